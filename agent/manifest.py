@@ -1,0 +1,172 @@
+"""What a template promises: its question, files, metrics, baselines, conditions and limits (manifest.toml)."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, ValidationError, model_validator
+
+from agent.errors import UserError
+from agent.schema import Strict
+
+Setting = int | float | str | bool
+
+
+class MetricSpec(Strict):
+    """One metric as the template measures it."""
+
+    label: str  # how tables and figures name it, e.g. "F1"
+    better: Literal["higher", "lower", "target"]
+    read: str  # one sentence: what it means and how to judge it
+    primary: bool = False  # the metric of the comparison that is fixed before the first run
+    unit: str = ""
+    target: float | None = None  # with better = "target"
+    low: float | None = None  # smallest possible value; a value below it is refused
+    high: float | None = None
+
+    @model_validator(mode="after")
+    def _target_is_named(self) -> MetricSpec:
+        if (self.better == "target") != (self.target is not None):
+            raise ValueError('`target` goes with better = "target", and only with it')
+        return self
+
+
+class BaselineSpec(Strict):
+    """A method the runner itself trains before the agent's first edit."""
+
+    name: str  # the run's name in expressions, e.g. "topk"
+    label: str  # how tables name it, e.g. "TopK"
+    file: str  # trained in the place of experiment.py
+    about: str  # one sentence for the planner and the paper
+
+
+class Condition(Strict):
+    """One point of a sweep (a sparsity, a layer); its settings are laid over the profile's."""
+
+    name: str
+    label: str
+    settings: dict[str, Setting] = {}
+
+
+class Limits(Strict):
+    """Bounds on one sandboxed process tree."""
+
+    wall_s: float = 1800.0
+    memory_mb: int = 8192
+    processes: int = 256
+    disk_mb: int = 2048  # all of the output folder
+    files: int = 2000  # in the output folder
+    file_mb: int = 1024  # one file
+    output_mb: int = 16  # stdout and stderr, each
+
+
+class Profile(Strict):
+    """A size of the same experiment."""
+
+    about: str
+    settings: dict[str, Setting]
+    seeds: tuple[int, ...]
+    conditions: tuple[Condition, ...]
+    limits: Limits = Limits()
+    evaluate_limits: Limits = Limits(wall_s=600.0)
+
+    @model_validator(mode="after")
+    def _not_empty(self) -> Profile:
+        if not self.seeds or not self.conditions:
+            raise ValueError("a profile needs at least one seed and one condition")
+        if len(set(self.seeds)) != len(self.seeds):
+            raise ValueError("seeds repeat")
+        return self
+
+
+class TradeOff(Strict):
+    """Two metrics whose plane the paper draws."""
+
+    x: str
+    y: str
+
+
+class Manifest(Strict):
+    """The whole of manifest.toml."""
+
+    name: str
+    title: str
+    question: str
+    about: str  # a paragraph: the task as the planner and the paper need to know it
+    editable: tuple[str, ...] = ("experiment.py",)
+    plot: str = "plot.py"
+    protected: tuple[str, ...]
+    artefact: str = "sae.safetensors"
+    measured: bool = True  # false: the experiment reports its own numbers, marked "self-reported"
+    network: bool = False
+    default_profile: str
+    metrics: dict[str, MetricSpec]
+    baselines: tuple[BaselineSpec, ...]
+    profiles: dict[str, Profile]
+    tradeoffs: tuple[TradeOff, ...] = ()
+    max_l0: int = Field(default=512, gt=0)  # non-zeros a row of latents may have
+
+    @model_validator(mode="after")
+    def _names_agree(self) -> Manifest:
+        primary = [name for name, spec in self.metrics.items() if spec.primary]
+        if len(primary) != 1:
+            raise ValueError(f"exactly one metric must say primary = true, found {len(primary)}")
+        if self.default_profile not in self.profiles:
+            raise ValueError(f"default_profile {self.default_profile!r} is not among the profiles")
+        for axis in (axis for t in self.tradeoffs for axis in (t.x, t.y)):
+            if axis not in self.metrics:
+                raise ValueError(f"trade-off axis {axis!r} is not a metric")
+        if not self.baselines:
+            raise ValueError("at least one baseline is needed: the first one is run 0")
+        names = [b.name for b in self.baselines]
+        if len(set(names)) != len(names):
+            raise ValueError("two baselines share a name")
+        return self
+
+    @property
+    def primary(self) -> str:
+        """Name of the primary metric."""
+        return next(name for name, spec in self.metrics.items() if spec.primary)
+
+
+class Template(Strict):
+    """A template folder with its manifest read."""
+
+    folder: str
+    manifest: Manifest
+
+    def path(self, name: str) -> Path:
+        return Path(self.folder) / name
+
+
+def load_template(folder: Path) -> Template:
+    """Read and check a template folder.
+
+    Raises:
+        UserError: the manifest is missing, malformed, or names a file that is not there.
+    """
+    path = folder / "manifest.toml"
+    try:
+        manifest = Manifest.model_validate(_tuples(tomllib.loads(path.read_text())))
+    except FileNotFoundError:
+        raise UserError(f"{path}: not found; a template needs a manifest.toml (see --list)") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: not valid TOML: {error}") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "manifest"
+        raise UserError(f"{path}: {where}: {first['msg']}") from None
+    named = [*manifest.editable, *manifest.protected, manifest.plot, *(b.file for b in manifest.baselines)]
+    missing = sorted({name for name in named if not (folder / name).is_file()})
+    if missing:
+        raise UserError(f"{path}: names {', '.join(missing)}, which {folder} does not hold; add or unname it")
+    return Template(folder=str(folder), manifest=manifest)
+
+
+def _tuples(value: Any) -> Any:
+    """TOML has arrays only; strict models want tuples."""
+    if isinstance(value, dict):
+        return {key: _tuples(item) for key, item in value.items()}
+    return tuple(_tuples(item) for item in value) if isinstance(value, list) else value

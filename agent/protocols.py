@@ -1,0 +1,171 @@
+"""What the loop needs from the world. Implementations are handed in by launch.py; tests hand in their own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Literal, Protocol
+
+from agent.manifest import Limits
+from agent.record import Job, JobResult
+
+Role = Literal["planner", "editor", "writer", "reviewer"]
+
+
+# ---------------------------------------------------------------- models
+
+@dataclass(frozen=True)
+class Message:
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
+@dataclass(frozen=True)
+class Reply:
+    """One answer of a model. cost_usd is None where the price is not known."""
+
+    text: str
+    model: str
+    tokens_in: int = 0
+    tokens_out: int = 0
+    cost_usd: float | None = None
+    finish: str = "stop"
+
+
+@dataclass(frozen=True)
+class Call:
+    """Where a request stands in the session; (step, ordinal) is its identity."""
+
+    step: str  # e.g. "run-2.edit-1", "paper.method.write"
+    ordinal: int  # 1, 2, ... within the step
+    role: Role
+
+
+class Model(Protocol):
+    """Answers messages. An empty or missing answer is an error, never an empty Reply."""
+
+    def complete(self, messages: Sequence[Message], call: Call) -> Reply: ...
+
+
+@dataclass(frozen=True)
+class EditResult:
+    """What an editing conversation did. `refused` says why it counts as no edit."""
+
+    changed: tuple[str, ...]
+    refused: str = ""  # code: "no-block", "mismatch", "no-change", "forbidden-file"
+    detail: str = ""  # for the next attempt's prompt
+    reply: str = ""
+
+
+class Coder(Protocol):
+    """Turns an instruction into SEARCH/REPLACE edits of the editable files and nothing else."""
+
+    def edit(
+        self, folder: Path, editable: Sequence[str], instruction: str, *,
+        step: str, role: Role, read_only: Sequence[str] = (),
+    ) -> EditResult: ...
+
+
+# ---------------------------------------------------------------- jobs
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a running job is; for a person's eyes only."""
+
+    done: int
+    total: int
+    fraction: float  # 0..1 over all trainings, self-reported by the experiments
+    last_line: str = ""
+
+
+class Runner(Protocol):
+    """Owns jobs. submit is idempotent by key; a job survives the death of the loop."""
+
+    def submit(self, job: Job) -> None: ...
+    def state(self, job: Job) -> Literal["unknown", "running", "finished", "lost"]: ...
+    def progress(self, job: Job) -> Progress: ...
+    def result(self, job: Job) -> JobResult: ...
+    def cancel(self, job: Job) -> None: ...
+
+
+# ---------------------------------------------------------------- sandbox
+
+@dataclass(frozen=True)
+class Mount:
+    source: Path
+    target: str  # absolute, as seen inside
+    writable: bool = False
+
+
+@dataclass(frozen=True)
+class SandboxSpec:
+    """One command for the sandbox. `env` is everything it gets besides PATH, HOME and LANG.
+
+    `writable` mounts are watched for size and number of files against `limits`.
+    """
+
+    argv: tuple[str, ...]
+    cwd: str
+    mounts: tuple[Mount, ...]
+    limits: Limits
+    env: dict[str, str] = field(default_factory=dict)
+    gpu: bool = False
+    network: bool = False
+    latex: bool = False  # adds TeX's own read-only trees and its strict settings
+
+
+@dataclass(frozen=True)
+class Exit:
+    """How a sandboxed process tree ended."""
+
+    reason: Literal["ok", "exit", "signal", "timeout", "memory", "disk", "files", "output", "cancelled"]
+    code: int
+    wall_s: float
+    cpu_s: float
+    peak_memory_mb: float
+
+
+class SandboxProcess(Protocol):
+    """A running tree. Whoever started it must call poll() often: limits are enforced there."""
+
+    stdin: IO[bytes] | None
+    stdout: IO[bytes] | None
+
+    def poll(self) -> Exit | None: ...
+    def wait(self) -> Exit: ...
+    def kill(self) -> Exit: ...
+
+
+class Sandbox(Protocol):
+    """Runs code nobody trusts."""
+
+    name: str
+
+    def visible(self, mount: Mount) -> str:
+        """The path under which a mount's source appears to the code inside."""
+
+    def start(
+        self, spec: SandboxSpec, *, stdout: Path | None, stderr: Path | None, stdin: bool = False,
+    ) -> SandboxProcess:
+        """stdout None: a pipe on the process; a path: a file bounded by limits.output_mb."""
+
+
+# ---------------------------------------------------------------- history
+
+class VersionStore(Protocol):
+    """The session's repository and its only committer."""
+
+    def commit(self, files: Sequence[str], subject: str, trailers: dict[str, str]) -> str:
+        """Commit the named files; found again by its trailers if it was made already. Returns the id."""
+
+    def find(self, trailers: dict[str, str]) -> str | None: ...
+    def tree(self, commit: str) -> str: ...
+    def reset(self, commit: str) -> None:
+        """Make the work tree equal to the commit, dropping everything else."""
+
+    def export(self, commit: str, target: Path) -> None: ...
+    def diff(self, old: str, new: str, files: Sequence[str] = ()) -> str: ...
+    def show(self, commit: str, file: str) -> str: ...
+    def tag(self, name: str, commit: str) -> None: ...
+    def head(self) -> str: ...

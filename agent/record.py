@@ -1,0 +1,112 @@
+"""What a run leaves behind: the job that was asked for, its result, and the record that is committed.
+
+The runner writes these; neither the agent's code nor a model does.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from agent.manifest import Condition, Limits, Setting
+from agent.schema import Strict
+
+Grade = Literal["refuse", "flag", "note"]
+RunKind = Literal["baseline", "experiment", "confirmation"]
+
+
+class Finding(Strict):
+    """One result of the integrity gate."""
+
+    code: str  # stable, kebab-case, e.g. "no-training"
+    grade: Grade
+    text: str  # one line for the agent and the appendix
+
+
+class Job(Strict):
+    """One attempt as the runner gets it; all a supervisor needs, on one page (job.json).
+
+    Paths are absolute. `code` is an export of the commit's tree; nothing in it is trusted.
+    """
+
+    key: str
+    run: str
+    kind: RunKind
+    attempt: int
+    folder: str  # everything the job writes lies below it
+    code: str
+    script: str  # the file that trains, inside `code`
+    template: str  # folder of the template: manifest, evaluate.py
+    train_data: str  # read-only for the experiment
+    truth_data: str  # never visible inside a sandbox
+    settings: dict[str, Setting]
+    seeds: tuple[int, ...]
+    conditions: tuple[Condition, ...]
+    limits: Limits
+    evaluate_limits: Limits
+    device: str  # "cpu", "cuda", "cuda:1"
+    slots: int  # trainings side by side
+    threads: int  # torch threads of each
+    sandbox: Literal["bwrap", "none"]
+    network: bool = False
+
+
+class Training(Strict):
+    """One seed under one condition, from its first step to its metrics."""
+
+    seed: int
+    condition: str
+    outcome: Literal["measured", "failed", "refused", "cancelled"]
+    reason: str = ""  # code: "exit", "timeout", "memory", "disk", "output", "artefact", "encode", ...
+    detail: str = ""  # bounded text for the agent: traceback's end, what the harvest found
+    metrics: dict[str, float] = {}  # measured by the runner (self-reported if the template says so)
+    diagnostics: dict[str, float] = {}  # self-reported by the experiment
+    declared: dict[str, float] = {}  # the experiment's own count of samples and steps
+    curves: dict[str, tuple[float, ...]] = {}  # self-reported, thinned: "step", "loss", ...
+    wall_s: float = 0.0
+    cpu_s: float = 0.0  # user + system over the whole process tree
+    gpu_s: float | None = None
+    peak_memory_mb: float = 0.0
+    artefact_sha256: str | None = None
+    findings: tuple[Finding, ...] = ()
+
+
+class JobResult(Strict):
+    """What the supervisor writes, once, by an atomic rename (result.json)."""
+
+    key: str
+    outcome: Literal["measured", "failed", "refused", "cancelled"]
+    trainings: tuple[Training, ...]
+    started_at: float  # seconds since the epoch
+    wall_s: float
+    device: str  # in words, e.g. "cpu: AMD EPYC 7B13, 2 cores"
+    versions: dict[str, str]
+    hashes: dict[str, str]  # sha256 by name: "code/experiment.py", "data/...", "protected/evaluate.py"
+    sandbox: str
+
+
+class RunRecord(Strict):
+    """The committed account of one run's last attempt: records/<run>.json in the session's repository."""
+
+    run: str  # "0" (first baseline), "0.<name>" (further ones), "1" ...
+    kind: RunKind
+    name: str  # what expressions call it, e.g. "tiered"
+    label: str  # what tables call it
+    about: str  # what the run tries, from the plan
+    parent: str | None  # run whose code this one starts from
+    status: Literal["measured", "failed", "refused"]
+    attempts: int
+    commit: str  # of the code that was trained
+    tree: str
+    template: str
+    profile: str
+    settings: dict[str, Setting]
+    seeds: tuple[int, ...]
+    conditions: tuple[Condition, ...]
+    trainings: tuple[Training, ...]
+    findings: tuple[Finding, ...]
+    started_at: float
+    wall_s: float
+    device: str
+    versions: dict[str, str]
+    hashes: dict[str, str]
+    sandbox: str

@@ -1,0 +1,15 @@
+"""The base of every stored thing: strict, frozen, no unknown keys, no NaN."""
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Strict(BaseModel):
+    """Refuses unknown keys, type coercion and non-finite numbers; cannot be changed once made."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+class Open(BaseModel):
+    """Frozen, but keeps keys it does not know (ideas carry fields of their own)."""
+
+    model_config = ConfigDict(frozen=True, extra="allow", allow_inf_nan=False)
