@@ -31,6 +31,7 @@ class Reply:
     tokens_out: int = 0
     cost_usd: float | None = None
     finish: str = "stop"
+    recorded: bool = False  # taken from this session's record, not asked anew
 
 
 @dataclass(frozen=True)
@@ -164,7 +165,9 @@ class VersionStore(Protocol):
     def reset(self, commit: str) -> None:
         """Make the work tree equal to the commit, dropping everything else."""
 
-    def export(self, commit: str, target: Path) -> None: ...
+    def restore(self, commit: str, files: Sequence[str]) -> None:
+        """Put these files of an earlier commit into the work tree; history does not move."""
+
     def diff(self, old: str, new: str, files: Sequence[str] = ()) -> str: ...
     def show(self, commit: str, file: str) -> str: ...
     def tag(self, name: str, commit: str) -> None: ...

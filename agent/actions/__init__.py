@@ -1,0 +1,35 @@
+"""Actions: each has one effect, is safe to repeat, and returns the event that says what happened."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from agent import policy
+from agent.actions import experiment, figures, plan, setup, training, writeup
+from agent.events import Event
+from agent.tools import Tools
+
+_PERFORM: dict[type, Callable[..., Event]] = {
+    policy.PrepareData: setup.prepare_data,
+    policy.Finish: setup.finish,
+    policy.MakePlan: plan.make_plan,
+    policy.CommentRun: plan.comment_run,
+    policy.Reflect: plan.reflect,
+    policy.EditRun: experiment.edit_run,
+    policy.LintRun: experiment.lint_run,
+    policy.GiveUpRun: experiment.give_up_run,
+    policy.SubmitRun: training.submit_run,
+    policy.CollectRun: training.collect_run,
+    policy.DrawFigures: figures.draw_figures,
+    policy.EditPlot: figures.edit_plot,
+    policy.RunPlot: figures.run_plot,
+    policy.GiveUpPlots: figures.give_up_plots,
+    policy.DescribeFigures: figures.describe_figures,
+    policy.WriteSection: writeup.write_section,
+    policy.CompilePaper: writeup.compile_paper,
+    policy.ReviewPaper: writeup.review_paper,
+}
+
+
+def perform(action: policy.Action, tools: Tools) -> Event:
+    return _PERFORM[type(action)](action, tools)

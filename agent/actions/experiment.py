@@ -1,0 +1,105 @@
+"""Editing experiment.py: the attempt's code, its lint, and the end of attempts."""
+
+from __future__ import annotations
+
+import json
+
+from agent.atomic import write_text
+from agent.events import AttemptFailed, Edited, LintPassed, RunFailed
+from agent.lint import describe, lint
+from agent.policy import EditRun, GiveUpRun, LintRun
+from agent.prompting import render
+from agent.protocols import EditResult
+from agent.records import failed_record
+from agent.results import start_commit
+from agent.session import RunState
+from agent.tools import Tools
+from agent.types import PlannedRun
+
+
+def edit_run(action: EditRun, tools: Tools) -> Edited | AttemptFailed:
+    """One editing conversation for one attempt; starts from the parent's code or the last attempt's."""
+    run = tools.session.runs.get(action.run)
+    planned = run.planned if run else tools.session.pending[0]
+    editable = tools.template.manifest.editable
+    tools.versions.reset(tools.versions.head())
+    tools.versions.restore(run.code if run and run.code else start_commit(planned, tools), editable)
+    tools.say(f"Run {action.run} ({planned.label}), attempt {action.attempt} of {tools.session.options.attempts}: "
+              "editing experiment.py")
+    result = tools.coder.edit(
+        tools.paths.repo, editable, _instruction(action, planned, run, tools),
+        step=f"run-{action.run}.edit-{action.attempt}", role="editor",
+    )
+    if result.refused:
+        return fail_attempt(tools, action.run, planned, action.attempt, "edit", result.refused, _why(result))
+    commit = tools.versions.commit(
+        editable, f"run {action.run}, attempt {action.attempt}: {planned.label}",
+        {"Run": action.run, "Attempt": str(action.attempt), "Status": "edited", "Event": "edit"},
+    )
+    return Edited(at=tools.now, run=action.run, attempt=action.attempt, commit=commit)
+
+
+def lint_run(action: LintRun, tools: Tools) -> LintPassed | AttemptFailed:
+    """Compile and lint what was committed."""
+    run = tools.session.runs[action.run]
+    errors = [error for name in tools.template.manifest.editable for error in lint(tools.paths.repo / name)]
+    if errors:
+        tools.say(f"  lint: {errors[0].code} line {errors[0].line}: {errors[0].text}")
+        return fail_attempt(tools, action.run, run.planned, action.attempt, "lint", errors[0].code, describe(errors))
+    return LintPassed(at=tools.now, run=action.run, attempt=action.attempt)
+
+
+def give_up_run(action: GiveUpRun, tools: Tools) -> RunFailed:
+    """Record a run whose attempts are spent; the code goes back to the last good state with the next edit."""
+    run = tools.session.runs[action.run]
+    last = run.failures[-1]
+    tools.say(f"Run {action.run} ({run.planned.label}) failed: {last.reason}; the session goes on")
+    tools.versions.reset(tools.versions.head())
+    record = failed_record(tools, run)
+    name = f"records/{action.run}.json"
+    write_text(tools.paths.repo / name, record.model_dump_json(indent=1) + "\n")
+    commit = tools.versions.commit(
+        [name], f"run {action.run}: failed after {len(run.failures)} attempts ({last.reason})",
+        {"Run": action.run, "Status": "failed", "Event": "run-failed"},
+    )
+    tools.versions.tag(f"run/{action.run}", commit)
+    return RunFailed(at=tools.now, run=action.run, attempts=len(run.failures), reason=last.reason, commit=commit)
+
+
+def fail_attempt(
+    tools: Tools, run: str, planned: PlannedRun | None, attempt: int, stage: str, reason: str, detail: str,
+) -> AttemptFailed:
+    """Commit an attempt's failure, so that the history tells it, and say it."""
+    tools.versions.reset(tools.versions.head())
+    restart = tools.session.runs[run].restarts if run in tools.session.runs else 0
+    label = planned.label if planned else "baseline"
+    account = {"run": run, "attempt": attempt, "stage": stage, "reason": reason, "detail": detail}
+    name = f"attempts/{run}.{attempt}{f'.{restart}' if restart else ''}.json"
+    write_text(tools.paths.repo / name, json.dumps(account, indent=2) + "\n")
+    commit = tools.versions.commit(
+        [name], f"run {run}, attempt {attempt}: {label}: {stage} failed ({reason})",
+        {"Run": run, "Attempt": str(attempt), "Restart": str(restart), "Status": f"{stage}-failed",
+         "Event": "attempt-failed"},
+    )
+    tools.say(f"  attempt {attempt} of run {run} failed at {stage}: {reason}")
+    return AttemptFailed(at=tools.now, run=run, attempt=attempt, stage=stage, reason=reason, detail=detail,
+                         commit=commit)
+
+
+def _instruction(action: EditRun, planned: PlannedRun, run: RunState | None, tools: Tools) -> str:
+    told = [f for f in run.failures if f.stage != "runner"] if run else []
+    if not told:
+        return render("edit", run=action.run, planned=planned, idea=tools.session.idea,
+                      manifest=tools.template.manifest, profile=tools.profile)
+    return render("mend", run=action.run, planned=planned, failure=told[-1], earlier=told[:-1],
+                  tries_left=tools.session.options.attempts - action.attempt + 1)
+
+
+def _why(result: EditResult) -> str:
+    said = {
+        "no-block": "The answer held no SEARCH/REPLACE block, so nothing was changed.",
+        "mismatch": "A SEARCH block did not match the file.",
+        "no-change": "The blocks left experiment.py as it was.",
+        "forbidden-file": "The answer changes a file that this step may not change.",
+    }
+    return f"{said.get(result.refused, result.refused)}\n{result.detail}".strip()

@@ -1,0 +1,124 @@
+"""What to try, and what to make of what came back."""
+
+from __future__ import annotations
+
+from agent import notes
+from agent.answers import ask_json
+from agent.atomic import write_text
+from agent.events import Commented, Planned, Reflected
+from agent.policy import CommentRun, MakePlan, Reflect
+from agent.prompting import render
+from agent.protocols import Message, Role
+from agent.results import best, measured_records, table
+from agent.session import RunState, apply
+from agent.tools import Tools
+from agent.types import Plan, PlannedRun, Reflection
+
+
+def make_plan(action: MakePlan, tools: Tools) -> Planned:
+    """The planner fixes the comparison and the runs before the first of them."""
+    session, manifest = tools.session, tools.template.manifest
+    records = measured_records(tools)
+    tools.say(f"Planning up to {session.options.runs} runs ({session.options.models.planner})")
+    prompt = render(
+        "plan", idea=session.idea, manifest=manifest, profile=tools.profile, runs=session.options.runs,
+        table=table(records, manifest), baselines=records, code=_shown_code(tools),
+    )
+    plan = ask_json(tools.ask, "plan", "planner", _conversation("planner", prompt), Plan,
+                    accept=lambda plan: _complaint(plan, tools))
+    write_text(tools.paths.repo / "plan.json", plan.model_dump_json(indent=2) + "\n")
+    commit = tools.versions.commit(["plan.json"], f"plan: {len(plan.runs)} runs", {"Event": "plan"})
+    for number, planned in enumerate(plan.runs, start=1):
+        tools.say(f"  {number}. {planned.label}: {planned.hypothesis}")
+    return Planned(at=tools.now, plan=plan, commit=commit)
+
+
+def comment_run(action: CommentRun, tools: Tools) -> Commented:
+    """A few lines from the reviewer, and a person's word if feedback.txt is there."""
+    run = tools.session.runs[action.run]
+    manifest, records = tools.template.manifest, measured_records(tools)
+    record = next(r for r in records if r.run == action.run)
+    prompt = render("comment", idea=tools.session.idea, manifest=manifest, planned=run.planned, record=record,
+                    table=table(records, manifest))
+    reply = tools.ask(f"run-{action.run}.comment", "reviewer", _conversation("reviewer", prompt))
+    return Commented(at=tools.now, run=action.run, text=reply.text.strip(), feedback=_take_feedback(tools))
+
+
+def reflect(action: Reflect, tools: Tools) -> Reflected:
+    """The planner reads the newest run, interprets it for the notes, and says what comes next."""
+    session, manifest = tools.session, tools.template.manifest
+    run = session.runs[action.run]
+    records = measured_records(tools)
+    left = session.options.runs - len(session.experiments)
+    prompt = render(
+        "reflect", idea=session.idea, manifest=manifest, run=run, left=left, pending=session.pending,
+        comparison=session.plan.comparison, table=table(records, manifest), best=best(records, manifest),
+        record=next((r for r in records if r.run == action.run), None), comment=run.comment,
+        feedback=run.comment.feedback if run.comment else _take_feedback(tools),
+    )
+    reflection = ask_json(
+        tools.ask, f"run-{action.run}.reflect", "planner", _conversation("planner", prompt), Reflection,
+        accept=lambda answer: _runs_complaint(answer.runs, tools),
+    )
+    reflection = reflection.model_copy(update={"runs": reflection.runs[:max(left, 0)]})
+    tools.say(f"  planner: {'ALL_COMPLETED' if reflection.completed else _next_up(reflection, left)}")
+    return _noted(action.run, run, reflection, tools)
+
+
+def _noted(run_id: str, run: RunState, reflection: Reflection, tools: Tools) -> Reflected:
+    event = Reflected(at=tools.now, run=run_id, reflection=reflection, commit="")
+    state = apply(tools.session, event)
+    write_text(tools.paths.repo / "notes.txt", notes.render(state, measured_records(tools), tools.template))
+    commit = tools.versions.commit(
+        ["notes.txt"], f"run {run_id}: notes", {"Run": run_id, "Event": "notes"},
+    )
+    return event.model_copy(update={"commit": commit})
+
+
+def _next_up(reflection: Reflection, left: int) -> str:
+    return f"next: {reflection.runs[0].label}" if reflection.runs and left > 0 else "no further run"
+
+
+def _conversation(role: Role, prompt: str) -> list[Message]:
+    return [Message("system", render(f"system_{role}")), Message("user", prompt)]
+
+
+def _shown_code(tools: Tools) -> str:
+    return tools.versions.show(tools.session.first_commit, tools.template.manifest.editable[0])
+
+
+def _complaint(plan: Plan, tools: Tools) -> str | None:
+    manifest = tools.template.manifest
+    if not plan.runs:
+        return "the plan holds no run"
+    if len(plan.runs) > tools.session.options.runs:
+        return f"the plan holds {len(plan.runs)} runs, {tools.session.options.runs} are allowed"
+    if plan.comparison.metric != manifest.primary:
+        return f"comparison.metric must be the primary metric, {manifest.primary!r}"
+    if plan.comparison.baseline not in tools.session.options.baselines:
+        return f"comparison.baseline must be one of {', '.join(tools.session.options.baselines)}"
+    return _runs_complaint(plan.runs, tools)
+
+
+def _runs_complaint(runs: tuple[PlannedRun, ...], tools: Tools) -> str | None:
+    """Names are unique over the session, and a run starts from something that exists by then."""
+    taken = {*tools.session.options.baselines, *(r.planned.name for r in tools.session.experiments)}
+    starts = {"baseline", "best", tools.session.options.baselines[0], *taken}
+    for planned in runs:
+        if planned.name in taken:
+            return f"the run name {planned.name!r} is taken; choose another"
+        if planned.start_from not in starts:
+            return f"run {planned.name!r} starts from {planned.start_from!r}, which is no earlier run"
+        taken.add(planned.name)
+        starts.add(planned.name)
+    return None
+
+
+def _take_feedback(tools: Tools) -> str:
+    """What a person wrote since the last run; words that an earlier run was given are not given again."""
+    path = tools.paths.feedback
+    if not path.is_file():
+        return ""
+    text = path.read_text(encoding="utf-8", errors="replace").strip()[:4000]
+    given = {run.comment.feedback for run in tools.session.runs.values() if run.comment}
+    return "" if text in given else text

@@ -1,0 +1,159 @@
+"""Submitting one attempt's trainings, collecting what they left, and making the record of it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+from agent import integrity, notes
+from agent.actions.experiment import fail_attempt
+from agent.atomic import write_text
+from agent.baselines import BaselineCache
+from agent.errors import InfrastructureError
+from agent.events import AttemptFailed, RunMeasured, RunSubmitted
+from agent.policy import CollectRun, SubmitRun
+from agent.record import Job, JobResult
+from agent.records import baseline_spec, run_record
+from agent.results import mean, measured_records
+from agent.session import RunState
+from agent.tools import Tools
+
+POLL_S = 0.25
+
+
+def submit_run(action: SubmitRun, tools: Tools) -> RunSubmitted:
+    """Start one attempt, or find it if an earlier process already did."""
+    run = tools.session.runs[action.run]
+    commit = run.code or tools.session.first_commit
+    job = _job(action.run, run, action.attempt, action.restart, commit, tools)
+    cached = _baseline_cache(tools, run, job)
+    if cached and cached.load() is not None:
+        tools.say(f"Baseline {baseline_spec(tools, run).label}: cached")
+    else:
+        what = baseline_spec(tools, run).label if run.is_baseline else run.planned.label
+        tools.say(f"Run {action.run} ({what}): training, {len(job.seeds)} seeds x {len(job.conditions)} conditions")
+        tools.runner.submit(job)
+    return RunSubmitted(at=tools.now, run=action.run, attempt=action.attempt, key=job.key, commit=commit)
+
+
+def collect_run(action: CollectRun, tools: Tools) -> RunMeasured | AttemptFailed:
+    """Wait for the attempt's result and judge it."""
+    run = tools.session.runs[action.run]
+    job = _job(action.run, run, action.attempt, run.restarts, run.code, tools)
+    cache = _baseline_cache(tools, run, job)
+    result = (cache and cache.load()) or _wait(job, run, tools)
+    if isinstance(result, AttemptFailed):
+        return result
+    if result.outcome == "cancelled":
+        return _not_the_agents_fault(tools, run, job, "cancelled", "the training was cancelled")
+    if result.outcome != "measured":
+        return _failed(tools, run, job, result)
+    if cache:
+        cache.store(result)
+    return _measured(tools, run, job, result)
+
+
+def running_job(tools: Tools) -> Job | None:
+    """The job that goes on when this process stops now."""
+    run = tools.session.current
+    if run is None or run.phase != "submitted":
+        return None
+    job = _job(run.run, run, run.attempt, run.restarts, run.code, tools)
+    return job if tools.runner.state(job) == "running" else None
+
+
+def _wait(job: Job, run: RunState, tools: Tools) -> JobResult | AttemptFailed:
+    name = baseline_spec(tools, run).label if run.is_baseline else run.planned.label
+    while (state := tools.runner.state(job)) == "running":
+        tools.console.progress(f"run {run.run} ({name})", tools.runner.progress(job))
+        tools.check_budget()
+        tools.sleep(POLL_S)
+    if state == "finished":
+        return tools.runner.result(job)
+    return _not_the_agents_fault(tools, run, job, "lost", "the training's supervisor is gone without a result "
+                                 "(a restart of the machine, or a kill)")
+
+
+def _not_the_agents_fault(tools: Tools, run: RunState, job: Job, reason: str, detail: str) -> AttemptFailed:
+    return fail_attempt(tools, run.run, run.planned, job.attempt, "runner", reason, detail)
+
+
+def _failed(tools: Tools, run: RunState, job: Job, result: JobResult) -> AttemptFailed:
+    bad = next(t for t in result.trainings if t.outcome in ("failed", "refused"))
+    detail = f"seed {bad.seed}, condition {bad.condition}: {bad.reason}\n{bad.detail}"
+    if run.is_baseline:
+        failure = _not_the_agents_fault(tools, run, job, bad.reason, detail)
+        tools.journal.append(failure)
+        raise InfrastructureError(f"baseline {baseline_spec(tools, run).name} did not run: {detail.strip()}\n"
+                                  f"  Logs: {job.folder}. The template or this machine is at fault; mend and resume.")
+    if bad.reason == "supervisor":
+        return _not_the_agents_fault(tools, run, job, bad.reason, detail)
+    stage = "training" if result.outcome == "failed" else "integrity"
+    return fail_attempt(tools, run.run, run.planned, job.attempt, stage, bad.reason, detail)
+
+
+def _measured(tools: Tools, run: RunState, job: Job, result: JobResult) -> RunMeasured | AttemptFailed:
+    """Judge, record, commit: the record is written only for a result that can be believed."""
+    earlier = [r for r in measured_records(tools) if r.run != run.run]
+    record = run_record(tools, run, job, result)
+    findings = integrity.check(record, earlier, tools.template.manifest)
+    refusals = [f for f in findings if f.grade == "refuse"]
+    if refusals and not run.is_baseline:
+        text = "\n".join(f"{f.code}: {f.text}" for f in refusals)
+        return fail_attempt(tools, run.run, run.planned, job.attempt, "integrity", refusals[0].code, text)
+    record = record.model_copy(update={"findings": findings})
+    tools.versions.reset(tools.versions.head())
+    text = record.model_dump_json(indent=1) + "\n"
+    name = f"records/{run.run}.json"
+    write_text(tools.paths.repo / name, text)
+    write_text(tools.paths.repo / "notes.txt", notes.render(tools.session, [*earlier, record], tools.template))
+    manifest = tools.template.manifest
+    primary = mean(record, manifest.primary)
+    commit = tools.versions.commit(
+        [name, "notes.txt"],
+        f"run {run.run}: {record.label}: {manifest.metrics[manifest.primary].label} {primary:.4g} "
+        f"(n={len(record.seeds)})",
+        {"Run": run.run, "Attempt": str(job.attempt), "Status": "measured", "Event": "measured",
+         manifest.primary.replace("_", "-").title(): f"{primary:.6g}"},
+    )
+    tools.versions.tag(f"run/{run.run}", commit)
+    tools.say(f"  run {run.run} measured: {notes.one_line(record, manifest)}")
+    return RunMeasured(
+        at=tools.now, run=run.run, attempt=job.attempt, record_sha256=hashlib.sha256(text.encode()).hexdigest(),
+        primary=primary, wall_s=result.wall_s, flags=tuple(f.code for f in findings if f.grade == "flag"),
+        code=record.commit, commit=commit,
+    )
+
+
+def _baseline_cache(tools: Tools, run: RunState, job: Job) -> BaselineCache | None:
+    return BaselineCache(tools.cache / "baselines", job) if run.is_baseline else None
+
+
+def _job(run_id: str, run: RunState, attempt: int, restart: int, commit: str, tools: Tools) -> Job:
+    """The same arguments always make the same job; writing its code folder again changes nothing."""
+    manifest, options, profile = tools.template.manifest, tools.session.options, tools.profile
+    data = tools.prepare(tools.template, profile, options.profile)
+    script = baseline_spec(tools, run).file if run.is_baseline else manifest.editable[0]
+    folder = tools.paths.attempt(run_id, attempt, restart)
+    texts = {name: tools.versions.show(commit, name) for name in manifest.editable}
+    if script not in texts:
+        texts[script] = tools.versions.show(commit, f"template/{script}")
+    code = _write_code(folder / "code", texts)
+    identity = json.dumps([run_id, attempt, restart, sorted(texts.items()), data.key, profile.model_dump()])
+    return Job(
+        key=hashlib.sha256(identity.encode()).hexdigest()[:16], run=run_id,
+        kind="baseline" if run.is_baseline else "experiment", attempt=attempt, folder=str(folder), code=str(code),
+        script=script, template=tools.template.folder, train_data=str(data.train), truth_data=str(data.truth),
+        settings=profile.settings, seeds=profile.seeds, conditions=profile.conditions, limits=profile.limits,
+        evaluate_limits=profile.evaluate_limits, device=options.device, slots=options.slots,
+        threads=options.threads, sandbox=options.sandbox, network=options.network and manifest.network,
+    )
+
+
+def _write_code(folder: Path, texts: dict[str, str]) -> Path:
+    for name, text in texts.items():
+        path = folder / name
+        if not path.is_file() or path.read_text() != text:
+            write_text(path, text)
+    return folder

@@ -1,0 +1,68 @@
+"""A model's JSON answer, typed; what is wrong with it goes back to the model in its own words."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from typing import TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from agent.errors import InfrastructureError
+from agent.prompting import render
+from agent.protocols import Message, Reply, Role
+
+Answer = TypeVar("Answer", bound=BaseModel)
+Ask = Callable[[str, Role, list[Message]], Reply]
+TRIES = 3
+_FENCE = re.compile(r"```(?:json)?\s*\n(.*?)```", re.DOTALL)
+
+
+class BadAnswer(Exception):
+    """Why an answer cannot be taken; the text is for the model."""
+
+
+def parse(text: str, form: type[Answer]) -> Answer:
+    """The one JSON object of a reply.
+
+    Raises:
+        BadAnswer: none there, not JSON, or not of the form; the first three faults are named.
+    """
+    blocks = _FENCE.findall(text) or [text[text.find("{"): text.rfind("}") + 1]]
+    try:
+        json.loads(blocks[-1])
+    except (json.JSONDecodeError, RecursionError) as error:
+        raise BadAnswer(f"no valid JSON object in the answer: {error}") from None
+    try:
+        return form.model_validate_json(blocks[-1])
+    except ValidationError as error:
+        faults = [f"{'.'.join(str(p) for p in e['loc']) or 'answer'}: {e['msg']}" for e in error.errors()[:3]]
+        raise BadAnswer("; ".join(faults)) from None
+
+
+def ask_json(
+    ask: Ask, step: str, role: Role, messages: list[Message], form: type[Answer],
+    accept: Callable[[Answer], str | None] = lambda answer: None,
+) -> Answer:
+    """Ask until the answer has the form and `accept` has no complaint.
+
+    Raises:
+        InfrastructureError: the model gave no such answer in TRIES tries. A resume asks anew.
+    """
+    fresh = 0
+    while fresh < TRIES:  # answers on record cost nothing: a resume after a failure has its tries again
+        reply = ask(step, role, messages)
+        fresh += not reply.recorded
+        try:
+            answer = parse(reply.text, form)
+            complaint = accept(answer) or ""
+        except BadAnswer as bad:
+            complaint = str(bad)
+        if not complaint:
+            return answer
+        messages = [*messages, Message("assistant", reply.text),
+                    Message("user", render("answer_again", complaint=complaint))]
+    raise InfrastructureError(f"step {step}: the {role} gave no usable answer in {TRIES} tries ({complaint}); "
+                              "resume to ask again, or choose another model with "
+                              f"--{role} MODEL")

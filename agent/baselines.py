@@ -1,0 +1,41 @@
+"""Baseline results, kept per template, profile, code, data and machine, so that sessions share them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+from functools import cached_property
+from importlib.metadata import version
+from pathlib import Path
+
+from agent.atomic import write_text
+from agent.record import Job, JobResult
+
+
+class BaselineCache:
+    """Where the result of one baseline job lies for other sessions to find."""
+
+    def __init__(self, folder: Path, job: Job) -> None:
+        self._folder = folder
+        self._job = job
+
+    def load(self) -> JobResult | None:
+        if not self._path.is_file():
+            return None
+        return JobResult.model_validate_json(self._path.read_text()).model_copy(update={"key": self._job.key})
+
+    def store(self, result: JobResult) -> None:
+        write_text(self._path, result.model_dump_json())
+
+    @cached_property
+    def _path(self) -> Path:
+        job = self._job
+        protected = sorted(Path(job.template).glob("*.py")) + [Path(job.template) / "manifest.toml"]
+        identity = [
+            Path(job.code, job.script).read_text(), [path.read_text() for path in protected],
+            job.train_data, job.settings, job.seeds, [c.model_dump() for c in job.conditions], job.device,
+            job.threads, job.sandbox, platform.node(), platform.machine(), version("torch"),
+        ]
+        digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:20]
+        return self._folder / f"{Path(job.template).name}-{Path(job.script).stem}-{digest}.json"

@@ -1,0 +1,136 @@
+"""From command-line arguments to Options; every default is decided here, once."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from agent.errors import UserError
+from agent.manifest import Template, load_template
+from agent.types import Idea, Models, Options
+
+ROLES = ("planner", "editor", "writer", "reviewer")
+
+
+def template(name: str, home: Path) -> Template:
+    """A template by name among the project's own, or by its folder."""
+    folder = home / "templates" / name
+    if not folder.is_dir():
+        folder = Path(name)
+    if not folder.is_dir():
+        there = ", ".join(sorted(p.parent.name for p in (home / "templates").glob("*/manifest.toml")))
+        raise UserError(f"--template {name}: not found; there are {there}, or give a folder")
+    return load_template(folder.resolve())
+
+
+def options(args: argparse.Namespace, home: Path, idea: Idea | None) -> Options:
+    """The options of a new session.
+
+    Raises:
+        UserError: a value is out of range, or no model is chosen and no recording is there.
+    """
+    chosen = template(args.template or "synth_sae", home)
+    manifest = chosen.manifest
+    profile = args.profile or manifest.default_profile
+    if profile not in manifest.profiles:
+        raise UserError(f"--profile {profile}: {manifest.name} has {', '.join(manifest.profiles)}")
+    models, playback = _models(args, chosen, idea)
+    slots, threads = _cores(args.slots)
+    return _checked(
+        template=chosen.folder, profile=profile, models=models, playback=playback,
+        runs=5 if args.runs is None else args.runs, attempts=4 if args.attempts is None else args.attempts,
+        baselines=_baselines(args.baselines, chosen), device=args.device or _device(), slots=slots, threads=threads,
+        sandbox="none" if args.unsafe_no_sandbox else "bwrap", network=args.allow_network,
+        stop_after=args.stop_after, pdf=not args.no_pdf, max_usd=args.max_usd, max_tokens=args.max_tokens,
+        hours=args.hours,
+    )
+
+
+def changed(before: Options, args: argparse.Namespace) -> Options:
+    """The options of a resumed session: as before, but for what was typed now.
+
+    Raises:
+        UserError: a value is out of range, or changes what the session is about.
+    """
+    for name in ("template", "profile", "baselines"):
+        if getattr(args, name):
+            raise UserError(f"--{name} cannot change within a session; start a new one")
+    update = {name: getattr(args, name) for name in
+              ("runs", "attempts", "device", "slots", "max_usd", "max_tokens", "hours")
+              if getattr(args, name) is not None}
+    update["stop_after"] = args.stop_after  # asked for once: a plain resume goes on
+    if args.no_pdf:
+        update["pdf"] = False
+    if args.unsafe_no_sandbox:
+        update["sandbox"] = "none"
+    if args.allow_network:
+        update["network"] = True
+    names = before.models.names()
+    if args.model:
+        names = dict.fromkeys(ROLES, args.model)
+    names |= {role: getattr(args, role) for role in ROLES if getattr(args, role)}
+    if args.playback:
+        update["playback"] = str(Path(args.playback).resolve())
+    elif names != before.models.names():
+        if "playback" in names.values():
+            raise UserError("this session is played back: name a model for every role, e.g. --model MODEL")
+        update["playback"] = None
+    return _checked(**{**before.__dict__, **update, "models": Models(**names)})
+
+
+def _checked(**values: object) -> Options:
+    try:
+        return Options(**values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        flag = str(first["loc"][0]).replace("_", "-")
+        raise UserError(f"--{flag}: {first['msg'].lower()}, found {first['input']}") from None
+
+
+def _models(args: argparse.Namespace, chosen: Template, idea: Idea | None) -> tuple[Models, str | None]:
+    named = {role: getattr(args, role) or args.model for role in ROLES}
+    if any(named.values()) and not args.playback:
+        missing = [role for role, name in named.items() if not name]
+        if missing:
+            raise UserError(f"no model for {', '.join(missing)}: name them, or one for all with --model MODEL")
+        return Models(**named), None
+    if any(named.values()):
+        raise UserError("--playback and --model do not go together")
+    shipped = Path(chosen.folder) / "playback" / (idea.Name if idea else "none")
+    folder = Path(args.playback) if args.playback else shipped
+    if idea is not None and not folder.is_dir():
+        recorded = ", ".join(sorted(p.name for p in shipped.parent.glob("*"))) or "none"
+        what = f"--playback {folder}: no such folder" if args.playback else (
+            f"no model is chosen and idea {idea.Name} has no shipped recording (there is: {recorded})")
+        raise UserError(f"{what}; name a model, e.g. --model anthropic/claude-sonnet-4-5")
+    return Models(**dict.fromkeys(ROLES, "playback")), str(folder.resolve())
+
+
+def _baselines(text: str | None, chosen: Template) -> tuple[str, ...]:
+    names = [b.name for b in chosen.manifest.baselines]
+    if not text:
+        return tuple(names[:2])
+    if text == "all":
+        return tuple(names)
+    wanted = tuple(part.strip() for part in text.split(",") if part.strip())
+    unknown = [name for name in wanted if name not in names]
+    if unknown or not wanted:
+        raise UserError(f"--baselines {text}: {chosen.manifest.name} has {', '.join(names)}, or all")
+    if wanted[0] != names[0]:
+        raise UserError(f"--baselines {text}: the first must be {names[0]}, the code that the agent starts from")
+    return wanted
+
+
+def _cores(slots: int | None) -> tuple[int, int]:
+    """(trainings side by side, threads of each): one thread each measured fastest for small models on CPU."""
+    cores = len(os.sched_getaffinity(0))
+    side_by_side = slots or max(1, cores)
+    return side_by_side, max(1, cores // side_by_side)
+
+
+def _device() -> str:
+    """cuda where there is one. Asked of the driver's device files: importing torch takes seconds."""
+    return "cuda" if Path("/dev/nvidiactl").exists() else "cpu"

@@ -1,0 +1,248 @@
+"""What happened, one small class an event. Facts only; ids and the clock are passed in.
+
+An old log must always replay: optional fields may be added, a meaning never changes.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Union
+
+from pydantic import Field, TypeAdapter
+
+from agent.schema import Strict
+from agent.types import FigureText, Idea, Options, Plan, Reflection
+
+
+class _Event(Strict):
+    at: float  # seconds since the epoch
+
+
+class SessionStarted(_Event):
+    """First line of every log."""
+
+    type: Literal["session_started"] = "session_started"
+    session: str
+    idea: Idea
+    options: Options
+
+
+class ProcessStarted(_Event):
+    """A process took the session up; active time is counted from here."""
+
+    type: Literal["process_started"] = "process_started"
+    pid: int
+    host: str
+
+
+class ProcessStopped(_Event):
+    """The process let go of the session in good order. A killed one leaves no such line."""
+
+    type: Literal["process_stopped"] = "process_stopped"
+    reason: str
+
+
+class OptionsChanged(_Event):
+    """Options given at resume; they hold from here on."""
+
+    type: Literal["options_changed"] = "options_changed"
+    options: Options
+
+
+class CallFinished(_Event):
+    """A model answered; request and reply lie in `path`."""
+
+    type: Literal["call_finished"] = "call_finished"
+    step: str
+    ordinal: int
+    role: str
+    model: str
+    tokens_in: int
+    tokens_out: int
+    cost_usd: float | None  # None: the price is not known
+    path: str
+    sha256: str
+
+
+class DataPrepared(_Event):
+    """Training data and held-out truth are on disk."""
+
+    type: Literal["data_prepared"] = "data_prepared"
+    key: str
+    hashes: dict[str, str]
+    commit: str  # of the session's first files
+
+
+class Planned(_Event):
+    """The planner fixed the comparison and the first list of runs."""
+
+    type: Literal["planned"] = "planned"
+    plan: Plan
+    commit: str
+
+
+class Edited(_Event):
+    """An attempt's code is committed; it has not been linted or trained yet."""
+
+    type: Literal["edited"] = "edited"
+    run: str
+    attempt: int
+    commit: str
+
+
+class AttemptFailed(_Event):
+    """An attempt ended without a result. `reason` is a stable code, `detail` goes to the agent."""
+
+    type: Literal["attempt_failed"] = "attempt_failed"
+    run: str
+    attempt: int
+    stage: Literal["edit", "lint", "training", "integrity", "runner"]
+    reason: str
+    detail: str
+    commit: str
+
+
+class LintPassed(_Event):
+    type: Literal["lint_passed"] = "lint_passed"
+    run: str
+    attempt: int
+
+
+class RunSubmitted(_Event):
+    """A runner accepted one attempt; its result may come in another process."""
+
+    type: Literal["run_submitted"] = "run_submitted"
+    run: str
+    attempt: int
+    key: str
+    commit: str
+
+
+class RunMeasured(_Event):
+    """A run has its record: records/<run>.json."""
+
+    type: Literal["run_measured"] = "run_measured"
+    run: str
+    attempt: int
+    record_sha256: str
+    primary: float  # mean of the primary metric over seeds and conditions
+    wall_s: float
+    flags: tuple[str, ...]
+    code: str  # commit that was trained
+    commit: str  # commit of the record
+
+
+class RunFailed(_Event):
+    """A run's attempts are spent; the session goes on."""
+
+    type: Literal["run_failed"] = "run_failed"
+    run: str
+    attempts: int
+    reason: str
+    commit: str
+
+
+class Commented(_Event):
+    """The reviewer's few lines on a run, and a person's word if there was one."""
+
+    type: Literal["commented"] = "commented"
+    run: str
+    text: str
+    feedback: str
+
+
+class Reflected(_Event):
+    """The planner read a run and said what comes next."""
+
+    type: Literal["reflected"] = "reflected"
+    run: str
+    reflection: Reflection
+    commit: str
+
+
+class FiguresDrawn(_Event):
+    """Figures are in the repository."""
+
+    type: Literal["figures_drawn"] = "figures_drawn"
+    figures: tuple[FigureText, ...]
+    by: Literal["runner", "agent"]
+    commit: str
+
+
+class PlotEdited(_Event):
+    type: Literal["plot_edited"] = "plot_edited"
+    attempt: int
+    commit: str
+
+
+class PlotFailed(_Event):
+    """plot.py was not edited, did not lint, or did not run."""
+
+    type: Literal["plot_failed"] = "plot_failed"
+    attempt: int
+    reason: str
+    detail: str
+    commit: str
+
+
+class PlotsGivenUp(_Event):
+    """The paper goes on with the standard figures alone."""
+
+    type: Literal["plots_given_up"] = "plots_given_up"
+    reason: str
+
+
+class FiguresDescribed(_Event):
+    """Each figure has its paragraph in the notes."""
+
+    type: Literal["figures_described"] = "figures_described"
+    descriptions: dict[str, str]
+    commit: str
+
+
+class SectionWritten(_Event):
+    """A section was edited in one pass; complaints of the truth checks are counted, not forgotten."""
+
+    type: Literal["section_written"] = "section_written"
+    section: str
+    phase: Literal["write", "refine", "polish"]
+    round: int  # 0: the pass itself; 1, 2, ...: mending
+    refused: str  # code, if the edit did not count
+    complaints: int
+    commit: str
+
+
+class Compiled(_Event):
+    """The paper was rendered and compiled."""
+
+    type: Literal["compiled"] = "compiled"
+    round: int
+    ok: bool
+    pages: int
+    problems: tuple[str, ...]
+    dropped: tuple[str, ...]
+    sections: tuple[str, ...]  # the ones a problem points to
+    commit: str
+
+
+class PaperReviewed(_Event):
+    type: Literal["paper_reviewed"] = "paper_reviewed"
+    overall: int
+    decision: str
+    commit: str
+
+
+class SessionFinished(_Event):
+    type: Literal["session_finished"] = "session_finished"
+    commit: str
+
+
+Event = Annotated[
+    Union[  # noqa: UP007  (one tagged union for reading; `|` over 25 names reads worse)
+        SessionStarted, ProcessStarted, ProcessStopped, OptionsChanged, CallFinished, DataPrepared, Planned,
+        Edited, AttemptFailed, LintPassed, RunSubmitted, RunMeasured, RunFailed, Commented, Reflected,
+        FiguresDrawn, PlotEdited, PlotFailed, PlotsGivenUp, FiguresDescribed, SectionWritten, Compiled,
+        PaperReviewed, SessionFinished,
+    ],
+    Field(discriminator="type"),
+]
+ADAPTER: TypeAdapter[Event] = TypeAdapter(Event)

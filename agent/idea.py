@@ -1,0 +1,84 @@
+"""Ideas on disk: one idea or a list of them in a JSON file."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from agent.errors import UserError
+from agent.types import Idea
+
+
+def read_ideas(path: Path) -> list[Idea]:
+    """All ideas of one file.
+
+    Raises:
+        UserError: not JSON, not an idea, or two ideas of one name; names file, field and mend.
+    """
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file; see --list for the ideas there are") from None
+    except IsADirectoryError:
+        raise UserError(f"{path}: a folder, not a file; name the JSON file inside it") from None
+    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise UserError(f"{path}: not valid JSON ({error}); mend the file") from None
+    items = data if isinstance(data, list) else [data]
+    if not items:
+        raise UserError(f"{path}: holds an empty list; add an idea with Name, Title and Experiment")
+    ideas = [_read(path, item, f"[{i}]" if isinstance(data, list) else "") for i, item in enumerate(items)]
+    names = [idea.Name for idea in ideas]
+    for name in names:
+        if names.count(name) > 1:
+            raise UserError(f"{path}: Name: {name!r} stands there twice; rename one of them")
+    return ideas
+
+
+def find_idea(wanted: str, folder: Path) -> Idea:
+    """An idea by its Name among the files of a folder, or by a path (PATH or PATH:NAME).
+
+    Raises:
+        UserError: not found, or ambiguous.
+    """
+    path, _, name = wanted.partition(":")
+    if "/" in path or path.endswith(".json"):
+        ideas = read_ideas(Path(path))
+        if name:
+            ideas = [idea for idea in ideas if idea.Name == name]
+        if len(ideas) == 1:
+            return ideas[0]
+        there = ", ".join(idea.Name for idea in read_ideas(Path(path)))
+        raise UserError(f"{path}: holds {there}; name one: --idea {path}:NAME")
+    named = [*folder.glob(f"{wanted}.json")]
+    for file in named or sorted(folder.glob("*.json")):
+        for idea in read_ideas(file):
+            if idea.Name == wanted:
+                return idea
+    names = ", ".join(idea.Name for idea in all_ideas(folder)[0]) or "none"
+    raise UserError(f"idea {wanted!r}: not found in {folder} (there are: {names}); or give a path to a JSON file")
+
+
+def all_ideas(folder: Path) -> tuple[list[Idea], list[str]]:
+    """Every readable idea of a folder, and one line for each file that is not."""
+    ideas, complaints = [], []
+    for file in sorted(folder.glob("*.json")):
+        try:
+            ideas.extend(read_ideas(file))
+        except UserError as error:
+            complaints.append(str(error))
+    return ideas, complaints
+
+
+def _read(path: Path, item: object, where: str) -> Idea:
+    if not isinstance(item, dict):
+        raise UserError(f"{path}{where}: an idea is a JSON object, found {type(item).__name__}")
+    try:
+        return Idea.model_validate(item)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"])
+        mend = "add it" if first["type"] == "missing" else first["msg"]
+        raise UserError(f"{path}{where}: {field}: {first['msg']}; {mend}" if mend == "add it"
+                        else f"{path}{where}: {field}: {mend}") from None

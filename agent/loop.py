@@ -1,0 +1,24 @@
+"""Decide, perform, append. Everything else is someone else's business."""
+
+from __future__ import annotations
+
+from agent.actions import perform
+from agent.policy import Stop, next_action
+from agent.tools import Tools
+
+
+def play(tools: Tools) -> Stop | None:
+    """Go on until nothing is left to do.
+
+    Returns:
+        None when the session is finished, or the Stop the person asked for.
+
+    Raises:
+        InfrastructureError, BudgetSpent: the session stopped cleanly; a later call goes on from here.
+    """
+    while (action := next_action(tools.session)) is not None:
+        if isinstance(action, Stop):
+            return action
+        tools.check_budget()
+        tools.journal.append(perform(action, tools))
+    return None

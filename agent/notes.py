@@ -1,0 +1,75 @@
+"""notes.txt: facts from the records, each model's words under their own heading. A pure function of state."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from statistics import fmean
+
+from agent.manifest import Manifest, Template
+from agent.record import RunRecord
+from agent.results import mean, standard_error, values
+from agent.session import Session
+
+
+def render(session: Session, records: Sequence[RunRecord], template: Template) -> str:
+    """The whole file, written anew after every run."""
+    manifest = template.manifest
+    by_run = {record.run: record for record in records}
+    parts = [f"# {session.idea.Title}", "", f"Question: {manifest.question}",
+             f"Primary metric: {manifest.metrics[manifest.primary].label}. Runs are exploratory: each was planned "
+             "after the ones before it were seen.", ""]
+    for run in session.runs.values():
+        record = by_run.get(run.run)
+        if record is not None:
+            parts += _facts(record, manifest)
+        elif run.phase == "failed":
+            parts += _failure(run)
+        if run.comment:
+            parts += ["### Reviewer's comment (a model's words)", "", run.comment.text, ""]
+            if run.comment.feedback:
+                parts += ["### A person's word", "", run.comment.feedback, ""]
+        if run.reflection:
+            parts += ["### Interpretation (a model's words, not measured)", "", run.reflection.interpretation, ""]
+    if session.figures:
+        parts += ["## Figures", ""]
+        for figure in session.figures:
+            parts += [f"### {figure.name} ({figure.file}, drawn by the {figure.by})", "", figure.caption, ""]
+            if figure.description:
+                parts += ["Description (a model's words):", "", figure.description, ""]
+    return "\n".join(parts).rstrip() + "\n"
+
+
+def one_line(record: RunRecord, manifest: Manifest) -> str:
+    """All metrics of a run, on the console."""
+    return ", ".join(f"{spec.label} {_number(record, name)}" for name, spec in manifest.metrics.items())
+
+
+def _facts(record: RunRecord, manifest: Manifest) -> list[str]:
+    parent = f", from run {record.parent}" if record.parent is not None else ""
+    lines = [f"## Run {record.run}: {record.label} ({record.kind}{parent})", "", record.about, "",
+             f"### Facts (written by the runner; n = {len(record.seeds)} seeds, mean ± standard error)", ""]
+    for name, spec in manifest.metrics.items():
+        for condition in record.conditions:
+            at = f" [{condition.label}]" if len(record.conditions) > 1 else ""
+            lines.append(f"- {spec.label}{at}: {_number(record, name, condition.name)}{spec.unit and ' ' + spec.unit}")
+    said = sorted({key for training in record.trainings for key in training.diagnostics})
+    for key in said:
+        found = [t.diagnostics[key] for t in record.trainings if key in t.diagnostics]
+        lines.append(f"- {key} (self-reported by the experiment): {fmean(found):.4g}")
+    lines += [f"- attempts: {record.attempts}; training: {sum(t.wall_s for t in record.trainings):.0f} s in all; "
+              f"commit {record.commit[:10]}"]
+    lines += [f"- {finding.grade}: {finding.code}: {finding.text}" for finding in record.findings]
+    return [*lines, ""]
+
+
+def _failure(run) -> list[str]:
+    lines = [f"## Run {run.run}: {run.planned.label} (failed)", "", run.planned.change, "",
+             "### Facts (written by the runner)", ""]
+    lines += [f"- attempt {f.attempt}: {f.stage}: {f.reason}" for f in run.failures]
+    return [*lines, ""]
+
+
+def _number(record: RunRecord, metric: str, condition: str | None = None) -> str:
+    error = standard_error(values(record, metric, condition))
+    middle = f"{mean(record, metric, condition):.4g}"
+    return middle if error is None else f"{middle} ± {error:.2g}"

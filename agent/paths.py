@@ -1,0 +1,79 @@
+"""Where everything of a workspace lies. Nobody else joins these names."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from agent.errors import UserError
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """The folder of all sessions and of what they share."""
+
+    root: Path
+
+    @property
+    def cache(self) -> Path:
+        return self.root / ".cache"
+
+    def sessions(self) -> list[SessionPaths]:
+        """All sessions, oldest first."""
+        if not self.root.is_dir():
+            return []
+        return [SessionPaths(p) for p in sorted(self.root.iterdir()) if (p / "events.jsonl").is_file()]
+
+    def find(self, name: str) -> SessionPaths:
+        """A session by its folder, its name, or "last".
+
+        Raises:
+            UserError: there is no such session.
+        """
+        sessions = self.sessions()
+        if name == "last" and sessions:
+            return sessions[-1]
+        for candidate in (self.root / name, Path(name)):
+            if (candidate / "events.jsonl").is_file():
+                return SessionPaths(candidate.resolve())
+        known = ", ".join(s.root.name for s in sessions[-3:]) or "none yet"
+        raise UserError(f"session {name!r}: not found in {self.root} (newest: {known}); see --status")
+
+
+@dataclass(frozen=True)
+class SessionPaths:
+    """One session's folder."""
+
+    root: Path
+
+    @property
+    def events(self) -> Path:
+        return self.root / "events.jsonl"
+
+    @property
+    def lock(self) -> Path:
+        return self.root / "lock"
+
+    @property
+    def repo(self) -> Path:
+        return self.root / "repo"
+
+    @property
+    def calls(self) -> Path:
+        return self.root / "calls"
+
+    @property
+    def runs(self) -> Path:
+        return self.root / "runs"
+
+    @property
+    def feedback(self) -> Path:
+        """A person's word to the planner; read once and moved into the record."""
+        return self.root / "feedback.txt"
+
+    def attempt(self, run: str, attempt: int, restart: int) -> Path:
+        again = f"-again-{restart}" if restart else ""
+        return self.runs / run / f"attempt-{attempt}{again}"
+
+    def scratch(self, name: str) -> Path:
+        return self.root / "scratch" / name

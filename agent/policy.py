@@ -1,0 +1,211 @@
+"""What comes next: a pure function of the session. No effects, no clock."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from agent.session import RunState, SectionState, Session, runs_over
+from agent.types import SECTIONS
+
+MAX_RESTARTS = 2  # of one attempt's training after a lost machine
+MEND_ROUNDS = 2  # of a section with complaints
+COMPILE_ROUNDS = 2  # of a paper that does not compile
+
+
+@dataclass(frozen=True)
+class PrepareData:
+    pass
+
+
+@dataclass(frozen=True)
+class MakePlan:
+    pass
+
+
+@dataclass(frozen=True)
+class EditRun:
+    run: str
+    attempt: int
+
+
+@dataclass(frozen=True)
+class LintRun:
+    run: str
+    attempt: int
+
+
+@dataclass(frozen=True)
+class SubmitRun:
+    run: str
+    attempt: int
+    restart: int
+
+
+@dataclass(frozen=True)
+class CollectRun:
+    run: str
+    attempt: int
+
+
+@dataclass(frozen=True)
+class GiveUpRun:
+    run: str
+
+
+@dataclass(frozen=True)
+class CommentRun:
+    run: str
+
+
+@dataclass(frozen=True)
+class Reflect:
+    run: str
+
+
+@dataclass(frozen=True)
+class DrawFigures:
+    pass
+
+
+@dataclass(frozen=True)
+class EditPlot:
+    attempt: int
+
+
+@dataclass(frozen=True)
+class RunPlot:
+    attempt: int
+
+
+@dataclass(frozen=True)
+class GiveUpPlots:
+    pass
+
+
+@dataclass(frozen=True)
+class DescribeFigures:
+    pass
+
+
+@dataclass(frozen=True)
+class WriteSection:
+    section: str
+    phase: Literal["write", "refine", "polish"]
+    round: int
+
+
+@dataclass(frozen=True)
+class CompilePaper:
+    round: int
+
+
+@dataclass(frozen=True)
+class ReviewPaper:
+    pass
+
+
+@dataclass(frozen=True)
+class Finish:
+    pass
+
+
+@dataclass(frozen=True)
+class Stop:
+    """The person asked to stop here (--stop-after); a resume with another word goes on."""
+
+    after: str
+
+
+Action = (
+    PrepareData | MakePlan | EditRun | LintRun | SubmitRun | CollectRun | GiveUpRun | CommentRun | Reflect
+    | DrawFigures | EditPlot | RunPlot | GiveUpPlots | DescribeFigures | WriteSection | CompilePaper
+    | ReviewPaper | Finish | Stop
+)
+
+
+def next_action(session: Session) -> Action | None:
+    """The one thing to do now; None when the session is finished."""
+    if session.finished:
+        return None
+    if session.data_key is None:
+        return PrepareData()
+    current = session.current
+    if current is not None and current.is_baseline:
+        return _baseline(current)
+    if session.plan is None:
+        return MakePlan()
+    if session.options.stop_after == "plan":
+        return Stop("plan")
+    if current is not None:
+        return _run(current, session.options.attempts)
+    if not runs_over(session):
+        return EditRun(run=str(len(session.experiments) + 1), attempt=1)
+    if session.options.stop_after == "runs":
+        return Stop("runs")
+    return _plots(session) or _paper(session)
+
+
+def _baseline(run: RunState) -> Action:
+    """A baseline that fails stops the session with its reason; every resume tries it once more."""
+    if run.phase == "submitted":
+        return CollectRun(run.run, run.attempt)
+    return SubmitRun(run.run, run.attempt, run.restarts)
+
+
+def _run(run: RunState, attempts: int) -> Action:
+    match run.phase:
+        case "measured" if run.comment is None:
+            return CommentRun(run.run)
+        case "measured" | "failed":
+            return Reflect(run.run)
+        case "submitted":
+            return CollectRun(run.run, run.attempt)
+        case "linted" if run.restarts <= MAX_RESTARTS:
+            return SubmitRun(run.run, run.attempt, run.restarts)
+        case "edited":
+            return LintRun(run.run, run.attempt)
+    if run.attempt > attempts or run.phase == "linted":
+        return GiveUpRun(run.run)
+    return EditRun(run.run, run.attempt)
+
+
+def _plots(session: Session) -> Action | None:
+    if not session.standard_figures:
+        return DrawFigures()
+    if not session.plots_over:
+        if session.plot_edited:
+            return RunPlot(session.plot_attempt)
+        if session.plot_attempt > session.options.attempts:
+            return GiveUpPlots()
+        return EditPlot(session.plot_attempt)
+    return None if session.described else DescribeFigures()
+
+
+def _paper(session: Session) -> Action:
+    for phases in (("write", "refine"), ("polish",)):
+        for section in SECTIONS:
+            action = _section(section, session.sections.get(section, SectionState()), phases)
+            if action is not None:
+                return action
+    if session.compiled is None:
+        return CompilePaper(round=0)
+    if not session.compiled.ok and session.compiled.round < COMPILE_ROUNDS:
+        return CompilePaper(round=session.compiled.round + 1)
+    if session.options.stop_after == "paper":
+        return Stop("paper")
+    return ReviewPaper() if session.review is None else Finish()
+
+
+_PHASES = ("", "write", "refine", "polish")
+
+
+def _section(section: str, state: SectionState, phases: tuple[str, ...]) -> Action | None:
+    """The next pass over a section, or a mend of the last one; None when these phases are through."""
+    done = _PHASES.index(state.phase)
+    if state.phase and state.complaints and state.round < MEND_ROUNDS and state.phase in phases:
+        return WriteSection(section, state.phase, state.round + 1)
+    for phase in phases:
+        if _PHASES.index(phase) > done:
+            return WriteSection(section, phase, 0)
+    return None

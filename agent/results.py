@@ -1,0 +1,84 @@
+"""Reading records: which run is best, what a planner sees of them, where a run starts from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import fmean, stdev
+
+from agent.manifest import Manifest, MetricSpec
+from agent.record import RunRecord
+from agent.tools import Tools
+from agent.types import PlannedRun
+
+
+def read_records(repo: Path, runs: Sequence[str]) -> list[RunRecord]:
+    """The records of these runs, in this order, as they are committed."""
+    return [RunRecord.model_validate_json((repo / "records" / f"{run}.json").read_text()) for run in runs]
+
+
+def measured_records(tools: Tools) -> list[RunRecord]:
+    """Records of all runs measured so far, baselines first."""
+    return read_records(tools.paths.repo, [r.run for r in tools.session.runs.values() if r.phase == "measured"])
+
+
+def values(record: RunRecord, metric: str, condition: str | None = None) -> list[float]:
+    """A metric's value for each seed: of one condition, or averaged over all conditions."""
+    by_seed: dict[int, list[float]] = {}
+    for training in record.trainings:
+        if condition in (None, training.condition):
+            by_seed.setdefault(training.seed, []).append(training.metrics[metric])
+    return [fmean(found) for found in by_seed.values()]
+
+
+def mean(record: RunRecord, metric: str, condition: str | None = None) -> float:
+    return fmean(values(record, metric, condition))
+
+
+def standard_error(numbers: Sequence[float]) -> float | None:
+    """Of the mean, with ddof = 1; None for a single number."""
+    return stdev(numbers) / len(numbers) ** 0.5 if len(numbers) > 1 else None
+
+
+def goodness(spec: MetricSpec, value: float) -> float:
+    """Larger is better, whatever the metric's direction."""
+    if spec.better == "target":
+        return -abs(value - spec.target)
+    return value if spec.better == "higher" else -value
+
+
+def best(records: Sequence[RunRecord], manifest: Manifest) -> RunRecord:
+    """The record with the best primary metric; the earlier one where two are equal."""
+    spec = manifest.metrics[manifest.primary]
+    return max(records, key=lambda record: goodness(spec, mean(record, manifest.primary)))
+
+
+def start_record(planned: PlannedRun, records: Sequence[RunRecord], manifest: Manifest) -> RunRecord:
+    """The run whose code a planned run starts from: the one it names if that was measured, else run 0."""
+    agent_runs = [r for r in records if r.run == "0" or r.kind == "experiment"]
+    if planned.start_from == "best":
+        return best(agent_runs, manifest)
+    return next((r for r in agent_runs if r.name == planned.start_from), agent_runs[0])
+
+
+def start_commit(planned: PlannedRun, tools: Tools) -> str:
+    return start_record(planned, measured_records(tools), tools.template.manifest).commit
+
+
+def table(records: Sequence[RunRecord], manifest: Manifest) -> str:
+    """A compact Markdown table: one row a run, one column a metric, mean ± standard error over seeds."""
+    arrows = {"higher": "higher is better", "lower": "lower is better"}
+    heads = [f"{spec.label} ({arrows.get(spec.better) or f'target {spec.target:g}'})"
+             for spec in manifest.metrics.values()]
+    several = len(records[0].conditions) > 1 if records else False
+    rows = [["run", "name", *(["condition"] if several else []), *heads]]
+    for record in records:
+        for condition in ([c.name for c in record.conditions] if several else [None]):
+            cells = [_cell(values(record, metric, condition)) for metric in manifest.metrics]
+            rows.append([record.run, record.name, *([condition] if several else []), *cells])
+    return "\n".join("| " + " | ".join(row) + " |" for row in [rows[0], ["---"] * len(rows[0]), *rows[1:]])
+
+
+def _cell(numbers: Sequence[float]) -> str:
+    error = standard_error(numbers)
+    return f"{fmean(numbers):.4g}" if error is None else f"{fmean(numbers):.4g} ± {error:.2g}"

@@ -1,0 +1,230 @@
+"""Session = fold(events). Pure: no clock, no disk, no console."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from agent import events as ev
+from agent.types import SECTIONS, FigureText, Idea, Options, Plan, PlannedRun, Reflection
+
+Phase = Literal["new", "edited", "linted", "submitted", "measured", "failed"]
+
+
+@dataclass(frozen=True)
+class RunState:
+    """One run as far as it has come. `attempt` is the one under way, or the last one."""
+
+    run: str
+    planned: PlannedRun | None  # None: a baseline
+    phase: Phase = "new"
+    attempt: int = 1
+    restarts: int = 0  # of this attempt's training, not the agent's fault
+    key: str = ""
+    code: str | None = None  # commit of the newest edit
+    failures: tuple[ev.AttemptFailed, ...] = ()
+    measured: ev.RunMeasured | None = None
+    comment: ev.Commented | None = None
+    reflection: Reflection | None = None
+
+    @property
+    def is_baseline(self) -> bool:
+        return self.planned is None
+
+    @property
+    def over(self) -> bool:
+        return self.phase in ("measured", "failed")
+
+
+@dataclass(frozen=True)
+class SectionState:
+    """One section of the paper as far as it has come."""
+
+    phase: Literal["", "write", "refine", "polish"] = ""
+    round: int = 0
+    complaints: int = 0
+
+
+@dataclass(frozen=True)
+class Session:
+    """Everything the policy may look at."""
+
+    session: str = ""
+    idea: Idea | None = None
+    options: Options | None = None
+    data_key: str | None = None
+    first_commit: str | None = None
+    plan: Plan | None = None
+    pending: tuple[PlannedRun, ...] = ()
+    completed: bool = False  # the planner said ALL_COMPLETED
+    runs: dict[str, RunState] = field(default_factory=dict)
+    figures: tuple[FigureText, ...] = ()
+    standard_figures: bool = False
+    plot_attempt: int = 1
+    plot_edited: bool = False
+    plots_over: bool = False
+    plot_failures: tuple[ev.PlotFailed, ...] = ()
+    described: bool = False
+    sections: dict[str, SectionState] = field(default_factory=dict)
+    compiled: ev.Compiled | None = None
+    review: ev.PaperReviewed | None = None
+    finished: bool = False
+    calls: dict[tuple[str, int], ev.CallFinished] = field(default_factory=dict)
+    tokens: int = 0
+    usd: float = 0.0
+    unpriced_calls: int = 0
+    active_s: float = 0.0  # time a process held the session
+    last_at: float | None = None  # newest event of the process that holds it now
+    started_at: float = 0.0
+
+    @property
+    def experiments(self) -> list[RunState]:
+        return [run for run in self.runs.values() if not run.is_baseline]
+
+    @property
+    def current(self) -> RunState | None:
+        """The run that is under way, or over but not yet reflected on."""
+        for run in self.runs.values():
+            if not run.over or (not run.is_baseline and run.reflection is None):
+                return run
+        return None
+
+
+def fold(events: Iterable[ev.Event]) -> Session:
+    session = Session()
+    for event in events:
+        session = apply(session, event)
+    return session
+
+
+def apply(session: Session, event: ev.Event) -> Session:
+    """One event onto the state."""
+    return _apply(_tick(session, event), event)
+
+
+def _tick(session: Session, event: ev.Event) -> Session:
+    """Active time is what lies between the events of one process; the gap before a new process is not."""
+    new_process = isinstance(event, ev.SessionStarted | ev.ProcessStarted)
+    gap = 0.0 if new_process or session.last_at is None else max(0.0, event.at - session.last_at)
+    return replace(session, active_s=session.active_s + gap, last_at=event.at)
+
+
+def _apply(session: Session, event: ev.Event) -> Session:  # noqa: C901  (one match, one arm an event)
+    match event:
+        case ev.SessionStarted():
+            baselines = {baseline_id(i, name): RunState(baseline_id(i, name), None)
+                         for i, name in enumerate(event.options.baselines)}
+            return replace(session, session=event.session, idea=event.idea, options=event.options,
+                           runs=baselines, started_at=event.at)
+        case ev.OptionsChanged():
+            return replace(session, options=event.options)
+        case ev.CallFinished():
+            known = (event.step, event.ordinal) in session.calls
+            return session if known else _charge(session, event)
+        case ev.DataPrepared():
+            return replace(session, data_key=event.key, first_commit=event.commit)
+        case ev.Planned():
+            return replace(session, plan=event.plan, pending=event.plan.runs)
+        case ev.Edited():
+            return _update(session, event.run, phase="edited", attempt=event.attempt, code=event.commit)
+        case ev.LintPassed():
+            return _update(session, event.run, phase="linted")
+        case ev.RunSubmitted():
+            return _update(session, event.run, phase="submitted", key=event.key, code=event.commit)
+        case ev.AttemptFailed():
+            return _attempt_failed(session, event)
+        case ev.RunMeasured():
+            return _update(session, event.run, phase="measured", measured=event)
+        case ev.RunFailed():
+            return _update(session, event.run, phase="failed")
+        case ev.Commented():
+            return _update(session, event.run, comment=event)
+        case ev.Reflected():
+            session = _update(session, event.run, reflection=event.reflection)
+            return replace(session, pending=event.reflection.runs, completed=event.reflection.completed)
+        case ev.FiguresDrawn():
+            figures = tuple(f for f in session.figures if f.by != event.by) + event.figures
+            if event.by == "runner":
+                return replace(session, figures=figures, standard_figures=True)
+            return replace(session, figures=figures, plots_over=True)
+        case ev.PlotEdited():
+            return replace(session, plot_edited=True, plot_attempt=event.attempt)
+        case ev.PlotFailed():
+            return replace(session, plot_edited=False, plot_attempt=event.attempt + 1,
+                           plot_failures=(*session.plot_failures, event))
+        case ev.PlotsGivenUp():
+            return replace(session, plots_over=True)
+        case ev.FiguresDescribed():
+            figures = tuple(f.model_copy(update={"description": event.descriptions.get(f.name, f.description)})
+                            for f in session.figures)
+            return replace(session, figures=figures, described=True)
+        case ev.SectionWritten():
+            state = SectionState(event.phase, event.round, event.complaints)
+            return replace(session, sections={**session.sections, event.section: state})
+        case ev.Compiled():
+            return replace(session, compiled=event)
+        case ev.PaperReviewed():
+            return replace(session, review=event)
+        case ev.SessionFinished():
+            return replace(session, finished=True)
+    return session
+
+
+def _attempt_failed(session: Session, event: ev.AttemptFailed) -> Session:
+    run = session.runs.get(event.run)
+    failures = (*(run.failures if run else ()), event)
+    if event.stage == "runner":  # a lost machine is not the agent's fault: the same code is trained again
+        restarts = run.restarts + 1 if run else 1
+        return _update(session, event.run, phase="linted", restarts=restarts, failures=failures)
+    return _update(session, event.run, phase="new", attempt=event.attempt + 1, restarts=0, failures=failures)
+
+
+def _update(session: Session, run_id: str, **changes: object) -> Session:
+    run = session.runs.get(run_id)
+    if run is None:  # the first event of a planned run takes it off the list
+        run = RunState(run_id, session.pending[0])
+        session = replace(session, pending=session.pending[1:])
+    return replace(session, runs={**session.runs, run_id: replace(run, **changes)})
+
+
+def _charge(session: Session, event: ev.CallFinished) -> Session:
+    return replace(
+        session,
+        calls={**session.calls, (event.step, event.ordinal): event},
+        tokens=session.tokens + event.tokens_in + event.tokens_out,
+        usd=session.usd + (event.cost_usd or 0.0),
+        unpriced_calls=session.unpriced_calls + (event.cost_usd is None),
+    )
+
+
+def baseline_id(position: int, name: str) -> str:
+    """Run 0 is the first baseline; a further one is 0.<name>."""
+    return "0" if position == 0 else f"0.{name}"
+
+
+def stage(session: Session) -> str:
+    """Where the session stands, in one word."""
+    if session.finished:
+        return "done"
+    if session.data_key is None:
+        return "prepare"
+    if any(run.is_baseline and not run.over for run in session.runs.values()):
+        return "baselines"
+    if session.plan is None:
+        return "plan"
+    if not runs_over(session):
+        return "runs"
+    if not session.described:
+        return "plots"
+    if session.compiled is None or len(session.sections) < len(SECTIONS):
+        return "paper"
+    return "review"
+
+
+def runs_over(session: Session) -> bool:
+    """No run is under way and none is to come."""
+    if session.current is not None:
+        return False
+    spent = len(session.experiments) >= session.options.runs
+    return spent or session.completed or not session.pending

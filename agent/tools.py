@@ -1,0 +1,80 @@
+"""What actions work with: one bag, filled by launch.py with real things and by tests with theirs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from agent.answers import Ask
+from agent.events import Event
+from agent.log import EventLog
+from agent.manifest import Profile, Template
+from agent.paths import SessionPaths
+from agent.protocols import Coder, Progress, Runner, Sandbox, VersionStore
+from agent.session import Session, apply, fold
+
+
+class Journal:
+    """The log and the state it folds to; appending is the only way to change the state."""
+
+    def __init__(self, log: EventLog, clock: Callable[[], float]) -> None:
+        self.log = log
+        self.clock = clock
+        self.session: Session = fold(log.read())
+
+    def append(self, event: Event) -> None:
+        self.log.append(event)
+        self.session = apply(self.session, event)
+
+
+class Console:
+    """What a person sees while a session runs. Silent here; launch.py has the real one."""
+
+    def say(self, text: str) -> None:
+        """A line that stays."""
+
+    def progress(self, text: str, state: Progress) -> None:
+        """A line that is overwritten."""
+
+
+@dataclass(frozen=True)
+class DataFolders:
+    """Where a world's prepared files lie and what they hash to."""
+
+    train: Path
+    truth: Path
+    key: str
+    hashes: dict[str, str]
+
+
+@dataclass
+class Tools:
+    paths: SessionPaths
+    cache: Path  # shared by all sessions of a workspace
+    template: Template
+    journal: Journal
+    console: Console
+    ask: Ask
+    coder: Coder
+    runner: Runner
+    sandbox: Sandbox
+    versions: VersionStore
+    prepare: Callable[[Template, Profile, str], DataFolders]  # (template, profile, profile's name)
+    sleep: Callable[[float], None]
+    check_budget: Callable[[], None]  # raises BudgetSpent
+
+    @property
+    def session(self) -> Session:
+        return self.journal.session
+
+    @property
+    def now(self) -> float:
+        return self.journal.clock()
+
+    @property
+    def profile(self) -> Profile:
+        return self.template.manifest.profiles[self.session.options.profile]
+
+    def say(self, text: str) -> None:
+        self.console.say(text)

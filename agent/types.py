@@ -1,0 +1,141 @@
+"""The words of the loop: idea, options, plan, review. Frozen, and free of effects."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, StringConstraints
+
+from agent.schema import Open, Strict
+
+Stage = Literal["prepare", "baselines", "plan", "runs", "plots", "paper", "review", "done"]
+STAGES: tuple[Stage, ...] = ("prepare", "baselines", "plan", "runs", "plots", "paper", "review", "done")
+
+# A run is called by this name in plans, expressions and tables.
+RunName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
+
+
+class Idea(Open):
+    """A research idea. The keys are those of the field's idea files; unknown ones are kept."""
+
+    Name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
+    Title: Annotated[str, StringConstraints(min_length=1)]
+    Experiment: Annotated[str, StringConstraints(min_length=1)]
+    Interestingness: float | None = None
+    Feasibility: float | None = None
+    Novelty: float | None = None
+    novel: bool | None = None
+    Technical_Details: str | None = None
+    Implementation_Plan: str | None = None
+    Abstract: str | None = None
+    Overall_Score: float | None = None
+
+    def details(self) -> dict[str, Any]:
+        """Every key but the name that says something, in file order, scores left out of what a model reads."""
+        data = self.model_dump(exclude_none=True)
+        hidden = {"Name", "Title", "Experiment", "novel"}
+        return {k: v for k, v in data.items() if k not in hidden and isinstance(v, str) and v.strip()}
+
+
+class Models(Strict):
+    """Which model plays which role (litellm names, or "playback")."""
+
+    planner: str
+    editor: str
+    writer: str
+    reviewer: str
+
+    def names(self) -> dict[str, str]:
+        return self.model_dump()
+
+
+class Options(Strict):
+    """What a person chose for a session. A change at resume is an event of its own."""
+
+    template: str
+    profile: str
+    models: Models
+    playback: str | None = None  # folder of recorded replies
+    runs: int = Field(default=5, ge=0, le=10)
+    attempts: int = Field(default=4, ge=1, le=20)
+    baselines: tuple[str, ...] = ()  # names; the first is run 0
+    device: str = "cpu"
+    slots: int = Field(default=1, ge=1)  # trainings side by side
+    threads: int = Field(default=1, ge=1)  # torch threads of each
+    sandbox: Literal["bwrap", "none"] = "bwrap"
+    network: bool = False  # the person allows it; the template must ask for it too
+    stop_after: Literal["plan", "runs", "paper"] | None = None
+    pdf: bool = True
+    max_usd: float | None = Field(default=None, ge=0)
+    max_tokens: int | None = Field(default=None, ge=0)
+    hours: float | None = Field(default=None, ge=0)
+
+
+class PlannedRun(Strict):
+    """One experiment the planner wants."""
+
+    name: RunName
+    label: Annotated[str, StringConstraints(min_length=1, max_length=40)]  # tables and figures call it so
+    change: Annotated[str, StringConstraints(min_length=10)]  # what the editor is to do
+    hypothesis: Annotated[str, StringConstraints(min_length=1)]
+    start_from: str = "baseline"  # "baseline", "best", or the name of an earlier run of the plan
+
+
+class Comparison(Strict):
+    """The one comparison the paper will be judged by, fixed before the first run."""
+
+    metric: str
+    baseline: str
+    why: str
+
+
+class Plan(Strict):
+    """The planner's answer before the first run."""
+
+    comparison: Comparison
+    runs: tuple[PlannedRun, ...]
+
+
+class Reflection(Strict):
+    """The planner's answer after a run."""
+
+    interpretation: str  # goes into notes.txt under its own heading
+    completed: bool  # true: ALL_COMPLETED
+    runs: tuple[PlannedRun, ...] = ()  # what remains, revised
+
+
+class FigureText(Strict):
+    """A figure as the notes and the paper know it."""
+
+    name: str  # "fig:metrics"
+    file: str  # inside repo/
+    caption: str
+    description: str
+    by: Literal["runner", "agent"]
+
+
+Score = Annotated[int, Field(ge=1, le=4)]
+
+
+class Review(Strict):
+    """A review in the form of the large machine-learning conferences."""
+
+    summary: str
+    strengths: tuple[str, ...]
+    weaknesses: tuple[str, ...]
+    questions: tuple[str, ...]
+    limitations: tuple[str, ...]
+    ethical_concerns: bool = False
+    soundness: Score
+    presentation: Score
+    contribution: Score
+    overall: Annotated[int, Field(ge=1, le=10)]
+    confidence: Annotated[int, Field(ge=1, le=5)]
+    decision: Literal["accept", "reject"]
+
+
+# The order in which sections are written: what was done before what it means, the abstract last.
+SECTIONS: tuple[str, ...] = (
+    "method", "experimental_setup", "results", "discussion", "background", "related_work",
+    "introduction", "conclusion", "title",
+)
