@@ -1,0 +1,134 @@
+"""Every exchange with a model is a file before anybody acts on it; a repeated action reads the files.
+
+Not here: retries (model.py) and what a call means to the session (the caller's on_call).
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from agent.atomic import write_text
+from agent.errors import InfrastructureError
+from agent.protocols import Call, Message, Model, Reply, Role
+from agent.schema import Strict
+
+_STEP = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\Z")
+
+
+class CallRecord(Strict):
+    """One request and its reply; (step, ordinal) is its identity."""
+
+    step: str
+    ordinal: int  # 1, 2, ... within the step
+    role: Role
+    model: str
+    messages: tuple[Message, ...]
+    reply: str
+    tokens_in: int
+    tokens_out: int
+    cost_usd: float | None  # None: the price is not known
+    finish: str
+    wall_s: float
+
+
+class RecordedCalls:
+    """Asks `inner` at most once for each (step, ordinal).
+
+    `on_call` hears of every reply handed out, also of one read back from disk: a kill may have fallen
+    between the file and the event. `budget` is called before each new call and may raise BudgetSpent.
+    """
+
+    def __init__(
+        self, inner: Model, folder: Path, on_call: Callable[[CallRecord], None], budget: Callable[[], None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.inner = inner
+        self.folder = folder
+        self.on_call = on_call
+        self.budget = budget
+        self.clock = clock
+        self._asked: dict[str, int] = {}
+
+    def begin(self, step: str) -> None:
+        """An action starts, perhaps not for the first time: its calls count from 1 again."""
+        self._asked[step] = 0
+
+    def ask(self, step: str, role: Role, messages: Sequence[Message]) -> Reply:
+        """The recorded reply of this call, else a new one, recorded before it is returned.
+
+        Raises:
+            BudgetSpent: `budget` says so.
+            InfrastructureError: no usable reply, or the record cannot be read or written.
+        """
+        ordinal = self._asked.get(step, 0) + 1
+        record = self._read(step, ordinal)
+        recorded = record is not None
+        if record is None:
+            self.budget()
+            record = self._call(Call(step, ordinal, role), messages)
+        self._asked[step] = ordinal
+        self.on_call(record)
+        return Reply(text=record.reply, model=record.model, tokens_in=record.tokens_in,
+                     tokens_out=record.tokens_out, cost_usd=record.cost_usd, finish=record.finish,
+                     recorded=recorded)
+
+    def path(self, step: str, ordinal: int) -> Path:
+        """Where a call's record lies.
+
+        Raises:
+            InfrastructureError: the step's name cannot be a file's name.
+        """
+        if not _STEP.match(step):
+            raise InfrastructureError(f"step {step!r}: use letters, digits, dots, dashes and underscores only")
+        return self.folder / f"{step}.{ordinal}.json"
+
+    def _call(self, call: Call, messages: Sequence[Message]) -> CallRecord:
+        path = self.path(call.step, call.ordinal)
+        started = self.clock()
+        reply = self.inner.complete(messages, call)
+        if not reply.text.strip():
+            raise InfrastructureError(f"model {reply.model} ({call.step}, call {call.ordinal}): an empty answer")
+        record = CallRecord(
+            step=call.step, ordinal=call.ordinal, role=call.role, model=reply.model,
+            messages=tuple(Message(m.role, _valid(m.content)) for m in messages), reply=_valid(reply.text),
+            tokens_in=reply.tokens_in, tokens_out=reply.tokens_out, cost_usd=reply.cost_usd,
+            finish=reply.finish, wall_s=round(self.clock() - started, 3),
+        )
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            write_text(path, record.model_dump_json(indent=1))
+        except OSError as error:
+            raise InfrastructureError(f"{path}: {error.strerror}; make room and resume") from None
+        return record
+
+    def _read(self, step: str, ordinal: int) -> CallRecord | None:
+        path = self.path(step, ordinal)
+        try:
+            return read_call(path)
+        except FileNotFoundError:
+            return None
+
+
+def read_call(path: Path) -> CallRecord:
+    """One record of a session's calls/ folder.
+
+    Raises:
+        InfrastructureError: it is not a call's record.
+    """
+    try:
+        return CallRecord.model_validate_json(path.read_bytes())
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise InfrastructureError(f"{path}: {where}: {first['msg']}; the record was changed by hand: restore it, "
+                                  "or delete it to pay for this one call again") from None
+
+
+def _valid(text: str) -> str:
+    """Half a surrogate pair, which a model can send as JSON, is no text that a file could hold."""
+    return text.encode("utf-8", "replace").decode()

@@ -1,0 +1,50 @@
+"""A Model for tests: replies by (step, ordinal), in order, or by a function; what was asked is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from agent.errors import InfrastructureError
+from agent.protocols import Call, Message, Reply
+
+Answer = str | BaseException
+Function = Callable[[Sequence[Message], Call], Answer | None]
+Script = Mapping[tuple[str, int], Answer] | Sequence[Answer] | Function
+
+
+class ScriptedModel:
+    """An exception in the script is raised in the place of a reply. A call without a reply fails by name."""
+
+    def __init__(self, script: Script, *, tokens: tuple[int, int] = (10, 5), cost_usd: float | None = 0.0) -> None:
+        self.script = script
+        self.tokens = tokens
+        self.cost_usd = cost_usd
+        self.history: list[tuple[Call, tuple[Message, ...]]] = []
+
+    @property
+    def asked(self) -> list[tuple[str, int]]:
+        return [(call.step, call.ordinal) for call, _ in self.history]
+
+    def prompt(self, step: str, ordinal: int = 1) -> str:
+        """All that was said to the model in one call."""
+        for call, messages in self.history:
+            if (call.step, call.ordinal) == (step, ordinal):
+                return "\n".join(m.content for m in messages)
+        raise KeyError((step, ordinal))
+
+    def complete(self, messages: Sequence[Message], call: Call) -> Reply:
+        self.history.append((call, tuple(messages)))
+        answer = self._answer(messages, call)
+        if answer is None:
+            raise InfrastructureError(f"scripted model: no reply for step {call.step}, call {call.ordinal}")
+        if isinstance(answer, BaseException):
+            raise answer
+        return Reply(answer, "scripted", *self.tokens, self.cost_usd)
+
+    def _answer(self, messages: Sequence[Message], call: Call) -> Answer | None:
+        if callable(self.script):
+            return self.script(messages, call)
+        if isinstance(self.script, Mapping):
+            return self.script.get((call.step, call.ordinal))
+        place = len(self.history) - 1
+        return self.script[place] if place < len(self.script) else None
