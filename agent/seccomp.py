@@ -1,6 +1,6 @@
-"""The system-call filter of the sandbox: a deny-list over what an experiment never needs, as BPF bytes for bwrap.
+"""The system-call filter of the sandbox: denies what an experiment never needs; BPF bytes for bwrap.
 
-Not a boundary of its own: namespaces, the dropped uid and the lost capabilities are. It takes kernel surface away.
+Not the wall itself (namespaces, the dropped uid, the lost capabilities are): it takes kernel surface away.
 """
 
 from __future__ import annotations
@@ -52,7 +52,8 @@ def filter_bytes(*, gpu: bool = False, machine: str | None = None) -> bytes | No
     if known is None:
         return None
     column, audit_arch = known
-    program: list[Instruction] = [(_LOAD, 0, 0, 4), (_JEQ, 1, 0, audit_arch), (_RET, 0, 0, _KILL), (_LOAD, 0, 0, 0)]
+    program: list[Instruction] = [(_LOAD, 0, 0, 4), (_JEQ, 1, 0, audit_arch), (_RET, 0, 0, _KILL)]
+    program.append((_LOAD, 0, 0, 0))
     if column == 0:  # the x32 numbers would walk around every rule below
         program += _deny((_JGE, 0x40000000), errno.ENOSYS)
     absent = dict(_ABSENT) if gpu else {**_ABSENT, "memfd_create": _MEMFD}
@@ -80,10 +81,10 @@ def _argument_rules(column: int) -> list[Instruction]:
     for number in ((41, 53), (198, 199))[column]:
         rules += _call(number, [_load(0), *families, (_RET, 0, 0, _ERRNO | errno.EAFNOSUPPORT)])
     # A set-id file in the output folder would run with the id of whoever started the program.
-    modes = {90: 1, 91: 1, 268: 2, 452: 2, 85: 1, 133: 1, 259: 2} if column == 0 else {52: 1, 53: 2, 452: 2, 33: 2}
-    for number, index in modes.items():
+    modes = ({90: 1, 91: 1, 268: 2, 452: 2, 85: 1, 133: 1, 259: 2}, {52: 1, 53: 2, 452: 2, 33: 2})
+    for number, index in modes[column].items():
         rules += _call(number, [_load(index), *_deny((_JSET, _SET_ID_BITS), errno.EPERM)])
-    for number, flags in {2: 1, 257: 2}.items() if column == 0 else {56: 2}.items():
+    for number, flags in ({2: 1, 257: 2}, {56: 2})[column].items():
         rules += _call(number, [_load(flags), (_JSET, 0, 3, _O_CREAT), _load(flags + 1),
                                 *_deny((_JSET, _SET_ID_BITS), errno.EPERM)])
     return rules

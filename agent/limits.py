@@ -1,0 +1,231 @@
+"""What one sandboxed process tree uses, and the bounds the kernel can hold for us. It kills nothing."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from agent.manifest import Limits
+
+MB = 1 << 20
+TICK_S = 1 / os.sysconf("SC_CLK_TCK")
+MAX_DEPTH = 40  # of folders below a writable mount
+FREE_FLOOR_MB = 256  # a tree that leaves less than this on the disk is stopped, wherever the bytes went
+
+
+def rlimits(limits: Limits, *, own_uid: bool) -> dict[str, int]:
+    """Resource limits by their names in the `resource` module.
+
+    Without a uid of its own the tree shares the process count with all else that this user runs.
+    """
+    shared = 0 if own_uid else _threads_of(os.getuid())
+    return {
+        "RLIMIT_CORE": 0,
+        "RLIMIT_CPU": int(limits.wall_s * (os.cpu_count() or 1)) + 60,  # one process; a backstop
+        "RLIMIT_FSIZE": limits.file_mb * MB,
+        "RLIMIT_MSGQUEUE": 0,
+        "RLIMIT_NOFILE": 4096,
+        "RLIMIT_NPROC": limits.processes + shared,
+    }
+
+
+def _threads_of(uid: int) -> int:
+    count = 0
+    for pid in pids():
+        try:
+            if os.stat(f"/proc/{pid}").st_uid == uid:
+                count += len(os.listdir(f"/proc/{pid}/task"))
+        except OSError:
+            continue
+    return count
+
+
+# ---------------------------------------------------------------- processes
+
+def pids() -> list[int]:
+    return [int(name) for name in os.listdir("/proc") if name.isdigit()]
+
+
+def namespace_of(pid: int) -> str | None:
+    """Identity of a process's pid namespace, None when it is gone or not ours to see."""
+    try:
+        return os.readlink(f"/proc/{pid}/ns/pid")
+    except OSError:
+        return None
+
+
+def descendants(root: int) -> list[int]:
+    """Everything below `root`, itself left out."""
+    children: dict[int, list[int]] = {}
+    for pid in pids():
+        fields = _stat(pid)
+        if fields:
+            children.setdefault(int(fields[1]), []).append(pid)
+    found: list[int] = []
+    waiting = [root]
+    while waiting:
+        below = children.get(waiting.pop(), [])
+        found += below
+        waiting += below
+    return found
+
+
+def start_ticks(pid: int) -> int | None:
+    """When a process started, in clock ticks since boot: with the pid it names one process for ever."""
+    fields = _stat(pid)
+    return int(fields[19]) if fields else None
+
+
+def _stat(pid: int) -> list[bytes] | None:
+    """Fields of /proc/PID/stat from the state on."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            return file.read().rpartition(b")")[2].split()
+    except OSError:
+        return None
+
+
+@dataclass
+class Meter:
+    """CPU time and memory of a tree, sampled."""
+
+    peak: int = 0  # bytes
+    _own: dict[tuple[int, bytes], float] = field(default_factory=dict)
+    _with_children: float = 0.0
+
+    @property
+    def cpu_s(self) -> float:
+        """The larger of two lower bounds: each process as last seen, and what living parents reaped."""
+        return max(sum(self._own.values()), self._with_children)
+
+    def sample(self, members: Iterable[int], *, extra: int, limit: int) -> int:
+        """Bytes in use now: anonymous and shared memory, and `extra` (files on the tree's own tmpfs).
+
+        Pages that forked processes share count once for each in the cheap sum; only when that passes the
+        limit is the exact sum taken, which walks page tables.
+        """
+        members = list(members)
+        total = extra
+        with_children = 0.0
+        for pid in members:
+            fields = _stat(pid)
+            if not fields:
+                continue
+            user, system, reaped_user, reaped_system = (int(fields[i]) * TICK_S for i in (11, 12, 13, 14))
+            self._own[(pid, fields[19])] = user + system
+            with_children += user + system + reaped_user + reaped_system
+            total += _resident(pid)
+        self._with_children = max(self._with_children, with_children)
+        if total > limit:
+            total = extra + sum(_proportional(pid) for pid in members)
+        self.peak = max(self.peak, total)
+        return total
+
+
+def _resident(pid: int) -> int:
+    return _sum_kb(f"/proc/{pid}/status", (b"RssAnon:", b"RssShmem:", b"VmSwap:"))
+
+
+def _proportional(pid: int) -> int:
+    exact = _sum_kb(f"/proc/{pid}/smaps_rollup", (b"Pss_Anon:", b"Pss_Shmem:", b"SwapPss:"))
+    return exact or _resident(pid)
+
+
+def _sum_kb(path: str, keys: tuple[bytes, ...]) -> int:
+    try:
+        with open(path, "rb") as file:
+            lines = file.read().splitlines()
+    except OSError:
+        return 0
+    return 1024 * sum(int(line.split()[1]) for line in lines if line.startswith(keys))
+
+
+# ---------------------------------------------------------------- disk
+
+@dataclass
+class DiskUse:
+    bytes: int = 0
+    files: int = 0
+    hidden: bool = False  # too deep or unreadable folders: no experiment needs them
+
+
+def disk_use(folders: Iterable[Path], max_files: int) -> DiskUse:
+    """Blocks and entries below hostile folders; follows no link and stops counting above `max_files`."""
+    use = DiskUse()
+    for folder in folders:
+        if folder.is_dir():
+            _count(use, _open_folder(str(folder), None), 0, max_files)
+        elif folder.exists():
+            use.bytes += folder.stat().st_blocks * 512
+    return use
+
+
+def _count(use: DiskUse, handle: int | None, depth: int, max_files: int) -> None:
+    if handle is None:
+        return
+    try:
+        below = []
+        with os.scandir(handle) as entries:
+            for entry in entries:
+                try:
+                    info = entry.stat(follow_symlinks=False)
+                except OSError:
+                    continue  # removed meanwhile
+                use.bytes += info.st_blocks * 512
+                use.files += 1
+                if use.files > max_files:
+                    return
+                if stat.S_ISDIR(info.st_mode):
+                    below.append(entry.name)
+        use.hidden |= depth >= MAX_DEPTH and bool(below)
+        for name in below if depth < MAX_DEPTH else ():
+            try:
+                _count(use, _open_folder(name, handle), depth + 1, max_files)
+            except PermissionError:
+                use.hidden = True
+    except FileNotFoundError:
+        return
+    finally:
+        os.close(handle)
+
+
+def _open_folder(name: str, above: int | None) -> int | None:
+    """A folder's handle; None when it went away or became something else meanwhile."""
+    try:
+        return os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=above)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            return None
+        raise
+
+
+def unlinked_bytes(members: Iterable[int], devices: set[int]) -> int:
+    """Blocks of files that have no name any more but are held open."""
+    total = 0
+    seen: set[tuple[int, int]] = set()
+    for pid in members:
+        try:
+            handles = os.listdir(f"/proc/{pid}/fd")
+        except OSError:
+            continue
+        for handle in handles:
+            try:
+                info = os.stat(f"/proc/{pid}/fd/{handle}")
+            except OSError:
+                continue
+            if info.st_nlink == 0 and info.st_dev in devices and (info.st_dev, info.st_ino) not in seen:
+                seen.add((info.st_dev, info.st_ino))
+                total += info.st_blocks * 512
+    return total
+
+
+def free_mb(folder: Path) -> float:
+    """What is left on the disk below `folder` for an ordinary user."""
+    info = os.statvfs(folder)
+    return info.f_bavail * info.f_frsize / MB
