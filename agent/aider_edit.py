@@ -33,6 +33,7 @@ MAX_QUOTED = 3000  # characters of a failed block that go back
 
 RawMessages = list[dict[str, str]]
 AskRaw = Callable[[RawMessages], Reply]
+_REPLY_FAULTS = (ValueError, LookupError, AttributeError)  # what a reply can break in aider's parsing
 Block = tuple[str, str, str]  # file, SEARCH, REPLACE
 
 
@@ -74,7 +75,7 @@ class _Model(Model):
                         temperature: float | None = None) -> tuple[Any, Any]:
         try:
             reply = self.ask(messages)
-        except BaseException as error:  # noqa: BLE001  Ctrl-C too
+        except BaseException as error:  # Ctrl-C and BudgetSpent too
             raise _Through(error) from None
         message = SimpleNamespace(content=reply.text, tool_calls=None, reasoning_content=None)
         answer = SimpleNamespace(choices=[SimpleNamespace(message=message, finish_reason="stop")], usage=None)
@@ -122,9 +123,9 @@ class _Coder(EditBlockCoder):
     gpt_prompts = _Prompts()
     max_reflections = REPAIRS
 
-    def __init__(self, model: _Model, terminal: _Terminal, root: Path, editable: list[str], read_only: list[str]):
+    def __init__(self, ask: AskRaw, root: Path, editable: list[str], read_only: list[str]) -> None:
         super().__init__(
-            model, terminal, fnames=[root / name for name in editable], use_git=False, auto_commits=False,
+            _Model(ask), _Terminal(), fnames=[root / name for name in editable], use_git=False, auto_commits=False,
             dirty_commits=False, stream=False, map_tokens=0, auto_lint=False, auto_test=False,
             suggest_shell_commands=False, detect_urls=False, cache_prompts=False,
             analytics=SimpleNamespace(event=lambda *args, **kwargs: None),
@@ -158,8 +159,8 @@ class _Coder(EditBlockCoder):
         try:
             found = list(find_original_update_blocks(self.partial_response_content, self.fence, names))
             blocks = [(self._file(b[0]), b[1], b[2]) for b in found if b[0] is not None]
-        except (ValueError, LookupError, AttributeError) as error:  # what a reply can break in aider's parser
-            self._reject(f"A SEARCH/REPLACE block is malformed; nothing of this answer was applied.\n{_tail(error)}")
+        except _REPLY_FAULTS as error:
+            self._reject(f"A block is malformed; nothing of this answer was applied.\n{_tail(error)}")
         self.blocks += len(blocks)
         self.forbidden = tuple(dict.fromkeys(name for name, _, _ in blocks if name not in self.editable))
         return [] if self.forbidden else blocks
@@ -176,7 +177,7 @@ class _Coder(EditBlockCoder):
             complaints = [self._complaint(*edit, problem) for edit, problem in failed[:MAX_COMPLAINTS]]
             more, done = len(failed) - len(complaints), len(edits) - len(failed)
             complaints += [f"{more} more blocks of this answer failed as well."] * bool(more)
-            complaints += [f"The other {done} blocks of this answer were applied; leave them out."] * bool(done)
+            complaints += [f"The other {done} blocks were applied; leave them out."] * bool(done)
             self._reject("\n".join([*complaints, "Send corrected blocks for the failed places only."]))
         if edits:
             self.failed = ""
@@ -190,7 +191,7 @@ class _Coder(EditBlockCoder):
             if not problem:
                 self.io.write_text(path, changed)
             return problem
-        except (ValueError, LookupError, AttributeError) as error:  # what a block can break in aider's matching
+        except _REPLY_FAULTS as error:
             return f"cannot be applied ({type(error).__name__})"
 
     def _complaint(self, name: str, search: str, new: str, problem: str) -> str:
@@ -208,7 +209,7 @@ class _Coder(EditBlockCoder):
             return plain
         pathlike = "/" in plain or ("." in plain.strip(".") and " " not in plain)
         if not pathlike and len(self.editable) > 1:
-            raise ValueError(f"a block names no file; write one of {', '.join(self.editable)} above its fence")
+            raise ValueError(f"a block names no file; write one of {', '.join(self.editable)} above it")
         return plain if pathlike else self.editable[0]
 
     def _reject(self, complaint: str) -> None:
@@ -218,7 +219,7 @@ class _Coder(EditBlockCoder):
 
 def converse(root: Path, editable: list[str], read_only: list[str], instruction: str, ask: AskRaw) -> Talk:
     """One instruction, up to REPAIRS rounds of repair. What `ask` raises is raised here."""
-    coder = _Coder(_Model(ask), _Terminal(), root, editable, read_only)
+    coder = _Coder(ask, root, editable, read_only)
     try:
         coder.run(with_message=instruction, preproc=False)  # preproc would obey "/run" and fetch URLs
     except _Through as through:
@@ -252,7 +253,7 @@ def _similar(search: str, content: str) -> str:
 
 def _quoted(search: str, new: str) -> str:
     block = f"<<<<<<< SEARCH\n{search}=======\n{new}>>>>>>> REPLACE"
-    return block if len(block) <= MAX_QUOTED else f"{block[:MAX_QUOTED]}\n[... the rest of the block is left out]"
+    return block if len(block) <= MAX_QUOTED else f"{block[:MAX_QUOTED]}\n[... the rest is left out]"
 
 
 def _tail(error: Exception) -> str:

@@ -93,7 +93,7 @@ class LiteLLMModel:
         def work() -> None:
             try:
                 box.put(ask())
-            except Exception as error:  # noqa: BLE001  litellm's own and those of the libraries below it
+            except Exception as error:  # litellm's own and those of the libraries below it
                 box.put(error)
 
         # a daemon of our own: a pool's threads would keep a stopped program alive until the provider hangs up
@@ -173,7 +173,7 @@ def _cost(model: str, response: Any, usage: Any) -> float | None:
         return None
     try:
         return float(load_litellm().completion_cost(completion_response=response, model=model))
-    except Exception:  # noqa: BLE001  a bare Exception: the model is not on the price list
+    except Exception:  # a bare Exception: the model is not on the price list
         return None
 
 

@@ -43,7 +43,7 @@ def price(model: str) -> tuple[float, float] | None:
         return None
     try:
         info = load_litellm().get_model_info(model)
-    except Exception:  # noqa: BLE001  litellm raises a bare Exception for a model it has no entry of
+    except Exception:  # litellm raises a bare Exception for a model it has no entry of
         return None
     into, out = info.get("input_cost_per_token"), info.get("output_cost_per_token")
     return None if into is None or out is None else (float(into), float(out))
@@ -65,7 +65,7 @@ def key_variable(model: str) -> str:
 def provider_of(model: str) -> str | None:
     try:
         return str(load_litellm().get_llm_provider(model)[1])
-    except Exception:  # noqa: BLE001  BadRequestError of a class that differs between litellm's versions
+    except Exception:  # BadRequestError of a class that differs between litellm's versions
         return None
 
 

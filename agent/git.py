@@ -1,0 +1,277 @@
+"""The session's repository and its only committer: an ordinary repository whose `git log` reads as the story.
+
+Files enter by name and as they are (no filter, hook or attribute of anybody's); history is one line.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from agent.atomic import write_bytes
+from agent.errors import InfrastructureError
+
+NAME = "experiment-runner"
+EMAIL = "experiment-runner@localhost"
+BRANCH = "refs/heads/main"
+LOCK_WAIT_S = 30.0  # for another process at the same repository
+_CONFIG = {
+    "user.name": NAME, "user.email": EMAIL, "core.hooksPath": "/dev/null", "core.fsmonitor": "false",
+    "core.attributesFile": "/dev/null", "core.excludesFile": "/dev/null", "core.autocrlf": "false",
+    "core.quotePath": "false", "core.fsync": "committed", "gc.auto": "0", "maintenance.auto": "false",
+    "commit.gpgSign": "false", "protocol.allow": "never", "advice.detachedHead": "false",
+}
+_ATTRIBUTES = "* -text -ident !filter !diff !merge !export-ignore !export-subst -working-tree-encoding !eol\n"
+_TRAILER = re.compile(r"[A-Za-z][A-Za-z0-9-]*\Z")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]+")
+_ARGUMENTS = 200  # files in one command
+
+
+class GitStore:
+    """protocols.VersionStore with git through GitPython. `now` dates the commits."""
+
+    def __init__(self, folder: Path, now: Callable[[], float] = time.time) -> None:
+        self.folder = folder.absolute()
+        self.now = now
+        self._meta = self.folder / ".git"
+        try:
+            import git
+        except ImportError as error:  # GitPython looks for the program when it is imported
+            said = str(error).splitlines()[0]
+            raise InfrastructureError(f"git cannot be used ({said}); install git") from None
+        self._error: type[Exception] = git.GitError
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._git = git.Git(str(self.folder))
+        self._git.update_environment(
+            GIT_DIR=str(self._meta), GIT_WORK_TREE=str(self.folder), GIT_INDEX_FILE=str(self._meta / "index"),
+            GIT_OBJECT_DIRECTORY=str(self._meta / "objects"), GIT_CONFIG_NOSYSTEM="1",
+            GIT_CONFIG_GLOBAL="/dev/null", GIT_CONFIG_COUNT="0", GIT_TERMINAL_PROMPT="0",
+            GIT_LITERAL_PATHSPECS="1", LC_ALL="C",
+            GIT_AUTHOR_NAME=NAME, GIT_AUTHOR_EMAIL=EMAIL, GIT_COMMITTER_NAME=NAME, GIT_COMMITTER_EMAIL=EMAIL,
+        )
+        self._prepare()
+
+    # ------------------------------------------------------------ writing
+
+    def commit(self, files: Sequence[str], subject: str, trailers: dict[str, str]) -> str:
+        """Commit the named files as they are now; a file that is gone is committed as deleted.
+
+        A commit with exactly these trailers is made once: a repeated action finds it and gets its id.
+
+        Raises:
+            InfrastructureError: a name is no ordinary file inside the folder, or git fails.
+        """
+        wanted = {key: _line(value) for key, value in trailers.items()}
+        with self._exclusive():
+            if wanted:
+                for commit, found in self._history():
+                    if found == wanted:
+                        return commit
+            present = [name for name in files if self._checked(name)]
+            self._stage(present, [name for name in files if name not in present])
+            parent = self.head()
+            stamp = f"{int(self.now())} +0000"
+            commit = self._run(
+                "commit-tree", self._run("write-tree"), *(["-p", parent] if parent else []),
+                "-m", _message(subject, wanted),
+                env={"GIT_AUTHOR_DATE": stamp, "GIT_COMMITTER_DATE": stamp},
+            )
+            self._run("update-ref", "-m", f"commit: {_line(subject)}", BRANCH, commit, parent or "0" * 40)
+            return commit
+
+    def reset(self, commit: str) -> None:
+        """Make the work tree equal to the commit, dropping everything else; history does not move."""
+        with self._exclusive():
+            self._run("read-tree", "--reset", "-u", commit)
+            self._run("clean", "-ffdxq")
+            if commit != self.head():
+                self._run("read-tree", "HEAD")
+
+    def restore(self, commit: str, files: Sequence[str]) -> None:
+        """Put these files of an earlier commit into the work tree; one it does not have is removed."""
+        known = set(self._files(commit))
+        for name in files:
+            self._checked(name)
+            path = self.folder / name
+            if name in known:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                write_bytes(path, self._blob(commit, name))
+            else:
+                path.unlink(missing_ok=True)
+
+    def export(self, commit: str, target: Path) -> None:
+        """Write the commit's files to `target`, whole or not at all; what was there before goes."""
+        partial = target.with_name(f".{target.name}.partial")
+        shutil.rmtree(partial, ignore_errors=True)
+        index = {"GIT_INDEX_FILE": str(self._meta / f"export.{os.getpid()}.index")}
+        try:
+            partial.mkdir(parents=True)
+            self._run("read-tree", commit, env=index)
+            self._run("checkout-index", "-a", "-f", f"--prefix={partial.absolute()}/", env=index)
+            if target.exists():
+                shutil.rmtree(target)
+            partial.rename(target)
+        except OSError as error:
+            raise InfrastructureError(f"{target}: {error.strerror}; make room and resume") from None
+        finally:
+            Path(index["GIT_INDEX_FILE"]).unlink(missing_ok=True)
+
+    def tag(self, name: str, commit: str) -> None:
+        """Point a tag at a commit; a tag of that name moves."""
+        with self._exclusive():
+            self._run("tag", "--force", "--no-sign", "--", name, commit)
+
+    # ------------------------------------------------------------ reading
+
+    def find(self, trailers: dict[str, str]) -> str | None:
+        """The newest commit that has these trailers, perhaps among others."""
+        wanted = {key: _line(value) for key, value in trailers.items()}.items()
+        return next((commit for commit, found in self._history() if wanted <= found.items()), None)
+
+    def head(self) -> str:
+        """The newest commit's id; empty before the first."""
+        try:
+            return (self._meta / BRANCH).read_text(encoding="ascii").strip()
+        except FileNotFoundError:  # before the first commit, or a person ran `git gc`
+            return self._run("for-each-ref", "--format=%(objectname)", BRANCH)
+
+    def tree(self, commit: str) -> str:
+        return self._run("rev-parse", "--verify", f"{commit}^{{tree}}")
+
+    def diff(self, old: str, new: str, files: Sequence[str] = ()) -> str:
+        plain = ("--no-ext-diff", "--no-textconv", "--no-color", "--no-renames")
+        return self._run("diff", *plain, old, new, "--", *files)
+
+    def show(self, commit: str, file: str) -> str:
+        return self._blob(commit, file).decode("utf-8", "replace")
+
+    # ------------------------------------------------------------ inside
+
+    def _prepare(self) -> None:
+        """Make the repository, or finish making one that a kill left half made."""
+        done = self._meta / "info" / "attributes"  # written last
+        if done.is_file():
+            return
+        self._run("init", "-q", "--template=", "-b", "main", str(self.folder))
+        with self._exclusive():
+            for key, value in _CONFIG.items():
+                self._run("config", "--local", key, value)
+            done.parent.mkdir(exist_ok=True)
+            write_bytes(done, _ATTRIBUTES.encode())
+
+    def _stage(self, present: Sequence[str], gone: Sequence[str]) -> None:
+        """The index holds HEAD and these files, and nothing a killed process left in it."""
+        self._run("read-tree", *(["HEAD"] if self.head() else ["--empty"]))
+        for names in _chunks(present):
+            blobs = self._run("hash-object", "-w", "--no-filters", "--", *names).split()
+            entries = [part for name, blob in zip(names, blobs, strict=True)
+                       for part in ("--cacheinfo", f"{self._mode(name)},{blob},{name}")]
+            self._run("update-index", "--add", *entries)
+        for names in _chunks(gone):
+            self._run("update-index", "--force-remove", "--", *names)
+
+    def _checked(self, name: str) -> bool:
+        """Whether an acceptable name is a file at the moment.
+
+        Raises:
+            InfrastructureError: the name leads outside, or to something that is no ordinary file.
+        """
+        parts = PurePosixPath(name).parts
+        if not parts or parts[0] == "/" or ".." in parts or _CONTROL.search(name) or "/".join(parts) != name:
+            raise InfrastructureError(f"git: {name!r} is not a plain path inside {self.folder}")
+        for depth in range(1, len(parts) + 1):
+            path = self.folder.joinpath(*parts[:depth])
+            if parts[depth - 1].lower() == ".git" or (depth < len(parts) and os.path.lexists(path / ".git")):
+                raise InfrastructureError(f"git: {name} lies in a repository of its own; that is never committed")
+            if path.is_symlink():
+                raise InfrastructureError(f"git: {name} goes through a symlink; that is never committed")
+        if not os.path.lexists(path):
+            return False
+        if not path.is_file():
+            raise InfrastructureError(f"git: {name} is not an ordinary file")
+        return True
+
+    def _mode(self, name: str) -> str:
+        return "100755" if os.access(self.folder / name, os.X_OK) else "100644"
+
+    def _files(self, commit: str) -> list[str]:
+        return [name for name in self._run("ls-tree", "-r", "-z", "--name-only", commit).split("\0") if name]
+
+    def _blob(self, commit: str, file: str) -> bytes:
+        return self._run("cat-file", "blob", f"{commit}:{file}", raw=True)
+
+    def _history(self) -> Iterator[tuple[str, dict[str, str]]]:
+        """Commits with their trailers, newest first."""
+        if not self.head():
+            return
+        form = "--format=%H%n%(trailers:only=true,unfold=true)"
+        for entry in filter(str.strip, self._run("log", "-z", form, BRANCH).split("\0")):
+            commit, *lines = entry.strip().splitlines()
+            yield commit, dict(line.split(": ", 1) for line in lines if ": " in line)
+
+    @contextmanager
+    def _exclusive(self) -> Iterator[None]:
+        """One writer at a time; what a killed one left locked is freed."""
+        from filelock import FileLock, Timeout
+
+        try:
+            with FileLock(self._meta / "runner.lock", timeout=LOCK_WAIT_S):
+                self._free_stale_locks()
+                yield
+        except Timeout:
+            raise InfrastructureError(f"{self.folder}: another process has held the repository for "
+                                      f"{LOCK_WAIT_S:g} s; end it, then resume") from None
+
+    def _free_stale_locks(self) -> None:
+        """Remove git's own lock files once no git is left that could hold them."""
+        locks = [*self._meta.glob("*.lock"), *(self._meta / "refs").rglob("*.lock")]
+        stale = [path for path in locks if path.name != "runner.lock"]
+        deadline = time.monotonic() + LOCK_WAIT_S
+        while stale and self._git_is_alive() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        for path in stale:
+            path.unlink(missing_ok=True)
+
+    def _git_is_alive(self) -> bool:
+        import psutil
+
+        return any(
+            (process.info["name"] or "").startswith("git") and process.info["status"] != psutil.STATUS_ZOMBIE
+            and Path(process.info["cwd"] or "/").is_relative_to(self.folder)
+            for process in psutil.process_iter(["name", "cwd", "status"])
+        )
+
+    def _run(self, *command: str, env: dict[str, str] | None = None, raw: bool = False) -> Any:
+        try:
+            with self._git.custom_environment(**(env or {})):
+                return self._git.execute(["git", *command], stdout_as_string=not raw,
+                                         strip_newline_in_stdout=not raw)
+        except (self._error, OSError) as error:
+            said = str(getattr(error, "stderr", "") or error).strip().removeprefix("stderr: ").strip("'\n ")
+            last = said.splitlines()[-1] if said else "no reason given"
+            raise InfrastructureError(f"git {command[0]} failed in {self.folder}: {last}; "
+                                      "mend that and resume, finished work is kept") from None
+
+
+def _message(subject: str, trailers: dict[str, str]) -> str:
+    for key in trailers:
+        if not _TRAILER.match(key):
+            raise InfrastructureError(f"git: {key!r} is no trailer name; use letters, digits and dashes")
+    lines = "\n".join(f"{key}: {value}" for key, value in trailers.items())
+    return f"{_line(subject)}\n\n{lines}" if lines else _line(subject)
+
+
+def _line(text: str) -> str:
+    """One line without control characters; the words may be a model's."""
+    return " ".join(_CONTROL.sub(" ", text).split())
+
+
+def _chunks(names: Sequence[str]) -> Iterator[Sequence[str]]:
+    for start in range(0, len(names), _ARGUMENTS):
+        yield names[start: start + _ARGUMENTS]
