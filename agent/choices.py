@@ -26,6 +26,11 @@ def template(name: str, home: Path) -> Template:
     return load_template(folder.resolve())
 
 
+def load(chosen: Options) -> Template:
+    """The template of a session."""
+    return load_template(Path(chosen.template))
+
+
 def options(args: argparse.Namespace, home: Path, idea: Idea | None) -> Options:
     """The options of a new session.
 

@@ -1,0 +1,139 @@
+"""The one place that joins implementations: real model or playback, aider, sandbox, runner, git."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from agent import choices
+from agent.calls import CallRecord, RecordedCalls
+from agent.console import TerminalConsole, call_line
+from agent.data import prepared, world_secret
+from agent.errors import BudgetSpent, InfrastructureError
+from agent.events import CallFinished, OptionsChanged, ProcessStarted, ProcessStopped, SessionStarted
+from agent.lock import session_lock
+from agent.log import EventLog
+from agent.manifest import Profile, Template
+from agent.paths import SessionPaths, Workspace
+from agent.playback import PlaybackModel
+from agent.protocols import Model, Sandbox
+from agent.tools import Console, DataFolders, Journal, Tools
+from agent.types import Idea, Options
+
+CALL_TIMEOUT_S = 600.0
+
+
+@dataclass(frozen=True)
+class System:
+    """The parts that exist before a session does."""
+
+    model: Model
+    sandbox: Sandbox
+    console: Console
+    api_base: str | None
+
+
+def system_for(options: Options, api_base: str | None) -> System:
+    from agent.sandbox import BubblewrapSandbox, NoSandbox
+
+    console = TerminalConsole()
+    sandbox = BubblewrapSandbox() if options.sandbox == "bwrap" else NoSandbox()
+    if options.playback:
+        return System(PlaybackModel(Path(options.playback)), sandbox, console, None)
+    from agent.model import LiteLLMModel
+
+    model = LiteLLMModel(options.models.names(), timeout_s=CALL_TIMEOUT_S, api_base=api_base, notify=console.say)
+    return System(model, sandbox, console, api_base)
+
+
+@contextmanager
+def open_session(
+    paths: SessionPaths, workspace: Workspace, system: System, *,
+    new: tuple[Idea, Options] | None = None, changed: Options | None = None,
+) -> Iterator[Tools]:
+    """Hold a session's lock and hand out its tools; says in the log how the process left."""
+    with session_lock(paths.lock):
+        journal = Journal(EventLog(paths.events), time.time)
+        if new:
+            idea, options = new
+            journal.append(SessionStarted(at=time.time(), session=paths.root.name, idea=idea, options=options))
+        journal.append(ProcessStarted(at=time.time(), pid=os.getpid(), host=socket.gethostname()))
+        if changed:
+            journal.append(OptionsChanged(at=time.time(), options=changed))
+        reason = "error"
+        try:
+            yield _tools(paths, workspace, system, journal)
+            reason = "end"
+        except KeyboardInterrupt:
+            reason = "interrupt"
+            raise
+        finally:
+            _say_goodbye(journal, reason)
+
+
+def _say_goodbye(journal: Journal, reason: str) -> None:
+    try:
+        journal.append(ProcessStopped(at=time.time(), reason=reason))
+    except InfrastructureError:
+        pass  # a full disk: the line is a courtesy, and what stopped us has been said
+    journal.log.close()
+
+
+def _tools(paths: SessionPaths, workspace: Workspace, system: System, journal: Journal) -> Tools:
+    from agent.coder import AiderCoder
+    from agent.git import GitStore
+    from agent.runners.local import LocalRunner
+
+    def on_call(call: CallRecord) -> None:
+        if (call.step, call.ordinal) in journal.session.calls:
+            return
+        path = paths.calls / f"{call.step}.{call.ordinal}.json"
+        event = CallFinished(
+            at=time.time(), step=call.step, ordinal=call.ordinal, role=call.role, model=call.model,
+            tokens_in=call.tokens_in, tokens_out=call.tokens_out, cost_usd=call.cost_usd,
+            path=str(path.relative_to(paths.root)), sha256=_sha256(path),
+        )
+        journal.append(event)
+        system.console.say(call_line(event, journal.session))
+
+    def prepare(template: Template, profile: Profile, name: str) -> DataFolders:
+        secret = world_secret(workspace.cache, template.manifest.name)
+        return prepared(template, name, profile.settings, secret, workspace.cache)
+
+    check_budget = Budget(journal)
+    calls = RecordedCalls(system.model, paths.calls, on_call, check_budget)
+    return Tools(
+        paths=paths, cache=workspace.cache, template=choices.load(journal.session.options), journal=journal,
+        console=system.console, ask=calls.ask, coder=AiderCoder(calls.ask), runner=LocalRunner(),
+        sandbox=system.sandbox, versions=GitStore(paths.repo), prepare=prepare, sleep=time.sleep,
+        check_budget=check_budget,
+    )
+
+
+class Budget:
+    """Raises BudgetSpent once a bound is reached; called before each model call and while trainings run."""
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+
+    def __call__(self) -> None:
+        session = self._journal.session
+        options = session.options
+        if options.max_usd is not None and session.usd >= options.max_usd:
+            raise BudgetSpent(f"--max-usd {options.max_usd:g} is reached (${session.usd:.4f} spent)")
+        if options.max_tokens is not None and session.tokens >= options.max_tokens:
+            raise BudgetSpent(f"--max-tokens {options.max_tokens} is reached ({session.tokens} used)")
+        active = session.active_s + max(0.0, self._journal.clock() - (session.last_at or 0.0))
+        if options.hours is not None and active >= options.hours * 3600:
+            raise BudgetSpent(f"--hours {options.hours:g} is reached ({active / 3600:.2f} active hours)")
+
+
+def _sha256(path: Path) -> str:
+    import hashlib
+
+    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -1,0 +1,76 @@
+"""Every path of one training, and the copy of the code that it sees."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from agent.manifest import Manifest
+from agent.record import Job
+
+CODE = "experiment.py"
+MAX_CODE_BYTES = 1 << 20  # one source file
+
+
+@dataclass(frozen=True)
+class TrainingPaths:
+    """Every file of one training."""
+
+    root: Path
+    out_name: str  # e.g. "run_3"
+
+    @classmethod
+    def of(cls, job: Job, seed: int, condition: str) -> TrainingPaths:
+        name = f"{condition}-seed{seed}"
+        return cls(Path(job.folder) / "trainings" / name, f"run_{re.sub(r'[^A-Za-z0-9]', '_', job.run)}")
+
+    @property
+    def code(self) -> Path:
+        """What the training sees as its working directory."""
+        return self.root / "code"
+
+    @property
+    def out(self) -> Path:
+        """The only folder it may write to; gone once its files are harvested."""
+        return self.code / self.out_name
+
+    @property
+    def live_log(self) -> Path:
+        """Where the curve grows while the training runs; written by code nobody trusts."""
+        return self.out / "log.jsonl"
+
+    @property
+    def encode_code(self) -> Path:
+        """A second copy of the code, which no training had in its hands."""
+        return self.root / "encode_code"
+
+    @property
+    def kept(self) -> Path:
+        """Harvested copies: artefact, log.jsonl, diagnostics.json."""
+        return self.root / "harvest"
+
+    def text(self, name: str) -> Path:
+        """Standard output or error of one stage, e.g. "train.stderr"."""
+        return self.root / f"{name}.txt"
+
+
+def copy_code(code: Path, script: str, target: Path, manifest: Manifest) -> None:
+    """The Python files of a commit, with `script` in the place of experiment.py.
+
+    Left out: links, hidden folders, protected files, the plotting script and everything that is not Python, so
+    that notes, records and papers of the session stay unseen.
+    """
+    unseen = {*manifest.protected, manifest.plot} - {*manifest.editable, script}
+    target.mkdir(parents=True)
+    for path in sorted(code.rglob("*.py")):
+        name = path.relative_to(code)
+        linked = any((code / part).is_symlink() for part in [*name.parents, name])
+        hidden = any(part.startswith(".") for part in name.parts)
+        if linked or hidden or name.as_posix() in unseen or path.stat().st_size > MAX_CODE_BYTES:
+            continue
+        (target / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, target / name)
+    if script != CODE:
+        shutil.copyfile(code / script, target / CODE)

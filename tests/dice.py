@@ -1,0 +1,123 @@
+"""A world that answers every action with dice: random but possible events, for properties of policy and fold."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from agent import events as ev
+from agent import policy
+from agent.session import Session, apply
+from agent.types import Comparison, FigureText, Idea, Models, Options, Plan, PlannedRun, Reflection
+
+IDEA = Idea(Name="dice", Title="Dice", Experiment="Throw them.")
+MODELS = Models(planner="m", editor="m", writer="m", reviewer="m")
+
+
+def options(**changes: object) -> Options:
+    values = {"template": "t", "profile": "p", "models": MODELS, "baselines": ("base", "other")}
+    return Options(**{**values, **changes})
+
+
+def planned(name: str) -> PlannedRun:
+    return PlannedRun(name=name, label=name, change="change something", hypothesis="it helps")
+
+
+class Dice:
+    """`throw(n)` gives a number below n; everything else follows from it."""
+
+    def __init__(self, throw: Callable[[int], int]) -> None:
+        self.throw = throw
+        self.names = 0
+
+    def plan(self, most: int) -> tuple[PlannedRun, ...]:
+        runs = []
+        for _ in range(self.throw(most + 1)):
+            self.names += 1
+            runs.append(planned(f"r{self.names}"))
+        return tuple(runs)
+
+    def answer(self, action: policy.Action, session: Session) -> ev.Event:  # noqa: C901, PLR0911
+        at, commit = (session.last_at or 0.0) + 1.0, "c"
+        match action:
+            case policy.PrepareData():
+                return ev.DataPrepared(at=at, key="k", hashes={}, commit=commit)
+            case policy.MakePlan():
+                runs = self.plan(session.options.runs) or (planned("r0"),)
+                comparison = Comparison(metric="f1", baseline="base", why="because")
+                return ev.Planned(at=at, plan=Plan(comparison=comparison, runs=runs), commit=commit)
+            case policy.EditRun():
+                if self.throw(3) == 0:
+                    return self.failure(at, action.run, action.attempt, "edit")
+                return ev.Edited(at=at, run=action.run, attempt=action.attempt, commit=commit)
+            case policy.LintRun():
+                if self.throw(4) == 0:
+                    return self.failure(at, action.run, action.attempt, "lint")
+                return ev.LintPassed(at=at, run=action.run, attempt=action.attempt)
+            case policy.SubmitRun():
+                return ev.RunSubmitted(at=at, run=action.run, attempt=action.attempt, key="k", commit=commit)
+            case policy.CollectRun():
+                return self.collected(at, action, session)
+            case policy.GiveUpRun():
+                return ev.RunFailed(at=at, run=action.run, attempts=1, reason="spent", commit=commit)
+            case policy.CommentRun():
+                return ev.Commented(at=at, run=action.run, text="hm", feedback="")
+            case policy.Reflect():
+                left = session.options.runs - len(session.experiments)
+                reflection = Reflection(interpretation="so", completed=self.throw(6) == 0, runs=self.plan(left))
+                return ev.Reflected(at=at, run=action.run, reflection=reflection, commit=commit)
+            case policy.DrawFigures():
+                return ev.FiguresDrawn(at=at, figures=(figure("runner"),), by="runner", commit=commit)
+            case policy.EditPlot():
+                if self.throw(3) == 0:
+                    return ev.PlotFailed(at=at, attempt=action.attempt, reason="lint", detail="", commit=commit)
+                return ev.PlotEdited(at=at, attempt=action.attempt, commit=commit)
+            case policy.RunPlot():
+                if self.throw(3) == 0:
+                    return ev.PlotFailed(at=at, attempt=action.attempt, reason="exit", detail="", commit=commit)
+                return ev.FiguresDrawn(at=at, figures=(figure("agent"),), by="agent", commit=commit)
+            case policy.GiveUpPlots():
+                return ev.PlotsGivenUp(at=at, reason="spent")
+            case policy.DescribeFigures():
+                return ev.FiguresDescribed(at=at, descriptions={}, commit=commit)
+            case policy.WriteSection():
+                return ev.SectionWritten(at=at, section=action.section, phase=action.phase, round=action.round,
+                                         refused="", complaints=self.throw(2), commit=commit)
+            case policy.CompilePaper():
+                return ev.Compiled(at=at, round=action.round, ok=self.throw(2) == 0, pages=6, problems=(),
+                                   dropped=(), sections=(), commit=commit)
+            case policy.ReviewPaper():
+                return ev.PaperReviewed(at=at, overall=5, decision="reject", commit=commit)
+            case policy.Finish():
+                return ev.SessionFinished(at=at, commit=commit)
+        raise AssertionError(action)
+
+    def failure(self, at: float, run: str, attempt: int, stage: str) -> ev.AttemptFailed:
+        return ev.AttemptFailed(at=at, run=run, attempt=attempt, stage=stage, reason="dice", detail="", commit="c")
+
+    def collected(self, at: float, action: policy.CollectRun, session: Session) -> ev.Event:
+        thrown = self.throw(5)
+        baseline = session.runs[action.run].is_baseline
+        if thrown == 0 and not baseline:
+            return self.failure(at, action.run, action.attempt, "training")
+        if thrown == 1:
+            return self.failure(at, action.run, action.attempt, "runner")
+        return ev.RunMeasured(at=at, run=action.run, attempt=action.attempt, record_sha256="s", primary=0.5,
+                              wall_s=1.0, flags=(), code="c", commit="c")
+
+
+def figure(by: str) -> FigureText:
+    return FigureText(name=f"fig:{by}", file="f.pdf", caption="A figure.", description="", by=by)
+
+
+def play(dice: Dice, chosen: Options, most: int = 2000) -> tuple[list[ev.Event], Session]:
+    """A whole session of dice; fails if it does not end."""
+    events: list[ev.Event] = [ev.SessionStarted(at=0.0, session="s", idea=IDEA, options=chosen)]
+    session = apply(Session(), events[0])
+    for _ in range(most):
+        action = policy.next_action(session)
+        if action is None or isinstance(action, policy.Stop):
+            return events, session
+        event = dice.answer(action, session)
+        events.append(event)
+        session = apply(session, event)
+    raise AssertionError(f"no end after {most} actions")

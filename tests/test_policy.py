@@ -1,0 +1,89 @@
+"""The policy over random but possible worlds, and the decisions a person would ask about."""
+
+from collections import Counter
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from agent import events as ev
+from agent.policy import EditRun, GiveUpRun, Reflect, Stop, SubmitRun, next_action
+from agent.session import apply, fold, runs_over
+from agent.types import SECTIONS, Reflection
+from tests.dice import IDEA, Dice, options, planned, play
+
+THROWS = st.randoms(use_true_random=False)
+
+
+@settings(max_examples=150, deadline=None)
+@given(THROWS, st.integers(0, 10), st.integers(1, 4))
+def test_every_session_ends_within_its_runs_and_attempts(random, runs, attempts):
+    events, session = play(Dice(random.randrange), options(runs=runs, attempts=attempts))
+    assert session.finished
+    assert len(session.experiments) <= max(runs, 1)
+    edits = Counter(e.run for e in events if isinstance(e, ev.Edited) or
+                    isinstance(e, ev.AttemptFailed) and e.stage == "edit")
+    assert all(count <= attempts for count in edits.values())
+
+
+@settings(max_examples=100, deadline=None)
+@given(THROWS)
+def test_any_prefix_of_a_log_resumes_to_the_same_action(random):
+    events, _ = play(Dice(random.randrange), options(runs=3, attempts=2))
+    state = fold([])
+    for position, event in enumerate(events):
+        state = apply(state, event)
+        read_back = [ev.ADAPTER.validate_json(ev.ADAPTER.dump_json(e)) for e in events[: position + 1]]
+        assert fold(read_back) == state
+        assert next_action(fold(read_back)) == next_action(state)
+
+
+@settings(max_examples=50, deadline=None)
+@given(THROWS)
+def test_every_run_that_was_measured_or_failed_is_reflected_on(random):
+    _, session = play(Dice(random.randrange), options(runs=5, attempts=2))
+    assert all(run.over and run.reflection is not None for run in session.experiments)
+
+
+def test_every_section_is_written_refined_and_polished():
+    _, session = play(Dice(lambda n: n - 1), options(runs=1))
+    assert {name: state.phase for name, state in session.sections.items()} == dict.fromkeys(SECTIONS, "polish")
+
+
+def until(kind, chosen, throw=lambda n: n - 1):
+    """The session just before the first action of a kind."""
+    dice, session = Dice(throw), apply(fold([]), ev.SessionStarted(at=0, session="s", idea=IDEA, options=chosen))
+    while not isinstance(action := next_action(session), kind):
+        session = apply(session, dice.answer(action, session))
+    return session
+
+
+def test_a_lost_training_is_submitted_again_without_charging_the_agent():
+    session = until(EditRun, options(runs=1))
+    for event in (ev.Edited(at=1, run="1", attempt=1, commit="c"), ev.LintPassed(at=2, run="1", attempt=1),
+                  ev.RunSubmitted(at=3, run="1", attempt=1, key="k", commit="c"),
+                  Dice.failure(None, 4.0, "1", 1, "runner")):
+        session = apply(session, event)
+    assert next_action(session) == SubmitRun("1", attempt=1, restart=1)
+
+
+def test_a_run_whose_attempts_are_spent_is_given_up_and_reflected_on():
+    session = until(EditRun, options(runs=2, attempts=2))
+    for attempt in (1, 2):
+        session = apply(session, Dice.failure(None, 1.0, "1", attempt, "edit"))
+    assert next_action(session) == GiveUpRun("1")
+    session = apply(session, ev.RunFailed(at=2, run="1", attempts=2, reason="edit", commit="c"))
+    assert next_action(session) == Reflect("1")
+
+
+def test_all_completed_ends_the_runs_though_some_are_planned():
+    session = until(Reflect, options(runs=5))
+    done = Reflection(interpretation="enough", completed=True, runs=(planned("another"),))
+    session = apply(session, ev.Reflected(at=9, run="1", reflection=done, commit="c"))
+    assert runs_over(session)
+
+
+def test_stop_after_stops_and_a_changed_option_goes_on():
+    session = until(Stop, options(runs=1, stop_after="runs"))
+    assert next_action(session) == Stop("runs")
+    session = apply(session, ev.OptionsChanged(at=9, options=options(runs=1)))
+    assert not isinstance(next_action(session), Stop)
