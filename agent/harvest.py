@@ -1,0 +1,238 @@
+"""Takes named files, JSON and text out of what hostile code left behind. Every size is bounded.
+
+Copies are ours: no links, no devices, no name that starts with a dot. Tensors are read by tensors.py.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import stat
+import tempfile
+import unicodedata
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+CHUNK = 1 << 20
+SAFE_PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+=@ -]{0,127}")
+_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_ESCAPES = re.compile(
+    r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[PX^_][^\x1b]*(?:\x1b\\)?|.)?", re.S)
+_PROGRESS = re.compile(
+    r"\d{1,3}%\s?\||\b(?:it|s|steps?|examples?|[kKMG]?i?B)/(?:s|it)\s*[\],]|^\s*[\d?]+it \[")
+
+
+class Unharvestable(Exception):
+    """What was found cannot be used; the text is for the agent."""
+
+
+@dataclass
+class Harvest:
+    """What came out: sha256 by name, and for each other name why it did not."""
+
+    sha256: dict[str, str] = field(default_factory=dict)
+    problems: dict[str, str] = field(default_factory=dict)
+
+
+# ---------------------------------------------------------------- files
+
+def copy_files(
+    source: Path, target: Path, wanted: Mapping[str, int], *, max_total: int, mode: int = 0o644,
+) -> Harvest:
+    """Copy regular files by name ("/" is allowed), each within its own bound, all in `max_total` bytes."""
+    harvest = Harvest()
+    left = max_total
+    for name, max_bytes in wanted.items():
+        try:
+            copied, digest = _copy(source, target, name, max_bytes, left, mode)
+        except Unharvestable as problem:
+            harvest.problems[name] = str(problem)
+        else:
+            harvest.sha256[name] = digest
+            left -= copied
+    return harvest
+
+
+def listing(source: Path, suffixes: Iterable[str], *, max_files: int = 100) -> list[str]:
+    """Names of plain files directly in a folder that bear one of the suffixes; odd names are left out."""
+    endings = tuple(suffixes)
+    found: list[str] = []
+    with os.scandir(source) as entries:
+        for entry in entries:
+            if len(found) == max_files:
+                break
+            plain = SAFE_PART.fullmatch(entry.name) and entry.is_file(follow_symlinks=False)
+            if plain and entry.name.endswith(endings):
+                found.append(entry.name)
+    return sorted(found)
+
+
+def read_bytes(source: Path, name: str, max_bytes: int) -> bytes:
+    """One file's bytes, read as carefully as `copy_files` reads.
+
+    Raises:
+        Unharvestable: it is missing, not a plain file, or larger than allowed.
+    """
+    handle = _open(source, name, max_bytes)
+    with os.fdopen(handle, "rb") as file:
+        data = file.read(max_bytes + 1)
+    if len(data) > max_bytes:
+        raise Unharvestable(f"larger than {max_bytes} bytes")
+    return data
+
+
+def _copy(source: Path, target: Path, name: str, max_bytes: int, left: int, mode: int) -> tuple[int, str]:
+    bound = min(max_bytes, left)
+    handle = _open(source, name, bound)
+    place = target / name
+    digest, copied = hashlib.sha256(), 0
+    with os.fdopen(handle, "rb") as file:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        out, beside = tempfile.mkstemp(prefix=".harvest.", dir=place.parent)
+        try:
+            with os.fdopen(out, "wb") as copy:
+                while chunk := file.read(CHUNK):
+                    copied += len(chunk)
+                    if copied > bound:  # it grew after we asked
+                        raise Unharvestable(f"larger than {bound} bytes")
+                    digest.update(chunk)
+                    copy.write(chunk)
+                os.fchmod(copy.fileno(), mode)
+            os.replace(beside, place)
+        except BaseException:
+            Path(beside).unlink(missing_ok=True)
+            raise
+    return copied, digest.hexdigest()
+
+
+def _open(source: Path, name: str, max_bytes: int) -> int:
+    """Walk to the file one component at a time, so that no link on the way is followed."""
+    parts = name.split("/")
+    if not all(SAFE_PART.fullmatch(part) for part in parts):
+        raise Unharvestable("a name with odd characters")
+    above = os.open(source, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        for part in parts[:-1]:
+            below = os.open(part, _FLAGS | os.O_DIRECTORY, dir_fd=above)
+            os.close(above)
+            above = below
+        handle = os.open(parts[-1], _FLAGS, dir_fd=above)
+    except FileNotFoundError:
+        raise Unharvestable("missing") from None
+    except OSError as error:  # ELOOP: a link; ENXIO: a socket; ENOTDIR; EACCES
+        raise Unharvestable(f"not a plain file ({error.strerror})") from None
+    finally:
+        os.close(above)
+    info = os.fstat(handle)
+    problem = ""
+    if not stat.S_ISREG(info.st_mode):
+        problem = "not a plain file"
+    elif info.st_nlink != 1:
+        problem = f"a hard link ({info.st_nlink} names)"
+    elif info.st_size > max_bytes:
+        problem = f"too large: {info.st_size} bytes, at most {max_bytes} allowed"
+    if problem:
+        os.close(handle)
+        raise Unharvestable(problem)
+    return handle
+
+
+# ---------------------------------------------------------------- JSON
+
+def dumps(value: Any) -> str:
+    """JSON as we write it: sorted, readable, without NaN."""
+    return json.dumps(value, indent=1, sort_keys=True, allow_nan=False) + "\n"
+
+
+def parse_json(data: bytes, *, max_bytes: int = 1 << 20, max_depth: int = 16) -> Any:
+    """Parse hostile JSON.
+
+    Raises:
+        Unharvestable: too large, too deep, not UTF-8, not JSON, NaN or infinity, a key given twice.
+    """
+    if len(data) > max_bytes:
+        raise Unharvestable(f"JSON of {len(data)} bytes; at most {max_bytes} allowed")
+    if _depth(data) > max_depth:
+        raise Unharvestable(f"JSON nested deeper than {max_depth} levels")
+    try:
+        return json.loads(data.decode("utf-8"), parse_constant=_no_constant, object_pairs_hook=_no_repeat,
+                          parse_float=_finite)
+    except Unharvestable:
+        raise
+    except (ValueError, RecursionError) as error:  # ValueError also: an integer of thousands of digits
+        raise Unharvestable(f"not JSON: {str(error)[:200]}") from None
+
+
+def _depth(data: bytes) -> int:
+    """An upper bound by brackets outside strings, before the parser recurses."""
+    outside = re.sub(rb'"(?:[^"\\]|\\.)*"', b"", data)
+    depth = deepest = 0
+    for byte in re.findall(rb"[\[\]{}]", outside):
+        depth += 1 if byte in b"[{" else -1
+        deepest = max(deepest, depth)
+    return deepest
+
+
+def _no_constant(name: str) -> Any:
+    raise Unharvestable(f"{name} is not a number that can be kept")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if number in (float("inf"), float("-inf")):
+        raise Unharvestable(f"{text[:40]} is beyond every float")
+    return number
+
+
+def _no_repeat(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise Unharvestable("a key is given twice")
+    return found
+
+
+# ---------------------------------------------------------------- text
+
+def clean(text: str) -> str:
+    """Log text for a person or a prompt: no colours, control characters, overwritten or progress lines."""
+    kept = []
+    for line in _ESCAPES.sub("", text).replace("\r\n", "\n").split("\n"):
+        shown = next((part for part in reversed(line.split("\r")) if part.strip()), "")
+        if _PROGRESS.search(shown):
+            continue
+        kept.append("".join(c for c in shown if c == "\t" or unicodedata.category(c)[0] != "C").rstrip())
+    return re.sub(r"\n{3,}", "\n\n", "\n".join(kept)).strip("\n")
+
+
+def tail(text: str, max_chars: int) -> str:
+    """The part that helps: the last traceback, whole if it fits, else head and end and a count of the rest."""
+    if len(text) <= max_chars:
+        return text
+    start = text.rfind("Traceback (most recent call last):")
+    if start > 0 and len(text) - start + 60 <= max_chars:
+        return f"[... {start} characters dropped ...]\n{text[start:]}"
+    shown = text[max(start, 0):]
+    head = (max_chars - 60) // 4
+    end = max_chars - 60 - head
+    middle = f"[... {len(text) - head - end} characters dropped ...]"
+    return f"{shown[:head]}\n{middle}\n{shown[-end:]}"[:max_chars]
+
+
+def read_text(path: Path, *, max_bytes: int = 1 << 20) -> str:
+    """Cleaned text of a log that we wrote ourselves; of a long one its first quarter and its end."""
+    try:
+        with open(path, "rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            if size <= max_bytes:
+                return clean(file.read(max_bytes).decode("utf-8", "replace"))
+            head = file.read(max_bytes // 4)
+            file.seek(size - 3 * max_bytes // 4)
+            end = file.read(3 * max_bytes // 4)
+    except FileNotFoundError:
+        return ""
+    dropped = f"\n[... {size - len(head) - len(end)} bytes dropped ...]\n"
+    return clean(head.decode("utf-8", "replace") + dropped + end.decode("utf-8", "replace"))

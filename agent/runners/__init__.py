@@ -1,0 +1,1 @@
+"""Where trainings run. Each module implements protocols.Runner."""
