@@ -158,8 +158,9 @@ class GitStore:
         done = self._meta / "info" / "attributes"  # written last
         if done.is_file():
             return
-        self._run("init", "-q", "--template=", "-b", "main", str(self.folder))
+        self._meta.mkdir(exist_ok=True)
         with self._exclusive():
+            self._run("init", "-q", "--template=", "-b", "main", str(self.folder))
             for key, value in _CONFIG.items():
                 self._run("config", "--local", key, value)
             done.parent.mkdir(exist_ok=True)
