@@ -6,6 +6,7 @@ other models, the terminal) is shut off. Importing this takes seconds: agent/cod
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -18,6 +19,7 @@ from aider.coders.editblock_coder import (
     do_replace,
     find_original_update_blocks,
     find_similar_lines,
+    strip_quoted_wrapping,
 )
 from aider.io import InputOutput
 from aider.models import Model
@@ -27,6 +29,7 @@ from agent.protocols import Reply
 
 REPAIRS = 3  # further rounds in which the model may mend blocks that did not match
 MAX_COMPARED = 60  # lines of a SEARCH that are compared with the file's; the comparison is slow
+SIMILAR = 0.45  # share of a SEARCH's lines that must agree before lines of the file are offered in its place
 MAX_SEARCHED = 5000  # lines of a file that is searched for similar ones
 MAX_COMPLAINTS = 5  # failed blocks of one answer that are explained
 MAX_QUOTED = 3000  # characters of a failed block that go back
@@ -229,7 +232,7 @@ def converse(root: Path, editable: list[str], read_only: list[str], instruction:
 
 def _replace(path: Path, content: str, search: str, new: str, fence: tuple[str, str]) -> tuple[str, str]:
     """(new content, "") or ("", problem). An exact and only place comes first, aider's leniency second."""
-    if not search.strip():
+    if not strip_quoted_wrapping(search, path, fence).strip():
         return ("", "has an empty SEARCH, but the file is not empty") if content.strip() else (new, "")
     lines, wanted = content.splitlines(keepends=True), search.splitlines(keepends=True)
     if lines and not lines[-1].endswith("\n"):
@@ -239,6 +242,8 @@ def _replace(path: Path, content: str, search: str, new: str, fence: tuple[str, 
         return "", f"matches {len(places)} places; quote more lines so that it matches one"
     if places:
         return "".join([*lines[: places[0]], new, *lines[places[0] + len(wanted):]]), ""
+    if any(line.strip() == "..." for line in wanted):  # aider would guess, or add the text at the end
+        return "", "leaves lines out with '...'; quote every line"
     changed = do_replace(path, content, search, new, fence)
     return (changed, "") if changed else ("", "does not match the file")
 
@@ -246,8 +251,9 @@ def _replace(path: Path, content: str, search: str, new: str, fence: tuple[str, 
 def _similar(search: str, content: str) -> str:
     if not search.strip() or content.count("\n") > MAX_SEARCHED:
         return ""
-    head = "".join(search.splitlines(keepends=True)[:MAX_COMPARED])
-    likely = find_similar_lines(head, content)
+    head = search.splitlines()[:MAX_COMPARED]
+    likely = find_similar_lines("\n".join(head), content, SIMILAR) or "\n".join(
+        difflib.get_close_matches(max(head, key=len), content.splitlines(), n=2))
     return f"Did you mean these lines of the file?\n{likely}\n" if likely else ""
 
 
