@@ -1,0 +1,16 @@
+# The two commands of the README are `make demo` and `make test`.
+PYTHON = .venv/bin/python
+
+.PHONY: demo test setup lint
+
+demo: setup
+	@python3 launch.py --idea hierarchical_sae
+
+test: setup
+	@$(PYTHON) -m pytest -q
+
+lint: setup
+	@$(PYTHON) -m ruff check .
+
+setup:
+	@sh setup.sh
