@@ -39,16 +39,17 @@ def read_artefact(path: Path, settings: dict[str, Any]) -> Artefact:
             names = set(file.keys())
             missing = {"W_dec", "b_dec"} - names
             if missing:
-                raise BadArtefact(f"{path.name} lacks {', '.join(sorted(missing))}; it holds {_listed(names)}")
+                raise BadArtefact(f"{path.name} lacks {_listed(missing)}; it holds {_listed(names)}")
             W_dec, b_dec = file.get_tensor("W_dec"), file.get_tensor("b_dec")
-    except (SafetensorError, OSError, ValueError, TypeError) as error:  # TypeError: a dtype numpy does not have
+    except (SafetensorError, OSError, ValueError, TypeError) as error:  # TypeError: numpy lacks the dtype
         raise BadArtefact(f"{path.name} is not a readable safetensors file: {error}") from None
     d_sae, d_in = settings.get("d_sae"), settings.get("d_in")
     _check("W_dec", W_dec, (d_sae, d_in))
     _check("b_dec", b_dec, (d_in,))
     W_dec = W_dec.astype(np.float64)
     scale = np.linalg.norm(W_dec, axis=1)
-    return Artefact(decoder=W_dec / np.maximum(scale, 1e-12)[:, None], bias=b_dec.astype(np.float64), scale=scale)
+    unit = W_dec / np.maximum(scale, 1e-12)[:, None]
+    return Artefact(decoder=unit, bias=b_dec.astype(np.float64), scale=scale)
 
 
 def _check(name: str, tensor: np.ndarray, shape: tuple[int | None, ...]) -> None:

@@ -1,6 +1,6 @@
 """Latents of held-out rows, computed by code nobody trusts: the runner's side of encode_worker.py.
 
-Everything that comes back is checked before it is used. Not here: what a disagreement means for the run (measure.py).
+Everything that comes back is checked before it is used. Not here: what a disagreement means (measure.py).
 """
 
 from __future__ import annotations
@@ -45,8 +45,8 @@ class Ended(Exception):
 
 
 def encode_rows(
-    process: SandboxProcess, x: np.ndarray, order: np.ndarray, batches: Iterator[int], d_sae: int, max_l0: int,
-    cancelled: Callable[[], bool],
+    process: SandboxProcess, x: np.ndarray, order: np.ndarray, batches: Iterator[int], d_sae: int,
+    max_l0: int, cancelled: Callable[[], bool],
 ) -> csr_matrix:
     """Send the rows of x in this order, in batches of these sizes; latents [N, d_sae] in the order of x.
 
@@ -100,12 +100,12 @@ def _answer(channel: _Channel, rows: int, d_sae: int, max_l0: int) -> csr_matrix
 
     tag, got_rows, width, stored = ANSWER.unpack(channel.receive(ANSWER.size))
     if tag != b"LATS" or got_rows != rows:
-        raise BadLatents("encode-malformed", "the encoding process answered with something that is not latents")
+        raise BadLatents("encode-malformed", "the answer is not latents; does encode write to file descriptors?")
     if width != d_sae:
         raise BadLatents("encode-shape", f"SAE.encode gives {width} latents a row, W_dec has {d_sae} rows")
     if stored > rows * max_l0:
-        raise BadLatents("encode-dense", f"SAE.encode gives {stored / rows:.1f} non-zero latents a row on average; "
-                                         f"at most {max_l0} a row are allowed")
+        raise BadLatents("encode-dense", f"SAE.encode gives {stored / rows:.1f} non-zero latents a row; "
+                                         f"at most {max_l0} are allowed")
     counts = np.frombuffer(channel.receive(4 * rows), dtype="<u4").astype(np.int64)
     columns = np.frombuffer(channel.receive(4 * stored), dtype="<u4").astype(np.int64)
     values = np.frombuffer(channel.receive(4 * stored), dtype="<f4").astype(np.float64)

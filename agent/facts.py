@@ -58,18 +58,22 @@ def _code_hashes(job: Job) -> dict[str, str]:
     template = load_template(Path(job.template))
     manifest = template.manifest
     names = dict.fromkeys([*manifest.editable, job.script])
-    code = {f"code/{name}": file_sha256(Path(job.code, name)) for name in names if Path(job.code, name).is_file()}
+    code = [name for name in names if Path(job.code, name).is_file()]
     protected = dict.fromkeys([*manifest.protected, "manifest.toml"])
-    return code | {f"protected/{name}": file_sha256(template.path(name)) for name in protected}
+    return {f"code/{name}": file_sha256(Path(job.code, name)) for name in code} | {
+        f"protected/{name}": file_sha256(template.path(name)) for name in protected
+    }
 
 
 def _data_hashes(job: Job) -> dict[str, str]:
     """Hashes of the data as it is now, compared with those taken when it was built."""
     train, truth = Path(job.train_data), Path(job.truth_data)
-    now = {f"{folder.name}/{name}": digest for folder in (train, truth) for name, digest in folder_hashes(folder).items()}
+    now = {}
+    for folder in (train, truth):
+        now |= {f"{folder.name}/{name}": digest for name, digest in folder_hashes(folder).items()}
     built = recorded_hashes(train.parent)
     for name in sorted(now.keys() | built.keys()):
         if now.get(name) != built.get(name):
-            raise InfrastructureError(f"{train.parent / name}: not the file that was prepared; remove the folder "
-                                      "and it is built again")
+            raise InfrastructureError(f"{train.parent / name}: not the file that was prepared; remove "
+                                      f"{train.parent} and it is built again")
     return {f"data/{name}": digest for name, digest in now.items()}

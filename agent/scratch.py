@@ -59,8 +59,8 @@ class TrainingPaths:
 def copy_code(code: Path, script: str, target: Path, manifest: Manifest) -> None:
     """The Python files of a commit, with `script` in the place of experiment.py.
 
-    Left out: links, hidden folders, protected files, the plotting script and everything that is not Python, so
-    that notes, records and papers of the session stay unseen.
+    Left out: links, hidden folders, protected files, the plotting script and everything that is not Python,
+    so that notes, records and papers of the session stay unseen.
     """
     unseen = {*manifest.protected, manifest.plot} - {*manifest.editable, script}
     target.mkdir(parents=True)

@@ -1,4 +1,4 @@
-"""What an experiment says about itself: its curve, its diagnostics, its own results. Read, bounded, never trusted.
+"""What an experiment says about itself: its curve, its diagnostics, its own results. Never trusted.
 
 Input is parsed JSON or text that the harvest has copied; anything odd is dropped, and how much is said.
 """
@@ -49,7 +49,7 @@ def diagnostics(value: Any) -> tuple[dict[str, float], int]:
     """The finite, well-named numbers of a flat object, and how many entries were dropped."""
     if not isinstance(value, Mapping):
         return {}, 1
-    good = {str(name): float(item) for name, item in value.items() if NAME.fullmatch(str(name)) and _finite(item)}
+    good = {k: float(v) for k, v in value.items() if NAME.fullmatch(str(k)) and _finite(v)}
     kept = dict(list(good.items())[:MAX_DIAGNOSTICS])
     return kept, len(value) - len(kept)
 
@@ -63,10 +63,11 @@ def final_info(value: Any, names: Sequence[str], condition: str) -> dict[str, fl
     if not isinstance(value, Mapping):
         return {}
     found = value
-    datasets = {k: v for k, v in value.items() if isinstance(v, Mapping) and isinstance(v.get("means"), Mapping)}
+    datasets = {k: v["means"] for k, v in value.items()
+                if isinstance(v, Mapping) and isinstance(v.get("means"), Mapping)}
     if datasets:
-        chosen = datasets.get(condition) or (next(iter(datasets.values())) if len(datasets) == 1 else None)
-        found = chosen["means"] if chosen else {}
+        only = next(iter(datasets.values())) if len(datasets) == 1 else {}
+        found = datasets.get(condition, only)
     metrics = {}
     for name in names:
         number = found.get(name, found.get(f"{name}_mean"))

@@ -1,0 +1,65 @@
+"""Runs inside the sandbox: loads the agent's SAE and turns rows into sparse latents, chunk by chunk.
+
+Called as `python -P encode_worker.py ARTEFACT THREADS` in the folder of the experiment's code. Framing:
+`ROWS rows d_in` + float32 rows come in; `LATS rows d_sae non-zeros` + counts, columns, values go out.
+Imports nothing of the runner, which trusts no answer. Code that never imports torch gets numpy arrays.
+"""
+
+import os
+import struct
+import sys
+
+import numpy as np
+
+REQUEST = struct.Struct("<4sII")
+ANSWER = struct.Struct("<4sIIQ")
+
+
+def main() -> None:
+    requests = os.fdopen(os.dup(0), "rb")
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # whatever the experiment prints goes to the log, not among the answers
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    encode = load_encode(sys.argv[1], int(sys.argv[2]))
+    while header := requests.read(REQUEST.size):
+        _, rows, d_in = REQUEST.unpack(header)
+        x = np.frombuffer(requests.read(rows * d_in * 4), dtype=np.float32).reshape(rows, d_in)
+        answers.write(frame(encode(x), rows))
+        answers.flush()
+
+
+def load_encode(artefact: str, threads: int):
+    """A function from float32 rows to an array of latents, by way of the experiment's own class."""
+    sys.path.insert(0, os.getcwd())
+    import experiment
+
+    torch = sys.modules.get("torch")
+    if torch is None:
+        sae = experiment.SAE.load(artefact)
+        return lambda x: np.asarray(sae.encode(x.copy()))
+    torch.set_num_threads(threads)
+    with torch.no_grad():
+        sae = experiment.SAE.load(artefact)
+        if isinstance(sae, torch.nn.Module):
+            sae.eval()
+
+    def encode(x: np.ndarray) -> np.ndarray:
+        with torch.no_grad():
+            return torch.as_tensor(sae.encode(torch.from_numpy(x.copy()))).float().cpu().numpy()
+
+    return encode
+
+
+def frame(z: np.ndarray, rows: int) -> bytes:
+    """One answer. Where a latent is exactly zero, nothing is sent."""
+    if z.ndim != 2 or len(z) != rows:
+        raise ValueError(f"SAE.encode gave shape {list(z.shape)} for {rows} rows; [{rows}, d_sae] was expected")
+    row, column = np.nonzero(z)
+    counts = np.bincount(row, minlength=rows).astype(np.uint32)
+    values = z[row, column].astype(np.float32)
+    header = ANSWER.pack(b"LATS", rows, z.shape[1], len(values))
+    return header + counts.tobytes() + column.astype(np.uint32).tobytes() + values.tobytes()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,313 @@
+"""One training from its first step to its metrics: train, harvest, encode, encode again, decode, evaluate.
+
+Only the evaluation runs in this process; whatever the agent wrote runs in a sandbox that never sees the
+truth. Not here: which trainings run when (runners) and whether a measured result is believed (integrity.py).
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+import secrets
+import shutil
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from agent import encoding, harvest, selfreport
+from agent.artefact import Artefact, BadArtefact, read_artefact
+from agent.atomic import write_text
+from agent.data import load_module
+from agent.errors import InfrastructureError
+from agent.facts import job_facts
+from agent.manifest import Condition, Manifest, load_template
+from agent.protocols import Exit, Mount, Sandbox, SandboxSpec
+from agent.record import Finding, Job, Training
+from agent.scratch import CODE, TrainingPaths, copy_code
+
+if TYPE_CHECKING:
+    import numpy as np
+    from scipy.sparse import csr_matrix
+
+__all__ = ["TrainingPaths", "job_facts", "run_training"]
+
+WORKER = Path(__file__).with_name("encode_worker.py")
+POLL_S = 0.05
+MAX_DETAIL = 1500  # characters
+REPORTS = {"log.jsonl": 8 << 20, "diagnostics.json": 1 << 16, "final_info.json": 1 << 20}  # bytes at most
+Cancelled = Callable[[], bool]
+
+
+@dataclass
+class _Stopped(Exception):
+    """Why there are no metrics; becomes the Training's outcome, reason and detail."""
+
+    outcome: str
+    reason: str
+    detail: str
+
+
+@dataclass
+class _Account:
+    """What is known so far; whatever happens next, this much is reported."""
+
+    end: Exit | None = None
+    metrics: dict[str, float] = field(default_factory=dict)
+    diagnostics: dict[str, float] = field(default_factory=dict)
+    declared: dict[str, float] = field(default_factory=dict)
+    curves: dict[str, tuple[float, ...]] = field(default_factory=dict)
+    artefact_sha256: str | None = None
+    findings: list[Finding] = field(default_factory=list)
+
+    def note(self, code: str, text: str) -> None:
+        self.findings.append(Finding(code=code, grade="note", text=text))
+
+
+def run_training(
+    job: Job, seed: int, condition: Condition, sandbox: Sandbox, cancelled: Cancelled
+) -> Training:
+    """Train one seed under one condition and measure what came out.
+
+    Whatever the agent's code does becomes part of the Training. Safe to repeat: it starts afresh.
+
+    Raises:
+        InfrastructureError: the sandbox or the data is broken.
+    """
+    one = _OneTraining(job, seed, condition, sandbox, cancelled)
+    account = _Account()
+    outcome, reason, detail = "measured", "", ""
+    try:
+        one.run(account)
+    except _Stopped as stop:
+        outcome, reason, detail = stop.outcome, stop.reason, stop.detail[-MAX_DETAIL:]
+        account.metrics = {}
+    end = account.end or Exit(reason="cancelled", code=0, wall_s=0.0, cpu_s=0.0, peak_memory_mb=0.0)
+    return Training(
+        seed=seed, condition=condition.name, outcome=outcome, reason=reason, detail=detail,
+        metrics=account.metrics, diagnostics=account.diagnostics, declared=account.declared,
+        curves=account.curves, wall_s=end.wall_s, cpu_s=end.cpu_s, peak_memory_mb=end.peak_memory_mb,
+        artefact_sha256=account.artefact_sha256, findings=tuple(account.findings),
+    )
+
+
+class _OneTraining:
+    """The stages in their order, with what they share."""
+
+    def __init__(
+        self, job: Job, seed: int, condition: Condition, sandbox: Sandbox, cancelled: Cancelled
+    ) -> None:
+        self.job, self.seed, self.condition = job, seed, condition
+        self.sandbox, self.cancelled = sandbox, cancelled
+        self.paths = TrainingPaths.of(job, seed, condition.name)
+        self.manifest: Manifest = load_template(Path(job.template)).manifest
+        self.settings: dict[str, Any] = {**job.settings, **condition.settings}
+
+    def run(self, account: _Account) -> None:
+        """All stages; stops by raising _Stopped."""
+        shutil.rmtree(self.paths.root, ignore_errors=True)
+        account.end = self._train()
+        found = self._harvest()
+        self._read_reports(account, found)
+        if account.end.reason != "ok":
+            raise _ended(account.end, self.paths.text("train.stderr"))
+        account.artefact_sha256 = found.sha256.get(self.manifest.artefact)
+        if self.manifest.measured:
+            account.metrics = self._measured(self._artefact(found))
+        else:
+            account.metrics = self._self_reported(found)
+        _check_metrics(account.metrics, self.manifest)
+
+    # ---------------------------------------------------------------- train
+
+    def _train(self) -> Exit:
+        copy_code(Path(self.job.code), self.job.script, self.paths.code, self.manifest)
+        self.paths.out.mkdir()
+        code = Mount(self.paths.code, "/w")
+        out = Mount(self.paths.out, f"/w/{self.paths.out_name}", writable=True)
+        data = Mount(Path(self.job.train_data), "/data")
+        task = {
+            **self.settings, "seed": self.seed, "condition": self.condition.name,
+            "device": self.job.device, "threads": self.job.threads,
+            "data": self.sandbox.visible(data), "artefact": self.manifest.artefact,
+        }
+        write_text(self.paths.code / "task.json", harvest.dumps(task))
+        spec = SandboxSpec(
+            argv=(sys.executable, CODE, f"--out_dir={self.paths.out_name}"), cwd=self.sandbox.visible(code),
+            mounts=(code, out, data), limits=self.job.limits, env=self._env(),
+            gpu=self.job.device.startswith("cuda"), network=self.job.network,
+        )
+        process = self.sandbox.start(
+            spec, stdout=self.paths.text("train.stdout"), stderr=self.paths.text("train.stderr")
+        )
+        while (end := process.poll()) is None:
+            if self.cancelled():
+                return process.kill()
+            time.sleep(POLL_S)
+        return end
+
+    def _env(self) -> dict[str, str]:
+        threads = str(self.job.threads)
+        return {"OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads, "OPENBLAS_NUM_THREADS": threads}
+
+    # ---------------------------------------------------------------- harvest
+
+    def _harvest(self) -> harvest.Harvest:
+        """Copy what may be looked at, then remove the folder: it may hold anything."""
+        wanted = {self.manifest.artefact: self.job.limits.file_mb << 20, **REPORTS}
+        found = harvest.copy_files(self.paths.out, self.paths.kept, wanted, max_total=sum(wanted.values()))
+        shutil.rmtree(self.paths.out, ignore_errors=True)
+        return found
+
+    def _read_reports(self, account: _Account, found: harvest.Harvest) -> None:
+        """The curve and the diagnostics; a failed training's are worth reading too."""
+        if "log.jsonl" in found.sha256:
+            lines = self._kept("log.jsonl").decode("utf-8", "replace").split("\n")
+            account.curves, account.declared, dropped = selfreport.curves(lines)
+            if dropped:
+                account.note("log-lines-dropped", f"{dropped} lines of log.jsonl are not flat objects of "
+                                                  "finite numbers")
+        if "diagnostics.json" in found.sha256:
+            try:
+                value = harvest.parse_json(self._kept("diagnostics.json"))
+            except harvest.Unharvestable as problem:
+                account.note("diagnostics-dropped", f"diagnostics.json: {problem}")
+                return
+            account.diagnostics, dropped = selfreport.diagnostics(value)
+            if dropped:
+                account.note("diagnostics-dropped", f"{dropped} entries of diagnostics.json are not finite "
+                                                    "numbers under names like first_tier_share")
+        for name in REPORTS:
+            if found.problems.get(name, "missing") != "missing":
+                account.note("report-dropped", f"{name}: {found.problems[name]}")
+
+    def _kept(self, name: str) -> bytes:
+        return (self.paths.kept / name).read_bytes()
+
+    def _artefact(self, found: harvest.Harvest) -> Artefact:
+        name = self.manifest.artefact
+        if name not in found.sha256:
+            raise _Stopped("refused", "artefact", f"{name} in the folder given by --out_dir: "
+                                                  f"{found.problems[name]}")
+        try:
+            return read_artefact(self.paths.kept / name, self.settings)
+        except BadArtefact as bad:
+            raise _Stopped("refused", "artefact", str(bad)) from None
+
+    def _self_reported(self, found: harvest.Harvest) -> dict[str, float]:
+        """The experiment's own numbers, for templates that measure themselves."""
+        name = "final_info.json"
+        if name not in found.sha256:
+            raise _Stopped("refused", "missing-metric", f"{name}: {found.problems[name]}")
+        try:
+            value = harvest.parse_json(self._kept(name))
+        except harvest.Unharvestable as problem:
+            raise _Stopped("refused", "missing-metric", f"{name}: {problem}") from None
+        return selfreport.final_info(value, list(self.manifest.metrics), self.condition.name)
+
+    # ---------------------------------------------------------------- measure
+
+    def _measured(self, artefact: Artefact) -> dict[str, float]:
+        template = Path(self.job.template)
+        try:
+            evaluation = load_module(template / "evaluate.py")
+            truth = evaluation.load_truth(Path(self.job.truth_data), self.settings)
+        except Exception as error:
+            raise InfrastructureError(f"{template / 'evaluate.py'}: load_truth failed: {error!r}") from error
+        first = self._encode("encode", truth.x, artefact, varied=False)
+        second = self._encode("encode-again", truth.x, artefact, varied=True)
+        if not encoding.agree(first, second):
+            share = encoding.disagreement(first, second)
+            raise _Stopped("refused", "encode-depends-on-batch", (
+                f"encoding the held-out rows twice, in other orders and batch sizes, gave other latents for "
+                f"{share:.1%} of the rows. SAE.encode must be a function of each row alone: no statistics "
+                "over the batch, no state, no randomness. A choice over the batch needs a stored threshold."))
+        z = first.multiply(artefact.scale).tocsr()
+        z.eliminate_zeros()
+        x_hat = z @ artefact.decoder + artefact.bias
+        try:
+            return evaluation.evaluate(truth.x, z, x_hat, artefact.decoder, truth)
+        except Exception as error:
+            text = f"the evaluation could not measure this artefact: {error!r}"
+            raise _Stopped("refused", "evaluate", text) from error
+
+    def _encode(self, stage: str, x: np.ndarray, artefact: Artefact, varied: bool) -> csr_matrix:
+        """Latents of all rows from a fresh process that sees code and artefact, no data, no truth."""
+        import numpy as np
+
+        shutil.rmtree(self.paths.encode_code, ignore_errors=True)
+        copy_code(Path(self.job.code), self.job.script, self.paths.encode_code, self.manifest)
+        code = Mount(self.paths.encode_code, "/w")
+        worker = Mount(WORKER, "/runner/encode_worker.py")
+        saved = Mount(self.paths.kept / self.manifest.artefact, f"/artefact/{self.manifest.artefact}")
+        show = self.sandbox.visible
+        spec = SandboxSpec(
+            argv=(sys.executable, "-P", show(worker), show(saved), str(self.job.threads)), cwd=show(code),
+            mounts=(code, worker, saved), limits=self.job.evaluate_limits, env=self._env(),
+        )
+        stderr = self.paths.text(f"{stage}.stderr")
+        process = self.sandbox.start(spec, stdout=None, stderr=stderr, stdin=True)
+        draw = np.random.default_rng(secrets.randbits(128))  # nobody inside can foresee the order
+        sizes = encoding.varied_batches(draw) if varied else itertools.repeat(encoding.BATCH)
+        try:
+            return encoding.encode_rows(
+                process, x, draw.permutation(len(x)), sizes, len(artefact.decoder), self.manifest.max_l0,
+                self.cancelled,
+            )
+        except encoding.BadLatents as bad:
+            raise _Stopped("refused", bad.reason, str(bad)) from None
+        except encoding.Ended as ended:
+            raise _encode_ended(ended.end, stderr) from None
+        finally:
+            process.kill()
+
+
+def _ended(end: Exit, stderr: Path) -> _Stopped:
+    """A training that did not end well, in the agent's words."""
+    if end.reason == "cancelled":
+        return _Stopped("cancelled", "cancelled", "the training was cancelled")
+    said = harvest.tail(harvest.read_text(stderr), MAX_DETAIL - 100)
+    return _Stopped("failed", end.reason, f"{_how(end)}\n{said}".strip())
+
+
+def _encode_ended(end: Exit, stderr: Path) -> _Stopped:
+    if end.reason == "cancelled":
+        return _Stopped("cancelled", "cancelled", "the measurement was cancelled")
+    said = harvest.tail(harvest.read_text(stderr), MAX_DETAIL - 200)
+    text = f"SAE.load or SAE.encode did not come through; {_how(end)}\n{said}".strip()
+    return _Stopped("failed", "encode", text)
+
+
+def _how(end: Exit) -> str:
+    """One line."""
+    return {
+        "ok": "the process ended before it had answered",
+        "exit": f"the process exited with status {end.code}",
+        "signal": f"the process was ended by signal {end.code - 128}",
+        "timeout": f"stopped at the time limit after {end.wall_s:.0f} s",
+        "memory": f"stopped at the memory limit with {end.peak_memory_mb:.0f} MB",
+        "disk": "stopped at the limit for files written",
+        "files": "stopped at the limit for the number of files",
+        "output": "stopped because it printed more than the limit",
+    }[end.reason]
+
+
+def _check_metrics(metrics: dict[str, float], manifest: Manifest) -> None:
+    """Every metric of the manifest is there, finite, and possible; nothing else is."""
+    for name, spec in manifest.metrics.items():
+        if name not in metrics:
+            raise _Stopped("refused", "missing-metric", f"there is no value for the metric {name}")
+        value = metrics[name]
+        if not math.isfinite(value):
+            raise _Stopped("refused", "metric-not-finite", f"the metric {name} is NaN or infinite")
+        if (spec.low is not None and value < spec.low) or (spec.high is not None and value > spec.high):
+            raise _Stopped("refused", "impossible-value",
+                           f"the metric {name} is outside its possible range {_range(spec.low, spec.high)}")
+    for name in metrics.keys() - manifest.metrics.keys():
+        del metrics[name]
+
+
+def _range(low: float | None, high: float | None) -> str:
+    return f"[{'-inf' if low is None else f'{low:g}'}, {'inf' if high is None else f'{high:g}'}]"

@@ -1,0 +1,99 @@
+"""Draws a synthetic world with known features and writes its activations; run by the runner alone.
+
+The world is sae_lens's SyntheticModel: hierarchical, correlated, Zipf-distributed features in superposition.
+It is drawn from a secret. torch's CPU generator keeps only 32 bits of a seed, so a world seeded that way could
+be searched; here the generator's whole state is filled from the secret instead.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+CHUNK = 8192  # rows sampled at a time; bounds memory
+
+
+def prepare(settings: dict, secret: int, train_dir: Path, truth_dir: Path) -> None:
+    """Write `activations.npy` for training, and held-out rows with their truth where no experiment looks."""
+    world_seed, train_seed, held_out_seed = np.random.SeedSequence(secret).spawn(3)
+    world = draw_world(settings, world_seed)
+    np.save(truth_dir / "directions.npy", world.feature_dict.feature_vectors.detach().numpy())
+    fill_torch_generator(train_seed)
+    write_rows(world, int(settings["pool"]), train_dir / "activations.npy", None)
+    fill_torch_generator(held_out_seed)
+    write_rows(world, int(settings["held_out"]), truth_dir / "x.npy", truth_dir / "feature_acts.npz")
+
+
+def fill_torch_generator(seed: np.random.SeedSequence) -> None:
+    """Fill all 624 words of torch's global Mersenne Twister; `manual_seed` would keep 32 bits of them."""
+    torch.manual_seed(0)  # resets the position and the cached normal deviate
+    state = torch.get_rng_state().numpy().copy()
+    words = seed.generate_state(624, np.uint32).astype(np.uint64)
+    state[24 : 24 + 624 * 8] = words.view(np.uint8)  # after: initial seed, left, seeded, next
+    torch.set_rng_state(torch.from_numpy(state))
+
+
+def draw_world(settings: dict, seed: np.random.SeedSequence):
+    """The SyntheticModel of one secret; sizes and shape come from the settings."""
+    from sae_lens.synthetic import (
+        FoldedNormalMagnitudeConfig,
+        HierarchyConfig,
+        LinearMagnitudeConfig,
+        LowRankCorrelationConfig,
+        OrthogonalizationConfig,
+        SyntheticModel,
+        SyntheticModelConfig,
+        ZipfianFiringProbabilityConfig,
+        generate_hierarchy,
+    )
+
+    hierarchy_seed, tensor_seed = seed.spawn(2)
+    shape = HierarchyConfig(
+        total_root_nodes=int(settings["roots"]),
+        branching_factor=int(settings["branching"]),
+        max_depth=int(settings["depth"]),
+        mutually_exclusive_portion=1.0,
+        compensate_probabilities=True,
+        scale_children_by_parent=True,
+    )
+    words = hierarchy_seed.generate_state(8, np.uint32)
+    hierarchy = generate_hierarchy(
+        int(settings["num_features"]), shape, seed=int.from_bytes(words.tobytes(), "little")
+    )
+    config = SyntheticModelConfig(
+        num_features=int(settings["num_features"]),
+        hidden_dim=int(settings["d_in"]),
+        firing_probability=ZipfianFiringProbabilityConfig(
+            exponent=float(settings["zipf"]),
+            max_prob=float(settings["max_prob"]),
+            min_prob=float(settings["min_prob"]),
+        ),
+        hierarchy=shape,
+        orthogonalization=OrthogonalizationConfig(num_steps=int(settings["orthogonal_steps"])),
+        correlation=LowRankCorrelationConfig(rank=16, correlation_scale=0.1),
+        mean_firing_magnitudes=LinearMagnitudeConfig(start=5.0, end=4.0),
+        std_firing_magnitudes=FoldedNormalMagnitudeConfig(mean=0.5, std=0.5),
+        bias=0.5,
+    )
+    fill_torch_generator(tensor_seed)  # everything below draws from torch's global generator
+    return SyntheticModel(config, hierarchy=hierarchy)
+
+
+def write_rows(world, rows: int, x_path: Path, acts_path: Path | None) -> None:
+    """Sample rows chunk by chunk into a memory-mapped file; keep the true feature activations if asked to."""
+    from scipy import sparse
+
+    d_in = world.cfg.hidden_dim
+    x = np.lib.format.open_memmap(x_path, mode="w+", dtype=np.float32, shape=(rows, d_in))
+    acts = []
+    for start in range(0, rows, CHUNK):
+        stop = min(start + CHUNK, rows)
+        hidden, feature_acts = world.sample_with_features(stop - start)
+        x[start:stop] = hidden.numpy()
+        if acts_path is not None:
+            acts.append(sparse.csr_matrix(feature_acts.numpy()))
+    x.flush()
+    if acts_path is not None:
+        sparse.save_npz(acts_path, sparse.vstack(acts, format="csr"))
