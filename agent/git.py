@@ -76,7 +76,7 @@ class GitStore:
             present = [name for name in files if self._checked(name)]
             self._stage(present, [name for name in files if name not in present])
             parent = self.head()
-            stamp = f"{int(self.now())} +0000"
+            stamp = f"@{int(self.now())} +0000"
             commit = self._run(
                 "commit-tree", self._run("write-tree"), *(["-p", parent] if parent else []),
                 "-m", _message(subject, wanted),
