@@ -10,6 +10,7 @@ from agent.manifest import Manifest, MetricSpec
 from agent.record import RunRecord
 from agent.tools import Tools
 from agent.types import PlannedRun
+from paper.facts import Facts
 
 
 def read_records(repo: Path, runs: Sequence[str]) -> list[RunRecord]:
@@ -82,3 +83,9 @@ def table(records: Sequence[RunRecord], manifest: Manifest) -> str:
 def _cell(numbers: Sequence[float]) -> str:
     error = standard_error(numbers)
     return f"{fmean(numbers):.4g}" if error is None else f"{fmean(numbers):.4g} ± {error:.2g}"
+
+
+def session_facts(tools: Tools) -> Facts:
+    """Every run that is over, measured or failed, as the paper may state it."""
+    over = [run.run for run in tools.session.runs.values() if run.over]
+    return Facts(read_records(tools.paths.repo, over), tools.template.manifest, tools.session.options.profile)

@@ -6,7 +6,7 @@ import json
 
 from agent.atomic import write_text
 from agent.events import AttemptFailed, Edited, LintPassed, RunFailed
-from agent.lint import describe, lint
+from agent.lint import LintError, lint
 from agent.policy import EditRun, GiveUpRun, LintRun
 from agent.prompting import render
 from agent.protocols import EditResult
@@ -93,6 +93,11 @@ def _instruction(action: EditRun, planned: PlannedRun, run: RunState | None, too
                       manifest=tools.template.manifest, profile=tools.profile)
     return render("mend", run=action.run, planned=planned, failure=told[-1], earlier=told[:-1],
                   tries_left=tools.session.options.attempts - action.attempt + 1)
+
+
+def describe(errors: list[LintError]) -> str:
+    """Lint errors as the editor reads them; the first three are enough to mend."""
+    return "\n\n".join(f"line {e.line}: {e.code}: {e.text}\n{e.around}" for e in errors[:3])
 
 
 def _why(result: EditResult) -> str:

@@ -1,0 +1,200 @@
+"""Figures: the runner's own, the agent's plot.py, and a paragraph on each for the notes."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import sys
+from pathlib import Path
+
+from pydantic import BaseModel
+
+from agent import harvest, notes
+from agent.actions.experiment import describe
+from agent.answers import ask_json
+from agent.atomic import write_text
+from agent.events import FiguresDescribed, FiguresDrawn, PlotEdited, PlotFailed, PlotsGivenUp
+from agent.lint import lint
+from agent.manifest import Limits
+from agent.policy import DescribeFigures, DrawFigures, EditPlot, GiveUpPlots, RunPlot
+from agent.prompting import render
+from agent.protocols import Message, Mount, SandboxSpec
+from agent.results import measured_records, session_facts, standard_error, table, values
+from agent.session import apply
+from agent.tools import Tools
+from agent.types import FigureText
+from paper.figures import standard_figures
+
+PLOT_LIMITS = Limits(wall_s=120, memory_mb=4096, processes=64, disk_mb=64, files=64, file_mb=16, output_mb=2)
+MAX_FIGURES = 6
+_STEM = re.compile(r"[a-z][a-z0-9_-]{0,40}\Z")
+
+
+class Descriptions(BaseModel):
+    """The writer's paragraphs by figure name."""
+
+    descriptions: dict[str, str]
+
+
+def draw_figures(action: DrawFigures, tools: Tools) -> FiguresDrawn:
+    """The trusted figures, drawn from the records by the runner."""
+    tools.versions.reset(tools.versions.head())
+    folder = tools.paths.repo / "figures"
+    drawn = standard_figures(session_facts(tools), folder)
+    figures = tuple(
+        FigureText(name=f.name, file=f"figures/{Path(f.file).name}", caption=f.caption, description=f.description,
+                   by="runner") for f in drawn
+    )
+    files = sorted(f"figures/{path.name}" for path in folder.iterdir())
+    commit = tools.versions.commit(files, f"figures: {len(figures)} drawn from the records", {"Event": "figures"})
+    tools.say(f"Figures: {', '.join(f.name for f in figures)}")
+    return FiguresDrawn(at=tools.now, figures=figures, by="runner", commit=commit)
+
+
+def edit_plot(action: EditPlot, tools: Tools) -> PlotEdited | PlotFailed:
+    """One editing conversation over plot.py, with its lint."""
+    plot = tools.template.manifest.plot
+    tools.versions.reset(tools.versions.head())
+    records = json.loads(plot_records(tools))
+    failures = tools.session.plot_failures
+    if failures:
+        prompt = render("plot_mend", failure=failures[-1],
+                        tries_left=tools.session.options.attempts - action.attempt + 1)
+    else:
+        prompt = render("plot", idea=tools.session.idea, manifest=tools.template.manifest,
+                        runs=session_facts(tools).explored, standard=tools.session.figures,
+                        example=json.dumps(records[-1], indent=1)[:3000])
+    result = tools.coder.edit(tools.paths.repo, [plot], prompt, step=f"plot.edit-{action.attempt}", role="editor")
+    if result.refused:
+        return _plot_failed(tools, action.attempt, result.refused, result.detail)
+    commit = tools.versions.commit([plot], f"plot, attempt {action.attempt}",
+                                   {"Attempt": str(action.attempt), "Event": "plot-edit"})
+    errors = list(lint(tools.paths.repo / plot))
+    if errors:
+        return _plot_failed(tools, action.attempt, errors[0].code, describe(errors))
+    return PlotEdited(at=tools.now, attempt=action.attempt, commit=commit)
+
+
+def run_plot(action: RunPlot, tools: Tools) -> FiguresDrawn | PlotFailed:
+    """plot.py in the sandbox, over a file with the records and nothing else."""
+    plot = tools.template.manifest.plot
+    folder = tools.paths.runs / "plots" / f"attempt-{action.attempt}"
+    work = folder / "work"
+    shutil.rmtree(work, ignore_errors=True)  # a repeated action starts from nothing
+    text = tools.versions.show(tools.versions.head(), plot)
+    write_text(work / plot, text)
+    write_text(work / "records.json", plot_records(tools))
+    mount = Mount(work, "/w", writable=True)
+    spec = SandboxSpec(argv=(sys.executable, plot), cwd=tools.sandbox.visible(mount), mounts=(mount,),
+                       limits=PLOT_LIMITS, env={"MPLBACKEND": "Agg", "MPLCONFIGDIR": "/tmp/matplotlib"})
+    end = tools.sandbox.start(spec, stdout=folder / "stdout.log", stderr=folder / "stderr.log").wait()
+    if end.reason != "ok":
+        said = harvest.tail(harvest.read_text(folder / "stderr.log"), 1500)
+        return _plot_failed(tools, action.attempt, end.reason, said)
+    try:
+        figures = _harvest(work, tools)
+    except harvest.Unharvestable as error:
+        return _plot_failed(tools, action.attempt, "figures", str(error))
+    files = sorted(f"figures/{p.name}" for p in (tools.paths.repo / "figures").iterdir() if p.stem.startswith("agent-"))
+    commit = tools.versions.commit(files, f"figures: {len(figures)} drawn by plot.py",
+                                   {"Attempt": str(action.attempt), "Event": "plot-figures"})
+    tools.say(f"Figures by plot.py: {', '.join(f.name for f in figures)}")
+    return FiguresDrawn(at=tools.now, figures=figures, by="agent", commit=commit)
+
+
+def give_up_plots(action: GiveUpPlots, tools: Tools) -> PlotsGivenUp:
+    reason = tools.session.plot_failures[-1].reason
+    tools.say(f"plot.py is given up ({reason}); the paper has the standard figures")
+    return PlotsGivenUp(at=tools.now, reason=reason)
+
+
+def describe_figures(action: DescribeFigures, tools: Tools) -> FiguresDescribed:
+    """A paragraph on each figure for notes.txt."""
+    figures = tools.session.figures
+    names = {figure.name for figure in figures}
+    prompt = render("describe_figures", figures=figures,
+                    table=table(measured_records(tools), tools.template.manifest))
+
+    def accept(answer: Descriptions) -> str | None:
+        missing = names - set(answer.descriptions)
+        return f"no description of {', '.join(sorted(missing))}" if missing else None
+
+    answer = ask_json(tools.ask, "plot.describe", "writer", [Message("user", prompt)], Descriptions, accept)
+    told = {name: text for name, text in answer.descriptions.items() if name in names}
+    event = FiguresDescribed(at=tools.now, descriptions=told, commit="")
+    state = apply(tools.session, event)
+    write_text(tools.paths.repo / "notes.txt", notes.render(state, measured_records(tools), tools.template))
+    commit = tools.versions.commit(["notes.txt"], "notes: figures described", {"Event": "figures-described"})
+    return event.model_copy(update={"commit": commit})
+
+
+def plot_records(tools: Tools) -> str:
+    """records.json: what plot.py may draw, means and standard errors by metric and condition."""
+    manifest = tools.template.manifest
+    entries = []
+    for record in session_facts(tools).explored:
+        conditions = [c.name for c in record.conditions] if record.status == "measured" else []
+        metrics = {}
+        for name in manifest.metrics:
+            by_condition = {c: values(record, name, c) for c in conditions}
+            metrics[name] = {c: {"mean": sum(v) / len(v), "se": standard_error(v), "n": len(v), "values": v}
+                             for c, v in by_condition.items()}
+        said = sorted({key for t in record.trainings for key in t.diagnostics})
+        entries.append({
+            "run": record.run, "name": record.name, "label": record.label, "kind": record.kind,
+            "status": record.status, "metrics": metrics,
+            "metric_labels": {name: spec.label for name, spec in manifest.metrics.items()},
+            "diagnostics": {key: [t.diagnostics[key] for t in record.trainings if key in t.diagnostics]
+                            for key in said},
+            "curves": [{"seed": t.seed, "condition": t.condition, **t.curves} for t in record.trainings],
+        })
+    return json.dumps(entries, indent=1) + "\n"
+
+
+def _harvest(work: Path, tools: Tools) -> tuple[FigureText, ...]:
+    """Take over what figures.json lists: a picture each, with a caption.
+
+    Raises:
+        Unharvestable: no list, no picture, or something that is neither; the text is for the agent.
+    """
+    listed = harvest.parse_json(harvest.read_bytes(work, "figures.json", 1 << 18))
+    if not isinstance(listed, list) or not listed:
+        raise harvest.Unharvestable("figures.json must hold a list with at least one figure")
+    figures = []
+    for item in listed[:MAX_FIGURES]:
+        file, caption = (str(item.get(key, "")) for key in ("file", "caption")) if isinstance(item, dict) else ("", "")
+        stem = Path(file).stem
+        if not _STEM.match(stem) or not caption.strip():
+            raise harvest.Unharvestable("each entry of figures.json needs a `file` named in lower case (a-z, 0-9, _, -) "
+                                        "and a `caption`")
+        wanted = next((s for s in (".pdf", ".png") if file == stem + s), None)
+        if wanted is None:
+            raise harvest.Unharvestable(f"{file}: only .pdf and .png files in the working directory are taken")
+        taken = harvest.copy_files(work, tools.paths.scratch("plots"), {file: 8 << 20}, max_total=8 << 20)
+        if file not in taken.sha256:
+            raise harvest.Unharvestable(f"{file}: listed in figures.json, but {taken.problems[file]}")
+        _check_picture(tools.paths.scratch("plots") / file)
+        target = tools.paths.repo / "figures" / f"agent-{file}"
+        target.parent.mkdir(exist_ok=True)
+        (tools.paths.scratch("plots") / file).replace(target)
+        figures.append(FigureText(name=f"agent-{stem}", file=f"figures/agent-{file}", caption=caption.strip()[:600],
+                                  description="", by="agent"))
+    return tuple(figures)
+
+
+def _check_picture(path: Path) -> None:
+    head = path.read_bytes()[:8]
+    if not head.startswith((b"%PDF-", b"\x89PNG\r\n\x1a\n")):
+        raise harvest.Unharvestable(f"{path.name}: not a {path.suffix[1:].upper()} file")
+
+
+def _plot_failed(tools: Tools, attempt: int, reason: str, detail: str) -> PlotFailed:
+    tools.versions.reset(tools.versions.head())
+    name = f"attempts/plot.{attempt}.json"
+    account = {"attempt": attempt, "reason": reason, "detail": detail}
+    write_text(tools.paths.repo / name, json.dumps(account, indent=2) + "\n")
+    commit = tools.versions.commit([name], f"plot, attempt {attempt}: failed ({reason})",
+                                   {"Attempt": str(attempt), "Event": "plot-failed"})
+    tools.say(f"  attempt {attempt} of plot.py failed: {reason}")
+    return PlotFailed(at=tools.now, attempt=attempt, reason=reason, detail=detail, commit=commit)

@@ -1,0 +1,113 @@
+"""The paper: sections written, refined and checked, then rendered and compiled, then reviewed."""
+
+from __future__ import annotations
+
+from agent.answers import ask_json
+from agent.atomic import write_text
+from agent.errors import InfrastructureError
+from agent.events import Compiled, PaperReviewed, SectionWritten
+from agent.manuscript import Manuscript, section_file
+from agent.policy import MEND_ROUNDS, CompilePaper, ReviewPaper, WriteSection
+from agent.prompting import render
+from agent.protocols import Message
+from agent.results import best, measured_records
+from agent.tools import Tools
+from agent.types import Review
+
+SKELETON = "Nothing is written here yet.\n"
+REVIEWED_CHARACTERS = 60_000
+
+
+def write_section(action: WriteSection, tools: Tools) -> SectionWritten:
+    """One pass over one section: its first version, a refinement, or the mending of what the checks refuse."""
+    tools.versions.reset(tools.versions.head())
+    file = section_file(action.section)
+    path = tools.paths.repo / file
+    if not path.is_file():
+        write_text(path, SKELETON)
+    manuscript = Manuscript(tools)
+    mending = f"-mend-{action.round}" if action.round else ""
+    step = f"paper.{action.section}.{action.phase}{mending}"
+    result = tools.coder.edit(tools.paths.repo, [file], _prompt(action, manuscript, tools), step=step, role="writer")
+    may_keep = action.phase != "write" or action.round > 0
+    refused = "" if may_keep and result.refused in ("no-block", "no-change") else result.refused
+    empty = path.read_text() == SKELETON
+    complaints = len(manuscript.complaints(action.section)) + empty
+    title = action.section.replace("_", " ")
+    commit = tools.versions.commit(
+        [file], f"paper: {title}: {action.phase}{f', mended ({action.round})' if action.round else ''}",
+        {"Section": action.section, "Phase": action.phase, "Round": str(action.round), "Event": "section"},
+    )
+    said = f", {complaints} refused by the checks" if complaints else ""
+    tools.say(f"Paper: {title}: {action.phase}{mending}{said}{f' ({refused})' if refused else ''}")
+    return SectionWritten(at=tools.now, section=action.section, phase=action.phase, round=action.round,
+                          refused=refused, complaints=complaints, commit=commit)
+
+
+def compile_paper(action: CompilePaper, tools: Tools) -> Compiled:
+    """Render the sections and compile; a piece that does not compile is dropped in the next round."""
+    tools.versions.reset(tools.versions.head())
+    before = tools.session.compiled
+    built = Manuscript(tools).build(
+        tools.paths.repo, tools.paths.runs / "paper" / f"round-{action.round}",
+        drop=before.sections if before else (), pdf=tools.session.options.pdf,
+    )
+    for text in built.dropped:
+        tools.say(f"  cut from the paper: {text}")
+    for text in built.problems:
+        tools.say(f"  compile: {text}")
+    commit = tools.versions.commit(
+        built.files, "paper: " + (f"compiled, {built.pages} pages" if built.pages else "rendered"),
+        {"Round": str(action.round), "Event": "compiled"},
+    )
+    return Compiled(at=tools.now, round=action.round, ok=built.ok, pages=built.pages, problems=built.problems,
+                    dropped=built.dropped, sections=built.culprits, commit=commit)
+
+
+def review_paper(action: ReviewPaper, tools: Tools) -> PaperReviewed:
+    """A typed review of what a reader gets: the PDF's text, or the sections where there is no PDF."""
+    prompt = render("review", text=_paper_text(tools)[:REVIEWED_CHARACTERS])
+    conversation = [Message("system", render("system_reviewer")), Message("user", prompt)]
+    review = ask_json(tools.ask, "review", "reviewer", conversation, Review)
+    repo = tools.paths.repo
+    write_text(repo / "review.json", review.model_dump_json(indent=2) + "\n")
+    write_text(repo / "review.md", render("review_page", review=review, title=tools.session.idea.Title))
+    commit = tools.versions.commit(["review.json", "review.md"],
+                                   f"review: {review.overall} of 10, {review.decision}", {"Event": "review"})
+    tools.say(f"Review: {review.overall} of 10, {review.decision}")
+    return PaperReviewed(at=tools.now, overall=review.overall, decision=review.decision, commit=commit)
+
+
+def _prompt(action: WriteSection, manuscript: Manuscript, tools: Tools) -> str:
+    file = section_file(action.section)
+    rules = manuscript.rules(action.section)
+    if action.round:
+        state = tools.session.sections[action.section]
+        return render("section_mend", file=file, complaints=manuscript.complaints(action.section)[:12],
+                      refused="" if state.complaints else "it held no usable block",
+                      rounds_left=MEND_ROUNDS - action.round, **rules)
+    if action.phase != "write":
+        others = "\n\n".join(f"[{name}]\n{text}" for name, text in manuscript.sections().items()
+                             if name != action.section)
+        return render("section_refine", file=file, phase=action.phase, others=others, **rules)
+    records = measured_records(tools)
+    described = best(records, tools.template.manifest)
+    return render(
+        "section_write", section=action.section, file=file, idea=tools.session.idea,
+        manifest=tools.template.manifest, plan=tools.session.plan, best=described,
+        notes=(tools.paths.repo / "notes.txt").read_text(),
+        diff=tools.versions.diff(records[0].commit, described.commit, tools.template.manifest.editable), **rules,
+    )
+
+
+def _paper_text(tools: Tools) -> str:
+    pdf = tools.paths.repo / "paper" / "paper.pdf"
+    if not pdf.is_file():
+        return "\n\n".join(Manuscript(tools).sections().values())
+    from pypdf import PdfReader
+    from pypdf.errors import PyPdfError
+
+    try:
+        return "\n".join(page.extract_text() for page in PdfReader(pdf).pages)
+    except PyPdfError as error:
+        raise InfrastructureError(f"{pdf}: cannot be read ({error}); resume after removing it") from None
