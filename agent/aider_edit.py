@@ -192,7 +192,7 @@ class _Coder(EditBlockCoder):
         try:
             changed, problem = _replace(path, content, search, new, self.fence)
             if not problem:
-                self.io.write_text(path, changed)
+                path.write_bytes(changed.encode())  # encoded first: text that cannot be leaves the file alone
             return problem
         except _REPLY_FAULTS as error:
             return f"cannot be applied ({type(error).__name__})"
