@@ -10,6 +10,7 @@ import json
 import os
 import re
 import stat
+import sys
 import tempfile
 import unicodedata
 from collections.abc import Iterable, Mapping
@@ -83,6 +84,17 @@ def read_bytes(source: Path, name: str, max_bytes: int) -> bytes:
     if len(data) > max_bytes:
         raise Unharvestable(f"larger than {max_bytes} bytes")
     return data
+
+
+def read_tail(source: Path, name: str, max_bytes: int) -> bytes:
+    """The end of a file of any size.
+
+    Raises:
+        Unharvestable: it is missing or not a plain file.
+    """
+    with os.fdopen(_open(source, name, sys.maxsize), "rb") as file:
+        file.seek(max(0, os.fstat(file.fileno()).st_size - max_bytes))
+        return file.read(max_bytes)
 
 
 def _copy(source: Path, target: Path, name: str, max_bytes: int, left: int, mode: int) -> tuple[int, str]:
@@ -209,7 +221,7 @@ def clean(text: str) -> str:
 
 
 def tail(text: str, max_chars: int) -> str:
-    """The part that helps: the last traceback, whole if it fits, else head and end and a count of the rest."""
+    """The part that helps: the last traceback, whole if it fits, else its head and end; counts the rest."""
     if len(text) <= max_chars:
         return text
     start = text.rfind("Traceback (most recent call last):")

@@ -40,7 +40,7 @@ def read_tensors(path: Path, *, max_bytes: int, max_header: int = 1 << 20) -> di
     with open(path, "rb") as file:
         length = int.from_bytes(file.read(8), "little")
         if size < 8 or length > min(max_header, size - 8):
-            raise Unharvestable(f"a header of {length} bytes in a file of {size}; at most {max_header} allowed")
+            raise Unharvestable(f"a header of {length} bytes; at most {max_header}, within the file, allowed")
         tensors = _header(file.read(length), size - 8 - length)
         found = {}
         for name, tensor in tensors.items():
@@ -79,7 +79,7 @@ def _entry(name: str, entry: Any, space: int) -> Tensor:
     for length in tensor.shape:
         count *= length
     if tensor.dtype not in _SIZES:
-        raise Unharvestable(f"{name[:60]!r} has type {tensor.dtype[:20]!r}; expected one of {', '.join(_SIZES)}")
+        raise Unharvestable(f"{name[:60]!r} has type {tensor.dtype[:20]!r}, not one of {', '.join(_SIZES)}")
     if any(length < 0 for length in tensor.shape) or not 0 <= start <= end <= space:
         raise Unharvestable(f"{name[:60]!r} lies outside the file")
     if count * _SIZES[tensor.dtype] != end - start or len(tensor.shape) > 8:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import os
 import re
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -76,7 +76,10 @@ class JobPaths:
 
     def training(self, seed: int, condition: str) -> Path:
         """A finished training; written once."""
-        return self.root / f"training-{seed}-{re.sub(r'[^A-Za-z0-9_.-]', '_', condition)}.json"
+        plain = re.sub(r"[^A-Za-z0-9_.-]", "_", condition)
+        if plain != condition:
+            plain += "-" + hashlib.sha256(condition.encode()).hexdigest()[:8]
+        return self.root / f"training-{seed}-{plain}.json"
 
     def read_job(self) -> Job:
         return Job.model_validate_json(self.job.read_bytes())
@@ -100,11 +103,8 @@ class JobPaths:
         return found if (found.seed, found.condition) == (seed, condition) else None
 
     def write_training(self, training: Training) -> None:
-        write_text(self.training(training.seed, training.condition), training.model_dump_json(indent=1) + "\n")
-
-    def outputs(self) -> Iterator[Path]:
-        """Curves of the trainings that run now; what they hold is hostile."""
-        yield from self.root.glob("trainings/*/code/run_*/log.jsonl")
+        path = self.training(training.seed, training.condition)
+        write_text(path, training.model_dump_json(indent=1) + "\n")
 
 
 def try_lock(path: Path) -> int | None:

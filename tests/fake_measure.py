@@ -1,0 +1,52 @@
+"""Stands in the place of agent.measure in agent.worker; `settings` says how a training goes."""
+
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+from agent.measure import TrainingPaths
+from agent.protocols import Mount, SandboxSpec
+from agent.record import Training
+
+
+def job_facts(job):
+    if job.settings.get("facts") == "raise":
+        raise RuntimeError("no facts today")
+    return "cpu: a test", {"python": "3"}, {"code/experiment.py": "0" * 64}
+
+
+def run_training(job, seed, condition, sandbox, cancelled):
+    folder = Path(job.folder)
+    with open(folder / "started.txt", "a") as file:
+        file.write(f"{seed}-{condition.name} {os.getpid()}\n")
+    (folder / f"environment-{seed}").write_text("\n".join(os.environ))
+    way = str(job.settings.get(f"seed {seed}", job.settings.get("way", "measure")))
+    if way == "raise":
+        raise RuntimeError("the measurement broke")
+    if way == "crash":
+        os.kill(os.getpid(), signal.SIGKILL)
+    if way in ("failed", "refused"):
+        return Training(seed=seed, condition=condition.name, outcome=way, reason="exit", detail="as asked")
+    paths = TrainingPaths.of(job, seed, condition.name)
+    paths.out.mkdir(parents=True, exist_ok=True)
+    code = f"open('pid', 'w').write('x'); open('log.jsonl', 'w').write({LINE!r}); " + CODES.get(way, "pass")
+    mount = Mount(paths.out, "/w", writable=True)
+    spec = SandboxSpec(
+        argv=(sys.executable, "-c", code), cwd=sandbox.visible(mount), mounts=(mount,), limits=job.limits)
+    process = sandbox.start(spec, stdout=None, stderr=folder / f"stderr-{seed}")
+    while (end := process.poll()) is None:
+        if cancelled() or (way == "gate" and (folder / "open").exists()):
+            end = process.kill()
+            break
+        time.sleep(0.02)
+    if cancelled():
+        return Training(seed=seed, condition=condition.name, outcome="cancelled", reason="cancelled")
+    return Training(
+        seed=seed, condition=condition.name, outcome="measured", metrics={"f1": 0.5}, wall_s=end.wall_s,
+        cpu_s=end.cpu_s, peak_memory_mb=end.peak_memory_mb)
+
+
+LINE = '{"step": 1, "steps": 2}\n'
+CODES = {"gate": "import time; time.sleep(100)", "sleep": "import time; time.sleep(100)"}
