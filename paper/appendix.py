@@ -1,0 +1,150 @@
+"""The appendix: every run, every setting, every number's origin, and what was left out. From records alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from paper import tables
+from paper.complaints import Complaint
+from paper.facts import Facts, record_sha256
+from paper.latex import code, escape, number
+from paper.vocabulary import Result
+
+if TYPE_CHECKING:
+    from paper.render import Dropped, PaperMeta
+
+MAX_DIFF_LINES = 400
+
+
+@dataclass(frozen=True)
+class Appendix:
+    """What the appendix is made from."""
+
+    facts: Facts
+    rows: tuple[tuple[str, Result], ...]  # canonical expression and value, in the order of first use
+    dropped: tuple[Dropped, ...]
+    meta: PaperMeta
+    overruled: tuple[Complaint, ...]
+    figures: tuple[str, ...]  # floats that the text never mentions
+
+
+@dataclass(frozen=True)
+class Part:
+    """One section of the appendix. `table`: the name under which the text refers to its table."""
+
+    title: str
+    label: str
+    text: str
+    table: str = ""
+    caption: str = ""
+    body: str = ""
+
+
+def appendix_parts(given: Appendix) -> tuple[Part, ...]:
+    """The parts that have something to say, in order."""
+    return tuple(_parts(given))
+
+
+def _parts(given: Appendix) -> Iterator[Part]:
+    facts, names = given.facts, tables.names(given.facts)
+    yield Part("All Runs", "app:runs", "Every run of the session is listed, also those that failed. All runs are "
+               "exploratory: none of them confirms another.", "runs", "All runs, in the order in which they were made.",
+               tables.runs(facts))
+    yield Part("Values by Seed", "app:seeds", "", "seeds", "Every measured value.", tables.seeds(facts))
+    if "diagnostics" in names:
+        yield Part("Self-reported Quantities", "app:diagnostics", "The experiments wrote these numbers themselves; "
+                   "nobody checked them.", "diagnostics", "Self-reported quantities, mean and standard error over seeds; "
+                   "the dagger marks what an experiment reported about itself.", tables.diagnostics(facts))
+    if "findings" in names:
+        yield Part("Findings of the Integrity Gate", "app:findings", "", "findings",
+                   "What the checks of the runs remarked.", tables.findings(facts))
+    if given.figures:
+        yield Part("Further Figures", "app:figures", "\n\n".join(given.figures))
+    if given.meta.diff.strip():
+        yield Part("Code of the Described Run", "app:code", _diff(given.meta.diff))
+    yield Part("Provenance of Every Number", "app:provenance", "Each number and each word of comparison in the text is a "
+               "link to its row here. It was computed from the named records by the expression shown; no model typed it.",
+               "provenance", "Expressions in the order of their first use. Record: the first digits of the SHA-256 of "
+               "each run record; commit: the code that was trained.", _provenance(given))
+    yield Part("What Was Left Out", "app:cut", _cut(given))
+    yield Part("How This Paper Was Made", "app:made", _made(given))
+
+
+def _provenance(given: Appendix) -> str:
+    rows = []
+    for index, (expression, value) in enumerate(given.rows, start=1):
+        records = [r for r in given.facts.explored if r.name in value.runs]
+        shown = records if len(records) <= 3 else []
+        seeds = f"; seeds {', '.join(map(str, value.seeds))}" if value.seeds else ""
+        who = ", ".join(r.run for r in shown) if shown else ("all" if records else "--")
+        evidence = r"\newline ".join(rf"{code(record_sha256(r)[:8])}\,/\,{code(r.commit[:8])}" for r in shown)
+        rows.append([rf"\resultrow{{{index}}}", code(expression), number(value.text), escape(f"{who}{seeds}"),
+                     evidence or escape("every record of Table ") + r"\ref{tab:runs}"])
+    return tables.long_table(r"r >{\raggedright}p{0.36\linewidth} >{\raggedright}p{0.19\linewidth} "
+                             r">{\raggedright}p{0.14\linewidth} >{\raggedright\arraybackslash}p{0.19\linewidth}",
+                             ["", "Expression", "Prints", "Runs; seeds", "Record / commit"], rows)
+
+
+def _diff(diff: str) -> str:
+    """The difference to the first baseline, line by line, added and removed lines marked."""
+    lines = [line for line in diff.splitlines() if not line.startswith(("index ", "diff --git", "\\ No newline"))]
+    shown = [_diff_line(line) for line in lines[:MAX_DIFF_LINES]]
+    if len(lines) > MAX_DIFF_LINES:
+        shown.append(rf"\emph{{... {len(lines) - MAX_DIFF_LINES} further lines are in the repository.}}")
+    return ("The difference between the first baseline's code and the code of the run that this paper describes.\n\n"
+            "\\begin{difflines}\n" + "\n".join(shown) + "\n\\end{difflines}")
+
+
+def _diff_line(line: str) -> str:
+    kind = {"+": "added", "-": "removed", "@": "hunk"}.get(line[:1], "context")
+    text = code(line.replace("\t", "    ")).removeprefix(r"\code{").removesuffix("}")
+    indent = len(line[1:]) - len(line[1:].lstrip()) if line else 0
+    return rf"\diffline{{{kind}}}{{{indent}}}{{{_spaces(text)}}}"
+
+
+def _spaces(text: str) -> str:
+    """Runs of blanks stay, as far as a line can still be broken."""
+    return text.replace("  ", "~ ")
+
+
+def _cut(given: Appendix) -> str:
+    if not given.dropped and not given.overruled:
+        return "Nothing: every sentence that was written passed the checks."
+    text = []
+    if given.dropped:
+        text.append("These passages did not pass the checks and were cut from the text.")
+        text.append(_items([(d.section, d.sentence, f"{d.code}: {d.text}") for d in given.dropped]))
+    if given.overruled:
+        text.append("These passages were rejected by the checks and kept by a person's decision.")
+        text.append(_items([(c.section, c.sentence, f"{c.code}: {c.literal}") for c in given.overruled]))
+    return "\n\n".join(text)
+
+
+def _items(rows: list[tuple[str, str, str]]) -> str:
+    items = "\n".join(rf"\item {escape(section.replace('_', ' '))}: ``{escape(_short(sentence))}'' "
+                      rf"\emph{{{escape(_short(reason))}}}" for section, sentence, reason in rows)
+    return f"\\begin{{itemize}}\n{items}\n\\end{{itemize}}"
+
+
+def _short(text: str, most: int = 300) -> str:
+    return text if len(text) <= most else text[: most - 3] + "..."
+
+
+def _made(given: Appendix) -> str:
+    facts, meta = given.facts, given.meta
+    measured = ("All metrics were measured by the runner, outside the experiments' processes."
+                if facts.manifest.measured else "All metrics were reported by the experiments themselves.")
+    text = [escape(meta.statement), measured]
+    versions = sorted({f"{k} {v}" for r in facts.records for k, v in r.versions.items()})
+    devices = dict.fromkeys(r.device for r in facts.records)
+    sandboxes = dict.fromkeys(r.sandbox for r in facts.records)
+    rows = [("Session", meta.session), ("Template and profile", f"{facts.manifest.name}, {facts.profile}"),
+            ("Hardware", "; ".join(devices)), ("Sandbox", "; ".join(sandboxes)), ("Software", ", ".join(versions)),
+            *meta.costs]
+    lines = "\n".join(rf"\item[{escape(label)}] {escape(value)}" for label, value in rows if value)
+    text.append(f"\\begin{{description}}\n{lines}\n\\end{{description}}")
+    if meta.command:
+        text.append(f"This command makes the paper again: {code(meta.command)}.")
+    return "\n\n".join(text)

@@ -1,0 +1,160 @@
+"""paper.tex to paper.pdf: latexmk in the sandbox, its log read into problems that point to a piece of the paper.
+
+Not here: what to do about a problem. A TeX that does not run at all is an InfrastructureError.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from agent.atomic import write_bytes
+from agent.errors import InfrastructureError
+from agent.manifest import Limits
+from agent.protocols import Mount, Sandbox, SandboxSpec
+
+LIMITS = Limits(wall_s=240.0, memory_mb=2048, processes=64, disk_mb=200, files=500, file_mb=100, output_mb=8)
+COMMAND = ("latexmk", "-norc", "-pdf", "-interaction=nonstopmode", "-halt-on-error", "-no-shell-escape",
+           "-file-line-error", "paper.tex")
+INSIDE = "/paper"
+MAX_PDF = 64 * 2**20
+OVERFULL_PT = 5.0
+_INPUTS = (".tex", ".bib", ".cls", ".sty", ".bst", ".pdf", ".png")
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One remark of TeX. `piece` is the part of the paper it belongs to, e.g. "results:4"; "" if unknown."""
+
+    kind: Literal["error", "undefined", "overfull", "limit"]
+    line: int
+    text: str
+    piece: str = ""
+    source: str = ""  # the offending line of paper.tex
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """`ok`: there is a PDF, without errors and without undefined references. Overfull boxes are only reported."""
+
+    ok: bool
+    pdf: Path | None
+    pages: int
+    problems: tuple[Problem, ...]
+
+    @property
+    def errors(self) -> tuple[Problem, ...]:
+        return tuple(p for p in self.problems if p.kind != "overfull")
+
+
+def compile_pdf(folder: Path, sandbox: Sandbox) -> Compiled:
+    """Compile `folder`/paper.tex; on success `folder`/paper.pdf and paper.log are replaced.
+
+    TeX works on a copy: nothing that it writes but the PDF and its log comes back.
+
+    Raises:
+        InfrastructureError: latexmk cannot be started.
+    """
+    tex = (folder / "paper.tex").read_text(encoding="utf-8")
+    with tempfile.TemporaryDirectory(prefix="paper-") as scratch:
+        work = Path(scratch) / "work"
+        work.mkdir()
+        for path in sorted(folder.iterdir()):
+            if path.suffix in _INPUTS and path.name != "paper.pdf" and path.is_file() and not path.is_symlink():
+                shutil.copy(path, work / path.name)
+        reason, output = _run(work, Path(scratch), sandbox)
+        log = _text(work / "paper.log") or output
+        problems = list(read_log(log, tex))
+        data = _pdf(work / "paper.pdf")
+    if reason not in ("ok", "exit"):
+        problems.insert(0, Problem("limit", 0, f"TeX was stopped: {reason}"))
+    if data is None and not any(p.kind in ("error", "limit") for p in problems):
+        tail = " ".join(output.split())[-300:]
+        problems.insert(0, Problem("error", 0, f"no PDF came out: {tail}"))
+    ok = data is not None and reason == "ok" and not any(p.kind != "overfull" for p in problems)
+    write_bytes(folder / "paper.log", log.encode())
+    if data is None:
+        return Compiled(False, None, 0, tuple(problems))
+    write_bytes(folder / "paper.pdf", data)
+    return Compiled(ok, folder / "paper.pdf", page_count(folder / "paper.pdf"), tuple(problems))
+
+
+def _run(work: Path, scratch: Path, sandbox: Sandbox) -> tuple[str, str]:
+    output = scratch / "output.txt"
+    mount = Mount(work, INSIDE, writable=True)
+    spec = SandboxSpec(argv=COMMAND, cwd=INSIDE, mounts=(mount,), limits=LIMITS, latex=True,
+                       env={"SOURCE_DATE_EPOCH": "0", "FORCE_SOURCE_DATE": "1", "max_print_line": "2000"})
+    process = sandbox.start(spec, stdout=output, stderr=scratch / "errors.txt")
+    while (ended := process.poll()) is None:
+        time.sleep(0.02)
+    text = _text(output) + _text(scratch / "errors.txt")
+    if ended.code == 127 or (ended.code != 0 and "latexmk" not in text.lower() and not (work / "paper.log").exists()):
+        raise InfrastructureError("latexmk does not run: install texlive-latex-extra, texlive-fonts-recommended and "
+                                  f"latexmk, or use --no-pdf. It said: {' '.join(text.split())[-200:] or 'nothing'}")
+    return ended.reason, text
+
+
+def page_count(pdf: Path) -> int:
+    from pypdf import PdfReader
+
+    return len(PdfReader(pdf).pages)
+
+
+def pdf_text(pdf: Path) -> str:
+    """The words of a PDF, page by page, for reviews and checks."""
+    from pypdf import PdfReader
+
+    return "\n\n".join(page.extract_text() for page in PdfReader(pdf).pages)
+
+
+# ---------------------------------------------------------------- the log
+
+_ERROR = re.compile(r"^(?:\./)?[\w./-]+\.(?:tex|cls|sty|bbl|aux):(\d+): (.*)$", re.MULTILINE)
+_BARE_ERROR = re.compile(r"^! (.*)$", re.MULTILINE)
+_UNDEFINED = re.compile(r"^(?:LaTeX|Package natbib) Warning: (?:Hyper reference|Reference|Citation) [`'](.+?)'.*? undefined"
+                        r"(?:[^\n]*?on input line (\d+))?", re.MULTILINE)
+_OVERFULL = re.compile(r"^Overfull \\([hv])box \(([\d.]+)pt too (?:wide|high)\)(?:.*?lines? (\d+))?", re.MULTILINE)
+
+
+def read_log(log: str, tex: str = "") -> tuple[Problem, ...]:
+    """Errors, undefined references and overfull boxes above 5 pt, with the piece of the paper each lies in."""
+    lines = tex.split("\n")
+    found = [_problem("error", int(n), text.strip(), lines) for n, text in _ERROR.findall(log)]
+    if not found:
+        found = [_problem("error", 0, text.strip(), lines) for text in _BARE_ERROR.findall(log)]
+    for name, number in _UNDEFINED.findall(log):
+        found.append(_problem("undefined", int(number or 0), f"{name} is undefined", lines))
+    for box, points, number in _OVERFULL.findall(log):
+        if float(points) > OVERFULL_PT:
+            found.append(_problem("overfull", int(number or 0), f"{box}box {points} pt too large", lines))
+    return tuple(dict.fromkeys(found))
+
+
+def _problem(kind: Literal["error", "undefined", "overfull"], number: int, text: str, lines: list[str]) -> Problem:
+    piece = next((m[1] for line in reversed(lines[: max(0, number)])
+                  if (m := re.match(r"% piece: (\S+)", line))), "") if number else ""
+    source = lines[number - 1].strip()[:200] if 0 < number <= len(lines) else ""
+    return Problem(kind, number, text, piece, source)
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_bytes()[: 4 * 2**20].decode("utf-8", errors="replace") if not path.is_symlink() else ""
+    except OSError:
+        return ""
+
+
+def _pdf(path: Path) -> bytes | None:
+    """The PDF, if it is a plain file of a sensible size that looks like one."""
+    try:
+        if path.is_symlink() or not path.is_file() or path.stat().st_size > MAX_PDF:
+            return None
+        data = path.read_bytes()
+    except OSError:
+        return None
+    return data if data.startswith(b"%PDF-") else None

@@ -1,0 +1,255 @@
+"""The data behind every expression: run records, looked up by name, metric and condition. Pure.
+
+Not here: wording (vocabulary.py) and digits (numbers.py).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import statistics
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from agent.manifest import Manifest, MetricSpec, Setting
+from agent.record import RunRecord
+
+ALPHA = 0.05  # two-sided, exploratory: not corrected for the number of runs tried
+
+
+class FactError(Exception):
+    """An expression asks for what the records do not hold; the message is for the writer."""
+
+
+@dataclass(frozen=True)
+class Series:
+    """One metric of one run under one condition, a value for each measured seed."""
+
+    run: RunRecord
+    metric: str
+    condition: str
+    seeds: tuple[int, ...]
+    values: tuple[float, ...]
+
+    @property
+    def mean(self) -> float:
+        return statistics.fmean(self.values)
+
+    @property
+    def n(self) -> int:
+        return len(self.values)
+
+    @property
+    def se(self) -> float | None:
+        """Standard error of the mean: sample deviation (ddof = 1) / sqrt(n); None for one value."""
+        return statistics.stdev(self.values) / math.sqrt(self.n) if self.n > 1 else None
+
+
+@dataclass(frozen=True)
+class Difference:
+    """a - b over seeds. `distinct` is false where the difference is within the noise or cannot be judged."""
+
+    a: Series
+    b: Series
+    value: float
+    se: float | None
+    paired: bool
+    p: float | None
+
+    @property
+    def distinct(self) -> bool:
+        if self.p is None:
+            return self.se == 0 and self.value != 0
+        return self.p < ALPHA
+
+
+class Facts:
+    """Everything a paper may state about a session, and nothing else."""
+
+    def __init__(self, records: Sequence[RunRecord], manifest: Manifest, profile: str) -> None:
+        self.records = tuple(records)
+        self.manifest = manifest
+        self.profile = profile
+
+    # ---------------------------------------------------------------- runs
+
+    @cached_property
+    def explored(self) -> tuple[RunRecord, ...]:
+        """Baselines and experiments; a confirmation is evidence of its own and never mixed in."""
+        return tuple(r for r in self.records if r.kind != "confirmation")
+
+    @cached_property
+    def baselines(self) -> tuple[RunRecord, ...]:
+        return tuple(r for r in self.explored if r.kind == "baseline")
+
+    @cached_property
+    def experiments(self) -> tuple[RunRecord, ...]:
+        return tuple(r for r in self.explored if r.kind == "experiment")
+
+    @cached_property
+    def measured(self) -> tuple[RunRecord, ...]:
+        return tuple(r for r in self.explored if r.status == "measured")
+
+    def record(self, name: str) -> RunRecord:
+        """By name; "best", "ours" and "baseline" are the best measured run of all, of the experiments
+        and of the baselines."""
+        for record in self.explored:
+            if record.name == name:
+                return record
+        pools: dict[str, Iterable[RunRecord]] = {
+            "best": self.measured,
+            "ours": [r for r in self.experiments if r.status == "measured"],
+            "baseline": [r for r in self.baselines if r.status == "measured"],
+        }
+        if name in pools:
+            return self.best_of(pools[name], name)
+        raise FactError(f'no run is called "{name}"; the runs are {_quoted(r.name for r in self.explored)}')
+
+    def best_of(self, records: Iterable[RunRecord], what: str = "best") -> RunRecord:
+        """Best by the primary metric, averaged over conditions; the earlier run wins a tie."""
+        scored = [(self._merit(r), r) for r in records]
+        if not scored:
+            raise FactError(f'"{what}" names no run: none of that kind has a measured result')
+        return max(scored, key=lambda pair: pair[0])[1]
+
+    def _merit(self, record: RunRecord) -> float:
+        metric = self.manifest.primary
+        means = [self.series(record.name, metric, c).mean for c in self.condition_names(record)]
+        return statistics.fmean(self.merit(metric, mean) for mean in means)
+
+    # ---------------------------------------------------------------- metrics
+
+    def spec(self, metric: str) -> MetricSpec:
+        if metric not in self.manifest.metrics:
+            raise FactError(f'no metric is called "{metric}"; the metrics are {_quoted(self.manifest.metrics)}')
+        return self.manifest.metrics[metric]
+
+    def merit(self, metric: str, value: float) -> float:
+        """The same number with "larger is better", whatever the metric's direction."""
+        spec = self.spec(metric)
+        if spec.better == "target":
+            return -abs(value - (spec.target or 0.0))
+        return value if spec.better == "higher" else -value
+
+    def condition_names(self, record: RunRecord | None = None) -> tuple[str, ...]:
+        source = record or (self.explored[0] if self.explored else None)
+        if source is not None:
+            return tuple(c.name for c in source.conditions)
+        return tuple(c.name for c in self.manifest.profiles[self.profile].conditions)
+
+    def condition_label(self, name: str) -> str:
+        for record in self.explored:
+            for condition in record.conditions:
+                if condition.name == name:
+                    return condition.label
+        return name
+
+    def condition(self, record: RunRecord, name: str | None) -> str:
+        names = self.condition_names(record)
+        if name is None:
+            if len(names) == 1:
+                return names[0]
+            raise FactError(f"there are several conditions; add condition=... with one of {_quoted(names)}")
+        if name not in names:
+            raise FactError(f'no condition is called "{name}"; the conditions are {_quoted(names)}')
+        return name
+
+    def series(self, run: str, metric: str, condition: str | None = None) -> Series:
+        """Measured values of a metric.
+
+        Raises:
+            FactError: unknown run, metric or condition, or a run without a measured result.
+        """
+        self.spec(metric)
+        return self._collect(run, metric, condition, "metrics")
+
+    def diagnostic(self, run: str, name: str, condition: str | None = None) -> Series:
+        """Values the experiment reported about itself; never to be shown unmarked."""
+        return self._collect(run, name, condition, "diagnostics")
+
+    def _collect(self, run: str, key: str, condition: str | None, field: str) -> Series:
+        record = self.record(run)
+        if record.status != "measured":
+            raise FactError(f'run "{record.name}" has no result (it {_ended(record)}); state that it failed, '
+                            "without a number")
+        name = self.condition(record, condition)
+        trainings = [t for t in record.trainings if t.condition == name and t.outcome == "measured"]
+        found = [(t.seed, getattr(t, field)[key]) for t in trainings if key in getattr(t, field)]
+        if not found:
+            known = sorted({k for t in trainings for k in getattr(t, field)})
+            raise FactError(f'run "{record.name}" has no {field[:-1]} "{key}"'
+                            + (f"; it has {_quoted(known)}" if known else "; it has none"))
+        seeds, values = zip(*sorted(found), strict=True)
+        return Series(run=record, metric=key, condition=name, seeds=seeds, values=values)
+
+    def difference(self, a: str, b: str, metric: str, condition: str | None = None) -> Difference:
+        """a - b with its standard error and an exploratory two-sided t-test at 5%.
+
+        Paired over shared seeds where both runs have the same three seeds or more, Welch's otherwise;
+        with a single seed on either side nothing can be told apart.
+        """
+        one, two = self.series(a, metric, condition), self.series(b, metric, condition)
+        if one.run.run == two.run.run:
+            raise FactError(f'a comparison of run "{one.run.name}" with itself')
+        if one.condition != two.condition:
+            raise FactError(f'runs "{a}" and "{b}" share no condition')
+        return difference_of(one, two)
+
+    # ---------------------------------------------------------------- settings
+
+    def setting(self, key: str, run: str | None = None, condition: str | None = None) -> Setting:
+        records = [self.record(run)] if run else list(self.explored)
+        if not records:
+            raise FactError("there are no records yet")
+        values = [self._settings(record, condition) for record in records]
+        if key not in values[0]:
+            raise FactError(f'no setting is called "{key}"; the settings are {_quoted(values[0])}')
+        if any(v.get(key) != values[0][key] for v in values):
+            raise FactError(f'setting "{key}" differs between runs; name the run: config("{key}", run="...")')
+        return values[0][key]
+
+    def _settings(self, record: RunRecord, condition: str | None) -> dict[str, Setting]:
+        merged = dict(record.settings)
+        if condition is None and len(record.conditions) > 1:
+            return merged
+        name = self.condition(record, condition)
+        return merged | dict(next(c for c in record.conditions if c.name == name).settings)
+
+
+def difference_of(a: Series, b: Series) -> Difference:
+    """See Facts.difference."""
+    shared = a.seeds == b.seeds and a.n >= 3
+    value = a.mean - b.mean
+    if shared:
+        steps = [x - y for x, y in zip(a.values, b.values, strict=True)]
+        se = statistics.stdev(steps) / math.sqrt(len(steps))
+        if se <= 1e-12 * max(abs(value), 1e-300):
+            return Difference(a, b, value, 0.0, True, None)
+        return Difference(a, b, value, se, True, _two_sided(value / se, a.n - 1))
+    if a.se is None or b.se is None:
+        return Difference(a, b, value, None, False, None)
+    se = math.hypot(a.se, b.se)
+    if se == 0:
+        return Difference(a, b, value, 0.0, False, None)
+    freedom = se**4 / (a.se**4 / (a.n - 1) + b.se**4 / (b.n - 1))
+    return Difference(a, b, value, se, False, _two_sided(value / se, freedom))
+
+
+def _two_sided(t: float, freedom: float) -> float:
+    from scipy.special import stdtr  # heavy: only where a comparison is made
+
+    return float(2 * stdtr(freedom, -abs(t)))
+
+
+def record_sha256(record: RunRecord) -> str:
+    """The hash that the provenance table prints: over the record's canonical JSON."""
+    return hashlib.sha256(record.model_dump_json().encode()).hexdigest()
+
+
+def _ended(record: RunRecord) -> str:
+    return "was refused by the integrity gate" if record.status == "refused" else "failed"
+
+
+def _quoted(names: Iterable[str]) -> str:
+    return ", ".join(f'"{name}"' for name in names) or "none"

@@ -1,0 +1,93 @@
+"""Text to LaTeX, safely: every character that reaches the paper passes through `escape`."""
+
+from __future__ import annotations
+
+import unicodedata
+
+_SPECIAL = {
+    "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "%": r"\%", "#": r"\#", "_": r"\_",
+    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
+    "|": r"\textbar{}", '"': r"\textquotedbl{}", "`": r"\textasciigrave{}", "±": r"\ensuremath{\pm}", "−": r"\ensuremath{-}",
+    "×": r"\ensuremath{\times}", "–": "--", "—": "---", "‘": "`", "’": "'", "“": "``", "”": "''", "…": r"\dots{}",
+    "\u00a0": "~", "·": r"\ensuremath{\cdot}", "→": r"\ensuremath{\rightarrow}", "≤": r"\ensuremath{\leq}",
+    "≥": r"\ensuremath{\geq}", "≈": r"\ensuremath{\approx}", "↑": r"\ensuremath{\uparrow}", "↓": r"\ensuremath{\downarrow}",
+    "†": r"\textdagger{}", "§": r"\S{}", "°": r"\textdegree{}", "µ": r"\ensuremath{\mu}", "\n": " ", "\t": " ",
+    "‐": "-", "‑": "-", "ℓ": r"\ensuremath{\ell}", "∞": r"\ensuremath{\infty}", "«": r"\guillemotleft{}",
+    "»": r"\guillemotright{}",
+}
+_GREEK = {chr(code): unicodedata.name(chr(code)).split()[-1].lower() for code in range(0x3B1, 0x3CA) if code != 0x3C2
+          and code != 0x3BF}
+
+
+def writable(character: str) -> bool:
+    """Can this character be typeset with the class's fonts?"""
+    return (character in _SPECIAL or character in _GREEK or " " <= character <= "~"
+            or "\u00c0" <= character <= "\u017e")
+
+
+def escape(text: str) -> str:
+    """Plain text as LaTeX; what cannot be typeset becomes a question mark."""
+    return "".join(_escape_one(c) for c in _quotes(unicodedata.normalize("NFC", text)))
+
+
+def _escape_one(character: str) -> str:
+    if character in _SPECIAL:
+        return _SPECIAL[character]
+    if character in _GREEK:
+        return rf"\ensuremath{{\{_greek(character)}}}"
+    return character if writable(character) else "?"
+
+
+def _greek(character: str) -> str:
+    return {"lamda": "lambda"}.get(_GREEK[character], _GREEK[character])
+
+
+def _quotes(text: str) -> str:
+    """Straight double quotes become a pair, as a typesetter would set them."""
+    out, opening = [], True
+    for index, character in enumerate(text):
+        if character == '"':
+            before = text[index - 1] if index else " "
+            opening = before.isspace() or before in "([-–—"
+            out.append("“" if opening else "”")
+        else:
+            out.append(character)
+    return "".join(out)
+
+
+def code(text: str) -> str:
+    """Inline code, breakable after its underscores and dots."""
+    escaped = "".join(_code_one(c) for c in text)
+    return rf"\code{{{escaped}}}"
+
+
+def _code_one(character: str) -> str:
+    if character in "\\{}$&%#_~^":
+        return rf"\char{ord(character)}{{}}" + (r"\allowbreak{}" if character == "_" else "")
+    if character == "'":
+        return r"\textquotesingle{}"
+    if character == '"':
+        return r"\char34{}"
+    if character in "./":
+        return character + r"\allowbreak{}"
+    return character if " " <= character <= "~" else "?"
+
+
+def number(text: str) -> str:
+    """A number or word from the records: unbreakable, with real minus signs."""
+    escaped = escape(text)
+    if any(c.isdigit() for c in text):
+        escaped = escaped.replace(" ", "~") if len(text) < 24 else escaped
+        escaped = _minus(escaped)
+    return escaped
+
+
+def _minus(text: str) -> str:
+    out = []
+    for index, character in enumerate(text):
+        starts = index == 0 or text[index - 1] in "(~ "
+        if character == "-" and starts and text[index + 1 : index + 2].isdigit():
+            out.append(r"\ensuremath{-}")
+        else:
+            out.append(character)
+    return "".join(out)

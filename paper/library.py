@@ -1,0 +1,157 @@
+"""The literature that may be cited: BibTeX files with two-line summaries, searched offline.
+
+Not here: online search. Whoever finds an entry elsewhere adds it with `Library.adding`.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+from agent.errors import UserError
+
+FOLDER = Path(__file__).parent / "library"
+_OURS = ("summary", "source", "abstract", "keywords")  # fields that never go into a paper's references.bib
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One work that may be cited."""
+
+    key: str
+    kind: str  # article, inproceedings, misc ...
+    fields: dict[str, str] = field(hash=False)
+
+    @property
+    def title(self) -> str:
+        return re.sub(r"[{}]", "", self.fields.get("title", ""))
+
+    @property
+    def authors(self) -> str:
+        return re.sub(r"[{}]", "", self.fields.get("author", ""))
+
+    @property
+    def year(self) -> str:
+        return self.fields.get("year", "")
+
+    @property
+    def summary(self) -> str:
+        return " ".join(self.fields.get("summary", "").split())
+
+    def line(self) -> str:
+        """One line for a prompt: key, title, year, summary."""
+        return f"[@{self.key}] {self.title} ({self.year}). {self.summary}".strip()
+
+
+class Library:
+    """Entries by key, with a ranking."""
+
+    def __init__(self, entries: Iterable[Entry] = ()) -> None:
+        self._entries = {e.key: e for e in entries}
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._entries
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        return tuple(self._entries)
+
+    def adding(self, entries: Iterable[Entry]) -> Library:
+        """This library and the given entries; an existing key is never replaced."""
+        fresh = {e.key: e for e in entries}
+        return Library((fresh | self._entries).values())
+
+    def entries(self, keys: Iterable[str]) -> tuple[Entry, ...]:
+        """The entries of the keys that exist, in the order given."""
+        return tuple(self._entries[k] for k in keys if k in self._entries)
+
+    def search(self, query: str, n: int = 8) -> tuple[Entry, ...]:
+        """The n entries nearest to a query: tf-idf over title (twice), summary and authors."""
+        wanted = set(_words(query))
+        scored = []
+        for key, words in self._bags.items():
+            total = sum(words.values())
+            score = sum((1 + math.log(words[w])) * self._rarity[w] for w in wanted if w in words)
+            if score > 0:
+                scored.append((-score / math.sqrt(total), key))
+        return tuple(self._entries[key] for _, key in sorted(scored)[:n])
+
+    @cached_property
+    def _bags(self) -> dict[str, Counter[str]]:
+        return {e.key: Counter(_words(f"{e.title} {e.title} {e.summary} {e.authors} {e.year}"))
+                for e in self._entries.values()}
+
+    @cached_property
+    def _rarity(self) -> dict[str, float]:
+        documents = Counter(w for bag in self._bags.values() for w in bag)
+        return {w: math.log(1 + len(self._bags) / count) for w, count in documents.items()}
+
+
+def load_library(folder: Path = FOLDER) -> Library:
+    """All *.bib files of a folder.
+
+    Raises:
+        UserError: a file cannot be read as BibTeX, or a key stands twice.
+    """
+    entries: dict[str, Entry] = {}
+    for path in sorted(folder.glob("*.bib")):
+        for entry in parse_bibtex(path.read_text(encoding="utf-8"), str(path)):
+            if entry.key in entries:
+                raise UserError(f"{path}: the key {entry.key!r} stands twice in the library; remove one entry")
+            entries[entry.key] = entry
+    return Library(entries.values())
+
+
+def parse_bibtex(text: str, where: str = "bibtex") -> tuple[Entry, ...]:
+    """The entries of a BibTeX text."""
+    import bibtexparser
+    from bibtexparser.bparser import BibTexParser
+
+    try:
+        database = bibtexparser.loads(text, BibTexParser(common_strings=True, ignore_nonstandard_types=False))
+    except Exception as error:  # bibtexparser lets pyparsing's own exceptions out
+        raise UserError(f"{where}: not valid BibTeX: {error}") from None
+    return tuple(Entry(key=raw["ID"], kind=raw["ENTRYTYPE"],
+                       fields={k: v for k, v in raw.items() if k not in ("ID", "ENTRYTYPE")})
+                 for raw in database.entries)
+
+
+def references_bib(entries: Iterable[Entry]) -> str:
+    """BibTeX of the cited entries alone, without the fields that are ours."""
+    import bibtexparser
+    from bibtexparser.bibdatabase import BibDatabase
+
+    database = BibDatabase()
+    database.entries = [{"ID": e.key, "ENTRYTYPE": e.kind,
+                         **{k: _bib_value(k, v) for k, v in e.fields.items() if k not in _OURS}} for e in entries]
+    return bibtexparser.dumps(database)
+
+
+_SPECIAL = {"&": r"\&", "%": r"\%", "#": r"\#", "_": r"\_"}
+
+
+def _bib_value(key: str, value: str) -> str:
+    """Bare specials are escaped: an online entry must not break the compile."""
+    text = " ".join(value.split())
+    if key in ("url", "doi", "eprint", "archiveprefix", "primaryclass"):
+        return re.sub(r"[{}\\\s]", "", text)
+    text = re.sub(r"\\(?![&%#_{}'\"`^~=.cvuHtdbkrijlLoOaA])[A-Za-z]*", "", text)
+    return re.sub(r"(?<!\\)[&%#_]", lambda m: _SPECIAL[m[0]], text)
+
+
+def _words(text: str) -> list[str]:
+    """Lower-case words with the plural's s removed."""
+    found = re.findall(r"[a-z0-9]+", text.lower())
+    return [w[:-1] if len(w) > 3 and w.endswith("s") and not w.endswith("ss") else w for w in found
+            if w not in _STOP]
+
+
+_STOP = frozenset("a an and are as at by for from in is it its of on or that the their this to we with".split())

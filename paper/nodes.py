@@ -1,0 +1,205 @@
+"""The tree of a parsed section. Plain data: the checks walk it, the renderer writes it out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Literal
+
+# One private character stands for each node without words, so that a sentence is one plain string.
+EXPRESSION, CITATION, REFERENCE, MATH, CODE = "\ue000", "\ue001", "\ue002", "\ue003", "\ue004"
+
+
+@dataclass(frozen=True)
+class Text:
+    text: str
+
+
+@dataclass(frozen=True)
+class Emphasis:
+    children: tuple[Inline, ...]
+    strong: bool = False
+
+
+@dataclass(frozen=True)
+class Code:
+    text: str
+
+
+@dataclass(frozen=True)
+class Math:
+    source: str
+    display: bool = False
+
+
+@dataclass(frozen=True)
+class Expression:
+    source: str
+
+
+@dataclass(frozen=True)
+class Citation:
+    keys: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Reference:
+    kind: Literal["fig", "tab", "sec"]
+    name: str
+
+
+@dataclass(frozen=True)
+class Forbidden:
+    """Something the parser met inside a sentence and does not allow."""
+
+    literal: str
+    why: str
+
+
+Inline = Text | Emphasis | Code | Math | Expression | Citation | Reference | Forbidden
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """The unit of checking and of cutting. `key` is unique in the paper, e.g. "results:4.2"."""
+
+    key: str
+    line: int
+    parts: tuple[Inline, ...]
+
+    @property
+    def flat(self) -> str:
+        """The words, with one private character for each node that is not prose."""
+        return "".join(_flat(p) for p in self.parts).strip()
+
+    @property
+    def source(self) -> str:
+        """The sentence as its writer would recognise it."""
+        return "".join(_source(p) for p in self.parts).strip()
+
+    def walk(self) -> Iterator[Inline]:
+        yield from _walk(self.parts)
+
+    def expressions(self) -> tuple[Expression, ...]:
+        return tuple(p for p in self.walk() if isinstance(p, Expression))
+
+
+@dataclass(frozen=True)
+class Paragraph:
+    key: str
+    sentences: tuple[Sentence, ...]
+    interpretation: bool = False  # begins with *Interpretation.*
+
+
+@dataclass(frozen=True)
+class Heading:
+    key: str
+    level: int  # 2 or 3
+    sentence: Sentence
+
+
+@dataclass(frozen=True)
+class Listing:
+    key: str
+    ordered: bool
+    items: tuple[tuple[Block, ...], ...]
+
+
+@dataclass(frozen=True)
+class Equation:
+    key: str
+    line: int
+    source: str
+
+
+@dataclass(frozen=True)
+class Placement:
+    """`![](fig:name)` on a line of its own: here the figure goes."""
+
+    key: str
+    line: int
+    kind: Literal["fig", "tab"]
+    name: str
+
+
+Block = Paragraph | Heading | Listing | Equation | Placement
+
+
+@dataclass(frozen=True)
+class Refused:
+    """A block the parser met and does not allow."""
+
+    key: str
+    line: int
+    literal: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Section:
+    name: str
+    blocks: tuple[Block, ...]
+    refused: tuple[Refused, ...] = ()
+    title: Sentence | None = None  # of title.md only
+    paragraphs: tuple[Paragraph, ...] = field(default=())
+
+    @property
+    def sentences(self) -> tuple[Sentence, ...]:
+        return tuple(s for p in self.paragraphs for s in p.sentences)
+
+
+def paragraphs_of(blocks: tuple[Block, ...]) -> Iterator[Paragraph]:
+    for block in blocks:
+        if isinstance(block, Paragraph):
+            yield block
+        elif isinstance(block, Listing):
+            for item in block.items:
+                yield from paragraphs_of(item)
+
+
+def _walk(parts: tuple[Inline, ...]) -> Iterator[Inline]:
+    for part in parts:
+        yield part
+        if isinstance(part, Emphasis):
+            yield from _walk(part.children)
+
+
+def _flat(part: Inline) -> str:
+    match part:
+        case Text(text):
+            return text
+        case Emphasis(children):
+            return "".join(_flat(c) for c in children)
+        case Expression():
+            return EXPRESSION
+        case Citation():
+            return CITATION
+        case Reference():
+            return REFERENCE
+        case Math():
+            return MATH
+        case Code():
+            return CODE
+        case Forbidden():
+            return ""
+
+
+def _source(part: Inline) -> str:
+    match part:
+        case Text(text):
+            return text
+        case Emphasis(children, strong):
+            mark = "**" if strong else "*"
+            return mark + "".join(_source(c) for c in children) + mark
+        case Expression(source):
+            return "{{ " + source.strip() + " }}"
+        case Citation(keys):
+            return "[" + "; ".join("@" + k for k in keys) + "]"
+        case Reference(kind, name):
+            return f"[@{kind}:{name}]"
+        case Math(source):
+            return f"${source}$"
+        case Code(text):
+            return f"`{text}`"
+        case Forbidden(literal):
+            return literal

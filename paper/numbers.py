@@ -1,0 +1,82 @@
+"""How a measured number is written: digits follow the standard error. Formatting only, no statistics."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+PLUS_MINUS = "±"
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """A number with the standard error of its mean (None: there was one value only)."""
+
+    value: float
+    se: float | None = None
+    signed: bool = False
+    unit: str = ""
+
+    @property
+    def decimals(self) -> int:
+        if self.se is None or self.se <= 0:
+            return decimals_for_value(self.value)
+        return decimals_for_error(self.se)
+
+    def bare(self) -> str:
+        """The value alone, with the digits its error supports."""
+        return fixed(self.value, self.decimals, self.signed) + self.unit
+
+    def text(self) -> str:
+        """The value with its error, as plain text."""
+        if self.se is None:
+            return self.bare()
+        error = fixed(self.se, self.decimals)
+        if self.unit:
+            return f"({fixed(self.value, self.decimals, self.signed)} {PLUS_MINUS} {error}){self.unit}"
+        return f"{fixed(self.value, self.decimals, self.signed)} {PLUS_MINUS} {error}"
+
+
+def decimals_for_error(se: float) -> int:
+    """One significant digit of the error, two where the first is a 1."""
+    mantissa, exponent = f"{se:.1e}".split("e")
+    return max(0, -int(exponent) + (1 if mantissa[0] == "1" else 0))
+
+
+def decimals_for_value(value: float) -> int:
+    """Three significant digits where no error says better; whole numbers stay whole."""
+    if value == 0 or (float(value).is_integer() and abs(value) >= 10):
+        return 0
+    return max(0, min(6, 2 - math.floor(math.log10(abs(value)))))
+
+
+def fixed(value: float, decimals: int, signed: bool = False) -> str:
+    """Fixed-point text; a value that rounds to zero carries no minus sign."""
+    text = f"{value:,.{decimals}f}"
+    if text.startswith("-") and not any(c in "123456789" for c in text):
+        text = text[1:]
+    return text if text.startswith("-") or not signed else "+" + text
+
+
+def setting_text(value: object) -> str:
+    """A setting as people write it: 1,048,576; 0.003; 3e-4 stays 0.0003; true."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, float):
+        if value.is_integer() and abs(value) < 1e15:
+            return f"{int(value):,}"
+        return f"{value:.10f}".rstrip("0") if 1e-6 <= abs(value) < 1e6 else f"{value:g}"
+    return str(value)
+
+
+ORDINALS = ("", "first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth",
+            "eleventh", "twelfth")
+CARDINALS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven",
+             "twelve")
+
+
+def count_text(number: int) -> str:
+    """Small counts in words, as in running prose."""
+    return CARDINALS[number] if 0 <= number < len(CARDINALS) else f"{number:,}"

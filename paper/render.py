@@ -1,0 +1,195 @@
+"""Sections, facts and figures to one LaTeX file and its references.bib. Pure text; compile.py runs TeX.
+
+Whatever the checks still complain about is cut here, and listed in the appendix.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from paper import latex, tables
+from paper.appendix import Appendix, appendix_parts
+from paper.body import Body, Ledger
+from paper.checks import check_parsed
+from paper.complaints import Complaint
+from paper.facts import Facts
+from paper.figures import Figure
+from paper.library import Library, references_bib
+from paper.nodes import Placement, Section
+from paper.sections import SECTIONS, parse
+
+TEMPLATES = Path(__file__).parent / "templates"
+CLASS_FILE = TEMPLATES / "runpaper.cls"
+_NOTHING_LEFT = (r"\emph{No sentence of this section passed the checks; what was cut is listed in "
+                 r"Appendix~\ref{app:cut}.}")
+
+
+@dataclass(frozen=True)
+class PaperMeta:
+    """What a paper says about itself; handed in, so that the same records give the same text."""
+
+    statement: str  # who or what wrote the words and made the measurements: first page and appendix
+    fallback_title: str  # used where the written title does not pass the checks
+    authors: str = ""
+    session: str = ""
+    command: str = ""  # reproduces the paper
+    source: str = ""  # code of the described run: the method may type its constants
+    diff: str = ""  # of the described run against the first baseline
+    costs: tuple[tuple[str, str], ...] = ()  # label, text
+    allow: tuple[str, ...] = ()  # rejections that a person overruled
+    broken: tuple[tuple[str, str], ...] = ()  # pieces that TeX could not set: key, reason
+
+
+@dataclass(frozen=True)
+class Dropped:
+    """A piece that is not in the paper, and why."""
+
+    section: str
+    line: int
+    sentence: str
+    code: str
+    text: str
+    key: str
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """`files` are copied beside paper.tex under the given names."""
+
+    tex: str
+    bib: str
+    complaints: tuple[Complaint, ...]
+    dropped: tuple[Dropped, ...]
+    files: dict[str, Path]
+    expressions: int  # distinct expressions printed
+
+
+def render(
+    sections: Mapping[str, str], facts: Facts, figures: Sequence[Figure], library: Library, meta: PaperMeta,
+) -> Rendered:
+    """The whole paper. Never fails for what a writer typed: a refused sentence is cut and listed."""
+    parsed = {spec.name: parse(spec.name, sections.get(spec.name, "")) for spec in SECTIONS}
+    complaints = check_parsed(parsed, facts, figures, library, source=meta.source, allow=meta.allow)
+    dropped = _dropped(parsed, complaints, meta)
+    body = Body(Ledger(facts), _floats(facts, figures), frozenset(d.key for d in dropped), reserved=_reserved(parsed))
+    title, abstract = _title(parsed["title"], body, meta)
+    written = [(spec, _section(spec.name, parsed[spec.name], body)) for spec in SECTIONS[1:]]
+    extra = [f for f in figures if f"fig:{f.name}" not in body.printed]
+    parts = appendix_parts(Appendix(
+        facts=facts, rows=tuple(body.ledger.rows.items()), dropped=tuple(dropped), meta=meta,
+        overruled=_overruled(parsed, complaints, facts, figures, library, meta),
+        figures=tuple(figure_float(f) for f in extra)))
+    tex = _environment().get_template("paper.tex.j2").render(
+        title=title, authors=latex.escape(meta.authors or meta.session), statement=latex.escape(meta.statement),
+        abstract=abstract, sections=written, appendix=parts, cites=bool(body.cited),
+        outline=latex.escape(meta.fallback_title))
+    return Rendered(tex=tex, bib=references_bib(library.entries(sorted(body.cited))), complaints=complaints,
+                    dropped=tuple(dropped), files={_file_name(f): f.file for f in figures} | {CLASS_FILE.name: CLASS_FILE},
+                    expressions=len(body.ledger.rows))
+
+
+def write(rendered: Rendered, folder: Path) -> None:
+    """Put paper.tex, references.bib, the class and the figures into a folder, ready to compile anywhere."""
+    from agent.atomic import write_bytes, write_text
+
+    write_text(folder / "paper.tex", rendered.tex)
+    write_text(folder / "references.bib", rendered.bib)
+    for name, source in rendered.files.items():
+        write_bytes(folder / name, source.read_bytes())
+
+
+# ---------------------------------------------------------------- what is cut
+
+def _dropped(parsed: Mapping[str, Section], complaints: Sequence[Complaint], meta: PaperMeta) -> list[Dropped]:
+    found = {}
+    for c in complaints:
+        if c.key and c.key not in found:
+            found[c.key] = Dropped(c.section, c.line, c.sentence or c.literal, c.code, f"{c.literal}: {c.text}", c.key)
+    for key, reason in meta.broken:
+        name = key.partition(":")[0]
+        sentence = next((s for s in parsed[name].sentences if s.key == key), None) if name in parsed else None
+        line, text = (sentence.line, sentence.source) if sentence else (0, key)
+        found.setdefault(key, Dropped(name, line, text, "does-not-compile", reason, key))
+    order = {spec.name: i for i, spec in enumerate(SECTIONS)}
+    return sorted(found.values(), key=lambda d: (order.get(d.section, 99), d.line, d.key))
+
+
+def _overruled(
+    parsed: Mapping[str, Section], complaints: Sequence[Complaint], facts: Facts, figures: Sequence[Figure],
+    library: Library, meta: PaperMeta,
+) -> tuple[Complaint, ...]:
+    """What would have been rejected, had nobody said `--allow`."""
+    if not meta.allow:
+        return ()
+    strict = check_parsed(parsed, facts, figures, library, source=meta.source)
+    return tuple(c for c in strict if c not in complaints)
+
+
+def _title(section: Section, body: Body, meta: PaperMeta) -> tuple[str, str]:
+    title = section.title
+    usable = title is not None and title.key not in body.cut and title.source
+    text = body.inline(title, plain=True) if usable and title else latex.escape(meta.fallback_title)
+    return text, body.section(section) or _NOTHING_LEFT
+
+
+def _section(name: str, section: Section, body: Body) -> str:
+    text = body.section(section)
+    for table, home in (("settings", "experimental_setup"), ("metrics", "experimental_setup"), ("main", "results")):
+        if name == home and f"tab:{table}" not in body.reserved and f"tab:{table}" not in body.printed:
+            body.printed.add(f"tab:{table}")
+            placed = body.floats("tab", table) or ""
+            text = f"{placed}\n\n{text}" if home == "results" else f"{text}\n\n{placed}"
+    return text if section.sentences and text.strip() else f"{_NOTHING_LEFT}\n\n{text}"
+
+
+def _reserved(parsed: Mapping[str, Section]) -> frozenset[str]:
+    """Figures and tables with a `![](...)` line of their own."""
+    return frozenset(f"{b.kind}:{b.name}" for s in parsed.values() for b in s.blocks if isinstance(b, Placement))
+
+
+# ---------------------------------------------------------------- floats
+
+def _floats(facts: Facts, figures: Sequence[Figure]):  # noqa: ANN202 - a closure of (kind, name)
+    by_name = {f.name: f for f in figures}
+
+    def write_float(kind: str, name: str) -> str | None:
+        if kind == "fig" and name in by_name:
+            return figure_float(by_name[name])
+        if kind == "tab" and name in tables.BODY:
+            make, caption = getattr(tables, name), getattr(tables, f"{name}_caption")
+            return table_float(name, make(facts), caption(facts))
+        return None
+
+    return write_float
+
+
+def figure_float(figure: Figure) -> str:
+    """A figure with its caption underneath."""
+    return (f"% piece: fig:{figure.name}\n\\begin{{figure}}[!htb]\n\\centering\n"
+            f"\\includegraphics[width={figure.width:g}\\linewidth]{{{_file_name(figure)}}}\n"
+            f"\\caption{{{latex.escape(figure.caption)}}}\n\\label{{fig:{figure.name}}}\n\\end{{figure}}")
+
+
+def table_float(name: str, table: str, caption: str) -> str:
+    """A table with its caption above."""
+    return (f"% piece: tab:{name}\n\\begin{{table}}[!htb]\n\\centering\n\\caption{{{latex.escape(caption)}}}\n"
+            f"\\label{{tab:{name}}}\n\\small\n{table}\n\\end{{table}}")
+
+
+def _file_name(figure: Figure) -> str:
+    """Beside paper.tex; only letters, digits and hyphens, whatever the agent called its file."""
+    stem = "".join(c if c.isalnum() and c.isascii() else "-" for c in figure.name)
+    return f"fig-{stem}{figure.file.suffix.lower()}"
+
+
+@cache
+def _environment() -> Environment:
+    return Environment(
+        loader=FileSystemLoader(TEMPLATES), undefined=StrictUndefined, autoescape=False, trim_blocks=True,
+        lstrip_blocks=True, keep_trailing_newline=True, block_start_string="<%", block_end_string="%>",
+        variable_start_string="<<", variable_end_string=">>", comment_start_string="<#", comment_end_string="#>")
