@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -27,7 +26,7 @@ _CONFIG = {
     "core.quotePath": "false", "core.fsync": "committed", "gc.auto": "0", "maintenance.auto": "false",
     "commit.gpgSign": "false", "protocol.allow": "never", "advice.detachedHead": "false",
 }
-_ATTRIBUTES = "* -text -ident !filter !diff !merge !export-ignore !export-subst -working-tree-encoding !eol\n"
+_ATTRIBUTES = "* -text -ident !filter !diff !merge -working-tree-encoding !eol\n"
 _TRAILER = re.compile(r"[A-Za-z][A-Za-z0-9-]*\Z")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]+")
 _ARGUMENTS = 200  # files in one command
@@ -69,10 +68,9 @@ class GitStore:
         """
         wanted = {key: _line(value) for key, value in trailers.items()}
         with self._exclusive():
-            if wanted:
-                for commit, found in self._history():
-                    if found == wanted:
-                        return commit
+            made = self._made(wanted)
+            if made:
+                return made
             present = [name for name in files if self._checked(name)]
             self._stage(present, [name for name in files if name not in present])
             parent = self.head()
@@ -105,23 +103,6 @@ class GitStore:
             else:
                 path.unlink(missing_ok=True)
 
-    def export(self, commit: str, target: Path) -> None:
-        """Write the commit's files to `target`, whole or not at all; what was there before goes."""
-        partial = target.with_name(f".{target.name}.partial")
-        shutil.rmtree(partial, ignore_errors=True)
-        index = {"GIT_INDEX_FILE": str(self._meta / f"export.{os.getpid()}.index")}
-        try:
-            partial.mkdir(parents=True)
-            self._run("read-tree", commit, env=index)
-            self._run("checkout-index", "-a", "-f", f"--prefix={partial.absolute()}/", env=index)
-            if target.exists():
-                shutil.rmtree(target)
-            partial.rename(target)
-        except OSError as error:
-            raise InfrastructureError(f"{target}: {error.strerror}; make room and resume") from None
-        finally:
-            Path(index["GIT_INDEX_FILE"]).unlink(missing_ok=True)
-
     def tag(self, name: str, commit: str) -> None:
         """Point a tag at a commit; a tag of that name moves."""
         with self._exclusive():
@@ -140,6 +121,15 @@ class GitStore:
             return (self._meta / BRANCH).read_text(encoding="ascii").strip()
         except FileNotFoundError:  # before the first commit, or a person ran `git gc`
             return self._run("for-each-ref", "--format=%(objectname)", BRANCH)
+
+    def base(self, trailers: dict[str, str]) -> str:
+        """The commit an action with these trailers starts from: head, or what was head before it committed.
+
+        An edit that was committed, but whose event a kill swallowed, is made again from there.
+        """
+        wanted = {key: _line(value) for key, value in trailers.items()}
+        made = self._made(wanted)
+        return self._run("rev-parse", "--verify", f"{made}^") if made else self.head()
 
     def tree(self, commit: str) -> str:
         return self._run("rev-parse", "--verify", f"{commit}^{{tree}}")
@@ -188,7 +178,8 @@ class GitStore:
             raise InfrastructureError(f"git: {name!r} is not a plain path inside {self.folder}")
         for depth in range(1, len(parts) + 1):
             path = self.folder.joinpath(*parts[:depth])
-            if parts[depth - 1].lower() == ".git" or (depth < len(parts) and os.path.lexists(path / ".git")):
+            nested = depth < len(parts) and os.path.lexists(path / ".git")
+            if nested or parts[depth - 1].lower() == ".git":
                 raise InfrastructureError(f"git: {name} lies in a repository of its own; that is never committed")
             if path.is_symlink():
                 raise InfrastructureError(f"git: {name} goes through a symlink; that is never committed")
@@ -206,6 +197,10 @@ class GitStore:
 
     def _blob(self, commit: str, file: str) -> bytes:
         return self._run("cat-file", "blob", f"{commit}:{file}", raw=True)
+
+    def _made(self, trailers: dict[str, str]) -> str | None:
+        """The commit with exactly these trailers."""
+        return next((commit for commit, found in self._history() if trailers and found == trailers), None)
 
     def _history(self) -> Iterator[tuple[str, dict[str, str]]]:
         """Commits with their trailers, newest first."""

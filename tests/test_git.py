@@ -75,6 +75,16 @@ def test_a_commit_with_fewer_trailers_is_another_commit(repository: Repository):
     assert repository.commit("k = 1\n", Run="1") != both
 
 
+def test_a_repeated_edit_starts_from_where_it_started_the_first_time(repository: Repository):
+    first = repository.commit("k = 1\n", Run="1", Event="edit")
+    assert repository.store.base({"Run": "2", "Event": "edit"}) == first
+
+    repository.commit("k = 2\n", Run="2", Event="edit")  # then a kill, before the event
+
+    assert repository.store.base({"Run": "2", "Event": "edit"}) == first
+    assert repository.store.base({}) == repository.store.head()
+
+
 def test_find_gives_the_newest_and_none_where_there_is_none(repository: Repository):
     assert repository.store.find({"Run": "1"}) is None
     repository.commit("k = 1\n", Run="1", Attempt="1")
@@ -152,11 +162,11 @@ def test_hooks_filters_attributes_and_fsmonitor_of_others_run_nothing(repository
 
     second = repository.store.commit([attributes, repository.write("experiment.py", "k = 2 $Id$\r\n")], "evil", {})
     repository.store.diff(first, second)
-    repository.store.export(second, tmp_path / "out")
     repository.store.reset(first)
+    repository.store.reset(second)
 
     assert not ran.exists()
-    assert (tmp_path / "out" / "experiment.py").read_bytes() == b"k = 2 $Id$\r\n"
+    assert (repository.folder / "experiment.py").read_bytes() == b"k = 2 $Id$\r\n"
 
 
 def test_the_user_s_git_configuration_and_environment_count_for_nothing(tmp_path: Path):
@@ -216,23 +226,17 @@ def test_the_tree_is_the_content_and_not_the_clock(repository: Repository, tmp_p
     assert repository.store.tree(here) == other.store.tree(there)
 
 
-def test_show_diff_export_and_tag(repository: Repository, tmp_path: Path):
+def test_show_diff_and_tag(repository: Repository):
     first = repository.commit("k = 1\n", Run="1")
     repository.write("notes.txt", "größer\n\n")
     second = repository.store.commit(["notes.txt", repository.write("experiment.py", "k = 2\n")], "two", {})
     repository.store.tag("run/1", first)
     repository.store.tag("run/1", second)
-    (tmp_path / "out").mkdir()
-    (tmp_path / "out" / "old").write_text("x")
-    repository.store.export(second, tmp_path / "out")
 
     assert repository.store.show(second, "notes.txt") == "größer\n\n"
     assert "-k = 1\n+k = 2" in repository.store.diff(first, second, ["experiment.py"])
     assert "notes.txt" not in repository.store.diff(first, second, ["experiment.py"])
-    assert {p.name: p.read_text() for p in (tmp_path / "out").iterdir()} == {
-        "experiment.py": "k = 2\n", "notes.txt": "größer\n\n"}
     assert repository.git("rev-parse", "run/1") == second
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["out", "repo"]
 
 
 def test_what_git_refuses_is_one_line_with_its_reason(repository: Repository):
