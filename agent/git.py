@@ -180,7 +180,7 @@ class GitStore:
             path = self.folder.joinpath(*parts[:depth])
             nested = depth < len(parts) and os.path.lexists(path / ".git")
             if nested or parts[depth - 1].lower() == ".git":
-                raise InfrastructureError(f"git: {name} lies in a repository of its own; that is never committed")
+                raise InfrastructureError(f"git: {name} lies in another repository; that is never committed")
             if path.is_symlink():
                 raise InfrastructureError(f"git: {name} goes through a symlink; that is never committed")
         if not os.path.lexists(path):
