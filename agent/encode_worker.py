@@ -53,7 +53,7 @@ def load_encode(artefact: str, threads: int):
 def frame(z: np.ndarray, rows: int) -> bytes:
     """One answer. Where a latent is exactly zero, nothing is sent."""
     if z.ndim != 2 or len(z) != rows:
-        raise ValueError(f"SAE.encode gave shape {list(z.shape)} for {rows} rows; [{rows}, d_sae] was expected")
+        raise ValueError(f"SAE.encode gave shape {list(z.shape)} for {rows} rows, not [{rows}, d_sae]")
     row, column = np.nonzero(z)
     counts = np.bincount(row, minlength=rows).astype(np.uint32)
     values = z[row, column].astype(np.float32)

@@ -100,7 +100,7 @@ def _answer(channel: _Channel, rows: int, d_sae: int, max_l0: int) -> csr_matrix
 
     tag, got_rows, width, stored = ANSWER.unpack(channel.receive(ANSWER.size))
     if tag != b"LATS" or got_rows != rows:
-        raise BadLatents("encode-malformed", "the answer is not latents; does encode write to file descriptors?")
+        raise BadLatents("encode-malformed", "the answer is no frame of latents; does encode write to pipes?")
     if width != d_sae:
         raise BadLatents("encode-shape", f"SAE.encode gives {width} latents a row, W_dec has {d_sae} rows")
     if stored > rows * max_l0:

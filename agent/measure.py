@@ -7,7 +7,6 @@ truth. Not here: which trainings run when (runners) and whether a measured resul
 from __future__ import annotations
 
 import itertools
-import math
 import secrets
 import shutil
 import sys
@@ -27,6 +26,7 @@ from agent.manifest import Condition, Manifest, load_template
 from agent.protocols import Exit, Mount, Sandbox, SandboxSpec
 from agent.record import Finding, Job, Training
 from agent.scratch import CODE, TrainingPaths, copy_code
+from agent.verdict import MAX_DETAIL, Stopped, check_metrics, encoding_ended, training_ended
 
 if TYPE_CHECKING:
     import numpy as np
@@ -36,18 +36,8 @@ __all__ = ["TrainingPaths", "job_facts", "run_training"]
 
 WORKER = Path(__file__).with_name("encode_worker.py")
 POLL_S = 0.05
-MAX_DETAIL = 1500  # characters
 REPORTS = {"log.jsonl": 8 << 20, "diagnostics.json": 1 << 16, "final_info.json": 1 << 20}  # bytes at most
 Cancelled = Callable[[], bool]
-
-
-@dataclass
-class _Stopped(Exception):
-    """Why there are no metrics; becomes the Training's outcome, reason and detail."""
-
-    outcome: str
-    reason: str
-    detail: str
 
 
 @dataclass
@@ -81,7 +71,7 @@ def run_training(
     outcome, reason, detail = "measured", "", ""
     try:
         one.run(account)
-    except _Stopped as stop:
+    except Stopped as stop:
         outcome, reason, detail = stop.outcome, stop.reason, stop.detail[-MAX_DETAIL:]
         account.metrics = {}
     end = account.end or Exit(reason="cancelled", code=0, wall_s=0.0, cpu_s=0.0, peak_memory_mb=0.0)
@@ -106,19 +96,19 @@ class _OneTraining:
         self.settings: dict[str, Any] = {**job.settings, **condition.settings}
 
     def run(self, account: _Account) -> None:
-        """All stages; stops by raising _Stopped."""
+        """All stages; stops by raising Stopped."""
         shutil.rmtree(self.paths.root, ignore_errors=True)
         account.end = self._train()
         found = self._harvest()
         self._read_reports(account, found)
         if account.end.reason != "ok":
-            raise _ended(account.end, self.paths.text("train.stderr"))
+            raise training_ended(account.end, self.paths.text("train.stderr"))
         account.artefact_sha256 = found.sha256.get(self.manifest.artefact)
         if self.manifest.measured:
             account.metrics = self._measured(self._artefact(found))
         else:
             account.metrics = self._self_reported(found)
-        _check_metrics(account.metrics, self.manifest)
+        check_metrics(account.metrics, self.manifest)
 
     # ---------------------------------------------------------------- train
 
@@ -189,22 +179,22 @@ class _OneTraining:
     def _artefact(self, found: harvest.Harvest) -> Artefact:
         name = self.manifest.artefact
         if name not in found.sha256:
-            raise _Stopped("refused", "artefact", f"{name} in the folder given by --out_dir: "
+            raise Stopped("refused", "artefact", f"{name} in the folder given by --out_dir: "
                                                   f"{found.problems[name]}")
         try:
             return read_artefact(self.paths.kept / name, self.settings)
         except BadArtefact as bad:
-            raise _Stopped("refused", "artefact", str(bad)) from None
+            raise Stopped("refused", "artefact", str(bad)) from None
 
     def _self_reported(self, found: harvest.Harvest) -> dict[str, float]:
         """The experiment's own numbers, for templates that measure themselves."""
         name = "final_info.json"
         if name not in found.sha256:
-            raise _Stopped("refused", "missing-metric", f"{name}: {found.problems[name]}")
+            raise Stopped("refused", "missing-metric", f"{name}: {found.problems[name]}")
         try:
             value = harvest.parse_json(self._kept(name))
         except harvest.Unharvestable as problem:
-            raise _Stopped("refused", "missing-metric", f"{name}: {problem}") from None
+            raise Stopped("refused", "missing-metric", f"{name}: {problem}") from None
         return selfreport.final_info(value, list(self.manifest.metrics), self.condition.name)
 
     # ---------------------------------------------------------------- measure
@@ -220,7 +210,7 @@ class _OneTraining:
         second = self._encode("encode-again", truth.x, artefact, varied=True)
         if not encoding.agree(first, second):
             share = encoding.disagreement(first, second)
-            raise _Stopped("refused", "encode-depends-on-batch", (
+            raise Stopped("refused", "encode-depends-on-batch", (
                 f"encoding the held-out rows twice, in other orders and batch sizes, gave other latents for "
                 f"{share:.1%} of the rows. SAE.encode must be a function of each row alone: no statistics "
                 "over the batch, no state, no randomness. A choice over the batch needs a stored threshold."))
@@ -231,7 +221,7 @@ class _OneTraining:
             return evaluation.evaluate(truth.x, z, x_hat, artefact.decoder, truth)
         except Exception as error:
             text = f"the evaluation could not measure this artefact: {error!r}"
-            raise _Stopped("refused", "evaluate", text) from error
+            raise Stopped("refused", "evaluate", text) from error
 
     def _encode(self, stage: str, x: np.ndarray, artefact: Artefact, varied: bool) -> csr_matrix:
         """Latents of all rows from a fresh process that sees code and artefact, no data, no truth."""
@@ -257,57 +247,8 @@ class _OneTraining:
                 self.cancelled,
             )
         except encoding.BadLatents as bad:
-            raise _Stopped("refused", bad.reason, str(bad)) from None
+            raise Stopped("refused", bad.reason, str(bad)) from None
         except encoding.Ended as ended:
-            raise _encode_ended(ended.end, stderr) from None
+            raise encoding_ended(ended.end, stderr) from None
         finally:
             process.kill()
-
-
-def _ended(end: Exit, stderr: Path) -> _Stopped:
-    """A training that did not end well, in the agent's words."""
-    if end.reason == "cancelled":
-        return _Stopped("cancelled", "cancelled", "the training was cancelled")
-    said = harvest.tail(harvest.read_text(stderr), MAX_DETAIL - 100)
-    return _Stopped("failed", end.reason, f"{_how(end)}\n{said}".strip())
-
-
-def _encode_ended(end: Exit, stderr: Path) -> _Stopped:
-    if end.reason == "cancelled":
-        return _Stopped("cancelled", "cancelled", "the measurement was cancelled")
-    said = harvest.tail(harvest.read_text(stderr), MAX_DETAIL - 200)
-    text = f"SAE.load or SAE.encode did not come through; {_how(end)}\n{said}".strip()
-    return _Stopped("failed", "encode", text)
-
-
-def _how(end: Exit) -> str:
-    """One line."""
-    return {
-        "ok": "the process ended before it had answered",
-        "exit": f"the process exited with status {end.code}",
-        "signal": f"the process was ended by signal {end.code - 128}",
-        "timeout": f"stopped at the time limit after {end.wall_s:.0f} s",
-        "memory": f"stopped at the memory limit with {end.peak_memory_mb:.0f} MB",
-        "disk": "stopped at the limit for files written",
-        "files": "stopped at the limit for the number of files",
-        "output": "stopped because it printed more than the limit",
-    }[end.reason]
-
-
-def _check_metrics(metrics: dict[str, float], manifest: Manifest) -> None:
-    """Every metric of the manifest is there, finite, and possible; nothing else is."""
-    for name, spec in manifest.metrics.items():
-        if name not in metrics:
-            raise _Stopped("refused", "missing-metric", f"there is no value for the metric {name}")
-        value = metrics[name]
-        if not math.isfinite(value):
-            raise _Stopped("refused", "metric-not-finite", f"the metric {name} is NaN or infinite")
-        if (spec.low is not None and value < spec.low) or (spec.high is not None and value > spec.high):
-            raise _Stopped("refused", "impossible-value",
-                           f"the metric {name} is outside its possible range {_range(spec.low, spec.high)}")
-    for name in metrics.keys() - manifest.metrics.keys():
-        del metrics[name]
-
-
-def _range(low: float | None, high: float | None) -> str:
-    return f"[{'-inf' if low is None else f'{low:g}'}, {'inf' if high is None else f'{high:g}'}]"

@@ -1,4 +1,4 @@
-"""Figures of all runs. Called without arguments beside records.json; writes PNG and PDF files and figures.json.
+"""Figures of all runs. Called without arguments beside records.json; writes PNG, PDF and figures.json.
 
 records.json: a list of {run, name, label, kind, status, metrics: {metric: {condition: {mean, se, n}}},
 curves: {...}}. Every number in a figure must come from there.
@@ -32,14 +32,16 @@ def save(figure, name: str, title: str, caption: str, figures: list[dict]) -> No
 def plot_recovery(records: list[dict], figures: list[dict]) -> None:
     """F1, MCC and uniqueness of each run, side by side."""
     metrics = [name for name in ("f1", "mcc", "uniqueness") if all(name in r["metrics"] for r in records)]
-    figure, axes = plt.subplots(1, len(metrics), figsize=(2.4 * len(metrics), 2.6), sharey=True, squeeze=False)
+    size = (2.4 * len(metrics), 2.6)
+    figure, axes = plt.subplots(1, len(metrics), figsize=size, sharey=True, squeeze=False)
     for axis, metric in zip(axes[0], metrics, strict=True):
         for place, record in enumerate(records):
             for value in record["metrics"][metric].values():
                 axis.errorbar(place, value["mean"], yerr=value.get("se") or 0, fmt="o", capsize=3,
                               color=COLOURS[place % len(COLOURS)])
         axis.set_title({"f1": "F1", "mcc": "MCC"}.get(metric, metric), fontsize=9)
-        axis.set_xticks(range(len(records)), [r["label"] for r in records], rotation=60, ha="right", fontsize=7)
+        labels = [record["label"] for record in records]
+        axis.set_xticks(range(len(records)), labels, rotation=60, ha="right", fontsize=7)
     save(figure, "recovery", "Feature recovery by run",
          "Feature recovery of each run; mean and standard error over seeds. Higher is better.", figures)
 

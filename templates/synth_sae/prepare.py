@@ -1,8 +1,8 @@
 """Draws a synthetic world with known features and writes its activations; run by the runner alone.
 
 The world is sae_lens's SyntheticModel: hierarchical, correlated, Zipf-distributed features in superposition.
-It is drawn from a secret. torch's CPU generator keeps only 32 bits of a seed, so a world seeded that way could
-be searched; here the generator's whole state is filled from the secret instead.
+It is drawn from a secret. torch's CPU generator keeps only 32 bits of a seed, so a world seeded that way
+could be searched; here the generator's whole state is filled from the secret instead.
 """
 
 from __future__ import annotations

@@ -9,8 +9,9 @@ def prepare(settings: dict, secret: int, train_dir: Path, truth_dir: Path) -> No
     draw = np.random.default_rng(np.random.SeedSequence(secret))
     directions = draw.normal(size=(settings["directions"], settings["d_in"]))
     directions /= np.linalg.norm(directions, axis=1, keepdims=True)
-    for folder, name, rows in ((train_dir, "activations", settings["pool"]), (truth_dir, "x", settings["held_out"])):
+    wanted = ((train_dir / "activations.npy", settings["pool"]), (truth_dir / "x.npy", settings["held_out"]))
+    for path, rows in wanted:
         chosen = draw.random((rows, len(directions))).argsort(axis=1)[:, :2]
         strength = draw.uniform(1, 2, size=(rows, 2, 1))
-        np.save(folder / f"{name}.npy", (directions[chosen] * strength).sum(axis=1).astype(np.float32))
+        np.save(path, (directions[chosen] * strength).sum(axis=1).astype(np.float32))
     np.save(truth_dir / "directions.npy", directions)

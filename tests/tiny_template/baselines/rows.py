@@ -35,7 +35,8 @@ def train(task, out_dir):
             rows = data[draw.integers(len(data), size=len(total))] - b_dec
             signs = np.sign((rows * (total if step > 1 else rows)).sum(1, keepdims=True))
             total += rows * signs / step
-            line = {"step": step, "steps": steps, "samples": step * len(rows), "loss": float(np.square(rows).mean())}
+            loss = float(np.square(rows).mean())
+            line = {"step": step, "steps": steps, "samples": step * len(rows), "loss": loss}
             log.write(json.dumps(line) + "\n")
     W_dec = total / np.linalg.norm(total, axis=1, keepdims=True)
     save_file({"W_dec": W_dec, "b_dec": b_dec, "l0": np.array([task["l0"]])}, out_dir / task["artefact"])

@@ -1,0 +1,140 @@
+"""The embedded template: its metrics against sae_lens's own, its world, and its code end to end on a small size."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy import sparse
+
+from agent.artefact import read_artefact
+from agent.data import load_module
+from agent.manifest import load_template
+
+FOLDER = Path(__file__).parent.parent / "templates" / "synth_sae"
+TEMPLATE = load_template(FOLDER)
+SMALL = {
+    **TEMPLATE.manifest.profiles["demo"].settings, "num_features": 160, "d_in": 32, "roots": 4, "depth": 2,
+    "d_sae": 48, "l0": 4, "pool": 4000, "held_out": 1500, "orthogonal_steps": 20, "samples": 20_000,
+}
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("world")
+    (folder / "train").mkdir()
+    (folder / "truth").mkdir()
+    load_module(FOLDER / "prepare.py").prepare(SMALL, 2**200 + 1, folder / "train", folder / "truth")
+    return folder
+
+
+def trained(folder: Path, world: Path, script: str) -> Path:
+    """Run a script of the template as the runner would, without the sandbox."""
+    task = {**SMALL, "seed": 0, "device": "cpu", "threads": 1, "data": str(world / "train"),
+            "artefact": "sae.safetensors", "condition": "k4"}
+    (folder / "task.json").write_text(json.dumps(task))
+    (folder / "run_0").mkdir()
+    done = subprocess.run([sys.executable, str(FOLDER / script), "--out_dir=run_0"], cwd=folder, text=True,
+                          capture_output=True)
+    assert done.returncode == 0, done.stderr
+    return folder / "run_0"
+
+
+@pytest.mark.parametrize("script", ["experiment.py", "baselines/standard.py"])
+def test_training_leaves_an_artefact_a_curve_that_falls_and_diagnostics(tmp_path, world, script):
+    out = trained(tmp_path, world, script)
+    lines = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
+
+    assert read_artefact(out / "sae.safetensors", SMALL).decoder.shape == (48, 32)
+    assert lines[-1]["step"] == lines[-1]["steps"] == 20_000 // 128
+    assert lines[-1]["loss"] < 0.7 * lines[0]["loss"]
+    assert json.loads((out / "diagnostics.json").read_text())
+
+
+def test_every_metric_of_the_manifest_agrees_with_sae_lens(tmp_path, world):
+    """f1, mcc, uniqueness, explained variance, l0 and dead latents to 1e-5 (float32 sums there, double here)."""
+    import torch
+    from sae_lens.evals import ExplainedVarianceCalculator
+    from sae_lens.synthetic import evals
+
+    out = trained(tmp_path, world, "experiment.py")
+    sae = load_module(FOLDER / "experiment.py").SAE.load(str(out / "sae.safetensors"))
+    evaluation = load_module(FOLDER / "evaluate.py")
+    truth = evaluation.load_truth(world / "truth", SMALL)
+    x = torch.from_numpy(truth.x)
+    with torch.no_grad():
+        z = sae.encode(x)
+        x_hat = z @ sae.W_dec + sae.b_dec
+    decoder = sae.W_dec.detach().double().numpy()
+
+    ours = evaluation.evaluate(truth.x, sparse.csr_matrix(z.numpy()), x_hat.double().numpy(), decoder, truth)
+
+    acts = torch.from_numpy(truth.fires.toarray().astype(np.float32))
+    directions = torch.from_numpy(truth.directions).float()
+    theirs = {
+        "f1": evals.compute_classification_metrics(z, acts, sae.W_dec.detach(), directions).f1_score,
+        "mcc": evals.mean_correlation_coefficient(sae.W_dec.detach(), directions),
+        "uniqueness": evals.feature_uniqueness(sae.W_dec.detach(), directions),
+    }
+    for name, calculator, batch in (
+        ("explained_variance", ExplainedVarianceCalculator(), (x_hat, x)),
+        ("l0", evals.L0Calculator(), (z,)),
+        ("dead_latents", evals.DeadLatentsCalculator(48), (z,)),
+    ):
+        calculator.add_batch(*batch)
+        theirs[name] = calculator.compute() / (48 if name == "dead_latents" else 1)
+
+    assert ours.keys() == TEMPLATE.manifest.metrics.keys()
+    assert ours == pytest.approx(theirs, abs=1e-5)
+
+
+def test_the_true_dictionary_scores_one(world):
+    evaluation = load_module(FOLDER / "evaluate.py")
+    truth = evaluation.load_truth(world / "truth", SMALL)
+    fires = sparse.csr_matrix(truth.fires, dtype=np.float64)
+    metrics = evaluation.evaluate(truth.x, fires, truth.x, truth.directions, truth)
+
+    silent = (truth.fires.getnnz(axis=0) == 0).mean()
+    assert metrics["f1"] == pytest.approx(1 - silent)
+    assert (metrics["mcc"], metrics["uniqueness"], metrics["explained_variance"]) == pytest.approx((1, 1, 1))
+
+
+def test_the_world_is_hierarchical_sparse_and_repeatable(world, tmp_path):
+    (tmp_path / "train").mkdir()
+    (tmp_path / "truth").mkdir()
+    prepare = load_module(FOLDER / "prepare.py")
+    prepare.prepare(SMALL, 2**200 + 1, tmp_path / "train", tmp_path / "truth")
+    fires = sparse.load_npz(world / "truth" / "feature_acts.npz") > 0
+
+    assert (tmp_path / "train/activations.npy").read_bytes() == (world / "train/activations.npy").read_bytes()
+    assert 1 < fires.nnz / fires.shape[0] < 20
+    children = fires[:, 4:8].toarray()  # breadth first: the first root's children follow the four roots
+    assert children.any() and not (children.any(axis=1) & ~fires[:, [0]].toarray().ravel()).any()
+    assert children.sum(axis=1).max() == 1  # siblings exclude each other
+
+
+@pytest.mark.parametrize("other", [1, 2**200 + 1 + 2**32])
+def test_a_secret_that_agrees_in_its_low_bits_makes_another_world(world, tmp_path, other):
+    """torch.manual_seed keeps 32 bits of its seed; the world must not."""
+    seeds = [np.random.SeedSequence(secret) for secret in (2**200 + 1, other)]
+    prepare = load_module(FOLDER / "prepare.py")
+    drawn = [prepare.draw_world(SMALL, seed).feature_dict.feature_vectors.detach().numpy() for seed in seeds]
+
+    assert not np.allclose(drawn[0], drawn[1])
+
+
+def test_the_figures_are_drawn_from_the_records(tmp_path):
+    value = {"k8": {"mean": 0.5, "se": 0.01, "n": 3}}
+    records = [
+        {"run": str(i), "name": f"r{i}", "label": f"Run {i}", "kind": "experiment", "status": status, "curves": {},
+         "metrics": {"f1": value, "mcc": value, "uniqueness": value, "explained_variance": value}}
+        for i, status in enumerate(["measured", "measured", "failed"])
+    ]
+    (tmp_path / "records.json").write_text(json.dumps(records))
+    subprocess.run([sys.executable, str(FOLDER / "plot.py")], cwd=tmp_path, check=True)
+
+    figures = json.loads((tmp_path / "figures.json").read_text())
+    assert [f["file"] for f in figures] == ["recovery", "tradeoff"] and all(f["caption"] for f in figures)
+    assert all((tmp_path / f"{f['file']}.{end}").stat().st_size > 1000 for f in figures for end in ("png", "pdf"))
