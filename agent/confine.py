@@ -1,4 +1,4 @@
-"""The last program that runs before hostile code: joins limits, drops the uid, becomes bwrap (or a guard).
+"""The last program that runs before hostile code: sets limits, drops the uid, becomes bwrap (or a guard).
 
 Started by agent/sandbox.py as `python -I -S confine.py FD` with a JSON plan behind FD. Standard library
 alone: this is a process of its own, so that nothing has to run between fork and exec in a threaded parent.
@@ -27,9 +27,6 @@ def main() -> None:
     _die_with(plan["parent"], signal.SIGTERM if plan["guard"] else signal.SIGKILL)
     for ignored in (signal.SIGPIPE, signal.SIGXFSZ):
         signal.signal(ignored, signal.SIG_DFL)  # Python ignores them, and exec would pass that on
-    for procs in plan["cgroups"]:
-        with open(procs, "w") as file:
-            file.write("0")
     with open("/proc/self/oom_score_adj", "w") as file:
         file.write("500")  # when the machine runs out of memory, this tree goes first
     if plan["guard"]:
@@ -41,7 +38,10 @@ def main() -> None:
         os.setresgid(plan["uid"], plan["uid"], plan["uid"])
         os.setresuid(plan["uid"], plan["uid"], plan["uid"])
         _die_with(plan["parent"], signal.SIGKILL)  # a change of uid clears it
-    os.execve(plan["bwrap"], _bwrap_argv(plan, staged), {"PATH": "/usr/bin:/bin"})
+    try:
+        os.execve(plan["bwrap"], _bwrap_argv(plan, staged), {"PATH": "/usr/bin:/bin"})
+    except OSError as error:
+        sys.exit(f"confine: {plan['bwrap']}: {error.strerror}")
 
 
 def _die_with(parent: int, sign: int) -> None:

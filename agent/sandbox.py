@@ -21,9 +21,14 @@ from typing import IO, Any
 from agent import bwrap, limits, seccomp, uids
 from agent.errors import InfrastructureError
 from agent.protocols import Mount, SandboxSpec
-from agent.sandbox_process import ConfinedProcess, GuardTree, NamespaceTree, Pump
+from agent.sandbox_probe import limits_report, probe
+from agent.sandbox_process import ConfinedProcess, Pump
+from agent.trees import GuardTree, NamespaceTree
+
+__all__ = ["BubblewrapSandbox", "NoSandbox", "limits_report", "probe", "version"]
 
 LAUNCHER = Path(__file__).with_name("confine.py")
+GRACE_S = 3.0  # between SIGTERM and SIGKILL at the wall clock's end
 START_S = 60.0  # a heavily loaded machine may need seconds to start a process
 
 
@@ -32,8 +37,9 @@ class BubblewrapSandbox:
 
     name = "bwrap"
 
-    def __init__(self, program: str | None = None) -> None:
+    def __init__(self, program: str | None = None, *, grace_s: float = GRACE_S) -> None:
         self._program = program or shutil.which("bwrap") or "/usr/bin/bwrap"
+        self._grace_s = grace_s
 
     def visible(self, mount: Mount) -> str:
         return mount.target
@@ -46,11 +52,12 @@ class BubblewrapSandbox:
         Raises:
             InfrastructureError: bubblewrap is missing or cannot build the sandbox here.
         """
+        mounts = [Mount(tree, str(tree)) for tree in bwrap.python_trees()]
+        mounts += sorted(spec.mounts, key=lambda mount: mount.target.count("/"))
+        sources = [["--bind" if m.writable else "--ro-bind", _source(m), m.target] for m in mounts]
         with ExitStack() as undo, ExitStack() as handed:
             uid = _own_uid(spec, undo) if os.getuid() == 0 else None
             before, after = bwrap.options(spec, as_root=uid is not None, version=version(self._program))
-            mounts = [Mount(tree, str(tree)) for tree in bwrap.python_trees()]
-            mounts += sorted(spec.mounts, key=lambda mount: mount.target.count("/"))
             read, write = os.pipe()
             status = undo.enter_context(os.fdopen(read, "rb"))
             inherited = [handed.enter_context(os.fdopen(write, "wb")).fileno()]
@@ -61,8 +68,7 @@ class BubblewrapSandbox:
                 before += ["--seccomp", str(inherited[1])]
             plan = {
                 "bwrap": self._program, "uid": uid, "stage": str(uids.stage_folder()) if uid else None,
-                "before": before, "after": after,
-                "mounts": [["--bind" if m.writable else "--ro-bind", _source(m), m.target] for m in mounts],
+                "before": before, "after": after, "mounts": sources,
             }
             popen = _launch(spec, plan, inherited, stdin=stdin)
             handed.close()
@@ -71,7 +77,7 @@ class BubblewrapSandbox:
             kept = undo.pop_all()
         return ConfinedProcess(
             popen, tree, spec.limits, _writable(spec), pumps, stdout=None if stdout else popen.stdout,
-            at_end=kept.close, broken=lambda code: _broken(code, status, pumps[-1]),
+            at_end=kept.close, broken=lambda code: _broken(code, status, pumps[-1]), grace_s=self._grace_s,
         )
 
 
@@ -79,6 +85,9 @@ class NoSandbox:
     """--unsafe-no-sandbox: the same limits and watchers, but the code sees and may change all that we may."""
 
     name = "none"
+
+    def __init__(self, *, grace_s: float = GRACE_S) -> None:
+        self._grace_s = grace_s
 
     def visible(self, mount: Mount) -> str:
         return str(mount.source.resolve())
@@ -92,6 +101,7 @@ class NoSandbox:
         return ConfinedProcess(
             popen, GuardTree(popen.pid), spec.limits, _writable(spec), pumps,
             stdout=None if stdout else popen.stdout, at_end=lambda: None, broken=lambda code: "",
+            grace_s=self._grace_s,
         )
 
     def _translated(self, spec: SandboxSpec) -> str:
@@ -155,7 +165,7 @@ def _launch(
 ) -> subprocess.Popen[bytes]:
     """Start confine.py with an empty environment: bwrap's own processes must hold no key either."""
     own_uid = plan.get("uid") is not None
-    shared = {"guard": False, "uid": None, "parent": os.getpid(), "argv": list(spec.argv), "cgroups": [],
+    shared = {"guard": False, "uid": None, "parent": os.getpid(), "argv": list(spec.argv),
               "rlimits": limits.rlimits(spec.limits, own_uid=own_uid)}
     with _memory_file(json.dumps({**shared, **plan}).encode()) as file:
         return subprocess.Popen(

@@ -26,7 +26,8 @@ CONDITION = Condition(name="k8", label="k = 8")
 def make_job(folder, seeds=(1, 2), slots=1, key="a1", **settings):
     return Job(
         key=key, run="1", kind="experiment", attempt=1, folder=str(folder), code=str(folder),
-        script="experiment.py", template=str(folder), train_data=str(folder), truth_data=str(folder), settings=settings, seeds=seeds,
+        script="experiment.py", template=str(folder), train_data=str(folder), truth_data=str(folder),
+        settings=settings, seeds=seeds,
         conditions=(CONDITION,), limits=Limits(wall_s=60), evaluate_limits=Limits(wall_s=60), device="cpu",
         slots=slots, threads=1, sandbox="bwrap")
 
@@ -122,7 +123,8 @@ def test_the_job_goes_on_when_the_loop_is_killed(tmp_path):
     job = make_job(tmp_path, seeds=(1,), way="gate")
     (tmp_path / "given.json").write_text(job.model_dump_json())
     code = ("import sys, time; from pathlib import Path; from agent.record import Job; "
-            "from agent.runners.local import LocalRunner; job = Job.model_validate_json(Path(sys.argv[1]).read_text()); "
+            "from agent.runners.local import LocalRunner; "
+            "job = Job.model_validate_json(Path(sys.argv[1]).read_text()); "
             "LocalRunner(measure='tests.fake_measure').submit(job); "
             "print('submitted', flush=True); time.sleep(60)")
     command = [sys.executable, "-c", code, tmp_path / "given.json"]
