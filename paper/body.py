@@ -54,7 +54,18 @@ class Body:
 
     def inline(self, sentence: Sentence, plain: bool = False) -> str:
         """One sentence; `plain` leaves out the links (titles go into the PDF's outline)."""
-        return "".join(self._parts(sentence.parts, plain)).strip()
+        parts = list(self._parts(sentence.parts, plain))
+        if parts and isinstance(sentence.parts[0], Expression) or _blank_first(sentence):
+            index = 0 if isinstance(sentence.parts[0], Expression) else 1
+            parts[index] = self._capital(sentence.parts[index], parts[index])
+        return "".join(parts).strip()
+
+    def _capital(self, part: Inline, written: str) -> str:
+        """A counting word at the beginning of a sentence."""
+        used = self.ledger.use(part.source) if isinstance(part, Expression) else None
+        if used is None or used[1].kind not in ("count", "words"):
+            return written
+        return written.replace("{" + used[1].text, "{" + used[1].text[:1].upper() + used[1].text[1:])
 
     def _blocks(self, blocks: tuple[Block, ...], floats: bool) -> Iterator[str]:
         for block in blocks:
@@ -85,8 +96,8 @@ class Body:
 
     def _paragraph(self, paragraph: Paragraph) -> str:
         kept = [s for s in paragraph.sentences if s.key not in self.cut]
-        if paragraph.interpretation and len(kept) < 2:
-            return ""
+        if all(isinstance(p, Emphasis) or isinstance(p, Text) and not p.text.strip() for s in kept for p in s.parts):
+            return ""  # a run-in heading without its text
         lines = [t for t in (self.inline(s) for s in kept) if t]
         return "\n".join(f"% piece: {s.key}\n{t}" for s, t in zip(kept, lines, strict=False))
 
@@ -115,10 +126,8 @@ class Body:
         before = ""
         for part in parts:
             if isinstance(part, Citation):
-                textual = _TEXTUAL.search(before) is not None and not plain
-                before_tie = "" if textual or not before else before
-                yield self._citation(part, textual)
-                before = before_tie + "c"
+                yield self._citation(part, textual=_TEXTUAL.search(before.lstrip()) is not None and not plain)
+                before += "x"
                 continue
             yield self._inline(part, plain)
             before += part.text if isinstance(part, Text) else "x"
@@ -151,6 +160,13 @@ class Body:
         row, value = used
         written = latex.number(value.text)
         return written if plain else rf"\result{{{row}}}{{{written}}}"
+
+
+def _blank_first(sentence: Sentence) -> bool:
+    """Does the sentence begin with an expression after white space?"""
+    parts = sentence.parts
+    return (len(parts) > 1 and isinstance(parts[0], Text) and not parts[0].text.strip()
+            and isinstance(parts[1], Expression))
 
 
 def _reference(kind: str, name: str) -> str:

@@ -17,9 +17,12 @@ from paper.nodes import CITATION, EXPRESSION, Math, Sentence
 from paper.vocabulary import Result
 from paper.mathcheck import words as math_words
 
+Name = tuple[int, int, tuple[str, ...]]  # where a run is named: start, end, the runs that bear the name
 Hit = tuple[str, str, str]  # code, literal, text ("" for the code's own wording)
 CITING = ("introduction", "related_work", "background")  # where the literature's results may be told
 _CLAUSE_END = re.compile(r"[,;:.]|\b(?:and|while|whereas|but|against|than|compared)\b")
+_REFERENCE = re.compile(r"\b(?:compared (?:with|to)|relative to|unlike|over|than|against|from|versus|vs\.?|where|to)\s+(?:the )?$",
+                        re.IGNORECASE)
 _WILDCARD = re.compile(r"\b(?:our|ours|we|it|its|the (?:method|variant|idea|encoder|model|baseline|baselines|former|latter|"
                        r"best|strongest|same|others?|proposed|first|second)|baselines?|best|both|former|latter)\b", re.IGNORECASE)
 
@@ -81,7 +84,7 @@ def _outcome(said: Said) -> Iterator[Hit]:
         pattern = lex.STRONG if lex.words(r"our \w+", r"we", r"this (?:paper|work)").search(said.text) else None
     else:
         pattern = lex.STRONG if lex.SELF.search(said.text) or _named(said.text, said.facts) else None
-    text = lex.DIRECTION_IS_BETTER.sub(_blank, lex.SUCCESS_OF_RUNS.sub(_blank, said.text))
+    text = lex.DIRECTION_IS_BETTER.sub(_blank, lex.SUCCESS_OF_RUNS.sub(_blank, lex.PRESENTS.sub(_blank, said.text)))
     for match in pattern.finditer(text) if pattern else ():
         before = text[: match.start()]
         counted = re.match(r"fail", match[0], re.IGNORECASE) and any(v.kind == "count" for _, v in said.values)
@@ -97,13 +100,14 @@ def _base_form(word: str) -> bool:
 
 def _unmeasured(said: Said) -> Iterator[Hit]:
     comparison = lex.COMPARISON.search(said.text)
-    ours = said.evidence or lex.words(r"our", r"ours", r"we").search(said.text) or _named(said.text, said.facts)
-    if not (comparison or said.evidence) or (said.section in CITING and not ours):
+    shown = any(v.kind == "result" or f in ("compare", "improves") for f, v in said.values)
+    ours = shown or lex.words(r"our", r"ours", r"we").search(said.text) or _named(said.text, said.facts)
+    if not (comparison or shown) or (said.section in CITING and not ours):
         return
     if said.section in CITING and said.cites and not lex.OUTCOME.search(said.text):
         return
     before = said.text[: comparison.start()] if comparison else ""
-    if not said.evidence and (said.interpretation or lex.HEDGE.search(before)):
+    if not shown and (said.interpretation or lex.HEDGE.search(before)):
         return
     measured = {_squeeze(t) for r in said.facts.measured for t in (r.name, r.label)}
     failed = {_squeeze(t) for r in said.facts.explored if r.status != "measured" for t in (r.name, r.label)}
@@ -114,7 +118,7 @@ def _unmeasured(said: Said) -> Iterator[Hit]:
         found = re.search(rf"(?<![\w]){pattern}(?![\w])", masked, re.IGNORECASE)
         if found and not any(key in m or _squeeze(found[0]) in m for m in measured):
             yield "unmeasured-method", found[0], ""
-    if said.evidence and failed:
+    if shown and failed:
         for record in (r for r in said.facts.explored if r.status != "measured"):
             if found := _name_pattern(record.label).search(masked):
                 if comparison:
@@ -134,41 +138,49 @@ def _unknown_names(said: Said, masked: str) -> Iterator[Hit]:
 # ---------------------------------------------------------------- binding
 
 def _binding(said: Said) -> Iterator[Hit]:
-    """A number belongs to the run named just before it, or just after it in the same clause."""
-    if "respectively" in said.text or len(said.values) != len(said.sentence.expressions()):
-        return
+    """A number belongs to the run named just before it, or just after it in the same clause.
+
+    Also right: numbers in the order of the names ("A exceeds B, x against y").
+    """
     text = said.sentence.flat
-    names = _named(text, said.facts)
     places = [m.start() for m in re.finditer(EXPRESSION, text)]
-    if not names or len(places) != len(said.values):
+    if len(places) != len(said.values):
+        return  # an expression without a value is another complaint
+    placed = list(zip(places, said.values, strict=True))
+    typed = _named(text, said.facts)
+    printed = [(at, at + 1, v.runs) for at, (f, v) in placed if f in ("name", "best")]
+    names = sorted(typed + printed)
+    numbers = [(at, v) for at, (_, v) in placed if v.kind == "result" and v.runs]
+    if not typed or _in_order(names, numbers):
         return
-    for place, (function, value) in zip(places, said.values, strict=True):
-        if value.kind != "result" or not value.runs:
-            continue
-        earlier = [(end, runs) for start, end, runs in names if end <= place]
-        later = [runs for start, end, runs in names if start > place
-                 and not _CLAUSE_END.search(text[place:start]) and EXPRESSION not in text[place + 1 : start]]
-        if not earlier and not later:
-            continue
-        if earlier and _refers_otherwise(text[max(e for e, _ in earlier) : place], said):
-            continue
-        near = ([max(earlier, key=lambda e: e[0])[1]] if earlier else []) + later
-        if len(value.runs) > 1:
-            near = [runs for _, runs in earlier] + [runs for start, end, runs in names if start > place]
-        if not any(set(runs) & set(value.runs) for runs in near):
-            yield ("misbound-expression", said.sentence.expressions()[places.index(place)].source,
+    for at, value in numbers:
+        near = _near(text, at, names, several=len(value.runs) > 1)
+        if near is not None and not any(set(runs) & set(value.runs) for runs in near):
+            yield ("misbound-expression", said.sentence.expressions()[places.index(at)].source,
                    f"the sentence names another run, and this expression reads {' and '.join(value.runs)}")
 
 
-def _refers_otherwise(between: str, said: Said) -> bool:
-    """"our method", "it", or a name printed by an expression stands nearer than the typed name."""
-    names_by_expression = EXPRESSION in between and any(v.kind in ("name", "words") for _, v in said.values)
-    return bool(_WILDCARD.search(between)) or names_by_expression
+def _in_order(names: list[Name], numbers: list[tuple[int, Result]]) -> bool:
+    """As many single-run numbers as names, each about its name."""
+    return len(names) == len(numbers) and all(
+        set(n[2]) & set(v.runs) for n, (_, v) in zip(names, numbers, strict=True))
 
 
-def _named(text: str, facts: Facts) -> list[tuple[int, int, tuple[str, ...]]]:
+def _near(text: str, at: int, names: list[Name], several: bool) -> list[tuple[str, ...]] | None:
+    """The runs that a number at this place can be about; None where nothing is named or "our method" stands nearer."""
+    earlier = [n for n in names if n[1] <= at]
+    later = [n for n in names if n[0] > at and (several or not (
+        _CLAUSE_END.search(text[at : n[0]]) or EXPRESSION in text[at + 1 : n[0]]))]
+    last = max(earlier, default=None, key=lambda n: n[0])
+    if last and _WILDCARD.search(text[last[1] : at]):
+        return None
+    near = [n[2] for n in (earlier if several else [last] if last else [])] + [n[2] for n in later]
+    return near or None
+
+
+def _named(text: str, facts: Facts) -> list[Name]:
     """Where the text names runs by their labels: start, end, the runs that bear the label."""
-    found: list[tuple[int, int, tuple[str, ...]]] = []
+    found: list[Name] = []
     for label in sorted({r.label for r in facts.explored}, key=len, reverse=True):
         runs = tuple(r.name for r in facts.explored if r.label == label)
         for match in _name_pattern(label).finditer(text):
@@ -233,10 +245,24 @@ def _pairs(said: Said) -> list[Difference]:
     if not pairs:
         pairs = [(v.runs[0], "baseline", v.metric, v.condition) for v in results[:1]
                  if facts.record(v.runs[0]).kind != "baseline"]
+    subject = _subject(said)
     try:
-        return [facts.difference(*pair) for pair in pairs]
+        gaps = [facts.difference(*pair) for pair in pairs]
+        return [facts.difference(g.b.run.name, g.a.run.name, g.a.metric, g.a.condition) if g.b.run.name in subject else g
+                for g in gaps]
     except FactError:
         return []
+
+
+def _subject(said: Said) -> tuple[str, ...]:
+    """The runs that the sentence is about: the first name that is not what something is compared with."""
+    text = said.sentence.flat
+    printed = [(m.start(), m.end(), v.runs) for m, (f, v) in zip(re.finditer(EXPRESSION, text), said.values, strict=False)
+               if f in ("name", "best")]
+    for start, _, runs in sorted([*_named(text, said.facts), *printed]):
+        if not _REFERENCE.search(text[:start]):
+            return runs
+    return ()
 
 
 def _blank(match: re.Match[str]) -> str:

@@ -218,7 +218,7 @@ def _tradeoff(facts: Facts, folder: Path, index: int) -> Figure:
     file = draw(folder / name, 0.85 * TEXT_WIDTH, 2.4, paint)
     lines = " Lines join the conditions of a run." if len(facts.condition_names()) > 1 else ""
     return Figure(name, file, width=0.85, caption=(
-        f"{y_spec.label} against {x_spec.label}. Markers are means over {_seeds(facts)}, bars one standard error in "
+        f"The plane of {x_spec.label} and {y_spec.label}: markers are means over {_seeds(facts)}, bars one standard error in "
         f"either direction; an arrow tells which direction of an axis is better.{lines}{_reported(facts)}"),
         description=f"Trade-off plane: {y_spec.label} against {x_spec.label}, one marker a run.")
 

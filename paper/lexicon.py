@@ -15,7 +15,8 @@ def words(*stems: str) -> re.Pattern[str]:
 _BETTER = (r"improv(?:e|es|ed|ing|ements?)", r"outperform\w*", r"surpass\w*", r"beats?", r"beaten", r"better",
            r"superior(?:ity)?", r"wins?", r"won", r"ahead of", r"dominat(?:e|es|ed)")
 _WORSE = (r"worse", r"inferior", r"degrad(?:e|es|ed|ation)", r"hurts?", r"harms?", r"harmed", r"underperform\w*",
-              r"falls? short", r"trails?", r"loses?")
+          r"falls? short", r"trails?", r"loses?")
+BETTER, WORSE = words(*_BETTER), words(*_WORSE)
 UP = words(r"higher", r"increas(?:e|es|ed|ing)", r"rais(?:e|es|ed)", r"rises?", r"rose", r"larger", r"greater",
            r"exceed\w*", r"above", r"more than", r"grows?", r"grew", r"gains?", r"gained", r"boost\w*")
 DOWN = words(r"lower", r"lowers", r"lowered", r"decreas(?:e|es|ed|ing)", r"reduc(?:e|es|ed|ing|tions?)", r"drops?",
@@ -55,14 +56,14 @@ _MANNER = (
     r"considerabl[ey]", r"remarkabl[ey]", r"striking(?:ly)?", r"negligible", r"no (?:measurable )?effect",
     r"consistently", r"reliably", r"robustly", r"without (?:any )?(?:loss|cost|degradation|overhead)", r"no longer",
     r"a clear (?:advantage|win|effect|trend|difference)", r"trade[sd]? (?:\S+ ){0,3}(?:for|against) (?:\S+ ){0,2}(?:gain|loss)",
-    r"(?:most|nearly all|almost all|hardly any|none|few|all|every one|the majority|many|each) (?:of )?(?:the |its |our |these )?"
+    r"(?:most|nearly all|almost all|hardly any|none|few|all|every one|the majority|many) (?:of )?(?:the |its |our |these )?"
     r"(?:\w+ )?(?:latents?|features?|seeds?|tiers?|neurons?|units?|metrics|concepts?)",
 )
 OUTCOME = words(*_BETTER, *_WORSE, *_VERBS, *_MANNER, r"higher", r"lower", r"larger",
                 r"smaller", r"greater", r"fewer", r"increas(?:e|es|ed|ing)", r"decreas(?:e|es|ed|ing)",
                 r"reduc(?:e|es|ed|ing|tions?)", r"rais(?:es|ed)", r"rises?", r"rose", r"drops?", r"dropped", r"fell",
                 r"falls?", r"grows?", r"grew", r"gains?", r"gained", r"boost\w*", r"exceed\w*", r"match(?:es|ed)",
-                r"equals?", r"on par", r"comparable", r"indistinguishable", r"unchanged")
+                r"equals", r"on par", r"comparable", r"indistinguishable", r"unchanged")
 # In other sections a statement about our own runs counts when it is as plain as this.
 STRONG = words(*_BETTER, *_WORSE, r"exceed\w*", r"state[- ]of[- ]the[- ]art",
                r"(?:we|our \w+|this \w+|experiments?|results?|runs?) (?:\w+ ){0,2}(?:show|shows|showed|find|found|observe|"
@@ -80,7 +81,10 @@ HEDGE = re.compile(r"(?:\b(?:whether|if|may|might|could|would|should|ought|unles
 PURPOSE = re.compile(r"(?<!found )(?<!shown )(?<!seen )(?<!known )(?<!proven )(?<!seems )(?<!appears )(?<!observed )"
                      r"(?<!due )(?<!leads )(?<!leading )(?<!led )\bto (?:\w+ly )?$", re.IGNORECASE)
 SUCCESS_OF_RUNS = re.compile(r"\bfailed (?:runs?|attempts?|ones?)\b|\b(?:runs?|attempts?) (?:that|which) (?:has |have )?"
-                             r"failed\b|\bfailures? (?:is|are) (?:listed|reported|kept)\b", re.IGNORECASE)
+                             r"failed\b|\bfail(?:ed|ures?)\b(?=[^.]*\b(?:is|are|was|were|be) (?:also )?(?:listed|reported|kept|told|included|shown)\b)",
+                             re.IGNORECASE)
+# "[@fig:name] shows the ...": a picture is pointed at; nothing is claimed yet.
+PRESENTS = re.compile(r"(?<=\ue002) (?:also |then )?(?:shows?|gives?)(?= (?:the|a|an|each|every|all)\b)", re.IGNORECASE)
 
 # ---------------------------------------------------------------- methods, significance, placeholders
 

@@ -33,7 +33,9 @@ _NEVER = re.compile(
     r"\b(?:thirds|quarters|tenths|hundredths)\b|\bhalf (?:of|the|as|its|our|that|all)\b|\b(?:by|in|than|about|nearly|"
     rf"almost|over) half\b|\bpoint (?:zero|oh|one|{_SMALL})\b|\b(?:zero|one|{_SMALL}) times\b|"
     r"\bone (?:percentage|in|out of)\b(?= (?:points?|two|three|four|five|six|seven|eight|nine|ten)\b)", re.IGNORECASE)
-_HARMLESS_WORDS = re.compile(r"\b(?:unfold|scaffold|manifold|blindfold|cross-fold|double[- ](?:precision|descent|blind|"
+_HARMLESS_WORDS = re.compile(r"\b(?:one|two|three|four|five|six)-(?:sided|tailed|stage|step|layer|layered|way|part|level|"
+                             r"tier|dimensional|phase|fold cross|term|sample|hot|to-one|word)\b|"
+                             r"\b(?:unfold|scaffold|manifold|blindfold|cross-fold|double[- ](?:precision|descent|blind|"
                              r"counting|counted|counts?))\b", re.IGNORECASE)
 _ZERO = re.compile(r"\bzero\b(?![- ](?:mean|shot|vector|vectors|matrix|gradient|padding|padded|ablation|bias|"
                    r"initiali[sz]\w+|centred|centered))(?<!non-zero)", re.IGNORECASE)
@@ -45,7 +47,7 @@ _YEAR = re.compile(r"(?:\(|\b(?:in|since|of|by|from|until|before|after|during|ea
                    re.IGNORECASE)
 _ENUMERATION = re.compile(r"\((?:[1-9]|i{1,3}|iv|v)\)")
 _COUNTED = {"seed": "seeds", "run": "runs", "experiment": "runs", "baseline": "baselines", "condition": "conditions",
-            "sparsity": "conditions", "sparsities": "conditions", "metric": "metrics", "attempt": "runs"}
+            "sparsity": "conditions", "sparsities": "conditions", "metric": "metrics"}
 _PARTS = (
     r"tiers?|phases?|stages?|parts?|steps?|questions?|ideas?|components?|terms?|loss(?:es)?|levels?|variants?|sections?|"
     r"contributions?|reasons?|limitations?|groups?|families|lines?|strands?|kinds?|types?|ways?|sources?|aspects?|changes?|"
@@ -54,7 +56,7 @@ _PARTS = (
     r"assumptions?|caveats?|observations?|findings|architectures?|designs?|ablations?|mechanisms?|paragraphs?|curves?|"
     r"panels?|axes|figures?|tables?|models?|processes|matrices|vectors?|prefix(?:es)?|dictionar(?:y|ies)|threats?|points")
 _COUNT = re.compile(rf"\b(zero|{_SMALL})\b(?P<of> of\b| out of\b)?(?P<middle>(?:[- ][a-z]+){{0,3}}?)[- ]"
-                    rf"(?P<noun>seeds?|runs?|experiments?|attempts?|baselines?|conditions?|sparsities|sparsity|metrics?|"
+                    rf"(?P<noun>seeds?|runs?|experiments?|baselines?|conditions?|sparsities|sparsity|metrics?|"
                     rf"{_PARTS})\b", re.IGNORECASE)
 _SMALL_WORD = re.compile(rf"\b(?:{_SMALL})\b", re.IGNORECASE)
 _PRONOUN = re.compile(rf"\b(?:the|these|those|both|between|other|all)\s(?:other\s)?(?:{_SMALL})\b(?=\s?(?:[.,;:)]|$|and\b|are\b|"
@@ -193,6 +195,8 @@ def _words(text: str, rules: NumberRules, section: str) -> Iterator[str]:
         what = _COUNTED.get(noun, _COUNTED.get(noun.removesuffix("s"), ""))
         if what == "runs" and (kind := re.search(r"failed|measured|successful|finished", match["middle"])):
             what = "failed" if kind[0] == "failed" else "measured"
+        if what == "metrics" and re.search(r"\b(?:the|these|both|those)\s$", text[: match.start()], re.IGNORECASE):
+            what = ""  # refers to those just named
         if match["of"] or (what and number not in rules.counts(what)) or (number == 0 and not what):
             yield match[0]
         masked = masked[: match.start()] + " " * len(match[0]) + masked[match.end():]

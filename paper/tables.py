@@ -81,13 +81,14 @@ def _mean_cell(series: Series, facts: Facts, bold: bool) -> str:
     mark = "" if facts.manifest.measured else DAGGER
     if series.se is None:
         return value + mark
-    return rf"{value}{{\tiny$\,\pm\,${fixed(series.se, quantity.decimals)}}}{mark}"
+    return rf"{value}{{\scriptsize$\,\pm\,${fixed(series.se, quantity.decimals) if series.se else 0}}}{mark}"
 
 
 def _is_best(facts: Facts, series: Series) -> bool:
     rivals = [s for r in facts.measured if (s := _series(facts, r, series.metric, series.condition))]
     own = facts.merit(series.metric, series.mean)
-    return len(rivals) > 1 and all(facts.merit(s.metric, s.mean) <= own for s in rivals)
+    merits = [facts.merit(s.metric, s.mean) for s in rivals]
+    return max(merits) <= own and min(merits) < own
 
 
 def _head(facts: Facts, metric: str) -> str:
@@ -98,7 +99,7 @@ def _head(facts: Facts, metric: str) -> str:
 
 def metrics(facts: Facts) -> str:
     """What each metric means and which direction is better."""
-    table = _tabular(r"l l p{0.62\linewidth}", width=3)
+    table = _tabular(r"l l >{\raggedright\arraybackslash}p{0.62\linewidth}", width=3)
     table.add_row(["Metric", "Better", "How to read it"])
     table.add_hline()
     for spec in facts.manifest.metrics.values():
@@ -145,7 +146,7 @@ def settings_caption(facts: Facts) -> str:
 
 def runs(facts: Facts) -> str:
     """Every run that was tried, with how it ended."""
-    table = _long(r"l p{0.16\linewidth} l r p{0.38\linewidth} l", 6)
+    table = _long(r"l >{\raggedright}p{0.2\linewidth} l r >{\raggedright}p{0.38\linewidth} l", 6)
     _head_row(table, ["Run", "Name", "Outcome", "Tries", "What it tries, and why it ended so", "Commit"])
     for record in facts.records:
         about = escape(record.about)
@@ -168,15 +169,16 @@ def _reason(record: RunRecord) -> str:
 def seeds(facts: Facts) -> str:
     """Every measured value, seed by seed."""
     metrics = list(facts.manifest.metrics)
-    table = _long("l l r " + "r" * len(metrics), 3 + len(metrics))
-    _head_row(table, ["Run", "Condition", "Seed", *(facts.spec(m).label for m in metrics)])
+    several = len(facts.condition_names()) > 1
+    table = _long(("l l r " if several else "l r ") + "r" * len(metrics), 2 + several + len(metrics))
+    _head_row(table, ["Run", *(["Condition"] if several else []), "Seed", *(facts.spec(m).label for m in metrics)])
     for record in facts.measured:
         for training in sorted(record.trainings, key=lambda t: (t.condition, t.seed)):
             values = [fixed(training.metrics[m], 4) if m in training.metrics else "--" for m in metrics]
             if training.outcome != "measured":
                 values = [training.outcome, *[""] * (len(metrics) - 1)]
-            table.add_row([NoEscape(escape(record.label)), NoEscape(escape(facts.condition_label(training.condition))),
-                           training.seed, *(NoEscape(number(v)) for v in values)])
+            where = [NoEscape(escape(facts.condition_label(training.condition)))] if several else []
+            table.add_row([NoEscape(escape(record.label)), *where, training.seed, *(NoEscape(number(v)) for v in values)])
     return table.dumps()
 
 
@@ -205,7 +207,7 @@ def diagnostics(facts: Facts) -> str:
 
 def findings(facts: Facts) -> str:
     """What the integrity gate had to say about the runs."""
-    table = _long(r"l l l p{0.52\linewidth}", 4)
+    table = _long(r"l l l >{\raggedright\arraybackslash}p{0.52\linewidth}", 4)
     _head_row(table, ["Run", "Grade", "Code", "Finding"])
     for record in facts.records:
         for finding in dict.fromkeys([*record.findings, *(f for t in record.trainings for f in t.findings)]):

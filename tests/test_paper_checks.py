@@ -1,0 +1,88 @@
+"""The truth checks against a corpus: every invented passage is refused, every honest one passes."""
+
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from paper.checks import check, unverified_numbers
+from paper.complaints import CODES
+from paper.figures import Figure
+from tests.paper_fixture import SOURCE, fixture
+
+CORPUS = Path(__file__).parent / "paper_corpus"
+INVENTED = tomllib.loads((CORPUS / "invented.toml").read_text(encoding="utf-8"))["passage"]
+LEGITIMATE = tomllib.loads((CORPUS / "legitimate.toml").read_text(encoding="utf-8"))["passages"]
+FIGURES = tuple(Figure(name, Path(f"{name}.pdf"), "", "") for name in ("metrics", "differences", "curves", "tradeoff"))
+FIXTURE = fixture()
+
+
+def complaints(section, text, **options):
+    """What the checks say about a text that stands alone in its section."""
+    sections = dict(FIXTURE.sections)
+    if section == "title" and not text.startswith("# "):
+        text = f"# A Question About Dictionaries\n\n{text}"
+    sections[section] = text
+    found = check(sections, FIXTURE.facts, FIGURES, FIXTURE.library, source=SOURCE, **options)
+    return [c for c in found if c.section == section and c.code != "duplicate-label"]
+
+
+def test_the_corpus_is_large_and_its_kinds_are_distinct():
+    assert len(INVENTED) >= 60 and len({p["kind"] for p in INVENTED}) == len(INVENTED)
+    assert len(LEGITIMATE) >= 60 and len({t for _, t in LEGITIMATE}) == len(LEGITIMATE)
+
+
+@pytest.mark.parametrize("passage", INVENTED, ids=lambda p: p["kind"])
+def test_an_invented_passage_is_refused(passage):
+    found = complaints(passage["section"], passage["text"])
+
+    assert passage["code"] in {c.code for c in found}, [str(c) for c in found]
+
+
+@pytest.mark.parametrize(("section", "text"), LEGITIMATE, ids=[t[:50] for _, t in LEGITIMATE])
+def test_an_honest_passage_passes(section, text):
+    assert [str(c) for c in complaints(section, text)] == []
+
+
+def test_a_complaint_names_line_sentence_literal_and_mend():
+    found = complaints("results", "Nothing yet.\n\nFirst sentence here.\nThe score is 0.91 today. Last one.")
+
+    assert [(c.line, c.literal, c.sentence) for c in found] == [(4, "0.91", "The score is 0.91 today.")]
+    assert "expression" in found[0].mend
+
+
+def test_complaints_come_worst_first():
+    text = "The cost was [insert cost].\n\nSee [@fig:nowhere].\n\nThe score is 0.91.\n\nNested wins."
+    order = [c.code for c in complaints("results", text)]
+
+    assert order == sorted(order, key=list(CODES).index)
+    assert order[0] == "typed-number" and order[-1] == "placeholder"
+
+
+def test_a_missing_section_is_a_complaint():
+    sections = {k: v for k, v in FIXTURE.sections.items() if k != "discussion"}
+    found = check(sections, FIXTURE.facts, FIGURES, FIXTURE.library, source=SOURCE)
+
+    assert [(c.section, c.code) for c in found] == [("discussion", "empty-section")]
+
+
+def test_a_person_may_overrule_a_number_but_not_raw_markup():
+    assert complaints("results", "The score is 0.91 today.", allow=("0.91",)) == []
+    assert complaints("method", "We write \\input{x} here.", allow=("\\input",)) != []
+
+
+def test_a_figure_may_be_placed_once():
+    sections = FIXTURE.sections | {"discussion": FIXTURE.sections["discussion"] + "\n\n![](fig:metrics)\n"}
+    found = check(sections, FIXTURE.facts, FIGURES, FIXTURE.library, source=SOURCE)
+
+    assert [(c.code, c.literal) for c in found] == [("duplicate-label", "fig:metrics")]
+
+
+def test_the_whole_fixture_paper_passes():
+    assert check(FIXTURE.sections, FIXTURE.facts, FIGURES, FIXTURE.library, source=SOURCE) == ()
+
+
+def test_numbers_in_notes_are_found_for_marking():
+    note = "The first tier fires on 40% of inputs, and F1 is what counts."
+
+    assert unverified_numbers(note, FIXTURE.facts) == ("%", "40%")
