@@ -11,7 +11,7 @@ from agent.manifest import Limits
 from agent.protocols import Mount, SandboxSpec
 from agent.sandbox import BubblewrapSandbox, limits_report, probe
 from agent.sandbox_probe import APPARMOR_MEND, CONTAINER_MEND, INSTALL, USERNS_MEND, mend
-from tests.sandbox_box import WALLS
+from tests.sandbox_box import WALLS, Box
 
 
 @pytest.fixture
