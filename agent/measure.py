@@ -6,9 +6,8 @@ truth. Not here: which trainings run when (runners) and whether a measured resul
 
 from __future__ import annotations
 
+import hashlib
 import itertools
-import secrets
-import shutil
 import sys
 import time
 from collections.abc import Callable
@@ -19,13 +18,13 @@ from typing import TYPE_CHECKING, Any
 from agent import encoding, harvest, selfreport
 from agent.artefact import Artefact, BadArtefact, read_artefact
 from agent.atomic import write_text
-from agent.data import load_module
+from agent.data import file_sha256, load_module, recorded_hashes
 from agent.errors import InfrastructureError
 from agent.facts import job_facts
 from agent.manifest import Condition, Manifest, load_template
 from agent.protocols import Exit, Mount, Sandbox, SandboxSpec
 from agent.record import Finding, Job, Training
-from agent.scratch import CODE, TrainingPaths, copy_code
+from agent.scratch import CODE, TrainingPaths, copy_code, remove
 from agent.verdict import MAX_DETAIL, Stopped, check_metrics, encoding_ended, training_ended
 
 if TYPE_CHECKING:
@@ -97,7 +96,7 @@ class _OneTraining:
 
     def run(self, account: _Account) -> None:
         """All stages; stops by raising Stopped."""
-        shutil.rmtree(self.paths.root, ignore_errors=True)
+        remove(self.paths.root)
         account.end = self._train()
         found = self._harvest()
         self._read_reports(account, found)
@@ -147,8 +146,11 @@ class _OneTraining:
     def _harvest(self) -> harvest.Harvest:
         """Copy what may be looked at, then remove the folder: it may hold anything."""
         wanted = {self.manifest.artefact: self.job.limits.file_mb << 20, **REPORTS}
+        if self.paths.out.is_symlink() or not self.paths.out.is_dir():  # without walls it can be replaced
+            self.paths.out.unlink(missing_ok=True)
+            return harvest.Harvest(problems=dict.fromkeys(wanted, "missing"))
         found = harvest.copy_files(self.paths.out, self.paths.kept, wanted, max_total=sum(wanted.values()))
-        shutil.rmtree(self.paths.out, ignore_errors=True)
+        remove(self.paths.out)
         return found
 
     def _read_reports(self, account: _Account, found: harvest.Harvest) -> None:
@@ -223,11 +225,17 @@ class _OneTraining:
             text = f"the evaluation could not measure this artefact: {error!r}"
             raise Stopped("refused", "evaluate", text) from error
 
+    def _order_seed(self, stage: str) -> int:
+        """Unknown inside, for it hangs on the truth; the same when a training is measured again."""
+        built = sorted(recorded_hashes(Path(self.job.truth_data).parent).items())
+        artefact = file_sha256(self.paths.kept / self.manifest.artefact)
+        return int(hashlib.sha256(repr((built, artefact, stage)).encode()).hexdigest(), 16)
+
     def _encode(self, stage: str, x: np.ndarray, artefact: Artefact, varied: bool) -> csr_matrix:
         """Latents of all rows from a fresh process that sees code and artefact, no data, no truth."""
         import numpy as np
 
-        shutil.rmtree(self.paths.encode_code, ignore_errors=True)
+        remove(self.paths.encode_code)
         copy_code(Path(self.job.code), self.job.script, self.paths.encode_code, self.manifest)
         code = Mount(self.paths.encode_code, "/w")
         worker = Mount(WORKER, "/runner/encode_worker.py")
@@ -239,7 +247,7 @@ class _OneTraining:
         )
         stderr = self.paths.text(f"{stage}.stderr")
         process = self.sandbox.start(spec, stdout=None, stderr=stderr, stdin=True)
-        draw = np.random.default_rng(secrets.randbits(128))  # nobody inside can foresee the order
+        draw = np.random.default_rng(self._order_seed(stage))
         sizes = encoding.varied_batches(draw) if varied else itertools.repeat(encoding.BATCH)
         try:
             return encoding.encode_rows(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 from dataclasses import dataclass
@@ -54,6 +55,16 @@ class TrainingPaths:
     def text(self, name: str) -> Path:
         """Standard output or error of one stage, e.g. "train.stderr"."""
         return self.root / f"{name}.txt"
+
+
+def remove(folder: Path) -> None:
+    """Remove a tree, also one whose folders were made unreadable by the code that wrote it."""
+    for above, names, _ in os.walk(folder):
+        for name in names:
+            path = os.path.join(above, name)
+            if not os.path.islink(path):
+                os.chmod(path, 0o700)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def copy_code(code: Path, script: str, target: Path, manifest: Manifest) -> None:

@@ -173,7 +173,9 @@ def test_a_cancelled_training_is_cancelled(tmp_path, world):
     ("    (out_dir / task['artefact']).write_bytes(b'\\x00' * 100)\n", "safetensors"),
     ("    train(task, out_dir).save(out_dir / 'real')\n    (out_dir / task['artefact']).symlink_to('real')\n",
      "not a plain file"),
-], ids=["missing", "shape", "nan", "integers", "names", "garbage", "symlink"])
+    ("    train(task, out_dir)\n    import shutil\n    shutil.rmtree(out_dir)\n    out_dir.symlink_to('/etc')\n",
+     "missing"),
+], ids=["missing", "shape", "nan", "integers", "names", "garbage", "symlink", "folder"])
 def test_an_artefact_that_cannot_be_measured_is_refused_with_a_reason(tmp_path, world, how, said):
     training = trained(tmp_path, world, (SAVE, how))
 

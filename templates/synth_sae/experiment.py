@@ -1,8 +1,9 @@
-"""Trains one TopK sparse autoencoder on cached activations. Called as `python experiment.py --out_dir=run_i`.
+"""Trains one TopK sparse autoencoder on cached activations.
 
-Reads task.json (one seed, one condition) from the working directory. Leaves in out_dir: the artefact,
-log.jsonl (a line every few steps) and diagnostics.json (numbers of your own: flat, name -> number).
-The runner then loads `SAE` from this file and measures it on held-out data; nothing written here is a result.
+Called as `python experiment.py --out_dir=run_i`. Reads task.json (one seed, one condition) from the working
+directory. Leaves in out_dir: the artefact, log.jsonl (a line every few steps) and diagnostics.json (numbers of
+your own: flat, name -> number). The runner then loads `SAE` from this file and measures it on held-out data;
+nothing that is written here counts as a result.
 """
 
 import argparse
