@@ -220,7 +220,7 @@ class Compiled(_Event):
     pages: int
     problems: tuple[str, ...]
     dropped: tuple[str, ...]
-    sections: tuple[str, ...]  # the ones a problem points to
+    broken: tuple[tuple[str, str], ...]  # pieces that TeX cannot set, with the reason; left out from here on
     commit: str
 
 

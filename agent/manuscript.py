@@ -8,17 +8,18 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from agent.atomic import write_text
+from agent.atomic import write_bytes
 from agent.results import best, measured_records, session_facts
+from agent.session import Session
 from agent.tools import Tools
 from paper import checks, tables
-from paper.compile import compile_pdf
+from paper.compile import Problem, compile_pdf
 from paper.complaints import Complaint
 from paper.expressions import vocabulary
 from paper.facts import Facts
 from paper.figures import Figure
-from paper.library import Entry, Library, load_library
-from paper.render import PaperMeta, render
+from paper.library import Library, load_library
+from paper.render import PaperMeta, render, write
 from paper.sections import SECTIONS
 
 OFFERED = 24  # works offered to the writer of a section
@@ -26,13 +27,13 @@ OFFERED = 24  # works offered to the writer of a section
 
 @dataclass(frozen=True)
 class Built:
-    """What a compile left. `culprits` names the pieces that the next round drops."""
+    """What a compile left. `broken` names the pieces that the next round leaves out."""
 
     ok: bool
     pages: int
     problems: tuple[str, ...]
     dropped: tuple[str, ...]
-    culprits: tuple[str, ...]
+    broken: tuple[tuple[str, str], ...]
     files: tuple[str, ...]
 
 
@@ -87,27 +88,68 @@ class Manuscript:
             "entries": self.library.search(query, OFFERED),
         }
 
-    def build(self, repo: Path, work: Path, *, drop: tuple[str, ...], pdf: bool) -> Built:
-        """Render, and compile if asked; the results go into repo/paper."""
+    def build(self, repo: Path, work: Path, *, broken: tuple[tuple[str, str], ...], pdf: bool) -> Built:
+        """Render, and compile if asked; the results go into repo/paper, ready to compile as they are."""
         shutil.rmtree(work, ignore_errors=True)
-        work.mkdir(parents=True)
-        rendered = render(self.sections(), self.facts, self.figures, self.library, self._meta(), folder=work, drop=drop)
+        rendered = render(self.sections(), self.facts, self.figures, self.library, self._meta(broken))
+        write(rendered, work)
         target = repo / "paper"
-        for name in ("paper.tex", "references.bib"):
-            write_text(target / name, (work / name).read_text())
-        files = ["paper/paper.tex", "paper/references.bib"]
+        write(rendered, target)
+        files = ["paper/paper.tex", "paper/references.bib", *(f"paper/{name}" for name in rendered.files)]
+        dropped = tuple(f"{d.section}, line {d.line}: {d.sentence} ({d.code}: {d.text})" for d in rendered.dropped)
         if not pdf:
-            return Built(True, 0, (), rendered.dropped, (), tuple(files))
+            return Built(True, 0, (), dropped, broken, tuple(files))
         compiled = compile_pdf(work, self._tools.sandbox)
         if compiled.pdf:
-            shutil.copyfile(compiled.pdf, target / "paper.pdf")
+            write_bytes(target / "paper.pdf", compiled.pdf.read_bytes())
             files.append("paper/paper.pdf")
-        return Built(compiled.ok, compiled.pages, tuple(str(p) for p in compiled.problems), rendered.dropped,
-                     (), tuple(files))
+        pieces = {p.piece: p.text for p in compiled.errors if p.piece}
+        return Built(compiled.ok, compiled.pages, tuple(_problem(p) for p in compiled.problems), dropped,
+                     (*broken, *sorted(pieces.items())), tuple(files))
 
-    def _meta(self) -> PaperMeta:
-        raise NotImplementedError
+    def _meta(self, broken: tuple[tuple[str, str], ...]) -> PaperMeta:
+        session, manifest = self._tools.session, self._tools.template.manifest
+        records = measured_records(self._tools)
+        described = best(records, manifest)
+        return PaperMeta(
+            statement=statement(session), fallback_title=session.idea.Title, command=command(session),
+            source=self.source, costs=costs(session), broken=broken,
+            diff=self._tools.versions.diff(records[0].commit, described.commit, manifest.editable),
+        )
 
-    @staticmethod
-    def offered(entries: tuple[Entry, ...]) -> list[str]:
-        return [entry.line() for entry in entries]
+
+def statement(session: Session) -> str:
+    """Who wrote the words and who measured; on the paper's first page."""
+    measured = ("All measurements were made by the experiment runner on the machine named in the appendix; every result "
+                "in the text is filled in from its run records.")
+    walls = "" if session.options.sandbox == "bwrap" else (
+        " The experiments ran without a sandbox, at the request of the person in charge.")
+    if session.options.playback:
+        return ("The words of this paper, the plan and the code changes are played back from a recording; they were "
+                f"not written by a model during this session. {measured}{walls}")
+    names = sorted(set(session.options.models.names().values()))
+    return f"The words of this paper, the plan and the code changes were written by {', '.join(names)}. {measured}{walls}"
+
+
+def command(session: Session) -> str:
+    """What runs the same session again."""
+    options = session.options
+    words = ["python launch.py", f"--idea {session.idea.Name}", f"--template {Path(options.template).name}",
+             f"--profile {options.profile}", f"--runs {options.runs}"]
+    names = options.models.names()
+    if not options.playback:
+        same = len(set(names.values())) == 1
+        words += [f"--model {names['planner']}"] if same else [f"--{role} {name}" for role, name in names.items()]
+    return " ".join(words)
+
+
+def costs(session: Session) -> tuple[tuple[str, str], ...]:
+    """What the models took, for the appendix."""
+    unpriced = f" and {session.unpriced_calls} calls of unknown price" if session.unpriced_calls else ""
+    return (("model calls", str(len(session.calls))), ("tokens", str(session.tokens)),
+            ("cost", f"${session.usd:.4f}{unpriced}"))
+
+
+def _problem(problem: Problem) -> str:
+    where = f" ({problem.piece})" if problem.piece else ""
+    return f"{problem.kind}, line {problem.line}{where}: {problem.text}"

@@ -160,6 +160,9 @@ class VersionStore(Protocol):
     def commit(self, files: Sequence[str], subject: str, trailers: dict[str, str]) -> str:
         """Commit the named files; found again by its trailers if it was made already. Returns the id."""
 
+    def base(self, trailers: dict[str, str]) -> str:
+        """Where an action that ends in a commit with these trailers starts from, also when it is repeated."""
+
     def find(self, trailers: dict[str, str]) -> str | None: ...
     def tree(self, commit: str) -> str: ...
     def reset(self, commit: str) -> None:

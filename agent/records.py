@@ -31,7 +31,8 @@ def failed_record(tools: Tools, run: RunState) -> RunRecord:
 
 def _identity(tools: Tools, run: RunState) -> dict[str, object]:
     manifest, options = tools.template.manifest, tools.session.options
-    shared = {"run": run.run, "attempts": run.attempt, "template": manifest.name, "profile": options.profile}
+    tried = run.attempt - (run.phase == "new")  # a failed attempt has moved the counter on
+    shared = {"run": run.run, "attempts": tried, "template": manifest.name, "profile": options.profile}
     if run.is_baseline:
         spec = baseline_spec(tools, run)
         return shared | {"kind": "baseline", "name": spec.name, "label": spec.label, "about": spec.about,

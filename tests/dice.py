@@ -84,7 +84,7 @@ class Dice:
                                          refused="", complaints=self.throw(2), commit=commit)
             case policy.CompilePaper():
                 return ev.Compiled(at=at, round=action.round, ok=self.throw(2) == 0, pages=6, problems=(),
-                                   dropped=(), sections=(), commit=commit)
+                                   dropped=(), broken=(), commit=commit)
             case policy.ReviewPaper():
                 return ev.PaperReviewed(at=at, overall=5, decision="reject", commit=commit)
             case policy.Finish():

@@ -55,7 +55,8 @@ def draw_figures(action: DrawFigures, tools: Tools) -> FiguresDrawn:
 def edit_plot(action: EditPlot, tools: Tools) -> PlotEdited | PlotFailed:
     """One editing conversation over plot.py, with its lint."""
     plot = tools.template.manifest.plot
-    tools.versions.reset(tools.versions.head())
+    trailers = {"Attempt": str(action.attempt), "Event": "plot-edit"}
+    tools.versions.reset(tools.versions.base(trailers))
     records = json.loads(plot_records(tools))
     failures = tools.session.plot_failures
     if failures:
@@ -68,8 +69,7 @@ def edit_plot(action: EditPlot, tools: Tools) -> PlotEdited | PlotFailed:
     result = tools.coder.edit(tools.paths.repo, [plot], prompt, step=f"plot.edit-{action.attempt}", role="editor")
     if result.refused:
         return _plot_failed(tools, action.attempt, result.refused, result.detail)
-    commit = tools.versions.commit([plot], f"plot, attempt {action.attempt}",
-                                   {"Attempt": str(action.attempt), "Event": "plot-edit"})
+    commit = tools.versions.commit([plot], f"plot, attempt {action.attempt}", trailers)
     errors = list(lint(tools.paths.repo / plot))
     if errors:
         return _plot_failed(tools, action.attempt, errors[0].code, describe(errors))
@@ -163,14 +163,13 @@ def _harvest(work: Path, tools: Tools) -> tuple[FigureText, ...]:
         raise harvest.Unharvestable("figures.json must hold a list with at least one figure")
     figures = []
     for item in listed[:MAX_FIGURES]:
-        file, caption = (str(item.get(key, "")) for key in ("file", "caption")) if isinstance(item, dict) else ("", "")
-        stem = Path(file).stem
+        listed_as, caption = (str(item.get(key, "")) if isinstance(item, dict) else "" for key in ("file", "caption"))
+        stem = listed_as.removesuffix(".pdf").removesuffix(".png")
         if not _STEM.match(stem) or not caption.strip():
             raise harvest.Unharvestable("each entry of figures.json needs a `file` named in lower case (a-z, 0-9, _, -) "
                                         "and a `caption`")
-        wanted = next((s for s in (".pdf", ".png") if file == stem + s), None)
-        if wanted is None:
-            raise harvest.Unharvestable(f"{file}: only .pdf and .png files in the working directory are taken")
+        names = [listed_as] if listed_as != stem else [f"{stem}.pdf", f"{stem}.png"]
+        file = next((name for name in names if (work / name).exists()), names[0])
         taken = harvest.copy_files(work, tools.paths.scratch("plots"), {file: 8 << 20}, max_total=8 << 20)
         if file not in taken.sha256:
             raise harvest.Unharvestable(f"{file}: listed in figures.json, but {taken.problems[file]}")

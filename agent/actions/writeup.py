@@ -20,8 +20,9 @@ REVIEWED_CHARACTERS = 60_000
 
 def write_section(action: WriteSection, tools: Tools) -> SectionWritten:
     """One pass over one section: its first version, a refinement, or the mending of what the checks refuse."""
-    tools.versions.reset(tools.versions.head())
     file = section_file(action.section)
+    trailers = {"Section": action.section, "Phase": action.phase, "Round": str(action.round), "Event": "section"}
+    tools.versions.reset(tools.versions.base(trailers))
     path = tools.paths.repo / file
     if not path.is_file():
         write_text(path, SKELETON)
@@ -36,7 +37,7 @@ def write_section(action: WriteSection, tools: Tools) -> SectionWritten:
     title = action.section.replace("_", " ")
     commit = tools.versions.commit(
         [file], f"paper: {title}: {action.phase}{f', mended ({action.round})' if action.round else ''}",
-        {"Section": action.section, "Phase": action.phase, "Round": str(action.round), "Event": "section"},
+        trailers,
     )
     said = f", {complaints} refused by the checks" if complaints else ""
     tools.say(f"Paper: {title}: {action.phase}{mending}{said}{f' ({refused})' if refused else ''}")
@@ -50,7 +51,7 @@ def compile_paper(action: CompilePaper, tools: Tools) -> Compiled:
     before = tools.session.compiled
     built = Manuscript(tools).build(
         tools.paths.repo, tools.paths.runs / "paper" / f"round-{action.round}",
-        drop=before.sections if before else (), pdf=tools.session.options.pdf,
+        broken=before.broken if before else (), pdf=tools.session.options.pdf,
     )
     for text in built.dropped:
         tools.say(f"  cut from the paper: {text}")
@@ -61,7 +62,7 @@ def compile_paper(action: CompilePaper, tools: Tools) -> Compiled:
         {"Round": str(action.round), "Event": "compiled"},
     )
     return Compiled(at=tools.now, round=action.round, ok=built.ok, pages=built.pages, problems=built.problems,
-                    dropped=built.dropped, sections=built.culprits, commit=commit)
+                    dropped=built.dropped, broken=built.broken, commit=commit)
 
 
 def review_paper(action: ReviewPaper, tools: Tools) -> PaperReviewed:
