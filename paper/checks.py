@@ -76,13 +76,15 @@ def _section(spec: SectionSpec, section: Section, rules: Rules) -> Iterator[Comp
         yield complaint("forbidden-markdown", section=spec.name, line=refused.line, sentence="", key=refused.key,
                         literal=refused.literal, text=refused.text)
     if section.title is not None:
-        yield from _sentence(section.title, spec, False, rules)
+        yield from _sentence(section.title, spec, False, rules, background=True)
     if not section.sentences or (spec.name == "title" and section.title is None):
         yield complaint("empty-section", section=spec.name, line=1, sentence="", literal=spec.file, key="",
                         mend="write it" if spec.name != "title" else "begin with `# Title`, then the abstract")
+    background = spec.name == "title"
     for paragraph in section.paragraphs:
         for sentence in paragraph.sentences:
-            yield from _sentence(sentence, spec, paragraph.interpretation, rules)
+            background = background and not lex.ABOUT_US.search(sentence.flat) and not sentence.expressions()
+            yield from _sentence(sentence, spec, paragraph.interpretation, rules, background)
     yield from _blocks(section.blocks, spec, rules)
 
 
@@ -90,7 +92,7 @@ def _blocks(blocks: Sequence[Block], spec: SectionSpec, rules: Rules) -> Iterato
     for block in blocks:
         match block:
             case Heading(sentence=sentence):
-                yield from _sentence(sentence, spec, False, rules)
+                yield from _sentence(sentence, spec, False, rules, background=len(sentence.flat.split()) <= 8)
             case Listing(items=items):
                 for item in items:
                     yield from _blocks(item, spec, rules)
@@ -104,9 +106,11 @@ def _blocks(blocks: Sequence[Block], spec: SectionSpec, rules: Rules) -> Iterato
                                     literal=f"{kind}:{name}", mend=_known(kind, rules))
 
 
-def _sentence(sentence: Sentence, spec: SectionSpec, interpretation: bool, rules: Rules) -> Iterator[Complaint]:
+def _sentence(
+    sentence: Sentence, spec: SectionSpec, interpretation: bool, rules: Rules, background: bool = False,
+) -> Iterator[Complaint]:
     hits = [*_nodes(sentence, spec.name, rules), *_text(sentence, spec.name, rules)]
-    hits += claims.judge(claims.Said(sentence, spec.name, spec.claims, interpretation, rules.facts))
+    hits += claims.judge(claims.Said(sentence, spec.name, spec.claims, interpretation, rules.facts, background))
     for code, literal, *rest in hits:
         text, mend = (*rest, "", "")[:2]
         yield complaint(code, section=spec.name, line=sentence.line, sentence=sentence.source, literal=literal,

@@ -13,9 +13,10 @@ from functools import cached_property
 from paper import lexicon as lex
 from paper.expressions import evaluate, parse
 from paper.facts import Difference, FactError, Facts
-from paper.nodes import CITATION, EXPRESSION, Math, Sentence
-from paper.vocabulary import Result
 from paper.mathcheck import words as math_words
+from paper.neutral import is_heading, is_neutral
+from paper.nodes import CITATION, EXPRESSION, Emphasis, Math, Sentence, Text
+from paper.vocabulary import Result
 
 Name = tuple[int, int, tuple[str, ...]]  # where a run is named: start, end, the runs that bear the name
 Hit = tuple[str, str, str]  # code, literal, text ("" for the code's own wording)
@@ -36,6 +37,7 @@ class Said:
     claims: bool  # the section asks for an expression behind each outcome
     interpretation: bool
     facts: Facts
+    background: bool = False  # of the abstract: before the paper speaks of itself
 
     @cached_property
     def text(self) -> str:
@@ -55,6 +57,12 @@ class Said:
     @property
     def evidence(self) -> bool:
         return any(v.evidence for _, v in self.values)
+
+    @property
+    def lead_in(self) -> bool:
+        """A heading, or the bold words that open a paragraph."""
+        return is_heading(self.text) and all(
+            isinstance(p, Emphasis) or (isinstance(p, Text) and not p.text.strip()) for p in self.sentence.parts)
 
     @property
     def cites(self) -> bool:
@@ -78,19 +86,30 @@ def _significance(said: Said) -> Iterator[Hit]:
 def _outcome(said: Said) -> Iterator[Hit]:
     if said.interpretation or said.evidence:
         return
-    if said.claims:
-        pattern = lex.OUTCOME
-    elif said.section == "related_work" or (said.cites and said.section in CITING):
-        pattern = lex.STRONG if lex.words(r"our \w+", r"we", r"this (?:paper|work)").search(said.text) else None
-    else:
-        pattern = lex.STRONG if lex.SELF.search(said.text) or _named(said.text, said.facts) else None
-    text = lex.DIRECTION_IS_BETTER.sub(_blank, lex.SUCCESS_OF_RUNS.sub(_blank, lex.PRESENTS.sub(_blank, said.text)))
+    text = lex.DIRECTION_IS_BETTER.sub(_blank, lex.REPORTED_FAILURE.sub(_blank, lex.PRESENTS.sub(_blank, said.text)))
+    pattern = _outcome_words(said)
     for match in pattern.finditer(text) if pattern else ():
         before = text[: match.start()]
         counted = re.match(r"fail", match[0], re.IGNORECASE) and any(v.kind == "count" for _, v in said.values)
         if not (counted or lex.HEDGE.search(before) or (lex.PURPOSE.search(before) and _base_form(match[0]))):
             yield "claim-without-expression", match[0], ""
             return
+    told = any(v.kind in ("count", "setting") for _, v in said.values) or lex.REPORTED_FAILURE.search(said.text)
+    if said.claims and not (said.background or told or said.lead_in or is_neutral(said.text)):
+        yield ("claim-without-expression", " ".join(said.text.split()[:4]),
+               "here a sentence carries an expression, points to a figure or table, or says what was asked or done")
+
+
+def _outcome_words(said: Said) -> re.Pattern[str] | None:
+    """Which words count as an outcome here; None where the sentence tells of other people's work."""
+    if said.claims:
+        return lex.OUTCOME
+    if said.section == "related_work" or (said.cites and said.section in CITING):
+        return lex.STRONG if lex.OWN.search(said.text) else None
+    named = _named(said.text, said.facts)
+    if said.section == "discussion":
+        return lex.OUTCOME if named or lex.SELF.search(said.text) else lex.STRONG
+    return lex.STRONG if named or lex.SELF.search(said.text) else None
 
 
 def _base_form(word: str) -> bool:

@@ -43,6 +43,7 @@ _VERBS = (
     r"demonstrat\w+", r"(?:show|shows|showed|shown) (?:that|how|the|a|an|no|clear|strong|consistent)\b(?! (?:all|every) )",
     r"(?:find|found|observe|observed|see|saw|conclude|concluded) (?:that|no|a|an)", r"indicat(?:e|es|ed)",
     r"suggest(?:s|ed)?", r"enabl(?:es|ed)", r"allow(?:s|ed) (?:the model|the sae|it)", r"makes? the difference",
+    r"(?:makes?|lets?) (?:\w+ ){1,3}(?:find|learn|recover|see|keep)", r"find features that",
     r"explains? (?:the|most|why)", r"accounts? for", r"ranks?", r"leads? to", r"led to", r"results? in", r"driv(?:es|en)",
     r"caus(?:es|ed)", r"respond(?:s|ed)", r"align(?:s|ed) with", r"correlat(?:es|ed)", r"spend(?:s)?", r"fires?",
     r"(?:is|are|was|were|stays?|remains?|becomes?|became) (?:dead|alive|stable|unstable|saturated|monosemantic|"
@@ -69,18 +70,24 @@ STRONG = words(*_BETTER, *_WORSE, r"exceed\w*", r"state[- ]of[- ]the[- ]art",
                r"(?:we|our \w+|this \w+|experiments?|results?|runs?) (?:\w+ ){0,2}(?:show|shows|showed|find|found|observe|"
                r"observed|demonstrate|demonstrates|demonstrated|confirm|confirms|confirmed|prove|proves|proved|reveal|"
                r"reveals|revealed|indicate|indicates) (?:that|a|an|the|no|how|clear|strong)",
-               r"speciali[sz](?:es|ed)", r"(?:substantially|dramatically|consistently|markedly) \w+",
+               r"accounts? for (?:the|most|much|all)", r"speciali[sz](?:es|ed)", r"(?:substantially|dramatically|consistently|markedly) \w+",
+               r"(?:yields?|yielded|finds?|found|gives?|gave|learns?|learned) (?:more|better|cleaner|fewer|all|most|nearly)",
                r"(?:reduces|reduced|increases|increased|raises|raised|lowers|lowered|boosts|boosted|achieves|achieved|"
                r"attains|attained|eliminates|eliminated|recovers|recovered) (?!this\b|to\b)")
-SELF = words(r"we", r"our", r"ours", r"this (?:paper|work|study|method|approach)", r"the (?:proposed|resulting|new) \w+",
+SELF = words(r"we", r"our", r"ours", r"this (?:paper|work|study|method|approach)", r"the (?:proposed|resulting|new|nested|tiered) \w+",
+             r"this (?:choice|change|yields|gives|makes|leads)", r"it", r"(?:each|the (?:first|last|final|second)) tiers?",
              r"(?:the )?(?:results?|experiments?|runs?|findings?)")
+OWN = words(r"our \w+", r"ours", r"we", r"this (?:paper|work)")
+# Words that end the background part of an abstract: from here on the paper speaks of itself.
+ABOUT_US = words(r"our \w+", r"ours", r"we", r"us", r"this (?:paper|work|study|method|objective)", r"analys[ie]s",
+                 r"the (?:proposed|resulting|new) \w+", r"(?:experiments?|results?|evaluations?|findings?|runs?|here)")
 HEDGE = re.compile(r"(?:\b(?:whether|if|may|might|could|would|should|ought|unless|until|expects?|expected|hypothes\w+|"
                    r"conjecture|suppose|in order to|aims? to|designed to|meant to|intended to|tr(?:y|ies) to|supposed to|"
                    r"hopes? to|how|ask(?:s|ed)?|questions?|tests?|tested|not (?:claim|know|test|measure|show)|"
                    r"cannot (?:say|tell|show|conclude)|no claim|nothing about|before|needed to)\b)[^.;:]*$", re.IGNORECASE)
 PURPOSE = re.compile(r"(?<!found )(?<!shown )(?<!seen )(?<!known )(?<!proven )(?<!seems )(?<!appears )(?<!observed )"
                      r"(?<!due )(?<!leads )(?<!leading )(?<!led )\bto (?:\w+ly )?$", re.IGNORECASE)
-SUCCESS_OF_RUNS = re.compile(r"\bfailed (?:runs?|attempts?|ones?)\b|\b(?:runs?|attempts?) (?:that|which) (?:has |have )?"
+REPORTED_FAILURE = re.compile(r"\bfailed (?:runs?|attempts?|ones?)\b|\b(?:runs?|attempts?) (?:that|which) (?:has |have )?"
                              r"failed\b|\bfail(?:ed|ures?)\b(?=[^.]*\b(?:is|are|was|were|be) (?:also )?(?:listed|reported|kept|told|included|shown)\b)",
                              re.IGNORECASE)
 # "[@fig:name] shows the ...": a picture is pointed at; nothing is claimed yet.
