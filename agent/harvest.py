@@ -126,11 +126,12 @@ def _open(source: Path, name: str, max_bytes: int) -> int:
     parts = name.split("/")
     if not all(SAFE_PART.fullmatch(part) for part in parts):
         raise Unharvestable("a name with odd characters")
-    above = os.open(source, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    above: int | None = None
     try:
-        for part in parts[:-1]:
+        for part in (str(source), *parts[:-1]):
             below = os.open(part, _FLAGS | os.O_DIRECTORY, dir_fd=above)
-            os.close(above)
+            if above is not None:
+                os.close(above)
             above = below
         handle = os.open(parts[-1], _FLAGS, dir_fd=above)
     except FileNotFoundError:
@@ -138,7 +139,8 @@ def _open(source: Path, name: str, max_bytes: int) -> int:
     except OSError as error:  # ELOOP: a link; ENXIO: a socket; ENOTDIR; EACCES
         raise Unharvestable(f"not a plain file ({error.strerror})") from None
     finally:
-        os.close(above)
+        if above is not None:
+            os.close(above)
     info = os.fstat(handle)
     problem = ""
     if not stat.S_ISREG(info.st_mode):

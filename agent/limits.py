@@ -157,10 +157,13 @@ def disk_use(folders: Iterable[Path], max_files: int) -> DiskUse:
     """Blocks and entries below hostile folders; follows no link and stops counting above `max_files`."""
     use = DiskUse()
     for folder in folders:
-        if folder.is_dir():
-            _count(use, _open_folder(str(folder), None), 0, max_files)
-        elif folder.exists():
-            use.bytes += folder.stat().st_blocks * 512
+        try:
+            if folder.is_dir():
+                _count(use, _open_folder(str(folder), None), 0, max_files)
+            elif folder.exists():
+                use.bytes += folder.stat().st_blocks * 512
+        except PermissionError:
+            use.hidden = True
     return use
 
 
@@ -183,12 +186,11 @@ def _count(use: DiskUse, handle: int | None, depth: int, max_files: int) -> None
                     below.append(entry.name)
         use.hidden |= depth >= MAX_DEPTH and bool(below)
         for name in below if depth < MAX_DEPTH else ():
-            try:
-                _count(use, _open_folder(name, handle), depth + 1, max_files)
-            except PermissionError:
-                use.hidden = True
+            _count(use, _open_folder(name, handle), depth + 1, max_files)
     except FileNotFoundError:
         return
+    except PermissionError:
+        use.hidden = True
     finally:
         os.close(handle)
 

@@ -152,7 +152,7 @@ class Supervision:
         order = ("failed", "refused", "cancelled")
         return JobResult(
             key=self._job.key, outcome=next((o for o in order if o in outcomes), "measured"),
-            trainings=tuple(trainings), started_at=started_at, wall_s=time.time() - started_at,
+            trainings=tuple(trainings), started_at=started_at, wall_s=max(0.0, time.time() - started_at),
             device=facts.device, versions=facts.versions, hashes=facts.hashes, sandbox=self._job.sandbox,
         )
 

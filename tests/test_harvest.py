@@ -104,6 +104,14 @@ def test_odd_names_stay_out(out, name):
     assert harvested(out, name).problems[name] == "a name with odd characters"
 
 
+def test_a_folder_that_is_gone_or_replaced_holds_nothing(out, tmp_path):
+    out.rmdir()
+    assert harvested(out, "x").problems == {"x": "missing"}
+
+    out.symlink_to(tmp_path)
+    assert "not a plain file" in harvested(out, "x").problems["x"]
+
+
 def test_the_total_is_bounded(out, tmp_path):
     for name in "abc":
         (out / name).write_bytes(bytes(400))

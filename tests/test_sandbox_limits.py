@@ -136,6 +136,19 @@ def test_too_many_or_too_deep_files_are_stopped(box, code):
     assert box.run(code).reason == "files"
 
 
+def test_a_folder_closed_to_the_watcher_hides_nothing(box):
+    end = box.run("""
+        import os, time
+        os.mkdir('d'); os.chdir('d')
+        for i in range(300): open(f'f{i}', 'w')
+        os.chmod('/w/d', 0); os.chmod('/w', 0); time.sleep(20)
+        """)
+    box.out.chmod(0o700)
+    (box.out / "d").chmod(0o700)
+
+    assert end.reason == "files"
+
+
 def test_a_limit_passed_between_two_looks_is_still_found_at_the_end(box):
     assert box.run("for i in range(4): open(f'f{i}', 'wb').write(bytes(20 << 20))").reason == "disk"
 
