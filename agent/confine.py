@@ -12,6 +12,7 @@ import os
 import resource
 import signal
 import sys
+from collections.abc import Callable
 from typing import Any
 
 CLONE_NEWNS = 0x20000
@@ -31,17 +32,55 @@ def main() -> None:
         file.write("500")  # when the machine runs out of memory, this tree goes first
     if plan["guard"]:
         _guard(plan)
+    else:
+        _enclose(plan)
+
+
+def _enclose(plan: dict[str, Any]) -> None:
+    """Start bwrap and outlive it: it leaves before its first process is reaped, and with that the tree's CPU time.
+
+    Whoever waits for us gets the resource use of the whole tree, and knows that nobody is left.
+    """
+    LIBC.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    me = os.getpid()
+    child = os.fork()
+    if child == 0:
+        _become_bwrap(plan, me)
+    os.closerange(3, 256)  # the status pipe's and the streams' ends belong to bwrap alone
+    null = os.open(os.devnull, os.O_RDWR)
+    for stream in (0, 1, 2):
+        os.dup2(null, stream)
+    _leave_with(child, lambda: None)
+
+
+def _become_bwrap(plan: dict[str, Any], parent: int) -> None:
+    _die_with(parent, signal.SIGKILL)
     staged = plan["uid"] is not None and _stage(plan)
     _set_limits(plan)
     if plan["uid"] is not None:
         os.setgroups([])
         os.setresgid(plan["uid"], plan["uid"], plan["uid"])
         os.setresuid(plan["uid"], plan["uid"], plan["uid"])
-        _die_with(plan["parent"], signal.SIGKILL)  # a change of uid clears it
+        _die_with(parent, signal.SIGKILL)  # a change of uid clears it
     try:
         os.execve(plan["bwrap"], _bwrap_argv(plan, staged), {"PATH": "/usr/bin:/bin"})
     except OSError as error:
         sys.exit(f"confine: {plan['bwrap']}: {error.strerror}")
+
+
+def _leave_with(child: int, at_its_end: Callable[[], None]) -> None:
+    """Reap whatever comes until nobody is left, then exit as the child did."""
+    code, ended = 0, False
+    while True:
+        try:
+            pid, status = os.wait()
+        except ChildProcessError:
+            break
+        if pid == child:
+            code, ended = os.waitstatus_to_exitcode(status), True
+        if ended:
+            at_its_end()
+    os._exit(code if code >= 0 else 128 - code)
 
 
 def _die_with(parent: int, sign: int) -> None:
@@ -100,13 +139,7 @@ def _bwrap_argv(plan: dict[str, Any], staged: bool) -> list[str]:
 def _guard(plan: dict[str, Any]) -> None:
     """Without bwrap: adopt every orphan of the command, and leave no process behind at the end."""
     LIBC.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-    stopped = [False]
-
-    def stop(number: int, frame: Any) -> None:
-        stopped[0] = True
-        _kill_children()
-
-    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGTERM, lambda number, frame: _kill_children())
     me = os.getpid()
     child = os.fork()
     if child == 0:
@@ -120,18 +153,7 @@ def _guard(plan: dict[str, Any]) -> None:
         except OSError as error:
             print(f"confine: {plan['argv'][0]}: {error.strerror}", file=sys.stderr)
             os._exit(127)
-    code = 0
-    while True:
-        try:
-            pid, status = os.wait()
-        except ChildProcessError:
-            break
-        if pid == child:
-            code = os.waitstatus_to_exitcode(status)
-            stopped[0] = True
-        if stopped[0]:
-            _kill_children()
-    os._exit(code if code >= 0 else 128 - code)
+    _leave_with(child, _kill_children)
 
 
 def _kill_children() -> None:

@@ -88,6 +88,13 @@ def test_cpu_time_and_memory_are_those_of_the_whole_tree(box):
     assert 240 <= end.peak_memory_mb < 400
 
 
+@both
+def test_the_last_moments_of_a_program_are_counted(tmp_path, sandbox):
+    end = Box(tmp_path, sandbox).run("import time\nwhile time.process_time() < 0.28: pass")
+
+    assert end.cpu_s >= 0.28
+
+
 def test_a_source_below_a_private_folder_is_visible(box, tmp_path):
     private = tmp_path / "private"
     (private / "data").mkdir(parents=True)
