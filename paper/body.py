@@ -10,8 +10,23 @@ from paper import latex
 from paper.expressions import canonical, evaluate
 from paper.facts import Facts
 from paper.nodes import (
-    Block, Citation, Code, Emphasis, Equation, Expression, Forbidden, Heading, Inline, Listing, Math, Paragraph,
-    Placement, Reference, Section, Sentence, Text,
+    Block,
+    Citation,
+    Code,
+    Emphasis,
+    Equation,
+    Expression,
+    Forbidden,
+    Heading,
+    Inline,
+    Listing,
+    Math,
+    Paragraph,
+    Placement,
+    Reference,
+    Section,
+    Sentence,
+    Text,
 )
 from paper.vocabulary import Result
 

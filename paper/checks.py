@@ -15,7 +15,18 @@ from paper.figures import Figure
 from paper.latex import writable
 from paper.library import Library
 from paper.nodes import (
-    Block, Citation, Code, Equation, Expression, Forbidden, Heading, Listing, Math, Placement, Reference, Section,
+    Block,
+    Citation,
+    Code,
+    Equation,
+    Expression,
+    Forbidden,
+    Heading,
+    Listing,
+    Math,
+    Placement,
+    Reference,
+    Section,
     Sentence,
 )
 from paper.numerals import NumberRules, math_numbers, typed_numbers

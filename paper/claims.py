@@ -84,8 +84,8 @@ def _significance(said: Said) -> Iterator[Hit]:
 
 
 def _outcome(said: Said) -> Iterator[Hit]:
-    if said.interpretation or said.evidence:
-        return
+    if said.interpretation or said.evidence or len(said.values) < len(said.sentence.expressions()):
+        return  # an expression without a value is a complaint of its own
     text = lex.DIRECTION_IS_BETTER.sub(_blank, lex.REPORTED_FAILURE.sub(_blank, lex.PRESENTS.sub(_blank, said.text)))
     pattern = _outcome_words(said)
     for match in pattern.finditer(text) if pattern else ():

@@ -127,7 +127,8 @@ def read_log(log: str, tex: str = "") -> tuple[Problem, ...]:
     found = [_problem("error", int(n), text.strip(), lines) for n, text in _ERROR.findall(log)]
     if not found:
         found = [_problem("error", 0, text.strip(), lines) for text in _BARE_ERROR.findall(log)]
-    for name, number in _UNDEFINED.findall(log):
+    broken = bool(found)  # then the later passes, which define references, were never made
+    for name, number in () if broken else _UNDEFINED.findall(log):
         found.append(_problem("undefined", int(number or 0), f"{name} is undefined", lines))
     for box, points, number in _OVERFULL.findall(log):
         if float(points) > OVERFULL_PT:

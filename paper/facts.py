@@ -202,16 +202,20 @@ class Facts:
         records = [self.record(run)] if run else list(self.explored)
         if not records:
             raise FactError("there are no records yet")
-        values = [self._settings(record, condition) for record in records]
+        values = [self._settings(record, key, condition) for record in records]
         if key not in values[0]:
             raise FactError(f'no setting is called "{key}"; the settings are {_quoted(values[0])}')
         if any(v.get(key) != values[0][key] for v in values):
             raise FactError(f'setting "{key}" differs between runs; name the run: config("{key}", run="...")')
         return values[0][key]
 
-    def _settings(self, record: RunRecord, condition: str | None) -> dict[str, Setting]:
+    def _settings(self, record: RunRecord, key: str, condition: str | None) -> dict[str, Setting]:
         merged = dict(record.settings)
         if condition is None and len(record.conditions) > 1:
+            varied = {k for c in record.conditions for k in c.settings}
+            if key in varied:
+                names = _quoted(c.name for c in record.conditions)
+                raise FactError(f'setting "{key}" differs between conditions; add condition=... with one of {names}')
             return merged
         name = self.condition(record, condition)
         return merged | dict(next(c for c in record.conditions if c.name == name).settings)

@@ -135,6 +135,8 @@ def references_bib(entries: Iterable[Entry]) -> str:
     return bibtexparser.dumps(database)
 
 
+# Accents and escaped specials stay; any other command in an entry is removed.
+_COMMAND = re.compile(r"\\(?!['\"`^~=.&%#_{}$]|[cvuHtdbkrijlLoO](?![A-Za-z])|(?:aa|AA|ae|AE|oe|OE|ss)(?![A-Za-z]))[A-Za-z]*")
 _SPECIAL = {"&": r"\&", "%": r"\%", "#": r"\#", "_": r"\_"}
 
 
@@ -143,7 +145,11 @@ def _bib_value(key: str, value: str) -> str:
     text = " ".join(value.split())
     if key in ("url", "doi", "eprint", "archiveprefix", "primaryclass"):
         return re.sub(r"[{}\\\s]", "", text)
-    text = re.sub(r"\\(?![&%#_{}'\"`^~=.cvuHtdbkrijlLoOaA])[A-Za-z]*", "", text)
+    text = _COMMAND.sub("", text)
+    if text.count("{") != text.count("}"):
+        text = re.sub(r"[{}]", "", text)
+    if text.count("$") % 2:
+        text = text.replace("$", "")
     return re.sub(r"(?<!\\)[&%#_]", lambda m: _SPECIAL[m[0]], text)
 
 
@@ -154,4 +160,4 @@ def _words(text: str) -> list[str]:
             if w not in _STOP]
 
 
-_STOP = frozenset("a an and are as at by for from in is it its of on or that the their this to we with".split())
+_STOP = frozenset(["a", "an", "and", "are", "as", "at", "by", "for", "from", "in", "is", "it", "its", "of", "on", "or", "that", "the", "their", "this", "to", "we", "with"])

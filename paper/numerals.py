@@ -20,7 +20,7 @@ from paper.nodes import CITATION
 
 DESCRIBING = ("background", "method", "experimental_setup")  # sections where settings may be typed
 
-_DIGITS = {w: i for i, w in enumerate("zero one two three four five six seven eight nine ten eleven twelve".split())}
+_DIGITS = {w: i for i, w in enumerate(["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"])}
 _LARGE = (r"thirteen|fourteen|fifteen|sixteen|seventeen|eighteen|nineteen|twenty|thirty|forty|fifty|sixty|seventy|"
           r"eighty|ninety|hundreds?|thousands?|millions?|billions?|trillions?|dozens?")
 _SMALL = "two|three|four|five|six|seven|eight|nine|ten|eleven|twelve"
@@ -62,9 +62,7 @@ _SMALL_WORD = re.compile(rf"\b(?:{_SMALL})\b", re.IGNORECASE)
 _PRONOUN = re.compile(rf"\b(?:the|these|those|both|between|other|all)\s(?:other\s)?(?:{_SMALL})\b(?=\s?(?:[.,;:)]|$|and\b|are\b|"
                       r"is\b|do\b|can\b|differ\b|share\b|were\b|have\b|together\b|apart\b|in\b))", re.IGNORECASE)
 _TOKEN = re.compile(r"[^\s()\[\]{}\"“”‘’;:!?" + "\ue000-\ue004" + r"]+")
-FIELD = frozenset("""f1 l0 l1 l2 l-0 l-1 l-2 top-1 top-5 k1 h100 a100 h200 v100 float16 float32 bfloat16 float64 int8 fp16
-fp32 bf16 utf-8 python3 gpt-2 gpt2 gpt-3 gpt-4 gemma-2 gemma-2b gemma-2-2b gemma-2-9b gemma2 llama-2 llama-3 llama-3.1
-pythia-70m pythia-160m pythia-410m c4 adamw adam 1-sparse k-sparse aux-k synthsaebench-16k 2d 3d 1d""".split())
+FIELD = frozenset(["f1", "l0", "l1", "l2", "l-0", "l-1", "l-2", "top-1", "top-5", "k1", "h100", "a100", "h200", "v100", "float16", "float32", "bfloat16", "float64", "int8", "fp16", "fp32", "bf16", "utf-8", "python3", "gpt-2", "gpt2", "gpt-3", "gpt-4", "gemma-2", "gemma-2b", "gemma-2-2b", "gemma-2-9b", "gemma2", "llama-2", "llama-3", "llama-3.1", "pythia-70m", "pythia-160m", "pythia-410m", "c4", "adamw", "adam", "1-sparse", "k-sparse", "aux-k", "synthsaebench-16k", "2d", "3d", "1d"])
 _ALIASES = {
     "d_sae": ("dictionary", "latents", "dsae"), "l0": ("sparsity", "active latents", "l_0"), "k": ("active latents", "topk"),
     "lr": ("learning rate",), "learning_rate": ("learning rate",), "batch": ("batch",), "batch_size": ("batch",),

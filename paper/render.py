@@ -154,7 +154,7 @@ def _reserved(parsed: Mapping[str, Section]) -> frozenset[str]:
 
 # ---------------------------------------------------------------- floats
 
-def _floats(facts: Facts, figures: Sequence[Figure]):  # noqa: ANN202 - a closure of (kind, name)
+def _floats(facts: Facts, figures: Sequence[Figure]):
     by_name = {f.name: f for f in figures}
 
     def write_float(kind: str, name: str) -> str | None:

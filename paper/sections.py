@@ -15,8 +15,25 @@ from markdown_it.token import Token
 from mdit_py_plugins.dollarmath import dollarmath_plugin
 
 from paper.nodes import (
-    Block, Citation, Code, Emphasis, Equation, Expression, Forbidden, Heading, Inline, Listing, Math, Paragraph,
-    Placement, Reference, Refused, Section, Sentence, Text, paragraphs_of,
+    Block,
+    Citation,
+    Code,
+    Emphasis,
+    Equation,
+    Expression,
+    Forbidden,
+    Heading,
+    Inline,
+    Listing,
+    Math,
+    Paragraph,
+    Placement,
+    Reference,
+    Refused,
+    Section,
+    Sentence,
+    Text,
+    paragraphs_of,
 )
 from paper.sentences import split
 

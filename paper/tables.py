@@ -120,12 +120,13 @@ def settings(facts: Facts) -> str:
     rows = [(key, setting_text(value)) for key, value in (facts.explored[0].settings if facts.explored else {}).items()]
     for key, _ in list(rows):
         values = {setting_text(r.settings.get(key, "--")) for r in facts.explored}
-        if len(values) > 1:
-            rows[[k for k, _ in rows].index(key)] = (key, "differs by run")
+        varied = any(key in c.settings for c in facts.explored[0].conditions)
+        if len(values) > 1 or varied:
+            rows[[k for k, _ in rows].index(key)] = (key, "by condition" if varied else "by run")
     rows.append(("seeds", ", ".join(map(str, facts.explored[0].seeds)) if facts.explored else "--"))
     for condition in (facts.explored[0].conditions if facts.explored else ()):
         if condition.settings:
-            rows.append((f"condition: {condition.label}",
+            rows.append((condition.label,
                          ", ".join(f"{k} = {setting_text(v)}" for k, v in condition.settings.items())))
     half = -(-len(rows) // 2)
     table = _tabular(r"l r @{\hspace{3em}} l r", width=4)
@@ -133,8 +134,12 @@ def settings(facts: Facts) -> str:
     table.add_hline()
     for index in range(half):
         left, right = rows[index], rows[index + half] if index + half < len(rows) else ("", "")
-        table.add_row([NoEscape(cell) for key, value in (left, right) for cell in (code(key) if key else "", escape(value))])
+        table.add_row([NoEscape(c) for key, value in (left, right) for c in (_setting_name(key), escape(value))])
     return _fitted(table.dumps())
+
+
+def _setting_name(key: str) -> str:
+    return code(key) if key.isidentifier() else escape(key)
 
 
 def settings_caption(facts: Facts) -> str:
