@@ -55,7 +55,8 @@ def _parts(given: Appendix) -> Iterator[Part]:
     yield Part("Values by Seed", "app:seeds", "", "seeds", "Every measured value.", tables.seeds(facts))
     if "diagnostics" in names:
         yield Part("Self-reported Quantities", "app:diagnostics", "The experiments wrote these numbers themselves; "
-                   "nobody checked them.", "diagnostics", "Self-reported quantities, mean and standard error over seeds; "
+                   "nobody checked them.", "diagnostics", "Self-reported quantities, mean and standard error over "
+                                                          "seeds; "
                    "the dagger marks what an experiment reported about itself.", tables.diagnostics(facts))
     if "findings" in names:
         yield Part("Findings of the Integrity Gate", "app:findings", "", "findings",
@@ -64,8 +65,10 @@ def _parts(given: Appendix) -> Iterator[Part]:
         yield Part("Further Figures", "app:figures", "\n\n".join(given.figures))
     if given.meta.diff.strip():
         yield Part("Code of the Described Run", "app:code", _diff(given.meta.diff))
-    yield Part("Provenance of Every Number", "app:provenance", "Each number and each word of comparison in the text is a "
-               "link to its row here. It was computed from the named records by the expression shown; no model typed it.",
+    yield Part("Provenance of Every Number", "app:provenance", "Each number and each word of comparison in the text "
+                                                               "is a "
+               "link to its row here. It was computed from the named records by the expression shown; no model typed "
+               "it.",
                "provenance", "Expressions in the order of their first use. Record: the first digits of the SHA-256 of "
                "each run record; commit: the code that was trained.", _provenance(given))
     yield Part("What Was Left Out", "app:cut", _cut(given))

@@ -30,7 +30,8 @@ from paper.nodes import (
 )
 from paper.vocabulary import Result
 
-_TEXTUAL = re.compile(r"(?:^|[.!?]\s|\b(?:by|from|following|with|in|see|like|unlike|than|work of|of)\s|,\s(?:while|whereas|and)\s)$",
+_TEXTUAL = re.compile(r"(?:^|[.!?]\s|\b(?:by|from|following|with|in|see|like|unlike|than|work of|of)\s|,\s(?:while|"
+                      r"whereas|and)\s)$",
                       re.IGNORECASE)
 SECTION_LABEL = "sec:{}"
 
@@ -121,9 +122,9 @@ class Body:
         paragraphs = [block] if isinstance(block, Paragraph) else _paragraphs(block)
         for sentence in (s for p in paragraphs for s in p.sentences if s.key not in self.cut):
             for node in sentence.walk():
-                if isinstance(node, Reference) and f"{node.kind}:{node.name}" not in self.reserved:
-                    if text := self._float(node.kind, node.name):
-                        yield text
+                mentioned = isinstance(node, Reference) and f"{node.kind}:{node.name}" not in self.reserved
+                if mentioned and (text := self._float(node.kind, node.name)):
+                    yield text
 
     def _float(self, kind: str, name: str) -> str:
         label = f"{kind}:{name}"

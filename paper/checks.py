@@ -64,7 +64,8 @@ def check_parsed(
     source: str = "", allow: Sequence[str] = (),
 ) -> tuple[Complaint, ...]:
     """As `check`, for sections that are parsed already."""
-    rules = Rules(facts, tuple(f.name for f in figures), tables.names(facts), library, NumberRules(facts, library, source))
+    rules = Rules(facts, tuple(f.name for f in figures), tables.names(facts), library, NumberRules(facts, library,
+                                                                                                   source))
     found = [c for spec in SECTIONS for c in _section(spec, parsed[spec.name], rules)]
     found += _duplicates(parsed)
     return worst_first((c for c in found if not _overruled(c, allow)), ORDER)
@@ -168,7 +169,8 @@ def _text(sentence: Sentence, section: str, rules: Rules) -> Iterator[tuple[str,
 def _code_numbers(codes: str, context: str, section: str, rules: Rules) -> Iterator[str]:
     """Inline code names things: an identifier with a digit must occur in the described code."""
     for token in re.findall(r"[A-Za-z_][\w.]*|[\d.]+[\w.]*%?", codes):
-        identifier = re.match(r"[A-Za-z_]", token) and re.search(rf"(?<!\w){re.escape(token)}(?!\w)", rules.numbers.source)
+        identifier = re.match(r"[A-Za-z_]", token) and re.search(rf"(?<!\w){re.escape(token)}(?!\w)",
+                                                                 rules.numbers.source)
         if any(c.isnumeric() for c in token) and not identifier:
             yield from typed_numbers(token, rules.numbers, section, context)
 

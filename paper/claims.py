@@ -22,10 +22,13 @@ Name = tuple[int, int, tuple[str, ...]]  # where a run is named: start, end, the
 Hit = tuple[str, str, str]  # code, literal, text ("" for the code's own wording)
 CITING = ("introduction", "related_work", "background")  # where the literature's results may be told
 _CLAUSE_END = re.compile(r"[,;:.]|\b(?:and|while|whereas|but|against|than|compared)\b")
-_REFERENCE = re.compile(r"\b(?:compared (?:with|to)|relative to|unlike|over|than|against|from|versus|vs\.?|where|to)\s+(?:the )?$",
+_REFERENCE = re.compile(r"\b(?:compared (?:with|to)|relative to|unlike|over|than|against|from|versus|vs\.?|where|"
+                        r"to)\s+(?:the )?$",
                         re.IGNORECASE)
-_WILDCARD = re.compile(r"\b(?:our|ours|we|it|its|the (?:method|variant|idea|encoder|model|baseline|baselines|former|latter|"
-                       r"best|strongest|same|others?|proposed|first|second)|baselines?|best|both|former|latter)\b", re.IGNORECASE)
+_WILDCARD = re.compile(r"\b(?:our|ours|we|it|its|the (?:method|variant|idea|encoder|model|baseline|baselines|former|"
+                       r"latter|"
+                       r"best|strongest|same|others?|proposed|first|second)|baselines?|best|both|former|latter)\b",
+                       re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -129,7 +132,6 @@ def _unmeasured(said: Said) -> Iterator[Hit]:
     if not shown and (said.interpretation or lex.HEDGE.search(before)):
         return
     measured = {_squeeze(t) for r in said.facts.measured for t in (r.name, r.label)}
-    failed = {_squeeze(t) for r in said.facts.explored if r.status != "measured" for t in (r.name, r.label)}
     masked = said.text
     for record in said.facts.measured:
         masked = _name_pattern(record.label).sub(_blank, masked)
@@ -137,18 +139,18 @@ def _unmeasured(said: Said) -> Iterator[Hit]:
         found = re.search(rf"(?<![\w]){pattern}(?![\w])", masked, re.IGNORECASE)
         if found and not any(key in m or _squeeze(found[0]) in m for m in measured):
             yield "unmeasured-method", found[0], ""
-    if shown and failed:
-        for record in (r for r in said.facts.explored if r.status != "measured"):
-            if found := _name_pattern(record.label).search(masked):
-                if comparison:
-                    yield "unmeasured-method", found[0], "a comparison with a run that has no measured result"
+    for record in said.facts.explored if shown and comparison else ():
+        if record.status != "measured" and (found := _name_pattern(record.label).search(masked)):
+            yield "unmeasured-method", found[0], "a comparison with a run that has no measured result"
     yield from _unknown_names(said, masked)
 
 
 def _unknown_names(said: Said, masked: str) -> Iterator[Hit]:
     """`than FooNet`: a capitalised name after a word of comparison that no run or metric bears."""
-    known = {_squeeze(t) for t in (*said.facts.manifest.metrics, *(m.label for m in said.facts.manifest.metrics.values()))}
-    for match in re.finditer(r"\b(?:than|over|beats?|against|versus|vs\.?|(?:outperform|surpass|exceed)\w*|improv\w+ (?:on|upon))"
+    known = {_squeeze(t) for t in (*said.facts.manifest.metrics, *(m.label
+                                                                   for m in said.facts.manifest.metrics.values()))}
+    for match in re.finditer(r"\b(?:than|over|beats?|against|versus|vs\.?|(?:outperform|surpass|exceed)\w*|improv\w+ "
+                             r"(?:on|upon))"
                              r"\s+(?:the |a |an )?([A-Z]\w*(?:[- ][A-Z]\w*)*)", masked):
         if _squeeze(match[1]) not in known and match[1] not in ("Section", "Table", "Figure", "Appendix"):
             yield "unmeasured-method", match[1], ""
@@ -267,7 +269,8 @@ def _pairs(said: Said) -> list[Difference]:
     subject = _subject(said)
     try:
         gaps = [facts.difference(*pair) for pair in pairs]
-        return [facts.difference(g.b.run.name, g.a.run.name, g.a.metric, g.a.condition) if g.b.run.name in subject else g
+        return [facts.difference(g.b.run.name, g.a.run.name, g.a.metric, g.a.condition)
+                if g.b.run.name in subject else g
                 for g in gaps]
     except FactError:
         return []
@@ -276,7 +279,8 @@ def _pairs(said: Said) -> list[Difference]:
 def _subject(said: Said) -> tuple[str, ...]:
     """The runs that the sentence is about: the first name that is not what something is compared with."""
     text = said.sentence.flat
-    printed = [(m.start(), m.end(), v.runs) for m, (f, v) in zip(re.finditer(EXPRESSION, text), said.values, strict=False)
+    printed = [(m.start(), m.end(), v.runs) for m, (f, v) in zip(re.finditer(EXPRESSION, text), said.values,
+                                                                 strict=False)
                if f in ("name", "best")]
     for start, _, runs in sorted([*_named(text, said.facts), *printed]):
         if not _REFERENCE.search(text[:start]):

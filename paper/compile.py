@@ -116,7 +116,8 @@ def pdf_text(pdf: Path) -> str:
 
 _ERROR = re.compile(r"^(?:\./)?[\w./-]+\.(?:tex|cls|sty|bbl|aux):(\d+): (.*)$", re.MULTILINE)
 _BARE_ERROR = re.compile(r"^! (.*)$", re.MULTILINE)
-_UNDEFINED = re.compile(r"^(?:LaTeX|Package natbib) Warning: (?:Hyper reference|Reference|Citation) [`'](.+?)'.*? undefined"
+_UNDEFINED = re.compile(r"^(?:LaTeX|Package natbib) Warning: (?:Hyper reference|Reference|Citation) [`'](.+?)'.*? "
+                        r"undefined"
                         r"(?:[^\n]*?on input line (\d+))?", re.MULTILINE)
 _OVERFULL = re.compile(r"^Overfull \\([hv])box \(([\d.]+)pt too (?:wide|high)\)(?:.*?lines? (\d+))?", re.MULTILINE)
 

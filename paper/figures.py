@@ -47,7 +47,8 @@ def given_figures(folder: Path) -> tuple[Figure, ...]:
     found: dict[str, Path] = {}
     for path in sorted(folder.glob("*.pdf")) + sorted(folder.glob("*.png")):
         found.setdefault(_slug(path.stem), path)
-    return tuple(Figure(name=f"agent-{name}", file=path, by="agent", caption=f"{path.stem.replace('_', ' ')}. {AGENT_LABEL}",
+    return tuple(Figure(name=f"agent-{name}", file=path, by="agent", caption=f"{path.stem.replace('_', ' ')}. "
+                                                                             f"{AGENT_LABEL}",
                         description=f"{path.name}, {AGENT_LABEL.lower()}", width=0.8)
                  for name, path in sorted(found.items()))
 
@@ -130,7 +131,8 @@ def _differences(facts: Facts, folder: Path) -> Figure | None:
             if gap.a.seeds == gap.b.seeds:
                 steps = [a - b for a, b in zip(gap.a.values, gap.b.values, strict=True)]
                 axis.plot(steps, [y] * len(steps), "o", mfc="none", mec="#8a8a8a", ms=3, mew=0.6)
-            axis.errorbar(gap.value, y, xerr=gap.se or 0, capsize=2, mfc=style["color"] if gap.distinct else "white", **style)
+            axis.errorbar(gap.value, y, xerr=gap.se or 0, capsize=2, mfc=style["color"] if gap.distinct else "white",
+                          **style)
         axis.set_yticks(range(len(rows)), [f"{r.label}, {facts.condition_label(c)}" if several else r.label
                                            for r, c, _ in rows])
         axis.set_ylim(len(rows) - 0.4, -0.6)
@@ -141,9 +143,11 @@ def _differences(facts: Facts, folder: Path) -> Figure | None:
     file = draw(folder / "differences", 0.8 * TEXT_WIDTH, 0.6 + 0.22 * len(rows), paint)
     label = facts.spec(metric).label
     return Figure("differences", file, width=0.8, caption=(
-        f"Difference of each run to the strongest baseline, {base.label}, in the primary metric, {label}. Large markers "
+        f"Difference of each run to the strongest baseline, {base.label}, in the primary metric, {label}. Large "
+        f"markers "
         f"are means over {_seeds(facts)} with one standard error of the difference; small open circles are the seeds. "
-        "A large marker is filled where an exploratory two-sided t-test at the five-percent level, not corrected for the "
+        "A large marker is filled where an exploratory two-sided t-test at the five-percent level, not corrected for "
+        "the "
         f"number of runs, tells the difference from zero.{_reported(facts)}"),
         description=f"Difference of each run to {base.label} in {label}, per seed and with error bars.")
 
@@ -177,7 +181,8 @@ def _curves(facts: Facts, folder: Path) -> Figure | None:
     file = draw(folder / "curves", TEXT_WIDTH, 2.1, paint)
     return Figure("curves", file, caption=(
         f"Training loss as each experiment reported it, mean over {_seeds(facts)}; bands are one standard error. "
-        "Losses of different architectures are different quantities: their levels cannot be compared, their shapes can."),
+        "Losses of different architectures are different quantities: their levels cannot be compared, their shapes "
+        "can."),
         description="Learning curves: self-reported training loss by step, one line a run.")
 
 
@@ -218,7 +223,8 @@ def _tradeoff(facts: Facts, folder: Path, index: int) -> Figure:
     file = draw(folder / name, 0.85 * TEXT_WIDTH, 2.4, paint)
     lines = " Lines join the conditions of a run." if len(facts.condition_names()) > 1 else ""
     return Figure(name, file, width=0.85, caption=(
-        f"The plane of {x_spec.label} and {y_spec.label}: markers are means over {_seeds(facts)}, bars one standard error in "
+        f"The plane of {x_spec.label} and {y_spec.label}: markers are means over {_seeds(facts)}, bars one standard "
+        f"error in "
         f"either direction; an arrow tells which direction of an axis is better.{lines}{_reported(facts)}"),
         description=f"Trade-off plane: {y_spec.label} against {x_spec.label}, one marker a run.")
 
@@ -237,12 +243,13 @@ def _seeds(facts: Facts) -> str:
                                     if (s := _series(facts, r, facts.manifest.primary, c))})
     if len(counts) == 1:
         return f"n = {counts[0]} seed{'s' if counts[0] != 1 else ''}"
-    return f"{count_text(counts[0])} to {count_text(counts[-1])} seeds (n by run: Table of seeds)" if counts else "seeds"
+    return f"{count_text(counts[0])} to {count_text(counts[-1])} seeds (listed in the appendix)" if counts else "seeds"
 
 
 def _metric_words(facts: Facts, metric: str) -> str:
     spec = facts.spec(metric)
-    return f"{spec.label} ({spec.better} is better)" if spec.better != "target" else f"{spec.label} (target {spec.target})"
+    how = f"{spec.better} is better" if spec.better != "target" else f"target {spec.target}"
+    return f"{spec.label} ({how})"
 
 
 def _reported(facts: Facts) -> str:

@@ -22,7 +22,8 @@ UP = words(r"higher", r"increas(?:e|es|ed|ing)", r"rais(?:e|es|ed)", r"rises?", 
 DOWN = words(r"lower", r"lowers", r"lowered", r"decreas(?:e|es|ed|ing)", r"reduc(?:e|es|ed|ing|tions?)", r"drops?",
              r"dropped", r"falls?", r"fell", r"smaller", r"below", r"less than", r"fewer", r"cuts?", r"shrinks?",
              r"declin(?:e|es|ed)")
-EQUAL = words(r"match(?:es|ed)?", r"equals?", r"on par", r"comparable", r"indistinguishable", r"identical", r"unchanged",
+EQUAL = words(r"match(?:es|ed)?", r"equals?", r"on par", r"comparable", r"indistinguishable", r"identical",
+              r"unchanged",
               r"the same as", r"no difference")
 NEGATION = re.compile(r"\b(?:not|no|neither|nor|never|without|fail(?:s|ed)? to|cannot|hardly)\b|n't\b", re.IGNORECASE)
 DIRECTION_IS_BETTER = re.compile(r"\b(?:higher|lower|larger|smaller|closer) (?:values? )?(?:is|are|being) better\b",
@@ -32,19 +33,23 @@ DIRECTION_IS_BETTER = re.compile(r"\b(?:higher|lower|larger|smaller|closer) (?:v
 
 _VERBS = (
     r"achiev(?:e|es|ed|ing)", r"attain\w*", r"reach(?:es|ed)", r"yield(?:s|ed)", r"succeed\w*", r"successful\w*",
-    r"fail(?:s|ed|ure)?", r"help(?:s|ed)", r"works", r"worked", r"speciali[sz](?:e|es|ed|ing|ation)", r"emerg(?:e|es|ed)",
+    r"fail(?:s|ed|ure)?", r"help(?:s|ed)", r"works", r"worked", r"speciali[sz](?:e|es|ed|ing|ation)",
+    r"emerg(?:e|es|ed)",
     r"diverg(?:e|es|ed)", r"converg(?:e|es|ed)", r"collaps(?:e|es|ed)", r"stabili[sz](?:e|es|ed|ing)",
     r"disentangl(?:es|ed)", r"separat(?:es|ed) (?:the )?features?", r"recover(?:s|ed)", r"discover(?:s|ed)",
     r"preserv(?:es|ed|ing)", r"maintain(?:s|ed|ing)", r"retain(?:s|ed|ing)", r"prevent(?:s|ed|ing)",
     r"eliminat\w+", r"solv(?:es|ed)", r"remov(?:es|ed) (?:the|all|most|any)", r"avoids", r"avoided",
     r"mitigat(?:es|ed)", r"alleviat(?:es|ed)", r"resolv(?:es|ed)", r"closes? the gap", r"generali[sz](?:es|ed)",
-    r"transfer(?:s|red) (?:to|across)", r"scal(?:es|ed) (?:to|well|with)", r"learn(?:s|ed) (?:to|the|more|cleaner|\w+er)",
+    r"transfer(?:s|red) (?:to|across)", r"scal(?:es|ed) (?:to|well|with)", r"learn(?:s|ed) (?:to|the|more|cleaner|"
+                                                                           r"\w+er)",
     r"captur(?:es|ed) (?:the|more|all|most|nearly|both)", r"reveal(?:s|ed)?", r"confirm(?:s|ed)", r"prov(?:es|ed|en)",
-    r"demonstrat\w+", r"(?:show|shows|showed|shown) (?:that|how|the|a|an|no|clear|strong|consistent)\b(?! (?:all|every) )",
+    r"demonstrat\w+", r"(?:show|shows|showed|shown) (?:that|how|the|a|an|no|clear|strong|consistent)\b(?! (?:all|"
+                      r"every) )",
     r"(?:find|found|observe|observed|see|saw|conclude|concluded) (?:that|no|a|an)", r"indicat(?:e|es|ed)",
     r"suggest(?:s|ed)?", r"enabl(?:es|ed)", r"allow(?:s|ed) (?:the model|the sae|it)", r"makes? the difference",
     r"(?:makes?|lets?) (?:\w+ ){1,3}(?:find|learn|recover|see|keep)", r"find features that",
-    r"explains? (?:the|most|why)", r"accounts? for", r"ranks?", r"leads? to", r"led to", r"results? in", r"driv(?:es|en)",
+    r"explains? (?:the|most|why)", r"accounts? for", r"ranks?", r"leads? to", r"led to", r"results? in",
+    r"driv(?:es|en)",
     r"caus(?:es|ed)", r"respond(?:s|ed)", r"align(?:s|ed) with", r"correlat(?:es|ed)", r"spend(?:s)?", r"fires?",
     r"(?:is|are|was|were|stays?|remains?|becomes?|became) (?:dead|alive|stable|unstable|saturated|monosemantic|"
     r"polysemantic|interpretable|disentangled|redundant|unused|active|robust|consistent|effective|efficient|clear|"
@@ -52,12 +57,16 @@ _VERBS = (
 )
 _MANNER = (
     r"(?:is|are|was|were) the (?:best|worst|strongest|weakest|only)", r"best(?= on| in| at| of all| overall)",
-    r"state[- ]of[- ]the[- ]art", r"(?:faster|slower|stronger|weaker|cleaner|sparser|denser|closer|tighter|earlier|later)"
-    r"(?! layers?\b)(?: than)?", r"(?:more|less|fewer) (?:\S+ ){1,6}than", r"substantial(?:ly)?", r"dramatic(?:ally)?", r"markedly",
+    r"state[- ]of[- ]the[- ]art", r"(?:faster|slower|stronger|weaker|cleaner|sparser|denser|closer|tighter|earlier|"
+                                  r"later)"
+    r"(?! layers?\b)(?: than)?", r"(?:more|less|fewer) (?:\S+ ){1,6}than", r"substantial(?:ly)?",
+    r"dramatic(?:ally)?", r"markedly",
     r"considerabl[ey]", r"remarkabl[ey]", r"striking(?:ly)?", r"negligible", r"no (?:measurable )?effect",
     r"consistently", r"reliably", r"robustly", r"without (?:any )?(?:loss|cost|degradation|overhead)", r"no longer",
-    r"a clear (?:advantage|win|effect|trend|difference)", r"trade[sd]? (?:\S+ ){0,3}(?:for|against) (?:\S+ ){0,2}(?:gain|loss)",
-    r"(?:most|nearly all|almost all|hardly any|none|few|all|every one|the majority|many) (?:of )?(?:the |its |our |these )?"
+    r"a clear (?:advantage|win|effect|trend|difference)", r"trade[sd]? (?:\S+ ){0,3}(?:for|against) (?:\S+ "
+                                                          r"){0,2}(?:gain|loss)",
+    r"(?:most|nearly all|almost all|hardly any|none|few|all|every one|the majority|many) (?:of )?(?:the |its |our |"
+    r"these )?"
     r"(?:\w+ )?(?:latents?|features?|seeds?|tiers?|neurons?|units?|metrics|concepts?)",
 )
 OUTCOME = words(*_BETTER, *_WORSE, *_VERBS, *_MANNER, r"higher", r"lower", r"larger",
@@ -67,28 +76,37 @@ OUTCOME = words(*_BETTER, *_WORSE, *_VERBS, *_MANNER, r"higher", r"lower", r"lar
                 r"equals", r"on par", r"comparable", r"indistinguishable", r"unchanged")
 # In other sections a statement about our own runs counts when it is as plain as this.
 STRONG = words(*_BETTER, *_WORSE, r"exceed\w*", r"state[- ]of[- ]the[- ]art",
-               r"(?:we|our \w+|this \w+|experiments?|results?|runs?) (?:\w+ ){0,2}(?:show|shows|showed|find|found|observe|"
+               r"(?:we|our \w+|this \w+|experiments?|results?|runs?) (?:\w+ ){0,2}(?:show|shows|showed|find|found|"
+               r"observe|"
                r"observed|demonstrate|demonstrates|demonstrated|confirm|confirms|confirmed|prove|proves|proved|reveal|"
                r"reveals|revealed|indicate|indicates) (?:that|a|an|the|no|how|clear|strong)",
-               r"accounts? for (?:the|most|much|all)", r"speciali[sz](?:es|ed)", r"(?:substantially|dramatically|consistently|markedly) \w+",
-               r"(?:yields?|yielded|finds?|found|gives?|gave|learns?|learned) (?:more|better|cleaner|fewer|all|most|nearly)",
+               r"accounts? for (?:the|most|much|all)", r"speciali[sz](?:es|ed)", r"(?:substantially|dramatically|"
+                                                                                 r"consistently|markedly) \w+",
+               r"(?:yields?|yielded|finds?|found|gives?|gave|learns?|learned) (?:more|better|cleaner|fewer|all|most|"
+               r"nearly)",
                r"(?:reduces|reduced|increases|increased|raises|raised|lowers|lowered|boosts|boosted|achieves|achieved|"
                r"attains|attained|eliminates|eliminated|recovers|recovered) (?!this\b|to\b)")
-SELF = words(r"we", r"our", r"ours", r"this (?:paper|work|study|method|approach)", r"the (?:proposed|resulting|new|nested|tiered) \w+",
-             r"this (?:choice|change|yields|gives|makes|leads)", r"it", r"(?:each|the (?:first|last|final|second)) tiers?",
+SELF = words(r"we", r"our", r"ours", r"this (?:paper|work|study|method|approach)", r"the (?:proposed|resulting|new|"
+                                                                                   r"nested|tiered) \w+",
+             r"this (?:choice|change|yields|gives|makes|leads)", r"it", r"(?:each|the (?:first|last|final|second)) "
+                                                                        r"tiers?",
              r"(?:the )?(?:results?|experiments?|runs?|findings?)")
 OWN = words(r"our \w+", r"ours", r"we", r"this (?:paper|work)")
 # Words that end the background part of an abstract: from here on the paper speaks of itself.
 ABOUT_US = words(r"our \w+", r"ours", r"we", r"us", r"this (?:paper|work|study|method|objective)", r"analys[ie]s",
                  r"the (?:proposed|resulting|new) \w+", r"(?:experiments?|results?|evaluations?|findings?|runs?|here)")
 HEDGE = re.compile(r"(?:\b(?:whether|if|may|might|could|would|should|ought|unless|until|expects?|expected|hypothes\w+|"
-                   r"conjecture|suppose|in order to|aims? to|designed to|meant to|intended to|tr(?:y|ies) to|supposed to|"
+                   r"conjecture|suppose|in order to|aims? to|designed to|meant to|intended to|tr(?:y|ies) to|"
+                   r"supposed to|"
                    r"hopes? to|how|ask(?:s|ed)?|questions?|tests?|tested|not (?:claim|know|test|measure|show)|"
-                   r"cannot (?:say|tell|show|conclude)|no claim|nothing about|before|needed to)\b)[^.;:]*$", re.IGNORECASE)
+                   r"cannot (?:say|tell|show|conclude)|no claim|nothing about|before|needed to)\b)[^.;:]*$",
+                   re.IGNORECASE)
 PURPOSE = re.compile(r"(?<!found )(?<!shown )(?<!seen )(?<!known )(?<!proven )(?<!seems )(?<!appears )(?<!observed )"
                      r"(?<!due )(?<!leads )(?<!leading )(?<!led )\bto (?:\w+ly )?$", re.IGNORECASE)
-REPORTED_FAILURE = re.compile(r"\bfailed (?:runs?|attempts?|ones?)\b|\b(?:runs?|attempts?) (?:that|which) (?:has |have )?"
-                             r"failed\b|\bfail(?:ed|ures?)\b(?=[^.]*\b(?:is|are|was|were|be) (?:also )?(?:listed|reported|kept|told|included|shown)\b)",
+REPORTED_FAILURE = re.compile(r"\bfailed (?:runs?|attempts?|ones?)\b|\b(?:runs?|attempts?) (?:that|which) (?:has |"
+                              r"have )?"
+                             r"failed\b|\bfail(?:ed|ures?)\b(?=[^.]*\b(?:is|are|was|were|be) (?:also )?(?:listed|"
+                             r"reported|kept|told|included|shown)\b)",
                              re.IGNORECASE)
 # "[@fig:name] shows the ...": a picture is pointed at; nothing is claimed yet.
 PRESENTS = re.compile(r"(?<=\ue002) (?:also |then )?(?:shows?|gives?)(?= (?:the|a|an|each|every|all)\b)", re.IGNORECASE)
@@ -99,16 +117,20 @@ COMPARISON = words(*_BETTER, *_WORSE, r"than", r"compared (?:with|to)", r"versus
                    r"relative to", r"against", r"over(?= [A-Z])", r"exceed\w*", r"match(?:es|ed)", r"on par with",
                    r"comparable (?:with|to)", r"contrast")
 METHODS = {
-    "gated": r"gated", "jumprelu": r"jump-?\s?relu", "batchtopk": r"batch-?\s?top-?k", "topk": r"(?<!batch)(?<!batch-)top-?k",
-    "matryoshka": r"matryoshka", "transcoder": r"transcoders?", "crosscoder": r"crosscoders?", "pca": r"pca|principal components?",
+    "gated": r"gated", "jumprelu": r"jump-?\s?relu", "batchtopk": r"batch-?\s?top-?k",
+    "topk": r"(?<!batch)(?<!batch-)top-?k",
+    "matryoshka": r"matryoshka", "transcoder": r"transcoders?", "crosscoder": r"crosscoders?",
+    "pca": r"pca|principal components?",
     "ica": r"ica", "switch": r"switch saes?", "kmeans": r"k-means", "vanilla": r"vanilla (?:saes?|autoencoders?)",
     "crossover": r"end-to-end saes?", "nmf": r"nmf", "random": r"random (?:dictionary|baseline|saes?)",
-    "prior work": r"(?:prior|previous|earlier|existing|other|published|competing|conventional|traditional|current|all known) "
+    "prior work": r"(?:prior|previous|earlier|existing|other|published|competing|conventional|traditional|current|"
+                  r"all known) "
                   r"(?:work|works|methods?|approaches|saes?|architectures?|results?|studies|techniques)",
     "state of the art": r"state[- ]of[- ]the[- ]art|sota", "literature": r"the literature",
 }
 SIGNIFICANT = re.compile(r"\b(?:statistical(?:ly)?|(?:in)?significan(?:t|tly|ce)|p-?values?|confidence intervals?|"
                          r"hypothesis tests?|t-tests?|anova)\b|\bp\s*[<>=≤≥]", re.IGNORECASE)
-PLACEHOLDER = re.compile(r"\b(?:TODO|FIXME|XXX+|TBD|TBA)\b|\blorem\b|\bipsum\b|(?-i:\bHERE\b)|\[\s*(?:insert|placeholder|add|"
+PLACEHOLDER = re.compile(r"\b(?:TODO|FIXME|XXX+|TBD|TBA)\b|\blorem\b|\bipsum\b|(?-i:\bHERE\b)|\[\s*(?:insert|"
+                         r"placeholder|add|"
                          r"your|fill)\b[^\]]*\]?|<\s*(?:insert|placeholder)[^>]*>?|\?\?\?|\bcitation needed\b|"
                          r"\bto be (?:written|filled in|added|determined)\b|\bplaceholder\b", re.IGNORECASE)

@@ -136,7 +136,8 @@ def references_bib(entries: Iterable[Entry]) -> str:
 
 
 # Accents and escaped specials stay; any other command in an entry is removed.
-_COMMAND = re.compile(r"\\(?!['\"`^~=.&%#_{}$]|[cvuHtdbkrijlLoO](?![A-Za-z])|(?:aa|AA|ae|AE|oe|OE|ss)(?![A-Za-z]))[A-Za-z]*")
+_COMMAND = re.compile(r"\\(?!['\"`^~=.&%#_{}$]|[cvuHtdbkrijlLoO](?![A-Za-z])|(?:aa|AA|ae|AE|oe|OE|"
+                      r"ss)(?![A-Za-z]))[A-Za-z]*")
 _SPECIAL = {"&": r"\&", "%": r"\%", "#": r"\#", "_": r"\_"}
 
 
@@ -160,4 +161,5 @@ def _words(text: str) -> list[str]:
             if w not in _STOP]
 
 
-_STOP = frozenset(["a", "an", "and", "are", "as", "at", "by", "for", "from", "in", "is", "it", "its", "of", "on", "or", "that", "the", "their", "this", "to", "we", "with"])
+_STOP = frozenset(["a", "an", "and", "are", "as", "at", "by", "for", "from", "in", "is", "it", "its", "of", "on",
+                   "or", "that", "the", "their", "this", "to", "we", "with"])

@@ -89,7 +89,8 @@ def render(
         abstract=abstract, sections=written, appendix=parts, cites=bool(body.cited),
         outline=latex.escape(meta.fallback_title))
     return Rendered(tex=tex, bib=references_bib(library.entries(sorted(body.cited))), complaints=complaints,
-                    dropped=tuple(dropped), files={_file_name(f): f.file for f in figures} | {CLASS_FILE.name: CLASS_FILE},
+                    dropped=tuple(dropped), files={_file_name(f): f.file
+                                                   for f in figures} | {CLASS_FILE.name: CLASS_FILE},
                     expressions=len(body.ledger.rows))
 
 

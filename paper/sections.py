@@ -255,7 +255,8 @@ def _bracket(content: str) -> list[Inline]:
 
 
 _LEFTOVER = re.compile(r"\{\{|\}\}|\\[A-Za-z]+|\[@|\$")
-_LEFTOVER_WHY = "left-over markup: expressions end with }}, math with $, citations with ]; LaTeX stands inside $...$ only"
+_LEFTOVER_WHY = ("left-over markup: expressions end with }}, math with $, citations with ]; LaTeX stands inside $...$ "
+                 "only")
 _WHY = {
     "html_block": "raw HTML is not allowed", "html_inline": "raw HTML is not allowed",
     "fence": "code blocks are not allowed; describe the step, or write an equation",

@@ -52,11 +52,12 @@ def main(facts: Facts) -> str:
 
 def main_caption(facts: Facts) -> str:
     seeds = sorted({len(r.seeds) for r in facts.explored})
-    n = f"n = {seeds[0]} seeds" if len(seeds) == 1 else "the seeds of each run (Table of seeds)"
+    n = f"n = {seeds[0]} seeds" if len(seeds) == 1 else "the seeds of each run (listed in the appendix)"
     reported = "" if facts.manifest.measured else " All values are self-reported by the experiments."
     failed = " Runs without a measured result keep their row." if len(facts.measured) < len(facts.explored) else ""
     several = " Conditions are set in italics." if len(facts.condition_names()) > 1 else ""
-    return (f"All runs, baselines first. Mean and standard error (ddof = 1) over {n}. Arrows give the direction that is "
+    return (f"All runs, baselines first. Mean and standard error (ddof = 1) over {n}. Arrows give the direction that "
+            f"is "
             f"better; bold marks the best mean of a column, which is no statement about significance.{several}{failed}"
             f"{reported}")
 
@@ -183,7 +184,8 @@ def seeds(facts: Facts) -> str:
             if training.outcome != "measured":
                 values = [training.outcome, *[""] * (len(metrics) - 1)]
             where = [NoEscape(escape(facts.condition_label(training.condition)))] if several else []
-            table.add_row([NoEscape(escape(record.label)), *where, training.seed, *(NoEscape(number(v)) for v in values)])
+            table.add_row([NoEscape(escape(record.label)), *where, training.seed, *(NoEscape(number(v))
+                                                                                    for v in values)])
     return table.dumps()
 
 

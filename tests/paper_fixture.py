@@ -46,7 +46,8 @@ def manifest(conditions: tuple[Condition, ...] = ONE, measured: bool = True) -> 
         default_profile="mini",
         metrics={
             "f1": MetricSpec(label="F1", better="higher", primary=True, low=0.0, high=1.0,
-                             read="Do latents fire exactly when their matched feature does? Judge together with MCC and "
+                             read="Do latents fire exactly when their matched feature does? Judge together with MCC "
+                                  "and "
                                   "uniqueness, since duplicates are not punished."),
             "mcc": MetricSpec(label="MCC", better="higher", low=-1.0, high=1.0,
                               read="Mean cosine between matched decoder rows and true feature directions."),
@@ -78,18 +79,21 @@ def record(
             draw = np.random.default_rng(abs(hash_of(name)) + 17 * seed + 101 * index)
             if centre is None:
                 trainings.append(Training(seed=seed, condition=condition.name, outcome="failed", reason="exit",
-                                          detail="RuntimeError: mat1 and mat2 shapes cannot be multiplied (512x256 and 512x16)"))
+                                          detail="RuntimeError: mat1 and mat2 shapes cannot be multiplied (512x256 "
+                                                 "and 512x16)"))
                 continue
             metrics = {k: float(min(1.0 if k != "l0" else 99.0, v - 0.03 * index + noise * draw.standard_normal()))
                        if k not in ("l0", "dead") else float(v) for k, v in centre.items()}
             steps = tuple(float(s) for s in range(0, 2049, 64))
-            curve = tuple(loss * (0.25 + 0.75 * float(np.exp(-s / 400))) + 0.004 * float(draw.standard_normal()) for s in steps)
+            curve = tuple(loss * (0.25 + 0.75 * float(np.exp(-s / 400))) + 0.004 * float(draw.standard_normal())
+                          for s in steps)
             trainings.append(Training(
                 seed=seed, condition=condition.name, outcome="measured", metrics=metrics, wall_s=21.0, cpu_s=20.0,
                 diagnostics={k: v + 0.01 * float(draw.standard_normal()) for k, v in (diagnostics or {}).items()},
                 declared={"samples": 1_048_576.0, "steps": 2048.0}, curves={"step": steps, "loss": curve}))
     return RunRecord(
-        run=run, kind=kind, name=name, label=label, about=about or f"Tries {label}.", parent=None if run.startswith("0") else "0",
+        run=run, kind=kind, name=name, label=label, about=about or f"Tries {label}.", parent=None
+        if run.startswith("0") else "0",
         status="failed" if centre is None else "measured", attempts=1 if centre else 4,
         commit=f"{hash_of(name):040x}"[:40], tree=f"{hash_of(label):040x}"[:40], template="synth_sae", profile="mini",
         settings=SETTINGS, seeds=seeds, conditions=conditions, trainings=tuple(trainings), findings=findings,
@@ -120,7 +124,8 @@ def records(conditions: tuple[Condition, ...] = ONE) -> tuple[RunRecord, ...]:
                diagnostics={"first_tier_share": .35}, **kinds),
         record("3", "decorrelated", "Decorrelated", "experiment", centre(.577, .70, .928, .801, .013), loss=44,
                about="A penalty on the cosine between decoder rows.",
-               findings=(Finding(code="no-effect", grade="flag", text="the metrics lie within the noise of run 0.topk"),), **kinds),
+               findings=(Finding(code="no-effect", grade="flag",
+                                 text="the metrics lie within the noise of run 0.topk"),), **kinds),
         record("4", "gated", "Gated nested", "experiment", None, about="A gate per tier.", **kinds),
     )
 
@@ -143,5 +148,6 @@ def fixture(conditions: tuple[Condition, ...] = ONE) -> Fixture:
     return Fixture(facts, library(), sections, PaperMeta(
         statement="The words of this paper were written by a test; its measurements are invented.",
         fallback_title="Hierarchical sparse autoencoders", authors="An experiment runner, session 2025-01-01",
-        session="2025-01-01_hierarchical_sae", command="python launch.py --idea hierarchical_sae", source=SOURCE, diff=DIFF,
+        session="2025-01-01_hierarchical_sae", command="python launch.py --idea hierarchical_sae", source=SOURCE,
+        diff=DIFF,
         costs=(("Model calls", "none: played back"), ("Training time", "12 minutes"))))

@@ -45,7 +45,8 @@ def test_an_honest_passage_passes(section, text):
 
 
 def test_a_complaint_names_line_sentence_literal_and_mend():
-    found = complaints("results", "We list the runs.\n\nThe runs are listed in [@tab:main].\nThe score is 0.91 today. We ask why.")
+    found = complaints("results", "We list the runs.\n\nThe runs are listed in [@tab:main].\nThe score is 0.91 "
+                                  "today. We ask why.")
 
     assert [(c.line, c.literal, c.sentence) for c in found if c.code == "typed-number"] == [
         (4, "0.91", "The score is 0.91 today.")]

@@ -113,7 +113,8 @@ def test_what_a_person_allowed_is_printed_and_listed(figures):
 
 
 def test_only_cited_entries_reach_the_bibliography(figures):
-    paper = rendered(figures, {"related_work": "Dictionaries have a history [@gao2024scaling].", "background": "A word.",
+    paper = rendered(figures, {"related_work": "Dictionaries have a history [@gao2024scaling].",
+                               "background": "A word.",
                                "introduction": "A start.", "method": "A way."})
 
     assert re.findall(r"@\w+\{(\w+)", paper.bib) == ["gao2024scaling"]
@@ -153,7 +154,8 @@ def test_a_paper_without_any_result_still_compiles_and_says_so(tmp_path):
     from paper.facts import Facts
 
     facts = Facts([r for r in FIXTURE.facts.records if r.status != "measured"], FIXTURE.facts.manifest, "mini")
-    paper = render(FIXTURE.sections, facts, standard_figures(facts, tmp_path / "figures"), FIXTURE.library, FIXTURE.meta)
+    paper = render(FIXTURE.sections, facts, standard_figures(facts, tmp_path / "figures"), FIXTURE.library,
+                   FIXTURE.meta)
     write(paper, tmp_path / "paper")
 
     assert compile_pdf(tmp_path / "paper", BubblewrapSandbox()).ok
