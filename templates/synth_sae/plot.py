@@ -1,7 +1,7 @@
-"""Figures of all runs. Called without arguments beside records.json; writes PNG, PDF and figures.json.
+"""Figures of all runs. Called without arguments beside records.json; writes PDF, PNG and figures.json.
 
-records.json: a list of {run, name, label, kind, status, metrics: {metric: {condition: {mean, se, n}}},
-curves: {...}}. Every number in a figure must come from there.
+records.json: a list of {run, name, label, kind, status, metrics: {metric: {condition: {mean, se, n, values}}},
+metric_labels, diagnostics: {name: [a value a training]}, curves}. Every number in a figure must come from there.
 """
 
 import json
@@ -12,60 +12,49 @@ import matplotlib
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
-COLOURS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#999999", "#000000"]
+WIDTH = 4.4  # inches, as wide as the figure is printed, so that letters keep their size
+COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#999999"]
+MARKERS = ["o", "s", "^", "D", "v", "P", "X", "*"]
+plt.rcParams.update({
+    "font.family": "serif", "font.serif": ["STIXGeneral"], "font.size": 8.5, "legend.frameon": False, "axes.grid": True,
+    "axes.spines.top": False, "axes.spines.right": False, "axes.axisbelow": True, "grid.color": "#dddddd",
+    "pdf.fonttype": 42, "lines.markersize": 4.5,
+})
 
 
-def measured(records: list[dict]) -> list[dict]:
+def measured() -> list[dict]:
     """Runs with metrics, in the order in which they were made."""
-    return [record for record in records if record.get("status") == "measured" and record.get("metrics")]
+    return [record for record in json.loads(Path("records.json").read_text()) if record["status"] == "measured"]
 
 
-def save(figure, name: str, title: str, caption: str, figures: list[dict]) -> None:
-    """Write one figure in both formats and remember what it shows."""
-    figure.tight_layout()
-    figure.savefig(f"{name}.png", dpi=200)
+def save(figure, name: str, title: str, caption: str) -> dict:
+    """Write one figure in both formats; returns its entry of figures.json."""
     figure.savefig(f"{name}.pdf")
+    figure.savefig(f"{name}.png", dpi=200)
     plt.close(figure)
-    figures.append({"file": name, "title": title, "caption": caption})
+    return {"file": name, "title": title, "caption": caption}
 
 
-def plot_recovery(records: list[dict], figures: list[dict]) -> None:
-    """F1, MCC and uniqueness of each run, side by side."""
-    metrics = [name for name in ("f1", "mcc", "uniqueness") if all(name in r["metrics"] for r in records)]
-    size = (2.4 * len(metrics), 2.6)
-    figure, axes = plt.subplots(1, len(metrics), figsize=size, sharey=True, squeeze=False)
-    for axis, metric in zip(axes[0], metrics, strict=True):
-        for place, record in enumerate(records):
-            for value in record["metrics"][metric].values():
-                axis.errorbar(place, value["mean"], yerr=value.get("se") or 0, fmt="o", capsize=3,
-                              color=COLOURS[place % len(COLOURS)])
-        axis.set_title({"f1": "F1", "mcc": "MCC"}.get(metric, metric), fontsize=9)
-        labels = [record["label"] for record in records]
-        axis.set_xticks(range(len(records)), labels, rotation=60, ha="right", fontsize=7)
-    save(figure, "recovery", "Feature recovery by run",
-         "Feature recovery of each run; mean and standard error over seeds. Higher is better.", figures)
-
-
-def plot_tradeoff(records: list[dict], figures: list[dict]) -> None:
-    """Does a better reconstruction mean better features?"""
-    figure, axis = plt.subplots(figsize=(4.2, 3.0))
+def plot_capacity(records: list[dict]) -> dict:
+    """Is the dictionary used: latents that never fire against distinct features."""
+    figure, axis = plt.subplots(figsize=(WIDTH, 2.3), layout="constrained")
     for place, record in enumerate(records):
-        x, y = record["metrics"].get("explained_variance", {}), record["metrics"].get("f1", {})
-        for condition in [c for c in x if c in y]:
-            axis.errorbar(x[condition]["mean"], y[condition]["mean"], xerr=x[condition].get("se") or 0,
-                          yerr=y[condition].get("se") or 0, fmt="o", capsize=2, label=record["label"],
-                          color=COLOURS[place % len(COLOURS)])
-    axis.set_xlabel("explained variance")
-    axis.set_ylabel("F1")
-    axis.legend(fontsize=7)
-    save(figure, "tradeoff", "Reconstruction and recovery",
-         "Explained variance against F1 on held-out rows; bars are standard errors over seeds.", figures)
+        dead, unique = record["metrics"]["dead_latents"], record["metrics"]["uniqueness"]
+        for number, condition in enumerate(dead):
+            x, y = dead[condition], unique[condition]
+            axis.errorbar(x["mean"], y["mean"], xerr=x["se"] or 0, yerr=y["se"] or 0, capsize=2, elinewidth=0.8,
+                          linestyle="none", marker=MARKERS[place % len(MARKERS)], color=COLOURS[place % len(COLOURS)],
+                          label=record["label"] if number == 0 else None)
+    axis.set_xlabel("share of dead latents (lower is better)")
+    axis.set_ylabel("uniqueness (higher is better)")
+    axis.margins(0.12)
+    figure.legend(loc="outside right center", fontsize=7.5)
+    return save(figure, "capacity", "How much of the dictionary is used",
+                "Share of latents that never fire on held-out rows against the share of distinct features among the "
+                "nearest ones. Markers are means over seeds, bars one standard error.")
 
 
 if __name__ == "__main__":
-    runs = measured(json.loads(Path("records.json").read_text()))
-    made: list[dict] = []
-    if runs:
-        plot_recovery(runs, made)
-        plot_tradeoff(runs, made)
+    runs = measured()
+    made = [plot_capacity(runs)] if runs else []
     Path("figures.json").write_text(json.dumps(made, indent=1))

@@ -13,8 +13,8 @@ import torch
 import torch.nn.functional as F
 from safetensors.torch import load_file, save_file
 
-L1_START = 2.0  # weight of the summed latents beside the summed squared error
-L1_PACE = 0.01  # relative change of the weight a step, at most
+L1_START = 0.1  # weight of the summed latents beside the summed squared error; low, so that directions form first
+L1_PACE = 0.004  # relative change of the weight a step, at most
 
 
 class SAE(torch.nn.Module):
