@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +37,12 @@ class Built:
     files: tuple[str, ...]
 
 
+@cache
+def _shipped_library() -> Library:
+    """Read once: parsing BibTeX takes more than a second."""
+    return load_library()
+
+
 def section_file(name: str) -> str:
     """A section's file inside repo/."""
     return f"paper/sections/{name}.md"
@@ -53,9 +59,9 @@ class Manuscript:
     def facts(self) -> Facts:
         return session_facts(self._tools)
 
-    @cached_property
+    @property
     def library(self) -> Library:
-        return load_library()
+        return _shipped_library()
 
     @cached_property
     def figures(self) -> tuple[Figure, ...]:
