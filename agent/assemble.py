@@ -85,7 +85,7 @@ def _say_goodbye(journal: Journal, reason: str) -> None:
 
 
 def _tools(paths: SessionPaths, workspace: Workspace, system: System, journal: Journal) -> Tools:
-    from agent.coder import AiderCoder
+    from agent.coder import AiderCoder, warm_up
     from agent.git import GitStore
     from agent.runners.local import LocalRunner
 
@@ -105,6 +105,7 @@ def _tools(paths: SessionPaths, workspace: Workspace, system: System, journal: J
         secret = world_secret(workspace.cache, template.manifest.name)
         return prepared(template, name, profile.settings, secret, workspace.cache)
 
+    warm_up()  # importing aider takes seconds; the first edit is minutes away
     check_budget = Budget(journal)
     calls = RecordedCalls(system.model, paths.calls, on_call, check_budget)
     return Tools(

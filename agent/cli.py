@@ -111,7 +111,21 @@ def _play(tools, paths: SessionPaths) -> int:  # noqa: ANN001  (Tools: imported 
         tools.say(f"Stopped after {stop.after}, as asked. Go on with: {resume} (add --stop-after to stop again)")
         return 0
     _closing_words(tools, paths)
-    return 0
+    return _strict_end(tools)
+
+
+def _strict_end(tools) -> int:  # noqa: ANN001
+    """A recording must be played to its last reply; one left over means that the session went another way."""
+    session = tools.session
+    if not session.options.playback:
+        return 0
+    from agent.playback import PlaybackModel
+
+    over = PlaybackModel(Path(session.options.playback)).leftover(set(session.calls))
+    if over:
+        tools.say(f"playback: nobody asked for {', '.join(over)}; the session went another way than the recording "
+                  "(another number of runs or attempts?)")
+    return INFRASTRUCTURE if over else 0
 
 
 def _interrupted(tools, job, resume: str) -> int:  # noqa: ANN001
