@@ -125,16 +125,21 @@ def test_a_secret_that_agrees_in_its_low_bits_makes_another_world(world, tmp_pat
     assert not np.allclose(drawn[0], drawn[1])
 
 
-def test_the_figures_are_drawn_from_the_records(tmp_path):
-    value = {"k8": {"mean": 0.5, "se": 0.01, "n": 3}}
-    records = [
-        {"run": str(i), "name": f"r{i}", "label": f"Run {i}", "kind": "experiment", "status": status, "curves": {},
-         "metrics": {"f1": value, "mcc": value, "uniqueness": value, "explained_variance": value}}
-        for i, status in enumerate(["measured", "measured", "failed"])
+def plot_records() -> list[dict]:
+    """records.json with a baseline, a run with diagnostics of its own, and a failed run."""
+    value = {"k8": {"mean": 0.5, "se": 0.01, "n": 3, "values": [0.49, 0.5, 0.51]}}
+    tiers = {"first_tier_active_share": [0.3, 0.31, 0.32], "first_tier_explained_variance": [0.4, 0.41, 0.42]}
+    return [
+        {"run": str(i), "name": f"r{i}", "label": f"Run {i}", "kind": "experiment", "status": status, "curves": [],
+         "diagnostics": diagnostics, "metrics": {"dead_latents": value, "uniqueness": value}}
+        for i, (status, diagnostics) in enumerate([("measured", {}), ("measured", tiers), ("failed", {})])
     ]
-    (tmp_path / "records.json").write_text(json.dumps(records))
+
+
+def test_the_figures_are_drawn_from_the_records(tmp_path):
+    (tmp_path / "records.json").write_text(json.dumps(plot_records()))
     subprocess.run([sys.executable, str(FOLDER / "plot.py")], cwd=tmp_path, check=True)
 
     figures = json.loads((tmp_path / "figures.json").read_text())
-    assert [f["file"] for f in figures] == ["recovery", "tradeoff"] and all(f["caption"] for f in figures)
+    assert [f["file"] for f in figures] == ["capacity"] and all(f["caption"] for f in figures)
     assert all((tmp_path / f"{f['file']}.{end}").stat().st_size > 1000 for f in figures for end in ("png", "pdf"))

@@ -1,0 +1,282 @@
+"""The shipped recording: complete, well-formed, and true whatever the numbers of a machine turn out to be."""
+
+from __future__ import annotations
+
+import json
+import re
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from agent import events as ev
+from agent import policy
+from agent.actions.figures import Descriptions
+from agent.actions.writeup import SKELETON
+from agent.answers import parse
+from agent.lint import lint
+from agent.manifest import load_template
+from agent.record import RunRecord, Training
+from agent.session import Session, apply
+from agent.types import SECTIONS, FigureText, Plan, Reflection, Review
+from paper import checks
+from paper.facts import Facts
+from paper.figures import Figure
+from paper.library import load_library
+from paper.nodes import Citation
+from paper.sections import parse as parse_section
+from tests.dice import Dice, options
+
+FOLDER = Path(__file__).parent.parent / "templates" / "synth_sae"
+REPLIES = {path.name.removesuffix(".1.md"): path.read_text(encoding="utf-8")
+           for path in sorted((FOLDER / "playback" / "hierarchical_sae").glob("*.md"))}
+TEMPLATE = load_template(FOLDER)
+BLOCK = re.compile(r"^(\S+)\n```\w*\n<<<<<<< SEARCH\n(.*?)^=======\n(.*?)^>>>>>>> REPLACE\n```$", re.DOTALL | re.MULTILINE)
+PLANTED = {("run-1.edit-1", "lint"), ("run-2.edit-1", "training")}
+FIGURES = ("metrics", "differences", "curves", "tradeoff", "tradeoff-2", "agent-capacity", "agent-tiers")
+# Numbers that describe the design of a run, not its outcome.
+DESIGN = {"0.01", "60 %"}
+
+
+# ---------------------------------------------------------------- the session that the recording plays
+
+class Recorded(Dice):
+    """Answers every action as the recorded session does: planted failures, all else goes well."""
+
+    def __init__(self) -> None:
+        super().__init__(lambda _: 0)
+
+    def answer(self, action: policy.Action, session: Session) -> ev.Event:
+        match action:
+            case policy.MakePlan():
+                return ev.Planned(at=1.0, plan=parse(REPLIES["plan"], Plan), commit="c")
+            case policy.EditRun():
+                return ev.Edited(at=1.0, run=action.run, attempt=action.attempt, commit="c")
+            case policy.LintRun():
+                if (f"run-{action.run}.edit-{action.attempt}", "lint") in PLANTED:
+                    return self.failure(1.0, action.run, action.attempt, "lint")
+                return ev.LintPassed(at=1.0, run=action.run, attempt=action.attempt)
+            case policy.CollectRun():
+                if (f"run-{action.run}.edit-{action.attempt}", "training") in PLANTED:
+                    return self.failure(1.0, action.run, action.attempt, "training")
+                return ev.RunMeasured(at=1.0, run=action.run, attempt=action.attempt, record_sha256="s", primary=0.5,
+                                      wall_s=1.0, flags=(), code="c", commit="c")
+            case policy.Reflect():
+                reflection = parse(REPLIES[f"run-{action.run}.reflect"], Reflection)
+                return ev.Reflected(at=1.0, run=action.run, reflection=reflection, commit="c")
+            case policy.EditPlot():
+                return ev.PlotEdited(at=1.0, attempt=action.attempt, commit="c")
+            case policy.RunPlot():
+                figure = FigureText(name="agent-tiers", file="f.pdf", caption="f", description="", by="agent")
+                return ev.FiguresDrawn(at=1.0, figures=(figure,), by="agent", commit="c")
+            case policy.WriteSection():
+                return ev.SectionWritten(at=1.0, section=action.section, phase=action.phase, round=action.round,
+                                         refused="", complaints=0, commit="c")
+            case policy.CompilePaper():
+                return ev.Compiled(at=1.0, round=action.round, ok=True, pages=9, problems=(), dropped=(), broken=(),
+                                   commit="c")
+        return super().answer(action, session)
+
+
+def step_of(action: policy.Action) -> str | None:
+    """The step under which an action asks a model; None if it asks none."""
+    match action:
+        case policy.MakePlan():
+            return "plan"
+        case policy.EditRun():
+            return f"run-{action.run}.edit-{action.attempt}"
+        case policy.CommentRun():
+            return f"run-{action.run}.comment"
+        case policy.Reflect():
+            return f"run-{action.run}.reflect"
+        case policy.EditPlot():
+            return f"plot.edit-{action.attempt}"
+        case policy.DescribeFigures():
+            return "plot.describe"
+        case policy.WriteSection():
+            return f"paper.{action.section}.{action.phase}" + (f"-mend-{action.round}" if action.round else "")
+        case policy.ReviewPaper():
+            return "review"
+    return None
+
+
+@cache
+def asked() -> tuple[str, ...]:
+    """Every step that asks a model, in the order of the recorded session."""
+    recorded, steps = Recorded(), []
+    started = ev.SessionStarted(at=0.0, session="s", idea=_idea(), options=options(baselines=("topk", "standard")))
+    session = apply(Session(), started)
+    while action := policy.next_action(session):
+        steps += [step] if (step := step_of(action)) else []
+        session = apply(session, recorded.answer(action, session))
+    return tuple(steps)
+
+
+def _idea():
+    from agent.idea import find_idea
+
+    return find_idea("hierarchical_sae", FOLDER.parent.parent / "ideas")
+
+
+def test_the_recording_holds_a_reply_for_every_step_and_none_left_over():
+    assert sorted(REPLIES) == sorted(asked())
+    assert len(asked()) == len(set(asked()))
+
+
+def test_the_json_replies_are_what_the_loop_takes():
+    plan = parse(REPLIES["plan"], Plan)
+    names = [run.name for run in plan.runs]
+    assert len(names) == 5 and plan.comparison.metric == "f1" and plan.comparison.baseline == "topk"
+    assert all(run.start_from in ("baseline", *names[:i]) for i, run in enumerate(plan.runs))  # fixed, not "best"
+    assert all(len(run.label) <= 18 for run in plan.runs)
+    for number in range(1, 6):
+        reflection = parse(REPLIES[f"run-{number}.reflect"], Reflection)
+        assert reflection.runs == plan.runs[number:] and reflection.completed == (number == 5)
+        assert len(REPLIES[f"run-{number}.comment"].strip().splitlines()) <= 6
+    assert set(parse(REPLIES["plot.describe"], Descriptions).descriptions) == set(FIGURES)
+    assert parse(REPLIES["review"], Review).decision == "reject"
+
+
+@pytest.mark.parametrize("step", sorted(REPLIES))
+def test_no_reply_types_a_result(step):
+    words = re.sub(r"```(?!json).*?```|\{\{.*?\}\}|`[^`]*`|\$[^$]*\$", " ", REPLIES[step], flags=re.DOTALL)
+    found = set(re.findall(r"[+-]?\d*\.\d+|\d+ ?%|±", words))
+    assert found <= DESIGN
+
+
+# ---------------------------------------------------------------- the edits
+
+def edited(text: str, reply: str, file: str) -> str:
+    """The file after a reply's blocks; each SEARCH is whole lines and stands in one place."""
+    found = BLOCK.findall(reply)
+    assert found and reply.count("<<<<<<< SEARCH") == len(found)
+    for name, search, replace in found:
+        assert name == file and search.strip()
+        assert ("\n" + text).count("\n" + search) == 1, search
+        text = ("\n" + text).replace("\n" + search, "\n" + replace)[1:]
+    return text
+
+
+@cache
+def codes() -> dict[str, str]:
+    """experiment.py after each edit, by step, and after each run, by the run's name."""
+    plan = parse(REPLIES["plan"], Plan)
+    code = {"baseline": (FOLDER / "experiment.py").read_text(encoding="utf-8")}
+    for step in (s for s in asked() if re.match(r"run-\d\.edit-", s)):
+        number, attempt = int(step[4]), int(step.rpartition("-")[2])
+        before = code[plan.runs[number - 1].start_from] if attempt == 1 else code[f"run-{number}.edit-{attempt - 1}"]
+        code[step] = code[plan.runs[number - 1].name] = edited(before, REPLIES[step], "experiment.py")
+    return code
+
+
+def test_every_edit_applies_in_order_and_only_the_planted_one_fails_the_linter(tmp_path):
+    for step, code in codes().items():
+        (tmp_path / "experiment.py").write_text(code)
+        errors = [error.code for error in lint(tmp_path / "experiment.py")]
+        assert errors == (["F821"] if (step, "lint") in PLANTED else []), step
+
+
+def test_the_plot_edit_applies_and_draws_the_figures_that_are_described(tmp_path):
+    import subprocess
+    import sys
+
+    from tests.test_synth_sae import plot_records
+
+    code = edited((FOLDER / "plot.py").read_text(encoding="utf-8"), REPLIES["plot.edit-1"], "plot.py")
+    (tmp_path / "plot.py").write_text(code)
+    (tmp_path / "records.json").write_text(json.dumps(plot_records()))
+    subprocess.run([sys.executable, "plot.py"], cwd=tmp_path, check=True, env={"MPLBACKEND": "Agg"})
+
+    drawn = [f["file"] for f in json.loads((tmp_path / "figures.json").read_text())]
+    assert [f"agent-{name}" for name in drawn] == [name for name in FIGURES if name.startswith("agent-")]
+    assert lint(tmp_path / "plot.py") == ()
+
+
+# ---------------------------------------------------------------- the paper
+
+def manuscripts() -> list[tuple[str, dict[str, str]]]:
+    """The sections as they stand after each step of the write-up."""
+    sections: dict[str, str] = {}
+    states = []
+    for step in (s for s in asked() if s.startswith("paper.")):
+        name = step.split(".")[1]
+        before = sections.get(name, SKELETON)
+        if "NO CHANGE" not in REPLIES[step]:
+            before = edited(before, REPLIES[step], f"paper/sections/{name}.md")
+        sections[name] = before
+        states.append((step, dict(sections)))
+    return states
+
+
+def drawn(draw: np.random.Generator, means: dict[str, float], runs: list[tuple[str, ...]]) -> Facts:
+    """Invented records of the whole session around the given F1 values."""
+    profile = TEMPLATE.manifest.profiles["demo"]
+    common = {"template": "synth_sae", "profile": "demo", "settings": profile.settings, "seeds": profile.seeds,
+              "conditions": profile.conditions, "status": "measured", "attempts": 1, "commit": "c" * 40, "tree": "t" * 40,
+              "findings": (), "started_at": 0.0, "wall_s": 1.0, "device": "cpu: a machine, 2 cores", "versions": {},
+              "hashes": {}, "sandbox": "bwrap", "parent": None, "about": "Tries something."}
+    records = []
+    for run, kind, name, label in runs:
+        trainings = tuple(Training(
+            seed=seed, condition="k8", outcome="measured",
+            metrics={"f1": means[name] + 0.01 * draw.standard_normal(), "mcc": draw.uniform(0.3, 0.9),
+                     "uniqueness": draw.uniform(0.5, 1), "explained_variance": draw.uniform(-0.1, 0.9),
+                     "l0": draw.uniform(5, 12), "dead_latents": draw.uniform(0, 0.3)},
+            diagnostics=diagnostics_of(name, draw)) for seed in profile.seeds)
+        records.append(RunRecord(run=run, kind=kind, name=name, label=label, trainings=trainings, **common))
+    return Facts(records, TEMPLATE.manifest, "demo")
+
+
+def diagnostics_of(name: str, draw: np.random.Generator) -> dict[str, float]:
+    """Which quantities a run reports, read from its own code; the values are invented."""
+    script = "baselines/standard.py" if name == "standard" else None
+    code = (FOLDER / script).read_text() if script else codes()["baseline" if name == "topk" else name]
+    wanted = ("first_tier_active_share", "first_tier_explained_variance", "threshold", "decoder_overlap",
+              "dead_share_in_training")
+    return {key: draw.uniform(0, 1) for key in wanted if f'"{key}"' in code}
+
+
+def all_runs() -> list[tuple[str, ...]]:
+    baselines = [("0", "baseline", "topk", "TopK"), ("0.standard", "baseline", "standard", "Standard L1")]
+    return baselines + [(str(i), "experiment", run.name, run.label)
+                        for i, run in enumerate(parse(REPLIES["plan"], Plan).runs, start=1)]
+
+
+DRAWS = ("none helps", "all help", "the same everywhere", "only the last helps", "dice 1", "dice 2", "dice 3")
+
+
+def means_of(draw: str, rng: np.random.Generator) -> dict[str, float]:
+    names = [run[2] for run in all_runs()]
+    match draw:
+        case "none helps":
+            return {name: 0.8 if name in ("topk", "standard") else 0.4 for name in names}
+        case "all help":
+            return {name: 0.5 + 0.05 * i for i, name in enumerate(names)}
+        case "the same everywhere":
+            return dict.fromkeys(names, 0.6)
+        case "only the last helps":
+            return {name: 0.9 if name == names[-1] else 0.6 for name in names}
+    return {name: rng.uniform(0.3, 0.9) for name in names}
+
+
+@pytest.mark.parametrize("draw", DRAWS)
+def test_the_checks_pass_every_step_of_the_paper_whatever_the_numbers(draw):
+    rng = np.random.default_rng(DRAWS.index(draw))
+    facts = drawn(rng, means_of(draw, rng), all_runs())
+    source = codes()[facts.record("best").name] if facts.record("best").kind == "experiment" else codes()["baseline"]
+    figures = [Figure(name, Path("f.pdf"), "A figure.", "") for name in FIGURES]
+    states = manuscripts() if draw in ("none helps", "dice 1") else manuscripts()[-1:]
+    for step, sections in states:
+        complaints = checks.check(sections, facts, figures, load_library(), source=source)
+        assert [c for c in complaints if c.section in sections] == [], step
+
+
+def test_the_paper_changes_under_criticism_and_cites_widely():
+    kept = [step for step in asked() if step.startswith("paper.") and "NO CHANGE" in REPLIES[step]]
+    assert sum(step.endswith(".refine") for step in kept) <= len(SECTIONS) - 4
+    assert sum(step.endswith(".polish") for step in kept) <= len(SECTIONS) - 2
+    sections = manuscripts()[-1][1]
+    nodes = [node for name, text in sections.items() for s in parse_section(name, text).sentences for node in s.walk()]
+    assert len({key for node in nodes if isinstance(node, Citation) for key in node.keys}) >= 20
+    assert 2500 <= sum(len(text.split()) for text in sections.values()) <= 4500
