@@ -70,7 +70,7 @@ def main():
         p.print_help()
         return 2
     if len(chosen) > 1 and set(chosen) != {"idea", "doctor"}:
-        p.error("--%s and --%s do not go together" % (chosen[0], chosen[1]))
+        p.error("--{} and --{} do not go together".format(*chosen))
     _enter_environment()
     from agent.cli import run
 
@@ -84,7 +84,7 @@ def _enter_environment():
     if os.path.realpath(sys.prefix) == os.path.realpath(own):
         return
     if not os.access(python, os.X_OK):
-        sys.exit("launch.py: not set up yet: run `make setup` in %s, then the same command again" % HERE)
+        sys.exit("launch.py: not set up yet: run `make setup` in " + HERE + ", then the same command again")
     os.execv(python, [python, os.path.join(HERE, "launch.py"), *sys.argv[1:]])
 
 

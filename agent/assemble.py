@@ -6,7 +6,7 @@ import os
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -77,15 +77,13 @@ def open_session(
 
 
 def _say_goodbye(journal: Journal, reason: str) -> None:
-    try:
+    with suppress(InfrastructureError):  # a full disk: the line is a courtesy, and what stopped us has been said
         journal.append(ProcessStopped(at=time.time(), reason=reason))
-    except InfrastructureError:
-        pass  # a full disk: the line is a courtesy, and what stopped us has been said
     journal.log.close()
 
 
 def _tools(paths: SessionPaths, workspace: Workspace, system: System, journal: Journal) -> Tools:
-    from agent.coder import AiderCoder, warm_up
+    from agent.coder import AiderCoder
     from agent.git import GitStore
     from agent.runners.local import LocalRunner
 
@@ -105,7 +103,6 @@ def _tools(paths: SessionPaths, workspace: Workspace, system: System, journal: J
         secret = world_secret(workspace.cache, template.manifest.name)
         return prepared(template, name, profile.settings, secret, workspace.cache)
 
-    warm_up()  # importing aider takes seconds; the first edit is minutes away
     check_budget = Budget(journal)
     calls = RecordedCalls(system.model, paths.calls, on_call, check_budget)
     return Tools(

@@ -92,7 +92,7 @@ def _resume(args: argparse.Namespace, workspace: Workspace) -> int:
         return _play(tools, paths)
 
 
-def _play(tools, paths: SessionPaths) -> int:  # noqa: ANN001  (Tools: imported late, --list must stay quick)
+def _play(tools, paths: SessionPaths) -> int:
     from agent.actions.training import running_job
     from agent.loop import play
 
@@ -114,7 +114,7 @@ def _play(tools, paths: SessionPaths) -> int:  # noqa: ANN001  (Tools: imported 
     return _strict_end(tools)
 
 
-def _strict_end(tools) -> int:  # noqa: ANN001
+def _strict_end(tools) -> int:
     """A recording must be played to its last reply; one left over means that the session went another way."""
     session = tools.session
     if not session.options.playback:
@@ -128,7 +128,7 @@ def _strict_end(tools) -> int:  # noqa: ANN001
     return INFRASTRUCTURE if over else 0
 
 
-def _interrupted(tools, job, resume: str) -> int:  # noqa: ANN001
+def _interrupted(tools, job, resume: str) -> int:
     """Say what goes on; a second Ctrl-C within a few seconds ends that too."""
     tools.say(f"Stopped. Go on with: {resume}")
     if job is None:
@@ -143,7 +143,7 @@ def _interrupted(tools, job, resume: str) -> int:  # noqa: ANN001
     return INTERRUPTED
 
 
-def _closing_words(tools, paths: SessionPaths) -> None:  # noqa: ANN001
+def _closing_words(tools, paths: SessionPaths) -> None:
     session = tools.session
     pdf = paths.repo / "paper" / "paper.pdf"
     lines = ["", "Done."]

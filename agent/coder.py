@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import tempfile
-import threading
 from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path, PurePosixPath
@@ -39,13 +38,6 @@ def _aider() -> ModuleType:
         else:
             os.environ[name] = value
     return aider_edit
-
-
-def warm_up() -> threading.Thread:
-    """Import aider in the background, while something else takes its time."""
-    thread = threading.Thread(target=_aider, name="aider import", daemon=True)
-    thread.start()
-    return thread
 
 
 class AiderCoder:

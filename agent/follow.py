@@ -57,7 +57,8 @@ def describe(event: Event, session: Session) -> str:
         case "run_failed":
             return f"run {event.run}: failed ({event.reason})"
         case "section_written":
-            return f"paper: {event.section}, {event.phase}" + (f", {event.complaints} complaints" * bool(event.complaints))
+            refused = f", {event.complaints} complaints" if event.complaints else ""
+            return f"paper: {event.section}, {event.phase}{refused}"
         case "compiled":
             return f"paper: {'compiled, ' + str(event.pages) + ' pages' if event.ok else 'does not compile yet'}"
         case "paper_reviewed":

@@ -126,15 +126,16 @@ class Manuscript:
 
 def statement(session: Session) -> str:
     """Who wrote the words and who measured; on the paper's first page."""
-    measured = ("All measurements were made by the experiment runner on the machine named in the appendix; every result "
-                "in the text is filled in from its run records.")
+    measured = ("All measurements were made by the experiment runner on the machine named in the appendix; every "
+                "result in the text is filled in from its run records.")
     walls = "" if session.options.sandbox == "bwrap" else (
         " The experiments ran without a sandbox, at the request of the person in charge.")
     if session.options.playback:
         return ("The words of this paper, the plan and the code changes are played back from a recording; they were "
                 f"not written by a model during this session. {measured}{walls}")
     names = sorted(set(session.options.models.names().values()))
-    return f"The words of this paper, the plan and the code changes were written by {', '.join(names)}. {measured}{walls}"
+    authors = ", ".join(names)
+    return f"The words of this paper, the plan and the code changes were written by {authors}. {measured}{walls}"
 
 
 def command(session: Session) -> str:

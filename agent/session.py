@@ -110,7 +110,7 @@ def _tick(session: Session, event: ev.Event) -> Session:
     return replace(session, active_s=session.active_s + gap, last_at=event.at)
 
 
-def _apply(session: Session, event: ev.Event) -> Session:  # noqa: C901  (one match, one arm an event)
+def _apply(session: Session, event: ev.Event) -> Session:
     match event:
         case ev.SessionStarted():
             baselines = {baseline_id(i, name): RunState(baseline_id(i, name), None)

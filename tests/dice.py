@@ -36,7 +36,7 @@ class Dice:
             runs.append(planned(f"r{self.names}"))
         return tuple(runs)
 
-    def answer(self, action: policy.Action, session: Session) -> ev.Event:  # noqa: C901, PLR0911
+    def answer(self, action: policy.Action, session: Session) -> ev.Event:
         at, commit = (session.last_at or 0.0) + 1.0, "c"
         match action:
             case policy.PrepareData():

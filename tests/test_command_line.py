@@ -18,8 +18,8 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def launch(*words, cwd=ROOT, **environment):
-    done = subprocess.run([sys.executable, ROOT / "launch.py", *map(str, words)], capture_output=True, text=True, cwd=cwd,
-                          env={**os.environ, **environment}, timeout=280, check=False)
+    done = subprocess.run([sys.executable, ROOT / "launch.py", *map(str, words)], capture_output=True, text=True,
+                          cwd=cwd, env={**os.environ, **environment}, timeout=280, check=False)
     assert "Traceback" not in done.stderr, done.stderr
     return done
 
@@ -88,13 +88,14 @@ def test_a_wrong_key_is_one_line_and_an_exit_status_and_resume_goes_on(tmp_path,
 def test_a_budget_of_tokens_stops_cleanly_and_a_higher_one_goes_on(tmp_path, idea):
     with FakeProvider(lambda request: reply(answer(request))) as provider:
         common = ("--api-base", provider.url, "--workspace", tmp_path / "ws", "--no-pdf")
-        done = launch("--idea", idea, "--template", TEMPLATE, "--model", "openai/gpt-4o", "--runs", 1, "--max-tokens", 40,
-                      *common, OPENAI_API_KEY="sk-x")
+        done = launch("--idea", idea, "--template", TEMPLATE, "--model", "openai/gpt-4o", "--runs", 1,
+                      "--max-tokens", 40, *common, OPENAI_API_KEY="sk-x")
         assert done.returncode == 4, done.stdout + done.stderr
         assert "--max-tokens 40 is reached" in done.stdout
         used = fold(EventLog(next((tmp_path / "ws").glob("2*")) / "events.jsonl").read()).tokens
         assert 40 <= used < 40 + 2 * 18
-        done = launch("--resume", "last", "--max-tokens", 100000, "--stop-after", "runs", *common, OPENAI_API_KEY="sk-x")
+        done = launch("--resume", "last", "--max-tokens", 100000, "--stop-after", "runs", *common,
+                      OPENAI_API_KEY="sk-x")
         assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -158,7 +159,8 @@ def test_doctor_says_what_holds_here(tmp_path):
 
 def test_before_set_up_one_line_says_what_to_do(tmp_path):
     (tmp_path / "launch.py").write_text((ROOT / "launch.py").read_text())
-    done = subprocess.run([sys.executable, tmp_path / "launch.py", "--list"], capture_output=True, text=True, check=False)
+    done = subprocess.run([sys.executable, tmp_path / "launch.py", "--list"], capture_output=True, text=True,
+                          check=False)
     assert done.returncode == 1
     assert "make setup" in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1

@@ -118,7 +118,8 @@ def test_an_exception_goes_back_as_the_end_of_its_traceback(whole):
 
 
 def test_missing_metrics_are_a_refusal_with_its_reason(whole):
-    gone = block("experiment.py", "    train(task, out_dir).save(out_dir / task[\"artefact\"])", "    train(task, out_dir)")
+    saving = '    train(task, out_dir).save(out_dir / task["artefact"])'
+    gone = block("experiment.py", saving, "    train(task, out_dir)")
     it = whole({"run-1.edit-1": gone, "run-1.edit-2": "no"}, runs=1, **RUNS_ONLY)
     session = it.play()
     assert failures(it)[0][2] in ("integrity", "training")
@@ -133,8 +134,9 @@ def test_a_time_out_is_told_with_the_limit(whole, tmp_path):
 
     quick = tmp_path / "quick"
     shutil.copytree(TEMPLATE, quick)
-    text = (quick / "manifest.toml").read_text().replace("limits          = { wall_s = 60.0", "limits          = { wall_s = 4.0", 1)
-    (quick / "manifest.toml").write_text(text)
+    manifest = quick / "manifest.toml"
+    limits = "limits          = { wall_s = "
+    manifest.write_text(manifest.read_text().replace(f"{limits}60.0", f"{limits}4.0", 1))
     slow = block("experiment.py", DRAW, f"    while True:\n        pass\n{DRAW}")
     it = whole({"run-1.edit-1": slow, "run-1.edit-2": "no"}, runs=1, template=str(quick), **RUNS_ONLY)
     it.play()
@@ -199,7 +201,8 @@ def test_a_revised_plan_is_followed(whole):
 def test_a_run_can_start_from_an_earlier_run(whole):
     both = plan(2)
     both["runs"][1]["start_from"] = "step1"
-    it = whole({"plan": fenced(both), "run-1.reflect": fenced({"interpretation": "i", "completed": False, "runs": both["runs"][1:]}),
+    reflection = {"interpretation": "i", "completed": False, "runs": both["runs"][1:]}
+    it = whole({"plan": fenced(both), "run-1.reflect": fenced(reflection),
                 "run-2.edit-1": rate_block(RATES[1], RATES[2])}, **RUNS_ONLY)
     it.play()
     assert json.loads((it.paths.repo / "records/2.json").read_text())["parent"] == "1"

@@ -163,7 +163,8 @@ def _harvest(work: Path, tools: Tools) -> tuple[FigureText, ...]:
         raise harvest.Unharvestable("figures.json must hold a list with at least one figure")
     figures = []
     for item in listed[:MAX_FIGURES]:
-        listed_as, caption = (str(item.get(key, "")) if isinstance(item, dict) else "" for key in ("file", "caption"))
+        entry = item if isinstance(item, dict) else {}
+        listed_as, caption = str(entry.get("file", "")), str(entry.get("caption", ""))
         stem = listed_as.removesuffix(".pdf").removesuffix(".png")
         if not _STEM.match(stem) or not caption.strip():
             raise harvest.Unharvestable("each entry of figures.json needs a `file` named in lower case (a-z, 0-9, _, -) "
