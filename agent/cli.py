@@ -133,9 +133,9 @@ def _interrupted(tools, job, resume: str) -> int:
     tools.say(f"Stopped. Go on with: {resume}")
     if job is None:
         return INTERRUPTED
-    tools.say(f"The training of run {job.run} goes on in the background and will be found again. "
-              "Ctrl-C once more within 5 s cancels it.")
     try:
+        tools.say(f"The training of run {job.run} goes on in the background and will be found again. "
+                  "Ctrl-C once more within 5 s cancels it.")
         time.sleep(5)
     except KeyboardInterrupt:
         tools.runner.cancel(job)

@@ -167,8 +167,8 @@ def _harvest(work: Path, tools: Tools) -> tuple[FigureText, ...]:
         listed_as, caption = str(entry.get("file", "")), str(entry.get("caption", ""))
         stem = listed_as.removesuffix(".pdf").removesuffix(".png")
         if not _STEM.match(stem) or not caption.strip():
-            raise harvest.Unharvestable("each entry of figures.json needs a `file` named in lower case (a-z, 0-9, _, -) "
-                                        "and a `caption`")
+            raise harvest.Unharvestable("each entry of figures.json needs a `file` named in lower case (a-z, 0-9, _, "
+                                        "-) and a `caption`")
         names = [listed_as] if listed_as != stem else [f"{stem}.pdf", f"{stem}.png"]
         file = next((name for name in names if (work / name).exists()), names[0])
         taken = harvest.copy_files(work, tools.paths.scratch("plots"), {file: 8 << 20}, max_total=8 << 20)
