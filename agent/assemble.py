@@ -99,8 +99,8 @@ def _tools(paths: SessionPaths, workspace: Workspace, system: System, journal: J
         journal.append(event)
         system.console.say(call_line(event, journal.session))
 
-    def prepare(template: Template, profile: Profile, name: str) -> DataFolders:
-        secret = world_secret(workspace.cache, template.manifest.name)
+    def prepare(template: Template, profile: Profile, name: str, world: int) -> DataFolders:
+        secret = world_secret(workspace.cache, template.manifest.name, world)
         return prepared(template, name, profile.settings, secret, workspace.cache)
 
     check_budget = Budget(journal)

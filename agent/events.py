@@ -159,6 +159,14 @@ class Reflected(_Event):
     commit: str
 
 
+class ConfirmationPlanned(_Event):
+    """Exploration is over: which run is trained once more, against what, on fresh seeds and a fresh world."""
+
+    type: Literal["confirmation_planned"] = "confirmation_planned"
+    best: str | None  # run id; None: no experiment was measured, so there is nothing to confirm
+    baseline: str  # run id of the comparison that the plan fixed
+
+
 class FiguresDrawn(_Event):
     """Figures are in the repository."""
 
@@ -240,8 +248,8 @@ Event = Annotated[
     Union[  # noqa: UP007  (one tagged union for reading; `|` over 25 names reads worse)
         SessionStarted, ProcessStarted, ProcessStopped, OptionsChanged, CallFinished, DataPrepared, Planned,
         Edited, AttemptFailed, LintPassed, RunSubmitted, RunMeasured, RunFailed, Commented, Reflected,
-        FiguresDrawn, PlotEdited, PlotFailed, PlotsGivenUp, FiguresDescribed, SectionWritten, Compiled,
-        PaperReviewed, SessionFinished,
+        ConfirmationPlanned, FiguresDrawn, PlotEdited, PlotFailed, PlotsGivenUp, FiguresDescribed, SectionWritten,
+        Compiled, PaperReviewed, SessionFinished,
     ],
     Field(discriminator="type"),
 ]

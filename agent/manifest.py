@@ -68,6 +68,7 @@ class Profile(Strict):
     about: str
     settings: dict[str, Setting]
     seeds: tuple[int, ...]
+    confirm_seeds: int = Field(default=5, ge=5)  # fresh seeds of the one confirmatory comparison
     conditions: tuple[Condition, ...]
     limits: Limits = Limits()
     evaluate_limits: Limits = Limits(wall_s=600.0)
@@ -79,6 +80,12 @@ class Profile(Strict):
         if len(set(self.seeds)) != len(self.seeds):
             raise ValueError("seeds repeat")
         return self
+
+    @property
+    def fresh_seeds(self) -> tuple[int, ...]:
+        """Seeds that no exploratory run has used."""
+        first = max(self.seeds) + 1
+        return tuple(range(first, first + self.confirm_seeds))
 
 
 class TradeOff(Strict):

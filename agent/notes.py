@@ -8,7 +8,7 @@ from statistics import fmean
 from agent.manifest import Manifest, Template
 from agent.record import RunRecord
 from agent.results import mean, standard_error, values
-from agent.session import Session
+from agent.session import RunState, Session
 
 
 def render(session: Session, records: Sequence[RunRecord], template: Template) -> str:
@@ -62,9 +62,10 @@ def _facts(record: RunRecord, manifest: Manifest) -> list[str]:
     return [*lines, ""]
 
 
-def _failure(run) -> list[str]:
-    lines = [f"## Run {run.run}: {run.planned.label} (failed)", "", run.planned.change, "",
-             "### Facts (written by the runner)", ""]
+def _failure(run: RunState) -> list[str]:
+    what = [f"## Run {run.run}: {run.planned.label} (failed)", "", run.planned.change] if run.planned else [
+        f"## Run {run.run} (failed)", "", f"Run {run.repeats} on fresh seeds and a fresh world."]
+    lines = [*what, "", "### Facts (written by the runner)", ""]
     lines += [f"- attempt {f.attempt}: {f.stage}: {f.reason}" for f in run.failures]
     return [*lines, ""]
 

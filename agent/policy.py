@@ -64,6 +64,11 @@ class Reflect:
 
 
 @dataclass(frozen=True)
+class PlanConfirmation:
+    pass
+
+
+@dataclass(frozen=True)
 class DrawFigures:
     pass
 
@@ -119,7 +124,7 @@ class Stop:
 
 Action = (
     PrepareData | MakePlan | EditRun | LintRun | SubmitRun | CollectRun | GiveUpRun | CommentRun | Reflect
-    | DrawFigures | EditPlot | RunPlot | GiveUpPlots | DescribeFigures | WriteSection | CompilePaper
+    | PlanConfirmation | DrawFigures | EditPlot | RunPlot | GiveUpPlots | DescribeFigures | WriteSection | CompilePaper
     | ReviewPaper | Finish | Stop
 )
 
@@ -137,12 +142,14 @@ def next_action(session: Session) -> Action | None:
         return MakePlan()
     if session.options.stop_after == "plan":
         return Stop("plan")
-    if current is not None:
+    if current is not None and current.kind == "experiment":
         return _run(current, session.options.attempts)
-    if not runs_over(session):
-        return EditRun(run=str(len(session.experiments) + 1), attempt=1)
-    if session.options.stop_after == "runs":
-        return Stop("runs")
+    if session.confirmation is None:
+        if not runs_over(session):
+            return EditRun(run=str(len(session.experiments) + 1), attempt=1)
+        return Stop("runs") if session.options.stop_after == "runs" else PlanConfirmation()
+    if current is not None:
+        return _confirmation(current)
     return _plots(session) or _paper(session)
 
 
@@ -150,6 +157,16 @@ def _baseline(run: RunState) -> Action:
     """A baseline that fails stops the session with its reason; every resume tries it once more."""
     if run.phase == "submitted":
         return CollectRun(run.run, run.attempt)
+    return SubmitRun(run.run, run.attempt, run.restarts)
+
+
+def _confirmation(run: RunState) -> Action:
+    """Trained as it is: nobody edits, so a failure is final; only a lost machine is tried again."""
+    if run.phase == "submitted":
+        return CollectRun(run.run, run.attempt)
+    lost = bool(run.failures) and run.failures[-1].stage == "runner"
+    if run.failures and not (lost and run.restarts <= MAX_RESTARTS):
+        return GiveUpRun(run.run)
     return SubmitRun(run.run, run.attempt, run.restarts)
 
 

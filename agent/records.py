@@ -8,11 +8,14 @@ from agent.results import measured_records, start_record
 from agent.session import RunState
 from agent.tools import Tools
 
+EXPLORED, CONFIRMED = 0, 1  # worlds: what was seen while choosing does not confirm
+
 
 def run_record(tools: Tools, run: RunState, job: Job, result: JobResult) -> RunRecord:
     """The record of a run whose trainings are all measured."""
     return RunRecord(
-        **_identity(tools, run), status="measured", commit=run.code, tree=tools.versions.tree(run.code),
+        **_identity(tools, run), status="measured", commit=code_of(tools, run),
+        tree=tools.versions.tree(code_of(tools, run)),
         seeds=job.seeds, conditions=job.conditions, settings=job.settings, trainings=result.trainings, findings=(),
         started_at=result.started_at, wall_s=result.wall_s, device=result.device, versions=result.versions,
         hashes=result.hashes, sandbox=result.sandbox,
@@ -21,25 +24,42 @@ def run_record(tools: Tools, run: RunState, job: Job, result: JobResult) -> RunR
 
 def failed_record(tools: Tools, run: RunState) -> RunRecord:
     """The record of a run whose attempts are spent; it holds no metrics."""
-    profile, code = tools.profile, run.code or ""
+    profile, code = tools.profile, code_of(tools, run) or ""
     return RunRecord(
         **_identity(tools, run), status="failed", commit=code, tree=tools.versions.tree(code) if code else "",
-        seeds=profile.seeds, conditions=profile.conditions, settings=profile.settings, trainings=(), findings=(),
-        started_at=0.0, wall_s=0.0, device="", versions={}, hashes={}, sandbox=tools.session.options.sandbox,
+        seeds=seeds_of(tools, run), conditions=profile.conditions, settings=profile.settings, trainings=(),
+        findings=(), started_at=0.0, wall_s=0.0, device="", versions={}, hashes={},
+        sandbox=tools.session.options.sandbox,
     )
 
 
-def _identity(tools: Tools, run: RunState) -> dict[str, object]:
-    manifest, options = tools.template.manifest, tools.session.options
-    tried = run.attempt - (run.phase == "new")  # a failed attempt has moved the counter on
-    shared = {"run": run.run, "attempts": tried, "template": manifest.name, "profile": options.profile}
-    if run.is_baseline:
-        spec = baseline_spec(tools, run)
-        return shared | {"kind": "baseline", "name": spec.name, "label": spec.label, "about": spec.about,
-                         "parent": None}
-    parent = start_record(run.planned, measured_records(tools), manifest)
-    return shared | {"kind": "experiment", "name": run.planned.name, "label": run.planned.label,
-                     "about": run.planned.change, "parent": parent.run}
+def label_of(tools: Tools, run: RunState) -> str:
+    """What a person calls the run."""
+    if run.repeats is not None:
+        return f"{label_of(tools, tools.session.runs[run.repeats])}, confirmation"
+    return baseline_spec(tools, run).label if run.is_baseline else run.planned.label
+
+
+def code_of(tools: Tools, run: RunState) -> str | None:
+    """Commit whose code the run trains."""
+    if run.repeats is not None:
+        return code_of(tools, tools.session.runs[run.repeats])
+    return run.code or (tools.session.first_commit if run.is_baseline else None)
+
+
+def script_of(tools: Tools, run: RunState) -> str:
+    """File that is trained in the place of experiment.py."""
+    if run.repeats is not None:
+        return script_of(tools, tools.session.runs[run.repeats])
+    return baseline_spec(tools, run).file if run.is_baseline else tools.template.manifest.editable[0]
+
+
+def seeds_of(tools: Tools, run: RunState) -> tuple[int, ...]:
+    return tools.profile.fresh_seeds if run.kind == "confirmation" else tools.profile.seeds
+
+
+def world_of(run: RunState) -> int:
+    return CONFIRMED if run.kind == "confirmation" else EXPLORED
 
 
 def baseline_spec(tools: Tools, run: RunState) -> BaselineSpec:
@@ -47,3 +67,19 @@ def baseline_spec(tools: Tools, run: RunState) -> BaselineSpec:
     position = [r.run for r in tools.session.runs.values() if r.is_baseline].index(run.run)
     wanted = tools.session.options.baselines[position]
     return next(b for b in tools.template.manifest.baselines if b.name == wanted)
+
+
+def _identity(tools: Tools, run: RunState) -> dict[str, object]:
+    manifest, options = tools.template.manifest, tools.session.options
+    if run.repeats is not None:
+        repeated = _identity(tools, tools.session.runs[run.repeats])
+        return repeated | {"run": run.run, "kind": run.kind, "parent": run.repeats, "attempts": 1}
+    tried = run.attempt - (run.phase == "new")  # a failed attempt has moved the counter on
+    shared = {"run": run.run, "kind": run.kind, "attempts": tried, "template": manifest.name,
+              "profile": options.profile}
+    if run.is_baseline:
+        spec = baseline_spec(tools, run)
+        return shared | {"attempts": 1, "name": spec.name, "label": spec.label, "about": spec.about, "parent": None}
+    parent = start_record(run.planned, measured_records(tools), manifest)
+    return shared | {"name": run.planned.name, "label": run.planned.label, "about": run.planned.change,
+                     "parent": parent.run}

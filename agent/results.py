@@ -19,8 +19,15 @@ def read_records(repo: Path, runs: Sequence[str]) -> list[RunRecord]:
 
 
 def measured_records(tools: Tools) -> list[RunRecord]:
-    """Records of all runs measured so far, baselines first."""
-    return read_records(tools.paths.repo, [r.run for r in tools.session.runs.values() if r.phase == "measured"])
+    """Records of the explored runs measured so far, baselines first. A confirmation is evidence of its own."""
+    explored = [r.run for r in tools.session.runs.values() if r.phase == "measured" and r.kind != "confirmation"]
+    return read_records(tools.paths.repo, explored)
+
+
+def confirmation_records(tools: Tools) -> list[RunRecord]:
+    """Records of the arms of the confirmation measured so far."""
+    arms = [r.run for r in tools.session.runs.values() if r.phase == "measured" and r.kind == "confirmation"]
+    return read_records(tools.paths.repo, arms)
 
 
 def values(record: RunRecord, metric: str, condition: str | None = None) -> list[float]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from agent import events as ev
+from agent.record import RunKind
 from agent.types import SECTIONS, FigureText, Idea, Options, Plan, PlannedRun, Reflection
 
 Phase = Literal["new", "edited", "linted", "submitted", "measured", "failed"]
@@ -17,7 +18,9 @@ class RunState:
     """One run as far as it has come. `attempt` is the one under way, or the last one."""
 
     run: str
-    planned: PlannedRun | None  # None: a baseline
+    kind: RunKind
+    planned: PlannedRun | None = None  # of an experiment
+    repeats: str | None = None  # run that a confirmation trains once more
     phase: Phase = "new"
     attempt: int = 1
     restarts: int = 0  # of this attempt's training, not the agent's fault
@@ -30,7 +33,7 @@ class RunState:
 
     @property
     def is_baseline(self) -> bool:
-        return self.planned is None
+        return self.kind == "baseline"
 
     @property
     def over(self) -> bool:
@@ -58,6 +61,7 @@ class Session:
     plan: Plan | None = None
     pending: tuple[PlannedRun, ...] = ()
     completed: bool = False  # the planner said ALL_COMPLETED
+    confirmation: ev.ConfirmationPlanned | None = None
     runs: dict[str, RunState] = field(default_factory=dict)
     figures: tuple[FigureText, ...] = ()
     standard_figures: bool = False
@@ -80,13 +84,13 @@ class Session:
 
     @property
     def experiments(self) -> list[RunState]:
-        return [run for run in self.runs.values() if not run.is_baseline]
+        return [run for run in self.runs.values() if run.kind == "experiment"]
 
     @property
     def current(self) -> RunState | None:
         """The run that is under way, or over but not yet reflected on."""
         for run in self.runs.values():
-            if not run.over or (not run.is_baseline and run.reflection is None):
+            if not run.over or (run.kind == "experiment" and run.reflection is None):
                 return run
         return None
 
@@ -113,7 +117,7 @@ def _tick(session: Session, event: ev.Event) -> Session:
 def _apply(session: Session, event: ev.Event) -> Session:
     match event:
         case ev.SessionStarted():
-            baselines = {baseline_id(i, name): RunState(baseline_id(i, name), None)
+            baselines = {baseline_id(i, name): RunState(baseline_id(i, name), "baseline")
                          for i, name in enumerate(event.options.baselines)}
             return replace(session, session=event.session, idea=event.idea, options=event.options,
                            runs=baselines, started_at=event.at)
@@ -143,6 +147,11 @@ def _apply(session: Session, event: ev.Event) -> Session:
         case ev.Reflected():
             session = _update(session, event.run, reflection=event.reflection)
             return replace(session, pending=event.reflection.runs, completed=event.reflection.completed)
+        case ev.ConfirmationPlanned():
+            arms = {} if event.best is None else {
+                name: RunState(name, "confirmation", repeats=repeated)
+                for name, repeated in (("confirm.baseline", event.baseline), ("confirm.best", event.best))}
+            return replace(session, confirmation=event, runs={**session.runs, **arms})
         case ev.FiguresDrawn():
             figures = tuple(f for f in session.figures if f.by != event.by) + event.figures
             if event.by == "runner":
@@ -183,7 +192,7 @@ def _attempt_failed(session: Session, event: ev.AttemptFailed) -> Session:
 def _update(session: Session, run_id: str, **changes: object) -> Session:
     run = session.runs.get(run_id)
     if run is None:  # the first event of a planned run takes it off the list
-        run = RunState(run_id, session.pending[0])
+        run = RunState(run_id, "experiment", session.pending[0])
         session = replace(session, pending=session.pending[1:])
     return replace(session, runs={**session.runs, run_id: replace(run, **changes)})
 
@@ -213,8 +222,10 @@ def stage(session: Session) -> str:
         return "baselines"
     if session.plan is None:
         return "plan"
-    if not runs_over(session):
+    if session.confirmation is None and not runs_over(session):
         return "runs"
+    if session.confirmation is None or session.current is not None:
+        return "confirmation"
     if not session.described:
         return "plots"
     if session.compiled is None or len(session.sections) < len(SECTIONS):

@@ -60,7 +60,7 @@ class Tools:
     runner: Runner
     sandbox: Sandbox
     versions: VersionStore
-    prepare: Callable[[Template, Profile, str], DataFolders]  # (template, profile, profile's name)
+    prepare: Callable[[Template, Profile, str, int], DataFolders]  # ..., profile's name, number of the world
     sleep: Callable[[float], None]
     check_budget: Callable[[], None]  # raises BudgetSpent
 

@@ -65,6 +65,9 @@ class Dice:
                 left = session.options.runs - len(session.experiments)
                 reflection = Reflection(interpretation="so", completed=self.throw(6) == 0, runs=self.plan(left))
                 return ev.Reflected(at=at, run=action.run, reflection=reflection, commit=commit)
+            case policy.PlanConfirmation():
+                measured = [run.run for run in session.experiments if run.phase == "measured"]
+                return ev.ConfirmationPlanned(at=at, best=measured[0] if measured else None, baseline="0")
             case policy.DrawFigures():
                 return ev.FiguresDrawn(at=at, figures=(figure("runner"),), by="runner", commit=commit)
             case policy.EditPlot():

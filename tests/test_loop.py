@@ -54,6 +54,33 @@ def test_an_idea_becomes_a_paper(whole):
     assert any(line.startswith("run 1: step 0.05: score") for line in log)
 
 
+def test_the_best_run_is_confirmed_on_fresh_seeds_and_a_fresh_world(whole):
+    session = (it := whole()).play()
+    records = {name: json.loads((it.paths.repo / f"records/{name}.json").read_text())
+               for name in ("0", session.confirmation.best, "confirm.baseline", "confirm.best")}
+    best, arms = records[session.confirmation.best], [records["confirm.baseline"], records["confirm.best"]]
+    assert [arm["kind"] for arm in arms] == ["confirmation", "confirmation"]
+    assert arms[1]["parent"] == best["run"]
+    assert arms[1]["commit"] == best["commit"]
+    assert arms[0]["seeds"] == arms[1]["seeds"]
+    assert len(arms[0]["seeds"]) >= 5
+    assert not set(arms[0]["seeds"]) & set(best["seeds"])
+
+    def world(record):
+        return {k: v for k, v in record["hashes"].items() if k.startswith("data/")}
+
+    assert world(arms[0]) == world(arms[1])
+    assert world(arms[0]) != world(best)
+
+
+def test_without_a_measured_experiment_there_is_nothing_to_confirm(whole):
+    it = whole({"run-1.edit-1": "no"}, runs=1, attempts=1)
+    session = it.play()
+    assert session.confirmation.best is None
+    assert session.finished
+    assert not list((it.paths.repo / "records").glob("confirm*"))
+
+
 def test_a_finished_session_resumed_asks_and_trains_nothing(whole):
     it = whole(**RUNS_ONLY, runs=1)
     it.play()

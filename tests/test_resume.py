@@ -16,9 +16,10 @@ from agent.session import fold
 from tests.whole import Whole
 
 STAGES = {
-    "prepare": ev.SessionStarted, "baseline training": ev.DataPrepared, "plan": ev.RunMeasured, "edit": ev.Planned,
-    "lint": ev.Edited, "submit": ev.LintPassed, "training": ev.RunSubmitted, "reflection": ev.Commented,
-    "plot": ev.PlotEdited, "paper": ev.FiguresDescribed, "section": ev.SectionWritten, "review": ev.Compiled,
+    "prepare": ev.SessionStarted, "baseline training": ev.DataPrepared, "plan": ev.RunMeasured,
+    "edit": ev.Planned, "lint": ev.Edited, "submit": ev.LintPassed, "training": ev.RunSubmitted,
+    "reflection": ev.Commented, "confirmation": ev.ConfirmationPlanned, "plot": ev.PlotEdited,
+    "paper": ev.FiguresDescribed, "section": ev.SectionWritten, "review": ev.Compiled,
 }
 PROGRAM = """
 import sys
@@ -88,7 +89,7 @@ def test_a_session_killed_in_every_stage_ends_as_an_undisturbed_one(tmp_path, ca
     assert account(whole) == undisturbed
     finished = [(e.step, e.ordinal) for e in after if isinstance(e, ev.CallFinished)]
     assert len(finished) == len(set(finished))
-    assert len([e for e in after if isinstance(e, ev.RunSubmitted)]) == 3
+    assert len([e for e in after if isinstance(e, ev.RunSubmitted)]) == 5
     assert sum(isinstance(e, ev.ProcessStarted) for e in after) == len(STAGES) + 1
     fsck = subprocess.run(["git", "-C", whole.paths.repo, "fsck", "--strict"], capture_output=True, text=True)
     assert fsck.returncode == 0, fsck.stderr

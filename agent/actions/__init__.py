@@ -20,6 +20,7 @@ _PERFORM: dict[type, Callable[..., Event]] = {
     policy.GiveUpRun: experiment.give_up_run,
     policy.SubmitRun: training.submit_run,
     policy.CollectRun: training.collect_run,
+    policy.PlanConfirmation: plan.plan_confirmation,
     policy.DrawFigures: figures.draw_figures,
     policy.EditPlot: figures.edit_plot,
     policy.RunPlot: figures.run_plot,

@@ -10,7 +10,7 @@ from agent.lint import LintError, lint
 from agent.policy import EditRun, GiveUpRun, LintRun
 from agent.prompting import render
 from agent.protocols import EditResult
-from agent.records import failed_record
+from agent.records import failed_record, label_of
 from agent.results import start_commit
 from agent.session import RunState
 from agent.tools import Tools
@@ -53,7 +53,7 @@ def give_up_run(action: GiveUpRun, tools: Tools) -> RunFailed:
     """Record a run whose attempts are spent; the code goes back to the last good state with the next edit."""
     run = tools.session.runs[action.run]
     last = run.failures[-1]
-    tools.say(f"Run {action.run} ({run.planned.label}) failed: {last.reason}; the session goes on")
+    tools.say(f"Run {action.run} ({label_of(tools, run)}) failed: {last.reason}; the session goes on")
     tools.versions.reset(tools.versions.head())
     record = failed_record(tools, run)
     name = f"records/{action.run}.json"
@@ -72,7 +72,7 @@ def fail_attempt(
     """Commit an attempt's failure, so that the history tells it, and say it."""
     tools.versions.reset(tools.versions.head())
     restart = tools.session.runs[run].restarts if run in tools.session.runs else 0
-    label = planned.label if planned else "baseline"
+    label = planned.label if planned else "as it is"
     account = {"run": run, "attempt": attempt, "stage": stage, "reason": reason, "detail": detail}
     name = f"attempts/{run}.{attempt}{f'.{restart}' if restart else ''}.json"
     write_text(tools.paths.repo / name, json.dumps(account, indent=2) + "\n")

@@ -20,7 +20,7 @@ from agent.manifest import Limits
 from agent.policy import DescribeFigures, DrawFigures, EditPlot, GiveUpPlots, RunPlot
 from agent.prompting import render
 from agent.protocols import Message, Mount, SandboxSpec
-from agent.results import measured_records, session_facts, standard_error, table, values
+from agent.results import confirmation_records, measured_records, session_facts, standard_error, table, values
 from agent.session import apply
 from agent.tools import Tools
 from agent.types import FigureText
@@ -124,7 +124,8 @@ def describe_figures(action: DescribeFigures, tools: Tools) -> FiguresDescribed:
     told = {name: text for name, text in answer.descriptions.items() if name in names}
     event = FiguresDescribed(at=tools.now, descriptions=told, commit="")
     state = apply(tools.session, event)
-    write_text(tools.paths.repo / "notes.txt", notes.render(state, measured_records(tools), tools.template))
+    records = [*measured_records(tools), *confirmation_records(tools)]
+    write_text(tools.paths.repo / "notes.txt", notes.render(state, records, tools.template))
     commit = tools.versions.commit(["notes.txt"], "notes: figures described", {"Event": "figures-described"})
     return event.model_copy(update={"commit": commit})
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from agent import notes
 from agent.answers import ask_json
 from agent.atomic import write_text
-from agent.events import Commented, Planned, Reflected
-from agent.policy import CommentRun, MakePlan, Reflect
+from agent.events import Commented, ConfirmationPlanned, Planned, Reflected
+from agent.policy import CommentRun, MakePlan, PlanConfirmation, Reflect
 from agent.prompting import render
 from agent.protocols import Message, Role
 from agent.results import best, measured_records, table
@@ -63,6 +63,19 @@ def reflect(action: Reflect, tools: Tools) -> Reflected:
     reflection = reflection.model_copy(update={"runs": reflection.runs[:max(left, 0)]})
     tools.say(f"  planner: {'ALL_COMPLETED' if reflection.completed else _next_up(reflection, left)}")
     return _noted(action.run, run, reflection, tools)
+
+
+def plan_confirmation(action: PlanConfirmation, tools: Tools) -> ConfirmationPlanned:
+    """The best experiment by the primary metric, against the baseline that the plan named."""
+    session, manifest = tools.session, tools.template.manifest
+    records = measured_records(tools)
+    baseline = next(r for r in records if r.name == session.plan.comparison.baseline)
+    tried = [r for r in records if r.kind == "experiment"]
+    chosen = best(tried, manifest) if tried else None
+    if chosen:
+        tools.say(f"Confirmation: {chosen.label} against {baseline.label} on {tools.profile.confirm_seeds} fresh seeds "
+                  "and a fresh world")
+    return ConfirmationPlanned(at=tools.now, best=chosen.run if chosen else None, baseline=baseline.run)
 
 
 def _noted(run_id: str, run: RunState, reflection: Reflection, tools: Tools) -> Reflected:

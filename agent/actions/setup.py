@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 
-from agent.atomic import write_text
+from agent.atomic import write_bytes, write_text
+from agent.data import data_key, world_secret
 from agent.events import DataPrepared, SessionFinished
 from agent.policy import Finish, PrepareData
+from agent.records import EXPLORED
 from agent.tools import Tools
 
 
@@ -14,16 +16,16 @@ def prepare_data(action: PrepareData, tools: Tools) -> DataPrepared:
     """Draw the world (or find it in the cache) and make the session's first commit."""
     options = tools.session.options
     tools.say(f"Preparing data: {tools.template.manifest.name}, profile {options.profile}")
-    data = tools.prepare(tools.template, tools.profile, options.profile)
+    data = tools.prepare(tools.template, tools.profile, options.profile, EXPLORED)
     repo = tools.paths.repo
     manifest = tools.template.manifest
     idea = tools.session.idea.model_dump_json(indent=2, exclude_none=True)
-    files = {"idea.json": idea + "\n"}
-    files |= {name: tools.template.path(name).read_text() for name in (*manifest.editable, manifest.plot)}
+    files = {"idea.json": f"{idea}\n".encode()}
+    files |= {name: tools.template.path(name).read_bytes() for name in (*manifest.editable, manifest.plot)}
     copied = (*manifest.protected, "manifest.toml", *(b.file for b in manifest.baselines))
-    files |= {f"template/{name}": tools.template.path(name).read_text() for name in copied}
-    for name, text in files.items():
-        write_text(repo / name, text)
+    files |= {f"template/{name}": tools.template.path(name).read_bytes() for name in copied}
+    for name, content in files.items():
+        write_bytes(repo / name, content)
     commit = tools.versions.commit(sorted(files), f"idea: {tools.session.idea.Title}", {"Event": "session"})
     return DataPrepared(at=tools.now, key=data.key, hashes=data.hashes, commit=commit)
 
@@ -31,6 +33,7 @@ def prepare_data(action: PrepareData, tools: Tools) -> DataPrepared:
 def finish(action: Finish, tools: Tools) -> SessionFinished:
     """Write the session's summary beside the records, so that the repository stands on its own."""
     session = tools.session
+    trailers = {"Event": "finished"}
     summary = {
         "session": session.session,
         "models": session.options.models.names(),
@@ -38,7 +41,20 @@ def finish(action: Finish, tools: Tools) -> SessionFinished:
         "tokens": session.tokens,
         "usd": None if session.unpriced_calls else round(session.usd, 6),
         "data": session.data_key,
+        "world": _world(tools),
+        "history": tools.versions.base(trailers),  # names every commit before this one
     }
     write_text(tools.paths.repo / "session.json", json.dumps(summary, indent=2) + "\n")
-    commit = tools.versions.commit(["session.json"], "session finished", {"Event": "finished"})
+    commit = tools.versions.commit(["session.json"], "session finished", trailers)
     return SessionFinished(at=tools.now, commit=commit)
+
+
+def _world(tools: Tools) -> dict[str, str | None]:
+    """The secret that the data were drawn from. Here and nowhere else does it leave the cache."""
+    template = tools.template
+    secret = world_secret(tools.cache, template.manifest.name)
+    if data_key(template, tools.profile.settings, secret) != tools.session.data_key:
+        return {"secret": None, "note": "the world was drawn from another secret, or with other package versions, "
+                                        "than those of the session's end; the data cannot be drawn again from here"}
+    return {"secret": f"{secret:064x}", "note": "kept outside every sandbox and prompt until the session ended, and "
+                                                "published then: template/prepare.py draws the same data from it"}

@@ -14,8 +14,8 @@ from agent.errors import InfrastructureError
 from agent.events import AttemptFailed, RunMeasured, RunSubmitted
 from agent.policy import CollectRun, SubmitRun
 from agent.record import Job, JobResult
-from agent.records import baseline_spec, run_record
-from agent.results import mean, measured_records
+from agent.records import baseline_spec, code_of, label_of, run_record, script_of, seeds_of, world_of
+from agent.results import confirmation_records, mean, measured_records
 from agent.session import RunState
 from agent.tools import Tools
 
@@ -25,14 +25,14 @@ POLL_S = 0.25
 def submit_run(action: SubmitRun, tools: Tools) -> RunSubmitted:
     """Start one attempt, or find it if an earlier process already did."""
     run = tools.session.runs[action.run]
-    commit = run.code or tools.session.first_commit
-    job = _job(action.run, run, action.attempt, action.restart, commit, tools)
+    commit = code_of(tools, run)
+    job = _job(run, action.attempt, action.restart, tools)
     cached = _baseline_cache(tools, run, job)
     if cached and cached.load() is not None:
-        tools.say(f"Baseline {baseline_spec(tools, run).label}: cached")
+        tools.say(f"Run {action.run} ({label_of(tools, run)}): cached")
     else:
-        what = baseline_spec(tools, run).label if run.is_baseline else run.planned.label
-        tools.say(f"Run {action.run} ({what}): training, {len(job.seeds)} seeds x {len(job.conditions)} conditions")
+        tools.say(f"Run {action.run} ({label_of(tools, run)}): training, {len(job.seeds)} seeds x "
+                  f"{len(job.conditions)} {'condition' if len(job.conditions) == 1 else 'conditions'}")
         tools.runner.submit(job)
     return RunSubmitted(at=tools.now, run=action.run, attempt=action.attempt, key=job.key, commit=commit)
 
@@ -40,7 +40,7 @@ def submit_run(action: SubmitRun, tools: Tools) -> RunSubmitted:
 def collect_run(action: CollectRun, tools: Tools) -> RunMeasured | AttemptFailed:
     """Wait for the attempt's result and judge it."""
     run = tools.session.runs[action.run]
-    job = _job(action.run, run, action.attempt, run.restarts, run.code, tools)
+    job = _job(run, action.attempt, run.restarts, tools)
     cache = _baseline_cache(tools, run, job)
     result = (cache and cache.load()) or _wait(job, run, tools)
     if isinstance(result, AttemptFailed):
@@ -59,14 +59,13 @@ def running_job(tools: Tools) -> Job | None:
     run = tools.session.current
     if run is None or run.phase != "submitted":
         return None
-    job = _job(run.run, run, run.attempt, run.restarts, run.code, tools)
+    job = _job(run, run.attempt, run.restarts, tools)
     return job if tools.runner.state(job) == "running" else None
 
 
 def _wait(job: Job, run: RunState, tools: Tools) -> JobResult | AttemptFailed:
-    name = baseline_spec(tools, run).label if run.is_baseline else run.planned.label
     while (state := tools.runner.state(job)) == "running":
-        tools.console.progress(f"run {run.run} ({name})", tools.runner.progress(job))
+        tools.console.progress(f"run {run.run} ({label_of(tools, run)})", tools.runner.progress(job))
         tools.check_budget()
         tools.sleep(POLL_S)
     if state == "finished":
@@ -95,11 +94,12 @@ def _failed(tools: Tools, run: RunState, job: Job, result: JobResult) -> Attempt
 
 def _measured(tools: Tools, run: RunState, job: Job, result: JobResult) -> RunMeasured | AttemptFailed:
     """Judge, record, commit: the record is written only for a result that can be believed."""
-    earlier = [r for r in measured_records(tools) if r.run != run.run]
+    explored, confirmed = measured_records(tools), confirmation_records(tools)
+    earlier = [r for r in (confirmed if run.kind == "confirmation" else explored) if r.run != run.run]
     record = run_record(tools, run, job, result)
     findings = integrity.check(record, earlier, tools.template.manifest)
     refusals = [f for f in findings if f.grade == "refuse"]
-    if refusals and not run.is_baseline:
+    if refusals and run.kind != "baseline":
         text = "\n".join(f"{f.code}: {f.text}" for f in refusals)
         return fail_attempt(tools, run.run, run.planned, job.attempt, "integrity", refusals[0].code, text)
     record = record.model_copy(update={"findings": findings})
@@ -107,7 +107,8 @@ def _measured(tools: Tools, run: RunState, job: Job, result: JobResult) -> RunMe
     text = record.model_dump_json(indent=1) + "\n"
     name = f"records/{run.run}.json"
     write_text(tools.paths.repo / name, text)
-    write_text(tools.paths.repo / "notes.txt", notes.render(tools.session, [*earlier, record], tools.template))
+    text_of_notes = notes.render(tools.session, [*explored, *confirmed, record], tools.template)
+    write_text(tools.paths.repo / "notes.txt", text_of_notes)
     manifest = tools.template.manifest
     primary = mean(record, manifest.primary)
     commit = tools.versions.commit(
@@ -127,27 +128,29 @@ def _measured(tools: Tools, run: RunState, job: Job, result: JobResult) -> RunMe
 
 
 def _baseline_cache(tools: Tools, run: RunState, job: Job) -> BaselineCache | None:
-    return BaselineCache(tools.cache / "baselines", job) if run.is_baseline else None
+    """Only for code that no model wrote: a baseline, explored or confirmed."""
+    of = tools.session.runs[run.repeats] if run.repeats is not None else run
+    return BaselineCache(tools.cache / "baselines", job) if of.is_baseline else None
 
 
-def _job(run_id: str, run: RunState, attempt: int, restart: int, commit: str, tools: Tools) -> Job:
+def _job(run: RunState, attempt: int, restart: int, tools: Tools) -> Job:
     """The same arguments always make the same job; writing its code folder again changes nothing."""
     manifest, options, profile = tools.template.manifest, tools.session.options, tools.profile
-    data = tools.prepare(tools.template, profile, options.profile)
-    script = baseline_spec(tools, run).file if run.is_baseline else manifest.editable[0]
-    folder = tools.paths.attempt(run_id, attempt, restart)
+    data = tools.prepare(tools.template, profile, options.profile, world_of(run))
+    commit, script, seeds = code_of(tools, run), script_of(tools, run), seeds_of(tools, run)
+    folder = tools.paths.attempt(run.run, attempt, restart)
     texts = {name: tools.versions.show(commit, name) for name in manifest.editable}
     if script not in texts:
         texts[script] = tools.versions.show(commit, f"template/{script}")
     code = _write_code(folder / "code", texts)
-    identity = json.dumps([run_id, attempt, restart, sorted(texts.items()), data.key, profile.model_dump()])
+    identity = json.dumps([run.run, attempt, restart, sorted(texts.items()), data.key, seeds, profile.model_dump()])
     return Job(
-        key=hashlib.sha256(identity.encode()).hexdigest()[:16], run=run_id,
-        kind="baseline" if run.is_baseline else "experiment", attempt=attempt, folder=str(folder), code=str(code),
-        script=script, template=tools.template.folder, train_data=str(data.train), truth_data=str(data.truth),
-        settings=profile.settings, seeds=profile.seeds, conditions=profile.conditions, limits=profile.limits,
-        evaluate_limits=profile.evaluate_limits, device=options.device, slots=options.slots,
-        threads=options.threads, sandbox=options.sandbox, network=options.network and manifest.network,
+        key=hashlib.sha256(identity.encode()).hexdigest()[:16], run=run.run, kind=run.kind, attempt=attempt,
+        folder=str(folder), code=str(code), script=script, template=tools.template.folder,
+        train_data=str(data.train), truth_data=str(data.truth), settings=profile.settings, seeds=seeds,
+        conditions=profile.conditions, limits=profile.limits, evaluate_limits=profile.evaluate_limits,
+        device=options.device, slots=options.slots, threads=options.threads, sandbox=options.sandbox,
+        network=options.network and manifest.network,
     )
 
 
