@@ -1,7 +1,7 @@
 """One training from its first step to its metrics: train, harvest, encode, encode again, decode, evaluate.
 
 Only the evaluation runs in this process; whatever the agent wrote runs in a sandbox that never sees the
-truth. Not here: which trainings run when (runners) and whether a measured result is believed (integrity.py).
+truth. Not here: which trainings run when (runners) and whether a measured result is believed (integrity).
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import itertools
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,11 +20,14 @@ from agent.atomic import write_text
 from agent.data import file_sha256, load_module, recorded_hashes
 from agent.errors import InfrastructureError
 from agent.facts import job_facts
+from agent.integrity import PROBES
+from agent.integrity.effort import AT_FLOOR
+from agent.integrity.floor import at_floor, untrained
 from agent.manifest import Condition, Manifest, load_template
 from agent.protocols import Exit, Mount, Sandbox, SandboxSpec
 from agent.record import Finding, Job, Training
 from agent.scratch import CODE, TrainingPaths, copy_code, remove
-from agent.verdict import MAX_DETAIL, Stopped, check_metrics, encoding_ended, training_ended
+from agent.verdict import MAX_DETAIL, Account, Stopped, check_metrics, encoding_ended, training_ended
 
 if TYPE_CHECKING:
     import numpy as np
@@ -35,24 +37,9 @@ __all__ = ["TrainingPaths", "job_facts", "run_training"]
 
 WORKER = Path(__file__).with_name("encode_worker.py")
 POLL_S = 0.05
+MOVED = 1e-3  # relative; some hundred steps of any honest size move a decoder further
 REPORTS = {"log.jsonl": 8 << 20, "diagnostics.json": 1 << 16, "final_info.json": 1 << 20}  # bytes at most
 Cancelled = Callable[[], bool]
-
-
-@dataclass
-class _Account:
-    """What is known so far; whatever happens next, this much is reported."""
-
-    end: Exit | None = None
-    metrics: dict[str, float] = field(default_factory=dict)
-    diagnostics: dict[str, float] = field(default_factory=dict)
-    declared: dict[str, float] = field(default_factory=dict)
-    curves: dict[str, tuple[float, ...]] = field(default_factory=dict)
-    artefact_sha256: str | None = None
-    findings: list[Finding] = field(default_factory=list)
-
-    def note(self, code: str, text: str) -> None:
-        self.findings.append(Finding(code=code, grade="note", text=text))
 
 
 def run_training(
@@ -66,7 +53,7 @@ def run_training(
         InfrastructureError: the sandbox or the data is broken.
     """
     one = _OneTraining(job, seed, condition, sandbox, cancelled)
-    account = _Account()
+    account = Account()
     outcome, reason, detail = "measured", "", ""
     try:
         one.run(account)
@@ -94,43 +81,41 @@ class _OneTraining:
         self.manifest: Manifest = load_template(Path(job.template)).manifest
         self.settings: dict[str, Any] = {**job.settings, **condition.settings}
 
-    def run(self, account: _Account) -> None:
+    def run(self, account: Account) -> None:
         """All stages; stops by raising Stopped."""
         remove(self.paths.root)
-        account.end = self._train()
-        found = self._harvest()
+        account.end = self._train(self.paths, self.settings)
+        found = self._harvest(self.paths)
         self._read_reports(account, found)
         if account.end.reason != "ok":
             raise training_ended(account.end, self.paths.text("train.stderr"))
         account.artefact_sha256 = found.sha256.get(self.manifest.artefact)
         if self.manifest.measured:
-            account.metrics = self._measured(self._artefact(found))
+            self._measure(self._artefact(found), account)
         else:
             account.metrics = self._self_reported(found)
-        check_metrics(account.metrics, self.manifest)
+            check_metrics(account.metrics, self.manifest)
 
     # ---------------------------------------------------------------- train
 
-    def _train(self) -> Exit:
-        copy_code(Path(self.job.code), self.job.script, self.paths.code, self.manifest)
-        self.paths.out.mkdir()
-        code = Mount(self.paths.code, "/w")
-        out = Mount(self.paths.out, f"/w/{self.paths.out_name}", writable=True)
+    def _train(self, paths: TrainingPaths, settings: dict[str, Any]) -> Exit:
+        copy_code(Path(self.job.code), self.job.script, paths.code, self.manifest)
+        paths.out.mkdir()
+        code = Mount(paths.code, "/w")
+        out = Mount(paths.out, f"/w/{paths.out_name}", writable=True)
         data = Mount(Path(self.job.train_data), "/data")
         task = {
-            **self.settings, "seed": self.seed, "condition": self.condition.name,
+            **settings, "seed": self.seed, "condition": self.condition.name,
             "device": self.job.device, "threads": self.job.threads,
             "data": self.sandbox.visible(data), "artefact": self.manifest.artefact,
         }
-        write_text(self.paths.code / "task.json", harvest.dumps(task))
+        write_text(paths.code / "task.json", harvest.dumps(task))
         spec = SandboxSpec(
-            argv=(sys.executable, CODE, f"--out_dir={self.paths.out_name}"), cwd=self.sandbox.visible(code),
+            argv=(sys.executable, CODE, f"--out_dir={paths.out_name}"), cwd=self.sandbox.visible(code),
             mounts=(code, out, data), limits=self.job.limits, env=self._env(),
             gpu=self.job.device.startswith("cuda"), network=self.job.network,
         )
-        process = self.sandbox.start(
-            spec, stdout=self.paths.text("train.stdout"), stderr=self.paths.text("train.stderr")
-        )
+        process = self.sandbox.start(spec, stdout=paths.text("train.stdout"), stderr=paths.text("train.stderr"))
         while (end := process.poll()) is None:
             if self.cancelled():
                 return process.kill()
@@ -143,17 +128,17 @@ class _OneTraining:
 
     # ---------------------------------------------------------------- harvest
 
-    def _harvest(self) -> harvest.Harvest:
+    def _harvest(self, paths: TrainingPaths) -> harvest.Harvest:
         """Copy what may be looked at, then remove the folder: it may hold anything."""
         wanted = {self.manifest.artefact: self.job.limits.file_mb << 20, **REPORTS}
-        if self.paths.out.is_symlink() or not self.paths.out.is_dir():  # without walls it can be replaced
-            self.paths.out.unlink(missing_ok=True)
+        if paths.out.is_symlink() or not paths.out.is_dir():  # without walls it can be replaced
+            paths.out.unlink(missing_ok=True)
             return harvest.Harvest(problems=dict.fromkeys(wanted, "missing"))
-        found = harvest.copy_files(self.paths.out, self.paths.kept, wanted, max_total=sum(wanted.values()))
-        remove(self.paths.out)
+        found = harvest.copy_files(paths.out, paths.kept, wanted, max_total=sum(wanted.values()))
+        remove(paths.out)
         return found
 
-    def _read_reports(self, account: _Account, found: harvest.Harvest) -> None:
+    def _read_reports(self, account: Account, found: harvest.Harvest) -> None:
         """The curve and the diagnostics; a failed training's are worth reading too."""
         if "log.jsonl" in found.sha256:
             lines = self._kept("log.jsonl").decode("utf-8", "replace").split("\n")
@@ -201,7 +186,8 @@ class _OneTraining:
 
     # ---------------------------------------------------------------- measure
 
-    def _measured(self, artefact: Artefact) -> dict[str, float]:
+    def _measure(self, artefact: Artefact, account: Account) -> None:
+        """Encode twice, look at the latents, decode, evaluate, and compare with an untrained dictionary."""
         template = Path(self.job.template)
         try:
             evaluation = load_module(template / "evaluate.py")
@@ -218,12 +204,40 @@ class _OneTraining:
                 "over the batch, no state, no randomness. A choice over the batch needs a stored threshold."))
         z = first.multiply(artefact.scale).tocsr()
         z.eliminate_zeros()
+        for finding in (f for probe in PROBES for f in probe(truth.x, z, artefact.decoder)):
+            account.judge(finding)
         x_hat = z @ artefact.decoder + artefact.bias
         try:
-            return evaluation.evaluate(truth.x, z, x_hat, artefact.decoder, truth)
+            account.metrics = evaluation.evaluate(truth.x, z, x_hat, artefact.decoder, truth)
         except Exception as error:
             text = f"the evaluation could not measure this artefact: {error!r}"
             raise Stopped("refused", "evaluate", text) from error
+        check_metrics(account.metrics, self.manifest)
+        floor = untrained(template / "evaluate.py", evaluation, truth, Path(self.job.truth_data).parent,
+                          len(artefact.decoder), max(1, round(z.nnz / z.shape[0])))
+        if text := at_floor(account.metrics, floor, self.manifest):
+            account.judge(Finding(code=AT_FLOOR, grade="flag", text=text))
+            self._check_it_moved(artefact)
+
+    def _check_it_moved(self, artefact: Artefact) -> None:
+        """Train the same code on one batch: an artefact that hardly differs from that one was never trained."""
+        import numpy as np
+
+        batch = self.settings.get("batch", 1)
+        twin = TrainingPaths(self.paths.root / "one-batch", self.paths.out_name)
+        if self._train(twin, {**self.settings, "samples": batch}).reason != "ok":
+            return  # code that cannot do with so little proves nothing
+        kept = twin.kept / self.manifest.artefact
+        try:
+            found = self._harvest(twin)
+            start = read_artefact(kept, self.settings) if self.manifest.artefact in found.sha256 else None
+        except BadArtefact:
+            return
+        if start is not None and np.linalg.norm(artefact.decoder - start.decoder) < MOVED * np.linalg.norm(
+                start.decoder):
+            raise Stopped("refused", "untrained", (
+                "no metric is better than an untrained dictionary's, and the same code with a single batch of "
+                "samples leaves the same decoder: the training does not move the parameters."))
 
     def _order_seed(self, stage: str) -> int:
         """Unknown inside, for it hangs on the truth; the same when a training is measured again."""

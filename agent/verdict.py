@@ -1,18 +1,19 @@
-"""Why a training has no metrics: how its process ended, or what is wrong with its numbers.
+"""What is known of a training, and why it has no metrics: how its process ended, or what is wrong with its numbers.
 
-Not here: the measuring itself (measure.py) and checks across trainings (integrity.py).
+Not here: the measuring itself (measure.py) and checks across trainings (integrity).
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 from agent import harvest
 from agent.manifest import Manifest
 from agent.protocols import Exit
+from agent.record import Finding
 
 MAX_DETAIL = 1500  # characters
 
@@ -24,6 +25,28 @@ class Stopped(Exception):
     outcome: Literal["failed", "refused", "cancelled"]
     reason: str  # a stable code
     detail: str
+
+
+@dataclass
+class Account:
+    """What is known so far; whatever happens next, this much is reported."""
+
+    end: Exit | None = None
+    metrics: dict[str, float] = field(default_factory=dict)
+    diagnostics: dict[str, float] = field(default_factory=dict)
+    declared: dict[str, float] = field(default_factory=dict)
+    curves: dict[str, tuple[float, ...]] = field(default_factory=dict)
+    artefact_sha256: str | None = None
+    findings: list[Finding] = field(default_factory=list)
+
+    def note(self, code: str, text: str) -> None:
+        self.findings.append(Finding(code=code, grade="note", text=text))
+
+    def judge(self, finding: Finding) -> None:
+        """A refusal ends the training; anything else is told with its result."""
+        if finding.grade == "refuse":
+            raise Stopped("refused", finding.code, finding.text)
+        self.findings.append(finding)
 
 
 def training_ended(end: Exit, stderr: Path) -> Stopped:
