@@ -11,12 +11,11 @@ need bwrap bubblewrap
 need pdftoppm poppler-utils
 need latexmk latexmk
 need chktex chktex
-need pdflatex "texlive-latex-base texlive-latex-recommended texlive-latex-extra texlive-fonts-recommended"
-if command -v kpsewhich >/dev/null 2>&1; then
-    kpsewhich newtxtext.sty >/dev/null 2>&1 || packages="$packages texlive-fonts-extra"
-    kpsewhich microtype.sty >/dev/null 2>&1 || packages="$packages texlive-latex-recommended"
-    kpsewhich siunitx.sty >/dev/null 2>&1 || kpsewhich titlesec.sty >/dev/null 2>&1 || packages="$packages texlive-latex-extra"
-fi
+need pdflatex texlive-latex-base
+tex() { kpsewhich "$1" >/dev/null 2>&1 || packages="$packages $2"; }
+tex booktabs.sty texlive-latex-recommended
+tex titlesec.sty texlive-latex-extra
+tex utmr8a.pfb texlive-fonts-recommended
 
 if [ -n "$packages" ]; then
     line="apt-get install -y --no-install-recommends$packages"
