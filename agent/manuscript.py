@@ -8,18 +8,21 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
-from agent.atomic import write_bytes
+from agent.atomic import write_bytes, write_text
+from agent.data import file_sha256
 from agent.results import best, measured_records, session_facts
 from agent.session import Session
 from agent.tools import Tools
 from paper import checks, tables
-from paper.compile import Problem, compile_pdf
+from paper.account import FILE as ACCOUNT
+from paper.account import FigureAccount, PaperAccount, program_sha256, render_paper
+from paper.compile import Compiled, Problem, compile_pdf
 from paper.complaints import Complaint
 from paper.expressions import vocabulary
 from paper.facts import Facts
 from paper.figures import Figure
 from paper.library import Library, load_library
-from paper.render import PaperMeta, render, write
+from paper.render import write
 from paper.sections import SECTIONS
 
 OFFERED = 24  # works offered to the writer of a section
@@ -94,34 +97,44 @@ class Manuscript:
             "entries": self.library.search(query, OFFERED),
         }
 
-    def build(self, repo: Path, work: Path, *, broken: tuple[tuple[str, str], ...], pdf: bool) -> Built:
-        """Render, and compile if asked; the results go into repo/paper, ready to compile as they are."""
+    def build(self, work: Path, *, base: str, broken: tuple[tuple[str, str], ...], pdf: bool) -> Built:
+        """Render, and compile if asked; the results go into repo/paper, ready to compile as they are.
+
+        `base` is the commit that the work tree holds: the paper names it, and verifying starts from there.
+        """
         shutil.rmtree(work, ignore_errors=True)
-        rendered = render(self.sections(), self.facts, self.figures, self.library, self._meta(broken))
+        account = self._account(base, broken)
+        rendered = render_paper(account, self.sections(), self.facts.records, self.facts.manifest, self.library,
+                                self._repo, source=self.source, diff=self._diff())
         write(rendered, work)
-        target = repo / "paper"
+        target = self._repo / "paper"
         write(rendered, target)
-        files = ["paper/paper.tex", "paper/references.bib", *(f"paper/{name}" for name in rendered.files)]
+        names = ["paper.tex", "references.bib", *rendered.files]
         dropped = tuple(f"{d.section}, line {d.line}: {d.sentence} ({d.code}: {d.text})" for d in rendered.dropped)
-        if not pdf:
-            return Built(True, 0, (), dropped, broken, tuple(files))
-        compiled = compile_pdf(work, self._tools.sandbox)
+        compiled = compile_pdf(work, self._tools.sandbox) if pdf else Compiled(True, None, 0, ())
         if compiled.pdf:
             write_bytes(target / "paper.pdf", compiled.pdf.read_bytes())
-            files.append("paper/paper.pdf")
+            names.append("paper.pdf")
+        account = account.model_copy(update={"files": {n: file_sha256(target / n) for n in sorted(names)}})
+        write_text(self._repo / ACCOUNT, account.model_dump_json(indent=1) + "\n")
         pieces = {p.piece: p.text for p in compiled.errors if p.piece}
         return Built(compiled.ok, compiled.pages, tuple(_problem(p) for p in compiled.problems), dropped,
-                     (*broken, *sorted(pieces.items())), tuple(files))
+                     (*broken, *sorted(pieces.items())), (ACCOUNT, *(f"paper/{name}" for name in names)))
 
-    def _meta(self, broken: tuple[tuple[str, str], ...]) -> PaperMeta:
-        session, manifest = self._tools.session, self._tools.template.manifest
-        records = measured_records(self._tools)
-        described = best(records, manifest)
-        return PaperMeta(
+    def _account(self, base: str, broken: tuple[tuple[str, str], ...]) -> PaperAccount:
+        session = self._tools.session
+        records = {r.run: file_sha256(self._repo / "records" / f"{r.run}.json") for r in self.facts.records}
+        return PaperAccount(
+            program=program_sha256(), base=base, profile=self.facts.profile, records=records,
             statement=statement(session), fallback_title=session.idea.Title, command=command(session),
-            source=self.source, costs=costs(session), broken=broken,
-            diff=self._tools.versions.diff(records[0].commit, described.commit, manifest.editable),
+            costs=costs(session), allow=(), broken=broken,
+            figures=tuple(FigureAccount(name=f.name, file=f.file.relative_to(self._repo).as_posix(),
+                                        caption=f.caption, by=f.by, width=f.width) for f in self.figures),
         )
+
+    def _diff(self) -> str:
+        manifest, records = self._tools.template.manifest, measured_records(self._tools)
+        return self._tools.versions.diff(records[0].commit, best(records, manifest).commit, manifest.editable)
 
 
 def statement(session: Session) -> str:

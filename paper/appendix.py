@@ -144,8 +144,8 @@ def _made(given: Appendix) -> str:
     devices = dict.fromkeys(r.device for r in facts.records)
     sandboxes = dict.fromkeys(r.sandbox for r in facts.records)
     rows = [("Session", meta.session), ("Template and profile", f"{facts.manifest.name}, {facts.profile}"),
-            ("Hardware", "; ".join(devices)), ("Sandbox", "; ".join(sandboxes)), ("Software", ", ".join(versions)),
-            *meta.costs]
+            ("Rendered from commit", meta.commit), ("Hardware", "; ".join(devices)),
+            ("Sandbox", "; ".join(sandboxes)), ("Software", ", ".join(versions)), *meta.costs]
     lines = "\n".join(rf"\item[{escape(label)}] {escape(value)}" for label, value in rows if value)
     text.append(f"\\begin{{description}}\n{lines}\n\\end{{description}}")
     if meta.command:

@@ -22,6 +22,7 @@ from paper.figures import Figure
 from paper.library import Library, references_bib
 from paper.nodes import Placement, Section
 from paper.sections import SECTIONS, parse
+from paper.vocabulary import Result
 
 TEMPLATES = Path(__file__).parent / "templates"
 CLASS_FILE = TEMPLATES / "runpaper.cls"
@@ -43,6 +44,7 @@ class PaperMeta:
     costs: tuple[tuple[str, str], ...] = ()  # label, text
     allow: tuple[str, ...] = ()  # rejections that a person overruled
     broken: tuple[tuple[str, str], ...] = ()  # pieces that TeX could not set: key, reason
+    commit: str = ""  # of the repository that the paper was rendered from
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,11 @@ class Rendered:
     complaints: tuple[Complaint, ...]
     dropped: tuple[Dropped, ...]
     files: dict[str, Path]
-    expressions: int  # distinct expressions printed
+    rows: tuple[tuple[str, Result], ...]  # distinct expressions printed, in the order of the provenance table
+
+    @property
+    def expressions(self) -> int:
+        return len(self.rows)
 
 
 def render(
@@ -91,7 +97,7 @@ def render(
     return Rendered(tex=tex, bib=references_bib(library.entries(sorted(body.cited))), complaints=complaints,
                     dropped=tuple(dropped), files={_file_name(f): f.file
                                                    for f in figures} | {CLASS_FILE.name: CLASS_FILE},
-                    expressions=len(body.ledger.rows))
+                    rows=tuple(body.ledger.rows.items()))
 
 
 def write(rendered: Rendered, folder: Path) -> None:

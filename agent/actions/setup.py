@@ -8,7 +8,7 @@ from agent.atomic import write_bytes, write_text
 from agent.data import data_key, world_secret
 from agent.events import DataPrepared, SessionFinished
 from agent.policy import Finish, PrepareData
-from agent.records import EXPLORED
+from agent.records import CONFIRMED, EXPLORED
 from agent.tools import Tools
 
 
@@ -41,7 +41,7 @@ def finish(action: Finish, tools: Tools) -> SessionFinished:
         "tokens": session.tokens,
         "usd": None if session.unpriced_calls else round(session.usd, 6),
         "data": session.data_key,
-        "world": _world(tools),
+        "worlds": _worlds(tools),
         "history": tools.versions.base(trailers),  # names every commit before this one
     }
     write_text(tools.paths.repo / "session.json", json.dumps(summary, indent=2) + "\n")
@@ -49,12 +49,18 @@ def finish(action: Finish, tools: Tools) -> SessionFinished:
     return SessionFinished(at=tools.now, commit=commit)
 
 
-def _world(tools: Tools) -> dict[str, str | None]:
-    """The secret that the data were drawn from. Here and nowhere else does it leave the cache."""
+def _worlds(tools: Tools) -> list[dict[str, int | str | None]]:
+    """The secrets that the data were drawn from. Here and nowhere else do they leave the cache."""
+    confirmed = any(run.kind == "confirmation" for run in tools.session.runs.values())
+    return [_world(tools, world) for world in ([EXPLORED, CONFIRMED] if confirmed else [EXPLORED])]
+
+
+def _world(tools: Tools, world: int) -> dict[str, int | str | None]:
     template = tools.template
-    secret = world_secret(tools.cache, template.manifest.name)
-    if data_key(template, tools.profile.settings, secret) != tools.session.data_key:
-        return {"secret": None, "note": "the world was drawn from another secret, or with other package versions, "
-                                        "than those of the session's end; the data cannot be drawn again from here"}
-    return {"secret": f"{secret:064x}", "note": "kept outside every sandbox and prompt until the session ended, and "
-                                                "published then: template/prepare.py draws the same data from it"}
+    secret = world_secret(tools.cache, template.manifest.name, world)
+    if world == EXPLORED and data_key(template, tools.profile.settings, secret) != tools.session.data_key:
+        return {"world": world, "secret": None, "note": "not known any more: the secret or a package it is drawn with "
+                                                        "was replaced during the session"}
+    return {"world": world, "secret": f"{secret:064x}",
+            "note": "kept outside every sandbox and prompt, and published when the session ended: "
+                    "template/prepare.py draws the same data from it"}

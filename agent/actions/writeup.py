@@ -47,10 +47,12 @@ def write_section(action: WriteSection, tools: Tools) -> SectionWritten:
 
 def compile_paper(action: CompilePaper, tools: Tools) -> Compiled:
     """Render the sections and compile; a piece that does not compile is dropped in the next round."""
-    tools.versions.reset(tools.versions.head())
+    trailers = {"Round": str(action.round), "Event": "compiled"}
+    base = tools.versions.base(trailers)
+    tools.versions.reset(base)
     before = tools.session.compiled
     built = Manuscript(tools).build(
-        tools.paths.repo, tools.paths.runs / "paper" / f"round-{action.round}",
+        tools.paths.runs / "paper" / f"round-{action.round}", base=base,
         broken=before.broken if before else (), pdf=tools.session.options.pdf,
     )
     for text in built.dropped:
@@ -59,7 +61,7 @@ def compile_paper(action: CompilePaper, tools: Tools) -> Compiled:
         tools.say(f"  compile: {text}")
     commit = tools.versions.commit(
         built.files, "paper: " + (f"compiled, {built.pages} pages" if built.pages else "rendered"),
-        {"Round": str(action.round), "Event": "compiled"},
+        trailers,
     )
     return Compiled(at=tools.now, round=action.round, ok=built.ok, pages=built.pages, problems=built.problems,
                     dropped=built.dropped, broken=built.broken, commit=commit)

@@ -1,0 +1,119 @@
+"""Reads a repository that somebody else may have written: nothing of its configuration runs, nothing is changed.
+
+Works on a clone, a bare one too. The session's own committer is git.py.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from agent.errors import InfrastructureError
+
+_SAFE = ("core.fsmonitor=false", "core.hooksPath=/dev/null", "core.attributesFile=/dev/null", "core.quotePath=false",
+         "core.bare=true", "log.showSignature=false", "log.mailmap=false", "protocol.allow=never",
+         "diff.algorithm=myers", "diff.context=3", "diff.interHunkContext=0", "diff.noprefix=false",
+         "diff.mnemonicPrefix=false", "diff.indentHeuristic=true", "diff.suppressBlankEmpty=false")
+_ENVIRONMENT = {"GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": "/dev/null", "GIT_ATTR_NOSYSTEM": "1",
+                "GIT_NO_REPLACE_OBJECTS": "1", "GIT_GRAFT_FILE": "/dev/null", "GIT_NO_LAZY_FETCH": "1",
+                "GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
+
+
+class BrokenRepository(Exception):
+    """git cannot read what it should find; the text says what."""
+
+
+@dataclass(frozen=True)
+class Commit:
+    id: str
+    tree: str
+    parents: tuple[str, ...]
+    subject: str
+    trailers: dict[str, str]
+    changes: tuple[tuple[str, str], ...]  # (A, M or D; path)
+
+    @property
+    def short(self) -> str:
+        return f"{self.id[:8]} ({self.subject!r})"
+
+
+class GitReader:
+    """One repository by its git directory."""
+
+    def __init__(self, git_dir: Path) -> None:
+        self.git_dir = git_dir.absolute()
+
+    @cached_property
+    def head(self) -> str:
+        return self._text("rev-parse", "--verify", "HEAD^{commit}").strip()
+
+    @cached_property
+    def commits(self) -> tuple[Commit, ...]:
+        """The history of HEAD, oldest first."""
+        form = "%x01%H%x02%T%x02%P%x02%s%x02%(trailers:only=true,unfold=true)%x02"
+        text = self._text("log", "--reverse", "--topo-order", "--root", "-m", "--first-parent", "--name-status",
+                          "--no-renames", "--no-color", f"--format={form}", "HEAD")
+        return tuple(_commit(entry) for entry in text.split("\x01")[1:])
+
+    @cached_property
+    def tags(self) -> dict[str, str]:
+        """Commit by tag."""
+        lines = self._text("for-each-ref", "--format=%(refname:strip=2) %(objectname) %(*objectname)", "refs/tags")
+        return {parts[0]: parts[-1] for parts in map(str.split, lines.splitlines())}
+
+    def files(self, commit: str) -> dict[str, str]:
+        """Blob by path."""
+        listed = self._text("ls-tree", "-r", "-z", commit).split("\0")
+        return {path: about.split()[2] for about, path in (line.split("\t", 1) for line in listed if line)}
+
+    def tree(self, commit: str) -> str:
+        return self._text("rev-parse", "--verify", f"{commit}^{{tree}}").strip()
+
+    def blob(self, commit: str, path: str) -> bytes | None:
+        """A file of a commit; None where it has none of that name."""
+        try:
+            return self._run("cat-file", "blob", f"{commit}:{path}")
+        except BrokenRepository:
+            return None
+
+    def diff(self, old: str, new: str, files: Sequence[str]) -> str:
+        """As the session's own committer prints it."""
+        plain = ("--no-ext-diff", "--no-textconv", "--no-color", "--no-renames")
+        return self._text("diff", *plain, old, new, "--", *files)
+
+    def damage(self) -> str:
+        """What git's own check of all objects says; empty if they are whole."""
+        done = self._git("fsck", "--full", "--strict", "--no-dangling", "--no-progress")
+        said = [line for line in (done.stderr + done.stdout).decode("utf-8", "replace").splitlines()
+                if not line.startswith(("notice:", "warning", "dangling", "Checking"))]
+        return "; ".join(said[:3]) or "git fsck fails" if done.returncode else ""
+
+    def _text(self, *command: str) -> str:
+        return self._run(*command).decode("utf-8", "replace")
+
+    def _run(self, *command: str) -> bytes:
+        done = self._git(*command)
+        if done.returncode:
+            said = done.stderr.decode("utf-8", "replace").strip().splitlines()
+            raise BrokenRepository(f"git {command[0]}: {said[-1] if said else f'exit {done.returncode}'}")
+        return done.stdout
+
+    def _git(self, *command: str) -> subprocess.CompletedProcess[bytes]:
+        kept = {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR") if name in os.environ}
+        options = [part for setting in _SAFE for part in ("-c", setting)]
+        try:
+            return subprocess.run(["git", *options, *command], cwd="/", capture_output=True, check=False,
+                                  env={**kept, **_ENVIRONMENT, "GIT_DIR": str(self.git_dir)})
+        except FileNotFoundError:
+            raise InfrastructureError("git is not on PATH; install git") from None
+
+
+def _commit(entry: str) -> Commit:
+    name, tree, parents, subject, trailers, changes = entry.split("\x02", 5)
+    pairs = (line.split(": ", 1) for line in trailers.splitlines() if ": " in line)
+    changed = (line.split("\t", 1) for line in changes.splitlines() if "\t" in line)
+    return Commit(name, tree, tuple(parents.split()), subject, dict(pairs), tuple((a, b) for a, b in changed))

@@ -1,0 +1,79 @@
+"""paper/meta.json: what a paper was rendered from, beside sections and records.
+
+With it, paper.tex is a pure function of the session's repository: the loop renders through `render_paper`,
+and so does everybody who verifies.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+
+from agent.manifest import Manifest
+from agent.record import RunRecord
+from agent.schema import Strict
+from paper.facts import Facts
+from paper.figures import Figure
+from paper.library import Library
+from paper.render import PaperMeta, Rendered, render
+
+HERE = Path(__file__).parent
+FILE = "paper/meta.json"
+_PROGRAM = ("*.py", "templates/*", "library/*.bib")
+
+
+class FigureAccount(Strict):
+    """A figure of the paper; `file` lies inside the repository."""
+
+    name: str
+    file: str
+    caption: str
+    by: str
+    width: float
+
+
+class PaperAccount(Strict):
+    """Everything that the paper says and that neither a section nor a record holds."""
+
+    program: str  # sha256 over the renderer's own files
+    base: str  # the commit that the paper was rendered from; printed in its appendix
+    profile: str
+    records: dict[str, str]  # run -> sha256 of its record, in the order of the tables
+    statement: str
+    fallback_title: str
+    command: str
+    costs: tuple[tuple[str, str], ...]
+    allow: tuple[str, ...]
+    broken: tuple[tuple[str, str], ...]
+    figures: tuple[FigureAccount, ...]
+    files: dict[str, str] = {}  # sha256 of what lies beside paper.tex, itself and the PDF included
+
+
+def render_paper(
+    account: PaperAccount, sections: Mapping[str, str], records: Sequence[RunRecord], manifest: Manifest,
+    library: Library, repo: Path, *, source: str, diff: str,
+) -> Rendered:
+    """The paper of an account. `source` and `diff`: code of the described run, and how it differs from run 0's."""
+    figures = [Figure(name=f.name, file=repo / f.file, caption=f.caption, description="", by=f.by, width=f.width)
+               for f in account.figures]
+    meta = PaperMeta(
+        statement=account.statement, fallback_title=account.fallback_title, command=account.command,
+        source=source, diff=diff, costs=account.costs, allow=account.allow, broken=account.broken,
+        commit=account.base,
+    )
+    return render(sections, Facts(records, manifest, account.profile), figures, library, meta)
+
+
+@cache
+def program_sha256() -> str:
+    """Names the version of the renderer: another one may break lines or word captions differently."""
+    digest = hashlib.sha256()
+    for path in sorted(p for pattern in _PROGRAM for p in HERE.glob(pattern)):
+        digest.update(f"{path.relative_to(HERE).as_posix()}\0".encode() + path.read_bytes() + b"\0")
+    return digest.hexdigest()
+
+
+def sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
