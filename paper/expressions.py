@@ -9,6 +9,7 @@ import ast
 import inspect
 from dataclasses import dataclass
 
+from paper import confirmed  # noqa: F401  (adds its functions to the vocabulary)
 from paper.facts import FactError, Facts
 from paper.vocabulary import FUNCTIONS, Result
 

@@ -6,62 +6,16 @@ Not here: wording (vocabulary.py) and digits (numbers.py).
 from __future__ import annotations
 
 import hashlib
-import math
 import statistics
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 
 from agent.manifest import Manifest, MetricSpec, Setting
 from agent.record import RunRecord
+from paper.confirmation import Confirmation, confirm, why_none
+from paper.series import Difference, FactError, Series, difference_of
 
-ALPHA = 0.05  # two-sided, exploratory: not corrected for the number of runs tried
-
-
-class FactError(Exception):
-    """An expression asks for what the records do not hold; the message is for the writer."""
-
-
-@dataclass(frozen=True)
-class Series:
-    """One metric of one run under one condition, a value for each measured seed."""
-
-    run: RunRecord
-    metric: str
-    condition: str
-    seeds: tuple[int, ...]
-    values: tuple[float, ...]
-
-    @property
-    def mean(self) -> float:
-        return statistics.fmean(self.values)
-
-    @property
-    def n(self) -> int:
-        return len(self.values)
-
-    @property
-    def se(self) -> float | None:
-        """Standard error of the mean: sample deviation (ddof = 1) / sqrt(n); None for one value."""
-        return statistics.stdev(self.values) / math.sqrt(self.n) if self.n > 1 else None
-
-
-@dataclass(frozen=True)
-class Difference:
-    """a - b over seeds. `distinct` is false where the difference is within the noise or cannot be judged."""
-
-    a: Series
-    b: Series
-    value: float
-    se: float | None
-    paired: bool
-    p: float | None
-
-    @property
-    def distinct(self) -> bool:
-        if self.p is None:
-            return self.se == 0 and self.value != 0
-        return self.p < ALPHA
+__all__ = ["Difference", "FactError", "Facts", "Series", "difference_of", "record_sha256"]
 
 
 class Facts:
@@ -90,6 +44,23 @@ class Facts:
     @cached_property
     def measured(self) -> tuple[RunRecord, ...]:
         return tuple(r for r in self.explored if r.status == "measured")
+
+    @cached_property
+    def confirmations(self) -> tuple[RunRecord, ...]:
+        """The arms of the confirmation, whatever became of them."""
+        return tuple(r for r in self.records if r.kind == "confirmation")
+
+    @cached_property
+    def confirmation(self) -> Confirmation:
+        """The one confirmatory comparison: the best run against the planned baseline, trained anew.
+
+        Raises:
+            FactError: there is none, and why.
+        """
+        metric = self.manifest.primary
+        if reason := why_none(self.confirmations, metric):
+            raise FactError(reason)
+        return confirm(self.confirmations, metric, self.spec(metric))
 
     def record(self, name: str) -> RunRecord:
         """By name; "best", "ours" and "baseline" are the best measured run of all, of the experiments
@@ -219,31 +190,6 @@ class Facts:
             return merged
         name = self.condition(record, condition)
         return merged | dict(next(c for c in record.conditions if c.name == name).settings)
-
-
-def difference_of(a: Series, b: Series) -> Difference:
-    """See Facts.difference."""
-    shared = a.seeds == b.seeds and a.n >= 3
-    value = a.mean - b.mean
-    if shared:
-        steps = [x - y for x, y in zip(a.values, b.values, strict=True)]
-        se = statistics.stdev(steps) / math.sqrt(len(steps))
-        if se <= 1e-12 * max(abs(value), 1e-300):
-            return Difference(a, b, value, 0.0, True, None)
-        return Difference(a, b, value, se, True, _two_sided(value / se, a.n - 1))
-    if a.se is None or b.se is None:
-        return Difference(a, b, value, None, False, None)
-    se = math.hypot(a.se, b.se)
-    if se == 0:
-        return Difference(a, b, value, 0.0, False, None)
-    freedom = se**4 / (a.se**4 / (a.n - 1) + b.se**4 / (b.n - 1))
-    return Difference(a, b, value, se, False, _two_sided(value / se, freedom))
-
-
-def _two_sided(t: float, freedom: float) -> float:
-    from scipy.special import stdtr  # heavy: only where a comparison is made
-
-    return float(2 * stdtr(freedom, -abs(t)))
 
 
 def record_sha256(record: RunRecord) -> str:

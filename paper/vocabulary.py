@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from agent.record import RunRecord
 from paper.facts import Difference, FactError, Facts, Series
 from paper.numbers import ORDINALS, Quantity, count_text, setting_text
 
@@ -28,6 +29,12 @@ class Result:
     condition: str = ""
     seeds: tuple[int, ...] = ()
     self_reported: bool = False
+    confirmed: bool = False  # read from the arms of the confirmation, not from the explored runs
+
+    def records(self, facts: Facts) -> tuple[RunRecord, ...]:
+        """What it was read from."""
+        pool = facts.confirmations if self.confirmed else facts.explored
+        return tuple(r for r in pool if r.name in self.runs)
 
     @property
     def evidence(self) -> bool:
@@ -143,12 +150,13 @@ def compare(facts: Facts, a: str, b: str, metric: str, condition: str | None = N
 
 @function
 def improves(facts: Facts, a: str, b: str, metric: str, condition: str | None = None) -> Result:
-    """"improves on", "is worse than" or "does not differ measurably from", by the metric's direction"""
+    """"is ahead of", "is behind" or "does not differ measurably from", by the metric's direction (exploratory: only
+    a confirmation may be called an improvement)"""
     gap = facts.difference(a, b, metric, condition)
     words = "does not differ measurably from"
     if gap.distinct:
         better = facts.merit(metric, gap.a.mean) > facts.merit(metric, gap.b.mean)
-        words = "improves on" if better else "is worse than"
+        words = "is ahead of" if better else "is behind"
     return _result(facts, words, [gap.a, gap.b], "words")
 
 
@@ -230,7 +238,7 @@ def config(facts: Facts, key: str, run: str | None = None, condition: str | None
 @function
 def device(facts: Facts) -> Result:
     """the hardware that all runs were trained on, in words"""
-    found = tuple(dict.fromkeys(r.device for r in facts.explored))
+    found = tuple(dict.fromkeys(r.device for r in facts.explored if r.device))
     if not found:
         raise FactError("there are no records yet")
     return Result(text="; ".join(found), kind="setting", runs=tuple(r.name for r in facts.explored))
