@@ -244,6 +244,16 @@ def test_plot_py_that_fails_is_mended_and_a_hopeless_one_given_up(whole):
     assert "no axes" in it.model.prompt("plot.edit-2")
 
 
+def test_a_figure_that_does_not_follow_the_records_is_refused_and_told(whole):
+    typed = block("plot.py", AXIS, f'figure.text(0.3, 0.5, "82% loss reduction")\n{AXIS}')
+    mend = block("plot.py", 'figure.text(0.3, 0.5, "82% loss reduction")', "")
+    it = whole({"plot.edit-1": typed, "plot.edit-2": mend}, runs=1)
+    session = it.play()
+    assert "82%" in it.model.prompt("plot.edit-2")
+    assert [f.reason for f in session.plot_failures] == ["figures"]
+    assert [f.by for f in session.figures].count("agent") == 1
+
+
 def test_a_typed_result_is_refused_told_to_the_writer_and_cut_at_last(whole):
     lie = "The tiered run reaches a score of 0.97, a 42% improvement."
     it = whole({"paper.results.write": block("paper/sections/results.md", "Nothing is written here yet.", lie)}, runs=1)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from agent import harvest, notes
+from agent import harvest, notes, plotcheck
 from agent.actions.experiment import describe
 from agent.answers import ask_json
 from agent.atomic import write_text
@@ -19,7 +19,7 @@ from agent.lint import lint
 from agent.manifest import Limits
 from agent.policy import DescribeFigures, DrawFigures, EditPlot, GiveUpPlots, RunPlot
 from agent.prompting import render
-from agent.protocols import Message, Mount, SandboxSpec
+from agent.protocols import Exit, Message, Mount, SandboxSpec
 from agent.results import confirmation_records, measured_records, session_facts, standard_error, table, values
 from agent.session import apply
 from agent.tools import Tools
@@ -77,30 +77,47 @@ def edit_plot(action: EditPlot, tools: Tools) -> PlotEdited | PlotFailed:
 
 
 def run_plot(action: RunPlot, tools: Tools) -> FiguresDrawn | PlotFailed:
-    """plot.py in the sandbox, over a file with the records and nothing else."""
-    plot = tools.template.manifest.plot
+    """plot.py in the sandbox, over the records alone; then over perturbed ones, to see that it reads them."""
     folder = tools.paths.runs / "plots" / f"attempt-{action.attempt}"
-    work = folder / "work"
-    shutil.rmtree(work, ignore_errors=True)  # a repeated action starts from nothing
-    text = tools.versions.show(tools.versions.head(), plot)
-    write_text(work / plot, text)
-    write_text(work / "records.json", plot_records(tools))
-    mount = Mount(work, "/w", writable=True)
-    spec = SandboxSpec(argv=(sys.executable, plot), cwd=tools.sandbox.visible(mount), mounts=(mount,),
-                       limits=PLOT_LIMITS, env={"MPLBACKEND": "Agg", "MPLCONFIGDIR": "/tmp/matplotlib"})
-    end = tools.sandbox.start(spec, stdout=folder / "stdout.log", stderr=folder / "stderr.log").wait()
-    if end.reason != "ok":
-        said = harvest.tail(harvest.read_text(folder / "stderr.log"), 1500)
-        return _plot_failed(tools, action.attempt, end.reason, said)
+    records = plot_records(tools)
+    for name, shown in (("work", records), ("perturbed", plotcheck.perturb(records))):
+        end = _draw(tools, folder, name, shown)
+        if end.reason != "ok":
+            said = harvest.tail(harvest.read_text(folder / f"{name}.stderr.log"), 1500)
+            where = "" if name == "work" else "with other numbers in records.json: "
+            return _plot_failed(tools, action.attempt, end.reason, where + said)
     try:
-        figures = _harvest(work, tools)
+        figures = _harvest(folder / "work", tools)
+        _check_drawn_from_records(folder, figures, records)
     except harvest.Unharvestable as error:
         return _plot_failed(tools, action.attempt, "figures", str(error))
-    files = sorted(f"figures/{p.name}" for p in (tools.paths.repo / "figures").iterdir() if p.stem.startswith("agent-"))
+    files = sorted(figure.file for figure in figures)
     commit = tools.versions.commit(files, f"figures: {len(figures)} drawn by plot.py",
                                    {"Attempt": str(action.attempt), "Event": "plot-figures"})
     tools.say(f"Figures by plot.py: {', '.join(f.name for f in figures)}")
     return FiguresDrawn(at=tools.now, figures=figures, by="agent", commit=commit)
+
+
+def _draw(tools: Tools, folder: Path, name: str, records: str) -> Exit:
+    work, plot = folder / name, tools.template.manifest.plot
+    shutil.rmtree(work, ignore_errors=True)  # a repeated action starts from nothing
+    write_text(work / plot, tools.versions.show(tools.versions.head(), plot))
+    write_text(work / "records.json", records)
+    mount = Mount(work, "/w", writable=True)
+    spec = SandboxSpec(argv=(sys.executable, plot), cwd=tools.sandbox.visible(mount), mounts=(mount,),
+                       limits=PLOT_LIMITS, env={"MPLBACKEND": "Agg", "MPLCONFIGDIR": "/tmp/matplotlib"})
+    return tools.sandbox.start(spec, stdout=folder / f"{name}.stdout.log",
+                               stderr=folder / f"{name}.stderr.log").wait()
+
+
+def _check_drawn_from_records(folder: Path, figures: tuple[FigureText, ...], records: str) -> None:
+    """Raises Unharvestable for a figure that does not change with the data; the text is for the agent."""
+    names = [Path(figure.file).name.removeprefix("agent-") for figure in figures]
+    for which in ("work", "perturbed"):
+        harvest.copy_files(folder / which, folder / f"{which}-taken", dict.fromkeys(names, 8 << 20), max_total=64 << 20)
+    found = plotcheck.problems(folder / "work-taken", folder / "perturbed-taken", names, records)
+    if found:
+        raise harvest.Unharvestable("\n".join(found))
 
 
 def give_up_plots(action: GiveUpPlots, tools: Tools) -> PlotsGivenUp:
