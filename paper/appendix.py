@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 
 from paper import tables
 from paper.complaints import Complaint
+from paper.confirmation import Confirmation
+from paper.confirmed import measure
 from paper.facts import Facts, record_sha256
 from paper.latex import code, escape, number
-from paper.vocabulary import Result
+from paper.vocabulary import CONFIRMATION, Result
 
 if TYPE_CHECKING:
     from paper.render import Dropped, PaperMeta
@@ -49,10 +51,12 @@ def appendix_parts(given: Appendix) -> tuple[Part, ...]:
 
 def _parts(given: Appendix) -> Iterator[Part]:
     facts, names = given.facts, tables.names(given.facts)
-    yield Part("All Runs", "app:runs", "Every run of the session is listed, also those that failed. All runs are "
-               "exploratory: none of them confirms another.", "runs", "All runs, in the order in which they were made.",
+    yield Part("All Runs", "app:runs", "Every run of the session is listed, also those that failed. All runs but those "
+               "marked as confirmation are exploratory.", "runs", "All runs, in the order in which they were made.",
                tables.runs(facts))
     yield Part("Values by Seed", "app:seeds", "", "seeds", "Every measured value.", tables.seeds(facts))
+    if facts.confirmed is not None:
+        yield _confirmation(facts, facts.confirmed)
     if "diagnostics" in names:
         yield Part("Self-reported Quantities", "app:diagnostics", "The experiments wrote these numbers themselves; "
                    "nobody checked them.", "diagnostics", "Self-reported quantities, mean and standard error over "
@@ -75,11 +79,23 @@ def _parts(given: Appendix) -> Iterator[Part]:
     yield Part("How This Paper Was Made", "app:made", _made(given))
 
 
+def _confirmation(facts: Facts, found: Confirmation) -> Part:
+    averaged = " Each value is a mean over the conditions." if len(facts.condition_names(found.ours.run)) > 1 else ""
+    reported = "" if facts.manifest.measured else " All values are self-reported by the experiments."
+    return Part(
+        "Confirmation", CONFIRMATION, f"The best run of the exploration, {escape(found.ours.run.label)}, and the "
+        f"baseline that was named before the first run, {escape(found.baseline.run.label)}, were trained anew with the "
+        "same code on fresh seeds and a fresh world. They are compared once, in the primary metric and by a paired "
+        "two-sided t-test over seeds at the five-percent level; only this comparison may be called an improvement.",
+        "confirmation", f"The confirmation, seed by seed: {escape(measure(facts, found))} ({found.better} is better)."
+        f"{averaged} Standard errors have ddof = 1.{reported}", tables.confirmation(found))
+
+
 def _provenance(given: Appendix) -> str:
     rows = []
     for index, (expression, value) in enumerate(given.rows, start=1):
-        records = [r for r in given.facts.explored if r.name in value.runs]
-        shown = records if len(records) <= 3 else []
+        records = value.records(given.facts)
+        shown = records if len(records) <= 3 else ()
         seeds = f"; seeds {', '.join(map(str, value.seeds))}" if value.seeds else ""
         who = ", ".join(r.run for r in shown) if shown else ("all" if records else "--")
         evidence = r"\newline ".join(rf"{code(record_sha256(r)[:8])}\,/\,{code(r.commit[:8])}" for r in shown)
@@ -141,7 +157,7 @@ def _made(given: Appendix) -> str:
                 if facts.manifest.measured else "All metrics were reported by the experiments themselves.")
     text = [escape(meta.statement), measured]
     versions = sorted({f"{k} {v}" for r in facts.records for k, v in r.versions.items()})
-    devices = dict.fromkeys(r.device for r in facts.records)
+    devices = dict.fromkeys(r.device for r in facts.records if r.device)
     sandboxes = dict.fromkeys(r.sandbox for r in facts.records)
     rows = [("Session", meta.session), ("Template and profile", f"{facts.manifest.name}, {facts.profile}"),
             ("Rendered from commit", meta.commit), ("Hardware", "; ".join(devices)),

@@ -63,9 +63,11 @@ class Body:
     cited: dict[str, None] = field(default_factory=dict)
     printed: set[str] = field(default_factory=set)
     reserved: frozenset[str] = frozenset()  # labels with a place of their own in the text
+    refers: bool = True  # false in the abstract, which stands alone
 
     def section(self, section: Section) -> str:
         """All blocks of a section; empty if nothing of it is left."""
+        self.refers = section.name != "title"
         return "\n\n".join(t for t in self._blocks(section.blocks, floats=True) if t)
 
     def inline(self, sentence: Sentence, plain: bool = False) -> str:
@@ -175,7 +177,8 @@ class Body:
             return ""
         row, value = used
         written = latex.number(value.text)
-        return written if plain else rf"\result{{{row}}}{{{written}}}"
+        more = rf" (\hyperref[{value.see}]{{Appendix~\ref*{{{value.see}}}}})" if value.see and self.refers else ""
+        return written if plain else rf"\result{{{row}}}{{{written}}}{more}"
 
 
 def _blank_first(sentence: Sentence) -> bool:

@@ -16,8 +16,8 @@ CODES: dict[str, tuple[str, str]] = {
     "unmeasured-method": ("a comparison with a method that was not measured here",
                           "compare with measured runs only, or cite the work without comparing results"),
     "significant-without-test": ("a statement of significance without a confirmatory test",
-                                 "drop the word: runs are exploratory, {{ improves(...) }} says what they show, and only "
-                                 "{{ confirmation() }} tells of an improvement"),
+                                 "drop the word: runs are exploratory, {{ improves(...) }} says what they show, and "
+                                 "only {{ confirmation() }} tells of an improvement"),
     "claim-without-expression": ("an outcome stated without an expression",
                                  "put the expression that shows it into the sentence, or begin the paragraph with "
                                  "*Interpretation.*"),

@@ -71,8 +71,8 @@ def why_none(records: Sequence[RunRecord], metric: str) -> str:
         return "the confirmation was not finished; every result is exploratory"
     failed = [r.label for r in records if r.status != "measured"]
     if failed:
-        return (f"the confirmation has no result, because {' and '.join(failed)} failed on the fresh seeds; every result is "
-                "exploratory")
+        return (f"the confirmation has no result, because {' and '.join(failed)} failed on the fresh seeds; every "
+                "result is exploratory")
     if len(_paired_seeds(arms[OURS], arms[BASELINE], metric)) < MIN_SEEDS:
         return ("the confirmation has no result, because too few fresh seeds were measured in both arms; every "
                 "result is exploratory")

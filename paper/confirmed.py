@@ -5,15 +5,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from paper.confirmation import Confirmation
 from paper.facts import FactError, Facts, Series
 from paper.numbers import Quantity, count_text, decimals_for_error, decimals_for_value, fixed
 from paper.series import ALPHA
-from paper.vocabulary import SELF_REPORTED, Kind, Result, function
+from paper.vocabulary import CONFIRMATION, SELF_REPORTED, Kind, Result, function
 
 _RELATION = {"improvement": "improves on", "worse": "is worse than",
              "inconclusive": "does not differ significantly from"}
-_VERDICT = {"improvement": "the improvement is confirmed", "worse": "no improvement is confirmed, and the run is worse than its baseline",
+_VERDICT = {"improvement": "the improvement is confirmed",
+            "worse": "no improvement is confirmed, and the run is worse than its baseline",
             "inconclusive": "no improvement is confirmed, and the result is inconclusive"}
 
 
@@ -46,7 +49,7 @@ def confirmation(facts: Facts) -> Result:
     text = (f"on {seeds} fresh seeds and a fresh world, {_label(found.ours)} {_RELATION[found.verdict]} "
             f"{_label(found.baseline)} in {measure(facts, found)} ({values}, difference {_diff(facts, found)}, "
             f"{_ci(facts, found)}, paired t-test, {_p(found)}): {_VERDICT[found.verdict]}")
-    return _confirmed(facts, text, _arms(found), "words")
+    return replace(_confirmed(facts, text, _arms(found), "words"), see=CONFIRMATION)
 
 
 @function

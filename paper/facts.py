@@ -62,6 +62,11 @@ class Facts:
             raise FactError(reason)
         return confirm(self.confirmations, metric, self.spec(metric))
 
+    @cached_property
+    def confirmed(self) -> Confirmation | None:
+        """The confirmation, or None where it has no result."""
+        return None if why_none(self.confirmations, self.manifest.primary) else self.confirmation
+
     def record(self, name: str) -> RunRecord:
         """By name; "best", "ours" and "baseline" are the best measured run of all, of the experiments
         and of the baselines."""

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from pylatex import LongTable, NoEscape, Tabular
 
 from agent.record import RunRecord
+from paper.confirmation import Confirmation
+from paper.confirmed import interval, p_text
 from paper.facts import FactError, Facts, Series
 from paper.latex import code, escape, number
 from paper.numbers import Quantity, fixed, setting_text
@@ -19,6 +21,8 @@ DAGGER = r"\textsuperscript{\dag}"
 def names(facts: Facts) -> tuple[str, ...]:
     """The tables that this paper has: `[@tab:name]`."""
     found = [*BODY, "runs", "seeds", "provenance"]
+    if facts.confirmed is not None:
+        found.append("confirmation")
     if diagnostics_of(facts):
         found.append("diagnostics")
     if any(r.findings or any(t.findings for t in r.trainings) for r in facts.records):
@@ -152,10 +156,11 @@ def settings_caption(facts: Facts) -> str:
 
 def runs(facts: Facts) -> str:
     """Every run that was tried, with how it ended."""
-    table = _long(r"l >{\raggedright}p{0.2\linewidth} l r >{\raggedright}p{0.38\linewidth} l", 6)
+    table = _long(r"l >{\raggedright}p{0.2\linewidth} l r >{\raggedright}p{0.34\linewidth} l", 6)
     _head_row(table, ["Run", "Name", "Outcome", "Tries", "What it tries, and why it ended so", "Commit"])
     for record in facts.records:
-        about = escape(record.about)
+        repeats = f"Repeats run {record.parent} on fresh seeds and in a fresh world."
+        about = escape(repeats if record.kind == "confirmation" else record.about)
         if record.status != "measured":
             about += rf" \emph{{{escape(_reason(record))}}}"
         kind = "" if record.kind == "experiment" else f" ({record.kind})"
@@ -189,6 +194,23 @@ def seeds(facts: Facts) -> str:
     return table.dumps()
 
 
+def confirmation(found: Confirmation) -> str:
+    """The paired comparison seed by seed, then what the test says of it."""
+    table = _long("l r r r", 4)
+    _head_row(table, ["Fresh seed", found.ours.run.label, found.baseline.run.label, "Difference"])
+    for seed, ours, baseline, step in zip(found.ours.seeds, found.ours.values, found.baseline.values, found.steps,
+                                          strict=True):
+        table.add_row([seed, *(NoEscape(number(fixed(v, 4, signed))) for v, signed in ((ours, False), (baseline, False),
+                                                                                     (step, True)))])
+    table.add_hline()
+    means = [Quantity(arm.mean, arm.se) for arm in (found.ours, found.baseline)]
+    gap = Quantity(found.gap.value, found.gap.se, signed=True)
+    table.add_row(["Mean and standard error", *(NoEscape(number(q.text())) for q in (*means, gap))])
+    for what, text in (("95% confidence interval", interval(found)), ("Paired t-test, two-sided", p_text(found.p))):
+        table.add_row([NoEscape(escape(what)), "", "", NoEscape(number(text))])
+    return table.dumps()
+
+
 def diagnostics_of(facts: Facts) -> list[Series]:
     """All self-reported quantities, by run, name and condition."""
     found = []
@@ -218,7 +240,8 @@ def findings(facts: Facts) -> str:
     _head_row(table, ["Run", "Grade", "Code", "Finding"])
     for record in facts.records:
         for finding in dict.fromkeys([*record.findings, *(f for t in record.trainings for f in t.findings)]):
-            table.add_row([NoEscape(escape(record.label)), finding.grade, NoEscape(code(finding.code)),
+            who = record.label + (" (confirmation)" if record.kind == "confirmation" else "")
+            table.add_row([NoEscape(escape(who)), finding.grade, NoEscape(code(finding.code)),
                            NoEscape(escape(finding.text))])
     return table.dumps()
 

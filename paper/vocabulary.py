@@ -16,6 +16,7 @@ from paper.numbers import ORDINALS, Quantity, count_text, setting_text
 
 Kind = Literal["result", "words", "name", "setting", "count"]
 SELF_REPORTED = " (self-reported)"
+CONFIRMATION = "app:confirmation"  # the appendix's section on the confirmation
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,7 @@ class Result:
     seeds: tuple[int, ...] = ()
     self_reported: bool = False
     confirmed: bool = False  # read from the arms of the confirmation, not from the explored runs
+    see: str = ""  # label of the appendix's section that tells more
 
     def records(self, facts: Facts) -> tuple[RunRecord, ...]:
         """What it was read from."""

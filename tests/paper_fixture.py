@@ -70,7 +70,7 @@ def manifest(conditions: tuple[Condition, ...] = ONE, measured: bool = True) -> 
 def record(
     run: str, name: str, label: str, kind: str, centre: dict[str, float] | None, *, noise: float = 0.006,
     about: str = "", conditions: tuple[Condition, ...] = ONE, seeds: tuple[int, ...] = (1, 2, 3), loss: float = 1.0,
-    diagnostics: dict[str, float] | None = None, findings: tuple[Finding, ...] = (),
+    diagnostics: dict[str, float] | None = None, findings: tuple[Finding, ...] = (), parent: str | None = None,
 ) -> RunRecord:
     """One invented record; `centre` None: the run failed."""
     trainings = []
@@ -92,8 +92,8 @@ def record(
                 diagnostics={k: v + 0.01 * float(draw.standard_normal()) for k, v in (diagnostics or {}).items()},
                 declared={"samples": 1_048_576.0, "steps": 2048.0}, curves={"step": steps, "loss": curve}))
     return RunRecord(
-        run=run, kind=kind, name=name, label=label, about=about or f"Tries {label}.", parent=None
-        if run.startswith("0") else "0",
+        run=run, kind=kind, name=name, label=label, about=about or f"Tries {label}.", parent=parent or
+        (None if run.startswith("0") else "0"),
         status="failed" if centre is None else "measured", attempts=1 if centre else 4,
         commit=f"{hash_of(name):040x}"[:40], tree=f"{hash_of(label):040x}"[:40], template="synth_sae", profile="mini",
         settings=SETTINGS, seeds=seeds, conditions=conditions, trainings=tuple(trainings), findings=findings,
@@ -130,6 +130,21 @@ def records(conditions: tuple[Condition, ...] = ONE) -> tuple[RunRecord, ...]:
     )
 
 
+def confirmation(
+    f1: float | None = .797, conditions: tuple[Condition, ...] = ONE,
+    seeds: tuple[int, ...] = (101, 102, 103, 104, 105),
+) -> tuple[RunRecord, ...]:
+    """The two arms on fresh seeds; f1 None: the best run failed on them."""
+    rest = {"mcc": .75, "uniqueness": .95, "explained_variance": .78, "dead": .009, "l0": 8.0}
+    kinds = {"conditions": conditions, "seeds": seeds}
+    return (
+        record("confirm.baseline", "topk", "TopK", "confirmation", {"f1": .584} | rest, parent="0.topk",
+               about="Keeps the k largest latents, with an auxiliary loss for dead ones.", **kinds),
+        record("confirm.best", "detached", "Nested, detached", "confirmation",
+               None if f1 is None else {"f1": f1} | rest, noise=.012,
+               parent="2", about="As Nested, with the gradient of the inner losses cut.", **kinds))
+
+
 @dataclass(frozen=True)
 class Fixture:
     facts: Facts
@@ -142,8 +157,10 @@ def library() -> Library:
     return Library(parse_bibtex((SECTIONS_FOLDER / "five.bib").read_text(encoding="utf-8")))
 
 
-def fixture(conditions: tuple[Condition, ...] = ONE) -> Fixture:
-    facts = Facts(records(conditions), manifest(conditions), "mini")
+def fixture(conditions: tuple[Condition, ...] = ONE, arms: tuple[RunRecord, ...] | None = None) -> Fixture:
+    """The session with its confirmation, or with the arms given; () is a session without one."""
+    arms = confirmation(conditions=conditions) if arms is None else arms
+    facts = Facts((*records(conditions), *arms), manifest(conditions), "mini")
     sections = {p.stem: p.read_text(encoding="utf-8") for p in sorted(SECTIONS_FOLDER.glob("*.md"))}
     return Fixture(facts, library(), sections, PaperMeta(
         statement="The words of this paper were written by a test; its measurements are invented.",
