@@ -1,13 +1,16 @@
 # The two commands of the README are `make demo` and `make test`.
 PYTHON = .venv/bin/python
 
-.PHONY: demo test setup lint
+.PHONY: demo test setup lint hostile
 
 demo: setup
 	@python3 launch.py --idea hierarchical_sae
 
 test: setup
 	@$(PYTHON) -m pytest -q -n 2 --dist loadgroup
+
+hostile: setup
+	@$(PYTHON) -m tests.hostile
 
 lint: setup
 	@$(PYTHON) -m ruff check .

@@ -1,0 +1,1 @@
+"""Attacks on the product by its real paths: `python -m tests.hostile` prints what stopped each."""

@@ -1,0 +1,36 @@
+"""The groups of attacks, and the stage each plays on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+from tests.hostile import artefacts, encoders, limits, walls
+from tests.hostile.arena import Arena
+from tests.hostile.attack import Attack
+
+
+@runtime_checkable
+class Stage(Protocol):
+    def honest(self) -> None:
+        """Do ordinary work; raises Escape when the product no longer can."""
+    def check(self) -> None:
+        """Raises Escape when something outside was reached."""
+    def close(self) -> None: ...
+
+
+@dataclass(frozen=True)
+class Group:
+    name: str
+    stage: Callable[[Path], Stage]
+    attacks: Sequence[Attack]
+
+
+GROUPS: tuple[Group, ...] = (
+    Group("limits", Arena, limits.attacks()),
+    Group("walls", walls.Walls, walls.attacks()),
+    Group("artefacts", Arena, artefacts.attacks()),
+    Group("encoders", Arena, encoders.attacks()),
+)
