@@ -26,6 +26,8 @@ def parser():
     what.add_argument("--list", action="store_true", help="show the ideas and templates there are")
     what.add_argument("--status", action="store_true", help="show all sessions: stage, runs, tokens, cost")
     what.add_argument("--follow", metavar="SESSION", help="show a running session live (also: last)")
+    what.add_argument("--verify", metavar="SESSION|REPO|PDF",
+                      help="derive every number of a paper from its repository's records again (also: last)")
     what.add_argument("--doctor", action="store_true", help="check this machine and the chosen models; run nothing")
     what.add_argument("--dry-run", action="store_true", help="with --idea: preflight and estimate, then end")
 
@@ -55,6 +57,8 @@ def parser():
 
     more = p.add_argument_group("more")
     more.add_argument("--feedback", metavar="TEXT", help="with --resume: a word to the planner after the next run")
+    more.add_argument("--artefacts", action="store_true",
+                      help="with --verify: hash and measure the kept artefacts again too")
     more.add_argument("--workspace", metavar="FOLDER", help="where sessions lie (default: workspace/)")
     more.add_argument("--allow-network", action="store_true", help="for templates that ask for network")
     more.add_argument("--unsafe-no-sandbox", action="store_true",
@@ -65,7 +69,7 @@ def parser():
 def main():
     p = parser()
     args = p.parse_args()
-    chosen = [n for n in ("idea", "resume", "list", "status", "follow", "doctor") if getattr(args, n)]
+    chosen = [n for n in ("idea", "resume", "list", "status", "follow", "verify", "doctor") if getattr(args, n)]
     if not chosen:
         p.print_help()
         return 2

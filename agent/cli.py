@@ -31,6 +31,10 @@ def run(args: argparse.Namespace) -> int:
             from agent.follow import follow
 
             return follow(workspace.find(args.follow))
+        if args.verify:
+            from agent.verify import verify
+
+            return verify(args.verify, workspace, artefacts=args.artefacts)
         if args.resume:
             return _resume(args, workspace)
         return _start(args, workspace)

@@ -156,20 +156,30 @@ def load_template(folder: Path) -> Template:
     """
     path = folder / "manifest.toml"
     try:
-        manifest = Manifest.model_validate(_tuples(tomllib.loads(path.read_text())))
+        manifest = parse_manifest(path.read_bytes(), str(path))
     except FileNotFoundError:
         raise UserError(f"{path}: not found; a template needs a manifest.toml (see --list)") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: not valid TOML: {error}") from None
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "manifest"
-        raise UserError(f"{path}: {where}: {first['msg']}") from None
     named = [*manifest.editable, *manifest.protected, manifest.plot, *(b.file for b in manifest.baselines)]
     missing = sorted({name for name in named if not (folder / name).is_file()})
     if missing:
         raise UserError(f"{path}: names {', '.join(missing)}, which {folder} does not hold; add or unname it")
     return Template(folder=str(folder), manifest=manifest)
+
+
+def parse_manifest(data: bytes, where: str) -> Manifest:
+    """The manifest alone, whatever files lie around it.
+
+    Raises:
+        UserError: it is malformed.
+    """
+    try:
+        return Manifest.model_validate(_tuples(tomllib.loads(data.decode())))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UserError(f"{where}: not valid TOML: {error}") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"]) or "manifest"
+        raise UserError(f"{where}: {field}: {first['msg']}") from None
 
 
 def _tuples(value: Any) -> Any:

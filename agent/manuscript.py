@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from agent.atomic import write_bytes, write_text
-from agent.data import file_sha256
+from agent.data import file_sha256, package_version
 from agent.results import best, measured_records, session_facts
 from agent.session import Session
 from agent.tools import Tools
@@ -125,7 +125,8 @@ class Manuscript:
         session = self._tools.session
         records = {r.run: file_sha256(self._repo / "records" / f"{r.run}.json") for r in self.facts.records}
         return PaperAccount(
-            program=program_sha256(), base=base, profile=self.facts.profile, records=records,
+            program=program_sha256(), matplotlib=package_version("matplotlib"), base=base,
+            profile=self.facts.profile, records=records,
             statement=statement(session), fallback_title=session.idea.Title, command=command(session),
             costs=costs(session), allow=(), broken=broken,
             figures=tuple(FigureAccount(name=f.name, file=f.file.relative_to(self._repo).as_posix(),

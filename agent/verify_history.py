@@ -6,38 +6,36 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator, Mapping
-from typing import NamedTuple
 
 from agent.git_reader import BrokenRepository, Commit, GitReader
 from agent.manifest import Manifest
 from agent.record import RunRecord
 from agent.results import mean
+from paper.verify import Problem
 
 FROZEN = ("records/", "attempts/", "template/", "idea.json", "plan.json")  # written once, never changed
 
 
-class Problem(NamedTuple):
-    """One thing that does not hold. `numbers`: how many printed numbers it takes down."""
-
-    where: str
-    what: str
-    numbers: int = 0
-
-
-def check_history(repo: GitReader, records: Mapping[str, RunRecord], manifest: Manifest) -> Iterator[Problem]:
-    """What is wrong with the history; nothing if it is the runner's own, unchanged."""
+def check_line(repo: GitReader) -> Iterator[Problem]:
+    """Whole objects, one line of commits, all of them the runner's, and nothing recorded that changed later."""
     if damage := repo.damage():
         yield Problem("repository", f"its objects are damaged or were changed: {damage}")
     yield from _line(repo)
     yield from _frozen(repo)
+    yield from _end(repo)
+
+
+def check_records(repo: GitReader, records: Mapping[str, RunRecord], manifest: Manifest) -> Iterator[Problem]:
+    """Each record (by path) has its commit, its tag and its code; no run of the history is without a record."""
     added = {path: c for c in repo.commits for status, path in c.changes if status == "A"}
     for name, record in records.items():
         commit = added.get(name)
-        if commit is not None:
-            yield from _record(repo, name, record, commit, manifest)
-            yield from _code(repo, name, record, commit)
+        if commit is None:
+            yield Problem(name, "no commit of the history adds it")
+            continue
+        yield from _record(repo, name, record, commit, manifest)
+        yield from _code(repo, name, record, commit)
     yield from _missing(repo, records)
-    yield from _end(repo)
 
 
 def _line(repo: GitReader) -> Iterator[Problem]:

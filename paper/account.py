@@ -38,6 +38,7 @@ class PaperAccount(Strict):
     """Everything that the paper says and that neither a section nor a record holds."""
 
     program: str  # sha256 over the renderer's own files
+    matplotlib: str  # version that drew the standard figures
     base: str  # the commit that the paper was rendered from; printed in its appendix
     profile: str
     records: dict[str, str]  # run -> sha256 of its record, in the order of the tables
