@@ -9,12 +9,15 @@ from agent.manifest import Manifest, Template
 from agent.record import RunRecord
 from agent.results import mean, standard_error, values
 from agent.session import RunState, Session
+from paper.checks import unverified_numbers
+from paper.facts import Facts
 
 
 def render(session: Session, records: Sequence[RunRecord], template: Template) -> str:
     """The whole file, written anew after every run."""
     manifest = template.manifest
     by_run = {record.run: record for record in records}
+    facts = Facts(records, manifest, session.options.profile)
     parts = [f"# {session.idea.Title}", "", f"Question: {manifest.question}",
              f"Primary metric: {manifest.metrics[manifest.primary].label}. Runs are exploratory: each was planned "
              "after the ones before it were seen.", ""]
@@ -25,23 +28,31 @@ def render(session: Session, records: Sequence[RunRecord], template: Template) -
         elif run.phase == "failed":
             parts += _failure(run)
         if run.comment:
-            parts += ["### Reviewer's comment (a model's words)", "", run.comment.text, ""]
+            parts += ["### Reviewer's comment (a model's words)", "", *_words(run.comment.text, facts)]
             if run.comment.feedback:
                 parts += ["### A person's word", "", run.comment.feedback, ""]
         if run.reflection:
-            parts += ["### Interpretation (a model's words, not measured)", "", run.reflection.interpretation, ""]
+            parts += ["### Interpretation (a model's words, not measured)", "",
+                      *_words(run.reflection.interpretation, facts)]
     if session.figures:
         parts += ["## Figures", ""]
         for figure in session.figures:
             parts += [f"### {figure.name} ({figure.file}, drawn by the {figure.by})", "", figure.caption, ""]
             if figure.description:
-                parts += ["Description (a model's words):", "", figure.description, ""]
+                parts += ["Description (a model's words):", "", *_words(figure.description, facts)]
     return "\n".join(parts).rstrip() + "\n"
 
 
 def one_line(record: RunRecord, manifest: Manifest) -> str:
     """All metrics of a run, on the console."""
     return ", ".join(f"{spec.label} {_number(record, name)}" for name, spec in manifest.metrics.items())
+
+
+def _words(text: str, facts: Facts) -> list[str]:
+    """A model's words; numbers in them that no record bears out are marked."""
+    loose = unverified_numbers(text, facts)
+    mark = [f"[not verified: {', '.join(loose)}]", ""] if loose else []
+    return [text, "", *mark]
 
 
 def _facts(record: RunRecord, manifest: Manifest) -> list[str]:

@@ -180,6 +180,15 @@ def test_a_run_whose_attempts_are_spent_is_recorded_and_the_session_goes_on(whol
     assert "failed; its attempts are spent" in it.model.prompt("run-1.reflect")
 
 
+def test_a_number_that_a_model_invents_is_marked_in_the_notes(whole):
+    lie = {"interpretation": "The loss fell by 47.25 and 92% of features showed it.", "completed": True, "runs": []}
+    it = whole({"run-1.reflect": fenced(lie)}, runs=1, **RUNS_ONLY)
+    it.play()
+    notes = (it.paths.repo / "notes.txt").read_text()
+    assert "not verified: 47.25" in notes
+    assert "92%" in notes.split("not verified:")[1]
+
+
 def test_all_completed_at_once_ends_the_runs(whole):
     it = whole({"run-1.reflect": fenced({"interpretation": "enough", "completed": True, "runs": []})}, **RUNS_ONLY)
     assert len(it.play().experiments) == 1
