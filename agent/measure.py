@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import shutil
 import sys
 import time
 from collections.abc import Callable
@@ -67,6 +68,20 @@ def run_training(
         curves=account.curves, wall_s=end.wall_s, cpu_s=end.cpu_s, peak_memory_mb=end.peak_memory_mb,
         artefact_sha256=account.artefact_sha256, findings=tuple(account.findings),
     )
+
+
+def measure_again(job: Job, seed: int, condition: Condition, sandbox: Sandbox, artefact: Path) -> dict[str, float]:
+    """The metrics of an artefact that was kept; job.folder is a fresh one.
+
+    Raises:
+        Stopped: it cannot be measured, or would be refused.
+    """
+    one = _OneTraining(job, seed, condition, sandbox, lambda: False)
+    one.paths.kept.mkdir(parents=True)
+    shutil.copyfile(artefact, one.paths.kept / one.manifest.artefact)
+    account = Account()
+    one._measure(one._artefact(harvest.Harvest(sha256={one.manifest.artefact: file_sha256(artefact)})), account)
+    return account.metrics
 
 
 class _OneTraining:
@@ -217,7 +232,8 @@ class _OneTraining:
                           len(artefact.decoder), max(1, round(z.nnz / z.shape[0])))
         if text := at_floor(account.metrics, floor, self.manifest):
             account.judge(Finding(code=AT_FLOOR, grade="flag", text=text))
-            self._check_it_moved(artefact)
+            if z.nnz and self.job.kind != "baseline":  # a dead training stays where it starts, honestly
+                self._check_it_moved(artefact)
 
     def _check_it_moved(self, artefact: Artefact) -> None:
         """Train the same code on one batch: an artefact that hardly differs from that one was never trained."""

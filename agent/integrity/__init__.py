@@ -21,8 +21,8 @@ CHECKS: tuple[Check, ...] = (
     whole.protected_changed, whole.data_changed,
     sameness.copied_across_seeds, sameness.artefact_of_another_seed, sameness.artefact_of_an_earlier_run,
     sameness.same_across_seeds, sameness.no_effect, sameness.unchanged_code, sameness.same_code,
-    effort.no_training, effort.no_curve, effort.flat_loss, effort.little_compute, effort.too_fast,
-    effort.over_budget, effort.off_target, effort.claims_a_metric,
+    effort.no_training, effort.no_curve, effort.flat_loss, effort.little_compute, effort.much_compute,
+    effort.too_fast, effort.over_budget, effort.off_target, effort.claims_a_metric,
 )
 PROBES: tuple[Check, ...] = (
     latents.constant, latents.too_precise, latents.silent, latents.duplicates, latents.negative,

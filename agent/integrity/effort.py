@@ -14,8 +14,9 @@ from agent.record import RunRecord, Training
 
 AT_FLOOR = "at-floor"  # the measurement's flag (floor.py)
 LITTLE = 0.5  # of the first baseline's CPU seconds; starting Python counts for both
+MUCH = 5.0  # times the first baseline's CPU seconds
 FAST = 4.0  # times the first baseline's declared samples per CPU second
-TARGET = 0.5  # share of the target
+TARGET = 0.25  # share of the target
 
 
 @named("no-training", "refuse")
@@ -63,6 +64,17 @@ def little_compute(record: RunRecord, earlier: Sequence[RunRecord], manifest: Ma
         yield f"a training used only {min(shares):.0%} of the first baseline's compute"
 
 
+@named("much-compute", "flag")
+def much_compute(record: RunRecord, earlier: Sequence[RunRecord], manifest: Manifest) -> Iterator[str]:
+    """Tells of trainings that used more than five times the first baseline's compute: a gain may be the budget's.
+
+    Not: more samples within that time.
+    """
+    shares = [s for t in record.trainings if (s := _compute_share(record, t, earlier)) is not None]
+    if shares and max(shares) > MUCH:
+        yield f"a training used {max(shares):.1f} times the first baseline's compute"
+
+
 @named("too-fast", "flag")
 def too_fast(record: RunRecord, earlier: Sequence[RunRecord], manifest: Manifest) -> Iterator[str]:
     """Tells of trainings that declare more than four times the baseline's samples per CPU second: the count or
@@ -86,7 +98,7 @@ def over_budget(record: RunRecord, earlier: Sequence[RunRecord], manifest: Manif
 
 @named("off-target", "flag")
 def off_target(record: RunRecord, earlier: Sequence[RunRecord], manifest: Manifest) -> Iterator[str]:
-    """Tells of a metric that is to be held at a target (sparsity, say) and is off by half of it or more, so that
+    """Tells of a metric that is to be held at a target (sparsity, say) and is off by more than a quarter, so that
     the other metrics are not comparable. A condition's setting of the same name is the target."""
     for name, spec in manifest.metrics.items():
         if spec.better != "target":

@@ -1,0 +1,22 @@
+"""The red team's table in continuous integration: `make redteam` prints it."""
+
+import shutil
+
+import pytest
+
+from tests.redteam import honest
+from tests.redteam.run import CHEATS, run_all
+
+pytestmark = pytest.mark.skipif(not shutil.which("bwrap"), reason="no bubblewrap")
+
+
+def test_every_cheat_is_caught_by_the_check_that_claims_it_and_no_honest_run_is_refused():
+    rows = run_all()
+
+    assert [f"{row.name}: {row.complaint}" for row in rows if row.complaint] == []
+    assert sum(row.kind == "cheat" for row in rows) >= 60 and sum(row.kind == "honest" for row in rows) >= 15
+
+
+def test_the_cases_are_distinct():
+    for cases in (CHEATS, honest.RUNS):
+        assert len({case.edits for case in cases}) == len(cases) == len({case.name for case in cases})
