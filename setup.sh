@@ -59,6 +59,7 @@ if [ -z "$uv" ] || ! "$uv" --version >/dev/null 2>&1; then
     uv=.tools/bin/uv
 fi
 echo "setup: installing the locked environment into .venv/ (some minutes the first time)"
-"$uv" sync --frozen --quiet
+# a network with certificates of its own: the system knows them, uv's bundled list does not
+"$uv" sync --frozen --quiet 2>/dev/null || UV_NATIVE_TLS=1 UV_SYSTEM_CERTS=1 "$uv" sync --frozen --quiet
 echo "$lock" > "$stamp"
 echo "setup: done"
