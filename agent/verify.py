@@ -41,9 +41,7 @@ def verify(name: str, workspace: Workspace, *, artefacts: bool = False) -> int:
     if artefacts:
         from agent.remeasure import remeasure
 
-        found = remeasure(subject.session, GitReader(subject.git_dir), workspace)
-        report.problems += found.problems
-        report.notes += found.notes
+        remeasure(subject, report)
     for problem in report.problems[:SHOWN]:
         print(f"{problem.where}: {problem.what}")
     if len(report.problems) > SHOWN:

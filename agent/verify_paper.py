@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 from agent.data import package_version
@@ -16,7 +17,7 @@ from paper.account import program_sha256, render_paper, sha256
 from paper.compile import compile_pdf
 from paper.facts import Facts
 from paper.figures import standard_figures
-from paper.library import load_library
+from paper.library import Library, load_library
 from paper.render import Rendered, write
 from paper.sections import SECTIONS
 from paper.verify import (
@@ -70,6 +71,11 @@ def recompile(folder: Path) -> bytes | None:
 
 # ---------------------------------------------------------------- text
 
+@cache
+def _library() -> Library:
+    return load_library()
+
+
 def _rendered(repo: GitReader, material: Material, folder: Path) -> Rendered:
     sections = {}
     for spec in SECTIONS:
@@ -80,7 +86,7 @@ def _rendered(repo: GitReader, material: Material, folder: Path) -> Rendered:
     described = best(explored, manifest)
     source = repo.blob(described.commit, manifest.editable[0]) or b""
     return render_paper(
-        material.account, sections, list(material.records.values()), manifest, load_library(), folder,
+        material.account, sections, list(material.records.values()), manifest, _library(), folder,
         source=source.decode("utf-8", "replace"),
         diff=repo.diff(explored[0].commit, described.commit, manifest.editable),
     )
