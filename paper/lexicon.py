@@ -130,6 +130,12 @@ METHODS = {
 }
 SIGNIFICANT = re.compile(r"\b(?:statistical(?:ly)?|(?:in)?significan(?:t|tly|ce)|p-?values?|confidence intervals?|"
                          r"hypothesis tests?|t-tests?|anova)\b|\bp\s*[<>=≤≥]", re.IGNORECASE)
+# Names of procedures; what they yielded is another matter.
+PROCEDURE = re.compile(r"p-values?|confidence intervals?|hypothesis tests?|t-tests?|statistical", re.IGNORECASE)
+# Only a confirmed result is called so; in the exploration a run is ahead, behind, higher or lower.
+IMPROVEMENT = words(r"improv(?:e|es|ed|ing|ements?)", r"outperform\w*", r"surpass\w*", r"beats?", r"beaten",
+                    r"superior(?:ity)?", r"wins?", r"won", r"dominat(?:e|es|ed)", r"confirm(?:s|ed|ing)?",
+                    r"prov(?:e|es|ed|en)")
 PLACEHOLDER = re.compile(r"\b(?:TODO|FIXME|XXX+|TBD|TBA)\b|\blorem\b|\bipsum\b|(?-i:\bHERE\b)|\[\s*(?:insert|"
                          r"placeholder|add|"
                          r"your|fill)\b[^\]]*\]?|<\s*(?:insert|placeholder)[^>]*>?|\?\?\?|\bcitation needed\b|"
