@@ -50,7 +50,7 @@ def one_line(record: RunRecord, manifest: Manifest) -> str:
 
 def _words(text: str, facts: Facts) -> list[str]:
     """A model's words; numbers in them that no record bears out are marked."""
-    loose = unverified_numbers(text, facts)
+    loose = [number for number in unverified_numbers(text, facts) if number != "%"]
     mark = [f"[not verified: {', '.join(loose)}]", ""] if loose else []
     return [text, "", *mark]
 
