@@ -51,8 +51,9 @@ def appendix_parts(given: Appendix) -> tuple[Part, ...]:
 
 def _parts(given: Appendix) -> Iterator[Part]:
     facts, names = given.facts, tables.names(given.facts)
-    yield Part("All Runs", "app:runs", "Every run of the session is listed, also those that failed. All runs but those "
-               "marked as confirmation are exploratory.", "runs", "All runs, in the order in which they were made.",
+    but = " but those marked as confirmation" if facts.confirmations else ""
+    yield Part("All Runs", "app:runs", f"Every run of the session is listed, also those that failed. All runs{but} are "
+               "exploratory.", "runs", "All runs, in the order in which they were made.",
                tables.runs(facts))
     yield Part("Values by Seed", "app:seeds", "", "seeds", "Every measured value.", tables.seeds(facts))
     if facts.confirmed is not None:
@@ -96,7 +97,7 @@ def _provenance(given: Appendix) -> str:
     for index, (expression, value) in enumerate(given.rows, start=1):
         records = value.records(given.facts)
         shown = records if len(records) <= 3 else ()
-        seeds = f"; seeds {', '.join(map(str, value.seeds))}" if value.seeds else ""
+        seeds = f"; seeds {_seeds(value.seeds)}" if value.seeds else ""
         who = ", ".join(r.run for r in shown) if shown else ("all" if records else "--")
         evidence = r"\newline ".join(rf"{code(record_sha256(r)[:8])}\,/\,{code(r.commit[:8])}" for r in shown)
         rows.append([rf"\resultrow{{{index}}}", code(expression), number(value.text), escape(f"{who}{seeds}"),
@@ -104,6 +105,13 @@ def _provenance(given: Appendix) -> str:
     return tables.long_table(r"r >{\raggedright}p{0.36\linewidth} >{\raggedright}p{0.19\linewidth} "
                              r">{\raggedright}p{0.14\linewidth} >{\raggedright\arraybackslash}p{0.19\linewidth}",
                              ["", "Expression", "Prints", "Runs; seeds", "Record / commit"], rows)
+
+
+def _seeds(seeds: tuple[int, ...]) -> str:
+    """1, 2, 3; a longer row without gaps as 101 to 105."""
+    if len(seeds) > 3 and seeds == tuple(range(seeds[0], seeds[-1] + 1)):
+        return f"{seeds[0]} to {seeds[-1]}"
+    return ", ".join(map(str, seeds))
 
 
 def _diff(diff: str) -> str:

@@ -90,6 +90,9 @@ def vocabulary(facts: Facts | None = None) -> str:
         several = " (several: condition=... is needed)" if len(conditions) > 1 else " (one: leave it out)"
         settings = facts.explored[0].settings if facts.explored else {}
         diagnostics = {(r.name, k) for r in facts.measured for t in r.trainings for k in t.diagnostics}
+        lines.append("Runs are exploratory: say ahead, behind, higher or lower of them. Only what the confirmation "
+                     "bears out may be called an improvement, significant or confirmed. Its state: "
+                     + FUNCTIONS["confirmation"](facts).text + ".")
         lines += [f"runs: {runs}", "metrics: " + ", ".join(f'"{m}"' for m in facts.manifest.metrics),
                   "conditions: " + ", ".join(f'"{c}"' for c in conditions) + several,
                   "settings: " + ", ".join(f'"{k}"' for k in settings)]

@@ -208,7 +208,7 @@ def confirmation(found: Confirmation) -> str:
     table.add_row(["Mean and standard error", *(NoEscape(number(q.text())) for q in (*means, gap))])
     for what, text in (("95% confidence interval", interval(found)), ("Paired t-test, two-sided", p_text(found.p))):
         table.add_row([NoEscape(escape(what)), "", "", NoEscape(number(text))])
-    return table.dumps()
+    return table.dumps().replace(r"\\%", r"\\*%")  # stays on one page
 
 
 def diagnostics_of(facts: Facts) -> list[Series]:
