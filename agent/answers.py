@@ -32,7 +32,7 @@ def parse(text: str, form: type[Answer]) -> Answer:
     blocks = _FENCE.findall(text) or [text[text.find("{"): text.rfind("}") + 1]]
     try:
         json.loads(blocks[-1])
-    except (json.JSONDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # ValueError also: an integer of thousands of digits
         raise BadAnswer(f"no valid JSON object in the answer: {error}") from None
     try:
         return form.model_validate_json(blocks[-1])

@@ -6,9 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from agent.harvest import one_line
+
 if TYPE_CHECKING:
     import numpy as np
 
+MAX_HEADER = 1 << 20  # bytes; that of an SAE has some hundreds
 LARGEST = 1e6  # no honest decoder weight or bias comes near
 
 
@@ -34,6 +37,7 @@ def read_artefact(path: Path, settings: dict[str, Any]) -> Artefact:
     import numpy as np
     from safetensors import SafetensorError, safe_open
 
+    _check_header(path)
     try:
         with safe_open(path, framework="numpy") as file:
             names = set(file.keys())
@@ -42,7 +46,7 @@ def read_artefact(path: Path, settings: dict[str, Any]) -> Artefact:
                 raise BadArtefact(f"{path.name} lacks {_listed(missing)}; it holds {_listed(names)}")
             W_dec, b_dec = file.get_tensor("W_dec"), file.get_tensor("b_dec")
     except (SafetensorError, OSError, ValueError, TypeError) as error:  # TypeError: numpy lacks the dtype
-        raise BadArtefact(f"{path.name} is not a readable safetensors file: {error}") from None
+        raise BadArtefact(f"{path.name} is not a readable safetensors file: {one_line(str(error), 300)}") from None
     d_sae, d_in = settings.get("d_sae"), settings.get("d_in")
     _check("W_dec", W_dec, (d_sae, d_in))
     _check("b_dec", b_dec, (d_in,))
@@ -50,6 +54,15 @@ def read_artefact(path: Path, settings: dict[str, Any]) -> Artefact:
     scale = np.linalg.norm(W_dec, axis=1)
     unit = W_dec / np.maximum(scale, 1e-12)[:, None]
     return Artefact(decoder=unit, bias=b_dec.astype(np.float64), scale=scale)
+
+
+def _check_header(path: Path) -> None:
+    """The library would take a header of 100 MB, which fills many times that in memory."""
+    with open(path, "rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+    if length > MAX_HEADER:
+        raise BadArtefact(f"{path.name} is not a readable safetensors file: a header of {length} bytes; at most "
+                          f"{MAX_HEADER} are allowed")
 
 
 def _check(name: str, tensor: np.ndarray, shape: tuple[int | None, ...]) -> None:
@@ -67,5 +80,5 @@ def _check(name: str, tensor: np.ndarray, shape: tuple[int | None, ...]) -> None
 
 
 def _listed(names: set[str]) -> str:
-    shown = ", ".join(sorted(names)[:8]) or "nothing"
+    shown = ", ".join(one_line(name, 60) for name in sorted(names)[:8]) or "nothing"
     return shown if len(names) <= 8 else f"{shown} and {len(names) - 8} more"

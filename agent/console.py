@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import TextIO
 
 from agent.events import CallFinished
+from agent.harvest import printable
 from agent.protocols import Progress
 from agent.session import Session
 from agent.tools import Console
@@ -25,7 +26,7 @@ class TerminalConsole(Console):
     def say(self, text: str) -> None:
         self._wipe()
         elapsed = int(self._clock() - self._start)
-        for number, line in enumerate(text.splitlines() or [""]):
+        for number, line in enumerate(map(printable, text.splitlines() or [""])):
             stamp = f"{elapsed // 60:3d}:{elapsed % 60:02d} " if number == 0 else " " * 7
             print(stamp + line, file=self._out, flush=True)
 
@@ -36,7 +37,7 @@ class TerminalConsole(Console):
         full = round(width * max(0.0, min(1.0, state.fraction)))
         bar = "█" * full + "░" * (width - full)
         line = f"       {text} {bar} {state.fraction:4.0%}, {state.done} of {state.total} trainings {state.last_line}"
-        print("\r\x1b[2K" + line[:118], end="", file=self._out, flush=True)
+        print("\r\x1b[2K" + printable(line)[:118], end="", file=self._out, flush=True)
         self._shown = True
 
     def _wipe(self) -> None:

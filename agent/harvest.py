@@ -23,6 +23,8 @@ SAFE_PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+=@ -]{0,127}")
 _FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _ESCAPES = re.compile(
     r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[PX^_][^\x1b]*(?:\x1b\\)?|.)?", re.S)
+# Strings are stepped over whole, and never looked at twice: quotes that do not close must not cost n squared.
+_BRACKETS = re.compile(rb'[\[\]{}]|"(?:[^"\\]++|\\.)*+"?', re.S)
 _PROGRESS = re.compile(
     r"\d{1,3}%\s?\||\b(?:it|s|steps?|examples?|[kKMG]?i?B)/(?:s|it)\s*[\],]|^\s*[\d?]+it \[")
 
@@ -183,11 +185,12 @@ def parse_json(data: bytes, *, max_bytes: int = 1 << 20, max_depth: int = 16) ->
 
 def _depth(data: bytes) -> int:
     """An upper bound by brackets outside strings, before the parser recurses."""
-    outside = re.sub(rb'"(?:[^"\\]|\\.)*"', b"", data)
     depth = deepest = 0
-    for byte in re.findall(rb"[\[\]{}]", outside):
-        depth += 1 if byte in b"[{" else -1
-        deepest = max(deepest, depth)
+    for token in _BRACKETS.finditer(data):
+        byte = token[0][:1]
+        if byte != b'"':
+            depth += 1 if byte in b"[{" else -1
+            deepest = max(deepest, depth)
     return deepest
 
 
@@ -218,8 +221,22 @@ def clean(text: str) -> str:
         shown = next((part for part in reversed(line.split("\r")) if part.strip()), "")
         if _PROGRESS.search(shown):
             continue
-        kept.append("".join(c for c in shown if c == "\t" or unicodedata.category(c)[0] != "C").rstrip())
+        kept.append(_visible(shown).rstrip())
     return re.sub(r"\n{3,}", "\n\n", "\n".join(kept)).strip("\n")
+
+
+def one_line(text: str, max_chars: int) -> str:
+    """Foreign text as a single line without colours and control characters."""
+    return " ".join(printable(" ".join(text.split())).split())[:max_chars]
+
+
+def printable(text: str) -> str:
+    """One line without colours, cursor movements and control characters."""
+    return _visible(_ESCAPES.sub("", text))
+
+
+def _visible(text: str) -> str:
+    return "".join(c for c in text if c == "\t" or unicodedata.category(c)[0] != "C")
 
 
 def tail(text: str, max_chars: int) -> str:

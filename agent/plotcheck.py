@@ -10,8 +10,8 @@ import hashlib
 import json
 import random
 import re
-import subprocess
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -42,8 +42,11 @@ def _perturbed(value: Any, draw: random.Random) -> Any:
     return value
 
 
-def problems(first: Path, second: Path, names: list[str], records: str) -> list[str]:
-    """What is wrong with the figures of two runs, the second on perturbed records; lines for the agent."""
+def problems(first: Path, second: Path, names: list[str], records: str, read: Callable[[Path], str]) -> list[str]:
+    """What is wrong with the figures of two runs, the second on perturbed records; lines for the agent.
+
+    `read` gives the words of a PDF, which hostile code wrote.
+    """
     found = []
     for name in names:
         before, after = first / name, second / name
@@ -53,25 +56,20 @@ def problems(first: Path, second: Path, names: list[str], records: str) -> list[
             found.append(f"{name}: stays the same when every number in records.json changes, so it does not show them; "
                          "read what it draws from records.json")
         else:
-            typed = typed_annotations(before, after, records)
+            typed = typed_annotations(before, after, records, read)
             if typed:
                 found.append(f"{name}: these annotations do not change with the data: {', '.join(typed)}; compute them "
                              "from records.json or remove them")
     return found
 
 
-def typed_annotations(before: Path, after: Path, records: str) -> list[str]:
+def typed_annotations(before: Path, after: Path, records: str, read: Callable[[Path], str]) -> list[str]:
     """Numbers with a word or sign about them that stand in both drawings and not in the records' own labels."""
     if before.suffix != ".pdf":
         return []
-    both = Counter(_ANNOTATION.findall(_text(before))) & Counter(_ANNOTATION.findall(_text(after)))
+    both = Counter(_ANNOTATION.findall(read(before))) & Counter(_ANNOTATION.findall(read(after)))
     known = " ".join(str(entry.get(key, "")) for entry in json.loads(records) for key in ("label", "name", "about"))
     return sorted(found.strip() for found in both if found.strip() not in known)
-
-
-def _text(pdf: Path) -> str:
-    done = subprocess.run(["pdftotext", "-q", "-l", "1", pdf, "-"], capture_output=True, timeout=30, check=False)
-    return done.stdout.decode("utf-8", "replace")[:100_000]
 
 
 def _digest(path: Path) -> str:

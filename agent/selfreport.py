@@ -72,7 +72,7 @@ def final_info(value: Any, names: Sequence[str], condition: str) -> dict[str, fl
     for name in names:
         number = found.get(name, found.get(f"{name}_mean"))
         if isinstance(number, int | float) and not isinstance(number, bool):
-            metrics[name] = float(number)
+            metrics[name] = _float(number)
     return metrics
 
 
@@ -87,6 +87,13 @@ def _point(line: str) -> dict[str, float] | None:
         return None
     numbers = {k: float(v) for k, v in value.items() if NAME.fullmatch(k) and _finite(v)}
     return numbers if numbers and len(numbers) == len(value) else None
+
+
+def _float(number: int | float) -> float:
+    try:
+        return float(number)
+    except OverflowError:
+        return math.inf
 
 
 def _finite(value: Any) -> bool:

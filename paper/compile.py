@@ -5,14 +5,16 @@ Not here: what to do about a problem. A TeX that does not run at all is an Infra
 
 from __future__ import annotations
 
+import io
 import re
 import shutil
 import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import IO, Literal
 
+from agent import harvest
 from agent.atomic import write_bytes
 from agent.errors import InfrastructureError
 from agent.manifest import Limits
@@ -52,7 +54,7 @@ class Compiled:
         return tuple(p for p in self.problems if p.kind != "overfull")
 
 
-def compile_pdf(folder: Path, sandbox: Sandbox) -> Compiled:
+def compile_pdf(folder: Path, sandbox: Sandbox, limits: Limits = LIMITS) -> Compiled:
     """Compile `folder`/paper.tex; on success `folder`/paper.pdf and paper.log are replaced.
 
     TeX works on a copy: nothing that it writes but the PDF and its log comes back.
@@ -67,10 +69,10 @@ def compile_pdf(folder: Path, sandbox: Sandbox) -> Compiled:
         for path in sorted(folder.iterdir()):
             if path.suffix in _INPUTS and path.name != "paper.pdf" and path.is_file() and not path.is_symlink():
                 shutil.copy(path, work / path.name)
-        reason, output = _run(work, Path(scratch), sandbox)
-        log = _text(work / "paper.log") or output
+        reason, output = _run(work, Path(scratch), sandbox, limits)
+        log = _text(work, "paper.log") or output
         problems = list(read_log(log, tex))
-        data = _pdf(work / "paper.pdf")
+        data, pages = _pdf(work)
     if reason not in ("ok", "exit"):
         problems.insert(0, Problem("limit", 0, f"TeX was stopped: {reason}"))
     if data is None and not any(p.kind in ("error", "limit") for p in problems):
@@ -81,28 +83,35 @@ def compile_pdf(folder: Path, sandbox: Sandbox) -> Compiled:
     if data is None:
         return Compiled(False, None, 0, tuple(problems))
     write_bytes(folder / "paper.pdf", data)
-    return Compiled(ok, folder / "paper.pdf", page_count(folder / "paper.pdf"), tuple(problems))
+    return Compiled(ok, folder / "paper.pdf", pages, tuple(problems))
 
 
-def _run(work: Path, scratch: Path, sandbox: Sandbox) -> tuple[str, str]:
+def _run(work: Path, scratch: Path, sandbox: Sandbox, limits: Limits) -> tuple[str, str]:
     output = scratch / "output.txt"
     mount = Mount(work, INSIDE, writable=True)
-    spec = SandboxSpec(argv=COMMAND, cwd=INSIDE, mounts=(mount,), limits=LIMITS, latex=True,
+    spec = SandboxSpec(argv=COMMAND, cwd=INSIDE, mounts=(mount,), limits=limits, latex=True,
                        env={"SOURCE_DATE_EPOCH": "0", "FORCE_SOURCE_DATE": "1", "max_print_line": "2000"})
     process = sandbox.start(spec, stdout=output, stderr=scratch / "errors.txt")
     while (ended := process.poll()) is None:
         time.sleep(0.02)
-    text = _text(output) + _text(scratch / "errors.txt")
+    text = _text(scratch, output.name) + _text(scratch, "errors.txt")
     if ended.code == 127 or (ended.code != 0 and "latexmk" not in text.lower() and not (work / "paper.log").exists()):
         raise InfrastructureError("latexmk does not run: install texlive-latex-extra, texlive-fonts-recommended and "
                                   f"latexmk, or use --no-pdf. It said: {' '.join(text.split())[-200:] or 'nothing'}")
     return ended.reason, text
 
 
-def page_count(pdf: Path) -> int:
+def page_count(pdf: Path | IO[bytes]) -> int:
+    """
+    Raises:
+        ValueError: it is not a PDF that can be read.
+    """
     from pypdf import PdfReader
 
-    return len(PdfReader(pdf).pages)
+    try:
+        return len(PdfReader(pdf).pages)
+    except Exception as error:  # a damaged file may break the parser anywhere
+        raise ValueError(f"not a readable PDF: {error!r}") from None
 
 
 def pdf_text(pdf: Path) -> str:
@@ -144,19 +153,17 @@ def _problem(kind: Literal["error", "undefined", "overfull"], number: int, text:
     return Problem(kind, number, text, piece, source)
 
 
-def _text(path: Path) -> str:
+def _text(folder: Path, name: str) -> str:
     try:
-        return path.read_bytes()[: 4 * 2**20].decode("utf-8", errors="replace") if not path.is_symlink() else ""
-    except OSError:
+        return harvest.read_tail(folder, name, 4 * 2**20).decode("utf-8", errors="replace")
+    except harvest.Unharvestable:
         return ""
 
 
-def _pdf(path: Path) -> bytes | None:
-    """The PDF, if it is a plain file of a sensible size that looks like one."""
+def _pdf(work: Path) -> tuple[bytes | None, int]:
+    """The PDF and its pages, if it is a plain file of a sensible size that can be read."""
     try:
-        if path.is_symlink() or not path.is_file() or path.stat().st_size > MAX_PDF:
-            return None
-        data = path.read_bytes()
-    except OSError:
-        return None
-    return data if data.startswith(b"%PDF-") else None
+        data = harvest.read_bytes(work, "paper.pdf", MAX_PDF)
+        return data, page_count(io.BytesIO(data))
+    except (harvest.Unharvestable, ValueError):
+        return None, 0

@@ -6,7 +6,9 @@ import sys
 
 import pytest
 
+from agent import pictures
 from agent.plotcheck import perturb, problems
+from agent.sandbox import BubblewrapSandbox
 
 RECORDS = json.dumps([
     {"run": "0", "name": "topk", "label": "TopK (k=8)", "status": "measured",
@@ -43,7 +45,7 @@ def drawn(tmp_path, script, records, name):
 def found(tmp_path, script, figure="a.pdf"):
     first = drawn(tmp_path, script, RECORDS, "first")
     second = drawn(tmp_path, script, perturb(RECORDS), "second")
-    return problems(first, second, [figure], RECORDS)
+    return problems(first, second, [figure], RECORDS, lambda pdf: pictures.text(pdf, BubblewrapSandbox()))
 
 
 def test_every_measured_number_changes_and_nothing_else():

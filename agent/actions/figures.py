@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import sys
 from pathlib import Path
 
 from pydantic import BaseModel
 
-from agent import harvest, notes, plotcheck
+from agent import harvest, notes, pictures, plotcheck
 from agent.actions.experiment import describe
 from agent.answers import ask_json
 from agent.atomic import write_text
@@ -21,6 +20,7 @@ from agent.policy import DescribeFigures, DrawFigures, EditPlot, GiveUpPlots, Ru
 from agent.prompting import render
 from agent.protocols import Exit, Message, Mount, SandboxSpec
 from agent.results import confirmation_records, measured_records, session_facts, standard_error, table, values
+from agent.scratch import remove
 from agent.session import apply
 from agent.tools import Tools
 from agent.types import FigureText
@@ -28,6 +28,7 @@ from paper.figures import standard_figures
 
 PLOT_LIMITS = Limits(wall_s=120, memory_mb=4096, processes=64, disk_mb=64, files=64, file_mb=16, output_mb=2)
 MAX_FIGURES = 6
+MAX_BYTES = 8 << 20  # one picture
 _STEM = re.compile(r"[a-z][a-z0-9_-]{0,40}\Z")
 
 
@@ -88,9 +89,12 @@ def run_plot(action: RunPlot, tools: Tools) -> FiguresDrawn | PlotFailed:
             return _plot_failed(tools, action.attempt, end.reason, where + said)
     try:
         figures = _harvest(folder / "work", tools)
-        _check_drawn_from_records(folder, figures, records)
+        _check_drawn_from_records(folder, figures, records, tools)
     except harvest.Unharvestable as error:
         return _plot_failed(tools, action.attempt, "figures", str(error))
+    finally:
+        for name in ("work", "perturbed"):
+            remove(folder / name)  # it may hold anything
     files = sorted(figure.file for figure in figures)
     commit = tools.versions.commit(files, f"figures: {len(figures)} drawn by plot.py",
                                    {"Attempt": str(action.attempt), "Event": "plot-figures"})
@@ -100,7 +104,7 @@ def run_plot(action: RunPlot, tools: Tools) -> FiguresDrawn | PlotFailed:
 
 def _draw(tools: Tools, folder: Path, name: str, records: str) -> Exit:
     work, plot = folder / name, tools.template.manifest.plot
-    shutil.rmtree(work, ignore_errors=True)  # a repeated action starts from nothing
+    remove(work)  # a repeated action starts from nothing
     write_text(work / plot, tools.versions.show(tools.versions.head(), plot))
     write_text(work / "records.json", records)
     mount = Mount(work, "/w", writable=True)
@@ -110,12 +114,14 @@ def _draw(tools: Tools, folder: Path, name: str, records: str) -> Exit:
                                stderr=folder / f"{name}.stderr.log").wait()
 
 
-def _check_drawn_from_records(folder: Path, figures: tuple[FigureText, ...], records: str) -> None:
+def _check_drawn_from_records(folder: Path, figures: tuple[FigureText, ...], records: str, tools: Tools) -> None:
     """Raises Unharvestable for a figure that does not change with the data; the text is for the agent."""
     names = [Path(figure.file).name.removeprefix("agent-") for figure in figures]
     for which in ("work", "perturbed"):
-        harvest.copy_files(folder / which, folder / f"{which}-taken", dict.fromkeys(names, 8 << 20), max_total=64 << 20)
-    found = plotcheck.problems(folder / "work-taken", folder / "perturbed-taken", names, records)
+        harvest.copy_files(folder / which, folder / f"{which}-taken", dict.fromkeys(names, MAX_BYTES),
+                           max_total=MAX_FIGURES * MAX_BYTES)
+    found = plotcheck.problems(folder / "work-taken", folder / "perturbed-taken", names, records,
+                               lambda pdf: pictures.text(pdf, tools.sandbox))
     if found:
         raise harvest.Unharvestable("\n".join(found))
 
@@ -179,32 +185,33 @@ def _harvest(work: Path, tools: Tools) -> tuple[FigureText, ...]:
     listed = harvest.parse_json(harvest.read_bytes(work, "figures.json", 1 << 18))
     if not isinstance(listed, list) or not listed:
         raise harvest.Unharvestable("figures.json must hold a list with at least one figure")
-    figures = []
+    figures: dict[str, FigureText] = {}
     for item in listed[:MAX_FIGURES]:
-        entry = item if isinstance(item, dict) else {}
-        listed_as, caption = str(entry.get("file", "")), str(entry.get("caption", ""))
+        listed_as, caption = (str(item.get(key, "")) if isinstance(item, dict) else "" for key in ("file", "caption"))
         stem = listed_as.removesuffix(".pdf").removesuffix(".png")
-        if not _STEM.match(stem) or not caption.strip():
+        caption = harvest.one_line(caption, 600)
+        if not _STEM.match(stem) or not caption:
             raise harvest.Unharvestable("each entry of figures.json needs a `file` named in lower case (a-z, 0-9, _, "
                                         "-) and a `caption`")
-        names = [listed_as] if listed_as != stem else [f"{stem}.pdf", f"{stem}.png"]
-        file = next((name for name in names if (work / name).exists()), names[0])
-        taken = harvest.copy_files(work, tools.paths.scratch("plots"), {file: 8 << 20}, max_total=8 << 20)
-        if file not in taken.sha256:
-            raise harvest.Unharvestable(f"{file}: listed in figures.json, but {taken.problems[file]}")
-        _check_picture(tools.paths.scratch("plots") / file)
-        target = tools.paths.repo / "figures" / f"agent-{file}"
-        target.parent.mkdir(exist_ok=True)
-        (tools.paths.scratch("plots") / file).replace(target)
-        figures.append(FigureText(name=f"agent-{stem}", file=f"figures/agent-{file}", caption=caption.strip()[:600],
-                                  description="", by="agent"))
-    return tuple(figures)
+        file = _take(work, [listed_as] if listed_as != stem else [f"{stem}.pdf", f"{stem}.png"], tools)
+        figures[stem] = FigureText(name=f"agent-{stem}", file=f"figures/agent-{file}", caption=caption, description="",
+                                   by="agent")
+    return tuple(figures.values())
 
 
-def _check_picture(path: Path) -> None:
-    head = path.read_bytes()[:8]
-    if not head.startswith((b"%PDF-", b"\x89PNG\r\n\x1a\n")):
-        raise harvest.Unharvestable(f"{path.name}: not a {path.suffix[1:].upper()} file")
+def _take(work: Path, names: list[str], tools: Tools) -> str:
+    """The first of these pictures that is there, checked and moved into the repository."""
+    kept = tools.paths.scratch("plots")
+    taken = harvest.copy_files(work, kept, dict.fromkeys(names, MAX_BYTES), max_total=MAX_BYTES * len(names))
+    file = next((name for name in names if name in taken.sha256), None)
+    if file is None:
+        name = next((name for name in names if taken.problems[name] != "missing"), names[0])
+        raise harvest.Unharvestable(f"{name}: listed in figures.json, but {taken.problems[name]}")
+    pictures.check(kept / file, tools.sandbox)
+    target = tools.paths.repo / "figures" / f"agent-{file}"
+    target.parent.mkdir(exist_ok=True)
+    (kept / file).replace(target)
+    return file
 
 
 def _plot_failed(tools: Tools, attempt: int, reason: str, detail: str) -> PlotFailed:

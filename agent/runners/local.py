@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 import signal
 import subprocess
@@ -22,6 +21,7 @@ from agent.runners.paths import JobPaths, Supervisor, is_locked, try_lock
 
 PROJECT = Path(__file__).resolve().parent.parent.parent
 START_S = 60.0
+LARGEST = 1e18  # of steps or samples that a log may speak of
 # Measuring needs no key: what the supervisor and all below it see of our environment.
 ENVIRONMENT = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR",
                "XDG_CACHE_HOME", "HF_HOME", "HF_HUB_CACHE", "LD_LIBRARY_PATH", "CUDA_HOME", "CUDA_VISIBLE_DEVICES",
@@ -138,4 +138,6 @@ def _read_curve(log: Path, samples: object) -> tuple[float, str]:
 
 
 def _number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return abs(value) < LARGEST  # false for NaN; integers beyond every float compare as well
