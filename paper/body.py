@@ -83,7 +83,7 @@ class Body:
         used = self.ledger.use(part.source) if isinstance(part, Expression) else None
         if used is None or used[1].kind not in ("count", "words"):
             return written
-        return written.replace("{" + used[1].text, "{" + used[1].text[:1].upper() + used[1].text[1:])
+        return re.sub(r"^(\\result\{\d+\}\{|)([a-z])", lambda m: m[1] + m[2].upper(), written)
 
     def _blocks(self, blocks: tuple[Block, ...], floats: bool) -> Iterator[str]:
         for block in blocks:

@@ -180,6 +180,8 @@ def test_the_sentence_points_to_the_appendix_but_not_from_the_abstract():
     tex = render(FIXTURE.sections, FIXTURE.facts, (), FIXTURE.library, FIXTURE.meta).tex
     abstract, body = tex.split(r"\end{paperabstract}")
 
+    assert "{On five fresh seeds" in abstract and "{On five fresh seeds" in body
+
     assert "the improvement is confirmed" in abstract and "app:confirmation" not in abstract
     assert r"\hyperref[app:confirmation]" in body and r"\label{app:confirmation}" in body
 
