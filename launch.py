@@ -59,6 +59,8 @@ def parser():
     more.add_argument("--feedback", metavar="TEXT", help="with --resume: a word to the planner after the next run")
     more.add_argument("--artefacts", action="store_true",
                       help="with --verify: hash and measure the kept artefacts again too")
+    more.add_argument("--allow", metavar="TEXT", action="append",
+                      help="let this passage or number pass the truth checks; the paper's appendix says so")
     more.add_argument("--workspace", metavar="FOLDER", help="where sessions lie (default: workspace/)")
     more.add_argument("--allow-network", action="store_true", help="for templates that ask for network")
     more.add_argument("--unsafe-no-sandbox", action="store_true",

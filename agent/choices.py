@@ -50,7 +50,7 @@ def options(args: argparse.Namespace, home: Path, idea: Idea | None) -> Options:
         baselines=_baselines(args.baselines, chosen), device=args.device or _device(), slots=slots, threads=threads,
         sandbox="none" if args.unsafe_no_sandbox else "bwrap", network=args.allow_network,
         stop_after=args.stop_after, pdf=not args.no_pdf, max_usd=args.max_usd, max_tokens=args.max_tokens,
-        hours=args.hours,
+        hours=args.hours, allow=tuple(args.allow or ()),
     )
 
 
@@ -69,6 +69,8 @@ def changed(before: Options, args: argparse.Namespace) -> Options:
     update["stop_after"] = args.stop_after  # asked for once: a plain resume goes on
     if args.no_pdf:
         update["pdf"] = False
+    if args.allow:
+        update["allow"] = tuple(dict.fromkeys([*before.allow, *args.allow]))
     if args.unsafe_no_sandbox:
         update["sandbox"] = "none"
     if args.allow_network:

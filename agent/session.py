@@ -122,7 +122,9 @@ def _apply(session: Session, event: ev.Event) -> Session:
             return replace(session, session=event.session, idea=event.idea, options=event.options,
                            runs=baselines, started_at=event.at)
         case ev.OptionsChanged():
-            return replace(session, options=event.options)
+            if event.options.allow == session.options.allow:
+                return replace(session, options=event.options)
+            return replace(session, options=event.options, compiled=None, finished=False)  # another edition
         case ev.CallFinished():
             known = (event.step, event.ordinal) in session.calls
             return session if known else _charge(session, event)

@@ -66,6 +66,7 @@ class Options(Strict):
     network: bool = False  # the person allows it; the template must ask for it too
     stop_after: Literal["plan", "runs", "paper"] | None = None
     pdf: bool = True
+    allow: tuple[str, ...] = ()  # rejections of the truth checks that a person overrules; the appendix says so
     max_usd: float | None = Field(default=None, ge=0)
     max_tokens: int | None = Field(default=None, ge=0)
     hours: float | None = Field(default=None, ge=0)

@@ -272,6 +272,14 @@ def test_a_typed_result_is_refused_told_to_the_writer_and_cut_at_last(whole):
     assert "0.97" not in tex.split("app:cut")[0]
     assert session.compiled.dropped
 
+    again = it.play(changed=options(runs=1, allow=(lie,)))
+
+    assert again.finished
+    tex = (it.paths.repo / "paper/paper.tex").read_text()
+    assert "0.97" in tex.split("app:cut")[0]
+    assert "kept by a person's decision" in tex
+    assert ("paper.results.write", 1) not in it.model.asked[-3:], "another edition writes nothing anew"
+
 
 def test_an_empty_reply_stops_the_session_and_is_no_edit(whole):
     it = whole({"run-1.edit-1": "  "}, runs=1, **RUNS_ONLY)

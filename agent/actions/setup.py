@@ -7,6 +7,7 @@ import json
 from agent.atomic import write_bytes, write_text
 from agent.data import data_key, world_secret
 from agent.events import DataPrepared, SessionFinished
+from agent.manuscript import edition
 from agent.policy import Finish, PrepareData
 from agent.records import CONFIRMED, EXPLORED
 from agent.tools import Tools
@@ -33,7 +34,7 @@ def prepare_data(action: PrepareData, tools: Tools) -> DataPrepared:
 def finish(action: Finish, tools: Tools) -> SessionFinished:
     """Write the session's summary beside the records, so that the repository stands on its own."""
     session = tools.session
-    trailers = {"Event": "finished"}
+    trailers = {"Event": "finished", **edition(session)}
     summary = {
         "session": session.session,
         "models": session.options.models.names(),

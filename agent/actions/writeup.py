@@ -6,7 +6,7 @@ from agent.answers import ask_json
 from agent.atomic import write_text
 from agent.errors import InfrastructureError
 from agent.events import Compiled, PaperReviewed, SectionWritten
-from agent.manuscript import Manuscript, section_file
+from agent.manuscript import Manuscript, edition, section_file
 from agent.policy import MEND_ROUNDS, CompilePaper, ReviewPaper, WriteSection
 from agent.prompting import render
 from agent.protocols import Message
@@ -47,7 +47,7 @@ def write_section(action: WriteSection, tools: Tools) -> SectionWritten:
 
 def compile_paper(action: CompilePaper, tools: Tools) -> Compiled:
     """Render the sections and compile; a piece that does not compile is dropped in the next round."""
-    trailers = {"Round": str(action.round), "Event": "compiled"}
+    trailers = {"Round": str(action.round), "Event": "compiled", **edition(tools.session)}
     base = tools.versions.base(trailers)
     tools.versions.reset(base)
     before = tools.session.compiled
