@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from paper import tables
 from paper.complaints import Complaint
 from paper.confirmation import Confirmation
-from paper.confirmed import measure
+from paper.confirmed import fresh, measure
 from paper.facts import Facts, record_sha256
 from paper.latex import code, escape, number
 from paper.vocabulary import CONFIRMATION, Result
@@ -86,7 +86,7 @@ def _confirmation(facts: Facts, found: Confirmation) -> Part:
     return Part(
         "Confirmation", CONFIRMATION, f"The best run of the exploration, {escape(found.ours.run.label)}, and the "
         f"baseline that was named before the first run, {escape(found.baseline.run.label)}, were trained anew with the "
-        "same code on fresh seeds and a fresh world. They are compared once, in the primary metric and by a paired "
+        f"same code on {fresh(found)}. They are compared once, in the primary metric and by a paired "
         "two-sided t-test over seeds at the five-percent level; only this comparison may be called an improvement.",
         "confirmation", f"The confirmation, seed by seed: {escape(measure(facts, found))} ({found.better} is better)."
         f"{averaged} Standard errors have ddof = 1.{reported}", tables.confirmation(found))

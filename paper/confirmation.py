@@ -33,6 +33,7 @@ class Confirmation:
     gap: Difference  # ours - baseline
     ci: tuple[float, float]  # 95%, by t
     planned: int  # seeds that were to be trained
+    fresh_world: bool  # the data, too, is other than in the exploration, by its hashes
 
     @property
     def ours(self) -> Series:
@@ -76,10 +77,14 @@ def why_none(records: Sequence[RunRecord], metric: str) -> str:
     if len(_paired_seeds(arms[OURS], arms[BASELINE], metric)) < MIN_SEEDS:
         return ("the confirmation has no result, because too few fresh seeds were measured in both arms; every "
                 "result is exploratory")
+    if _data(arms[OURS]) != _data(arms[BASELINE]):
+        return "the confirmation has no result, because its two arms saw different data; every result is exploratory"
     return ""
 
 
-def confirm(records: Sequence[RunRecord], metric: str, spec: MetricSpec) -> Confirmation:
+def confirm(
+    records: Sequence[RunRecord], explored: Sequence[RunRecord], metric: str, spec: MetricSpec,
+) -> Confirmation:
     """The test, for arms of which `why_none` has nothing to say."""
     arms = {r.run: r for r in records}
     seeds = _paired_seeds(arms[OURS], arms[BASELINE], metric)
@@ -88,7 +93,13 @@ def confirm(records: Sequence[RunRecord], metric: str, spec: MetricSpec) -> Conf
     half = _t_quantile(1 - ALPHA / 2, ours.n - 1) * (gap.se or 0.0)
     return Confirmation(
         metric=metric, better="higher" if spec.better == "higher" else "lower", distance=spec.better == "target",
-        gap=gap, ci=(gap.value - half, gap.value + half), planned=len(set(arms[OURS].seeds)))
+        gap=gap, ci=(gap.value - half, gap.value + half), planned=len(set(arms[OURS].seeds)),
+        fresh_world=bool(_data(arms[OURS])) and all(not _data(arms[OURS]) & _data(r) for r in explored))
+
+
+def _data(record: RunRecord) -> frozenset[str]:
+    """Hashes of what was trained and measured on."""
+    return frozenset(digest for name, digest in record.hashes.items() if name.startswith("data/"))
 
 
 def _paired_seeds(a: RunRecord, b: RunRecord, metric: str) -> tuple[int, ...]:

@@ -46,7 +46,7 @@ def confirmation(facts: Facts) -> Result:
         return _without(facts, str(error))
     values = " against ".join(_value(facts, found, arm) for arm in _arms(found))
     seeds = count_text(found.n) + ("" if found.n == found.planned else f" of {count_text(found.planned)}")
-    text = (f"on {seeds} fresh seeds and a fresh world, {_label(found.ours)} {_RELATION[found.verdict]} "
+    text = (f"on {fresh(found, f'{seeds} fresh seeds')}, {_label(found.ours)} {_RELATION[found.verdict]} "
             f"{_label(found.baseline)} in {measure(facts, found)} ({values}, difference {_diff(facts, found)}, "
             f"{_ci(facts, found)}, paired t-test, {_p(found)}): {_VERDICT[found.verdict]}")
     return replace(_confirmed(facts, text, _arms(found), "words"), see=CONFIRMATION)
@@ -116,6 +116,11 @@ def confirmed_n(facts: Facts) -> Result:
 
 
 # ---------------------------------------------------------------- wording, also for the appendix
+
+def fresh(found: Confirmation, seeds: str = "fresh seeds") -> str:
+    """What was new for the two arms."""
+    return f"{seeds} and in a fresh world" if found.fresh_world else seeds
+
 
 def measure(facts: Facts, found: Confirmation) -> str:
     """What was compared, by the metric's label."""

@@ -60,7 +60,7 @@ class Facts:
         metric = self.manifest.primary
         if reason := why_none(self.confirmations, metric):
             raise FactError(reason)
-        return confirm(self.confirmations, metric, self.spec(metric))
+        return confirm(self.confirmations, self.explored, metric, self.spec(metric))
 
     @cached_property
     def confirmed(self) -> Confirmation | None:

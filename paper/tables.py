@@ -159,7 +159,7 @@ def runs(facts: Facts) -> str:
     table = _long(r"l >{\raggedright}p{0.2\linewidth} l r >{\raggedright}p{0.34\linewidth} l", 6)
     _head_row(table, ["Run", "Name", "Outcome", "Tries", "What it tries, and why it ended so", "Commit"])
     for record in facts.records:
-        repeats = f"Repeats run {record.parent} on fresh seeds and in a fresh world."
+        repeats = f"Repeats run {record.parent} on fresh seeds."
         about = escape(repeats if record.kind == "confirmation" else record.about)
         if record.status != "measured":
             about += rf" \emph{{{escape(_reason(record))}}}"

@@ -98,7 +98,8 @@ def record(
         commit=f"{hash_of(name):040x}"[:40], tree=f"{hash_of(label):040x}"[:40], template="synth_sae", profile="mini",
         settings=SETTINGS, seeds=seeds, conditions=conditions, trainings=tuple(trainings), findings=findings,
         started_at=0.0, wall_s=63.0, device="cpu: 2 cores", versions={"torch": "2.6.0", "python": "3.11.7"},
-        hashes={"code/experiment.py": "0" * 64}, sandbox="bwrap")
+        hashes={"code/experiment.py": "0" * 64, "data/train.npy": ("1" if kind == "confirmation" else "0") * 64},
+        sandbox="bwrap")
 
 
 def hash_of(text: str) -> int:

@@ -118,6 +118,15 @@ def test_a_seed_that_one_arm_lacks_counts_for_neither():
     assert "on five of six fresh seeds" in text("confirmation()", facts)
 
 
+def test_a_fresh_world_is_told_only_where_the_data_differs():
+    known = tuple(r.model_copy(update={"hashes": records()[0].hashes}) for r in confirmation())
+    mixed = (known[0], confirmation()[1])
+
+    assert "fresh seeds and in a fresh world," in text("confirmation()")
+    assert "five fresh seeds, Nested" in text("confirmation()", fixture(arms=known).facts)
+    assert "different data" in text("confirmation()", fixture(arms=mixed).facts)
+
+
 def test_a_self_reported_comparison_says_so():
     assert text("confirmed_diff()", Facts(FIXTURE.facts.records, manifest(measured=False), "mini")).endswith(
         "(self-reported)")
