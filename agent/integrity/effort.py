@@ -13,7 +13,7 @@ from agent.manifest import Manifest
 from agent.record import RunRecord, Training
 
 AT_FLOOR = "at-floor"  # the measurement's flag (floor.py)
-LITTLE = 0.5  # of the first baseline's CPU seconds; starting Python counts for both
+LITTLE = 0.6  # of the first baseline's CPU seconds; starting Python counts for both
 MUCH = 5.0  # times the first baseline's CPU seconds
 FAST = 4.0  # times the first baseline's declared samples per CPU second
 TARGET = 0.25  # share of the target
@@ -55,7 +55,7 @@ def flat_loss(record: RunRecord, earlier: Sequence[RunRecord], manifest: Manifes
 
 @named("little-compute", "flag")
 def little_compute(record: RunRecord, earlier: Sequence[RunRecord], manifest: Manifest) -> Iterator[str]:
-    """Tells of trainings that used less than half of the first baseline's CPU (GPU) seconds on the same device.
+    """Tells of trainings that used less than 60% of the first baseline's CPU (GPU) seconds on the same device.
 
     Not: a training that burns time without learning.
     """
