@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agent.data import file_sha256, folder_hashes, prepared
-from agent.errors import InfrastructureError, UserError
+from agent.errors import InfrastructureError
 from agent.evidence import Material, Report, Subject, committed_files, read_material
 from agent.git_reader import GitReader
 from agent.manifest import Template, load_template
@@ -34,15 +34,8 @@ class _Named:
     file: Path | None
 
 
-def remeasure(subject: Subject, report: Report, sandbox: Sandbox | None = None) -> None:
-    """Add what was found to the report.
-
-    Raises:
-        UserError: the session's folder is not there, only its repository.
-    """
-    session = subject.session
-    if session is None:
-        raise UserError("--artefacts: only the session's own folder has them, beside its repository; verify that one")
+def remeasure(subject: Subject, session: SessionPaths, report: Report, sandbox: Sandbox | None = None) -> None:
+    """Add what was found to the report; `session` is where the runs lie."""
     repo = GitReader(subject.git_dir)
     material = read_material(repo, committed_files(subject, repo))
     named = [_Named(record, t, _find(session, material, record, t)) for record in material.records.values()

@@ -21,7 +21,7 @@ from agent.evidence import (
 from agent.git_reader import BrokenRepository, GitReader
 from agent.paths import SessionPaths, Workspace
 from agent.verify_history import check_line, check_records
-from agent.verify_paper import Compiler, check_paper, recompile
+from agent.verify_paper import Makers, check_paper, recompile
 from paper.account import FILE as ACCOUNT
 from paper.verify import Problem
 
@@ -37,11 +37,13 @@ def verify(name: str, workspace: Workspace, *, artefacts: bool = False) -> int:
         UserError: `name` is no session, repository or paper.
     """
     subject = find(name, workspace)
+    if artefacts and subject.session is None:
+        raise UserError("--artefacts: only the session's own folder has them, beside its repository; verify that one")
     report = examine(subject)
     if artefacts:
         from agent.remeasure import remeasure
 
-        remeasure(subject, report)
+        remeasure(subject, subject.session, report)
     for problem in report.problems[:SHOWN]:
         print(f"{problem.where}: {problem.what}")
     if len(report.problems) > SHOWN:
@@ -104,8 +106,8 @@ def _of_paper(pdf: Path) -> Subject:
 
 # ---------------------------------------------------------------- the checks, in their order
 
-def examine(subject: Subject, compiler: Compiler | None = None) -> Report:
-    """Everything that can be verified from the repository; `compiler` makes a PDF, or None where it cannot.
+def examine(subject: Subject, makers: Makers | None = None) -> Report:
+    """Everything that can be verified from the repository.
 
     Raises:
         UserError: the repository is not that of a session with a paper.
@@ -120,7 +122,7 @@ def examine(subject: Subject, compiler: Compiler | None = None) -> Report:
         report.problems += check_account(repo, material, files)
         if subject.session:
             report.problems += check_events(subject.session, repo)
-        check_paper(subject, repo, material, report, compiler or recompile)
+        check_paper(subject, repo, material, report, makers or Makers(recompile))
     except BrokenRepository as broken:
         report.problems.append(Problem("repository", f"cannot be read: {repo.damage() or broken}"))
     except Unreadable as bad:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from agent.results import best
 from paper.account import program_sha256, render_paper, sha256
 from paper.compile import compile_pdf
 from paper.facts import Facts
-from paper.figures import standard_figures
+from paper.figures import Figure, standard_figures
 from paper.library import Library, load_library
 from paper.render import Rendered, write
 from paper.sections import SECTIONS
@@ -31,10 +32,16 @@ from paper.verify import (
     same_drawing,
 )
 
-Compiler = Callable[[Path], bytes | None]  # of a folder with paper.tex; None: there is no TeX that can
+
+@dataclass(frozen=True)
+class Makers:
+    """What makes a paper's parts anew. `compile`: a folder with paper.tex to a PDF; None where no TeX can."""
+
+    compile: Callable[[Path], bytes | None]
+    draw: Callable[[Facts, Path], tuple[Figure, ...]] = standard_figures
 
 
-def check_paper(subject: Subject, repo: GitReader, material: Material, report: Report, compiler: Compiler) -> None:
+def check_paper(subject: Subject, repo: GitReader, material: Material, report: Report, makers: Makers) -> None:
     """Render from sections and records; compare paper.tex, its figures and the PDF with that."""
     with tempfile.TemporaryDirectory(prefix="verify-") as scratch:
         folder = Path(scratch)
@@ -49,9 +56,9 @@ def check_paper(subject: Subject, repo: GitReader, material: Material, report: R
             report.notes.append("This paper was rendered by another version of this program; where only its wording "
                                 "differs, verify with that version.")
         report.problems += found
-        report.problems += _figures(material, folder, report)
+        report.problems += _figures(material, folder, report, makers)
         write(rendered, folder / "paper")
-        report.problems += _pdf(subject, repo, material, rendered, report, lambda: compiler(folder / "paper"))
+        report.problems += _pdf(subject, repo, material, rendered, report, lambda: makers.compile(folder / "paper"))
 
 
 def recompile(folder: Path) -> bytes | None:
@@ -113,7 +120,7 @@ def _beside(repo: GitReader, rendered: Rendered) -> Iterator[Problem]:
             yield Problem(f"paper/{name}", f"is not {source.parent.name}/{source.name}, which the paper was made with")
 
 
-def _figures(material: Material, folder: Path, report: Report) -> Iterator[Problem]:
+def _figures(material: Material, folder: Path, report: Report, makers: Makers) -> Iterator[Problem]:
     """The standard figures, drawn once more from the records."""
     account = material.account
     drawn = {f.name: f for f in account.figures if f.by == "runner"}
@@ -126,7 +133,7 @@ def _figures(material: Material, folder: Path, report: Report) -> Iterator[Probl
                             "not drawn again.")
         return
     facts = Facts(list(material.records.values()), material.manifest, account.profile)
-    for figure in standard_figures(facts, folder / "drawn"):
+    for figure in makers.draw(facts, folder / "drawn"):
         told = drawn.pop(figure.name, None)
         if told is None:
             yield Problem(f"figure {figure.name}", "follows from the records, but the paper lacks it")
