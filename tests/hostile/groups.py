@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-from tests.hostile import artefacts, encoders, limits, walls
+from tests.hostile import artefacts, encoders, figures, limits, tex, walls, words
 from tests.hostile.arena import Arena
 from tests.hostile.attack import Attack
+from tests.hostile.session import Sessions
 
 
 @runtime_checkable
@@ -33,4 +34,7 @@ GROUPS: tuple[Group, ...] = (
     Group("walls", walls.Walls, walls.attacks()),
     Group("artefacts", Arena, artefacts.attacks()),
     Group("encoders", Arena, encoders.attacks()),
+    Group("figures", Sessions, figures.attacks()),
+    Group("tex", tex.Papers, tex.attacks()),
+    Group("words", Sessions, words.attacks()),
 )
