@@ -4,7 +4,8 @@ import shutil
 
 import pytest
 
-from tests.redteam import honest
+from tests.redteam import escape, honest
+from tests.redteam.lab import lab
 from tests.redteam.run import CHEATS, run_all
 
 pytestmark = pytest.mark.skipif(not shutil.which("bwrap"), reason="no bubblewrap")
@@ -15,6 +16,12 @@ def test_every_cheat_is_caught_by_the_check_that_claims_it_and_no_honest_run_is_
 
     assert [f"{row.name}: {row.complaint}" for row in rows if row.complaint] == []
     assert sum(row.kind == "cheat" for row in rows) >= 60 and sum(row.kind == "honest" for row in rows) >= 15
+
+
+def test_a_weak_seed_would_be_guessed_so_the_guess_is_a_real_attack():
+    guess = next(case for case in escape.CHEATS if "guessed seed" in case.name)
+    with lab(secret=1234) as weak:
+        assert "exit" not in {finding.code for finding in weak.judge(1, guess).findings}
 
 
 def test_the_cases_are_distinct():

@@ -90,12 +90,12 @@ class Lab:
 
 
 @contextmanager
-def lab() -> Iterator[Lab]:
-    """A fresh world of 256 secret bits in a folder of its own."""
+def lab(secret: int | None = None) -> Iterator[Lab]:
+    """A world in a folder of its own; its secret has 256 fresh bits unless a test wants a weak one."""
     folder = Path(tempfile.mkdtemp(prefix="redteam-"))
     folder.chmod(0o755)  # the sandbox's own user reads the code there
     try:
-        world = prepared(TINY, "tiny", SETTINGS, secrets.randbits(256), folder)
+        world = prepared(TINY, "tiny", SETTINGS, secrets.randbits(256) if secret is None else secret, folder)
         yield Lab(folder, world).with_baseline()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
