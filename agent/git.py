@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -26,6 +27,9 @@ _CONFIG = {
     "core.quotePath": "false", "core.fsync": "committed", "gc.auto": "0", "maintenance.auto": "false",
     "commit.gpgSign": "false", "protocol.allow": "never", "advice.detachedHead": "false",
 }
+# What would run a program is said again with every command: the repository's own config is a file like others.
+_ALWAYS = ("core.hooksPath", "core.fsmonitor", "core.attributesFile", "core.excludesFile", "commit.gpgSign",
+           "protocol.allow")
 _ATTRIBUTES = "* -text -ident !filter !diff !merge -working-tree-encoding !eol\n"
 _TRAILER = re.compile(r"[A-Za-z][A-Za-z0-9-]*\Z")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")  # C1 too: \x9b starts a colour code
@@ -50,8 +54,7 @@ class GitStore:
         self._git.update_environment(
             GIT_DIR=str(self._meta), GIT_WORK_TREE=str(self.folder), GIT_INDEX_FILE=str(self._meta / "index"),
             GIT_OBJECT_DIRECTORY=str(self._meta / "objects"), GIT_CONFIG_NOSYSTEM="1",
-            GIT_CONFIG_GLOBAL="/dev/null", GIT_CONFIG_COUNT="0", GIT_TERMINAL_PROMPT="0",
-            GIT_LITERAL_PATHSPECS="1", LC_ALL="C",
+            GIT_CONFIG_GLOBAL="/dev/null", GIT_TERMINAL_PROMPT="0", GIT_LITERAL_PATHSPECS="1", LC_ALL="C", **_forced(),
             GIT_AUTHOR_NAME=NAME, GIT_AUTHOR_EMAIL=EMAIL, GIT_COMMITTER_NAME=NAME, GIT_COMMITTER_EMAIL=EMAIL,
         )
         self._prepare()
@@ -87,6 +90,7 @@ class GitStore:
         """Make the work tree equal to the commit, dropping everything else; history does not move."""
         with self._exclusive():
             self._run("read-tree", "--reset", "-u", commit)
+            self._remove_nested()
             self._run("clean", "-ffdxq")
             if commit != self.head():
                 self._run("read-tree", "HEAD")
@@ -155,6 +159,15 @@ class GitStore:
                 self._run("config", "--local", key, value)
             done.parent.mkdir(exist_ok=True)
             write_bytes(done, _ATTRIBUTES.encode())
+
+    def _remove_nested(self) -> None:
+        """`git clean` leaves a .git alone that lies beside tracked files; every later commit there would be refused."""
+        for top, folders, files in os.walk(self.folder):
+            for name in [name for name in (*folders, *files) if name.lower() == ".git"]:
+                path = Path(top, name)
+                if path != self._meta:
+                    shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+            folders[:] = [name for name in folders if name.lower() != ".git"]
 
     def _stage(self, present: Sequence[str], gone: Sequence[str]) -> None:
         """The index holds HEAD and these files, and nothing a killed process left in it."""
@@ -253,6 +266,14 @@ class GitStore:
             last = said.splitlines()[-1] if said else "no reason given"
             raise InfrastructureError(f"git {command[0]} failed in {self.folder}: {last}; "
                                       "mend that and resume, finished work is kept") from None
+
+
+def _forced() -> dict[str, str]:
+    """Settings by environment, which stand above every file."""
+    found = {"GIT_CONFIG_COUNT": str(len(_ALWAYS))}
+    for number, key in enumerate(_ALWAYS):
+        found |= {f"GIT_CONFIG_KEY_{number}": key, f"GIT_CONFIG_VALUE_{number}": _CONFIG[key]}
+    return found
 
 
 def _message(subject: str, trailers: dict[str, str]) -> str:

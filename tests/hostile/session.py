@@ -74,7 +74,10 @@ class Sessions:
 
 def play(root: Path, answers: dict, **chosen: object) -> tuple[Whole, list[AttemptFailed]]:
     """A session of its own with these replies of the model; what failed in it."""
-    root.mkdir(parents=True, exist_ok=True)
+    cache = root.parent / "shared-cache"
+    cache.mkdir(exist_ok=True)
+    root.mkdir()
+    (root / ".cache").symlink_to(cache)  # the data and the baseline are made once
     given = {"runs": 1, "attempts": 4, "baselines": ("topk",), "stop_after": "runs", **chosen}
     whole = Whole(root, Script(given["runs"], answers), **given)
     session = whole.play()

@@ -12,8 +12,9 @@ from agent.sandbox import BubblewrapSandbox
 from paper import mathcheck
 from paper.compile import Compiled, compile_pdf, pdf_text
 from paper.latex import escape
-from paper.sections import parse
+from paper.render import render
 from tests.hostile.attack import Attack, Stopped, first_line, must
+from tests.paper_fixture import fixture
 
 LIMITS = Limits(wall_s=3.0, memory_mb=600, processes=32, disk_mb=40, files=100, file_mb=8, output_mb=1)
 HONEST = Limits(wall_s=60.0, memory_mb=600, processes=32, disk_mb=40, files=100, file_mb=8, output_mb=1)
@@ -47,6 +48,10 @@ _MATH = (r"\input{/etc/passwd}", r"\write18{id}", r"\csname input\endcsname x", 
          r"\catcode`\!=0", r"\expandafter\input x", r"\openout1=x", r"\immediate\write18{id}", r"^^5cinput x",
          r"\special{ps: x}", r"\includegraphics{x}", r"\href{javascript:x}{y}", r"\newcommand{\x}{\x}\x", r"\pdfobj{x}",
          r"\directlua{os.exit()}", r"\everymath{\x}", r"\text{\input{x}}", r"\begin{filecontents}{x}y\end{filecontents}")
+
+
+_LIVE = ("\\input{", "\\write", "\\csname", "\\def\\x", "\\loop", "\\catcode", "\\expandafter", "\\openout", "\\immediate", "^^5c",
+         "\\special", "\\href{javascript", "\\newcommand{\\x}", "\\pdfobj", "\\directlua", "\\everymath", "filecontents}")
 
 
 class Papers:
@@ -122,11 +127,16 @@ def _texmf(stage: Papers) -> Stopped:
 
 
 def _math(stage: Papers) -> Stopped:
+    """Through the whole renderer: refused, cut, and listed in the appendix as letters."""
     for formula in _MATH:
         must(mathcheck.problems(formula), f"allowed in math: {formula}")
-        section = parse("method", f"We write ${formula}$ here.\n\n$$\n{formula}\n$$\n")
-        refused = section.refused or any(n.__class__.__name__ == "Forbidden" for s in section.sentences for n in s.walk())
-        must(refused, f"a section may hold {formula}")
+    text = "".join(f"We write ${formula}$ here.\n\n$$\n{formula}\n$$\n\n" for formula in _MATH)
+    given = fixture()
+    paper, before = (render({"method": words}, given.facts, (), given.library, given.meta)
+                     for words in (text, "Nothing."))
+    for command in _LIVE:
+        must(paper.tex.count(command) == before.tex.count(command), f"a live {command} is in paper.tex")
+    must(len([c for c in paper.complaints if c.section == "method"]) >= len(_MATH), "some were not refused")
     return Stopped("math allow-list", mathcheck.problems(_MATH[0])[0])
 
 
