@@ -45,7 +45,8 @@ def estimate(options: Options, template: Template, system: System, cache: Path) 
     """Calls, tokens, cost where the price is known, and trainings: lines for the console."""
     calls = _calls(options)
     profile = template.manifest.profiles[options.profile]
-    trainings = (len(options.baselines) + options.runs) * len(profile.seeds) * len(profile.conditions)
+    seeds = (len(options.baselines) + options.runs) * len(profile.seeds) + 2 * profile.confirm_seeds
+    trainings = seeds * len(profile.conditions)
     lines = [f"Estimate: about {calls} model calls, {compact(calls * (TOKENS_IN + TOKENS_OUT))} tokens, "
              f"{_price(options, calls)}; {trainings} trainings, {options.slots} side by side on {options.device}"]
     known = sorted((cache / "baselines").glob(f"{Path(options.template).name}-*.json"))
