@@ -21,7 +21,7 @@ from paper.compile import Compiled, Problem, compile_pdf
 from paper.complaints import Complaint
 from paper.expressions import vocabulary
 from paper.facts import Facts
-from paper.figures import Figure
+from paper.figures import AGENT_LABEL, Figure
 from paper.library import Library, load_library
 from paper.render import write
 from paper.sections import SECTIONS
@@ -69,8 +69,8 @@ class Manuscript:
 
     @cached_property
     def figures(self) -> tuple[Figure, ...]:
-        return tuple(Figure(name=f.name, file=self._repo / f.file, caption=f.caption, description=f.description,
-                            by=f.by, width=0.8 if f.by == "agent" else 1.0)
+        return tuple(Figure(name=f.name, file=self._repo / f.file, description=f.description, by=f.by, width=f.width,
+                            caption=f.caption if f.by == "runner" else f"{f.caption} {AGENT_LABEL}")
                      for f in self._tools.session.figures)
 
     @cached_property
@@ -175,8 +175,8 @@ def command(session: Session) -> str:
 def costs(session: Session) -> tuple[tuple[str, str], ...]:
     """What the models took, for the appendix."""
     unpriced = f" and {session.unpriced_calls} calls of unknown price" if session.unpriced_calls else ""
-    return (("model calls", str(len(session.calls))), ("tokens", str(session.tokens)),
-            ("cost", f"${session.usd:.4f}{unpriced}"))
+    return (("Model calls", f"{len(session.calls)}"), ("Tokens", f"{session.tokens:,}"),
+            ("Cost", f"${session.usd:.4f}{unpriced}"))
 
 
 def _problem(problem: Problem) -> str:

@@ -108,11 +108,12 @@ class Reflection(Strict):
 class FigureText(Strict):
     """A figure as the notes and the paper know it."""
 
-    name: str  # "fig:metrics"
+    name: str  # "metrics"; the text refers to [@fig:metrics]
     file: str  # inside repo/
     caption: str
     description: str
     by: Literal["runner", "agent"]
+    width: float = 1.0  # of the text's width: letters are drawn for it
 
 
 Score = Annotated[int, Field(ge=1, le=4)]

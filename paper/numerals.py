@@ -240,7 +240,8 @@ def math_numbers(source: str, rules: NumberRules, section: str, context: str) ->
     r"""Numbers in a formula that no rule allows: constants are small integers, scripts, or borne out by the records."""
     if re.search(r"\\pm|\\mp|\\%|%|\\text\w*\{[^}]*\b(?:percent|fold)", source):
         return tuple(re.findall(r"\\pm|\\mp|\\%|%|percent|fold", source))
-    plain = re.sub(r"(?<=[\d.,])(?:[{}]|\\[,!;: ])+(?=[\d.,])", "", unicodedata.normalize("NFKC", source))
+    apart = unicodedata.normalize("NFKC", source).replace("}{", "} {")  # two arguments are two numbers
+    plain = re.sub(r"(?<=[\d.,])(?:[{}]|\\[,!;: ])+(?=[\d.,])", "", apart)
     words = re.sub(r"[{}\\]|mathrm|text|operatorname", "", source)
     context = f"{context} {words} {words.replace('_', '')}"
     body = _SCRIPT.sub(" ", plain)  # exponents and indices are constants, as long as they are small

@@ -45,7 +45,7 @@ def draw_figures(action: DrawFigures, tools: Tools) -> FiguresDrawn:
     drawn = standard_figures(session_facts(tools), folder)
     figures = tuple(
         FigureText(name=f.name, file=f"figures/{Path(f.file).name}", caption=f.caption, description=f.description,
-                   by="runner") for f in drawn
+                   by="runner", width=f.width) for f in drawn
     )
     files = sorted(f"figures/{path.name}" for path in folder.iterdir())
     commit = tools.versions.commit(files, f"figures: {len(figures)} drawn from the records", {"Event": "figures"})
@@ -195,7 +195,7 @@ def _harvest(work: Path, tools: Tools) -> tuple[FigureText, ...]:
                                         "-) and a `caption`")
         file = _take(work, [listed_as] if listed_as != stem else [f"{stem}.pdf", f"{stem}.png"], tools)
         figures[stem] = FigureText(name=f"agent-{stem}", file=f"figures/agent-{file}", caption=caption, description="",
-                                   by="agent")
+                                   by="agent", width=0.8)
     return tuple(figures.values())
 
 
