@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import BaseModel
@@ -80,16 +81,10 @@ def edit_plot(action: EditPlot, tools: Tools) -> PlotEdited | PlotFailed:
 def run_plot(action: RunPlot, tools: Tools) -> FiguresDrawn | PlotFailed:
     """plot.py in the sandbox, over the records alone; then over perturbed ones, to see that it reads them."""
     folder = tools.paths.runs / "plots" / f"attempt-{action.attempt}"
-    records = plot_records(tools)
-    for name, shown in (("work", records), ("perturbed", plotcheck.perturb(records))):
-        end = _draw(tools, folder, name, shown)
-        if end.reason != "ok":
-            said = harvest.tail(harvest.read_text(folder / f"{name}.stderr.log"), 1500)
-            where = "" if name == "work" else "with other numbers in records.json: "
-            return _plot_failed(tools, action.attempt, end.reason, where + said)
     try:
-        figures = _harvest(folder / "work", tools)
-        _check_drawn_from_records(folder, figures, records, tools)
+        figures = _drawn(folder, tools)
+    except _NotDrawn as failure:
+        return _plot_failed(tools, action.attempt, failure.reason, failure.detail)
     except harvest.Unharvestable as error:
         return _plot_failed(tools, action.attempt, "figures", str(error))
     finally:
@@ -100,6 +95,28 @@ def run_plot(action: RunPlot, tools: Tools) -> FiguresDrawn | PlotFailed:
                                    {"Attempt": str(action.attempt), "Event": "plot-figures"})
     tools.say(f"Figures by plot.py: {', '.join(f.name for f in figures)}")
     return FiguresDrawn(at=tools.now, figures=figures, by="agent", commit=commit)
+
+
+@dataclass
+class _NotDrawn(Exception):
+    """plot.py did not end well: how, and what it said."""
+
+    reason: str
+    detail: str
+
+
+def _drawn(folder: Path, tools: Tools) -> tuple[FigureText, ...]:
+    """Both runs of plot.py, and what is taken over from the first."""
+    records = plot_records(tools)
+    for name, shown in (("work", records), ("perturbed", plotcheck.perturb(records))):
+        end = _draw(tools, folder, name, shown)
+        if end.reason != "ok":
+            said = harvest.tail(harvest.read_text(folder / f"{name}.stderr.log"), 1500)
+            where = "" if name == "work" else "with other numbers in records.json: "
+            raise _NotDrawn(end.reason, where + said)
+    figures = _harvest(folder / "work", tools)
+    _check_drawn_from_records(folder, figures, records, tools)
+    return figures
 
 
 def _draw(tools: Tools, folder: Path, name: str, records: str) -> Exit:

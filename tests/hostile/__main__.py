@@ -1,40 +1,46 @@
-"""Runs every attack and prints what stopped it; exit status 1 if one got through or left a process."""
+"""Runs every attack and prints what stopped it; exit status 1 if one got through or left a process.
+
+Groups are independent: each has a process of its own, to which all orphans of its attacks return.
+"""
 
 from __future__ import annotations
 
 import argparse
 import json
 import os
+import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
 
-from rich.console import Console
-from rich.table import Table
-
 from agent.scratch import remove
 from tests.hostile import groups
-from tests.hostile.arena import KEY, KEY_NAME, left_behind
+from tests.hostile.arena import KEY, KEY_NAME, ROOT, left_behind
 from tests.hostile.attack import Attack, Row, Stopped, first_line
 
+AT_ONCE = 2  # groups
+GROUP_S = 900.0
 
-def rows(root: Path, only: str) -> Iterator[Row]:
-    for group in groups.GROUPS:
-        chosen = [a for a in group.attacks if only in group.name or only in a.name]
-        if not chosen:
-            continue
-        stage = group.stage(root / group.name.replace(" ", "-"))
-        try:
-            for attack in chosen:
-                yield _row(group.name, attack, stage)
-            yield _row(group.name, Attack("afterwards: the session goes on", lambda stage: _goes_on(stage)), stage)
-        finally:
-            stage.close()
-    if not only:
-        yield _row("all", Attack("the planted key, looked for in every file", lambda root: _no_key(root)), root)
+
+# ---------------------------------------------------------------- one group
+
+def rows(group: groups.Group, root: Path, only: str) -> Iterator[Row]:
+    """Its attacks, one after the other on one stage; then honest work on the same stage."""
+    stage = group.stage(root)
+    try:
+        for attack in chosen(group, only):
+            yield _row(group.name, attack, stage)
+        yield _row(group.name, Attack("afterwards: the session goes on", _goes_on), stage)
+    finally:
+        stage.close()
+
+
+def chosen(group: groups.Group, only: str) -> list[Attack]:
+    return [a for a in group.attacks if only in f"{group.name}: {a.name}"]
 
 
 def _goes_on(stage: groups.Stage) -> Stopped:
@@ -42,69 +48,85 @@ def _goes_on(stage: groups.Stage) -> Stopped:
     return Stopped("-", "honest work is done as before")
 
 
-def _row(group: str, attack: Attack, stage: object) -> Row:
+def _row(group: str, attack: Attack, stage: groups.Stage) -> Row:
     started = time.monotonic()
     escaped, by, seen = False, "", ""
     try:
         stopped = attack.run(stage)
         by, seen = stopped.by, stopped.seen
-        if isinstance(stage, groups.Stage):
-            stage.check()
+        stage.check()
     except Exception as error:  # whatever an attack makes the product raise is an escape as well
         escaped, seen = True, f"{type(error).__name__}: {first_line(str(error), 300)}"
     left = left_behind()
-    return Row(group, attack.name, by or "NOTHING", seen, escaped, left, round(time.monotonic() - started, 2))
+    return Row(group, attack.name, "NOTHING" if escaped else by, seen, escaped, left,
+               round(time.monotonic() - started, 2))
 
 
-def _no_key(root: Path) -> Stopped:
-    count = 0
-    for path in root.rglob("*"):
-        if path.is_file() and not path.is_symlink():
-            count += 1
-            if KEY.encode() in path.read_bytes():
-                raise AssertionError(f"the planted key stands in {path.relative_to(root)}")
-    return Stopped("environment by allow-list", f"not in any of {count} files of the sessions")
+# ---------------------------------------------------------------- all of them
+
+def table(scratch: Path, only: str) -> list[Row]:
+    wanted = [group for group in groups.GROUPS if chosen(group, only)]
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        found = [row for part in pool.map(lambda group: _elsewhere(group.name, scratch, only), wanted) for row in part]
+    return found + ([] if only else [_no_key(scratch)])
 
 
-def _show(found: list[Row], wall_s: float, console: Console) -> int:
-    table = Table("attack", "what stopped it", "seen", box=None, pad_edge=False)
-    for row in found:
-        style = "bold red" if row.escaped or row.left else ""
-        table.add_row(f"{row.group}: {row.attack}", row.by, row.seen, style=style)
-    console.print(table, markup=False) if console.is_terminal else _plain(found)
-    real = [row for row in found if not row.attack.startswith("afterwards")]
-    escapes, left = sum(row.escaped for row in found), sum(row.left for row in found)
-    print(f"{len(real)} attacks, {escapes} escapes, {left} processes left behind")
-    print(f"({wall_s:.0f} s)", file=sys.stderr)
-    return 1 if escapes or left else 0
+def _elsewhere(name: str, scratch: Path, only: str) -> list[Row]:
+    """A group in a process of its own."""
+    result, log = scratch / f"{name}.rows.json", scratch / f"{name}.log"
+    with open(log, "wb") as out:
+        command = [sys.executable, "-m", "tests.hostile", "--group", name, "--only", only, "--root", scratch / name,
+                   "--json", result]
+        try:
+            subprocess.run(command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=out, stderr=out, timeout=GROUP_S)
+            return [Row(**row) for row in json.loads(result.read_text())]
+        except (OSError, ValueError, subprocess.TimeoutExpired) as error:
+            said = log.read_text(errors="replace").strip().splitlines()[-1:] or [repr(error)]
+            return [Row(name, "the whole group", "NOTHING", f"it broke: {said[0]}", True, 0, 0.0)]
 
 
-def _plain(found: list[Row]) -> None:
+def _no_key(scratch: Path) -> Row:
+    files = [path for path in scratch.rglob("*") if path.is_file() and not path.is_symlink()]
+    holding = [str(path.relative_to(scratch)) for path in files if KEY.encode() in path.read_bytes()]
+    seen = f"it stands in {', '.join(holding[:3])}" if holding else f"in none of {len(files)} files of the sessions"
+    return Row("all", "the planted key, looked for in every file", "NOTHING" if holding else "environment by allow-list",
+               seen, bool(holding), 0, 0.0)
+
+
+def show(found: list[Row]) -> int:
+    """The table and the closing line; the exit status."""
     for row in found:
         mark = "ESCAPE " if row.escaped else f"LEFT {row.left} " if row.left else ""
         print(f"{mark}{row.group}: {row.attack} | {row.by} | {row.seen}")
+    attacks = sum(not row.attack.startswith("afterwards") for row in found)
+    escapes, left = sum(row.escaped for row in found), sum(row.left for row in found)
+    print(f"{attacks} attacks, {escapes} escapes, {left} processes left behind")
+    return 1 if escapes or left or not attacks else 0
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.hostile", description=__doc__)
-    parser.add_argument("--only", default="", help="groups or attacks whose name holds this")
+    parser.add_argument("--only", default="", help='attacks whose "group: name" holds this')
     parser.add_argument("--json", type=Path, help="write the rows there as well")
+    parser.add_argument("--group", help=argparse.SUPPRESS)
+    parser.add_argument("--root", type=Path, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if os.environ.get(KEY_NAME) != KEY:  # a key set later would not stand in our own /proc/PID/environ
         os.execve(sys.executable, [sys.executable, "-m", "tests.hostile", *sys.argv[1:]],
                   {**os.environ, KEY_NAME: KEY})
-    started = time.monotonic()
-    scratch = Path(tempfile.mkdtemp(prefix="hostile-"))
-    scratch.chmod(0o755)
-    found = []
-    for row in rows(scratch, args.only):
-        found.append(row)
-        if sys.stderr.isatty() or args.only:
-            print(f"  {row.wall_s:6.2f} s  {row.group}: {row.attack}", file=sys.stderr)
-    remove(scratch)
+    if args.group:
+        group = next(group for group in groups.GROUPS if group.name == args.group)
+        found = list(rows(group, args.root, args.only))
+    else:
+        scratch = Path(tempfile.mkdtemp(prefix="hostile-"))
+        scratch.chmod(0o755)
+        try:
+            found = table(scratch, args.only)
+        finally:
+            remove(scratch)
     if args.json:
         args.json.write_text(json.dumps([asdict(row) for row in found]))
-    return _show(found, time.monotonic() - started, Console())
+    return 0 if args.group else show(found)
 
 
 if __name__ == "__main__":

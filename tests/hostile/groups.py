@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Protocol
 
 from tests.hostile import artefacts, encoders, figures, limits, tex, walls, words
 from tests.hostile.arena import Arena
@@ -13,7 +13,6 @@ from tests.hostile.attack import Attack
 from tests.hostile.session import Sessions
 
 
-@runtime_checkable
 class Stage(Protocol):
     def honest(self) -> None:
         """Do ordinary work; raises Escape when the product no longer can."""
