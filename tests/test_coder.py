@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from agent.calls import RecordedCalls
-from agent.coder import MAX_DETAIL, AiderCoder, warm_up
+from agent.coder import MAX_DETAIL, AiderCoder
 from agent.errors import BudgetSpent, InfrastructureError
 from agent.model import LiteLLMModel
 from agent.protocols import EditResult
@@ -334,14 +334,6 @@ def test_aider_prints_nothing_leaves_no_trace_and_needs_no_home(tmp_path: Path):
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     assert list(home.iterdir()) == []
     assert sorted(p.name for p in work.iterdir()) == [".env", "experiment.py"]
-
-
-def test_aider_can_be_imported_in_the_background():
-    thread = warm_up()
-    thread.join(timeout=30)
-
-    assert not thread.is_alive()
-    assert "agent.aider_edit" in sys.modules
 
 
 def test_only_one_module_imports_aider():
