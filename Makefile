@@ -7,7 +7,7 @@ demo: setup
 	@python3 launch.py --idea hierarchical_sae
 
 test: setup
-	@$(PYTHON) -m pytest -q -n 2 --dist loadgroup
+	@$(PYTHON) -m pytest -q -n 2 --dist loadfile
 
 hostile: setup
 	@$(PYTHON) -m tests.hostile

@@ -12,7 +12,7 @@ from tests.hostile.groups import GROUPS
 
 ROOT = Path(__file__).resolve().parent.parent
 NAMES = [(group.name, attack.name) for group in GROUPS for attack in group.attacks]
-pytestmark = [pytest.mark.timeout(900), pytest.mark.xdist_group("hostile")]
+pytestmark = pytest.mark.timeout(900)
 
 
 @pytest.fixture(scope="module")
