@@ -35,7 +35,7 @@ def test_no_prompt_asks_for_success():
 
     for path in FOLDER.rglob("*.md*"):
         text = path.read_text().lower()
-        for push in ("must improve", "outperform", "state-of-the-art", "no placeholders", "impressive", "strong result"):
+        for push in ("must improve", "outperform", "state-of-the-art", "no placeholders", "impressive", "strong data"):
             assert push not in text, (path.name, push)
 
 
