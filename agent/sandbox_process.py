@@ -189,7 +189,7 @@ class ConfinedProcess:
         self._exit = Exit(
             reason=self._reason or over or reason, code=code, wall_s=time.monotonic() - self._started,
             cpu_s=max(self._meter.cpu_s, rusage.ru_utime + rusage.ru_stime),
-            peak_memory_mb=max(self._meter.peak / use.MB, rusage.ru_maxrss / 1024),
+            peak_memory_mb=self._meter.peak / use.MB,  # not ru_maxrss: exec hands on the peak of who forked
         )
 
 

@@ -235,3 +235,10 @@ def test_limits_hold_for_a_caller_who_only_reads_the_pipe():
 
     assert process.stdout.read() == b""
     assert process.wait().reason == "timeout"
+
+
+def test_the_peak_is_not_that_of_the_process_that_started_the_sandbox(box):
+    ballast = bytearray(700 << 20)
+    end = box.run("import time; time.sleep(0.5)")
+    assert len(ballast) == 700 << 20
+    assert end.peak_memory_mb < 200
