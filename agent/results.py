@@ -2,31 +2,49 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import fmean, stdev
 
+from agent.errors import InfrastructureError
 from agent.manifest import Manifest, MetricSpec
 from agent.record import RunRecord
+from agent.session import RunState
 from agent.tools import Tools
 from agent.types import PlannedRun
 from paper.facts import Facts
 
 
-def read_records(repo: Path, runs: Sequence[str]) -> list[RunRecord]:
-    """The records of these runs, in this order, as they are committed."""
-    return [RunRecord.model_validate_json((repo / "records" / f"{run}.json").read_text()) for run in runs]
+def read_records(repo: Path, runs: Sequence[RunState]) -> list[RunRecord]:
+    """The records of these runs, in this order, as they are committed.
+
+    Raises:
+        InfrastructureError: a record is gone, or is not the one that was measured.
+    """
+    return [_read_record(repo / "records" / f"{run.run}.json", run) for run in runs]
+
+
+def _read_record(path: Path, run: RunState) -> RunRecord:
+    mend = f"restore it with: git -C {path.parent.parent} checkout records/{path.name}"
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        raise InfrastructureError(f"{path}: the record is gone; {mend}") from None
+    if run.measured and hashlib.sha256(data).hexdigest() != run.measured.record_sha256:
+        raise InfrastructureError(f"{path}: changed since run {run.run} was measured (its hash differs); {mend}")
+    return RunRecord.model_validate_json(data)
 
 
 def measured_records(tools: Tools) -> list[RunRecord]:
     """Records of the explored runs measured so far, baselines first. A confirmation is evidence of its own."""
-    explored = [r.run for r in tools.session.runs.values() if r.phase == "measured" and r.kind != "confirmation"]
+    explored = [r for r in tools.session.runs.values() if r.phase == "measured" and r.kind != "confirmation"]
     return read_records(tools.paths.repo, explored)
 
 
 def confirmation_records(tools: Tools) -> list[RunRecord]:
     """Records of the arms of the confirmation measured so far."""
-    arms = [r.run for r in tools.session.runs.values() if r.phase == "measured" and r.kind == "confirmation"]
+    arms = [r for r in tools.session.runs.values() if r.phase == "measured" and r.kind == "confirmation"]
     return read_records(tools.paths.repo, arms)
 
 
@@ -94,5 +112,5 @@ def _cell(numbers: Sequence[float]) -> str:
 
 def session_facts(tools: Tools) -> Facts:
     """Every run that is over, measured or failed, as the paper may state it."""
-    over = [run.run for run in tools.session.runs.values() if run.over]
+    over = [run for run in tools.session.runs.values() if run.over]
     return Facts(read_records(tools.paths.repo, over), tools.template.manifest, tools.session.options.profile)

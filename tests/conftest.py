@@ -1,7 +1,32 @@
 """Nothing is patched: every test hands real stand-ins to real code."""
 
 import os
+import tempfile
+from pathlib import Path
+
+import pytest
 
 # A key in the developer's shell must never reach a test, and none may be needed.
 for name in [n for n in os.environ if n.endswith("_API_KEY")]:
     del os.environ[name]
+
+# Worker processes inherit it: figures that suites want said at the end of the run.
+FIGURES = Path(os.environ.setdefault("SUITE_FIGURES", tempfile.mkstemp(prefix="figures-")[1]))
+
+
+@pytest.fixture(scope="session")
+def say_at_the_end():
+    """A line for the end of the run, e.g. how many attacks were tried."""
+
+    def say(text: str) -> None:
+        with FIGURES.open("a") as file:
+            file.write(text + "\n")
+
+    return say
+
+
+def pytest_terminal_summary(terminalreporter):
+    lines = FIGURES.read_text().splitlines() if FIGURES.is_file() else []
+    for line in lines:
+        terminalreporter.write_line(line)
+    FIGURES.unlink(missing_ok=True)

@@ -39,8 +39,9 @@ def test_the_session_goes_on_afterwards(done, group):
     assert not row.escaped, row.seen
 
 
-def test_the_closing_line_says_the_figures(done):
+def test_the_closing_line_says_the_figures(done, say_at_the_end):
     run, rows = done
+    say_at_the_end(f"hostile: {run.stdout.splitlines()[-1]}")
     attacks = len([name for _, name in rows if not name.startswith("afterwards")])
 
     assert attacks >= 40 and len(set(NAMES)) == len(NAMES)

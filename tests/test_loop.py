@@ -73,6 +73,15 @@ def test_the_best_run_is_confirmed_on_fresh_seeds_and_a_fresh_world(whole):
     assert world(arms[0]) != world(best)
 
 
+def test_a_record_that_was_changed_stops_the_session_with_its_name(whole):
+    it = whole(runs=1, stop_after="runs")
+    it.play()
+    record = it.paths.repo / "records/1.json"
+    record.write_text(record.read_text().replace('"outcome": "measured"', '"outcome":  "measured"', 1))
+    with pytest.raises(InfrastructureError, match=r"records/1\.json: changed since run 1 was measured"):
+        it.play(changed=options(runs=1))
+
+
 def test_without_a_measured_experiment_there_is_nothing_to_confirm(whole):
     it = whole({"run-1.edit-1": "no"}, runs=1, attempts=1)
     session = it.play()
