@@ -290,6 +290,20 @@ def test_a_typed_result_is_refused_told_to_the_writer_and_cut_at_last(whole):
     assert ("paper.results.write", 1) not in it.model.asked[-3:], "another edition writes nothing anew"
 
 
+def test_what_tex_cannot_set_is_dropped_and_said(whole):
+    bad = "The rows follow what is left. The step is $\\eta\\limits_a$ at first."
+    it = whole({"paper.method.write": block("paper/sections/method.md", "Nothing is written here yet.", bad)}, runs=1,
+               pdf=True)
+    session = it.play()
+    assert session.compiled.ok
+    assert session.compiled.round > 0
+    assert any("does-not-compile" in text for text in session.compiled.dropped)
+    assert any("cut from the paper" in line and "eta" in line for line in it.console.lines)
+    tex = (it.paths.repo / "paper/paper.tex").read_text()
+    assert "The rows follow what is left" in tex.split("app:cut")[0]
+    assert (it.paths.repo / "paper/paper.pdf").read_bytes().startswith(b"%PDF")
+
+
 def test_an_empty_reply_stops_the_session_and_is_no_edit(whole):
     it = whole({"run-1.edit-1": "  "}, runs=1, **RUNS_ONLY)
     with pytest.raises(InfrastructureError, match="empty"):
