@@ -11,7 +11,9 @@ for name in [n for n in os.environ if n.endswith("_API_KEY")]:
     del os.environ[name]
 
 # Worker processes inherit it: figures that suites want said at the end of the run.
-FIGURES = Path(os.environ.setdefault("SUITE_FIGURES", tempfile.mkstemp(prefix="figures-")[1]))
+if "SUITE_FIGURES" not in os.environ:
+    os.environ["SUITE_FIGURES"] = tempfile.mkstemp(prefix="figures-")[1]
+FIGURES = Path(os.environ["SUITE_FIGURES"])
 
 
 @pytest.fixture(scope="session")
@@ -26,6 +28,8 @@ def say_at_the_end():
 
 
 def pytest_terminal_summary(terminalreporter):
+    if hasattr(terminalreporter.config, "workerinput"):
+        return  # a worker has a reporter too, which nobody reads
     lines = FIGURES.read_text().splitlines() if FIGURES.is_file() else []
     for line in lines:
         terminalreporter.write_line(line)
