@@ -34,9 +34,15 @@ def judge(said: Said) -> Iterator[Hit]:
     yield from directions.judge(said)
 
 
+_ASKS = re.compile(r"(?:do|does|did|is|are|can|will)\b[^.!;:]*\?$", re.IGNORECASE)
+_ASSUMES = re.compile(r"\bnot\b|n[’']t\b|\bwonder\b|\bsurpris", re.IGNORECASE)  # rhetoric: an answer, not a question
+
+
 def _outcome(said: Said) -> Iterator[Hit]:
     if said.interpretation or said.evidence or len(said.values) < len(said.sentence.expressions()):
         return  # an expression without a value is a complaint of its own
+    if _ASKS.match(said.text) and not _ASSUMES.search(said.text):
+        return
     text = lex.DIRECTION_IS_BETTER.sub(blank, lex.REPORTED_FAILURE.sub(blank, lex.PRESENTS.sub(blank, said.text)))
     pattern = _outcome_words(said)
     for match in pattern.finditer(text) if pattern else ():

@@ -48,6 +48,17 @@ def test_an_honest_passage_passes(section, text):
     assert [str(c) for c in complaints(section, text)] == []
 
 
+@pytest.mark.parametrize(("title", "codes"), [
+    ("Does a Larger Step Help a Tiny Dictionary?", set()),
+    ("Is It Any Wonder That Tiers Outperform Flat Dictionaries?", {"claim-without-expression"}),
+    ("A Larger Step Helps", {"claim-without-expression"}),
+])
+def test_a_title_may_ask_but_not_claim(title, codes):
+    found = complaints("title", f"# {title}\n\nWe vary the step size.")
+
+    assert {c.code for c in found} == codes
+
+
 def test_a_complaint_names_line_sentence_literal_and_mend():
     found = complaints("results", "We list the runs.\n\nThe runs are listed in [@tab:main].\nThe score is 0.91 "
                                   "today. We ask why.")
