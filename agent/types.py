@@ -8,9 +8,6 @@ from pydantic import Field, StringConstraints
 
 from agent.schema import Open, Strict
 
-Stage = Literal["prepare", "baselines", "plan", "runs", "plots", "paper", "review", "done"]
-STAGES: tuple[Stage, ...] = ("prepare", "baselines", "plan", "runs", "plots", "paper", "review", "done")
-
 # A run is called by this name in plans, expressions and tables.
 RunName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
 
