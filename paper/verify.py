@@ -154,9 +154,15 @@ def numerals(texts: Iterable[str]) -> Counter[str]:
 
 
 def missing_numbers(pages: Sequence[str], rendered: Rendered) -> list[Problem]:
-    """Decimal numbers and results of paper.tex that a PDF's text lacks; for machines without TeX."""
-    text = re.sub(r"\.\s*\n(?=\d)", ".", "\n".join(pages))
+    """Decimal numbers and results of paper.tex that a PDF's text lacks; for machines without TeX.
+
+    What the figures print is not counted: a number that a figure happens to show too would hide a changed one.
+    """
+    text = _unbroken(pages)
     printed, found = Counter(_DECIMAL.findall(text)), []
+    for name, path in rendered.files.items():
+        if path.suffix == ".pdf" and f"{{{name}}}" in rendered.tex:
+            printed -= Counter(_DECIMAL.findall(_unbroken(page_texts(path.read_bytes()) or [])))
     lines = rendered.tex.splitlines()
     for index, line in enumerate(lines):
         if line.startswith("%"):
@@ -171,6 +177,10 @@ def missing_numbers(pages: Sequence[str], rendered: Rendered) -> list[Problem]:
     found += [Problem("paper.pdf", f"lacks {value.text!r} ({expression})", 1) for expression, value in rendered.rows
               if _squeezed(value.text) not in squeezed]
     return found
+
+
+def _unbroken(pages: Sequence[str]) -> str:
+    return re.sub(r"\.\s*\n(?=\d)", ".", "\n".join(pages))
 
 
 def _behind(words: Sequence[str], rows: Rows) -> str:

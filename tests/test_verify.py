@@ -19,6 +19,8 @@ from agent.verify import examine, find, verify
 from agent.verify_paper import Makers, recompile
 from paper.facts import record_sha256
 from paper.figures import standard_figures
+from paper.render import Rendered
+from paper.verify import missing_numbers
 from tests.whole import Script, Whole
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -174,6 +176,21 @@ def test_a_digit_changed_in_the_pdf_is_found_with_its_expression(clone, tex, loo
     said = [p.what for p in report.problems]
     assert any(number in text and "mean(" in text for text in said), said
     assert report.verified < report.numbers
+
+
+def test_a_number_that_a_figure_shows_too_does_not_hide_a_changed_one(tmp_path):
+    from matplotlib.figure import Figure
+
+    figure = Figure()
+    figure.text(0.5, 0.5, "0.641")
+    figure.savefig(tmp_path / "bars.pdf")
+    files = {"bars.pdf": tmp_path / "bars.pdf"}
+    rendered = Rendered(tex="F1 is 0.641.\n\\includegraphics{bars.pdf}", bib="", complaints=(), dropped=(), files=files,
+                        rows=())
+
+    assert missing_numbers(["F1 is 0.641.", "0.641"], rendered) == []
+    assert [p.what for p in missing_numbers(["F1 is 0.644.", "0.641"], rendered)] == [
+        "lacks a 0.641 that the records give in line 1 of paper.tex"]
 
 
 def test_a_digit_changed_in_a_committed_pdf_with_its_hash_is_found(clone, problems):
