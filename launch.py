@@ -78,7 +78,7 @@ def main():
     if len(chosen) > 1 and set(chosen) != {"idea", "doctor"}:
         p.error("--{} and --{} do not go together".format(*chosen))
     _enter_environment()
-    from agent.cli import run
+    from agent.command.cli import run
 
     return run(args)
 

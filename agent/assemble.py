@@ -10,17 +10,17 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from agent import choices
-from agent.calls import CallRecord, RecordedCalls
-from agent.console import TerminalConsole, call_line
-from agent.data import prepared, world_secret
+from agent.command import choices
+from agent.command.console import TerminalConsole, call_line
 from agent.errors import BudgetSpent, InfrastructureError
 from agent.events import CallFinished, OptionsChanged, ProcessStarted, ProcessStopped, SessionStarted
 from agent.lock import session_lock
 from agent.log import EventLog
 from agent.manifest import Profile, Template
+from agent.measuring.data import prepared, world_secret
+from agent.models.calls import CallRecord, RecordedCalls
+from agent.models.playback import PlaybackModel
 from agent.paths import SessionPaths, Workspace
-from agent.playback import PlaybackModel
 from agent.protocols import Model, Sandbox
 from agent.tools import Console, DataFolders, Journal, Tools
 from agent.types import Idea, Options
@@ -39,13 +39,13 @@ class System:
 
 
 def system_for(options: Options, api_base: str | None) -> System:
-    from agent.sandbox import BubblewrapSandbox, NoSandbox
+    from agent.sandbox.boxes import BubblewrapSandbox, NoSandbox
 
     console = TerminalConsole()
     sandbox = BubblewrapSandbox() if options.sandbox == "bwrap" else NoSandbox()
     if options.playback:
         return System(PlaybackModel(Path(options.playback)), sandbox, console, None)
-    from agent.model import LiteLLMModel
+    from agent.models.model import LiteLLMModel
 
     model = LiteLLMModel(options.models.names(), timeout_s=CALL_TIMEOUT_S, api_base=api_base, notify=console.say)
     return System(model, sandbox, console, api_base)
@@ -83,9 +83,9 @@ def _say_goodbye(journal: Journal, reason: str) -> None:
 
 
 def _tools(paths: SessionPaths, workspace: Workspace, system: System, journal: Journal) -> Tools:
-    from agent.coder import AiderCoder
-    from agent.git import GitStore
+    from agent.editing.coder import AiderCoder
     from agent.runners.local import LocalRunner
+    from agent.versions.git import GitStore
 
     def on_call(call: CallRecord) -> None:
         if (call.step, call.ordinal) in journal.session.calls:

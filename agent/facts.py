@@ -7,9 +7,9 @@ import platform
 import subprocess
 from pathlib import Path
 
-from agent.data import file_sha256, folder_hashes, package_version, recorded_hashes
 from agent.errors import InfrastructureError
 from agent.manifest import load_template
+from agent.measuring.data import file_sha256, folder_hashes, package_version, recorded_hashes
 from agent.record import Job
 
 PACKAGES = ("numpy", "scipy", "torch", "safetensors", "sae-lens")

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from agent.atomic import write_bytes, write_text
-from agent.data import file_sha256, package_version
+from agent.measuring.data import file_sha256, package_version
 from agent.results import best, measured_records, session_facts
 from agent.session import Session
 from agent.tools import Tools

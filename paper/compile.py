@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Literal
 
-from agent import harvest
 from agent.atomic import write_bytes
 from agent.errors import InfrastructureError
 from agent.manifest import Limits
+from agent.measuring import harvest
 from agent.protocols import Mount, Sandbox, SandboxSpec
 
 LIMITS = Limits(wall_s=240.0, memory_mb=2048, processes=64, disk_mb=200, files=500, file_mb=100, output_mb=8)

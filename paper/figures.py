@@ -42,21 +42,6 @@ def standard_figures(facts: Facts, folder: Path) -> tuple[Figure, ...]:
     return tuple(f for f in figures if f is not None)
 
 
-def given_figures(folder: Path) -> tuple[Figure, ...]:
-    """The harvested pictures that the agent's plot.py drew, in the order of their names."""
-    found: dict[str, Path] = {}
-    for path in sorted(folder.glob("*.pdf")) + sorted(folder.glob("*.png")):
-        found.setdefault(_slug(path.stem), path)
-    return tuple(Figure(name=f"agent-{name}", file=path, by="agent", caption=f"{path.stem.replace('_', ' ')}. "
-                                                                             f"{AGENT_LABEL}",
-                        description=f"{path.name}, {AGENT_LABEL.lower()}", width=0.8)
-                 for name, path in sorted(found.items()))
-
-
-def _slug(stem: str) -> str:
-    return "".join(c if c.isalnum() else "-" for c in stem.lower()).strip("-") or "figure"
-
-
 # ---------------------------------------------------------------- metrics by run
 
 def _metrics(facts: Facts, folder: Path) -> Figure:

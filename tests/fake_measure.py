@@ -1,4 +1,4 @@
-"""Stands in the place of agent.measure in agent.worker; `settings` says how a training goes."""
+"""Stands in the place of agent.measuring.measure in agent.runners.worker; `settings` says how a training goes."""
 
 import os
 import signal
@@ -6,7 +6,7 @@ import sys
 import time
 from pathlib import Path
 
-from agent.measure import TrainingPaths
+from agent.measuring.measure import TrainingPaths
 from agent.protocols import Mount, SandboxSpec
 from agent.record import Training
 

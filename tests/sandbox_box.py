@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from agent.limits import pids
 from agent.manifest import Limits
 from agent.protocols import Mount, SandboxSpec
-from agent.sandbox import BubblewrapSandbox, NoSandbox
+from agent.sandbox.boxes import BubblewrapSandbox, NoSandbox
+from agent.sandbox.limits import pids
 
 as_root = pytest.mark.skipif(os.getuid() != 0, reason="needs root")
 WALLS, BARE = BubblewrapSandbox(grace_s=0.5), NoSandbox(grace_s=0.5)

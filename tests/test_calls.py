@@ -1,4 +1,4 @@
-"""agent.calls: no exchange is lost, none is paid twice."""
+"""agent.models.calls: no exchange is lost, none is paid twice."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from agent.calls import CallRecord, RecordedCalls, read_call
 from agent.errors import BudgetSpent, InfrastructureError
+from agent.models.calls import CallRecord, RecordedCalls, read_call
 from agent.protocols import Message
 from tests.scripted import Script, ScriptedModel
 
@@ -135,7 +135,7 @@ def test_a_step_that_is_no_file_name_is_refused(tmp_path: Path):
 
 
 def test_kill_9_after_a_reply_repeats_no_finished_call(tmp_path: Path):
-    code = ("import os, signal, sys\nfrom pathlib import Path\nfrom agent.calls import RecordedCalls\n"
+    code = ("import os, signal, sys\nfrom pathlib import Path\nfrom agent.models.calls import RecordedCalls\n"
             "from agent.protocols import Message\nfrom tests.scripted import ScriptedModel\n"
             "die = lambda record: record.ordinal == 2 and os.kill(os.getpid(), signal.SIGKILL)\n"
             "calls = RecordedCalls(ScriptedModel(['one', 'two', 'three']), Path(sys.argv[1]), die, lambda: None)\n"

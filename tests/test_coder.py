@@ -1,4 +1,4 @@
-"""agent.coder through the real aider: an edit is whole, of the named files, or refused with a reason."""
+"""agent.editing.coder through the real aider: an edit is whole, of the named files, or refused with a reason."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from agent.calls import RecordedCalls
-from agent.coder import MAX_DETAIL, AiderCoder
+from agent.editing.coder import MAX_DETAIL, AiderCoder
 from agent.errors import BudgetSpent, InfrastructureError
-from agent.model import LiteLLMModel
+from agent.models.calls import RecordedCalls
+from agent.models.model import LiteLLMModel
 from agent.protocols import EditResult
 from tests.fake_provider import FakeProvider, error, reply
 from tests.scripted import Script, ScriptedModel
@@ -318,7 +318,8 @@ def test_aider_prints_nothing_leaves_no_trace_and_needs_no_home(tmp_path: Path):
     (work / "experiment.py").write_text(CODE)
     (work / ".env").write_text("PLANTED=1\n")
     code = (
-        "import os, sys\nbefore = dict(os.environ)\nfrom pathlib import Path\nfrom agent.coder import AiderCoder\n"
+        "import os, sys\nbefore = dict(os.environ)\nfrom pathlib import Path\n"
+        "from agent.editing.coder import AiderCoder\n"
         "from agent.protocols import Reply\nassert 'aider' not in sys.modules\n"
         f"script = [{block('nowhere', 'x')!r}, {block('d_sae = 512' + chr(10), 'd_sae = 1' + chr(10))!r}]\n"
         "result = AiderCoder(lambda step, role, messages: Reply(script.pop(0), 'm')).edit(\n"

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from agent.data import data_key, file_sha256, prepared, world_secret
 from agent.errors import InfrastructureError
 from agent.manifest import load_template
+from agent.measuring.data import data_key, file_sha256, prepared, world_secret
 
 TINY = load_template(Path(__file__).parent / "tiny_template")
 SETTINGS = TINY.manifest.profiles["tiny"].settings

@@ -17,7 +17,7 @@ from agent import policy
 from agent.actions.figures import Descriptions
 from agent.actions.writeup import SKELETON
 from agent.answers import parse
-from agent.lint import lint
+from agent.editing.lint import lint
 from agent.manifest import load_template
 from agent.record import RunRecord, Training
 from agent.session import Session, apply

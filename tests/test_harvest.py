@@ -1,18 +1,23 @@
 """What hostile code leaves behind is copied, or refused with a reason; never followed, never believed."""
 
 import hashlib
-import json
 import os
 import socket
-import struct
 
-import numpy as np
 import pytest
-from safetensors.numpy import save_file
 
-from agent.harvest import Unharvestable, clean, copy_files, dumps, listing, parse_json, read_bytes, read_tail, tail
-from agent.harvest import read_text as read_log
-from agent.tensors import read_tensors
+from agent.measuring.harvest import (
+    Unharvestable,
+    clean,
+    copy_files,
+    dumps,
+    listing,
+    parse_json,
+    read_bytes,
+    read_tail,
+    tail,
+)
+from agent.measuring.harvest import read_text as read_log
 
 MB = 1 << 20
 
@@ -216,56 +221,3 @@ def test_a_huge_log_is_read_in_bounds(tmp_path):
     assert len(text) < 10_200
     assert text.startswith("start") and "ValueError: end" in text and "bytes dropped" in text
     assert read_log(tmp_path / "absent") == ""
-
-
-# ---------------------------------------------------------------- tensors
-
-def raw(path, header, data=b""):
-    text = header if isinstance(header, bytes) else json.dumps(header).encode()
-    path.write_bytes(struct.pack("<Q", len(text)) + text + data)
-    return path
-
-
-def entry(dtype="F32", shape=(2,), offsets=(0, 8)):
-    return {"dtype": dtype, "shape": list(shape), "data_offsets": list(offsets)}
-
-
-def test_tensors_of_every_float_type_come_out_as_float32(tmp_path):
-    want = np.array([[1.5, -2.0]], dtype=np.float32)
-    save_file({"W_dec": want, "b_dec": want.astype(np.float64), "h": want.astype(np.float16)}, tmp_path / "a")
-    found = read_tensors(tmp_path / "a", max_bytes=MB)
-    bf16 = read_tensors(raw(tmp_path / "b", {"x": entry("BF16", (2,), (0, 4))}, b"\xc0\x3f\x00\xc0"), max_bytes=MB)
-
-    assert set(found) == {"W_dec", "b_dec", "h"}
-    assert all(array.dtype == np.float32 and (array == want).all() for array in found.values())
-    assert bf16["x"].tolist() == [1.5, -2.0]
-
-
-@pytest.mark.parametrize(("header", "data", "reason"), [
-    ({"x": entry()}, b"\0" * 4, "outside the file"), ({"x": entry(offsets=(-4, 4))}, b"\0" * 8, "outside"),
-    ({"x": entry(shape=(1 << 40,))}, b"\0" * 8, "does not fit"), ({"x": entry(shape=(-1, -2))}, b"\0" * 8, "outside"),
-    ({"x": entry("I64", (1,))}, b"\0" * 8, "has type"), ({"x": entry(), "y": entry()}, b"\0" * 8, "overlap"),
-    ({"x": {"dtype": "F32"}}, b"", "malformed"), ({"x": 7}, b"", "malformed"), ({}, b"", "0 tensors"),
-    ([], b"", "no object"), (b"{", b"", "not JSON"), (b"[" * 100, b"", "deeper"),
-    ({"x": entry()}, struct.pack("<2f", 1, float("nan")), "NaN"), ({"x": entry("F64", (1,))},
-                                                                  struct.pack("<d", 1e300), "beyond"),
-    ({"x": entry(shape=(True, 2))}, b"\0" * 8, "malformed"), ({"x": entry(shape=(1,) * 9 + (2,))}, b"\0" * 8, "fit")])
-def test_a_hostile_header_is_refused_before_its_data_is_read(tmp_path, header, data, reason):
-    with pytest.raises(Unharvestable, match=reason):
-        read_tensors(raw(tmp_path / "x", header, data), max_bytes=MB)
-
-
-@pytest.mark.parametrize("data", [b"", b"\1", struct.pack("<Q", 1 << 60), struct.pack("<Q", 2 << 20) + b"{}",
-                                  b"\x80\x04pickle.."])
-def test_what_is_no_safetensors_file_is_refused(tmp_path, data):
-    (tmp_path / "x").write_bytes(data)
-
-    with pytest.raises(Unharvestable, match="header"):
-        read_tensors(tmp_path / "x", max_bytes=MB)
-
-
-def test_a_file_beyond_the_bound_is_not_read(tmp_path):
-    save_file({"x": np.zeros(100, dtype=np.float32)}, tmp_path / "x")
-
-    with pytest.raises(Unharvestable, match="at most 100"):
-        read_tensors(tmp_path / "x", max_bytes=100)

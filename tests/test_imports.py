@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-IMPLEMENTATIONS = {"agent.model", "agent.coder", "agent.aider_edit", "agent.playback", "agent.sandbox", "agent.git",
-                   "agent.runners", "agent.calls", "agent.assemble", "agent.cli", "agent.confine"}
+IMPLEMENTATIONS = {"agent.assemble", "agent.command.cli", "agent.editing.aider_edit", "agent.editing.coder",
+                   "agent.models.calls", "agent.models.model", "agent.models.playback", "agent.runners",
+                   "agent.sandbox.boxes", "agent.sandbox.confine", "agent.versions.git"}
 PURE = ["types", "events", "session", "policy", "schema", "manifest", "record"]
 
 
@@ -36,8 +37,8 @@ def test_a_pure_module_imports_only_pure_modules(name):
 
 
 def test_the_paper_imports_only_plain_things_of_the_agent():
-    allowed = ("agent.manifest", "agent.record", "agent.protocols", "agent.errors", "agent.harvest", "agent.atomic",
-               "agent.schema", "agent.types")
+    allowed = ("agent.manifest", "agent.record", "agent.protocols", "agent.errors", "agent.measuring.harvest",
+               "agent.atomic", "agent.schema", "agent.types")
     for path in (ROOT / "paper").rglob("*.py"):
         ours = {m for m in imported(path) if m.startswith("agent.")}
         assert all(m.startswith(allowed) for m in ours), (path, ours)
@@ -62,7 +63,7 @@ def test_help_is_quick_and_needs_no_environment(tmp_path):
 
 
 def test_events_and_policy_load_nothing_heavy():
-    code = ("import sys, agent.policy, agent.session, agent.loop, agent.cli; "
+    code = ("import sys, agent.policy, agent.session, agent.loop, agent.command.cli; "
             "heavy = {'torch', 'sae_lens', 'aider', 'litellm', 'transformer_lens', 'matplotlib'} & set(sys.modules); "
             "assert not heavy, heavy")
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)

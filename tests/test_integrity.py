@@ -189,7 +189,7 @@ def test_twins_and_negative_latents_are_told(latents, decoder):
 # -------------------------------------------------------------------- the floor
 
 def test_the_floor_is_measured_once_for_a_world_and_a_shape(tmp_path):
-    from agent.data import load_module, prepared
+    from agent.measuring.data import load_module, prepared
 
     world = prepared(TINY, "tiny", PROFILE.settings, 5, tmp_path)
     evaluation = load_module(TINY.path("evaluate.py"))

@@ -1,4 +1,4 @@
-"""agent.lint: what would fail at run time for a name or a syntax is found before it runs."""
+"""agent.editing.lint: what would fail at run time for a name or a syntax is found before it runs."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from agent.editing.lint import MAX_ERRORS, LintError, lint
 from agent.errors import InfrastructureError
-from agent.lint import MAX_ERRORS, LintError, lint
 
 
 def _lint(tmp_path: Path, source: str | bytes) -> tuple[LintError, ...]:

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from agent import selfreport
-from agent.artefact import BadArtefact, read_artefact
-from agent.data import prepared
 from agent.errors import InfrastructureError
 from agent.manifest import load_template
-from agent.measure import TrainingPaths, job_facts, run_training
+from agent.measuring import selfreport
+from agent.measuring.artefact import BadArtefact, read_artefact
+from agent.measuring.data import prepared
+from agent.measuring.measure import TrainingPaths, job_facts, run_training
 from agent.record import Job
-from agent.sandbox import BubblewrapSandbox, NoSandbox
+from agent.sandbox.boxes import BubblewrapSandbox, NoSandbox
 
 TINY = load_template(Path(__file__).parent / "tiny_template")
 ENCODE = "        pre_acts = np.maximum((x - self.b_dec) @ self.W_dec.T, 0)\n"

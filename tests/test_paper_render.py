@@ -8,9 +8,9 @@ import pytest
 
 from agent.errors import InfrastructureError
 from agent.protocols import Exit
-from agent.sandbox import BubblewrapSandbox
+from agent.sandbox.boxes import BubblewrapSandbox
 from paper.compile import compile_pdf, pdf_text, read_log
-from paper.figures import given_figures, standard_figures
+from paper.figures import AGENT_LABEL, standard_figures
 from paper.library import load_library
 from paper.render import render, write
 from tests.paper_fixture import TWO, fixture
@@ -162,12 +162,11 @@ def test_a_paper_without_any_result_still_compiles_and_says_so(tmp_path):
     assert paper.dropped and "failed: no result" in paper.tex
 
 
-def test_the_agents_picture_is_named_as_unverified(figures, tmp_path):
-    (tmp_path / "my plot_1.png").write_bytes(figures[0].file.with_suffix(".png").read_bytes())
-    given = given_figures(tmp_path)
-    paper = rendered((*figures, *given), {"discussion": "![](fig:agent-my-plot-1)\n\nA limit is the size."})
+def test_the_agents_picture_is_named_as_unverified(figures):
+    given = replace(figures[0], name="agent-my-plot-1", by="agent", caption=f"My plot. {AGENT_LABEL}")
+    paper = rendered((*figures, given), {"discussion": "![](fig:agent-my-plot-1)\n\nA limit is the size."})
 
-    assert [f.by for f in given] == ["agent"] and "agent's plot.py; not verified" in paper.tex
+    assert "agent's plot.py; not verified" in paper.tex
 
 
 def test_hostile_text_becomes_letters(figures, tmp_path):

@@ -1,4 +1,4 @@
-"""agent.playback: the same words for the same step, strict at both ends."""
+"""agent.models.playback: the same words for the same step, strict at both ends."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from agent.calls import RecordedCalls
 from agent.errors import InfrastructureError, UserError
-from agent.playback import PlaybackModel, record_playback
+from agent.models.calls import RecordedCalls
+from agent.models.playback import PlaybackModel, record_playback
 from agent.protocols import Call, Message
 from tests.scripted import ScriptedModel
 

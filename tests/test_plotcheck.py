@@ -6,9 +6,9 @@ import sys
 
 import pytest
 
-from agent import pictures
-from agent.plotcheck import perturb, problems
-from agent.sandbox import BubblewrapSandbox
+from agent.drawing import pictures
+from agent.drawing.plotcheck import perturb, problems
+from agent.sandbox.boxes import BubblewrapSandbox
 
 RECORDS = json.dumps([
     {"run": "0", "name": "topk", "label": "TopK (k=8)", "status": "measured",

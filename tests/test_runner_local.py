@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 
 from agent.errors import InfrastructureError
-from agent.limits import pids
 from agent.manifest import Condition, Limits
-from agent.measure import TrainingPaths
+from agent.measuring.measure import TrainingPaths
 from agent.record import Job
 from agent.runners.local import LocalRunner
 from agent.runners.paths import JobPaths, Supervisor
+from agent.sandbox.limits import pids
 
 ROOT = Path(__file__).resolve().parent.parent
 RUNNER = LocalRunner(measure="tests.fake_measure")
@@ -112,7 +112,7 @@ def test_of_many_submits_at_once_one_supervisor_comes(tmp_path):
         racer.start()
     for racer in racers:
         racer.join()
-    by_hand = subprocess.run([sys.executable, "-m", "agent.supervisor", job.folder], cwd=ROOT)
+    by_hand = subprocess.run([sys.executable, "-m", "agent.runners.supervisor", job.folder], cwd=ROOT)
 
     assert by_hand.returncode == 0
     assert finished(job).outcome == "measured"

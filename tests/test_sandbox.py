@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from agent import uids
 from agent.errors import InfrastructureError
 from agent.manifest import Limits
 from agent.protocols import Mount, SandboxSpec
+from agent.sandbox.boxes import uids
 from tests.sandbox_box import BARE, WALLS, Box, as_root, both, marked, refused
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -6,11 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from agent import bwrap, seccomp
 from agent.manifest import Limits
 from agent.protocols import Mount, SandboxSpec
-from agent.sandbox import BubblewrapSandbox, limits_report, probe
-from agent.sandbox_probe import APPARMOR_MEND, CONTAINER_MEND, INSTALL, USERNS_MEND, mend
+from agent.sandbox.boxes import BubblewrapSandbox, bwrap, limits_report, probe, seccomp
+from agent.sandbox.probe import APPARMOR_MEND, CONTAINER_MEND, INSTALL, USERNS_MEND, mend
 from tests.sandbox_box import WALLS, Box
 
 

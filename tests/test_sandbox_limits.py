@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from agent.limits import rlimits
 from agent.manifest import Limits
 from agent.protocols import SandboxSpec
+from agent.sandbox.limits import rlimits
 from tests.sandbox_box import DAEMON, WALLS, Box, both, gone, marked
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from agent.artefact import read_artefact
-from agent.data import load_module
 from agent.manifest import load_template
+from agent.measuring.artefact import read_artefact
+from agent.measuring.data import load_module
 
 FOLDER = Path(__file__).parent.parent / "templates" / "synth_sae"
 TEMPLATE = load_template(FOLDER)

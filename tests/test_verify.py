@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 
 from agent.errors import UserError
-from agent.evidence import Report, Subject
 from agent.paths import Workspace
-from agent.remeasure import remeasure
-from agent.verify import examine, find, verify
-from agent.verify_paper import Makers, recompile
+from agent.verifying.evidence import Report, Subject
+from agent.verifying.paper import Makers, recompile
+from agent.verifying.remeasure import remeasure
+from agent.verifying.verify import examine, find, verify
 from paper.facts import record_sha256
 from paper.figures import standard_figures
 from paper.render import Rendered
@@ -198,7 +198,7 @@ def test_a_digit_changed_in_a_committed_pdf_with_its_hash_is_found(clone, proble
     pdf, account = clone / "paper/paper.pdf", clone / "paper/meta.json"
     before = git(clone, "hash-object", pdf)
     alter_pdf(pdf, number)
-    from agent.data import file_sha256
+    from agent.measuring.data import file_sha256
 
     text = json.loads(account.read_text())
     text["files"]["paper.pdf"] = file_sha256(pdf)

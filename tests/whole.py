@@ -12,7 +12,7 @@ from agent.assemble import System, open_session
 from agent.idea import read_ideas
 from agent.paths import SessionPaths, Workspace
 from agent.protocols import Call, Message
-from agent.sandbox import BubblewrapSandbox
+from agent.sandbox.boxes import BubblewrapSandbox
 from agent.tools import Console
 from agent.types import Models, Options
 from tests.scripted import Answer, ScriptedModel

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 
 from agent.atomic import write_text
+from agent.editing.lint import LintError, lint
 from agent.events import AttemptFailed, Edited, LintPassed, RunFailed
-from agent.lint import LintError, lint
 from agent.policy import EditRun, GiveUpRun, LintRun
 from agent.prompting import render
 from agent.protocols import EditResult

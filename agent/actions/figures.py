@@ -10,18 +10,20 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from agent import harvest, notes, pictures, plotcheck
+from agent import notes
 from agent.actions.experiment import describe
 from agent.answers import ask_json
 from agent.atomic import write_text
+from agent.drawing import pictures, plotcheck
+from agent.editing.lint import lint
 from agent.events import FiguresDescribed, FiguresDrawn, PlotEdited, PlotFailed, PlotsGivenUp
-from agent.lint import lint
 from agent.manifest import Limits
+from agent.measuring import harvest
+from agent.measuring.scratch import remove
 from agent.policy import DescribeFigures, DrawFigures, EditPlot, GiveUpPlots, RunPlot
 from agent.prompting import render
 from agent.protocols import Exit, Message, Mount, SandboxSpec
 from agent.results import confirmation_records, measured_records, session_facts, standard_error, table, values
-from agent.scratch import remove
 from agent.session import apply
 from agent.tools import Tools
 from agent.types import FigureText

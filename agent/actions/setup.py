@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 
 from agent.atomic import write_bytes, write_text
-from agent.data import data_key, world_secret
 from agent.events import DataPrepared, SessionFinished
 from agent.manuscript import edition
+from agent.measuring.data import data_key, world_secret
 from agent.policy import Finish, PrepareData
 from agent.records import CONFIRMED, EXPLORED
 from agent.tools import Tools

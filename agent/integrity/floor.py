@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agent.atomic import write_text
-from agent.data import file_sha256
 from agent.manifest import Manifest
+from agent.measuring.data import file_sha256
 
 if TYPE_CHECKING:
     import numpy as np

@@ -13,11 +13,11 @@ from typing import Literal
 
 from agent.atomic import write_text
 from agent.errors import InfrastructureError
-from agent.harvest import Unharvestable, clean, read_tail
-from agent.limits import start_ticks
+from agent.measuring.harvest import Unharvestable, clean, read_tail
 from agent.protocols import Progress
 from agent.record import Job, JobResult
 from agent.runners.paths import JobPaths, Supervisor, is_locked, try_lock
+from agent.sandbox.limits import start_ticks
 
 PROJECT = Path(__file__).resolve().parent.parent.parent
 START_S = 60.0
@@ -31,7 +31,7 @@ ENVIRONMENT = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "LC_CTYPE", 
 class LocalRunner:
     """Implements protocols.Runner."""
 
-    def __init__(self, measure: str = "agent.measure", environment: Iterable[str] = ENVIRONMENT) -> None:
+    def __init__(self, measure: str = "agent.measuring.measure", environment: Iterable[str] = ENVIRONMENT) -> None:
         self._measure, self._environment = measure, tuple(environment)
 
     def submit(self, job: Job) -> None:
@@ -65,7 +65,7 @@ class LocalRunner:
         return "lost" if paths.job.exists() else "unknown"
 
     def progress(self, job: Job) -> Progress:
-        from agent.measure import TrainingPaths
+        from agent.measuring.measure import TrainingPaths
 
         paths = JobPaths.of(job)
         keys = [(seed, c.name) for c in job.conditions for seed in job.seeds]
@@ -110,7 +110,7 @@ class LocalRunner:
 
     def _start(self, paths: JobPaths, lock: int) -> None:
         environment = {name: os.environ[name] for name in self._environment if name in os.environ}
-        command = [sys.executable, "-m", "agent.supervisor", str(paths.root), "--lock", str(lock),
+        command = [sys.executable, "-m", "agent.runners.supervisor", str(paths.root), "--lock", str(lock),
                    "--measure", self._measure]
         try:  # the process we start forks the supervisor and ends at once
             subprocess.run(command, cwd=PROJECT, env=environment, pass_fds=[lock], stdin=subprocess.DEVNULL,

@@ -17,12 +17,12 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from agent.data import prepared
-from agent.limits import descendants
 from agent.manifest import Limits, load_template
-from agent.measure import TrainingPaths
+from agent.measuring.data import prepared
+from agent.measuring.measure import TrainingPaths
 from agent.record import Job, Training
 from agent.runners.local import LocalRunner
+from agent.sandbox.limits import descendants
 from tests.hostile.attack import Escape, must
 
 ROOT = Path(__file__).resolve().parent.parent.parent

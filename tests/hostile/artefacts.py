@@ -8,7 +8,7 @@ import textwrap
 import threading
 from pathlib import Path
 
-from agent import harvest
+from agent.measuring import harvest
 from agent.record import Training
 from tests.hostile.arena import TINY, Arena, experiment
 from tests.hostile.attack import Attack, Stopped, first_line, must

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from agent.manifest import Limits
-from agent.sandbox import BubblewrapSandbox
+from agent.sandbox.boxes import BubblewrapSandbox
 from paper import mathcheck
 from paper.compile import Compiled, compile_pdf, pdf_text
 from paper.latex import escape

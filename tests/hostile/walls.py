@@ -11,8 +11,8 @@ import os
 import textwrap
 from pathlib import Path
 
-from agent.bwrap import python_trees
-from agent.limits import descendants
+from agent.sandbox.bwrap import python_trees
+from agent.sandbox.limits import descendants
 from tests.hostile.arena import KEY, ROOT, Arena, experiment
 from tests.hostile.attack import Attack, Stopped, first_line, must
 
@@ -96,7 +96,7 @@ _PROBES: tuple[tuple[str, str, str], ...] = (
         for path in (ROOT + '/launch.py', '/w/launch.py', '/w/../launch.py'):
             look(path)
             if subprocess.run([sys.executable, path, '--help'], capture_output=True).returncode == 0: got(path)
-        if subprocess.run([sys.executable, '-m', 'agent.supervisor', '/w'], capture_output=True).returncode == 0: got('it')
+        if subprocess.run([sys.executable, '-m', 'agent.runners.supervisor', '/w'], capture_output=True).returncode == 0: got('it')
         """),
     ("a loopback connection", "network namespace", """
         attempt(lambda: socket.create_connection(('127.0.0.1', PORT), 2)); attempt(lambda: socket.create_connection(('::1', PORT), 2))

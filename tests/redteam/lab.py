@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agent import integrity
-from agent.data import DataPaths, prepared
 from agent.manifest import load_template
-from agent.measure import job_facts, run_training
+from agent.measuring.data import DataPaths, prepared
+from agent.measuring.measure import job_facts, run_training
 from agent.record import Finding, Job, RunKind, RunRecord, Training
-from agent.sandbox import BubblewrapSandbox
+from agent.sandbox.boxes import BubblewrapSandbox
 from tests.redteam.case import EXPERIMENT, GAINS_NOTHING, TEMPLATE, Case, Cheat, code_of
 
 TINY = load_template(TEMPLATE)

@@ -1,0 +1,186 @@
+"""The commands behind launch.py. Catches what a person can meet; prints one line and an exit code for it."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from datetime import datetime
+from pathlib import Path
+
+from agent.errors import BudgetSpent, InfrastructureError, UserError
+from agent.paths import SessionPaths, Workspace
+
+HOME = Path(__file__).resolve().parents[2]  # the checkout
+USER_ERROR, INFRASTRUCTURE, BUDGET, INTERRUPTED = 2, 3, 4, 130
+
+
+def run(args: argparse.Namespace) -> int:
+    """Do what the arguments say; the exit status tells how it ended."""
+    workspace = Workspace(Path(args.workspace).resolve() if args.workspace else HOME / "workspace")
+    try:
+        if args.list:
+            from agent.command.listing import show_ideas
+
+            return show_ideas(HOME / "ideas", HOME / "templates")
+        if args.status:
+            from agent.command.listing import show_status
+
+            return show_status(workspace)
+        if args.follow:
+            from agent.command.follow import follow
+
+            return follow(workspace.find(args.follow))
+        if args.verify:
+            from agent.verifying.verify import verify
+
+            return verify(args.verify, workspace, artefacts=args.artefacts)
+        if args.resume:
+            return _resume(args, workspace)
+        return _start(args, workspace)
+    except UserError as error:
+        print(f"launch.py: {error}", file=sys.stderr)
+        return USER_ERROR
+    except InfrastructureError as error:
+        print(f"launch.py: {error}", file=sys.stderr)
+        return INFRASTRUCTURE
+    except KeyboardInterrupt:
+        return INTERRUPTED
+
+
+def _start(args: argparse.Namespace, workspace: Workspace) -> int:
+    from agent.assemble import open_session, system_for
+    from agent.command import choices, preflight
+    from agent.idea import find_idea
+
+    idea = find_idea(args.idea, HOME / "ideas") if args.idea else None
+    options = choices.options(args, HOME, idea)
+    template = choices.template(options.template, HOME)
+    system = system_for(options, args.api_base)
+    complaints = preflight.complaints(options, template, system, workspace.root)
+    if args.doctor:
+        return preflight.report(complaints, options, system)
+    if complaints:
+        for complaint in complaints:
+            print(f"launch.py: {complaint}", file=sys.stderr)
+        print(f"launch.py: nothing was started; {len(complaints)} "
+              f"{'thing' if len(complaints) == 1 else 'things'} to mend", file=sys.stderr)
+        return USER_ERROR
+    print(preflight.estimate(options, template, system, workspace.cache))
+    if args.dry_run:
+        return 0
+    paths = _new_session_folder(workspace, idea.Name)
+    with open_session(paths, workspace, system, new=(idea, options)) as tools:
+        return _play(tools, paths)
+
+
+def _resume(args: argparse.Namespace, workspace: Workspace) -> int:
+    from agent.assemble import open_session, system_for
+    from agent.command import choices, preflight
+    from agent.log import EventLog
+    from agent.session import fold
+
+    paths = workspace.find(args.resume)
+    before = fold(EventLog(paths.events).read())
+    if before.options is None:
+        raise UserError(f"{paths.root}: its log is empty; start the idea anew")
+    options = choices.changed(before.options, args)
+    if args.feedback:
+        paths.feedback.write_text(args.feedback + "\n", encoding="utf-8")
+    system = system_for(options, args.api_base)
+    template = choices.template(options.template, HOME)
+    complaints = preflight.complaints(options, template, system, workspace.root)
+    if complaints:
+        raise UserError("; ".join(complaints))
+    with open_session(paths, workspace, system, changed=options if options != before.options else None) as tools:
+        return _play(tools, paths)
+
+
+def _play(tools, paths: SessionPaths) -> int:
+    from agent.actions.training import running_job
+    from agent.loop import play
+
+    resume = f"python launch.py --resume {paths.root.name}"
+    try:
+        stop = play(tools)
+    except BudgetSpent as error:
+        tools.say(f"Stopped: {error}. Nothing is lost; go on with a higher bound: {resume}")
+        return BUDGET
+    except InfrastructureError as error:
+        tools.say(f"Stopped: {error}\nNothing is lost; go on with: {resume}")
+        return INFRASTRUCTURE
+    except KeyboardInterrupt:
+        return _interrupted(tools, running_job(tools), resume)
+    if stop is not None:
+        tools.say(f"Stopped after {stop.after}, as asked. Go on with: {resume} (add --stop-after to stop again)")
+        return 0
+    _closing_words(tools, paths)
+    return _strict_end(tools)
+
+
+def _strict_end(tools) -> int:
+    """A recording must be played to its last reply; one left over means that the session went another way."""
+    session = tools.session
+    if not session.options.playback:
+        return 0
+    from agent.models.playback import PlaybackModel
+
+    over = PlaybackModel(Path(session.options.playback)).leftover(set(session.calls))
+    if over:
+        tools.say(f"playback: nobody asked for {', '.join(over)}; the session went another way than the recording "
+                  "(another number of runs or attempts?)")
+    return INFRASTRUCTURE if over else 0
+
+
+def _interrupted(tools, job, resume: str) -> int:
+    """Say what goes on; a second Ctrl-C within a few seconds ends that too."""
+    tools.say(f"Stopped. Go on with: {resume}")
+    if job is None:
+        return INTERRUPTED
+    try:
+        tools.say(f"The training of run {job.run} goes on in the background and will be found again. "
+                  "Ctrl-C once more within 5 s cancels it.")
+        time.sleep(5)
+    except KeyboardInterrupt:
+        tools.runner.cancel(job)
+        tools.say(f"The training of run {job.run} is cancelled; a resume starts it again.")
+    return INTERRUPTED
+
+
+def _closing_words(tools, paths: SessionPaths) -> None:
+    session = tools.session
+    pdf = paths.repo / "paper" / "paper.pdf"
+    lines = ["", "Done."]
+    if pdf.exists():
+        lines.append(f"  Paper       {_short(pdf)} ({session.compiled.pages} pages)")
+    lines += [f"  Repository  {_short(paths.repo)}   (git -C {_short(paths.repo)} log --oneline)",
+              f"  Data        {_short(paths.runs)}, records in {_short(paths.repo / 'records')}",
+              f"  Review      {_short(paths.repo / 'review.md')}"]
+    if session.compiled and session.compiled.dropped:
+        lines.append(f"  {len(session.compiled.dropped)} passages were cut from the paper; its appendix lists them")
+    if session.options.playback:
+        lines += ["", "The words of this session were played back from a recording; the trainings and all measured",
+                  "numbers are this machine's, made just now. With a real model:",
+                  f"  ANTHROPIC_API_KEY=... python launch.py --idea {session.idea.Name} "
+                  "--model anthropic/claude-sonnet-4-5"]
+    print("\n".join(lines), flush=True)
+
+
+def _short(path: Path) -> str:
+    """Relative where that is shorter."""
+    try:
+        return str(path.relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)
+
+
+def _new_session_folder(workspace: Workspace, name: str) -> SessionPaths:
+    for number in range(100):
+        stamp = datetime.now().strftime("%Y%m%d_%H%M%S")
+        folder = workspace.root / f"{stamp}_{name}{f'_{number}' if number else ''}"
+        try:
+            folder.mkdir(parents=True)
+        except FileExistsError:
+            continue
+        return SessionPaths(folder)
+    raise InfrastructureError(f"{workspace.root}: cannot make a session folder")

@@ -1,0 +1,62 @@
+"""What a person sees: lines that stay on stdout, one progress line that is overwritten, remarks on stderr."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from typing import TextIO
+
+from agent.events import CallFinished
+from agent.measuring.harvest import printable
+from agent.protocols import Progress
+from agent.session import Session
+from agent.tools import Console
+
+
+class TerminalConsole(Console):
+    """Plain lines with the time since the start; a progress line only where there is a terminal."""
+
+    def __init__(self, out: TextIO = sys.stdout, clock: Callable[[], float] = time.monotonic) -> None:
+        self._out = out
+        self._clock = clock
+        self._start = clock()
+        self._shown = False
+
+    def say(self, text: str) -> None:
+        self._wipe()
+        elapsed = int(self._clock() - self._start)
+        for number, line in enumerate(map(printable, text.splitlines() or [""])):
+            stamp = f"{elapsed // 60:3d}:{elapsed % 60:02d} " if number == 0 else " " * 7
+            print(stamp + line, file=self._out, flush=True)
+
+    def progress(self, text: str, state: Progress) -> None:
+        if not self._out.isatty():
+            return
+        width = 24
+        full = round(width * max(0.0, min(1.0, state.fraction)))
+        bar = "█" * full + "░" * (width - full)
+        line = f"       {text} {bar} {state.fraction:4.0%}, {state.done} of {state.total} trainings {state.last_line}"
+        print("\r\x1b[2K" + printable(line)[:118], end="", file=self._out, flush=True)
+        self._shown = True
+
+    def _wipe(self) -> None:
+        if self._shown:
+            print("\r\x1b[2K", end="", file=self._out)
+            self._shown = False
+
+
+def call_line(event: CallFinished, session: Session) -> str:
+    """Tokens and cost of one message and of the session."""
+    price = "price unknown" if event.cost_usd is None else f"${event.cost_usd:.4f}"
+    total = f"${session.usd:.4f}{' + unpriced calls' if session.unpriced_calls else ''}"
+    return (f"  {event.role} ({event.model}): {compact(event.tokens_in)} sent, {compact(event.tokens_out)} received, "
+            f"{price}; session {compact(session.tokens)} tokens, {total}")
+
+
+def compact(number: float) -> str:
+    """1234 -> 1.2k."""
+    for bound, unit in ((1e6, "M"), (1e3, "k")):
+        if number >= bound:
+            return f"{number / bound:.1f}{unit}"
+    return str(int(number))

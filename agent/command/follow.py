@@ -1,0 +1,82 @@
+"""--follow: a session's events as they come, and how far its training is. Reads only."""
+
+from __future__ import annotations
+
+import time
+
+from agent.command.console import TerminalConsole, call_line
+from agent.events import Event
+from agent.lock import is_held
+from agent.log import EventLog
+from agent.paths import SessionPaths
+from agent.session import Session, apply, stage
+
+POLL_S = 0.5
+
+
+def follow(paths: SessionPaths) -> int:
+    """Until the session is finished or nobody holds it; Ctrl-C ends the watching, not the session."""
+    console = TerminalConsole()
+    session, seen = Session(), 0
+    try:
+        while True:
+            held = is_held(paths.lock)
+            events = list(EventLog(paths.events).read())
+            for event in events[seen:]:
+                session = apply(session, event)
+                line = describe(event, session)
+                if line:
+                    console.say(line)
+            seen = len(events)
+            if session.finished or not held:
+                break
+            _show_training(paths, session, console)
+            time.sleep(POLL_S)
+    except KeyboardInterrupt:
+        return 130
+    state = "is finished" if session.finished else f"is stopped at stage {stage(session)}"
+    console.say(f"{paths.root.name} {state}")
+    return 0
+
+
+def describe(event: Event, session: Session) -> str:
+    """One line for an event a person cares about."""
+    match event.type:
+        case "call_finished":
+            return call_line(event, session)
+        case "planned":
+            return "plan: " + "; ".join(run.label for run in event.plan.runs)
+        case "edited":
+            return f"run {event.run}, attempt {event.attempt}: edited"
+        case "attempt_failed":
+            return f"run {event.run}, attempt {event.attempt} failed at {event.stage}: {event.reason}"
+        case "run_submitted":
+            return f"run {event.run}: training"
+        case "run_measured":
+            return f"run {event.run}: measured, primary metric {event.primary:.4g}"
+        case "run_failed":
+            return f"run {event.run}: failed ({event.reason})"
+        case "section_written":
+            refused = f", {event.complaints} complaints" if event.complaints else ""
+            return f"paper: {event.section}, {event.phase}{refused}"
+        case "compiled":
+            return f"paper: {'compiled, ' + str(event.pages) + ' pages' if event.ok else 'does not compile yet'}"
+        case "paper_reviewed":
+            return f"review: {event.overall} of 10, {event.decision}"
+        case "process_stopped":
+            return f"the process stopped ({event.reason})"
+        case _:
+            return ""
+
+
+def _show_training(paths: SessionPaths, session: Session, console: TerminalConsole) -> None:
+    from agent.record import Job
+    from agent.runners.local import LocalRunner
+
+    run = session.current
+    if run is None or run.phase != "submitted":
+        return
+    job_file = paths.attempt(run.run, run.attempt, run.restarts) / "job.json"
+    if job_file.is_file():
+        job = Job.model_validate_json(job_file.read_text())
+        console.progress(f"run {run.run}", LocalRunner().progress(job))

@@ -1,0 +1,71 @@
+"""--list and --status."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from agent.command.console import compact
+from agent.errors import InfrastructureError, UserError
+from agent.idea import all_ideas
+from agent.lock import is_held
+from agent.log import EventLog
+from agent.manifest import load_template
+from agent.paths import SessionPaths, Workspace
+from agent.session import fold, stage
+
+
+def show_ideas(ideas: Path, templates: Path) -> int:
+    console = Console()
+    table = Table("idea", "title", title="Ideas", title_justify="left", box=None, pad_edge=False)
+    found, complaints = all_ideas(ideas)
+    for idea in found:
+        table.add_row(idea.Name, idea.Title)
+    console.print(table)
+    console.print()
+    table = Table("template", "question", "profiles", "baselines", title="Templates", title_justify="left", box=None,
+                  pad_edge=False)
+    for manifest_file in sorted(templates.glob("*/manifest.toml")):
+        try:
+            manifest = load_template(manifest_file.parent).manifest
+        except UserError as error:
+            complaints.append(str(error))
+            continue
+        profiles = [f"{name}*" if name == manifest.default_profile else name for name in manifest.profiles]
+        table.add_row(manifest.name, manifest.question, ", ".join(profiles),
+                      ", ".join(b.name for b in manifest.baselines))
+    console.print(table)
+    for complaint in complaints:
+        Console(stderr=True).print(complaint, style="red", markup=False)
+    return 2 if complaints else 0
+
+
+def show_status(workspace: Workspace) -> int:
+    console = Console()
+    sessions = workspace.sessions()
+    if not sessions:
+        console.print(f"no sessions in {workspace.root} yet", markup=False)
+        return 0
+    table = Table("session", "state", "stage", "runs", "tokens", "cost", box=None, pad_edge=False)
+    for paths in sessions:
+        table.add_row(*_row(paths))
+    console.print(table)
+    return 0
+
+
+def _row(paths: SessionPaths) -> tuple[str, ...]:
+    try:
+        session = fold(EventLog(paths.events).read())
+    except InfrastructureError as error:
+        return paths.root.name, "unreadable", str(error)[:60], "", "", ""
+    if session.options is None:
+        return paths.root.name, "empty", "", "", "", ""
+    held = is_held(paths.lock)
+    state = "done" if session.finished else "running" if held else "stopped"
+    measured = sum(1 for r in session.experiments if r.phase == "measured")
+    failed = sum(1 for r in session.experiments if r.phase == "failed")
+    runs = f"{measured} of {session.options.runs}" + (f", {failed} failed" if failed else "")
+    cost = f"${session.usd:.2f}" + ("+?" if session.unpriced_calls else "")
+    return paths.root.name, state, stage(session), runs, compact(session.tokens), cost

@@ -1,0 +1,120 @@
+"""Everything that can be known before the first token: what is missing, and what it will take."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from agent.command.console import compact
+from agent.manifest import Template
+from agent.models.playback import PlaybackModel
+from agent.types import SECTIONS, Options
+
+if TYPE_CHECKING:
+    from agent.assemble import System
+
+FREE_GB = 2.0
+TEX = ("latexmk", "pdflatex", "bibtex")
+# What a session of this kind took, per call, in sessions that were measured; an estimate, not a promise.
+TOKENS_IN, TOKENS_OUT = 6000, 900
+
+
+def complaints(options: Options, template: Template, system: System, workspace: Path) -> list[str]:
+    """One line for each thing that would stop the session: what, and how to mend it. All at once."""
+    found = [*_model(options, system), *_sandbox(options)]
+    if options.pdf:
+        missing = [tool for tool in TEX if shutil.which(tool) is None]
+        if missing:
+            found.append(f"TeX: {', '.join(missing)} not found; install with: sudo apt-get install texlive-latex-extra "
+                         "texlive-fonts-recommended latexmk (or add --no-pdf)")
+    free = shutil.disk_usage(_existing(workspace)).free / 1e9
+    if free < FREE_GB:
+        found.append(f"disk: {free:.1f} GB free at {workspace}; {FREE_GB:g} GB are needed: make room, or choose "
+                     "another place with --workspace")
+    if options.device.startswith("cuda") and not Path("/dev/nvidiactl").exists():
+        found.append(f"device {options.device}: no NVIDIA driver on this machine; use --device cpu")
+    if template.manifest.network and not options.network:
+        found.append(f"template {template.manifest.name}: asks for network inside the sandbox; allow it with "
+                     "--allow-network")
+    return found
+
+
+def estimate(options: Options, template: Template, system: System, cache: Path) -> str:
+    """Calls, tokens, cost where the price is known, and trainings: lines for the console."""
+    calls = _calls(options)
+    profile = template.manifest.profiles[options.profile]
+    seeds = (len(options.baselines) + options.runs) * len(profile.seeds) + 2 * profile.confirm_seeds
+    trainings = seeds * len(profile.conditions)
+    lines = [f"Estimate: about {calls} model calls, {compact(calls * (TOKENS_IN + TOKENS_OUT))} tokens, "
+             f"{_price(options, calls)}; {trainings} trainings, {options.slots} side by side on {options.device}"]
+    known = sorted((cache / "baselines").glob(f"{Path(options.template).name}-*.json"))
+    if known:
+        from agent.record import JobResult
+
+        wall = JobResult.model_validate_json(known[-1].read_text()).wall_s
+        lines.append(f"  a run trains for about {wall:.0f} s here (as a cached baseline did): "
+                     f"{options.runs * wall / 60:.0f} min for {options.runs} runs")
+    else:
+        lines.append("  training time is not known yet: no baseline has run on this machine")
+    return "\n".join(lines)
+
+
+def report(found: list[str], options: Options, system: System) -> int:
+    """--doctor: what holds here, what does not, and which limit is enforced by what."""
+    from agent.sandbox.boxes import limits_report
+
+    print(f"python    {sys.version.split()[0]} ({sys.executable})")
+    print(f"models    {', '.join(sorted(set(options.models.names().values())))}")
+    print(f"sandbox   {system.sandbox.name}")
+    for limit, means in limits_report().items():
+        print(f"  {limit:<10}{means}")
+    print(f"device    {options.device}, {options.slots} trainings side by side, {options.threads} thread(s) each")
+    for complaint in found:
+        print(f"mend      {complaint}")
+    print("all well" if not found else f"{len(found)} to mend")
+    return 2 if found else 0
+
+
+def _calls(options: Options) -> int:
+    writing = 3 * len(SECTIONS) + 4
+    return 1 + options.runs * 4 + writing + 3
+
+
+def _price(options: Options, calls: int) -> str:
+    if options.playback:
+        return "played back at no cost"
+    from agent.models.providers import price
+
+    names = list(options.models.names().values())
+    prices = [price(name) for name in names]
+    if None in prices:
+        return f"price of {names[prices.index(None)]} not known"
+    each = [TOKENS_IN * p[0] + TOKENS_OUT * p[1] for p in prices]
+    return f"about ${calls * sum(each) / len(each):.2f}"
+
+
+def _model(options: Options, system: System) -> list[str]:
+    if options.playback:
+        folder = Path(options.playback)
+        if not (folder / "plan.1.md").is_file() and PlaybackModel(folder).leftover(set()) == []:
+            return [f"playback {folder}: holds no replies; name a folder with a recording, or a model with --model"]
+        return []
+    from agent.models.providers import check
+
+    return [f"{problem}; {mend}" for problem, mend in check(options.models.names(), system.api_base)]
+
+
+def _sandbox(options: Options) -> list[str]:
+    if options.sandbox == "none":
+        return []
+    from agent.sandbox.boxes import probe
+
+    return [f"sandbox: {problem} (or accept the risk with --unsafe-no-sandbox)" for problem in probe()]
+
+
+def _existing(path: Path) -> Path:
+    while not path.exists():
+        path = path.parent
+    return path

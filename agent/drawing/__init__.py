@@ -1,0 +1,1 @@
+"""Pictures that agent code drew, checked before anyone sees them."""

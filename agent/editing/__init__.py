@@ -1,0 +1,1 @@
+"""Edits of the agent's file through aider, and its lint."""

@@ -1,0 +1,129 @@
+"""aider behind protocols.Coder: an edit happens in a scratch copy and comes back whole or not at all.
+
+Not here: aider itself (aider_edit.py, the only module that imports it).
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Sequence
+from functools import cache
+from pathlib import Path, PurePosixPath
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+from agent.atomic import write_bytes
+from agent.errors import InfrastructureError
+from agent.models.providers import load_litellm
+from agent.protocols import EditResult, Message, Reply, Role
+
+if TYPE_CHECKING:
+    from agent.editing.aider_edit import Talk
+
+Ask = Callable[[str, Role, list[Message]], Reply]
+MAX_DETAIL = 6000  # characters of a refusal's detail, for the next prompt
+
+
+@cache
+def _aider() -> ModuleType:
+    """The module built on aider; aider takes seconds to import and leaves traces in the environment."""
+    before = {name: os.environ.get(name) for name in ("OR_SITE_URL", "OR_APP_NAME")}
+    load_litellm()
+    from agent.editing import aider_edit
+
+    for name, value in before.items():  # else requests to openrouter would pass as aider's
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
+    return aider_edit
+
+
+class AiderCoder:
+    """SEARCH/REPLACE edits through aider. `ask` is the only way it has to a model."""
+
+    def __init__(self, ask: Ask) -> None:
+        self.ask = ask
+
+    def edit(
+        self, folder: Path, editable: Sequence[str], instruction: str, *,
+        step: str, role: Role, read_only: Sequence[str] = (),
+    ) -> EditResult:
+        """Let the model change `editable` files of `folder`; all of its edit is taken, or none.
+
+        Whatever `ask` raises comes through unchanged, and the files are as they were.
+
+        Raises:
+            InfrastructureError: a named file is not an ordinary text file inside the folder.
+        """
+        before = {name: _read(folder, name, missing=b"") for name in editable}
+        shown = {name: _read(folder, name) for name in read_only if name not in before}
+        with tempfile.TemporaryDirectory(prefix="edit-") as scratch:
+            root = Path(scratch).resolve()
+            for name, data in {**before, **shown}.items():
+                (root / name).parent.mkdir(parents=True, exist_ok=True)
+                (root / name).write_bytes(data)
+            talk = _aider().converse(
+                root, list(before), list(shown), instruction,
+                lambda messages: self.ask(step, role, [Message(m["role"], m["content"]) for m in messages]),
+            )
+            after = _read_all(root)
+        return _settle(folder, before, shown, after, talk)
+
+
+def _settle(folder: Path, before: dict[str, bytes], shown: dict[str, bytes], after: dict[str, bytes],
+            talk: Talk) -> EditResult:
+    """What the conversation comes to; writes the files back if it counts as an edit."""
+    def refuse(code: str, detail: str) -> EditResult:
+        return EditResult((), code, _bounded(detail), talk.reply)
+
+    foreign = sorted({*talk.forbidden, *(name for name in {*after, *shown} if name not in before
+                                         and after.get(name) != shown.get(name))})
+    if foreign:
+        return refuse("forbidden-file", f"you tried to change {', '.join(foreign)}; "
+                                        f"only {', '.join(before)} may be changed. Nothing was applied.")
+    if talk.failed:
+        return refuse("mismatch", talk.failed)
+    if not talk.blocks:
+        return refuse("no-block", "the answer held no SEARCH/REPLACE block, so nothing was changed.")
+    changed = tuple(name for name in before if after.get(name, b"") != before[name])
+    if not changed:
+        return refuse("no-change", "the blocks matched, but the files are the same as before.")
+    for name in changed:
+        try:
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            write_bytes(folder / name, after[name])
+        except OSError as error:
+            raise InfrastructureError(f"{folder / name}: {error.strerror}; make room and resume") from None
+    return EditResult(changed, reply=talk.reply)
+
+
+def _read(folder: Path, name: str, missing: bytes | None = None) -> bytes:
+    path, parts = folder / name, PurePosixPath(name).parts
+    if not parts or parts[0] == "/" or ".." in parts:
+        raise InfrastructureError(f"{name!r}: not a path inside {folder}")
+    if any(folder.joinpath(*parts[:n]).is_symlink() for n in range(1, len(parts) + 1)):
+        raise InfrastructureError(f"{path}: a symlink; only ordinary files can be edited")
+    try:
+        data = path.read_bytes()
+        data.decode("utf-8")
+    except FileNotFoundError:
+        if missing is not None:
+            return missing
+        raise InfrastructureError(f"{path}: not found, so it cannot be shown to the model") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise InfrastructureError(f"{path}: not a readable UTF-8 text file ({error})") from None
+    return data
+
+
+def _read_all(root: Path) -> dict[str, bytes]:
+    return {path.relative_to(root).as_posix(): path.read_bytes() if path.is_file() else b""
+            for path in root.rglob("*") if path.is_symlink() or not path.is_dir()}
+
+
+def _bounded(text: str) -> str:
+    if len(text) <= MAX_DETAIL:
+        return text
+    half = MAX_DETAIL // 2
+    return f"{text[:half]}\n[... {len(text) - 2 * half} characters left out ...]\n{text[-half:]}"

@@ -1,0 +1,1 @@
+"""From a finished training to metrics: harvest, encode, decode, evaluate."""

@@ -1,0 +1,84 @@
+"""The trained artefact as the runner reads it: decoder and bias, checked; never unpickled, never executed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from agent.measuring.harvest import one_line
+
+if TYPE_CHECKING:
+    import numpy as np
+
+MAX_HEADER = 1 << 20  # bytes; that of an SAE has some hundreds
+LARGEST = 1e6  # no honest decoder weight or bias comes near
+
+
+class BadArtefact(Exception):
+    """The artefact cannot be measured; the text is for the agent."""
+
+
+@dataclass(frozen=True)
+class Artefact:
+    """The linear decoder, with rows of unit length."""
+
+    decoder: np.ndarray  # float64 [d_sae, d_in]
+    bias: np.ndarray  # float64 [d_in]
+    scale: np.ndarray  # float64 [d_sae]: length of each row as it was saved; latents are multiplied by it
+
+
+def read_artefact(path: Path, settings: dict[str, Any]) -> Artefact:
+    """Read W_dec and b_dec from a safetensors file.
+
+    Raises:
+        BadArtefact: a tensor is missing, or has the wrong shape, type or value.
+    """
+    import numpy as np
+    from safetensors import SafetensorError, safe_open
+
+    _check_header(path)
+    try:
+        with safe_open(path, framework="numpy") as file:
+            names = set(file.keys())
+            missing = {"W_dec", "b_dec"} - names
+            if missing:
+                raise BadArtefact(f"{path.name} lacks {_listed(missing)}; it holds {_listed(names)}")
+            W_dec, b_dec = file.get_tensor("W_dec"), file.get_tensor("b_dec")
+    except (SafetensorError, OSError, ValueError, TypeError) as error:  # TypeError: numpy lacks the dtype
+        raise BadArtefact(f"{path.name} is not a readable safetensors file: {one_line(str(error), 300)}") from None
+    d_sae, d_in = settings.get("d_sae"), settings.get("d_in")
+    _check("W_dec", W_dec, (d_sae, d_in))
+    _check("b_dec", b_dec, (d_in,))
+    W_dec = W_dec.astype(np.float64)
+    scale = np.linalg.norm(W_dec, axis=1)
+    unit = W_dec / np.maximum(scale, 1e-12)[:, None]
+    return Artefact(decoder=unit, bias=b_dec.astype(np.float64), scale=scale)
+
+
+def _check_header(path: Path) -> None:
+    """The library would take a header of 100 MB, which fills many times that in memory."""
+    with open(path, "rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+    if length > MAX_HEADER:
+        raise BadArtefact(f"{path.name} is not a readable safetensors file: a header of {length} bytes; at most "
+                          f"{MAX_HEADER} are allowed")
+
+
+def _check(name: str, tensor: np.ndarray, shape: tuple[int | None, ...]) -> None:
+    import numpy as np
+
+    wanted = f"[{', '.join('any' if n is None else str(n) for n in shape)}]"
+    if tensor.ndim != len(shape) or any(n not in (None, m) for n, m in zip(shape, tensor.shape, strict=True)):
+        raise BadArtefact(f"{name} has shape {list(tensor.shape)}; {wanted} was expected")
+    if not np.issubdtype(tensor.dtype, np.floating):
+        raise BadArtefact(f"{name} has type {tensor.dtype}; a float type was expected")
+    if not np.isfinite(tensor).all():
+        raise BadArtefact(f"{name} holds NaN or infinite values")
+    if np.abs(tensor).max(initial=0.0) > LARGEST:
+        raise BadArtefact(f"{name} holds values beyond {LARGEST:g}")
+
+
+def _listed(names: set[str]) -> str:
+    shown = ", ".join(one_line(name, 60) for name in sorted(names)[:8]) or "nothing"
+    return shown if len(names) <= 8 else f"{shown} and {len(names) - 8} more"

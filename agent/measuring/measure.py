@@ -1,0 +1,292 @@
+"""One training from its first step to its metrics: train, harvest, encode, encode again, decode, evaluate.
+
+Only the evaluation runs in this process; whatever the agent wrote runs in a sandbox that never sees the
+truth. Not here: which trainings run when (runners) and whether a measured result is believed (integrity).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import shutil
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from agent.atomic import write_text
+from agent.errors import InfrastructureError
+from agent.facts import job_facts
+from agent.integrity import PROBES
+from agent.integrity.effort import AT_FLOOR
+from agent.integrity.floor import at_floor, untrained
+from agent.manifest import Condition, Manifest, load_template
+from agent.measuring import encoding, harvest, selfreport
+from agent.measuring.artefact import Artefact, BadArtefact, read_artefact
+from agent.measuring.data import file_sha256, load_module, recorded_hashes
+from agent.measuring.scratch import CODE, TrainingPaths, copy_code, remove
+from agent.measuring.verdict import MAX_DETAIL, Account, Stopped, check_metrics, encoding_ended, training_ended
+from agent.protocols import Exit, Mount, Sandbox, SandboxSpec
+from agent.record import Finding, Job, Training
+
+if TYPE_CHECKING:
+    import numpy as np
+    from scipy.sparse import csr_matrix
+
+__all__ = ["TrainingPaths", "job_facts", "run_training"]
+
+WORKER = Path(__file__).with_name("encode_worker.py")
+POLL_S = 0.05
+MOVED = 1e-3  # relative; some hundred steps of any honest size move a decoder further
+REPORTS = {"log.jsonl": 8 << 20, "diagnostics.json": 1 << 16, "final_info.json": 1 << 20}  # bytes at most
+Cancelled = Callable[[], bool]
+
+
+def run_training(
+    job: Job, seed: int, condition: Condition, sandbox: Sandbox, cancelled: Cancelled
+) -> Training:
+    """Train one seed under one condition and measure what came out.
+
+    Whatever the agent's code does becomes part of the Training. Safe to repeat: it starts afresh.
+
+    Raises:
+        InfrastructureError: the sandbox or the data is broken.
+    """
+    one = _OneTraining(job, seed, condition, sandbox, cancelled)
+    account = Account()
+    outcome, reason, detail = "measured", "", ""
+    try:
+        one.run(account)
+    except Stopped as stop:
+        outcome, reason, detail = stop.outcome, stop.reason, stop.detail[-MAX_DETAIL:]
+        account.metrics = {}
+    end = account.end or Exit(reason="cancelled", code=0, wall_s=0.0, cpu_s=0.0, peak_memory_mb=0.0)
+    return Training(
+        seed=seed, condition=condition.name, outcome=outcome, reason=reason, detail=detail,
+        metrics=account.metrics, diagnostics=account.diagnostics, declared=account.declared,
+        curves=account.curves, wall_s=end.wall_s, cpu_s=end.cpu_s, peak_memory_mb=end.peak_memory_mb,
+        artefact_sha256=account.artefact_sha256, findings=tuple(account.findings),
+    )
+
+
+def measure_again(job: Job, seed: int, condition: Condition, sandbox: Sandbox, artefact: Path) -> dict[str, float]:
+    """The metrics of an artefact that was kept; job.folder is a fresh one.
+
+    Raises:
+        Stopped: it cannot be measured, or would be refused.
+    """
+    one = _OneTraining(job, seed, condition, sandbox, lambda: False)
+    one.paths.kept.mkdir(parents=True)
+    shutil.copyfile(artefact, one.paths.kept / one.manifest.artefact)
+    account = Account()
+    one._measure(one._artefact(harvest.Harvest(sha256={one.manifest.artefact: file_sha256(artefact)})), account)
+    return account.metrics
+
+
+class _OneTraining:
+    """The stages in their order, with what they share."""
+
+    def __init__(
+        self, job: Job, seed: int, condition: Condition, sandbox: Sandbox, cancelled: Cancelled
+    ) -> None:
+        self.job, self.seed, self.condition = job, seed, condition
+        self.sandbox, self.cancelled = sandbox, cancelled
+        self.paths = TrainingPaths.of(job, seed, condition.name)
+        self.manifest: Manifest = load_template(Path(job.template)).manifest
+        self.settings: dict[str, Any] = {**job.settings, **condition.settings}
+
+    def run(self, account: Account) -> None:
+        """All stages; stops by raising Stopped."""
+        remove(self.paths.root)
+        account.end = self._train(self.paths, self.settings)
+        found = self._harvest(self.paths)
+        self._read_reports(account, found)
+        if account.end.reason != "ok":
+            raise training_ended(account.end, self.paths.text("train.stderr"))
+        account.artefact_sha256 = found.sha256.get(self.manifest.artefact)
+        if self.manifest.measured:
+            self._measure(self._artefact(found), account)
+        else:
+            account.metrics = self._self_reported(found)
+            check_metrics(account.metrics, self.manifest)
+
+    # ---------------------------------------------------------------- train
+
+    def _train(self, paths: TrainingPaths, settings: dict[str, Any]) -> Exit:
+        copy_code(Path(self.job.code), self.job.script, paths.code, self.manifest)
+        paths.out.mkdir()
+        code = Mount(paths.code, "/w")
+        out = Mount(paths.out, f"/w/{paths.out_name}", writable=True)
+        data = Mount(Path(self.job.train_data), "/data")
+        task = {
+            **settings, "seed": self.seed, "condition": self.condition.name,
+            "device": self.job.device, "threads": self.job.threads,
+            "data": self.sandbox.visible(data), "artefact": self.manifest.artefact,
+        }
+        write_text(paths.code / "task.json", harvest.dumps(task))
+        spec = SandboxSpec(
+            argv=(sys.executable, CODE, f"--out_dir={paths.out_name}"), cwd=self.sandbox.visible(code),
+            mounts=(code, out, data), limits=self.job.limits, env=self._env(),
+            gpu=self.job.device.startswith("cuda"), network=self.job.network,
+        )
+        process = self.sandbox.start(spec, stdout=paths.text("train.stdout"), stderr=paths.text("train.stderr"))
+        while (end := process.poll()) is None:
+            if self.cancelled():
+                return process.kill()
+            time.sleep(POLL_S)
+        return end
+
+    def _env(self) -> dict[str, str]:
+        threads = str(self.job.threads)
+        return {"OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads, "OPENBLAS_NUM_THREADS": threads}
+
+    # ---------------------------------------------------------------- harvest
+
+    def _harvest(self, paths: TrainingPaths) -> harvest.Harvest:
+        """Copy what may be looked at, then remove the folder: it may hold anything."""
+        wanted = {self.manifest.artefact: self.job.limits.file_mb << 20, **REPORTS}
+        if paths.out.is_symlink() or not paths.out.is_dir():  # without walls it can be replaced
+            paths.out.unlink(missing_ok=True)
+            return harvest.Harvest(problems=dict.fromkeys(wanted, "missing"))
+        found = harvest.copy_files(paths.out, paths.kept, wanted, max_total=sum(wanted.values()))
+        remove(paths.out)
+        return found
+
+    def _read_reports(self, account: Account, found: harvest.Harvest) -> None:
+        """The curve and the diagnostics; a failed training's are worth reading too."""
+        if "log.jsonl" in found.sha256:
+            lines = self._kept("log.jsonl").decode("utf-8", "replace").split("\n")
+            account.curves, account.declared, dropped = selfreport.curves(lines)
+            if dropped:
+                account.note("log-lines-dropped", f"{dropped} lines of log.jsonl are not flat objects of "
+                                                  "finite numbers")
+        if "diagnostics.json" in found.sha256:
+            try:
+                value = harvest.parse_json(self._kept("diagnostics.json"))
+            except harvest.Unharvestable as problem:
+                account.note("diagnostics-dropped", f"diagnostics.json: {problem}")
+                return
+            account.diagnostics, dropped = selfreport.diagnostics(value)
+            if dropped:
+                account.note("diagnostics-dropped", f"{dropped} entries of diagnostics.json are not finite "
+                                                    "numbers under names like first_tier_share")
+        for name in REPORTS:
+            if found.problems.get(name, "missing") != "missing":
+                account.note("report-dropped", f"{name}: {found.problems[name]}")
+
+    def _kept(self, name: str) -> bytes:
+        return (self.paths.kept / name).read_bytes()
+
+    def _artefact(self, found: harvest.Harvest) -> Artefact:
+        name = self.manifest.artefact
+        if name not in found.sha256:
+            raise Stopped("refused", "artefact", f"{name} in the folder given by --out_dir: "
+                                                  f"{found.problems[name]}")
+        try:
+            return read_artefact(self.paths.kept / name, self.settings)
+        except BadArtefact as bad:
+            raise Stopped("refused", "artefact", str(bad)) from None
+
+    def _self_reported(self, found: harvest.Harvest) -> dict[str, float]:
+        """The experiment's own numbers, for templates that measure themselves."""
+        name = "final_info.json"
+        if name not in found.sha256:
+            raise Stopped("refused", "missing-metric", f"{name}: {found.problems[name]}")
+        try:
+            value = harvest.parse_json(self._kept(name))
+        except harvest.Unharvestable as problem:
+            raise Stopped("refused", "missing-metric", f"{name}: {problem}") from None
+        return selfreport.final_info(value, list(self.manifest.metrics), self.condition.name)
+
+    # ---------------------------------------------------------------- measure
+
+    def _measure(self, artefact: Artefact, account: Account) -> None:
+        """Encode twice, look at the latents, decode, evaluate, and compare with an untrained dictionary."""
+        template = Path(self.job.template)
+        try:
+            evaluation = load_module(template / "evaluate.py")
+            truth = evaluation.load_truth(Path(self.job.truth_data), self.settings)
+        except Exception as error:
+            raise InfrastructureError(f"{template / 'evaluate.py'}: load_truth failed: {error!r}") from error
+        first = self._encode("encode", truth.x, artefact, varied=False)
+        second = self._encode("encode-again", truth.x, artefact, varied=True)
+        if not encoding.agree(first, second):
+            share = encoding.disagreement(first, second)
+            raise Stopped("refused", "encode-depends-on-batch", (
+                f"encoding the held-out rows twice, in other orders and batch sizes, gave other latents for "
+                f"{share:.1%} of the rows. SAE.encode must be a function of each row alone: no statistics "
+                "over the batch, no state, no randomness. A choice over the batch needs a stored threshold."))
+        z = first.multiply(artefact.scale).tocsr()
+        z.eliminate_zeros()
+        for finding in (f for probe in PROBES for f in probe(truth.x, z, artefact.decoder)):
+            account.judge(finding)
+        x_hat = z @ artefact.decoder + artefact.bias
+        try:
+            account.metrics = evaluation.evaluate(truth.x, z, x_hat, artefact.decoder, truth)
+        except Exception as error:
+            text = f"the evaluation could not measure this artefact: {error!r}"
+            raise Stopped("refused", "evaluate", text) from error
+        check_metrics(account.metrics, self.manifest)
+        floor = untrained(template / "evaluate.py", evaluation, truth, Path(self.job.truth_data).parent,
+                          len(artefact.decoder), max(1, round(z.nnz / z.shape[0])))
+        if text := at_floor(account.metrics, floor, self.manifest):
+            account.judge(Finding(code=AT_FLOOR, grade="flag", text=text))
+            if z.nnz and self.job.kind != "baseline":  # a dead training stays where it starts, honestly
+                self._check_it_moved(artefact)
+
+    def _check_it_moved(self, artefact: Artefact) -> None:
+        """Train the same code on one batch: an artefact that hardly differs from that one was never trained."""
+        import numpy as np
+
+        batch = self.settings.get("batch", 1)
+        twin = TrainingPaths(self.paths.root / "one-batch", self.paths.out_name)
+        if self._train(twin, {**self.settings, "samples": batch}).reason != "ok":
+            return  # code that cannot do with so little proves nothing
+        kept = twin.kept / self.manifest.artefact
+        try:
+            found = self._harvest(twin)
+            start = read_artefact(kept, self.settings) if self.manifest.artefact in found.sha256 else None
+        except BadArtefact:
+            return
+        if start is not None and np.linalg.norm(artefact.decoder - start.decoder) < MOVED * np.linalg.norm(
+                start.decoder):
+            raise Stopped("refused", "untrained", (
+                "no metric is better than an untrained dictionary's, and the same code with a single batch of "
+                "samples leaves the same decoder: the training does not move the parameters."))
+
+    def _order_seed(self, stage: str) -> int:
+        """Unknown inside, for it hangs on the truth; the same when a training is measured again."""
+        built = sorted(recorded_hashes(Path(self.job.truth_data).parent).items())
+        artefact = file_sha256(self.paths.kept / self.manifest.artefact)
+        return int(hashlib.sha256(repr((built, artefact, stage)).encode()).hexdigest(), 16)
+
+    def _encode(self, stage: str, x: np.ndarray, artefact: Artefact, varied: bool) -> csr_matrix:
+        """Latents of all rows from a fresh process that sees code and artefact, no data, no truth."""
+        import numpy as np
+
+        remove(self.paths.encode_code)
+        copy_code(Path(self.job.code), self.job.script, self.paths.encode_code, self.manifest)
+        code = Mount(self.paths.encode_code, "/w")
+        worker = Mount(WORKER, "/runner/encode_worker.py")
+        saved = Mount(self.paths.kept / self.manifest.artefact, f"/artefact/{self.manifest.artefact}")
+        show = self.sandbox.visible
+        spec = SandboxSpec(
+            argv=(sys.executable, "-P", show(worker), show(saved), str(self.job.threads)), cwd=show(code),
+            mounts=(code, worker, saved), limits=self.job.evaluate_limits, env=self._env(),
+        )
+        stderr = self.paths.text(f"{stage}.stderr")
+        process = self.sandbox.start(spec, stdout=None, stderr=stderr, stdin=True)
+        draw = np.random.default_rng(self._order_seed(stage))
+        sizes = encoding.varied_batches(draw) if varied else itertools.repeat(encoding.BATCH)
+        try:
+            return encoding.encode_rows(
+                process, x, draw.permutation(len(x)), sizes, len(artefact.decoder), self.manifest.max_l0,
+                self.cancelled,
+            )
+        except encoding.BadLatents as bad:
+            raise Stopped("refused", bad.reason, str(bad)) from None
+        except encoding.Ended as ended:
+            raise encoding_ended(ended.end, stderr) from None
+        finally:
+            process.kill()

@@ -1,0 +1,98 @@
+"""What is known of a training, and why it has no metrics: how its process ended, or what is wrong with its numbers.
+
+Not here: the measuring itself (measure.py) and checks across trainings (integrity).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from agent.manifest import Manifest
+from agent.measuring import harvest
+from agent.protocols import Exit
+from agent.record import Finding
+
+MAX_DETAIL = 1500  # characters
+
+
+@dataclass
+class Stopped(Exception):
+    """Becomes the Training's outcome, reason and detail."""
+
+    outcome: Literal["failed", "refused", "cancelled"]
+    reason: str  # a stable code
+    detail: str
+
+
+@dataclass
+class Account:
+    """What is known so far; whatever happens next, this much is reported."""
+
+    end: Exit | None = None
+    metrics: dict[str, float] = field(default_factory=dict)
+    diagnostics: dict[str, float] = field(default_factory=dict)
+    declared: dict[str, float] = field(default_factory=dict)
+    curves: dict[str, tuple[float, ...]] = field(default_factory=dict)
+    artefact_sha256: str | None = None
+    findings: list[Finding] = field(default_factory=list)
+
+    def note(self, code: str, text: str) -> None:
+        self.findings.append(Finding(code=code, grade="note", text=text))
+
+    def judge(self, finding: Finding) -> None:
+        """A refusal ends the training; anything else is told with its result."""
+        if finding.grade == "refuse":
+            raise Stopped("refused", finding.code, finding.text)
+        self.findings.append(finding)
+
+
+def training_ended(end: Exit, stderr: Path) -> Stopped:
+    """A training that did not end well, in the agent's words."""
+    if end.reason == "cancelled":
+        return Stopped("cancelled", "cancelled", "the training was cancelled")
+    said = harvest.tail(harvest.read_text(stderr), MAX_DETAIL - 100)
+    return Stopped("failed", end.reason, f"{_how(end)}\n{said}".strip())
+
+
+def encoding_ended(end: Exit, stderr: Path) -> Stopped:
+    if end.reason == "cancelled":
+        return Stopped("cancelled", "cancelled", "the measurement was cancelled")
+    said = harvest.tail(harvest.read_text(stderr), MAX_DETAIL - 200)
+    text = f"SAE.load or SAE.encode did not come through; {_how(end)}\n{said}".strip()
+    return Stopped("failed", "encode", text)
+
+
+def _how(end: Exit) -> str:
+    """One line."""
+    return {
+        "ok": "the process ended before it had answered",
+        "exit": f"the process exited with status {end.code}",
+        "signal": f"the process was ended by signal {end.code - 128}",
+        "timeout": f"stopped at the time limit after {end.wall_s:.0f} s",
+        "memory": f"stopped at the memory limit with {end.peak_memory_mb:.0f} MB",
+        "disk": "stopped at the limit for files written",
+        "files": "stopped at the limit for the number of files",
+        "output": "stopped because it printed more than the limit",
+    }[end.reason]
+
+
+def check_metrics(metrics: dict[str, float], manifest: Manifest) -> None:
+    """Every metric of the manifest is there, finite, and possible; nothing else is."""
+    for name, spec in manifest.metrics.items():
+        if name not in metrics:
+            raise Stopped("refused", "missing-metric", f"there is no value for the metric {name}")
+        value = metrics[name]
+        if not math.isfinite(value):
+            raise Stopped("refused", "metric-not-finite", f"the metric {name} is NaN or infinite")
+        if (spec.low is not None and value < spec.low) or (spec.high is not None and value > spec.high):
+            raise Stopped("refused", "impossible-value",
+                           f"the metric {name} is outside its possible range {_range(spec.low, spec.high)}")
+    for name in metrics.keys() - manifest.metrics.keys():
+        del metrics[name]
+
+
+def _range(low: float | None, high: float | None) -> str:
+    return f"[{'-inf' if low is None else f'{low:g}'}, {'inf' if high is None else f'{high:g}'}]"

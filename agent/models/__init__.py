@@ -1,0 +1,1 @@
+"""Exchanges with language models, recorded and played back."""

@@ -1,0 +1,77 @@
+"""Recorded replies behind protocols.Model: the same words for the same (step, ordinal), whatever was asked.
+
+A reply is constant text in `<step>.<ordinal>.md`; nothing in it is filled in.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from agent.atomic import write_text
+from agent.errors import InfrastructureError, UserError
+from agent.models.calls import read_call
+from agent.protocols import Call, Message, Reply
+
+_NAME = re.compile(r"(?P<step>.+)\.(?P<ordinal>[1-9][0-9]*)\.md\Z")
+
+
+class PlaybackModel:
+    """Plays a folder of replies. Costs nothing; tokens are estimated as a quarter of the characters."""
+
+    name = "playback"
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def complete(self, messages: Sequence[Message], call: Call) -> Reply:
+        """The recorded reply.
+
+        Raises:
+            InfrastructureError: there is none for this call.
+        """
+        path = self.folder / f"{call.step}.{call.ordinal}.md"
+        try:
+            text = path.read_text(encoding="utf-8")
+        except FileNotFoundError:
+            raise InfrastructureError(
+                f"playback: no reply for step {call.step}, call {call.ordinal} ({call.role}): {path} does not "
+                "exist; the session took a way that was not recorded. Record this reply, or use a real model."
+            ) from None
+        except (OSError, UnicodeDecodeError) as error:
+            raise InfrastructureError(f"playback: {path} cannot be read: {error}") from None
+        if not text.strip():
+            raise InfrastructureError(f"playback: {path} is empty; step {call.step} needs a reply")
+        return Reply(text=text, model=self.name, tokens_in=_tokens(*(m.content for m in messages)),
+                     tokens_out=_tokens(text), cost_usd=0.0)
+
+    def leftover(self, used: set[tuple[str, int]]) -> list[str]:
+        """Names of the replies that nobody asked for, misnamed ones among them; none is a strict end."""
+        over = []
+        for path in sorted(self.folder.glob("*.md")):
+            match = _NAME.match(path.name)
+            if path.name != "README.md" and (not match or (match["step"], int(match["ordinal"])) not in used):
+                over.append(path.name)
+        return over
+
+
+def record_playback(calls_folder: Path, target: Path) -> int:
+    """Turn a session's calls into a folder that plays them; returns how many.
+
+    Raises:
+        UserError: there are no calls, or the target holds replies already.
+    """
+    records = [read_call(path) for path in sorted(calls_folder.glob("*.json"))]
+    if not records:
+        raise UserError(f"{calls_folder}: no recorded calls; give the calls/ folder of a session")
+    if any(target.glob("*.md")):
+        raise UserError(f"{target}: holds replies already; give an empty or a new folder")
+    target.mkdir(parents=True, exist_ok=True)
+    for record in records:
+        write_text(target / f"{record.step}.{record.ordinal}.md", record.reply)
+    return len(records)
+
+
+def _tokens(*texts: str) -> int:
+    return sum(len(text) for text in texts) // 4

@@ -1,0 +1,1 @@
+"""Walls, limits and accounts for code that is not trusted."""

@@ -1,0 +1,209 @@
+"""Runs code nobody trusts: in bubblewrap, or (only when a person insists) with limits but without walls.
+
+Implements protocols.Sandbox. The last step before the foreign code is confine.py, the watchers are in
+sandbox_process.py, and sandbox_probe.py says what this machine can do.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import select
+import shutil
+import subprocess
+import sys
+from contextlib import ExitStack
+from functools import cache
+from pathlib import Path
+from typing import IO, Any
+
+from agent.errors import InfrastructureError
+from agent.protocols import Mount, SandboxSpec
+from agent.sandbox.boxes import bwrap, limits, seccomp, uids
+from agent.sandbox.probe import limits_report, probe
+from agent.sandbox.process import ConfinedProcess, Pump
+from agent.sandbox.trees import GuardTree, NamespaceTree
+
+__all__ = ["BubblewrapSandbox", "NoSandbox", "limits_report", "probe", "version"]
+
+LAUNCHER = Path(__file__).with_name("confine.py")
+GRACE_S = 3.0  # between SIGTERM and SIGKILL at the wall clock's end
+START_S = 60.0  # a heavily loaded machine may need seconds to start a process
+
+
+class BubblewrapSandbox:
+    """Namespaces, no capabilities, a uid of its own under root, a system-call filter, limits."""
+
+    name = "bwrap"
+
+    def __init__(self, program: str | None = None, *, grace_s: float = GRACE_S) -> None:
+        self._program = program or shutil.which("bwrap") or "/usr/bin/bwrap"
+        self._grace_s = grace_s
+
+    def visible(self, mount: Mount) -> str:
+        return mount.target
+
+    def start(
+        self, spec: SandboxSpec, *, stdout: Path | None, stderr: Path | None, stdin: bool = False,
+    ) -> ConfinedProcess:
+        """Start the command behind walls.
+
+        Raises:
+            InfrastructureError: bubblewrap is missing or cannot build the sandbox here.
+        """
+        mounts = [Mount(tree, str(tree)) for tree in bwrap.python_trees()]
+        mounts += sorted(spec.mounts, key=lambda mount: mount.target.count("/"))
+        sources = [["--bind" if m.writable else "--ro-bind", _source(m), m.target] for m in mounts]
+        with ExitStack() as undo, ExitStack() as handed:
+            uid = _own_uid(spec, undo) if os.getuid() == 0 else None
+            before, after = bwrap.options(spec, as_root=uid is not None, version=version(self._program))
+            read, write = os.pipe()
+            status = undo.enter_context(os.fdopen(read, "rb"))
+            inherited = [handed.enter_context(os.fdopen(write, "wb")).fileno()]
+            before += ["--json-status-fd", str(inherited[0])]
+            rules = seccomp.filter_bytes(gpu=spec.gpu)
+            if rules:
+                inherited.append(handed.enter_context(_memory_file(rules)).fileno())
+                before += ["--seccomp", str(inherited[1])]
+            plan = {
+                "bwrap": self._program, "uid": uid, "stage": str(uids.stage_folder()) if uid else None,
+                "before": before, "after": after, "mounts": sources,
+            }
+            popen = _launch(spec, plan, inherited, stdin=stdin)
+            handed.close()
+            pumps = _pumps(popen, spec, stdout, stderr)
+            tree = NamespaceTree(_first_process(popen, status, pumps[-1]))
+            kept = undo.pop_all()
+        return ConfinedProcess(
+            popen, tree, spec.limits, _writable(spec), pumps, stdout=None if stdout else popen.stdout,
+            at_end=kept.close, broken=lambda code: _broken(code, status, pumps[-1]), grace_s=self._grace_s,
+        )
+
+
+class NoSandbox:
+    """--unsafe-no-sandbox: the same limits and watchers, but the code sees and may change all that we may."""
+
+    name = "none"
+
+    def __init__(self, *, grace_s: float = GRACE_S) -> None:
+        self._grace_s = grace_s
+
+    def visible(self, mount: Mount) -> str:
+        return str(mount.source.resolve())
+
+    def start(
+        self, spec: SandboxSpec, *, stdout: Path | None, stderr: Path | None, stdin: bool = False,
+    ) -> ConfinedProcess:
+        env = {**bwrap.base_env(), **(bwrap.TEX_ENV if spec.latex else {}), **spec.env}
+        popen = _launch(spec, {"guard": True, "env": env, "cwd": self._translated(spec)}, [], stdin=stdin)
+        pumps = _pumps(popen, spec, stdout, stderr)
+        return ConfinedProcess(
+            popen, GuardTree(popen.pid), spec.limits, _writable(spec), pumps,
+            stdout=None if stdout else popen.stdout, at_end=lambda: None, broken=lambda code: "",
+            grace_s=self._grace_s,
+        )
+
+    def _translated(self, spec: SandboxSpec) -> str:
+        """The working folder is given as seen inside walls; without them it is the mount's source."""
+        for mount in sorted(spec.mounts, key=lambda mount: -len(mount.target)):
+            if spec.cwd == mount.target or spec.cwd.startswith(mount.target.rstrip("/") + "/"):
+                return self.visible(mount) + spec.cwd[len(mount.target.rstrip("/")):]
+        return spec.cwd
+
+
+@cache
+def version(program: str) -> tuple[int, ...]:
+    """bubblewrap's version.
+
+    Raises:
+        InfrastructureError: it is not there.
+    """
+    try:
+        out = subprocess.check_output([program, "--version"], text=True, timeout=START_S)
+    except (OSError, subprocess.SubprocessError):
+        raise InfrastructureError(
+            "No sandbox: `bwrap` is not on PATH or does not run. Install bubblewrap (apt-get install bubblewrap"
+            ", or conda install -c conda-forge bubblewrap) and start the same command again.") from None
+    return tuple(int(part) for part in re.findall(r"\d+", out)[:3])
+
+
+def _own_uid(spec: SandboxSpec, undo: ExitStack) -> int:
+    """Lease a uid, make it the owner of what the code may write, and take all back at the end."""
+    for mount in spec.mounts:
+        uids.check_readable(mount)
+    lease = uids.lease()
+    undo.callback(lease.release)
+    for folder in _writable(spec):
+        undo.callback(uids.give, folder, 0)
+        uids.give(folder, lease.uid)
+    return lease.uid
+
+
+def _writable(spec: SandboxSpec) -> list[Path]:
+    return [mount.source for mount in spec.mounts if mount.writable]
+
+
+def _source(mount: Mount) -> str:
+    try:
+        return str(mount.source.resolve(strict=True))
+    except OSError as error:
+        raise InfrastructureError(f"{mount.source}: cannot be mounted: {error.strerror}") from None
+
+
+def _memory_file(data: bytes) -> IO[bytes]:
+    """A file without a name, to hand bytes to the launcher."""
+    file = os.fdopen(os.memfd_create("plan"), "wb")
+    file.write(data)
+    file.flush()
+    os.lseek(file.fileno(), 0, os.SEEK_SET)
+    return file
+
+
+def _launch(
+    spec: SandboxSpec, plan: dict[str, Any], inherited: list[int], *, stdin: bool,
+) -> subprocess.Popen[bytes]:
+    """Start confine.py with an empty environment: bwrap's own processes must hold no key either."""
+    own_uid = plan.get("uid") is not None
+    shared = {"guard": False, "uid": None, "parent": os.getpid(), "argv": list(spec.argv),
+              "rlimits": limits.rlimits(spec.limits, own_uid=own_uid)}
+    with _memory_file(json.dumps({**shared, **plan}).encode()) as file:
+        return subprocess.Popen(
+            [sys.executable, "-I", "-S", str(LAUNCHER), str(file.fileno())], cwd="/",
+            env={"PATH": "/usr/bin:/bin"}, stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
+            pass_fds=[file.fileno(), *inherited],
+        )
+
+
+def _pumps(
+    popen: subprocess.Popen[bytes], spec: SandboxSpec, stdout: Path | None, stderr: Path | None,
+) -> list[Pump]:
+    """Carriers of the streams nobody reads directly; that of stderr is always there, and last."""
+    bound = spec.limits.output_mb * limits.MB
+    assert popen.stdout and popen.stderr
+    return [*([Pump(popen.stdout, stdout, bound)] if stdout else []), Pump(popen.stderr, stderr, bound)]
+
+
+def _first_process(popen: subprocess.Popen[bytes], status: IO[bytes], errors: Pump) -> int:
+    """Host pid of the sandbox's first process, as bwrap reports it before the command may run."""
+    ready = select.select([status], [], [], START_S)[0]
+    line = status.readline() if ready else b""
+    if line:
+        return int(json.loads(line)["child-pid"])
+    popen.kill()
+    popen.wait()
+    errors.join(timeout=START_S)
+    raise InfrastructureError(_problem(errors))
+
+
+def _broken(code: int, status: IO[bytes], errors: Pump) -> str:
+    """bwrap reports an exit code only for a command that it could start."""
+    os.set_blocking(status.fileno(), False)
+    started = b"exit-code" in (status.read() or b"")
+    return "" if started or code != 1 or not errors.head.startswith(b"bwrap: ") else _problem(errors)
+
+
+def _problem(errors: Pump) -> str:
+    said = errors.head.decode("utf-8", "replace").strip() or "it said nothing"
+    return f"No sandbox: bubblewrap could not start here ({said}). See --doctor for the mend."

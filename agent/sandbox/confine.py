@@ -1,0 +1,178 @@
+"""The last program that runs before hostile code: sets limits, drops the uid, becomes bwrap (or a guard).
+
+Started by agent/sandbox/boxes.py as `python -I -S confine.py FD` with a JSON plan behind FD. Standard library
+alone: this is a process of its own, so that nothing has to run between fork and exec in a threaded parent.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import resource
+import signal
+import sys
+from collections.abc import Callable
+from typing import Any
+
+CLONE_NEWNS = 0x20000
+MS_BIND, MS_REC, MS_PRIVATE = 0x1000, 0x4000, 0x40000
+PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
+LIBC = ctypes.CDLL(None, use_errno=True)
+
+
+def main() -> None:
+    handle = int(sys.argv[1])
+    with os.fdopen(handle, "rb") as file:
+        plan = json.load(file)
+    _die_with(plan["parent"], signal.SIGTERM if plan["guard"] else signal.SIGKILL)
+    for ignored in (signal.SIGPIPE, signal.SIGXFSZ):
+        signal.signal(ignored, signal.SIG_DFL)  # Python ignores them, and exec would pass that on
+    with open("/proc/self/oom_score_adj", "w") as file:
+        file.write("500")  # when the machine runs out of memory, this tree goes first
+    if plan["guard"]:
+        _guard(plan)
+    else:
+        _enclose(plan)
+
+
+def _enclose(plan: dict[str, Any]) -> None:
+    """Start bwrap and outlive it: it leaves before its first process is reaped, and with that the tree's CPU time.
+
+    Whoever waits for us gets the resource use of the whole tree, and knows that nobody is left.
+    """
+    LIBC.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    me = os.getpid()
+    child = os.fork()
+    if child == 0:
+        _become_bwrap(plan, me)
+    os.closerange(3, 256)  # the status pipe's and the streams' ends belong to bwrap alone
+    null = os.open(os.devnull, os.O_RDWR)
+    for stream in (0, 1, 2):
+        os.dup2(null, stream)
+    _leave_with(child, lambda: None)
+
+
+def _become_bwrap(plan: dict[str, Any], parent: int) -> None:
+    _die_with(parent, signal.SIGKILL)
+    staged = plan["uid"] is not None and _stage(plan)
+    _set_limits(plan)
+    if plan["uid"] is not None:
+        os.setgroups([])
+        os.setresgid(plan["uid"], plan["uid"], plan["uid"])
+        os.setresuid(plan["uid"], plan["uid"], plan["uid"])
+        _die_with(parent, signal.SIGKILL)  # a change of uid clears it
+    try:
+        os.execve(plan["bwrap"], _bwrap_argv(plan, staged), {"PATH": "/usr/bin:/bin"})
+    except OSError as error:
+        sys.exit(f"confine: {plan['bwrap']}: {error.strerror}")
+
+
+def _leave_with(child: int, at_its_end: Callable[[], None]) -> None:
+    """Reap whatever comes until nobody is left, then exit as the child did."""
+    code, ended = 0, False
+    while True:
+        try:
+            pid, status = os.wait()
+        except ChildProcessError:
+            break
+        if pid == child:
+            code, ended = os.waitstatus_to_exitcode(status), True
+        if ended:
+            at_its_end()
+    os._exit(code if code >= 0 else 128 - code)
+
+
+def _die_with(parent: int, sign: int) -> None:
+    LIBC.prctl(PR_SET_PDEATHSIG, int(sign), 0, 0, 0)
+    if os.getppid() != parent:
+        os._exit(1)
+
+
+def _stage(plan: dict[str, Any]) -> bool:
+    """Bind the sources into a folder the dropped uid can reach, seen by this process and its children alone.
+
+    A source may lie below a folder that only root may enter (a HOME of mode 0700, a session's own folder).
+    """
+    if LIBC.unshare(CLONE_NEWNS) != 0:
+        return False  # root without CAP_SYS_ADMIN (a container): sources must then be reachable as they are
+    _mount(None, "/", None, MS_REC | MS_PRIVATE)
+    stage = plan["stage"]
+    _mount("tmpfs", stage, "tmpfs", 0, "mode=0755,size=1m")
+    for index, (_, source, _) in enumerate(plan["mounts"]):
+        place = f"{stage}/{index}"
+        if os.path.isdir(source):
+            os.mkdir(place, 0o755)
+        else:
+            os.close(os.open(place, os.O_CREAT | os.O_WRONLY, 0o644))
+        _mount(source, place, None, MS_BIND | MS_REC)
+    return True
+
+
+def _mount(source: str | None, target: str, kind: str | None, flags: int, data: str | None = None) -> None:
+    names = [None if text is None else os.fsencode(text) for text in (source, target, kind, data)]
+    if LIBC.mount(*names[:3], ctypes.c_ulong(flags), names[3]) != 0:
+        error = ctypes.get_errno()
+        sys.exit(f"confine: mount {source} on {target}: {os.strerror(error)}")
+
+
+def _set_limits(plan: dict[str, Any]) -> None:
+    for name, value in plan["rlimits"].items():
+        which = getattr(resource, name)
+        hard = resource.getrlimit(which)[1]
+        value = value if hard == resource.RLIM_INFINITY else min(value, hard)
+        resource.setrlimit(which, (value, value))
+
+
+def _bwrap_argv(plan: dict[str, Any], staged: bool) -> list[str]:
+    """bwrap reads its options from a file, so that no path of the host stands on its command line."""
+    options: list[str] = list(plan["before"])
+    for index, (flag, source, target) in enumerate(plan["mounts"]):
+        options += [flag, f"{plan['stage']}/{index}" if staged else source, target]
+    options += plan["after"]
+    handle = os.memfd_create("options", 0)
+    os.write(handle, b"".join(os.fsencode(option) + b"\0" for option in options))
+    os.lseek(handle, 0, os.SEEK_SET)
+    return ["bwrap", "--args", str(handle), "--", *plan["argv"]]
+
+
+def _guard(plan: dict[str, Any]) -> None:
+    """Without bwrap: adopt every orphan of the command, and leave no process behind at the end."""
+    LIBC.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    signal.signal(signal.SIGTERM, lambda number, frame: _kill_children())
+    me = os.getpid()
+    child = os.fork()
+    if child == 0:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        _die_with(me, signal.SIGKILL)
+        _set_limits(plan)
+        os.setsid()
+        os.chdir(plan["cwd"])
+        try:
+            os.execvpe(plan["argv"][0], plan["argv"], plan["env"])
+        except OSError as error:
+            print(f"confine: {plan['argv'][0]}: {error.strerror}", file=sys.stderr)
+            os._exit(127)
+    _leave_with(child, _kill_children)
+
+
+def _kill_children() -> None:
+    me = os.getpid()
+    for name in os.listdir("/proc"):
+        if name.isdigit() and _parent(name) == me:
+            try:
+                os.kill(int(name), signal.SIGKILL)
+            except ProcessLookupError:
+                continue
+
+
+def _parent(pid: str) -> int:
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            return int(file.read().rpartition(b")")[2].split()[1])
+    except (OSError, IndexError):
+        return 0
+
+
+if __name__ == "__main__":
+    main()

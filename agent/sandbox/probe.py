@@ -1,0 +1,93 @@
+"""Does the sandbox work on this machine, and if not, what mends it? For the preflight and --doctor."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+import tempfile
+from pathlib import Path
+
+from agent.errors import InfrastructureError
+from agent.manifest import Limits
+from agent.protocols import Exit, Sandbox, SandboxSpec
+from agent.sandbox.boxes import seccomp
+
+APPARMOR = Path("/proc/sys/kernel/apparmor_restrict_unprivileged_userns")
+USERNS = (Path("/proc/sys/kernel/unprivileged_userns_clone"), Path("/proc/sys/user/max_user_namespaces"))
+CONTAINERS = (Path("/.dockerenv"), Path("/run/.containerenv"))
+INSTALL = ("install it: apt-get install bubblewrap (dnf, pacman: bubblewrap; "
+           "without root: conda install -c conda-forge bubblewrap)")
+APPARMOR_MEND = (
+    "let bwrap make user namespaces, as root: printf 'abi <abi/4.0>,\\ninclude <tunables/global>\\n"
+    "profile bwrap /usr/bin/bwrap flags=(unconfined) {\\n  userns,\\n}\\n' > /etc/apparmor.d/bwrap && "
+    "apparmor_parser -r /etc/apparmor.d/bwrap")
+CONTAINER_MEND = ("start the container with --security-opt seccomp=unconfined --security-opt apparmor=unconfined "
+                  "--security-opt systempaths=unconfined (and, if it still fails, --cap-add SYS_ADMIN)")
+USERNS_MEND = ("user namespaces are off; as root: sysctl -w user.max_user_namespaces=15000 "
+               "kernel.unprivileged_userns_clone=1; on a cluster ask its administrators, or use another node")
+
+
+def probe(sandbox: Sandbox | None = None) -> list[str]:
+    """Problems of the sandbox here, each with its mend; empty when a program runs in it."""
+    from agent.sandbox.boxes import BubblewrapSandbox
+
+    try:
+        end, said = _try(sandbox or BubblewrapSandbox())
+    except InfrastructureError as error:
+        return [f"{error}; {mend(str(error))}"]
+    if end.reason == "ok":
+        return []
+    python = f"{sys.executable} does not start in the sandbox ({said.strip()[-200:] or end.reason})"
+    return [f"{python}; make it readable: chmod -R go+rX {sys.prefix} {sys.base_prefix}"]
+
+
+def mend(
+    said: str, *, apparmor: Path = APPARMOR, userns: tuple[Path, ...] = USERNS,
+    containers: tuple[Path, ...] = CONTAINERS,
+) -> str:
+    """What helps on this host against what bubblewrap said."""
+    if "not on PATH" in said:
+        return INSTALL
+    if any(mark.exists() for mark in containers):
+        return CONTAINER_MEND
+    if _reads(apparmor, "1") and ("uid map" in said or "ermission denied" in said or "RTM_NEWADDR" in said):
+        return APPARMOR_MEND
+    if any(_reads(switch, "0") for switch in userns) or "user namespace" in said or "CLONE_NEWUSER" in said:
+        return USERNS_MEND
+    return "see what it says; --doctor tries again"
+
+
+def limits_report() -> dict[str, str]:
+    """Which limit is enforced by what on this machine."""
+    own = "a uid of its own and " if os.getuid() == 0 else "this user's own count and "
+    return {
+        "wall time": "the runner's clock: SIGTERM, then SIGKILL to the whole tree",
+        "memory": "a watcher (anonymous, shared and tmpfs pages, 10 times a second); no control group, so what "
+                  "the kernel holds for a process (socket buffers) is not counted",
+        "processes": f"{own}RLIMIT_NPROC (threads count)",
+        "cpu": "RLIMIT_CPU on each process, behind the wall clock",
+        "one file": "RLIMIT_FSIZE",
+        "disk": "a watcher (blocks below the output folder and unlinked files, once a second); "
+                "no quota, so a burst may pass the limit for a second",
+        "files": "a watcher (once a second)",
+        "output": "the runner's pipes",
+        "/tmp": "a tmpfs of bounded size",
+        "system calls": "a seccomp filter" if seccomp.filter_bytes() else f"no filter for {platform.machine()}",
+        "GPU memory": "not limited",
+    }
+
+
+def _try(sandbox: Sandbox) -> tuple[Exit, str]:
+    with tempfile.TemporaryDirectory() as folder:
+        stderr = Path(folder) / "stderr"
+        spec = SandboxSpec(argv=(sys.executable, "-c", "pass"), cwd="/", mounts=(), limits=Limits(wall_s=60.0))
+        end = sandbox.start(spec, stdout=Path(folder) / "stdout", stderr=stderr).wait()
+        return end, stderr.read_text(errors="replace")
+
+
+def _reads(path: Path, value: str) -> bool:
+    try:
+        return path.read_text().strip() == value
+    except OSError:
+        return False

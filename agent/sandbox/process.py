@@ -1,0 +1,205 @@
+"""A running sandboxed tree: its pipes, its watchers, its end. Knows nothing of how the walls are built."""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import IO, Literal, Protocol
+
+from agent.errors import InfrastructureError
+from agent.manifest import Limits
+from agent.protocols import Exit
+from agent.sandbox.boxes import limits as use
+
+Reason = Literal["ok", "exit", "signal", "timeout", "memory", "disk", "files", "output", "cancelled"]
+
+TICK_S = 0.1
+DISK_TICK_S = 1.0
+END_S = 10.0  # the kernel's time to take a killed tree down
+
+
+class Tree(Protocol):
+    """The processes of one sandbox."""
+
+    def members(self) -> list[int]: ...
+    def terminate(self) -> None:
+        """Ask: SIGTERM to every member."""
+    def kill(self) -> None:
+        """End them all; returns without waiting."""
+    def scratch_bytes(self) -> int:
+        """Bytes on file systems of the sandbox's own that live in memory."""
+    def gone(self) -> bool: ...
+    def close(self) -> None: ...
+
+
+class Pump(threading.Thread):
+    """Carries a stream into a file up to a bound, and keeps its first lines for error messages."""
+
+    def __init__(self, stream: IO[bytes], target: Path | None, max_bytes: int) -> None:
+        super().__init__(daemon=True)
+        self._stream, self._target, self._left = stream, target, max_bytes
+        self.head = b""
+        self.overflow = threading.Event()
+        self.start()
+
+    def run(self) -> None:
+        with open(self._target or os.devnull, "wb", buffering=0) as file, self._stream:
+            while chunk := os.read(self._stream.fileno(), 1 << 16):
+                file.write(chunk[:self._left])
+                self.head = (self.head + chunk)[:2000] if len(self.head) < 2000 else self.head
+                self._left -= min(self._left, len(chunk))
+                if not self._left:
+                    self.overflow.set()
+
+
+class ConfinedProcess:
+    """Implements protocols.SandboxProcess.
+
+    A thread of its own polls as well, so that a caller who blocks on a pipe is freed when a limit is passed.
+    The kernel ties the tree's life to the *thread* that started it: start from one that lives long enough.
+    """
+
+    def __init__(
+        self, popen: subprocess.Popen[bytes], tree: Tree, limits: Limits, writable: Sequence[Path],
+        pumps: Sequence[Pump], *, stdout: IO[bytes] | None, at_end: Callable[[], None],
+        broken: Callable[[int], str], grace_s: float,
+    ) -> None:
+        self.stdin, self.stdout = popen.stdin, stdout
+        self._popen, self._tree, self._limits, self._pumps = popen, tree, limits, pumps
+        self._writable, self._at_end, self._broken, self._grace_s = writable, at_end, broken, grace_s
+        self._lock = threading.RLock()
+        self._meter = use.Meter()
+        self._started = time.monotonic()
+        self._memory_at = self._disk_at = self._started
+        self._reason: Reason | None = None
+        self._kill_at: float | None = None
+        self._exit: Exit | None = None
+        self._error: BaseException | None = None
+        self._devices = {os.stat(folder).st_dev for folder in writable}
+        threading.Thread(target=self._watch, daemon=True).start()
+
+    def poll(self) -> Exit | None:
+        """The end if it has come; otherwise enforce the limits once.
+
+        Raises:
+            InfrastructureError: the sandbox itself failed to start the command.
+        """
+        with self._lock:
+            if self._exit is None and self._error is None:
+                pid, status, rusage = os.wait4(self._popen.pid, os.WNOHANG)
+                if pid:
+                    self._finish(os.waitstatus_to_exitcode(status), rusage)
+                else:
+                    self._enforce(time.monotonic())
+            if self._error is not None:
+                raise self._error
+            return self._exit
+
+    def wait(self) -> Exit:
+        while (ended := self.poll()) is None:
+            time.sleep(0.02)
+        return ended
+
+    def kill(self) -> Exit:
+        """End the tree now; "cancelled" unless it ended or passed a limit before."""
+        with self._lock:
+            if self.poll() is None:
+                self._stop("cancelled", grace=False)
+        return self.wait()
+
+    def _watch(self) -> None:
+        try:
+            while self.poll() is None:
+                overflow = any(pump.overflow.wait(TICK_S / len(self._pumps)) for pump in self._pumps)
+                time.sleep(0.005 if overflow else 0)
+        except InfrastructureError:
+            return  # the caller's own poll() raises it again
+        except BaseException as error:
+            with self._lock:
+                self._error = self._error or error
+                self._tree.kill()
+
+    def _stop(self, reason: Reason, *, grace: bool) -> None:
+        if self._reason is None:
+            self._reason = reason
+        if grace and self._kill_at is None:
+            self._kill_at = time.monotonic() + self._grace_s
+            self._tree.terminate()
+        elif not grace:
+            self._kill_at = time.monotonic() + 1.0  # and again, should the first not have reached everyone
+            self._tree.kill()
+
+    def _enforce(self, now: float) -> None:
+        if any(pump.overflow.is_set() for pump in self._pumps) and self._reason is None:
+            self._stop("output", grace=False)
+        if self._kill_at is not None and now >= self._kill_at:
+            self._stop(self._reason or "timeout", grace=False)
+        if self._reason is None and now - self._started > self._limits.wall_s:
+            self._stop("timeout", grace=True)
+        if now >= self._memory_at:
+            if self._over_memory() and self._reason in (None, "timeout"):
+                self._stop("memory", grace=False)
+            spent = time.monotonic() - now
+            self._memory_at = now + max(TICK_S, 20 * spent)  # at most a twentieth of a core
+        if now >= self._disk_at:
+            over = self._over_disk()
+            if over and self._reason in (None, "timeout"):
+                self._stop(over, grace=False)
+            self._disk_at = now + max(DISK_TICK_S, 20 * (time.monotonic() - now))
+
+    def _over_memory(self) -> bool:
+        limit = self._limits.memory_mb * use.MB
+        return self._meter.sample(self._tree.members(), extra=self._tree.scratch_bytes(), limit=limit) > limit
+
+    def _over_disk(self) -> Literal["disk", "files"] | None:
+        if not self._writable:
+            return None
+        found = use.disk_use(self._writable, self._limits.files)
+        if found.files > self._limits.files or found.hidden:
+            return "files"
+        total = found.bytes + use.unlinked_bytes(self._tree.members(), self._devices)
+        low = any(use.free_mb(folder) < use.FREE_FLOOR_MB for folder in self._writable)
+        return "disk" if total > self._limits.disk_mb * use.MB or low else None
+
+    def _finish(self, code: int, rusage: resource.struct_rusage) -> None:
+        """The main process is reaped: make sure that nobody is left, then say how it ended."""
+        self._popen.returncode = code
+        self._tree.kill()
+        deadline = time.monotonic() + END_S
+        while not self._tree.gone() and time.monotonic() < deadline:
+            time.sleep(0.005)
+        for pump in self._pumps:
+            pump.join(timeout=END_S)
+        over = self._over_disk() if self._reason is None else None
+        problem = self._broken(code) if self._reason is None else ""
+        self._tree.close()
+        self._at_end()
+        if problem:
+            self._error = InfrastructureError(problem)
+            return
+        if self._reason is None and any(pump.overflow.is_set() for pump in self._pumps):
+            self._reason = "output"
+        reason, code = _reason(code)
+        self._exit = Exit(
+            reason=self._reason or over or reason, code=code, wall_s=time.monotonic() - self._started,
+            cpu_s=max(self._meter.cpu_s, rusage.ru_utime + rusage.ru_stime),
+            peak_memory_mb=self._meter.peak / use.MB,  # not ru_maxrss: exec hands on the peak of who forked
+        )
+
+
+def _reason(code: int) -> tuple[Reason, int]:
+    """A signal reaches us as -N (our own child) or 128+N (through bwrap or the guard)."""
+    number = -code if code < 0 else code - 128
+    if number == signal.SIGXFSZ:
+        return "disk", 128 + number
+    if number == signal.SIGXCPU:
+        return "timeout", 128 + number
+    if 0 < number < signal.NSIG:
+        return "signal", 128 + number
+    return ("exit" if code else "ok"), code

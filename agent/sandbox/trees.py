@@ -1,0 +1,105 @@
+"""The processes of one sandbox: who they are, how they are asked to end, how they are ended."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+
+from agent.sandbox.boxes import limits as use
+
+
+class NamespaceTree:
+    """Everything in the pid namespace whose first process is `init`."""
+
+    def __init__(self, init: int) -> None:
+        self._handle = os.pidfd_open(init)
+        self._init, self._namespace = init, use.namespace_of(init)
+        self._own = use.namespace_of(os.getpid())
+
+    def members(self) -> list[int]:
+        if self._namespace is None or self._namespace == self._own:
+            return use.descendants(self._init)
+        return [pid for pid in use.pids() if use.namespace_of(pid) == self._namespace]
+
+    def terminate(self) -> None:
+        for pid in self.members():
+            if pid != self._init:  # bwrap's reaper: the namespace ends with it
+                self._signal(pid)
+
+    def _signal(self, pid: int) -> None:
+        try:
+            handle = os.pidfd_open(pid)
+        except OSError:
+            return
+        try:
+            if use.namespace_of(pid) == self._namespace:
+                signal.pidfd_send_signal(handle, signal.SIGTERM)
+        except OSError:
+            return
+        finally:
+            os.close(handle)
+
+    def kill(self) -> None:
+        """The kernel ends a pid namespace with its first process; bwrap then reaps it and exits."""
+        try:
+            signal.pidfd_send_signal(self._handle, signal.SIGKILL)
+        except ProcessLookupError:
+            return
+
+    def scratch_bytes(self) -> int:
+        total = 0
+        for place in ("tmp", "dev/shm"):
+            inside = f"/proc/{self._init}/root/{place}"
+            try:
+                if os.stat(inside).st_dev == os.stat(f"/{place}").st_dev:
+                    continue  # still the host's: bwrap is not done yet
+                info = os.statvfs(inside)
+            except OSError:
+                continue
+            total += (info.f_blocks - info.f_bfree) * info.f_frsize
+        return total
+
+    def gone(self) -> bool:
+        """A pidfd turns readable once its process, and for a first process all its namespace, has ended."""
+        return bool(select.select([self._handle], [], [], 0)[0])
+
+    def close(self) -> None:
+        os.close(self._handle)
+
+
+class GuardTree:
+    """Everything below the guard process of confine.py; code that kills the guard itself gets away."""
+
+    def __init__(self, guard: int) -> None:
+        self._guard = guard
+
+    def members(self) -> list[int]:
+        return use.descendants(self._guard)
+
+    def terminate(self) -> None:
+        for pid in self.members():
+            self._signal(pid, signal.SIGTERM)
+
+    def kill(self) -> None:
+        """Stop all first, so that none can fork away from the second round; wake a guard they stopped."""
+        found = self.members()
+        for sign in (signal.SIGSTOP, signal.SIGKILL):
+            for pid in found:
+                self._signal(pid, sign)
+        self._signal(self._guard, signal.SIGCONT)
+
+    def _signal(self, pid: int, sign: signal.Signals) -> None:
+        try:
+            os.kill(pid, sign)
+        except ProcessLookupError:
+            return
+
+    def scratch_bytes(self) -> int:
+        return 0
+
+    def gone(self) -> bool:
+        return not self.members()
+
+    def close(self) -> None:
+        return

@@ -1,0 +1,1 @@
+"""--verify: everything that a session claims, computed once more."""

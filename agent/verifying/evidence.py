@@ -1,0 +1,203 @@
+"""What a session's repository holds for whoever verifies it: its files, records and the paper's account."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from agent.errors import InfrastructureError, UserError
+from agent.log import EventLog
+from agent.manifest import Manifest, parse_manifest
+from agent.paths import SessionPaths
+from agent.record import RunRecord
+from agent.versions.git_reader import BrokenRepository, GitReader
+from paper.account import FILE as ACCOUNT
+from paper.account import PaperAccount, sha256
+from paper.verify import Problem
+
+PAPER = ("paper/paper.tex", "paper/paper.pdf")  # compared with what the records give, not with the commit alone
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is verified. `tree`: the files as they lie there, None for a bare repository."""
+
+    git_dir: Path
+    tree: Path | None
+    session: SessionPaths | None = None
+    pdf: Path | None = None  # given by its own name
+
+
+@dataclass
+class Report:
+    """What was found. `numbers` is 0 until the paper could be rendered."""
+
+    problems: list[Problem] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    numbers: int = 0
+
+    @property
+    def verified(self) -> int:
+        """Numbers that no problem takes down; one that is wrong in paper.tex and in the PDF counts once."""
+        lost = (sum(p.numbers for p in self.problems if p.where.startswith(file)) for file in ("paper/", "paper.pdf"))
+        return max(0, self.numbers - max(lost))
+
+
+
+class Unreadable(Exception):
+    """A committed file cannot be understood."""
+
+    def __init__(self, where: str, what: str) -> None:
+        super().__init__(what)
+        self.where = where
+
+
+@dataclass(frozen=True)
+class Material:
+    """What the repository's newest commit holds."""
+
+    account: PaperAccount
+    manifest: Manifest
+    records: dict[str, RunRecord]  # by path, in the order of the paper's tables
+
+    @property
+    def explored(self) -> list[RunRecord]:
+        return [r for r in self.records.values() if r.status == "measured" and r.kind != "confirmation"]
+
+
+def read_material(repo: GitReader, files: dict[str, str]) -> Material:
+    """The records and what the paper was rendered from.
+
+    Raises:
+        Unreadable: one of them is missing or malformed.
+    """
+    try:
+        manifest = parse_manifest(_blob(repo, "template/manifest.toml"), "template/manifest.toml")
+    except UserError as error:
+        raise Unreadable("template/manifest.toml", str(error)) from None
+    account = _parsed(PaperAccount, ACCOUNT, _blob(repo, ACCOUNT))
+    ordered = [f"records/{run}.json" for run in account.records]
+    names = [*ordered, *sorted(f for f in files if f.startswith("records/") and f not in ordered)]
+    records = {name: _parsed(RunRecord, name, _blob(repo, name)) for name in names if name in files}
+    return Material(account, manifest, records)
+
+
+def _blob(repo: GitReader, name: str) -> bytes:
+    found = repo.blob(repo.head, name)
+    if found is None:
+        raise Unreadable(name, "is missing from the repository, or cannot be read there")
+    return found
+
+
+def _parsed(kind: type, name: str, data: bytes):
+    try:
+        return kind.model_validate_json(data)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise Unreadable(name, f"{where}: {first['msg']}") from None
+
+
+def committed_files(subject: Subject, repo: GitReader) -> dict[str, str]:
+    if (subject.git_dir / "shallow").exists():
+        raise UserError(f"{subject.git_dir}: a shallow clone lacks the history; clone it whole, with its tags")
+    try:
+        files = repo.files(repo.head)
+    except BrokenRepository as broken:
+        if repo.damage():
+            raise
+        raise UserError(f"{subject.git_dir}: not the repository of a session ({broken})") from None
+    if not any(path.startswith(("records/", "template/")) for path in files):
+        raise UserError(f"{subject.git_dir}: not the repository of a session: it has no records/ and no template/")
+    if "paper/paper.tex" not in files and ACCOUNT not in files:
+        raise UserError(f"{subject.git_dir}: the session has no paper yet; go on with it (--resume), then verify")
+    return files
+
+
+# ---------------------------------------------------------------- files that were changed
+
+def check_tree(tree: Path | None, repo: GitReader, files: dict[str, str]) -> Iterator[Problem]:
+    """Files that lie there otherwise than they are committed; the paper's own are compared elsewhere."""
+    for name, blob in files.items() if tree else ():
+        if name in PAPER:
+            continue
+        try:
+            data = (tree / name).read_bytes()
+        except OSError:
+            yield Problem(name, "is committed, but not there")
+            continue
+        if _git_id(data, blob) != blob:
+            yield Problem(name, f"is not as it is committed{_difference(data, _blob(repo, name))}")
+
+
+def _git_id(data: bytes, like: str) -> str:
+    make = hashlib.sha1 if len(like) == 40 else hashlib.sha256
+    return make(b"blob %d\0" % len(data) + data).hexdigest()
+
+
+def _difference(now: bytes, committed: bytes) -> str:
+    """The first value, or the first line, that differs."""
+    try:
+        found = _json_difference(json.loads(now), json.loads(committed), "")
+    except ValueError:
+        pairs = zip(now.splitlines(), committed.splitlines(), strict=False)
+        line = next((i for i, (a, b) in enumerate(pairs, start=1) if a != b), None)
+        return f" (line {line})" if line else ""
+    return f": {found[0]} is {found[1]!r}, committed is {found[2]!r}" if found else ""
+
+
+def _json_difference(now: object, then: object, where: str) -> tuple[str, object, object] | None:
+    if isinstance(now, dict) and isinstance(then, dict) and now.keys() == then.keys():
+        pairs = [(f"{where}.{key}".lstrip("."), now[key], then[key]) for key in now]
+    elif isinstance(now, list) and isinstance(then, list) and len(now) == len(then):
+        pairs = [(f"{where}[{i}]", a, b) for i, (a, b) in enumerate(zip(now, then, strict=True))]
+    else:
+        return None if now == then else (where, now, then)
+    return next((f for place, a, b in pairs if (f := _json_difference(a, b, place))), None)
+
+
+# ---------------------------------------------------------------- what the paper was rendered from
+
+def check_account(repo: GitReader, material: Material, files: dict[str, str]) -> Iterator[Problem]:
+    """The records, files and the commit that the paper names are those of the repository."""
+    account = material.account
+    here = {f"records/{run}.json": digest for run, digest in account.records.items()}
+    for name in sorted(here.keys() | material.records.keys()):
+        if name not in files:
+            yield Problem(name, "is missing, though the paper was made with it")
+        elif name not in here:
+            yield Problem(name, "is a record that the paper was made without")
+        elif sha256(_blob(repo, name)) != here[name]:
+            yield Problem(name, f"is not the record that the paper was made with ({ACCOUNT} gives sha256 "
+                                f"{here[name][:12]})")
+    for name, digest in account.files.items():
+        data = repo.blob(repo.head, f"paper/{name}")
+        if data is None or sha256(data) != digest:
+            yield Problem(f"paper/{name}", f"is not the file that was made ({ACCOUNT} gives sha256 {digest[:12]})"
+                          if data is not None else "is missing")
+    made = [c for c in repo.commits if any(path == ACCOUNT for _, path in c.changes)]
+    if made and made[-1].parents != (account.base,):
+        yield Problem(ACCOUNT, f"says that the paper was rendered from commit {account.base[:8]}; it was committed on "
+                               f"{' '.join(made[-1].parents)[:8]}: the history was rewritten")
+
+
+def check_events(session: SessionPaths, repo: GitReader) -> Iterator[Problem]:
+    """The session's own log, where it is at hand, tells of the same commits and records."""
+    known = {c.id for c in repo.commits}
+    try:
+        for event in EventLog(session.events).read():
+            commit = getattr(event, "commit", "")
+            if commit and commit not in known:
+                yield Problem("events.jsonl", f"{event.type} names commit {commit[:8]}, which the history lacks")
+            if event.type == "run_measured":
+                data = repo.blob(repo.head, f"records/{event.run}.json")
+                if data is None or sha256(data) != event.record_sha256:
+                    yield Problem(f"records/{event.run}.json", "is not the record whose sha256 the session's log gives "
+                                                               f"({event.record_sha256[:12]})")
+    except InfrastructureError as error:
+        yield Problem("events.jsonl", str(error))

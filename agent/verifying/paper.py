@@ -1,0 +1,198 @@
+"""The paper of a repository, rendered and compiled once more and compared with the one that is there."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from agent.errors import InfrastructureError
+from agent.measuring.data import package_version
+from agent.results import best
+from agent.verifying.evidence import Material, Report, Subject
+from agent.versions.git_reader import GitReader
+from paper.account import program_sha256, render_paper, sha256
+from paper.compile import compile_pdf
+from paper.facts import Facts
+from paper.figures import Figure, standard_figures
+from paper.library import Library, load_library
+from paper.render import Rendered, write
+from paper.sections import SECTIONS
+from paper.verify import (
+    Problem,
+    compare_pages,
+    compare_tex,
+    count_numbers,
+    missing_numbers,
+    numerals,
+    page_texts,
+    same_drawing,
+)
+
+
+@dataclass(frozen=True)
+class Makers:
+    """What makes a paper's parts anew. `compile`: a folder with paper.tex to a PDF; None where no TeX can."""
+
+    compile: Callable[[Path], bytes | None]
+    draw: Callable[[Facts, Path], tuple[Figure, ...]] = standard_figures
+
+
+def check_paper(subject: Subject, repo: GitReader, material: Material, report: Report, makers: Makers) -> None:
+    """Render from sections and records; compare paper.tex, its figures and the PDF with that."""
+    with tempfile.TemporaryDirectory(prefix="verify-") as scratch:
+        folder = Path(scratch)
+        for figure in material.account.figures:
+            target = folder / "repo" / figure.file
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(repo.blob(repo.head, figure.file) or b"")
+        rendered = _rendered(repo, material, folder / "repo")
+        report.numbers = count_numbers(rendered)
+        found = [*_tex(subject, repo, rendered), *_beside(repo, rendered)]
+        if found and material.account.program != program_sha256():
+            report.notes.append("This paper was rendered by another version of this program; where only its wording "
+                                "differs, verify with that version.")
+        report.problems += found
+        report.problems += _figures(material, folder, report, makers)
+        write(rendered, folder / "paper")
+        report.problems += _pdf(subject, repo, material, rendered, report, lambda: makers.compile(folder / "paper"))
+
+
+def recompile(folder: Path) -> bytes | None:
+    """The PDF that this machine's TeX makes of a folder; our own renderer wrote its paper.tex."""
+    if shutil.which("latexmk") is None:
+        return None
+    from agent.sandbox.boxes import BubblewrapSandbox, NoSandbox
+
+    for sandbox in (BubblewrapSandbox(), NoSandbox()):
+        try:
+            compiled = compile_pdf(folder, sandbox)
+        except InfrastructureError:  # no walls, or no TeX: then the text is compared without it
+            continue
+        return compiled.pdf.read_bytes() if compiled.pdf else None
+    return None
+
+
+# ---------------------------------------------------------------- text
+
+@cache
+def _library() -> Library:
+    return load_library()
+
+
+def _rendered(repo: GitReader, material: Material, folder: Path) -> Rendered:
+    sections = {}
+    for spec in SECTIONS:
+        data = repo.blob(repo.head, f"paper/sections/{spec.name}.md")
+        if data is not None:
+            sections[spec.name] = data.decode("utf-8", "replace")
+    manifest, explored = material.manifest, material.explored
+    described = best(explored, manifest)
+    source = repo.blob(described.commit, manifest.editable[0]) or b""
+    return render_paper(
+        material.account, sections, list(material.records.values()), manifest, _library(), folder,
+        source=source.decode("utf-8", "replace"),
+        diff=repo.diff(explored[0].commit, described.commit, manifest.editable),
+    )
+
+
+def _tex(subject: Subject, repo: GitReader, rendered: Rendered) -> Iterator[Problem]:
+    """The committed paper.tex, and the one that lies there if it is another."""
+    committed = repo.blob(repo.head, "paper/paper.tex")
+    texts = {"": committed}
+    if subject.tree and (path := subject.tree / "paper/paper.tex").is_file():
+        texts |= {"not committed: ": data} if (data := path.read_bytes()) != committed else {}
+    elif subject.tree:
+        yield Problem("paper/paper.tex", "is committed, but not there")
+    for remark, data in texts.items():
+        for problem in compare_tex((data or b"").decode("utf-8", "replace"), rendered):
+            yield problem._replace(what=remark + problem.what)
+
+
+def _beside(repo: GitReader, rendered: Rendered) -> Iterator[Problem]:
+    if repo.blob(repo.head, "paper/references.bib") != rendered.bib.encode():
+        yield Problem("paper/references.bib", "is not what the cited works give")
+    for name, source in rendered.files.items():
+        if repo.blob(repo.head, f"paper/{name}") != source.read_bytes():
+            yield Problem(f"paper/{name}", f"is not {source.parent.name}/{source.name}, which the paper was made with")
+
+
+def _figures(material: Material, folder: Path, report: Report, makers: Makers) -> Iterator[Problem]:
+    """The standard figures, drawn once more from the records."""
+    account = material.account
+    drawn = {f.name: f for f in account.figures if f.by == "runner"}
+    others = len(account.figures) - len(drawn)
+    if others:
+        report.notes.append(f"{others} of {len(account.figures)} figures were drawn by the agent's plot.py; what they "
+                            "show is not verified.")
+    if package_version("matplotlib") != account.matplotlib:
+        report.notes.append(f"The figures were drawn with matplotlib {account.matplotlib}, which is not here; they are "
+                            "not drawn again.")
+        return
+    facts = Facts(list(material.records.values()), material.manifest, account.profile)
+    for figure in makers.draw(facts, folder / "drawn"):
+        told = drawn.pop(figure.name, None)
+        if told is None:
+            yield Problem(f"figure {figure.name}", "follows from the records, but the paper lacks it")
+        elif told.caption != figure.caption:
+            yield Problem(f"figure {figure.name}", f"has the caption {told.caption!r}; the records give "
+                                                   f"{figure.caption!r}")
+        elif not same_drawing((folder / "repo" / told.file).read_bytes(), figure.file.read_bytes()):
+            yield Problem(told.file, "does not show what the records give")
+    for name in drawn:
+        yield Problem(f"figure {name}", "does not follow from the records")
+
+
+# ---------------------------------------------------------------- the PDF
+
+def _pdf(
+    subject: Subject, repo: GitReader, material: Material, rendered: Rendered, report: Report,
+    compiled: Callable[[], bytes | None],
+) -> Iterator[Problem]:
+    """The PDF that was given, and the committed one, against the text that the records give."""
+    committed = repo.blob(repo.head, "paper/paper.pdf")
+    path = subject.pdf or (subject.tree / "paper/paper.pdf" if subject.tree else None)
+    given = path.read_bytes() if path and path.is_file() else None
+    if committed is None and given is None:
+        if "paper.pdf" in material.account.files:
+            yield Problem("paper/paper.pdf", "is missing")
+        return
+    if path and given is None:
+        yield Problem("paper/paper.pdf", "is committed, but not there")
+    again = compiled()
+    if again is None:
+        report.notes.append("No TeX here that sets this paper: the numbers in the PDF are compared with paper.tex "
+                            "by their text.")
+    for data in dict.fromkeys(d for d in (given, committed) if d is not None):
+        yield from _one_pdf(data, again, data == committed, material, rendered, report)
+
+
+def _one_pdf(
+    data: bytes, again: bytes | None, committed: bool, material: Material, rendered: Rendered, report: Report,
+) -> Iterator[Problem]:
+    if data == again:
+        return
+    pages = page_texts(data)
+    if pages is None:
+        yield Problem("paper.pdf", "cannot be read as a PDF")
+        return
+    if material.account.base not in "".join("".join(pages).split()):
+        yield Problem("paper.pdf", f"does not name commit {material.account.base[:8]}: it is the paper of another "
+                                   "session, or of another state of this one")
+        return
+    unaltered = sha256(data) == material.account.files.get("paper.pdf")
+    if again is None:
+        found = missing_numbers(pages, rendered)
+    else:
+        wanted = page_texts(again) or []
+        found = compare_pages(pages, wanted, rendered.rows)
+        if unaltered and found and numerals(pages) == numerals(wanted):
+            report.notes.append("TeX breaks lines otherwise here; the PDF prints the same numbers.")
+            found = []
+    yield from found
+    if not unaltered and not found:
+        yield Problem("paper.pdf", "its bytes are not those that were made (its text is the same)" if not committed
+                      else "is not the file that was made, though its text is the same")

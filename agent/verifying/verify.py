@@ -1,0 +1,130 @@
+"""`launch.py --verify`: is every number of a paper what the committed records give? Needs the repository alone.
+
+Not here: history (verify_history.py), the paper's text (paper/verify.py), measuring again (remeasure.py).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from agent.errors import UserError
+from agent.paths import SessionPaths, Workspace
+from agent.verifying.evidence import (
+    Report,
+    Subject,
+    Unreadable,
+    check_account,
+    check_events,
+    check_tree,
+    committed_files,
+    read_material,
+)
+from agent.verifying.history import check_line, check_records
+from agent.verifying.paper import Makers, check_paper, recompile
+from agent.versions.git_reader import BrokenRepository, GitReader
+from paper.account import FILE as ACCOUNT
+from paper.verify import Problem
+
+SHOWN = 20  # problems that are printed
+LIMITS = ("This shows that nothing was altered after the fact and that no number was typed; it does not show that an "
+          "owner of the machine did not fake everything anew.")
+
+
+def verify(name: str, workspace: Workspace, *, artefacts: bool = False) -> int:
+    """Verify, and print what was found; the exit status.
+
+    Raises:
+        UserError: `name` is no session, repository or paper.
+    """
+    subject = find(name, workspace)
+    if artefacts and subject.session is None:
+        raise UserError("--artefacts: only the session's own folder has them, beside its repository; verify that one")
+    report = examine(subject)
+    if artefacts:
+        from agent.verifying.remeasure import remeasure
+
+        remeasure(subject, subject.session, report)
+    for problem in report.problems[:SHOWN]:
+        print(f"{problem.where}: {problem.what}")
+    if len(report.problems) > SHOWN:
+        print(f"... and {len(report.problems) - SHOWN} more")
+    for note in report.notes:
+        print(note)
+    if report.problems:
+        count = "1 problem" if len(report.problems) == 1 else f"{len(report.problems)} problems"
+        print(f"NOT VERIFIED: {count}; {report.verified} of {report.numbers} numbers agree with the committed records.")
+        return 1
+    print(f"{report.verified} of {report.numbers} numbers verified")
+    print(LIMITS)
+    return 0
+
+
+# ---------------------------------------------------------------- what is verified
+
+def find(name: str, workspace: Workspace) -> Subject:
+    """A session, a repository, or a paper with its repository, by path (sessions also by name, or "last")."""
+    path = Path(name)
+    if not path.exists():
+        path = workspace.find(name).root
+    if path.is_file():
+        return _of_paper(path.resolve())
+    subject = _of_folder(path.resolve())
+    if subject is None:
+        raise UserError(f"--verify {name}: neither a session's folder, nor a clone of its repository, nor a paper.pdf "
+                        "inside of one")
+    return subject
+
+
+def _of_folder(folder: Path) -> Subject | None:
+    if (folder / "events.jsonl").is_file() and (folder / "repo" / ".git").exists():
+        return Subject(folder / "repo" / ".git", folder / "repo", SessionPaths(folder))
+    if (folder / ".git").exists():
+        session = SessionPaths(folder.parent) if (folder.parent / "events.jsonl").is_file() else None
+        return Subject(_git_dir(folder / ".git"), folder, session)
+    if all((folder / part).exists() for part in ("HEAD", "objects", "refs")):
+        return Subject(folder, None)
+    return None
+
+
+def _git_dir(path: Path) -> Path:
+    """A linked work tree has a file there that names the folder."""
+    if path.is_file() and (text := path.read_text()).startswith("gitdir:"):
+        return (path.parent / text.partition(":")[2].strip()).resolve()
+    return path
+
+
+def _of_paper(pdf: Path) -> Subject:
+    if not pdf.read_bytes()[:5] == b"%PDF-":
+        raise UserError(f"--verify {pdf}: not a PDF; give a session, a clone of its repository, or its paper.pdf")
+    above = (s for folder in pdf.parents if (s := _of_folder(folder)) is not None)
+    beside = (s for folder in sorted(pdf.parent.iterdir()) if folder.is_dir() and (s := _of_folder(folder)) is not None)
+    for subject in (*above, *beside):
+        if GitReader(subject.git_dir).blob("HEAD", ACCOUNT) is not None:
+            return Subject(subject.git_dir, subject.tree, subject.session, pdf)
+    raise UserError(f"--verify {pdf}: no repository with it; put the session's repository (or a clone) beside the PDF")
+
+
+# ---------------------------------------------------------------- the checks, in their order
+
+def examine(subject: Subject, makers: Makers | None = None) -> Report:
+    """Everything that can be verified from the repository.
+
+    Raises:
+        UserError: the repository is not that of a session with a paper.
+    """
+    report, repo = Report(), GitReader(subject.git_dir)
+    try:
+        files = committed_files(subject, repo)
+        report.problems += check_tree(subject.tree, repo, files)
+        report.problems += check_line(repo)
+        material = read_material(repo, files)
+        report.problems += check_records(repo, material.records, material.manifest)
+        report.problems += check_account(repo, material, files)
+        if subject.session:
+            report.problems += check_events(subject.session, repo)
+        check_paper(subject, repo, material, report, makers or Makers(recompile))
+    except BrokenRepository as broken:
+        report.problems.append(Problem("repository", f"cannot be read: {repo.damage() or broken}"))
+    except Unreadable as bad:
+        report.problems.append(Problem(bad.where, str(bad)))
+    return report
