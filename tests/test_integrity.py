@@ -220,7 +220,7 @@ def test_every_code_is_listed_once_with_what_it_catches():
 
 
 def test_the_manual_and_the_measurement_name_the_same_refusals():
-    folder = Path(integrity.__file__).parent.parent
+    folder = Path(integrity.__file__).parent.parent / "measuring"
     text = "".join((folder / f"{name}.py").read_text() for name in ("measure", "verdict", "encoding"))
     used = set(re.findall(r'Stopped\(\s*"refused", "([a-z-]+)"', text)) | set(
         re.findall(r'BadLatents\(\s*"([a-z-]+)"', text))

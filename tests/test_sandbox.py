@@ -11,7 +11,7 @@ import pytest
 from agent.errors import InfrastructureError
 from agent.manifest import Limits
 from agent.protocols import Mount, SandboxSpec
-from agent.sandbox.boxes import uids
+from agent.sandbox import uids
 from tests.sandbox_box import BARE, WALLS, Box, as_root, both, marked, refused
 
 ROOT = Path(__file__).resolve().parent.parent

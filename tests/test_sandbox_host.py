@@ -8,7 +8,8 @@ import pytest
 
 from agent.manifest import Limits
 from agent.protocols import Mount, SandboxSpec
-from agent.sandbox.boxes import BubblewrapSandbox, bwrap, limits_report, probe, seccomp
+from agent.sandbox import bwrap, seccomp
+from agent.sandbox.boxes import BubblewrapSandbox, limits_report, probe
 from agent.sandbox.probe import APPARMOR_MEND, CONTAINER_MEND, INSTALL, USERNS_MEND, mend
 from tests.sandbox_box import WALLS, Box
 

@@ -20,7 +20,7 @@ from typing import IO, Any
 
 from agent.errors import InfrastructureError
 from agent.protocols import Mount, SandboxSpec
-from agent.sandbox.boxes import bwrap, limits, seccomp, uids
+from agent.sandbox import bwrap, limits, seccomp, uids
 from agent.sandbox.probe import limits_report, probe
 from agent.sandbox.process import ConfinedProcess, Pump
 from agent.sandbox.trees import GuardTree, NamespaceTree

@@ -11,7 +11,7 @@ from pathlib import Path
 from agent.errors import InfrastructureError
 from agent.manifest import Limits
 from agent.protocols import Exit, Sandbox, SandboxSpec
-from agent.sandbox.boxes import seccomp
+from agent.sandbox import seccomp
 
 APPARMOR = Path("/proc/sys/kernel/apparmor_restrict_unprivileged_userns")
 USERNS = (Path("/proc/sys/kernel/unprivileged_userns_clone"), Path("/proc/sys/user/max_user_namespaces"))

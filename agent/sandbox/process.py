@@ -15,7 +15,7 @@ from typing import IO, Literal, Protocol
 from agent.errors import InfrastructureError
 from agent.manifest import Limits
 from agent.protocols import Exit
-from agent.sandbox.boxes import limits as use
+from agent.sandbox import limits as use
 
 Reason = Literal["ok", "exit", "signal", "timeout", "memory", "disk", "files", "output", "cancelled"]
 

@@ -6,7 +6,7 @@ import os
 import select
 import signal
 
-from agent.sandbox.boxes import limits as use
+from agent.sandbox import limits as use
 
 
 class NamespaceTree:
