@@ -156,6 +156,7 @@ class Reflected(_Event):
     type: Literal["reflected"] = "reflected"
     run: str
     reflection: Reflection
+    feedback: str = ""  # a person's word that this reflection was given, if no comment took it first
     commit: str
 
 

@@ -29,8 +29,8 @@ def render(session: Session, records: Sequence[RunRecord], template: Template) -
             parts += _failure(run)
         if run.comment:
             parts += ["### Reviewer's comment (a model's words)", "", *_words(run.comment.text, facts)]
-            if run.comment.feedback:
-                parts += ["### A person's word", "", run.comment.feedback, ""]
+        if run.feedback:
+            parts += ["### A person's word", "", run.feedback, ""]
         if run.reflection:
             parts += ["### Interpretation (a model's words, not measured)", "",
                       *_words(run.reflection.interpretation, facts)]

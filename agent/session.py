@@ -29,6 +29,7 @@ class RunState:
     failures: tuple[ev.AttemptFailed, ...] = ()
     measured: ev.RunMeasured | None = None
     comment: ev.Commented | None = None
+    feedback: str = ""  # a person's word that reached this run
     reflection: Reflection | None = None
 
     @property
@@ -145,9 +146,10 @@ def _apply(session: Session, event: ev.Event) -> Session:
         case ev.RunFailed():
             return _update(session, event.run, phase="failed")
         case ev.Commented():
-            return _update(session, event.run, comment=event)
+            return _update(session, event.run, comment=event, feedback=event.feedback)
         case ev.Reflected():
-            session = _update(session, event.run, reflection=event.reflection)
+            word = session.runs[event.run].feedback or event.feedback
+            session = _update(session, event.run, reflection=event.reflection, feedback=word)
             return replace(session, pending=event.reflection.runs, completed=event.reflection.completed)
         case ev.ConfirmationPlanned():
             arms = {} if event.best is None else {

@@ -235,6 +235,15 @@ def test_feedback_of_a_person_reaches_the_planner_once(whole):
     assert "Try smaller steps." not in it.model.prompt("run-2.reflect")
 
 
+def test_a_person_s_word_on_a_failed_run_is_not_said_again(whole):
+    it = whole({"run-1.edit-1": "I would rather not."}, attempts=1, **RUNS_ONLY)
+    it.paths.feedback.write_text("Try smaller steps.\n")
+    it.play()
+    assert "Try smaller steps." in it.model.prompt("run-1.reflect")
+    assert "Try smaller steps." not in it.model.prompt("run-2.reflect")
+    assert (it.paths.repo / "notes.txt").read_text().count("Try smaller steps.") == 1
+
+
 def test_a_revised_plan_is_followed(whole):
     revised = planned(3) | {"name": "other", "label": "other way"}
     it = whole({"run-1.reflect": fenced({"interpretation": "i", "completed": False, "runs": [revised]}),

@@ -10,7 +10,7 @@ from agent.policy import CommentRun, MakePlan, PlanConfirmation, Reflect
 from agent.prompting import render
 from agent.protocols import Message, Role
 from agent.results import best, measured_records, table
-from agent.session import RunState, apply
+from agent.session import apply
 from agent.tools import Tools
 from agent.types import Plan, PlannedRun, Reflection
 
@@ -48,13 +48,14 @@ def reflect(action: Reflect, tools: Tools) -> Reflected:
     """The planner reads the newest run, interprets it for the notes, and says what comes next."""
     session, manifest = tools.session, tools.template.manifest
     run = session.runs[action.run]
+    feedback = run.feedback if run.comment else _take_feedback(tools)
     records = measured_records(tools)
     left = session.options.runs - len(session.experiments)
     prompt = render(
         "reflect", idea=session.idea, manifest=manifest, run=run, left=left, pending=session.pending,
         comparison=session.plan.comparison, table=table(records, manifest), best=best(records, manifest),
         record=next((r for r in records if r.run == action.run), None), comment=run.comment,
-        feedback=run.comment.feedback if run.comment else _take_feedback(tools),
+        feedback=feedback,
     )
     reflection = ask_json(
         tools.ask, f"run-{action.run}.reflect", "planner", _conversation("planner", prompt), Reflection,
@@ -62,7 +63,7 @@ def reflect(action: Reflect, tools: Tools) -> Reflected:
     )
     reflection = reflection.model_copy(update={"runs": reflection.runs[:max(left, 0)]})
     tools.say(f"  planner: {'ALL_COMPLETED' if reflection.completed else _next_up(reflection, left)}")
-    return _noted(action.run, run, reflection, tools)
+    return _noted(Reflected(at=tools.now, run=action.run, reflection=reflection, feedback=feedback, commit=""), tools)
 
 
 def plan_confirmation(action: PlanConfirmation, tools: Tools) -> ConfirmationPlanned:
@@ -78,12 +79,11 @@ def plan_confirmation(action: PlanConfirmation, tools: Tools) -> ConfirmationPla
     return ConfirmationPlanned(at=tools.now, best=chosen.run if chosen else None, baseline=baseline.run)
 
 
-def _noted(run_id: str, run: RunState, reflection: Reflection, tools: Tools) -> Reflected:
-    event = Reflected(at=tools.now, run=run_id, reflection=reflection, commit="")
+def _noted(event: Reflected, tools: Tools) -> Reflected:
     state = apply(tools.session, event)
     write_text(tools.paths.repo / "notes.txt", notes.render(state, measured_records(tools), tools.template))
     commit = tools.versions.commit(
-        ["notes.txt"], f"run {run_id}: notes", {"Run": run_id, "Event": "notes"},
+        ["notes.txt"], f"run {event.run}: notes", {"Run": event.run, "Event": "notes"},
     )
     return event.model_copy(update={"commit": commit})
 
@@ -133,5 +133,5 @@ def _take_feedback(tools: Tools) -> str:
     if not path.is_file():
         return ""
     text = path.read_text(encoding="utf-8", errors="replace").strip()[:4000]
-    given = {run.comment.feedback for run in tools.session.runs.values() if run.comment}
+    given = {run.feedback for run in tools.session.runs.values()}
     return "" if text in given else text
