@@ -11,6 +11,7 @@ import pytest
 from agent.manifest import Limits
 from agent.protocols import SandboxSpec
 from agent.sandbox.limits import rlimits
+from agent.sandbox.trees import NamespaceTree
 from tests.sandbox_box import DAEMON, WALLS, Box, both, gone, marked
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -55,6 +56,22 @@ def test_files_in_memory_count_as_memory(box):
         """, memory_mb=50)
 
     assert end.reason == "memory"
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="chroot takes root")
+def test_the_hosts_disk_is_no_memory_of_a_sandbox(tmp_path):
+    """While bwrap builds its mounts, /dev/shm of a sandbox can lie on the host's disk for a moment."""
+    (tmp_path / "dev/shm").mkdir(parents=True)
+    code = "import os, sys; os.chroot(sys.argv[1]); print(flush=True); sys.stdin.read()"
+    command = [sys.executable, "-c", code, tmp_path]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as half:
+        half.stdout.readline()
+        tree = NamespaceTree(half.pid)
+        found = tree.scratch_bytes()
+        tree.close()
+        half.stdin.close()
+
+    assert found == 0
 
 
 def test_pages_shared_by_forked_processes_count_once(box):

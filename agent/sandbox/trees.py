@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import select
 import signal
+from contextlib import suppress
 
 from agent.sandbox import limits as use
 
@@ -16,6 +17,7 @@ class NamespaceTree:
         self._handle = os.pidfd_open(init)
         self._init, self._namespace = init, use.namespace_of(init)
         self._own = use.namespace_of(os.getpid())
+        self._host = _devices()
 
     def members(self) -> list[int]:
         if self._namespace is None or self._namespace == self._own:
@@ -50,14 +52,8 @@ class NamespaceTree:
     def scratch_bytes(self) -> int:
         total = 0
         for place in ("tmp", "dev/shm"):
-            inside = f"/proc/{self._init}/root/{place}"
-            try:
-                if os.stat(inside).st_dev == os.stat(f"/{place}").st_dev:
-                    continue  # still the host's: bwrap is not done yet
-                info = os.statvfs(inside)
-            except OSError:
-                continue
-            total += (info.f_blocks - info.f_bfree) * info.f_frsize
+            with suppress(OSError):
+                total += _used(f"/proc/{self._init}/root/{place}", self._host)
         return total
 
     def gone(self) -> bool:
@@ -66,6 +62,32 @@ class NamespaceTree:
 
     def close(self) -> None:
         os.close(self._handle)
+
+
+def _devices() -> set[int]:
+    """Every file system mounted where we are."""
+    found = {os.stat("/").st_dev}
+    with open("/proc/self/mountinfo", encoding="utf-8", errors="replace") as lines:
+        for line in lines:
+            major, minor = line.split()[2].split(":")
+            found.add(os.makedev(int(major), int(minor)))
+    return found
+
+
+def _used(folder: str, host: set[int]) -> int:
+    """Bytes on the file system of a folder in a sandbox, unless that is one of the host's.
+
+    While bwrap builds its mounts a path can lead to the host's disk, also between two looks at it: hence one
+    handle for both questions.
+    """
+    handle = os.open(folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        if os.fstat(handle).st_dev in host:
+            return 0
+        info = os.fstatvfs(handle)
+        return (info.f_blocks - info.f_bfree) * info.f_frsize
+    finally:
+        os.close(handle)
 
 
 class GuardTree:
