@@ -101,7 +101,7 @@ def _tools(paths: SessionPaths, workspace: Workspace, system: System, journal: J
 
     def prepare(template: Template, profile: Profile, name: str, world: int) -> DataFolders:
         secret = world_secret(workspace.cache, template.manifest.name, world)
-        return prepared(template, name, profile.settings, secret, workspace.cache)
+        return prepared(template, name, profile.settings, secret, workspace.cache, system.console.say)
 
     check_budget = Budget(journal)
     calls = RecordedCalls(system.model, paths.calls, on_call, check_budget)

@@ -31,7 +31,7 @@ class BaselineCache:
     @cached_property
     def _path(self) -> Path:
         job = self._job
-        protected = sorted(Path(job.template).glob("*.py")) + [Path(job.template) / "manifest.toml"]
+        protected = sorted(Path(job.template).rglob("*.py")) + [Path(job.template) / "manifest.toml"]
         identity = [
             Path(job.code, job.script).read_text(), [path.read_text() for path in protected],
             job.train_data, job.settings, job.seeds, [c.model_dump() for c in job.conditions], job.device,

@@ -1,18 +1,23 @@
 """Worlds: drawn once, found again, never half built, and their secret kept."""
 
+import os
+import re
 import shutil
 import stat
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from agent.errors import InfrastructureError
+from agent.errors import InfrastructureError, UserError
 from agent.manifest import load_template
 from agent.measuring.data import data_key, file_sha256, prepared, world_secret
 
-TINY = load_template(Path(__file__).parent / "tiny_template")
+ROOT = Path(__file__).parent.parent
+TINY = load_template(ROOT / "tests" / "tiny_template")
 SETTINGS = TINY.manifest.profiles["tiny"].settings
 
 
@@ -58,6 +63,42 @@ def test_a_failing_prepare_is_told_with_its_error_and_leaves_nothing(tmp_path):
     with pytest.raises(InfrastructureError, match="no such corpus"):
         prepared(load_template(tmp_path / "broken"), "tiny", SETTINGS, 1, tmp_path / "cache")
     assert not list((tmp_path / "cache" / "data").glob("*/manifest.json"))
+
+
+PREPARE = """
+import os, sys
+from agent.errors import InfrastructureError, UserError
+from .words import ERROR
+def prepare(settings, secret, train_dir, truth_dir):
+    print("prepare: 3 GB wanted\\nnoise of a library", flush=True)
+    raise {"user": UserError, "hub": InfrastructureError, "bug": ValueError}[ERROR](
+        f"no such model\\n(token {os.environ.get('HF_TOKEN')})")
+"""
+
+
+@pytest.mark.parametrize(("kind", "error", "text"), [
+    ("user", UserError, r"^no such model \(token <HF_TOKEN>\)$"),
+    ("hub", InfrastructureError, r"^no such model \(token <HF_TOKEN>\)$"),
+    ("bug", InfrastructureError, r"(?s)prepare.py: preparing the data failed .*ValueError.*<HF_TOKEN>"),
+])
+def test_what_prepare_says_reaches_the_person_in_one_line_and_without_the_token(tmp_path, kind, error, text):
+    shutil.copytree(TINY.folder, tmp_path / "t")
+    (tmp_path / "t" / "prepare.py").write_text(PREPARE)
+    (tmp_path / "t" / "words.py").write_text(f"ERROR = {kind!r}\n")
+    code = (
+        "import sys; from pathlib import Path; from agent.manifest import load_template\n"
+        "from agent.measuring.data import prepared\n"
+        f"template = load_template(Path({str(tmp_path / 't')!r}))\n"
+        f"try: prepared(template, 'tiny', {SETTINGS!r}, 1, Path({str(tmp_path / 'c')!r}), print)\n"
+        "except Exception as error: print(type(error).__name__); print(error, end='')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT,
+                          env={**os.environ, "HF_TOKEN": "hf_secret"})
+    heard, kind_of_error, said = done.stdout.split("\n", 2)
+
+    assert heard == "  3 GB wanted" and kind_of_error == error.__name__ and re.search(text, said)
+    assert "hf_secret" not in done.stdout + done.stderr
+    assert not list((tmp_path / "c" / "data").glob("*.new"))
 
 
 @pytest.mark.parametrize("change", ["secret", "settings", "code"])

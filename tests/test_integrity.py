@@ -195,13 +195,14 @@ def test_the_floor_is_measured_once_for_a_world_and_a_shape(tmp_path):
     evaluation = load_module(TINY.path("evaluate.py"))
     truth = evaluation.load_truth(world.truth, PROFILE.settings)
     args = (TINY.path("evaluate.py"), evaluation, truth, world.train.parent)
-    first = untrained(*args, 6, 2)
+    first = untrained(*args, 6, 2, PROFILE.settings)
     (kept,) = (world.train.parent / "floor").iterdir()
     kept.write_text(kept.read_text().replace('"l0": ', '"l0": 1'))
 
     assert {name for one in first for name in one} == TINY.manifest.metrics.keys()
-    assert untrained(*args, 6, 2)[0]["l0"] == pytest.approx(first[0]["l0"] + 10, abs=0.1)
-    assert untrained(*args, 6, 1)[0]["l0"] <= 1 < first[0]["l0"]
+    assert untrained(*args, 6, 2, PROFILE.settings)[0]["l0"] == pytest.approx(first[0]["l0"] + 10, abs=0.1)
+    assert untrained(*args, 6, 1, PROFILE.settings)[0]["l0"] <= 1 < first[0]["l0"]
+    assert untrained(*args, 6, 2, {**PROFILE.settings, "layer": 1})[0] == first[0]
 
 
 @pytest.mark.parametrize(("score", "error", "low"), [

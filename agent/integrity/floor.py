@@ -6,6 +6,7 @@ compared with it (measure.py hands over its metrics).
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -24,9 +25,13 @@ CHUNK = 2048  # rows
 Metrics = Mapping[str, float]
 
 
-def untrained(evaluate_py: Path, evaluation: Any, truth: Any, data: Path, d_sae: int, k: int) -> list[Metrics]:
-    """Metrics of some random dictionaries with k latents a row; `data` is the world's folder."""
-    kept = data / "floor" / f"{file_sha256(evaluate_py)[:16]}-{d_sae}-{k}.json"
+def untrained(
+    evaluate_py: Path, evaluation: Any, truth: Any, data: Path, d_sae: int, k: int, settings: Mapping[str, Any],
+) -> list[Metrics]:
+    """Metrics of some random dictionaries with k latents a row; `data` is the world's folder, `settings` are those
+    of the condition, for the truth may hang on them (a layer)."""
+    asked = hashlib.sha256(json.dumps(dict(settings), sort_keys=True).encode()).hexdigest()
+    kept = data / "floor" / f"{file_sha256(evaluate_py)[:16]}-{asked[:8]}-{d_sae}-{k}.json"
     if not kept.is_file():
         kept.parent.mkdir(exist_ok=True)
         write_text(kept, json.dumps([_draw(evaluation, truth, d_sae, k, draw) for draw in range(DRAWS)]))

@@ -13,21 +13,26 @@ import secrets
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Mapping
+import types
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from types import ModuleType
 
 from filelock import FileLock
 
 from agent.atomic import write_text
-from agent.errors import InfrastructureError
+from agent.errors import InfrastructureError, UserError
 from agent.manifest import Setting, Template
 
 MANIFEST = "manifest.json"
-PACKAGES = ("numpy", "torch", "sae-lens")  # what a world may be drawn with
+PACKAGES = ("numpy", "torch", "sae-lens", "transformer-lens")  # what a world may be drawn with
+SAID = "prepare: "  # a line of prepare.py's standard output that a person should see begins so
+EXITS = {2: UserError, 3: InfrastructureError}  # how prepare.py's own errors come out of its process
+SECRETS = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")  # the only keys that a template's preparation may use
+Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -51,19 +56,21 @@ def world_secret(cache: Path, template: str, world: int = 0) -> int:
 
 
 def prepared(
-    template: Template, profile: str, settings: Mapping[str, Setting], secret: int, cache: Path
+    template: Template, profile: str, settings: Mapping[str, Setting], secret: int, cache: Path,
+    say: Say = lambda line: None,
 ) -> DataPaths:
-    """The data of one world; built if this cache does not hold it yet.
+    """The data of one world; built if this cache does not hold it yet. `say` hears how the building goes.
 
     Raises:
         InfrastructureError: prepare.py failed, or a file of an older build is gone.
+        UserError: prepare.py found a setting that cannot work.
     """
     key = data_key(template, settings, secret)
     folder = cache / "data" / f"{template.manifest.name}-{profile}-{key}"
     folder.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{folder}.lock"):
         if not (folder / MANIFEST).is_file():
-            _build(template, settings, secret, folder)
+            _build(template, settings, secret, folder, say)
     hashes = recorded_hashes(folder)
     missing = [name for name in hashes if not (folder / name).is_file()]
     if missing:
@@ -75,7 +82,7 @@ def data_key(template: Template, settings: Mapping[str, Setting], secret: int) -
     """20 hex digits over everything the data depends on."""
     identity = [
         template.manifest.name,
-        template.path("prepare.py").read_text(),
+        [template.path(name).read_text() for name in sorted({*template.manifest.protected} - {"evaluate.py"})],
         dict(settings),
         f"{secret:x}",
         {name: package_version(name) for name in PACKAGES},
@@ -107,16 +114,23 @@ def package_version(name: str) -> str:
         return "absent"
 
 
-def load_module(path: Path) -> ModuleType:
-    """A template's protected module by its path; never one the agent may write."""
-    spec = importlib.util.spec_from_file_location(f"{path.parent.name}_{path.stem}", path)
+def load_module(path: Path) -> types.ModuleType:
+    """A template's protected module by its path; never one the agent may write.
+
+    It may import its neighbours in relative form: the folder is a package, whatever it is called.
+    """
+    package = f"template_{hashlib.sha256(str(path.parent.resolve()).encode()).hexdigest()[:12]}"
+    if package not in sys.modules:
+        sys.modules[package] = types.ModuleType(package)
+        sys.modules[package].__path__ = [str(path.parent)]
+    spec = importlib.util.spec_from_file_location(f"{package}.{path.stem}", path)
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module  # dataclasses look their module up there
     spec.loader.exec_module(module)
     return module
 
 
-def _build(template: Template, settings: Mapping[str, Setting], secret: int, folder: Path) -> None:
+def _build(template: Template, settings: Mapping[str, Setting], secret: int, folder: Path, say: Say) -> None:
     """Build beside, then rename: a kill leaves either no world or a whole one."""
     beside = folder.with_name(f"{folder.name}.new")
     shutil.rmtree(beside, ignore_errors=True)
@@ -127,14 +141,13 @@ def _build(template: Template, settings: Mapping[str, Setting], secret: int, fol
         "secret": f"{secret:x}", "folder": str(beside),
     }
     started = time.monotonic()
-    done = subprocess.run(  # the secret goes through a pipe: arguments and environment can be read by others
-        [sys.executable, "-m", "agent.measuring.data"], input=json.dumps(request), cwd=Path(__file__).parents[2],
-        capture_output=True, text=True, errors="replace",
-    )
-    if done.returncode:
+    code, said = _prepare_there(request, say)
+    if code:
+        shutil.rmtree(beside, ignore_errors=True)  # half a corpus may be large
+        if code in EXITS:
+            raise EXITS[code](said.strip().splitlines()[-1])
         raise InfrastructureError(
-            f"{template.path('prepare.py')}: preparing the data failed (exit {done.returncode}):\n"
-            + done.stderr.strip()[-1500:]
+            f"{template.path('prepare.py')}: preparing the data failed (exit {code}):\n" + said.strip()[-1500:]
         )
     about = {
         "template": template.manifest.name, "settings": dict(settings), "files": folder_hashes(beside),
@@ -146,13 +159,43 @@ def _build(template: Template, settings: Mapping[str, Setting], secret: int, fol
     os.replace(beside, folder)
 
 
-def _prepare_here() -> None:
+def _prepare_there(request: dict, say: Say) -> tuple[int, str]:
+    """Run prepare.py in a process of its own; its exit status and the end of what it complained of."""
+    with tempfile.TemporaryFile("w+", errors="replace") as errors:
+        process = subprocess.Popen(  # the secret goes through a pipe: arguments and environment can be read by others
+            [sys.executable, "-m", "agent.measuring.data"], cwd=Path(__file__).parents[2], text=True,
+            errors="replace", stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors,
+        )
+        try:
+            json.dump(request, process.stdin)
+            process.stdin.close()
+            for line in process.stdout:
+                if line.startswith(SAID):
+                    say(f"  {line.removeprefix(SAID).rstrip()}")
+            process.wait()
+        finally:
+            process.kill()
+            process.stdout.close()
+        errors.seek(0)
+        said = errors.read()
+    for name in SECRETS:
+        if os.environ.get(name):
+            said = said.replace(os.environ[name], f"<{name}>")
+    return process.returncode, said
+
+
+def _prepare_here() -> int:
     """What the subprocess does."""
     request = json.load(sys.stdin)
     folder = Path(request["folder"])
     module = load_module(Path(request["prepare"]))
-    module.prepare(request["settings"], int(request["secret"], 16), folder / "train", folder / "truth")
+    try:
+        module.prepare(request["settings"], int(request["secret"], 16), folder / "train", folder / "truth")
+    except tuple(EXITS.values()) as error:
+        print(" ".join(str(error).split()), file=sys.stderr)
+        return next(code for code, kind in EXITS.items() if isinstance(error, kind))
+    return 0
 
 
 if __name__ == "__main__":
-    _prepare_here()
+    sys.exit(_prepare_here())

@@ -206,7 +206,8 @@ class _OneTraining:
         template = Path(self.job.template)
         try:
             evaluation = load_module(template / "evaluate.py")
-            truth = evaluation.load_truth(Path(self.job.truth_data), self.settings)
+            truth = evaluation.load_truth(
+                Path(self.job.truth_data), {**self.settings, "device": self.job.device})
         except Exception as error:
             raise InfrastructureError(f"{template / 'evaluate.py'}: load_truth failed: {error!r}") from error
         first = self._encode("encode", truth.x, artefact, varied=False)
@@ -229,7 +230,7 @@ class _OneTraining:
             raise Stopped("refused", "evaluate", text) from error
         check_metrics(account.metrics, self.manifest)
         floor = untrained(template / "evaluate.py", evaluation, truth, Path(self.job.truth_data).parent,
-                          len(artefact.decoder), max(1, round(z.nnz / z.shape[0])))
+                          len(artefact.decoder), max(1, round(z.nnz / z.shape[0])), self.settings)
         if text := at_floor(account.metrics, floor, self.manifest):
             account.judge(Finding(code=AT_FLOOR, grade="flag", text=text))
             if z.nnz and self.job.kind != "baseline":  # a dead training stays where it starts, honestly
