@@ -11,7 +11,7 @@ from paper.complaints import Complaint
 from paper.confirmation import Confirmation
 from paper.confirmed import fresh, measure
 from paper.facts import Facts, record_sha256
-from paper.latex import code, escape, number
+from paper.latex import code, code_text, escape, number
 from paper.vocabulary import CONFIRMATION, Result
 
 if TYPE_CHECKING:
@@ -102,8 +102,8 @@ def _provenance(given: Appendix) -> str:
         evidence = r"\newline ".join(rf"{code(record_sha256(r)[:8])}\,/\,{code(r.commit[:8])}" for r in shown)
         rows.append([rf"\resultrow{{{index}}}", code(expression), number(value.text), escape(f"{who}{seeds}"),
                      evidence or escape("every record of Table ") + r"\ref{tab:runs}"])
-    return tables.long_table(r"r >{\raggedright}p{0.36\linewidth} >{\raggedright}p{0.19\linewidth} "
-                             r">{\raggedright}p{0.14\linewidth} >{\raggedright\arraybackslash}p{0.19\linewidth}",
+    return tables.long_table(r"r >{\raggedright}p{0.31\linewidth} >{\raggedright}p{0.25\linewidth} "
+                             r">{\raggedright}p{0.13\linewidth} >{\raggedright\arraybackslash}p{0.18\linewidth}",
                              ["", "Expression", "Prints", "Runs; seeds", "Record / commit"], rows)
 
 
@@ -116,7 +116,8 @@ def _seeds(seeds: tuple[int, ...]) -> str:
 
 def _diff(diff: str) -> str:
     """The difference to the first baseline, line by line, added and removed lines marked."""
-    lines = [line for line in diff.splitlines() if not line.startswith(("index ", "diff --git", "\\ No newline"))]
+    heads = ("index ", "diff --git", "\\ No newline", "--- ", "+++ ")
+    lines = [line for line in diff.splitlines() if not line.startswith(heads)]
     shown = [_diff_line(line) for line in lines[:MAX_DIFF_LINES]]
     if len(lines) > MAX_DIFF_LINES:
         shown.append(rf"\emph{{... {len(lines) - MAX_DIFF_LINES} further lines are in the repository.}}")
@@ -126,14 +127,12 @@ def _diff(diff: str) -> str:
 
 def _diff_line(line: str) -> str:
     kind = {"+": "added", "-": "removed", "@": "hunk"}.get(line[:1], "context")
-    text = code(line.replace("\t", "    ")).removeprefix(r"\code{").removesuffix("}")
-    indent = len(line[1:]) - len(line[1:].lstrip()) if line else 0
-    return rf"\diffline{{{kind}}}{{{indent}}}{{{_spaces(text)}}}"
-
-
-def _spaces(text: str) -> str:
-    """Runs of blanks stay, as far as a line can still be broken."""
-    return text.replace("  ", "~ ")
+    code_line = line.replace("\t", "    ")
+    indent = len(code_line[1:]) - len(code_line[1:].lstrip())
+    text = code_text(code_line.rstrip())
+    while r"\ \ " in text or r"~\ " in text:  # indents are not broken; a single blank may be
+        text = text.replace(r"\ \ ", "~~").replace(r"~\ ", "~~")
+    return rf"\diffline{{{kind}}}{{{indent}}}{{{text}}}"
 
 
 def _cut(given: Appendix) -> str:

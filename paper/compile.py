@@ -26,7 +26,7 @@ COMMAND = ("latexmk", "-norc", "-pdf", "-interaction=nonstopmode", "-halt-on-err
 INSIDE = "/paper"
 MAX_PDF = 64 * 2**20
 OVERFULL_PT = 5.0
-_INPUTS = (".tex", ".bib", ".cls", ".sty", ".bst", ".pdf", ".png")
+_INPUTS = (".tex", ".bib", ".cls", ".sty", ".bst", ".pdf", ".png", ".def", ".clo", ".cfg", ".fd")
 
 
 @dataclass(frozen=True)
@@ -123,7 +123,7 @@ def pdf_text(pdf: Path) -> str:
 
 # ---------------------------------------------------------------- the log
 
-_ERROR = re.compile(r"^(?:\./)?[\w./-]+\.(?:tex|cls|sty|bbl|aux):(\d+): (.*)$", re.MULTILINE)
+_ERROR = re.compile(r"^(?:\./)?([\w./+-]+\.(?:tex|cls|sty|bbl|aux|def|clo|cfg|fd)):(\d+): (.*)$", re.MULTILINE)
 _BARE_ERROR = re.compile(r"^! (.*)$", re.MULTILINE)
 _UNDEFINED = re.compile(r"^(?:LaTeX|Package natbib) Warning: (?:Hyper reference|Reference|Citation) [`'](.+?)'.*? "
                         r"undefined"
@@ -131,10 +131,14 @@ _UNDEFINED = re.compile(r"^(?:LaTeX|Package natbib) Warning: (?:Hyper reference|
 _OVERFULL = re.compile(r"^Overfull \\([hv])box \(([\d.]+)pt too (?:wide|high)\)(?:.*?lines? (\d+))?", re.MULTILINE)
 
 
+_PIECE = re.compile(r"% piece: (\S+)|\\(?:label\{app:|paperappendix)")  # the appendix has no pieces
+
+
 def read_log(log: str, tex: str = "") -> tuple[Problem, ...]:
     """Errors, undefined references and overfull boxes above 5 pt, with the piece of the paper each lies in."""
     lines = tex.split("\n")
-    found = [_problem("error", int(n), text.strip(), lines) for n, text in _ERROR.findall(log)]
+    found = [_problem("error", int(n), text.strip(), lines) if file == "paper.tex" else
+             Problem("error", 0, f"{file}, line {n}: {text.strip()}") for file, n, text in _ERROR.findall(log)]
     if not found:
         found = [_problem("error", 0, text.strip(), lines) for text in _BARE_ERROR.findall(log)]
     broken = bool(found)  # then the later passes, which define references, were never made
@@ -147,8 +151,8 @@ def read_log(log: str, tex: str = "") -> tuple[Problem, ...]:
 
 
 def _problem(kind: Literal["error", "undefined", "overfull"], number: int, text: str, lines: list[str]) -> Problem:
-    piece = next((m[1] for line in reversed(lines[: max(0, number)])
-                  if (m := re.match(r"% piece: (\S+)", line))), "") if number else ""
+    marks = (_PIECE.match(line) for line in reversed(lines[: max(0, number)]))
+    piece = next((m[1] or "" for m in marks if m), "")
     source = lines[number - 1].strip()[:200] if 0 < number <= len(lines) else ""
     return Problem(kind, number, text, piece, source)
 

@@ -59,15 +59,21 @@ def _quotes(text: str) -> str:
 
 def code(text: str) -> str:
     """Inline code, breakable after its underscores and dots."""
-    escaped = "".join(_code_one(c) for c in text)
-    return rf"\code{{{escaped}}}"
+    return rf"\code{{{code_text(text)}}}"
+
+
+def code_text(text: str) -> str:
+    """What stands inside of \\code: a blank is as wide as a letter, also behind a full stop."""
+    return "".join(_code_one(c) for c in text)
 
 
 def _code_one(character: str) -> str:
     if character in "\\{}$&%#_~^":
         return rf"\char{ord(character)}{{}}" + (r"\allowbreak{}" if character == "_" else "")
-    if character == "'":
-        return r"\textquotesingle{}"
+    if character == " ":
+        return r"\ "
+    if character in "'`":
+        return r"\char13{}" if character == "'" else r"\char18{}"  # straight, in the typewriter's own font
     if character == '"':
         return r"\char34{}"
     if character in "./":

@@ -22,10 +22,11 @@ from paper.figures import Figure
 from paper.library import Library, references_bib
 from paper.nodes import Placement, Section
 from paper.sections import SECTIONS, parse
+from paper.venue import Venue
 from paper.vocabulary import Result
 
 TEMPLATES = Path(__file__).parent / "templates"
-CLASS_FILE = TEMPLATES / "runpaper.cls"
+CLASS_FILE, PARTS_FILE = TEMPLATES / "runpaper.cls", TEMPLATES / "runparts.sty"
 _NOTHING_LEFT = (r"\emph{No sentence of this section passed the checks; what was cut is listed in "
                  r"Appendix~\ref{app:cut}.}")
 
@@ -44,6 +45,7 @@ class PaperMeta:
     costs: tuple[tuple[str, str], ...] = ()  # label, text
     allow: tuple[str, ...] = ()  # rejections that a person overruled
     broken: tuple[tuple[str, str], ...] = ()  # pieces that TeX could not set: key, reason
+    venue: Venue | None = None  # style files of a venue; None: the paper's own class
     commit: str = ""  # of the repository that the paper was rendered from
 
 
@@ -89,14 +91,13 @@ def render(
     parts = appendix_parts(Appendix(
         facts=facts, rows=tuple(body.ledger.rows.items()), dropped=tuple(dropped), meta=meta,
         overruled=_overruled(parsed, complaints, facts, figures, library, meta),
-        figures=tuple(figure_float(f) for f in extra)))
+        figures=tuple(figure_float(f, appendix=True) for f in extra)))
     tex = _environment().get_template("paper.tex.j2").render(
         title=title, authors=latex.escape(meta.authors or meta.session), statement=latex.escape(meta.statement),
         abstract=abstract, sections=written, appendix=parts, cites=bool(body.cited),
-        outline=latex.escape(meta.fallback_title))
+        venue=meta.venue, outline=latex.escape(meta.fallback_title))
     return Rendered(tex=tex, bib=references_bib(library.entries(sorted(body.cited))), complaints=complaints,
-                    dropped=tuple(dropped), files={_file_name(f): f.file
-                                                   for f in figures} | {CLASS_FILE.name: CLASS_FILE},
+                    dropped=tuple(dropped), files={_file_name(f): f.file for f in figures} | _style_files(meta.venue),
                     rows=tuple(body.ledger.rows.items()))
 
 
@@ -175,17 +176,23 @@ def _floats(facts: Facts, figures: Sequence[Figure]):
     return write_float
 
 
-def figure_float(figure: Figure) -> str:
-    """A figure with its caption underneath."""
-    return (f"% piece: fig:{figure.name}\n\\begin{{figure}}[!htb]\n\\centering\n"
-            f"\\includegraphics[width={figure.width:g}\\linewidth]{{{_file_name(figure)}}}\n"
-            f"\\caption{{{latex.escape(figure.caption)}}}\n\\label{{fig:{figure.name}}}\n\\end{{figure}}")
+def figure_float(figure: Figure, appendix: bool = False) -> str:
+    """A figure with its caption underneath; in the appendix it does not float."""
+    kind = "appendixfigure" if appendix else "paperfigure"
+    return (f"% piece: fig:{figure.name}\n\\begin{{{kind}}}\n"
+            f"\\includegraphics[width={figure.width:g}\\figurewidth]{{{_file_name(figure)}}}\n"
+            f"\\caption{{{latex.escape(figure.caption)}}}\n\\label{{fig:{figure.name}}}\n\\end{{{kind}}}")
 
 
 def table_float(name: str, table: str, caption: str) -> str:
     """A table with its caption above."""
-    return (f"% piece: tab:{name}\n\\begin{{table}}[!htb]\n\\centering\n\\caption{{{latex.escape(caption)}}}\n"
-            f"\\label{{tab:{name}}}\n\\small\n{table}\n\\end{{table}}")
+    return (f"% piece: tab:{name}\n\\begin{{papertable}}\n\\caption{{{latex.escape(caption)}}}\n"
+            f"\\label{{tab:{name}}}\n\\small\n{table}\n\\end{{papertable}}")
+
+
+def _style_files(venue: Venue | None) -> dict[str, Path]:
+    own = venue.files if venue else {CLASS_FILE.name: CLASS_FILE}
+    return {PARTS_FILE.name: PARTS_FILE} | dict(own)
 
 
 def _file_name(figure: Figure) -> str:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
@@ -13,7 +13,10 @@ TEXT_WIDTH = 5.5  # inches; the class's \textwidth, so that figures are never sc
 # Okabe and Ito's colours, ordered so that neighbours differ in lightness too; each has its marker and line.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#999999")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
-LINES: tuple[object, ...] = ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)), (0, (1, 1)), (0, (6, 2, 1, 2)))
+LINES: tuple[Any, ...] = ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)), (0, (1, 1)), (0, (6, 2, 1, 2)))
+Point = tuple[float, float, str, bool]  # x, y, name, bold
+GREY = "#cccccc"  # what stands behind
+SEED: dict[str, Any] = {"marker": "o", "ls": "none", "mfc": "none", "mec": "#8a8a8a", "ms": 3, "mew": 0.6, "zorder": 2}
 _RC = {
     "font.family": "serif", "font.serif": ["STIXGeneral"], "mathtext.fontset": "stix", "font.size": 8.5,
     "axes.titlesize": 8.5, "axes.labelsize": 8.5, "xtick.labelsize": 7.5, "ytick.labelsize": 8,
@@ -23,15 +26,22 @@ _RC = {
     "axes.axisbelow": True, "lines.linewidth": 1.2, "lines.markersize": 4.5, "pdf.fonttype": 42,
     "axes.formatter.useoffset": False, "figure.dpi": 100, "savefig.dpi": 200, "text.usetex": False,
 }
+# Where a name may stand beside its marker: offset in points, horizontal and vertical alignment; best first.
+_BESIDE = ((6, 0, "left", "center"), (-6, 0, "right", "center"), (0, 6, "center", "bottom"), (0, -6, "center", "top"),
+           (5, 5, "left", "bottom"), (-5, 5, "right", "bottom"), (5, -5, "left", "top"), (-5, -5, "right", "top"),
+           (5, 12, "left", "bottom"), (-5, 12, "right", "bottom"), (5, -12, "left", "top"), (-5, -12, "right", "top"),
+           (14, 7, "left", "bottom"), (14, -7, "left", "top"), (-14, 7, "right", "bottom"), (-14, -7, "right", "top"))
 
 
 def draw(path: Path, width: float, height: float, paint: Callable[[Canvas], None]) -> Path:
     """Paint onto a fresh canvas and save it as PDF, with a PNG beside it. The same data give the same bytes."""
     import matplotlib as mpl
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure as Canvas
 
     with mpl.rc_context({**mpl.rcParamsDefault, **_RC, "backend": mpl.rcParams["backend"]}):
         canvas = Canvas(figsize=(width, height), layout="constrained")
+        FigureCanvasAgg(canvas)  # it measures letters
         paint(canvas)
         path.parent.mkdir(parents=True, exist_ok=True)
         canvas.savefig(path.with_suffix(".pdf"), metadata={"CreationDate": None, "Creator": None, "Producer": None})
@@ -39,6 +49,47 @@ def draw(path: Path, width: float, height: float, paint: Callable[[Canvas], None
     return path.with_suffix(".pdf")
 
 
-def look(index: int) -> dict[str, object]:
+def look(index: int) -> dict[str, Any]:
     """Colour and marker of the i-th run."""
     return {"color": COLOURS[index % len(COLOURS)], "marker": MARKERS[index % len(MARKERS)]}
+
+
+def name_points(axis: Any, points: Sequence[Point]) -> None:
+    """Write each name beside its point, where it covers neither a point nor another name."""
+    from matplotlib.transforms import Bbox
+
+    axis.figure.draw_without_rendering()  # the layout is then final, and letters have extents
+    renderer = axis.figure.canvas.get_renderer()
+    inside = axis.get_window_extent(renderer)
+    taken = [Bbox.from_bounds(*(axis.transData.transform((x, y)) - 4), 8, 8) for x, y, _, _ in points]
+    for place, (x, y, name, bold) in enumerate(points):
+        best = None
+        for dx, dy, horizontal, vertical in _BESIDE:
+            text = axis.annotate(name, (x, y), (dx, dy), textcoords="offset points", ha=horizontal, va=vertical,
+                                 fontsize=7.5, fontweight="bold" if bold else "normal", annotation_clip=False)
+            text.set_in_layout(False)
+            box = text.get_window_extent(renderer)
+            others = [b for i, b in enumerate(taken) if i != place]
+            cost = sum(_overlap(box, b) for b in others) + 3 * (box.width * box.height - _overlap(box, inside))
+            near = [_distance(box, b) for b in taken[:len(points)]]
+            cost += 50 * sum(d <= near[place] for i, d in enumerate(near) if i != place)  # it would name that one
+            if best is None or cost < best[0] - 1e-6:
+                if best is not None:
+                    best[1].remove()
+                best = (cost, text, box)
+            else:
+                text.remove()
+        taken.append(best[2])
+
+
+def _overlap(one: Any, two: Any) -> float:
+    width = min(one.x1, two.x1) - max(one.x0, two.x0)
+    height = min(one.y1, two.y1) - max(one.y0, two.y0)
+    return max(0.0, width) * max(0.0, height)
+
+
+def _distance(one: Any, two: Any) -> float:
+    """Between two boxes; 0 where they touch."""
+    across = max(one.x0 - two.x1, two.x0 - one.x1, 0.0)
+    along = max(one.y0 - two.y1, two.y0 - one.y1, 0.0)
+    return float((across**2 + along**2) ** 0.5)

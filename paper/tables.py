@@ -37,7 +37,7 @@ def main(facts: Facts) -> str:
     metrics = list(facts.manifest.metrics)
     heads = [_head(facts, m) for m in metrics]
     units = [f"[{escape(facts.spec(m).unit)}]" if facts.spec(m).unit else "" for m in metrics]
-    table = _tabular("l" + "r" * len(metrics))
+    table = _tabular("@{}l" + "r" * len(metrics) + "@{}", width=1 + len(metrics))
     table.add_row([NoEscape("Run"), *map(NoEscape, heads)])
     if any(units):
         table.add_row(["", *map(NoEscape, units)])
@@ -51,7 +51,7 @@ def main(facts: Facts) -> str:
             if record.run == next((r.run for r in facts.experiments), ""):
                 table.append(NoEscape(r"\addlinespace[2pt]"))
             _main_row(table, facts, record, metrics, condition)
-    return _fitted(table.dumps())
+    return _fitted(table.dumps(), close=True)
 
 
 def main_caption(facts: Facts) -> str:
@@ -86,7 +86,8 @@ def _mean_cell(series: Series, facts: Facts, bold: bool) -> str:
     mark = "" if facts.manifest.measured else DAGGER
     if series.se is None:
         return value + mark
-    return rf"{value}{{\scriptsize$\,\pm\,${fixed(series.se, quantity.decimals) if series.se else 0}}}{mark}"
+    error = fixed(series.se, quantity.decimals) if series.se else "0"
+    return rf"{value}\plusminus{{{error}}}{mark}"
 
 
 def _is_best(facts: Facts, series: Series) -> bool:
@@ -99,19 +100,20 @@ def _is_best(facts: Facts, series: Series) -> bool:
 def _head(facts: Facts, metric: str) -> str:
     spec = facts.spec(metric)
     target = f"\\,{fixed(spec.target, 0 if float(spec.target).is_integer() else 2)}" if spec.target is not None else ""
-    return f"{escape(spec.label)}\\,{_ARROWS[spec.better]}{target}"
+    words = escape(spec.label).replace(" ", r"\\ ", 1)  # a long name takes two lines, not a wide column
+    return rf"\columnhead{{{words}\,{_ARROWS[spec.better]}{target}}}"
 
 
 def metrics(facts: Facts) -> str:
     """What each metric means and which direction is better."""
-    table = _tabular(r"l l >{\raggedright\arraybackslash}p{0.62\linewidth}", width=3)
+    table = _tabular(r"@{}l l >{\raggedright\arraybackslash}p{0.7\linewidth}@{}", width=3)
     table.add_row(["Metric", "Better", "How to read it"])
     table.add_hline()
     for spec in facts.manifest.metrics.values():
         better = spec.better if spec.target is None else f"target {setting_text(spec.target)}"
         label = escape(spec.label) + (r" (primary)" if spec.primary else "")
         table.add_row([NoEscape(label), better, NoEscape(escape(spec.read))])
-    return table.dumps()
+    return "\\footnotesize\n" + table.dumps()
 
 
 def metrics_caption(facts: Facts) -> str:
@@ -156,7 +158,7 @@ def settings_caption(facts: Facts) -> str:
 
 def runs(facts: Facts) -> str:
     """Every run that was tried, with how it ended."""
-    table = _long(r"l >{\raggedright}p{0.2\linewidth} l r >{\raggedright}p{0.34\linewidth} l", 6)
+    table = _long(r"l >{\raggedright}p{0.16\linewidth} l r >{\raggedright}p{0.385\linewidth} l", 6)
     _head_row(table, ["Run", "Name", "Outcome", "Tries", "What it tries, and why it ended so", "Commit"])
     for record in facts.records:
         repeats = f"Repeats run {record.parent} on fresh seeds."
@@ -274,9 +276,10 @@ def _head_row(table: LongTable, heads: Sequence[str]) -> None:
     table.end_table_header()
 
 
-def _fitted(tabular: str) -> str:
-    """Never wider than the text."""
-    return "\\begin{adjustbox}{max width=\\linewidth}\n" + tabular + "\n\\end{adjustbox}"
+def _fitted(tabular: str, close: bool = False) -> str:
+    """Never wider than the text; `close`: many columns, set smaller and nearer first."""
+    before = "\\manycolumns\n" if close else ""
+    return f"{before}\\begin{{adjustbox}}{{max width=\\linewidth}}\n{tabular}\n\\end{{adjustbox}}"
 
 
 def _series(facts: Facts, record: RunRecord, metric: str, condition: str) -> Series | None:

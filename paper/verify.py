@@ -20,7 +20,7 @@ Rows = Sequence[tuple[str, Result]]
 _DIGITS = re.compile(r"\d")
 _DECIMAL = re.compile(r"\d[\d,]*\.\d+")
 _RESULT = re.compile(r"\\result\{(\d+)\}\{")
-_LENGTHS = re.compile(r"(?:width=)?[\d.]+\\linewidth|\[-?[\d.]+(?:pt|em)\]|\{[\d.]+(?:pt|em|in)\}")
+_LENGTHS = re.compile(r"(?:width=)?[\d.]+\\(?:line|figure)width|\[-?[\d.]+(?:pt|em)\]|\{[\d.]+(?:pt|em|in)\}")
 _MACROS = re.compile(r"\\(?:allowbreak|char\d+)\{\}")
 
 
@@ -228,6 +228,7 @@ def _first_difference(old: Sequence[str], new: Sequence[str]) -> tuple[str, str]
 def _plain(tex: str) -> str:
     """A piece of LaTeX as a reader sees it, as far as a message needs it."""
     text = re.sub(r"\\result(?:row)?\{\d+\}", "", tex).replace(r"\ensuremath{\pm}", "±").replace(r"\pm", "±")
+    text = text.replace(r"\plusminus", " ± ")
     text = re.sub(r"\\[a-zA-Z]+|\\[,\\]|[{}$%&~]", " ", text.replace(r"\ensuremath{-}", "−"))
     return " ".join(text.split()) or tex.strip()
 

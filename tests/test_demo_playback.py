@@ -37,7 +37,7 @@ TEMPLATE = load_template(FOLDER)
 BLOCK = re.compile(r"^(\S+)\n```\w*\n<<<<<<< SEARCH\n(.*?)^=======\n(.*?)^>>>>>>> REPLACE\n```$",
                    re.DOTALL | re.MULTILINE)
 PLANTED = {("run-1.edit-1", "lint"), ("run-2.edit-1", "training")}
-FIGURES = ("metrics", "differences", "curves", "tradeoff", "tradeoff-2", "agent-capacity", "agent-tiers")
+FIGURES = ("metrics", "differences", "curves", "tradeoff", "agent-capacity", "agent-tiers")
 # Numbers that describe the design of a run, not its outcome.
 DESIGN = {"0.01", "60 %"}
 

@@ -1,0 +1,79 @@
+"""A venue's own style files (--paper-style): read from a folder, checked, and named for the paper.
+
+The folder is its owner's and trusted. What it needs: preamble.tex, from \\documentclass to before \\begin{document}.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from agent.errors import UserError
+
+PREAMBLE = "preamble.tex"
+KINDS = (".cls", ".sty", ".bst", ".tex", ".def", ".clo", ".cfg", ".fd", ".pdf", ".png")
+MAX_FILES, MAX_BYTES = 60, 8 << 20
+_OURS = re.compile(r"paper\.|references\.bib$|runpaper\.cls$|runparts\.sty$|meta\.json$|fig-")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,80}\Z")
+_CLASS = re.compile(r"\\documentclass\s*(?:\[[^\]]*\])?\s*\{\s*([A-Za-z0-9_.-]+)\s*\}")
+_PACKAGES = re.compile(r"\\(?:usepackage|RequirePackage)\s*(?:\[[^\]]*\])?\s*\{([^}]+)\}")
+
+
+@dataclass(frozen=True)
+class Venue:
+    """Style files by the name they have beside paper.tex."""
+
+    files: Mapping[str, Path]
+    documentclass: str  # the whole command
+    bibliography: str  # name of the BibTeX style
+
+
+def read_style(folder: Path) -> Venue:
+    """
+    Raises:
+        UserError: the folder lacks what a paper needs; one line.
+    """
+    where = f"--paper-style {folder}"
+    if not folder.is_dir():
+        raise UserError(f"{where}: no such folder")
+    files = {p.name: p for p in sorted(folder.iterdir()) if p.is_file() and p.suffix.lower() in KINDS}
+    if PREAMBLE not in files:
+        raise UserError(f"{where}: lacks {PREAMBLE}: the venue's lines from \\documentclass to before "
+                        "\\begin{document}")
+    for name, path in files.items():
+        if not _NAME.match(name) or _OURS.match(name):
+            raise UserError(f"{where}: {name}: rename it; a paper's own files are called so, or TeX cannot name it")
+        if path.stat().st_size > MAX_BYTES:
+            raise UserError(f"{where}: {name}: {path.stat().st_size >> 20} MB; a style file has at most "
+                            f"{MAX_BYTES >> 20} MB")
+    if len(files) > MAX_FILES:
+        raise UserError(f"{where}: {len(files)} style files; at most {MAX_FILES}: give the venue's own alone")
+    return _venue(where, files)
+
+
+def _venue(where: str, files: dict[str, Path]) -> Venue:
+    text = re.sub(r"(?<!\\)%.*", "", files[PREAMBLE].read_text(encoding="utf-8", errors="replace"))
+    found = _CLASS.search(text)
+    if found is None:
+        raise UserError(f"{where}: {PREAMBLE} has no \\documentclass{{...}}")
+    if r"\begin{document}" in text:
+        raise UserError(f"{where}: {PREAMBLE} ends before \\begin{{document}}; the paper follows it")
+    styles = [name for name in files if name.endswith(".bst")]
+    if len(styles) > 1:
+        raise UserError(f"{where}: {', '.join(styles)}: keep the one BibTeX style that the venue asks for")
+    packages = [name.strip() for group in _PACKAGES.findall(text) for name in group.split(",")]
+    missing = [f for f in (f"{found[1]}.cls", *(f"{name}.sty" for name in packages)) if not _there(f, files)]
+    if missing:
+        raise UserError(f"{where}: {', '.join(missing)}: named in {PREAMBLE}, but neither in the folder nor in this "
+                        "machine's TeX")
+    return Venue(files, found[0], styles[0].removesuffix(".bst") if styles else "plainnat")
+
+
+def _there(name: str, files: Mapping[str, Path]) -> bool:
+    if name in files or shutil.which("kpsewhich") is None:  # without TeX nobody can say, and nobody compiles
+        return True
+    return subprocess.run(["kpsewhich", name], capture_output=True, check=False).returncode == 0
