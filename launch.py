@@ -28,6 +28,8 @@ def parser():
     what.add_argument("--follow", metavar="SESSION", help="show a running session live (also: last)")
     what.add_argument("--verify", metavar="SESSION|REPO|PDF",
                       help="derive every number of a paper from its repository's records again (also: last)")
+    what.add_argument("--generate-ideas", type=int, metavar="N",
+                      help="let the planner propose N new ideas for --template, in a file to edit")
     what.add_argument("--doctor", action="store_true", help="check this machine and the chosen models; run nothing")
     what.add_argument("--dry-run", action="store_true", help="with --idea: preflight and estimate, then end")
 
@@ -71,12 +73,13 @@ def parser():
 def main():
     p = parser()
     args = p.parse_args()
-    chosen = [n for n in ("idea", "resume", "list", "status", "follow", "verify", "doctor") if getattr(args, n)]
+    chosen = [n for n in ("idea", "resume", "list", "status", "follow", "verify", "generate_ideas", "doctor")
+              if not any(getattr(args, n) is nothing for nothing in (None, False, ""))]
     if not chosen:
         p.print_help()
         return 2
     if len(chosen) > 1 and set(chosen) != {"idea", "doctor"}:
-        p.error("--{} and --{} do not go together".format(*chosen))
+        p.error("--{} and --{} do not go together".format(*(n.replace("_", "-") for n in chosen)))
     _enter_environment()
     from agent.command.cli import run
 

@@ -35,12 +35,19 @@ def run(args: argparse.Namespace) -> int:
             from agent.verifying.verify import verify
 
             return verify(args.verify, workspace, artefacts=args.artefacts)
+        if args.generate_ideas is not None:
+            from agent.command.generate import generate
+
+            return generate(args, HOME, workspace)
         if args.resume:
             return _resume(args, workspace)
         return _start(args, workspace)
     except UserError as error:
         print(f"launch.py: {error}", file=sys.stderr)
         return USER_ERROR
+    except BudgetSpent as error:
+        print(f"launch.py: stopped: {error}", file=sys.stderr)
+        return BUDGET
     except InfrastructureError as error:
         print(f"launch.py: {error}", file=sys.stderr)
         return INFRASTRUCTURE

@@ -1,0 +1,90 @@
+"""New ideas for a template: proposed, reflected on, told apart from those there are. Not here: files and models."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Annotated
+
+from pydantic import Field, StringConstraints
+
+from agent.answers import Ask, ask_json
+from agent.manifest import Profile, Template
+from agent.prompting import render
+from agent.protocols import Message
+from agent.schema import Strict
+from agent.types import Idea
+
+ROUNDS = 3  # looks at one idea: the proposal and two reflections
+SAME = 0.6  # share of common words above which two ideas are one
+_WORD = re.compile(r"[a-z0-9]+")
+_COMMON = frozenset(_WORD.findall("a an and are as at be by do does for from in is it its of on or that the to with"))
+
+Score = Annotated[float, Field(ge=1, le=10)]
+
+
+class NewIdea(Strict):
+    """An idea in the form of the idea files; its scores are a model's own."""
+
+    Name: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{2,63}$")]
+    Title: Annotated[str, StringConstraints(min_length=10, max_length=200)]
+    Experiment: Annotated[str, StringConstraints(min_length=40)]
+    Interestingness: Score
+    Feasibility: Score
+    Novelty: Score
+
+
+class Proposal(Strict):
+    thought: str
+    idea: NewIdea
+    done: bool
+
+
+def propose(
+    ask: Ask, number: int, template: Template, profile: Profile, code: str, known: Sequence[Idea],
+    papers: Sequence[str],
+) -> Idea:
+    """One idea that is none of `known`, after at most ROUNDS looks at it.
+
+    Raises:
+        InfrastructureError: the model gave no usable answer.
+        BudgetSpent: from `ask`.
+    """
+    step = f"idea-{number}"
+    prompt = render("propose_idea", manifest=template.manifest, profile=profile, code=code, ideas=known, papers=papers)
+    messages = [Message("system", render("system_planner")), Message("user", prompt)]
+    for round_ in range(1, ROUNDS + 1):
+        answer = ask_json(ask, step, "planner", messages, Proposal, accept=lambda a: _known(a.idea, known))
+        if answer.done or round_ == ROUNDS:
+            break
+        messages = [*messages, Message("assistant", f"```json\n{answer.model_dump_json()}\n```"),
+                    Message("user", render("reflect_idea", round=round_ + 1, rounds=ROUNDS))]
+    return Idea.model_validate(answer.idea.model_dump())
+
+
+def likeness(one: Idea | NewIdea, other: Idea | NewIdea) -> float:
+    """Share of the words of title and experiment that two ideas have in common, 0..1 (Jaccard)."""
+    a, b = _words(one), _words(other)
+    return len(a & b) / len(a | b) if a | b else 1.0
+
+
+def ranked(ideas: Sequence[Idea]) -> list[Idea]:
+    """Best first, by the mean of the scores that they have."""
+    def score(idea: Idea) -> float:
+        given = [s for s in (idea.Interestingness, idea.Feasibility, idea.Novelty) if s is not None]
+        return sum(given) / len(given) if given else 0.0
+
+    return sorted(ideas, key=score, reverse=True)
+
+
+def _known(idea: NewIdea, known: Sequence[Idea]) -> str | None:
+    for other in known:
+        if other.Name == idea.Name:
+            return f"the name {idea.Name!r} is taken; if the idea is another one, give it another name"
+        if likeness(idea, other) > SAME:
+            return f"this is the idea {other.Name!r} ({other.Title}) in other words; propose a different one"
+    return None
+
+
+def _words(idea: Idea | NewIdea) -> set[str]:
+    return set(_WORD.findall(f"{idea.Title} {idea.Experiment}".lower())) - _COMMON
