@@ -28,7 +28,7 @@ def parser():
     what.add_argument("--follow", metavar="SESSION", help="show a running session live (also: last)")
     what.add_argument("--verify", metavar="SESSION|REPO|PDF",
                       help="derive every number of a paper from its repository's records again (also: last)")
-    what.add_argument("--generate-ideas", type=int, metavar="N",
+    what.add_argument("--generate-ideas", type=_count, metavar="N",
                       help="let the planner propose N new ideas for --template, in a file to edit")
     what.add_argument("--doctor", action="store_true", help="check this machine and the chosen models; run nothing")
     what.add_argument("--dry-run", action="store_true", help="with --idea: preflight and estimate, then end")
@@ -70,11 +70,17 @@ def parser():
     return p
 
 
+def _count(text):
+    if not text.isdigit() or not 1 <= int(text) <= 50:
+        raise argparse.ArgumentTypeError("give a number from 1 to 50, found " + text)
+    return int(text)
+
+
 def main():
     p = parser()
     args = p.parse_args()
     chosen = [n for n in ("idea", "resume", "list", "status", "follow", "verify", "generate_ideas", "doctor")
-              if not any(getattr(args, n) is nothing for nothing in (None, False, ""))]
+              if getattr(args, n)]
     if not chosen:
         p.print_help()
         return 2

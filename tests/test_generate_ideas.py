@@ -17,7 +17,8 @@ from tests.whole import TEMPLATE, fenced
 
 ROOT = Path(__file__).resolve().parent.parent
 SLOW = {"Name": "slow_rows", "Title": "Do Slower Rows Settle Better?", "Interestingness": 5, "Feasibility": 9,
-        "Novelty": 3, "Experiment": "Halve the step size after half of the rows and compare the score with a constant step."}
+        "Novelty": 3,
+        "Experiment": "Halve the step size after half of the rows and compare the score with a constant step."}
 SPARSE = {"Name": "sparse_start", "Title": "Starting From Observed Rows", "Interestingness": 6, "Feasibility": 8,
           "Novelty": 4, "Experiment": "Initialise the dictionary with training rows instead of noise; same budget."}
 

@@ -35,7 +35,7 @@ def run(args: argparse.Namespace) -> int:
             from agent.verifying.verify import verify
 
             return verify(args.verify, workspace, artefacts=args.artefacts)
-        if args.generate_ideas is not None:
+        if args.generate_ideas:
             from agent.command.generate import generate
 
             return generate(args, HOME, workspace)

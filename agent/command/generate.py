@@ -20,7 +20,6 @@ from agent.proposing import propose, ranked
 from agent.protocols import Model
 from agent.types import Idea
 
-MOST = 50
 SHOWN_PAPERS = 40
 
 
@@ -47,12 +46,10 @@ def generate(args: argparse.Namespace, home: Path, workspace: Workspace) -> int:
     """Propose ideas one after another; each is in the file before the next is asked for.
 
     Raises:
-        UserError: the number, the template or the model will not do.
+        UserError: the template or the model will not do.
         InfrastructureError: no usable answer; what was found before is in the file.
         BudgetSpent: likewise.
     """
-    if not 1 <= args.generate_ideas <= MOST:
-        raise UserError(f"--generate-ideas {args.generate_ideas}: give a number from 1 to {MOST}")
     template = choices.template(args.template or "synth_sae", home)
     model = _model(args)
     folder = workspace.root / "ideas" / f"{datetime.now():%Y%m%d_%H%M%S}_{template.manifest.name}"
