@@ -1,1 +1,28 @@
-"""The loop and its parts: an idea goes in, a session with a paper comes out."""
+"""The loop and its parts: an idea goes in, a session with a paper comes out.
+
+`from agent import run, resume` starts sessions from Python; agent/api.py says how.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from agent.api import Outcome as Outcome
+    from agent.api import resume as resume
+    from agent.api import run as run
+
+_PUBLIC = {
+    "run": "agent.api", "resume": "agent.api", "Outcome": "agent.api", "read_ideas": "agent.idea",
+    "Idea": "agent.types", "Options": "agent.types", "Call": "agent.protocols", "Message": "agent.protocols",
+    "Model": "agent.protocols", "Reply": "agent.protocols", "Runner": "agent.protocols", "Sandbox": "agent.protocols",
+    "UserError": "agent.errors", "InfrastructureError": "agent.errors", "BudgetSpent": "agent.errors",
+}
+__all__ = list(_PUBLIC)
+
+
+def __getattr__(name: str) -> Any:
+    """Public names load when they are asked for: `import agent` stays instant."""
+    from importlib import import_module
+
+    if name not in _PUBLIC:
+        raise AttributeError(f"module 'agent' has no attribute {name!r}; public are {', '.join(_PUBLIC)}")
+    return getattr(import_module(_PUBLIC[name]), name)

@@ -21,7 +21,7 @@ from agent.measuring.data import prepared, world_secret
 from agent.models.calls import CallRecord, RecordedCalls
 from agent.models.playback import PlaybackModel
 from agent.paths import SessionPaths, Workspace
-from agent.protocols import Model, Sandbox
+from agent.protocols import Model, Runner, Sandbox
 from agent.tools import Console, DataFolders, Journal, Tools
 from agent.types import Idea, Options
 
@@ -36,6 +36,7 @@ class System:
     sandbox: Sandbox
     console: Console
     api_base: str | None
+    runner: Runner | None = None  # None: this machine's
 
 
 def system_for(options: Options, api_base: str | None) -> System:
@@ -107,7 +108,7 @@ def _tools(paths: SessionPaths, workspace: Workspace, system: System, journal: J
     calls = RecordedCalls(system.model, paths.calls, on_call, check_budget)
     return Tools(
         paths=paths, cache=workspace.cache, template=choices.load(journal.session.options), journal=journal,
-        console=system.console, ask=calls.ask, coder=AiderCoder(calls.ask), runner=LocalRunner(),
+        console=system.console, ask=calls.ask, coder=AiderCoder(calls.ask), runner=system.runner or LocalRunner(),
         sandbox=system.sandbox, versions=GitStore(paths.repo), prepare=prepare, sleep=time.sleep,
         check_budget=check_budget,
     )

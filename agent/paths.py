@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
-from agent.errors import UserError
+from agent.errors import InfrastructureError, UserError
 
 
 @dataclass(frozen=True)
@@ -77,3 +78,20 @@ class SessionPaths:
 
     def scratch(self, name: str) -> Path:
         return self.root / "scratch" / name
+
+
+def new_session_folder(workspace: Workspace, name: str) -> SessionPaths:
+    """A folder of its own for a new session, made.
+
+    Raises:
+        InfrastructureError: a hundred sessions of one second are there.
+    """
+    for number in range(100):
+        stamp = datetime.now().strftime("%Y%m%d_%H%M%S")
+        folder = workspace.root / f"{stamp}_{name}{f'_{number}' if number else ''}"
+        try:
+            folder.mkdir(parents=True)
+        except FileExistsError:
+            continue
+        return SessionPaths(folder)
+    raise InfrastructureError(f"{workspace.root}: cannot make a session folder")

@@ -43,11 +43,11 @@ def options(args: argparse.Namespace, home: Path, idea: Idea | None) -> Options:
     if profile not in manifest.profiles:
         raise UserError(f"--profile {profile}: {manifest.name} has {', '.join(manifest.profiles)}")
     models, playback = _models(args, chosen, idea)
-    slots, threads = _cores(args.slots)
-    return _checked(
+    slots, threads = cores(args.slots)
+    return checked(
         template=chosen.folder, profile=profile, models=models, playback=playback,
         runs=5 if args.runs is None else args.runs, attempts=4 if args.attempts is None else args.attempts,
-        baselines=_baselines(args.baselines, chosen), device=args.device or _device(), slots=slots, threads=threads,
+        baselines=_baselines(args.baselines, chosen), device=args.device or own_device(), slots=slots, threads=threads,
         sandbox="none" if args.unsafe_no_sandbox else "bwrap", network=args.allow_network,
         stop_after=args.stop_after, pdf=not args.no_pdf, max_usd=args.max_usd, max_tokens=args.max_tokens,
         hours=args.hours, allow=tuple(args.allow or ()),
@@ -85,10 +85,15 @@ def changed(before: Options, args: argparse.Namespace) -> Options:
         if "playback" in names.values():
             raise UserError("this session is played back: name a model for every role, e.g. --model MODEL")
         update["playback"] = None
-    return _checked(**{**before.__dict__, **update, "models": Models(**names)})
+    return checked(**{**before.__dict__, **update, "models": Models(**names)})
 
 
-def _checked(**values: object) -> Options:
+def checked(**values: object) -> Options:
+    """Options of these values.
+
+    Raises:
+        UserError: one is out of range.
+    """
     try:
         return Options(**values)
     except ValidationError as error:
@@ -131,13 +136,13 @@ def _baselines(text: str | None, chosen: Template) -> tuple[str, ...]:
     return wanted
 
 
-def _cores(slots: int | None) -> tuple[int, int]:
+def cores(slots: int | None = None) -> tuple[int, int]:
     """(trainings side by side, threads of each): one thread each measured fastest for small models on CPU."""
-    cores = len(os.sched_getaffinity(0))
-    side_by_side = slots or max(1, cores)
-    return side_by_side, max(1, cores // side_by_side)
+    there = len(os.sched_getaffinity(0))
+    side_by_side = slots or there
+    return side_by_side, max(1, there // side_by_side)
 
 
-def _device() -> str:
+def own_device() -> str:
     """cuda where there is one. Asked of the driver's device files: importing torch takes seconds."""
     return "cuda" if Path("/dev/nvidiactl").exists() else "cpu"

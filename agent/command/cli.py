@@ -5,11 +5,10 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from datetime import datetime
 from pathlib import Path
 
 from agent.errors import BudgetSpent, InfrastructureError, UserError
-from agent.paths import SessionPaths, Workspace
+from agent.paths import SessionPaths, Workspace, new_session_folder
 
 HOME = Path(__file__).resolve().parents[2]  # the checkout
 USER_ERROR, INFRASTRUCTURE, BUDGET, INTERRUPTED = 2, 3, 4, 130
@@ -76,7 +75,7 @@ def _start(args: argparse.Namespace, workspace: Workspace) -> int:
     print(preflight.estimate(options, template, system, workspace.cache))
     if args.dry_run:
         return 0
-    paths = _new_session_folder(workspace, idea.Name)
+    paths = new_session_folder(workspace, idea.Name)
     with open_session(paths, workspace, system, new=(idea, options)) as tools:
         return _play(tools, paths)
 
@@ -179,15 +178,3 @@ def _short(path: Path) -> str:
         return str(path.relative_to(Path.cwd()))
     except ValueError:
         return str(path)
-
-
-def _new_session_folder(workspace: Workspace, name: str) -> SessionPaths:
-    for number in range(100):
-        stamp = datetime.now().strftime("%Y%m%d_%H%M%S")
-        folder = workspace.root / f"{stamp}_{name}{f'_{number}' if number else ''}"
-        try:
-            folder.mkdir(parents=True)
-        except FileExistsError:
-            continue
-        return SessionPaths(folder)
-    raise InfrastructureError(f"{workspace.root}: cannot make a session folder")

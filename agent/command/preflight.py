@@ -101,8 +101,11 @@ def _model(options: Options, system: System) -> list[str]:
         if not (folder / "plan.1.md").is_file() and PlaybackModel(folder).leftover(set()) == []:
             return [f"playback {folder}: holds no replies; name a folder with a recording, or a model with --model"]
         return []
+    from agent.models.model import LiteLLMModel
     from agent.models.providers import check
 
+    if not isinstance(system.model, LiteLLMModel):  # a caller's own
+        return []
     return [f"{problem}; {mend}" for problem, mend in check(options.models.names(), system.api_base)]
 
 
