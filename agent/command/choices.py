@@ -111,7 +111,7 @@ def _models(args: argparse.Namespace, chosen: Template, idea: Idea | None) -> tu
         return Models(**named), None
     if any(named.values()):
         raise UserError("--playback and --model do not go together")
-    shipped = Path(chosen.folder) / "playback" / (idea.Name if idea else "none")
+    shipped = Path(chosen.folder) / "playback" / (idea.Name if idea else "")
     folder = Path(args.playback) if args.playback else shipped
     if idea is not None and not folder.is_dir():
         recorded = ", ".join(sorted(p.name for p in shipped.parent.glob("*"))) or "none"

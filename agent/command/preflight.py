@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from agent.command.console import compact
 from agent.manifest import Template
-from agent.models.playback import PlaybackModel
 from agent.types import SECTIONS, Options
 
 if TYPE_CHECKING:
@@ -65,14 +64,14 @@ def report(found: list[str], options: Options, system: System) -> int:
     """--doctor: what holds here, what does not, and which limit is enforced by what."""
     from agent.sandbox.boxes import limits_report
 
-    print(f"python    {sys.version.split()[0]} ({sys.executable})")
-    print(f"models    {', '.join(sorted(set(options.models.names().values())))}")
-    print(f"sandbox   {system.sandbox.name}")
+    print(f"python         {sys.version.split()[0]} ({sys.executable})")
+    print(f"models         {', '.join(sorted(set(options.models.names().values())))}")
+    print(f"sandbox        {system.sandbox.name}")
     for limit, means in limits_report().items():
-        print(f"  {limit:<10}{means}")
-    print(f"device    {options.device}, {options.slots} trainings side by side, {options.threads} thread(s) each")
+        print(f"  {limit:<13}{means}")
+    print(f"device         {options.device}, {options.slots} trainings side by side, {options.threads} thread(s) each")
     for complaint in found:
-        print(f"mend      {complaint}")
+        print(f"mend           {complaint}")
     print("all well" if not found else f"{len(found)} to mend")
     return 2 if found else 0
 
@@ -98,7 +97,7 @@ def _price(options: Options, calls: int) -> str:
 def _model(options: Options, system: System) -> list[str]:
     if options.playback:
         folder = Path(options.playback)
-        if not (folder / "plan.1.md").is_file() and PlaybackModel(folder).leftover(set()) == []:
+        if not any(folder.rglob("*.md")):
             return [f"playback {folder}: holds no replies; name a folder with a recording, or a model with --model"]
         return []
     from agent.models.model import LiteLLMModel
