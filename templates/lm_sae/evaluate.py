@@ -1,0 +1,76 @@
+"""Metrics of a sparse autoencoder on a language model's activations. Runs in the runner.
+
+Not here: encoding (done in a sandbox) and statistics over seeds (done by the runner). lm/core.py defines what an
+autoencoder does to the model, lm/probing.py what its latents stand for.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .lm import core, models, probing, shards
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
+    from transformer_lens import HookedTransformer
+
+
+@dataclass(frozen=True)
+class Truth:
+    """Held-out rows of one hook, the model they come from, and what is known of them."""
+
+    x: np.ndarray  # float32 [N, d_in]: tokens of the held-out sequences but BOS, then rows for labels alone
+    tokens: np.ndarray  # int32 [sequences, context]
+    hook_name: str
+    model: HookedTransformer
+    ce_zero: float  # nats with zeros at the hook
+    labellings: dict[str, probing.Labelling]
+    absorbed: str  # the labelling that absorption is asked of
+    probes: probing.Probes
+    batch: int  # sequences in one forward pass
+
+    @property
+    def held(self) -> int:
+        """Rows that are tokens of the held-out sequences."""
+        return self.tokens.shape[0] * (self.tokens.shape[1] - 1)
+
+
+def load_truth(truth_dir: Path, settings: dict[str, Any]) -> Truth:
+    """Read what prepare.py wrote, and load the model it was written with."""
+    place = truth_dir / str(settings["hook_name"])
+    about = json.loads((truth_dir / "about.json").read_text())
+    reference = json.loads((place / "reference.json").read_text())
+    own = truth_dir / "model"
+    name = str(own) if own.is_dir() else str(settings["model"])
+    model = models.load(name, str(settings["dtype"]), str(settings.get("device", "cpu")), offline=True)
+    if models.weights_sha256(model) != about["weights_sha256"]:
+        raise ValueError(f"{name} has other weights than when the data were prepared")
+    labels = {path.stem.removeprefix("label-"): np.load(path) for path in sorted(truth_dir.glob("label-*.npz"))}
+    probes = np.load(place / "probes.npz")
+    return Truth(
+        x=shards.from_stored(np.load(place / "x.npy"), str(settings["dtype"])),
+        tokens=np.load(truth_dir / "tokens.npy"), hook_name=str(settings["hook_name"]), model=model,
+        ce_zero=reference["ce_zero"], absorbed=reference["absorbed"],
+        labellings={name: probing.Labelling(a["rows"], a["classes"], a["fits"]) for name, a in labels.items()},
+        probes=probing.Probes(probes["weights"], probes["biases"]), batch=int(settings["lm_eval_batch"]),
+    )
+
+
+def evaluate(
+    x: np.ndarray, z: csr_matrix, x_hat: np.ndarray, decoder: np.ndarray, truth: Truth
+) -> dict[str, float]:
+    """All metrics of one artefact. Shapes: x, x_hat [N, d_in]; z [N, d_sae]; decoder [d_sae, d_in], unit rows."""
+    held, asked = truth.held, truth.labellings[truth.absorbed]
+    return {
+        **core.reconstruction(x[:held], x_hat[:held]),
+        **core.activity(z[:held]),
+        **core.behaviour(truth.model, truth.tokens, truth.hook_name, x_hat[:held], truth.ce_zero, truth.batch),
+        "sparse_probing_1": probing.sparse_probing(z, truth.labellings, 1),
+        "sparse_probing_5": probing.sparse_probing(z, truth.labellings, 5),
+        "absorption": probing.absorption(x, z, decoder, asked, truth.probes),
+    }

@@ -1,0 +1,72 @@
+"""Sequences of tokens [N, context]: from the grammar, from a Hugging Face data set, or from a file of texts.
+
+Each begins with the model's BOS token and holds no other special token. A document gives as many whole sequences as
+it is long; what is left over is dropped, so no sequence joins two documents.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from agent.errors import UserError
+
+from .models import hub_errors
+
+if TYPE_CHECKING:
+    from transformer_lens import HookedTransformer
+
+BUFFER = 2000  # documents that a streamed data set is shuffled in, beside the order of its files
+
+
+def texts(settings: dict[str, Any], seed: int) -> Iterator[str]:
+    """Documents, each once, in an order that hangs on the seed.
+
+    Raises:
+        UserError: there is no such data set, or it has no such column.
+    """
+    import datasets
+
+    name, column = str(settings["dataset"]), str(settings.get("text_column", "text"))
+    with hub_errors(f"data set {name}"):
+        if Path(name).suffix in (".jsonl", ".json", ".txt"):
+            if not Path(name).is_file():
+                raise UserError(f"data set {name}: there is no such file")
+            kind = "text" if name.endswith(".txt") else "json"
+            stream = datasets.load_dataset(kind, data_files=name, split="train", streaming=True)
+        else:
+            stream = datasets.load_dataset(name, settings.get("dataset_config") or None, streaming=True,
+                                           split=str(settings.get("split", "train")))
+        for document in stream.shuffle(seed=seed, buffer_size=BUFFER):
+            if column not in document:
+                raise UserError(f"data set {name}: no column {column!r}; there are {', '.join(document)}")
+            yield str(document[column])
+
+
+def sequences(model: HookedTransformer, settings: dict[str, Any], seed: int) -> Iterator[np.ndarray]:
+    """int32 [context], one after another, as long as there are documents."""
+    tokenizer, body = model.tokenizer, int(settings["context"]) - 1
+    if tokenizer is None or tokenizer.bos_token_id is None:
+        raise UserError(f"model {settings['model']}: has no tokenizer with a BOS token, which sequences begin with")
+    special = np.array(sorted(tokenizer.all_special_ids))
+    for text in texts(settings, seed):
+        ids = np.array(tokenizer.encode(text, add_special_tokens=False), dtype=np.int32)
+        for start in range(0, len(ids) - body + 1, body):
+            piece = ids[start : start + body]
+            if not np.isin(piece, special).any():
+                yield np.concatenate([np.array([tokenizer.bos_token_id], np.int32), piece])
+
+
+def in_batches(stream: Iterator[np.ndarray], size: int) -> Iterator[np.ndarray]:
+    """int32 [at most size, context]."""
+    batch = []
+    for one in stream:
+        batch.append(one)
+        if len(batch) == size:
+            yield np.stack(batch)
+            batch = []
+    if batch:
+        yield np.stack(batch)

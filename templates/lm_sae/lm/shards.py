@@ -1,0 +1,111 @@
+"""Activation rows on disk: shuffled across shards while they are written, in memory that does not grow with them.
+
+A shard is a plain .npy file of float32, float16, or bfloat16 kept as int16 (numpy has no bfloat16).
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from agent.errors import InfrastructureError
+
+STORED = {"float32": np.float32, "float16": np.float16, "bfloat16": np.int16}
+ABOUT = "about.json"
+
+
+def bytes_needed(rows: int, d_in: int, dtype: str) -> int:
+    return rows * d_in * np.dtype(STORED[dtype]).itemsize
+
+
+def check_disk(folder: Path, needed: int, what: str) -> str:
+    """The estimate in one line.
+
+    Raises:
+        InfrastructureError: the disk has no room for it.
+    """
+    free = shutil.disk_usage(folder).free
+    line = f"{what}: {needed / 1e9:.2f} GB on disk; {free / 1e9:.0f} GB are free in {folder}"
+    if needed > free:
+        raise InfrastructureError(f"{line}. Free some, choose a smaller profile, or another --workspace.")
+    return line
+
+
+class ShuffledShards:
+    """`rows` rows, every order of them equally likely.
+
+    Each row goes to a shard drawn from the room that is left in all of them, and each full shard is then put in
+    random order: together a uniform permutation, written and read sequentially, one shard in memory.
+    """
+
+    def __init__(self, folder: Path, rows: int, d_in: int, dtype: str, shard_rows: int, seed: int) -> None:
+        folder.mkdir(parents=True)
+        self._folder, self._dtype, self._shape = folder, dtype, (rows, d_in)
+        count = math.ceil(rows / shard_rows)
+        sizes = [rows // count + (i < rows % count) for i in range(count)]
+        self._paths = [folder / f"{i:05d}.npy" for i in range(count)]
+        self._sizes, self._room = sizes, np.array(sizes)
+        self._draw = np.random.default_rng(seed)
+        self._squares, self._sum, self._seen = 0.0, np.zeros(d_in), 0
+        for path, size in zip(self._paths, sizes, strict=True):
+            self._header(path, size)
+
+    @property
+    def missing(self) -> int:
+        """Rows that still have room."""
+        return int(self._room.sum())
+
+    def add(self, rows: torch.Tensor) -> None:
+        """Some rows [n, d_in] in the order in which they were made; those without room are left out."""
+        rows = rows[: self.missing]
+        self._look(rows)
+        counts = self._draw.multivariate_hypergeometric(self._room, len(rows))
+        order = self._draw.permutation(len(rows))
+        stored = to_stored(rows, self._dtype)
+        for path, chosen in zip(self._paths, np.split(order, counts.cumsum()[:-1]), strict=True):
+            if len(chosen):
+                with open(path, "ab") as file:
+                    file.write(stored[chosen].tobytes())
+        self._room -= counts
+
+    def finish(self) -> None:
+        """Put each shard in random order, and say what the folder holds."""
+        for path in self._paths:
+            shard = np.load(path)
+            self._draw.shuffle(shard)
+            np.save(path, shard)
+        rows, d_in = self._shape
+        mean = self._sum / self._seen
+        rms = math.sqrt(self._squares / self._seen - float(mean @ mean))
+        about = {"rows": rows, "d_in": d_in, "dtype": self._dtype, "shards": [p.name for p in self._paths],
+                 "deviation": rms}
+        (self._folder / ABOUT).write_text(json.dumps(about, indent=1))
+
+    def _look(self, rows: torch.Tensor) -> None:
+        rows = rows.double()
+        self._squares += rows.square().sum().item()
+        self._sum += rows.sum(0).cpu().numpy()
+        self._seen += len(rows)
+
+    def _header(self, path: Path, size: int) -> None:
+        header = {"descr": np.lib.format.dtype_to_descr(np.dtype(STORED[self._dtype])), "fortran_order": False,
+                  "shape": (size, self._shape[1])}
+        with open(path, "wb") as file:
+            np.lib.format.write_array_header_1_0(file, header)
+
+
+def to_stored(rows: torch.Tensor, dtype: str) -> np.ndarray:
+    rows = rows.detach().to("cpu", getattr(torch, dtype)).contiguous()
+    return rows.view(torch.int16).numpy() if dtype == "bfloat16" else rows.numpy()
+
+
+def from_stored(stored: np.ndarray, dtype: str) -> np.ndarray:
+    """float32."""
+    if dtype != "bfloat16":
+        return stored.astype(np.float32)
+    return torch.from_numpy(np.array(stored)).view(torch.bfloat16).float().numpy()
