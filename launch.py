@@ -63,6 +63,9 @@ def parser():
                       help="with --verify: hash and measure the kept artefacts again too")
     more.add_argument("--allow", metavar="TEXT", action="append",
                       help="let this passage or number pass the truth checks; the paper's appendix says so")
+    more.add_argument("--literature", choices=("auto", "offline"),
+                      help="auto: Semantic Scholar, OpenAlex, arXiv, then the library; offline: the library alone")
+    more.add_argument("--skip-novelty", action="store_true", help="do not ask whether the idea is known")
     more.add_argument("--workspace", metavar="FOLDER", help="where sessions lie (default: workspace/)")
     more.add_argument("--allow-network", action="store_true", help="for templates that ask for network")
     more.add_argument("--unsafe-no-sandbox", action="store_true",

@@ -14,6 +14,10 @@ from agent.command import choices
 from agent.command.console import TerminalConsole, call_line
 from agent.errors import BudgetSpent, InfrastructureError
 from agent.events import CallFinished, OptionsChanged, ProcessStarted, ProcessStopped, SessionStarted
+from agent.literature.fetch import Fetcher
+from agent.literature.search import Cache, Finder, Online, Shelf
+from agent.literature.searches import RecordedSearches
+from agent.literature.services import Service, services
 from agent.lock import session_lock
 from agent.log import EventLog
 from agent.manifest import Profile, Template
@@ -37,6 +41,7 @@ class System:
     console: Console
     api_base: str | None
     runner: Runner | None = None  # None: this machine's
+    services: tuple[Service, ...] = ()  # of literature; none: the shipped library alone
 
 
 def system_for(options: Options, api_base: str | None) -> System:
@@ -49,7 +54,8 @@ def system_for(options: Options, api_base: str | None) -> System:
     from agent.models.model import LiteLLMModel
 
     model = LiteLLMModel(options.models.names(), timeout_s=CALL_TIMEOUT_S, api_base=api_base, notify=console.say)
-    return System(model, sandbox, console, api_base)
+    return System(model, sandbox, console, api_base,
+                  services=services() if options.literature == "auto" else ())
 
 
 @contextmanager
@@ -109,9 +115,21 @@ def _tools(paths: SessionPaths, workspace: Workspace, system: System, journal: J
     return Tools(
         paths=paths, cache=workspace.cache, template=choices.load(journal.session.options), journal=journal,
         console=system.console, ask=calls.ask, coder=AiderCoder(calls.ask), runner=system.runner or LocalRunner(),
-        sandbox=system.sandbox, versions=GitStore(paths.repo), prepare=prepare, sleep=time.sleep,
+        sandbox=system.sandbox, versions=GitStore(paths.repo),
+        literature=_literature(paths, workspace, system), prepare=prepare, sleep=time.sleep,
         check_budget=check_budget,
     )
+
+
+def _literature(paths: SessionPaths, workspace: Workspace, system: System) -> RecordedSearches:
+    from agent.manuscript import shipped_library
+
+    folder = workspace.cache / "literature"
+    finder: Finder = Shelf(shipped_library)
+    if system.services:
+        finder = Online(system.services, Fetcher(folder), Cache(folder / "answers", time.time), Shelf(shipped_library),
+                        system.console.say)
+    return RecordedSearches(finder, paths.searches, shipped_library)
 
 
 class Budget:

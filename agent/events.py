@@ -10,7 +10,7 @@ from typing import Annotated, Literal, Union
 from pydantic import Field, TypeAdapter
 
 from agent.schema import Strict
-from agent.types import FigureText, Idea, Options, Plan, Reflection
+from agent.types import Chosen, Closest, FigureText, Idea, Missing, Options, Plan, Reflection, Unsupported
 
 
 class _Event(Strict):
@@ -70,6 +70,20 @@ class DataPrepared(_Event):
     key: str
     hashes: dict[str, str]
     commit: str  # of the session's first files
+
+
+class NoveltyChecked(_Event):
+    """One round of asking whether the idea is known: searched, read, and decided or asked further."""
+
+    type: Literal["novelty_checked"] = "novelty_checked"
+    round: int
+    searched: tuple[str, ...]  # queries of this round
+    sources: tuple[str, ...]  # who answered them
+    queries: tuple[str, ...]  # wanted next; none with a verdict
+    verdict: Literal["novel", "incremental", "published"] | None
+    closest: tuple[Closest, ...]
+    reason: str
+    commit: str | None  # where a verdict stands in the repository
 
 
 class Planned(_Event):
@@ -213,11 +227,39 @@ class SectionWritten(_Event):
 
     type: Literal["section_written"] = "section_written"
     section: str
-    phase: Literal["write", "refine", "polish"]
+    phase: Literal["write", "refine", "cite", "polish", "support"]
     round: int  # 0: the pass itself; 1, 2, ...: mending
     refused: str  # code, if the edit did not count
     complaints: int
     commit: str
+
+
+class CitationsSought(_Event):
+    """What the written paper should cite and does not, and what was searched for it."""
+
+    type: Literal["citations_sought"] = "citations_sought"
+    round: int
+    missing: tuple[Missing, ...]  # empty: nothing is missing
+    sources: tuple[str, ...]
+
+
+class CitationsChosen(_Event):
+    """Works to be cited, each with its reason; a choice that nobody returned is refused."""
+
+    type: Literal["citations_chosen"] = "citations_chosen"
+    round: int
+    chosen: tuple[Chosen, ...]
+    refused: tuple[tuple[str, str], ...]  # key, why
+    commit: str
+
+
+class SupportChecked(_Event):
+    """Each sentence that cites was compared with what the cited work says of itself."""
+
+    type: Literal["support_checked"] = "support_checked"
+    round: int
+    judged: tuple[str, ...]  # names of the pairs of sentence and key that were read in this round
+    unsupported: tuple[Unsupported, ...]
 
 
 class Compiled(_Event):
@@ -250,6 +292,7 @@ Event = Annotated[
         SessionStarted, ProcessStarted, ProcessStopped, OptionsChanged, CallFinished, DataPrepared, Planned,
         Edited, AttemptFailed, LintPassed, RunSubmitted, RunMeasured, RunFailed, Commented, Reflected,
         ConfirmationPlanned, FiguresDrawn, PlotEdited, PlotFailed, PlotsGivenUp, FiguresDescribed, SectionWritten,
+        NoveltyChecked, CitationsSought, CitationsChosen, SupportChecked,
         Compiled, PaperReviewed, SessionFinished,
     ],
     Field(discriminator="type"),

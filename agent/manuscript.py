@@ -17,11 +17,14 @@ from agent.tools import Tools
 from paper import checks, tables
 from paper.account import FILE as ACCOUNT
 from paper.account import FigureAccount, PaperAccount, program_sha256, render_paper
+from paper.cited import Cited, cited_pairs
 from paper.compile import Compiled, Problem, compile_pdf
 from paper.complaints import Complaint
 from paper.expressions import vocabulary
 from paper.facts import Facts
 from paper.figures import AGENT_LABEL, Figure
+from paper.found import FILE as FOUND
+from paper.found import FoundWorks, read_found
 from paper.library import Library, load_library
 from paper.render import write
 from paper.sections import SECTIONS
@@ -42,7 +45,7 @@ class Built:
 
 
 @cache
-def _shipped_library() -> Library:
+def shipped_library() -> Library:
     """Read once: parsing BibTeX takes more than a second."""
     return load_library()
 
@@ -63,9 +66,20 @@ class Manuscript:
     def facts(self) -> Facts:
         return session_facts(self._tools)
 
-    @property
+    @cached_property
+    def found(self) -> FoundWorks:
+        """What literature services returned and this session cites."""
+        path = self._repo / FOUND
+        return read_found(path.read_bytes() if path.is_file() else None)
+
+    @cached_property
     def library(self) -> Library:
-        return _shipped_library()
+        """All that may be cited."""
+        return shipped_library().adding(self.found.entries())
+
+    @property
+    def cited(self) -> tuple[Cited, ...]:
+        return cited_pairs(self.sections(), self.library)
 
     @cached_property
     def figures(self) -> tuple[Figure, ...]:
@@ -86,7 +100,7 @@ class Manuscript:
     def complaints(self, section: str) -> list[Complaint]:
         """What the truth checks refuse in one section."""
         found = checks.check(self.sections(), self.facts, self.figures, self.library, source=self.source,
-                             allow=self._tools.session.options.allow)
+                             allow=self._tools.session.options.allow, unsupported=self._tools.session.unsupported)
         return [c for c in found if c.section == section]
 
     def rules(self, section: str) -> dict[str, Any]:
@@ -96,8 +110,20 @@ class Manuscript:
         return {
             "vocabulary": vocabulary(self.facts), "runs": self.facts.explored, "figures": self.figures,
             "tables": [f"`[@tab:{name}]`" for name in tables.names(self.facts)],
-            "entries": self.library.search(query, OFFERED),
+            **self._offered(section, query),
         }
+
+    def _offered(self, section: str, query: str) -> dict[str, Any]:
+        """Works for a section: those chosen for it, the closest to the idea, and what the library has on it."""
+        session = self._tools.session
+        closest = [c.key for c in session.verdict.closest] if session.verdict else []
+        wanted = [*(c.key for c in session.to_cite if c.section == section), *closest,
+                  *(p.key for p in self.cited if p.section == section)]
+        named = self.library.entries(dict.fromkeys(wanted))
+        entries = {e.key: e for e in (*named, *self.library.search(query, OFFERED))}
+        foreign = {w.paper.key for w in self.found.works}
+        return {"entries": [e for e in entries.values() if e.key not in foreign],
+                "found": [e for e in entries.values() if e.key in foreign]}
 
     def build(self, work: Path, *, base: str, broken: tuple[tuple[str, str], ...], pdf: bool) -> Built:
         """Render, and compile if asked; the results go into repo/paper, ready to compile as they are.
@@ -131,6 +157,7 @@ class Manuscript:
             profile=self.facts.profile, records=records,
             statement=statement(session), fallback_title=session.idea.Title, command=command(session),
             costs=costs(session), allow=session.options.allow, broken=broken,
+            unsupported=session.unsupported, literature=literature(session, self.found),
             figures=tuple(FigureAccount(name=f.name, file=f.file.relative_to(self._repo).as_posix(),
                                         caption=f.caption, by=f.by, width=f.width) for f in self.figures),
         )
@@ -177,6 +204,30 @@ def costs(session: Session) -> tuple[tuple[str, str], ...]:
     unpriced = f" and {session.unpriced_calls} calls of unknown price" if session.unpriced_calls else ""
     return (("Model calls", f"{len(session.calls)}"), ("Tokens", f"{session.tokens:,}"),
             ("Cost", f"${session.usd:.4f}{unpriced}"))
+
+
+def literature(session: Session, found: FoundWorks) -> tuple[tuple[str, str], ...]:
+    """How works were found and compared, for the appendix: facts, none of them a model's words but the verdict."""
+    rows = []
+    if verdict := session.verdict:
+        searches = sum(len(event.searched) for event in session.novelty)
+        places = ", ".join(sorted({s for event in session.novelty for s in event.sources}))
+        rows.append(("Novelty", f"{verdict.verdict}, judged by {session.options.models.reviewer} before the first run "
+                                f"after {counted(searches, 'search', 'searches')} ({places}); closest: "
+                                f"{', '.join(c.key for c in verdict.closest) or 'none'}"))
+    elif session.options.skip_novelty:
+        rows.append(("Novelty", "not checked, at the request of the person in charge"))
+    if session.support:
+        judged = sum(len(event.judged) for event in session.support)
+        rows.append(("Citations", f"{judged} pairs of sentence and cited work compared by "
+                                  f"{session.options.models.reviewer}; {len(session.unsupported)} refused and sent "
+                                  "back to the writer or cut"))
+    rows += [("Found online", f"{w.paper.key} ({w.paper.source}, {w.paper.retrieved})") for w in found.works]
+    return tuple(rows)
+
+
+def counted(number: int, one: str, many: str) -> str:
+    return f"{number} {one if number == 1 else many}"
 
 
 def _problem(problem: Problem) -> str:

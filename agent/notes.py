@@ -21,6 +21,10 @@ def render(session: Session, records: Sequence[RunRecord], template: Template) -
     parts = [f"# {session.idea.Title}", "", f"Question: {manifest.question}",
              f"Primary metric: {manifest.metrics[manifest.primary].label}. Runs are exploratory: each was planned "
              "after the ones before it were seen.", ""]
+    if verdict := session.verdict:
+        parts += ["## Novelty (a model's judgement before the first run, not measured)", "",
+                  f"Verdict: {verdict.verdict}. {verdict.reason}", "", "Closest works:", "",
+                  *(f"- [@{c.key}]: {c.why}" for c in verdict.closest), ""]
     for run in session.runs.values():
         record = by_run.get(run.run)
         if record is not None:

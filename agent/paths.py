@@ -64,6 +64,11 @@ class SessionPaths:
         return self.root / "calls"
 
     @property
+    def searches(self) -> Path:
+        """What was found in the literature, a file a step."""
+        return self.root / "searches"
+
+    @property
     def runs(self) -> Path:
         return self.root / "runs"
 

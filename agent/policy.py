@@ -5,17 +5,25 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from agent.session import RunState, SectionState, Session, runs_over
+from agent.session import RunState, SectionState, Session, novelty_over, runs_over
 from agent.types import SECTIONS
 
 MAX_RESTARTS = 2  # of one attempt's training after a lost machine
 MEND_ROUNDS = 2  # of a section with complaints
 COMPILE_ROUNDS = 2  # of a paper that does not compile
+NOVELTY_ROUNDS = 3  # of searching before the verdict
+CITATION_ROUNDS = 2  # of looking for what the paper should cite
+SUPPORT_ROUNDS = 2  # of comparing cited sentences: all, then those rewritten
 
 
 @dataclass(frozen=True)
 class PrepareData:
     pass
+
+
+@dataclass(frozen=True)
+class CheckNovelty:
+    round: int
 
 
 @dataclass(frozen=True)
@@ -96,7 +104,22 @@ class DescribeFigures:
 @dataclass(frozen=True)
 class WriteSection:
     section: str
-    phase: Literal["write", "refine", "polish"]
+    phase: Literal["write", "refine", "cite", "polish", "support"]
+    round: int
+
+
+@dataclass(frozen=True)
+class SeekCitations:
+    round: int
+
+
+@dataclass(frozen=True)
+class ChooseCitations:
+    round: int
+
+
+@dataclass(frozen=True)
+class CheckSupport:
     round: int
 
 
@@ -125,7 +148,7 @@ class Stop:
 Action = (
     PrepareData | MakePlan | EditRun | LintRun | SubmitRun | CollectRun | GiveUpRun | CommentRun | Reflect
     | PlanConfirmation | DrawFigures | EditPlot | RunPlot | GiveUpPlots | DescribeFigures | WriteSection | CompilePaper
-    | ReviewPaper | Finish | Stop
+    | CheckNovelty | SeekCitations | ChooseCitations | CheckSupport | ReviewPaper | Finish | Stop
 )
 
 
@@ -135,6 +158,8 @@ def next_action(session: Session) -> Action | None:
         return None
     if session.data_key is None:
         return PrepareData()
+    if not novelty_over(session):
+        return CheckNovelty(len(session.novelty) + 1)
     current = session.current
     if current is not None and current.is_baseline:
         return _baseline(current)
@@ -200,11 +225,11 @@ def _plots(session: Session) -> Action | None:
 
 
 def _paper(session: Session) -> Action:
-    for phases in (("write", "refine"), ("polish",)):
-        for section in SECTIONS:
-            action = _section(section, session.sections.get(section, SectionState()), phases)
-            if action is not None:
-                return action
+    action = (_passes(session, SECTIONS, "write", "refine") or _citations(session)
+              or _passes(session, tuple(c.section for c in session.to_cite), "cite")
+              or _passes(session, SECTIONS, "polish") or _support(session))
+    if action is not None:
+        return action
     if session.compiled is None:
         return CompilePaper(round=0)
     if not session.compiled.ok and session.compiled.round < COMPILE_ROUNDS:
@@ -214,7 +239,39 @@ def _paper(session: Session) -> Action:
     return ReviewPaper() if session.review is None else Finish()
 
 
-_PHASES = ("", "write", "refine", "polish")
+def _passes(session: Session, sections: tuple[str, ...], *phases: str) -> Action | None:
+    """The next pass over one of these sections, in the order in which sections are written."""
+    for section in (s for s in SECTIONS if s in sections):
+        action = _section(section, session.sections.get(section, SectionState()), phases)
+        if action is not None:
+            return action
+    return None
+
+
+def _citations(session: Session) -> Action | None:
+    """Rounds of looking for what is missing and choosing among what was found, while nothing is polished yet."""
+    sought, chosen = session.sought, session.chosen
+    if any(_PHASES.index(state.phase) > _PHASES.index("refine") for state in session.sections.values()):
+        return None
+    if sought and not sought[-1].missing:
+        return None
+    if len(sought) > len(chosen):
+        return ChooseCitations(len(sought))
+    return SeekCitations(len(sought) + 1) if len(sought) < CITATION_ROUNDS else None
+
+
+def _support(session: Session) -> Action | None:
+    """Compare what cites with what is cited; the refused goes back once, and what was rewritten is compared again."""
+    if not session.support:
+        return CheckSupport(1)
+    refused = session.support[0].unsupported
+    action = _passes(session, tuple(u.section for u in refused), "support")
+    if action is None and refused and len(session.support) < SUPPORT_ROUNDS:
+        return CheckSupport(len(session.support) + 1)
+    return action
+
+
+_PHASES = ("", "write", "refine", "cite", "polish", "support")
 
 
 def _section(section: str, state: SectionState, phases: tuple[str, ...]) -> Action | None:

@@ -9,6 +9,8 @@ from typing import IO, Literal, Protocol
 
 from agent.manifest import Limits
 from agent.record import Job, JobResult
+from agent.schema import Strict
+from agent.types import Paper
 
 Role = Literal["planner", "editor", "writer", "reviewer"]
 
@@ -88,6 +90,24 @@ class Runner(Protocol):
     def progress(self, job: Job) -> Progress: ...
     def result(self, job: Job) -> JobResult: ...
     def cancel(self, job: Job) -> None: ...
+
+
+# ---------------------------------------------------------------- literature
+
+class Searched(Strict):
+    """What one step of a session found: works under the keys by which they are cited, each once."""
+
+    queries: tuple[str, ...]
+    sources: tuple[str, ...]  # who answered, in the order of the queries
+    papers: tuple[Paper, ...]
+
+
+class Literature(Protocol):
+    """Finds works. A step searches once in a session; a service that fails is no error."""
+
+    def search(self, step: str, queries: Sequence[str]) -> Searched: ...
+    def found(self) -> dict[str, Paper]:
+        """Every work that this session's searches returned, by key."""
 
 
 # ---------------------------------------------------------------- sandbox

@@ -8,7 +8,17 @@ from typing import Literal
 
 from agent import events as ev
 from agent.record import RunKind
-from agent.types import SECTIONS, FigureText, Idea, Options, Plan, PlannedRun, Reflection
+from agent.types import (
+    SECTIONS,
+    Chosen,
+    FigureText,
+    Idea,
+    Options,
+    Plan,
+    PlannedRun,
+    Reflection,
+    Unsupported,
+)
 
 Phase = Literal["new", "edited", "linted", "submitted", "measured", "failed"]
 
@@ -45,7 +55,7 @@ class RunState:
 class SectionState:
     """One section of the paper as far as it has come."""
 
-    phase: Literal["", "write", "refine", "polish"] = ""
+    phase: Literal["", "write", "refine", "cite", "polish", "support"] = ""
     round: int = 0
     complaints: int = 0
 
@@ -59,6 +69,7 @@ class Session:
     options: Options | None = None
     data_key: str | None = None
     first_commit: str | None = None
+    novelty: tuple[ev.NoveltyChecked, ...] = ()
     plan: Plan | None = None
     pending: tuple[PlannedRun, ...] = ()
     completed: bool = False  # the planner said ALL_COMPLETED
@@ -72,6 +83,9 @@ class Session:
     plot_failures: tuple[ev.PlotFailed, ...] = ()
     described: bool = False
     sections: dict[str, SectionState] = field(default_factory=dict)
+    sought: tuple[ev.CitationsSought, ...] = ()
+    chosen: tuple[ev.CitationsChosen, ...] = ()
+    support: tuple[ev.SupportChecked, ...] = ()
     compiled: ev.Compiled | None = None
     review: ev.PaperReviewed | None = None
     finished: bool = False
@@ -86,6 +100,21 @@ class Session:
     @property
     def experiments(self) -> list[RunState]:
         return [run for run in self.runs.values() if run.kind == "experiment"]
+
+    @property
+    def verdict(self) -> ev.NoveltyChecked | None:
+        """The round in which novelty was decided."""
+        return self.novelty[-1] if self.novelty and self.novelty[-1].verdict else None
+
+    @property
+    def to_cite(self) -> tuple[Chosen, ...]:
+        """What the citation rounds chose."""
+        return tuple(c for event in self.chosen for c in event.chosen)
+
+    @property
+    def unsupported(self) -> tuple[Unsupported, ...]:
+        """Cited sentences that were refused; one that was rewritten since stands here without effect."""
+        return tuple(u for event in self.support for u in event.unsupported)
 
     @property
     def current(self) -> RunState | None:
@@ -131,6 +160,8 @@ def _apply(session: Session, event: ev.Event) -> Session:
             return session if known else _charge(session, event)
         case ev.DataPrepared():
             return replace(session, data_key=event.key, first_commit=event.commit)
+        case ev.NoveltyChecked():
+            return replace(session, novelty=(*session.novelty, event))
         case ev.Planned():
             return replace(session, plan=event.plan, pending=event.plan.runs)
         case ev.Edited():
@@ -175,6 +206,12 @@ def _apply(session: Session, event: ev.Event) -> Session:
         case ev.SectionWritten():
             state = SectionState(event.phase, event.round, event.complaints)
             return replace(session, sections={**session.sections, event.section: state})
+        case ev.CitationsSought():
+            return replace(session, sought=(*session.sought, event))
+        case ev.CitationsChosen():
+            return replace(session, chosen=(*session.chosen, event))
+        case ev.SupportChecked():
+            return replace(session, support=(*session.support, event))
         case ev.Compiled():
             return replace(session, compiled=event)
         case ev.PaperReviewed():
@@ -222,6 +259,8 @@ def stage(session: Session) -> str:
         return "done"
     if session.data_key is None:
         return "prepare"
+    if not novelty_over(session):
+        return "novelty"
     if any(run.is_baseline and not run.over for run in session.runs.values()):
         return "baselines"
     if session.plan is None:
@@ -235,6 +274,11 @@ def stage(session: Session) -> str:
     if session.compiled is None or len(session.sections) < len(SECTIONS):
         return "paper"
     return "review"
+
+
+def novelty_over(session: Session) -> bool:
+    """Decided, not wanted, or past: a session that was planned before there was such a check."""
+    return session.options.skip_novelty or session.plan is not None or session.verdict is not None
 
 
 def runs_over(session: Session) -> bool:

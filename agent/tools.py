@@ -11,7 +11,7 @@ from agent.events import Event
 from agent.log import EventLog
 from agent.manifest import Profile, Template
 from agent.paths import SessionPaths
-from agent.protocols import Coder, Progress, Runner, Sandbox, VersionStore
+from agent.protocols import Coder, Literature, Progress, Runner, Sandbox, VersionStore
 from agent.session import Session, apply, fold
 
 
@@ -60,6 +60,7 @@ class Tools:
     runner: Runner
     sandbox: Sandbox
     versions: VersionStore
+    literature: Literature
     prepare: Callable[[Template, Profile, str, int], DataFolders]  # ..., profile's name, number of the world
     sleep: Callable[[float], None]
     check_budget: Callable[[], None]  # raises BudgetSpent

@@ -64,6 +64,8 @@ class Options(Strict):
     stop_after: Literal["plan", "runs", "paper"] | None = None
     pdf: bool = True
     allow: tuple[str, ...] = ()  # rejections of the truth checks that a person overrules; the appendix says so
+    literature: Literal["auto", "offline"] = "auto"  # offline: the shipped library alone
+    skip_novelty: bool = False
     max_usd: float | None = Field(default=None, ge=0)
     max_tokens: int | None = Field(default=None, ge=0)
     hours: float | None = Field(default=None, ge=0)
@@ -131,6 +133,88 @@ class Review(Strict):
     overall: Annotated[int, Field(ge=1, le=10)]
     confidence: Annotated[int, Field(ge=1, le=5)]
     decision: Literal["accept", "reject"]
+
+
+class Paper(Strict):
+    """A work of the literature. Everything is cleaned text; `source` says who returned it."""
+
+    key: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][\w:.+-]{0,80}$")]
+    title: str
+    authors: tuple[str, ...]
+    year: int | None
+    venue: str = ""
+    doi: str = ""
+    arxiv: str = ""
+    abstract: str = ""  # of a library's entry: our summary
+    url: str = ""
+    source: str  # "semantic_scholar", "openalex", "arxiv" or "library"
+    retrieved: str = ""  # when a service returned it, UTC
+
+
+Query = Annotated[str, StringConstraints(min_length=3, max_length=200)]
+Reason = Annotated[str, StringConstraints(min_length=3, max_length=800)]
+
+
+class Closest(Strict):
+    """A work near the idea, and what it has in common with it."""
+
+    key: str
+    why: Reason
+
+
+class NoveltyAnswer(Strict):
+    """Either further queries, or a verdict with the closest works."""
+
+    queries: tuple[Query, ...] = Field(default=(), max_length=4)
+    verdict: Literal["novel", "incremental", "published"] | None = None
+    closest: tuple[Closest, ...] = Field(default=(), max_length=6)
+    reason: Annotated[str, StringConstraints(max_length=2000)] = ""
+
+
+class Missing(Strict):
+    """What the paper should cite and does not, and how to look for it."""
+
+    what: Reason
+    query: Query
+
+
+class MissingAnswer(Strict):
+    """Nothing missing is a good answer."""
+
+    missing: tuple[Missing, ...] = Field(default=(), max_length=4)
+
+
+class Chosen(Strict):
+    """A work to be cited: where, and why."""
+
+    key: str
+    section: str
+    reason: Reason
+
+
+class ChosenAnswer(Strict):
+    chosen: tuple[Chosen, ...] = Field(default=(), max_length=8)
+
+
+class Judgement(Strict):
+    """Does the work's summary carry what the numbered sentence says of it?"""
+
+    n: int
+    supported: bool
+    why: Annotated[str, StringConstraints(max_length=800)] = ""
+
+
+class SupportAnswer(Strict):
+    judgements: tuple[Judgement, ...]
+
+
+class Unsupported(Strict):
+    """A cited sentence that the cited work does not carry."""
+
+    section: str
+    sentence: str  # as its writer would recognise it
+    key: str
+    why: str
 
 
 # The order in which sections are written: what was done before what it means, the abstract last.

@@ -14,6 +14,7 @@ from pathlib import Path
 from agent.manifest import Manifest
 from agent.record import RunRecord
 from agent.schema import Strict
+from agent.types import Unsupported
 from paper.facts import Facts
 from paper.figures import Figure
 from paper.library import Library
@@ -49,6 +50,8 @@ class PaperAccount(Strict):
     allow: tuple[str, ...]
     broken: tuple[tuple[str, str], ...]
     figures: tuple[FigureAccount, ...]
+    unsupported: tuple[Unsupported, ...] = ()
+    literature: tuple[tuple[str, str], ...] = ()
     files: dict[str, str] = {}  # sha256 of what lies beside paper.tex, itself and the PDF included
 
 
@@ -62,7 +65,7 @@ def render_paper(
     meta = PaperMeta(
         statement=account.statement, fallback_title=account.fallback_title, command=account.command,
         source=source, diff=diff, costs=account.costs, allow=account.allow, broken=account.broken,
-        commit=account.base,
+        commit=account.base, unsupported=account.unsupported, literature=account.literature,
     )
     return render(sections, Facts(records, manifest, account.profile), figures, library, meta)
 

@@ -168,7 +168,7 @@ def _made(given: Appendix) -> str:
     sandboxes = dict.fromkeys(r.sandbox for r in facts.records)
     rows = [("Session", meta.session), ("Template and profile", f"{facts.manifest.name}, {facts.profile}"),
             ("Rendered from commit", meta.commit), ("Hardware", "; ".join(devices)),
-            ("Sandbox", "; ".join(sandboxes)), ("Software", ", ".join(versions)), *meta.costs]
+            ("Sandbox", "; ".join(sandboxes)), ("Software", ", ".join(versions)), *meta.costs, *meta.literature]
     lines = "\n".join(rf"\item[{escape(label)}] {escape(value)}" for label, value in rows if value)
     text.append(f"\\begin{{description}}\n{lines}\n\\end{{description}}")
     if meta.command:

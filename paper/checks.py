@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from agent.types import Unsupported
 from paper import claims, mathcheck, tables
 from paper import lexicon as lex
 from paper.complaints import Complaint, complaint, worst_first
@@ -44,28 +45,29 @@ class Rules:
     tables: tuple[str, ...]
     library: Library
     numbers: NumberRules
+    unsupported: Mapping[tuple[str, str], str]  # a sentence's source and a key: why the work does not carry it
 
 
 def check(
     sections: Mapping[str, str], facts: Facts, figures: Sequence[Figure], library: Library, *,
-    source: str = "", allow: Sequence[str] = (),
+    source: str = "", allow: Sequence[str] = (), unsupported: Sequence[Unsupported] = (),
 ) -> tuple[Complaint, ...]:
     """Complaints about the sections (Markdown by name, see SECTIONS), worst first; empty means printable.
 
     `source` is the code of the run the paper describes: its constants may be typed in the method. `allow` holds
-    literals or sentences that a person has overruled.
+    literals or sentences that a person has overruled, `unsupported` what the comparison with the cited works refused.
     """
     parsed = {spec.name: parse(spec.name, sections.get(spec.name, "")) for spec in SECTIONS}
-    return check_parsed(parsed, facts, figures, library, source=source, allow=allow)
+    return check_parsed(parsed, facts, figures, library, source=source, allow=allow, unsupported=unsupported)
 
 
 def check_parsed(
     parsed: Mapping[str, Section], facts: Facts, figures: Sequence[Figure], library: Library, *,
-    source: str = "", allow: Sequence[str] = (),
+    source: str = "", allow: Sequence[str] = (), unsupported: Sequence[Unsupported] = (),
 ) -> tuple[Complaint, ...]:
     """As `check`, for sections that are parsed already."""
-    rules = Rules(facts, tuple(f.name for f in figures), tables.names(facts), library, NumberRules(facts, library,
-                                                                                                   source))
+    rules = Rules(facts, tuple(f.name for f in figures), tables.names(facts), library,
+                  NumberRules(facts, library, source), {(u.sentence, u.key): u.why for u in unsupported})
     found = [c for spec in SECTIONS for c in _section(spec, parsed[spec.name], rules)]
     found += _duplicates(parsed)
     return worst_first((c for c in found if not _overruled(c, allow)), ORDER)
@@ -142,6 +144,8 @@ def _nodes(sentence: Sentence, section: str, rules: Rules) -> Iterator[tuple[str
                 for key in (k for k in keys if k not in rules.library):
                     near = ", ".join(e.key for e in rules.library.search(re.sub(r"[\d_:-]+", " ", key), 3))
                     yield "unknown-citation", key, "", f"cite a key of the library{f', e.g. {near}' if near else ''}"
+                for key in (k for k in keys if (sentence.source, k) in rules.unsupported):
+                    yield "unsupported-citation", key, rules.unsupported[sentence.source, key]
             case Reference() if not _exists(node, rules):
                 yield "unknown-figure", f"{node.kind}:{node.name}", "", _known(node.kind, rules)
             case Math(source, _):

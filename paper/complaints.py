@@ -22,6 +22,8 @@ CODES: dict[str, tuple[str, str]] = {
                                  "put the expression that shows it into the sentence, or begin the paragraph with "
                                  "*Interpretation.*"),
     "unknown-expression": ("an expression that has no value", "use the vocabulary and the names given"),
+    "unsupported-citation": ("a citation whose summary does not carry the sentence",
+                             "say of the work only what its summary carries, or cite another one"),
     "unknown-citation": ("a citation that the library does not hold", "cite a key of the library, or none"),
     "unknown-figure": ("a reference to a figure, table or section that does not exist", "use one of the names given"),
     "forbidden-math": ("math outside the allow-list", "rewrite the formula with common commands"),

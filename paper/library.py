@@ -14,6 +14,7 @@ from functools import cached_property
 from pathlib import Path
 
 from agent.errors import UserError
+from agent.types import Paper
 
 FOLDER = Path(__file__).parent / "library"
 _OURS = ("summary", "source", "abstract", "keywords")  # fields that never go into a paper's references.bib
@@ -42,6 +43,14 @@ class Entry:
     @property
     def summary(self) -> str:
         return " ".join(self.fields.get("summary", "").split())
+
+    def paper(self) -> Paper:
+        """As a search returns it."""
+        year = self.year if self.year.isdigit() else ""
+        return Paper(key=self.key, title=self.title, authors=tuple(self.authors.split(" and ")),
+                     year=int(year) if year else None, abstract=self.summary, arxiv=self.fields.get("eprint", ""),
+                     doi=self.fields.get("doi", ""), url=self.fields.get("url", ""), source="library",
+                     venue=self.fields.get("booktitle", self.fields.get("journal", "")))
 
     def line(self) -> str:
         """One line for a prompt: key, title, year, summary."""

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from agent.types import Unsupported
 from paper import latex, tables
 from paper.appendix import Appendix, appendix_parts
 from paper.body import Body, Ledger
@@ -46,6 +47,8 @@ class PaperMeta:
     allow: tuple[str, ...] = ()  # rejections that a person overruled
     broken: tuple[tuple[str, str], ...] = ()  # pieces that TeX could not set: key, reason
     venue: Venue | None = None  # style files of a venue; None: the paper's own class
+    unsupported: tuple[Unsupported, ...] = ()  # cited sentences that the cited works do not carry
+    literature: tuple[tuple[str, str], ...] = ()  # label, text: how works were found and compared
     commit: str = ""  # of the repository that the paper was rendered from
 
 
@@ -82,7 +85,8 @@ def render(
 ) -> Rendered:
     """The whole paper. Never fails for what a writer typed: a refused sentence is cut and listed."""
     parsed = {spec.name: parse(spec.name, sections.get(spec.name, "")) for spec in SECTIONS}
-    complaints = check_parsed(parsed, facts, figures, library, source=meta.source, allow=meta.allow)
+    complaints = check_parsed(parsed, facts, figures, library, source=meta.source, allow=meta.allow,
+                              unsupported=meta.unsupported)
     dropped = _dropped(parsed, complaints, meta)
     body = Body(Ledger(facts), _floats(facts, figures), frozenset(d.key for d in dropped), reserved=_reserved(parsed))
     title, abstract = _title(parsed["title"], body, meta)
@@ -134,7 +138,7 @@ def _overruled(
     """What would have been rejected, had nobody said `--allow`."""
     if not meta.allow:
         return ()
-    strict = check_parsed(parsed, facts, figures, library, source=meta.source)
+    strict = check_parsed(parsed, facts, figures, library, source=meta.source, unsupported=meta.unsupported)
     return tuple(c for c in strict if c not in complaints)
 
 

@@ -7,7 +7,20 @@ from collections.abc import Callable
 from agent import events as ev
 from agent import policy
 from agent.session import Session, apply
-from agent.types import Comparison, FigureText, Idea, Models, Options, Plan, PlannedRun, Reflection
+from agent.types import (
+    SECTIONS,
+    Chosen,
+    Comparison,
+    FigureText,
+    Idea,
+    Missing,
+    Models,
+    Options,
+    Plan,
+    PlannedRun,
+    Reflection,
+    Unsupported,
+)
 
 IDEA = Idea(Name="dice", Title="Dice", Experiment="Throw them.")
 MODELS = Models(planner="m", editor="m", writer="m", reviewer="m")
@@ -41,6 +54,22 @@ class Dice:
         match action:
             case policy.PrepareData():
                 return ev.DataPrepared(at=at, key="k", hashes={}, commit=commit)
+            case policy.CheckNovelty():
+                over = action.round == policy.NOVELTY_ROUNDS or self.throw(2) == 0
+                return ev.NoveltyChecked(at=at, round=action.round, searched=("q",), sources=("library",), reason="r",
+                                         queries=() if over else ("more",), verdict="novel" if over else None,
+                                         closest=(), commit=commit)
+            case policy.SeekCitations():
+                missing = (Missing(what="a work", query="a work"),) * self.throw(2)
+                return ev.CitationsSought(at=at, round=action.round, missing=missing, sources=())
+            case policy.ChooseCitations():
+                chosen = tuple(Chosen(key=f"k{i}", section=SECTIONS[self.throw(8)], reason="near")
+                               for i in range(self.throw(3)))
+                return ev.CitationsChosen(at=at, round=action.round, chosen=chosen, refused=(), commit=commit)
+            case policy.CheckSupport():
+                refused = tuple(Unsupported(section=SECTIONS[self.throw(8)], sentence="s", key="k", why="no")
+                                for _ in range(self.throw(3)))
+                return ev.SupportChecked(at=at, round=action.round, judged=("p",), unsupported=refused)
             case policy.MakePlan():
                 runs = self.plan(session.options.runs) or (planned("r0"),)
                 comparison = Comparison(metric="f1", baseline="base", why="because")

@@ -12,12 +12,13 @@ import pytest
 from agent.log import EventLog
 from agent.session import fold
 from tests.fake_provider import FakeProvider, Request, error, reply
-from tests.whole import IDEA, PROSE, RATES, REVIEW, TEMPLATE, block, fenced, plan, rate_block
+from tests.whole import IDEA, PROSE, RATES, REVIEW, TEMPLATE, block, fenced, literature_answer, plan, rate_block
 
 ROOT = Path(__file__).resolve().parent.parent
 
 
 def launch(*words, cwd=ROOT, **environment):
+    words += ("--literature", "offline") if "--model" in words else ()
     done = subprocess.run([sys.executable, ROOT / "launch.py", *map(str, words)], capture_output=True, text=True,
                           cwd=cwd, env={**os.environ, **environment}, timeout=280, check=False)
     assert "Traceback" not in done.stderr, done.stderr
@@ -27,6 +28,8 @@ def launch(*words, cwd=ROOT, **environment):
 def answer(request: Request) -> str:
     """What the remote model says, by what it is asked."""
     text = request.last
+    if found := literature_answer(text):
+        return found
     if "Plan at most" in text:
         return fenced(plan(1))
     if "This is run 1 of the idea" in text:

@@ -10,7 +10,9 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 IMPLEMENTATIONS = {"agent.assemble", "agent.command.cli", "agent.editing.aider_edit", "agent.editing.coder",
-                   "agent.models.calls", "agent.models.model", "agent.models.playback", "agent.runners",
+                   "agent.literature", "agent.literature.fetch", "agent.literature.search",
+                   "agent.literature.searches", "agent.models.calls", "agent.models.model", "agent.models.playback",
+                   "agent.runners",
                    "agent.sandbox.boxes", "agent.sandbox.confine", "agent.versions.git"}
 PURE = ["types", "events", "session", "policy", "schema", "manifest", "record"]
 

@@ -46,7 +46,8 @@ def test_every_run_that_was_measured_or_failed_is_reflected_on(random):
 
 def test_every_section_is_written_refined_and_polished():
     _, session = play(Dice(lambda n: n - 1), options(runs=1))
-    assert {name: state.phase for name, state in session.sections.items()} == dict.fromkeys(SECTIONS, "polish")
+    assert set(session.sections) == set(SECTIONS)
+    assert {state.phase for state in session.sections.values()} <= {"polish", "support"}
 
 
 def until(kind, chosen, throw=lambda n: n - 1):

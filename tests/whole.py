@@ -10,6 +10,7 @@ from pathlib import Path
 
 from agent.assemble import System, open_session
 from agent.idea import read_ideas
+from agent.literature.services import Service
 from agent.paths import SessionPaths, Workspace
 from agent.protocols import Call, Message
 from agent.sandbox.boxes import BubblewrapSandbox
@@ -85,6 +86,20 @@ def default_answer(call: Call, runs: int) -> str:
     return "NO CHANGE"
 
 
+def literature_answer(prompt: str) -> str:
+    """Nothing is new, nothing is missing, everything is carried; empty for a prompt that is not about literature."""
+    if "Judge whether this idea is known" in prompt:
+        nearest = re.findall(r"^\[([\w-]+)\] ", prompt, re.MULTILINE)[:1]
+        return fenced({"verdict": "incremental", "reason": "The parts are known.",
+                       "closest": [{"key": key, "why": "the same method"} for key in nearest]})
+    if "does a careful reader miss" in prompt:
+        return fenced({"missing": []})
+    if "Judge each line" in prompt:
+        pairs = re.findall(r"^(\d+)\. \[", prompt, re.MULTILINE)
+        return fenced({"judgements": [{"n": int(n), "supported": True} for n in pairs]})
+    return ""
+
+
 class Script:
     """Default answers, with others in the place of some; `None` for a call says: this must not be asked."""
 
@@ -99,13 +114,13 @@ class Script:
         if call.step == "plot.describe":
             names = re.findall(r"^- `([\w-]+)` \(drawn", messages[-1].content, re.MULTILINE)
             return fenced({"descriptions": dict.fromkeys(names, "Look at the order of the runs.")})
-        return default_answer(call, self.runs)
+        return literature_answer(messages[-1].content) or default_answer(call, self.runs)
 
 
 def options(**changes: object) -> Options:
     values = {"template": str(TEMPLATE), "profile": "tiny", "models": Models(**dict.fromkeys(
         ("planner", "editor", "writer", "reviewer"), "scripted")), "baselines": ("topk", "rows"), "runs": 2,
-        "attempts": 2, "slots": 2, "pdf": False}
+        "attempts": 2, "slots": 2, "pdf": False, "literature": "offline"}
     return Options(**{**values, **changes})
 
 
@@ -122,13 +137,16 @@ class Heard(Console):
 class Whole:
     """One workspace, one session, as many processes as a test likes."""
 
-    def __init__(self, root: Path, script: Callable | None = None, **chosen: object) -> None:
+    def __init__(
+        self, root: Path, script: Callable | None = None, services: tuple[Service, ...] = (), **chosen: object,
+    ) -> None:
         self.workspace = Workspace(root)
         self.paths = SessionPaths(root / "20260101_000000_tiny_idea")
         self.paths.root.mkdir(parents=True, exist_ok=True)
         self.options = options(**chosen)
         self.model = ScriptedModel(script or Script(self.options.runs))
         self.console = Heard()
+        self.services = services
         idea = root / "idea.json"
         idea.write_text(json.dumps(IDEA))
         self.idea = read_ideas(idea)[0]
@@ -136,7 +154,7 @@ class Whole:
     @contextmanager
     def tools(self, changed: Options | None = None):
         """The session's tools, started or taken up again."""
-        system = System(self.model, BubblewrapSandbox(), self.console, None)
+        system = System(self.model, BubblewrapSandbox(), self.console, None, services=self.services)
         fresh = None if self.paths.events.exists() else (self.idea, self.options)
         with open_session(self.paths, self.workspace, system, new=fresh, changed=changed) as tools:
             yield tools

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from agent import policy
-from agent.actions import experiment, figures, plan, setup, training, writeup
+from agent.actions import experiment, figures, literature, plan, setup, training, writeup
 from agent.events import Event
 from agent.tools import Tools
 
@@ -28,6 +28,10 @@ _PERFORM: dict[type, Callable[..., Event]] = {
     policy.DescribeFigures: figures.describe_figures,
     policy.WriteSection: writeup.write_section,
     policy.CompilePaper: writeup.compile_paper,
+    policy.CheckNovelty: literature.check_novelty,
+    policy.SeekCitations: literature.seek_citations,
+    policy.ChooseCitations: literature.choose_citations,
+    policy.CheckSupport: literature.check_support,
     policy.ReviewPaper: writeup.review_paper,
 }
 

@@ -33,7 +33,10 @@ def write_section(action: WriteSection, tools: Tools) -> SectionWritten:
     may_keep = action.phase != "write" or action.round > 0
     refused = "" if may_keep and result.refused in ("no-block", "no-change") else result.refused
     empty = path.read_text() == SKELETON
-    complaints = len(manuscript.complaints(action.section)) + empty
+    found = manuscript.complaints(action.section)
+    if action.phase == "support":  # sent back once, in this pass: what stays as it was is cut
+        found = [c for c in found if c.code != "unsupported-citation"]
+    complaints = len(found) + empty
     title = action.section.replace("_", " ")
     commit = tools.versions.commit(
         [file], f"paper: {title}: {action.phase}{f', mended ({action.round})' if action.round else ''}",
@@ -89,6 +92,15 @@ def _prompt(action: WriteSection, manuscript: Manuscript, tools: Tools) -> str:
         return render("section_mend", file=file, complaints=manuscript.complaints(action.section)[:12],
                       refused="" if state.complaints else "it held no usable block",
                       rounds_left=MEND_ROUNDS - action.round, **rules)
+    if action.phase == "cite":
+        works = {c.key: c for c in tools.session.to_cite if c.section == action.section}
+        return render("section_cite", file=file, chosen=[(e, works[e.key].reason)
+                                                         for e in manuscript.library.entries(works)], **rules)
+    if action.phase == "support":
+        return render("section_support", file=file, **rules, complaints=[
+            c for c in manuscript.complaints(action.section) if c.code == "unsupported-citation"],
+            works=manuscript.library.entries({u.key for u in tools.session.unsupported
+                                              if u.section == action.section}))
     if action.phase != "write":
         others = "\n\n".join(f"[{name}]\n{text}" for name, text in manuscript.sections().items()
                              if name != action.section)

@@ -50,7 +50,8 @@ def options(args: argparse.Namespace, home: Path, idea: Idea | None) -> Options:
         baselines=_baselines(args.baselines, chosen), device=args.device or own_device(), slots=slots, threads=threads,
         sandbox="none" if args.unsafe_no_sandbox else "bwrap", network=args.allow_network,
         stop_after=args.stop_after, pdf=not args.no_pdf, max_usd=args.max_usd, max_tokens=args.max_tokens,
-        hours=args.hours, allow=tuple(args.allow or ()),
+        hours=args.hours, allow=tuple(args.allow or ()), skip_novelty=args.skip_novelty,
+        literature="offline" if playback else args.literature or "auto",
     )
 
 
@@ -66,6 +67,10 @@ def changed(before: Options, args: argparse.Namespace) -> Options:
     update = {name: getattr(args, name) for name in
               ("runs", "attempts", "device", "slots", "max_usd", "max_tokens", "hours")
               if getattr(args, name) is not None}
+    if args.literature:
+        update["literature"] = args.literature
+    if args.skip_novelty:
+        update["skip_novelty"] = True
     update["stop_after"] = args.stop_after  # asked for once: a plain resume goes on
     if args.no_pdf:
         update["pdf"] = False

@@ -78,7 +78,8 @@ def report(found: list[str], options: Options, system: System) -> int:
 
 def _calls(options: Options) -> int:
     writing = 3 * len(SECTIONS) + 4
-    return 1 + options.runs * 4 + writing + 3
+    literature = 3 + 1 + len(SECTIONS) + (0 if options.skip_novelty else 2)
+    return 1 + options.runs * 4 + writing + literature + 3
 
 
 def _price(options: Options, calls: int) -> str:

@@ -18,6 +18,8 @@ from paper.account import program_sha256, render_paper, sha256
 from paper.compile import compile_pdf
 from paper.facts import Facts
 from paper.figures import Figure, standard_figures
+from paper.found import FILE as FOUND
+from paper.found import read_found
 from paper.library import Library, load_library
 from paper.render import Rendered, write
 from paper.sections import SECTIONS
@@ -83,6 +85,11 @@ def _library() -> Library:
     return load_library()
 
 
+def _citable(repo: GitReader) -> Library:
+    """The shipped library, and what the session found and keeps in its repository."""
+    return _library().adding(read_found(repo.blob(repo.head, FOUND)).entries())
+
+
 def _rendered(repo: GitReader, material: Material, folder: Path) -> Rendered:
     sections = {}
     for spec in SECTIONS:
@@ -93,7 +100,7 @@ def _rendered(repo: GitReader, material: Material, folder: Path) -> Rendered:
     described = best(explored, manifest)
     source = repo.blob(described.commit, manifest.editable[0]) or b""
     return render_paper(
-        material.account, sections, list(material.records.values()), manifest, _library(), folder,
+        material.account, sections, list(material.records.values()), manifest, _citable(repo), folder,
         source=source.decode("utf-8", "replace"),
         diff=repo.diff(explored[0].commit, described.commit, manifest.editable),
     )

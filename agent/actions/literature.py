@@ -1,0 +1,207 @@
+"""Is the idea known, what should the paper cite, and does what is cited carry what is said? Each a bounded round."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from agent.answers import ask_json
+from agent.atomic import write_text
+from agent.events import CitationsChosen, CitationsSought, NoveltyChecked, SupportChecked
+from agent.manuscript import Manuscript
+from agent.policy import (
+    CITATION_ROUNDS,
+    NOVELTY_ROUNDS,
+    CheckNovelty,
+    CheckSupport,
+    ChooseCitations,
+    SeekCitations,
+)
+from agent.prompting import render
+from agent.protocols import Message, Role, Searched
+from agent.tools import Tools
+from agent.types import (
+    SECTIONS,
+    Chosen,
+    ChosenAnswer,
+    Closest,
+    MissingAnswer,
+    NoveltyAnswer,
+    Paper,
+    SupportAnswer,
+    Unsupported,
+)
+from paper.found import FILE as FOUND
+from paper.found import FoundWork
+
+CITABLE = tuple(name for name in SECTIONS if name != "title")
+
+
+# ---------------------------------------------------------------- novelty
+
+def check_novelty(action: CheckNovelty, tools: Tools) -> NoveltyChecked:
+    """Search, read, and decide or ask for another search; the last round decides. `idea.novel` is not read."""
+    session = tools.session
+    step = f"novelty.round-{action.round}"
+    queries = session.novelty[-1].queries if session.novelty else (session.idea.Title[:200],)
+    searched = tools.literature.search(step, queries)
+    _say_searched(searched, tools)
+    shown = _shown(tools, [f"novelty.round-{n}" for n in range(1, action.round + 1)])
+    left = NOVELTY_ROUNDS - action.round
+    prompt = render("novelty", idea=session.idea, works=shown.values(), left=left)
+    answer = ask_json(tools.ask, step, "reviewer", _conversation("reviewer", prompt), NoveltyAnswer,
+                      accept=lambda answer: _novelty_complaint(answer, shown, left))
+    if answer.verdict is None:
+        return NoveltyChecked(at=tools.now, round=action.round, searched=queries, sources=searched.sources,
+                              queries=answer.queries, verdict=None, closest=(), reason="", commit=None)
+    commit = _keep_verdict(answer, shown, step, tools)
+    loud = ("This idea is published as it is; the session goes on, and its paper is told the works"
+            if answer.verdict == "published" else f"Novelty: {answer.verdict}")
+    tools.say(f"{loud}: {', '.join(f'{shown[c.key].title} [{c.key}]' for c in answer.closest) or 'no near work'}")
+    return NoveltyChecked(at=tools.now, round=action.round, searched=queries, sources=searched.sources, queries=(),
+                          verdict=answer.verdict, closest=answer.closest, reason=answer.reason, commit=commit)
+
+
+def _novelty_complaint(answer: NoveltyAnswer, shown: dict[str, Paper], left: int) -> str | None:
+    if answer.verdict is None:
+        if left == 0:
+            return "no round is left: give a verdict with the closest works and the reason"
+        return None if answer.queries else "give either queries or a verdict"
+    unknown = [c.key for c in answer.closest if c.key not in shown]
+    if unknown:
+        return f"closest: {', '.join(unknown)}: not among the works shown; use their keys"
+    if not answer.closest and (shown or answer.verdict == "published"):
+        return "name the closest of the works shown, also of a novel idea"
+    return None if answer.reason.strip() else "reason: say what the verdict rests on"
+
+
+def _keep_verdict(answer: NoveltyAnswer, shown: dict[str, Paper], step: str, tools: Tools) -> str:
+    repo = tools.paths.repo
+    write_text(repo / "novelty.json", answer.model_dump_json(indent=2, exclude={"queries"}) + "\n")
+    files = ["novelty.json", *_keep_found(answer.closest, shown, step, tools)]
+    return tools.versions.commit(files, f"novelty: {answer.verdict}", {"Event": "novelty"})
+
+
+# ---------------------------------------------------------------- citations
+
+def seek_citations(action: SeekCitations, tools: Tools) -> CitationsSought:
+    """What the paper as written should cite and does not; then the search for it."""
+    manuscript = Manuscript(tools)
+    step = f"citations.round-{action.round}.missing"
+    cited = {pair.key for pair in manuscript.cited} | {c.key for c in tools.session.to_cite}
+    refused = tuple(r for event in tools.session.chosen for r in event.refused)
+    prompt = render("citations_missing", idea=tools.session.idea, text=_text(manuscript), refused=refused,
+                    cited=manuscript.library.entries(sorted(cited)), left=CITATION_ROUNDS - action.round)
+    answer = ask_json(tools.ask, step, "writer", _conversation("reviewer", prompt), MissingAnswer)
+    if not answer.missing:
+        tools.say(f"Citations, round {action.round}: nothing is missing")
+        return CitationsSought(at=tools.now, round=action.round, missing=(), sources=())
+    searched = tools.literature.search(_search_step(action.round), [m.query for m in answer.missing])
+    _say_searched(searched, tools)
+    return CitationsSought(at=tools.now, round=action.round, missing=answer.missing, sources=searched.sources)
+
+
+def choose_citations(action: ChooseCitations, tools: Tools) -> CitationsChosen:
+    """Which of the works found are cited, where and why; one that nobody returned is refused, and told."""
+    session = tools.session
+    step = f"citations.round-{action.round}.choose"
+    shown = _shown(tools, [_search_step(action.round)])
+    prompt = render("citations_choose", idea=session.idea, missing=session.sought[-1].missing, works=shown.values(),
+                    sections=CITABLE)
+    answer = ask_json(tools.ask, step, "writer", _conversation("reviewer", prompt), ChosenAnswer)
+    chosen, refused = _sifted(answer.chosen, shown, session.to_cite)
+    files = _keep_found(chosen, shown, step, tools)
+    for choice in chosen:
+        tools.say(f"  cite [{choice.key}] in {choice.section}: {choice.reason}")
+    for key, why in refused:
+        tools.say(f"  refused [{key}]: {why}")
+    trailers = {"Event": "citations", "Round": str(action.round)}
+    commit = (tools.versions.commit(files, f"citations, round {action.round}: {len(chosen)} chosen", trailers)
+              if files else tools.versions.head())
+    return CitationsChosen(at=tools.now, round=action.round, chosen=chosen, refused=refused, commit=commit)
+
+
+def _sifted(
+    wanted: Iterable[Chosen], shown: dict[str, Paper], before: tuple[Chosen, ...],
+) -> tuple[tuple[Chosen, ...], tuple[tuple[str, str], ...]]:
+    taken = {(c.key, c.section) for c in before}
+    chosen, refused = [], []
+    for choice in wanted:
+        if choice.key not in shown:
+            refused.append((choice.key, "no search returned it"))
+        elif choice.section not in CITABLE:
+            refused.append((choice.key, f"there is no section {choice.section!r} that cites"))
+        elif (choice.key, choice.section) in taken:
+            refused.append((choice.key, f"chosen for {choice.section} already"))
+        else:
+            taken.add((choice.key, choice.section))
+            chosen.append(choice)
+    return tuple(chosen), tuple(refused)
+
+
+# ---------------------------------------------------------------- support
+
+def check_support(action: CheckSupport, tools: Tools) -> SupportChecked:
+    """The reviewer compares each cited sentence that nobody has read yet with the work's abstract or summary."""
+    manuscript = Manuscript(tools)
+    judged = {name for event in tools.session.support for name in event.judged}
+    unsupported: list[Unsupported] = []
+    names: list[str] = []
+    for section in SECTIONS:
+        pairs = [p for p in manuscript.cited if p.section == section and p.name not in judged]
+        if not pairs:
+            continue
+        prompt = render("support", section=section, pairs=pairs,
+                        works=manuscript.library.entries(dict.fromkeys(p.key for p in pairs)))
+        answer = ask_json(tools.ask, f"support.{section}.round-{action.round}", "reviewer",
+                          _conversation("reviewer", prompt), SupportAnswer,
+                          accept=lambda answer, pairs=pairs: _support_complaint(answer, len(pairs)))
+        names += [p.name for p in pairs]
+        unsupported += [Unsupported(section=section, sentence=pairs[j.n - 1].sentence, key=pairs[j.n - 1].key,
+                                    why=j.why.strip()) for j in answer.judgements if not j.supported]
+    tools.say(f"Citations: {len(names)} compared with what they cite, {len(unsupported)} not carried by it")
+    for found in unsupported:
+        tools.say(f"  [{found.key}] in {found.section}: {found.why}")
+    return SupportChecked(at=tools.now, round=action.round, judged=tuple(names), unsupported=tuple(unsupported))
+
+
+def _support_complaint(answer: SupportAnswer, pairs: int) -> str | None:
+    numbers = sorted(j.n for j in answer.judgements)
+    if numbers != list(range(1, pairs + 1)):
+        return f"judge each of the numbers 1 to {pairs} once"
+    silent = [str(j.n) for j in answer.judgements if not j.supported and not j.why.strip()]
+    return f"say why of {', '.join(silent)}" if silent else None
+
+
+# ---------------------------------------------------------------- shared
+
+def _conversation(role: Role, prompt: str) -> list[Message]:
+    return [Message("system", render(f"system_{role}")), Message("user", prompt)]
+
+
+def _say_searched(searched: Searched, tools: Tools) -> None:
+    for query, source in zip(searched.queries, searched.sources, strict=True):
+        tools.say(f"Literature: searched {source}: {query}")
+
+
+def _shown(tools: Tools, steps: Iterable[str]) -> dict[str, Paper]:
+    return {p.key: p for step in steps for p in tools.literature.search(step, ()).papers}
+
+
+def _search_step(number: int) -> str:
+    return f"citations.round-{number}"
+
+
+def _keep_found(chosen: Iterable[Chosen | Closest], shown: dict[str, Paper], step: str, tools: Tools) -> list[str]:
+    """Put what a service returned into the session's references; the names of the files that changed."""
+    manuscript = Manuscript(tools)
+    works = [FoundWork(paper=shown[c.key], step=step, reason=c.reason if isinstance(c, Chosen) else c.why)
+             for c in chosen if shown[c.key].source != "library"]
+    if not works:
+        return []
+    kept = manuscript.found.adding(works)
+    write_text(tools.paths.repo / FOUND, kept.model_dump_json(indent=1) + "\n")
+    return [FOUND]
+
+
+def _text(manuscript: Manuscript) -> str:
+    return "\n\n".join(f"[{name}]\n{text}" for name, text in manuscript.sections().items())

@@ -1,0 +1,1 @@
+"""Where literature is found: three public services, a cache, and the shipped library behind them."""

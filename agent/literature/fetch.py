@@ -1,0 +1,200 @@
+"""One polite, bounded GET: its place in the queue of this machine, Retry-After, time-outs, an end in any case.
+
+Not here: what an answer means (clients.py) and which service comes next (search.py).
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+import time
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from agent.atomic import write_text
+from agent.literature.clients import Request
+from agent.literature.services import USER_AGENT, Service
+
+CONNECT_S, READ_S = 5.0, 15.0
+TRIES = 3
+BODY_BYTES = 2_000_000
+LONGEST_PAUSE_S = 3600.0  # whatever a service asks for, or a clock that was set back makes of it
+
+
+class Unavailable(Exception):
+    """A service gave nothing of use. `network`: nobody could be reached at all."""
+
+    def __init__(self, text: str, *, network: bool = False) -> None:
+        super().__init__(text)
+        self.network = network
+
+
+@dataclass(frozen=True)
+class Response:
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+class Fetcher:
+    """`folder` holds when each service may be asked next, for all processes of a workspace."""
+
+    def __init__(
+        self, folder: Path, *, clock: Callable[[], float] = time.time, sleep: Callable[[float], None] = time.sleep,
+        connect_s: float = CONNECT_S, read_s: float = READ_S,
+    ) -> None:
+        self.folder = folder
+        self.clock = clock
+        self.sleep = sleep
+        self.connect_s = connect_s
+        self.read_s = read_s
+
+    def get(self, service: Service, request: Request, deadline: float) -> bytes:
+        """The body of a 200.
+
+        Raises:
+            Unavailable: by the deadline there was none, or there will be none.
+        """
+        reason = "no answer"
+        for attempt in range(TRIES):
+            wait = self._turn(service, deadline)
+            if wait is None:
+                raise Unavailable(f"{reason}; it may be asked again only later")
+            self.sleep(wait)
+            response = self._within(service, request, deadline)
+            if response.status == 200:
+                return response.body
+            reason = f"HTTP {response.status}"
+            if response.status != 429 and response.status < 500:
+                break
+            asked = retry_after(response.headers.get("retry-after", ""), self.clock())
+            self._postpone(service, 2.0 ** attempt if asked is None else asked)
+        raise Unavailable(reason)
+
+    # ------------------------------------------------------------ whose turn it is
+
+    def _turn(self, service: Service, deadline: float) -> float | None:
+        """Seconds until our turn, which is taken; None if it comes too late."""
+        with self._next(service) as slot:
+            now = self.clock()
+            turn = max(now, slot.at)
+            if turn > deadline:
+                return None
+            slot.at = turn + service.interval_s
+            return turn - now
+
+    def _postpone(self, service: Service, seconds: float) -> None:
+        with self._next(service) as slot:
+            slot.at = max(slot.at, self.clock() + min(seconds, LONGEST_PAUSE_S))
+
+    def _next(self, service: Service) -> _Slot:
+        return _Slot(self.folder / f"{service.name}.next", self.clock())
+
+    # ------------------------------------------------------------ one request
+
+    def _within(self, service: Service, request: Request, deadline: float) -> Response:
+        """In a thread of its own: neither a name server nor a drip of bytes stretches the deadline."""
+        left = max(0.0, min(deadline - self.clock(), self.connect_s + self.read_s))
+        box: queue.Queue[Response | Exception] = queue.Queue()
+
+        def work() -> None:
+            try:
+                box.put(self._send(service, request, time.monotonic() + left))
+            except Exception as error:  # httpx's own and those of the libraries below it
+                box.put(error)
+
+        threading.Thread(target=work, name="literature", daemon=True).start()
+        try:
+            outcome = box.get(timeout=left)
+        except queue.Empty:
+            raise Unavailable("no whole answer in time") from None
+        if isinstance(outcome, Response):
+            return outcome
+        import httpx
+
+        if isinstance(outcome, httpx.ConnectError | httpx.ConnectTimeout | httpx.ProxyError):
+            raise Unavailable("cannot be reached", network=True)
+        raise Unavailable(str(outcome) if isinstance(outcome, Unavailable) else type(outcome).__name__)
+
+    def _send(self, service: Service, request: Request, until: float) -> Response:
+        import httpx
+
+        logging.getLogger("httpx").setLevel(logging.WARNING)  # its INFO lines hold the whole address, keys included
+        local = urlsplit(service.url).hostname in ("127.0.0.1", "localhost")
+        times = httpx.Timeout(self.read_s, connect=self.connect_s)
+        headers = {"User-Agent": USER_AGENT, "Accept-Encoding": "gzip", **request.headers}
+        with httpx.Client(timeout=times, trust_env=not local) as client, client.stream(
+                "GET", service.url + request.path, params=request.params | request.secret, headers=headers) as answer:
+            body = _bounded(answer.iter_raw(), until)
+            if answer.headers.get("content-encoding") == "gzip":
+                body = _unpacked(body)
+            return Response(answer.status_code, {k.lower(): v for k, v in answer.headers.items()}, body)
+
+
+def _bounded(chunks: Iterator[bytes], until: float) -> bytes:
+    body = bytearray()
+    for chunk in chunks:
+        body += chunk
+        if len(body) > BODY_BYTES:
+            raise Unavailable(f"an answer of more than {BODY_BYTES:,} bytes")
+        if time.monotonic() > until:
+            raise Unavailable("no whole answer in time")
+    return bytes(body)
+
+
+def _unpacked(body: bytes) -> bytes:
+    try:
+        plain = zlib.decompressobj(31).decompress(body, BODY_BYTES + 1)
+    except zlib.error:
+        raise Unavailable("a damaged answer") from None
+    if len(plain) > BODY_BYTES:
+        raise Unavailable(f"an answer of more than {BODY_BYTES:,} bytes")
+    return plain
+
+
+class _Slot:
+    """When a service may be asked next, read and written under a lock that is held for a moment."""
+
+    def __init__(self, path: Path, now: float) -> None:
+        from filelock import FileLock
+
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.path, self.now = path, now
+        self._lock = FileLock(f"{path}.lock", timeout=2)
+
+    def __enter__(self) -> _Slot:
+        from filelock import Timeout
+
+        try:
+            self._lock.acquire()
+        except Timeout:
+            raise Unavailable(f"{self.path}.lock is held by another process") from None
+        try:
+            self.at = min(float(self.path.read_text()), self.now + LONGEST_PAUSE_S)
+        except (OSError, ValueError):
+            self.at = 0.0
+        self._was = self.at
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        try:
+            if self.at != self._was:
+                write_text(self.path, f"{self.at:.3f}\n")
+        finally:
+            self._lock.release()
+
+
+def retry_after(text: str, now: float) -> float | None:
+    """Seconds that a Retry-After asks for, in either of its forms; None if it says nothing."""
+    text = text.strip()
+    if text.isascii() and text.isdigit():
+        return min(float(text[:9]), LONGEST_PAUSE_S)
+    try:
+        return max(0.0, min(parsedate_to_datetime(text).timestamp() - now, LONGEST_PAUSE_S))
+    except (ValueError, TypeError, OverflowError):
+        return None

@@ -1,0 +1,132 @@
+"""One query to the first service that answers, then to the library. Never raises for a service, never hangs.
+
+A service that fails rests until the program is started again; when nobody can be reached, all of them do.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Protocol
+
+from pydantic import TypeAdapter, ValidationError
+
+from agent.atomic import write_bytes
+from agent.literature import cleaning
+from agent.literature.clients import CLIENTS, Client, Garbage
+from agent.literature.fetch import Fetcher, Unavailable
+from agent.literature.services import Service
+from agent.types import Paper
+from paper.library import Library
+
+SEARCH_S = 25.0  # one search, all services together
+LIBRARY_RESULTS = 6
+KEEP_S = 7 * 86400.0  # a cached answer
+_PAPERS = TypeAdapter(tuple[Paper, ...])
+LIBRARY = "library"
+
+
+class Finder(Protocol):
+    """Works for a query, best first, and the name of the source that had them."""
+
+    def find(self, query: str) -> tuple[tuple[Paper, ...], str]: ...
+
+
+class Shelf:
+    """The shipped library alone."""
+
+    def __init__(self, library: Callable[[], Library]) -> None:
+        self.library = library
+
+    def find(self, query: str) -> tuple[tuple[Paper, ...], str]:
+        return tuple(e.paper() for e in self.library().search(query, LIBRARY_RESULTS)), LIBRARY
+
+
+class Cache:
+    """Answers of services, by service and request; what is old is dropped."""
+
+    def __init__(self, folder: Path, clock: Callable[[], float]) -> None:
+        self.folder = folder
+        self.clock = clock
+
+    def read(self, name: str) -> tuple[Paper, ...] | None:
+        path = self.folder / name
+        try:
+            fresh = 0 <= self.clock() - path.stat().st_mtime < KEEP_S
+            return _PAPERS.validate_json(path.read_bytes()) if fresh else None
+        except (OSError, ValidationError):
+            return None
+
+    def write(self, name: str, papers: tuple[Paper, ...]) -> None:
+        with suppress(OSError):  # a full disk: a cache is a courtesy
+            write_bytes(self.folder / name, _PAPERS.dump_json(papers, indent=1))
+            for path in self.folder.glob("*.json"):
+                if self.clock() - path.stat().st_mtime > KEEP_S:
+                    path.unlink(missing_ok=True)
+
+
+class Online:
+    """The services in their order, each result joined by what the library has on it."""
+
+    def __init__(
+        self, services: Sequence[Service], fetcher: Fetcher, cache: Cache, shelf: Shelf, say: Callable[[str], None],
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.clients: list[Client] = [CLIENTS[s.name](s) for s in services]
+        self.fetcher = fetcher
+        self.cache = cache
+        self.shelf = shelf
+        self.say = say
+        self.clock = clock
+
+    def find(self, query: str) -> tuple[tuple[Paper, ...], str]:
+        ours, _ = self.shelf.find(query)
+        deadline = self.clock() + SEARCH_S
+        for client in tuple(self.clients):
+            papers = self._ask(client, query, deadline)
+            if papers:
+                return _joined(papers, ours), client.service.name
+        return ours, LIBRARY
+
+    def _ask(self, client: Client, query: str, deadline: float) -> tuple[Paper, ...]:
+        request = client.request(query)
+        name = f"{client.service.name}-{_digest([client.service.url, request.path, request.params])}.json"
+        cached = self.cache.read(name)
+        if cached is not None:
+            return cached
+        if client not in self.clients:  # the network went away with an earlier one
+            return ()
+        try:
+            body = self.fetcher.get(client.service, request, deadline)
+            retrieved = datetime.fromtimestamp(self.clock(), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+            papers = client.papers(body, retrieved)
+        except (Unavailable, Garbage) as error:
+            self._rest(client, error)
+            return ()
+        self.cache.write(name, papers)
+        return papers
+
+    def _rest(self, client: Client, error: Unavailable | Garbage) -> None:
+        if isinstance(error, Unavailable) and error.network:
+            self.clients = []
+            self.say(f"Literature: no network ({client.service.name} {error}); the shipped library is used alone")
+            return
+        self.clients = [c for c in self.clients if c is not client]
+        then = self.clients[0].service.name if self.clients else "the shipped library"
+        self.say(f"Literature: {client.service.name}: {error}; going on with {then}")
+
+
+def _joined(papers: tuple[Paper, ...], ours: tuple[Paper, ...]) -> tuple[Paper, ...]:
+    """What a service found, then what the library adds; a work that is in both is the library's."""
+    known = {cleaning.same(p.title): p for p in ours}
+    found = {cleaning.same(p.title): known.get(cleaning.same(p.title), p) for p in papers}
+    return tuple((found | {k: v for k, v in known.items() if k not in found}).values())
+
+
+def _digest(data: object) -> str:
+    return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()[:32]

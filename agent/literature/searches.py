@@ -1,0 +1,95 @@
+"""A session's searches: each is a file before anybody reads it, and a repeated action reads the file.
+
+Here works get the key by which this session cites them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from functools import cached_property
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from agent.atomic import write_text
+from agent.errors import InfrastructureError
+from agent.literature import cleaning
+from agent.literature.search import Finder
+from agent.protocols import Searched
+from agent.types import Paper
+from paper.library import Library
+
+_STEP = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+RESULTS = 12  # of one query
+
+
+class RecordedSearches:
+    """protocols.Literature over a finder. `library` holds the keys that are taken."""
+
+    def __init__(self, finder: Finder, folder: Path, library: Callable[[], Library]) -> None:
+        self.finder = finder
+        self.folder = folder
+        self.library = library
+
+    def search(self, step: str, queries: Sequence[str]) -> Searched:
+        """What was found under this step, asked now or before.
+
+        Raises:
+            InfrastructureError: its record was changed by hand, or cannot be written.
+        """
+        if not _STEP.fullmatch(step):
+            raise InfrastructureError(f"step {step!r}: use letters, digits, dots, dashes and underscores only")
+        path = self.folder / f"{step}.json"
+        if path.is_file():
+            return _read(path)
+        papers: list[Paper] = []
+        sources: list[str] = []
+        for query in queries:
+            found, source = self.finder.find(query)
+            papers += found[:RESULTS]
+            sources.append(source)
+        done = Searched(queries=tuple(queries), sources=tuple(sources), papers=self._keyed(papers))
+        try:
+            write_text(path, done.model_dump_json(indent=1))
+        except OSError as error:
+            raise InfrastructureError(f"{path}: {error.strerror}; make room and resume") from None
+        return done
+
+    def found(self) -> dict[str, Paper]:
+        """Every work that a search of this session returned, by key."""
+        return {p.key: p for path in sorted(self.folder.glob("*.json")) for p in _read(path).papers}
+
+    def _keyed(self, papers: Iterable[Paper]) -> tuple[Paper, ...]:
+        """Each work once, under the key it has already, or one that nobody has."""
+        known = {cleaning.same(p.title): p for p in self.found().values()} | self._shipped
+        taken = {p.key for p in known.values()}
+        result: dict[str, Paper] = {}
+        for paper in papers:
+            title = cleaning.same(paper.title)
+            if title not in known:
+                key = _free(paper.key, taken)
+                taken.add(key)
+                known[title] = paper.model_copy(update={"key": key})
+            result[title] = known[title]
+        return tuple(result.values())
+
+    @cached_property
+    def _shipped(self) -> dict[str, Paper]:
+        library = self.library()
+        return {cleaning.same(e.title): e.paper() for e in library.entries(library.keys)}
+
+
+def _free(key: str, taken: set[str]) -> str:
+    return next(k for k in (key, *(f"{key}{chr(c)}" for c in range(ord("b"), ord("z"))),
+                            *(f"{key}x{n}" for n in range(len(taken) + 1))) if k not in taken)
+
+
+def _read(path: Path) -> Searched:
+    try:
+        return Searched.model_validate_json(path.read_bytes())
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise InfrastructureError(f"{path}: {where}: {first['msg']}; the record was changed by hand: restore it, or "
+                                  "delete it to search again") from None
