@@ -18,11 +18,25 @@ from agent.actions.figures import Descriptions
 from agent.actions.writeup import SKELETON
 from agent.answers import parse
 from agent.editing.lint import lint
+from agent.literature.search import Shelf
+from agent.literature.searches import RecordedSearches
 from agent.manifest import load_template
 from agent.record import RunRecord, Training
 from agent.session import Session, apply
-from agent.types import SECTIONS, FigureText, Plan, Reflection, Review
+from agent.types import (
+    SECTIONS,
+    ChosenAnswer,
+    FigureText,
+    MissingAnswer,
+    NoveltyAnswer,
+    Plan,
+    Reflection,
+    Review,
+    SupportAnswer,
+    Unsupported,
+)
 from paper import checks
+from paper.cited import cited_pairs
 from paper.facts import Facts
 from paper.figures import Figure
 from paper.library import load_library
@@ -52,6 +66,21 @@ class Recorded(Dice):
 
     def answer(self, action: policy.Action, session: Session) -> ev.Event:
         match action:
+            case policy.CheckNovelty():
+                said = parse(REPLIES[f"novelty.round-{action.round}"], NoveltyAnswer)
+                return ev.NoveltyChecked(at=1.0, round=action.round, searched=(), sources=(), queries=said.queries,
+                                         verdict=said.verdict, closest=said.closest, reason=said.reason, commit=None)
+            case policy.SeekCitations():
+                said = parse(REPLIES[f"citations.round-{action.round}.missing"], MissingAnswer)
+                return ev.CitationsSought(at=1.0, round=action.round, missing=said.missing, sources=())
+            case policy.ChooseCitations():
+                said = parse(REPLIES[f"citations.round-{action.round}.choose"], ChosenAnswer)
+                return ev.CitationsChosen(at=1.0, round=action.round, chosen=said.chosen, refused=(), commit="c")
+            case policy.CheckSupport():
+                refused = tuple(Unsupported(section=step.split(".")[1], sentence="s", key="k", why=j.why)
+                                for step in step_of(action)
+                                for j in parse(REPLIES[step], SupportAnswer).judgements if not j.supported)
+                return ev.SupportChecked(at=1.0, round=action.round, judged=(), unsupported=refused)
             case policy.MakePlan():
                 return ev.Planned(at=1.0, plan=parse(REPLIES["plan"], Plan), commit="c")
             case policy.EditRun():
@@ -82,26 +111,35 @@ class Recorded(Dice):
         return super().answer(action, session)
 
 
-def step_of(action: policy.Action) -> str | None:
-    """The step under which an action asks a model; None if it asks none."""
+def step_of(action: policy.Action) -> list[str]:
+    """The steps under which an action asks a model."""
     match action:
+        case policy.CheckNovelty():
+            return [f"novelty.round-{action.round}"]
+        case policy.SeekCitations():
+            return [f"citations.round-{action.round}.missing"]
+        case policy.ChooseCitations():
+            return [f"citations.round-{action.round}.choose"]
+        case policy.CheckSupport():
+            steps = (f"support.{section}.round-{action.round}" for section in SECTIONS)
+            return [step for step in steps if step in REPLIES]
         case policy.MakePlan():
-            return "plan"
+            return ["plan"]
         case policy.EditRun():
-            return f"run-{action.run}.edit-{action.attempt}"
+            return [f"run-{action.run}.edit-{action.attempt}"]
         case policy.CommentRun():
-            return f"run-{action.run}.comment"
+            return [f"run-{action.run}.comment"]
         case policy.Reflect():
-            return f"run-{action.run}.reflect"
+            return [f"run-{action.run}.reflect"]
         case policy.EditPlot():
-            return f"plot.edit-{action.attempt}"
+            return [f"plot.edit-{action.attempt}"]
         case policy.DescribeFigures():
-            return "plot.describe"
+            return ["plot.describe"]
         case policy.WriteSection():
-            return f"paper.{action.section}.{action.phase}" + (f"-mend-{action.round}" if action.round else "")
+            return [f"paper.{action.section}.{action.phase}" + (f"-mend-{action.round}" if action.round else "")]
         case policy.ReviewPaper():
-            return "review"
-    return None
+            return ["review"]
+    return []
 
 
 @cache
@@ -111,7 +149,7 @@ def asked() -> tuple[str, ...]:
     started = ev.SessionStarted(at=0.0, session="s", idea=_idea(), options=options(baselines=("topk", "standard")))
     session = apply(Session(), started)
     while action := policy.next_action(session):
-        steps += [step] if (step := step_of(action)) else []
+        steps += step_of(action)
         session = apply(session, recorded.answer(action, session))
     return tuple(steps)
 
@@ -321,3 +359,33 @@ def test_the_paper_changes_under_criticism_and_cites_widely():
     nodes = [node for name, text in sections.items() for s in parse_section(name, text).sentences for node in s.walk()]
     assert len({key for node in nodes if isinstance(node, Citation) for key in node.keys}) >= 20
     assert 2500 <= sum(len(text.split()) for text in sections.values()) <= 4500
+
+
+# ---------------------------------------------------------------- the literature
+
+def test_the_recorded_choices_are_among_what_the_library_returns(tmp_path):
+    searches = RecordedSearches(Shelf(load_library), tmp_path, load_library)
+    first, second = (parse(REPLIES[f"novelty.round-{n}"], NoveltyAnswer) for n in (1, 2))
+    shown = {p.key for queries in ([_idea().Title], first.queries)
+             for p in searches.search(f"n-{len(queries)}", queries).papers}
+    assert {c.key for c in second.closest} <= shown
+    missing = parse(REPLIES["citations.round-1.missing"], MissingAnswer).missing
+    chosen = parse(REPLIES["citations.round-1.choose"], ChosenAnswer).chosen
+    assert {c.key for c in chosen} <= {p.key for p in searches.search("c", [m.query for m in missing]).papers}
+    placed = REPLIES["paper.related_work.cite"]
+    assert all(c.section == "related_work" and f"@{c.key}" in placed for c in chosen)
+
+
+def test_each_cited_sentence_is_judged_once_and_the_refused_one_is_rewritten():
+    states = [sections for step, sections in manuscripts() if not step.endswith(".support")]
+    before, after = cited_pairs(states[-1], load_library()), cited_pairs(manuscripts()[-1][1], load_library())
+    refused = []
+    for section in SECTIONS:
+        pairs = [p for p in before if p.section == section]
+        judged = parse(REPLIES[f"support.{section}.round-1"], SupportAnswer).judgements if pairs else ()
+        assert [j.n for j in judged] == list(range(1, len(pairs) + 1)), section
+        refused += [pairs[j.n - 1] for j in judged if not j.supported]
+    assert len(refused) == 1 and refused[0] not in after
+    again = [p for p in after if p not in before]
+    assert [p.section for p in again] == ["discussion"]
+    assert len(parse(REPLIES["support.discussion.round-2"], SupportAnswer).judgements) == len(again)
