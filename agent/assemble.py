@@ -41,7 +41,7 @@ class System:
     console: Console
     api_base: str | None
     runner: Runner | None = None  # None: this machine's
-    services: tuple[Service, ...] = ()  # of literature; none: the shipped library alone
+    services: tuple[Service, ...] | None = None  # of literature; None: as the options say
 
 
 def system_for(options: Options, api_base: str | None) -> System:
@@ -54,8 +54,7 @@ def system_for(options: Options, api_base: str | None) -> System:
     from agent.models.model import LiteLLMModel
 
     model = LiteLLMModel(options.models.names(), timeout_s=CALL_TIMEOUT_S, api_base=api_base, notify=console.say)
-    return System(model, sandbox, console, api_base,
-                  services=services() if options.literature == "auto" else ())
+    return System(model, sandbox, console, api_base)
 
 
 @contextmanager
@@ -116,18 +115,22 @@ def _tools(paths: SessionPaths, workspace: Workspace, system: System, journal: J
         paths=paths, cache=workspace.cache, template=choices.load(journal.session.options), journal=journal,
         console=system.console, ask=calls.ask, coder=AiderCoder(calls.ask), runner=system.runner or LocalRunner(),
         sandbox=system.sandbox, versions=GitStore(paths.repo),
-        literature=_literature(paths, workspace, system), prepare=prepare, sleep=time.sleep,
+        literature=_literature(paths, workspace, system, journal.session.options), prepare=prepare, sleep=time.sleep,
         check_budget=check_budget,
     )
 
 
-def _literature(paths: SessionPaths, workspace: Workspace, system: System) -> RecordedSearches:
+def _literature(
+    paths: SessionPaths, workspace: Workspace, system: System, options: Options,
+) -> RecordedSearches:
+    """A session that is played back asks nobody: the recording was made with the library."""
     from agent.manuscript import shipped_library
 
     folder = workspace.cache / "literature"
     finder: Finder = Shelf(shipped_library)
-    if system.services:
-        finder = Online(system.services, Fetcher(folder), Cache(folder / "answers", time.time), Shelf(shipped_library),
+    asked = services() if system.services is None else system.services
+    if asked and options.literature == "auto" and not options.playback:
+        finder = Online(asked, Fetcher(folder), Cache(folder / "answers", time.time), Shelf(shipped_library),
                         system.console.say)
     return RecordedSearches(finder, paths.searches, shipped_library)
 

@@ -32,7 +32,7 @@ def stopped(tmp_path_factory):
     """A session with parts of one's own, stopped after its runs."""
     parts = {"model": ScriptedModel(Script(1)), "runner": CountingRunner(), "console": Heard()}
     outcome = run(Idea(**IDEA), template=TEMPLATE, workspace=tmp_path_factory.mktemp("ws"), baselines=("topk",), runs=1,
-                  pdf=False, stop_after="runs", **parts)
+                  pdf=False, literature="offline", stop_after="runs", **parts)
     return outcome, parts
 
 
@@ -53,7 +53,7 @@ def test_it_goes_on_to_its_end(stopped):
 def test_a_bound_stops_it_and_is_an_exception(tmp_path):
     with pytest.raises(BudgetSpent, match="max-tokens"):
         run(Idea(**IDEA), template=TEMPLATE, workspace=tmp_path, model=ScriptedModel(Script(1)), baselines=("topk",),
-            max_tokens=0, pdf=False)
+            max_tokens=0, pdf=False, literature="offline")
 
 
 @pytest.mark.parametrize(("words", "said"), [

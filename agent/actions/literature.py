@@ -180,7 +180,7 @@ def _conversation(role: Role, prompt: str) -> list[Message]:
 
 def _say_searched(searched: Searched, tools: Tools) -> None:
     for query, source in zip(searched.queries, searched.sources, strict=True):
-        tools.say(f"Literature: searched {source}: {query}")
+        tools.say(f"Literature: searched {'the shipped library' if source == 'library' else source}: {query}")
 
 
 def _shown(tools: Tools, steps: Iterable[str]) -> dict[str, Paper]:

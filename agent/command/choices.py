@@ -51,7 +51,7 @@ def options(args: argparse.Namespace, home: Path, idea: Idea | None) -> Options:
         sandbox="none" if args.unsafe_no_sandbox else "bwrap", network=args.allow_network,
         stop_after=args.stop_after, pdf=not args.no_pdf, max_usd=args.max_usd, max_tokens=args.max_tokens,
         hours=args.hours, allow=tuple(args.allow or ()), skip_novelty=args.skip_novelty,
-        literature="offline" if playback else args.literature or "auto",
+        literature=args.literature or "auto",
     )
 
 
