@@ -14,20 +14,20 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
-from agent.atomic import write_bytes
+from agent.atomic import write_text
 from agent.literature import cleaning
 from agent.literature.clients import CLIENTS, Client, Garbage
 from agent.literature.fetch import Fetcher, Unavailable
 from agent.literature.services import Service
+from agent.schema import Strict
 from agent.types import Paper
 from paper.library import Library
 
 SEARCH_S = 25.0  # one search, all services together
 LIBRARY_RESULTS = 6
 KEEP_S = 7 * 86400.0  # a cached answer
-_PAPERS = TypeAdapter(tuple[Paper, ...])
 LIBRARY = "library"
 
 
@@ -47,27 +47,30 @@ class Shelf:
         return tuple(e.paper() for e in self.library().search(query, LIBRARY_RESULTS)), LIBRARY
 
 
+class Answer(Strict):
+    """What a service answered, and when."""
+
+    at: float
+    papers: tuple[Paper, ...]
+
+
 class Cache:
-    """Answers of services, by service and request; what is old is dropped."""
+    """Answers of services, by service and request, for some days."""
 
     def __init__(self, folder: Path, clock: Callable[[], float]) -> None:
         self.folder = folder
         self.clock = clock
 
     def read(self, name: str) -> tuple[Paper, ...] | None:
-        path = self.folder / name
         try:
-            fresh = 0 <= self.clock() - path.stat().st_mtime < KEEP_S
-            return _PAPERS.validate_json(path.read_bytes()) if fresh else None
+            answer = Answer.model_validate_json((self.folder / name).read_bytes())
         except (OSError, ValidationError):
             return None
+        return answer.papers if self.clock() - answer.at < KEEP_S else None
 
     def write(self, name: str, papers: tuple[Paper, ...]) -> None:
         with suppress(OSError):  # a full disk: a cache is a courtesy
-            write_bytes(self.folder / name, _PAPERS.dump_json(papers, indent=1))
-            for path in self.folder.glob("*.json"):
-                if self.clock() - path.stat().st_mtime > KEEP_S:
-                    path.unlink(missing_ok=True)
+            write_text(self.folder / name, Answer(at=self.clock(), papers=papers).model_dump_json(indent=1))
 
 
 class Online:
