@@ -165,6 +165,14 @@ def test_missing_fields_leave_a_work_out_and_duplicates_come_once(tmp_path):
     assert (papers[1].doi, papers[1].abstract, papers[1].url) == ("", "", "")
 
 
+def test_a_folder_that_cannot_be_written_is_no_crash(tmp_path):
+    (tmp_path / "file").write_text("")
+    world = World(tmp_path / "file", openalex=openalex(), arxiv=atom())
+    with world.server:
+        assert world.online().find(QUERY)[1] == "library"
+    assert world.asked == [] and len(world.said) == 2
+
+
 def test_keys_are_sent_and_said_nowhere(tmp_path):
     world = World(tmp_path, semantic_scholar=Answer(403, {}), openalex=Answer(500, {}))
     with world.server:

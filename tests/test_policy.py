@@ -1,12 +1,22 @@
 """The policy over random but possible worlds, and the decisions a person would ask about."""
 
 from collections import Counter
+from dataclasses import replace
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent import events as ev
-from agent.policy import EditRun, GiveUpRun, Reflect, Stop, SubmitRun, next_action
+from agent.policy import (
+    CheckNovelty,
+    EditRun,
+    GiveUpRun,
+    MakePlan,
+    Reflect,
+    Stop,
+    SubmitRun,
+    next_action,
+)
 from agent.session import apply, fold, runs_over
 from agent.types import SECTIONS, Reflection
 from tests.dice import IDEA, Dice, options, planned, play
@@ -48,6 +58,27 @@ def test_every_section_is_written_refined_and_polished():
     _, session = play(Dice(lambda n: n - 1), options(runs=1))
     assert set(session.sections) == set(SECTIONS)
     assert {state.phase for state in session.sections.values()} <= {"polish", "support"}
+
+
+@settings(max_examples=100, deadline=None)
+@given(THROWS)
+def test_the_literature_is_asked_in_bounded_rounds(random):
+    events, session = play(Dice(random.randrange), options(runs=1))
+    rounds = Counter(type(e) for e in events)
+    assert 1 <= rounds[ev.NoveltyChecked] <= 3 and session.verdict is not None
+    assert 1 <= rounds[ev.CitationsSought] <= 2 and rounds[ev.CitationsChosen] <= rounds[ev.CitationsSought]
+    assert 1 <= rounds[ev.SupportChecked] <= 2
+    passes = Counter((e.section, e.phase) for e in events if isinstance(e, ev.SectionWritten) and e.round == 0)
+    assert set(passes.values()) == {1}
+    assert {s for s, phase in passes if phase == "cite"} == {c.section for c in session.to_cite}
+    assert {s for s, phase in passes if phase == "support"} == {u.section for u in session.support[0].unsupported}
+
+
+def test_novelty_is_not_asked_where_a_person_says_so_nor_of_a_session_that_was_planned_before():
+    assert until(SubmitRun, options(runs=1, skip_novelty=True)).novelty == ()
+    planned_before = apply(until(MakePlan, options(runs=1, skip_novelty=True)), Dice(lambda n: 0).answer(
+        MakePlan(), until(MakePlan, options(runs=1))))
+    assert not isinstance(next_action(replace(planned_before, options=options(runs=1))), CheckNovelty)
 
 
 def until(kind, chosen, throw=lambda n: n - 1):

@@ -6,7 +6,7 @@ import re
 import unicodedata
 
 TITLE, NAME, VENUE, ABSTRACT = 300, 60, 120, 1500  # characters kept
-_TAG = re.compile(r"</?[A-Za-z][^<>]{0,80}>")
+_TAG = re.compile(r"</?[A-Za-z][^<>]{0,80}>|\x1b\[[0-9;]*[A-Za-z]")  # of HTML, of a terminal
 _PLAIN = {"‐": "-", "‑": "-", "‒": "-", "–": "-", "—": "-", "−": "-", "‘": "'", "’": "'", "“": "'", "”": "'",
           "…": "...", '"': "'", "×": "x", "ß": "ss"}
 _TEX = frozenset("\\{}$^~`<>|")

@@ -108,13 +108,13 @@ class Online:
             body = self.fetcher.get(client.service, request, deadline)
             retrieved = datetime.fromtimestamp(self.clock(), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
             papers = client.papers(body, retrieved)
-        except (Unavailable, Garbage) as error:
+        except (Unavailable, Garbage, OSError) as error:  # OSError: the queue's file cannot be written
             self._rest(client, error)
             return ()
         self.cache.write(name, papers)
         return papers
 
-    def _rest(self, client: Client, error: Unavailable | Garbage) -> None:
+    def _rest(self, client: Client, error: Unavailable | Garbage | OSError) -> None:
         if isinstance(error, Unavailable) and error.network:
             self.clients = []
             self.say(f"Literature: no network ({client.service.name} {error}); the shipped library is used alone")

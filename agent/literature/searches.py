@@ -22,6 +22,7 @@ from paper.library import Library
 
 _STEP = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 RESULTS = 12  # of one query
+QUERY = 200  # characters
 
 
 class RecordedSearches:
@@ -43,13 +44,14 @@ class RecordedSearches:
         path = self.folder / f"{step}.json"
         if path.is_file():
             return _read(path)
+        asked = tuple(cleaning.prose(query, QUERY) for query in queries)  # a model's words, which a terminal will see
         papers: list[Paper] = []
         sources: list[str] = []
-        for query in queries:
+        for query in asked:
             found, source = self.finder.find(query)
             papers += found[:RESULTS]
             sources.append(source)
-        done = Searched(queries=tuple(queries), sources=tuple(sources), papers=self._keyed(papers))
+        done = Searched(queries=asked, sources=tuple(sources), papers=self._keyed(papers))
         try:
             write_text(path, done.model_dump_json(indent=1))
         except OSError as error:
