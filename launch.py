@@ -51,6 +51,9 @@ def parser():
     size.add_argument("--slots", type=int, metavar="N", help="trainings side by side (default: from the machine)")
     size.add_argument("--stop-after", choices=("plan", "runs", "paper"), help="end there; --resume goes on")
     size.add_argument("--no-pdf", action="store_true", help="everything but the compile")
+    size.add_argument("--reviews", type=int, metavar="N", help="reviewers of the finished paper, 1 to 9 (default 3)")
+    size.add_argument("--improve", type=int, metavar="N",
+                      help="revisions after the review, 0 to 5 (default 0); the better version stays")
 
     bounds = p.add_argument_group("bounds (a session that reaches one stops cleanly; resume with a higher one)")
     bounds.add_argument("--max-usd", type=float, metavar="USD", help="money for model calls")

@@ -19,6 +19,15 @@ TRIES = 3
 _FENCE = re.compile(r"```(?:json)?\s*\n(.*?)```", re.DOTALL)
 
 
+class NoUsableAnswer(InfrastructureError):
+    """A model gave no answer of the form it was asked for, in all its tries; the text ends with the last reason."""
+
+    def __init__(self, step: str, role: Role, complaint: str) -> None:
+        super().__init__(f"step {step}: the {role} gave no usable answer in {TRIES} tries ({complaint}); "
+                         f"resume to ask again, or choose another model with --{role} MODEL")
+        self.complaint = complaint
+
+
 class BadAnswer(Exception):
     """Why an answer cannot be taken; the text is for the model."""
 
@@ -48,7 +57,7 @@ def ask_json(
     """Ask until the answer has the form and `accept` has no complaint.
 
     Raises:
-        InfrastructureError: the model gave no such answer in TRIES tries. A resume asks anew.
+        NoUsableAnswer: the model gave no such answer in TRIES tries. A resume asks anew.
     """
     fresh = 0
     while fresh < TRIES:  # answers on record cost nothing: a resume after a failure has its tries again
@@ -63,6 +72,4 @@ def ask_json(
             return answer
         messages = [*messages, Message("assistant", reply.text),
                     Message("user", render("answer_again", complaint=complaint))]
-    raise InfrastructureError(f"step {step}: the {role} gave no usable answer in {TRIES} tries ({complaint}); "
-                              "resume to ask again, or choose another model with "
-                              f"--{role} MODEL")
+    raise NoUsableAnswer(step, role, complaint)

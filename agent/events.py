@@ -9,6 +9,7 @@ from typing import Annotated, Literal, Union
 
 from pydantic import Field, TypeAdapter
 
+from agent.reviews import Doubt, MetaWords, Review
 from agent.schema import Strict
 from agent.types import Chosen, Closest, FigureText, Idea, Missing, Options, Plan, Reflection, Unsupported
 
@@ -227,8 +228,9 @@ class SectionWritten(_Event):
 
     type: Literal["section_written"] = "section_written"
     section: str
-    phase: Literal["write", "refine", "cite", "polish", "support"]
+    phase: Literal["write", "refine", "cite", "polish", "support", "evidence", "improve"]
     round: int  # 0: the pass itself; 1, 2, ...: mending
+    revision: int = 0  # of an "improve": which one
     refused: str  # code, if the edit did not count
     complaints: int
     commit: str
@@ -275,10 +277,53 @@ class Compiled(_Event):
     commit: str
 
 
+class EvidenceReviewed(_Event):
+    """A reviewer who saw records, logs and diffs looked for claims that they do not carry."""
+
+    type: Literal["evidence_reviewed"] = "evidence_reviewed"
+    checked: str  # what was compared with what, in the reviewer's words
+    doubts: tuple[Doubt, ...]
+    dropped: tuple[str, ...]  # findings that did not pass the checks, with the reason
+    failed: str  # why there is no answer; empty if there is one
+
+
+class ReviewGiven(_Event):
+    """One reviewer of the ensemble answered, or gave no usable answer."""
+
+    type: Literal["review_given"] = "review_given"
+    revision: int  # 0: the paper as it was written
+    number: int
+    review: Review | None
+    failed: str
+
+
 class PaperReviewed(_Event):
+    """The reviews are in, and their numbers are one: the mean, and the majority."""
+
     type: Literal["paper_reviewed"] = "paper_reviewed"
-    overall: int
+    overall: float | None  # None: no reviewer gave a usable answer
     decision: str
+    commit: str
+    revision: int = 0
+    words: MetaWords | None = None
+    failed: str = ""  # why there are no words
+
+
+class RevisionChecked(_Event):
+    """A revised paper went through the truth checks; one that fails is put back without being reviewed."""
+
+    type: Literal["revision_checked"] = "revision_checked"
+    revision: int
+    failed: tuple[str, ...]  # what is worse than before; empty: it may be reviewed
+
+
+class RevisionJudged(_Event):
+    """The better of two versions stays; the sections of the other are put back from its commit."""
+
+    type: Literal["revision_judged"] = "revision_judged"
+    revision: int
+    kept: bool
+    reason: str
     commit: str
 
 
@@ -293,7 +338,7 @@ Event = Annotated[
         Edited, AttemptFailed, LintPassed, RunSubmitted, RunMeasured, RunFailed, Commented, Reflected,
         ConfirmationPlanned, FiguresDrawn, PlotEdited, PlotFailed, PlotsGivenUp, FiguresDescribed, SectionWritten,
         NoveltyChecked, CitationsSought, CitationsChosen, SupportChecked,
-        Compiled, PaperReviewed, SessionFinished,
+        Compiled, EvidenceReviewed, ReviewGiven, PaperReviewed, RevisionChecked, RevisionJudged, SessionFinished,
     ],
     Field(discriminator="type"),
 ]

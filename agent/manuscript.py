@@ -182,9 +182,10 @@ def statement(session: Session) -> str:
 
 
 def edition(session: Session) -> dict[str, str]:
-    """Trailers that tell a paper with overruled rejections from the one before."""
-    allow = session.options.allow
-    return {"Edition": hashlib.sha256("\n".join(allow).encode()).hexdigest()[:12]} if allow else {}
+    """Trailers that tell a paper from those before: the draft, and rejections that were overruled."""
+    allow, draft = session.options.allow, session.judging.draft
+    overruled = {"Edition": hashlib.sha256("\n".join(allow).encode()).hexdigest()[:12]} if allow else {}
+    return overruled | ({"Draft": str(draft + 1)} if draft else {})
 
 
 def command(session: Session) -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from agent.session import RunState, SectionState, Session, novelty_over, runs_over
+from agent.judging import SectionState
+from agent.session import RunState, Session, novelty_over, runs_over
 from agent.types import SECTIONS
 
 MAX_RESTARTS = 2  # of one attempt's training after a lost machine
@@ -104,8 +105,9 @@ class DescribeFigures:
 @dataclass(frozen=True)
 class WriteSection:
     section: str
-    phase: Literal["write", "refine", "cite", "polish", "support"]
+    phase: Literal["write", "refine", "cite", "polish", "support", "evidence", "improve"]
     round: int
+    revision: int = 0
 
 
 @dataclass(frozen=True)
@@ -129,8 +131,29 @@ class CompilePaper:
 
 
 @dataclass(frozen=True)
-class ReviewPaper:
+class ReviewEvidence:
     pass
+
+
+@dataclass(frozen=True)
+class ReviewPaper:
+    revision: int
+    number: int
+
+
+@dataclass(frozen=True)
+class MetaReview:
+    revision: int
+
+
+@dataclass(frozen=True)
+class CheckRevision:
+    revision: int
+
+
+@dataclass(frozen=True)
+class JudgeRevision:
+    revision: int
 
 
 @dataclass(frozen=True)
@@ -148,7 +171,8 @@ class Stop:
 Action = (
     PrepareData | MakePlan | EditRun | LintRun | SubmitRun | CollectRun | GiveUpRun | CommentRun | Reflect
     | PlanConfirmation | DrawFigures | EditPlot | RunPlot | GiveUpPlots | DescribeFigures | WriteSection | CompilePaper
-    | CheckNovelty | SeekCitations | ChooseCitations | CheckSupport | ReviewPaper | Finish | Stop
+    | CheckNovelty | SeekCitations | ChooseCitations | CheckSupport | ReviewEvidence | ReviewPaper | MetaReview
+    | CheckRevision | JudgeRevision | Finish | Stop
 )
 
 
@@ -227,7 +251,7 @@ def _plots(session: Session) -> Action | None:
 def _paper(session: Session) -> Action:
     action = (_passes(session, SECTIONS, "write", "refine") or _citations(session)
               or _passes(session, tuple(c.section for c in session.to_cite), "cite")
-              or _passes(session, SECTIONS, "polish") or _support(session))
+              or _passes(session, SECTIONS, "polish") or _support(session) or _rewriting(session))
     if action is not None:
         return action
     if session.compiled is None:
@@ -236,7 +260,7 @@ def _paper(session: Session) -> Action:
         return CompilePaper(round=session.compiled.round + 1)
     if session.options.stop_after == "paper":
         return Stop("paper")
-    return ReviewPaper() if session.review is None else Finish()
+    return _judging(session)
 
 
 def _passes(session: Session, sections: tuple[str, ...], *phases: str) -> Action | None:
@@ -271,7 +295,44 @@ def _support(session: Session) -> Action | None:
     return action
 
 
-_PHASES = ("", "write", "refine", "cite", "polish", "support")
+def _rewriting(session: Session) -> Action | None:
+    """The next pass over a section that the evidence reviewer's findings, or a revision, ask for."""
+    judging = session.judging
+    doubted = {doubt.section for doubt in judging.evidence.doubts} if judging.evidence else set()
+    for section in SECTIONS:
+        state = session.sections[section]
+        if section in doubted and (action := _section(section, state, ("evidence",))):
+            return action
+        if judging.best is None:
+            continue
+        if state.revision < judging.revision:
+            return WriteSection(section, "improve", 0, judging.revision)
+        if state.complaints and state.round < MEND_ROUNDS:
+            return WriteSection(section, "improve", state.round + 1, judging.revision)
+    return None
+
+
+def _judging(session: Session) -> Action:
+    """The compiled paper: evidence first, then the ensemble, then the better of two versions."""
+    judging, chosen = session.judging, session.options
+    revision = judging.revision
+    if judging.evidence is None and judging.meta is None:
+        return ReviewEvidence()
+    if judging.best is not None and judging.checked is None:
+        return CheckRevision(revision)
+    if judging.best is not None and judging.checked.failed:
+        return JudgeRevision(revision)
+    if judging.meta is None:
+        done = len(judging.reviews)
+        return ReviewPaper(revision, done + 1) if done < chosen.reviews else MetaReview(revision)
+    if judging.best is not None:
+        return JudgeRevision(revision)
+    if revision < chosen.improve and judging.meta.overall is not None:
+        return WriteSection(SECTIONS[0], "improve", 0, revision + 1)
+    return Finish()
+
+
+_PHASES = ("", "write", "refine", "cite", "polish", "support", "evidence", "improve")
 
 
 def _section(section: str, state: SectionState, phases: tuple[str, ...]) -> Action | None:

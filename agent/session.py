@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from agent import events as ev
+from agent.judging import Judging, SectionState
 from agent.record import RunKind
 from agent.types import (
     SECTIONS,
@@ -52,15 +53,6 @@ class RunState:
 
 
 @dataclass(frozen=True)
-class SectionState:
-    """One section of the paper as far as it has come."""
-
-    phase: Literal["", "write", "refine", "cite", "polish", "support"] = ""
-    round: int = 0
-    complaints: int = 0
-
-
-@dataclass(frozen=True)
 class Session:
     """Everything the policy may look at."""
 
@@ -87,7 +79,7 @@ class Session:
     chosen: tuple[ev.CitationsChosen, ...] = ()
     support: tuple[ev.SupportChecked, ...] = ()
     compiled: ev.Compiled | None = None
-    review: ev.PaperReviewed | None = None
+    judging: Judging = Judging()
     finished: bool = False
     calls: dict[tuple[str, int], ev.CallFinished] = field(default_factory=dict)
     tokens: int = 0
@@ -152,8 +144,9 @@ def _apply(session: Session, event: ev.Event) -> Session:
             return replace(session, session=event.session, idea=event.idea, options=event.options,
                            runs=baselines, started_at=event.at)
         case ev.OptionsChanged():
+            more = event.options.improve > session.options.improve
             if event.options.allow == session.options.allow:
-                return replace(session, options=event.options)
+                return replace(session, options=event.options, finished=session.finished and not more)
             return replace(session, options=event.options, compiled=None, finished=False)  # another edition
         case ev.CallFinished():
             known = (event.step, event.ordinal) in session.calls
@@ -204,7 +197,8 @@ def _apply(session: Session, event: ev.Event) -> Session:
                             for f in session.figures)
             return replace(session, figures=figures, described=True)
         case ev.SectionWritten():
-            state = SectionState(event.phase, event.round, event.complaints)
+            state = SectionState(event.phase, event.round, event.complaints, event.revision)
+            session = _next_draft(session, event) if session.compiled else session
             return replace(session, sections={**session.sections, event.section: state})
         case ev.CitationsSought():
             return replace(session, sought=(*session.sought, event))
@@ -214,11 +208,24 @@ def _apply(session: Session, event: ev.Event) -> Session:
             return replace(session, support=(*session.support, event))
         case ev.Compiled():
             return replace(session, compiled=event)
-        case ev.PaperReviewed():
-            return replace(session, review=event)
+        case ev.EvidenceReviewed() | ev.ReviewGiven() | ev.PaperReviewed() | ev.RevisionChecked():
+            return replace(session, judging=session.judging.apply(event))
+        case ev.RevisionJudged():
+            judging = session.judging.apply(event)
+            if event.kept:
+                return replace(session, judging=judging)
+            return replace(session, judging=judging, compiled=None, sections=session.judging.best.sections)
         case ev.SessionFinished():
             return replace(session, finished=True)
     return session
+
+
+def _next_draft(session: Session, event: ev.SectionWritten) -> Session:
+    """A section is written though the paper is compiled: that paper is the past."""
+    judging = session.judging
+    judging = judging.new_draft() if event.phase != "improve" else (
+        judging.revise(event.revision, session.compiled, session.sections))
+    return replace(session, judging=judging, compiled=None)
 
 
 def _attempt_failed(session: Session, event: ev.AttemptFailed) -> Session:

@@ -1,4 +1,4 @@
-"""The words of the loop: idea, options, plan, review. Frozen, and free of effects."""
+"""The words of the loop: idea, options, plan. Frozen, and free of effects."""
 
 from __future__ import annotations
 
@@ -63,6 +63,8 @@ class Options(Strict):
     network: bool = False  # the person allows it; the template must ask for it too
     stop_after: Literal["plan", "runs", "paper"] | None = None
     pdf: bool = True
+    reviews: int = Field(default=3, ge=1, le=9)  # reviewers of the finished paper
+    improve: int = Field(default=0, ge=0, le=5)  # revisions after the review
     allow: tuple[str, ...] = ()  # rejections of the truth checks that a person overrules; the appendix says so
     literature: Literal["auto", "offline"] = "auto"  # offline: the shipped library alone
     skip_novelty: bool = False
@@ -113,26 +115,6 @@ class FigureText(Strict):
     description: str
     by: Literal["runner", "agent"]
     width: float = 1.0  # of the text's width: letters are drawn for it
-
-
-Score = Annotated[int, Field(ge=1, le=4)]
-
-
-class Review(Strict):
-    """A review in the form of the large machine-learning conferences."""
-
-    summary: str
-    strengths: tuple[str, ...]
-    weaknesses: tuple[str, ...]
-    questions: tuple[str, ...]
-    limitations: tuple[str, ...]
-    ethical_concerns: bool = False
-    soundness: Score
-    presentation: Score
-    contribution: Score
-    overall: Annotated[int, Field(ge=1, le=10)]
-    confidence: Annotated[int, Field(ge=1, le=5)]
-    decision: Literal["accept", "reject"]
 
 
 class Paper(Strict):

@@ -6,6 +6,8 @@ from collections.abc import Callable
 
 from agent import events as ev
 from agent import policy
+from agent.actions.revision import verdict
+from agent.reviews import Doubt, Review, tally
 from agent.session import Session, apply
 from agent.types import (
     SECTIONS,
@@ -113,12 +115,28 @@ class Dice:
                 return ev.FiguresDescribed(at=at, descriptions={}, commit=commit)
             case policy.WriteSection():
                 return ev.SectionWritten(at=at, section=action.section, phase=action.phase, round=action.round,
+                                         revision=action.revision,
                                          refused="", complaints=self.throw(2), commit=commit)
             case policy.CompilePaper():
                 return ev.Compiled(at=at, round=action.round, ok=self.throw(2) == 0, pages=6, problems=(),
                                    dropped=(), broken=(), commit=commit)
+            case policy.ReviewEvidence():
+                doubts = tuple(doubt(section) for section in SECTIONS if self.throw(4) == 0)
+                return ev.EvidenceReviewed(at=at, checked="all", doubts=doubts, dropped=(), failed="")
             case policy.ReviewPaper():
-                return ev.PaperReviewed(at=at, overall=5, decision="reject", commit=commit)
+                usable = review(1 + self.throw(10)) if self.throw(5) else None
+                return ev.ReviewGiven(at=at, revision=action.revision, number=action.number, review=usable,
+                                      failed="" if usable else "no JSON")
+            case policy.MetaReview():
+                numbers = tally([g.review for g in session.judging.reviews if g.review])
+                return ev.PaperReviewed(at=at, overall=numbers and numbers.overall, decision="reject", commit=commit,
+                                        revision=action.revision)
+            case policy.CheckRevision():
+                failed = () if self.throw(3) else ("it changes nothing",)
+                return ev.RevisionChecked(at=at, revision=action.revision, failed=failed)
+            case policy.JudgeRevision():
+                kept, reason = verdict(session.judging)
+                return ev.RevisionJudged(at=at, revision=action.revision, kept=kept, reason=reason, commit=commit)
             case policy.Finish():
                 return ev.SessionFinished(at=at, commit=commit)
         raise AssertionError(action)
@@ -135,6 +153,16 @@ class Dice:
             return self.failure(at, action.run, action.attempt, "runner")
         return ev.RunMeasured(at=at, run=action.run, attempt=action.attempt, record_sha256="s", primary=0.5,
                               wall_s=1.0, flags=(), code="c", commit="c")
+
+
+def doubt(section: str) -> Doubt:
+    return Doubt(section=section, quote="a sentence of the paper", relation="lacks", key="a run", why="none was made",
+                 severity="minor")
+
+
+def review(overall: int) -> Review:
+    return Review(summary="s", strengths=(), weaknesses=(), questions=(), limitations=(), soundness=2, presentation=2,
+                  contribution=2, overall=overall, confidence=3, decision="reject")
 
 
 def figure(by: str) -> FigureText:

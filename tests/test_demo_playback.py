@@ -22,6 +22,7 @@ from agent.literature.search import Shelf
 from agent.literature.searches import RecordedSearches
 from agent.manifest import load_template
 from agent.record import RunRecord, Training
+from agent.reviews import EvidenceAnswer, MetaWords, Review
 from agent.session import Session, apply
 from agent.types import (
     SECTIONS,
@@ -31,7 +32,6 @@ from agent.types import (
     NoveltyAnswer,
     Plan,
     Reflection,
-    Review,
     SupportAnswer,
     Unsupported,
 )
@@ -137,8 +137,12 @@ def step_of(action: policy.Action) -> list[str]:
             return ["plot.describe"]
         case policy.WriteSection():
             return [f"paper.{action.section}.{action.phase}" + (f"-mend-{action.round}" if action.round else "")]
+        case policy.ReviewEvidence():
+            return ["review.evidence"]
         case policy.ReviewPaper():
-            return ["review"]
+            return [f"review-{action.number}"]
+        case policy.MetaReview():
+            return ["review.meta"]
     return []
 
 

@@ -47,7 +47,7 @@ def test_an_idea_becomes_a_paper(whole):
     assert record["status"] == "measured"
     assert len(record["trainings"]) == 2
     assert "step 0.05" in (repo / "notes.txt").read_text()
-    assert json.loads((repo / "review.json").read_text())["overall"] == 5
+    assert json.loads((repo / "review/review.json").read_text())["meta"]["numbers"]["overall"] == 5
     log = it.log()
     assert log[0].startswith("idea:")
     assert log[-1] == "session finished"

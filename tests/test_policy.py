@@ -25,10 +25,16 @@ THROWS = st.randoms(use_true_random=False)
 
 
 @settings(max_examples=150, deadline=None)
-@given(THROWS, st.integers(0, 10), st.integers(1, 4))
-def test_every_session_ends_within_its_runs_and_attempts(random, runs, attempts):
-    events, session = play(Dice(random.randrange), options(runs=runs, attempts=attempts))
+@given(THROWS, st.integers(0, 10), st.integers(1, 4), st.integers(1, 4), st.integers(0, 3))
+def test_every_session_ends_within_its_runs_attempts_reviews_and_revisions(random, runs, attempts, reviews, improve):
+    chosen = options(runs=runs, attempts=attempts, reviews=reviews, improve=improve)
+    events, session = play(Dice(random.randrange), chosen)
     assert session.finished
+    given_reviews = Counter(e.revision for e in events if isinstance(e, ev.ReviewGiven))
+    assert all(count == reviews for count in given_reviews.values())
+    judged = [e.revision for e in events if isinstance(e, ev.RevisionJudged)]
+    assert judged == list(range(1, len(judged) + 1))
+    assert len(judged) == improve or session.judging.meta.overall is None
     assert len(session.experiments) <= max(runs, 1)
     edits = Counter(e.run for e in events if isinstance(e, ev.Edited) or
                     isinstance(e, ev.AttemptFailed) and e.stage == "edit")
@@ -38,7 +44,7 @@ def test_every_session_ends_within_its_runs_and_attempts(random, runs, attempts)
 @settings(max_examples=100, deadline=None)
 @given(THROWS)
 def test_any_prefix_of_a_log_resumes_to_the_same_action(random):
-    events, _ = play(Dice(random.randrange), options(runs=3, attempts=2))
+    events, _ = play(Dice(random.randrange), options(runs=3, attempts=2, improve=2))
     state = fold([])
     for position, event in enumerate(events):
         state = apply(state, event)

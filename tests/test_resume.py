@@ -20,6 +20,7 @@ STAGES = {
     "edit": ev.Planned, "lint": ev.Edited, "submit": ev.LintPassed, "training": ev.RunSubmitted,
     "reflection": ev.Commented, "confirmation": ev.ConfirmationPlanned, "plot": ev.PlotEdited,
     "paper": ev.FiguresDescribed, "section": ev.SectionWritten, "review": ev.Compiled,
+    "mend": ev.EvidenceReviewed, "ensemble": ev.ReviewGiven,
 }
 PROGRAM = """
 import sys

@@ -24,6 +24,11 @@ IDEA = {"Name": "tiny_idea", "Title": "Does a Larger Step Help a Tiny Dictionary
 REVIEW = {"summary": "s", "strengths": ["a"], "weaknesses": ["b"], "questions": [], "limitations": [],
           "ethical_concerns": False, "soundness": 2, "presentation": 3, "contribution": 2, "overall": 5,
           "confidence": 3, "decision": "reject"}
+EVIDENCE = {"checked": "the text with the records", "findings": [
+    {"quote": "The step size matters for how far the rows travel.", "relation": "lacks",
+     "key": "a run that separates step size and number of steps", "why": "no run varies one alone",
+     "severity": "minor"}]}
+META = {"summary": "Small and plain.", "agreed": ["a"], "disputed": [], "advice": ["Say what was not varied."]}
 RATES = (0.02, 0.05, 0.1, 0.2, 0.3)
 PROSE = {
     "title": "# Does a Larger Step Help a Tiny Dictionary?\n\nWe vary the step size. The best run, "
@@ -81,8 +86,12 @@ def default_answer(call: Call, runs: int) -> str:
         return fenced({"descriptions": {}})
     if match := re.fullmatch(r"paper\.(\w+)\.write", step):
         return block(f"paper/sections/{match[1]}.md", "Nothing is written here yet.", PROSE[match[1]].rstrip("\n"))
-    if step == "review":
+    if re.fullmatch(r"(improve-\d+\.)?review-\d+", step):
         return fenced(REVIEW)
+    if step == "review.evidence":
+        return fenced(EVIDENCE)
+    if step.endswith("review.meta"):
+        return fenced(META)
     return "NO CHANGE"
 
 
@@ -120,7 +129,7 @@ class Script:
 def options(**changes: object) -> Options:
     values = {"template": str(TEMPLATE), "profile": "tiny", "models": Models(**dict.fromkeys(
         ("planner", "editor", "writer", "reviewer"), "scripted")), "baselines": ("topk", "rows"), "runs": 2,
-        "attempts": 2, "slots": 2, "pdf": False, "literature": "offline"}
+        "attempts": 2, "slots": 2, "pdf": False, "literature": "offline", "reviews": 2}
     return Options(**{**values, **changes})
 
 

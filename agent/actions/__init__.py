@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from agent import policy
-from agent.actions import experiment, figures, literature, plan, setup, training, writeup
+from agent.actions import experiment, figures, literature, plan, review, revision, setup, training, writeup
 from agent.events import Event
 from agent.tools import Tools
 
@@ -32,7 +32,11 @@ _PERFORM: dict[type, Callable[..., Event]] = {
     policy.SeekCitations: literature.seek_citations,
     policy.ChooseCitations: literature.choose_citations,
     policy.CheckSupport: literature.check_support,
-    policy.ReviewPaper: writeup.review_paper,
+    policy.ReviewEvidence: review.review_evidence,
+    policy.ReviewPaper: review.review_paper,
+    policy.MetaReview: review.meta_review,
+    policy.CheckRevision: revision.check_revision,
+    policy.JudgeRevision: revision.judge_revision,
 }
 
 

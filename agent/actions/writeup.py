@@ -1,34 +1,33 @@
-"""The paper: sections written, refined and checked, then rendered and compiled, then reviewed."""
+"""The paper: sections written, refined and checked, then rendered and compiled."""
 
 from __future__ import annotations
 
-from agent.answers import ask_json
+from typing import Any
+
 from agent.atomic import write_text
-from agent.errors import InfrastructureError
-from agent.events import Compiled, PaperReviewed, SectionWritten
+from agent.events import Compiled, SectionWritten
 from agent.manuscript import Manuscript, edition, section_file
-from agent.policy import MEND_ROUNDS, CompilePaper, ReviewPaper, WriteSection
+from agent.policy import MEND_ROUNDS, CompilePaper, WriteSection
 from agent.prompting import render
-from agent.protocols import Message
 from agent.results import best, measured_records
+from agent.reviewing.page import usable
 from agent.tools import Tools
-from agent.types import Review
 
 SKELETON = "Nothing is written here yet.\n"
-REVIEWED_CHARACTERS = 60_000
 
 
 def write_section(action: WriteSection, tools: Tools) -> SectionWritten:
     """One pass over one section: its first version, a refinement, or the mending of what the checks refuse."""
     file = section_file(action.section)
-    trailers = {"Section": action.section, "Phase": action.phase, "Round": str(action.round), "Event": "section"}
+    phase = f"{action.phase}-{action.revision}" if action.revision else action.phase
+    trailers = {"Section": action.section, "Phase": phase, "Round": str(action.round), "Event": "section"}
     tools.versions.reset(tools.versions.base(trailers))
     path = tools.paths.repo / file
     if not path.is_file():
         write_text(path, SKELETON)
     manuscript = Manuscript(tools)
     mending = f"-mend-{action.round}" if action.round else ""
-    step = f"paper.{action.section}.{action.phase}{mending}"
+    step = f"paper.{action.section}.{phase}{mending}"
     result = tools.coder.edit(tools.paths.repo, [file], _prompt(action, manuscript, tools), step=step, role="writer")
     may_keep = action.phase != "write" or action.round > 0
     refused = "" if may_keep and result.refused in ("no-block", "no-change") else result.refused
@@ -39,13 +38,13 @@ def write_section(action: WriteSection, tools: Tools) -> SectionWritten:
     complaints = len(found) + empty
     title = action.section.replace("_", " ")
     commit = tools.versions.commit(
-        [file], f"paper: {title}: {action.phase}{f', mended ({action.round})' if action.round else ''}",
+        [file], f"paper: {title}: {phase}{f', mended ({action.round})' if action.round else ''}",
         trailers,
     )
     said = f", {complaints} refused by the checks" if complaints else ""
-    tools.say(f"Paper: {title}: {action.phase}{mending}{said}{f' ({refused})' if refused else ''}")
+    tools.say(f"Paper: {title}: {phase}{mending}{said}{f' ({refused})' if refused else ''}")
     return SectionWritten(at=tools.now, section=action.section, phase=action.phase, round=action.round,
-                          refused=refused, complaints=complaints, commit=commit)
+                          revision=action.revision, refused=refused, complaints=complaints, commit=commit)
 
 
 def compile_paper(action: CompilePaper, tools: Tools) -> Compiled:
@@ -66,22 +65,9 @@ def compile_paper(action: CompilePaper, tools: Tools) -> Compiled:
         built.files, "paper: " + (f"compiled, {built.pages} pages" if built.pages else "rendered"),
         trailers,
     )
+    tools.versions.tag(f"draft/{tools.session.judging.draft + 1}", commit)
     return Compiled(at=tools.now, round=action.round, ok=built.ok, pages=built.pages, problems=built.problems,
                     dropped=built.dropped, broken=built.broken, commit=commit)
-
-
-def review_paper(action: ReviewPaper, tools: Tools) -> PaperReviewed:
-    """A typed review of what a reader gets: the PDF's text, or the sections where there is no PDF."""
-    prompt = render("review", text=_paper_text(tools)[:REVIEWED_CHARACTERS])
-    conversation = [Message("system", render("system_reviewer")), Message("user", prompt)]
-    review = ask_json(tools.ask, "review", "reviewer", conversation, Review)
-    repo = tools.paths.repo
-    write_text(repo / "review.json", review.model_dump_json(indent=2) + "\n")
-    write_text(repo / "review.md", render("review_page", review=review, title=tools.session.idea.Title))
-    commit = tools.versions.commit(["review.json", "review.md"],
-                                   f"review: {review.overall} of 10, {review.decision}", {"Event": "review"})
-    tools.say(f"Review: {review.overall} of 10, {review.decision}")
-    return PaperReviewed(at=tools.now, overall=review.overall, decision=review.decision, commit=commit)
 
 
 def _prompt(action: WriteSection, manuscript: Manuscript, tools: Tools) -> str:
@@ -102,9 +88,7 @@ def _prompt(action: WriteSection, manuscript: Manuscript, tools: Tools) -> str:
             works=manuscript.library.entries({u.key for u in tools.session.unsupported
                                               if u.section == action.section}))
     if action.phase != "write":
-        others = "\n\n".join(f"[{name}]\n{text}" for name, text in manuscript.sections().items()
-                             if name != action.section)
-        return render("section_refine", file=file, phase=action.phase, others=others, **rules)
+        return _rewriting(action, file, manuscript, tools, rules)
     records = measured_records(tools)
     described = best(records, tools.template.manifest)
     return render(
@@ -115,14 +99,17 @@ def _prompt(action: WriteSection, manuscript: Manuscript, tools: Tools) -> str:
     )
 
 
-def _paper_text(tools: Tools) -> str:
-    pdf = tools.paths.repo / "paper" / "paper.pdf"
-    if not pdf.is_file():
-        return "\n\n".join(Manuscript(tools).sections().values())
-    from pypdf import PdfReader
-    from pypdf.errors import PyPdfError
-
-    try:
-        return "\n".join(page.extract_text() for page in PdfReader(pdf).pages)
-    except PyPdfError as error:
-        raise InfrastructureError(f"{pdf}: cannot be read ({error}); resume after removing it") from None
+def _rewriting(
+    action: WriteSection, file: str, manuscript: Manuscript, tools: Tools, rules: dict[str, Any],
+) -> str:
+    """The prompt of a pass over a section that is written."""
+    others = "\n\n".join(f"[{name}]\n{text}" for name, text in manuscript.sections().items() if name != action.section)
+    judging = tools.session.judging
+    if action.phase == "evidence":
+        doubts = [doubt for doubt in judging.evidence.doubts if doubt.section == action.section]
+        return render("section_evidence", file=file, doubts=doubts, **rules)
+    if action.phase == "improve":
+        before = judging.best or judging  # the first section of a revision is what begins it
+        return render("section_improve", file=file, others=others, meta=before.meta.words,
+                      reviews=usable(before.reviews), **rules)
+    return render("section_refine", file=file, phase=action.phase, others=others, **rules)

@@ -52,6 +52,7 @@ def options(args: argparse.Namespace, home: Path, idea: Idea | None) -> Options:
         stop_after=args.stop_after, pdf=not args.no_pdf, max_usd=args.max_usd, max_tokens=args.max_tokens,
         hours=args.hours, allow=tuple(args.allow or ()), skip_novelty=args.skip_novelty,
         literature=args.literature or "auto",
+        reviews=3 if args.reviews is None else args.reviews, improve=args.improve or 0,
     )
 
 
@@ -65,7 +66,8 @@ def changed(before: Options, args: argparse.Namespace) -> Options:
         if getattr(args, name):
             raise UserError(f"--{name} cannot change within a session; start a new one")
     update = {name: getattr(args, name) for name in
-              ("runs", "attempts", "device", "slots", "max_usd", "max_tokens", "hours")
+              ("runs", "attempts", "device", "slots", "max_usd", "max_tokens", "hours", "reviews",
+               "improve")
               if getattr(args, name) is not None}
     if args.literature:
         update["literature"] = args.literature

@@ -154,6 +154,8 @@ def _interrupted(tools, job, resume: str) -> int:
 
 
 def _closing_words(tools, paths: SessionPaths) -> None:
+    from agent.reviewing.page import summary
+
     session = tools.session
     pdf = paths.repo / "paper" / "paper.pdf"
     lines = ["", "Done."]
@@ -161,7 +163,7 @@ def _closing_words(tools, paths: SessionPaths) -> None:
         lines.append(f"  Paper       {_short(pdf)} ({session.compiled.pages} pages)")
     lines += [f"  Repository  {_short(paths.repo)}   (git -C {_short(paths.repo)} log --oneline)",
               f"  Data        {_short(paths.runs)}, records in {_short(paths.repo / 'records')}",
-              f"  Review      {_short(paths.repo / 'review.md')}"]
+              f"  Review      {_short(paths.repo / 'review' / 'review.md')} ({summary(session.judging)})"]
     if session.compiled and session.compiled.dropped:
         lines.append(f"  {len(session.compiled.dropped)} passages were cut from the paper; its appendix lists them")
     if session.options.playback:

@@ -61,8 +61,15 @@ def describe(event: Event, session: Session) -> str:
             return f"paper: {event.section}, {event.phase}{refused}"
         case "compiled":
             return f"paper: {'compiled, ' + str(event.pages) + ' pages' if event.ok else 'does not compile yet'}"
+        case "evidence_reviewed":
+            return f"evidence review: {event.failed or f'{len(event.doubts)} to mend'}"
+        case "review_given":
+            return f"review {event.number}: " + (
+                f"{event.review.overall} of 10, {event.review.decision}" if event.review else "failed")
         case "paper_reviewed":
-            return f"review: {event.overall} of 10, {event.decision}"
+            return "review: " + ("none usable" if event.overall is None else f"{event.overall:.1f} of 10, {event.decision}")
+        case "revision_judged":
+            return f"revision {event.revision}: {'kept' if event.kept else 'put back'}: {event.reason}"
         case "process_stopped":
             return f"the process stopped ({event.reason})"
         case _:

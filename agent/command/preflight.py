@@ -79,7 +79,9 @@ def report(found: list[str], options: Options, system: System) -> int:
 def _calls(options: Options) -> int:
     writing = 3 * len(SECTIONS) + 4
     literature = 3 + 1 + len(SECTIONS) + (0 if options.skip_novelty else 2)
-    return 1 + options.runs * 4 + writing + literature + 3
+    judging = 1 + 2 + options.reviews + 1  # the evidence reviewer, two sections mended, the ensemble, its chair
+    again = options.improve * (len(SECTIONS) + options.reviews + 1)
+    return 1 + options.runs * 4 + writing + literature + 2 + judging + again
 
 
 def _price(options: Options, calls: int) -> str:

@@ -1,0 +1,84 @@
+"""A revision after the review: through the truth checks before anybody reviews it, then the better version stays."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from agent.actions.review import write_pages
+from agent.events import RevisionChecked, RevisionJudged
+from agent.judging import Judging
+from agent.manuscript import section_file
+from agent.policy import CheckRevision, JudgeRevision
+from agent.tools import Tools
+from agent.types import SECTIONS
+
+GROWTH = 1  # pages that a revision may add
+
+
+def check_revision(action: CheckRevision, tools: Tools) -> RevisionChecked:
+    """A revision must change something, cut no more, verify, compile and not grow."""
+    tools.versions.reset(tools.versions.head())
+    failed = tuple(_worse(tools))
+    for reason in failed:
+        tools.say(f"Revision {action.revision}: {reason}")
+    return RevisionChecked(at=tools.now, revision=action.revision, failed=failed)
+
+
+def judge_revision(action: JudgeRevision, tools: Tools) -> RevisionJudged:
+    """Keep the better version by the mean of its reviews; a tie keeps the old one."""
+    judging = tools.session.judging
+    kept, reason = verdict(judging)
+    trailers = {"Event": "judged", "Revision": str(action.revision)}
+    tools.versions.reset(tools.versions.base(trailers))
+    files = [section_file(name) for name in SECTIONS]
+    if not kept:
+        tools.versions.restore(judging.best.compiled.commit, files)
+    event = RevisionJudged(at=tools.now, revision=action.revision, kept=kept, reason=reason, commit="")
+    files += write_pages(tools, judging.apply(event))
+    done = "kept" if kept else "put back"
+    commit = tools.versions.commit(files, f"revision {action.revision}: {done}: {reason}", trailers)
+    tools.say(f"Revision {action.revision}: {done}: {reason}")
+    return event.model_copy(update={"commit": commit})
+
+
+def verdict(judging: Judging) -> tuple[bool, str]:
+    """Is the revision better than what it began from?"""
+    if judging.checked.failed:
+        return False, judging.checked.failed[0]
+    old, new = judging.best.meta.overall, judging.meta.overall
+    if new is None:
+        return False, "no reviewer gave a usable answer on it"
+    said = f"the reviews' mean went from {old:.1f} to {new:.1f}"
+    return new > old, said if new != old else f"the reviews' mean stayed at {old:.1f}"
+
+
+def _worse(tools: Tools) -> Iterator[str]:
+    session = tools.session
+    best, compiled = session.judging.best, session.compiled
+    files = [section_file(name) for name in SECTIONS]
+    if not tools.versions.diff(best.compiled.commit, tools.versions.head(), files).strip():
+        yield "it changes nothing"
+        return
+    now = sum(state.complaints for state in session.sections.values())
+    if now > best.complaints:
+        yield f"the truth checks refuse {now} passages, {best.complaints} before"
+    if len(compiled.dropped) > len(best.compiled.dropped):
+        yield f"{len(compiled.dropped)} passages are cut from it, {len(best.compiled.dropped)} before"
+    if best.compiled.ok and not compiled.ok:
+        yield "it does not compile cleanly"
+    if compiled.pages > best.compiled.pages + GROWTH:
+        yield f"it has {compiled.pages} pages, {best.compiled.pages} before"
+    yield from _unverified(tools)
+
+
+def _unverified(tools: Tools) -> Iterator[str]:
+    """What anybody who verifies the repository would be told."""
+    from agent.verifying.evidence import Subject
+    from agent.verifying.paper import Makers
+    from agent.verifying.verify import examine
+
+    repo = tools.paths.repo
+    report = examine(Subject(repo / ".git", repo), Makers(compile=lambda folder: None))
+    if report.problems:
+        first = report.problems[0]
+        yield f"{report.verified} of {report.numbers} numbers are verified ({first.where}: {first.what})"

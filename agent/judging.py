@@ -1,0 +1,77 @@
+"""How far the judging of a paper has come: drafts, the evidence reviewer, reviews, revisions. Pure; a part of the fold.
+
+A draft is the paper between two rewritings. The evidence reviewer's findings make one, a revision makes one, and so
+does putting back the version before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from agent import events as ev
+
+
+@dataclass(frozen=True)
+class SectionState:
+    """One section of the paper as far as it has come."""
+
+    phase: Literal["", "write", "refine", "cite", "polish", "support", "evidence", "improve"] = ""
+    round: int = 0
+    complaints: int = 0
+    revision: int = 0
+
+
+@dataclass(frozen=True)
+class Best:
+    """The reviewed version that a revision under way is compared with."""
+
+    compiled: ev.Compiled
+    sections: Mapping[str, SectionState]
+    reviews: tuple[ev.ReviewGiven, ...]
+    meta: ev.PaperReviewed
+
+    @property
+    def complaints(self) -> int:
+        """Passages that the truth checks refuse."""
+        return sum(state.complaints for state in self.sections.values())
+
+
+@dataclass(frozen=True)
+class Judging:
+    """`reviews`, `meta` and `checked` are those of the present draft."""
+
+    draft: int = 0
+    evidence: ev.EvidenceReviewed | None = None
+    reviews: tuple[ev.ReviewGiven, ...] = ()
+    meta: ev.PaperReviewed | None = None
+    revision: int = 0  # the one under way, or the last one
+    best: Best | None = None  # there while a revision is under way
+    checked: ev.RevisionChecked | None = None
+    past: tuple[tuple[ev.RevisionJudged, Judging], ...] = ()  # each revision that was judged, and where it had come to
+
+    def new_draft(self) -> Judging:
+        return replace(self, draft=self.draft + 1)
+
+    def revise(self, revision: int, compiled: ev.Compiled, sections: Mapping[str, SectionState]) -> Judging:
+        """A revision begins: what there is becomes what it must beat."""
+        best = Best(compiled, sections, self.reviews, self.meta)
+        return replace(self, draft=self.draft + 1, revision=revision, best=best, reviews=(), meta=None, checked=None)
+
+    def apply(self, event: ev.Event) -> Judging:
+        match event:
+            case ev.EvidenceReviewed():
+                return replace(self, evidence=event)
+            case ev.ReviewGiven():
+                return replace(self, reviews=(*self.reviews, event))
+            case ev.PaperReviewed():
+                return replace(self, meta=event)
+            case ev.RevisionChecked():
+                return replace(self, checked=event)
+            case ev.RevisionJudged(kept=True):
+                return replace(self, best=None, past=(*self.past, (event, replace(self, past=()))))
+            case ev.RevisionJudged():
+                return replace(self, draft=self.draft + 1, best=None, reviews=self.best.reviews, meta=self.best.meta,
+                               past=(*self.past, (event, replace(self, past=()))))
+        return self

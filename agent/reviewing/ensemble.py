@@ -1,0 +1,43 @@
+"""Asking reviewers and the area chair about one paper's text; the same for our own papers and for anybody's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from agent.answers import Ask, NoUsableAnswer, ask_json
+from agent.prompting import render
+from agent.protocols import Message
+from agent.reviews import MetaWords, Review, tally
+
+# Each reviewer of an ensemble looks first at something else; one model asked the same thing twice says it twice.
+FOCUS = (
+    "Look first at soundness: do the comparisons and statistics bear what is said?",
+    "Look first at what is new against the cited work, and whom it helps.",
+    "Look first at the reading: could someone repeat this from the text, and is each term explained?",
+)
+
+
+def ask_review(ask: Ask, before: str, number: int, text: str, *, own: bool) -> tuple[Review | None, str]:
+    """One review, or none and why. `before` begins the step's name."""
+    prompt = render("review", text=text, focus=FOCUS[(number - 1) % len(FOCUS)], own=own)
+    try:
+        return ask_json(ask, f"{before}review-{number}", "reviewer", _conversation(prompt), Review), ""
+    except NoUsableAnswer as failed:
+        return None, failed.complaint
+
+
+def ask_meta(
+    ask: Ask, before: str, reviews: Sequence[Review], asked: int, evidence: Mapping[str, Any] | None,
+) -> tuple[MetaWords | None, str]:
+    """The area chair's words over usable reviews, or none and why."""
+    prompt = render("review_meta", reviews=reviews, failed=asked - len(reviews), evidence=evidence,
+                    tally=tally(reviews))
+    try:
+        return ask_json(ask, f"{before}review.meta", "reviewer", _conversation(prompt), MetaWords), ""
+    except NoUsableAnswer as failed:
+        return None, failed.complaint
+
+
+def _conversation(prompt: str) -> list[Message]:
+    return [Message("system", render("system_reviewer")), Message("user", prompt)]

@@ -1,0 +1,82 @@
+"""review/review.json and review/review.md: what the reviewers said, and what became of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from agent import events as ev
+from agent.judging import Judging
+from agent.measuring import harvest
+from agent.prompting import render
+from agent.reviewing.evidence import standing
+from agent.reviews import Review, tally
+
+JSON, MARKDOWN = "review/review.json", "review/review.md"
+
+
+def usable(reviews: Sequence[ev.ReviewGiven]) -> list[Review]:
+    return [given.review for given in reviews if given.review is not None]
+
+
+def ensemble(reviews: Sequence[ev.ReviewGiven], meta: ev.PaperReviewed | None) -> dict[str, Any]:
+    """The reviews of one version and the meta-review over them."""
+    numbers = tally(usable(reviews))
+    return {
+        "meta": {"numbers": numbers and numbers.model_dump(), "failed": meta.failed if meta else "",
+                 "words": meta.words.model_dump() if meta and meta.words else None},
+        "reviews": [{"number": given.number, "failed": given.failed,
+                     "review": given.review.model_dump() if given.review else None} for given in reviews],
+    }
+
+
+def evidence_part(evidence: ev.EvidenceReviewed | None, sections: Mapping[str, str]) -> dict[str, Any] | None:
+    """The findings, and whether the doubted words still stand in the paper."""
+    if evidence is None:
+        return None
+    return {"checked": evidence.checked, "failed": evidence.failed, "dropped": list(evidence.dropped),
+            "findings": [doubt.model_dump() | {"stands": standing(doubt.quote, sections) is not None}
+                         for doubt in evidence.doubts]}
+
+
+def session_review(judging: Judging, title: str, sections: Mapping[str, str]) -> dict[str, Any]:
+    """The whole account of a session's paper."""
+    past = [{"revision": judged.revision, "kept": judged.kept, "reason": judged.reason,
+             "version": f"draft/{then.draft + 1}", **ensemble(then.reviews, then.meta)}
+            for judged, then in judging.past]
+    return {"title": title, **ensemble(judging.reviews, judging.meta),
+            "evidence": evidence_part(judging.evidence, sections), "revisions": past}
+
+
+def summary(judging: Judging) -> str:
+    """One line for the end of a session."""
+    numbers = tally(usable(judging.reviews))
+    if numbers is None:
+        return "no usable review"
+    doubts = len(judging.evidence.doubts) if judging.evidence else 0
+    revised = f"; {sum(j.kept for j, _ in judging.past)} of {len(judging.past)} revisions kept" if judging.past else ""
+    count = f"{numbers.reviews} {'review' if numbers.reviews == 1 else 'reviews'}"
+    claims = f"{doubts} {'claim' if doubts == 1 else 'claims'}"
+    return (f"{numbers.overall:.1f} of 10 over {count}, {numbers.decision}; {claims} doubted by the evidence "
+            f"reviewer{revised}")
+
+
+def texts(account: Mapping[str, Any]) -> dict[str, str]:
+    """Both forms of an account, without control characters, which a model's words may hold."""
+    page = render("review_page", **{"evidence": None, "revisions": [], **_each(account, _flat)})
+    return {JSON: json.dumps(_each(account, harvest.clean), indent=1, ensure_ascii=False) + "\n", MARKDOWN: page}
+
+
+def _flat(text: str) -> str:
+    """One line that cannot begin a heading or another list."""
+    line = harvest.one_line(text, 5000)
+    return "\\" + line if line.startswith(("#", "-", "*", ">", "`", "<")) else line
+
+
+def _each(value: Any, change: Callable[[str], str]) -> Any:
+    if isinstance(value, str):
+        return change(value)
+    if isinstance(value, Mapping):
+        return {key: _each(item, change) for key, item in value.items()}
+    return [_each(item, change) for item in value] if isinstance(value, list | tuple) else value

@@ -1,0 +1,89 @@
+"""What reviewers say, typed, and the rule by which their numbers become one. Pure; the words are a model's."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from statistics import fmean
+from typing import Annotated, Literal
+
+from pydantic import Field, StringConstraints
+
+from agent.schema import Strict
+
+Words = Annotated[str, StringConstraints(min_length=1, max_length=4000, strip_whitespace=True)]
+Points = Annotated[tuple[Words, ...], Field(max_length=20)]
+Score = Annotated[int, Field(ge=1, le=4)]
+Decision = Literal["accept", "reject"]
+
+
+class Review(Strict):
+    """A review in the form of the large machine-learning conferences."""
+
+    summary: Words
+    strengths: Points
+    weaknesses: Points
+    questions: Points
+    limitations: Points
+    ethical_concerns: bool = False
+    soundness: Score
+    presentation: Score
+    contribution: Score
+    overall: Annotated[int, Field(ge=1, le=10)]
+    confidence: Annotated[int, Field(ge=1, le=5)]
+    decision: Decision
+
+
+class MetaWords(Strict):
+    """What an area chair adds to the numbers: words alone."""
+
+    summary: Words
+    agreed: Points  # what the reviews agree on
+    disputed: Points  # where they differ
+    advice: Points  # what a revision should do, most important first
+
+
+class EvidenceFinding(Strict):
+    """A claim of the paper that the evidence does not carry, as the evidence reviewer answers it."""
+
+    quote: Annotated[str, StringConstraints(min_length=12, max_length=600, strip_whitespace=True)]
+    relation: Literal["contradicts", "lacks"]  # what the evidence does to the quote
+    key: Annotated[str, StringConstraints(min_length=1, max_length=120, strip_whitespace=True)]
+    why: Words
+    severity: Literal["major", "minor"]
+
+
+class EvidenceAnswer(Strict):
+    """The evidence reviewer's answer."""
+
+    checked: Words  # what was compared with what
+    findings: Annotated[tuple[EvidenceFinding, ...], Field(max_length=20)]
+
+
+class Doubt(EvidenceFinding):
+    """A finding that passed the checks, and the section that its quote stands in."""
+
+    section: str
+
+
+class Tally(Strict):
+    """The numbers of several reviews as one: means, and a majority in which a tie rejects."""
+
+    reviews: int
+    overall: float
+    soundness: float
+    presentation: float
+    contribution: float
+    confidence: float
+    accepts: int
+    decision: Decision
+
+
+def tally(reviews: Sequence[Review]) -> Tally | None:
+    """None where no review is usable."""
+    if not reviews:
+        return None
+    accepts = sum(review.decision == "accept" for review in reviews)
+    means = {name: fmean(getattr(review, name) for review in reviews)
+             for name in ("overall", "soundness", "presentation", "contribution", "confidence")}
+    return Tally(reviews=len(reviews), accepts=accepts, **means,
+                 decision="accept" if 2 * accepts > len(reviews) else "reject")
