@@ -22,7 +22,8 @@ from agent.literature.search import Shelf
 from agent.literature.searches import RecordedSearches
 from agent.manifest import load_template
 from agent.record import RunRecord, Training
-from agent.reviews import EvidenceAnswer, MetaWords, Review
+from agent.reviewing.evidence import standing
+from agent.reviews import Doubt, EvidenceAnswer, MetaWords, Review, tally
 from agent.session import Session, apply
 from agent.types import (
     SECTIONS,
@@ -104,7 +105,11 @@ class Recorded(Dice):
                 return ev.FiguresDrawn(at=1.0, figures=(figure,), by="agent", commit="c")
             case policy.WriteSection():
                 return ev.SectionWritten(at=1.0, section=action.section, phase=action.phase, round=action.round,
-                                         refused="", complaints=0, commit="c")
+                                         revision=action.revision, refused="", complaints=0, commit="c")
+            case policy.ReviewEvidence():
+                findings = parse(REPLIES["review.evidence"], EvidenceAnswer).findings
+                doubts = tuple(Doubt(**f.model_dump(), section=standing(f.quote, before_review())) for f in findings)
+                return ev.EvidenceReviewed(at=1.0, checked="all", doubts=doubts, dropped=(), failed="")
             case policy.CompilePaper():
                 return ev.Compiled(at=1.0, round=action.round, ok=True, pages=9, problems=(), dropped=(), broken=(),
                                    commit="c")
@@ -147,6 +152,18 @@ def step_of(action: policy.Action) -> list[str]:
 
 
 @cache
+def before_review() -> dict[str, str]:
+    """The sections when the paper is compiled for the first time."""
+    sections: dict[str, str] = {}
+    for phase in ("write", "refine", "polish"):
+        for name in SECTIONS:
+            reply = REPLIES[f"paper.{name}.{phase}"]
+            if not reply.endswith("\n\nNO CHANGE\n"):
+                sections[name] = edited(sections.get(name, SKELETON), reply, f"paper/sections/{name}.md")
+    return sections
+
+
+@cache
 def asked() -> tuple[str, ...]:
     """Every step that asks a model, in the order of the recorded session."""
     recorded, steps = Recorded(), []
@@ -180,7 +197,18 @@ def test_the_json_replies_are_what_the_loop_takes():
         assert reflection.runs == plan.runs[number:] and reflection.completed == (number == 5)
         assert len(REPLIES[f"run-{number}.comment"].strip().splitlines()) <= 6
     assert set(parse(REPLIES["plot.describe"], Descriptions).descriptions) == set(FIGURES)
-    assert parse(REPLIES["review"], Review).decision == "reject"
+    reviews = [parse(REPLIES[f"review-{number}"], Review) for number in (1, 2, 3)]
+    assert tally(reviews).decision == "reject" and parse(REPLIES["review.meta"], MetaWords).disputed
+
+
+def test_the_evidence_reviewer_s_findings_stand_in_the_paper_and_are_mended():
+    findings = parse(REPLIES["review.evidence"], EvidenceAnswer).findings
+    after = manuscripts()[-1][1]
+    assert findings
+    for finding in findings:
+        assert standing(finding.quote, before_review()) and standing(finding.quote, after) is None
+        run, part = finding.key.split("/")
+        assert part == "diff" and f"run-{run}.edit-1" in REPLIES
 
 
 @pytest.mark.parametrize("step", sorted(REPLIES))
