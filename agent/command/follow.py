@@ -67,7 +67,7 @@ def describe(event: Event, session: Session) -> str:
             return f"review {event.number}: " + (
                 f"{event.review.overall} of 10, {event.review.decision}" if event.review else "failed")
         case "paper_reviewed":
-            return "review: " + ("none usable" if event.overall is None else f"{event.overall:.1f} of 10, {event.decision}")
+            return f"review: {event.overall:.1f} of 10, {event.decision}" if event.overall else "review: none usable"
         case "revision_judged":
             return f"revision {event.revision}: {'kept' if event.kept else 'put back'}: {event.reason}"
         case "process_stopped":
