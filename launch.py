@@ -12,6 +12,7 @@ EPILOG = """examples:
   python launch.py --idea hierarchical_sae --dry-run       check everything, estimate, spend nothing
   python launch.py --resume last                           go on after any stop
   python launch.py --follow last                           watch a running session
+  python launch.py --review paper.pdf --model openai/gpt-4.1
 """
 
 
@@ -28,6 +29,9 @@ def parser():
     what.add_argument("--follow", metavar="SESSION", help="show a running session live (also: last)")
     what.add_argument("--verify", metavar="SESSION|REPO|PDF",
                       help="derive every number of a paper from its repository's records again (also: last)")
+    what.add_argument("--review", metavar="PDF", help="review any paper; the review lies beside it, or in --out")
+    what.add_argument("--bundle", nargs="?", const="last", metavar="SESSION",
+                      help="one archive to hand over: paper, tex, data, records, repository (default: last)")
     what.add_argument("--generate-ideas", type=_count, metavar="N",
                       help="let the planner propose N new ideas for --template, in a file to edit")
     what.add_argument("--doctor", action="store_true", help="check this machine and the chosen models; run nothing")
@@ -62,6 +66,7 @@ def parser():
 
     more = p.add_argument_group("more")
     more.add_argument("--feedback", metavar="TEXT", help="with --resume: a word to the planner after the next run")
+    more.add_argument("--out", metavar="FOLDER", help="with --review, --bundle: where the result goes")
     more.add_argument("--artefacts", action="store_true",
                       help="with --verify: hash and measure the kept artefacts again too")
     more.add_argument("--allow", metavar="TEXT", action="append",
@@ -85,8 +90,8 @@ def _count(text):
 def main():
     p = parser()
     args = p.parse_args()
-    chosen = [n for n in ("idea", "resume", "list", "status", "follow", "verify", "generate_ideas", "doctor")
-              if getattr(args, n)]
+    chosen = [n for n in ("idea", "resume", "list", "status", "follow", "verify", "review", "bundle", "generate_ideas",
+                          "doctor") if getattr(args, n)]
     if not chosen:
         p.print_help()
         return 2

@@ -55,9 +55,9 @@ class Compiled:
 
 
 def compile_pdf(folder: Path, sandbox: Sandbox, limits: Limits = LIMITS) -> Compiled:
-    """Compile `folder`/paper.tex; on success `folder`/paper.pdf and paper.log are replaced.
+    """Compile `folder`/paper.tex; on success `folder`/paper.pdf, paper.log and paper.bbl are replaced.
 
-    TeX works on a copy: nothing that it writes but the PDF and its log comes back.
+    TeX works on a copy: nothing else that it writes comes back.
 
     Raises:
         InfrastructureError: latexmk cannot be started.
@@ -73,6 +73,7 @@ def compile_pdf(folder: Path, sandbox: Sandbox, limits: Limits = LIMITS) -> Comp
         log = _text(work, "paper.log") or output
         problems = list(read_log(log, tex))
         data, pages = _pdf(work)
+        bibliography = _text(work, "paper.bbl")
     if reason not in ("ok", "exit"):
         problems.insert(0, Problem("limit", 0, f"TeX was stopped: {reason}"))
     if data is None and not any(p.kind in ("error", "limit") for p in problems):
@@ -80,6 +81,8 @@ def compile_pdf(folder: Path, sandbox: Sandbox, limits: Limits = LIMITS) -> Comp
         problems.insert(0, Problem("error", 0, f"no PDF came out: {tail}"))
     ok = data is not None and reason == "ok" and not any(p.kind != "overfull" for p in problems)
     write_bytes(folder / "paper.log", log.encode())
+    if bibliography:
+        write_bytes(folder / "paper.bbl", bibliography.encode())
     if data is None:
         return Compiled(False, None, 0, tuple(problems))
     write_bytes(folder / "paper.pdf", data)

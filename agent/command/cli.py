@@ -34,6 +34,14 @@ def run(args: argparse.Namespace) -> int:
             from agent.verifying.verify import verify
 
             return verify(args.verify, workspace, artefacts=args.artefacts)
+        if args.review:
+            from agent.command.review import review
+
+            return review(args)
+        if args.bundle:
+            from agent.handover.bundle import bundle
+
+            return bundle(args.bundle, workspace, Path(args.out) if args.out else Path.cwd())
         if args.generate_ideas:
             from agent.command.generate import generate
 

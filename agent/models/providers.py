@@ -17,7 +17,7 @@ from types import ModuleType
 
 from agent.protocols import Role
 
-_KEY_NAME = re.compile(r"(KEY|TOKEN|SECRET|PASSWORD|CREDENTIALS)", re.IGNORECASE)
+KEY_NAME = re.compile(r"(KEY|TOKEN|SECRET|PASSWORD|CREDENTIALS)", re.IGNORECASE)
 _KEY_TEXT = re.compile(r"\b(?:sk|pk|hf|gsk|xai|AIza)[-_][A-Za-z0-9_*.-]{6,}|(?<=Bearer )\S+|\bAIza[A-Za-z0-9_-]{10,}")
 _OLLAMA_S = 2.0
 
@@ -103,6 +103,6 @@ def _check_ollama(model: str, api_base: str | None) -> list[tuple[str, str]]:
 def scrub(text: str) -> str:
     """Text without any key: neither one of this process's environment nor what looks like one."""
     for name, value in os.environ.items():
-        if len(value) >= 8 and _KEY_NAME.search(name):
+        if len(value) >= 8 and KEY_NAME.search(name):
             text = text.replace(value, "[key]")
     return _KEY_TEXT.sub("[key]", text)

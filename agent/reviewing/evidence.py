@@ -133,11 +133,12 @@ def _numbers(found: list[float]) -> str:
 
 
 def _log(tools: Tools, state: RunState) -> str:
-    """The end of what the last attempt printed; nothing where its folder is gone."""
+    """The end of what the last attempt printed and logged; nothing where its folder is gone."""
     path = JobPaths(tools.paths.attempt(state.run, state.attempt, state.restarts)).job
     if not path.is_file():
         return ""
     job = JobPaths(path.parent).read_job()
     training = TrainingPaths.of(job, job.seeds[0], job.conditions[0].name)
-    said = "\n".join(harvest.read_text(training.text(f"train.{name}")) for name in ("stdout", "stderr"))
-    return harvest.tail(said.strip(), MAX_LOG)
+    files = [training.text("train.stdout"), training.text("train.stderr"), training.kept / "log.jsonl"]
+    said = (harvest.read_text(file)[-MAX_LOG // 2:].strip() for file in files)
+    return harvest.tail("\n".join(text for text in said if text), MAX_LOG)

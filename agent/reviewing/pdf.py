@@ -26,7 +26,7 @@ class UnreadablePdf(Exception):
 
 
 def read_words(pdf: Path, sandbox: Sandbox) -> str:
-    """Its text, cleaned of control characters, at most MAX_CHARACTERS long.
+    """Its text, cleaned of control characters, about MAX_CHARACTERS long at most.
 
     Raises:
         UnreadablePdf: not a file, not a PDF, no text, or reading it passes a limit.
@@ -41,7 +41,7 @@ def read_words(pdf: Path, sandbox: Sandbox) -> str:
         end = sandbox.start(spec, stdout=out, stderr=errors).wait()
         text, said = harvest.read_text(out), harvest.one_line(harvest.read_text(errors)[-600:], 300)
     if end.reason == "ok" and text.strip():
-        return text[:MAX_CHARACTERS]
+        return text
     if end.reason == "exit" and end.code != REFUSED:
         raise InfrastructureError(f"{pdf}: the reader of PDFs does not run: {said or f'exit {end.code}'}")
     raise UnreadablePdf(said if end.reason == "exit" else "it holds no text" if end.reason == "ok" else

@@ -21,8 +21,10 @@ def words(path, most):
         said += len(found[-1])
         if said > most:
             break
-    left = count - len(found)
-    return "\n".join(found)[:most], left
+    text = "\n".join(found)
+    if not text.strip() or (len(found) == count and len(text) <= most):
+        return text
+    return f"{text[:most]}\n[not shown: {count - len(found)} more of {count} pages, or the end of the last]\n"
 
 
 def main(path, most):
@@ -31,7 +33,7 @@ def main(path, most):
             print("it is not a PDF", file=sys.stderr)
             return 3
     try:
-        text, left = words(path, most)
+        text = words(path, most)
     except Exception as error:  # whatever a damaged or malicious file makes the parser raise
         print(f"it cannot be read ({type(error).__name__}: {str(error)[:200]})", file=sys.stderr)
         return 3
@@ -39,8 +41,6 @@ def main(path, most):
         print("it holds no text (scanned pages?)", file=sys.stderr)
         return 3
     sys.stdout.buffer.write(text.encode("utf-8", "replace"))
-    if left:
-        sys.stdout.buffer.write(f"\n[{left} more pages are not shown]\n".encode())
     return 0
 
 

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -85,6 +86,30 @@ class GitReader:
         plain = ("--no-ext-diff", "--no-textconv", "--no-color", "--no-renames")
         return self._text("diff", *plain, old, new, "--", *files)
 
+    def all_blobs(self) -> Iterator[tuple[str, bytes]]:
+        """Every file of the history as (path, content), each version once."""
+        listed = [line.partition(" ") for line in self._text("rev-list", "--objects", "--all").splitlines()]
+        paths = {name: path for name, _, path in listed if path}
+        data, at = self._run("cat-file", "--batch", feed="\n".join(paths).encode() + b"\n"), 0
+        while at < len(data):
+            end = data.index(b"\n", at)
+            name, kind, size = data[at:end].decode().split()
+            if kind == "blob":
+                yield paths[name], data[end + 1: end + 1 + int(size)]
+            at = end + 2 + int(size)
+
+    def bundle(self) -> bytes:
+        """Branch and tags as one file that can be cloned.
+
+        Raises:
+            BrokenRepository: git cannot make it, or what it made is not whole.
+        """
+        with tempfile.TemporaryDirectory(prefix="bundle-") as folder:
+            file = f"{folder}/repository.bundle"
+            self._run("-c", "pack.threads=1", "bundle", "create", "--quiet", file, "HEAD", "--all")
+            self._run("bundle", "verify", "--quiet", file)
+            return Path(file).read_bytes()
+
     def damage(self) -> str:
         """What git's own check of all objects says; empty if they are whole."""
         done = self._git("fsck", "--full", "--strict", "--no-dangling", "--no-progress")
@@ -95,18 +120,18 @@ class GitReader:
     def _text(self, *command: str) -> str:
         return self._run(*command).decode("utf-8", "replace")
 
-    def _run(self, *command: str) -> bytes:
-        done = self._git(*command)
+    def _run(self, *command: str, feed: bytes = b"") -> bytes:
+        done = self._git(*command, feed=feed)
         if done.returncode:
             said = done.stderr.decode("utf-8", "replace").strip().splitlines()
             raise BrokenRepository(f"git {command[0]}: {said[-1] if said else f'exit {done.returncode}'}")
         return done.stdout
 
-    def _git(self, *command: str) -> subprocess.CompletedProcess[bytes]:
+    def _git(self, *command: str, feed: bytes = b"") -> subprocess.CompletedProcess[bytes]:
         kept = {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR") if name in os.environ}
         options = [part for setting in _SAFE for part in ("-c", setting)]
         try:
-            return subprocess.run(["git", *options, *command], cwd="/", capture_output=True, check=False,
+            return subprocess.run(["git", *options, *command], cwd="/", input=feed, capture_output=True, check=False,
                                   env={**kept, **_ENVIRONMENT, "GIT_DIR": str(self.git_dir)})
         except FileNotFoundError:
             raise InfrastructureError("git is not on PATH; install git") from None

@@ -1,0 +1,117 @@
+"""--review: a typed review of any PDF by an ensemble and an area chair, without a session."""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from pathlib import Path
+
+from agent.atomic import write_text
+from agent.command.asking import Spent, model_for
+from agent.command.console import compact
+from agent.errors import BudgetSpent, InfrastructureError, UserError
+from agent.events import PaperReviewed, ReviewGiven
+from agent.measuring import harvest
+from agent.models.calls import CallRecord, RecordedCalls
+from agent.protocols import Model, Sandbox
+from agent.reviewing.ensemble import ask_meta, ask_review
+from agent.reviewing.page import ensemble, texts, usable
+from agent.reviewing.pdf import UnreadablePdf, read_words
+from agent.reviews import MetaWords, tally
+
+REVIEWS, MOST = 3, 9
+
+
+def review(args: argparse.Namespace) -> int:
+    """Review, write both files, print the summary; the exit status.
+
+    Raises:
+        UserError: the PDF, the model or the place for the result will not do.
+        InfrastructureError, BudgetSpent: reviews that were given before are written.
+    """
+    pdf, count = Path(args.review), REVIEWS if args.reviews is None else args.reviews
+    if not 1 <= count <= MOST:
+        raise UserError(f"--reviews {count}: give 1 to {MOST}")
+    out = Path(args.out) if args.out else pdf.parent
+    if not out.is_dir():
+        raise UserError(f"{out}: no such folder; make it, or name another with --out")
+    model = model_for(args, "reviewer", "--review")
+    try:
+        text = read_words(pdf, _sandbox(args.unsafe_no_sandbox))
+    except UnreadablePdf as why:
+        raise UserError(f"--review {pdf}: {why}; give a PDF that holds text") from None
+    print(f"{pdf.name}: {compact(len(text))} characters; {count + 1} calls, about "
+          f"{compact((len(text) / 4 + 1500) * count + 4000)} tokens", flush=True)
+    spent, asked = Spent(args.max_usd, args.max_tokens), set[tuple[str, int]]()
+
+    def heard(call: CallRecord) -> None:
+        spent.add(call)
+        asked.add((call.step, call.ordinal))
+
+    with tempfile.TemporaryDirectory(prefix="review-") as folder:
+        calls = RecordedCalls(model, Path(folder), heard, spent.check)
+        try:
+            status = _review(calls, count, text, pdf, out)
+        finally:
+            print(f"{compact(spent.tokens)} tokens, {spent.cost}", flush=True)
+    _strict_end(model, asked)
+    return status
+
+
+def _review(calls: RecordedCalls, count: int, text: str, pdf: Path, out: Path) -> int:
+    given, meta = list[ReviewGiven](), None
+    try:
+        for number in range(1, count + 1):
+            found, failed = ask_review(calls.ask, "", number, text, own=False)
+            given.append(ReviewGiven(at=time.time(), revision=0, number=number, review=found, failed=failed))
+            said = f"{found.overall} of 10, {found.decision}" if found else f"failed ({failed})"
+            print(f"review {number} of {count}: {harvest.one_line(said, 200)}", flush=True)
+        words, failed = None, "no reviewer gave a usable answer"
+        if usable(given):
+            words, failed = ask_meta(calls.ask, "", usable(given), count, None)
+        meta = _meta(given, words, failed)
+    except (BudgetSpent, InfrastructureError) as stopped:
+        meta = _meta(given, None, str(stopped))
+        raise
+    finally:
+        if meta and given:
+            _write(given, meta, pdf, out)
+    return 0 if usable(given) else 3
+
+
+def _meta(given: list[ReviewGiven], words: MetaWords | None, failed: str) -> PaperReviewed:
+    numbers = tally(usable(given))
+    return PaperReviewed(at=time.time(), overall=numbers and numbers.overall, words=words, failed=failed, commit="",
+                         decision=numbers.decision if numbers else "none")
+
+
+def _write(given: list[ReviewGiven], meta: PaperReviewed, pdf: Path, out: Path) -> None:
+    account = {"title": pdf.name, **ensemble(given, meta)}
+    json_text, page = texts(account).values()
+    files = {out / f"{pdf.stem}.review.json": json_text, out / f"{pdf.stem}.review.md": page}
+    for path, text in files.items():
+        try:
+            write_text(path, text)
+        except OSError as error:
+            raise UserError(f"{path}: {error.strerror}; name another place with --out") from None
+    print("\n" + page.partition("\n## Reviewer ")[0].strip() + "\n")
+    print("Review  " + ", ".join(map(str, files)), flush=True)
+
+
+def _strict_end(model: Model, asked: set[tuple[str, int]]) -> None:
+    """A recording is played to its last reply."""
+    from agent.models.playback import PlaybackModel
+
+    if isinstance(model, PlaybackModel) and (over := model.leftover(asked)):
+        raise InfrastructureError(f"playback: nobody asked for {', '.join(over)} (another number of reviews?)")
+
+
+def _sandbox(unsafe: bool) -> Sandbox:
+    from agent.sandbox.boxes import BubblewrapSandbox, NoSandbox, probe
+
+    if unsafe:
+        return NoSandbox()
+    if problems := probe():
+        raise UserError(f"sandbox: {problems[0]} (or read the PDF without one: --unsafe-no-sandbox)")
+    return BubblewrapSandbox()

@@ -1,0 +1,1 @@
+"""--bundle: a finished session as one archive for somebody else."""

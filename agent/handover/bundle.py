@@ -1,0 +1,137 @@
+"""One archive of a session: paper, tex, figures with data, records, review, repository, log. Same bytes each time.
+
+What comes from the repository is what is committed, not what lies in the work tree.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import shutil
+import tarfile
+import tempfile
+from pathlib import Path, PurePosixPath
+
+from agent.errors import UserError
+from agent.handover.secrets import Stripper, keys_in
+from agent.handover.tables import figure_csv
+from agent.lock import session_lock
+from agent.log import EventLog
+from agent.paths import SessionPaths, Workspace
+from agent.prompting import render
+from agent.session import Session, fold
+from agent.verifying.evidence import Material, Unreadable, read_material
+from agent.versions.git_reader import BrokenRepository, GitReader
+
+HOME = Path(__file__).resolve().parents[2]  # the checkout
+NOT_TEX = ("meta.json", "paper.pdf")
+
+
+def bundle(name: str, workspace: Workspace, out: Path) -> int:
+    """Make the archive and say where it is; the exit status.
+
+    Raises:
+        UserError: no such session, no paper yet, a key in its repository, or `out` is no folder to write to.
+        InfrastructureError: git or TeX does not run.
+    """
+    paths = workspace.find(name)
+    if not out.is_dir():
+        raise UserError(f"{out}: no such folder; make it, or name another with --out")
+    with session_lock(paths.lock):
+        events = list(EventLog(paths.events).read())
+        members = _members(paths, workspace, fold(events))
+    target = out / f"{paths.root.name}.tar.gz"
+    try:
+        _write(target, paths.root.name, members, int(events[-1].at))
+    except OSError as error:
+        raise UserError(f"{target}: {error.strerror}; name another place with --out") from None
+    print(f"{target} ({target.stat().st_size / 1e6:.1f} MB, {len(members)} files; its README.txt explains each part)")
+    return 0
+
+
+def _members(paths: SessionPaths, workspace: Workspace, session: Session) -> dict[str, bytes]:
+    """Every file of the archive by its name inside."""
+    repo = GitReader(paths.repo / ".git")
+    try:
+        files = repo.files(repo.head)
+        if "paper/paper.tex" not in files:
+            raise UserError(f"{paths.root.name}: has no paper yet; go on with --resume {paths.root.name}")
+        material = read_material(repo, files)
+        if held := list(keys_in(repo.all_blobs())):
+            raise UserError(f"{paths.root.name}: its repository holds what looks like a key, in {', '.join(held[:3])}: "
+                            "no archive is made; replace the key at its provider")
+        members = _committed(repo, files)
+        members |= _figures(repo, material)
+        members["repository.bundle"] = repo.bundle()
+    except (BrokenRepository, Unreadable) as broken:
+        raise UserError(f"{paths.root.name}: {broken}; see --verify {paths.root.name}") from None
+    bbl = _bibliography(members)
+    members |= {"tex/paper.bbl": bbl} if bbl else {}
+    members |= _log(paths, Stripper({workspace.root: "[workspace]", HOME: "[checkout]"}))
+    readme = render("handover_readme", session=session, name=paths.root.name, members=sorted(members),
+                    bbl=bool(bbl), finished=session.finished, head=repo.head)
+    members["verify.sh"] = render("handover_verify").encode()
+    members["README.txt"] = readme.encode()
+    sums = "".join(f"{hashlib.sha256(data).hexdigest()}  {name}\n" for name, data in sorted(members.items()))
+    return members | {"SHA256SUMS": sums.encode()}
+
+
+def _committed(repo: GitReader, files: dict[str, str]) -> dict[str, bytes]:
+    members = {}
+    for name in files:
+        path = PurePosixPath(name)
+        if path.parts[0] in ("records", "review") or name == "notes.txt":
+            members[name] = repo.blob(repo.head, name)
+        elif name == "paper/paper.pdf":
+            members["paper.pdf"] = repo.blob(repo.head, name)
+        elif str(path.parent) == "paper" and path.name not in NOT_TEX:
+            members[f"tex/{path.name}"] = repo.blob(repo.head, name)
+    return members
+
+
+def _figures(repo: GitReader, material: Material) -> dict[str, bytes]:
+    records, members = list(material.records.values()), {}
+    for figure in material.account.figures:
+        members[f"figures/{figure.name}{PurePosixPath(figure.file).suffix}"] = repo.blob(repo.head, figure.file) or b""
+        members[f"figures/{figure.name}.csv"] = figure_csv(figure, records, material.manifest).encode()
+    return members
+
+
+def _bibliography(members: dict[str, bytes]) -> bytes | None:
+    """paper.bbl, for places that do not run BibTeX; None where this machine has no TeX, or the paper cites nothing."""
+    from agent.sandbox.boxes import BubblewrapSandbox, NoSandbox, probe
+    from paper.compile import compile_pdf
+
+    if shutil.which("latexmk") is None:
+        return None
+    with tempfile.TemporaryDirectory(prefix="bundle-") as scratch:
+        folder = Path(scratch)
+        for name, data in members.items():
+            if name.startswith("tex/"):
+                (folder / name.removeprefix("tex/")).write_bytes(data)
+        compile_pdf(folder, NoSandbox() if probe() else BubblewrapSandbox())
+        bbl = folder / "paper.bbl"
+        return bbl.read_bytes() if bbl.is_file() else None
+
+
+def _log(paths: SessionPaths, strip: Stripper) -> dict[str, bytes]:
+    lines = paths.events.read_text(encoding="utf-8").splitlines()
+    members = {"session/events.jsonl": "".join(strip.json_line(line) + "\n" for line in lines).encode()}
+    for path in sorted(paths.calls.glob("*.json")):
+        members[f"session/calls/{path.name}"] = (strip.json_line(path.read_text(encoding="utf-8")) + "\n").encode()
+    return members
+
+
+def _write(target: Path, folder: str, members: dict[str, bytes], at: int) -> None:
+    """A tar whose bytes depend on names and contents alone."""
+    from agent.atomic import write_bytes
+
+    raw = io.BytesIO()
+    with gzip.GzipFile(fileobj=raw, mode="wb", mtime=0) as packed, \
+            tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as tar:
+        for name, data in sorted(members.items()):
+            info = tarfile.TarInfo(f"{folder}/{name}")
+            info.size, info.mtime, info.mode = len(data), at, 0o755 if name.endswith(".sh") else 0o644
+            tar.addfile(info, io.BytesIO(data))
+    write_bytes(target, raw.getvalue())
