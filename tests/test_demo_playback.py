@@ -155,9 +155,9 @@ def step_of(action: policy.Action) -> list[str]:
 def before_review() -> dict[str, str]:
     """The sections when the paper is compiled for the first time."""
     sections: dict[str, str] = {}
-    for phase in ("write", "refine", "polish"):
+    for phase in ("write", "refine", "cite", "polish", "support"):
         for name in SECTIONS:
-            reply = REPLIES[f"paper.{name}.{phase}"]
+            reply = REPLIES.get(f"paper.{name}.{phase}", "\n\nNO CHANGE\n")
             if not reply.endswith("\n\nNO CHANGE\n"):
                 sections[name] = edited(sections.get(name, SKELETON), reply, f"paper/sections/{name}.md")
     return sections
@@ -409,7 +409,7 @@ def test_the_recorded_choices_are_among_what_the_library_returns(tmp_path):
 
 
 def test_each_cited_sentence_is_judged_once_and_the_refused_one_is_rewritten():
-    states = [sections for step, sections in manuscripts() if not step.endswith(".support")]
+    states = [sections for step, sections in manuscripts() if not step.endswith((".support", ".evidence"))]
     before, after = cited_pairs(states[-1], load_library()), cited_pairs(manuscripts()[-1][1], load_library())
     refused = []
     for section in SECTIONS:
