@@ -57,7 +57,8 @@ def _code_hashes(job: Job) -> dict[str, str]:
     """The files that decide: the trained script, what it may import, and everything protected."""
     template = load_template(Path(job.template))
     manifest = template.manifest
-    names = dict.fromkeys([*manifest.editable, job.script])
+    library = Path(job.code, manifest.library).glob("*.py") if manifest.library else ()
+    names = dict.fromkeys([*manifest.editable, job.script, *sorted(f"{manifest.library}/{p.name}" for p in library)])
     code = [name for name in names if Path(job.code, name).is_file()]
     protected = dict.fromkeys([*manifest.protected, "manifest.toml"])
     return {f"code/{name}": file_sha256(Path(job.code, name)) for name in code} | {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,6 +13,7 @@ from agent.errors import UserError
 from agent.schema import Strict
 
 Setting = int | float | str | bool
+SHARED = Path(__file__).resolve().parents[1] / "templates"  # where the project's own libraries lie
 
 
 class MetricSpec(Strict):
@@ -105,6 +107,8 @@ class Manifest(Strict):
     editable: tuple[str, ...] = ("experiment.py",)
     plot: str = "plot.py"
     protected: tuple[str, ...]
+    library: str = ""  # folder of modules that experiments may import, in the template or beside it
+    data_settings: tuple[str, ...] = ()  # the settings that prepare.py gets and the data depend on; empty: all
     artefact: str = "sae.safetensors"
     measured: bool = True  # false: the experiment reports its own numbers, marked "self-reported"
     network: bool = False
@@ -127,6 +131,9 @@ class Manifest(Strict):
                 raise ValueError(f"trade-off axis {axis!r} is not a metric")
         if not self.baselines:
             raise ValueError("at least one baseline is needed: the first one is run 0")
+        unknown = {s for p in self.profiles.values() for s in set(self.data_settings) - p.settings.keys()}
+        if unknown:
+            raise ValueError(f"data_settings names {', '.join(sorted(unknown))}, which a profile does not set")
         names = [b.name for b in self.baselines]
         if len(set(names)) != len(names):
             raise ValueError("two baselines share a name")
@@ -147,6 +154,17 @@ class Template(Strict):
     def path(self, name: str) -> Path:
         return Path(self.folder) / name
 
+    def library(self) -> dict[str, Path]:
+        """Files of the library by the name under which an experiment sees them, e.g. "saes/topk.py"."""
+        name = self.manifest.library
+        places = [p for p in (Path(self.folder, name), Path(self.folder).parent / name, SHARED / name) if p.is_dir()]
+        return {f"{name}/{p.name}": p for p in sorted(places[0].glob("*.py"))} if name and places else {}
+
+    def data_settings(self, settings: Mapping[str, Setting]) -> dict[str, Setting]:
+        """What prepare.py gets to see of a profile's settings."""
+        wanted = self.manifest.data_settings
+        return {name: value for name, value in settings.items() if not wanted or name in wanted}
+
 
 def load_template(folder: Path) -> Template:
     """Read and check a template folder.
@@ -163,7 +181,11 @@ def load_template(folder: Path) -> Template:
     missing = sorted({name for name in named if not (folder / name).is_file()})
     if missing:
         raise UserError(f"{path}: names {', '.join(missing)}, which {folder} does not hold; add or unname it")
-    return Template(folder=str(folder), manifest=manifest)
+    template = Template(folder=str(folder), manifest=manifest)
+    if manifest.library and not template.library():
+        raise UserError(f"{path}: library = {manifest.library!r}: no such folder with Python files in {folder}, beside "
+                        f"it or in {SHARED}")
+    return template
 
 
 def parse_manifest(data: bytes, where: str) -> Manifest:

@@ -62,6 +62,12 @@ def world_of(run: RunState) -> int:
     return CONFIRMED if run.kind == "confirmation" else EXPLORED
 
 
+def library_of(tools: Tools) -> list[str]:
+    """Modules that experiments may import, as the session's first commit holds them under template/."""
+    root, name = tools.paths.repo / "template", tools.template.manifest.library
+    return sorted(p.relative_to(root).as_posix() for p in (root / name).glob("*.py")) if name else []
+
+
 def baseline_spec(tools: Tools, run: RunState) -> BaselineSpec:
     """The manifest's entry of a baseline run."""
     position = [r.run for r in tools.session.runs.values() if r.is_baseline].index(run.run)

@@ -10,7 +10,7 @@ from agent.events import AttemptFailed, Edited, LintPassed, RunFailed
 from agent.policy import EditRun, GiveUpRun, LintRun
 from agent.prompting import render
 from agent.protocols import EditResult
-from agent.records import failed_record, label_of
+from agent.records import failed_record, label_of, library_of
 from agent.results import start_commit
 from agent.session import RunState
 from agent.tools import Tools
@@ -28,7 +28,7 @@ def edit_run(action: EditRun, tools: Tools) -> Edited | AttemptFailed:
               "editing experiment.py")
     result = tools.coder.edit(
         tools.paths.repo, editable, _instruction(action, planned, run, tools),
-        step=f"run-{action.run}.edit-{action.attempt}", role="editor",
+        step=f"run-{action.run}.edit-{action.attempt}", role="editor", read_only=overview(tools),
     )
     if result.refused:
         return fail_attempt(tools, action.run, planned, action.attempt, "edit", result.refused, _why(result))
@@ -37,6 +37,11 @@ def edit_run(action: EditRun, tools: Tools) -> Edited | AttemptFailed:
         {"Run": action.run, "Attempt": str(action.attempt), "Status": "edited", "Event": "edit"},
     )
     return Edited(at=tools.now, run=action.run, attempt=action.attempt, commit=commit)
+
+
+def overview(tools: Tools) -> list[str]:
+    """What tells an editor how to use the library: its first page."""
+    return [f"template/{name}" for name in library_of(tools) if name.endswith("/__init__.py")]
 
 
 def lint_run(action: LintRun, tools: Tools) -> LintPassed | AttemptFailed:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from agent import notes
+from agent.actions.experiment import overview
 from agent.answers import ask_json
 from agent.atomic import write_text
 from agent.events import Commented, ConfirmationPlanned, Planned, Reflected
@@ -23,6 +24,7 @@ def make_plan(action: MakePlan, tools: Tools) -> Planned:
     prompt = render(
         "plan", idea=session.idea, manifest=manifest, profile=tools.profile, runs=session.options.runs,
         table=table(records, manifest), baselines=records, code=_shown_code(tools),
+        library=_library(tools),
     )
     plan = ask_json(tools.ask, "plan", "planner", _conversation("planner", prompt), Plan,
                     accept=lambda plan: _complaint(plan, tools))
@@ -98,6 +100,11 @@ def _conversation(role: Role, prompt: str) -> list[Message]:
 
 def _shown_code(tools: Tools) -> str:
     return tools.versions.show(tools.session.first_commit, tools.template.manifest.editable[0])
+
+
+def _library(tools: Tools) -> dict[str, str]:
+    """First pages of what experiments may import, by the name of the file."""
+    return {name: tools.versions.show(tools.session.first_commit, name) for name in overview(tools)}
 
 
 def _complaint(plan: Plan, tools: Tools) -> str | None:

@@ -25,6 +25,7 @@ def prepare_data(action: PrepareData, tools: Tools) -> DataPrepared:
     files |= {name: tools.template.path(name).read_bytes() for name in (*manifest.editable, manifest.plot)}
     copied = (*manifest.protected, "manifest.toml", *(b.file for b in manifest.baselines))
     files |= {f"template/{name}": tools.template.path(name).read_bytes() for name in copied}
+    files |= {f"template/{name}": path.read_bytes() for name, path in tools.template.library().items()}
     for name, content in files.items():
         write_bytes(repo / name, content)
     commit = tools.versions.commit(sorted(files), f"idea: {tools.session.idea.Title}", {"Event": "session"})

@@ -14,7 +14,16 @@ from agent.errors import InfrastructureError
 from agent.events import AttemptFailed, RunMeasured, RunSubmitted
 from agent.policy import CollectRun, SubmitRun
 from agent.record import Job, JobResult
-from agent.records import baseline_spec, code_of, label_of, run_record, script_of, seeds_of, world_of
+from agent.records import (
+    baseline_spec,
+    code_of,
+    label_of,
+    library_of,
+    run_record,
+    script_of,
+    seeds_of,
+    world_of,
+)
 from agent.results import confirmation_records, mean, measured_records
 from agent.session import RunState
 from agent.tools import Tools
@@ -142,6 +151,7 @@ def _job(run: RunState, attempt: int, restart: int, tools: Tools) -> Job:
     texts = {name: tools.versions.show(commit, name) for name in manifest.editable}
     if script not in texts:
         texts[script] = tools.versions.show(commit, f"template/{script}")
+    texts |= {name: tools.versions.show(commit, f"template/{name}") for name in library_of(tools)}
     code = _write_code(folder / "code", texts)
     identity = json.dumps([run.run, attempt, restart, sorted(texts.items()), data.key, seeds, profile.model_dump()])
     return Job(

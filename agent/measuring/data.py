@@ -83,7 +83,7 @@ def data_key(template: Template, settings: Mapping[str, Setting], secret: int) -
     identity = [
         template.manifest.name,
         [template.path(name).read_text() for name in sorted({*template.manifest.protected} - {"evaluate.py"})],
-        dict(settings),
+        template.data_settings(settings),
         f"{secret:x}",
         {name: package_version(name) for name in PACKAGES},
     ]
@@ -137,7 +137,7 @@ def _build(template: Template, settings: Mapping[str, Setting], secret: int, fol
     (beside / "train").mkdir(parents=True)
     (beside / "truth").mkdir(mode=0o700)
     request = {
-        "prepare": str(template.path("prepare.py")), "settings": dict(settings),
+        "prepare": str(template.path("prepare.py")), "settings": template.data_settings(settings),
         "secret": f"{secret:x}", "folder": str(beside),
     }
     started = time.monotonic()
@@ -150,7 +150,7 @@ def _build(template: Template, settings: Mapping[str, Setting], secret: int, fol
             f"{template.path('prepare.py')}: preparing the data failed (exit {code}):\n" + said.strip()[-1500:]
         )
     about = {
-        "template": template.manifest.name, "settings": dict(settings), "files": folder_hashes(beside),
+        "template": template.manifest.name, "settings": request["settings"], "files": folder_hashes(beside),
         "versions": {name: package_version(name) for name in PACKAGES},
         "wall_s": round(time.monotonic() - started, 1),
     }

@@ -72,7 +72,9 @@ def draw_world(settings: dict, seed: np.random.SeedSequence):
         ),
         hierarchy=shape,
         orthogonalization=OrthogonalizationConfig(num_steps=int(settings["orthogonal_steps"])),
-        correlation=LowRankCorrelationConfig(rank=16, correlation_scale=0.1),
+        correlation=LowRankCorrelationConfig(
+            rank=int(settings["correlation_rank"]), correlation_scale=float(settings["correlation_scale"])
+        ),
         mean_firing_magnitudes=LinearMagnitudeConfig(start=5.0, end=4.0),
         std_firing_magnitudes=FoldedNormalMagnitudeConfig(mean=0.5, std=0.5),
         bias=0.5,

@@ -1,0 +1,32 @@
+"""Sparse autoencoders: six architectures, one training loop. Lies beside experiment.py; use it or leave it.
+
+    from saes import BatchTopKSAE as SAE, run      # a whole experiment: reads task.json, trains, saves
+    if __name__ == "__main__":
+        run(SAE)
+
+    sae = TopKSAE(d_in, d_sae, l0=8, aux_scale=1 / 32)      # or the parts of it
+    train(sae, batches(rows, batch=512, steps=2000), Recipe(steps=2000, lr=3e-3, dead_after=200_000), log=path)
+    sae.save(path); TopKSAE.load(path).encode(x)
+
+Architectures: StandardSAE (L1), GatedSAE, TopKSAE, BatchTopKSAE, JumpReLUSAE, MatryoshkaSAE. Each is a torch module
+with W_enc [d_in, d_sae], W_dec [d_sae, d_in] (unit rows), b_enc [d_sae], b_dec [d_in] and these methods:
+    encode(x)        [B, d_in] -> [B, d_sae], the form used at inference: a function of each row alone
+    decode(z)        z @ W_dec + b_dec
+    loss(x, step)    what is minimised on a batch, and which latents fired; step: progress 0..1 and dead latents
+    after_step(...)  after each optimizer step: unit decoder rows, thresholds, sparsity weights
+Learning rates suit rows whose typical latents are of size 1 to 10: scale other data first.
+To change an architecture, subclass it and override `loss` or `encode`; names that start without "_" may be relied on.
+Helpers: top_k, top_k_of_batch, decode_sparse, decode_tiers (fast sparse decoding), aux_k, resample_dead.
+"""
+
+from saes.base import SAE, Loss, Step
+from saes.sparse import aux_k, decode_sparse, decode_tiers, top_k, top_k_of_batch
+from saes.steered import GatedSAE, JumpReLUSAE, StandardSAE
+from saes.topk import BatchTopKSAE, MatryoshkaSAE, TopKSAE
+from saes.training import Recipe, batches, resample_dead, run, train
+
+__all__ = [
+    "SAE", "BatchTopKSAE", "GatedSAE", "JumpReLUSAE", "Loss", "MatryoshkaSAE", "Recipe", "StandardSAE", "Step",
+    "TopKSAE", "aux_k", "batches", "decode_sparse", "decode_tiers", "resample_dead", "run", "top_k",
+    "top_k_of_batch", "train",
+]

@@ -1,0 +1,111 @@
+"""What all architectures share: parameters, decoding, unit decoder rows, and the file format."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Step:
+    """Where training stands, for losses that depend on it."""
+
+    progress: float = 0.0  # share of the steps that is done, 0..1
+    share: float = 0.0  # of the training that this step is: 1 / steps
+    dead: Tensor | None = None  # int64 [n]: latents that have not fired for long; None where there are none
+
+
+class Loss(NamedTuple):
+    """What `SAE.loss` gives."""
+
+    total: Tensor  # what is minimised
+    fired: Tensor  # bool [d_sae]
+    l0: Tensor  # mean number of active latents a row
+
+
+class SAE(torch.nn.Module):
+    """x ~ encode(x) @ W_dec + b_dec. Not an architecture itself: `encode` and `loss` are the subclass's."""
+
+    architecture: ClassVar[str] = ""
+    W_enc: Tensor
+    W_dec: Tensor
+    b_dec: Tensor
+
+    def __init__(self, d_in: int, d_sae: int, l0: float) -> None:
+        super().__init__()
+        W_dec = F.normalize(torch.randn(d_sae, d_in), dim=1)
+        self.W_dec = torch.nn.Parameter(W_dec)
+        self.W_enc = torch.nn.Parameter(W_dec.T.clone(memory_format=torch.contiguous_format))
+        self.b_dec = torch.nn.Parameter(torch.zeros(d_in))
+        self.register_buffer("l0", torch.tensor(float(l0)))
+
+    @classmethod
+    def from_task(cls, task: dict[str, Any]) -> SAE:
+        """Built from the runner's settings; subclasses read what else they need."""
+        return cls(task["d_in"], task["d_sae"], task["l0"])
+
+    @torch.no_grad()
+    def start(self, x: Tensor) -> None:
+        """Look at some rows before the first step: the bias starts at their mean."""
+        self.b_dec.copy_(x.mean(0))
+
+    def encode(self, x: Tensor) -> Tensor:
+        """[B, d_in] -> [B, d_sae], the inference form."""
+        raise NotImplementedError
+
+    def decode(self, z: Tensor) -> Tensor:
+        """[B, d_sae] -> [B, d_in]."""
+        return z @ self.W_dec + self.b_dec
+
+    def loss(self, x: Tensor, step: Step) -> Loss:
+        raise NotImplementedError
+
+    @torch.no_grad()
+    def before_step(self) -> None:
+        """Take from the decoder's gradient what would only change the rows' lengths: Adam would scale it up."""
+        grad = self.W_dec.grad
+        if grad is not None:
+            grad.addcmul_(self.W_dec, (grad * self.W_dec).sum(1, keepdim=True), value=-1)
+
+    @torch.no_grad()
+    def after_step(self, found: Loss, step: Step) -> None:
+        """Unit decoder rows again."""
+        self.W_dec.div_(self.W_dec.norm(dim=1, keepdim=True).clamp_min_(1e-8))
+
+    def report(self) -> dict[str, float]:
+        """Numbers for log.jsonl beside the loss."""
+        return {}
+
+    def save(self, path: str | Path) -> None:
+        """A safetensors file that names its architecture."""
+        tensors = {name: value.detach().cpu().contiguous() for name, value in self.state_dict().items()}
+        save_file(tensors, path, metadata={"architecture": self.architecture})
+
+    @classmethod
+    def load(cls, path: str | Path) -> SAE:
+        """What save wrote."""
+        with safe_open(path, framework="pt") as file:
+            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        d_sae, d_in = state["W_dec"].shape
+        sae = cls(d_in, d_sae, float(state["l0"]))
+        sae.load_state_dict(state)
+        return sae
+
+
+class EncoderBias(SAE):
+    """Architectures with one affine encoder."""
+
+    def __init__(self, d_in: int, d_sae: int, l0: float) -> None:
+        super().__init__(d_in, d_sae, l0)
+        self.b_enc = torch.nn.Parameter(torch.zeros(d_sae))
+
+    def pre_acts(self, x: Tensor) -> Tensor:
+        """[B, d_in] -> [B, d_sae], before any choice of latents."""
+        return torch.addmm(self.b_enc, x - self.b_dec, self.W_enc)

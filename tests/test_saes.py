@@ -1,0 +1,156 @@
+"""The SAE library: its fast path against the readable one, what each architecture promises, and its files."""
+
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+TEMPLATES = Path(__file__).parent.parent / "templates"
+sys.path.insert(0, str(TEMPLATES))  # as an experiment sees it: beside its script
+
+import saes  # noqa: E402
+from saes import reference, sparse  # noqa: E402
+
+ALL = [saes.StandardSAE, saes.GatedSAE, saes.TopKSAE, saes.BatchTopKSAE, saes.JumpReLUSAE, saes.MatryoshkaSAE]
+D_IN, D_SAE, ROWS = 24, 48, 64
+
+
+@pytest.fixture(autouse=True)
+def seeded():
+    torch.manual_seed(0)
+    torch.set_num_threads(1)
+
+
+def random_acts() -> torch.Tensor:
+    return torch.rand(ROWS, D_SAE)  # no zeros: the order of ties is nobody's promise
+
+
+def dictionary() -> torch.Tensor:
+    return torch.nn.functional.normalize(torch.randn(D_SAE, D_IN), dim=1).requires_grad_()
+
+
+def gradients(value: torch.Tensor, *of: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    return torch.autograd.grad(value.square().sum(), of)
+
+
+def test_sparse_decoding_of_a_rows_choice_equals_the_dense_product_with_its_gradients():
+    acts, W_dec = random_acts().requires_grad_(), dictionary()
+    fast = sparse.decode_sparse(*sparse.top_k(acts, 4), W_dec)
+    slow = reference.top_k(acts, 4) @ W_dec
+
+    torch.testing.assert_close(fast, slow)
+    torch.testing.assert_close(gradients(fast, acts, W_dec), gradients(slow, acts, W_dec))
+
+
+@pytest.mark.parametrize("widths", [(D_SAE,), (1, 5, 16, D_SAE)])
+def test_decoding_all_tiers_at_once_equals_a_product_for_each_prefix_with_its_gradients(widths):
+    acts, W_dec = random_acts().requires_grad_(), dictionary()
+    fast = sparse.decode_tiers(*sparse.top_k_of_batch(acts, 3.5), W_dec, ROWS, widths)
+    slow = reference.tiers(reference.top_k_of_batch(acts, 3.5), W_dec, widths)
+
+    torch.testing.assert_close(fast, slow)
+    torch.testing.assert_close(gradients(fast, acts, W_dec), gradients(slow, acts, W_dec))
+
+
+@pytest.mark.parametrize("dead", [[3], [0, 1, 2, 5], list(range(1, 30, 2))], ids=len)
+def test_aux_k_equals_the_masked_dense_form_with_its_gradients(dead):
+    acts, W_dec = random_acts().requires_grad_(), dictionary()
+    residual, numbers = torch.randn(ROWS, D_IN), torch.tensor(dead)
+    fast, slow = (module.aux_k(acts, residual, numbers, W_dec) for module in (sparse, reference))
+
+    torch.testing.assert_close(fast, slow)
+    torch.testing.assert_close(gradients(fast, acts, W_dec), gradients(slow, acts, W_dec))
+
+
+def test_the_library_names_what_fired():
+    acts = random_acts()
+    values, latents = sparse.top_k(acts, 2)
+    assert torch.equal(sparse.fired(values, latents, D_SAE), (reference.top_k(acts, 2) > 0).any(0))
+
+
+def world(rows: int = 4000) -> torch.Tensor:
+    """Rows made of three out of thirty directions, around a mean."""
+    directions = torch.nn.functional.normalize(torch.randn(30, D_IN), dim=1)
+    on = torch.zeros(rows, 30).scatter_(1, torch.rand(rows, 30).topk(3, dim=1).indices, 1.0)
+    return (on * (4 + torch.rand(rows, 30))) @ directions + 0.5
+
+
+def trained(kind: type[saes.SAE], rows: torch.Tensor, steps: int = 600) -> tuple[saes.SAE, dict[str, float]]:
+    sae = kind(D_IN, D_SAE, 3)
+    sae.start(rows)
+    recipe = saes.Recipe(steps=steps, lr=0.01, dead_after=2000)
+    return sae, saes.train(sae, saes.batches(rows, 64, steps), recipe)
+
+
+@pytest.mark.parametrize("kind", ALL, ids=lambda kind: kind.architecture)
+def test_each_architecture_learns_reaches_its_l0_and_comes_back_from_its_file(kind, tmp_path):
+    rows = world()
+    sae, _ = trained(kind, rows)
+    sae.save(tmp_path / "sae.safetensors")
+    again = kind.load(tmp_path / "sae.safetensors")
+    with torch.no_grad():
+        z, spread = sae.encode(rows), (rows - rows.mean(0)).square().sum()
+        left = (rows - sae.decode(z)).square().sum() / spread
+
+    assert left < 0.8  # L1 shrinks; the others come below 0.5
+    assert (z > 0).sum(1).float().mean() == pytest.approx(3, rel=0.25)
+    assert torch.equal(again.encode(rows), z)
+    torch.testing.assert_close(sae.W_dec.norm(dim=1), torch.ones(D_SAE))
+
+
+@pytest.mark.parametrize("kind", ALL, ids=lambda kind: kind.architecture)
+def test_the_inference_form_looks_at_each_row_alone(kind):
+    rows = world(500)
+    sae, _ = trained(kind, rows, steps=50)
+    with torch.no_grad():
+        together, alone = sae.encode(rows), torch.cat([sae.encode(row[None]) for row in rows])
+    torch.testing.assert_close(together, alone)
+
+
+def test_what_changes_only_the_length_of_a_decoder_row_is_taken_from_its_gradient():
+    sae = saes.StandardSAE(D_IN, D_SAE, 3)
+    sae.loss(world(64), saes.Step()).total.backward()
+    sae.before_step()
+    assert (sae.W_dec.grad * sae.W_dec).sum(1).abs().max() < 1e-4 * sae.W_dec.grad.norm(dim=1).max()
+
+
+def test_the_first_tiers_of_a_matryoshka_reconstruct_on_their_own():
+    rows = world()
+    (nested, _), (flat, _) = (trained(kind, rows) for kind in (saes.MatryoshkaSAE, saes.BatchTopKSAE))
+    half = nested.tiers()[-2]
+
+    def left(sae: saes.SAE) -> float:
+        z = sae.encode(rows)
+        return (rows - sae.b_dec - z[:, :half] @ sae.W_dec[:half]).square().sum().item()
+
+    assert left(nested) < 0.8 * left(flat)
+
+
+def test_resampled_latents_point_at_what_is_badly_explained_and_forget_their_momentum():
+    rows = world(200)
+    sae = saes.StandardSAE(D_IN, D_SAE, 3)
+    optimizer = torch.optim.Adam(sae.parameters(), lr=0.01)
+    sae.loss(rows, saes.Step()).total.backward()
+    optimizer.step()
+    dead = torch.tensor([1, 7])
+    with torch.no_grad():
+        residual = rows - sae.decode(sae.encode(rows))
+    saes.resample_dead(sae, optimizer, rows, dead)
+
+    cosines = torch.nn.functional.normalize(residual, dim=1) @ sae.W_dec[dead].T
+    assert cosines.max(0).values.tolist() == pytest.approx([1, 1], abs=1e-5)
+    assert optimizer.state[sae.W_dec]["exp_avg"][dead].abs().sum() == 0
+    assert optimizer.state[sae.W_enc]["exp_avg"][:, dead].abs().sum() == 0
+    assert sae.b_enc[dead].tolist() == [0, 0] and sae.b_enc[2] != 0
+
+
+def test_learning_rates_rise_and_fall_as_the_recipe_says():
+    recipe = saes.Recipe(steps=100, lr=1.0, warmup=0.1, decay=0.5)
+    assert [recipe.lr_at(s) for s in (0, 4, 9, 50, 75)] == pytest.approx([0.1, 0.5, 1.0, 1.0, 0.5])
+
+
+def test_an_epoch_sees_every_row_once():
+    rows = torch.arange(12.0)[:, None]
+    seen = torch.cat(list(saes.batches(rows, 4, 3)))
+    assert sorted(seen.flatten().tolist()) == list(range(12))
