@@ -35,6 +35,8 @@ def parser():
     what.add_argument("--generate-ideas", type=_count, metavar="N",
                       help="let the planner propose N new ideas for --template, in a file to edit")
     what.add_argument("--doctor", action="store_true", help="check this machine and the chosen models; run nothing")
+    what.add_argument("--clean", action="store_true",
+                      help="free the disk that cached data and baselines take; sessions are not touched")
     what.add_argument("--dry-run", action="store_true", help="with --idea: preflight and estimate, then end")
 
     models = p.add_argument_group("models (litellm names: anthropic/..., openai/..., openrouter/..., ollama/...)")
@@ -63,6 +65,8 @@ def parser():
     bounds.add_argument("--max-usd", type=float, metavar="USD", help="money for model calls")
     bounds.add_argument("--max-tokens", type=int, metavar="N", help="tokens sent and received")
     bounds.add_argument("--hours", type=float, metavar="H", help="active hours")
+    bounds.add_argument("--cache-gb", type=float, metavar="GB",
+                        help="disk for data that sessions share (default 50; what is in use stays)")
 
     more = p.add_argument_group("more")
     more.add_argument("--feedback", metavar="TEXT", help="with --resume: a word to the planner after the next run")
@@ -90,8 +94,9 @@ def _count(text):
 def main():
     p = parser()
     args = p.parse_args()
-    chosen = [n for n in ("idea", "resume", "list", "status", "follow", "verify", "review", "bundle", "generate_ideas",
-                          "doctor") if getattr(args, n)]
+    commands = ("idea", "resume", "list", "status", "follow", "verify", "review", "bundle", "generate_ideas",
+                "doctor", "clean")
+    chosen = [name for name in commands if getattr(args, name)]
     if not chosen:
         p.print_help()
         return 2

@@ -6,10 +6,11 @@ import os
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from agent.cache import hold, size_text, trim
 from agent.command import choices
 from agent.command.console import TerminalConsole, call_line
 from agent.errors import BudgetSpent, InfrastructureError
@@ -73,7 +74,8 @@ def open_session(
             journal.append(OptionsChanged(at=time.time(), options=changed))
         reason = "error"
         try:
-            yield _tools(paths, workspace, system, journal)
+            with ExitStack() as holds:
+                yield _tools(paths, workspace, system, journal, holds)
             reason = "end"
         except KeyboardInterrupt:
             reason = "interrupt"
@@ -88,7 +90,10 @@ def _say_goodbye(journal: Journal, reason: str) -> None:
     journal.log.close()
 
 
-def _tools(paths: SessionPaths, workspace: Workspace, system: System, journal: Journal) -> Tools:
+def _tools(
+    paths: SessionPaths, workspace: Workspace, system: System, journal: Journal, holds: ExitStack,
+) -> Tools:
+    """Everything that actions work with; what they hold of the cache is let go with `holds`."""
     from agent.editing.coder import AiderCoder
     from agent.runners.local import LocalRunner
     from agent.versions.git import GitStore
@@ -107,7 +112,12 @@ def _tools(paths: SessionPaths, workspace: Workspace, system: System, journal: J
 
     def prepare(template: Template, profile: Profile, name: str, world: int) -> DataFolders:
         secret = world_secret(workspace.cache, template.manifest.name, world)
-        return prepared(template, name, profile.settings, secret, workspace.cache, system.console.say)
+        say = system.console.say
+        data = prepared(template, name, profile.settings, secret, workspace.cache, say,
+                        use=lambda folder: holds.callback(os.close, hold(folder)))
+        for gone in trim(workspace.cache, journal.session.options.cache_gb):
+            say(f"  cache: {gone.path.name} removed ({size_text(gone.size)}), to stay within --cache-gb")
+        return data
 
     check_budget = Budget(journal)
     calls = RecordedCalls(system.model, paths.calls, on_call, check_budget)

@@ -67,6 +67,7 @@ class Training(Strict):
     gpu_s: float | None = None
     peak_memory_mb: float = 0.0
     artefact_sha256: str | None = None
+    export: str = ""  # how the SAE beside the harvest can be loaded, e.g. "SAELens: jumprelu"
     findings: tuple[Finding, ...] = ()
 
 

@@ -71,6 +71,7 @@ class Options(Strict):
     max_usd: float | None = Field(default=None, ge=0)
     max_tokens: int | None = Field(default=None, ge=0)
     hours: float | None = Field(default=None, ge=0)
+    cache_gb: float = Field(default=50.0, ge=0)  # of disk for data that sessions share; what is in use stays
 
 
 class PlannedRun(Strict):

@@ -12,6 +12,7 @@ from agent.errors import UserError
 from agent.manifest import Template, load_template
 from agent.types import Idea, Models, Options
 
+DEFAULT_CACHE_GB = 50.0
 ROLES = ("planner", "editor", "writer", "reviewer")
 
 
@@ -53,6 +54,7 @@ def options(args: argparse.Namespace, home: Path, idea: Idea | None) -> Options:
         hours=args.hours, allow=tuple(args.allow or ()), skip_novelty=args.skip_novelty,
         literature=args.literature or "auto",
         reviews=3 if args.reviews is None else args.reviews, improve=args.improve or 0,
+        cache_gb=DEFAULT_CACHE_GB if args.cache_gb is None else args.cache_gb,
     )
 
 
@@ -67,7 +69,7 @@ def changed(before: Options, args: argparse.Namespace) -> Options:
             raise UserError(f"--{name} cannot change within a session; start a new one")
     update = {name: getattr(args, name) for name in
               ("runs", "attempts", "device", "slots", "max_usd", "max_tokens", "hours", "reviews",
-               "improve")
+               "improve", "cache_gb")
               if getattr(args, name) is not None}
     if args.literature:
         update["literature"] = args.literature

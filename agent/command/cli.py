@@ -46,6 +46,10 @@ def run(args: argparse.Namespace) -> int:
             from agent.command.generate import generate
 
             return generate(args, HOME, workspace)
+        if args.clean:
+            from agent.command.listing import clean_cache
+
+            return clean_cache(workspace)
         if args.resume:
             return _resume(args, workspace)
         return _start(args, workspace)
@@ -73,7 +77,7 @@ def _start(args: argparse.Namespace, workspace: Workspace) -> int:
     system = system_for(options, args.api_base)
     complaints = preflight.complaints(options, template, system, workspace.root)
     if args.doctor:
-        return preflight.report(complaints, options, system)
+        return preflight.report(complaints, options, system, workspace.cache)
     if complaints:
         for complaint in complaints:
             print(f"launch.py: {complaint}", file=sys.stderr)
@@ -171,7 +175,8 @@ def _closing_words(tools, paths: SessionPaths) -> None:
         lines.append(f"  Paper       {_short(pdf)} ({session.compiled.pages} pages)")
     lines += [f"  Repository  {_short(paths.repo)}   (git -C {_short(paths.repo)} log --oneline)",
               f"  Data        {_short(paths.runs)}, records in {_short(paths.repo / 'records')}",
-              f"  Review      {_short(paths.repo / 'review' / 'review.md')} ({summary(session.judging)})"]
+              f"  Review      {_short(paths.repo / 'review' / 'review.md')} ({summary(session.judging)})",
+              f"  SAEs        {_short(paths.runs)}/*/*/trainings/*/export (each says how to load it)"]
     if session.compiled and session.compiled.dropped:
         lines.append(f"  {len(session.compiled.dropped)} passages were cut from the paper; its appendix lists them")
     if session.options.playback:

@@ -1,4 +1,4 @@
-"""--list and --status."""
+"""--list, --status and --clean."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from agent.cache import clean
 from agent.command.console import compact
 from agent.errors import InfrastructureError, UserError
 from agent.idea import all_ideas
@@ -52,6 +53,13 @@ def show_status(workspace: Workspace) -> int:
     for paths in sessions:
         table.add_row(*_row(paths))
     console.print(table)
+    return 0
+
+
+def clean_cache(workspace: Workspace) -> int:
+    """--clean: say what it frees."""
+    busy = any(is_held(paths.lock) for paths in workspace.sessions())
+    print(clean(workspace.cache, busy=busy))
     return 0
 
 

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from agent.cache import summary
 from agent.command.console import compact
 from agent.manifest import Template
 from agent.types import SECTIONS, Options
@@ -60,7 +61,7 @@ def estimate(options: Options, template: Template, system: System, cache: Path) 
     return "\n".join(lines)
 
 
-def report(found: list[str], options: Options, system: System) -> int:
+def report(found: list[str], options: Options, system: System, cache: Path) -> int:
     """--doctor: what holds here, what does not, and which limit is enforced by what."""
     from agent.sandbox.boxes import limits_report
 
@@ -70,6 +71,7 @@ def report(found: list[str], options: Options, system: System) -> int:
     for limit, means in limits_report().items():
         print(f"  {limit:<13}{means}")
     print(f"device         {options.device}, {options.slots} trainings side by side, {options.threads} thread(s) each")
+    print(f"cache          {summary(cache)}, at most {options.cache_gb:g} GB")
     for complaint in found:
         print(f"mend           {complaint}")
     print("all well" if not found else f"{len(found)} to mend")

@@ -57,9 +57,11 @@ def world_secret(cache: Path, template: str, world: int = 0) -> int:
 
 def prepared(
     template: Template, profile: str, settings: Mapping[str, Setting], secret: int, cache: Path,
-    say: Say = lambda line: None,
+    say: Say = lambda line: None, use: Callable[[Path], object] = lambda folder: None,
 ) -> DataPaths:
     """The data of one world; built if this cache does not hold it yet. `say` hears how the building goes.
+
+    `use` may take hold of the folder before anybody else can remove it.
 
     Raises:
         InfrastructureError: prepare.py failed, or a file of an older build is gone.
@@ -71,6 +73,7 @@ def prepared(
     with FileLock(f"{folder}.lock"):
         if not (folder / MANIFEST).is_file():
             _build(template, settings, secret, folder, say)
+        use(folder)
     hashes = recorded_hashes(folder)
     missing = [name for name in hashes if not (folder / name).is_file()]
     if missing:

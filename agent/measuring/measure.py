@@ -22,7 +22,7 @@ from agent.integrity import PROBES
 from agent.integrity.effort import AT_FLOOR
 from agent.integrity.floor import at_floor, untrained
 from agent.manifest import Condition, Manifest, load_template
-from agent.measuring import encoding, harvest, selfreport
+from agent.measuring import encoding, export, harvest, selfreport
 from agent.measuring.artefact import Artefact, BadArtefact, read_artefact
 from agent.measuring.data import file_sha256, load_module, recorded_hashes
 from agent.measuring.scratch import CODE, TrainingPaths, copy_code, remove
@@ -66,7 +66,7 @@ def run_training(
         seed=seed, condition=condition.name, outcome=outcome, reason=reason, detail=detail,
         metrics=account.metrics, diagnostics=account.diagnostics, declared=account.declared,
         curves=account.curves, wall_s=end.wall_s, cpu_s=end.cpu_s, peak_memory_mb=end.peak_memory_mb,
-        artefact_sha256=account.artefact_sha256, findings=tuple(account.findings),
+        artefact_sha256=account.artefact_sha256, export=account.export, findings=tuple(account.findings),
     )
 
 
@@ -106,7 +106,8 @@ class _OneTraining:
             raise training_ended(account.end, self.paths.text("train.stderr"))
         account.artefact_sha256 = found.sha256.get(self.manifest.artefact)
         if self.manifest.measured:
-            self._measure(self._artefact(found), account)
+            x, latents = self._measure(self._artefact(found), account)
+            account.export = export.leave(self.job, self.seed, self.condition, self.paths, x, latents)
         else:
             account.metrics = self._self_reported(found)
             check_metrics(account.metrics, self.manifest)
@@ -201,8 +202,8 @@ class _OneTraining:
 
     # ---------------------------------------------------------------- measure
 
-    def _measure(self, artefact: Artefact, account: Account) -> None:
-        """Encode twice, look at the latents, decode, evaluate, and compare with an untrained dictionary."""
+    def _measure(self, artefact: Artefact, account: Account) -> tuple[np.ndarray, csr_matrix]:
+        """Encode twice, look at the latents, decode, evaluate, compare with chance; returns rows and latents."""
         template = Path(self.job.template)
         try:
             evaluation = load_module(template / "evaluate.py")
@@ -235,6 +236,7 @@ class _OneTraining:
             account.judge(Finding(code=AT_FLOOR, grade="flag", text=text))
             if z.nnz and self.job.kind != "baseline":  # a dead training stays where it starts, honestly
                 self._check_it_moved(artefact)
+        return truth.x, first
 
     def _check_it_moved(self, artefact: Artefact) -> None:
         """Train the same code on one batch: an artefact that hardly differs from that one was never trained."""

@@ -53,6 +53,11 @@ class TrainingPaths:
         """Harvested copies: artefact, log.jsonl, diagnostics.json."""
         return self.root / "harvest"
 
+    @property
+    def export(self) -> Path:
+        """The SAE as others load it."""
+        return self.root / "export"
+
     def text(self, name: str) -> Path:
         """Standard output or error of one stage, e.g. "train.stderr"."""
         return self.root / f"{name}.txt"

@@ -37,6 +37,7 @@ class Account:
     declared: dict[str, float] = field(default_factory=dict)
     curves: dict[str, tuple[float, ...]] = field(default_factory=dict)
     artefact_sha256: str | None = None
+    export: str = ""
     findings: list[Finding] = field(default_factory=list)
 
     def note(self, code: str, text: str) -> None:

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agent.atomic import write_text
+from agent.cache import held
 from agent.record import Job, JobResult, Training
 from agent.runners.paths import Facts, JobPaths, Supervisor, try_lock
 from agent.sandbox.limits import start_ticks
@@ -221,7 +222,8 @@ def main(argv: list[str] | None = None) -> int:
         supervision.cancelled = True
 
     signal.signal(signal.SIGTERM, stop)
-    result = supervision.run()
+    with held(Path(paths.read_job().truth_data).parent):
+        result = supervision.run()
     write_text(paths.result, result.model_dump_json(indent=1) + "\n")
     return 0
 

@@ -1,0 +1,127 @@
+"""The disk that sessions share: bounded, what was not used for longest goes first, and nothing that is in use goes.
+
+Whoever uses a data set holds a lock on its folder; the kernel drops it with the process. Not here: what the cache
+holds (measuring/data.py, baselines.py). The secrets of worlds are never removed.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+GB = 1e9
+GONE = ".gone-"  # prefix of what is being removed; a kill leaves it for the next time
+
+
+@dataclass(frozen=True)
+class Kept:
+    """One data set of the cache, or what an unfinished build or removal left of one."""
+
+    path: Path
+    size: int  # bytes on disk
+    used: float  # when, in seconds since the epoch
+
+
+def hold(folder: Path) -> int:
+    """Keep a data set from removal as long as the returned handle is open; marks it as used now."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    fcntl.flock(handle, fcntl.LOCK_SH)
+    with suppress(OSError):  # a cache that may only be read
+        os.utime(folder)
+    return handle
+
+
+@contextmanager
+def held(folder: Path) -> Iterator[None]:
+    """Hold a data set, if it is there at all."""
+    handle = hold(folder) if folder.is_dir() else None
+    try:
+        yield
+    finally:
+        if handle is not None:
+            os.close(handle)
+
+
+def data_sets(cache: Path) -> list[Kept]:
+    """What lies in the cache, least recently used first."""
+    folders = [p for p in (cache / "data").glob("*") if p.is_dir() and not p.is_symlink()]
+    return sorted((Kept(p, _size(p), p.stat().st_mtime) for p in folders), key=lambda kept: kept.used)
+
+
+def trim(cache: Path, limit_gb: float) -> list[Kept]:
+    """Remove data sets that nobody uses, oldest first, until the limit holds; returns what went."""
+    there = data_sets(cache)
+    excess = sum(kept.size for kept in there) - limit_gb * GB
+    gone = []
+    for kept in there:
+        if excess <= 0:
+            break
+        if _remove(kept.path):
+            gone.append(kept)
+            excess -= kept.size
+    return gone
+
+
+def clean(cache: Path, *, busy: bool) -> str:
+    """Remove all that nobody uses, and say it; `busy`: a session runs, so baseline results stay."""
+    there = data_sets(cache)
+    gone = [kept for kept in there if _remove(kept.path)]
+    results = [] if busy else sorted((cache / "baselines").glob("*.json"))
+    freed = sum(kept.size for kept in gone) + sum(path.stat().st_size for path in results)
+    for path in results:
+        path.unlink(missing_ok=True)
+    said = f"freed {size_text(freed)}: {_count(len(gone), 'data set')}, {_count(len(results), 'baseline result')}"
+    if len(gone) < len(there):
+        said += f"; {_count(len(there) - len(gone), 'data set')} in use kept"
+    if busy:
+        said += "; baseline results kept, for a session is running"
+    return said + ". Sessions and the secrets of worlds are untouched."
+
+
+def summary(cache: Path) -> str:
+    """One line for a person."""
+    there = data_sets(cache)
+    results = len(list((cache / "baselines").glob("*.json")))
+    return (f"{size_text(sum(kept.size for kept in there))} in {cache}: {_count(len(there), 'data set')}, "
+            f"{_count(results, 'baseline result')} (free it with --clean)")
+
+
+def size_text(size: float) -> str:
+    return f"{size / GB:.1f} GB" if size >= GB else f"{size / 1e6:.0f} MB"
+
+
+def _remove(folder: Path) -> bool:
+    """Remove a data set unless somebody builds or uses it."""
+    lock = FileLock(f"{folder.with_name(folder.name.removesuffix('.new'))}.lock")
+    try:
+        with lock.acquire(timeout=0):
+            handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                going = folder.with_name(GONE + folder.name.removeprefix(GONE))
+                os.replace(folder, going)  # at once gone for everybody else
+            finally:
+                os.close(handle)
+    except (Timeout, BlockingIOError, FileNotFoundError):
+        return False
+    shutil.rmtree(going, ignore_errors=True)
+    return True
+
+
+def _size(folder: Path) -> int:
+    total = 0
+    for path in folder.rglob("*"):
+        with suppress(FileNotFoundError):
+            total += path.lstat().st_blocks * 512
+    return total
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
