@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -24,7 +24,7 @@ class MetricSpec(Strict):
     read: str  # one sentence: what it means and how to judge it
     primary: bool = False  # the metric of the comparison that is fixed before the first run
     unit: str = ""
-    target: float | None = None  # with better = "target"
+    target: float | None = None  # with better = "target"; a setting of the metric's name takes its place
     low: float | None = None  # smallest possible value; a value below it is refused
     high: float | None = None
 
@@ -90,11 +90,22 @@ class Profile(Strict):
         return tuple(range(first, first + self.confirm_seeds))
 
 
+def aim(
+    metric: str, spec: MetricSpec, settings: Mapping[str, Setting], conditions: Sequence[Condition],
+) -> float | None:
+    """The target of a metric under these conditions; None where it has none, or where they differ in it."""
+    if spec.target is None:
+        return None
+    found = {float({**settings, **c.settings}.get(metric, spec.target)) for c in conditions}
+    return found.pop() if len(found) == 1 else None
+
+
 class TradeOff(Strict):
     """Two metrics whose plane the paper draws."""
 
     x: str
     y: str
+    sweep: bool = False  # drawn in the place of the others where a run has several conditions
 
 
 class Manifest(Strict):
@@ -195,13 +206,29 @@ def parse_manifest(data: bytes, where: str) -> Manifest:
         UserError: it is malformed.
     """
     try:
-        return Manifest.model_validate(_tuples(tomllib.loads(data.decode())))
+        return Manifest.model_validate(_tuples(_extended(tomllib.loads(data.decode()), where)))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UserError(f"{where}: not valid TOML: {error}") from None
     except ValidationError as error:
         first = error.errors()[0]
         field = ".".join(str(part) for part in first["loc"]) or "manifest"
         raise UserError(f"{where}: {field}: {first['msg']}") from None
+
+
+def _extended(raw: dict[str, Any], where: str) -> dict[str, Any]:
+    """A profile may say `extends = "other"`: it takes over what it does not say itself, setting by setting."""
+    profiles = raw.get("profiles")
+    for name, profile in (profiles.items() if isinstance(profiles, dict) else ()):
+        if not isinstance(profile, dict) or "extends" not in profile:
+            continue
+        base = profiles.get(profile["extends"]) if isinstance(profile["extends"], str) else None
+        if not isinstance(base, dict) or "extends" in base:
+            raise UserError(f"{where}: profiles.{name}: extends = {profile['extends']!r}: name a profile of this file "
+                            "that extends none itself")
+        own = {key: value for key, value in profile.items() if key != "extends"}
+        settings = {**base.get("settings", {}), **own.get("settings", {})}
+        raw = {**raw, "profiles": {**raw["profiles"], name: {**base, **own, "settings": settings}}}
+    return raw
 
 
 def _tuples(value: Any) -> Any:

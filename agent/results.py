@@ -8,7 +8,7 @@ from pathlib import Path
 from statistics import fmean, stdev
 
 from agent.errors import InfrastructureError
-from agent.manifest import Manifest, MetricSpec
+from agent.manifest import Manifest, MetricSpec, aim
 from agent.record import RunRecord
 from agent.session import RunState
 from agent.tools import Tools
@@ -94,8 +94,8 @@ def start_commit(planned: PlannedRun, tools: Tools) -> str:
 def table(records: Sequence[RunRecord], manifest: Manifest) -> str:
     """A compact Markdown table: one row a run, one column a metric, mean ± standard error over seeds."""
     arrows = {"higher": "higher is better", "lower": "lower is better"}
-    heads = [f"{spec.label} ({arrows.get(spec.better) or f'target {spec.target:g}'})"
-             for spec in manifest.metrics.values()]
+    heads = [f"{spec.label} ({arrows.get(spec.better) or _target(name, spec, records)})"
+             for name, spec in manifest.metrics.items()]
     several = len(records[0].conditions) > 1 if records else False
     rows = [["run", "name", *(["condition"] if several else []), *heads]]
     for record in records:
@@ -103,6 +103,11 @@ def table(records: Sequence[RunRecord], manifest: Manifest) -> str:
             cells = [_cell(values(record, metric, condition)) for metric in manifest.metrics]
             rows.append([record.run, record.name, *([condition] if several else []), *cells])
     return "\n".join("| " + " | ".join(row) + " |" for row in [rows[0], ["---"] * len(rows[0]), *rows[1:]])
+
+
+def _target(metric: str, spec: MetricSpec, records: Sequence[RunRecord]) -> str:
+    found = aim(metric, spec, records[0].settings, records[0].conditions) if records else spec.target
+    return "target: the condition's" if found is None else f"target {found:g}"
 
 
 def _cell(numbers: Sequence[float]) -> str:

@@ -111,7 +111,8 @@ def _holds(kind: str, gap: Difference, facts: Facts) -> bool:
     if gap.a.run.kind == "confirmation":  # its values are distances where the metric has a target
         gain = gap.value if facts.confirmation.better == "higher" else -gap.value
     else:
-        gain = facts.merit(gap.a.metric, gap.a.mean) - facts.merit(gap.a.metric, gap.b.mean)
+        gain, lost = (facts.merit(s.metric, s.mean, s.condition) for s in (gap.a, gap.b))
+        gain -= lost
     sign = {"BETTER": gain, "WORSE": -gain, "UP": gap.value, "DOWN": -gap.value}[kind]
     return gap.distinct and sign > 0
 

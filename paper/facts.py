@@ -10,7 +10,7 @@ import statistics
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 
-from agent.manifest import Manifest, MetricSpec, Setting
+from agent.manifest import Manifest, MetricSpec, Setting, aim
 from agent.record import RunRecord
 from paper.confirmation import Confirmation, confirm, why_none
 from paper.series import Difference, FactError, Series, difference_of
@@ -91,8 +91,8 @@ class Facts:
 
     def _merit(self, record: RunRecord) -> float:
         metric = self.manifest.primary
-        means = [self.series(record.name, metric, c).mean for c in self.condition_names(record)]
-        return statistics.fmean(self.merit(metric, mean) for mean in means)
+        means = {c: self.series(record.name, metric, c).mean for c in self.condition_names(record)}
+        return statistics.fmean(self.merit(metric, mean, c) for c, mean in means.items())
 
     # ---------------------------------------------------------------- metrics
 
@@ -101,11 +101,17 @@ class Facts:
             raise FactError(f'no metric is called "{metric}"; the metrics are {_quoted(self.manifest.metrics)}')
         return self.manifest.metrics[metric]
 
-    def merit(self, metric: str, value: float) -> float:
+    def target(self, metric: str, condition: str | None = None) -> float | None:
+        """What a metric is to be held at; None where it has no target, or each condition has its own."""
+        profile = self.manifest.profiles[self.profile]
+        conditions = [c for c in profile.conditions if condition in (None, c.name)] or profile.conditions
+        return aim(metric, self.spec(metric), profile.settings, conditions)
+
+    def merit(self, metric: str, value: float, condition: str | None = None) -> float:
         """The same number with "larger is better", whatever the metric's direction."""
         spec = self.spec(metric)
         if spec.better == "target":
-            return -abs(value - (spec.target or 0.0))
+            return -abs(value - (self.target(metric, condition) or 0.0))
         return value if spec.better == "higher" else -value
 
     def condition_names(self, record: RunRecord | None = None) -> tuple[str, ...]:

@@ -60,7 +60,7 @@ def _metrics(facts: Facts, folder: Path) -> Figure:
     what = ", ".join(metric_words(facts, m) for m in names)
     primary = f" The primary metric, {facts.spec(names[0]).label}, comes first." if len(names) > 1 else ""
     kinds = "" if len(conditions) > 1 else " (circles: baselines, squares: experiments)"
-    target = " A dotted line is a target." if any(facts.spec(m).target is not None for m in names) else ""
+    target = " A dotted line is a target." if any(facts.target(m) is not None for m in names) else ""
     return Figure("metrics", file, caption=(
         f"Every metric for every measured run, baselines at the top.{primary} Filled markers{kinds} are means over "
         f"{seeds_words(facts)}, bars one standard error (ddof = 1), open grey circles the single seeds. Arrows give "
@@ -81,14 +81,15 @@ def _panel(axis: Any, facts: Facts, metric: str) -> None:
             label = facts.condition_label(condition) if place == 0 else None
             axis.errorbar(series.mean, y, xerr=series.se or 0, capsize=2, zorder=3, label=label, **style)
     spec = facts.spec(metric)
-    aim = f" (target {setting_text(spec.target)})" if spec.target is not None else ""
+    target = facts.target(metric)
+    aim = f" (target {setting_text(target)})" if target is not None else ""
     axis.set_title(axis_words(facts, metric) + aim + (" (primary)" if spec.primary else ""))
     axis.set_yticks(range(len(facts.measured)), [r.label for r in facts.measured])
     mark_label(axis.get_yticklabels(), list(facts.measured), facts)
     axis.set_ylim(len(facts.measured) - 0.4, -0.6)
     axis.locator_params(axis="x", nbins=4)
-    if spec.target is not None:
-        axis.axvline(spec.target, color="black", lw=0.8, ls=":")
+    if target is not None:
+        axis.axvline(target, color="black", lw=0.8, ls=":")
 
 
 # ---------------------------------------------------------------- differences

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from agent.manifest import TradeOff
 from paper.facts import Facts
 from paper.shown import Figure, axis_words, described_words, reported_words, seeds_words, series_of, standing_out
 from paper.style import LINES, TEXT_WIDTH, Point, draw, look, name_points
@@ -14,7 +16,7 @@ MAX_PLANES = 2  # side by side
 
 def planes(facts: Facts, folder: Path) -> Figure | None:
     """The planes that the template names, in one figure; None where it names none."""
-    shown = facts.manifest.tradeoffs[:MAX_PLANES]
+    shown = _chosen(facts)
     if not shown:
         return None
 
@@ -32,9 +34,16 @@ def planes(facts: Facts, folder: Path) -> Figure | None:
     what = " and ".join(f"{facts.spec(p.y).label} against {facts.spec(p.x).label}" for p in shown)
     return Figure("tradeoff", file, width=width, caption=(
         f"What is paid for what: {what}, one marker a run (circles: baselines, squares: experiments). "
-        f"Markers are means over {seeds_words(facts)}, bars one standard error in either direction, and arrows give the direction of an "
-        f"axis that is better.{joined}{described_words(facts)}{reported_words(facts)}"),
+        f"Markers are means over {seeds_words(facts)}, bars one standard error in either direction, and arrows give "
+        f"the direction of an axis that is better.{joined}{described_words(facts)}{reported_words(facts)}"),
         description=f"Trade-off: {what}, one marker a run.")
+
+
+def _chosen(facts: Facts) -> Sequence[TradeOff]:
+    """The planes of a sweep where there is one, else the others."""
+    several = len(facts.condition_names()) > 1
+    planes = facts.manifest.tradeoffs
+    return ([p for p in planes if p.sweep == several] or [p for p in planes if not p.sweep])[:MAX_PLANES]
 
 
 def _plane(axis: Any, facts: Facts, x_metric: str, y_metric: str, named: bool) -> list[Point]:

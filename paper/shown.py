@@ -67,7 +67,8 @@ def seeds_words(facts: Facts) -> str:
 def metric_words(facts: Facts, metric: str) -> str:
     """A metric with its direction."""
     spec = facts.spec(metric)
-    how = f"{spec.better} is better" if spec.better != "target" else f"target {spec.target}"
+    aim = facts.target(metric)
+    how = f"{spec.better} is better" if spec.better != "target" else f"target {aim or 'of each condition'}"
     return f"{spec.label} ({how})"
 
 

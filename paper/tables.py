@@ -92,14 +92,15 @@ def _mean_cell(series: Series, facts: Facts, bold: bool) -> str:
 
 def _is_best(facts: Facts, series: Series) -> bool:
     rivals = [s for r in facts.measured if (s := _series(facts, r, series.metric, series.condition))]
-    own = facts.merit(series.metric, series.mean)
-    merits = [facts.merit(s.metric, s.mean) for s in rivals]
+    own = facts.merit(series.metric, series.mean, series.condition)
+    merits = [facts.merit(s.metric, s.mean, s.condition) for s in rivals]
     return max(merits) <= own and min(merits) < own
 
 
 def _head(facts: Facts, metric: str) -> str:
     spec = facts.spec(metric)
-    target = f"\\,{fixed(spec.target, 0 if float(spec.target).is_integer() else 2)}" if spec.target is not None else ""
+    aim = facts.target(metric)
+    target = f"\\,{fixed(aim, 0 if aim.is_integer() else 2)}" if aim is not None else ""
     words = escape(spec.label).replace(" ", r"\\ ", 1)  # a long name takes two lines, not a wide column
     return rf"\columnhead{{{words}\,{_ARROWS[spec.better]}{target}}}"
 
@@ -109,8 +110,9 @@ def metrics(facts: Facts) -> str:
     table = _tabular(r"@{}l l >{\raggedright\arraybackslash}p{0.7\linewidth}@{}", width=3)
     table.add_row(["Metric", "Better", "How to read it"])
     table.add_hline()
-    for spec in facts.manifest.metrics.values():
-        better = spec.better if spec.target is None else f"target {setting_text(spec.target)}"
+    for name, spec in facts.manifest.metrics.items():
+        aim = facts.target(name)
+        better = f"target {setting_text(aim)}" if aim is not None else spec.better
         label = escape(spec.label) + (r" (primary)" if spec.primary else "")
         table.add_row([NoEscape(label), better, NoEscape(escape(spec.read))])
     return "\\footnotesize\n" + table.dumps()

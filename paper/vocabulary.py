@@ -157,7 +157,8 @@ def improves(facts: Facts, a: str, b: str, metric: str, condition: str | None = 
     gap = facts.difference(a, b, metric, condition)
     words = "does not differ measurably from"
     if gap.distinct:
-        better = facts.merit(metric, gap.a.mean) > facts.merit(metric, gap.b.mean)
+        where = gap.a.condition
+        better = facts.merit(metric, gap.a.mean, where) > facts.merit(metric, gap.b.mean, where)
         words = "is ahead of" if better else "is behind"
     return _result(facts, words, [gap.a, gap.b], "words")
 
@@ -167,8 +168,8 @@ def rank(facts: Facts, run: str, metric: str, condition: str | None = None) -> R
     """the place among all measured runs, best first, e.g. "second of five" """
     series = facts.series(run, metric, condition)
     field = [facts.series(r.name, metric, series.condition) for r in facts.measured]
-    own = facts.merit(metric, series.mean)
-    place = 1 + sum(facts.merit(metric, s.mean) > own for s in field)
+    own = facts.merit(metric, series.mean, series.condition)
+    place = 1 + sum(facts.merit(metric, s.mean, s.condition) > own for s in field)
     ordinal = ORDINALS[place] if place < len(ORDINALS) else f"number {place}"
     return _result(facts, f"{ordinal} of {count_text(len(field))}", [series], "words")
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-CHUNK = 8192  # rows sampled at a time; bounds memory
+CHUNK_BYTES = 1 << 26  # of true feature activations sampled at a time; sampling takes some ten times that
 
 
 def prepare(settings: dict, secret: int, train_dir: Path, truth_dir: Path) -> None:
@@ -71,7 +71,9 @@ def draw_world(settings: dict, seed: np.random.SeedSequence):
             min_prob=float(settings["min_prob"]),
         ),
         hierarchy=shape,
-        orthogonalization=OrthogonalizationConfig(num_steps=int(settings["orthogonal_steps"])),
+        orthogonalization=OrthogonalizationConfig(
+            num_steps=int(settings["orthogonal_steps"]), lr=float(settings["orthogonal_lr"])
+        ),
         correlation=LowRankCorrelationConfig(
             rank=int(settings["correlation_rank"]), correlation_scale=float(settings["correlation_scale"])
         ),
@@ -87,11 +89,11 @@ def write_rows(world, rows: int, x_path: Path, acts_path: Path | None) -> None:
     """Sample rows chunk by chunk into a memory-mapped file; keep the true feature activations if asked to."""
     from scipy import sparse
 
-    d_in = world.cfg.hidden_dim
+    d_in, chunk = world.cfg.hidden_dim, max(1, CHUNK_BYTES // (4 * world.cfg.num_features))
     x = np.lib.format.open_memmap(x_path, mode="w+", dtype=np.float32, shape=(rows, d_in))
     acts = []
-    for start in range(0, rows, CHUNK):
-        stop = min(start + CHUNK, rows)
+    for start in range(0, rows, chunk):
+        stop = min(start + chunk, rows)
         hidden, feature_acts = world.sample_with_features(stop - start)
         x[start:stop] = hidden.numpy()
         if acts_path is not None:

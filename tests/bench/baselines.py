@@ -1,0 +1,70 @@
+"""Tables of the baselines for BENCHMARKS.md: at a profile's conditions, and over learning rates."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from agent.facts import device_in_words
+from agent.manifest import load_template
+from agent.record import Training
+from tests.bench.trainings import measured
+
+FOLDER = Path(__file__).resolve().parents[2] / "templates" / "synth_sae"
+RATES = {"topk": "lr", "standard": "lr_l1", "gated": "lr_gated", "batchtopk": "lr_batchtopk",
+         "jumprelu": "lr_jumprelu", "matryoshka": "lr_matryoshka"}  # the setting that holds a baseline's rate
+METRICS = ("f1", "mcc", "uniqueness", "explained_variance", "l0", "dead_latents")
+HEADS = ("F1", "MCC", "uniqueness", "expl. var.", "l0", "dead", "CPU s")
+
+
+def conditions_table(profile: str, names: Sequence[str], seeds: Sequence[int], device: str) -> str:
+    """Every baseline under every condition of a profile: mean and standard deviation over seeds."""
+    template = load_template(FOLDER)
+    size = template.manifest.profiles[profile]
+    rows = []
+    for condition in size.conditions:
+        for name in names:
+            trainings = [measured(template, profile, name, seed, condition.name, device=device) for seed in seeds]
+            label = next(b.label for b in template.manifest.baselines if b.name == name)
+            rows.append([condition.label, label, f"{size.settings[RATES[name]]:g}", *cells(trainings)])
+            print(" | ".join(rows[-1]), flush=True)
+    about = (f"Profile `{profile}`: d_sae {size.settings['d_sae']}, {size.settings['samples']:,} samples, batch "
+             f"{size.settings['batch']}, {len(seeds)} seeds, mean ± standard deviation; {device_in_words(device)}, "
+             "one thread.")
+    return f"{about}\n\n{markdown(['condition', 'architecture', 'lr', *HEADS], rows)}"
+
+
+def rates_table(profile: str, names: Sequence[str], rates: Sequence[float], seeds: Sequence[int], device: str) -> str:
+    """Each baseline at each learning rate, under the profile's first condition."""
+    template = load_template(FOLDER)
+    condition = template.manifest.profiles[profile].conditions[0]
+    rows = []
+    for name in names:
+        for rate in rates:
+            trainings = [measured(template, profile, name, seed, condition.name, {RATES[name]: rate}, device)
+                         for seed in seeds]
+            rows.append([name, f"{rate:g}", *cells(trainings)])
+            print(" | ".join(rows[-1]), flush=True)
+    return (f"Profile `{profile}`, {condition.label}, seeds {', '.join(map(str, seeds))}.\n\n"
+            f"{markdown(['architecture', 'lr', *HEADS], rows)}")
+
+
+def cells(trainings: Iterable[Training]) -> list[str]:
+    """A cell a metric; says so where a training has no result."""
+    good = [t for t in trainings if t.outcome == "measured"]
+    if not good:
+        return ["no result", *[""] * (len(HEADS) - 1)]
+    return [_spread([t.metrics[name] for t in good]) for name in METRICS] + [
+        f"{statistics.fmean(t.cpu_s for t in good):.0f}"]
+
+
+def markdown(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [heads, ["---"] * len(heads), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def _spread(values: Sequence[float]) -> str:
+    mean = statistics.fmean(values)
+    digits = 2 if mean >= 2 else 3
+    return f"{mean:.{digits}f}" + (f" ± {statistics.stdev(values):.{digits}f}" if len(values) > 1 else "")

@@ -1,0 +1,51 @@
+"""One baseline's training, measured as a session would: the runner's own code, in the sandbox, one at a time."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+from agent.manifest import Setting, Template
+from agent.measuring.data import prepared
+from agent.measuring.measure import run_training
+from agent.record import Job, Training
+from agent.sandbox.boxes import BubblewrapSandbox
+
+SECRET = 1  # of the world: known, so that anybody can repeat the tables
+KEPT = Path(__file__).resolve().parents[2] / ".cache" / "bench"  # finished trainings: a second call goes on
+
+
+def measured(
+    template: Template, profile: str, baseline: str, seed: int, condition: str,
+    changed: Mapping[str, Setting] | None = None, device: str = "cpu",
+) -> Training:
+    """The training of one seed under one condition; found again if it was measured before."""
+    size = template.manifest.profiles[profile]
+    spec = next(b for b in template.manifest.baselines if b.name == baseline)
+    wanted = next(c for c in size.conditions if c.name == condition)
+    settings = {**size.settings, **(changed or {})}
+    code = {"experiment.py": template.path(spec.file).read_text()}
+    code |= {name: path.read_text() for name, path in template.library().items()}
+    protected = {name: template.path(name).read_text() for name in template.manifest.protected}
+    identity = json.dumps([code, protected, settings, wanted.model_dump(), seed, device], sort_keys=True)
+    folder = KEPT / f"{profile}-{baseline}-{condition}-{seed}-{hashlib.sha256(identity.encode()).hexdigest()[:12]}"
+    result = folder / "training.json"
+    if result.is_file():
+        return Training.model_validate_json(result.read_text())
+    data = prepared(template, profile, settings, SECRET, KEPT)
+    for name, text in code.items():
+        path = folder / "code" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    job = Job(
+        key=folder.name, run="0", kind="baseline", attempt=1, folder=str(folder), code=str(folder / "code"),
+        script="experiment.py", template=template.folder, train_data=str(data.train), truth_data=str(data.truth),
+        settings=settings, seeds=(seed,), conditions=(wanted,), limits=size.limits,
+        evaluate_limits=size.evaluate_limits, device=device, slots=1, threads=1, sandbox="bwrap",
+    )
+    found = run_training(job, seed, wanted, BubblewrapSandbox(), lambda: False)
+    if found.outcome == "measured":
+        result.write_text(found.model_dump_json())
+    return found
