@@ -26,6 +26,7 @@ class Loss(NamedTuple):
     """What `SAE.loss` gives."""
 
     total: Tensor  # what is minimised
+    error: Tensor  # squared error of the reconstruction alone, mean over rows; for the log
     fired: Tensor  # bool [d_sae]
     l0: Tensor  # mean number of active latents a row
 

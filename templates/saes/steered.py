@@ -55,9 +55,9 @@ class StandardSAE(SteeredSAE, EncoderBias):
 
     def loss(self, x: Tensor, step: Step) -> Loss:
         z = self.encode(x)
-        total = (x - self.decode(z)).square().sum(1).mean() + self.weight * z.sum(1).mean()
+        error = (x - self.decode(z)).square().sum(1).mean()
         on = z > 0
-        return Loss(total, on.any(0), on.sum() / len(x))
+        return Loss(error + self.weight * z.sum(1).mean(), error, on.any(0), on.sum() / len(x))
 
 
 class GatedSAE(SteeredSAE):
@@ -91,7 +91,7 @@ class GatedSAE(SteeredSAE):
         own = (x - gate @ self.W_dec.detach() - self.b_dec.detach()).square().sum(1).mean()
         total = error + own + self.weight * gate.sum(1).mean()
         on = z > 0
-        return Loss(total, on.any(0), on.sum() / len(x))
+        return Loss(total, error, on.any(0), on.sum() / len(x))
 
 
 class _Step(torch.autograd.Function):
@@ -140,6 +140,7 @@ class JumpReLUSAE(SteeredSAE, EncoderBias):
     def loss(self, x: Tensor, step: Step) -> Loss:
         acts = self.pre_acts(x)
         on = _Step.apply(acts, self.threshold.clamp_min(0.0), self.width * self.size)
-        total = (x - self.decode(acts * on)).square().sum(1).mean() + self.weight * on.sum(1).mean()
+        error = (x - self.decode(acts * on)).square().sum(1).mean()
+        total = error + self.weight * on.sum(1).mean()
         on = on.detach()
-        return Loss(total, on.any(0), on.sum() / len(x))
+        return Loss(total, error, on.any(0), on.sum() / len(x))

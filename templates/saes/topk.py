@@ -38,8 +38,9 @@ class TopKSAE(EncoderBias):
         acts = self.pre_acts(x).relu_()
         values, latents = top_k(acts, self.k)
         residual = x - decode_sparse(values, latents, self.W_dec) - self.b_dec
-        total = residual.square().sum(1).mean() + self.auxiliary(acts, residual, step)
-        return Loss(total, fired(values, latents, acts.shape[1]), (values > 0).sum() / len(x))
+        error = residual.square().sum(1).mean()
+        total = error + self.auxiliary(acts, residual, step)
+        return Loss(total, error, fired(values, latents, acts.shape[1]), (values > 0).sum() / len(x))
 
     def auxiliary(self, acts: Tensor, residual: Tensor, step: Step) -> Tensor | float:
         if step.dead is None or not self.aux_scale:
@@ -68,9 +69,10 @@ class BatchTopKSAE(TopKSAE):
         acts = self.pre_acts(x).relu_()
         values, places = top_k_of_batch(acts, float(self.k_now(step)))
         residual = x[:, None] - decode_tiers(values, places, self.W_dec, len(x), self.tiers()) - self.b_dec
-        total = residual.square().sum(2).mean() + self.auxiliary(acts, residual[:, -1], step)
+        errors = residual.square().sum(2).mean(0)  # of each tier
+        total = errors.mean() + self.auxiliary(acts, residual[:, -1], step)
         self.cut = values.detach().min()
-        return Loss(total, fired(values, places % acts.shape[1], acts.shape[1]), (values > 0).sum() / len(x))
+        return Loss(total, errors[-1], fired(values, places % acts.shape[1], acts.shape[1]), (values > 0).sum() / len(x))
 
     def k_now(self, step: Step) -> float:
         """How many latents a row the batch keeps; override it to anneal."""

@@ -62,7 +62,8 @@ def train(sae: SAE, data: Iterable[Tensor], recipe: Recipe, log: Path | None = N
         if index % LOOK_EVERY == 0:
             dead = _dead(idle, recipe.dead_after)
         if log and ((index + 1) % log_every == 0 or index + 1 == recipe.steps):
-            line = {"step": index + 1, "steps": recipe.steps, "samples": samples, "loss": found.total.item()}
+            line = {"step": index + 1, "steps": recipe.steps, "samples": samples, "loss": found.total.item(),
+                    "error": found.error.item()}
             with open(log, "a") as file:
                 file.write(json.dumps({**line, **sae.report()}) + "\n")
     return {"dead_share_in_training": (idle > recipe.dead_after).float().mean().item()}
