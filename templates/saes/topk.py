@@ -72,7 +72,8 @@ class BatchTopKSAE(TopKSAE):
         errors = residual.square().sum(2).mean(0)  # of each tier
         total = errors.mean() + self.auxiliary(acts, residual[:, -1], step)
         self.cut = values.detach().min()
-        return Loss(total, errors[-1], fired(values, places % acts.shape[1], acts.shape[1]), (values > 0).sum() / len(x))
+        on = fired(values, places % acts.shape[1], acts.shape[1])
+        return Loss(total, errors[-1], on, (values > 0).sum() / len(x))
 
     def k_now(self, step: Step) -> float:
         """How many latents a row the batch keeps; override it to anneal."""
