@@ -1,7 +1,7 @@
 # The two commands of the README are `make demo` and `make test`.
 PYTHON = .venv/bin/python
 
-.PHONY: demo test redteam setup lint hostile
+.PHONY: demo test redteam setup lint hostile bench-baselines
 
 demo: setup
 	@python3 launch.py --idea hierarchical_sae
@@ -17,6 +17,9 @@ redteam: setup
 
 lint: setup
 	@$(PYTHON) -m ruff check .
+
+bench-baselines: setup
+	@$(PYTHON) -m tests.bench baselines
 
 setup:
 	@sh setup.sh
