@@ -33,7 +33,7 @@ def test_saelens_loads_each_architecture_and_gives_the_same_latents_and_reconstr
     from sae_lens import SAE
 
     artefact, rows, z = saved(kind, tmp_path)
-    settings = {"model_name": "pythia-70m", "hook_name": "blocks.2.hook_resid_post", "context_size": 128, "lr": 1.0}
+    settings = {"model": "pythia-70m", "hook_name": "blocks.2.hook_resid_post", "context": 128, "lr": 1.0}
     said = export(artefact, tmp_path, rows, z, settings, {"run": "3"}, tmp_path / "export")
     loaded = SAE.load_from_disk(tmp_path / "export")
     with torch.no_grad():

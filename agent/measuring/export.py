@@ -30,8 +30,8 @@ ROWS = 4096  # held-out rows on which the latents are compared
 CHUNK = 256  # rows at a time
 FORMAT = "6.0.0"  # of SAELens: the first version with this cfg.json
 INFERENCE = {"batchtopk": "jumprelu", "matryoshka": "jumprelu"}  # what a declared architecture is at inference
-# Settings that say where in a language model the SAE belongs.
-PLACES = ("model_name", "hook_name", "hook_layer", "context_size", "prepend_bos", "dataset_path")
+# SAELens's words for where in a language model an SAE belongs, and the settings that say it.
+PLACES = {"model_name": "model", "hook_name": "hook_name", "context_size": "context", "dataset_path": "dataset"}
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ def export(
         return "own class"
     from safetensors.numpy import save_file
 
-    places = {name: settings[name] for name in PLACES if name in settings}
+    places = {name: settings[setting] for name, setting in PLACES.items() if setting in settings}
     places["sae_lens_version"] = FORMAT  # without it the file is read as an old one
     save_file(form.tensors, folder / WEIGHTS)
     write_text(folder / CONFIG, json.dumps(form.config({**places, **origin}), indent=1) + "\n")
