@@ -198,6 +198,10 @@ def _write_truth(
     ce = core.cross_entropy(model, held, batch)
     about = {"ce": ce, "weights_sha256": models.weights_sha256(model), "sequences": len(held), **source.check(ce, rows)}
     labellings, extra, absorbed = source.labellings(rows, draw, int(settings["labelled"]))
+    poor = [name for name, one in labellings.items() if not any(True for _ in one.tasks())]
+    if poor:
+        raise UserError(f"labelled = {settings['labelled']}: too few rows for the labels of {', '.join(poor)}; raise "
+                        "labelled or held_out" + ("" if extra is None else ", or choose a model with more whole words"))
     for name, one in labellings.items():
         np.savez(truth_dir / f"label-{name}.npz", rows=one.rows, classes=one.classes, fits=one.fits)
     for hook in hooks:

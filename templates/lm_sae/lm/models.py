@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     import torch
     from transformer_lens import HookedTransformer
 
+UNREACHABLE = {"ConnectionError", "TransportError", "Timeout", "OfflineModeIsEnabled", "LocalEntryNotFoundError",
+               "HfHubHTTPError"}  # names of exceptions: requests, httpx and huggingface_hub each have their own
+UNREACHABLE_TEXTS = ("couldn't connect", "can't load the", "client has been closed")  # where the reason is swallowed
 CONFIG, WEIGHTS = "model.json", "model.safetensors"
 
 
@@ -38,11 +41,15 @@ def load(name: str, dtype: str, device: str, offline: bool = False) -> HookedTra
     with hub_errors(f"model {name}"):
         import transformer_lens.loading_from_pretrained as registry
         from transformer_lens import HookedTransformer
+        from transformer_lens.supported_models import DEFAULT_MODEL_ALIASES
 
-        if name not in registry.OFFICIAL_MODEL_NAMES and name not in registry.MODEL_ALIASES_MAP:
-            near = ", ".join(n for n in registry.DEFAULT_MODEL_ALIASES if name.split("/")[-1][:6] in n)
+        try:
+            registry.get_official_model_name(name)
+        except ValueError:
+            stem = name.split("/")[-1].lower()[:6]
+            near = [n for n in DEFAULT_MODEL_ALIASES if stem in n.lower()][:6]
             raise UserError(f"model {name!r}: neither a folder with a {CONFIG} nor a model that transformer-lens knows"
-                            + (f"; near it are {near}" if near else ""))
+                            + (f"; near it are {', '.join(near)}" if near else "")) from None
         model = HookedTransformer.from_pretrained_no_processing(name, device=device, dtype=dtype)
     return model.eval().requires_grad_(False)
 
@@ -133,8 +140,7 @@ def hub_errors(what: str) -> Iterator[None]:
         if kinds & {"RepositoryNotFoundError", "DatasetNotFoundError", "RevisionNotFoundError"}:
             raise UserError(f"{what}: the Hugging Face hub does not know it; check the name, and HF_TOKEN if it is "
                             "private") from error
-        if kinds & {"ConnectionError", "ConnectError", "OfflineModeIsEnabled", "LocalEntryNotFoundError",
-                    "TimeoutException", "HfHubHTTPError", "Timeout"} or "couldn't connect" in text.lower():
+        if kinds & UNREACHABLE or any(part in text.lower() for part in UNREACHABLE_TEXTS):
             raise InfrastructureError(f"{what}: not in the Hugging Face cache, and the hub cannot be reached; connect "
                                       "once, or point HF_HOME at a cache that holds it") from error
         raise
