@@ -69,7 +69,7 @@ def _members(paths: SessionPaths, workspace: Workspace, session: Session) -> dic
     bbl = _bibliography(members)
     members |= {"tex/paper.bbl": bbl} if bbl else {}
     members |= _log(paths, Stripper({workspace.root: "[workspace]", HOME: "[checkout]"}))
-    readme = render("handover_readme", session=session, name=paths.root.name, members=sorted(members),
+    readme = render("handover_readme", session=session, folder=paths.root.name, members=sorted(members),
                     bbl=bool(bbl), finished=session.finished, head=repo.head)
     members["verify.sh"] = render("handover_verify").encode()
     members["README.txt"] = readme.encode()
