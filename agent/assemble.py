@@ -10,6 +10,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from agent.atomic import sweep
 from agent.cache import hold, size_text, trim
 from agent.command import choices
 from agent.command.console import TerminalConsole, call_line
@@ -65,6 +66,8 @@ def open_session(
 ) -> Iterator[Tools]:
     """Hold a session's lock and hand out its tools; says in the log how the process left."""
     with session_lock(paths.lock):
+        for folder in (paths.root, workspace.cache):
+            sweep(folder)
         journal = Journal(EventLog(paths.events), time.time)
         if new:
             idea, options = new

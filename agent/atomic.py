@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import tempfile
 from pathlib import Path
+
+SUFFIX = ".new"  # of hidden files that are being written
 
 
 def write_bytes(path: Path, data: bytes, *, mode: int = 0o644) -> None:
     """Write beside `path`, flush to disk, rename over it, flush the folder (made if it is missing)."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, beside = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".new", dir=path.parent)
+    handle, beside = open_beside(path)
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(data)
             file.flush()
             os.fchmod(file.fileno(), mode)
             os.fsync(file.fileno())
-        os.replace(beside, path)
+            os.replace(beside, path)
     except BaseException:
         Path(beside).unlink(missing_ok=True)
         raise
@@ -27,6 +30,38 @@ def write_bytes(path: Path, data: bytes, *, mode: int = 0o644) -> None:
 def write_text(path: Path, text: str, *, mode: int = 0o644) -> None:
     """`write_bytes` for text, as UTF-8."""
     write_bytes(path, text.encode("utf-8"), mode=mode)
+
+
+def open_beside(path: Path) -> tuple[int, str]:
+    """A new file in the same folder. Its lock, gone with the handle, tells `sweep` that it is being written."""
+    while True:
+        handle, beside = tempfile.mkstemp(prefix=f".{path.name}.", suffix=SUFFIX, dir=path.parent)
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        if os.fstat(handle).st_nlink:
+            return handle, beside
+        os.close(handle)  # swept between the two calls
+
+
+def sweep(root: Path) -> None:
+    """Remove what killed writers left beside their files, anywhere below a folder."""
+    for _, _, names, folder in os.fwalk(root):
+        for name in names:
+            if name.startswith(".") and name.endswith(SUFFIX):
+                _remove_abandoned(name, folder)
+
+
+def _remove_abandoned(name: str, folder: int) -> None:
+    try:
+        handle = os.open(name, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
+    except OSError:  # gone, or nothing of ours
+        return
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.unlink(name, dir_fd=folder)
+    except (BlockingIOError, FileNotFoundError):  # its writer lives, or has just renamed it
+        return
+    finally:
+        os.close(handle)
 
 
 def sync_folder(folder: Path) -> None:

@@ -7,6 +7,7 @@ import os
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 
 from agent.errors import UserError
@@ -28,7 +29,8 @@ def session_lock(path: Path) -> Iterator[None]:
             raise UserError(f"{path.parent.name}: held by {holder}; wait for it, or watch it with "
                             f"--follow {path.parent.name}") from None
         os.ftruncate(fd, 0)
-        os.pwrite(fd, f"process {os.getpid()} on {socket.gethostname()}\n".encode(), 0)
+        since = datetime.now().astimezone().isoformat(" ", "seconds")
+        os.pwrite(fd, f"process {os.getpid()} on {socket.gethostname()} since {since}\n".encode(), 0)
         yield
     finally:
         os.close(fd)

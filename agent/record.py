@@ -48,6 +48,7 @@ class Job(Strict):
     threads: int  # torch threads of each
     sandbox: Literal["bwrap", "none"]
     network: bool = False
+    earlier: tuple[str, ...] = ()  # folders of this job's lost predecessors, newest first: what ended there is kept
 
 
 class Training(Strict):

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from agent import policy
 from agent.actions import experiment, figures, literature, plan, review, revision, setup, training, writeup
+from agent.errors import disk_named
 from agent.events import Event
 from agent.tools import Tools
 
@@ -41,4 +42,5 @@ _PERFORM: dict[type, Callable[..., Event]] = {
 
 
 def perform(action: policy.Action, tools: Tools) -> Event:
-    return _PERFORM[type(action)](action, tools)
+    with disk_named():
+        return _PERFORM[type(action)](action, tools)

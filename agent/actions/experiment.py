@@ -58,17 +58,18 @@ def give_up_run(action: GiveUpRun, tools: Tools) -> RunFailed:
     """Record a run whose attempts are spent; the code goes back to the last good state with the next edit."""
     run = tools.session.runs[action.run]
     last = run.failures[-1]
+    tried = sum(f.stage != "runner" for f in run.failures) or run.attempt  # a lost machine is not the agent's
     tools.say(f"Run {action.run} ({label_of(tools, run)}) failed: {last.reason}; the session goes on")
     tools.versions.reset(tools.versions.head())
     record = failed_record(tools, run)
     name = f"records/{action.run}.json"
     write_text(tools.paths.repo / name, record.model_dump_json(indent=1) + "\n")
     commit = tools.versions.commit(
-        [name], f"run {action.run}: failed after {len(run.failures)} attempts ({last.reason})",
+        [name], f"run {action.run}: failed after {tried} attempts ({last.reason})",
         {"Run": action.run, "Status": "failed", "Event": "run-failed"},
     )
     tools.versions.tag(f"run/{action.run}", commit)
-    return RunFailed(at=tools.now, run=action.run, attempts=len(run.failures), reason=last.reason, commit=commit)
+    return RunFailed(at=tools.now, run=action.run, attempts=tried, reason=last.reason, commit=commit)
 
 
 def fail_attempt(

@@ -161,6 +161,7 @@ def _job(run: RunState, attempt: int, restart: int, tools: Tools) -> Job:
         conditions=profile.conditions, limits=profile.limits, evaluate_limits=profile.evaluate_limits,
         device=options.device, slots=options.slots, threads=options.threads, sandbox=options.sandbox,
         network=options.network and manifest.network,
+        earlier=tuple(str(tools.paths.attempt(run.run, attempt, n)) for n in reversed(range(restart))),
     )
 
 

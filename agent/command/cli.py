@@ -7,7 +7,7 @@ import sys
 import time
 from pathlib import Path
 
-from agent.errors import BudgetSpent, InfrastructureError, UserError
+from agent.errors import BudgetSpent, InfrastructureError, UserError, disk_named
 from agent.paths import SessionPaths, Workspace, new_session_folder
 
 HOME = Path(__file__).resolve().parents[2]  # the checkout
@@ -18,41 +18,8 @@ def run(args: argparse.Namespace) -> int:
     """Do what the arguments say; the exit status tells how it ended."""
     workspace = Workspace(Path(args.workspace).resolve() if args.workspace else HOME / "workspace")
     try:
-        if args.list:
-            from agent.command.listing import show_ideas
-
-            return show_ideas(HOME / "ideas", HOME / "templates")
-        if args.status:
-            from agent.command.listing import show_status
-
-            return show_status(workspace)
-        if args.follow:
-            from agent.command.follow import follow
-
-            return follow(workspace.find(args.follow))
-        if args.verify:
-            from agent.verifying.verify import verify
-
-            return verify(args.verify, workspace, artefacts=args.artefacts)
-        if args.review:
-            from agent.command.review import review
-
-            return review(args)
-        if args.bundle:
-            from agent.handover.bundle import bundle
-
-            return bundle(args.bundle, workspace, Path(args.out) if args.out else Path.cwd())
-        if args.generate_ideas:
-            from agent.command.generate import generate
-
-            return generate(args, HOME, workspace)
-        if args.clean:
-            from agent.command.listing import clean_cache
-
-            return clean_cache(workspace)
-        if args.resume:
-            return _resume(args, workspace)
-        return _start(args, workspace)
+        with disk_named():
+            return _run(args, workspace)
     except UserError as error:
         print(f"launch.py: {error}", file=sys.stderr)
         return USER_ERROR
@@ -64,6 +31,44 @@ def run(args: argparse.Namespace) -> int:
         return INFRASTRUCTURE
     except KeyboardInterrupt:
         return INTERRUPTED
+
+
+def _run(args: argparse.Namespace, workspace: Workspace) -> int:
+    if args.list:
+        from agent.command.listing import show_ideas
+
+        return show_ideas(HOME / "ideas", HOME / "templates")
+    if args.status:
+        from agent.command.listing import show_status
+
+        return show_status(workspace)
+    if args.follow:
+        from agent.command.follow import follow
+
+        return follow(workspace.find(args.follow))
+    if args.verify:
+        from agent.verifying.verify import verify
+
+        return verify(args.verify, workspace, artefacts=args.artefacts)
+    if args.review:
+        from agent.command.review import review
+
+        return review(args)
+    if args.bundle:
+        from agent.handover.bundle import bundle
+
+        return bundle(args.bundle, workspace, Path(args.out) if args.out else Path.cwd())
+    if args.generate_ideas:
+        from agent.command.generate import generate
+
+        return generate(args, HOME, workspace)
+    if args.clean:
+        from agent.command.listing import clean_cache
+
+        return clean_cache(workspace)
+    if args.resume:
+        return _resume(args, workspace)
+    return _start(args, workspace)
 
 
 def _start(args: argparse.Namespace, workspace: Workspace) -> int:
@@ -89,7 +94,7 @@ def _start(args: argparse.Namespace, workspace: Workspace) -> int:
         return 0
     paths = new_session_folder(workspace, idea.Name)
     with open_session(paths, workspace, system, new=(idea, options)) as tools:
-        return _play(tools, paths)
+        return play_session(tools, paths)
 
 
 def _resume(args: argparse.Namespace, workspace: Workspace) -> int:
@@ -111,10 +116,11 @@ def _resume(args: argparse.Namespace, workspace: Workspace) -> int:
     if complaints:
         raise UserError("; ".join(complaints))
     with open_session(paths, workspace, system, changed=options if options != before.options else None) as tools:
-        return _play(tools, paths)
+        return play_session(tools, paths)
 
 
-def _play(tools, paths: SessionPaths) -> int:
+def play_session(tools, paths: SessionPaths) -> int:
+    """Go on to the end or a stop; the exit status, with its reason said in a line."""
     from agent.actions.training import running_job
     from agent.loop import play
 

@@ -11,12 +11,13 @@ import os
 import re
 import stat
 import sys
-import tempfile
 import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from agent.atomic import open_beside
 
 CHUNK = 1 << 20
 SAFE_PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+=@ -]{0,127}")
@@ -106,7 +107,7 @@ def _copy(source: Path, target: Path, name: str, max_bytes: int, left: int, mode
     digest, copied = hashlib.sha256(), 0
     with os.fdopen(handle, "rb") as file:
         place.parent.mkdir(parents=True, exist_ok=True)
-        out, beside = tempfile.mkstemp(prefix=".harvest.", dir=place.parent)
+        out, beside = open_beside(place)
         try:
             with os.fdopen(out, "wb") as copy:
                 while chunk := file.read(CHUNK):
@@ -115,8 +116,10 @@ def _copy(source: Path, target: Path, name: str, max_bytes: int, left: int, mode
                         raise Unharvestable(f"larger than {bound} bytes")
                     digest.update(chunk)
                     copy.write(chunk)
+                copy.flush()
                 os.fchmod(copy.fileno(), mode)
-            os.replace(beside, place)
+                os.fsync(copy.fileno())  # a record will name its hash
+                os.replace(beside, place)
         except BaseException:
             Path(beside).unlink(missing_ok=True)
             raise

@@ -13,7 +13,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from agent.atomic import write_text
-from agent.errors import InfrastructureError
+from agent.errors import InfrastructureError, disk_named
 from agent.protocols import Call, Message, Model, Reply, Role
 from agent.schema import Strict
 
@@ -99,11 +99,9 @@ class RecordedCalls:
             tokens_in=reply.tokens_in, tokens_out=reply.tokens_out, cost_usd=reply.cost_usd,
             finish=reply.finish, wall_s=round(self.clock() - started, 3),
         )
-        try:
+        with disk_named():
             self.folder.mkdir(parents=True, exist_ok=True)
             write_text(path, record.model_dump_json(indent=1))
-        except OSError as error:
-            raise InfrastructureError(f"{path}: {error.strerror}; make room and resume") from None
         return record
 
     def _read(self, step: str, ordinal: int) -> CallRecord | None:

@@ -17,7 +17,7 @@ from agent.measuring.harvest import Unharvestable, clean, read_tail
 from agent.protocols import Progress
 from agent.record import Job, JobResult
 from agent.runners.paths import JobPaths, Supervisor, is_locked, try_lock
-from agent.sandbox.limits import start_ticks
+from agent.sandbox.limits import FREE_FLOOR_MB, free_mb, no_room, start_ticks
 
 PROJECT = Path(__file__).resolve().parent.parent.parent
 START_S = 60.0
@@ -38,6 +38,9 @@ class LocalRunner:
         """Start the job's supervisor unless the job runs or is done. A lost job goes on where it stopped.
 
         The lock is taken here and handed over, so that it is held without a gap and by one supervisor only.
+
+        Raises:
+            InfrastructureError: the disk is nearly full, or the supervisor does not start.
         """
         paths = JobPaths.of(job)
         paths.root.mkdir(parents=True, exist_ok=True)
@@ -47,6 +50,8 @@ class LocalRunner:
         try:
             if paths.result.exists():  # finished between the two looks
                 return
+            if free_mb(paths.root) < FREE_FLOOR_MB:
+                raise InfrastructureError(no_room(paths.root))
             text = job.model_dump_json(indent=1) + "\n"
             if not paths.job.exists() or paths.job.read_text() != text:
                 write_text(paths.job, text)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from agent.atomic import write_text
 from agent.errors import InfrastructureError
+from agent.measuring.scratch import TrainingPaths, remove
 from agent.record import Job, JobResult, Training
 from agent.schema import Strict
 
@@ -105,6 +106,23 @@ class JobPaths:
     def write_training(self, training: Training) -> None:
         path = self.training(training.seed, training.condition)
         write_text(path, training.model_dump_json(indent=1) + "\n")
+
+
+def take_over(job: Job, seed: int, condition: str) -> Training | None:
+    """A training that came to its end under a supervisor that was lost, moved whole into this job's folder."""
+    for folder in job.earlier:
+        before = job.model_copy(update={"folder": folder})
+        found = JobPaths.of(before).read_training(seed, condition)
+        if found is None or found.outcome == "cancelled" or found.reason == "supervisor":
+            continue
+        old, new = (TrainingPaths.of(where, seed, condition).root for where in (before, job))
+        if old.is_dir():  # else a kill fell between the move and what follows
+            new.parent.mkdir(parents=True, exist_ok=True)
+            remove(new)
+            old.rename(new)
+        JobPaths.of(job).write_training(found)
+        return found
+    return None
 
 
 def try_lock(path: Path) -> int | None:

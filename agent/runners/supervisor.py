@@ -20,8 +20,9 @@ from pathlib import Path
 
 from agent.atomic import write_text
 from agent.cache import held
+from agent.measuring.scratch import remove
 from agent.record import Job, JobResult, Training
-from agent.runners.paths import Facts, JobPaths, Supervisor, try_lock
+from agent.runners.paths import Facts, JobPaths, Supervisor, take_over, try_lock
 from agent.sandbox.limits import start_ticks
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -73,8 +74,10 @@ class Supervision:
 
     def _train_all(self) -> None:
         for key in self._keys:
-            if (stored := self._paths.read_training(*key)) is not None:
+            if (stored := self._paths.read_training(*key) or take_over(self._job, *key)) is not None:
                 self._done[key] = stored
+        for folder in self._job.earlier:  # what is left there was not finished
+            remove(Path(folder, "trainings"))
         waiting = deque(key for key in self._keys if key not in self._done)
         if not self._paths.facts.exists():
             self._start(None, FACTS_S)

@@ -227,6 +227,11 @@ def unlinked_bytes(members: Iterable[int], devices: set[int]) -> int:
     return total
 
 
+def no_room(folder: Path) -> str:
+    """One line for a person whose disk is nearly full."""
+    return f"{folder}: less than {FREE_FLOOR_MB} MB are left on this disk; make room and resume"
+
+
 def free_mb(folder: Path) -> float:
     """What is left on the disk below `folder` for an ordinary user."""
     info = os.statvfs(folder)

@@ -81,6 +81,7 @@ class ConfinedProcess:
         self._kill_at: float | None = None
         self._exit: Exit | None = None
         self._error: BaseException | None = None
+        self._low: Path | None = None  # a folder whose disk is nearly full
         self._devices = {os.stat(folder).st_dev for folder in writable}
         threading.Thread(target=self._watch, daemon=True).start()
 
@@ -164,8 +165,10 @@ class ConfinedProcess:
         if found.files > self._limits.files or found.hidden:
             return "files"
         total = found.bytes + use.unlinked_bytes(self._tree.members(), self._devices)
-        low = any(use.free_mb(folder) < use.FREE_FLOOR_MB for folder in self._writable)
-        return "disk" if total > self._limits.disk_mb * use.MB or low else None
+        if total > self._limits.disk_mb * use.MB:
+            return "disk"
+        self._low = self._low or next((f for f in self._writable if use.free_mb(f) < use.FREE_FLOOR_MB), None)
+        return "disk" if self._low else None
 
     def _finish(self, code: int, rusage: resource.struct_rusage) -> None:
         """The main process is reaped: make sure that nobody is left, then say how it ended."""
@@ -178,6 +181,8 @@ class ConfinedProcess:
             pump.join(timeout=END_S)
         over = self._over_disk() if self._reason is None else None
         problem = self._broken(code) if self._reason is None else ""
+        if self._low and "disk" in (self._reason, over):
+            problem = use.no_room(self._low)  # the machine's disk, not what this tree was allowed to write
         self._tree.close()
         self._at_end()
         if problem:

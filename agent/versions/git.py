@@ -148,9 +148,12 @@ class GitStore:
     # ------------------------------------------------------------ inside
 
     def _prepare(self) -> None:
-        """Make the repository, or finish making one that a kill left half made."""
+        """Make the repository, or finish making one that a kill left half made; drop what killed gits began."""
         done = self._meta / "info" / "attributes"  # written last
         if done.is_file():
+            with self._exclusive():
+                for path in self._meta.glob("objects/*/tmp_obj_*"):
+                    path.unlink(missing_ok=True)
             return
         self._meta.mkdir(exist_ok=True)
         with self._exclusive():
