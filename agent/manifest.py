@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -88,6 +89,22 @@ class Profile(Strict):
         return tuple(range(first, first + self.confirm_seeds))
 
 
+class ModelSpec(Strict):
+    """The class in experiment.py that the runner loads from the artefact, and the method that it measures."""
+
+    name: str = "SAE"  # has load(path)
+    method: str = "encode"  # float32 rows [B, d_in] -> float32 [B, width]; each row depends on that row alone
+    outputs: int | str | None = None  # the width, or the setting that holds it; None: latents that W_dec decodes
+
+    def width(self, settings: Mapping[str, Setting]) -> int:
+        """Numbers a row of outputs has."""
+        return int(settings[self.outputs] if isinstance(self.outputs, str) else self.outputs)
+
+    @property
+    def call(self) -> str:
+        return f"{self.name}.{self.method}"
+
+
 class TradeOff(Strict):
     """Two metrics whose plane the paper draws."""
 
@@ -106,6 +123,7 @@ class Manifest(Strict):
     plot: str = "plot.py"
     protected: tuple[str, ...]
     artefact: str = "sae.safetensors"
+    model: ModelSpec = ModelSpec()
     measured: bool = True  # false: the experiment reports its own numbers, marked "self-reported"
     network: bool = False
     default_profile: str
@@ -130,6 +148,10 @@ class Manifest(Strict):
         names = [b.name for b in self.baselines]
         if len(set(names)) != len(names):
             raise ValueError("two baselines share a name")
+        width = self.model.outputs
+        for name, profile in self.profiles.items():
+            if isinstance(width, str) and width not in profile.settings:
+                raise ValueError(f"model.outputs names {width!r}, which the settings of profile {name!r} lack")
         return self
 
     @property
