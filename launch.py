@@ -30,6 +30,9 @@ def parser():
                       help="derive every number of a paper from its repository's records again (also: last)")
     what.add_argument("--generate-ideas", type=_count, metavar="N",
                       help="let the planner propose N new ideas for --template, in a file to edit")
+    what.add_argument("--new-template", metavar="NAME|FOLDER", help="make a template of your own that runs as it is")
+    what.add_argument("--check-template", metavar="NAME|FOLDER",
+                      help="try a template: what would make its results unbelievable")
     what.add_argument("--doctor", action="store_true", help="check this machine and the chosen models; run nothing")
     what.add_argument("--dry-run", action="store_true", help="with --idea: preflight and estimate, then end")
 
@@ -82,8 +85,8 @@ def _count(text):
 def main():
     p = parser()
     args = p.parse_args()
-    chosen = [n for n in ("idea", "resume", "list", "status", "follow", "verify", "generate_ideas", "doctor")
-              if getattr(args, n)]
+    chosen = [n for n in ("idea", "resume", "list", "status", "follow", "verify", "generate_ideas", "new_template",
+                          "check_template", "doctor") if getattr(args, n)]
     if not chosen:
         p.print_help()
         return 2

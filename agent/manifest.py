@@ -105,6 +105,27 @@ class ModelSpec(Strict):
         return f"{self.name}.{self.method}"
 
 
+class EnvironmentSpec(Strict):
+    """The Python that trains, encodes and plots; evaluation and prepare.py stay with the runner's own.
+
+    One of `requirements`, `lock` and `python`.
+    """
+
+    requirements: str | None = None  # a requirements.txt of the template
+    lock: str | None = None  # pylock.toml, uv.lock (beside its pyproject.toml), or compiled requirements
+    python: str | None = None  # an interpreter that exists: conda's, a cluster module's
+    version: str | None = None  # of Python, with requirements or lock; else the runner's own
+    extend: bool = False  # requirements on top of the runner's own packages, which need not be named then
+
+    @model_validator(mode="after")
+    def _one_source(self) -> EnvironmentSpec:
+        if sum(value is not None for value in (self.requirements, self.lock, self.python)) != 1:
+            raise ValueError("give exactly one of requirements, lock and python")
+        if self.extend and (self.requirements is None or self.version is not None):
+            raise ValueError("`extend` goes with requirements, and without a version of its own")
+        return self
+
+
 class TradeOff(Strict):
     """Two metrics whose plane the paper draws."""
 
@@ -124,6 +145,11 @@ class Manifest(Strict):
     protected: tuple[str, ...]
     artefact: str = "sae.safetensors"
     model: ModelSpec = ModelSpec()
+    environment: EnvironmentSpec | None = None  # None: the runner's own
+    form: Literal["own", "v1"] = "own"  # v1: an AI-Scientist folder, run by its own contract (templating/adapt.py)
+    assets: tuple[str, ...] = ()  # protected files that a training finds beside its code
+    absolute_out_dir: bool = False  # --out_dir as an absolute path
+    seeded: bool = True  # false: the script ignores task.json's seed; nothing can be confirmed on fresh seeds
     measured: bool = True  # false: the experiment reports its own numbers, marked "self-reported"
     network: bool = False
     default_profile: str
@@ -181,7 +207,10 @@ def load_template(folder: Path) -> Template:
         manifest = parse_manifest(path.read_bytes(), str(path))
     except FileNotFoundError:
         raise UserError(f"{path}: not found; a template needs a manifest.toml (see --list)") from None
-    named = [*manifest.editable, *manifest.protected, manifest.plot, *(b.file for b in manifest.baselines)]
+    named = [*manifest.editable, *manifest.protected, manifest.plot, *(b.file for b in manifest.baselines),
+             *manifest.assets]
+    if manifest.environment:
+        named += filter(None, (manifest.environment.requirements, manifest.environment.lock))
     missing = sorted({name for name in named if not (folder / name).is_file()})
     if missing:
         raise UserError(f"{path}: names {', '.join(missing)}, which {folder} does not hold; add or unname it")

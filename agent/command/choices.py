@@ -17,13 +17,18 @@ ROLES = ("planner", "editor", "writer", "reviewer")
 
 def template(name: str, home: Path) -> Template:
     """A template by name among the project's own, or by its folder."""
+    return load_template(template_folder(name, home))
+
+
+def template_folder(name: str, home: Path, option: str = "--template") -> Path:
+    """Where a template lies, by its name among the project's own or by its folder."""
     folder = home / "templates" / name
     if not folder.is_dir():
         folder = Path(name)
     if not folder.is_dir():
         there = ", ".join(sorted(p.parent.name for p in (home / "templates").glob("*/manifest.toml")))
-        raise UserError(f"--template {name}: not found; there are {there}, or give a folder")
-    return load_template(folder.resolve())
+        raise UserError(f"{option} {name}: not found; there are {there}, or give a folder")
+    return folder.resolve()
 
 
 def load(chosen: Options) -> Template:

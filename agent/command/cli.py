@@ -38,6 +38,10 @@ def run(args: argparse.Namespace) -> int:
             from agent.command.generate import generate
 
             return generate(args, HOME, workspace)
+        if args.new_template or args.check_template:
+            from agent.command.templates import check, new
+
+            return new(args, HOME) if args.new_template else check(args, HOME, workspace)
         if args.resume:
             return _resume(args, workspace)
         return _start(args, workspace)
