@@ -59,7 +59,7 @@ def _code_hashes(job: Job) -> dict[str, str]:
     manifest = template.manifest
     names = dict.fromkeys([*manifest.editable, job.script])
     code = [name for name in names if Path(job.code, name).is_file()]
-    protected = dict.fromkeys([*manifest.protected, "manifest.toml"])
+    protected = dict.fromkeys([*manifest.protected, *manifest.assets, "manifest.toml"])
     return {f"code/{name}": file_sha256(Path(job.code, name)) for name in code} | {
         f"protected/{name}": file_sha256(template.path(name)) for name in protected
     }

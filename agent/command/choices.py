@@ -4,20 +4,45 @@ from __future__ import annotations
 
 import argparse
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from agent.errors import UserError
+from agent.idea import find_idea
 from agent.manifest import Template, load_template
 from agent.types import Idea, Models, Options
 
 ROLES = ("planner", "editor", "writer", "reviewer")
 
 
-def template(name: str, home: Path) -> Template:
-    """A template by name among the project's own, or by its folder."""
-    return load_template(template_folder(name, home))
+def template(name: str, home: Path, adapt: Callable[[Path], Path] | None = None) -> Template:
+    """A template by name among the project's own, or by its folder; `adapt` makes one of another system's folder."""
+    from agent.templating.v1 import is_v1
+
+    folder = template_folder(name, home)
+    return load_template(adapt(folder) if adapt and is_v1(folder) else folder)
+
+
+def idea(args: argparse.Namespace, home: Path) -> Idea:
+    """The idea by its name, among those that lie in the template's folder too, or by its file."""
+    from agent.templating.v1 import ideas
+
+    own = ideas(template_folder(args.template, home)) if args.template else []
+    return next((one for one in own if one.Name == args.idea), None) or find_idea(args.idea, home / "ideas")
+
+
+def adapter(args: argparse.Namespace, home: Path) -> Callable[[Path], Path]:
+    """Makes a template of an AI-Scientist v1 folder, in the workspace."""
+    def make(folder: Path) -> Path:
+        from agent.sandbox.boxes import BubblewrapSandbox, NoSandbox
+        from agent.templating.adapt import adapt
+
+        workspace = Path(args.workspace).resolve() if args.workspace else home / "workspace"
+        return adapt(folder, workspace, NoSandbox if args.unsafe_no_sandbox else BubblewrapSandbox, print)
+
+    return make
 
 
 def template_folder(name: str, home: Path, option: str = "--template") -> Path:
@@ -42,7 +67,7 @@ def options(args: argparse.Namespace, home: Path, idea: Idea | None) -> Options:
     Raises:
         UserError: a value is out of range, or no model is chosen and no recording is there.
     """
-    chosen = template(args.template or "synth_sae", home)
+    chosen = template(args.template or "synth_sae", home, adapter(args, home))
     manifest = chosen.manifest
     profile = args.profile or manifest.default_profile
     if profile not in manifest.profiles:

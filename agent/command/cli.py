@@ -21,7 +21,7 @@ def run(args: argparse.Namespace) -> int:
         if args.list:
             from agent.command.listing import show_ideas
 
-            return show_ideas(HOME / "ideas", HOME / "templates")
+            return show_ideas(HOME / "ideas", HOME / "templates", args.template)
         if args.status:
             from agent.command.listing import show_status
 
@@ -61,9 +61,8 @@ def run(args: argparse.Namespace) -> int:
 def _start(args: argparse.Namespace, workspace: Workspace) -> int:
     from agent.assemble import open_session, system_for
     from agent.command import choices, preflight
-    from agent.idea import find_idea
 
-    idea = find_idea(args.idea, HOME / "ideas") if args.idea else None
+    idea = choices.idea(args, HOME) if args.idea else None
     options = choices.options(args, HOME, idea)
     template = choices.template(options.template, HOME)
     system = system_for(options, args.api_base)

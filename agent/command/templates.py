@@ -16,11 +16,14 @@ def new(args: argparse.Namespace, home: Path) -> int:
 
 
 def check(args: argparse.Namespace, home: Path, workspace: Workspace) -> int:
-    from agent.command.choices import template_folder
+    from agent.command import choices
     from agent.sandbox.boxes import BubblewrapSandbox, NoSandbox, probe
     from agent.templating.check import check_template, report
+    from agent.templating.v1 import is_v1
 
-    folder = template_folder(args.check_template, home, "--check-template")
+    folder = choices.template_folder(args.check_template, home, "--check-template")
+    if is_v1(folder):
+        folder = choices.adapter(args, home)(folder)
     walls = not args.unsafe_no_sandbox
     if walls and (problems := list(probe())):
         walls = False

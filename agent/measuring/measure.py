@@ -22,7 +22,7 @@ from agent.integrity import PROBES
 from agent.integrity.effort import AT_FLOOR
 from agent.integrity.floor import at_floor, untrained
 from agent.manifest import Condition, Manifest, load_template
-from agent.measuring import encoding, harvest, outputs, reports
+from agent.measuring import encoding, foreign, harvest, outputs, reports
 from agent.measuring.artefact import Artefact, BadArtefact, read_artefact
 from agent.measuring.data import file_sha256, load_module, recorded_hashes
 from agent.measuring.scratch import CODE, TrainingPaths, copy_code, remove
@@ -112,21 +112,19 @@ class _OneTraining:
     # ---------------------------------------------------------------- train
 
     def _train(self, paths: TrainingPaths, settings: dict[str, Any]) -> Exit:
-        copy_code(Path(self.job.code), self.job.script, paths.code, self.manifest)
-        paths.out.mkdir()
-        code = Mount(paths.code, "/w")
-        out = Mount(paths.out, f"/w/{paths.out_name}", writable=True)
-        data = Mount(Path(self.job.train_data), "/data")
+        self._copy_code(paths.code)
+        mounts, data = self._mounts(paths)
         task = {
             **settings, "seed": self.seed, "condition": self.condition.name,
             "device": self.job.device, "threads": self.job.threads,
             "data": self.sandbox.visible(data), "artefact": self.manifest.artefact,
         }
         write_text(paths.code / "task.json", harvest.dumps(task))
+        seen = self.sandbox.visible(mounts[0])
+        out_dir = f"{seen}/{paths.out_name}" if self.manifest.absolute_out_dir else paths.out_name
         spec = SandboxSpec(
-            argv=(sys.executable, CODE, f"--out_dir={paths.out_name}"), cwd=self.sandbox.visible(code),
-            mounts=(code, out, data), limits=self.job.limits, env=self._env(),
-            gpu=self.job.device.startswith("cuda"), network=self.job.network,
+            argv=(sys.executable, CODE, f"--out_dir={out_dir}"), cwd=seen, mounts=mounts, limits=self.job.limits,
+            env=self._env(), gpu=self.job.device.startswith("cuda"), network=self.job.network,
         )
         process = self.sandbox.start(spec, stdout=paths.text("train.stdout"), stderr=paths.text("train.stderr"))
         while (end := process.poll()) is None:
@@ -134,6 +132,18 @@ class _OneTraining:
                 return process.kill()
             time.sleep(POLL_S)
         return end
+
+    def _copy_code(self, target: Path) -> None:
+        copy_code(Path(self.job.code), self.job.script, target, Path(self.job.template), self.manifest)
+
+    def _mounts(self, paths: TrainingPaths) -> tuple[tuple[Mount, ...], Mount]:
+        """The code's first, and that of the data."""
+        data = Mount(Path(self.job.train_data), "/data")
+        if self.manifest.form == "v1":
+            return foreign.mounts(paths, data, walls=self.sandbox.name != "none"), data
+        paths.out.mkdir()
+        out = Mount(paths.out, f"/w/{paths.out_name}", writable=True)
+        return (Mount(paths.code, "/w"), out, data), data
 
     def _env(self) -> dict[str, str]:
         threads = str(self.job.threads)
@@ -143,7 +153,7 @@ class _OneTraining:
 
     def _harvest(self, paths: TrainingPaths) -> harvest.Harvest:
         """Copy what may be looked at, then remove the folder: it may hold anything."""
-        wanted = {self.manifest.artefact: self.job.limits.file_mb << 20, **reports.FILES}
+        wanted = {self.manifest.artefact: self.job.limits.file_mb << 20, **reports.files(self.manifest)}
         if paths.out.is_symlink() or not paths.out.is_dir():  # without walls it can be replaced
             paths.out.unlink(missing_ok=True)
             return harvest.Harvest(problems=dict.fromkeys(wanted, "missing"))
@@ -263,7 +273,7 @@ class _OneTraining:
         import numpy as np
 
         remove(self.paths.encode_code)
-        copy_code(Path(self.job.code), self.job.script, self.paths.encode_code, self.manifest)
+        self._copy_code(self.paths.encode_code)
         code = Mount(self.paths.encode_code, "/w")
         worker = Mount(WORKER, "/runner/encode_worker.py")
         saved = Mount(self.paths.kept / self.manifest.artefact, f"/artefact/{self.manifest.artefact}")

@@ -39,9 +39,10 @@ def trained(template: Template, sources: Sources) -> list[Source]:
 
 
 def metric_ranges(template: Template, sources: Sources) -> Iterator[Flaw]:
+    file = "manifest.toml" if template.manifest.form == "own" else "adapter.toml"
     for name, spec in template.manifest.metrics.items():
         if spec.low is None and spec.high is None:
-            yield Flaw("metric-without-range", "manifest.toml", f"metrics.{name} has neither low nor high, so that no "
+            yield Flaw("metric-without-range", file, f"metrics.{name} has neither low nor high, so that no "
                        "value of it is impossible", "give the bounds that its definition has")
 
 

@@ -40,7 +40,7 @@ class Trial:
     def flaws(self) -> Iterator[Flaw]:
         """All trials in their order; a baseline that does not run ends them."""
         try:
-            worlds = [self._world(secret) for secret in (11, 12)]
+            worlds = [self.world(secret) for secret in (11, 12)]
         except InfrastructureError as error:
             yield Flaw("prepare-fails", "prepare.py", " ".join(str(error).split())[-300:], "mend it")
             return
@@ -58,7 +58,8 @@ class Trial:
 
     # ---------------------------------------------------------------- data
 
-    def _world(self, secret: int) -> DataPaths:
+    def world(self, secret: int) -> DataPaths:
+        """Prepared data."""
         return prepared(self.template, self.profile_name, self.profile.settings, secret, self.folder / "cache")
 
     def _data(self, one: DataPaths, other: DataPaths) -> Iterator[Flaw]:
@@ -73,7 +74,11 @@ class Trial:
             if digest in by_hash:
                 yield Flaw("held-out-visible", "prepare.py", f"{by_hash[digest]} is {name}, byte for byte: the "
                            "held-out data are shown to the training", "write to train_dir what may be trained on alone")
-        share = _overlap(self.template, one, {**self.profile.settings, **self.condition.settings})
+        try:
+            share = _overlap(self.template, one, {**self.profile.settings, **self.condition.settings})
+        except Exception as error:  # whatever a template's own code does
+            yield Flaw("load-truth-fails", "evaluate.py", f"load_truth: {error!r}", "mend it")
+            return
         if share > OVERLAP:
             yield Flaw("train-test-overlap", "prepare.py", f"{share:.0%} of the held-out rows stand among the training "
                        "rows", "split before writing, each row to one side")
@@ -108,20 +113,23 @@ class Trial:
         """One training, measured as a session would; its numbers are said."""
         from agent.measuring.measure import run_training
 
-        manifest, profile = self.template.manifest, self.profile
-        job = Job(**{
-            "key": "check", "run": "0", "kind": "baseline", "attempt": 1, "folder": str(self.folder / name),
-            "code": self.template.folder, "script": script, "template": self.template.folder,
-            "train_data": str(world.train), "truth_data": str(world.truth),
-            "settings": {**profile.settings, **settings}, "seeds": profile.seeds, "conditions": profile.conditions,
-            "limits": profile.limits, "evaluate_limits": profile.evaluate_limits, "device": self.device, "slots": 1,
-            "threads": 1, "sandbox": "bwrap" if self.sandbox.name == "bwrap" else "none", "network": False})
+        manifest = self.template.manifest
         condition = self.condition.model_copy(update={"settings": {**self.condition.settings, **settings}})
-        found = run_training(job, seed, condition, self.sandbox, lambda: False)
+        found = run_training(self.job(name, world, script), seed, condition, self.sandbox, lambda: False)
         shown = ", ".join(f"{manifest.metrics[n].label} {v:.4g}" for n, v in found.metrics.items())
         self.say(f"  {script}, seed {seed}{' (' + name + ')' if name != 'first' else ''}: "
                  f"{shown or found.reason} ({found.wall_s:.1f} s)")
         return found
+
+    def job(self, name: str, world: DataPaths, script: str) -> Job:
+        """The job of one training; everything it writes lies in a folder of its own."""
+        profile = self.profile
+        return Job(
+            key="check", run="0", kind="baseline", attempt=1, folder=str(self.folder / name),
+            code=self.template.folder, script=script, template=self.template.folder, train_data=str(world.train),
+            truth_data=str(world.truth), settings=profile.settings, seeds=profile.seeds, conditions=profile.conditions,
+            limits=profile.limits, evaluate_limits=profile.evaluate_limits, device=self.device, slots=1, threads=1,
+            sandbox="bwrap" if self.sandbox.name == "bwrap" else "none", network=False)
 
     def _untrained(self, world: DataPaths, seed: int) -> Training | None:
         """One batch of samples: what the untrained floor scores."""
