@@ -8,10 +8,12 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from agent.command import choices
 from agent.command.console import TerminalConsole, call_line
+from agent.environments import environment_of
 from agent.errors import BudgetSpent, InfrastructureError
 from agent.events import CallFinished, OptionsChanged, ProcessStarted, ProcessStopped, SessionStarted
 from agent.literature.fetch import Fetcher
@@ -26,6 +28,7 @@ from agent.models.calls import CallRecord, RecordedCalls
 from agent.models.playback import PlaybackModel
 from agent.paths import SessionPaths, Workspace
 from agent.protocols import Model, Runner, Sandbox
+from agent.record import Environment
 from agent.tools import Console, DataFolders, Journal, Tools
 from agent.types import Idea, Options
 
@@ -109,15 +112,20 @@ def _tools(paths: SessionPaths, workspace: Workspace, system: System, journal: J
         secret = world_secret(workspace.cache, template.manifest.name, world)
         return prepared(template, name, profile.settings, secret, workspace.cache, system.console.say)
 
+    @cache
+    def environment() -> Environment | None:
+        return environment_of(tools.template, workspace.cache, system.console.say)
+
     check_budget = Budget(journal)
     calls = RecordedCalls(system.model, paths.calls, on_call, check_budget)
-    return Tools(
+    tools = Tools(
         paths=paths, cache=workspace.cache, template=choices.load(journal.session.options), journal=journal,
         console=system.console, ask=calls.ask, coder=AiderCoder(calls.ask), runner=system.runner or LocalRunner(),
         sandbox=system.sandbox, versions=GitStore(paths.repo),
         literature=_literature(paths, workspace, system, journal.session.options), prepare=prepare, sleep=time.sleep,
-        check_budget=check_budget,
+        environment=environment, check_budget=check_budget,
     )
+    return tools
 
 
 def _literature(

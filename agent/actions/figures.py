@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +17,7 @@ from agent.drawing import pictures, plotcheck, runfolders
 from agent.editing.lint import lint
 from agent.events import FiguresDescribed, FiguresDrawn, PlotEdited, PlotFailed, PlotsGivenUp
 from agent.manifest import Limits
-from agent.measuring import harvest
+from agent.measuring import foreign, harvest
 from agent.measuring.scratch import remove
 from agent.measuring.selfreport import slug
 from agent.policy import DescribeFigures, DrawFigures, EditPlot, GiveUpPlots, RunPlot
@@ -130,8 +129,11 @@ def _draw(tools: Tools, folder: Path, name: str, records: str) -> Exit:
     if tools.template.manifest.form == "v1":
         runfolders.lay_out(work, measured_records(tools), tools.paths.root.parent, perturb=name == "perturbed")
     mount = Mount(work, "/w", writable=True)
-    spec = SandboxSpec(argv=(sys.executable, plot), cwd=tools.sandbox.visible(mount), mounts=(mount,),
-                       limits=PLOT_LIMITS, env={"MPLBACKEND": "Agg", "MPLCONFIGDIR": "/tmp/matplotlib"})
+    environment = tools.environment()
+    python, trees = foreign.python(environment)
+    spec = SandboxSpec(argv=(python, plot), cwd=tools.sandbox.visible(mount), mounts=(mount, *trees),
+                       limits=PLOT_LIMITS, env={"MPLBACKEND": "Agg", "MPLCONFIGDIR": "/tmp/matplotlib",
+                                                **foreign.path_env(environment)})
     return tools.sandbox.start(spec, stdout=folder / f"{name}.stdout.log",
                                stderr=folder / f"{name}.stderr.log").wait()
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import itertools
 import shutil
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -94,6 +93,7 @@ class _OneTraining:
         self.paths = TrainingPaths.of(job, seed, condition.name)
         self.manifest: Manifest = load_template(Path(job.template)).manifest
         self.settings: dict[str, Any] = {**job.settings, **condition.settings}
+        self._python, self._trees = foreign.python(job.environment)
 
     def run(self, account: Account) -> None:
         """All stages; stops by raising Stopped."""
@@ -112,7 +112,7 @@ class _OneTraining:
     # ---------------------------------------------------------------- train
 
     def _train(self, paths: TrainingPaths, settings: dict[str, Any]) -> Exit:
-        self._copy_code(paths.code)
+        copy_code(self.job, paths.code, self.manifest)
         mounts, data = self._mounts(paths)
         task = {
             **settings, "seed": self.seed, "condition": self.condition.name,
@@ -123,8 +123,8 @@ class _OneTraining:
         seen = self.sandbox.visible(mounts[0])
         out_dir = f"{seen}/{paths.out_name}" if self.manifest.absolute_out_dir else paths.out_name
         spec = SandboxSpec(
-            argv=(sys.executable, CODE, f"--out_dir={out_dir}"), cwd=seen, mounts=mounts, limits=self.job.limits,
-            env=self._env(), gpu=self.job.device.startswith("cuda"), network=self.job.network,
+            argv=(self._python, CODE, f"--out_dir={out_dir}"), cwd=seen, mounts=(*mounts, *self._trees),
+            limits=self.job.limits, env=self._env(), gpu=self.job.device.startswith("cuda"), network=self.job.network,
         )
         process = self.sandbox.start(spec, stdout=paths.text("train.stdout"), stderr=paths.text("train.stderr"))
         while (end := process.poll()) is None:
@@ -132,9 +132,6 @@ class _OneTraining:
                 return process.kill()
             time.sleep(POLL_S)
         return end
-
-    def _copy_code(self, target: Path) -> None:
-        copy_code(Path(self.job.code), self.job.script, target, Path(self.job.template), self.manifest)
 
     def _mounts(self, paths: TrainingPaths) -> tuple[tuple[Mount, ...], Mount]:
         """The code's first, and that of the data."""
@@ -147,7 +144,8 @@ class _OneTraining:
 
     def _env(self) -> dict[str, str]:
         threads = str(self.job.threads)
-        return {"OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads, "OPENBLAS_NUM_THREADS": threads}
+        path = foreign.path_env(self.job.environment)
+        return {"OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads, "OPENBLAS_NUM_THREADS": threads, **path}
 
     # ---------------------------------------------------------------- harvest
 
@@ -273,15 +271,15 @@ class _OneTraining:
         import numpy as np
 
         remove(self.paths.encode_code)
-        self._copy_code(self.paths.encode_code)
+        copy_code(self.job, self.paths.encode_code, self.manifest)
         code = Mount(self.paths.encode_code, "/w")
         worker = Mount(WORKER, "/runner/encode_worker.py")
         saved = Mount(self.paths.kept / self.manifest.artefact, f"/artefact/{self.manifest.artefact}")
         show = self.sandbox.visible
         spec = SandboxSpec(
-            argv=(sys.executable, "-P", show(worker), show(saved), str(self.job.threads), self.manifest.model.name,
+            argv=(self._python, "-P", show(worker), show(saved), str(self.job.threads), self.manifest.model.name,
                   self.manifest.model.method), cwd=show(code),
-            mounts=(code, worker, saved), limits=self.job.evaluate_limits, env=self._env(),
+            mounts=(code, worker, saved, *self._trees), limits=self.job.evaluate_limits, env=self._env(),
         )
         stderr = self.paths.text(f"{stage}.stderr")
         process = self.sandbox.start(spec, stdout=None, stderr=stderr, stdin=True)

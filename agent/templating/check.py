@@ -8,6 +8,7 @@ import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
+from agent.environments import environment_of
 from agent.errors import UserError
 from agent.manifest import Template, load_template
 from agent.protocols import Sandbox
@@ -35,11 +36,17 @@ def check_template(
         raise UserError(f"--profile {chosen}: {template.manifest.name} has {', '.join(template.manifest.profiles)}")
     if any(f.code in ("missing-file", "signature", "missing-import") for f in found):
         return found
+    try:
+        environment = environment_of(template, cache, say)
+    except UserError as error:
+        return [*found, Flaw("environment", *_split(str(error), folder), "mend it")]
+    if environment and (lacking := list(contract.missing_there(template, code, environment))):
+        return [*found, *lacking]
     cache.mkdir(parents=True, exist_ok=True)
     scratch = Path(tempfile.mkdtemp(prefix="check-", dir=cache))
     scratch.chmod(0o755)  # the sandbox's own user reads its mounts there
     try:
-        found += Trial(template, chosen, scratch, sandbox, say, device).flaws()
+        found += Trial(template, chosen, scratch, sandbox, say, device, environment).flaws()
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     return found

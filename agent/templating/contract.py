@@ -9,7 +9,9 @@ import ast
 import re
 from collections.abc import Callable, Iterator, Mapping
 
+from agent.environments import missing_modules
 from agent.manifest import Template
+from agent.record import Environment
 from agent.templating.flaw import Flaw, Source
 
 NETWORK = {"requests", "httpx", "urllib.request", "urllib3", "socket", "aiohttp", "ftplib", "huggingface_hub", "wandb",
@@ -174,6 +176,19 @@ def missing_imports(template: Template, sources: Sources) -> Iterator[Flaw]:
             if root not in own and find_spec(root) is None:
                 yield Flaw("missing-import", source.at(line), f"imports {root}, which this environment lacks",
                            "name it in the template's requirements ([environment] in manifest.toml), or do without")
+
+
+def missing_there(template: Template, sources: Sources, environment: Environment) -> Iterator[Flaw]:
+    """The same for code that runs in the template's own environment."""
+    own = {path.stem for path in template.path(".").glob("*.py")} | {"__future__"}
+    plot = [sources[template.manifest.plot]] if template.manifest.plot in sources else []
+    asked = {(name.split(".")[0], source.at(line)) for source in [*trained(template, sources), *plot]
+             for name, line in source.imports()}
+    missing = missing_modules(environment, {name for name, _ in asked} - own)
+    for name, where in sorted(asked):
+        if name in missing:
+            yield Flaw("missing-import", where, f"imports {name}, which the template's environment lacks",
+                       "add it to the requirements, or do without")
 
 
 CHECKS: tuple[Callable[[Template, Sources], Iterator[Flaw]], ...] = (

@@ -15,7 +15,7 @@ from agent.integrity.effort import AT_FLOOR
 from agent.manifest import Condition, Profile, Setting, Template
 from agent.measuring.data import DataPaths, load_module, prepared
 from agent.protocols import Sandbox
-from agent.record import Job, Training
+from agent.record import Environment, Job, Training
 from agent.results import goodness
 from agent.templating.flaw import Flaw
 
@@ -35,6 +35,7 @@ class Trial:
     sandbox: Sandbox
     say: Say
     device: str = "cpu"
+    environment: Environment | None = None  # the template's own Python
     job_extras: Mapping[str, object] | None = None
 
     def flaws(self) -> Iterator[Flaw]:
@@ -129,7 +130,8 @@ class Trial:
             code=self.template.folder, script=script, template=self.template.folder, train_data=str(world.train),
             truth_data=str(world.truth), settings=profile.settings, seeds=profile.seeds, conditions=profile.conditions,
             limits=profile.limits, evaluate_limits=profile.evaluate_limits, device=self.device, slots=1, threads=1,
-            sandbox="bwrap" if self.sandbox.name == "bwrap" else "none", network=False)
+            sandbox="bwrap" if self.sandbox.name == "bwrap" else "none", network=False,
+            environment=self.environment)
 
     def _untrained(self, world: DataPaths, seed: int) -> Training | None:
         """One batch of samples: what the untrained floor scores."""
