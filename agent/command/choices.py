@@ -33,14 +33,13 @@ def idea(args: argparse.Namespace, home: Path) -> Idea:
     return next((one for one in own if one.Name == args.idea), None) or find_idea(args.idea, home / "ideas")
 
 
-def adapter(args: argparse.Namespace, home: Path) -> Callable[[Path], Path]:
+def adapter(workspace: Path, walls: bool = True) -> Callable[[Path], Path]:
     """Makes a template of an AI-Scientist v1 folder, in the workspace."""
     def make(folder: Path) -> Path:
         from agent.sandbox.boxes import BubblewrapSandbox, NoSandbox
         from agent.templating.adapt import adapt
 
-        workspace = Path(args.workspace).resolve() if args.workspace else home / "workspace"
-        return adapt(folder, workspace, NoSandbox if args.unsafe_no_sandbox else BubblewrapSandbox, print)
+        return adapt(folder, workspace, BubblewrapSandbox if walls else NoSandbox, print)
 
     return make
 
@@ -67,7 +66,8 @@ def options(args: argparse.Namespace, home: Path, idea: Idea | None) -> Options:
     Raises:
         UserError: a value is out of range, or no model is chosen and no recording is there.
     """
-    chosen = template(args.template or "synth_sae", home, adapter(args, home))
+    workspace = Path(args.workspace).resolve() if args.workspace else home / "workspace"
+    chosen = template(args.template or "synth_sae", home, adapter(workspace, not args.unsafe_no_sandbox))
     manifest = chosen.manifest
     profile = args.profile or manifest.default_profile
     if profile not in manifest.profiles:

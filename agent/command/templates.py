@@ -23,7 +23,7 @@ def check(args: argparse.Namespace, home: Path, workspace: Workspace) -> int:
 
     folder = choices.template_folder(args.check_template, home, "--check-template")
     if is_v1(folder):
-        folder = choices.adapter(args, home)(folder)
+        folder = choices.adapter(workspace.root, not args.unsafe_no_sandbox)(folder)
     walls = not args.unsafe_no_sandbox
     if walls and (problems := list(probe())):
         walls = False
