@@ -280,6 +280,9 @@ def test_launch_takes_the_folder_its_ideas_and_its_flaws(tmp_path):
     assert "less_penalty" in listed.stdout
     tried = launch("--idea", "less_penalty", "--model", "ollama/none", "--dry-run", "--no-pdf")
     assert "running experiment.py once" in tried.stdout, tried.stderr
+    checked = launch("--check-template", CURVES)
+    assert checked.returncode == 2
+    assert re.search(r"^stale-runs +plot\.py:12: ", checked.stdout, re.MULTILINE), checked.stderr
     unknown = launch("--idea", "nowhere", "--model", "ollama/none", "--dry-run")
     assert unknown.returncode == 2
     assert "idea 'nowhere': not found" in unknown.stderr
