@@ -13,7 +13,7 @@ from agent.log import EventLog
 from agent.session import fold
 from agent.templating import check, contract, trial
 from tests.fake_provider import FakeProvider, reply
-from tests.whole import REVIEW, block, fenced
+from tests.whole import REVIEW, block, fenced, literature_answer
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = (ROOT / "docs/templates.md").read_text()
@@ -50,7 +50,9 @@ def answer(request) -> str:
         return fenced({"descriptions": dict.fromkeys(names, "Look at the order.")})
     if match := re.search(r"Write the section `(\w+)`", text):
         return block(f"paper/sections/{match[1]}.md", "Nothing is written here yet.", PROSE[match[1]])
-    return fenced(REVIEW) if "Review this paper" in text else "NO CHANGE"
+    if "Review this paper" in text:
+        return fenced(REVIEW)
+    return literature_answer(text) or "NO CHANGE"
 
 
 def test_the_page_lists_every_code_of_the_check_and_no_other():
@@ -62,6 +64,7 @@ def test_the_page_lists_every_code_of_the_check_and_no_other():
 
 @pytest.mark.skipif(subprocess.run([sys.executable, "-c", "import sklearn"], capture_output=True).returncode != 0,
                     reason="scikit-learn is not in this environment")
+@pytest.mark.timeout(900)  # a whole session, TeX included, on a machine that may be busy
 def test_the_page_builds_a_template_and_its_paper(tmp_path):
     (tmp_path / "launch.py").symlink_to(ROOT / "launch.py")
     (tmp_path / ".venv").symlink_to(sys.prefix)
@@ -87,10 +90,10 @@ def test_the_page_builds_a_template_and_its_paper(tmp_path):
 
 
 def run(line: str, place: Path, home: Path, url: str) -> str:
-    line = line.replace("ANTHROPIC_API_KEY=...", "OPENAI_API_KEY=sk-none").replace("anthropic/claude-sonnet-4-5",
-                                                                                   f"openai/gpt-4o --api-base {url}")
+    model = f"openai/gpt-4o --api-base {url} --literature offline"
+    line = line.replace("ANTHROPIC_API_KEY=...", "OPENAI_API_KEY=sk-none").replace("anthropic/claude-sonnet-4-5", model)
     line = re.sub(r"\bpython launch\.py", f"{sys.executable} launch.py --workspace workspace", line)
-    done = subprocess.run(line, shell=True, cwd=place, capture_output=True, text=True, timeout=280, check=False,
+    done = subprocess.run(line, shell=True, cwd=place, capture_output=True, text=True, timeout=600, check=False,
                           env={**os.environ, "HOME": str(home)})
     assert done.returncode == 0, (line, done.stdout, done.stderr)
     return done.stdout
