@@ -34,6 +34,9 @@ def parser():
                       help="one archive to hand over: paper, tex, data, records, repository (default: last)")
     what.add_argument("--generate-ideas", type=_count, metavar="N",
                       help="let the planner propose N new ideas for --template, in a file to edit")
+    what.add_argument("--new-template", metavar="NAME|FOLDER", help="make a template of your own that runs as it is")
+    what.add_argument("--check-template", metavar="NAME|FOLDER",
+                      help="try a template: what would make its results unbelievable")
     what.add_argument("--doctor", action="store_true", help="check this machine and the chosen models; run nothing")
     what.add_argument("--clean", action="store_true",
                       help="free the disk that cached data and baselines take; sessions are not touched")
@@ -95,7 +98,7 @@ def main():
     p = parser()
     args = p.parse_args()
     commands = ("idea", "resume", "list", "status", "follow", "verify", "review", "bundle", "generate_ideas",
-                "doctor", "clean")
+                "new_template", "check_template", "doctor", "clean")
     chosen = [name for name in commands if getattr(args, name)]
     if not chosen:
         p.print_help()

@@ -61,7 +61,7 @@ def run(
         InfrastructureError, BudgetSpent: the session stopped cleanly; resume() goes on.
     """
     idea = idea if isinstance(idea, Idea) else find_idea(str(idea), HOME / "ideas")
-    chosen = choices.template(str(template), HOME)
+    chosen = choices.template(str(template), HOME, choices.adapter(Path(workspace).resolve()))
     settled = _options(chosen, profile, idea, model, options)
     system = _system(settled, model, runner, sandbox, console)
     place = Workspace(Path(workspace).resolve())

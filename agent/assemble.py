@@ -8,12 +8,14 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from agent.atomic import sweep
 from agent.cache import hold, size_text, trim
 from agent.command import choices
 from agent.command.console import TerminalConsole, call_line
+from agent.environments import environment_of
 from agent.errors import BudgetSpent, InfrastructureError
 from agent.events import CallFinished, OptionsChanged, ProcessStarted, ProcessStopped, SessionStarted
 from agent.literature.fetch import Fetcher
@@ -28,6 +30,7 @@ from agent.models.calls import CallRecord, RecordedCalls
 from agent.models.playback import PlaybackModel
 from agent.paths import SessionPaths, Workspace
 from agent.protocols import Model, Runner, Sandbox
+from agent.record import Environment
 from agent.tools import Console, DataFolders, Journal, Tools
 from agent.types import Idea, Options
 
@@ -122,15 +125,20 @@ def _tools(
             say(f"  cache: {gone.path.name} removed ({size_text(gone.size)}), to stay within --cache-gb")
         return data
 
+    @cache
+    def environment() -> Environment | None:
+        return environment_of(tools.template, workspace.cache, system.console.say)
+
     check_budget = Budget(journal)
     calls = RecordedCalls(system.model, paths.calls, on_call, check_budget)
-    return Tools(
+    tools = Tools(
         paths=paths, cache=workspace.cache, template=choices.load(journal.session.options), journal=journal,
         console=system.console, ask=calls.ask, coder=AiderCoder(calls.ask), runner=system.runner or LocalRunner(),
         sandbox=system.sandbox, versions=GitStore(paths.repo),
         literature=_literature(paths, workspace, system, journal.session.options), prepare=prepare, sleep=time.sleep,
-        check_budget=check_budget,
+        environment=environment, check_budget=check_budget,
     )
+    return tools
 
 
 def _literature(

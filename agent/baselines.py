@@ -36,6 +36,7 @@ class BaselineCache:
             Path(job.code, job.script).read_text(), [path.read_text() for path in protected], self._library(),
             job.train_data, job.settings, job.seeds, [c.model_dump() for c in job.conditions], job.device,
             job.threads, job.sandbox, platform.node(), platform.machine(), version("torch"),
+            *([job.environment.key] if job.environment else []),
         ]
         digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:20]
         return self._folder / f"{Path(job.template).name}-{Path(job.script).stem}-{digest}.json"

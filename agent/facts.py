@@ -10,8 +10,9 @@ from pathlib import Path
 from agent.errors import InfrastructureError
 from agent.manifest import load_template
 from agent.measuring.data import file_sha256, folder_hashes, package_version, recorded_hashes
-from agent.record import Job
+from agent.record import Environment, Job
 
+MAX_PACKAGES = 40  # of an environment, in a record
 PACKAGES = ("numpy", "scipy", "torch", "safetensors", "sae-lens")
 
 
@@ -22,7 +23,18 @@ def job_facts(job: Job) -> tuple[str, dict[str, str], dict[str, str]]:
         InfrastructureError: a data file is not the one that was prepared.
     """
     versions = {"python": platform.python_version(), **{name: package_version(name) for name in PACKAGES}}
+    if job.environment:
+        versions |= _foreign(job.environment)
     return device_in_words(job.device), versions, {**_code_hashes(job), **_data_hashes(job)}
+
+
+def _foreign(environment: Environment) -> dict[str, str]:
+    """The template's own environment; of a large one the packages that usually decide."""
+    named = environment.packages
+    if len(named) > MAX_PACKAGES:
+        named = {name: version for name, version in named.items() if name in PACKAGES}
+    return {"environment": environment.key, "environment: python": environment.version,
+            **{f"environment: {name}": version for name, version in sorted(named.items())}}
 
 
 def device_in_words(device: str) -> str:
@@ -60,7 +72,7 @@ def _code_hashes(job: Job) -> dict[str, str]:
     library = Path(job.code, manifest.library).glob("*.py") if manifest.library else ()
     names = dict.fromkeys([*manifest.editable, job.script, *sorted(f"{manifest.library}/{p.name}" for p in library)])
     code = [name for name in names if Path(job.code, name).is_file()]
-    protected = dict.fromkeys([*manifest.protected, "manifest.toml"])
+    protected = dict.fromkeys([*manifest.protected, *manifest.assets, "manifest.toml"])
     return {f"code/{name}": file_sha256(Path(job.code, name)) for name in code} | {
         f"protected/{name}": file_sha256(template.path(name)) for name in protected
     }

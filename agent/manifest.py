@@ -100,6 +100,43 @@ def aim(
     return found.pop() if len(found) == 1 else None
 
 
+class ModelSpec(Strict):
+    """The class in experiment.py that the runner loads from the artefact, and the method that it measures."""
+
+    name: str = "SAE"  # has load(path)
+    method: str = "encode"  # float32 rows [B, d_in] -> float32 [B, width]; each row depends on that row alone
+    outputs: int | str | None = None  # the width, or the setting that holds it; None: latents that W_dec decodes
+
+    def width(self, settings: Mapping[str, Setting]) -> int:
+        """Numbers a row of outputs has."""
+        return int(settings[self.outputs] if isinstance(self.outputs, str) else self.outputs)
+
+    @property
+    def call(self) -> str:
+        return f"{self.name}.{self.method}"
+
+
+class EnvironmentSpec(Strict):
+    """The Python that trains, encodes and plots; evaluation and prepare.py stay with the runner's own.
+
+    One of `requirements`, `lock` and `python`.
+    """
+
+    requirements: str | None = None  # a requirements.txt of the template
+    lock: str | None = None  # pylock.toml, uv.lock (beside its pyproject.toml), or compiled requirements
+    python: str | None = None  # an interpreter that exists: conda's, a cluster module's
+    version: str | None = None  # of Python, with requirements or lock; else the runner's own
+    extend: bool = False  # requirements on top of the runner's own packages, which need not be named then
+
+    @model_validator(mode="after")
+    def _one_source(self) -> EnvironmentSpec:
+        if sum(value is not None for value in (self.requirements, self.lock, self.python)) != 1:
+            raise ValueError("give exactly one of requirements, lock and python")
+        if self.extend and (self.requirements is None or self.version is not None):
+            raise ValueError("`extend` goes with requirements, and without a version of its own")
+        return self
+
+
 class TradeOff(Strict):
     """Two metrics whose plane the paper draws."""
 
@@ -121,6 +158,12 @@ class Manifest(Strict):
     library: str = ""  # folder of modules that experiments may import, in the template or beside it
     data_settings: tuple[str, ...] = ()  # the settings that prepare.py gets and the data depend on; empty: all
     artefact: str = "sae.safetensors"
+    model: ModelSpec = ModelSpec()
+    environment: EnvironmentSpec | None = None  # None: the runner's own
+    form: Literal["own", "v1"] = "own"  # v1: an AI-Scientist folder, run by its own contract (templating/adapt.py)
+    assets: tuple[str, ...] = ()  # protected files that a training finds beside its code
+    absolute_out_dir: bool = False  # --out_dir as an absolute path
+    seeded: bool = True  # false: the script ignores task.json's seed; nothing can be confirmed on fresh seeds
     measured: bool = True  # false: the experiment reports its own numbers, marked "self-reported"
     network: bool = False
     default_profile: str
@@ -148,6 +191,10 @@ class Manifest(Strict):
         names = [b.name for b in self.baselines]
         if len(set(names)) != len(names):
             raise ValueError("two baselines share a name")
+        width = self.model.outputs
+        for name, profile in self.profiles.items():
+            if isinstance(width, str) and width not in profile.settings:
+                raise ValueError(f"model.outputs names {width!r}, which the settings of profile {name!r} lack")
         return self
 
     @property
@@ -188,7 +235,10 @@ def load_template(folder: Path) -> Template:
         manifest = parse_manifest(path.read_bytes(), str(path))
     except FileNotFoundError:
         raise UserError(f"{path}: not found; a template needs a manifest.toml (see --list)") from None
-    named = [*manifest.editable, *manifest.protected, manifest.plot, *(b.file for b in manifest.baselines)]
+    named = [*manifest.editable, *manifest.protected, manifest.plot, *(b.file for b in manifest.baselines),
+             *manifest.assets]
+    if manifest.environment:
+        named += filter(None, (manifest.environment.requirements, manifest.environment.lock))
     missing = sorted({name for name in named if not (folder / name).is_file()})
     if missing:
         raise UserError(f"{path}: names {', '.join(missing)}, which {folder} does not hold; add or unname it")

@@ -155,8 +155,8 @@ class Manuscript:
         return PaperAccount(
             program=program_sha256(), matplotlib=package_version("matplotlib"), base=base,
             profile=self.facts.profile, records=records,
-            statement=statement(session), fallback_title=session.idea.Title, command=command(session),
-            costs=costs(session), allow=session.options.allow, broken=broken,
+            statement=statement(session, self.facts.manifest.measured), fallback_title=session.idea.Title,
+            command=command(session), costs=costs(session), allow=session.options.allow, broken=broken,
             unsupported=session.unsupported, literature=literature(session, self.found),
             figures=tuple(FigureAccount(name=f.name, file=f.file.relative_to(self._repo).as_posix(),
                                         caption=f.caption, by=f.by, width=f.width) for f in self.figures),
@@ -167,10 +167,12 @@ class Manuscript:
         return self._tools.versions.diff(records[0].commit, best(records, manifest).commit, manifest.editable)
 
 
-def statement(session: Session) -> str:
+def statement(session: Session, measured_by_runner: bool = True) -> str:
     """Who wrote the words and who measured; on the paper's first page."""
     measured = ("All measurements were made by the experiment runner on the machine named in the appendix; every "
-                "result in the text is filled in from its run records.")
+                "result in the text is filled in from its run records." if measured_by_runner else
+                "All results are self-reported: the experiments measured themselves, in code that a model may have "
+                "changed; the runner trained them on the machine named in the appendix and filled in what they wrote.")
     walls = "" if session.options.sandbox == "bwrap" else (
         " The experiments ran without a sandbox, at the request of the person in charge.")
     if session.options.playback:

@@ -22,6 +22,18 @@ class Finding(Strict):
     text: str  # one line for the agent and the appendix
 
 
+class Environment(Strict):
+    """A Python other than the runner's, in which a template's code is trained, encodes and plots."""
+
+    key: str
+    python: str  # the interpreter
+    trees: tuple[str, ...]  # folders that make it run; shown read-only
+    version: str
+    packages: dict[str, str]
+    modules: tuple[str, ...] = ()  # of those that the runner may need, the ones it has
+    cuda: str | None = None  # that torch was built for; "" for none, None without torch
+
+
 class Job(Strict):
     """One attempt as the runner gets it; all a supervisor needs, on one page (job.json).
 
@@ -49,6 +61,7 @@ class Job(Strict):
     sandbox: Literal["bwrap", "none"]
     network: bool = False
     earlier: tuple[str, ...] = ()  # folders of this job's lost predecessors, newest first: what ended there is kept
+    environment: Environment | None = None  # None: the runner's own Python
 
 
 class Training(Strict):

@@ -12,6 +12,7 @@ from agent.log import EventLog
 from agent.manifest import Profile, Template
 from agent.paths import SessionPaths
 from agent.protocols import Coder, Literature, Progress, Runner, Sandbox, VersionStore
+from agent.record import Environment
 from agent.session import Session, apply, fold
 
 
@@ -63,6 +64,7 @@ class Tools:
     literature: Literature
     prepare: Callable[[Template, Profile, str, int], DataFolders]  # ..., profile's name, number of the world
     sleep: Callable[[float], None]
+    environment: Callable[[], Environment | None]  # the template's own Python; None: the runner's
     check_budget: Callable[[], None]  # raises BudgetSpent
 
     @property

@@ -55,7 +55,9 @@ def _parts(given: Appendix) -> Iterator[Part]:
     yield Part("All Runs", "app:runs", f"Every run of the session is listed, also those that failed. All runs{but} are "
                "exploratory.", "runs", "All runs, in the order in which they were made.",
                tables.runs(facts))
-    yield Part("Values by Seed", "app:seeds", "", "seeds", "Every measured value.", tables.seeds(facts))
+    yield Part("Values by Seed", "app:seeds", "", "seeds",
+               "Every measured value." if facts.manifest.measured else
+               "Every value, as the experiments reported it themselves.", tables.seeds(facts))
     if facts.confirmed is not None:
         yield _confirmation(facts, facts.confirmed)
     if "diagnostics" in names:

@@ -257,15 +257,25 @@ def test_curves_are_thinned_to_both_ends():
     assert declared == {"steps": 1000, "samples": 10_000} and dropped == 0
 
 
-@pytest.mark.parametrize(("value", "expected"), [
+@pytest.mark.parametrize(("value", "means"), [
     ({"world": {"means": {"score_mean": 0.5, "error": 2}, "stderrs": {}}}, {"score": 0.5, "error": 2.0}),
     ({"k2": {"means": {"score": 1}}, "k1": {"means": {"score": 0}}}, {"score": 1.0}),
-    ({"a": {"means": {"score": 1}}, "b": {"means": {"score": 0}}}, {}),
+    ({"a": {"means": {"score": 1}}, "b": {"means": {"score": 0}}}, {"score_a": 1.0, "score_b": 0.0}),
     ({"score": 0.5, "error": "low", "other": True}, {"score": 0.5}),
+    ({"data": {"means": {"train": {"Loss": 1}, "acc": {"mean": 0.9, "stderr": 0.1}}}}, {"train_loss": 1.0, "acc": 0.9}),
+    ({"data": {"means": 0.25}}, {"data": 0.25}),
+    ({"data": {"acc": 0.9}}, {"acc": 0.9}),
+    ({"data": {"means": {"acc": 0.9}, "final_info_dict": {"acc": [0.8, 1.0]}}, "took": 3}, {"acc": 0.9, "took": 3.0}),
+    ({"data": {"means": {"acc": [0.9]}}}, {}),
     ([1, 2], {}),
 ])
-def test_a_self_reported_result_is_read_in_either_form(value, expected):
-    assert selfreport.final_info(value, ["score", "error"], "k2") == expected
+def test_a_self_reported_result_is_read_in_every_form(value, means):
+    assert selfreport.final_info(value, "k2").means == means
+
+
+def test_standard_errors_go_by_the_name_of_their_metric():
+    said = selfreport.final_info({"d": {"means": {"acc_mean": 1}, "stderrs": {"acc_stderr": 0.5}}})
+    assert said.stderrs == {"acc": 0.5}
 
 
 # -------------------------------------------------------------------- templates that measure themselves

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,12 +13,13 @@ from agent import notes
 from agent.actions.experiment import describe
 from agent.answers import ask_json
 from agent.atomic import write_text
-from agent.drawing import pictures, plotcheck
+from agent.drawing import pictures, plotcheck, runfolders
 from agent.editing.lint import lint
 from agent.events import FiguresDescribed, FiguresDrawn, PlotEdited, PlotFailed, PlotsGivenUp
 from agent.manifest import Limits
-from agent.measuring import harvest
+from agent.measuring import foreign, harvest
 from agent.measuring.scratch import remove
+from agent.measuring.selfreport import slug
 from agent.policy import DescribeFigures, DrawFigures, EditPlot, GiveUpPlots, RunPlot
 from agent.prompting import render
 from agent.protocols import Exit, Message, Mount, SandboxSpec
@@ -126,15 +126,22 @@ def _draw(tools: Tools, folder: Path, name: str, records: str) -> Exit:
     remove(work)  # a repeated action starts from nothing
     write_text(work / plot, tools.versions.show(tools.versions.head(), plot))
     write_text(work / "records.json", records)
+    if tools.template.manifest.form == "v1":
+        runfolders.lay_out(work, measured_records(tools), tools.paths.root.parent, perturb=name == "perturbed")
     mount = Mount(work, "/w", writable=True)
-    spec = SandboxSpec(argv=(sys.executable, plot), cwd=tools.sandbox.visible(mount), mounts=(mount,),
-                       limits=PLOT_LIMITS, env={"MPLBACKEND": "Agg", "MPLCONFIGDIR": "/tmp/matplotlib"})
+    environment = tools.environment()
+    python, trees = foreign.python(environment)
+    spec = SandboxSpec(argv=(python, plot), cwd=tools.sandbox.visible(mount), mounts=(mount, *trees),
+                       limits=PLOT_LIMITS, env={"MPLBACKEND": "Agg", "MPLCONFIGDIR": "/tmp/matplotlib",
+                                                **foreign.path_env(environment)})
     return tools.sandbox.start(spec, stdout=folder / f"{name}.stdout.log",
                                stderr=folder / f"{name}.stderr.log").wait()
 
 
 def _check_drawn_from_records(folder: Path, figures: tuple[FigureText, ...], records: str, tools: Tools) -> None:
     """Raises Unharvestable for a figure that does not change with the data; the text is for the agent."""
+    if any((folder / "work").glob(f"run_*/{runfolders.ALL_RESULTS}")):
+        return  # arrays that nobody can perturb: the caption says that what the figure shows is not verified
     names = [Path(figure.file).name.removeprefix("agent-") for figure in figures]
     for which in ("work", "perturbed"):
         harvest.copy_files(folder / which, folder / f"{which}-taken", dict.fromkeys(names, MAX_BYTES),
@@ -201,13 +208,20 @@ def _harvest(work: Path, tools: Tools) -> tuple[FigureText, ...]:
     Raises:
         Unharvestable: no list, no picture, or something that is neither; the text is for the agent.
     """
-    listed = harvest.parse_json(harvest.read_bytes(work, "figures.json", 1 << 18))
+    if tools.template.manifest.form == "v1":
+        listed = runfolders.pictures(work)
+    else:
+        listed = harvest.parse_json(harvest.read_bytes(work, "figures.json", 1 << 18))
     if not isinstance(listed, list) or not listed:
-        raise harvest.Unharvestable("figures.json must hold a list with at least one figure")
+        what = "plot.py drew no PNG beside itself" if tools.template.manifest.form == "v1" else (
+            "figures.json must hold a list with at least one figure")
+        raise harvest.Unharvestable(what)
     figures: dict[str, FigureText] = {}
     for item in listed[:MAX_FIGURES]:
         listed_as, caption = (str(item.get(key, "")) if isinstance(item, dict) else "" for key in ("file", "caption"))
         stem = listed_as.removesuffix(".pdf").removesuffix(".png")
+        if tools.template.manifest.form == "v1":
+            stem = slug(stem)
         caption = harvest.one_line(caption, 600)
         if not _STEM.match(stem) or not caption:
             raise harvest.Unharvestable("each entry of figures.json needs a `file` named in lower case (a-z, 0-9, _, "

@@ -75,6 +75,9 @@ def plan_confirmation(action: PlanConfirmation, tools: Tools) -> ConfirmationPla
     baseline = next(r for r in records if r.name == session.plan.comparison.baseline)
     tried = [r for r in records if r.kind == "experiment"]
     chosen = best(tried, manifest) if tried else None
+    if chosen and not manifest.seeded:
+        tools.say("Confirmation: none; the script chooses its own seeds, so nothing can be trained on fresh ones")
+        chosen = None
     if chosen:
         tools.say(f"Confirmation: {chosen.label} against {baseline.label} on {tools.profile.confirm_seeds} fresh seeds "
                   "and a fresh world")

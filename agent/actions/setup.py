@@ -23,7 +23,11 @@ def prepare_data(action: PrepareData, tools: Tools) -> DataPrepared:
     idea = tools.session.idea.model_dump_json(indent=2, exclude_none=True)
     files = {"idea.json": f"{idea}\n".encode()}
     files |= {name: tools.template.path(name).read_bytes() for name in (*manifest.editable, manifest.plot)}
-    copied = (*manifest.protected, "manifest.toml", *(b.file for b in manifest.baselines))
+    own = manifest.environment
+    if own:
+        tools.environment()
+    pins = filter(None, (own.requirements, own.lock)) if own else ()
+    copied = (*pins, *manifest.protected, *manifest.assets, "manifest.toml", *(b.file for b in manifest.baselines))
     files |= {f"template/{name}": tools.template.path(name).read_bytes() for name in copied}
     files |= {f"template/{name}": path.read_bytes() for name, path in tools.template.library().items()}
     for name, content in files.items():

@@ -153,14 +153,16 @@ def _job(run: RunState, attempt: int, restart: int, tools: Tools) -> Job:
         texts[script] = tools.versions.show(commit, f"template/{script}")
     texts |= {name: tools.versions.show(commit, f"template/{name}") for name in library_of(tools)}
     code = _write_code(folder / "code", texts)
-    identity = json.dumps([run.run, attempt, restart, sorted(texts.items()), data.key, seeds, profile.model_dump()])
+    environment = tools.environment()
+    identity = json.dumps([run.run, attempt, restart, sorted(texts.items()), data.key, seeds, profile.model_dump(),
+                           *([environment.key] if environment else [])])
     return Job(
         key=hashlib.sha256(identity.encode()).hexdigest()[:16], run=run.run, kind=run.kind, attempt=attempt,
         folder=str(folder), code=str(code), script=script, template=tools.template.folder,
         train_data=str(data.train), truth_data=str(data.truth), settings=profile.settings, seeds=seeds,
         conditions=profile.conditions, limits=profile.limits, evaluate_limits=profile.evaluate_limits,
         device=options.device, slots=options.slots, threads=options.threads, sandbox=options.sandbox,
-        network=options.network and manifest.network,
+        network=options.network and manifest.network, environment=environment,
         earlier=tuple(str(tools.paths.attempt(run.run, attempt, n)) for n in reversed(range(restart))),
     )
 

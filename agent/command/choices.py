@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from agent.errors import UserError
+from agent.idea import find_idea
 from agent.manifest import Template, load_template
 from agent.types import Idea, Models, Options
 
@@ -16,15 +18,42 @@ DEFAULT_CACHE_GB = 50.0
 ROLES = ("planner", "editor", "writer", "reviewer")
 
 
-def template(name: str, home: Path) -> Template:
-    """A template by name among the project's own, or by its folder."""
+def template(name: str, home: Path, adapt: Callable[[Path], Path] | None = None) -> Template:
+    """A template by name among the project's own, or by its folder; `adapt` makes one of another system's folder."""
+    from agent.templating.v1 import is_v1
+
+    folder = template_folder(name, home)
+    return load_template(adapt(folder) if adapt and is_v1(folder) else folder)
+
+
+def idea(args: argparse.Namespace, home: Path) -> Idea:
+    """The idea by its name, among those that lie in the template's folder too, or by its file."""
+    from agent.templating.v1 import ideas
+
+    own = ideas(template_folder(args.template, home)) if args.template else []
+    return next((one for one in own if one.Name == args.idea), None) or find_idea(args.idea, home / "ideas")
+
+
+def adapter(workspace: Path, walls: bool = True) -> Callable[[Path], Path]:
+    """Makes a template of an AI-Scientist v1 folder, in the workspace."""
+    def make(folder: Path) -> Path:
+        from agent.sandbox.boxes import BubblewrapSandbox, NoSandbox
+        from agent.templating.adapt import adapt
+
+        return adapt(folder, workspace, BubblewrapSandbox if walls else NoSandbox, print)
+
+    return make
+
+
+def template_folder(name: str, home: Path, option: str = "--template") -> Path:
+    """Where a template lies, by its name among the project's own or by its folder."""
     folder = home / "templates" / name
     if not folder.is_dir():
         folder = Path(name)
     if not folder.is_dir():
         there = ", ".join(sorted(p.parent.name for p in (home / "templates").glob("*/manifest.toml")))
-        raise UserError(f"--template {name}: not found; there are {there}, or give a folder")
-    return load_template(folder.resolve())
+        raise UserError(f"{option} {name}: not found; there are {there}, or give a folder")
+    return folder.resolve()
 
 
 def load(chosen: Options) -> Template:
@@ -38,7 +67,8 @@ def options(args: argparse.Namespace, home: Path, idea: Idea | None) -> Options:
     Raises:
         UserError: a value is out of range, or no model is chosen and no recording is there.
     """
-    chosen = template(args.template or "synth_sae", home)
+    workspace = Path(args.workspace).resolve() if args.workspace else home / "workspace"
+    chosen = template(args.template or "synth_sae", home, adapter(workspace, not args.unsafe_no_sandbox))
     manifest = chosen.manifest
     profile = args.profile or manifest.default_profile
     if profile not in manifest.profiles:

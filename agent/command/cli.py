@@ -37,7 +37,7 @@ def _run(args: argparse.Namespace, workspace: Workspace) -> int:
     if args.list:
         from agent.command.listing import show_ideas
 
-        return show_ideas(HOME / "ideas", HOME / "templates")
+        return show_ideas(HOME / "ideas", HOME / "templates", args.template)
     if args.status:
         from agent.command.listing import show_status
 
@@ -62,6 +62,10 @@ def _run(args: argparse.Namespace, workspace: Workspace) -> int:
         from agent.command.generate import generate
 
         return generate(args, HOME, workspace)
+    if args.new_template or args.check_template:
+        from agent.command.templates import check, new
+
+        return new(args, HOME) if args.new_template else check(args, HOME, workspace)
     if args.clean:
         from agent.command.listing import clean_cache
 
@@ -74,9 +78,8 @@ def _run(args: argparse.Namespace, workspace: Workspace) -> int:
 def _start(args: argparse.Namespace, workspace: Workspace) -> int:
     from agent.assemble import open_session, system_for
     from agent.command import choices, preflight
-    from agent.idea import find_idea
 
-    idea = find_idea(args.idea, HOME / "ideas") if args.idea else None
+    idea = choices.idea(args, HOME) if args.idea else None
     options = choices.options(args, HOME, idea)
     template = choices.template(options.template, HOME)
     system = system_for(options, args.api_base)

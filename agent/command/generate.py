@@ -30,7 +30,7 @@ def generate(args: argparse.Namespace, home: Path, workspace: Workspace) -> int:
         InfrastructureError: no usable answer; what was found before is in the file.
         BudgetSpent: likewise.
     """
-    template = choices.template(args.template or "synth_sae", home)
+    template = choices.template(args.template or "synth_sae", home, choices.adapter(workspace.root))
     model = model_for(args, "planner", "--generate-ideas")
     folder = workspace.root / "ideas" / f"{datetime.now():%Y%m%d_%H%M%S}_{template.manifest.name}"
     folder.mkdir(parents=True, exist_ok=True)

@@ -16,13 +16,15 @@ from agent.log import EventLog
 from agent.manifest import load_template
 from agent.paths import SessionPaths, Workspace
 from agent.session import fold, stage
+from agent.types import Idea
 
 
-def show_ideas(ideas: Path, templates: Path) -> int:
+def show_ideas(ideas: Path, templates: Path, template: str | None = None) -> int:
+    """All ideas and templates; with a template's name or folder, the ideas that lie in it too."""
     console = Console()
     table = Table("idea", "title", title="Ideas", title_justify="left", box=None, pad_edge=False)
     found, complaints = all_ideas(ideas)
-    for idea in found:
+    for idea in [*found, *(_ideas_of(template, templates) if template else ())]:
         table.add_row(idea.Name, idea.Title)
     console.print(table)
     console.print()
@@ -41,6 +43,13 @@ def show_ideas(ideas: Path, templates: Path) -> int:
     for complaint in complaints:
         Console(stderr=True).print(complaint, style="red", markup=False)
     return 2 if complaints else 0
+
+
+def _ideas_of(template: str, templates: Path) -> list[Idea]:
+    from agent.command.choices import template_folder
+    from agent.templating.v1 import ideas
+
+    return ideas(template_folder(template, templates.parent))
 
 
 def show_status(workspace: Workspace) -> int:

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 
 from agent.cache import summary
 from agent.command.console import compact
+from agent.errors import UserError
 from agent.manifest import Template
+from agent.paths import Workspace
 from agent.types import SECTIONS, Options
 
 if TYPE_CHECKING:
@@ -35,6 +37,7 @@ def complaints(options: Options, template: Template, system: System, workspace: 
                      "another place with --workspace")
     if options.device.startswith("cuda") and not Path("/dev/nvidiactl").exists():
         found.append(f"device {options.device}: no NVIDIA driver on this machine; use --device cpu")
+    found += _environment(options, template, workspace)
     if template.manifest.network and not options.network:
         found.append(f"template {template.manifest.name}: asks for network inside the sandbox; allow it with "
                      "--allow-network")
@@ -119,6 +122,22 @@ def _sandbox(options: Options) -> list[str]:
     from agent.sandbox.boxes import probe
 
     return [f"sandbox: {problem} (or accept the risk with --unsafe-no-sandbox)" for problem in probe()]
+
+
+def _environment(options: Options, template: Template, workspace: Path) -> list[str]:
+    """The template's own Python is built here: what cannot be had is known before the first token."""
+    from agent.drivers import mismatch, nvidia_smi
+    from agent.environment_probe import cuda_of_torch
+    from agent.environments import environment_of
+
+    try:
+        own = environment_of(template, Workspace(workspace).cache, print)
+    except UserError as error:
+        return [str(error)]
+    if not options.device.startswith("cuda"):
+        return []
+    text = mismatch(own.cuda if own else cuda_of_torch(), nvidia_smi())
+    return [f"device {options.device}: {text}"] if text else []
 
 
 def _existing(path: Path) -> Path:

@@ -28,15 +28,16 @@ def perturb(records: str, seed: int = 0) -> str:
     for entry in entries:
         for field in FIELDS:
             if field in entry:
-                entry[field] = _perturbed(entry[field], draw)
+                entry[field] = perturbed(entry[field], draw)
     return json.dumps(entries, indent=1) + "\n"
 
 
-def _perturbed(value: Any, draw: random.Random) -> Any:
+def perturbed(value: Any, draw: random.Random) -> Any:
+    """Any JSON with its numbers changed; counts and places on an axis stay."""
     if isinstance(value, dict):
-        return {key: item if key in _KEPT else _perturbed(item, draw) for key, item in value.items()}
+        return {key: item if key in _KEPT else perturbed(item, draw) for key, item in value.items()}
     if isinstance(value, list):
-        return [_perturbed(item, draw) for item in value]
+        return [perturbed(item, draw) for item in value]
     if isinstance(value, int | float) and not isinstance(value, bool):
         return value * draw.uniform(0.35, 0.85) + draw.uniform(0.01, 0.05)
     return value

@@ -59,7 +59,7 @@ def protected_changed(record: RunRecord, earlier: Sequence[RunRecord], manifest:
 
     Not: a template that was changed before the session began; its hash is in the record for others to compare.
     """
-    for name in (*manifest.protected, "manifest.toml"):
+    for name in (*manifest.protected, *manifest.assets, "manifest.toml"):
         now = record.hashes.get(f"protected/{name}")
         before = next((r.hashes[f"protected/{name}"] for r in earlier if f"protected/{name}" in r.hashes), now)
         if now is None:

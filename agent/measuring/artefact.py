@@ -56,6 +56,29 @@ def read_artefact(path: Path, settings: dict[str, Any]) -> Artefact:
     return Artefact(decoder=unit, bias=b_dec.astype(np.float64), scale=scale)
 
 
+def read_tensors(path: Path) -> dict[str, np.ndarray]:
+    """Every tensor of a safetensors file as float64, for a model whose parts the runner need not know.
+
+    Raises:
+        BadArtefact: it is no such file, holds nothing, or a value that is not finite.
+    """
+    import numpy as np
+    from safetensors import SafetensorError, safe_open
+
+    _check_header(path)
+    try:
+        with safe_open(path, framework="numpy") as file:
+            tensors = {name: file.get_tensor(name).astype(np.float64) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError, ValueError, TypeError) as error:
+        raise BadArtefact(f"{path.name} is not a readable safetensors file: {one_line(str(error), 300)}") from None
+    if not tensors:
+        raise BadArtefact(f"{path.name} holds no tensor")
+    for name, tensor in tensors.items():
+        if not np.isfinite(tensor).all():
+            raise BadArtefact(f"{one_line(name, 60)} holds NaN or infinite values")
+    return tensors
+
+
 def _check_header(path: Path) -> None:
     """The library would take a header of 100 MB, which fills many times that in memory."""
     with open(path, "rb") as file:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import itertools
 import shutil
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -22,7 +21,7 @@ from agent.integrity import PROBES
 from agent.integrity.effort import AT_FLOOR
 from agent.integrity.floor import at_floor, untrained
 from agent.manifest import Condition, Manifest, load_template
-from agent.measuring import encoding, export, harvest, selfreport
+from agent.measuring import encoding, export, foreign, harvest, outputs, reports
 from agent.measuring.artefact import Artefact, BadArtefact, read_artefact
 from agent.measuring.data import file_sha256, load_module, recorded_hashes
 from agent.measuring.scratch import CODE, TrainingPaths, copy_code, remove
@@ -39,7 +38,6 @@ __all__ = ["TrainingPaths", "job_facts", "run_training"]
 WORKER = Path(__file__).with_name("encode_worker.py")
 POLL_S = 0.05
 MOVED = 1e-3  # relative; some hundred steps of any honest size move a decoder further
-REPORTS = {"log.jsonl": 8 << 20, "diagnostics.json": 1 << 16, "final_info.json": 1 << 20}  # bytes at most
 Cancelled = Callable[[], bool]
 
 
@@ -80,7 +78,7 @@ def measure_again(job: Job, seed: int, condition: Condition, sandbox: Sandbox, a
     one.paths.kept.mkdir(parents=True)
     shutil.copyfile(artefact, one.paths.kept / one.manifest.artefact)
     account = Account()
-    one._measure(one._artefact(harvest.Harvest(sha256={one.manifest.artefact: file_sha256(artefact)})), account)
+    one.measure(harvest.Harvest(sha256={one.manifest.artefact: file_sha256(artefact)}), account)
     return account.metrics
 
 
@@ -95,41 +93,38 @@ class _OneTraining:
         self.paths = TrainingPaths.of(job, seed, condition.name)
         self.manifest: Manifest = load_template(Path(job.template)).manifest
         self.settings: dict[str, Any] = {**job.settings, **condition.settings}
+        self._python, self._trees = foreign.python(job.environment)
 
     def run(self, account: Account) -> None:
         """All stages; stops by raising Stopped."""
         remove(self.paths.root)
         account.end = self._train(self.paths, self.settings)
         found = self._harvest(self.paths)
-        self._read_reports(account, found)
+        reports.read(self.paths.kept, found, account)
         if account.end.reason != "ok":
             raise training_ended(account.end, self.paths.text("train.stderr"))
         account.artefact_sha256 = found.sha256.get(self.manifest.artefact)
         if self.manifest.measured:
-            x, latents = self._measure(self._artefact(found), account)
-            account.export = export.leave(self.job, self.seed, self.condition, self.paths, x, latents)
+            self.measure(found, account)
         else:
-            account.metrics = self._self_reported(found)
-            check_metrics(account.metrics, self.manifest)
+            reports.take_metrics(self.paths.kept, found, account, self.manifest, self.condition.name)
 
     # ---------------------------------------------------------------- train
 
     def _train(self, paths: TrainingPaths, settings: dict[str, Any]) -> Exit:
-        copy_code(Path(self.job.code), self.job.script, paths.code, self.manifest)
-        paths.out.mkdir()
-        code = Mount(paths.code, "/w")
-        out = Mount(paths.out, f"/w/{paths.out_name}", writable=True)
-        data = Mount(Path(self.job.train_data), "/data")
+        copy_code(self.job, paths.code, self.manifest)
+        mounts, data = self._mounts(paths)
         task = {
             **settings, "seed": self.seed, "condition": self.condition.name,
             "device": self.job.device, "threads": self.job.threads,
             "data": self.sandbox.visible(data), "artefact": self.manifest.artefact,
         }
         write_text(paths.code / "task.json", harvest.dumps(task))
+        seen = self.sandbox.visible(mounts[0])
+        out_dir = f"{seen}/{paths.out_name}" if self.manifest.absolute_out_dir else paths.out_name
         spec = SandboxSpec(
-            argv=(sys.executable, CODE, f"--out_dir={paths.out_name}"), cwd=self.sandbox.visible(code),
-            mounts=(code, out, data), limits=self.job.limits, env=self._env(),
-            gpu=self.job.device.startswith("cuda"), network=self.job.network,
+            argv=(self._python, CODE, f"--out_dir={out_dir}"), cwd=seen, mounts=(*mounts, *self._trees),
+            limits=self.job.limits, env=self._env(), gpu=self.job.device.startswith("cuda"), network=self.job.network,
         )
         process = self.sandbox.start(spec, stdout=paths.text("train.stdout"), stderr=paths.text("train.stderr"))
         while (end := process.poll()) is None:
@@ -138,15 +133,25 @@ class _OneTraining:
             time.sleep(POLL_S)
         return end
 
+    def _mounts(self, paths: TrainingPaths) -> tuple[tuple[Mount, ...], Mount]:
+        """The code's first, and that of the data."""
+        data = Mount(Path(self.job.train_data), "/data")
+        if self.manifest.form == "v1":
+            return foreign.mounts(paths, data, walls=self.sandbox.name != "none"), data
+        paths.out.mkdir()
+        out = Mount(paths.out, f"/w/{paths.out_name}", writable=True)
+        return (Mount(paths.code, "/w"), out, data), data
+
     def _env(self) -> dict[str, str]:
         threads = str(self.job.threads)
-        return {"OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads, "OPENBLAS_NUM_THREADS": threads}
+        path = foreign.path_env(self.job.environment)
+        return {"OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads, "OPENBLAS_NUM_THREADS": threads, **path}
 
     # ---------------------------------------------------------------- harvest
 
     def _harvest(self, paths: TrainingPaths) -> harvest.Harvest:
         """Copy what may be looked at, then remove the folder: it may hold anything."""
-        wanted = {self.manifest.artefact: self.job.limits.file_mb << 20, **REPORTS}
+        wanted = {self.manifest.artefact: self.job.limits.file_mb << 20, **reports.files(self.manifest)}
         if paths.out.is_symlink() or not paths.out.is_dir():  # without walls it can be replaced
             paths.out.unlink(missing_ok=True)
             return harvest.Harvest(problems=dict.fromkeys(wanted, "missing"))
@@ -154,109 +159,102 @@ class _OneTraining:
         remove(paths.out)
         return found
 
-    def _read_reports(self, account: Account, found: harvest.Harvest) -> None:
-        """The curve and the diagnostics; a failed training's are worth reading too."""
-        if "log.jsonl" in found.sha256:
-            lines = self._kept("log.jsonl").decode("utf-8", "replace").split("\n")
-            account.curves, account.declared, dropped = selfreport.curves(lines)
-            if dropped:
-                account.note("log-lines-dropped", f"{dropped} lines of log.jsonl are not flat objects of "
-                                                  "finite numbers")
-        if "diagnostics.json" in found.sha256:
-            try:
-                value = harvest.parse_json(self._kept("diagnostics.json"))
-            except harvest.Unharvestable as problem:
-                account.note("diagnostics-dropped", f"diagnostics.json: {problem}")
-                return
-            account.diagnostics, dropped = selfreport.diagnostics(value)
-            if dropped:
-                account.note("diagnostics-dropped", f"{dropped} entries of diagnostics.json are not finite "
-                                                    "numbers under names like first_tier_share")
-        for name in REPORTS:
-            if found.problems.get(name, "missing") != "missing":
-                account.note("report-dropped", f"{name}: {found.problems[name]}")
-
-    def _kept(self, name: str) -> bytes:
-        return (self.paths.kept / name).read_bytes()
-
-    def _artefact(self, found: harvest.Harvest) -> Artefact:
+    def _saved(self, found: harvest.Harvest) -> Path:
         name = self.manifest.artefact
         if name not in found.sha256:
             raise Stopped("refused", "artefact", f"{name} in the folder given by --out_dir: "
                                                   f"{found.problems[name]}")
+        return self.paths.kept / name
+
+    def _artefact(self, found: harvest.Harvest) -> Artefact:
         try:
-            return read_artefact(self.paths.kept / name, self.settings)
+            return read_artefact(self._saved(found), self.settings)
         except BadArtefact as bad:
             raise Stopped("refused", "artefact", str(bad)) from None
 
-    def _self_reported(self, found: harvest.Harvest) -> dict[str, float]:
-        """The experiment's own numbers, for templates that measure themselves."""
-        name = "final_info.json"
-        if name not in found.sha256:
-            raise Stopped("refused", "missing-metric", f"{name}: {found.problems[name]}")
-        try:
-            value = harvest.parse_json(self._kept(name))
-        except harvest.Unharvestable as problem:
-            raise Stopped("refused", "missing-metric", f"{name}: {problem}") from None
-        return selfreport.final_info(value, list(self.manifest.metrics), self.condition.name)
-
     # ---------------------------------------------------------------- measure
 
-    def _measure(self, artefact: Artefact, account: Account) -> tuple[np.ndarray, csr_matrix]:
-        """Encode twice, look at the latents, decode, evaluate, compare with chance; returns rows and latents."""
-        template = Path(self.job.template)
+    def measure(self, found: harvest.Harvest, account: Account) -> None:
+        """By the kind of artefact: a dictionary whose latents the runner decodes, or a model with outputs."""
+        if self.manifest.model.outputs is None:
+            x, latents = self._measure_latents(self._artefact(found), account)
+            account.export = export.leave(self.job, self.seed, self.condition, self.paths, x, latents)
+        else:
+            outputs.measure(self, self._saved(found), account)
+
+    def evaluation(self) -> tuple[Any, Any]:
+        """The template's evaluate.py and the truth as it reads it."""
+        path = Path(self.job.template) / "evaluate.py"
         try:
-            evaluation = load_module(template / "evaluate.py")
-            truth = evaluation.load_truth(
+            module = load_module(path)
+            return module, module.load_truth(
                 Path(self.job.truth_data), {**self.settings, "device": self.job.device})
         except Exception as error:
-            raise InfrastructureError(f"{template / 'evaluate.py'}: load_truth failed: {error!r}") from error
-        first = self._encode("encode", truth.x, artefact, varied=False)
-        second = self._encode("encode-again", truth.x, artefact, varied=True)
+            raise InfrastructureError(f"{path}: load_truth failed: {error!r}") from error
+
+    def encoded(self, x: np.ndarray, width: int, most: int) -> csr_matrix:
+        """Latents (or outputs) of all rows; computed twice, and refused if the answers differ."""
+        first = self._encode("encode", x, width, most, varied=False)
+        second = self._encode("encode-again", x, width, most, varied=True)
         if not encoding.agree(first, second):
             share = encoding.disagreement(first, second)
-            raise Stopped("refused", "encode-depends-on-batch", (
+            raise Stopped("refused", "encode-depends-on-batch", self._called(
                 f"encoding the held-out rows twice, in other orders and batch sizes, gave other latents for "
                 f"{share:.1%} of the rows. SAE.encode must be a function of each row alone: no statistics "
                 "over the batch, no state, no randomness. A choice over the batch needs a stored threshold."))
-        z = first.multiply(artefact.scale).tocsr()
+        return first
+
+    def _measure_latents(self, artefact: Artefact, account: Account) -> tuple[np.ndarray, csr_matrix]:
+        """Encode twice, look at the latents, decode, evaluate, compare with chance; returns rows and latents."""
+        evaluation, truth = self.evaluation()
+        latents = self.encoded(truth.x, len(artefact.decoder), self.manifest.max_l0)
+        z = latents.multiply(artefact.scale).tocsr()
         z.eliminate_zeros()
         for finding in (f for probe in PROBES for f in probe(truth.x, z, artefact.decoder)):
             account.judge(finding)
         x_hat = z @ artefact.decoder + artefact.bias
-        try:
-            account.metrics = evaluation.evaluate(truth.x, z, x_hat, artefact.decoder, truth)
-        except Exception as error:
-            text = f"the evaluation could not measure this artefact: {error!r}"
-            raise Stopped("refused", "evaluate", text) from error
-        check_metrics(account.metrics, self.manifest)
-        floor = untrained(template / "evaluate.py", evaluation, truth, Path(self.job.truth_data).parent,
-                          len(artefact.decoder), max(1, round(z.nnz / z.shape[0])), self.settings)
+        self.judge_metrics(account, lambda: evaluation.evaluate(truth.x, z, x_hat, artefact.decoder, truth))
+        floor = untrained(Path(self.job.template) / "evaluate.py", evaluation, truth,
+                          Path(self.job.truth_data).parent, len(artefact.decoder), max(1, round(z.nnz / z.shape[0])),
+                          self.settings)
         if text := at_floor(account.metrics, floor, self.manifest):
             account.judge(Finding(code=AT_FLOOR, grade="flag", text=text))
             if z.nnz and self.job.kind != "baseline":  # a dead training stays where it starts, honestly
                 self._check_it_moved(artefact)
-        return truth.x, first
+        return truth.x, latents
+
+    def judge_metrics(self, account: Account, evaluate: Callable[[], dict[str, float]]) -> None:
+        """Evaluate; whatever the artefact makes the evaluation do is the training's outcome."""
+        try:
+            account.metrics = evaluate()
+        except Exception as error:
+            text = f"the evaluation could not measure this artefact: {error!r}"
+            raise Stopped("refused", "evaluate", text) from error
+        check_metrics(account.metrics, self.manifest)
 
     def _check_it_moved(self, artefact: Artefact) -> None:
         """Train the same code on one batch: an artefact that hardly differs from that one was never trained."""
         import numpy as np
 
-        batch = self.settings.get("batch", 1)
-        twin = TrainingPaths(self.paths.root / "one-batch", self.paths.out_name)
-        if self._train(twin, {**self.settings, "samples": batch}).reason != "ok":
-            return  # code that cannot do with so little proves nothing
-        kept = twin.kept / self.manifest.artefact
         try:
-            found = self._harvest(twin)
-            start = read_artefact(kept, self.settings) if self.manifest.artefact in found.sha256 else None
+            start = self.after_one_batch()
+            before = None if start is None else read_artefact(start, self.settings)
         except BadArtefact:
             return
-        if start is not None and np.linalg.norm(artefact.decoder - start.decoder) < MOVED * np.linalg.norm(
-                start.decoder):
+        if before is not None and np.linalg.norm(artefact.decoder - before.decoder) < MOVED * np.linalg.norm(
+                before.decoder):
             raise Stopped("refused", "untrained", (
                 "no metric is better than an untrained dictionary's, and the same code with a single batch of "
                 "samples leaves the same decoder: the training does not move the parameters."))
+
+    def after_one_batch(self) -> Path | None:
+        """The artefact of the same code after a single batch; None if it cannot do with so little."""
+        batch = self.settings.get("batch", 1)
+        twin = TrainingPaths(self.paths.root / "one-batch", self.paths.out_name)
+        if self._train(twin, {**self.settings, "samples": batch}).reason != "ok":
+            return None
+        found = self._harvest(twin)
+        return twin.kept / self.manifest.artefact if self.manifest.artefact in found.sha256 else None
 
     def _order_seed(self, stage: str) -> int:
         """Unknown inside, for it hangs on the truth; the same when a training is measured again."""
@@ -264,19 +262,27 @@ class _OneTraining:
         artefact = file_sha256(self.paths.kept / self.manifest.artefact)
         return int(hashlib.sha256(repr((built, artefact, stage)).encode()).hexdigest(), 16)
 
-    def _encode(self, stage: str, x: np.ndarray, artefact: Artefact, varied: bool) -> csr_matrix:
+    def _called(self, text: str) -> str:
+        """Remarks are worded for an SAE; another template's class and outputs have names of their own."""
+        model = self.manifest.model
+        if model.outputs is not None:
+            text = text.replace("latents", "outputs").replace("W_dec has", "the template asks for")
+        return text.replace("SAE.encode", model.call).replace("SAE.load", f"{model.name}.load")
+
+    def _encode(self, stage: str, x: np.ndarray, width: int, most: int, varied: bool) -> csr_matrix:
         """Latents of all rows from a fresh process that sees code and artefact, no data, no truth."""
         import numpy as np
 
         remove(self.paths.encode_code)
-        copy_code(Path(self.job.code), self.job.script, self.paths.encode_code, self.manifest)
+        copy_code(self.job, self.paths.encode_code, self.manifest)
         code = Mount(self.paths.encode_code, "/w")
         worker = Mount(WORKER, "/runner/encode_worker.py")
         saved = Mount(self.paths.kept / self.manifest.artefact, f"/artefact/{self.manifest.artefact}")
         show = self.sandbox.visible
         spec = SandboxSpec(
-            argv=(sys.executable, "-P", show(worker), show(saved), str(self.job.threads)), cwd=show(code),
-            mounts=(code, worker, saved), limits=self.job.evaluate_limits, env=self._env(),
+            argv=(self._python, "-P", show(worker), show(saved), str(self.job.threads), self.manifest.model.name,
+                  self.manifest.model.method), cwd=show(code),
+            mounts=(code, worker, saved, *self._trees), limits=self.job.evaluate_limits, env=self._env(),
         )
         stderr = self.paths.text(f"{stage}.stderr")
         process = self.sandbox.start(spec, stdout=None, stderr=stderr, stdin=True)
@@ -284,12 +290,12 @@ class _OneTraining:
         sizes = encoding.varied_batches(draw) if varied else itertools.repeat(encoding.BATCH)
         try:
             return encoding.encode_rows(
-                process, x, draw.permutation(len(x)), sizes, len(artefact.decoder), self.manifest.max_l0,
-                self.cancelled,
+                process, x, draw.permutation(len(x)), sizes, width, most, self.cancelled,
             )
         except encoding.BadLatents as bad:
-            raise Stopped("refused", bad.reason, str(bad)) from None
+            raise Stopped("refused", bad.reason, self._called(str(bad))) from None
         except encoding.Ended as ended:
-            raise encoding_ended(ended.end, stderr) from None
+            stop = encoding_ended(ended.end, stderr)
+            raise Stopped(stop.outcome, stop.reason, self._called(stop.detail)) from None
         finally:
             process.kill()

@@ -72,19 +72,23 @@ def remove(folder: Path) -> None:
         subprocess.run([*command, "--", os.fspath(folder.absolute())], stdin=subprocess.DEVNULL, capture_output=True)
 
 
-def copy_code(code: Path, script: str, target: Path, manifest: Manifest) -> None:
-    """The Python files of a commit, with `script` in the place of experiment.py.
+def copy_code(job: Job, target: Path, manifest: Manifest) -> None:
+    """The Python files of a commit, with `script` in the place of experiment.py, beside the template's assets.
 
     Left out: links, hidden folders, protected files, the plotting script and everything that is not Python,
     so that notes, records and papers of the session stay unseen.
     """
+    code, script = Path(job.code), job.script
     unseen = {*manifest.protected, manifest.plot} - {*manifest.editable, script}
     target.mkdir(parents=True)
+    for name in manifest.assets:
+        (target / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(Path(job.template) / name, target / name)
     for path in sorted(code.rglob("*.py")):
         name = path.relative_to(code)
         linked = any((code / part).is_symlink() for part in [*name.parents, name])
         hidden = any(part.startswith(".") for part in name.parts)
-        if linked or hidden or name.as_posix() in unseen or path.stat().st_size > MAX_CODE_BYTES:
+        if linked or hidden or name.as_posix() in {*unseen, *manifest.assets} or path.stat().st_size > MAX_CODE_BYTES:
             continue
         (target / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, target / name)

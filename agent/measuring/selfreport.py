@@ -8,13 +8,15 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 NAME = re.compile(r"[a-z0-9_]{1,64}")
 MAX_POINTS = 200
 MAX_CURVES = 16
 MAX_DIAGNOSTICS = 64
+MAX_NUMBERS = 256  # of one final_info.json
 MAX_LINE = 4096  # characters of one log line
 
 
@@ -54,26 +56,65 @@ def diagnostics(value: Any) -> tuple[dict[str, float], int]:
     return kept, len(value) - len(kept)
 
 
-def final_info(value: Any, names: Sequence[str], condition: str) -> dict[str, float]:
-    """The metrics of a final_info.json: {dataset: {"means": {metric: number}}}, or flat.
+@dataclass
+class Reported:
+    """The numbers of a final_info.json under plain names; `dropped` counts what was no number."""
 
-    The dataset that bears the condition's name counts, else the only one there is. A metric may be called
-    `x` or `x_mean`. What is not there or not a number is left out.
+    means: dict[str, float] = field(default_factory=dict)
+    stderrs: dict[str, float] = field(default_factory=dict)
+    dropped: int = 0
+
+
+def final_info(value: Any, condition: str = "") -> Reported:
+    """Every number of a final_info.json, whichever of its forms was written.
+
+    {dataset: {"means": {...}, "stderrs": {...}, ...}}, nested or not, with or without stderrs; a single number in the
+    place of the means; {dataset: {metric: number}}; or flat. A dataset that bears the condition's name counts alone.
+    With several, each name ends in its dataset: `loss_enwik8`. `x_mean` is called `x`.
     """
+    said = Reported()
     if not isinstance(value, Mapping):
-        return {}
-    found = value
-    datasets = {k: v["means"] for k, v in value.items()
-                if isinstance(v, Mapping) and isinstance(v.get("means"), Mapping)}
-    if datasets:
-        only = next(iter(datasets.values())) if len(datasets) == 1 else {}
-        found = datasets.get(condition, only)
-    metrics = {}
-    for name in names:
-        number = found.get(name, found.get(f"{name}_mean"))
-        if isinstance(number, int | float) and not isinstance(number, bool):
-            metrics[name] = _float(number)
-    return metrics
+        return said
+    datasets = {k: v for k, v in value.items() if isinstance(v, Mapping) and "means" in v}
+    if not datasets and value and all(isinstance(v, Mapping) for v in value.values()):
+        datasets = {k: {"means": v} for k, v in value.items()}
+    if condition in datasets:
+        value = datasets = {condition: datasets[condition]}
+    for key, entry in value.items():
+        if key not in datasets:
+            _take(said, (str(key),), entry, "")
+            continue
+        suffix = f"_{slug(str(key))}" if len(datasets) > 1 else ""
+        means, extra = datasets[key]["means"], datasets[key].get("stderrs")
+        _take(said, () if isinstance(means, Mapping) else (str(key),), means,
+              suffix if isinstance(means, Mapping) else "")
+        errors = Reported()
+        _take(errors, (), extra if isinstance(extra, Mapping) else {}, suffix)
+        said.stderrs |= errors.stderrs | errors.means
+    return said
+
+
+def slug(text: str) -> str:
+    """A name as expressions want it: lower case, digits and underscores."""
+    return re.sub(r"[^a-z0-9]+", "_", text.lower()).strip("_")[:48] or "value"
+
+
+def _take(said: Reported, path: tuple[str, ...], value: Any, suffix: str, depth: int = 0) -> None:
+    """One number, or the numbers of a nested object, under the path's joined name."""
+    if isinstance(value, Mapping) and depth < 6:
+        for key, item in value.items():
+            _take(said, (*path, str(key)), item, suffix, depth + 1)
+        return
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        said.dropped += 1
+        return
+    name, target = slug("_".join(path)), said.means
+    for ending, kept in (("_mean", said.means), ("_stderr", said.stderrs), ("_sem", said.stderrs)):
+        if name.endswith(ending):
+            name, target = name.removesuffix(ending), kept
+            break
+    if len(said.means) + len(said.stderrs) < MAX_NUMBERS:
+        target[name + suffix] = _float(value)
 
 
 def _point(line: str) -> dict[str, float] | None:

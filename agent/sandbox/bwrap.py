@@ -34,14 +34,19 @@ def base_env() -> dict[str, str]:
 
 @cache
 def python_trees() -> tuple[Path, ...]:
-    """Folders that make `sys.executable` run: the environment, its base, and each stop of the link to it."""
-    found = [Path(sys.prefix), Path(sys.base_prefix), Path(os.path.realpath(sys.base_prefix))]
-    link = Path(sys.executable)
+    """Folders that make `sys.executable` run."""
+    return trees_of(Path(sys.executable), (Path(sys.prefix), Path(sys.base_prefix)))
+
+
+def trees_of(python: Path, prefixes: tuple[Path, ...]) -> tuple[Path, ...]:
+    """Folders that make an interpreter run: the environment, its base, and each stop of the link to it."""
+    found = [*prefixes, *(Path(os.path.realpath(prefix)) for prefix in prefixes)]
+    link = python
     while link.is_symlink():
         link = Path(os.path.normpath(link.parent / os.readlink(link)))
         found.append(link.parent.parent)
     kept: list[Path] = []
-    for tree in sorted(set(found)):
+    for tree in sorted({tree for tree in found if tree.is_dir()}):
         covered = any(tree == above or above in tree.parents for above in (Path("/usr"), *kept))
         if not covered and tree != Path("/"):
             kept.append(tree)

@@ -12,12 +12,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from agent.environments import environment_of
 from agent.errors import InfrastructureError
 from agent.manifest import Template, load_template
 from agent.measuring.data import file_sha256, folder_hashes, prepared
-from agent.paths import SessionPaths
+from agent.paths import SessionPaths, Workspace
 from agent.protocols import Sandbox
-from agent.record import Job, RunRecord, Training
+from agent.record import Environment, Job, RunRecord, Training
 from agent.verifying.evidence import Material, Report, Subject, committed_files, read_material
 from agent.versions.git_reader import GitReader
 from paper.verify import Problem
@@ -44,7 +45,7 @@ def remeasure(subject: Subject, session: SessionPaths, report: Report, sandbox: 
     report.problems += [p for n in named if n.file is None for p in _replaced(session, material, n)]
     done = 0
     with tempfile.TemporaryDirectory(prefix="remeasure-") as scratch:
-        bench = _Bench(Path(scratch), repo, material, sandbox)
+        bench = _Bench(Path(scratch), repo, material, sandbox, Workspace(session.root.parent).cache)
         for index, one in enumerate(at_hand if material.manifest.measured else ()):
             problems = list(bench.differences(one, index))
             report.problems += problems
@@ -77,8 +78,11 @@ def _replaced(session: SessionPaths, material: Material, named: _Named) -> Itera
 class _Bench:
     """Template, code and data as the records name them, in a folder of their own."""
 
-    def __init__(self, folder: Path, repo: GitReader, material: Material, sandbox: Sandbox | None) -> None:
+    def __init__(
+        self, folder: Path, repo: GitReader, material: Material, sandbox: Sandbox | None, cache: Path,
+    ) -> None:
         self._folder, self._repo, self._material, self._sandbox = folder, repo, material, sandbox
+        self._cache = cache  # of environments
         self._template: Template | None = None
         self._data: dict[str, Path] = {}
 
@@ -113,8 +117,15 @@ class _Bench:
                 _write(folder / "code" / name, data or b"")
         data = self._data_folder(record, Path(job.truth_data).parent)
         return job.model_copy(update={
+            "environment": self._environment(job, template),
             "folder": str(folder), "code": str(folder / "code"), "template": template.folder,
             "train_data": str(data / "train"), "truth_data": str(data / "truth"), "settings": record.settings})
+
+    def _environment(self, job: Job, template: Template) -> Environment | None:
+        """As it was built for the job, or built anew from the committed requirements."""
+        if job.environment is None or Path(job.environment.python).exists():
+            return job.environment
+        return environment_of(template, self._cache, print)
 
     def _exported(self) -> Template:
         if self._template is None:

@@ -1,0 +1,33 @@
+"""--new-template and --check-template."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from agent.paths import Workspace
+
+
+def new(args: argparse.Namespace, home: Path) -> int:
+    from agent.templating.new import new_template
+
+    print(new_template(args.new_template, home))
+    return 0
+
+
+def check(args: argparse.Namespace, home: Path, workspace: Workspace) -> int:
+    from agent.command import choices
+    from agent.sandbox.boxes import BubblewrapSandbox, NoSandbox, probe
+    from agent.templating.check import check_template, report
+    from agent.templating.v1 import is_v1
+
+    folder = choices.template_folder(args.check_template, home, "--check-template")
+    if is_v1(folder):
+        folder = choices.adapter(workspace.root, not args.unsafe_no_sandbox)(folder)
+    walls = not args.unsafe_no_sandbox
+    if walls and (problems := list(probe())):
+        walls = False
+        print(f"  no sandbox here ({problems[0]}): its own code runs without walls")
+    flaws = check_template(folder, workspace.cache, BubblewrapSandbox() if walls else NoSandbox(), print,
+                           profile=args.profile, device=args.device or "cpu")
+    return report(flaws, print)

@@ -1,0 +1,72 @@
+"""A flaw of a template: a stable code, where, what makes a result unbelievable, and how to mend it. One line each."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from agent.errors import UserError
+
+
+@dataclass(frozen=True)
+class Flaw:
+    code: str
+    where: str  # file, or file:line, relative to the template
+    text: str
+    mend: str
+
+    def __str__(self) -> str:
+        return f"{self.code:<22} {self.where}: {self.text}; {self.mend}"
+
+
+@dataclass(frozen=True)
+class Source:
+    """One Python file of a template, parsed."""
+
+    name: str
+    tree: ast.Module
+
+    def strings(self) -> Iterator[tuple[str, int]]:
+        """Every string that is no docstring, with its line."""
+        docs = {id(node.value) for node in ast.walk(self.tree) if isinstance(node, ast.Expr)}
+        for node in ast.walk(self.tree):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docs:
+                yield node.value, node.lineno
+
+    def calls(self) -> Iterator[tuple[str, ast.Call]]:
+        """Every call, by its dotted name as written."""
+        for node in ast.walk(self.tree):
+            if isinstance(node, ast.Call):
+                yield ast.unparse(node.func), node
+
+    def imports(self) -> Iterator[tuple[str, int]]:
+        for node in ast.walk(self.tree):
+            if isinstance(node, ast.Import):
+                yield from ((alias.name, node.lineno) for alias in node.names)
+            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                yield node.module, node.lineno
+
+    def function(self, name: str) -> ast.FunctionDef | None:
+        return next((n for n in self.tree.body if isinstance(n, ast.FunctionDef) and n.name == name), None)
+
+    def class_(self, name: str) -> ast.ClassDef | None:
+        return next((n for n in self.tree.body if isinstance(n, ast.ClassDef) and n.name == name), None)
+
+    def at(self, line: int) -> str:
+        return f"{self.name}:{line}"
+
+
+def read_source(folder: Path, name: str) -> Source:
+    """
+    Raises:
+        UserError: it is missing or does not parse.
+    """
+    try:
+        return Source(name, ast.parse((folder / name).read_text(encoding="utf-8")))
+    except OSError as error:
+        raise UserError(f"{folder / name}: {error.strerror}") from None
+    except (SyntaxError, ValueError) as error:
+        line = getattr(error, "lineno", None)
+        raise UserError(f"{folder / name}{f':{line}' if line else ''}: does not parse: {error}") from None
