@@ -63,6 +63,30 @@ class CallFinished(_Event):
     sha256: str
 
 
+class TryWasted(_Event):
+    """A try of a call gave nothing of use and is (or, after a time-out, may be) paid for all the same."""
+
+    type: Literal["try_wasted"] = "try_wasted"
+    step: str
+    ordinal: int
+    role: str
+    model: str
+    reason: str
+    tokens_in: int  # of a time-out: estimated from what was sent
+    tokens_out: int
+    cost_usd: float | None
+
+
+class AnswerRefused(_Event):
+    """A reply was not of the form that was asked for; the model is told, and asked again."""
+
+    type: Literal["answer_refused"] = "answer_refused"
+    step: str
+    ordinal: int
+    role: str
+    reason: str
+
+
 class DataPrepared(_Event):
     """Training data and held-out truth are on disk."""
 
@@ -289,7 +313,8 @@ class SessionFinished(_Event):
 
 Event = Annotated[
     Union[  # noqa: UP007  (one tagged union for reading; `|` over 25 names reads worse)
-        SessionStarted, ProcessStarted, ProcessStopped, OptionsChanged, CallFinished, DataPrepared, Planned,
+        SessionStarted, ProcessStarted, ProcessStopped, OptionsChanged, CallFinished, TryWasted, AnswerRefused,
+        DataPrepared, Planned,
         Edited, AttemptFailed, LintPassed, RunSubmitted, RunMeasured, RunFailed, Commented, Reflected,
         ConfirmationPlanned, FiguresDrawn, PlotEdited, PlotFailed, PlotsGivenUp, FiguresDescribed, SectionWritten,
         NoveltyChecked, CitationsSought, CitationsChosen, SupportChecked,

@@ -90,6 +90,7 @@ class Session:
     review: ev.PaperReviewed | None = None
     finished: bool = False
     calls: dict[tuple[str, int], ev.CallFinished] = field(default_factory=dict)
+    refused: frozenset[tuple[str, int]] = frozenset()  # calls whose answer was not of the form asked for
     tokens: int = 0
     usd: float = 0.0
     unpriced_calls: int = 0
@@ -157,7 +158,13 @@ def _apply(session: Session, event: ev.Event) -> Session:
             return replace(session, options=event.options, compiled=None, finished=False)  # another edition
         case ev.CallFinished():
             known = (event.step, event.ordinal) in session.calls
-            return session if known else _charge(session, event)
+            if known:
+                return session
+            return _charge(replace(session, calls={**session.calls, (event.step, event.ordinal): event}), event)
+        case ev.TryWasted():
+            return _charge(session, event)
+        case ev.AnswerRefused():
+            return replace(session, refused=session.refused | {(event.step, event.ordinal)})
         case ev.DataPrepared():
             return replace(session, data_key=event.key, first_commit=event.commit)
         case ev.NoveltyChecked():
@@ -238,10 +245,9 @@ def _update(session: Session, run_id: str, **changes: object) -> Session:
     return replace(session, runs={**session.runs, run_id: replace(run, **changes)})
 
 
-def _charge(session: Session, event: ev.CallFinished) -> Session:
+def _charge(session: Session, event: ev.CallFinished | ev.TryWasted) -> Session:
     return replace(
         session,
-        calls={**session.calls, (event.step, event.ordinal): event},
         tokens=session.tokens + event.tokens_in + event.tokens_out,
         usd=session.usd + (event.cost_usd or 0.0),
         unpriced_calls=session.unpriced_calls + (event.cost_usd is None),
