@@ -10,15 +10,11 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from agent.bookkeeping import Books
 from agent.command import choices
 from agent.command.console import TerminalConsole
 from agent.errors import BudgetSpent, InfrastructureError
-from agent.events import (
-    OptionsChanged,
-    ProcessStarted,
-    ProcessStopped,
-    SessionStarted,
-)
+from agent.events import OptionsChanged, ProcessStarted, ProcessStopped, SessionStarted
 from agent.literature.fetch import Fetcher
 from agent.literature.search import Cache, Finder, Online, Shelf
 from agent.literature.searches import RecordedSearches

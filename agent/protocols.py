@@ -153,7 +153,7 @@ class SandboxSpec:
 class Exit:
     """How a sandboxed process tree ended."""
 
-    reason: Literal["ok", "exit", "signal", "timeout", "memory", "disk", "files", "output", "cancelled"]
+    reason: Literal["ok", "exit", "signal", "timeout", "memory", "host-memory", "disk", "files", "output", "cancelled"]
     code: int
     wall_s: float
     cpu_s: float

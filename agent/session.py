@@ -43,6 +43,11 @@ class RunState:
     reflection: Reflection | None = None
 
     @property
+    def lost(self) -> int:
+        """How often this attempt's training was lost; one that a person or a bound ended is not counted."""
+        return sum(f.stage == "runner" and f.attempt == self.attempt and f.reason != "cancelled" for f in self.failures)
+
+    @property
     def is_baseline(self) -> bool:
         return self.kind == "baseline"
 
