@@ -79,8 +79,11 @@ def open_session(
         except KeyboardInterrupt:
             reason = "interrupt"
             raise
+        except (BudgetSpent, InfrastructureError) as error:
+            journal.stopped = str(error)
+            raise
         finally:
-            _say_goodbye(journal, reason)
+            _say_goodbye(journal, " ".join(journal.stopped.split())[:500] or reason)
 
 
 def _say_goodbye(journal: Journal, reason: str) -> None:

@@ -38,7 +38,7 @@ class ProcessStopped(_Event):
     """The process let go of the session in good order. A killed one leaves no such line."""
 
     type: Literal["process_stopped"] = "process_stopped"
-    reason: str
+    reason: str  # "end", "interrupt", "error", or the line that was said
 
 
 class OptionsChanged(_Event):

@@ -69,7 +69,8 @@ def _wait(job: Job, run: RunState, tools: Tools) -> JobResult | AttemptFailed:
         try:
             tools.check_budget()
         except BudgetSpent:
-            tools.runner.cancel(job)  # a bound on hours holds for what they are spent on; a resume trains it anew
+            tools.runner.cancel(job)  # a bound on hours holds for what they are spent on
+            tools.say(f"The training of run {run.run} is stopped; a resume trains it anew")
             raise
         tools.sleep(POLL_S)
     if state == "finished":

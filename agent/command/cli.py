@@ -77,7 +77,7 @@ def _start(args: argparse.Namespace, workspace: Workspace) -> int:
         return 0
     paths = new_session_folder(workspace, idea.Name)
     with open_session(paths, workspace, system, new=(idea, options)) as tools:
-        return _play(tools, paths)
+        return play_and_tell(tools, paths)
 
 
 def _resume(args: argparse.Namespace, workspace: Workspace) -> int:
@@ -99,10 +99,11 @@ def _resume(args: argparse.Namespace, workspace: Workspace) -> int:
     if complaints:
         raise UserError("; ".join(complaints))
     with open_session(paths, workspace, system, changed=options if options != before.options else None) as tools:
-        return _play(tools, paths)
+        return play_and_tell(tools, paths)
 
 
-def _play(tools, paths: SessionPaths) -> int:
+def play_and_tell(tools, paths: SessionPaths) -> int:
+    """To the end or to a stop, which is said in a line; the exit status."""
     from agent.actions.training import running_job
     from agent.loop import play
 
@@ -110,9 +111,11 @@ def _play(tools, paths: SessionPaths) -> int:
     try:
         stop = play(tools)
     except BudgetSpent as error:
+        tools.journal.stopped = str(error)
         tools.say(f"Stopped: {error}. Nothing is lost; go on with a higher bound: {resume}")
         return BUDGET
     except InfrastructureError as error:
+        tools.journal.stopped = str(error)
         tools.say(f"Stopped: {error}\nNothing is lost; go on with: {resume}")
         return INFRASTRUCTURE
     except KeyboardInterrupt:
