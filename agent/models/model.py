@@ -90,10 +90,11 @@ class LiteLLMModel:
 
     def _ask_once(self, model: str, messages: Sequence[Message], watch: Watch) -> Reply:
         said = [{"role": m.role, "content": m.content} for m in messages]
-        spent = _sent(model, messages)
+        litellm = load_litellm()  # before the clock runs: the first import takes seconds
+        spent, options = _sent(model, messages), self._options(model, messages)
         try:
             outcome = self._within_the_deadline(
-                lambda: load_litellm().completion(model=model, messages=said, **self._options(model, messages)))
+                lambda: litellm.completion(model=model, messages=said, **options))
             if isinstance(outcome, Exception):
                 raise _judge(model, outcome) from None
             spent = _spent(model, outcome)

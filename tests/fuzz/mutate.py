@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from random import Random
 from typing import Any
 
@@ -35,17 +35,19 @@ def _mutator(function: Mutator) -> Mutator:
     return function
 
 
-def mutations(texts: Sequence[str], draw: Random, count: int) -> list[tuple[str, str]]:
+def mutations(
+    texts: Sequence[str], draw: Random, count: int, mutators: Mapping[str, Mutator] = MUTATORS,
+) -> list[tuple[str, str]]:
     """`count` different texts, each with the names of its mutators; every mutator has its turn."""
     found: dict[str, str] = {}
-    names = sorted(MUTATORS)
+    names = sorted(mutators)
     turn = 0
     while len(found) < count:
         chosen = [names[turn % len(names)], *draw.sample(names, draw.choice((0, 0, 0, 1, 2)))]
         turn += 1
         text = draw.choice(texts)
         for name in chosen:
-            text = MUTATORS[name](text, draw.choice(texts), draw)[: 2 * LARGE]
+            text = mutators[name](text, draw.choice(texts), draw)[: 2 * LARGE]
         found.setdefault(text, "+".join(chosen))
     return [(name, text) for text, name in found.items()]
 

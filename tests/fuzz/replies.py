@@ -5,11 +5,9 @@ A trial performs a real action at a place of a real session; what it raises, or 
 
 from __future__ import annotations
 
-import signal
 import traceback
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -21,16 +19,12 @@ from agent.policy import GiveUpRun, LintRun, next_action
 from agent.session import apply
 from tests.fuzz.mutate import mutations
 from tests.fuzz.stage import Place, Stage, by_blocks
+from tests.fuzz.watch import Hung, watched
 
-CPU_S = 30.0  # of one trial; a hang counts as a crash
 STUBBORN = 4  # one trial in so many has a model that never mends its answer
 GOES_ON = (LintRun, GiveUpRun)  # what comes next is done as well where it asks nobody and trains nothing
 LONGEST_EVENT = 200_000  # bytes of a line of the log: longer texts lie in calls/
 LONGEST_ECHO = 100_000  # characters that one reply may add to what the model is asked next
-
-
-class Hung(BaseException):
-    """Not an Exception: nothing on the way may swallow it."""
 
 
 @dataclass
@@ -80,7 +74,7 @@ def _trial(stage: Stage, place: Place, how: str, reply: str, draw: Random) -> Tr
     trial = Trial(place.kind, how, reply)
     then = [reply] if draw.randrange(STUBBORN) == 0 else [place.good[-1]]
     try:
-        with _watched(trial):
+        with watched(trial):
             trial.outcome, trial.why = _judged(stage, place, [reply, *then])
     except (Exception, Hung) as error:
         where = traceback.extract_tb(error.__traceback__)[-1]
@@ -133,19 +127,3 @@ def _is_a_stop(text: str) -> bool:
 def _check(holds: bool, text: str) -> None:
     if not holds:
         raise AssertionError(text)
-
-
-@contextmanager
-def _watched(trial: Trial) -> Iterator[None]:
-    """Bounds and measures the CPU time of what is done inside, not the wall time: the machine may be busy."""
-    def hung(number: int, frame: object) -> None:
-        raise Hung(f"computes for more than {CPU_S:g} s")
-
-    before = signal.signal(signal.SIGPROF, hung)
-    signal.setitimer(signal.ITIMER_PROF, CPU_S)
-    try:
-        yield
-    finally:
-        left, _ = signal.setitimer(signal.ITIMER_PROF, 0)
-        signal.signal(signal.SIGPROF, before)
-        trial.cpu_s = CPU_S - left
