@@ -8,9 +8,10 @@ from random import Random
 from paper.mathcheck import COMMANDS, ENVIRONMENTS
 from tests.fuzz.mutate import MUTATORS, ODD, Mutator
 
-TOKENS = ("{", "}", "^", "_", "&", "\\\\", "'", "''", "x", "W", "1", "(", ")", "[", "]", "|", "<", ">", ",", " ", "~",
-          "=", "^{", "_{", "^2", "_i", "\\,", "\\ ", "\\%", "\\_", "\\{", "\\}", "\\|", "\\left(", "\\right)",
-          "\\left.", "\\right|", "\\text{so}", "\\frac{1}{2}", "\\sqrt[3]{x}", "\\mathbb{R}", "\n", "\"", "!", "-", "--")
+TOKENS = (
+    "{", "}", "^", "_", "&", "\\\\", "'", "''", "x", "W", "1", "(", ")", "[", "]", "|", "<", ">", ",", " ", "~", "=",
+    "^{", "_{", "^2", "_i", "\\,", "\\ ", "\\%", "\\_", "\\{", "\\}", "\\|", "\\left(", "\\right)", "\\left.", "\\right|",
+    "\\text{so}", "\\frac{1}{2}", "\\sqrt[3]{x}", "\\mathbb{R}", "\n", "\"", "!", "-", "--")
 MARKS = (
     "[@tab:main]", "[@fig:metrics]", "[@sec:method]", "[@fig:none]", "[@", "]", "![](fig:curves)", "![](x.png)", "![](",
     "{{ name(\"ours\") }}", "{{ mean(\"ours\", \"f1\") }}", "{{ settings(\"ours\") }}", "{{", "}}", "{{ }}", "<b>", "^",
@@ -18,7 +19,8 @@ MARKS = (
     "&lt;", "|a|b|\n|-|-|\n|1|2|", "~~a~~", "[a](https://example.org)", "<https://example.org>", "\\", "\\input{x}",
     "## A heading\n", "### $x^2$ & more\n", "#### Too deep\n", "- a\n  - b\n    - c\n      - d\n", "1. x\n", "%",
     "---\n", "    code\n", "```\nx\n```\n", "$$\nx = y\n$$\n", "$$ x $$ (eq1)", "*Interpretation.*", "~", "é", "#",
-    "> q\n", "''", "ﬁ", "ß", "†", "→", "日本", "𝒳", "\"", "--", "---", "…", "\u00ad", "\u200d", "[^1]", "[x]: /y\n", "_")
+    "> q\n", "''", "ﬁ", "ß", "†", "→", "日本", "𝒳", "\"", "--", "---", "…", "\u00ad", "\u200d", "[^1]", "[x]: /y\n",
+    "_")
 FORMULA = re.compile(r"\$[^$\n]+\$")
 
 

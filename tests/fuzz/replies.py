@@ -63,7 +63,7 @@ def fuzz(stage: Stage, corpus: Sequence[str], *, count: int, seed: int) -> Repor
     for number, kind in enumerate(kinds):
         draw = Random(f"{seed}:{kind}")
         share = count // len(kinds) + (number < count % len(kinds))
-        own = [good for place in stage.places[kind] for good in place.good]
+        own = [good for place in stage.places[kind] for good in place.good.values()]
         texts = [*own * max(1, len(corpus) // len(own)), *corpus]
         for how, reply in mutations(texts, draw, share):
             report.trials.append(_trial(stage, draw.choice(stage.places[kind]), how, reply, draw))
@@ -72,10 +72,10 @@ def fuzz(stage: Stage, corpus: Sequence[str], *, count: int, seed: int) -> Repor
 
 def _trial(stage: Stage, place: Place, how: str, reply: str, draw: Random) -> Trial:
     trial = Trial(place.kind, how, reply)
-    then = [reply] if draw.randrange(STUBBORN) == 0 else [place.good[-1]]
+    step, stubborn = draw.choice(sorted(place.good)), draw.randrange(STUBBORN) == 0
     try:
         with watched(trial):
-            trial.outcome, trial.why = _judged(stage, place, [reply, *then])
+            trial.outcome, trial.why = _judged(stage, place, step, reply, stubborn)
     except (Exception, Hung) as error:
         where = traceback.extract_tb(error.__traceback__)[-1]
         trial.outcome = "crash"
@@ -83,9 +83,9 @@ def _trial(stage: Stage, place: Place, how: str, reply: str, draw: Random) -> Tr
     return trial
 
 
-def _judged(stage: Stage, place: Place, replies: Sequence[str]) -> tuple[str, str]:
+def _judged(stage: Stage, place: Place, step: str, reply: str, stubborn: bool) -> tuple[str, str]:
     """How the action ended. Whatever is wrong with that raises."""
-    model = stage.at(place, replies)
+    model = stage.at(place, step, reply, stubborn)
     try:
         event = perform(place.action, stage.tools)
     except InfrastructureError as error:
@@ -105,7 +105,8 @@ def _judged(stage: Stage, place: Place, replies: Sequence[str]) -> tuple[str, st
     if reason is not None:
         _check(bool(reason.strip()), "refused without a reason")
         return "refused", reason
-    _check(by_blocks(place) or len(stage.refusals) == len(model.history) - 1, "asked again without a reason")
+    again = sum(call.ordinal > 1 for call, _ in model.history)
+    _check(by_blocks(place) or len(stage.refusals) == again, "asked again without a reason")
     return ("refused", stage.refusals[0]) if stage.refusals else ("accepted", "")
 
 

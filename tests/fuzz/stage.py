@@ -18,7 +18,7 @@ from agent.editing.coder import AiderCoder
 from agent.log import EventLog
 from agent.models.calls import CallRecord, RecordedCalls
 from agent.policy import Action, next_action
-from agent.protocols import Call
+from agent.protocols import Call, Message
 from agent.session import Session
 from agent.tools import Tools
 from tests.scripted import ScriptedModel
@@ -31,12 +31,12 @@ UNREACHED = {policy.GiveUpPlots, policy.Stop}  # on the way played here; neither
 
 @dataclass(frozen=True)
 class Place:
-    """A moment of the session: what is to be done, the state it is done in, and good answers to it."""
+    """A moment of the session: what is to be done, the state it is done in, and a good answer to each of its steps."""
 
     action: Action
     session: Session
     head: str
-    good: tuple[str, ...]
+    good: dict[str, str]
 
     @property
     def kind(self) -> str:
@@ -76,7 +76,7 @@ class Stage:
             if not calls:
                 self.silent.add(type(action))
                 continue
-            good = tuple(self.answer(call) for call in calls)
+            good = {call.step: self.answer(call) for call in calls}
             place = Place(action, before, head, good)
             self.places.setdefault(place.kind, []).append(place)
 
@@ -84,9 +84,13 @@ class Stage:
         path = self.whole.paths.calls / f"{call.step}.{call.ordinal}.json"
         return CallRecord.model_validate_json(path.read_bytes()).reply
 
-    def at(self, place: Place, replies: Sequence[str]) -> ScriptedModel:
-        """Back to a place; the model will give these replies, the last one for ever."""
-        model = ScriptedModel(lambda messages, call: replies[min(len(model.history), len(replies)) - 1])
+    def at(self, place: Place, step: str, reply: str, stubborn: bool) -> ScriptedModel:
+        """Back to a place. The model gives this reply to a step, once or for ever, and else the good ones."""
+        def say(messages: Sequence[Message], call: Call) -> str:
+            bent = call.step == step and (stubborn or call.ordinal == 1)
+            return reply if bent else place.good.get(call.step, reply)
+
+        model = ScriptedModel(say)
         self.tools.journal.session = place.session
         (self.whole.paths.repo / ".git/refs/heads/main").write_text(place.head + "\n")
         self.tools.versions.reset(place.head)
