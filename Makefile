@@ -1,7 +1,7 @@
 # The two commands of the README are `make demo` and `make test`.
 PYTHON = .venv/bin/python
 
-.PHONY: demo test redteam setup lint hostile bench-baselines
+.PHONY: demo test redteam setup lint hostile fuzz bench-baselines
 
 demo: setup
 	@python3 launch.py --idea hierarchical_sae
@@ -11,6 +11,9 @@ test: setup
 
 hostile: setup
 	@$(PYTHON) -m tests.hostile
+
+fuzz: setup
+	@$(PYTHON) -m tests.fuzz
 
 redteam: setup
 	@$(PYTHON) -m tests.redteam

@@ -16,7 +16,9 @@ from agent.protocols import Message, Reply, Role
 Answer = TypeVar("Answer", bound=BaseModel)
 Ask = Callable[[str, Role, list[Message]], Reply]
 TRIES = 3
-_FENCE = re.compile(r"```(?:json)?\s*\n(.*?)```", re.DOTALL)
+LONGEST = 60_000  # characters of an answer; of a longer one only this is said
+QUOTED = 6_000  # characters of a refused answer that go back with what is wrong with it
+_FENCE = re.compile(r"```(?:json)?[ \t]*\n(.*?)```", re.DOTALL)
 
 
 class NoUsableAnswer(InfrastructureError):
@@ -36,8 +38,10 @@ def parse(text: str, form: type[Answer]) -> Answer:
     """The one JSON object of a reply.
 
     Raises:
-        BadAnswer: none there, not JSON, or not of the form; the first three faults are named.
+        BadAnswer: none there, too long, not JSON, or not of the form; the first three faults are named.
     """
+    if len(text) > LONGEST:
+        raise BadAnswer(f"the answer has {len(text)} characters, at most {LONGEST} are read; be brief")
     blocks = _FENCE.findall(text) or [text[text.find("{"): text.rfind("}") + 1]]
     try:
         json.loads(blocks[-1])
@@ -48,6 +52,14 @@ def parse(text: str, form: type[Answer]) -> Answer:
     except ValidationError as error:
         faults = [f"{'.'.join(str(p) for p in e['loc']) or 'answer'}: {e['msg']}" for e in error.errors()[:3]]
         raise BadAnswer("; ".join(faults)) from None
+
+
+def head_and_tail(text: str, limit: int) -> str:
+    """A text of bounded length; what is left out is counted."""
+    if len(text) <= limit:
+        return text
+    half = limit // 2
+    return f"{text[:half]}\n[... {len(text) - 2 * half} characters left out ...]\n{text[-half:]}"
 
 
 def ask_json(
@@ -70,6 +82,8 @@ def ask_json(
             complaint = str(bad)
         if not complaint:
             return answer
-        messages = [*messages, Message("assistant", reply.text),
+        complaint = head_and_tail(complaint, QUOTED)
+        reply.refuse(complaint)
+        messages = [*messages, Message("assistant", head_and_tail(reply.text, QUOTED)),
                     Message("user", render("answer_again", complaint=complaint))]
-    raise NoUsableAnswer(step, role, complaint)
+    raise NoUsableAnswer(step, role, " ".join(complaint.split())[:300])

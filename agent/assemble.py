@@ -12,12 +12,13 @@ from functools import cache
 from pathlib import Path
 
 from agent.atomic import sweep
+from agent.bookkeeping import Books
 from agent.cache import hold, size_text, trim
 from agent.command import choices
-from agent.command.console import TerminalConsole, call_line
+from agent.command.console import TerminalConsole
 from agent.environments import environment_of
 from agent.errors import BudgetSpent, InfrastructureError
-from agent.events import CallFinished, OptionsChanged, ProcessStarted, ProcessStopped, SessionStarted
+from agent.events import OptionsChanged, ProcessStarted, ProcessStopped, SessionStarted
 from agent.literature.fetch import Fetcher
 from agent.literature.search import Cache, Finder, Online, Shelf
 from agent.literature.searches import RecordedSearches
@@ -26,7 +27,7 @@ from agent.lock import session_lock
 from agent.log import EventLog
 from agent.manifest import Profile, Template
 from agent.measuring.data import prepared, world_secret
-from agent.models.calls import CallRecord, RecordedCalls
+from agent.models.calls import RecordedCalls
 from agent.models.playback import PlaybackModel
 from agent.paths import SessionPaths, Workspace
 from agent.protocols import Model, Runner, Sandbox
@@ -86,8 +87,11 @@ def open_session(
         except KeyboardInterrupt:
             reason = "interrupt"
             raise
+        except (BudgetSpent, InfrastructureError) as error:
+            journal.stopped = str(error)
+            raise
         finally:
-            _say_goodbye(journal, reason)
+            _say_goodbye(journal, " ".join(journal.stopped.split())[:500] or reason)
 
 
 def _say_goodbye(journal: Journal, reason: str) -> None:
@@ -104,18 +108,6 @@ def _tools(
     from agent.runners.local import LocalRunner
     from agent.versions.git import GitStore
 
-    def on_call(call: CallRecord) -> None:
-        if (call.step, call.ordinal) in journal.session.calls:
-            return
-        path = paths.calls / f"{call.step}.{call.ordinal}.json"
-        event = CallFinished(
-            at=time.time(), step=call.step, ordinal=call.ordinal, role=call.role, model=call.model,
-            tokens_in=call.tokens_in, tokens_out=call.tokens_out, cost_usd=call.cost_usd,
-            path=str(path.relative_to(paths.root)), sha256=_sha256(path),
-        )
-        journal.append(event)
-        system.console.say(call_line(event, journal.session))
-
     def prepare(template: Template, profile: Profile, name: str, world: int) -> DataFolders:
         secret = world_secret(workspace.cache, template.manifest.name, world)
         say = system.console.say
@@ -130,7 +122,9 @@ def _tools(
         return environment_of(tools.template, workspace.cache, system.console.say)
 
     check_budget = Budget(journal)
-    calls = RecordedCalls(system.model, paths.calls, on_call, check_budget)
+    books = Books(paths, journal, system.console)
+    calls = RecordedCalls(system.model, paths.calls, books.on_call, check_budget, on_waste=books.on_waste,
+                          on_refusal=books.on_refusal)
     tools = Tools(
         paths=paths, cache=workspace.cache, template=choices.load(journal.session.options), journal=journal,
         console=system.console, ask=calls.ask, coder=AiderCoder(calls.ask), runner=system.runner or LocalRunner(),
@@ -157,12 +151,15 @@ def _literature(
 
 
 class Budget:
-    """Raises BudgetSpent once a bound is reached; called before each model call and while trainings run."""
+    """Raises BudgetSpent once a bound is reached; called before each model call and while trainings run.
+
+    Before a wait it is called with the wait's seconds: none is begun that would pass --hours.
+    """
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
 
-    def __call__(self) -> None:
+    def __call__(self, ahead_s: float = 0.0) -> None:
         session = self._journal.session
         options = session.options
         if options.max_usd is not None and session.usd >= options.max_usd:
@@ -170,11 +167,6 @@ class Budget:
         if options.max_tokens is not None and session.tokens >= options.max_tokens:
             raise BudgetSpent(f"--max-tokens {options.max_tokens} is reached ({session.tokens} used)")
         active = session.active_s + max(0.0, self._journal.clock() - (session.last_at or 0.0))
-        if options.hours is not None and active >= options.hours * 3600:
-            raise BudgetSpent(f"--hours {options.hours:g} is reached ({active / 3600:.2f} active hours)")
-
-
-def _sha256(path: Path) -> str:
-    import hashlib
-
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+        if options.hours is not None and active + ahead_s >= options.hours * 3600:
+            wait = f", and the provider is to be asked again in {ahead_s:.0f} s" if ahead_s else ""
+            raise BudgetSpent(f"--hours {options.hours:g} is reached ({active / 3600:.2f} active hours{wait})")

@@ -39,7 +39,7 @@ class ProcessStopped(_Event):
     """The process let go of the session in good order. A killed one leaves no such line."""
 
     type: Literal["process_stopped"] = "process_stopped"
-    reason: str
+    reason: str  # "end", "interrupt", "error", or the line that was said
 
 
 class OptionsChanged(_Event):
@@ -62,6 +62,30 @@ class CallFinished(_Event):
     cost_usd: float | None  # None: the price is not known
     path: str
     sha256: str
+
+
+class TryWasted(_Event):
+    """A try of a call gave nothing of use and is (or, after a time-out, may be) paid for all the same."""
+
+    type: Literal["try_wasted"] = "try_wasted"
+    step: str
+    ordinal: int
+    role: str
+    model: str
+    reason: str
+    tokens_in: int  # of a time-out: estimated from what was sent
+    tokens_out: int
+    cost_usd: float | None
+
+
+class AnswerRefused(_Event):
+    """A reply was not of the form that was asked for; the model is told, and asked again."""
+
+    type: Literal["answer_refused"] = "answer_refused"
+    step: str
+    ordinal: int
+    role: str
+    reason: str
 
 
 class DataPrepared(_Event):
@@ -334,7 +358,8 @@ class SessionFinished(_Event):
 
 Event = Annotated[
     Union[  # noqa: UP007  (one tagged union for reading; `|` over 25 names reads worse)
-        SessionStarted, ProcessStarted, ProcessStopped, OptionsChanged, CallFinished, DataPrepared, Planned,
+        SessionStarted, ProcessStarted, ProcessStopped, OptionsChanged, CallFinished, TryWasted, AnswerRefused,
+        DataPrepared, Planned,
         Edited, AttemptFailed, LintPassed, RunSubmitted, RunMeasured, RunFailed, Commented, Reflected,
         ConfirmationPlanned, FiguresDrawn, PlotEdited, PlotFailed, PlotsGivenUp, FiguresDescribed, SectionWritten,
         NoveltyChecked, CitationsSought, CitationsChosen, SupportChecked,

@@ -214,7 +214,7 @@ def _confirmation(run: RunState) -> Action:
     if run.phase == "submitted":
         return CollectRun(run.run, run.attempt)
     lost = bool(run.failures) and run.failures[-1].stage == "runner"
-    if run.failures and not (lost and run.restarts <= MAX_RESTARTS):
+    if run.failures and not (lost and run.lost <= MAX_RESTARTS):
         return GiveUpRun(run.run)
     return SubmitRun(run.run, run.attempt, run.restarts)
 
@@ -227,7 +227,7 @@ def _run(run: RunState, attempts: int) -> Action:
             return Reflect(run.run)
         case "submitted":
             return CollectRun(run.run, run.attempt)
-        case "linted" if run.restarts <= MAX_RESTARTS:
+        case "linted" if run.lost <= MAX_RESTARTS:
             return SubmitRun(run.run, run.attempt, run.restarts)
         case "edited":
             return LintRun(run.run, run.attempt)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Literal, Protocol
@@ -34,6 +34,18 @@ class Reply:
     cost_usd: float | None = None
     finish: str = "stop"
     recorded: bool = False  # taken from this session's record, not asked anew
+    # Says, for the session's log, why this answer is not taken.
+    refuse: Callable[[str], None] = field(default=lambda reason: None, compare=False, repr=False)
+
+
+class Watch:
+    """Hears what happens between the tries of one call. Deaf here; models/calls.py has the real one."""
+
+    def wasted(self, spent: Reply, why: str) -> None:
+        """A try is paid for and gave nothing of use; `spent` has no text, only what it took."""
+
+    def waits(self, seconds: float) -> None:
+        """Before a wait and the try after it. May raise BudgetSpent."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +55,7 @@ class Call:
     step: str  # e.g. "run-2.edit-1", "paper.method.write"
     ordinal: int  # 1, 2, ... within the step
     role: Role
+    watch: Watch = field(default=Watch(), compare=False, repr=False)
 
 
 class Model(Protocol):
@@ -140,7 +153,7 @@ class SandboxSpec:
 class Exit:
     """How a sandboxed process tree ended."""
 
-    reason: Literal["ok", "exit", "signal", "timeout", "memory", "disk", "files", "output", "cancelled"]
+    reason: Literal["ok", "exit", "signal", "timeout", "memory", "host-memory", "disk", "files", "output", "cancelled"]
     code: int
     wall_s: float
     cpu_s: float

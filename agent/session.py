@@ -44,6 +44,11 @@ class RunState:
     reflection: Reflection | None = None
 
     @property
+    def lost(self) -> int:
+        """How often this attempt's training was lost; one that a person or a bound ended is not counted."""
+        return sum(f.stage == "runner" and f.attempt == self.attempt and f.reason != "cancelled" for f in self.failures)
+
+    @property
     def is_baseline(self) -> bool:
         return self.kind == "baseline"
 
@@ -82,6 +87,7 @@ class Session:
     judging: Judging = Judging()
     finished: bool = False
     calls: dict[tuple[str, int], ev.CallFinished] = field(default_factory=dict)
+    refused: frozenset[tuple[str, int]] = frozenset()  # calls whose answer was not of the form asked for
     tokens: int = 0
     usd: float = 0.0
     unpriced_calls: int = 0
@@ -150,7 +156,13 @@ def _apply(session: Session, event: ev.Event) -> Session:
             return replace(session, options=event.options, compiled=None, finished=False)  # another edition
         case ev.CallFinished():
             known = (event.step, event.ordinal) in session.calls
-            return session if known else _charge(session, event)
+            if known:
+                return session
+            return _charge(replace(session, calls={**session.calls, (event.step, event.ordinal): event}), event)
+        case ev.TryWasted():
+            return _charge(session, event)
+        case ev.AnswerRefused():
+            return replace(session, refused=session.refused | {(event.step, event.ordinal)})
         case ev.DataPrepared():
             return replace(session, data_key=event.key, first_commit=event.commit)
         case ev.NoveltyChecked():
@@ -245,10 +257,9 @@ def _update(session: Session, run_id: str, **changes: object) -> Session:
     return replace(session, runs={**session.runs, run_id: replace(run, **changes)})
 
 
-def _charge(session: Session, event: ev.CallFinished) -> Session:
+def _charge(session: Session, event: ev.CallFinished | ev.TryWasted) -> Session:
     return replace(
         session,
-        calls={**session.calls, (event.step, event.ordinal): event},
         tokens=session.tokens + event.tokens_in + event.tokens_out,
         usd=session.usd + (event.cost_usd or 0.0),
         unpriced_calls=session.unpriced_calls + (event.cost_usd is None),

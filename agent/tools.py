@@ -23,6 +23,7 @@ class Journal:
         self.log = log
         self.clock = clock
         self.session: Session = fold(log.read())
+        self.stopped = ""  # why the process lets go of the session, where something made it
 
     def append(self, event: Event) -> None:
         self.log.append(event)

@@ -125,7 +125,7 @@ def _sentence(
 ) -> Iterator[Complaint]:
     hits = [*_nodes(sentence, spec.name, rules), *_text(sentence, spec.name, rules)]
     hits += claims.judge(claims.Said(sentence, spec.name, spec.claims, interpretation, rules.facts, background))
-    for code, literal, *rest in hits:
+    for code, literal, *rest in dict.fromkeys(hits):
         text, mend = (*rest, "", "")[:2]
         yield complaint(code, section=spec.name, line=sentence.line, sentence=sentence.source, literal=literal,
                         key=sentence.key, text=text, mend=mend)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Literal
 
 # One private character stands for each node without words, so that a sentence is one plain string.
@@ -67,12 +68,12 @@ class Sentence:
     line: int
     parts: tuple[Inline, ...]
 
-    @property
+    @cached_property
     def flat(self) -> str:
         """The words, with one private character for each node that is not prose."""
         return "".join(_flat(p) for p in self.parts).strip()
 
-    @property
+    @cached_property
     def source(self) -> str:
         """The sentence as its writer would recognise it."""
         return "".join(_source(p) for p in self.parts).strip()

@@ -63,6 +63,7 @@ SECTIONS: tuple[SectionSpec, ...] = (
     SectionSpec("conclusion", "Conclusion", claims=True),
 )
 MAX_CHARACTERS = 60_000
+MAX_BLOCK = 8_000  # characters of a paragraph or list: what reads sentences takes time that grows with their square
 _TARGET = re.compile(r"(fig|tab|sec):([a-z0-9][a-z0-9_.-]{0,60})", re.IGNORECASE)
 _KEY = re.compile(r"@([A-Za-z0-9][\w:.+-]{0,80})")
 _INTERPRETATION = re.compile(r"interpretation\s*[.:]?", re.IGNORECASE)
@@ -123,10 +124,21 @@ class _Parser:
                             and c != "\t"), None):
                 self._refuse(number, f"U+{ord(bad):04X}", "an invisible or private character; retype the word")
         text = "".join(c for c in text if c in "\n\t" or unicodedata.category(c)[0] != "C")
-        tokens = _markdown().parse(text)
+        tokens = _markdown().parse(self._without_overlong(text))
         blocks = self._blocks(tokens, depth=0)
         return Section(name=self.name, blocks=blocks, refused=tuple(self.refused), title=self.title,
                        paragraphs=tuple(paragraphs_of(blocks)))
+
+    def _without_overlong(self, text: str) -> str:
+        """The text with each block that is too long left blank; the other lines keep their numbers."""
+        lines, first = text.split("\n"), 0
+        for end in [i for i, line in enumerate(lines) if not line.strip()] + [len(lines)]:
+            if sum(map(len, lines[first:end])) > MAX_BLOCK:
+                self._refuse(first + 1, lines[first][:40], f"a paragraph or list has at most {MAX_BLOCK} characters; "
+                                                           "divide it")
+                lines[first:end] = [""] * (end - first)
+            first = end + 1
+        return "\n".join(lines)
 
     def _refuse(self, line: int, literal: str, text: str) -> None:
         self.refused.append(Refused(self._key(), line, literal.strip()[:120], text))
@@ -222,7 +234,8 @@ def _inline(token: Token) -> list[Inline]:
     """The nodes of one token inside a sentence."""
     match token.type:
         case "text":
-            return [Text(token.content), *(Forbidden(x, _LEFTOVER_WHY) for x in _LEFTOVER.findall(token.content))]
+            return [Text(token.content), *(Forbidden(x, _LEFTOVER_WHY)
+                                           for x in dict.fromkeys(_LEFTOVER.findall(token.content)))]
         case "code_inline":
             return [Code(token.content)]
         case "math_inline" | "math_inline_double":

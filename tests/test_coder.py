@@ -45,7 +45,7 @@ class Desk:
     def edit(self, script: Script, editable: tuple[str, ...] = ("experiment.py",),
              read_only: tuple[str, ...] = ("evaluate.py",), instruction: str = "Set d_sae to 1024.") -> EditResult:
         self.model = ScriptedModel(script)
-        recorded = RecordedCalls(self.model, self.calls, lambda record: None, lambda: None)
+        recorded = RecordedCalls(self.model, self.calls, lambda record: None, lambda *ahead: None)
         return AiderCoder(recorded.ask).edit(self.folder, editable, instruction, step=STEP, role="editor",
                                              read_only=read_only)
 
@@ -287,7 +287,7 @@ def test_a_symlink_is_neither_shown_nor_edited(desk: Desk, tmp_path: Path):
 def test_a_key_that_is_refused_stops_the_edit_over_http(desk: Desk):
     with FakeProvider([error(401, "bad key")]) as provider:
         model = LiteLLMModel({"editor": "openai/gpt-4o"}, timeout_s=5, api_base=provider.url, notify=str)
-        calls = RecordedCalls(model, desk.calls, lambda record: None, lambda: None)
+        calls = RecordedCalls(model, desk.calls, lambda record: None, lambda *ahead: None)
         with pytest.raises(InfrastructureError, match="OPENAI_API_KEY"):
             AiderCoder(calls.ask).edit(desk.folder, ["experiment.py"], "Go.", step=STEP, role="editor")
 
@@ -302,7 +302,7 @@ def test_an_edit_over_http_waits_out_faults_and_mends_a_block(desk: Desk):
     with FakeProvider(script) as provider:
         model = LiteLLMModel({"editor": "openai/gpt-4o"}, timeout_s=5, api_base=provider.url, notify=said.append,
                              sleep=lambda seconds: None)
-        calls = RecordedCalls(model, desk.calls, lambda record: None, lambda: None)
+        calls = RecordedCalls(model, desk.calls, lambda record: None, lambda *ahead: None)
         result = AiderCoder(calls.ask).edit(desk.folder, ["experiment.py"], "Go.", step=STEP, role="editor")
 
     assert result.changed == ("experiment.py",)

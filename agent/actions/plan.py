@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from agent import notes
 from agent.actions.experiment import overview
-from agent.answers import ask_json
+from agent.answers import ask_json, head_and_tail
 from agent.atomic import write_text
 from agent.events import Commented, ConfirmationPlanned, Planned, Reflected
 from agent.policy import CommentRun, MakePlan, PlanConfirmation, Reflect
@@ -14,6 +14,8 @@ from agent.results import best, measured_records, table
 from agent.session import apply
 from agent.tools import Tools
 from agent.types import Plan, PlannedRun, Reflection
+
+COMMENT = 4000  # characters of a comment that are kept: a few lines were asked for
 
 
 def make_plan(action: MakePlan, tools: Tools) -> Planned:
@@ -43,7 +45,8 @@ def comment_run(action: CommentRun, tools: Tools) -> Commented:
     prompt = render("comment", idea=tools.session.idea, manifest=manifest, planned=run.planned, record=record,
                     table=table(records, manifest))
     reply = tools.ask(f"run-{action.run}.comment", "reviewer", _conversation("reviewer", prompt))
-    return Commented(at=tools.now, run=action.run, text=reply.text.strip(), feedback=_take_feedback(tools))
+    return Commented(at=tools.now, run=action.run, text=head_and_tail(reply.text.strip(), COMMENT),
+                     feedback=_take_feedback(tools))
 
 
 def reflect(action: Reflect, tools: Tools) -> Reflected:
@@ -128,6 +131,8 @@ def _runs_complaint(runs: tuple[PlannedRun, ...], tools: Tools) -> str | None:
     taken = {*tools.session.options.baselines, *(r.planned.name for r in tools.session.experiments)}
     starts = {"baseline", "best", tools.session.options.baselines[0], *taken}
     for planned in runs:
+        if not planned.label.isprintable():
+            return f"the label of run {planned.name!r} holds a line break or a character that cannot be printed"
         if planned.name in taken:
             return f"the run name {planned.name!r} is taken; choose another"
         if planned.start_from not in starts:

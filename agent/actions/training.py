@@ -10,7 +10,7 @@ from agent import integrity, notes
 from agent.actions.experiment import fail_attempt
 from agent.atomic import write_text
 from agent.baselines import BaselineCache
-from agent.errors import InfrastructureError
+from agent.errors import BudgetSpent, InfrastructureError
 from agent.events import AttemptFailed, RunMeasured, RunSubmitted
 from agent.policy import CollectRun, SubmitRun
 from agent.record import Job, JobResult
@@ -75,7 +75,12 @@ def running_job(tools: Tools) -> Job | None:
 def _wait(job: Job, run: RunState, tools: Tools) -> JobResult | AttemptFailed:
     while (state := tools.runner.state(job)) == "running":
         tools.console.progress(f"run {run.run} ({label_of(tools, run)})", tools.runner.progress(job))
-        tools.check_budget()
+        try:
+            tools.check_budget()
+        except BudgetSpent:
+            tools.runner.cancel(job)  # a bound on hours holds for what they are spent on
+            tools.say(f"The training of run {run.run} is stopped; a resume trains it anew")
+            raise
         tools.sleep(POLL_S)
     if state == "finished":
         return tools.runner.result(job)

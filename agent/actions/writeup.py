@@ -13,6 +13,7 @@ from agent.results import best, measured_records
 from agent.reviewing.page import usable
 from agent.tools import Tools
 
+NO_CHANGE = "NO CHANGE"  # a writer's words for a section that is to stay as it is
 SKELETON = "Nothing is written here yet.\n"
 
 
@@ -30,7 +31,8 @@ def write_section(action: WriteSection, tools: Tools) -> SectionWritten:
     step = f"paper.{action.section}.{phase}{mending}"
     result = tools.coder.edit(tools.paths.repo, [file], _prompt(action, manuscript, tools), step=step, role="writer")
     may_keep = action.phase != "write" or action.round > 0
-    refused = "" if may_keep and result.refused in ("no-block", "no-change") else result.refused
+    kept = result.refused == "no-change" or (result.refused == "no-block" and NO_CHANGE in result.reply)
+    refused = "" if may_keep and kept else result.refused
     empty = path.read_text() == SKELETON
     found = manuscript.complaints(action.section)
     if action.phase == "support":  # sent back once, in this pass: what stays as it was is cut

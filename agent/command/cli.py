@@ -131,9 +131,11 @@ def play_session(tools, paths: SessionPaths) -> int:
     try:
         stop = play(tools)
     except BudgetSpent as error:
+        tools.journal.stopped = str(error)
         tools.say(f"Stopped: {error}. Nothing is lost; go on with a higher bound: {resume}")
         return BUDGET
     except InfrastructureError as error:
+        tools.journal.stopped = str(error)
         tools.say(f"Stopped: {error}\nNothing is lost; go on with: {resume}")
         return INFRASTRUCTURE
     except KeyboardInterrupt:

@@ -44,6 +44,10 @@ def describe(event: Event, session: Session) -> str:
     match event.type:
         case "call_finished":
             return call_line(event, session)
+        case "answer_refused":
+            return f"{event.role}: the answer cannot be taken: {event.reason.splitlines()[0][:200]}"
+        case "try_wasted":
+            return f"{event.role}: {event.model}: {event.reason}"
         case "planned":
             return "plan: " + "; ".join(run.label for run in event.plan.runs)
         case "edited":

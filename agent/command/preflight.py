@@ -113,7 +113,18 @@ def _model(options: Options, system: System) -> list[str]:
 
     if not isinstance(system.model, LiteLLMModel):  # a caller's own
         return []
-    return [f"{problem}; {mend}" for problem, mend in check(options.models.names(), system.api_base)]
+    found = [f"{problem}; {mend}" for problem, mend in check(options.models.names(), system.api_base)]
+    return [*found, *_unpriced(options)]
+
+
+def _unpriced(options: Options) -> list[str]:
+    """A bound on money holds only for models whose price is known; one of ollama's costs none."""
+    from agent.models.providers import is_ollama, price
+
+    names = sorted({name for name in options.models.names().values() if not is_ollama(name) and price(name) is None})
+    if options.max_usd is None or not names:
+        return []
+    return [f"--max-usd: the price of {', '.join(names)} is not known, so the bound would not hold; use --max-tokens"]
 
 
 def _sandbox(options: Options) -> list[str]:

@@ -30,6 +30,7 @@ from agent.protocols import Reply
 REPAIRS = 3  # further rounds in which the model may mend blocks that did not match
 MAX_COMPARED = 60  # lines of a SEARCH that are compared with the file's; the comparison is slow
 SIMILAR = 0.45  # share of a SEARCH's lines that must agree before lines of the file are offered in its place
+MAX_BLOCK = 10_000  # lines of a block that is matched leniently; time grows with their square
 MAX_SEARCHED = 5000  # lines of a file that is searched for similar ones
 MAX_COMPLAINTS = 5  # failed blocks of one answer that are explained
 MAX_QUOTED = 3000  # characters of a failed block that go back
@@ -154,6 +155,10 @@ class _Coder(EditBlockCoder):
     def summarize_start(self) -> None:
         """No summaries: they would be model calls in another thread."""
 
+    def show_send_output(self, completion: Any) -> None:
+        """Nothing is shown. What aider does on the way to showing takes quadratic time over white space."""
+        self.partial_response_content = completion.choices[0].message.content
+
     def calculate_and_show_tokens_and_cost(self, *args: Any, **kwargs: Any) -> None:
         """Counted where the call is recorded."""
 
@@ -244,6 +249,8 @@ def _replace(path: Path, content: str, search: str, new: str, fence: tuple[str, 
         return "".join([*lines[: places[0]], new, *lines[places[0] + len(wanted):]]), ""
     if any(line.strip() == "..." for line in wanted):  # aider would guess, or add the text at the end
         return "", "leaves lines out with '...'; quote every line"
+    if search.count("\n") + new.count("\n") > MAX_BLOCK:
+        return "", f"does not match the file exactly, and is longer than {MAX_BLOCK} lines; quote fewer"
     changed = do_replace(path, content, search, new, fence)
     return (changed, "") if changed else ("", "does not match the file")
 

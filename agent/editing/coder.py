@@ -11,8 +11,9 @@ from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path, PurePosixPath
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
+from agent.answers import head_and_tail
 from agent.atomic import write_bytes
 from agent.errors import InfrastructureError
 from agent.models.providers import load_litellm
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from agent.editing.aider_edit import Talk
 
 Ask = Callable[[str, Role, list[Message]], Reply]
+MAX_ECHO = 30_000  # characters of a model's own answer that it sees again
 MAX_DETAIL = 6000  # characters of a refusal's detail, for the next prompt
 
 
@@ -66,7 +68,7 @@ class AiderCoder:
                 (root / name).write_bytes(data)
             talk = _aider().converse(
                 root, list(before), list(shown), instruction,
-                lambda messages: self.ask(step, role, [Message(m["role"], m["content"]) for m in messages]),
+                lambda messages: self.ask(step, role, [_message(**m) for m in messages]),
             )
             after = _read_all(root)
         return _settle(folder, before, shown, after, talk)
@@ -76,7 +78,7 @@ def _settle(folder: Path, before: dict[str, bytes], shown: dict[str, bytes], aft
             talk: Talk) -> EditResult:
     """What the conversation comes to; writes the files back if it counts as an edit."""
     def refuse(code: str, detail: str) -> EditResult:
-        return EditResult((), code, _bounded(detail), talk.reply)
+        return EditResult((), code, head_and_tail(detail, MAX_DETAIL), talk.reply)
 
     foreign = sorted({*talk.forbidden, *(name for name in {*after, *shown} if name not in before
                                          and after.get(name) != shown.get(name))})
@@ -97,6 +99,11 @@ def _settle(folder: Path, before: dict[str, bytes], shown: dict[str, bytes], aft
         except OSError as error:
             raise InfrastructureError(f"{folder / name}: {error.strerror}; make room and resume") from None
     return EditResult(changed, reply=talk.reply)
+
+
+def _message(role: Literal["system", "user", "assistant"], content: str) -> Message:
+    """What is said to the model; of an overlong answer of its own it sees head and tail."""
+    return Message(role, head_and_tail(content, MAX_ECHO) if role == "assistant" else content)
 
 
 def _read(folder: Path, name: str, missing: bytes | None = None) -> bytes:
@@ -122,8 +129,3 @@ def _read_all(root: Path) -> dict[str, bytes]:
             for path in root.rglob("*") if path.is_symlink() or not path.is_dir()}
 
 
-def _bounded(text: str) -> str:
-    if len(text) <= MAX_DETAIL:
-        return text
-    half = MAX_DETAIL // 2
-    return f"{text[:half]}\n[... {len(text) - 2 * half} characters left out ...]\n{text[-half:]}"

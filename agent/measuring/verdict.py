@@ -6,6 +6,7 @@ Not here: the measuring itself (measure.py) and checks across trainings (integri
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -54,16 +55,48 @@ def training_ended(end: Exit, stderr: Path) -> Stopped:
     """A training that did not end well, in the agent's words."""
     if end.reason == "cancelled":
         return Stopped("cancelled", "cancelled", "the training was cancelled")
-    said = harvest.tail(harvest.read_text(stderr), MAX_DETAIL - 100)
+    text = harvest.read_text(stderr)
+    said = harvest.tail(text, MAX_DETAIL - 300)
+    if end.reason in ("exit", "signal") and (short := out_of_memory(text)):
+        return Stopped("failed", short, f"{_SHORT[short]}; {_how(end)}\n{said}".strip())
     return Stopped("failed", end.reason, f"{_how(end)}\n{said}".strip())
 
 
 def encoding_ended(end: Exit, stderr: Path) -> Stopped:
     if end.reason == "cancelled":
         return Stopped("cancelled", "cancelled", "the measurement was cancelled")
-    said = harvest.tail(harvest.read_text(stderr), MAX_DETAIL - 200)
+    whole = harvest.read_text(stderr)
+    said = harvest.tail(whole, MAX_DETAIL - 400)
+    if end.reason in ("exit", "signal") and (short := out_of_memory(whole)):
+        said = f"{_SHORT[short]}\n{said}"
     text = f"SAE.load or SAE.encode did not come through; {_how(end)}\n{said}".strip()
     return Stopped("failed", "encode", text)
+
+
+_SHORT = {
+    "gpu-memory": "the GPU ran out of memory: use a smaller batch or dictionary, keep no tensors of earlier steps, "
+                  "or compute in parts",
+    "memory": "the process asked for more memory than it may have: use smaller batches or arrays, or compute in parts",
+}
+_GPU_SHORT = re.compile(r"OutOfMemoryError|(?:CUDA|HIP|XPU|MPS backend) out of memory|CUDA error: out of memory|"
+                        r"cudaErrorMemoryAllocation|(?:CUBLAS|CUDNN|CUSPARSE|CUSOLVER)_STATUS_ALLOC_FAILED|"
+                        r"RESOURCE_EXHAUSTED: Out of memory")
+_HOST_SHORT = re.compile(r"^(?:[\w.]*_ArrayMemoryError|MemoryError|OSError: \[Errno 12\])|"
+                         r"DefaultCPUAllocator: can't allocate memory|^std::bad_alloc|terminate called .*bad_alloc")
+_LAST = 40  # lines of stderr among which an exception's own line is looked for
+
+
+def out_of_memory(stderr: str) -> str:
+    """The code (gpu-memory, memory) where the last exception tells of it, else "": one that was caught is no end."""
+    lines = [line for line in stderr.splitlines()[-_LAST:] if line[:1].strip()]  # an exception's line is not indented
+    for line in reversed(lines):
+        if _GPU_SHORT.search(line):
+            return "gpu-memory"
+        if _HOST_SHORT.search(line):
+            return "memory"
+        if re.match(r"[\w.]*(?:Error|Exception|Interrupt|Exit)\b", line):
+            return ""
+    return ""
 
 
 def _how(end: Exit) -> str:
@@ -74,6 +107,8 @@ def _how(end: Exit) -> str:
         "signal": f"the process was ended by signal {end.code - 128}",
         "timeout": f"stopped at the time limit after {end.wall_s:.0f} s",
         "memory": f"stopped at the memory limit with {end.peak_memory_mb:.0f} MB",
+        "host-memory": "killed by the kernel because this machine ran out of memory, before the training's own limit "
+                       f"was reached; it used {end.peak_memory_mb:.0f} MB: use less",
         "disk": "stopped at the limit for files written",
         "files": "stopped at the limit for the number of files",
         "output": "stopped because it printed more than the limit",

@@ -8,15 +8,17 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from agent.atomic import write_text
 from agent.errors import InfrastructureError, disk_named
-from agent.protocols import Call, Message, Model, Reply, Role
+from agent.protocols import Call, Message, Model, Reply, Role, Watch
 from agent.schema import Strict
 
+OnWaste = Callable[[Call, Reply, str], None]
 _STEP = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\Z")
 
 
@@ -40,18 +42,23 @@ class RecordedCalls:
     """Asks `inner` at most once for each (step, ordinal).
 
     `on_call` hears of every reply handed out, also of one read back from disk: a kill may have fallen
-    between the file and the event. `budget` is called before each new call and may raise BudgetSpent.
+    between the file and the event. `budget` is called before each new call, and with the seconds of each wait for
+    another try; it may raise BudgetSpent. `on_waste` hears of tries that are paid for and gave nothing, `on_refusal` of
+    replies that whoever asked could not take.
     """
 
     def __init__(
-        self, inner: Model, folder: Path, on_call: Callable[[CallRecord], None], budget: Callable[[], None],
-        clock: Callable[[], float] = time.monotonic,
+        self, inner: Model, folder: Path, on_call: Callable[[CallRecord], None], budget: Callable[..., None],
+        clock: Callable[[], float] = time.monotonic, on_waste: OnWaste = lambda call, spent, why: None,
+        on_refusal: Callable[[CallRecord, str], None] = lambda record, reason: None,
     ) -> None:
         self.inner = inner
         self.folder = folder
         self.on_call = on_call
         self.budget = budget
         self.clock = clock
+        self.on_waste = on_waste
+        self.on_refusal = on_refusal
         self._asked: dict[str, int] = {}
 
     def begin(self, step: str) -> None:
@@ -73,9 +80,10 @@ class RecordedCalls:
             record = self._call(Call(step, ordinal, role), messages)
         self._asked[step] = ordinal
         self.on_call(record)
+        asked = record
         return Reply(text=record.reply, model=record.model, tokens_in=record.tokens_in,
                      tokens_out=record.tokens_out, cost_usd=record.cost_usd, finish=record.finish,
-                     recorded=recorded)
+                     recorded=recorded, refuse=lambda reason: self.on_refusal(asked, reason))
 
     def path(self, step: str, ordinal: int) -> Path:
         """Where a call's record lies.
@@ -90,7 +98,7 @@ class RecordedCalls:
     def _call(self, call: Call, messages: Sequence[Message]) -> CallRecord:
         path = self.path(call.step, call.ordinal)
         started = self.clock()
-        reply = self.inner.complete(messages, call)
+        reply = self.inner.complete(messages, replace(call, watch=_Watch(self, call)))
         if not reply.text.strip():
             raise InfrastructureError(f"model {reply.model} ({call.step}, call {call.ordinal}): an empty answer")
         record = CallRecord(
@@ -110,6 +118,20 @@ class RecordedCalls:
             return read_call(path)
         except FileNotFoundError:
             return None
+
+
+@dataclass(frozen=True)
+class _Watch(Watch):
+    """Keeps the bounds while a call is tried again and again."""
+
+    calls: RecordedCalls
+    call: Call
+
+    def wasted(self, spent: Reply, why: str) -> None:
+        self.calls.on_waste(self.call, spent, why)
+
+    def waits(self, seconds: float) -> None:
+        self.calls.budget(seconds)
 
 
 def read_call(path: Path) -> CallRecord:

@@ -10,12 +10,13 @@ import re
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from email.utils import parsedate_to_datetime
 from typing import Any
 
 from agent.errors import InfrastructureError
-from agent.models.providers import is_ollama, key_variable, load_litellm, scrub
-from agent.protocols import Call, Message, Reply, Role
+from agent.models.providers import is_ollama, key_variable, load_litellm, price, scrub
+from agent.protocols import Call, Message, Reply, Role, Watch
 
 OUTAGE_TRIES = 10  # with the waits below: about eight minutes of an ill provider
 HANG_TRIES = 4  # each costs a whole time-out
@@ -32,6 +33,14 @@ class Passing(Exception):
         super().__init__(text)
         self.tries = tries
         self.wait_s = wait_s
+
+
+class Paid(Exception):
+    """Around a fault of a try that is paid for, or may be."""
+
+    def __init__(self, cause: Exception) -> None:
+        super().__init__(str(cause))
+        self.cause = cause
 
 
 class LiteLLMModel:
@@ -68,23 +77,31 @@ class LiteLLMModel:
 
         def tell(state: RetryCallState) -> None:
             fault = state.outcome.exception()
+            call.watch.waits(state.next_action.sleep)
             self.notify(f"{model}: {fault}; asking again in {state.next_action.sleep:g} s "
                         f"(try {state.attempt_number + 1} of {fault.tries})")
 
         retrying = Retrying(retry=retry_if_exception_type(Passing), stop=stop, wait=wait, before_sleep=tell,
                             sleep=self.sleep, reraise=True)
         try:
-            return retrying(self._ask_once, model, messages)
+            return retrying(self._ask_once, model, messages, call.watch)
         except Passing as fault:
             raise _given_up(model, call, fault) from None
 
-    def _ask_once(self, model: str, messages: Sequence[Message]) -> Reply:
+    def _ask_once(self, model: str, messages: Sequence[Message], watch: Watch) -> Reply:
         said = [{"role": m.role, "content": m.content} for m in messages]
-        outcome = self._within_the_deadline(
-            lambda: load_litellm().completion(model=model, messages=said, **self._options(model, messages)))
-        if isinstance(outcome, Exception):
-            raise _judge(model, outcome) from None
-        return _read(model, outcome)
+        litellm = load_litellm()  # before the clock runs: the first import takes seconds
+        spent, options = _sent(model, messages), self._options(model, messages)
+        try:
+            outcome = self._within_the_deadline(
+                lambda: litellm.completion(model=model, messages=said, **options))
+            if isinstance(outcome, Exception):
+                raise _judge(model, outcome) from None
+            spent = _spent(model, outcome)
+            return _read(outcome, spent)
+        except Paid as fault:  # a provider takes money for what it made, of use or not
+            watch.wasted(spent, str(fault))
+            raise fault.cause from None
 
     def _within_the_deadline(self, ask: Callable[[], Any]) -> Any:
         """The answer, or the exception asking ended with. A drip of bytes does not stretch the deadline."""
@@ -101,7 +118,7 @@ class LiteLLMModel:
         try:
             return box.get(timeout=self.timeout_s)
         except queue.Empty:
-            raise Passing(f"no whole answer within {self.timeout_s:g} s", HANG_TRIES) from None
+            raise Paid(Passing(f"no whole answer within {self.timeout_s:g} s", HANG_TRIES)) from None
 
     def _options(self, model: str, messages: Sequence[Message]) -> dict[str, Any]:
         options: dict[str, Any] = {"timeout": self.timeout_s, "max_retries": 0, "num_retries": 0, "stream": False}
@@ -135,34 +152,45 @@ def _judge(model: str, error: Exception) -> Exception:
     if status in (400, 413, 422):
         return _stop(model, f"the provider does not accept the request ({status})", "choose another model", said)
     if status is None:
-        return Passing(f"the call failed: {said}", REPLY_TRIES)
+        return Paid(Passing(f"the call failed: {said}", REPLY_TRIES))
     if isinstance(error, litellm.Timeout):
-        return Passing("no answer in time", HANG_TRIES)
+        return Paid(Passing("no answer in time", HANG_TRIES))
     word = "rate limit" if status == 429 else "provider fault"
     return Passing(f"{word} ({status}): {said}", OUTAGE_TRIES, _retry_after(error))
 
 
-def _read(model: str, response: Any) -> Reply:
+def _read(response: Any, spent: Reply) -> Reply:
     """The reply in a response that came."""
+    model = spent.model
     if not getattr(response, "choices", None):
-        raise Passing("an answer without a choice", REPLY_TRIES)
+        raise Paid(Passing("an answer without a choice", REPLY_TRIES))
     choice = response.choices[0]
     message, finish = choice.message, str(choice.finish_reason or "stop")
     refusal = (message.provider_specific_fields or {}).get("refusal") or getattr(message, "refusal", None)
     if refusal:
-        raise _stop(model, "the model refused to answer", "choose another model", _short(str(refusal)))
+        raise Paid(_stop(model, "the model refused to answer", "choose another model", _short(str(refusal))))
     if finish in ("content_filter", "refusal"):
-        raise _stop(model, "the provider's content filter cut the answer", "choose another model", finish)
+        raise Paid(_stop(model, "the provider's content filter cut the answer", "choose another model", finish))
     if finish == "length":
-        raise Passing("the answer was truncated at the model's output limit", REPLY_TRIES)
+        raise Paid(Passing("the answer was truncated at the model's output limit", REPLY_TRIES))
     text = _THINKING.sub("", message.content or "").lstrip("\n").encode("utf-8", "replace").decode()
     if not text.strip():
         kind = "a tool call instead of text" if message.tool_calls else "an empty answer"
-        raise Passing(kind, REPLY_TRIES)
+        raise Paid(Passing(kind, REPLY_TRIES))
+    return replace(spent, text=text, finish=finish)
+
+
+def _spent(model: str, response: Any) -> Reply:
+    """What a response took, by the provider's own count."""
     usage = getattr(response, "usage", None)
-    return Reply(text=text, model=model, tokens_in=int(getattr(usage, "prompt_tokens", 0) or 0),
-                 tokens_out=int(getattr(usage, "completion_tokens", 0) or 0),
-                 cost_usd=_cost(model, response, usage), finish=finish)
+    return Reply(text="", model=model, tokens_in=int(getattr(usage, "prompt_tokens", 0) or 0),
+                 tokens_out=int(getattr(usage, "completion_tokens", 0) or 0), cost_usd=_cost(model, response, usage))
+
+
+def _sent(model: str, messages: Sequence[Message]) -> Reply:
+    """What a request takes of which nothing comes back: an estimate, at four characters a token."""
+    tokens, each = sum(len(m.content) for m in messages) // 4, price(model)
+    return Reply(text="", model=model, tokens_in=tokens, cost_usd=each and tokens * each[0])
 
 
 def _cost(model: str, response: Any, usage: Any) -> float | None:

@@ -144,6 +144,15 @@ def _sum_kb(path: str, keys: tuple[bytes, ...]) -> int:
     return 1024 * sum(int(line.split()[1]) for line in lines if line.startswith(keys))
 
 
+def oom_kills(vmstat: Path = Path("/proc/vmstat")) -> int:
+    """How many processes the kernel has killed for want of memory since it started; 0 where it does not say."""
+    try:
+        lines = vmstat.read_text().splitlines()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) for line in lines if line.startswith("oom_kill ")), 0)
+
+
 # ---------------------------------------------------------------- disk
 
 @dataclass

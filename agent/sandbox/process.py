@@ -75,6 +75,7 @@ class ConfinedProcess:
         self._writable, self._at_end, self._broken, self._grace_s = writable, at_end, broken, grace_s
         self._lock = threading.RLock()
         self._meter = use.Meter()
+        self._oom_kills = use.oom_kills()
         self._started = time.monotonic()
         self._memory_at = self._disk_at = self._started
         self._reason: Reason | None = None
@@ -191,6 +192,8 @@ class ConfinedProcess:
         if self._reason is None and any(pump.overflow.is_set() for pump in self._pumps):
             self._reason = "output"
         reason, code = _reason(code)
+        if code == 128 + signal.SIGKILL and use.oom_kills() > self._oom_kills:
+            reason = "host-memory"
         self._exit = Exit(
             reason=self._reason or over or reason, code=code, wall_s=time.monotonic() - self._started,
             cpu_s=max(self._meter.cpu_s, rusage.ru_utime + rusage.ru_stime),
