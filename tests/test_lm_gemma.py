@@ -189,5 +189,5 @@ def test_a_gated_model_a_lost_hub_and_an_unknown_name_are_each_answered_by_one_l
     assert gated.startswith("UserError model gemma-2-2b is gated: accept its licence") and "HF_TOKEN" in gated
     assert lost.startswith("InfrastructureError model pythia-70m-deduped: not in the Hugging Face cache, and the hub")
     assert unknown.startswith("UserError model 'gemma-17': neither a folder with a model.json nor a model that")
-    assert "near it are" in unknown and "gemma-2b" in unknown
+    assert "near it are" in unknown and "gemma-2-2b" in unknown
     assert "hf_secret" not in done.stdout + done.stderr

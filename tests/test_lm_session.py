@@ -25,6 +25,7 @@ def template(tmp_path_factory):
     return folder
 
 
+@pytest.mark.timeout(900)  # three trainings, each with its sandboxes
 def test_a_session_refuses_what_was_not_trained_and_measures_what_was(tmp_path, template):
     planned = {"name": "still", "label": "no steps", "change": "leave the optimizer out", "hypothesis": "it is quick",
                "start_from": "baseline"}
