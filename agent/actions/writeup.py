@@ -63,7 +63,9 @@ def compile_paper(action: CompilePaper, tools: Tools) -> Compiled:
         tools.say(f"  compile: {text}")
     for text in built.findings:
         tools.say(f"  pages: {text}")
-    returned = built.returned if tools.session.judging.draft == 0 and action.round == 0 else ()
+    answers = not tools.session.options.playback  # a recording cannot answer for the pages of this machine
+    first = tools.session.judging.draft == 0 and action.round == 0
+    returned = built.returned if first and answers else ()
     commit = tools.versions.commit(
         built.files, "paper: " + (f"compiled, {built.pages} pages" if built.pages else "rendered"),
         trailers,
