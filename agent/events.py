@@ -252,7 +252,7 @@ class SectionWritten(_Event):
 
     type: Literal["section_written"] = "section_written"
     section: str
-    phase: Literal["write", "refine", "cite", "polish", "support", "evidence", "improve"]
+    phase: Literal["write", "refine", "cite", "polish", "support", "typeset", "evidence", "improve"]
     round: int  # 0: the pass itself; 1, 2, ...: mending
     revision: int = 0  # of an "improve": which one
     refused: str  # code, if the edit did not count
@@ -299,6 +299,8 @@ class Compiled(_Event):
     dropped: tuple[str, ...]
     broken: tuple[tuple[str, str], ...]  # pieces that TeX cannot set, with the reason; left out from here on
     commit: str
+    findings: tuple[str, ...] = ()  # of the page checks
+    returned: tuple[tuple[str, str], ...] = ()  # section, complaint: what goes back to the writer, once
 
 
 class EvidenceReviewed(_Event):

@@ -17,7 +17,7 @@ from agent import events as ev
 class SectionState:
     """One section of the paper as far as it has come."""
 
-    phase: Literal["", "write", "refine", "cite", "polish", "support", "evidence", "improve"] = ""
+    phase: Literal["", "write", "refine", "cite", "polish", "support", "typeset", "evidence", "improve"] = ""
     round: int = 0
     complaints: int = 0
     revision: int = 0

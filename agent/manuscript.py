@@ -14,7 +14,7 @@ from agent.measuring.data import file_sha256, package_version
 from agent.results import best, measured_records, session_facts
 from agent.session import Session
 from agent.tools import Tools
-from paper import checks, tables
+from paper import checks, pages, tables
 from paper.account import FILE as ACCOUNT
 from paper.account import FigureAccount, PaperAccount, program_sha256, render_paper
 from paper.cited import Cited, cited_pairs
@@ -26,8 +26,11 @@ from paper.figures import AGENT_LABEL, Figure
 from paper.found import FILE as FOUND
 from paper.found import FoundWorks, read_found
 from paper.library import Library, load_library
+from paper.printed import read
 from paper.render import write
 from paper.sections import SECTIONS
+from paper.venue import FOLDER as STYLE
+from paper.venue import read_style
 
 OFFERED = 24  # works offered to the writer of a section
 
@@ -42,6 +45,8 @@ class Built:
     dropped: tuple[str, ...]
     broken: tuple[tuple[str, str], ...]
     files: tuple[str, ...]
+    findings: tuple[str, ...] = ()  # of the page checks
+    returned: tuple[tuple[str, str], ...] = ()  # section, complaint
 
 
 @cache
@@ -131,7 +136,8 @@ class Manuscript:
         `base` is the commit that the work tree holds: the paper names it, and verifying starts from there.
         """
         shutil.rmtree(work, ignore_errors=True)
-        account = self._account(base, broken)
+        style = self._style()
+        account = self._account(base, broken, style)
         rendered = render_paper(account, self.sections(), self.facts.records, self.facts.manifest, self.library,
                                 self._repo, source=self.source, diff=self._diff())
         write(rendered, work)
@@ -143,13 +149,29 @@ class Manuscript:
         if compiled.pdf:
             write_bytes(target / "paper.pdf", compiled.pdf.read_bytes())
             names.append("paper.pdf")
-        account = account.model_copy(update={"files": {n: file_sha256(target / n) for n in sorted(names)}})
+        found = _pages(rendered.tex, compiled)
+        told = tuple(map(str, found))
+        account = account.model_copy(update={"files": {n: file_sha256(target / n) for n in sorted(names)},
+                                             "findings": told})
         write_text(self._repo / ACCOUNT, account.model_dump_json(indent=1) + "\n")
         pieces = {p.piece: p.text for p in compiled.errors if p.piece}
         return Built(compiled.ok, compiled.pages, tuple(_problem(p) for p in compiled.problems), dropped,
-                     (*broken, *sorted(pieces.items())), (ACCOUNT, *(f"paper/{name}" for name in names)))
+                     (*broken, *sorted(pieces.items())),
+                     (ACCOUNT, *(f"paper/{name}" for name in names), *(f"{STYLE}/{name}" for name in style)),
+                     told, _returned(compiled, found))
 
-    def _account(self, base: str, broken: tuple[tuple[str, str], ...]) -> PaperAccount:
+    def _style(self) -> tuple[str, ...]:
+        """The venue's files, copied into the repository so that it builds its paper alone."""
+        chosen = self._tools.session.options.paper_style
+        if chosen is None:
+            return ()
+        venue = read_style(Path(chosen))
+        shutil.rmtree(self._repo / STYLE, ignore_errors=True)
+        for name, path in venue.files.items():
+            write_bytes(self._repo / STYLE / name, path.read_bytes())
+        return tuple(venue.files)
+
+    def _account(self, base: str, broken: tuple[tuple[str, str], ...], style: tuple[str, ...]) -> PaperAccount:
         session = self._tools.session
         records = {r.run: file_sha256(self._repo / "records" / f"{r.run}.json") for r in self.facts.records}
         return PaperAccount(
@@ -157,6 +179,7 @@ class Manuscript:
             profile=self.facts.profile, records=records,
             statement=statement(session, self.facts.manifest.measured), fallback_title=session.idea.Title,
             command=command(session), costs=costs(session), allow=session.options.allow, broken=broken,
+            style=style, authors=authors(session),
             unsupported=session.unsupported, literature=literature(session, self.found),
             figures=tuple(FigureAccount(name=f.name, file=f.file.relative_to(self._repo).as_posix(),
                                         caption=f.caption, by=f.by, width=f.width) for f in self.figures),
@@ -165,6 +188,26 @@ class Manuscript:
     def _diff(self) -> str:
         manifest, records = self._tools.template.manifest, measured_records(self._tools)
         return self._tools.versions.diff(records[0].commit, best(records, manifest).commit, manifest.editable)
+
+
+def _pages(tex: str, compiled: Compiled) -> tuple[pages.Finding, ...]:
+    return pages.examine(tex, read(compiled.pdf.read_bytes()), compiled.problems) if compiled.pdf else ()
+
+
+def _returned(compiled: Compiled, found: tuple[pages.Finding, ...]) -> tuple[tuple[str, str], ...]:
+    """What a writer can mend: pieces that TeX refuses, and findings that name a section."""
+    known = {spec.name for spec in SECTIONS}
+    refused = [(p.piece.partition(":")[0], f"TeX cannot set this: {p.text}. The line: {p.source}")
+               for p in compiled.errors if p.piece]
+    named = [(f.section, str(f)) for f in found if f.section]
+    return tuple(dict.fromkeys((section, text) for section, text in (*refused, *named) if section in known))
+
+
+def authors(session: Session) -> str:
+    """The line under the title."""
+    if session.options.playback:
+        return "An automated session, played back from a recording"
+    return f"An automated session: {', '.join(sorted(set(session.options.models.names().values())))}"
 
 
 def statement(session: Session, measured_by_runner: bool = True) -> str:
@@ -184,10 +227,11 @@ def statement(session: Session, measured_by_runner: bool = True) -> str:
 
 
 def edition(session: Session) -> dict[str, str]:
-    """Trailers that tell a paper from those before: the draft, and rejections that were overruled."""
-    allow, draft = session.options.allow, session.judging.draft
-    overruled = {"Edition": hashlib.sha256("\n".join(allow).encode()).hexdigest()[:12]} if allow else {}
-    return overruled | ({"Draft": str(draft + 1)} if draft else {})
+    """Trailers that tell a paper from those before: the draft, rejections that were overruled, another style."""
+    style, draft = session.options.paper_style, session.judging.draft
+    chosen = (*session.options.allow, *([f"style {style}"] if style else []))
+    wanted = {"Edition": hashlib.sha256("\n".join(chosen).encode()).hexdigest()[:12]} if chosen else {}
+    return wanted | ({"Draft": str(draft + 1)} if draft else {})
 
 
 def command(session: Session) -> str:

@@ -105,7 +105,7 @@ class DescribeFigures:
 @dataclass(frozen=True)
 class WriteSection:
     section: str
-    phase: Literal["write", "refine", "cite", "polish", "support", "evidence", "improve"]
+    phase: Literal["write", "refine", "cite", "polish", "support", "typeset", "evidence", "improve"]
     round: int
     revision: int = 0
 
@@ -251,7 +251,8 @@ def _plots(session: Session) -> Action | None:
 def _paper(session: Session) -> Action:
     action = (_passes(session, SECTIONS, "write", "refine") or _citations(session)
               or _passes(session, tuple(c.section for c in session.to_cite), "cite")
-              or _passes(session, SECTIONS, "polish") or _support(session) or _rewriting(session))
+              or _passes(session, SECTIONS, "polish") or _support(session)
+              or _passes(session, tuple(section for section, _ in session.returned), "typeset") or _rewriting(session))
     if action is not None:
         return action
     if session.compiled is None:
@@ -332,7 +333,7 @@ def _judging(session: Session) -> Action:
     return Finish()
 
 
-_PHASES = ("", "write", "refine", "cite", "polish", "support", "evidence", "improve")
+_PHASES = ("", "write", "refine", "cite", "polish", "support", "typeset", "evidence", "improve")
 
 
 def _section(section: str, state: SectionState, phases: tuple[str, ...]) -> Action | None:

@@ -84,6 +84,7 @@ class Session:
     chosen: tuple[ev.CitationsChosen, ...] = ()
     support: tuple[ev.SupportChecked, ...] = ()
     compiled: ev.Compiled | None = None
+    returned: tuple[tuple[str, str], ...] = ()  # section, complaint: what the first compile sent back to the writer
     judging: Judging = Judging()
     finished: bool = False
     calls: dict[tuple[str, int], ev.CallFinished] = field(default_factory=dict)
@@ -151,7 +152,8 @@ def _apply(session: Session, event: ev.Event) -> Session:
                            runs=baselines, started_at=event.at)
         case ev.OptionsChanged():
             more = event.options.improve > session.options.improve
-            if event.options.allow == session.options.allow:
+            now, before = event.options, session.options
+            if (now.allow, now.paper_style) == (before.allow, before.paper_style):
                 return replace(session, options=event.options, finished=session.finished and not more)
             return replace(session, options=event.options, compiled=None, finished=False)  # another edition
         case ev.CallFinished():
@@ -219,7 +221,7 @@ def _apply(session: Session, event: ev.Event) -> Session:
         case ev.SupportChecked():
             return replace(session, support=(*session.support, event))
         case ev.Compiled():
-            return replace(session, compiled=event)
+            return replace(session, compiled=event, returned=session.returned or event.returned)
         case ev.EvidenceReviewed() | ev.ReviewGiven() | ev.PaperReviewed() | ev.RevisionChecked():
             return replace(session, judging=session.judging.apply(event))
         case ev.RevisionJudged():

@@ -65,6 +65,7 @@ class Options(Strict):
     pdf: bool = True
     reviews: int = Field(default=3, ge=1, le=9)  # reviewers of the finished paper
     improve: int = Field(default=0, ge=0, le=5)  # revisions after the review
+    paper_style: str | None = None  # folder of a venue's style files
     allow: tuple[str, ...] = ()  # rejections of the truth checks that a person overrules; the appendix says so
     literature: Literal["auto", "offline"] = "auto"  # offline: the shipped library alone
     skip_novelty: bool = False

@@ -19,6 +19,8 @@ from paper.facts import Facts
 from paper.figures import Figure
 from paper.library import Library
 from paper.render import PaperMeta, Rendered, render
+from paper.venue import FOLDER as STYLE
+from paper.venue import read_style
 
 HERE = Path(__file__).parent
 FILE = "paper/meta.json"
@@ -52,6 +54,9 @@ class PaperAccount(Strict):
     figures: tuple[FigureAccount, ...]
     unsupported: tuple[Unsupported, ...] = ()
     literature: tuple[tuple[str, str], ...] = ()
+    authors: str = ""
+    style: tuple[str, ...] = ()  # files of a venue's own style, below paper/style
+    findings: tuple[str, ...] = ()  # what the page checks remarked when it was compiled
     files: dict[str, str] = {}  # sha256 of what lies beside paper.tex, itself and the PDF included
 
 
@@ -66,6 +71,7 @@ def render_paper(
         statement=account.statement, fallback_title=account.fallback_title, command=account.command,
         source=source, diff=diff, costs=account.costs, allow=account.allow, broken=account.broken,
         commit=account.base, unsupported=account.unsupported, literature=account.literature,
+        authors=account.authors, venue=read_style(repo / STYLE) if account.style else None,
     )
     return render(sections, Facts(records, manifest, account.profile), figures, library, meta)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -55,6 +56,11 @@ def _parts(given: Appendix) -> Iterator[Part]:
     yield Part("All Runs", "app:runs", f"Every run of the session is listed, also those that failed. All runs{but} are "
                "exploratory.", "runs", "All runs, in the order in which they were made.",
                tables.runs(facts))
+    if constants := code_constants(given.meta.source):
+        yield Part("Hyperparameters", "app:hyperparameters", r"What the runner fixed for all runs stands in "
+                   r"Table~\ref{tab:settings}. The described run's code adds the constants below.", "hyperparameters",
+                   "Constants at the head of the described run's code, with the code's own remarks.",
+                   _constants(constants))
     yield Part("Values by Seed", "app:seeds", "", "seeds",
                "Every measured value." if facts.manifest.measured else
                "Every value, as the experiments reported it themselves.", tables.seeds(facts))
@@ -80,6 +86,27 @@ def _parts(given: Appendix) -> Iterator[Part]:
                "each run record; commit: the code that was trained.", _provenance(given))
     yield Part("What Was Left Out", "app:cut", _cut(given))
     yield Part("How This Paper Was Made", "app:made", _made(given))
+
+
+def _constants(constants: list[tuple[str, str, str]]) -> str:
+    rows = [[code(name), code(value), escape(remark)] for name, value, remark in constants]
+    return tables.long_table(r"l >{\raggedright}p{0.3\linewidth} >{\raggedright\arraybackslash}p{0.42\linewidth}",
+                             ["Name", "Value", "Remark"], rows)
+
+
+def code_constants(source: str) -> list[tuple[str, str, str]]:
+    """(name, value, remark) of what a module assigns in capitals at its head; none where it is no Python."""
+    try:
+        body = ast.parse(source).body
+    except (SyntaxError, ValueError, RecursionError):
+        return []
+    found = []
+    for node in body:
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and node.targets[0].id.isupper():
+            line = source.splitlines()[(node.end_lineno or node.lineno) - 1]
+            remark = line.partition("  # ")[2].strip()
+            found.append((node.targets[0].id, _short(ast.unparse(node.value), 120), remark[:1].upper() + remark[1:]))
+    return found
 
 
 def _confirmation(facts: Facts, found: Confirmation) -> Part:

@@ -33,6 +33,9 @@ from paper.vocabulary import Result
 _TEXTUAL = re.compile(r"(?:^|[.!?]\s|\b(?:by|from|following|with|in|see|like|unlike|than|work of|of)\s|,\s(?:while|"
                       r"whereas|and)\s)$",
                       re.IGNORECASE)
+# An equation belongs to the paragraph before it, and text that goes on in lower case to the one it interrupts.
+_LEADS_TO = re.compile(r"\n\n(% piece: \S+\n\\begin\{equation\})")
+_GOES_ON = re.compile(r"(\\end\{equation\}\n)\n(?=(?:% piece: \S+\n)+[a-z])")
 SECTION_LABEL = "sec:{}"
 
 
@@ -68,7 +71,8 @@ class Body:
     def section(self, section: Section) -> str:
         """All blocks of a section; empty if nothing of it is left."""
         self.refers = section.name != "title"
-        return "\n\n".join(t for t in self._blocks(section.blocks, floats=True) if t)
+        text = "\n\n".join(t for t in self._blocks(section.blocks, floats=True) if t)
+        return _GOES_ON.sub(r"\1", _LEADS_TO.sub(r"\n\1", text))
 
     def inline(self, sentence: Sentence, plain: bool = False) -> str:
         """One sentence; `plain` leaves out the links (titles go into the PDF's outline)."""

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from agent.types import Unsupported
-from paper import claims, mathcheck, tables
+from paper import claims, grounding, mathcheck, tables
 from paper import lexicon as lex
 from paper.complaints import Complaint, complaint, worst_first
 from paper.expressions import Problem, evaluate
@@ -69,7 +69,7 @@ def check_parsed(
     rules = Rules(facts, tuple(f.name for f in figures), tables.names(facts), library,
                   NumberRules(facts, library, source), {(u.sentence, u.key): u.why for u in unsupported})
     found = [c for spec in SECTIONS for c in _section(spec, parsed[spec.name], rules)]
-    found += _duplicates(parsed)
+    found += [*_duplicates(parsed), *_told(parsed, facts)]
     return worst_first((c for c in found if not _overruled(c, allow)), ORDER)
 
 
@@ -124,6 +124,7 @@ def _sentence(
     sentence: Sentence, spec: SectionSpec, interpretation: bool, rules: Rules, background: bool = False,
 ) -> Iterator[Complaint]:
     hits = [*_nodes(sentence, spec.name, rules), *_text(sentence, spec.name, rules)]
+    hits += grounding.unknown_names(sentence, spec.name, rules.facts, rules.numbers.source)
     hits += claims.judge(claims.Said(sentence, spec.name, spec.claims, interpretation, rules.facts, background))
     for code, literal, *rest in dict.fromkeys(hits):
         text, mend = (*rest, "", "")[:2]
@@ -204,6 +205,14 @@ def _names(kind: str, rules: Rules) -> tuple[str, ...]:
 
 def _known(kind: str, rules: Rules) -> str:
     return "there are " + (", ".join(f"{kind}:{name}" for name in _names(kind, rules)) or f"no {kind} references")
+
+
+def _told(parsed: Mapping[str, Section], facts: Facts) -> Iterator[Complaint]:
+    """What the results have to say; nothing is cut for it."""
+    if parsed["results"].sentences:
+        for code, literal, text in (*grounding.results_lead(parsed["results"], facts),
+                                    *grounding.untold_failures(parsed, facts)):
+            yield complaint(code, section="results", line=1, sentence="", literal=literal, key="", text=text)
 
 
 def _duplicates(parsed: Mapping[str, Section]) -> Iterator[Complaint]:

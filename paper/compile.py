@@ -134,6 +134,7 @@ _UNDEFINED = re.compile(r"^(?:LaTeX|Package natbib) Warning: (?:Hyper reference|
 _OVERFULL = re.compile(r"^Overfull \\([hv])box \(([\d.]+)pt too (?:wide|high)\)(?:.*?lines? (\d+))?", re.MULTILINE)
 
 
+_REFERENCES = re.compile(r"(?s).*\n== references ==\n(?!.*\n== text ==\n)")
 _PIECE = re.compile(r"% piece: (\S+)|\\(?:label\{app:|paperappendix)")  # the appendix has no pieces
 
 
@@ -148,9 +149,12 @@ def read_log(log: str, tex: str = "") -> tuple[Problem, ...]:
     broken = bool(found)  # then the later passes, which define references, were never made
     for name, number in () if broken else _UNDEFINED.findall(log):
         found.append(_problem("undefined", int(number or 0), f"{name} is undefined", lines))
-    for box, points, number in _OVERFULL.findall(log):
+    for match in _OVERFULL.finditer(log):
+        box, points, number = match.groups()
         if float(points) > OVERFULL_PT:
-            found.append(_problem("overfull", int(number or 0), f"{box}box {points} pt too large", lines))
+            listed = _REFERENCES.match(log, 0, match.start()) is not None  # then the line is one of paper.bbl
+            where, line = (" in the references", 0) if listed else ("", int(number or 0))
+            found.append(_problem("overfull", line, f"{box}box {points} pt too large{where}", lines))
     return tuple(dict.fromkeys(found))
 
 

@@ -26,6 +26,13 @@ CODES: dict[str, tuple[str, str]] = {
                              "say of the work only what its summary carries, or cite another one"),
     "unknown-citation": ("a citation that the library does not hold", "cite a key of the library, or none"),
     "unknown-figure": ("a reference to a figure, table or section that does not exist", "use one of the names given"),
+    "unknown-name": ("a name that the described code does not hold",
+                     "use the name that the code has, or describe it in words"),
+    "comparison-not-first": ("the results do not begin with the comparison that was fixed beforehand",
+                             "begin with the question, and {{ improves(...) }} or {{ diff(...) }} in the primary "
+                             "metric"),
+    "untold-run": ("a run without a result that the text passes over",
+                   "say in a sentence that it was tried and failed"),
     "forbidden-math": ("math outside the allow-list", "rewrite the formula with common commands"),
     "forbidden-markdown": ("markup outside the allow-list", "write plain paragraphs, lists and emphasis"),
     "placeholder": ("text that was meant to be replaced", "write the sentence or remove it"),

@@ -33,9 +33,9 @@ def planes(facts: Facts, folder: Path) -> Figure | None:
     joined = " Lines join the conditions of a run." if len(facts.condition_names()) > 1 else ""
     what = " and ".join(f"{facts.spec(p.y).label} against {facts.spec(p.x).label}" for p in shown)
     return Figure("tradeoff", file, width=width, caption=(
-        f"What is paid for what: {what}, one marker a run (circles: baselines, squares: experiments). "
-        f"Markers are means over {seeds_words(facts)}, bars one standard error in either direction, and arrows give "
-        f"the direction of an axis that is better.{joined}{described_words(facts)}{reported_words(facts)}"),
+        f"What is paid for what: {what}, one marker a run (circles: baselines, squares: experiments). Markers are "
+        f"means over {seeds_words(facts)}, bars one standard error in either direction; arrows give the direction of "
+        f"an axis that is better.{joined}{described_words(facts)}{reported_words(facts)}"),
         description=f"Trade-off: {what}, one marker a run.")
 
 

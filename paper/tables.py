@@ -153,7 +153,17 @@ def _setting_name(key: str) -> str:
 
 def settings_caption(facts: Facts) -> str:
     return (f"Settings fixed by the runner for every run (profile {facts.profile} of the template "
-            f"{facts.manifest.name}). No run could change them.")
+            f"{facts.manifest.name}). No run could change them.{_effort(facts)}")
+
+
+def _effort(facts: Facts) -> str:
+    """Where the trainings ran, and how long they took."""
+    walls = [t.wall_s for r in facts.explored for t in r.trainings if t.outcome == "measured" and t.wall_s > 0]
+    devices = "; ".join(dict.fromkeys(r.device for r in facts.explored if r.device))
+    if not walls or not devices:
+        return ""
+    return (f" Hardware: {devices}. A training took {fixed(min(walls), 0)} to {fixed(max(walls), 0)} s, all "
+            f"{len(walls)} trainings of the exploration {fixed(sum(walls) / 60, 1)} min together.")
 
 
 # ---------------------------------------------------------------- in the appendix

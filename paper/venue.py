@@ -15,6 +15,7 @@ from pathlib import Path
 from agent.errors import UserError
 
 PREAMBLE = "preamble.tex"
+FOLDER = "paper/style"  # its place in a session's repository
 KINDS = (".cls", ".sty", ".bst", ".tex", ".def", ".clo", ".cfg", ".fd", ".pdf", ".png")
 MAX_FILES, MAX_BYTES = 60, 8 << 20
 _OURS = re.compile(r"paper\.|references\.bib$|runpaper\.cls$|runparts\.sty$|meta\.json$|fig-")

@@ -119,7 +119,8 @@ class Dice:
                                          refused="", complaints=self.throw(2), commit=commit)
             case policy.CompilePaper():
                 return ev.Compiled(at=at, round=action.round, ok=self.throw(2) == 0, pages=6, problems=(),
-                                   dropped=(), broken=(), commit=commit)
+                                   dropped=(), broken=(), commit=commit,
+                                   returned=(("method", "wide"),) if action.round == 0 and self.throw(2) else ())
             case policy.ReviewEvidence():
                 doubts = tuple(doubt(section) for section in SECTIONS if self.throw(4) == 0)
                 return ev.EvidenceReviewed(at=at, checked="all", doubts=doubts, dropped=(), failed="")

@@ -204,6 +204,21 @@ def test_the_log_is_read_into_problems():
         ("error", 4, "results:4"), ("overfull", 2, "results:3.1")]
 
 
+def test_an_overfull_reference_is_no_fault_of_the_text():
+    tex = "% piece: results:3.1\nwide\n"
+    log = ("a\n== references ==\n(./paper.bbl\nOverfull \\hbox (90.5pt too wide) in paragraph at lines 2--2\n"
+           "== text ==\nOverfull \\hbox (12.5pt too wide) in paragraph at lines 2--2\n")
+
+    assert [(p.piece, p.text) for p in read_log(log, tex)] == [
+        ("", "hbox 90.5 pt too large in the references"), ("results:3.1", "hbox 12.5 pt too large")]
+
+
+def test_an_error_in_a_style_file_is_no_fault_of_the_text():
+    [problem] = read_log("./venue.sty:2: Undefined control sequence.\n", "% piece: results:3.1\nwide\n")
+
+    assert (problem.piece, problem.text) == ("", "venue.sty, line 2: Undefined control sequence.")
+
+
 class NoLatex:
     """A sandbox on a machine without TeX."""
 

@@ -63,13 +63,19 @@ def compile_paper(action: CompilePaper, tools: Tools) -> Compiled:
         tools.say(f"  cut from the paper: {text}")
     for text in built.problems:
         tools.say(f"  compile: {text}")
+    for text in built.findings:
+        tools.say(f"  pages: {text}")
+    answers = not tools.session.options.playback  # a recording cannot answer for the pages of this machine
+    first = tools.session.judging.draft == 0 and action.round == 0
+    returned = built.returned if first and answers else ()
     commit = tools.versions.commit(
         built.files, "paper: " + (f"compiled, {built.pages} pages" if built.pages else "rendered"),
         trailers,
     )
     tools.versions.tag(f"draft/{tools.session.judging.draft + 1}", commit)
     return Compiled(at=tools.now, round=action.round, ok=built.ok, pages=built.pages, problems=built.problems,
-                    dropped=built.dropped, broken=built.broken, commit=commit)
+                    dropped=built.dropped, broken=built.broken, commit=commit, findings=built.findings,
+                    returned=returned)
 
 
 def _prompt(action: WriteSection, manuscript: Manuscript, tools: Tools) -> str:
@@ -89,6 +95,9 @@ def _prompt(action: WriteSection, manuscript: Manuscript, tools: Tools) -> str:
             c for c in manuscript.complaints(action.section) if c.code == "unsupported-citation"],
             works=manuscript.library.entries({u.key for u in tools.session.unsupported
                                               if u.section == action.section}))
+    if action.phase == "typeset":
+        returned = [text for name, text in tools.session.returned if name == action.section]
+        return render("section_typeset", file=file, returned=returned, **rules)
     if action.phase != "write":
         return _rewriting(action, file, manuscript, tools, rules)
     records = measured_records(tools)

@@ -82,7 +82,7 @@ def options(args: argparse.Namespace, home: Path, idea: Idea | None) -> Options:
         sandbox="none" if args.unsafe_no_sandbox else "bwrap", network=args.allow_network,
         stop_after=args.stop_after, pdf=not args.no_pdf, max_usd=args.max_usd, max_tokens=args.max_tokens,
         hours=args.hours, allow=tuple(args.allow or ()), skip_novelty=args.skip_novelty,
-        literature=args.literature or "auto",
+        literature=args.literature or "auto", paper_style=_paper_style(args.paper_style),
         reviews=3 if args.reviews is None else args.reviews, improve=args.improve or 0,
         cache_gb=DEFAULT_CACHE_GB if args.cache_gb is None else args.cache_gb,
     )
@@ -110,6 +110,8 @@ def changed(before: Options, args: argparse.Namespace) -> Options:
         update["pdf"] = False
     if args.allow:
         update["allow"] = tuple(dict.fromkeys([*before.allow, *args.allow]))
+    if args.paper_style:
+        update["paper_style"] = _paper_style(args.paper_style)
     if args.unsafe_no_sandbox:
         update["sandbox"] = "none"
     if args.allow_network:
@@ -125,6 +127,16 @@ def changed(before: Options, args: argparse.Namespace) -> Options:
             raise UserError("this session is played back: name a model for every role, e.g. --model MODEL")
         update["playback"] = None
     return checked(**{**before.__dict__, **update, "models": Models(**names)})
+
+
+def _paper_style(folder: str | None) -> str | None:
+    """Looked at now, so that hours of training do not end at a missing file."""
+    if folder is None:
+        return None
+    from paper.venue import read_style
+
+    read_style(Path(folder))
+    return str(Path(folder).resolve())
 
 
 def checked(**values: object) -> Options:

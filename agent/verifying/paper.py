@@ -23,6 +23,7 @@ from paper.found import read_found
 from paper.library import Library, load_library
 from paper.render import Rendered, write
 from paper.sections import SECTIONS
+from paper.venue import FOLDER as STYLE
 from paper.verify import (
     Problem,
     compare_pages,
@@ -47,10 +48,11 @@ def check_paper(subject: Subject, repo: GitReader, material: Material, report: R
     """Render from sections and records; compare paper.tex, its figures and the PDF with that."""
     with tempfile.TemporaryDirectory(prefix="verify-") as scratch:
         folder = Path(scratch)
-        for figure in material.account.figures:
-            target = folder / "repo" / figure.file
+        needed = [f.file for f in material.account.figures] + [f"{STYLE}/{name}" for name in material.account.style]
+        for name in needed:
+            target = folder / "repo" / name
             target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(repo.blob(repo.head, figure.file) or b"")
+            target.write_bytes(repo.blob(repo.head, name) or b"")
         rendered = _rendered(repo, material, folder / "repo")
         report.numbers = count_numbers(rendered)
         found = [*_tex(subject, repo, rendered), *_beside(repo, rendered)]
