@@ -11,25 +11,19 @@ from pathlib import Path
 
 import pytest
 
+from agent.actions import perform
 from agent.errors import UserError
 from agent.handover.bundle import bundle
 from agent.handover.secrets import Stripper
 from agent.lock import session_lock
+from agent.paths import SessionPaths, Workspace
+from agent.policy import next_action
 from agent.versions.git import GitStore
 from tests.whole import Script, Whole
 
 ROOT = Path(__file__).resolve().parent.parent
 KEY = "sk-planted0123456789abcdefghij"
 OWN = "a plain password of this machine"
-
-
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory):
-    """A finished session whose reviewer repeats keys that a provider's error gave away."""
-    words = {"run-1.comment": f"The provider said: Authorization: Bearer {KEY} is invalid, and {OWN}."}
-    it = Whole(tmp_path_factory.mktemp("whole"), Script(1, {**words}), runs=1, reviews=1, pdf=True)
-    it.play()
-    return it
 
 
 @pytest.fixture(scope="module")
@@ -105,8 +99,10 @@ def test_each_figure_has_its_data(unpacked, clean):
 
 def test_no_secret_and_no_place_of_this_machine_is_inside(unpacked, clean):
     texts = [path.read_text(errors="replace") for path in (unpacked / "session").rglob("*") if path.is_file()]
-    for secret in (KEY, OWN, "hidden1234", str(clean.workspace.root), str(ROOT), os.uname().nodename):
+    for secret in (KEY, OWN, "hidden1234", str(clean.workspace.root), str(ROOT)):
         assert not any(secret in text for text in texts), secret
+    events = map(json.loads, (unpacked / "session/events.jsonl").read_text().splitlines())
+    assert {e["host"] for e in events if "host" in e} == {"[host]"}
     assert any("[key]" in text for text in texts) and any("[workspace]" in text for text in texts)
 
 
@@ -119,27 +115,33 @@ def test_the_same_session_gives_the_same_bytes(clean, tmp_path):
     assert archives[0] == archives[1]
 
 
-def test_a_key_in_the_repository_stops_the_archive(whole, tmp_path):
+def test_a_key_in_the_repository_stops_the_archive(clean, tmp_path):
+    workspace = Workspace(tmp_path / "workspace")
+    copy = SessionPaths(workspace.root / clean.paths.root.name)
+    shutil.copytree(clean.paths.root, copy.root, symlinks=True)
+    notes = (copy.repo / "notes.txt").read_text()
+    for number, text in enumerate((f"The provider said: Bearer {KEY}", notes), start=1):  # and taken out again
+        (copy.repo / "notes.txt").write_text(text)
+        GitStore(copy.repo).commit(["notes.txt"], "notes", {"Event": "notes", "Number": str(number)})
     with pytest.raises(UserError, match="holds what looks like a key, in notes.txt"):
-        bundle(whole.paths.root.name, whole.workspace, tmp_path)
-    assert list(tmp_path.iterdir()) == []
+        bundle("last", workspace, tmp_path)
+    assert not list(tmp_path.glob("*.gz"))
 
 
-def test_what_cannot_be_bundled_is_said(whole, tmp_path):
+def test_what_cannot_be_bundled_is_said(clean, tmp_path):
     with pytest.raises(UserError, match="not found"):
-        bundle("nothing", whole.workspace, tmp_path)
+        bundle("nothing", clean.workspace, tmp_path)
     with pytest.raises(UserError, match="no such folder"):
-        bundle("last", whole.workspace, tmp_path / "none")
-    with session_lock(whole.paths.lock), pytest.raises(UserError, match="held by"):
-        bundle("last", whole.workspace, tmp_path)
+        bundle("last", clean.workspace, tmp_path / "none")
+    with session_lock(clean.paths.lock), pytest.raises(UserError, match="held by"):
+        bundle("last", clean.workspace, tmp_path)
 
 
 def test_a_session_without_a_paper_says_how_to_go_on(tmp_path):
-    it = Whole(tmp_path, Script(1), runs=1, stop_after="plan")
+    it = Whole(tmp_path, Script(1), runs=1)
     with it.tools() as tools:
-        GitStore(it.paths.repo)
-        assert tools.session.session
-    with pytest.raises(UserError, match="has no paper yet|cannot"):
+        tools.journal.append(perform(next_action(tools.session), tools))
+    with pytest.raises(UserError, match="has no paper yet; go on with --resume"):
         bundle("last", it.workspace, tmp_path)
 
 

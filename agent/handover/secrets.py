@@ -52,7 +52,7 @@ class Stripper:
         if isinstance(value, str):
             return self.text(value)
         if isinstance(value, dict):
-            return {self.text(key): self._each(item) for key, item in value.items()}
+            return {self.text(key): "[host]" if key == "host" else self._each(item) for key, item in value.items()}
         return [self._each(item) for item in value] if isinstance(value, list) else value
 
 
