@@ -9,16 +9,23 @@ from typing import Annotated, Literal, Union
 
 from pydantic import Field, TypeAdapter
 
-from agent.reviews import Doubt, MetaWords, Review
-from agent.schema import Strict
-from agent.types import Chosen, Closest, FigureText, Idea, Missing, Options, Plan, Reflection, Unsupported
+from agent.paper_events import (
+    CitationsChosen,
+    CitationsSought,
+    Compiled,
+    EvidenceReviewed,
+    PaperReviewed,
+    ReviewGiven,
+    RevisionChecked,
+    RevisionJudged,
+    SectionWritten,
+    SupportChecked,
+)
+from agent.schema import Happened
+from agent.types import Closest, FigureText, Idea, Options, Plan, Reflection
 
 
-class _Event(Strict):
-    at: float  # seconds since the epoch
-
-
-class SessionStarted(_Event):
+class SessionStarted(Happened):
     """First line of every log."""
 
     type: Literal["session_started"] = "session_started"
@@ -27,7 +34,7 @@ class SessionStarted(_Event):
     options: Options
 
 
-class ProcessStarted(_Event):
+class ProcessStarted(Happened):
     """A process took the session up; active time is counted from here."""
 
     type: Literal["process_started"] = "process_started"
@@ -35,21 +42,21 @@ class ProcessStarted(_Event):
     host: str
 
 
-class ProcessStopped(_Event):
+class ProcessStopped(Happened):
     """The process let go of the session in good order. A killed one leaves no such line."""
 
     type: Literal["process_stopped"] = "process_stopped"
     reason: str  # "end", "interrupt", "error", or the line that was said
 
 
-class OptionsChanged(_Event):
+class OptionsChanged(Happened):
     """Options given at resume; they hold from here on."""
 
     type: Literal["options_changed"] = "options_changed"
     options: Options
 
 
-class CallFinished(_Event):
+class CallFinished(Happened):
     """A model answered; request and reply lie in `path`."""
 
     type: Literal["call_finished"] = "call_finished"
@@ -64,7 +71,7 @@ class CallFinished(_Event):
     sha256: str
 
 
-class TryWasted(_Event):
+class TryWasted(Happened):
     """A try of a call gave nothing of use and is (or, after a time-out, may be) paid for all the same."""
 
     type: Literal["try_wasted"] = "try_wasted"
@@ -78,7 +85,7 @@ class TryWasted(_Event):
     cost_usd: float | None
 
 
-class AnswerRefused(_Event):
+class AnswerRefused(Happened):
     """A reply was not of the form that was asked for; the model is told, and asked again."""
 
     type: Literal["answer_refused"] = "answer_refused"
@@ -88,7 +95,7 @@ class AnswerRefused(_Event):
     reason: str
 
 
-class DataPrepared(_Event):
+class DataPrepared(Happened):
     """Training data and held-out truth are on disk."""
 
     type: Literal["data_prepared"] = "data_prepared"
@@ -97,7 +104,7 @@ class DataPrepared(_Event):
     commit: str  # of the session's first files
 
 
-class NoveltyChecked(_Event):
+class NoveltyChecked(Happened):
     """One round of asking whether the idea is known: searched, read, and decided or asked further."""
 
     type: Literal["novelty_checked"] = "novelty_checked"
@@ -111,7 +118,7 @@ class NoveltyChecked(_Event):
     commit: str | None  # where a verdict stands in the repository
 
 
-class Planned(_Event):
+class Planned(Happened):
     """The planner fixed the comparison and the first list of runs."""
 
     type: Literal["planned"] = "planned"
@@ -119,7 +126,7 @@ class Planned(_Event):
     commit: str
 
 
-class Edited(_Event):
+class Edited(Happened):
     """An attempt's code is committed; it has not been linted or trained yet."""
 
     type: Literal["edited"] = "edited"
@@ -128,7 +135,7 @@ class Edited(_Event):
     commit: str
 
 
-class AttemptFailed(_Event):
+class AttemptFailed(Happened):
     """An attempt ended without a result. `reason` is a stable code, `detail` goes to the agent."""
 
     type: Literal["attempt_failed"] = "attempt_failed"
@@ -140,13 +147,13 @@ class AttemptFailed(_Event):
     commit: str
 
 
-class LintPassed(_Event):
+class LintPassed(Happened):
     type: Literal["lint_passed"] = "lint_passed"
     run: str
     attempt: int
 
 
-class RunSubmitted(_Event):
+class RunSubmitted(Happened):
     """A runner accepted one attempt; its result may come in another process."""
 
     type: Literal["run_submitted"] = "run_submitted"
@@ -156,7 +163,7 @@ class RunSubmitted(_Event):
     commit: str
 
 
-class RunMeasured(_Event):
+class RunMeasured(Happened):
     """A run has its record: records/<run>.json."""
 
     type: Literal["run_measured"] = "run_measured"
@@ -170,7 +177,7 @@ class RunMeasured(_Event):
     commit: str  # commit of the record
 
 
-class RunFailed(_Event):
+class RunFailed(Happened):
     """A run's attempts are spent; the session goes on."""
 
     type: Literal["run_failed"] = "run_failed"
@@ -180,7 +187,7 @@ class RunFailed(_Event):
     commit: str
 
 
-class Commented(_Event):
+class Commented(Happened):
     """The reviewer's few lines on a run, and a person's word if there was one."""
 
     type: Literal["commented"] = "commented"
@@ -189,7 +196,7 @@ class Commented(_Event):
     feedback: str
 
 
-class Reflected(_Event):
+class Reflected(Happened):
     """The planner read a run and said what comes next."""
 
     type: Literal["reflected"] = "reflected"
@@ -199,7 +206,7 @@ class Reflected(_Event):
     commit: str
 
 
-class ConfirmationPlanned(_Event):
+class ConfirmationPlanned(Happened):
     """Exploration is over: which run is trained once more, against what, on fresh seeds and a fresh world."""
 
     type: Literal["confirmation_planned"] = "confirmation_planned"
@@ -207,7 +214,7 @@ class ConfirmationPlanned(_Event):
     baseline: str  # run id of the comparison that the plan fixed
 
 
-class FiguresDrawn(_Event):
+class FiguresDrawn(Happened):
     """Figures are in the repository."""
 
     type: Literal["figures_drawn"] = "figures_drawn"
@@ -216,13 +223,13 @@ class FiguresDrawn(_Event):
     commit: str
 
 
-class PlotEdited(_Event):
+class PlotEdited(Happened):
     type: Literal["plot_edited"] = "plot_edited"
     attempt: int
     commit: str
 
 
-class PlotFailed(_Event):
+class PlotFailed(Happened):
     """plot.py was not edited, did not lint, or did not run."""
 
     type: Literal["plot_failed"] = "plot_failed"
@@ -232,14 +239,14 @@ class PlotFailed(_Event):
     commit: str
 
 
-class PlotsGivenUp(_Event):
+class PlotsGivenUp(Happened):
     """The paper goes on with the standard figures alone."""
 
     type: Literal["plots_given_up"] = "plots_given_up"
     reason: str
 
 
-class FiguresDescribed(_Event):
+class FiguresDescribed(Happened):
     """Each figure has its paragraph in the notes."""
 
     type: Literal["figures_described"] = "figures_described"
@@ -247,113 +254,7 @@ class FiguresDescribed(_Event):
     commit: str
 
 
-class SectionWritten(_Event):
-    """A section was edited in one pass; complaints of the truth checks are counted, not forgotten."""
-
-    type: Literal["section_written"] = "section_written"
-    section: str
-    phase: Literal["write", "refine", "cite", "polish", "support", "typeset", "evidence", "improve"]
-    round: int  # 0: the pass itself; 1, 2, ...: mending
-    revision: int = 0  # of an "improve": which one
-    refused: str  # code, if the edit did not count
-    complaints: int
-    commit: str
-
-
-class CitationsSought(_Event):
-    """What the written paper should cite and does not, and what was searched for it."""
-
-    type: Literal["citations_sought"] = "citations_sought"
-    round: int
-    missing: tuple[Missing, ...]  # empty: nothing is missing
-    sources: tuple[str, ...]
-
-
-class CitationsChosen(_Event):
-    """Works to be cited, each with its reason; a choice that nobody returned is refused."""
-
-    type: Literal["citations_chosen"] = "citations_chosen"
-    round: int
-    chosen: tuple[Chosen, ...]
-    refused: tuple[tuple[str, str], ...]  # key, why
-    commit: str
-
-
-class SupportChecked(_Event):
-    """Each sentence that cites was compared with what the cited work says of itself."""
-
-    type: Literal["support_checked"] = "support_checked"
-    round: int
-    judged: tuple[str, ...]  # names of the pairs of sentence and key that were read in this round
-    unsupported: tuple[Unsupported, ...]
-
-
-class Compiled(_Event):
-    """The paper was rendered and compiled."""
-
-    type: Literal["compiled"] = "compiled"
-    round: int
-    ok: bool
-    pages: int
-    problems: tuple[str, ...]
-    dropped: tuple[str, ...]
-    broken: tuple[tuple[str, str], ...]  # pieces that TeX cannot set, with the reason; left out from here on
-    commit: str
-    findings: tuple[str, ...] = ()  # of the page checks
-    returned: tuple[tuple[str, str], ...] = ()  # section, complaint: what goes back to the writer, once
-
-
-class EvidenceReviewed(_Event):
-    """A reviewer who saw records, logs and diffs looked for claims that they do not carry."""
-
-    type: Literal["evidence_reviewed"] = "evidence_reviewed"
-    checked: str  # what was compared with what, in the reviewer's words
-    doubts: tuple[Doubt, ...]
-    dropped: tuple[str, ...]  # findings that did not pass the checks, with the reason
-    failed: str  # why there is no answer; empty if there is one
-
-
-class ReviewGiven(_Event):
-    """One reviewer of the ensemble answered, or gave no usable answer."""
-
-    type: Literal["review_given"] = "review_given"
-    revision: int  # 0: the paper as it was written
-    number: int
-    review: Review | None
-    failed: str
-
-
-class PaperReviewed(_Event):
-    """The reviews are in, and their numbers are one: the mean, and the majority."""
-
-    type: Literal["paper_reviewed"] = "paper_reviewed"
-    overall: float | None  # None: no reviewer gave a usable answer
-    decision: str
-    commit: str
-    revision: int = 0
-    words: MetaWords | None = None
-    failed: str = ""  # why there are no words
-
-
-class RevisionChecked(_Event):
-    """A revised paper went through the truth checks; one that fails is put back without being reviewed."""
-
-    type: Literal["revision_checked"] = "revision_checked"
-    revision: int
-    failed: tuple[str, ...]  # what is worse than before; empty: it may be reviewed
-
-
-class RevisionJudged(_Event):
-    """The better of two versions stays; the sections of the other are put back from its commit."""
-
-    type: Literal["revision_judged"] = "revision_judged"
-    revision: int
-    kept: bool
-    reason: str
-    commit: str
-
-
-class SessionFinished(_Event):
+class SessionFinished(Happened):
     type: Literal["session_finished"] = "session_finished"
     commit: str
 

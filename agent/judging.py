@@ -8,19 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Literal
 
 from agent import events as ev
-
-
-@dataclass(frozen=True)
-class SectionState:
-    """One section of the paper as far as it has come."""
-
-    phase: Literal["", "write", "refine", "cite", "polish", "support", "typeset", "evidence", "improve"] = ""
-    round: int = 0
-    complaints: int = 0
-    revision: int = 0
+from agent.states import SectionState
 
 
 @dataclass(frozen=True)

@@ -2,11 +2,39 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
-
-from agent.judging import SectionState
-from agent.session import RunState, Session, novelty_over, runs_over
+from agent.session import Session, novelty_over, runs_over
+from agent.states import RunState, SectionState
+from agent.steps import (
+    Action,
+    CheckNovelty,
+    CheckRevision,
+    CheckSupport,
+    ChooseCitations,
+    CollectRun,
+    CommentRun,
+    CompilePaper,
+    DescribeFigures,
+    DrawFigures,
+    EditPlot,
+    EditRun,
+    Finish,
+    GiveUpPlots,
+    GiveUpRun,
+    JudgeRevision,
+    LintRun,
+    MakePlan,
+    MetaReview,
+    PlanConfirmation,
+    PrepareData,
+    Reflect,
+    ReviewEvidence,
+    ReviewPaper,
+    RunPlot,
+    SeekCitations,
+    Stop,
+    SubmitRun,
+    WriteSection,
+)
 from agent.types import SECTIONS
 
 MAX_RESTARTS = 2  # of one attempt's training after a lost machine
@@ -15,165 +43,6 @@ COMPILE_ROUNDS = 2  # of a paper that does not compile
 NOVELTY_ROUNDS = 3  # of searching before the verdict
 CITATION_ROUNDS = 2  # of looking for what the paper should cite
 SUPPORT_ROUNDS = 2  # of comparing cited sentences: all, then those rewritten
-
-
-@dataclass(frozen=True)
-class PrepareData:
-    pass
-
-
-@dataclass(frozen=True)
-class CheckNovelty:
-    round: int
-
-
-@dataclass(frozen=True)
-class MakePlan:
-    pass
-
-
-@dataclass(frozen=True)
-class EditRun:
-    run: str
-    attempt: int
-
-
-@dataclass(frozen=True)
-class LintRun:
-    run: str
-    attempt: int
-
-
-@dataclass(frozen=True)
-class SubmitRun:
-    run: str
-    attempt: int
-    restart: int
-
-
-@dataclass(frozen=True)
-class CollectRun:
-    run: str
-    attempt: int
-
-
-@dataclass(frozen=True)
-class GiveUpRun:
-    run: str
-
-
-@dataclass(frozen=True)
-class CommentRun:
-    run: str
-
-
-@dataclass(frozen=True)
-class Reflect:
-    run: str
-
-
-@dataclass(frozen=True)
-class PlanConfirmation:
-    pass
-
-
-@dataclass(frozen=True)
-class DrawFigures:
-    pass
-
-
-@dataclass(frozen=True)
-class EditPlot:
-    attempt: int
-
-
-@dataclass(frozen=True)
-class RunPlot:
-    attempt: int
-
-
-@dataclass(frozen=True)
-class GiveUpPlots:
-    pass
-
-
-@dataclass(frozen=True)
-class DescribeFigures:
-    pass
-
-
-@dataclass(frozen=True)
-class WriteSection:
-    section: str
-    phase: Literal["write", "refine", "cite", "polish", "support", "typeset", "evidence", "improve"]
-    round: int
-    revision: int = 0
-
-
-@dataclass(frozen=True)
-class SeekCitations:
-    round: int
-
-
-@dataclass(frozen=True)
-class ChooseCitations:
-    round: int
-
-
-@dataclass(frozen=True)
-class CheckSupport:
-    round: int
-
-
-@dataclass(frozen=True)
-class CompilePaper:
-    round: int
-
-
-@dataclass(frozen=True)
-class ReviewEvidence:
-    pass
-
-
-@dataclass(frozen=True)
-class ReviewPaper:
-    revision: int
-    number: int
-
-
-@dataclass(frozen=True)
-class MetaReview:
-    revision: int
-
-
-@dataclass(frozen=True)
-class CheckRevision:
-    revision: int
-
-
-@dataclass(frozen=True)
-class JudgeRevision:
-    revision: int
-
-
-@dataclass(frozen=True)
-class Finish:
-    pass
-
-
-@dataclass(frozen=True)
-class Stop:
-    """The person asked to stop here (--stop-after); a resume with another word goes on."""
-
-    after: str
-
-
-Action = (
-    PrepareData | MakePlan | EditRun | LintRun | SubmitRun | CollectRun | GiveUpRun | CommentRun | Reflect
-    | PlanConfirmation | DrawFigures | EditPlot | RunPlot | GiveUpPlots | DescribeFigures | WriteSection | CompilePaper
-    | CheckNovelty | SeekCitations | ChooseCitations | CheckSupport | ReviewEvidence | ReviewPaper | MetaReview
-    | CheckRevision | JudgeRevision | Finish | Stop
-)
 
 
 def next_action(session: Session) -> Action | None:

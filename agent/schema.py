@@ -9,6 +9,12 @@ class Strict(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
+class Happened(Strict):
+    """The base of every event."""
+
+    at: float  # seconds since the epoch
+
+
 class Open(BaseModel):
     """Frozen, but keeps keys it does not know (ideas carry fields of their own)."""
 

@@ -14,7 +14,8 @@ IMPLEMENTATIONS = {"agent.assemble", "agent.command.cli", "agent.editing.aider_e
                    "agent.literature.searches", "agent.models.calls", "agent.models.model", "agent.models.playback",
                    "agent.runners",
                    "agent.sandbox.boxes", "agent.sandbox.confine", "agent.versions.git"}
-PURE = ["types", "reviews", "events", "judging", "session", "policy", "schema", "manifest", "record"]
+PURE = ["types", "reviews", "paper_events", "events", "states", "judging", "steps",
+        "session", "policy", "schema", "manifest", "record"]
 
 
 def imported(path: Path) -> set[str]:

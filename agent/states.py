@@ -1,0 +1,55 @@
+"""How far one run and one section have come. Plain data of the session's state."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from agent import events as ev
+from agent.record import RunKind
+from agent.types import PlannedRun, Reflection
+
+Phase = Literal["new", "edited", "linted", "submitted", "measured", "failed"]
+
+
+@dataclass(frozen=True)
+class RunState:
+    """One run as far as it has come. `attempt` is the one under way, or the last one."""
+
+    run: str
+    kind: RunKind
+    planned: PlannedRun | None = None  # of an experiment
+    repeats: str | None = None  # run that a confirmation trains once more
+    phase: Phase = "new"
+    attempt: int = 1
+    restarts: int = 0  # of this attempt's training, not the agent's fault
+    key: str = ""
+    code: str | None = None  # commit of the newest edit
+    failures: tuple[ev.AttemptFailed, ...] = ()
+    measured: ev.RunMeasured | None = None
+    comment: ev.Commented | None = None
+    feedback: str = ""  # a person's word that reached this run
+    reflection: Reflection | None = None
+
+    @property
+    def lost(self) -> int:
+        """How often this attempt's training was lost; one that a person or a bound ended is not counted."""
+        return sum(f.stage == "runner" and f.attempt == self.attempt and f.reason != "cancelled" for f in self.failures)
+
+    @property
+    def is_baseline(self) -> bool:
+        return self.kind == "baseline"
+
+    @property
+    def over(self) -> bool:
+        return self.phase in ("measured", "failed")
+
+
+@dataclass(frozen=True)
+class SectionState:
+    """One section of the paper as far as it has come."""
+
+    phase: Literal["", "write", "refine", "cite", "polish", "support", "typeset", "evidence", "improve"] = ""
+    round: int = 0
+    complaints: int = 0
+    revision: int = 0

@@ -1,0 +1,165 @@
+"""What can be done next, one small class an action. Which one is due is for policy.py, doing it for actions/."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class PrepareData:
+    pass
+
+
+@dataclass(frozen=True)
+class CheckNovelty:
+    round: int
+
+
+@dataclass(frozen=True)
+class MakePlan:
+    pass
+
+
+@dataclass(frozen=True)
+class EditRun:
+    run: str
+    attempt: int
+
+
+@dataclass(frozen=True)
+class LintRun:
+    run: str
+    attempt: int
+
+
+@dataclass(frozen=True)
+class SubmitRun:
+    run: str
+    attempt: int
+    restart: int
+
+
+@dataclass(frozen=True)
+class CollectRun:
+    run: str
+    attempt: int
+
+
+@dataclass(frozen=True)
+class GiveUpRun:
+    run: str
+
+
+@dataclass(frozen=True)
+class CommentRun:
+    run: str
+
+
+@dataclass(frozen=True)
+class Reflect:
+    run: str
+
+
+@dataclass(frozen=True)
+class PlanConfirmation:
+    pass
+
+
+@dataclass(frozen=True)
+class DrawFigures:
+    pass
+
+
+@dataclass(frozen=True)
+class EditPlot:
+    attempt: int
+
+
+@dataclass(frozen=True)
+class RunPlot:
+    attempt: int
+
+
+@dataclass(frozen=True)
+class GiveUpPlots:
+    pass
+
+
+@dataclass(frozen=True)
+class DescribeFigures:
+    pass
+
+
+@dataclass(frozen=True)
+class WriteSection:
+    section: str
+    phase: Literal["write", "refine", "cite", "polish", "support", "typeset", "evidence", "improve"]
+    round: int
+    revision: int = 0
+
+
+@dataclass(frozen=True)
+class SeekCitations:
+    round: int
+
+
+@dataclass(frozen=True)
+class ChooseCitations:
+    round: int
+
+
+@dataclass(frozen=True)
+class CheckSupport:
+    round: int
+
+
+@dataclass(frozen=True)
+class CompilePaper:
+    round: int
+
+
+@dataclass(frozen=True)
+class ReviewEvidence:
+    pass
+
+
+@dataclass(frozen=True)
+class ReviewPaper:
+    revision: int
+    number: int
+
+
+@dataclass(frozen=True)
+class MetaReview:
+    revision: int
+
+
+@dataclass(frozen=True)
+class CheckRevision:
+    revision: int
+
+
+@dataclass(frozen=True)
+class JudgeRevision:
+    revision: int
+
+
+@dataclass(frozen=True)
+class Finish:
+    pass
+
+
+@dataclass(frozen=True)
+class Stop:
+    """The person asked to stop here (--stop-after); a resume with another word goes on."""
+
+    after: str
+
+
+Action = (
+    PrepareData | MakePlan | EditRun | LintRun | SubmitRun | CollectRun | GiveUpRun | CommentRun | Reflect
+    | PlanConfirmation | DrawFigures | EditPlot | RunPlot | GiveUpPlots | DescribeFigures | WriteSection | CompilePaper
+    | CheckNovelty | SeekCitations | ChooseCitations | CheckSupport | ReviewEvidence | ReviewPaper | MetaReview
+    | CheckRevision | JudgeRevision | Finish | Stop
+)
