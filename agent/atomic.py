@@ -43,7 +43,9 @@ def open_beside(path: Path) -> tuple[int, str]:
 
 
 def sweep(root: Path) -> None:
-    """Remove what killed writers left beside their files, anywhere below a folder."""
+    """Remove what killed writers left beside their files, anywhere below a folder; a new workspace has none yet."""
+    if not root.is_dir():
+        return
     for _, _, names, folder in os.fwalk(root):
         for name in names:
             if name.startswith(".") and name.endswith(SUFFIX):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.atomic import write_bytes, write_text
+from agent.atomic import sweep, write_bytes, write_text
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -57,3 +57,8 @@ def test_a_writer_killed_at_any_moment_leaves_a_whole_file(tmp_path):
         writer.stdout.close()
         data = path.read_bytes()
         assert len(data) == 300_000 and len(set(data)) == 1
+
+
+def test_a_workspace_without_a_cache_is_swept_too(tmp_path):
+    sweep(tmp_path / "none")
+    assert not (tmp_path / "none").exists()
