@@ -13,7 +13,7 @@ from agent.log import EventLog
 from agent.session import fold
 from agent.templating import check, contract, trial
 from tests.fake_provider import FakeProvider, reply
-from tests.whole import REVIEW, block, fenced, literature_answer
+from tests.whole import META, REVIEW, block, fenced, literature_answer
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = (ROOT / "docs/templates.md").read_text()
@@ -52,6 +52,10 @@ def answer(request) -> str:
         return block(f"paper/sections/{match[1]}.md", "Nothing is written here yet.", PROSE[match[1]])
     if "Review this paper" in text:
         return fenced(REVIEW)
+    if "compare a finished paper with the evidence" in text:
+        return fenced({"checked": "the text with the records", "findings": []})
+    if "These reviews of one paper are in" in text:
+        return fenced(META)
     return literature_answer(text) or "NO CHANGE"
 
 
