@@ -187,8 +187,7 @@ class _OneTraining:
         path = Path(self.job.template) / "evaluate.py"
         try:
             module = load_module(path)
-            return module, module.load_truth(
-                Path(self.job.truth_data), {**self.settings, "device": self.job.device})
+            return module, module.load_truth(Path(self.job.truth_data), {**self.settings, "device": self.job.device})
         except Exception as error:
             raise InfrastructureError(f"{path}: load_truth failed: {error!r}") from error
 
