@@ -51,10 +51,11 @@ def rates_table(profile: str, names: Sequence[str], rates: Sequence[float], seed
 
 
 def cells(trainings: Iterable[Training]) -> list[str]:
-    """A cell a metric; says so where a training has no result."""
-    good = [t for t in trainings if t.outcome == "measured"]
-    if not good:
-        return ["no result", *[""] * (len(HEADS) - 1)]
+    """A cell a metric; a row in which a training has no result is no row: stop, and say which."""
+    good = list(trainings)
+    for t in good:
+        if t.outcome != "measured":
+            raise SystemExit(f"seed {t.seed}, condition {t.condition}: {t.outcome}: {t.reason}\n{t.detail}")
     return [_spread([t.metrics[name] for t in good]) for name in METRICS] + [
         f"{statistics.fmean(t.cpu_s for t in good):.0f}"]
 
