@@ -43,10 +43,8 @@ def open_beside(path: Path) -> tuple[int, str]:
 
 
 def sweep(root: Path) -> None:
-    """Remove what killed writers left beside their files, anywhere below a folder; a new workspace has none yet."""
-    if not root.is_dir():
-        return
-    for _, _, names, folder in os.fwalk(root):
+    """Remove what killed writers left beside their files, anywhere below a folder, if there is one."""
+    for _, _, names, folder in os.fwalk(root) if root.is_dir() else ():
         for name in names:
             if name.startswith(".") and name.endswith(SUFFIX):
                 _remove_abandoned(name, folder)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.atomic import sweep, write_bytes, write_text
+from agent.atomic import open_beside, sweep, write_bytes, write_text
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -59,6 +59,24 @@ def test_a_writer_killed_at_any_moment_leaves_a_whole_file(tmp_path):
         assert len(data) == 300_000 and len(set(data)) == 1
 
 
-def test_a_workspace_without_a_cache_is_swept_too(tmp_path):
-    sweep(tmp_path / "none")
-    assert not (tmp_path / "none").exists()
+def test_what_a_killed_writer_left_is_swept_and_what_is_being_written_is_not(tmp_path):
+    folder = tmp_path / "calls"
+    folder.mkdir()
+    code = ("import os, sys; from pathlib import Path; from agent.atomic import open_beside\n"
+            "open_beside(Path(sys.argv[1])); os.kill(os.getpid(), 9)")
+    subprocess.run([sys.executable, "-c", code, folder / "plan.1.json"], cwd=ROOT)
+    handle, beside = open_beside(folder / "plan.2.json")
+    (folder / ".kept").write_text("somebody else's")
+    (folder / ".fifo.new").mkdir()
+    os.mkfifo(folder / ".pipe.new")
+    (folder / ".link.new").symlink_to(tmp_path / "nowhere")
+    assert len(list(folder.glob(".plan.1.json.*.new"))) == 1
+
+    sweep(tmp_path)
+
+    assert list(folder.glob(".plan.1.json.*.new")) == []
+    assert Path(beside).exists() and (folder / ".kept").exists() and (folder / ".link.new").is_symlink()
+    os.close(handle)
+    sweep(tmp_path)
+    sweep(tmp_path / "not made yet")
+    assert not Path(beside).exists()

@@ -262,6 +262,18 @@ def test_locks_that_a_killed_git_left_are_freed(repository: Repository):
     assert list((repository.folder / ".git").rglob("*.lock")) == [repository.folder / ".git" / "runner.lock"]
 
 
+def test_what_a_killed_git_began_is_dropped_by_the_next_process(repository: Repository):
+    repository.commit("k = 1\n", Run="1")
+    begun = repository.folder / ".git" / "objects" / "ab" / "tmp_obj_x1y2z3"
+    begun.parent.mkdir(exist_ok=True)
+    begun.write_bytes(b"half an object")
+
+    GitStore(repository.folder)
+
+    assert not begun.exists()
+    assert repository.git("fsck", "--strict") == ""
+
+
 def test_a_lock_is_not_taken_from_a_git_that_lives(repository: Repository):
     repository.commit("k = 1\n", Run="1")
     lock = repository.folder / ".git" / "index.lock"

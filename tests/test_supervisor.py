@@ -5,7 +5,8 @@ import signal
 
 import pytest
 
-from agent.runners.paths import JobPaths
+from agent.measuring.scratch import TrainingPaths
+from agent.runners.paths import JobPaths, is_locked
 from tests.test_runner_local import RUNNER, finished, make_job, running_in_sandbox, started, supervisor, until
 
 
@@ -87,9 +88,29 @@ def test_a_result_that_ended_well_is_kept_by_the_next_supervisor(tmp_path):
     job = make_job(tmp_path, seeds=(1, 2))
     RUNNER.submit(job)
     first = finished(job)
+    until(lambda: not is_locked(JobPaths.of(job).lock))  # its supervisor is gone as well
     JobPaths.of(job).result.unlink()
     RUNNER.submit(job)
 
     assert finished(job).trainings == first.trainings
     assert finished(job).started_at == first.started_at
     assert len(started(job)) == 2
+
+
+def test_what_ended_under_a_lost_supervisor_is_taken_over_whole(tmp_path):
+    lost = make_job(tmp_path / "attempt-1", seeds=(1, 2), **{"seed 2": "sleep"})
+    RUNNER.submit(lost)
+    until(lambda: running_in_sandbox(lost, 2))
+    os.kill(supervisor(lost), signal.SIGKILL)
+    until(lambda: RUNNER.state(lost) == "lost")
+    ended = JobPaths.of(lost).read_training(1, "k8")
+    folder = tmp_path / "attempt-1-again-1"
+    again = make_job(folder, seeds=(1, 2), key="b2").model_copy(update={"earlier": (lost.folder,)})
+
+    RUNNER.submit(again)
+
+    assert finished(again).outcome == "measured"
+    assert finished(again).trainings[0] == ended
+    assert started(again) == ["2-k8"]
+    assert not (JobPaths.of(lost).root / "trainings").exists()
+    assert TrainingPaths.of(again, 1, "k8").root.is_dir()

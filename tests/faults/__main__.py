@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -101,7 +102,12 @@ def shares(args: argparse.Namespace, scratch: Path) -> Iterator[dict[str, Any]]:
                  "--scratch", str(scratch), "--json", str(scratch / f"{number}.json")]
         words += [f"--{name.replace('_', '-')}" for name in ("pdf", "every_way", "verbose") if getattr(args, name)]
         running.append(subprocess.Popen([sys.executable, "-m", "tests.faults", *words], cwd=ROOT))
-    statuses = [process.wait() for process in running]
+    try:
+        statuses = [process.wait() for process in running]
+    finally:
+        for process in running:
+            process.terminate()
+            process.wait()
     if SKIPPED in statuses:
         raise NotHere("seccomp user notification is refused")
     if any(statuses):
@@ -125,6 +131,7 @@ def closing_lines(found: list[dict[str, Any]], seed: int) -> list[str]:
 
 def main() -> int:
     args = _arguments()
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))  # so that all is cleared away
     if args.scratch:
         place = args.scratch / f"share-{args.share}"
         try:

@@ -98,10 +98,10 @@ def _warm() -> None:
     import agent.manuscript
     import agent.verifying.verify  # noqa: F401
     from agent.editing.coder import AiderCoder
-    from agent.manuscript import _shipped_library
+    from agent.manuscript import shipped_library
     from agent.protocols import Reply
 
-    _shipped_library()
+    shipped_library()
     with tempfile.TemporaryDirectory() as folder:
         Path(folder, "a.py").write_text("a = 1\n")
         AiderCoder(lambda step, role, messages: Reply("NO CHANGE", "none")).edit(

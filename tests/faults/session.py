@@ -17,7 +17,6 @@ from tests.whole import RATES, Script, rate_block
 
 RUNS, ATTEMPTS = 2, 2
 WITNESS = "FAULTS_WITNESS"  # a file of the test's own: a line for each training that begins
-CLAIM = "The score rose by 12.3456 percent."  # refused, so that there is something to mend
 BROKEN = "RATE = undefined_rate  # step size"
 # Run 1 does not pass lint at first; run 2 is not edited at first, and then fails in training: a failed run.
 ANSWERS = {

@@ -79,6 +79,7 @@ class Stage:
         return self
 
     def __exit__(self, *exc: object) -> None:
+        self.kill_all()
         self._channel.close()
         self._player.wait(timeout=30)
         self._till.__exit__()

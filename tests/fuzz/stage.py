@@ -22,10 +22,17 @@ from agent.protocols import Call, Message
 from agent.session import Session
 from agent.tools import Tools
 from tests.scripted import ScriptedModel
-from tests.whole import Script, Whole
+from tests.whole import Script, Whole, block, fenced
 
-# Run 1 comes to nothing and plot.py fails once, so that the ways of failing are places as well.
-FAILING = {"run-1.edit-1": "no", "run-1.edit-2": "no", "plot.edit-1": "no"}
+# Run 1 comes to nothing, plot.py fails once, the method lies (and is mended), a work is missed: places as well.
+DETOURS = {
+    "run-1.edit-1": "no", "run-1.edit-2": "no", "plot.edit-1": "no",
+    "paper.method.write": block("paper/sections/method.md", "Nothing is written here yet.",
+                                "The tiered run reaches a score of 0.97, a 42% improvement."),
+    "citations.round-1.missing": fenced({"missing": [{"what": "SAEs", "query": "sparse autoencoders find features"}]}),
+    "citations.round-1.choose": fenced({"chosen": [
+        {"key": "cunningham2023sparse", "section": "background", "reason": "an early work on the method"}]}),
+}
 UNREACHED = {policy.GiveUpPlots, policy.Stop}  # on the way played here; neither asks a model
 
 
@@ -54,9 +61,7 @@ class Stage:
         root.chmod(0o755)
         self.root = root
         self._open = ExitStack()
-        # a refused section is mended: a lie in the first one makes that place
-        answers = FAILING | {"paper.method.write": _LIE}
-        self.whole = Whole(root, Script(2, answers), runs=2)
+        self.whole = Whole(root, Script(2, DETOURS), runs=2, improve=1)
         self.tools: Tools = self._open.enter_context(self.whole.tools())
         self.tools.journal.log = EventLog(root / "scratch.jsonl")  # the session's own log stays as it is
         self.places: dict[str, list[Place]] = {}
@@ -112,7 +117,3 @@ def unmet(stage: Stage) -> set[type]:
     """Actions of the policy that the session played here never came to: they need a way to be fuzzed."""
     met = {type(place.action) for places in stage.places.values() for place in places} | stage.silent
     return set(get_args(policy.Action)) - met - UNREACHED
-
-
-_LIE = ("paper/sections/method.md\n```\n<<<<<<< SEARCH\nNothing is written here yet.\n=======\n"
-        "The tiered run reaches a score of 0.97, a 42% improvement.\n>>>>>>> REPLACE\n```\n")
