@@ -21,7 +21,7 @@ from agent.templating.adapt import adapt
 from agent.templating.check import sources
 from agent.templating.trial import Trial
 from agent.templating.v1 import direction, ideas, is_v1
-from tests.whole import REVIEW, Whole, block, fenced, literature_answer
+from tests.whole import Whole, block, fenced, literature_answer, review_answer
 
 FORM = Path(__file__).parent / "v1_form"
 CURVES = FORM / "templates" / "curves"
@@ -238,9 +238,7 @@ def answer(messages, call):
         return fenced({"descriptions": dict.fromkeys(names, "Look at the bars.")})
     if match := re.fullmatch(r"paper\.(\w+)\.write", step):
         return block(f"paper/sections/{match[1]}.md", "Nothing is written here yet.", PROSE[match[1]].rstrip("\n"))
-    if step == "review":
-        return fenced(REVIEW)
-    return literature_answer(messages[-1].content) or "NO CHANGE"
+    return literature_answer(messages[-1].content) or review_answer(step) or "NO CHANGE"
 
 
 def test_a_whole_session_runs_on_the_form_and_marks_every_number(adapted, tmp_path):

@@ -87,12 +87,6 @@ def default_answer(call: Call, runs: int) -> str:
         return fenced({"descriptions": {}})
     if match := re.fullmatch(r"paper\.(\w+)\.write", step):
         return block(f"paper/sections/{match[1]}.md", "Nothing is written here yet.", PROSE[match[1]].rstrip("\n"))
-    if re.fullmatch(r"(improve-\d+\.)?review-\d+", step):
-        return fenced(REVIEW)
-    if step == "review.evidence":
-        return fenced(EVIDENCE)
-    if step.endswith("review.meta"):
-        return fenced(META)
     return "NO CHANGE"
 
 
