@@ -56,7 +56,7 @@ class Stage:
         self._open = ExitStack()
         # a refused section is mended: a lie in the first one makes that place
         answers = FAILING | {"paper.method.write": _LIE}
-        self.whole = Whole(root, Script(2, answers), runs=2)
+        self.whole = Whole(root, Script(2, answers), runs=2, improve=1)
         self.tools: Tools = self._open.enter_context(self.whole.tools())
         self.tools.journal.log = EventLog(root / "scratch.jsonl")  # the session's own log stays as it is
         self.places: dict[str, list[Place]] = {}
