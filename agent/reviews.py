@@ -10,8 +10,8 @@ from pydantic import Field, StringConstraints
 
 from agent.schema import Strict
 
-Words = Annotated[str, StringConstraints(min_length=1, max_length=4000, strip_whitespace=True)]
-Points = Annotated[tuple[Words, ...], Field(max_length=20)]
+Words = Annotated[str, StringConstraints(min_length=1, max_length=2000, strip_whitespace=True)]
+Points = Annotated[tuple[Words, ...], Field(max_length=12)]
 Score = Annotated[int, Field(ge=1, le=4)]
 Decision = Literal["accept", "reject"]
 

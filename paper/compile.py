@@ -26,7 +26,7 @@ COMMAND = ("latexmk", "-norc", "-pdf", "-interaction=nonstopmode", "-halt-on-err
 INSIDE = "/paper"
 MAX_PDF = 64 * 2**20
 OVERFULL_PT = 5.0
-_INPUTS = (".tex", ".bib", ".cls", ".sty", ".bst", ".pdf", ".png", ".def", ".clo", ".cfg", ".fd")
+INPUTS = (".tex", ".bib", ".cls", ".sty", ".bst", ".pdf", ".png", ".def", ".clo", ".cfg", ".fd")
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ def compile_pdf(folder: Path, sandbox: Sandbox, limits: Limits = LIMITS) -> Comp
         work = Path(scratch) / "work"
         work.mkdir()
         for path in sorted(folder.iterdir()):
-            if path.suffix in _INPUTS and path.name != "paper.pdf" and path.is_file() and not path.is_symlink():
+            if path.suffix in INPUTS and path.name != "paper.pdf" and path.is_file() and not path.is_symlink():
                 shutil.copy(path, work / path.name)
         reason, output = _run(work, Path(scratch), sandbox, limits)
         log = _text(work, "paper.log") or output

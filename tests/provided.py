@@ -18,7 +18,7 @@ from tests.whole import Script, Whole, options
 
 def brought_to(kind: type, root: Path) -> Path:
     """A session of one run whose next action is of this kind; data and baselines lie beside it."""
-    whole = Whole(root, Script(1), runs=1, stop_after="runs")
+    whole = Whole(root, Script(1), runs=1, stop_after="runs", skip_novelty=True)
     with whole.tools() as tools:
         while not isinstance(action := next_action(tools.session), kind):
             tools.journal.append(perform(action, tools))
@@ -52,7 +52,7 @@ class Provided(Whole):
         roles = ("planner", "editor", "writer", "reviewer")
         self.model = LiteLLMModel(dict.fromkeys(roles, "openai/gpt-4o"), timeout_s=timeout_s, api_base=provider.url,
                                   notify=self.console.say, sleep=self.waits.append)
-        changed: Options | None = options(runs=1, stop_after="runs", **changes) if changes else None
+        changed: Options | None = options(runs=1, stop_after="runs", skip_novelty=True, **changes) if changes else None
         return self.tools(changed)
 
 

@@ -12,7 +12,20 @@ import pytest
 from agent.log import EventLog
 from agent.session import fold
 from tests.fake_provider import FakeProvider, Request, error, reply
-from tests.whole import IDEA, PROSE, RATES, REVIEW, TEMPLATE, block, fenced, literature_answer, plan, rate_block
+from tests.whole import (
+    EVIDENCE,
+    IDEA,
+    META,
+    PROSE,
+    RATES,
+    REVIEW,
+    TEMPLATE,
+    block,
+    fenced,
+    literature_answer,
+    plan,
+    rate_block,
+)
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -45,6 +58,10 @@ def answer(request: Request) -> str:
         return block(f"paper/sections/{match[1]}.md", "Nothing is written here yet.", PROSE[match[1]].rstrip("\n"))
     if "Review this paper" in text:
         return fenced(REVIEW)
+    if "You compare a finished paper with the evidence" in text:
+        return fenced(EVIDENCE)
+    if "These reviews of one paper are in" in text:
+        return fenced(META)
     return "NO CHANGE"
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from agent.reviewing.pdf import UnreadablePdf, read_words
 from agent.sandbox.boxes import BubblewrapSandbox
+from tests.fake_provider import FakeProvider, reply
 from tests.whole import META, REVIEW, fenced
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -23,7 +24,8 @@ def pdf(stream: bytes, *, filtered: bool = False) -> bytes:
     objects = [
         b"<< /Type /Catalog /Pages 2 0 R >>", b"<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
         b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 792] /Contents 4 0 R "
-        b"/Resources << /Font << /F1 << /Type /Font /Subtype /Type1 /BaseFont /Helvetica >> >> >> >>",
+        b"/Resources << /Font << /F1 << /Type /Font /Subtype /Type1 /BaseFont /Helvetica "
+        b"/Encoding /WinAnsiEncoding >> >> >> >>",
         b"<< " + kind + b"/Length %d >>\nstream\n" % len(stream) + stream + b"\nendstream",
     ]
     data, places = b"%PDF-1.4\n", []
@@ -83,6 +85,21 @@ def test_the_result_goes_where_it_is_asked_for_and_a_recording_is_played_to_its_
 
     assert (tmp_path / "out/some.review.json").is_file() and not (tmp_path / "some.review.json").exists()
     assert done.returncode == 3 and "nobody asked for review-2.1.md, review-2.2.md" in done.stderr
+
+
+def test_a_real_provider_is_asked_with_the_text_fenced_and_a_bound_keeps_what_was_paid_for(tmp_path):
+    (tmp_path / "some.pdf").write_bytes(written("We study sparse codes.", INJECTION))
+    with FakeProvider([reply("Sure! Here it is."), reply(fenced(REVIEW))]) as provider:
+        done = launch("--review", tmp_path / "some.pdf", "--model", "openai/gpt-4o", "--api-base", provider.url,
+                      "--max-tokens", "30", OPENAI_API_KEY="sk-none-of-yours-0123456789")
+
+    assert done.returncode == 4 and "--max-tokens 30 is reached (36 used)" in done.stderr
+    assert "no valid JSON" in provider.history[1].last
+    asked = provider.history[0].last
+    assert "````text\nWe study sparse codes." in asked and INJECTION in asked.split("````")[1]
+    data = json.loads((tmp_path / "some.review.json").read_text())
+    assert [r["review"]["overall"] for r in data["reviews"]] == [5] and data["meta"]["words"] is None
+    assert "sk-none" not in done.stdout + done.stderr + json.dumps(data)
 
 
 @pytest.mark.parametrize(("words", "said"), [

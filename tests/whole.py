@@ -87,13 +87,16 @@ def default_answer(call: Call, runs: int) -> str:
         return fenced({"descriptions": {}})
     if match := re.fullmatch(r"paper\.(\w+)\.write", step):
         return block(f"paper/sections/{match[1]}.md", "Nothing is written here yet.", PROSE[match[1]].rstrip("\n"))
+    return review_answer(step) or "NO CHANGE"
+
+
+def review_answer(step: str) -> str | None:
+    """What a reviewer says who has little to say."""
     if re.fullmatch(r"(improve-\d+\.)?review-\d+", step):
         return fenced(REVIEW)
-    if step == "review.evidence":
-        return fenced(EVIDENCE)
     if step.endswith("review.meta"):
         return fenced(META)
-    return "NO CHANGE"
+    return fenced(EVIDENCE) if step == "review.evidence" else None
 
 
 def literature_answer(prompt: str) -> str:

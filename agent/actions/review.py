@@ -5,7 +5,7 @@ A reviewer without a usable answer is recorded as failed; nobody answers in its 
 
 from __future__ import annotations
 
-from agent.answers import NoUsableAnswer, ask_json
+from agent.answers import NoUsableAnswer, ask_json, head_and_tail
 from agent.atomic import write_text
 from agent.errors import InfrastructureError
 from agent.events import EvidenceReviewed, PaperReviewed, ReviewGiven
@@ -21,13 +21,15 @@ from agent.reviewing.pdf import UnreadablePdf, read_words
 from agent.reviews import Doubt, EvidenceAnswer, tally
 from agent.tools import Tools
 
+MAX_NOTES = 24_000  # characters
+
 
 def review_evidence(action: ReviewEvidence, tools: Tools) -> EvidenceReviewed:
     """Which claims does the evidence not carry? A finding counts if its quote and its key hold."""
     tools.versions.reset(tools.versions.head())
     evidence = seen.gather(tools)
     prompt = render("review_evidence", evidence=evidence, manifest=tools.template.manifest, plan=tools.session.plan,
-                    notes=(tools.paths.repo / "notes.txt").read_text())
+                    notes=head_and_tail((tools.paths.repo / "notes.txt").read_text(), MAX_NOTES))
     conversation = [Message("system", render("system_reviewer")), Message("user", prompt)]
     try:
         answer = ask_json(tools.ask, "review.evidence", "reviewer", conversation, EvidenceAnswer)

@@ -66,6 +66,8 @@ def _worse(tools: Tools) -> Iterator[str]:
         yield f"{len(compiled.dropped)} passages are cut from it, {len(best.compiled.dropped)} before"
     if best.compiled.ok and not compiled.ok:
         yield "it does not compile cleanly"
+    if len(compiled.findings) > len(best.compiled.findings):
+        yield f"its pages have {len(compiled.findings)} faults, {len(best.compiled.findings)} before"
     if compiled.pages > best.compiled.pages + GROWTH:
         yield f"it has {compiled.pages} pages, {best.compiled.pages} before"
     yield from _unverified(tools)

@@ -52,6 +52,8 @@ def estimate(options: Options, template: Template, system: System, cache: Path) 
     trainings = seeds * len(profile.conditions)
     lines = [f"Estimate: about {calls} model calls, {compact(calls * (TOKENS_IN + TOKENS_OUT))} tokens, "
              f"{_price(options, calls)}; {trainings} trainings, {options.slots} side by side on {options.device}"]
+    lines.append(f"  of the calls {_judging(options)} judge the paper (--reviews {options.reviews}, "
+                 f"--improve {options.improve})")
     known = sorted((cache / "baselines").glob(f"{Path(options.template).name}-*.json"))
     if known:
         from agent.record import JobResult
@@ -84,9 +86,13 @@ def report(found: list[str], options: Options, system: System, cache: Path) -> i
 def _calls(options: Options) -> int:
     writing = 3 * len(SECTIONS) + 4
     literature = 3 + 1 + len(SECTIONS) + (0 if options.skip_novelty else 2)
-    judging = 1 + 2 + options.reviews + 1  # the evidence reviewer, two sections mended, the ensemble, its chair
+    return 1 + options.runs * 4 + writing + literature + 2 + _judging(options)
+
+
+def _judging(options: Options) -> int:
+    """The evidence reviewer, two sections mended, the ensemble and its chair; each revision writes and is reviewed."""
     again = options.improve * (len(SECTIONS) + options.reviews + 1)
-    return 1 + options.runs * 4 + writing + literature + 2 + judging + again
+    return 1 + 2 + options.reviews + 1 + again
 
 
 def _price(options: Options, calls: int) -> str:

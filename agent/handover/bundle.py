@@ -23,9 +23,9 @@ from agent.prompting import render
 from agent.session import Session, fold
 from agent.verifying.evidence import Material, Unreadable, read_material
 from agent.versions.git_reader import BrokenRepository, GitReader
+from paper.compile import INPUTS, compile_pdf
 
 HOME = Path(__file__).resolve().parents[2]  # the checkout
-NOT_TEX = ("meta.json", "paper.pdf")
 
 
 def bundle(name: str, workspace: Workspace, out: Path) -> int:
@@ -85,7 +85,7 @@ def _committed(repo: GitReader, files: dict[str, str]) -> dict[str, bytes]:
             members[name] = repo.blob(repo.head, name)
         elif name == "paper/paper.pdf":
             members["paper.pdf"] = repo.blob(repo.head, name)
-        elif str(path.parent) == "paper" and path.name not in NOT_TEX:
+        elif str(path.parent) == "paper" and path.suffix in INPUTS:
             members[f"tex/{path.name}"] = repo.blob(repo.head, name)
     return members
 
@@ -101,7 +101,6 @@ def _figures(repo: GitReader, material: Material) -> dict[str, bytes]:
 def _bibliography(members: dict[str, bytes]) -> bytes | None:
     """paper.bbl, for places that do not run BibTeX; None where this machine has no TeX, or the paper cites nothing."""
     from agent.sandbox.boxes import BubblewrapSandbox, NoSandbox, probe
-    from paper.compile import compile_pdf
 
     if shutil.which("latexmk") is None:
         return None
