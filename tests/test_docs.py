@@ -44,6 +44,8 @@ def place(tmp_path_factory):
     whole.play()
     for name in ("launch.py", "agent", "paper", "templates", "ideas", "tests", ".venv"):
         (folder / name).symlink_to(ROOT / name)
+    (folder / "my_venue").mkdir()
+    (folder / "my_venue" / "preamble.tex").write_text("\\documentclass{article}\n")
     idea = re.search(r"```json\n(.*?)```", (DOCS / "ideas.md").read_text(), re.DOTALL)[1]
     (folder / "slow_start.json").write_text(idea)
     (folder / "my_ideas.json").write_text(idea.replace("slow_start", "my_idea"))
