@@ -32,8 +32,8 @@ FORGE = ("        import os, struct\n"
          "            except OSError:\n                pass\n"
          "        os._exit(0)\n")
 PATCH_WORKER = ("        import sys, struct\n"
-                "        sys.modules['__main__'].frame = lambda z, rows, *_: struct.pack('<4sIIQ', b'LATS', rows, 6, 5) "
-                "+ bytes(4 * rows + 40)\n" + ENCODE)
+                "        sys.modules['__main__'].frame = lambda z, rows, *_: struct.pack('<4sIIQ', b'LATS', rows, 6, "
+                "5) + bytes(4 * rows + 40)\n" + ENCODE)
 TOUCH = "        Path('/artefact/sae.safetensors').write_bytes(b'better')\n" + ENCODE
 
 CHEATS = (
