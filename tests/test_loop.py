@@ -216,7 +216,7 @@ def test_a_planner_that_never_answers_in_form_stops_the_session_and_a_resume_ask
         it.play()
     it.model.script = Script(1, {("plan", n): fenced(plan(1)) for n in range(4, 7)})
     assert it.play().plan is not None
-    assert [n for step, n in it.model.asked] == [1, 2, 3, 4]
+    assert [n for step, n in it.model.asked if step == "plan"] == [1, 2, 3, 4]
 
 
 def test_the_comparison_is_fixed_on_the_primary_metric(whole):

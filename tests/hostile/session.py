@@ -26,7 +26,7 @@ class Sessions:
     def __init__(self, root: Path) -> None:
         root.mkdir(parents=True)
         self.root = root
-        self.whole = Whole(root, Script(1), runs=1, baselines=("topk",), stop_after="runs")
+        self.whole = Whole(root, Script(1), runs=1, baselines=("topk",), stop_after="runs", skip_novelty=True)
         self.whole.play()
         self._open = ExitStack()
         self.tools: Tools = self._open.enter_context(self.whole.tools())

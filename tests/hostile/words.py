@@ -102,9 +102,11 @@ def _diagnostics(stage: Sessions) -> Stopped:
 
 
 def _plan(stage: Sessions) -> Stopped:
-    answer = plan(1)
-    answer["runs"][0] |= {"label": "\x1b[31m\x1b[2Jred \x9b1m", "hypothesis": f"\x1b]0;x\x07{_ORDER}"}
-    whole, _ = play(stage.root / "plan", {"plan": fenced(answer)})
+    coloured, worded = plan(1), plan(1)
+    coloured["runs"][0] |= {"label": "\x1b[31m\x1b[2Jred \x9b1m"}
+    worded["runs"][0] |= {"label": "red", "hypothesis": f"\x1b]0;x\x07{_ORDER}"}
+    whole, _ = play(stage.root / "plan", {("plan", 1): fenced(coloured), ("plan", 2): fenced(worded)})
+    must("cannot be printed" in whole.model.prompt("plan", 2), "a coloured label was taken")
     out = io.StringIO()
     console = TerminalConsole(out, clock=lambda: 0.0)
     for line in whole.console.lines:
@@ -112,7 +114,7 @@ def _plan(stage: Sessions) -> Stopped:
     must(len(whole.console.lines) > 3 and not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f]", out.getvalue()), "on the console")
     log = subprocess.run(["git", "log"], cwd=whole.paths.repo, capture_output=True, check=True).stdout.decode()
     must("red" in log and not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f]", log), "in git's history")
-    return Stopped("console and commit subjects without controls", "printed without them")
+    return Stopped("refused in a label; console and commits without controls", "printed without them")
 
 
 def _bombs(stage: Sessions) -> Stopped:
