@@ -143,7 +143,7 @@ def read_log(log: str, tex: str = "") -> tuple[Problem, ...]:
     lines = tex.split("\n")
     found = [_problem("error", int(n), text.strip(), lines) if file == "paper.tex" else
              Problem("error", 0, f"{file}, line {n}: {text.strip()}") for file, n, text in _ERROR.findall(log)
-             if not text.startswith("==> Fatal error")]  # it follows the error that says what is wrong
+             if not text.strip().startswith("==> Fatal error")]  # it follows the error that says what is wrong
     if not found:
         found = [_problem("error", 0, text.strip(), lines) for text in _BARE_ERROR.findall(log)]
     broken = bool(found)  # then the later passes, which define references, were never made
