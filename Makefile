@@ -1,7 +1,7 @@
 # The two commands of the README are `make demo` and `make test`.
 PYTHON = .venv/bin/python
 
-.PHONY: demo test redteam setup lint hostile fuzz bench-baselines
+.PHONY: demo test redteam setup lint hostile faults fuzz bench-baselines
 
 demo: setup
 	@python3 launch.py --idea hierarchical_sae
@@ -11,6 +11,9 @@ test: setup
 
 hostile: setup
 	@$(PYTHON) -m tests.hostile
+
+faults: setup
+	@$(PYTHON) -m tests.faults
 
 fuzz: setup
 	@$(PYTHON) -m tests.fuzz
