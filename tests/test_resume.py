@@ -91,7 +91,8 @@ def test_a_session_killed_in_every_stage_ends_as_an_undisturbed_one(tmp_path, ca
     finished = [(e.step, e.ordinal) for e in after if isinstance(e, ev.CallFinished)]
     assert len(finished) == len(set(finished))
     assert len([e for e in after if isinstance(e, ev.RunSubmitted)]) == 5
-    assert sum(isinstance(e, ev.ProcessStarted) for e in after) == len(STAGES) + 1
+    # the first may be killed between saying that the session started and saying that it did
+    assert sum(isinstance(e, ev.ProcessStarted) for e in after) in (len(STAGES), len(STAGES) + 1)
     fsck = subprocess.run(["git", "-C", whole.paths.repo, "fsck", "--strict"], capture_output=True, text=True)
     assert fsck.returncode == 0, fsck.stderr
 

@@ -267,8 +267,15 @@ class GitStore:
         except (self._error, OSError) as error:
             said = str(getattr(error, "stderr", "") or error).strip().removeprefix("stderr: ").strip("'\n ")
             last = said.splitlines()[-1] if said else "no reason given"
-            raise InfrastructureError(f"git {command[0]} failed in {self.folder}: {last}; "
-                                      "mend that and resume, finished work is kept") from None
+            raise InfrastructureError(f"git {command[0]} failed in {self.folder}: {last} ({self._room()}); mend that "
+                                      "and resume, finished work is kept") from None
+
+    def _room(self) -> str:
+        """git seldom says that a full disk was why it could not write."""
+        try:
+            return f"{shutil.disk_usage(self.folder).free / 1e9:.1f} GB of room on that disk"
+        except OSError as error:
+            return str(error.strerror)
 
 
 def _forced() -> dict[str, str]:

@@ -86,7 +86,7 @@ def _chosen(found: list[Point], number: int, args: argparse.Namespace) -> list[P
 
 def line(verdict: Verdict) -> str:
     trouble = [*verdict.lost, *verdict.repeated, *verdict.left, *verdict.rude]
-    missed = [] if verdict.hit else [f"not hit: {verdict.instead or 'not reached'}"]
+    missed = [f"hit at {verdict.instead}"] if verdict.instead else [] if verdict.hit else ["not reached again"]
     said = "; ".join([*missed, *trouble]) or "as if nothing had happened"
     return f"{'' if verdict.right else 'WRONG '}{verdict.point.name} | {verdict.wall_s:.1f} s | {said}"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import random
 import re
+from collections import Counter
 from dataclasses import dataclass
 
 from tests.faults.stage import Seen
@@ -18,13 +19,17 @@ KILLS = ("loop", "self", "all", "torn")  # the loop alone, the process at work a
 
 @dataclass(frozen=True)
 class Point:
-    """The `ordinal`-th effect of a stream, between two settled actions."""
+    """The `ordinal`-th effect of a stream, between two settled actions; the `among`-th of those with the same words.
+
+    How many effects git has hangs on the hashes of the moment, so the words find it again rather than the ordinal.
+    """
 
     segment: int  # actions that are settled before
     stream: str
     ordinal: int
     how: str  # one of KILLS, or "full": the disk, from here on
-    what: str  # for a reader
+    what: str
+    among: int
 
     @property
     def name(self) -> str:
@@ -33,6 +38,18 @@ class Point:
 
 def is_durable(name: str) -> bool:
     return name.startswith(DURABLE)
+
+
+def is_line(one: Seen) -> bool:
+    """An event that is being written."""
+    return one.effect.name == "write" and one.effect.path.endswith("events.jsonl")
+
+
+def suits(one: Seen, how: str) -> bool:
+    """Whether one can be hit in this way here."""
+    if how == "torn":
+        return is_line(one)
+    return needs_room(one.effect.name) if how == "full" else is_durable(one.effect.name)
 
 
 def needs_room(name: str) -> bool:
@@ -49,16 +66,19 @@ def points(segment: int, seen: list[Seen], *, every_way: bool, turn: int) -> lis
     for one in seen:
         streams.setdefault(one.stream, []).append(one)
     for stream, effects in streams.items():
+        words: Counter[str] = Counter()
         for ordinal, one in enumerate(effects):
             what = in_words(one)
+            among = words[what]
+            words[what] += 1
             if is_durable(one.effect.name) and not _within_a_run(effects, ordinal):
                 ways = _kills(one)
                 ways = ways if every_way else [ways[(ordinal + turn) % len(ways)]]
-                found += [Point(segment, stream, ordinal, how, what) for how in ways]
-            if one.effect.name == "write" and one.effect.path.endswith("events.jsonl"):
-                found.append(Point(segment, stream, ordinal, "torn", what))
+                found += [Point(segment, stream, ordinal, how, what, among) for how in ways]
+            if is_line(one):
+                found.append(Point(segment, stream, ordinal, "torn", what, among))
             if needs_room(one.effect.name) and not _within_a_run(effects, ordinal, room=True):
-                found.append(Point(segment, stream, ordinal, "full", what))
+                found.append(Point(segment, stream, ordinal, "full", what, among))
     return found
 
 

@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -60,6 +61,7 @@ class Stage:
         self.loop = 0
         self._traps: list[Trap] = []
         self._supervisors: set[int] = set()
+        self._down = threading.Lock()
 
     def __enter__(self) -> Self:
         secrets = self.workspace / ".cache" / "secrets"  # the same worlds in every play
@@ -94,7 +96,8 @@ class Stage:
         started, seen = time.monotonic(), []
         request = {"workspace": str(self.workspace), "target": target, "port": self._till.port, "log": str(self.log),
                    "witness": str(self.witness), "pdf": self.pdf}
-        self._channel.send(json.dumps(request).encode())
+        with self._down:
+            self._channel.send(json.dumps(request).encode())
         status = self._watch(lambda effect: self._heard(effect, seen, decide))
         return Played(status, self.log.read_text(errors="replace"), list(self._till.paid), time.monotonic() - started,
                       seen)
@@ -184,14 +187,15 @@ class Stage:
         return iter(sorted(below - {self._player.pid}))
 
     def kill_all(self) -> None:
-        """The machine goes down: everybody at once, and whoever was just being born."""
-        for _ in range(50):
-            alive = [pid for pid in self.tree() if _alive(pid)]
-            if not alive:
-                return
-            for pid in alive:
-                kill(pid)
-            time.sleep(0.005)
+        """The machine goes down: everybody at once, and whoever was just being born; nobody plays meanwhile."""
+        with self._down:
+            for _ in range(50):
+                alive = [pid for pid in self.tree() if _alive(pid)]
+                if not alive:
+                    return
+                for pid in alive:
+                    kill(pid)
+                time.sleep(0.005)
 
     # ------------------------------------------------------------ checkpoints
 

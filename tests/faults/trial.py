@@ -11,9 +11,10 @@ from pathlib import Path
 
 from tests.faults import account
 from tests.faults.player import CRASHED
-from tests.faults.points import Point, in_words, needs_room
+from tests.faults.points import Point, in_words, needs_room, suits
 from tests.faults.stage import Played, Seen, Stage, kill
 
+NEAR = 4  # effects before the place of one that this play did not have
 RESUMES = 3  # a training that was lost may make the first one stop with its reason
 STOPPED, BUDGET = 3, 4  # exit statuses; the second of a play that went as far as was asked
 
@@ -29,7 +30,7 @@ class Verdict:
     left: list[str] = field(default_factory=list)  # processes, locks, temporary files
     rude: list[str] = field(default_factory=list)  # a traceback, or no clear word
     wall_s: float = 0.0
-    instead: str = ""  # the effect that stood in this place, if it was another
+    instead: str = ""  # the effect that was hit, if it was another
 
     @property
     def right(self) -> bool:
@@ -37,25 +38,32 @@ class Verdict:
 
 
 class Blow:
-    """Decides what happens at each effect: nothing, until the one it waits for."""
+    """Decides what happens at each effect: nothing, until the one it waits for (or, `near` it, one of its kind)."""
 
-    def __init__(self, point: Point) -> None:
-        self._point, self._count, self.fell, self.over = point, Counter(), False, False
+    def __init__(self, point: Point, *, near: bool = False) -> None:
+        self._point, self._near, self._ordinal, self._among = point, near, 0, 0
+        self.fell = self.over = False
         self.instead = ""
 
     def __call__(self, seen: Seen, stage: Stage) -> int | None:
         if self.fell:
             full = self._point.how == "full" and not self.over and needs_room(seen.effect.name)
             return errno.ENOSPC if full else None
-        ordinal = self._count[seen.stream]
-        self._count[seen.stream] += 1
-        if (seen.stream, ordinal) != (self._point.stream, self._point.ordinal):
-            return None
-        if in_words(seen) != self._point.what:
-            self.instead = in_words(seen)
+        if seen.stream != self._point.stream or not self._is_here(seen):
             return None
         self.fell = True
         return self._strike(seen, stage)
+
+    def _is_here(self, seen: Seen) -> bool:
+        words = in_words(seen)
+        if self._near:
+            here = self._ordinal >= self._point.ordinal - NEAR and suits(seen, self._point.how)
+            self.instead = words if here else ""
+        else:
+            here = words == self._point.what and self._among == self._point.among
+            self._among += words == self._point.what
+        self._ordinal += 1
+        return here
 
     def _strike(self, seen: Seen, stage: Stage) -> int | None:
         """A victim's own call is not carried out any more."""
@@ -85,9 +93,14 @@ def _write_half(seen: Seen) -> None:
 
 def attempt(stage: Stage, point: Point, checkpoints: Path, wanted: dict, *, target: int | None) -> Verdict:
     """From the checkpoint before the point to the settled action `target`, or to the end of the session."""
-    stage.restore(checkpoints / str(point.segment))
-    verdict, blow = Verdict(point), Blow(point)
-    plays = [stage.play(point.segment + 1, blow)]
+    verdict = Verdict(point)
+    for near in (False, True):
+        stage.restore(checkpoints / str(point.segment))
+        blow = Blow(point, near=near)
+        plays = [stage.play(point.segment + 1, blow)]
+        if blow.fell:
+            break
+        stage.left_alive()
     verdict.hit, verdict.instead, blow.over = blow.fell, blow.instead, True  # there is room again
     verdict.rude += _rude(plays[0], point)
     finished = _finished_calls(stage)
