@@ -131,8 +131,8 @@ def _provenance(given: Appendix) -> str:
         evidence = r"\newline ".join(rf"{code(record_sha256(r)[:8])}\,/\,{code(r.commit[:8])}" for r in shown)
         rows.append([rf"\resultrow{{{index}}}", code(expression), number(value.text), escape(f"{who}{seeds}"),
                      evidence or escape("every record of Table ") + r"\ref{tab:runs}"])
-    return tables.long_table(r"r >{\raggedright}p{0.31\linewidth} >{\raggedright}p{0.25\linewidth} "
-                             r">{\raggedright}p{0.13\linewidth} >{\raggedright\arraybackslash}p{0.18\linewidth}",
+    return tables.long_table(r"r >{\raggedright}p{0.325\linewidth} >{\raggedright}p{0.21\linewidth} "
+                             r">{\raggedright}p{0.145\linewidth} >{\raggedright\arraybackslash}p{0.195\linewidth}",
                              ["", "Expression", "Prints", "Runs; seeds", "Record / commit"], rows)
 
 
