@@ -11,7 +11,7 @@ from paper import tables
 from paper.complaints import Complaint
 from paper.confirmation import Confirmation
 from paper.confirmed import fresh, measure
-from paper.facts import Facts, record_sha256
+from paper.facts import Facts, machines, record_sha256
 from paper.latex import code, code_text, escape, number
 from paper.vocabulary import CONFIRMATION, Result
 
@@ -193,10 +193,9 @@ def _made(given: Appendix) -> str:
                 if facts.manifest.measured else "All metrics were reported by the experiments themselves.")
     text = [escape(meta.statement), measured]
     versions = sorted({f"{k} {v}" for r in facts.records for k, v in r.versions.items()})
-    devices = dict.fromkeys(r.device for r in facts.records if r.device)
     sandboxes = dict.fromkeys(r.sandbox for r in facts.records)
     rows = [("Session", meta.session), ("Template and profile", f"{facts.manifest.name}, {facts.profile}"),
-            ("Rendered from commit", meta.commit), ("Hardware", "; ".join(devices)),
+            ("Rendered from commit", meta.commit), ("Hardware", machines(facts.records)),
             ("Sandbox", "; ".join(sandboxes)), ("Software", ", ".join(versions)), *meta.costs, *meta.literature]
     lines = "\n".join(rf"\item[{escape(label)}] {escape(value)}" for label, value in rows if value)
     text.append(f"\\begin{{description}}\n{lines}\n\\end{{description}}")

@@ -6,6 +6,7 @@ Not here: wording (vocabulary.py) and digits (numbers.py).
 from __future__ import annotations
 
 import hashlib
+import re
 import statistics
 from collections.abc import Iterable, Sequence
 from functools import cached_property
@@ -201,6 +202,15 @@ class Facts:
             return merged
         name = self.condition(record, condition)
         return merged | dict(next(c for c in record.conditions if c.name == name).settings)
+
+
+def machines(records: Iterable[RunRecord]) -> str:
+    """The hardware of these runs in a reader's words, e.g. "Intel Xeon Processor, 2 cores (cpu)"."""
+    found = []
+    for device in dict.fromkeys(r.device for r in records if r.device):
+        kind, _, name = re.sub(r"\((R|TM|tm)\)", "", device).partition(": ")
+        found.append(f"{name} ({kind})" if name else kind)
+    return "; ".join(found)
 
 
 def record_sha256(record: RunRecord) -> str:

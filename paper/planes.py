@@ -58,8 +58,9 @@ def _plane(axis: Any, facts: Facts, x_metric: str, y_metric: str, named: bool) -
         axis.errorbar([x.mean for x, _ in pairs], [y.mean for _, y in pairs], xerr=[x.se or 0 for x, _ in pairs],
                       yerr=[y.se or 0 for _, y in pairs], capsize=1.5, elinewidth=0.8,
                       ls=LINES[1] if len(pairs) > 1 else "none", **look(0 if record.kind == "baseline" else 1))
-        points.append((pairs[-1][0].mean, pairs[-1][1].mean, record.label,
-                       chosen is not None and record.run == chosen.run))
+        x, y = pairs[-1]
+        points.append(Point(x.mean, y.mean, record.label, chosen is not None and record.run == chosen.run,
+                            x.se or 0, y.se or 0))
     axis.set_xlabel(axis_words(facts, x_metric))
     if named:
         axis.set_ylabel(axis_words(facts, y_metric))

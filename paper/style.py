@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
@@ -14,7 +14,7 @@ TEXT_WIDTH = 5.5  # inches; the class's \textwidth, so that figures are never sc
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#999999")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 LINES: tuple[Any, ...] = ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)), (0, (1, 1)), (0, (6, 2, 1, 2)))
-Point = tuple[float, float, str, bool]  # x, y, name, bold
+
 GREY = "#cccccc"  # what stands behind
 SEED: dict[str, Any] = {"marker": "o", "ls": "none", "mfc": "none", "mec": "#8a8a8a", "ms": 3, "mew": 0.6, "zorder": 2}
 _RC = {
@@ -31,6 +31,17 @@ _BESIDE = ((6, 0, "left", "center"), (-6, 0, "right", "center"), (0, 6, "center"
            (5, 5, "left", "bottom"), (-5, 5, "right", "bottom"), (5, -5, "left", "top"), (-5, -5, "right", "top"),
            (5, 12, "left", "bottom"), (-5, 12, "right", "bottom"), (5, -12, "left", "top"), (-5, -12, "right", "top"),
            (14, 7, "left", "bottom"), (14, -7, "left", "top"), (-14, 7, "right", "bottom"), (-14, -7, "right", "top"))
+
+
+class Point(NamedTuple):
+    """A marker that has a name, and how far its bars reach to either side, in data units."""
+
+    x: float
+    y: float
+    name: str
+    bold: bool
+    x_bar: float = 0.0
+    y_bar: float = 0.0
 
 
 def draw(path: Path, width: float, height: float, paint: Callable[[Canvas], None]) -> Path:
@@ -55,14 +66,18 @@ def look(index: int) -> dict[str, Any]:
 
 
 def name_points(axis: Any, points: Sequence[Point]) -> None:
-    """Write each name beside its point, where it covers neither a point nor another name."""
+    """Write each name beside its point, where it covers neither a point, nor a bar, nor another name."""
     from matplotlib.transforms import Bbox
 
     axis.figure.draw_without_rendering()  # the layout is then final, and letters have extents
     renderer = axis.figure.canvas.get_renderer()
     inside = axis.get_window_extent(renderer)
-    taken = [Bbox.from_bounds(*(axis.transData.transform((x, y)) - 4), 8, 8) for x, y, _, _ in points]
-    for place, (x, y, name, bold) in enumerate(points):
+    to_pixels = axis.transData.transform
+    taken = [Bbox.from_bounds(*(to_pixels((point.x, point.y)) - 4), 8, 8) for point in points]
+    for x, y, _, _, x_bar, y_bar in points:
+        taken += [Bbox([to_pixels((x - x_bar, y)) - 2, to_pixels((x + x_bar, y)) + 2]),
+                  Bbox([to_pixels((x, y - y_bar)) - 2, to_pixels((x, y + y_bar)) + 2])]
+    for place, (x, y, name, bold, _, _) in enumerate(points):
         best = None
         for dx, dy, horizontal, vertical in _BESIDE:
             text = axis.annotate(name, (x, y), (dx, dy), textcoords="offset points", ha=horizontal, va=vertical,

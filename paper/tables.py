@@ -9,7 +9,7 @@ from pylatex import LongTable, NoEscape, Tabular
 from agent.record import RunRecord
 from paper.confirmation import Confirmation
 from paper.confirmed import interval, p_text
-from paper.facts import FactError, Facts, Series
+from paper.facts import FactError, Facts, Series, machines
 from paper.latex import code, escape, number
 from paper.numbers import Quantity, fixed, setting_text
 
@@ -159,7 +159,7 @@ def settings_caption(facts: Facts) -> str:
 def _effort(facts: Facts) -> str:
     """Where the trainings ran, and how long they took."""
     walls = [t.wall_s for r in facts.explored for t in r.trainings if t.outcome == "measured" and t.wall_s > 0]
-    devices = "; ".join(dict.fromkeys(r.device for r in facts.explored if r.device))
+    devices = machines(facts.explored)
     if not walls or not devices:
         return ""
     return (f" Hardware: {devices}. A training took {fixed(min(walls), 0)} to {fixed(max(walls), 0)} s, all "

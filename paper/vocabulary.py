@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from agent.record import RunRecord
-from paper.facts import Difference, FactError, Facts, Series
+from paper.facts import Difference, FactError, Facts, Series, machines
 from paper.numbers import ORDINALS, Quantity, count_text, setting_text
 
 Kind = Literal["result", "words", "name", "setting", "count"]
@@ -241,7 +241,7 @@ def config(facts: Facts, key: str, run: str | None = None, condition: str | None
 @function
 def device(facts: Facts) -> Result:
     """the hardware that all runs were trained on, in words"""
-    found = tuple(dict.fromkeys(r.device for r in facts.explored if r.device))
+    found = machines(facts.explored)
     if not found:
         raise FactError("there are no records yet")
-    return Result(text="; ".join(found), kind="setting", runs=tuple(r.name for r in facts.explored))
+    return Result(text=found, kind="setting", runs=tuple(r.name for r in facts.explored))

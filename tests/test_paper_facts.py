@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from paper.expressions import Problem, canonical, evaluate, usage, vocabulary
-from paper.facts import Facts, record_sha256
+from paper.facts import Facts, machines, record_sha256
 from paper.numbers import Quantity, setting_text
 from paper.vocabulary import FUNCTIONS, Result
 from tests.paper_fixture import TWO, fixture, manifest, record, records
@@ -185,3 +185,11 @@ def test_the_hash_of_a_record_changes_with_any_value():
     two = one.model_copy(update={"wall_s": 64.0})
 
     assert record_sha256(one) == record_sha256(one.model_copy()) != record_sha256(two)
+
+
+def test_a_machine_is_named_as_a_reader_would():
+    one = record("1", "a", "A", "experiment", {"f1": .5, "l0": 8.0})
+    runs = [one.model_copy(update={"device": name}) for name in (
+        "cpu: Intel(R) Xeon(R) Processor, 2 cores", "cuda: NVIDIA H200", "cuda: NVIDIA H200", "")]
+
+    assert machines(runs) == "Intel Xeon Processor, 2 cores (cpu); NVIDIA H200 (cuda)"

@@ -4,8 +4,9 @@ from itertools import combinations
 
 import numpy as np
 import pytest
+from matplotlib.transforms import Bbox
 
-from paper.style import COLOURS, GREY, LINES, MARKERS, draw, look, name_points
+from paper.style import COLOURS, GREY, LINES, MARKERS, Point, draw, look, name_points
 
 # Machado, Oliveira and Fernandes (2009), severity 1: linear RGB as other eyes see it.
 EYES = {
@@ -46,7 +47,7 @@ def test_what_stands_behind_is_paler_than_what_stands_out_also_in_grey():
 
 
 def test_names_cover_no_other_name_and_stay_inside(tmp_path):
-    points = [(0.1 * i, 0.02 * (i % 3), f"A run called {i}", i == 3) for i in range(8)]
+    points = [Point(0.1 * i, 0.02 * (i % 3), f"A run called {i}", i == 3, 0.02, 0.004) for i in range(8)]
     seen = {}
 
     def paint(canvas):
@@ -55,11 +56,13 @@ def test_names_cover_no_other_name_and_stay_inside(tmp_path):
         axis.margins(0.3)
         name_points(axis, points)
         boxes = [text.get_window_extent() for text in axis.texts]
+        bars = [Bbox(axis.transData.transform([(p.x - p.x_bar, p.y), (p.x + p.x_bar, p.y)])) for p in points]
         seen["overlaps"] = sum(a.overlaps(b) for a, b in combinations(boxes, 2))
+        seen["struck out"] = sum(text.overlaps(bar) for text in boxes for bar in bars)
         seen["bold"] = [text.get_text() for text in axis.texts if text.get_fontweight() == "bold"]
         frame = axis.get_window_extent()
         seen["outside"] = sum(b.x0 < frame.x0 - 1 or b.x1 > frame.x1 + 1 for b in boxes)
 
     draw(tmp_path / "figure", 5.5, 3.0, paint)
 
-    assert seen == {"overlaps": 0, "bold": ["A run called 3"], "outside": 0}
+    assert seen == {"overlaps": 0, "struck out": 0, "bold": ["A run called 3"], "outside": 0}

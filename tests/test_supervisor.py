@@ -37,7 +37,7 @@ def test_an_exception_in_the_measurement_is_a_result(tmp_path):
 
     assert result.outcome == "failed"
     assert result.trainings[0].reason == "supervisor"
-    assert "the measurement broke" in result.trainings[0].detail
+    assert "the measurement broke" in result.trainings[0].detail and "\n" not in result.trainings[0].detail
 
 
 def test_a_crash_of_the_measurement_is_a_result(tmp_path):

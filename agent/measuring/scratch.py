@@ -9,10 +9,12 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+from agent.errors import InfrastructureError
 from agent.manifest import Manifest
 from agent.record import Job
 
 CODE = "experiment.py"
+TRIES = 3  # a process that the machine killed is no reason to stop
 MAX_CODE_BYTES = 1 << 20  # one source file
 
 
@@ -64,12 +66,24 @@ class TrainingPaths:
 
 
 def remove(folder: Path) -> None:
-    """Remove a tree that hostile code wrote: unreadable folders too, and any depth (Python's own recurses)."""
+    """Remove a tree that hostile code wrote: unreadable folders too, and any depth (Python's own recurses).
+
+    Raises:
+        InfrastructureError: it is still there.
+    """
     if folder.is_symlink():
         folder.unlink()
         return
-    for command in (["chmod", "-R", "u+rwX"], ["rm", "-rf"]):
-        subprocess.run([*command, "--", os.fspath(folder.absolute())], stdin=subprocess.DEVNULL, capture_output=True)
+    said = ""
+    for _ in range(TRIES):
+        if not os.path.lexists(folder):
+            return
+        for command in (["chmod", "-R", "u+rwX"], ["rm", "-rf"]):
+            done = subprocess.run([*command, "--", os.fspath(folder.absolute())], stdin=subprocess.DEVNULL,
+                                  capture_output=True, text=True, errors="replace")
+            said = done.stderr.strip()[-200:]
+    if os.path.lexists(folder):
+        raise InfrastructureError(f"{folder}: cannot be removed: {said}")
 
 
 def copy_code(job: Job, target: Path, manifest: Manifest) -> None:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from agent.atomic import write_text
+from agent.errors import InfrastructureError, UserError
 from agent.protocols import Sandbox
 from agent.record import Job, Training
 from agent.runners.paths import Facts, JobPaths
@@ -68,11 +69,19 @@ def _train(
     try:
         found = measure.run_training(job, seed, condition, sandbox_of(job), cancelled)
         return Training.model_validate(found)
-    except Exception:
-        text = traceback.format_exc()
-        print(text, file=sys.stderr, flush=True)
-        detail = text[-MAX_DETAIL:]
-        return Training(seed=seed, condition=name, outcome="failed", reason="supervisor", detail=detail)
+    except Exception as error:
+        traceback.print_exc()  # into the supervisor's log
+        sys.stderr.flush()
+        return Training(seed=seed, condition=name, outcome="failed", reason="supervisor", detail=_in_a_line(error))
+
+
+def _in_a_line(error: Exception) -> str:
+    """What a person reads; all of it is in the log."""
+    said = " ".join(str(error).split())[:MAX_DETAIL]
+    if isinstance(error, (InfrastructureError, UserError)):
+        return said
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__}: {said} ({last.filename}, line {last.lineno})"
 
 
 if __name__ == "__main__":

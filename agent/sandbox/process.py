@@ -9,6 +9,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Literal, Protocol
 
@@ -81,7 +82,7 @@ class ConfinedProcess:
         self._reason: Reason | None = None
         self._kill_at: float | None = None
         self._exit: Exit | None = None
-        self._error: BaseException | None = None
+        self._error: Exception | None = None
         self._low: Path | None = None  # a folder whose disk is nearly full
         self._devices = {os.stat(folder).st_dev for folder in writable}
         threading.Thread(target=self._watch, daemon=True).start()
@@ -94,14 +95,22 @@ class ConfinedProcess:
         """
         with self._lock:
             if self._exit is None and self._error is None:
-                pid, status, rusage = os.wait4(self._popen.pid, os.WNOHANG)
-                if pid:
-                    self._finish(os.waitstatus_to_exitcode(status), rusage)
-                else:
-                    self._enforce(time.monotonic())
+                try:
+                    self._look()
+                except Exception as error:  # kept at once: the other thread must not wait for a reaped child
+                    self._error = error
+                    with suppress(OSError):  # closed already
+                        self._tree.kill()
             if self._error is not None:
                 raise self._error
             return self._exit
+
+    def _look(self) -> None:
+        pid, status, rusage = os.wait4(self._popen.pid, os.WNOHANG)
+        if pid:
+            self._finish(os.waitstatus_to_exitcode(status), rusage)
+        else:
+            self._enforce(time.monotonic())
 
     def wait(self) -> Exit:
         while (ended := self.poll()) is None:
@@ -116,16 +125,10 @@ class ConfinedProcess:
         return self.wait()
 
     def _watch(self) -> None:
-        try:
+        with suppress(Exception):  # the caller's own poll() raises it again
             while self.poll() is None:
                 overflow = any(pump.overflow.wait(TICK_S / len(self._pumps)) for pump in self._pumps)
                 time.sleep(0.005 if overflow else 0)
-        except InfrastructureError:
-            return  # the caller's own poll() raises it again
-        except BaseException as error:
-            with self._lock:
-                self._error = self._error or error
-                self._tree.kill()
 
     def _stop(self, reason: Reason, *, grace: bool) -> None:
         if self._reason is None:
