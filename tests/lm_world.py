@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import subprocess
 import sys
 from functools import cache
@@ -33,7 +35,8 @@ def draw(folder: Path, settings: dict, secret: int = 2**200 + 1) -> Path:
     """Prepare a world in a folder of its own, in this process."""
     (folder / "train").mkdir(parents=True)
     (folder / "truth").mkdir()
-    load_module(FOLDER / "prepare.py").prepare(settings, secret, folder / "train", folder / "truth")
+    wanted = TEMPLATE.data_settings(settings)
+    load_module(FOLDER / "prepare.py").prepare(wanted, secret, folder / "train", folder / "truth")
     return folder
 
 
@@ -46,12 +49,20 @@ def evaluation():
     return load_module(FOLDER / "evaluate.py")
 
 
+def code(folder: Path) -> Path:
+    """What a job sees: the script and the library beside it."""
+    folder.mkdir()
+    shutil.copyfile(FOLDER / "experiment.py", folder / "experiment.py")
+    shutil.copytree(FOLDER.parent / "saes", folder / "saes")
+    return folder
+
+
 def trained(folder: Path, world: Path, script: str, task: dict = TASK) -> Path:
     """Run a script of the template as the runner would, without the sandbox; the output folder."""
     folder.mkdir(exist_ok=True)
     (folder / "task.json").write_text(json.dumps({**task, "data": str(world / "train")}))
     (folder / "run_0").mkdir()
     done = subprocess.run([sys.executable, str(FOLDER / script), "--out_dir=run_0"], cwd=folder, text=True,
-                          capture_output=True)
+                          capture_output=True, env={**os.environ, "PYTHONPATH": str(FOLDER.parent)})
     assert done.returncode == 0, done.stderr
     return folder / "run_0"
