@@ -17,7 +17,7 @@ with W_enc [d_in, d_sae], W_dec [d_sae, d_in] (unit rows), b_enc [d_sae], b_dec 
 Learning rates suit rows whose typical latents are of size 1 to 10: scale other data first.
 To change an architecture, subclass it and override `loss` or `encode`; names that start without "_" may be relied on.
 Helpers: top_k, top_k_of_batch, decode_sparse, decode_tiers (fast sparse decoding), aux_k, resample_dead;
-open_rows(task) gives the training rows, scaled where they come from a language model: .first(n), .batches(batch, steps).
+open_rows(task): the training rows, scaled where they come from a language model; .first(n), .batches(batch, steps).
 After training on x / scale, sae.rescale(scale) makes it an SAE of x; `run` does both.
 """
 
