@@ -8,7 +8,7 @@ import pytest
 from tests.lm_world import FOLDER, REDUCED
 from tests.whole import Script, Whole, block, fenced
 
-TOTAL = "        return Loss(total, error"
+TOTAL = "        return Loss(total, error, fired, (values > 0).sum() / len(x))"
 
 
 @pytest.fixture(scope="module")
