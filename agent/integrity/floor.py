@@ -40,12 +40,14 @@ def untrained(
     return json.loads(kept.read_text())
 
 
-def at_floor(metrics: Metrics, floor: Sequence[Metrics], manifest: Manifest) -> str:
+def at_floor(
+    metrics: Metrics, floor: Sequence[Metrics], manifest: Manifest, constants: Sequence[Metrics] = (),
+) -> str:
     """Says so if no metric is better than chance explains; "" otherwise.
 
     Better means beyond the one-sided prediction bound of one more draw, shared out over the metrics: with many of
-    them, one is always a little ahead by luck. Metrics that have a target say nothing of training. Not seen: an
-    initialisation better than random.
+    them, one is always a little ahead by luck. `constants` have no spread of their own and must be beaten too. Metrics
+    that have a target say nothing of training. Not seen: an initialisation better than random.
     """
     from scipy import stats
 
@@ -57,7 +59,8 @@ def at_floor(metrics: Metrics, floor: Sequence[Metrics], manifest: Manifest) -> 
     width = stats.t.ppf(1 - CHANCE / len(signs), count - 1) * (1 + 1 / count) ** 0.5
     for name, sign in signs.items():
         drawn = [sign * one[name] for one in floor]
-        if sign * metrics[name] > max(max(drawn), fmean(drawn) + width * stdev(drawn)):
+        bound = max(*drawn, *(sign * one[name] for one in constants), fmean(drawn) + width * stdev(drawn))
+        if sign * metrics[name] > bound:
             return ""
     return f"no metric is better than what {len(floor)} untrained random dictionaries of this shape reach"
 
