@@ -28,6 +28,7 @@ SMALL = {**TEMPLATE.manifest.profiles["tiny"].settings, **REDUCED}
 TASK = {**SMALL, "l0": 4, "hook_name": HOOK, "seed": 0, "condition": "k4", "device": "cpu", "threads": 1,
         "artefact": "sae.safetensors"}
 torch.set_num_threads(1)
+sys.path.insert(0, str(FOLDER.parent))  # as an experiment sees the library: beside its script
 _KEPT = TemporaryDirectory(prefix="lm-world-")
 
 
