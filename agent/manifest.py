@@ -185,9 +185,9 @@ class Manifest(Strict):
                 raise ValueError(f"trade-off axis {axis!r} is not a metric")
         if not self.baselines:
             raise ValueError("at least one baseline is needed: the first one is run 0")
-        unknown = {s for p in self.profiles.values() for s in set(self.data_settings) - p.settings.keys()}
+        unknown = set(self.data_settings).difference(*(p.settings for p in self.profiles.values()))
         if unknown:
-            raise ValueError(f"data_settings names {', '.join(sorted(unknown))}, which a profile does not set")
+            raise ValueError(f"data_settings names {', '.join(sorted(unknown))}, which no profile sets")
         names = [b.name for b in self.baselines]
         if len(set(names)) != len(names):
             raise ValueError("two baselines share a name")

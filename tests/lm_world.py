@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import subprocess
 import sys
 from functools import cache
@@ -26,6 +28,7 @@ SMALL = {**TEMPLATE.manifest.profiles["tiny"].settings, **REDUCED}
 TASK = {**SMALL, "l0": 4, "hook_name": HOOK, "seed": 0, "condition": "k4", "device": "cpu", "threads": 1,
         "artefact": "sae.safetensors"}
 torch.set_num_threads(1)
+sys.path.insert(0, str(FOLDER.parent))  # as an experiment sees the library: beside its script
 _KEPT = TemporaryDirectory(prefix="lm-world-")
 
 
@@ -33,7 +36,8 @@ def draw(folder: Path, settings: dict, secret: int = 2**200 + 1) -> Path:
     """Prepare a world in a folder of its own, in this process."""
     (folder / "train").mkdir(parents=True)
     (folder / "truth").mkdir()
-    load_module(FOLDER / "prepare.py").prepare(settings, secret, folder / "train", folder / "truth")
+    wanted = TEMPLATE.data_settings(settings)
+    load_module(FOLDER / "prepare.py").prepare(wanted, secret, folder / "train", folder / "truth")
     return folder
 
 
@@ -46,12 +50,20 @@ def evaluation():
     return load_module(FOLDER / "evaluate.py")
 
 
+def code(folder: Path) -> Path:
+    """What a job sees: the script and the library beside it."""
+    folder.mkdir()
+    shutil.copyfile(FOLDER / "experiment.py", folder / "experiment.py")
+    shutil.copytree(FOLDER.parent / "saes", folder / "saes")
+    return folder
+
+
 def trained(folder: Path, world: Path, script: str, task: dict = TASK) -> Path:
     """Run a script of the template as the runner would, without the sandbox; the output folder."""
     folder.mkdir(exist_ok=True)
     (folder / "task.json").write_text(json.dumps({**task, "data": str(world / "train")}))
     (folder / "run_0").mkdir()
     done = subprocess.run([sys.executable, str(FOLDER / script), "--out_dir=run_0"], cwd=folder, text=True,
-                          capture_output=True)
+                          capture_output=True, env={**os.environ, "PYTHONPATH": str(FOLDER.parent)})
     assert done.returncode == 0, done.stderr
     return folder / "run_0"

@@ -2,13 +2,14 @@
 
 import re
 from pathlib import Path
+from statistics import fmean
 
 import numpy as np
 import pytest
 from scipy import sparse
 
 from agent import integrity
-from agent.integrity.floor import at_floor, untrained
+from agent.integrity.floor import DRAWS, at_floor, untrained
 from agent.manifest import load_template
 from agent.record import Finding, RunRecord, Training
 
@@ -205,11 +206,50 @@ def test_the_floor_is_measured_once_for_a_world_and_a_shape(tmp_path):
     assert untrained(*args, 6, 2, {**PROFILE.settings, "layer": 1})[0] == first[0]
 
 
+SHIFTS = (-0.02, -0.01, 0, 0, 0, 0, 0.01, 0.02)  # with two metrics the bound lies 0.044 above their mean
+
+
 @pytest.mark.parametrize(("score", "error", "low"), [
-    (0.6, 0.8, True), (0.4, 1.2, True), (0.6, 0.5, False), (0.9, 0.8, False), (0.66, 0.8, False)])
-def test_at_the_floor_means_that_no_metric_is_better(score, error, low):
-    floor = [{"score": 0.58, "error": 0.8, "l0": 2}, {"score": 0.62, "error": 0.9, "l0": 2}]
+    (0.6, 0.85, True), (0.4, 1.2, True), (0.64, 0.85, True), (0.65, 0.85, False), (0.6, 0.5, False)])
+def test_at_the_floor_means_that_no_metric_is_better_than_luck_explains(score, error, low):
+    floor = [{"score": 0.6 + shift, "error": 0.85 + 2 * shift, "l0": 2} for shift in SHIFTS]
     assert bool(at_floor({"score": score, "error": error, "l0": 9.0}, floor, TINY.manifest)) is low
+
+
+def test_a_constant_beside_the_floor_must_be_beaten_and_does_not_widen_its_spread():
+    floor = [{"score": 0.3, "error": 2 + shift, "l0": 2} for shift in SHIFTS]
+    mean = {"score": 0.3, "error": 1.0, "l0": 2}
+    assert at_floor({"score": 0.3, "error": 1.2, "l0": 2.0}, floor, TINY.manifest, [mean])
+    assert not at_floor({"score": 0.3, "error": 0.9, "l0": 2.0}, floor, TINY.manifest, [mean])
+
+
+def share_at_floor(count: int, worlds: int, ahead: float = 0.0) -> float:
+    """Of worlds with so many independent metrics, in which one is `ahead` by so many of the floor's deviations."""
+    names = [f"m{i}" for i in range(count)]
+    metrics = dict.fromkeys(names, TINY.manifest.metrics["score"])
+    manifest = TINY.manifest.model_copy(update={"metrics": metrics})
+    drawn = np.random.default_rng(count).normal(size=(worlds, DRAWS + 1, count))
+    drawn[:, 0, -1] += ahead
+    rows = [[dict(zip(names, row, strict=True)) for row in world] for world in drawn.tolist()]
+    return fmean(bool(at_floor(world[0], world[1:], manifest)) for world in rows)
+
+
+@pytest.mark.parametrize("count", range(1, 13))
+def test_with_any_number_of_metrics_99_of_100_untrained_dictionaries_are_at_the_floor(count):
+    assert share_at_floor(count, worlds=300) > 0.97  # 0.99 is meant; this is three and a half deviations below
+
+
+@pytest.mark.parametrize("count", range(1, 13))
+def test_one_metric_far_ahead_takes_a_training_off_the_floor_however_many_say_nothing(count):
+    assert share_at_floor(count, worlds=100, ahead=20) == 0
+
+
+@pytest.mark.parametrize("cpu_s", [6.5, 10.0, 1000.0])  # the baseline's are about 10
+def test_no_luck_with_the_floor_refuses_a_weak_run_that_trained(cpu_s):
+    """At the floor is a flag; a refusal asks for a flat curve, little compute, or a decoder that stayed."""
+    weak = [training(seed, 1, metrics={"score": 0.01 * seed, "error": 9.0, "l0": 2.0}, cpu_s=cpu_s, **AT_FLOOR)
+            for seed in (0, 1)]
+    assert "refuse" not in found(record(trainings=tuple(weak))).values()
 
 
 # -------------------------------------------------------------------- the manual

@@ -17,7 +17,7 @@ from agent.measuring.data import DataPaths, load_module
 from agent.measuring.measure import run_training
 from agent.record import Job
 from agent.sandbox.boxes import BubblewrapSandbox
-from tests.lm_world import FOLDER, TEMPLATE, draw
+from tests.lm_world import FOLDER, TEMPLATE, code, draw
 
 ROOT = Path(__file__).parent.parent
 PROFILE = TEMPLATE.manifest.profiles["gemma-2-2b"]
@@ -125,7 +125,8 @@ def test_shards_are_bfloat16_and_rows_and_words_are_held_out(world):
 def test_training_encoding_and_evaluation_go_through_for_each_layer(tmp_path, world):
     settings, data = world
     job = Job(
-        key="k", run="0", kind="baseline", attempt=1, folder=str(tmp_path), code=str(FOLDER), script="experiment.py",
+        key="k", run="0", kind="baseline", attempt=1, folder=str(tmp_path), code=str(code(tmp_path / "code")),
+        script="experiment.py",
         template=str(FOLDER), train_data=str(data.train), truth_data=str(data.truth), settings=settings, seeds=(0,),
         conditions=CONDITIONS, limits=PROFILE.limits, evaluate_limits=PROFILE.evaluate_limits, device="cpu", slots=1,
         threads=1, sandbox="bwrap")

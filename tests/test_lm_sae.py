@@ -30,8 +30,9 @@ def test_training_leaves_an_artefact_that_beats_untrained_dictionaries(tmp_path,
     out = trained(tmp_path, world(), script)
     lines = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
     artefact = read_artefact(out / "sae.safetensors", TASK)
+    module = load_module(FOLDER / script)
     with torch.no_grad():
-        z = load_module(FOLDER / script).SAE.load(str(out / "sae.safetensors")).encode(torch.from_numpy(truth.x))
+        z = module.SAE.load(str(out / "sae.safetensors")).encode(torch.from_numpy(truth.x))
     metrics = measured(truth, z.double().numpy() * artefact.scale, artefact.decoder, artefact.bias)
     floor = untrained_draw(evaluation(), truth, 48, 4, 0)
 

@@ -154,3 +154,56 @@ def test_an_epoch_sees_every_row_once():
     rows = torch.arange(12.0)[:, None]
     seen = torch.cat(list(saes.batches(rows, 4, 3)))
     assert sorted(seen.flatten().tolist()) == list(range(12))
+
+
+def test_dead_latents_are_resampled_before_the_rate_decays():
+    recipe = saes.Recipe(steps=90, lr=1e-3, dead_after=10, resamplings=3)
+    assert [step + 1 for step in range(90) if recipe.resamples_at(step)] == [20, 40, 60]
+    torch.manual_seed(0)
+    sae = saes.StandardSAE(D_IN, D_SAE, 4)
+    with torch.no_grad():
+        sae.b_enc[:5] = -1e6
+    rows = torch.randn(ROWS, D_IN)
+    sae.start(rows)
+    numbers = saes.train(sae, saes.batches(rows, 32, 90), recipe)
+
+    assert numbers["resampled_latents"] >= 5
+    assert (sae.b_enc[:5] > -1).all()
+
+
+@pytest.mark.parametrize("architecture", ALL, ids=lambda a: a.architecture)
+def test_an_sae_of_scaled_rows_becomes_one_of_the_rows_themselves(architecture):
+    torch.manual_seed(0)
+    sae = architecture(D_IN, D_SAE, 4)
+    x = torch.randn(ROWS, D_IN)
+    with torch.no_grad():
+        for name, value in [*sae.named_parameters(), *sae.named_buffers()]:
+            if name.startswith("b_") or name == "threshold":
+                value.copy_(0.1 * torch.rand_like(value))
+        before = sae.decode(sae.encode(x))
+        sae.rescale(7.0)
+        after = sae.decode(sae.encode(7 * x))
+
+    assert torch.allclose(after, 7 * before, atol=1e-4)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_rows_in_shards_come_once_an_epoch_and_scaled(tmp_path, dtype):
+    import json
+
+    import numpy as np
+
+    rows = torch.arange(1, 101, dtype=torch.float32)[:, None].repeat(1, 4).to(getattr(torch, dtype))
+    stored = (rows.view(torch.int16) if dtype == "bfloat16" else rows).numpy()
+    (tmp_path / "hook").mkdir()
+    for number, part in enumerate(np.split(stored, [37, 60])):
+        np.save(tmp_path / "hook" / f"{number}.npy", part)
+    about = {"shards": ["0.npy", "1.npy", "2.npy"], "dtype": dtype, "deviation": 20.0, "d_in": 4}
+    (tmp_path / "hook" / "about.json").write_text(json.dumps(about))
+    opened = saes.open_rows({"data": str(tmp_path), "hook_name": "hook", "device": "cpu"})
+    drawn = list(opened.batches(10, 20))
+
+    for epoch in (drawn[:10], drawn[10:]):
+        assert sorted((10 * torch.cat(epoch)[:, 0]).tolist()) == pytest.approx(list(range(1, 101)))
+    assert not torch.equal(torch.cat(drawn[:10]), torch.cat(drawn[10:]))
+    assert [tuple(x.shape) for x in drawn] == [(10, 4)] * 20 and opened.first(3).shape == (3, 4)

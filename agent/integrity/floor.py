@@ -10,6 +10,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from statistics import fmean, stdev
 from typing import TYPE_CHECKING, Any
 
 from agent.atomic import write_text
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
     import numpy as np
     from scipy.sparse import csr_matrix
 
-DRAWS = 5
+DRAWS = 8
+CHANCE = 0.01  # that an untrained dictionary seems better than the floor in any of its metrics
 CHUNK = 2048  # rows
 Metrics = Mapping[str, float]
 
@@ -38,19 +40,28 @@ def untrained(
     return json.loads(kept.read_text())
 
 
-def at_floor(metrics: Metrics, floor: Sequence[Metrics], manifest: Manifest) -> str:
+def at_floor(
+    metrics: Metrics, floor: Sequence[Metrics], manifest: Manifest, constants: Sequence[Metrics] = (),
+) -> str:
     """Says so if no metric is better than chance explains; "" otherwise.
 
-    Metrics that have a target say nothing of training. Not seen: an initialisation better than random.
+    Better means beyond the one-sided prediction bound of one more draw, shared out over the metrics: with many of
+    them, one is always a little ahead by luck. `constants` have no spread of their own and must be beaten too. Metrics
+    that have a target say nothing of training. Not seen: an initialisation better than random.
     """
+    from scipy import stats
+
     signs = {name: 1.0 if spec.better == "higher" else -1.0
              for name, spec in manifest.metrics.items() if spec.better != "target"}
-    for name, sign in signs.items():
-        drawn = [sign * one[name] for one in floor]
-        if sign * metrics[name] > max(drawn) + (max(drawn) - min(drawn)) / 2:
-            return ""
     if not signs:
         return ""
+    count = len(floor)
+    width = stats.t.ppf(1 - CHANCE / len(signs), count - 1) * (1 + 1 / count) ** 0.5
+    for name, sign in signs.items():
+        drawn = [sign * one[name] for one in floor]
+        bound = max(*drawn, *(sign * one[name] for one in constants), fmean(drawn) + width * stdev(drawn))
+        if sign * metrics[name] > bound:
+            return ""
     return f"no metric is better than what {len(floor)} untrained random dictionaries of this shape reach"
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agent.integrity.effort import AT_FLOOR
-from agent.integrity.floor import at_floor
+from agent.integrity.floor import DRAWS, at_floor
 from agent.measuring.artefact import BadArtefact, read_tensors
 from agent.measuring.verdict import Account, Stopped
 from agent.record import Finding
@@ -18,7 +18,6 @@ from agent.record import Finding
 if TYPE_CHECKING:
     import numpy as np
 
-SHUFFLES = 4
 MOVED = 1e-3  # relative; a training of any honest length moves its parameters further
 
 
@@ -32,10 +31,10 @@ def measure(training: Any, saved: Path, account: Account) -> None:
     outputs = training.encoded(truth.x, width, most=width).toarray()
     training.judge_metrics(account, lambda: evaluation.evaluate(truth.x, outputs, truth))
     draw = np.random.default_rng(0)
-    blind = [outputs[draw.permutation(len(outputs))] for _ in range(SHUFFLES)]
+    blind = [outputs[draw.permutation(len(outputs))] for _ in range(DRAWS)]
     blind.append(np.broadcast_to(outputs.mean(axis=0), outputs.shape))
-    floor = [{k: float(v) for k, v in evaluation.evaluate(truth.x, one, truth).items()} for one in blind]
-    if not at_floor(account.metrics, floor, training.manifest):
+    *shuffled, mean = ({k: float(v) for k, v in evaluation.evaluate(truth.x, one, truth).items()} for one in blind)
+    if not at_floor(account.metrics, shuffled, training.manifest, constants=[mean]):
         return
     account.judge(Finding(code=AT_FLOOR, grade="flag", text=(
         f"no metric is better than what {training.manifest.model.call} scores when its outputs are shuffled over "

@@ -80,6 +80,13 @@ class SAE(torch.nn.Module):
         """Unit decoder rows again."""
         self.W_dec.div_(self.W_dec.norm(dim=1, keepdim=True).clamp_min_(1e-8))
 
+    @torch.no_grad()
+    def rescale(self, scale: float) -> None:
+        """Trained on x / scale, become an SAE of x: all is homogeneous, so biases and thresholds grow by the scale."""
+        for name, value in [*self.named_parameters(), *self.named_buffers()]:
+            if name.startswith("b_") or name == "threshold":
+                value.mul_(scale)
+
     def report(self) -> dict[str, float]:
         """Numbers for log.jsonl beside the loss."""
         return {}

@@ -1,19 +1,19 @@
-"""The training loop, the batches, and the whole of a baseline's script (`run`)."""
+"""The training loop, and the whole of a baseline's script (`run`)."""
 
 from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from saes.base import SAE, Step
+from saes.rows import open_rows
 
 LOOK_EVERY = 20  # steps between two looks at which latents are dead: a look waits for the GPU
 FIRST_ROWS = 10_000  # rows that set the bias and the scale
@@ -30,12 +30,19 @@ class Recipe:
     warmup: float = 0.0  # share of the steps
     decay: float = 1 / 3  # share of the steps, at the end
     dead_after: int = 200_000  # samples without firing
+    resamplings: int = 0  # times that dead latents are pointed anew, spread over the time before the decay
 
     def lr_at(self, step: int) -> float:
         """Of the step with this number, from 0."""
         up = (step + 1) / (self.warmup * self.steps) if self.warmup else 1.0
         down = (1 - step / self.steps) / self.decay if self.decay else 1.0
         return self.lr * min(1.0, up, down)
+
+    def resamples_at(self, step: int) -> bool:
+        """Whether dead latents are pointed anew after the step with this number, from 0."""
+        until = round((1 - self.decay) * self.steps)
+        every = until // self.resamplings if self.resamplings else 0
+        return bool(every) and step < until and (step + 1) % every == 0
 
 
 def train(sae: SAE, data: Iterable[Tensor], recipe: Recipe, log: Path | None = None) -> dict[str, float]:
@@ -46,7 +53,7 @@ def train(sae: SAE, data: Iterable[Tensor], recipe: Recipe, log: Path | None = N
     optimizer = torch.optim.Adam(sae.parameters(), lr=recipe.lr, betas=recipe.betas, fused=True)
     idle = torch.zeros(len(sae.W_dec), device=sae.W_dec.device)  # samples since each latent last fired
     log_every = max(1, recipe.steps // LOG_LINES)
-    dead, samples = None, 0
+    dead, samples, resampled = None, 0, 0
     for index, x in zip(range(recipe.steps), data, strict=False):
         for group in optimizer.param_groups:
             group["lr"] = recipe.lr_at(index)
@@ -61,29 +68,21 @@ def train(sae: SAE, data: Iterable[Tensor], recipe: Recipe, log: Path | None = N
         idle.add_(len(x)).masked_fill_(found.fired, 0)
         if index % LOOK_EVERY == 0:
             dead = _dead(idle, recipe.dead_after)
+        if recipe.resamples_at(index) and (silent := _dead(idle, recipe.dead_after)) is not None:
+            resample_dead(sae, optimizer, x, silent)
+            idle[silent], dead, resampled = 0, None, resampled + len(silent)
         if log and ((index + 1) % log_every == 0 or index + 1 == recipe.steps):
             line = {"step": index + 1, "steps": recipe.steps, "samples": samples, "loss": found.total.item(),
                     "error": found.error.item()}
             with open(log, "a") as file:
                 file.write(json.dumps({**line, **sae.report()}) + "\n")
-    return {"dead_share_in_training": (idle > recipe.dead_after).float().mean().item()}
+    shares = {"dead_share_in_training": (idle > recipe.dead_after).float().mean().item()}
+    return {**shares, "resampled_latents": float(resampled)} if recipe.resamplings else shares
 
 
 def _dead(idle: Tensor, after: int) -> Tensor | None:
     numbers = (idle > after).nonzero().flatten()
     return numbers if len(numbers) else None
-
-
-def batches(rows: Tensor, batch: int, steps: int, device: str = "cpu") -> Iterator[Tensor]:
-    """Shuffled batches, epoch after epoch. Rows on the device are drawn there, others are carried over."""
-    done = 0
-    while done < steps:
-        order = torch.randperm(len(rows), device=rows.device)
-        for start in range(0, len(rows) - batch + 1, batch):
-            if done == steps:
-                return
-            yield rows.index_select(0, order[start : start + batch]).to(device, torch.float32, non_blocking=True)
-            done += 1
 
 
 @torch.no_grad()
@@ -109,15 +108,7 @@ def resample_dead(sae: SAE, optimizer: torch.optim.Optimizer, x: Tensor, dead: T
             moment[(slice(None), dead) if name == "W_enc" else dead] = 0.0
 
 
-def load_rows(path: Path, device: str) -> Tensor:
-    """activations.npy; on a GPU if half of its free memory holds it, else read from the disk as needed."""
-    rows = np.load(path, mmap_mode="c")
-    if device.startswith("cuda") and rows.nbytes < torch.cuda.mem_get_info(device)[0] / 2:
-        return torch.from_numpy(rows).to(device)
-    return torch.from_numpy(rows)
-
-
-def run(architecture: type[SAE], lr: str = "lr") -> None:
+def run(architecture: type[SAE], lr: str = "lr", resamplings: int = 0) -> None:
     """A whole experiment.py: one seed and one condition of task.json, trained and saved. `lr`: the setting's name."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--out_dir", type=Path, required=True)
@@ -125,11 +116,12 @@ def run(architecture: type[SAE], lr: str = "lr") -> None:
     task: dict[str, Any] = json.loads(Path("task.json").read_text())
     torch.manual_seed(task["seed"])
     torch.set_num_threads(task["threads"])
-    rows = load_rows(Path(task["data"]) / "activations.npy", task["device"])
+    rows = open_rows(task)
     steps = task["samples"] // task["batch"]
     sae = architecture.from_task(task).to(task["device"])
-    sae.start(rows[:FIRST_ROWS].to(task["device"]).float())
-    recipe = Recipe(steps=steps, lr=task[lr], dead_after=task["dead_after"])
-    numbers = train(sae, batches(rows, task["batch"], steps, task["device"]), recipe, out_dir / "log.jsonl")
+    sae.start(rows.first(FIRST_ROWS))
+    recipe = Recipe(steps=steps, lr=task[lr], dead_after=task["dead_after"], resamplings=resamplings)
+    numbers = train(sae, rows.batches(task["batch"], steps), recipe, out_dir / "log.jsonl")
+    sae.rescale(rows.scale)
     (out_dir / "diagnostics.json").write_text(json.dumps({**numbers, **sae.report()}))
     sae.save(out_dir / task["artefact"])

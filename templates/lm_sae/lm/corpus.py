@@ -30,7 +30,7 @@ def texts(settings: dict[str, Any], seed: int) -> Iterator[str]:
     """
     import datasets
 
-    name, column = str(settings["dataset"]), str(settings.get("text_column", "text"))
+    name, column = str(settings["dataset"]), str(settings["text_column"])
     with hub_errors(f"data set {name}"):
         if Path(name).suffix in (".jsonl", ".json", ".txt"):
             if not Path(name).is_file():
@@ -38,8 +38,8 @@ def texts(settings: dict[str, Any], seed: int) -> Iterator[str]:
             kind = "text" if name.endswith(".txt") else "json"
             stream = datasets.load_dataset(kind, data_files=name, split="train", streaming=True)
         else:
-            stream = datasets.load_dataset(name, settings.get("dataset_config") or None, streaming=True,
-                                           split=str(settings.get("split", "train")))
+            stream = datasets.load_dataset(name, settings["dataset_config"] or None, streaming=True,
+                                           split=str(settings["split"]))
         for document in stream.shuffle(seed=seed, buffer_size=BUFFER):
             if column not in document:
                 raise UserError(f"data set {name}: no column {column!r}; there are {', '.join(document)}")
