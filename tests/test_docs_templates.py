@@ -66,8 +66,6 @@ def test_the_page_lists_every_code_of_the_check_and_no_other():
     assert set(re.findall(r"`([a-z]+(?:-[a-z]+)*)`", section)) == said
 
 
-@pytest.mark.skipif(subprocess.run([sys.executable, "-c", "import sklearn"], capture_output=True).returncode != 0,
-                    reason="scikit-learn is not in this environment")
 @pytest.mark.timeout(900)  # a whole session, TeX included, on a machine that may be busy
 def test_the_page_builds_a_template_and_its_paper(tmp_path):
     (tmp_path / "launch.py").symlink_to(ROOT / "launch.py")
