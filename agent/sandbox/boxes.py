@@ -20,7 +20,7 @@ from typing import IO, Any
 
 from agent.errors import InfrastructureError
 from agent.protocols import Mount, SandboxSpec
-from agent.sandbox import bwrap, limits, seccomp, uids
+from agent.sandbox import bwrap, cgroups, limits, seccomp, uids
 from agent.sandbox.probe import limits_report, probe
 from agent.sandbox.process import ConfinedProcess, Pump
 from agent.sandbox.trees import GuardTree, NamespaceTree
@@ -56,6 +56,9 @@ class BubblewrapSandbox:
         mounts += sorted(spec.mounts, key=lambda mount: mount.target.count("/"))
         sources = [["--bind" if m.writable else "--ro-bind", _source(m), m.target] for m in mounts]
         with ExitStack() as undo, ExitStack() as handed:
+            group = cgroups.enclose(spec.limits)
+            if group:
+                undo.callback(group.close)
             uid = _own_uid(spec, undo) if os.getuid() == 0 else None
             before, after = bwrap.options(spec, as_root=uid is not None, version=version(self._program))
             read, write = os.pipe()
@@ -70,14 +73,16 @@ class BubblewrapSandbox:
                 "bwrap": self._program, "uid": uid, "stage": str(uids.stage_folder()) if uid else None,
                 "before": before, "after": after, "mounts": sources,
             }
-            popen = _launch(spec, plan, inherited, stdin=stdin)
+            popen = _launch(spec, plan, inherited, group, stdin=stdin)
             handed.close()
             pumps = _pumps(popen, spec, stdout, stderr)
-            tree = NamespaceTree(_first_process(popen, status, pumps[-1]))
+            first = _first_process(popen, status, pumps[-1])
+            tree = NamespaceTree(first)
             kept = undo.pop_all()
         return ConfinedProcess(
             popen, tree, spec.limits, _writable(spec), pumps, stdout=None if stdout else popen.stdout,
             at_end=kept.close, broken=lambda code: _broken(code, status, pumps[-1]), grace_s=self._grace_s,
+            group=group.of(first) if group else None,
         )
 
 
@@ -96,12 +101,13 @@ class NoSandbox:
         self, spec: SandboxSpec, *, stdout: Path | None, stderr: Path | None, stdin: bool = False,
     ) -> ConfinedProcess:
         env = {**bwrap.base_env(), **(bwrap.TEX_ENV if spec.latex else {}), **spec.env}
-        popen = _launch(spec, {"guard": True, "env": env, "cwd": self._translated(spec)}, [], stdin=stdin)
+        group = cgroups.enclose(spec.limits)
+        popen = _launch(spec, {"guard": True, "env": env, "cwd": self._translated(spec)}, [], group, stdin=stdin)
         pumps = _pumps(popen, spec, stdout, stderr)
         return ConfinedProcess(
             popen, GuardTree(popen.pid), spec.limits, _writable(spec), pumps,
-            stdout=None if stdout else popen.stdout, at_end=lambda: None, broken=lambda code: "",
-            grace_s=self._grace_s,
+            stdout=None if stdout else popen.stdout, at_end=group.close if group else lambda: None,
+            broken=lambda code: "", grace_s=self._grace_s, group=group.of(popen.pid) if group else None,
         )
 
     def _translated(self, spec: SandboxSpec) -> str:
@@ -161,17 +167,18 @@ def _memory_file(data: bytes) -> IO[bytes]:
 
 
 def _launch(
-    spec: SandboxSpec, plan: dict[str, Any], inherited: list[int], *, stdin: bool,
+    spec: SandboxSpec, plan: dict[str, Any], inherited: list[int], group: cgroups.Group | None, *, stdin: bool,
 ) -> subprocess.Popen[bytes]:
     """Start confine.py with an empty environment: bwrap's own processes must hold no key either."""
     own_uid = plan.get("uid") is not None
     shared = {"guard": False, "uid": None, "parent": os.getpid(), "argv": list(spec.argv),
-              "rlimits": limits.rlimits(spec.limits, own_uid=own_uid)}
+              "rlimits": limits.rlimits(spec.limits, own_uid=own_uid), "groups": group.entries if group else []}
     with _memory_file(json.dumps({**shared, **plan}).encode()) as file:
+        launcher = [sys.executable, "-I", "-S", str(LAUNCHER), str(file.fileno())]
         return subprocess.Popen(
-            [sys.executable, "-I", "-S", str(LAUNCHER), str(file.fileno())], cwd="/",
-            env={"PATH": "/usr/bin:/bin"}, stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
+            [*(group.prefix if group else ()), *launcher], cwd="/", start_new_session=True,
+            env={"PATH": "/usr/bin:/bin", **cgroups.bus(group and group.kind)},
+            stdin=subprocess.PIPE if stdin else subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
             pass_fds=[file.fileno(), *inherited],
         )
 

@@ -117,6 +117,9 @@ def _mount(source: str | None, target: str, kind: str | None, flags: int, data: 
 
 
 def _set_limits(plan: dict[str, Any]) -> None:
+    for entry in plan["groups"]:
+        with open(entry, "w") as file:
+            file.write(str(os.getpid()))
     for name, value in plan["rlimits"].items():
         which = getattr(resource, name)
         hard = resource.getrlimit(which)[1]

@@ -11,7 +11,7 @@ from pathlib import Path
 from agent.errors import InfrastructureError
 from agent.manifest import Limits
 from agent.protocols import Exit, Sandbox, SandboxSpec
-from agent.sandbox import seccomp
+from agent.sandbox import cgroups, seccomp
 
 APPARMOR = Path("/proc/sys/kernel/apparmor_restrict_unprivileged_userns")
 USERNS = (Path("/proc/sys/kernel/unprivileged_userns_clone"), Path("/proc/sys/user/max_user_namespaces"))
@@ -58,14 +58,19 @@ def mend(
     return "see what it says; --doctor tries again"
 
 
+GROUPS = {"systemd": "a scope of systemd", "v2": "a control group (v2)", "v1": "a control group (v1)"}
+
+
 def limits_report() -> dict[str, str]:
     """Which limit is enforced by what on this machine."""
     own = "a uid of its own and " if os.getuid() == 0 else "this user's own count and "
+    watcher = "a watcher (anonymous, shared and tmpfs pages, 10 times a second)"
+    group = GROUPS.get(cgroups.available() or "")
     return {
         "wall time": "the runner's clock: SIGTERM, then SIGKILL to the whole tree",
-        "memory": "a watcher (anonymous, shared and tmpfs pages, 10 times a second); no control group, so what "
-                  "the kernel holds for a process (socket buffers) is not counted",
-        "processes": f"{own}RLIMIT_NPROC (threads count)",
+        "memory": f"{group}, and {watcher}" if group else f"{watcher}; no control group is given here, so what the "
+                  "kernel holds for a process (socket buffers) is not counted",
+        "processes": f"{group + ', ' if group else ''}{own}RLIMIT_NPROC (threads count)",
         "cpu": "RLIMIT_CPU on each process, behind the wall clock",
         "one file": "RLIMIT_FSIZE",
         "disk": "a watcher (blocks below the output folder and unlinked files, once a second); "

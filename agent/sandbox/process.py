@@ -17,6 +17,7 @@ from agent.errors import InfrastructureError
 from agent.manifest import Limits
 from agent.protocols import Exit
 from agent.sandbox import limits as use
+from agent.sandbox.cgroups import Group
 
 Reason = Literal["ok", "exit", "signal", "timeout", "memory", "disk", "files", "output", "cancelled"]
 
@@ -69,11 +70,12 @@ class ConfinedProcess:
     def __init__(
         self, popen: subprocess.Popen[bytes], tree: Tree, limits: Limits, writable: Sequence[Path],
         pumps: Sequence[Pump], *, stdout: IO[bytes] | None, at_end: Callable[[], None],
-        broken: Callable[[int], str], grace_s: float,
+        broken: Callable[[int], str], grace_s: float, group: Group | None = None,
     ) -> None:
         self.stdin, self.stdout = popen.stdin, stdout
         self._popen, self._tree, self._limits, self._pumps = popen, tree, limits, pumps
         self._writable, self._at_end, self._broken, self._grace_s = writable, at_end, broken, grace_s
+        self._group = group
         self._lock = threading.RLock()
         self._meter = use.Meter()
         self._oom_kills = use.oom_kills()
@@ -159,6 +161,8 @@ class ConfinedProcess:
             self._disk_at = now + max(DISK_TICK_S, 20 * (time.monotonic() - now))
 
     def _over_memory(self) -> bool:
+        if self._group is not None and self._group.killed():
+            return True
         limit = self._limits.memory_mb * use.MB
         return self._meter.sample(self._tree.members(), extra=self._tree.scratch_bytes(), limit=limit) > limit
 
@@ -187,6 +191,7 @@ class ConfinedProcess:
         problem = self._broken(code) if self._reason is None else ""
         if self._low and "disk" in (self._reason, over):
             problem = use.no_room(self._low)  # the machine's disk, not what this tree was allowed to write
+        starved = self._reason is None and self._group is not None and code != 0 and self._group.killed()
         self._tree.close()
         self._at_end()
         if problem:
@@ -195,8 +200,12 @@ class ConfinedProcess:
         if self._reason is None and any(pump.overflow.is_set() for pump in self._pumps):
             self._reason = "output"
         reason, code = _reason(code)
-        if code == 128 + signal.SIGKILL and use.oom_kills() > self._oom_kills:
+        if starved:
+            reason = "memory"
+        elif code == 128 + signal.SIGKILL and use.oom_kills() > self._oom_kills:
             reason = "host-memory"
+        if "memory" in (self._reason, reason):  # a group holds the limit before a look can find it passed
+            self._meter.peak = max(self._meter.peak, self._limits.memory_mb * use.MB)
         self._exit = Exit(
             reason=self._reason or over or reason, code=code, wall_s=time.monotonic() - self._started,
             cpu_s=max(self._meter.cpu_s, rusage.ru_utime + rusage.ru_stime),
