@@ -5,6 +5,7 @@ The agent's `# noqa` and configuration files count for nothing here.
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 import warnings
@@ -73,6 +74,8 @@ def _flake8(path: Path) -> list[tuple[int, str, str]]:
         row, code, message = (text.split(":", 2) + ["", ""])[:3]
         if row.isdigit():
             found.append((int(row), code, message))
+    if -done.returncode in (signal.SIGKILL, signal.SIGTERM):  # a crash would be the source's
+        raise InfrastructureError(f"flake8 was ended by signal {-done.returncode}, not by this program; resume")
     if done.returncode and not found:
         last = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
         return [(1, "E902", f"the linter cannot read this file ({last[:MAX_WIDTH]})")]
