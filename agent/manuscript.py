@@ -11,7 +11,7 @@ from typing import Any
 
 from agent.atomic import write_bytes, write_text
 from agent.measuring.data import file_sha256, package_version
-from agent.results import best, measured_records, session_facts
+from agent.results import described, measured_records, session_facts
 from agent.session import Session
 from agent.tools import Tools
 from paper import checks, pages, tables
@@ -103,8 +103,8 @@ class Manuscript:
     @cached_property
     def source(self) -> str:
         """The code of the run that the paper describes."""
-        described = best(measured_records(self._tools), self._tools.template.manifest)
-        return self._tools.versions.show(described.commit, self._tools.template.manifest.editable[0])
+        chosen = described(measured_records(self._tools), self._tools.template.manifest)
+        return self._tools.versions.show(chosen.commit, self._tools.template.manifest.editable[0])
 
     def sections(self) -> dict[str, str]:
         files = {spec.name: self._repo / section_file(spec.name) for spec in SECTIONS}
@@ -202,7 +202,7 @@ class Manuscript:
 
     def _diff(self) -> str:
         manifest, records = self._tools.template.manifest, measured_records(self._tools)
-        return self._tools.versions.diff(records[0].commit, best(records, manifest).commit, manifest.editable)
+        return self._tools.versions.diff(records[0].commit, described(records, manifest).commit, manifest.editable)
 
 
 def _pages(tex: str, compiled: Compiled) -> tuple[pages.Finding, ...]:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from agent.errors import InfrastructureError
 from agent.measuring.data import package_version
-from agent.results import best
+from agent.results import described
 from agent.verifying.evidence import Material, Report, Subject
 from agent.versions.git_reader import GitReader
 from paper.account import program_sha256, render_paper, sha256
@@ -101,12 +101,12 @@ def _rendered(repo: GitReader, material: Material, folder: Path) -> Rendered:
         if data is not None:
             sections[spec.name] = data.decode("utf-8", "replace")
     manifest, explored = material.manifest, material.explored
-    described = best(explored, manifest)
-    source = repo.blob(described.commit, manifest.editable[0]) or b""
+    chosen = described(explored, manifest)
+    source = repo.blob(chosen.commit, manifest.editable[0]) or b""
     return render_paper(
         material.account, sections, list(material.records.values()), manifest, _citable(repo), folder,
         source=source.decode("utf-8", "replace"),
-        diff=repo.diff(explored[0].commit, described.commit, manifest.editable),
+        diff=repo.diff(explored[0].commit, chosen.commit, manifest.editable),
     )
 
 
