@@ -59,7 +59,7 @@ def parser():
     size.add_argument("--device", metavar="DEVICE", help="cpu, cuda, cuda:1 (default: cuda where there is one)")
     size.add_argument("--slots", type=int, metavar="N", help="trainings side by side (default: from the machine)")
     size.add_argument("--stop-after", choices=("plan", "runs", "paper"), help="end there; --resume goes on")
-    size.add_argument("--paper-style", metavar="FOLDER", help="a venue's own style files, with a preamble.tex")
+    size.add_argument("--paper-style", metavar="FOLDER", help="a venue's own style: preamble.tex or template.tex, .sty")
     size.add_argument("--no-pdf", action="store_true", help="everything but the compile")
     size.add_argument("--reviews", type=int, metavar="N", help="reviewers of the finished paper, 1 to 9 (default 3)")
     size.add_argument("--improve", type=int, metavar="N",

@@ -11,7 +11,7 @@ from typing import Any
 
 from agent.atomic import write_bytes, write_text
 from agent.measuring.data import file_sha256, package_version
-from agent.results import best, measured_records, session_facts
+from agent.results import described, measured_records, session_facts
 from agent.session import Session
 from agent.tools import Tools
 from paper import checks, pages, tables
@@ -26,11 +26,12 @@ from paper.figures import AGENT_LABEL, Figure
 from paper.found import FILE as FOUND
 from paper.found import FoundWorks, read_found
 from paper.library import Library, load_library
+from paper.places import ORIGIN
 from paper.printed import read
 from paper.render import write
 from paper.sections import SECTIONS
 from paper.venue import FOLDER as STYLE
-from paper.venue import read_style
+from paper.venue import Venue, read_style
 
 OFFERED = 24  # works offered to the writer of a section
 
@@ -80,7 +81,14 @@ class Manuscript:
     @cached_property
     def library(self) -> Library:
         """All that may be cited."""
-        return shipped_library().adding(self.found.entries())
+        known = shipped_library().adding(self.found.entries())
+        return known.adding(self._venue.works) if self._venue else known
+
+    @cached_property
+    def _venue(self) -> Venue | None:
+        """The style that was asked for, as its folder has it."""
+        chosen = self._tools.session.options.paper_style
+        return read_style(Path(chosen)) if chosen else None
 
     @property
     def cited(self) -> tuple[Cited, ...]:
@@ -95,8 +103,8 @@ class Manuscript:
     @cached_property
     def source(self) -> str:
         """The code of the run that the paper describes."""
-        described = best(measured_records(self._tools), self._tools.template.manifest)
-        return self._tools.versions.show(described.commit, self._tools.template.manifest.editable[0])
+        chosen = described(measured_records(self._tools), self._tools.template.manifest)
+        return self._tools.versions.show(chosen.commit, self._tools.template.manifest.editable[0])
 
     def sections(self) -> dict[str, str]:
         files = {spec.name: self._repo / section_file(spec.name) for spec in SECTIONS}
@@ -123,7 +131,8 @@ class Manuscript:
         session = self._tools.session
         closest = [c.key for c in session.verdict.closest] if session.verdict else []
         wanted = [*(c.key for c in session.to_cite if c.section == section), *closest,
-                  *(p.key for p in self.cited if p.section == section)]
+                  *(p.key for p in self.cited if p.section == section),
+                  *([w.key for w in self._venue.works][:OFFERED] if self._venue else [])]
         named = self.library.entries(dict.fromkeys(wanted))
         entries = {e.key: e for e in (*named, *self.library.search(query, OFFERED))}
         foreign = {w.paper.key for w in self.found.works}
@@ -143,7 +152,7 @@ class Manuscript:
         write(rendered, work)
         target = self._repo / "paper"
         write(rendered, target)
-        names = ["paper.tex", "references.bib", *rendered.files]
+        names = [*rendered.texts, *rendered.files]
         dropped = tuple(f"{d.section}, line {d.line}: {d.sentence} ({d.code}: {d.text})" for d in rendered.dropped)
         compiled = compile_pdf(work, self._tools.sandbox) if pdf else Compiled(True, None, 0, ())
         if compiled.pdf:
@@ -162,14 +171,12 @@ class Manuscript:
 
     def _style(self) -> tuple[str, ...]:
         """The venue's files, copied into the repository so that it builds its paper alone."""
-        chosen = self._tools.session.options.paper_style
-        if chosen is None:
+        if self._venue is None:
             return ()
-        venue = read_style(Path(chosen))
         shutil.rmtree(self._repo / STYLE, ignore_errors=True)
-        for name, path in venue.files.items():
+        for name, path in self._venue.files.items():
             write_bytes(self._repo / STYLE / name, path.read_bytes())
-        return tuple(venue.files)
+        return tuple(self._venue.files)
 
     def _account(self, base: str, broken: tuple[tuple[str, str], ...], style: tuple[str, ...]) -> PaperAccount:
         session = self._tools.session
@@ -180,14 +187,22 @@ class Manuscript:
             statement=statement(session, self.facts.manifest.measured), fallback_title=session.idea.Title,
             command=command(session), costs=costs(session), allow=session.options.allow, broken=broken,
             style=style, authors=authors(session),
-            unsupported=session.unsupported, literature=literature(session, self.found),
+            unsupported=session.unsupported,
+            literature=(*literature(session, self.found), *self._of_the_template()),
             figures=tuple(FigureAccount(name=f.name, file=f.file.relative_to(self._repo).as_posix(),
                                         caption=f.caption, by=f.by, width=f.width) for f in self.figures),
         )
 
+    def _of_the_template(self) -> list[tuple[str, str]]:
+        """Cited works that neither our library nor a search vouches for."""
+        theirs = {w.key for w in self._venue.works} if self._venue else set()
+        keys = dict.fromkeys(p.key for p in self.cited)
+        marked = [w.key for w in self.library.entries(keys) if w.key in theirs and w.fields.get("source") == ORIGIN]
+        return [("Cited from the template", f"{', '.join(marked)}: they stand in {ORIGIN}")] if marked else []
+
     def _diff(self) -> str:
         manifest, records = self._tools.template.manifest, measured_records(self._tools)
-        return self._tools.versions.diff(records[0].commit, best(records, manifest).commit, manifest.editable)
+        return self._tools.versions.diff(records[0].commit, described(records, manifest).commit, manifest.editable)
 
 
 def _pages(tex: str, compiled: Compiled) -> tuple[pages.Finding, ...]:

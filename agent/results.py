@@ -79,6 +79,11 @@ def best(records: Sequence[RunRecord], manifest: Manifest) -> RunRecord:
     return max(records, key=lambda record: goodness(spec, mean(record, manifest.primary)))
 
 
+def described(records: Sequence[RunRecord], manifest: Manifest) -> RunRecord:
+    """The run that a paper describes: the best experiment, also where a baseline beats it; the best of all if none."""
+    return best([r for r in records if r.kind == "experiment"] or records, manifest)
+
+
 def start_record(planned: PlannedRun, records: Sequence[RunRecord], manifest: Manifest) -> RunRecord:
     """The run whose code a planned run starts from: the one it names if that was measured, else run 0."""
     agent_runs = [r for r in records if r.run == "0" or r.kind == "experiment"]

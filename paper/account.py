@@ -67,13 +67,15 @@ def render_paper(
     """The paper of an account. `source` and `diff`: code of the described run, and how it differs from run 0's."""
     figures = [Figure(name=f.name, file=repo / f.file, caption=f.caption, description="", by=f.by, width=f.width)
                for f in account.figures]
+    venue = read_style(repo / STYLE) if account.style else None
     meta = PaperMeta(
         statement=account.statement, fallback_title=account.fallback_title, command=account.command,
         source=source, diff=diff, costs=account.costs, allow=account.allow, broken=account.broken,
         commit=account.base, unsupported=account.unsupported, literature=account.literature,
-        authors=account.authors, venue=read_style(repo / STYLE) if account.style else None,
+        authors=account.authors, venue=venue,
     )
-    return render(sections, Facts(records, manifest, account.profile), figures, library, meta)
+    citable = library.adding(venue.works) if venue else library
+    return render(sections, Facts(records, manifest, account.profile), figures, citable, meta)
 
 
 @cache

@@ -22,8 +22,8 @@ from paper.facts import Facts
 from paper.figures import Figure
 from paper.library import Library, references_bib
 from paper.nodes import Placement, Section
-from paper.sections import SECTIONS, parse
-from paper.venue import Venue
+from paper.sections import SECTIONS, SectionSpec, parse
+from paper.venue import PREAMBLE, Venue
 from paper.vocabulary import Result
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -74,10 +74,17 @@ class Rendered:
     dropped: tuple[Dropped, ...]
     files: dict[str, Path]
     rows: tuple[tuple[str, Result], ...]  # distinct expressions printed, in the order of the provenance table
+    preamble: str = ""  # of a venue's template.tex
 
     @property
     def expressions(self) -> int:
         return len(self.rows)
+
+    @property
+    def texts(self) -> dict[str, str]:
+        """What was written here, by file."""
+        own = {"paper.tex": self.tex, "references.bib": self.bib}
+        return own | ({PREAMBLE: self.preamble} if self.preamble else {})
 
 
 def render(
@@ -90,7 +97,8 @@ def render(
     dropped = _dropped(parsed, complaints, meta)
     body = Body(Ledger(facts), _floats(facts, figures), frozenset(d.key for d in dropped), reserved=_reserved(parsed))
     title, abstract = _title(parsed["title"], body, meta)
-    written = [(spec, _section(spec.name, parsed[spec.name], body)) for spec in SECTIONS[1:]]
+    written = [(spec, heading, _section(spec.name, parsed[spec.name], body))
+               for spec, heading in section_order(meta.venue)]
     extra = [f for f in figures if f"fig:{f.name}" not in body.printed]
     parts = appendix_parts(Appendix(
         facts=facts, rows=tuple(body.ledger.rows.items()), dropped=tuple(dropped), meta=meta,
@@ -102,15 +110,15 @@ def render(
         venue=meta.venue, outline=latex.escape(meta.fallback_title))
     return Rendered(tex=tex, bib=references_bib(library.entries(sorted(body.cited))), complaints=complaints,
                     dropped=tuple(dropped), files={_file_name(f): f.file for f in figures} | _style_files(meta.venue),
-                    rows=tuple(body.ledger.rows.items()))
+                    rows=tuple(body.ledger.rows.items()), preamble=meta.venue.preamble if meta.venue else "")
 
 
 def write(rendered: Rendered, folder: Path) -> None:
     """Put paper.tex, references.bib, the class and the figures into a folder, ready to compile anywhere."""
     from agent.atomic import write_bytes, write_text
 
-    write_text(folder / "paper.tex", rendered.tex)
-    write_text(folder / "references.bib", rendered.bib)
+    for name, text in rendered.texts.items():
+        write_text(folder / name, text)
     for name, source in rendered.files.items():
         write_bytes(folder / name, source.read_bytes())
 
@@ -140,6 +148,17 @@ def _overruled(
         return ()
     strict = check_parsed(parsed, facts, figures, library, source=meta.source, unsupported=meta.unsupported)
     return tuple(c for c in strict if c not in complaints)
+
+
+def section_order(venue: Venue | None) -> list[tuple[SectionSpec, str]]:
+    """Sections and headings; one that a venue's template has no place for follows the one it follows in ours."""
+    headings = dict(venue.headings) if venue else {}
+    order = list(headings)
+    for before, spec in zip(SECTIONS, SECTIONS[1:], strict=False):
+        if spec.name not in headings:
+            order.insert(order.index(before.name) + 1 if before.name in order else 0, spec.name)
+    specs = {spec.name: spec for spec in SECTIONS}
+    return [(specs[name], headings.get(name) or specs[name].heading) for name in order]
 
 
 def _title(section: Section, body: Body, meta: PaperMeta) -> tuple[str, str]:
@@ -195,7 +214,7 @@ def table_float(name: str, table: str, caption: str) -> str:
 
 
 def _style_files(venue: Venue | None) -> dict[str, Path]:
-    own = venue.files if venue else {CLASS_FILE.name: CLASS_FILE}
+    own = venue.beside if venue else {CLASS_FILE.name: CLASS_FILE}
     return {PARTS_FILE.name: PARTS_FILE} | dict(own)
 
 

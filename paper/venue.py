@@ -1,6 +1,7 @@
 """A venue's own style files (--paper-style): read from a folder, checked, and named for the paper.
 
-The folder is its owner's and trusted. What it needs: preamble.tex, from \\documentclass to before \\begin{document}.
+The folder is its owner's and trusted. What it needs: preamble.tex, from \\documentclass to before \\begin{document};
+or the template.tex of an AI-Scientist template, which also says headings, their order and works (places.py).
 """
 
 from __future__ import annotations
@@ -13,9 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agent.errors import UserError
+from paper import places
+from paper.library import Entry
 
 PREAMBLE = "preamble.tex"
 FOLDER = "paper/style"  # its place in a session's repository
+NATBIB = {"plain": "plainnat", "unsrt": "unsrtnat", "abbrv": "abbrvnat"}  # the same looks, with authors and years
 KINDS = (".cls", ".sty", ".bst", ".tex", ".def", ".clo", ".cfg", ".fd", ".pdf", ".png")
 MAX_FILES, MAX_BYTES = 60, 8 << 20
 _OURS = re.compile(r"paper\.|references\.bib$|runpaper\.cls$|runparts\.sty$|meta\.json$|fig-")
@@ -31,6 +35,15 @@ class Venue:
     files: Mapping[str, Path]
     documentclass: str  # the whole command
     bibliography: str  # name of the BibTeX style
+    preamble: str = ""  # as template.tex gives it; "" where preamble.tex is one of the files
+    headings: tuple[tuple[str, str], ...] = ()  # section and heading as LaTeX, in the template's order
+    works: tuple[Entry, ...] = ()  # of the template's own bibliography
+    left_out: str = ""  # of the template's own text, in words
+
+    @property
+    def beside(self) -> dict[str, Path]:
+        """Files that lie beside paper.tex."""
+        return {name: path for name, path in self.files.items() if name != places.FILE}
 
 
 def read_style(folder: Path) -> Venue:
@@ -42,9 +55,10 @@ def read_style(folder: Path) -> Venue:
     if not folder.is_dir():
         raise UserError(f"{where}: no such folder")
     files = {p.name: p for p in sorted(folder.iterdir()) if p.is_file() and p.suffix.lower() in KINDS}
-    if PREAMBLE not in files:
-        raise UserError(f"{where}: lacks {PREAMBLE}: the venue's lines from \\documentclass to before "
-                        "\\begin{document}")
+    if (PREAMBLE in files) == (places.FILE in files):
+        both = f"has both {PREAMBLE} and {places.FILE}: keep one"
+        raise UserError(f"{where}: " + (both if PREAMBLE in files else f"lacks {PREAMBLE}: the venue's lines from "
+                        f"\\documentclass to before \\begin{{document}} (or a {places.FILE} with places to fill)"))
     for name, path in files.items():
         if not _NAME.match(name) or _OURS.match(name):
             raise UserError(f"{where}: {name}: rename it; a paper's own files are called so, or TeX cannot name it")
@@ -57,21 +71,38 @@ def read_style(folder: Path) -> Venue:
 
 
 def _venue(where: str, files: dict[str, Path]) -> Venue:
-    text = re.sub(r"(?<!\\)%.*", "", files[PREAMBLE].read_text(encoding="utf-8", errors="replace"))
+    name = PREAMBLE if PREAMBLE in files else places.FILE
+    given = files[name].read_text(encoding="utf-8", errors="replace")
+    outline = places.read_outline(given, where) if name == places.FILE else None
+    text = re.sub(r"(?<!\\)%.*", "", outline.preamble if outline else given)
     found = _CLASS.search(text)
     if found is None:
-        raise UserError(f"{where}: {PREAMBLE} has no \\documentclass{{...}}")
+        raise UserError(f"{where}: {name} has no \\documentclass{{...}}")
     if r"\begin{document}" in text:
         raise UserError(f"{where}: {PREAMBLE} ends before \\begin{{document}}; the paper follows it")
     styles = [name for name in files if name.endswith(".bst")]
     if len(styles) > 1:
         raise UserError(f"{where}: {', '.join(styles)}: keep the one BibTeX style that the venue asks for")
-    packages = [name.strip() for group in _PACKAGES.findall(text) for name in group.split(",")]
-    missing = [f for f in (f"{found[1]}.cls", *(f"{name}.sty" for name in packages)) if not _there(f, files)]
+    packages = [package.strip() for group in _PACKAGES.findall(text) for package in group.split(",")]
+    missing = [f for f in (f"{found[1]}.cls", *(f"{package}.sty" for package in packages)) if not _there(f, files)]
     if missing:
-        raise UserError(f"{where}: {', '.join(missing)}: named in {PREAMBLE}, but neither in the folder nor in this "
+        raise UserError(f"{where}: {', '.join(missing)}: named in {name}, but neither in the folder nor in this "
                         "machine's TeX")
-    return Venue(files, found[0], styles[0].removesuffix(".bst") if styles else "plainnat")
+    style = styles[0].removesuffix(".bst") if styles else "plainnat"
+    if outline is None:
+        return Venue(files, found[0], style)
+    if outline.style and f"{outline.style}.bst" not in files:
+        style = _known(outline.style, where, files)
+    return Venue(files, found[0], style, outline.preamble, outline.headings, outline.works, outline.left_out)
+
+
+def _known(style: str, where: str, files: Mapping[str, Path]) -> str:
+    """A BibTeX style by its name alone: the paper must come out the same on a machine without TeX."""
+    name = NATBIB.get(style, style)
+    if not name.endswith("nat") or not _there(f"{name}.bst", files):
+        raise UserError(f"{where}: \\bibliographystyle{{{style}}}: sentences name authors and years, which natbib's "
+                        f"styles give: put {style}.bst beside {places.FILE} if it is one, or name plainnat")
+    return name
 
 
 def _there(name: str, files: Mapping[str, Path]) -> bool:

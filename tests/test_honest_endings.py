@@ -17,6 +17,8 @@ def play(tmp_path, edit):
     tex = (whole.paths.repo / "paper/paper.tex").read_text()
     abstract = tex.split(r"\begin{paperabstract}")[1].split(r"\end{paperabstract}")[0]
     conclusion = tex.split(r"\section{Conclusion}")[1].split(r"\section")[0]
+    assert r"\label{app:code}" in tex  # the code of the idea is told, also where a baseline is better
+    assert "+RATE = " in whole.model.prompt("paper.method.write")
     return abstract, conclusion
 
 

@@ -21,10 +21,14 @@ from agent.templating.adapt import adapt
 from agent.templating.check import sources
 from agent.templating.trial import Trial
 from agent.templating.v1 import direction, ideas, is_v1
+from paper.compile import pdf_text
+from paper.render import section_order
+from paper.venue import read_style
 from tests.whole import Whole, block, default_answer, fenced, literature_answer
 
 FORM = Path(__file__).parent / "v1_form"
 CURVES = FORM / "templates" / "curves"
+LATEX = CURVES / "latex"
 REPORT = "    with open(os.path.join(out_dir, \"final_info.json\"), \"w\") as file:\n        json.dump(final, file)\n"
 
 
@@ -59,7 +63,8 @@ def test_without_a_run_0_the_script_is_run_once_to_learn_what_it_reports(adapted
     folder, said = adapted
     manifest = load_template(folder).manifest
     assert is_v1(CURVES)
-    assert said[0].endswith("running experiment.py once to learn what it reports")
+    assert said[0].endswith(f"add --paper-style {LATEX} to set the paper in it")
+    assert said[1].endswith("running experiment.py once to learn what it reports")
     assert {n: (m.better, m.primary) for n, m in manifest.metrics.items()} == {
         "test_loss_sine": ("lower", True), "test_loss_step": ("lower", False)}
     assert "test_loss_sine: lower is better" in said[-1]
@@ -205,11 +210,69 @@ def test_the_known_flaws_of_the_form_are_named(adapted, tmp_path):
     assert ("seed-unused", "experiment.py") in {(f.code, f.where) for f in contract.look(template, sources(template))}
 
 
+# ---------------------------------------------------------------- its own LaTeX
+
+def latex_of(tmp_path: Path, old: str = "", new: str = "") -> Path:
+    folder = Path(shutil.copytree(LATEX, tmp_path / "latex"))
+    text = (folder / "template.tex").read_text()
+    assert old in text
+    (folder / "template.tex").write_text(text.replace(old, new))
+    return folder
+
+
+def test_what_is_taken_of_its_latex_and_what_is_left_out_is_said():
+    venue = read_style(LATEX)
+    assert venue.headings[0] == ("introduction", "Introduction")
+    assert venue.headings[-1] == ("conclusion", r"Conclusions and Future {\normalfont Work}")
+    assert [work.key for work in venue.works] == ["carved2001curves", "straight2003lines"]
+    assert venue.works[1].summary == "A line has degree one & no bend."
+    assert "the template's own bibliography" in venue.works[0].summary
+    assert venue.bibliography == "plainnat"  # what natbib has in the place of plain
+    assert r"\graphicspath{{../}}" in venue.preamble and "filecontents" not in venue.preamble
+    assert "TITLE HERE" not in venue.preamble
+    assert venue.left_out == 'a figure or table and "This curve was drawn by hand."'
+    assert "template.tex" in venue.files and "template.tex" not in venue.beside
+
+
+def test_places_may_stand_in_another_order_and_a_section_without_one_is_printed_nevertheless(tmp_path):
+    folder = latex_of(tmp_path, "METHOD HERE", "")
+    text = (folder / "template.tex").read_text()
+    text = text.replace("RELATED WORK HERE", "@@").replace("CONCLUSIONS HERE", "RELATED WORK HERE").replace(
+        "@@", "CONCLUSIONS HERE")
+    (folder / "template.tex").write_text(text)
+    order = [(spec.name, heading) for spec, heading in section_order(read_style(folder))]
+    assert order == [
+        ("introduction", "Introduction"), ("conclusion", "Related Work"), ("background", "Background"),
+        ("method", "Method"), ("experimental_setup", "Experimental Setup"), ("results", "Results"),
+        ("discussion", "Discussion and Limitations"), ("related_work", r"Conclusions and Future {\normalfont Work}")]
+
+
+@pytest.mark.parametrize(("old", "new", "said"), [
+    (r"\begin{document}", "", r"template.tex has no \begin{document}"),
+    (r"\documentclass[11pt]{article}", "", r"template.tex has no \documentclass"),
+    ("{article}", "{neverland2031}", "neverland2031.cls: named in template.tex, but neither in the folder nor"),
+    (" HERE", "", "none of the places that a paper fills"),
+    ("{plain}", "{ieeetr}", r"\bibliographystyle{ieeetr}: sentences name authors and years"),
+    ("@book{carved2001curves,", "@book{carved2001curves", "carved2001curves cannot be read as BibTeX"),
+])
+def test_latex_that_cannot_be_used_is_one_clear_line(tmp_path, old, new, said):
+    with pytest.raises(UserError, match="--paper-style") as caught:
+        read_style(latex_of(tmp_path, old, new))
+    assert said in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_a_preamble_beside_it_is_one_too_many(tmp_path):
+    folder = latex_of(tmp_path)
+    (folder / "preamble.tex").write_text("\\documentclass{article}\n")
+    with pytest.raises(UserError, match="has both preamble.tex and template.tex: keep one"):
+        read_style(folder)
+
+
 # ---------------------------------------------------------------- a whole session
 
 PROSE = {
     "title": "# Does a Higher Degree Fit Noisy Curves Better?\n\nWe raise the degree. {{ confirmation() }}.\n",
-    "introduction": "Curves are fitted by polynomials.\n",
+    "introduction": "Curves are fitted by polynomials [@carved2001curves].\n",
     "related_work": "Fitting is old.\n",
     "background": "A curve $y$ is written as a polynomial in $x$.\n",
     "method": "The degree of the polynomial is raised.\n",
@@ -241,8 +304,10 @@ def answer(messages, call):
     return literature_answer(messages[-1].content) or default_answer(call, 1)
 
 
-def test_a_whole_session_runs_on_the_form_and_marks_every_number(adapted, tmp_path):
-    it = Whole(tmp_path, answer, template=str(adapted[0]), profile="full", baselines=("baseline",), runs=1)
+@pytest.mark.timeout(600)
+def test_a_whole_session_runs_on_the_form_in_its_own_latex_and_marks_every_number(adapted, tmp_path):
+    it = Whole(tmp_path, answer, template=str(adapted[0]), profile="full", baselines=("baseline",), runs=1,
+               paper_style=str(LATEX), pdf=shutil.which("latexmk") is not None)
     session = it.play()
     assert session.finished
     repo = it.paths.repo
@@ -260,6 +325,15 @@ def test_a_whole_session_runs_on_the_form_and_marks_every_number(adapted, tmp_pa
     assert tex.count("(self-reported)") >= 2
     assert "self-reported by the experiments" in tex
     assert r"\textsuperscript{\dag}" in tex
+    assert tex.startswith("% Made by the runner") and r"\documentclass[11pt]{article}" in tex
+    assert r"\item[Cited from the template] carved2001curves" in tex
+    assert "`carved2001curves`: Curves and How They Bend (2001)" in it.model.prompt("paper.introduction.write")
+    assert "@book{carved2001curves" in (repo / "paper/references.bib").read_text()
+    if session.options.pdf:
+        assert session.compiled.ok, session.compiled.problems
+        text = " ".join(pdf_text(repo / "paper/paper.pdf").split())
+        assert "Carver and Bender" in text and "Future Work" in text and "Provenance of Every Number" in text
+        assert "HERE" not in text and "by hand" not in text
     assert "test_loss_sine_stderr (self-reported" in (repo / "notes.txt").read_text()
     assert (repo / "template/settings/sizes.json").is_file()
     prompt = it.model.prompt("run-1.edit-1")
@@ -268,6 +342,12 @@ def test_a_whole_session_runs_on_the_form_and_marks_every_number(adapted, tmp_pa
     done = subprocess.run([sys.executable, FORM.parents[1] / "launch.py", "--verify", repo], capture_output=True,
                           text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
+    changed = repo / "paper/style/template.tex"
+    changed.write_text(changed.read_text().replace("1.25in", "1.5in"))
+    subprocess.run(["git", "-C", repo, "commit", "-qam", "another margin"], check=True)
+    done = subprocess.run([sys.executable, FORM.parents[1] / "launch.py", "--verify", repo], capture_output=True,
+                          text=True, check=False)
+    assert done.returncode != 0 and "preamble.tex" in done.stdout + done.stderr
     assert not [e for e in EventLog(it.paths.events).read() if e.type in ("attempt_failed", "plot_failed")]
 
 

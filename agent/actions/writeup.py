@@ -9,7 +9,7 @@ from agent.events import Compiled, SectionWritten
 from agent.manuscript import Manuscript, edition, section_file
 from agent.policy import MEND_ROUNDS, CompilePaper, WriteSection
 from agent.prompting import render
-from agent.results import best, measured_records
+from agent.results import described, measured_records
 from agent.reviewing.page import usable
 from agent.tools import Tools
 
@@ -101,12 +101,12 @@ def _prompt(action: WriteSection, manuscript: Manuscript, tools: Tools) -> str:
     if action.phase != "write":
         return _rewriting(action, file, manuscript, tools, rules)
     records = measured_records(tools)
-    described = best(records, tools.template.manifest)
+    chosen = described(records, tools.template.manifest)
     return render(
         "section_write", section=action.section, file=file, idea=tools.session.idea,
-        manifest=tools.template.manifest, plan=tools.session.plan, best=described,
+        manifest=tools.template.manifest, plan=tools.session.plan, best=chosen,
         notes=(tools.paths.repo / "notes.txt").read_text(),
-        diff=tools.versions.diff(records[0].commit, described.commit, tools.template.manifest.editable), **rules,
+        diff=tools.versions.diff(records[0].commit, chosen.commit, tools.template.manifest.editable), **rules,
     )
 
 

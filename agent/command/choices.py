@@ -135,7 +135,8 @@ def _paper_style(folder: str | None) -> str | None:
         return None
     from paper.venue import read_style
 
-    read_style(Path(folder))
+    if left := read_style(Path(folder)).left_out:
+        print(f"--paper-style {folder}: what its template.tex holds besides places and headings is left out: {left}")
     return str(Path(folder).resolve())
 
 

@@ -53,6 +53,8 @@ def adapt(folder: Path, workspace: Path, sandbox: Callable[[], Sandbox], say: Sa
     target.parent.mkdir(parents=True, exist_ok=True)
     beside = Path(tempfile.mkdtemp(prefix=".new-", dir=target.parent))
     beside.chmod(0o755)
+    if (latex := folder / "latex" / "template.tex").is_file():
+        say(f"{folder}: has LaTeX of its own; add --paper-style {latex.parent} to set the paper in it")
     try:
         said = given.run_0() or _first_run(given, beside, sandbox, say)
         metrics = _metrics(given, said, say)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from agent.environments import missing_modules
 from agent.manifest import Template
 from agent.record import Environment
-from agent.templating.flaw import Flaw, Source
+from agent.templating.flaw import Flaw, Source, read_source
 
 NETWORK = {"requests", "httpx", "urllib.request", "urllib3", "socket", "aiohttp", "ftplib", "huggingface_hub", "wandb",
            "http.client", "gdown", "boto3"}
@@ -106,8 +106,7 @@ def signatures(template: Template, sources: Sources) -> Iterator[Flaw]:
 def _model_class(source: Source, name: str, method: str) -> Iterator[Flaw]:
     found = source.class_(name)
     if found is None:
-        if not any(isinstance(n, ast.ImportFrom) and any(a.name == name for a in n.names)
-                   for n in ast.walk(source.tree)):
+        if name not in source.named():
             yield Flaw("signature", source.name, f"defines no class {name}",
                        f"add class {name} with load(path) and {method}(x)")
         return
@@ -118,10 +117,11 @@ def _model_class(source: Source, name: str, method: str) -> Iterator[Flaw]:
 
 
 def seed_unused(template: Template, sources: Sources) -> Iterator[Flaw]:
+    library = template.manifest.library
+    in_library = any(read_source(path.parent, path.name).mentions("seed") for path in template.library().values())
     for source in trained(template, sources):
-        names = {n.id for n in ast.walk(source.tree) if isinstance(n, ast.Name)}
-        names |= {n.attr for n in ast.walk(source.tree) if isinstance(n, ast.Attribute)}
-        if not any("seed" in text for text, _ in source.strings()) and not any("seed" in n for n in names):
+        hands_over = in_library and any(name.split(".")[0] == library for name, _ in source.imports())
+        if not hands_over and not source.mentions("seed"):
             yield Flaw("seed-unused", source.name, "never mentions a seed: two trainings differ by chance or not at "
                        "all", 'draw everything from task["seed"]' if template.manifest.measured else
                        "seed every generator, and say in final_info.json over how many seeds the means are")
@@ -162,11 +162,16 @@ def stale_runs(template: Template, sources: Sources) -> Iterator[Flaw]:
                    "draw from records.json alone")
 
 
+def _own(template: Template) -> set[str]:
+    """Modules that lie beside the experiment, or that it is given."""
+    return {path.stem for path in template.path(".").glob("*.py")} | {"__future__", template.manifest.library}
+
+
 def missing_imports(template: Template, sources: Sources) -> Iterator[Flaw]:
     """Modules that the runner's own interpreter lacks; a template with an environment is asked there (trial.py)."""
     from importlib.util import find_spec
 
-    own = {path.stem for path in template.path(".").glob("*.py")} | {"__future__"}
+    own = _own(template)
     for source in sources.values():
         protected = source.name in ("evaluate.py", "prepare.py")
         if template.manifest.environment is not None and not protected:
@@ -180,7 +185,7 @@ def missing_imports(template: Template, sources: Sources) -> Iterator[Flaw]:
 
 def missing_there(template: Template, sources: Sources, environment: Environment) -> Iterator[Flaw]:
     """The same for code that runs in the template's own environment."""
-    own = {path.stem for path in template.path(".").glob("*.py")} | {"__future__"}
+    own = _own(template)
     plot = [sources[template.manifest.plot]] if template.manifest.plot in sources else []
     asked = {(name.split(".")[0], source.at(line)) for source in [*trained(template, sources), *plot]
              for name, line in source.imports()}

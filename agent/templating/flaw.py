@@ -54,6 +54,18 @@ class Source:
     def class_(self, name: str) -> ast.ClassDef | None:
         return next((n for n in self.tree.body if isinstance(n, ast.ClassDef) and n.name == name), None)
 
+    def named(self) -> set[str]:
+        """Names that imports and assignments of the module bind."""
+        bound = {alias.asname or alias.name for node in ast.walk(self.tree) if isinstance(node, ast.ImportFrom)
+                 for alias in node.names}
+        return bound | {n.id for n in ast.walk(self.tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+
+    def mentions(self, word: str) -> bool:
+        """Is it in a name or a string of the code?"""
+        names = {n.id for n in ast.walk(self.tree) if isinstance(n, ast.Name)}
+        names |= {n.attr for n in ast.walk(self.tree) if isinstance(n, ast.Attribute)}
+        return any(word in name for name in names) or any(word in text for text, _ in self.strings())
+
     def at(self, line: int) -> str:
         return f"{self.name}:{line}"
 

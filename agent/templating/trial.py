@@ -5,11 +5,13 @@ Runs the template's own code where a session would run it, in the sandbox. Not h
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 
+from agent.atomic import write_bytes
 from agent.errors import InfrastructureError
 from agent.integrity.effort import AT_FLOOR
 from agent.manifest import Condition, Profile, Setting, Template
@@ -118,7 +120,7 @@ class Trial:
         condition = self.condition.model_copy(update={"settings": {**self.condition.settings, **settings}})
         found = run_training(self.job(name, world, script), seed, condition, self.sandbox, lambda: False)
         shown = ", ".join(f"{manifest.metrics[n].label} {v:.4g}" for n, v in found.metrics.items())
-        self.say(f"  {script}, seed {seed}{' (' + name + ')' if name != 'first' else ''}: "
+        self.say(f"  {script}, seed {seed}{f' ({name})' if name in ('again', 'hardly trained') else ''}: "
                  f"{shown or found.reason} ({found.wall_s:.1f} s)")
         return found
 
@@ -127,11 +129,19 @@ class Trial:
         profile = self.profile
         return Job(
             key="check", run="0", kind="baseline", attempt=1, folder=str(self.folder / name),
-            code=self.template.folder, script=script, template=self.template.folder, train_data=str(world.train),
+            code=str(self._code(script)), script=script, template=self.template.folder, train_data=str(world.train),
             truth_data=str(world.truth), settings=profile.settings, seeds=profile.seeds, conditions=profile.conditions,
             limits=profile.limits, evaluate_limits=profile.evaluate_limits, device=self.device, slots=1, threads=1,
             sandbox="bwrap" if self.sandbox.name == "bwrap" else "none", network=False,
             environment=self.environment)
+
+    def _code(self, script: str) -> Path:
+        """What a session lays out for a training: the editable files, its script, and the library."""
+        folder = self.folder / "code" / Path(script).stem
+        files = {name: self.template.path(name) for name in (*self.template.manifest.editable, script)}
+        for name, path in (files | self.template.library()).items():
+            write_bytes(folder / name, path.read_bytes())
+        return folder
 
     def _untrained(self, world: DataPaths, seed: int) -> Training | None:
         """One batch of samples: what the untrained floor scores."""
@@ -208,14 +218,19 @@ def _failed(file: str, training: Training) -> Flaw:
 
 
 def _overlap(template: Template, world: DataPaths, settings: Mapping[str, Setting]) -> float:
-    """Share of held-out rows that stand, byte for byte, in an array of the training data of the same width."""
+    """Share of held-out rows that stand, byte for byte, in an array of the training data of the same width.
+
+    Less the share of training rows that stand there twice: so many repeat by chance (rows in which nothing fires,
+    the first word of a sentence).
+    """
     import numpy as np
 
     evaluation = load_module(template.path("evaluate.py"))
     held_out = np.ascontiguousarray(evaluation.load_truth(world.truth, dict(settings)).x)
-    seen: set[bytes] = set()
+    seen: Counter[int] = Counter()
     for path in sorted(world.train.rglob("*.npy")):
         rows = np.load(path, mmap_mode="r", allow_pickle=False)
         if rows.ndim == held_out.ndim and rows.shape[1:] == held_out.shape[1:]:
-            seen |= {np.ascontiguousarray(row, dtype=held_out.dtype).tobytes() for row in rows}
-    return sum(row.tobytes() in seen for row in held_out) / max(1, len(held_out))
+            seen.update(hash(np.ascontiguousarray(row, dtype=held_out.dtype).tobytes()) for row in rows)
+    repeated = sum(times for times in seen.values() if times > 1) / max(1, seen.total())
+    return sum(hash(row.tobytes()) in seen for row in held_out) / max(1, len(held_out)) - repeated

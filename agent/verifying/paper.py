@@ -11,7 +11,7 @@ from pathlib import Path
 
 from agent.errors import InfrastructureError
 from agent.measuring.data import package_version
-from agent.results import best
+from agent.results import described
 from agent.verifying.evidence import Material, Report, Subject
 from agent.versions.git_reader import GitReader
 from paper.account import program_sha256, render_paper, sha256
@@ -21,9 +21,11 @@ from paper.figures import Figure, standard_figures
 from paper.found import FILE as FOUND
 from paper.found import read_found
 from paper.library import Library, load_library
+from paper.places import FILE as TEMPLATE
 from paper.render import Rendered, write
 from paper.sections import SECTIONS
 from paper.venue import FOLDER as STYLE
+from paper.venue import PREAMBLE
 from paper.verify import (
     Problem,
     compare_pages,
@@ -99,12 +101,12 @@ def _rendered(repo: GitReader, material: Material, folder: Path) -> Rendered:
         if data is not None:
             sections[spec.name] = data.decode("utf-8", "replace")
     manifest, explored = material.manifest, material.explored
-    described = best(explored, manifest)
-    source = repo.blob(described.commit, manifest.editable[0]) or b""
+    chosen = described(explored, manifest)
+    source = repo.blob(chosen.commit, manifest.editable[0]) or b""
     return render_paper(
         material.account, sections, list(material.records.values()), manifest, _citable(repo), folder,
         source=source.decode("utf-8", "replace"),
-        diff=repo.diff(explored[0].commit, described.commit, manifest.editable),
+        diff=repo.diff(explored[0].commit, chosen.commit, manifest.editable),
     )
 
 
@@ -124,6 +126,8 @@ def _tex(subject: Subject, repo: GitReader, rendered: Rendered) -> Iterator[Prob
 def _beside(repo: GitReader, rendered: Rendered) -> Iterator[Problem]:
     if repo.blob(repo.head, "paper/references.bib") != rendered.bib.encode():
         yield Problem("paper/references.bib", "is not what the cited works give")
+    if rendered.preamble and repo.blob(repo.head, f"paper/{PREAMBLE}") != rendered.preamble.encode():
+        yield Problem(f"paper/{PREAMBLE}", f"is not what {STYLE}/{TEMPLATE} gives")
     for name, source in rendered.files.items():
         if repo.blob(repo.head, f"paper/{name}") != source.read_bytes():
             yield Problem(f"paper/{name}", f"is not {source.parent.name}/{source.name}, which the paper was made with")

@@ -78,7 +78,7 @@ def _from_folder(folder: Path, dtype: str, device: str) -> HookedTransformer:
 
         model.set_tokenizer(AutoTokenizer.from_pretrained(folder), default_padding_side="right")
     model.load_state_dict(load_file(folder / WEIGHTS))
-    return model.to(device).eval().requires_grad_(False)
+    return model.to(device, print_details=False).eval().requires_grad_(False)
 
 
 def weights_sha256(model: HookedTransformer) -> str:
