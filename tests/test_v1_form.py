@@ -140,9 +140,9 @@ def trained(folder: Path, tmp_path: Path, sandbox, code: str | None = None):
     world = prepared(template, "full", {}, 1, tmp_path / "cache")
     job = Trial(template, "full", tmp_path, sandbox, print).job("one", world, "experiment.py")
     if code is not None:
-        (tmp_path / "code").mkdir()
-        (tmp_path / "code/experiment.py").write_text(code)
-        job = job.model_copy(update={"code": str(tmp_path / "code")})
+        (tmp_path / "theirs").mkdir()
+        (tmp_path / "theirs/experiment.py").write_text(code)
+        job = job.model_copy(update={"code": str(tmp_path / "theirs")})
     return run_training(job, 0, job.conditions[0], sandbox, lambda: False), TrainingPaths.of(job, 0, "all")
 
 
