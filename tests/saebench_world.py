@@ -15,8 +15,8 @@ from scipy import sparse
 D_IN, D_SAE, L0 = 48, 64, 4
 HOOK = "blocks.0.hook_resid_post"
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
-ENDINGS = ("an", "ebo", "idu", "olum", "unka", "yra", "ost", "illo", "etra", "ovi", "ulk", "amto", "iru", "epsa", "owny",
-           "udge", "anty", "ilph", "orm", "esk")
+ENDINGS = ("an", "ebo", "idu", "olum", "unka", "yra", "ost", "illo", "etra", "ovi", "ulk", "amto", "iru", "epsa",
+           "owny", "udge", "anty", "ilph", "orm", "esk")
 WORDS = [letter + ending for letter in LETTERS for ending in ENDINGS]
 FORM = ["has", "the", "first", "letter"]
 SPECIAL = ["<pad>", "<eos>", "<bos>", "<unk>", ":", "\u010a"]

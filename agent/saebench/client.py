@@ -29,12 +29,13 @@ PASSED = ("PATH", "HOME", "LANG", "TMPDIR", "CUDA_VISIBLE_DEVICES", "LD_LIBRARY_
           "REQUESTS_CA_BUNDLE", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy",
           "HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HF_HOME", "HF_HUB_CACHE", "HF_DATASETS_CACHE", "HF_ENDPOINT",
           "HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE", "XDG_CACHE_HOME")
+QUIET = {
+    "GIT_DIR": os.devnull,  # it would note the commit of whatever repository lies above as its own
+    "TOKENIZERS_PARALLELISM": "false", "TQDM_MININTERVAL": "10",
+    "JAXTYPING_DISABLE": "1",  # with today's beartype its annotations of sparse probing contradict each other
+}
 SECRETS = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")
 Encode = Callable[["np.ndarray"], "csr_matrix"]
-
-
-class Cancelled(Exception):
-    """Somebody asked to stop."""
 
 
 def evaluate(
@@ -53,8 +54,7 @@ def evaluate(
     """
     log = folder.with_suffix(".log")
     env = {name: os.environ[name] for name in PASSED if name in os.environ}
-    env |= {"GIT_DIR": os.devnull, "TOKENIZERS_PARALLELISM": "false", "TQDM_MININTERVAL": "10", "JAXTYPING_DISABLE": "1",
-            **{name: str(request["threads"]) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")}}
+    env |= {**QUIET, **{name: str(request["threads"]) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")}}
     with open(log, "wb") as errors:
         process = subprocess.Popen(
             [python, "-I", str(worker)], cwd=folder, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
@@ -102,6 +102,7 @@ class _Talk:
     ) -> None:
         self._process, self._deadline, self._idle, self.log = process, deadline, idle, log
         self._got = bytearray()
+        self._next_look = 0.0
         for pipe in (process.stdin, process.stdout):
             os.set_blocking(pipe.fileno(), False)
 
@@ -147,12 +148,14 @@ class _Talk:
         pipe = self._process.stdout if reading else self._process.stdin
         while True:
             ready = select.select([pipe] if reading else [], [] if reading else [pipe], [], POLL_S)
-            self._idle()
-            if ready[0] or ready[1]:
-                return
-            if time.monotonic() > self._deadline:
+            if (now := time.monotonic()) >= self._next_look:
+                self._next_look = now + POLL_S
+                self._idle()
+            if now > self._deadline:
                 raise InfrastructureError(f"sae-bench took longer than its wall_s allows (log: {self.log}); raise "
                                           "saebench.wall_s in the profile, or ask for fewer evaluations")
+            if ready[0] or ready[1]:
+                return
 
     def _gone(self) -> InfrastructureError:
         code = self._process.wait()

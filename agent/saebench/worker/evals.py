@@ -77,7 +77,7 @@ class Bench:
             raise RuntimeError(heard.last)
 
     def _absorption(self, settings: dict[str, Any], folder: Path) -> None:
-        from sae_bench.evals.absorption import common, main
+        from sae_bench.evals.absorption import common, feature_absorption, main
         from sae_bench.evals.absorption.eval_config import AbsorptionEvalConfig
 
         if not self._request["hook_name"].endswith(".hook_resid_post"):
@@ -87,11 +87,13 @@ class Bench:
             "precalc_k_sparse_probe_sae_acts": True, **settings})
         probes, parts = self._shared / "probes", Path("absorption").resolve()
         split, absorbed = parts / "split", parts / "absorbed"
+        for module in (common, feature_absorption):  # a tokenizer tells its words in another order each time
+            module.get_alpha_tokens = _sorted(module.get_alpha_tokens)
         model = main.HookedTransformer.from_pretrained_no_processing(
             "", device=self._device, dtype=self._dtype)
-        common.load_or_train_probe(  # beforehand: what follows must not hang on whether the probe was there
-            model, config.prompt_template, config.prompt_token_pos, self._sae.cfg.hook_layer, probes,
-            device=self._device)
+        _once(probes, lambda place: common.load_or_train_probe(
+            model, config.prompt_template, config.prompt_token_pos, self._sae.cfg.hook_layer, place,
+            device=self._device))
         _seed(config.random_seed)
         main.run_k_sparse_probing_experiment = functools.partial(
             main.run_k_sparse_probing_experiment, experiment_dir=split, probes_dir=probes)
@@ -118,11 +120,24 @@ class Bench:
     def _sae_probes(self, settings: dict[str, Any], folder: Path) -> None:
         from sae_bench.evals.sparse_probing_sae_probes import main
         from sae_bench.evals.sparse_probing_sae_probes.eval_config import SparseProbingSaeProbesEvalConfig
+        from sae_probes.generate_model_activations import ensure_dataset_activations
 
         config = SparseProbingSaeProbesEvalConfig(**{
             "model_name": self._name, "results_path": str(folder / "parts"), "include_llm_baseline": False,
             "model_cache_path": str(self._shared / "sae_probes"), **settings})
+        _once(Path(config.model_cache_path), lambda place: ensure_dataset_activations(
+            self._name, config.dataset_names, [self._sae.cfg.hook_name], place, device=self._device))
         main.run_eval(config, self._selected, self._device, str(folder))
+
+
+def _once(folder: Path, make: Callable[[Path], Any]) -> None:
+    """Made beside and renamed: a kill leaves nothing that looks whole. Beforehand, so that what comes after it does
+    not hang on whether it was there."""
+    if not folder.exists():
+        beside = folder.with_name(f"{folder.name}.new")
+        shutil.rmtree(beside, ignore_errors=True)
+        make(beside)
+        beside.rename(folder)
 
 
 class _Heard(logging.Handler):
@@ -135,6 +150,10 @@ class _Heard(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         self.last = record.getMessage()
+
+
+def _sorted(call: Callable[..., list[str]]) -> Callable[..., list[str]]:
+    return lambda *args, **kwargs: sorted(call(*args, **kwargs))
 
 
 def _seeded(call: Callable[..., Any], number: int) -> Callable[..., Any]:
