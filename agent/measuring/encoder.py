@@ -23,8 +23,10 @@ WORKER = Path(__file__).with_name("encode_worker.py")
 
 
 @contextmanager
-def started(training: _OneTraining, stage: str, limits: Limits) -> Iterator[SandboxProcess]:
+def started(training: _OneTraining, stage: str, limits: Limits, threads: int = 0) -> Iterator[SandboxProcess]:
     """A fresh one, ended with the block. `training` is measure.py's: it owns settings and paths.
+
+    `threads` 0: as many as a training has.
 
     Raises:
         Stopped: it ended before its time, or answered what cannot be used.
@@ -35,10 +37,10 @@ def started(training: _OneTraining, stage: str, limits: Limits) -> Iterator[Sand
     code = Mount(paths.encode_code, "/w")
     worker = Mount(WORKER, "/runner/encode_worker.py")
     saved = Mount(paths.kept / training.manifest.artefact, f"/artefact/{training.manifest.artefact}")
-    spec = SandboxSpec(
-        argv=(training.python, "-P", show(worker), show(saved), str(training.job.threads), model.name, model.method),
-        cwd=show(code), mounts=(code, worker, saved, *training.trees), limits=limits, env=training.env(),
-    )
+    argv = (training.python, "-P", show(worker), show(saved), str(threads or training.job.threads), model.name,
+            model.method)
+    spec = SandboxSpec(argv=argv, cwd=show(code), mounts=(code, worker, saved, *training.trees), limits=limits,
+                       env=training.env())
     stderr = paths.text(f"{stage}.stderr")
     process = training.sandbox.start(spec, stdout=None, stderr=stderr, stdin=True)
     try:

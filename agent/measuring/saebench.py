@@ -48,7 +48,9 @@ def measure(training: _OneTraining, artefact: Artefact, account: Account) -> Non
     remove(folder)
     scratch.mkdir(parents=True)
     limits = training.job.evaluate_limits.model_copy(update={"wall_s": bench.asked.wall_s})
-    with _turn(Path(bench.shared), training.cancelled), encoder.started(training, "saebench", limits) as process:
+    threads = training.job.threads * training.job.slots  # one autoencoder at a time: it may have them all
+    with (_turn(Path(bench.shared), training.cancelled),
+          encoder.started(training, "saebench", limits, threads) as process):
         asked = _Asked(training, process, artefact)
         results = client.evaluate(bench.environment.python, _request(training, artefact, folder), scratch,
                                   bench.asked.wall_s, asked.latents, asked.look)
