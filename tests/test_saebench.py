@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 import torch
 
+from agent import integrity
 from agent.command import saebench as command
 from agent.errors import InfrastructureError, UserError
-from agent.integrity.effort import off_target
 from agent.manifest import aim, load_template, parse_manifest
 from agent.measuring.data import load_module, prepared
 from agent.measuring.measure import run_training
@@ -27,6 +27,7 @@ from agent.saebench.environment import found
 from agent.saebench.worker.proxy import ProxySAE
 from agent.sandbox.boxes import BubblewrapSandbox
 from tests import saebench_world
+from tests.test_integrity import METRICS, one, record
 from tests.test_measure import ENCODE, TINY, edited, job_of
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -212,7 +213,11 @@ def test_every_metric_is_the_profiles_alone_and_has_a_direction():
 def test_the_target_of_its_l0_is_the_conditions():
     conditions = LM.manifest.profiles["pythia-70m"].conditions
     assert aim("saebench_l0", CORE["saebench_l0"], {}, conditions[:1]) == 20
-    assert off_target.__doc__ and CORE["saebench_l0"].target_setting == "l0"
+    manifest = TINY.manifest.model_copy(update={"metrics": {**TINY.manifest.metrics, **CORE}})
+    values = {**METRICS, **dict.fromkeys(CORE, 1.0), "saebench_l0": 3.0}  # 2 was asked for
+    said = [f.text for f in integrity.check(record(**one(metrics=values)), (record(0),), manifest)
+            if f.code == "off-target"]
+    assert len(said) == 1 and "saebench_l0 = 3, where 2 was asked for" in said[0]
 
 
 def test_a_number_that_is_not_there_is_no_metric():
@@ -255,7 +260,7 @@ def test_the_real_evaluations_run_on_a_model_made_here(tmp_path):
             "absorption": {"llm_batch_size": 64, "max_k_value": 2, "k_sparse_probe_num_epochs": 10},
             "sparse_probing": {"dataset_names": ["fancyzhx/ag_news"], "probe_train_set_size": 80,
                                "probe_test_set_size": 40, "context_length": 16},
-            "sae_probes": {"dataset_names": ["5_hist_fig_ismale"]},
+            "sae_probes": {"dataset_names": ["95_toxic_is"]},
         },
         "model": str(saebench_world.language_model(tmp_path / "model", models)), "model_name": "planted",
         "hook_name": saebench_world.HOOK, "d_in": saebench_world.D_IN, "d_sae": saebench_world.D_SAE,
