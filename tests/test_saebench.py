@@ -3,6 +3,7 @@
 `python launch.py --setup-saebench` sets it up. Models and data sets are made here; the hub is never asked.
 """
 
+import json
 import os
 import shutil
 import signal
@@ -16,17 +17,21 @@ import pytest
 import torch
 
 from agent import integrity
+from agent.benchmarks import SaeBench
 from agent.command import saebench as command
 from agent.errors import InfrastructureError, UserError
 from agent.manifest import aim, load_template, parse_manifest
+from agent.measuring import saebench
 from agent.measuring.data import load_module, prepared
 from agent.measuring.measure import run_training
 from agent.record import Environment, SaeBenchJob
 from agent.saebench import catalogue, client
-from agent.saebench.environment import found
+from agent.saebench.environment import found, variables
 from agent.saebench.worker.proxy import ProxySAE
 from agent.sandbox.boxes import BubblewrapSandbox
+from agent.types import Models, Options
 from tests import saebench_world
+from tests.scripted import ScriptedModel
 from tests.test_integrity import METRICS, one, record
 from tests.test_measure import ENCODE, TINY, edited, job_of
 
@@ -34,6 +39,8 @@ ROOT = Path(__file__).resolve().parent.parent
 HERE = found(ROOT / "workspace" / ".cache")
 LM = load_template(ROOT / "templates" / "lm_sae")
 REQUEST = {"d_in": 8, "threads": 1}
+OPTIONS = Options(template=TINY.folder, profile="tiny", baselines=("topk",), slots=1, device="cpu",
+                  models=Models(planner="a/b", editor="a/b", writer="a/b", reviewer="a/b"))
 CORE = catalogue.specs(["core"])
 
 
@@ -49,10 +56,10 @@ def worker(tmp_path_factory):
 @pytest.fixture
 def asked(worker, tmp_path):
     """Run one made-up evaluation; nobody encodes."""
-    def ask(does: str, wall_s: float = 60.0, **settings):
+    def ask(does: str, wall_s: float = 60.0, judge=None, **settings):
         (tmp_path / "scratch").mkdir()
         request = {**REQUEST, "evals": {"core": {"does": does, **settings}}}
-        return client.evaluate(sys.executable, request, tmp_path / "scratch", wall_s, None, lambda: None, worker)
+        return client.evaluate(sys.executable, request, tmp_path / "scratch", wall_s, None, lambda: None, judge, worker)
 
     return ask
 
@@ -131,7 +138,7 @@ def test_it_dies_with_the_runner(worker, tmp_path):
     request = {**REQUEST, "evals": {"core": {"does": "hang", "pid": str(pid)}}}
     code = ("import sys; from pathlib import Path; from agent.saebench import client; "
             f"client.evaluate(sys.executable, {request!r}, Path({str(tmp_path / 'scratch')!r}), 60.0, None, "
-            f"lambda: None, Path({str(worker)!r}))")
+            f"lambda: None, None, Path({str(worker)!r}))")
     runner = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT)
     assert _soon(lambda: pid.is_file() and pid.read_text())
     runner.send_signal(signal.SIGKILL)
@@ -201,7 +208,7 @@ def test_an_encoder_that_remembers_is_refused(tmp_path, world, worker):
 # ---------------------------------------------------------------- metrics and words
 
 def test_every_metric_is_the_profiles_alone_and_has_a_direction():
-    every = catalogue.specs(["core", "absorption", "sparse_probing", "sae_probes"])
+    every = catalogue.specs(["core", "absorption", "sparse_probing", "sae_probes", "autointerp"])
     for profile in LM.manifest.profiles.values():
         seen = catalogue.measured_at(LM.manifest, next(n for n, p in LM.manifest.profiles.items() if p is profile))
         wanted = catalogue.specs(profile.saebench.evals) if profile.saebench else {}
@@ -236,10 +243,34 @@ def test_a_wrong_wish_is_answered_in_a_line(text, says):
         parse_manifest(whole.encode(), "here")
 
 
+def test_a_judge_is_not_asked_behind_the_back_of_a_bound(tmp_path):
+    asked = SaeBench(evals=("autointerp",), judge="ollama/any")
+    profile = TINY.manifest.profiles["tiny"].model_copy(update={"saebench": asked})
+    bound = OPTIONS.model_copy(update={"max_usd": 5.0})
+    told = "autointerp asks ollama/any twice for each sampled latent"
+    assert any(told in line for line in command.complaints(profile, bound, tmp_path))
+    assert not any(told in line for line in command.complaints(profile, OPTIONS, tmp_path))
+
+
+def test_what_a_judge_is_asked_is_kept(asked, tmp_path):
+    model = ScriptedModel(lambda messages, call: f"I read {messages[-1].content}")
+    judge = saebench.judge_of("any/model", tmp_path, model)
+    assert asked("judge", judge=judge)["core"] == {"said": "I read the latent's texts"}
+    kept = json.loads((tmp_path / "judge" / "saebench.judge.1.json").read_text())
+    assert (kept["messages"][1]["content"], kept["reply"]) == ("the latent's texts", "I read the latent's texts")
+
+
+def test_measuring_gets_the_way_to_the_hub_and_the_judges_key_only_where_it_is_asked(tmp_path):
+    assert variables(None) == ()
+    assert "HF_TOKEN" in variables(SaeBench(evals=("core",)))
+    assert "OPENAI_API_KEY" not in variables(SaeBench(evals=("core",)))
+    assert "OPENAI_API_KEY" in variables(SaeBench(evals=("autointerp",), judge="openai/gpt-4o-mini"))
+
+
 def test_a_session_without_it_is_told_before_it_starts(tmp_path):
     whole = (Path(TINY.folder) / "manifest.toml").read_text() + '\n[profiles.tiny.saebench]\nevals = ["core"]\n'
     profile = parse_manifest(whole.encode(), "here").profiles["tiny"]
-    said = command.complaints(profile, tmp_path)
+    said = command.complaints(profile, OPTIONS, tmp_path)
     assert said[0] == "sae-bench is not set up in this workspace: python launch.py --setup-saebench"
     assert any("no setting 'hook_name'" in line for line in said)
 
@@ -261,6 +292,7 @@ def test_the_real_evaluations_run_on_a_model_made_here(tmp_path):
             "sparse_probing": {"dataset_names": ["fancyzhx/ag_news"], "probe_train_set_size": 80,
                                "probe_test_set_size": 40, "context_length": 16},
             "sae_probes": {"dataset_names": ["95_toxic_is"]},
+            "autointerp": {"total_tokens": 3000, "llm_context_size": 32, "n_latents": 4, "llm_batch_size": 16},
         },
         "model": str(saebench_world.language_model(tmp_path / "model", models)), "model_name": "planted",
         "hook_name": saebench_world.HOOK, "d_in": saebench_world.D_IN, "d_sae": saebench_world.D_SAE,
@@ -268,12 +300,19 @@ def test_the_real_evaluations_run_on_a_model_made_here(tmp_path):
         "data": str(saebench_world.data_sets(tmp_path / "data")), "shared": str(tmp_path / "shared"),
         "details": str(tmp_path),
     }
-    results = client.evaluate(HERE.python, request, tmp_path / "scratch", 250.0, sae.encode, lambda: None)
+    asked = []
+
+    def judge(messages) -> str:
+        asked.append(messages[-1]["content"])
+        return "1, 2" if "examples:" in asked[-1] else "This neuron activates on some words"
+
+    results = client.evaluate(HERE.python, request, tmp_path / "scratch", 250.0, sae.encode, lambda: None, judge)
 
     metrics = catalogue.metrics(results)
     assert metrics.keys() == catalogue.specs(request["evals"]).keys()
     assert metrics["saebench_l0"] == saebench_world.L0
     assert metrics["saebench_probing_5"] > 0.8  # classes have words of their own
     assert metrics["saebench_split_latents"] >= 1 and 0 <= metrics["saebench_absorption"] < 1
+    assert len(asked) == 8 and 0 < metrics["saebench_autointerp"] < 1
     assert all((tmp_path / f"{one}.json").is_file() for one in request["evals"])
     assert (tmp_path / "shared/probes/planted/layer_0/probe.pth").is_file()  # for the next autoencoder

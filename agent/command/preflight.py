@@ -40,7 +40,7 @@ def complaints(options: Options, template: Template, system: System, workspace: 
     if options.device.startswith("cuda") and not Path("/dev/nvidiactl").exists():
         found.append(f"device {options.device}: no NVIDIA driver on this machine; use --device cpu")
     found += _environment(options, template, workspace)
-    found += saebench.complaints(template.manifest.profiles[options.profile], Workspace(workspace).cache)
+    found += saebench.complaints(template.manifest.profiles[options.profile], options, Workspace(workspace).cache)
     if template.manifest.network and not options.network:
         found.append(f"template {template.manifest.name}: asks for network inside the sandbox; allow it with "
                      "--allow-network")

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from agent.benchmarks import SaeBench
 from agent.errors import UserError
 from agent.manifest import Profile
 from agent.paths import Workspace
 from agent.saebench.catalogue import needs
 from agent.saebench.environment import described, required, set_up
+from agent.types import Options
 
 SETTINGS = ("model", "hook_name", "dtype")
 
@@ -20,7 +22,7 @@ def set_up_here(workspace: Workspace) -> int:
     return 0
 
 
-def complaints(profile: Profile, cache: Path) -> list[str]:
+def complaints(profile: Profile, options: Options, cache: Path) -> list[str]:
     """One line for each thing that is missing."""
     asked = profile.saebench
     if asked is None:
@@ -35,6 +37,19 @@ def complaints(profile: Profile, cache: Path) -> list[str]:
             found.append(f"sae-bench: the profile has no setting {name!r}, which names the model's place to evaluate")
     if asked.data and not Path(asked.data).is_dir():
         found.append(f"sae-bench: saebench.data = {asked.data!r}: no such folder")
+    return found + _judged(asked, options)
+
+
+def _judged(asked: SaeBench, options: Options) -> list[str]:
+    """The judge is asked where trainings are measured, out of the reach of a session's bounds."""
+    if not asked.judge:
+        return []
+    from agent.models.providers import check
+
+    found = [f"sae-bench's judge: {problem}; {mend}" for problem, mend in check({"reviewer": asked.judge})]
+    if options.max_usd is not None or options.max_tokens is not None:
+        found.append(f"sae-bench: autointerp asks {asked.judge} twice for each sampled latent of every autoencoder, "
+                     "which --max-usd and --max-tokens do not count: leave them out, or autointerp")
     return found
 
 

@@ -20,7 +20,7 @@ from agent.measuring import encoder, encoding
 from agent.measuring.artefact import Artefact
 from agent.measuring.scratch import remove
 from agent.measuring.verdict import Account, Stopped, check_metrics
-from agent.protocols import SandboxProcess
+from agent.protocols import Message, Model, SandboxProcess
 from agent.record import SaeBenchJob
 from agent.saebench import catalogue, client
 
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from agent.measuring.measure import _OneTraining
 
 WAIT_S = 0.5
+JUDGE_S = 120.0  # one answer
 KEPT_ROWS = 32  # of one request
 KEPT = 64  # requests whose rows are encoded again
 
@@ -53,12 +54,29 @@ def measure(training: _OneTraining, artefact: Artefact, account: Account) -> Non
           encoder.started(training, "saebench", limits, threads) as process):
         asked = _Asked(training, process, artefact)
         results = client.evaluate(bench.environment.python, _request(training, artefact, folder), scratch,
-                                  bench.asked.wall_s, asked.latents, asked.look)
+                                  bench.asked.wall_s, asked.latents, asked.look, judge_of(bench.asked.judge, folder))
     asked.check_again()
     remove(scratch)
     found = catalogue.metrics(results)
     check_metrics(found, catalogue.specs(bench.asked.evals))
     account.metrics |= found
+
+
+def judge_of(name: str, folder: Path, model: Model | None = None) -> client.Judge | None:
+    """A model's answers; each exchange is kept in the folder."""
+    if not name:
+        return None
+    from agent.models.calls import RecordedCalls
+    from agent.models.model import LiteLLMModel
+
+    inner = model or LiteLLMModel({"reviewer": name}, timeout_s=JUDGE_S, notify=print)
+    calls = RecordedCalls(inner, folder / "judge", lambda record: None, lambda *seconds: None)
+
+    def judge(messages: list[dict[str, str]]) -> str:
+        said = [Message(role=m["role"], content=m["content"]) for m in messages]
+        return calls.ask("saebench.judge", "reviewer", said).text
+
+    return judge
 
 
 class _Asked:

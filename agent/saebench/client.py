@@ -34,13 +34,15 @@ QUIET = {
     "TOKENIZERS_PARALLELISM": "false", "TQDM_MININTERVAL": "10",
     "JAXTYPING_DISABLE": "1",  # with today's beartype its annotations of sparse probing contradict each other
 }
+AT_START = dict(os.environ)  # measuring sets HF_HUB_OFFLINE for itself later
 SECRETS = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")
 Encode = Callable[["np.ndarray"], "csr_matrix"]
+Judge = Callable[[list[dict[str, str]]], str]
 
 
 def evaluate(
     python: str, request: Mapping[str, Any], folder: Path, wall_s: float, encode: Encode, idle: Callable[[], None],
-    worker: Path = WORKER,
+    judge: Judge | None = None, worker: Path = WORKER,
 ) -> dict[str, dict[str, Any]]:
     """By evaluation, what sae-bench's own result files say.
 
@@ -48,12 +50,13 @@ def evaluate(
         folder: empty; the worker's working directory. Its log lies beside it.
         encode: latents of rows as the decoder scales them; may raise, which ends everything.
         idle: called often while the worker computes; may raise too.
+        judge: answers messages in OpenAI's form, for the evaluation that asks a language model.
 
     Raises:
         InfrastructureError: the worker failed, or took longer than wall_s.
     """
     log = folder.with_suffix(".log")
-    env = {name: os.environ[name] for name in PASSED if name in os.environ}
+    env = {name: AT_START[name] for name in PASSED if name in AT_START}
     env |= {**QUIET, **{name: str(request["threads"]) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")}}
     with open(log, "wb") as errors:
         process = subprocess.Popen(
@@ -62,7 +65,7 @@ def evaluate(
     try:
         talk = _Talk(process, time.monotonic() + wall_s, idle, log)
         talk.send(json.dumps({**request, "parent": os.getpid()}).encode() + b"\n")
-        return _served(talk, int(request["d_in"]), encode)
+        return _served(talk, int(request["d_in"]), encode, judge)
     finally:
         process.kill()
         process.wait()
@@ -70,7 +73,7 @@ def evaluate(
         process.stdout.close()
 
 
-def _served(talk: _Talk, d_in: int, encode: Encode) -> dict[str, dict[str, Any]]:
+def _served(talk: _Talk, d_in: int, encode: Encode, judge: Judge | None) -> dict[str, dict[str, Any]]:
     import numpy as np
 
     results: dict[str, dict[str, Any]] = {}
@@ -78,6 +81,8 @@ def _served(talk: _Talk, d_in: int, encode: Encode) -> dict[str, dict[str, Any]]
         if "encode" in message:
             rows = np.frombuffer(talk.receive(4 * d_in * message["encode"]), "<f4").reshape(-1, d_in)
             talk.send(_framed(encode(rows)))
+        elif "judge" in message:
+            talk.send(json.dumps({"reply": judge(message["judge"])}).encode() + b"\n")
         elif "failed" in message:
             raise InfrastructureError(f"sae-bench, {message['failed']}: {_hidden(message['why'])} (log: {talk.log})")
         else:

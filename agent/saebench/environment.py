@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from agent.benchmarks import SaeBench
 from agent.cache import size_of, size_text
 from agent.environments import Pins, Say, built, kept
 from agent.errors import UserError
 from agent.manifest import EnvironmentSpec
 from agent.record import Environment
+from agent.saebench.client import PASSED
 
 PINS = Pins(name="sae-bench", folder=str(Path(__file__).parent), where="sae-bench")
 SPEC = EnvironmentSpec(lock="requirements.txt")
@@ -38,6 +40,17 @@ def required(cache: Path) -> Environment:
     if there is None:
         raise UserError(f"sae-bench is not set up in this workspace: {MEND}")
     return there
+
+
+def variables(asked: SaeBench | None) -> tuple[str, ...]:
+    """Of our environment, what measuring needs beyond the usual: the way to the hub, and the judge's key."""
+    if asked is None:
+        return ()
+    if not asked.judge:
+        return PASSED
+    from agent.models.providers import key_variable
+
+    return (*PASSED, key_variable(asked.judge), "OPENAI_API_BASE")
 
 
 def described(cache: Path) -> str:

@@ -36,6 +36,10 @@ class Bench:
     def environment(self, settings):
         return {"names": sorted(os.environ), "cwd": sorted(os.listdir())}
 
+    def judge(self, settings):
+        asked = [{"role": "system", "content": "s"}, {"role": "user", "content": "the latent's texts"}]
+        return {"said": self._channel.judge(asked)}
+
     def fail(self, settings):
         raise ValueError("the hub cannot be reached")
 

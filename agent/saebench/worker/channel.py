@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -14,6 +15,7 @@ class Channel:
 
     def __init__(self, reads: BinaryIO, writes: BinaryIO) -> None:
         self._reads, self._writes = reads, writes
+        self._turn = threading.Lock()
 
     @classmethod
     def of_standard_streams(cls) -> Channel:
@@ -37,6 +39,12 @@ class Channel:
         stored = int(self._line()["latents"])
         return (np.frombuffer(self._bytes(4 * len(rows)), "<u4"), np.frombuffer(self._bytes(4 * stored), "<u4"),
                 np.frombuffer(self._bytes(4 * stored), "<f4"))
+
+    def judge(self, messages: list[dict[str, str]]) -> str:
+        """A language model's answer; sae-bench asks from several threads."""
+        with self._turn:
+            self.send({"judge": messages})
+            return self._line()["reply"]
 
     def _line(self) -> dict[str, Any]:
         line = self._reads.readline()

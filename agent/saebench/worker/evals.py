@@ -32,7 +32,7 @@ class Bench:
 
     def __init__(self, request: dict[str, Any], channel: Any) -> None:
         torch.set_num_threads(request["threads"])
-        self._request = request
+        self._request, self._channel = request, channel
         self._shared = Path(request["shared"])
         self._results = Path("results").resolve()
         self._name = request["model_name"]
@@ -128,6 +128,19 @@ class Bench:
         _once(Path(config.model_cache_path), lambda place: ensure_dataset_activations(
             self._name, config.dataset_names, [self._sae.cfg.hook_name], place, device=self._device))
         main.run_eval(config, self._selected, self._device, str(folder))
+
+
+    def _autointerp(self, settings: dict[str, Any], folder: Path) -> None:
+        from sae_bench.evals.autointerp import main
+        from sae_bench.evals.autointerp.eval_config import AutoInterpEvalConfig
+
+        def answered(_: Any, messages: list[dict[str, str]], *limits: int) -> tuple[list[str], str]:
+            return [self._channel.judge(messages).strip()], ""  # the runner keeps the exchange
+
+        config = AutoInterpEvalConfig(**{
+            "model_name": self._name, "llm_batch_size": self._batch, "llm_dtype": self._dtype, **settings})
+        main.AutoInterp.get_api_response = answered
+        main.run_eval(config, self._selected, self._device, "", str(folder), artifacts_path=str(folder / "tokens"))
 
 
 def _once(folder: Path, make: Callable[[Path], Any]) -> None:
