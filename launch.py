@@ -37,6 +37,8 @@ def parser():
     what.add_argument("--new-template", metavar="NAME|FOLDER", help="make a template of your own that runs as it is")
     what.add_argument("--check-template", metavar="NAME|FOLDER",
                       help="try a template: what would make its results unbelievable")
+    what.add_argument("--setup-saebench", action="store_true",
+                      help="install sae-bench in an environment of its own, for the profiles that ask for it")
     what.add_argument("--doctor", action="store_true", help="check this machine and the chosen models; run nothing")
     what.add_argument("--clean", action="store_true",
                       help="free the disk that cached data and baselines take; sessions are not touched")
@@ -99,7 +101,7 @@ def main():
     p = parser()
     args = p.parse_args()
     commands = ("idea", "resume", "list", "status", "follow", "verify", "review", "bundle", "generate_ideas",
-                "new_template", "check_template", "doctor", "clean")
+                "new_template", "check_template", "setup_saebench", "doctor", "clean")
     chosen = [name for name in commands if getattr(args, name)]
     if not chosen:
         p.print_help()

@@ -37,6 +37,7 @@ class BaselineCache:
             job.train_data, job.settings, job.seeds, [c.model_dump() for c in job.conditions], job.device,
             job.threads, job.sandbox, platform.node(), platform.machine(), version("torch"),
             *([job.environment.key] if job.environment else []),
+            *([job.saebench.asked.model_dump(), job.saebench.environment.key] if job.saebench else []),
         ]
         digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:20]
         return self._folder / f"{Path(job.template).name}-{Path(job.script).stem}-{digest}.json"

@@ -52,7 +52,7 @@ def held(folder: Path) -> Iterator[None]:
 def data_sets(cache: Path) -> list[Kept]:
     """What lies in the cache, least recently used first."""
     folders = [p for p in (cache / "data").glob("*") if p.is_dir() and not p.is_symlink()]
-    return sorted((Kept(p, _size(p), p.stat().st_mtime) for p in folders), key=lambda kept: kept.used)
+    return sorted((Kept(p, size_of(p), p.stat().st_mtime) for p in folders), key=lambda kept: kept.used)
 
 
 def trim(cache: Path, limit_gb: float) -> list[Kept]:
@@ -115,7 +115,8 @@ def _remove(folder: Path) -> bool:
     return True
 
 
-def _size(folder: Path) -> int:
+def size_of(folder: Path) -> int:
+    """Bytes on disk of all that lies below."""
     total = 0
     for path in folder.rglob("*"):
         with suppress(FileNotFoundError):

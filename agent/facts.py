@@ -25,6 +25,9 @@ def job_facts(job: Job) -> tuple[str, dict[str, str], dict[str, str]]:
     versions = {"python": platform.python_version(), **{name: package_version(name) for name in PACKAGES}}
     if job.environment:
         versions |= _foreign(job.environment)
+    if job.saebench:
+        there = job.saebench.environment
+        versions |= {"sae-bench": there.packages["sae-bench"], "sae-bench: environment": there.key}
     return device_in_words(job.device), versions, {**_code_hashes(job), **_data_hashes(job)}
 
 

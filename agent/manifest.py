@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from pydantic import Field, ValidationError, model_validator
 
+from agent.benchmarks import SaeBench
 from agent.errors import UserError
 from agent.schema import Strict
 
@@ -25,6 +26,7 @@ class MetricSpec(Strict):
     primary: bool = False  # the metric of the comparison that is fixed before the first run
     unit: str = ""
     target: float | None = None  # with better = "target"; a setting of the metric's name takes its place
+    target_setting: str = ""  # the setting that does, where it has another name
     low: float | None = None  # smallest possible value; a value below it is refused
     high: float | None = None
 
@@ -74,6 +76,7 @@ class Profile(Strict):
     conditions: tuple[Condition, ...]
     limits: Limits = Limits()
     evaluate_limits: Limits = Limits(wall_s=600.0)
+    saebench: SaeBench | None = None  # evaluations of sae-bench, on top of the template's own
 
     @model_validator(mode="after")
     def _not_empty(self) -> Profile:
@@ -96,7 +99,8 @@ def aim(
     """The target of a metric under these conditions; None where it has none, or where they differ in it."""
     if spec.target is None:
         return None
-    found = {float({**settings, **c.settings}.get(metric, spec.target)) for c in conditions}
+    found = {float({**settings, **c.settings}.get(spec.target_setting or metric, spec.target))
+             for c in conditions}
     return found.pop() if len(found) == 1 else None
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from agent.benchmarks import SaeBench
 from agent.manifest import Condition, Limits, Setting
 from agent.schema import Strict
 
@@ -32,6 +33,14 @@ class Environment(Strict):
     packages: dict[str, str]
     modules: tuple[str, ...] = ()  # of those that the runner may need, the ones it has
     cuda: str | None = None  # that torch was built for; "" for none, None without torch
+
+
+class SaeBenchJob(Strict):
+    """How a job's autoencoders are put through sae-bench."""
+
+    asked: SaeBench
+    environment: Environment
+    shared: str  # folder for what all autoencoders of one model share: probes, activations
 
 
 class Job(Strict):
@@ -62,6 +71,7 @@ class Job(Strict):
     network: bool = False
     earlier: tuple[str, ...] = ()  # folders of this job's lost predecessors, newest first: what ended there is kept
     environment: Environment | None = None  # None: the runner's own Python
+    saebench: SaeBenchJob | None = None
 
 
 class Training(Strict):

@@ -31,6 +31,13 @@ def test_data_is_built_once_and_found_again(tmp_path):
     assert set(first.hashes) == {"train/activations.npy", "truth/x.npy", "truth/directions.npy"}
 
 
+def test_another_profile_with_the_same_data_shares_it(tmp_path):
+    first = prepared(TINY, "tiny", SETTINGS, 1, tmp_path)
+
+    assert prepared(TINY, "longer", SETTINGS, 1, tmp_path) == first
+    assert prepared(TINY, "longer", SETTINGS, 2, tmp_path).train.parent.name.startswith("tiny-longer-")
+
+
 def test_two_builders_make_one_world(tmp_path):
     with ThreadPoolExecutor(2) as pool:
         found = list(pool.map(lambda _: prepared(TINY, "tiny", SETTINGS, 1, tmp_path), range(2)))

@@ -15,7 +15,7 @@ IMPLEMENTATIONS = {"agent.assemble", "agent.command.cli", "agent.editing.aider_e
                    "agent.runners",
                    "agent.sandbox.boxes", "agent.sandbox.confine", "agent.versions.git"}
 PURE = ["types", "reviews", "paper_events", "events", "states", "judging", "steps",
-        "session", "policy", "schema", "manifest", "record"]
+        "session", "policy", "schema", "benchmarks", "manifest", "record"]
 
 
 def imported(path: Path) -> set[str]:

@@ -12,8 +12,9 @@ from agent.atomic import write_text
 from agent.baselines import BaselineCache
 from agent.errors import BudgetSpent, InfrastructureError
 from agent.events import AttemptFailed, RunMeasured, RunSubmitted
+from agent.manifest import Profile
 from agent.policy import CollectRun, SubmitRun
-from agent.record import Job, JobResult
+from agent.record import Job, JobResult, SaeBenchJob
 from agent.records import (
     baseline_spec,
     code_of,
@@ -25,6 +26,7 @@ from agent.records import (
     world_of,
 )
 from agent.results import confirmation_records, mean, measured_records
+from agent.saebench.environment import required
 from agent.session import RunState
 from agent.tools import Tools
 
@@ -159,7 +161,8 @@ def _job(run: RunState, attempt: int, restart: int, tools: Tools) -> Job:
     texts |= {name: tools.versions.show(commit, f"template/{name}") for name in library_of(tools)}
     code = _write_code(folder / "code", texts)
     environment = tools.environment()
-    identity = json.dumps([run.run, attempt, restart, sorted(texts.items()), data.key, seeds, profile.model_dump(),
+    identity = json.dumps([run.run, attempt, restart, sorted(texts.items()), data.key, seeds,
+                           profile.model_dump(exclude_none=True),
                            *([environment.key] if environment else [])])
     return Job(
         key=hashlib.sha256(identity.encode()).hexdigest()[:16], run=run.run, kind=run.kind, attempt=attempt,
@@ -167,9 +170,16 @@ def _job(run: RunState, attempt: int, restart: int, tools: Tools) -> Job:
         train_data=str(data.train), truth_data=str(data.truth), settings=profile.settings, seeds=seeds,
         conditions=profile.conditions, limits=profile.limits, evaluate_limits=profile.evaluate_limits,
         device=options.device, slots=options.slots, threads=options.threads, sandbox=options.sandbox,
-        network=options.network and manifest.network, environment=environment,
+        network=options.network and manifest.network, environment=environment, saebench=_saebench(profile, tools),
         earlier=tuple(str(tools.paths.attempt(run.run, attempt, n)) for n in reversed(range(restart))),
     )
+
+
+def _saebench(profile: Profile, tools: Tools) -> SaeBenchJob | None:
+    if profile.saebench is None:
+        return None
+    return SaeBenchJob(asked=profile.saebench, environment=required(tools.cache),
+                       shared=str(tools.cache / "saebench"))
 
 
 def _write_code(folder: Path, texts: dict[str, str]) -> Path:

@@ -57,8 +57,10 @@ def template_folder(name: str, home: Path, option: str = "--template") -> Path:
 
 
 def load(chosen: Options) -> Template:
-    """The template of a session."""
-    return load_template(Path(chosen.template))
+    """The template of a session, with the metrics of its profile."""
+    from agent.saebench.catalogue import at_profile
+
+    return at_profile(load_template(Path(chosen.template)), chosen.profile)
 
 
 def options(args: argparse.Namespace, home: Path, idea: Idea | None) -> Options:

@@ -66,6 +66,10 @@ def _run(args: argparse.Namespace, workspace: Workspace) -> int:
         from agent.command.templates import check, new
 
         return new(args, HOME) if args.new_template else check(args, HOME, workspace)
+    if args.setup_saebench:
+        from agent.command.saebench import set_up_here
+
+        return set_up_here(workspace)
     if args.clean:
         from agent.command.listing import clean_cache
 

@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agent.cache import summary
+from agent.command import saebench
 from agent.command.console import compact
 from agent.errors import UserError
 from agent.manifest import Template
 from agent.paths import Workspace
+from agent.saebench.environment import described
 from agent.types import SECTIONS, Options
 
 if TYPE_CHECKING:
@@ -38,6 +40,7 @@ def complaints(options: Options, template: Template, system: System, workspace: 
     if options.device.startswith("cuda") and not Path("/dev/nvidiactl").exists():
         found.append(f"device {options.device}: no NVIDIA driver on this machine; use --device cpu")
     found += _environment(options, template, workspace)
+    found += saebench.complaints(template.manifest.profiles[options.profile], options, Workspace(workspace).cache)
     if template.manifest.network and not options.network:
         found.append(f"template {template.manifest.name}: asks for network inside the sandbox; allow it with "
                      "--allow-network")
@@ -63,7 +66,7 @@ def estimate(options: Options, template: Template, system: System, cache: Path) 
                      f"{options.runs * wall / 60:.0f} min for {options.runs} runs")
     else:
         lines.append("  training time is not known yet: no baseline has run on this machine")
-    return "\n".join(lines)
+    return "\n".join(lines + saebench.announced(profile))
 
 
 def report(found: list[str], options: Options, system: System, cache: Path) -> int:
@@ -77,6 +80,7 @@ def report(found: list[str], options: Options, system: System, cache: Path) -> i
         print(f"  {limit:<13}{means}")
     print(f"device         {options.device}, {options.slots} trainings side by side, {options.threads} thread(s) each")
     print(f"cache          {summary(cache)}, at most {options.cache_gb:g} GB")
+    print(f"sae-bench      {described(cache)}")
     for complaint in found:
         print(f"mend           {complaint}")
     print("all well" if not found else f"{len(found)} to mend")

@@ -104,7 +104,7 @@ def off_target(record: RunRecord, earlier: Sequence[RunRecord], manifest: Manife
         if spec.better != "target":
             continue
         for t in record.trainings:
-            wanted = float(_settings(record, t).get(name, spec.target))
+            wanted = float(_settings(record, t).get(spec.target_setting or name, spec.target))
             value = t.metrics.get(name)
             if value is not None and abs(value - wanted) > TARGET * max(abs(wanted), 1e-9):
                 yield f"seed {t.seed}, {t.condition}: {name} = {value:.3g}, where {wanted:g} was asked for"

@@ -68,7 +68,7 @@ def prepared(
         UserError: prepare.py found a setting that cannot work.
     """
     key = data_key(template, settings, secret)
-    folder = cache / "data" / f"{template.manifest.name}-{profile}-{key}"
+    folder = _place(cache / "data", template.manifest.name, profile, key)
     folder.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{folder}.lock"):
         if not (folder / MANIFEST).is_file():
@@ -79,6 +79,13 @@ def prepared(
     if missing:
         raise InfrastructureError(f"{folder}: lacks {missing[0]}; remove the folder and it is built again")
     return DataPaths(train=folder / "train", truth=folder / "truth", key=key, hashes=hashes)
+
+
+def _place(data: Path, name: str, profile: str, key: str) -> Path:
+    """Another profile's folder, where that has the same data whole."""
+    own = data / f"{name}-{profile}-{key}"
+    others = sorted(p for p in data.glob(f"{name}-*-{key}") if (p / MANIFEST).is_file())
+    return own if own.is_dir() or not others else others[0]
 
 
 def data_key(template: Template, settings: Mapping[str, Setting], secret: int) -> str:

@@ -21,11 +21,11 @@ from agent.integrity import PROBES
 from agent.integrity.effort import AT_FLOOR
 from agent.integrity.floor import at_floor, untrained
 from agent.manifest import Condition, Manifest, load_template
-from agent.measuring import encoding, export, foreign, harvest, outputs, reports
+from agent.measuring import encoder, encoding, export, foreign, harvest, outputs, reports, saebench
 from agent.measuring.artefact import Artefact, BadArtefact, read_artefact
 from agent.measuring.data import file_sha256, load_module, recorded_hashes
 from agent.measuring.scratch import CODE, TrainingPaths, copy_code, remove
-from agent.measuring.verdict import MAX_DETAIL, Account, Stopped, check_metrics, encoding_ended, training_ended
+from agent.measuring.verdict import MAX_DETAIL, Account, Stopped, check_metrics, training_ended
 from agent.protocols import Exit, Mount, Sandbox, SandboxSpec
 from agent.record import Finding, Job, Training
 
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 
 __all__ = ["TrainingPaths", "job_facts", "run_training"]
 
-WORKER = Path(__file__).with_name("encode_worker.py")
 POLL_S = 0.05
 MOVED = 1e-3  # relative; some hundred steps of any honest size move a decoder further
 Cancelled = Callable[[], bool]
@@ -93,7 +92,7 @@ class _OneTraining:
         self.paths = TrainingPaths.of(job, seed, condition.name)
         self.manifest: Manifest = load_template(Path(job.template)).manifest
         self.settings: dict[str, Any] = {**job.settings, **condition.settings}
-        self._python, self._trees = foreign.python(job.environment)
+        self.python, self.trees = foreign.python(job.environment)
 
     def run(self, account: Account) -> None:
         """All stages; stops by raising Stopped."""
@@ -123,8 +122,8 @@ class _OneTraining:
         seen = self.sandbox.visible(mounts[0])
         out_dir = f"{seen}/{paths.out_name}" if self.manifest.absolute_out_dir else paths.out_name
         spec = SandboxSpec(
-            argv=(self._python, CODE, f"--out_dir={out_dir}"), cwd=seen, mounts=(*mounts, *self._trees),
-            limits=self.job.limits, env=self._env(), gpu=self.job.device.startswith("cuda"), network=self.job.network,
+            argv=(self.python, CODE, f"--out_dir={out_dir}"), cwd=seen, mounts=(*mounts, *self.trees),
+            limits=self.job.limits, env=self.env(), gpu=self.job.device.startswith("cuda"), network=self.job.network,
         )
         process = self.sandbox.start(spec, stdout=paths.text("train.stdout"), stderr=paths.text("train.stderr"))
         while (end := process.poll()) is None:
@@ -142,7 +141,7 @@ class _OneTraining:
         out = Mount(paths.out, f"/w/{paths.out_name}", writable=True)
         return (Mount(paths.code, "/w"), out, data), data
 
-    def _env(self) -> dict[str, str]:
+    def env(self) -> dict[str, str]:
         threads = str(self.job.threads)
         path = foreign.path_env(self.job.environment)
         return {"OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads, "OPENBLAS_NUM_THREADS": threads, **path}
@@ -197,7 +196,7 @@ class _OneTraining:
         second = self._encode("encode-again", x, width, most, varied=True)
         if not encoding.agree(first, second):
             share = encoding.disagreement(first, second)
-            raise Stopped("refused", "encode-depends-on-batch", self._called(
+            raise Stopped("refused", "encode-depends-on-batch", encoder.called(self.manifest.model, 
                 f"encoding the held-out rows twice, in other orders and batch sizes, gave other latents for "
                 f"{share:.1%} of the rows. SAE.encode must be a function of each row alone: no statistics "
                 "over the batch, no state, no randomness. A choice over the batch needs a stored threshold."))
@@ -220,6 +219,8 @@ class _OneTraining:
             account.judge(Finding(code=AT_FLOOR, grade="flag", text=text))
             if z.nnz and self.job.kind != "baseline":  # a dead training stays where it starts, honestly
                 self._check_it_moved(artefact)
+        if self.job.saebench:
+            saebench.measure(self, artefact, account)
         return truth.x, latents
 
     def judge_metrics(self, account: Account, evaluate: Callable[[], dict[str, float]]) -> None:
@@ -229,7 +230,7 @@ class _OneTraining:
         except Exception as error:
             text = f"the evaluation could not measure this artefact: {error!r}"
             raise Stopped("refused", "evaluate", text) from error
-        check_metrics(account.metrics, self.manifest)
+        check_metrics(account.metrics, self.manifest.metrics)
 
     def _check_it_moved(self, artefact: Artefact) -> None:
         """Train the same code on one batch: an artefact that hardly differs from that one was never trained."""
@@ -255,46 +256,17 @@ class _OneTraining:
         found = self._harvest(twin)
         return twin.kept / self.manifest.artefact if self.manifest.artefact in found.sha256 else None
 
-    def _order_seed(self, stage: str) -> int:
+    def order_seed(self, stage: str) -> int:
         """Unknown inside, for it hangs on the truth; the same when a training is measured again."""
         built = sorted(recorded_hashes(Path(self.job.truth_data).parent).items())
         artefact = file_sha256(self.paths.kept / self.manifest.artefact)
         return int(hashlib.sha256(repr((built, artefact, stage)).encode()).hexdigest(), 16)
 
-    def _called(self, text: str) -> str:
-        """Remarks are worded for an SAE; another template's class and outputs have names of their own."""
-        model = self.manifest.model
-        if model.outputs is not None:
-            text = text.replace("latents", "outputs").replace("W_dec has", "the template asks for")
-        return text.replace("SAE.encode", model.call).replace("SAE.load", f"{model.name}.load")
-
     def _encode(self, stage: str, x: np.ndarray, width: int, most: int, varied: bool) -> csr_matrix:
         """Latents of all rows from a fresh process that sees code and artefact, no data, no truth."""
         import numpy as np
 
-        remove(self.paths.encode_code)
-        copy_code(self.job, self.paths.encode_code, self.manifest)
-        code = Mount(self.paths.encode_code, "/w")
-        worker = Mount(WORKER, "/runner/encode_worker.py")
-        saved = Mount(self.paths.kept / self.manifest.artefact, f"/artefact/{self.manifest.artefact}")
-        show = self.sandbox.visible
-        spec = SandboxSpec(
-            argv=(self._python, "-P", show(worker), show(saved), str(self.job.threads), self.manifest.model.name,
-                  self.manifest.model.method), cwd=show(code),
-            mounts=(code, worker, saved, *self._trees), limits=self.job.evaluate_limits, env=self._env(),
-        )
-        stderr = self.paths.text(f"{stage}.stderr")
-        process = self.sandbox.start(spec, stdout=None, stderr=stderr, stdin=True)
-        draw = np.random.default_rng(self._order_seed(stage))
+        draw = np.random.default_rng(self.order_seed(stage))
         sizes = encoding.varied_batches(draw) if varied else itertools.repeat(encoding.BATCH)
-        try:
-            return encoding.encode_rows(
-                process, x, draw.permutation(len(x)), sizes, width, most, self.cancelled,
-            )
-        except encoding.BadLatents as bad:
-            raise Stopped("refused", bad.reason, self._called(str(bad))) from None
-        except encoding.Ended as ended:
-            stop = encoding_ended(ended.end, stderr)
-            raise Stopped(stop.outcome, stop.reason, self._called(stop.detail)) from None
-        finally:
-            process.kill()
+        with encoder.started(self, stage, self.job.evaluate_limits) as process:
+            return encoding.encode_rows(process, x, draw.permutation(len(x)), sizes, width, most, self.cancelled)

@@ -62,4 +62,4 @@ def take_metrics(kept: Path, found: harvest.Harvest, account: Account, manifest:
     account.diagnostics, dropped = selfreport.diagnostics({**rest, **account.diagnostics})
     if dropped + said.dropped:
         account.note("results-dropped", f"{dropped + said.dropped} entries of {FINAL_INFO} are no single finite number")
-    check_metrics(account.metrics, manifest)
+    check_metrics(account.metrics, manifest.metrics)

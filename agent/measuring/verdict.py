@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from agent.manifest import Manifest
+from agent.manifest import MetricSpec
 from agent.measuring import harvest
 from agent.protocols import Exit
 from agent.record import Finding
@@ -115,9 +116,9 @@ def _how(end: Exit) -> str:
     }[end.reason]
 
 
-def check_metrics(metrics: dict[str, float], manifest: Manifest) -> None:
-    """Every metric of the manifest is there, finite, and possible; nothing else is."""
-    for name, spec in manifest.metrics.items():
+def check_metrics(metrics: dict[str, float], specs: Mapping[str, MetricSpec]) -> None:
+    """Every metric that is specified is there, finite, and possible; nothing else is."""
+    for name, spec in specs.items():
         if name not in metrics:
             raise Stopped("refused", "missing-metric", f"there is no value for the metric {name}")
         value = metrics[name]
@@ -126,7 +127,7 @@ def check_metrics(metrics: dict[str, float], manifest: Manifest) -> None:
         if (spec.low is not None and value < spec.low) or (spec.high is not None and value > spec.high):
             raise Stopped("refused", "impossible-value",
                            f"the metric {name} is outside its possible range {_range(spec.low, spec.high)}")
-    for name in metrics.keys() - manifest.metrics.keys():
+    for name in metrics.keys() - specs.keys():
         del metrics[name]
 
 

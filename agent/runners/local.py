@@ -17,6 +17,7 @@ from agent.measuring.harvest import Unharvestable, clean, read_tail
 from agent.protocols import Progress
 from agent.record import Job, JobResult
 from agent.runners.paths import JobPaths, Supervisor, is_locked, try_lock
+from agent.saebench.environment import variables
 from agent.sandbox.limits import FREE_FLOOR_MB, free_mb, no_room, start_ticks
 
 PROJECT = Path(__file__).resolve().parent.parent.parent
@@ -114,7 +115,9 @@ class LocalRunner:
             os.close(handle)
 
     def _start(self, paths: JobPaths, lock: int) -> None:
-        environment = {name: os.environ[name] for name in self._environment if name in os.environ}
+        bench = paths.read_job().saebench
+        names = {*self._environment, *variables(bench.asked if bench else None)}
+        environment = {name: os.environ[name] for name in names if name in os.environ}
         command = [sys.executable, "-m", "agent.runners.supervisor", str(paths.root), "--lock", str(lock),
                    "--measure", self._measure]
         try:  # the process we start forks the supervisor and ends at once

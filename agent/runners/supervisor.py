@@ -89,7 +89,9 @@ class Supervision:
             time.sleep(POLL_S)
 
     def _training_s(self) -> float:
-        return self._job.limits.wall_s + SANDBOXED_STAGES * self._job.evaluate_limits.wall_s + SLACK_S
+        bench = self._job.saebench  # one autoencoder after another: the others of the job may be before this one
+        waits = bench.asked.wall_s * max(1, self._job.slots) if bench else 0.0
+        return self._job.limits.wall_s + SANDBOXED_STAGES * self._job.evaluate_limits.wall_s + SLACK_S + waits
 
     def _start(self, key: Key | None, seconds: float) -> None:
         threads = {name: str(self._job.threads) for name in THREAD_VARIABLES}

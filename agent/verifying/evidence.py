@@ -15,6 +15,7 @@ from agent.log import EventLog
 from agent.manifest import Manifest, parse_manifest
 from agent.paths import SessionPaths
 from agent.record import RunRecord
+from agent.saebench.catalogue import measured_at
 from agent.versions.git_reader import BrokenRepository, GitReader
 from paper.account import FILE as ACCOUNT
 from paper.account import PaperAccount, sha256
@@ -81,6 +82,7 @@ def read_material(repo: GitReader, files: dict[str, str]) -> Material:
     except UserError as error:
         raise Unreadable("template/manifest.toml", str(error)) from None
     account = _parsed(PaperAccount, ACCOUNT, _blob(repo, ACCOUNT))
+    manifest = measured_at(manifest, account.profile)
     ordered = [f"records/{run}.json" for run in account.records]
     names = [*ordered, *sorted(f for f in files if f.startswith("records/") and f not in ordered)]
     records = {name: _parsed(RunRecord, name, _blob(repo, name)) for name in names if name in files}

@@ -1,0 +1,62 @@
+"""--setup-saebench, and what would stop a session that asks for sae-bench."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from agent.benchmarks import SaeBench
+from agent.errors import UserError
+from agent.manifest import Profile
+from agent.paths import Workspace
+from agent.saebench.catalogue import needs
+from agent.saebench.environment import described, required, set_up
+from agent.types import Options
+
+SETTINGS = ("model", "hook_name", "dtype")
+
+
+def set_up_here(workspace: Workspace) -> int:
+    """Build it and say where it lies; a second time finds it."""
+    set_up(workspace.cache, print)
+    print(f"sae-bench {described(workspace.cache)}")
+    return 0
+
+
+def complaints(profile: Profile, options: Options, cache: Path) -> list[str]:
+    """One line for each thing that is missing."""
+    asked = profile.saebench
+    if asked is None:
+        return []
+    found = []
+    try:
+        required(cache)
+    except UserError as error:
+        found.append(str(error))
+    for name in SETTINGS:
+        if any(name not in {**profile.settings, **c.settings} for c in profile.conditions):
+            found.append(f"sae-bench: the profile has no setting {name!r}, which names the model's place to evaluate")
+    if asked.data and not Path(asked.data).is_dir():
+        found.append(f"sae-bench: saebench.data = {asked.data!r}: no such folder")
+    return found + _judged(asked, options)
+
+
+def _judged(asked: SaeBench, options: Options) -> list[str]:
+    """The judge is asked where trainings are measured, out of the reach of a session's bounds."""
+    if not asked.judge:
+        return []
+    from agent.models.providers import check
+
+    found = [f"sae-bench's judge: {problem}; {mend}" for problem, mend in check({"reviewer": asked.judge})]
+    if options.max_usd is not None or options.max_tokens is not None:
+        found.append(f"sae-bench: autointerp asks {asked.judge} twice for each sampled latent of every autoencoder, "
+                     "which --max-usd and --max-tokens do not count: leave them out, or autointerp")
+    return found
+
+
+def announced(profile: Profile) -> list[str]:
+    """What its evaluations take, for the estimate."""
+    asked = profile.saebench
+    if asked is None:
+        return []
+    return [f"  sae-bench, after each training and one at a time, at most {asked.wall_s / 3600:.1f} h each:",
+            *(f"    {one}: {needs(one)}" for one in asked.evals)]

@@ -1,0 +1,64 @@
+"""What sae-bench's results are called here: metrics like any other, measured where a profile asks for them.
+
+evals.toml has them. Not here: running anything (client.py).
+"""
+
+from __future__ import annotations
+
+import math
+import tomllib
+from collections.abc import Iterable, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from agent.errors import InfrastructureError
+from agent.manifest import Manifest, MetricSpec, Template
+
+EVALS = Path(__file__).with_name("evals.toml")
+
+
+@cache
+def _evals() -> dict[str, Any]:
+    return tomllib.loads(EVALS.read_text(encoding="utf-8"))
+
+
+def specs(evals: Iterable[str]) -> dict[str, MetricSpec]:
+    """The metrics of these evaluations by name."""
+    return {name: MetricSpec.model_validate({k: v for k, v in entry.items() if k != "from"})
+            for one in evals for name, entry in _evals()[one]["metrics"].items()}
+
+
+def needs(one: str) -> str:
+    """What an evaluation takes from outside, in words."""
+    return _evals()[one]["needs"]
+
+
+def measured_at(manifest: Manifest, profile: str) -> Manifest:
+    """The manifest as sessions of a profile see it: with the metrics of the evaluations that it asks for."""
+    asked = manifest.profiles[profile].saebench if profile in manifest.profiles else None
+    if asked is None:
+        return manifest
+    return manifest.model_copy(update={"metrics": {**manifest.metrics, **specs(asked.evals)}})
+
+
+def at_profile(template: Template, profile: str) -> Template:
+    """The template with its manifest as sessions of the profile see it."""
+    return template.model_copy(update={"manifest": measured_at(template.manifest, profile)})
+
+
+def metrics(results: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
+    """From what the result files say, by evaluation.
+
+    Raises:
+        InfrastructureError: a file lacks a number that it should have.
+    """
+    found = {}
+    for one, said in results.items():
+        for name, entry in _evals()[one]["metrics"].items():
+            category, _, key = entry["from"].partition(".")
+            value = said.get(category, {}).get(key)
+            if not isinstance(value, int | float) or isinstance(value, bool):
+                raise InfrastructureError(f"sae-bench, {one}: its result has no {entry['from']} (found {value!r})")
+            found[name] = float(value) if math.isfinite(value) else math.nan
+    return found

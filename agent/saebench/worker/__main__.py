@@ -1,0 +1,45 @@
+"""Runs sae-bench in its own environment: `python -I worker` in a scratch folder, a request on standard input.
+
+Imports nothing of the runner and nothing of the agent: what an autoencoder computes is asked of the runner, which has
+it done in a sandbox. All but the answers goes to standard error.
+"""
+
+import ctypes
+import logging
+import os
+import signal
+import sys
+import traceback
+
+from channel import Channel
+
+PR_SET_PDEATHSIG = 1
+
+
+def main() -> None:
+    channel = Channel.of_standard_streams()
+    request = channel.request()
+    die_with(request["parent"])
+    logging.basicConfig(level=logging.WARNING)
+    name = "setting up"
+    try:
+        import evals
+
+        bench = evals.Bench(request, channel)
+        for name, settings in request["evals"].items():
+            channel.send({"metrics": bench.run(name, settings), "eval": name})
+        channel.send({"done": True})
+    except BaseException as error:
+        traceback.print_exc()
+        channel.send({"failed": name, "why": " ".join(f"{type(error).__name__}: {error}".split())[:600]})
+
+
+def die_with(parent: int) -> None:
+    """SIGKILL when the runner's process ends; it may be gone already."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
+    if os.getppid() != parent:
+        os._exit(1)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,56 @@
+"""The language model that sae-bench is to use, and the places where it may write: none of them in the environment.
+
+sae-bench loads a model by its published name, each evaluation for itself, and keeps probes beside its own code.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformer_lens import HookedTransformer, HookedTransformerConfig
+
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+def provide_model(source: str, name: str) -> None:
+    """Let every evaluation get this model, a folder's or the hub's, under this name; loaded once for each type."""
+    published = HookedTransformer.from_pretrained_no_processing
+
+    @functools.lru_cache(maxsize=1)
+    def loaded(device: str, dtype: torch.dtype) -> HookedTransformer:
+        if (Path(source) / "model.json").is_file():
+            model = from_folder(Path(source), dtype, device)
+        else:
+            model = published(source, device=device, dtype=dtype)
+        if model.tokenizer is None:
+            raise ValueError(f"model {source} has no tokenizer: sae-bench's evaluations are made of text")
+        model.cfg.model_name = name  # a part of the paths under which probes are kept
+        return model.eval()
+
+    def instead(_: str, device: Any = "cpu", dtype: Any = torch.float32, **kwargs: Any) -> HookedTransformer:
+        return loaded(str(device), DTYPES.get(dtype, dtype))
+
+    HookedTransformer.from_pretrained_no_processing = staticmethod(instead)
+
+
+def from_folder(folder: Path, dtype: torch.dtype, device: str) -> HookedTransformer:
+    """As templates/lm_sae writes one: model.json, model.safetensors, a tokenizer."""
+    from safetensors.torch import load_file
+    from transformers import AutoTokenizer
+
+    config = json.loads((folder / "model.json").read_text())
+    model = HookedTransformer(HookedTransformerConfig.from_dict({**config, "device": device, "dtype": dtype}))
+    if (folder / "tokenizer.json").is_file():
+        model.set_tokenizer(AutoTokenizer.from_pretrained(folder), default_padding_side="right")
+    model.load_state_dict(load_file(folder / "model.safetensors"))
+    return model.to(device)
+
+
+def link_data(folder: str) -> None:
+    """Data sets of a folder that has them under their hub names are found before the hub is asked."""
+    for place in Path(folder).iterdir() if folder else ():
+        Path(place.name).symlink_to(place)
