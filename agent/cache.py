@@ -17,6 +17,8 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 GB = 1e9
+PROBES = "saebench"  # folder of what the autoencoders of one model share there
+TURN = "turn.lock"  # in it, held while one is evaluated
 GONE = ".gone-"  # prefix of what is being removed; a kill leaves it for the next time
 
 
@@ -74,10 +76,13 @@ def clean(cache: Path, *, busy: bool) -> str:
     there = data_sets(cache)
     gone = [kept for kept in there if _remove(kept.path)]
     results = [] if busy else sorted((cache / "baselines").glob("*.json"))
-    freed = sum(kept.size for kept in gone) + sum(path.stat().st_size for path in results)
+    probes = 0 if busy else _remove_probes(cache / PROBES)
+    freed = sum(kept.size for kept in gone) + sum(path.stat().st_size for path in results) + probes
     for path in results:
         path.unlink(missing_ok=True)
     said = f"freed {size_text(freed)}: {_count(len(gone), 'data set')}, {_count(len(results), 'baseline result')}"
+    if probes:
+        said += ", sae-bench's probes"
     if len(gone) < len(there):
         said += f"; {_count(len(there) - len(gone), 'data set')} in use kept"
     if busy:
@@ -89,8 +94,9 @@ def summary(cache: Path) -> str:
     """One line for a person."""
     there = data_sets(cache)
     results = len(list((cache / "baselines").glob("*.json")))
-    return (f"{size_text(sum(kept.size for kept in there))} in {cache}: {_count(len(there), 'data set')}, "
-            f"{_count(results, 'baseline result')} (free it with --clean)")
+    probes = size_of(cache / PROBES)
+    return (f"{size_text(sum(kept.size for kept in there) + probes)} in {cache}: {_count(len(there), 'data set')}, "
+            f"{_count(results, 'baseline result')}{', probes of sae-bench' if probes else ''} (free it with --clean)")
 
 
 def size_text(size: float) -> str:
@@ -113,6 +119,21 @@ def _remove(folder: Path) -> bool:
         return False
     shutil.rmtree(going, ignore_errors=True)
     return True
+
+
+def _remove_probes(folder: Path) -> int:
+    """Bytes freed; none while an autoencoder is evaluated."""
+    if not folder.is_dir():
+        return 0
+    try:
+        with FileLock(folder / TURN).acquire(timeout=0):
+            places = [place for place in folder.iterdir() if place.is_dir()]
+            freed = sum(map(size_of, places))
+            for place in places:
+                shutil.rmtree(place, ignore_errors=True)
+            return freed
+    except Timeout:
+        return 0
 
 
 def size_of(folder: Path) -> int:

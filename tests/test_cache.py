@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-from agent.cache import clean, data_sets, held, hold, summary, trim
+from agent.cache import PROBES, TURN, clean, data_sets, held, hold, summary, trim
 from agent.measuring.data import prepared
 from tests.test_data import SETTINGS, TINY
 
@@ -88,6 +88,17 @@ def test_clean_says_what_it_freed_and_leaves_secrets_and_sessions(tmp_path, busy
     assert said.startswith("freed 1 MB: 1 data set, " + ("0 baseline results" if busy else "1 baseline result"))
     assert (cache / "secrets" / "w").exists() and (tmp_path / "session").exists()
     assert (cache / "baselines" / "x.json").exists() == busy
+
+
+def test_clean_frees_the_probes_of_sae_bench_unless_one_is_at_work(tmp_path):
+    probe = tmp_path / PROBES / "model-0/blocks.0.hook_resid_post/probes.pth"
+    probe.parent.mkdir(parents=True)
+    probe.write_bytes(bytes(1 << 20))
+    assert summary(tmp_path).startswith("1 MB in") and "probes of sae-bench" in summary(tmp_path)
+    with FileLock(tmp_path / PROBES / TURN):
+        assert clean(tmp_path, busy=False).startswith("freed 0 MB") and probe.exists()
+    assert "sae-bench's probes" in clean(tmp_path, busy=False)
+    assert not probe.exists()
 
 
 def test_the_command_cleans_an_empty_workspace_too(tmp_path):

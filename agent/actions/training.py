@@ -10,6 +10,7 @@ from agent import integrity, notes
 from agent.actions.experiment import fail_attempt
 from agent.atomic import write_text
 from agent.baselines import BaselineCache
+from agent.cache import PROBES
 from agent.errors import BudgetSpent, InfrastructureError
 from agent.events import AttemptFailed, RunMeasured, RunSubmitted
 from agent.manifest import Profile
@@ -179,7 +180,7 @@ def _saebench(profile: Profile, tools: Tools) -> SaeBenchJob | None:
     if profile.saebench is None:
         return None
     return SaeBenchJob(asked=profile.saebench, environment=required(tools.cache),
-                       shared=str(tools.cache / "saebench"))
+                       shared=str(tools.cache / PROBES))
 
 
 def _write_code(folder: Path, texts: dict[str, str]) -> Path:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
+from agent.cache import TURN
 from agent.measuring import encoder, encoding
 from agent.measuring.artefact import Artefact
 from agent.measuring.scratch import remove
@@ -161,7 +162,7 @@ def _place(bench: SaeBenchJob, settings: dict[str, Any]) -> tuple[str, Path]:
 def _turn(shared: Path, cancelled: Callable[[], bool]) -> Iterator[None]:
     """One autoencoder at a time on this machine: each takes a model's memory, and they share probes."""
     shared.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(shared / "turn.lock")
+    lock = FileLock(shared / TURN)
     while True:
         if cancelled():
             raise Stopped("cancelled", "cancelled", "the measurement was cancelled")
