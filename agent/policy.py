@@ -124,6 +124,8 @@ def _paper(session: Session) -> Action:
               or _passes(session, tuple(section for section, _ in session.returned), "typeset") or _rewriting(session))
     if action is not None:
         return action
+    if session.uncompared:  # what is not carried now is cut: the writer has had a turn
+        return CheckSupport(len(session.support) + 1)
     if session.compiled is None:
         return CompilePaper(round=0)
     if not session.compiled.ok and session.compiled.round < COMPILE_ROUNDS:

@@ -46,6 +46,7 @@ class Session:
     sought: tuple[ev.CitationsSought, ...] = ()
     chosen: tuple[ev.CitationsChosen, ...] = ()
     support: tuple[ev.SupportChecked, ...] = ()
+    uncompared: bool = False  # something was written since cited sentences were compared with what they cite
     compiled: ev.Compiled | None = None
     returned: tuple[tuple[str, str], ...] = ()  # section, complaint: what the first compile sent back to the writer
     judging: Judging = Judging()
@@ -176,13 +177,13 @@ def _apply(session: Session, event: ev.Event) -> Session:
         case ev.SectionWritten():
             state = SectionState(event.phase, event.round, event.complaints, event.revision)
             session = _next_draft(session, event) if session.compiled else session
-            return replace(session, sections={**session.sections, event.section: state})
+            return replace(session, sections={**session.sections, event.section: state}, uncompared=True)
         case ev.CitationsSought():
             return replace(session, sought=(*session.sought, event))
         case ev.CitationsChosen():
             return replace(session, chosen=(*session.chosen, event))
         case ev.SupportChecked():
-            return replace(session, support=(*session.support, event))
+            return replace(session, support=(*session.support, event), uncompared=False)
         case ev.Compiled():
             return replace(session, compiled=event, returned=session.returned or event.returned)
         case ev.EvidenceReviewed() | ev.ReviewGiven() | ev.PaperReviewed() | ev.RevisionChecked():

@@ -158,7 +158,8 @@ def check_support(action: CheckSupport, tools: Tools) -> SupportChecked:
         names += [p.name for p in pairs]
         unsupported += [Unsupported(section=section, sentence=pairs[j.n - 1].sentence, key=pairs[j.n - 1].key,
                                     why=j.why.strip()) for j in answer.judgements if not j.supported]
-    tools.say(f"Citations: {len(names)} compared with what they cite, {len(unsupported)} not carried by it")
+    if names:
+        tools.say(f"Citations: {len(names)} compared with what they cite, {len(unsupported)} not carried by it")
     for found in unsupported:
         tools.say(f"  [{found.key}] in {found.section}: {found.why}")
     return SupportChecked(at=tools.now, round=action.round, judged=tuple(names), unsupported=tuple(unsupported))
