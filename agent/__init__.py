@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 _PUBLIC = {
     "run": "agent.api", "resume": "agent.api", "Outcome": "agent.api", "read_ideas": "agent.idea",
     "Idea": "agent.types", "Options": "agent.types", "Call": "agent.protocols", "Message": "agent.protocols",
+    "Console": "agent.tools", "record_playback": "agent.models.playback",
     "Model": "agent.protocols", "Reply": "agent.protocols", "Runner": "agent.protocols", "Sandbox": "agent.protocols",
     "UserError": "agent.errors", "InfrastructureError": "agent.errors", "BudgetSpent": "agent.errors",
 }

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from agent.assemble import System, open_session, system_for
 from agent.command import choices, preflight
+from agent.command.console import TerminalConsole
 from agent.errors import UserError
 from agent.idea import find_idea
 from agent.log import EventLog
@@ -28,7 +29,7 @@ HOME = Path(__file__).resolve().parents[1]
 class Outcome:
     """Where a session stands after run() or resume(): finished, or at the stop that was asked for."""
 
-    session: Session
+    session: Session = field(repr=False)  # all of its state, which fills a screen
     folder: Path
 
     @property
@@ -53,7 +54,7 @@ def run(
     Args:
         idea: an Idea, its name among the project's own, or FILE[:NAME].
         model: answers all roles: an object, or a litellm name; None plays the recording of the template.
-        runner, sandbox, console: in the place of this machine's own.
+        runner, sandbox, console: in the place of this machine's own; Console() says nothing.
         options: fields of agent.types.Options: runs, attempts, baselines, stop_after, pdf, max_usd ...
 
     Raises:
@@ -123,7 +124,7 @@ def _system(
         return System(usual.model, sandbox or usual.sandbox, console or usual.console, None, runner)
     from agent.sandbox.boxes import BubblewrapSandbox
 
-    return System(model, sandbox or BubblewrapSandbox(), console or Console(), None, runner)
+    return System(model, sandbox or BubblewrapSandbox(), console or TerminalConsole(), None, runner)
 
 
 def _preflight(options: Options, template: Template, system: System, workspace: Workspace) -> None:

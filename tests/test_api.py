@@ -41,6 +41,7 @@ def test_a_session_with_ones_own_parts(stopped):
     assert [r.run for r in outcome.records] == ["0", "1"] and not outcome.session.finished
     assert parts["runner"].runs == {"0", "1"} and parts["model"].prompt("plan")
     assert any("Run 1" in line for line in parts["console"].lines)
+    assert len(repr(outcome)) < 300
 
 
 def test_it_goes_on_to_its_end(stopped):

@@ -14,7 +14,7 @@ from agent.sandbox.boxes import NoSandbox
 from agent.templating import contract
 from agent.templating.check import check_template, report, sources
 from agent.templating.new import new_template
-from agent.templating.trial import Trial
+from agent.templating.trial import Trial, _overlap
 
 ROOT = Path(__file__).resolve().parent.parent
 READ_SEED = 'draw = np.random.default_rng(task["seed"])'
@@ -139,6 +139,30 @@ def test_reading_names_a_planted_flaw_with_its_place_and_no_other(skeleton, tmp_
                          ids=["+".join(c[0]) for c in TRIED])
 def test_trials_name_planted_flaws(skeleton, tmp_path, codes, plantings):
     assert set(codes) <= found(planted(skeleton, tmp_path, plantings), tmp_path).keys()
+
+
+@pytest.mark.parametrize("name", ["synth_sae", "lm_sae"])
+def test_reading_finds_no_flaw_in_the_projects_own_templates(name):
+    template = load_template(ROOT / "templates" / name)
+    assert list(contract.look(template, sources(template))) == []
+
+
+def test_a_trial_lays_the_library_beside_the_script(tmp_path):
+    trial = Trial(load_template(ROOT / "templates/synth_sae"), "demo", tmp_path, NoSandbox(), print)
+    code = trial._code("baselines/gated.py")
+    assert (code / "saes/__init__.py").is_file() and (code / "baselines/gated.py").is_file()
+    assert not (code / "evaluate.py").exists()
+
+
+@pytest.mark.parametrize(("planted_rows", "share"), [
+    ("x[::4] = 0", 0.0),  # rows in which nothing fires, as many on either side
+    ("x[:500] = np.load(train_dir / 'x.npy')[:500] if folder == truth_dir else x[:500]", 0.25),
+])
+def test_rows_that_chance_repeats_are_no_overlap(skeleton, tmp_path, planted_rows, share):
+    folder = planted(skeleton, tmp_path, [("prepare.py", ROWS, f"{planted_rows}\n        {ROWS}")])
+    tmp_path.chmod(0o755)
+    trial = Trial(load_template(folder), "small", tmp_path, NoSandbox(), print)
+    assert _overlap(trial.template, trial.world(1), trial.profile.settings) == pytest.approx(share, abs=0.001)
 
 
 def test_a_baseline_that_nearly_fills_its_limits_is_told(skeleton, tmp_path):

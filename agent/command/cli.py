@@ -190,16 +190,25 @@ def _closing_words(tools, paths: SessionPaths) -> None:
         lines.append(f"  Paper       {_short(pdf)} ({session.compiled.pages} pages)")
     lines += [f"  Repository  {_short(paths.repo)}   (git -C {_short(paths.repo)} log --oneline)",
               f"  Data        {_short(paths.runs)}, records in {_short(paths.repo / 'records')}",
-              f"  Review      {_short(paths.repo / 'review' / 'review.md')} ({summary(session.judging)})",
-              f"  SAEs        {_short(paths.runs)}/*/*/trainings/*/export (each says how to load it)"]
+              f"  Review      {_short(paths.repo / 'review' / 'review.md')} ({summary(session.judging)})"]
+    if next(paths.runs.glob("*/*/trainings/*/export"), None):
+        lines.append(f"  SAEs        {_short(paths.runs)}/*/*/trainings/*/export (each says how to load it)")
     if session.compiled and session.compiled.dropped:
         lines.append(f"  {len(session.compiled.dropped)} passages were cut from the paper; its appendix lists them")
     if session.options.playback:
         lines += ["", "The words of this session were played back from a recording; the trainings and all measured",
                   "numbers are this machine's, made just now. With a real model:",
-                  f"  ANTHROPIC_API_KEY=... python launch.py --idea {session.idea.Name} "
+                  f"  ANTHROPIC_API_KEY=... python launch.py {_what(session, paths)} "
                   "--model anthropic/claude-sonnet-4-5"]
     print("\n".join(lines), flush=True)
+
+
+def _what(session, paths: SessionPaths) -> str:
+    """Options that name the same idea and template; an idea that is not shipped lies in its repository."""
+    template = Path(session.options.template)
+    shipped = Path(session.options.playback).is_relative_to(template)
+    idea = session.idea.Name if shipped else _short(paths.repo / "idea.json")
+    return f"--idea {idea}" + ("" if template.name == "synth_sae" else f" --template {_short(template)}")
 
 
 def _short(path: Path) -> str:

@@ -56,21 +56,25 @@ class PlaybackModel:
         return over
 
 
-def record_playback(calls_folder: Path, target: Path) -> int:
+def record_playback(calls_folder: str | Path, target: str | Path) -> int:
     """Turn a session's calls into a folder that plays them; returns how many.
+
+    Left out is what a playback is never asked: to mend the pages that one machine printed.
 
     Raises:
         UserError: there are no calls, or the target holds replies already.
     """
+    calls_folder, target = Path(calls_folder), Path(target)
     records = [read_call(path) for path in sorted(calls_folder.glob("*.json"))]
     if not records:
         raise UserError(f"{calls_folder}: no recorded calls; give the calls/ folder of a session")
     if any(target.glob("*.md")):
         raise UserError(f"{target}: holds replies already; give an empty or a new folder")
     target.mkdir(parents=True, exist_ok=True)
-    for record in records:
+    asked = [record for record in records if not record.step.endswith(".typeset")]
+    for record in asked:
         write_text(target / f"{record.step}.{record.ordinal}.md", record.reply)
-    return len(records)
+    return len(asked)
 
 
 def _tokens(*texts: str) -> int:

@@ -137,7 +137,7 @@ class Trial:
 
     def _code(self, script: str) -> Path:
         """What a session lays out for a training: the editable files, its script, and the library."""
-        folder = self.folder / "code" / Path(script).stem
+        folder = self.folder / "scripts" / Path(script).stem
         files = {name: self.template.path(name) for name in (*self.template.manifest.editable, script)}
         for name, path in (files | self.template.library()).items():
             write_bytes(folder / name, path.read_bytes())
