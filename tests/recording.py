@@ -204,7 +204,7 @@ class Recording:
             hashes={"data/activations.npy": ("1" if confirms else "0") * 64})
 
     def _diagnostics(self, name: str, draw: np.random.Generator) -> dict[str, float]:
-        """Which of the quantities that the paper tells a run reports, read from its own code; the values are invented."""
+        """Which of the quantities that the paper tells this run reports, read from its code; invented values."""
         own = [b.file for b in self.manifest.baselines if b.name == name]
         code = (self.folder / own[0]).read_text() if own else self.codes[name]
         return {key: draw.uniform(0, 1) for key in sorted(set(self._told())) if f'"{key}"' in code}

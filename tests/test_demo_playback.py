@@ -128,14 +128,15 @@ def test_every_version_on_a_language_model_does_what_its_plan_says():
         found = sae.loss(x, Step())
         assert found.fired.any() and found.l0 == 4
         assert sae.report().keys() == {"first_tier_active_share", "first_tier_explained_variance"}
-        assert sae.loss(x, Step(dead=torch.arange(43, 48))).total > found.error / 3
-        if run.name == "shuffled_topk":
-            assert sae.loss(x, Step()).total != found.total and sae.loss(x, Step()).error == pytest.approx(
-                found.error.item(), rel=1e-5)
+        if run.name == "shuffled_topk":  # the prefixes are others, what the whole dictionary leaves is the same
+            again = sae.loss(x, Step())
+            assert again.total != found.total and again.error.item() == pytest.approx(found.error.item(), rel=1e-5)
             continue
+        assert sae.loss(x, Step(dead=torch.arange(43, 48))).total > found.total
         z = sae.encode(x)
         by_hand = [x - sae.b_dec - z[:, :width] @ sae.W_dec[:width] for width in sae.tiers()]
-        assert found.total.item() == pytest.approx(np.mean([r.square().sum(1).mean().item() for r in by_hand]), rel=1e-5)
+        errors = [left.square().sum(1).mean().item() for left in by_hand]
+        assert found.total.item() == pytest.approx(np.mean(errors), rel=1e-5)
         sae.residuals(x, z)[-1].square().sum().backward()
         assert bool(sae.W_dec.grad[:sae.tiers()[0]].any()) is (run.name != "detached_topk")
     assert widths == {"tiered_topk": [4, 16, 48], "detached_topk": [4, 16, 48], "equal_topk": [16, 32, 48],
@@ -188,7 +189,7 @@ def test_the_checks_pass_every_step_of_the_paper_whatever_the_numbers(recording,
     best, codes = facts.record("best"), recording.codes
     source = codes[best.name] if best.kind == "experiment" else codes["baseline"]
     figures = [Figure(name, Path("f.pdf"), "A figure.", "") for name in FIGURES[recording.manifest.name]]
-    states = recording.manuscripts if draw == "none helps" else recording.manuscripts[-1:]
+    states = recording.manuscripts if (recording, draw) == (SYNTH, "none helps") else recording.manuscripts[-1:]
     for step, sections in states:
         complaints = checks.check(sections, facts, figures, load_library(), source=source)
         assert [c for c in complaints if c.section in sections] == [], step
