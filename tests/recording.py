@@ -192,6 +192,7 @@ class Recording:
         condition = self.profile.conditions[0].name
         trainings = tuple(Training(
             seed=seed, condition=condition, outcome="measured", diagnostics=self._diagnostics(name, draw),
+            curves={"step": (1.0, 100.0, 200.0), "loss": (1500.0, 200.0 * draw.uniform(0.5, 2.0), 60.0)}, wall_s=20.0,
             metrics={metric: draw.uniform(0.05, 0.95) if spec.target is None else draw.uniform(0.7, 1.4) * spec.target
                      for metric, spec in self.manifest.metrics.items()}
             | {self.manifest.primary: means[name] + 0.01 * draw.standard_normal()}) for seed in seeds)

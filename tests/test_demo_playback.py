@@ -19,13 +19,18 @@ from agent.literature.search import Shelf
 from agent.literature.searches import RecordedSearches
 from agent.reviewing.evidence import standing
 from agent.reviews import EvidenceAnswer, MetaWords, Review, tally
+from agent.sandbox.boxes import BubblewrapSandbox
 from agent.types import SECTIONS, ChosenAnswer, MissingAnswer, NoveltyAnswer, Reflection, SupportAnswer
-from paper import checks
+from paper import checks, printed
 from paper.cited import cited_pairs
-from paper.figures import Figure
+from paper.compile import compile_pdf
+from paper.figures import Figure, standard_figures
 from paper.library import load_library
 from paper.nodes import Citation
+from paper.pages import examine
+from paper.render import render, write
 from paper.sections import parse as parse_section
+from tests.paper_fixture import fixture
 from tests.recording import UNCHANGED, Recording, edited
 
 SYNTH = Recording("synth_sae", frozenset({("run-1.edit-1", "lint"), ("run-2.edit-1", "training")}))
@@ -193,6 +198,22 @@ def test_the_checks_pass_every_step_of_the_paper_whatever_the_numbers(recording,
     for step, sections in states:
         complaints = checks.check(sections, facts, figures, load_library(), source=source)
         assert [c for c in complaints if c.section in sections] == [], step
+
+
+def test_thirteen_metrics_fit_the_pages_of_the_paper(tmp_path):
+    rng = np.random.default_rng(5)
+    facts = LM.facts(rng, means_of("dice 1", rng, LM), "better")
+    standard = standard_figures(facts, tmp_path / "figures")
+    others = standard_figures(LM.facts(rng, means_of("dice 2", rng, LM)), tmp_path / "others")
+    own = [name for name in FIGURES["lm_sae"] if name.startswith("agent-")]
+    drawn = [Figure(name, other.file, "A figure.", "") for name, other in zip(own, others, strict=False)]
+    paper = render(LM.manuscripts[-1][1], facts, [*standard, *drawn], load_library(), fixture().meta)
+    write(paper, tmp_path)
+    done = compile_pdf(tmp_path, BubblewrapSandbox())
+    found = examine(paper.tex, printed.read(done.pdf.read_bytes()), done.problems)
+
+    assert len(facts.manifest.metrics) == 13 and paper.tex.count("Run&Seed") == 2
+    assert [f.words for f in found] == []
 
 
 @pytest.mark.parametrize(("recording", "works", "kept"), [(SYNTH, 20, (5, 7)), (LM, 25, (6, 8))],
