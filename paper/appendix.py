@@ -13,6 +13,7 @@ from paper.confirmation import Confirmation
 from paper.confirmed import fresh, measure
 from paper.facts import Facts, machines, record_sha256
 from paper.latex import code, code_text, escape, number
+from paper.tabular import long_table
 from paper.vocabulary import CONFIRMATION, Result
 
 if TYPE_CHECKING:
@@ -90,8 +91,8 @@ def _parts(given: Appendix) -> Iterator[Part]:
 
 def _constants(constants: list[tuple[str, str, str]]) -> str:
     rows = [[code(name), code(value), escape(remark)] for name, value, remark in constants]
-    return tables.long_table(r"l >{\raggedright}p{0.3\linewidth} >{\raggedright\arraybackslash}p{0.42\linewidth}",
-                             ["Name", "Value", "Remark"], rows)
+    return long_table(r"l >{\raggedright}p{0.3\linewidth} >{\raggedright\arraybackslash}p{0.42\linewidth}",
+                      ["Name", "Value", "Remark"], rows)
 
 
 def code_constants(source: str) -> list[tuple[str, str, str]]:
@@ -131,9 +132,9 @@ def _provenance(given: Appendix) -> str:
         evidence = r"\newline ".join(rf"{code(record_sha256(r)[:8])}\,/\,{code(r.commit[:8])}" for r in shown)
         rows.append([rf"\resultrow{{{index}}}", code(expression), number(value.text), escape(f"{who}{seeds}"),
                      evidence or escape("every record of Table ") + r"\ref{tab:runs}"])
-    return tables.long_table(r"r >{\raggedright}p{0.325\linewidth} >{\raggedright}p{0.21\linewidth} "
-                             r">{\raggedright}p{0.145\linewidth} >{\raggedright\arraybackslash}p{0.195\linewidth}",
-                             ["", "Expression", "Prints", "Runs; seeds", "Record / commit"], rows)
+    return long_table(r"r >{\raggedright}p{0.325\linewidth} >{\raggedright}p{0.21\linewidth} "
+                      r">{\raggedright}p{0.145\linewidth} >{\raggedright\arraybackslash}p{0.195\linewidth}",
+                      ["", "Expression", "Prints", "Runs; seeds", "Record / commit"], rows)
 
 
 def _seeds(seeds: tuple[int, ...]) -> str:

@@ -37,6 +37,8 @@ def curves(facts: Facts, folder: Path) -> Figure | None:
         values = [v for _, lines in drawn for _, mean, _ in lines.values() for v in mean]
         if min(values) > 0 and max(values) > 20 * min(values):
             axes[0][0].set_yscale("log")
+            axes[0][0].yaxis.set_major_formatter("{x:g}")  # a power's exponent is too small to read in print
+            axes[0][0].yaxis.set_minor_formatter("")
         canvas.supxlabel("training step", fontsize=8.5)
         canvas.supylabel("training loss (self-reported)", fontsize=8.5)
         if several:

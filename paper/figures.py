@@ -157,7 +157,7 @@ def _confirmed(axis: Any, facts: Facts) -> None:
     axis.get_xticklabels()[1].set_fontweight("bold")
     axis.set_xlim(-0.5, 1.5)
     axis.margins(y=0.1)
-    axis.set_ylabel(f"{axis_words(facts, facts.manifest.primary)}, fresh seeds")
+    axis.set_ylabel(f"{axis_words(facts, facts.manifest.primary)}\nfresh seeds")  # one line is longer than the axis
     axis.grid(visible=False, axis="x")
 
 

@@ -32,9 +32,9 @@ class Quantity:
         if self.se is None:
             return self.bare()
         error = fixed(self.se, self.decimals)
-        if self.unit:
+        if self.unit and not self.unit[0].isspace():  # a word behind both is plain, and often stands in brackets itself
             return f"({fixed(self.value, self.decimals, self.signed)} {PLUS_MINUS} {error}){self.unit}"
-        return f"{fixed(self.value, self.decimals, self.signed)} {PLUS_MINUS} {error}"
+        return f"{fixed(self.value, self.decimals, self.signed)} {PLUS_MINUS} {error}{self.unit}"
 
 
 def decimals_for_error(se: float) -> int:

@@ -34,6 +34,9 @@ def test_a_session_refuses_what_was_not_trained_and_measures_what_was(tmp_path, 
     edit = block("experiment.py", TOTAL, TOTAL.replace("total", "0 * total"))
     whole = Whole(tmp_path, Script(1, {"plan": fenced(plan), "run-1.edit-1": edit}), template=str(template), runs=1,
                   attempts=1, baselines=("topk",), stop_after="runs")
+    known = whole.workspace.cache / "secrets" / "lm_sae-world-0"  # another world may be lucky, once in a hundred
+    known.parent.mkdir(parents=True)
+    known.write_text(f"{2**200 + 17:064x}\n")
     session = whole.play()
 
     assert [failure.reason for failure in session.runs["1"].failures] == ["untrained"]

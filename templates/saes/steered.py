@@ -42,7 +42,7 @@ class SteeredSAE(SAE):
         self.weight.mul_((TRAVEL * step.share * (GAIN * (self.mean_l0 / self.l0 - 1)).clamp_(-1, 1)).exp_())
 
     def report(self) -> dict[str, float]:
-        return {"l0": self.mean_l0.item(), "penalty_weight": self.weight.item()}
+        return {"l0_in_training": self.mean_l0.item(), "penalty_weight": self.weight.item()}
 
 
 class StandardSAE(SteeredSAE, EncoderBias):

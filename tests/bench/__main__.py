@@ -6,7 +6,7 @@ import argparse
 import re
 from pathlib import Path
 
-from tests.bench.baselines import RATES, conditions_table, rates_table
+from tests.bench.baselines import METRICS, RATES, conditions_table, rates_table
 
 PAGE = Path(__file__).resolve().parents[2] / "BENCHMARKS.md"
 
@@ -14,6 +14,7 @@ PAGE = Path(__file__).resolve().parents[2] / "BENCHMARKS.md"
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument("what", choices=("baselines", "rates"), help="all conditions of a profile, or learning rates")
+    parser.add_argument("--template", default="synth_sae", choices=METRICS, help="with baselines")
     parser.add_argument("--profile", default="demo")
     parser.add_argument("--baselines", default=",".join(RATES), help="names, with commas between")
     parser.add_argument("--seeds", default="0,1,2")
@@ -22,7 +23,7 @@ def main() -> None:
     args = parser.parse_args()
     names, seeds = args.baselines.split(","), [int(s) for s in args.seeds.split(",")]
     if args.what == "baselines":
-        table = conditions_table(args.profile, names, seeds, args.device)
+        table = conditions_table(args.template, args.profile, names, seeds, args.device)
     else:
         table = rates_table(args.profile, names, [float(r) for r in args.rates.split(",")], seeds, args.device)
     put(f"{args.what} {args.profile}", table)
