@@ -1,7 +1,7 @@
 # The two commands of the README are `make demo` and `make test`.
 PYTHON = .venv/bin/python
 
-.PHONY: demo test redteam setup lint hostile faults fuzz bench-baselines
+.PHONY: demo test redteam setup lint hostile faults fuzz bench bench-baselines
 
 demo: setup
 	@python3 launch.py --idea hierarchical_sae
@@ -23,6 +23,10 @@ redteam: setup
 
 lint: setup
 	@$(PYTHON) -m ruff check .
+
+bench: setup
+	@for table in speed-topk speed-architectures speed-splits speed-start speed-caching; do \
+		$(PYTHON) -m tests.bench $$table || exit 1; done
 
 bench-baselines: setup
 	@$(PYTHON) -m tests.bench baselines

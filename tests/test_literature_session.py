@@ -102,7 +102,8 @@ def test_what_the_cited_work_does_not_carry_goes_back_once_and_is_cut_at_last(pl
     whole, session = played
     told = whole.model.prompt("paper.related_work.support")
     assert KEPT in told and STAYS in told and "it only says that it trains" in told
-    assert [len(e.unsupported) for e in happened(whole, ev.SupportChecked)] == [2, 0, 0]
+    refused = [len(e.unsupported) for e in happened(whole, ev.SupportChecked)]
+    assert refused[:2] == [2, 0] and not any(refused[2:])
     assert MENDED in whole.model.prompt("support.related_work.round-2")
     assert not any(step.startswith("paper.related_work.support-mend") for step, _ in whole.model.asked)
     body, cut = (whole.paths.repo / "paper/paper.tex").read_text().split("app:cut")
