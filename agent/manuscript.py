@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from agent.atomic import write_bytes, write_text
+from agent.colophon import command, costs, literature
 from agent.measuring.data import file_sha256, package_version
 from agent.results import described, measured_records, session_facts
 from agent.session import Session
@@ -247,49 +248,6 @@ def edition(session: Session) -> dict[str, str]:
     chosen = (*session.options.allow, *([f"style {style}"] if style else []))
     wanted = {"Edition": hashlib.sha256("\n".join(chosen).encode()).hexdigest()[:12]} if chosen else {}
     return wanted | ({"Draft": str(draft + 1)} if draft else {})
-
-
-def command(session: Session) -> str:
-    """What runs the same session again."""
-    options = session.options
-    words = ["python launch.py", f"--idea {session.idea.Name}", f"--template {Path(options.template).name}",
-             f"--profile {options.profile}", f"--runs {options.runs}"]
-    names = options.models.names()
-    if not options.playback:
-        same = len(set(names.values())) == 1
-        words += [f"--model {names['planner']}"] if same else [f"--{role} {name}" for role, name in names.items()]
-    return " ".join(words)
-
-
-def costs(session: Session) -> tuple[tuple[str, str], ...]:
-    """What the models took, for the appendix."""
-    unpriced = f" and {session.unpriced_calls} calls of unknown price" if session.unpriced_calls else ""
-    return (("Model calls", f"{len(session.calls)}"), ("Tokens", f"{session.tokens:,}"),
-            ("Cost", f"${session.usd:.4f}{unpriced}"))
-
-
-def literature(session: Session, found: FoundWorks) -> tuple[tuple[str, str], ...]:
-    """How works were found and compared, for the appendix: facts, none of them a model's words but the verdict."""
-    rows = []
-    if verdict := session.verdict:
-        searches = sum(len(event.searched) for event in session.novelty)
-        places = ", ".join(sorted({s for event in session.novelty for s in event.sources}))
-        rows.append(("Novelty", f"{verdict.verdict}, judged by {session.options.models.reviewer} before the first run "
-                                f"after {counted(searches, 'search', 'searches')} ({places}); closest: "
-                                f"{', '.join(c.key for c in verdict.closest) or 'none'}"))
-    elif session.options.skip_novelty:
-        rows.append(("Novelty", "not checked, at the request of the person in charge"))
-    if session.support:
-        judged = sum(len(event.judged) for event in session.support)
-        rows.append(("Citations", f"{judged} pairs of sentence and cited work compared by "
-                                  f"{session.options.models.reviewer}; {len(session.unsupported)} refused and sent "
-                                  "back to the writer or cut"))
-    rows += [("Found online", f"{w.paper.key} ({w.paper.source}, {w.paper.retrieved})") for w in found.works]
-    return tuple(rows)
-
-
-def counted(number: int, one: str, many: str) -> str:
-    return f"{number} {one if number == 1 else many}"
 
 
 def _problem(problem: Problem) -> str:

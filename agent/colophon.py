@@ -1,0 +1,66 @@
+"""How a paper was made, for its appendix: the command that makes it again, what models took, how works were found."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from agent.idea import all_ideas
+from agent.session import Session
+from agent.types import Options
+from paper.found import FoundWorks
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def command(session: Session) -> str:
+    """What runs the same session again; what lies outside of this program is named without its path."""
+    options = session.options
+    template, playback = Path(options.template), Path(options.playback or "")
+    shipped = session.idea.Name in {idea.Name for idea in all_ideas(ROOT / "ideas")[0]}
+    words = ["python launch.py", f"--idea {session.idea.Name if shipped else 'idea.json'}",
+             f"--template {'' if template.parent == ROOT / 'templates' else 'path/to/'}{template.name}",
+             f"--profile {options.profile}", f"--runs {options.runs}"]
+    words += [f"--baselines {','.join(options.baselines)}"] if options.baselines else []
+    names = options.models.names()
+    if not options.playback:
+        same = len(set(names.values())) == 1
+        words += [f"--model {names['planner']}"] if same else [f"--{role} {name}" for role, name in names.items()]
+    elif playback.parent.parent != template:
+        words.append(f"--playback path/to/{playback.name}")
+    for name in ("attempts", "reviews", "improve", "literature"):
+        if getattr(options, name) != Options.model_fields[name].default:
+            words.append(f"--{name} {getattr(options, name)}")
+    words += [flag for flag, on in (("--skip-novelty", options.skip_novelty), ("--allow-network", options.network),
+                                    ("--unsafe-no-sandbox", options.sandbox == "none")) if on]
+    return " ".join(words)
+
+
+def costs(session: Session) -> tuple[tuple[str, str], ...]:
+    """What the models took, for the appendix."""
+    unpriced = f" and {session.unpriced_calls} calls of unknown price" if session.unpriced_calls else ""
+    return (("Model calls", f"{len(session.calls)}"), ("Tokens", f"{session.tokens:,}"),
+            ("Cost", f"${session.usd:.4f}{unpriced}"))
+
+
+def literature(session: Session, found: FoundWorks) -> tuple[tuple[str, str], ...]:
+    """How works were found and compared, for the appendix: facts, none of them a model's words but the verdict."""
+    rows = []
+    if verdict := session.verdict:
+        searches = sum(len(event.searched) for event in session.novelty)
+        places = ", ".join(sorted({s for event in session.novelty for s in event.sources}))
+        rows.append(("Novelty", f"{verdict.verdict}, judged by {session.options.models.reviewer} before the first run "
+                                f"after {counted(searches, 'search', 'searches')} ({places}); closest: "
+                                f"{', '.join(c.key for c in verdict.closest) or 'none'}"))
+    elif session.options.skip_novelty:
+        rows.append(("Novelty", "not checked, at the request of the person in charge"))
+    if session.support:
+        judged = sum(len(event.judged) for event in session.support)
+        rows.append(("Citations", f"{judged} pairs of sentence and cited work compared by "
+                                  f"{session.options.models.reviewer}; {len(session.unsupported)} refused and sent "
+                                  "back to the writer or cut"))
+    rows += [("Found online", f"{w.paper.key} ({w.paper.source}, {w.paper.retrieved})") for w in found.works]
+    return tuple(rows)
+
+
+def counted(number: int, one: str, many: str) -> str:
+    return f"{number} {one if number == 1 else many}"
