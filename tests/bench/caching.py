@@ -44,10 +44,11 @@ def table(rounds: int, threads: int) -> str:
     rows = []
     for (size, arm), results in found.items():
         pairs = zip(results, found[size, "store"], strict=True)
+        peaks = sorted(one["peak_mb"] for one in results)
         ratio = statistics.median(_rate(one) / _rate(store) for one, store in pairs)
         rows.append([f"{size:,}", ARMS[arm], f"{statistics.median(map(_rate, results)):,.0f}", f"{ratio:.2f}x",
-                     f"{statistics.median(one['peak_mb'] for one in results):.0f}"])
-    heads = ["activations", "arm", "tokens/s", "against the store", "peak memory, MB"]
+                     f"{statistics.median(peaks):.0f} ({peaks[0]:.0f} to {peaks[-1]:.0f})"])
+    heads = ["activations", "arm", "tokens/s", "against the store", "peak memory, MB (all rounds)"]
     return f"{_about(found[SIZES[-1], 'ours'], rounds, threads)}\n\n{markdown(heads, rows)}"
 
 
@@ -76,8 +77,7 @@ def _arm(arm: str, size: int, threads: int) -> Result:
                           capture_output=True, env={**os.environ, **limits})
     if done.returncode:
         raise SystemExit(f"the arm {words} ended with status {done.returncode}:\n{done.stderr[-1500:]}")
-    said = done.stdout.strip().splitlines()[-1]
-    print(*words, said, flush=True)
+    print(*words, said := done.stdout.strip().splitlines()[-1], flush=True)
     return json.loads(said)
 
 
