@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.bench import speed
+from tests.bench import caching, speed
 from tests.bench.baselines import METRICS, RATES, conditions_table, rates_table
 
 PAGE = Path(__file__).resolve().parents[2] / "BENCHMARKS.md"
@@ -16,6 +16,7 @@ SPEED: dict[str, Callable[[argparse.Namespace], str]] = {
     "speed-architectures": lambda args: speed.architectures(len(args.seeds.split(",")), args.threads),
     "speed-splits": lambda args: speed.splits(len(args.seeds.split(","))),
     "speed-start": lambda args: speed.first_step(7),
+    "speed-caching": lambda args: caching.table(len(args.seeds.split(",")), args.threads),
 }
 
 
