@@ -1,13 +1,16 @@
 # The two commands of the README are `make demo` and `make test`.
 PYTHON = .venv/bin/python
 
-.PHONY: demo test redteam setup lint hostile faults fuzz bench bench-baselines
+.PHONY: demo test suites redteam setup lint hostile faults fuzz bench bench-baselines
 
 demo: setup
 	@python3 launch.py --idea hierarchical_sae
 
 test: setup
-	@$(PYTHON) -m pytest -q -n 2 --dist loadfile
+	@$(PYTHON) -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder -m "not suite"
+
+suites: setup
+	@$(PYTHON) -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder -m suite
 
 hostile: setup
 	@$(PYTHON) -m tests.hostile

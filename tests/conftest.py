@@ -16,6 +16,21 @@ if "SUITE_FIGURES" not in os.environ:
 FIGURES = Path(os.environ["SUITE_FIGURES"])
 
 
+# What attacks, breaks or follows the documentation by hand; `make suites`, and not `make test`, which is for every change.
+SUITES = ("hostile", "faults", "fuzz", "redteam", "fuzz_sections", "docs_templates", "docs")
+LONG = ("provider_faults", "resume", "one_session", "lm_session", "v1_form", "saebench", "demo_playback",
+        "templates_own", "loop", "honest_endings", "verify")
+
+
+def pytest_collection_modifyitems(items):
+    """Long files first: they are handed out whole, and one that comes last is waited for."""
+    order = {f"test_{name}": place for place, name in enumerate((*SUITES, *LONG))}
+    items.sort(key=lambda item: order.get(item.path.stem, len(order)))
+    for item in items:
+        if item.path.stem.removeprefix("test_") in SUITES:
+            item.add_marker("suite")
+
+
 @pytest.fixture(scope="session")
 def say_at_the_end():
     """A line for the end of the run, e.g. how many attacks were tried."""
