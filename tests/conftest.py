@@ -16,7 +16,7 @@ if "SUITE_FIGURES" not in os.environ:
 FIGURES = Path(os.environ["SUITE_FIGURES"])
 
 
-# What attacks, breaks or follows the documentation by hand; `make suites`, and not `make test`, which is for every change.
+# What attacks, breaks or follows the documentation by hand: `make suites`. `make test` is for every change.
 SUITES = ("hostile", "faults", "fuzz", "redteam", "fuzz_sections", "docs_templates", "docs")
 LONG = ("provider_faults", "resume", "one_session", "lm_session", "v1_form", "saebench", "demo_playback",
         "templates_own", "loop", "honest_endings", "verify")
