@@ -9,6 +9,7 @@ from pathlib import Path
 from agent.facts import device_in_words
 from agent.manifest import load_template
 from agent.record import Training
+from tests.bench.markdown import markdown
 from tests.bench.trainings import measured
 
 TEMPLATES = Path(__file__).resolve().parents[2] / "templates"
@@ -64,11 +65,6 @@ def cells(trainings: Iterable[Training], metrics: Sequence[str]) -> list[str]:
             raise SystemExit(f"seed {t.seed}, condition {t.condition}: {t.outcome}: {t.reason}\n{t.detail}")
     return [_spread([t.metrics[name] for t in good]) for name in metrics] + [
         f"{statistics.fmean(t.cpu_s for t in good):.0f}"]
-
-
-def markdown(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [heads, ["---"] * len(heads), *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
 def _spread(values: Sequence[float]) -> str:

@@ -20,7 +20,7 @@ import numpy as np
 from agent.facts import device_in_words
 from agent.manifest import load_template
 from agent.measuring.data import folder_hashes, load_module
-from tests.bench.baselines import markdown
+from tests.bench.markdown import markdown
 from tests.bench.trainings import KEPT
 
 ROOT = Path(__file__).resolve().parents[2]

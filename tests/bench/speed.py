@@ -18,7 +18,7 @@ from agent.facts import device_in_words
 from agent.manifest import load_template
 from agent.measuring.data import prepared
 from tests.bench.arm import FOLDER, OURS
-from tests.bench.baselines import markdown
+from tests.bench.markdown import markdown
 from tests.bench.trainings import KEPT, SECRET
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -30,16 +30,17 @@ import argparse, json, os, time
 from pathlib import Path
 from saes import TopKSAE, run
 
-class First(TopKSAE):
+class SAE(TopKSAE):
     def loss(self, x, step):
         if step.progress == 0:
             Path(OUT, "first").write_text(str(time.time()))
         return super().loss(x, step)
 
-parser = argparse.ArgumentParser()
-parser.add_argument("--out_dir")
-OUT = parser.parse_args().out_dir
-run(First)
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--out_dir")
+    OUT = parser.parse_args().out_dir
+    run(SAE)
 """
 
 
@@ -105,8 +106,8 @@ def splits(rounds: int) -> str:
     return f"{about(world_s)} {SHORT:,} samples each, with their imports; {rounds} rounds.\n\n{markdown(heads, rows)}"
 
 
-def first_step(rounds: int) -> str:
-    """From the start of a training, as the runner starts it, to its first step inside the sandbox."""
+def first_step(rounds: int, device: str = "cpu") -> str:
+    """From the start of a training, as the runner starts it, to its first step inside the sandbox; each is measured."""
     from agent.measuring.measure import run_training
     from agent.record import Job
     from agent.sandbox.boxes import BubblewrapSandbox
@@ -128,7 +129,7 @@ def first_step(rounds: int) -> str:
             key="first", run="0", kind="baseline", attempt=1, folder=str(folder), code=str(folder / "code"),
             script="experiment.py", template=template.folder, train_data=str(data.train), truth_data=str(data.truth),
             settings=settings, seeds=(0,), conditions=size.conditions, limits=size.limits,
-            evaluate_limits=size.evaluate_limits, device="cpu", slots=1, threads=1, sandbox="bwrap")
+            evaluate_limits=size.evaluate_limits, device=device, slots=1, threads=1, sandbox="bwrap")
         marks: list[float] = []
         out = folder / "trainings" / f"{size.conditions[0].name}-seed0" / "code" / "run_0" / "first"
 
@@ -138,13 +139,16 @@ def first_step(rounds: int) -> str:
             return False
 
         started = time.time()
-        run_training(job, 0, size.conditions[0], BubblewrapSandbox(), seen)
+        found = run_training(job, 0, size.conditions[0], BubblewrapSandbox(), seen)
+        if found.outcome != "measured":
+            raise SystemExit(f"a training on {device}: {found.outcome}: {found.reason}\n{found.detail}")
         took += [mark - started for mark in marks]
         shutil.rmtree(folder, ignore_errors=True)
     if not took:
         raise SystemExit("the first step was never seen")
-    return (f"{statistics.median(took):.2f} s (median of {len(took)}; {min(took):.2f} to {max(took):.2f}), most of it "
-            f"`import torch`; {device_in_words('cpu')}.")
+    mostly = ", most of it `import torch`" if device == "cpu" else ""
+    return (f"{statistics.median(took):.2f} s (median of {len(took)}; {min(took):.2f} to {max(took):.2f}){mostly}; "
+            f"{device_in_words(device)}. Each was trained to its end and measured by the runner.")
 
 
 def _pool() -> float | None:
