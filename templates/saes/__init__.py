@@ -22,14 +22,15 @@ After training on x / scale, sae.rescale(scale) makes it an SAE of x; `run` does
 """
 
 from saes.base import SAE, Loss, Step
+from saes.optim import adam
 from saes.rows import batches, open_rows
-from saes.sparse import aux_k, decode_sparse, decode_tiers, top_k, top_k_of_batch
+from saes.sparse import Chosen, aux_k, decode_rows, decode_sparse, decode_tiers, top_k, top_k_of_batch
 from saes.steered import GatedSAE, JumpReLUSAE, StandardSAE
 from saes.topk import BatchTopKSAE, MatryoshkaSAE, TopKSAE
 from saes.training import Recipe, resample_dead, run, train
 
 __all__ = [
-    "SAE", "BatchTopKSAE", "GatedSAE", "JumpReLUSAE", "Loss", "MatryoshkaSAE", "Recipe", "StandardSAE", "Step",
-    "TopKSAE", "aux_k", "batches", "decode_sparse", "decode_tiers", "open_rows", "resample_dead", "run", "top_k",
-    "top_k_of_batch", "train",
+    "SAE", "BatchTopKSAE", "Chosen", "GatedSAE", "JumpReLUSAE", "Loss", "MatryoshkaSAE", "Recipe", "StandardSAE",
+    "Step", "TopKSAE", "adam", "aux_k", "batches", "decode_rows", "decode_sparse", "decode_tiers", "open_rows",
+    "resample_dead", "run", "top_k", "top_k_of_batch", "train",
 ]
