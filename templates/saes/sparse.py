@@ -115,7 +115,7 @@ class _RunningSums(torch.autograd.Function):
     @staticmethod
     def forward(ctx, tiers):
         for i in range(1, tiers.shape[1]):
-            tiers[:, i] += tiers[:, i - 1]
+            tiers[:, i].add_(tiers[:, i - 1])
         ctx.mark_dirty(tiers)
         return tiers
 
@@ -124,7 +124,7 @@ class _RunningSums(torch.autograd.Function):
     def backward(ctx, grad):
         grad = grad.clone()
         for i in range(grad.shape[1] - 2, -1, -1):
-            grad[:, i] += grad[:, i + 1]
+            grad[:, i].add_(grad[:, i + 1])
         return grad
 
 
