@@ -30,15 +30,17 @@ def main() -> None:
     parser.add_argument("--seeds", default="0,1,2")
     parser.add_argument("--rates", default="0.003,0.006,0.01,0.014,0.02,0.03", help="with rates")
     parser.add_argument("--device", default="cpu")
+    parser.add_argument("--jobs", type=int, default=2, help="trainings side by side, with baselines and rates")
     parser.add_argument("--threads", type=int, default=1, help="with speed")
     args = parser.parse_args()
     if args.what in SPEED:
         return put(args.what, SPEED[args.what](args))
     names, seeds = args.baselines.split(","), [int(s) for s in args.seeds.split(",")]
     if args.what == "baselines":
-        table = conditions_table(args.template, args.profile, names, seeds, args.device)
+        table = conditions_table(args.template, args.profile, names, seeds, args.device, args.jobs)
     else:
-        table = rates_table(args.profile, names, [float(r) for r in args.rates.split(",")], seeds, args.device)
+        rates = [float(rate) for rate in args.rates.split(",")]
+        table = rates_table(args.profile, names, rates, seeds, args.device, args.jobs)
     put(f"{args.what} {args.profile}", table)
 
 
