@@ -17,6 +17,7 @@ from typing import Any
 from agent.facts import device_in_words
 from agent.manifest import load_template
 from agent.measuring.data import prepared
+from agent.measuring.measure import KEEP_MEMORY, THREADS
 from tests.bench.arm import FOLDER, OURS
 from tests.bench.baselines import markdown
 from tests.bench.trainings import KEPT, SECRET
@@ -157,7 +158,7 @@ def _pool() -> float | None:
 
 
 def _start(*words: Any) -> subprocess.Popen[str]:
-    threads = {name: str(words[3]) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")}
+    threads = {**dict.fromkeys(THREADS, str(words[3])), **KEEP_MEMORY}  # as the runner sets it; the same for all arms
     return subprocess.Popen([sys.executable, "-m", "tests.bench.arm", *map(str, words)], cwd=ROOT, text=True,
                             stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env={**os.environ, **threads})
 
