@@ -117,7 +117,7 @@ def run(architecture: type[SAE], lr: str = "lr", resamplings: int = 0) -> None:
     task: dict[str, Any] = json.loads(Path("task.json").read_text())
     torch.manual_seed(task["seed"])
     torch.set_num_threads(task["threads"])
-    torch.set_float32_matmul_precision("high")  # TensorFloat-32 on a GPU; nothing else on a CPU
+    torch.backends.cuda.matmul.allow_tf32 = True
     rows = open_rows(task)
     steps = task["samples"] // task["batch"]
     sae = architecture.from_task(task).to(task["device"])
