@@ -9,6 +9,8 @@ from pathlib import Path
 
 from agent.facts import device_in_words
 from agent.manifest import Template, load_template
+from agent.record import Training
+from tests.bench.curves import picture
 from tests.bench.trainings import TUNING_SECRET, Asked, all_measured
 
 TEMPLATES = Path(__file__).resolve().parents[2] / "templates"
@@ -31,17 +33,29 @@ def conditions_table(
     places = [(condition, name) for condition in size.conditions for name in names]
     asked = [Asked(profile, name, seed, condition.name, device=device) for condition, name in places for seed in seeds]
     found, rows = iter(all_measured(template, asked, jobs)), []
+    curves: dict[str, list[tuple[float, dict[str, tuple[float, float]]]]] = {}
     for condition, name in places:
         trainings, settings = list(islice(found, len(seeds))), {**size.settings, **condition.settings}
         rate = settings.get(RATES[name], settings[SHARED_RATES.get(name, "lr")])
         rows.append([condition.label, _label(template, name), f"{rate:g}",
                      *(_spread([t.metrics[metric] for t in trainings]) for metric in metrics),
                      f"{statistics.fmean(t.cpu_s for t in trainings):.0f}"])
+        curves.setdefault(_label(template, name), []).append(_point(trainings, metrics))
     about = (f"Profile `{profile}`: d_sae {size.settings['d_sae']}, {size.settings['samples']:,} samples, batch "
              f"{size.settings['batch']}, {len(seeds)} seeds, mean ± standard deviation; {device_in_words(device)}, "
              f"one thread each, {jobs} side by side.")
     heads = ["condition", "architecture", "lr", *(HEADS.get(metric, metric) for metric in metrics), "CPU s"]
-    return f"{about}\n\n{markdown(heads, rows)}"
+    shown = {metric: HEADS.get(metric, metric) for metric in metrics[:2]}
+    drawn = f"\n\n{picture(profile, curves, shown)}" if len(size.conditions) > 1 else ""
+    return f"{about}\n\n{markdown(heads, rows)}{drawn}"
+
+
+def _point(trainings: Sequence[Training], metrics: Sequence[str]) -> tuple[float, dict[str, tuple[float, float]]]:
+    """The l0 that was reached, and each metric's mean and standard error."""
+    values = {metric: [t.metrics[metric] for t in trainings] for metric in ("l0", *metrics)}
+    spread = {metric: statistics.stdev(some) / len(some) ** 0.5 if len(some) > 1 else 0.0
+              for metric, some in values.items()}
+    return statistics.fmean(values["l0"]), {m: (statistics.fmean(some), spread[m]) for m, some in values.items()}
 
 
 def rates_table(
