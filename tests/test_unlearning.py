@@ -14,10 +14,13 @@ from agent.benchmarks import FORGET_CORPUS, SaeBench
 from agent.command import saebench as command
 from agent.errors import InfrastructureError, UserError
 from agent.manifest import parse_manifest
-from agent.measuring.data import load_module
+from agent.measuring.data import load_module, prepared
+from agent.measuring.measure import run_training
+from agent.record import SaeBenchJob
 from agent.saebench import catalogue, client
+from agent.sandbox.boxes import BubblewrapSandbox
 from tests import unlearning_world as made
-from tests.test_measure import TINY
+from tests.test_measure import TINY, job_of
 from tests.test_saebench import HERE, OPTIONS, ROOT
 
 LM_MODELS = ROOT / "templates/lm_sae/lm/models.py"
@@ -135,3 +138,25 @@ def test_what_cannot_be_unlearned_from_is_said_in_a_line(tmp_path, shared, model
     sae.decoder, sae.bias = sae.decoder[:, :d_in], sae.bias[:d_in]
     with pytest.raises(InfrastructureError, match=says):
         unlearned(tmp_path, shared, sae, model, **settings)
+
+
+@real
+def test_a_trained_autoencoder_is_asked_through_its_sandboxed_encoder(tmp_path, shared):
+    settings = {**TINY.manifest.profiles["tiny"].settings, "d_in": made.D_IN, "d_sae": 24,
+                "model": str(shared / "model"), "hook_name": made.HOOK, "dtype": "float32"}
+    world = prepared(TINY, "tiny", settings, 7, tmp_path / "cache")
+    model = load_module(LM_MODELS).load(str(shared / "model"), "float32", "cpu")
+    np.save(world.train / "activations.npy", made.activations(model, shared / "data"))
+    asked = SaeBench(evals=("unlearning",), instruct=str(shared / "model"), data=str(shared / "data"), settings={
+        "unlearning": {"seq_len": 32, "llm_batch_size": 64, "retain_thresholds": (0.01, 0.05)}})
+    job = job_of(tmp_path, world, settings=settings, saebench=SaeBenchJob(
+        asked=asked, environment=HERE, shared=str(tmp_path / "shared")))
+    tmp_path.chmod(0o755)
+
+    training = run_training(job, 0, job.conditions[0], BubblewrapSandbox(), lambda: False)
+
+    assert training.outcome == "measured", training.detail
+    assert 0.0 < training.metrics["saebench_unlearning"] <= 0.75
+    assert len(list((tmp_path / "shared").glob("model-*/known"))) == 1  # for the next autoencoder, at any hook
+    (kept,) = (tmp_path / "job").rglob("unlearning.json")
+    assert json.loads(kept.read_text())["eval_config"]["model_name"] == "model-as-gemma-2-2b-it"

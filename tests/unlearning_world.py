@@ -99,6 +99,18 @@ def data_sets(folder: Path) -> Path:
     return folder
 
 
+def activations(model, data: Path) -> np.ndarray:
+    """Rows that an autoencoder can be trained on: of the choices of all questions, and of both corpora."""
+    files = [*sorted(data.glob("cais/*/*/test.jsonl")), data / FORGET_CORPUS, *data.glob("wikitext/*/test.jsonl")]
+    rows = []
+    for entry in (json.loads(line) for file in files for line in file.read_text().splitlines()):
+        choices = zip("ABCD", entry.get("choices", ()), strict=False)
+        text = entry.get("text") or "".join(f"\n{letter}. {choice}" for letter, choice in choices)
+        _, cache = model.run_with_cache(model.to_tokens(text), names_filter=HOOK)
+        rows.append(cache[HOOK][0])
+    return torch.cat(rows).numpy()
+
+
 def _texts(draw: np.random.Generator, words: list[str], count: int) -> list[str]:
     return [" " + " ".join(draw.choice(words, size=24)) for _ in range(count)]
 
