@@ -51,8 +51,8 @@ def find_known(model: HookedTransformer, config: UnlearningEvalConfig, folder: P
 
 def require_known(folder: Path, config: UnlearningEvalConfig) -> None:
     for name in config.dataset_names:
-        (found,) = (folder / KNOWN / "all").glob(f"*{name.replace('_', '-')}_{config.target_metric}.csv")
-        if not found.stat().st_size:
+        called = name if name == "wmdp-bio" else f"mmlu-{name.replace('_', '-')}"
+        if not (folder / KNOWN / "all" / f"{called}_{config.target_metric}.csv").stat().st_size:
             raise RuntimeError(f"the instruct model answers no question of {name} rightly in all orders of the "
                                "choices: unlearning cannot be asked of it")
 
