@@ -21,7 +21,7 @@ FIGURES = Path(os.environ["SUITE_FIGURES"])
 SUITES = (
     "hostile", "faults", "fuzz", "redteam", "fuzz_sections", "docs_templates", "docs", "provider_faults", "resume",
     "one_session", "disk_full", "budgets", "out_of_memory", "review", "lm_session", "v1_form", "saebench", "api",
-    "bundle", "literature_session", "environments", "templates_own", "review_pdf", "lm_gemma")
+    "bundle", "literature_session", "environments", "templates_own", "review_pdf", "lm_gemma", "unlearning")
 LONG = ("demo_playback", "loop", "honest_endings", "verify", "command_line")
 
 

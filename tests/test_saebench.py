@@ -17,7 +17,7 @@ import pytest
 import torch
 
 from agent import integrity
-from agent.benchmarks import SaeBench
+from agent.benchmarks import FORGET_CORPUS, SaeBench
 from agent.command import saebench as command
 from agent.errors import InfrastructureError, UserError
 from agent.manifest import aim, load_template, parse_manifest
@@ -30,7 +30,7 @@ from agent.saebench.environment import found, variables
 from agent.saebench.worker.proxy import ProxySAE
 from agent.sandbox.boxes import BubblewrapSandbox
 from agent.types import Models, Options
-from tests import saebench_world
+from tests import saebench_world, unlearning_world
 from tests.scripted import ScriptedModel
 from tests.test_integrity import METRICS, one, record
 from tests.test_measure import ENCODE, TINY, edited, job_of
@@ -208,7 +208,7 @@ def test_an_encoder_that_remembers_is_refused(tmp_path, world, worker):
 # ---------------------------------------------------------------- metrics and words
 
 def test_every_metric_is_the_profiles_alone_and_has_a_direction():
-    every = catalogue.specs(["core", "absorption", "sparse_probing", "sae_probes", "autointerp"])
+    every = catalogue.specs(["core", "absorption", "sparse_probing", "sae_probes", "unlearning", "autointerp"])
     for profile in LM.manifest.profiles.values():
         seen = catalogue.measured_at(LM.manifest, next(n for n, p in LM.manifest.profiles.items() if p is profile))
         wanted = catalogue.specs(profile.saebench.evals) if profile.saebench else {}
@@ -284,8 +284,10 @@ def test_the_real_evaluations_run_on_a_model_made_here(tmp_path):
     for name in ("scratch", "shared"):
         (tmp_path / name).mkdir()
     np.savez(tmp_path / "decoder.npz", decoder=sae.decoder, bias=sae.bias)
+    data = unlearning_world.data_sets(saebench_world.data_sets(tmp_path / "data"))
     request = {
         "evals": {
+            "unlearning": {"seq_len": 32, "llm_batch_size": 64},  # first: it turns gradients off, others need them
             "core": {"n_eval_reconstruction_batches": 2, "n_eval_sparsity_variance_batches": 2,
                      "eval_batch_size_prompts": 4, "context_size": 16},
             "absorption": {"llm_batch_size": 64, "max_k_value": 2, "k_sparse_probe_num_epochs": 10},
@@ -297,8 +299,9 @@ def test_the_real_evaluations_run_on_a_model_made_here(tmp_path):
         "model": str(saebench_world.language_model(tmp_path / "model", models)), "model_name": "planted",
         "hook_name": saebench_world.HOOK, "d_in": saebench_world.D_IN, "d_sae": saebench_world.D_SAE,
         "dtype": "float32", "device": "cpu", "threads": 1, "decoder": str(tmp_path / "decoder.npz"),
-        "data": str(saebench_world.data_sets(tmp_path / "data")), "shared": str(tmp_path / "shared"),
-        "details": str(tmp_path),
+        "data": str(data), "shared": str(tmp_path / "shared"), "details": str(tmp_path),
+        "unlearning": {"model": str(unlearning_world.instruct_model(tmp_path / "instruct", models)), "called": "it",
+                       "form": "gemma-2-2b-it", "corpus": str(data / FORGET_CORPUS), "shared": str(tmp_path)},
     }
     asked = []
 

@@ -1,5 +1,7 @@
 """The SAE library: its fast path against the readable one, what each architecture promises, and its files."""
 
+import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -207,3 +209,86 @@ def test_rows_in_shards_come_once_an_epoch_and_scaled(tmp_path, dtype):
         assert sorted((10 * torch.cat(epoch)[:, 0]).tolist()) == pytest.approx(list(range(1, 101)))
     assert not torch.equal(torch.cat(drawn[:10]), torch.cat(drawn[10:]))
     assert [tuple(x.shape) for x in drawn] == [(10, 4)] * 20 and opened.first(3).shape == (3, 4)
+
+
+@pytest.mark.parametrize("kind", [saes.StandardSAE, saes.GatedSAE, saes.JumpReLUSAE], ids=lambda k: k.architecture)
+def test_a_loss_over_few_latents_equals_the_loss_over_all_with_its_gradients(kind):
+    rows = world()
+    sae, _ = trained(kind, rows, steps=300)
+    x, places = rows[:64], sparse.above(sae.look(rows[:64])[1], sae.floor())
+    centred, acts = sae.look(x)
+    few = sae.loss_of_few(centred, acts, saes.Chosen.of_places(places, D_SAE))
+    all_of_them = sae.loss_of_all(x)
+
+    assert len(places) < x.shape[0] * D_SAE
+    torch.testing.assert_close(few, all_of_them)
+    parameters = [p for p in sae.parameters() if p.requires_grad]
+    assert_same_gradients(few.total, all_of_them.total, parameters)
+
+
+@pytest.mark.parametrize("kind", [saes.TopKSAE, saes.BatchTopKSAE, saes.MatryoshkaSAE], ids=lambda k: k.architecture)
+def test_a_loss_over_the_chosen_latents_equals_the_dense_one_with_its_gradients(kind):
+    sae, x, dead = kind(D_IN, D_SAE, 3), world(64), torch.tensor([1, 5, 6])
+    sae.start(x)
+    fast = sae.loss(x, saes.Step(dead=dead))
+    slow = reference.loss(sae, x, dead)
+
+    torch.testing.assert_close(fast.total, slow)
+    assert_same_gradients(fast.total, slow, list(sae.parameters()))
+
+
+def test_a_subclass_with_pre_activations_of_its_own_is_trained_with_them():
+    class Doubled(saes.TopKSAE):
+        def pre_acts(self, x):
+            return 2 * super().pre_acts(x) * self.scale
+
+    sae, x = Doubled(D_IN, D_SAE, 3), world(64)
+    sae.scale = torch.nn.Parameter(torch.tensor(0.5))
+    plain = saes.TopKSAE(D_IN, D_SAE, 3)
+    plain.load_state_dict({k: v for k, v in sae.state_dict().items() if k != "scale"})
+    found, wanted = sae.loss(x, saes.Step()), plain.loss(x, saes.Step())
+
+    torch.testing.assert_close(found.total, wanted.total)
+    assert torch.autograd.grad(found.total, sae.scale)[0] != 0
+
+
+def test_a_subclass_with_an_encoder_of_its_own_is_trained_with_it():
+    class Shifted(saes.StandardSAE):
+        def encode(self, x):
+            return (self.pre_acts(x) - 100).relu()
+
+    sae, x = Shifted(D_IN, D_SAE, 3), world(64)
+    sae.mean_l0.fill_(1.0)  # so few that the shorter sum would be taken
+    assert sae.loss(x, saes.Step()).l0 == 0
+
+
+def assert_same_gradients(one: torch.Tensor, other: torch.Tensor, parameters: list[torch.Tensor]) -> None:
+    first, second = (torch.autograd.grad(value, parameters) for value in (one, other))
+    torch.testing.assert_close(first, second, rtol=1e-3, atol=1e-4)
+
+
+def test_adam_on_the_cpu_takes_torchs_steps():
+    start, grads = torch.randn(5, 7), [torch.randn(5, 7) * 10.0**-i for i in range(6)]
+    moved = []
+    for make in (saes.adam, lambda p, lr, betas: torch.optim.Adam(p, lr=lr, betas=betas)):
+        parameter = torch.nn.Parameter(start.clone())
+        optimizer = make([parameter], 0.01, (0.9, 0.999))
+        for index, grad in enumerate(grads):
+            optimizer.param_groups[0]["lr"] = 0.01 / (index + 1)
+            parameter.grad = grad.clone()
+            optimizer.step()
+        optimizer.zero_grad()
+        assert parameter.grad is None
+        moved.append((parameter.detach(), optimizer.state[parameter]["exp_avg_sq"]))
+    torch.testing.assert_close(*moved)
+
+
+def test_a_training_on_the_cpu_does_not_wait_for_torchs_compiler(tmp_path):
+    script = tmp_path / "short.py"
+    script.write_text("import sys, torch, saes\nfor name in ('TopKSAE', 'MatryoshkaSAE', 'JumpReLUSAE'):\n"
+                      "    sae = getattr(saes, name)(8, 16, 2)\n"
+                      "    saes.train(sae, saes.batches(torch.randn(64, 8), 16, 4), saes.Recipe(steps=4, lr=0.01))\n"
+                      "assert 'torch._dynamo' not in sys.modules\n")
+    done = subprocess.run([sys.executable, script], env={**os.environ, "PYTHONPATH": str(TEMPLATES)},
+                          capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
-from agent.benchmarks import SaeBench
+from agent.benchmarks import CHATS, FORGET_CORPUS, SaeBench
 from agent.errors import UserError
 from agent.manifest import Profile
 from agent.paths import Workspace
@@ -35,9 +36,9 @@ def complaints(profile: Profile, options: Options, cache: Path) -> list[str]:
     for name in SETTINGS:
         if any(name not in {**profile.settings, **c.settings} for c in profile.conditions):
             found.append(f"sae-bench: the profile has no setting {name!r}, which names the model's place to evaluate")
-    if asked.data and not Path(asked.data).is_dir():
-        found.append(f"sae-bench: saebench.data = {asked.data!r}: no such folder")
-    return found + _judged(asked, options)
+    if asked.data and not (Path(asked.data).is_absolute() and Path(asked.data).is_dir()):
+        found.append(f"sae-bench: saebench.data = {asked.data!r}: no such folder (an absolute path is needed)")
+    return found + _judged(asked, options) + _unlearned(asked)
 
 
 def _judged(asked: SaeBench, options: Options) -> list[str]:
@@ -51,6 +52,35 @@ def _judged(asked: SaeBench, options: Options) -> list[str]:
         found.append(f"sae-bench: autointerp asks {asked.judge} twice for each sampled latent of every autoencoder, "
                      "which --max-usd and --max-tokens do not count: leave them out, or autointerp")
     return found
+
+
+def _unlearned(asked: SaeBench) -> list[str]:
+    """Hours of training would be over before its worker misses them."""
+    if not asked.instruct:
+        return []
+    found = []
+    model = Path(asked.instruct)
+    if model.name not in CHATS and not (model.is_absolute() and (model / "model.json").is_file()):
+        found.append(f"sae-bench: saebench.instruct = {asked.instruct!r}: unlearning asks in Gemma's form of a chat "
+                     f"alone: name {' or '.join(CHATS)}, or the absolute path of a folder with a model that was made "
+                     "for it (model.json)")
+    corpus = Path(asked.data) / FORGET_CORPUS
+    if not asked.data or not corpus.is_file():
+        found.append("sae-bench: unlearning reads bio-forget-corpus.jsonl, which its authors give on request alone "
+                     "(the page of cais/wmdp-corpora on the hub says where to ask): set saebench.data to a folder, and "
+                     f"put it there as {FORGET_CORPUS}")
+    elif not _has_text(corpus):
+        found.append(f"sae-bench: {corpus}: its first line is no JSON object with a \"text\": a line for each document "
+                     "is what unlearning reads")
+    return found
+
+
+def _has_text(corpus: Path) -> bool:
+    try:
+        with open(corpus, encoding="utf-8") as lines:
+            return isinstance(json.loads(lines.readline())["text"], str)
+    except (ValueError, TypeError, KeyError):
+        return False
 
 
 def announced(profile: Profile) -> list[str]:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
+from agent.benchmarks import CHATS, FORGET_CORPUS
 from agent.cache import TURN
 from agent.measuring import encoder, encoding
 from agent.measuring.artefact import Artefact
@@ -136,6 +137,7 @@ def _request(training: _OneTraining, artefact: Artefact, folder: Path) -> dict[s
     np.savez(arrays, decoder=artefact.decoder, bias=artefact.bias)
     name, shared = _place(job.saebench, settings)
     return {
+        **({"unlearning": _unlearning(job.saebench, settings["dtype"])} if asked.instruct else {}),
         "evals": {one: asked.settings.get(one, {}) for one in asked.evals}, "model": str(settings["model"]),
         "model_name": name, "hook_name": settings["hook_name"], "dtype": settings["dtype"],
         "d_in": artefact.decoder.shape[1], "d_sae": artefact.decoder.shape[0], "device": job.device,
@@ -146,16 +148,31 @@ def _request(training: _OneTraining, artefact: Artefact, folder: Path) -> dict[s
 
 def _place(bench: SaeBenchJob, settings: dict[str, Any]) -> tuple[str, Path]:
     """A plain name for the model, and the folder of what its autoencoders share: the same for the same weights."""
-    source = Path(str(settings["model"]))
-    weights = source / "model.safetensors"
-    identity = [str(settings["model"]), settings["dtype"], bench.environment.key, sorted(bench.asked.settings.items())]
-    if weights.is_file():
-        about = weights.stat()
-        identity += [about.st_size, about.st_mtime_ns]
-    name = f"{source.name}-{hashlib.sha256(repr(identity).encode()).hexdigest()[:12]}"
+    name = _named(bench, str(settings["model"]), settings["dtype"])
     folder = Path(bench.shared) / name / str(settings["hook_name"])
     folder.mkdir(parents=True, exist_ok=True)
     return name, folder
+
+
+def _unlearning(bench: SaeBenchJob, dtype: str) -> dict[str, str]:
+    """The instruct model, and whose form of a chat it gets; what it knows is the same at all its hooks."""
+    source = bench.asked.instruct
+    own = Path(source).name
+    form = own if own in CHATS else CHATS[0]
+    folder = Path(bench.shared) / _named(bench, source, dtype)
+    folder.mkdir(parents=True, exist_ok=True)
+    return {"model": source, "called": own if own == form else f"{own}-as-{form}", "form": form,
+            "corpus": str(Path(bench.asked.data) / FORGET_CORPUS), "shared": str(folder)}
+
+
+def _named(bench: SaeBenchJob, model: str, dtype: str) -> str:
+    source = Path(model)
+    weights = source / "model.safetensors"
+    identity = [model, dtype, bench.environment.key, sorted(bench.asked.settings.items())]
+    if weights.is_file():
+        about = weights.stat()
+        identity += [about.st_size, about.st_mtime_ns]
+    return f"{source.name}-{hashlib.sha256(repr(identity).encode()).hexdigest()[:12]}"
 
 
 @contextmanager

@@ -12,6 +12,8 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from saes import sparse
+
 
 @dataclass(frozen=True)
 class Step:
@@ -107,6 +109,12 @@ class SAE(torch.nn.Module):
         return sae
 
 
+def squared_error(residual: Tensor) -> Tensor:
+    """Summed over dimensions, mean over rows: [B, ...] -> a number."""
+    flat = residual.flatten()
+    return flat.dot(flat) / len(residual)
+
+
 class EncoderBias(SAE):
     """Architectures with one affine encoder."""
 
@@ -116,4 +124,19 @@ class EncoderBias(SAE):
 
     def pre_acts(self, x: Tensor) -> Tensor:
         """[B, d_in] -> [B, d_sae], before any choice of latents."""
-        return torch.addmm(self.b_enc, x - self.b_dec, self.W_enc)
+        return sparse.pre_acts(x, self.W_enc, self.b_enc, self.b_dec)
+
+    def look(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """x - b_dec, and all pre-activations to choose from: without gradients, which flow through `picked`.
+
+        A subclass with pre-activations of its own keeps theirs.
+        """
+        with torch.set_grad_enabled(type(self).pre_acts is not EncoderBias.pre_acts):
+            acts = self.pre_acts(x)
+        return x - self.b_dec, acts
+
+    def picked(self, acts: Tensor, centred: Tensor, chosen: sparse.Chosen) -> Tensor:
+        """The chosen entries [n] of what `look` gave; their gradients cost what they hold."""
+        if acts.requires_grad:
+            return acts.flatten().gather(0, chosen.places)
+        return sparse.picked(acts, centred, self.W_enc, self.b_enc, self.b_dec, chosen)

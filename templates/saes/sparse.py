@@ -1,12 +1,153 @@
-"""Choosing few latents, and decoding them without the zeros. `reference.py` says the same the readable, slow way."""
+"""Few latents of many: choosing them, and products and gradients that touch them alone.
+
+A training step needs all latents once, to choose among them; what follows is a sum over the chosen ones, forwards and
+backwards. `reference.py` says the same the readable, slow way, and tests hold the two together.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+
+class Chosen:
+    """Which latents of which rows: n entries in the order of rows."""
+
+    def __init__(self, rows: Tensor, latents: Tensor, d_sae: int) -> None:
+        self.rows, self.latents, self.d_sae = rows, latents, d_sae  # int64 [n] both
+
+    @classmethod
+    def of_rows(cls, latents: Tensor, d_sae: int) -> Chosen:
+        """The same number in each row: latents [B, k]."""
+        rows = torch.arange(len(latents), device=latents.device).repeat_interleave(latents.shape[1])
+        return cls(rows, latents.flatten(), d_sae)
+
+    @classmethod
+    def of_places(cls, places: Tensor, d_sae: int) -> Chosen:
+        """Places in the flattened batch, in their order: [n]."""
+        rows = places.div(d_sae, rounding_mode="floor")
+        return cls(rows, places - rows * d_sae, d_sae)
+
+    @property
+    def places(self) -> Tensor:
+        return self.rows * self.d_sae + self.latents
+
+    def per_latent(self, entries: Tensor) -> Tensor:
+        """Sums of entries [n]: [d_sae]."""
+        return entries.new_zeros(self.d_sae).index_add_(0, self.latents, entries)
+
+    @cached_property
+    def by_latent(self) -> tuple[Tensor, Tensor]:
+        """The entries in the order of latents, and where each latent's begin; one sort serves all gradients."""
+        ordered, order = self.latents.sort()
+        return order, torch.searchsorted(ordered, torch.arange(self.d_sae, device=order.device))
+
+    def sum_by_latent(self, weights: Tensor, source: Tensor, which: Tensor) -> Tensor:
+        """For each latent the weighted sum of its entries' rows of `source`: [d_sae, source's width]."""
+        order, starts = self.by_latent
+        return F.embedding_bag(which.take(order), source, starts, per_sample_weights=weights.take(order), mode="sum")
+
+
+class _PreActs(torch.autograd.Function):
+    """(x - b_dec) @ W_enc + b_enc. Autograd alone would multiply by W_enc again to find one gradient for b_dec."""
+
+    @staticmethod
+    def forward(ctx, x, W_enc, b_enc, b_dec):
+        centred = x - b_dec
+        ctx.save_for_backward(centred, W_enc)
+        return torch.addmm(b_enc, centred, W_enc)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, grad):
+        centred, W_enc = ctx.saved_tensors
+        to_bias = grad.sum(0)
+        to_x = grad @ W_enc.T if ctx.needs_input_grad[0] else None
+        return to_x, centred.T @ grad, to_bias, -(W_enc @ to_bias)
+
+
+class _Picked(torch.autograd.Function):
+    """Some entries of pre-activations that were computed without a gradient; theirs is a sum over the entries."""
+
+    @staticmethod
+    def forward(ctx, acts, centred, W_enc, b_enc, b_dec, chosen):
+        ctx.save_for_backward(centred, W_enc)
+        ctx.chosen = chosen
+        return acts.take(chosen.places)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, grad):
+        centred, W_enc = ctx.saved_tensors
+        chosen = ctx.chosen
+        to_bias = chosen.per_latent(grad)
+        to_W_enc = chosen.sum_by_latent(grad, centred, chosen.rows).T
+        return None, None, to_W_enc, to_bias, -(W_enc @ to_bias), None
+
+
+class _ToDictionary(torch.autograd.Function):
+    """Passes sums of decoder rows on, and gives the decoder its gradient: embedding_bag's own takes several times as
+    long on a CPU."""
+
+    @staticmethod
+    def forward(ctx, sums, W_dec, values, bags, chosen):
+        ctx.save_for_backward(values, bags)
+        ctx.chosen = chosen
+        ctx.mark_dirty(sums)
+        return sums
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, grad):
+        values, bags = ctx.saved_tensors
+        return grad, ctx.chosen.sum_by_latent(values, grad.contiguous(), bags), None, None, None
+
+
+class _RunningSums(torch.autograd.Function):
+    """cumsum over dim 1, in place; torch's own and the two flips of its gradient take ten times as long on a CPU."""
+
+    @staticmethod
+    def forward(ctx, tiers):
+        for i in range(1, tiers.shape[1]):
+            tiers[:, i].add_(tiers[:, i - 1])
+        ctx.mark_dirty(tiers)
+        return tiers
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, grad):
+        grad = grad.clone()
+        for i in range(grad.shape[1] - 2, -1, -1):
+            grad[:, i].add_(grad[:, i + 1])
+        return grad
+
+
+def pre_acts(x: Tensor, W_enc: Tensor, b_enc: Tensor, b_dec: Tensor) -> Tensor:
+    """All of them: [B, d_in] -> [B, d_sae]."""
+    return _PreActs.apply(x, W_enc, b_enc, b_dec)
+
+
+def picked(acts: Tensor, centred: Tensor, W_enc: Tensor, b_enc: Tensor, b_dec: Tensor, chosen: Chosen) -> Tensor:
+    """The chosen entries [n] of acts = centred @ W_enc + b_enc, centred = x - b_dec; with gradients."""
+    return _Picked.apply(acts.detach(), centred.detach(), W_enc, b_enc, b_dec, chosen)
+
+
+def decode_chosen(values: Tensor, chosen: Chosen, W_dec: Tensor, bags: Tensor, starts: Tensor) -> Tensor:
+    """Weighted decoder rows summed in bags: [len(starts), d_in]. `bags` [n] never falls; `starts`: each one's first."""
+    sums = F.embedding_bag(chosen.latents, W_dec.detach(), starts, per_sample_weights=values, mode="sum")
+    return _ToDictionary.apply(sums, W_dec, values.detach(), bags, chosen) if W_dec.requires_grad else sums
+
+
+def decode_rows(values: Tensor, chosen: Chosen, W_dec: Tensor, rows: int) -> Tensor:
+    """Every row's chosen decoder rows, weighted and summed: values [n] -> [rows, d_in]."""
+    starts = torch.searchsorted(chosen.rows, torch.arange(rows, device=values.device))
+    return decode_chosen(values, chosen, W_dec, chosen.rows, starts)
 
 
 def top_k(acts: Tensor, k: int) -> tuple[Tensor, Tensor]:
@@ -16,28 +157,46 @@ def top_k(acts: Tensor, k: int) -> tuple[Tensor, Tensor]:
 
 def top_k_of_batch(acts: Tensor, k: float) -> tuple[Tensor, Tensor]:
     """The k * B largest of the whole batch: values and places in the flattened batch, in the order of places."""
-    values, places = acts.flatten().topk(max(1, round(k * len(acts))), sorted=False)
-    places, order = places.sort()
-    return values[order], places
+    flat, count = acts.flatten(), max(1, round(k * len(acts)))
+    if acts.device.type == "cpu":  # torch's own takes five times as long
+        found = np.argpartition(flat.detach().numpy(), len(flat) - count)[len(flat) - count :]
+        found.sort()
+        places = torch.from_numpy(found)
+    else:
+        places = flat.detach().topk(count, sorted=False).indices.sort().values
+    return flat.gather(0, places), places
+
+
+def above(acts: Tensor, threshold: Tensor | float) -> Tensor:
+    """Places in the flattened batch where acts pass the threshold, in their order."""
+    passes = (acts.detach() > threshold).flatten()
+    if passes.device.type == "cpu":  # likewise
+        return torch.from_numpy(np.flatnonzero(passes.numpy()))
+    return passes.nonzero().flatten()
 
 
 def decode_sparse(values: Tensor, latents: Tensor, W_dec: Tensor) -> Tensor:
     """Sum of the chosen decoder rows, weighted: values and latents [B, k] -> [B, d_in]."""
-    return F.embedding_bag(latents, W_dec, per_sample_weights=values, mode="sum")
+    return decode_rows(values.flatten(), Chosen.of_rows(latents, len(W_dec)), W_dec, len(latents))
 
 
 def decode_tiers(values: Tensor, places: Tensor, W_dec: Tensor, rows: int, widths: Sequence[int]) -> Tensor:
     """What each nested prefix of the dictionary adds up to: [rows, len(widths), d_in].
 
-    `values` and `places` as top_k_of_batch gives them. One gather serves all prefixes: a row's chosen latents,
-    in their order, fall into one bag for each tier, and prefixes are running sums of tiers.
+    `values` and `places` as top_k_of_batch gives them.
     """
-    d_sae = len(W_dec)
-    starts = torch.tensor([0, *widths[:-1]], device=places.device)
-    firsts = (torch.arange(rows, device=places.device)[:, None] * d_sae + starts).flatten()
-    offsets = torch.searchsorted(places, firsts)
-    tiers = F.embedding_bag(places % d_sae, W_dec, offsets, per_sample_weights=values, mode="sum")
-    return tiers.view(rows, len(widths), -1).cumsum(1)
+    return tiers_of_chosen(values, Chosen.of_places(places, len(W_dec)), W_dec, rows, widths)
+
+
+def tiers_of_chosen(values: Tensor, chosen: Chosen, W_dec: Tensor, rows: int, widths: Sequence[int]) -> Tensor:
+    """One gather serves all prefixes: a row's latents, in their order, fall into one bag for each tier, and prefixes
+    are running sums of tiers."""
+    device, count = values.device, len(widths)
+    ends = torch.tensor(widths, device=device)
+    bags = chosen.rows * count + torch.searchsorted(ends, chosen.latents, right=True)
+    starts = torch.searchsorted(bags, torch.arange(rows * count, device=device))
+    tiers = decode_chosen(values, chosen, W_dec, bags, starts).view(rows, count, -1)
+    return _RunningSums.apply(tiers) if count > 1 else tiers
 
 
 def aux_k(acts: Tensor, residual: Tensor, dead: Tensor, W_dec: Tensor) -> Tensor:
@@ -45,7 +204,11 @@ def aux_k(acts: Tensor, residual: Tensor, dead: Tensor, W_dec: Tensor) -> Tensor
 
     Only the dead columns are touched: masking all of d_sae and decoding densely costs as much as another SAE.
     """
-    among = acts.index_select(1, dead)  # [B, n]
+    return aux_k_of(acts.index_select(1, dead), residual, dead, W_dec)
+
+
+def aux_k_of(among: Tensor, residual: Tensor, dead: Tensor, W_dec: Tensor) -> Tensor:
+    """The same from the dead latents' activations alone: [B, len(dead)]."""
     k = min(len(dead), residual.shape[1] // 2)
     if k < len(dead):
         values, chosen = top_k(among, k)

@@ -8,8 +8,17 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from saes.base import EncoderBias, Loss, Step
-from saes.sparse import aux_k, decode_sparse, decode_tiers, fired, top_k, top_k_of_batch
+from saes.base import EncoderBias, Loss, Step, squared_error
+from saes.sparse import (
+    Chosen,
+    aux_k_of,
+    decode_rows,
+    fired,
+    pre_acts,
+    tiers_of_chosen,
+    top_k,
+    top_k_of_batch,
+)
 
 AUX_SCALE = 1 / 32  # weight of AuxK
 THRESHOLD_RATE = 0.01  # of the moving average of a batch's smallest kept value
@@ -35,17 +44,23 @@ class TopKSAE(EncoderBias):
         return torch.zeros_like(acts).scatter_(1, latents, values)
 
     def loss(self, x: Tensor, step: Step) -> Loss:
-        acts = self.pre_acts(x).relu_()
-        values, latents = top_k(acts, self.k)
-        residual = x - decode_sparse(values, latents, self.W_dec) - self.b_dec
-        error = residual.square().sum(1).mean()
-        total = error + self.auxiliary(acts, residual, step)
-        return Loss(total, error, fired(values, latents, acts.shape[1]), (values > 0).sum() / len(x))
+        centred, acts = self.look(x)
+        chosen = Chosen.of_rows(top_k(acts, self.k)[1], len(self.W_dec))
+        values = self.picked(acts, centred, chosen).relu()
+        residual = centred - decode_rows(values, chosen, self.W_dec, len(x))
+        error = squared_error(residual)
+        total = error + self.auxiliary(x, acts, residual, step)
+        return Loss(total, error, fired(values, chosen.latents, len(self.W_dec)), (values > 0).sum() / len(x))
 
-    def auxiliary(self, acts: Tensor, residual: Tensor, step: Step) -> Tensor | float:
-        if step.dead is None or not self.aux_scale:
+    def auxiliary(self, x: Tensor, acts: Tensor, residual: Tensor, step: Step) -> Tensor | float:
+        dead = step.dead
+        if dead is None or not self.aux_scale:
             return 0.0
-        return self.aux_scale * aux_k(acts, residual, step.dead, self.W_dec)
+        if acts.requires_grad:
+            among = acts.index_select(1, dead)
+        else:
+            among = pre_acts(x, self.W_enc.index_select(1, dead), self.b_enc[dead], self.b_dec)
+        return self.aux_scale * aux_k_of(among.relu(), residual, dead, self.W_dec)
 
 
 class BatchTopKSAE(TopKSAE):
@@ -66,14 +81,15 @@ class BatchTopKSAE(TopKSAE):
         return acts * (acts > self.threshold.clamp_min(0.0))
 
     def loss(self, x: Tensor, step: Step) -> Loss:
-        acts = self.pre_acts(x).relu_()
-        values, places = top_k_of_batch(acts, float(self.k_now(step)))
-        residual = x[:, None] - decode_tiers(values, places, self.W_dec, len(x), self.tiers()) - self.b_dec
-        errors = residual.square().sum(2).mean(0)  # of each tier
-        total = errors.mean() + self.auxiliary(acts, residual[:, -1], step)
+        centred, acts = self.look(x)
+        chosen = Chosen.of_places(top_k_of_batch(acts, float(self.k_now(step)))[1], len(self.W_dec))
+        values = self.picked(acts, centred, chosen).relu()
+        residual = centred[:, None] - tiers_of_chosen(values, chosen, self.W_dec, len(x), self.tiers())
+        mean_of_tiers = squared_error(residual) / residual.shape[1]
+        total = mean_of_tiers + self.auxiliary(x, acts, residual[:, -1], step)
         self.cut = values.detach().min()
-        on = fired(values, places % acts.shape[1], acts.shape[1])
-        return Loss(total, errors[-1], on, (values > 0).sum() / len(x))
+        on = fired(values, chosen.latents, len(self.W_dec))
+        return Loss(total, squared_error(residual.detach()[:, -1]), on, (values > 0).sum() / len(x))
 
     def k_now(self, step: Step) -> float:
         """How many latents a row the batch keeps; override it to anneal."""

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from saes.base import SAE, Step
+from saes.optim import Adam, adam
 from saes.rows import open_rows
 
 LOOK_EVERY = 20  # steps between two looks at which latents are dead: a look waits for the GPU
@@ -50,7 +51,7 @@ def train(sae: SAE, data: Iterable[Tensor], recipe: Recipe, log: Path | None = N
 
     The log gets a JSON line every hundredth of the way.
     """
-    optimizer = torch.optim.Adam(sae.parameters(), lr=recipe.lr, betas=recipe.betas, fused=True)
+    optimizer = adam(sae.parameters(), recipe.lr, recipe.betas)
     idle = torch.zeros(len(sae.W_dec), device=sae.W_dec.device)  # samples since each latent last fired
     log_every = max(1, recipe.steps // LOG_LINES)
     dead, samples, resampled = None, 0, 0
@@ -86,7 +87,7 @@ def _dead(idle: Tensor, after: int) -> Tensor | None:
 
 
 @torch.no_grad()
-def resample_dead(sae: SAE, optimizer: torch.optim.Optimizer, x: Tensor, dead: Tensor) -> None:
+def resample_dead(sae: SAE, optimizer: torch.optim.Optimizer | Adam, x: Tensor, dead: Tensor) -> None:
     """Point dead latents at rows that are reconstructed badly, drawn in proportion to the squared error."""
     z = sae.encode(x)
     residual = x - sae.decode(z)
@@ -116,6 +117,7 @@ def run(architecture: type[SAE], lr: str = "lr", resamplings: int = 0) -> None:
     task: dict[str, Any] = json.loads(Path("task.json").read_text())
     torch.manual_seed(task["seed"])
     torch.set_num_threads(task["threads"])
+    torch.backends.cuda.matmul.allow_tf32 = True
     rows = open_rows(task)
     steps = task["samples"] // task["batch"]
     sae = architecture.from_task(task).to(task["device"])

@@ -22,6 +22,7 @@ def main() -> None:
     parser.add_argument("--seeds", default="0,1,2")
     parser.add_argument("--rates", default="0.003,0.006,0.01,0.014,0.02,0.03", help="with rates")
     parser.add_argument("--device", default="cpu")
+    parser.add_argument("--jobs", type=int, default=2, help="trainings side by side, with baselines and rates")
     parser.add_argument("--threads", type=int, default=1, help="with speed")
     parser.add_argument("--small", action="store_true", help="with speed-gpu: tiny sizes, tables printed and not kept")
     parser.add_argument("--python", default="3.12", help="with speed-gpu-peers: of the machine that they are made for")
@@ -34,9 +35,10 @@ def main() -> None:
 
     names, seeds = (args.baselines or ",".join(RATES)).split(","), [int(s) for s in args.seeds.split(",")]
     if args.what == "baselines":
-        table = conditions_table(args.template, args.profile, names, seeds, args.device)
+        table = conditions_table(args.template, args.profile, names, seeds, args.device, args.jobs)
     else:
-        table = rates_table(args.profile, names, [float(r) for r in args.rates.split(",")], seeds, args.device)
+        rates = [float(rate) for rate in args.rates.split(",")]
+        table = rates_table(args.profile, names, rates, seeds, args.device, args.jobs)
     put(f"{args.what} {args.profile}", table)
 
 

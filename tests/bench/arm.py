@@ -20,6 +20,7 @@ from scipy import sparse
 
 from agent.manifest import load_template
 from agent.measuring.data import load_module, prepared
+from tests.bench.baselines import RATES
 from tests.bench.trainings import KEPT, SECRET
 
 FOLDER = Path(__file__).resolve().parents[2] / "templates" / "synth_sae"
@@ -36,6 +37,7 @@ def main(argv: list[str]) -> None:
     size = template.manifest.profiles["mini"]
     data = prepared(template, "mini", size.settings, SECRET, KEPT)
     task = {**size.settings, **size.conditions[0].settings, "samples": samples, "seed": seed, "device": "cpu"}
+    torch.optim.Adam([torch.nn.Parameter(torch.zeros(1))])  # imports torch's compiler, which one of the arms needs
     torch.manual_seed(seed)
     if arm == "ours":
         trained, seconds = _ours(architecture, task, Path(data.train))
@@ -56,8 +58,8 @@ def _ours(architecture: str, task: dict[str, Any], train_data: Path) -> tuple[An
     sae = getattr(saes, OURS[architecture]).from_task(task)
     started = time.perf_counter()
     sae.start(rows.first(10_000))
-    lr = task["lr"]
-    saes.train(sae, rows.batches(task["batch"], steps), saes.Recipe(steps=steps, lr=lr, dead_after=task["dead_after"]))
+    recipe = saes.Recipe(steps=steps, lr=task[RATES[architecture]], dead_after=task["dead_after"])
+    saes.train(sae, rows.batches(task["batch"], steps), recipe)
     return sae, time.perf_counter() - started
 
 
@@ -75,8 +77,8 @@ def _sae_lens(architecture: str, task: dict[str, Any], source: Any) -> tuple[Any
     sae = sae_class(config_class(d_in=task["d_in"], d_sae=task["d_sae"], **own))
     config = SAETrainerConfig(
         n_checkpoints=0, checkpoint_path=None, save_final_checkpoint=False, total_training_samples=task["samples"],
-        device="cpu", autocast=False, lr=task["lr"], lr_end=0.0, lr_scheduler_name="constant", lr_warm_up_steps=0,
-        adam_beta1=0.9, adam_beta2=0.999, lr_decay_steps=steps // 3, n_restart_cycles=1,
+        device="cpu", autocast=False, lr=task[RATES[architecture]], lr_end=0.0, lr_scheduler_name="constant",
+        lr_warm_up_steps=0, adam_beta1=0.9, adam_beta2=0.999, lr_decay_steps=steps // 3, n_restart_cycles=1,
         train_batch_size_samples=task["batch"], dead_feature_window=max(1, task["dead_after"] // task["batch"]),
         feature_sampling_window=2000, logger=LoggingConfig(log_to_wandb=False), n_batches_for_norm_estimate=1000)
     started = time.perf_counter()

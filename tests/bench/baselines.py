@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 
 from agent.facts import device_in_words
-from agent.manifest import load_template
+from agent.manifest import Template, load_template
 from agent.record import Training
+from tests.bench.curves import picture
 from tests.bench.markdown import markdown
-from tests.bench.trainings import measured
+from tests.bench.trainings import TUNING_SECRET, Asked, all_measured
 
 TEMPLATES = Path(__file__).resolve().parents[2] / "templates"
 FOLDER = TEMPLATES / "synth_sae"
@@ -23,48 +25,60 @@ HEADS = {"f1": "F1", "mcc": "MCC", "explained_variance": "expl. var.", "dead_lat
          "sparse_probing_1": "probing, k = 1"}  # other metrics go by their names
 
 
-def conditions_table(folder: str, profile: str, names: Sequence[str], seeds: Sequence[int], device: str) -> str:
+def conditions_table(
+    folder: str, profile: str, names: Sequence[str], seeds: Sequence[int], device: str, jobs: int
+) -> str:
     """Every baseline of a template under every condition of a profile: mean and standard deviation over seeds."""
     template = load_template(TEMPLATES / folder)
-    size = template.manifest.profiles[profile]
-    rows = []
-    for condition in size.conditions:
-        for name in names:
-            trainings = [measured(template, profile, name, seed, condition.name, device=device) for seed in seeds]
-            label = next(b.label for b in template.manifest.baselines if b.name == name)
-            rate = size.settings.get(RATES[name], size.settings[SHARED_RATES.get(name, "lr")])
-            rows.append([condition.label, label, f"{rate:g}", *cells(trainings, METRICS[template.manifest.name])])
-            print(" | ".join(rows[-1]), flush=True)
+    size, metrics = template.manifest.profiles[profile], METRICS[template.manifest.name]
+    places = [(condition, name) for condition in size.conditions for name in names]
+    asked = [Asked(profile, name, seed, condition.name, device=device) for condition, name in places for seed in seeds]
+    found, rows = iter(all_measured(template, asked, jobs)), []
+    curves: dict[str, list[tuple[float, dict[str, tuple[float, float]]]]] = {}
+    for condition, name in places:
+        trainings, settings = list(islice(found, len(seeds))), {**size.settings, **condition.settings}
+        rate = settings.get(RATES[name], settings[SHARED_RATES.get(name, "lr")])
+        rows.append([condition.label, _label(template, name), f"{rate:g}",
+                     *(_spread([t.metrics[metric] for t in trainings]) for metric in metrics),
+                     f"{statistics.fmean(t.cpu_s for t in trainings):.0f}"])
+        curves.setdefault(_label(template, name), []).append(_point(trainings, metrics))
     about = (f"Profile `{profile}`: d_sae {size.settings['d_sae']}, {size.settings['samples']:,} samples, batch "
              f"{size.settings['batch']}, {len(seeds)} seeds, mean ± standard deviation; {device_in_words(device)}, "
-             "one thread.")
-    heads = [HEADS.get(metric, metric) for metric in METRICS[template.manifest.name]]
-    return f"{about}\n\n{markdown(['condition', 'architecture', 'lr', *heads, 'CPU s'], rows)}"
+             f"one thread each, {jobs} side by side.")
+    heads = ["condition", "architecture", "lr", *(HEADS.get(metric, metric) for metric in metrics), "CPU s"]
+    shown = {metric: HEADS.get(metric, metric) for metric in metrics[:2]}
+    drawn = f"\n\n{picture(profile, curves, shown)}" if len(size.conditions) > 1 else ""
+    return f"{about}\n\n{markdown(heads, rows)}{drawn}"
 
 
-def rates_table(profile: str, names: Sequence[str], rates: Sequence[float], seeds: Sequence[int], device: str) -> str:
-    """Each baseline at each learning rate, under the profile's first condition."""
+def _point(trainings: Sequence[Training], metrics: Sequence[str]) -> tuple[float, dict[str, tuple[float, float]]]:
+    """The l0 that was reached, and each metric's mean and standard error."""
+    values = {metric: [t.metrics[metric] for t in trainings] for metric in ("l0", *metrics)}
+    spread = {metric: statistics.stdev(some) / len(some) ** 0.5 if len(some) > 1 else 0.0
+              for metric, some in values.items()}
+    return statistics.fmean(values["l0"]), {m: (statistics.fmean(some), spread[m]) for m, some in values.items()}
+
+
+def rates_table(
+    profile: str, names: Sequence[str], rates: Sequence[float], seeds: Sequence[int], device: str, jobs: int
+) -> str:
+    """F1 of each baseline at each learning rate under each condition, on a world that no other table uses."""
     template = load_template(FOLDER)
-    condition = template.manifest.profiles[profile].conditions[0]
-    rows = []
-    for name in names:
-        for rate in rates:
-            trainings = [measured(template, profile, name, seed, condition.name, {RATES[name]: rate}, device)
-                         for seed in seeds]
-            rows.append([name, f"{rate:g}", *cells(trainings, METRICS["synth_sae"])])
-            print(" | ".join(rows[-1]), flush=True)
-    return (f"Profile `{profile}`, {condition.label}, seeds {', '.join(map(str, seeds))}.\n\n"
-            f"{markdown(['architecture', 'lr', *(HEADS.get(m, m) for m in METRICS['synth_sae']), 'CPU s'], rows)}")
+    places = [(condition, name) for condition in template.manifest.profiles[profile].conditions for name in names]
+    asked = [Asked(profile, name, seed, condition.name, {RATES[name]: rate}, device, TUNING_SECRET)
+             for condition, name in places for rate in rates for seed in seeds]
+    found, rows = iter(all_measured(template, asked, jobs)), []
+    for condition, name in places:
+        scores = [statistics.fmean(t.metrics["f1"] for t in islice(found, len(seeds))) for _ in rates]
+        best = max(scores)
+        rows.append([condition.label, _label(template, name),
+                     *(f"**{score:.3f}**" if score == best else f"{score:.3f}" for score in scores)])
+    return (f"Profile `{profile}`, F1, mean of {len(seeds)} seeds.\n\n"
+            f"{markdown(['condition', 'architecture', *(f'{rate:g}' for rate in rates)], rows)}")
 
 
-def cells(trainings: Iterable[Training], metrics: Sequence[str]) -> list[str]:
-    """A cell a metric; a row in which a training has no result is no row: stop, and say which."""
-    good = list(trainings)
-    for t in good:
-        if t.outcome != "measured":
-            raise SystemExit(f"seed {t.seed}, condition {t.condition}: {t.outcome}: {t.reason}\n{t.detail}")
-    return [_spread([t.metrics[name] for t in good]) for name in metrics] + [
-        f"{statistics.fmean(t.cpu_s for t in good):.0f}"]
+def _label(template: Template, name: str) -> str:
+    return next(b.label for b in template.manifest.baselines if b.name == name)
 
 
 def _spread(values: Sequence[float]) -> str:

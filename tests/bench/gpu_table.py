@@ -27,8 +27,8 @@ class Arm:
 
 
 ARMS = {
-    "ours": Arm("templates/saes", "fused Adam", ours=True),
-    "ours-compiled": Arm("templates/saes, torch.compile", "fused Adam", ours=True),
+    "ours": Arm("templates/saes", "Adam, fused on a GPU", ours=True),
+    "ours-compiled": Arm("templates/saes, torch.compile", "Adam, fused on a GPU", ours=True),
     "sae_lens": Arm("sae_lens", "Adam"),
     "sae_lens-sparse": Arm("sae_lens, sparse activations", "Adam"),
     "sae_lens-compiled": Arm("sae_lens, torch.compile", "Adam"),

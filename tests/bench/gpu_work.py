@@ -36,7 +36,7 @@ ACT_BYTES = {"tf32": WORD, "bf16": 2}  # of one pre-activation
 PRECISIONS = {"tf32": "float32, TF32 products", "bf16": "bfloat16 autocast"}
 # How often an optimizer passes over something as large as the parameters: gradient read, and parameter and state both
 # read and written. Adam keeps two moments, a schedule-free method one average.
-PASSES = {"Adam": 7, "fused Adam": 7, "schedule-free sign": 5}
+PASSES = {"Adam": 7, "Adam, fused on a GPU": 7, "schedule-free sign": 5}
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,13 @@
-"""One baseline's training, measured as a session would: the runner's own code, in the sandbox, one at a time."""
+"""Baselines' trainings, measured as a session would: the runner's own code, in the sandbox."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from agent.manifest import Setting, Template
@@ -14,27 +17,62 @@ from agent.record import Job, Training
 from agent.sandbox.boxes import BubblewrapSandbox
 
 SECRET = 1  # of the world: known, so that anybody can repeat the tables
+TUNING_SECRET = 2  # of the world that learning rates are chosen on
 KEPT = Path(__file__).resolve().parents[2] / ".cache" / "bench"  # finished trainings: a second call goes on
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One training of a table."""
+
+    profile: str
+    baseline: str
+    seed: int
+    condition: str
+    changed: Mapping[str, Setting] = field(default_factory=dict)
+    device: str = "cpu"
+    secret: int = SECRET
+
+
+def all_measured(template: Template, asked: Sequence[Asked], jobs: int) -> list[Training]:
+    """Some side by side, in the order of what was asked.
+
+    Raises:
+        SystemExit: one has no result; a table without it is none.
+    """
+    found = []
+    with ProcessPoolExecutor(jobs) as pool:
+        for one, training in zip(asked, pool.map(partial(_measured, template), asked), strict=True):
+            if training.outcome != "measured":
+                raise SystemExit(f"{one}: {training.outcome}: {training.reason}\n{training.detail}")
+            print(one.profile, one.baseline, one.condition, one.seed, dict(one.changed), training.metrics, flush=True)
+            found.append(training)
+    return found
+
+
+def _measured(template: Template, one: Asked) -> Training:
+    return measured(template, one.profile, one.baseline, one.seed, one.condition, one.changed, one.device, one.secret)
 
 
 def measured(
     template: Template, profile: str, baseline: str, seed: int, condition: str,
-    changed: Mapping[str, Setting] | None = None, device: str = "cpu",
+    changed: Mapping[str, Setting] | None = None, device: str = "cpu", secret: int = SECRET,
 ) -> Training:
     """The training of one seed under one condition; found again if it was measured before."""
     size = template.manifest.profiles[profile]
     spec = next(b for b in template.manifest.baselines if b.name == baseline)
     wanted = next(c for c in size.conditions if c.name == condition)
     settings = {**size.settings, **(changed or {})}
+    wanted = wanted.model_copy(update={"settings": {**wanted.settings, **(changed or {})}})
     code = {"experiment.py": template.path(spec.file).read_text()}
     code |= {name: path.read_text() for name, path in template.library().items()}
     protected = {name: template.path(name).read_text() for name in template.manifest.protected}
-    identity = json.dumps([code, protected, settings, wanted.model_dump(), seed, device], sort_keys=True)
+    identity = json.dumps([code, protected, settings, wanted.model_dump(), seed, device, secret], sort_keys=True)
     folder = KEPT / f"{profile}-{baseline}-{condition}-{seed}-{hashlib.sha256(identity.encode()).hexdigest()[:12]}"
     result = folder / "training.json"
     if result.is_file():
         return Training.model_validate_json(result.read_text())
-    data = prepared(template, profile, settings, SECRET, KEPT)
+    data = prepared(template, profile, settings, secret, KEPT)
     for name, text in code.items():
         path = folder / "code" / name
         path.parent.mkdir(parents=True, exist_ok=True)

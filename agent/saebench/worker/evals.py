@@ -129,6 +129,23 @@ class Bench:
             self._name, config.dataset_names, [self._sae.cfg.hook_name], place, device=self._device))
         main.run_eval(config, self._selected, self._device, str(folder))
 
+    def _unlearning(self, settings: dict[str, Any], folder: Path) -> None:
+        import unlearning
+        from transformer_lens import HookedTransformer
+
+        asked = self._request["unlearning"]
+        config = unlearning.UnlearningEvalConfig(**{
+            "model_name": asked["called"], "llm_dtype": self._dtype,
+            "llm_batch_size": usual.LLM_NAME_TO_BATCH_SIZE[asked["form"]] // 8,  # sequences are longer than elsewhere
+            **settings})
+        unlearning.provide_corpus(asked["corpus"])
+        local.provide_model(asked["model"], asked["form"])
+        model = HookedTransformer.from_pretrained_no_processing("", device=self._device, dtype=self._dtype)
+        unlearning.require_place(model, self._sae.cfg.hook_name, self._request["d_in"])
+        known = Path(asked["shared"]) / "known"
+        _once(known, lambda place: unlearning.find_known(model, config, place))
+        unlearning.run(config, self._selected, known, self._device, folder)
+        local.provide_model(self._request["model"], self._name)
 
     def _autointerp(self, settings: dict[str, Any], folder: Path) -> None:
         from sae_bench.evals.autointerp import main

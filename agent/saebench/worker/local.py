@@ -13,19 +13,20 @@ from typing import Any
 import torch
 from transformer_lens import HookedTransformer, HookedTransformerConfig
 
+PUBLISHED = HookedTransformer.from_pretrained_no_processing
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
 def provide_model(source: str, name: str) -> None:
-    """Let every evaluation get this model, a folder's or the hub's, under this name; loaded once for each type."""
-    published = HookedTransformer.from_pretrained_no_processing
+    """Let every evaluation from here on get this model, a folder's or the hub's, under this name; loaded once for each
+    type."""
 
     @functools.lru_cache(maxsize=1)
     def loaded(device: str, dtype: torch.dtype) -> HookedTransformer:
         if (Path(source) / "model.json").is_file():
             model = from_folder(Path(source), dtype, device)
         else:
-            model = published(source, device=device, dtype=dtype)
+            model = PUBLISHED(source, device=device, dtype=dtype)
         if model.tokenizer is None:
             raise ValueError(f"model {source} has no tokenizer: sae-bench's evaluations are made of text")
         model.cfg.model_name = name  # a part of the paths under which probes are kept
