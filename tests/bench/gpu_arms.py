@@ -1,7 +1,7 @@
 """The arms of speed-gpu, one a process: `python -m tests.bench.gpu_arms ARM FOLDER_OF_PEERS`.
 
 Commands come as lines of JSON on stdin, answers go to stdout (gpu_turns.py). Each package trains with its own optimizer
-and its own auxiliary loss, at their defaults; no latent is dead in so few steps.
+and its own auxiliary loss, at their defaults; no latent counts as dead in so few steps.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ TEMPLATES = Path(__file__).resolve().parents[2] / "templates"
 LIMIT_S = 180  # for building a setting, and for a turn, the first of which compiles; a process over it is ended
 MANY = 10_000_000  # steps that the schedules are laid out for: no arm comes to its decay
 LR = 3e-4
+DEAD_AFTER = 10_000_000  # rows, as in dictionary_learning and sparsify: no arm trains what it counts as dead
 
 
 def ours(task: Task, compiled: bool = False) -> None:
@@ -38,7 +39,7 @@ def ours(task: Task, compiled: bool = False) -> None:
             setattr(sae, name, _in_half(getattr(sae, name), task.autocast()))
     for name in ("loss", "before_step", "after_step") if compiled else ():
         setattr(sae, name, torch.compile(getattr(sae, name)))
-    train(sae, task.turns, Recipe(steps=MANY, lr=LR))
+    train(sae, task.turns, Recipe(steps=MANY, lr=LR, dead_after=DEAD_AFTER))
 
 
 def _in_half(product: Callable[..., Any], autocast: torch.autocast) -> Callable[..., Any]:
