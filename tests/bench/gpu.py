@@ -130,7 +130,7 @@ def table(device: str, small: bool) -> str:
     """The whole of it, with a line for what could not be had."""
     sizes = SMALL if small else GEMMA
     if device == "cpu" and not small:
-        raise SystemExit("on a CPU only with --small: at Gemma's sizes a step takes a minute")
+        raise SystemExit("on a CPU with --small alone: Gemma's sizes are for a GPU")
     remark = peers.ready()
     found, about = measure(sizes, device, (*ARMS, *MACHINE))
     raw = [{"precision": p, "batch": b, "arms": {name: asdict(one) for name, one in results.items()}}
@@ -152,4 +152,5 @@ def start(device: str, rounds: int) -> str:
 
         return speed.first_step(rounds, device)
     except (Exception, SystemExit) as error:  # a machine that is lent may lack the runner's environment or bubblewrap
-        return f"Not measured: {type(error).__name__}: {' '.join(str(error).split())}"
+        said = str(error).strip().splitlines() or [""]
+        return f"Not measured: {type(error).__name__}: {' ... '.join(dict.fromkeys((said[0], said[-1])))}"

@@ -64,8 +64,8 @@ def install(wanted: Sequence[str], place: Path, *foreign: str) -> str:
     except UserError:
         return "uv is not here"
     for_whom = foreign or ("--python", sys.executable)
-    done = subprocess.run([uv, "pip", "install", "--quiet", "--no-deps", "--target", str(place), *for_whom, *wanted],
-                          capture_output=True, text=True)
+    options = ("--quiet", "--no-deps", "--no-compile-bytecode", "--target", str(place), *for_whom)
+    done = subprocess.run([uv, "pip", "install", *options, *wanted], capture_output=True, text=True)
     for name in UNUSED:
         shutil.rmtree(place / name, ignore_errors=True)
     return "uv: " + " ".join(done.stderr.split())[-200:] if done.returncode else ""

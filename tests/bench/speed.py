@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from agent.facts import device_in_words
-from agent.manifest import load_template
-from agent.measuring.data import data_key, prepared
+from agent.manifest import Template, load_template
+from agent.measuring.data import DataPaths, data_key, prepared
 from agent.measuring.measure import KEEP_MEMORY, THREADS
 from tests.bench.arm import FOLDER, OURS
 from tests.bench.markdown import markdown
@@ -108,47 +108,51 @@ def splits(rounds: int) -> str:
 
 def first_step(rounds: int, device: str = "cpu") -> str:
     """From the start of a training, as the runner starts it, to its first step inside the sandbox; each is measured."""
-    from agent.measuring.measure import run_training
-    from agent.record import Job
-    from agent.sandbox.boxes import BubblewrapSandbox
-
     template = load_template(FOLDER)
-    size = template.manifest.profiles["demo"]
-    settings = {**size.settings, "samples": 400 * size.settings["batch"]}
-    data = prepared(template, "demo", size.settings, SECRET, KEPT)
+    data = prepared(template, "demo", template.manifest.profiles["demo"].settings, SECRET, KEPT)
     took = []
     for _ in range(rounds):
         folder = Path(tempfile.mkdtemp(prefix="bench-"))
         folder.chmod(0o755)
-        code = {"experiment.py": FIRST_STEP} | {name: p.read_text() for name, p in template.library().items()}
-        for name, text in code.items():
-            path = folder / "code" / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text)
-        job = Job(
-            key="first", run="0", kind="baseline", attempt=1, folder=str(folder), code=str(folder / "code"),
-            script="experiment.py", template=template.folder, train_data=str(data.train), truth_data=str(data.truth),
-            settings=settings, seeds=(0,), conditions=size.conditions, limits=size.limits,
-            evaluate_limits=size.evaluate_limits, device=device, slots=1, threads=1, sandbox="bwrap")
-        marks: list[float] = []
-        out = folder / "trainings" / f"{size.conditions[0].name}-seed0" / "code" / "run_0" / "first"
-
-        def seen(out: Path = out, marks: list[float] = marks) -> bool:
-            if not marks and out.exists() and (text := out.read_text()):
-                marks.append(float(text))
-            return False
-
-        started = time.time()
-        found = run_training(job, 0, size.conditions[0], BubblewrapSandbox(), seen)
-        if found.outcome != "measured":
-            raise SystemExit(f"a training on {device}: {found.outcome}: {found.reason}\n{found.detail}")
-        took += [mark - started for mark in marks]
+        took += _to_first_step(folder, template, data, device)
         shutil.rmtree(folder, ignore_errors=True)
     if not took:
         raise SystemExit("the first step was never seen")
     mostly = ", most of it `import torch`" if device == "cpu" else ""
     return (f"{statistics.median(took):.2f} s (median of {len(took)}; {min(took):.2f} to {max(took):.2f}){mostly}; "
             f"{device_in_words(device)}. Each was trained to its end and measured by the runner.")
+
+
+def _to_first_step(folder: Path, template: Template, data: DataPaths, device: str) -> list[float]:
+    """Seconds, once; none if the mark was not seen. A training that cannot be measured ends the bench."""
+    from agent.measuring.measure import run_training
+    from agent.record import Job
+    from agent.sandbox.boxes import BubblewrapSandbox
+
+    size = template.manifest.profiles["demo"]
+    code = {"experiment.py": FIRST_STEP} | {name: p.read_text() for name, p in template.library().items()}
+    for name, text in code.items():
+        path = folder / "code" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    job = Job(
+        key="first", run="0", kind="baseline", attempt=1, folder=str(folder), code=str(folder / "code"),
+        script="experiment.py", template=template.folder, train_data=str(data.train), truth_data=str(data.truth),
+        settings={**size.settings, "samples": 400 * size.settings["batch"]}, seeds=(0,), conditions=size.conditions,
+        limits=size.limits, evaluate_limits=size.evaluate_limits, device=device, slots=1, threads=1, sandbox="bwrap")
+    marks: list[float] = []
+    out = folder / "trainings" / f"{size.conditions[0].name}-seed0" / "code" / "run_0" / "first"
+
+    def seen() -> bool:
+        if not marks and out.exists() and (text := out.read_text()):
+            marks.append(float(text))
+        return False
+
+    started = time.time()
+    found = run_training(job, 0, size.conditions[0], BubblewrapSandbox(), seen)
+    if found.outcome != "measured":
+        raise SystemExit(f"a training on {device}: {found.outcome}: {found.reason}\n{found.detail}")
+    return [mark - started for mark in marks]
 
 
 def _pool() -> float:
