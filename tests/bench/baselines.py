@@ -73,7 +73,7 @@ def rates_table(
         tried = [list(islice(found, len(seeds))) for _ in rates]
         scores = [statistics.fmean(t.metrics["f1"] for t in some) if all(t.metrics for t in some) else None
                   for some in tried]
-        best = max(score for score in scores if score is not None)
+        best = max((score for score in scores if score is not None), default=None)
         rows.append([condition.label, _label(template, name),
                      *("refused" if score is None else f"**{score:.3f}**" if score == best else f"{score:.3f}"
                        for score in scores)])
