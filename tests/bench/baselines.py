@@ -37,6 +37,8 @@ def conditions_table(
     curves: dict[str, list[tuple[float, dict[str, tuple[float, float]]]]] = {}
     for condition, name in places:
         trainings, settings = list(islice(found, len(seeds))), {**size.settings, **condition.settings}
+        if lost := [f"seed {t.seed}: {t.reason}: {t.detail}" for t in trainings if t.outcome != "measured"]:
+            raise SystemExit(f"no row without all its trainings: {name}, {condition.label}: {lost[0]}")
         rate = settings.get(RATES[name], settings[SHARED_RATES.get(name, "lr")])
         rows.append([condition.label, _label(template, name), f"{rate:g}",
                      *(_spread([t.metrics[metric] for t in trainings]) for metric in metrics),
@@ -69,11 +71,15 @@ def rates_table(
              for condition, name in places for rate in rates for seed in seeds]
     found, rows = iter(all_measured(template, asked, jobs)), []
     for condition, name in places:
-        scores = [statistics.fmean(t.metrics["f1"] for t in islice(found, len(seeds))) for _ in rates]
-        best = max(scores)
+        tried = [list(islice(found, len(seeds))) for _ in rates]
+        scores = [statistics.fmean(t.metrics["f1"] for t in some) if all(t.metrics for t in some) else None
+                  for some in tried]
+        best = max((score for score in scores if score is not None), default=None)
         rows.append([condition.label, _label(template, name),
-                     *(f"**{score:.3f}**" if score == best else f"{score:.3f}" for score in scores)])
-    return (f"Profile `{profile}`, F1, mean of {len(seeds)} seeds.\n\n"
+                     *("refused" if score is None else f"**{score:.3f}**" if score == best else f"{score:.3f}"
+                       for score in scores)])
+    return (f"Profile `{profile}`, F1, mean of {len(seeds)} seeds; refused: a seed's result was none that the runner "
+            f"takes, mostly for too many latents in a row.\n\n"
             f"{markdown(['condition', 'architecture', *(f'{rate:g}' for rate in rates)], rows)}")
 
 
