@@ -63,6 +63,12 @@ class SAE(torch.nn.Module):
         """[B, d_in] -> [B, d_sae], the inference form."""
         raise NotImplementedError
 
+    def look_with(self, x: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
+        """x - b_dec, and its product with W_enc plus a bias [d_sae], which has no gradient."""
+        centred = x - self.b_dec
+        with torch.no_grad():
+            return centred, torch.addmm(bias, centred, self.W_enc)
+
     def decode(self, z: Tensor) -> Tensor:
         """[B, d_sae] -> [B, d_in]."""
         return z @ self.W_dec + self.b_dec
@@ -131,9 +137,9 @@ class EncoderBias(SAE):
 
         A subclass with pre-activations of its own keeps theirs.
         """
-        with torch.set_grad_enabled(type(self).pre_acts is not EncoderBias.pre_acts):
-            acts = self.pre_acts(x)
-        return x - self.b_dec, acts
+        if type(self).pre_acts is EncoderBias.pre_acts:
+            return self.look_with(x, self.b_enc)
+        return x - self.b_dec, self.pre_acts(x)
 
     def picked(self, acts: Tensor, centred: Tensor, chosen: sparse.Chosen) -> Tensor:
         """The chosen entries [n] of what `look` gave; their gradients cost what they hold."""

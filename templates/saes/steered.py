@@ -135,9 +135,7 @@ class GatedSAE(SteeredSAE):
 
     def look(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """x - b_dec, and the gates; as EncoderBias has it."""
-        centred = x - self.b_dec
-        with torch.no_grad():
-            return centred, torch.addmm(self.b_gate, centred, self.W_enc)
+        return self.look_with(x, self.b_gate)
 
     def loss_of_few(self, centred: Tensor, acts: Tensor, chosen: Chosen) -> Loss:
         rows, latents = len(centred), chosen.latents
