@@ -11,11 +11,11 @@ if TYPE_CHECKING:
     from agent.api import run as run
 
 _PUBLIC = {
-    "run": "agent.api", "resume": "agent.api", "Outcome": "agent.api", "read_ideas": "agent.idea",
-    "Idea": "agent.types", "Options": "agent.types", "Call": "agent.protocols", "Message": "agent.protocols",
+    "run": "agent.api", "resume": "agent.api", "Outcome": "agent.api", "read_ideas": "agent.core.ideas",
+    "Idea": "agent.core.types", "Options": "agent.core.types", "Call": "agent.core.protocols", "Message": "agent.core.protocols",
     "Console": "agent.tools", "record_playback": "agent.models.playback",
-    "Model": "agent.protocols", "Reply": "agent.protocols", "Runner": "agent.protocols", "Sandbox": "agent.protocols",
-    "UserError": "agent.errors", "InfrastructureError": "agent.errors", "BudgetSpent": "agent.errors",
+    "Model": "agent.core.protocols", "Reply": "agent.core.protocols", "Runner": "agent.core.protocols", "Sandbox": "agent.core.protocols",
+    "UserError": "agent.core.errors", "InfrastructureError": "agent.core.errors", "BudgetSpent": "agent.core.errors",
 }
 __all__ = list(_PUBLIC)
 

@@ -9,9 +9,9 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from agent.errors import InfrastructureError
+from agent.core.errors import InfrastructureError
+from agent.core.protocols import Message, Reply, Role
 from agent.prompting import render
-from agent.protocols import Message, Reply, Role
 
 Answer = TypeVar("Answer", bound=BaseModel)
 Ask = Callable[[str, Role, list[Message]], Reply]

@@ -10,17 +10,17 @@ from typing import Any
 from agent.assemble import System, open_session, system_for
 from agent.command import choices, preflight
 from agent.command.console import TerminalConsole
-from agent.errors import UserError
-from agent.idea import find_idea
+from agent.core.errors import UserError
+from agent.core.ideas import find_idea
+from agent.core.manifest import Template
+from agent.core.paths import SessionPaths, Workspace, new_session_folder
+from agent.core.protocols import Model, Runner, Sandbox
+from agent.core.record import RunRecord
+from agent.core.types import Idea, Models, Options
 from agent.log import EventLog
 from agent.loop import play
-from agent.manifest import Template
-from agent.paths import SessionPaths, Workspace, new_session_folder
-from agent.protocols import Model, Runner, Sandbox
-from agent.record import RunRecord
 from agent.session import Session, fold
 from agent.tools import Console
-from agent.types import Idea, Models, Options
 
 HOME = Path(__file__).resolve().parents[1]
 

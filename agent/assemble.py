@@ -16,8 +16,13 @@ from agent.bookkeeping import Books
 from agent.cache import hold, size_text, trim
 from agent.command import choices
 from agent.command.console import TerminalConsole
+from agent.core.errors import BudgetSpent, InfrastructureError
+from agent.core.manifest import Profile, Template
+from agent.core.paths import SessionPaths, Workspace
+from agent.core.protocols import Model, Runner, Sandbox
+from agent.core.record import Environment
+from agent.core.types import Idea, Options
 from agent.environments import environment_of
-from agent.errors import BudgetSpent, InfrastructureError
 from agent.events import OptionsChanged, ProcessStarted, ProcessStopped, SessionStarted
 from agent.literature.fetch import Fetcher
 from agent.literature.search import Cache, Finder, Online, Shelf
@@ -25,15 +30,10 @@ from agent.literature.searches import RecordedSearches
 from agent.literature.services import Service, services
 from agent.lock import session_lock
 from agent.log import EventLog
-from agent.manifest import Profile, Template
 from agent.measuring.data import prepared, world_secret
 from agent.models.calls import RecordedCalls
 from agent.models.playback import PlaybackModel
-from agent.paths import SessionPaths, Workspace
-from agent.protocols import Model, Runner, Sandbox
-from agent.record import Environment
 from agent.tools import Console, DataFolders, Journal, Tools
-from agent.types import Idea, Options
 
 CALL_TIMEOUT_S = 600.0
 

@@ -10,7 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from agent.atomic import write_text
-from agent.record import Job, JobResult
+from agent.core.record import Job, JobResult
 
 
 class BaselineCache:

@@ -7,10 +7,10 @@ import time
 from dataclasses import dataclass
 
 from agent.command.console import call_line
+from agent.core.paths import SessionPaths
+from agent.core.protocols import Call, Reply
 from agent.events import AnswerRefused, CallFinished, TryWasted
 from agent.models.calls import CallRecord
-from agent.paths import SessionPaths
-from agent.protocols import Call, Reply
 from agent.tools import Console, Journal
 
 

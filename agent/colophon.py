@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from agent.idea import all_ideas
+from agent.core.ideas import all_ideas
+from agent.core.types import Options
 from agent.session import Session
-from agent.types import Options
 from paper.found import FoundWorks
 
 ROOT = Path(__file__).resolve().parents[1]

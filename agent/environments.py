@@ -21,9 +21,9 @@ from pathlib import Path
 from filelock import FileLock
 
 from agent.atomic import write_text
-from agent.errors import UserError
-from agent.manifest import EnvironmentSpec, Template
-from agent.record import Environment
+from agent.core.errors import UserError
+from agent.core.manifest import EnvironmentSpec, Template
+from agent.core.record import Environment
 from agent.sandbox.bwrap import trees_of
 
 BUILD_S = 3600.0

@@ -9,6 +9,8 @@ from typing import Annotated, Literal, Union
 
 from pydantic import Field, TypeAdapter
 
+from agent.core.schema import Happened
+from agent.core.types import Closest, FigureText, Idea, Options, Plan, Reflection
 from agent.paper_events import (
     CitationsChosen,
     CitationsSought,
@@ -21,8 +23,6 @@ from agent.paper_events import (
     SectionWritten,
     SupportChecked,
 )
-from agent.schema import Happened
-from agent.types import Closest, FigureText, Idea, Options, Plan, Reflection
 
 
 class SessionStarted(Happened):

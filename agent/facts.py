@@ -7,10 +7,10 @@ import platform
 import subprocess
 from pathlib import Path
 
-from agent.errors import InfrastructureError
-from agent.manifest import load_template
+from agent.core.errors import InfrastructureError
+from agent.core.manifest import load_template
+from agent.core.record import Environment, Job
 from agent.measuring.data import file_sha256, folder_hashes, package_version, recorded_hashes
-from agent.record import Environment, Job
 
 MAX_PACKAGES = 40  # of an environment, in a record
 PACKAGES = ("numpy", "scipy", "torch", "safetensors", "sae-lens")

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
-from agent.errors import UserError
+from agent.core.errors import UserError
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from agent.errors import InfrastructureError
+from agent.core.errors import InfrastructureError
 from agent.events import ADAPTER, Event
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from statistics import fmean
 
-from agent.manifest import Manifest, Template
-from agent.record import RunRecord
+from agent.core.manifest import Manifest, Template
+from agent.core.record import RunRecord
 from agent.results import mean, standard_error, values
 from agent.session import RunState, Session
 from paper.checks import unverified_numbers

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-from agent.reviews import Doubt, MetaWords, Review
-from agent.schema import Happened
-from agent.types import Chosen, Missing, Unsupported
+from agent.core.reviews import Doubt, MetaWords, Review
+from agent.core.schema import Happened
+from agent.core.types import Chosen, Missing, Unsupported
 
 
 class SectionWritten(Happened):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from agent.core.types import SECTIONS
 from agent.session import Session, novelty_over, runs_over
 from agent.states import RunState, SectionState
 from agent.steps import (
@@ -35,7 +36,6 @@ from agent.steps import (
     SubmitRun,
     WriteSection,
 )
-from agent.types import SECTIONS
 
 MAX_RESTARTS = 2  # of one attempt's training after a lost machine
 MEND_ROUNDS = 2  # of a section with complaints

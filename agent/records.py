@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from agent.manifest import BaselineSpec
-from agent.record import Job, JobResult, RunRecord
+from agent.core.manifest import BaselineSpec
+from agent.core.record import Job, JobResult, RunRecord
 from agent.results import measured_records, start_record
 from agent.session import RunState
 from agent.tools import Tools

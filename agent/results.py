@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from statistics import fmean, stdev
 
-from agent.errors import InfrastructureError
-from agent.manifest import Manifest, MetricSpec, aim
-from agent.record import RunRecord
+from agent.core.errors import InfrastructureError
+from agent.core.manifest import Manifest, MetricSpec, aim
+from agent.core.record import RunRecord
+from agent.core.types import PlannedRun
 from agent.session import RunState
 from agent.tools import Tools
-from agent.types import PlannedRun
 from paper.facts import Facts
 
 

@@ -6,18 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from agent import events as ev
+from agent.core.types import SECTIONS, Chosen, FigureText, Idea, Options, Plan, PlannedRun, Unsupported
 from agent.judging import Judging
 from agent.states import RunState, SectionState
-from agent.types import (
-    SECTIONS,
-    Chosen,
-    FigureText,
-    Idea,
-    Options,
-    Plan,
-    PlannedRun,
-    Unsupported,
-)
 
 
 @dataclass(frozen=True)

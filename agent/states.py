@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from agent import events as ev
-from agent.record import RunKind
-from agent.types import PlannedRun, Reflection
+from agent.core.record import RunKind
+from agent.core.types import PlannedRun, Reflection
 
 Phase = Literal["new", "edited", "linted", "submitted", "measured", "failed"]
 

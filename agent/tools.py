@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agent.answers import Ask
+from agent.core.manifest import Profile, Template
+from agent.core.paths import SessionPaths
+from agent.core.protocols import Coder, Literature, Progress, Runner, Sandbox, VersionStore
+from agent.core.record import Environment
 from agent.events import Event
 from agent.log import EventLog
-from agent.manifest import Profile, Template
-from agent.paths import SessionPaths
-from agent.protocols import Coder, Literature, Progress, Runner, Sandbox, VersionStore
-from agent.record import Environment
 from agent.session import Session, apply, fold
 
 

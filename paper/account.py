@@ -11,10 +11,10 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
-from agent.manifest import Manifest
-from agent.record import RunRecord
-from agent.schema import Strict
-from agent.types import Unsupported
+from agent.core.manifest import Manifest
+from agent.core.record import RunRecord
+from agent.core.schema import Strict
+from agent.core.types import Unsupported
 from paper.facts import Facts
 from paper.figures import Figure
 from paper.library import Library

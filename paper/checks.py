@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from agent.types import Unsupported
+from agent.core.types import Unsupported
 from paper import claims, grounding, mathcheck, tables
 from paper import lexicon as lex
 from paper.complaints import Complaint, complaint, worst_first

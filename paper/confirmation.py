@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from agent.manifest import MetricSpec
-from agent.record import RunRecord
+from agent.core.manifest import MetricSpec
+from agent.core.record import RunRecord
 from paper.series import ALPHA, Difference, Series, two_sided
 
 Verdict = Literal["improvement", "worse", "inconclusive"]

@@ -10,7 +10,7 @@ from paper.shown import Figure, described_words, seeds_words, standing_out
 from paper.style import GREY, LINES, TEXT_WIDTH, draw, look
 
 if TYPE_CHECKING:
-    from agent.record import RunRecord
+    from agent.core.record import RunRecord
 
 COLUMNS = 4
 MAX_CONDITIONS = 3  # lines in a panel

@@ -11,8 +11,8 @@ import statistics
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 
-from agent.manifest import Manifest, MetricSpec, Setting, aim
-from agent.record import RunRecord
+from agent.core.manifest import Manifest, MetricSpec, Setting, aim
+from agent.core.record import RunRecord
 from paper.confirmation import Confirmation, confirm, why_none
 from paper.series import Difference, FactError, Series, difference_of
 

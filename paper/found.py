@@ -9,9 +9,9 @@ from collections.abc import Iterable
 
 from pydantic import ValidationError
 
-from agent.errors import InfrastructureError
-from agent.schema import Strict
-from agent.types import Paper
+from agent.core.errors import InfrastructureError
+from agent.core.schema import Strict
+from agent.core.types import Paper
 from paper.library import Entry
 
 FILE = "paper/found.json"

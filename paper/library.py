@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from agent.errors import UserError
-from agent.types import Paper
+from agent.core.errors import UserError
+from agent.core.types import Paper
 
 FOLDER = Path(__file__).parent / "library"
 _OURS = ("summary", "source", "abstract", "keywords")  # fields that never go into a paper's references.bib

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from pylatex import NoEscape, Tabular
 
-from agent.record import RunRecord
+from agent.core.record import RunRecord
 from paper.facts import FactError, Facts, Series
 from paper.latex import escape, number
 from paper.numbers import Quantity, fixed

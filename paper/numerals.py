@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-from agent.manifest import Setting
+from agent.core.manifest import Setting
 from paper.facts import Facts
 from paper.library import Library
 from paper.nodes import CITATION

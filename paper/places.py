@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from agent.errors import UserError
+from agent.core.errors import UserError
 from paper.library import Entry, parse_bibtex
 
 FILE = "template.tex"

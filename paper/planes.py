@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from agent.manifest import TradeOff
+from agent.core.manifest import TradeOff
 from paper.facts import Facts
 from paper.shown import Figure, axis_words, described_words, reported_words, seeds_words, series_of, standing_out
 from paper.style import LINES, TEXT_WIDTH, Point, draw, look, name_points

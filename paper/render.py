@@ -12,7 +12,7 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from agent.types import Unsupported
+from agent.core.types import Unsupported
 from paper import latex, tables
 from paper.appendix import Appendix, appendix_parts
 from paper.body import Body, Ledger

@@ -6,7 +6,7 @@ import math
 import statistics
 from dataclasses import dataclass
 
-from agent.record import RunRecord
+from agent.core.record import RunRecord
 
 ALPHA = 0.05  # two-sided; in the exploration not corrected for the number of runs tried
 

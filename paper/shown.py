@@ -10,7 +10,7 @@ from paper.facts import FactError, Facts, Series
 from paper.numbers import count_text
 
 if TYPE_CHECKING:
-    from agent.record import RunRecord
+    from agent.core.record import RunRecord
 
 ARROW = {"higher": "↑", "lower": "↓"}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pylatex import NoEscape
 
-from agent.record import RunRecord
+from agent.core.record import RunRecord
 from paper.confirmation import Confirmation
 from paper.confirmed import interval, p_text
 from paper.facts import FactError, Facts, Series, machines

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from agent.errors import UserError
+from agent.core.errors import UserError
 from paper import places
 from paper.library import Entry
 

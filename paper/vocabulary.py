@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from agent.record import RunRecord
+from agent.core.record import RunRecord
 from paper.facts import Difference, FactError, Facts, Series, machines
 from paper.numbers import ORDINALS, Quantity, count_text, setting_text
 

@@ -7,9 +7,8 @@ from collections.abc import Callable
 from agent import events as ev
 from agent import policy
 from agent.actions.revision import verdict
-from agent.reviews import Doubt, Review, tally
-from agent.session import Session, apply
-from agent.types import (
+from agent.core.reviews import Doubt, Review, tally
+from agent.core.types import (
     SECTIONS,
     Chosen,
     Comparison,
@@ -23,6 +22,7 @@ from agent.types import (
     Reflection,
     Unsupported,
 )
+from agent.session import Session, apply
 
 IDEA = Idea(Name="dice", Title="Dice", Experiment="Throw them.")
 MODELS = Models(planner="m", editor="m", writer="m", reviewer="m")

@@ -6,9 +6,9 @@ import sys
 import time
 from pathlib import Path
 
+from agent.core.protocols import Mount, SandboxSpec
+from agent.core.record import Training
 from agent.measuring.measure import TrainingPaths
-from agent.protocols import Mount, SandboxSpec
-from agent.record import Training
 
 
 def job_facts(job):

@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 
 import torch
 
-from agent.manifest import load_template
+from agent.core.manifest import load_template
 from agent.measuring.data import load_module
 
 FOLDER = Path(__file__).parent.parent / "templates" / "lm_sae"

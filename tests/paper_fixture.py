@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from agent.manifest import BaselineSpec, Condition, Manifest, MetricSpec, Profile, TradeOff
-from agent.record import Finding, RunRecord, Training
+from agent.core.manifest import BaselineSpec, Condition, Manifest, MetricSpec, Profile, TradeOff
+from agent.core.record import Finding, RunRecord, Training
 from paper.facts import Facts
 from paper.library import Library, parse_bibtex
 from paper.render import PaperMeta

@@ -14,13 +14,11 @@ from agent import events as ev
 from agent import policy
 from agent.actions.writeup import SKELETON
 from agent.answers import parse
-from agent.idea import find_idea
-from agent.manifest import load_template
-from agent.record import RunRecord, Training
-from agent.reviewing.evidence import standing
-from agent.reviews import Doubt, EvidenceAnswer
-from agent.session import Session, apply
-from agent.types import (
+from agent.core.ideas import find_idea
+from agent.core.manifest import load_template
+from agent.core.record import RunRecord, Training
+from agent.core.reviews import Doubt, EvidenceAnswer
+from agent.core.types import (
     SECTIONS,
     ChosenAnswer,
     FigureText,
@@ -31,6 +29,8 @@ from agent.types import (
     SupportAnswer,
     Unsupported,
 )
+from agent.reviewing.evidence import standing
+from agent.session import Session, apply
 from paper.facts import Facts
 from tests.dice import Dice, options
 

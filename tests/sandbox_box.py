@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from agent.manifest import Limits
-from agent.protocols import Mount, SandboxSpec
+from agent.core.manifest import Limits
+from agent.core.protocols import Mount, SandboxSpec
 from agent.sandbox.boxes import BubblewrapSandbox, NoSandbox
 from agent.sandbox.limits import pids
 

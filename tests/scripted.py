@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from agent.errors import InfrastructureError
-from agent.protocols import Call, Message, Reply
+from agent.core.errors import InfrastructureError
+from agent.core.protocols import Call, Message, Reply
 
 Answer = str | BaseException
 Function = Callable[[Sequence[Message], Call], Answer | None]

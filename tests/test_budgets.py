@@ -10,7 +10,7 @@ from agent.assemble import System
 from agent.command.cli import BUDGET, INFRASTRUCTURE
 from agent.command.console import TerminalConsole
 from agent.command.preflight import complaints
-from agent.manifest import load_template
+from agent.core.manifest import load_template
 from agent.models.model import LiteLLMModel
 from agent.policy import CollectRun, EditRun, MakePlan, SubmitRun, next_action
 from agent.sandbox.boxes import BubblewrapSandbox

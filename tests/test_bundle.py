@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 
 from agent.actions import perform
-from agent.errors import UserError
+from agent.core.errors import UserError
+from agent.core.paths import SessionPaths, Workspace
 from agent.handover.bundle import bundle
 from agent.handover.secrets import Stripper
 from agent.lock import session_lock
-from agent.paths import SessionPaths, Workspace
 from agent.policy import next_action
 from agent.versions.git import GitStore
 from tests.whole import Script, Whole

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from agent.errors import BudgetSpent, InfrastructureError
+from agent.core.errors import BudgetSpent, InfrastructureError
+from agent.core.protocols import Message
 from agent.models.calls import CallRecord, RecordedCalls, read_call
-from agent.protocols import Message
 from tests.scripted import Script, ScriptedModel
 
 ROOT = Path(__file__).parent.parent
@@ -136,7 +136,7 @@ def test_a_step_that_is_no_file_name_is_refused(tmp_path: Path):
 
 def test_kill_9_after_a_reply_repeats_no_finished_call(tmp_path: Path):
     code = ("import os, signal, sys\nfrom pathlib import Path\nfrom agent.models.calls import RecordedCalls\n"
-            "from agent.protocols import Message\nfrom tests.scripted import ScriptedModel\n"
+            "from agent.core.protocols import Message\nfrom tests.scripted import ScriptedModel\n"
             "die = lambda record: record.ordinal == 2 and os.kill(os.getpid(), signal.SIGKILL)\n"
             "calls = RecordedCalls(ScriptedModel(['one', 'two', 'three']), Path(sys.argv[1]), die, lambda: None)\n"
             f"while True: calls.ask({STEP!r}, 'planner', [Message('user', 'go')])")

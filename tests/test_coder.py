@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from agent.core.errors import BudgetSpent, InfrastructureError
+from agent.core.protocols import EditResult
 from agent.editing.coder import MAX_DETAIL, AiderCoder
-from agent.errors import BudgetSpent, InfrastructureError
 from agent.models.calls import RecordedCalls
 from agent.models.model import LiteLLMModel
-from agent.protocols import EditResult
 from tests.fake_provider import FakeProvider, error, reply
 from tests.scripted import Script, ScriptedModel
 
@@ -320,7 +320,7 @@ def test_aider_prints_nothing_leaves_no_trace_and_needs_no_home(tmp_path: Path):
     code = (
         "import os, sys\nbefore = dict(os.environ)\nfrom pathlib import Path\n"
         "from agent.editing.coder import AiderCoder\n"
-        "from agent.protocols import Reply\nassert 'aider' not in sys.modules\n"
+        "from agent.core.protocols import Reply\nassert 'aider' not in sys.modules\n"
         f"script = [{block('nowhere', 'x')!r}, {block('d_sae = 512' + chr(10), 'd_sae = 1' + chr(10))!r}]\n"
         "result = AiderCoder(lambda step, role, messages: Reply(script.pop(0), 'm')).edit(\n"
         "    Path.cwd(), ['experiment.py'], 'see https://example.org', step='s', role='editor')\n"

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import launch
 from agent.colophon import ROOT, command
+from agent.core.types import Models, Options
 from agent.session import Session
-from agent.types import Models, Options
 from tests.dice import IDEA
 
 

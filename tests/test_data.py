@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from agent.errors import InfrastructureError, UserError
-from agent.manifest import load_template
+from agent.core.errors import InfrastructureError, UserError
+from agent.core.manifest import load_template
 from agent.measuring.data import data_key, file_sha256, prepared, world_secret
 
 ROOT = Path(__file__).parent.parent
@@ -93,7 +93,7 @@ def test_what_prepare_says_reaches_the_person_in_one_line_and_without_the_token(
     (tmp_path / "t" / "prepare.py").write_text(PREPARE)
     (tmp_path / "t" / "words.py").write_text(f"ERROR = {kind!r}\n")
     code = (
-        "import sys; from pathlib import Path; from agent.manifest import load_template\n"
+        "import sys; from pathlib import Path; from agent.core.manifest import load_template\n"
         "from agent.measuring.data import prepared\n"
         f"template = load_template(Path({str(tmp_path / 't')!r}))\n"
         f"try: prepared(template, 'tiny', {SETTINGS!r}, 1, Path({str(tmp_path / 'c')!r}), print)\n"

@@ -14,13 +14,13 @@ import numpy as np
 import pytest
 
 from agent.actions.figures import Descriptions
+from agent.core.reviews import EvidenceAnswer, MetaWords, Review, tally
+from agent.core.types import SECTIONS, ChosenAnswer, MissingAnswer, NoveltyAnswer, Reflection, SupportAnswer
 from agent.editing.lint import lint
 from agent.literature.search import Shelf
 from agent.literature.searches import RecordedSearches
 from agent.reviewing.evidence import standing
-from agent.reviews import EvidenceAnswer, MetaWords, Review, tally
 from agent.sandbox.boxes import BubblewrapSandbox
-from agent.types import SECTIONS, ChosenAnswer, MissingAnswer, NoveltyAnswer, Reflection, SupportAnswer
 from paper import checks, printed
 from paper.cited import cited_pairs
 from paper.compile import compile_pdf

@@ -13,8 +13,8 @@ import pytest
 
 from agent import integrity
 from agent.command.choices import ROLES
-from agent.errors import UserError
-from agent.types import Models
+from agent.core.errors import UserError
+from agent.core.types import Models
 from paper.complaints import CODES
 from tests.whole import Script, Whole
 

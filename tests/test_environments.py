@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from agent.core.errors import UserError
+from agent.core.manifest import load_template
+from agent.core.protocols import Limits, Mount, SandboxSpec
 from agent.drivers import mismatch
 from agent.environment_probe import cuda_of_torch
 from agent.environments import content_key, environment_of, missing_modules
-from agent.errors import UserError
-from agent.manifest import load_template
-from agent.protocols import Limits, Mount, SandboxSpec
 from agent.sandbox.boxes import BubblewrapSandbox
 from agent.templating.check import check_template
 from tests.whole import TEMPLATE, Script, Whole

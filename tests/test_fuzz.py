@@ -6,10 +6,10 @@ import pytest
 
 from agent import events as ev
 from agent.answers import LONGEST, BadAnswer, ask_json, parse
+from agent.core.protocols import Message, Reply
+from agent.core.types import Reflection
 from agent.editing.coder import MAX_ECHO, AiderCoder
 from agent.log import EventLog
-from agent.protocols import Message, Reply
-from agent.types import Reflection
 from tests.fuzz.corpus import recorded
 from tests.fuzz.replies import fuzz
 from tests.fuzz.stage import Stage, unmet

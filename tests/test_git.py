@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.errors import InfrastructureError
+from agent.core.errors import InfrastructureError
 from agent.versions.git import GitStore
 
 ROOT = Path(__file__).parent.parent

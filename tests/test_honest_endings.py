@@ -42,6 +42,6 @@ def test_no_prompt_asks_for_success():
 
 
 def test_the_scripted_prose_has_every_section():
-    from agent.types import SECTIONS
+    from agent.core.types import SECTIONS
 
     assert set(PROSE) == set(SECTIONS)

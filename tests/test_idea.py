@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from agent.errors import UserError
-from agent.idea import all_ideas, find_idea, read_ideas
+from agent.core.errors import UserError
+from agent.core.ideas import all_ideas, find_idea, read_ideas
 
 SHORT = {"Name": "a_b", "Title": "T", "Experiment": "E", "Interestingness": 8, "Feasibility": 6, "Novelty": 9,
          "novel": True}

@@ -9,9 +9,9 @@ import pytest
 from scipy import sparse
 
 from agent import integrity
+from agent.core.manifest import load_template
+from agent.core.record import Finding, RunRecord, Training
 from agent.integrity.floor import DRAWS, at_floor, untrained
-from agent.manifest import load_template
-from agent.record import Finding, RunRecord, Training
 
 TINY = load_template(Path(__file__).parent / "tiny_template")
 PROFILE = TINY.manifest.profiles["tiny"]

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from agent.core.errors import InfrastructureError
 from agent.editing.lint import MAX_ERRORS, LintError, lint
-from agent.errors import InfrastructureError
 
 
 def _lint(tmp_path: Path, source: str | bytes) -> tuple[LintError, ...]:

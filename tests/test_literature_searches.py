@@ -2,10 +2,10 @@
 
 import pytest
 
-from agent.errors import InfrastructureError
+from agent.core.errors import InfrastructureError
+from agent.core.types import Paper
 from agent.literature import cleaning
 from agent.literature.searches import RecordedSearches
-from agent.types import Paper
 from tests.fake_literature import SHELF
 
 

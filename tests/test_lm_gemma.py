@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 import torch
 
+from agent.core.record import Job
 from agent.measuring.data import DataPaths, load_module
 from agent.measuring.measure import run_training
-from agent.record import Job
 from agent.sandbox.boxes import BubblewrapSandbox
 from tests.lm_world import FOLDER, TEMPLATE, code, draw
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 from scipy import stats
 
-from agent.errors import InfrastructureError
+from agent.core.errors import InfrastructureError
 from agent.measuring.data import load_module
 from tests.lm_world import FOLDER
 

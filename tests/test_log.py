@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent import events as ev
-from agent.errors import InfrastructureError
+from agent.core.errors import InfrastructureError
 from agent.log import EventLog
 from tests.dice import Dice, options, play
 

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from agent import events as ev
-from agent.errors import InfrastructureError
+from agent.core.errors import InfrastructureError
 from agent.log import EventLog
 from tests.whole import RATES, Script, Whole, block, fenced, options, plan, planned, rate_block
 

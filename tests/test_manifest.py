@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from agent.errors import UserError
-from agent.manifest import aim, load_template, parse_manifest
+from agent.core.errors import UserError
+from agent.core.manifest import aim, load_template, parse_manifest
 from agent.measuring.data import data_key
 
 TEMPLATES = Path(__file__).parent.parent / "templates"

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from agent.errors import InfrastructureError
-from agent.manifest import load_template
+from agent.core.errors import InfrastructureError
+from agent.core.manifest import load_template
+from agent.core.record import Job
 from agent.measuring import selfreport
 from agent.measuring.artefact import BadArtefact, read_artefact
 from agent.measuring.data import prepared
 from agent.measuring.measure import TrainingPaths, job_facts, run_training
-from agent.record import Job
 from agent.sandbox.boxes import BubblewrapSandbox, NoSandbox
 
 TINY = load_template(Path(__file__).parent / "tiny_template")

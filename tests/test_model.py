@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from agent.errors import InfrastructureError
+from agent.core.errors import InfrastructureError
+from agent.core.protocols import Call, Message, Reply
 from agent.models.model import HANG_TRIES, OUTAGE_TRIES, REPLY_TRIES, LiteLLMModel
 from agent.models.providers import check, key_variable, price, scrub
-from agent.protocols import Call, Message, Reply
 from tests.fake_provider import Answer, FakeProvider, Script, completion, error, reply, tool_call
 
 ROOT = Path(__file__).parent.parent

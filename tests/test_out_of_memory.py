@@ -3,9 +3,9 @@
 import pytest
 
 from agent import events as ev
+from agent.core.protocols import Exit
 from agent.log import EventLog
 from agent.measuring.verdict import encoding_ended, out_of_memory, training_ended
-from agent.protocols import Exit
 from agent.sandbox.limits import oom_kills
 from tests.whole import RATES, Script, Whole, block, rate_block
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from scipy import stats
 
-from agent.manifest import MetricSpec
+from agent.core.manifest import MetricSpec
 from paper import tables
 from paper.appendix import Appendix, appendix_parts
 from paper.checks import check

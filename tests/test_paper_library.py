@@ -2,7 +2,7 @@
 
 import pytest
 
-from agent.errors import UserError
+from agent.core.errors import UserError
 from paper.library import Library, load_library, parse_bibtex, references_bib
 from tests.paper_fixture import library
 

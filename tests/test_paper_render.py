@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from agent.errors import InfrastructureError
-from agent.protocols import Exit
+from agent.core.errors import InfrastructureError
+from agent.core.protocols import Exit
 from agent.sandbox.boxes import BubblewrapSandbox
 from paper.compile import compile_pdf, pdf_text, read_log
 from paper.figures import AGENT_LABEL, standard_figures

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from agent.errors import UserError
+from agent.core.errors import UserError
 from agent.sandbox.boxes import BubblewrapSandbox
 from paper.compile import compile_pdf, pdf_text
 from paper.figures import standard_figures

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from agent.errors import InfrastructureError, UserError
+from agent.core.errors import InfrastructureError, UserError
+from agent.core.protocols import Call, Message
 from agent.models.calls import RecordedCalls
 from agent.models.playback import PlaybackModel, record_playback
-from agent.protocols import Call, Message
 from tests.scripted import ScriptedModel
 
 QUESTION = [Message("user", "x" * 400)]

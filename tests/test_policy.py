@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent import events as ev
+from agent.core.types import SECTIONS, Reflection
 from agent.policy import (
     CheckNovelty,
     EditRun,
@@ -18,7 +19,6 @@ from agent.policy import (
     next_action,
 )
 from agent.session import apply, fold, runs_over
-from agent.types import SECTIONS, Reflection
 from tests.dice import IDEA, Dice, options, planned, play
 
 THROWS = st.randoms(use_true_random=False)

@@ -98,7 +98,7 @@ def test_a_session_killed_in_every_stage_ends_as_an_undisturbed_one(tmp_path, ca
 
 
 def test_a_second_process_is_told_who_holds_the_session(tmp_path, cache):
-    from agent.errors import UserError
+    from agent.core.errors import UserError
 
     (tmp_path / ".cache").symlink_to(cache)
     whole = Whole(tmp_path, runs=1, stop_after="plan")

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from agent.errors import InfrastructureError
-from agent.manifest import Condition, Limits
+from agent.core.errors import InfrastructureError
+from agent.core.manifest import Condition, Limits
+from agent.core.record import Job
 from agent.measuring.measure import TrainingPaths
-from agent.record import Job
 from agent.runners.local import LocalRunner
 from agent.runners.paths import JobPaths, Supervisor
 from agent.sandbox.limits import pids
@@ -122,7 +122,7 @@ def test_of_many_submits_at_once_one_supervisor_comes(tmp_path):
 def test_the_job_goes_on_when_the_loop_is_killed(tmp_path):
     job = make_job(tmp_path, seeds=(1,), way="gate")
     (tmp_path / "given.json").write_text(job.model_dump_json())
-    code = ("import sys, time; from pathlib import Path; from agent.record import Job; "
+    code = ("import sys, time; from pathlib import Path; from agent.core.record import Job; "
             "from agent.runners.local import LocalRunner; "
             "job = Job.model_validate_json(Path(sys.argv[1]).read_text()); "
             "LocalRunner(measure='tests.fake_measure').submit(job); "

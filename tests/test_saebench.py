@@ -17,19 +17,19 @@ import pytest
 import torch
 
 from agent import integrity
-from agent.benchmarks import FORGET_CORPUS, SaeBench
 from agent.command import saebench as command
-from agent.errors import InfrastructureError, UserError
-from agent.manifest import aim, load_template, parse_manifest
+from agent.core.benchmarks import FORGET_CORPUS, SaeBench
+from agent.core.errors import InfrastructureError, UserError
+from agent.core.manifest import aim, load_template, parse_manifest
+from agent.core.record import Environment, SaeBenchJob
+from agent.core.types import Models, Options
 from agent.measuring import saebench
 from agent.measuring.data import load_module, prepared
 from agent.measuring.measure import run_training
-from agent.record import Environment, SaeBenchJob
 from agent.saebench import catalogue, client
 from agent.saebench.environment import found, variables
 from agent.saebench.worker.proxy import ProxySAE
 from agent.sandbox.boxes import BubblewrapSandbox
-from agent.types import Models, Options
 from tests import saebench_world, unlearning_world
 from tests.scripted import ScriptedModel
 from tests.test_integrity import METRICS, one, record

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from agent.errors import InfrastructureError
-from agent.manifest import Limits
-from agent.protocols import Mount, SandboxSpec
+from agent.core.errors import InfrastructureError
+from agent.core.manifest import Limits
+from agent.core.protocols import Mount, SandboxSpec
 from agent.sandbox import uids
 from tests.sandbox_box import BARE, WALLS, Box, as_root, both, marked, refused
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.manifest import Limits
+from agent.core.manifest import Limits
 from agent.sandbox import cgroups
 from agent.sandbox.probe import limits_report
 from tests.sandbox_box import Box, both
@@ -63,7 +63,7 @@ def test_a_group_goes_with_its_sandbox(tmp_path):
 
 @given
 def test_groups_of_a_killed_runner_are_swept():
-    code = ("from agent.sandbox import cgroups; from agent.manifest import Limits; import os, signal\n"
+    code = ("from agent.sandbox import cgroups; from agent.core.manifest import Limits; import os, signal\n"
             "print(*cgroups.enclose(Limits()).folders, sep='\\n', flush=True); os.kill(os.getpid(), signal.SIGKILL)")
     died = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
 

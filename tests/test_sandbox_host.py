@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from agent.manifest import Limits
-from agent.protocols import Mount, SandboxSpec
+from agent.core.manifest import Limits
+from agent.core.protocols import Mount, SandboxSpec
 from agent.sandbox import bwrap, seccomp
 from agent.sandbox.boxes import BubblewrapSandbox, limits_report, probe
 from agent.sandbox.probe import APPARMOR_MEND, CONTAINER_MEND, INSTALL, USERNS_MEND, mend

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from agent.manifest import Limits
-from agent.protocols import SandboxSpec
+from agent.core.manifest import Limits
+from agent.core.protocols import SandboxSpec
 from agent.sandbox.limits import rlimits
 from agent.sandbox.trees import NamespaceTree
 from tests.sandbox_box import DAEMON, WALLS, Box, both, gone, marked

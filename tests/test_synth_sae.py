@@ -12,7 +12,7 @@ import pytest
 import torch
 from scipy import sparse
 
-from agent.manifest import load_template
+from agent.core.manifest import load_template
 from agent.measuring.artefact import read_artefact
 from agent.measuring.data import load_module
 

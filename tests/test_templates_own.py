@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from agent.errors import UserError
-from agent.manifest import load_template
-from agent.record import Training
+from agent.core.errors import UserError
+from agent.core.manifest import load_template
+from agent.core.record import Training
 from agent.sandbox.boxes import NoSandbox
 from agent.templating import contract
 from agent.templating.check import check_template, report, sources

@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from agent.benchmarks import FORGET_CORPUS, SaeBench
 from agent.command import saebench as command
-from agent.errors import InfrastructureError, UserError
-from agent.manifest import parse_manifest
+from agent.core.benchmarks import FORGET_CORPUS, SaeBench
+from agent.core.errors import InfrastructureError, UserError
+from agent.core.manifest import parse_manifest
+from agent.core.record import SaeBenchJob
 from agent.measuring.data import load_module, prepared
 from agent.measuring.measure import run_training
-from agent.record import SaeBenchJob
 from agent.saebench import catalogue, client
 from agent.sandbox.boxes import BubblewrapSandbox
 from tests import unlearning_world as made

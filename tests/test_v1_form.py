@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from agent.errors import UserError
+from agent.core.errors import UserError
+from agent.core.manifest import load_template
 from agent.log import EventLog
-from agent.manifest import load_template
 from agent.measuring.data import folder_hashes, prepared
 from agent.measuring.measure import run_training
 from agent.measuring.scratch import TrainingPaths

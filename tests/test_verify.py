@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from agent.errors import UserError
-from agent.paths import Workspace
+from agent.core.errors import UserError
+from agent.core.paths import Workspace
 from agent.verifying.evidence import Report, Subject
 from agent.verifying.paper import Makers, recompile
 from agent.verifying.remeasure import remeasure

@@ -9,13 +9,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from agent.assemble import System, open_session
-from agent.idea import read_ideas
+from agent.core.ideas import read_ideas
+from agent.core.paths import SessionPaths, Workspace
+from agent.core.protocols import Call, Message
+from agent.core.types import Models, Options
 from agent.literature.services import Service
-from agent.paths import SessionPaths, Workspace
-from agent.protocols import Call, Message
 from agent.sandbox.boxes import BubblewrapSandbox
 from agent.tools import Console
-from agent.types import Models, Options
 from tests.scripted import Answer, ScriptedModel
 
 TEMPLATE = Path(__file__).parent / "tiny_template"

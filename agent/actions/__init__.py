@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from agent import policy
 from agent.actions import experiment, figures, literature, plan, review, revision, setup, training, writeup
-from agent.errors import disk_named
+from agent.core.errors import disk_named
 from agent.events import Event
 from agent.tools import Tools
 

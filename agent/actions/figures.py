@@ -13,20 +13,20 @@ from agent import notes
 from agent.actions.experiment import describe
 from agent.answers import ask_json
 from agent.atomic import write_text
+from agent.core.manifest import Limits
+from agent.core.protocols import Exit, Message, Mount, SandboxSpec
+from agent.core.types import FigureText
 from agent.drawing import pictures, plotcheck, runfolders
 from agent.editing.lint import lint
 from agent.events import FiguresDescribed, FiguresDrawn, PlotEdited, PlotFailed, PlotsGivenUp
-from agent.manifest import Limits
 from agent.measuring import foreign, harvest
 from agent.measuring.scratch import remove
 from agent.measuring.selfreport import slug
 from agent.policy import DescribeFigures, DrawFigures, EditPlot, GiveUpPlots, RunPlot
 from agent.prompting import render
-from agent.protocols import Exit, Message, Mount, SandboxSpec
 from agent.results import confirmation_records, measured_records, session_facts, standard_error, table, values
 from agent.session import apply
 from agent.tools import Tools
-from agent.types import FigureText
 from paper.figures import standard_figures
 
 PLOT_LIMITS = Limits(wall_s=120, memory_mb=4096, processes=64, disk_mb=64, files=64, file_mb=16, output_mb=2)

@@ -6,6 +6,18 @@ from collections.abc import Iterable
 
 from agent.answers import ask_json
 from agent.atomic import write_text
+from agent.core.protocols import Message, Role, Searched
+from agent.core.types import (
+    SECTIONS,
+    Chosen,
+    ChosenAnswer,
+    Closest,
+    MissingAnswer,
+    NoveltyAnswer,
+    Paper,
+    SupportAnswer,
+    Unsupported,
+)
 from agent.events import CitationsChosen, CitationsSought, NoveltyChecked, SupportChecked
 from agent.manuscript import Manuscript
 from agent.policy import (
@@ -17,19 +29,7 @@ from agent.policy import (
     SeekCitations,
 )
 from agent.prompting import render
-from agent.protocols import Message, Role, Searched
 from agent.tools import Tools
-from agent.types import (
-    SECTIONS,
-    Chosen,
-    ChosenAnswer,
-    Closest,
-    MissingAnswer,
-    NoveltyAnswer,
-    Paper,
-    SupportAnswer,
-    Unsupported,
-)
 from paper.found import FILE as FOUND
 from paper.found import FoundWork
 

@@ -7,18 +7,18 @@ from __future__ import annotations
 
 from agent.answers import NoUsableAnswer, ask_json, head_and_tail
 from agent.atomic import write_text
-from agent.errors import InfrastructureError
+from agent.core.errors import InfrastructureError
+from agent.core.protocols import Message
+from agent.core.reviews import Doubt, EvidenceAnswer, tally
 from agent.events import EvidenceReviewed, PaperReviewed, ReviewGiven
 from agent.judging import Judging
 from agent.manuscript import Manuscript
 from agent.policy import MetaReview, ReviewEvidence, ReviewPaper
 from agent.prompting import render
-from agent.protocols import Message
 from agent.reviewing import evidence as seen
 from agent.reviewing import page
 from agent.reviewing.ensemble import ask_meta, ask_review
 from agent.reviewing.pdf import UnreadablePdf, read_words
-from agent.reviews import Doubt, EvidenceAnswer, tally
 from agent.tools import Tools
 
 MAX_NOTES = 24_000  # characters

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from agent.actions.review import write_pages
+from agent.core.types import SECTIONS
 from agent.events import RevisionChecked, RevisionJudged
 from agent.judging import Judging
 from agent.manuscript import section_file
 from agent.policy import CheckRevision, JudgeRevision
 from agent.tools import Tools
-from agent.types import SECTIONS
 
 GROWTH = 1  # pages that a revision may add
 

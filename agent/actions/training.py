@@ -11,11 +11,11 @@ from agent.actions.experiment import fail_attempt
 from agent.atomic import write_text
 from agent.baselines import BaselineCache
 from agent.cache import PROBES
-from agent.errors import BudgetSpent, InfrastructureError
+from agent.core.errors import BudgetSpent, InfrastructureError
+from agent.core.manifest import Profile
+from agent.core.record import Job, JobResult, SaeBenchJob
 from agent.events import AttemptFailed, RunMeasured, RunSubmitted
-from agent.manifest import Profile
 from agent.policy import CollectRun, SubmitRun
-from agent.record import Job, JobResult, SaeBenchJob
 from agent.records import (
     baseline_spec,
     code_of,

@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from agent.errors import BudgetSpent, UserError
+from agent.core.errors import BudgetSpent, UserError
+from agent.core.protocols import Model, Role
 from agent.models.calls import CallRecord
-from agent.protocols import Model, Role
 
 
 class Spent:

@@ -7,9 +7,9 @@ import time
 from collections.abc import Callable
 from typing import TextIO
 
+from agent.core.protocols import Progress
 from agent.events import CallFinished
 from agent.measuring.harvest import printable
-from agent.protocols import Progress
 from agent.session import Session
 from agent.tools import Console
 

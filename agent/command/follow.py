@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 
 from agent.command.console import TerminalConsole, call_line
+from agent.core.paths import SessionPaths
 from agent.events import Event
 from agent.lock import is_held
 from agent.log import EventLog
-from agent.paths import SessionPaths
 from agent.session import Session, apply, stage
 
 POLL_S = 0.5
@@ -81,7 +81,7 @@ def describe(event: Event, session: Session) -> str:
 
 
 def _show_training(paths: SessionPaths, session: Session, console: TerminalConsole) -> None:
-    from agent.record import Job
+    from agent.core.record import Job
     from agent.runners.local import LocalRunner
 
     run = session.current

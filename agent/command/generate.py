@@ -12,12 +12,12 @@ from agent.atomic import write_text
 from agent.command import choices
 from agent.command.asking import Spent, model_for
 from agent.command.console import compact
-from agent.idea import all_ideas
-from agent.manifest import Template
+from agent.core.ideas import all_ideas
+from agent.core.manifest import Template
+from agent.core.paths import Workspace
+from agent.core.types import Idea
 from agent.models.calls import RecordedCalls
-from agent.paths import Workspace
 from agent.proposing import propose, ranked
-from agent.types import Idea
 
 SHOWN_PAPERS = 40
 

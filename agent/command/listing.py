@@ -9,14 +9,14 @@ from rich.table import Table
 
 from agent.cache import clean
 from agent.command.console import compact
-from agent.errors import InfrastructureError, UserError
-from agent.idea import all_ideas
+from agent.core.errors import InfrastructureError, UserError
+from agent.core.ideas import all_ideas
+from agent.core.manifest import load_template
+from agent.core.paths import SessionPaths, Workspace
+from agent.core.types import Idea
 from agent.lock import is_held
 from agent.log import EventLog
-from agent.manifest import load_template
-from agent.paths import SessionPaths, Workspace
 from agent.session import fold, stage
-from agent.types import Idea
 
 
 def show_ideas(ideas: Path, templates: Path, template: str | None = None) -> int:

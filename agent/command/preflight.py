@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 from agent.cache import summary
 from agent.command import saebench
 from agent.command.console import compact
-from agent.errors import UserError
-from agent.manifest import Template
-from agent.paths import Workspace
+from agent.core.errors import UserError
+from agent.core.manifest import Template
+from agent.core.paths import Workspace
+from agent.core.types import SECTIONS, Options
 from agent.saebench.environment import described
-from agent.types import SECTIONS, Options
 
 if TYPE_CHECKING:
     from agent.assemble import System
@@ -59,7 +59,7 @@ def estimate(options: Options, template: Template, system: System, cache: Path) 
                  f"--improve {options.improve})")
     known = sorted((cache / "baselines").glob(f"{Path(options.template).name}-*.json"))
     if known:
-        from agent.record import JobResult
+        from agent.core.record import JobResult
 
         wall = JobResult.model_validate_json(known[-1].read_text()).wall_s
         lines.append(f"  a run trains for about {wall:.0f} s here (as a cached baseline did): "

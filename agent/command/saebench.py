@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from agent.benchmarks import CHATS, FORGET_CORPUS, SaeBench
-from agent.errors import UserError
-from agent.manifest import Profile
-from agent.paths import Workspace
+from agent.core.benchmarks import CHATS, FORGET_CORPUS, SaeBench
+from agent.core.errors import UserError
+from agent.core.manifest import Profile
+from agent.core.paths import Workspace
+from agent.core.types import Options
 from agent.saebench.catalogue import needs
 from agent.saebench.environment import described, required, set_up
-from agent.types import Options
 
 SETTINGS = ("model", "hook_name", "dtype")
 

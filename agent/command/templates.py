@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from agent.paths import Workspace
+from agent.core.paths import Workspace
 
 
 def new(args: argparse.Namespace, home: Path) -> int:

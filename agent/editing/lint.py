@@ -12,7 +12,7 @@ import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
-from agent.errors import InfrastructureError
+from agent.core.errors import InfrastructureError
 
 CODES = ("E9", "F821", "F823", "F831", "F406", "F407", "F701", "F702", "F704", "F706")
 MAX_ERRORS = 20

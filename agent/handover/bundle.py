@@ -13,12 +13,12 @@ import tarfile
 import tempfile
 from pathlib import Path, PurePosixPath
 
-from agent.errors import UserError
+from agent.core.errors import UserError
+from agent.core.paths import SessionPaths, Workspace
 from agent.handover.secrets import Stripper, keys_in
 from agent.handover.tables import figure_csv
 from agent.lock import session_lock
 from agent.log import EventLog
-from agent.paths import SessionPaths, Workspace
 from agent.prompting import render
 from agent.session import Session, fold
 from agent.verifying.evidence import Material, Unreadable, read_material

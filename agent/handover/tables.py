@@ -6,8 +6,8 @@ import csv
 import io
 from collections.abc import Iterable, Sequence
 
-from agent.manifest import Manifest
-from agent.record import RunRecord
+from agent.core.manifest import Manifest
+from agent.core.record import RunRecord
 from paper.account import FigureAccount
 
 HEAD = ("run", "name", "label", "kind", "seed", "condition")

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from agent.core.manifest import Manifest
+from agent.core.record import Finding, RunRecord
 from agent.integrity import effort, latents, sameness, whole
 from agent.integrity.rule import Check
-from agent.manifest import Manifest
-from agent.record import Finding, RunRecord
 
 __all__ = ["CHECKS", "PROBES", "REFUSED_BY_THE_MEASUREMENT", "Check", "catalogue", "check"]
 

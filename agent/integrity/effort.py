@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from statistics import median
 
+from agent.core.manifest import Manifest
+from agent.core.record import RunRecord, Training
 from agent.integrity.rule import named
-from agent.manifest import Manifest
-from agent.record import RunRecord, Training
 
 AT_FLOOR = "at-floor"  # the measurement's flag (floor.py)
 LITTLE = 0.6  # of the first baseline's CPU seconds; starting Python counts for both

@@ -14,7 +14,7 @@ from statistics import fmean, stdev
 from typing import TYPE_CHECKING, Any
 
 from agent.atomic import write_text
-from agent.manifest import Manifest
+from agent.core.manifest import Manifest
 from agent.measuring.data import file_sha256
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from agent.record import Finding, Grade
+from agent.core.record import Finding, Grade
 
 
 @dataclass(frozen=True)

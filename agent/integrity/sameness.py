@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from itertools import combinations
 from math import isclose
 
+from agent.core.manifest import Manifest
+from agent.core.record import RunRecord, Training
 from agent.integrity.rule import named
-from agent.manifest import Manifest
-from agent.record import RunRecord, Training
 
 CLOSE = 1e-4  # relative; two seeds of an honest training differ by some percent in some metric
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from agent.core.manifest import Manifest
+from agent.core.record import RunRecord
 from agent.integrity.rule import named
-from agent.manifest import Manifest
-from agent.record import RunRecord
 
 ROUNDING = 1e-6
 

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 from xml.etree import ElementTree
 
+from agent.core.types import Paper
 from agent.literature import cleaning
 from agent.literature.services import Service
-from agent.types import Paper
 
 RESULTS = 8
 AUTHORS = 30

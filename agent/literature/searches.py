@@ -13,11 +13,11 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from agent.atomic import write_text
-from agent.errors import InfrastructureError
+from agent.core.errors import InfrastructureError
+from agent.core.protocols import Searched
+from agent.core.types import Paper
 from agent.literature import cleaning
 from agent.literature.search import Finder
-from agent.protocols import Searched
-from agent.types import Paper
 from paper.library import Library
 
 _STEP = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")

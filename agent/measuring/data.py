@@ -24,8 +24,8 @@ from pathlib import Path
 from filelock import FileLock
 
 from agent.atomic import write_text
-from agent.errors import InfrastructureError, UserError
-from agent.manifest import Setting, Template
+from agent.core.errors import InfrastructureError, UserError
+from agent.core.manifest import Setting, Template
 
 MANIFEST = "manifest.json"
 PACKAGES = ("numpy", "torch", "sae-lens", "transformer-lens")  # what a world may be drawn with

@@ -10,11 +10,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from agent.manifest import Limits, ModelSpec
+from agent.core.manifest import Limits, ModelSpec
+from agent.core.protocols import Mount, SandboxProcess, SandboxSpec
 from agent.measuring import encoding
 from agent.measuring.scratch import copy_code, remove
 from agent.measuring.verdict import Stopped, encoding_ended
-from agent.protocols import Mount, SandboxProcess, SandboxSpec
 
 if TYPE_CHECKING:
     from agent.measuring.measure import _OneTraining

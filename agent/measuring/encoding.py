@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-from agent.protocols import Exit, SandboxProcess
+from agent.core.protocols import Exit, SandboxProcess
 
 if TYPE_CHECKING:
     import numpy as np

@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agent.atomic import write_text
-from agent.errors import InfrastructureError
-from agent.manifest import Condition, load_template
+from agent.core.errors import InfrastructureError
+from agent.core.manifest import Condition, load_template
+from agent.core.record import Job
 from agent.measuring.data import file_sha256
 from agent.measuring.encoding import agree
 from agent.measuring.scratch import TrainingPaths
-from agent.record import Job
 
 if TYPE_CHECKING:
     import numpy as np

@@ -12,9 +12,9 @@ import os
 import sys
 from pathlib import Path
 
+from agent.core.protocols import Mount
+from agent.core.record import Environment
 from agent.measuring.scratch import TrainingPaths
-from agent.protocols import Mount
-from agent.record import Environment
 from agent.sandbox.bwrap import python_trees
 
 LEVELS = 3

@@ -15,19 +15,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agent.atomic import write_text
-from agent.errors import InfrastructureError
+from agent.core.errors import InfrastructureError
+from agent.core.manifest import Condition, Manifest, load_template
+from agent.core.protocols import Exit, Mount, Sandbox, SandboxSpec
+from agent.core.record import Finding, Job, Training
 from agent.facts import job_facts
 from agent.integrity import PROBES
 from agent.integrity.effort import AT_FLOOR
 from agent.integrity.floor import at_floor, untrained
-from agent.manifest import Condition, Manifest, load_template
 from agent.measuring import encoder, encoding, export, foreign, harvest, outputs, reports, saebench
 from agent.measuring.artefact import Artefact, BadArtefact, read_artefact
 from agent.measuring.data import file_sha256, load_module, recorded_hashes
 from agent.measuring.scratch import CODE, TrainingPaths, copy_code, remove
 from agent.measuring.verdict import MAX_DETAIL, Account, Stopped, check_metrics, training_ended
-from agent.protocols import Exit, Mount, Sandbox, SandboxSpec
-from agent.record import Finding, Job, Training
 
 if TYPE_CHECKING:
     import numpy as np

@@ -9,11 +9,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from agent.core.record import Finding
 from agent.integrity.effort import AT_FLOOR
 from agent.integrity.floor import DRAWS, at_floor
 from agent.measuring.artefact import BadArtefact, read_tensors
 from agent.measuring.verdict import Account, Stopped
-from agent.record import Finding
 
 if TYPE_CHECKING:
     import numpy as np

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from agent.manifest import Manifest
+from agent.core.manifest import Manifest
 from agent.measuring import harvest, selfreport
 from agent.measuring.verdict import Account, Stopped, check_metrics
 

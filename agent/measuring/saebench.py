@@ -16,14 +16,14 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
-from agent.benchmarks import CHATS, FORGET_CORPUS
 from agent.cache import TURN
+from agent.core.benchmarks import CHATS, FORGET_CORPUS
+from agent.core.protocols import Message, Model, SandboxProcess
+from agent.core.record import SaeBenchJob
 from agent.measuring import encoder, encoding
 from agent.measuring.artefact import Artefact
 from agent.measuring.scratch import remove
 from agent.measuring.verdict import Account, Stopped, check_metrics
-from agent.protocols import Message, Model, SandboxProcess
-from agent.record import SaeBenchJob
 from agent.saebench import catalogue, client
 
 if TYPE_CHECKING:

@@ -9,9 +9,9 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from agent.errors import InfrastructureError
-from agent.manifest import Manifest
-from agent.record import Job
+from agent.core.errors import InfrastructureError
+from agent.core.manifest import Manifest
+from agent.core.record import Job
 
 CODE = "experiment.py"
 TRIES = 3  # a process that the machine killed is no reason to stop

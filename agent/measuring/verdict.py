@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from agent.manifest import MetricSpec
+from agent.core.manifest import MetricSpec
+from agent.core.protocols import Exit
+from agent.core.record import Finding
 from agent.measuring import harvest
-from agent.protocols import Exit
-from agent.record import Finding
 
 MAX_DETAIL = 1500  # characters
 

@@ -14,9 +14,9 @@ from dataclasses import replace
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from agent.errors import InfrastructureError
+from agent.core.errors import InfrastructureError
+from agent.core.protocols import Call, Message, Reply, Role, Watch
 from agent.models.providers import is_ollama, key_variable, load_litellm, price, scrub
-from agent.protocols import Call, Message, Reply, Role, Watch
 
 OUTAGE_TRIES = 10  # with the waits below: about eight minutes of an ill provider
 HANG_TRIES = 4  # each costs a whole time-out

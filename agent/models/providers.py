@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from functools import cache
 from types import ModuleType
 
-from agent.protocols import Role
+from agent.core.protocols import Role
 
 KEY_NAME = re.compile(r"(KEY|TOKEN|SECRET|PASSWORD|CREDENTIALS)", re.IGNORECASE)
 _KEY_TEXT = re.compile(r"\b(?:sk|pk|hf|gsk|xai|AIza)[-_][A-Za-z0-9_*.-]{6,}|(?<=Bearer )\S+|\bAIza[A-Za-z0-9_-]{10,}")

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from agent.answers import Ask, NoUsableAnswer, ask_json
+from agent.core.protocols import Message
+from agent.core.reviews import MetaWords, Review, tally
 from agent.prompting import render
-from agent.protocols import Message
-from agent.reviews import MetaWords, Review, tally
 
 # Each reviewer of an ensemble looks first at something else; one model asked the same thing twice says it twice.
 FOCUS = (

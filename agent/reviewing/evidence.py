@@ -9,12 +9,12 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from agent.core.record import RunRecord
+from agent.core.reviews import Doubt, EvidenceFinding
 from agent.manuscript import Manuscript
 from agent.measuring import harvest
 from agent.measuring.scratch import TrainingPaths
-from agent.record import RunRecord
 from agent.results import standard_error
-from agent.reviews import Doubt, EvidenceFinding
 from agent.runners.paths import JobPaths
 from agent.session import RunState
 from agent.tools import Tools

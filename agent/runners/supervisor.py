@@ -20,8 +20,8 @@ from pathlib import Path
 
 from agent.atomic import write_text
 from agent.cache import held
+from agent.core.record import Job, JobResult, Training
 from agent.measuring.scratch import remove
-from agent.record import Job, JobResult, Training
 from agent.runners.paths import Facts, JobPaths, Supervisor, take_over, try_lock
 from agent.sandbox.limits import start_ticks
 

@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from agent.atomic import write_text
-from agent.errors import InfrastructureError, UserError
-from agent.protocols import Sandbox
-from agent.record import Job, Training
+from agent.core.errors import InfrastructureError, UserError
+from agent.core.protocols import Sandbox
+from agent.core.record import Job, Training
 from agent.runners.paths import Facts, JobPaths
 
 PR_SET_PDEATHSIG = 1

@@ -12,8 +12,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from agent.errors import InfrastructureError
-from agent.manifest import Manifest, MetricSpec, Template
+from agent.core.errors import InfrastructureError
+from agent.core.manifest import Manifest, MetricSpec, Template
 
 EVALS = Path(__file__).with_name("evals.toml")
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from agent.errors import InfrastructureError
+from agent.core.errors import InfrastructureError
 
 if TYPE_CHECKING:
     import numpy as np

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from agent.benchmarks import SaeBench
 from agent.cache import size_of, size_text
+from agent.core.benchmarks import SaeBench
+from agent.core.errors import UserError
+from agent.core.manifest import EnvironmentSpec
+from agent.core.record import Environment
 from agent.environments import Pins, Say, built, kept
-from agent.errors import UserError
-from agent.manifest import EnvironmentSpec
-from agent.record import Environment
 from agent.saebench.client import PASSED
 
 PINS = Pins(name="sae-bench", folder=str(Path(__file__).parent), where="sae-bench")

@@ -18,8 +18,8 @@ from functools import cache
 from pathlib import Path
 from typing import IO, Any
 
-from agent.errors import InfrastructureError
-from agent.protocols import Mount, SandboxSpec
+from agent.core.errors import InfrastructureError
+from agent.core.protocols import Mount, SandboxSpec
 from agent.sandbox import bwrap, cgroups, limits, seccomp, uids
 from agent.sandbox.probe import limits_report, probe
 from agent.sandbox.process import ConfinedProcess, Pump

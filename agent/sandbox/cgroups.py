@@ -17,7 +17,7 @@ from functools import cache
 from pathlib import Path
 from typing import Literal
 
-from agent.manifest import Limits
+from agent.core.manifest import Limits
 
 Kind = Literal["systemd", "v2", "v1"]
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from agent.manifest import Limits
+from agent.core.manifest import Limits
 
 MB = 1 << 20
 TICK_S = 1 / os.sysconf("SC_CLK_TCK")

@@ -8,9 +8,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-from agent.errors import InfrastructureError
-from agent.manifest import Limits
-from agent.protocols import Exit, Sandbox, SandboxSpec
+from agent.core.errors import InfrastructureError
+from agent.core.manifest import Limits
+from agent.core.protocols import Exit, Sandbox, SandboxSpec
 from agent.sandbox import cgroups, seccomp
 
 APPARMOR = Path("/proc/sys/kernel/apparmor_restrict_unprivileged_userns")

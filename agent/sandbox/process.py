@@ -13,9 +13,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, Literal, Protocol
 
-from agent.errors import InfrastructureError
-from agent.manifest import Limits
-from agent.protocols import Exit
+from agent.core.errors import InfrastructureError
+from agent.core.manifest import Limits
+from agent.core.protocols import Exit
 from agent.sandbox import limits as use
 from agent.sandbox.cgroups import Group
 

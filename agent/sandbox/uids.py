@@ -9,8 +9,8 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from agent.errors import InfrastructureError
-from agent.protocols import Mount
+from agent.core.errors import InfrastructureError
+from agent.core.protocols import Mount
 
 RANGE = range(60_600, 61_000)  # used by no distribution, and mapped in containers of 65,536 ids
 STATE = Path("/run/experiment-runner")  # root's own; forgotten at a restart, as the uids are

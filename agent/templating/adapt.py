@@ -14,10 +14,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from agent.errors import UserError
-from agent.manifest import Manifest, load_template
+from agent.core.errors import UserError
+from agent.core.manifest import Manifest, load_template
+from agent.core.protocols import Sandbox
 from agent.measuring import harvest, selfreport
-from agent.protocols import Sandbox
 from agent.templating.v1 import ADAPTER, IDEAS, Folder, direction, look
 
 VERSION = "1"  # of what is made here

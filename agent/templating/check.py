@@ -8,10 +8,10 @@ import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
+from agent.core.errors import UserError
+from agent.core.manifest import Template, load_template
+from agent.core.protocols import Sandbox
 from agent.environments import environment_of
-from agent.errors import UserError
-from agent.manifest import Template, load_template
-from agent.protocols import Sandbox
 from agent.templating import contract
 from agent.templating.flaw import Flaw, Source, read_source
 from agent.templating.trial import Say, Trial

@@ -9,9 +9,9 @@ import ast
 import re
 from collections.abc import Callable, Iterator, Mapping
 
+from agent.core.manifest import Template
+from agent.core.record import Environment
 from agent.environments import missing_modules
-from agent.manifest import Template
-from agent.record import Environment
 from agent.templating.flaw import Flaw, Source, read_source
 
 NETWORK = {"requests", "httpx", "urllib.request", "urllib3", "socket", "aiohttp", "ftplib", "huggingface_hub", "wandb",

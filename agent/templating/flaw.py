@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from agent.errors import UserError
+from agent.core.errors import UserError
 
 
 @dataclass(frozen=True)

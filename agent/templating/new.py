@@ -6,7 +6,7 @@ import re
 import shutil
 from pathlib import Path
 
-from agent.errors import UserError
+from agent.core.errors import UserError
 
 SKELETON = Path(__file__).with_name("skeleton")
 NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")

@@ -12,12 +12,12 @@ from pathlib import Path
 from statistics import fmean
 
 from agent.atomic import write_bytes
-from agent.errors import InfrastructureError
+from agent.core.errors import InfrastructureError
+from agent.core.manifest import Condition, Profile, Setting, Template
+from agent.core.protocols import Sandbox
+from agent.core.record import Environment, Job, Training
 from agent.integrity.effort import AT_FLOOR
-from agent.manifest import Condition, Profile, Setting, Template
 from agent.measuring.data import DataPaths, load_module, prepared
-from agent.protocols import Sandbox
-from agent.record import Environment, Job, Training
 from agent.results import goodness
 from agent.templating.flaw import Flaw
 

@@ -15,12 +15,12 @@ from typing import Literal
 
 from pydantic import Field, ValidationError
 
-from agent.errors import UserError
-from agent.idea import read_ideas
-from agent.manifest import Limits
+from agent.core.errors import UserError
+from agent.core.ideas import read_ideas
+from agent.core.manifest import Limits
+from agent.core.schema import Strict
+from agent.core.types import Idea
 from agent.measuring import harvest, selfreport
-from agent.schema import Strict
-from agent.types import Idea
 
 ADAPTER = "adapter.toml"
 IDEAS = ("ideas.json", "seed_ideas.json")

@@ -10,11 +10,11 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from agent.errors import InfrastructureError, UserError
+from agent.core.errors import InfrastructureError, UserError
+from agent.core.manifest import Manifest, parse_manifest
+from agent.core.paths import SessionPaths
+from agent.core.record import RunRecord
 from agent.log import EventLog
-from agent.manifest import Manifest, parse_manifest
-from agent.paths import SessionPaths
-from agent.record import RunRecord
 from agent.saebench.catalogue import measured_at
 from agent.versions.git_reader import BrokenRepository, GitReader
 from paper.account import FILE as ACCOUNT

@@ -7,8 +7,8 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 
-from agent.manifest import Manifest
-from agent.record import RunRecord
+from agent.core.manifest import Manifest
+from agent.core.record import RunRecord
 from agent.results import mean
 from agent.versions.git_reader import BrokenRepository, Commit, GitReader
 from paper.verify import Problem

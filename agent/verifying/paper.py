@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from agent.errors import InfrastructureError
+from agent.core.errors import InfrastructureError
 from agent.measuring.data import package_version
 from agent.results import described
 from agent.verifying.evidence import Material, Report, Subject

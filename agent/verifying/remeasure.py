@@ -12,13 +12,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from agent.core.errors import InfrastructureError
+from agent.core.manifest import Template, load_template
+from agent.core.paths import SessionPaths, Workspace
+from agent.core.protocols import Sandbox
+from agent.core.record import Environment, Job, RunRecord, Training
 from agent.environments import environment_of
-from agent.errors import InfrastructureError
-from agent.manifest import Template, load_template
 from agent.measuring.data import file_sha256, folder_hashes, prepared
-from agent.paths import SessionPaths, Workspace
-from agent.protocols import Sandbox
-from agent.record import Environment, Job, RunRecord, Training
 from agent.saebench.catalogue import specs
 from agent.verifying.evidence import Material, Report, Subject, committed_files, read_material
 from agent.versions.git_reader import GitReader

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from agent.errors import UserError
-from agent.paths import SessionPaths, Workspace
+from agent.core.errors import UserError
+from agent.core.paths import SessionPaths, Workspace
 from agent.verifying.evidence import (
     Report,
     Subject,

@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from agent.atomic import write_bytes
-from agent.errors import InfrastructureError
+from agent.core.errors import InfrastructureError
 
 NAME = "experiment-runner"
 EMAIL = "experiment-runner@localhost"

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from agent.errors import InfrastructureError
+from agent.core.errors import InfrastructureError
 
 _SAFE = ("core.fsmonitor=false", "core.hooksPath=/dev/null", "core.attributesFile=/dev/null", "core.quotePath=false",
          "core.bare=true", "log.showSignature=false", "log.mailmap=false", "protocol.allow=never",

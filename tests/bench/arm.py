@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from scipy import sparse
 
-from agent.manifest import load_template
+from agent.core.manifest import load_template
 from agent.measuring.data import load_module, prepared
 from tests.bench.baselines import RATES
 from tests.bench.trainings import KEPT, SECRET

@@ -14,8 +14,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from agent.core.manifest import Template, load_template
 from agent.facts import device_in_words
-from agent.manifest import Template, load_template
 from agent.measuring.data import DataPaths, data_key, prepared
 from agent.measuring.measure import KEEP_MEMORY, THREADS
 from tests.bench.arm import FOLDER, OURS
@@ -125,8 +125,8 @@ def first_step(rounds: int, device: str = "cpu") -> str:
 
 def _to_first_step(folder: Path, template: Template, data: DataPaths, device: str) -> list[float]:
     """Seconds, once; none if the mark was not seen. A training that cannot be measured ends the bench."""
+    from agent.core.record import Job
     from agent.measuring.measure import run_training
-    from agent.record import Job
     from agent.sandbox.boxes import BubblewrapSandbox
 
     size = template.manifest.profiles["demo"]

@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from agent.manifest import Setting, Template
+from agent.core.manifest import Setting, Template
+from agent.core.record import Job, Training
 from agent.measuring.data import prepared
 from agent.measuring.measure import run_training
-from agent.record import Job, Training
 from agent.sandbox.boxes import BubblewrapSandbox
 
 SECRET = 1  # of the world: known, so that anybody can repeat the tables

@@ -18,7 +18,7 @@ from typing import Any
 from agent import events as ev
 from agent.assemble import System, open_session
 from agent.command.cli import play_session
-from agent.errors import BudgetSpent, InfrastructureError, UserError, disk_named
+from agent.core.errors import BudgetSpent, InfrastructureError, UserError, disk_named
 from agent.runners.local import ENVIRONMENT, LocalRunner
 from agent.sandbox.boxes import BubblewrapSandbox
 from agent.tools import Console, Tools
@@ -97,9 +97,9 @@ def _warm() -> None:
 
     import agent.manuscript
     import agent.verifying.verify  # noqa: F401
+    from agent.core.protocols import Reply
     from agent.editing.coder import AiderCoder
     from agent.manuscript import shipped_library
-    from agent.protocols import Reply
 
     shipped_library()
     with tempfile.TemporaryDirectory() as folder:

@@ -14,7 +14,7 @@ from random import Random
 
 from agent import events as ev
 from agent.actions import perform
-from agent.errors import InfrastructureError
+from agent.core.errors import InfrastructureError
 from agent.policy import GiveUpRun, LintRun, next_action
 from agent.session import apply
 from tests.fuzz.mutate import mutations

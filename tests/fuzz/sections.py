@@ -14,9 +14,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
 
-from agent.manifest import Limits
+from agent.core.manifest import Limits
+from agent.core.protocols import Mount, Sandbox, SandboxSpec
 from agent.policy import COMPILE_ROUNDS
-from agent.protocols import Mount, Sandbox, SandboxSpec
 from paper.compile import compile_pdf, read_log
 from paper.figures import standard_figures
 from paper.render import Rendered, render, write

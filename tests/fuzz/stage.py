@@ -14,11 +14,11 @@ from typing import get_args
 
 from agent import policy
 from agent.actions import perform
+from agent.core.protocols import Call, Message
 from agent.editing.coder import AiderCoder
 from agent.log import EventLog
 from agent.models.calls import CallRecord, RecordedCalls
 from agent.policy import Action, next_action
-from agent.protocols import Call, Message
 from agent.session import Session
 from agent.tools import Tools
 from tests.scripted import ScriptedModel

@@ -17,10 +17,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from agent.manifest import Limits, load_template
+from agent.core.manifest import Limits, load_template
+from agent.core.record import Job, Training
 from agent.measuring.data import prepared
 from agent.measuring.measure import TrainingPaths
-from agent.record import Job, Training
 from agent.runners.local import LocalRunner
 from agent.sandbox.limits import descendants
 from tests.hostile.attack import Escape, must

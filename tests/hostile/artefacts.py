@@ -8,8 +8,8 @@ import textwrap
 import threading
 from pathlib import Path
 
+from agent.core.record import Training
 from agent.measuring import harvest
-from agent.record import Training
 from tests.hostile.arena import TINY, Arena, experiment
 from tests.hostile.attack import Attack, Stopped, first_line, must
 

@@ -7,7 +7,7 @@ import textwrap
 from collections.abc import Callable
 from pathlib import Path
 
-from agent.manifest import Limits
+from agent.core.manifest import Limits
 from agent.sandbox.boxes import BubblewrapSandbox
 from paper import mathcheck
 from paper.compile import Compiled, compile_pdf, pdf_text

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from agent.errors import InfrastructureError, UserError
+from agent.core.errors import InfrastructureError, UserError
 
 
 @dataclass(frozen=True)

@@ -9,12 +9,12 @@ from typing import Any, Literal
 
 from pydantic import Field, ValidationError, model_validator
 
-from agent.benchmarks import SaeBench
-from agent.errors import UserError
-from agent.schema import Strict
+from agent.core.benchmarks import SaeBench
+from agent.core.errors import UserError
+from agent.core.schema import Strict
 
 Setting = int | float | str | bool
-SHARED = Path(__file__).resolve().parents[1] / "templates"  # where the project's own libraries lie
+SHARED = Path(__file__).resolve().parents[2] / "templates"  # where the project's own libraries lie
 
 
 class MetricSpec(Strict):

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Literal, Protocol
 
-from agent.manifest import Limits
-from agent.record import Job, JobResult
-from agent.schema import Strict
-from agent.types import Paper
+from agent.core.manifest import Limits
+from agent.core.record import Job, JobResult
+from agent.core.schema import Strict
+from agent.core.types import Paper
 
 Role = Literal["planner", "editor", "writer", "reviewer"]
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints
 
-from agent.schema import Open, Strict
+from agent.core.schema import Open, Strict
 
 # A run is called by this name in plans, expressions and tables.
 RunName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,31}$")]

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
-from agent.schema import Strict
+from agent.core.schema import Strict
 
 Words = Annotated[str, StringConstraints(min_length=1, max_length=2000, strip_whitespace=True)]
 Points = Annotated[tuple[Words, ...], Field(max_length=12)]

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from agent.schema import Strict
+from agent.core.schema import Strict
 
 SaeBenchEval = Literal["core", "absorption", "sparse_probing", "sae_probes", "unlearning", "autointerp"]
 CHATS = ("gemma-2-2b-it", "gemma-2-9b-it")  # whose form of a chat sae-bench has for unlearning's questions

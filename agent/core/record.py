@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-from agent.benchmarks import SaeBench
-from agent.manifest import Condition, Limits, Setting
-from agent.schema import Strict
+from agent.core.benchmarks import SaeBench
+from agent.core.manifest import Condition, Limits, Setting
+from agent.core.schema import Strict
 
 Grade = Literal["refuse", "flag", "note"]
 RunKind = Literal["baseline", "experiment", "confirmation"]

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from agent.errors import UserError
-from agent.types import Idea
+from agent.core.errors import UserError
+from agent.core.types import Idea
 
 
 def read_ideas(path: Path) -> list[Idea]:
