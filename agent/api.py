@@ -19,8 +19,8 @@ from agent.core.record import RunRecord
 from agent.core.types import Idea, Models, Options
 from agent.log import EventLog
 from agent.loop import play
-from agent.session import Session, fold
-from agent.tools import Console
+from agent.session.session import Session, fold
+from agent.session.tools import Console
 
 HOME = Path(__file__).resolve().parents[1]
 

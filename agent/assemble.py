@@ -23,7 +23,6 @@ from agent.core.protocols import Model, Runner, Sandbox
 from agent.core.record import Environment
 from agent.core.types import Idea, Options
 from agent.environments import environment_of
-from agent.events import OptionsChanged, ProcessStarted, ProcessStopped, SessionStarted
 from agent.literature.fetch import Fetcher
 from agent.literature.search import Cache, Finder, Online, Shelf
 from agent.literature.searches import RecordedSearches
@@ -33,7 +32,8 @@ from agent.log import EventLog
 from agent.measuring.data import prepared, world_secret
 from agent.models.calls import RecordedCalls
 from agent.models.playback import PlaybackModel
-from agent.tools import Console, DataFolders, Journal, Tools
+from agent.session.events import OptionsChanged, ProcessStarted, ProcessStopped, SessionStarted
+from agent.session.tools import Console, DataFolders, Journal, Tools
 
 CALL_TIMEOUT_S = 600.0
 

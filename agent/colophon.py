@@ -6,7 +6,7 @@ from pathlib import Path
 
 from agent.core.ideas import all_ideas
 from agent.core.types import Options
-from agent.session import Session
+from agent.session.session import Session
 from paper.found import FoundWorks
 
 ROOT = Path(__file__).resolve().parents[1]

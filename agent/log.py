@@ -9,7 +9,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from agent.core.errors import InfrastructureError
-from agent.events import ADAPTER, Event
+from agent.session.events import ADAPTER, Event
 
 
 class EventLog:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from agent.actions import perform
-from agent.policy import Stop, next_action
-from agent.tools import Tools
+from agent.session.policy import Stop, next_action
+from agent.session.tools import Tools
 
 
 def play(tools: Tools) -> Stop | None:

@@ -8,7 +8,7 @@ from statistics import fmean
 from agent.core.manifest import Manifest, Template
 from agent.core.record import RunRecord
 from agent.results import mean, standard_error, values
-from agent.session import RunState, Session
+from agent.session.session import RunState, Session
 from paper.checks import unverified_numbers
 from paper.facts import Facts
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from agent.core.manifest import BaselineSpec
 from agent.core.record import Job, JobResult, RunRecord
 from agent.results import measured_records, start_record
-from agent.session import RunState
-from agent.tools import Tools
+from agent.session.session import RunState
+from agent.session.tools import Tools
 
 EXPLORED, CONFIRMED = 0, 1  # worlds: what was seen while choosing does not confirm
 

@@ -11,8 +11,8 @@ from agent.core.errors import InfrastructureError
 from agent.core.manifest import Manifest, MetricSpec, aim
 from agent.core.record import RunRecord
 from agent.core.types import PlannedRun
-from agent.session import RunState
-from agent.tools import Tools
+from agent.session.session import RunState
+from agent.session.tools import Tools
 from paper.facts import Facts
 
 

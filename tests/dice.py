@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from agent import events as ev
-from agent import policy
 from agent.actions.revision import verdict
 from agent.core.reviews import Doubt, Review, tally
 from agent.core.types import (
@@ -22,7 +20,9 @@ from agent.core.types import (
     Reflection,
     Unsupported,
 )
-from agent.session import Session, apply
+from agent.session import events as ev
+from agent.session import policy
+from agent.session.session import Session, apply
 
 IDEA = Idea(Name="dice", Title="Dice", Experiment="Throw them.")
 MODELS = Models(planner="m", editor="m", writer="m", reviewer="m")

@@ -10,8 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from agent import events as ev
-from agent import policy
 from agent.actions.writeup import SKELETON
 from agent.answers import parse
 from agent.core.ideas import find_idea
@@ -30,7 +28,9 @@ from agent.core.types import (
     Unsupported,
 )
 from agent.reviewing.evidence import standing
-from agent.session import Session, apply
+from agent.session import events as ev
+from agent.session import policy
+from agent.session.session import Session, apply
 from paper.facts import Facts
 from tests.dice import Dice, options
 

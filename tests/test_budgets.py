@@ -4,7 +4,6 @@ import time
 
 import pytest
 
-from agent import events as ev
 from agent.actions.training import running_job
 from agent.assemble import System
 from agent.command.cli import BUDGET, INFRASTRUCTURE
@@ -12,8 +11,9 @@ from agent.command.console import TerminalConsole
 from agent.command.preflight import complaints
 from agent.core.manifest import load_template
 from agent.models.model import LiteLLMModel
-from agent.policy import CollectRun, EditRun, MakePlan, SubmitRun, next_action
 from agent.sandbox.boxes import BubblewrapSandbox
+from agent.session import events as ev
+from agent.session.policy import CollectRun, EditRun, MakePlan, SubmitRun, next_action
 from tests.fake_provider import Answer, FakeProvider, completion, error, reply
 from tests.provided import Provided, brought_to
 from tests.whole import TEMPLATE, Script, Whole, block, fenced, options, plan

@@ -17,7 +17,7 @@ from agent.core.paths import SessionPaths, Workspace
 from agent.handover.bundle import bundle
 from agent.handover.secrets import Stripper
 from agent.lock import session_lock
-from agent.policy import next_action
+from agent.session.policy import next_action
 from agent.versions.git import GitStore
 from tests.whole import Script, Whole
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import launch
 from agent.colophon import ROOT, command
 from agent.core.types import Models, Options
-from agent.session import Session
+from agent.session.session import Session
 from tests.dice import IDEA
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from agent.log import EventLog
-from agent.session import fold
+from agent.session.session import fold
 from tests.fake_provider import FakeProvider, Request, error, reply
 from tests.whole import (
     EVIDENCE,

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from agent.log import EventLog
-from agent.session import fold
+from agent.session.session import fold
 from agent.templating import check, contract, trial
 from tests.fake_provider import FakeProvider, reply
 from tests.whole import META, REVIEW, block, fenced, literature_answer

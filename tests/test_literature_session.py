@@ -6,9 +6,9 @@ import subprocess
 
 import pytest
 
-from agent import events as ev
 from agent.literature.services import Service
 from agent.log import EventLog
+from agent.session import events as ev
 from agent.verifying.verify import verify
 from tests.fake_literature import scholar
 from tests.fake_provider import Answer, FakeProvider, Request

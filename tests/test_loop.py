@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from agent import events as ev
 from agent.core.errors import InfrastructureError
 from agent.log import EventLog
+from agent.session import events as ev
 from tests.whole import RATES, Script, Whole, block, fenced, options, plan, planned, rate_block
 
 RUNS_ONLY = {"stop_after": "runs"}

@@ -6,19 +6,10 @@ from dataclasses import replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agent import events as ev
 from agent.core.types import SECTIONS, Reflection
-from agent.policy import (
-    CheckNovelty,
-    EditRun,
-    GiveUpRun,
-    MakePlan,
-    Reflect,
-    Stop,
-    SubmitRun,
-    next_action,
-)
-from agent.session import apply, fold, runs_over
+from agent.session import events as ev
+from agent.session.policy import CheckNovelty, EditRun, GiveUpRun, MakePlan, Reflect, Stop, SubmitRun, next_action
+from agent.session.session import apply, fold, runs_over
 from tests.dice import IDEA, Dice, options, planned, play
 
 THROWS = st.randoms(use_true_random=False)

@@ -9,10 +9,10 @@ from time import time
 
 import pytest
 
-from agent import events as ev
 from agent.command.cli import INFRASTRUCTURE
 from agent.models.model import HANG_TRIES, OUTAGE_TRIES, REPLY_TRIES
-from agent.policy import EditRun, MakePlan
+from agent.session import events as ev
+from agent.session.policy import EditRun, MakePlan
 from tests.fake_provider import Answer, FakeProvider, completion, error, reply, tool_call
 from tests.provided import Provided, brought_to
 from tests.whole import RATES, fenced, plan, rate_block

@@ -1,7 +1,7 @@
 """Folding: money, time and calls."""
 
-from agent import events as ev
-from agent.session import fold
+from agent.session import events as ev
+from agent.session.session import fold
 from tests.dice import IDEA, options
 
 

@@ -15,7 +15,7 @@ from agent.core.protocols import Call, Message
 from agent.core.types import Models, Options
 from agent.literature.services import Service
 from agent.sandbox.boxes import BubblewrapSandbox
-from agent.tools import Console
+from agent.session.tools import Console
 from tests.scripted import Answer, ScriptedModel
 
 TEMPLATE = Path(__file__).parent / "tiny_template"

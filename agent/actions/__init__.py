@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from agent import policy
 from agent.actions import experiment, figures, literature, plan, review, revision, setup, training, writeup
 from agent.core.errors import disk_named
-from agent.events import Event
-from agent.tools import Tools
+from agent.session import policy
+from agent.session.events import Event
+from agent.session.tools import Tools
 
 _PERFORM: dict[type, Callable[..., Event]] = {
     policy.PrepareData: setup.prepare_data,

@@ -8,13 +8,13 @@ from agent.atomic import write_text
 from agent.core.protocols import EditResult
 from agent.core.types import PlannedRun
 from agent.editing.lint import LintError, lint
-from agent.events import AttemptFailed, Edited, LintPassed, RunFailed
-from agent.policy import EditRun, GiveUpRun, LintRun
 from agent.prompting import render
 from agent.records import failed_record, label_of, library_of
 from agent.results import start_commit
-from agent.session import RunState
-from agent.tools import Tools
+from agent.session.events import AttemptFailed, Edited, LintPassed, RunFailed
+from agent.session.policy import EditRun, GiveUpRun, LintRun
+from agent.session.session import RunState
+from agent.session.tools import Tools
 
 
 def edit_run(action: EditRun, tools: Tools) -> Edited | AttemptFailed:

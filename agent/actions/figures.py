@@ -18,15 +18,15 @@ from agent.core.protocols import Exit, Message, Mount, SandboxSpec
 from agent.core.types import FigureText
 from agent.drawing import pictures, plotcheck, runfolders
 from agent.editing.lint import lint
-from agent.events import FiguresDescribed, FiguresDrawn, PlotEdited, PlotFailed, PlotsGivenUp
 from agent.measuring import foreign, harvest
 from agent.measuring.scratch import remove
 from agent.measuring.selfreport import slug
-from agent.policy import DescribeFigures, DrawFigures, EditPlot, GiveUpPlots, RunPlot
 from agent.prompting import render
 from agent.results import confirmation_records, measured_records, session_facts, standard_error, table, values
-from agent.session import apply
-from agent.tools import Tools
+from agent.session.events import FiguresDescribed, FiguresDrawn, PlotEdited, PlotFailed, PlotsGivenUp
+from agent.session.policy import DescribeFigures, DrawFigures, EditPlot, GiveUpPlots, RunPlot
+from agent.session.session import apply
+from agent.session.tools import Tools
 from paper.figures import standard_figures
 
 PLOT_LIMITS = Limits(wall_s=120, memory_mb=4096, processes=64, disk_mb=64, files=64, file_mb=16, output_mb=2)

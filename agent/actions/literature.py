@@ -18,9 +18,10 @@ from agent.core.types import (
     SupportAnswer,
     Unsupported,
 )
-from agent.events import CitationsChosen, CitationsSought, NoveltyChecked, SupportChecked
 from agent.manuscript import Manuscript
-from agent.policy import (
+from agent.prompting import render
+from agent.session.events import CitationsChosen, CitationsSought, NoveltyChecked, SupportChecked
+from agent.session.policy import (
     CITATION_ROUNDS,
     NOVELTY_ROUNDS,
     CheckNovelty,
@@ -28,8 +29,7 @@ from agent.policy import (
     ChooseCitations,
     SeekCitations,
 )
-from agent.prompting import render
-from agent.tools import Tools
+from agent.session.tools import Tools
 from paper.found import FILE as FOUND
 from paper.found import FoundWork
 

@@ -8,12 +8,12 @@ from agent.answers import ask_json, head_and_tail
 from agent.atomic import write_text
 from agent.core.protocols import Message, Role
 from agent.core.types import Plan, PlannedRun, Reflection
-from agent.events import Commented, ConfirmationPlanned, Planned, Reflected
-from agent.policy import CommentRun, MakePlan, PlanConfirmation, Reflect
 from agent.prompting import render
 from agent.results import best, measured_records, table
-from agent.session import apply
-from agent.tools import Tools
+from agent.session.events import Commented, ConfirmationPlanned, Planned, Reflected
+from agent.session.policy import CommentRun, MakePlan, PlanConfirmation, Reflect
+from agent.session.session import apply
+from agent.session.tools import Tools
 
 COMMENT = 4000  # characters of a comment that are kept: a few lines were asked for
 

@@ -10,16 +10,16 @@ from agent.atomic import write_text
 from agent.core.errors import InfrastructureError
 from agent.core.protocols import Message
 from agent.core.reviews import Doubt, EvidenceAnswer, tally
-from agent.events import EvidenceReviewed, PaperReviewed, ReviewGiven
-from agent.judging import Judging
 from agent.manuscript import Manuscript
-from agent.policy import MetaReview, ReviewEvidence, ReviewPaper
 from agent.prompting import render
 from agent.reviewing import evidence as seen
 from agent.reviewing import page
 from agent.reviewing.ensemble import ask_meta, ask_review
 from agent.reviewing.pdf import UnreadablePdf, read_words
-from agent.tools import Tools
+from agent.session.events import EvidenceReviewed, PaperReviewed, ReviewGiven
+from agent.session.judging import Judging
+from agent.session.policy import MetaReview, ReviewEvidence, ReviewPaper
+from agent.session.tools import Tools
 
 MAX_NOTES = 24_000  # characters
 

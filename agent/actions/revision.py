@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 from agent.actions.review import write_pages
 from agent.core.types import SECTIONS
-from agent.events import RevisionChecked, RevisionJudged
-from agent.judging import Judging
 from agent.manuscript import section_file
-from agent.policy import CheckRevision, JudgeRevision
-from agent.tools import Tools
+from agent.session.events import RevisionChecked, RevisionJudged
+from agent.session.judging import Judging
+from agent.session.policy import CheckRevision, JudgeRevision
+from agent.session.tools import Tools
 
 GROWTH = 1  # pages that a revision may add
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 
 from agent.atomic import write_bytes, write_text
-from agent.events import DataPrepared, SessionFinished
 from agent.manuscript import edition
 from agent.measuring.data import data_key, world_secret
-from agent.policy import Finish, PrepareData
 from agent.records import CONFIRMED, EXPLORED
-from agent.tools import Tools
+from agent.session.events import DataPrepared, SessionFinished
+from agent.session.policy import Finish, PrepareData
+from agent.session.tools import Tools
 
 
 def prepare_data(action: PrepareData, tools: Tools) -> DataPrepared:

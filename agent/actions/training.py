@@ -14,8 +14,6 @@ from agent.cache import PROBES
 from agent.core.errors import BudgetSpent, InfrastructureError
 from agent.core.manifest import Profile
 from agent.core.record import Job, JobResult, SaeBenchJob
-from agent.events import AttemptFailed, RunMeasured, RunSubmitted
-from agent.policy import CollectRun, SubmitRun
 from agent.records import (
     baseline_spec,
     code_of,
@@ -28,8 +26,10 @@ from agent.records import (
 )
 from agent.results import confirmation_records, mean, measured_records
 from agent.saebench.environment import required
-from agent.session import RunState
-from agent.tools import Tools
+from agent.session.events import AttemptFailed, RunMeasured, RunSubmitted
+from agent.session.policy import CollectRun, SubmitRun
+from agent.session.session import RunState
+from agent.session.tools import Tools
 
 POLL_S = 0.25
 

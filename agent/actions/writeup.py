@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from agent.atomic import write_text
-from agent.events import Compiled, SectionWritten
 from agent.manuscript import Manuscript, edition, section_file
-from agent.policy import MEND_ROUNDS, CompilePaper, WriteSection
 from agent.prompting import render
 from agent.results import described, measured_records
 from agent.reviewing.page import usable
-from agent.tools import Tools
+from agent.session.events import Compiled, SectionWritten
+from agent.session.policy import MEND_ROUNDS, CompilePaper, WriteSection
+from agent.session.tools import Tools
 
 NO_CHANGE = "NO CHANGE"  # a writer's words for a section that is to stay as it is
 SKELETON = "Nothing is written here yet.\n"

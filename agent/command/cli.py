@@ -108,7 +108,7 @@ def _resume(args: argparse.Namespace, workspace: Workspace) -> int:
     from agent.assemble import open_session, system_for
     from agent.command import choices, preflight
     from agent.log import EventLog
-    from agent.session import fold
+    from agent.session.session import fold
 
     paths = workspace.find(args.resume)
     before = fold(EventLog(paths.events).read())

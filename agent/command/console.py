@@ -8,10 +8,10 @@ from collections.abc import Callable
 from typing import TextIO
 
 from agent.core.protocols import Progress
-from agent.events import CallFinished
 from agent.measuring.harvest import printable
-from agent.session import Session
-from agent.tools import Console
+from agent.session.events import CallFinished
+from agent.session.session import Session
+from agent.session.tools import Console
 
 
 class TerminalConsole(Console):

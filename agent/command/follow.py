@@ -6,10 +6,10 @@ import time
 
 from agent.command.console import TerminalConsole, call_line
 from agent.core.paths import SessionPaths
-from agent.events import Event
 from agent.lock import is_held
 from agent.log import EventLog
-from agent.session import Session, apply, stage
+from agent.session.events import Event
+from agent.session.session import Session, apply, stage
 
 POLL_S = 0.5
 

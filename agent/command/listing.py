@@ -16,7 +16,7 @@ from agent.core.paths import SessionPaths, Workspace
 from agent.core.types import Idea
 from agent.lock import is_held
 from agent.log import EventLog
-from agent.session import fold, stage
+from agent.session.session import fold, stage
 
 
 def show_ideas(ideas: Path, templates: Path, template: str | None = None) -> int:

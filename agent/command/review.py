@@ -13,12 +13,12 @@ from agent.command.console import compact
 from agent.core.errors import BudgetSpent, InfrastructureError, UserError
 from agent.core.protocols import Model, Sandbox
 from agent.core.reviews import MetaWords, tally
-from agent.events import PaperReviewed, ReviewGiven
 from agent.measuring import harvest
 from agent.models.calls import CallRecord, RecordedCalls
 from agent.reviewing.ensemble import ask_meta, ask_review
 from agent.reviewing.page import ensemble, texts, usable
 from agent.reviewing.pdf import UnreadablePdf, read_words
+from agent.session.events import PaperReviewed, ReviewGiven
 
 REVIEWS, MOST = 3, 9
 

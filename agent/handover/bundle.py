@@ -20,7 +20,7 @@ from agent.handover.tables import figure_csv
 from agent.lock import session_lock
 from agent.log import EventLog
 from agent.prompting import render
-from agent.session import Session, fold
+from agent.session.session import Session, fold
 from agent.verifying.evidence import Material, Unreadable, read_material
 from agent.versions.git_reader import BrokenRepository, GitReader
 from paper.compile import INPUTS, compile_pdf

@@ -16,8 +16,8 @@ from agent.measuring import harvest
 from agent.measuring.scratch import TrainingPaths
 from agent.results import standard_error
 from agent.runners.paths import JobPaths
-from agent.session import RunState
-from agent.tools import Tools
+from agent.session.session import RunState
+from agent.session.tools import Tools
 from paper.expressions import Problem, evaluate
 from paper.facts import Facts
 

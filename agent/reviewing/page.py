@@ -6,12 +6,12 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from agent import events as ev
 from agent.core.reviews import Review, tally
-from agent.judging import Judging
 from agent.measuring import harvest
 from agent.prompting import render
 from agent.reviewing.evidence import standing
+from agent.session import events as ev
+from agent.session.judging import Judging
 
 JSON, MARKDOWN = "review/review.json", "review/review.md"
 

@@ -15,13 +15,13 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-from agent import events as ev
 from agent.assemble import System, open_session
 from agent.command.cli import play_session
 from agent.core.errors import BudgetSpent, InfrastructureError, UserError, disk_named
 from agent.runners.local import ENVIRONMENT, LocalRunner
 from agent.sandbox.boxes import BubblewrapSandbox
-from agent.tools import Console, Tools
+from agent.session import events as ev
+from agent.session.tools import Console, Tools
 from tests.faults import trap
 from tests.faults.session import ATTEMPTS, RUNS, WITNESS, PaidModel
 from tests.whole import Whole

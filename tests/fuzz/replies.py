@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 
-from agent import events as ev
 from agent.actions import perform
 from agent.core.errors import InfrastructureError
-from agent.policy import GiveUpRun, LintRun, next_action
-from agent.session import apply
+from agent.session import events as ev
+from agent.session.policy import GiveUpRun, LintRun, next_action
+from agent.session.session import apply
 from tests.fuzz.mutate import mutations
 from tests.fuzz.stage import Place, Stage, by_blocks
 from tests.fuzz.watch import Hung, watched

@@ -16,7 +16,7 @@ from random import Random
 
 from agent.core.manifest import Limits
 from agent.core.protocols import Mount, Sandbox, SandboxSpec
-from agent.policy import COMPILE_ROUNDS
+from agent.session.policy import COMPILE_ROUNDS
 from paper.compile import compile_pdf, read_log
 from paper.figures import standard_figures
 from paper.render import Rendered, render, write

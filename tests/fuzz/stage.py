@@ -12,15 +12,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
 
-from agent import policy
 from agent.actions import perform
 from agent.core.protocols import Call, Message
 from agent.editing.coder import AiderCoder
 from agent.log import EventLog
 from agent.models.calls import CallRecord, RecordedCalls
-from agent.policy import Action, next_action
-from agent.session import Session
-from agent.tools import Tools
+from agent.session import policy
+from agent.session.policy import Action, next_action
+from agent.session.session import Session
+from agent.session.tools import Tools
 from tests.scripted import ScriptedModel
 from tests.whole import Script, Whole, block, fenced
 

@@ -11,7 +11,7 @@ from pydantic import Field, TypeAdapter
 
 from agent.core.schema import Happened
 from agent.core.types import Closest, FigureText, Idea, Options, Plan, Reflection
-from agent.paper_events import (
+from agent.session.paper_events import (
     CitationsChosen,
     CitationsSought,
     Compiled,

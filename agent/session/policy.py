@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from agent.core.types import SECTIONS
-from agent.session import Session, novelty_over, runs_over
-from agent.states import RunState, SectionState
-from agent.steps import (
+from agent.session.action import (
     Action,
     CheckNovelty,
     CheckRevision,
@@ -36,6 +34,8 @@ from agent.steps import (
     SubmitRun,
     WriteSection,
 )
+from agent.session.session import Session, novelty_over, runs_over
+from agent.session.states import RunState, SectionState
 
 MAX_RESTARTS = 2  # of one attempt's training after a lost machine
 MEND_ROUNDS = 2  # of a section with complaints

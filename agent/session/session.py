@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
-from agent import events as ev
 from agent.core.types import SECTIONS, Chosen, FigureText, Idea, Options, Plan, PlannedRun, Unsupported
-from agent.judging import Judging
-from agent.states import RunState, SectionState
+from agent.session import events as ev
+from agent.session.judging import Judging
+from agent.session.states import RunState, SectionState
 
 
 @dataclass(frozen=True)

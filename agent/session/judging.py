@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from agent import events as ev
-from agent.states import SectionState
+from agent.session import events as ev
+from agent.session.states import SectionState
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from agent import events as ev
 from agent.core.record import RunKind
 from agent.core.types import PlannedRun, Reflection
+from agent.session import events as ev
 
 Phase = Literal["new", "edited", "linted", "submitted", "measured", "failed"]
 
