@@ -17,10 +17,10 @@ from agent.core.paths import SessionPaths, Workspace, new_session_folder
 from agent.core.protocols import Model, Runner, Sandbox
 from agent.core.record import RunRecord
 from agent.core.types import Idea, Models, Options
-from agent.log import EventLog
 from agent.loop import play
 from agent.session.session import Session, fold
 from agent.session.tools import Console
+from agent.storage.log import EventLog
 
 HOME = Path(__file__).resolve().parents[1]
 

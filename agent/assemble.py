@@ -11,9 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from agent.atomic import sweep
 from agent.bookkeeping import Books
-from agent.cache import hold, size_text, trim
 from agent.command import choices
 from agent.command.console import TerminalConsole
 from agent.core.errors import BudgetSpent, InfrastructureError
@@ -27,13 +25,15 @@ from agent.literature.fetch import Fetcher
 from agent.literature.search import Cache, Finder, Online, Shelf
 from agent.literature.searches import RecordedSearches
 from agent.literature.services import Service, services
-from agent.lock import session_lock
-from agent.log import EventLog
 from agent.measuring.data import prepared, world_secret
 from agent.models.calls import RecordedCalls
 from agent.models.playback import PlaybackModel
 from agent.session.events import OptionsChanged, ProcessStarted, ProcessStopped, SessionStarted
 from agent.session.tools import Console, DataFolders, Journal, Tools
+from agent.storage.atomic import sweep
+from agent.storage.cache import hold, size_text, trim
+from agent.storage.locks import session_lock
+from agent.storage.log import EventLog
 
 CALL_TIMEOUT_S = 600.0
 
@@ -106,7 +106,7 @@ def _tools(
     """Everything that actions work with; what they hold of the cache is let go with `holds`."""
     from agent.editing.coder import AiderCoder
     from agent.runners.local import LocalRunner
-    from agent.versions.git import GitStore
+    from agent.storage.git import GitStore
 
     def prepare(template: Template, profile: Profile, name: str, world: int) -> DataFolders:
         secret = world_secret(workspace.cache, template.manifest.name, world)

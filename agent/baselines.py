@@ -9,8 +9,8 @@ from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 
-from agent.atomic import write_text
 from agent.core.record import Job, JobResult
+from agent.storage.atomic import write_text
 
 
 class BaselineCache:

@@ -20,11 +20,11 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from agent.atomic import write_text
 from agent.core.errors import UserError
 from agent.core.manifest import EnvironmentSpec, Template
 from agent.core.record import Environment
 from agent.sandbox.bwrap import trees_of
+from agent.storage.atomic import write_text
 
 BUILD_S = 3600.0
 PROBE = Path(__file__).with_name("environment_probe.py")

@@ -9,12 +9,12 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
-from agent.atomic import write_bytes, write_text
 from agent.colophon import command, costs, literature
 from agent.measuring.data import file_sha256, package_version
 from agent.results import described, measured_records, session_facts
 from agent.session.session import Session
 from agent.session.tools import Tools
+from agent.storage.atomic import write_bytes, write_text
 from paper import checks, pages, tables
 from paper.account import FILE as ACCOUNT
 from paper.account import FigureAccount, PaperAccount, program_sha256, render_paper

@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Literal
 
-from agent.atomic import write_bytes
 from agent.core.errors import InfrastructureError
 from agent.core.manifest import Limits
 from agent.core.protocols import Mount, Sandbox, SandboxSpec
 from agent.measuring import harvest
+from agent.storage.atomic import write_bytes
 
 LIMITS = Limits(wall_s=240.0, memory_mb=2048, processes=64, disk_mb=200, files=500, file_mb=100, output_mb=8)
 COMMAND = ("latexmk", "-norc", "-pdf", "-interaction=nonstopmode", "-halt-on-error", "-no-shell-escape",

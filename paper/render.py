@@ -115,7 +115,7 @@ def render(
 
 def write(rendered: Rendered, folder: Path) -> None:
     """Put paper.tex, references.bib, the class and the figures into a folder, ready to compile anywhere."""
-    from agent.atomic import write_bytes, write_text
+    from agent.storage.atomic import write_bytes, write_text
 
     for name, text in rendered.texts.items():
         write_text(folder / name, text)

@@ -8,10 +8,10 @@ from pathlib import Path
 from agent.actions import perform
 from agent.command.cli import play_session
 from agent.core.types import Options
-from agent.log import EventLog
 from agent.models.model import LiteLLMModel
 from agent.session.events import Event
 from agent.session.policy import next_action
+from agent.storage.log import EventLog
 from tests.fake_provider import FakeProvider
 from tests.whole import Script, Whole, options
 

@@ -16,9 +16,9 @@ from agent.core.errors import UserError
 from agent.core.paths import SessionPaths, Workspace
 from agent.handover.bundle import bundle
 from agent.handover.secrets import Stripper
-from agent.lock import session_lock
 from agent.session.policy import next_action
-from agent.versions.git import GitStore
+from agent.storage.git import GitStore
+from agent.storage.locks import session_lock
 from tests.whole import Script, Whole
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-from agent.cache import PROBES, TURN, clean, data_sets, held, hold, summary, trim
 from agent.measuring.data import prepared
+from agent.storage.cache import PROBES, TURN, clean, data_sets, held, hold, summary, trim
 from tests.test_data import SETTINGS, TINY
 
 MB = 1 << 20
@@ -42,7 +42,7 @@ def test_what_is_in_use_stays_even_over_the_limit(tmp_path):
 
 def test_another_process_holds_too_and_lets_go_when_it_is_killed(tmp_path):
     folder = data_set(tmp_path, "a", 1)
-    code = ("import sys; from pathlib import Path; from agent.cache import hold; "
+    code = ("import sys; from pathlib import Path; from agent.storage.cache import hold; "
             "hold(Path(sys.argv[1])); print(1, flush=True); input()")
     process = subprocess.Popen([sys.executable, "-c", code, folder], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     process.stdout.readline()

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from agent.log import EventLog
 from agent.session.session import fold
+from agent.storage.log import EventLog
 from tests.fake_provider import FakeProvider, Request, error, reply
 from tests.whole import (
     EVIDENCE,

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from agent.log import EventLog
 from agent.sandbox.limits import FREE_FLOOR_MB
 from agent.session import events as ev
 from agent.session.session import fold
+from agent.storage.log import EventLog
 from tests.fake_provider import FakeProvider, reply
 from tests.test_command_line import answer, idea, launch  # noqa: F401  (idea: a fixture)
 from tests.whole import TEMPLATE

@@ -8,8 +8,8 @@ from agent.answers import LONGEST, BadAnswer, ask_json, parse
 from agent.core.protocols import Message, Reply
 from agent.core.types import Reflection
 from agent.editing.coder import MAX_ECHO, AiderCoder
-from agent.log import EventLog
 from agent.session import events as ev
+from agent.storage.log import EventLog
 from tests.fuzz.corpus import recorded
 from tests.fuzz.replies import fuzz
 from tests.fuzz.stage import Stage, unmet

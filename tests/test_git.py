@@ -1,4 +1,4 @@
-"""agent.versions.git with the real git: named files only, one line of history, nothing lost to kill -9."""
+"""agent.storage.git with the real git: named files only, one line of history, nothing lost to kill -9."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from agent.core.errors import InfrastructureError
-from agent.versions.git import GitStore
+from agent.storage.git import GitStore
 
 ROOT = Path(__file__).parent.parent
 
@@ -171,7 +171,7 @@ def test_hooks_filters_attributes_and_fsmonitor_of_others_run_nothing(repository
 
 def test_the_user_s_git_configuration_and_environment_count_for_nothing(tmp_path: Path):
     (tmp_path / ".gitconfig").write_text("[user]\nname = Somebody\n[commit]\ngpgSign = true\n[core]\nautocrlf = true\n")
-    code = ("import sys; from pathlib import Path; from agent.versions.git import GitStore\n"
+    code = ("import sys; from pathlib import Path; from agent.storage.git import GitStore\n"
             "store = GitStore(Path(sys.argv[1]) / 'repo'); (store.folder / 'a').write_bytes(b'1\\r\\n')\n"
             "print(store.commit(['a'], 'one', {}))")
     env = {**os.environ, "HOME": str(tmp_path), "PYTHONPATH": str(ROOT), "GIT_DIR": "/nowhere",

@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent.core.errors import InfrastructureError
-from agent.log import EventLog
 from agent.session import events as ev
+from agent.storage.log import EventLog
 from tests.dice import Dice, options, play
 
 EVENTS = play(Dice(lambda n: n // 2), options(runs=2))[0]

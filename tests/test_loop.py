@@ -5,8 +5,8 @@ import json
 import pytest
 
 from agent.core.errors import InfrastructureError
-from agent.log import EventLog
 from agent.session import events as ev
+from agent.storage.log import EventLog
 from tests.whole import RATES, Script, Whole, block, fenced, options, plan, planned, rate_block
 
 RUNS_ONLY = {"stop_after": "runs"}

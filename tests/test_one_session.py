@@ -8,9 +8,9 @@ import sys
 
 import pytest
 
-from agent.log import EventLog
 from agent.session import events as ev
 from agent.session.session import fold
+from agent.storage.log import EventLog
 from tests.fake_provider import FakeProvider, reply
 from tests.test_command_line import ROOT, answer, idea, launch  # noqa: F401  (idea: a fixture)
 from tests.test_interrupt import endless, start, supervisor_of, wait_for  # noqa: F401  (endless: a fixture)

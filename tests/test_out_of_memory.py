@@ -3,10 +3,10 @@
 import pytest
 
 from agent.core.protocols import Exit
-from agent.log import EventLog
 from agent.measuring.verdict import encoding_ended, out_of_memory, training_ended
 from agent.sandbox.limits import oom_kills
 from agent.session import events as ev
+from agent.storage.log import EventLog
 from tests.whole import RATES, Script, Whole, block, rate_block
 
 # As PyTorch, cuBLAS, NumPy and the CPU allocator print them.

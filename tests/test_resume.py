@@ -9,10 +9,10 @@ import time
 
 import pytest
 
-from agent.log import EventLog
 from agent.session import events as ev
 from agent.session.policy import next_action
 from agent.session.session import fold
+from agent.storage.log import EventLog
 from tests.whole import Whole
 
 STAGES = {

@@ -7,10 +7,10 @@ import pytest
 
 from agent.core.errors import InfrastructureError
 from agent.core.reviews import Doubt, EvidenceFinding, Review, tally
-from agent.log import EventLog
 from agent.reviewing.evidence import Evidence, place
 from agent.reviewing.page import JSON, MARKDOWN, texts
 from agent.session import events as ev
+from agent.storage.log import EventLog
 from agent.verifying.evidence import Subject
 from agent.verifying.paper import Makers
 from agent.verifying.verify import examine

@@ -11,11 +11,11 @@ import pytest
 
 from agent.core.errors import UserError
 from agent.core.manifest import load_template
-from agent.log import EventLog
 from agent.measuring.data import folder_hashes, prepared
 from agent.measuring.measure import run_training
 from agent.measuring.scratch import TrainingPaths
 from agent.sandbox.boxes import BubblewrapSandbox, NoSandbox
+from agent.storage.log import EventLog
 from agent.templating import contract
 from agent.templating.adapt import adapt
 from agent.templating.check import sources

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 
-from agent.atomic import write_text
 from agent.core.protocols import EditResult
 from agent.core.types import PlannedRun
 from agent.editing.lint import LintError, lint
@@ -15,6 +14,7 @@ from agent.session.events import AttemptFailed, Edited, LintPassed, RunFailed
 from agent.session.policy import EditRun, GiveUpRun, LintRun
 from agent.session.session import RunState
 from agent.session.tools import Tools
+from agent.storage.atomic import write_text
 
 
 def edit_run(action: EditRun, tools: Tools) -> Edited | AttemptFailed:

@@ -12,7 +12,6 @@ from pydantic import BaseModel
 from agent import notes
 from agent.actions.experiment import describe
 from agent.answers import ask_json
-from agent.atomic import write_text
 from agent.core.manifest import Limits
 from agent.core.protocols import Exit, Message, Mount, SandboxSpec
 from agent.core.types import FigureText
@@ -27,6 +26,7 @@ from agent.session.events import FiguresDescribed, FiguresDrawn, PlotEdited, Plo
 from agent.session.policy import DescribeFigures, DrawFigures, EditPlot, GiveUpPlots, RunPlot
 from agent.session.session import apply
 from agent.session.tools import Tools
+from agent.storage.atomic import write_text
 from paper.figures import standard_figures
 
 PLOT_LIMITS = Limits(wall_s=120, memory_mb=4096, processes=64, disk_mb=64, files=64, file_mb=16, output_mb=2)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from agent.answers import ask_json
-from agent.atomic import write_text
 from agent.core.protocols import Message, Role, Searched
 from agent.core.types import (
     SECTIONS,
@@ -30,6 +29,7 @@ from agent.session.policy import (
     SeekCitations,
 )
 from agent.session.tools import Tools
+from agent.storage.atomic import write_text
 from paper.found import FILE as FOUND
 from paper.found import FoundWork
 

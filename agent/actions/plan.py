@@ -5,7 +5,6 @@ from __future__ import annotations
 from agent import notes
 from agent.actions.experiment import overview
 from agent.answers import ask_json, head_and_tail
-from agent.atomic import write_text
 from agent.core.protocols import Message, Role
 from agent.core.types import Plan, PlannedRun, Reflection
 from agent.prompting import render
@@ -14,6 +13,7 @@ from agent.session.events import Commented, ConfirmationPlanned, Planned, Reflec
 from agent.session.policy import CommentRun, MakePlan, PlanConfirmation, Reflect
 from agent.session.session import apply
 from agent.session.tools import Tools
+from agent.storage.atomic import write_text
 
 COMMENT = 4000  # characters of a comment that are kept: a few lines were asked for
 

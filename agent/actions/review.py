@@ -6,7 +6,6 @@ A reviewer without a usable answer is recorded as failed; nobody answers in its 
 from __future__ import annotations
 
 from agent.answers import NoUsableAnswer, ask_json, head_and_tail
-from agent.atomic import write_text
 from agent.core.errors import InfrastructureError
 from agent.core.protocols import Message
 from agent.core.reviews import Doubt, EvidenceAnswer, tally
@@ -20,6 +19,7 @@ from agent.session.events import EvidenceReviewed, PaperReviewed, ReviewGiven
 from agent.session.judging import Judging
 from agent.session.policy import MetaReview, ReviewEvidence, ReviewPaper
 from agent.session.tools import Tools
+from agent.storage.atomic import write_text
 
 MAX_NOTES = 24_000  # characters
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 
-from agent.atomic import write_bytes, write_text
 from agent.manuscript import edition
 from agent.measuring.data import data_key, world_secret
 from agent.records import CONFIRMED, EXPLORED
 from agent.session.events import DataPrepared, SessionFinished
 from agent.session.policy import Finish, PrepareData
 from agent.session.tools import Tools
+from agent.storage.atomic import write_bytes, write_text
 
 
 def prepare_data(action: PrepareData, tools: Tools) -> DataPrepared:

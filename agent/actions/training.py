@@ -8,9 +8,7 @@ from pathlib import Path
 
 from agent import integrity, notes
 from agent.actions.experiment import fail_attempt
-from agent.atomic import write_text
 from agent.baselines import BaselineCache
-from agent.cache import PROBES
 from agent.core.errors import BudgetSpent, InfrastructureError
 from agent.core.manifest import Profile
 from agent.core.record import Job, JobResult, SaeBenchJob
@@ -30,6 +28,8 @@ from agent.session.events import AttemptFailed, RunMeasured, RunSubmitted
 from agent.session.policy import CollectRun, SubmitRun
 from agent.session.session import RunState
 from agent.session.tools import Tools
+from agent.storage.atomic import write_text
+from agent.storage.cache import PROBES
 
 POLL_S = 0.25
 

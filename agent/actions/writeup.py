@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from agent.atomic import write_text
 from agent.manuscript import Manuscript, edition, section_file
 from agent.prompting import render
 from agent.results import described, measured_records
@@ -12,6 +11,7 @@ from agent.reviewing.page import usable
 from agent.session.events import Compiled, SectionWritten
 from agent.session.policy import MEND_ROUNDS, CompilePaper, WriteSection
 from agent.session.tools import Tools
+from agent.storage.atomic import write_text
 
 NO_CHANGE = "NO CHANGE"  # a writer's words for a section that is to stay as it is
 SKELETON = "Nothing is written here yet.\n"

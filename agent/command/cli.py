@@ -107,8 +107,8 @@ def _start(args: argparse.Namespace, workspace: Workspace) -> int:
 def _resume(args: argparse.Namespace, workspace: Workspace) -> int:
     from agent.assemble import open_session, system_for
     from agent.command import choices, preflight
-    from agent.log import EventLog
     from agent.session.session import fold
+    from agent.storage.log import EventLog
 
     paths = workspace.find(args.resume)
     before = fold(EventLog(paths.events).read())

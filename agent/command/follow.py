@@ -6,10 +6,10 @@ import time
 
 from agent.command.console import TerminalConsole, call_line
 from agent.core.paths import SessionPaths
-from agent.lock import is_held
-from agent.log import EventLog
 from agent.session.events import Event
 from agent.session.session import Session, apply, stage
+from agent.storage.locks import is_held
+from agent.storage.log import EventLog
 
 POLL_S = 0.5
 

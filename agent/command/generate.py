@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
-from agent.atomic import write_text
 from agent.command import choices
 from agent.command.asking import Spent, model_for
 from agent.command.console import compact
@@ -18,6 +17,7 @@ from agent.core.paths import Workspace
 from agent.core.types import Idea
 from agent.models.calls import RecordedCalls
 from agent.proposing import propose, ranked
+from agent.storage.atomic import write_text
 
 SHOWN_PAPERS = 40
 

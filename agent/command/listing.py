@@ -7,16 +7,16 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from agent.cache import clean
 from agent.command.console import compact
 from agent.core.errors import InfrastructureError, UserError
 from agent.core.ideas import all_ideas
 from agent.core.manifest import load_template
 from agent.core.paths import SessionPaths, Workspace
 from agent.core.types import Idea
-from agent.lock import is_held
-from agent.log import EventLog
 from agent.session.session import fold, stage
+from agent.storage.cache import clean
+from agent.storage.locks import is_held
+from agent.storage.log import EventLog
 
 
 def show_ideas(ideas: Path, templates: Path, template: str | None = None) -> int:

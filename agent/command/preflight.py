@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from agent.cache import summary
 from agent.command import saebench
 from agent.command.console import compact
 from agent.core.errors import UserError
@@ -15,6 +14,7 @@ from agent.core.manifest import Template
 from agent.core.paths import Workspace
 from agent.core.types import SECTIONS, Options
 from agent.saebench.environment import described
+from agent.storage.cache import summary
 
 if TYPE_CHECKING:
     from agent.assemble import System

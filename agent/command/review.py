@@ -7,7 +7,6 @@ import tempfile
 import time
 from pathlib import Path
 
-from agent.atomic import write_text
 from agent.command.asking import Spent, model_for
 from agent.command.console import compact
 from agent.core.errors import BudgetSpent, InfrastructureError, UserError
@@ -19,6 +18,7 @@ from agent.reviewing.ensemble import ask_meta, ask_review
 from agent.reviewing.page import ensemble, texts, usable
 from agent.reviewing.pdf import UnreadablePdf, read_words
 from agent.session.events import PaperReviewed, ReviewGiven
+from agent.storage.atomic import write_text
 
 REVIEWS, MOST = 3, 9
 

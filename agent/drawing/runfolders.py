@@ -11,12 +11,12 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from agent.atomic import write_text
 from agent.core.record import RunRecord
 from agent.drawing.plotcheck import perturbed
 from agent.measuring.data import file_sha256
 from agent.measuring.harvest import Unharvestable, listing, one_line, parse_json
 from agent.measuring.reports import ALL_RESULTS, FINAL_INFO
+from agent.storage.atomic import write_text
 
 MAX_PICTURES = 12
 

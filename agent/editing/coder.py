@@ -14,10 +14,10 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Literal
 
 from agent.answers import head_and_tail
-from agent.atomic import write_bytes
 from agent.core.errors import InfrastructureError
 from agent.core.protocols import EditResult, Message, Reply, Role
 from agent.models.providers import load_litellm
+from agent.storage.atomic import write_bytes
 
 if TYPE_CHECKING:
     from agent.editing.aider_edit import Talk

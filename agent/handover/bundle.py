@@ -17,12 +17,12 @@ from agent.core.errors import UserError
 from agent.core.paths import SessionPaths, Workspace
 from agent.handover.secrets import Stripper, keys_in
 from agent.handover.tables import figure_csv
-from agent.lock import session_lock
-from agent.log import EventLog
 from agent.prompting import render
 from agent.session.session import Session, fold
+from agent.storage.git_reader import BrokenRepository, GitReader
+from agent.storage.locks import session_lock
+from agent.storage.log import EventLog
 from agent.verifying.evidence import Material, Unreadable, read_material
-from agent.versions.git_reader import BrokenRepository, GitReader
 from paper.compile import INPUTS, compile_pdf
 
 HOME = Path(__file__).resolve().parents[2]  # the checkout
@@ -124,7 +124,7 @@ def _log(paths: SessionPaths, strip: Stripper) -> dict[str, bytes]:
 
 def _write(target: Path, folder: str, members: dict[str, bytes], at: int) -> None:
     """A tar whose bytes depend on names and contents alone."""
-    from agent.atomic import write_bytes
+    from agent.storage.atomic import write_bytes
 
     raw = io.BytesIO()
     with gzip.GzipFile(fileobj=raw, mode="wb", mtime=0) as packed, \

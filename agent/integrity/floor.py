@@ -13,9 +13,9 @@ from pathlib import Path
 from statistics import fmean, stdev
 from typing import TYPE_CHECKING, Any
 
-from agent.atomic import write_text
 from agent.core.manifest import Manifest
 from agent.measuring.data import file_sha256
+from agent.storage.atomic import write_text
 
 if TYPE_CHECKING:
     import numpy as np

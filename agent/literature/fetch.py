@@ -16,9 +16,9 @@ from email.utils import parsedate_to_datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from agent.atomic import write_text
 from agent.literature.clients import Request
 from agent.literature.services import USER_AGENT, Service
+from agent.storage.atomic import write_text
 
 CONNECT_S, READ_S = 5.0, 15.0
 TRIES = 3

@@ -16,13 +16,13 @@ from typing import Protocol
 
 from pydantic import ValidationError
 
-from agent.atomic import write_text
 from agent.core.schema import Strict
 from agent.core.types import Paper
 from agent.literature import cleaning
 from agent.literature.clients import CLIENTS, Client, Garbage
 from agent.literature.fetch import Fetcher, Unavailable
 from agent.literature.services import Service
+from agent.storage.atomic import write_text
 from paper.library import Library
 
 SEARCH_S = 25.0  # one search, all services together

@@ -23,9 +23,9 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from agent.atomic import write_text
 from agent.core.errors import InfrastructureError, UserError
 from agent.core.manifest import Setting, Template
+from agent.storage.atomic import write_text
 
 MANIFEST = "manifest.json"
 PACKAGES = ("numpy", "torch", "sae-lens", "transformer-lens")  # what a world may be drawn with

@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from agent.atomic import write_text
 from agent.core.errors import InfrastructureError
 from agent.core.manifest import Condition, load_template
 from agent.core.record import Job
 from agent.measuring.data import file_sha256
 from agent.measuring.encoding import agree
 from agent.measuring.scratch import TrainingPaths
+from agent.storage.atomic import write_text
 
 if TYPE_CHECKING:
     import numpy as np

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from agent.atomic import open_beside
+from agent.storage.atomic import open_beside
 
 CHUNK = 1 << 20
 SAFE_PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+=@ -]{0,127}")

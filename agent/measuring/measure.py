@@ -14,7 +14,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from agent.atomic import write_text
 from agent.core.errors import InfrastructureError
 from agent.core.manifest import Condition, Manifest, load_template
 from agent.core.protocols import Exit, Mount, Sandbox, SandboxSpec
@@ -28,6 +27,7 @@ from agent.measuring.artefact import Artefact, BadArtefact, read_artefact
 from agent.measuring.data import file_sha256, load_module, recorded_hashes
 from agent.measuring.scratch import CODE, TrainingPaths, copy_code, remove
 from agent.measuring.verdict import MAX_DETAIL, Account, Stopped, check_metrics, training_ended
+from agent.storage.atomic import write_text
 
 if TYPE_CHECKING:
     import numpy as np

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
-from agent.cache import TURN
 from agent.core.benchmarks import CHATS, FORGET_CORPUS
 from agent.core.protocols import Message, Model, SandboxProcess
 from agent.core.record import SaeBenchJob
@@ -25,6 +24,7 @@ from agent.measuring.artefact import Artefact
 from agent.measuring.scratch import remove
 from agent.measuring.verdict import Account, Stopped, check_metrics
 from agent.saebench import catalogue, client
+from agent.storage.cache import TURN
 
 if TYPE_CHECKING:
     import numpy as np

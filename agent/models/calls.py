@@ -13,10 +13,10 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from agent.atomic import write_text
 from agent.core.errors import InfrastructureError, disk_named
 from agent.core.protocols import Call, Message, Model, Reply, Role, Watch
 from agent.core.schema import Strict
+from agent.storage.atomic import write_text
 
 OnWaste = Callable[[Call, Reply, str], None]
 _STEP = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\Z")

@@ -9,10 +9,10 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from agent.atomic import write_text
 from agent.core.errors import InfrastructureError, UserError
 from agent.core.protocols import Call, Message, Reply
 from agent.models.calls import read_call
+from agent.storage.atomic import write_text
 
 _NAME = re.compile(r"(?P<step>.+)\.(?P<ordinal>[1-9][0-9]*)\.md\Z")
 

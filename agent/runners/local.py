@@ -11,7 +11,6 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
 
-from agent.atomic import write_text
 from agent.core.errors import InfrastructureError
 from agent.core.protocols import Progress
 from agent.core.record import Job, JobResult
@@ -19,6 +18,7 @@ from agent.measuring.harvest import Unharvestable, clean, read_tail
 from agent.runners.paths import JobPaths, Supervisor, is_locked, try_lock
 from agent.saebench.environment import variables
 from agent.sandbox.limits import FREE_FLOOR_MB, free_mb, no_room, start_ticks
+from agent.storage.atomic import write_text
 
 PROJECT = Path(__file__).resolve().parent.parent.parent
 START_S = 60.0

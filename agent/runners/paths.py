@@ -10,11 +10,11 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from agent.atomic import write_text
 from agent.core.errors import InfrastructureError
 from agent.core.record import Job, JobResult, Training
 from agent.core.schema import Strict
 from agent.measuring.scratch import TrainingPaths, remove
+from agent.storage.atomic import write_text
 
 LOCK_TRIES = 20  # of 10 ms: a person's --status may hold the shared lock for an instant
 

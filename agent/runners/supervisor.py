@@ -18,12 +18,12 @@ from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
 
-from agent.atomic import write_text
-from agent.cache import held
 from agent.core.record import Job, JobResult, Training
 from agent.measuring.scratch import remove
 from agent.runners.paths import Facts, JobPaths, Supervisor, take_over, try_lock
 from agent.sandbox.limits import start_ticks
+from agent.storage.atomic import write_text
+from agent.storage.cache import held
 
 PROJECT = Path(__file__).resolve().parents[2]
 POLL_S = 0.05

@@ -15,11 +15,11 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-from agent.atomic import write_text
 from agent.core.errors import InfrastructureError, UserError
 from agent.core.protocols import Sandbox
 from agent.core.record import Job, Training
 from agent.runners.paths import Facts, JobPaths
+from agent.storage.atomic import write_text
 
 PR_SET_PDEATHSIG = 1
 MAX_DETAIL = 2000  # characters

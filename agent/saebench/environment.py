@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from agent.cache import size_of, size_text
 from agent.core.benchmarks import SaeBench
 from agent.core.errors import UserError
 from agent.core.manifest import EnvironmentSpec
 from agent.core.record import Environment
 from agent.environments import Pins, Say, built, kept
 from agent.saebench.client import PASSED
+from agent.storage.cache import size_of, size_text
 
 PINS = Pins(name="sae-bench", folder=str(Path(__file__).parent), where="sae-bench")
 SPEC = EnvironmentSpec(lock="requirements.txt")

@@ -11,9 +11,9 @@ from agent.core.manifest import Profile, Template
 from agent.core.paths import SessionPaths
 from agent.core.protocols import Coder, Literature, Progress, Runner, Sandbox, VersionStore
 from agent.core.record import Environment
-from agent.log import EventLog
 from agent.session.events import Event
 from agent.session.session import Session, apply, fold
+from agent.storage.log import EventLog
 
 
 class Journal:

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 
-from agent.atomic import write_bytes
 from agent.core.errors import InfrastructureError
 from agent.core.manifest import Condition, Profile, Setting, Template
 from agent.core.protocols import Sandbox
@@ -19,6 +18,7 @@ from agent.core.record import Environment, Job, Training
 from agent.integrity.effort import AT_FLOOR
 from agent.measuring.data import DataPaths, load_module, prepared
 from agent.results import goodness
+from agent.storage.atomic import write_bytes
 from agent.templating.flaw import Flaw
 
 SAME = 1e-6  # relative; two trainings of one seed

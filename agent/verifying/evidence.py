@@ -14,9 +14,9 @@ from agent.core.errors import InfrastructureError, UserError
 from agent.core.manifest import Manifest, parse_manifest
 from agent.core.paths import SessionPaths
 from agent.core.record import RunRecord
-from agent.log import EventLog
 from agent.saebench.catalogue import measured_at
-from agent.versions.git_reader import BrokenRepository, GitReader
+from agent.storage.git_reader import BrokenRepository, GitReader
+from agent.storage.log import EventLog
 from paper.account import FILE as ACCOUNT
 from paper.account import PaperAccount, sha256
 from paper.verify import Problem

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from agent.core.manifest import Manifest
 from agent.core.record import RunRecord
 from agent.results import mean
-from agent.versions.git_reader import BrokenRepository, Commit, GitReader
+from agent.storage.git_reader import BrokenRepository, Commit, GitReader
 from paper.verify import Problem
 
 FROZEN = ("records/", "attempts/", "template/", "idea.json", "plan.json")  # written once, never changed

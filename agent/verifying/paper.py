@@ -12,8 +12,8 @@ from pathlib import Path
 from agent.core.errors import InfrastructureError
 from agent.measuring.data import package_version
 from agent.results import described
+from agent.storage.git_reader import GitReader
 from agent.verifying.evidence import Material, Report, Subject
-from agent.versions.git_reader import GitReader
 from paper.account import program_sha256, render_paper, sha256
 from paper.compile import compile_pdf
 from paper.facts import Facts

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from agent.core.errors import UserError
 from agent.core.paths import SessionPaths, Workspace
+from agent.storage.git_reader import BrokenRepository, GitReader
 from agent.verifying.evidence import (
     Report,
     Subject,
@@ -21,7 +22,6 @@ from agent.verifying.evidence import (
 )
 from agent.verifying.history import check_line, check_records
 from agent.verifying.paper import Makers, check_paper, recompile
-from agent.versions.git_reader import BrokenRepository, GitReader
 from paper.account import FILE as ACCOUNT
 from paper.verify import Problem
 

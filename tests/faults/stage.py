@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
-from agent.atomic import write_text
+from agent.storage.atomic import write_text
 from tests.faults.session import Till
 from tests.faults.trap import Effect, Trap
 

@@ -15,12 +15,12 @@ from typing import get_args
 from agent.actions import perform
 from agent.core.protocols import Call, Message
 from agent.editing.coder import AiderCoder
-from agent.log import EventLog
 from agent.models.calls import CallRecord, RecordedCalls
 from agent.session import policy
 from agent.session.policy import Action, next_action
 from agent.session.session import Session
 from agent.session.tools import Tools
+from agent.storage.log import EventLog
 from tests.scripted import ScriptedModel
 from tests.whole import Script, Whole, block, fenced
 

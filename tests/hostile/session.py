@@ -10,10 +10,10 @@ from pathlib import Path
 
 from agent.actions import perform
 from agent.actions.figures import plot_records
-from agent.log import EventLog
 from agent.session.events import AttemptFailed, Event
 from agent.session.policy import DrawFigures, RunPlot
 from agent.session.tools import Tools
+from agent.storage.log import EventLog
 from tests.hostile.attack import must
 from tests.whole import Script, Whole, rate_block
 

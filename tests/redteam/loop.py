@@ -6,8 +6,8 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from agent.log import EventLog
 from agent.session import events as ev
+from agent.storage.log import EventLog
 from tests.whole import TEMPLATE, Script, Whole, block
 
 EVALUATE = block("evaluate.py", 'return {"score": float(score)', 'return {"score": 1.0')

@@ -14,8 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from agent.atomic import write_bytes
 from agent.core.errors import InfrastructureError
+from agent.storage.atomic import write_bytes
 
 NAME = "experiment-runner"
 EMAIL = "experiment-runner@localhost"
