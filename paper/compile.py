@@ -17,7 +17,7 @@ from typing import IO, Literal
 from agent.core.errors import InfrastructureError
 from agent.core.manifest import Limits
 from agent.core.protocols import Mount, Sandbox, SandboxSpec
-from agent.measuring import harvest
+from agent.sandbox import harvest
 from agent.storage.atomic import write_bytes
 
 LIMITS = Limits(wall_s=240.0, memory_mb=2048, processes=64, disk_mb=200, files=500, file_mb=100, output_mb=8)

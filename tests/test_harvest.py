@@ -6,7 +6,7 @@ import socket
 
 import pytest
 
-from agent.measuring.harvest import (
+from agent.sandbox.harvest import (
     Unharvestable,
     clean,
     copy_files,
@@ -17,7 +17,7 @@ from agent.measuring.harvest import (
     read_tail,
     tail,
 )
-from agent.measuring.harvest import read_text as read_log
+from agent.sandbox.harvest import read_text as read_log
 
 MB = 1 << 20
 

@@ -17,11 +17,12 @@ from agent.core.protocols import Exit, Message, Mount, SandboxSpec
 from agent.core.types import FigureText
 from agent.drawing import pictures, plotcheck, runfolders
 from agent.editing.lint import lint
-from agent.measuring import foreign, harvest
+from agent.measuring import foreign
 from agent.measuring.scratch import remove
 from agent.measuring.selfreport import slug
 from agent.prompting import render
 from agent.results import confirmation_records, measured_records, session_facts, standard_error, table, values
+from agent.sandbox import harvest
 from agent.session.events import FiguresDescribed, FiguresDrawn, PlotEdited, PlotFailed, PlotsGivenUp
 from agent.session.policy import DescribeFigures, DrawFigures, EditPlot, GiveUpPlots, RunPlot
 from agent.session.session import apply

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import TextIO
 
 from agent.core.protocols import Progress
-from agent.measuring.harvest import printable
+from agent.sandbox.harvest import printable
 from agent.session.events import CallFinished
 from agent.session.session import Session
 from agent.session.tools import Console

@@ -12,11 +12,11 @@ from agent.command.console import compact
 from agent.core.errors import BudgetSpent, InfrastructureError, UserError
 from agent.core.protocols import Model, Sandbox
 from agent.core.reviews import MetaWords, tally
-from agent.measuring import harvest
 from agent.models.calls import CallRecord, RecordedCalls
 from agent.reviewing.ensemble import ask_meta, ask_review
 from agent.reviewing.page import ensemble, texts, usable
 from agent.reviewing.pdf import UnreadablePdf, read_words
+from agent.sandbox import harvest
 from agent.session.events import PaperReviewed, ReviewGiven
 from agent.storage.atomic import write_text
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from agent.core.errors import InfrastructureError
 from agent.core.manifest import Limits
 from agent.core.protocols import Exit, Mount, Sandbox, SandboxSpec
-from agent.measuring import harvest
+from agent.sandbox import harvest
 
 LIMITS = Limits(wall_s=30, memory_mb=1024, processes=32, disk_mb=1, files=10, file_mb=1, output_mb=1)
 WORKER = Path(__file__).with_name("picture_worker.py")

@@ -14,8 +14,8 @@ from pathlib import Path
 from agent.core.record import RunRecord
 from agent.drawing.plotcheck import perturbed
 from agent.measuring.data import file_sha256
-from agent.measuring.harvest import Unharvestable, listing, one_line, parse_json
 from agent.measuring.reports import ALL_RESULTS, FINAL_INFO
+from agent.sandbox.harvest import Unharvestable, listing, one_line, parse_json
 from agent.storage.atomic import write_text
 
 MAX_PICTURES = 12

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from agent.measuring.harvest import one_line
+from agent.sandbox.harvest import one_line
 
 if TYPE_CHECKING:
     import numpy as np

@@ -22,11 +22,12 @@ from agent.facts import job_facts
 from agent.integrity import PROBES
 from agent.integrity.effort import AT_FLOOR
 from agent.integrity.floor import at_floor, untrained
-from agent.measuring import encoder, encoding, export, foreign, harvest, outputs, reports, saebench
+from agent.measuring import encoder, encoding, export, foreign, outputs, reports, saebench
 from agent.measuring.artefact import Artefact, BadArtefact, read_artefact
 from agent.measuring.data import file_sha256, load_module, recorded_hashes
 from agent.measuring.scratch import CODE, TrainingPaths, copy_code, remove
 from agent.measuring.verdict import MAX_DETAIL, Account, Stopped, check_metrics, training_ended
+from agent.sandbox import harvest
 from agent.storage.atomic import write_text
 
 if TYPE_CHECKING:

@@ -8,8 +8,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from agent.core.manifest import Manifest
-from agent.measuring import harvest, selfreport
+from agent.measuring import selfreport
 from agent.measuring.verdict import Account, Stopped, check_metrics
+from agent.sandbox import harvest
 
 FINAL_INFO = "final_info.json"
 ALL_RESULTS = "all_results.npy"  # only plot.py reads it, in its sandbox

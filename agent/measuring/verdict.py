@@ -15,7 +15,7 @@ from typing import Literal
 from agent.core.manifest import MetricSpec
 from agent.core.protocols import Exit
 from agent.core.record import Finding
-from agent.measuring import harvest
+from agent.sandbox import harvest
 
 MAX_DETAIL = 1500  # characters
 

@@ -14,9 +14,9 @@ from typing import Literal
 from agent.core.errors import InfrastructureError
 from agent.core.protocols import Progress
 from agent.core.record import Job, JobResult
-from agent.measuring.harvest import Unharvestable, clean, read_tail
 from agent.runners.paths import JobPaths, Supervisor, is_locked, try_lock
 from agent.saebench.environment import variables
+from agent.sandbox.harvest import Unharvestable, clean, read_tail
 from agent.sandbox.limits import FREE_FLOOR_MB, free_mb, no_room, start_ticks
 from agent.storage.atomic import write_text
 

@@ -17,7 +17,8 @@ from typing import Any
 from agent.core.errors import UserError
 from agent.core.manifest import Manifest, load_template
 from agent.core.protocols import Sandbox
-from agent.measuring import harvest, selfreport
+from agent.measuring import selfreport
+from agent.sandbox import harvest
 from agent.templating.v1 import ADAPTER, IDEAS, Folder, direction, look
 
 VERSION = "1"  # of what is made here

@@ -20,7 +20,8 @@ from agent.core.ideas import read_ideas
 from agent.core.manifest import Limits
 from agent.core.schema import Strict
 from agent.core.types import Idea
-from agent.measuring import harvest, selfreport
+from agent.measuring import selfreport
+from agent.sandbox import harvest
 
 ADAPTER = "adapter.toml"
 IDEAS = ("ideas.json", "seed_ideas.json")

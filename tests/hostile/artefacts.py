@@ -9,7 +9,7 @@ import threading
 from pathlib import Path
 
 from agent.core.record import Training
-from agent.measuring import harvest
+from agent.sandbox import harvest
 from tests.hostile.arena import TINY, Arena, experiment
 from tests.hostile.attack import Attack, Stopped, first_line, must
 
