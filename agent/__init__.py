@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 _PUBLIC = {
     "run": "agent.api", "resume": "agent.api", "Outcome": "agent.api", "read_ideas": "agent.core.ideas",
     "Idea": "agent.core.types", "Options": "agent.core.types", "Call": "agent.core.protocols", "Message": "agent.core.protocols",
-    "Console": "agent.session.tools", "record_playback": "agent.models.playback",
+    "Console": "agent.session.tools", "record_playback": "agent.llm.playback",
     "Model": "agent.core.protocols", "Reply": "agent.core.protocols", "Runner": "agent.core.protocols", "Sandbox": "agent.core.protocols",
     "UserError": "agent.core.errors", "InfrastructureError": "agent.core.errors", "BudgetSpent": "agent.core.errors",
 }

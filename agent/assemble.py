@@ -25,9 +25,9 @@ from agent.literature.fetch import Fetcher
 from agent.literature.search import Cache, Finder, Online, Shelf
 from agent.literature.searches import RecordedSearches
 from agent.literature.services import Service, services
+from agent.llm.calls import RecordedCalls
+from agent.llm.playback import PlaybackModel
 from agent.measuring.data import prepared, world_secret
-from agent.models.calls import RecordedCalls
-from agent.models.playback import PlaybackModel
 from agent.session.events import OptionsChanged, ProcessStarted, ProcessStopped, SessionStarted
 from agent.session.tools import Console, DataFolders, Journal, Tools
 from agent.storage.atomic import sweep
@@ -57,7 +57,7 @@ def system_for(options: Options, api_base: str | None) -> System:
     sandbox = BubblewrapSandbox() if options.sandbox == "bwrap" else NoSandbox()
     if options.playback:
         return System(PlaybackModel(Path(options.playback)), sandbox, console, None)
-    from agent.models.model import LiteLLMModel
+    from agent.llm.litellm_model import LiteLLMModel
 
     model = LiteLLMModel(options.models.names(), timeout_s=CALL_TIMEOUT_S, api_base=api_base, notify=console.say)
     return System(model, sandbox, console, api_base)
@@ -104,7 +104,7 @@ def _tools(
     paths: SessionPaths, workspace: Workspace, system: System, journal: Journal, holds: ExitStack,
 ) -> Tools:
     """Everything that actions work with; what they hold of the cache is let go with `holds`."""
-    from agent.editing.coder import AiderCoder
+    from agent.llm.editing.coder import AiderCoder
     from agent.runners.local import LocalRunner
     from agent.storage.git import GitStore
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from agent.command.console import call_line
 from agent.core.paths import SessionPaths
 from agent.core.protocols import Call, Reply
-from agent.models.calls import CallRecord
+from agent.llm.calls import CallRecord
 from agent.session.events import AnswerRefused, CallFinished, TryWasted
 from agent.session.tools import Console, Journal
 

@@ -8,12 +8,12 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
-from agent.answers import Ask, ask_json
 from agent.core.manifest import Profile, Template
 from agent.core.protocols import Message
 from agent.core.schema import Strict
 from agent.core.types import Idea
-from agent.prompting import render
+from agent.llm.answers import Ask, ask_json
+from agent.llm.prompting import render
 
 ROUNDS = 3  # looks at one idea: the proposal and two reflections
 SAME = 0.6  # share of common words above which two ideas are one

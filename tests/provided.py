@@ -8,7 +8,7 @@ from pathlib import Path
 from agent.actions import perform
 from agent.command.cli import play_session
 from agent.core.types import Options
-from agent.models.model import LiteLLMModel
+from agent.llm.litellm_model import LiteLLMModel
 from agent.session.events import Event
 from agent.session.policy import next_action
 from agent.storage.log import EventLog

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 
 from agent.actions.writeup import SKELETON
-from agent.answers import parse
 from agent.core.ideas import find_idea
 from agent.core.manifest import load_template
 from agent.core.record import RunRecord, Training
@@ -27,6 +26,7 @@ from agent.core.types import (
     SupportAnswer,
     Unsupported,
 )
+from agent.llm.answers import parse
 from agent.reviewing.evidence import standing
 from agent.session import events as ev
 from agent.session import policy

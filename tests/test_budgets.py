@@ -10,7 +10,7 @@ from agent.command.cli import BUDGET, INFRASTRUCTURE
 from agent.command.console import TerminalConsole
 from agent.command.preflight import complaints
 from agent.core.manifest import load_template
-from agent.models.model import LiteLLMModel
+from agent.llm.litellm_model import LiteLLMModel
 from agent.sandbox.boxes import BubblewrapSandbox
 from agent.session import events as ev
 from agent.session.policy import CollectRun, EditRun, MakePlan, SubmitRun, next_action

@@ -12,7 +12,7 @@ import pytest
 
 from agent.core.errors import BudgetSpent, InfrastructureError
 from agent.core.protocols import Message
-from agent.models.calls import CallRecord, RecordedCalls, read_call
+from agent.llm.calls import CallRecord, RecordedCalls, read_call
 from tests.scripted import Script, ScriptedModel
 
 ROOT = Path(__file__).parent.parent
@@ -135,7 +135,7 @@ def test_a_step_that_is_no_file_name_is_refused(tmp_path: Path):
 
 
 def test_kill_9_after_a_reply_repeats_no_finished_call(tmp_path: Path):
-    code = ("import os, signal, sys\nfrom pathlib import Path\nfrom agent.models.calls import RecordedCalls\n"
+    code = ("import os, signal, sys\nfrom pathlib import Path\nfrom agent.llm.calls import RecordedCalls\n"
             "from agent.core.protocols import Message\nfrom tests.scripted import ScriptedModel\n"
             "die = lambda record: record.ordinal == 2 and os.kill(os.getpid(), signal.SIGKILL)\n"
             "calls = RecordedCalls(ScriptedModel(['one', 'two', 'three']), Path(sys.argv[1]), die, lambda: None)\n"

@@ -1,4 +1,4 @@
-"""agent.editing.coder through the real aider: an edit is whole, of the named files, or refused with a reason."""
+"""agent.llm.editing.coder through the real aider: an edit is whole, of the named files, or refused with a reason."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import pytest
 
 from agent.core.errors import BudgetSpent, InfrastructureError
 from agent.core.protocols import EditResult
-from agent.editing.coder import MAX_DETAIL, AiderCoder
-from agent.models.calls import RecordedCalls
-from agent.models.model import LiteLLMModel
+from agent.llm.calls import RecordedCalls
+from agent.llm.editing.coder import MAX_DETAIL, AiderCoder
+from agent.llm.litellm_model import LiteLLMModel
 from tests.fake_provider import FakeProvider, error, reply
 from tests.scripted import Script, ScriptedModel
 
@@ -319,7 +319,7 @@ def test_aider_prints_nothing_leaves_no_trace_and_needs_no_home(tmp_path: Path):
     (work / ".env").write_text("PLANTED=1\n")
     code = (
         "import os, sys\nbefore = dict(os.environ)\nfrom pathlib import Path\n"
-        "from agent.editing.coder import AiderCoder\n"
+        "from agent.llm.editing.coder import AiderCoder\n"
         "from agent.core.protocols import Reply\nassert 'aider' not in sys.modules\n"
         f"script = [{block('nowhere', 'x')!r}, {block('d_sae = 512' + chr(10), 'd_sae = 1' + chr(10))!r}]\n"
         "result = AiderCoder(lambda step, role, messages: Reply(script.pop(0), 'm')).edit(\n"

@@ -16,9 +16,9 @@ import pytest
 from agent.actions.figures import Descriptions
 from agent.core.reviews import EvidenceAnswer, MetaWords, Review, tally
 from agent.core.types import SECTIONS, ChosenAnswer, MissingAnswer, NoveltyAnswer, Reflection, SupportAnswer
-from agent.editing.lint import lint
 from agent.literature.search import Shelf
 from agent.literature.searches import RecordedSearches
+from agent.llm.editing.lint import lint
 from agent.reviewing.evidence import standing
 from agent.sandbox.boxes import BubblewrapSandbox
 from paper import checks, printed

@@ -4,10 +4,10 @@ import time
 
 import pytest
 
-from agent.answers import LONGEST, BadAnswer, ask_json, parse
 from agent.core.protocols import Message, Reply
 from agent.core.types import Reflection
-from agent.editing.coder import MAX_ECHO, AiderCoder
+from agent.llm.answers import LONGEST, BadAnswer, ask_json, parse
+from agent.llm.editing.coder import MAX_ECHO, AiderCoder
 from agent.session import events as ev
 from agent.storage.log import EventLog
 from tests.fuzz.corpus import recorded

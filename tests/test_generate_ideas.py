@@ -11,7 +11,7 @@ from agent.core.ideas import find_idea, read_ideas
 from agent.core.manifest import load_template
 from agent.core.protocols import Reply
 from agent.core.types import Idea
-from agent.prompting import render
+from agent.llm.prompting import render
 from agent.proposing import Proposal, likeness, propose, ranked
 from tests.whole import TEMPLATE, fenced
 

@@ -33,7 +33,7 @@ def test_the_paper_says_how_it_ended(tmp_path, edit, said):
 
 
 def test_no_prompt_asks_for_success():
-    from agent.prompting import FOLDER
+    from agent.llm.prompting import FOLDER
 
     for path in FOLDER.rglob("*.md*"):
         text = path.read_text().lower()

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from agent.core.errors import InfrastructureError
-from agent.editing.lint import MAX_ERRORS, LintError, lint
+from agent.llm.editing.lint import MAX_ERRORS, LintError, lint
 
 
 def _lint(tmp_path: Path, source: str | bytes) -> tuple[LintError, ...]:

@@ -1,4 +1,4 @@
-"""agent.models.model through real litellm over HTTP against a provider that misbehaves on purpose."""
+"""agent.llm.litellm_model through real litellm over HTTP against a provider that misbehaves on purpose."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ import pytest
 
 from agent.core.errors import InfrastructureError
 from agent.core.protocols import Call, Message, Reply
-from agent.models.model import HANG_TRIES, OUTAGE_TRIES, REPLY_TRIES, LiteLLMModel
-from agent.models.providers import check, key_variable, price, scrub
+from agent.llm.litellm_model import HANG_TRIES, OUTAGE_TRIES, REPLY_TRIES, LiteLLMModel
+from agent.llm.providers import check, key_variable, price, scrub
 from tests.fake_provider import Answer, FakeProvider, Script, completion, error, reply, tool_call
 
 ROOT = Path(__file__).parent.parent
@@ -179,7 +179,7 @@ def test_each_role_has_its_own_model():
 
 
 def test_a_key_of_the_environment_never_shows():
-    done = _python("from agent.models.providers import scrub; print(scrub('bad key qwertyuiop123, Bearer abc.def'))",
+    done = _python("from agent.llm.providers import scrub; print(scrub('bad key qwertyuiop123, Bearer abc.def'))",
                    {"SOME_API_KEY": "qwertyuiop123"})
 
     assert done == "bad key [key], Bearer [key]"
@@ -188,7 +188,7 @@ def test_a_key_of_the_environment_never_shows():
 
 def test_preflight_names_unknown_providers_missing_keys_and_a_dead_ollama():
     done = json.loads(_python(
-        "import json; from agent.models.providers import check\n"
+        "import json; from agent.llm.providers import check\n"
         "print(json.dumps(check({'planner': 'nonsense', 'editor': 'anthropic/claude-sonnet-4-5',"
         " 'writer': 'ollama/qwen3', 'reviewer': 'openai/gpt-4o'})))",
         {"OLLAMA_API_BASE": "http://127.0.0.1:9", "OPENAI_API_KEY": "sk-something-here"}))
@@ -214,7 +214,7 @@ def test_prices_are_known_offline_or_none():
 
 
 def test_importing_the_module_does_not_import_litellm():
-    code = "import sys, agent.models.model; print('litellm' in sys.modules, 'tenacity' in sys.modules)"
+    code = "import sys, agent.llm.litellm_model; print('litellm' in sys.modules, 'tenacity' in sys.modules)"
     assert _python(code, {}) == "False False"
 
 

@@ -8,8 +8,8 @@ import pytest
 
 from agent.core.errors import InfrastructureError, UserError
 from agent.core.protocols import Call, Message
-from agent.models.calls import RecordedCalls
-from agent.models.playback import PlaybackModel, record_playback
+from agent.llm.calls import RecordedCalls
+from agent.llm.playback import PlaybackModel, record_playback
 from tests.scripted import ScriptedModel
 
 QUESTION = [Message("user", "x" * 400)]

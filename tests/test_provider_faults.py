@@ -10,7 +10,7 @@ from time import time
 import pytest
 
 from agent.command.cli import INFRASTRUCTURE
-from agent.models.model import HANG_TRIES, OUTAGE_TRIES, REPLY_TRIES
+from agent.llm.litellm_model import HANG_TRIES, OUTAGE_TRIES, REPLY_TRIES
 from agent.session import events as ev
 from agent.session.policy import EditRun, MakePlan
 from tests.fake_provider import Answer, FakeProvider, completion, error, reply, tool_call

@@ -6,8 +6,8 @@ import json
 
 from agent.core.protocols import EditResult
 from agent.core.types import PlannedRun
-from agent.editing.lint import LintError, lint
-from agent.prompting import render
+from agent.llm.editing.lint import LintError, lint
+from agent.llm.prompting import render
 from agent.records import failed_record, label_of, library_of
 from agent.results import start_commit
 from agent.session.events import AttemptFailed, Edited, LintPassed, RunFailed

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from agent.answers import ask_json
 from agent.core.protocols import Message, Role, Searched
 from agent.core.types import (
     SECTIONS,
@@ -17,8 +16,9 @@ from agent.core.types import (
     SupportAnswer,
     Unsupported,
 )
+from agent.llm.answers import ask_json
+from agent.llm.prompting import render
 from agent.manuscript import Manuscript
-from agent.prompting import render
 from agent.session.events import CitationsChosen, CitationsSought, NoveltyChecked, SupportChecked
 from agent.session.policy import (
     CITATION_ROUNDS,

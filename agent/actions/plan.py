@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from agent import notes
 from agent.actions.experiment import overview
-from agent.answers import ask_json, head_and_tail
 from agent.core.protocols import Message, Role
 from agent.core.types import Plan, PlannedRun, Reflection
-from agent.prompting import render
+from agent.llm.answers import ask_json, head_and_tail
+from agent.llm.prompting import render
 from agent.results import best, measured_records, table
 from agent.session.events import Commented, ConfirmationPlanned, Planned, Reflected
 from agent.session.policy import CommentRun, MakePlan, PlanConfirmation, Reflect

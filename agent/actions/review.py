@@ -5,12 +5,12 @@ A reviewer without a usable answer is recorded as failed; nobody answers in its 
 
 from __future__ import annotations
 
-from agent.answers import NoUsableAnswer, ask_json, head_and_tail
 from agent.core.errors import InfrastructureError
 from agent.core.protocols import Message
 from agent.core.reviews import Doubt, EvidenceAnswer, tally
+from agent.llm.answers import NoUsableAnswer, ask_json, head_and_tail
+from agent.llm.prompting import render
 from agent.manuscript import Manuscript
-from agent.prompting import render
 from agent.reviewing import evidence as seen
 from agent.reviewing import page
 from agent.reviewing.ensemble import ask_meta, ask_review

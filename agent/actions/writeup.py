@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from agent.llm.prompting import render
 from agent.manuscript import Manuscript, edition, section_file
-from agent.prompting import render
 from agent.results import described, measured_records
 from agent.reviewing.page import usable
 from agent.session.events import Compiled, SectionWritten

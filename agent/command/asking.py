@@ -7,7 +7,7 @@ from pathlib import Path
 
 from agent.core.errors import BudgetSpent, UserError
 from agent.core.protocols import Model, Role
-from agent.models.calls import CallRecord
+from agent.llm.calls import CallRecord
 
 
 class Spent:
@@ -40,7 +40,7 @@ def model_for(args: argparse.Namespace, role: Role, option: str) -> Model:
         UserError: none is named, it is not known, or its key is missing.
     """
     if args.playback:
-        from agent.models.playback import PlaybackModel
+        from agent.llm.playback import PlaybackModel
 
         if not Path(args.playback).is_dir():
             raise UserError(f"--playback {args.playback}: no such folder")
@@ -50,8 +50,8 @@ def model_for(args: argparse.Namespace, role: Role, option: str) -> Model:
         raise UserError(f"{option} needs a model: name one, e.g. --model anthropic/claude-sonnet-4-5")
     from agent.assemble import CALL_TIMEOUT_S
     from agent.command.console import TerminalConsole
-    from agent.models.model import LiteLLMModel
-    from agent.models.providers import check
+    from agent.llm.litellm_model import LiteLLMModel
+    from agent.llm.providers import check
 
     problems = check({role: name}, args.api_base)
     if problems:

@@ -156,7 +156,7 @@ def _strict_end(tools) -> int:
     session = tools.session
     if not session.options.playback:
         return 0
-    from agent.models.playback import PlaybackModel
+    from agent.llm.playback import PlaybackModel
 
     over = PlaybackModel(Path(session.options.playback)).leftover(set(session.calls))
     if over:

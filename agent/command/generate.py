@@ -15,7 +15,7 @@ from agent.core.ideas import all_ideas
 from agent.core.manifest import Template
 from agent.core.paths import Workspace
 from agent.core.types import Idea
-from agent.models.calls import RecordedCalls
+from agent.llm.calls import RecordedCalls
 from agent.proposing import propose, ranked
 from agent.storage.atomic import write_text
 

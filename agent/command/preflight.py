@@ -102,7 +102,7 @@ def _judging(options: Options) -> int:
 def _price(options: Options, calls: int) -> str:
     if options.playback:
         return "played back at no cost"
-    from agent.models.providers import price
+    from agent.llm.providers import price
 
     names = list(options.models.names().values())
     prices = [price(name) for name in names]
@@ -118,8 +118,8 @@ def _model(options: Options, system: System) -> list[str]:
         if not any(folder.rglob("*.md")):
             return [f"playback {folder}: holds no replies; name a folder with a recording, or a model with --model"]
         return []
-    from agent.models.model import LiteLLMModel
-    from agent.models.providers import check
+    from agent.llm.litellm_model import LiteLLMModel
+    from agent.llm.providers import check
 
     if not isinstance(system.model, LiteLLMModel):  # a caller's own
         return []
@@ -129,7 +129,7 @@ def _model(options: Options, system: System) -> list[str]:
 
 def _unpriced(options: Options) -> list[str]:
     """A bound on money holds only for models whose price is known; one of ollama's costs none."""
-    from agent.models.providers import is_ollama, price
+    from agent.llm.providers import is_ollama, price
 
     names = sorted({name for name in options.models.names().values() if not is_ollama(name) and price(name) is None})
     if options.max_usd is None or not names:

@@ -12,7 +12,7 @@ from agent.command.console import compact
 from agent.core.errors import BudgetSpent, InfrastructureError, UserError
 from agent.core.protocols import Model, Sandbox
 from agent.core.reviews import MetaWords, tally
-from agent.models.calls import CallRecord, RecordedCalls
+from agent.llm.calls import CallRecord, RecordedCalls
 from agent.reviewing.ensemble import ask_meta, ask_review
 from agent.reviewing.page import ensemble, texts, usable
 from agent.reviewing.pdf import UnreadablePdf, read_words
@@ -101,7 +101,7 @@ def _write(given: list[ReviewGiven], meta: PaperReviewed, pdf: Path, out: Path) 
 
 def _strict_end(model: Model, asked: set[tuple[str, int]]) -> None:
     """A recording is played to its last reply."""
-    from agent.models.playback import PlaybackModel
+    from agent.llm.playback import PlaybackModel
 
     if isinstance(model, PlaybackModel) and (over := model.leftover(asked)):
         raise InfrastructureError(f"playback: nobody asked for {', '.join(over)} (another number of reviews?)")

@@ -17,7 +17,7 @@ from agent.core.errors import UserError
 from agent.core.paths import SessionPaths, Workspace
 from agent.handover.secrets import Stripper, keys_in
 from agent.handover.tables import figure_csv
-from agent.prompting import render
+from agent.llm.prompting import render
 from agent.session.session import Session, fold
 from agent.storage.git_reader import BrokenRepository, GitReader
 from agent.storage.locks import session_lock

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from agent.models.providers import KEY_NAME, scrub
+from agent.llm.providers import KEY_NAME, scrub
 
 # What cannot be anything but a secret; prose and code of a paper's repository hold none of it by chance.
 _CERTAIN = re.compile(

@@ -68,8 +68,8 @@ def judge_of(name: str, folder: Path, model: Model | None = None) -> client.Judg
     """A model's answers; each exchange is kept in the folder."""
     if not name:
         return None
-    from agent.models.calls import RecordedCalls
-    from agent.models.model import LiteLLMModel
+    from agent.llm.calls import RecordedCalls
+    from agent.llm.litellm_model import LiteLLMModel
 
     inner = model or LiteLLMModel({"reviewer": name}, timeout_s=JUDGE_S, notify=print)
     calls = RecordedCalls(inner, folder / "judge", lambda record: None, lambda *seconds: None)

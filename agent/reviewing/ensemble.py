@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from agent.answers import Ask, NoUsableAnswer, ask_json
 from agent.core.protocols import Message
 from agent.core.reviews import MetaWords, Review, tally
-from agent.prompting import render
+from agent.llm.answers import Ask, NoUsableAnswer, ask_json
+from agent.llm.prompting import render
 
 # Each reviewer of an ensemble looks first at something else; one model asked the same thing twice says it twice.
 FOCUS = (

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from agent.core.reviews import Review, tally
-from agent.prompting import render
+from agent.llm.prompting import render
 from agent.reviewing.evidence import standing
 from agent.sandbox import harvest
 from agent.session import events as ev

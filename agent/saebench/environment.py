@@ -48,7 +48,7 @@ def variables(asked: SaeBench | None) -> tuple[str, ...]:
         return ()
     if not asked.judge:
         return PASSED
-    from agent.models.providers import key_variable
+    from agent.llm.providers import key_variable
 
     return (*PASSED, key_variable(asked.judge), "OPENAI_API_BASE")
 

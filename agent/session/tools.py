@@ -6,11 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from agent.answers import Ask
 from agent.core.manifest import Profile, Template
 from agent.core.paths import SessionPaths
 from agent.core.protocols import Coder, Literature, Progress, Runner, Sandbox, VersionStore
 from agent.core.record import Environment
+from agent.llm.answers import Ask
 from agent.session.events import Event
 from agent.session.session import Session, apply, fold
 from agent.storage.log import EventLog

@@ -98,7 +98,7 @@ def _warm() -> None:
     import agent.manuscript
     import agent.verifying.verify  # noqa: F401
     from agent.core.protocols import Reply
-    from agent.editing.coder import AiderCoder
+    from agent.llm.editing.coder import AiderCoder
     from agent.manuscript import shipped_library
 
     shipped_library()

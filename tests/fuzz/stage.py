@@ -14,8 +14,8 @@ from typing import get_args
 
 from agent.actions import perform
 from agent.core.protocols import Call, Message
-from agent.editing.coder import AiderCoder
-from agent.models.calls import CallRecord, RecordedCalls
+from agent.llm.calls import CallRecord, RecordedCalls
+from agent.llm.editing.coder import AiderCoder
 from agent.session import policy
 from agent.session.policy import Action, next_action
 from agent.session.session import Session

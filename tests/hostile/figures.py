@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import zlib
 
-from agent.prompting import render
+from agent.llm.prompting import render
 from tests.hostile.attack import Attack, Stopped, first_line, must
 from tests.hostile.session import Sessions, pdf, png
 

@@ -25,7 +25,7 @@ from aider.io import InputOutput
 from aider.models import Model
 
 from agent.core.protocols import Reply
-from agent.prompting import render
+from agent.llm.prompting import render
 
 REPAIRS = 3  # further rounds in which the model may mend blocks that did not match
 MAX_COMPARED = 60  # lines of a SEARCH that are compared with the file's; the comparison is slow

@@ -13,14 +13,14 @@ from pathlib import Path, PurePosixPath
 from types import ModuleType
 from typing import TYPE_CHECKING, Literal
 
-from agent.answers import head_and_tail
 from agent.core.errors import InfrastructureError
 from agent.core.protocols import EditResult, Message, Reply, Role
-from agent.models.providers import load_litellm
+from agent.llm.answers import head_and_tail
+from agent.llm.providers import load_litellm
 from agent.storage.atomic import write_bytes
 
 if TYPE_CHECKING:
-    from agent.editing.aider_edit import Talk
+    from agent.llm.editing.aider_edit import Talk
 
 Ask = Callable[[str, Role, list[Message]], Reply]
 MAX_ECHO = 30_000  # characters of a model's own answer that it sees again
@@ -32,7 +32,7 @@ def _aider() -> ModuleType:
     """The module built on aider; aider takes seconds to import and leaves traces in the environment."""
     before = {name: os.environ.get(name) for name in ("OR_SITE_URL", "OR_APP_NAME")}
     load_litellm()
-    from agent.editing import aider_edit
+    from agent.llm.editing import aider_edit
 
     for name, value in before.items():  # else requests to openrouter would pass as aider's
         if value is None:

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from agent.core.errors import InfrastructureError
 from agent.core.protocols import Message, Reply, Role
-from agent.prompting import render
+from agent.llm.prompting import render
 
 Answer = TypeVar("Answer", bound=BaseModel)
 Ask = Callable[[str, Role, list[Message]], Reply]

@@ -16,7 +16,7 @@ from typing import Any
 
 from agent.core.errors import InfrastructureError
 from agent.core.protocols import Call, Message, Reply, Role, Watch
-from agent.models.providers import is_ollama, key_variable, load_litellm, price, scrub
+from agent.llm.providers import is_ollama, key_variable, load_litellm, price, scrub
 
 OUTAGE_TRIES = 10  # with the waits below: about eight minutes of an ill provider
 HANG_TRIES = 4  # each costs a whole time-out

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from agent.core.errors import InfrastructureError, UserError
 from agent.core.protocols import Call, Message, Reply
-from agent.models.calls import read_call
+from agent.llm.calls import read_call
 from agent.storage.atomic import write_text
 
 _NAME = re.compile(r"(?P<step>.+)\.(?P<ordinal>[1-9][0-9]*)\.md\Z")

@@ -1,1 +1,0 @@
-"""Edits of the agent's file through aider, and its lint."""

@@ -1,1 +1,0 @@
-"""Exchanges with language models, recorded and played back."""
