@@ -6,8 +6,8 @@ from pathlib import Path
 
 from agent.core.ideas import all_ideas
 from agent.core.types import Options
+from agent.literature.found import FoundWorks
 from agent.session.session import Session
-from paper.found import FoundWorks
 
 ROOT = Path(__file__).resolve().parents[1]
 

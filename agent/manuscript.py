@@ -10,6 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from agent.colophon import command, costs, literature
+from agent.literature.found import FILE as FOUND
+from agent.literature.found import FoundWorks, read_found
+from agent.literature.library import Library, load_library
 from agent.measuring.data import file_sha256, package_version
 from agent.results import described, measured_records, session_facts
 from agent.session.session import Session
@@ -24,9 +27,6 @@ from paper.complaints import Complaint
 from paper.expressions import vocabulary
 from paper.facts import Facts
 from paper.figures import AGENT_LABEL, Figure
-from paper.found import FILE as FOUND
-from paper.found import FoundWorks, read_found
-from paper.library import Library, load_library
 from paper.places import ORIGIN
 from paper.printed import read
 from paper.render import write

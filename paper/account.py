@@ -15,9 +15,9 @@ from agent.core.manifest import Manifest
 from agent.core.record import RunRecord
 from agent.core.schema import Strict
 from agent.core.types import Unsupported
+from agent.literature.library import Library
 from paper.facts import Facts
 from paper.figures import Figure
-from paper.library import Library
 from paper.render import PaperMeta, Rendered, render
 from paper.venue import FOLDER as STYLE
 from paper.venue import read_style

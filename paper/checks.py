@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from agent.core.types import Unsupported
+from agent.literature.library import Library
 from paper import claims, grounding, mathcheck, tables
 from paper import lexicon as lex
 from paper.complaints import Complaint, complaint, worst_first
@@ -14,7 +15,6 @@ from paper.expressions import Problem, evaluate
 from paper.facts import Facts
 from paper.figures import Figure
 from paper.latex import writable
-from paper.library import Library
 from paper.nodes import (
     Block,
     Citation,

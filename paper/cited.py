@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from paper.library import Library
+from agent.literature.library import Library
 from paper.nodes import Block, Citation, Heading, Listing, Section, Sentence
 from paper.sections import SECTIONS, parse
 

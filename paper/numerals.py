@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from agent.core.manifest import Setting
+from agent.literature.library import Library
 from paper.facts import Facts
-from paper.library import Library
 from paper.nodes import CITATION
 
 DESCRIBING = ("background", "method", "experimental_setup")  # sections where settings may be typed

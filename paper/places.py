@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 
 from agent.core.errors import UserError
-from paper.library import Entry, parse_bibtex
+from agent.literature.library import Entry, parse_bibtex
 
 FILE = "template.tex"
 PLACES = {"INTRO": "introduction", "INTRODUCTION": "introduction", "RELATED WORK": "related_work",

@@ -13,6 +13,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from agent.core.types import Unsupported
+from agent.literature.library import Library, references_bib
 from paper import latex, tables
 from paper.appendix import Appendix, appendix_parts
 from paper.body import Body, Ledger
@@ -20,7 +21,6 @@ from paper.checks import check_parsed
 from paper.complaints import Complaint
 from paper.facts import Facts
 from paper.figures import Figure
-from paper.library import Library, references_bib
 from paper.nodes import Placement, Section
 from paper.sections import SECTIONS, SectionSpec, parse
 from paper.venue import PREAMBLE, Venue

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agent.core.errors import UserError
+from agent.literature.library import Entry
 from paper import places
-from paper.library import Entry
 
 PREAMBLE = "preamble.tex"
 FOLDER = "paper/style"  # its place in a session's repository

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from agent.literature.fetch import Fetcher
+from agent.literature.library import Library, parse_bibtex
 from agent.literature.search import Cache, Online, Shelf
 from agent.literature.services import Service
-from paper.library import Library, parse_bibtex
 from tests.fake_provider import Answer, FakeProvider, Request
 
 TITLE = "Sparse Autoencoders for Everything"

@@ -12,8 +12,8 @@ import numpy as np
 
 from agent.core.manifest import BaselineSpec, Condition, Manifest, MetricSpec, Profile, TradeOff
 from agent.core.record import Finding, RunRecord, Training
+from agent.literature.library import Library, parse_bibtex
 from paper.facts import Facts
-from paper.library import Library, parse_bibtex
 from paper.render import PaperMeta
 
 SECTIONS_FOLDER = Path(__file__).parent / "paper_corpus" / "paper"

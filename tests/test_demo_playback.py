@@ -16,6 +16,7 @@ import pytest
 from agent.actions.figures import Descriptions
 from agent.core.reviews import EvidenceAnswer, MetaWords, Review, tally
 from agent.core.types import SECTIONS, ChosenAnswer, MissingAnswer, NoveltyAnswer, Reflection, SupportAnswer
+from agent.literature.library import load_library
 from agent.literature.search import Shelf
 from agent.literature.searches import RecordedSearches
 from agent.llm.editing.lint import lint
@@ -25,7 +26,6 @@ from paper import checks, printed
 from paper.cited import cited_pairs
 from paper.compile import compile_pdf
 from paper.figures import Figure, standard_figures
-from paper.library import load_library
 from paper.nodes import Citation
 from paper.pages import examine
 from paper.render import render, write

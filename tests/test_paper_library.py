@@ -3,7 +3,7 @@
 import pytest
 
 from agent.core.errors import UserError
-from paper.library import Library, load_library, parse_bibtex, references_bib
+from agent.literature.library import Library, load_library, parse_bibtex, references_bib
 from tests.paper_fixture import library
 
 LIBRARY = library()

@@ -4,10 +4,10 @@ import subprocess
 
 import pytest
 
+from agent.literature.library import load_library
 from agent.sandbox.boxes import BubblewrapSandbox
 from paper.compile import compile_pdf
 from paper.figures import standard_figures
-from paper.library import load_library
 from paper.pages import CODES, content_pages, examine
 from paper.printed import read
 from paper.render import render, write

@@ -8,10 +8,10 @@ import pytest
 
 from agent.core.errors import InfrastructureError
 from agent.core.protocols import Exit
+from agent.literature.library import load_library
 from agent.sandbox.boxes import BubblewrapSandbox
 from paper.compile import compile_pdf, pdf_text, read_log
 from paper.figures import AGENT_LABEL, standard_figures
-from paper.library import load_library
 from paper.render import render, write
 from tests.paper_fixture import TWO, fixture
 

@@ -16,6 +16,8 @@ from agent.core.types import (
     SupportAnswer,
     Unsupported,
 )
+from agent.literature.found import FILE as FOUND
+from agent.literature.found import FoundWork
 from agent.llm.answers import ask_json
 from agent.llm.prompting import render
 from agent.manuscript import Manuscript
@@ -30,8 +32,6 @@ from agent.session.policy import (
 )
 from agent.session.tools import Tools
 from agent.storage.atomic import write_text
-from paper.found import FILE as FOUND
-from paper.found import FoundWork
 
 CITABLE = tuple(name for name in SECTIONS if name != "title")
 

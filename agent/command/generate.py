@@ -64,7 +64,7 @@ def _ideas(wanted: int, calls: RecordedCalls, template: Template, known: list[Id
 
 
 def _papers(template: Template) -> list[str]:
-    from paper.library import load_library
+    from agent.literature.library import load_library
 
     question = f"{template.manifest.question} {template.manifest.about}"
     return [f"{entry.title} ({entry.year})" for entry in load_library().search(question, SHOWN_PAPERS)]

@@ -21,9 +21,9 @@ from agent.core.types import Paper
 from agent.literature import cleaning
 from agent.literature.clients import CLIENTS, Client, Garbage
 from agent.literature.fetch import Fetcher, Unavailable
+from agent.literature.library import Library
 from agent.literature.services import Service
 from agent.storage.atomic import write_text
-from paper.library import Library
 
 SEARCH_S = 25.0  # one search, all services together
 LIBRARY_RESULTS = 6

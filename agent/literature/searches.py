@@ -16,9 +16,9 @@ from agent.core.errors import InfrastructureError
 from agent.core.protocols import Searched
 from agent.core.types import Paper
 from agent.literature import cleaning
+from agent.literature.library import Library
 from agent.literature.search import Finder
 from agent.storage.atomic import write_text
-from paper.library import Library
 
 _STEP = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 RESULTS = 12  # of one query

@@ -10,6 +10,9 @@ from functools import cache
 from pathlib import Path
 
 from agent.core.errors import InfrastructureError
+from agent.literature.found import FILE as FOUND
+from agent.literature.found import read_found
+from agent.literature.library import Library, load_library
 from agent.measuring.data import package_version
 from agent.results import described
 from agent.storage.git_reader import GitReader
@@ -18,9 +21,6 @@ from paper.account import program_sha256, render_paper, sha256
 from paper.compile import compile_pdf
 from paper.facts import Facts
 from paper.figures import Figure, standard_figures
-from paper.found import FILE as FOUND
-from paper.found import read_found
-from paper.library import Library, load_library
 from paper.places import FILE as TEMPLATE
 from paper.render import Rendered, write
 from paper.sections import SECTIONS

@@ -16,7 +16,7 @@ from pathlib import Path
 from agent.core.errors import UserError
 from agent.core.types import Paper
 
-FOLDER = Path(__file__).parent / "library"
+FOLDER = Path(__file__).parent / "shelf"
 _OURS = ("summary", "source", "abstract", "keywords")  # fields that never go into a paper's references.bib
 
 
@@ -49,7 +49,7 @@ class Entry:
         year = self.year if self.year.isdigit() else ""
         return Paper(key=self.key, title=self.title, authors=tuple(self.authors.split(" and ")),
                      year=int(year) if year else None, abstract=self.summary, arxiv=self.fields.get("eprint", ""),
-                     doi=self.fields.get("doi", ""), url=self.fields.get("url", ""), source="library",
+                     doi=self.fields.get("doi", ""), url=self.fields.get("url", ""), source="shelf",
                      venue=self.fields.get("booktitle", self.fields.get("journal", "")))
 
     def line(self) -> str:
