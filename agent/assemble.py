@@ -20,14 +20,14 @@ from agent.core.paths import SessionPaths, Workspace
 from agent.core.protocols import Model, Runner, Sandbox
 from agent.core.record import Environment
 from agent.core.types import Idea, Options
-from agent.environments import environment_of
+from agent.lab.environments import environment_of
+from agent.lab.worlds import prepared, world_secret
 from agent.literature.fetch import Fetcher
 from agent.literature.search import Cache, Finder, Online, Shelf
 from agent.literature.searches import RecordedSearches
 from agent.literature.services import Service, services
 from agent.llm.calls import RecordedCalls
 from agent.llm.playback import PlaybackModel
-from agent.measuring.data import prepared, world_secret
 from agent.session.events import OptionsChanged, ProcessStarted, ProcessStopped, SessionStarted
 from agent.session.tools import Console, DataFolders, Journal, Tools
 from agent.storage.atomic import sweep
@@ -104,8 +104,8 @@ def _tools(
     paths: SessionPaths, workspace: Workspace, system: System, journal: Journal, holds: ExitStack,
 ) -> Tools:
     """Everything that actions work with; what they hold of the cache is let go with `holds`."""
+    from agent.lab.jobs.local import LocalRunner
     from agent.llm.editing.coder import AiderCoder
-    from agent.runners.local import LocalRunner
     from agent.storage.git import GitStore
 
     def prepare(template: Template, profile: Profile, name: str, world: int) -> DataFolders:

@@ -1,4 +1,4 @@
-"""Stands in the place of agent.measuring.measure in agent.runners.worker; `settings` says how a training goes."""
+"""Stands in the place of agent.lab.measuring.measure in agent.lab.jobs.worker; `settings` says how a training goes."""
 
 import os
 import signal
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from agent.core.protocols import Mount, SandboxSpec
 from agent.core.record import Training
-from agent.measuring.measure import TrainingPaths
+from agent.lab.measuring.measure import TrainingPaths
 
 
 def job_facts(job):

@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 import torch
 
 from agent.core.manifest import load_template
-from agent.measuring.data import load_module
+from agent.lab.worlds import load_module
 
 FOLDER = Path(__file__).parent.parent / "templates" / "lm_sae"
 TEMPLATE = load_template(FOLDER)

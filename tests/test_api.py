@@ -8,7 +8,7 @@ import pytest
 
 import agent
 from agent import BudgetSpent, Idea, UserError, resume, run
-from agent.runners.local import LocalRunner
+from agent.lab.jobs.local import LocalRunner
 from tests.scripted import ScriptedModel
 from tests.whole import IDEA, TEMPLATE, Heard, Script
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-from agent.measuring.data import prepared
+from agent.lab.worlds import prepared
 from agent.storage.cache import PROBES, TURN, clean, data_sets, held, hold, summary, trim
 from tests.test_data import SETTINGS, TINY
 

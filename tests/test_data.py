@@ -14,7 +14,7 @@ import pytest
 
 from agent.core.errors import InfrastructureError, UserError
 from agent.core.manifest import load_template
-from agent.measuring.data import data_key, file_sha256, prepared, world_secret
+from agent.lab.worlds import data_key, file_sha256, prepared, world_secret
 
 ROOT = Path(__file__).parent.parent
 TINY = load_template(ROOT / "tests" / "tiny_template")
@@ -94,7 +94,7 @@ def test_what_prepare_says_reaches_the_person_in_one_line_and_without_the_token(
     (tmp_path / "t" / "words.py").write_text(f"ERROR = {kind!r}\n")
     code = (
         "import sys; from pathlib import Path; from agent.core.manifest import load_template\n"
-        "from agent.measuring.data import prepared\n"
+        "from agent.lab.worlds import prepared\n"
         f"template = load_template(Path({str(tmp_path / 't')!r}))\n"
         f"try: prepared(template, 'tiny', {SETTINGS!r}, 1, Path({str(tmp_path / 'c')!r}), print)\n"
         "except Exception as error: print(type(error).__name__); print(error, end='')\n"

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from agent import integrity
 from agent.command.choices import ROLES
 from agent.core.errors import UserError
 from agent.core.types import Models
+from agent.lab import integrity
 from paper.complaints import CODES
 from tests.whole import Script, Whole
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from agent.lab.templating import check, contract, trial
 from agent.session.session import fold
 from agent.storage.log import EventLog
-from agent.templating import check, contract, trial
 from tests.fake_provider import FakeProvider, reply
 from tests.whole import META, REVIEW, block, fenced, literature_answer
 

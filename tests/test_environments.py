@@ -13,10 +13,10 @@ from agent.core.errors import UserError
 from agent.core.manifest import load_template
 from agent.core.protocols import Limits, Mount, SandboxSpec
 from agent.drivers import mismatch
-from agent.environment_probe import cuda_of_torch
-from agent.environments import content_key, environment_of, missing_modules
+from agent.lab.environment_probe import cuda_of_torch
+from agent.lab.environments import content_key, environment_of, missing_modules
+from agent.lab.templating.check import check_template
 from agent.sandbox.boxes import BubblewrapSandbox
-from agent.templating.check import check_template
 from tests.whole import TEMPLATE, Script, Whole
 
 pytestmark = pytest.mark.skipif(not shutil.which("uv"), reason="no uv")

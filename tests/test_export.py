@@ -11,7 +11,7 @@ import torch
 from safetensors.numpy import load_file, save_file
 from scipy import sparse
 
-from agent.measuring.export import export, recognised
+from agent.lab.measuring.export import export, recognised
 from tests.test_saes import ALL, D_IN, D_SAE, saes, seeded, trained, world  # noqa: F401
 
 CLOSE = {"rtol": 1e-4, "atol": 1e-4}  # float32 sums in another order

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from agent import integrity
 from agent.core.manifest import load_template
 from agent.core.record import Finding, RunRecord, Training
-from agent.integrity.floor import DRAWS, at_floor, untrained
+from agent.lab import integrity
+from agent.lab.integrity.floor import DRAWS, at_floor, untrained
 
 TINY = load_template(Path(__file__).parent / "tiny_template")
 PROFILE = TINY.manifest.profiles["tiny"]
@@ -190,7 +190,7 @@ def test_twins_and_negative_latents_are_told(latents, decoder):
 # -------------------------------------------------------------------- the floor
 
 def test_the_floor_is_measured_once_for_a_world_and_a_shape(tmp_path):
-    from agent.measuring.data import load_module, prepared
+    from agent.lab.worlds import load_module, prepared
 
     world = prepared(TINY, "tiny", PROFILE.settings, 5, tmp_path)
     evaluation = load_module(TINY.path("evaluate.py"))

@@ -5,7 +5,7 @@ import pytest
 import torch
 from scipy import sparse
 
-from agent.measuring.data import load_module
+from agent.lab.worlds import load_module
 from tests.lm_world import FOLDER, HOOK, evaluation
 
 core = load_module(FOLDER / "evaluate.py").core

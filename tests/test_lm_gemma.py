@@ -14,8 +14,8 @@ import pytest
 import torch
 
 from agent.core.record import Job
-from agent.measuring.data import DataPaths, load_module
-from agent.measuring.measure import run_training
+from agent.lab.measuring.measure import run_training
+from agent.lab.worlds import DataPaths, load_module
 from agent.sandbox.boxes import BubblewrapSandbox
 from tests.lm_world import FOLDER, TEMPLATE, code, draw
 

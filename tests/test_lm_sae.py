@@ -9,9 +9,9 @@ import pytest
 import torch
 from scipy import sparse
 
-from agent.integrity.floor import _draw as untrained_draw
-from agent.measuring.artefact import read_artefact
-from agent.measuring.data import load_module
+from agent.lab.integrity.floor import _draw as untrained_draw
+from agent.lab.measuring.artefact import read_artefact
+from agent.lab.worlds import load_module
 from tests.lm_world import FOLDER, HOOK, SMALL, TASK, TEMPLATE, draw, evaluation, trained, world
 
 

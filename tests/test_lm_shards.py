@@ -11,7 +11,7 @@ import torch
 from scipy import stats
 
 from agent.core.errors import InfrastructureError
-from agent.measuring.data import load_module
+from agent.lab.worlds import load_module
 from tests.lm_world import FOLDER
 
 shards = load_module(FOLDER / "prepare.py").shards

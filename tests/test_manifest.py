@@ -7,7 +7,7 @@ import pytest
 
 from agent.core.errors import UserError
 from agent.core.manifest import aim, load_template, parse_manifest
-from agent.measuring.data import data_key
+from agent.lab.worlds import data_key
 
 TEMPLATES = Path(__file__).parent.parent / "templates"
 SYNTH = load_template(TEMPLATES / "synth_sae")

@@ -11,10 +11,10 @@ import pytest
 from agent.core.errors import InfrastructureError
 from agent.core.manifest import load_template
 from agent.core.record import Job
-from agent.measuring import selfreport
-from agent.measuring.artefact import BadArtefact, read_artefact
-from agent.measuring.data import prepared
-from agent.measuring.measure import TrainingPaths, job_facts, run_training
+from agent.lab.measuring import selfreport
+from agent.lab.measuring.artefact import BadArtefact, read_artefact
+from agent.lab.measuring.measure import TrainingPaths, job_facts, run_training
+from agent.lab.worlds import prepared
 from agent.sandbox.boxes import BubblewrapSandbox, NoSandbox
 
 TINY = load_template(Path(__file__).parent / "tiny_template")

@@ -3,7 +3,7 @@
 import pytest
 
 from agent.core.protocols import Exit
-from agent.measuring.verdict import encoding_ended, out_of_memory, training_ended
+from agent.lab.measuring.verdict import encoding_ended, out_of_memory, training_ended
 from agent.sandbox.limits import oom_kills
 from agent.session import events as ev
 from agent.storage.log import EventLog

@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
-from agent.drawing import pictures
-from agent.drawing.plotcheck import perturb, problems
+from agent.lab.plots import pictures
+from agent.lab.plots.plotcheck import perturb, problems
 from agent.sandbox.boxes import BubblewrapSandbox
 
 RECORDS = json.dumps([

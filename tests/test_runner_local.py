@@ -13,9 +13,9 @@ import pytest
 from agent.core.errors import InfrastructureError
 from agent.core.manifest import Condition, Limits
 from agent.core.record import Job
-from agent.measuring.measure import TrainingPaths
-from agent.runners.local import LocalRunner
-from agent.runners.paths import JobPaths, Supervisor
+from agent.lab.jobs.local import LocalRunner
+from agent.lab.jobs.paths import JobPaths, Supervisor
+from agent.lab.measuring.measure import TrainingPaths
 from agent.sandbox.limits import pids
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -112,7 +112,7 @@ def test_of_many_submits_at_once_one_supervisor_comes(tmp_path):
         racer.start()
     for racer in racers:
         racer.join()
-    by_hand = subprocess.run([sys.executable, "-m", "agent.runners.supervisor", job.folder], cwd=ROOT)
+    by_hand = subprocess.run([sys.executable, "-m", "agent.lab.jobs.supervisor", job.folder], cwd=ROOT)
 
     assert by_hand.returncode == 0
     assert finished(job).outcome == "measured"
@@ -123,7 +123,7 @@ def test_the_job_goes_on_when_the_loop_is_killed(tmp_path):
     job = make_job(tmp_path, seeds=(1,), way="gate")
     (tmp_path / "given.json").write_text(job.model_dump_json())
     code = ("import sys, time; from pathlib import Path; from agent.core.record import Job; "
-            "from agent.runners.local import LocalRunner; "
+            "from agent.lab.jobs.local import LocalRunner; "
             "job = Job.model_validate_json(Path(sys.argv[1]).read_text()); "
             "LocalRunner(measure='tests.fake_measure').submit(job); "
             "print('submitted', flush=True); time.sleep(60)")

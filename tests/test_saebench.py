@@ -16,19 +16,19 @@ import numpy as np
 import pytest
 import torch
 
-from agent import integrity
 from agent.command import saebench as command
 from agent.core.benchmarks import FORGET_CORPUS, SaeBench
 from agent.core.errors import InfrastructureError, UserError
 from agent.core.manifest import aim, load_template, parse_manifest
 from agent.core.record import Environment, SaeBenchJob
 from agent.core.types import Models, Options
-from agent.measuring import saebench
-from agent.measuring.data import load_module, prepared
-from agent.measuring.measure import run_training
-from agent.saebench import catalogue, client
-from agent.saebench.environment import found, variables
-from agent.saebench.worker.proxy import ProxySAE
+from agent.lab import integrity
+from agent.lab.measuring import saebench
+from agent.lab.measuring.measure import run_training
+from agent.lab.saebench import catalogue, client
+from agent.lab.saebench.environment import found, variables
+from agent.lab.saebench.worker.proxy import ProxySAE
+from agent.lab.worlds import load_module, prepared
 from agent.sandbox.boxes import BubblewrapSandbox
 from tests import saebench_world, unlearning_world
 from tests.scripted import ScriptedModel

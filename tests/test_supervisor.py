@@ -5,8 +5,8 @@ import signal
 
 import pytest
 
-from agent.measuring.scratch import TrainingPaths
-from agent.runners.paths import JobPaths, is_locked
+from agent.lab.jobs.paths import JobPaths, is_locked
+from agent.lab.measuring.scratch import TrainingPaths
 from tests.test_runner_local import RUNNER, finished, make_job, running_in_sandbox, started, supervisor, until
 
 
@@ -55,7 +55,7 @@ def test_without_hashes_nothing_counts(tmp_path):
 
 
 def test_a_module_that_does_not_exist_is_a_result(tmp_path):
-    from agent.runners.local import LocalRunner
+    from agent.lab.jobs.local import LocalRunner
 
     job = make_job(tmp_path, seeds=(1,))
     LocalRunner(measure="tests.no_such_module").submit(job)

@@ -13,8 +13,8 @@ import torch
 from scipy import sparse
 
 from agent.core.manifest import load_template
-from agent.measuring.artefact import read_artefact
-from agent.measuring.data import load_module
+from agent.lab.measuring.artefact import read_artefact
+from agent.lab.worlds import load_module
 
 FOLDER = Path(__file__).parent.parent / "templates" / "synth_sae"
 TEMPLATE = load_template(FOLDER)

@@ -10,11 +10,11 @@ import pytest
 from agent.core.errors import UserError
 from agent.core.manifest import load_template
 from agent.core.record import Training
+from agent.lab.templating import contract
+from agent.lab.templating.check import check_template, report, sources
+from agent.lab.templating.new import new_template
+from agent.lab.templating.trial import Trial, _overlap
 from agent.sandbox.boxes import NoSandbox
-from agent.templating import contract
-from agent.templating.check import check_template, report, sources
-from agent.templating.new import new_template
-from agent.templating.trial import Trial, _overlap
 
 ROOT = Path(__file__).resolve().parent.parent
 READ_SEED = 'draw = np.random.default_rng(task["seed"])'

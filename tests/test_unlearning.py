@@ -15,9 +15,9 @@ from agent.core.benchmarks import FORGET_CORPUS, SaeBench
 from agent.core.errors import InfrastructureError, UserError
 from agent.core.manifest import parse_manifest
 from agent.core.record import SaeBenchJob
-from agent.measuring.data import load_module, prepared
-from agent.measuring.measure import run_training
-from agent.saebench import catalogue, client
+from agent.lab.measuring.measure import run_training
+from agent.lab.saebench import catalogue, client
+from agent.lab.worlds import load_module, prepared
 from agent.sandbox.boxes import BubblewrapSandbox
 from tests import unlearning_world as made
 from tests.test_measure import TINY, job_of

@@ -11,16 +11,16 @@ import pytest
 
 from agent.core.errors import UserError
 from agent.core.manifest import load_template
-from agent.measuring.data import folder_hashes, prepared
-from agent.measuring.measure import run_training
-from agent.measuring.scratch import TrainingPaths
+from agent.lab.measuring.measure import run_training
+from agent.lab.measuring.scratch import TrainingPaths
+from agent.lab.templating import contract
+from agent.lab.templating.adapt import adapt
+from agent.lab.templating.check import sources
+from agent.lab.templating.trial import Trial
+from agent.lab.templating.v1 import direction, ideas, is_v1
+from agent.lab.worlds import folder_hashes, prepared
 from agent.sandbox.boxes import BubblewrapSandbox, NoSandbox
 from agent.storage.log import EventLog
-from agent.templating import contract
-from agent.templating.adapt import adapt
-from agent.templating.check import sources
-from agent.templating.trial import Trial
-from agent.templating.v1 import direction, ideas, is_v1
 from paper.compile import pdf_text
 from paper.render import section_order
 from paper.venue import read_style

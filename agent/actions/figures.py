@@ -14,13 +14,13 @@ from agent.actions.experiment import describe
 from agent.core.manifest import Limits
 from agent.core.protocols import Exit, Message, Mount, SandboxSpec
 from agent.core.types import FigureText
-from agent.drawing import pictures, plotcheck, runfolders
+from agent.lab.measuring import foreign
+from agent.lab.measuring.scratch import remove
+from agent.lab.measuring.selfreport import slug
+from agent.lab.plots import pictures, plotcheck, runfolders
 from agent.llm.answers import ask_json
 from agent.llm.editing.lint import lint
 from agent.llm.prompting import render
-from agent.measuring import foreign
-from agent.measuring.scratch import remove
-from agent.measuring.selfreport import slug
 from agent.results import confirmation_records, measured_records, session_facts, standard_error, table, values
 from agent.sandbox import harvest
 from agent.session.events import FiguresDescribed, FiguresDrawn, PlotEdited, PlotFailed, PlotsGivenUp

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 
+from agent.lab.worlds import data_key, world_secret
 from agent.manuscript import edition
-from agent.measuring.data import data_key, world_secret
 from agent.records import CONFIRMED, EXPLORED
 from agent.session.events import DataPrepared, SessionFinished
 from agent.session.policy import Finish, PrepareData

@@ -6,12 +6,14 @@ import hashlib
 import json
 from pathlib import Path
 
-from agent import integrity, notes
+from agent import notes
 from agent.actions.experiment import fail_attempt
-from agent.baselines import BaselineCache
 from agent.core.errors import BudgetSpent, InfrastructureError
 from agent.core.manifest import Profile
 from agent.core.record import Job, JobResult, SaeBenchJob
+from agent.lab import integrity
+from agent.lab.jobs.baselines import BaselineCache
+from agent.lab.saebench.environment import required
 from agent.records import (
     baseline_spec,
     code_of,
@@ -23,7 +25,6 @@ from agent.records import (
     world_of,
 )
 from agent.results import confirmation_records, mean, measured_records
-from agent.saebench.environment import required
 from agent.session.events import AttemptFailed, RunMeasured, RunSubmitted
 from agent.session.policy import CollectRun, SubmitRun
 from agent.session.session import RunState

@@ -20,7 +20,7 @@ ROLES = ("planner", "editor", "writer", "reviewer")
 
 def template(name: str, home: Path, adapt: Callable[[Path], Path] | None = None) -> Template:
     """A template by name among the project's own, or by its folder; `adapt` makes one of another system's folder."""
-    from agent.templating.v1 import is_v1
+    from agent.lab.templating.v1 import is_v1
 
     folder = template_folder(name, home)
     return load_template(adapt(folder) if adapt and is_v1(folder) else folder)
@@ -28,7 +28,7 @@ def template(name: str, home: Path, adapt: Callable[[Path], Path] | None = None)
 
 def idea(args: argparse.Namespace, home: Path) -> Idea:
     """The idea by its name, among those that lie in the template's folder too, or by its file."""
-    from agent.templating.v1 import ideas
+    from agent.lab.templating.v1 import ideas
 
     own = ideas(template_folder(args.template, home)) if args.template else []
     return next((one for one in own if one.Name == args.idea), None) or find_idea(args.idea, home / "ideas")
@@ -37,8 +37,8 @@ def idea(args: argparse.Namespace, home: Path) -> Idea:
 def adapter(workspace: Path, walls: bool = True) -> Callable[[Path], Path]:
     """Makes a template of an AI-Scientist v1 folder, in the workspace."""
     def make(folder: Path) -> Path:
+        from agent.lab.templating.adapt import adapt
         from agent.sandbox.boxes import BubblewrapSandbox, NoSandbox
-        from agent.templating.adapt import adapt
 
         return adapt(folder, workspace, BubblewrapSandbox if walls else NoSandbox, print)
 
@@ -58,7 +58,7 @@ def template_folder(name: str, home: Path, option: str = "--template") -> Path:
 
 def load(chosen: Options) -> Template:
     """The template of a session, with the metrics of its profile."""
-    from agent.saebench.catalogue import at_profile
+    from agent.lab.saebench.catalogue import at_profile
 
     return at_profile(load_template(Path(chosen.template)), chosen.profile)
 

@@ -82,7 +82,7 @@ def describe(event: Event, session: Session) -> str:
 
 def _show_training(paths: SessionPaths, session: Session, console: TerminalConsole) -> None:
     from agent.core.record import Job
-    from agent.runners.local import LocalRunner
+    from agent.lab.jobs.local import LocalRunner
 
     run = session.current
     if run is None or run.phase != "submitted":

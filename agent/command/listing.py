@@ -47,7 +47,7 @@ def show_ideas(ideas: Path, templates: Path, template: str | None = None) -> int
 
 def _ideas_of(template: str, templates: Path) -> list[Idea]:
     from agent.command.choices import template_folder
-    from agent.templating.v1 import ideas
+    from agent.lab.templating.v1 import ideas
 
     return ideas(template_folder(template, templates.parent))
 

@@ -13,7 +13,7 @@ from agent.core.errors import UserError
 from agent.core.manifest import Template
 from agent.core.paths import Workspace
 from agent.core.types import SECTIONS, Options
-from agent.saebench.environment import described
+from agent.lab.saebench.environment import described
 from agent.storage.cache import summary
 
 if TYPE_CHECKING:
@@ -148,8 +148,8 @@ def _sandbox(options: Options) -> list[str]:
 def _environment(options: Options, template: Template, workspace: Path) -> list[str]:
     """The template's own Python is built here: what cannot be had is known before the first token."""
     from agent.drivers import mismatch, nvidia_smi
-    from agent.environment_probe import cuda_of_torch
-    from agent.environments import environment_of
+    from agent.lab.environment_probe import cuda_of_torch
+    from agent.lab.environments import environment_of
 
     try:
         own = environment_of(template, Workspace(workspace).cache, print)

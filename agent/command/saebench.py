@@ -10,8 +10,8 @@ from agent.core.errors import UserError
 from agent.core.manifest import Profile
 from agent.core.paths import Workspace
 from agent.core.types import Options
-from agent.saebench.catalogue import needs
-from agent.saebench.environment import described, required, set_up
+from agent.lab.saebench.catalogue import needs
+from agent.lab.saebench.environment import described, required, set_up
 
 SETTINGS = ("model", "hook_name", "dtype")
 

@@ -9,7 +9,7 @@ from agent.core.paths import Workspace
 
 
 def new(args: argparse.Namespace, home: Path) -> int:
-    from agent.templating.new import new_template
+    from agent.lab.templating.new import new_template
 
     print(new_template(args.new_template, home))
     return 0
@@ -17,9 +17,9 @@ def new(args: argparse.Namespace, home: Path) -> int:
 
 def check(args: argparse.Namespace, home: Path, workspace: Workspace) -> int:
     from agent.command import choices
+    from agent.lab.templating.check import check_template, report
+    from agent.lab.templating.v1 import is_v1
     from agent.sandbox.boxes import BubblewrapSandbox, NoSandbox, probe
-    from agent.templating.check import check_template, report
-    from agent.templating.v1 import is_v1
 
     folder = choices.template_folder(args.check_template, home, "--check-template")
     if is_v1(folder):

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 
 from agent.core.record import RunRecord
 from agent.core.reviews import Doubt, EvidenceFinding
+from agent.lab.jobs.paths import JobPaths
+from agent.lab.measuring.scratch import TrainingPaths
 from agent.manuscript import Manuscript
-from agent.measuring.scratch import TrainingPaths
 from agent.results import standard_error
-from agent.runners.paths import JobPaths
 from agent.sandbox import harvest
 from agent.session.session import RunState
 from agent.session.tools import Tools

@@ -14,7 +14,7 @@ from agent.core.errors import InfrastructureError, UserError
 from agent.core.manifest import Manifest, parse_manifest
 from agent.core.paths import SessionPaths
 from agent.core.record import RunRecord
-from agent.saebench.catalogue import measured_at
+from agent.lab.saebench.catalogue import measured_at
 from agent.storage.git_reader import BrokenRepository, GitReader
 from agent.storage.log import EventLog
 from paper.account import FILE as ACCOUNT

@@ -10,10 +10,10 @@ from functools import cache
 from pathlib import Path
 
 from agent.core.errors import InfrastructureError
+from agent.lab.worlds import package_version
 from agent.literature.found import FILE as FOUND
 from agent.literature.found import read_found
 from agent.literature.library import Library, load_library
-from agent.measuring.data import package_version
 from agent.results import described
 from agent.storage.git_reader import GitReader
 from agent.verifying.evidence import Material, Report, Subject

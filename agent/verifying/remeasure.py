@@ -17,9 +17,9 @@ from agent.core.manifest import Template, load_template
 from agent.core.paths import SessionPaths, Workspace
 from agent.core.protocols import Sandbox
 from agent.core.record import Environment, Job, RunRecord, Training
-from agent.environments import environment_of
-from agent.measuring.data import file_sha256, folder_hashes, prepared
-from agent.saebench.catalogue import specs
+from agent.lab.environments import environment_of
+from agent.lab.saebench.catalogue import specs
+from agent.lab.worlds import file_sha256, folder_hashes, prepared
 from agent.storage.git_reader import GitReader
 from agent.verifying.evidence import Material, Report, Subject, committed_files, read_material
 from paper.verify import Problem
@@ -91,8 +91,8 @@ class _Bench:
 
     def differences(self, named: _Named, index: int) -> Iterator[Problem]:
         """What a second measurement gives otherwise than the record."""
-        from agent.measuring.measure import measure_again
-        from agent.measuring.verdict import Stopped
+        from agent.lab.measuring.measure import measure_again
+        from agent.lab.measuring.verdict import Stopped
 
         record, training = named.record, named.training
         where = f"records/{record.run}.json, seed {training.seed}, condition {training.condition}"

@@ -19,7 +19,7 @@ import torch
 from scipy import sparse
 
 from agent.core.manifest import load_template
-from agent.measuring.data import load_module, prepared
+from agent.lab.worlds import load_module, prepared
 from tests.bench.baselines import RATES
 from tests.bench.trainings import KEPT, SECRET
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from agent.core.manifest import Template, load_template
 from agent.core.record import Training
-from agent.facts import device_in_words
+from agent.lab.machine import device_in_words
 from tests.bench.curves import picture
 from tests.bench.markdown import markdown
 from tests.bench.trainings import TUNING_SECRET, Asked, all_measured

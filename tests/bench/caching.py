@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 
 from agent.core.manifest import load_template
-from agent.facts import device_in_words
-from agent.measuring.data import folder_hashes, load_module
+from agent.lab.machine import device_in_words
+from agent.lab.worlds import folder_hashes, load_module
 from tests.bench.markdown import markdown
 from tests.bench.trainings import KEPT
 

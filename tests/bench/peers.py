@@ -56,7 +56,7 @@ def install(wanted: Sequence[str], place: Path, *foreign: str) -> str:
     """With uv, without dependencies; what went wrong, in a line."""
     try:
         from agent.core.errors import UserError
-        from agent.environments import find_uv
+        from agent.lab.environments import find_uv
     except ImportError as error:
         return f"the runner's own environment is not here: {error}"
     try:

@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from agent.core.manifest import Template, load_template
-from agent.facts import device_in_words
-from agent.measuring.data import DataPaths, data_key, prepared
-from agent.measuring.measure import KEEP_MEMORY, THREADS
+from agent.lab.machine import device_in_words
+from agent.lab.measuring.measure import KEEP_MEMORY, THREADS
+from agent.lab.worlds import DataPaths, data_key, prepared
 from tests.bench.arm import FOLDER, OURS
 from tests.bench.markdown import markdown
 from tests.bench.trainings import KEPT, SECRET
@@ -126,7 +126,7 @@ def first_step(rounds: int, device: str = "cpu") -> str:
 def _to_first_step(folder: Path, template: Template, data: DataPaths, device: str) -> list[float]:
     """Seconds, once; none if the mark was not seen. A training that cannot be measured ends the bench."""
     from agent.core.record import Job
-    from agent.measuring.measure import run_training
+    from agent.lab.measuring.measure import run_training
     from agent.sandbox.boxes import BubblewrapSandbox
 
     size = template.manifest.profiles["demo"]

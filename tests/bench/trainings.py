@@ -12,8 +12,8 @@ from pathlib import Path
 
 from agent.core.manifest import Setting, Template
 from agent.core.record import Job, Training
-from agent.measuring.data import prepared
-from agent.measuring.measure import run_training
+from agent.lab.measuring.measure import run_training
+from agent.lab.worlds import prepared
 from agent.sandbox.boxes import BubblewrapSandbox
 
 SECRET = 1  # of the world: known, so that anybody can repeat the tables

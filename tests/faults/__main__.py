@@ -19,7 +19,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from agent.measuring.scratch import remove
+from agent.lab.measuring.scratch import remove
 from tests.faults import account
 from tests.faults.player import NOT_PERMITTED
 from tests.faults.points import Point, chosen, points

@@ -18,7 +18,7 @@ from typing import Any
 from agent.assemble import System, open_session
 from agent.command.cli import play_session
 from agent.core.errors import BudgetSpent, InfrastructureError, UserError, disk_named
-from agent.runners.local import ENVIRONMENT, LocalRunner
+from agent.lab.jobs.local import ENVIRONMENT, LocalRunner
 from agent.sandbox.boxes import BubblewrapSandbox
 from agent.session import events as ev
 from agent.session.tools import Console, Tools

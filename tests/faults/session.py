@@ -83,17 +83,17 @@ class PaidModel:
         return Reply(text, "scripted", 10, 5, 0.0)
 
 
-# What follows stands in the place of agent.measuring.measure in a worker.
+# What follows stands in the place of agent.lab.measuring.measure in a worker.
 
 def job_facts(job):
-    from agent.measuring.measure import job_facts
+    from agent.lab.measuring.measure import job_facts
 
     return job_facts(job)
 
 
 def run_training(job, seed, condition, sandbox, cancelled):
     """The real one, after a line of the witness: "again" if this training has come to its end before."""
-    from agent.measuring.measure import run_training
+    from agent.lab.measuring.measure import run_training
 
     folder = Path(job.folder)
     ended = [path for path in folder.parent.glob(f"attempt-{job.attempt}*/training-{seed}-*.json")

@@ -164,10 +164,10 @@ class Stage:
             if pid == self.loop:
                 return "loop", own
             words = _words(pid)
-            if "agent.runners.worker" in words:
-                rest = words[words.index("agent.runners.worker") + 1:]
+            if "agent.lab.jobs.worker" in words:
+                rest = words[words.index("agent.lab.jobs.worker") + 1:]
                 return f"worker {rest[3]}" if len(rest) > 3 else "facts", own
-            if "agent.runners.supervisor" in words:
+            if "agent.lab.jobs.supervisor" in words:
                 return "supervisor", own
             pid, own = _parent(pid), False
         return "orphan", False

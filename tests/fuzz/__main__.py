@@ -7,7 +7,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from agent.measuring.scratch import remove
+from agent.lab.measuring.scratch import remove
 from agent.sandbox.boxes import BubblewrapSandbox
 from tests.fuzz.corpus import recorded
 from tests.fuzz.replies import fuzz

@@ -17,7 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
 
-from agent.measuring.scratch import remove
+from agent.lab.measuring.scratch import remove
 from tests.hostile import groups
 from tests.hostile.arena import KEY, KEY_NAME, ROOT, left_behind
 from tests.hostile.attack import Attack, Row, Stopped, first_line

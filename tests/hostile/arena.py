@@ -19,9 +19,9 @@ from pathlib import Path
 
 from agent.core.manifest import Limits, load_template
 from agent.core.record import Job, Training
-from agent.measuring.data import prepared
-from agent.measuring.measure import TrainingPaths
-from agent.runners.local import LocalRunner
+from agent.lab.jobs.local import LocalRunner
+from agent.lab.measuring.measure import TrainingPaths
+from agent.lab.worlds import prepared
 from agent.sandbox.limits import descendants
 from tests.hostile.attack import Escape, must
 

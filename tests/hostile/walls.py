@@ -96,7 +96,7 @@ _PROBES: tuple[tuple[str, str, str], ...] = (
         for path in (ROOT + '/launch.py', '/w/launch.py', '/w/../launch.py'):
             look(path)
             if subprocess.run([sys.executable, path, '--help'], capture_output=True).returncode == 0: got(path)
-        if subprocess.run([sys.executable, '-m', 'agent.runners.supervisor', '/w'], capture_output=True).returncode == 0: got('it')
+        if subprocess.run([sys.executable, '-m', 'agent.lab.jobs.supervisor', '/w'], capture_output=True).returncode == 0: got('it')
         """),
     ("a loopback connection", "network namespace", """
         attempt(lambda: socket.create_connection(('127.0.0.1', PORT), 2)); attempt(lambda: socket.create_connection(('::1', PORT), 2))

@@ -10,11 +10,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from agent import integrity
 from agent.core.manifest import load_template
 from agent.core.record import Finding, Job, RunKind, RunRecord, Training
-from agent.measuring.data import DataPaths, prepared
-from agent.measuring.measure import job_facts, run_training
+from agent.lab import integrity
+from agent.lab.measuring.measure import job_facts, run_training
+from agent.lab.worlds import DataPaths, prepared
 from agent.sandbox.boxes import BubblewrapSandbox
 from tests.redteam.case import EXPERIMENT, GAINS_NOTHING, TEMPLATE, Case, Cheat, code_of
 

@@ -1,1 +1,0 @@
-"""Pictures that agent code drew, checked before anyone sees them."""

@@ -1,0 +1,61 @@
+"""Is this run's result believable? Named checks in three grades: refuse, flag (told to the agent and in the
+paper's appendix), note.
+
+`check` judges a record beside the records before it; PROBES judge one training's latents while it is measured
+(measure.py). Not here: retrying (policy.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from agent.core.manifest import Manifest
+from agent.core.record import Finding, RunRecord
+from agent.lab.integrity import effort, latents, sameness, whole
+from agent.lab.integrity.rule import Check
+
+__all__ = ["CHECKS", "PROBES", "REFUSED_BY_THE_MEASUREMENT", "Check", "catalogue", "check"]
+
+CHECKS: tuple[Check, ...] = (
+    whole.missing_training, whole.foreign_training, whole.missing_metric, whole.impossible_value,
+    whole.protected_changed, whole.data_changed,
+    sameness.copied_across_seeds, sameness.artefact_of_another_seed, sameness.artefact_of_an_earlier_run,
+    sameness.same_across_seeds, sameness.no_effect, sameness.unchanged_code, sameness.same_code,
+    effort.no_training, effort.no_curve, effort.flat_loss, effort.little_compute, effort.much_compute,
+    effort.too_fast, effort.over_budget, effort.off_target, effort.claims_a_metric,
+)
+PROBES: tuple[Check, ...] = (
+    latents.constant, latents.too_precise, latents.silent, latents.duplicates, latents.negative,
+)
+# Codes with which a training ends before it has metrics; each is a refusal (measure.py, verdict.py, encoding.py).
+REFUSED_BY_THE_MEASUREMENT: dict[str, str] = {
+    "artefact": "The artefact is missing, no plain file, not a safetensors file, or has a wrong shape, type or "
+                "value. Not: a decoder that is well-formed and useless.",
+    "untrained": "The score is at the untrained floor, and the same code leaves the same decoder after one batch. "
+                 "Not: noise added to an initialisation (at-floor flags it).",
+    "encode-depends-on-batch": "A second process, with other order and batch sizes, got other latents: statistics "
+                               "over the batch, state, chance or the clock. Not: a dependence that both share.",
+    "encode-shape": "encode gives another number of latents than W_dec has rows.",
+    "encode-dense": "More non-zero latents than the template allows.",
+    "encode-not-finite": "NaN or infinite latents.",
+    "encode-malformed": "The encoding process answered with something else than latents.",
+    "evaluate": "The template's evaluation cannot measure the artefact.",
+    "missing-metric": "A metric is missing.",
+    "metric-not-finite": "A metric is NaN or infinite.",
+    "impossible-value": "A metric is outside its possible range.",
+}
+
+
+def check(record: RunRecord, earlier: Sequence[RunRecord], manifest: Manifest) -> tuple[Finding, ...]:
+    """All findings, the gravest first; those of single trainings are kept."""
+    found = [finding for training in record.trainings for finding in training.findings]
+    found += [finding for one in CHECKS for finding in one(record, earlier, manifest)]
+    order = {"refuse": 0, "flag": 1, "note": 2}
+    return tuple(sorted(dict.fromkeys(found), key=lambda f: order[f.grade]))
+
+
+def catalogue() -> list[tuple[str, str, str]]:
+    """Code, grade and what it catches, for the manual."""
+    rows = [(one.code, str(one.grade), one.about) for one in (*CHECKS, *PROBES)]
+    named = {code for code, _, _ in rows}
+    return rows + [(code, "refuse", text) for code, text in REFUSED_BY_THE_MEASUREMENT.items() if code not in named]

@@ -1,0 +1,152 @@
+"""Was there a training, and does what it says of itself fit what the runner saw?
+
+Curves and counts are the experiment's own word; CPU seconds and metrics are not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from statistics import median
+
+from agent.core.manifest import Manifest
+from agent.core.record import RunRecord, Training
+from agent.lab.integrity.rule import named
+
+AT_FLOOR = "at-floor"  # the measurement's flag (floor.py)
+LITTLE = 0.6  # of the first baseline's CPU seconds; starting Python counts for both
+MUCH = 5.0  # times the first baseline's CPU seconds
+FAST = 4.0  # times the first baseline's declared samples per CPU second
+TARGET = 0.25  # share of the target
+
+
+@named("no-training", "refuse")
+def no_training(record: RunRecord, earlier: Sequence[RunRecord], manifest: Manifest) -> Iterator[str]:
+    """Catches a score at the untrained floor together with no curve, a flat one, or hardly any compute.
+
+    Not: an initialisation that burns CPU time and writes a curve by hand (at-floor flags it), nor a training that
+    failed honestly.
+    """
+    for training in record.trainings:
+        if not any(finding.code == AT_FLOOR for finding in training.findings):
+            continue
+        share = _compute_share(record, training, earlier)
+        reasons = ["it logged no loss that changes"] if not _curve_moves(training) else []
+        reasons += [f"it used {share:.0%} of the baseline's compute"] if share is not None and share < LITTLE else []
+        if reasons:
+            yield (f"seed {training.seed}, {training.condition}: no better than an untrained dictionary, and "
+                   + " and ".join(reasons))
+
+
+@named("no-curve", "flag")
+def no_curve(record: RunRecord, earlier: Sequence[RunRecord], manifest: Manifest) -> Iterator[str]:
+    """Tells of a training without a loss curve of two points or more. A curve is self-reported: a lie passes."""
+    without = [t for t in record.trainings if len(t.curves.get("loss", ())) < 2]
+    if without:
+        yield f"{len(without)} of {len(record.trainings)} trainings logged no loss curve"
+
+
+@named("flat-loss", "flag")
+def flat_loss(record: RunRecord, earlier: Sequence[RunRecord], manifest: Manifest) -> Iterator[str]:
+    """Tells of a logged loss that never changed. Not: one that was written by hand."""
+    for training in record.trainings:
+        if len(training.curves.get("loss", ())) > 1 and not _curve_moves(training):
+            yield f"seed {training.seed}, {training.condition}: the logged loss never changed"
+
+
+@named("little-compute", "flag")
+def little_compute(record: RunRecord, earlier: Sequence[RunRecord], manifest: Manifest) -> Iterator[str]:
+    """Tells of trainings that used less than 60% of the first baseline's CPU (GPU) seconds on the same device.
+
+    Not: a training that burns time without learning.
+    """
+    shares = [s for t in record.trainings if (s := _compute_share(record, t, earlier)) is not None]
+    if shares and min(shares) < LITTLE:
+        yield f"a training used only {min(shares):.0%} of the first baseline's compute"
+
+
+@named("much-compute", "flag")
+def much_compute(record: RunRecord, earlier: Sequence[RunRecord], manifest: Manifest) -> Iterator[str]:
+    """Tells of trainings that used more than five times the first baseline's compute: a gain may be the budget's.
+
+    Not: more samples within that time.
+    """
+    shares = [s for t in record.trainings if (s := _compute_share(record, t, earlier)) is not None]
+    if shares and max(shares) > MUCH:
+        yield f"a training used {max(shares):.1f} times the first baseline's compute"
+
+
+@named("too-fast", "flag")
+def too_fast(record: RunRecord, earlier: Sequence[RunRecord], manifest: Manifest) -> Iterator[str]:
+    """Tells of trainings that declare more than four times the baseline's samples per CPU second: the count or
+    the training is not what it says. Not: a count that is wrong by less."""
+    baseline = _reference(record, earlier)
+    usual = [rate for t in baseline.trainings if (rate := _rate(t))] if baseline else []
+    rates = [rate for t in record.trainings if (rate := _rate(t))]
+    if usual and rates and max(rates) > FAST * median(usual):
+        yield f"declares {max(rates) / median(usual):.1f} times the samples per second of run {baseline.run}"
+
+
+@named("over-budget", "flag")
+def over_budget(record: RunRecord, earlier: Sequence[RunRecord], manifest: Manifest) -> Iterator[str]:
+    """Tells of a training that says it used more samples than all methods get. Not: one that does not say so."""
+    for training in record.trainings:
+        allowed = _settings(record, training).get("samples")
+        if isinstance(allowed, int) and training.declared.get("samples", 0) > 1.01 * allowed:
+            yield (f"seed {training.seed}, {training.condition}: {training.declared['samples']:.0f} samples declared, "
+                   f"{allowed} allowed")
+
+
+@named("off-target", "flag")
+def off_target(record: RunRecord, earlier: Sequence[RunRecord], manifest: Manifest) -> Iterator[str]:
+    """Tells of a metric that is to be held at a target (sparsity, say) and is off by more than a quarter, so that
+    the other metrics are not comparable. A condition's setting of the same name is the target."""
+    for name, spec in manifest.metrics.items():
+        if spec.better != "target":
+            continue
+        for t in record.trainings:
+            wanted = float(_settings(record, t).get(spec.target_setting or name, spec.target))
+            value = t.metrics.get(name)
+            if value is not None and abs(value - wanted) > TARGET * max(abs(wanted), 1e-9):
+                yield f"seed {t.seed}, {t.condition}: {name} = {value:.3g}, where {wanted:g} was asked for"
+
+
+@named("claims-a-metric", "flag")
+def claims_a_metric(record: RunRecord, earlier: Sequence[RunRecord], manifest: Manifest) -> Iterator[str]:
+    """Tells of a diagnostic that bears a metric's name and another value. It is self-reported and replaces
+    nothing; the name alone could mislead. Not: a diagnostic under another name."""
+    for t in record.trainings:
+        for name in sorted(t.diagnostics.keys() & t.metrics.keys()):
+            if abs(t.diagnostics[name] - t.metrics[name]) > 1e-3 * max(1.0, abs(t.metrics[name])):
+                yield f"seed {t.seed}, {t.condition}: the experiment reports {name} itself, and not as measured"
+
+
+def _curve_moves(training: Training) -> bool:
+    loss = training.curves.get("loss", ())
+    return len(loss) > 1 and max(loss) > min(loss)
+
+
+def _settings(record: RunRecord, training: Training) -> dict[str, object]:
+    condition = next((c for c in record.conditions if c.name == training.condition), None)
+    return {**record.settings, **(condition.settings if condition else {})}
+
+
+def _reference(record: RunRecord, earlier: Sequence[RunRecord]) -> RunRecord | None:
+    """The first baseline, if it ran on the same device."""
+    first = next((r for r in earlier if r.kind == "baseline"), None)
+    return first if first is not None and first.device == record.device else None
+
+
+def _compute_share(record: RunRecord, training: Training, earlier: Sequence[RunRecord]) -> float | None:
+    """This training's compute over the baseline's under the same condition; None where it cannot be compared."""
+    baseline = _reference(record, earlier)
+    others = [t for t in baseline.trainings if t.condition == training.condition] if baseline else []
+    if training.gpu_s is not None and all(t.gpu_s is not None for t in others):
+        usual, mine = [t.gpu_s for t in others], training.gpu_s
+    else:
+        usual, mine = [t.cpu_s for t in others], training.cpu_s
+    return mine / median(usual) if usual and median(usual) > 0 else None
+
+
+def _rate(training: Training) -> float | None:
+    samples = training.declared.get("samples")
+    return samples / training.cpu_s if samples and training.cpu_s > 0 else None

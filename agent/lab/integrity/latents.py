@@ -1,0 +1,85 @@
+"""Do one training's latents and decoder look like an autoencoder's? Pure checks over arrays, made by measure.py.
+
+Evidence: x [N, d_in], z sparse [N, d_sae] (already on unit decoder rows), decoder [d_sae, d_in] with unit rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from agent.lab.integrity.rule import named
+
+if TYPE_CHECKING:
+    import numpy as np
+    from scipy.sparse import csr_matrix
+
+MANTISSA_BITS = 8  # as in bfloat16
+LOST = 0.01  # of the data's variance; rounding costs an honest autoencoder some 1e-5
+TWIN = 0.99  # absolute cosine
+TWINS = 0.1  # share of latents
+
+
+@named("constant-latents", "refuse")
+def constant(x: np.ndarray, z: csr_matrix, decoder: np.ndarray) -> Iterator[str]:
+    """Catches latents that are the same in every row: hard-coded, not computed from the input. Not: a table that
+    is looked up by the input."""
+    if z.shape[0] > 1 and z.nnz and z.nnz % z.shape[0] == 0:
+        lengths = z.indptr[1:] - z.indptr[:-1]
+        if lengths.min() == lengths.max():
+            columns, values = (a.reshape(z.shape[0], -1) for a in (z.indices, z.data))
+            if (columns == columns[0]).all() and (values == values[0]).all():
+                yield "SAE.encode gives every held-out row the same latents; they do not depend on the input"
+
+
+@named("latents-too-precise", "refuse")
+def too_precise(x: np.ndarray, z: csr_matrix, decoder: np.ndarray) -> Iterator[str]:
+    """Catches latents whose fine digits carry the reconstruction: huge values that cancel, an input hidden in low
+    bits. Rounded to 8 significant bits they must still decode to nearly the same. Not: digits nothing depends on;
+    the decoder is linear and the runner's own, so they cannot be read back."""
+    import numpy as np
+
+    rounded = z.copy()
+    rounded.data = round_mantissa(z.data)
+    moved = float(np.square((z - rounded) @ decoder).sum() / max(np.square(x - x.mean(axis=0)).sum(), 1e-30))
+    if not moved <= LOST:
+        yield (f"rounding the latents to {MANTISSA_BITS} significant bits moves the reconstruction by "
+               f"{moved:.2g} of the data's variance; an autoencoder's latents do not hang on their last digits")
+
+
+@named("no-latents", "flag")
+def silent(x: np.ndarray, z: csr_matrix, decoder: np.ndarray) -> Iterator[str]:
+    """Tells of an encoder that never fires on held-out rows: a collapsed training."""
+    if z.nnz == 0:
+        yield "no latent is active on any held-out row"
+
+
+@named("duplicate-latents", "flag")
+def duplicates(x: np.ndarray, z: csr_matrix, decoder: np.ndarray) -> Iterator[str]:
+    """Tells of latents with a twin (cosine of decoder rows above 0.99): a mean over latents, such as F1, counts
+    one discovery many times. Not: copies turned further apart; a template should measure uniqueness."""
+    import numpy as np
+
+    twins = 0
+    for start in range(0, len(decoder), 1024):
+        block = np.abs(decoder[start : start + 1024] @ decoder.T)
+        block[np.arange(len(block)), np.arange(start, start + len(block))] = 0.0
+        twins += int((block.max(axis=1, initial=0.0) > TWIN).sum())
+    if twins > TWINS * len(decoder):
+        yield f"{twins} of {len(decoder)} latents have a twin with nearly the same decoder row"
+
+
+@named("negative-latents", "note")
+def negative(x: np.ndarray, z: csr_matrix, decoder: np.ndarray) -> Iterator[str]:
+    """Notes latents below zero; they count as active."""
+    share = float((z.data < 0).mean()) if z.nnz else 0.0
+    if share > 0.01:
+        yield f"{share:.0%} of the non-zero latents are negative"
+
+
+def round_mantissa(values: np.ndarray) -> np.ndarray:
+    """To MANTISSA_BITS significant bits, at any magnitude."""
+    import numpy as np
+
+    mantissa, exponent = np.frexp(values)
+    return np.ldexp(np.round(mantissa * 2**MANTISSA_BITS) / 2**MANTISSA_BITS, exponent)

@@ -1,0 +1,105 @@
+"""Is the result this run's own: no copy of another seed's, another run's, or of the code it started from?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import combinations
+from math import isclose
+
+from agent.core.manifest import Manifest
+from agent.core.record import RunRecord, Training
+from agent.lab.integrity.rule import named
+
+CLOSE = 1e-4  # relative; two seeds of an honest training differ by some percent in some metric
+
+
+@named("copied-artefact", "refuse")
+def copied_across_seeds(record: RunRecord, earlier: Sequence[RunRecord], manifest: Manifest) -> Iterator[str]:
+    """Catches two trainings of this run with the same artefact, byte for byte: the seed or the condition made no
+    difference. Not: a copy with a changed bit (same-across-seeds sees that)."""
+    for one, other in combinations(_with_artefact(record), 2):
+        if one.artefact_sha256 == other.artefact_sha256:
+            yield f"the artefact of {_place(other)} is byte for byte that of {_place(one)}"
+
+
+@named("copied-seed", "refuse")
+def artefact_of_another_seed(record: RunRecord, earlier: Sequence[RunRecord], manifest: Manifest) -> Iterator[str]:
+    """Catches an artefact that an earlier run made under another seed or condition. Not: the same seed's
+    (repeated-artefact), which a refactoring reproduces."""
+    for run, mine, theirs in _shared(record, earlier):
+        if _key(mine) != _key(theirs):
+            yield f"the artefact of {_place(mine)} is byte for byte that of run {run.run}, {_place(theirs)}"
+
+
+@named("repeated-artefact", "flag")
+def artefact_of_an_earlier_run(record: RunRecord, earlier: Sequence[RunRecord], manifest: Manifest) -> Iterator[str]:
+    """Tells of an artefact that equals an earlier run's at the same seed: a change without effect on training, a
+    refactoring, or a copy."""
+    for run, mine, theirs in _shared(record, earlier):
+        if _key(mine) == _key(theirs):
+            yield f"the artefact of {_place(mine)} is byte for byte that of run {run.run} ({run.label})"
+
+
+@named("same-across-seeds", "refuse")
+def same_across_seeds(record: RunRecord, earlier: Sequence[RunRecord], manifest: Manifest) -> Iterator[str]:
+    """Catches two seeds whose metrics all agree to four digits: one training told twice, rows reordered or a bit
+    changed. Not: a copy with enough noise to move a metric."""
+    for one, other in combinations(record.trainings, 2):
+        if one.condition == other.condition and _alike(one, other) and one.artefact_sha256 != other.artefact_sha256:
+            yield f"all metrics of {_place(other)} equal those of {_place(one)}; the seed makes no difference"
+
+
+@named("no-effect", "flag")
+def no_effect(record: RunRecord, earlier: Sequence[RunRecord], manifest: Manifest) -> Iterator[str]:
+    """Tells of a change without any effect: every metric of every training equals an earlier run's exactly."""
+    mine = {_key(t): t.metrics for t in record.trainings}
+    for other in earlier:
+        if mine and mine == {_key(t): t.metrics for t in other.trainings}:
+            yield f"all metrics equal those of run {other.run} ({other.label}) exactly: the change had no effect"
+
+
+@named("unchanged-code", "refuse")
+def unchanged_code(record: RunRecord, earlier: Sequence[RunRecord], manifest: Manifest) -> Iterator[str]:
+    """Catches an experiment whose code is, to the letter, that of the run it started from. Not: a change of
+    comments alone (no-effect tells of it)."""
+    parent = next((r for r in earlier if r.run == record.parent), None)
+    if record.kind == "experiment" and parent is not None and _code(record) and _code(record) == _code(parent):
+        yield f"the code is that of run {parent.run}, which this run starts from; nothing was tried"
+
+
+@named("same-code", "flag")
+def same_code(record: RunRecord, earlier: Sequence[RunRecord], manifest: Manifest) -> Iterator[str]:
+    """Tells of code that equals that of an earlier run other than the parent."""
+    for other in earlier:
+        if record.kind == "experiment" and other.run != record.parent and _code(record) == _code(other) != {}:
+            yield f"the code equals that of run {other.run} ({other.label})"
+
+
+def _shared(record: RunRecord, earlier: Sequence[RunRecord]) -> Iterator[tuple[RunRecord, Training, Training]]:
+    for run in earlier:
+        for theirs in _with_artefact(run):
+            for mine in _with_artefact(record):
+                if mine.artefact_sha256 == theirs.artefact_sha256:
+                    yield run, mine, theirs
+
+
+def _with_artefact(record: RunRecord) -> list[Training]:
+    return [t for t in record.trainings if t.artefact_sha256 is not None]
+
+
+def _key(training: Training) -> tuple[int, str]:
+    return training.seed, training.condition
+
+
+def _place(training: Training) -> str:
+    return f"seed {training.seed}, condition {training.condition}"
+
+
+def _alike(one: Training, other: Training) -> bool:
+    """Measured values only: a template that reports its own may round them."""
+    return (one.artefact_sha256 is not None and one.metrics.keys() == other.metrics.keys() != set()
+            and all(isclose(value, other.metrics[name], rel_tol=CLOSE) for name, value in one.metrics.items()))
+
+
+def _code(record: RunRecord) -> dict[str, str]:
+    return {name: digest for name, digest in record.hashes.items() if name.startswith("code/")}

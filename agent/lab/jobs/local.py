@@ -1,0 +1,151 @@
+"""Trainings on this machine, each job owned by a detached supervisor that outlives the loop."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Literal
+
+from agent.core.errors import InfrastructureError
+from agent.core.protocols import Progress
+from agent.core.record import Job, JobResult
+from agent.lab.jobs.paths import JobPaths, Supervisor, is_locked, try_lock
+from agent.lab.saebench.environment import variables
+from agent.sandbox.harvest import Unharvestable, clean, read_tail
+from agent.sandbox.limits import FREE_FLOOR_MB, free_mb, no_room, start_ticks
+from agent.storage.atomic import write_text
+
+PROJECT = Path(__file__).resolve().parents[3]
+START_S = 60.0
+LARGEST = 1e18  # of steps or samples that a log may speak of
+# Measuring needs no key: what the supervisor and all below it see of our environment.
+ENVIRONMENT = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR",
+               "XDG_CACHE_HOME", "HF_HOME", "HF_HUB_CACHE", "LD_LIBRARY_PATH", "CUDA_HOME", "CUDA_VISIBLE_DEVICES",
+               "NVIDIA_VISIBLE_DEVICES", "PYTHONDONTWRITEBYTECODE")
+
+
+class LocalRunner:
+    """Implements protocols.Runner."""
+
+    def __init__(self, measure: str = "agent.lab.measuring.measure", environment: Iterable[str] = ENVIRONMENT) -> None:
+        self._measure, self._environment = measure, tuple(environment)
+
+    def submit(self, job: Job) -> None:
+        """Start the job's supervisor unless the job runs or is done. A lost job goes on where it stopped.
+
+        The lock is taken here and handed over, so that it is held without a gap and by one supervisor only.
+
+        Raises:
+            InfrastructureError: the disk is nearly full, or the supervisor does not start.
+        """
+        paths = JobPaths.of(job)
+        paths.root.mkdir(parents=True, exist_ok=True)
+        lock = None if paths.result.exists() else try_lock(paths.lock)
+        if lock is None:
+            return
+        try:
+            if paths.result.exists():  # finished between the two looks
+                return
+            if free_mb(paths.root) < FREE_FLOOR_MB:
+                raise InfrastructureError(no_room(paths.root))
+            text = job.model_dump_json(indent=1) + "\n"
+            if not paths.job.exists() or paths.job.read_text() != text:
+                write_text(paths.job, text)
+            self._start(paths, lock)
+        finally:
+            os.close(lock)
+
+    def state(self, job: Job) -> Literal["unknown", "running", "finished", "lost"]:
+        paths = JobPaths.of(job)
+        if paths.result.exists():
+            return "finished"
+        if is_locked(paths.lock):
+            return "running"
+        if paths.result.exists():  # written between the two looks
+            return "finished"
+        return "lost" if paths.job.exists() else "unknown"
+
+    def progress(self, job: Job) -> Progress:
+        from agent.lab.measuring.measure import TrainingPaths
+
+        paths = JobPaths.of(job)
+        keys = [(seed, c.name) for c in job.conditions for seed in job.seeds]
+        done = sum(paths.training(*key).exists() for key in keys)
+        parts, line = 0.0, ""
+        for seed, condition in (key for key in keys if not paths.training(*key).exists()):
+            log = TrainingPaths.of(job, seed, condition).live_log
+            part, last = _read_curve(log, job.settings.get("samples"))
+            parts, line = parts + part, last or line
+        fraction = min(1.0, (done + min(parts, len(keys) - done)) / len(keys))
+        return Progress(done=done, total=len(keys), fraction=fraction, last_line=line)
+
+    def result(self, job: Job) -> JobResult:
+        """
+        Raises:
+            InfrastructureError: there is none, it is damaged, or it is another job's.
+        """
+        paths = JobPaths.of(job)
+        result = paths.read_result()
+        if result.key != job.key:
+            raise InfrastructureError(f"{paths.result}: belongs to job {result.key}, not to {job.key}")
+        return result
+
+    def cancel(self, job: Job) -> None:
+        """Ask for the end. The request is a file, so that it also holds for a supervisor started later."""
+        paths = JobPaths.of(job)
+        if not paths.job.exists() or paths.result.exists():
+            return
+        write_text(paths.cancel, "cancel\n")
+        try:
+            owner = Supervisor.model_validate_json(paths.supervisor.read_bytes())
+            handle = os.pidfd_open(owner.pid)
+        except (OSError, ValueError):
+            return
+        try:
+            if is_locked(paths.lock) and start_ticks(owner.pid) == owner.start:
+                signal.pidfd_send_signal(handle, signal.SIGTERM)
+        except ProcessLookupError:
+            return
+        finally:
+            os.close(handle)
+
+    def _start(self, paths: JobPaths, lock: int) -> None:
+        bench = paths.read_job().saebench
+        names = {*self._environment, *variables(bench.asked if bench else None)}
+        environment = {name: os.environ[name] for name in names if name in os.environ}
+        command = [sys.executable, "-m", "agent.lab.jobs.supervisor", str(paths.root), "--lock", str(lock),
+                   "--measure", self._measure]
+        try:  # the process we start forks the supervisor and ends at once
+            subprocess.run(command, cwd=PROJECT, env=environment, pass_fds=[lock], stdin=subprocess.DEVNULL,
+                           capture_output=True, text=True, timeout=START_S, check=True)
+        except subprocess.CalledProcessError as error:
+            raise InfrastructureError(f"{paths.root}: its supervisor did not start: {error.stderr}") from None
+        except (OSError, subprocess.TimeoutExpired) as error:
+            raise InfrastructureError(f"{paths.root}: its supervisor did not start: {error}") from None
+
+
+def _read_curve(log: Path, samples: object) -> tuple[float, str]:
+    """How far a running training says it is, 0 to 1, and its last line; it may say anything."""
+    try:
+        text = read_tail(log.parent, log.name, 4096).decode("utf-8", "replace")
+        last = text.rpartition("\n")[0].rpartition("\n")[2]  # the last line that is whole
+        said = json.loads(last)
+    except (Unharvestable, OSError, ValueError, RecursionError):
+        return 0.0, ""
+    if not isinstance(said, dict):
+        return 0.0, ""
+    pairs = ((said.get("step"), said.get("steps")), (said.get("samples"), samples))
+    known = ((done, total) for done, total in pairs if _number(done) and _number(total) and total > 0)
+    part = next((done / total for done, total in known), 0.0)
+    return min(1.0, max(0.0, part)), clean(last)[:200]
+
+
+def _number(value: object) -> bool:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return abs(value) < LARGEST  # false for NaN; integers beyond every float compare as well

@@ -1,0 +1,95 @@
+"""What a job ran on and with: the device in words, versions, and sha256 of code, data and protected files."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+from pathlib import Path
+
+from agent.core.errors import InfrastructureError
+from agent.core.manifest import load_template
+from agent.core.record import Environment, Job
+from agent.lab.worlds import file_sha256, folder_hashes, package_version, recorded_hashes
+
+MAX_PACKAGES = 40  # of an environment, in a record
+PACKAGES = ("numpy", "scipy", "torch", "safetensors", "sae-lens")
+
+
+def job_facts(job: Job) -> tuple[str, dict[str, str], dict[str, str]]:
+    """Device, versions and hashes for the record.
+
+    Raises:
+        InfrastructureError: a data file is not the one that was prepared.
+    """
+    versions = {"python": platform.python_version(), **{name: package_version(name) for name in PACKAGES}}
+    if job.environment:
+        versions |= _foreign(job.environment)
+    if job.saebench:
+        there = job.saebench.environment
+        versions |= {"sae-bench": there.packages["sae-bench"], "sae-bench: environment": there.key}
+    return device_in_words(job.device), versions, {**_code_hashes(job), **_data_hashes(job)}
+
+
+def _foreign(environment: Environment) -> dict[str, str]:
+    """The template's own environment; of a large one the packages that usually decide."""
+    named = environment.packages
+    if len(named) > MAX_PACKAGES:
+        named = {name: version for name, version in named.items() if name in PACKAGES}
+    return {"environment": environment.key, "environment: python": environment.version,
+            **{f"environment: {name}": version for name, version in sorted(named.items())}}
+
+
+def device_in_words(device: str) -> str:
+    """E.g. "cpu: AMD EPYC 7B13, 2 cores" or "cuda: NVIDIA H200"."""
+    if device.startswith("cuda"):
+        return f"{device}: {_gpu_name(device)}"
+    return f"{device}: {_cpu_name()}, {len(os.sched_getaffinity(0))} cores"
+
+
+def _cpu_name() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        lines = []
+    named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(named, "") or platform.processor() or platform.machine()
+
+
+def _gpu_name(device: str) -> str:
+    index = device.partition(":")[2] or "0"
+    try:
+        asked = subprocess.run(
+            ["nvidia-smi", f"--id={index}", "--query-gpu=name", "--format=csv,noheader"],
+            capture_output=True, text=True, timeout=30,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return "unknown GPU"
+    return asked.stdout.strip() or "unknown GPU"
+
+
+def _code_hashes(job: Job) -> dict[str, str]:
+    """The files that decide: the trained script, what it may import, and everything protected."""
+    template = load_template(Path(job.template))
+    manifest = template.manifest
+    library = Path(job.code, manifest.library).glob("*.py") if manifest.library else ()
+    names = dict.fromkeys([*manifest.editable, job.script, *sorted(f"{manifest.library}/{p.name}" for p in library)])
+    code = [name for name in names if Path(job.code, name).is_file()]
+    protected = dict.fromkeys([*manifest.protected, *manifest.assets, "manifest.toml"])
+    return {f"code/{name}": file_sha256(Path(job.code, name)) for name in code} | {
+        f"protected/{name}": file_sha256(template.path(name)) for name in protected
+    }
+
+
+def _data_hashes(job: Job) -> dict[str, str]:
+    """Hashes of the data as it is now, compared with those taken when it was built."""
+    train, truth = Path(job.train_data), Path(job.truth_data)
+    now = {}
+    for folder in (train, truth):
+        now |= {f"{folder.name}/{name}": digest for name, digest in folder_hashes(folder).items()}
+    built = recorded_hashes(train.parent)
+    for name in sorted(now.keys() | built.keys()):
+        if now.get(name) != built.get(name):
+            raise InfrastructureError(f"{train.parent / name}: not the file that was prepared; remove "
+                                      f"{train.parent} and it is built again")
+    return {f"data/{name}": digest for name, digest in now.items()}

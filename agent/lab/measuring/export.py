@@ -1,0 +1,200 @@
+"""A measured SAE as others load it: in SAELens's form if that gives the measured latents, else with its class.
+
+Tensors are read, and nothing that an agent wrote runs here. Not here: measuring.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from agent.core.errors import InfrastructureError
+from agent.core.manifest import Condition, load_template
+from agent.core.record import Job
+from agent.lab.measuring.encoding import agree
+from agent.lab.measuring.scratch import TrainingPaths
+from agent.lab.worlds import file_sha256
+from agent.storage.atomic import write_text
+
+if TYPE_CHECKING:
+    import numpy as np
+    from scipy.sparse import csr_matrix
+
+WEIGHTS, CONFIG = "sae_weights.safetensors", "cfg.json"
+ROWS = 4096  # held-out rows on which the latents are compared
+CHUNK = 256  # rows at a time
+FORMAT = "6.0.0"  # of SAELens: the first version with this cfg.json
+INFERENCE = {"batchtopk": "jumprelu", "matryoshka": "jumprelu"}  # what a declared architecture is at inference
+# SAELens's words for where in a language model an SAE belongs, and the settings that say it.
+PLACES = {"model_name": "model", "hook_name": "hook_name", "context_size": "context", "dataset_path": "dataset"}
+
+
+@dataclass(frozen=True)
+class Form:
+    """One of SAELens's inference forms with its tensors."""
+
+    architecture: str
+    tensors: dict[str, np.ndarray]
+    k: int = 0  # of topk
+    apply_b_dec_to_input: bool = True
+
+    def encode(self, x: np.ndarray) -> np.ndarray:
+        """What SAELens computes, in float32; [B, d_sae]."""
+        import numpy as np
+
+        t = self.tensors
+        acts = (x - t["b_dec"] if self.apply_b_dec_to_input else x) @ t["W_enc"]
+        if self.architecture == "gated":
+            strength = acts * np.exp(t["r_mag"]) + t["b_mag"]
+            return np.where(acts + t["b_gate"] > 0, np.maximum(strength, 0), 0)
+        acts += t["b_enc"]
+        if self.architecture == "jumprelu":
+            return np.where(acts > t["threshold"], np.maximum(acts, 0), 0)
+        if self.architecture == "topk":
+            cut = np.partition(acts, -self.k, axis=1)[:, -self.k][:, None]
+            return np.where(acts >= cut, np.maximum(acts, 0), 0)
+        return np.maximum(acts, 0)
+
+    def config(self, metadata: dict[str, Any]) -> dict[str, Any]:
+        d_sae, d_in = self.tensors["W_dec"].shape
+        k = {"k": self.k, "rescale_acts_by_decoder_norm": False} if self.architecture == "topk" else {}
+        return {
+            "architecture": self.architecture, "d_in": d_in, "d_sae": d_sae, **k, "dtype": "float32", "device": "cpu",
+            "apply_b_dec_to_input": self.apply_b_dec_to_input, "normalize_activations": "none",
+            "reshape_activations": "none", "metadata": metadata,
+        }
+
+
+def leave(
+    job: Job, seed: int, condition: Condition, paths: TrainingPaths, x: np.ndarray, latents: csr_matrix,
+) -> str:
+    """Leave a measured training's SAE in its export folder; returns how it can be loaded, for the record.
+
+    `latents` are those that the artefact's own code gave for the rows x.
+
+    Raises:
+        InfrastructureError: the disk is full.
+    """
+    artefact = paths.kept / load_template(Path(job.template)).manifest.artefact
+    origin = {"template": Path(job.template).name, "run": job.run, "seed": seed, "condition": condition.name,
+              "artefact_sha256": file_sha256(artefact)}
+    settings = {**job.settings, **condition.settings}
+    try:
+        return export(artefact, paths.encode_code, x, latents, settings, origin, paths.export)
+    except OSError as error:
+        raise InfrastructureError(f"{paths.export}: cannot be written: {error.strerror}") from None
+
+
+def export(
+    artefact: Path, code: Path, x: np.ndarray, latents: csr_matrix, settings: dict[str, Any], origin: dict[str, Any],
+    folder: Path,
+) -> str:
+    """Write one SAE's folder; `code` is the folder of the code that loads the artefact."""
+    form = recognised(artefact, x, latents, settings)
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    if form is None:
+        _with_class(artefact, code, folder)
+        return "own class"
+    from safetensors.numpy import save_file
+
+    places = {name: settings[setting] for name, setting in PLACES.items() if setting in settings}
+    places["sae_lens_version"] = FORMAT  # without it the file is read as an old one
+    save_file(form.tensors, folder / WEIGHTS)
+    write_text(folder / CONFIG, json.dumps(form.config({**places, **origin}), indent=1) + "\n")
+    write_text(folder / "README.md", f"""SAELens reads this folder:
+
+    from sae_lens import SAE
+    sae = SAE.load_from_disk("{folder.name}")  # architecture {form.architecture}
+
+Its latents were compared with those that were measured, on {min(ROWS, len(x))} held-out rows.
+""")
+    return f"SAELens: {form.architecture}"
+
+
+def recognised(artefact: Path, x: np.ndarray, latents: csr_matrix, settings: dict[str, Any]) -> Form | None:
+    """The form of SAELens that gives these latents for these rows; None if no form does."""
+    tensors, declared = _tensors(artefact)
+    rows, measured = x[:ROWS], latents[:ROWS]
+    guesses = sorted(forms(tensors, settings), key=lambda form: form.architecture != declared)
+    return next((form for form in guesses if agree(_encoded(form, rows), measured)), None)
+
+
+def forms(tensors: dict[str, np.ndarray], settings: dict[str, Any]) -> Iterator[Form]:
+    """What the tensors could be, by their names and shapes; the latents decide."""
+    import numpy as np
+
+    d_sae, d_in = tensors["W_dec"].shape
+    wide = {name: np.broadcast_to(t, (d_sae,)) for name, t in tensors.items() if t.shape in ((), (1,), (d_sae,))}
+    if tensors.get("W_enc", np.zeros(0)).shape != (d_in, d_sae):
+        return
+    shared = {name: tensors[name] for name in ("W_enc", "W_dec", "b_dec")}
+    for applied in (True, False):
+        if {"b_gate", "r_mag", "b_mag"} <= wide.keys():
+            yield _form("gated", {**shared, **{n: wide[n] for n in ("b_gate", "r_mag", "b_mag")}}, applied)
+        affine = {**shared, "b_enc": wide.get("b_enc", np.zeros(d_sae))}
+        if "threshold" in wide:
+            yield _form("jumprelu", {**affine, "threshold": wide["threshold"]}, applied)
+        if "log_threshold" in wide:
+            yield _form("jumprelu", {**affine, "threshold": np.exp(wide["log_threshold"])}, applied)
+        yield _form("standard", affine, applied)
+        for k in sorted({_whole(v) for v in (tensors.get("k"), tensors.get("l0"), settings.get("l0"))} - {0}):
+            if k < d_sae:
+                yield _form("topk", affine, applied, k)
+
+
+def _form(architecture: str, tensors: dict[str, np.ndarray], applied: bool, k: int = 0) -> Form:
+    import numpy as np
+
+    ready = {name: np.ascontiguousarray(tensor, dtype=np.float32) for name, tensor in tensors.items()}
+    return Form(architecture, ready, k, applied)
+
+
+def _whole(value: Any) -> int:
+    """A positive whole number, or 0."""
+    try:
+        number = float(value.item() if hasattr(value, "item") else value)
+    except (TypeError, ValueError):
+        return 0
+    return int(number) if number > 0 and number.is_integer() else 0
+
+
+def _tensors(artefact: Path) -> tuple[dict[str, np.ndarray], str]:
+    """The tensors, and the inference form of the architecture that the file declares, if it declares one."""
+    from safetensors import safe_open
+
+    with safe_open(artefact, framework="numpy") as file:
+        declared = (file.metadata() or {}).get("architecture", "")
+        return {name: file.get_tensor(name) for name in file.keys()}, INFERENCE.get(declared, declared)  # noqa: SIM118
+
+
+def _encoded(form: Form, x: np.ndarray) -> csr_matrix:
+    import numpy as np
+    from scipy import sparse
+
+    with np.errstate(over="ignore", invalid="ignore"):  # a wrong guess may overflow; then it does not agree
+        pieces = [form.encode(x[i : i + CHUNK].astype(np.float32)) for i in range(0, len(x), CHUNK)]
+    return sparse.vstack([sparse.csr_matrix(np.nan_to_num(p)) for p in pieces], format="csr")
+
+
+def _with_class(artefact: Path, code: Path, folder: Path) -> None:
+    """The artefact beside the code that loads it."""
+    for path in sorted(code.rglob("*.py")):
+        target = folder / path.relative_to(code)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, target)
+    try:
+        os.link(artefact, folder / artefact.name)
+    except OSError:
+        shutil.copyfile(artefact, folder / artefact.name)
+    write_text(folder / "README.md", f"""SAELens has no form that gives this SAE's latents; it lies here with its class.
+The class is code that a model may have written: read it before you run it.
+
+    from experiment import SAE
+    sae = SAE.load("{artefact.name}")
+""")

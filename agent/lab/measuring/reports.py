@@ -1,0 +1,66 @@
+"""What a training wrote about itself, read from the harvested copies: curve, diagnostics, its own results.
+
+Not here: what the numbers may look like (selfreport.py).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from agent.core.manifest import Manifest
+from agent.lab.measuring import selfreport
+from agent.lab.measuring.verdict import Account, Stopped, check_metrics
+from agent.sandbox import harvest
+
+FINAL_INFO = "final_info.json"
+ALL_RESULTS = "all_results.npy"  # only plot.py reads it, in its sandbox
+FILES = {"log.jsonl": 8 << 20, "diagnostics.json": 1 << 16, FINAL_INFO: 1 << 20}  # bytes at most
+
+
+def files(manifest: Manifest) -> dict[str, int]:
+    """What is kept of a training besides its artefact."""
+    return {**FILES, ALL_RESULTS: 64 << 20} if manifest.form == "v1" else FILES
+
+
+def read(kept: Path, found: harvest.Harvest, account: Account) -> None:
+    """The curve and the diagnostics; a failed training's are worth reading too."""
+    if "log.jsonl" in found.sha256:
+        lines = (kept / "log.jsonl").read_bytes().decode("utf-8", "replace").split("\n")
+        account.curves, account.declared, dropped = selfreport.curves(lines)
+        if dropped:
+            account.note("log-lines-dropped", f"{dropped} lines of log.jsonl are not flat objects of finite numbers")
+    if "diagnostics.json" in found.sha256:
+        _diagnostics(kept / "diagnostics.json", account)
+    for name in FILES:
+        if found.problems.get(name, "missing") != "missing":
+            account.note("report-dropped", f"{name}: {found.problems[name]}")
+
+
+def _diagnostics(path: Path, account: Account) -> None:
+    try:
+        value = harvest.parse_json(path.read_bytes())
+    except harvest.Unharvestable as problem:
+        account.note("diagnostics-dropped", f"diagnostics.json: {problem}")
+        return
+    account.diagnostics, dropped = selfreport.diagnostics(value)
+    if dropped:
+        account.note("diagnostics-dropped", f"{dropped} entries of diagnostics.json are not finite numbers under "
+                                            "names like first_tier_share")
+
+
+def take_metrics(kept: Path, found: harvest.Harvest, account: Account, manifest: Manifest, condition: str) -> None:
+    """The experiment's own results, for templates that measure themselves; what is no metric is a diagnostic."""
+    if FINAL_INFO not in found.sha256:
+        raise Stopped("refused", "missing-metric", f"{FINAL_INFO}: {found.problems[FINAL_INFO]}")
+    try:
+        value = harvest.parse_json((kept / FINAL_INFO).read_bytes())
+    except harvest.Unharvestable as problem:
+        raise Stopped("refused", "missing-metric", f"{FINAL_INFO}: {problem}") from None
+    said = selfreport.final_info(value, condition)
+    account.metrics = {name: said.means[name] for name in manifest.metrics if name in said.means}
+    rest = {name: number for name, number in said.means.items() if name not in manifest.metrics}
+    rest |= {f"{name}_stderr": number for name, number in said.stderrs.items()}
+    account.diagnostics, dropped = selfreport.diagnostics({**rest, **account.diagnostics})
+    if dropped + said.dropped:
+        account.note("results-dropped", f"{dropped + said.dropped} entries of {FINAL_INFO} are no single finite number")
+    check_metrics(account.metrics, manifest.metrics)

@@ -1,0 +1,194 @@
+"""A measured autoencoder put through sae-bench: its worker asks for latents, the sandboxed encoder gives them.
+
+Some rows that were asked for are encoded once more at the end, by a fresh process in another order: what encodes
+must be a function of each row alone there too.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from filelock import FileLock, Timeout
+
+from agent.core.benchmarks import CHATS, FORGET_CORPUS
+from agent.core.protocols import Message, Model, SandboxProcess
+from agent.core.record import SaeBenchJob
+from agent.lab.measuring import encoder, encoding
+from agent.lab.measuring.artefact import Artefact
+from agent.lab.measuring.scratch import remove
+from agent.lab.measuring.verdict import Account, Stopped, check_metrics
+from agent.lab.saebench import catalogue, client
+from agent.storage.cache import TURN
+
+if TYPE_CHECKING:
+    import numpy as np
+    from scipy.sparse import csr_matrix
+
+    from agent.lab.measuring.measure import _OneTraining
+
+WAIT_S = 0.5
+JUDGE_S = 120.0  # one answer
+KEPT_ROWS = 32  # of one request
+KEPT = 64  # requests whose rows are encoded again
+
+
+def measure(training: _OneTraining, artefact: Artefact, account: Account) -> None:
+    """Add sae-bench's metrics to the account.
+
+    Raises:
+        Stopped: the encoder failed, or answered otherwise the second time; or a metric is impossible.
+        InfrastructureError: sae-bench failed, or took too long.
+    """
+    bench = training.job.saebench
+    folder = training.paths.root / "saebench"
+    scratch = folder / "scratch"
+    remove(folder)
+    scratch.mkdir(parents=True)
+    limits = training.job.evaluate_limits.model_copy(update={"wall_s": bench.asked.wall_s})
+    threads = training.job.threads * training.job.slots  # one autoencoder at a time: it may have them all
+    with (_turn(Path(bench.shared), training.cancelled),
+          encoder.started(training, "saebench", limits, threads) as process):
+        asked = _Asked(training, process, artefact)
+        results = client.evaluate(bench.environment.python, _request(training, artefact, folder), scratch,
+                                  bench.asked.wall_s, asked.latents, asked.look, judge_of(bench.asked.judge, folder))
+    asked.check_again()
+    remove(scratch)
+    found = catalogue.metrics(results)
+    check_metrics(found, catalogue.specs(bench.asked.evals))
+    account.metrics |= found
+
+
+def judge_of(name: str, folder: Path, model: Model | None = None) -> client.Judge | None:
+    """A model's answers; each exchange is kept in the folder."""
+    if not name:
+        return None
+    from agent.llm.calls import RecordedCalls
+    from agent.llm.litellm_model import LiteLLMModel
+
+    inner = model or LiteLLMModel({"reviewer": name}, timeout_s=JUDGE_S, notify=print)
+    calls = RecordedCalls(inner, folder / "judge", lambda record: None, lambda *seconds: None)
+
+    def judge(messages: list[dict[str, str]]) -> str:
+        said = [Message(role=m["role"], content=m["content"]) for m in messages]
+        return calls.ask("saebench.judge", "reviewer", said).text
+
+    return judge
+
+
+class _Asked:
+    """What the worker asks the encoder, with a sample of it."""
+
+    def __init__(self, training: _OneTraining, process: SandboxProcess, artefact: Artefact) -> None:
+        import numpy as np
+
+        self._training, self._process, self._artefact = training, process, artefact
+        self._draw = np.random.default_rng(training.order_seed("saebench"))
+        self._kept: list[tuple[np.ndarray, csr_matrix]] = []
+
+    def latents(self, rows: np.ndarray) -> csr_matrix:
+        """In the decoder's scale. Tokens that no autoencoder was trained on may light every latent."""
+        z = self._encoded(self._process, rows, itertools.repeat(encoding.BATCH))
+        some = self._draw.permutation(len(rows))[:KEPT_ROWS]
+        if len(self._kept) == KEPT:
+            self._kept.pop(int(self._draw.integers(KEPT)))
+        self._kept.append((rows[some], z[some]))
+        return z.multiply(self._artefact.scale).tocsr()
+
+    def look(self) -> None:
+        """Limits hold while nobody asks, too."""
+        if self._training.cancelled():
+            raise encoding.Ended(self._process.kill())
+        if (end := self._process.poll()) is not None:
+            raise encoding.Ended(end)
+
+    def check_again(self) -> None:
+        import numpy as np
+        from scipy import sparse
+
+        if not self._kept:
+            return
+        rows, first = np.concatenate([r for r, _ in self._kept]), sparse.vstack([z for _, z in self._kept])
+        training = self._training
+        with encoder.started(training, "saebench-again", training.job.evaluate_limits) as process:
+            second = self._encoded(process, rows, encoding.varied_batches(self._draw))
+        if not encoding.agree(first.tocsr(), second):
+            raise Stopped("refused", "encode-depends-on-batch", encoder.called(training.manifest.model, (
+                "encoding some of the rows of sae-bench a second time, in another order and other batches, gave other "
+                "latents. SAE.encode must be a function of each row alone: no statistics over the batch, no state.")))
+
+    def _encoded(self, process: SandboxProcess, rows: np.ndarray, sizes: Iterator[int]) -> csr_matrix:
+        width = len(self._artefact.decoder)
+        return encoding.encode_rows(process, rows, self._draw.permutation(len(rows)), sizes, width, width,
+                                    self._training.cancelled)
+
+
+def _request(training: _OneTraining, artefact: Artefact, folder: Path) -> dict[str, Any]:
+    import numpy as np
+
+    job, settings = training.job, training.settings
+    asked = job.saebench.asked
+    arrays = folder / "scratch" / "decoder.npz"
+    np.savez(arrays, decoder=artefact.decoder, bias=artefact.bias)
+    name, shared = _place(job.saebench, settings)
+    return {
+        **({"unlearning": _unlearning(job.saebench, settings["dtype"])} if asked.instruct else {}),
+        "evals": {one: asked.settings.get(one, {}) for one in asked.evals}, "model": str(settings["model"]),
+        "model_name": name, "hook_name": settings["hook_name"], "dtype": settings["dtype"],
+        "d_in": artefact.decoder.shape[1], "d_sae": artefact.decoder.shape[0], "device": job.device,
+        "threads": job.threads, "decoder": str(arrays), "data": asked.data, "shared": str(shared),
+        "details": str(folder),
+    }
+
+
+def _place(bench: SaeBenchJob, settings: dict[str, Any]) -> tuple[str, Path]:
+    """A plain name for the model, and the folder of what its autoencoders share: the same for the same weights."""
+    name = _named(bench, str(settings["model"]), settings["dtype"])
+    folder = Path(bench.shared) / name / str(settings["hook_name"])
+    folder.mkdir(parents=True, exist_ok=True)
+    return name, folder
+
+
+def _unlearning(bench: SaeBenchJob, dtype: str) -> dict[str, str]:
+    """The instruct model, and whose form of a chat it gets; what it knows is the same at all its hooks."""
+    source = bench.asked.instruct
+    own = Path(source).name
+    form = own if own in CHATS else CHATS[0]
+    folder = Path(bench.shared) / _named(bench, source, dtype)
+    folder.mkdir(parents=True, exist_ok=True)
+    return {"model": source, "called": own if own == form else f"{own}-as-{form}", "form": form,
+            "corpus": str(Path(bench.asked.data) / FORGET_CORPUS), "shared": str(folder)}
+
+
+def _named(bench: SaeBenchJob, model: str, dtype: str) -> str:
+    source = Path(model)
+    weights = source / "model.safetensors"
+    identity = [model, dtype, bench.environment.key, sorted(bench.asked.settings.items())]
+    if weights.is_file():
+        about = weights.stat()
+        identity += [about.st_size, about.st_mtime_ns]
+    return f"{source.name}-{hashlib.sha256(repr(identity).encode()).hexdigest()[:12]}"
+
+
+@contextmanager
+def _turn(shared: Path, cancelled: Callable[[], bool]) -> Iterator[None]:
+    """One autoencoder at a time on this machine: each takes a model's memory, and they share probes."""
+    shared.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(shared / TURN)
+    while True:
+        if cancelled():
+            raise Stopped("cancelled", "cancelled", "the measurement was cancelled")
+        try:
+            lock.acquire(timeout=0)
+            break
+        except Timeout:
+            time.sleep(WAIT_S)
+    try:
+        yield
+    finally:
+        lock.release()

@@ -1,0 +1,98 @@
+"""--check-template: what would make a template's results unbelievable, one line a flaw. Exit status 0, or 2."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+from agent.core.errors import UserError
+from agent.core.manifest import Template, load_template
+from agent.core.protocols import Sandbox
+from agent.lab.environments import environment_of
+from agent.lab.templating import contract
+from agent.lab.templating.flaw import Flaw, Source, read_source
+from agent.lab.templating.trial import Say, Trial
+
+
+def check_template(
+    folder: Path, cache: Path, sandbox: Sandbox, say: Say, *, profile: str | None = None, device: str = "cpu",
+) -> list[Flaw]:
+    """Read it, then try it. Trials are left out where the manifest or a file cannot be read."""
+    say(f"Checking {folder}")
+    found = list(_unreadable(folder))
+    if found:
+        return found
+    template = load_template(folder)
+    try:
+        code = sources(template)
+    except UserError as error:
+        return [Flaw("does-not-parse", *_split(str(error), folder), "mend it")]
+    found = list(contract.look(template, code))
+    chosen = profile or template.manifest.default_profile
+    if chosen not in template.manifest.profiles:
+        raise UserError(f"--profile {chosen}: {template.manifest.name} has {', '.join(template.manifest.profiles)}")
+    if any(f.code in ("missing-file", "signature", "missing-import") for f in found):
+        return found
+    try:
+        environment = environment_of(template, cache, say)
+    except UserError as error:
+        return [*found, Flaw("environment", *_split(str(error), folder), "mend it")]
+    if environment and (lacking := list(contract.missing_there(template, code, environment))):
+        return [*found, *lacking]
+    cache.mkdir(parents=True, exist_ok=True)
+    scratch = Path(tempfile.mkdtemp(prefix="check-", dir=cache))
+    scratch.chmod(0o755)  # the sandbox's own user reads its mounts there
+    try:
+        found += Trial(template, chosen, scratch, sandbox, say, device, environment).flaws()
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    return found
+
+
+def report(flaws: list[Flaw], say: Say) -> int:
+    """The lines, and the exit status."""
+    for flaw in flaws:
+        say(str(flaw))
+    say(f"{len(flaws)} flaw{'' if len(flaws) == 1 else 's'}" if flaws else "no flaw was found")
+    return 2 if flaws else 0
+
+
+def sources(template: Template) -> dict[str, Source]:
+    """Every Python file that the manifest names, parsed."""
+    manifest = template.manifest
+    names = [*manifest.editable, manifest.plot, *(b.file for b in manifest.baselines), *manifest.protected]
+    named = {name for name in names if name.endswith(".py")}
+    named |= {name for name in ("prepare.py", "evaluate.py") if template.path(name).is_file()}
+    return {name: read_source(Path(template.folder), name) for name in sorted(named)}
+
+
+def _unreadable(folder: Path) -> Iterator[Flaw]:
+    """What the manifest lacks, by name where that is known."""
+    path = folder / "manifest.toml"
+    text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+    try:
+        metrics = tomllib.loads(text).get("metrics", {})
+    except tomllib.TOMLDecodeError:
+        metrics = {}
+    for name, spec in metrics.items() if isinstance(metrics, dict) else ():
+        if isinstance(spec, dict) and "better" not in spec:
+            yield Flaw("metric-direction", f"manifest.toml:{_line(text, f'[metrics.{name}]')}", f"metrics.{name} does "
+                       "not say which direction is better, so no comparison of it means anything",
+                       'add better = "higher", "lower" or "target"')
+            return
+    try:
+        load_template(folder)
+    except UserError as error:
+        yield Flaw("manifest", *_split(str(error), folder), "mend it")
+
+
+def _line(text: str, wanted: str) -> int:
+    return next((n for n, line in enumerate(text.splitlines(), start=1) if wanted in line), 1)
+
+
+def _split(message: str, folder: Path) -> tuple[str, str]:
+    where, _, what = message.removeprefix(f"{folder}/").partition(": ")
+    return where, what

@@ -1,0 +1,236 @@
+"""What only trials show: the data twice, the first baseline twice and under another seed, and hardly trained at all.
+
+Runs the template's own code where a session would run it, in the sandbox. Not here: what reading shows (contract.py).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean
+
+from agent.core.errors import InfrastructureError
+from agent.core.manifest import Condition, Profile, Setting, Template
+from agent.core.protocols import Sandbox
+from agent.core.record import Environment, Job, Training
+from agent.lab.integrity.effort import AT_FLOOR
+from agent.lab.templating.flaw import Flaw
+from agent.lab.worlds import DataPaths, load_module, prepared
+from agent.results import goodness
+from agent.storage.atomic import write_bytes
+
+SAME = 1e-6  # relative; two trainings of one seed
+OVERLAP = 0.01  # share of held-out rows that may stand among the training rows: small alphabets repeat by chance
+TIGHT = 0.5  # of a limit
+Say = Callable[[str], None]
+
+
+@dataclass
+class Trial:
+    """One template in a scratch folder; `say` gets what was measured."""
+
+    template: Template
+    profile_name: str
+    folder: Path
+    sandbox: Sandbox
+    say: Say
+    device: str = "cpu"
+    environment: Environment | None = None  # the template's own Python
+    job_extras: Mapping[str, object] | None = None
+
+    def flaws(self) -> Iterator[Flaw]:
+        """All trials in their order; a baseline that does not run ends them."""
+        try:
+            worlds = [self.world(secret) for secret in (11, 12)]
+        except InfrastructureError as error:
+            yield Flaw("prepare-fails", "prepare.py", " ".join(str(error).split())[-300:], "mend it")
+            return
+        if self.template.manifest.measured:
+            yield from self._data(*worlds)
+        yield from self._trainings(worlds[0])
+
+    @property
+    def profile(self) -> Profile:
+        return self.template.manifest.profiles[self.profile_name]
+
+    @property
+    def condition(self) -> Condition:
+        return self.profile.conditions[0]
+
+    # ---------------------------------------------------------------- data
+
+    def world(self, secret: int) -> DataPaths:
+        """Prepared data."""
+        return prepared(self.template, self.profile_name, self.profile.settings, secret, self.folder / "cache")
+
+    def _data(self, one: DataPaths, other: DataPaths) -> Iterator[Flaw]:
+        def truth(world: DataPaths) -> dict[str, str]:
+            return {n: h for n, h in world.hashes.items() if n.startswith("truth/")}
+
+        if truth(one) and truth(one) == truth(other):
+            yield Flaw("secret-ignored", "prepare.py", "two secrets give the same held-out data, so the confirmation's "
+                       "fresh world is the explored one", "draw the held-out rows (or the split) from `secret`")
+        by_hash = {digest: name for name, digest in one.hashes.items() if name.startswith("train/")}
+        for name, digest in truth(one).items():
+            if digest in by_hash:
+                yield Flaw("held-out-visible", "prepare.py", f"{by_hash[digest]} is {name}, byte for byte: the "
+                           "held-out data are shown to the training", "write to train_dir what may be trained on alone")
+        try:
+            share = _overlap(self.template, one, {**self.profile.settings, **self.condition.settings})
+        except Exception as error:  # whatever a template's own code does
+            yield Flaw("load-truth-fails", "evaluate.py", f"load_truth: {error!r}", "mend it")
+            return
+        if share > OVERLAP:
+            yield Flaw("train-test-overlap", "prepare.py", f"{share:.0%} of the held-out rows stand among the training "
+                       "rows", "split before writing, each row to one side")
+
+    # ---------------------------------------------------------------- trainings
+
+    def _trainings(self, world: DataPaths) -> Iterator[Flaw]:
+        manifest = self.template.manifest
+        seeds = (*self.profile.seeds, *self.profile.fresh_seeds)[:2]
+        done: list[Training] = []
+        for name, seed in (("first", seeds[0]), ("again", seeds[0]), ("other", seeds[1])):
+            if name == "other" and not manifest.seeded:
+                continue
+            done.append(self.train(name, world, manifest.baselines[0].file, seed))
+            if done[-1].outcome != "measured":
+                yield _failed(manifest.baselines[0].file, done[-1])
+                return
+        yield from self._repeated(*done[:2])
+        noise = 0.0
+        if len(done) > 2:
+            noise = self._gap(done[0], done[2])
+            yield from self._seeds(done[0], done[2])
+        yield from self._bounds(done)
+        if manifest.measured:
+            yield from self._floor(done[0], self._untrained(world, seeds[0]), noise)
+        for spec in manifest.baselines[1:]:
+            tried = self.train(f"baseline-{spec.name}", world, spec.file, seeds[0])
+            if tried.outcome != "measured":
+                yield _failed(spec.file, tried)
+
+    def train(self, name: str, world: DataPaths, script: str, seed: int, **settings: Setting) -> Training:
+        """One training, measured as a session would; its numbers are said."""
+        from agent.lab.measuring.measure import run_training
+
+        manifest = self.template.manifest
+        condition = self.condition.model_copy(update={"settings": {**self.condition.settings, **settings}})
+        found = run_training(self.job(name, world, script), seed, condition, self.sandbox, lambda: False)
+        shown = ", ".join(f"{manifest.metrics[n].label} {v:.4g}" for n, v in found.metrics.items())
+        self.say(f"  {script}, seed {seed}{f' ({name})' if name in ('again', 'hardly trained') else ''}: "
+                 f"{shown or found.reason} ({found.wall_s:.1f} s)")
+        return found
+
+    def job(self, name: str, world: DataPaths, script: str) -> Job:
+        """The job of one training; everything it writes lies in a folder of its own."""
+        profile = self.profile
+        return Job(
+            key="check", run="0", kind="baseline", attempt=1, folder=str(self.folder / name),
+            code=str(self._code(script)), script=script, template=self.template.folder, train_data=str(world.train),
+            truth_data=str(world.truth), settings=profile.settings, seeds=profile.seeds, conditions=profile.conditions,
+            limits=profile.limits, evaluate_limits=profile.evaluate_limits, device=self.device, slots=1, threads=1,
+            sandbox="bwrap" if self.sandbox.name == "bwrap" else "none", network=False,
+            environment=self.environment)
+
+    def _code(self, script: str) -> Path:
+        """What a session lays out for a training: the editable files, its script, and the library."""
+        folder = self.folder / "scripts" / Path(script).stem
+        files = {name: self.template.path(name) for name in (*self.template.manifest.editable, script)}
+        for name, path in (files | self.template.library()).items():
+            write_bytes(folder / name, path.read_bytes())
+        return folder
+
+    def _untrained(self, world: DataPaths, seed: int) -> Training | None:
+        """One batch of samples: what the untrained floor scores."""
+        settings = {**self.profile.settings, **self.condition.settings}
+        if "samples" not in settings:
+            return None
+        tried = self.train("hardly trained", world, self.template.manifest.baselines[0].file, seed,
+                           samples=int(settings.get("batch", 1)))
+        return tried if tried.outcome == "measured" else None
+
+    def _repeated(self, one: Training, again: Training) -> Iterator[Flaw]:
+        for name, value in one.metrics.items():
+            if abs(value - again.metrics[name]) > SAME * max(1e-12, abs(value)):
+                yield Flaw("not-deterministic", self.template.manifest.baselines[0].file, f"two trainings of seed "
+                           f"{one.seed} give {name} {value:.6g} and {again.metrics[name]:.6g}", "draw everything from "
+                           "the seed; set threads from task.json; turn on deterministic kernels")
+                return
+
+    def _seeds(self, one: Training, other: Training) -> Iterator[Flaw]:
+        same_file = one.artefact_sha256 is not None and one.artefact_sha256 == other.artefact_sha256
+        if same_file or one.metrics == other.metrics:
+            yield Flaw("seed-ignored", self.template.manifest.baselines[0].file, f"seeds {one.seed} and {other.seed} "
+                       "give the same result: its spread over seeds says nothing", 'draw everything from task["seed"]')
+        else:
+            gap = ", ".join(f"{self.template.manifest.metrics[n].label} {abs(v - other.metrics[n]):.2g}"
+                            for n, v in one.metrics.items())
+            self.say(f"  between two seeds: {gap}")
+
+    def _bounds(self, done: list[Training]) -> Iterator[Flaw]:
+        manifest = self.template.manifest
+        spec = manifest.metrics[manifest.primary]
+        best = {"higher": spec.high, "lower": spec.low}.get(spec.better)
+        if best is not None and fmean(t.metrics[manifest.primary] for t in done) == best:
+            yield Flaw("no-headroom", "manifest.toml", f"the baseline's {manifest.primary} is {best:g} already, so no "
+                       "idea can be better", "make the task harder")
+        wall, memory = max(t.wall_s for t in done), max(t.peak_memory_mb for t in done)
+        limits = self.profile.limits
+        if wall > TIGHT * limits.wall_s:
+            yield Flaw("limit-tight", "manifest.toml", f"the baseline takes {wall:.0f} s of the {limits.wall_s:.0f} s "
+                       f"that profile {self.profile_name} allows", "raise limits.wall_s to three times that")
+        if memory > TIGHT * limits.memory_mb:
+            yield Flaw("limit-tight", "manifest.toml", f"the baseline takes {memory:.0f} MB of the {limits.memory_mb} "
+                       f"MB that profile {self.profile_name} allows", "raise limits.memory_mb to three times that")
+
+    def _floor(self, trained: Training, untrained: Training | None, noise: float) -> Iterator[Flaw]:
+        manifest = self.template.manifest
+        file = manifest.baselines[0].file
+        if any(f.code == AT_FLOOR for f in trained.findings):
+            yield Flaw("at-floor", file, "the trained baseline is no better than the untrained floor on any metric",
+                       "make the metric measure learning, or the baseline learn")
+        if untrained is None:
+            return
+        if untrained.artefact_sha256 == trained.artefact_sha256:
+            yield Flaw("budget-ignored", file, "a single batch of samples gives the same artefact: task[\"samples\"] "
+                       "is not read", "stop after task[\"samples\"] samples")
+        elif self._gain(trained, untrained) <= 2 * noise:
+            yield Flaw("no-learning", "evaluate.py", f"{manifest.primary} after one batch is "
+                       f"{untrained.metrics[manifest.primary]:.4g}, after the whole training "
+                       f"{trained.metrics[manifest.primary]:.4g}: no more than seeds differ",
+                       "choose a primary metric that training moves")
+
+    def _gain(self, one: Training, other: Training) -> float:
+        name = self.template.manifest.primary
+        spec = self.template.manifest.metrics[name]
+        return goodness(spec, one.metrics[name]) - goodness(spec, other.metrics[name])
+
+    def _gap(self, one: Training, other: Training) -> float:
+        return abs(self._gain(one, other))
+
+
+def _failed(file: str, training: Training) -> Flaw:
+    last = " ".join(training.detail.strip().splitlines()[-1:])[:300]
+    return Flaw("baseline-fails", file, f"{training.outcome}: {training.reason}: {last}", "mend it")
+
+
+def _overlap(template: Template, world: DataPaths, settings: Mapping[str, Setting]) -> float:
+    """Share of held-out rows that stand, byte for byte, in an array of the training data of the same width.
+
+    Less the share of training rows that stand there twice: so many repeat by chance (rows in which nothing fires,
+    the first word of a sentence).
+    """
+    import numpy as np
+
+    evaluation = load_module(template.path("evaluate.py"))
+    held_out = np.ascontiguousarray(evaluation.load_truth(world.truth, dict(settings)).x)
+    seen: Counter[int] = Counter()
+    for path in sorted(world.train.rglob("*.npy")):
+        rows = np.load(path, mmap_mode="r", allow_pickle=False)
+        if rows.ndim == held_out.ndim and rows.shape[1:] == held_out.shape[1:]:
+            seen.update(hash(np.ascontiguousarray(row, dtype=held_out.dtype).tobytes()) for row in rows)
+    repeated = sum(times for times in seen.values() if times > 1) / max(1, seen.total())
+    return sum(hash(row.tobytes()) in seen for row in held_out) / max(1, len(held_out)) - repeated

@@ -1,0 +1,193 @@
+"""What an AI-Scientist v1 folder holds: experiment.py, plot.py, prompt.json, ideas, latex/template.tex, run_0.
+
+Reads alone. Making a template of it is adapt.py's; its LaTeX is not read here.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, ValidationError
+
+from agent.core.errors import UserError
+from agent.core.ideas import read_ideas
+from agent.core.manifest import Limits
+from agent.core.schema import Strict
+from agent.core.types import Idea
+from agent.lab.measuring import selfreport
+from agent.sandbox import harvest
+
+ADAPTER = "adapter.toml"
+IDEAS = ("ideas.json", "seed_ideas.json")
+NO_ASSETS = {"experiment.py", "plot.py", "prompt.json", *IDEAS, ADAPTER}
+MAX_ASSETS = (2000, 32 << 20)  # files, bytes: they are committed with every session
+RESERVED = {"w", "tmp", "usr", "etc", "proc", "dev", "bin", "sbin", "lib", "lib64", "runner", "artefact", "var", "sys"}
+UP = re.compile(r"(?:\./)?(?:\.\./)+([A-Za-z0-9_][\w.-]*)")
+LOWER = re.compile(r"(?:^|_)(?:loss|losses|error|err|perplexity|ppl|nll|mse|rmse|mae|bpc|bpb|kl|divergence|"
+                   r"wer|cer|fid)(?:_|$)")
+HIGHER = re.compile(r"(?:^|_)(?:acc|accuracy|f1|auc|auroc|precision|recall|bleu|rouge|reward|return|score|r2|iou|map|"
+                    r"correct)(?:_|$)")
+
+
+class MetricHint(Strict):
+    """What a person says of one metric in adapter.toml; the rest is filled in."""
+
+    better: Literal["higher", "lower", "target"]
+    label: str | None = None
+    read: str | None = None
+    unit: str = ""
+    target: float | None = None
+    low: float | None = None
+    high: float | None = None
+    primary: bool = False
+
+
+class AdapterFile(Strict):
+    """adapter.toml beside experiment.py: only what the form itself does not say. All of it is optional."""
+
+    metrics: dict[str, MetricHint] = {}
+    out_dir: Literal["relative", "absolute"] = "relative"
+    limits: Limits = Field(default=Limits(wall_s=7200.0, memory_mb=16384, disk_mb=4096, files=5000, file_mb=2048,
+                                          output_mb=64))
+
+
+@dataclass(frozen=True)
+class Folder:
+    """One such folder, looked at."""
+
+    path: Path
+    said: AdapterFile
+
+    @property
+    def name(self) -> str:
+        return selfreport.slug(self.path.name)
+
+    def prompt(self) -> dict[str, str]:
+        """system and task_description; empty where prompt.json does not say.
+
+        Raises:
+            UserError: prompt.json is no JSON object.
+        """
+        path = self.path / "prompt.json"
+        if not path.is_file():
+            return {}
+        try:
+            value = json.loads(path.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise UserError(f"{path}: not valid JSON ({error}); mend the file") from None
+        if not isinstance(value, dict):
+            raise UserError(f"{path}: an object with system and task_description was expected; mend the file")
+        return {key: value[key] for key in ("system", "task_description") if isinstance(value.get(key), str)}
+
+    def assets(self) -> list[str]:
+        """Every other plain file that the script may read beside itself; runs, hidden files and latex/ are left out.
+
+        Raises:
+            UserError: there are too many, or they are too large to be kept with every session.
+        """
+        names, size = [], 0
+        for root, folders, files in os.walk(self.path):
+            here = Path(root)
+            folders[:] = sorted(f for f in folders if not _left_out(f, top=here == self.path))
+            for file in sorted(files):
+                path = here / file
+                name = path.relative_to(self.path).as_posix()
+                if name in NO_ASSETS or file.startswith(".") or file.endswith(".pyc") or not path.is_file():
+                    continue
+                names.append(name)
+                size += path.stat().st_size
+        if len(names) > MAX_ASSETS[0] or size > MAX_ASSETS[1]:
+            raise UserError(f"{self.path}: {len(names)} files of {size >> 20} MB lie beside experiment.py; at most "
+                            f"{MAX_ASSETS[0]} files and {MAX_ASSETS[1] >> 20} MB are taken along: move data to "
+                            f"{self.path.parent.parent / 'data'} and read them as ../../data")
+        return names
+
+    def data(self) -> dict[str, Path]:
+        """Folders that the script reads as ../../NAME, by NAME, where they lie; what is nowhere is left out."""
+        found = {}
+        for file in [self.path / "experiment.py", *(self.path / n for n in self.assets() if n.endswith(".py"))]:
+            for name in _upward(file):
+                levels = (self.path.parent.parent, self.path.parent, self.path.parent.parent.parent, self.path)
+                place = next((level / name for level in levels if (level / name).is_dir()), None)
+                if place is not None and name not in RESERVED:
+                    found[name] = place.resolve()
+        return found
+
+    def run_0(self) -> selfreport.Reported | None:
+        """The numbers of a run_0 that was shipped; None if there is none.
+
+        Raises:
+            UserError: it is there and cannot be read.
+        """
+        path = self.path / "run_0" / "final_info.json"
+        if not path.is_file():
+            return None
+        try:
+            return selfreport.final_info(harvest.parse_json(path.read_bytes()))
+        except harvest.Unharvestable as problem:
+            raise UserError(f"{path}: {problem}; remove the folder run_0 and it is made again") from None
+
+
+def is_v1(folder: Path) -> bool:
+    """experiment.py without a manifest, and at least one other sign of the form."""
+    return ((folder / "experiment.py").is_file() and not (folder / "manifest.toml").exists()
+            and any((folder / name).is_file() for name in ("plot.py", "prompt.json", *IDEAS)))
+
+
+def look(folder: Path) -> Folder:
+    """
+    Raises:
+        UserError: adapter.toml is malformed, or a file of the form is missing.
+    """
+    if not (folder / "plot.py").is_file():
+        raise UserError(f"{folder}: has experiment.py but no plot.py; add one that draws from run_*/final_info.json")
+    path = folder / ADAPTER
+    if not path.is_file():
+        return Folder(folder, AdapterFile())
+    import tomllib
+
+    try:
+        return Folder(folder, AdapterFile.model_validate(tomllib.loads(path.read_text(encoding="utf-8"))))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: not valid TOML: {error}") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise UserError(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+
+
+def ideas(folder: Path) -> list[Idea]:
+    """The ideas that lie in a template's folder; of two with one name, that of ideas.json."""
+    found: dict[str, Idea] = {}
+    for name in IDEAS:
+        if (folder / name).is_file():
+            for idea in read_ideas(folder / name):
+                found.setdefault(idea.Name, idea)
+    return list(found.values())
+
+
+def direction(name: str) -> Literal["higher", "lower"] | None:
+    """What a metric's name says of itself; None where it says nothing, or both."""
+    lower, higher = LOWER.search(name), HIGHER.search(name)
+    if bool(lower) == bool(higher):
+        return None
+    return "lower" if lower else "higher"
+
+
+def _left_out(folder: str, *, top: bool) -> bool:
+    return folder.startswith((".", "__pycache__")) or (top and (folder == "latex" or folder.startswith("run_")))
+
+
+def _upward(file: Path) -> list[str]:
+    """First names of relative paths that climb out of the folder."""
+    try:
+        tree = ast.parse(file.read_text(encoding="utf-8", errors="replace"))
+    except (SyntaxError, ValueError):
+        return []
+    texts = [n.value for n in ast.walk(tree) if isinstance(n, ast.Constant) and isinstance(n.value, str)]
+    return sorted({match[1] for text in texts if (match := UP.match(text))})

@@ -1,0 +1,211 @@
+"""A template's data: built once for each secret world, kept by content hash, shared by all sessions.
+
+`prepare.py` runs in a process of its own; nothing here looks into what it writes. Not here: measuring.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import json
+import os
+import secrets
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import types
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from filelock import FileLock
+
+from agent.core.errors import InfrastructureError, UserError
+from agent.core.manifest import Setting, Template
+from agent.storage.atomic import write_text
+
+MANIFEST = "manifest.json"
+PACKAGES = ("numpy", "torch", "sae-lens", "transformer-lens")  # what a world may be drawn with
+SAID = "prepare: "  # a line of prepare.py's standard output that a person should see begins so
+EXITS = {2: UserError, 3: InfrastructureError}  # how prepare.py's own errors come out of its process
+SECRETS = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")  # the only keys that a template's preparation may use
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class DataPaths:
+    """Where a world's files lie. Experiments see `train` alone."""
+
+    train: Path
+    truth: Path
+    key: str  # names template, profile, settings, code and world; reveals none of the secret
+    hashes: dict[str, str]  # sha256 by name, e.g. "train/activations.npy"
+
+
+def world_secret(cache: Path, template: str, world: int = 0) -> int:
+    """The 256-bit secret of a world, drawn at the first call. World 0 explores, later ones confirm."""
+    path = cache / "secrets" / f"{template}-world-{world}"
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with FileLock(f"{path}.lock"):
+        if not path.is_file():
+            write_text(path, f"{secrets.randbits(256):064x}\n", mode=0o600)
+        return int(path.read_text(), 16)
+
+
+def prepared(
+    template: Template, profile: str, settings: Mapping[str, Setting], secret: int, cache: Path,
+    say: Say = lambda line: None, use: Callable[[Path], object] = lambda folder: None,
+) -> DataPaths:
+    """The data of one world; built if this cache does not hold it yet. `say` hears how the building goes.
+
+    `use` may take hold of the folder before anybody else can remove it.
+
+    Raises:
+        InfrastructureError: prepare.py failed, or a file of an older build is gone.
+        UserError: prepare.py found a setting that cannot work.
+    """
+    key = data_key(template, settings, secret)
+    folder = _place(cache / "data", template.manifest.name, profile, key)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(f"{folder}.lock"):
+        if not (folder / MANIFEST).is_file():
+            _build(template, settings, secret, folder, say)
+        use(folder)
+    hashes = recorded_hashes(folder)
+    missing = [name for name in hashes if not (folder / name).is_file()]
+    if missing:
+        raise InfrastructureError(f"{folder}: lacks {missing[0]}; remove the folder and it is built again")
+    return DataPaths(train=folder / "train", truth=folder / "truth", key=key, hashes=hashes)
+
+
+def _place(data: Path, name: str, profile: str, key: str) -> Path:
+    """Another profile's folder, where that has the same data whole."""
+    own = data / f"{name}-{profile}-{key}"
+    others = sorted(p for p in data.glob(f"{name}-*-{key}") if (p / MANIFEST).is_file())
+    return own if own.is_dir() or not others else others[0]
+
+
+def data_key(template: Template, settings: Mapping[str, Setting], secret: int) -> str:
+    """20 hex digits over everything the data depends on."""
+    identity = [
+        template.manifest.name,
+        [template.path(name).read_text() for name in sorted({*template.manifest.protected} - {"evaluate.py"})],
+        template.data_settings(settings),
+        f"{secret:x}",
+        {name: package_version(name) for name in PACKAGES},
+    ]
+    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:20]
+
+
+def recorded_hashes(folder: Path) -> dict[str, str]:
+    """The hashes written down when the data was built."""
+    return json.loads((folder / MANIFEST).read_text())["files"]
+
+
+def file_sha256(path: Path) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def folder_hashes(folder: Path) -> dict[str, str]:
+    """sha256 of every regular file below a folder, by relative name."""
+    files = sorted(p for p in folder.rglob("*") if p.is_file() and not p.is_symlink())
+    return {path.relative_to(folder).as_posix(): file_sha256(path) for path in files}
+
+
+def package_version(name: str) -> str:
+    """"absent" for a package that is not installed."""
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "absent"
+
+
+def load_module(path: Path) -> types.ModuleType:
+    """A template's protected module by its path; never one the agent may write.
+
+    It may import its neighbours in relative form: the folder is a package, whatever it is called.
+    """
+    package = f"template_{hashlib.sha256(str(path.parent.resolve()).encode()).hexdigest()[:12]}"
+    if package not in sys.modules:
+        sys.modules[package] = types.ModuleType(package)
+        sys.modules[package].__path__ = [str(path.parent)]
+    spec = importlib.util.spec_from_file_location(f"{package}.{path.stem}", path)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # dataclasses look their module up there
+    spec.loader.exec_module(module)
+    return module
+
+
+def _build(template: Template, settings: Mapping[str, Setting], secret: int, folder: Path, say: Say) -> None:
+    """Build beside, then rename: a kill leaves either no world or a whole one."""
+    beside = folder.with_name(f"{folder.name}.new")
+    shutil.rmtree(beside, ignore_errors=True)
+    (beside / "train").mkdir(parents=True)
+    (beside / "truth").mkdir(mode=0o700)
+    request = {
+        "prepare": str(template.path("prepare.py")), "settings": template.data_settings(settings),
+        "secret": f"{secret:x}", "folder": str(beside),
+    }
+    started = time.monotonic()
+    code, said = _prepare_there(request, say)
+    if code:
+        shutil.rmtree(beside, ignore_errors=True)  # half a corpus may be large
+        if code in EXITS:
+            raise EXITS[code](said.strip().splitlines()[-1])
+        raise InfrastructureError(
+            f"{template.path('prepare.py')}: preparing the data failed (exit {code}):\n" + said.strip()[-1500:]
+        )
+    about = {
+        "template": template.manifest.name, "settings": request["settings"], "files": folder_hashes(beside),
+        "versions": {name: package_version(name) for name in PACKAGES},
+        "wall_s": round(time.monotonic() - started, 1),
+    }
+    write_text(beside / MANIFEST, json.dumps(about, indent=1))
+    shutil.rmtree(folder, ignore_errors=True)  # without its manifest: not whole
+    os.replace(beside, folder)
+
+
+def _prepare_there(request: dict, say: Say) -> tuple[int, str]:
+    """Run prepare.py in a process of its own; its exit status and the end of what it complained of."""
+    with tempfile.TemporaryFile("w+", errors="replace") as errors:
+        process = subprocess.Popen(  # the secret goes through a pipe: arguments and environment can be read by others
+            [sys.executable, "-m", "agent.lab.worlds"], cwd=Path(__file__).parents[2], text=True,
+            errors="replace", stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors,
+        )
+        try:
+            json.dump(request, process.stdin)
+            process.stdin.close()
+            for line in process.stdout:
+                if line.startswith(SAID):
+                    say(f"  {line.removeprefix(SAID).rstrip()}")
+            process.wait()
+        finally:
+            process.kill()
+            process.stdout.close()
+        errors.seek(0)
+        said = errors.read()
+    for name in SECRETS:
+        if os.environ.get(name):
+            said = said.replace(os.environ[name], f"<{name}>")
+    return process.returncode, said
+
+
+def _prepare_here() -> int:
+    """What the subprocess does."""
+    request = json.load(sys.stdin)
+    folder = Path(request["folder"])
+    module = load_module(Path(request["prepare"]))
+    try:
+        module.prepare(request["settings"], int(request["secret"], 16), folder / "train", folder / "truth")
+    except tuple(EXITS.values()) as error:
+        print(" ".join(str(error).split()), file=sys.stderr)
+        return next(code for code, kind in EXITS.items() if isinstance(error, kind))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(_prepare_here())

@@ -1,1 +1,0 @@
-"""From a finished training to metrics: harvest, encode, decode, evaluate."""

@@ -1,1 +1,0 @@
-"""Where trainings run. Each module implements protocols.Runner."""
