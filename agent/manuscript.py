@@ -18,21 +18,22 @@ from agent.results import described, measured_records, session_facts
 from agent.session.session import Session
 from agent.session.tools import Tools
 from agent.storage.atomic import write_bytes, write_text
-from paper import checks, pages, tables
-from paper.account import FILE as ACCOUNT
-from paper.account import FigureAccount, PaperAccount, program_sha256, render_paper
-from paper.cited import Cited, cited_pairs
-from paper.compile import Compiled, Problem, compile_pdf
-from paper.complaints import Complaint
-from paper.expressions import vocabulary
-from paper.facts import Facts
-from paper.figures import AGENT_LABEL, Figure
-from paper.places import ORIGIN
-from paper.printed import read
-from paper.render import write
-from paper.sections import SECTIONS
-from paper.venue import FOLDER as STYLE
-from paper.venue import Venue, read_style
+from paper.evidence.expressions import vocabulary
+from paper.evidence.facts import Facts
+from paper.pictures.figures import AGENT_LABEL, Figure
+from paper.press import pages, tables
+from paper.press.account import FILE as ACCOUNT
+from paper.press.account import FigureAccount, PaperAccount, program_sha256, render_paper
+from paper.press.compile import Compiled, Problem, compile_pdf
+from paper.press.places import ORIGIN
+from paper.press.printed import read
+from paper.press.render import write
+from paper.press.venue import FOLDER as STYLE
+from paper.press.venue import Venue, read_style
+from paper.text.cited import Cited, cited_pairs
+from paper.text.sections import SECTIONS
+from paper.truth import checks
+from paper.truth.complaints import Complaint
 
 OFFERED = 24  # works offered to the writer of a section
 

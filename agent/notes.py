@@ -9,8 +9,8 @@ from agent.core.manifest import Manifest, Template
 from agent.core.record import RunRecord
 from agent.results import mean, standard_error, values
 from agent.session.session import RunState, Session
-from paper.checks import unverified_numbers
-from paper.facts import Facts
+from paper.evidence.facts import Facts
+from paper.truth.checks import unverified_numbers
 
 
 def render(session: Session, records: Sequence[RunRecord], template: Template) -> str:

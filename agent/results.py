@@ -13,7 +13,7 @@ from agent.core.record import RunRecord
 from agent.core.types import PlannedRun
 from agent.session.session import RunState
 from agent.session.tools import Tools
-from paper.facts import Facts
+from paper.evidence.facts import Facts
 
 
 def read_records(repo: Path, runs: Sequence[RunState]) -> list[RunRecord]:

@@ -31,7 +31,7 @@ from agent.reviewing.evidence import standing
 from agent.session import events as ev
 from agent.session import policy
 from agent.session.session import Session, apply
-from paper.facts import Facts
+from paper.evidence.facts import Facts
 from tests.dice import Dice, options
 
 ROOT = Path(__file__).parent.parent

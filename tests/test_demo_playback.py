@@ -22,14 +22,15 @@ from agent.literature.searches import RecordedSearches
 from agent.llm.editing.lint import lint
 from agent.reviewing.evidence import standing
 from agent.sandbox.boxes import BubblewrapSandbox
-from paper import checks, printed
-from paper.cited import cited_pairs
-from paper.compile import compile_pdf
-from paper.figures import Figure, standard_figures
-from paper.nodes import Citation
-from paper.pages import examine
-from paper.render import render, write
-from paper.sections import parse as parse_section
+from paper.pictures.figures import Figure, standard_figures
+from paper.press import printed
+from paper.press.compile import compile_pdf
+from paper.press.pages import examine
+from paper.press.render import render, write
+from paper.text.cited import cited_pairs
+from paper.text.nodes import Citation
+from paper.text.sections import parse as parse_section
+from paper.truth import checks
 from tests.paper_fixture import fixture
 from tests.recording import UNCHANGED, Recording, edited
 

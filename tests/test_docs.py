@@ -15,7 +15,7 @@ from agent.command.choices import ROLES
 from agent.core.errors import UserError
 from agent.core.types import Models
 from agent.lab import integrity
-from paper.complaints import CODES
+from paper.truth.complaints import CODES
 from tests.whole import Script, Whole
 
 ROOT = Path(__file__).resolve().parent.parent

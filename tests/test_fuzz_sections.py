@@ -5,9 +5,9 @@ import time
 import pytest
 
 from agent.sandbox.boxes import BubblewrapSandbox
-from paper import checks
-from paper.compile import read_log
-from paper.sections import MAX_BLOCK, parse
+from paper.press.compile import read_log
+from paper.text.sections import MAX_BLOCK, parse
+from paper.truth import checks
 from tests.fuzz.mutate import REPEATED
 from tests.fuzz.sections import fuzz_sections
 from tests.paper_fixture import fixture

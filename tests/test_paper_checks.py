@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from paper.checks import check, unverified_numbers
-from paper.complaints import CODES
-from paper.figures import Figure
+from paper.pictures.figures import Figure
+from paper.truth.checks import check, unverified_numbers
+from paper.truth.complaints import CODES
 from tests.paper_fixture import SOURCE, fixture
 
 CORPUS = Path(__file__).parent / "paper_corpus"

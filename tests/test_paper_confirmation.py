@@ -8,14 +8,14 @@ import pytest
 from scipy import stats
 
 from agent.core.manifest import MetricSpec
-from paper import tables
-from paper.appendix import Appendix, appendix_parts
-from paper.checks import check
-from paper.confirmed import interval, p_text
-from paper.expressions import Problem, evaluate, vocabulary
-from paper.facts import FactError, Facts
-from paper.figures import Figure
-from paper.render import render
+from paper.evidence.confirmed import interval, p_text
+from paper.evidence.expressions import Problem, evaluate, vocabulary
+from paper.evidence.facts import FactError, Facts
+from paper.pictures.figures import Figure
+from paper.press import tables
+from paper.press.appendix import Appendix, appendix_parts
+from paper.press.render import render
+from paper.truth.checks import check
 from tests.paper_fixture import SOURCE, TWO, confirmation, fixture, manifest, record, records
 
 FIXTURE = fixture()

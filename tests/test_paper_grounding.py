@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from paper.checks import check
-from paper.figures import Figure
+from paper.pictures.figures import Figure
+from paper.truth.checks import check
 from tests.paper_fixture import SOURCE, fixture
 
 FIXTURE = fixture()

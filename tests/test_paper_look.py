@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from matplotlib.transforms import Bbox
 
-from paper.style import COLOURS, GREY, LINES, MARKERS, Point, draw, look, name_points
+from paper.pictures.style import COLOURS, GREY, LINES, MARKERS, Point, draw, look, name_points
 
 # Machado, Oliveira and Fernandes (2009), severity 1: linear RGB as other eyes see it.
 EYES = {

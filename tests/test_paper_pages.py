@@ -6,11 +6,11 @@ import pytest
 
 from agent.literature.library import load_library
 from agent.sandbox.boxes import BubblewrapSandbox
-from paper.compile import compile_pdf
-from paper.figures import standard_figures
-from paper.pages import CODES, content_pages, examine
-from paper.printed import read
-from paper.render import render, write
+from paper.pictures.figures import standard_figures
+from paper.press.compile import compile_pdf
+from paper.press.pages import CODES, content_pages, examine
+from paper.press.printed import read
+from paper.press.render import render, write
 from tests.paper_fixture import fixture
 
 HEAD = r"""\documentclass{article}

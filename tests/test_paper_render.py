@@ -10,9 +10,9 @@ from agent.core.errors import InfrastructureError
 from agent.core.protocols import Exit
 from agent.literature.library import load_library
 from agent.sandbox.boxes import BubblewrapSandbox
-from paper.compile import compile_pdf, pdf_text, read_log
-from paper.figures import AGENT_LABEL, standard_figures
-from paper.render import render, write
+from paper.pictures.figures import AGENT_LABEL, standard_figures
+from paper.press.compile import compile_pdf, pdf_text, read_log
+from paper.press.render import render, write
 from tests.paper_fixture import TWO, fixture
 
 FIXTURE = fixture()
@@ -151,7 +151,7 @@ def test_two_conditions_make_two_blocks(tmp_path):
 
 
 def test_a_paper_without_any_result_still_compiles_and_says_so(tmp_path):
-    from paper.facts import Facts
+    from paper.evidence.facts import Facts
 
     facts = Facts([r for r in FIXTURE.facts.records if r.status != "measured"], FIXTURE.facts.manifest, "mini")
     paper = render(FIXTURE.sections, facts, standard_figures(facts, tmp_path / "figures"), FIXTURE.library,

@@ -4,9 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paper import latex, mathcheck
-from paper.nodes import Citation, Equation, Expression, Forbidden, Heading, Math, Placement, Reference
-from paper.sections import parse
+from paper.press import latex
+from paper.text import mathcheck
+from paper.text.nodes import Citation, Equation, Expression, Forbidden, Heading, Math, Placement, Reference
+from paper.text.sections import parse
 
 
 def nodes(text, kind):

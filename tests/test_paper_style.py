@@ -6,12 +6,12 @@ import pytest
 
 from agent.core.errors import UserError
 from agent.sandbox.boxes import BubblewrapSandbox
-from paper.compile import compile_pdf, pdf_text
-from paper.figures import standard_figures
-from paper.pages import examine
-from paper.printed import read
-from paper.render import render, write
-from paper.venue import read_style
+from paper.pictures.figures import standard_figures
+from paper.press.compile import compile_pdf, pdf_text
+from paper.press.pages import examine
+from paper.press.printed import read
+from paper.press.render import render, write
+from paper.press.venue import read_style
 from tests.paper_fixture import fixture
 
 CLASS = r"""\NeedsTeXFormat{LaTeX2e}

@@ -21,9 +21,9 @@ from agent.lab.templating.v1 import direction, ideas, is_v1
 from agent.lab.worlds import folder_hashes, prepared
 from agent.sandbox.boxes import BubblewrapSandbox, NoSandbox
 from agent.storage.log import EventLog
-from paper.compile import pdf_text
-from paper.render import section_order
-from paper.venue import read_style
+from paper.press.compile import pdf_text
+from paper.press.render import section_order
+from paper.press.venue import read_style
 from tests.whole import Whole, block, default_answer, fenced, literature_answer
 
 FORM = Path(__file__).parent / "v1_form"

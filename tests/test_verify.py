@@ -17,10 +17,10 @@ from agent.verifying.evidence import Report, Subject
 from agent.verifying.paper import Makers, recompile
 from agent.verifying.remeasure import remeasure
 from agent.verifying.verify import examine, find, verify
-from paper.facts import record_sha256
-from paper.figures import standard_figures
-from paper.render import Rendered
-from paper.verify import missing_numbers
+from paper.evidence.facts import record_sha256
+from paper.pictures.figures import standard_figures
+from paper.press.compare import missing_numbers
+from paper.press.render import Rendered
 from tests.whole import Script, Whole
 
 ROOT = Path(__file__).resolve().parent.parent

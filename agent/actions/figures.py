@@ -28,7 +28,7 @@ from agent.session.policy import DescribeFigures, DrawFigures, EditPlot, GiveUpP
 from agent.session.session import apply
 from agent.session.tools import Tools
 from agent.storage.atomic import write_text
-from paper.figures import standard_figures
+from paper.pictures.figures import standard_figures
 
 PLOT_LIMITS = Limits(wall_s=120, memory_mb=4096, processes=64, disk_mb=64, files=64, file_mb=16, output_mb=2)
 MAX_FIGURES = 6

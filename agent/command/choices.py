@@ -135,7 +135,7 @@ def _paper_style(folder: str | None) -> str | None:
     """Looked at now, so that hours of training do not end at a missing file."""
     if folder is None:
         return None
-    from paper.venue import read_style
+    from paper.press.venue import read_style
 
     if left := read_style(Path(folder)).left_out:
         print(f"--paper-style {folder}: what its template.tex holds besides places and headings is left out: {left}")

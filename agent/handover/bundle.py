@@ -23,7 +23,7 @@ from agent.storage.git_reader import BrokenRepository, GitReader
 from agent.storage.locks import session_lock
 from agent.storage.log import EventLog
 from agent.verifying.evidence import Material, Unreadable, read_material
-from paper.compile import INPUTS, compile_pdf
+from paper.press.compile import INPUTS, compile_pdf
 
 HOME = Path(__file__).resolve().parents[2]  # the checkout
 

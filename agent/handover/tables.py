@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 
 from agent.core.manifest import Manifest
 from agent.core.record import RunRecord
-from paper.account import FigureAccount
+from paper.press.account import FigureAccount
 
 HEAD = ("run", "name", "label", "kind", "seed", "condition")
 

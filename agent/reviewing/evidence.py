@@ -18,8 +18,8 @@ from agent.results import standard_error
 from agent.sandbox import harvest
 from agent.session.session import RunState
 from agent.session.tools import Tools
-from paper.expressions import Problem, evaluate
-from paper.facts import Facts
+from paper.evidence.expressions import Problem, evaluate
+from paper.evidence.facts import Facts
 
 MAX_LOG = 1_200  # characters of one run's log
 MAX_DIFF = 12_000  # of one run's diff

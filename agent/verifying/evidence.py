@@ -17,9 +17,9 @@ from agent.core.record import RunRecord
 from agent.lab.saebench.catalogue import measured_at
 from agent.storage.git_reader import BrokenRepository, GitReader
 from agent.storage.log import EventLog
-from paper.account import FILE as ACCOUNT
-from paper.account import PaperAccount, sha256
-from paper.verify import Problem
+from paper.press.account import FILE as ACCOUNT
+from paper.press.account import PaperAccount, sha256
+from paper.press.compare import Problem
 
 PAPER = ("paper/paper.tex", "paper/paper.pdf")  # compared with what the records give, not with the commit alone
 

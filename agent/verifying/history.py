@@ -11,7 +11,7 @@ from agent.core.manifest import Manifest
 from agent.core.record import RunRecord
 from agent.results import mean
 from agent.storage.git_reader import BrokenRepository, Commit, GitReader
-from paper.verify import Problem
+from paper.press.compare import Problem
 
 FROZEN = ("records/", "attempts/", "template/", "idea.json", "plan.json")  # written once, never changed
 

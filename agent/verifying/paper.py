@@ -17,16 +17,10 @@ from agent.literature.library import Library, load_library
 from agent.results import described
 from agent.storage.git_reader import GitReader
 from agent.verifying.evidence import Material, Report, Subject
-from paper.account import program_sha256, render_paper, sha256
-from paper.compile import compile_pdf
-from paper.facts import Facts
-from paper.figures import Figure, standard_figures
-from paper.places import FILE as TEMPLATE
-from paper.render import Rendered, write
-from paper.sections import SECTIONS
-from paper.venue import FOLDER as STYLE
-from paper.venue import PREAMBLE
-from paper.verify import (
+from paper.evidence.facts import Facts
+from paper.pictures.figures import Figure, standard_figures
+from paper.press.account import program_sha256, render_paper, sha256
+from paper.press.compare import (
     Problem,
     compare_pages,
     compare_tex,
@@ -36,6 +30,12 @@ from paper.verify import (
     page_texts,
     same_drawing,
 )
+from paper.press.compile import compile_pdf
+from paper.press.places import FILE as TEMPLATE
+from paper.press.render import Rendered, write
+from paper.press.venue import FOLDER as STYLE
+from paper.press.venue import PREAMBLE
+from paper.text.sections import SECTIONS
 
 
 @dataclass(frozen=True)

@@ -22,8 +22,8 @@ from agent.verifying.evidence import (
 )
 from agent.verifying.history import check_line, check_records
 from agent.verifying.paper import Makers, check_paper, recompile
-from paper.account import FILE as ACCOUNT
-from paper.verify import Problem
+from paper.press.account import FILE as ACCOUNT
+from paper.press.compare import Problem
 
 SHOWN = 20  # problems that are printed
 LIMITS = ("This shows that nothing was altered after the fact and that no number was typed; it does not show that an "

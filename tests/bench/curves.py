@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from paper.style import LINES, draw, look
+from paper.pictures.style import LINES, draw, look
 
 IMAGES = Path(__file__).resolve().parents[2] / "docs" / "images"
 Curve = Sequence[tuple[float, Mapping[str, tuple[float, float]]]]  # l0 reached, and by metric: mean, standard error

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from random import Random
 
-from paper.mathcheck import COMMANDS, ENVIRONMENTS
+from paper.text.mathcheck import COMMANDS, ENVIRONMENTS
 from tests.fuzz.mutate import MUTATORS, ODD, Mutator
 
 TOKENS = (

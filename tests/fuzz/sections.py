@@ -17,10 +17,10 @@ from random import Random
 from agent.core.manifest import Limits
 from agent.core.protocols import Mount, Sandbox, SandboxSpec
 from agent.session.policy import COMPILE_ROUNDS
-from paper.compile import compile_pdf, read_log
-from paper.figures import standard_figures
-from paper.render import Rendered, render, write
-from paper.sections import SECTIONS, parse
+from paper.pictures.figures import standard_figures
+from paper.press.compile import compile_pdf, read_log
+from paper.press.render import Rendered, render, write
+from paper.text.sections import SECTIONS, parse
 from tests.fuzz.markup import SECTION_MUTATORS
 from tests.fuzz.mutate import mutations
 from tests.fuzz.watch import Hung, watched

@@ -9,10 +9,10 @@ from pathlib import Path
 
 from agent.core.manifest import Limits
 from agent.sandbox.boxes import BubblewrapSandbox
-from paper import mathcheck
-from paper.compile import Compiled, compile_pdf, pdf_text
-from paper.latex import escape
-from paper.render import render
+from paper.press.compile import Compiled, compile_pdf, pdf_text
+from paper.press.latex import escape
+from paper.press.render import render
+from paper.text import mathcheck
 from tests.hostile.attack import Attack, Stopped, first_line, must
 from tests.paper_fixture import fixture
 

@@ -1,0 +1,140 @@
+"""The confirmation: best run and planned baseline trained anew on fresh seeds, compared by one paired test. Pure.
+
+Nothing else in a paper may be called an improvement. Wording is in confirmed.py.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from agent.core.manifest import MetricSpec
+from agent.core.record import RunRecord
+from paper.evidence.series import ALPHA, Difference, Series, two_sided
+
+Verdict = Literal["improvement", "worse", "inconclusive"]
+OURS, BASELINE = "confirm.best", "confirm.baseline"
+MIN_SEEDS = 5  # pairs; with fewer there is no verdict
+
+
+@dataclass(frozen=True)
+class Confirmation:
+    """`ours` and `baseline` hold one value a seed, averaged over conditions, for the seeds that both arms have.
+
+    For a metric with a target the values are distances from the target, so that lower is better.
+    """
+
+    metric: str
+    better: Literal["higher", "lower"]
+    distance: bool  # the values are distances from the metric's target
+    gap: Difference  # ours - baseline
+    ci: tuple[float, float]  # 95%, by t
+    planned: int  # seeds that were to be trained
+    fresh_world: bool  # the data, too, is other than in the exploration, by its hashes
+
+    @property
+    def ours(self) -> Series:
+        return self.gap.a
+
+    @property
+    def baseline(self) -> Series:
+        return self.gap.b
+
+    @property
+    def n(self) -> int:
+        return self.ours.n
+
+    @property
+    def p(self) -> float:
+        return self.gap.p if self.gap.p is not None else 1.0
+
+    @property
+    def steps(self) -> tuple[float, ...]:
+        """The difference for each seed."""
+        return _steps(self.ours, self.baseline)
+
+    @property
+    def verdict(self) -> Verdict:
+        if self.p >= ALPHA:
+            return "inconclusive"
+        return "improvement" if (self.gap.value > 0) == (self.better == "higher") else "worse"
+
+
+def why_none(records: Sequence[RunRecord], metric: str) -> str:
+    """Why these arms make no confirmation; empty if they make one."""
+    if not records:
+        return "no confirmation was made in this session; every result is exploratory"
+    arms = {r.run: r for r in records}
+    if set(arms) != {OURS, BASELINE}:
+        return "the confirmation was not finished; every result is exploratory"
+    failed = [r.label for r in records if r.status != "measured"]
+    if failed:
+        return (f"the confirmation has no result, because {' and '.join(failed)} failed on the fresh seeds; every "
+                "result is exploratory")
+    if len(_paired_seeds(arms[OURS], arms[BASELINE], metric)) < MIN_SEEDS:
+        return ("the confirmation has no result, because too few fresh seeds were measured in both arms; every "
+                "result is exploratory")
+    if _data(arms[OURS]) != _data(arms[BASELINE]):
+        return "the confirmation has no result, because its two arms saw different data; every result is exploratory"
+    return ""
+
+
+def confirm(
+    records: Sequence[RunRecord], explored: Sequence[RunRecord], metric: str, spec: MetricSpec,
+) -> Confirmation:
+    """The test, for arms of which `why_none` has nothing to say."""
+    arms = {r.run: r for r in records}
+    seeds = _paired_seeds(arms[OURS], arms[BASELINE], metric)
+    ours, baseline = (_arm(arms[run], metric, spec.target, seeds) for run in (OURS, BASELINE))
+    gap = _paired(ours, baseline)
+    half = _t_quantile(1 - ALPHA / 2, ours.n - 1) * (gap.se or 0.0)
+    return Confirmation(
+        metric=metric, better="higher" if spec.better == "higher" else "lower", distance=spec.better == "target",
+        gap=gap, ci=(gap.value - half, gap.value + half), planned=len(set(arms[OURS].seeds)),
+        fresh_world=bool(_data(arms[OURS])) and all(not _data(arms[OURS]) & _data(r) for r in explored))
+
+
+def _data(record: RunRecord) -> frozenset[str]:
+    """Hashes of what was trained and measured on."""
+    return frozenset(digest for name, digest in record.hashes.items() if name.startswith("data/"))
+
+
+def _paired_seeds(a: RunRecord, b: RunRecord, metric: str) -> tuple[int, ...]:
+    """Seeds that both arms measured under every condition."""
+    return tuple(sorted(_whole_seeds(a, metric) & _whole_seeds(b, metric)))
+
+
+def _whole_seeds(record: RunRecord, metric: str) -> set[int]:
+    measured = {(t.seed, t.condition) for t in record.trainings if t.outcome == "measured" and metric in t.metrics}
+    return {s for s in record.seeds if all((s, c.name) in measured for c in record.conditions)}
+
+
+def _arm(record: RunRecord, metric: str, target: float | None, seeds: tuple[int, ...]) -> Series:
+    """Averaged over conditions within each seed."""
+    def of(seed: int) -> float:
+        values = [t.metrics[metric] for t in record.trainings if t.seed == seed]
+        return statistics.fmean(values if target is None else [abs(v - target) for v in values])
+
+    return Series(run=record, metric=metric, condition="", seeds=seeds, values=tuple(map(of, seeds)))
+
+
+def _paired(a: Series, b: Series) -> Difference:
+    """The paired t-test over seeds; where every seed differs by the same amount, that amount is certain."""
+    steps = _steps(a, b)
+    value, se = statistics.fmean(steps), statistics.stdev(steps) / math.sqrt(len(steps))
+    if se <= 1e-12 * max(abs(value), 1e-300):
+        return Difference(a, b, value, 0.0, True, 0.0 if value else 1.0)
+    return Difference(a, b, value, se, True, two_sided(value / se, a.n - 1))
+
+
+def _steps(a: Series, b: Series) -> tuple[float, ...]:
+    return tuple(x - y for x, y in zip(a.values, b.values, strict=True))
+
+
+def _t_quantile(share: float, freedom: float) -> float:
+    from scipy.special import stdtrit  # heavy: only where a confirmation is read
+
+    return float(stdtrit(freedom, share))

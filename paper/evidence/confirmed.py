@@ -1,0 +1,169 @@
+"""The functions of the vocabulary that speak of the confirmation: digits and words from one paired test.
+
+`confirmation` and `confirmed_verdict` have a truthful text in every case; the others need a confirmation with a result.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from paper.evidence.confirmation import Confirmation
+from paper.evidence.facts import FactError, Facts, Series
+from paper.evidence.numbers import Quantity, count_text, decimals_for_error, decimals_for_value, fixed
+from paper.evidence.series import ALPHA
+from paper.evidence.vocabulary import CONFIRMATION, SELF_REPORTED, Kind, Result, function
+
+_RELATION = {"improvement": "improves on", "worse": "is worse than",
+             "inconclusive": "does not differ significantly from"}
+_VERDICT = {"improvement": "the improvement is confirmed",
+            "worse": "no improvement is confirmed, and the run is worse than its baseline",
+            "inconclusive": "no improvement is confirmed, and the result is inconclusive"}
+
+
+def _confirmed(facts: Facts, text: str, arms: tuple[Series, ...], kind: Kind) -> Result:
+    marked = not facts.manifest.measured
+    return Result(text=text + (SELF_REPORTED if marked and kind == "result" else ""), kind=kind,
+                  runs=tuple(dict.fromkeys(a.run.name for a in arms)), metric=arms[0].metric, seeds=arms[0].seeds,
+                  self_reported=marked, confirmed=True)
+
+
+def _arms(found: Confirmation) -> tuple[Series, Series]:
+    return found.ours, found.baseline
+
+
+def _unit(facts: Facts, found: Confirmation) -> str:
+    unit = facts.spec(found.metric).unit
+    return unit if unit in ("", "%") else f" {unit}"
+
+
+@function
+def confirmation(facts: Facts) -> Result:
+    """the outcome of the confirmation as a whole sentence without its full stop, true also where none was made or none
+    has a result: write it alone, {{ confirmation() }}."""
+    try:
+        found = facts.confirmation
+    except FactError as error:
+        return _without(facts, str(error))
+    values = " against ".join(_value(facts, found, arm) for arm in _arms(found))
+    seeds = count_text(found.n) + ("" if found.n == found.planned else f" of {count_text(found.planned)}")
+    text = (f"on {fresh(found, f'{seeds} fresh seeds')}, {_label(found.ours)} {_RELATION[found.verdict]} "
+            f"{_label(found.baseline)} in {measure(facts, found)} ({values}, difference {_diff(facts, found)}, "
+            f"{_ci(facts, found)}, paired t-test, {_p(found)}): {_VERDICT[found.verdict]}")
+    return replace(_confirmed(facts, text, _arms(found), "words"), see=CONFIRMATION)
+
+
+@function
+def confirmed_verdict(facts: Facts) -> Result:
+    """the same as a clause without numbers, e.g. "the improvement is confirmed"; true in every case"""
+    try:
+        found = facts.confirmation
+    except FactError as error:
+        return _without(facts, str(error).partition("; ")[0].partition(", because")[0])
+    return _confirmed(facts, _VERDICT[found.verdict], _arms(found), "words")
+
+
+@function
+def confirmed(facts: Facts) -> Result:
+    """between the confirmed run and its baseline: "improves on", "is worse than" or "does not differ significantly
+    from", by the test on fresh seeds"""
+    found = facts.confirmation
+    return _confirmed(facts, _RELATION[found.verdict], _arms(found), "words")
+
+
+@function
+def confirmed_run(facts: Facts) -> Result:
+    """the label of the run that was confirmed"""
+    found = facts.confirmation
+    return _confirmed(facts, _label(found.ours), (found.ours,), "name")
+
+
+@function
+def confirmed_value(facts: Facts, which: str) -> Result:
+    """mean of "ours" or "baseline" over the fresh seeds with its standard error, in the primary metric"""
+    found = facts.confirmation
+    arms = {"ours": found.ours, "baseline": found.baseline}
+    if which not in arms:
+        raise FactError(f'confirmed_value("{which}") is not known; there are "ours" and "baseline"')
+    return _confirmed(facts, _value(facts, found, arms[which]), (arms[which],), "result")
+
+
+@function
+def confirmed_diff(facts: Facts) -> Result:
+    """the confirmed run minus its baseline on the fresh seeds, with the error of the difference"""
+    found = facts.confirmation
+    return _confirmed(facts, _diff(facts, found), _arms(found), "result")
+
+
+@function
+def confirmed_ci(facts: Facts) -> Result:
+    """confidence interval of that difference, e.g. "95% CI 0.11 to 0.16" """
+    found = facts.confirmation
+    return _confirmed(facts, _ci(facts, found), _arms(found), "result")
+
+
+@function
+def confirmed_p(facts: Facts) -> Result:
+    """its paired two-sided t-test, e.g. "p = 0.0004" """
+    found = facts.confirmation
+    return _confirmed(facts, _p(found), _arms(found), "result")
+
+
+@function
+def confirmed_n(facts: Facts) -> Result:
+    """how many fresh seeds were compared, in words"""
+    found = facts.confirmation
+    return _confirmed(facts, count_text(found.n), _arms(found), "count")
+
+
+# ---------------------------------------------------------------- wording, also for the appendix
+
+def fresh(found: Confirmation, seeds: str = "fresh seeds") -> str:
+    """What was new for the two arms."""
+    return f"{seeds} and in a fresh world" if found.fresh_world else seeds
+
+
+def measure(facts: Facts, found: Confirmation) -> str:
+    """What was compared, by the metric's label."""
+    label = facts.spec(found.metric).label
+    return f"the distance of {label} from its target" if found.distance else label
+
+
+def interval(found: Confirmation) -> str:
+    """The ends of the confidence interval, with the digits of the error."""
+    decimals = decimals_for_error(found.gap.se) if found.gap.se else decimals_for_value(found.gap.value)
+    while found.p < ALPHA and decimals < 9 and any(round(end, decimals) == 0 for end in found.ci):
+        decimals += 1  # an interval without zero must not be printed as if it reached it
+    return " to ".join(fixed(end, decimals) for end in found.ci)
+
+
+def p_text(p: float) -> str:
+    """p with about two digits, more beside the level; below 0.0001 no digit is worth printing."""
+    if p < 0.0001:
+        return "p < 0.0001"
+    return f"p = {fixed(p, 2 if p >= 0.1 else 3 if p >= 0.01 and abs(p - ALPHA) > 0.001 else 4)}"
+
+
+def _value(facts: Facts, found: Confirmation, arm: Series) -> str:
+    return Quantity(arm.mean, arm.se, unit=_unit(facts, found)).text()
+
+
+def _diff(facts: Facts, found: Confirmation) -> str:
+    return Quantity(found.gap.value, found.gap.se, True, _unit(facts, found)).text()
+
+
+def _ci(facts: Facts, found: Confirmation) -> str:
+    return f"95% CI {interval(found)}{_unit(facts, found)}"
+
+
+def _p(found: Confirmation) -> str:
+    return p_text(found.p)
+
+
+def _label(arm: Series) -> str:
+    return arm.run.label
+
+
+def _without(facts: Facts, text: str) -> Result:
+    """No result to tell; the arms that were tried, if any, stand behind the words."""
+    return Result(text=text, kind="words", runs=tuple(dict.fromkeys(r.name for r in facts.confirmations)),
+                  metric=facts.manifest.primary, confirmed=True)

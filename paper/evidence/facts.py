@@ -1,0 +1,226 @@
+"""The data behind every expression: run records, looked up by name, metric and condition. Pure.
+
+Not here: wording (vocabulary.py) and digits (numbers.py).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import statistics
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+
+from agent.core.manifest import Manifest, MetricSpec, Setting, aim
+from agent.core.record import RunRecord
+from paper.evidence.confirmation import Confirmation, confirm, why_none
+from paper.evidence.series import Difference, FactError, Series, difference_of
+
+__all__ = ["Difference", "FactError", "Facts", "Series", "difference_of", "record_sha256"]
+
+
+class Facts:
+    """Everything a paper may state about a session, and nothing else."""
+
+    def __init__(self, records: Sequence[RunRecord], manifest: Manifest, profile: str) -> None:
+        self.records = tuple(records)
+        self.manifest = manifest
+        self.profile = profile
+
+    # ---------------------------------------------------------------- runs
+
+    @cached_property
+    def explored(self) -> tuple[RunRecord, ...]:
+        """Baselines and experiments; a confirmation is evidence of its own and never mixed in."""
+        return tuple(r for r in self.records if r.kind != "confirmation")
+
+    @cached_property
+    def baselines(self) -> tuple[RunRecord, ...]:
+        return tuple(r for r in self.explored if r.kind == "baseline")
+
+    @cached_property
+    def experiments(self) -> tuple[RunRecord, ...]:
+        return tuple(r for r in self.explored if r.kind == "experiment")
+
+    @cached_property
+    def measured(self) -> tuple[RunRecord, ...]:
+        return tuple(r for r in self.explored if r.status == "measured")
+
+    @cached_property
+    def confirmations(self) -> tuple[RunRecord, ...]:
+        """The arms of the confirmation, whatever became of them."""
+        return tuple(r for r in self.records if r.kind == "confirmation")
+
+    @cached_property
+    def confirmation(self) -> Confirmation:
+        """The one confirmatory comparison: the best run against the planned baseline, trained anew.
+
+        Raises:
+            FactError: there is none, and why.
+        """
+        metric = self.manifest.primary
+        if reason := why_none(self.confirmations, metric):
+            raise FactError(reason)
+        return confirm(self.confirmations, self.explored, metric, self.spec(metric))
+
+    @cached_property
+    def confirmed(self) -> Confirmation | None:
+        """The confirmation, or None where it has no result."""
+        return None if why_none(self.confirmations, self.manifest.primary) else self.confirmation
+
+    def record(self, name: str) -> RunRecord:
+        """By name; "best", "ours" and "baseline" are the best measured run of all, of the experiments
+        and of the baselines."""
+        for record in self.explored:
+            if record.name == name:
+                return record
+        pools: dict[str, Iterable[RunRecord]] = {
+            "best": self.measured,
+            "ours": [r for r in self.experiments if r.status == "measured"],
+            "baseline": [r for r in self.baselines if r.status == "measured"],
+        }
+        if name in pools:
+            return self.best_of(pools[name], name)
+        raise FactError(f'no run is called "{name}"; the runs are {_quoted(r.name for r in self.explored)}')
+
+    def best_of(self, records: Iterable[RunRecord], what: str = "best") -> RunRecord:
+        """Best by the primary metric, averaged over conditions; the earlier run wins a tie."""
+        scored = [(self._merit(r), r) for r in records]
+        if not scored:
+            raise FactError(f'"{what}" names no run: none of that kind has a measured result')
+        return max(scored, key=lambda pair: pair[0])[1]
+
+    def _merit(self, record: RunRecord) -> float:
+        metric = self.manifest.primary
+        means = {c: self.series(record.name, metric, c).mean for c in self.condition_names(record)}
+        return statistics.fmean(self.merit(metric, mean, c) for c, mean in means.items())
+
+    # ---------------------------------------------------------------- metrics
+
+    def spec(self, metric: str) -> MetricSpec:
+        if metric not in self.manifest.metrics:
+            raise FactError(f'no metric is called "{metric}"; the metrics are {_quoted(self.manifest.metrics)}')
+        return self.manifest.metrics[metric]
+
+    def target(self, metric: str, condition: str | None = None) -> float | None:
+        """What a metric is to be held at; None where it has no target, or each condition has its own."""
+        profile = self.manifest.profiles[self.profile]
+        conditions = [c for c in profile.conditions if condition in (None, c.name)] or profile.conditions
+        return aim(metric, self.spec(metric), profile.settings, conditions)
+
+    def merit(self, metric: str, value: float, condition: str | None = None) -> float:
+        """The same number with "larger is better", whatever the metric's direction."""
+        spec = self.spec(metric)
+        if spec.better == "target":
+            return -abs(value - (self.target(metric, condition) or 0.0))
+        return value if spec.better == "higher" else -value
+
+    def condition_names(self, record: RunRecord | None = None) -> tuple[str, ...]:
+        source = record or (self.explored[0] if self.explored else None)
+        if source is not None:
+            return tuple(c.name for c in source.conditions)
+        return tuple(c.name for c in self.manifest.profiles[self.profile].conditions)
+
+    def condition_label(self, name: str) -> str:
+        for record in self.explored:
+            for condition in record.conditions:
+                if condition.name == name:
+                    return condition.label
+        return name
+
+    def condition(self, record: RunRecord, name: str | None) -> str:
+        names = self.condition_names(record)
+        if name is None:
+            if len(names) == 1:
+                return names[0]
+            raise FactError(f"there are several conditions; add condition=... with one of {_quoted(names)}")
+        if name not in names:
+            raise FactError(f'no condition is called "{name}"; the conditions are {_quoted(names)}')
+        return name
+
+    def series(self, run: str, metric: str, condition: str | None = None) -> Series:
+        """Measured values of a metric.
+
+        Raises:
+            FactError: unknown run, metric or condition, or a run without a measured result.
+        """
+        self.spec(metric)
+        return self._collect(run, metric, condition, "metrics")
+
+    def diagnostic(self, run: str, name: str, condition: str | None = None) -> Series:
+        """Values the experiment reported about itself; never to be shown unmarked."""
+        return self._collect(run, name, condition, "diagnostics")
+
+    def _collect(self, run: str, key: str, condition: str | None, field: str) -> Series:
+        record = self.record(run)
+        if record.status != "measured":
+            raise FactError(f'run "{record.name}" has no result (it {_ended(record)}); state that it failed, '
+                            "without a number")
+        name = self.condition(record, condition)
+        trainings = [t for t in record.trainings if t.condition == name and t.outcome == "measured"]
+        found = [(t.seed, getattr(t, field)[key]) for t in trainings if key in getattr(t, field)]
+        if not found:
+            known = sorted({k for t in trainings for k in getattr(t, field)})
+            raise FactError(f'run "{record.name}" has no {field[:-1]} "{key}"'
+                            + (f"; it has {_quoted(known)}" if known else "; it has none"))
+        seeds, values = zip(*sorted(found), strict=True)
+        return Series(run=record, metric=key, condition=name, seeds=seeds, values=values)
+
+    def difference(self, a: str, b: str, metric: str, condition: str | None = None) -> Difference:
+        """a - b with its standard error and an exploratory two-sided t-test at 5%.
+
+        Paired over shared seeds where both runs have the same three seeds or more, Welch's otherwise;
+        with a single seed on either side nothing can be told apart.
+        """
+        one, two = self.series(a, metric, condition), self.series(b, metric, condition)
+        if one.run.run == two.run.run:
+            raise FactError(f'a comparison of run "{one.run.name}" with itself')
+        if one.condition != two.condition:
+            raise FactError(f'runs "{a}" and "{b}" share no condition')
+        return difference_of(one, two)
+
+    # ---------------------------------------------------------------- settings
+
+    def setting(self, key: str, run: str | None = None, condition: str | None = None) -> Setting:
+        records = [self.record(run)] if run else list(self.explored)
+        if not records:
+            raise FactError("there are no records yet")
+        values = [self._settings(record, key, condition) for record in records]
+        if key not in values[0]:
+            raise FactError(f'no setting is called "{key}"; the settings are {_quoted(values[0])}')
+        if any(v.get(key) != values[0][key] for v in values):
+            raise FactError(f'setting "{key}" differs between runs; name the run: config("{key}", run="...")')
+        return values[0][key]
+
+    def _settings(self, record: RunRecord, key: str, condition: str | None) -> dict[str, Setting]:
+        merged = dict(record.settings)
+        if condition is None and len(record.conditions) > 1:
+            varied = {k for c in record.conditions for k in c.settings}
+            if key in varied:
+                names = _quoted(c.name for c in record.conditions)
+                raise FactError(f'setting "{key}" differs between conditions; add condition=... with one of {names}')
+            return merged
+        name = self.condition(record, condition)
+        return merged | dict(next(c for c in record.conditions if c.name == name).settings)
+
+
+def machines(records: Iterable[RunRecord]) -> str:
+    """The hardware of these runs in a reader's words, e.g. "Intel Xeon Processor, 2 cores (cpu)"."""
+    found = []
+    for device in dict.fromkeys(r.device for r in records if r.device):
+        kind, _, name = re.sub(r"\((R|TM|tm)\)", "", device).partition(": ")
+        found.append(f"{name} ({kind})" if name else kind)
+    return "; ".join(found)
+
+
+def record_sha256(record: RunRecord) -> str:
+    """The hash that the provenance table prints: over the record's canonical JSON."""
+    return hashlib.sha256(record.model_dump_json().encode()).hexdigest()
+
+
+def _ended(record: RunRecord) -> str:
+    return "was refused by the integrity gate" if record.status == "refused" else "failed"
+
+
+def _quoted(names: Iterable[str]) -> str:
+    return ", ".join(f'"{name}"' for name in names) or "none"

@@ -1,0 +1,247 @@
+"""The functions a writer may call in {{ ... }}, each with its type and its wording.
+
+A function's docstring is its line in the writer's prompt. Parsing is in expressions.py.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from agent.core.record import RunRecord
+from paper.evidence.facts import Difference, FactError, Facts, Series, machines
+from paper.evidence.numbers import ORDINALS, Quantity, count_text, setting_text
+
+Kind = Literal["result", "words", "name", "setting", "count"]
+SELF_REPORTED = " (self-reported)"
+CONFIRMATION = "app:confirmation"  # the appendix's section on the confirmation
+
+
+@dataclass(frozen=True)
+class Result:
+    """What an expression evaluates to. `kind` says what it may stand for in a sentence."""
+
+    text: str
+    kind: Kind
+    runs: tuple[str, ...] = ()  # names of the records it was read from
+    metric: str = ""
+    condition: str = ""
+    seeds: tuple[int, ...] = ()
+    self_reported: bool = False
+    confirmed: bool = False  # read from the arms of the confirmation, not from the explored runs
+    see: str = ""  # label of the appendix's section that tells more
+
+    def records(self, facts: Facts) -> tuple[RunRecord, ...]:
+        """What it was read from."""
+        pool = facts.confirmations if self.confirmed else facts.explored
+        return tuple(r for r in pool if r.name in self.runs)
+
+    @property
+    def evidence(self) -> bool:
+        """May stand behind a statement of an outcome: a measured number or a word derived from one."""
+        return self.kind in ("result", "words")
+
+
+FUNCTIONS: dict[str, Callable[..., Result]] = {}
+
+
+def function(call: Callable[..., Result]) -> Callable[..., Result]:
+    """Adds a function to the vocabulary."""
+    FUNCTIONS[call.__name__] = call
+    return call
+
+
+def _result(facts: Facts, text: str, series: Sequence[Series], kind: Kind = "result",
+            self_reported: bool = False) -> Result:
+    marked = self_reported or not facts.manifest.measured
+    seeds = sorted({seed for s in series for seed in s.seeds})
+    return Result(text=text + (SELF_REPORTED if marked and kind == "result" else ""), kind=kind,
+                  runs=tuple(dict.fromkeys(s.run.name for s in series)), metric=series[0].metric,
+                  condition=series[0].condition, seeds=tuple(seeds), self_reported=marked)
+
+
+def _unit(facts: Facts, metric: str) -> str:
+    unit = facts.spec(metric).unit
+    return unit if unit in ("", "%") else f" {unit}"
+
+
+# ---------------------------------------------------------------- numbers of one run
+
+@function
+def mean(facts: Facts, run: str, metric: str, condition: str | None = None) -> Result:
+    """mean over seeds with its standard error, e.g. "0.580 ± 0.004" """
+    series = facts.series(run, metric, condition)
+    return _result(facts, Quantity(series.mean, series.se, unit=_unit(facts, metric)).text(), [series])
+
+
+@function
+def value(facts: Facts, run: str, metric: str, condition: str | None = None) -> Result:
+    """the same mean without its error, e.g. "0.580" """
+    series = facts.series(run, metric, condition)
+    return _result(facts, Quantity(series.mean, series.se, unit=_unit(facts, metric)).bare(), [series])
+
+
+@function
+def se(facts: Facts, run: str, metric: str, condition: str | None = None) -> Result:
+    """the standard error alone"""
+    series = facts.series(run, metric, condition)
+    if series.se is None:
+        raise FactError(f'run "{series.run.name}" was measured with one seed, so it has no standard error')
+    return _result(facts, Quantity(series.se, series.se, unit=_unit(facts, metric)).bare(), [series])
+
+
+@function
+def diagnostic(facts: Facts, run: str, name: str, condition: str | None = None) -> Result:
+    """mean of a quantity the experiment reported about itself; printed with "(self-reported)" """
+    series = facts.diagnostic(run, name, condition)
+    return _result(facts, Quantity(series.mean, series.se).text(), [series], self_reported=True)
+
+
+# ---------------------------------------------------------------- two runs
+
+@function
+def diff(facts: Facts, a: str, b: str, metric: str, condition: str | None = None) -> Result:
+    """a minus b in the metric's unit, with the error of the difference, e.g. "+0.21 ± 0.01" """
+    gap = facts.difference(a, b, metric, condition)
+    return _result(facts, Quantity(gap.value, gap.se, True, _unit(facts, metric)).text(), [gap.a, gap.b])
+
+
+@function
+def relative(facts: Facts, a: str, b: str, metric: str, condition: str | None = None) -> Result:
+    """change from b to a in per cent of b, e.g. "+36.2%"; only where b is clearly above zero"""
+    gap, quotient, error = _quotient(facts, a, b, metric, condition)
+    change = Quantity(100 * (quotient - 1), None if error is None else 100 * error, True, "%")
+    return _result(facts, change.bare(), [gap.a, gap.b])
+
+
+@function
+def ratio(facts: Facts, a: str, b: str, metric: str, condition: str | None = None) -> Result:
+    """a divided by b, e.g. "1.36"; only where b is clearly above zero"""
+    gap, quotient, error = _quotient(facts, a, b, metric, condition)
+    return _result(facts, Quantity(quotient, error).bare(), [gap.a, gap.b])
+
+
+def _quotient(
+    facts: Facts, a: str, b: str, metric: str, condition: str | None,
+) -> tuple[Difference, float, float | None]:
+    """a / b with its error by the delta method (paired where the seeds are shared)."""
+    gap = facts.difference(a, b, metric, condition)
+    base = gap.b.mean
+    if base <= 0 or (gap.b.se is not None and base < 3 * gap.b.se):
+        raise FactError(f'a relative change needs a base clearly above zero, and "{metric}" of '
+                        f'"{gap.b.run.name}" is not; use diff(...)')
+    quotient = gap.a.mean / base
+    if gap.paired:
+        residuals = [x - quotient * y for x, y in zip(gap.a.values, gap.b.values, strict=True)]
+        spread = math.sqrt(sum(r * r for r in residuals) / (gap.a.n - 1) / gap.a.n)
+        return gap, quotient, spread / base
+    if gap.a.se is None or gap.b.se is None:
+        return gap, quotient, None
+    return gap, quotient, math.hypot(gap.a.se, quotient * gap.b.se) / base
+
+
+@function
+def compare(facts: Facts, a: str, b: str, metric: str, condition: str | None = None) -> Result:
+    """"higher than", "lower than" or "indistinguishable from", as the numbers have it"""
+    gap = facts.difference(a, b, metric, condition)
+    words = ("higher than" if gap.value > 0 else "lower than") if gap.distinct else "indistinguishable from"
+    return _result(facts, words, [gap.a, gap.b], "words")
+
+
+@function
+def improves(facts: Facts, a: str, b: str, metric: str, condition: str | None = None) -> Result:
+    """"is ahead of", "is behind" or "does not differ measurably from", by the metric's direction (exploratory: only
+    a confirmation may be called an improvement)"""
+    gap = facts.difference(a, b, metric, condition)
+    words = "does not differ measurably from"
+    if gap.distinct:
+        where = gap.a.condition
+        better = facts.merit(metric, gap.a.mean, where) > facts.merit(metric, gap.b.mean, where)
+        words = "is ahead of" if better else "is behind"
+    return _result(facts, words, [gap.a, gap.b], "words")
+
+
+@function
+def rank(facts: Facts, run: str, metric: str, condition: str | None = None) -> Result:
+    """the place among all measured runs, best first, e.g. "second of five" """
+    series = facts.series(run, metric, condition)
+    field = [facts.series(r.name, metric, series.condition) for r in facts.measured]
+    own = facts.merit(metric, series.mean, series.condition)
+    place = 1 + sum(facts.merit(metric, s.mean, s.condition) > own for s in field)
+    ordinal = ORDINALS[place] if place < len(ORDINALS) else f"number {place}"
+    return _result(facts, f"{ordinal} of {count_text(len(field))}", [series], "words")
+
+
+# ---------------------------------------------------------------- names, counts, settings
+
+@function
+def best(facts: Facts) -> Result:
+    """the label of the best measured run, baselines included, by the primary metric"""
+    record = facts.record("best")
+    return Result(text=record.label, kind="words", runs=(record.name,), metric=facts.manifest.primary)
+
+
+@function
+def name(facts: Facts, run: str) -> Result:
+    """the label of a run as tables print it"""
+    record = facts.record(run)
+    return Result(text=record.label, kind="name", runs=(record.name,))
+
+
+@function
+def label(facts: Facts, metric: str) -> Result:
+    """the label of a metric or of a condition as tables print it"""
+    if metric in facts.condition_names():
+        return Result(text=facts.condition_label(metric), kind="name", condition=metric)
+    return Result(text=facts.spec(metric).label, kind="name", metric=metric)
+
+
+@function
+def status(facts: Facts, run: str) -> Result:
+    """"measured", "failed" or "refused" """
+    record = facts.record(run)
+    return Result(text=record.status, kind="words", runs=(record.name,))
+
+
+@function
+def n(facts: Facts, run: str, condition: str | None = None) -> Result:
+    """how many seeds of a run were measured, in words"""
+    series = facts.series(run, facts.manifest.primary, condition)
+    return Result(text=count_text(series.n), kind="count", runs=(series.run.name,), seeds=series.seeds,
+                  condition=series.condition)
+
+
+@function
+def count(facts: Facts, what: str) -> Result:
+    """in words, how many: "runs" (the experiments, failed ones too), "measured", "failed" (of these),
+    "baselines", "seeds", "conditions", "metrics" """
+    tried = facts.experiments
+    measured = sum(r.status == "measured" for r in tried)
+    counts = {
+        "runs": len(tried), "measured": measured, "failed": len(tried) - measured,
+        "baselines": len(facts.baselines), "metrics": len(facts.manifest.metrics),
+        "seeds": max((len(r.seeds) for r in facts.explored), default=0),
+        "conditions": len(facts.condition_names()),
+    }
+    if what not in counts:
+        raise FactError(f'count("{what}") is not known; there are {", ".join(counts)}')
+    return Result(text=count_text(counts[what]), kind="count", runs=tuple(r.name for r in facts.explored))
+
+
+@function
+def config(facts: Facts, key: str, run: str | None = None, condition: str | None = None) -> Result:
+    """a setting of the runs as the runner set it, e.g. config("d_sae")"""
+    text = setting_text(facts.setting(key, run, condition))
+    runs = (facts.record(run).name,) if run else tuple(r.name for r in facts.explored)
+    return Result(text=text, kind="setting", runs=runs, condition=condition or "")
+
+
+@function
+def device(facts: Facts) -> Result:
+    """the hardware that all runs were trained on, in words"""
+    found = machines(facts.explored)
+    if not found:
+        raise FactError("there are no records yet")
+    return Result(text=found, kind="setting", runs=tuple(r.name for r in facts.explored))

@@ -1,0 +1,174 @@
+"""The standard figures, drawn from records: every metric by run, and the distance to the strongest baseline.
+
+Learning curves and planes are in curves.py and planes.py. Captions are plain text and stand alone.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from paper.evidence.facts import FactError, Facts, difference_of
+from paper.evidence.numbers import setting_text
+from paper.pictures.curves import curves
+from paper.pictures.planes import planes
+from paper.pictures.shown import (
+    Figure,
+    axis_words,
+    described_words,
+    mark_label,
+    metric_words,
+    reported_words,
+    seeds_words,
+    series_of,
+)
+from paper.pictures.style import SEED, TEXT_WIDTH, draw, look
+
+__all__ = ["AGENT_LABEL", "Figure", "standard_figures"]
+
+AGENT_LABEL = "Drawn by the agent's plot.py; not verified."
+
+
+def standard_figures(facts: Facts, folder: Path) -> tuple[Figure, ...]:
+    """Draw what the records allow: metrics by run, differences to the baseline, learning curves, trade-offs."""
+    if not facts.measured:
+        return ()
+    figures = (_metrics(facts, folder), _differences(facts, folder), curves(facts, folder), planes(facts, folder))
+    return tuple(f for f in figures if f is not None)
+
+
+# ---------------------------------------------------------------- metrics by run
+
+def _metrics(facts: Facts, folder: Path) -> Figure:
+    names = sorted(facts.manifest.metrics, key=lambda m: not facts.manifest.metrics[m].primary)[:6]
+    columns = min(3, len(names))
+    rows = -(-len(names) // columns)
+    conditions = facts.condition_names()
+    height = rows * (0.52 + 0.155 * max(3, len(facts.measured)) * max(1.0, 0.7 * len(conditions)))
+
+    def paint(canvas: Any) -> None:
+        axes = canvas.subplots(rows, columns, sharey=True, squeeze=False).ravel()
+        for axis, metric in zip(axes, names, strict=False):
+            _panel(axis, facts, metric)
+        for axis in axes[len(names):]:
+            axis.set_visible(False)
+        if len(conditions) > 1:
+            handles, labels = axes[0].get_legend_handles_labels()
+            canvas.legend(handles, labels, loc="outside lower center", ncols=len(labels))
+
+    file = draw(folder / "metrics", TEXT_WIDTH, height + (0.25 if len(conditions) > 1 else 0), paint)
+    what = ", ".join(metric_words(facts, m) for m in names)
+    primary = f" The primary metric, {facts.spec(names[0]).label}, comes first." if len(names) > 1 else ""
+    kinds = "" if len(conditions) > 1 else " (circles: baselines, squares: experiments)"
+    target = " A dotted line is a target." if any(facts.target(m) is not None for m in names) else ""
+    return Figure("metrics", file, caption=(
+        f"Every metric for every measured run, baselines at the top.{primary} Filled markers{kinds} are means over "
+        f"{seeds_words(facts)}, bars one standard error (ddof = 1), open grey circles the single seeds. Arrows give "
+        f"the direction that is better.{target}{described_words(facts)}{reported_words(facts)}"),
+        description=f"Metrics by run with error bars: {what}.")
+
+
+def _panel(axis: Any, facts: Facts, metric: str) -> None:
+    conditions = facts.condition_names()
+    for place, record in enumerate(facts.measured):
+        for index, condition in enumerate(conditions):
+            series = series_of(facts, record, metric, condition)
+            if series is None:
+                continue
+            y = place + (index - (len(conditions) - 1) / 2) * 0.24
+            style = look(index) if len(conditions) > 1 else look(0 if record.kind == "baseline" else 1)
+            axis.plot(series.values, [y] * series.n, **SEED)
+            label = facts.condition_label(condition) if place == 0 else None
+            axis.errorbar(series.mean, y, xerr=series.se or 0, capsize=2, zorder=3, label=label, **style)
+    spec = facts.spec(metric)
+    target = facts.target(metric)
+    aim = f" (target {setting_text(target)})" if target is not None else ""
+    axis.set_title(axis_words(facts, metric) + aim + (" (primary)" if spec.primary else ""))
+    axis.set_yticks(range(len(facts.measured)), [r.label for r in facts.measured])
+    mark_label(axis.get_yticklabels(), list(facts.measured), facts)
+    axis.set_ylim(len(facts.measured) - 0.4, -0.6)
+    axis.locator_params(axis="x", nbins=4)
+    if target is not None:
+        axis.axvline(target, color="black", lw=0.8, ls=":")
+
+
+# ---------------------------------------------------------------- differences
+
+def _differences(facts: Facts, folder: Path) -> Figure | None:
+    metric = facts.manifest.primary
+    try:
+        base = facts.record("baseline")
+        rows = [(r, c, difference_of(facts.series(r.name, metric, c), facts.series(base.name, metric, c)))
+                for r in facts.measured if r.run != base.run for c in facts.condition_names()]
+    except FactError:
+        return None
+    if not rows:
+        return None
+    confirmed = facts.confirmed
+
+    def paint(canvas: Any) -> None:
+        shares = [2.1, 1] if confirmed else [1]
+        axes = canvas.subplots(1, len(shares), squeeze=False, width_ratios=shares).ravel()
+        _explored(axes[0], facts, rows, base)
+        if confirmed:
+            _confirmed(axes[1], facts)
+
+    width = 1.0 if confirmed else 0.8
+    file = draw(folder / "differences", width * TEXT_WIDTH, 0.75 + 0.19 * max(5, len(rows)), paint)
+    label = facts.spec(metric).label
+    left = "Left: exploration. " if confirmed else ""
+    return Figure("differences", file, width=width, caption=(
+        f"{left}Difference of each run to the strongest baseline, {base.label}, in the primary metric, {label}. Large "
+        f"markers are means over {seeds_words(facts)} with one standard error of the difference, small open circles "
+        "the seeds. A large marker is filled where an exploratory two-sided t-test at the five-percent level, not "
+        f"corrected for the number of runs, tells the difference from zero.{described_words(facts)}"
+        f"{_confirmed_words(facts)}{reported_words(facts)}"),
+        description=f"Difference of each run to {base.label} in {label}, per seed and with error bars"
+                    + (", and the confirmation on fresh seeds, seed by seed." if confirmed else "."))
+
+
+def _explored(axis: Any, facts: Facts, rows: list[Any], base: Any) -> None:
+    several = len(facts.condition_names()) > 1
+    axis.axvline(0, color="black", lw=0.8)
+    for y, (record, _, gap) in enumerate(rows):
+        style = look(0 if record.kind == "baseline" else 1)
+        if gap.a.seeds == gap.b.seeds:
+            steps = [a - b for a, b in zip(gap.a.values, gap.b.values, strict=True)]
+            axis.plot(steps, [y] * len(steps), **SEED)
+        axis.errorbar(gap.value, y, xerr=gap.se or 0, capsize=2, mfc=style["color"] if gap.distinct else "white",
+                      **style)
+    axis.set_yticks(range(len(rows)), [f"{r.label}, {facts.condition_label(c)}" if several else r.label
+                                       for r, c, _ in rows])
+    mark_label(axis.get_yticklabels(), [r for r, _, _ in rows], facts)
+    axis.set_ylim(len(rows) - 0.4, -0.6)
+    spec = facts.spec(facts.manifest.primary)
+    better = f" ({spec.better} is better)" if spec.better != "target" else ""
+    axis.set_xlabel(f"{spec.label} minus that of {base.label}{better}")
+
+
+def _confirmed(axis: Any, facts: Facts) -> None:
+    """Both arms of the confirmation, a line for each fresh seed."""
+    found = facts.confirmation
+    for pair in zip(found.baseline.values, found.ours.values, strict=True):
+        axis.plot([0, 1], pair, color="#8a8a8a", lw=0.7, **{k: v for k, v in SEED.items() if k != "ls"})
+    for x, arm, style in ((0, found.baseline, look(0)), (1, found.ours, look(1))):
+        axis.errorbar(x, arm.mean, yerr=arm.se or 0, capsize=2, zorder=3, **style)
+    axis.set_xticks([0, 1], [_lines(found.baseline.run.label), _lines(found.ours.run.label)])
+    axis.get_xticklabels()[1].set_fontweight("bold")
+    axis.set_xlim(-0.5, 1.5)
+    axis.margins(y=0.1)
+    axis.set_ylabel(f"{axis_words(facts, facts.manifest.primary)}\nfresh seeds")  # one line is longer than the axis
+    axis.grid(visible=False, axis="x")
+
+
+def _lines(label: str) -> str:
+    """A run's name without the word that marks its confirmation, broken to fit under an axis."""
+    return label.replace(", confirmation", "").replace(" ", "\n", 1)
+
+
+def _confirmed_words(facts: Facts) -> str:
+    found = facts.confirmed
+    if found is None:
+        return ""
+    return (f" Right: the confirmation, both arms trained anew on {len(found.ours.seeds)} fresh seeds and fresh data; "
+            "a line joins the arms of a seed, large markers are means with one standard error.")

@@ -1,0 +1,89 @@
+"""What the standard figures share: which run stands out, whose values are drawn, and the words of their captions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from paper.evidence.facts import FactError, Facts, Series
+from paper.evidence.numbers import count_text
+
+if TYPE_CHECKING:
+    from agent.core.record import RunRecord
+
+ARROW = {"higher": "↑", "lower": "↓"}
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A figure as the paper knows it: `[@fig:name]`."""
+
+    name: str
+    file: Path
+    caption: str
+    description: str  # for the notes and the writer's prompt
+    by: str = "runner"  # "runner" or "agent"
+    width: float = 1.0  # of the text's width
+
+
+def series_of(facts: Facts, record: RunRecord, metric: str, condition: str) -> Series | None:
+    """Measured values, or None where there are none."""
+    try:
+        return facts.series(record.name, metric, condition)
+    except FactError:
+        return None
+
+
+def standing_out(facts: Facts) -> RunRecord | None:
+    """The run that the paper describes: the best of the experiments, or of all where none was measured."""
+    for name in ("ours", "best"):
+        try:
+            return facts.record(name)
+        except FactError:
+            continue
+    return None
+
+
+def mark_label(axis_labels: list[Any], records: list[RunRecord], facts: Facts) -> None:
+    """The described run's name in bold."""
+    chosen = standing_out(facts)
+    for label, record in zip(axis_labels, records, strict=False):
+        if chosen is not None and record.run == chosen.run:
+            label.set_fontweight("bold")
+
+
+# ---------------------------------------------------------------- words
+
+def seeds_words(facts: Facts) -> str:
+    """How many seeds the means of a figure are over."""
+    counts = sorted({s.n for r in facts.measured for c in facts.condition_names()
+                     if (s := series_of(facts, r, facts.manifest.primary, c))})
+    if len(counts) == 1:
+        return f"n = {counts[0]} seed{'s' if counts[0] != 1 else ''}"
+    return f"{count_text(counts[0])} to {count_text(counts[-1])} seeds (listed in the appendix)" if counts else "seeds"
+
+
+def metric_words(facts: Facts, metric: str) -> str:
+    """A metric with its direction."""
+    spec = facts.spec(metric)
+    aim = facts.target(metric)
+    how = f"{spec.better} is better" if spec.better != "target" else f"target {aim or 'of each condition'}"
+    return f"{spec.label} ({how})"
+
+
+def axis_words(facts: Facts, metric: str) -> str:
+    """A metric as an axis names it: label, unit and direction."""
+    spec = facts.spec(metric)
+    unit = f" [{spec.unit}]" if spec.unit else ""
+    return f"{spec.label}{unit} {ARROW.get(spec.better, '')}".strip()
+
+
+def described_words(facts: Facts) -> str:
+    """Which run a figure sets off."""
+    chosen = standing_out(facts)
+    return f" The name of the run that the paper describes, {chosen.label}, is in bold." if chosen else ""
+
+
+def reported_words(facts: Facts) -> str:
+    return "" if facts.manifest.measured else " All values are self-reported by the experiments."

@@ -1,0 +1,205 @@
+"""The appendix: every run, every setting, every number's origin, and what was left out. From records alone."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from paper.evidence.confirmation import Confirmation
+from paper.evidence.confirmed import fresh, measure
+from paper.evidence.facts import Facts, machines, record_sha256
+from paper.evidence.vocabulary import CONFIRMATION, Result
+from paper.press import tables
+from paper.press.latex import code, code_text, escape, number
+from paper.press.tabular import long_table
+from paper.truth.complaints import Complaint
+
+if TYPE_CHECKING:
+    from paper.press.render import Dropped, PaperMeta
+
+MAX_DIFF_LINES = 400
+
+
+@dataclass(frozen=True)
+class Appendix:
+    """What the appendix is made from."""
+
+    facts: Facts
+    rows: tuple[tuple[str, Result], ...]  # canonical expression and value, in the order of first use
+    dropped: tuple[Dropped, ...]
+    meta: PaperMeta
+    overruled: tuple[Complaint, ...]
+    figures: tuple[str, ...]  # floats that the text never mentions
+
+
+@dataclass(frozen=True)
+class Part:
+    """One section of the appendix. `table`: the name under which the text refers to its table."""
+
+    title: str
+    label: str
+    text: str
+    table: str = ""
+    caption: str = ""
+    body: str = ""
+
+
+def appendix_parts(given: Appendix) -> tuple[Part, ...]:
+    """The parts that have something to say, in order."""
+    return tuple(_parts(given))
+
+
+def _parts(given: Appendix) -> Iterator[Part]:
+    facts, names = given.facts, tables.names(given.facts)
+    but = " but those marked as confirmation" if facts.confirmations else ""
+    yield Part("All Runs", "app:runs", f"Every run of the session is listed, also those that failed. All runs{but} are "
+               "exploratory.", "runs", "All runs, in the order in which they were made.",
+               tables.runs(facts))
+    if constants := code_constants(given.meta.source):
+        yield Part("Hyperparameters", "app:hyperparameters", r"What the runner fixed for all runs stands in "
+                   r"Table~\ref{tab:settings}. The described run's code adds the constants below.", "hyperparameters",
+                   "Constants at the head of the described run's code, with the code's own remarks.",
+                   _constants(constants))
+    yield Part("Values by Seed", "app:seeds", "", "seeds",
+               "Every measured value." if facts.manifest.measured else
+               "Every value, as the experiments reported it themselves.", tables.seeds(facts))
+    if facts.confirmed is not None:
+        yield _confirmation(facts, facts.confirmed)
+    if "diagnostics" in names:
+        yield Part("Self-reported Quantities", "app:diagnostics", "The experiments wrote these numbers themselves; "
+                   "nobody checked them.", "diagnostics", "Self-reported quantities, mean and standard error over "
+                                                          "seeds; "
+                   "the dagger marks what an experiment reported about itself.", tables.diagnostics(facts))
+    if "findings" in names:
+        yield Part("Findings of the Integrity Gate", "app:findings", "", "findings",
+                   "What the checks of the runs remarked.", tables.findings(facts))
+    if given.figures:
+        yield Part("Further Figures", "app:figures", "\n\n".join(given.figures))
+    if given.meta.diff.strip():
+        yield Part("Code of the Described Run", "app:code", _diff(given.meta.diff))
+    yield Part("Provenance of Every Number", "app:provenance", "Each number and each word of comparison in the text "
+                                                               "is a "
+               "link to its row here. It was computed from the named records by the expression shown; no model typed "
+               "it.",
+               "provenance", "Expressions in the order of their first use. Record: the first digits of the SHA-256 of "
+               "each run record; commit: the code that was trained.", _provenance(given))
+    yield Part("What Was Left Out", "app:cut", _cut(given))
+    yield Part("How This Paper Was Made", "app:made", _made(given))
+
+
+def _constants(constants: list[tuple[str, str, str]]) -> str:
+    rows = [[code(name), code(value), escape(remark)] for name, value, remark in constants]
+    return long_table(r"l >{\raggedright}p{0.3\linewidth} >{\raggedright\arraybackslash}p{0.42\linewidth}",
+                      ["Name", "Value", "Remark"], rows)
+
+
+def code_constants(source: str) -> list[tuple[str, str, str]]:
+    """(name, value, remark) of what a module assigns in capitals at its head; none where it is no Python."""
+    try:
+        body = ast.parse(source).body
+    except (SyntaxError, ValueError, RecursionError):
+        return []
+    found = []
+    for node in body:
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and node.targets[0].id.isupper():
+            line = source.splitlines()[(node.end_lineno or node.lineno) - 1]
+            remark = line.partition("  # ")[2].strip()
+            found.append((node.targets[0].id, _short(ast.unparse(node.value), 120), remark[:1].upper() + remark[1:]))
+    return found
+
+
+def _confirmation(facts: Facts, found: Confirmation) -> Part:
+    averaged = " Each value is a mean over the conditions." if len(facts.condition_names(found.ours.run)) > 1 else ""
+    reported = "" if facts.manifest.measured else " All values are self-reported by the experiments."
+    return Part(
+        "Confirmation", CONFIRMATION, f"The best run of the exploration, {escape(found.ours.run.label)}, and the "
+        f"baseline that was named before the first run, {escape(found.baseline.run.label)}, were trained anew with the "
+        f"same code on {fresh(found)}. They are compared once, in the primary metric and by a paired "
+        "two-sided t-test over seeds at the five-percent level; only this comparison may be called an improvement.",
+        "confirmation", f"The confirmation, seed by seed: {escape(measure(facts, found))} ({found.better} is better)."
+        f"{averaged} Standard errors have ddof = 1.{reported}", tables.confirmation(found))
+
+
+def _provenance(given: Appendix) -> str:
+    rows = []
+    for index, (expression, value) in enumerate(given.rows, start=1):
+        records = value.records(given.facts)
+        shown = records if len(records) <= 3 else ()
+        seeds = f"; seeds {_seeds(value.seeds)}" if value.seeds else ""
+        who = ", ".join(r.run for r in shown) if shown else ("all" if records else "--")
+        evidence = r"\newline ".join(rf"{code(record_sha256(r)[:8])}\,/\,{code(r.commit[:8])}" for r in shown)
+        rows.append([rf"\resultrow{{{index}}}", code(expression), number(value.text), escape(f"{who}{seeds}"),
+                     evidence or escape("every record of Table ") + r"\ref{tab:runs}"])
+    return long_table(r"r >{\raggedright}p{0.325\linewidth} >{\raggedright}p{0.21\linewidth} "
+                      r">{\raggedright}p{0.145\linewidth} >{\raggedright\arraybackslash}p{0.195\linewidth}",
+                      ["", "Expression", "Prints", "Runs; seeds", "Record / commit"], rows)
+
+
+def _seeds(seeds: tuple[int, ...]) -> str:
+    """1, 2, 3; a longer row without gaps as 101 to 105."""
+    if len(seeds) > 3 and seeds == tuple(range(seeds[0], seeds[-1] + 1)):
+        return f"{seeds[0]} to {seeds[-1]}"
+    return ", ".join(map(str, seeds))
+
+
+def _diff(diff: str) -> str:
+    """The difference to the first baseline, line by line, added and removed lines marked."""
+    heads = ("index ", "diff --git", "\\ No newline", "--- ", "+++ ")
+    lines = [line for line in diff.splitlines() if not line.startswith(heads)]
+    shown = [_diff_line(line) for line in lines[:MAX_DIFF_LINES]]
+    if len(lines) > MAX_DIFF_LINES:
+        shown.append(rf"\emph{{... {len(lines) - MAX_DIFF_LINES} further lines are in the repository.}}")
+    return ("The difference between the first baseline's code and the code of the run that this paper describes.\n\n"
+            "\\begin{difflines}\n" + "\n".join(shown) + "\n\\end{difflines}")
+
+
+def _diff_line(line: str) -> str:
+    kind = {"+": "added", "-": "removed", "@": "hunk"}.get(line[:1], "context")
+    code_line = line.replace("\t", "    ")
+    indent = len(code_line[1:]) - len(code_line[1:].lstrip())
+    text = code_text(code_line.rstrip())
+    while r"\ \ " in text or r"~\ " in text:  # indents are not broken; a single blank may be
+        text = text.replace(r"\ \ ", "~~").replace(r"~\ ", "~~")
+    return rf"\diffline{{{kind}}}{{{indent}}}{{{text}}}"
+
+
+def _cut(given: Appendix) -> str:
+    if not given.dropped and not given.overruled:
+        return "Nothing: every sentence that was written passed the checks."
+    text = []
+    if given.dropped:
+        text.append("These passages did not pass the checks and were cut from the text.")
+        text.append(_items([(d.section, d.sentence, f"{d.code}: {d.text}") for d in given.dropped]))
+    if given.overruled:
+        text.append("These passages were rejected by the checks and kept by a person's decision.")
+        text.append(_items([(c.section, c.sentence, f"{c.code}: {c.literal}") for c in given.overruled]))
+    return "\n\n".join(text)
+
+
+def _items(rows: list[tuple[str, str, str]]) -> str:
+    items = "\n".join(rf"\item {escape(section.replace('_', ' '))}: ``{escape(_short(sentence))}'' "
+                      rf"\emph{{{escape(_short(reason))}}}" for section, sentence, reason in rows)
+    return f"\\begin{{itemize}}\n{items}\n\\end{{itemize}}"
+
+
+def _short(text: str, most: int = 300) -> str:
+    return text if len(text) <= most else text[: most - 3] + "..."
+
+
+def _made(given: Appendix) -> str:
+    facts, meta = given.facts, given.meta
+    measured = ("All metrics were measured by the runner, outside the experiments' processes."
+                if facts.manifest.measured else "All metrics were reported by the experiments themselves.")
+    text = [escape(meta.statement), measured]
+    versions = sorted({f"{k} {v}" for r in facts.records for k, v in r.versions.items()})
+    sandboxes = dict.fromkeys(r.sandbox for r in facts.records)
+    rows = [("Session", meta.session), ("Template and profile", f"{facts.manifest.name}, {facts.profile}"),
+            ("Rendered from commit", meta.commit), ("Hardware", machines(facts.records)),
+            ("Sandbox", "; ".join(sandboxes)), ("Software", ", ".join(versions)), *meta.costs, *meta.literature]
+    lines = "\n".join(rf"\item[{escape(label)}] {escape(value)}" for label, value in rows if value)
+    text.append(f"\\begin{{description}}\n{lines}\n\\end{{description}}")
+    if meta.command:
+        text.append(f"This command makes the paper again: {code(meta.command)}.")
+    return "\n\n".join(text)

@@ -1,0 +1,203 @@
+"""The tree of a section to LaTeX, leaving out what was cut. Every result links to its provenance row."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from paper.evidence.expressions import canonical, evaluate
+from paper.evidence.facts import Facts
+from paper.evidence.vocabulary import Result
+from paper.press import latex
+from paper.text.nodes import (
+    Block,
+    Citation,
+    Code,
+    Emphasis,
+    Equation,
+    Expression,
+    Forbidden,
+    Heading,
+    Inline,
+    Listing,
+    Math,
+    Paragraph,
+    Placement,
+    Reference,
+    Section,
+    Sentence,
+    Text,
+)
+
+_TEXTUAL = re.compile(r"(?:^|[.!?]\s|\b(?:by|from|following|with|in|see|like|unlike|than|work of|of)\s|,\s(?:while|"
+                      r"whereas|and)\s)$",
+                      re.IGNORECASE)
+# An equation belongs to the paragraph before it, and text that goes on in lower case to the one it interrupts.
+_LEADS_TO = re.compile(r"\n\n(% piece: \S+\n\\begin\{equation\})")
+_GOES_ON = re.compile(r"(\\end\{equation\}\n)\n(?=(?:% piece: \S+\n)+[a-z])")
+SECTION_LABEL = "sec:{}"
+
+
+@dataclass
+class Ledger:
+    """Numbers each distinct expression in the order of its first use."""
+
+    facts: Facts
+    rows: dict[str, Result] = field(default_factory=dict)
+
+    def use(self, source: str) -> tuple[int, Result] | None:
+        """Row number and value; None where the expression has none (the checks have said so already)."""
+        value = evaluate(source, self.facts)
+        if not isinstance(value, Result):
+            return None
+        key = canonical(source)
+        self.rows.setdefault(key, value)
+        return list(self.rows).index(key) + 1, value
+
+
+@dataclass
+class Body:
+    """Writes sections. `floats` gives the LaTeX of a figure or table by its label; each is printed once."""
+
+    ledger: Ledger
+    floats: Callable[[str, str], str | None]
+    cut: frozenset[str]  # keys of sentences and blocks that are left out
+    cited: dict[str, None] = field(default_factory=dict)
+    printed: set[str] = field(default_factory=set)
+    reserved: frozenset[str] = frozenset()  # labels with a place of their own in the text
+    refers: bool = True  # false in the abstract, which stands alone
+
+    def section(self, section: Section) -> str:
+        """All blocks of a section; empty if nothing of it is left."""
+        self.refers = section.name != "title"
+        text = "\n\n".join(t for t in self._blocks(section.blocks, floats=True) if t)
+        return _GOES_ON.sub(r"\1", _LEADS_TO.sub(r"\n\1", text))
+
+    def inline(self, sentence: Sentence, plain: bool = False) -> str:
+        """One sentence; `plain` leaves out the links (titles go into the PDF's outline)."""
+        parts = list(self._parts(sentence.parts, plain))
+        if parts and isinstance(sentence.parts[0], Expression) or _blank_first(sentence):
+            index = 0 if isinstance(sentence.parts[0], Expression) else 1
+            parts[index] = self._capital(sentence.parts[index], parts[index])
+        return "".join(parts).strip()
+
+    def _capital(self, part: Inline, written: str) -> str:
+        """A counting word at the beginning of a sentence."""
+        used = self.ledger.use(part.source) if isinstance(part, Expression) else None
+        if used is None or used[1].kind not in ("count", "words"):
+            return written
+        return re.sub(r"^(\\result\{\d+\}\{|)([a-z])", lambda m: m[1] + m[2].upper(), written)
+
+    def _blocks(self, blocks: tuple[Block, ...], floats: bool) -> Iterator[str]:
+        for block in blocks:
+            text = self._block(block)
+            if text:
+                yield f"% piece: {block.key}\n{text}"
+            if floats and text:
+                yield from self._mentioned(block)
+
+    def _block(self, block: Block) -> str:
+        if block.key in self.cut:
+            return ""
+        match block:
+            case Paragraph():
+                return self._paragraph(block)
+            case Heading(level=level, sentence=sentence):
+                command = "subsection" if level == 2 else "paragraph"
+                return "" if sentence.key in self.cut else rf"\{command}{{{self.inline(sentence, plain=True)}}}"
+            case Listing(ordered=ordered, items=items):
+                kind = "enumerate" if ordered else "itemize"
+                written = ["\n\n".join(self._blocks(i, floats=False)) for i in items]
+                rows = "\n".join(rf"\item {w}" for w in written if w)
+                return f"\\begin{{{kind}}}\n{rows}\n\\end{{{kind}}}" if rows else ""
+            case Equation(source=source):
+                return f"\\begin{{equation}}\n{source}\n\\end{{equation}}"
+            case Placement(kind=kind, name=name):
+                return self._float(kind, name)
+
+    def _paragraph(self, paragraph: Paragraph) -> str:
+        kept = [s for s in paragraph.sentences if s.key not in self.cut]
+        if all(isinstance(p, Emphasis) or isinstance(p, Text) and not p.text.strip() for s in kept for p in s.parts):
+            return ""  # a run-in heading without its text
+        lines = [t for t in (self.inline(s) for s in kept) if t]
+        return "\n".join(f"% piece: {s.key}\n{t}" for s, t in zip(kept, lines, strict=False))
+
+    def _mentioned(self, block: Block) -> Iterator[str]:
+        """The floats whose first mention stands in this block follow it."""
+        paragraphs = [block] if isinstance(block, Paragraph) else _paragraphs(block)
+        for sentence in (s for p in paragraphs for s in p.sentences if s.key not in self.cut):
+            for node in sentence.walk():
+                mentioned = isinstance(node, Reference) and f"{node.kind}:{node.name}" not in self.reserved
+                if mentioned and (text := self._float(node.kind, node.name)):
+                    yield text
+
+    def _float(self, kind: str, name: str) -> str:
+        label = f"{kind}:{name}"
+        if label in self.printed:
+            return ""
+        text = self.floats(kind, name)
+        if text is None:
+            return ""
+        self.printed.add(label)
+        return text
+
+    # ------------------------------------------------------------ inline
+
+    def _parts(self, parts: tuple[Inline, ...], plain: bool) -> Iterator[str]:
+        before = ""
+        for part in parts:
+            if isinstance(part, Citation):
+                yield self._citation(part, textual=_TEXTUAL.search(before.lstrip()) is not None and not plain)
+                before += "x"
+                continue
+            yield self._inline(part, plain)
+            before += part.text if isinstance(part, Text) else "x"
+
+    def _inline(self, part: Inline, plain: bool) -> str:
+        match part:
+            case Text(text):
+                return latex.escape(text)
+            case Emphasis(children, strong):
+                return rf"\{'textbf' if strong else 'emph'}{{{''.join(self._parts(children, plain))}}}"
+            case Code(text):
+                return latex.code(text)
+            case Math(source, display):
+                return rf"\[{source}\]" if display else f"${source}$"
+            case Expression(source):
+                return self._expression(source, plain)
+            case Reference(kind, name):
+                return _reference(kind, name)
+            case Citation() | Forbidden():
+                return ""
+
+    def _citation(self, citation: Citation, textual: bool) -> str:
+        self.cited |= dict.fromkeys(citation.keys)
+        return rf"\{'citet' if textual else 'citep'}{{{','.join(citation.keys)}}}"
+
+    def _expression(self, source: str, plain: bool) -> str:
+        used = self.ledger.use(source)
+        if used is None:
+            return ""
+        row, value = used
+        written = latex.number(value.text)
+        more = rf" (\hyperref[{value.see}]{{Appendix~\ref*{{{value.see}}}}})" if value.see and self.refers else ""
+        return written if plain else rf"\result{{{row}}}{{{written}}}{more}"
+
+
+def _blank_first(sentence: Sentence) -> bool:
+    """Does the sentence begin with an expression after white space?"""
+    parts = sentence.parts
+    return (len(parts) > 1 and isinstance(parts[0], Text) and not parts[0].text.strip()
+            and isinstance(parts[1], Expression))
+
+
+def _reference(kind: str, name: str) -> str:
+    word = {"fig": "Figure", "tab": "Table", "sec": "Section"}[kind]
+    return rf"\hyperref[{kind}:{name}]{{{word}~\ref*{{{kind}:{name}}}}}"
+
+
+def _paragraphs(block: Block) -> list[Paragraph]:
+    if not isinstance(block, Listing):
+        return []
+    return [p for item in block.items for b in item for p in ([b] if isinstance(b, Paragraph) else _paragraphs(b))]

@@ -1,0 +1,232 @@
+"""Sections, facts and figures to one LaTeX file and its references.bib. Pure text; compile.py runs TeX.
+
+Whatever the checks still complain about is cut here, and listed in the appendix.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from agent.core.types import Unsupported
+from agent.literature.library import Library, references_bib
+from paper.evidence.facts import Facts
+from paper.evidence.vocabulary import Result
+from paper.pictures.figures import Figure
+from paper.press import latex, tables
+from paper.press.appendix import Appendix, appendix_parts
+from paper.press.body import Body, Ledger
+from paper.press.venue import PREAMBLE, Venue
+from paper.text.nodes import Placement, Section
+from paper.text.sections import SECTIONS, SectionSpec, parse
+from paper.truth.checks import check_parsed
+from paper.truth.complaints import Complaint
+
+TEMPLATES = Path(__file__).parent / "templates"
+CLASS_FILE, PARTS_FILE = TEMPLATES / "runpaper.cls", TEMPLATES / "runparts.sty"
+_NOTHING_LEFT = (r"\emph{No sentence of this section passed the checks; what was cut is listed in "
+                 r"Appendix~\ref{app:cut}.}")
+
+
+@dataclass(frozen=True)
+class PaperMeta:
+    """What a paper says about itself; handed in, so that the same records give the same text."""
+
+    statement: str  # who or what wrote the words and made the measurements: first page and appendix
+    fallback_title: str  # used where the written title does not pass the checks
+    authors: str = ""
+    session: str = ""
+    command: str = ""  # reproduces the paper
+    source: str = ""  # code of the described run: the method may type its constants
+    diff: str = ""  # of the described run against the first baseline
+    costs: tuple[tuple[str, str], ...] = ()  # label, text
+    allow: tuple[str, ...] = ()  # rejections that a person overruled
+    broken: tuple[tuple[str, str], ...] = ()  # pieces that TeX could not set: key, reason
+    venue: Venue | None = None  # style files of a venue; None: the paper's own class
+    unsupported: tuple[Unsupported, ...] = ()  # cited sentences that the cited works do not carry
+    literature: tuple[tuple[str, str], ...] = ()  # label, text: how works were found and compared
+    commit: str = ""  # of the repository that the paper was rendered from
+
+
+@dataclass(frozen=True)
+class Dropped:
+    """A piece that is not in the paper, and why."""
+
+    section: str
+    line: int
+    sentence: str
+    code: str
+    text: str
+    key: str
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """`files` are copied beside paper.tex under the given names."""
+
+    tex: str
+    bib: str
+    complaints: tuple[Complaint, ...]
+    dropped: tuple[Dropped, ...]
+    files: dict[str, Path]
+    rows: tuple[tuple[str, Result], ...]  # distinct expressions printed, in the order of the provenance table
+    preamble: str = ""  # of a venue's template.tex
+
+    @property
+    def expressions(self) -> int:
+        return len(self.rows)
+
+    @property
+    def texts(self) -> dict[str, str]:
+        """What was written here, by file."""
+        own = {"paper.tex": self.tex, "references.bib": self.bib}
+        return own | ({PREAMBLE: self.preamble} if self.preamble else {})
+
+
+def render(
+    sections: Mapping[str, str], facts: Facts, figures: Sequence[Figure], library: Library, meta: PaperMeta,
+) -> Rendered:
+    """The whole paper. Never fails for what a writer typed: a refused sentence is cut and listed."""
+    parsed = {spec.name: parse(spec.name, sections.get(spec.name, "")) for spec in SECTIONS}
+    complaints = check_parsed(parsed, facts, figures, library, source=meta.source, allow=meta.allow,
+                              unsupported=meta.unsupported)
+    dropped = _dropped(parsed, complaints, meta)
+    body = Body(Ledger(facts), _floats(facts, figures), frozenset(d.key for d in dropped), reserved=_reserved(parsed))
+    title, abstract = _title(parsed["title"], body, meta)
+    written = [(spec, heading, _section(spec.name, parsed[spec.name], body))
+               for spec, heading in section_order(meta.venue)]
+    extra = [f for f in figures if f"fig:{f.name}" not in body.printed]
+    parts = appendix_parts(Appendix(
+        facts=facts, rows=tuple(body.ledger.rows.items()), dropped=tuple(dropped), meta=meta,
+        overruled=_overruled(parsed, complaints, facts, figures, library, meta),
+        figures=tuple(figure_float(f, appendix=True) for f in extra)))
+    tex = _environment().get_template("paper.tex.j2").render(
+        title=title, authors=latex.escape(meta.authors or meta.session), statement=latex.escape(meta.statement),
+        abstract=abstract, sections=written, appendix=parts, cites=bool(body.cited),
+        venue=meta.venue, outline=latex.escape(meta.fallback_title))
+    return Rendered(tex=tex, bib=references_bib(library.entries(sorted(body.cited))), complaints=complaints,
+                    dropped=tuple(dropped), files={_file_name(f): f.file for f in figures} | _style_files(meta.venue),
+                    rows=tuple(body.ledger.rows.items()), preamble=meta.venue.preamble if meta.venue else "")
+
+
+def write(rendered: Rendered, folder: Path) -> None:
+    """Put paper.tex, references.bib, the class and the figures into a folder, ready to compile anywhere."""
+    from agent.storage.atomic import write_bytes, write_text
+
+    for name, text in rendered.texts.items():
+        write_text(folder / name, text)
+    for name, source in rendered.files.items():
+        write_bytes(folder / name, source.read_bytes())
+
+
+# ---------------------------------------------------------------- what is cut
+
+def _dropped(parsed: Mapping[str, Section], complaints: Sequence[Complaint], meta: PaperMeta) -> list[Dropped]:
+    found = {}
+    for c in complaints:
+        if c.key and c.key not in found:
+            found[c.key] = Dropped(c.section, c.line, c.sentence or c.literal, c.code, f"{c.literal}: {c.text}", c.key)
+    for key, reason in meta.broken:
+        name = key.partition(":")[0]
+        sentence = next((s for s in parsed[name].sentences if s.key == key), None) if name in parsed else None
+        line, text = (sentence.line, sentence.source) if sentence else (0, key)
+        found.setdefault(key, Dropped(name, line, text, "does-not-compile", reason, key))
+    order = {spec.name: i for i, spec in enumerate(SECTIONS)}
+    return sorted(found.values(), key=lambda d: (order.get(d.section, 99), d.line, d.key))
+
+
+def _overruled(
+    parsed: Mapping[str, Section], complaints: Sequence[Complaint], facts: Facts, figures: Sequence[Figure],
+    library: Library, meta: PaperMeta,
+) -> tuple[Complaint, ...]:
+    """What would have been rejected, had nobody said `--allow`."""
+    if not meta.allow:
+        return ()
+    strict = check_parsed(parsed, facts, figures, library, source=meta.source, unsupported=meta.unsupported)
+    return tuple(c for c in strict if c not in complaints)
+
+
+def section_order(venue: Venue | None) -> list[tuple[SectionSpec, str]]:
+    """Sections and headings; one that a venue's template has no place for follows the one it follows in ours."""
+    headings = dict(venue.headings) if venue else {}
+    order = list(headings)
+    for before, spec in zip(SECTIONS, SECTIONS[1:], strict=False):
+        if spec.name not in headings:
+            order.insert(order.index(before.name) + 1 if before.name in order else 0, spec.name)
+    specs = {spec.name: spec for spec in SECTIONS}
+    return [(specs[name], headings.get(name) or specs[name].heading) for name in order]
+
+
+def _title(section: Section, body: Body, meta: PaperMeta) -> tuple[str, str]:
+    title = section.title
+    usable = title is not None and title.key not in body.cut and title.source
+    text = body.inline(title, plain=True) if usable and title else latex.escape(meta.fallback_title)
+    return text, body.section(section) or _NOTHING_LEFT
+
+
+def _section(name: str, section: Section, body: Body) -> str:
+    text = body.section(section)
+    for table, home in (("settings", "experimental_setup"), ("metrics", "experimental_setup"), ("main", "results")):
+        if name == home and f"tab:{table}" not in body.reserved and f"tab:{table}" not in body.printed:
+            body.printed.add(f"tab:{table}")
+            placed = body.floats("tab", table) or ""
+            text = f"{placed}\n\n{text}" if home == "results" else f"{text}\n\n{placed}"
+    return text if section.sentences and text.strip() else f"{_NOTHING_LEFT}\n\n{text}"
+
+
+def _reserved(parsed: Mapping[str, Section]) -> frozenset[str]:
+    """Figures and tables with a `![](...)` line of their own."""
+    return frozenset(f"{b.kind}:{b.name}" for s in parsed.values() for b in s.blocks if isinstance(b, Placement))
+
+
+# ---------------------------------------------------------------- floats
+
+def _floats(facts: Facts, figures: Sequence[Figure]):
+    by_name = {f.name: f for f in figures}
+
+    def write_float(kind: str, name: str) -> str | None:
+        if kind == "fig" and name in by_name:
+            return figure_float(by_name[name])
+        if kind == "tab" and name in tables.BODY:
+            make, caption = getattr(tables, name), getattr(tables, f"{name}_caption")
+            return table_float(name, make(facts), caption(facts))
+        return None
+
+    return write_float
+
+
+def figure_float(figure: Figure, appendix: bool = False) -> str:
+    """A figure with its caption underneath; in the appendix it does not float."""
+    kind = "appendixfigure" if appendix else "paperfigure"
+    return (f"% piece: fig:{figure.name}\n\\begin{{{kind}}}\n"
+            f"\\includegraphics[width={figure.width:g}\\figurewidth]{{{_file_name(figure)}}}\n"
+            f"\\caption{{{latex.escape(figure.caption)}}}\n\\label{{fig:{figure.name}}}\n\\end{{{kind}}}")
+
+
+def table_float(name: str, table: str, caption: str) -> str:
+    """A table with its caption above."""
+    return (f"% piece: tab:{name}\n\\begin{{papertable}}\n\\caption{{{latex.escape(caption)}}}\n"
+            f"\\label{{tab:{name}}}\n\\small\n{table}\n\\end{{papertable}}")
+
+
+def _style_files(venue: Venue | None) -> dict[str, Path]:
+    own = venue.beside if venue else {CLASS_FILE.name: CLASS_FILE}
+    return {PARTS_FILE.name: PARTS_FILE} | dict(own)
+
+
+def _file_name(figure: Figure) -> str:
+    """Beside paper.tex; only letters, digits and hyphens, whatever the agent called its file."""
+    stem = "".join(c if c.isalnum() and c.isascii() else "-" for c in figure.name)
+    return f"fig-{stem}{figure.file.suffix.lower()}"
+
+
+@cache
+def _environment() -> Environment:
+    return Environment(
+        loader=FileSystemLoader(TEMPLATES), undefined=StrictUndefined, autoescape=False, trim_blocks=True,
+        lstrip_blocks=True, keep_trailing_newline=True, block_start_string="<%", block_end_string="%>",
+        variable_start_string="<<", variable_end_string=">>", comment_start_string="<#", comment_end_string="#>")

@@ -1,0 +1,111 @@
+"""A venue's own style files (--paper-style): read from a folder, checked, and named for the paper.
+
+The folder is its owner's and trusted. What it needs: preamble.tex, from \\documentclass to before \\begin{document};
+or the template.tex of an AI-Scientist template, which also says headings, their order and works (places.py).
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from agent.core.errors import UserError
+from agent.literature.library import Entry
+from paper.press import places
+
+PREAMBLE = "preamble.tex"
+FOLDER = "paper/style"  # its place in a session's repository
+NATBIB = {"plain": "plainnat", "unsrt": "unsrtnat", "abbrv": "abbrvnat"}  # the same looks, with authors and years
+KINDS = (".cls", ".sty", ".bst", ".tex", ".def", ".clo", ".cfg", ".fd", ".pdf", ".png")
+MAX_FILES, MAX_BYTES = 60, 8 << 20
+_OURS = re.compile(r"paper\.|references\.bib$|runpaper\.cls$|runparts\.sty$|meta\.json$|fig-")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,80}\Z")
+_CLASS = re.compile(r"\\documentclass\s*(?:\[[^\]]*\])?\s*\{\s*([A-Za-z0-9_.-]+)\s*\}")
+_PACKAGES = re.compile(r"\\(?:usepackage|RequirePackage)\s*(?:\[[^\]]*\])?\s*\{([^}]+)\}")
+
+
+@dataclass(frozen=True)
+class Venue:
+    """Style files by the name they have beside paper.tex."""
+
+    files: Mapping[str, Path]
+    documentclass: str  # the whole command
+    bibliography: str  # name of the BibTeX style
+    preamble: str = ""  # as template.tex gives it; "" where preamble.tex is one of the files
+    headings: tuple[tuple[str, str], ...] = ()  # section and heading as LaTeX, in the template's order
+    works: tuple[Entry, ...] = ()  # of the template's own bibliography
+    left_out: str = ""  # of the template's own text, in words
+
+    @property
+    def beside(self) -> dict[str, Path]:
+        """Files that lie beside paper.tex."""
+        return {name: path for name, path in self.files.items() if name != places.FILE}
+
+
+def read_style(folder: Path) -> Venue:
+    """
+    Raises:
+        UserError: the folder lacks what a paper needs; one line.
+    """
+    where = f"--paper-style {folder}"
+    if not folder.is_dir():
+        raise UserError(f"{where}: no such folder")
+    files = {p.name: p for p in sorted(folder.iterdir()) if p.is_file() and p.suffix.lower() in KINDS}
+    if (PREAMBLE in files) == (places.FILE in files):
+        both = f"has both {PREAMBLE} and {places.FILE}: keep one"
+        raise UserError(f"{where}: " + (both if PREAMBLE in files else f"lacks {PREAMBLE}: the venue's lines from "
+                        f"\\documentclass to before \\begin{{document}} (or a {places.FILE} with places to fill)"))
+    for name, path in files.items():
+        if not _NAME.match(name) or _OURS.match(name):
+            raise UserError(f"{where}: {name}: rename it; a paper's own files are called so, or TeX cannot name it")
+        if path.stat().st_size > MAX_BYTES:
+            raise UserError(f"{where}: {name}: {path.stat().st_size >> 20} MB; a style file has at most "
+                            f"{MAX_BYTES >> 20} MB")
+    if len(files) > MAX_FILES:
+        raise UserError(f"{where}: {len(files)} style files; at most {MAX_FILES}: give the venue's own alone")
+    return _venue(where, files)
+
+
+def _venue(where: str, files: dict[str, Path]) -> Venue:
+    name = PREAMBLE if PREAMBLE in files else places.FILE
+    given = files[name].read_text(encoding="utf-8", errors="replace")
+    outline = places.read_outline(given, where) if name == places.FILE else None
+    text = re.sub(r"(?<!\\)%.*", "", outline.preamble if outline else given)
+    found = _CLASS.search(text)
+    if found is None:
+        raise UserError(f"{where}: {name} has no \\documentclass{{...}}")
+    if r"\begin{document}" in text:
+        raise UserError(f"{where}: {PREAMBLE} ends before \\begin{{document}}; the paper follows it")
+    styles = [name for name in files if name.endswith(".bst")]
+    if len(styles) > 1:
+        raise UserError(f"{where}: {', '.join(styles)}: keep the one BibTeX style that the venue asks for")
+    packages = [package.strip() for group in _PACKAGES.findall(text) for package in group.split(",")]
+    missing = [f for f in (f"{found[1]}.cls", *(f"{package}.sty" for package in packages)) if not _there(f, files)]
+    if missing:
+        raise UserError(f"{where}: {', '.join(missing)}: named in {name}, but neither in the folder nor in this "
+                        "machine's TeX")
+    style = styles[0].removesuffix(".bst") if styles else "plainnat"
+    if outline is None:
+        return Venue(files, found[0], style)
+    if outline.style and f"{outline.style}.bst" not in files:
+        style = _known(outline.style, where, files)
+    return Venue(files, found[0], style, outline.preamble, outline.headings, outline.works, outline.left_out)
+
+
+def _known(style: str, where: str, files: Mapping[str, Path]) -> str:
+    """A BibTeX style by its name alone: the paper must come out the same on a machine without TeX."""
+    name = NATBIB.get(style, style)
+    if not name.endswith("nat") or not _there(f"{name}.bst", files):
+        raise UserError(f"{where}: \\bibliographystyle{{{style}}}: sentences name authors and years, which natbib's "
+                        f"styles give: put {style}.bst beside {places.FILE} if it is one, or name plainnat")
+    return name
+
+
+def _there(name: str, files: Mapping[str, Path]) -> bool:
+    if name in files or shutil.which("kpsewhich") is None:  # without TeX nobody can say, and nobody compiles
+        return True
+    return subprocess.run(["kpsewhich", name], capture_output=True, check=False).returncode == 0

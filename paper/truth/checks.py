@@ -1,0 +1,233 @@
+"""Everything that must hold before a section may be printed. Walks the parsed sections; changes nothing."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from agent.core.types import Unsupported
+from agent.literature.library import Library
+from paper.evidence.expressions import Problem, evaluate
+from paper.evidence.facts import Facts
+from paper.pictures.figures import Figure
+from paper.press import tables
+from paper.press.latex import writable
+from paper.text import mathcheck
+from paper.text.nodes import (
+    Block,
+    Citation,
+    Code,
+    Equation,
+    Expression,
+    Forbidden,
+    Heading,
+    Listing,
+    Math,
+    Placement,
+    Reference,
+    Section,
+    Sentence,
+)
+from paper.text.sections import SECTIONS, SectionSpec, parse
+from paper.truth import claims, grounding
+from paper.truth import lexicon as lex
+from paper.truth.complaints import Complaint, complaint, worst_first
+from paper.truth.numerals import NumberRules, math_numbers, typed_numbers
+
+ORDER = tuple(spec.name for spec in SECTIONS)
+
+
+@dataclass(frozen=True)
+class Rules:
+    """All that the checks compare with."""
+
+    facts: Facts
+    figures: tuple[str, ...]
+    tables: tuple[str, ...]
+    library: Library
+    numbers: NumberRules
+    unsupported: Mapping[tuple[str, str], str]  # a sentence's source and a key: why the work does not carry it
+
+
+def check(
+    sections: Mapping[str, str], facts: Facts, figures: Sequence[Figure], library: Library, *,
+    source: str = "", allow: Sequence[str] = (), unsupported: Sequence[Unsupported] = (),
+) -> tuple[Complaint, ...]:
+    """Complaints about the sections (Markdown by name, see SECTIONS), worst first; empty means printable.
+
+    `source` is the code of the run the paper describes: its constants may be typed in the method. `allow` holds
+    literals or sentences that a person has overruled, `unsupported` what the comparison with the cited works refused.
+    """
+    parsed = {spec.name: parse(spec.name, sections.get(spec.name, "")) for spec in SECTIONS}
+    return check_parsed(parsed, facts, figures, library, source=source, allow=allow, unsupported=unsupported)
+
+
+def check_parsed(
+    parsed: Mapping[str, Section], facts: Facts, figures: Sequence[Figure], library: Library, *,
+    source: str = "", allow: Sequence[str] = (), unsupported: Sequence[Unsupported] = (),
+) -> tuple[Complaint, ...]:
+    """As `check`, for sections that are parsed already."""
+    rules = Rules(facts, tuple(f.name for f in figures), tables.names(facts), library,
+                  NumberRules(facts, library, source), {(u.sentence, u.key): u.why for u in unsupported})
+    found = [c for spec in SECTIONS for c in _section(spec, parsed[spec.name], rules)]
+    found += [*_duplicates(parsed), *_told(parsed, facts)]
+    return worst_first((c for c in found if not _overruled(c, allow)), ORDER)
+
+
+def unverified_numbers(text: str, facts: Facts, library: Library | None = None) -> tuple[str, ...]:
+    """The typed numbers in any text of a model's (a note, a label, a plan), for marking them."""
+    rules = NumberRules(facts, library or Library())
+    section = parse("notes", text)
+    return tuple(dict.fromkeys(x for s in section.sentences for x in typed_numbers(s.flat, rules, "notes")))
+
+
+def _overruled(found: Complaint, allow: Sequence[str]) -> bool:
+    return found.code not in ("forbidden-math", "forbidden-markdown", "unknown-expression") and any(
+        text and (text == found.literal or text in found.sentence) for text in allow)
+
+
+def _section(spec: SectionSpec, section: Section, rules: Rules) -> Iterator[Complaint]:
+    for refused in section.refused:
+        yield complaint("forbidden-markdown", section=spec.name, line=refused.line, sentence="", key=refused.key,
+                        literal=refused.literal, text=refused.text)
+    if section.title is not None:
+        yield from _sentence(section.title, spec, False, rules, background=True)
+    if not section.sentences or (spec.name == "title" and section.title is None):
+        yield complaint("empty-section", section=spec.name, line=1, sentence="", literal=spec.file, key="",
+                        mend="write it" if spec.name != "title" else "begin with `# Title`, then the abstract")
+    background = spec.name == "title"
+    for paragraph in section.paragraphs:
+        for sentence in paragraph.sentences:
+            background = background and not lex.ABOUT_US.search(sentence.flat) and not sentence.expressions()
+            yield from _sentence(sentence, spec, paragraph.interpretation, rules, background)
+    yield from _blocks(section.blocks, spec, rules)
+
+
+def _blocks(blocks: Sequence[Block], spec: SectionSpec, rules: Rules) -> Iterator[Complaint]:
+    for block in blocks:
+        match block:
+            case Heading(sentence=sentence):
+                yield from _sentence(sentence, spec, False, rules, background=len(sentence.flat.split()) <= 8)
+            case Listing(items=items):
+                for item in items:
+                    yield from _blocks(item, spec, rules)
+            case Equation(key=key, line=line, source=source):
+                for code, literal, text in _math(source, "", spec.name, rules):
+                    yield complaint(code, section=spec.name, line=line, sentence=f"$${source[:80]}$$", literal=literal,
+                                    key=key, text=text)
+            case Placement(key=key, line=line, kind=kind, name=name):
+                if not _exists(Reference(kind, name), rules):
+                    yield complaint("unknown-figure", section=spec.name, line=line, sentence="", key=key,
+                                    literal=f"{kind}:{name}", mend=_known(kind, rules))
+
+
+def _sentence(
+    sentence: Sentence, spec: SectionSpec, interpretation: bool, rules: Rules, background: bool = False,
+) -> Iterator[Complaint]:
+    hits = [*_nodes(sentence, spec.name, rules), *_text(sentence, spec.name, rules)]
+    hits += grounding.unknown_names(sentence, spec.name, rules.facts, rules.numbers.source)
+    hits += claims.judge(claims.Said(sentence, spec.name, spec.claims, interpretation, rules.facts, background))
+    for code, literal, *rest in dict.fromkeys(hits):
+        text, mend = (*rest, "", "")[:2]
+        yield complaint(code, section=spec.name, line=sentence.line, sentence=sentence.source, literal=literal,
+                        key=sentence.key, text=text, mend=mend)
+
+
+def _nodes(sentence: Sentence, section: str, rules: Rules) -> Iterator[tuple[str, ...]]:
+    for node in sentence.walk():
+        match node:
+            case Forbidden(literal, why):
+                yield "forbidden-markdown", literal, why
+            case Expression(source):
+                value = evaluate(source, rules.facts)
+                if isinstance(value, Problem):
+                    yield "unknown-expression", source, value.message
+            case Citation(keys):
+                for key in (k for k in keys if k not in rules.library):
+                    near = ", ".join(e.key for e in rules.library.search(re.sub(r"[\d_:-]+", " ", key), 3))
+                    yield "unknown-citation", key, "", f"cite a key of the library{f', e.g. {near}' if near else ''}"
+                for key in (k for k in keys if (sentence.source, k) in rules.unsupported):
+                    yield "unsupported-citation", key, rules.unsupported[sentence.source, key]
+            case Reference() if not _exists(node, rules):
+                yield "unknown-figure", f"{node.kind}:{node.name}", "", _known(node.kind, rules)
+            case Math(source, _):
+                yield from _math(source, sentence.flat, section, rules)
+
+
+def _text(sentence: Sentence, section: str, rules: Rules) -> Iterator[tuple[str, ...]]:
+    codes = " ".join(n.text for n in sentence.walk() if isinstance(n, Code))
+    math = " ".join(n.source for n in sentence.walk() if isinstance(n, Math))
+    words = re.sub(r"[{}\\]|mathrm", "", math)
+    context = f"{codes} {words} {words.replace('_', '')}"
+    for literal in typed_numbers(sentence.flat, rules.numbers, section, context):
+        yield "typed-number", literal
+    for literal in _code_numbers(codes, f"{sentence.flat} {context}", section, rules):
+        yield "typed-number", literal
+    for match in lex.PLACEHOLDER.finditer(sentence.source):
+        yield "placeholder", match[0]
+    if sentence.flat.startswith("|"):
+        yield "forbidden-markdown", "|", "tables are made from records; refer to [@tab:main]"
+    bad = sorted({c for c in sentence.flat if not _printable(c)})
+    if bad:
+        yield "forbidden-markdown", " ".join(bad), "characters that the paper's fonts do not hold"
+
+
+def _code_numbers(codes: str, context: str, section: str, rules: Rules) -> Iterator[str]:
+    """Inline code names things: an identifier with a digit must occur in the described code."""
+    for token in re.findall(r"[A-Za-z_][\w.]*|[\d.]+[\w.]*%?", codes):
+        identifier = re.match(r"[A-Za-z_]", token) and re.search(rf"(?<!\w){re.escape(token)}(?!\w)",
+                                                                 rules.numbers.source)
+        if any(c.isnumeric() for c in token) and not identifier:
+            yield from typed_numbers(token, rules.numbers, section, context)
+
+
+def _math(source: str, context: str, section: str, rules: Rules) -> Iterator[tuple[str, str, str]]:
+    for problem in mathcheck.problems(source):
+        literal, _, why = problem.partition(": ")
+        yield "forbidden-math", literal, why
+    for literal in math_numbers(source, rules.numbers, section, context):
+        yield "typed-number", literal, "a number in a formula that is neither a small constant nor in the records"
+    for literal in typed_numbers(mathcheck.words(source), rules.numbers, section, context):
+        yield "typed-number", literal, ""
+
+
+def _printable(character: str) -> bool:
+    """What latex.py can write: Latin letters, common punctuation, and the nodes' own marks."""
+    return "\ue000" <= character <= "\ue004" or writable(character)
+
+
+def _exists(reference: Reference, rules: Rules) -> bool:
+    return reference.name in _names(reference.kind, rules)
+
+
+def _names(kind: str, rules: Rules) -> tuple[str, ...]:
+    return {"fig": rules.figures, "tab": rules.tables}.get(kind, ORDER[1:])
+
+
+def _known(kind: str, rules: Rules) -> str:
+    return "there are " + (", ".join(f"{kind}:{name}" for name in _names(kind, rules)) or f"no {kind} references")
+
+
+def _told(parsed: Mapping[str, Section], facts: Facts) -> Iterator[Complaint]:
+    """What the results have to say; nothing is cut for it."""
+    if parsed["results"].sentences:
+        for code, literal, text in (*grounding.results_lead(parsed["results"], facts),
+                                    *grounding.untold_failures(parsed, facts)):
+            yield complaint(code, section="results", line=1, sentence="", literal=literal, key="", text=text)
+
+
+def _duplicates(parsed: Mapping[str, Section]) -> Iterator[Complaint]:
+    seen: set[str] = set()
+    for name in ORDER:
+        for block in parsed[name].blocks:
+            match block:
+                case Placement(key=key, line=line, kind=kind, name=target):
+                    label, text = f"{kind}:{target}", ""
+                case Heading(key=key, sentence=sentence):
+                    label, text, line = f"{name}/{sentence.flat.lower()}", sentence.source, sentence.line
+                case _:
+                    continue
+            if label in seen:
+                yield complaint("duplicate-label", section=name, line=line, sentence=text, literal=label, key=key)
+            seen.add(label)
