@@ -139,7 +139,7 @@ def _literature(
     paths: SessionPaths, workspace: Workspace, system: System, options: Options,
 ) -> RecordedSearches:
     """A session that is played back asks nobody: the recording was made with the library."""
-    from agent.manuscript import shipped_library
+    from agent.publishing.manuscript import shipped_library
 
     folder = workspace.cache / "literature"
     finder: Finder = Shelf(shipped_library)

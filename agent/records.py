@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from agent.core.manifest import BaselineSpec
 from agent.core.record import Job, JobResult, RunRecord
-from agent.results import measured_records, start_record
+from agent.publishing.records import measured_records, start_record
 from agent.session.session import RunState
 from agent.session.tools import Tools
 

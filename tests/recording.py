@@ -27,7 +27,7 @@ from agent.core.types import (
     Unsupported,
 )
 from agent.llm.answers import parse
-from agent.reviewing.evidence import standing
+from agent.publishing.review.evidence import standing
 from agent.session import events as ev
 from agent.session import policy
 from agent.session.session import Session, apply

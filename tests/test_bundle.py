@@ -14,8 +14,8 @@ import pytest
 from agent.actions import perform
 from agent.core.errors import UserError
 from agent.core.paths import SessionPaths, Workspace
-from agent.handover.bundle import bundle
-from agent.handover.secrets import Stripper
+from agent.publishing.bundle.bundle import bundle
+from agent.publishing.bundle.secrets import Stripper
 from agent.session.policy import next_action
 from agent.storage.git import GitStore
 from agent.storage.locks import session_lock

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import launch
-from agent.colophon import ROOT, command
 from agent.core.types import Models, Options
+from agent.publishing.colophon import ROOT, command
 from agent.session.session import Session
 from tests.dice import IDEA
 

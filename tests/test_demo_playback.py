@@ -20,7 +20,7 @@ from agent.literature.library import load_library
 from agent.literature.search import Shelf
 from agent.literature.searches import RecordedSearches
 from agent.llm.editing.lint import lint
-from agent.reviewing.evidence import standing
+from agent.publishing.review.evidence import standing
 from agent.sandbox.boxes import BubblewrapSandbox
 from paper.pictures.figures import Figure, standard_figures
 from paper.press import printed

@@ -7,9 +7,9 @@ import subprocess
 import pytest
 
 from agent.literature.services import Service
+from agent.publishing.verify.command import verify
 from agent.session import events as ev
 from agent.storage.log import EventLog
-from agent.verifying.verify import verify
 from tests.fake_literature import scholar
 from tests.fake_provider import Answer, FakeProvider, Request
 from tests.whole import Script, Whole, block, fenced

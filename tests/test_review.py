@@ -7,13 +7,13 @@ import pytest
 
 from agent.core.errors import InfrastructureError
 from agent.core.reviews import Doubt, EvidenceFinding, Review, tally
-from agent.reviewing.evidence import Evidence, place
-from agent.reviewing.page import JSON, MARKDOWN, texts
+from agent.publishing.review.evidence import Evidence, place
+from agent.publishing.review.page import JSON, MARKDOWN, texts
+from agent.publishing.verify.command import examine
+from agent.publishing.verify.rendering import Makers
+from agent.publishing.verify.subject import Subject
 from agent.session import events as ev
 from agent.storage.log import EventLog
-from agent.verifying.evidence import Subject
-from agent.verifying.paper import Makers
-from agent.verifying.verify import examine
 from tests.dice import review
 from tests.whole import EVIDENCE, META, PROSE, REVIEW, Script, Whole, block, fenced
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.reviewing.pdf import UnreadablePdf, read_words
+from agent.publishing.review.pdf import UnreadablePdf, read_words
 from agent.sandbox.boxes import BubblewrapSandbox
 from tests.fake_provider import FakeProvider, reply
 from tests.whole import META, REVIEW, fenced

@@ -13,10 +13,10 @@ import pytest
 
 from agent.core.errors import UserError
 from agent.core.paths import Workspace
-from agent.verifying.evidence import Report, Subject
-from agent.verifying.paper import Makers, recompile
-from agent.verifying.remeasure import remeasure
-from agent.verifying.verify import examine, find, verify
+from agent.publishing.verify.command import examine, find, verify
+from agent.publishing.verify.remeasure import remeasure
+from agent.publishing.verify.rendering import Makers, recompile
+from agent.publishing.verify.subject import Report, Subject
 from paper.evidence.facts import record_sha256
 from paper.pictures.figures import standard_figures
 from paper.press.compare import missing_numbers

@@ -9,7 +9,6 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from agent import notes
 from agent.actions.experiment import describe
 from agent.core.manifest import Limits
 from agent.core.protocols import Exit, Message, Mount, SandboxSpec
@@ -21,7 +20,15 @@ from agent.lab.plots import pictures, plotcheck, runfolders
 from agent.llm.answers import ask_json
 from agent.llm.editing.lint import lint
 from agent.llm.prompting import render
-from agent.results import confirmation_records, measured_records, session_facts, standard_error, table, values
+from agent.publishing import notes
+from agent.publishing.records import (
+    confirmation_records,
+    measured_records,
+    session_facts,
+    standard_error,
+    table,
+    values,
+)
 from agent.sandbox import harvest
 from agent.session.events import FiguresDescribed, FiguresDrawn, PlotEdited, PlotFailed, PlotsGivenUp
 from agent.session.policy import DescribeFigures, DrawFigures, EditPlot, GiveUpPlots, RunPlot

@@ -20,7 +20,7 @@ from agent.literature.found import FILE as FOUND
 from agent.literature.found import FoundWork
 from agent.llm.answers import ask_json
 from agent.llm.prompting import render
-from agent.manuscript import Manuscript
+from agent.publishing.manuscript import Manuscript
 from agent.session.events import CitationsChosen, CitationsSought, NoveltyChecked, SupportChecked
 from agent.session.policy import (
     CITATION_ROUNDS,

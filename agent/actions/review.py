@@ -10,11 +10,11 @@ from agent.core.protocols import Message
 from agent.core.reviews import Doubt, EvidenceAnswer, tally
 from agent.llm.answers import NoUsableAnswer, ask_json, head_and_tail
 from agent.llm.prompting import render
-from agent.manuscript import Manuscript
-from agent.reviewing import evidence as seen
-from agent.reviewing import page
-from agent.reviewing.ensemble import ask_meta, ask_review
-from agent.reviewing.pdf import UnreadablePdf, read_words
+from agent.publishing.manuscript import Manuscript
+from agent.publishing.review import evidence as seen
+from agent.publishing.review import page
+from agent.publishing.review.ensemble import ask_meta, ask_review
+from agent.publishing.review.pdf import UnreadablePdf, read_words
 from agent.session.events import EvidenceReviewed, PaperReviewed, ReviewGiven
 from agent.session.judging import Judging
 from agent.session.policy import MetaReview, ReviewEvidence, ReviewPaper

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from agent.actions.review import write_pages
 from agent.core.types import SECTIONS
-from agent.manuscript import section_file
+from agent.publishing.manuscript import section_file
 from agent.session.events import RevisionChecked, RevisionJudged
 from agent.session.judging import Judging
 from agent.session.policy import CheckRevision, JudgeRevision
@@ -75,9 +75,9 @@ def _worse(tools: Tools) -> Iterator[str]:
 
 def _unverified(tools: Tools) -> Iterator[str]:
     """What anybody who verifies the repository would be told."""
-    from agent.verifying.evidence import Subject
-    from agent.verifying.paper import Makers
-    from agent.verifying.verify import examine
+    from agent.publishing.verify.command import examine
+    from agent.publishing.verify.rendering import Makers
+    from agent.publishing.verify.subject import Subject
 
     repo = tools.paths.repo
     report = examine(Subject(repo / ".git", repo), Makers(compile=lambda folder: None))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from agent.lab.worlds import data_key, world_secret
-from agent.manuscript import edition
+from agent.publishing.manuscript import edition
 from agent.records import CONFIRMED, EXPLORED
 from agent.session.events import DataPrepared, SessionFinished
 from agent.session.policy import Finish, PrepareData

@@ -6,7 +6,6 @@ import hashlib
 import json
 from pathlib import Path
 
-from agent import notes
 from agent.actions.experiment import fail_attempt
 from agent.core.errors import BudgetSpent, InfrastructureError
 from agent.core.manifest import Profile
@@ -14,6 +13,8 @@ from agent.core.record import Job, JobResult, SaeBenchJob
 from agent.lab import integrity
 from agent.lab.jobs.baselines import BaselineCache
 from agent.lab.saebench.environment import required
+from agent.publishing import notes
+from agent.publishing.records import confirmation_records, mean, measured_records
 from agent.records import (
     baseline_spec,
     code_of,
@@ -24,7 +25,6 @@ from agent.records import (
     seeds_of,
     world_of,
 )
-from agent.results import confirmation_records, mean, measured_records
 from agent.session.events import AttemptFailed, RunMeasured, RunSubmitted
 from agent.session.policy import CollectRun, SubmitRun
 from agent.session.session import RunState

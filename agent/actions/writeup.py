@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from agent.llm.prompting import render
-from agent.manuscript import Manuscript, edition, section_file
-from agent.results import described, measured_records
-from agent.reviewing.page import usable
+from agent.publishing.manuscript import Manuscript, edition, section_file
+from agent.publishing.records import described, measured_records
+from agent.publishing.review.page import usable
 from agent.session.events import Compiled, SectionWritten
 from agent.session.policy import MEND_ROUNDS, CompilePaper, WriteSection
 from agent.session.tools import Tools

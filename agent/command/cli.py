@@ -47,7 +47,7 @@ def _run(args: argparse.Namespace, workspace: Workspace) -> int:
 
         return follow(workspace.find(args.follow))
     if args.verify:
-        from agent.verifying.verify import verify
+        from agent.publishing.verify.command import verify
 
         return verify(args.verify, workspace, artefacts=args.artefacts)
     if args.review:
@@ -55,7 +55,7 @@ def _run(args: argparse.Namespace, workspace: Workspace) -> int:
 
         return review(args)
     if args.bundle:
-        from agent.handover.bundle import bundle
+        from agent.publishing.bundle.bundle import bundle
 
         return bundle(args.bundle, workspace, Path(args.out) if args.out else Path.cwd())
     if args.generate_ideas:
@@ -181,7 +181,7 @@ def _interrupted(tools, job, resume: str) -> int:
 
 
 def _closing_words(tools, paths: SessionPaths) -> None:
-    from agent.reviewing.page import summary
+    from agent.publishing.review.page import summary
 
     session = tools.session
     pdf = paths.repo / "paper" / "paper.pdf"

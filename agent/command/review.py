@@ -13,9 +13,9 @@ from agent.core.errors import BudgetSpent, InfrastructureError, UserError
 from agent.core.protocols import Model, Sandbox
 from agent.core.reviews import MetaWords, tally
 from agent.llm.calls import CallRecord, RecordedCalls
-from agent.reviewing.ensemble import ask_meta, ask_review
-from agent.reviewing.page import ensemble, texts, usable
-from agent.reviewing.pdf import UnreadablePdf, read_words
+from agent.publishing.review.ensemble import ask_meta, ask_review
+from agent.publishing.review.page import ensemble, texts, usable
+from agent.publishing.review.pdf import UnreadablePdf, read_words
 from agent.sandbox import harvest
 from agent.session.events import PaperReviewed, ReviewGiven
 from agent.storage.atomic import write_text

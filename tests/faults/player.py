@@ -93,13 +93,13 @@ def _warm() -> None:
     """What the first edit, the first figure and the first section would import; and a word through aider."""
     import tempfile
 
+    import agent.manuscript
     import matplotlib.pyplot  # noqa: F401
 
-    import agent.manuscript
-    import agent.verifying.verify  # noqa: F401
+    import agent.publishing.verify.command  # noqa: F401
     from agent.core.protocols import Reply
     from agent.llm.editing.coder import AiderCoder
-    from agent.manuscript import shipped_library
+    from agent.publishing.manuscript import shipped_library
 
     shipped_library()
     with tempfile.TemporaryDirectory() as folder:

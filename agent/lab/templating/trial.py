@@ -18,7 +18,7 @@ from agent.core.record import Environment, Job, Training
 from agent.lab.integrity.effort import AT_FLOOR
 from agent.lab.templating.flaw import Flaw
 from agent.lab.worlds import DataPaths, load_module, prepared
-from agent.results import goodness
+from agent.publishing.records import goodness
 from agent.storage.atomic import write_bytes
 
 SAME = 1e-6  # relative; two trainings of one seed

@@ -20,8 +20,8 @@ from agent.core.record import Environment, Job, RunRecord, Training
 from agent.lab.environments import environment_of
 from agent.lab.saebench.catalogue import specs
 from agent.lab.worlds import file_sha256, folder_hashes, prepared
+from agent.publishing.verify.subject import Material, Report, Subject, committed_files, read_material
 from agent.storage.git_reader import GitReader
-from agent.verifying.evidence import Material, Report, Subject, committed_files, read_material
 from paper.press.compare import Problem
 
 AGREE = 1e-6  # relative: what sums in another order explain

@@ -8,7 +8,7 @@ from typing import Any
 
 from agent.core.reviews import Review, tally
 from agent.llm.prompting import render
-from agent.reviewing.evidence import standing
+from agent.publishing.review.evidence import standing
 from agent.sandbox import harvest
 from agent.session import events as ev
 from agent.session.judging import Judging

@@ -9,8 +9,9 @@ from pathlib import Path
 
 from agent.core.errors import UserError
 from agent.core.paths import SessionPaths, Workspace
-from agent.storage.git_reader import BrokenRepository, GitReader
-from agent.verifying.evidence import (
+from agent.publishing.verify.history import check_line, check_records
+from agent.publishing.verify.rendering import Makers, check_paper, recompile
+from agent.publishing.verify.subject import (
     Report,
     Subject,
     Unreadable,
@@ -20,8 +21,7 @@ from agent.verifying.evidence import (
     committed_files,
     read_material,
 )
-from agent.verifying.history import check_line, check_records
-from agent.verifying.paper import Makers, check_paper, recompile
+from agent.storage.git_reader import BrokenRepository, GitReader
 from paper.press.account import FILE as ACCOUNT
 from paper.press.compare import Problem
 
@@ -41,7 +41,7 @@ def verify(name: str, workspace: Workspace, *, artefacts: bool = False) -> int:
         raise UserError("--artefacts: only the session's own folder has them, beside its repository; verify that one")
     report = examine(subject)
     if artefacts:
-        from agent.verifying.remeasure import remeasure
+        from agent.publishing.verify.remeasure import remeasure
 
         remeasure(subject, subject.session, report)
     for problem in report.problems[:SHOWN]:

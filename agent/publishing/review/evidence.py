@@ -13,8 +13,8 @@ from agent.core.record import RunRecord
 from agent.core.reviews import Doubt, EvidenceFinding
 from agent.lab.jobs.paths import JobPaths
 from agent.lab.measuring.scratch import TrainingPaths
-from agent.manuscript import Manuscript
-from agent.results import standard_error
+from agent.publishing.manuscript import Manuscript
+from agent.publishing.records import standard_error
 from agent.sandbox import harvest
 from agent.session.session import RunState
 from agent.session.tools import Tools

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 
 from agent.core.manifest import Manifest
 from agent.core.record import RunRecord
-from agent.results import mean
+from agent.publishing.records import mean
 from agent.storage.git_reader import BrokenRepository, Commit, GitReader
 from paper.press.compare import Problem
 

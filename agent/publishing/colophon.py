@@ -9,7 +9,7 @@ from agent.core.types import Options
 from agent.literature.found import FoundWorks
 from agent.session.session import Session
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def command(session: Session) -> str:

@@ -7,7 +7,7 @@ from statistics import fmean
 
 from agent.core.manifest import Manifest, Template
 from agent.core.record import RunRecord
-from agent.results import mean, standard_error, values
+from agent.publishing.records import mean, standard_error, values
 from agent.session.session import RunState, Session
 from paper.evidence.facts import Facts
 from paper.truth.checks import unverified_numbers

@@ -15,17 +15,17 @@ from pathlib import Path, PurePosixPath
 
 from agent.core.errors import UserError
 from agent.core.paths import SessionPaths, Workspace
-from agent.handover.secrets import Stripper, keys_in
-from agent.handover.tables import figure_csv
 from agent.llm.prompting import render
+from agent.publishing.bundle.secrets import Stripper, keys_in
+from agent.publishing.bundle.tables import figure_csv
+from agent.publishing.verify.subject import Material, Unreadable, read_material
 from agent.session.session import Session, fold
 from agent.storage.git_reader import BrokenRepository, GitReader
 from agent.storage.locks import session_lock
 from agent.storage.log import EventLog
-from agent.verifying.evidence import Material, Unreadable, read_material
 from paper.press.compile import INPUTS, compile_pdf
 
-HOME = Path(__file__).resolve().parents[2]  # the checkout
+HOME = Path(__file__).resolve().parents[3]  # the checkout
 
 
 def bundle(name: str, workspace: Workspace, out: Path) -> int:

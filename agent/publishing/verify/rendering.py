@@ -14,9 +14,9 @@ from agent.lab.worlds import package_version
 from agent.literature.found import FILE as FOUND
 from agent.literature.found import read_found
 from agent.literature.library import Library, load_library
-from agent.results import described
+from agent.publishing.records import described
+from agent.publishing.verify.subject import Material, Report, Subject
 from agent.storage.git_reader import GitReader
-from agent.verifying.evidence import Material, Report, Subject
 from paper.evidence.facts import Facts
 from paper.pictures.figures import Figure, standard_figures
 from paper.press.account import program_sha256, render_paper, sha256

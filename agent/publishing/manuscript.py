@@ -9,12 +9,12 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
-from agent.colophon import command, costs, literature
 from agent.lab.worlds import file_sha256, package_version
 from agent.literature.found import FILE as FOUND
 from agent.literature.found import FoundWorks, read_found
 from agent.literature.library import Library, load_library
-from agent.results import described, measured_records, session_facts
+from agent.publishing.colophon import command, costs, literature
+from agent.publishing.records import described, measured_records, session_facts
 from agent.session.session import Session
 from agent.session.tools import Tools
 from agent.storage.atomic import write_bytes, write_text

@@ -1,1 +1,0 @@
-"""--bundle: a finished session as one archive for somebody else."""

@@ -1,1 +1,0 @@
-"""--verify: everything that a session claims, computed once more."""
