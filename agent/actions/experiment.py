@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 
+from agent.actions.runs import failed_record, label_of, library_of
 from agent.core.protocols import EditResult
 from agent.core.types import PlannedRun
 from agent.llm.editing.lint import LintError, lint
 from agent.llm.prompting import render
 from agent.publishing.records import start_commit
-from agent.records import failed_record, label_of, library_of
 from agent.session.events import AttemptFailed, Edited, LintPassed, RunFailed
 from agent.session.policy import EditRun, GiveUpRun, LintRun
 from agent.session.session import RunState

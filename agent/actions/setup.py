@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 
+from agent.actions.runs import CONFIRMED, EXPLORED
 from agent.lab.worlds import data_key, world_secret
 from agent.publishing.manuscript import edition
-from agent.records import CONFIRMED, EXPLORED
 from agent.session.events import DataPrepared, SessionFinished
 from agent.session.policy import Finish, PrepareData
 from agent.session.tools import Tools

@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 from agent.actions.experiment import fail_attempt
+from agent.actions.runs import baseline_spec, code_of, label_of, library_of, run_record, script_of, seeds_of, world_of
 from agent.core.errors import BudgetSpent, InfrastructureError
 from agent.core.manifest import Profile
 from agent.core.record import Job, JobResult, SaeBenchJob
@@ -15,16 +16,6 @@ from agent.lab.jobs.baselines import BaselineCache
 from agent.lab.saebench.environment import required
 from agent.publishing import notes
 from agent.publishing.records import confirmation_records, mean, measured_records
-from agent.records import (
-    baseline_spec,
-    code_of,
-    label_of,
-    library_of,
-    run_record,
-    script_of,
-    seeds_of,
-    world_of,
-)
 from agent.session.events import AttemptFailed, RunMeasured, RunSubmitted
 from agent.session.policy import CollectRun, SubmitRun
 from agent.session.session import RunState
