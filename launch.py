@@ -109,7 +109,7 @@ def main():
     if len(chosen) > 1 and set(chosen) != {"idea", "doctor"}:
         p.error("--{} and --{} do not go together".format(*(n.replace("_", "-") for n in chosen)))
     _enter_environment()
-    from agent.command.cli import run
+    from agent.app.cli import run
 
     return run(args)
 

@@ -6,12 +6,10 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from agent.api import Outcome as Outcome
-    from agent.api import resume as resume
-    from agent.api import run as run
+    from agent.app.api import Outcome, resume, run
 
 _PUBLIC = {
-    "run": "agent.api", "resume": "agent.api", "Outcome": "agent.api", "read_ideas": "agent.core.ideas",
+    "run": "agent.app.api", "resume": "agent.app.api", "Outcome": "agent.app.api", "read_ideas": "agent.core.ideas",
     "Idea": "agent.core.types", "Options": "agent.core.types", "Call": "agent.core.protocols", "Message": "agent.core.protocols",
     "Console": "agent.session.tools", "record_playback": "agent.llm.playback",
     "Model": "agent.core.protocols", "Reply": "agent.core.protocols", "Runner": "agent.core.protocols", "Sandbox": "agent.core.protocols",

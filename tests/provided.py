@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 from agent.actions import perform
-from agent.command.cli import play_session
+from agent.app.cli import play_session
 from agent.core.types import Options
 from agent.llm.litellm_model import LiteLLMModel
 from agent.session.events import Event

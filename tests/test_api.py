@@ -71,7 +71,7 @@ def test_what_is_wrong_is_said_before_anything_starts(tmp_path, words, said):
 
 def test_every_public_name_loads_and_none_loads_early():
     assert all(getattr(agent, name) for name in agent.__all__)
-    code = "import agent, sys; assert not {'agent.api', 'torch', 'pydantic'} & set(sys.modules)"
+    code = "import agent, sys; assert not {'agent.app.api', 'torch', 'pydantic'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
 
 

@@ -5,10 +5,10 @@ import time
 import pytest
 
 from agent.actions.training import running_job
-from agent.assemble import System
-from agent.command.cli import BUDGET, INFRASTRUCTURE
-from agent.command.console import TerminalConsole
-from agent.command.preflight import complaints
+from agent.app.assemble import System
+from agent.app.cli import BUDGET, INFRASTRUCTURE
+from agent.app.console import TerminalConsole
+from agent.app.preflight import complaints
 from agent.core.manifest import load_template
 from agent.llm.litellm_model import LiteLLMModel
 from agent.sandbox.boxes import BubblewrapSandbox
@@ -110,7 +110,7 @@ def test_hours_end_a_long_training_and_a_resume_trains_it_anew_uncharged(prepare
         _until(tools, CollectRun, "1")
         spent = tools.session.active_s
     with it.tools(options(runs=1, stop_after="runs", hours=(spent + 1.5) / 3600)) as tools:
-        from agent.command.cli import play_session
+        from agent.app.cli import play_session
 
         job = running_job(tools)
         assert play_session(tools, it.paths) == BUDGET

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.command.choices import ROLES
+from agent.app.options import ROLES
 from agent.core.errors import UserError
 from agent.core.types import Models
 from agent.lab import integrity

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from agent.app.proposing import Proposal, likeness, propose, ranked
 from agent.core.ideas import find_idea, read_ideas
 from agent.core.manifest import load_template
 from agent.core.protocols import Reply
 from agent.core.types import Idea
 from agent.llm.prompting import render
-from agent.proposing import Proposal, likeness, propose, ranked
 from tests.whole import TEMPLATE, fenced
 
 ROOT = Path(__file__).resolve().parent.parent

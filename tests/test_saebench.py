@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 import torch
 
-from agent.command import saebench as command
+from agent.app import saebench as command
 from agent.core.benchmarks import FORGET_CORPUS, SaeBench
 from agent.core.errors import InfrastructureError, UserError
 from agent.core.manifest import aim, load_template, parse_manifest

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from agent.command import saebench as command
+from agent.app import saebench as command
 from agent.core.benchmarks import FORGET_CORPUS, SaeBench
 from agent.core.errors import InfrastructureError, UserError
 from agent.core.manifest import parse_manifest

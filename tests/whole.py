@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from agent.assemble import System, open_session
+from agent.app.assemble import System, open_session
 from agent.core.ideas import read_ideas
 from agent.core.paths import SessionPaths, Workspace
 from agent.core.protocols import Call, Message

@@ -15,8 +15,8 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-from agent.assemble import System, open_session
-from agent.command.cli import play_session
+from agent.app.assemble import System, open_session
+from agent.app.cli import play_session
 from agent.core.errors import BudgetSpent, InfrastructureError, UserError, disk_named
 from agent.lab.jobs.local import ENVIRONMENT, LocalRunner
 from agent.sandbox.boxes import BubblewrapSandbox

@@ -7,7 +7,7 @@ import re
 import subprocess
 from pathlib import Path
 
-from agent.command.console import TerminalConsole
+from agent.app.console import TerminalConsole
 from tests.hostile.attack import Attack, Stopped, first_line, must
 from tests.hostile.session import Sessions, honest_reply, play
 from tests.whole import block, fenced, plan

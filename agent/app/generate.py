@@ -8,15 +8,15 @@ from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
-from agent.command import choices
-from agent.command.asking import Spent, model_for
-from agent.command.console import compact
+from agent.app import options as choices
+from agent.app.console import compact
+from agent.app.one_model import Spent, model_for
+from agent.app.proposing import propose, ranked
 from agent.core.ideas import all_ideas
 from agent.core.manifest import Template
 from agent.core.paths import Workspace
 from agent.core.types import Idea
 from agent.llm.calls import RecordedCalls
-from agent.proposing import propose, ranked
 from agent.storage.atomic import write_text
 
 SHOWN_PAPERS = 40

@@ -48,8 +48,8 @@ def model_for(args: argparse.Namespace, role: Role, option: str) -> Model:
     name = getattr(args, role) or args.model
     if not name:
         raise UserError(f"{option} needs a model: name one, e.g. --model anthropic/claude-sonnet-4-5")
-    from agent.assemble import CALL_TIMEOUT_S
-    from agent.command.console import TerminalConsole
+    from agent.app.assemble import CALL_TIMEOUT_S
+    from agent.app.console import TerminalConsole
     from agent.llm.litellm_model import LiteLLMModel
     from agent.llm.providers import check
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from agent.command.console import compact
+from agent.app.console import compact
 from agent.core.errors import InfrastructureError, UserError
 from agent.core.ideas import all_ideas
 from agent.core.manifest import load_template
@@ -46,7 +46,7 @@ def show_ideas(ideas: Path, templates: Path, template: str | None = None) -> int
 
 
 def _ideas_of(template: str, templates: Path) -> list[Idea]:
-    from agent.command.choices import template_folder
+    from agent.app.options import template_folder
     from agent.lab.templating.v1 import ideas
 
     return ideas(template_folder(template, templates.parent))

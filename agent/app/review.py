@@ -7,8 +7,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from agent.command.asking import Spent, model_for
-from agent.command.console import compact
+from agent.app.console import compact
+from agent.app.one_model import Spent, model_for
 from agent.core.errors import BudgetSpent, InfrastructureError, UserError
 from agent.core.protocols import Model, Sandbox
 from agent.core.reviews import MetaWords, tally

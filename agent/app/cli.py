@@ -35,15 +35,15 @@ def run(args: argparse.Namespace) -> int:
 
 def _run(args: argparse.Namespace, workspace: Workspace) -> int:
     if args.list:
-        from agent.command.listing import show_ideas
+        from agent.app.listing import show_ideas
 
         return show_ideas(HOME / "ideas", HOME / "templates", args.template)
     if args.status:
-        from agent.command.listing import show_status
+        from agent.app.listing import show_status
 
         return show_status(workspace)
     if args.follow:
-        from agent.command.follow import follow
+        from agent.app.follow import follow
 
         return follow(workspace.find(args.follow))
     if args.verify:
@@ -51,7 +51,7 @@ def _run(args: argparse.Namespace, workspace: Workspace) -> int:
 
         return verify(args.verify, workspace, artefacts=args.artefacts)
     if args.review:
-        from agent.command.review import review
+        from agent.app.review import review
 
         return review(args)
     if args.bundle:
@@ -59,19 +59,19 @@ def _run(args: argparse.Namespace, workspace: Workspace) -> int:
 
         return bundle(args.bundle, workspace, Path(args.out) if args.out else Path.cwd())
     if args.generate_ideas:
-        from agent.command.generate import generate
+        from agent.app.generate import generate
 
         return generate(args, HOME, workspace)
     if args.new_template or args.check_template:
-        from agent.command.templates import check, new
+        from agent.app.templates import check, new
 
         return new(args, HOME) if args.new_template else check(args, HOME, workspace)
     if args.setup_saebench:
-        from agent.command.saebench import set_up_here
+        from agent.app.saebench import set_up_here
 
         return set_up_here(workspace)
     if args.clean:
-        from agent.command.listing import clean_cache
+        from agent.app.listing import clean_cache
 
         return clean_cache(workspace)
     if args.resume:
@@ -80,8 +80,9 @@ def _run(args: argparse.Namespace, workspace: Workspace) -> int:
 
 
 def _start(args: argparse.Namespace, workspace: Workspace) -> int:
-    from agent.assemble import open_session, system_for
-    from agent.command import choices, preflight
+    from agent.app import options as choices
+    from agent.app import preflight
+    from agent.app.assemble import open_session, system_for
 
     idea = choices.idea(args, HOME) if args.idea else None
     options = choices.options(args, HOME, idea)
@@ -105,8 +106,9 @@ def _start(args: argparse.Namespace, workspace: Workspace) -> int:
 
 
 def _resume(args: argparse.Namespace, workspace: Workspace) -> int:
-    from agent.assemble import open_session, system_for
-    from agent.command import choices, preflight
+    from agent.app import options as choices
+    from agent.app import preflight
+    from agent.app.assemble import open_session, system_for
     from agent.session.session import fold
     from agent.storage.log import EventLog
 

@@ -16,7 +16,7 @@ def new(args: argparse.Namespace, home: Path) -> int:
 
 
 def check(args: argparse.Namespace, home: Path, workspace: Workspace) -> int:
-    from agent.command import choices
+    from agent.app import options as choices
     from agent.lab.templating.check import check_template, report
     from agent.lab.templating.v1 import is_v1
     from agent.sandbox.boxes import BubblewrapSandbox, NoSandbox, probe

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from agent.command.console import TerminalConsole, call_line
+from agent.app.console import TerminalConsole, call_line
 from agent.core.paths import SessionPaths
 from agent.session.events import Event
 from agent.session.session import Session, apply, stage

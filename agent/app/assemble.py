@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from agent.bookkeeping import Books
-from agent.command import choices
-from agent.command.console import TerminalConsole
+from agent.app import options as choices
+from agent.app.bookkeeping import Books
+from agent.app.console import TerminalConsole
 from agent.core.errors import BudgetSpent, InfrastructureError
 from agent.core.manifest import Profile, Template
 from agent.core.paths import SessionPaths, Workspace

@@ -7,9 +7,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from agent.assemble import System, open_session, system_for
-from agent.command import choices, preflight
-from agent.command.console import TerminalConsole
+from agent.app import options as choices
+from agent.app import preflight
+from agent.app.assemble import System, open_session, system_for
+from agent.app.console import TerminalConsole
 from agent.core.errors import UserError
 from agent.core.ideas import find_idea
 from agent.core.manifest import Template
@@ -22,7 +23,7 @@ from agent.session.session import Session, fold
 from agent.session.tools import Console
 from agent.storage.log import EventLog
 
-HOME = Path(__file__).resolve().parents[1]
+HOME = Path(__file__).resolve().parents[2]
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from agent.command import saebench
-from agent.command.console import compact
+from agent.app import saebench
+from agent.app.console import compact
 from agent.core.errors import UserError
 from agent.core.manifest import Template
 from agent.core.paths import Workspace
@@ -17,7 +17,7 @@ from agent.lab.saebench.environment import described
 from agent.storage.cache import summary
 
 if TYPE_CHECKING:
-    from agent.assemble import System
+    from agent.app.assemble import System
 
 FREE_GB = 2.0
 TEX = ("latexmk", "pdflatex", "bibtex")
@@ -147,7 +147,7 @@ def _sandbox(options: Options) -> list[str]:
 
 def _environment(options: Options, template: Template, workspace: Path) -> list[str]:
     """The template's own Python is built here: what cannot be had is known before the first token."""
-    from agent.drivers import mismatch, nvidia_smi
+    from agent.app.drivers import mismatch, nvidia_smi
     from agent.lab.environment_probe import cuda_of_torch
     from agent.lab.environments import environment_of
 
