@@ -13,26 +13,26 @@ suites: setup
 	@$(PYTHON) -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder -m suite
 
 hostile: setup
-	@$(PYTHON) -m tests.hostile
+	@$(PYTHON) -m tests.suites.hostile
 
 faults: setup
-	@$(PYTHON) -m tests.faults
+	@$(PYTHON) -m tests.suites.faults
 
 fuzz: setup
-	@$(PYTHON) -m tests.fuzz
+	@$(PYTHON) -m tests.suites.fuzz
 
 redteam: setup
-	@$(PYTHON) -m tests.redteam
+	@$(PYTHON) -m tests.suites.redteam
 
 lint: setup
 	@$(PYTHON) -m ruff check .
 
 bench: setup
 	@for table in speed-topk speed-architectures speed-splits speed-start speed-caching; do \
-		$(PYTHON) -m tests.bench $$table || exit 1; done
+		$(PYTHON) -m tests.suites.bench $$table || exit 1; done
 
 bench-baselines: setup
-	@$(PYTHON) -m tests.bench baselines
+	@$(PYTHON) -m tests.suites.bench baselines
 
 setup:
 	@sh setup.sh

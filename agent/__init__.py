@@ -1,12 +1,14 @@
 """The loop and its parts: an idea goes in, a session with a paper comes out.
 
-`from agent import run, resume` starts sessions from Python; agent/api.py says how.
+`from agent import run, resume` starts sessions from Python; agent/app/api.py says how.
 """
 
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from agent.app.api import Outcome, resume, run
+    from agent.app.api import Outcome as Outcome
+    from agent.app.api import resume as resume
+    from agent.app.api import run as run
 
 _PUBLIC = {
     "run": "agent.app.api", "resume": "agent.app.api", "Outcome": "agent.app.api", "read_ideas": "agent.core.ideas",

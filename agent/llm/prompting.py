@@ -1,4 +1,4 @@
-"""Prompts are files in agent/prompts; a missing variable is an error, not a blank."""
+"""Prompts are files in agent/llm/prompts; a missing variable is an error, not a blank."""
 
 from __future__ import annotations
 

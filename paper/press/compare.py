@@ -1,6 +1,6 @@
 """Does a paper print what its records give? Compares a committed paper.tex and PDF with what was rendered anew.
 
-Pure: texts and bytes in, problems out. Not here: git, TeX and the command (agent/verifying/verify.py).
+Pure: texts and bytes in, problems out. Not here: git, TeX and the command (agent/publishing/verify/command.py).
 """
 
 from __future__ import annotations

@@ -213,7 +213,8 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m agent.lab.jobs.supervisor", description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--lock", type=int, help="handle of the lock that whoever started this process holds")
-    parser.add_argument("--measure", default="agent.lab.measuring.measure", help="module with run_training and job_facts")
+    parser.add_argument("--measure", default="agent.lab.measuring.measure",
+                        help="module with run_training and job_facts")
     options = parser.parse_args(argv)
     paths = JobPaths(options.folder.resolve())
     _detach(paths.log)

@@ -1,7 +1,7 @@
 """The only module that imports aider: one conversation that ends in edited files of a scratch folder.
 
 Its block format and its repair loop are used; its initiative (git, URLs, commands, new files, prompts,
-other models, the terminal) is shut off. Importing this takes seconds: agent/editing/coder.py does it when needed.
+other models, the terminal) is shut off. Importing this takes seconds: agent/llm/editing/coder.py does it when needed.
 """
 
 from __future__ import annotations

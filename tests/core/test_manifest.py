@@ -1,0 +1,84 @@
+"""What a manifest may say: profiles that extend others, settings that the data depend on, libraries, targets."""
+
+import shutil
+
+import pytest
+
+from agent.core.errors import UserError
+from agent.core.manifest import aim, load_template, parse_manifest
+from agent.lab.worlds import data_key
+from tests.support import ROOT, TEMPLATE
+
+TEMPLATES = ROOT / "templates"
+SYNTH = load_template(TEMPLATES / "synth_sae")
+
+
+def tiny(changed: str = "", head: str = "") -> bytes:
+    return (head + (TEMPLATE / "manifest.toml").read_text() + changed).encode()
+
+
+def test_a_profile_takes_over_what_it_does_not_say():
+    found = parse_manifest(tiny('[profiles.long]\nextends = "tiny"\nsettings = { samples = 99 }\n'), "here").profiles
+
+    assert found["long"].settings == {**found["tiny"].settings, "samples": 99}
+    assert found["long"].model_copy(update={"settings": found["tiny"].settings}) == found["tiny"]
+
+
+@pytest.mark.parametrize("base", ['"none"', '"other"', "3"])
+def test_a_profile_extends_one_that_stands_on_its_own(base):
+    text = f'[profiles.long]\nextends = {base}\n[profiles.other]\nextends = "tiny"\n'
+    with pytest.raises(UserError, match="here: profiles.long: extends = .*: name a profile"):
+        parse_manifest(tiny(text), "here")
+
+
+def test_every_sweep_has_four_sparsities_and_the_data_of_its_profile():
+    profiles = SYNTH.manifest.profiles
+    for name in ("pareto", "mini-pareto", "16k-pareto"):
+        base = profiles[name.removesuffix("-pareto") if "-" in name else "demo"]
+        assert len({c.settings["l0"] for c in profiles[name].conditions}) == 4
+        assert SYNTH.data_settings(profiles[name].settings) == SYNTH.data_settings(base.settings)
+
+
+def test_a_setting_that_the_data_do_not_depend_on_does_not_draw_the_world_again():
+    settings = SYNTH.manifest.profiles["demo"].settings
+
+    assert data_key(SYNTH, {**settings, "lr": 1.0, "d_sae": 7}, 1) == data_key(SYNTH, settings, 1)
+    assert data_key(SYNTH, {**settings, "zipf": 1.0}, 1) != data_key(SYNTH, settings, 1)
+
+
+def test_data_settings_must_be_set_by_some_profile():
+    with pytest.raises(UserError, match="data_settings names corpus, which no profile sets"):
+        parse_manifest(tiny(head='data_settings = ["d_in", "corpus"]\n'), "here")
+
+
+def test_a_library_lies_beside_the_template_in_it_or_with_the_project(tmp_path):
+    shutil.copytree(TEMPLATE, tmp_path / "mine")
+    manifest = tmp_path / "mine" / "manifest.toml"
+    manifest.write_text('library = "saes"\n' + manifest.read_text())
+    assert "saes/topk.py" in load_template(tmp_path / "mine").library()  # the project's own
+    (tmp_path / "saes").mkdir()
+    (tmp_path / "saes" / "mine.py").write_text("")
+    assert set(load_template(tmp_path / "mine").library()) == {"saes/mine.py"}
+
+
+def test_a_library_that_is_nowhere_is_said(tmp_path):
+    shutil.copytree(TEMPLATE, tmp_path / "mine")
+    manifest = tmp_path / "mine" / "manifest.toml"
+    manifest.write_text('library = "nowhere"\n' + manifest.read_text())
+    with pytest.raises(UserError, match="library = 'nowhere': no such folder"):
+        load_template(tmp_path / "mine")
+
+
+def test_the_target_of_a_metric_is_the_setting_of_its_name():
+    spec = SYNTH.manifest.metrics["l0"]
+    profiles = SYNTH.manifest.profiles
+    wanted = {"demo": 8.0, "16k": 25.0, "pareto": None}
+
+    assert {n: aim("l0", spec, profiles[n].settings, profiles[n].conditions) for n in wanted} == wanted
+    assert aim("l0", spec, {}, profiles["pareto"].conditions[:1]) == 4.0
+    assert aim("f1", SYNTH.manifest.metrics["f1"], {}, profiles["demo"].conditions) is None
+
+
+def test_synth_sae_has_the_six_baselines_of_the_field():
+    assert [baseline.name for baseline in SYNTH.manifest.baselines] == [
+        "topk", "standard", "gated", "batchtopk", "jumprelu", "matryoshka"]

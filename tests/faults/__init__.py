@@ -1,1 +1,0 @@
-"""Kills, full disks and restarts at every durable effect of a whole small session; `python -m tests.faults`."""

@@ -1,0 +1,269 @@
+"""Each check of the gate on records made by hand, and its manual against the code."""
+
+import re
+from pathlib import Path
+from statistics import fmean
+
+import numpy as np
+import pytest
+from scipy import sparse
+
+from agent.core.manifest import load_template
+from agent.core.record import Finding, RunRecord, Training
+from agent.lab import integrity
+from agent.lab.integrity.floor import DRAWS, at_floor, untrained
+from tests.support import TEMPLATE
+
+TINY = load_template(TEMPLATE)
+PROFILE = TINY.manifest.profiles["tiny"]
+HASHES = {"code/experiment.py": "c", "protected/prepare.py": "p", "protected/evaluate.py": "e",
+          "protected/manifest.toml": "m", "data/train/x.npy": "d"}
+
+
+def training(seed: int = 0, run: int = 0, **changes) -> Training:
+    """An honest training; its numbers hang on seed and run."""
+    values = {
+        "seed": seed, "condition": "k2", "outcome": "measured", "cpu_s": 10.0 + seed,
+        "metrics": {"score": 0.9 - seed / 50 - run / 10, "error": 0.3 + seed / 40 + run / 10, "l0": 2.0},
+        "declared": {"samples": 12_800.0, "steps": 200.0}, "curves": {"step": (1.0, 2.0), "loss": (2.0, 1.0)},
+        "artefact_sha256": f"a{run}{seed}",
+    }
+    return Training(**{**values, **changes})
+
+
+def record(run: int = 1, **changes) -> RunRecord:
+    values = {
+        "run": str(run), "kind": "experiment" if run else "baseline", "name": f"r{run}", "label": f"run {run}",
+        "about": "", "parent": "0" if run else None, "status": "measured", "attempts": 1, "commit": "", "tree": "",
+        "template": "tiny", "profile": "tiny", "settings": PROFILE.settings, "seeds": (0, 1),
+        "conditions": PROFILE.conditions, "trainings": (training(0, run), training(1, run)), "findings": (),
+        "started_at": 0.0, "wall_s": 1.0, "device": "cpu: a test", "versions": {},
+        "hashes": {**HASHES, "code/experiment.py": f"c{run}"}, "sandbox": "bwrap",
+    }
+    return RunRecord(**{**values, **changes})
+
+
+def both(**changes) -> dict:
+    """Both trainings of run 1 with these changes."""
+    return {"trainings": (training(0, 1, **changes), training(1, 1, **changes))}
+
+
+def one(**changes) -> dict:
+    """The first training of run 1 with these changes, the second as it was."""
+    return {"trainings": (training(0, 1, **changes), training(1, 1))}
+
+
+def found(mine: RunRecord, *earlier: RunRecord) -> dict[str, str]:
+    return {f.code: f.grade for f in integrity.check(mine, earlier or (record(0),), TINY.manifest)}
+
+
+AT_FLOOR = {"findings": (Finding(code="at-floor", grade="flag", text="as untrained"),)}
+METRICS = training(0, 1).metrics
+CASES = {
+    "missing-training": {"trainings": (training(0, 1),)},
+    "foreign-training": {"trainings": (training(0, 1), training(1, 1), training(7, 1))},
+    "missing-metric": one(metrics={"score": 0.5, "l0": 2.0}),
+    "impossible-value": one(metrics={**METRICS, "score": 1.5}),
+    "protected-changed": {"hashes": {**HASHES, "protected/evaluate.py": "other"}},
+    "data-changed": {"hashes": {**HASHES, "data/train/x.npy": "other"}},
+    "copied-artefact": both(artefact_sha256="same"),
+    "copied-seed": one(artefact_sha256="a01"),
+    "repeated-artefact": one(artefact_sha256="a00"),
+    "same-across-seeds": both(metrics=METRICS) | {
+        "trainings": (training(0, 1, metrics=METRICS), training(1, 1, metrics={**METRICS, "score": 0.80000001}))},
+    "no-effect": {"trainings": (training(0, 0, artefact_sha256="x"), training(1, 0, artefact_sha256="y"))},
+    "unchanged-code": {"hashes": {**HASHES, "code/experiment.py": "c0"}},
+    "same-code": {"parent": None, "hashes": {**HASHES, "code/experiment.py": "c0"}},
+    "no-training": one(**AT_FLOOR, curves={}),
+    "no-curve": one(curves={"loss": (1.0,)}),
+    "flat-loss": one(curves={"loss": (1.0, 1.0, 1.0)}),
+    "little-compute": one(cpu_s=2.0),
+    "much-compute": one(cpu_s=90.0),
+    "too-fast": one(cpu_s=1.0),
+    "over-budget": one(declared={"samples": 20_000.0}),
+    "off-target": one(metrics={**METRICS, "l0": 3.0}),
+    "claims-a-metric": one(diagnostics={"score": 1.0}),
+}
+
+
+@pytest.mark.parametrize("code", CASES)
+def test_a_check_finds_what_it_names(code):
+    grades = {check.code: check.grade for check in integrity.CHECKS}
+
+    assert found(record(**CASES[code])).get(code) == grades[code]
+
+
+def test_every_check_has_a_case():
+    assert {check.code for check in integrity.CHECKS} == CASES.keys()
+
+
+def test_an_honest_run_has_no_finding():
+    assert found(record()) == {}
+
+
+def test_a_baseline_alone_has_no_finding():
+    assert integrity.check(record(0), [], TINY.manifest) == ()
+
+
+def test_a_missing_hash_of_a_protected_file_is_a_refusal():
+    assert found(record(hashes={"code/experiment.py": "c1"}))["protected-changed"] == "refuse"
+
+
+def test_a_confirmation_may_repeat_code_and_has_data_of_its_own():
+    again = record(2, kind="confirmation", parent="1",
+                   hashes={**HASHES, "code/experiment.py": "c1", "data/train/x.npy": "fresh"})
+    assert found(again, record(0), record(1)) == {}
+
+
+def test_an_honest_failure_at_the_floor_is_flagged_and_not_refused():
+    assert found(record(**one(**AT_FLOOR))) == {"at-floor": "flag"}
+
+
+@pytest.mark.parametrize("how", [{"cpu_s": 1.0}, {"curves": {"loss": (2.0, 2.0)}}, {"curves": {}}])
+def test_a_score_at_the_floor_without_work_or_curve_is_no_training(how):
+    assert found(record(**one(**AT_FLOOR, **how)))["no-training"] == "refuse"
+
+
+def test_compute_is_not_compared_between_devices():
+    assert found(record(device="cuda: another", **one(cpu_s=0.1))) == {}
+
+
+def test_findings_come_gravest_first_and_once():
+    mine = record(**both(artefact_sha256="same", curves={}))
+    grades = [f.grade for f in integrity.check(mine, [record(0)], TINY.manifest)]
+    assert grades == sorted(grades, key=["refuse", "flag", "note"].index) and "flag" in grades
+
+
+# -------------------------------------------------------------------- latents
+
+def probed(z: np.ndarray, decoder: np.ndarray, x: np.ndarray | None = None) -> dict[str, str]:
+    x = np.random.default_rng(0).normal(size=(len(z), decoder.shape[1])) if x is None else x
+    evidence = (x, sparse.csr_matrix(z), decoder)
+    return {f.code: f.grade for probe in integrity.PROBES for f in probe(*evidence)}
+
+
+@pytest.fixture
+def latents():
+    draw = np.random.default_rng(1)
+    return np.where(draw.random((50, 8)) < 0.3, draw.exponential(size=(50, 8)), 0)
+
+
+def unit(rows: np.ndarray) -> np.ndarray:
+    return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+
+
+@pytest.fixture
+def decoder():
+    return unit(np.random.default_rng(2).normal(size=(8, 16)))
+
+
+def test_plain_latents_pass_every_probe(latents, decoder):
+    assert probed(latents, decoder) == {}
+
+
+def test_constant_latents_are_refused(latents, decoder):
+    assert probed(np.tile(latents[:1] + 1, (50, 1)), decoder) == {"constant-latents": "refuse"}
+
+
+def test_latents_that_never_fire_are_flagged(latents, decoder):
+    assert probed(0 * latents, decoder) == {"no-latents": "flag"}
+
+
+@pytest.mark.parametrize("size", [1e4, 1e9])
+def test_cancelling_latents_are_refused(latents, decoder, size):
+    decoder[1] = -decoder[0]
+    latents[:, 0], latents[:, 1] = size + latents[:, 0], size
+    assert probed(latents, decoder)["latents-too-precise"] == "refuse"
+
+
+@pytest.mark.parametrize("magnitude", [1e-6, 1.0, 1e6])
+def test_the_unit_of_the_data_does_not_matter(latents, decoder, magnitude):
+    x = np.random.default_rng(0).normal(size=(50, 16)) * magnitude
+    assert probed(latents * magnitude, decoder, x) == {}
+
+
+def test_twins_and_negative_latents_are_told(latents, decoder):
+    decoder[3] = decoder[2]
+    assert probed(latents, decoder) == {"duplicate-latents": "flag"}
+    assert probed(-latents, unit(np.random.default_rng(3).normal(size=(8, 16)))) == {"negative-latents": "note"}
+
+
+# -------------------------------------------------------------------- the floor
+
+def test_the_floor_is_measured_once_for_a_world_and_a_shape(tmp_path):
+    from agent.lab.worlds import load_module, prepared
+
+    world = prepared(TINY, "tiny", PROFILE.settings, 5, tmp_path)
+    evaluation = load_module(TINY.path("evaluate.py"))
+    truth = evaluation.load_truth(world.truth, PROFILE.settings)
+    args = (TINY.path("evaluate.py"), evaluation, truth, world.train.parent)
+    first = untrained(*args, 6, 2, PROFILE.settings)
+    (kept,) = (world.train.parent / "floor").iterdir()
+    kept.write_text(kept.read_text().replace('"l0": ', '"l0": 1'))
+
+    assert {name for one in first for name in one} == TINY.manifest.metrics.keys()
+    assert untrained(*args, 6, 2, PROFILE.settings)[0]["l0"] == pytest.approx(first[0]["l0"] + 10, abs=0.1)
+    assert untrained(*args, 6, 1, PROFILE.settings)[0]["l0"] <= 1 < first[0]["l0"]
+    assert untrained(*args, 6, 2, {**PROFILE.settings, "layer": 1})[0] == first[0]
+
+
+SHIFTS = (-0.02, -0.01, 0, 0, 0, 0, 0.01, 0.02)  # with two metrics the bound lies 0.044 above their mean
+
+
+@pytest.mark.parametrize(("score", "error", "low"), [
+    (0.6, 0.85, True), (0.4, 1.2, True), (0.64, 0.85, True), (0.65, 0.85, False), (0.6, 0.5, False)])
+def test_at_the_floor_means_that_no_metric_is_better_than_luck_explains(score, error, low):
+    floor = [{"score": 0.6 + shift, "error": 0.85 + 2 * shift, "l0": 2} for shift in SHIFTS]
+    assert bool(at_floor({"score": score, "error": error, "l0": 9.0}, floor, TINY.manifest)) is low
+
+
+def test_a_constant_beside_the_floor_must_be_beaten_and_does_not_widen_its_spread():
+    floor = [{"score": 0.3, "error": 2 + shift, "l0": 2} for shift in SHIFTS]
+    mean = {"score": 0.3, "error": 1.0, "l0": 2}
+    assert at_floor({"score": 0.3, "error": 1.2, "l0": 2.0}, floor, TINY.manifest, [mean])
+    assert not at_floor({"score": 0.3, "error": 0.9, "l0": 2.0}, floor, TINY.manifest, [mean])
+
+
+def share_at_floor(count: int, worlds: int, ahead: float = 0.0) -> float:
+    """Of worlds with so many independent metrics, in which one is `ahead` by so many of the floor's deviations."""
+    names = [f"m{i}" for i in range(count)]
+    metrics = dict.fromkeys(names, TINY.manifest.metrics["score"])
+    manifest = TINY.manifest.model_copy(update={"metrics": metrics})
+    drawn = np.random.default_rng(count).normal(size=(worlds, DRAWS + 1, count))
+    drawn[:, 0, -1] += ahead
+    rows = [[dict(zip(names, row, strict=True)) for row in world] for world in drawn.tolist()]
+    return fmean(bool(at_floor(world[0], world[1:], manifest)) for world in rows)
+
+
+@pytest.mark.parametrize("count", range(1, 13))
+def test_with_any_number_of_metrics_99_of_100_untrained_dictionaries_are_at_the_floor(count):
+    assert share_at_floor(count, worlds=300) > 0.97  # 0.99 is meant; this is three and a half deviations below
+
+
+@pytest.mark.parametrize("count", range(1, 13))
+def test_one_metric_far_ahead_takes_a_training_off_the_floor_however_many_say_nothing(count):
+    assert share_at_floor(count, worlds=100, ahead=20) == 0
+
+
+@pytest.mark.parametrize("cpu_s", [6.5, 10.0, 1000.0])  # the baseline's are about 10
+def test_no_luck_with_the_floor_refuses_a_weak_run_that_trained(cpu_s):
+    """At the floor is a flag; a refusal asks for a flat curve, little compute, or a decoder that stayed."""
+    weak = [training(seed, 1, metrics={"score": 0.01 * seed, "error": 9.0, "l0": 2.0}, cpu_s=cpu_s, **AT_FLOOR)
+            for seed in (0, 1)]
+    assert "refuse" not in found(record(trainings=tuple(weak))).values()
+
+
+# -------------------------------------------------------------------- the manual
+
+def test_every_code_is_listed_once_with_what_it_catches():
+    rows = integrity.catalogue()
+    assert len({code for code, _, _ in rows}) == len(rows)
+    assert all(re.fullmatch("[a-z-]+", code) and about.strip().endswith(".") for code, _, about in rows)
+
+
+def test_the_manual_and_the_measurement_name_the_same_refusals():
+    folder = Path(integrity.__file__).parent.parent / "measuring"
+    text = "".join((folder / f"{name}.py").read_text() for name in ("measure", "verdict", "encoding"))
+    used = set(re.findall(r'Stopped\(\s*"refused", "([a-z-]+)"', text)) | set(
+        re.findall(r'BadLatents\(\s*"([a-z-]+)"', text))
+    assert used == integrity.REFUSED_BY_THE_MEASUREMENT.keys()

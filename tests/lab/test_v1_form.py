@@ -1,0 +1,369 @@
+"""Folders of the AI-Scientist v1 form run unchanged: adapted, trained, drawn, written up; and what is said of them."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from agent.core.errors import UserError
+from agent.core.manifest import load_template
+from agent.lab.measuring.measure import run_training
+from agent.lab.measuring.scratch import TrainingPaths
+from agent.lab.templating import contract
+from agent.lab.templating.adapt import adapt
+from agent.lab.templating.check import sources
+from agent.lab.templating.trial import Trial
+from agent.lab.templating.v1 import direction, ideas, is_v1
+from agent.lab.worlds import folder_hashes, prepared
+from agent.sandbox.boxes import BubblewrapSandbox, NoSandbox
+from agent.storage.log import EventLog
+from paper.press.compile import pdf_text
+from paper.press.render import section_order
+from paper.press.venue import read_style
+from tests.support import ROOT
+from tests.support.whole import Whole, block, default_answer, fenced, literature_answer
+
+FORM = ROOT / "tests" / "support" / "v1_form"
+CURVES = FORM / "templates" / "curves"
+LATEX = CURVES / "latex"
+REPORT = "    with open(os.path.join(out_dir, \"final_info.json\"), \"w\") as file:\n        json.dump(final, file)\n"
+
+
+@pytest.fixture(scope="module")
+def adapted(tmp_path_factory):
+    """The folder as it is, without a run_0."""
+    said: list[str] = []
+    root = tmp_path_factory.mktemp("v1")
+    root.chmod(0o755)
+    folder = adapt(CURVES, root, BubblewrapSandbox, said.append)
+    return folder, said
+
+
+def copied(tmp_path: Path) -> Path:
+    shutil.copytree(FORM, tmp_path / "form")
+    return tmp_path / "form" / "templates" / "curves"
+
+
+def with_run_0(folder: Path, report: dict) -> Path:
+    (folder / "run_0").mkdir()
+    (folder / "run_0" / "final_info.json").write_text(json.dumps(report))
+    return folder
+
+
+def refuse_to_run():
+    raise AssertionError("with a run_0 nothing is run")
+
+
+# ---------------------------------------------------------------- the folder
+
+def test_without_a_run_0_the_script_is_run_once_to_learn_what_it_reports(adapted):
+    folder, said = adapted
+    manifest = load_template(folder).manifest
+    assert is_v1(CURVES)
+    assert said[0].endswith(f"add --paper-style {LATEX} to set the paper in it")
+    assert said[1].endswith("running experiment.py once to learn what it reports")
+    assert {n: (m.better, m.primary) for n, m in manifest.metrics.items()} == {
+        "test_loss_sine": ("lower", True), "test_loss_step": ("lower", False)}
+    assert "test_loss_sine: lower is better" in said[-1]
+    assert manifest.about.startswith("Noisy curves are fitted by polynomials.")
+    assert manifest.assets == ("helper.py", "settings/sizes.json")
+    assert (folder / "experiment.py").read_bytes() == (CURVES / "experiment.py").read_bytes()
+
+
+def test_the_folder_itself_is_only_read_and_its_state_names_the_template(adapted, tmp_path):
+    before = folder_hashes(CURVES)
+    folder, _ = adapted
+    again = adapt(CURVES, folder.parents[2], refuse_to_run, print)
+    assert again == folder
+    assert folder_hashes(CURVES) == before
+    changed = copied(tmp_path)
+    with_run_0(changed, {"sine": {"means": {"test_loss": 1.0}}})
+    assert adapt(changed, tmp_path, refuse_to_run, print).parent.name != folder.parent.name
+
+
+def test_a_run_0_that_was_shipped_is_read_in_the_place_of_a_first_run(tmp_path):
+    folder = with_run_0(copied(tmp_path), {"sine": {"means": {"test_loss": 0.5, "accuracy": 0.1, "spread": 2}}})
+    manifest = load_template(adapt(folder, tmp_path, refuse_to_run, print)).manifest
+    assert {n: m.better for n, m in manifest.metrics.items()} == {"test_loss": "lower", "accuracy": "higher"}
+
+
+def test_names_that_say_no_direction_are_asked_for_with_a_file_to_copy(tmp_path):
+    folder = with_run_0(copied(tmp_path), {"sine": {"means": {"spread": 0.5}}})
+    with pytest.raises(UserError, match=r"adapter\.toml, for example:\n\[metrics\.spread\]\nbetter = \"higher\""):
+        adapt(folder, tmp_path, refuse_to_run, print)
+    (folder / "adapter.toml").write_text('out_dir = "absolute"\n[metrics.spread]\nbetter = "lower"\nlow = 0.0\n')
+    manifest = load_template(adapt(folder, tmp_path, refuse_to_run, print)).manifest
+    assert (manifest.metrics["spread"].low, manifest.absolute_out_dir) == (0.0, True)
+
+
+@pytest.mark.parametrize(("name", "way"), [
+    ("val_loss", "lower"), ("best_val_loss_enwik8", "lower"), ("test_acc", "higher"), ("loss_score", None),
+    ("spread", None), ("lossy", None), ("train_time", None), ("mean_reward", "higher")])
+def test_a_name_says_a_direction_or_none(name, way):
+    assert direction(name) == way
+
+
+@pytest.mark.parametrize(("file", "text", "said"), [
+    ("adapter.toml", '[metrics.gone]\nbetter = "lower"', "metrics.gone: the script reports no such number"),
+    ("adapter.toml", "metrics = 3", "adapter.toml: metrics"),
+    ("prompt.json", "{", "prompt.json: not valid JSON"),
+    ("run_0/final_info.json", '{"a": NaN}', "remove the folder run_0"),
+])
+def test_a_broken_file_of_the_form_is_one_clear_line(tmp_path, file, text, said):
+    folder = with_run_0(copied(tmp_path), {"sine": {"means": {"loss": 1}}})
+    (folder / file).write_text(text)
+    with pytest.raises(UserError, match=re.escape(said)):
+        adapt(folder, tmp_path, refuse_to_run, print)
+
+
+def test_a_script_that_fails_says_why(tmp_path):
+    folder = copied(tmp_path)
+    (folder / "experiment.py").write_text("raise SystemExit('no such luck')\n")
+    with pytest.raises(UserError, match=r"the first run gave no final_info\.json: exit.*no such luck"):
+        adapt(folder, tmp_path, NoSandbox, print)
+
+
+def test_ideas_of_the_folder_are_there_once_and_ideas_json_wins():
+    assert [(i.Name, i.Title) for i in ideas(CURVES)] == [
+        ("higher_degree", "Does a Higher Degree Fit Noisy Curves Better?"),
+        ("less_penalty", "Does a Smaller Penalty Help?")]
+
+
+# ---------------------------------------------------------------- one training
+
+def trained(folder: Path, tmp_path: Path, sandbox, code: str | None = None):
+    tmp_path.chmod(0o755)
+    template = load_template(folder)
+    world = prepared(template, "full", {}, 1, tmp_path / "cache")
+    job = Trial(template, "full", tmp_path, sandbox, print).job("one", world, "experiment.py")
+    if code is not None:
+        (tmp_path / "theirs").mkdir()
+        (tmp_path / "theirs/experiment.py").write_text(code)
+        job = job.model_copy(update={"code": str(tmp_path / "theirs")})
+    return run_training(job, 0, job.conditions[0], sandbox, lambda: False), TrainingPaths.of(job, 0, "all")
+
+
+@pytest.mark.parametrize("sandbox", [BubblewrapSandbox, NoSandbox], ids=["walls", "no walls"])
+def test_it_runs_with_its_data_its_files_and_a_folder_to_write_in(adapted, tmp_path, sandbox):
+    training, paths = trained(adapted[0], tmp_path, sandbox())
+    assert training.outcome == "measured", training.detail
+    assert training.metrics.keys() == {"test_loss_sine", "test_loss_step"}
+    assert training.diagnostics["test_loss_sine_stderr"] > 0
+    assert training.diagnostics["shape_degree_sine"] == 2
+    assert training.diagnostics["seconds_taken"] == 0
+    assert {f.code for f in training.findings} == {"results-dropped"}
+    assert (paths.kept / "all_results.npy").is_file()
+    assert re.fullmatch("[0-9a-f]{64}", training.artefact_sha256)
+
+
+def test_data_cannot_be_written_from_inside(adapted, tmp_path):
+    text = (CURVES / "experiment.py").read_text()
+    line = "    os.makedirs(out_dir"
+    vandal = text.replace(line, f"    open('../../data/curves/sine.csv', 'w')\n{line}")
+    training, _ = trained(adapted[0], tmp_path, BubblewrapSandbox(), vandal)
+    assert training.outcome == "failed"
+    assert "Read-only file system" in training.detail
+
+
+def test_an_absolute_out_dir_is_given_where_it_is_asked_for(tmp_path):
+    folder = with_run_0(copied(tmp_path), {"sine": {"means": {"test_loss": 1}}, "step": {"means": {"test_loss": 1}}})
+    (folder / "adapter.toml").write_text('out_dir = "absolute"\n')
+    text = (folder / "experiment.py").read_text().replace(
+        "    os.makedirs(out_dir", "    assert os.path.isabs(out_dir)\n    os.makedirs(out_dir")
+    (folder / "experiment.py").write_text(text)
+    training, _ = trained(adapt(folder, tmp_path, refuse_to_run, print), tmp_path, BubblewrapSandbox())
+    assert training.outcome == "measured", training.detail
+
+
+@pytest.mark.parametrize(("report", "reason"), [
+    ("    pass\n", "missing-metric"),
+    (REPORT.replace("json.dump(final, file)", "file.write(json.dumps(final).replace('0.', 'NaN, 0.', 1))"),
+     "missing-metric"),
+    (REPORT.replace("final, file", "{'sine': final['sine']}, file"), "missing-metric"),
+    ("    os.makedirs('elsewhere', exist_ok=True)\n    os.rename(out_dir, 'elsewhere/x')\n"
+     "    os.symlink('elsewhere', out_dir)\n    os.makedirs('run_9')\n    out_dir = 'run_9'\n", "missing-metric"),
+])
+def test_what_is_no_whole_result_is_refused_and_never_a_crash(adapted, tmp_path, report, reason):
+    text = (CURVES / "experiment.py").read_text()
+    assert REPORT in text
+    training, _ = trained(adapted[0], tmp_path, NoSandbox(), text.replace(REPORT, report))
+    assert (training.outcome, training.reason) == ("refused", reason), training.detail
+
+
+# ---------------------------------------------------------------- what is said of the form
+
+def test_the_known_flaws_of_the_form_are_named(adapted, tmp_path):
+    template = load_template(adapted[0])
+    codes = {(flaw.code, flaw.where) for flaw in contract.look(template, sources(template))}
+    assert ("stale-runs", "plot.py:12") in codes
+    assert ("metric-without-range", "adapter.toml") in codes
+    assert any(code == "evaluation-editable" and where.startswith("experiment.py:") for code, where in codes)
+    assert not any(code == "seed-unused" for code, _ in codes)
+    seedless = copied(tmp_path)
+    text = (seedless / "experiment.py").read_text().replace("seeds", "repeats").replace("seed", "number")
+    (seedless / "experiment.py").write_text(text)
+    with_run_0(seedless, {"sine": {"means": {"test_loss": 1}}})
+    template = load_template(adapt(seedless, tmp_path, refuse_to_run, print))
+    assert ("seed-unused", "experiment.py") in {(f.code, f.where) for f in contract.look(template, sources(template))}
+
+
+# ---------------------------------------------------------------- its own LaTeX
+
+def latex_of(tmp_path: Path, old: str = "", new: str = "") -> Path:
+    folder = Path(shutil.copytree(LATEX, tmp_path / "latex"))
+    text = (folder / "template.tex").read_text()
+    assert old in text
+    (folder / "template.tex").write_text(text.replace(old, new))
+    return folder
+
+
+def test_what_is_taken_of_its_latex_and_what_is_left_out_is_said():
+    venue = read_style(LATEX)
+    assert venue.headings[0] == ("introduction", "Introduction")
+    assert venue.headings[-1] == ("conclusion", r"Conclusions and Future {\normalfont Work}")
+    assert [work.key for work in venue.works] == ["carved2001curves", "straight2003lines"]
+    assert venue.works[1].summary == "A line has degree one & no bend."
+    assert "the template's own bibliography" in venue.works[0].summary
+    assert venue.bibliography == "plainnat"  # what natbib has in the place of plain
+    assert r"\graphicspath{{../}}" in venue.preamble and "filecontents" not in venue.preamble
+    assert "TITLE HERE" not in venue.preamble
+    assert venue.left_out == 'a figure or table and "This curve was drawn by hand."'
+    assert "template.tex" in venue.files and "template.tex" not in venue.beside
+
+
+def test_places_may_stand_in_another_order_and_a_section_without_one_is_printed_nevertheless(tmp_path):
+    folder = latex_of(tmp_path, "METHOD HERE", "")
+    text = (folder / "template.tex").read_text()
+    text = text.replace("RELATED WORK HERE", "@@").replace("CONCLUSIONS HERE", "RELATED WORK HERE").replace(
+        "@@", "CONCLUSIONS HERE")
+    (folder / "template.tex").write_text(text)
+    order = [(spec.name, heading) for spec, heading in section_order(read_style(folder))]
+    assert order == [
+        ("introduction", "Introduction"), ("conclusion", "Related Work"), ("background", "Background"),
+        ("method", "Method"), ("experimental_setup", "Experimental Setup"), ("results", "Results"),
+        ("discussion", "Discussion and Limitations"), ("related_work", r"Conclusions and Future {\normalfont Work}")]
+
+
+@pytest.mark.parametrize(("old", "new", "said"), [
+    (r"\begin{document}", "", r"template.tex has no \begin{document}"),
+    (r"\documentclass[11pt]{article}", "", r"template.tex has no \documentclass"),
+    ("{article}", "{neverland2031}", "neverland2031.cls: named in template.tex, but neither in the folder nor"),
+    (" HERE", "", "none of the places that a paper fills"),
+    ("{plain}", "{ieeetr}", r"\bibliographystyle{ieeetr}: sentences name authors and years"),
+    ("@book{carved2001curves,", "@book{carved2001curves", "carved2001curves cannot be read as BibTeX"),
+])
+def test_latex_that_cannot_be_used_is_one_clear_line(tmp_path, old, new, said):
+    with pytest.raises(UserError, match="--paper-style") as caught:
+        read_style(latex_of(tmp_path, old, new))
+    assert said in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_a_preamble_beside_it_is_one_too_many(tmp_path):
+    folder = latex_of(tmp_path)
+    (folder / "preamble.tex").write_text("\\documentclass{article}\n")
+    with pytest.raises(UserError, match="has both preamble.tex and template.tex: keep one"):
+        read_style(folder)
+
+
+# ---------------------------------------------------------------- a whole session
+
+PROSE = {
+    "title": "# Does a Higher Degree Fit Noisy Curves Better?\n\nWe raise the degree. {{ confirmation() }}.\n",
+    "introduction": "Curves are fitted by polynomials [@carved2001curves].\n",
+    "related_work": "Fitting is old.\n",
+    "background": "A curve $y$ is written as a polynomial in $x$.\n",
+    "method": "The degree of the polynomial is raised.\n",
+    "experimental_setup": "The script chooses its own seeds.\n",
+    "results": "The loss of {{ name(\"cubic\") }} is {{ mean(\"cubic\", \"test_loss_sine\") }} (see [@tab:main]).\n",
+    "discussion": "*Interpretation.* The degree matters where the curve bends.\n",
+    "conclusion": "The loss of the baseline is {{ mean(\"baseline\", \"test_loss_sine\") }}.\n",
+}
+
+
+def answer(messages, call):
+    step = call.step
+    if step == "plan":
+        run = {"name": "cubic", "label": "cubic", "change": "set DEGREE to 3", "hypothesis": "curves bend twice",
+               "start_from": "baseline"}
+        return fenced({"comparison": {"metric": "test_loss_sine", "baseline": "baseline", "why": "it is the start"},
+                       "runs": [run]})
+    if step == "run-1.edit-1":
+        return block("experiment.py", "DEGREE = 2  # of the polynomial", "DEGREE = 3  # of the polynomial")
+    if step.endswith(".reflect"):
+        return fenced({"interpretation": "The degree matters.", "completed": True, "runs": []})
+    if step.startswith("plot.edit"):
+        return block("plot.py", '    "run_0": "Baseline",', '    "run_0": "Baseline",\n    "run_1": "cubic",')
+    if step == "plot.describe":
+        names = re.findall(r"^- `([\w-]+)` \(drawn", messages[-1].content, re.MULTILINE)
+        return fenced({"descriptions": dict.fromkeys(names, "Look at the bars.")})
+    if match := re.fullmatch(r"paper\.(\w+)\.write", step):
+        return block(f"paper/sections/{match[1]}.md", "Nothing is written here yet.", PROSE[match[1]].rstrip("\n"))
+    return literature_answer(messages[-1].content) or default_answer(call, 1)
+
+
+@pytest.mark.timeout(600)
+def test_a_whole_session_runs_on_the_form_in_its_own_latex_and_marks_every_number(adapted, tmp_path):
+    it = Whole(tmp_path, answer, template=str(adapted[0]), profile="full", baselines=("baseline",), runs=1,
+               paper_style=str(LATEX), pdf=shutil.which("latexmk") is not None)
+    session = it.play()
+    assert session.finished
+    repo = it.paths.repo
+    record = json.loads((repo / "records/1.json").read_text())
+    assert record["trainings"][0]["metrics"]["test_loss_sine"] < json.loads(
+        (repo / "records/0.json").read_text())["trainings"][0]["metrics"]["test_loss_sine"]
+    assert session.confirmation.best is None
+    assert "the script chooses its own seeds" in "\n".join(it.console.lines)
+    drawn = [figure for figure in session.figures if figure.by == "agent"]
+    assert [figure.name for figure in drawn] == ["agent-test_loss_sine", "agent-test_loss_step"]
+    assert (repo / drawn[0].file).read_bytes().startswith(b"\x89PNG")
+    tex = (repo / "paper/paper.tex").read_text()
+    assert "All results are self-reported" in tex
+    assert "were made by the experiment runner" not in tex
+    assert tex.count("(self-reported)") >= 2
+    assert "self-reported by the experiments" in tex
+    assert r"\textsuperscript{\dag}" in tex
+    assert tex.startswith("% Made by the runner") and r"\documentclass[11pt]{article}" in tex
+    assert r"\item[Cited from the template] carved2001curves" in tex
+    assert "`carved2001curves`: Curves and How They Bend (2001)" in it.model.prompt("paper.introduction.write")
+    assert "@book{carved2001curves" in (repo / "paper/references.bib").read_text()
+    if session.options.pdf:
+        assert session.compiled.ok, session.compiled.problems
+        text = " ".join(pdf_text(repo / "paper/paper.pdf").split())
+        assert "Carver and Bender" in text and "Future Work" in text and "Provenance of Every Number" in text
+        assert "HERE" not in text and "by hand" not in text
+    assert "test_loss_sine_stderr (self-reported" in (repo / "notes.txt").read_text()
+    assert (repo / "template/settings/sizes.json").is_file()
+    prompt = it.model.prompt("run-1.edit-1")
+    assert "final_info.json" in prompt and "safetensors" not in prompt
+    assert "`run_1/final_info.json` (cubic)" in it.model.prompt("plot.edit-1")
+    done = subprocess.run([sys.executable, FORM.parents[1] / "launch.py", "--verify", repo], capture_output=True,
+                          text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    changed = repo / "paper/style/template.tex"
+    changed.write_text(changed.read_text().replace("1.25in", "1.5in"))
+    subprocess.run(["git", "-C", repo, "commit", "-qam", "another margin"], check=True)
+    done = subprocess.run([sys.executable, FORM.parents[1] / "launch.py", "--verify", repo], capture_output=True,
+                          text=True, check=False)
+    assert done.returncode != 0 and "preamble.tex" in done.stdout + done.stderr
+    assert not [e for e in EventLog(it.paths.events).read() if e.type in ("attempt_failed", "plot_failed")]
+
+
+def test_launch_takes_the_folder_its_ideas_and_its_flaws(tmp_path):
+    def launch(*words):
+        return subprocess.run([sys.executable, FORM.parents[1] / "launch.py", *words, "--template", CURVES,
+                               "--workspace", tmp_path], capture_output=True, text=True, check=False)
+
+    listed = launch("--list")
+    assert "less_penalty" in listed.stdout
+    tried = launch("--idea", "less_penalty", "--model", "ollama/none", "--dry-run", "--no-pdf")
+    assert "running experiment.py once" in tried.stdout, tried.stderr
+    checked = launch("--check-template", CURVES)
+    assert checked.returncode == 2
+    assert re.search(r"^stale-runs +plot\.py:12: ", checked.stdout, re.MULTILINE), checked.stderr
+    unknown = launch("--idea", "nowhere", "--model", "ollama/none", "--dry-run")
+    assert unknown.returncode == 2
+    assert "idea 'nowhere': not found" in unknown.stderr

@@ -1,0 +1,147 @@
+"""Worlds: drawn once, found again, never half built, and their secret kept."""
+
+import os
+import re
+import shutil
+import stat
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+from agent.core.errors import InfrastructureError, UserError
+from agent.core.manifest import load_template
+from agent.lab.worlds import data_key, file_sha256, prepared, world_secret
+from tests.support import ROOT, TEMPLATE
+
+TINY = load_template(TEMPLATE)
+SETTINGS = TINY.manifest.profiles["tiny"].settings
+
+
+def test_data_is_built_once_and_found_again(tmp_path):
+    first = prepared(TINY, "tiny", SETTINGS, 1, tmp_path)
+    stamp = (first.train / "activations.npy").stat().st_mtime_ns
+    again = prepared(TINY, "tiny", SETTINGS, 1, tmp_path)
+
+    assert again == first and (again.train / "activations.npy").stat().st_mtime_ns == stamp
+    assert first.hashes["truth/x.npy"] == file_sha256(first.truth / "x.npy")
+    assert set(first.hashes) == {"train/activations.npy", "truth/x.npy", "truth/directions.npy"}
+
+
+def test_another_profile_with_the_same_data_shares_it(tmp_path):
+    first = prepared(TINY, "tiny", SETTINGS, 1, tmp_path)
+
+    assert prepared(TINY, "longer", SETTINGS, 1, tmp_path) == first
+    assert prepared(TINY, "longer", SETTINGS, 2, tmp_path).train.parent.name.startswith("tiny-longer-")
+
+
+def test_two_builders_make_one_world(tmp_path):
+    with ThreadPoolExecutor(2) as pool:
+        found = list(pool.map(lambda _: prepared(TINY, "tiny", SETTINGS, 1, tmp_path), range(2)))
+
+    assert found[0] == found[1]
+    assert [p.name for p in (tmp_path / "data").iterdir() if p.is_dir()] == [found[0].train.parent.name]
+
+
+def test_what_a_kill_left_behind_is_built_anew(tmp_path):
+    done = prepared(TINY, "tiny", SETTINGS, 1, tmp_path)
+    folder = done.train.parent
+    (folder / "manifest.json").unlink()
+    (folder.with_name(f"{folder.name}.new") / "train").mkdir(parents=True)
+
+    assert prepared(TINY, "tiny", SETTINGS, 1, tmp_path) == done
+
+
+def test_a_lost_file_is_said(tmp_path):
+    done = prepared(TINY, "tiny", SETTINGS, 1, tmp_path)
+    (done.truth / "x.npy").unlink()
+
+    with pytest.raises(InfrastructureError, match="lacks truth/x.npy; remove the folder"):
+        prepared(TINY, "tiny", SETTINGS, 1, tmp_path)
+
+
+def test_a_failing_prepare_is_told_with_its_error_and_leaves_nothing(tmp_path):
+    shutil.copytree(TINY.folder, tmp_path / "broken")
+    (tmp_path / "broken" / "prepare.py").write_text("def prepare(*_):\n    raise OSError('no such corpus')\n")
+
+    with pytest.raises(InfrastructureError, match="no such corpus"):
+        prepared(load_template(tmp_path / "broken"), "tiny", SETTINGS, 1, tmp_path / "cache")
+    assert not list((tmp_path / "cache" / "data").glob("*/manifest.json"))
+
+
+PREPARE = """
+import os, sys
+from agent.errors import InfrastructureError, UserError
+from .words import ERROR
+def prepare(settings, secret, train_dir, truth_dir):
+    print("prepare: 3 GB wanted\\nnoise of a library", flush=True)
+    raise {"user": UserError, "hub": InfrastructureError, "bug": ValueError}[ERROR](
+        f"no such model\\n(token {os.environ.get('HF_TOKEN')})")
+"""
+
+
+@pytest.mark.parametrize(("kind", "error", "text"), [
+    ("user", UserError, r"^no such model \(token <HF_TOKEN>\)$"),
+    ("hub", InfrastructureError, r"^no such model \(token <HF_TOKEN>\)$"),
+    ("bug", InfrastructureError, r"(?s)prepare.py: preparing the data failed .*ValueError.*<HF_TOKEN>"),
+])
+def test_what_prepare_says_reaches_the_person_in_one_line_and_without_the_token(tmp_path, kind, error, text):
+    shutil.copytree(TINY.folder, tmp_path / "t")
+    (tmp_path / "t" / "prepare.py").write_text(PREPARE)
+    (tmp_path / "t" / "words.py").write_text(f"ERROR = {kind!r}\n")
+    code = (
+        "import sys; from pathlib import Path; from agent.core.manifest import load_template\n"
+        "from agent.lab.worlds import prepared\n"
+        f"template = load_template(Path({str(tmp_path / 't')!r}))\n"
+        f"try: prepared(template, 'tiny', {SETTINGS!r}, 1, Path({str(tmp_path / 'c')!r}), print)\n"
+        "except Exception as error: print(type(error).__name__); print(error, end='')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT,
+                          env={**os.environ, "HF_TOKEN": "hf_secret"})
+    heard, kind_of_error, said = done.stdout.split("\n", 2)
+
+    assert heard == "  3 GB wanted" and kind_of_error == error.__name__ and re.search(text, said)
+    assert "hf_secret" not in done.stdout + done.stderr
+    assert not list((tmp_path / "c" / "data").glob("*.new"))
+
+
+@pytest.mark.parametrize("change", ["secret", "settings", "code"])
+def test_another_world_has_another_key(tmp_path, change):
+    template, settings, secret = TINY, dict(SETTINGS), 1
+    if change == "secret":
+        secret = 1 + 2**128  # equal in its low words
+    elif change == "settings":
+        settings["pool"] = 2001
+    else:
+        shutil.copytree(TINY.folder, tmp_path / "t")
+        with open(tmp_path / "t" / "prepare.py", "a") as file:
+            file.write("# changed\n")
+        template = load_template(tmp_path / "t")
+
+    assert data_key(template, settings, secret) != data_key(TINY, SETTINGS, 1)
+
+
+def test_the_high_bits_of_a_secret_reach_the_data(tmp_path):
+    low, high = (prepared(TINY, "tiny", SETTINGS, secret, tmp_path) for secret in (1, 1 + 2**200))
+
+    assert not np.allclose(np.load(low.truth / "directions.npy"), np.load(high.truth / "directions.npy"))
+
+
+def test_a_world_keeps_its_secret_and_nobody_else_reads_it(tmp_path):
+    first = world_secret(tmp_path, "tiny")
+
+    assert world_secret(tmp_path, "tiny") == first and first.bit_length() > 200
+    assert world_secret(tmp_path, "tiny", world=1) != first
+    files = [p for p in tmp_path.rglob("*") if p.is_file() and not p.name.endswith(".lock")]
+    assert [stat.S_IMODE(p.stat().st_mode) for p in files] == [0o600, 0o600]
+
+
+def test_the_truth_is_closed_to_other_users_and_no_file_names_the_secret(tmp_path):
+    secret = world_secret(tmp_path / "kept", "tiny")
+    done = prepared(TINY, "tiny", SETTINGS, secret, tmp_path / "cache")
+
+    assert stat.S_IMODE(done.truth.stat().st_mode) == 0o700
+    texts = [p.read_bytes() for p in (tmp_path / "cache").rglob("*") if p.is_file()]
+    assert not any(f"{secret:x}".encode() in text or str(secret).encode() in text for text in texts)

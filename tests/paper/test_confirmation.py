@@ -1,0 +1,227 @@
+"""The confirmation: one paired test over fresh seeds, truthful words for every outcome, nothing borrowed from it."""
+
+import statistics
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from scipy import stats
+
+from agent.core.manifest import MetricSpec
+from paper.evidence.confirmed import interval, p_text
+from paper.evidence.expressions import Problem, evaluate, vocabulary
+from paper.evidence.facts import FactError, Facts
+from paper.pictures.figures import Figure
+from paper.press import tables
+from paper.press.appendix import Appendix, appendix_parts
+from paper.press.render import render
+from paper.truth.checks import check
+from tests.support.paper_fixture import SOURCE, TWO, confirmation, fixture, manifest, record, records
+
+FIXTURE = fixture()
+FOUND = FIXTURE.facts.confirmation
+EVEN, WORSE = fixture(arms=confirmation(.583)).facts, fixture(arms=confirmation(.4)).facts
+NONE, FAILED = fixture(arms=()).facts, fixture(arms=confirmation(None)).facts
+NEED_A_RESULT = ("confirmed()", "confirmed_run()", 'confirmed_value("ours")', "confirmed_diff()", "confirmed_ci()",
+                 "confirmed_p()", "confirmed_n()")
+WHOLE = ("duplicate-label", "comparison-not-first", "untold-run")  # said of a whole paper, not of a passage
+FIGURES = tuple(Figure(name, Path(f"{name}.pdf"), "", "") for name in ("metrics", "differences", "curves", "tradeoff"))
+
+
+def text(source, facts=FIXTURE.facts):
+    value = evaluate(source, facts)
+    assert not isinstance(value, Problem), value
+    return value.text
+
+
+def codes(facts, section, written):
+    sections = dict.fromkeys(FIXTURE.sections, "A line on what was done follows.") | {
+        "title": "# A Question\n\nWe ask a question.", section: written}
+    return {c.code for c in check(sections, facts, FIGURES, FIXTURE.library, source=SOURCE) if c.section == section
+            and c.code not in WHOLE}
+
+
+def test_it_is_the_paired_test_of_scipy_with_its_interval():
+    result = stats.ttest_rel(FOUND.ours.values, FOUND.baseline.values)
+
+    assert FOUND.p == pytest.approx(result.pvalue) and FOUND.n == 5
+    assert FOUND.ci == pytest.approx(tuple(result.confidence_interval()))
+    assert FOUND.gap.value == pytest.approx(FOUND.ours.mean - FOUND.baseline.mean)
+    assert FOUND.gap.se == pytest.approx(stats.sem(FOUND.steps))
+
+
+def test_conditions_are_averaged_within_a_seed():
+    found = fixture(TWO).facts.confirmation
+    first = [t.metrics["f1"] for t in found.ours.run.trainings if t.seed == found.ours.seeds[0]]
+
+    assert found.n == 5 and len(first) == 2 and found.ours.values[0] == pytest.approx(statistics.fmean(first))
+
+
+@pytest.mark.parametrize(("facts", "verdict", "relation", "clause"), [
+    (FIXTURE.facts, "improvement", "improves on", "the improvement is confirmed"),
+    (EVEN, "inconclusive", "does not differ significantly from", "inconclusive"),
+    (WORSE, "worse", "is worse than", "no improvement is confirmed"),
+])
+def test_the_words_are_those_of_the_test(facts, verdict, relation, clause):
+    assert facts.confirmation.verdict == verdict
+    assert text("confirmed()", facts) == relation and clause in text("confirmed_verdict()", facts)
+    assert relation in text("confirmation()", facts) and clause in text("confirmation()", facts)
+
+
+def test_where_lower_is_better_less_is_an_improvement():
+    facts = Facts(FIXTURE.facts.records, with_primary("dead", better="lower"), "mini")
+    arms = fixture(arms=confirmation()).facts.confirmations
+    worse = tuple(raised(r, "dead", .1) if r.run == "confirm.best" else r for r in arms)
+
+    assert facts.confirmation.better == "lower"
+    assert Facts((*records(), *worse), facts.manifest, "mini").confirmation.verdict == "worse"
+
+
+def test_a_metric_with_a_target_is_judged_by_its_distance():
+    def arms(ours, baseline):
+        return tuple(raised(r, "l0", ours if r.run == "confirm.best" else baseline) for r in confirmation())
+
+    spec = with_primary("l0", better="target", target=8.0)
+    near, far = (Facts((*records(), *arms(*pair)), spec, "mini") for pair in ((-.1, 3.0), (-3.0, .1)))
+
+    assert near.confirmation.verdict == "improvement" and far.confirmation.verdict == "worse"
+    assert "the distance of L0 from its target" in text("confirmation()", near)
+
+
+def test_without_differences_nothing_is_concluded():
+    one, two = confirmation()
+    same = two.model_copy(update={"trainings": one.trainings})
+    found = Facts((*records(), one, same), manifest(), "mini").confirmation
+
+    assert found.verdict == "inconclusive" and found.p == 1.0 and found.ci == (0.0, 0.0)
+
+
+@pytest.mark.parametrize(("facts", "says"), [
+    (NONE, "no confirmation was made"), (FAILED, "failed on the fresh seeds"),
+    (fixture(arms=confirmation()[:1]).facts, "not finished"),
+    (fixture(arms=confirmation(seeds=(101, 102, 103, 104))).facts, "too few fresh seeds"),
+])
+def test_without_a_result_the_sentences_say_so_and_no_number_is_given(facts, says):
+    assert says in text("confirmation()", facts) and "exploratory" in text("confirmation()", facts)
+    assert "improve" not in text("confirmed_verdict()", facts)
+    assert all(isinstance(evaluate(source, facts), Problem) for source in NEED_A_RESULT)
+    assert facts.confirmed is None and "confirmation" not in tables.names(facts)
+    with pytest.raises(FactError, match=says):
+        _ = facts.confirmation
+
+
+def test_a_seed_that_one_arm_lacks_counts_for_neither():
+    one, two = confirmation(seeds=(101, 102, 103, 104, 105, 106))
+    lost = two.trainings[0].model_copy(update={"outcome": "failed", "metrics": {}})
+    facts = fixture(arms=(one, two.model_copy(update={"trainings": (lost, *two.trainings[1:])}))).facts
+
+    assert facts.confirmation.baseline.seeds == (102, 103, 104, 105, 106)
+    assert "on five of six fresh seeds" in text("confirmation()", facts)
+
+
+def test_a_fresh_world_is_told_only_where_the_data_differs():
+    known = tuple(r.model_copy(update={"hashes": records()[0].hashes}) for r in confirmation())
+    mixed = (known[0], confirmation()[1])
+
+    assert "fresh seeds and in a fresh world," in text("confirmation()")
+    assert "five fresh seeds, Nested" in text("confirmation()", fixture(arms=known).facts)
+    assert "different data" in text("confirmation()", fixture(arms=mixed).facts)
+
+
+def test_a_self_reported_comparison_says_so():
+    assert text("confirmed_diff()", Facts(FIXTURE.facts.records, manifest(measured=False), "mini")).endswith(
+        "(self-reported)")
+
+
+@pytest.mark.parametrize(("p", "shown"), [
+    (.00004, "p < 0.0001"), (.0004, "p = 0.0004"), (.0123, "p = 0.012"), (.0496, "p = 0.0496"), (.17, "p = 0.17")])
+def test_p_is_never_rounded_across_the_level(p, shown):
+    assert p_text(p) == shown
+
+
+def test_an_interval_without_zero_is_not_printed_as_reaching_it():
+    near = replace(FOUND, ci=(.0003, .4), gap=replace(FOUND.gap, se=.1))
+
+    assert not interval(near).startswith("0.00 ") and interval(near).startswith("0.0003")
+
+
+def test_the_sentence_passes_in_every_case_where_results_are_told():
+    for facts in (FIXTURE.facts, EVEN, WORSE, NONE, FAILED):
+        for section in ("title", "results", "conclusion"):
+            head = "# A Question\n\n" if section == "title" else ""
+            written = head + "{{ confirmation() }}. On fresh seeds, {{ confirmed_verdict() }}."
+            assert codes(facts, section, written) == set()
+
+
+@pytest.mark.parametrize(("facts", "sentence", "code"), [
+    (EVEN, "{{ confirmed_run() }} improves on TopK ({{ confirmed_diff() }}).", "wrong-direction"),
+    (EVEN, "The difference is significant ({{ confirmed_p() }}).", "wrong-direction"),
+    (WORSE, "{{ confirmed_run() }} outperforms TopK ({{ confirmed_diff() }}).", "wrong-direction"),
+    (NONE, "The improvement is confirmed, as {{ diff(\"detached\", \"topk\", \"f1\") }} shows.",
+     "significant-without-test"),
+    (FAILED, "The best run improves on TopK; {{ confirmed_verdict() }}.", "significant-without-test"),
+])
+def test_no_improvement_is_claimed_where_none_was_confirmed(facts, sentence, code):
+    assert code in codes(facts, "results", sentence)
+
+
+@pytest.mark.parametrize(("facts", "sentence"), [
+    (EVEN, "On fresh seeds {{ confirmed_run() }} does not improve on TopK ({{ confirmed_diff() }})."),
+    (EVEN, "The difference on fresh seeds is not significant ({{ confirmed_p() }})."),
+    (EVEN, "{{ confirmed_run() }} and TopK are indistinguishable on fresh seeds ({{ confirmed_diff() }})."),
+    (WORSE, "On fresh seeds {{ confirmed_run() }} is worse than TopK ({{ confirmed_diff() }})."),
+])
+def test_an_honest_failure_can_be_told(facts, sentence):
+    assert codes(facts, "results", sentence) == set()
+
+
+def test_provenance_names_the_fresh_runs_and_the_table_their_values():
+    value = evaluate("confirmed_diff()", FIXTURE.facts)
+    given = Appendix(FIXTURE.facts, (("confirmed_diff()", value),), (), FIXTURE.meta, (), ())
+    parts = {p.label: p for p in appendix_parts(given)}
+
+    assert {r.run for r in value.records(FIXTURE.facts)} == {"confirm.best", "confirm.baseline"}
+    assert "confirm.best; seeds 101 to 105" in parts["app:provenance"].body
+    assert all(str(s) in parts["app:confirmation"].body for s in FOUND.ours.seeds)
+    assert "Repeats run 2 on fresh seeds" in parts["app:runs"].body
+
+
+def test_the_sentence_points_to_the_appendix_but_not_from_the_abstract():
+    tex = render(FIXTURE.sections, FIXTURE.facts, (), FIXTURE.library, FIXTURE.meta).tex
+    abstract, body = tex.split(r"\end{paperabstract}")
+
+    assert "{On five fresh seeds" in abstract and "{On five fresh seeds" in body
+
+    assert "the improvement is confirmed" in abstract and "app:confirmation" not in abstract
+    assert r"\hyperref[app:confirmation]" in body and r"\label{app:confirmation}" in body
+
+
+def test_a_paper_without_a_confirmation_has_no_such_appendix_and_says_why():
+    tex = render(FIXTURE.sections, NONE, (), FIXTURE.library, FIXTURE.meta).tex
+
+    assert "app:confirmation" not in tex and "No confirmation was made in this session" in tex
+
+
+def test_the_writer_is_told_how_the_confirmation_came_out():
+    assert "the result is inconclusive" in vocabulary(EVEN) and "no confirmation was made" in vocabulary(NONE)
+
+
+def with_primary(name, **spec):
+    """The manifest with another primary metric."""
+    metrics = {k: v.model_copy(update={"primary": False}) for k, v in manifest().metrics.items() if k != name}
+    label = manifest().metrics[name].label
+    return manifest().model_copy(update={
+        "metrics": metrics | {name: MetricSpec(label=label, primary=True, read="-", **spec)}})
+
+
+def raised(given, metric, by):
+    """A record with a metric moved by about the same amount for every seed."""
+    moved = tuple(t.model_copy(update={"metrics": t.metrics | {metric: t.metrics[metric] + by + .001 * (t.seed % 3)}})
+                  for t in given.trainings)
+    return given.model_copy(update={"trainings": moved})
+
+
+def test_the_arms_stay_out_of_the_exploration():
+    other = record("confirm.best", "nested", "Nested", "confirmation", {"f1": .1, "l0": 8.0}, seeds=(1, 2, 3, 4, 5))
+
+    assert text('rank("nested", "f1")', fixture(arms=(other,)).facts) == text('rank("nested", "f1")', NONE)

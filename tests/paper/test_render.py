@@ -1,0 +1,253 @@
+"""From sections and records to a PDF: linked, cut where it must be, the same each time."""
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from agent.core.errors import InfrastructureError
+from agent.core.protocols import Exit
+from agent.literature.library import load_library
+from agent.sandbox.boxes import BubblewrapSandbox
+from paper.pictures.figures import AGENT_LABEL, standard_figures
+from paper.press.compile import compile_pdf, pdf_text, read_log
+from paper.press.render import render, write
+from tests.support.paper_fixture import TWO, fixture
+
+FIXTURE = fixture()
+
+
+@pytest.fixture(scope="module")
+def figures(tmp_path_factory):
+    return standard_figures(FIXTURE.facts, tmp_path_factory.mktemp("figures"))
+
+
+@pytest.fixture(scope="module")
+def compiled(figures, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("paper")
+    write(rendered(figures), folder)
+    return compile_pdf(folder, BubblewrapSandbox())
+
+
+def rendered(figures, sections=None, given=FIXTURE, **meta):
+    return render(given.sections | (sections or {}), given.facts, figures, given.library, replace(given.meta, **meta))
+
+
+def compile_text(tmp_path, figures, sections, **meta):
+    paper = rendered(figures, sections, **meta)
+    write(paper, tmp_path)
+    return paper, compile_pdf(tmp_path, BubblewrapSandbox())
+
+
+def test_the_paper_compiles_without_a_complaint_and_has_its_pages(compiled):
+    assert compiled.ok and compiled.problems == () and compiled.pages >= 6
+
+
+def test_the_text_of_the_pdf_holds_the_numbers_and_the_statement(compiled):
+    text = " ".join(pdf_text(compiled.pdf).split())
+
+    assert "0.805 ± 0.005" in text and "written by a test" in text and "does not differ measurably from" in text
+    assert "??" not in text and "{{" not in text.replace('{{ mean', "")
+
+
+def test_no_font_is_a_bitmap(compiled):
+    fonts = re.findall(rb"/Subtype\s*/Type3", compiled.pdf.read_bytes())
+
+    assert fonts == []
+
+
+def test_the_same_records_give_the_same_bytes(figures, tmp_path):
+    pdfs = []
+    for name in ("a", "b"):
+        write(rendered(figures), tmp_path / name)
+        pdfs.append(compile_pdf(tmp_path / name, BubblewrapSandbox()).pdf.read_bytes())
+
+    assert pdfs[0] == pdfs[1]
+
+
+def test_figures_are_drawn_alike_each_time(figures, tmp_path):
+    again = standard_figures(FIXTURE.facts, tmp_path)
+
+    assert [f.file.read_bytes() for f in again] == [f.file.read_bytes() for f in figures]
+    assert [f.name for f in again] == ["metrics", "differences", "curves", "tradeoff"]
+    assert all("n = 3" in f.caption for f in again)
+
+
+def test_every_printed_expression_links_to_its_provenance_row(figures):
+    paper = rendered(figures)
+    used = {int(n) for n in re.findall(r"\\result\{(\d+)\}", paper.tex)}
+    rows = [int(n) for n in re.findall(r"\\resultrow\{(\d+)\}", paper.tex)]
+
+    assert used == set(rows) == set(range(1, paper.expressions + 1)) and len(rows) == len(set(rows))
+
+
+def test_a_refused_sentence_is_cut_and_listed_with_its_reason(figures):
+    text = FIXTURE.sections["results"] + "\n\nWe list the runs again. The true score is 0.99 here. We ask why.\n"
+    paper = rendered(figures, {"results": text})
+    body, appendix = paper.tex.split("\\paperappendix")
+
+    assert "0.99" not in body and "We list the runs again." in body and "We ask why." in body
+    assert "The true score is 0.99 here." in appendix
+    assert [(d.section, d.code) for d in paper.dropped] == [("results", "typed-number")]
+
+
+def test_a_title_with_a_number_gives_way_to_the_given_one(figures):
+    paper = rendered(figures, {"title": "# Gains of 40% in Recovery\n\nWe ask a question."})
+
+    assert r"\papertitle{Hierarchical sparse autoencoders}" in paper.tex
+
+
+def test_a_section_with_nothing_left_says_so(figures):
+    paper = rendered(figures, {"conclusion": "Nesting wins by 40%."})
+
+    assert "No sentence of this section passed the checks" in paper.tex
+
+
+def test_what_a_person_allowed_is_printed_and_listed(figures):
+    sentence = "The true score is 0.99 here."
+    paper = rendered(figures, {"discussion": FIXTURE.sections["discussion"] + "\n\n" + sentence}, allow=(sentence,))
+
+    assert paper.dropped == () and paper.tex.count("0.99") >= 2
+    assert "kept by a person's decision" in paper.tex
+
+
+def test_only_cited_entries_reach_the_bibliography(figures):
+    paper = rendered(figures, {"related_work": "Dictionaries have a history [@gao2024scaling].",
+                               "background": "A word.",
+                               "introduction": "A start.", "method": "A way."})
+
+    assert re.findall(r"@\w+\{(\w+)", paper.bib) == ["gao2024scaling"]
+
+
+def test_a_citation_in_the_role_of_a_noun_is_set_as_one(figures):
+    text = "[@gao2024scaling] scale it. It was scaled by [@gao2024scaling]. It scales [@gao2024scaling]."
+    paper = rendered(figures, {"related_work": text})
+
+    assert paper.tex.count(r"\citet{gao2024scaling}") == 2 and r"\citep{gao2024scaling}" in paper.tex
+
+
+def test_a_figure_follows_its_first_mention_and_is_printed_once(figures):
+    tex = rendered(figures).tex
+
+    assert tex.count(r"\label{fig:tradeoff}") == 1
+    assert tex.index(r"\ref*{fig:tradeoff}") < tex.index(r"\label{fig:tradeoff}") < tex.index("sec:discussion")
+
+
+def test_a_failed_run_keeps_its_row_and_its_reason(figures):
+    tex = rendered(figures).tex
+
+    assert r"failed: no result" in tex and "mat1 and mat2 shapes" in tex
+
+
+def test_two_conditions_make_two_blocks(tmp_path):
+    given = fixture(TWO)
+    paper = rendered(standard_figures(given.facts, tmp_path / "figures"), {
+        "results": 'Nested reaches {{ mean("nested", "f1", condition="sparse") }} at the sparse setting.'}, given)
+    write(paper, tmp_path / "paper")
+
+    assert r"\itshape 4 active latents" in paper.tex and r"\itshape 16 active latents" in paper.tex
+    assert compile_pdf(tmp_path / "paper", BubblewrapSandbox()).ok
+
+
+def test_a_paper_without_any_result_still_compiles_and_says_so(tmp_path):
+    from paper.evidence.facts import Facts
+
+    facts = Facts([r for r in FIXTURE.facts.records if r.status != "measured"], FIXTURE.facts.manifest, "mini")
+    paper = render(FIXTURE.sections, facts, standard_figures(facts, tmp_path / "figures"), FIXTURE.library,
+                   FIXTURE.meta)
+    write(paper, tmp_path / "paper")
+
+    assert compile_pdf(tmp_path / "paper", BubblewrapSandbox()).ok
+    assert paper.dropped and "failed: no result" in paper.tex
+
+
+def test_the_agents_picture_is_named_as_unverified(figures):
+    given = replace(figures[0], name="agent-my-plot-1", by="agent", caption=f"My plot. {AGENT_LABEL}")
+    paper = rendered((*figures, given), {"discussion": "![](fig:agent-my-plot-1)\n\nA limit is the size."})
+
+    assert "agent's plot.py; not verified" in paper.tex
+
+
+def test_hostile_text_becomes_letters(figures, tmp_path):
+    text = "Signs such as # & _ ^ ~ < > | \\ and \"quotes\" stay letters, `a_b{c}\\d#%$&~^`, and λ too."
+    _, done = compile_text(tmp_path, figures, {"method": text})
+
+    assert done.ok and "stay letters" in pdf_text(done.pdf)
+
+
+def test_a_formula_that_tex_refuses_points_to_its_piece_and_can_be_left_out(figures, tmp_path):
+    text = "A way.\n\n$$\nx = \\sqrt{\\frac{a}}\n$$\n\nAnother way."
+    _, done = compile_text(tmp_path / "1", figures, {"method": text})
+    pieces = {p.piece for p in done.errors}
+    paper, mended = compile_text(tmp_path / "2", figures, {"method": text},
+                                 broken=tuple((p, "TeX stopped") for p in pieces))
+
+    assert not done.ok and pieces and all(p.startswith("method:") for p in pieces)
+    assert mended.ok and [d.code for d in paper.dropped] == ["does-not-compile"]
+
+
+def test_an_undefined_reference_is_an_error(figures, tmp_path):
+    paper = rendered(figures)
+    write(replace(paper, tex=paper.tex.replace(r"\begin{document}", "\\begin{document}See \\ref{nowhere}.")), tmp_path)
+    done = compile_pdf(tmp_path, BubblewrapSandbox())
+
+    assert not done.ok and [(p.kind, p.text) for p in done.problems] == [("undefined", "nowhere is undefined")]
+
+
+def test_the_log_is_read_into_problems():
+    tex = "% piece: results:3.1\nwide\n% piece: results:4\nbad"
+    log = ("./paper.tex:4: Undefined control sequence.\nOverfull \\hbox (12.5pt too wide) in paragraph at lines 2--2\n"
+           "Overfull \\hbox (1.2pt too wide) in paragraph at lines 2--2\n")
+
+    assert [(p.kind, p.line, p.piece) for p in read_log(log, tex)] == [
+        ("error", 4, "results:4"), ("overfull", 2, "results:3.1")]
+
+
+def test_an_overfull_reference_is_no_fault_of_the_text():
+    tex = "% piece: results:3.1\nwide\n"
+    log = ("a\n== references ==\n(./paper.bbl\nOverfull \\hbox (90.5pt too wide) in paragraph at lines 2--2\n"
+           "== text ==\nOverfull \\hbox (12.5pt too wide) in paragraph at lines 2--2\n")
+
+    assert [(p.piece, p.text) for p in read_log(log, tex)] == [
+        ("", "hbox 90.5 pt too large in the references"), ("results:3.1", "hbox 12.5 pt too large")]
+
+
+def test_an_error_in_a_style_file_is_no_fault_of_the_text():
+    [problem] = read_log("./venue.sty:2: Undefined control sequence.\n", "% piece: results:3.1\nwide\n")
+
+    assert (problem.piece, problem.text) == ("", "venue.sty, line 2: Undefined control sequence.")
+
+
+class NoLatex:
+    """A sandbox on a machine without TeX."""
+
+    name = "none"
+
+    def visible(self, mount):
+        return str(mount.source)
+
+    def start(self, spec, *, stdout, stderr, stdin=False):
+        Path(stderr).write_text("execvp: No such file or directory")
+        return self
+
+    def poll(self):
+        return Exit(reason="exit", code=127, wall_s=0.0, cpu_s=0.0, peak_memory_mb=0.0)
+
+
+def test_a_machine_without_tex_is_told_what_to_install(figures, tmp_path):
+    write(rendered(figures), tmp_path)
+
+    with pytest.raises(InfrastructureError, match="texlive-latex-extra"):
+        compile_pdf(tmp_path, NoLatex())
+
+
+def test_every_entry_of_the_shipped_library_can_be_printed(figures, tmp_path):
+    library = load_library()
+    cites = "\n\n".join(f"A work [@{key}]." for key in library.keys)
+    paper = render(FIXTURE.sections | {"related_work": cites}, FIXTURE.facts, figures, library, FIXTURE.meta)
+    write(paper, tmp_path)
+    done = compile_pdf(tmp_path, BubblewrapSandbox())
+
+    assert done.ok, done.problems
+    assert paper.tex.count(r"\citep{") >= len(library)

@@ -1,0 +1,31 @@
+"""The command in the appendix makes the same session again, and gives away no folder of the machine."""
+
+from pathlib import Path
+
+import launch
+from agent.core.types import Models, Options
+from agent.publishing.colophon import ROOT, command
+from agent.session.session import Session
+from tests.support.dice import IDEA
+
+
+def said(**chosen):
+    options = {"template": str(ROOT / "templates/synth_sae"), "profile": "demo", "baselines": ("topk",),
+               "models": Models(**dict.fromkeys(("planner", "editor", "writer", "reviewer"), "openai/x"))} | chosen
+    return command(Session(idea=IDEA, options=Options(**options)))
+
+
+def test_every_choice_that_matters_is_in_it():
+    words = said(attempts=2, improve=1, skip_novelty=True, sandbox="none", literature="offline").split()
+
+    found = launch.parser().parse_args(words[2:])
+    assert (found.template, found.profile, found.baselines, found.attempts, found.improve, found.model) == (
+        "synth_sae", "demo", "topk", 2, 1, "openai/x")
+    assert found.skip_novelty and found.unsafe_no_sandbox and found.literature == "offline"
+
+
+def test_what_lies_elsewhere_is_named_without_its_path(tmp_path):
+    words = said(template=str(tmp_path / "mine"), playback=str(Path("/secret/replies")))
+
+    assert str(tmp_path) not in words and "/secret" not in words
+    assert "--idea idea.json" in words and "--template path/to/mine" in words and "--playback path/to/replies" in words

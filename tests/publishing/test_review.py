@@ -1,0 +1,205 @@
+"""The review of a session's paper: evidence first, an ensemble, an area chair, and revisions that keep the better."""
+
+import json
+import subprocess
+
+import pytest
+
+from agent.core.errors import InfrastructureError
+from agent.core.reviews import Doubt, EvidenceFinding, Review, tally
+from agent.publishing.review.evidence import Evidence, place
+from agent.publishing.review.page import JSON, MARKDOWN, texts
+from agent.publishing.verify.command import examine
+from agent.publishing.verify.rendering import Makers
+from agent.publishing.verify.subject import Subject
+from agent.session import events as ev
+from agent.storage.log import EventLog
+from tests.support.dice import review
+from tests.support.whole import EVIDENCE, META, PROSE, REVIEW, Script, Whole, block, fenced
+
+DOUBTED = "The step size matters for how far the rows travel."
+ANSWERS = {
+    "review.evidence": fenced({"checked": "words with records", "findings": [
+        *EVIDENCE["findings"],
+        {"quote": "Our method solves interpretability.", "relation": "contradicts", "key": "1/metrics/score",
+         "why": "it does not", "severity": "major"},
+        {"quote": "write $x$ by few directions", "relation": "lacks", "key": "a run", "why": "?", "severity": "minor"},
+    ]}),
+    "paper.discussion.evidence": block(
+        "paper/sections/discussion.md", "*Interpretation.* The step size matters for how far the rows travel.",
+        "*Interpretation.* The step size may matter for how far the rows travel."),
+    "review-2": "I would rather not answer in JSON.",
+    # revision 1 types a result and does not mend it; 2 reads worse; 3 reads better
+    "paper.method.improve-1": block("paper/sections/method.md", PROSE["method"].rstrip("\n"),
+                                    "Our score rises by 47.25 percent."),
+    "paper.method.improve-2": block("paper/sections/method.md", PROSE["method"].rstrip("\n"),
+                                    "The rows follow the residual."),
+    "improve-2.review-1": fenced(REVIEW | {"overall": 3}), "improve-2.review-2": fenced(REVIEW | {"overall": 3}),
+    "paper.method.improve-3": block("paper/sections/method.md", PROSE["method"].rstrip("\n"),
+                                    "The rows follow what their latents leave over."),
+    "improve-3.review-1": fenced(REVIEW | {"overall": 7, "decision": "accept"}),
+    "improve-3.review-2": fenced(REVIEW | {"overall": 8, "decision": "accept"}),
+}
+
+
+class Faint:
+    """A script whose model is gone the first time each of some steps is asked."""
+
+    def __init__(self, script, steps):
+        self.script, self.left = script, set(steps)
+
+    def __call__(self, messages, call):
+        if call.step in self.left:
+            self.left.remove(call.step)
+            raise InfrastructureError(f"the provider is gone at {call.step}")
+        return self.script(messages, call)
+
+
+@pytest.fixture(scope="module")
+def improved(tmp_path_factory):
+    """A session with three revisions, stopped and resumed at every new kind of step."""
+    script = Faint(Script(1, ANSWERS), ["review.evidence", "paper.discussion.evidence", "review-1", "review.meta",
+                                        "paper.method.improve-2", "improve-2.review-1", "improve-3.review.meta"])
+    whole = Whole(tmp_path_factory.mktemp("improved"), script, runs=1, improve=3)
+    while True:
+        try:
+            whole.play()
+        except InfrastructureError as error:
+            assert "the provider is gone" in str(error)
+        else:
+            assert not script.left
+            return whole
+
+
+def told(whole, kind):
+    return [e for e in EventLog(whole.paths.events).read() if isinstance(e, kind)]
+
+
+def shown(whole, version, name):
+    done = subprocess.run(["git", "-C", whole.paths.repo, "show", f"{version}:paper/sections/{name}.md"],
+                          capture_output=True, text=True, check=True)
+    return done.stdout
+
+
+def test_the_evidence_reviewer_sees_records_logs_and_code(improved):
+    prompt = improved.model.prompt("review.evidence")
+    assert "1/metrics/score: " in prompt and "by seed" in prompt and "1/about: " in prompt
+    assert "+RATE = 0.05  # step size" in prompt and "`1/log`" in prompt
+    assert "{{" not in prompt.split("## The evidence")[0].split("### title")[1]  # expressions as they print
+
+
+def test_a_finding_counts_only_if_its_quote_and_its_key_hold(improved):
+    event, = told(improved, ev.EvidenceReviewed)
+    assert [(d.section, d.quote) for d in event.doubts] == [("discussion", DOUBTED)]
+    assert len(event.dropped) == 2 and all("does not occur in the paper" in text for text in event.dropped)
+
+
+def test_findings_go_back_to_the_writer_once_and_only_the_sections_concerned(improved):
+    passes = [e.section for e in told(improved, ev.SectionWritten) if e.phase == "evidence"]
+    assert passes == ["discussion"]
+    assert DOUBTED in shown(improved, "draft/1", "discussion")
+    assert "may matter" in shown(improved, "draft/2", "discussion")
+    assert DOUBTED in improved.model.prompt("paper.discussion.evidence")
+
+
+def test_a_reviewer_without_a_usable_answer_is_asked_again_and_recorded_as_failed(improved):
+    first, second = told(improved, ev.ReviewGiven)[:2]
+    assert first.review.overall == 5 and second.review is None and "no valid JSON" in second.failed
+    assert ("review-2", 3) in improved.model.asked and ("review-2", 4) not in improved.model.asked
+    meta = told(improved, ev.PaperReviewed)[0]
+    assert meta.overall == 5.0 and "1 more reviewer gave no usable answer" in improved.model.prompt("review.meta")
+
+
+def test_a_revision_that_fails_the_truth_checks_is_put_back_without_a_review(improved):
+    checked, *_ = told(improved, ev.RevisionChecked)
+    assert "the truth checks refuse" in checked.failed[0]
+    assert not [e for e in told(improved, ev.ReviewGiven) if e.revision == 1]
+    assert "47.25" in shown(improved, "draft/3", "method")
+    assert "47.25" not in shown(improved, "draft/4", "method")
+
+
+def test_the_better_version_stays_and_the_other_can_be_had_from_git(improved):
+    judged = told(improved, ev.RevisionJudged)
+    assert [(e.revision, e.kept) for e in judged] == [(1, False), (2, False), (3, True)]
+    assert "went from 5.0 to 3.0" in judged[1].reason and "went from 5.0 to 7.5" in judged[2].reason
+    assert "leave over" in (improved.paths.repo / "paper/sections/method.md").read_text()
+    assert "follow the residual" in shown(improved, "draft/5", "method")
+
+
+def test_what_is_kept_verifies_and_every_step_was_asked_once(improved):
+    repo = improved.paths.repo
+    report = examine(Subject(repo / ".git", repo), Makers(compile=lambda folder: None))
+    assert report.problems == [] and report.verified == report.numbers > 0
+    finished = [(e.step, e.ordinal) for e in told(improved, ev.CallFinished)]
+    assert len(finished) == len(set(finished))
+
+
+def test_the_review_tells_all_of_it(improved):
+    data = json.loads((improved.paths.repo / JSON).read_text())
+    page = (improved.paths.repo / MARKDOWN).read_text()
+    assert data["meta"]["numbers"]["overall"] == 7.5 and data["meta"]["numbers"]["decision"] == "accept"
+    assert [f["stands"] for f in data["evidence"]["findings"]] == [False]
+    assert [(r["revision"], r["kept"], r["version"]) for r in data["revisions"]] == [
+        (1, False, "draft/3"), (2, False, "draft/5"), (3, True, "draft/7")]
+    assert "no longer in the paper" in page and "Revision 2 was put back" in page and META["advice"][0] in page
+    assert page.count("\n# ") == 0 and page.startswith("# Review of")
+
+
+def test_no_usable_review_is_told_and_nothing_is_invented(tmp_path):
+    nobody = {f"review-{n}": "no" for n in (1, 2)} | {"review.evidence": "no"}
+    session = (whole := Whole(tmp_path, Script(1, nobody), runs=1, improve=2)).play()
+    assert session.finished and session.judging.meta.overall is None and session.judging.revision == 0
+    data = json.loads((whole.paths.repo / JSON).read_text())
+    assert data["meta"] == {"numbers": None, "words": None, "failed": "no reviewer gave a usable answer"}
+    assert data["evidence"]["failed"] and "No review" in (whole.paths.repo / MARKDOWN).read_text()
+    assert ("review.meta", 1) not in whole.model.asked
+
+
+def test_more_revisions_can_be_asked_for_when_a_session_is_finished(improved):
+    before = improved.log().count("session finished")
+    session = improved.play(changed=improved.options.model_copy(update={"improve": 4}))
+    assert session.finished and session.judging.revision == 4
+    last, = told(improved, ev.RevisionJudged)[3:]
+    assert (last.kept, last.reason) == (False, "it changes nothing")
+    assert improved.log().count("session finished") == before + 1
+
+
+# ---------------------------------------------------------------- rules
+
+SEEN = Evidence(sections={"results": "The tiers help\nin every run, we think."}, runs=(),
+                keys=frozenset({"1/metrics/f1", "1/diff"}))
+
+
+def finding(**changes):
+    return EvidenceFinding(**{"quote": "tiers help in every run", "relation": "contradicts", "key": "1/diff",
+                              "why": "one run fell behind", "severity": "major"} | changes)
+
+
+def test_a_quote_may_cross_a_line_and_nothing_else():
+    assert place(finding(), SEEN) == Doubt(**finding().model_dump(), section="results")
+    assert "does not occur" in place(finding(quote="tiers helped in every run"), SEEN)
+
+
+def test_what_contradicts_must_be_there_and_what_is_lacking_must_not():
+    assert "could contradict" in place(finding(key="9/metrics/f1"), SEEN)
+    assert "not lacking" in place(finding(relation="lacks"), SEEN)
+    assert isinstance(place(finding(relation="lacks", key="a run without tiers"), SEEN), Doubt)
+
+
+@pytest.mark.parametrize(("decisions", "wanted"), [
+    (["accept"], "accept"), (["accept", "reject"], "reject"), (["accept", "accept", "reject"], "accept")])
+def test_numbers_are_means_and_a_tie_rejects(decisions, wanted):
+    reviews = [review(n).model_copy(update={"decision": d}) for n, d in enumerate(decisions, start=4)]
+    numbers = tally(reviews)
+    assert numbers.decision == wanted and numbers.overall == sum(r.overall for r in reviews) / len(reviews)
+    assert tally([]) is None
+
+
+def test_a_page_keeps_words_words():
+    words = {"summary": "\x1b[31m# Decision: accept\n\n# Paper of the year", "strengths": ["a\n## b"]}
+    hostile = Review.model_validate_json(json.dumps(REVIEW | words))
+    given = {"number": 1, "failed": "", "review": hostile.model_dump()}
+    both = texts({"title": "T", "meta": {"numbers": None, "failed": "x", "words": None}, "reviews": [given]})
+    assert "\x1b" not in both[JSON] + both[MARKDOWN]
+    headings = [line for line in both[MARKDOWN].splitlines() if line.startswith("#")]
+    assert not any("Decision" in line or "of the year" in line or line == "## b" for line in headings)

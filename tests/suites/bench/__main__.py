@@ -1,0 +1,87 @@
+"""`python -m tests.suites.bench WHAT`: measure, and put the table into its place in BENCHMARKS.md."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections.abc import Callable
+
+from tests.support import ROOT
+
+PAGE = ROOT / "BENCHMARKS.md"
+SPEED = ("speed-topk", "speed-architectures", "speed-splits", "speed-start", "speed-caching")
+GPU = ("speed-gpu", "speed-gpu-start", "speed-gpu-peers")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m tests.suites.bench", description=__doc__)
+    parser.add_argument("what", choices=("baselines", "rates", *SPEED, *GPU),
+                        help="all conditions of a profile, learning rates, or one of the speed tables")
+    parser.add_argument("--template", default="synth_sae", choices=("synth_sae", "lm_sae"), help="with baselines")
+    parser.add_argument("--profile", default="demo")
+    parser.add_argument("--baselines", help="names, with commas between; all of them if not given")
+    parser.add_argument("--seeds", default="0,1,2")
+    parser.add_argument("--rates", default="0.003,0.006,0.01,0.014,0.02,0.03", help="with rates")
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--jobs", type=int, default=2, help="trainings side by side, with baselines and rates")
+    parser.add_argument("--threads", type=int, default=1, help="with speed")
+    parser.add_argument("--small", action="store_true", help="with speed-gpu: tiny sizes, tables printed and not kept")
+    parser.add_argument("--python", default="3.12", help="with speed-gpu-peers: of the machine that they are made for")
+    args = parser.parse_args()
+    if args.what in GPU:
+        return on_gpu(args)
+    if args.what in SPEED:
+        return put(args.what, speed_table(args))
+    from tests.suites.bench.baselines import RATES, conditions_table, rates_table
+
+    names, seeds = (args.baselines or ",".join(RATES)).split(","), [int(s) for s in args.seeds.split(",")]
+    if args.what == "baselines":
+        table = conditions_table(args.template, args.profile, names, seeds, args.device, args.jobs)
+    else:
+        rates = [float(rate) for rate in args.rates.split(",")]
+        table = rates_table(args.profile, names, rates, seeds, args.device, args.jobs)
+    put(f"{args.what} {args.profile}", table)
+
+
+def speed_table(args: argparse.Namespace) -> str:
+    from tests.suites.bench import caching, speed
+
+    seeds = [int(s) for s in args.seeds.split(",")]
+    measures: dict[str, Callable[[], str]] = {
+        "speed-topk": lambda: speed.against_sae_lens(seeds, args.threads),
+        "speed-architectures": lambda: speed.architectures(len(seeds), args.threads),
+        "speed-splits": lambda: speed.splits(len(seeds)),
+        "speed-start": lambda: speed.first_step(7),
+        "speed-caching": lambda: caching.table(len(seeds), args.threads),
+    }
+    return measures[args.what]()
+
+
+def on_gpu(args: argparse.Namespace) -> None:
+    """The runner's environment is not imported for it: a machine with a GPU may have torch alone."""
+    from tests.suites.bench import gpu, peers
+
+    if args.what == "speed-gpu-peers":
+        return print(peers.for_another(args.python))
+    keep = show if args.small else put
+    if args.what == "speed-gpu":
+        keep("speed-gpu", gpu.table(args.device, args.small))
+    keep("speed-gpu-start", gpu.start(args.device, rounds=1 if args.small else 5))
+
+
+def show(name: str, table: str) -> None:
+    print(f"\n{name}\n\n{table}")
+
+
+def put(name: str, table: str) -> None:
+    """Between the page's two marks of this name."""
+    start, end = f"<!-- {name} -->", f"<!-- end of {name} -->"
+    text, count = re.subn(re.escape(start) + ".*?" + re.escape(end), lambda _: f"{start}\n{table}\n{end}",
+                          PAGE.read_text(), flags=re.DOTALL)
+    if not count:
+        raise SystemExit(f"{PAGE.name} has no place marked {start} ... {end}; the table:\n{table}")
+    PAGE.write_text(text)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,93 @@
+"""Tables of the baselines for BENCHMARKS.md: at a profile's conditions, and over learning rates."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+from itertools import islice
+
+from agent.core.manifest import Template, load_template
+from agent.core.record import Training
+from agent.lab.machine import device_in_words
+from tests.suites.bench.curves import picture
+from tests.suites.bench.markdown import markdown
+from tests.suites.bench.trainings import TUNING_SECRET, Asked, all_measured
+from tests.support import ROOT
+
+TEMPLATES = ROOT / "templates"
+FOLDER = TEMPLATES / "synth_sae"
+RATES = {"topk": "lr", "standard": "lr_l1", "gated": "lr_gated", "batchtopk": "lr_batchtopk",
+         "jumprelu": "lr_jumprelu", "matryoshka": "lr_matryoshka"}  # the setting that holds a baseline's rate
+SHARED_RATES = {"gated": "lr_l1", "jumprelu": "lr_l1"}  # where a profile has no setting of the baseline's own
+METRICS = {"synth_sae": ("f1", "mcc", "uniqueness", "explained_variance", "l0", "dead_latents"),
+           "lm_sae": ("delta_ce", "explained_variance", "sparse_probing_1", "absorption", "l0", "dead_latents")}
+HEADS = {"f1": "F1", "mcc": "MCC", "explained_variance": "expl. var.", "dead_latents": "dead", "delta_ce": "delta CE",
+         "sparse_probing_1": "probing, k = 1"}  # other metrics go by their names
+
+
+def conditions_table(
+    folder: str, profile: str, names: Sequence[str], seeds: Sequence[int], device: str, jobs: int
+) -> str:
+    """Every baseline of a template under every condition of a profile: mean and standard deviation over seeds."""
+    template = load_template(TEMPLATES / folder)
+    size, metrics = template.manifest.profiles[profile], METRICS[template.manifest.name]
+    places = [(condition, name) for condition in size.conditions for name in names]
+    asked = [Asked(profile, name, seed, condition.name, device=device) for condition, name in places for seed in seeds]
+    found, rows = iter(all_measured(template, asked, jobs)), []
+    curves: dict[str, list[tuple[float, dict[str, tuple[float, float]]]]] = {}
+    for condition, name in places:
+        trainings, settings = list(islice(found, len(seeds))), {**size.settings, **condition.settings}
+        if lost := [f"seed {t.seed}: {t.reason}: {t.detail}" for t in trainings if t.outcome != "measured"]:
+            raise SystemExit(f"no row without all its trainings: {name}, {condition.label}: {lost[0]}")
+        rate = settings.get(RATES[name], settings[SHARED_RATES.get(name, "lr")])
+        rows.append([condition.label, _label(template, name), f"{rate:g}",
+                     *(_spread([t.metrics[metric] for t in trainings]) for metric in metrics),
+                     f"{statistics.fmean(t.cpu_s for t in trainings):.0f}"])
+        curves.setdefault(_label(template, name), []).append(_point(trainings, metrics))
+    about = (f"Profile `{profile}`: d_sae {size.settings['d_sae']}, {size.settings['samples']:,} samples, batch "
+             f"{size.settings['batch']}, {len(seeds)} seeds, mean ± standard deviation; {device_in_words(device)}, "
+             f"one thread each, {jobs} side by side.")
+    heads = ["condition", "architecture", "lr", *(HEADS.get(metric, metric) for metric in metrics), "CPU s"]
+    shown = {metric: HEADS.get(metric, metric) for metric in metrics[:2]}
+    drawn = f"\n\n{picture(profile, curves, shown)}" if len(size.conditions) > 1 else ""
+    return f"{about}\n\n{markdown(heads, rows)}{drawn}"
+
+
+def _point(trainings: Sequence[Training], metrics: Sequence[str]) -> tuple[float, dict[str, tuple[float, float]]]:
+    """The l0 that was reached, and each metric's mean and standard error."""
+    values = {metric: [t.metrics[metric] for t in trainings] for metric in ("l0", *metrics)}
+    spread = {metric: statistics.stdev(some) / len(some) ** 0.5 if len(some) > 1 else 0.0
+              for metric, some in values.items()}
+    return statistics.fmean(values["l0"]), {m: (statistics.fmean(some), spread[m]) for m, some in values.items()}
+
+
+def rates_table(
+    profile: str, names: Sequence[str], rates: Sequence[float], seeds: Sequence[int], device: str, jobs: int
+) -> str:
+    """F1 of each baseline at each learning rate under each condition, on a world that no other table uses."""
+    template = load_template(FOLDER)
+    places = [(condition, name) for condition in template.manifest.profiles[profile].conditions for name in names]
+    asked = [Asked(profile, name, seed, condition.name, {RATES[name]: rate}, device, TUNING_SECRET)
+             for condition, name in places for rate in rates for seed in seeds]
+    found, rows = iter(all_measured(template, asked, jobs)), []
+    for condition, name in places:
+        tried = [list(islice(found, len(seeds))) for _ in rates]
+        scores = [statistics.fmean(t.metrics["f1"] for t in some) if all(t.metrics for t in some) else None
+                  for some in tried]
+        best = max((score for score in scores if score is not None), default=None)
+        rows.append([condition.label, _label(template, name),
+                     *("refused" if score is None else f"**{score:.3f}**" if score == best else f"{score:.3f}"
+                       for score in scores)])
+    return (f"Profile `{profile}`, F1, mean of {len(seeds)} seeds; refused: a seed's result was none that the runner "
+            f"takes, mostly for too many latents in a row.\n\n"
+            f"{markdown(['condition', 'architecture', *(f'{rate:g}' for rate in rates)], rows)}")
+
+
+def _label(template: Template, name: str) -> str:
+    return next(b.label for b in template.manifest.baselines if b.name == name)
+
+
+def _spread(values: Sequence[float]) -> str:
+    mean = statistics.fmean(values)
+    digits = 2 if mean >= 2 else 3
+    return f"{mean:.{digits}f}" + (f" ± {statistics.stdev(values):.{digits}f}" if len(values) > 1 else "")

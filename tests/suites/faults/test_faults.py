@@ -1,0 +1,58 @@
+"""A seeded sample of `make faults`: killed anywhere, or on a full disk, a session ends as if nothing had happened."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from tests.suites.faults.__main__ import SKIPPED
+from tests.support import ROOT
+
+SEED = os.environ.get("FAULTS_SEED", "7")
+KILLS, FULL = 40, 8
+pytestmark = pytest.mark.timeout(1500)
+
+
+@pytest.fixture(scope="module")
+def swept(tmp_path_factory, say_at_the_end):
+    out = tmp_path_factory.mktemp("faults") / "verdicts.json"
+    command = [sys.executable, "-m", "tests.suites.faults", "--sample", str(KILLS), "--full", str(FULL), "--to-the-end", "1",
+               "--jobs", "1", "--seed", SEED, "--json", out]
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    if run.returncode == SKIPPED:
+        say_at_the_end(f"faults: {run.stdout.strip()}")
+        pytest.skip(run.stdout.strip())
+    assert out.exists(), run.stdout + run.stderr
+    found = json.loads(out.read_text())
+    for line in found["lines"]:
+        say_at_the_end(f"faults: {line}")
+    return [verdict for part in found["shares"] for verdict in part["verdicts"]]
+
+
+def wrong(swept, key):
+    return [f"{v['point']}: {v[key]}" for v in swept if v[key]]
+
+
+def test_the_points_are_hit_and_every_way_to_die_is_among_them(swept):
+    missed = [v["point"] for v in swept if not v["hit"]]
+    assert len(missed) <= len(swept) // 20, missed  # an effect that another play of the session does not have
+    assert {v["point"]["how"] for v in swept} == {"loop", "self", "all", "torn", "full"}
+    assert len(swept) == KILLS + FULL
+
+
+def test_nothing_is_lost(swept):
+    assert wrong(swept, "lost") == []
+
+
+def test_no_finished_call_and_no_training_is_repeated(swept):
+    assert wrong(swept, "repeated") == []
+
+
+def test_nothing_is_left_behind(swept):
+    assert wrong(swept, "left") == []
+
+
+def test_a_full_disk_is_said_in_words(swept):
+    assert wrong(swept, "rude") == []

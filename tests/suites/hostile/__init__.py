@@ -1,0 +1,1 @@
+"""Attacks on the product by its real paths: `python -m tests.suites.hostile` prints what stopped each."""

@@ -1,0 +1,43 @@
+"""Cheats through the whole loop: what a model's edits may not touch, and what it learns from a refusal."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from agent.session import events as ev
+from agent.storage.log import EventLog
+from tests.support import TEMPLATE
+from tests.support.whole import Script, Whole, block
+
+EVALUATE = block("evaluate.py", 'return {"score": float(score)', 'return {"score": 1.0')
+SEEDS = block("manifest.toml", "seeds           = [0, 1]", "seeds           = [7, 7]")
+RECORD = block("records/0.json", "", '{"score": 1.0}')
+FLOOR = block("experiment.py", '    steps = task["samples"] // task["batch"]', "    steps, loss = 0, 1.0")
+NAMES = (
+    ("edits evaluate.py", EVALUATE, "edit", "forbidden-file"),
+    ("edits the seed list of the manifest", SEEDS, "edit", "forbidden-file"),
+    ("writes a record by hand", RECORD, "edit", "forbidden-file"),
+    ("zero steps, through the whole loop", FLOOR, "integrity", "untrained"),
+)
+
+
+def run() -> Iterator[tuple[str, str, str, str]]:
+    """Name, caught by, outcome, complaint: one session whose model cheats once an attempt."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        answers = {f"run-1.edit-{i}": text for i, (_, text, _, _) in enumerate(NAMES, 1)}
+        whole = Whole(Path(folder), Script(1, answers), runs=1, attempts=len(NAMES), baselines=("topk",),
+                      stop_after="runs", template=str(TEMPLATE))
+        session = whole.play()
+        failed = {e.attempt: e for e in EventLog(whole.paths.events).read() if isinstance(e, ev.AttemptFailed)}
+        told = whole.model.prompt("run-1.edit-4")
+    for attempt, (name, _, stage, reason) in enumerate(NAMES, 1):
+        event = failed.get(attempt)
+        seen = (event.stage, event.reason) if event else ("", "nothing")
+        wrong = "" if seen == (stage, reason) else f"{seen[1]} at {seen[0]}"
+        yield name, reason, f"refuse ({stage})", wrong
+    measured = session.experiments[0].phase == "measured"
+    yield ("spends all attempts on cheating", "run failed", "no metrics", "the run counts" if measured else
+           "" if "forbidden" in told or "may" in told else "the model was not told why")

@@ -1,0 +1,58 @@
+"""A session brought to a point and copied there, to go on with real litellm and aider against a fake provider."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from agent.actions import perform
+from agent.app.cli import play_session
+from agent.core.types import Options
+from agent.llm.litellm_model import LiteLLMModel
+from agent.session.events import Event
+from agent.session.policy import next_action
+from agent.storage.log import EventLog
+from tests.support.fake_provider import FakeProvider
+from tests.support.whole import Script, Whole, options
+
+
+def brought_to(kind: type, root: Path) -> Path:
+    """A session of one run whose next action is of this kind; data and baselines lie beside it."""
+    whole = Whole(root, Script(1), runs=1, stop_after="runs", skip_novelty=True)
+    with whole.tools() as tools:
+        while not isinstance(action := next_action(tools.session), kind):
+            tools.journal.append(perform(action, tools))
+    return root
+
+
+class Provided(Whole):
+    """A copy of such a session. `waits` are the waits asked for, none of which is made."""
+
+    def __init__(self, prepared: Path, root: Path, **chosen: object) -> None:
+        shutil.copytree(prepared, root, symlinks=True, dirs_exist_ok=True)
+        super().__init__(root, None, runs=1, stop_after="runs", **chosen)
+        self.waits: list[float] = []
+
+    def told(self, provider: FakeProvider, timeout_s: float = 30.0, **changes: object) -> int:
+        """As a person sees it: to a stop; returns the exit status."""
+        with self._asking(provider, timeout_s, changes) as tools:
+            return play_session(tools, self.paths)
+
+    def step(self, provider: FakeProvider, timeout_s: float = 30.0) -> Event:
+        """One action alone."""
+        with self._asking(provider, timeout_s, {}) as tools:
+            event = perform(next_action(tools.session), tools)
+            tools.journal.append(event)
+            return event
+
+    def events(self, kind: type[Event]) -> list[Event]:
+        return [event for event in EventLog(self.paths.events).read() if isinstance(event, kind)]
+
+    def _asking(self, provider: FakeProvider, timeout_s: float, changes: dict[str, object]):
+        roles = ("planner", "editor", "writer", "reviewer")
+        self.model = LiteLLMModel(dict.fromkeys(roles, "openai/gpt-4o"), timeout_s=timeout_s, api_base=provider.url,
+                                  notify=self.console.say, sleep=self.waits.append)
+        changed: Options | None = options(runs=1, stop_after="runs", skip_novelty=True, **changes) if changes else None
+        return self.tools(changed)
+
+

@@ -1,0 +1,277 @@
+"""A shipped recording of a template: the session that it plays, its edits, its paper, and invented records for it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from agent.actions.writeup import SKELETON
+from agent.core.ideas import find_idea
+from agent.core.manifest import load_template
+from agent.core.record import RunRecord, Training
+from agent.core.reviews import Doubt, EvidenceAnswer
+from agent.core.types import (
+    SECTIONS,
+    ChosenAnswer,
+    FigureText,
+    MissingAnswer,
+    NoveltyAnswer,
+    Plan,
+    Reflection,
+    SupportAnswer,
+    Unsupported,
+)
+from agent.llm.answers import parse
+from agent.publishing.review.evidence import standing
+from agent.session import events as ev
+from agent.session import policy
+from agent.session.session import Session, apply
+from paper.evidence.facts import Facts
+from tests.support import ROOT
+from tests.support.dice import Dice, options
+
+BLOCK = re.compile(r"^(\S+)\n```\w*\n<<<<<<< SEARCH\n(.*?)^=======\n(.*?)^>>>>>>> REPLACE\n```$",
+                   re.DOTALL | re.MULTILINE)
+PHASES = ("write", "refine", "cite", "polish", "support")  # before the paper is compiled for the first time
+UNCHANGED = "\n\nNO CHANGE\n"
+
+
+def edited(text: str, reply: str, file: str) -> str:
+    """The file after a reply's blocks; each SEARCH is whole lines and stands in one place."""
+    found = BLOCK.findall(reply)
+    assert found and reply.count("<<<<<<< SEARCH") == len(found)
+    for name, search, replace in found:
+        assert name == file and search.strip()
+        assert ("\n" + text).count("\n" + search) == 1, search
+        text = ("\n" + text).replace("\n" + search, "\n" + replace)[1:]
+    return text
+
+
+class Recording:
+    """What the folder playback/<idea> of a template plays. `planted`: (step, stage) of edits that are meant to fail."""
+
+    def __init__(
+        self, template: str, planted: frozenset[tuple[str, str]] = frozenset(), idea: str = "hierarchical_sae",
+    ) -> None:
+        self.folder, self.planted = ROOT / "templates" / template, planted
+        self.template = load_template(self.folder)
+        self.manifest = self.template.manifest
+        self.profile = self.manifest.profiles[self.manifest.default_profile]
+        self.idea = find_idea(idea, ROOT / "ideas")
+        self.replies = {path.name.removesuffix(".1.md"): path.read_text(encoding="utf-8")
+                        for path in sorted((self.folder / "playback" / idea).glob("*.md"))}
+        self.baselines = self.manifest.baselines[:2]
+
+    def answer(self, step: str, form: type) -> Any:
+        return parse(self.replies[step], form)
+
+    @cached_property
+    def plan(self) -> Plan:
+        return self.answer("plan", Plan)
+
+    @cached_property
+    def asked(self) -> tuple[str, ...]:
+        """Every step that asks a model, in the order of the recorded session."""
+        recorded, steps = Recorded(self), []
+        chosen = options(baselines=tuple(b.name for b in self.baselines))
+        session = apply(Session(), ev.SessionStarted(at=0.0, session="s", idea=self.idea, options=chosen))
+        while action := policy.next_action(session):
+            steps += self.steps_of(action)
+            session = apply(session, recorded.answer(action, session))
+        return tuple(steps)
+
+    def steps_of(self, action: policy.Action) -> list[str]:
+        """The steps under which an action asks a model."""
+        match action:
+            case policy.CheckNovelty():
+                return [f"novelty.round-{action.round}"]
+            case policy.SeekCitations():
+                return [f"citations.round-{action.round}.missing"]
+            case policy.ChooseCitations():
+                return [f"citations.round-{action.round}.choose"]
+            case policy.CheckSupport():
+                steps = (f"support.{section}.round-{action.round}" for section in SECTIONS)
+                return [step for step in steps if step in self.replies]
+            case policy.MakePlan():
+                return ["plan"]
+            case policy.EditRun():
+                return [f"run-{action.run}.edit-{action.attempt}"]
+            case policy.CommentRun():
+                return [f"run-{action.run}.comment"]
+            case policy.Reflect():
+                return [f"run-{action.run}.reflect"]
+            case policy.EditPlot():
+                return [f"plot.edit-{action.attempt}"]
+            case policy.DescribeFigures():
+                return ["plot.describe"]
+            case policy.WriteSection():
+                return [f"paper.{action.section}.{action.phase}" + (f"-mend-{action.round}" if action.round else "")]
+            case policy.ReviewEvidence():
+                return ["review.evidence"]
+            case policy.ReviewPaper():
+                return [f"review-{action.number}"]
+            case policy.MetaReview():
+                return ["review.meta"]
+        return []
+
+    # ---------------------------------------------------------------- code and text
+
+    @cached_property
+    def codes(self) -> dict[str, str]:
+        """experiment.py after each edit, by step, and after each run, by the run's name."""
+        code = {"baseline": (self.folder / "experiment.py").read_text(encoding="utf-8")}
+        for step in (s for s in self.asked if re.match(r"run-\d\.edit-", s)):
+            run, attempt = self.plan.runs[int(step[4]) - 1], int(step.rpartition("-")[2])
+            before = code[run.start_from] if attempt == 1 else code[f"run-{step[4]}.edit-{attempt - 1}"]
+            code[step] = code[run.name] = edited(before, self.replies[step], "experiment.py")
+        return code
+
+    @cached_property
+    def before_review(self) -> dict[str, str]:
+        """The sections when the paper is compiled for the first time."""
+        sections: dict[str, str] = {}
+        for phase in PHASES:
+            for name in SECTIONS:
+                reply = self.replies.get(f"paper.{name}.{phase}", UNCHANGED)
+                if not reply.endswith(UNCHANGED):
+                    sections[name] = edited(sections.get(name, SKELETON), reply, f"paper/sections/{name}.md")
+        return sections
+
+    @cached_property
+    def before_support(self) -> dict[str, str]:
+        """The sections when what they cite is compared."""
+        states = [state for step, state in self.manuscripts if not step.endswith((".support", ".evidence"))]
+        return states[-1]
+
+    @cached_property
+    def manuscripts(self) -> list[tuple[str, dict[str, str]]]:
+        """The sections as they stand after each step of the write-up that changes one."""
+        sections: dict[str, str] = {}
+        states = []
+        for step in (s for s in self.asked if s.startswith("paper.") and not self.replies[s].endswith(UNCHANGED)):
+            name = step.split(".")[1]
+            sections[name] = edited(sections.get(name, SKELETON), self.replies[step], f"paper/sections/{name}.md")
+            states.append((step, dict(sections)))
+        return states
+
+    # ---------------------------------------------------------------- invented records
+
+    @cached_property
+    def runs(self) -> list[tuple[str, str, str, str]]:
+        """Run, kind, name, label of all that the session explores."""
+        baselines = [("0" if i == 0 else f"0.{b.name}", "baseline", b.name, b.label)
+                     for i, b in enumerate(self.baselines)]
+        return baselines + [(str(i), "experiment", run.name, run.label)
+                            for i, run in enumerate(self.plan.runs, start=1)]
+
+    def facts(self, draw: np.random.Generator, means: Mapping[str, float], arms: str = "") -> Facts:
+        """Records of the whole session around these values of the primary metric; `arms`: what the confirmation did."""
+        records = [self._record(draw, means, *run) for run in self.runs]
+        if arms:
+            ours = Facts(records, self.manifest, self.manifest.default_profile).record("ours")
+            first = self.baselines[0]
+            sign = 1 if self.manifest.metrics[self.manifest.primary].better == "higher" else -1
+            shifted = {**means, ours.name: means[first.name] + sign * {"better": 0.2, "worse": -0.2}.get(arms, 0.0)}
+            records.append(self._record(draw, shifted, "confirm.baseline", "confirmation", first.name, first.label))
+            records.append(self._record(draw, shifted, "confirm.best", "confirmation", ours.name, ours.label,
+                                        failed=arms == "failed"))
+        return Facts(records, self.manifest, self.manifest.default_profile)
+
+    def _record(
+        self, draw: np.random.Generator, means: Mapping[str, float], run: str, kind: str, name: str, label: str, *,
+        failed: bool = False,
+    ) -> RunRecord:
+        """One invented record around the run's value."""
+        confirms = kind == "confirmation"
+        seeds = tuple(range(100, 105)) if confirms else self.profile.seeds
+        condition = self.profile.conditions[0].name
+        trainings = tuple(Training(
+            seed=seed, condition=condition, outcome="measured", diagnostics=self._diagnostics(name, draw),
+            curves={"step": (1.0, 100.0, 200.0), "loss": (1500.0, 200.0 * draw.uniform(0.5, 2.0), 60.0)}, wall_s=20.0,
+            metrics={metric: draw.uniform(0.05, 0.95) if spec.target is None else draw.uniform(0.7, 1.4) * spec.target
+                     for metric, spec in self.manifest.metrics.items()}
+            | {self.manifest.primary: means[name] + 0.01 * draw.standard_normal()}) for seed in seeds)
+        return RunRecord(
+            run=run, kind=kind, name=name, label=label, about="Tries something.", parent=None, attempts=1,
+            status="failed" if failed else "measured", commit="c" * 40, tree="t" * 40, template=self.manifest.name,
+            profile=self.manifest.default_profile, settings=self.profile.settings, seeds=seeds,
+            conditions=self.profile.conditions, trainings=() if failed else trainings, findings=(), started_at=0.0,
+            wall_s=1.0, device="cpu: 2 cores", versions={}, sandbox="bwrap",
+            hashes={"data/activations.npy": ("1" if confirms else "0") * 64})
+
+    def _diagnostics(self, name: str, draw: np.random.Generator) -> dict[str, float]:
+        """Which of the quantities that the paper tells this run reports, read from its code; invented values."""
+        own = [b.file for b in self.manifest.baselines if b.name == name]
+        code = (self.folder / own[0]).read_text() if own else self.codes[name]
+        return {key: draw.uniform(0, 1) for key in sorted(set(self._told())) if f'"{key}"' in code}
+
+    def _told(self) -> Iterator[str]:
+        for reply in self.replies.values():
+            yield from re.findall(r'diagnostic\("\w+", "(\w+)"\)', reply)
+
+
+class Recorded(Dice):
+    """Answers every action as the recorded session does: planted failures, all else goes well."""
+
+    def __init__(self, recording: Recording) -> None:
+        super().__init__(lambda _: 0)
+        self.recording = recording
+
+    def answer(self, action: policy.Action, session: Session) -> ev.Event:
+        said = self.recording.answer
+        match action:
+            case policy.CheckNovelty():
+                word = said(f"novelty.round-{action.round}", NoveltyAnswer)
+                return ev.NoveltyChecked(at=1.0, round=action.round, searched=(), sources=(), queries=word.queries,
+                                         verdict=word.verdict, closest=word.closest, reason=word.reason, commit=None)
+            case policy.SeekCitations():
+                missing = said(f"citations.round-{action.round}.missing", MissingAnswer).missing
+                return ev.CitationsSought(at=1.0, round=action.round, missing=missing, sources=())
+            case policy.ChooseCitations():
+                chosen = said(f"citations.round-{action.round}.choose", ChosenAnswer).chosen
+                return ev.CitationsChosen(at=1.0, round=action.round, chosen=chosen, refused=(), commit="c")
+            case policy.CheckSupport():
+                refused = tuple(Unsupported(section=step.split(".")[1], sentence="s", key="k", why=j.why)
+                                for step in self.recording.steps_of(action)
+                                for j in said(step, SupportAnswer).judgements if not j.supported)
+                return ev.SupportChecked(at=1.0, round=action.round, judged=(), unsupported=refused)
+            case policy.MakePlan():
+                return ev.Planned(at=1.0, plan=self.recording.plan, commit="c")
+            case policy.EditRun():
+                return ev.Edited(at=1.0, run=action.run, attempt=action.attempt, commit="c")
+            case policy.LintRun():
+                if self._planted(action, "lint"):
+                    return self.failure(1.0, action.run, action.attempt, "lint")
+                return ev.LintPassed(at=1.0, run=action.run, attempt=action.attempt)
+            case policy.CollectRun():
+                if self._planted(action, "training"):
+                    return self.failure(1.0, action.run, action.attempt, "training")
+                return ev.RunMeasured(at=1.0, run=action.run, attempt=action.attempt, record_sha256="s", primary=0.5,
+                                      wall_s=1.0, flags=(), code="c", commit="c")
+            case policy.Reflect():
+                reflection = said(f"run-{action.run}.reflect", Reflection)
+                return ev.Reflected(at=1.0, run=action.run, reflection=reflection, commit="c")
+            case policy.EditPlot():
+                return ev.PlotEdited(at=1.0, attempt=action.attempt, commit="c")
+            case policy.RunPlot():
+                figure = FigureText(name="agent-tiers", file="f.pdf", caption="f", description="", by="agent")
+                return ev.FiguresDrawn(at=1.0, figures=(figure,), by="agent", commit="c")
+            case policy.WriteSection():
+                return ev.SectionWritten(at=1.0, section=action.section, phase=action.phase, round=action.round,
+                                         revision=action.revision, refused="", complaints=0, commit="c")
+            case policy.ReviewEvidence():
+                findings = said("review.evidence", EvidenceAnswer).findings
+                doubts = tuple(Doubt(**f.model_dump(), section=standing(f.quote, self.recording.before_review))
+                               for f in findings)
+                return ev.EvidenceReviewed(at=1.0, checked="all", doubts=doubts, dropped=(), failed="")
+            case policy.CompilePaper():
+                return ev.Compiled(at=1.0, round=action.round, ok=True, pages=9, problems=(), dropped=(), broken=(),
+                                   commit="c")
+        return super().answer(action, session)
+
+    def _planted(self, action: Any, stage: str) -> bool:
+        return (f"run-{action.run}.edit-{action.attempt}", stage) in self.recording.planted

@@ -1,0 +1,189 @@
+"""A whole session on the tiny template with a scripted model: real aider, git, sandbox, runner and measurement."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from agent.app.assemble import System, open_session
+from agent.core.ideas import read_ideas
+from agent.core.paths import SessionPaths, Workspace
+from agent.core.protocols import Call, Message
+from agent.core.types import Models, Options
+from agent.literature.services import Service
+from agent.sandbox.boxes import BubblewrapSandbox
+from agent.session.tools import Console
+from tests.support import TEMPLATE
+from tests.support.scripted import Answer, ScriptedModel
+
+IDEA = {"Name": "tiny_idea", "Title": "Does a Larger Step Help a Tiny Dictionary?",
+        "Experiment": "Vary the step size of the dictionary's rows."}
+REVIEW = {"summary": "s", "strengths": ["a"], "weaknesses": ["b"], "questions": [], "limitations": [],
+          "ethical_concerns": False, "soundness": 2, "presentation": 3, "contribution": 2, "overall": 5,
+          "confidence": 3, "decision": "reject"}
+EVIDENCE = {"checked": "the text with the records", "findings": [
+    {"quote": "The step size matters for how far the rows travel.", "relation": "lacks",
+     "key": "a run that separates step size and number of steps", "why": "no run varies one alone",
+     "severity": "minor"}]}
+META = {"summary": "Small and plain.", "agreed": ["a"], "disputed": [], "advice": ["Say what was not varied."]}
+RATES = (0.02, 0.05, 0.1, 0.2, 0.3)
+PROSE = {
+    "title": "# Does a Larger Step Help a Tiny Dictionary?\n\nWe vary the step size. The best run, "
+             "{{ name(\"ours\") }}, {{ improves(\"ours\", \"topk\", \"score\") }} {{ name(\"topk\") }}.\n",
+    "introduction": "Dictionaries explain rows by few directions [@olshausen1996emergence].\n",
+    "related_work": "Sparse coding is the root of this work [@olshausen1996emergence].\n",
+    "background": "A row $x$ is written as $x = W^\\top z + b$ with few non-zero entries in $z$.\n",
+    "method": "The rows of the dictionary follow what their latents leave unexplained.\n",
+    "experimental_setup": "The dictionary has $d_{\\text{sae}}$ = {{ config(\"d_sae\") }} latents.\n",
+    "results": "The best run {{ improves(\"ours\", \"topk\", \"score\") }} {{ name(\"topk\") }}. The score of "
+               "{{ name(\"ours\") }} is {{ mean(\"ours\", \"score\") }} (see [@tab:main]).\n",
+    "discussion": "*Interpretation.* The step size matters for how far the rows travel.\n",
+    "conclusion": "The best run {{ improves(\"ours\", \"topk\", \"score\") }} the baseline {{ name(\"topk\") }}.\n",
+}
+
+
+def block(file: str, search: str, replace: str) -> str:
+    """One SEARCH/REPLACE block as an editor answers it."""
+    return f"Here it is.\n\n{file}\n```\n<<<<<<< SEARCH\n{search}\n=======\n{replace}\n>>>>>>> REPLACE\n```\n"
+
+
+def rate_block(old: float, new: float) -> str:
+    return block("experiment.py", f"RATE = {old}  # step size", f"RATE = {new}  # step size")
+
+
+def fenced(data: object) -> str:
+    return f"```json\n{json.dumps(data)}\n```\n"
+
+
+def plan(runs: int) -> dict:
+    return {"comparison": {"metric": "score", "baseline": "topk", "why": "it is the code we start from"},
+            "runs": [planned(i) for i in range(1, runs + 1)]}
+
+
+def planned(number: int) -> dict:
+    return {"name": f"step{number}", "label": f"step {RATES[number]}", "change": f"set RATE to {RATES[number]}",
+            "hypothesis": "a larger step travels further", "start_from": "baseline"}
+
+
+def default_answer(call: Call, runs: int) -> str:
+    """What a model that does everything right says."""
+    step = call.step
+    if step == "plan":
+        return fenced(plan(runs))
+    if match := re.fullmatch(r"run-(\d+)\.edit-\d+", step):
+        return rate_block(RATES[0], RATES[int(match[1])])
+    if step.endswith(".comment"):
+        return "It supports the hypothesis only if the score moved by more than its error."
+    if match := re.fullmatch(r"run-(\d+)\.reflect", step):
+        left = [planned(i) for i in range(int(match[1]) + 1, runs + 1)]
+        return fenced({"interpretation": "The step size changes how far rows travel.", "completed": not left,
+                       "runs": left})
+    if step.startswith("plot.edit"):
+        return block("plot.py", 'axis.set_ylabel("score")', 'axis.set_ylabel("mean score")')
+    if step == "plot.describe":
+        return fenced({"descriptions": {}})
+    if match := re.fullmatch(r"paper\.(\w+)\.write", step):
+        return block(f"paper/sections/{match[1]}.md", "Nothing is written here yet.", PROSE[match[1]].rstrip("\n"))
+    return review_answer(step) or "NO CHANGE"
+
+
+def review_answer(step: str) -> str | None:
+    """What a reviewer says who has little to say."""
+    if re.fullmatch(r"(improve-\d+\.)?review-\d+", step):
+        return fenced(REVIEW)
+    if step.endswith("review.meta"):
+        return fenced(META)
+    return fenced(EVIDENCE) if step == "review.evidence" else None
+
+
+def literature_answer(prompt: str) -> str:
+    """Nothing is new, nothing is missing, everything is carried; empty for a prompt that is not about literature."""
+    if "Judge whether this idea is known" in prompt:
+        nearest = re.findall(r"^\[([\w-]+)\] ", prompt, re.MULTILINE)[:1]
+        return fenced({"verdict": "incremental", "reason": "The parts are known.",
+                       "closest": [{"key": key, "why": "the same method"} for key in nearest]})
+    if "does a careful reader miss" in prompt:
+        return fenced({"missing": []})
+    if "Judge each line" in prompt:
+        pairs = re.findall(r"^(\d+)\. \[", prompt, re.MULTILINE)
+        return fenced({"judgements": [{"n": int(n), "supported": True} for n in pairs]})
+    return ""
+
+
+class Script:
+    """Default answers, with others in the place of some; `None` for a call says: this must not be asked."""
+
+    def __init__(self, runs: int, answers: Mapping[tuple[str, int] | str, Answer] | None = None) -> None:
+        self.runs = runs
+        self.answers = dict(answers or {})
+
+    def __call__(self, messages: Sequence[Message], call: Call) -> Answer:
+        for key in ((call.step, call.ordinal), call.step):
+            if key in self.answers:
+                return self.answers[key]
+        if call.step == "plot.describe":
+            names = re.findall(r"^- `([\w-]+)` \(drawn", messages[-1].content, re.MULTILINE)
+            return fenced({"descriptions": dict.fromkeys(names, "Look at the order of the runs.")})
+        return literature_answer(messages[-1].content) or default_answer(call, self.runs)
+
+
+def options(**changes: object) -> Options:
+    values = {"template": str(TEMPLATE), "profile": "tiny", "models": Models(**dict.fromkeys(
+        ("planner", "editor", "writer", "reviewer"), "scripted")), "baselines": ("topk", "rows"), "runs": 2,
+        "attempts": 2, "slots": 2, "pdf": False, "literature": "offline", "reviews": 2}
+    return Options(**{**values, **changes})
+
+
+class Heard(Console):
+    """Keeps what was said."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def say(self, text: str) -> None:
+        self.lines.append(text)
+
+
+class Whole:
+    """One workspace, one session, as many processes as a test likes."""
+
+    def __init__(
+        self, root: Path, script: Callable | None = None, services: tuple[Service, ...] = (), **chosen: object,
+    ) -> None:
+        self.workspace = Workspace(root)
+        self.paths = SessionPaths(root / "20260101_000000_tiny_idea")
+        self.paths.root.mkdir(parents=True, exist_ok=True)
+        self.options = options(**chosen)
+        self.model = ScriptedModel(script or Script(self.options.runs))
+        self.console = Heard()
+        self.services = services
+        idea = root / "idea.json"
+        idea.write_text(json.dumps(IDEA))
+        self.idea = read_ideas(idea)[0]
+
+    @contextmanager
+    def tools(self, changed: Options | None = None):
+        """The session's tools, started or taken up again."""
+        system = System(self.model, BubblewrapSandbox(), self.console, None, services=self.services)
+        fresh = None if self.paths.events.exists() else (self.idea, self.options)
+        with open_session(self.paths, self.workspace, system, new=fresh, changed=changed) as tools:
+            yield tools
+
+    def play(self, changed: Options | None = None):
+        """To the end, or to the stop asked for; returns the session's last state."""
+        from agent.loop import play
+
+        with self.tools(changed) as tools:
+            play(tools)
+            return tools.session
+
+    def log(self) -> list[str]:
+        """Subjects of the session's history, oldest first."""
+        import subprocess
+
+        done = subprocess.run(["git", "-C", self.paths.repo, "log", "--format=%s", "--reverse"], capture_output=True,
+                              text=True, check=True)
+        return done.stdout.splitlines()
