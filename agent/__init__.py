@@ -11,11 +11,23 @@ if TYPE_CHECKING:
     from agent.app.api import run as run
 
 _PUBLIC = {
-    "run": "agent.app.api", "resume": "agent.app.api", "Outcome": "agent.app.api", "read_ideas": "agent.core.ideas",
-    "Idea": "agent.core.types", "Options": "agent.core.types", "Call": "agent.core.protocols", "Message": "agent.core.protocols",
-    "Console": "agent.session.tools", "record_playback": "agent.llm.playback",
-    "Model": "agent.core.protocols", "Reply": "agent.core.protocols", "Runner": "agent.core.protocols", "Sandbox": "agent.core.protocols",
-    "UserError": "agent.core.errors", "InfrastructureError": "agent.core.errors", "BudgetSpent": "agent.core.errors",
+    "run": "agent.app.api",
+    "resume": "agent.app.api",
+    "Outcome": "agent.app.api",
+    "read_ideas": "agent.core.ideas",
+    "Idea": "agent.core.types",
+    "Options": "agent.core.types",
+    "Call": "agent.core.protocols",
+    "Message": "agent.core.protocols",
+    "Console": "agent.session.tools",
+    "record_playback": "agent.llm.playback",
+    "Model": "agent.core.protocols",
+    "Reply": "agent.core.protocols",
+    "Runner": "agent.core.protocols",
+    "Sandbox": "agent.core.protocols",
+    "UserError": "agent.core.errors",
+    "InfrastructureError": "agent.core.errors",
+    "BudgetSpent": "agent.core.errors",
 }
 __all__ = list(_PUBLIC)
 

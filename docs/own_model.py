@@ -20,8 +20,14 @@ class MyModel:
 
 
 if __name__ == "__main__":
-    outcome = run("hierarchical_sae", workspace="workspace", model=MyModel(), baselines=("topk",),
-                  literature="offline", stop_after="plan")
+    outcome = run(
+        "hierarchical_sae",
+        workspace="workspace",
+        model=MyModel(),
+        baselines=("topk",),
+        literature="offline",
+        stop_after="plan",
+    )
     for record in outcome.records:
         print(record.label, "F1", fmean(training.metrics["f1"] for training in record.trainings))
     print("go on with: python launch.py --resume", outcome.folder.name, "--model ...")

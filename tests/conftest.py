@@ -19,9 +19,32 @@ FIGURES = Path(os.environ["SUITE_FIGURES"])
 # Attacks, breakages, whole sessions of rarer kinds, the documentation followed by hand: `make suites`.
 # `make test` is for every change.
 SUITES = (
-    "hostile", "faults", "fuzz", "redteam", "fuzz_sections", "docs_templates", "docs", "provider_faults", "resume",
-    "one_session", "disk_full", "budgets", "out_of_memory", "review", "lm_session", "v1_form", "saebench", "api",
-    "bundle", "literature_session", "environments", "templates_own", "review_pdf", "lm_gemma", "unlearning")
+    "hostile",
+    "faults",
+    "fuzz",
+    "redteam",
+    "fuzz_sections",
+    "docs_templates",
+    "docs",
+    "provider_faults",
+    "resume",
+    "one_session",
+    "disk_full",
+    "budgets",
+    "out_of_memory",
+    "review",
+    "lm_session",
+    "v1_form",
+    "saebench",
+    "api",
+    "bundle",
+    "literature_session",
+    "environments",
+    "templates_own",
+    "review_pdf",
+    "lm_gemma",
+    "unlearning",
+)
 LONG = ("demo_playback", "loop", "honest_endings", "verify", "command_line")
 
 

@@ -24,16 +24,23 @@ def edit_run(action: EditRun, tools: Tools) -> Edited | AttemptFailed:
     editable = tools.template.manifest.editable
     tools.versions.reset(tools.versions.head())
     tools.versions.restore(run.code if run and run.code else start_commit(planned, tools), editable)
-    tools.say(f"Run {action.run} ({planned.label}), attempt {action.attempt} of {tools.session.options.attempts}: "
-              "editing experiment.py")
+    tools.say(
+        f"Run {action.run} ({planned.label}), attempt {action.attempt} of {tools.session.options.attempts}: "
+        "editing experiment.py"
+    )
     result = tools.coder.edit(
-        tools.paths.repo, editable, _instruction(action, planned, run, tools),
-        step=f"run-{action.run}.edit-{action.attempt}", role="editor", read_only=overview(tools),
+        tools.paths.repo,
+        editable,
+        _instruction(action, planned, run, tools),
+        step=f"run-{action.run}.edit-{action.attempt}",
+        role="editor",
+        read_only=overview(tools),
     )
     if result.refused:
         return fail_attempt(tools, action.run, planned, action.attempt, "edit", result.refused, _why(result))
     commit = tools.versions.commit(
-        editable, f"run {action.run}, attempt {action.attempt}: {planned.label}",
+        editable,
+        f"run {action.run}, attempt {action.attempt}: {planned.label}",
         {"Run": action.run, "Attempt": str(action.attempt), "Status": "edited", "Event": "edit"},
     )
     return Edited(at=tools.now, run=action.run, attempt=action.attempt, commit=commit)
@@ -65,7 +72,8 @@ def give_up_run(action: GiveUpRun, tools: Tools) -> RunFailed:
     name = f"records/{action.run}.json"
     write_text(tools.paths.repo / name, record.model_dump_json(indent=1) + "\n")
     commit = tools.versions.commit(
-        [name], f"run {action.run}: failed after {tried} attempts ({last.reason})",
+        [name],
+        f"run {action.run}: failed after {tried} attempts ({last.reason})",
         {"Run": action.run, "Status": "failed", "Event": "run-failed"},
     )
     tools.versions.tag(f"run/{action.run}", commit)
@@ -73,7 +81,7 @@ def give_up_run(action: GiveUpRun, tools: Tools) -> RunFailed:
 
 
 def fail_attempt(
-    tools: Tools, run: str, planned: PlannedRun | None, attempt: int, stage: str, reason: str, detail: str,
+    tools: Tools, run: str, planned: PlannedRun | None, attempt: int, stage: str, reason: str, detail: str
 ) -> AttemptFailed:
     """Commit an attempt's failure, so that the history tells it, and say it."""
     tools.versions.reset(tools.versions.head())
@@ -83,22 +91,41 @@ def fail_attempt(
     name = f"attempts/{run}.{attempt}{f'.{restart}' if restart else ''}.json"
     write_text(tools.paths.repo / name, json.dumps(account, indent=2) + "\n")
     commit = tools.versions.commit(
-        [name], f"run {run}, attempt {attempt}: {label}: {stage} failed ({reason})",
-        {"Run": run, "Attempt": str(attempt), "Restart": str(restart), "Status": f"{stage}-failed",
-         "Event": "attempt-failed"},
+        [name],
+        f"run {run}, attempt {attempt}: {label}: {stage} failed ({reason})",
+        {
+            "Run": run,
+            "Attempt": str(attempt),
+            "Restart": str(restart),
+            "Status": f"{stage}-failed",
+            "Event": "attempt-failed",
+        },
     )
     tools.say(f"  attempt {attempt} of run {run} failed at {stage}: {reason}")
-    return AttemptFailed(at=tools.now, run=run, attempt=attempt, stage=stage, reason=reason, detail=detail,
-                         commit=commit)
+    return AttemptFailed(
+        at=tools.now, run=run, attempt=attempt, stage=stage, reason=reason, detail=detail, commit=commit
+    )
 
 
 def _instruction(action: EditRun, planned: PlannedRun, run: RunState | None, tools: Tools) -> str:
     told = [f for f in run.failures if f.stage != "runner"] if run else []
     if not told:
-        return render("edit", run=action.run, planned=planned, idea=tools.session.idea,
-                      manifest=tools.template.manifest, profile=tools.profile)
-    return render("mend", run=action.run, planned=planned, failure=told[-1], earlier=told[:-1],
-                  tries_left=tools.session.options.attempts - action.attempt + 1)
+        return render(
+            "edit",
+            run=action.run,
+            planned=planned,
+            idea=tools.session.idea,
+            manifest=tools.template.manifest,
+            profile=tools.profile,
+        )
+    return render(
+        "mend",
+        run=action.run,
+        planned=planned,
+        failure=told[-1],
+        earlier=told[:-1],
+        tries_left=tools.session.options.attempts - action.attempt + 1,
+    )
 
 
 def describe(errors: list[LintError]) -> str:

@@ -55,8 +55,15 @@ def draw_figures(action: DrawFigures, tools: Tools) -> FiguresDrawn:
     folder = tools.paths.repo / "figures"
     drawn = standard_figures(session_facts(tools), folder)
     figures = tuple(
-        FigureText(name=f.name, file=f"figures/{Path(f.file).name}", caption=f.caption, description=f.description,
-                   by="runner", width=f.width) for f in drawn
+        FigureText(
+            name=f.name,
+            file=f"figures/{Path(f.file).name}",
+            caption=f.caption,
+            description=f.description,
+            by="runner",
+            width=f.width,
+        )
+        for f in drawn
     )
     files = sorted(f"figures/{path.name}" for path in folder.iterdir())
     commit = tools.versions.commit(files, f"figures: {len(figures)} drawn from the records", {"Event": "figures"})
@@ -72,12 +79,18 @@ def edit_plot(action: EditPlot, tools: Tools) -> PlotEdited | PlotFailed:
     records = json.loads(plot_records(tools))
     failures = tools.session.plot_failures
     if failures:
-        prompt = render("plot_mend", failure=failures[-1],
-                        tries_left=tools.session.options.attempts - action.attempt + 1)
+        prompt = render(
+            "plot_mend", failure=failures[-1], tries_left=tools.session.options.attempts - action.attempt + 1
+        )
     else:
-        prompt = render("plot", idea=tools.session.idea, manifest=tools.template.manifest,
-                        runs=session_facts(tools).explored, standard=tools.session.figures,
-                        example=json.dumps(records[-1], indent=1)[:3000])
+        prompt = render(
+            "plot",
+            idea=tools.session.idea,
+            manifest=tools.template.manifest,
+            runs=session_facts(tools).explored,
+            standard=tools.session.figures,
+            example=json.dumps(records[-1], indent=1)[:3000],
+        )
     result = tools.coder.edit(tools.paths.repo, [plot], prompt, step=f"plot.edit-{action.attempt}", role="editor")
     if result.refused:
         return _plot_failed(tools, action.attempt, result.refused, result.detail)
@@ -101,8 +114,9 @@ def run_plot(action: RunPlot, tools: Tools) -> FiguresDrawn | PlotFailed:
         for name in ("work", "perturbed"):
             remove(folder / name)  # it may hold anything
     files = sorted(figure.file for figure in figures)
-    commit = tools.versions.commit(files, f"figures: {len(figures)} drawn by plot.py",
-                                   {"Attempt": str(action.attempt), "Event": "plot-figures"})
+    commit = tools.versions.commit(
+        files, f"figures: {len(figures)} drawn by plot.py", {"Attempt": str(action.attempt), "Event": "plot-figures"}
+    )
     tools.say(f"Figures by plot.py: {', '.join(f.name for f in figures)}")
     return FiguresDrawn(at=tools.now, figures=figures, by="agent", commit=commit)
 
@@ -139,11 +153,14 @@ def _draw(tools: Tools, folder: Path, name: str, records: str) -> Exit:
     mount = Mount(work, "/w", writable=True)
     environment = tools.environment()
     python, trees = foreign.python(environment)
-    spec = SandboxSpec(argv=(python, plot), cwd=tools.sandbox.visible(mount), mounts=(mount, *trees),
-                       limits=PLOT_LIMITS, env={"MPLBACKEND": "Agg", "MPLCONFIGDIR": "/tmp/matplotlib",
-                                                **foreign.path_env(environment)})
-    return tools.sandbox.start(spec, stdout=folder / f"{name}.stdout.log",
-                               stderr=folder / f"{name}.stderr.log").wait()
+    spec = SandboxSpec(
+        argv=(python, plot),
+        cwd=tools.sandbox.visible(mount),
+        mounts=(mount, *trees),
+        limits=PLOT_LIMITS,
+        env={"MPLBACKEND": "Agg", "MPLCONFIGDIR": "/tmp/matplotlib", **foreign.path_env(environment)},
+    )
+    return tools.sandbox.start(spec, stdout=folder / f"{name}.stdout.log", stderr=folder / f"{name}.stderr.log").wait()
 
 
 def _check_drawn_from_records(folder: Path, figures: tuple[FigureText, ...], records: str, tools: Tools) -> None:
@@ -152,10 +169,15 @@ def _check_drawn_from_records(folder: Path, figures: tuple[FigureText, ...], rec
         return  # arrays that nobody can perturb: the caption says that what the figure shows is not verified
     names = [Path(figure.file).name.removeprefix("agent-") for figure in figures]
     for which in ("work", "perturbed"):
-        harvest.copy_files(folder / which, folder / f"{which}-taken", dict.fromkeys(names, MAX_BYTES),
-                           max_total=MAX_FIGURES * MAX_BYTES)
-    found = plotcheck.problems(folder / "work-taken", folder / "perturbed-taken", names, records,
-                               lambda pdf: pictures.text(pdf, tools.sandbox))
+        harvest.copy_files(
+            folder / which,
+            folder / f"{which}-taken",
+            dict.fromkeys(names, MAX_BYTES),
+            max_total=MAX_FIGURES * MAX_BYTES,
+        )
+    found = plotcheck.problems(
+        folder / "work-taken", folder / "perturbed-taken", names, records, lambda pdf: pictures.text(pdf, tools.sandbox)
+    )
     if found:
         raise harvest.Unharvestable("\n".join(found))
 
@@ -170,8 +192,7 @@ def describe_figures(action: DescribeFigures, tools: Tools) -> FiguresDescribed:
     """A paragraph on each figure for notes.txt."""
     figures = tools.session.figures
     names = {figure.name for figure in figures}
-    prompt = render("describe_figures", figures=figures,
-                    table=table(measured_records(tools), tools.template.manifest))
+    prompt = render("describe_figures", figures=figures, table=table(measured_records(tools), tools.template.manifest))
 
     def accept(answer: Descriptions) -> str | None:
         missing = names - set(answer.descriptions)
@@ -196,17 +217,26 @@ def plot_records(tools: Tools) -> str:
         metrics = {}
         for name in manifest.metrics:
             by_condition = {c: values(record, name, c) for c in conditions}
-            metrics[name] = {c: {"mean": sum(v) / len(v), "se": standard_error(v), "n": len(v), "values": v}
-                             for c, v in by_condition.items()}
+            metrics[name] = {
+                c: {"mean": sum(v) / len(v), "se": standard_error(v), "n": len(v), "values": v}
+                for c, v in by_condition.items()
+            }
         said = sorted({key for t in record.trainings for key in t.diagnostics})
-        entries.append({
-            "run": record.run, "name": record.name, "label": record.label, "kind": record.kind,
-            "status": record.status, "metrics": metrics,
-            "metric_labels": {name: spec.label for name, spec in manifest.metrics.items()},
-            "diagnostics": {key: [t.diagnostics[key] for t in record.trainings if key in t.diagnostics]
-                            for key in said},
-            "curves": [{"seed": t.seed, "condition": t.condition, **t.curves} for t in record.trainings],
-        })
+        entries.append(
+            {
+                "run": record.run,
+                "name": record.name,
+                "label": record.label,
+                "kind": record.kind,
+                "status": record.status,
+                "metrics": metrics,
+                "metric_labels": {name: spec.label for name, spec in manifest.metrics.items()},
+                "diagnostics": {
+                    key: [t.diagnostics[key] for t in record.trainings if key in t.diagnostics] for key in said
+                },
+                "curves": [{"seed": t.seed, "condition": t.condition, **t.curves} for t in record.trainings],
+            }
+        )
     return json.dumps(entries, indent=1) + "\n"
 
 
@@ -221,8 +251,11 @@ def _harvest(work: Path, tools: Tools) -> tuple[FigureText, ...]:
     else:
         listed = harvest.parse_json(harvest.read_bytes(work, "figures.json", 1 << 18))
     if not isinstance(listed, list) or not listed:
-        what = "plot.py drew no PNG beside itself" if tools.template.manifest.form == "v1" else (
-            "figures.json must hold a list with at least one figure")
+        what = (
+            "plot.py drew no PNG beside itself"
+            if tools.template.manifest.form == "v1"
+            else ("figures.json must hold a list with at least one figure")
+        )
         raise harvest.Unharvestable(what)
     figures: dict[str, FigureText] = {}
     for item in listed[:MAX_FIGURES]:
@@ -232,11 +265,13 @@ def _harvest(work: Path, tools: Tools) -> tuple[FigureText, ...]:
             stem = slug(stem)
         caption = harvest.one_line(caption, 600)
         if not _STEM.match(stem) or not caption:
-            raise harvest.Unharvestable("each entry of figures.json needs a `file` named in lower case (a-z, 0-9, _, "
-                                        "-) and a `caption`")
+            raise harvest.Unharvestable(
+                "each entry of figures.json needs a `file` named in lower case (a-z, 0-9, _, -) and a `caption`"
+            )
         file = _take(work, [listed_as] if listed_as != stem else [f"{stem}.pdf", f"{stem}.png"], tools)
-        figures[stem] = FigureText(name=f"agent-{stem}", file=f"figures/agent-{file}", caption=caption, description="",
-                                   by="agent", width=0.8)
+        figures[stem] = FigureText(
+            name=f"agent-{stem}", file=f"figures/agent-{file}", caption=caption, description="", by="agent", width=0.8
+        )
     return tuple(figures.values())
 
 
@@ -260,7 +295,8 @@ def _plot_failed(tools: Tools, attempt: int, reason: str, detail: str) -> PlotFa
     name = f"attempts/plot.{attempt}.json"
     account = {"attempt": attempt, "reason": reason, "detail": detail}
     write_text(tools.paths.repo / name, json.dumps(account, indent=2) + "\n")
-    commit = tools.versions.commit([name], f"plot, attempt {attempt}: failed ({reason})",
-                                   {"Attempt": str(attempt), "Event": "plot-failed"})
+    commit = tools.versions.commit(
+        [name], f"plot, attempt {attempt}: failed ({reason})", {"Attempt": str(attempt), "Event": "plot-failed"}
+    )
     tools.say(f"  attempt {attempt} of plot.py failed: {reason}")
     return PlotFailed(at=tools.now, attempt=attempt, reason=reason, detail=detail, commit=commit)

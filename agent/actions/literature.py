@@ -38,6 +38,7 @@ CITABLE = tuple(name for name in SECTIONS if name != "title")
 
 # ---------------------------------------------------------------- novelty
 
+
 def check_novelty(action: CheckNovelty, tools: Tools) -> NoveltyChecked:
     """Search, read, and decide or ask for another search; the last round decides. `idea.novel` is not read."""
     session = tools.session
@@ -48,17 +49,44 @@ def check_novelty(action: CheckNovelty, tools: Tools) -> NoveltyChecked:
     shown = _shown(tools, [f"novelty.round-{n}" for n in range(1, action.round + 1)])
     left = NOVELTY_ROUNDS - action.round
     prompt = render("novelty", idea=session.idea, works=shown.values(), left=left)
-    answer = ask_json(tools.ask, step, "reviewer", _conversation("reviewer", prompt), NoveltyAnswer,
-                      accept=lambda answer: _novelty_complaint(answer, shown, left))
+    answer = ask_json(
+        tools.ask,
+        step,
+        "reviewer",
+        _conversation("reviewer", prompt),
+        NoveltyAnswer,
+        accept=lambda answer: _novelty_complaint(answer, shown, left),
+    )
     if answer.verdict is None:
-        return NoveltyChecked(at=tools.now, round=action.round, searched=queries, sources=searched.sources,
-                              queries=answer.queries, verdict=None, closest=(), reason="", commit=None)
+        return NoveltyChecked(
+            at=tools.now,
+            round=action.round,
+            searched=queries,
+            sources=searched.sources,
+            queries=answer.queries,
+            verdict=None,
+            closest=(),
+            reason="",
+            commit=None,
+        )
     commit = _keep_verdict(answer, shown, step, tools)
-    loud = ("This idea is published as it is; the session goes on, and its paper is told the works"
-            if answer.verdict == "published" else f"Novelty: {answer.verdict}")
+    loud = (
+        "This idea is published as it is; the session goes on, and its paper is told the works"
+        if answer.verdict == "published"
+        else f"Novelty: {answer.verdict}"
+    )
     tools.say(f"{loud}: {', '.join(f'{shown[c.key].title} [{c.key}]' for c in answer.closest) or 'no near work'}")
-    return NoveltyChecked(at=tools.now, round=action.round, searched=queries, sources=searched.sources, queries=(),
-                          verdict=answer.verdict, closest=answer.closest, reason=answer.reason, commit=commit)
+    return NoveltyChecked(
+        at=tools.now,
+        round=action.round,
+        searched=queries,
+        sources=searched.sources,
+        queries=(),
+        verdict=answer.verdict,
+        closest=answer.closest,
+        reason=answer.reason,
+        commit=commit,
+    )
 
 
 def _novelty_complaint(answer: NoveltyAnswer, shown: dict[str, Paper], left: int) -> str | None:
@@ -83,14 +111,21 @@ def _keep_verdict(answer: NoveltyAnswer, shown: dict[str, Paper], step: str, too
 
 # ---------------------------------------------------------------- citations
 
+
 def seek_citations(action: SeekCitations, tools: Tools) -> CitationsSought:
     """What the paper as written should cite and does not; then the search for it."""
     manuscript = Manuscript(tools)
     step = f"citations.round-{action.round}.missing"
     cited = {pair.key for pair in manuscript.cited} | {c.key for c in tools.session.to_cite}
     refused = tuple(r for event in tools.session.chosen for r in event.refused)
-    prompt = render("citations_missing", idea=tools.session.idea, text=_text(manuscript), refused=refused,
-                    cited=manuscript.library.entries(sorted(cited)), left=CITATION_ROUNDS - action.round)
+    prompt = render(
+        "citations_missing",
+        idea=tools.session.idea,
+        text=_text(manuscript),
+        refused=refused,
+        cited=manuscript.library.entries(sorted(cited)),
+        left=CITATION_ROUNDS - action.round,
+    )
     answer = ask_json(tools.ask, step, "writer", _conversation("reviewer", prompt), MissingAnswer)
     if not answer.missing:
         tools.say(f"Citations, round {action.round}: nothing is missing")
@@ -105,8 +140,13 @@ def choose_citations(action: ChooseCitations, tools: Tools) -> CitationsChosen:
     session = tools.session
     step = f"citations.round-{action.round}.choose"
     shown = _shown(tools, [_search_step(action.round)])
-    prompt = render("citations_choose", idea=session.idea, missing=session.sought[-1].missing, works=shown.values(),
-                    sections=CITABLE)
+    prompt = render(
+        "citations_choose",
+        idea=session.idea,
+        missing=session.sought[-1].missing,
+        works=shown.values(),
+        sections=CITABLE,
+    )
     answer = ask_json(tools.ask, step, "writer", _conversation("reviewer", prompt), ChosenAnswer)
     chosen, refused = _sifted(answer.chosen, shown, session.to_cite)
     files = _keep_found(chosen, shown, step, tools)
@@ -115,13 +155,16 @@ def choose_citations(action: ChooseCitations, tools: Tools) -> CitationsChosen:
     for key, why in refused:
         tools.say(f"  refused [{key}]: {why}")
     trailers = {"Event": "citations", "Round": str(action.round)}
-    commit = (tools.versions.commit(files, f"citations, round {action.round}: {len(chosen)} chosen", trailers)
-              if files else tools.versions.head())
+    commit = (
+        tools.versions.commit(files, f"citations, round {action.round}: {len(chosen)} chosen", trailers)
+        if files
+        else tools.versions.head()
+    )
     return CitationsChosen(at=tools.now, round=action.round, chosen=chosen, refused=refused, commit=commit)
 
 
 def _sifted(
-    wanted: Iterable[Chosen], shown: dict[str, Paper], before: tuple[Chosen, ...],
+    wanted: Iterable[Chosen], shown: dict[str, Paper], before: tuple[Chosen, ...]
 ) -> tuple[tuple[Chosen, ...], tuple[tuple[str, str], ...]]:
     taken = {(c.key, c.section) for c in before}
     chosen, refused = [], []
@@ -140,6 +183,7 @@ def _sifted(
 
 # ---------------------------------------------------------------- support
 
+
 def check_support(action: CheckSupport, tools: Tools) -> SupportChecked:
     """The reviewer compares each cited sentence that nobody has read yet with the work's abstract or summary."""
     manuscript = Manuscript(tools)
@@ -150,14 +194,26 @@ def check_support(action: CheckSupport, tools: Tools) -> SupportChecked:
         pairs = [p for p in manuscript.cited if p.section == section and p.name not in judged]
         if not pairs:
             continue
-        prompt = render("support", section=section, pairs=pairs,
-                        works=manuscript.library.entries(dict.fromkeys(p.key for p in pairs)))
-        answer = ask_json(tools.ask, f"support.{section}.round-{action.round}", "reviewer",
-                          _conversation("reviewer", prompt), SupportAnswer,
-                          accept=lambda answer, pairs=pairs: _support_complaint(answer, len(pairs)))
+        prompt = render(
+            "support",
+            section=section,
+            pairs=pairs,
+            works=manuscript.library.entries(dict.fromkeys(p.key for p in pairs)),
+        )
+        answer = ask_json(
+            tools.ask,
+            f"support.{section}.round-{action.round}",
+            "reviewer",
+            _conversation("reviewer", prompt),
+            SupportAnswer,
+            accept=lambda answer, pairs=pairs: _support_complaint(answer, len(pairs)),
+        )
         names += [p.name for p in pairs]
-        unsupported += [Unsupported(section=section, sentence=pairs[j.n - 1].sentence, key=pairs[j.n - 1].key,
-                                    why=j.why.strip()) for j in answer.judgements if not j.supported]
+        unsupported += [
+            Unsupported(section=section, sentence=pairs[j.n - 1].sentence, key=pairs[j.n - 1].key, why=j.why.strip())
+            for j in answer.judgements
+            if not j.supported
+        ]
     if names:
         tools.say(f"Citations: {len(names)} compared with what they cite, {len(unsupported)} not carried by it")
     for found in unsupported:
@@ -174,6 +230,7 @@ def _support_complaint(answer: SupportAnswer, pairs: int) -> str | None:
 
 
 # ---------------------------------------------------------------- shared
+
 
 def _conversation(role: Role, prompt: str) -> list[Message]:
     return [Message("system", render(f"system_{role}")), Message("user", prompt)]
@@ -195,8 +252,11 @@ def _search_step(number: int) -> str:
 def _keep_found(chosen: Iterable[Chosen | Closest], shown: dict[str, Paper], step: str, tools: Tools) -> list[str]:
     """Put what a service returned into the session's references; the names of the files that changed."""
     manuscript = Manuscript(tools)
-    works = [FoundWork(paper=shown[c.key], step=step, reason=c.reason if isinstance(c, Chosen) else c.why)
-             for c in chosen if shown[c.key].source != "library"]
+    works = [
+        FoundWork(paper=shown[c.key], step=step, reason=c.reason if isinstance(c, Chosen) else c.why)
+        for c in chosen
+        if shown[c.key].source != "library"
+    ]
     if not works:
         return []
     kept = manuscript.found.adding(works)

@@ -24,12 +24,24 @@ def make_plan(action: MakePlan, tools: Tools) -> Planned:
     records = measured_records(tools)
     tools.say(f"Planning up to {session.options.runs} runs ({session.options.models.planner})")
     prompt = render(
-        "plan", idea=session.idea, manifest=manifest, profile=tools.profile, runs=session.options.runs,
-        table=table(records, manifest), baselines=records, code=_shown_code(tools),
+        "plan",
+        idea=session.idea,
+        manifest=manifest,
+        profile=tools.profile,
+        runs=session.options.runs,
+        table=table(records, manifest),
+        baselines=records,
+        code=_shown_code(tools),
         library=_library(tools),
     )
-    plan = ask_json(tools.ask, "plan", "planner", _conversation("planner", prompt), Plan,
-                    accept=lambda plan: _complaint(plan, tools))
+    plan = ask_json(
+        tools.ask,
+        "plan",
+        "planner",
+        _conversation("planner", prompt),
+        Plan,
+        accept=lambda plan: _complaint(plan, tools),
+    )
     write_text(tools.paths.repo / "plan.json", plan.model_dump_json(indent=2) + "\n")
     commit = tools.versions.commit(["plan.json"], f"plan: {len(plan.runs)} runs", {"Event": "plan"})
     for number, planned in enumerate(plan.runs, start=1):
@@ -42,11 +54,18 @@ def comment_run(action: CommentRun, tools: Tools) -> Commented:
     run = tools.session.runs[action.run]
     manifest, records = tools.template.manifest, measured_records(tools)
     record = next(r for r in records if r.run == action.run)
-    prompt = render("comment", idea=tools.session.idea, manifest=manifest, planned=run.planned, record=record,
-                    table=table(records, manifest))
+    prompt = render(
+        "comment",
+        idea=tools.session.idea,
+        manifest=manifest,
+        planned=run.planned,
+        record=record,
+        table=table(records, manifest),
+    )
     reply = tools.ask(f"run-{action.run}.comment", "reviewer", _conversation("reviewer", prompt))
-    return Commented(at=tools.now, run=action.run, text=head_and_tail(reply.text.strip(), COMMENT),
-                     feedback=_take_feedback(tools))
+    return Commented(
+        at=tools.now, run=action.run, text=head_and_tail(reply.text.strip(), COMMENT), feedback=_take_feedback(tools)
+    )
 
 
 def reflect(action: Reflect, tools: Tools) -> Reflected:
@@ -57,16 +76,28 @@ def reflect(action: Reflect, tools: Tools) -> Reflected:
     records = measured_records(tools)
     left = session.options.runs - len(session.experiments)
     prompt = render(
-        "reflect", idea=session.idea, manifest=manifest, run=run, left=left, pending=session.pending,
-        comparison=session.plan.comparison, table=table(records, manifest), best=best(records, manifest),
-        record=next((r for r in records if r.run == action.run), None), comment=run.comment,
+        "reflect",
+        idea=session.idea,
+        manifest=manifest,
+        run=run,
+        left=left,
+        pending=session.pending,
+        comparison=session.plan.comparison,
+        table=table(records, manifest),
+        best=best(records, manifest),
+        record=next((r for r in records if r.run == action.run), None),
+        comment=run.comment,
         feedback=feedback,
     )
     reflection = ask_json(
-        tools.ask, f"run-{action.run}.reflect", "planner", _conversation("planner", prompt), Reflection,
+        tools.ask,
+        f"run-{action.run}.reflect",
+        "planner",
+        _conversation("planner", prompt),
+        Reflection,
         accept=lambda answer: _runs_complaint(answer.runs, tools),
     )
-    reflection = reflection.model_copy(update={"runs": reflection.runs[:max(left, 0)]})
+    reflection = reflection.model_copy(update={"runs": reflection.runs[: max(left, 0)]})
     tools.say(f"  planner: {'ALL_COMPLETED' if reflection.completed else _next_up(reflection, left)}")
     return _noted(Reflected(at=tools.now, run=action.run, reflection=reflection, feedback=feedback, commit=""), tools)
 
@@ -82,17 +113,17 @@ def plan_confirmation(action: PlanConfirmation, tools: Tools) -> ConfirmationPla
         tools.say("Confirmation: none; the script chooses its own seeds, so nothing can be trained on fresh ones")
         chosen = None
     if chosen:
-        tools.say(f"Confirmation: {chosen.label} against {baseline.label} on {tools.profile.confirm_seeds} fresh seeds "
-                  "and a fresh world")
+        tools.say(
+            f"Confirmation: {chosen.label} against {baseline.label} on {tools.profile.confirm_seeds} fresh seeds "
+            "and a fresh world"
+        )
     return ConfirmationPlanned(at=tools.now, best=chosen.run if chosen else None, baseline=baseline.run)
 
 
 def _noted(event: Reflected, tools: Tools) -> Reflected:
     state = apply(tools.session, event)
     write_text(tools.paths.repo / "notes.txt", notes.render(state, measured_records(tools), tools.template))
-    commit = tools.versions.commit(
-        ["notes.txt"], f"run {event.run}: notes", {"Run": event.run, "Event": "notes"},
-    )
+    commit = tools.versions.commit(["notes.txt"], f"run {event.run}: notes", {"Run": event.run, "Event": "notes"})
     return event.model_copy(update={"commit": commit})
 
 

@@ -28,8 +28,13 @@ def review_evidence(action: ReviewEvidence, tools: Tools) -> EvidenceReviewed:
     """Which claims does the evidence not carry? A finding counts if its quote and its key hold."""
     tools.versions.reset(tools.versions.head())
     evidence = seen.gather(tools)
-    prompt = render("review_evidence", evidence=evidence, manifest=tools.template.manifest, plan=tools.session.plan,
-                    notes=head_and_tail((tools.paths.repo / "notes.txt").read_text(), MAX_NOTES))
+    prompt = render(
+        "review_evidence",
+        evidence=evidence,
+        manifest=tools.template.manifest,
+        plan=tools.session.plan,
+        notes=head_and_tail((tools.paths.repo / "notes.txt").read_text(), MAX_NOTES),
+    )
     conversation = [Message("system", render("system_reviewer")), Message("user", prompt)]
     try:
         answer = ask_json(tools.ask, "review.evidence", "reviewer", conversation, EvidenceAnswer)
@@ -68,8 +73,15 @@ def meta_review(action: MetaReview, tools: Tools) -> PaperReviewed:
         told = page.evidence_part(judging.evidence, sections)
         words, failed = ask_meta(tools.ask, _before(action.revision), reviews, len(judging.reviews), told)
     overall = numbers.overall if numbers else None
-    event = PaperReviewed(at=tools.now, overall=overall, decision=numbers.decision if numbers else "none", commit="",
-                          revision=action.revision, words=words, failed=failed)
+    event = PaperReviewed(
+        at=tools.now,
+        overall=overall,
+        decision=numbers.decision if numbers else "none",
+        commit="",
+        revision=action.revision,
+        words=words,
+        failed=failed,
+    )
     said = f"{overall:.1f} of 10, {event.decision}" if numbers else "no usable review"
     commit = tools.versions.commit(write_pages(tools, judging.apply(event)), f"review: {said}", trailers)
     tools.say(f"Review: {said}")

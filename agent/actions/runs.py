@@ -14,11 +14,21 @@ EXPLORED, CONFIRMED = 0, 1  # worlds: what was seen while choosing does not conf
 def run_record(tools: Tools, run: RunState, job: Job, result: JobResult) -> RunRecord:
     """The record of a run whose trainings are all measured."""
     return RunRecord(
-        **_identity(tools, run), status="measured", commit=code_of(tools, run),
+        **_identity(tools, run),
+        status="measured",
+        commit=code_of(tools, run),
         tree=tools.versions.tree(code_of(tools, run)),
-        seeds=job.seeds, conditions=job.conditions, settings=job.settings, trainings=result.trainings, findings=(),
-        started_at=result.started_at, wall_s=result.wall_s, device=result.device, versions=result.versions,
-        hashes=result.hashes, sandbox=result.sandbox,
+        seeds=job.seeds,
+        conditions=job.conditions,
+        settings=job.settings,
+        trainings=result.trainings,
+        findings=(),
+        started_at=result.started_at,
+        wall_s=result.wall_s,
+        device=result.device,
+        versions=result.versions,
+        hashes=result.hashes,
+        sandbox=result.sandbox,
     )
 
 
@@ -26,9 +36,20 @@ def failed_record(tools: Tools, run: RunState) -> RunRecord:
     """The record of a run whose attempts are spent; it holds no metrics."""
     profile, code = tools.profile, code_of(tools, run) or ""
     return RunRecord(
-        **_identity(tools, run), status="failed", commit=code, tree=tools.versions.tree(code) if code else "",
-        seeds=seeds_of(tools, run), conditions=profile.conditions, settings=profile.settings, trainings=(),
-        findings=(), started_at=0.0, wall_s=0.0, device="", versions={}, hashes={},
+        **_identity(tools, run),
+        status="failed",
+        commit=code,
+        tree=tools.versions.tree(code) if code else "",
+        seeds=seeds_of(tools, run),
+        conditions=profile.conditions,
+        settings=profile.settings,
+        trainings=(),
+        findings=(),
+        started_at=0.0,
+        wall_s=0.0,
+        device="",
+        versions={},
+        hashes={},
         sandbox=tools.session.options.sandbox,
     )
 
@@ -81,11 +102,20 @@ def _identity(tools: Tools, run: RunState) -> dict[str, object]:
         repeated = _identity(tools, tools.session.runs[run.repeats])
         return repeated | {"run": run.run, "kind": run.kind, "parent": run.repeats, "attempts": 1}
     tried = run.attempt - (run.phase == "new")  # a failed attempt has moved the counter on
-    shared = {"run": run.run, "kind": run.kind, "attempts": tried, "template": manifest.name,
-              "profile": options.profile}
+    shared = {
+        "run": run.run,
+        "kind": run.kind,
+        "attempts": tried,
+        "template": manifest.name,
+        "profile": options.profile,
+    }
     if run.is_baseline:
         spec = baseline_spec(tools, run)
         return shared | {"attempts": 1, "name": spec.name, "label": spec.label, "about": spec.about, "parent": None}
     parent = start_record(run.planned, measured_records(tools), manifest)
-    return shared | {"name": run.planned.name, "label": run.planned.label, "about": run.planned.change,
-                     "parent": parent.run}
+    return shared | {
+        "name": run.planned.name,
+        "label": run.planned.label,
+        "about": run.planned.change,
+        "parent": parent.run,
+    }

@@ -65,8 +65,14 @@ def _world(tools: Tools, world: int) -> dict[str, int | str | None]:
     template = tools.template
     secret = world_secret(tools.cache, template.manifest.name, world)
     if world == EXPLORED and data_key(template, tools.profile.settings, secret) != tools.session.data_key:
-        return {"world": world, "secret": None, "note": "not known any more: the secret or a package it is drawn with "
-                                                        "was replaced during the session"}
-    return {"world": world, "secret": f"{secret:064x}",
-            "note": "kept outside every sandbox and prompt, and published when the session ended: "
-                    "template/prepare.py draws the same data from it"}
+        return {
+            "world": world,
+            "secret": None,
+            "note": "not known any more: the secret or a package it is drawn with was replaced during the session",
+        }
+    return {
+        "world": world,
+        "secret": f"{secret:064x}",
+        "note": "kept outside every sandbox and prompt, and published when the session ended: "
+        "template/prepare.py draws the same data from it",
+    }

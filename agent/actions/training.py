@@ -35,8 +35,10 @@ def submit_run(action: SubmitRun, tools: Tools) -> RunSubmitted:
     if cached and cached.load() is not None:
         tools.say(f"Run {action.run} ({label_of(tools, run)}): cached")
     else:
-        tools.say(f"Run {action.run} ({label_of(tools, run)}): training, {len(job.seeds)} seeds x "
-                  f"{len(job.conditions)} {'condition' if len(job.conditions) == 1 else 'conditions'}")
+        tools.say(
+            f"Run {action.run} ({label_of(tools, run)}): training, {len(job.seeds)} seeds x "
+            f"{len(job.conditions)} {'condition' if len(job.conditions) == 1 else 'conditions'}"
+        )
         tools.runner.submit(job)
     return RunSubmitted(at=tools.now, run=action.run, attempt=action.attempt, key=job.key, commit=commit)
 
@@ -79,8 +81,13 @@ def _wait(job: Job, run: RunState, tools: Tools) -> JobResult | AttemptFailed:
         tools.sleep(POLL_S)
     if state == "finished":
         return tools.runner.result(job)
-    return _not_the_agents_fault(tools, run, job, "lost", "the training's supervisor is gone without a result "
-                                 "(a restart of the machine, or a kill)")
+    return _not_the_agents_fault(
+        tools,
+        run,
+        job,
+        "lost",
+        "the training's supervisor is gone without a result (a restart of the machine, or a kill)",
+    )
 
 
 def _not_the_agents_fault(tools: Tools, run: RunState, job: Job, reason: str, detail: str) -> AttemptFailed:
@@ -93,8 +100,10 @@ def _failed(tools: Tools, run: RunState, job: Job, result: JobResult) -> Attempt
     if run.is_baseline:
         failure = _not_the_agents_fault(tools, run, job, bad.reason, detail)
         tools.journal.append(failure)
-        raise InfrastructureError(f"baseline {baseline_spec(tools, run).name} did not run: {detail.strip()}\n"
-                                  f"  Logs: {job.folder}. The template or this machine is at fault; mend and resume.")
+        raise InfrastructureError(
+            f"baseline {baseline_spec(tools, run).name} did not run: {detail.strip()}\n"
+            f"  Logs: {job.folder}. The template or this machine is at fault; mend and resume."
+        )
     if bad.reason == "supervisor":
         return _not_the_agents_fault(tools, run, job, bad.reason, detail)
     stage = "training" if result.outcome == "failed" else "integrity"
@@ -124,15 +133,26 @@ def _measured(tools: Tools, run: RunState, job: Job, result: JobResult) -> RunMe
         [name, "notes.txt"],
         f"run {run.run}: {record.label}: {manifest.metrics[manifest.primary].label} {primary:.4g} "
         f"(n={len(record.seeds)})",
-        {"Run": run.run, "Attempt": str(job.attempt), "Status": "measured", "Event": "measured",
-         manifest.primary.replace("_", "-").title(): f"{primary:.6g}"},
+        {
+            "Run": run.run,
+            "Attempt": str(job.attempt),
+            "Status": "measured",
+            "Event": "measured",
+            manifest.primary.replace("_", "-").title(): f"{primary:.6g}",
+        },
     )
     tools.versions.tag(f"run/{run.run}", commit)
     tools.say(f"  run {run.run} measured: {notes.one_line(record, manifest)}")
     return RunMeasured(
-        at=tools.now, run=run.run, attempt=job.attempt, record_sha256=hashlib.sha256(text.encode()).hexdigest(),
-        primary=primary, wall_s=result.wall_s, flags=tuple(f.code for f in findings if f.grade == "flag"),
-        code=record.commit, commit=commit,
+        at=tools.now,
+        run=run.run,
+        attempt=job.attempt,
+        record_sha256=hashlib.sha256(text.encode()).hexdigest(),
+        primary=primary,
+        wall_s=result.wall_s,
+        flags=tuple(f.code for f in findings if f.grade == "flag"),
+        code=record.commit,
+        commit=commit,
     )
 
 
@@ -154,16 +174,41 @@ def _job(run: RunState, attempt: int, restart: int, tools: Tools) -> Job:
     texts |= {name: tools.versions.show(commit, f"template/{name}") for name in library_of(tools)}
     code = _write_code(folder / "code", texts)
     environment = tools.environment()
-    identity = json.dumps([run.run, attempt, restart, sorted(texts.items()), data.key, seeds,
-                           profile.model_dump(exclude_none=True),
-                           *([environment.key] if environment else [])])
+    identity = json.dumps(
+        [
+            run.run,
+            attempt,
+            restart,
+            sorted(texts.items()),
+            data.key,
+            seeds,
+            profile.model_dump(exclude_none=True),
+            *([environment.key] if environment else []),
+        ]
+    )
     return Job(
-        key=hashlib.sha256(identity.encode()).hexdigest()[:16], run=run.run, kind=run.kind, attempt=attempt,
-        folder=str(folder), code=str(code), script=script, template=tools.template.folder,
-        train_data=str(data.train), truth_data=str(data.truth), settings=profile.settings, seeds=seeds,
-        conditions=profile.conditions, limits=profile.limits, evaluate_limits=profile.evaluate_limits,
-        device=options.device, slots=options.slots, threads=options.threads, sandbox=options.sandbox,
-        network=options.network and manifest.network, environment=environment, saebench=_saebench(profile, tools),
+        key=hashlib.sha256(identity.encode()).hexdigest()[:16],
+        run=run.run,
+        kind=run.kind,
+        attempt=attempt,
+        folder=str(folder),
+        code=str(code),
+        script=script,
+        template=tools.template.folder,
+        train_data=str(data.train),
+        truth_data=str(data.truth),
+        settings=profile.settings,
+        seeds=seeds,
+        conditions=profile.conditions,
+        limits=profile.limits,
+        evaluate_limits=profile.evaluate_limits,
+        device=options.device,
+        slots=options.slots,
+        threads=options.threads,
+        sandbox=options.sandbox,
+        network=options.network and manifest.network,
+        environment=environment,
+        saebench=_saebench(profile, tools),
         earlier=tuple(str(tools.paths.attempt(run.run, attempt, n)) for n in reversed(range(restart))),
     )
 
@@ -171,8 +216,7 @@ def _job(run: RunState, attempt: int, restart: int, tools: Tools) -> Job:
 def _saebench(profile: Profile, tools: Tools) -> SaeBenchJob | None:
     if profile.saebench is None:
         return None
-    return SaeBenchJob(asked=profile.saebench, environment=required(tools.cache),
-                       shared=str(tools.cache / PROBES))
+    return SaeBenchJob(asked=profile.saebench, environment=required(tools.cache), shared=str(tools.cache / PROBES))
 
 
 def _write_code(folder: Path, texts: dict[str, str]) -> Path:

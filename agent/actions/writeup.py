@@ -40,13 +40,20 @@ def write_section(action: WriteSection, tools: Tools) -> SectionWritten:
     complaints = len(found) + empty
     title = action.section.replace("_", " ")
     commit = tools.versions.commit(
-        [file], f"paper: {title}: {phase}{f', mended ({action.round})' if action.round else ''}",
-        trailers,
+        [file], f"paper: {title}: {phase}{f', mended ({action.round})' if action.round else ''}", trailers
     )
     said = f", {complaints} refused by the checks" if complaints else ""
     tools.say(f"Paper: {title}: {phase}{mending}{said}{f' ({refused})' if refused else ''}")
-    return SectionWritten(at=tools.now, section=action.section, phase=action.phase, round=action.round,
-                          revision=action.revision, refused=refused, complaints=complaints, commit=commit)
+    return SectionWritten(
+        at=tools.now,
+        section=action.section,
+        phase=action.phase,
+        round=action.round,
+        revision=action.revision,
+        refused=refused,
+        complaints=complaints,
+        commit=commit,
+    )
 
 
 def compile_paper(action: CompilePaper, tools: Tools) -> Compiled:
@@ -56,8 +63,10 @@ def compile_paper(action: CompilePaper, tools: Tools) -> Compiled:
     tools.versions.reset(base)
     before = tools.session.compiled
     built = Manuscript(tools).build(
-        tools.paths.runs / "paper" / f"round-{action.round}", base=base,
-        broken=before.broken if before else (), pdf=tools.session.options.pdf,
+        tools.paths.runs / "paper" / f"round-{action.round}",
+        base=base,
+        broken=before.broken if before else (),
+        pdf=tools.session.options.pdf,
     )
     for text in built.dropped:
         tools.say(f"  cut from the paper: {text}")
@@ -69,13 +78,21 @@ def compile_paper(action: CompilePaper, tools: Tools) -> Compiled:
     first = tools.session.judging.draft == 0 and action.round == 0
     returned = built.returned if first and answers else ()
     commit = tools.versions.commit(
-        built.files, "paper: " + (f"compiled, {built.pages} pages" if built.pages else "rendered"),
-        trailers,
+        built.files, "paper: " + (f"compiled, {built.pages} pages" if built.pages else "rendered"), trailers
     )
     tools.versions.tag(f"draft/{tools.session.judging.draft + 1}", commit)
-    return Compiled(at=tools.now, round=action.round, ok=built.ok, pages=built.pages, problems=built.problems,
-                    dropped=built.dropped, broken=built.broken, commit=commit, findings=built.findings,
-                    returned=returned)
+    return Compiled(
+        at=tools.now,
+        round=action.round,
+        ok=built.ok,
+        pages=built.pages,
+        problems=built.problems,
+        dropped=built.dropped,
+        broken=built.broken,
+        commit=commit,
+        findings=built.findings,
+        returned=returned,
+    )
 
 
 def _prompt(action: WriteSection, manuscript: Manuscript, tools: Tools) -> str:
@@ -83,18 +100,30 @@ def _prompt(action: WriteSection, manuscript: Manuscript, tools: Tools) -> str:
     rules = manuscript.rules(action.section)
     if action.round:
         state = tools.session.sections[action.section]
-        return render("section_mend", file=file, complaints=manuscript.complaints(action.section)[:12],
-                      refused="" if state.complaints else "it held no usable block",
-                      rounds_left=MEND_ROUNDS - action.round, **rules)
+        return render(
+            "section_mend",
+            file=file,
+            complaints=manuscript.complaints(action.section)[:12],
+            refused="" if state.complaints else "it held no usable block",
+            rounds_left=MEND_ROUNDS - action.round,
+            **rules,
+        )
     if action.phase == "cite":
         works = {c.key: c for c in tools.session.to_cite if c.section == action.section}
-        return render("section_cite", file=file, chosen=[(e, works[e.key].reason)
-                                                         for e in manuscript.library.entries(works)], **rules)
+        return render(
+            "section_cite",
+            file=file,
+            chosen=[(e, works[e.key].reason) for e in manuscript.library.entries(works)],
+            **rules,
+        )
     if action.phase == "support":
-        return render("section_support", file=file, **rules, complaints=[
-            c for c in manuscript.complaints(action.section) if c.code == "unsupported-citation"],
-            works=manuscript.library.entries({u.key for u in tools.session.unsupported
-                                              if u.section == action.section}))
+        return render(
+            "section_support",
+            file=file,
+            **rules,
+            complaints=[c for c in manuscript.complaints(action.section) if c.code == "unsupported-citation"],
+            works=manuscript.library.entries({u.key for u in tools.session.unsupported if u.section == action.section}),
+        )
     if action.phase == "typeset":
         returned = [text for name, text in tools.session.returned if name == action.section]
         return render("section_typeset", file=file, returned=returned, **rules)
@@ -103,16 +132,20 @@ def _prompt(action: WriteSection, manuscript: Manuscript, tools: Tools) -> str:
     records = measured_records(tools)
     chosen = described(records, tools.template.manifest)
     return render(
-        "section_write", section=action.section, file=file, idea=tools.session.idea,
-        manifest=tools.template.manifest, plan=tools.session.plan, best=chosen,
+        "section_write",
+        section=action.section,
+        file=file,
+        idea=tools.session.idea,
+        manifest=tools.template.manifest,
+        plan=tools.session.plan,
+        best=chosen,
         notes=(tools.paths.repo / "notes.txt").read_text(),
-        diff=tools.versions.diff(records[0].commit, chosen.commit, tools.template.manifest.editable), **rules,
+        diff=tools.versions.diff(records[0].commit, chosen.commit, tools.template.manifest.editable),
+        **rules,
     )
 
 
-def _rewriting(
-    action: WriteSection, file: str, manuscript: Manuscript, tools: Tools, rules: dict[str, Any],
-) -> str:
+def _rewriting(action: WriteSection, file: str, manuscript: Manuscript, tools: Tools, rules: dict[str, Any]) -> str:
     """The prompt of a pass over a section that is written."""
     others = "\n\n".join(f"[{name}]\n{text}" for name, text in manuscript.sections().items() if name != action.section)
     judging = tools.session.judging
@@ -121,6 +154,7 @@ def _rewriting(
         return render("section_evidence", file=file, doubts=doubts, **rules)
     if action.phase == "improve":
         before = judging.best or judging  # the first section of a revision is what begins it
-        return render("section_improve", file=file, others=others, meta=before.meta.words,
-                      reviews=usable(before.reviews), **rules)
+        return render(
+            "section_improve", file=file, others=others, meta=before.meta.words, reviews=usable(before.reviews), **rules
+        )
     return render("section_refine", file=file, phase=action.phase, others=others, **rules)

@@ -46,9 +46,16 @@ class Outcome:
 
 
 def run(
-    idea: Idea | str | Path, *, workspace: str | Path, template: str | Path = "synth_sae", profile: str | None = None,
-    model: Model | str | None = None, runner: Runner | None = None, sandbox: Sandbox | None = None,
-    console: Console | None = None, **options: Any,
+    idea: Idea | str | Path,
+    *,
+    workspace: str | Path,
+    template: str | Path = "synth_sae",
+    profile: str | None = None,
+    model: Model | str | None = None,
+    runner: Runner | None = None,
+    sandbox: Sandbox | None = None,
+    console: Console | None = None,
+    **options: Any,
 ) -> Outcome:
     """A new session on an idea, played to its end.
 
@@ -75,8 +82,13 @@ def run(
 
 
 def resume(
-    folder: str | Path, *, model: Model | None = None, runner: Runner | None = None, sandbox: Sandbox | None = None,
-    console: Console | None = None, **changes: Any,
+    folder: str | Path,
+    *,
+    model: Model | None = None,
+    runner: Runner | None = None,
+    sandbox: Sandbox | None = None,
+    console: Console | None = None,
+    **changes: Any,
 ) -> Outcome:
     """Go on with a session after any stop, with the same parts; `changes` are fields of Options.
 
@@ -97,7 +109,7 @@ def resume(
 
 
 def _options(
-    template: Template, profile: str | None, idea: Idea, model: Model | str | None, options: dict[str, Any],
+    template: Template, profile: str | None, idea: Idea, model: Model | str | None, options: dict[str, Any]
 ) -> Options:
     unknown = sorted(set(options) - set(Options.model_fields))
     if unknown:
@@ -108,17 +120,20 @@ def _options(
     name = model if isinstance(model, str) else getattr(model, "name", "own") if model else "playback"
     slots, threads = choices.cores()
     values: dict[str, Any] = {
-        "template": str(template.folder), "profile": profile or template.manifest.default_profile,
-        "models": Models(**dict.fromkeys(choices.ROLES, name)), "playback": None if model else str(recording),
-        "baselines": tuple(b.name for b in template.manifest.baselines[:2]), "slots": slots,
-        "threads": threads, "device": choices.own_device(),
+        "template": str(template.folder),
+        "profile": profile or template.manifest.default_profile,
+        "models": Models(**dict.fromkeys(choices.ROLES, name)),
+        "playback": None if model else str(recording),
+        "baselines": tuple(b.name for b in template.manifest.baselines[:2]),
+        "slots": slots,
+        "threads": threads,
+        "device": choices.own_device(),
     }
     return choices.checked(**{**values, **options})
 
 
 def _system(
-    options: Options, model: Model | str | None, runner: Runner | None, sandbox: Sandbox | None,
-    console: Console | None,
+    options: Options, model: Model | str | None, runner: Runner | None, sandbox: Sandbox | None, console: Console | None
 ) -> System:
     if model is None or isinstance(model, str):
         usual = system_for(options, None)

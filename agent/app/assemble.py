@@ -65,8 +65,12 @@ def system_for(options: Options, api_base: str | None) -> System:
 
 @contextmanager
 def open_session(
-    paths: SessionPaths, workspace: Workspace, system: System, *,
-    new: tuple[Idea, Options] | None = None, changed: Options | None = None,
+    paths: SessionPaths,
+    workspace: Workspace,
+    system: System,
+    *,
+    new: tuple[Idea, Options] | None = None,
+    changed: Options | None = None,
 ) -> Iterator[Tools]:
     """Hold a session's lock and hand out its tools; says in the log how the process left."""
     with session_lock(paths.lock):
@@ -100,9 +104,7 @@ def _say_goodbye(journal: Journal, reason: str) -> None:
     journal.log.close()
 
 
-def _tools(
-    paths: SessionPaths, workspace: Workspace, system: System, journal: Journal, holds: ExitStack,
-) -> Tools:
+def _tools(paths: SessionPaths, workspace: Workspace, system: System, journal: Journal, holds: ExitStack) -> Tools:
     """Everything that actions work with; what they hold of the cache is let go with `holds`."""
     from agent.lab.jobs.local import LocalRunner
     from agent.llm.editing.coder import AiderCoder
@@ -111,8 +113,15 @@ def _tools(
     def prepare(template: Template, profile: Profile, name: str, world: int) -> DataFolders:
         secret = world_secret(workspace.cache, template.manifest.name, world)
         say = system.console.say
-        data = prepared(template, name, profile.settings, secret, workspace.cache, say,
-                        use=lambda folder: holds.callback(os.close, hold(folder)))
+        data = prepared(
+            template,
+            name,
+            profile.settings,
+            secret,
+            workspace.cache,
+            say,
+            use=lambda folder: holds.callback(os.close, hold(folder)),
+        )
         for gone in trim(workspace.cache, journal.session.options.cache_gb):
             say(f"  cache: {gone.path.name} removed ({size_text(gone.size)}), to stay within --cache-gb")
         return data
@@ -123,21 +132,30 @@ def _tools(
 
     check_budget = Budget(journal)
     books = Books(paths, journal, system.console)
-    calls = RecordedCalls(system.model, paths.calls, books.on_call, check_budget, on_waste=books.on_waste,
-                          on_refusal=books.on_refusal)
+    calls = RecordedCalls(
+        system.model, paths.calls, books.on_call, check_budget, on_waste=books.on_waste, on_refusal=books.on_refusal
+    )
     tools = Tools(
-        paths=paths, cache=workspace.cache, template=choices.load(journal.session.options), journal=journal,
-        console=system.console, ask=calls.ask, coder=AiderCoder(calls.ask), runner=system.runner or LocalRunner(),
-        sandbox=system.sandbox, versions=GitStore(paths.repo),
-        literature=_literature(paths, workspace, system, journal.session.options), prepare=prepare, sleep=time.sleep,
-        environment=environment, check_budget=check_budget,
+        paths=paths,
+        cache=workspace.cache,
+        template=choices.load(journal.session.options),
+        journal=journal,
+        console=system.console,
+        ask=calls.ask,
+        coder=AiderCoder(calls.ask),
+        runner=system.runner or LocalRunner(),
+        sandbox=system.sandbox,
+        versions=GitStore(paths.repo),
+        literature=_literature(paths, workspace, system, journal.session.options),
+        prepare=prepare,
+        sleep=time.sleep,
+        environment=environment,
+        check_budget=check_budget,
     )
     return tools
 
 
-def _literature(
-    paths: SessionPaths, workspace: Workspace, system: System, options: Options,
-) -> RecordedSearches:
+def _literature(paths: SessionPaths, workspace: Workspace, system: System, options: Options) -> RecordedSearches:
     """A session that is played back asks nobody: the recording was made with the library."""
     from agent.publishing.manuscript import shipped_library
 
@@ -145,8 +163,9 @@ def _literature(
     finder: Finder = Shelf(shipped_library)
     asked = services() if system.services is None else system.services
     if asked and options.literature == "auto" and not options.playback:
-        finder = Online(asked, Fetcher(folder), Cache(folder / "answers", time.time), Shelf(shipped_library),
-                        system.console.say)
+        finder = Online(
+            asked, Fetcher(folder), Cache(folder / "answers", time.time), Shelf(shipped_library), system.console.say
+        )
     return RecordedSearches(finder, paths.searches, shipped_library)
 
 

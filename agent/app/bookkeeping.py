@@ -27,21 +27,39 @@ class Books:
             return
         path = self.paths.calls / f"{call.step}.{call.ordinal}.json"
         event = CallFinished(
-            at=time.time(), step=call.step, ordinal=call.ordinal, role=call.role, model=call.model,
-            tokens_in=call.tokens_in, tokens_out=call.tokens_out, cost_usd=call.cost_usd,
-            path=str(path.relative_to(self.paths.root)), sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
+            at=time.time(),
+            step=call.step,
+            ordinal=call.ordinal,
+            role=call.role,
+            model=call.model,
+            tokens_in=call.tokens_in,
+            tokens_out=call.tokens_out,
+            cost_usd=call.cost_usd,
+            path=str(path.relative_to(self.paths.root)),
+            sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
         )
         self.journal.append(event)
         self.console.say(call_line(event, self.journal.session))
 
     def on_waste(self, call: Call, spent: Reply, why: str) -> None:
-        self.journal.append(TryWasted(
-            at=time.time(), step=call.step, ordinal=call.ordinal, role=call.role, model=spent.model, reason=why,
-            tokens_in=spent.tokens_in, tokens_out=spent.tokens_out, cost_usd=spent.cost_usd))
+        self.journal.append(
+            TryWasted(
+                at=time.time(),
+                step=call.step,
+                ordinal=call.ordinal,
+                role=call.role,
+                model=spent.model,
+                reason=why,
+                tokens_in=spent.tokens_in,
+                tokens_out=spent.tokens_out,
+                cost_usd=spent.cost_usd,
+            )
+        )
 
     def on_refusal(self, call: CallRecord, reason: str) -> None:
         if (call.step, call.ordinal) in self.journal.session.refused:
             return
-        self.journal.append(AnswerRefused(at=time.time(), step=call.step, ordinal=call.ordinal, role=call.role,
-                                          reason=reason))
+        self.journal.append(
+            AnswerRefused(at=time.time(), step=call.step, ordinal=call.ordinal, role=call.role, reason=reason)
+        )
         self.console.say(f"  {call.role}: the answer cannot be taken: {reason.splitlines()[0][:200]}")

@@ -94,8 +94,11 @@ def _start(args: argparse.Namespace, workspace: Workspace) -> int:
     if complaints:
         for complaint in complaints:
             print(f"launch.py: {complaint}", file=sys.stderr)
-        print(f"launch.py: nothing was started; {len(complaints)} "
-              f"{'thing' if len(complaints) == 1 else 'things'} to mend", file=sys.stderr)
+        print(
+            f"launch.py: nothing was started; {len(complaints)} "
+            f"{'thing' if len(complaints) == 1 else 'things'} to mend",
+            file=sys.stderr,
+        )
         return USER_ERROR
     print(preflight.estimate(options, template, system, workspace.cache))
     if args.dry_run:
@@ -162,8 +165,10 @@ def _strict_end(tools) -> int:
 
     over = PlaybackModel(Path(session.options.playback)).leftover(set(session.calls))
     if over:
-        tools.say(f"playback: nobody asked for {', '.join(over)}; the session went another way than the recording "
-                  "(another number of runs or attempts?)")
+        tools.say(
+            f"playback: nobody asked for {', '.join(over)}; the session went another way than the recording "
+            "(another number of runs or attempts?)"
+        )
     return INFRASTRUCTURE if over else 0
 
 
@@ -173,8 +178,10 @@ def _interrupted(tools, job, resume: str) -> int:
     if job is None:
         return INTERRUPTED
     try:
-        tools.say(f"The training of run {job.run} goes on in the background and will be found again. "
-                  "Ctrl-C once more within 5 s cancels it.")
+        tools.say(
+            f"The training of run {job.run} goes on in the background and will be found again. "
+            "Ctrl-C once more within 5 s cancels it."
+        )
         time.sleep(5)
     except KeyboardInterrupt:
         tools.runner.cancel(job)
@@ -190,18 +197,22 @@ def _closing_words(tools, paths: SessionPaths) -> None:
     lines = ["", "Done."]
     if pdf.exists():
         lines.append(f"  Paper       {_short(pdf)} ({session.compiled.pages} pages)")
-    lines += [f"  Repository  {_short(paths.repo)}   (git -C {_short(paths.repo)} log --oneline)",
-              f"  Data        {_short(paths.runs)}, records in {_short(paths.repo / 'records')}",
-              f"  Review      {_short(paths.repo / 'review' / 'review.md')} ({summary(session.judging)})"]
+    lines += [
+        f"  Repository  {_short(paths.repo)}   (git -C {_short(paths.repo)} log --oneline)",
+        f"  Data        {_short(paths.runs)}, records in {_short(paths.repo / 'records')}",
+        f"  Review      {_short(paths.repo / 'review' / 'review.md')} ({summary(session.judging)})",
+    ]
     if next(paths.runs.glob("*/*/trainings/*/export"), None):
         lines.append(f"  SAEs        {_short(paths.runs)}/*/*/trainings/*/export (each says how to load it)")
     if session.compiled and session.compiled.dropped:
         lines.append(f"  {len(session.compiled.dropped)} passages were cut from the paper; its appendix lists them")
     if session.options.playback:
-        lines += ["", "The words of this session were played back from a recording; the trainings and all measured",
-                  "numbers are this machine's, made just now. With a real model:",
-                  f"  ANTHROPIC_API_KEY=... python launch.py {_what(session, paths)} "
-                  "--model anthropic/claude-sonnet-4-5"]
+        lines += [
+            "",
+            "The words of this session were played back from a recording; the trainings and all measured",
+            "numbers are this machine's, made just now. With a real model:",
+            f"  ANTHROPIC_API_KEY=... python launch.py {_what(session, paths)} --model anthropic/claude-sonnet-4-5",
+        ]
     print("\n".join(lines), flush=True)
 
 

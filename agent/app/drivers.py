@@ -14,14 +14,18 @@ def mismatch(torch_cuda: str | None, smi: str) -> str:
     if torch_cuda is None:
         return ""  # no torch: another library's affair
     if not torch_cuda:
-        return ("torch is built for the CPU alone, and a CUDA device was asked for: install a CUDA build of torch, or "
-                "use --device cpu")
+        return (
+            "torch is built for the CPU alone, and a CUDA device was asked for: install a CUDA build of torch, or "
+            "use --device cpu"
+        )
     found = re.search(r"CUDA Version:\s*(\d+)\.(\d+)", smi)
     if found is None:
         return ""
     if int(torch_cuda.split(".")[0]) > int(found[1]):
-        return (f"torch is built for CUDA {torch_cuda}, the driver serves at most CUDA {found[1]}.{found[2]}: "
-                f"install a torch built for CUDA {found[1]}, update the driver, or use --device cpu")
+        return (
+            f"torch is built for CUDA {torch_cuda}, the driver serves at most CUDA {found[1]}.{found[2]}: "
+            f"install a torch built for CUDA {found[1]}, update the driver, or use --device cpu"
+        )
     return ""
 
 

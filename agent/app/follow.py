@@ -69,7 +69,8 @@ def describe(event: Event, session: Session) -> str:
             return f"evidence review: {event.failed or f'{len(event.doubts)} to mend'}"
         case "review_given":
             return f"review {event.number}: " + (
-                f"{event.review.overall} of 10, {event.review.decision}" if event.review else "failed")
+                f"{event.review.overall} of 10, {event.review.decision}" if event.review else "failed"
+            )
         case "paper_reviewed":
             return f"review: {event.overall:.1f} of 10, {event.decision}" if event.overall else "review: none usable"
         case "revision_judged":

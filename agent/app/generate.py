@@ -49,8 +49,11 @@ def generate(args: argparse.Namespace, home: Path, workspace: Workspace) -> int:
     finally:
         print(f"\n{compact(spent.tokens)} tokens, {spent.cost}")
         if found:
-            print(f"Best first in {file}; the scores are the model's own. Edit the file as you like, then:\n"
-                  f"  python launch.py --idea {file}:{ranked(found)[0].Name}", flush=True)
+            print(
+                f"Best first in {file}; the scores are the model's own. Edit the file as you like, then:\n"
+                f"  python launch.py --idea {file}:{ranked(found)[0].Name}",
+                flush=True,
+            )
     return 0
 
 

@@ -28,8 +28,16 @@ def show_ideas(ideas: Path, templates: Path, template: str | None = None) -> int
         table.add_row(idea.Name, idea.Title)
     console.print(table)
     console.print()
-    table = Table("template", "question", "profiles", "baselines", title="Templates", title_justify="left", box=None,
-                  pad_edge=False)
+    table = Table(
+        "template",
+        "question",
+        "profiles",
+        "baselines",
+        title="Templates",
+        title_justify="left",
+        box=None,
+        pad_edge=False,
+    )
     for manifest_file in sorted(templates.glob("*/manifest.toml")):
         try:
             manifest = load_template(manifest_file.parent).manifest
@@ -37,8 +45,9 @@ def show_ideas(ideas: Path, templates: Path, template: str | None = None) -> int
             complaints.append(str(error))
             continue
         profiles = [f"{name}*" if name == manifest.default_profile else name for name in manifest.profiles]
-        table.add_row(manifest.name, manifest.question, ", ".join(profiles),
-                      ", ".join(b.name for b in manifest.baselines))
+        table.add_row(
+            manifest.name, manifest.question, ", ".join(profiles), ", ".join(b.name for b in manifest.baselines)
+        )
     console.print(table)
     for complaint in complaints:
         Console(stderr=True).print(complaint, style="red", markup=False)

@@ -56,5 +56,4 @@ def model_for(args: argparse.Namespace, role: Role, option: str) -> Model:
     problems = check({role: name}, args.api_base)
     if problems:
         raise UserError("; ".join(f"{problem}; {mend}" for problem, mend in problems))
-    return LiteLLMModel({role: name}, timeout_s=CALL_TIMEOUT_S, api_base=args.api_base,
-                        notify=TerminalConsole().say)
+    return LiteLLMModel({role: name}, timeout_s=CALL_TIMEOUT_S, api_base=args.api_base, notify=TerminalConsole().say)

@@ -36,6 +36,7 @@ def idea(args: argparse.Namespace, home: Path) -> Idea:
 
 def adapter(workspace: Path, walls: bool = True) -> Callable[[Path], Path]:
     """Makes a template of an AI-Scientist v1 folder, in the workspace."""
+
     def make(folder: Path) -> Path:
         from agent.lab.templating.adapt import adapt
         from agent.sandbox.boxes import BubblewrapSandbox, NoSandbox
@@ -78,14 +79,29 @@ def options(args: argparse.Namespace, home: Path, idea: Idea | None) -> Options:
     models, playback = _models(args, chosen, idea)
     slots, threads = cores(args.slots)
     return checked(
-        template=chosen.folder, profile=profile, models=models, playback=playback,
-        runs=5 if args.runs is None else args.runs, attempts=4 if args.attempts is None else args.attempts,
-        baselines=_baselines(args.baselines, chosen), device=args.device or own_device(), slots=slots, threads=threads,
-        sandbox="none" if args.unsafe_no_sandbox else "bwrap", network=args.allow_network,
-        stop_after=args.stop_after, pdf=not args.no_pdf, max_usd=args.max_usd, max_tokens=args.max_tokens,
-        hours=args.hours, allow=tuple(args.allow or ()), skip_novelty=args.skip_novelty,
-        literature=args.literature or "auto", paper_style=_paper_style(args.paper_style),
-        reviews=3 if args.reviews is None else args.reviews, improve=args.improve or 0,
+        template=chosen.folder,
+        profile=profile,
+        models=models,
+        playback=playback,
+        runs=5 if args.runs is None else args.runs,
+        attempts=4 if args.attempts is None else args.attempts,
+        baselines=_baselines(args.baselines, chosen),
+        device=args.device or own_device(),
+        slots=slots,
+        threads=threads,
+        sandbox="none" if args.unsafe_no_sandbox else "bwrap",
+        network=args.allow_network,
+        stop_after=args.stop_after,
+        pdf=not args.no_pdf,
+        max_usd=args.max_usd,
+        max_tokens=args.max_tokens,
+        hours=args.hours,
+        allow=tuple(args.allow or ()),
+        skip_novelty=args.skip_novelty,
+        literature=args.literature or "auto",
+        paper_style=_paper_style(args.paper_style),
+        reviews=3 if args.reviews is None else args.reviews,
+        improve=args.improve or 0,
         cache_gb=DEFAULT_CACHE_GB if args.cache_gb is None else args.cache_gb,
     )
 
@@ -99,10 +115,22 @@ def changed(before: Options, args: argparse.Namespace) -> Options:
     for name in ("template", "profile", "baselines"):
         if getattr(args, name):
             raise UserError(f"--{name} cannot change within a session; start a new one")
-    update = {name: getattr(args, name) for name in
-              ("runs", "attempts", "device", "slots", "max_usd", "max_tokens", "hours", "reviews",
-               "improve", "cache_gb")
-              if getattr(args, name) is not None}
+    update = {
+        name: getattr(args, name)
+        for name in (
+            "runs",
+            "attempts",
+            "device",
+            "slots",
+            "max_usd",
+            "max_tokens",
+            "hours",
+            "reviews",
+            "improve",
+            "cache_gb",
+        )
+        if getattr(args, name) is not None
+    }
     if args.literature:
         update["literature"] = args.literature
     if args.skip_novelty:
@@ -169,8 +197,11 @@ def _models(args: argparse.Namespace, chosen: Template, idea: Idea | None) -> tu
     folder = Path(args.playback) if args.playback else shipped
     if idea is not None and not folder.is_dir():
         recorded = ", ".join(sorted(p.name for p in shipped.parent.glob("*"))) or "none"
-        what = f"--playback {folder}: no such folder" if args.playback else (
-            f"no model is chosen and idea {idea.Name} has no shipped recording (there is: {recorded})")
+        what = (
+            f"--playback {folder}: no such folder"
+            if args.playback
+            else (f"no model is chosen and idea {idea.Name} has no shipped recording (there is: {recorded})")
+        )
         raise UserError(f"{what}; name a model, e.g. --model anthropic/claude-sonnet-4-5")
     return Models(**dict.fromkeys(ROLES, "playback")), str(folder.resolve())
 

@@ -31,19 +31,24 @@ def complaints(options: Options, template: Template, system: System, workspace: 
     if options.pdf:
         missing = [tool for tool in TEX if shutil.which(tool) is None]
         if missing:
-            found.append(f"TeX: {', '.join(missing)} not found; install with: sudo apt-get install texlive-latex-extra "
-                         "texlive-fonts-recommended latexmk (or add --no-pdf)")
+            found.append(
+                f"TeX: {', '.join(missing)} not found; install with: sudo apt-get install texlive-latex-extra "
+                "texlive-fonts-recommended latexmk (or add --no-pdf)"
+            )
     free = shutil.disk_usage(_existing(workspace)).free / 1e9
     if free < FREE_GB:
-        found.append(f"disk: {free:.1f} GB free at {workspace}; {FREE_GB:g} GB are needed: make room, or choose "
-                     "another place with --workspace")
+        found.append(
+            f"disk: {free:.1f} GB free at {workspace}; {FREE_GB:g} GB are needed: make room, or choose "
+            "another place with --workspace"
+        )
     if options.device.startswith("cuda") and not Path("/dev/nvidiactl").exists():
         found.append(f"device {options.device}: no NVIDIA driver on this machine; use --device cpu")
     found += _environment(options, template, workspace)
     found += saebench.complaints(template.manifest.profiles[options.profile], options, Workspace(workspace).cache)
     if template.manifest.network and not options.network:
-        found.append(f"template {template.manifest.name}: asks for network inside the sandbox; allow it with "
-                     "--allow-network")
+        found.append(
+            f"template {template.manifest.name}: asks for network inside the sandbox; allow it with --allow-network"
+        )
     return found
 
 
@@ -53,17 +58,22 @@ def estimate(options: Options, template: Template, system: System, cache: Path) 
     profile = template.manifest.profiles[options.profile]
     seeds = (len(options.baselines) + options.runs) * len(profile.seeds) + 2 * profile.confirm_seeds
     trainings = seeds * len(profile.conditions)
-    lines = [f"Estimate: about {calls} model calls, {compact(calls * (TOKENS_IN + TOKENS_OUT))} tokens, "
-             f"{_price(options, calls)}; {trainings} trainings, {options.slots} side by side on {options.device}"]
-    lines.append(f"  of the calls {_judging(options)} judge the paper (--reviews {options.reviews}, "
-                 f"--improve {options.improve})")
+    lines = [
+        f"Estimate: about {calls} model calls, {compact(calls * (TOKENS_IN + TOKENS_OUT))} tokens, "
+        f"{_price(options, calls)}; {trainings} trainings, {options.slots} side by side on {options.device}"
+    ]
+    lines.append(
+        f"  of the calls {_judging(options)} judge the paper (--reviews {options.reviews}, --improve {options.improve})"
+    )
     known = sorted((cache / "baselines").glob(f"{Path(options.template).name}-*.json"))
     if known:
         from agent.core.record import JobResult
 
         wall = JobResult.model_validate_json(known[-1].read_text()).wall_s
-        lines.append(f"  a run trains for about {wall:.0f} s here (as a cached baseline did): "
-                     f"{options.runs * wall / 60:.0f} min for {options.runs} runs")
+        lines.append(
+            f"  a run trains for about {wall:.0f} s here (as a cached baseline did): "
+            f"{options.runs * wall / 60:.0f} min for {options.runs} runs"
+        )
     else:
         lines.append("  training time is not known yet: no baseline has run on this machine")
     return "\n".join(lines + saebench.announced(profile))

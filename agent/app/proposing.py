@@ -41,8 +41,7 @@ class Proposal(Strict):
 
 
 def propose(
-    ask: Ask, number: int, template: Template, profile: Profile, code: str, known: Sequence[Idea],
-    papers: Sequence[str],
+    ask: Ask, number: int, template: Template, profile: Profile, code: str, known: Sequence[Idea], papers: Sequence[str]
 ) -> Idea:
     """One idea that is none of `known`, after at most ROUNDS looks at it.
 
@@ -57,8 +56,11 @@ def propose(
         answer = ask_json(ask, step, "planner", messages, Proposal, accept=lambda a: _known(a.idea, known))
         if answer.done or round_ == ROUNDS:
             break
-        messages = [*messages, Message("assistant", f"```json\n{answer.model_dump_json()}\n```"),
-                    Message("user", render("reflect_idea", round=round_ + 1, rounds=ROUNDS))]
+        messages = [
+            *messages,
+            Message("assistant", f"```json\n{answer.model_dump_json()}\n```"),
+            Message("user", render("reflect_idea", round=round_ + 1, rounds=ROUNDS)),
+        ]
     return Idea.model_validate(answer.idea.model_dump())
 
 
@@ -70,6 +72,7 @@ def likeness(one: Idea | NewIdea, other: Idea | NewIdea) -> float:
 
 def ranked(ideas: Sequence[Idea]) -> list[Idea]:
     """Best first, by the mean of the scores that they have."""
+
     def score(idea: Idea) -> float:
         given = [s for s in (idea.Interestingness, idea.Feasibility, idea.Novelty) if s is not None]
         return sum(given) / len(given) if given else 0.0

@@ -41,8 +41,11 @@ def review(args: argparse.Namespace) -> int:
         text = read_words(pdf, _sandbox(args.unsafe_no_sandbox))
     except UnreadablePdf as why:
         raise UserError(f"--review {pdf}: {why}; give a PDF that holds text") from None
-    print(f"{pdf.name}: {compact(len(text))} characters; {count + 1} calls, about "
-          f"{compact((len(text) / 4 + 1500) * count + 4000)} tokens", flush=True)
+    print(
+        f"{pdf.name}: {compact(len(text))} characters; {count + 1} calls, about "
+        f"{compact((len(text) / 4 + 1500) * count + 4000)} tokens",
+        flush=True,
+    )
     spent, asked = Spent(args.max_usd, args.max_tokens), set[tuple[str, int]]()
 
     def heard(call: CallRecord) -> None:
@@ -82,8 +85,14 @@ def _review(calls: RecordedCalls, count: int, text: str, pdf: Path, out: Path) -
 
 def _meta(given: list[ReviewGiven], words: MetaWords | None, failed: str) -> PaperReviewed:
     numbers = tally(usable(given))
-    return PaperReviewed(at=time.time(), overall=numbers and numbers.overall, words=words, failed=failed, commit="",
-                         decision=numbers.decision if numbers else "none")
+    return PaperReviewed(
+        at=time.time(),
+        overall=numbers and numbers.overall,
+        words=words,
+        failed=failed,
+        commit="",
+        decision=numbers.decision if numbers else "none",
+    )
 
 
 def _write(given: list[ReviewGiven], meta: PaperReviewed, pdf: Path, out: Path) -> None:

@@ -49,8 +49,10 @@ def _judged(asked: SaeBench, options: Options) -> list[str]:
 
     found = [f"sae-bench's judge: {problem}; {mend}" for problem, mend in check({"reviewer": asked.judge})]
     if options.max_usd is not None or options.max_tokens is not None:
-        found.append(f"sae-bench: autointerp asks {asked.judge} twice for each sampled latent of every autoencoder, "
-                     "which --max-usd and --max-tokens do not count: leave them out, or autointerp")
+        found.append(
+            f"sae-bench: autointerp asks {asked.judge} twice for each sampled latent of every autoencoder, "
+            "which --max-usd and --max-tokens do not count: leave them out, or autointerp"
+        )
     return found
 
 
@@ -61,17 +63,23 @@ def _unlearned(asked: SaeBench) -> list[str]:
     found = []
     model = Path(asked.instruct)
     if model.name not in CHATS and not (model.is_absolute() and (model / "model.json").is_file()):
-        found.append(f"sae-bench: saebench.instruct = {asked.instruct!r}: unlearning asks in Gemma's form of a chat "
-                     f"alone: name {' or '.join(CHATS)}, or the absolute path of a folder with a model that was made "
-                     "for it (model.json)")
+        found.append(
+            f"sae-bench: saebench.instruct = {asked.instruct!r}: unlearning asks in Gemma's form of a chat "
+            f"alone: name {' or '.join(CHATS)}, or the absolute path of a folder with a model that was made "
+            "for it (model.json)"
+        )
     corpus = Path(asked.data) / FORGET_CORPUS
     if not asked.data or not corpus.is_file():
-        found.append("sae-bench: unlearning reads bio-forget-corpus.jsonl, which its authors give on request alone "
-                     "(the page of cais/wmdp-corpora on the hub says where to ask): set saebench.data to a folder, and "
-                     f"put it there as {FORGET_CORPUS}")
+        found.append(
+            "sae-bench: unlearning reads bio-forget-corpus.jsonl, which its authors give on request alone "
+            "(the page of cais/wmdp-corpora on the hub says where to ask): set saebench.data to a folder, and "
+            f"put it there as {FORGET_CORPUS}"
+        )
     elif not _has_text(corpus):
-        found.append(f"sae-bench: {corpus}: its first line is no JSON object with a \"text\": a line for each document "
-                     "is what unlearning reads")
+        found.append(
+            f'sae-bench: {corpus}: its first line is no JSON object with a "text": a line for each document '
+            "is what unlearning reads"
+        )
     return found
 
 
@@ -88,5 +96,7 @@ def announced(profile: Profile) -> list[str]:
     asked = profile.saebench
     if asked is None:
         return []
-    return [f"  sae-bench, after each training and one at a time, at most {asked.wall_s / 3600:.1f} h each:",
-            *(f"    {one}: {needs(one)}" for one in asked.evals)]
+    return [
+        f"  sae-bench, after each training and one at a time, at most {asked.wall_s / 3600:.1f} h each:",
+        *(f"    {one}: {needs(one)}" for one in asked.evals),
+    ]

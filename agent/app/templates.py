@@ -28,6 +28,12 @@ def check(args: argparse.Namespace, home: Path, workspace: Workspace) -> int:
     if walls and (problems := list(probe())):
         walls = False
         print(f"  no sandbox here ({problems[0]}): its own code runs without walls")
-    flaws = check_template(folder, workspace.cache, BubblewrapSandbox() if walls else NoSandbox(), print,
-                           profile=args.profile, device=args.device or "cpu")
+    flaws = check_template(
+        folder,
+        workspace.cache,
+        BubblewrapSandbox() if walls else NoSandbox(),
+        print,
+        profile=args.profile,
+        device=args.device or "cpu",
+    )
     return report(flaws, print)

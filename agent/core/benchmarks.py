@@ -34,6 +34,8 @@ class SaeBench(Strict):
         if ("autointerp" in self.evals) != bool(self.judge):
             raise ValueError("saebench.judge goes with autointerp, and only with it: a model's name as litellm has it")
         if ("unlearning" in self.evals) != bool(self.instruct):
-            raise ValueError("saebench.instruct goes with unlearning, and only with it: the profile's model after "
-                             "instruction tuning, e.g. gemma-2-2b-it")
+            raise ValueError(
+                "saebench.instruct goes with unlearning, and only with it: the profile's model after "
+                "instruction tuning, e.g. gemma-2-2b-it"
+            )
         return self

@@ -34,5 +34,6 @@ def disk_named() -> Iterator[None]:
         if error.errno not in _DISK:
             raise
         where = error.filename2 or error.filename
-        raise InfrastructureError(f"{f'{where}: ' if where else ''}{error.strerror}; make room (or mend the disk) and "
-                                  "resume") from None
+        raise InfrastructureError(
+            f"{f'{where}: ' if where else ''}{error.strerror}; make room (or mend the disk) and resume"
+        ) from None

@@ -80,5 +80,6 @@ def _read(path: Path, item: object, where: str) -> Idea:
         first = error.errors()[0]
         field = ".".join(str(part) for part in first["loc"])
         mend = "add it" if first["type"] == "missing" else first["msg"]
-        raise UserError(f"{path}{where}: {field}: {first['msg']}; {mend}" if mend == "add it"
-                        else f"{path}{where}: {field}: {mend}") from None
+        raise UserError(
+            f"{path}{where}: {field}: {first['msg']}; {mend}" if mend == "add it" else f"{path}{where}: {field}: {mend}"
+        ) from None

@@ -94,13 +94,12 @@ class Profile(Strict):
 
 
 def aim(
-    metric: str, spec: MetricSpec, settings: Mapping[str, Setting], conditions: Sequence[Condition],
+    metric: str, spec: MetricSpec, settings: Mapping[str, Setting], conditions: Sequence[Condition]
 ) -> float | None:
     """The target of a metric under these conditions; None where it has none, or where they differ in it."""
     if spec.target is None:
         return None
-    found = {float({**settings, **c.settings}.get(spec.target_setting or metric, spec.target))
-             for c in conditions}
+    found = {float({**settings, **c.settings}.get(spec.target_setting or metric, spec.target)) for c in conditions}
     return found.pop() if len(found) == 1 else None
 
 
@@ -239,8 +238,13 @@ def load_template(folder: Path) -> Template:
         manifest = parse_manifest(path.read_bytes(), str(path))
     except FileNotFoundError:
         raise UserError(f"{path}: not found; a template needs a manifest.toml (see --list)") from None
-    named = [*manifest.editable, *manifest.protected, manifest.plot, *(b.file for b in manifest.baselines),
-             *manifest.assets]
+    named = [
+        *manifest.editable,
+        *manifest.protected,
+        manifest.plot,
+        *(b.file for b in manifest.baselines),
+        *manifest.assets,
+    ]
     if manifest.environment:
         named += filter(None, (manifest.environment.requirements, manifest.environment.lock))
     missing = sorted({name for name in named if not (folder / name).is_file()})
@@ -248,8 +252,10 @@ def load_template(folder: Path) -> Template:
         raise UserError(f"{path}: names {', '.join(missing)}, which {folder} does not hold; add or unname it")
     template = Template(folder=str(folder), manifest=manifest)
     if manifest.library and not template.library():
-        raise UserError(f"{path}: library = {manifest.library!r}: no such folder with Python files in {folder}, beside "
-                        f"it or in {SHARED}")
+        raise UserError(
+            f"{path}: library = {manifest.library!r}: no such folder with Python files in {folder}, beside "
+            f"it or in {SHARED}"
+        )
     return template
 
 
@@ -272,13 +278,15 @@ def parse_manifest(data: bytes, where: str) -> Manifest:
 def _extended(raw: dict[str, Any], where: str) -> dict[str, Any]:
     """A profile may say `extends = "other"`: it takes over what it does not say itself, setting by setting."""
     profiles = raw.get("profiles")
-    for name, profile in (profiles.items() if isinstance(profiles, dict) else ()):
+    for name, profile in profiles.items() if isinstance(profiles, dict) else ():
         if not isinstance(profile, dict) or "extends" not in profile:
             continue
         base = profiles.get(profile["extends"]) if isinstance(profile["extends"], str) else None
         if not isinstance(base, dict) or "extends" in base:
-            raise UserError(f"{where}: profiles.{name}: extends = {profile['extends']!r}: name a profile of this file "
-                            "that extends none itself")
+            raise UserError(
+                f"{where}: profiles.{name}: extends = {profile['extends']!r}: name a profile of this file "
+                "that extends none itself"
+            )
         own = {key: value for key, value in profile.items() if key != "extends"}
         settings = {**base.get("settings", {}), **own.get("settings", {})}
         raw = {**raw, "profiles": {**raw["profiles"], name: {**base, **own, "settings": settings}}}

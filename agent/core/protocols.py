@@ -17,6 +17,7 @@ Role = Literal["planner", "editor", "writer", "reviewer"]
 
 # ---------------------------------------------------------------- models
 
+
 @dataclass(frozen=True)
 class Message:
     role: Literal["system", "user", "assistant"]
@@ -78,12 +79,19 @@ class Coder(Protocol):
     """Turns an instruction into SEARCH/REPLACE edits of the editable files and nothing else."""
 
     def edit(
-        self, folder: Path, editable: Sequence[str], instruction: str, *,
-        step: str, role: Role, read_only: Sequence[str] = (),
+        self,
+        folder: Path,
+        editable: Sequence[str],
+        instruction: str,
+        *,
+        step: str,
+        role: Role,
+        read_only: Sequence[str] = (),
     ) -> EditResult: ...
 
 
 # ---------------------------------------------------------------- jobs
+
 
 @dataclass(frozen=True)
 class Progress:
@@ -107,6 +115,7 @@ class Runner(Protocol):
 
 # ---------------------------------------------------------------- literature
 
+
 class Searched(Strict):
     """What one step of a session found: works under the keys by which they are cited, each once."""
 
@@ -124,6 +133,7 @@ class Literature(Protocol):
 
 
 # ---------------------------------------------------------------- sandbox
+
 
 @dataclass(frozen=True)
 class Mount:
@@ -180,12 +190,13 @@ class Sandbox(Protocol):
         """The path under which a mount's source appears to the code inside."""
 
     def start(
-        self, spec: SandboxSpec, *, stdout: Path | None, stderr: Path | None, stdin: bool = False,
+        self, spec: SandboxSpec, *, stdout: Path | None, stderr: Path | None, stdin: bool = False
     ) -> SandboxProcess:
         """stdout None: a pipe on the process; a path: a file bounded by limits.output_mb."""
 
 
 # ---------------------------------------------------------------- history
+
 
 class VersionStore(Protocol):
     """The session's repository and its only committer."""

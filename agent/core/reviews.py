@@ -83,7 +83,10 @@ def tally(reviews: Sequence[Review]) -> Tally | None:
     if not reviews:
         return None
     accepts = sum(review.decision == "accept" for review in reviews)
-    means = {name: fmean(getattr(review, name) for review in reviews)
-             for name in ("overall", "soundness", "presentation", "contribution", "confidence")}
-    return Tally(reviews=len(reviews), accepts=accepts, **means,
-                 decision="accept" if 2 * accepts > len(reviews) else "reject")
+    means = {
+        name: fmean(getattr(review, name) for review in reviews)
+        for name in ("overall", "soundness", "presentation", "contribution", "confidence")
+    }
+    return Tally(
+        reviews=len(reviews), accepts=accepts, **means, decision="accept" if 2 * accepts > len(reviews) else "reject"
+    )

@@ -203,6 +203,13 @@ class Unsupported(Strict):
 
 # The order in which sections are written: what was done before what it means, the abstract last.
 SECTIONS: tuple[str, ...] = (
-    "method", "experimental_setup", "results", "discussion", "background", "related_work",
-    "introduction", "conclusion", "title",
+    "method",
+    "experimental_setup",
+    "results",
+    "discussion",
+    "background",
+    "related_work",
+    "introduction",
+    "conclusion",
+    "title",
 )

@@ -23,10 +23,20 @@ def cuda_of_torch():
 
 if __name__ == "__main__":
     asked = sys.argv[1:]
-    print(json.dumps({
-        "prefix": sys.prefix, "base_prefix": sys.base_prefix, "version": sys.version.split()[0],
-        "packages": {d.metadata["Name"]: d.version for d in importlib.metadata.distributions() if d.metadata["Name"]},
-        "modules": [name for name in ("numpy", "torch", "matplotlib", "safetensors") if importlib.util.find_spec(name)],
-        "missing": [name for name in asked if importlib.util.find_spec(name) is None],
-        "cuda": cuda_of_torch(),
-    }))
+    print(
+        json.dumps(
+            {
+                "prefix": sys.prefix,
+                "base_prefix": sys.base_prefix,
+                "version": sys.version.split()[0],
+                "packages": {
+                    d.metadata["Name"]: d.version for d in importlib.metadata.distributions() if d.metadata["Name"]
+                },
+                "modules": [
+                    name for name in ("numpy", "torch", "matplotlib", "safetensors") if importlib.util.find_spec(name)
+                ],
+                "missing": [name for name in asked if importlib.util.find_spec(name) is None],
+                "cuda": cuda_of_torch(),
+            }
+        )
+    )

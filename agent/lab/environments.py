@@ -94,12 +94,14 @@ def kept(pins: Pins, spec: EnvironmentSpec, cache: Path) -> Environment | None:
 def missing_modules(environment: Environment, names: Iterable[str]) -> list[str]:
     """Top-level modules that this interpreter does not find."""
     asked = sorted(set(names))
-    done = subprocess.run([environment.python, "-I", str(PROBE), *asked], capture_output=True, text=True, check=False,
-                          cwd="/")
+    done = subprocess.run(
+        [environment.python, "-I", str(PROBE), *asked], capture_output=True, text=True, check=False, cwd="/"
+    )
     return json.loads(done.stdout)["missing"] if done.returncode == 0 else asked
 
 
 # ---------------------------------------------------------------- one that exists
+
 
 def _existing(template: Template, spec: EnvironmentSpec) -> Environment:
     named = os.path.expanduser(os.path.expandvars(spec.python))
@@ -107,13 +109,16 @@ def _existing(template: Template, spec: EnvironmentSpec) -> Environment:
     if program and not os.path.isabs(program):
         program = str(template.path(program))
     if program is None or not os.access(program, os.X_OK):
-        raise UserError(f"{_where(template)}: environment.python = {spec.python!r}: no such interpreter here"
-                        + (f" (it is {named!r} now)" if named != spec.python else "")
-                        + "; load its module or activate it, or correct the path")
+        raise UserError(
+            f"{_where(template)}: environment.python = {spec.python!r}: no such interpreter here"
+            + (f" (it is {named!r} now)" if named != spec.python else "")
+            + "; load its module or activate it, or correct the path"
+        )
     return _probed(_pins(template), Path(program), "")
 
 
 # ---------------------------------------------------------------- one that is built
+
 
 def content_key(pins: Pins | Template, spec: EnvironmentSpec) -> str:
     """16 hex digits over what decides which packages come out, files that the requirements name included."""
@@ -124,8 +129,12 @@ def content_key(pins: Pins | Template, spec: EnvironmentSpec) -> str:
         files = sorted(place.rglob("*")) if place.is_dir() else [place]
         texts += [path.read_bytes() for path in files if path.is_file()]
     own = _own_packages() if spec.extend else []
-    identity = [spec.model_dump(), [hashlib.sha256(text).hexdigest() for text in texts], own,
-                spec.version or sys.version.split()[0]]
+    identity = [
+        spec.model_dump(),
+        [hashlib.sha256(text).hexdigest() for text in texts],
+        own,
+        spec.version or sys.version.split()[0],
+    ]
     return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
 
 
@@ -141,8 +150,19 @@ def _build(pins: Pins, spec: EnvironmentSpec, folder: Path, key: str) -> Environ
         install += ["--excludes", str(left_out)]
     if Path(file).name == "uv.lock":
         exported = folder / "exported.txt"
-        _uv(pins, "export", "--frozen", "--no-emit-project", "--no-dev", "--format", "requirements-txt",
-            "--directory", str(pins.path(file).parent), "--output-file", str(exported))
+        _uv(
+            pins,
+            "export",
+            "--frozen",
+            "--no-emit-project",
+            "--no-dev",
+            "--format",
+            "requirements-txt",
+            "--directory",
+            str(pins.path(file).parent),
+            "--output-file",
+            str(exported),
+        )
         file = str(exported)
     _uv(pins, *install, *([] if spec.lock else ["-r"]), file)
     if spec.extend:
@@ -150,15 +170,26 @@ def _build(pins: Pins, spec: EnvironmentSpec, folder: Path, key: str) -> Environ
         write_text(place / "runner.pth", "\n".join(p for p in sys.path if p.endswith("site-packages")) + "\n")
     found = _probed(pins, python, key)
     own = set(_own_packages()) if spec.extend else set()
-    return found.model_copy(update={
-        "packages": {name: version for name, version in found.packages.items() if f"{name}=={version}" not in own}})
+    return found.model_copy(
+        update={
+            "packages": {name: version for name, version in found.packages.items() if f"{name}=={version}" not in own}
+        }
+    )
 
 
 def _uv(pins: Pins, *words: str) -> None:
     program = find_uv()
     environ = {k: v for k, v in os.environ.items() if not k.endswith("_API_KEY") and k != "VIRTUAL_ENV"}
-    done = subprocess.run([program, *words, "--quiet"], capture_output=True, text=True, errors="replace", check=False,
-                          cwd=pins.folder, env=environ, timeout=BUILD_S)
+    done = subprocess.run(
+        [program, *words, "--quiet"],
+        capture_output=True,
+        text=True,
+        errors="replace",
+        check=False,
+        cwd=pins.folder,
+        env=environ,
+        timeout=BUILD_S,
+    )
     if done.returncode:
         said = " ".join(done.stderr.replace("\u2570", " ").replace("\u2500", "").replace("\u25b6", "").split())
         raise UserError(f"{pins.where}: uv {words[0]} {words[1]}: {said[-700:] or 'failed without a word'}")
@@ -174,8 +205,10 @@ def find_uv() -> str:
     for place in (shutil.which("uv"), *usual):
         if place and os.access(place, os.X_OK):
             return str(place)
-    raise UserError("an environment is built by uv, which is not on PATH: install it (pip install uv); a template may "
-                    'name an interpreter that exists instead: [environment] python = "/path/to/python"')
+    raise UserError(
+        "an environment is built by uv, which is not on PATH: install it (pip install uv); a template may "
+        'name an interpreter that exists instead: [environment] python = "/path/to/python"'
+    )
 
 
 def _own_packages() -> list[str]:
@@ -184,8 +217,11 @@ def _own_packages() -> list[str]:
 
 def _not_asked_for(requirements: str) -> list[str]:
     """The runner's packages, but for those that the requirements name themselves."""
-    named = {_plain(match[1]) for line in requirements.splitlines()
-             if (match := re.match(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)", line))}
+    named = {
+        _plain(match[1])
+        for line in requirements.splitlines()
+        if (match := re.match(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)", line))
+    }
     return [name for one in _own_packages() if _plain(name := one.partition("==")[0]) not in named]
 
 
@@ -195,19 +231,35 @@ def _plain(name: str) -> str:
 
 # ---------------------------------------------------------------- what it is
 
+
 def _probed(pins: Pins, python: Path, key: str) -> Environment:
     """Ask the interpreter what it is; nothing heavy is imported."""
     try:
-        done = subprocess.run([str(python), "-I", str(PROBE)], capture_output=True, text=True, errors="replace",
-                              check=False, cwd="/", timeout=120)
+        done = subprocess.run(
+            [str(python), "-I", str(PROBE)],
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=False,
+            cwd="/",
+            timeout=120,
+        )
         told = json.loads(done.stdout)
     except (OSError, ValueError, subprocess.TimeoutExpired) as error:
-        raise UserError(f"{pins.where}: {python} does not run as a Python of version 3.8 or newer: "
-                        f"{str(error)[:200]}") from None
+        raise UserError(
+            f"{pins.where}: {python} does not run as a Python of version 3.8 or newer: {str(error)[:200]}"
+        ) from None
     trees = trees_of(python, (Path(told["prefix"]), Path(told["base_prefix"])))
     identity = key or hashlib.sha256(json.dumps([str(python), told], sort_keys=True).encode()).hexdigest()[:16]
-    return Environment(key=identity, python=str(python), trees=tuple(map(str, trees)), version=told["version"],
-                       packages=told["packages"], modules=tuple(told["modules"]), cuda=told["cuda"])
+    return Environment(
+        key=identity,
+        python=str(python),
+        trees=tuple(map(str, trees)),
+        version=told["version"],
+        packages=told["packages"],
+        modules=tuple(told["modules"]),
+        cuda=told["cuda"],
+    )
 
 
 def _needed(template: Template) -> list[tuple[str, str]]:

@@ -36,8 +36,11 @@ def _foreign(environment: Environment) -> dict[str, str]:
     named = environment.packages
     if len(named) > MAX_PACKAGES:
         named = {name: version for name, version in named.items() if name in PACKAGES}
-    return {"environment": environment.key, "environment: python": environment.version,
-            **{f"environment: {name}": version for name, version in sorted(named.items())}}
+    return {
+        "environment": environment.key,
+        "environment: python": environment.version,
+        **{f"environment: {name}": version for name, version in sorted(named.items())},
+    }
 
 
 def device_in_words(device: str) -> str:
@@ -61,7 +64,9 @@ def _gpu_name(device: str) -> str:
     try:
         asked = subprocess.run(
             ["nvidia-smi", f"--id={index}", "--query-gpu=name", "--format=csv,noheader"],
-            capture_output=True, text=True, timeout=30,
+            capture_output=True,
+            text=True,
+            timeout=30,
         )
     except (OSError, subprocess.TimeoutExpired):
         return "unknown GPU"
@@ -90,6 +95,7 @@ def _data_hashes(job: Job) -> dict[str, str]:
     built = recorded_hashes(train.parent)
     for name in sorted(now.keys() | built.keys()):
         if now.get(name) != built.get(name):
-            raise InfrastructureError(f"{train.parent / name}: not the file that was prepared; remove "
-                                      f"{train.parent} and it is built again")
+            raise InfrastructureError(
+                f"{train.parent / name}: not the file that was prepared; remove {train.parent} and it is built again"
+            )
     return {f"data/{name}": digest for name, digest in now.items()}

@@ -56,8 +56,13 @@ def world_secret(cache: Path, template: str, world: int = 0) -> int:
 
 
 def prepared(
-    template: Template, profile: str, settings: Mapping[str, Setting], secret: int, cache: Path,
-    say: Say = lambda line: None, use: Callable[[Path], object] = lambda folder: None,
+    template: Template,
+    profile: str,
+    settings: Mapping[str, Setting],
+    secret: int,
+    cache: Path,
+    say: Say = lambda line: None,
+    use: Callable[[Path], object] = lambda folder: None,
 ) -> DataPaths:
     """The data of one world; built if this cache does not hold it yet. `say` hears how the building goes.
 
@@ -117,7 +122,7 @@ def folder_hashes(folder: Path) -> dict[str, str]:
 
 
 def package_version(name: str) -> str:
-    """"absent" for a package that is not installed."""
+    """ "absent" for a package that is not installed."""
     try:
         return version(name)
     except PackageNotFoundError:
@@ -147,8 +152,10 @@ def _build(template: Template, settings: Mapping[str, Setting], secret: int, fol
     (beside / "train").mkdir(parents=True)
     (beside / "truth").mkdir(mode=0o700)
     request = {
-        "prepare": str(template.path("prepare.py")), "settings": template.data_settings(settings),
-        "secret": f"{secret:x}", "folder": str(beside),
+        "prepare": str(template.path("prepare.py")),
+        "settings": template.data_settings(settings),
+        "secret": f"{secret:x}",
+        "folder": str(beside),
     }
     started = time.monotonic()
     code, said = _prepare_there(request, say)
@@ -160,7 +167,9 @@ def _build(template: Template, settings: Mapping[str, Setting], secret: int, fol
             f"{template.path('prepare.py')}: preparing the data failed (exit {code}):\n" + said.strip()[-1500:]
         )
     about = {
-        "template": template.manifest.name, "settings": request["settings"], "files": folder_hashes(beside),
+        "template": template.manifest.name,
+        "settings": request["settings"],
+        "files": folder_hashes(beside),
         "versions": {name: package_version(name) for name in PACKAGES},
         "wall_s": round(time.monotonic() - started, 1),
     }
@@ -173,8 +182,13 @@ def _prepare_there(request: dict, say: Say) -> tuple[int, str]:
     """Run prepare.py in a process of its own; its exit status and the end of what it complained of."""
     with tempfile.TemporaryFile("w+", errors="replace") as errors:
         process = subprocess.Popen(  # the secret goes through a pipe: arguments and environment can be read by others
-            [sys.executable, "-m", "agent.lab.worlds"], cwd=Path(__file__).parents[2], text=True,
-            errors="replace", stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors,
+            [sys.executable, "-m", "agent.lab.worlds"],
+            cwd=Path(__file__).parents[2],
+            text=True,
+            errors="replace",
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=errors,
         )
         try:
             json.dump(request, process.stdin)

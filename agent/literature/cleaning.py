@@ -7,11 +7,44 @@ import unicodedata
 
 TITLE, NAME, VENUE, ABSTRACT = 300, 60, 120, 1500  # characters kept
 _TAG = re.compile(r"</?[A-Za-z][^<>]{0,80}>|\x1b\[[0-9;]*[A-Za-z]")  # of HTML, of a terminal
-_PLAIN = {"‐": "-", "‑": "-", "‒": "-", "–": "-", "—": "-", "−": "-", "‘": "'", "’": "'", "“": "'", "”": "'",
-          "…": "...", '"': "'", "×": "x", "ß": "ss"}
+_PLAIN = {
+    "‐": "-",
+    "‑": "-",
+    "‒": "-",
+    "–": "-",
+    "—": "-",
+    "−": "-",
+    "‘": "'",
+    "’": "'",
+    "“": "'",
+    "”": "'",
+    "…": "...",
+    '"': "'",
+    "×": "x",
+    "ß": "ss",
+}
 _TEX = frozenset("\\{}$^~`<>|")
-_STOP = frozenset(["and", "are", "can", "does", "for", "from", "how", "into", "the", "toward", "towards", "via", "what",
-                   "when", "why", "with", "without"])
+_STOP = frozenset(
+    [
+        "and",
+        "are",
+        "can",
+        "does",
+        "for",
+        "from",
+        "how",
+        "into",
+        "the",
+        "toward",
+        "towards",
+        "via",
+        "what",
+        "when",
+        "why",
+        "with",
+        "without",
+    ]
+)
 
 
 def prose(text: object, most: int = ABSTRACT) -> str:

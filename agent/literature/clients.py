@@ -51,10 +51,15 @@ class SemanticScholar:
     service: Service
 
     def request(self, query: str) -> Request:
-        return Request("/graph/v1/paper/search", {
-            "query": query.replace("-", " "), "limit": str(RESULTS),  # it finds nothing for a hyphen
-            "fields": "title,authors,year,venue,externalIds,abstract,url"},
-            headers={"x-api-key": self.service.key} if self.service.key else {})
+        return Request(
+            "/graph/v1/paper/search",
+            {
+                "query": query.replace("-", " "),
+                "limit": str(RESULTS),  # it finds nothing for a hyphen
+                "fields": "title,authors,year,venue,externalIds,abstract,url",
+            },
+            headers={"x-api-key": self.service.key} if self.service.key else {},
+        )
 
     def papers(self, body: bytes, retrieved: str) -> tuple[Paper, ...]:
         return _works(self.service, retrieved, (_scholar(item) for item in _list(_json(body), "data", "total")))
@@ -66,10 +71,15 @@ class OpenAlex:
 
     def request(self, query: str) -> Request:
         known = {"api_key": self.service.key, "mailto": self.service.mail}
-        return Request("/works", {
-            "search": " ".join(re.findall(r"\w+", query)), "per_page": str(RESULTS),
-            "select": "id,doi,title,publication_year,authorships,primary_location,abstract_inverted_index"},
-            secret={name: value for name, value in known.items() if value})
+        return Request(
+            "/works",
+            {
+                "search": " ".join(re.findall(r"\w+", query)),
+                "per_page": str(RESULTS),
+                "select": "id,doi,title,publication_year,authorships,primary_location,abstract_inverted_index",
+            },
+            secret={name: value for name, value in known.items() if value},
+        )
 
     def papers(self, body: bytes, retrieved: str) -> tuple[Paper, ...]:
         return _works(self.service, retrieved, (_openalex(item) for item in _list(_json(body), "results", "")))
@@ -81,8 +91,15 @@ class Arxiv:
 
     def request(self, query: str) -> Request:
         words = [w for w in re.findall(r"[A-Za-z0-9]{3,}", query) if w.lower() not in ("and", "the", "for", "not")]
-        return Request("/api/query", {"search_query": " AND ".join(f"all:{w}" for w in words[:6]) or "all:none",
-                                      "start": "0", "max_results": str(RESULTS), "sortBy": "relevance"})
+        return Request(
+            "/api/query",
+            {
+                "search_query": " AND ".join(f"all:{w}" for w in words[:6]) or "all:none",
+                "start": "0",
+                "max_results": str(RESULTS),
+                "sortBy": "relevance",
+            },
+        )
 
     def papers(self, body: bytes, retrieved: str) -> tuple[Paper, ...]:
         return _works(self.service, retrieved, (_atom(entry) for entry in _feed(body)))
@@ -92,6 +109,7 @@ CLIENTS = {"semantic_scholar": SemanticScholar, "openalex": OpenAlex, "arxiv": A
 
 
 # ---------------------------------------------------------------- one work
+
 
 def _works(service: Service, retrieved: str, raw: Iterator[dict[str, Any]]) -> tuple[Paper, ...]:
     """Cleaned works in the order of the answer, each title once."""
@@ -111,17 +129,29 @@ def _paper(raw: dict[str, Any], source: str, retrieved: str) -> Paper | None:
     if len(cleaning.same(title)) < 4 or not authors or type(year) is not int or not 1800 <= year <= 2200:
         return None
     return Paper(
-        key=cleaning.key(authors, year, title), title=title, authors=authors, year=year,
-        venue=cleaning.printable(raw.get("venue"), cleaning.VENUE), doi=cleaning.identifier(raw.get("doi"), _DOI),
-        arxiv=cleaning.identifier(raw.get("arxiv"), _ARXIV), abstract=cleaning.prose(raw.get("abstract")),
-        url=cleaning.identifier(raw.get("url"), _URL), source=source, retrieved=retrieved)
+        key=cleaning.key(authors, year, title),
+        title=title,
+        authors=authors,
+        year=year,
+        venue=cleaning.printable(raw.get("venue"), cleaning.VENUE),
+        doi=cleaning.identifier(raw.get("doi"), _DOI),
+        arxiv=cleaning.identifier(raw.get("arxiv"), _ARXIV),
+        abstract=cleaning.prose(raw.get("abstract")),
+        url=cleaning.identifier(raw.get("url"), _URL),
+        source=source,
+        retrieved=retrieved,
+    )
 
 
 def _scholar(item: Any) -> dict[str, Any]:
     item = _dict(item)
     known = _dict(item.get("externalIds"))
-    return {**item, "authors": [_dict(a).get("name") for a in _items(item.get("authors"))],
-            "doi": known.get("DOI"), "arxiv": known.get("ArXiv")}
+    return {
+        **item,
+        "authors": [_dict(a).get("name") for a in _items(item.get("authors"))],
+        "doi": known.get("DOI"),
+        "arxiv": known.get("ArXiv"),
+    }
 
 
 def _openalex(item: Any) -> dict[str, Any]:
@@ -129,11 +159,16 @@ def _openalex(item: Any) -> dict[str, Any]:
     place = _dict(item.get("primary_location"))
     doi, landing = item.get("doi"), place.get("landing_page_url")
     arxiv = re.fullmatch(rf"https?://arxiv\.org/abs/({_ARXIV})(?:v\d+)?", landing) if isinstance(landing, str) else None
-    return {"title": item.get("title"), "year": item.get("publication_year"), "url": item.get("id"),
-            "authors": [_dict(_dict(a).get("author")).get("display_name") for a in _items(item.get("authorships"))],
-            "venue": _dict(place.get("source")).get("display_name"), "arxiv": arxiv[1] if arxiv else None,
-            "doi": doi.removeprefix("https://doi.org/") if isinstance(doi, str) else None,
-            "abstract": _uninverted(_dict(item.get("abstract_inverted_index")))}
+    return {
+        "title": item.get("title"),
+        "year": item.get("publication_year"),
+        "url": item.get("id"),
+        "authors": [_dict(_dict(a).get("author")).get("display_name") for a in _items(item.get("authorships"))],
+        "venue": _dict(place.get("source")).get("display_name"),
+        "arxiv": arxiv[1] if arxiv else None,
+        "doi": doi.removeprefix("https://doi.org/") if isinstance(doi, str) else None,
+        "abstract": _uninverted(_dict(item.get("abstract_inverted_index"))),
+    }
 
 
 def _uninverted(index: dict[str, Any]) -> str:
@@ -151,13 +186,20 @@ def _atom(entry: ElementTree.Element) -> dict[str, Any]:
 
     place = re.fullmatch(rf"https?://arxiv\.org/abs/({_ARXIV})(?:v\d+)?", (text("a:id") or "").strip())
     year = re.match(r"\d{4}", text("a:published") or "")
-    return {"title": text("a:title"), "year": int(year[0]) if year else None, "doi": text("x:doi"),
-            "authors": [a.text for a in entry.findall("a:author/a:name", _ATOM)], "venue": text("x:journal_ref"),
-            "abstract": text("a:summary"), "arxiv": place[1] if place else None,
-            "url": f"https://arxiv.org/abs/{place[1]}" if place else None}
+    return {
+        "title": text("a:title"),
+        "year": int(year[0]) if year else None,
+        "doi": text("x:doi"),
+        "authors": [a.text for a in entry.findall("a:author/a:name", _ATOM)],
+        "venue": text("x:journal_ref"),
+        "abstract": text("a:summary"),
+        "arxiv": place[1] if place else None,
+        "url": f"https://arxiv.org/abs/{place[1]}" if place else None,
+    }
 
 
 # ---------------------------------------------------------------- forms
+
 
 def _json(body: bytes) -> dict[str, Any]:
     try:

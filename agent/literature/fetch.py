@@ -45,8 +45,13 @@ class Fetcher:
     """`folder` holds when each service may be asked next, for all processes of a workspace."""
 
     def __init__(
-        self, folder: Path, *, clock: Callable[[], float] = time.time, sleep: Callable[[float], None] = time.sleep,
-        connect_s: float = CONNECT_S, read_s: float = READ_S,
+        self,
+        folder: Path,
+        *,
+        clock: Callable[[], float] = time.time,
+        sleep: Callable[[float], None] = time.sleep,
+        connect_s: float = CONNECT_S,
+        read_s: float = READ_S,
     ) -> None:
         self.folder = folder
         self.clock = clock
@@ -73,7 +78,7 @@ class Fetcher:
             if response.status != 429 and response.status < 500:
                 break
             asked = retry_after(response.headers.get("retry-after", ""), self.clock())
-            self._postpone(service, 2.0 ** attempt if asked is None else asked)
+            self._postpone(service, 2.0**attempt if asked is None else asked)
         raise Unavailable(reason)
 
     # ------------------------------------------------------------ whose turn it is
@@ -128,8 +133,12 @@ class Fetcher:
         local = urlsplit(service.url).hostname in ("127.0.0.1", "localhost")
         times = httpx.Timeout(self.read_s, connect=self.connect_s)
         headers = {"User-Agent": USER_AGENT, "Accept-Encoding": "gzip", **request.headers}
-        with httpx.Client(timeout=times, trust_env=not local) as client, client.stream(
-                "GET", service.url + request.path, params=request.params | request.secret, headers=headers) as answer:
+        with (
+            httpx.Client(timeout=times, trust_env=not local) as client,
+            client.stream(
+                "GET", service.url + request.path, params=request.params | request.secret, headers=headers
+            ) as answer,
+        ):
             body = _bounded(answer.iter_raw(), until)
             if answer.headers.get("content-encoding") == "gzip":
                 body = _unpacked(body)

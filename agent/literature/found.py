@@ -52,8 +52,14 @@ def read_found(data: bytes | None) -> FoundWorks:
 
 def entry(paper: Paper) -> Entry:
     """A found work as BibTeX has it; its abstract stands where the library has a summary."""
-    fields = {"title": f"{{{paper.title}}}", "author": " and ".join(paper.authors), "year": str(paper.year or ""),
-              "doi": paper.doi, "summary": paper.abstract, "source": f"{paper.source}, {paper.retrieved}"}
+    fields = {
+        "title": f"{{{paper.title}}}",
+        "author": " and ".join(paper.authors),
+        "year": str(paper.year or ""),
+        "doi": paper.doi,
+        "summary": paper.abstract,
+        "source": f"{paper.source}, {paper.retrieved}",
+    }
     if paper.arxiv:
         fields |= {"eprint": paper.arxiv, "archiveprefix": "arXiv"}
     if not paper.doi and not paper.arxiv:

@@ -47,10 +47,18 @@ class Entry:
     def paper(self) -> Paper:
         """As a search returns it."""
         year = self.year if self.year.isdigit() else ""
-        return Paper(key=self.key, title=self.title, authors=tuple(self.authors.split(" and ")),
-                     year=int(year) if year else None, abstract=self.summary, arxiv=self.fields.get("eprint", ""),
-                     doi=self.fields.get("doi", ""), url=self.fields.get("url", ""), source="shelf",
-                     venue=self.fields.get("booktitle", self.fields.get("journal", "")))
+        return Paper(
+            key=self.key,
+            title=self.title,
+            authors=tuple(self.authors.split(" and ")),
+            year=int(year) if year else None,
+            abstract=self.summary,
+            arxiv=self.fields.get("eprint", ""),
+            doi=self.fields.get("doi", ""),
+            url=self.fields.get("url", ""),
+            source="shelf",
+            venue=self.fields.get("booktitle", self.fields.get("journal", "")),
+        )
 
     def line(self) -> str:
         """One line for a prompt: key, title, year, summary."""
@@ -95,8 +103,10 @@ class Library:
 
     @cached_property
     def _bags(self) -> dict[str, Counter[str]]:
-        return {e.key: Counter(_words(f"{e.title} {e.title} {e.summary} {e.authors} {e.year}"))
-                for e in self._entries.values()}
+        return {
+            e.key: Counter(_words(f"{e.title} {e.title} {e.summary} {e.authors} {e.year}"))
+            for e in self._entries.values()
+        }
 
     @cached_property
     def _rarity(self) -> dict[str, float]:
@@ -128,9 +138,12 @@ def parse_bibtex(text: str, where: str = "bibtex") -> tuple[Entry, ...]:
         database = bibtexparser.loads(text, BibTexParser(common_strings=True, ignore_nonstandard_types=False))
     except Exception as error:  # bibtexparser lets pyparsing's own exceptions out
         raise UserError(f"{where}: not valid BibTeX: {error}") from None
-    return tuple(Entry(key=raw["ID"], kind=raw["ENTRYTYPE"],
-                       fields={k: v for k, v in raw.items() if k not in ("ID", "ENTRYTYPE")})
-                 for raw in database.entries)
+    return tuple(
+        Entry(
+            key=raw["ID"], kind=raw["ENTRYTYPE"], fields={k: v for k, v in raw.items() if k not in ("ID", "ENTRYTYPE")}
+        )
+        for raw in database.entries
+    )
 
 
 def references_bib(entries: Iterable[Entry]) -> str:
@@ -139,14 +152,18 @@ def references_bib(entries: Iterable[Entry]) -> str:
     from bibtexparser.bibdatabase import BibDatabase
 
     database = BibDatabase()
-    database.entries = [{"ID": e.key, "ENTRYTYPE": e.kind,
-                         **{k: _bib_value(k, v) for k, v in e.fields.items() if k not in _OURS}} for e in entries]
+    database.entries = [
+        {"ID": e.key, "ENTRYTYPE": e.kind, **{k: _bib_value(k, v) for k, v in e.fields.items() if k not in _OURS}}
+        for e in entries
+    ]
     return bibtexparser.dumps(database)
 
 
 # Accents and escaped specials stay; any other command in an entry is removed.
-_COMMAND = re.compile(r"\\(?!['\"`^~=.&%#_{}$]|[cvuHtdbkrijlLoO](?![A-Za-z])|(?:aa|AA|ae|AE|oe|OE|"
-                      r"ss)(?![A-Za-z]))[A-Za-z]*")
+_COMMAND = re.compile(
+    r"\\(?!['\"`^~=.&%#_{}$]|[cvuHtdbkrijlLoO](?![A-Za-z])|(?:aa|AA|ae|AE|oe|OE|"
+    r"ss)(?![A-Za-z]))[A-Za-z]*"
+)
 _SPECIAL = {"&": r"\&", "%": r"\%", "#": r"\#", "_": r"\_"}
 
 
@@ -166,9 +183,33 @@ def _bib_value(key: str, value: str) -> str:
 def _words(text: str) -> list[str]:
     """Lower-case words with the plural's s removed."""
     found = re.findall(r"[a-z0-9]+", text.lower())
-    return [w[:-1] if len(w) > 3 and w.endswith("s") and not w.endswith("ss") else w for w in found
-            if w not in _STOP]
+    return [w[:-1] if len(w) > 3 and w.endswith("s") and not w.endswith("ss") else w for w in found if w not in _STOP]
 
 
-_STOP = frozenset(["a", "an", "and", "are", "as", "at", "by", "for", "from", "in", "is", "it", "its", "of", "on",
-                   "or", "that", "the", "their", "this", "to", "we", "with"])
+_STOP = frozenset(
+    [
+        "a",
+        "an",
+        "and",
+        "are",
+        "as",
+        "at",
+        "by",
+        "for",
+        "from",
+        "in",
+        "is",
+        "it",
+        "its",
+        "of",
+        "on",
+        "or",
+        "that",
+        "the",
+        "their",
+        "this",
+        "to",
+        "we",
+        "with",
+    ]
+)

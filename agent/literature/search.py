@@ -77,7 +77,12 @@ class Online:
     """The services in their order, each result joined by what the library has on it."""
 
     def __init__(
-        self, services: Sequence[Service], fetcher: Fetcher, cache: Cache, shelf: Shelf, say: Callable[[str], None],
+        self,
+        services: Sequence[Service],
+        fetcher: Fetcher,
+        cache: Cache,
+        shelf: Shelf,
+        say: Callable[[str], None],
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.clients: list[Client] = [CLIENTS[s.name](s) for s in services]

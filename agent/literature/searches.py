@@ -83,8 +83,15 @@ class RecordedSearches:
 
 
 def _free(key: str, taken: set[str]) -> str:
-    return next(k for k in (key, *(f"{key}{chr(c)}" for c in range(ord("b"), ord("z"))),
-                            *(f"{key}x{n}" for n in range(len(taken) + 1))) if k not in taken)
+    return next(
+        k
+        for k in (
+            key,
+            *(f"{key}{chr(c)}" for c in range(ord("b"), ord("z"))),
+            *(f"{key}x{n}" for n in range(len(taken) + 1)),
+        )
+        if k not in taken
+    )
 
 
 def _read(path: Path) -> Searched:
@@ -93,5 +100,6 @@ def _read(path: Path) -> Searched:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
-        raise InfrastructureError(f"{path}: {where}: {first['msg']}; the record was changed by hand: restore it, or "
-                                  "delete it to search again") from None
+        raise InfrastructureError(
+            f"{path}: {where}: {first['msg']}; the record was changed by hand: restore it, or delete it to search again"
+        ) from None

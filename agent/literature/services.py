@@ -29,8 +29,13 @@ def services(environment: Mapping[str, str] = os.environ) -> tuple[Service, ...]
     """All services, those that know us first: without a key a request shares a pool with all the world."""
     found = (
         Service("semantic_scholar", "https://api.semanticscholar.org", 1.1, environment.get(S2_KEY, "")),
-        Service("openalex", "https://api.openalex.org", 0.2, environment.get(OPENALEX_KEY, ""),
-                environment.get(OPENALEX_MAIL, "")),
+        Service(
+            "openalex",
+            "https://api.openalex.org",
+            0.2,
+            environment.get(OPENALEX_KEY, ""),
+            environment.get(OPENALEX_MAIL, ""),
+        ),
         Service("arxiv", "https://export.arxiv.org", 3.1),
     )
     return tuple(sorted(found, key=lambda s: not s.key))

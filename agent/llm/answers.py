@@ -25,8 +25,10 @@ class NoUsableAnswer(InfrastructureError):
     """A model gave no answer of the form it was asked for, in all its tries; the text ends with the last reason."""
 
     def __init__(self, step: str, role: Role, complaint: str) -> None:
-        super().__init__(f"step {step}: the {role} gave no usable answer in {TRIES} tries ({complaint}); "
-                         f"resume to ask again, or choose another model with --{role} MODEL")
+        super().__init__(
+            f"step {step}: the {role} gave no usable answer in {TRIES} tries ({complaint}); "
+            f"resume to ask again, or choose another model with --{role} MODEL"
+        )
         self.complaint = complaint
 
 
@@ -42,7 +44,7 @@ def parse(text: str, form: type[Answer]) -> Answer:
     """
     if len(text) > LONGEST:
         raise BadAnswer(f"the answer has {len(text)} characters, at most {LONGEST} are read; be brief")
-    blocks = _FENCE.findall(text) or [text[text.find("{"): text.rfind("}") + 1]]
+    blocks = _FENCE.findall(text) or [text[text.find("{") : text.rfind("}") + 1]]
     try:
         json.loads(blocks[-1])
     except (ValueError, RecursionError) as error:  # ValueError also: an integer of thousands of digits
@@ -63,7 +65,11 @@ def head_and_tail(text: str, limit: int) -> str:
 
 
 def ask_json(
-    ask: Ask, step: str, role: Role, messages: list[Message], form: type[Answer],
+    ask: Ask,
+    step: str,
+    role: Role,
+    messages: list[Message],
+    form: type[Answer],
     accept: Callable[[Answer], str | None] = lambda answer: None,
 ) -> Answer:
     """Ask until the answer has the form and `accept` has no complaint.
@@ -84,6 +90,9 @@ def ask_json(
             return answer
         complaint = head_and_tail(complaint, QUOTED)
         reply.refuse(complaint)
-        messages = [*messages, Message("assistant", head_and_tail(reply.text, QUOTED)),
-                    Message("user", render("answer_again", complaint=complaint))]
+        messages = [
+            *messages,
+            Message("assistant", head_and_tail(reply.text, QUOTED)),
+            Message("user", render("answer_again", complaint=complaint)),
+        ]
     raise NoUsableAnswer(step, role, " ".join(complaint.split())[:300])

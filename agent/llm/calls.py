@@ -48,8 +48,13 @@ class RecordedCalls:
     """
 
     def __init__(
-        self, inner: Model, folder: Path, on_call: Callable[[CallRecord], None], budget: Callable[..., None],
-        clock: Callable[[], float] = time.monotonic, on_waste: OnWaste = lambda call, spent, why: None,
+        self,
+        inner: Model,
+        folder: Path,
+        on_call: Callable[[CallRecord], None],
+        budget: Callable[..., None],
+        clock: Callable[[], float] = time.monotonic,
+        on_waste: OnWaste = lambda call, spent, why: None,
         on_refusal: Callable[[CallRecord, str], None] = lambda record, reason: None,
     ) -> None:
         self.inner = inner
@@ -81,9 +86,16 @@ class RecordedCalls:
         self._asked[step] = ordinal
         self.on_call(record)
         asked = record
-        return Reply(text=record.reply, model=record.model, tokens_in=record.tokens_in,
-                     tokens_out=record.tokens_out, cost_usd=record.cost_usd, finish=record.finish,
-                     recorded=recorded, refuse=lambda reason: self.on_refusal(asked, reason))
+        return Reply(
+            text=record.reply,
+            model=record.model,
+            tokens_in=record.tokens_in,
+            tokens_out=record.tokens_out,
+            cost_usd=record.cost_usd,
+            finish=record.finish,
+            recorded=recorded,
+            refuse=lambda reason: self.on_refusal(asked, reason),
+        )
 
     def path(self, step: str, ordinal: int) -> Path:
         """Where a call's record lies.
@@ -102,10 +114,17 @@ class RecordedCalls:
         if not reply.text.strip():
             raise InfrastructureError(f"model {reply.model} ({call.step}, call {call.ordinal}): an empty answer")
         record = CallRecord(
-            step=call.step, ordinal=call.ordinal, role=call.role, model=reply.model,
-            messages=tuple(Message(m.role, _valid(m.content)) for m in messages), reply=_valid(reply.text),
-            tokens_in=reply.tokens_in, tokens_out=reply.tokens_out, cost_usd=reply.cost_usd,
-            finish=reply.finish, wall_s=round(self.clock() - started, 3),
+            step=call.step,
+            ordinal=call.ordinal,
+            role=call.role,
+            model=reply.model,
+            messages=tuple(Message(m.role, _valid(m.content)) for m in messages),
+            reply=_valid(reply.text),
+            tokens_in=reply.tokens_in,
+            tokens_out=reply.tokens_out,
+            cost_usd=reply.cost_usd,
+            finish=reply.finish,
+            wall_s=round(self.clock() - started, 3),
         )
         with disk_named():
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -145,8 +164,10 @@ def read_call(path: Path) -> CallRecord:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
-        raise InfrastructureError(f"{path}: {where}: {first['msg']}; the record was changed by hand: restore it, "
-                                  "or delete it to pay for this one call again") from None
+        raise InfrastructureError(
+            f"{path}: {where}: {first['msg']}; the record was changed by hand: restore it, "
+            "or delete it to pay for this one call again"
+        ) from None
 
 
 def _valid(text: str) -> str:

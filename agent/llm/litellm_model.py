@@ -47,8 +47,13 @@ class LiteLLMModel:
     """Every role's model through litellm. `notify` gets one line for each wait."""
 
     def __init__(
-        self, names: Mapping[Role, str], *, timeout_s: float, notify: Callable[[str], None],
-        api_base: str | None = None, sleep: Callable[[float], None] = time.sleep,
+        self,
+        names: Mapping[Role, str],
+        *,
+        timeout_s: float,
+        notify: Callable[[str], None],
+        api_base: str | None = None,
+        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self.names = dict(names)
         self.timeout_s = timeout_s
@@ -73,16 +78,24 @@ class LiteLLMModel:
 
         def wait(state: RetryCallState) -> float:
             asked = state.outcome.exception().wait_s
-            return asked if asked is not None else min(LONGEST_WAIT_S, 2.0 ** state.attempt_number)
+            return asked if asked is not None else min(LONGEST_WAIT_S, 2.0**state.attempt_number)
 
         def tell(state: RetryCallState) -> None:
             fault = state.outcome.exception()
             call.watch.waits(state.next_action.sleep)
-            self.notify(f"{model}: {fault}; asking again in {state.next_action.sleep:g} s "
-                        f"(try {state.attempt_number + 1} of {fault.tries})")
+            self.notify(
+                f"{model}: {fault}; asking again in {state.next_action.sleep:g} s "
+                f"(try {state.attempt_number + 1} of {fault.tries})"
+            )
 
-        retrying = Retrying(retry=retry_if_exception_type(Passing), stop=stop, wait=wait, before_sleep=tell,
-                            sleep=self.sleep, reraise=True)
+        retrying = Retrying(
+            retry=retry_if_exception_type(Passing),
+            stop=stop,
+            wait=wait,
+            before_sleep=tell,
+            sleep=self.sleep,
+            reraise=True,
+        )
         try:
             return retrying(self._ask_once, model, messages, call.watch)
         except Passing as fault:
@@ -93,8 +106,7 @@ class LiteLLMModel:
         litellm = load_litellm()  # before the clock runs: the first import takes seconds
         spent, options = _sent(model, messages), self._options(model, messages)
         try:
-            outcome = self._within_the_deadline(
-                lambda: litellm.completion(model=model, messages=said, **options))
+            outcome = self._within_the_deadline(lambda: litellm.completion(model=model, messages=said, **options))
             if isinstance(outcome, Exception):
                 raise _judge(model, outcome) from None
             spent = _spent(model, outcome)
@@ -142,8 +154,13 @@ def _judge(model: str, error: Exception) -> Exception:
         return _stop(model, "the request is longer than the model's context", "choose a model with a longer one", said)
     if isinstance(error, litellm.ContentPolicyViolationError) or "safety system" in low or "content polic" in low:
         return _stop(model, "the provider's content filter refused the request", "choose another model", said)
-    if status == 402 or "insufficient_quota" in low or "current quota" in low or "insufficient credits" in low \
-            or "credit balance" in low:
+    if (
+        status == 402
+        or "insufficient_quota" in low
+        or "current quota" in low
+        or "insufficient credits" in low
+        or "credit balance" in low
+    ):
         return _stop(model, "the account has no credit left", "top it up, then resume", said)
     if status in (401, 403):
         return _stop(model, f"the provider refuses the key ({status})", f"set {key_variable(model)}", said)
@@ -183,8 +200,13 @@ def _read(response: Any, spent: Reply) -> Reply:
 def _spent(model: str, response: Any) -> Reply:
     """What a response took, by the provider's own count."""
     usage = getattr(response, "usage", None)
-    return Reply(text="", model=model, tokens_in=int(getattr(usage, "prompt_tokens", 0) or 0),
-                 tokens_out=int(getattr(usage, "completion_tokens", 0) or 0), cost_usd=_cost(model, response, usage))
+    return Reply(
+        text="",
+        model=model,
+        tokens_in=int(getattr(usage, "prompt_tokens", 0) or 0),
+        tokens_out=int(getattr(usage, "completion_tokens", 0) or 0),
+        cost_usd=_cost(model, response, usage),
+    )
 
 
 def _sent(model: str, messages: Sequence[Message]) -> Reply:
@@ -206,8 +228,11 @@ def _cost(model: str, response: Any, usage: Any) -> float | None:
 
 
 def _retry_after(error: Exception) -> float | None:
-    headers = getattr(error, "litellm_response_headers", None) or getattr(
-        getattr(error, "response", None), "headers", None) or {}
+    headers = (
+        getattr(error, "litellm_response_headers", None)
+        or getattr(getattr(error, "response", None), "headers", None)
+        or {}
+    )
     value = headers.get("retry-after")
     if value is None:
         return None

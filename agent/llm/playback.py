@@ -43,8 +43,13 @@ class PlaybackModel:
             raise InfrastructureError(f"playback: {path} cannot be read: {error}") from None
         if not text.strip():
             raise InfrastructureError(f"playback: {path} is empty; step {call.step} needs a reply")
-        return Reply(text=text, model=self.name, tokens_in=_tokens(*(m.content for m in messages)),
-                     tokens_out=_tokens(text), cost_usd=0.0)
+        return Reply(
+            text=text,
+            model=self.name,
+            tokens_in=_tokens(*(m.content for m in messages)),
+            tokens_out=_tokens(text),
+            cost_usd=0.0,
+        )
 
     def leftover(self, used: set[tuple[str, int]]) -> list[str]:
         """Names of the replies that nobody asked for, misnamed ones among them; none is a strict end."""

@@ -75,14 +75,23 @@ def check(names: Mapping[Role, str], api_base: str | None = None) -> list[tuple[
     for model in sorted(set(names.values())):
         roles = ", ".join(role for role, name in names.items() if name == model)
         if provider_of(model) is None:
-            found.append((f"model {model!r} ({roles}): no provider of that name is known",
-                          "write it as provider/model, e.g. anthropic/…, openai/…, openrouter/…, ollama/…"))
+            found.append(
+                (
+                    f"model {model!r} ({roles}): no provider of that name is known",
+                    "write it as provider/model, e.g. anthropic/…, openai/…, openrouter/…, ollama/…",
+                )
+            )
         elif is_ollama(model):
             found += _check_ollama(model, api_base)
         elif api_base is None:
             missing = load_litellm().validate_environment(model).get("missing_keys") or []
-            found += [(f"model {model} ({roles}): the environment variable {name} is not set",
-                       f"export {name}=…, or choose another model") for name in missing]
+            found += [
+                (
+                    f"model {model} ({roles}): the environment variable {name} is not set",
+                    f"export {name}=…, or choose another model",
+                )
+                for name in missing
+            ]
     return found
 
 
@@ -92,8 +101,12 @@ def _check_ollama(model: str, api_base: str | None) -> list[tuple[str, str]]:
         with urllib.request.urlopen(f"{base}/api/tags", timeout=_OLLAMA_S) as response:
             known = {str(entry["name"]) for entry in json.load(response)["models"]}
     except (OSError, ValueError, KeyError, TypeError):
-        return [(f"model {model}: no ollama server answers at {base}",
-                 "start it with `ollama serve`, or set OLLAMA_API_BASE to where it runs")]
+        return [
+            (
+                f"model {model}: no ollama server answers at {base}",
+                "start it with `ollama serve`, or set OLLAMA_API_BASE to where it runs",
+            )
+        ]
     name = model.partition("/")[2]
     if not known & {name, f"{name}:latest"}:
         return [(f"model {model}: the ollama server at {base} does not hold it", f"ollama pull {name}")]

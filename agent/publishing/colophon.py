@@ -17,9 +17,13 @@ def command(session: Session) -> str:
     options = session.options
     template, playback = Path(options.template), Path(options.playback or "")
     shipped = session.idea.Name in {idea.Name for idea in all_ideas(ROOT / "ideas")[0]}
-    words = ["python launch.py", f"--idea {session.idea.Name if shipped else 'idea.json'}",
-             f"--template {'' if template.parent == ROOT / 'templates' else 'path/to/'}{template.name}",
-             f"--profile {options.profile}", f"--runs {options.runs}"]
+    words = [
+        "python launch.py",
+        f"--idea {session.idea.Name if shipped else 'idea.json'}",
+        f"--template {'' if template.parent == ROOT / 'templates' else 'path/to/'}{template.name}",
+        f"--profile {options.profile}",
+        f"--runs {options.runs}",
+    ]
     words += [f"--baselines {','.join(options.baselines)}"] if options.baselines else []
     names = options.models.names()
     if not options.playback:
@@ -30,16 +34,26 @@ def command(session: Session) -> str:
     for name in ("attempts", "reviews", "improve", "literature"):
         if getattr(options, name) != Options.model_fields[name].default:
             words.append(f"--{name} {getattr(options, name)}")
-    words += [flag for flag, on in (("--skip-novelty", options.skip_novelty), ("--allow-network", options.network),
-                                    ("--unsafe-no-sandbox", options.sandbox == "none")) if on]
+    words += [
+        flag
+        for flag, on in (
+            ("--skip-novelty", options.skip_novelty),
+            ("--allow-network", options.network),
+            ("--unsafe-no-sandbox", options.sandbox == "none"),
+        )
+        if on
+    ]
     return " ".join(words)
 
 
 def costs(session: Session) -> tuple[tuple[str, str], ...]:
     """What the models took, for the appendix."""
     unpriced = f" and {session.unpriced_calls} calls of unknown price" if session.unpriced_calls else ""
-    return (("Model calls", f"{len(session.calls)}"), ("Tokens", f"{session.tokens:,}"),
-            ("Cost", f"${session.usd:.4f}{unpriced}"))
+    return (
+        ("Model calls", f"{len(session.calls)}"),
+        ("Tokens", f"{session.tokens:,}"),
+        ("Cost", f"${session.usd:.4f}{unpriced}"),
+    )
 
 
 def literature(session: Session, found: FoundWorks) -> tuple[tuple[str, str], ...]:
@@ -48,16 +62,26 @@ def literature(session: Session, found: FoundWorks) -> tuple[tuple[str, str], ..
     if verdict := session.verdict:
         searches = sum(len(event.searched) for event in session.novelty)
         places = ", ".join(sorted({s for event in session.novelty for s in event.sources}))
-        rows.append(("Novelty", f"{verdict.verdict}, judged by {session.options.models.reviewer} before the first run "
-                                f"after {counted(searches, 'search', 'searches')} ({places}); closest: "
-                                f"{', '.join(c.key for c in verdict.closest) or 'none'}"))
+        rows.append(
+            (
+                "Novelty",
+                f"{verdict.verdict}, judged by {session.options.models.reviewer} before the first run "
+                f"after {counted(searches, 'search', 'searches')} ({places}); closest: "
+                f"{', '.join(c.key for c in verdict.closest) or 'none'}",
+            )
+        )
     elif session.options.skip_novelty:
         rows.append(("Novelty", "not checked, at the request of the person in charge"))
     if session.support:
         judged = sum(len(event.judged) for event in session.support)
-        rows.append(("Citations", f"{judged} pairs of sentence and cited work compared by "
-                                  f"{session.options.models.reviewer}; {len(session.unsupported)} refused and sent "
-                                  "back to the writer or cut"))
+        rows.append(
+            (
+                "Citations",
+                f"{judged} pairs of sentence and cited work compared by "
+                f"{session.options.models.reviewer}; {len(session.unsupported)} refused and sent "
+                "back to the writer or cut",
+            )
+        )
     rows += [("Found online", f"{w.paper.key} ({w.paper.source}, {w.paper.retrieved})") for w in found.works]
     return tuple(rows)
 

@@ -98,9 +98,17 @@ class Manuscript:
 
     @cached_property
     def figures(self) -> tuple[Figure, ...]:
-        return tuple(Figure(name=f.name, file=self._repo / f.file, description=f.description, by=f.by, width=f.width,
-                            caption=f.caption if f.by == "runner" else f"{f.caption} {AGENT_LABEL}")
-                     for f in self._tools.session.figures)
+        return tuple(
+            Figure(
+                name=f.name,
+                file=self._repo / f.file,
+                description=f.description,
+                by=f.by,
+                width=f.width,
+                caption=f.caption if f.by == "runner" else f"{f.caption} {AGENT_LABEL}",
+            )
+            for f in self._tools.session.figures
+        )
 
     @cached_property
     def source(self) -> str:
@@ -114,8 +122,15 @@ class Manuscript:
 
     def complaints(self, section: str) -> list[Complaint]:
         """What the truth checks refuse in one section."""
-        found = checks.check(self.sections(), self.facts, self.figures, self.library, source=self.source,
-                             allow=self._tools.session.options.allow, unsupported=self._tools.session.unsupported)
+        found = checks.check(
+            self.sections(),
+            self.facts,
+            self.figures,
+            self.library,
+            source=self.source,
+            allow=self._tools.session.options.allow,
+            unsupported=self._tools.session.unsupported,
+        )
         return [c for c in found if c.section == section]
 
     def rules(self, section: str) -> dict[str, Any]:
@@ -123,7 +138,9 @@ class Manuscript:
         idea = self._tools.session.idea
         query = " ".join([idea.Title, idea.Experiment, *idea.details().values(), section.replace("_", " ")])
         return {
-            "vocabulary": vocabulary(self.facts), "runs": self.facts.explored, "figures": self.figures,
+            "vocabulary": vocabulary(self.facts),
+            "runs": self.facts.explored,
+            "figures": self.figures,
             "tables": [f"`[@tab:{name}]`" for name in tables.names(self.facts)],
             **self._offered(section, query),
         }
@@ -132,14 +149,19 @@ class Manuscript:
         """Works for a section: those chosen for it, the closest to the idea, and what the library has on it."""
         session = self._tools.session
         closest = [c.key for c in session.verdict.closest] if session.verdict else []
-        wanted = [*(c.key for c in session.to_cite if c.section == section), *closest,
-                  *(p.key for p in self.cited if p.section == section),
-                  *([w.key for w in self._venue.works][:OFFERED] if self._venue else [])]
+        wanted = [
+            *(c.key for c in session.to_cite if c.section == section),
+            *closest,
+            *(p.key for p in self.cited if p.section == section),
+            *([w.key for w in self._venue.works][:OFFERED] if self._venue else []),
+        ]
         named = self.library.entries(dict.fromkeys(wanted))
         entries = {e.key: e for e in (*named, *self.library.search(query, OFFERED))}
         foreign = {w.paper.key for w in self.found.works}
-        return {"entries": [e for e in entries.values() if e.key not in foreign],
-                "found": [e for e in entries.values() if e.key in foreign]}
+        return {
+            "entries": [e for e in entries.values() if e.key not in foreign],
+            "found": [e for e in entries.values() if e.key in foreign],
+        }
 
     def build(self, work: Path, *, base: str, broken: tuple[tuple[str, str], ...], pdf: bool) -> Built:
         """Render, and compile if asked; the results go into repo/paper, ready to compile as they are.
@@ -149,8 +171,16 @@ class Manuscript:
         shutil.rmtree(work, ignore_errors=True)
         style = self._style()
         account = self._account(base, broken, style)
-        rendered = render_paper(account, self.sections(), self.facts.records, self.facts.manifest, self.library,
-                                self._repo, source=self.source, diff=self._diff())
+        rendered = render_paper(
+            account,
+            self.sections(),
+            self.facts.records,
+            self.facts.manifest,
+            self.library,
+            self._repo,
+            source=self.source,
+            diff=self._diff(),
+        )
         write(rendered, work)
         target = self._repo / "paper"
         write(rendered, target)
@@ -162,14 +192,21 @@ class Manuscript:
             names.append("paper.pdf")
         found = _pages(rendered.tex, compiled)
         told = tuple(map(str, found))
-        account = account.model_copy(update={"files": {n: file_sha256(target / n) for n in sorted(names)},
-                                             "findings": told})
+        account = account.model_copy(
+            update={"files": {n: file_sha256(target / n) for n in sorted(names)}, "findings": told}
+        )
         write_text(self._repo / ACCOUNT, account.model_dump_json(indent=1) + "\n")
         pieces = {p.piece: p.text for p in compiled.errors if p.piece}
-        return Built(compiled.ok, compiled.pages, tuple(_problem(p) for p in compiled.problems), dropped,
-                     (*broken, *sorted(pieces.items())),
-                     (ACCOUNT, *(f"paper/{name}" for name in names), *(f"{STYLE}/{name}" for name in style)),
-                     told, _returned(compiled, found))
+        return Built(
+            compiled.ok,
+            compiled.pages,
+            tuple(_problem(p) for p in compiled.problems),
+            dropped,
+            (*broken, *sorted(pieces.items())),
+            (ACCOUNT, *(f"paper/{name}" for name in names), *(f"{STYLE}/{name}" for name in style)),
+            told,
+            _returned(compiled, found),
+        )
 
     def _style(self) -> tuple[str, ...]:
         """The venue's files, copied into the repository so that it builds its paper alone."""
@@ -184,15 +221,31 @@ class Manuscript:
         session = self._tools.session
         records = {r.run: file_sha256(self._repo / "records" / f"{r.run}.json") for r in self.facts.records}
         return PaperAccount(
-            program=program_sha256(), matplotlib=package_version("matplotlib"), base=base,
-            profile=self.facts.profile, records=records,
-            statement=statement(session, self.facts.manifest.measured), fallback_title=session.idea.Title,
-            command=command(session), costs=costs(session), allow=session.options.allow, broken=broken,
-            style=style, authors=authors(session),
+            program=program_sha256(),
+            matplotlib=package_version("matplotlib"),
+            base=base,
+            profile=self.facts.profile,
+            records=records,
+            statement=statement(session, self.facts.manifest.measured),
+            fallback_title=session.idea.Title,
+            command=command(session),
+            costs=costs(session),
+            allow=session.options.allow,
+            broken=broken,
+            style=style,
+            authors=authors(session),
             unsupported=session.unsupported,
             literature=(*literature(session, self.found), *self._of_the_template()),
-            figures=tuple(FigureAccount(name=f.name, file=f.file.relative_to(self._repo).as_posix(),
-                                        caption=f.caption, by=f.by, width=f.width) for f in self.figures),
+            figures=tuple(
+                FigureAccount(
+                    name=f.name,
+                    file=f.file.relative_to(self._repo).as_posix(),
+                    caption=f.caption,
+                    by=f.by,
+                    width=f.width,
+                )
+                for f in self.figures
+            ),
         )
 
     def _of_the_template(self) -> list[tuple[str, str]]:
@@ -214,8 +267,11 @@ def _pages(tex: str, compiled: Compiled) -> tuple[pages.Finding, ...]:
 def _returned(compiled: Compiled, found: tuple[pages.Finding, ...]) -> tuple[tuple[str, str], ...]:
     """What a writer can mend: pieces that TeX refuses, and findings that name a section."""
     known = {spec.name for spec in SECTIONS}
-    refused = [(p.piece.partition(":")[0], f"TeX cannot set this: {p.text}. The line: {p.source}")
-               for p in compiled.errors if p.piece]
+    refused = [
+        (p.piece.partition(":")[0], f"TeX cannot set this: {p.text}. The line: {p.source}")
+        for p in compiled.errors
+        if p.piece
+    ]
     named = [(f.section, str(f)) for f in found if f.section]
     return tuple(dict.fromkeys((section, text) for section, text in (*refused, *named) if section in known))
 
@@ -229,15 +285,23 @@ def authors(session: Session) -> str:
 
 def statement(session: Session, measured_by_runner: bool = True) -> str:
     """Who wrote the words and who measured; on the paper's first page."""
-    measured = ("All measurements were made by the experiment runner on the machine named in the appendix; every "
-                "result in the text is filled in from its run records." if measured_by_runner else
-                "All results are self-reported: the experiments measured themselves, in code that a model may have "
-                "changed; the runner trained them on the machine named in the appendix and filled in what they wrote.")
-    walls = "" if session.options.sandbox == "bwrap" else (
-        " The experiments ran without a sandbox, at the request of the person in charge.")
+    measured = (
+        "All measurements were made by the experiment runner on the machine named in the appendix; every "
+        "result in the text is filled in from its run records."
+        if measured_by_runner
+        else "All results are self-reported: the experiments measured themselves, in code that a model may have "
+        "changed; the runner trained them on the machine named in the appendix and filled in what they wrote."
+    )
+    walls = (
+        ""
+        if session.options.sandbox == "bwrap"
+        else (" The experiments ran without a sandbox, at the request of the person in charge.")
+    )
     if session.options.playback:
-        return ("The words of this paper, the plan and the code changes are played back from a recording; they were "
-                f"not written by a model during this session. {measured}{walls}")
+        return (
+            "The words of this paper, the plan and the code changes are played back from a recording; they were "
+            f"not written by a model during this session. {measured}{walls}"
+        )
     names = sorted(set(session.options.models.names().values()))
     authors = ", ".join(names)
     return f"The words of this paper, the plan and the code changes were written by {authors}. {measured}{walls}"

@@ -18,13 +18,25 @@ def render(session: Session, records: Sequence[RunRecord], template: Template) -
     manifest = template.manifest
     by_run = {record.run: record for record in records}
     facts = Facts(records, manifest, session.options.profile)
-    parts = [f"# {session.idea.Title}", "", f"Question: {manifest.question}",
-             f"Primary metric: {manifest.metrics[manifest.primary].label}. Runs are exploratory: each was planned "
-             "after the ones before it were seen.", ""]
+    parts = [
+        f"# {session.idea.Title}",
+        "",
+        f"Question: {manifest.question}",
+        f"Primary metric: {manifest.metrics[manifest.primary].label}. Runs are exploratory: each was planned "
+        "after the ones before it were seen.",
+        "",
+    ]
     if verdict := session.verdict:
-        parts += ["## Novelty (a model's judgement before the first run, not measured)", "",
-                  f"Verdict: {verdict.verdict}. {verdict.reason}", "", "Closest works:", "",
-                  *(f"- [@{c.key}]: {c.why}" for c in verdict.closest), ""]
+        parts += [
+            "## Novelty (a model's judgement before the first run, not measured)",
+            "",
+            f"Verdict: {verdict.verdict}. {verdict.reason}",
+            "",
+            "Closest works:",
+            "",
+            *(f"- [@{c.key}]: {c.why}" for c in verdict.closest),
+            "",
+        ]
     for run in session.runs.values():
         record = by_run.get(run.run)
         if record is not None:
@@ -36,8 +48,11 @@ def render(session: Session, records: Sequence[RunRecord], template: Template) -
         if run.feedback:
             parts += ["### A person's word", "", run.feedback, ""]
         if run.reflection:
-            parts += ["### Interpretation (a model's words, not measured)", "",
-                      *_words(run.reflection.interpretation, facts)]
+            parts += [
+                "### Interpretation (a model's words, not measured)",
+                "",
+                *_words(run.reflection.interpretation, facts),
+            ]
     if session.figures:
         parts += ["## Figures", ""]
         for figure in session.figures:
@@ -61,8 +76,14 @@ def _words(text: str, facts: Facts) -> list[str]:
 
 def _facts(record: RunRecord, manifest: Manifest) -> list[str]:
     parent = f", from run {record.parent}" if record.parent is not None else ""
-    lines = [f"## Run {record.run}: {record.label} ({record.kind}{parent})", "", record.about, "",
-             f"### Facts (written by the runner; n = {len(record.seeds)} seeds, mean ± standard error)", ""]
+    lines = [
+        f"## Run {record.run}: {record.label} ({record.kind}{parent})",
+        "",
+        record.about,
+        "",
+        f"### Facts (written by the runner; n = {len(record.seeds)} seeds, mean ± standard error)",
+        "",
+    ]
     for name, spec in manifest.metrics.items():
         for condition in record.conditions:
             at = f" [{condition.label}]" if len(record.conditions) > 1 else ""
@@ -71,15 +92,20 @@ def _facts(record: RunRecord, manifest: Manifest) -> list[str]:
     for key in said:
         found = [t.diagnostics[key] for t in record.trainings if key in t.diagnostics]
         lines.append(f"- {key} (self-reported by the experiment): {fmean(found):.4g}")
-    lines += [f"- attempts: {record.attempts}; training: {sum(t.wall_s for t in record.trainings):.0f} s in all; "
-              f"commit {record.commit[:10]}"]
+    lines += [
+        f"- attempts: {record.attempts}; training: {sum(t.wall_s for t in record.trainings):.0f} s in all; "
+        f"commit {record.commit[:10]}"
+    ]
     lines += [f"- {finding.grade}: {finding.code}: {finding.text}" for finding in record.findings]
     return [*lines, ""]
 
 
 def _failure(run: RunState) -> list[str]:
-    what = [f"## Run {run.run}: {run.planned.label} (failed)", "", run.planned.change] if run.planned else [
-        f"## Run {run.run} (failed)", "", f"Run {run.repeats} on fresh seeds and a fresh world."]
+    what = (
+        [f"## Run {run.run}: {run.planned.label} (failed)", "", run.planned.change]
+        if run.planned
+        else [f"## Run {run.run} (failed)", "", f"Run {run.repeats} on fresh seeds and a fresh world."]
+    )
     lines = [*what, "", "### Facts (written by the runner)", ""]
     lines += [f"- attempt {f.attempt}: {f.stage}: {f.reason}" for f in run.failures]
     return [*lines, ""]

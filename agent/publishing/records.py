@@ -99,12 +99,14 @@ def start_commit(planned: PlannedRun, tools: Tools) -> str:
 def table(records: Sequence[RunRecord], manifest: Manifest) -> str:
     """A compact Markdown table: one row a run, one column a metric, mean ± standard error over seeds."""
     arrows = {"higher": "higher is better", "lower": "lower is better"}
-    heads = [f"{spec.label} ({arrows.get(spec.better) or _target(name, spec, records)})"
-             for name, spec in manifest.metrics.items()]
+    heads = [
+        f"{spec.label} ({arrows.get(spec.better) or _target(name, spec, records)})"
+        for name, spec in manifest.metrics.items()
+    ]
     several = len(records[0].conditions) > 1 if records else False
     rows = [["run", "name", *(["condition"] if several else []), *heads]]
     for record in records:
-        for condition in ([c.name for c in record.conditions] if several else [None]):
+        for condition in [c.name for c in record.conditions] if several else [None]:
             cells = [_cell(values(record, metric, condition)) for metric in manifest.metrics]
             rows.append([record.run, record.name, *([condition] if several else []), *cells])
     return "\n".join("| " + " | ".join(row) + " |" for row in [rows[0], ["---"] * len(rows[0]), *rows[1:]])

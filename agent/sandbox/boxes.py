@@ -45,7 +45,7 @@ class BubblewrapSandbox:
         return mount.target
 
     def start(
-        self, spec: SandboxSpec, *, stdout: Path | None, stderr: Path | None, stdin: bool = False,
+        self, spec: SandboxSpec, *, stdout: Path | None, stderr: Path | None, stdin: bool = False
     ) -> ConfinedProcess:
         """Start the command behind walls.
 
@@ -70,8 +70,12 @@ class BubblewrapSandbox:
                 inherited.append(handed.enter_context(_memory_file(rules)).fileno())
                 before += ["--seccomp", str(inherited[1])]
             plan = {
-                "bwrap": self._program, "uid": uid, "stage": str(uids.stage_folder()) if uid else None,
-                "before": before, "after": after, "mounts": sources,
+                "bwrap": self._program,
+                "uid": uid,
+                "stage": str(uids.stage_folder()) if uid else None,
+                "before": before,
+                "after": after,
+                "mounts": sources,
             }
             popen = _launch(spec, plan, inherited, group, stdin=stdin)
             handed.close()
@@ -80,8 +84,15 @@ class BubblewrapSandbox:
             tree = NamespaceTree(first)
             kept = undo.pop_all()
         return ConfinedProcess(
-            popen, tree, spec.limits, _writable(spec), pumps, stdout=None if stdout else popen.stdout,
-            at_end=kept.close, broken=lambda code: _broken(code, status, pumps[-1]), grace_s=self._grace_s,
+            popen,
+            tree,
+            spec.limits,
+            _writable(spec),
+            pumps,
+            stdout=None if stdout else popen.stdout,
+            at_end=kept.close,
+            broken=lambda code: _broken(code, status, pumps[-1]),
+            grace_s=self._grace_s,
             group=group.of(first) if group else None,
         )
 
@@ -98,23 +109,30 @@ class NoSandbox:
         return str(mount.source.resolve())
 
     def start(
-        self, spec: SandboxSpec, *, stdout: Path | None, stderr: Path | None, stdin: bool = False,
+        self, spec: SandboxSpec, *, stdout: Path | None, stderr: Path | None, stdin: bool = False
     ) -> ConfinedProcess:
         env = {**bwrap.base_env(), **(bwrap.TEX_ENV if spec.latex else {}), **spec.env}
         group = cgroups.enclose(spec.limits)
         popen = _launch(spec, {"guard": True, "env": env, "cwd": self._translated(spec)}, [], group, stdin=stdin)
         pumps = _pumps(popen, spec, stdout, stderr)
         return ConfinedProcess(
-            popen, GuardTree(popen.pid), spec.limits, _writable(spec), pumps,
-            stdout=None if stdout else popen.stdout, at_end=group.close if group else lambda: None,
-            broken=lambda code: "", grace_s=self._grace_s, group=group.of(popen.pid) if group else None,
+            popen,
+            GuardTree(popen.pid),
+            spec.limits,
+            _writable(spec),
+            pumps,
+            stdout=None if stdout else popen.stdout,
+            at_end=group.close if group else lambda: None,
+            broken=lambda code: "",
+            grace_s=self._grace_s,
+            group=group.of(popen.pid) if group else None,
         )
 
     def _translated(self, spec: SandboxSpec) -> str:
         """The working folder is given as seen inside walls; without them it is the mount's source."""
         for mount in sorted(spec.mounts, key=lambda mount: -len(mount.target)):
             if spec.cwd == mount.target or spec.cwd.startswith(mount.target.rstrip("/") + "/"):
-                return self.visible(mount) + spec.cwd[len(mount.target.rstrip("/")):]
+                return self.visible(mount) + spec.cwd[len(mount.target.rstrip("/")) :]
         return spec.cwd
 
 
@@ -130,7 +148,8 @@ def version(program: str) -> tuple[int, ...]:
     except (OSError, subprocess.SubprocessError):
         raise InfrastructureError(
             "No sandbox: `bwrap` is not on PATH or does not run. Install bubblewrap (apt-get install bubblewrap"
-            ", or conda install -c conda-forge bubblewrap) and start the same command again.") from None
+            ", or conda install -c conda-forge bubblewrap) and start the same command again."
+        ) from None
     return tuple(int(part) for part in re.findall(r"\d+", out)[:3])
 
 
@@ -167,25 +186,33 @@ def _memory_file(data: bytes) -> IO[bytes]:
 
 
 def _launch(
-    spec: SandboxSpec, plan: dict[str, Any], inherited: list[int], group: cgroups.Group | None, *, stdin: bool,
+    spec: SandboxSpec, plan: dict[str, Any], inherited: list[int], group: cgroups.Group | None, *, stdin: bool
 ) -> subprocess.Popen[bytes]:
     """Start confine.py with an empty environment: bwrap's own processes must hold no key either."""
     own_uid = plan.get("uid") is not None
-    shared = {"guard": False, "uid": None, "parent": os.getpid(), "argv": list(spec.argv),
-              "rlimits": limits.rlimits(spec.limits, own_uid=own_uid), "groups": group.entries if group else []}
+    shared = {
+        "guard": False,
+        "uid": None,
+        "parent": os.getpid(),
+        "argv": list(spec.argv),
+        "rlimits": limits.rlimits(spec.limits, own_uid=own_uid),
+        "groups": group.entries if group else [],
+    }
     with _memory_file(json.dumps({**shared, **plan}).encode()) as file:
         launcher = [sys.executable, "-I", "-S", str(LAUNCHER), str(file.fileno())]
         return subprocess.Popen(
-            [*(group.prefix if group else ()), *launcher], cwd="/", start_new_session=True,
+            [*(group.prefix if group else ()), *launcher],
+            cwd="/",
+            start_new_session=True,
             env={"PATH": "/usr/bin:/bin", **cgroups.bus(group and group.kind)},
-            stdin=subprocess.PIPE if stdin else subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             pass_fds=[file.fileno(), *inherited],
         )
 
 
-def _pumps(
-    popen: subprocess.Popen[bytes], spec: SandboxSpec, stdout: Path | None, stderr: Path | None,
-) -> list[Pump]:
+def _pumps(popen: subprocess.Popen[bytes], spec: SandboxSpec, stdout: Path | None, stderr: Path | None) -> list[Pump]:
     """Carriers of the streams nobody reads directly; that of stderr is always there, and last."""
     bound = spec.limits.output_mb * limits.MB
     assert popen.stdout and popen.stderr

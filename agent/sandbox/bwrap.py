@@ -12,23 +12,39 @@ from agent.sandbox.limits import MB
 
 USR_LINKS = ("/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
 SYSTEM = ("/etc/ld.so.cache", "/etc/alternatives", "/etc/localtime")
-NETWORK = ("/etc/resolv.conf", "/etc/hosts", "/etc/nsswitch.conf", "/etc/ssl", "/etc/ca-certificates",
-           "/etc/pki")
+NETWORK = ("/etc/resolv.conf", "/etc/hosts", "/etc/nsswitch.conf", "/etc/ssl", "/etc/ca-certificates", "/etc/pki")
 TEX_TREES = ("/etc/texmf", "/var/lib/texmf")
-TEX_ENV = {"TEXMFVAR": "/tmp/texmf-var", "TEXMFHOME": "/tmp/texmf-home", "openin_any": "p",
-           "openout_any": "p", "shell_escape": "f"}
-GPU_DEVICES = (*(f"nvidia{i}" for i in range(16)), "nvidiactl", "nvidia-uvm", "nvidia-uvm-tools",
-               "nvidia-modeset", "nvidia-caps")
+TEX_ENV = {
+    "TEXMFVAR": "/tmp/texmf-var",
+    "TEXMFHOME": "/tmp/texmf-home",
+    "openin_any": "p",
+    "openout_any": "p",
+    "shell_escape": "f",
+}
+GPU_DEVICES = (
+    *(f"nvidia{i}" for i in range(16)),
+    "nvidiactl",
+    "nvidia-uvm",
+    "nvidia-uvm-tools",
+    "nvidia-modeset",
+    "nvidia-caps",
+)
 SCRATCH_MB = 1024  # of /tmp and of /dev/shm, at most
 
 
 def base_env() -> dict[str, str]:
     """What every command sees besides its own settings."""
     return {
-        "PATH": f"{sys.prefix}/bin:/usr/local/bin:/usr/bin:/bin", "HOME": "/tmp", "TMPDIR": "/tmp",
+        "PATH": f"{sys.prefix}/bin:/usr/local/bin:/usr/bin:/bin",
+        "HOME": "/tmp",
+        "TMPDIR": "/tmp",
         "LANG": "C.UTF-8",
-        "PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1", "PYTHONNOUSERSITE": "1",
-        "MPLBACKEND": "Agg", "MPLCONFIGDIR": "/tmp/matplotlib", "XDG_CACHE_HOME": "/tmp/cache",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONUNBUFFERED": "1",
+        "PYTHONNOUSERSITE": "1",
+        "MPLBACKEND": "Agg",
+        "MPLCONFIGDIR": "/tmp/matplotlib",
+        "XDG_CACHE_HOME": "/tmp/cache",
     }
 
 
@@ -55,11 +71,25 @@ def trees_of(python: Path, prefixes: tuple[Path, ...]) -> tuple[Path, ...]:
 
 def options(spec: SandboxSpec, *, as_root: bool, version: tuple[int, ...]) -> tuple[list[str], list[str]]:
     """What comes before the mounts of Python and of the spec, and what comes after them."""
-    walls = ["--unshare-user", "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try",
-             *([] if spec.network else ["--unshare-net"]),
-             *(["--disable-userns"] if version >= (0, 8) else []),  # before 0.8 only the filter forbids them
-             "--uid", "1000", "--gid", "1000", "--hostname", "sandbox", "--new-session", "--die-with-parent",
-             "--cap-drop", "ALL"]
+    walls = [
+        "--unshare-user",
+        "--unshare-pid",
+        "--unshare-ipc",
+        "--unshare-uts",
+        "--unshare-cgroup-try",
+        *([] if spec.network else ["--unshare-net"]),
+        *(["--disable-userns"] if version >= (0, 8) else []),  # before 0.8 only the filter forbids them
+        "--uid",
+        "1000",
+        "--gid",
+        "1000",
+        "--hostname",
+        "sandbox",
+        "--new-session",
+        "--die-with-parent",
+        "--cap-drop",
+        "ALL",
+    ]
     return [*walls, *_system(spec), *_kernel(spec, as_root, version)], _inside(spec)
 
 

@@ -48,8 +48,12 @@ class Group:
 
     def killed(self) -> bool:
         """Whether the kernel has ended somebody in it for want of memory."""
-        said = [folder / name for folder in (*self.folders, self.scope) if folder
-                for name in ("memory.events", "memory.oom_control")]
+        said = [
+            folder / name
+            for folder in (*self.folders, self.scope)
+            if folder
+            for name in ("memory.events", "memory.oom_control")
+        ]
         return any(count > 0 for path in said for count in _counts(path, "oom_kill"))
 
     def close(self) -> None:
@@ -86,8 +90,16 @@ def bus(kind: Kind | None) -> dict[str, str]:
 
 def _runs(group: Group) -> bool:
     try:
-        return subprocess.run([*group.prefix, "true"], env={"PATH": "/usr/bin:/bin", **bus("systemd")}, timeout=ASK_S,
-                              stdin=subprocess.DEVNULL, capture_output=True).returncode == 0
+        return (
+            subprocess.run(
+                [*group.prefix, "true"],
+                env={"PATH": "/usr/bin:/bin", **bus("systemd")},
+                timeout=ASK_S,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+            ).returncode
+            == 0
+        )
     except (OSError, subprocess.SubprocessError):
         return False
 
@@ -104,8 +116,10 @@ def _made(kind: Kind, limits: Limits) -> Group | None:
     if kind == "v2":
         rules_of = {"": {"memory.max": memory, "memory.swap.max": 0, "pids.max": tasks}}
     else:
-        rules_of = {"memory": {"memory.limit_in_bytes": memory, "memory.memsw.limit_in_bytes": memory},
-                    "pids": {"pids.max": tasks}}
+        rules_of = {
+            "memory": {"memory.limit_in_bytes": memory, "memory.memsw.limit_in_bytes": memory},
+            "pids": {"pids.max": tasks},
+        }
     group = Group(kind, tuple(_folders(tuple(rules_of))))
     try:
         if len(group.folders) != len(rules_of):

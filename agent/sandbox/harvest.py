@@ -22,12 +22,10 @@ from agent.storage.atomic import open_beside
 CHUNK = 1 << 20
 SAFE_PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+=@ -]{0,127}")
 _FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-_ESCAPES = re.compile(
-    r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[PX^_][^\x1b]*(?:\x1b\\)?|.)?", re.S)
+_ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[PX^_][^\x1b]*(?:\x1b\\)?|.)?", re.S)
 # Strings are stepped over whole, and never looked at twice: quotes that do not close must not cost n squared.
 _BRACKETS = re.compile(rb'[\[\]{}]|"(?:[^"\\]++|\\.)*+"?', re.S)
-_PROGRESS = re.compile(
-    r"\d{1,3}%\s?\||\b(?:it|s|steps?|examples?|[kKMG]?i?B)/(?:s|it)\s*[\],]|^\s*[\d?]+it \[")
+_PROGRESS = re.compile(r"\d{1,3}%\s?\||\b(?:it|s|steps?|examples?|[kKMG]?i?B)/(?:s|it)\s*[\],]|^\s*[\d?]+it \[")
 
 
 class Unharvestable(Exception):
@@ -44,9 +42,8 @@ class Harvest:
 
 # ---------------------------------------------------------------- files
 
-def copy_files(
-    source: Path, target: Path, wanted: Mapping[str, int], *, max_total: int, mode: int = 0o644,
-) -> Harvest:
+
+def copy_files(source: Path, target: Path, wanted: Mapping[str, int], *, max_total: int, mode: int = 0o644) -> Harvest:
     """Copy regular files by name ("/" is allowed), each within its own bound, all in `max_total` bytes."""
     harvest = Harvest()
     left = max_total
@@ -162,6 +159,7 @@ def _open(source: Path, name: str, max_bytes: int) -> int:
 
 # ---------------------------------------------------------------- JSON
 
+
 def dumps(value: Any) -> str:
     """JSON as we write it: sorted, readable, without NaN."""
     return json.dumps(value, indent=1, sort_keys=True, allow_nan=False) + "\n"
@@ -178,8 +176,9 @@ def parse_json(data: bytes, *, max_bytes: int = 1 << 20, max_depth: int = 16) ->
     if _depth(data) > max_depth:
         raise Unharvestable(f"JSON nested deeper than {max_depth} levels")
     try:
-        return json.loads(data.decode("utf-8"), parse_constant=_no_constant, object_pairs_hook=_no_repeat,
-                          parse_float=_finite)
+        return json.loads(
+            data.decode("utf-8"), parse_constant=_no_constant, object_pairs_hook=_no_repeat, parse_float=_finite
+        )
     except Unharvestable:
         raise
     except (ValueError, RecursionError) as error:  # ValueError also: an integer of thousands of digits
@@ -217,6 +216,7 @@ def _no_repeat(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 # ---------------------------------------------------------------- text
 
+
 def clean(text: str) -> str:
     """Log text for a person or a prompt: no colours, control characters, overwritten or progress lines."""
     kept = []
@@ -249,7 +249,7 @@ def tail(text: str, max_chars: int) -> str:
     start = text.rfind("Traceback (most recent call last):")
     if start > 0 and len(text) - start + 60 <= max_chars:
         return f"[... {start} characters dropped ...]\n{text[start:]}"
-    shown = text[max(start, 0):]
+    shown = text[max(start, 0) :]
     head = (max_chars - 60) // 4
     end = max_chars - 60 - head
     middle = f"[... {len(text) - head - end} characters dropped ...]"

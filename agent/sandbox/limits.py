@@ -46,6 +46,7 @@ def _threads_of(uid: int) -> int:
 
 # ---------------------------------------------------------------- processes
 
+
 def pids() -> list[int]:
     return [int(name) for name in os.listdir("/proc") if name.isdigit()]
 
@@ -154,6 +155,7 @@ def oom_kills(vmstat: Path = Path("/proc/vmstat")) -> int:
 
 
 # ---------------------------------------------------------------- disk
+
 
 @dataclass
 class DiskUse:

@@ -16,16 +16,23 @@ from agent.sandbox import cgroups, seccomp
 APPARMOR = Path("/proc/sys/kernel/apparmor_restrict_unprivileged_userns")
 USERNS = (Path("/proc/sys/kernel/unprivileged_userns_clone"), Path("/proc/sys/user/max_user_namespaces"))
 CONTAINERS = (Path("/.dockerenv"), Path("/run/.containerenv"))
-INSTALL = ("install it: apt-get install bubblewrap (dnf, pacman: bubblewrap; "
-           "without root: conda install -c conda-forge bubblewrap)")
+INSTALL = (
+    "install it: apt-get install bubblewrap (dnf, pacman: bubblewrap; "
+    "without root: conda install -c conda-forge bubblewrap)"
+)
 APPARMOR_MEND = (
     "let bwrap make user namespaces, as root: printf 'abi <abi/4.0>,\\ninclude <tunables/global>\\n"
     "profile bwrap /usr/bin/bwrap flags=(unconfined) {\\n  userns,\\n}\\n' > /etc/apparmor.d/bwrap && "
-    "apparmor_parser -r /etc/apparmor.d/bwrap")
-CONTAINER_MEND = ("start the container with --security-opt seccomp=unconfined --security-opt apparmor=unconfined "
-                  "--security-opt systempaths=unconfined (and, if it still fails, --cap-add SYS_ADMIN)")
-USERNS_MEND = ("user namespaces are off; as root: sysctl -w user.max_user_namespaces=15000 "
-               "kernel.unprivileged_userns_clone=1; on a cluster ask its administrators, or use another node")
+    "apparmor_parser -r /etc/apparmor.d/bwrap"
+)
+CONTAINER_MEND = (
+    "start the container with --security-opt seccomp=unconfined --security-opt apparmor=unconfined "
+    "--security-opt systempaths=unconfined (and, if it still fails, --cap-add SYS_ADMIN)"
+)
+USERNS_MEND = (
+    "user namespaces are off; as root: sysctl -w user.max_user_namespaces=15000 "
+    "kernel.unprivileged_userns_clone=1; on a cluster ask its administrators, or use another node"
+)
 
 
 def probe(sandbox: Sandbox | None = None) -> list[str]:
@@ -43,7 +50,10 @@ def probe(sandbox: Sandbox | None = None) -> list[str]:
 
 
 def mend(
-    said: str, *, apparmor: Path = APPARMOR, userns: tuple[Path, ...] = USERNS,
+    said: str,
+    *,
+    apparmor: Path = APPARMOR,
+    userns: tuple[Path, ...] = USERNS,
     containers: tuple[Path, ...] = CONTAINERS,
 ) -> str:
     """What helps on this host against what bubblewrap said."""
@@ -68,13 +78,15 @@ def limits_report() -> dict[str, str]:
     group = GROUPS.get(cgroups.available() or "")
     return {
         "wall time": "the runner's clock: SIGTERM, then SIGKILL to the whole tree",
-        "memory": f"{group}, and {watcher}" if group else f"{watcher}; no control group is given here, so what the "
-                  "kernel holds for a process (socket buffers) is not counted",
+        "memory": f"{group}, and {watcher}"
+        if group
+        else f"{watcher}; no control group is given here, so what the "
+        "kernel holds for a process (socket buffers) is not counted",
         "processes": f"{group + ', ' if group else ''}{own}RLIMIT_NPROC (threads count)",
         "cpu": "RLIMIT_CPU on each process, behind the wall clock",
         "one file": "RLIMIT_FSIZE",
         "disk": "a watcher (blocks below the output folder and unlinked files, once a second); "
-                "no quota, so a burst may pass the limit for a second",
+        "no quota, so a burst may pass the limit for a second",
         "files": "a watcher (once a second)",
         "output": "the runner's pipes",
         "/tmp": "a tmpfs of bounded size",

@@ -32,10 +32,13 @@ class Tree(Protocol):
     def members(self) -> list[int]: ...
     def terminate(self) -> None:
         """Ask: SIGTERM to every member."""
+
     def kill(self) -> None:
         """End them all; returns without waiting."""
+
     def scratch_bytes(self) -> int:
         """Bytes on file systems of the sandbox's own that live in memory."""
+
     def gone(self) -> bool: ...
     def close(self) -> None: ...
 
@@ -53,7 +56,7 @@ class Pump(threading.Thread):
     def run(self) -> None:
         with open(self._target or os.devnull, "wb", buffering=0) as file, self._stream:
             while chunk := os.read(self._stream.fileno(), 1 << 16):
-                file.write(chunk[:self._left])
+                file.write(chunk[: self._left])
                 self.head = (self.head + chunk)[:2000] if len(self.head) < 2000 else self.head
                 self._left -= min(self._left, len(chunk))
                 if not self._left:
@@ -68,9 +71,18 @@ class ConfinedProcess:
     """
 
     def __init__(
-        self, popen: subprocess.Popen[bytes], tree: Tree, limits: Limits, writable: Sequence[Path],
-        pumps: Sequence[Pump], *, stdout: IO[bytes] | None, at_end: Callable[[], None],
-        broken: Callable[[int], str], grace_s: float, group: Group | None = None,
+        self,
+        popen: subprocess.Popen[bytes],
+        tree: Tree,
+        limits: Limits,
+        writable: Sequence[Path],
+        pumps: Sequence[Pump],
+        *,
+        stdout: IO[bytes] | None,
+        at_end: Callable[[], None],
+        broken: Callable[[int], str],
+        grace_s: float,
+        group: Group | None = None,
     ) -> None:
         self.stdin, self.stdout = popen.stdin, stdout
         self._popen, self._tree, self._limits, self._pumps = popen, tree, limits, pumps
@@ -207,7 +219,9 @@ class ConfinedProcess:
         if "memory" in (self._reason, reason):  # a group holds the limit before a look can find it passed
             self._meter.peak = max(self._meter.peak, self._limits.memory_mb * use.MB)
         self._exit = Exit(
-            reason=self._reason or over or reason, code=code, wall_s=time.monotonic() - self._started,
+            reason=self._reason or over or reason,
+            code=code,
+            wall_s=time.monotonic() - self._started,
             cpu_s=max(self._meter.cpu_s, rusage.ru_utime + rusage.ru_stime),
             peak_memory_mb=self._meter.peak / use.MB,  # not ru_maxrss: exec hands on the peak of who forked
         )

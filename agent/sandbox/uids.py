@@ -51,8 +51,13 @@ def stage_folder() -> Path:
 
 def give(folder: Path, uid: int) -> None:
     """Make `uid` the owner of a folder and all below it, however deep; follows no link, and keeps the mode."""
-    done = subprocess.run(["chown", "-R", "-h", "-P", "--", f"{uid}:{uid}", os.fspath(folder.absolute())],
-                          stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace")
+    done = subprocess.run(
+        ["chown", "-R", "-h", "-P", "--", f"{uid}:{uid}", os.fspath(folder.absolute())],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        errors="replace",
+    )
     if done.returncode:
         raise InfrastructureError(f"{folder}: cannot be given to uid {uid}: {done.stderr.strip()[-200:]}")
 
@@ -64,7 +69,8 @@ def check_readable(mount: Mount) -> None:
     if not mount.writable and mode & needed != needed:
         raise InfrastructureError(
             f"{mount.source}: mode {stat.S_IMODE(mode):04o}, so the sandbox's own uid cannot read it; "
-            f"run: chmod -R go+rX {mount.source}")
+            f"run: chmod -R go+rX {mount.source}"
+        )
 
 
 def _own_folder(folder: Path) -> Path:

@@ -158,8 +158,32 @@ class Stop:
 
 
 Action = (
-    PrepareData | MakePlan | EditRun | LintRun | SubmitRun | CollectRun | GiveUpRun | CommentRun | Reflect
-    | PlanConfirmation | DrawFigures | EditPlot | RunPlot | GiveUpPlots | DescribeFigures | WriteSection | CompilePaper
-    | CheckNovelty | SeekCitations | ChooseCitations | CheckSupport | ReviewEvidence | ReviewPaper | MetaReview
-    | CheckRevision | JudgeRevision | Finish | Stop
+    PrepareData
+    | MakePlan
+    | EditRun
+    | LintRun
+    | SubmitRun
+    | CollectRun
+    | GiveUpRun
+    | CommentRun
+    | Reflect
+    | PlanConfirmation
+    | DrawFigures
+    | EditPlot
+    | RunPlot
+    | GiveUpPlots
+    | DescribeFigures
+    | WriteSection
+    | CompilePaper
+    | CheckNovelty
+    | SeekCitations
+    | ChooseCitations
+    | CheckSupport
+    | ReviewEvidence
+    | ReviewPaper
+    | MetaReview
+    | CheckRevision
+    | JudgeRevision
+    | Finish
+    | Stop
 )

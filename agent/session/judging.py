@@ -62,6 +62,12 @@ class Judging:
             case ev.RevisionJudged(kept=True):
                 return replace(self, best=None, past=(*self.past, (event, replace(self, past=()))))
             case ev.RevisionJudged():
-                return replace(self, draft=self.draft + 1, best=None, reviews=self.best.reviews, meta=self.best.meta,
-                               past=(*self.past, (event, replace(self, past=()))))
+                return replace(
+                    self,
+                    draft=self.draft + 1,
+                    best=None,
+                    reviews=self.best.reviews,
+                    meta=self.best.meta,
+                    past=(*self.past, (event, replace(self, past=()))),
+                )
         return self

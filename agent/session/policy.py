@@ -118,10 +118,15 @@ def _plots(session: Session) -> Action | None:
 
 
 def _paper(session: Session) -> Action:
-    action = (_passes(session, SECTIONS, "write", "refine") or _citations(session)
-              or _passes(session, tuple(c.section for c in session.to_cite), "cite")
-              or _passes(session, SECTIONS, "polish") or _support(session)
-              or _passes(session, tuple(section for section, _ in session.returned), "typeset") or _rewriting(session))
+    action = (
+        _passes(session, SECTIONS, "write", "refine")
+        or _citations(session)
+        or _passes(session, tuple(c.section for c in session.to_cite), "cite")
+        or _passes(session, SECTIONS, "polish")
+        or _support(session)
+        or _passes(session, tuple(section for section, _ in session.returned), "typeset")
+        or _rewriting(session)
+    )
     if action is not None:
         return action
     if session.uncompared:  # what is not carried now is cut: the writer has had a turn

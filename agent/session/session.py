@@ -101,10 +101,18 @@ def _tick(session: Session, event: ev.Event) -> Session:
 def _apply(session: Session, event: ev.Event) -> Session:
     match event:
         case ev.SessionStarted():
-            baselines = {baseline_id(i, name): RunState(baseline_id(i, name), "baseline")
-                         for i, name in enumerate(event.options.baselines)}
-            return replace(session, session=event.session, idea=event.idea, options=event.options,
-                           runs=baselines, started_at=event.at)
+            baselines = {
+                baseline_id(i, name): RunState(baseline_id(i, name), "baseline")
+                for i, name in enumerate(event.options.baselines)
+            }
+            return replace(
+                session,
+                session=event.session,
+                idea=event.idea,
+                options=event.options,
+                runs=baselines,
+                started_at=event.at,
+            )
         case ev.OptionsChanged():
             more = event.options.improve > session.options.improve
             now, before = event.options, session.options
@@ -145,9 +153,14 @@ def _apply(session: Session, event: ev.Event) -> Session:
             session = _update(session, event.run, reflection=event.reflection, feedback=word)
             return replace(session, pending=event.reflection.runs, completed=event.reflection.completed)
         case ev.ConfirmationPlanned():
-            arms = {} if event.best is None else {
-                name: RunState(name, "confirmation", repeats=repeated)
-                for name, repeated in (("confirm.baseline", event.baseline), ("confirm.best", event.best))}
+            arms = (
+                {}
+                if event.best is None
+                else {
+                    name: RunState(name, "confirmation", repeats=repeated)
+                    for name, repeated in (("confirm.baseline", event.baseline), ("confirm.best", event.best))
+                }
+            )
             return replace(session, confirmation=event, runs={**session.runs, **arms})
         case ev.FiguresDrawn():
             figures = tuple(f for f in session.figures if f.by != event.by) + event.figures
@@ -157,13 +170,19 @@ def _apply(session: Session, event: ev.Event) -> Session:
         case ev.PlotEdited():
             return replace(session, plot_edited=True, plot_attempt=event.attempt)
         case ev.PlotFailed():
-            return replace(session, plot_edited=False, plot_attempt=event.attempt + 1,
-                           plot_failures=(*session.plot_failures, event))
+            return replace(
+                session,
+                plot_edited=False,
+                plot_attempt=event.attempt + 1,
+                plot_failures=(*session.plot_failures, event),
+            )
         case ev.PlotsGivenUp():
             return replace(session, plots_over=True)
         case ev.FiguresDescribed():
-            figures = tuple(f.model_copy(update={"description": event.descriptions.get(f.name, f.description)})
-                            for f in session.figures)
+            figures = tuple(
+                f.model_copy(update={"description": event.descriptions.get(f.name, f.description)})
+                for f in session.figures
+            )
             return replace(session, figures=figures, described=True)
         case ev.SectionWritten():
             state = SectionState(event.phase, event.round, event.complaints, event.revision)
@@ -192,8 +211,11 @@ def _apply(session: Session, event: ev.Event) -> Session:
 def _next_draft(session: Session, event: ev.SectionWritten) -> Session:
     """A section is written though the paper is compiled: that paper is the past."""
     judging = session.judging
-    judging = judging.new_draft() if event.phase != "improve" else (
-        judging.revise(event.revision, session.compiled, session.sections))
+    judging = (
+        judging.new_draft()
+        if event.phase != "improve"
+        else (judging.revise(event.revision, session.compiled, session.sections))
+    )
     return replace(session, judging=judging, compiled=None)
 
 

@@ -95,8 +95,10 @@ def summary(cache: Path) -> str:
     there = data_sets(cache)
     results = len(list((cache / "baselines").glob("*.json")))
     probes = size_of(cache / PROBES)
-    return (f"{size_text(sum(kept.size for kept in there) + probes)} in {cache}: {_count(len(there), 'data set')}, "
-            f"{_count(results, 'baseline result')}{', probes of sae-bench' if probes else ''} (free it with --clean)")
+    return (
+        f"{size_text(sum(kept.size for kept in there) + probes)} in {cache}: {_count(len(there), 'data set')}, "
+        f"{_count(results, 'baseline result')}{', probes of sae-bench' if probes else ''} (free it with --clean)"
+    )
 
 
 def size_text(size: float) -> str:

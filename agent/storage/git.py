@@ -22,14 +22,30 @@ EMAIL = "experiment-runner@localhost"
 BRANCH = "refs/heads/main"
 LOCK_WAIT_S = 30.0  # for another process at the same repository
 _CONFIG = {
-    "user.name": NAME, "user.email": EMAIL, "core.hooksPath": "/dev/null", "core.fsmonitor": "false",
-    "core.attributesFile": "/dev/null", "core.excludesFile": "/dev/null", "core.autocrlf": "false",
-    "core.quotePath": "false", "core.fsync": "committed", "gc.auto": "0", "maintenance.auto": "false",
-    "commit.gpgSign": "false", "protocol.allow": "never", "advice.detachedHead": "false",
+    "user.name": NAME,
+    "user.email": EMAIL,
+    "core.hooksPath": "/dev/null",
+    "core.fsmonitor": "false",
+    "core.attributesFile": "/dev/null",
+    "core.excludesFile": "/dev/null",
+    "core.autocrlf": "false",
+    "core.quotePath": "false",
+    "core.fsync": "committed",
+    "gc.auto": "0",
+    "maintenance.auto": "false",
+    "commit.gpgSign": "false",
+    "protocol.allow": "never",
+    "advice.detachedHead": "false",
 }
 # What would run a program is said again with every command: the repository's own config is a file like others.
-_ALWAYS = ("core.hooksPath", "core.fsmonitor", "core.attributesFile", "core.excludesFile", "commit.gpgSign",
-           "protocol.allow")
+_ALWAYS = (
+    "core.hooksPath",
+    "core.fsmonitor",
+    "core.attributesFile",
+    "core.excludesFile",
+    "commit.gpgSign",
+    "protocol.allow",
+)
 _ATTRIBUTES = "* -text -ident !filter !diff !merge -working-tree-encoding !eol\n"
 _TRAILER = re.compile(r"[A-Za-z][A-Za-z0-9-]*\Z")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")  # C1 too: \x9b starts a colour code
@@ -52,10 +68,20 @@ class GitStore:
         self.folder.mkdir(parents=True, exist_ok=True)
         self._git = git.Git(str(self.folder))
         self._git.update_environment(
-            GIT_DIR=str(self._meta), GIT_WORK_TREE=str(self.folder), GIT_INDEX_FILE=str(self._meta / "index"),
-            GIT_OBJECT_DIRECTORY=str(self._meta / "objects"), GIT_CONFIG_NOSYSTEM="1",
-            GIT_CONFIG_GLOBAL="/dev/null", GIT_TERMINAL_PROMPT="0", GIT_LITERAL_PATHSPECS="1", LC_ALL="C", **_forced(),
-            GIT_AUTHOR_NAME=NAME, GIT_AUTHOR_EMAIL=EMAIL, GIT_COMMITTER_NAME=NAME, GIT_COMMITTER_EMAIL=EMAIL,
+            GIT_DIR=str(self._meta),
+            GIT_WORK_TREE=str(self.folder),
+            GIT_INDEX_FILE=str(self._meta / "index"),
+            GIT_OBJECT_DIRECTORY=str(self._meta / "objects"),
+            GIT_CONFIG_NOSYSTEM="1",
+            GIT_CONFIG_GLOBAL="/dev/null",
+            GIT_TERMINAL_PROMPT="0",
+            GIT_LITERAL_PATHSPECS="1",
+            LC_ALL="C",
+            **_forced(),
+            GIT_AUTHOR_NAME=NAME,
+            GIT_AUTHOR_EMAIL=EMAIL,
+            GIT_COMMITTER_NAME=NAME,
+            GIT_COMMITTER_EMAIL=EMAIL,
         )
         self._prepare()
 
@@ -79,8 +105,11 @@ class GitStore:
             parent = self.head()
             stamp = f"@{int(self.now())} +0000"
             commit = self._run(
-                "commit-tree", self._run("write-tree"), *(["-p", parent] if parent else []),
-                "-m", _message(subject, wanted),
+                "commit-tree",
+                self._run("write-tree"),
+                *(["-p", parent] if parent else []),
+                "-m",
+                _message(subject, wanted),
                 env={"GIT_AUTHOR_DATE": stamp, "GIT_COMMITTER_DATE": stamp},
             )
             self._run("update-ref", "-m", f"commit: {_line(subject)}", BRANCH, commit, parent or "0" * 40)
@@ -177,8 +206,11 @@ class GitStore:
         self._run("read-tree", *(["HEAD"] if self.head() else ["--empty"]))
         for names in _chunks(present):
             blobs = self._run("hash-object", "-w", "--no-filters", "--", *names).split()
-            entries = [part for name, blob in zip(names, blobs, strict=True)
-                       for part in ("--cacheinfo", f"{self._mode(name)},{blob},{name}")]
+            entries = [
+                part
+                for name, blob in zip(names, blobs, strict=True)
+                for part in ("--cacheinfo", f"{self._mode(name)},{blob},{name}")
+            ]
             self._run("update-index", "--add", *entries)
         for names in _chunks(gone):
             self._run("update-index", "--force-remove", "--", *names)
@@ -237,8 +269,9 @@ class GitStore:
                 self._free_stale_locks()
                 yield
         except Timeout:
-            raise InfrastructureError(f"{self.folder}: another process has held the repository for "
-                                      f"{LOCK_WAIT_S:g} s; end it, then resume") from None
+            raise InfrastructureError(
+                f"{self.folder}: another process has held the repository for {LOCK_WAIT_S:g} s; end it, then resume"
+            ) from None
 
     def _free_stale_locks(self) -> None:
         """Remove git's own lock files once no git is left that could hold them."""
@@ -254,7 +287,8 @@ class GitStore:
         import psutil
 
         return any(
-            (process.info["name"] or "").startswith("git") and process.info["status"] != psutil.STATUS_ZOMBIE
+            (process.info["name"] or "").startswith("git")
+            and process.info["status"] != psutil.STATUS_ZOMBIE
             and Path(process.info["cwd"] or "/").is_relative_to(self.folder)
             for process in psutil.process_iter(["name", "cwd", "status"])
         )
@@ -262,13 +296,14 @@ class GitStore:
     def _run(self, *command: str, env: dict[str, str] | None = None, raw: bool = False) -> Any:
         try:
             with self._git.custom_environment(**(env or {})):
-                return self._git.execute(["git", *command], stdout_as_string=not raw,
-                                         strip_newline_in_stdout=not raw)
+                return self._git.execute(["git", *command], stdout_as_string=not raw, strip_newline_in_stdout=not raw)
         except (self._error, OSError) as error:
             said = str(getattr(error, "stderr", "") or error).strip().removeprefix("stderr: ").strip("'\n ")
             last = said.splitlines()[-1] if said else "no reason given"
-            raise InfrastructureError(f"git {command[0]} failed in {self.folder}: {last} ({self._room()}); mend that "
-                                      "and resume, finished work is kept") from None
+            raise InfrastructureError(
+                f"git {command[0]} failed in {self.folder}: {last} ({self._room()}); mend that "
+                "and resume, finished work is kept"
+            ) from None
 
     def _room(self) -> str:
         """git seldom says that a full disk was why it could not write."""
@@ -301,4 +336,4 @@ def _line(text: str) -> str:
 
 def _chunks(names: Sequence[str]) -> Iterator[Sequence[str]]:
     for start in range(0, len(names), _ARGUMENTS):
-        yield names[start: start + _ARGUMENTS]
+        yield names[start : start + _ARGUMENTS]

@@ -15,13 +15,34 @@ from pathlib import Path
 
 from agent.core.errors import InfrastructureError
 
-_SAFE = ("core.fsmonitor=false", "core.hooksPath=/dev/null", "core.attributesFile=/dev/null", "core.quotePath=false",
-         "core.bare=true", "log.showSignature=false", "log.mailmap=false", "protocol.allow=never",
-         "diff.algorithm=myers", "diff.context=3", "diff.interHunkContext=0", "diff.noprefix=false",
-         "diff.mnemonicPrefix=false", "diff.indentHeuristic=true", "diff.suppressBlankEmpty=false")
-_ENVIRONMENT = {"GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": "/dev/null", "GIT_ATTR_NOSYSTEM": "1",
-                "GIT_NO_REPLACE_OBJECTS": "1", "GIT_GRAFT_FILE": "/dev/null", "GIT_NO_LAZY_FETCH": "1",
-                "GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
+_SAFE = (
+    "core.fsmonitor=false",
+    "core.hooksPath=/dev/null",
+    "core.attributesFile=/dev/null",
+    "core.quotePath=false",
+    "core.bare=true",
+    "log.showSignature=false",
+    "log.mailmap=false",
+    "protocol.allow=never",
+    "diff.algorithm=myers",
+    "diff.context=3",
+    "diff.interHunkContext=0",
+    "diff.noprefix=false",
+    "diff.mnemonicPrefix=false",
+    "diff.indentHeuristic=true",
+    "diff.suppressBlankEmpty=false",
+)
+_ENVIRONMENT = {
+    "GIT_CONFIG_NOSYSTEM": "1",
+    "GIT_CONFIG_GLOBAL": "/dev/null",
+    "GIT_ATTR_NOSYSTEM": "1",
+    "GIT_NO_REPLACE_OBJECTS": "1",
+    "GIT_GRAFT_FILE": "/dev/null",
+    "GIT_NO_LAZY_FETCH": "1",
+    "GIT_OPTIONAL_LOCKS": "0",
+    "GIT_TERMINAL_PROMPT": "0",
+    "LC_ALL": "C",
+}
 
 
 class BrokenRepository(Exception):
@@ -56,8 +77,19 @@ class GitReader:
     def commits(self) -> tuple[Commit, ...]:
         """The history of HEAD, oldest first."""
         form = "%x01%H%x02%T%x02%P%x02%s%x02%(trailers:only=true,unfold=true)%x02"
-        text = self._text("log", "--reverse", "--topo-order", "--root", "-m", "--first-parent", "--name-status",
-                          "--no-renames", "--no-color", f"--format={form}", "HEAD")
+        text = self._text(
+            "log",
+            "--reverse",
+            "--topo-order",
+            "--root",
+            "-m",
+            "--first-parent",
+            "--name-status",
+            "--no-renames",
+            "--no-color",
+            f"--format={form}",
+            "HEAD",
+        )
         return tuple(_commit(entry) for entry in text.split("\x01")[1:])
 
     @cached_property
@@ -95,7 +127,7 @@ class GitReader:
             end = data.index(b"\n", at)
             name, kind, size = data[at:end].decode().split()
             if kind == "blob":
-                yield paths[name], data[end + 1: end + 1 + int(size)]
+                yield paths[name], data[end + 1 : end + 1 + int(size)]
             at = end + 2 + int(size)
 
     def bundle(self) -> bytes:
@@ -113,8 +145,11 @@ class GitReader:
     def damage(self) -> str:
         """What git's own check of all objects says; empty if they are whole."""
         done = self._git("fsck", "--full", "--strict", "--no-dangling", "--no-progress")
-        said = [line for line in (done.stderr + done.stdout).decode("utf-8", "replace").splitlines()
-                if not line.startswith(("notice:", "warning", "dangling", "Checking"))]
+        said = [
+            line
+            for line in (done.stderr + done.stdout).decode("utf-8", "replace").splitlines()
+            if not line.startswith(("notice:", "warning", "dangling", "Checking"))
+        ]
         return "; ".join(said[:3]) or "git fsck fails" if done.returncode else ""
 
     def _text(self, *command: str) -> str:
@@ -131,8 +166,14 @@ class GitReader:
         kept = {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR") if name in os.environ}
         options = [part for setting in _SAFE for part in ("-c", setting)]
         try:
-            return subprocess.run(["git", *options, *command], cwd="/", input=feed, capture_output=True, check=False,
-                                  env={**kept, **_ENVIRONMENT, "GIT_DIR": str(self.git_dir)})
+            return subprocess.run(
+                ["git", *options, *command],
+                cwd="/",
+                input=feed,
+                capture_output=True,
+                check=False,
+                env={**kept, **_ENVIRONMENT, "GIT_DIR": str(self.git_dir)},
+            )
         except FileNotFoundError:
             raise InfrastructureError("git is not on PATH; install git") from None
 

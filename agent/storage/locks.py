@@ -26,8 +26,9 @@ def session_lock(path: Path) -> Iterator[None]:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             holder = os.pread(fd, 200, 0).decode(errors="replace").strip() or "another process"
-            raise UserError(f"{path.parent.name}: held by {holder}; wait for it, or watch it with "
-                            f"--follow {path.parent.name}") from None
+            raise UserError(
+                f"{path.parent.name}: held by {holder}; wait for it, or watch it with --follow {path.parent.name}"
+            ) from None
         os.ftruncate(fd, 0)
         since = datetime.now().astimezone().isoformat(" ", "seconds")
         os.pwrite(fd, f"process {os.getpid()} on {socket.gethostname()} since {since}\n".encode(), 0)

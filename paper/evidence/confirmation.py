@@ -72,19 +72,21 @@ def why_none(records: Sequence[RunRecord], metric: str) -> str:
         return "the confirmation was not finished; every result is exploratory"
     failed = [r.label for r in records if r.status != "measured"]
     if failed:
-        return (f"the confirmation has no result, because {' and '.join(failed)} failed on the fresh seeds; every "
-                "result is exploratory")
+        return (
+            f"the confirmation has no result, because {' and '.join(failed)} failed on the fresh seeds; every "
+            "result is exploratory"
+        )
     if len(_paired_seeds(arms[OURS], arms[BASELINE], metric)) < MIN_SEEDS:
-        return ("the confirmation has no result, because too few fresh seeds were measured in both arms; every "
-                "result is exploratory")
+        return (
+            "the confirmation has no result, because too few fresh seeds were measured in both arms; every "
+            "result is exploratory"
+        )
     if _data(arms[OURS]) != _data(arms[BASELINE]):
         return "the confirmation has no result, because its two arms saw different data; every result is exploratory"
     return ""
 
 
-def confirm(
-    records: Sequence[RunRecord], explored: Sequence[RunRecord], metric: str, spec: MetricSpec,
-) -> Confirmation:
+def confirm(records: Sequence[RunRecord], explored: Sequence[RunRecord], metric: str, spec: MetricSpec) -> Confirmation:
     """The test, for arms of which `why_none` has nothing to say."""
     arms = {r.run: r for r in records}
     seeds = _paired_seeds(arms[OURS], arms[BASELINE], metric)
@@ -92,9 +94,14 @@ def confirm(
     gap = _paired(ours, baseline)
     half = _t_quantile(1 - ALPHA / 2, ours.n - 1) * (gap.se or 0.0)
     return Confirmation(
-        metric=metric, better="higher" if spec.better == "higher" else "lower", distance=spec.better == "target",
-        gap=gap, ci=(gap.value - half, gap.value + half), planned=len(set(arms[OURS].seeds)),
-        fresh_world=bool(_data(arms[OURS])) and all(not _data(arms[OURS]) & _data(r) for r in explored))
+        metric=metric,
+        better="higher" if spec.better == "higher" else "lower",
+        distance=spec.better == "target",
+        gap=gap,
+        ci=(gap.value - half, gap.value + half),
+        planned=len(set(arms[OURS].seeds)),
+        fresh_world=bool(_data(arms[OURS])) and all(not _data(arms[OURS]) & _data(r) for r in explored),
+    )
 
 
 def _data(record: RunRecord) -> frozenset[str]:
@@ -114,6 +121,7 @@ def _whole_seeds(record: RunRecord, metric: str) -> set[int]:
 
 def _arm(record: RunRecord, metric: str, target: float | None, seeds: tuple[int, ...]) -> Series:
     """Averaged over conditions within each seed."""
+
     def of(seed: int) -> float:
         values = [t.metrics[metric] for t in record.trainings if t.seed == seed]
         return statistics.fmean(values if target is None else [abs(v - target) for v in values])

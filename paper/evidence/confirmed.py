@@ -13,18 +13,29 @@ from paper.evidence.numbers import Quantity, count_text, decimals_for_error, dec
 from paper.evidence.series import ALPHA
 from paper.evidence.vocabulary import CONFIRMATION, SELF_REPORTED, Kind, Result, function
 
-_RELATION = {"improvement": "improves on", "worse": "is worse than",
-             "inconclusive": "does not differ significantly from"}
-_VERDICT = {"improvement": "the improvement is confirmed",
-            "worse": "no improvement is confirmed, and the run is worse than its baseline",
-            "inconclusive": "no improvement is confirmed, and the result is inconclusive"}
+_RELATION = {
+    "improvement": "improves on",
+    "worse": "is worse than",
+    "inconclusive": "does not differ significantly from",
+}
+_VERDICT = {
+    "improvement": "the improvement is confirmed",
+    "worse": "no improvement is confirmed, and the run is worse than its baseline",
+    "inconclusive": "no improvement is confirmed, and the result is inconclusive",
+}
 
 
 def _confirmed(facts: Facts, text: str, arms: tuple[Series, ...], kind: Kind) -> Result:
     marked = not facts.manifest.measured
-    return Result(text=text + (SELF_REPORTED if marked and kind == "result" else ""), kind=kind,
-                  runs=tuple(dict.fromkeys(a.run.name for a in arms)), metric=arms[0].metric, seeds=arms[0].seeds,
-                  self_reported=marked, confirmed=True)
+    return Result(
+        text=text + (SELF_REPORTED if marked and kind == "result" else ""),
+        kind=kind,
+        runs=tuple(dict.fromkeys(a.run.name for a in arms)),
+        metric=arms[0].metric,
+        seeds=arms[0].seeds,
+        self_reported=marked,
+        confirmed=True,
+    )
 
 
 def _arms(found: Confirmation) -> tuple[Series, Series]:
@@ -46,9 +57,11 @@ def confirmation(facts: Facts) -> Result:
         return _without(facts, str(error))
     values = " against ".join(_value(facts, found, arm) for arm in _arms(found))
     seeds = count_text(found.n) + ("" if found.n == found.planned else f" of {count_text(found.planned)}")
-    text = (f"on {fresh(found, f'{seeds} fresh seeds')}, {_label(found.ours)} {_RELATION[found.verdict]} "
-            f"{_label(found.baseline)} in {measure(facts, found)} ({values}, difference {_diff(facts, found)}, "
-            f"{_ci(facts, found)}, paired t-test, {_p(found)}): {_VERDICT[found.verdict]}")
+    text = (
+        f"on {fresh(found, f'{seeds} fresh seeds')}, {_label(found.ours)} {_RELATION[found.verdict]} "
+        f"{_label(found.baseline)} in {measure(facts, found)} ({values}, difference {_diff(facts, found)}, "
+        f"{_ci(facts, found)}, paired t-test, {_p(found)}): {_VERDICT[found.verdict]}"
+    )
     return replace(_confirmed(facts, text, _arms(found), "words"), see=CONFIRMATION)
 
 
@@ -117,6 +130,7 @@ def confirmed_n(facts: Facts) -> Result:
 
 # ---------------------------------------------------------------- wording, also for the appendix
 
+
 def fresh(found: Confirmation, seeds: str = "fresh seeds") -> str:
     """What was new for the two arms."""
     return f"{seeds} and in a fresh world" if found.fresh_world else seeds
@@ -165,5 +179,10 @@ def _label(arm: Series) -> str:
 
 def _without(facts: Facts, text: str) -> Result:
     """No result to tell; the arms that were tried, if any, stand behind the words."""
-    return Result(text=text, kind="words", runs=tuple(dict.fromkeys(r.name for r in facts.confirmations)),
-                  metric=facts.manifest.primary, confirmed=True)
+    return Result(
+        text=text,
+        kind="words",
+        runs=tuple(dict.fromkeys(r.name for r in facts.confirmations)),
+        metric=facts.manifest.primary,
+        confirmed=True,
+    )

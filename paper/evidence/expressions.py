@@ -81,21 +81,30 @@ def vocabulary(facts: Facts | None = None) -> str:
     """The table of expressions for the writer's prompt; with facts, also the names that are valid."""
     width = max(len(usage(f)) for f in FUNCTIONS)
     lines = [f"{usage(f):<{width}}  {' '.join((call.__doc__ or '').split())}" for f, call in FUNCTIONS.items()]
-    lines.append('Arguments are names in quotes. As a run, "best", "ours" and "baseline" mean the best measured run '
-                 "of all, of the experiments and of the baselines.")
+    lines.append(
+        'Arguments are names in quotes. As a run, "best", "ours" and "baseline" mean the best measured run '
+        "of all, of the experiments and of the baselines."
+    )
     if facts is not None:
-        runs = ", ".join(f'"{r.name}"' + ("" if r.status == "measured" else f" ({r.status}: no numbers)")
-                         for r in facts.explored)
+        runs = ", ".join(
+            f'"{r.name}"' + ("" if r.status == "measured" else f" ({r.status}: no numbers)") for r in facts.explored
+        )
         conditions = facts.condition_names()
         several = " (several: condition=... is needed)" if len(conditions) > 1 else " (one: leave it out)"
         settings = facts.explored[0].settings if facts.explored else {}
         diagnostics = {(r.name, k) for r in facts.measured for t in r.trainings for k in t.diagnostics}
-        lines.append("Runs are exploratory: say ahead, behind, higher or lower of them. Only what the confirmation "
-                     "bears out may be called an improvement, significant or confirmed. Its state: "
-                     + FUNCTIONS["confirmation"](facts).text + ".")
-        lines += [f"runs: {runs}", "metrics: " + ", ".join(f'"{m}"' for m in facts.manifest.metrics),
-                  "conditions: " + ", ".join(f'"{c}"' for c in conditions) + several,
-                  "settings: " + ", ".join(f'"{k}"' for k in settings)]
+        lines.append(
+            "Runs are exploratory: say ahead, behind, higher or lower of them. Only what the confirmation "
+            "bears out may be called an improvement, significant or confirmed. Its state: "
+            + FUNCTIONS["confirmation"](facts).text
+            + "."
+        )
+        lines += [
+            f"runs: {runs}",
+            "metrics: " + ", ".join(f'"{m}"' for m in facts.manifest.metrics),
+            "conditions: " + ", ".join(f'"{c}"' for c in conditions) + several,
+            "settings: " + ", ".join(f'"{k}"' for k in settings),
+        ]
         if diagnostics:
             lines.append("diagnostics: " + ", ".join(f'"{k}" of "{r}"' for r, k in sorted(diagnostics)))
     return "\n".join(lines)

@@ -154,15 +154,18 @@ class Facts:
     def _collect(self, run: str, key: str, condition: str | None, field: str) -> Series:
         record = self.record(run)
         if record.status != "measured":
-            raise FactError(f'run "{record.name}" has no result (it {_ended(record)}); state that it failed, '
-                            "without a number")
+            raise FactError(
+                f'run "{record.name}" has no result (it {_ended(record)}); state that it failed, without a number'
+            )
         name = self.condition(record, condition)
         trainings = [t for t in record.trainings if t.condition == name and t.outcome == "measured"]
         found = [(t.seed, getattr(t, field)[key]) for t in trainings if key in getattr(t, field)]
         if not found:
             known = sorted({k for t in trainings for k in getattr(t, field)})
-            raise FactError(f'run "{record.name}" has no {field[:-1]} "{key}"'
-                            + (f"; it has {_quoted(known)}" if known else "; it has none"))
+            raise FactError(
+                f'run "{record.name}" has no {field[:-1]} "{key}"'
+                + (f"; it has {_quoted(known)}" if known else "; it has none")
+            )
         seeds, values = zip(*sorted(found), strict=True)
         return Series(run=record, metric=key, condition=name, seeds=seeds, values=values)
 

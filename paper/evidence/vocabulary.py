@@ -53,13 +53,20 @@ def function(call: Callable[..., Result]) -> Callable[..., Result]:
     return call
 
 
-def _result(facts: Facts, text: str, series: Sequence[Series], kind: Kind = "result",
-            self_reported: bool = False) -> Result:
+def _result(
+    facts: Facts, text: str, series: Sequence[Series], kind: Kind = "result", self_reported: bool = False
+) -> Result:
     marked = self_reported or not facts.manifest.measured
     seeds = sorted({seed for s in series for seed in s.seeds})
-    return Result(text=text + (SELF_REPORTED if marked and kind == "result" else ""), kind=kind,
-                  runs=tuple(dict.fromkeys(s.run.name for s in series)), metric=series[0].metric,
-                  condition=series[0].condition, seeds=tuple(seeds), self_reported=marked)
+    return Result(
+        text=text + (SELF_REPORTED if marked and kind == "result" else ""),
+        kind=kind,
+        runs=tuple(dict.fromkeys(s.run.name for s in series)),
+        metric=series[0].metric,
+        condition=series[0].condition,
+        seeds=tuple(seeds),
+        self_reported=marked,
+    )
 
 
 def _unit(facts: Facts, metric: str) -> str:
@@ -68,6 +75,7 @@ def _unit(facts: Facts, metric: str) -> str:
 
 
 # ---------------------------------------------------------------- numbers of one run
+
 
 @function
 def mean(facts: Facts, run: str, metric: str, condition: str | None = None) -> Result:
@@ -101,6 +109,7 @@ def diagnostic(facts: Facts, run: str, name: str, condition: str | None = None) 
 
 # ---------------------------------------------------------------- two runs
 
+
 @function
 def diff(facts: Facts, a: str, b: str, metric: str, condition: str | None = None) -> Result:
     """a minus b in the metric's unit, with the error of the difference, e.g. "+0.21 ± 0.01" """
@@ -124,14 +133,16 @@ def ratio(facts: Facts, a: str, b: str, metric: str, condition: str | None = Non
 
 
 def _quotient(
-    facts: Facts, a: str, b: str, metric: str, condition: str | None,
+    facts: Facts, a: str, b: str, metric: str, condition: str | None
 ) -> tuple[Difference, float, float | None]:
     """a / b with its error by the delta method (paired where the seeds are shared)."""
     gap = facts.difference(a, b, metric, condition)
     base = gap.b.mean
     if base <= 0 or (gap.b.se is not None and base < 3 * gap.b.se):
-        raise FactError(f'a relative change needs a base clearly above zero, and "{metric}" of '
-                        f'"{gap.b.run.name}" is not; use diff(...)')
+        raise FactError(
+            f'a relative change needs a base clearly above zero, and "{metric}" of '
+            f'"{gap.b.run.name}" is not; use diff(...)'
+        )
     quotient = gap.a.mean / base
     if gap.paired:
         residuals = [x - quotient * y for x, y in zip(gap.a.values, gap.b.values, strict=True)]
@@ -144,7 +155,7 @@ def _quotient(
 
 @function
 def compare(facts: Facts, a: str, b: str, metric: str, condition: str | None = None) -> Result:
-    """"higher than", "lower than" or "indistinguishable from", as the numbers have it"""
+    """ "higher than", "lower than" or "indistinguishable from", as the numbers have it"""
     gap = facts.difference(a, b, metric, condition)
     words = ("higher than" if gap.value > 0 else "lower than") if gap.distinct else "indistinguishable from"
     return _result(facts, words, [gap.a, gap.b], "words")
@@ -152,7 +163,7 @@ def compare(facts: Facts, a: str, b: str, metric: str, condition: str | None = N
 
 @function
 def improves(facts: Facts, a: str, b: str, metric: str, condition: str | None = None) -> Result:
-    """"is ahead of", "is behind" or "does not differ measurably from", by the metric's direction (exploratory: only
+    """ "is ahead of", "is behind" or "does not differ measurably from", by the metric's direction (exploratory: only
     a confirmation may be called an improvement)"""
     gap = facts.difference(a, b, metric, condition)
     words = "does not differ measurably from"
@@ -175,6 +186,7 @@ def rank(facts: Facts, run: str, metric: str, condition: str | None = None) -> R
 
 
 # ---------------------------------------------------------------- names, counts, settings
+
 
 @function
 def best(facts: Facts) -> Result:
@@ -200,7 +212,7 @@ def label(facts: Facts, metric: str) -> Result:
 
 @function
 def status(facts: Facts, run: str) -> Result:
-    """"measured", "failed" or "refused" """
+    """ "measured", "failed" or "refused" """
     record = facts.record(run)
     return Result(text=record.status, kind="words", runs=(record.name,))
 
@@ -209,8 +221,9 @@ def status(facts: Facts, run: str) -> Result:
 def n(facts: Facts, run: str, condition: str | None = None) -> Result:
     """how many seeds of a run were measured, in words"""
     series = facts.series(run, facts.manifest.primary, condition)
-    return Result(text=count_text(series.n), kind="count", runs=(series.run.name,), seeds=series.seeds,
-                  condition=series.condition)
+    return Result(
+        text=count_text(series.n), kind="count", runs=(series.run.name,), seeds=series.seeds, condition=series.condition
+    )
 
 
 @function
@@ -220,8 +233,11 @@ def count(facts: Facts, what: str) -> Result:
     tried = facts.experiments
     measured = sum(r.status == "measured" for r in tried)
     counts = {
-        "runs": len(tried), "measured": measured, "failed": len(tried) - measured,
-        "baselines": len(facts.baselines), "metrics": len(facts.manifest.metrics),
+        "runs": len(tried),
+        "measured": measured,
+        "failed": len(tried) - measured,
+        "baselines": len(facts.baselines),
+        "metrics": len(facts.manifest.metrics),
         "seeds": max((len(r.seeds) for r in facts.explored), default=0),
         "conditions": len(facts.condition_names()),
     }

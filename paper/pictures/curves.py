@@ -46,12 +46,17 @@ def curves(facts: Facts, folder: Path) -> Figure | None:
 
     file = draw(folder / "curves", TEXT_WIDTH, 0.45 + 0.98 * rows + 0.25 * several, paint)
     conditions = " Line styles are conditions." if several else ""
-    return Figure("curves", file, caption=(
-        f"Training loss by step as each experiment reported it, in the units of its own loss: one panel a run, mean "
-        f"over {seeds_words(facts)} with a band of one standard error, all other runs in grey.{conditions} Losses of "
-        "different architectures are different quantities: their levels cannot be compared, their shapes can."
-        f"{described_words(facts)}"),
-        description="Learning curves: self-reported training loss by step, one panel a run.")
+    return Figure(
+        "curves",
+        file,
+        caption=(
+            f"Training loss by step as each experiment reported it, in the units of its own loss: one panel a run, "
+            f"mean over {seeds_words(facts)} with a band of one standard error, all other runs in grey.{conditions} "
+            "Losses of different architectures are different quantities: their levels cannot be compared, their "
+            f"shapes can.{described_words(facts)}"
+        ),
+        description="Learning curves: self-reported training loss by step, one panel a run.",
+    )
 
 
 def _panel(axis: Any, facts: Facts, record: RunRecord, lines: dict[str, Curve], others: list[dict[str, Curve]]) -> None:
@@ -61,8 +66,7 @@ def _panel(axis: Any, facts: Facts, record: RunRecord, lines: dict[str, Curve], 
     colour = look(0 if record.kind == "baseline" else 1)["color"]
     for index, (condition, (steps, mean, se)) in enumerate(lines.items()):
         axis.fill_between(steps, mean - se, mean + se, color=colour, alpha=0.25, lw=0, zorder=2)
-        axis.plot(steps, mean, color=colour, lw=1.1, ls=LINES[index], zorder=3,
-                  label=facts.condition_label(condition))
+        axis.plot(steps, mean, color=colour, lw=1.1, ls=LINES[index], zorder=3, label=facts.condition_label(condition))
     chosen = standing_out(facts)
     axis.set_title(record.label, fontweight="bold" if chosen and record.run == chosen.run else "normal", pad=3)
     axis.locator_params(axis="x", nbins=3)
@@ -77,8 +81,14 @@ def _mean_curve(record: RunRecord, condition: str) -> Curve | None:
     """Loss over seeds on the first seed's steps."""
     import numpy as np
 
-    found = [t.curves for t in record.trainings if t.condition == condition and t.outcome == "measured"
-             and len(t.curves.get("loss", ())) > 1 and len(t.curves.get("step", ())) == len(t.curves["loss"])]
+    found = [
+        t.curves
+        for t in record.trainings
+        if t.condition == condition
+        and t.outcome == "measured"
+        and len(t.curves.get("loss", ())) > 1
+        and len(t.curves.get("step", ())) == len(t.curves["loss"])
+    ]
     if not found:
         return None
     steps = np.asarray(found[0]["step"])

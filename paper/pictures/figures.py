@@ -39,6 +39,7 @@ def standard_figures(facts: Facts, folder: Path) -> tuple[Figure, ...]:
 
 # ---------------------------------------------------------------- metrics by run
 
+
 def _metrics(facts: Facts, folder: Path) -> Figure:
     names = sorted(facts.manifest.metrics, key=lambda m: not facts.manifest.metrics[m].primary)[:6]
     columns = min(3, len(names))
@@ -50,7 +51,7 @@ def _metrics(facts: Facts, folder: Path) -> Figure:
         axes = canvas.subplots(rows, columns, sharey=True, squeeze=False).ravel()
         for axis, metric in zip(axes, names, strict=False):
             _panel(axis, facts, metric)
-        for axis in axes[len(names):]:
+        for axis in axes[len(names) :]:
             axis.set_visible(False)
         if len(conditions) > 1:
             handles, labels = axes[0].get_legend_handles_labels()
@@ -61,11 +62,16 @@ def _metrics(facts: Facts, folder: Path) -> Figure:
     primary = f" The primary metric, {facts.spec(names[0]).label}, comes first." if len(names) > 1 else ""
     kinds = "" if len(conditions) > 1 else " (circles: baselines, squares: experiments)"
     target = " A dotted line is a target." if any(facts.target(m) is not None for m in names) else ""
-    return Figure("metrics", file, caption=(
-        f"Every metric for every measured run, baselines at the top.{primary} Filled markers{kinds} are means over "
-        f"{seeds_words(facts)}, bars one standard error (ddof = 1), open grey circles the single seeds. Arrows give "
-        f"the direction that is better.{target}{described_words(facts)}{reported_words(facts)}"),
-        description=f"Metrics by run with error bars: {what}.")
+    return Figure(
+        "metrics",
+        file,
+        caption=(
+            f"Every metric for every measured run, baselines at the top.{primary} Filled markers{kinds} are means over "
+            f"{seeds_words(facts)}, bars one standard error (ddof = 1), open grey circles the single seeds. Arrows "
+            f"give the direction that is better.{target}{described_words(facts)}{reported_words(facts)}"
+        ),
+        description=f"Metrics by run with error bars: {what}.",
+    )
 
 
 def _panel(axis: Any, facts: Facts, metric: str) -> None:
@@ -94,12 +100,17 @@ def _panel(axis: Any, facts: Facts, metric: str) -> None:
 
 # ---------------------------------------------------------------- differences
 
+
 def _differences(facts: Facts, folder: Path) -> Figure | None:
     metric = facts.manifest.primary
     try:
         base = facts.record("baseline")
-        rows = [(r, c, difference_of(facts.series(r.name, metric, c), facts.series(base.name, metric, c)))
-                for r in facts.measured if r.run != base.run for c in facts.condition_names()]
+        rows = [
+            (r, c, difference_of(facts.series(r.name, metric, c), facts.series(base.name, metric, c)))
+            for r in facts.measured
+            if r.run != base.run
+            for c in facts.condition_names()
+        ]
     except FactError:
         return None
     if not rows:
@@ -117,14 +128,20 @@ def _differences(facts: Facts, folder: Path) -> Figure | None:
     file = draw(folder / "differences", width * TEXT_WIDTH, 0.75 + 0.19 * max(5, len(rows)), paint)
     label = facts.spec(metric).label
     left = "Left: exploration. " if confirmed else ""
-    return Figure("differences", file, width=width, caption=(
-        f"{left}Difference of each run to the strongest baseline, {base.label}, in the primary metric, {label}. Large "
-        f"markers are means over {seeds_words(facts)} with one standard error of the difference, small open circles "
-        "the seeds. A large marker is filled where an exploratory two-sided t-test at the five-percent level, not "
-        f"corrected for the number of runs, tells the difference from zero.{described_words(facts)}"
-        f"{_confirmed_words(facts)}{reported_words(facts)}"),
+    return Figure(
+        "differences",
+        file,
+        width=width,
+        caption=(
+            f"{left}Difference of each run to the strongest baseline, {base.label}, in the primary metric, {label}. "
+            f"Large markers are means over {seeds_words(facts)} with one standard error of the difference, small open "
+            "circles the seeds. A large marker is filled where an exploratory two-sided t-test at the five-percent "
+            f"level, not corrected for the number of runs, tells the difference from zero.{described_words(facts)}"
+            f"{_confirmed_words(facts)}{reported_words(facts)}"
+        ),
         description=f"Difference of each run to {base.label} in {label}, per seed and with error bars"
-                    + (", and the confirmation on fresh seeds, seed by seed." if confirmed else "."))
+        + (", and the confirmation on fresh seeds, seed by seed." if confirmed else "."),
+    )
 
 
 def _explored(axis: Any, facts: Facts, rows: list[Any], base: Any) -> None:
@@ -135,10 +152,12 @@ def _explored(axis: Any, facts: Facts, rows: list[Any], base: Any) -> None:
         if gap.a.seeds == gap.b.seeds:
             steps = [a - b for a, b in zip(gap.a.values, gap.b.values, strict=True)]
             axis.plot(steps, [y] * len(steps), **SEED)
-        axis.errorbar(gap.value, y, xerr=gap.se or 0, capsize=2, mfc=style["color"] if gap.distinct else "white",
-                      **style)
-    axis.set_yticks(range(len(rows)), [f"{r.label}, {facts.condition_label(c)}" if several else r.label
-                                       for r, c, _ in rows])
+        axis.errorbar(
+            gap.value, y, xerr=gap.se or 0, capsize=2, mfc=style["color"] if gap.distinct else "white", **style
+        )
+    axis.set_yticks(
+        range(len(rows)), [f"{r.label}, {facts.condition_label(c)}" if several else r.label for r, c, _ in rows]
+    )
     mark_label(axis.get_yticklabels(), [r for r, _, _ in rows], facts)
     axis.set_ylim(len(rows) - 0.4, -0.6)
     spec = facts.spec(facts.manifest.primary)
@@ -170,5 +189,7 @@ def _confirmed_words(facts: Facts) -> str:
     found = facts.confirmed
     if found is None:
         return ""
-    return (f" Right: the confirmation, both arms trained anew on {len(found.ours.seeds)} fresh seeds and fresh data; "
-            "a line joins the arms of a seed, large markers are means with one standard error.")
+    return (
+        f" Right: the confirmation, both arms trained anew on {len(found.ours.seeds)} fresh seeds and fresh data; "
+        "a line joins the arms of a seed, large markers are means with one standard error."
+    )

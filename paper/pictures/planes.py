@@ -31,8 +31,10 @@ def planes(facts: Facts, folder: Path) -> Figure | None:
     def paint(canvas: Any) -> None:
         shared = len({plane.y for plane in shown}) == 1
         axes = canvas.subplots(1, len(shown), squeeze=False, sharey=shared).ravel()
-        points = [_plane(axis, facts, plane.x, plane.y, named=not (shared and index))
-                  for index, (axis, plane) in enumerate(zip(axes, shown, strict=True))]
+        points = [
+            _plane(axis, facts, plane.x, plane.y, named=not (shared and index))
+            for index, (axis, plane) in enumerate(zip(axes, shown, strict=True))
+        ]
         for axis, found in zip(axes, points, strict=True):  # after both are drawn: the layout is final then
             name_points(axis, found)
 
@@ -40,11 +42,17 @@ def planes(facts: Facts, folder: Path) -> Figure | None:
     file = draw(folder / "tradeoff", width * TEXT_WIDTH, 2.15, paint)
     joined = " Lines join the conditions of a run." if len(facts.condition_names()) > 1 else ""
     what = " and ".join(f"{facts.spec(p.y).label} against {facts.spec(p.x).label}" for p in shown)
-    return Figure("tradeoff", file, width=width, caption=(
-        f"What is paid for what: {what}, one marker a run (circles: baselines, squares: experiments). Markers are "
-        f"means over {seeds_words(facts)}, bars one standard error in either direction; arrows give the direction of "
-        f"an axis that is better.{joined}{described_words(facts)}{reported_words(facts)}"),
-        description=f"Trade-off: {what}, one marker a run.")
+    return Figure(
+        "tradeoff",
+        file,
+        width=width,
+        caption=(
+            f"What is paid for what: {what}, one marker a run (circles: baselines, squares: experiments). Markers are "
+            f"means over {seeds_words(facts)}, bars one standard error in either direction; arrows give the "
+            f"direction of an axis that is better.{joined}{described_words(facts)}{reported_words(facts)}"
+        ),
+        description=f"Trade-off: {what}, one marker a run.",
+    )
 
 
 def _chosen(facts: Facts) -> Sequence[TradeOff]:
@@ -59,16 +67,27 @@ def _plane(axis: Any, facts: Facts, x_metric: str, y_metric: str, named: bool) -
     chosen = standing_out(facts)
     points = []
     for record in facts.measured:
-        pairs = [(x, y) for c in facts.condition_names() if (x := series_of(facts, record, x_metric, c))
-                 and (y := series_of(facts, record, y_metric, c))]
+        pairs = [
+            (x, y)
+            for c in facts.condition_names()
+            if (x := series_of(facts, record, x_metric, c)) and (y := series_of(facts, record, y_metric, c))
+        ]
         if not pairs:
             continue
-        axis.errorbar([x.mean for x, _ in pairs], [y.mean for _, y in pairs], xerr=[x.se or 0 for x, _ in pairs],
-                      yerr=[y.se or 0 for _, y in pairs], capsize=1.5, elinewidth=0.8,
-                      ls=LINES[1] if len(pairs) > 1 else "none", **look(0 if record.kind == "baseline" else 1))
+        axis.errorbar(
+            [x.mean for x, _ in pairs],
+            [y.mean for _, y in pairs],
+            xerr=[x.se or 0 for x, _ in pairs],
+            yerr=[y.se or 0 for _, y in pairs],
+            capsize=1.5,
+            elinewidth=0.8,
+            ls=LINES[1] if len(pairs) > 1 else "none",
+            **look(0 if record.kind == "baseline" else 1),
+        )
         x, y = pairs[-1]
-        points.append(Point(x.mean, y.mean, record.label, chosen is not None and record.run == chosen.run,
-                            x.se or 0, y.se or 0))
+        points.append(
+            Point(x.mean, y.mean, record.label, chosen is not None and record.run == chosen.run, x.se or 0, y.se or 0)
+        )
     axis.set_xlabel(axis_words(facts, x_metric))
     if named:
         axis.set_ylabel(axis_words(facts, y_metric))

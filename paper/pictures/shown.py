@@ -55,10 +55,17 @@ def mark_label(axis_labels: list[Any], records: list[RunRecord], facts: Facts) -
 
 # ---------------------------------------------------------------- words
 
+
 def seeds_words(facts: Facts) -> str:
     """How many seeds the means of a figure are over."""
-    counts = sorted({s.n for r in facts.measured for c in facts.condition_names()
-                     if (s := series_of(facts, r, facts.manifest.primary, c))})
+    counts = sorted(
+        {
+            s.n
+            for r in facts.measured
+            for c in facts.condition_names()
+            if (s := series_of(facts, r, facts.manifest.primary, c))
+        }
+    )
     if len(counts) == 1:
         return f"n = {counts[0]} seed{'s' if counts[0] != 1 else ''}"
     return f"{count_text(counts[0])} to {count_text(counts[-1])} seeds (listed in the appendix)" if counts else "seeds"

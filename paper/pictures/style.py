@@ -18,19 +18,54 @@ LINES: tuple[Any, ...] = ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)), 
 GREY = "#cccccc"  # what stands behind
 SEED: dict[str, Any] = {"marker": "o", "ls": "none", "mfc": "none", "mec": "#8a8a8a", "ms": 3, "mew": 0.6, "zorder": 2}
 _RC = {
-    "font.family": "serif", "font.serif": ["STIXGeneral"], "mathtext.fontset": "stix", "font.size": 8.5,
-    "axes.titlesize": 8.5, "axes.labelsize": 8.5, "xtick.labelsize": 7.5, "ytick.labelsize": 8,
-    "legend.fontsize": 7.5, "legend.frameon": False, "axes.spines.top": False, "axes.spines.right": False,
-    "axes.linewidth": 0.6, "xtick.major.width": 0.6, "ytick.major.width": 0.6, "xtick.major.size": 2.5,
-    "ytick.major.size": 2.5, "axes.grid": True, "grid.color": "#dddddd", "grid.linewidth": 0.5,
-    "axes.axisbelow": True, "lines.linewidth": 1.2, "lines.markersize": 4.5, "pdf.fonttype": 42,
-    "axes.formatter.useoffset": False, "figure.dpi": 100, "savefig.dpi": 200, "text.usetex": False,
+    "font.family": "serif",
+    "font.serif": ["STIXGeneral"],
+    "mathtext.fontset": "stix",
+    "font.size": 8.5,
+    "axes.titlesize": 8.5,
+    "axes.labelsize": 8.5,
+    "xtick.labelsize": 7.5,
+    "ytick.labelsize": 8,
+    "legend.fontsize": 7.5,
+    "legend.frameon": False,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.linewidth": 0.6,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "xtick.major.size": 2.5,
+    "ytick.major.size": 2.5,
+    "axes.grid": True,
+    "grid.color": "#dddddd",
+    "grid.linewidth": 0.5,
+    "axes.axisbelow": True,
+    "lines.linewidth": 1.2,
+    "lines.markersize": 4.5,
+    "pdf.fonttype": 42,
+    "axes.formatter.useoffset": False,
+    "figure.dpi": 100,
+    "savefig.dpi": 200,
+    "text.usetex": False,
 }
 # Where a name may stand beside its marker: offset in points, horizontal and vertical alignment; best first.
-_BESIDE = ((6, 0, "left", "center"), (-6, 0, "right", "center"), (0, 6, "center", "bottom"), (0, -6, "center", "top"),
-           (5, 5, "left", "bottom"), (-5, 5, "right", "bottom"), (5, -5, "left", "top"), (-5, -5, "right", "top"),
-           (5, 12, "left", "bottom"), (-5, 12, "right", "bottom"), (5, -12, "left", "top"), (-5, -12, "right", "top"),
-           (14, 7, "left", "bottom"), (14, -7, "left", "top"), (-14, 7, "right", "bottom"), (-14, -7, "right", "top"))
+_BESIDE = (
+    (6, 0, "left", "center"),
+    (-6, 0, "right", "center"),
+    (0, 6, "center", "bottom"),
+    (0, -6, "center", "top"),
+    (5, 5, "left", "bottom"),
+    (-5, 5, "right", "bottom"),
+    (5, -5, "left", "top"),
+    (-5, -5, "right", "top"),
+    (5, 12, "left", "bottom"),
+    (-5, 12, "right", "bottom"),
+    (5, -12, "left", "top"),
+    (-5, -12, "right", "top"),
+    (14, 7, "left", "bottom"),
+    (14, -7, "left", "top"),
+    (-14, 7, "right", "bottom"),
+    (-14, -7, "right", "top"),
+)
 
 
 class Point(NamedTuple):
@@ -75,18 +110,29 @@ def name_points(axis: Any, points: Sequence[Point]) -> None:
     to_pixels = axis.transData.transform
     taken = [Bbox.from_bounds(*(to_pixels((point.x, point.y)) - 4), 8, 8) for point in points]
     for x, y, _, _, x_bar, y_bar in points:
-        taken += [Bbox([to_pixels((x - x_bar, y)) - 2, to_pixels((x + x_bar, y)) + 2]),
-                  Bbox([to_pixels((x, y - y_bar)) - 2, to_pixels((x, y + y_bar)) + 2])]
+        taken += [
+            Bbox([to_pixels((x - x_bar, y)) - 2, to_pixels((x + x_bar, y)) + 2]),
+            Bbox([to_pixels((x, y - y_bar)) - 2, to_pixels((x, y + y_bar)) + 2]),
+        ]
     for place, (x, y, name, bold, _, _) in enumerate(points):
         best = None
         for dx, dy, horizontal, vertical in _BESIDE:
-            text = axis.annotate(name, (x, y), (dx, dy), textcoords="offset points", ha=horizontal, va=vertical,
-                                 fontsize=7.5, fontweight="bold" if bold else "normal", annotation_clip=False)
+            text = axis.annotate(
+                name,
+                (x, y),
+                (dx, dy),
+                textcoords="offset points",
+                ha=horizontal,
+                va=vertical,
+                fontsize=7.5,
+                fontweight="bold" if bold else "normal",
+                annotation_clip=False,
+            )
             text.set_in_layout(False)
             box = text.get_window_extent(renderer)
             others = [b for i, b in enumerate(taken) if i != place]
             cost = sum(_overlap(box, b) for b in others) + 3 * (box.width * box.height - _overlap(box, inside))
-            near = [_distance(box, b) for b in taken[:len(points)]]
+            near = [_distance(box, b) for b in taken[: len(points)]]
             cost += 50 * sum(d <= near[place] for i, d in enumerate(near) if i != place)  # it would name that one
             if best is None or cost < best[0] - 1e-6:
                 if best is not None:

@@ -61,18 +61,36 @@ class PaperAccount(Strict):
 
 
 def render_paper(
-    account: PaperAccount, sections: Mapping[str, str], records: Sequence[RunRecord], manifest: Manifest,
-    library: Library, repo: Path, *, source: str, diff: str,
+    account: PaperAccount,
+    sections: Mapping[str, str],
+    records: Sequence[RunRecord],
+    manifest: Manifest,
+    library: Library,
+    repo: Path,
+    *,
+    source: str,
+    diff: str,
 ) -> Rendered:
     """The paper of an account. `source` and `diff`: code of the described run, and how it differs from run 0's."""
-    figures = [Figure(name=f.name, file=repo / f.file, caption=f.caption, description="", by=f.by, width=f.width)
-               for f in account.figures]
+    figures = [
+        Figure(name=f.name, file=repo / f.file, caption=f.caption, description="", by=f.by, width=f.width)
+        for f in account.figures
+    ]
     venue = read_style(repo / STYLE) if account.style else None
     meta = PaperMeta(
-        statement=account.statement, fallback_title=account.fallback_title, command=account.command,
-        source=source, diff=diff, costs=account.costs, allow=account.allow, broken=account.broken,
-        commit=account.base, unsupported=account.unsupported, literature=account.literature,
-        authors=account.authors, venue=venue,
+        statement=account.statement,
+        fallback_title=account.fallback_title,
+        command=account.command,
+        source=source,
+        diff=diff,
+        costs=account.costs,
+        allow=account.allow,
+        broken=account.broken,
+        commit=account.base,
+        unsupported=account.unsupported,
+        literature=account.literature,
+        authors=account.authors,
+        venue=venue,
     )
     citable = library.adding(venue.works) if venue else library
     return render(sections, Facts(records, manifest, account.profile), figures, citable, meta)

@@ -54,45 +54,83 @@ def appendix_parts(given: Appendix) -> tuple[Part, ...]:
 def _parts(given: Appendix) -> Iterator[Part]:
     facts, names = given.facts, tables.names(given.facts)
     but = " but those marked as confirmation" if facts.confirmations else ""
-    yield Part("All Runs", "app:runs", f"Every run of the session is listed, also those that failed. All runs{but} are "
-               "exploratory.", "runs", "All runs, in the order in which they were made.",
-               tables.runs(facts))
+    yield Part(
+        "All Runs",
+        "app:runs",
+        f"Every run of the session is listed, also those that failed. All runs{but} are exploratory.",
+        "runs",
+        "All runs, in the order in which they were made.",
+        tables.runs(facts),
+    )
     if constants := code_constants(given.meta.source):
-        yield Part("Hyperparameters", "app:hyperparameters", r"What the runner fixed for all runs stands in "
-                   r"Table~\ref{tab:settings}. The described run's code adds the constants below.", "hyperparameters",
-                   "Constants at the head of the described run's code, with the code's own remarks.",
-                   _constants(constants))
-    yield Part("Values by Seed", "app:seeds", "", "seeds",
-               "Every measured value." if facts.manifest.measured else
-               "Every value, as the experiments reported it themselves.", tables.seeds(facts))
+        yield Part(
+            "Hyperparameters",
+            "app:hyperparameters",
+            r"What the runner fixed for all runs stands in "
+            r"Table~\ref{tab:settings}. The described run's code adds the constants below.",
+            "hyperparameters",
+            "Constants at the head of the described run's code, with the code's own remarks.",
+            _constants(constants),
+        )
+    yield Part(
+        "Values by Seed",
+        "app:seeds",
+        "",
+        "seeds",
+        "Every measured value."
+        if facts.manifest.measured
+        else "Every value, as the experiments reported it themselves.",
+        tables.seeds(facts),
+    )
     if facts.confirmed is not None:
         yield _confirmation(facts, facts.confirmed)
     if "diagnostics" in names:
-        yield Part("Self-reported Quantities", "app:diagnostics", "The experiments wrote these numbers themselves; "
-                   "nobody checked them.", "diagnostics", "Self-reported quantities, mean and standard error over "
-                                                          "seeds; "
-                   "the dagger marks what an experiment reported about itself.", tables.diagnostics(facts))
+        yield Part(
+            "Self-reported Quantities",
+            "app:diagnostics",
+            "The experiments wrote these numbers themselves; nobody checked them.",
+            "diagnostics",
+            "Self-reported quantities, mean and standard error over "
+            "seeds; "
+            "the dagger marks what an experiment reported about itself.",
+            tables.diagnostics(facts),
+        )
     if "findings" in names:
-        yield Part("Findings of the Integrity Gate", "app:findings", "", "findings",
-                   "What the checks of the runs remarked.", tables.findings(facts))
+        yield Part(
+            "Findings of the Integrity Gate",
+            "app:findings",
+            "",
+            "findings",
+            "What the checks of the runs remarked.",
+            tables.findings(facts),
+        )
     if given.figures:
         yield Part("Further Figures", "app:figures", "\n\n".join(given.figures))
     if given.meta.diff.strip():
         yield Part("Code of the Described Run", "app:code", _diff(given.meta.diff))
-    yield Part("Provenance of Every Number", "app:provenance", "Each number and each word of comparison in the text "
-                                                               "is a "
-               "link to its row here. It was computed from the named records by the expression shown; no model typed "
-               "it.",
-               "provenance", "Expressions in the order of their first use. Record: the first digits of the SHA-256 of "
-               "each run record; commit: the code that was trained.", _provenance(given))
+    yield Part(
+        "Provenance of Every Number",
+        "app:provenance",
+        "Each number and each word of comparison in the text "
+        "is a "
+        "link to its row here. It was computed from the named records by the expression shown; no model typed "
+        "it.",
+        "provenance",
+        "Expressions in the order of their first use. Record: the first digits of the SHA-256 of "
+        "each run record; commit: the code that was trained.",
+        _provenance(given),
+    )
     yield Part("What Was Left Out", "app:cut", _cut(given))
     yield Part("How This Paper Was Made", "app:made", _made(given))
 
 
 def _constants(constants: list[tuple[str, str, str]]) -> str:
     rows = [[code(name), code(value), escape(remark)] for name, value, remark in constants]
-    return long_table(r"l >{\raggedright}p{0.3\linewidth} >{\raggedright\arraybackslash}p{0.42\linewidth}",
-                      ["Name", "Value", "Remark"], rows)
+    return long_table(
+        r"l >{\raggedright}p{0.3\linewidth} >{\raggedright\arraybackslash}p{0.42\linewidth}",
+        ["Name", "Value", "Remark"],
+        rows,
+    )
 
 
 def code_constants(source: str) -> list[tuple[str, str, str]]:
@@ -114,12 +152,17 @@ def _confirmation(facts: Facts, found: Confirmation) -> Part:
     averaged = " Each value is a mean over the conditions." if len(facts.condition_names(found.ours.run)) > 1 else ""
     reported = "" if facts.manifest.measured else " All values are self-reported by the experiments."
     return Part(
-        "Confirmation", CONFIRMATION, f"The best run of the exploration, {escape(found.ours.run.label)}, and the "
+        "Confirmation",
+        CONFIRMATION,
+        f"The best run of the exploration, {escape(found.ours.run.label)}, and the "
         f"baseline that was named before the first run, {escape(found.baseline.run.label)}, were trained anew with the "
         f"same code on {fresh(found)}. They are compared once, in the primary metric and by a paired "
         "two-sided t-test over seeds at the five-percent level; only this comparison may be called an improvement.",
-        "confirmation", f"The confirmation, seed by seed: {escape(measure(facts, found))} ({found.better} is better)."
-        f"{averaged} Standard errors have ddof = 1.{reported}", tables.confirmation(found))
+        "confirmation",
+        f"The confirmation, seed by seed: {escape(measure(facts, found))} ({found.better} is better)."
+        f"{averaged} Standard errors have ddof = 1.{reported}",
+        tables.confirmation(found),
+    )
 
 
 def _provenance(given: Appendix) -> str:
@@ -130,11 +173,21 @@ def _provenance(given: Appendix) -> str:
         seeds = f"; seeds {_seeds(value.seeds)}" if value.seeds else ""
         who = ", ".join(r.run for r in shown) if shown else ("all" if records else "--")
         evidence = r"\newline ".join(rf"{code(record_sha256(r)[:8])}\,/\,{code(r.commit[:8])}" for r in shown)
-        rows.append([rf"\resultrow{{{index}}}", code(expression), number(value.text), escape(f"{who}{seeds}"),
-                     evidence or escape("every record of Table ") + r"\ref{tab:runs}"])
-    return long_table(r"r >{\raggedright}p{0.325\linewidth} >{\raggedright}p{0.21\linewidth} "
-                      r">{\raggedright}p{0.145\linewidth} >{\raggedright\arraybackslash}p{0.195\linewidth}",
-                      ["", "Expression", "Prints", "Runs; seeds", "Record / commit"], rows)
+        rows.append(
+            [
+                rf"\resultrow{{{index}}}",
+                code(expression),
+                number(value.text),
+                escape(f"{who}{seeds}"),
+                evidence or escape("every record of Table ") + r"\ref{tab:runs}",
+            ]
+        )
+    return long_table(
+        r"r >{\raggedright}p{0.325\linewidth} >{\raggedright}p{0.21\linewidth} "
+        r">{\raggedright}p{0.145\linewidth} >{\raggedright\arraybackslash}p{0.195\linewidth}",
+        ["", "Expression", "Prints", "Runs; seeds", "Record / commit"],
+        rows,
+    )
 
 
 def _seeds(seeds: tuple[int, ...]) -> str:
@@ -151,8 +204,10 @@ def _diff(diff: str) -> str:
     shown = [_diff_line(line) for line in lines[:MAX_DIFF_LINES]]
     if len(lines) > MAX_DIFF_LINES:
         shown.append(rf"\emph{{... {len(lines) - MAX_DIFF_LINES} further lines are in the repository.}}")
-    return ("The difference between the first baseline's code and the code of the run that this paper describes.\n\n"
-            "\\begin{difflines}\n" + "\n".join(shown) + "\n\\end{difflines}")
+    return (
+        "The difference between the first baseline's code and the code of the run that this paper describes.\n\n"
+        "\\begin{difflines}\n" + "\n".join(shown) + "\n\\end{difflines}"
+    )
 
 
 def _diff_line(line: str) -> str:
@@ -179,8 +234,11 @@ def _cut(given: Appendix) -> str:
 
 
 def _items(rows: list[tuple[str, str, str]]) -> str:
-    items = "\n".join(rf"\item {escape(section.replace('_', ' '))}: ``{escape(_short(sentence))}'' "
-                      rf"\emph{{{escape(_short(reason))}}}" for section, sentence, reason in rows)
+    items = "\n".join(
+        rf"\item {escape(section.replace('_', ' '))}: ``{escape(_short(sentence))}'' "
+        rf"\emph{{{escape(_short(reason))}}}"
+        for section, sentence, reason in rows
+    )
     return f"\\begin{{itemize}}\n{items}\n\\end{{itemize}}"
 
 
@@ -190,14 +248,24 @@ def _short(text: str, most: int = 300) -> str:
 
 def _made(given: Appendix) -> str:
     facts, meta = given.facts, given.meta
-    measured = ("All metrics were measured by the runner, outside the experiments' processes."
-                if facts.manifest.measured else "All metrics were reported by the experiments themselves.")
+    measured = (
+        "All metrics were measured by the runner, outside the experiments' processes."
+        if facts.manifest.measured
+        else "All metrics were reported by the experiments themselves."
+    )
     text = [escape(meta.statement), measured]
     versions = sorted({f"{k} {v}" for r in facts.records for k, v in r.versions.items()})
     sandboxes = dict.fromkeys(r.sandbox for r in facts.records)
-    rows = [("Session", meta.session), ("Template and profile", f"{facts.manifest.name}, {facts.profile}"),
-            ("Rendered from commit", meta.commit), ("Hardware", machines(facts.records)),
-            ("Sandbox", "; ".join(sandboxes)), ("Software", ", ".join(versions)), *meta.costs, *meta.literature]
+    rows = [
+        ("Session", meta.session),
+        ("Template and profile", f"{facts.manifest.name}, {facts.profile}"),
+        ("Rendered from commit", meta.commit),
+        ("Hardware", machines(facts.records)),
+        ("Sandbox", "; ".join(sandboxes)),
+        ("Software", ", ".join(versions)),
+        *meta.costs,
+        *meta.literature,
+    ]
     lines = "\n".join(rf"\item[{escape(label)}] {escape(value)}" for label, value in rows if value)
     text.append(f"\\begin{{description}}\n{lines}\n\\end{{description}}")
     if meta.command:

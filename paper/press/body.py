@@ -30,9 +30,11 @@ from paper.text.nodes import (
     Text,
 )
 
-_TEXTUAL = re.compile(r"(?:^|[.!?]\s|\b(?:by|from|following|with|in|see|like|unlike|than|work of|of)\s|,\s(?:while|"
-                      r"whereas|and)\s)$",
-                      re.IGNORECASE)
+_TEXTUAL = re.compile(
+    r"(?:^|[.!?]\s|\b(?:by|from|following|with|in|see|like|unlike|than|work of|of)\s|,\s(?:while|"
+    r"whereas|and)\s)$",
+    re.IGNORECASE,
+)
 # An equation belongs to the paragraph before it, and text that goes on in lower case to the one it interrupts.
 _LEADS_TO = re.compile(r"\n\n(% piece: \S+\n\\begin\{equation\})")
 _GOES_ON = re.compile(r"(\\end\{equation\}\n)\n(?=(?:% piece: \S+\n)+[a-z])")
@@ -188,8 +190,9 @@ class Body:
 def _blank_first(sentence: Sentence) -> bool:
     """Does the sentence begin with an expression after white space?"""
     parts = sentence.parts
-    return (len(parts) > 1 and isinstance(parts[0], Text) and not parts[0].text.strip()
-            and isinstance(parts[1], Expression))
+    return (
+        len(parts) > 1 and isinstance(parts[0], Text) and not parts[0].text.strip() and isinstance(parts[1], Expression)
+    )
 
 
 def _reference(kind: str, name: str) -> str:

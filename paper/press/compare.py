@@ -34,6 +34,7 @@ class Problem(NamedTuple):
 
 # ---------------------------------------------------------------- paper.tex
 
+
 def count_numbers(rendered: Rendered) -> int:
     """Results in the text, and values in the tables."""
     return sum(len(_numbers(line, rendered.rows)) for line in rendered.tex.splitlines())
@@ -58,12 +59,16 @@ def _line_problem(where: str, printed: str | None, given: str | None, rows: Rows
     lost = Counter(_numbers(given or "", rows)) - Counter(_numbers(printed or "", rows))
     numbers = sum(lost.values())
     if printed is None or given is None:
-        what = (f"lacks {_short(given)!r}, which the records give" if printed is None
-                else f"prints {_short(printed)!r}, which nothing in the repository gives")
+        what = (
+            f"lacks {_short(given)!r}, which the records give"
+            if printed is None
+            else f"prints {_short(printed)!r}, which nothing in the repository gives"
+        )
         return Problem(where, what, numbers)
     one, two = _first_difference(_pieces(printed), _pieces(given))
-    return Problem(where, f"prints {_short(one)!r} where the record gives {_short(two)!r}{_expression(two, rows)}",
-                   numbers)
+    return Problem(
+        where, f"prints {_short(one)!r} where the record gives {_short(two)!r}{_expression(two, rows)}", numbers
+    )
 
 
 def _pieces(line: str) -> list[str]:
@@ -73,7 +78,7 @@ def _pieces(line: str) -> list[str]:
         if match.start() < start:
             continue
         end = _closing(line, match.end())
-        pieces += re.split(r"(?<=&)|\s+", line[start: match.start()]) + [line[match.start(): end]]
+        pieces += re.split(r"(?<=&)|\s+", line[start : match.start()]) + [line[match.start() : end]]
         start = end
     return [p for p in pieces + re.split(r"(?<=&)|\s+", line[start:]) if p]
 
@@ -84,7 +89,7 @@ def _numbers(line: str, rows: Rows) -> list[str]:
     for match in _RESULT.finditer(line):
         row = int(match[1])
         if row > len(rows) or rows[row - 1][1].kind != "name":
-            found.append(line[match.start(): _closing(line, match.end())])
+            found.append(line[match.start() : _closing(line, match.end())])
     if "&" in line and r"\\" in line and r"\resultrow" not in line:
         found += [cell for cell in re.split(r"(?<!\\)&", line)[1:] if _DIGITS.search(_MACROS.sub("", cell))]
     return found
@@ -120,6 +125,7 @@ def _expression(piece: str, rows: Rows) -> str:
 
 # ---------------------------------------------------------------- paper.pdf
 
+
 def page_texts(pdf: bytes) -> list[str] | None:
     """The words of each page; None for something that cannot be read as a PDF."""
     from pypdf import PdfReader
@@ -141,10 +147,13 @@ def compare_pages(printed: Sequence[str], wanted: Sequence[str], rows: Rows) -> 
         for tag, a, b, c, d in SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
             if tag != "equal":
                 was, is_now = " ".join(new[c:d]), " ".join(old[a:b])
-                found.append(Problem(
-                    f"paper.pdf, page {number}, after {' '.join(old[max(0, a - 4): a])!r}",
-                    f"prints {_short(is_now)!r} where the record gives {_short(was)!r}{_behind(new[c:d], rows)}",
-                    sum(bool(_DIGITS.search(word)) for word in new[c:d])))
+                found.append(
+                    Problem(
+                        f"paper.pdf, page {number}, after {' '.join(old[max(0, a - 4) : a])!r}",
+                        f"prints {_short(is_now)!r} where the record gives {_short(was)!r}{_behind(new[c:d], rows)}",
+                        sum(bool(_DIGITS.search(word)) for word in new[c:d]),
+                    )
+                )
     return found
 
 
@@ -170,12 +179,20 @@ def missing_numbers(pages: Sequence[str], rendered: Rendered) -> list[Problem]:
         for literal in _DECIMAL.findall(_LENGTHS.sub(" ", _MACROS.sub("", line))):
             printed[literal] -= 1
             if printed[literal] < 0:
-                found.append(Problem("paper.pdf", f"lacks a {literal} that the records give in line {index + 1} of "
-                                                  f"paper.tex{_piece(lines, index)}{_behind([literal], rendered.rows)}",
-                                     1))
+                found.append(
+                    Problem(
+                        "paper.pdf",
+                        f"lacks a {literal} that the records give in line {index + 1} of "
+                        f"paper.tex{_piece(lines, index)}{_behind([literal], rendered.rows)}",
+                        1,
+                    )
+                )
     squeezed = _squeezed(text)
-    found += [Problem("paper.pdf", f"lacks {value.text!r} ({expression})", 1) for expression, value in rendered.rows
-              if _squeezed(value.text) not in squeezed]
+    found += [
+        Problem("paper.pdf", f"lacks {value.text!r} ({expression})", 1)
+        for expression, value in rendered.rows
+        if _squeezed(value.text) not in squeezed
+    ]
     return found
 
 
@@ -199,6 +216,7 @@ def _squeezed(text: str) -> str:
 
 # ---------------------------------------------------------------- figures
 
+
 def same_drawing(one: bytes, two: bytes) -> bool:
     """Do two figures show the same? Coordinates may differ by what other arithmetic explains."""
     if one == two:
@@ -217,6 +235,7 @@ def _close(x: bytes, y: bytes) -> bool:
 
 
 # ---------------------------------------------------------------- shared
+
 
 def _first_difference(old: Sequence[str], new: Sequence[str]) -> tuple[str, str]:
     for tag, a, b, c, d in SequenceMatcher(None, old, new, autojunk=False).get_opcodes():

@@ -21,8 +21,16 @@ from agent.sandbox import harvest
 from agent.storage.atomic import write_bytes
 
 LIMITS = Limits(wall_s=240.0, memory_mb=2048, processes=64, disk_mb=200, files=500, file_mb=100, output_mb=8)
-COMMAND = ("latexmk", "-norc", "-pdf", "-interaction=nonstopmode", "-halt-on-error", "-no-shell-escape",
-           "-file-line-error", "paper.tex")
+COMMAND = (
+    "latexmk",
+    "-norc",
+    "-pdf",
+    "-interaction=nonstopmode",
+    "-halt-on-error",
+    "-no-shell-escape",
+    "-file-line-error",
+    "paper.tex",
+)
 INSIDE = "/paper"
 MAX_PDF = 64 * 2**20
 OVERFULL_PT = 5.0
@@ -92,15 +100,23 @@ def compile_pdf(folder: Path, sandbox: Sandbox, limits: Limits = LIMITS) -> Comp
 def _run(work: Path, scratch: Path, sandbox: Sandbox, limits: Limits) -> tuple[str, str]:
     output = scratch / "output.txt"
     mount = Mount(work, INSIDE, writable=True)
-    spec = SandboxSpec(argv=COMMAND, cwd=INSIDE, mounts=(mount,), limits=limits, latex=True,
-                       env={"SOURCE_DATE_EPOCH": "0", "FORCE_SOURCE_DATE": "1", "max_print_line": "2000"})
+    spec = SandboxSpec(
+        argv=COMMAND,
+        cwd=INSIDE,
+        mounts=(mount,),
+        limits=limits,
+        latex=True,
+        env={"SOURCE_DATE_EPOCH": "0", "FORCE_SOURCE_DATE": "1", "max_print_line": "2000"},
+    )
     process = sandbox.start(spec, stdout=output, stderr=scratch / "errors.txt")
     while (ended := process.poll()) is None:
         time.sleep(0.02)
     text = _text(scratch, output.name) + _text(scratch, "errors.txt")
     if ended.code == 127 or (ended.code != 0 and "latexmk" not in text.lower() and not (work / "paper.log").exists()):
-        raise InfrastructureError("latexmk does not run: install texlive-latex-extra, texlive-fonts-recommended and "
-                                  f"latexmk, or use --no-pdf. It said: {' '.join(text.split())[-200:] or 'nothing'}")
+        raise InfrastructureError(
+            "latexmk does not run: install texlive-latex-extra, texlive-fonts-recommended and "
+            f"latexmk, or use --no-pdf. It said: {' '.join(text.split())[-200:] or 'nothing'}"
+        )
     return ended.reason, text
 
 
@@ -128,9 +144,12 @@ def pdf_text(pdf: Path) -> str:
 
 _ERROR = re.compile(r"^(?:\./)?([\w./+-]+\.(?:tex|cls|sty|bbl|aux|def|clo|cfg|fd)):(\d+): (.*)$", re.MULTILINE)
 _BARE_ERROR = re.compile(r"^! (.*)$", re.MULTILINE)
-_UNDEFINED = re.compile(r"^(?:LaTeX|Package natbib) Warning: (?:Hyper reference|Reference|Citation) [`'](.+?)'.*? "
-                        r"undefined"
-                        r"(?:[^\n]*?on input line (\d+))?", re.MULTILINE)
+_UNDEFINED = re.compile(
+    r"^(?:LaTeX|Package natbib) Warning: (?:Hyper reference|Reference|Citation) [`'](.+?)'.*? "
+    r"undefined"
+    r"(?:[^\n]*?on input line (\d+))?",
+    re.MULTILINE,
+)
 _OVERFULL = re.compile(r"^Overfull \\([hv])box \(([\d.]+)pt too (?:wide|high)\)(?:.*?lines? (\d+))?", re.MULTILINE)
 
 
@@ -141,9 +160,13 @@ _PIECE = re.compile(r"% piece: (\S+)|\\(?:label\{app:|paperappendix)")  # the ap
 def read_log(log: str, tex: str = "") -> tuple[Problem, ...]:
     """Errors, undefined references and overfull boxes above 5 pt, with the piece of the paper each lies in."""
     lines = tex.split("\n")
-    found = [_problem("error", int(n), text.strip(), lines) if file == "paper.tex" else
-             Problem("error", 0, f"{file}, line {n}: {text.strip()}") for file, n, text in _ERROR.findall(log)
-             if not text.strip().startswith("==> Fatal error")]  # it follows the error that says what is wrong
+    found = [
+        _problem("error", int(n), text.strip(), lines)
+        if file == "paper.tex"
+        else Problem("error", 0, f"{file}, line {n}: {text.strip()}")
+        for file, n, text in _ERROR.findall(log)
+        if not text.strip().startswith("==> Fatal error")
+    ]  # it follows the error that says what is wrong
     if not found:
         found = [_problem("error", 0, text.strip(), lines) for text in _BARE_ERROR.findall(log)]
     broken = bool(found)  # then the later passes, which define references, were never made

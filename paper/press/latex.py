@@ -5,26 +5,62 @@ from __future__ import annotations
 import unicodedata
 
 _SPECIAL = {
-    "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "%": r"\%", "#": r"\#", "_": r"\_",
-    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
-    "|": r"\textbar{}", '"': r"\textquotedbl{}", "`": r"\textasciigrave{}", "±": r"\ensuremath{\pm}",
+    "\\": r"\textbackslash{}",
+    "{": r"\{",
+    "}": r"\}",
+    "$": r"\$",
+    "&": r"\&",
+    "%": r"\%",
+    "#": r"\#",
+    "_": r"\_",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    '"': r"\textquotedbl{}",
+    "`": r"\textasciigrave{}",
+    "±": r"\ensuremath{\pm}",
     "−": r"\ensuremath{-}",
-    "×": r"\ensuremath{\times}", "–": "--", "—": "---", "‘": "`", "’": "'", "“": "``", "”": "''", "…": r"\dots{}",
-    "\u00a0": "~", "·": r"\ensuremath{\cdot}", "→": r"\ensuremath{\rightarrow}", "≤": r"\ensuremath{\leq}",
-    "≥": r"\ensuremath{\geq}", "≈": r"\ensuremath{\approx}", "↑": r"\ensuremath{\uparrow}",
+    "×": r"\ensuremath{\times}",
+    "–": "--",
+    "—": "---",
+    "‘": "`",
+    "’": "'",
+    "“": "``",
+    "”": "''",
+    "…": r"\dots{}",
+    "\u00a0": "~",
+    "·": r"\ensuremath{\cdot}",
+    "→": r"\ensuremath{\rightarrow}",
+    "≤": r"\ensuremath{\leq}",
+    "≥": r"\ensuremath{\geq}",
+    "≈": r"\ensuremath{\approx}",
+    "↑": r"\ensuremath{\uparrow}",
     "↓": r"\ensuremath{\downarrow}",
-    "†": r"\textdagger{}", "§": r"\S{}", "°": r"\textdegree{}", "µ": r"\ensuremath{\mu}", "\n": " ", "\t": " ",
-    "‐": "-", "‑": "-", "ℓ": r"\ensuremath{\ell}", "∞": r"\ensuremath{\infty}", "«": r"\guillemotleft{}",
+    "†": r"\textdagger{}",
+    "§": r"\S{}",
+    "°": r"\textdegree{}",
+    "µ": r"\ensuremath{\mu}",
+    "\n": " ",
+    "\t": " ",
+    "‐": "-",
+    "‑": "-",
+    "ℓ": r"\ensuremath{\ell}",
+    "∞": r"\ensuremath{\infty}",
+    "«": r"\guillemotleft{}",
     "»": r"\guillemotright{}",
 }
-_GREEK = {chr(code): unicodedata.name(chr(code)).split()[-1].lower() for code in range(0x3B1, 0x3CA) if code != 0x3C2
-          and code != 0x3BF}
+_GREEK = {
+    chr(code): unicodedata.name(chr(code)).split()[-1].lower()
+    for code in range(0x3B1, 0x3CA)
+    if code != 0x3C2 and code != 0x3BF
+}
 
 
 def writable(character: str) -> bool:
     """Can this character be typeset with the class's fonts?"""
-    return (character in _SPECIAL or character in _GREEK or " " <= character <= "~"
-            or "\u00c0" <= character <= "\u017e")
+    return character in _SPECIAL or character in _GREEK or " " <= character <= "~" or "\u00c0" <= character <= "\u017e"
 
 
 def escape(text: str) -> str:

@@ -38,8 +38,12 @@ def _main_block(table: Tabular, facts: Facts, metrics: Sequence[str], width: int
     for condition in facts.condition_names():
         table.add_hline()
         if several:
-            table.append(NoEscape(rf"\multicolumn{{{width + 1}}}{{@{{}}l}}{{\itshape "
-                                  rf"{escape(facts.condition_label(condition))}}}\\"))
+            table.append(
+                NoEscape(
+                    rf"\multicolumn{{{width + 1}}}{{@{{}}l}}{{\itshape "
+                    rf"{escape(facts.condition_label(condition))}}}\\"
+                )
+            )
         for record in facts.explored:
             if record.run == next((r.run for r in facts.experiments), ""):
                 table.append(NoEscape(r"\addlinespace[2pt]"))
@@ -59,19 +63,25 @@ def main_caption(facts: Facts) -> str:
     reported = "" if facts.manifest.measured else " All values are self-reported by the experiments."
     failed = " Runs without a measured result keep their row." if len(facts.measured) < len(facts.explored) else ""
     several = " Conditions are set in italics." if len(facts.condition_names()) > 1 else ""
-    return (f"All runs, baselines first. Mean and standard error (ddof = 1) over {n}. Arrows give the direction that "
-            f"is "
-            f"better; bold marks the best mean of a column, which is no statement about significance.{several}{failed}"
-            f"{reported}")
+    return (
+        f"All runs, baselines first. Mean and standard error (ddof = 1) over {n}. Arrows give the direction that "
+        f"is "
+        f"better; bold marks the best mean of a column, which is no statement about significance.{several}{failed}"
+        f"{reported}"
+    )
 
 
 def _main_row(
-    table: Tabular, facts: Facts, record: RunRecord, metrics: Sequence[str], condition: str, empty: Sequence[str],
+    table: Tabular, facts: Facts, record: RunRecord, metrics: Sequence[str], condition: str, empty: Sequence[str]
 ) -> None:
     name = escape(record.label)
     if record.status != "measured":
-        table.append(NoEscape(rf"{name} & \multicolumn{{{len(metrics) + len(empty)}}}{{l}}{{\itshape {record.status}: "
-                              r"no result (\hyperref[tab:runs]{all runs})}\\"))
+        table.append(
+            NoEscape(
+                rf"{name} & \multicolumn{{{len(metrics) + len(empty)}}}{{l}}{{\itshape {record.status}: "
+                r"no result (\hyperref[tab:runs]{all runs})}\\"
+            )
+        )
         return
     cells = []
     for metric in metrics:
@@ -122,8 +132,9 @@ def _seeds(facts: Facts, metrics: Sequence[str], several: bool) -> str:
             if training.outcome != "measured":
                 values = [training.outcome, *[""] * (len(metrics) - 1)]
             where = [NoEscape(escape(facts.condition_label(training.condition)))] if several else []
-            table.add_row([NoEscape(escape(record.label)), *where, training.seed, *(NoEscape(number(v))
-                                                                                    for v in values)])
+            table.add_row(
+                [NoEscape(escape(record.label)), *where, training.seed, *(NoEscape(number(v)) for v in values)]
+            )
     return table.dumps()
 
 

@@ -61,8 +61,15 @@ class Finding:
 def examine(tex: str, printed: Printed, problems: Sequence[Problem] = ()) -> tuple[Finding, ...]:
     """Everything that is wrong with the pages of a compiled paper."""
     paper = _Paper(tex, printed)
-    found = [*_length(paper), *_log(problems), *_letters(paper), *_fonts(printed), *_empty(printed), *_twice(paper),
-             *_floats(paper)]
+    found = [
+        *_length(paper),
+        *_log(problems),
+        *_letters(paper),
+        *_fonts(printed),
+        *_empty(printed),
+        *_twice(paper),
+        *_floats(paper),
+    ]
     return tuple(dict.fromkeys(found))
 
 
@@ -94,8 +101,10 @@ class _Paper:
         """(label, what a reader calls it, destination), in the order of the text."""
         for kind, word in (("fig", "Figure"), ("tab", "Table")):
             name = {"fig": "figure", "tab": "table"}[kind]
-            there = sorted((n for n in self.printed.places if re.fullmatch(rf"{name}\.(?:caption\.)?\d+", n)),
-                           key=lambda n: ("caption" not in n, int(n.rpartition(".")[2])))
+            there = sorted(
+                (n for n in self.printed.places if re.fullmatch(rf"{name}\.(?:caption\.)?\d+", n)),
+                key=lambda n: ("caption" not in n, int(n.rpartition(".")[2])),
+            )
             labels = dict.fromkeys(label for label in self.labels if label.startswith(kind))
             for number, (label, place) in enumerate(zip(labels, there, strict=False), start=1):
                 yield label, f"{word} {number}", place
@@ -113,6 +122,7 @@ class _Paper:
 
 # ---------------------------------------------------------------- the checks
 
+
 def _length(paper: _Paper) -> Iterator[Finding]:
     pages = content_pages(paper.printed)
     least, most = CONTENT_PAGES
@@ -127,8 +137,9 @@ def _log(problems: Sequence[Problem]) -> Iterator[Finding]:
         section = problem.piece.partition(":")[0]
         section = "" if section in ("fig", "tab") else section
         if problem.kind == "overfull":
-            yield Finding("overfull", 0, f"{problem.text}, line {problem.line} of paper.tex: {problem.source[:80]}",
-                          section)
+            yield Finding(
+                "overfull", 0, f"{problem.text}, line {problem.line} of paper.tex: {problem.source[:80]}", section
+            )
         elif problem.kind == "undefined":
             yield Finding("unresolved", 0, problem.text, section)
 
@@ -136,17 +147,27 @@ def _log(problems: Sequence[Problem]) -> Iterator[Finding]:
 def _letters(paper: _Paper) -> Iterator[Finding]:
     for number, picture in enumerate(paper.printed.pictures, start=1):
         if picture.smallest is not None and picture.smallest < FIGURE_LETTERS_PT:
-            yield Finding("small-letters", picture.page, f"the smallest letters of picture {number} are printed at "
-                                                         f"{picture.smallest:g} pt, below {FIGURE_LETTERS_PT:g}")
+            yield Finding(
+                "small-letters",
+                picture.page,
+                f"the smallest letters of picture {number} are printed at "
+                f"{picture.smallest:g} pt, below {FIGURE_LETTERS_PT:g}",
+            )
         coarse = [dpi for dpi in picture.dpi if dpi < RASTER_DPI]
         if coarse:
-            yield Finding("coarse-raster", picture.page, f"picture {number} is printed at {min(coarse):.0f} dpi, below "
-                                                         f"{RASTER_DPI:g}")
+            yield Finding(
+                "coarse-raster",
+                picture.page,
+                f"picture {number} is printed at {min(coarse):.0f} dpi, below {RASTER_DPI:g}",
+            )
     for page in paper.printed.pages:
         small = {size: n for size, n in page.letters.items() if 0 < size < TABLE_LETTERS_PT}
         if sum(small.values()) > _SMALL_LETTERS and page.number < paper.appendix:
-            yield Finding("small-print", page.number, f"{sum(small.values())} letters are set at {min(small):g} pt to "
-                                                      f"{max(small):g} pt")
+            yield Finding(
+                "small-print",
+                page.number,
+                f"{sum(small.values())} letters are set at {min(small):g} pt to {max(small):g} pt",
+            )
 
 
 def _fonts(printed: Printed) -> Iterator[Finding]:
@@ -167,8 +188,11 @@ def _empty(printed: Printed) -> Iterator[Finding]:
             continue
         last = page.number == len(printed.pages)
         if letters < EMPTY or not last:  # the last page ends where the paper ends
-            yield Finding("empty-page", page.number, "it is empty" if letters < EMPTY else
-                          f"it is nearly empty ({letters} letters)")
+            yield Finding(
+                "empty-page",
+                page.number,
+                "it is empty" if letters < EMPTY else f"it is nearly empty ({letters} letters)",
+            )
 
 
 def _twice(paper: _Paper) -> Iterator[Finding]:

@@ -12,23 +12,39 @@ from agent.core.errors import UserError
 from agent.literature.library import Entry, parse_bibtex
 
 FILE = "template.tex"
-PLACES = {"INTRO": "introduction", "INTRODUCTION": "introduction", "RELATED WORK": "related_work",
-          "RELATED WORKS": "related_work", "BACKGROUND": "background", "METHOD": "method", "METHODS": "method",
-          "EXPERIMENTAL SETUP": "experimental_setup", "EXPERIMENTAL SET-UP": "experimental_setup",
-          "EXPERIMENTS": "experimental_setup", "RESULTS": "results", "DISCUSSION": "discussion",
-          "CONCLUSION": "conclusion", "CONCLUSIONS": "conclusion", "TITLE": "title", "ABSTRACT": "title"}
+PLACES = {
+    "INTRO": "introduction",
+    "INTRODUCTION": "introduction",
+    "RELATED WORK": "related_work",
+    "RELATED WORKS": "related_work",
+    "BACKGROUND": "background",
+    "METHOD": "method",
+    "METHODS": "method",
+    "EXPERIMENTAL SETUP": "experimental_setup",
+    "EXPERIMENTAL SET-UP": "experimental_setup",
+    "EXPERIMENTS": "experimental_setup",
+    "RESULTS": "results",
+    "DISCUSSION": "discussion",
+    "CONCLUSION": "conclusion",
+    "CONCLUSIONS": "conclusion",
+    "TITLE": "title",
+    "ABSTRACT": "title",
+}
 ORIGIN = "the template's own bibliography"
 _PLACE = re.compile(rf"\b({'|'.join(sorted(PLACES, key=len, reverse=True))})[ \t]+HERE\b")
 _HEADING = re.compile(r"\\section\s*\*?\s*(?:\[[^\]]*\]\s*)?\{((?:[^{}]|\{[^{}]*\})*)\}")
 _BEGINS = re.compile(r"^[^%\n]*?(\\begin\{document\})", re.MULTILINE)
-_CONTENTS = re.compile(r"\\begin\{filecontents(\*?)\}(?:\[[^\]]*\])?\{[^}]*\.bib\}(.*?)\\end\{filecontents\1\}",
-                       re.DOTALL)
+_CONTENTS = re.compile(
+    r"\\begin\{filecontents(\*?)\}(?:\[[^\]]*\])?\{[^}]*\.bib\}(.*?)\\end\{filecontents\1\}", re.DOTALL
+)
 _ENTRY = re.compile(r"^[ \t]*@(?!comment|string|preamble)\w+\s*\{\s*([^\s,}]+)", re.IGNORECASE | re.MULTILINE)
 _STYLE = re.compile(r"\\bibliographystyle\s*\{\s*([^}\s]+)\s*\}")
 _FLOAT = re.compile(r"\\begin\{((?:figure|table|algorithm)\*?)\}.*?\\end\{\1\}", re.DOTALL)
 _COMMENT = re.compile(r"(?<!\\)%.*")
-_COMMAND = re.compile(r"\\(?:label|begin|end|bibliography|input|include|vspace|hspace)\s*\*?\s*\{[^}]*\}|"
-                      r"\\[A-Za-z@]+\*?|\\.|[{}~$&]")
+_COMMAND = re.compile(
+    r"\\(?:label|begin|end|bibliography|input|include|vspace|hspace)\s*\*?\s*\{[^}]*\}|"
+    r"\\[A-Za-z@]+\*?|\\.|[{}~$&]"
+)
 
 
 @dataclass(frozen=True)
@@ -50,7 +66,7 @@ def read_outline(text: str, where: str) -> Outline:
     begins = _BEGINS.search(text)
     if begins is None:
         raise UserError(f"{where}: {FILE} has no \\begin{{document}}")
-    head, body = text[: begins.start(1)], text[begins.end(1):]
+    head, body = text[: begins.start(1)], text[begins.end(1) :]
     works = tuple(w for match in _CONTENTS.finditer(text) for w in _works(match[2], where))
     body = _COMMENT.sub("", _CONTENTS.sub("", body))
     places = [m for m in _PLACE.finditer(body) if PLACES[m[1]] != "title"]
@@ -59,13 +75,14 @@ def read_outline(text: str, where: str) -> Outline:
     headings: dict[str, str] = {}
     start = 0
     for place in places:
-        above = _HEADING.findall(body[start: place.start()])
+        above = _HEADING.findall(body[start : place.start()])
         headings.setdefault(PLACES[place[1]], above[-1].strip() if above else "")
         start = place.end()
     style = _STYLE.findall(body) or _STYLE.findall(head)
     preamble = re.sub(r"\bTITLE[ \t]+HERE\b", r"\\csname paper@title\\endcsname{}", _CONTENTS.sub("", head))
-    return Outline(preamble, tuple(map(_marked, works)), tuple(headings.items()), style[-1] if style else "",
-                   _left_out(body))
+    return Outline(
+        preamble, tuple(map(_marked, works)), tuple(headings.items()), style[-1] if style else "", _left_out(body)
+    )
 
 
 def _works(text: str, where: str) -> tuple[Entry, ...]:
@@ -73,8 +90,10 @@ def _works(text: str, where: str) -> tuple[Entry, ...]:
     works = parse_bibtex(text, f"{where}: {FILE}")
     lost = set(_ENTRY.findall(text)) - {work.key for work in works}
     if lost:
-        raise UserError(f"{where}: {FILE}: the work {', '.join(sorted(lost))} cannot be read as BibTeX; look for a "
-                        "comma or brace that is missing")
+        raise UserError(
+            f"{where}: {FILE}: the work {', '.join(sorted(lost))} cannot be read as BibTeX; look for a "
+            "comma or brace that is missing"
+        )
     return works
 
 

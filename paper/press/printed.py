@@ -95,7 +95,7 @@ class _Walk:
         self.reader, self.number, self.pictures = reader, number, pictures
 
     def content(
-        self, stream: Any, resources: Any, start: Matrix, letters: Counter[float], inside: Picture | None, depth: int,
+        self, stream: Any, resources: Any, start: Matrix, letters: Counter[float], inside: Picture | None, depth: int
     ) -> None:
         from pypdf.generic import ContentStream
 
@@ -161,8 +161,14 @@ def _matrix(values: Any) -> Matrix:
 
 def _times(m: Matrix, n: Matrix) -> Matrix:
     """First m, then n."""
-    return (m[0] * n[0] + m[1] * n[2], m[0] * n[1] + m[1] * n[3], m[2] * n[0] + m[3] * n[2],
-            m[2] * n[1] + m[3] * n[3], m[4] * n[0] + m[5] * n[2] + n[4], m[4] * n[1] + m[5] * n[3] + n[5])
+    return (
+        m[0] * n[0] + m[1] * n[2],
+        m[0] * n[1] + m[1] * n[3],
+        m[2] * n[0] + m[3] * n[2],
+        m[2] * n[1] + m[3] * n[3],
+        m[4] * n[0] + m[5] * n[2] + n[4],
+        m[4] * n[1] + m[5] * n[3] + n[5],
+    )
 
 
 def _scale(m: Matrix) -> float:

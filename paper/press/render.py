@@ -28,8 +28,10 @@ from paper.truth.complaints import Complaint
 
 TEMPLATES = Path(__file__).parent / "templates"
 CLASS_FILE, PARTS_FILE = TEMPLATES / "runpaper.cls", TEMPLATES / "runparts.sty"
-_NOTHING_LEFT = (r"\emph{No sentence of this section passed the checks; what was cut is listed in "
-                 r"Appendix~\ref{app:cut}.}")
+_NOTHING_LEFT = (
+    r"\emph{No sentence of this section passed the checks; what was cut is listed in "
+    r"Appendix~\ref{app:cut}.}"
+)
 
 
 @dataclass(frozen=True)
@@ -88,29 +90,54 @@ class Rendered:
 
 
 def render(
-    sections: Mapping[str, str], facts: Facts, figures: Sequence[Figure], library: Library, meta: PaperMeta,
+    sections: Mapping[str, str], facts: Facts, figures: Sequence[Figure], library: Library, meta: PaperMeta
 ) -> Rendered:
     """The whole paper. Never fails for what a writer typed: a refused sentence is cut and listed."""
     parsed = {spec.name: parse(spec.name, sections.get(spec.name, "")) for spec in SECTIONS}
-    complaints = check_parsed(parsed, facts, figures, library, source=meta.source, allow=meta.allow,
-                              unsupported=meta.unsupported)
+    complaints = check_parsed(
+        parsed, facts, figures, library, source=meta.source, allow=meta.allow, unsupported=meta.unsupported
+    )
     dropped = _dropped(parsed, complaints, meta)
     body = Body(Ledger(facts), _floats(facts, figures), frozenset(d.key for d in dropped), reserved=_reserved(parsed))
     title, abstract = _title(parsed["title"], body, meta)
-    written = [(spec, heading, _section(spec.name, parsed[spec.name], body))
-               for spec, heading in section_order(meta.venue)]
+    written = [
+        (spec, heading, _section(spec.name, parsed[spec.name], body)) for spec, heading in section_order(meta.venue)
+    ]
     extra = [f for f in figures if f"fig:{f.name}" not in body.printed]
-    parts = appendix_parts(Appendix(
-        facts=facts, rows=tuple(body.ledger.rows.items()), dropped=tuple(dropped), meta=meta,
-        overruled=_overruled(parsed, complaints, facts, figures, library, meta),
-        figures=tuple(figure_float(f, appendix=True) for f in extra)))
-    tex = _environment().get_template("paper.tex.j2").render(
-        title=title, authors=latex.escape(meta.authors or meta.session), statement=latex.escape(meta.statement),
-        abstract=abstract, sections=written, appendix=parts, cites=bool(body.cited),
-        venue=meta.venue, outline=latex.escape(meta.fallback_title))
-    return Rendered(tex=tex, bib=references_bib(library.entries(sorted(body.cited))), complaints=complaints,
-                    dropped=tuple(dropped), files={_file_name(f): f.file for f in figures} | _style_files(meta.venue),
-                    rows=tuple(body.ledger.rows.items()), preamble=meta.venue.preamble if meta.venue else "")
+    parts = appendix_parts(
+        Appendix(
+            facts=facts,
+            rows=tuple(body.ledger.rows.items()),
+            dropped=tuple(dropped),
+            meta=meta,
+            overruled=_overruled(parsed, complaints, facts, figures, library, meta),
+            figures=tuple(figure_float(f, appendix=True) for f in extra),
+        )
+    )
+    tex = (
+        _environment()
+        .get_template("paper.tex.j2")
+        .render(
+            title=title,
+            authors=latex.escape(meta.authors or meta.session),
+            statement=latex.escape(meta.statement),
+            abstract=abstract,
+            sections=written,
+            appendix=parts,
+            cites=bool(body.cited),
+            venue=meta.venue,
+            outline=latex.escape(meta.fallback_title),
+        )
+    )
+    return Rendered(
+        tex=tex,
+        bib=references_bib(library.entries(sorted(body.cited))),
+        complaints=complaints,
+        dropped=tuple(dropped),
+        files={_file_name(f): f.file for f in figures} | _style_files(meta.venue),
+        rows=tuple(body.ledger.rows.items()),
+        preamble=meta.venue.preamble if meta.venue else "",
+    )
 
 
 def write(rendered: Rendered, folder: Path) -> None:
@@ -124,6 +151,7 @@ def write(rendered: Rendered, folder: Path) -> None:
 
 
 # ---------------------------------------------------------------- what is cut
+
 
 def _dropped(parsed: Mapping[str, Section], complaints: Sequence[Complaint], meta: PaperMeta) -> list[Dropped]:
     found = {}
@@ -140,8 +168,12 @@ def _dropped(parsed: Mapping[str, Section], complaints: Sequence[Complaint], met
 
 
 def _overruled(
-    parsed: Mapping[str, Section], complaints: Sequence[Complaint], facts: Facts, figures: Sequence[Figure],
-    library: Library, meta: PaperMeta,
+    parsed: Mapping[str, Section],
+    complaints: Sequence[Complaint],
+    facts: Facts,
+    figures: Sequence[Figure],
+    library: Library,
+    meta: PaperMeta,
 ) -> tuple[Complaint, ...]:
     """What would have been rejected, had nobody said `--allow`."""
     if not meta.allow:
@@ -185,6 +217,7 @@ def _reserved(parsed: Mapping[str, Section]) -> frozenset[str]:
 
 # ---------------------------------------------------------------- floats
 
+
 def _floats(facts: Facts, figures: Sequence[Figure]):
     by_name = {f.name: f for f in figures}
 
@@ -202,15 +235,19 @@ def _floats(facts: Facts, figures: Sequence[Figure]):
 def figure_float(figure: Figure, appendix: bool = False) -> str:
     """A figure with its caption underneath; in the appendix it does not float."""
     kind = "appendixfigure" if appendix else "paperfigure"
-    return (f"% piece: fig:{figure.name}\n\\begin{{{kind}}}\n"
-            f"\\includegraphics[width={figure.width:g}\\figurewidth]{{{_file_name(figure)}}}\n"
-            f"\\caption{{{latex.escape(figure.caption)}}}\n\\label{{fig:{figure.name}}}\n\\end{{{kind}}}")
+    return (
+        f"% piece: fig:{figure.name}\n\\begin{{{kind}}}\n"
+        f"\\includegraphics[width={figure.width:g}\\figurewidth]{{{_file_name(figure)}}}\n"
+        f"\\caption{{{latex.escape(figure.caption)}}}\n\\label{{fig:{figure.name}}}\n\\end{{{kind}}}"
+    )
 
 
 def table_float(name: str, table: str, caption: str) -> str:
     """A table with its caption above."""
-    return (f"% piece: tab:{name}\n\\begin{{papertable}}\n\\caption{{{latex.escape(caption)}}}\n"
-            f"\\label{{tab:{name}}}\n\\small\n{table}\n\\end{{papertable}}")
+    return (
+        f"% piece: tab:{name}\n\\begin{{papertable}}\n\\caption{{{latex.escape(caption)}}}\n"
+        f"\\label{{tab:{name}}}\n\\small\n{table}\n\\end{{papertable}}"
+    )
 
 
 def _style_files(venue: Venue | None) -> dict[str, Path]:
@@ -227,6 +264,16 @@ def _file_name(figure: Figure) -> str:
 @cache
 def _environment() -> Environment:
     return Environment(
-        loader=FileSystemLoader(TEMPLATES), undefined=StrictUndefined, autoescape=False, trim_blocks=True,
-        lstrip_blocks=True, keep_trailing_newline=True, block_start_string="<%", block_end_string="%>",
-        variable_start_string="<<", variable_end_string=">>", comment_start_string="<#", comment_end_string="#>")
+        loader=FileSystemLoader(TEMPLATES),
+        undefined=StrictUndefined,
+        autoescape=False,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        block_start_string="<%",
+        block_end_string="%>",
+        variable_start_string="<<",
+        variable_end_string=">>",
+        comment_start_string="<#",
+        comment_end_string="#>",
+    )

@@ -30,6 +30,7 @@ def names(facts: Facts) -> tuple[str, ...]:
 
 # ---------------------------------------------------------------- in the body
 
+
 def metrics(facts: Facts) -> str:
     """What each metric means and which direction is better."""
     table = tabular(r"@{}l l >{\raggedright\arraybackslash}p{0.7\linewidth}@{}", width=3)
@@ -44,8 +45,11 @@ def metrics(facts: Facts) -> str:
 
 
 def metrics_caption(facts: Facts) -> str:
-    how = ("measured by the runner on held-out data, outside the experiment's process" if facts.manifest.measured
-           else "reported by the experiments themselves")
+    how = (
+        "measured by the runner on held-out data, outside the experiment's process"
+        if facts.manifest.measured
+        else "reported by the experiments themselves"
+    )
     return f"The metrics, {how}."
 
 
@@ -58,10 +62,9 @@ def settings(facts: Facts) -> str:
         if len(values) > 1 or varied:
             rows[[k for k, _ in rows].index(key)] = (key, "by condition" if varied else "by run")
     rows.append(("seeds", ", ".join(map(str, facts.explored[0].seeds)) if facts.explored else "--"))
-    for condition in (facts.explored[0].conditions if facts.explored else ()):
+    for condition in facts.explored[0].conditions if facts.explored else ():
         if condition.settings:
-            rows.append((condition.label,
-                         ", ".join(f"{k} = {setting_text(v)}" for k, v in condition.settings.items())))
+            rows.append((condition.label, ", ".join(f"{k} = {setting_text(v)}" for k, v in condition.settings.items())))
     half = -(-len(rows) // 2)
     table = tabular(r"l r @{\hspace{3em}} l r", width=4)
     table.add_row(["Setting", "Value", "Setting", "Value"])
@@ -77,8 +80,10 @@ def _setting_name(key: str) -> str:
 
 
 def settings_caption(facts: Facts) -> str:
-    return (f"Settings fixed by the runner for every run (profile {facts.profile} of the template "
-            f"{facts.manifest.name}). No run could change them.{_effort(facts)}")
+    return (
+        f"Settings fixed by the runner for every run (profile {facts.profile} of the template "
+        f"{facts.manifest.name}). No run could change them.{_effort(facts)}"
+    )
 
 
 def _effort(facts: Facts) -> str:
@@ -87,11 +92,14 @@ def _effort(facts: Facts) -> str:
     devices = machines(facts.explored)
     if not walls or not devices:
         return ""
-    return (f" Hardware: {devices}. A training took {fixed(min(walls), 0)} to {fixed(max(walls), 0)} s, all "
-            f"{len(walls)} trainings of the exploration {fixed(sum(walls) / 60, 1)} min together.")
+    return (
+        f" Hardware: {devices}. A training took {fixed(min(walls), 0)} to {fixed(max(walls), 0)} s, all "
+        f"{len(walls)} trainings of the exploration {fixed(sum(walls) / 60, 1)} min together."
+    )
 
 
 # ---------------------------------------------------------------- in the appendix
+
 
 def runs(facts: Facts) -> str:
     """Every run that was tried, with how it ended."""
@@ -103,15 +111,29 @@ def runs(facts: Facts) -> str:
         if record.status != "measured":
             about += rf" \emph{{{escape(_reason(record))}}}"
         kind = "" if record.kind == "experiment" else f" ({record.kind})"
-        table.add_row([NoEscape(x) for x in (escape(record.run), escape(record.label) + kind, record.status,
-                                             str(record.attempts), about, code(record.commit[:8]))])
+        table.add_row(
+            [
+                NoEscape(x)
+                for x in (
+                    escape(record.run),
+                    escape(record.label) + kind,
+                    record.status,
+                    str(record.attempts),
+                    about,
+                    code(record.commit[:8]),
+                )
+            ]
+        )
     return table.dumps()
 
 
 def _reason(record: RunRecord) -> str:
     texts = [f.text for f in record.findings if f.grade == "refuse"]
-    texts += [f"{t.reason}: {t.detail.strip().splitlines()[-1] if t.detail.strip() else 'no detail'}"
-              for t in record.trainings if t.outcome in ("failed", "refused")]
+    texts += [
+        f"{t.reason}: {t.detail.strip().splitlines()[-1] if t.detail.strip() else 'no detail'}"
+        for t in record.trainings
+        if t.outcome in ("failed", "refused")
+    ]
     first = texts[0] if texts else "no reason recorded"
     return first if len(first) <= 160 else first[:157] + "..."
 
@@ -119,13 +141,22 @@ def _reason(record: RunRecord) -> str:
 def confirmation(found: Confirmation) -> str:
     """The paired comparison seed by seed, then what the test says of it."""
     table = tabular("l r r r")
-    table.add_row([NoEscape(escape(h)) for h in ("Fresh seed", found.ours.run.label, found.baseline.run.label,
-                                                 "Difference")])
+    table.add_row(
+        [NoEscape(escape(h)) for h in ("Fresh seed", found.ours.run.label, found.baseline.run.label, "Difference")]
+    )
     table.add_hline()
-    for seed, ours, baseline, step in zip(found.ours.seeds, found.ours.values, found.baseline.values, found.steps,
-                                          strict=True):
-        table.add_row([seed, *(NoEscape(number(fixed(v, 4, signed))) for v, signed in ((ours, False), (baseline, False),
-                                                                                     (step, True)))])
+    for seed, ours, baseline, step in zip(
+        found.ours.seeds, found.ours.values, found.baseline.values, found.steps, strict=True
+    ):
+        table.add_row(
+            [
+                seed,
+                *(
+                    NoEscape(number(fixed(v, 4, signed)))
+                    for v, signed in ((ours, False), (baseline, False), (step, True))
+                ),
+            ]
+        )
     table.add_hline()
     means = [Quantity(arm.mean, arm.se) for arm in (found.ours, found.baseline)]
     gap = Quantity(found.gap.value, found.gap.se, signed=True)
@@ -153,9 +184,15 @@ def diagnostics(facts: Facts) -> str:
     table = long("l l l r r", 5)
     head_row(table, ["Run", "Quantity", "Condition", "Mean and standard error", "n"])
     for series in diagnostics_of(facts):
-        table.add_row([NoEscape(escape(series.run.label)), NoEscape(code(series.metric)),
-                       NoEscape(escape(facts.condition_label(series.condition))),
-                       NoEscape(number(Quantity(series.mean, series.se).text()) + DAGGER), series.n])
+        table.add_row(
+            [
+                NoEscape(escape(series.run.label)),
+                NoEscape(code(series.metric)),
+                NoEscape(escape(facts.condition_label(series.condition))),
+                NoEscape(number(Quantity(series.mean, series.se).text()) + DAGGER),
+                series.n,
+            ]
+        )
     return table.dumps()
 
 
@@ -166,6 +203,7 @@ def findings(facts: Facts) -> str:
     for record in facts.records:
         for finding in dict.fromkeys([*record.findings, *(f for t in record.trainings for f in t.findings)]):
             who = record.label + (" (confirmation)" if record.kind == "confirmation" else "")
-            table.add_row([NoEscape(escape(who)), finding.grade, NoEscape(code(finding.code)),
-                           NoEscape(escape(finding.text))])
+            table.add_row(
+                [NoEscape(escape(who)), finding.grade, NoEscape(code(finding.code)), NoEscape(escape(finding.text))]
+            )
     return table.dumps()

@@ -57,14 +57,22 @@ def read_style(folder: Path) -> Venue:
     files = {p.name: p for p in sorted(folder.iterdir()) if p.is_file() and p.suffix.lower() in KINDS}
     if (PREAMBLE in files) == (places.FILE in files):
         both = f"has both {PREAMBLE} and {places.FILE}: keep one"
-        raise UserError(f"{where}: " + (both if PREAMBLE in files else f"lacks {PREAMBLE}: the venue's lines from "
-                        f"\\documentclass to before \\begin{{document}} (or a {places.FILE} with places to fill)"))
+        raise UserError(
+            f"{where}: "
+            + (
+                both
+                if PREAMBLE in files
+                else f"lacks {PREAMBLE}: the venue's lines from "
+                f"\\documentclass to before \\begin{{document}} (or a {places.FILE} with places to fill)"
+            )
+        )
     for name, path in files.items():
         if not _NAME.match(name) or _OURS.match(name):
             raise UserError(f"{where}: {name}: rename it; a paper's own files are called so, or TeX cannot name it")
         if path.stat().st_size > MAX_BYTES:
-            raise UserError(f"{where}: {name}: {path.stat().st_size >> 20} MB; a style file has at most "
-                            f"{MAX_BYTES >> 20} MB")
+            raise UserError(
+                f"{where}: {name}: {path.stat().st_size >> 20} MB; a style file has at most {MAX_BYTES >> 20} MB"
+            )
     if len(files) > MAX_FILES:
         raise UserError(f"{where}: {len(files)} style files; at most {MAX_FILES}: give the venue's own alone")
     return _venue(where, files)
@@ -86,8 +94,9 @@ def _venue(where: str, files: dict[str, Path]) -> Venue:
     packages = [package.strip() for group in _PACKAGES.findall(text) for package in group.split(",")]
     missing = [f for f in (f"{found[1]}.cls", *(f"{package}.sty" for package in packages)) if not _there(f, files)]
     if missing:
-        raise UserError(f"{where}: {', '.join(missing)}: named in {name}, but neither in the folder nor in this "
-                        "machine's TeX")
+        raise UserError(
+            f"{where}: {', '.join(missing)}: named in {name}, but neither in the folder nor in this machine's TeX"
+        )
     style = styles[0].removesuffix(".bst") if styles else "plainnat"
     if outline is None:
         return Venue(files, found[0], style)
@@ -100,8 +109,10 @@ def _known(style: str, where: str, files: Mapping[str, Path]) -> str:
     """A BibTeX style by its name alone: the paper must come out the same on a machine without TeX."""
     name = NATBIB.get(style, style)
     if not name.endswith("nat") or not _there(f"{name}.bst", files):
-        raise UserError(f"{where}: \\bibliographystyle{{{style}}}: sentences name authors and years, which natbib's "
-                        f"styles give: put {style}.bst beside {places.FILE} if it is one, or name plainnat")
+        raise UserError(
+            f"{where}: \\bibliographystyle{{{style}}}: sentences name authors and years, which natbib's "
+            f"styles give: put {style}.bst beside {places.FILE} if it is one, or name plainnat"
+        )
     return name
 
 

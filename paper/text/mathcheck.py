@@ -12,18 +12,24 @@ from collections.abc import Iterator
 MAX_LENGTH = 600
 MAX_NESTING = 8
 
-_GREEK = ("alpha beta gamma delta epsilon varepsilon zeta eta theta vartheta iota kappa lambda mu nu xi pi varpi rho "
-          "varrho sigma varsigma tau upsilon phi varphi chi psi omega Gamma Delta Theta Lambda Xi Pi Sigma Upsilon "
-          "Phi Psi Omega")
-_OPERATORS = ("sum prod int min max argmin argmax log exp ln sin cos tan tanh lim sup inf Pr det dim ker gcd "
-              "partial nabla cdot times pm mp div circ odot otimes oplus ast star bullet cup cap setminus wedge vee "
-              "le leq ge geq ne neq lt gt ll gg approx sim simeq equiv propto in notin ni subset subseteq supset "
-              "supseteq to rightarrow leftarrow leftrightarrow Rightarrow Leftarrow Leftrightarrow mapsto mid parallel "
-              "perp forall exists neg infty ell Re Im emptyset varnothing top bot langle rangle lVert rVert lvert "
-              "rvert Vert vert lfloor rfloor lceil rceil ldots cdots vdots ddots dots prime dagger")
-_WITH_ARGUMENTS = ("frac tfrac dfrac binom sqrt hat widehat tilde widetilde bar overline vec dot ddot underline "
-                   "underbrace overbrace mathbb mathbf mathcal mathrm mathit mathsf boldsymbol operatorname text "
-                   "textrm")
+_GREEK = (
+    "alpha beta gamma delta epsilon varepsilon zeta eta theta vartheta iota kappa lambda mu nu xi pi varpi rho "
+    "varrho sigma varsigma tau upsilon phi varphi chi psi omega Gamma Delta Theta Lambda Xi Pi Sigma Upsilon "
+    "Phi Psi Omega"
+)
+_OPERATORS = (
+    "sum prod int min max argmin argmax log exp ln sin cos tan tanh lim sup inf Pr det dim ker gcd "
+    "partial nabla cdot times pm mp div circ odot otimes oplus ast star bullet cup cap setminus wedge vee "
+    "le leq ge geq ne neq lt gt ll gg approx sim simeq equiv propto in notin ni subset subseteq supset "
+    "supseteq to rightarrow leftarrow leftrightarrow Rightarrow Leftarrow Leftrightarrow mapsto mid parallel "
+    "perp forall exists neg infty ell Re Im emptyset varnothing top bot langle rangle lVert rVert lvert "
+    "rvert Vert vert lfloor rfloor lceil rceil ldots cdots vdots ddots dots prime dagger"
+)
+_WITH_ARGUMENTS = (
+    "frac tfrac dfrac binom sqrt hat widehat tilde widetilde bar overline vec dot ddot underline "
+    "underbrace overbrace mathbb mathbf mathcal mathrm mathit mathsf boldsymbol operatorname text "
+    "textrm"
+)
 _LAYOUT = "left right big Big bigl bigr Bigl Bigr quad qquad limits nolimits displaystyle textstyle begin end"
 _SYMBOLS = {"\\,", "\\;", "\\:", "\\!", "\\ ", "\\{", "\\}", "\\|", "\\\\", "\\_", "\\%", "\\&"}
 COMMANDS = frozenset(f"{_GREEK} {_OPERATORS} {_WITH_ARGUMENTS} {_LAYOUT}".split())

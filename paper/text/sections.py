@@ -120,22 +120,29 @@ class _Parser:
             self._refuse(1, text[:40], f"a section has at most {MAX_CHARACTERS} characters")
             text = text[:MAX_CHARACTERS]
         for number, line in enumerate(text.split("\n"), start=1):
-            if bad := next((c for c in line if unicodedata.category(c) in ("Cc", "Cf", "Co", "Cs", "Cn")
-                            and c != "\t"), None):
+            if bad := next(
+                (c for c in line if unicodedata.category(c) in ("Cc", "Cf", "Co", "Cs", "Cn") and c != "\t"), None
+            ):
                 self._refuse(number, f"U+{ord(bad):04X}", "an invisible or private character; retype the word")
         text = "".join(c for c in text if c in "\n\t" or unicodedata.category(c)[0] != "C")
         tokens = _markdown().parse(self._without_overlong(text))
         blocks = self._blocks(tokens, depth=0)
-        return Section(name=self.name, blocks=blocks, refused=tuple(self.refused), title=self.title,
-                       paragraphs=tuple(paragraphs_of(blocks)))
+        return Section(
+            name=self.name,
+            blocks=blocks,
+            refused=tuple(self.refused),
+            title=self.title,
+            paragraphs=tuple(paragraphs_of(blocks)),
+        )
 
     def _without_overlong(self, text: str) -> str:
         """The text with each block that is too long left blank; the other lines keep their numbers."""
         lines, first = text.split("\n"), 0
         for end in [i for i, line in enumerate(lines) if not line.strip()] + [len(lines)]:
             if sum(map(len, lines[first:end])) > MAX_BLOCK:
-                self._refuse(first + 1, lines[first][:40], f"a paragraph or list has at most {MAX_BLOCK} characters; "
-                                                           "divide it")
+                self._refuse(
+                    first + 1, lines[first][:40], f"a paragraph or list has at most {MAX_BLOCK} characters; divide it"
+                )
                 lines[first:end] = [""] * (end - first)
             first = end + 1
         return "\n".join(lines)
@@ -165,8 +172,13 @@ class _Parser:
                 case "math_block" | "math_block_label":
                     blocks.append(Equation(self._key(), line, token.content.strip()))
                 case _:
-                    self._refuse(line, token.content or token.markup or token.type, _WHY.get(
-                        token.type, "this kind of Markdown is not allowed here; write plain paragraphs and lists"))
+                    self._refuse(
+                        line,
+                        token.content or token.markup or token.type,
+                        _WHY.get(
+                            token.type, "this kind of Markdown is not allowed here; write plain paragraphs and lists"
+                        ),
+                    )
             position = end + 1
         return tuple(blocks)
 
@@ -199,8 +211,9 @@ class _Parser:
         key = self._key()
         sentences = split(self._inlines(inline, line), key)
         first = sentences[0].parts[0] if sentences else None
-        interpretation = isinstance(first, Emphasis) and bool(_INTERPRETATION.fullmatch(
-            "".join(c.text for c in first.children if isinstance(c, Text)).strip()))
+        interpretation = isinstance(first, Emphasis) and bool(
+            _INTERPRETATION.fullmatch("".join(c.text for c in first.children if isinstance(c, Text)).strip())
+        )
         return [Paragraph(key, sentences, interpretation)] if sentences else []
 
     def _placement(self, image: Token, line: int) -> list[Block]:
@@ -234,8 +247,10 @@ def _inline(token: Token) -> list[Inline]:
     """The nodes of one token inside a sentence."""
     match token.type:
         case "text":
-            return [Text(token.content), *(Forbidden(x, _LEFTOVER_WHY)
-                                           for x in dict.fromkeys(_LEFTOVER.findall(token.content)))]
+            return [
+                Text(token.content),
+                *(Forbidden(x, _LEFTOVER_WHY) for x in dict.fromkeys(_LEFTOVER.findall(token.content))),
+            ]
         case "code_inline":
             return [Code(token.content)]
         case "math_inline" | "math_inline_double":
@@ -247,8 +262,12 @@ def _inline(token: Token) -> list[Inline]:
         case "link_close":
             return []
         case "image":
-            return [Forbidden(str(token.attrs.get("src", "")),
-                              "a figure stands on a line of its own, ![](fig:name); in a sentence write [@fig:name]")]
+            return [
+                Forbidden(
+                    str(token.attrs.get("src", "")),
+                    "a figure stands on a line of its own, ![](fig:name); in a sentence write [@fig:name]",
+                )
+            ]
         case _:
             literal = token.content or str(token.attrs.get("href", token.type))
             return [Forbidden(literal, _WHY.get(token.type, "this Markdown is not allowed in a sentence"))]
@@ -268,15 +287,19 @@ def _bracket(content: str) -> list[Inline]:
 
 
 _LEFTOVER = re.compile(r"\{\{|\}\}|\\[A-Za-z]+|\[@|\$")
-_LEFTOVER_WHY = ("left-over markup: expressions end with }}, math with $, citations with ]; LaTeX stands inside $...$ "
-                 "only")
+_LEFTOVER_WHY = (
+    "left-over markup: expressions end with }}, math with $, citations with ]; LaTeX stands inside $...$ only"
+)
 _WHY = {
-    "html_block": "raw HTML is not allowed", "html_inline": "raw HTML is not allowed",
+    "html_block": "raw HTML is not allowed",
+    "html_inline": "raw HTML is not allowed",
     "fence": "code blocks are not allowed; describe the step, or write an equation",
     "code_block": "an indented line is a code block in Markdown; remove the indent",
-    "blockquote_open": "quotations are not allowed", "hr": "rules are not allowed",
+    "blockquote_open": "quotations are not allowed",
+    "hr": "rules are not allowed",
     "link_open": "links are not allowed; cite with [@key]",
-    "bullet_list_open": "lists nest at most twice", "ordered_list_open": "lists nest at most twice",
+    "bullet_list_open": "lists nest at most twice",
+    "ordered_list_open": "lists nest at most twice",
 }
 
 

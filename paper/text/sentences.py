@@ -8,7 +8,8 @@ from itertools import groupby
 from paper.text.nodes import Emphasis, Inline, Sentence, Text
 
 _ABBREVIATION = re.compile(
-    r"(?:\b(?:e\.g|i\.e|et al|cf|vs|resp|approx|Fig|Figs|Eq|Eqs|Sec|Tab|No|Dr|St|w\.r\.t|viz|a\.k\.a)|\b[A-Z])\.$")
+    r"(?:\b(?:e\.g|i\.e|et al|cf|vs|resp|approx|Fig|Figs|Eq|Eqs|Sec|Tab|No|Dr|St|w\.r\.t|viz|a\.k\.a)|\b[A-Z])\.$"
+)
 _END = re.compile(r"[.!?]+[\"'”’)\]]*(?=\s|$)")
 
 Placed = tuple[Inline, int]  # a node and its line
@@ -25,8 +26,10 @@ def split(parts: list[Placed], key: str) -> tuple[Sentence, ...]:
             if ends:
                 groups.append([])
     kept = [g for g in groups if any(_visible(p) for p, _ in g)]
-    return tuple(Sentence(key=f"{key}.{index}", line=next(n for p, n in group if _visible(p)),
-                          parts=tuple(p for p, _ in group)) for index, group in enumerate(kept))
+    return tuple(
+        Sentence(key=f"{key}.{index}", line=next(n for p, n in group if _visible(p)), parts=tuple(p for p, _ in group))
+        for index, group in enumerate(kept)
+    )
 
 
 def _merged(parts: list[Placed]) -> list[list[Placed]]:
@@ -47,7 +50,7 @@ def _cut(piece: list[Placed], last: bool) -> list[tuple[Inline, int, bool]]:
     lines = [n for p, n in piece if isinstance(p, Text) for _ in p.text]
     found, start = [], 0
     for match in _END.finditer(text):
-        rest = text[match.end():].lstrip()
+        rest = text[match.end() :].lstrip()
         continues = rest[0].islower() if rest else last or match.end() == len(text)
         if continues or _ABBREVIATION.search(text[: match.end()]):
             continue

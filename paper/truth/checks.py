@@ -51,8 +51,14 @@ class Rules:
 
 
 def check(
-    sections: Mapping[str, str], facts: Facts, figures: Sequence[Figure], library: Library, *,
-    source: str = "", allow: Sequence[str] = (), unsupported: Sequence[Unsupported] = (),
+    sections: Mapping[str, str],
+    facts: Facts,
+    figures: Sequence[Figure],
+    library: Library,
+    *,
+    source: str = "",
+    allow: Sequence[str] = (),
+    unsupported: Sequence[Unsupported] = (),
 ) -> tuple[Complaint, ...]:
     """Complaints about the sections (Markdown by name, see SECTIONS), worst first; empty means printable.
 
@@ -64,12 +70,24 @@ def check(
 
 
 def check_parsed(
-    parsed: Mapping[str, Section], facts: Facts, figures: Sequence[Figure], library: Library, *,
-    source: str = "", allow: Sequence[str] = (), unsupported: Sequence[Unsupported] = (),
+    parsed: Mapping[str, Section],
+    facts: Facts,
+    figures: Sequence[Figure],
+    library: Library,
+    *,
+    source: str = "",
+    allow: Sequence[str] = (),
+    unsupported: Sequence[Unsupported] = (),
 ) -> tuple[Complaint, ...]:
     """As `check`, for sections that are parsed already."""
-    rules = Rules(facts, tuple(f.name for f in figures), tables.names(facts), library,
-                  NumberRules(facts, library, source), {(u.sentence, u.key): u.why for u in unsupported})
+    rules = Rules(
+        facts,
+        tuple(f.name for f in figures),
+        tables.names(facts),
+        library,
+        NumberRules(facts, library, source),
+        {(u.sentence, u.key): u.why for u in unsupported},
+    )
     found = [c for spec in SECTIONS for c in _section(spec, parsed[spec.name], rules)]
     found += [*_duplicates(parsed), *_told(parsed, facts)]
     return worst_first((c for c in found if not _overruled(c, allow)), ORDER)
@@ -84,18 +102,33 @@ def unverified_numbers(text: str, facts: Facts, library: Library | None = None) 
 
 def _overruled(found: Complaint, allow: Sequence[str]) -> bool:
     return found.code not in ("forbidden-math", "forbidden-markdown", "unknown-expression") and any(
-        text and (text == found.literal or text in found.sentence) for text in allow)
+        text and (text == found.literal or text in found.sentence) for text in allow
+    )
 
 
 def _section(spec: SectionSpec, section: Section, rules: Rules) -> Iterator[Complaint]:
     for refused in section.refused:
-        yield complaint("forbidden-markdown", section=spec.name, line=refused.line, sentence="", key=refused.key,
-                        literal=refused.literal, text=refused.text)
+        yield complaint(
+            "forbidden-markdown",
+            section=spec.name,
+            line=refused.line,
+            sentence="",
+            key=refused.key,
+            literal=refused.literal,
+            text=refused.text,
+        )
     if section.title is not None:
         yield from _sentence(section.title, spec, False, rules, background=True)
     if not section.sentences or (spec.name == "title" and section.title is None):
-        yield complaint("empty-section", section=spec.name, line=1, sentence="", literal=spec.file, key="",
-                        mend="write it" if spec.name != "title" else "begin with `# Title`, then the abstract")
+        yield complaint(
+            "empty-section",
+            section=spec.name,
+            line=1,
+            sentence="",
+            literal=spec.file,
+            key="",
+            mend="write it" if spec.name != "title" else "begin with `# Title`, then the abstract",
+        )
     background = spec.name == "title"
     for paragraph in section.paragraphs:
         for sentence in paragraph.sentences:
@@ -114,24 +147,46 @@ def _blocks(blocks: Sequence[Block], spec: SectionSpec, rules: Rules) -> Iterato
                     yield from _blocks(item, spec, rules)
             case Equation(key=key, line=line, source=source):
                 for code, literal, text in _math(source, "", spec.name, rules):
-                    yield complaint(code, section=spec.name, line=line, sentence=f"$${source[:80]}$$", literal=literal,
-                                    key=key, text=text)
+                    yield complaint(
+                        code,
+                        section=spec.name,
+                        line=line,
+                        sentence=f"$${source[:80]}$$",
+                        literal=literal,
+                        key=key,
+                        text=text,
+                    )
             case Placement(key=key, line=line, kind=kind, name=name):
                 if not _exists(Reference(kind, name), rules):
-                    yield complaint("unknown-figure", section=spec.name, line=line, sentence="", key=key,
-                                    literal=f"{kind}:{name}", mend=_known(kind, rules))
+                    yield complaint(
+                        "unknown-figure",
+                        section=spec.name,
+                        line=line,
+                        sentence="",
+                        key=key,
+                        literal=f"{kind}:{name}",
+                        mend=_known(kind, rules),
+                    )
 
 
 def _sentence(
-    sentence: Sentence, spec: SectionSpec, interpretation: bool, rules: Rules, background: bool = False,
+    sentence: Sentence, spec: SectionSpec, interpretation: bool, rules: Rules, background: bool = False
 ) -> Iterator[Complaint]:
     hits = [*_nodes(sentence, spec.name, rules), *_text(sentence, spec.name, rules)]
     hits += grounding.unknown_names(sentence, spec.name, rules.facts, rules.numbers.source)
     hits += claims.judge(claims.Said(sentence, spec.name, spec.claims, interpretation, rules.facts, background))
     for code, literal, *rest in dict.fromkeys(hits):
         text, mend = (*rest, "", "")[:2]
-        yield complaint(code, section=spec.name, line=sentence.line, sentence=sentence.source, literal=literal,
-                        key=sentence.key, text=text, mend=mend)
+        yield complaint(
+            code,
+            section=spec.name,
+            line=sentence.line,
+            sentence=sentence.source,
+            literal=literal,
+            key=sentence.key,
+            text=text,
+            mend=mend,
+        )
 
 
 def _nodes(sentence: Sentence, section: str, rules: Rules) -> Iterator[tuple[str, ...]]:
@@ -176,8 +231,9 @@ def _text(sentence: Sentence, section: str, rules: Rules) -> Iterator[tuple[str,
 def _code_numbers(codes: str, context: str, section: str, rules: Rules) -> Iterator[str]:
     """Inline code names things: an identifier with a digit must occur in the described code."""
     for token in re.findall(r"[A-Za-z_][\w.]*|[\d.]+[\w.]*%?", codes):
-        identifier = re.match(r"[A-Za-z_]", token) and re.search(rf"(?<!\w){re.escape(token)}(?!\w)",
-                                                                 rules.numbers.source)
+        identifier = re.match(r"[A-Za-z_]", token) and re.search(
+            rf"(?<!\w){re.escape(token)}(?!\w)", rules.numbers.source
+        )
         if any(c.isnumeric() for c in token) and not identifier:
             yield from typed_numbers(token, rules.numbers, section, context)
 
@@ -212,8 +268,10 @@ def _known(kind: str, rules: Rules) -> str:
 def _told(parsed: Mapping[str, Section], facts: Facts) -> Iterator[Complaint]:
     """What the results have to say; nothing is cut for it."""
     if parsed["results"].sentences:
-        for code, literal, text in (*grounding.results_lead(parsed["results"], facts),
-                                    *grounding.untold_failures(parsed, facts)):
+        for code, literal, text in (
+            *grounding.results_lead(parsed["results"], facts),
+            *grounding.untold_failures(parsed, facts),
+        ):
             yield complaint(code, section="results", line=1, sentence="", literal=literal, key="", text=text)
 
 

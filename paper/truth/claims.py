@@ -19,10 +19,12 @@ from paper.truth.said import Hit, Name, Said, base_form, blank, name_pattern, na
 RELATIONS = ("improves", "confirmed")  # functions whose word stands between the names of two runs
 CITING = ("introduction", "related_work", "background")  # where the literature's results may be told
 _CLAUSE_END = re.compile(r"[,;:.]|\b(?:and|while|whereas|but|against|than|compared)\b")
-_WILDCARD = re.compile(r"\b(?:our|ours|we|it|its|the (?:method|variant|idea|encoder|model|baseline|baselines|former|"
-                       r"latter|"
-                       r"best|strongest|same|others?|proposed|first|second)|baselines?|best|both|former|latter)\b",
-                       re.IGNORECASE)
+_WILDCARD = re.compile(
+    r"\b(?:our|ours|we|it|its|the (?:method|variant|idea|encoder|model|baseline|baselines|former|"
+    r"latter|"
+    r"best|strongest|same|others?|proposed|first|second)|baselines?|best|both|former|latter)\b",
+    re.IGNORECASE,
+)
 
 
 def judge(said: Said) -> Iterator[Hit]:
@@ -53,8 +55,11 @@ def _outcome(said: Said) -> Iterator[Hit]:
             return
     told = any(v.kind in ("count", "setting") for _, v in said.values) or lex.REPORTED_FAILURE.search(said.text)
     if said.claims and not (said.background or told or said.lead_in or is_neutral(said.text)):
-        yield ("claim-without-expression", " ".join(said.text.split()[:4]),
-               "here a sentence carries an expression, points to a figure or table, or says what was asked or done")
+        yield (
+            "claim-without-expression",
+            " ".join(said.text.split()[:4]),
+            "here a sentence carries an expression, points to a figure or table, or says what was asked or done",
+        )
 
 
 def _outcome_words(said: Said) -> re.Pattern[str] | None:
@@ -96,16 +101,21 @@ def _unmeasured(said: Said) -> Iterator[Hit]:
 
 def _unknown_names(said: Said, masked: str) -> Iterator[Hit]:
     """`than FooNet`: a capitalised name after a word of comparison that no run or metric bears."""
-    known = {squeeze(t) for t in (*said.facts.manifest.metrics, *(m.label
-                                                                   for m in said.facts.manifest.metrics.values()))}
-    for match in re.finditer(r"\b(?:than|over|beats?|against|versus|vs\.?|(?:outperform|surpass|exceed)\w*|improv\w+ "
-                             r"(?:on|upon))"
-                             r"\s+(?:the |a |an )?([A-Z]\w*(?:[- ][A-Z]\w*)*)", masked):
+    known = {
+        squeeze(t) for t in (*said.facts.manifest.metrics, *(m.label for m in said.facts.manifest.metrics.values()))
+    }
+    for match in re.finditer(
+        r"\b(?:than|over|beats?|against|versus|vs\.?|(?:outperform|surpass|exceed)\w*|improv\w+ "
+        r"(?:on|upon))"
+        r"\s+(?:the |a |an )?([A-Z]\w*(?:[- ][A-Z]\w*)*)",
+        masked,
+    ):
         if squeeze(match[1]) not in known and match[1] not in ("Section", "Table", "Figure", "Appendix"):
             yield "unmeasured-method", match[1], ""
 
 
 # ---------------------------------------------------------------- binding
+
 
 def _binding(said: Said) -> Iterator[Hit]:
     """A number belongs to the run named just before it, or just after it in the same clause.
@@ -125,8 +135,11 @@ def _binding(said: Said) -> Iterator[Hit]:
     for at, value in numbers:
         near = _near(text, at, names, several=len(value.runs) > 1)
         if near is not None and not any(set(runs) & set(value.runs) for runs in near):
-            yield ("misbound-expression", said.sentence.expressions()[places.index(at)].source,
-                   f"the sentence names another run, and this expression reads {' and '.join(value.runs)}")
+            yield (
+                "misbound-expression",
+                said.sentence.expressions()[places.index(at)].source,
+                f"the sentence names another run, and this expression reads {' and '.join(value.runs)}",
+            )
 
 
 def _word_binding(said: Said) -> Iterator[Hit]:
@@ -140,30 +153,42 @@ def _word_binding(said: Said) -> Iterator[Hit]:
         if function not in RELATIONS or len(value.runs) != 2:
             continue
         earlier = [n for n in names if n[1] <= at]
-        later = [n for n in names if n[0] > at and not _CLAUSE_END.search(text[at : n[0]])
-                 and EXPRESSION not in text[at + 1 : n[0]]][:1]
+        later = [
+            n
+            for n in names
+            if n[0] > at and not _CLAUSE_END.search(text[at : n[0]]) and EXPRESSION not in text[at + 1 : n[0]]
+        ][:1]
         beside = any(not text[n[1] : at].strip() and value.runs[0] not in n[2] for n in earlier)
         others = [n for n in earlier if value.runs[1] not in n[2]]
-        free = not others or _WILDCARD.search(text[max(n[1] for n in earlier):at])
+        free = not others or _WILDCARD.search(text[max(n[1] for n in earlier) : at])
         absent = not free and not any(value.runs[0] in n[2] for n in others)
         if beside or absent or any(value.runs[1] not in n[2] for n in later):
-            yield ("misbound-expression", said.sentence.expressions()[index].source,
-                   f"the word compares {value.runs[0]} with {value.runs[1]}, and the sentence names other runs")
+            yield (
+                "misbound-expression",
+                said.sentence.expressions()[index].source,
+                f"the word compares {value.runs[0]} with {value.runs[1]}, and the sentence names other runs",
+            )
 
 
 def _in_order(names: list[Name], numbers: list[tuple[int, Result]]) -> bool:
     """As many single-run numbers as names, each about its name, and all others about the names, too."""
     singles = [v for _, v in numbers if len(v.runs) == 1]
     told = {run for n in names for run in n[2]}
-    return len(names) == len(singles) and all(set(v.runs) <= told for _, v in numbers) and all(
-        set(n[2]) & set(v.runs) for n, v in zip(names, singles, strict=True))
+    return (
+        len(names) == len(singles)
+        and all(set(v.runs) <= told for _, v in numbers)
+        and all(set(n[2]) & set(v.runs) for n, v in zip(names, singles, strict=True))
+    )
 
 
 def _near(text: str, at: int, names: list[Name], several: bool) -> list[tuple[str, ...]] | None:
     """The runs that a number at this place can be about; None where nothing is named or "our method" stands nearer."""
     earlier = [n for n in names if n[1] <= at]
-    later = [n for n in names if n[0] > at and (several or not (
-        _CLAUSE_END.search(text[at : n[0]]) or EXPRESSION in text[at + 1 : n[0]]))]
+    later = [
+        n
+        for n in names
+        if n[0] > at and (several or not (_CLAUSE_END.search(text[at : n[0]]) or EXPRESSION in text[at + 1 : n[0]]))
+    ]
     last = max(earlier, default=None, key=lambda n: n[0])
     if last and _WILDCARD.search(text[last[1] : at]):
         return None

@@ -13,8 +13,11 @@ from paper.truth.said import Hit, Said, base_form, blank, name_pattern, named
 
 DESIGNING = ("introduction", "background", "method", "experimental_setup")  # where a test may be announced
 _SAYS_ITSELF = ("confirmation", "confirmed_verdict", "confirmed_run")
-_REFERENCE = re.compile(r"\b(?:compared (?:with|to)|relative to|unlike|over|than|against|from|versus|vs\.?|where|"
-                        r"to)\s+(?:the )?$", re.IGNORECASE)
+_REFERENCE = re.compile(
+    r"\b(?:compared (?:with|to)|relative to|unlike|over|than|against|from|versus|vs\.?|where|"
+    r"to)\s+(?:the )?$",
+    re.IGNORECASE,
+)
 
 
 def judge(said: Said) -> Iterator[Hit]:
@@ -72,8 +75,11 @@ def _other_metric(said: Said) -> Iterator[Hit]:
     mentioned = {m for m, spec in metrics.items() if name_pattern(spec.label).search(said.text)}
     mentioned |= {v.metric for f, v in said.values if f == "label" or (v.evidence and not v.confirmed)} & set(metrics)
     if told and mentioned and said.facts.manifest.primary not in mentioned:
-        yield ("misbound-expression", f"{told[0]}(...)",
-               f"the confirmation is in {said.facts.spec(said.facts.manifest.primary).label}, not in the metric named")
+        yield (
+            "misbound-expression",
+            f"{told[0]}(...)",
+            f"the confirmation is in {said.facts.spec(said.facts.manifest.primary).label}, not in the metric named",
+        )
 
 
 def _direction(said: Said) -> Iterator[Hit]:
@@ -132,18 +138,28 @@ def _pairs(said: Said) -> list[Difference]:
 def _compared(said: Said) -> list[tuple[str, str, str, str]]:
     """Run, run, metric and condition of the exploratory comparisons."""
     facts = said.facts
-    results = [v for _, v in said.values if v.kind == "result" and not v.confirmed
-               and v.metric in facts.manifest.metrics]
+    results = [
+        v for _, v in said.values if v.kind == "result" and not v.confirmed and v.metric in facts.manifest.metrics
+    ]
     pairs = [(v.runs[0], v.runs[1], v.metric, v.condition) for v in results if len(v.runs) == 2]
     if pairs:
         return pairs
     for i, first in enumerate(results):
-        other = next((v for v in results[i + 1:] if (v.metric, v.condition) == (first.metric, first.condition)
-                      and v.runs != first.runs), None)
+        other = next(
+            (
+                v
+                for v in results[i + 1 :]
+                if (v.metric, v.condition) == (first.metric, first.condition) and v.runs != first.runs
+            ),
+            None,
+        )
         if other:
             pairs.append((first.runs[0], other.runs[0], first.metric, first.condition))
-    return pairs or [(v.runs[0], "baseline", v.metric, v.condition) for v in results[:1]
-                     if facts.record(v.runs[0]).kind != "baseline"]
+    return pairs or [
+        (v.runs[0], "baseline", v.metric, v.condition)
+        for v in results[:1]
+        if facts.record(v.runs[0]).kind != "baseline"
+    ]
 
 
 def _subject(said: Said) -> tuple[str, ...]:

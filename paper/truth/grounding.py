@@ -16,13 +16,52 @@ Hit = tuple[str, str, str]  # code, literal, text
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]+")
 _OPERATOR = re.compile(r"\\(?:operatorname\*?|mathrm|text)\{([A-Za-z]{3,})\}")
 _SCRIPT = re.compile(r"[\^_]\s*\{(?:[^{}]|\{[^{}]*\})*\}")
-_COMMON = frozenset(["max", "min", "argmax", "argmin", "exp", "log", "sign", "diag", "var", "cov", "mean", "rank",
-                     "dim", "span", "clip", "round", "mod", "trace", "for", "with", "and", "where", "otherwise"])
+_COMMON = frozenset(
+    [
+        "max",
+        "min",
+        "argmax",
+        "argmin",
+        "exp",
+        "log",
+        "sign",
+        "diag",
+        "var",
+        "cov",
+        "mean",
+        "rank",
+        "dim",
+        "span",
+        "clip",
+        "round",
+        "mod",
+        "trace",
+        "for",
+        "with",
+        "and",
+        "where",
+        "otherwise",
+    ]
+)
 # What a method may be said to use, and how its code would spell it.
-_PARTS = {"AdamW": "adamw", "Adam": "adam", "SGD": "sgd", "RMSprop": "rmsprop", "ReLU": "relu", "GELU": "gelu",
-          "SiLU": "silu", "softmax": "softmax", "sigmoid": "sigmoid", "tanh": "tanh", "dropout": "dropout"}
-_CONTRAST = re.compile(r"\b(?:not|no|without|instead|unlike|rather|replac\w+|baselines?|others?|usual\w*|standard|"
-                       r"former|published|original)\b", re.IGNORECASE)
+_PARTS = {
+    "AdamW": "adamw",
+    "Adam": "adam",
+    "SGD": "sgd",
+    "RMSprop": "rmsprop",
+    "ReLU": "relu",
+    "GELU": "gelu",
+    "SiLU": "silu",
+    "softmax": "softmax",
+    "sigmoid": "sigmoid",
+    "tanh": "tanh",
+    "dropout": "dropout",
+}
+_CONTRAST = re.compile(
+    r"\b(?:not|no|without|instead|unlike|rather|replac\w+|baselines?|others?|usual\w*|standard|"
+    r"former|published|original)\b",
+    re.IGNORECASE,
+)
 _COMPARES = re.compile(r"^(?:diff|improves|compare)\(|^confirm\w*\(")
 
 
@@ -41,8 +80,11 @@ def unknown_names(sentence: Sentence, section: str, facts: Facts, source: str) -
             for name in _OPERATOR.findall(_SCRIPT.sub(" ", node.source)):
                 if name.lower() not in held and name.lower() not in _COMMON:
                     yield "unknown-name", name, "the code of the described run does nothing that is called so"
-    if section == "method" and not _CONTRAST.search(sentence.flat) and not any(
-            isinstance(n, Citation) for n in sentence.walk()):
+    if (
+        section == "method"
+        and not _CONTRAST.search(sentence.flat)
+        and not any(isinstance(n, Citation) for n in sentence.walk())
+    ):
         for part, spelt in _PARTS.items():
             if re.search(rf"(?<![\w-]){part}(?![\w-])", sentence.flat) and spelt not in held:
                 yield "unknown-name", part, "the code of the described run does not use it"
@@ -51,8 +93,14 @@ def unknown_names(sentence: Sentence, section: str, facts: Facts, source: str) -
 def _recorded(facts: Facts) -> set[str]:
     """Names that the records and the manifest hold."""
     manifest = facts.manifest
-    names = {manifest.name, facts.profile, *manifest.metrics, *manifest.editable, *manifest.protected,
-             manifest.artefact}
+    names = {
+        manifest.name,
+        facts.profile,
+        *manifest.metrics,
+        *manifest.editable,
+        *manifest.protected,
+        manifest.artefact,
+    }
     for record in facts.explored:
         names |= {record.name, *record.settings, *(c.name for c in record.conditions)}
         names |= {key for c in record.conditions for key in c.settings}
@@ -69,8 +117,11 @@ def results_lead(results: Section, facts: Facts) -> Iterator[Hit]:
     for source in (e.source.replace("'", '"') for s in results.paragraphs[0].sentences for e in s.expressions()):
         if _COMPARES.match(source) and (primary in source or source.startswith("confirm")):
             return
-    yield ("comparison-not-first", facts.manifest.primary,
-           f'the first paragraph does not compare anything in the primary metric, "{facts.manifest.primary}"')
+    yield (
+        "comparison-not-first",
+        facts.manifest.primary,
+        f'the first paragraph does not compare anything in the primary metric, "{facts.manifest.primary}"',
+    )
 
 
 def untold_failures(parsed: Mapping[str, Section], facts: Facts) -> Iterator[Hit]:
@@ -78,5 +129,8 @@ def untold_failures(parsed: Mapping[str, Section], facts: Facts) -> Iterator[Hit
     told = " ".join(s.source for name in ("results", "discussion") for s in parsed[name].sentences)
     for record in facts.experiments:
         if record.status != "measured" and record.name not in told and record.label not in told:
-            yield ("untold-run", record.label,
-                   f"run {record.name}: {record.status}; neither the results nor the discussion say so")
+            yield (
+                "untold-run",
+                record.label,
+                f"run {record.name}: {record.status}; neither the results nor the discussion say so",
+            )

@@ -20,10 +20,16 @@ from paper.text.nodes import CITATION
 
 DESCRIBING = ("background", "method", "experimental_setup")  # sections where settings may be typed
 
-_DIGITS = {w: i for i, w in enumerate(["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine",
-                                       "ten", "eleven", "twelve"])}
-_LARGE = (r"thirteen|fourteen|fifteen|sixteen|seventeen|eighteen|nineteen|twenty|thirty|forty|fifty|sixty|seventy|"
-          r"eighty|ninety|hundreds?|thousands?|millions?|billions?|trillions?|dozens?")
+_DIGITS = {
+    w: i
+    for i, w in enumerate(
+        ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"]
+    )
+}
+_LARGE = (
+    r"thirteen|fourteen|fifteen|sixteen|seventeen|eighteen|nineteen|twenty|thirty|forty|fifty|sixty|seventy|"
+    r"eighty|ninety|hundreds?|thousands?|millions?|billions?|trillions?|dozens?"
+)
 _SMALL = "two|three|four|five|six|seven|eight|nine|ten|eleven|twelve"
 _NEVER = re.compile(
     rf"\b(?:{_LARGE})\b|[%‰±]|\+\s?/\s?-|\+-|\bper\s?cents?\b|\bpercent(?:age points?|iles?)?\b|\bpp\b|"
@@ -34,25 +40,48 @@ _NEVER = re.compile(
     r"ninths?|tenths?|hundredths?)\b(?= (?:of|as|the|more|less|higher|lower|fewer)\b|s)|"
     r"\b(?:thirds|quarters|tenths|hundredths)\b|\bhalf (?:of|the|as|its|our|that|all)\b|\b(?:by|in|than|about|nearly|"
     rf"almost|over) half\b|\bpoint (?:zero|oh|one|{_SMALL})\b|\b(?:zero|one|{_SMALL}) times\b|"
-    r"\bone (?:percentage|in|out of)\b(?= (?:points?|two|three|four|five|six|seven|eight|nine|ten)\b)", re.IGNORECASE)
-_HARMLESS_WORDS = re.compile(r"\b(?:one|two|three|four|five|six)-(?:sided|tailed|stage|step|layer|layered|way|part|"
-                             r"level|"
-                             r"tier|dimensional|phase|fold cross|term|sample|hot|to-one|word)\b|"
-                             r"\b(?:unfold|scaffold|manifold|blindfold|cross-fold|double[- ](?:precision|descent|blind|"
-                             r"counting|counted|counts?))\b", re.IGNORECASE)
-_ZERO = re.compile(r"\bzero\b(?![- ](?:mean|shot|vector|vectors|matrix|gradient|padding|padded|ablation|bias|"
-                   r"initiali[sz]\w+|centred|centered))(?<!non-zero)", re.IGNORECASE)
-_ZERO_DESIGN = re.compile(r"\b(?:set|sets|setting|clamped|initiali[sz]ed|forced|rounded|clipped|start\w*) (?:\w+ ){0,4}"
-                          r"(?:to|at|from|with) zero\b|\b(?:above|below|at|from|around) zero\b", re.IGNORECASE)
-_REFERENCE = re.compile(r"\b(?:Sections?|Secs?\.?|Figures?|Figs?\.?|Tables?|Tabs?\.?|Equations?|Eqs?\.?|Appendi(?:x|"
-                        r"ces)|"
-                        r"Algorithms?|Steps?|§)\s?\(?(\d{1,2})\)?(?![\d.,]*\d)(?:\s?(?:and|to|-|–)\s?\d{1,2}\b)?")
-_YEAR = re.compile(r"(?:\(|\b(?:in|since|of|by|from|until|before|after|during|early|late)\s)((?:19|"
-                   r"20)\d\d)\b(?![%.]?\d|\s?%)",
-                   re.IGNORECASE)
+    r"\bone (?:percentage|in|out of)\b(?= (?:points?|two|three|four|five|six|seven|eight|nine|ten)\b)",
+    re.IGNORECASE,
+)
+_HARMLESS_WORDS = re.compile(
+    r"\b(?:one|two|three|four|five|six)-(?:sided|tailed|stage|step|layer|layered|way|part|"
+    r"level|"
+    r"tier|dimensional|phase|fold cross|term|sample|hot|to-one|word)\b|"
+    r"\b(?:unfold|scaffold|manifold|blindfold|cross-fold|double[- ](?:precision|descent|blind|"
+    r"counting|counted|counts?))\b",
+    re.IGNORECASE,
+)
+_ZERO = re.compile(
+    r"\bzero\b(?![- ](?:mean|shot|vector|vectors|matrix|gradient|padding|padded|ablation|bias|"
+    r"initiali[sz]\w+|centred|centered))(?<!non-zero)",
+    re.IGNORECASE,
+)
+_ZERO_DESIGN = re.compile(
+    r"\b(?:set|sets|setting|clamped|initiali[sz]ed|forced|rounded|clipped|start\w*) (?:\w+ ){0,4}"
+    r"(?:to|at|from|with) zero\b|\b(?:above|below|at|from|around) zero\b",
+    re.IGNORECASE,
+)
+_REFERENCE = re.compile(
+    r"\b(?:Sections?|Secs?\.?|Figures?|Figs?\.?|Tables?|Tabs?\.?|Equations?|Eqs?\.?|Appendi(?:x|"
+    r"ces)|"
+    r"Algorithms?|Steps?|§)\s?\(?(\d{1,2})\)?(?![\d.,]*\d)(?:\s?(?:and|to|-|–)\s?\d{1,2}\b)?"
+)
+_YEAR = re.compile(
+    r"(?:\(|\b(?:in|since|of|by|from|until|before|after|during|early|late)\s)((?:19|"
+    r"20)\d\d)\b(?![%.]?\d|\s?%)",
+    re.IGNORECASE,
+)
 _ENUMERATION = re.compile(r"\((?:[1-9]|i{1,3}|iv|v)\)")
-_COUNTED = {"seed": "seeds", "run": "runs", "experiment": "runs", "baseline": "baselines", "condition": "conditions",
-            "sparsity": "conditions", "sparsities": "conditions", "metric": "metrics"}
+_COUNTED = {
+    "seed": "seeds",
+    "run": "runs",
+    "experiment": "runs",
+    "baseline": "baselines",
+    "condition": "conditions",
+    "sparsity": "conditions",
+    "sparsities": "conditions",
+    "metric": "metrics",
+}
 _PARTS = (
     r"tiers?|phases?|stages?|parts?|steps?|questions?|ideas?|components?|terms?|loss(?:es)?|levels?|variants?|"
     r"sections?|"
@@ -63,27 +92,89 @@ _PARTS = (
     r"things|views?|quantities|factors?|sides|halves|blocks?|branches|modifications?|requirements?|objectives?|nested|"
     r"assumptions?|caveats?|observations?|findings|architectures?|designs?|ablations?|mechanisms?|paragraphs?|curves?|"
     r"panels?|axes|figures?|tables?|models?|processes|matrices|vectors?|prefix(?:es)?|dictionar(?:y|ies)|threats?|"
-    r"points")
-_COUNT = re.compile(rf"\b(zero|{_SMALL})\b(?P<of> of\b| out of\b)?(?P<middle>(?:[- ][a-z]+){{0,3}}?)[- ]"
-                    rf"(?P<noun>seeds?|runs?|experiments?|baselines?|conditions?|sparsities|sparsity|metrics?|"
-                    rf"{_PARTS})\b", re.IGNORECASE)
+    r"points"
+)
+_COUNT = re.compile(
+    rf"\b(zero|{_SMALL})\b(?P<of> of\b| out of\b)?(?P<middle>(?:[- ][a-z]+){{0,3}}?)[- ]"
+    rf"(?P<noun>seeds?|runs?|experiments?|baselines?|conditions?|sparsities|sparsity|metrics?|"
+    rf"{_PARTS})\b",
+    re.IGNORECASE,
+)
 _SMALL_WORD = re.compile(rf"\b(?:{_SMALL})\b", re.IGNORECASE)
-_PRONOUN = re.compile(rf"\b(?:the|these|those|both|between|other|all)\s(?:other\s)?(?:{_SMALL})\b(?=\s?(?:[.,;:)]|$|"
-                      rf"and\b|are\b|"
-                      r"is\b|do\b|can\b|differ\b|share\b|were\b|have\b|together\b|apart\b|in\b))", re.IGNORECASE)
+_PRONOUN = re.compile(
+    rf"\b(?:the|these|those|both|between|other|all)\s(?:other\s)?(?:{_SMALL})\b(?=\s?(?:[.,;:)]|$|"
+    rf"and\b|are\b|"
+    r"is\b|do\b|can\b|differ\b|share\b|were\b|have\b|together\b|apart\b|in\b))",
+    re.IGNORECASE,
+)
 _TOKEN = re.compile(r"[^\s()\[\]{}\"“”‘’;:!?" + "\ue000-\ue004" + r"]+")
-FIELD = frozenset(["f1", "l0", "l1", "l2", "l-0", "l-1", "l-2", "top-1", "top-5", "k1", "h100", "a100", "h200",
-                   "v100", "float16", "float32", "bfloat16", "float64", "int8", "fp16", "fp32", "bf16", "utf-8",
-                   "python3", "gpt-2", "gpt2", "gpt-3", "gpt-4", "gemma-2", "gemma-2b", "gemma-2-2b", "gemma-2-9b",
-                   "gemma2", "llama-2", "llama-3", "llama-3.1", "pythia-70m", "pythia-160m", "pythia-410m", "c4",
-                   "adamw", "adam", "1-sparse", "k-sparse", "aux-k", "synthsaebench-16k", "2d", "3d", "1d"])
+FIELD = frozenset(
+    [
+        "f1",
+        "l0",
+        "l1",
+        "l2",
+        "l-0",
+        "l-1",
+        "l-2",
+        "top-1",
+        "top-5",
+        "k1",
+        "h100",
+        "a100",
+        "h200",
+        "v100",
+        "float16",
+        "float32",
+        "bfloat16",
+        "float64",
+        "int8",
+        "fp16",
+        "fp32",
+        "bf16",
+        "utf-8",
+        "python3",
+        "gpt-2",
+        "gpt2",
+        "gpt-3",
+        "gpt-4",
+        "gemma-2",
+        "gemma-2b",
+        "gemma-2-2b",
+        "gemma-2-9b",
+        "gemma2",
+        "llama-2",
+        "llama-3",
+        "llama-3.1",
+        "pythia-70m",
+        "pythia-160m",
+        "pythia-410m",
+        "c4",
+        "adamw",
+        "adam",
+        "1-sparse",
+        "k-sparse",
+        "aux-k",
+        "synthsaebench-16k",
+        "2d",
+        "3d",
+        "1d",
+    ]
+)
 _ALIASES = {
-    "d_sae": ("dictionary", "latents", "dsae"), "l0": ("sparsity", "active latents", "l_0"), "k": ("active latents",
-                                                                                                   "topk"),
-    "lr": ("learning rate",), "learning_rate": ("learning rate",), "batch": ("batch",), "batch_size": ("batch",),
-    "samples": ("samples", "activations"), "steps": ("steps",), "d_in": ("dimension", "din"),
+    "d_sae": ("dictionary", "latents", "dsae"),
+    "l0": ("sparsity", "active latents", "l_0"),
+    "k": ("active latents", "topk"),
+    "lr": ("learning rate",),
+    "learning_rate": ("learning rate",),
+    "batch": ("batch",),
+    "batch_size": ("batch",),
+    "samples": ("samples", "activations"),
+    "steps": ("steps",),
+    "d_in": ("dimension", "din"),
     "num_features": ("features",),
-    "n_features": ("features",), "eval_samples": ("held-out",),
+    "n_features": ("features",),
+    "eval_samples": ("held-out",),
 }
 _SCRIPT = re.compile(r"[\^_]\s*(?:\{[^{}]*\}|\S)")
 _SUFFIX = {"": 1, "k": 10**3, "K": 10**3, "M": 10**6, "m": 10**6, "B": 10**9}
@@ -104,8 +195,9 @@ class NumberRules:
         texts = [*facts.manifest.metrics, *(m.label for m in facts.manifest.metrics.values()), *self.settings]
         texts += [facts.manifest.name]
         texts += [t for r in facts.explored for t in (r.name, r.label)]
-        texts += [t for r in facts.explored for c in r.conditions for t in (c.name, c.label) if any(map(str.isalpha,
-                                                                                                        t))]
+        texts += [
+            t for r in facts.explored for c in r.conditions for t in (c.name, c.label) if any(map(str.isalpha, t))
+        ]
         texts += [e.title for e in self.library.entries(self.library.keys)]
         tokens = {t.strip(".,").lower() for text in texts for t in _TOKEN.findall(text)}
         return FIELD | {t for t in tokens if t[:1].isalpha() and any(map(str.isdigit, t))}
@@ -126,8 +218,9 @@ class NumberRules:
             tree = ast.parse(self.source)
         except (SyntaxError, ValueError, RecursionError):
             return frozenset()
-        return frozenset(float(n.value) for n in ast.walk(tree)
-                         if isinstance(n, ast.Constant) and type(n.value) in (int, float))
+        return frozenset(
+            float(n.value) for n in ast.walk(tree) if isinstance(n, ast.Constant) and type(n.value) in (int, float)
+        )
 
     def counts(self, what: str) -> set[int]:
         """The numbers that may stand before "seeds", "runs" and the like."""
@@ -214,12 +307,15 @@ def _words(text: str, rules: NumberRules, section: str) -> Iterator[str]:
             what = ""  # refers to those just named
         if match["of"] or (what and number not in rules.counts(what)) or (number == 0 and not what):
             yield match[0]
-        masked = masked[: match.start()] + " " * len(match[0]) + masked[match.end():]
+        masked = masked[: match.start()] + " " * len(match[0]) + masked[match.end() :]
     masked = _PRONOUN.sub(_blank, masked)
     yield from _SMALL_WORD.findall(masked)
-    if found := re.search(rf"\bone (?:out )?of (?:the )?(?:{_SMALL}) (?:\w+ )?(?:seeds|runs|baselines|metrics|"
-                          rf"conditions)\b",
-                          text, re.IGNORECASE):
+    if found := re.search(
+        rf"\bone (?:out )?of (?:the )?(?:{_SMALL}) (?:\w+ )?(?:seeds|runs|baselines|metrics|"
+        rf"conditions)\b",
+        text,
+        re.IGNORECASE,
+    ):
         yield found[0]
     zeros = _ZERO_DESIGN.sub(_blank, masked) if section in (*DESCRIBING, "introduction", "related_work") else masked
     yield from _ZERO.findall(zeros)
@@ -251,8 +347,9 @@ def math_numbers(source: str, rules: NumberRules, section: str, context: str) ->
         for token in re.findall(r"\d[\d,]*(?:\.\d+)?|\.\d+", where):
             number = parse_number(token.strip(","))
             small = number is not None and number.is_integer() and 0 <= number <= largest
-            if not (small and (section in DESCRIBING or where is scripts)) and not rules.harmless(number, context,
-                                                                                                  section):
+            if not (small and (section in DESCRIBING or where is scripts)) and not rules.harmless(
+                number, context, section
+            ):
                 found.append(token)
     return tuple(dict.fromkeys(found))
 

@@ -67,7 +67,8 @@ class Said:
     def lead_in(self) -> bool:
         """A heading, or the bold words that open a paragraph."""
         return is_heading(self.text) and all(
-            isinstance(p, Emphasis) or (isinstance(p, Text) and not p.text.strip()) for p in self.sentence.parts)
+            isinstance(p, Emphasis) or (isinstance(p, Text) and not p.text.strip()) for p in self.sentence.parts
+        )
 
     @property
     def cites(self) -> bool:

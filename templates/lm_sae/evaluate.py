@@ -54,16 +54,18 @@ def load_truth(truth_dir: Path, settings: dict[str, Any]) -> Truth:
     probes = np.load(place / "probes.npz")
     return Truth(
         x=shards.from_stored(np.load(place / "x.npy"), str(settings["dtype"])),
-        tokens=np.load(truth_dir / "tokens.npy"), hook_name=str(settings["hook_name"]), model=model,
-        ce_zero=reference["ce_zero"], absorbed=reference["absorbed"],
+        tokens=np.load(truth_dir / "tokens.npy"),
+        hook_name=str(settings["hook_name"]),
+        model=model,
+        ce_zero=reference["ce_zero"],
+        absorbed=reference["absorbed"],
         labellings={name: probing.Labelling(a["rows"], a["classes"], a["fits"]) for name, a in labels.items()},
-        probes=probing.Probes(probes["weights"], probes["biases"]), batch=int(settings["lm_eval_batch"]),
+        probes=probing.Probes(probes["weights"], probes["biases"]),
+        batch=int(settings["lm_eval_batch"]),
     )
 
 
-def evaluate(
-    x: np.ndarray, z: csr_matrix, x_hat: np.ndarray, decoder: np.ndarray, truth: Truth
-) -> dict[str, float]:
+def evaluate(x: np.ndarray, z: csr_matrix, x_hat: np.ndarray, decoder: np.ndarray, truth: Truth) -> dict[str, float]:
     """All metrics of one artefact. Shapes: x, x_hat [N, d_in]; z [N, d_sae]; decoder [d_sae, d_in], unit rows."""
     held, asked = truth.held, truth.labellings[truth.absorbed]
     return {

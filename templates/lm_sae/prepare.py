@@ -30,8 +30,13 @@ def prepare(settings: dict[str, Any], secret: int, train_dir: Path, truth_dir: P
     """Write shuffled shards for each hook, and where no experiment looks: tokens, rows, labels, probes, the model."""
     rows, d_in, hooks = int(settings["tokens"]), int(settings["d_in"]), hook_names(settings)
     needed = len(hooks) * shards.bytes_needed(rows, d_in, str(settings["dtype"]))
-    say(shards.check_disk(train_dir, needed, f"{rows:,} activations of {d_in} dimensions at {len(hooks)} "
-                                             f"{'hook' if len(hooks) == 1 else 'hooks'}"))
+    say(
+        shards.check_disk(
+            train_dir,
+            needed,
+            f"{rows:,} activations of {d_in} dimensions at {len(hooks)} {'hook' if len(hooks) == 1 else 'hooks'}",
+        )
+    )
     seeds = np.random.SeedSequence(secret).spawn(5)
     source = _Grammar(settings, seeds[0], truth_dir) if settings["model"] == GRAMMAR else _Text(settings, seeds[0])
     model = source.model
@@ -77,8 +82,9 @@ class _Grammar:
     def held_out(self) -> Sequences:
         """Sequences nobody has seen; their labels are kept."""
         corpora: list[Any] = []
-        batch = next(self._pieces(self._held, int(self._settings["held_out"]) * (int(self._settings["context"]) - 1),
-                                  corpora))
+        batch = next(
+            self._pieces(self._held, int(self._settings["held_out"]) * (int(self._settings["context"]) - 1), corpora)
+        )
         for name in ("topic", "category", "plural", "surprise"):
             self.labels[name] = np.concatenate([getattr(c, name) for c in corpora])
         yield batch
@@ -184,13 +190,20 @@ def _take(stream: Sequences, count: int, settings: dict[str, Any]) -> np.ndarray
 
 
 def _too_short(settings: dict[str, Any], found: int, wanted: int) -> UserError:
-    return UserError(f"data set {settings.get('dataset', GRAMMAR)}: gives {found} sequences of {settings['context']} "
-                     f"tokens where {wanted} are wanted; lower tokens, held_out or context")
+    return UserError(
+        f"data set {settings.get('dataset', GRAMMAR)}: gives {found} sequences of {settings['context']} "
+        f"tokens where {wanted} are wanted; lower tokens, held_out or context"
+    )
 
 
 def _write_truth(
-    model: HookedTransformer, settings: dict[str, Any], hooks: list[str], held: np.ndarray, source: Any,
-    truth_dir: Path, draw: np.random.Generator,
+    model: HookedTransformer,
+    settings: dict[str, Any],
+    hooks: list[str],
+    held: np.ndarray,
+    source: Any,
+    truth_dir: Path,
+    draw: np.random.Generator,
 ) -> None:
     """Rows, labels, dense probes and reference losses."""
     dtype, batch = str(settings["dtype"]), int(settings["lm_eval_batch"])
@@ -200,8 +213,10 @@ def _write_truth(
     labellings, extra, absorbed = source.labellings(rows, draw, int(settings["labelled"]))
     poor = [name for name, one in labellings.items() if not any(True for _ in one.tasks())]
     if poor:
-        raise UserError(f"labelled = {settings['labelled']}: too few rows for the labels of {', '.join(poor)}; raise "
-                        "labelled or held_out" + ("" if extra is None else ", or choose a model with more whole words"))
+        raise UserError(
+            f"labelled = {settings['labelled']}: too few rows for the labels of {', '.join(poor)}; raise "
+            "labelled or held_out" + ("" if extra is None else ", or choose a model with more whole words")
+        )
     for name, one in labellings.items():
         np.savez(truth_dir / f"label-{name}.npz", rows=one.rows, classes=one.classes, fits=one.fits)
     for hook in hooks:
@@ -209,8 +224,9 @@ def _write_truth(
         place.mkdir()
         parts = [_rows(model, some, hook) for _, some in core.batched(held, model, batch)]
         if extra is not None:
-            parts += [core.activations(model, some, [hook])[hook][:, -1]
-                      for _, some in core.batched(extra, model, batch)]
+            parts += [
+                core.activations(model, some, [hook])[hook][:, -1] for _, some in core.batched(extra, model, batch)
+            ]
         stored = np.concatenate([shards.to_stored(part, dtype) for part in parts])
         np.save(place / "x.npy", stored)
         probes = probing.dense_probes(shards.from_stored(stored, dtype), labellings[absorbed])
@@ -226,15 +242,21 @@ def _rows(model: HookedTransformer, tokens: Any, hook: str) -> Any:
 
 
 def _write_shards(
-    model: HookedTransformer, settings: dict[str, Any], hooks: list[str], stream: Sequences, train_dir: Path,
+    model: HookedTransformer,
+    settings: dict[str, Any],
+    hooks: list[str],
+    stream: Sequences,
+    train_dir: Path,
     seeds: list[np.random.SeedSequence],
 ) -> None:
     """One forward pass serves all hooks; each gets an order of its own."""
     rows, d_in, dtype = int(settings["tokens"]), int(settings["d_in"]), str(settings["dtype"])
     shard_rows = max(1, (int(settings["shard_mb"]) << 20) // shards.bytes_needed(1, d_in, dtype))
     order = int(seeds[0].generate_state(1, np.uint64)[0])
-    writers = {hook: shards.ShuffledShards(train_dir / hook, rows, d_in, dtype, shard_rows, order + i)
-               for i, hook in enumerate(hooks)}
+    writers = {
+        hook: shards.ShuffledShards(train_dir / hook, rows, d_in, dtype, shard_rows, order + i)
+        for i, hook in enumerate(hooks)
+    }
     batch, told = int(settings["lm_eval_batch"]), 0
     while (missing := writers[hooks[0]].missing) > 0:
         tokens = next(stream, None)

@@ -21,8 +21,9 @@ class Adam:
 
     def __init__(self, parameters: list[Tensor], lr: float, betas: tuple[float, float], eps: float = 1e-8) -> None:
         self.param_groups = [{"params": parameters, "lr": lr, "betas": betas, "eps": eps}]
-        self.state = {p: {"step": 0, "exp_avg": torch.zeros_like(p), "exp_avg_sq": torch.zeros_like(p)}
-                      for p in parameters}
+        self.state = {
+            p: {"step": 0, "exp_avg": torch.zeros_like(p), "exp_avg_sq": torch.zeros_like(p)} for p in parameters
+        }
 
     def zero_grad(self) -> None:
         for parameter in self.state:

@@ -9,16 +9,7 @@ import torch
 from torch import Tensor
 
 from saes.base import EncoderBias, Loss, Step, squared_error
-from saes.sparse import (
-    Chosen,
-    aux_k_of,
-    decode_rows,
-    fired,
-    pre_acts,
-    tiers_of_chosen,
-    top_k,
-    top_k_of_batch,
-)
+from saes.sparse import Chosen, aux_k_of, decode_rows, fired, pre_acts, tiers_of_chosen, top_k, top_k_of_batch
 
 AUX_SCALE = 1 / 32  # weight of AuxK
 THRESHOLD_RATE = 0.01  # of the moving average of a batch's smallest kept value

@@ -73,8 +73,13 @@ def train(sae: SAE, data: Iterable[Tensor], recipe: Recipe, log: Path | None = N
             resample_dead(sae, optimizer, x, silent)
             idle[silent], dead, resampled = 0, None, resampled + len(silent)
         if log and ((index + 1) % log_every == 0 or index + 1 == recipe.steps):
-            line = {"step": index + 1, "steps": recipe.steps, "samples": samples, "loss": found.total.item(),
-                    "error": found.error.item()}
+            line = {
+                "step": index + 1,
+                "steps": recipe.steps,
+                "samples": samples,
+                "loss": found.total.item(),
+                "error": found.error.item(),
+            }
             with open(log, "a") as file:
                 file.write(json.dumps({**line, **sae.report()}) + "\n")
     shares = {"dead_share_in_training": (idle > recipe.dead_after).float().mean().item()}

@@ -59,16 +59,12 @@ def draw_world(settings: dict, seed: np.random.SeedSequence):
         scale_children_by_parent=True,
     )
     words = hierarchy_seed.generate_state(8, np.uint32)
-    hierarchy = generate_hierarchy(
-        int(settings["num_features"]), shape, seed=int.from_bytes(words.tobytes(), "little")
-    )
+    hierarchy = generate_hierarchy(int(settings["num_features"]), shape, seed=int.from_bytes(words.tobytes(), "little"))
     config = SyntheticModelConfig(
         num_features=int(settings["num_features"]),
         hidden_dim=int(settings["d_in"]),
         firing_probability=ZipfianFiringProbabilityConfig(
-            exponent=float(settings["zipf"]),
-            max_prob=float(settings["max_prob"]),
-            min_prob=float(settings["min_prob"]),
+            exponent=float(settings["zipf"]), max_prob=float(settings["max_prob"]), min_prob=float(settings["min_prob"])
         ),
         hierarchy=shape,
         orthogonalization=OrthogonalizationConfig(

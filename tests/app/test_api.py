@@ -29,8 +29,17 @@ class CountingRunner(LocalRunner):
 def stopped(tmp_path_factory):
     """A session with parts of one's own, stopped after its runs."""
     parts = {"model": ScriptedModel(Script(1)), "runner": CountingRunner(), "console": Heard()}
-    outcome = run(Idea(**IDEA), template=TEMPLATE, workspace=tmp_path_factory.mktemp("ws"), baselines=("topk",), runs=1,
-                  pdf=False, literature="offline", stop_after="runs", **parts)
+    outcome = run(
+        Idea(**IDEA),
+        template=TEMPLATE,
+        workspace=tmp_path_factory.mktemp("ws"),
+        baselines=("topk",),
+        runs=1,
+        pdf=False,
+        literature="offline",
+        stop_after="runs",
+        **parts,
+    )
     return outcome, parts
 
 
@@ -51,16 +60,29 @@ def test_it_goes_on_to_its_end(stopped):
 
 def test_a_bound_stops_it_and_is_an_exception(tmp_path):
     with pytest.raises(BudgetSpent, match="max-tokens"):
-        run(Idea(**IDEA), template=TEMPLATE, workspace=tmp_path, model=ScriptedModel(Script(1)), baselines=("topk",),
-            max_tokens=0, pdf=False, literature="offline")
+        run(
+            Idea(**IDEA),
+            template=TEMPLATE,
+            workspace=tmp_path,
+            model=ScriptedModel(Script(1)),
+            baselines=("topk",),
+            max_tokens=0,
+            pdf=False,
+            literature="offline",
+        )
 
 
-@pytest.mark.parametrize(("words", "said"), [
-    ({"idea": "no_such_idea"}, "not found"), ({"idea": Idea(**IDEA)}, "give a model"),
-    ({"idea": Idea(**IDEA), "model": ScriptedModel(Script(1)), "rnus": 3}, "no such option"),
-    ({"idea": Idea(**IDEA), "model": ScriptedModel(Script(1)), "runs": 99}, "--runs"),
-    ({"idea": Idea(**IDEA), "model": "nobody/knows-this"}, "no provider"),
-    ({"idea": Idea(**IDEA), "template": "/nowhere"}, "--template")])
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ({"idea": "no_such_idea"}, "not found"),
+        ({"idea": Idea(**IDEA)}, "give a model"),
+        ({"idea": Idea(**IDEA), "model": ScriptedModel(Script(1)), "rnus": 3}, "no such option"),
+        ({"idea": Idea(**IDEA), "model": ScriptedModel(Script(1)), "runs": 99}, "--runs"),
+        ({"idea": Idea(**IDEA), "model": "nobody/knows-this"}, "no provider"),
+        ({"idea": Idea(**IDEA), "template": "/nowhere"}, "--template"),
+    ],
+)
 def test_what_is_wrong_is_said_before_anything_starts(tmp_path, words, said):
     with pytest.raises(UserError, match=said):
         run(**{"template": TEMPLATE, "workspace": tmp_path / "ws", "pdf": False, **words})

@@ -22,9 +22,15 @@ from tests.support.whole import Script, Whole, block, fenced, options, plan
 CALL = 18  # tokens of each answer of the fake provider
 USD = 11 * 2.5e-6 + 7 * 1e-5  # of such an answer by openai/gpt-4o
 USELESS = {
-    "truncated": reply("half a sent", "length"), "empty": reply(""),
-    "a tool call": completion({"content": None, "tool_calls": [
-        {"id": "1", "type": "function", "function": {"name": "bash", "arguments": "{}"}}]}, "tool_calls"),
+    "truncated": reply("half a sent", "length"),
+    "empty": reply(""),
+    "a tool call": completion(
+        {
+            "content": None,
+            "tool_calls": [{"id": "1", "type": "function", "function": {"name": "bash", "arguments": "{}"}}],
+        },
+        "tool_calls",
+    ),
 }
 
 
@@ -76,7 +82,7 @@ def test_a_call_that_hangs_is_counted_as_what_was_sent(prepared, tmp_path):
     with FakeProvider([Answer(json=reply("late").json, hang_s=30), reply(fenced(plan(1)))]) as provider:
         it.step(provider, 0.4)
         sent = sum(len(m["content"]) for m in provider.history[0].body["messages"])
-    wasted, = it.events(ev.TryWasted)
+    (wasted,) = it.events(ev.TryWasted)
     assert (wasted.tokens_in, wasted.tokens_out) == (sent // 4, 0)
     assert wasted.cost_usd == pytest.approx(sent // 4 * 2.5e-6)
     assert "no whole answer within 0.4 s" in wasted.reason
@@ -89,9 +95,11 @@ def test_refused_and_failed_calls_cost_nothing(prepared, tmp_path):
     assert it.events(ev.TryWasted) == []
 
 
-@pytest.mark.parametrize("fault", [
-    error(429, "slow down", headers={"Retry-After": "600"}), error(503, "down"),
-], ids=["retry-after", "outage"])
+@pytest.mark.parametrize(
+    "fault",
+    [error(429, "slow down", headers={"Retry-After": "600"}), error(503, "down")],
+    ids=["retry-after", "outage"],
+)
 def test_no_wait_for_a_provider_passes_the_hours(prepared, tmp_path, fault):
     it = Provided(prepared[MakePlan], tmp_path)
     with it.tools() as tools:
@@ -127,14 +135,18 @@ def test_hours_end_a_long_training_and_a_resume_trains_it_anew_uncharged(prepare
     assert any("is stopped" in line for line in it.console.lines)
 
 
-@pytest.mark.parametrize(("name", "found"), [
-    ("openai/nobody-knows-this", 1), ("openai/gpt-4o", 0), ("ollama/qwen3", 0)])
+@pytest.mark.parametrize(
+    ("name", "found"), [("openai/nobody-knows-this", 1), ("openai/gpt-4o", 0), ("ollama/qwen3", 0)]
+)
 def test_a_bound_on_money_needs_a_price(name, found):
     model = LiteLLMModel({}, timeout_s=1, notify=str)
     system = System(model, BubblewrapSandbox(), TerminalConsole(), "http://127.0.0.1:9")
     chosen = options(max_usd=1.0)
-    chosen = chosen.model_copy(update={"models": chosen.models.model_copy(update=dict.fromkeys(
-        ("planner", "editor", "writer", "reviewer"), name))})
+    chosen = chosen.model_copy(
+        update={
+            "models": chosen.models.model_copy(update=dict.fromkeys(("planner", "editor", "writer", "reviewer"), name))
+        }
+    )
     said = [text for text in complaints(chosen, load_template(TEMPLATE), system, TEMPLATE) if "--max-usd" in text]
     assert len(said) == found
     assert all(f"the price of {name} is not known" in text and "--max-tokens" in text for text in said)
@@ -145,5 +157,3 @@ def _until(tools, kind, run):
 
     while not (isinstance(action := next_action(tools.session), kind) and action.run == run):
         tools.journal.append(perform(action, tools))
-
-

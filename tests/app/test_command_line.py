@@ -29,8 +29,15 @@ from tests.support.whole import (
 
 def launch(*words, cwd=ROOT, **environment):
     words += ("--literature", "offline") if "--model" in words else ()
-    done = subprocess.run([sys.executable, ROOT / "launch.py", *map(str, words)], capture_output=True, text=True,
-                          cwd=cwd, env={**os.environ, **environment}, timeout=280, check=False)
+    done = subprocess.run(
+        [sys.executable, ROOT / "launch.py", *map(str, words)],
+        capture_output=True,
+        text=True,
+        cwd=cwd,
+        env={**os.environ, **environment},
+        timeout=280,
+        check=False,
+    )
     assert "Traceback" not in done.stderr, done.stderr
     return done
 
@@ -72,8 +79,22 @@ def idea(tmp_path):
 def test_a_session_with_a_real_model_over_http_through_litellm_and_aider(tmp_path, idea):
     faults = [error(500, "a passing fault"), error(429, "slow down", headers={"retry-after": "0"})]
     with FakeProvider(lambda request: faults.pop() if faults else reply(answer(request))) as provider:
-        done = launch("--idea", idea, "--template", TEMPLATE, "--model", "openai/gpt-4o", "--api-base", provider.url,
-                      "--runs", 1, "--no-pdf", "--workspace", tmp_path / "ws", OPENAI_API_KEY="sk-planted-secret-1")
+        done = launch(
+            "--idea",
+            idea,
+            "--template",
+            TEMPLATE,
+            "--model",
+            "openai/gpt-4o",
+            "--api-base",
+            provider.url,
+            "--runs",
+            1,
+            "--no-pdf",
+            "--workspace",
+            tmp_path / "ws",
+            OPENAI_API_KEY="sk-planted-secret-1",
+        )
         asked = len(provider.history)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "asking again" in done.stdout
@@ -92,8 +113,18 @@ def test_a_wrong_key_is_one_line_and_an_exit_status_and_resume_goes_on(tmp_path,
     script = lambda request: error(401, "Incorrect API key provided") if refuse[0] else reply(answer(request))  # noqa: E731
     with FakeProvider(script) as provider:
         common = ("--api-base", provider.url, "--workspace", tmp_path / "ws", "--stop-after", "plan")
-        done = launch("--idea", idea, "--template", TEMPLATE, "--model", "openai/gpt-4o", "--runs", 1, *common,
-                      OPENAI_API_KEY="sk-wrong")
+        done = launch(
+            "--idea",
+            idea,
+            "--template",
+            TEMPLATE,
+            "--model",
+            "openai/gpt-4o",
+            "--runs",
+            1,
+            *common,
+            OPENAI_API_KEY="sk-wrong",
+        )
         assert done.returncode == 3
         assert "OPENAI_API_KEY" in done.stdout
         assert "--resume" in done.stdout
@@ -105,46 +136,88 @@ def test_a_wrong_key_is_one_line_and_an_exit_status_and_resume_goes_on(tmp_path,
 def test_a_budget_of_tokens_stops_cleanly_and_a_higher_one_goes_on(tmp_path, idea):
     with FakeProvider(lambda request: reply(answer(request))) as provider:
         common = ("--api-base", provider.url, "--workspace", tmp_path / "ws", "--no-pdf")
-        done = launch("--idea", idea, "--template", TEMPLATE, "--model", "openai/gpt-4o", "--runs", 1,
-                      "--max-tokens", 40, *common, OPENAI_API_KEY="sk-x")
+        done = launch(
+            "--idea",
+            idea,
+            "--template",
+            TEMPLATE,
+            "--model",
+            "openai/gpt-4o",
+            "--runs",
+            1,
+            "--max-tokens",
+            40,
+            *common,
+            OPENAI_API_KEY="sk-x",
+        )
         assert done.returncode == 4, done.stdout + done.stderr
         assert "--max-tokens 40 is reached" in done.stdout
         used = fold(EventLog(next((tmp_path / "ws").glob("2*")) / "events.jsonl").read()).tokens
         assert 40 <= used < 40 + 2 * 18
-        done = launch("--resume", "last", "--max-tokens", 100000, "--stop-after", "runs", *common,
-                      OPENAI_API_KEY="sk-x")
+        done = launch(
+            "--resume", "last", "--max-tokens", 100000, "--stop-after", "runs", *common, OPENAI_API_KEY="sk-x"
+        )
         assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_dry_run_checks_estimates_and_starts_nothing(tmp_path, idea):
-    done = launch("--idea", idea, "--template", TEMPLATE, "--model", "ollama/qwen3", "--dry-run", "--api-base",
-                  "http://127.0.0.1:9", "--workspace", tmp_path / "ws")
+    done = launch(
+        "--idea",
+        idea,
+        "--template",
+        TEMPLATE,
+        "--model",
+        "ollama/qwen3",
+        "--dry-run",
+        "--api-base",
+        "http://127.0.0.1:9",
+        "--workspace",
+        tmp_path / "ws",
+    )
     assert "Estimate: about" in done.stdout or "ollama" in done.stderr
     assert not list((tmp_path / "ws").glob("2*"))
 
 
 def test_status_and_follow_show_a_session(tmp_path, idea):
     with FakeProvider(lambda request: reply(answer(request))) as provider:
-        launch("--idea", idea, "--template", TEMPLATE, "--model", "openai/gpt-4o", "--runs", 1, "--stop-after", "plan",
-               "--api-base", provider.url, "--workspace", tmp_path / "ws", OPENAI_API_KEY="sk-x")
+        launch(
+            "--idea",
+            idea,
+            "--template",
+            TEMPLATE,
+            "--model",
+            "openai/gpt-4o",
+            "--runs",
+            1,
+            "--stop-after",
+            "plan",
+            "--api-base",
+            provider.url,
+            "--workspace",
+            tmp_path / "ws",
+            OPENAI_API_KEY="sk-x",
+        )
     status = launch("--status", "--workspace", tmp_path / "ws").stdout
     assert "tiny_idea" in status
     assert "stopped" in status
     assert "plan: step 0.05" in launch("--follow", "last", "--workspace", tmp_path / "ws").stdout
 
 
-@pytest.mark.parametrize(("words", "said"), [
-    (("--idea", "nowhere"), "idea 'nowhere': not found"),
-    (("--idea", "hierarchical_sae", "--template", "nowhere"), "--template nowhere: not found"),
-    (("--idea", "hierarchical_sae", "--profile", "nowhere"), "--profile nowhere"),
-    (("--idea", "hierarchical_sae", "--runs", "11"), "--runs"),
-    (("--idea", "hierarchical_sae", "--attempts", "0"), "--attempts"),
-    (("--idea", "hierarchical_sae", "--planner", "openai/x"), "no model for editor, writer, reviewer"),
-    (("--idea", "adaptive_sparse_orthogonal_sae"), "no shipped recording"),
-    (("--idea", "hierarchical_sae", "--baselines", "nowhere"), "--baselines nowhere"),
-    (("--resume", "nowhere"), "session 'nowhere': not found"),
-    (("--idea", "hierarchical_sae", "--playback", "/nowhere"), "--playback"),
-])
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--idea", "nowhere"), "idea 'nowhere': not found"),
+        (("--idea", "hierarchical_sae", "--template", "nowhere"), "--template nowhere: not found"),
+        (("--idea", "hierarchical_sae", "--profile", "nowhere"), "--profile nowhere"),
+        (("--idea", "hierarchical_sae", "--runs", "11"), "--runs"),
+        (("--idea", "hierarchical_sae", "--attempts", "0"), "--attempts"),
+        (("--idea", "hierarchical_sae", "--planner", "openai/x"), "no model for editor, writer, reviewer"),
+        (("--idea", "adaptive_sparse_orthogonal_sae"), "no shipped recording"),
+        (("--idea", "hierarchical_sae", "--baselines", "nowhere"), "--baselines nowhere"),
+        (("--resume", "nowhere"), "session 'nowhere': not found"),
+        (("--idea", "hierarchical_sae", "--playback", "/nowhere"), "--playback"),
+    ],
+)
 def test_wrong_input_is_one_line_and_exit_2(tmp_path, words, said):
     done = launch(*words, "--workspace", tmp_path / "ws")
     assert done.returncode == 2
@@ -154,8 +227,18 @@ def test_wrong_input_is_one_line_and_exit_2(tmp_path, words, said):
 
 
 def test_every_complaint_is_said_at_once(tmp_path, idea):
-    done = launch("--idea", idea, "--template", TEMPLATE, "--model", "openai/gpt-4o", "--device", "cuda",
-                  "--workspace", tmp_path / "ws")
+    done = launch(
+        "--idea",
+        idea,
+        "--template",
+        TEMPLATE,
+        "--model",
+        "openai/gpt-4o",
+        "--device",
+        "cuda",
+        "--workspace",
+        tmp_path / "ws",
+    )
     assert done.returncode == 2
     assert "OPENAI_API_KEY" in done.stderr
     assert "device cuda" in done.stderr
@@ -176,8 +259,9 @@ def test_doctor_says_what_holds_here(tmp_path):
 
 def test_before_set_up_one_line_says_what_to_do(tmp_path):
     (tmp_path / "launch.py").write_text((ROOT / "launch.py").read_text())
-    done = subprocess.run([sys.executable, tmp_path / "launch.py", "--list"], capture_output=True, text=True,
-                          check=False)
+    done = subprocess.run(
+        [sys.executable, tmp_path / "launch.py", "--list"], capture_output=True, text=True, check=False
+    )
     assert done.returncode == 1
     assert "make setup" in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1

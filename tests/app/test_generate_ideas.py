@@ -15,11 +15,22 @@ from agent.llm.prompting import render
 from tests.support import ROOT, TEMPLATE
 from tests.support.whole import fenced
 
-SLOW = {"Name": "slow_rows", "Title": "Do Slower Rows Settle Better?", "Interestingness": 5, "Feasibility": 9,
-        "Novelty": 3,
-        "Experiment": "Halve the step size after half of the rows and compare the score with a constant step."}
-SPARSE = {"Name": "sparse_start", "Title": "Starting From Observed Rows", "Interestingness": 6, "Feasibility": 8,
-          "Novelty": 4, "Experiment": "Initialise the dictionary with training rows instead of noise; same budget."}
+SLOW = {
+    "Name": "slow_rows",
+    "Title": "Do Slower Rows Settle Better?",
+    "Interestingness": 5,
+    "Feasibility": 9,
+    "Novelty": 3,
+    "Experiment": "Halve the step size after half of the rows and compare the score with a constant step.",
+}
+SPARSE = {
+    "Name": "sparse_start",
+    "Title": "Starting From Observed Rows",
+    "Interestingness": 6,
+    "Feasibility": 8,
+    "Novelty": 4,
+    "Experiment": "Initialise the dictionary with training rows instead of noise; same budget.",
+}
 
 
 def proposal(idea, done=True):
@@ -53,8 +64,12 @@ def launch(workspace, *words):
 def recording(tmp_path):
     folder = tmp_path / "replies"
     folder.mkdir()
-    for name, text in {"idea-1.1": proposal(SLOW, done=False), "idea-1.2": proposal(SLOW),
-                       "idea-2.1": proposal(SLOW | {"Name": "slower"}), "idea-2.2": proposal(SPARSE)}.items():
+    for name, text in {
+        "idea-1.1": proposal(SLOW, done=False),
+        "idea-1.2": proposal(SLOW),
+        "idea-2.1": proposal(SLOW | {"Name": "slower"}),
+        "idea-2.2": proposal(SPARSE),
+    }.items():
         (folder / f"{name}.md").write_text(text)
     return folder
 
@@ -70,8 +85,11 @@ def test_the_looks_are_bounded():
     assert proposed(ask).Novelty == 3 and ask.replies == []
 
 
-@pytest.mark.parametrize("again", [SLOW | {"Experiment": SPARSE["Experiment"], "Title": "Something Else Entirely"},
-                                   SLOW | {"Name": "slower_rows"}], ids=["name", "words"])
+@pytest.mark.parametrize(
+    "again",
+    [SLOW | {"Experiment": SPARSE["Experiment"], "Title": "Something Else Entirely"}, SLOW | {"Name": "slower_rows"}],
+    ids=["name", "words"],
+)
 def test_an_idea_that_is_there_goes_back_with_the_reason(again):
     ask = Script(proposal(again), proposal(SPARSE))
     assert proposed(ask, [Idea(**SLOW)]).Name == "sparse_start"
@@ -111,10 +129,15 @@ def test_a_budget_ends_it_with_a_code_of_its_own(tmp_path, recording):
     assert done.returncode == 4 and "--max-tokens 1 is reached" in done.stderr
 
 
-@pytest.mark.parametrize(("words", "said"), [
-    (("--generate-ideas", "0"), "a number from 1 to 50"), (("--generate-ideas", "2"), "name one, e.g. --model"),
-    (("--generate-ideas", "1", "--playback", "/nowhere"), "no such folder"),
-    (("--generate-ideas", "1", "--list"), "do not go together")])
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--generate-ideas", "0"), "a number from 1 to 50"),
+        (("--generate-ideas", "2"), "name one, e.g. --model"),
+        (("--generate-ideas", "1", "--playback", "/nowhere"), "no such folder"),
+        (("--generate-ideas", "1", "--list"), "do not go together"),
+    ],
+)
 def test_wrong_words_get_one_line(tmp_path, words, said):
     done = launch(tmp_path / "ws", *words)
     assert done.returncode == 2 and said in done.stderr and not (tmp_path / "ws/ideas").exists()

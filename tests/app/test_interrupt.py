@@ -28,10 +28,30 @@ def endless(tmp_path):
 
 
 def start(tmp_path, idea, template, provider):  # noqa: F811
-    words = ["--idea", idea, "--template", template, "--model", "openai/gpt-4o", "--api-base", provider.url,
-             "--runs", "1", "--no-pdf", "--literature", "offline", "--workspace", tmp_path / "ws"]
-    return subprocess.Popen([sys.executable, ROOT / "launch.py", *words], stdout=subprocess.PIPE, text=True,
-                            stderr=subprocess.STDOUT, env={**os.environ, "OPENAI_API_KEY": "sk-x"})
+    words = [
+        "--idea",
+        idea,
+        "--template",
+        template,
+        "--model",
+        "openai/gpt-4o",
+        "--api-base",
+        provider.url,
+        "--runs",
+        "1",
+        "--no-pdf",
+        "--literature",
+        "offline",
+        "--workspace",
+        tmp_path / "ws",
+    ]
+    return subprocess.Popen(
+        [sys.executable, ROOT / "launch.py", *words],
+        stdout=subprocess.PIPE,
+        text=True,
+        stderr=subprocess.STDOUT,
+        env={**os.environ, "OPENAI_API_KEY": "sk-x"},
+    )
 
 
 def wait_for(condition, seconds=60):

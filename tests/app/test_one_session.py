@@ -22,7 +22,9 @@ pytestmark = pytest.mark.timeout(900)
 
 
 def test_the_second_is_told_who_holds_the_session_and_a_dead_one_s_lock_is_taken_over(
-    tmp_path, idea, endless,  # noqa: F811
+    tmp_path,
+    idea,  # noqa: F811
+    endless,  # noqa: F811
 ):
     with FakeProvider(lambda request: reply(answer(request))) as provider:
         first = start(tmp_path, idea, endless, provider)
@@ -32,8 +34,12 @@ def test_the_second_is_told_who_holds_the_session_and_a_dead_one_s_lock_is_taken
         second = launch(*words, OPENAI_API_KEY="x")
         first.kill()
         first.wait()
-        third = subprocess.Popen([sys.executable, ROOT / "launch.py", *map(str, words)], stdout=subprocess.PIPE,
-                                 text=True, env={**os.environ, "OPENAI_API_KEY": "x"})
+        third = subprocess.Popen(
+            [sys.executable, ROOT / "launch.py", *map(str, words)],
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "OPENAI_API_KEY": "x"},
+        )
         log = next(tmp_path.glob("ws/2*/events.jsonl"))
         wait_for(lambda: sum(isinstance(e, ev.ProcessStarted) for e in EventLog(log).read()) == 2, seconds=200)
         third.kill()
@@ -53,7 +59,9 @@ def trained(whole, run):
 
 
 def test_a_machine_that_goes_down_in_a_training_fails_an_attempt_that_the_agent_is_not_charged(
-    tmp_path, cache, undisturbed,  # noqa: F811
+    tmp_path,
+    cache,  # noqa: F811
+    undisturbed,  # noqa: F811
 ):
     (tmp_path / ".cache").symlink_to(cache)
     whole = Whole(tmp_path, runs=1, slots=1)

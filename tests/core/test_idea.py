@@ -7,10 +7,24 @@ import pytest
 from agent.core.errors import UserError
 from agent.core.ideas import all_ideas, find_idea, read_ideas
 
-SHORT = {"Name": "a_b", "Title": "T", "Experiment": "E", "Interestingness": 8, "Feasibility": 6, "Novelty": 9,
-         "novel": True}
-LONG = SHORT | {"Name": "long", "Technical_Details": "L = x", "Implementation_Plan": "1.", "Novelty_Evaluation": "n",
-                "Research_Impact": 9, "Overall_Score": 9.2, "Abstract": "We ..."}
+SHORT = {
+    "Name": "a_b",
+    "Title": "T",
+    "Experiment": "E",
+    "Interestingness": 8,
+    "Feasibility": 6,
+    "Novelty": 9,
+    "novel": True,
+}
+LONG = SHORT | {
+    "Name": "long",
+    "Technical_Details": "L = x",
+    "Implementation_Plan": "1.",
+    "Novelty_Evaluation": "n",
+    "Research_Impact": 9,
+    "Overall_Score": 9.2,
+    "Abstract": "We ...",
+}
 
 
 def save(tmp_path, data, name="ideas.json"):
@@ -39,15 +53,18 @@ def test_the_shipped_ideas_are_all_readable():
     assert "hierarchical_sae" in {i.Name for i in ideas}
 
 
-@pytest.mark.parametrize(("data", "said"), [
-    ("{", "not valid JSON"),
-    ("[]", "empty list"),
-    ("[1]", "JSON object"),
-    ({"Name": "x", "Title": "T"}, "Experiment"),
-    ({**SHORT, "Name": "a b/c"}, "Name"),
-    ({**SHORT, "Novelty": "high"}, "Novelty"),
-    ([SHORT, SHORT], "twice"),
-])
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        ("{", "not valid JSON"),
+        ("[]", "empty list"),
+        ("[1]", "JSON object"),
+        ({"Name": "x", "Title": "T"}, "Experiment"),
+        ({**SHORT, "Name": "a b/c"}, "Name"),
+        ({**SHORT, "Novelty": "high"}, "Novelty"),
+        ([SHORT, SHORT], "twice"),
+    ],
+)
 def test_wrong_input_is_one_line_with_file_and_field(tmp_path, data, said):
     path = save(tmp_path, data)
     with pytest.raises(UserError) as error:

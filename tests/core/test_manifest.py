@@ -81,4 +81,10 @@ def test_the_target_of_a_metric_is_the_setting_of_its_name():
 
 def test_synth_sae_has_the_six_baselines_of_the_field():
     assert [baseline.name for baseline in SYNTH.manifest.baselines] == [
-        "topk", "standard", "gated", "batchtopk", "jumprelu", "matryoshka"]
+        "topk",
+        "standard",
+        "gated",
+        "batchtopk",
+        "jumprelu",
+        "matryoshka",
+    ]

@@ -21,10 +21,12 @@ STEP = re.compile(r"^(?:File `([^`]+)`:\n\n)?```(\w+)\n(.*?)^```", re.DOTALL | r
 LINE = '            rate = task["lr"] * (1 - (step - 1) / steps) / len(rows)'
 PROSE = {
     "title": "# Do Larger Steps Help a Linear Reader of Digits?\n\nWe double the step size. {{ confirmation() }}.",
-    "introduction": "Digits are read by linear scores.", "related_work": "Reading digits is old.",
-    "background": "A row $x$ gives scores $W^\\top x + b$.", "method": "The step size is doubled.",
-    "experimental_setup": "Each image has {{ config(\"d_in\") }} pixels.",
-    "results": "The accuracy of {{ name(\"doubled\") }} is {{ mean(\"doubled\", \"accuracy\") }} (see [@tab:main]).",
+    "introduction": "Digits are read by linear scores.",
+    "related_work": "Reading digits is old.",
+    "background": "A row $x$ gives scores $W^\\top x + b$.",
+    "method": "The step size is doubled.",
+    "experimental_setup": 'Each image has {{ config("d_in") }} pixels.',
+    "results": 'The accuracy of {{ name("doubled") }} is {{ mean("doubled", "accuracy") }} (see [@tab:main]).',
     "discussion": "*Interpretation.* The step size matters little where training is long.",
     "conclusion": "{{ confirmation() }}.",
 }
@@ -34,8 +36,13 @@ def answer(request) -> str:
     """What a model says on this page's idea."""
     text = request.last
     if "Plan at most" in text:
-        run = {"name": "doubled", "label": "doubled step", "change": "double the step size", "start_from": "baseline",
-               "hypothesis": "the same samples carry further"}
+        run = {
+            "name": "doubled",
+            "label": "doubled step",
+            "change": "double the step size",
+            "start_from": "baseline",
+            "hypothesis": "the same samples carry further",
+        }
         comparison = {"metric": "accuracy", "baseline": "linear", "why": "it is the code we start from"}
         return fenced({"comparison": comparison, "runs": [run]})
     if "This is run 1 of the idea" in text:
@@ -43,8 +50,11 @@ def answer(request) -> str:
     if "Write what this run means" in text:
         return fenced({"interpretation": "The step size matters little.", "completed": True, "runs": []})
     if "Change plot.py" in text:
-        return block("plot.py", 'axis.set_xlabel("accuracy on held-out rows (higher is better)")',
-                     'axis.set_xlabel("accuracy on held-out images (higher is better)")')
+        return block(
+            "plot.py",
+            'axis.set_xlabel("accuracy on held-out rows (higher is better)")',
+            'axis.set_xlabel("accuracy on held-out images (higher is better)")',
+        )
     if "Describe for the notes" in text:
         names = re.findall(r"^- `([\w-]+)` \(drawn", text, re.MULTILINE)
         return fenced({"descriptions": dict.fromkeys(names, "Look at the order.")})
@@ -95,7 +105,15 @@ def run(line: str, place: Path, home: Path, url: str) -> str:
     model = f"openai/gpt-4o --api-base {url} --literature offline"
     line = line.replace("ANTHROPIC_API_KEY=...", "OPENAI_API_KEY=sk-none").replace("anthropic/claude-sonnet-4-5", model)
     line = re.sub(r"\bpython launch\.py", f"{sys.executable} launch.py --workspace workspace", line)
-    done = subprocess.run(line, shell=True, cwd=place, capture_output=True, text=True, timeout=600, check=False,
-                          env={**os.environ, "HOME": str(home)})
+    done = subprocess.run(
+        line,
+        shell=True,
+        cwd=place,
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+        env={**os.environ, "HOME": str(home)},
+    )
     assert done.returncode == 0, (line, done.stdout, done.stderr)
     return done.stdout

@@ -20,8 +20,12 @@ def imported(path: Path) -> set[str]:
 
 
 def test_aider_is_imported_in_one_place():
-    files = [p for folder in ("agent", "paper") for p in (ROOT / folder).rglob("*.py")
-             if any(m.split(".")[0] == "aider" for m in imported(p))]
+    files = [
+        p
+        for folder in ("agent", "paper")
+        for p in (ROOT / folder).rglob("*.py")
+        if any(m.split(".")[0] == "aider" for m in imported(p))
+    ]
     assert len(files) == 1
 
 
@@ -29,8 +33,13 @@ def test_help_is_quick_and_needs_no_environment(tmp_path):
     best = 9.0
     for _ in range(3):
         started = time.perf_counter()
-        done = subprocess.run([sys.executable, "-S", "-E", ROOT / "launch.py", "--help"], capture_output=True,
-                              text=True, cwd=tmp_path, check=False)
+        done = subprocess.run(
+            [sys.executable, "-S", "-E", ROOT / "launch.py", "--help"],
+            capture_output=True,
+            text=True,
+            cwd=tmp_path,
+            check=False,
+        )
         best = min(best, time.perf_counter() - started)
     assert done.returncode == 0
     assert "--resume" in done.stdout
@@ -38,7 +47,9 @@ def test_help_is_quick_and_needs_no_environment(tmp_path):
 
 
 def test_events_and_policy_load_nothing_heavy():
-    code = ("import sys, agent.session.policy, agent.session.session, agent.loop, agent.app.cli; "
-            "heavy = {'torch', 'sae_lens', 'aider', 'litellm', 'transformer_lens', 'matplotlib'} & set(sys.modules); "
-            "assert not heavy, heavy")
+    code = (
+        "import sys, agent.session.policy, agent.session.session, agent.loop, agent.app.cli; "
+        "heavy = {'torch', 'sae_lens', 'aider', 'litellm', 'transformer_lens', 'matplotlib'} & set(sys.modules); "
+        "assert not heavy, heavy"
+    )
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)

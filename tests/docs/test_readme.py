@@ -10,8 +10,13 @@ README = (ROOT / "README.md").read_text()
 
 
 def test_the_options_are_those_of_help():
-    done = subprocess.run([sys.executable, ROOT / "launch.py", "--help"], capture_output=True, text=True, check=True,
-                          env={"COLUMNS": "118", "PATH": "/usr/bin:/bin"})
+    done = subprocess.run(
+        [sys.executable, ROOT / "launch.py", "--help"],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={"COLUMNS": "118", "PATH": "/usr/bin:/bin"},
+    )
     assert done.stdout.strip() in README, "run: python tests/docs/test_readme.py"
 
 
@@ -21,18 +26,30 @@ def test_linked_files_are_there():
 
 
 def test_every_option_typed_in_an_example_exists():
-    options = set(re.findall(r"--[a-z][a-z-]+", subprocess.run(
-        [sys.executable, ROOT / "launch.py", "--help"], capture_output=True, text=True, check=True).stdout))
+    options = set(
+        re.findall(
+            r"--[a-z][a-z-]+",
+            subprocess.run(
+                [sys.executable, ROOT / "launch.py", "--help"], capture_output=True, text=True, check=True
+            ).stdout,
+        )
+    )
     for line in re.findall(r"python launch\.py (.*)", README):
         assert set(re.findall(r"--[a-z][a-z-]+", line)) <= options, line
 
 
 def write_help() -> None:
     """Put the current --help into the README."""
-    done = subprocess.run([sys.executable, ROOT / "launch.py", "--help"], capture_output=True, text=True, check=True,
-                          env={"COLUMNS": "118", "PATH": "/usr/bin:/bin"})
-    text = re.sub(r"(## Options\n\n```\n).*?(\n```)", lambda m: m[1] + done.stdout.strip() + m[2], README,
-                  flags=re.DOTALL)
+    done = subprocess.run(
+        [sys.executable, ROOT / "launch.py", "--help"],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={"COLUMNS": "118", "PATH": "/usr/bin:/bin"},
+    )
+    text = re.sub(
+        r"(## Options\n\n```\n).*?(\n```)", lambda m: m[1] + done.stdout.strip() + m[2], README, flags=re.DOTALL
+    )
     (ROOT / "README.md").write_text(text)
 
 

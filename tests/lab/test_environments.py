@@ -86,8 +86,10 @@ def test_another_requirement_or_wheel_is_another_environment(built, tmp_path):
 
 def test_in_the_sandbox_it_runs_and_cannot_be_changed(built, tmp_path):
     environment = built[2]
-    code = ("import stepsize, sys, numpy; print(sys.prefix)\n"
-            "try:\n    open(stepsize.__file__, 'a')\nexcept OSError as error:\n    print(error.strerror)\n")
+    code = (
+        "import stepsize, sys, numpy; print(sys.prefix)\n"
+        "try:\n    open(stepsize.__file__, 'a')\nexcept OSError as error:\n    print(error.strerror)\n"
+    )
     trees = tuple(Mount(Path(tree), tree) for tree in environment.trees)
     limits = Limits(wall_s=60, memory_mb=512, processes=16, disk_mb=1, files=10, file_mb=1, output_mb=1)
     spec = SandboxSpec(argv=(environment.python, "-c", code), cwd="/tmp", mounts=trees, limits=limits)
@@ -135,12 +137,19 @@ def test_one_named_by_a_variable_is_found_where_it_points(tmp_path):
         del os.environ["MY_CLUSTER_PYTHON"]
 
 
-@pytest.mark.parametrize(("settings", "requirements", "said"), [
-    ('[environment]\npython = "/nowhere/python"\n', REQUIREMENTS, "'/nowhere/python': no such interpreter here; load"),
-    ('[environment]\npython = "/bin/true"\n', REQUIREMENTS, "/bin/true does not run as a Python"),
-    (SETTINGS, "--no-index\nnowhere_to_be_found\n", "uv pip install: .*nowhere-to-be-found"),
-    (SETTINGS.replace("extend = true\n", ""), REQUIREMENTS, "the environment lacks numpy, with which .*; add it"),
-])
+@pytest.mark.parametrize(
+    ("settings", "requirements", "said"),
+    [
+        (
+            '[environment]\npython = "/nowhere/python"\n',
+            REQUIREMENTS,
+            "'/nowhere/python': no such interpreter here; load",
+        ),
+        ('[environment]\npython = "/bin/true"\n', REQUIREMENTS, "/bin/true does not run as a Python"),
+        (SETTINGS, "--no-index\nnowhere_to_be_found\n", "uv pip install: .*nowhere-to-be-found"),
+        (SETTINGS.replace("extend = true\n", ""), REQUIREMENTS, "the environment lacks numpy, with which .*; add it"),
+    ],
+)
 def test_what_cannot_be_had_is_one_line_and_leaves_nothing(tmp_path, settings, requirements, said):
     made = template(tmp_path / "tiny", settings, requirements)
     with pytest.raises(UserError, match=said) as error:
@@ -151,11 +160,14 @@ def test_what_cannot_be_had_is_one_line_and_leaves_nothing(tmp_path, settings, r
         assert not list((tmp_path / "cache/environments").glob("*/venv"))
 
 
-@pytest.mark.parametrize(("settings", "said"), [
-    ('[environment]\nrequirements = "requirements.txt"\npython = "python3"\n', "give exactly one of"),
-    ('[environment]\nlock = "pylock.toml"\n', "names pylock.toml, which"),
-    ('[environment]\npython = "python3"\nextend = true\n', "`extend` goes with requirements"),
-])
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ('[environment]\nrequirements = "requirements.txt"\npython = "python3"\n', "give exactly one of"),
+        ('[environment]\nlock = "pylock.toml"\n', "names pylock.toml, which"),
+        ('[environment]\npython = "python3"\nextend = true\n', "`extend` goes with requirements"),
+    ],
+)
 def test_a_manifest_that_names_none_or_two_is_refused(tmp_path, settings, said):
     with pytest.raises(UserError, match=said):
         template(tmp_path / "tiny", settings)
@@ -177,11 +189,17 @@ def test_the_check_names_what_the_environment_lacks(built, tmp_path):
 SMI = "| NVIDIA-SMI 535.104.05   Driver Version: 535.104.05   CUDA Version: 12.2     |\n"
 
 
-@pytest.mark.parametrize(("cuda", "smi", "said"), [
-    ("13.0", SMI, "torch is built for CUDA 13.0, the driver serves at most CUDA 12.2"),
-    ("12.8", SMI, ""), ("11.8", SMI, ""), ("12.1", "no table", ""), (None, SMI, ""),
-    ("", SMI, "built for the CPU alone"),
-])
+@pytest.mark.parametrize(
+    ("cuda", "smi", "said"),
+    [
+        ("13.0", SMI, "torch is built for CUDA 13.0, the driver serves at most CUDA 12.2"),
+        ("12.8", SMI, ""),
+        ("11.8", SMI, ""),
+        ("12.1", "no table", ""),
+        (None, SMI, ""),
+        ("", SMI, "built for the CPU alone"),
+    ],
+)
 def test_a_driver_that_does_not_serve_torch_is_told(cuda, smi, said):
     text = mismatch(cuda, smi)
     assert (said in text) if said else text == ""

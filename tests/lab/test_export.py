@@ -51,8 +51,13 @@ def test_saelens_loads_each_architecture_and_gives_the_same_latents_and_reconstr
 
 def test_an_encoder_without_the_decoders_bias_and_a_threshold_for_all_are_recognised(tmp_path):
     draw = np.random.default_rng(0)
-    tensors = {"W_enc": draw.normal(size=(D_IN, D_SAE)), "W_dec": draw.normal(size=(D_SAE, D_IN)),
-               "b_dec": draw.normal(size=D_IN), "b_enc": draw.normal(size=D_SAE), "threshold": np.array([3.0])}
+    tensors = {
+        "W_enc": draw.normal(size=(D_IN, D_SAE)),
+        "W_dec": draw.normal(size=(D_SAE, D_IN)),
+        "b_dec": draw.normal(size=D_IN),
+        "b_enc": draw.normal(size=D_SAE),
+        "threshold": np.array([3.0]),
+    }
     tensors = {name: value.astype(np.float32) for name, value in tensors.items()}
     save_file(tensors, tmp_path / "sae.safetensors")
     rows = draw.normal(size=(200, D_IN)).astype(np.float32)
@@ -78,9 +83,16 @@ def test_another_inference_form_is_kept_with_the_class_that_loads_it_and_says_so
     assert "from experiment import SAE" in (tmp_path / "export" / "README.md").read_text()
 
 
-@pytest.mark.parametrize("extra", [{"threshold": np.full(D_SAE, np.nan)}, {"b_enc": np.full(D_SAE, 1e38)},
-                                   {"threshold": np.zeros((2, 2))}, {"W_enc": np.zeros((3, 3))}],
-                         ids=lambda extra: next(iter(extra)))
+@pytest.mark.parametrize(
+    "extra",
+    [
+        {"threshold": np.full(D_SAE, np.nan)},
+        {"b_enc": np.full(D_SAE, 1e38)},
+        {"threshold": np.zeros((2, 2))},
+        {"W_enc": np.zeros((3, 3))},
+    ],
+    ids=lambda extra: next(iter(extra)),
+)
 def test_odd_tensors_are_no_form_and_no_error(tmp_path, extra):
     artefact, rows, z = saved(saes.StandardSAE, tmp_path)
     tensors = load_file(artefact) | {name: value.astype(np.float32) for name, value in extra.items()}

@@ -16,16 +16,25 @@ from tests.support import TEMPLATE
 
 TINY = load_template(TEMPLATE)
 PROFILE = TINY.manifest.profiles["tiny"]
-HASHES = {"code/experiment.py": "c", "protected/prepare.py": "p", "protected/evaluate.py": "e",
-          "protected/manifest.toml": "m", "data/train/x.npy": "d"}
+HASHES = {
+    "code/experiment.py": "c",
+    "protected/prepare.py": "p",
+    "protected/evaluate.py": "e",
+    "protected/manifest.toml": "m",
+    "data/train/x.npy": "d",
+}
 
 
 def training(seed: int = 0, run: int = 0, **changes) -> Training:
     """An honest training; its numbers hang on seed and run."""
     values = {
-        "seed": seed, "condition": "k2", "outcome": "measured", "cpu_s": 10.0 + seed,
+        "seed": seed,
+        "condition": "k2",
+        "outcome": "measured",
+        "cpu_s": 10.0 + seed,
         "metrics": {"score": 0.9 - seed / 50 - run / 10, "error": 0.3 + seed / 40 + run / 10, "l0": 2.0},
-        "declared": {"samples": 12_800.0, "steps": 200.0}, "curves": {"step": (1.0, 2.0), "loss": (2.0, 1.0)},
+        "declared": {"samples": 12_800.0, "steps": 200.0},
+        "curves": {"step": (1.0, 2.0), "loss": (2.0, 1.0)},
         "artefact_sha256": f"a{run}{seed}",
     }
     return Training(**{**values, **changes})
@@ -33,12 +42,29 @@ def training(seed: int = 0, run: int = 0, **changes) -> Training:
 
 def record(run: int = 1, **changes) -> RunRecord:
     values = {
-        "run": str(run), "kind": "experiment" if run else "baseline", "name": f"r{run}", "label": f"run {run}",
-        "about": "", "parent": "0" if run else None, "status": "measured", "attempts": 1, "commit": "", "tree": "",
-        "template": "tiny", "profile": "tiny", "settings": PROFILE.settings, "seeds": (0, 1),
-        "conditions": PROFILE.conditions, "trainings": (training(0, run), training(1, run)), "findings": (),
-        "started_at": 0.0, "wall_s": 1.0, "device": "cpu: a test", "versions": {},
-        "hashes": {**HASHES, "code/experiment.py": f"c{run}"}, "sandbox": "bwrap",
+        "run": str(run),
+        "kind": "experiment" if run else "baseline",
+        "name": f"r{run}",
+        "label": f"run {run}",
+        "about": "",
+        "parent": "0" if run else None,
+        "status": "measured",
+        "attempts": 1,
+        "commit": "",
+        "tree": "",
+        "template": "tiny",
+        "profile": "tiny",
+        "settings": PROFILE.settings,
+        "seeds": (0, 1),
+        "conditions": PROFILE.conditions,
+        "trainings": (training(0, run), training(1, run)),
+        "findings": (),
+        "started_at": 0.0,
+        "wall_s": 1.0,
+        "device": "cpu: a test",
+        "versions": {},
+        "hashes": {**HASHES, "code/experiment.py": f"c{run}"},
+        "sandbox": "bwrap",
     }
     return RunRecord(**{**values, **changes})
 
@@ -69,8 +95,8 @@ CASES = {
     "copied-artefact": both(artefact_sha256="same"),
     "copied-seed": one(artefact_sha256="a01"),
     "repeated-artefact": one(artefact_sha256="a00"),
-    "same-across-seeds": both(metrics=METRICS) | {
-        "trainings": (training(0, 1, metrics=METRICS), training(1, 1, metrics={**METRICS, "score": 0.80000001}))},
+    "same-across-seeds": both(metrics=METRICS)
+    | {"trainings": (training(0, 1, metrics=METRICS), training(1, 1, metrics={**METRICS, "score": 0.80000001}))},
     "no-effect": {"trainings": (training(0, 0, artefact_sha256="x"), training(1, 0, artefact_sha256="y"))},
     "unchanged-code": {"hashes": {**HASHES, "code/experiment.py": "c0"}},
     "same-code": {"parent": None, "hashes": {**HASHES, "code/experiment.py": "c0"}},
@@ -110,8 +136,9 @@ def test_a_missing_hash_of_a_protected_file_is_a_refusal():
 
 
 def test_a_confirmation_may_repeat_code_and_has_data_of_its_own():
-    again = record(2, kind="confirmation", parent="1",
-                   hashes={**HASHES, "code/experiment.py": "c1", "data/train/x.npy": "fresh"})
+    again = record(
+        2, kind="confirmation", parent="1", hashes={**HASHES, "code/experiment.py": "c1", "data/train/x.npy": "fresh"}
+    )
     assert found(again, record(0), record(1)) == {}
 
 
@@ -135,6 +162,7 @@ def test_findings_come_gravest_first_and_once():
 
 
 # -------------------------------------------------------------------- latents
+
 
 def probed(z: np.ndarray, decoder: np.ndarray, x: np.ndarray | None = None) -> dict[str, str]:
     x = np.random.default_rng(0).normal(size=(len(z), decoder.shape[1])) if x is None else x
@@ -190,6 +218,7 @@ def test_twins_and_negative_latents_are_told(latents, decoder):
 
 # -------------------------------------------------------------------- the floor
 
+
 def test_the_floor_is_measured_once_for_a_world_and_a_shape(tmp_path):
     from agent.lab.worlds import load_module, prepared
 
@@ -210,8 +239,10 @@ def test_the_floor_is_measured_once_for_a_world_and_a_shape(tmp_path):
 SHIFTS = (-0.02, -0.01, 0, 0, 0, 0, 0.01, 0.02)  # with two metrics the bound lies 0.044 above their mean
 
 
-@pytest.mark.parametrize(("score", "error", "low"), [
-    (0.6, 0.85, True), (0.4, 1.2, True), (0.64, 0.85, True), (0.65, 0.85, False), (0.6, 0.5, False)])
+@pytest.mark.parametrize(
+    ("score", "error", "low"),
+    [(0.6, 0.85, True), (0.4, 1.2, True), (0.64, 0.85, True), (0.65, 0.85, False), (0.6, 0.5, False)],
+)
 def test_at_the_floor_means_that_no_metric_is_better_than_luck_explains(score, error, low):
     floor = [{"score": 0.6 + shift, "error": 0.85 + 2 * shift, "l0": 2} for shift in SHIFTS]
     assert bool(at_floor({"score": score, "error": error, "l0": 9.0}, floor, TINY.manifest)) is low
@@ -248,12 +279,15 @@ def test_one_metric_far_ahead_takes_a_training_off_the_floor_however_many_say_no
 @pytest.mark.parametrize("cpu_s", [6.5, 10.0, 1000.0])  # the baseline's are about 10
 def test_no_luck_with_the_floor_refuses_a_weak_run_that_trained(cpu_s):
     """At the floor is a flag; a refusal asks for a flat curve, little compute, or a decoder that stayed."""
-    weak = [training(seed, 1, metrics={"score": 0.01 * seed, "error": 9.0, "l0": 2.0}, cpu_s=cpu_s, **AT_FLOOR)
-            for seed in (0, 1)]
+    weak = [
+        training(seed, 1, metrics={"score": 0.01 * seed, "error": 9.0, "l0": 2.0}, cpu_s=cpu_s, **AT_FLOOR)
+        for seed in (0, 1)
+    ]
     assert "refuse" not in found(record(trainings=tuple(weak))).values()
 
 
 # -------------------------------------------------------------------- the manual
+
 
 def test_every_code_is_listed_once_with_what_it_catches():
     rows = integrity.catalogue()
@@ -265,5 +299,6 @@ def test_the_manual_and_the_measurement_name_the_same_refusals():
     folder = Path(integrity.__file__).parent.parent / "measuring"
     text = "".join((folder / f"{name}.py").read_text() for name in ("measure", "verdict", "encoding"))
     used = set(re.findall(r'Stopped\(\s*"refused", "([a-z-]+)"', text)) | set(
-        re.findall(r'BadLatents\(\s*"([a-z-]+)"', text))
+        re.findall(r'BadLatents\(\s*"([a-z-]+)"', text)
+    )
     assert used == integrity.REFUSED_BY_THE_MEASUREMENT.keys()

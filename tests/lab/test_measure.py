@@ -36,13 +36,30 @@ def job_of(folder: Path, world, code: str | None = None, script: str = "experime
     shutil.copytree(TINY.folder, folder / "code")
     if code is not None:
         (folder / "code" / "experiment.py").write_text(code)
-    return Job(**{
-        "key": "k", "run": "1", "kind": "experiment", "attempt": 1, "folder": str(folder / "job"),
-        "code": str(folder / "code"), "script": script, "template": TINY.folder, "train_data": str(world.train),
-        "truth_data": str(world.truth), "settings": profile.settings, "seeds": profile.seeds,
-        "conditions": profile.conditions, "limits": profile.limits, "evaluate_limits": profile.evaluate_limits,
-        "device": "cpu", "slots": 1, "threads": 1, "sandbox": "none", **changes,
-    })
+    return Job(
+        **{
+            "key": "k",
+            "run": "1",
+            "kind": "experiment",
+            "attempt": 1,
+            "folder": str(folder / "job"),
+            "code": str(folder / "code"),
+            "script": script,
+            "template": TINY.folder,
+            "train_data": str(world.train),
+            "truth_data": str(world.truth),
+            "settings": profile.settings,
+            "seeds": profile.seeds,
+            "conditions": profile.conditions,
+            "limits": profile.limits,
+            "evaluate_limits": profile.evaluate_limits,
+            "device": "cpu",
+            "slots": 1,
+            "threads": 1,
+            "sandbox": "none",
+            **changes,
+        }
+    )
 
 
 def edited(*edits: tuple[str, str]) -> str:
@@ -60,6 +77,7 @@ def trained(folder: Path, world, *edits: tuple[str, str], seed: int = 0, **chang
 
 
 # -------------------------------------------------------------------- honest
+
 
 def test_an_honest_training_is_measured_and_its_own_numbers_stay_apart(tmp_path, world):
     training = trained(tmp_path, world)
@@ -99,15 +117,17 @@ def test_in_the_sandbox_code_and_data_are_read_only_and_the_truth_is_out_of_sigh
         "            seen[name] = True\n"
         "        except OSError:\n"
         "            seen[name] = False\n"
-        "    (out_dir / 'diagnostics.json').write_text(json.dumps({k: int(v) for k, v in seen.items()}))\n")
+        "    (out_dir / 'diagnostics.json').write_text(json.dumps({k: int(v) for k, v in seen.items()}))\n"
+    )
     folder = Path(tempfile.mkdtemp())
     data = folder / "data"
     try:
         folder.chmod(0o755)  # the sandbox's user must reach its mounts
         shutil.copytree(world.train.parent, data)
         look = look.replace("TRUTH", repr(str(data / "truth"))).replace("JOB", repr(str(folder / "job.json")))
-        job = job_of(folder, world, edited((SAVE, look)), train_data=str(data / "train"),
-                     truth_data=str(data / "truth"))
+        job = job_of(
+            folder, world, edited((SAVE, look)), train_data=str(data / "train"), truth_data=str(data / "truth")
+        )
         (folder / "job.json").write_text("{}")
         training = run_training(job, 0, job.conditions[0], BubblewrapSandbox(), lambda: False)
     finally:
@@ -122,22 +142,30 @@ def test_scaled_decoder_rows_change_no_metric(tmp_path, world):
     (tmp_path / "a").mkdir()
     (tmp_path / "b").mkdir()
     plain = trained(tmp_path / "a", world)
-    scaled = trained(tmp_path / "b", world, (
-        'save_file({"W_dec": self.W_dec,', 'save_file({"W_dec": 3 * self.W_dec,'), (
-        'return cls(state["W_dec"], state', 'return cls(state["W_dec"] / 3, state'), (
-        "return np.where(pre_acts >= cut, pre_acts, 0)",
-        "return np.where(pre_acts >= cut, pre_acts, 0) / (1 if Path('task.json').exists() else 3)"))
+    scaled = trained(
+        tmp_path / "b",
+        world,
+        ('save_file({"W_dec": self.W_dec,', 'save_file({"W_dec": 3 * self.W_dec,'),
+        ('return cls(state["W_dec"], state', 'return cls(state["W_dec"] / 3, state'),
+        (
+            "return np.where(pre_acts >= cut, pre_acts, 0)",
+            "return np.where(pre_acts >= cut, pre_acts, 0) / (1 if Path('task.json').exists() else 3)",
+        ),
+    )
 
     assert scaled.metrics == pytest.approx(plain.metrics, rel=1e-5)
 
 
 # -------------------------------------------------------------------- failing
 
+
 def test_an_exception_goes_back_as_a_traceback_without_progress_bars_and_colours(tmp_path, world):
-    noise = ("    import sys\n"
-             "    sys.stderr.write('\\x1b[31m' + ''.join(f'\\r {i}%|###  | {i}/100 [00:01<00:09, 9.1it/s]' "
-             "for i in range(100)) + '\\n')\n"
-             "    raise ValueError('shapes (3,) and (4,) differ')\n")
+    noise = (
+        "    import sys\n"
+        "    sys.stderr.write('\\x1b[31m' + ''.join(f'\\r {i}%|###  | {i}/100 [00:01<00:09, 9.1it/s]' "
+        "for i in range(100)) + '\\n')\n"
+        "    raise ValueError('shapes (3,) and (4,) differ')\n"
+    )
     training = trained(tmp_path, world, (SAVE, noise))
 
     assert (training.outcome, training.reason) == ("failed", "exit")
@@ -162,21 +190,39 @@ def test_a_cancelled_training_is_cancelled(tmp_path, world):
 
 # -------------------------------------------------------------------- attacks on the artefact
 
-@pytest.mark.parametrize(("how", "said"), [
-    ("    train(task, out_dir)\n", "missing"),
-    ("    save_file({'W_dec': np.zeros((6, 7), np.float32), 'b_dec': np.zeros(8, np.float32)}, "
-     "out_dir / task['artefact'])\n", "[6, 8] was expected"),
-    ("    save_file({'W_dec': np.full((6, 8), np.nan, np.float32), 'b_dec': np.zeros(8, np.float32)}, "
-     "out_dir / task['artefact'])\n", "NaN"),
-    ("    save_file({'W_dec': np.zeros((6, 8), np.int64), 'b_dec': np.zeros(8, np.float32)}, "
-     "out_dir / task['artefact'])\n", "float"),
-    ("    save_file({'other': np.zeros(3)}, out_dir / task['artefact'])\n", "lacks W_dec, b_dec"),
-    ("    (out_dir / task['artefact']).write_bytes(b'\\x00' * 100)\n", "safetensors"),
-    ("    train(task, out_dir).save(out_dir / 'real')\n    (out_dir / task['artefact']).symlink_to('real')\n",
-     "not a plain file"),
-    ("    train(task, out_dir)\n    import shutil\n    shutil.rmtree(out_dir)\n    out_dir.symlink_to('/etc')\n",
-     "missing"),
-], ids=["missing", "shape", "nan", "integers", "names", "garbage", "symlink", "folder"])
+
+@pytest.mark.parametrize(
+    ("how", "said"),
+    [
+        ("    train(task, out_dir)\n", "missing"),
+        (
+            "    save_file({'W_dec': np.zeros((6, 7), np.float32), 'b_dec': np.zeros(8, np.float32)}, "
+            "out_dir / task['artefact'])\n",
+            "[6, 8] was expected",
+        ),
+        (
+            "    save_file({'W_dec': np.full((6, 8), np.nan, np.float32), 'b_dec': np.zeros(8, np.float32)}, "
+            "out_dir / task['artefact'])\n",
+            "NaN",
+        ),
+        (
+            "    save_file({'W_dec': np.zeros((6, 8), np.int64), 'b_dec': np.zeros(8, np.float32)}, "
+            "out_dir / task['artefact'])\n",
+            "float",
+        ),
+        ("    save_file({'other': np.zeros(3)}, out_dir / task['artefact'])\n", "lacks W_dec, b_dec"),
+        ("    (out_dir / task['artefact']).write_bytes(b'\\x00' * 100)\n", "safetensors"),
+        (
+            "    train(task, out_dir).save(out_dir / 'real')\n    (out_dir / task['artefact']).symlink_to('real')\n",
+            "not a plain file",
+        ),
+        (
+            "    train(task, out_dir)\n    import shutil\n    shutil.rmtree(out_dir)\n    out_dir.symlink_to('/etc')\n",
+            "missing",
+        ),
+    ],
+    ids=["missing", "shape", "nan", "integers", "names", "garbage", "symlink", "folder"],
+)
 def test_an_artefact_that_cannot_be_measured_is_refused_with_a_reason(tmp_path, world, how, said):
     training = trained(tmp_path, world, (SAVE, how))
 
@@ -186,27 +232,44 @@ def test_an_artefact_that_cannot_be_measured_is_refused_with_a_reason(tmp_path, 
 
 # -------------------------------------------------------------------- attacks on encode
 
-@pytest.mark.parametrize(("encode", "outcome", "reason"), [
-    ("        pre_acts = np.maximum((x - x.mean(0)) @ self.W_dec.T, 0)\n", "refused", "encode-depends-on-batch"),
-    ("        pre_acts = np.random.default_rng().random((len(x), 6))\n", "refused", "encode-depends-on-batch"),
-    ("        self.seen = getattr(self, 'seen', 0) + len(x)\n"
-     "        pre_acts = np.maximum((x - self.b_dec) @ self.W_dec.T, 0) * (1 + self.seen)\n",
-     "refused", "encode-depends-on-batch"),
-    (ENCODE + "        pre_acts[0, 0] = np.nan\n        return pre_acts * (np.arange(6) < 2)\n",
-     "refused", "encode-not-finite"),
-    ("        return np.ones((len(x), 6))\n", "refused", "encode-dense"),
-    ("        return np.ones((len(x), 7)) * (np.arange(7) < 2)\n", "refused", "encode-shape"),
-    ("        return np.ones(3)\n", "failed", "encode"),
-    ("        raise SystemExit(0)\n", "failed", "encode"),
-    ("        import os\n        for fd in range(3, 20):\n            try:\n"
-     "                os.write(fd, b'LATS' * 100)\n            except OSError:\n                pass\n" + ENCODE,
-     "refused", "encode-malformed"),
-], ids=["batch", "random", "state", "nan", "dense", "width", "shape", "exit", "forged"])
+
+@pytest.mark.parametrize(
+    ("encode", "outcome", "reason"),
+    [
+        ("        pre_acts = np.maximum((x - x.mean(0)) @ self.W_dec.T, 0)\n", "refused", "encode-depends-on-batch"),
+        ("        pre_acts = np.random.default_rng().random((len(x), 6))\n", "refused", "encode-depends-on-batch"),
+        (
+            "        self.seen = getattr(self, 'seen', 0) + len(x)\n"
+            "        pre_acts = np.maximum((x - self.b_dec) @ self.W_dec.T, 0) * (1 + self.seen)\n",
+            "refused",
+            "encode-depends-on-batch",
+        ),
+        (
+            ENCODE + "        pre_acts[0, 0] = np.nan\n        return pre_acts * (np.arange(6) < 2)\n",
+            "refused",
+            "encode-not-finite",
+        ),
+        ("        return np.ones((len(x), 6))\n", "refused", "encode-dense"),
+        ("        return np.ones((len(x), 7)) * (np.arange(7) < 2)\n", "refused", "encode-shape"),
+        ("        return np.ones(3)\n", "failed", "encode"),
+        ("        raise SystemExit(0)\n", "failed", "encode"),
+        (
+            "        import os\n        for fd in range(3, 20):\n            try:\n"
+            "                os.write(fd, b'LATS' * 100)\n            except OSError:\n                pass\n" + ENCODE,
+            "refused",
+            "encode-malformed",
+        ),
+    ],
+    ids=["batch", "random", "state", "nan", "dense", "width", "shape", "exit", "forged"],
+)
 def test_latents_that_are_no_function_of_their_row_are_refused(tmp_path, world, encode, outcome, reason):
     guard = "        if Path('task.json').exists():\n            return self.plain(x)\n"
-    plain = ("    def plain(self, x):\n" + ENCODE
-             + "        cut = np.sort(pre_acts, axis=1)[:, -self.l0][:, None]\n"
-             + "        return np.where(pre_acts >= cut, pre_acts, 0)\n\n    def save(self, path):\n")
+    plain = (
+        "    def plain(self, x):\n"
+        + ENCODE
+        + "        cut = np.sort(pre_acts, axis=1)[:, -self.l0][:, None]\n"
+        + "        return np.where(pre_acts >= cut, pre_acts, 0)\n\n    def save(self, path):\n"
+    )
     training = trained(tmp_path, world, (ENCODE, guard + encode), ("    def save(self, path):\n", plain))
 
     assert (training.outcome, training.reason) == (outcome, reason), training.detail
@@ -230,11 +293,13 @@ def test_an_encode_that_hangs_meets_its_own_limit(tmp_path, world):
 
 # -------------------------------------------------------------------- attacks on the reports
 
+
 def test_odd_lines_and_numbers_are_dropped_and_said(tmp_path, world):
     lies = SAVE + (
         "    with open(out_dir / 'log.jsonl', 'a') as log:\n"
         "        log.write('{\"step\": NaN, \"loss\": 1}\\n' + '[' * 9999 + '\\n' + 'x' * 99999 + '\\n')\n"
-        "    (out_dir / 'diagnostics.json').write_text('{\"fine\": 1, \"Not A Name\": 2, \"list\": [3]}')\n")
+        '    (out_dir / \'diagnostics.json\').write_text(\'{"fine": 1, "Not A Name": 2, "list": [3]}\')\n'
+    )
     training = trained(tmp_path, world, (SAVE, lies))
 
     assert training.outcome == "measured" and training.diagnostics == {"fine": 1.0}
@@ -245,7 +310,7 @@ def test_odd_lines_and_numbers_are_dropped_and_said(tmp_path, world):
 def test_a_written_metric_file_changes_nothing(tmp_path, world):
     (tmp_path / "a").mkdir()
     (tmp_path / "b").mkdir()
-    lies = SAVE + "    (out_dir / 'final_info.json').write_text('{\"score\": 1.0, \"error\": 0.0, \"l0\": 2.0}')\n"
+    lies = SAVE + '    (out_dir / \'final_info.json\').write_text(\'{"score": 1.0, "error": 0.0, "l0": 2.0}\')\n'
 
     assert trained(tmp_path / "a", world, (SAVE, lies)).metrics == trained(tmp_path / "b", world).metrics
 
@@ -258,18 +323,27 @@ def test_curves_are_thinned_to_both_ends():
     assert declared == {"steps": 1000, "samples": 10_000} and dropped == 0
 
 
-@pytest.mark.parametrize(("value", "means"), [
-    ({"world": {"means": {"score_mean": 0.5, "error": 2}, "stderrs": {}}}, {"score": 0.5, "error": 2.0}),
-    ({"k2": {"means": {"score": 1}}, "k1": {"means": {"score": 0}}}, {"score": 1.0}),
-    ({"a": {"means": {"score": 1}}, "b": {"means": {"score": 0}}}, {"score_a": 1.0, "score_b": 0.0}),
-    ({"score": 0.5, "error": "low", "other": True}, {"score": 0.5}),
-    ({"data": {"means": {"train": {"Loss": 1}, "acc": {"mean": 0.9, "stderr": 0.1}}}}, {"train_loss": 1.0, "acc": 0.9}),
-    ({"data": {"means": 0.25}}, {"data": 0.25}),
-    ({"data": {"acc": 0.9}}, {"acc": 0.9}),
-    ({"data": {"means": {"acc": 0.9}, "final_info_dict": {"acc": [0.8, 1.0]}}, "took": 3}, {"acc": 0.9, "took": 3.0}),
-    ({"data": {"means": {"acc": [0.9]}}}, {}),
-    ([1, 2], {}),
-])
+@pytest.mark.parametrize(
+    ("value", "means"),
+    [
+        ({"world": {"means": {"score_mean": 0.5, "error": 2}, "stderrs": {}}}, {"score": 0.5, "error": 2.0}),
+        ({"k2": {"means": {"score": 1}}, "k1": {"means": {"score": 0}}}, {"score": 1.0}),
+        ({"a": {"means": {"score": 1}}, "b": {"means": {"score": 0}}}, {"score_a": 1.0, "score_b": 0.0}),
+        ({"score": 0.5, "error": "low", "other": True}, {"score": 0.5}),
+        (
+            {"data": {"means": {"train": {"Loss": 1}, "acc": {"mean": 0.9, "stderr": 0.1}}}},
+            {"train_loss": 1.0, "acc": 0.9},
+        ),
+        ({"data": {"means": 0.25}}, {"data": 0.25}),
+        ({"data": {"acc": 0.9}}, {"acc": 0.9}),
+        (
+            {"data": {"means": {"acc": 0.9}, "final_info_dict": {"acc": [0.8, 1.0]}}, "took": 3},
+            {"acc": 0.9, "took": 3.0},
+        ),
+        ({"data": {"means": {"acc": [0.9]}}}, {}),
+        ([1, 2], {}),
+    ],
+)
 def test_a_self_reported_result_is_read_in_every_form(value, means):
     assert selfreport.final_info(value, "k2").means == means
 
@@ -281,6 +355,7 @@ def test_standard_errors_go_by_the_name_of_their_metric():
 
 # -------------------------------------------------------------------- templates that measure themselves
 
+
 def self_reporting(folder: Path) -> Path:
     """The tiny template, measuring itself."""
     shutil.copytree(TINY.folder, folder)
@@ -289,16 +364,21 @@ def self_reporting(folder: Path) -> Path:
     return folder
 
 
-@pytest.mark.parametrize(("report", "outcome", "reason"), [
-    ('{"tiny": {"means": {"score": 0.5, "error": 0.1, "l0": 2.0}}}', "measured", ""),
-    ('{"score": 0.5, "error": 0.1}', "refused", "missing-metric"),
-    ('{"score": 0.5, "error": NaN, "l0": 2}', "refused", "missing-metric"),
-    ('{"score": 1.5, "error": 0.1, "l0": 2}', "refused", "impossible-value"),
-    ("", "refused", "missing-metric"),
-])
+@pytest.mark.parametrize(
+    ("report", "outcome", "reason"),
+    [
+        ('{"tiny": {"means": {"score": 0.5, "error": 0.1, "l0": 2.0}}}', "measured", ""),
+        ('{"score": 0.5, "error": 0.1}', "refused", "missing-metric"),
+        ('{"score": 0.5, "error": NaN, "l0": 2}', "refused", "missing-metric"),
+        ('{"score": 1.5, "error": 0.1, "l0": 2}', "refused", "impossible-value"),
+        ("", "refused", "missing-metric"),
+    ],
+)
 def test_a_self_reporting_template_needs_every_metric(tmp_path, world, report, outcome, reason):
-    code = f"import sys, pathlib\nout = pathlib.Path(sys.argv[1].split('=')[1])\nif {report!r}:\n" \
-           f"    (out / 'final_info.json').write_text({report!r})\n"
+    code = (
+        f"import sys, pathlib\nout = pathlib.Path(sys.argv[1].split('=')[1])\nif {report!r}:\n"
+        f"    (out / 'final_info.json').write_text({report!r})\n"
+    )
     job = job_of(tmp_path, world, code, template=str(self_reporting(tmp_path / "template")))
     training = run_training(job, 0, job.conditions[0], NoSandbox(), lambda: False)
 
@@ -308,12 +388,18 @@ def test_a_self_reporting_template_needs_every_metric(tmp_path, world, report, o
 
 # -------------------------------------------------------------------- facts
 
+
 def test_facts_name_the_code_the_data_and_what_is_protected(tmp_path, world):
     device, versions, hashes = job_facts(job_of(tmp_path, world))
 
     assert device.startswith("cpu: ") and {"python", "numpy", "torch", "sae-lens"} <= versions.keys()
-    assert {"code/experiment.py", "data/train/activations.npy", "data/truth/x.npy", "protected/evaluate.py",
-            "protected/manifest.toml"} <= hashes.keys()
+    assert {
+        "code/experiment.py",
+        "data/train/activations.npy",
+        "data/truth/x.npy",
+        "protected/evaluate.py",
+        "protected/manifest.toml",
+    } <= hashes.keys()
 
 
 def test_changed_data_stops_the_session(tmp_path, world):

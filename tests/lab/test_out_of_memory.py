@@ -21,28 +21,39 @@ which 9.63 GiB is free. Including non-PyTorch memory, this process has 6.13 GiB 
 5.62 GiB is allocated by PyTorch, and 148.32 MiB is reserved by PyTorch but unallocated. If reserved but unallocated \
 memory is large try setting PYTORCH_CUDA_ALLOC_CONF=expandable_segments:True to avoid fragmentation.
 """
-CPU = ("RuntimeError: [enforce fail at alloc_cpu.cpp:124] err == 0. DefaultCPUAllocator: can't allocate memory: you "
-       "tried to allocate 4000000000000 bytes. Error code 12 (Cannot allocate memory)\n")
+CPU = (
+    "RuntimeError: [enforce fail at alloc_cpu.cpp:124] err == 0. DefaultCPUAllocator: can't allocate memory: you "
+    "tried to allocate 4000000000000 bytes. Error code 12 (Cannot allocate memory)\n"
+)
 
 
-@pytest.mark.parametrize(("stderr", "code"), [
-    (CUDA, "gpu-memory"),
-    ("torch.cuda.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB (GPU 0)\n", "gpu-memory"),
-    ("RuntimeError: CUDA error: out of memory\nCUDA kernel errors might be asynchronously reported at some other API "
-     "call, so the stacktrace below might be incorrect.\n", "gpu-memory"),
-    ("RuntimeError: CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`\n", "gpu-memory"),
-    ("torch.AcceleratorError: CUDA error: out of memory\n", "gpu-memory"),
-    ("RuntimeError: MPS backend out of memory (MPS allocated: 17.00 GB, other allocations: 1.09 GB)\n", "gpu-memory"),
-    (CPU, "memory"),
-    ("numpy._core._exceptions._ArrayMemoryError: Unable to allocate 7.28 TiB for an array\n", "memory"),
-    ("Traceback (most recent call last):\n  File \"x.py\", line 1\nMemoryError\n", "memory"),
-    ("terminate called after throwing an instance of 'std::bad_alloc'\n  what():  std::bad_alloc\n", "memory"),
-    ("ValueError: shapes (8,) and (9,)\n", ""),
-    (CUDA + "\nDuring handling of the above exception, another exception occurred:\n\nKeyError: 'loss'\n", ""),
-    ("RuntimeError: retry after CUDA memory was freed\n", ""),
-    ("the guide says: CUDA out of memory is common\nZeroDivisionError: division by zero\n", ""),
-    ("", ""),
-])
+@pytest.mark.parametrize(
+    ("stderr", "code"),
+    [
+        (CUDA, "gpu-memory"),
+        ("torch.cuda.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB (GPU 0)\n", "gpu-memory"),
+        (
+            "RuntimeError: CUDA error: out of memory\nCUDA kernel errors might be asynchronously reported at some "
+            "other API call, so the stacktrace below might be incorrect.\n",
+            "gpu-memory",
+        ),
+        ("RuntimeError: CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`\n", "gpu-memory"),
+        ("torch.AcceleratorError: CUDA error: out of memory\n", "gpu-memory"),
+        (
+            "RuntimeError: MPS backend out of memory (MPS allocated: 17.00 GB, other allocations: 1.09 GB)\n",
+            "gpu-memory",
+        ),
+        (CPU, "memory"),
+        ("numpy._core._exceptions._ArrayMemoryError: Unable to allocate 7.28 TiB for an array\n", "memory"),
+        ('Traceback (most recent call last):\n  File "x.py", line 1\nMemoryError\n', "memory"),
+        ("terminate called after throwing an instance of 'std::bad_alloc'\n  what():  std::bad_alloc\n", "memory"),
+        ("ValueError: shapes (8,) and (9,)\n", ""),
+        (CUDA + "\nDuring handling of the above exception, another exception occurred:\n\nKeyError: 'loss'\n", ""),
+        ("RuntimeError: retry after CUDA memory was freed\n", ""),
+        ("the guide says: CUDA out of memory is common\nZeroDivisionError: division by zero\n", ""),
+        ("", ""),
+    ],
+)
 def test_what_the_last_exception_tells_of(stderr, code):
     assert out_of_memory(stderr) == code
 
@@ -75,13 +86,26 @@ def test_the_kernels_count_is_read(tmp_path):
 
 
 def test_an_experiment_that_exhausts_the_gpu_tells_the_editor_so(tmp_path):
-    crash = ('    import torch\n    raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB. '
-             'GPU 0 has a total capacity of 15.77 GiB of which 9.63 GiB is free.")\n')
+    crash = (
+        '    import torch\n    raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB. '
+        'GPU 0 has a total capacity of 15.77 GiB of which 9.63 GiB is free.")\n'
+    )
     first = '    draw = np.random.default_rng(task["seed"])'
     greedy = block("experiment.py", crash + first, f"    draw = np.empty((1 << 50,), dtype=np.float64)\n{first}")
-    it = Whole(tmp_path, Script(1, {"run-1.edit-1": block("experiment.py", first, crash + first),
-                                    "run-1.edit-2": greedy, "run-1.edit-3": rate_block(RATES[0], RATES[1])}),
-               runs=1, attempts=3, stop_after="runs")
+    it = Whole(
+        tmp_path,
+        Script(
+            1,
+            {
+                "run-1.edit-1": block("experiment.py", first, crash + first),
+                "run-1.edit-2": greedy,
+                "run-1.edit-3": rate_block(RATES[0], RATES[1]),
+            },
+        ),
+        runs=1,
+        attempts=3,
+        stop_after="runs",
+    )
     it.play()
     failed = [e for e in EventLog(it.paths.events).read() if isinstance(e, ev.AttemptFailed)]
     assert [(e.stage, e.reason) for e in failed[:2]] == [("training", "gpu-memory"), ("training", "memory")]

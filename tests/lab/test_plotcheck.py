@@ -10,14 +10,28 @@ from agent.lab.plots import pictures
 from agent.lab.plots.plotcheck import perturb, problems
 from agent.sandbox.boxes import BubblewrapSandbox
 
-RECORDS = json.dumps([
-    {"run": "0", "name": "topk", "label": "TopK (k=8)", "status": "measured",
-     "metrics": {"f1": {"k8": {"mean": 0.6, "se": 0.01, "n": 3, "values": [0.59, 0.6, 0.61]}}},
-     "diagnostics": {"share": [0.2, 0.3]}, "curves": [{"seed": 0, "step": [1, 2], "loss": [3.0, 2.0]}]},
-    {"run": "1", "name": "tiered", "label": "Tiered", "status": "measured",
-     "metrics": {"f1": {"k8": {"mean": 0.8, "se": 0.02, "n": 3, "values": [0.78, 0.8, 0.82]}}},
-     "diagnostics": {}, "curves": []},
-])
+RECORDS = json.dumps(
+    [
+        {
+            "run": "0",
+            "name": "topk",
+            "label": "TopK (k=8)",
+            "status": "measured",
+            "metrics": {"f1": {"k8": {"mean": 0.6, "se": 0.01, "n": 3, "values": [0.59, 0.6, 0.61]}}},
+            "diagnostics": {"share": [0.2, 0.3]},
+            "curves": [{"seed": 0, "step": [1, 2], "loss": [3.0, 2.0]}],
+        },
+        {
+            "run": "1",
+            "name": "tiered",
+            "label": "Tiered",
+            "status": "measured",
+            "metrics": {"f1": {"k8": {"mean": 0.8, "se": 0.02, "n": 3, "values": [0.78, 0.8, 0.82]}}},
+            "diagnostics": {},
+            "curves": [],
+        },
+    ]
+)
 HEAD = """
 import json, matplotlib
 matplotlib.use("Agg")

@@ -25,11 +25,26 @@ CONDITION = Condition(name="k8", label="k = 8")
 
 def make_job(folder, seeds=(1, 2), slots=1, key="a1", **settings):
     return Job(
-        key=key, run="1", kind="experiment", attempt=1, folder=str(folder), code=str(folder),
-        script="experiment.py", template=str(folder), train_data=str(folder), truth_data=str(folder),
-        settings=settings, seeds=seeds,
-        conditions=(CONDITION,), limits=Limits(wall_s=60), evaluate_limits=Limits(wall_s=60), device="cpu",
-        slots=slots, threads=1, sandbox="bwrap")
+        key=key,
+        run="1",
+        kind="experiment",
+        attempt=1,
+        folder=str(folder),
+        code=str(folder),
+        script="experiment.py",
+        template=str(folder),
+        train_data=str(folder),
+        truth_data=str(folder),
+        settings=settings,
+        seeds=seeds,
+        conditions=(CONDITION,),
+        limits=Limits(wall_s=60),
+        evaluate_limits=Limits(wall_s=60),
+        device="cpu",
+        slots=slots,
+        threads=1,
+        sandbox="bwrap",
+    )
 
 
 def until(claim, seconds=20.0):
@@ -59,8 +74,11 @@ def sandboxed(job):
     found = []
     for pid in pids():
         try:
-            found += [pid] if os.readlink(f"/proc/{pid}/cwd") == "/w" and job.folder in Path(
-                f"/proc/{pid}/mountinfo").read_text() else []
+            found += (
+                [pid]
+                if os.readlink(f"/proc/{pid}/cwd") == "/w" and job.folder in Path(f"/proc/{pid}/mountinfo").read_text()
+                else []
+            )
         except OSError:
             continue
     return found
@@ -80,7 +98,9 @@ def test_a_job_runs_to_its_result(tmp_path):
 
     assert result.outcome == "measured" and result.key == "a1"
     assert [(t.seed, t.outcome, t.metrics) for t in result.trainings] == [
-        (1, "measured", {"f1": 0.5}), (2, "measured", {"f1": 0.5})]
+        (1, "measured", {"f1": 0.5}),
+        (2, "measured", {"f1": 0.5}),
+    ]
     assert result.hashes and result.device == "cpu: a test"
     assert RUNNER.progress(job).fraction == 1.0
 
@@ -122,11 +142,13 @@ def test_of_many_submits_at_once_one_supervisor_comes(tmp_path):
 def test_the_job_goes_on_when_the_loop_is_killed(tmp_path):
     job = make_job(tmp_path, seeds=(1,), way="gate")
     (tmp_path / "given.json").write_text(job.model_dump_json())
-    code = ("import sys, time; from pathlib import Path; from agent.core.record import Job; "
-            "from agent.lab.jobs.local import LocalRunner; "
-            "job = Job.model_validate_json(Path(sys.argv[1]).read_text()); "
-            "LocalRunner(measure='tests.support.fake_measure').submit(job); "
-            "print('submitted', flush=True); time.sleep(60)")
+    code = (
+        "import sys, time; from pathlib import Path; from agent.core.record import Job; "
+        "from agent.lab.jobs.local import LocalRunner; "
+        "job = Job.model_validate_json(Path(sys.argv[1]).read_text()); "
+        "LocalRunner(measure='tests.support.fake_measure').submit(job); "
+        "print('submitted', flush=True); time.sleep(60)"
+    )
     command = [sys.executable, "-c", code, tmp_path / "given.json"]
     with subprocess.Popen(command, cwd=ROOT, start_new_session=True, stdout=subprocess.PIPE) as loop:
         assert loop.stdout and loop.stdout.readline() == b"submitted\n"
@@ -187,9 +209,19 @@ def test_progress_is_read_from_what_the_experiments_say(tmp_path):
     assert seen.last_line == '{"step": 1, "steps": 2}'
 
 
-@pytest.mark.parametrize("said", [
-    b"\xff\xfe\n", b"[" * 5000 + b"\n", b'{"step": "x", "steps": {}}\n', b'{"step": 1e999, "steps": 0}\n',
-    b"7\n", b'{"step": -5, "steps": 1}\n', b'{"samples": NaN}\n', b""])
+@pytest.mark.parametrize(
+    "said",
+    [
+        b"\xff\xfe\n",
+        b"[" * 5000 + b"\n",
+        b'{"step": "x", "steps": {}}\n',
+        b'{"step": 1e999, "steps": 0}\n',
+        b"7\n",
+        b'{"step": -5, "steps": 1}\n',
+        b'{"samples": NaN}\n',
+        b"",
+    ],
+)
 def test_odd_progress_lines_do_no_harm(tmp_path, said):
     job = make_job(tmp_path, samples=100)
     out = TrainingPaths.of(job, 1, "k8").out

@@ -38,8 +38,14 @@ from tests.support.scripted import ScriptedModel
 HERE = found(ROOT / "workspace" / ".cache")
 LM = load_template(ROOT / "templates" / "lm_sae")
 REQUEST = {"d_in": 8, "threads": 1}
-OPTIONS = Options(template=TINY.folder, profile="tiny", baselines=("topk",), slots=1, device="cpu",
-                  models=Models(planner="a/b", editor="a/b", writer="a/b", reviewer="a/b"))
+OPTIONS = Options(
+    template=TINY.folder,
+    profile="tiny",
+    baselines=("topk",),
+    slots=1,
+    device="cpu",
+    models=Models(planner="a/b", editor="a/b", writer="a/b", reviewer="a/b"),
+)
 CORE = catalogue.specs(["core"])
 
 
@@ -55,6 +61,7 @@ def worker(tmp_path_factory):
 @pytest.fixture
 def asked(worker, tmp_path):
     """Run one made-up evaluation; nobody encodes."""
+
     def ask(does: str, wall_s: float = 60.0, judge=None, **settings):
         (tmp_path / "scratch").mkdir()
         request = {**REQUEST, "evals": {"core": {"does": does, **settings}}}
@@ -64,6 +71,7 @@ def asked(worker, tmp_path):
 
 
 # ---------------------------------------------------------------- proxy
+
 
 class Counting:
     """A channel that encodes by itself, and counts rows."""
@@ -103,6 +111,7 @@ def test_masked_tokens_are_encoded_once():
 
 # ---------------------------------------------------------------- worker
 
+
 def test_the_worker_gets_no_key_and_an_empty_folder(asked):
     os.environ["SOME_PROVIDER_API_KEY"] = "sk-secret"
     try:
@@ -135,9 +144,11 @@ def test_it_dies_with_the_runner(worker, tmp_path):
     (tmp_path / "scratch").mkdir()
     pid = tmp_path / "pid"
     request = {**REQUEST, "evals": {"core": {"does": "hang", "pid": str(pid)}}}
-    code = ("import sys; from pathlib import Path; from agent.saebench import client; "
-            f"client.evaluate(sys.executable, {request!r}, Path({str(tmp_path / 'scratch')!r}), 60.0, None, "
-            f"lambda: None, None, Path({str(worker)!r}))")
+    code = (
+        "import sys; from pathlib import Path; from agent.saebench import client; "
+        f"client.evaluate(sys.executable, {request!r}, Path({str(tmp_path / 'scratch')!r}), 60.0, None, "
+        f"lambda: None, None, Path({str(worker)!r}))"
+    )
     runner = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT)
     assert _soon(lambda: pid.is_file() and pid.read_text())
     runner.send_signal(signal.SIGKILL)
@@ -161,6 +172,7 @@ def _lives(pid: int) -> bool:
 
 # ---------------------------------------------------------------- in a training
 
+
 @pytest.fixture(scope="module")
 def world(tmp_path_factory):
     return prepared(TINY, "tiny", TINY.manifest.profiles["tiny"].settings, 7, tmp_path_factory.mktemp("cache"))
@@ -172,16 +184,24 @@ def trained(folder: Path, world, worker: Path, *edits: tuple[str, str], **settin
     python.write_text(f"#!/bin/sh\nexec {sys.executable} -I {worker}\n")  # whatever worker it is given
     python.chmod(0o755)
     environment = Environment(key="k", python=str(python), trees=(), version="3", packages={"sae-bench": "0"})
-    profile = parse_manifest((Path(TINY.folder) / "manifest.toml").read_bytes() + b"""
+    profile = parse_manifest(
+        (Path(TINY.folder) / "manifest.toml").read_bytes()
+        + b"""
 [profiles.benched]
 extends = "tiny"
 [profiles.benched.saebench]
 evals = ["core"]
-""", "here").profiles["benched"]
+""",
+        "here",
+    ).profiles["benched"]
     asked = profile.saebench.model_copy(update={"settings": {"core": settings}})
-    job = job_of(folder, world, edited(*edits), settings={
-        **profile.settings, "model": "none", "hook_name": "blocks.0.hook_resid_post", "dtype": "float32"},
-        saebench=SaeBenchJob(asked=asked, environment=environment, shared=str(folder / "shared")))
+    job = job_of(
+        folder,
+        world,
+        edited(*edits),
+        settings={**profile.settings, "model": "none", "hook_name": "blocks.0.hook_resid_post", "dtype": "float32"},
+        saebench=SaeBenchJob(asked=asked, environment=environment, shared=str(folder / "shared")),
+    )
     folder.chmod(0o755)
     return run_training(job, 0, job.conditions[0], BubblewrapSandbox(), lambda: False)
 
@@ -196,8 +216,11 @@ def test_its_results_are_metrics_beside_the_templates_own(tmp_path, world, worke
 
 
 def test_an_encoder_that_remembers_is_refused(tmp_path, world, worker):
-    state = (ENCODE, ENCODE + "        SAE.calls = getattr(SAE, 'calls', 0) + len(x)\n"
-                              "        pre_acts = pre_acts * (2 if 2000 < SAE.calls else 1)\n")
+    state = (
+        ENCODE,
+        ENCODE + "        SAE.calls = getattr(SAE, 'calls', 0) + len(x)\n"
+        "        pre_acts = pre_acts * (2 if 2000 < SAE.calls else 1)\n",
+    )
     training = trained(tmp_path, world, worker, state, batches=400)
 
     assert (training.outcome, training.reason) == ("refused", "encode-depends-on-batch")
@@ -205,6 +228,7 @@ def test_an_encoder_that_remembers_is_refused(tmp_path, world, worker):
 
 
 # ---------------------------------------------------------------- metrics and words
+
 
 def test_every_metric_is_the_profiles_alone_and_has_a_direction():
     every = catalogue.specs(["core", "absorption", "sparse_probing", "sae_probes", "unlearning", "autointerp"])
@@ -221,8 +245,9 @@ def test_the_target_of_its_l0_is_the_conditions():
     assert aim("saebench_l0", CORE["saebench_l0"], {}, conditions[:1]) == 20
     manifest = TINY.manifest.model_copy(update={"metrics": {**TINY.manifest.metrics, **CORE}})
     values = {**METRICS, **dict.fromkeys(CORE, 1.0), "saebench_l0": 3.0}  # 2 was asked for
-    said = [f.text for f in integrity.check(record(**one(metrics=values)), (record(0),), manifest)
-            if f.code == "off-target"]
+    said = [
+        f.text for f in integrity.check(record(**one(metrics=values)), (record(0),), manifest) if f.code == "off-target"
+    ]
     assert len(said) == 1 and "saebench_l0 = 3, where 2 was asked for" in said[0]
 
 
@@ -231,11 +256,14 @@ def test_a_number_that_is_not_there_is_no_metric():
         catalogue.metrics({"absorption": {"mean": {"mean_absorption_fraction_score": None}}})
 
 
-@pytest.mark.parametrize(("text", "says"), [
-    ('evals = ["scr"]', "evals.0: Input should be 'core'"),
-    ("evals = []", "name at least one"),
-    ('evals = ["core"]\nsettings = { absorption = { max_k_value = 3 } }', "which saebench.evals does not name"),
-])
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ('evals = ["scr"]', "evals.0: Input should be 'core'"),
+        ("evals = []", "name at least one"),
+        ('evals = ["core"]\nsettings = { absorption = { max_k_value = 3 } }', "which saebench.evals does not name"),
+    ],
+)
 def test_a_wrong_wish_is_answered_in_a_line(text, says):
     whole = (Path(TINY.folder) / "manifest.toml").read_text() + f"\n[profiles.tiny.saebench]\n{text}\n"
     with pytest.raises(UserError, match=says):
@@ -276,6 +304,7 @@ def test_a_session_without_it_is_told_before_it_starts(tmp_path):
 
 # ---------------------------------------------------------------- the real one
 
+
 @pytest.mark.skipif(HERE is None, reason="sae-bench is not set up in workspace/ (python launch.py --setup-saebench)")
 def test_the_real_evaluations_run_on_a_model_made_here(tmp_path):
     sae = saebench_world.Autoencoder()
@@ -287,20 +316,41 @@ def test_the_real_evaluations_run_on_a_model_made_here(tmp_path):
     request = {
         "evals": {
             "unlearning": {"seq_len": 32, "llm_batch_size": 64},  # first: it turns gradients off, others need them
-            "core": {"n_eval_reconstruction_batches": 2, "n_eval_sparsity_variance_batches": 2,
-                     "eval_batch_size_prompts": 4, "context_size": 16},
+            "core": {
+                "n_eval_reconstruction_batches": 2,
+                "n_eval_sparsity_variance_batches": 2,
+                "eval_batch_size_prompts": 4,
+                "context_size": 16,
+            },
             "absorption": {"llm_batch_size": 64, "max_k_value": 2, "k_sparse_probe_num_epochs": 10},
-            "sparse_probing": {"dataset_names": ["fancyzhx/ag_news"], "probe_train_set_size": 80,
-                               "probe_test_set_size": 40, "context_length": 16},
+            "sparse_probing": {
+                "dataset_names": ["fancyzhx/ag_news"],
+                "probe_train_set_size": 80,
+                "probe_test_set_size": 40,
+                "context_length": 16,
+            },
             "sae_probes": {"dataset_names": ["95_toxic_is"]},
             "autointerp": {"total_tokens": 3000, "llm_context_size": 32, "n_latents": 4, "llm_batch_size": 16},
         },
-        "model": str(saebench_world.language_model(tmp_path / "model", models)), "model_name": "planted",
-        "hook_name": saebench_world.HOOK, "d_in": saebench_world.D_IN, "d_sae": saebench_world.D_SAE,
-        "dtype": "float32", "device": "cpu", "threads": 1, "decoder": str(tmp_path / "decoder.npz"),
-        "data": str(data), "shared": str(tmp_path / "shared"), "details": str(tmp_path),
-        "unlearning": {"model": str(unlearning_world.instruct_model(tmp_path / "instruct", models)), "called": "it",
-                       "form": "gemma-2-2b-it", "corpus": str(data / FORGET_CORPUS), "shared": str(tmp_path)},
+        "model": str(saebench_world.language_model(tmp_path / "model", models)),
+        "model_name": "planted",
+        "hook_name": saebench_world.HOOK,
+        "d_in": saebench_world.D_IN,
+        "d_sae": saebench_world.D_SAE,
+        "dtype": "float32",
+        "device": "cpu",
+        "threads": 1,
+        "decoder": str(tmp_path / "decoder.npz"),
+        "data": str(data),
+        "shared": str(tmp_path / "shared"),
+        "details": str(tmp_path),
+        "unlearning": {
+            "model": str(unlearning_world.instruct_model(tmp_path / "instruct", models)),
+            "called": "it",
+            "form": "gemma-2-2b-it",
+            "corpus": str(data / FORGET_CORPUS),
+            "shared": str(tmp_path),
+        },
     }
     asked = []
 

@@ -22,7 +22,10 @@ def test_the_first_bad_training_spares_the_others(tmp_path, way):
 
     assert result.outcome == way
     assert [(t.outcome, t.reason) for t in result.trainings] == [
-        ("measured", ""), (way, "exit"), ("cancelled", "skipped")]
+        ("measured", ""),
+        (way, "exit"),
+        ("cancelled", "skipped"),
+    ]
     assert started(make_job(tmp_path)) == ["1-k8", "2-k8"]
 
 

@@ -56,8 +56,13 @@ def test_the_skeleton_has_no_flaw_and_says_what_it_measured(skeleton, tmp_path):
 
 
 def test_the_skeletons_own_test_passes(skeleton):
-    done = subprocess.run([sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", skeleton],
-                          capture_output=True, text=True, cwd=skeleton, check=False)
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", skeleton],
+        capture_output=True,
+        text=True,
+        cwd=skeleton,
+        check=False,
+    )
     assert done.returncode == 0, done.stdout
 
 
@@ -85,13 +90,19 @@ SEEN_AT_ONCE = [  # code, where, then (file, old, new) ...; nothing is run
 READ = [  # by reading alone
     ("metric-without-range", "manifest.toml", ("manifest.toml", "low    = 0.0\nunit", "unit")),
     ("few-seeds", "manifest.toml", ("manifest.toml", "[0, 1, 2]", "[0, 1]")),
-    ("evaluation-editable", "manifest.toml",
-     ("manifest.toml", '["experiment.py"] ', '["experiment.py", "evaluate.py"] ')),
+    (
+        "evaluation-editable",
+        "manifest.toml",
+        ("manifest.toml", '["experiment.py"] ', '["experiment.py", "evaluate.py"] '),
+    ),
     ("evaluation-unprotected", "manifest.toml", ("manifest.toml", '["prepare.py", "evaluate.py"]', '["prepare.py"]')),
     ("stale-runs", "plot.py:16", ("plot.py", "records = [", 'list(Path(".").glob("run*"))\nrecords = [')),
     ("plot-without-records", "plot.py", ("plot.py", 'json.loads(Path("records.json").read_text())', "[]")),
-    ("absolute-path", "baselines/centroid.py:28",
-     ("baselines/centroid.py", 'Path(task["data"]) / name', 'Path("/home/me/points") / name')),
+    (
+        "absolute-path",
+        "baselines/centroid.py:28",
+        ("baselines/centroid.py", 'Path(task["data"]) / name', 'Path("/home/me/points") / name'),
+    ),
     ("network", "experiment.py:9", ("experiment.py", "import argparse", "import argparse, urllib.request")),
     ("seed-unused", "experiment.py", ("experiment.py", READ_SEED, "draw = np.random.default_rng(3)")),
     ("no-budget", "manifest.toml", ("manifest.toml", "samples  = ", "rows_seen = ")),
@@ -99,17 +110,28 @@ READ = [  # by reading alone
 TRIED = [  # several flaws in one template, by trial
     (("prepare-fails",), ("prepare.py", SECRET, "np.random.SeedSequence(oops)")),
     (("baseline-fails",), ("experiment.py", READ_SEED, "raise ValueError('no seed')")),
-    (("secret-ignored", "held-out-visible", "train-test-overlap", "seed-ignored"),
-     ("prepare.py", SECRET, "np.random.SeedSequence(5)"),
-     ("prepare.py", SAVED, f'{SAVED}\n        np.save(train_dir / "test_y.npy", y)'),
-     ("prepare.py", ROWS, f'x[:500] = np.load(train_dir / "x.npy")[:500] if folder == truth_dir else 0\n        '
-                          f"{ROWS}"),
-     ("experiment.py", READ_SEED, 'draw = np.random.default_rng(task["seed"] * 0)')),
-    (("not-deterministic", "no-headroom"), ("experiment.py", READ_SEED, "draw = np.random.default_rng()"),
-     ("evaluate.py", ACCURACY, "1.0")),
-    (("budget-ignored", "at-floor"), ("experiment.py", STEPS, "100"),
-     ("evaluate.py", ACCURACY, "outputs[0, 0] * 0 + 0.5"),
-     ("evaluate.py", "float(-log_p[np.arange(len(truth.y)), truth.y].mean())", "1.0")),
+    (
+        ("secret-ignored", "held-out-visible", "train-test-overlap", "seed-ignored"),
+        ("prepare.py", SECRET, "np.random.SeedSequence(5)"),
+        ("prepare.py", SAVED, f'{SAVED}\n        np.save(train_dir / "test_y.npy", y)'),
+        (
+            "prepare.py",
+            ROWS,
+            f'x[:500] = np.load(train_dir / "x.npy")[:500] if folder == truth_dir else 0\n        {ROWS}',
+        ),
+        ("experiment.py", READ_SEED, 'draw = np.random.default_rng(task["seed"] * 0)'),
+    ),
+    (
+        ("not-deterministic", "no-headroom"),
+        ("experiment.py", READ_SEED, "draw = np.random.default_rng()"),
+        ("evaluate.py", ACCURACY, "1.0"),
+    ),
+    (
+        ("budget-ignored", "at-floor"),
+        ("experiment.py", STEPS, "100"),
+        ("evaluate.py", ACCURACY, "outputs[0, 0] * 0 + 0.5"),
+        ("evaluate.py", "float(-log_p[np.arange(len(truth.y)), truth.y].mean())", "1.0"),
+    ),
     (("no-learning",), ("evaluate.py", ACCURACY, "float(outputs[0].argmax()) / 10")),
 ]
 
@@ -135,8 +157,9 @@ def test_reading_names_a_planted_flaw_with_its_place_and_no_other(skeleton, tmp_
     assert flaws[0].mend
 
 
-@pytest.mark.parametrize(("codes", "plantings"), [(codes, plantings) for codes, *plantings in TRIED],
-                         ids=["+".join(c[0]) for c in TRIED])
+@pytest.mark.parametrize(
+    ("codes", "plantings"), [(codes, plantings) for codes, *plantings in TRIED], ids=["+".join(c[0]) for c in TRIED]
+)
 def test_trials_name_planted_flaws(skeleton, tmp_path, codes, plantings):
     assert set(codes) <= found(planted(skeleton, tmp_path, plantings), tmp_path).keys()
 
@@ -154,10 +177,13 @@ def test_a_trial_lays_the_library_beside_the_script(tmp_path):
     assert not (code / "evaluate.py").exists()
 
 
-@pytest.mark.parametrize(("planted_rows", "share"), [
-    ("x[::4] = 0", 0.0),  # rows in which nothing fires, as many on either side
-    ("x[:500] = np.load(train_dir / 'x.npy')[:500] if folder == truth_dir else x[:500]", 0.25),
-])
+@pytest.mark.parametrize(
+    ("planted_rows", "share"),
+    [
+        ("x[::4] = 0", 0.0),  # rows in which nothing fires, as many on either side
+        ("x[:500] = np.load(train_dir / 'x.npy')[:500] if folder == truth_dir else x[:500]", 0.25),
+    ],
+)
 def test_rows_that_chance_repeats_are_no_overlap(skeleton, tmp_path, planted_rows, share):
     folder = planted(skeleton, tmp_path, [("prepare.py", ROWS, f"{planted_rows}\n        {ROWS}")])
     tmp_path.chmod(0o755)
@@ -167,8 +193,9 @@ def test_rows_that_chance_repeats_are_no_overlap(skeleton, tmp_path, planted_row
 
 def test_a_baseline_that_nearly_fills_its_limits_is_told(skeleton, tmp_path):
     trial = Trial(load_template(skeleton), "small", tmp_path, NoSandbox(), print)
-    done = Training(seed=0, condition="all", outcome="measured", metrics={"accuracy": 0.5}, wall_s=90.0,
-                    peak_memory_mb=900.0)
+    done = Training(
+        seed=0, condition="all", outcome="measured", metrics={"accuracy": 0.5}, wall_s=90.0, peak_memory_mb=900.0
+    )
     assert [f.code for f in trial._bounds([done])] == ["limit-tight", "limit-tight"]
 
 
@@ -180,8 +207,12 @@ def test_a_template_with_a_setting_for_its_width_that_is_not_there_is_refused(sk
 
 def test_launch_makes_and_checks_a_template_in_seconds(tmp_path):
     def launch(*words):
-        return subprocess.run([sys.executable, ROOT / "launch.py", *words, "--workspace", tmp_path / "ws"],
-                              capture_output=True, text=True, check=False)
+        return subprocess.run(
+            [sys.executable, ROOT / "launch.py", *words, "--workspace", tmp_path / "ws"],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
 
     made = launch("--new-template", tmp_path / "points")
     assert made.returncode == 0
@@ -196,5 +227,3 @@ def test_launch_makes_and_checks_a_template_in_seconds(tmp_path):
     again = launch("--new-template", tmp_path / "points")
     assert again.returncode == 2
     assert "is there already" in again.stderr
-
-

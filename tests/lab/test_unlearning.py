@@ -30,9 +30,11 @@ real = pytest.mark.skipif(HERE is None, reason="sae-bench is not set up in works
 
 # ---------------------------------------------------------------- before a session
 
+
 @pytest.fixture
 def told(tmp_path):
     """What preflight says of unlearning with these settings."""
+
     def tell(**asked) -> list[str]:
         bench = SaeBench(evals=("unlearning",), **asked)
         profile = TINY.manifest.profiles["tiny"].model_copy(update={"saebench": bench})
@@ -64,8 +66,10 @@ def test_a_model_whose_form_of_a_chat_is_not_known_is_refused_before_a_session(t
 def test_a_folder_by_a_relative_path_is_refused_for_the_worker_has_another_working_directory(tmp_path):
     asked = SaeBench(evals=("core",), data="templates")
     profile = TINY.manifest.profiles["tiny"].model_copy(update={"saebench": asked})
-    assert any("saebench.data = 'templates': no such folder (an absolute path is needed)" in line
-               for line in command.complaints(profile, OPTIONS, tmp_path))
+    assert any(
+        "saebench.data = 'templates': no such folder (an absolute path is needed)" in line
+        for line in command.complaints(profile, OPTIONS, tmp_path)
+    )
 
 
 @pytest.mark.parametrize("text", ['evals = ["unlearning"]', 'evals = ["core"]\ninstruct = "gemma-2-2b-it"'])
@@ -76,6 +80,7 @@ def test_an_instruct_model_goes_with_unlearning_alone(text):
 
 
 # ---------------------------------------------------------------- the real one
+
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory):
@@ -93,11 +98,24 @@ def unlearned(folder: Path, shared: Path, sae, model: str = "model", **settings)
     np.savez(folder / "decoder.npz", decoder=sae.decoder, bias=sae.bias)
     request = {
         "evals": {"unlearning": {"seq_len": 32, "llm_batch_size": 64, **settings}},
-        "unlearning": {"model": str(shared / model), "called": "made-as-gemma-2-2b-it", "form": "gemma-2-2b-it",
-                       "corpus": str(shared / "data" / FORGET_CORPUS), "shared": str(shared / f"{model}-shared")},
-        "model": str(shared / model), "model_name": "base", "hook_name": made.HOOK, "d_in": sae.decoder.shape[1],
-        "d_sae": len(sae.decoder), "dtype": "float32", "device": "cpu", "threads": 1,
-        "decoder": str(folder / "decoder.npz"), "data": str(shared / "data"), "shared": str(folder),
+        "unlearning": {
+            "model": str(shared / model),
+            "called": "made-as-gemma-2-2b-it",
+            "form": "gemma-2-2b-it",
+            "corpus": str(shared / "data" / FORGET_CORPUS),
+            "shared": str(shared / f"{model}-shared"),
+        },
+        "model": str(shared / model),
+        "model_name": "base",
+        "hook_name": made.HOOK,
+        "d_in": sae.decoder.shape[1],
+        "d_sae": len(sae.decoder),
+        "dtype": "float32",
+        "device": "cpu",
+        "threads": 1,
+        "decoder": str(folder / "decoder.npz"),
+        "data": str(shared / "data"),
+        "shared": str(folder),
         "details": str(folder),
     }
     results = client.evaluate(HERE.python, request, folder / "scratch", 250.0, sae.encode, lambda: None)
@@ -107,8 +125,10 @@ def unlearned(folder: Path, shared: Path, sae, model: str = "model", **settings)
 
 def asked_again(folder: Path) -> dict[str, float]:
     """By setting of the sweep, the share of biology that is still right."""
-    code = ("import json, pathlib, pickle, sys; print(json.dumps({p.name: pickle.load(open(p, 'rb'))['wmdp-bio']"
-            "['mean_correct'] for p in pathlib.Path(sys.argv[1]).rglob('*.pkl')}))")
+    code = (
+        "import json, pathlib, pickle, sys; print(json.dumps({p.name: pickle.load(open(p, 'rb'))['wmdp-bio']"
+        "['mean_correct'] for p in pathlib.Path(sys.argv[1]).rglob('*.pkl')}))"
+    )
     return json.loads(subprocess.run([HERE.python, "-c", code, str(folder)], capture_output=True, check=True).stdout)
 
 
@@ -129,11 +149,14 @@ def test_who_has_one_latent_for_all_that_is_known_can_unlearn_nothing_without_ha
 
 
 @real
-@pytest.mark.parametrize(("model", "d_in", "settings", "says"), [
-    ("ignorant", made.D_IN, {}, "answers no question of wmdp-bio rightly in all orders of the choices"),
-    ("model", 40, {}, "the instruct model is 48 wide at blocks.0.hook_resid_post, the autoencoder 40"),
-    ("model", made.D_IN, {"seq_len": 100_000}, "less than one sequence of seq_len tokens"),
-])
+@pytest.mark.parametrize(
+    ("model", "d_in", "settings", "says"),
+    [
+        ("ignorant", made.D_IN, {}, "answers no question of wmdp-bio rightly in all orders of the choices"),
+        ("model", 40, {}, "the instruct model is 48 wide at blocks.0.hook_resid_post, the autoencoder 40"),
+        ("model", made.D_IN, {"seq_len": 100_000}, "less than one sequence of seq_len tokens"),
+    ],
+)
 def test_what_cannot_be_unlearned_from_is_said_in_a_line(tmp_path, shared, model, d_in, settings, says):
     sae = made.Autoencoder(tells=True)
     sae.decoder, sae.bias = sae.decoder[:, :d_in], sae.bias[:d_in]
@@ -143,15 +166,29 @@ def test_what_cannot_be_unlearned_from_is_said_in_a_line(tmp_path, shared, model
 
 @real
 def test_a_trained_autoencoder_is_asked_through_its_sandboxed_encoder(tmp_path, shared):
-    settings = {**TINY.manifest.profiles["tiny"].settings, "d_in": made.D_IN, "d_sae": 24,
-                "model": str(shared / "model"), "hook_name": made.HOOK, "dtype": "float32"}
+    settings = {
+        **TINY.manifest.profiles["tiny"].settings,
+        "d_in": made.D_IN,
+        "d_sae": 24,
+        "model": str(shared / "model"),
+        "hook_name": made.HOOK,
+        "dtype": "float32",
+    }
     world = prepared(TINY, "tiny", settings, 7, tmp_path / "cache")
     model = load_module(LM_MODELS).load(str(shared / "model"), "float32", "cpu")
     np.save(world.train / "activations.npy", made.activations(model, shared / "data"))
-    asked = SaeBench(evals=("unlearning",), instruct=str(shared / "model"), data=str(shared / "data"), settings={
-        "unlearning": {"seq_len": 32, "llm_batch_size": 64, "retain_thresholds": (0.01, 0.05)}})
-    job = job_of(tmp_path, world, settings=settings, saebench=SaeBenchJob(
-        asked=asked, environment=HERE, shared=str(tmp_path / "shared")))
+    asked = SaeBench(
+        evals=("unlearning",),
+        instruct=str(shared / "model"),
+        data=str(shared / "data"),
+        settings={"unlearning": {"seq_len": 32, "llm_batch_size": 64, "retain_thresholds": (0.01, 0.05)}},
+    )
+    job = job_of(
+        tmp_path,
+        world,
+        settings=settings,
+        saebench=SaeBenchJob(asked=asked, environment=HERE, shared=str(tmp_path / "shared")),
+    )
     tmp_path.chmod(0o755)
 
     training = run_training(job, 0, job.conditions[0], BubblewrapSandbox(), lambda: False)

@@ -30,7 +30,7 @@ from tests.support.whole import Whole, block, default_answer, fenced, literature
 FORM = ROOT / "tests" / "support" / "v1_form"
 CURVES = FORM / "templates" / "curves"
 LATEX = CURVES / "latex"
-REPORT = "    with open(os.path.join(out_dir, \"final_info.json\"), \"w\") as file:\n        json.dump(final, file)\n"
+REPORT = '    with open(os.path.join(out_dir, "final_info.json"), "w") as file:\n        json.dump(final, file)\n'
 
 
 @pytest.fixture(scope="module")
@@ -60,6 +60,7 @@ def refuse_to_run():
 
 # ---------------------------------------------------------------- the folder
 
+
 def test_without_a_run_0_the_script_is_run_once_to_learn_what_it_reports(adapted):
     folder, said = adapted
     manifest = load_template(folder).manifest
@@ -67,7 +68,9 @@ def test_without_a_run_0_the_script_is_run_once_to_learn_what_it_reports(adapted
     assert said[0].endswith(f"add --paper-style {LATEX} to set the paper in it")
     assert said[1].endswith("running experiment.py once to learn what it reports")
     assert {n: (m.better, m.primary) for n, m in manifest.metrics.items()} == {
-        "test_loss_sine": ("lower", True), "test_loss_step": ("lower", False)}
+        "test_loss_sine": ("lower", True),
+        "test_loss_step": ("lower", False),
+    }
     assert "test_loss_sine: lower is better" in said[-1]
     assert manifest.about.startswith("Noisy curves are fitted by polynomials.")
     assert manifest.assets == ("helper.py", "settings/sizes.json")
@@ -100,19 +103,32 @@ def test_names_that_say_no_direction_are_asked_for_with_a_file_to_copy(tmp_path)
     assert (manifest.metrics["spread"].low, manifest.absolute_out_dir) == (0.0, True)
 
 
-@pytest.mark.parametrize(("name", "way"), [
-    ("val_loss", "lower"), ("best_val_loss_enwik8", "lower"), ("test_acc", "higher"), ("loss_score", None),
-    ("spread", None), ("lossy", None), ("train_time", None), ("mean_reward", "higher")])
+@pytest.mark.parametrize(
+    ("name", "way"),
+    [
+        ("val_loss", "lower"),
+        ("best_val_loss_enwik8", "lower"),
+        ("test_acc", "higher"),
+        ("loss_score", None),
+        ("spread", None),
+        ("lossy", None),
+        ("train_time", None),
+        ("mean_reward", "higher"),
+    ],
+)
 def test_a_name_says_a_direction_or_none(name, way):
     assert direction(name) == way
 
 
-@pytest.mark.parametrize(("file", "text", "said"), [
-    ("adapter.toml", '[metrics.gone]\nbetter = "lower"', "metrics.gone: the script reports no such number"),
-    ("adapter.toml", "metrics = 3", "adapter.toml: metrics"),
-    ("prompt.json", "{", "prompt.json: not valid JSON"),
-    ("run_0/final_info.json", '{"a": NaN}', "remove the folder run_0"),
-])
+@pytest.mark.parametrize(
+    ("file", "text", "said"),
+    [
+        ("adapter.toml", '[metrics.gone]\nbetter = "lower"', "metrics.gone: the script reports no such number"),
+        ("adapter.toml", "metrics = 3", "adapter.toml: metrics"),
+        ("prompt.json", "{", "prompt.json: not valid JSON"),
+        ("run_0/final_info.json", '{"a": NaN}', "remove the folder run_0"),
+    ],
+)
 def test_a_broken_file_of_the_form_is_one_clear_line(tmp_path, file, text, said):
     folder = with_run_0(copied(tmp_path), {"sine": {"means": {"loss": 1}}})
     (folder / file).write_text(text)
@@ -130,10 +146,12 @@ def test_a_script_that_fails_says_why(tmp_path):
 def test_ideas_of_the_folder_are_there_once_and_ideas_json_wins():
     assert [(i.Name, i.Title) for i in ideas(CURVES)] == [
         ("higher_degree", "Does a Higher Degree Fit Noisy Curves Better?"),
-        ("less_penalty", "Does a Smaller Penalty Help?")]
+        ("less_penalty", "Does a Smaller Penalty Help?"),
+    ]
 
 
 # ---------------------------------------------------------------- one training
+
 
 def trained(folder: Path, tmp_path: Path, sandbox, code: str | None = None):
     tmp_path.chmod(0o755)
@@ -172,21 +190,32 @@ def test_data_cannot_be_written_from_inside(adapted, tmp_path):
 def test_an_absolute_out_dir_is_given_where_it_is_asked_for(tmp_path):
     folder = with_run_0(copied(tmp_path), {"sine": {"means": {"test_loss": 1}}, "step": {"means": {"test_loss": 1}}})
     (folder / "adapter.toml").write_text('out_dir = "absolute"\n')
-    text = (folder / "experiment.py").read_text().replace(
-        "    os.makedirs(out_dir", "    assert os.path.isabs(out_dir)\n    os.makedirs(out_dir")
+    text = (
+        (folder / "experiment.py")
+        .read_text()
+        .replace("    os.makedirs(out_dir", "    assert os.path.isabs(out_dir)\n    os.makedirs(out_dir")
+    )
     (folder / "experiment.py").write_text(text)
     training, _ = trained(adapt(folder, tmp_path, refuse_to_run, print), tmp_path, BubblewrapSandbox())
     assert training.outcome == "measured", training.detail
 
 
-@pytest.mark.parametrize(("report", "reason"), [
-    ("    pass\n", "missing-metric"),
-    (REPORT.replace("json.dump(final, file)", "file.write(json.dumps(final).replace('0.', 'NaN, 0.', 1))"),
-     "missing-metric"),
-    (REPORT.replace("final, file", "{'sine': final['sine']}, file"), "missing-metric"),
-    ("    os.makedirs('elsewhere', exist_ok=True)\n    os.rename(out_dir, 'elsewhere/x')\n"
-     "    os.symlink('elsewhere', out_dir)\n    os.makedirs('run_9')\n    out_dir = 'run_9'\n", "missing-metric"),
-])
+@pytest.mark.parametrize(
+    ("report", "reason"),
+    [
+        ("    pass\n", "missing-metric"),
+        (
+            REPORT.replace("json.dump(final, file)", "file.write(json.dumps(final).replace('0.', 'NaN, 0.', 1))"),
+            "missing-metric",
+        ),
+        (REPORT.replace("final, file", "{'sine': final['sine']}, file"), "missing-metric"),
+        (
+            "    os.makedirs('elsewhere', exist_ok=True)\n    os.rename(out_dir, 'elsewhere/x')\n"
+            "    os.symlink('elsewhere', out_dir)\n    os.makedirs('run_9')\n    out_dir = 'run_9'\n",
+            "missing-metric",
+        ),
+    ],
+)
 def test_what_is_no_whole_result_is_refused_and_never_a_crash(adapted, tmp_path, report, reason):
     text = (CURVES / "experiment.py").read_text()
     assert REPORT in text
@@ -195,6 +224,7 @@ def test_what_is_no_whole_result_is_refused_and_never_a_crash(adapted, tmp_path,
 
 
 # ---------------------------------------------------------------- what is said of the form
+
 
 def test_the_known_flaws_of_the_form_are_named(adapted, tmp_path):
     template = load_template(adapted[0])
@@ -212,6 +242,7 @@ def test_the_known_flaws_of_the_form_are_named(adapted, tmp_path):
 
 
 # ---------------------------------------------------------------- its own LaTeX
+
 
 def latex_of(tmp_path: Path, old: str = "", new: str = "") -> Path:
     folder = Path(shutil.copytree(LATEX, tmp_path / "latex"))
@@ -238,24 +269,36 @@ def test_what_is_taken_of_its_latex_and_what_is_left_out_is_said():
 def test_places_may_stand_in_another_order_and_a_section_without_one_is_printed_nevertheless(tmp_path):
     folder = latex_of(tmp_path, "METHOD HERE", "")
     text = (folder / "template.tex").read_text()
-    text = text.replace("RELATED WORK HERE", "@@").replace("CONCLUSIONS HERE", "RELATED WORK HERE").replace(
-        "@@", "CONCLUSIONS HERE")
+    text = (
+        text.replace("RELATED WORK HERE", "@@")
+        .replace("CONCLUSIONS HERE", "RELATED WORK HERE")
+        .replace("@@", "CONCLUSIONS HERE")
+    )
     (folder / "template.tex").write_text(text)
     order = [(spec.name, heading) for spec, heading in section_order(read_style(folder))]
     assert order == [
-        ("introduction", "Introduction"), ("conclusion", "Related Work"), ("background", "Background"),
-        ("method", "Method"), ("experimental_setup", "Experimental Setup"), ("results", "Results"),
-        ("discussion", "Discussion and Limitations"), ("related_work", r"Conclusions and Future {\normalfont Work}")]
+        ("introduction", "Introduction"),
+        ("conclusion", "Related Work"),
+        ("background", "Background"),
+        ("method", "Method"),
+        ("experimental_setup", "Experimental Setup"),
+        ("results", "Results"),
+        ("discussion", "Discussion and Limitations"),
+        ("related_work", r"Conclusions and Future {\normalfont Work}"),
+    ]
 
 
-@pytest.mark.parametrize(("old", "new", "said"), [
-    (r"\begin{document}", "", r"template.tex has no \begin{document}"),
-    (r"\documentclass[11pt]{article}", "", r"template.tex has no \documentclass"),
-    ("{article}", "{neverland2031}", "neverland2031.cls: named in template.tex, but neither in the folder nor"),
-    (" HERE", "", "none of the places that a paper fills"),
-    ("{plain}", "{ieeetr}", r"\bibliographystyle{ieeetr}: sentences name authors and years"),
-    ("@book{carved2001curves,", "@book{carved2001curves", "carved2001curves cannot be read as BibTeX"),
-])
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        (r"\begin{document}", "", r"template.tex has no \begin{document}"),
+        (r"\documentclass[11pt]{article}", "", r"template.tex has no \documentclass"),
+        ("{article}", "{neverland2031}", "neverland2031.cls: named in template.tex, but neither in the folder nor"),
+        (" HERE", "", "none of the places that a paper fills"),
+        ("{plain}", "{ieeetr}", r"\bibliographystyle{ieeetr}: sentences name authors and years"),
+        ("@book{carved2001curves,", "@book{carved2001curves", "carved2001curves cannot be read as BibTeX"),
+    ],
+)
 def test_latex_that_cannot_be_used_is_one_clear_line(tmp_path, old, new, said):
     with pytest.raises(UserError, match="--paper-style") as caught:
         read_style(latex_of(tmp_path, old, new))
@@ -278,19 +321,28 @@ PROSE = {
     "background": "A curve $y$ is written as a polynomial in $x$.\n",
     "method": "The degree of the polynomial is raised.\n",
     "experimental_setup": "The script chooses its own seeds.\n",
-    "results": "The loss of {{ name(\"cubic\") }} is {{ mean(\"cubic\", \"test_loss_sine\") }} (see [@tab:main]).\n",
+    "results": 'The loss of {{ name("cubic") }} is {{ mean("cubic", "test_loss_sine") }} (see [@tab:main]).\n',
     "discussion": "*Interpretation.* The degree matters where the curve bends.\n",
-    "conclusion": "The loss of the baseline is {{ mean(\"baseline\", \"test_loss_sine\") }}.\n",
+    "conclusion": 'The loss of the baseline is {{ mean("baseline", "test_loss_sine") }}.\n',
 }
 
 
 def answer(messages, call):
     step = call.step
     if step == "plan":
-        run = {"name": "cubic", "label": "cubic", "change": "set DEGREE to 3", "hypothesis": "curves bend twice",
-               "start_from": "baseline"}
-        return fenced({"comparison": {"metric": "test_loss_sine", "baseline": "baseline", "why": "it is the start"},
-                       "runs": [run]})
+        run = {
+            "name": "cubic",
+            "label": "cubic",
+            "change": "set DEGREE to 3",
+            "hypothesis": "curves bend twice",
+            "start_from": "baseline",
+        }
+        return fenced(
+            {
+                "comparison": {"metric": "test_loss_sine", "baseline": "baseline", "why": "it is the start"},
+                "runs": [run],
+            }
+        )
     if step == "run-1.edit-1":
         return block("experiment.py", "DEGREE = 2  # of the polynomial", "DEGREE = 3  # of the polynomial")
     if step.endswith(".reflect"):
@@ -307,14 +359,24 @@ def answer(messages, call):
 
 @pytest.mark.timeout(600)
 def test_a_whole_session_runs_on_the_form_in_its_own_latex_and_marks_every_number(adapted, tmp_path):
-    it = Whole(tmp_path, answer, template=str(adapted[0]), profile="full", baselines=("baseline",), runs=1,
-               paper_style=str(LATEX), pdf=shutil.which("latexmk") is not None)
+    it = Whole(
+        tmp_path,
+        answer,
+        template=str(adapted[0]),
+        profile="full",
+        baselines=("baseline",),
+        runs=1,
+        paper_style=str(LATEX),
+        pdf=shutil.which("latexmk") is not None,
+    )
     session = it.play()
     assert session.finished
     repo = it.paths.repo
     record = json.loads((repo / "records/1.json").read_text())
-    assert record["trainings"][0]["metrics"]["test_loss_sine"] < json.loads(
-        (repo / "records/0.json").read_text())["trainings"][0]["metrics"]["test_loss_sine"]
+    assert (
+        record["trainings"][0]["metrics"]["test_loss_sine"]
+        < json.loads((repo / "records/0.json").read_text())["trainings"][0]["metrics"]["test_loss_sine"]
+    )
     assert session.confirmation.best is None
     assert "the script chooses its own seeds" in "\n".join(it.console.lines)
     drawn = [figure for figure in session.figures if figure.by == "agent"]
@@ -340,22 +402,28 @@ def test_a_whole_session_runs_on_the_form_in_its_own_latex_and_marks_every_numbe
     prompt = it.model.prompt("run-1.edit-1")
     assert "final_info.json" in prompt and "safetensors" not in prompt
     assert "`run_1/final_info.json` (cubic)" in it.model.prompt("plot.edit-1")
-    done = subprocess.run([sys.executable, FORM.parents[1] / "launch.py", "--verify", repo], capture_output=True,
-                          text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, FORM.parents[1] / "launch.py", "--verify", repo], capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     changed = repo / "paper/style/template.tex"
     changed.write_text(changed.read_text().replace("1.25in", "1.5in"))
     subprocess.run(["git", "-C", repo, "commit", "-qam", "another margin"], check=True)
-    done = subprocess.run([sys.executable, FORM.parents[1] / "launch.py", "--verify", repo], capture_output=True,
-                          text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, FORM.parents[1] / "launch.py", "--verify", repo], capture_output=True, text=True, check=False
+    )
     assert done.returncode != 0 and "preamble.tex" in done.stdout + done.stderr
     assert not [e for e in EventLog(it.paths.events).read() if e.type in ("attempt_failed", "plot_failed")]
 
 
 def test_launch_takes_the_folder_its_ideas_and_its_flaws(tmp_path):
     def launch(*words):
-        return subprocess.run([sys.executable, FORM.parents[1] / "launch.py", *words, "--template", CURVES,
-                               "--workspace", tmp_path], capture_output=True, text=True, check=False)
+        return subprocess.run(
+            [sys.executable, FORM.parents[1] / "launch.py", *words, "--template", CURVES, "--workspace", tmp_path],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
 
     listed = launch("--list")
     assert "less_penalty" in listed.stdout

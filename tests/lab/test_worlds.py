@@ -82,11 +82,14 @@ def prepare(settings, secret, train_dir, truth_dir):
 """
 
 
-@pytest.mark.parametrize(("kind", "error", "text"), [
-    ("user", UserError, r"^no such model \(token <HF_TOKEN>\)$"),
-    ("hub", InfrastructureError, r"^no such model \(token <HF_TOKEN>\)$"),
-    ("bug", InfrastructureError, r"(?s)prepare.py: preparing the data failed .*ValueError.*<HF_TOKEN>"),
-])
+@pytest.mark.parametrize(
+    ("kind", "error", "text"),
+    [
+        ("user", UserError, r"^no such model \(token <HF_TOKEN>\)$"),
+        ("hub", InfrastructureError, r"^no such model \(token <HF_TOKEN>\)$"),
+        ("bug", InfrastructureError, r"(?s)prepare.py: preparing the data failed .*ValueError.*<HF_TOKEN>"),
+    ],
+)
 def test_what_prepare_says_reaches_the_person_in_one_line_and_without_the_token(tmp_path, kind, error, text):
     shutil.copytree(TINY.folder, tmp_path / "t")
     (tmp_path / "t" / "prepare.py").write_text(PREPARE)
@@ -98,8 +101,14 @@ def test_what_prepare_says_reaches_the_person_in_one_line_and_without_the_token(
         f"try: prepared(template, 'tiny', {SETTINGS!r}, 1, Path({str(tmp_path / 'c')!r}), print)\n"
         "except Exception as error: print(type(error).__name__); print(error, end='')\n"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT,
-                          env={**os.environ, "HF_TOKEN": "hf_secret"})
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=ROOT,
+        env={**os.environ, "HF_TOKEN": "hf_secret"},
+    )
     heard, kind_of_error, said = done.stdout.split("\n", 2)
 
     assert heard == "  3 GB wanted" and kind_of_error == error.__name__ and re.search(text, said)

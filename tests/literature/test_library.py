@@ -9,11 +9,16 @@ from tests.support.paper_fixture import library
 LIBRARY = library()
 
 
-@pytest.mark.parametrize(("query", "key"), [
-    ("nested dictionaries matryoshka", "bussmann2025matryoshka"), ("dead latents auxiliary loss", "gao2024scaling"),
-    ("absorption of general features", "chanin2024absorption"), ("synthetic ground truth", "chanin2026synthsaebench"),
-    ("Bricken", "bricken2023monosemanticity"),
-])
+@pytest.mark.parametrize(
+    ("query", "key"),
+    [
+        ("nested dictionaries matryoshka", "bussmann2025matryoshka"),
+        ("dead latents auxiliary loss", "gao2024scaling"),
+        ("absorption of general features", "chanin2024absorption"),
+        ("synthetic ground truth", "chanin2026synthsaebench"),
+        ("Bricken", "bricken2023monosemanticity"),
+    ],
+)
 def test_the_nearest_entry_comes_first(query, key):
     assert LIBRARY.search(query, 3)[0].key == key
 

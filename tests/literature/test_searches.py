@@ -44,8 +44,13 @@ def test_two_works_never_share_a_key_and_one_work_keeps_its_own(tmp_path):
 
 
 def test_a_work_of_the_library_is_cited_under_the_librarys_key(tmp_path):
-    found = searches(tmp_path, one=[paper("EMERGENCE of sparse receptive fields"),
-                                    paper("Another", "olshausen1996emergence")]).search("s", ["one"]).papers
+    found = (
+        searches(
+            tmp_path, one=[paper("EMERGENCE of sparse receptive fields"), paper("Another", "olshausen1996emergence")]
+        )
+        .search("s", ["one"])
+        .papers
+    )
     assert [p.key for p in found] == ["olshausen1996emergence", "olshausen1996emergenceb"]
     assert found[0].source == "library"
 
@@ -56,16 +61,34 @@ def test_a_record_that_was_changed_by_hand_is_one_line(tmp_path):
         searches(tmp_path).search("s", ["one"])
 
 
-@pytest.mark.parametrize(("said", "printed"), [
-    ("\\textbf{Bold} $k$-sparse ^^41", "textbfBold k-sparse 41"), ("α-SAE – “deep”", "alpha-SAE - 'deep'"),
-    ("Ünïcödé Straße", "Ünïcödé Strasse"), ("<i>Italic</i> <b>x", "Italic x"), ("a\x00b\u202ec\u2028d", "a b c d"),
-    ("本", ""), (None, ""), ("a < b > c", "a b c"), ("x" * 900, "x" * 300)])
+@pytest.mark.parametrize(
+    ("said", "printed"),
+    [
+        ("\\textbf{Bold} $k$-sparse ^^41", "textbfBold k-sparse 41"),
+        ("α-SAE – “deep”", "alpha-SAE - 'deep'"),
+        ("Ünïcödé Straße", "Ünïcödé Strasse"),
+        ("<i>Italic</i> <b>x", "Italic x"),
+        ("a\x00b\u202ec\u2028d", "a b c d"),
+        ("本", ""),
+        (None, ""),
+        ("a < b > c", "a b c"),
+        ("x" * 900, "x" * 300),
+    ],
+)
 def test_what_reaches_the_bibliography_is_letters_that_tex_prints(said, printed):
     assert cleaning.printable(said, cleaning.TITLE) == printed
 
 
-@pytest.mark.parametrize(("name", "cleaned"), [
-    ("Lovelace, Ada", "Lovelace Ada"), ("Ada and Bob", "Ada Bob"), ("{\\relax}", "relax"), ("  ", ""), ("42", ""),
-    ("李 明", "")])
+@pytest.mark.parametrize(
+    ("name", "cleaned"),
+    [
+        ("Lovelace, Ada", "Lovelace Ada"),
+        ("Ada and Bob", "Ada Bob"),
+        ("{\\relax}", "relax"),
+        ("  ", ""),
+        ("42", ""),
+        ("李 明", ""),
+    ],
+)
 def test_an_author_is_one_name_for_bibtex(name, cleaned):
     assert cleaning.person(name) == cleaned

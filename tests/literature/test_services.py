@@ -13,23 +13,36 @@ from tests.support.fake_literature import Clock, World, atom, nested_json, opena
 from tests.support.fake_provider import Answer
 
 QUERY = "sparse autoencoders"
-BOMB = ('<!DOCTYPE b [<!ENTITY a "aaaaaaaaaa">' +
-        "".join(f'<!ENTITY {chr(98 + i)} "{f"&{chr(97 + i)};" * 10}">' for i in range(9)) + "]>")
+BOMB = (
+    '<!DOCTYPE b [<!ENTITY a "aaaaaaaaaa">'
+    + "".join(f'<!ENTITY {chr(98 + i)} "{f"&{chr(97 + i)};" * 10}">' for i in range(9))
+    + "]>"
+)
 BAD = {
-    "server error": Answer(500, {}), "not found": Answer(404, {}), "forbidden": Answer(403, {}),
-    "moved": Answer(301, {}, {"Location": "http://127.0.0.1:1/"}), "no bytes": Answer(raw=b""),
-    "garbage": Answer(raw=bytes(range(256)) * 20), "wrong JSON": Answer(json=["a list"]),
-    "no list": Answer(json={"data": "x", "results": 3}), "deep JSON": nested_json(200_000),
+    "server error": Answer(500, {}),
+    "not found": Answer(404, {}),
+    "forbidden": Answer(403, {}),
+    "moved": Answer(301, {}, {"Location": "http://127.0.0.1:1/"}),
+    "no bytes": Answer(raw=b""),
+    "garbage": Answer(raw=bytes(range(256)) * 20),
+    "wrong JSON": Answer(json=["a list"]),
+    "no list": Answer(json={"data": "x", "results": 3}),
+    "deep JSON": nested_json(200_000),
     "a big number": Answer(raw=b'{"data": ' + b"9" * 6000 + b"}"),
-    "hang": Answer(json={}, hang_s=30), "slow drip": Answer(raw=b" " * 4000, drip_s=0.05),
+    "hang": Answer(json={}, hang_s=30),
+    "slow drip": Answer(raw=b" " * 4000, drip_s=0.05),
     "cut": Answer(raw=b'{"data": []}' + b" " * 5000, cut=20),
     "huge": Answer(raw=b" " * (BODY_BYTES + 1)),
     "gzip bomb": Answer(raw=gzip.compress(b" " * 50_000_000), headers={"Content-Encoding": "gzip"}),
     "no gzip": Answer(raw=b"plain", headers={"Content-Encoding": "gzip"}),
 }
-BAD_XML = {"no XML": Answer(raw=b"{}"), "wrong XML": Answer(raw=b"<html/>"), "entity bomb": atom("&j;", BOMB),
-           "UTF-16": Answer(raw=atom("x", BOMB).raw.decode().encode("utf-16")),
-           "external entity": atom("&e;", '<!DOCTYPE e [<!ENTITY e SYSTEM "file:///etc/passwd">]>')}
+BAD_XML = {
+    "no XML": Answer(raw=b"{}"),
+    "wrong XML": Answer(raw=b"<html/>"),
+    "entity bomb": atom("&j;", BOMB),
+    "UTF-16": Answer(raw=atom("x", BOMB).raw.decode().encode("utf-16")),
+    "external entity": atom("&e;", '<!DOCTYPE e [<!ENTITY e SYSTEM "file:///etc/passwd">]>'),
+}
 
 
 @pytest.mark.parametrize("ill", BAD)
@@ -56,9 +69,11 @@ def test_xml_that_is_none_or_could_expand_is_refused(tmp_path, ill):
 
 
 def test_each_service_is_read_as_it_answers(tmp_path):
-    for name, answer, key, arxiv in (("semantic_scholar", scholar(), "lovelace2024sparse", "2401.00001"),
-                                     ("openalex", openalex(), "noe2023sparse", "2301.00002"),
-                                     ("arxiv", atom(), "young2024sparse", "2401.00003")):
+    for name, answer, key, arxiv in (
+        ("semantic_scholar", scholar(), "lovelace2024sparse", "2401.00001"),
+        ("openalex", openalex(), "noe2023sparse", "2301.00002"),
+        ("arxiv", atom(), "young2024sparse", "2401.00003"),
+    ):
         world = World(tmp_path / name, **{name: answer})
         with world.server:
             papers, source = world.online().find(QUERY)
@@ -86,10 +101,22 @@ def test_a_429_that_asks_for_too_long_is_left_and_the_next_process_still_knows(t
         assert world.online().find("a third time")[1] == "openalex"
 
 
-@pytest.mark.parametrize(("text", "seconds"), [
-    ("7", 7), ("0", 0), (" 12 ", 12), ("99999999999999999999", LONGEST_PAUSE_S), ("-3", None), ("soon", None),
-    ("", None), ("٣", None), (formatdate(1000 + 5, usegmt=True), 5), (formatdate(10, usegmt=True), 0),
-    ("Wed, 99 Foo 2020", None)])
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("7", 7),
+        ("0", 0),
+        (" 12 ", 12),
+        ("99999999999999999999", LONGEST_PAUSE_S),
+        ("-3", None),
+        ("soon", None),
+        ("", None),
+        ("٣", None),
+        (formatdate(1000 + 5, usegmt=True), 5),
+        (formatdate(10, usegmt=True), 0),
+        ("Wed, 99 Foo 2020", None),
+    ],
+)
 def test_retry_after_in_both_forms_and_in_none(text, seconds):
     assert retry_after(text, 1000.0) == seconds
 
@@ -146,8 +173,9 @@ def test_an_answer_is_kept_for_days_and_not_for_ever(tmp_path):
 
 
 def test_what_is_empty_goes_on_to_the_next(tmp_path):
-    world = World(tmp_path, semantic_scholar=Answer(json={"total": 0}), openalex=Answer(json={"results": []}),
-                  arxiv=atom())
+    world = World(
+        tmp_path, semantic_scholar=Answer(json={"total": 0}), openalex=Answer(json={"results": []}), arxiv=atom()
+    )
     with world.server:
         assert world.online().find(QUERY)[1] == "arxiv"
     assert world.said == []
@@ -155,9 +183,17 @@ def test_what_is_empty_goes_on_to_the_next(tmp_path):
 
 def test_missing_fields_leave_a_work_out_and_duplicates_come_once(tmp_path):
     whole = scholar().json["data"][0]
-    works = [whole, {**whole, "title": "SPARSE autoencoders for everything."}, {**whole, "title": None}, {}, None, 7,
-             {**whole, "title": "No Author Here", "authors": []}, {**whole, "title": "No Year Here", "year": "2024"},
-             {**whole, "title": "Odd Parts", "externalIds": "x", "abstract": 3, "venue": None, "url": "javascript:x"}]
+    works = [
+        whole,
+        {**whole, "title": "SPARSE autoencoders for everything."},
+        {**whole, "title": None},
+        {},
+        None,
+        7,
+        {**whole, "title": "No Author Here", "authors": []},
+        {**whole, "title": "No Year Here", "year": "2024"},
+        {**whole, "title": "Odd Parts", "externalIds": "x", "abstract": 3, "venue": None, "url": "javascript:x"},
+    ]
     world = World(tmp_path, semantic_scholar=Answer(json={"data": works}))
     with world.server:
         papers = world.online().find(QUERY)[0]

@@ -18,8 +18,18 @@ FILES = sorted(FOLDER.glob("*.bib"))
 PLACE = {"article": "journal", "inproceedings": "booktitle", "misc": "howpublished"}
 NEEDED = ("title", "author", "year", "summary", "source")
 IDENTIFIERS = ("eprint", "doi", "url")
-KNOWN = {*NEEDED, *PLACE.values(), *IDENTIFIERS, "archiveprefix", "volume", "number", "pages", "note",
-         "ID", "ENTRYTYPE"}
+KNOWN = {
+    *NEEDED,
+    *PLACE.values(),
+    *IDENTIFIERS,
+    "archiveprefix",
+    "volume",
+    "number",
+    "pages",
+    "note",
+    "ID",
+    "ENTRYTYPE",
+}
 KEY = re.compile(r"([a-z]+)((?:19|20)\d\d)[a-z][a-z0-9]*")
 ARXIV = re.compile(r"\d\d(0[1-9]|1[0-2])\.\d{4,5}")
 DOI = re.compile(r"10\.\d{4,9}/\S+")

@@ -41,13 +41,31 @@ class Session:
 def test_an_exchange_is_on_disk_before_anybody_hears_of_it(tmp_path: Path):
     seen: list[CallRecord] = []
     model = ScriptedModel(["a plan"], tokens=(12, 3), cost_usd=None)
-    calls = RecordedCalls(model, tmp_path / "calls", lambda record: seen.append(read_call(calls.path(STEP, 1))),
-                          lambda: None, clock=iter([1.0, 3.5]).__next__)
+    calls = RecordedCalls(
+        model,
+        tmp_path / "calls",
+        lambda record: seen.append(read_call(calls.path(STEP, 1))),
+        lambda: None,
+        clock=iter([1.0, 3.5]).__next__,
+    )
 
     reply = calls.ask(STEP, "planner", QUESTION)
 
-    assert seen == [CallRecord(step=STEP, ordinal=1, role="planner", model="scripted", messages=tuple(QUESTION),
-                               reply="a plan", tokens_in=12, tokens_out=3, cost_usd=None, finish="stop", wall_s=2.5)]
+    assert seen == [
+        CallRecord(
+            step=STEP,
+            ordinal=1,
+            role="planner",
+            model="scripted",
+            messages=tuple(QUESTION),
+            reply="a plan",
+            tokens_in=12,
+            tokens_out=3,
+            cost_usd=None,
+            finish="stop",
+            wall_s=2.5,
+        )
+    ]
     assert (reply.text, reply.recorded) == ("a plan", False)
     assert (tmp_path / "calls" / "run-1.edit-1.1.json").is_file()
 
@@ -85,7 +103,10 @@ def test_steps_count_on_their_own(tmp_path: Path):
     session = Session(tmp_path, lambda messages, call: f"{call.step} {call.ordinal}")
 
     assert [session.ask("plan"), session.ask("paper.method.write"), session.ask("plan")] == [
-        "plan 1", "paper.method.write 1", "plan 2"]
+        "plan 1",
+        "paper.method.write 1",
+        "plan 2",
+    ]
 
 
 def test_a_spent_budget_stops_new_calls_but_not_recorded_ones(tmp_path: Path):
@@ -135,13 +156,20 @@ def test_a_step_that_is_no_file_name_is_refused(tmp_path: Path):
 
 
 def test_kill_9_after_a_reply_repeats_no_finished_call(tmp_path: Path):
-    code = ("import os, signal, sys\nfrom pathlib import Path\nfrom agent.llm.calls import RecordedCalls\n"
-            "from agent.core.protocols import Message\nfrom tests.support.scripted import ScriptedModel\n"
-            "die = lambda record: record.ordinal == 2 and os.kill(os.getpid(), signal.SIGKILL)\n"
-            "calls = RecordedCalls(ScriptedModel(['one', 'two', 'three']), Path(sys.argv[1]), die, lambda: None)\n"
-            f"while True: calls.ask({STEP!r}, 'planner', [Message('user', 'go')])")
-    done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], cwd=ROOT, check=False, timeout=60,
-                          env={**os.environ, "PYTHONPATH": str(ROOT)})
+    code = (
+        "import os, signal, sys\nfrom pathlib import Path\nfrom agent.llm.calls import RecordedCalls\n"
+        "from agent.core.protocols import Message\nfrom tests.support.scripted import ScriptedModel\n"
+        "die = lambda record: record.ordinal == 2 and os.kill(os.getpid(), signal.SIGKILL)\n"
+        "calls = RecordedCalls(ScriptedModel(['one', 'two', 'three']), Path(sys.argv[1]), die, lambda: None)\n"
+        f"while True: calls.ask({STEP!r}, 'planner', [Message('user', 'go')])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)],
+        cwd=ROOT,
+        check=False,
+        timeout=60,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
     assert done.returncode == -signal.SIGKILL
 
     resumed = Session(tmp_path, {(STEP, 3): "three"})

@@ -42,12 +42,18 @@ class Desk:
     def texts(self) -> dict[str, str]:
         return {p.relative_to(self.folder).as_posix(): p.read_text() for p in self.folder.rglob("*") if p.is_file()}
 
-    def edit(self, script: Script, editable: tuple[str, ...] = ("experiment.py",),
-             read_only: tuple[str, ...] = ("evaluate.py",), instruction: str = "Set d_sae to 1024.") -> EditResult:
+    def edit(
+        self,
+        script: Script,
+        editable: tuple[str, ...] = ("experiment.py",),
+        read_only: tuple[str, ...] = ("evaluate.py",),
+        instruction: str = "Set d_sae to 1024.",
+    ) -> EditResult:
         self.model = ScriptedModel(script)
         recorded = RecordedCalls(self.model, self.calls, lambda record: None, lambda *ahead: None)
-        return AiderCoder(recorded.ask).edit(self.folder, editable, instruction, step=STEP, role="editor",
-                                             read_only=read_only)
+        return AiderCoder(recorded.ask).edit(
+            self.folder, editable, instruction, step=STEP, role="editor", read_only=read_only
+        )
 
     def changed(self) -> dict[str, str]:
         now = self.texts()
@@ -72,8 +78,7 @@ def test_the_model_sees_the_files_and_the_instruction_once(desk: Desk):
     desk.edit([block("d_sae = 512\n", "d_sae = 1024\n")])
     prompt = desk.model.prompt(STEP)
 
-    assert [m.role for m in desk.model.history[0][1]] == [
-        "system", "user", "assistant", "user", "assistant", "user"]
+    assert [m.role for m in desk.model.history[0][1]] == ["system", "user", "assistant", "user", "assistant", "user"]
     assert prompt.count("d_sae = 512") == 1
     assert prompt.count("def evaluate(z)") == 1
     assert prompt.count("Set d_sae to 1024.") == 1
@@ -122,8 +127,10 @@ def test_a_block_that_changes_nothing_is_refused(desk: Desk):
     assert desk.edit([block("d_sae = 512\n", "d_sae = 512\n")]).refused == "no-change"
 
 
-@pytest.mark.parametrize("file", ["evaluate.py", "notes.txt", "helpers.py", "../outside.py", "/etc/hostname",
-                                  "sub/experiment.md", ".git/config"])
+@pytest.mark.parametrize(
+    "file",
+    ["evaluate.py", "notes.txt", "helpers.py", "../outside.py", "/etc/hostname", "sub/experiment.md", ".git/config"],
+)
 def test_a_block_for_another_file_is_refused_and_so_is_all_else_in_the_answer(desk: Desk, file: str):
     good = block("d_sae = 512\n", "d_sae = 1024\n")
     result = desk.edit([good + block("def evaluate(z):\n", "def evaluate(z, cheat=1):\n", file)])
@@ -180,9 +187,11 @@ def test_an_empty_search_does_not_append_to_a_file_that_says_something(desk: Des
 
 def test_an_empty_or_missing_section_is_filled_by_an_empty_search(tmp_path: Path):
     desk = Desk(tmp_path, {"sections/method.md": "", "sections/results.md": "# Results\n\n```\ncode\n```\n"})
-    result = desk.edit([block("", "# Method\n\n$x = 1$\n", "sections/method.md")
-                        + block("", "New.\n", "sections/outlook.md")],
-                       ("sections/method.md", "sections/outlook.md"), ("sections/results.md",))
+    result = desk.edit(
+        [block("", "# Method\n\n$x = 1$\n", "sections/method.md") + block("", "New.\n", "sections/outlook.md")],
+        ("sections/method.md", "sections/outlook.md"),
+        ("sections/results.md",),
+    )
 
     assert result.changed == ("sections/method.md", "sections/outlook.md")
     assert desk.changed() == {"sections/method.md": "# Method\n\n$x = 1$\n", "sections/outlook.md": "New.\n"}
@@ -190,8 +199,9 @@ def test_an_empty_or_missing_section_is_filled_by_an_empty_search(tmp_path: Path
 
 def test_markdown_with_fences_is_edited_inside_longer_fences(tmp_path: Path):
     desk = Desk(tmp_path, {"results.md": "# Results\n\n```\ncode\n```\nold words\n"})
-    answer = ("results.md\n````markdown\n<<<<<<< SEARCH\n```\nold words\n=======\n```\nnew words\n"
-              ">>>>>>> REPLACE\n````\n")
+    answer = (
+        "results.md\n````markdown\n<<<<<<< SEARCH\n```\nold words\n=======\n```\nnew words\n>>>>>>> REPLACE\n````\n"
+    )
     result = desk.edit([answer], ("results.md",), ())
 
     assert result.changed == ("results.md",)
@@ -208,8 +218,9 @@ def test_deleting_lines_and_several_blocks_work(desk: Desk):
 
 def test_shell_commands_urls_and_slash_commands_are_only_words(desk: Desk, tmp_path: Path):
     marker = tmp_path / "ran"
-    answer = f"```bash\ntouch {marker}\n```\nSee https://127.0.0.1:9/x and add notes.txt to the chat.\n" \
-        + block("d_sae = 512\n", "d_sae = 1024\n")
+    answer = f"```bash\ntouch {marker}\n```\nSee https://127.0.0.1:9/x and add notes.txt to the chat.\n" + block(
+        "d_sae = 512\n", "d_sae = 1024\n"
+    )
     result = desk.edit([answer], instruction=f"/run touch {marker} https://127.0.0.1:9/page")
 
     assert result.changed == ("experiment.py",)
@@ -218,9 +229,11 @@ def test_shell_commands_urls_and_slash_commands_are_only_words(desk: Desk, tmp_p
     assert len(desk.model.history) == 1
 
 
-@pytest.mark.parametrize("failure", [
-    InfrastructureError("no key"), BudgetSpent("--max-usd 1"), KeyboardInterrupt(), SystemExit(3), ValueError("bug"),
-], ids=lambda failure: type(failure).__name__)
+@pytest.mark.parametrize(
+    "failure",
+    [InfrastructureError("no key"), BudgetSpent("--max-usd 1"), KeyboardInterrupt(), SystemExit(3), ValueError("bug")],
+    ids=lambda failure: type(failure).__name__,
+)
 @pytest.mark.parametrize("place", [0, 1])
 def test_what_the_model_raises_comes_through_aider_unchanged(desk: Desk, failure: BaseException, place: int):
     script = [block("nowhere\n", "x\n")] * place + [failure]
@@ -246,13 +259,22 @@ def test_a_repeated_edit_replays_its_calls_and_ends_the_same(desk: Desk):
     assert desk.changed() == {"experiment.py": CODE.replace("512", "1024")}
 
 
-@pytest.mark.parametrize("answer", [
-    "<<<<<<< SEARCH\n", "experiment.py\n```\n<<<<<<< SEARCH\nd_sae = 512\n",
-    "<<<<<<< SEARCH\n=======\n>>>>>>> REPLACE\n", ">>>>>>> REPLACE\n=======\n<<<<<<< SEARCH\n",
-    "experiment.py\n<<<<<<< SEARCH\n```\n=======\n```\n>>>>>>> REPLACE\n",
-    "\x00\x1b[31m" + block("\x00", "\x00"), block("...\n", "...\nx\n"), block("x" * 300_000 + "\n", "y\n"),
-    "".join(block(f"line {n}\n", f"other {n}\n") for n in range(400)), "experiment.py\n<<<<<<< SEARCH\n" * 3000,
-], ids=range(10))
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "<<<<<<< SEARCH\n",
+        "experiment.py\n```\n<<<<<<< SEARCH\nd_sae = 512\n",
+        "<<<<<<< SEARCH\n=======\n>>>>>>> REPLACE\n",
+        ">>>>>>> REPLACE\n=======\n<<<<<<< SEARCH\n",
+        "experiment.py\n<<<<<<< SEARCH\n```\n=======\n```\n>>>>>>> REPLACE\n",
+        "\x00\x1b[31m" + block("\x00", "\x00"),
+        block("...\n", "...\nx\n"),
+        block("x" * 300_000 + "\n", "y\n"),
+        "".join(block(f"line {n}\n", f"other {n}\n") for n in range(400)),
+        "experiment.py\n<<<<<<< SEARCH\n" * 3000,
+    ],
+    ids=range(10),
+)
 def test_a_malformed_answer_is_refused_with_a_bounded_reason(desk: Desk, answer: str):
     result = desk.edit([answer] * 4)
 
@@ -267,8 +289,10 @@ def test_words_in_the_place_of_a_name_mean_the_only_file(desk: Desk):
 
 
 def test_words_in_the_place_of_a_name_are_asked_about_when_there_are_several_files(desk: Desk):
-    result = desk.edit([block("d_sae = 512\n", "d_sae = 1\n", "Here it is:"), block("d_sae = 512\n", "d_sae = 1\n")],
-                       ("experiment.py", "notes.txt"))
+    result = desk.edit(
+        [block("d_sae = 512\n", "d_sae = 1\n", "Here it is:"), block("d_sae = 512\n", "d_sae = 1\n")],
+        ("experiment.py", "notes.txt"),
+    )
 
     assert "write one of experiment.py, notes.txt above it" in desk.model.prompt(STEP, 2)
     assert result.changed == ("experiment.py",)
@@ -297,11 +321,20 @@ def test_a_key_that_is_refused_stops_the_edit_over_http(desk: Desk):
 
 def test_an_edit_over_http_waits_out_faults_and_mends_a_block(desk: Desk):
     said: list[str] = []
-    script = [error(529, "overloaded"), reply(block("nowhere\n", "x\n")), reply(""),
-              reply(block("d_sae = 512\n", "d_sae = 1024\n"))]
+    script = [
+        error(529, "overloaded"),
+        reply(block("nowhere\n", "x\n")),
+        reply(""),
+        reply(block("d_sae = 512\n", "d_sae = 1024\n")),
+    ]
     with FakeProvider(script) as provider:
-        model = LiteLLMModel({"editor": "openai/gpt-4o"}, timeout_s=5, api_base=provider.url, notify=said.append,
-                             sleep=lambda seconds: None)
+        model = LiteLLMModel(
+            {"editor": "openai/gpt-4o"},
+            timeout_s=5,
+            api_base=provider.url,
+            notify=said.append,
+            sleep=lambda seconds: None,
+        )
         calls = RecordedCalls(model, desk.calls, lambda record: None, lambda *ahead: None)
         result = AiderCoder(calls.ask).edit(desk.folder, ["experiment.py"], "Go.", step=STEP, role="editor")
 
@@ -329,8 +362,9 @@ def test_aider_prints_nothing_leaves_no_trace_and_needs_no_home(tmp_path: Path):
         "assert not added & {'OR_SITE_URL', 'OR_APP_NAME', 'PLANTED'}, added\n"
     )
     env = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "HOME": str(home), "TERM": "dumb"}
-    done = subprocess.run([sys.executable, "-B", "-c", code], cwd=work, capture_output=True, text=True, timeout=60,
-                          check=False, env=env)
+    done = subprocess.run(
+        [sys.executable, "-B", "-c", code], cwd=work, capture_output=True, text=True, timeout=60, check=False, env=env
+    )
 
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     assert list(home.iterdir()) == []

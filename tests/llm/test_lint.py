@@ -25,8 +25,14 @@ def test_an_undefined_name_is_shown_with_the_lines_around_it(tmp_path: Path):
 
     assert [(e.line, e.code, e.text) for e in errors] == [(5, "F821", "undefined name 'l1'")]
     assert errors[0].around.splitlines() == [
-        "  2 |", "  3 |", "  4 | def loss(x):", "> 5 |     return math.sqrt(x) + l1", "  6 |", "  7 |",
-        "  8 | print(loss(2))"]
+        "  2 |",
+        "  3 |",
+        "  4 | def loss(x):",
+        "> 5 |     return math.sqrt(x) + l1",
+        "  6 |",
+        "  7 |",
+        "  8 | print(loss(2))",
+    ]
 
 
 def test_a_syntax_error_is_named_with_its_line(tmp_path: Path):
@@ -37,17 +43,20 @@ def test_a_syntax_error_is_named_with_its_line(tmp_path: Path):
     assert "> 2 | if x" in error.around
 
 
-@pytest.mark.parametrize(("source", "code"), [
-    ("x = 1\ndef f():\n    print(x)\n    x = 2\n    return x\n", "F823"),
-    ("def f(a, a):\n    return a\n", "E999"),
-    ("class A:\n    from os import *\n", "E999"),
-    ("break\n", "E999"),
-    ("for i in range(2):\n    pass\nelse:\n    continue\n", "E999"),
-    ("class A:\n    yield 1\n", "E999"),
-    ("return 1\n", "E999"),
-    ("\tx = 1\n  y = 2\n", "E999"),
-    ("def f():\n    from math import *\n", "E999"),
-])
+@pytest.mark.parametrize(
+    ("source", "code"),
+    [
+        ("x = 1\ndef f():\n    print(x)\n    x = 2\n    return x\n", "F823"),
+        ("def f(a, a):\n    return a\n", "E999"),
+        ("class A:\n    from os import *\n", "E999"),
+        ("break\n", "E999"),
+        ("for i in range(2):\n    pass\nelse:\n    continue\n", "E999"),
+        ("class A:\n    yield 1\n", "E999"),
+        ("return 1\n", "E999"),
+        ("\tx = 1\n  y = 2\n", "E999"),
+        ("def f():\n    from math import *\n", "E999"),
+    ],
+)
 def test_code_that_cannot_run_is_refused(tmp_path: Path, source: str, code: str):
     assert code in {error.code for error in _lint(tmp_path, source)}
 
@@ -69,10 +78,19 @@ def test_a_linter_of_the_agent_s_own_is_not_used_and_the_file_is_not_run(tmp_pat
     assert not (tmp_path / "ran").exists()
 
 
-@pytest.mark.parametrize("source", [
-    b"x = 1\x00\n", b"\xff\xfe\x00bad", b"# coding: nonsense\nx = 1\n", b"x = " + b"(" * 5000 + b")" * 5000,
-    b"x = " + b"-" * 200_000 + b"1\n", b"\xe9 = 1\n", b"\x0c\x1b[31mx = (\n",
-], ids=["null", "utf16", "coding", "parentheses", "minuses", "latin1", "control"])
+@pytest.mark.parametrize(
+    "source",
+    [
+        b"x = 1\x00\n",
+        b"\xff\xfe\x00bad",
+        b"# coding: nonsense\nx = 1\n",
+        b"x = " + b"(" * 5000 + b")" * 5000,
+        b"x = " + b"-" * 200_000 + b"1\n",
+        b"\xe9 = 1\n",
+        b"\x0c\x1b[31mx = (\n",
+    ],
+    ids=["null", "utf16", "coding", "parentheses", "minuses", "latin1", "control"],
+)
 def test_whatever_a_model_writes_is_an_answer_and_no_crash(tmp_path: Path, source: bytes):
     errors = _lint(tmp_path, source)
 

@@ -31,8 +31,13 @@ class Asked:
         self.reply: Reply | None = None
         self.error = ""
         with FakeProvider(script) as provider:
-            asked = LiteLLMModel({"editor": model}, timeout_s=timeout_s, api_base=provider.url,
-                                 notify=self.said.append, sleep=self.waits.append)
+            asked = LiteLLMModel(
+                {"editor": model},
+                timeout_s=timeout_s,
+                api_base=provider.url,
+                notify=self.said.append,
+                sleep=self.waits.append,
+            )
             try:
                 self.reply = asked.complete(QUESTION, CALL)
             except InfrastructureError as failure:
@@ -45,7 +50,9 @@ def test_a_reply_carries_its_text_tokens_and_cost():
 
     assert asked.reply == Reply("MCC", "openai/gpt-4o", 11, 7, pytest.approx(11 * 2.5e-6 + 7 * 1e-5), "stop")
     assert asked.history[0].body["messages"] == [
-        {"role": "system", "content": "Be brief."}, {"role": "user", "content": "Name a metric."}]
+        {"role": "system", "content": "Be brief."},
+        {"role": "user", "content": "Name a metric."},
+    ]
 
 
 def test_an_unlisted_model_has_no_cost_and_needs_no_key_on_a_server_of_ones_own():
@@ -56,8 +63,16 @@ def test_an_unlisted_model_has_no_cost_and_needs_no_key_on_a_server_of_ones_own(
 
 
 def test_an_ollama_model_gets_a_context_that_holds_the_prompt():
-    answer = Answer(json={"model": "qwen3", "message": {"role": "assistant", "content": "<think>hm</think>\nMCC"},
-                          "done": True, "done_reason": "stop", "prompt_eval_count": 9, "eval_count": 2})
+    answer = Answer(
+        json={
+            "model": "qwen3",
+            "message": {"role": "assistant", "content": "<think>hm</think>\nMCC"},
+            "done": True,
+            "done_reason": "stop",
+            "prompt_eval_count": 9,
+            "eval_count": 2,
+        }
+    )
     asked = Asked([answer], model="ollama_chat/qwen3")
 
     assert asked.reply.text == "MCC"
@@ -65,13 +80,28 @@ def test_an_ollama_model_gets_a_context_that_holds_the_prompt():
     assert asked.history[0].body["options"]["num_ctx"] > 8000
 
 
-@pytest.mark.parametrize("fault", [
-    error(429, "slow down"), error(500, "boom"), error(502, "bad gateway"), error(503, "down"),
-    error(529, "overloaded"), Answer(raw=b"<html>busy</html>"), Answer(json={"hello": 1}),
-    Answer(json=["no"]), Answer(json={"choices": []}), Answer(json=reply("x" * 400).json, cut=100),
-    Answer(json={"error": {"message": "upstream died", "code": 502}}),
-    reply(""), reply("  \n"), completion({"content": None}), tool_call(), reply("half a sent", "length"),
-], ids=lambda fault: f"{fault.status}-{json.dumps(fault.json)[:40] if fault.raw is None else 'html'}")
+@pytest.mark.parametrize(
+    "fault",
+    [
+        error(429, "slow down"),
+        error(500, "boom"),
+        error(502, "bad gateway"),
+        error(503, "down"),
+        error(529, "overloaded"),
+        Answer(raw=b"<html>busy</html>"),
+        Answer(json={"hello": 1}),
+        Answer(json=["no"]),
+        Answer(json={"choices": []}),
+        Answer(json=reply("x" * 400).json, cut=100),
+        Answer(json={"error": {"message": "upstream died", "code": 502}}),
+        reply(""),
+        reply("  \n"),
+        completion({"content": None}),
+        tool_call(),
+        reply("half a sent", "length"),
+    ],
+    ids=lambda fault: f"{fault.status}-{json.dumps(fault.json)[:40] if fault.raw is None else 'html'}",
+)
 def test_a_passing_fault_is_waited_out_and_told(fault: Answer):
     asked = Asked([fault, fault, reply("MCC")])
 
@@ -83,8 +113,13 @@ def test_a_passing_fault_is_waited_out_and_told(fault: Answer):
 
 
 def test_the_wait_a_provider_asks_for_is_obeyed():
-    asked = Asked([error(429, "slow down", headers={"Retry-After": "7"}),
-                   error(529, "overloaded", headers={"retry-after": "3"}), reply("MCC")])
+    asked = Asked(
+        [
+            error(429, "slow down", headers={"Retry-After": "7"}),
+            error(529, "overloaded", headers={"retry-after": "3"}),
+            reply("MCC"),
+        ]
+    )
 
     assert asked.waits == [7.0, 3.0]
 
@@ -104,12 +139,15 @@ def test_an_outage_ends_after_growing_bounded_waits():
     assert "model openai/gpt-4o (run-1.edit-1, call 1): provider fault (503): down" in asked.error
 
 
-@pytest.mark.parametrize(("fault", "cause"), [
-    (reply(""), "an empty answer"),
-    (tool_call(), "a tool call instead of text"),
-    (reply("half a sent", "length"), "truncated at the model's output limit"),
-    (Answer(json={"choices": []}), "an answer without a choice"),
-])
+@pytest.mark.parametrize(
+    ("fault", "cause"),
+    [
+        (reply(""), "an empty answer"),
+        (tool_call(), "a tool call instead of text"),
+        (reply("half a sent", "length"), "truncated at the model's output limit"),
+        (Answer(json={"choices": []}), "an answer without a choice"),
+    ],
+)
 def test_a_useless_answer_is_never_a_reply(fault: Answer, cause: str):
     asked = Asked([fault])
 
@@ -118,21 +156,34 @@ def test_a_useless_answer_is_never_a_reply(fault: Answer, cause: str):
     assert len(asked.history) == REPLY_TRIES
 
 
-@pytest.mark.parametrize(("fault", "cause", "mend"), [
-    (error(401, f"Incorrect API key provided: {KEY}", "invalid_api_key"), "refuses the key (401)", "OPENAI_API_KEY"),
-    (error(402, "Insufficient credits"), "no credit left", "top it up"),
-    (error(429, "You exceeded your current quota", "insufficient_quota"), "no credit left", "top it up"),
-    (error(403, "forbidden"), "refuses the key (403)", "OPENAI_API_KEY"),
-    (error(404, "The model `x` does not exist", "model_not_found"), "does not know this model", "check its name"),
-    (error(400, "x is not a valid model ID"), "does not know this model", "check its name"),
-    (error(400, "This model's maximum context length is 8 tokens", "context_length_exceeded"),
-     "longer than the model's context", "longer one"),
-    (error(400, "Your request was rejected as a result of our safety system", "content_policy_violation"),
-     "content filter refused", "another model"),
-    (error(400, "temperature must not be 7"), "does not accept the request (400)", "temperature must not be 7"),
-    (completion({"content": None, "refusal": "I cannot help with that"}), "refused to answer", "I cannot help"),
-    (completion({"content": "half"}, "content_filter"), "content filter cut", "another model"),
-])
+@pytest.mark.parametrize(
+    ("fault", "cause", "mend"),
+    [
+        (
+            error(401, f"Incorrect API key provided: {KEY}", "invalid_api_key"),
+            "refuses the key (401)",
+            "OPENAI_API_KEY",
+        ),
+        (error(402, "Insufficient credits"), "no credit left", "top it up"),
+        (error(429, "You exceeded your current quota", "insufficient_quota"), "no credit left", "top it up"),
+        (error(403, "forbidden"), "refuses the key (403)", "OPENAI_API_KEY"),
+        (error(404, "The model `x` does not exist", "model_not_found"), "does not know this model", "check its name"),
+        (error(400, "x is not a valid model ID"), "does not know this model", "check its name"),
+        (
+            error(400, "This model's maximum context length is 8 tokens", "context_length_exceeded"),
+            "longer than the model's context",
+            "longer one",
+        ),
+        (
+            error(400, "Your request was rejected as a result of our safety system", "content_policy_violation"),
+            "content filter refused",
+            "another model",
+        ),
+        (error(400, "temperature must not be 7"), "does not accept the request (400)", "temperature must not be 7"),
+        (completion({"content": None, "refusal": "I cannot help with that"}), "refused to answer", "I cannot help"),
+        (completion({"content": "half"}, "content_filter"), "content filter cut", "another model"),
+    ],
+)
 def test_a_lasting_fault_stops_at_once_with_one_line(fault: Answer, cause: str, mend: str):
     asked = Asked([fault])
 
@@ -145,9 +196,11 @@ def test_a_lasting_fault_stops_at_once_with_one_line(fault: Answer, cause: str, 
     assert asked.waits == []
 
 
-@pytest.mark.parametrize("fault", [
-    Answer(json=reply("late").json, hang_s=30), Answer(json=reply("late").json, drip_s=0.1),
-], ids=["hang", "drip"])
+@pytest.mark.parametrize(
+    "fault",
+    [Answer(json=reply("late").json, hang_s=30), Answer(json=reply("late").json, drip_s=0.1)],
+    ids=["hang", "drip"],
+)
 def test_a_hang_and_a_slow_drip_meet_the_deadline(fault: Answer):
     started = time.monotonic()
     asked = Asked([fault, reply("MCC")], timeout_s=0.5)
@@ -169,8 +222,9 @@ def test_an_interrupt_while_waiting_comes_through():
 
 def test_each_role_has_its_own_model():
     with FakeProvider([reply("ok")]) as provider:
-        model = LiteLLMModel({"editor": "openai/one", "writer": "openai/two"}, timeout_s=5, api_base=provider.url,
-                             notify=str)
+        model = LiteLLMModel(
+            {"editor": "openai/one", "writer": "openai/two"}, timeout_s=5, api_base=provider.url, notify=str
+        )
         answers = [model.complete(QUESTION, Call("s", 1, "editor")), model.complete(QUESTION, Call("s", 2, "writer"))]
 
     assert [a.model for a in answers] == ["openai/one", "openai/two"]
@@ -178,23 +232,30 @@ def test_each_role_has_its_own_model():
 
 
 def test_a_key_of_the_environment_never_shows():
-    done = _python("from agent.llm.providers import scrub; print(scrub('bad key qwertyuiop123, Bearer abc.def'))",
-                   {"SOME_API_KEY": "qwertyuiop123"})
+    done = _python(
+        "from agent.llm.providers import scrub; print(scrub('bad key qwertyuiop123, Bearer abc.def'))",
+        {"SOME_API_KEY": "qwertyuiop123"},
+    )
 
     assert done == "bad key [key], Bearer [key]"
     assert scrub(f"key {KEY}!") == "key [key]!"
 
 
 def test_preflight_names_unknown_providers_missing_keys_and_a_dead_ollama():
-    done = json.loads(_python(
-        "import json; from agent.llm.providers import check\n"
-        "print(json.dumps(check({'planner': 'nonsense', 'editor': 'anthropic/claude-sonnet-4-5',"
-        " 'writer': 'ollama/qwen3', 'reviewer': 'openai/gpt-4o'})))",
-        {"OLLAMA_API_BASE": "http://127.0.0.1:9", "OPENAI_API_KEY": "sk-something-here"}))
+    done = json.loads(
+        _python(
+            "import json; from agent.llm.providers import check\n"
+            "print(json.dumps(check({'planner': 'nonsense', 'editor': 'anthropic/claude-sonnet-4-5',"
+            " 'writer': 'ollama/qwen3', 'reviewer': 'openai/gpt-4o'})))",
+            {"OLLAMA_API_BASE": "http://127.0.0.1:9", "OPENAI_API_KEY": "sk-something-here"},
+        )
+    )
 
     assert len(done) == 3
-    assert done[0][0] == "model anthropic/claude-sonnet-4-5 (editor): " \
-                         "the environment variable ANTHROPIC_API_KEY is not set"
+    assert (
+        done[0][0] == "model anthropic/claude-sonnet-4-5 (editor): "
+        "the environment variable ANTHROPIC_API_KEY is not set"
+    )
     assert "no provider of that name" in done[1][0]
     assert "no ollama server answers at http://127.0.0.1:9" in done[2][0]
 
@@ -219,6 +280,13 @@ def test_importing_the_module_does_not_import_litellm():
 
 def _python(code: str, env: dict[str, str]) -> str:
     clean = {k: v for k, v in os.environ.items() if not k.endswith("_API_KEY")}
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env={**clean, **env}, check=True,
-                          capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        env={**clean, **env},
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
     return done.stdout.strip()

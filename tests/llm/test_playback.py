@@ -56,8 +56,14 @@ def test_what_nobody_asked_for_is_left_over_and_so_is_a_misnamed_file(tmp_path: 
 
 def test_a_session_s_calls_become_a_playback_that_answers_the_same(tmp_path: Path):
     calls, played = tmp_path / "calls", tmp_path / "played"
-    model = ScriptedModel({("plan", 1): "{}\n", ("run-1.edit-1", 1): "block\n\n", ("run-1.edit-1", 2): "mended",
-                           ("paper.results.typeset", 1): "another page"})
+    model = ScriptedModel(
+        {
+            ("plan", 1): "{}\n",
+            ("run-1.edit-1", 1): "block\n\n",
+            ("run-1.edit-1", 2): "mended",
+            ("paper.results.typeset", 1): "another page",
+        }
+    )
     session = RecordedCalls(model, calls, lambda record: None, lambda: None)
     for step in ("plan", "run-1.edit-1", "run-1.edit-1", "paper.results.typeset"):
         session.ask(step, "planner", QUESTION)

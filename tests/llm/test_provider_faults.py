@@ -45,16 +45,22 @@ PASSING = {
     "truncated": (reply("half a sent", "length"), [2.0]),
 }
 LASTING = {
-    "401": (error(401, f"Incorrect API key provided: {KEY}", "invalid_api_key"),
-            "refuses the key (401); set OPENAI_API_KEY"),
+    "401": (
+        error(401, f"Incorrect API key provided: {KEY}", "invalid_api_key"),
+        "refuses the key (401); set OPENAI_API_KEY",
+    ),
     "402": (error(402, "Insufficient credits"), "no credit left; top it up"),
     "429 for want of credit": (error(429, "You exceeded your current quota", "insufficient_quota"), "no credit left"),
     "429 for an hour": (error(429, "slow down", headers={"Retry-After": "3600"}), "asks to wait 3600 s; resume then"),
     "wrong model": (error(404, "The model `gpt-4o` does not exist", "model_not_found"), "does not know this model"),
-    "context too long": (error(400, "This model's maximum context length is 8 tokens", "context_length_exceeded"),
-                         "longer than the model's context"),
-    "filter before": (error(400, "rejected as a result of our safety system", "content_policy_violation"),
-                      "content filter refused"),
+    "context too long": (
+        error(400, "This model's maximum context length is 8 tokens", "context_length_exceeded"),
+        "longer than the model's context",
+    ),
+    "filter before": (
+        error(400, "rejected as a result of our safety system", "content_policy_violation"),
+        "content filter refused",
+    ),
     "filter within": (completion({"content": "half"}, "content_filter"), "content filter cut"),
     "refusal": (completion({"content": None, "refusal": "I cannot help with that"}), "refused to answer"),
 }

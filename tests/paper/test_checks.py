@@ -32,8 +32,10 @@ def complaints(section, text, **options):
 def test_the_corpus_is_large_and_its_kinds_are_distinct(say_at_the_end):
     refused = sum(p["code"] in {c.code for c in complaints(p["section"], p["text"])} for p in INVENTED)
     passed = sum(not complaints(section, text) for section, text in LEGITIMATE)
-    say_at_the_end(f"corpus: {refused} of {len(INVENTED)} invented claims refused, {passed} of {len(LEGITIMATE)} "
-                   "legitimate passages passed")
+    say_at_the_end(
+        f"corpus: {refused} of {len(INVENTED)} invented claims refused, {passed} of {len(LEGITIMATE)} "
+        "legitimate passages passed"
+    )
     assert len(INVENTED) >= 60 and len({p["kind"] for p in INVENTED}) == len(INVENTED)
     assert len(LEGITIMATE) >= 60 and len({t for _, t in LEGITIMATE}) == len(LEGITIMATE)
 
@@ -50,11 +52,14 @@ def test_an_honest_passage_passes(section, text):
     assert [str(c) for c in complaints(section, text)] == []
 
 
-@pytest.mark.parametrize(("title", "codes"), [
-    ("Does a Larger Step Help a Tiny Dictionary?", set()),
-    ("Is It Any Wonder That Tiers Outperform Flat Dictionaries?", {"claim-without-expression"}),
-    ("A Larger Step Helps", {"claim-without-expression"}),
-])
+@pytest.mark.parametrize(
+    ("title", "codes"),
+    [
+        ("Does a Larger Step Help a Tiny Dictionary?", set()),
+        ("Is It Any Wonder That Tiers Outperform Flat Dictionaries?", {"claim-without-expression"}),
+        ("A Larger Step Helps", {"claim-without-expression"}),
+    ],
+)
 def test_a_title_may_ask_but_not_claim(title, codes):
     found = complaints("title", f"# {title}\n\nWe vary the step size.")
 
@@ -62,11 +67,13 @@ def test_a_title_may_ask_but_not_claim(title, codes):
 
 
 def test_a_complaint_names_line_sentence_literal_and_mend():
-    found = complaints("results", "We list the runs.\n\nThe runs are listed in [@tab:main].\nThe score is 0.91 "
-                                  "today. We ask why.")
+    found = complaints(
+        "results", "We list the runs.\n\nThe runs are listed in [@tab:main].\nThe score is 0.91 today. We ask why."
+    )
 
     assert [(c.line, c.literal, c.sentence) for c in found if c.code == "typed-number"] == [
-        (4, "0.91", "The score is 0.91 today.")]
+        (4, "0.91", "The score is 0.91 today.")
+    ]
     assert "expression" in found[0].mend
 
 

@@ -20,10 +20,17 @@ from tests.support.paper_fixture import SOURCE, TWO, confirmation, fixture, mani
 
 FIXTURE = fixture()
 FOUND = FIXTURE.facts.confirmation
-EVEN, WORSE = fixture(arms=confirmation(.583)).facts, fixture(arms=confirmation(.4)).facts
+EVEN, WORSE = fixture(arms=confirmation(0.583)).facts, fixture(arms=confirmation(0.4)).facts
 NONE, FAILED = fixture(arms=()).facts, fixture(arms=confirmation(None)).facts
-NEED_A_RESULT = ("confirmed()", "confirmed_run()", 'confirmed_value("ours")', "confirmed_diff()", "confirmed_ci()",
-                 "confirmed_p()", "confirmed_n()")
+NEED_A_RESULT = (
+    "confirmed()",
+    "confirmed_run()",
+    'confirmed_value("ours")',
+    "confirmed_diff()",
+    "confirmed_ci()",
+    "confirmed_p()",
+    "confirmed_n()",
+)
 WHOLE = ("duplicate-label", "comparison-not-first", "untold-run")  # said of a whole paper, not of a passage
 FIGURES = tuple(Figure(name, Path(f"{name}.pdf"), "", "") for name in ("metrics", "differences", "curves", "tradeoff"))
 
@@ -36,9 +43,14 @@ def text(source, facts=FIXTURE.facts):
 
 def codes(facts, section, written):
     sections = dict.fromkeys(FIXTURE.sections, "A line on what was done follows.") | {
-        "title": "# A Question\n\nWe ask a question.", section: written}
-    return {c.code for c in check(sections, facts, FIGURES, FIXTURE.library, source=SOURCE) if c.section == section
-            and c.code not in WHOLE}
+        "title": "# A Question\n\nWe ask a question.",
+        section: written,
+    }
+    return {
+        c.code
+        for c in check(sections, facts, FIGURES, FIXTURE.library, source=SOURCE)
+        if c.section == section and c.code not in WHOLE
+    }
 
 
 def test_it_is_the_paired_test_of_scipy_with_its_interval():
@@ -57,11 +69,14 @@ def test_conditions_are_averaged_within_a_seed():
     assert found.n == 5 and len(first) == 2 and found.ours.values[0] == pytest.approx(statistics.fmean(first))
 
 
-@pytest.mark.parametrize(("facts", "verdict", "relation", "clause"), [
-    (FIXTURE.facts, "improvement", "improves on", "the improvement is confirmed"),
-    (EVEN, "inconclusive", "does not differ significantly from", "inconclusive"),
-    (WORSE, "worse", "is worse than", "no improvement is confirmed"),
-])
+@pytest.mark.parametrize(
+    ("facts", "verdict", "relation", "clause"),
+    [
+        (FIXTURE.facts, "improvement", "improves on", "the improvement is confirmed"),
+        (EVEN, "inconclusive", "does not differ significantly from", "inconclusive"),
+        (WORSE, "worse", "is worse than", "no improvement is confirmed"),
+    ],
+)
 def test_the_words_are_those_of_the_test(facts, verdict, relation, clause):
     assert facts.confirmation.verdict == verdict
     assert text("confirmed()", facts) == relation and clause in text("confirmed_verdict()", facts)
@@ -71,7 +86,7 @@ def test_the_words_are_those_of_the_test(facts, verdict, relation, clause):
 def test_where_lower_is_better_less_is_an_improvement():
     facts = Facts(FIXTURE.facts.records, with_primary("dead", better="lower"), "mini")
     arms = fixture(arms=confirmation()).facts.confirmations
-    worse = tuple(raised(r, "dead", .1) if r.run == "confirm.best" else r for r in arms)
+    worse = tuple(raised(r, "dead", 0.1) if r.run == "confirm.best" else r for r in arms)
 
     assert facts.confirmation.better == "lower"
     assert Facts((*records(), *worse), facts.manifest, "mini").confirmation.verdict == "worse"
@@ -82,7 +97,7 @@ def test_a_metric_with_a_target_is_judged_by_its_distance():
         return tuple(raised(r, "l0", ours if r.run == "confirm.best" else baseline) for r in confirmation())
 
     spec = with_primary("l0", better="target", target=8.0)
-    near, far = (Facts((*records(), *arms(*pair)), spec, "mini") for pair in ((-.1, 3.0), (-3.0, .1)))
+    near, far = (Facts((*records(), *arms(*pair)), spec, "mini") for pair in ((-0.1, 3.0), (-3.0, 0.1)))
 
     assert near.confirmation.verdict == "improvement" and far.confirmation.verdict == "worse"
     assert "the distance of L0 from its target" in text("confirmation()", near)
@@ -96,11 +111,15 @@ def test_without_differences_nothing_is_concluded():
     assert found.verdict == "inconclusive" and found.p == 1.0 and found.ci == (0.0, 0.0)
 
 
-@pytest.mark.parametrize(("facts", "says"), [
-    (NONE, "no confirmation was made"), (FAILED, "failed on the fresh seeds"),
-    (fixture(arms=confirmation()[:1]).facts, "not finished"),
-    (fixture(arms=confirmation(seeds=(101, 102, 103, 104))).facts, "too few fresh seeds"),
-])
+@pytest.mark.parametrize(
+    ("facts", "says"),
+    [
+        (NONE, "no confirmation was made"),
+        (FAILED, "failed on the fresh seeds"),
+        (fixture(arms=confirmation()[:1]).facts, "not finished"),
+        (fixture(arms=confirmation(seeds=(101, 102, 103, 104))).facts, "too few fresh seeds"),
+    ],
+)
 def test_without_a_result_the_sentences_say_so_and_no_number_is_given(facts, says):
     assert says in text("confirmation()", facts) and "exploratory" in text("confirmation()", facts)
     assert "improve" not in text("confirmed_verdict()", facts)
@@ -130,17 +149,26 @@ def test_a_fresh_world_is_told_only_where_the_data_differs():
 
 def test_a_self_reported_comparison_says_so():
     assert text("confirmed_diff()", Facts(FIXTURE.facts.records, manifest(measured=False), "mini")).endswith(
-        "(self-reported)")
+        "(self-reported)"
+    )
 
 
-@pytest.mark.parametrize(("p", "shown"), [
-    (.00004, "p < 0.0001"), (.0004, "p = 0.0004"), (.0123, "p = 0.012"), (.0496, "p = 0.0496"), (.17, "p = 0.17")])
+@pytest.mark.parametrize(
+    ("p", "shown"),
+    [
+        (0.00004, "p < 0.0001"),
+        (0.0004, "p = 0.0004"),
+        (0.0123, "p = 0.012"),
+        (0.0496, "p = 0.0496"),
+        (0.17, "p = 0.17"),
+    ],
+)
 def test_p_is_never_rounded_across_the_level(p, shown):
     assert p_text(p) == shown
 
 
 def test_an_interval_without_zero_is_not_printed_as_reaching_it():
-    near = replace(FOUND, ci=(.0003, .4), gap=replace(FOUND.gap, se=.1))
+    near = replace(FOUND, ci=(0.0003, 0.4), gap=replace(FOUND.gap, se=0.1))
 
     assert not interval(near).startswith("0.00 ") and interval(near).startswith("0.0003")
 
@@ -153,24 +181,33 @@ def test_the_sentence_passes_in_every_case_where_results_are_told():
             assert codes(facts, section, written) == set()
 
 
-@pytest.mark.parametrize(("facts", "sentence", "code"), [
-    (EVEN, "{{ confirmed_run() }} improves on TopK ({{ confirmed_diff() }}).", "wrong-direction"),
-    (EVEN, "The difference is significant ({{ confirmed_p() }}).", "wrong-direction"),
-    (WORSE, "{{ confirmed_run() }} outperforms TopK ({{ confirmed_diff() }}).", "wrong-direction"),
-    (NONE, "The improvement is confirmed, as {{ diff(\"detached\", \"topk\", \"f1\") }} shows.",
-     "significant-without-test"),
-    (FAILED, "The best run improves on TopK; {{ confirmed_verdict() }}.", "significant-without-test"),
-])
+@pytest.mark.parametrize(
+    ("facts", "sentence", "code"),
+    [
+        (EVEN, "{{ confirmed_run() }} improves on TopK ({{ confirmed_diff() }}).", "wrong-direction"),
+        (EVEN, "The difference is significant ({{ confirmed_p() }}).", "wrong-direction"),
+        (WORSE, "{{ confirmed_run() }} outperforms TopK ({{ confirmed_diff() }}).", "wrong-direction"),
+        (
+            NONE,
+            'The improvement is confirmed, as {{ diff("detached", "topk", "f1") }} shows.',
+            "significant-without-test",
+        ),
+        (FAILED, "The best run improves on TopK; {{ confirmed_verdict() }}.", "significant-without-test"),
+    ],
+)
 def test_no_improvement_is_claimed_where_none_was_confirmed(facts, sentence, code):
     assert code in codes(facts, "results", sentence)
 
 
-@pytest.mark.parametrize(("facts", "sentence"), [
-    (EVEN, "On fresh seeds {{ confirmed_run() }} does not improve on TopK ({{ confirmed_diff() }})."),
-    (EVEN, "The difference on fresh seeds is not significant ({{ confirmed_p() }})."),
-    (EVEN, "{{ confirmed_run() }} and TopK are indistinguishable on fresh seeds ({{ confirmed_diff() }})."),
-    (WORSE, "On fresh seeds {{ confirmed_run() }} is worse than TopK ({{ confirmed_diff() }})."),
-])
+@pytest.mark.parametrize(
+    ("facts", "sentence"),
+    [
+        (EVEN, "On fresh seeds {{ confirmed_run() }} does not improve on TopK ({{ confirmed_diff() }})."),
+        (EVEN, "The difference on fresh seeds is not significant ({{ confirmed_p() }})."),
+        (EVEN, "{{ confirmed_run() }} and TopK are indistinguishable on fresh seeds ({{ confirmed_diff() }})."),
+        (WORSE, "On fresh seeds {{ confirmed_run() }} is worse than TopK ({{ confirmed_diff() }})."),
+    ],
+)
 def test_an_honest_failure_can_be_told(facts, sentence):
     assert codes(facts, "results", sentence) == set()
 
@@ -210,18 +247,21 @@ def with_primary(name, **spec):
     """The manifest with another primary metric."""
     metrics = {k: v.model_copy(update={"primary": False}) for k, v in manifest().metrics.items() if k != name}
     label = manifest().metrics[name].label
-    return manifest().model_copy(update={
-        "metrics": metrics | {name: MetricSpec(label=label, primary=True, read="-", **spec)}})
+    return manifest().model_copy(
+        update={"metrics": metrics | {name: MetricSpec(label=label, primary=True, read="-", **spec)}}
+    )
 
 
 def raised(given, metric, by):
     """A record with a metric moved by about the same amount for every seed."""
-    moved = tuple(t.model_copy(update={"metrics": t.metrics | {metric: t.metrics[metric] + by + .001 * (t.seed % 3)}})
-                  for t in given.trainings)
+    moved = tuple(
+        t.model_copy(update={"metrics": t.metrics | {metric: t.metrics[metric] + by + 0.001 * (t.seed % 3)}})
+        for t in given.trainings
+    )
     return given.model_copy(update={"trainings": moved})
 
 
 def test_the_arms_stay_out_of_the_exploration():
-    other = record("confirm.best", "nested", "Nested", "confirmation", {"f1": .1, "l0": 8.0}, seeds=(1, 2, 3, 4, 5))
+    other = record("confirm.best", "nested", "Nested", "confirmation", {"f1": 0.1, "l0": 8.0}, seeds=(1, 2, 3, 4, 5))
 
     assert text('rank("nested", "f1")', fixture(arms=(other,)).facts) == text('rank("nested", "f1")', NONE)

@@ -28,10 +28,18 @@ def problem(source, facts=FACTS):
     return value.message
 
 
-@pytest.mark.parametrize(("value", "se", "shown"), [
-    (0.5803, 0.0042, "0.580 ± 0.004"), (0.5803, 0.0142, "0.580 ± 0.014"), (0.5803, 0.31, "0.6 ± 0.3"),
-    (1234.5, 21.0, "1,234 ± 21"), (0.58, None, "0.580"), (-0.0001, 0.004, "0.000 ± 0.004"), (12.0, None, "12"),
-])
+@pytest.mark.parametrize(
+    ("value", "se", "shown"),
+    [
+        (0.5803, 0.0042, "0.580 ± 0.004"),
+        (0.5803, 0.0142, "0.580 ± 0.014"),
+        (0.5803, 0.31, "0.6 ± 0.3"),
+        (1234.5, 21.0, "1,234 ± 21"),
+        (0.58, None, "0.580"),
+        (-0.0001, 0.004, "0.000 ± 0.004"),
+        (12.0, None, "12"),
+    ],
+)
 def test_digits_follow_the_standard_error(value, se, shown):
     assert Quantity(value, se).text() == shown
 
@@ -50,7 +58,13 @@ def test_what_is_printed_lies_within_the_error_of_the_value(value, se):
 
 def test_settings_are_printed_as_people_write_them():
     assert [setting_text(v) for v in (1_048_576, 0.003, 1e-4, True, "adam", 2.0)] == [
-        "1,048,576", "0.003", "0.0001", "true", "adam", "2"]
+        "1,048,576",
+        "0.003",
+        "0.0001",
+        "true",
+        "adam",
+        "2",
+    ]
 
 
 def test_mean_and_error_are_those_of_the_seeds():
@@ -68,7 +82,7 @@ def test_a_comparison_is_the_paired_test_of_scipy():
 
 
 def test_without_shared_seeds_it_is_welchs_test():
-    other = record("5", "other", "Other", "experiment", {"f1": .6, "l0": 8.0}, seeds=(4, 5, 6, 7))
+    other = record("5", "other", "Other", "experiment", {"f1": 0.6, "l0": 8.0}, seeds=(4, 5, 6, 7))
     facts = Facts((*records(), other), manifest(), "mini")
     a, b = facts.series("other", "f1").values, facts.series("topk", "f1").values
 
@@ -76,8 +90,10 @@ def test_without_shared_seeds_it_is_welchs_test():
 
 
 def test_one_seed_distinguishes_nothing():
-    single = [record(str(i), name, name, "experiment" if i else "baseline", {"f1": f1, "l0": 8.0}, seeds=(1,))
-              for i, (name, f1) in enumerate([("topk", .2), ("nested", .9)])]
+    single = [
+        record(str(i), name, name, "experiment" if i else "baseline", {"f1": f1, "l0": 8.0}, seeds=(1,))
+        for i, (name, f1) in enumerate([("topk", 0.2), ("nested", 0.9)])
+    ]
     facts = Facts(single, manifest(), "mini")
 
     assert text('compare("nested", "topk", "f1")', facts) == "indistinguishable from"
@@ -85,26 +101,29 @@ def test_one_seed_distinguishes_nothing():
     assert "one seed" in problem('se("nested", "f1")', facts)
 
 
-@pytest.mark.parametrize(("source", "shown"), [
-    ('compare("nested", "topk", "f1")', "higher than"),
-    ('compare("topk", "nested", "f1")', "lower than"),
-    ('improves("nested", "topk", "f1")', "is ahead of"),
-    ('improves("standard", "topk", "f1")', "is behind"),
-    ('improves("decorrelated", "topk", "f1")', "does not differ measurably from"),
-    ('compare("standard", "topk", "dead")', "higher than"),
-    ('improves("standard", "topk", "dead")', "is behind"),
-    ('rank("detached", "f1")', "first of five"),
-    ('rank("standard", "dead")', "fifth of five"),
-    ("best()", "Nested, detached"),
-    ('name("ours")', "Nested, detached"),
-    ('name("baseline")', "TopK"),
-    ('label("f1")', "F1"),
-    ('config("samples")', "1,048,576"),
-    ('count("runs")', "four"),
-    ('count("failed")', "one"),
-    ('n("topk")', "three"),
-    ('status("gated")', "failed"),
-])
+@pytest.mark.parametrize(
+    ("source", "shown"),
+    [
+        ('compare("nested", "topk", "f1")', "higher than"),
+        ('compare("topk", "nested", "f1")', "lower than"),
+        ('improves("nested", "topk", "f1")', "is ahead of"),
+        ('improves("standard", "topk", "f1")', "is behind"),
+        ('improves("decorrelated", "topk", "f1")', "does not differ measurably from"),
+        ('compare("standard", "topk", "dead")', "higher than"),
+        ('improves("standard", "topk", "dead")', "is behind"),
+        ('rank("detached", "f1")', "first of five"),
+        ('rank("standard", "dead")', "fifth of five"),
+        ("best()", "Nested, detached"),
+        ('name("ours")', "Nested, detached"),
+        ('name("baseline")', "TopK"),
+        ('label("f1")', "F1"),
+        ('config("samples")', "1,048,576"),
+        ('count("runs")', "four"),
+        ('count("failed")', "one"),
+        ('n("topk")', "three"),
+        ('status("gated")', "failed"),
+    ],
+)
 def test_words_come_from_the_record(source, shown):
     assert text(source) == shown
 
@@ -124,25 +143,28 @@ def test_a_self_reported_number_says_so():
     assert text('mean("nested", "f1")', unmeasured).endswith("(self-reported)")
 
 
-@pytest.mark.parametrize(("source", "says"), [
-    ('mean("tiered", "f1")', '"topk"'),
-    ('mean("topk", "accuracy")', '"mcc"'),
-    ('mean("gated", "f1")', "has no result"),
-    ('mean("topk")', "mean(run, metric, condition=...)"),
-    ('mean("topk", "f1", condition="x")', '"k8"'),
-    ('diff("topk", "topk", "f1")', "itself"),
-    ('count("wins")', "baselines"),
-    ('config("momentum")', '"d_sae"'),
-    ('diagnostic("topk", "share")', "it has none"),
-    ("mean(topk, f1)", "quotes"),
-    ("1 + 1", "one call"),
-    ("mean", "one call"),
-    ('mean("topk", "f1").text', "one call"),
-    ('open("x")', "not known"),
-    ("mean(*[1])", "quotes"),
-    ("mean(" * 80, "at most"),
-    ("", "not an expression"),
-])
+@pytest.mark.parametrize(
+    ("source", "says"),
+    [
+        ('mean("tiered", "f1")', '"topk"'),
+        ('mean("topk", "accuracy")', '"mcc"'),
+        ('mean("gated", "f1")', "has no result"),
+        ('mean("topk")', "mean(run, metric, condition=...)"),
+        ('mean("topk", "f1", condition="x")', '"k8"'),
+        ('diff("topk", "topk", "f1")', "itself"),
+        ('count("wins")', "baselines"),
+        ('config("momentum")', '"d_sae"'),
+        ('diagnostic("topk", "share")', "it has none"),
+        ("mean(topk, f1)", "quotes"),
+        ("1 + 1", "one call"),
+        ("mean", "one call"),
+        ('mean("topk", "f1").text', "one call"),
+        ('open("x")', "not known"),
+        ("mean(*[1])", "quotes"),
+        ("mean(" * 80, "at most"),
+        ("", "not an expression"),
+    ],
+)
 def test_a_wrong_expression_gets_a_message_that_helps(source, says):
     assert says in problem(source)
 
@@ -162,7 +184,7 @@ def test_several_conditions_must_be_named():
 
 
 def test_a_confirmation_is_never_mixed_into_the_exploration():
-    confirmed = record("c1", "nested", "Nested", "confirmation", {"f1": .1, "l0": 8.0}, seeds=(11, 12, 13, 14, 15))
+    confirmed = record("c1", "nested", "Nested", "confirmation", {"f1": 0.1, "l0": 8.0}, seeds=(11, 12, 13, 14, 15))
     facts = Facts((*records(), confirmed), manifest(), "mini")
 
     assert text('mean("nested", "f1")', facts) == text('mean("nested", "f1")')
@@ -181,15 +203,17 @@ def test_equal_expressions_have_one_spelling():
 
 
 def test_the_hash_of_a_record_changes_with_any_value():
-    one = record("1", "a", "A", "experiment", {"f1": .5, "l0": 8.0})
+    one = record("1", "a", "A", "experiment", {"f1": 0.5, "l0": 8.0})
     two = one.model_copy(update={"wall_s": 64.0})
 
     assert record_sha256(one) == record_sha256(one.model_copy()) != record_sha256(two)
 
 
 def test_a_machine_is_named_as_a_reader_would():
-    one = record("1", "a", "A", "experiment", {"f1": .5, "l0": 8.0})
-    runs = [one.model_copy(update={"device": name}) for name in (
-        "cpu: Intel(R) Xeon(R) Processor, 2 cores", "cuda: NVIDIA H200", "cuda: NVIDIA H200", "")]
+    one = record("1", "a", "A", "experiment", {"f1": 0.5, "l0": 8.0})
+    runs = [
+        one.model_copy(update={"device": name})
+        for name in ("cpu: Intel(R) Xeon(R) Processor, 2 cores", "cuda: NVIDIA H200", "cuda: NVIDIA H200", "")
+    ]
 
     assert machines(runs) == "Intel Xeon Processor, 2 cores (cpu); NVIDIA H200 (cuda)"

@@ -24,24 +24,30 @@ def test_the_fixtures_paper_describes_its_code_and_runs():
     assert [str(c) for c in complaints] == []
 
 
-@pytest.mark.parametrize(("text", "literal"), [
-    ("The objective is computed in `nested_losses`.", "nested_losses"),
-    ("The rate is kept in `DECAY_RATE` of `torch`.", "DECAY_RATE"),
-    ("We train with SGD on all rows.", "SGD"),
-    ("The pre-activations pass a softmax.", "softmax"),
-    ("It computes $z = \\operatorname{JumpReLU}(a)$ for each row.", "JumpReLU"),
-])
+@pytest.mark.parametrize(
+    ("text", "literal"),
+    [
+        ("The objective is computed in `nested_losses`.", "nested_losses"),
+        ("The rate is kept in `DECAY_RATE` of `torch`.", "DECAY_RATE"),
+        ("We train with SGD on all rows.", "SGD"),
+        ("The pre-activations pass a softmax.", "softmax"),
+        ("It computes $z = \\operatorname{JumpReLU}(a)$ for each row.", "JumpReLU"),
+    ],
+)
 def test_a_method_names_only_what_the_code_holds(text, literal):
     assert found("method", text, "unknown-name") == [literal]
 
 
-@pytest.mark.parametrize("text", [
-    "The objective is computed in `nested_loss`, over the widths `TIERS`.",
-    "We train with Adam and no softmax is used.",
-    "It computes $z = \\operatorname{ReLU}(a)$ and takes the $\\max$ over $d_{\\text{sae}}$ latents.",
-    "All runs share `d_sae` and `batch`; `experiment.py` holds the rest.",
-    "Others train with SGD; the baseline of the field uses a sigmoid.",
-])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The objective is computed in `nested_loss`, over the widths `TIERS`.",
+        "We train with Adam and no softmax is used.",
+        "It computes $z = \\operatorname{ReLU}(a)$ and takes the $\\max$ over $d_{\\text{sae}}$ latents.",
+        "All runs share `d_sae` and `batch`; `experiment.py` holds the rest.",
+        "Others train with SGD; the baseline of the field uses a sigmoid.",
+    ],
+)
 def test_a_method_that_fits_its_code_passes(text):
     assert found("method", text, "unknown-name") == []
 
@@ -52,8 +58,10 @@ def test_a_constant_that_the_code_does_not_hold_is_a_typed_number():
 
 
 def test_results_begin_with_the_comparison_in_the_primary_metric():
-    late = ('[@tab:main] lists the runs.\n\nIn F1, {{ name("nested") }} {{ improves("nested", "topk", "f1") }} '
-            '{{ name("topk") }}.')
+    late = (
+        '[@tab:main] lists the runs.\n\nIn F1, {{ name("nested") }} {{ improves("nested", "topk", "f1") }} '
+        '{{ name("topk") }}.'
+    )
     other = 'In MCC, {{ name("nested") }} {{ improves("nested", "topk", "mcc") }} {{ name("topk") }}.'
     first = 'In F1, {{ name("nested") }} {{ improves("nested", "topk", "f1") }} {{ name("topk") }}.'
 
@@ -61,9 +69,14 @@ def test_results_begin_with_the_comparison_in_the_primary_metric():
 
 
 def test_a_failed_run_that_the_text_passes_over_is_missed():
-    sections = {"results": 'In F1, {{ name("nested") }} {{ improves("nested", "topk", "f1") }} {{ name("topk") }}.',
-                "discussion": "A limit is the size."}
-    untold = [c for c in check(FIXTURE.sections | sections, FIXTURE.facts, FIGURES, FIXTURE.library, source=CODE)
-              if c.code == "untold-run"]
+    sections = {
+        "results": 'In F1, {{ name("nested") }} {{ improves("nested", "topk", "f1") }} {{ name("topk") }}.',
+        "discussion": "A limit is the size.",
+    }
+    untold = [
+        c
+        for c in check(FIXTURE.sections | sections, FIXTURE.facts, FIGURES, FIXTURE.library, source=CODE)
+        if c.code == "untold-run"
+    ]
 
     assert [(c.literal, c.section, c.key) for c in untold] == [("Gated nested", "results", "")]

@@ -21,9 +21,13 @@ HEAD = r"""\documentclass{article}
 """
 TAIL = "\\end{document}\n"
 FILLER = "Words about nothing in particular fill the page until it is full. " * 40 + "\n\n"
-CLEAN = (r"See \hyperref[fig:one]{Figure~\ref*{fig:one}}." "\n" + FILLER +
-         r"\begin{figure}[h]\centering\includegraphics[width=3in]{good}\caption{One.}\label{fig:one}\end{figure}"
-         "\n" + FILLER * 8)
+CLEAN = (
+    r"See \hyperref[fig:one]{Figure~\ref*{fig:one}}."
+    "\n"
+    + FILLER
+    + r"\begin{figure}[h]\centering\includegraphics[width=3in]{good}\caption{One.}\label{fig:one}\end{figure}"
+    "\n" + FILLER * 8
+)
 
 
 @pytest.fixture(scope="module")
@@ -64,8 +68,9 @@ def test_a_clean_document_has_no_finding(tmp_path, pictures):
 
 
 def test_flaws_of_figures_are_found_with_their_page(tmp_path, pictures):
-    body = FILLER + "".join(rf"\includegraphics[width=3in]{{{name}}}" "\n\n"
-                            for name in ("tiny", "type3", "coarse.png", "good", "good"))
+    body = FILLER + "".join(
+        rf"\includegraphics[width=3in]{{{name}}}" "\n\n" for name in ("tiny", "type3", "coarse.png", "good", "good")
+    )
     found = findings(tmp_path, pictures, body + FILLER * 6)
 
     assert codes(found) == {"small-letters", "bitmap-font", "coarse-raster", "same-figure"}
@@ -77,17 +82,32 @@ def test_flaws_of_figures_are_found_with_their_page(tmp_path, pictures):
 def test_flaws_of_the_text_are_found_and_name_the_section_that_can_mend_them(tmp_path, pictures):
     body = CLEAN + (
         "\\clearpage\n\\null\n\\clearpage\nSee Table~\\ref{tab:nowhere}.\n\n% piece: results:4\n"
-        "\\noindent\\mbox{A line that is much wider than the text: " + "wider " * 30 + "}\n\n" + FILLER * 12 +
-        r"\begin{figure}[h]\rule{1in}{1in}\caption{Late.}\label{fig:late}\end{figure}"
+        "\\noindent\\mbox{A line that is much wider than the text: "
+        + "wider " * 30
+        + "}\n\n"
+        + FILLER * 12
+        + r"\begin{figure}[h]\rule{1in}{1in}\caption{Late.}\label{fig:late}\end{figure}"
         r"\begin{figure}[h]\rule{1in}{1in}\caption{Alone.}\label{fig:alone}\end{figure}"
-        r"\label{app:x}\label{app:x}{\fontsize{4}{5}\selectfont " + FILLER * 4 + "}\n" + FILLER * 20)
+        r"\label{app:x}\label{app:x}{\fontsize{4}{5}\selectfont " + FILLER * 4 + "}\n" + FILLER * 20
+    )
     body = r"See \hyperref[fig:late]{the late one}." "\n\n" + body
     found = findings(tmp_path, pictures, body)
 
-    assert codes(found) == {"empty-page", "unresolved", "overfull", "far-float", "never-mentioned", "same-label",
-                            "too-long", "small-print"}
+    assert codes(found) == {
+        "empty-page",
+        "unresolved",
+        "overfull",
+        "far-float",
+        "never-mentioned",
+        "same-label",
+        "too-long",
+        "small-print",
+    }
     assert {f.code: f.section for f in found if f.code in ("overfull", "far-float", "too-long")} == {
-        "overfull": "results", "far-float": "results", "too-long": "results"}
+        "overfull": "results",
+        "far-float": "results",
+        "too-long": "results",
+    }
     assert {f.words.split(" (")[0] for f in found if f.code == "empty-page"} == {"it is empty", "it is nearly empty"}
     assert any("Figure 3 (fig:alone)" in f.words for f in found if f.code == "never-mentioned")
 

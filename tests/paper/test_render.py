@@ -48,7 +48,7 @@ def test_the_text_of_the_pdf_holds_the_numbers_and_the_statement(compiled):
     text = " ".join(pdf_text(compiled.pdf).split())
 
     assert "0.805 ± 0.005" in text and "written by a test" in text and "does not differ measurably from" in text
-    assert "??" not in text and "{{" not in text.replace('{{ mean', "")
+    assert "??" not in text and "{{" not in text.replace("{{ mean", "")
 
 
 def test_no_font_is_a_bitmap(compiled):
@@ -113,9 +113,15 @@ def test_what_a_person_allowed_is_printed_and_listed(figures):
 
 
 def test_only_cited_entries_reach_the_bibliography(figures):
-    paper = rendered(figures, {"related_work": "Dictionaries have a history [@gao2024scaling].",
-                               "background": "A word.",
-                               "introduction": "A start.", "method": "A way."})
+    paper = rendered(
+        figures,
+        {
+            "related_work": "Dictionaries have a history [@gao2024scaling].",
+            "background": "A word.",
+            "introduction": "A start.",
+            "method": "A way.",
+        },
+    )
 
     assert re.findall(r"@\w+\{(\w+)", paper.bib) == ["gao2024scaling"]
 
@@ -142,8 +148,11 @@ def test_a_failed_run_keeps_its_row_and_its_reason(figures):
 
 def test_two_conditions_make_two_blocks(tmp_path):
     given = fixture(TWO)
-    paper = rendered(standard_figures(given.facts, tmp_path / "figures"), {
-        "results": 'Nested reaches {{ mean("nested", "f1", condition="sparse") }} at the sparse setting.'}, given)
+    paper = rendered(
+        standard_figures(given.facts, tmp_path / "figures"),
+        {"results": 'Nested reaches {{ mean("nested", "f1", condition="sparse") }} at the sparse setting.'},
+        given,
+    )
     write(paper, tmp_path / "paper")
 
     assert r"\itshape 4 active latents" in paper.tex and r"\itshape 16 active latents" in paper.tex
@@ -154,8 +163,9 @@ def test_a_paper_without_any_result_still_compiles_and_says_so(tmp_path):
     from paper.evidence.facts import Facts
 
     facts = Facts([r for r in FIXTURE.facts.records if r.status != "measured"], FIXTURE.facts.manifest, "mini")
-    paper = render(FIXTURE.sections, facts, standard_figures(facts, tmp_path / "figures"), FIXTURE.library,
-                   FIXTURE.meta)
+    paper = render(
+        FIXTURE.sections, facts, standard_figures(facts, tmp_path / "figures"), FIXTURE.library, FIXTURE.meta
+    )
     write(paper, tmp_path / "paper")
 
     assert compile_pdf(tmp_path / "paper", BubblewrapSandbox()).ok
@@ -170,7 +180,7 @@ def test_the_agents_picture_is_named_as_unverified(figures):
 
 
 def test_hostile_text_becomes_letters(figures, tmp_path):
-    text = "Signs such as # & _ ^ ~ < > | \\ and \"quotes\" stay letters, `a_b{c}\\d#%$&~^`, and λ too."
+    text = 'Signs such as # & _ ^ ~ < > | \\ and "quotes" stay letters, `a_b{c}\\d#%$&~^`, and λ too.'
     _, done = compile_text(tmp_path, figures, {"method": text})
 
     assert done.ok and "stay letters" in pdf_text(done.pdf)
@@ -180,8 +190,9 @@ def test_a_formula_that_tex_refuses_points_to_its_piece_and_can_be_left_out(figu
     text = "A way.\n\n$$\nx = \\sqrt{\\frac{a}}\n$$\n\nAnother way."
     _, done = compile_text(tmp_path / "1", figures, {"method": text})
     pieces = {p.piece for p in done.errors}
-    paper, mended = compile_text(tmp_path / "2", figures, {"method": text},
-                                 broken=tuple((p, "TeX stopped") for p in pieces))
+    paper, mended = compile_text(
+        tmp_path / "2", figures, {"method": text}, broken=tuple((p, "TeX stopped") for p in pieces)
+    )
 
     assert not done.ok and pieces and all(p.startswith("method:") for p in pieces)
     assert mended.ok and [d.code for d in paper.dropped] == ["does-not-compile"]
@@ -197,20 +208,28 @@ def test_an_undefined_reference_is_an_error(figures, tmp_path):
 
 def test_the_log_is_read_into_problems():
     tex = "% piece: results:3.1\nwide\n% piece: results:4\nbad"
-    log = ("./paper.tex:4: Undefined control sequence.\nOverfull \\hbox (12.5pt too wide) in paragraph at lines 2--2\n"
-           "Overfull \\hbox (1.2pt too wide) in paragraph at lines 2--2\n")
+    log = (
+        "./paper.tex:4: Undefined control sequence.\nOverfull \\hbox (12.5pt too wide) in paragraph at lines 2--2\n"
+        "Overfull \\hbox (1.2pt too wide) in paragraph at lines 2--2\n"
+    )
 
     assert [(p.kind, p.line, p.piece) for p in read_log(log, tex)] == [
-        ("error", 4, "results:4"), ("overfull", 2, "results:3.1")]
+        ("error", 4, "results:4"),
+        ("overfull", 2, "results:3.1"),
+    ]
 
 
 def test_an_overfull_reference_is_no_fault_of_the_text():
     tex = "% piece: results:3.1\nwide\n"
-    log = ("a\n== references ==\n(./paper.bbl\nOverfull \\hbox (90.5pt too wide) in paragraph at lines 2--2\n"
-           "== text ==\nOverfull \\hbox (12.5pt too wide) in paragraph at lines 2--2\n")
+    log = (
+        "a\n== references ==\n(./paper.bbl\nOverfull \\hbox (90.5pt too wide) in paragraph at lines 2--2\n"
+        "== text ==\nOverfull \\hbox (12.5pt too wide) in paragraph at lines 2--2\n"
+    )
 
     assert [(p.piece, p.text) for p in read_log(log, tex)] == [
-        ("", "hbox 90.5 pt too large in the references"), ("results:3.1", "hbox 12.5 pt too large")]
+        ("", "hbox 90.5 pt too large in the references"),
+        ("results:3.1", "hbox 12.5 pt too large"),
+    ]
 
 
 def test_an_error_in_a_style_file_is_no_fault_of_the_text():

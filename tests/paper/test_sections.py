@@ -18,7 +18,10 @@ def test_a_sentence_knows_its_line_and_ends_where_it_ends():
     section = parse("results", "First, e.g. this.\nSecond by Smith et al. here!\n\nA third (i.e. this\none) ends.")
 
     assert [(s.line, s.source) for s in section.sentences] == [
-        (1, "First, e.g. this."), (2, "Second by Smith et al. here!"), (4, "A third (i.e. this one) ends.")]
+        (1, "First, e.g. this."),
+        (2, "Second by Smith et al. here!"),
+        (4, "A third (i.e. this one) ends."),
+    ]
 
 
 def test_expressions_citations_references_and_math_are_nodes():
@@ -34,7 +37,10 @@ def test_blocks_are_headings_equations_lists_and_placements():
     section = parse("method", "# Method\n\n## Part\n\nText.\n\n$$\na = b\n$$\n\n- one\n- two\n\n![](fig:metrics)\n")
 
     assert [type(b) for b in section.blocks if isinstance(b, (Heading, Equation, Placement))] == [
-        Heading, Equation, Placement]
+        Heading,
+        Equation,
+        Placement,
+    ]
     assert [s.source for s in section.sentences] == ["Text.", "one", "two"]
 
 
@@ -44,11 +50,29 @@ def test_title_and_abstract_are_one_file():
     assert section.title.source == "A Title" and [s.source for s in section.sentences] == ["The abstract."]
 
 
-@pytest.mark.parametrize("text", [
-    "A <b>bold</b> word.", "<div>x</div>", "[a](http://x.org)", "<http://x.org>", "> quoted", "```\ncode\n```", "---",
-    "Text ![](fig:x) inside.", "![](plot.png)", "Write \\emph{x}.", "An open {{ mean( here.", "Costs $5 only.", "[@]",
-    "zero\u200bwidth", "right-to-left \u202e text", "private \ue000 sign", "a [@key with no end", "    indented = 1",
-])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "A <b>bold</b> word.",
+        "<div>x</div>",
+        "[a](http://x.org)",
+        "<http://x.org>",
+        "> quoted",
+        "```\ncode\n```",
+        "---",
+        "Text ![](fig:x) inside.",
+        "![](plot.png)",
+        "Write \\emph{x}.",
+        "An open {{ mean( here.",
+        "Costs $5 only.",
+        "[@]",
+        "zero\u200bwidth",
+        "right-to-left \u202e text",
+        "private \ue000 sign",
+        "a [@key with no end",
+        "    indented = 1",
+    ],
+)
 def test_what_is_not_allowed_is_refused(text):
     section = parse("results", text)
 
@@ -71,19 +95,52 @@ def test_escaped_text_holds_no_live_command(text):
     assert not set("#$%^_&") & set(out.replace(r"\ensuremath", "")) - set()
 
 
-@pytest.mark.parametrize("formula", [
-    r"\mathcal{L} = \sum_{t=1}^{T} w_t \lVert x - \hat{x}_t \rVert_2^2", r"\frac{1}{n} \left( a + b \right)",
-    r"\begin{aligned} a &= b \\ c &= d \end{aligned}", r"z = \operatorname{TopK}(W x)", r"\mathbb{E}_{x \sim p}[f(x)]",
-])
+@pytest.mark.parametrize(
+    "formula",
+    [
+        r"\mathcal{L} = \sum_{t=1}^{T} w_t \lVert x - \hat{x}_t \rVert_2^2",
+        r"\frac{1}{n} \left( a + b \right)",
+        r"\begin{aligned} a &= b \\ c &= d \end{aligned}",
+        r"z = \operatorname{TopK}(W x)",
+        r"\mathbb{E}_{x \sim p}[f(x)]",
+    ],
+)
 def test_common_math_passes(formula):
     assert mathcheck.problems(formula) == ()
 
 
-@pytest.mark.parametrize("formula", [
-    r"\input{/etc/passwd}", r"\write18{ls}", r"\def\x{1}", r"\csname end\endcsname", r"\catcode`\%=12", r"\immediate x",
-    r"\newcommand{\x}{1}", r"\loop x \repeat", r"\expandafter a", r"\openin1=x", r"\href{x}{y}", r"\includegraphics{x}",
-    r"\begin{filecontents}x\end{filecontents}", r"x^2^3", r"\left( x", r"{x", r"x}", r"a & b", r"a % b", r"x #1", "",
-    r"\text{improves by 95 percent}", "{" * 9 + "x" + "}" * 9, "x" * 700, r"\begin", r"x_", r"\^^5c", r"a $ b",
-])
+@pytest.mark.parametrize(
+    "formula",
+    [
+        r"\input{/etc/passwd}",
+        r"\write18{ls}",
+        r"\def\x{1}",
+        r"\csname end\endcsname",
+        r"\catcode`\%=12",
+        r"\immediate x",
+        r"\newcommand{\x}{1}",
+        r"\loop x \repeat",
+        r"\expandafter a",
+        r"\openin1=x",
+        r"\href{x}{y}",
+        r"\includegraphics{x}",
+        r"\begin{filecontents}x\end{filecontents}",
+        r"x^2^3",
+        r"\left( x",
+        r"{x",
+        r"x}",
+        r"a & b",
+        r"a % b",
+        r"x #1",
+        "",
+        r"\text{improves by 95 percent}",
+        "{" * 9 + "x" + "}" * 9,
+        "x" * 700,
+        r"\begin",
+        r"x_",
+        r"\^^5c",
+        r"a $ b",
+    ],
+)
 def test_any_other_math_is_refused(formula):
     assert mathcheck.problems(formula)

@@ -49,18 +49,21 @@ def test_a_venues_class_sets_the_same_paper(folder, tmp_path):
     assert not [f for f in found if f.code == "overfull" and not f.section]
 
 
-@pytest.mark.parametrize(("change", "says"), [
-    (lambda f: (f / "preamble.tex").unlink(), "lacks preamble.tex"),
-    (lambda f: (f / "preamble.tex").write_text("\\usepackage{x}"), "no \\documentclass"),
-    (lambda f: (f / "preamble.tex").write_text(PREAMBLE + "\\begin{document}"), "ends before \\begin{document}"),
-    (lambda f: (f / "tinyconf.cls").unlink(), "tinyconf.cls: named in preamble.tex"),
-    (lambda f: (f / "preamble.tex").write_text(PREAMBLE + "\\usepackage{nowhere2031}"), "nowhere2031.sty: named"),
-    (lambda f: [(f / name).write_text("") for name in ("a.bst", "b.bst")], "a.bst, b.bst: keep the one"),
-    (lambda f: (f / "paper.tex").write_text(""), "paper.tex: rename it"),
-    (lambda f: (f / "a b.sty").write_text(""), "a b.sty: rename it"),
-    (lambda f: (f / "big.pdf").write_bytes(b"\0" * (9 << 20)), "big.pdf: 9 MB"),
-    (lambda f: [(f / f"{i}.sty").write_text("") for i in range(80)], "82 style files"),
-])
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda f: (f / "preamble.tex").unlink(), "lacks preamble.tex"),
+        (lambda f: (f / "preamble.tex").write_text("\\usepackage{x}"), "no \\documentclass"),
+        (lambda f: (f / "preamble.tex").write_text(PREAMBLE + "\\begin{document}"), "ends before \\begin{document}"),
+        (lambda f: (f / "tinyconf.cls").unlink(), "tinyconf.cls: named in preamble.tex"),
+        (lambda f: (f / "preamble.tex").write_text(PREAMBLE + "\\usepackage{nowhere2031}"), "nowhere2031.sty: named"),
+        (lambda f: [(f / name).write_text("") for name in ("a.bst", "b.bst")], "a.bst, b.bst: keep the one"),
+        (lambda f: (f / "paper.tex").write_text(""), "paper.tex: rename it"),
+        (lambda f: (f / "a b.sty").write_text(""), "a b.sty: rename it"),
+        (lambda f: (f / "big.pdf").write_bytes(b"\0" * (9 << 20)), "big.pdf: 9 MB"),
+        (lambda f: [(f / f"{i}.sty").write_text("") for i in range(80)], "82 style files"),
+    ],
+)
 def test_a_folder_that_lacks_something_is_refused_in_one_line(folder, change, says):
     change(folder)
 

@@ -53,8 +53,18 @@ def unpacked(clean, tmp_path_factory):
 
 def test_every_part_is_there_and_told(unpacked):
     readme = (unpacked / "README.txt").read_text()
-    for name in ("paper.pdf", "tex/paper.tex", "tex/runpaper.cls", "tex/paper.bbl", "records/1.json",
-                 "review/review.md", "repository.bundle", "session/events.jsonl", "verify.sh", "notes.txt"):
+    for name in (
+        "paper.pdf",
+        "tex/paper.tex",
+        "tex/runpaper.cls",
+        "tex/paper.bbl",
+        "records/1.json",
+        "review/review.md",
+        "repository.bundle",
+        "session/events.jsonl",
+        "verify.sh",
+        "notes.txt",
+    ):
         assert (unpacked / name).is_file(), name
         assert name.split("/")[0] in readme
     assert not any(path.is_dir() for path in (unpacked / "tex").iterdir())
@@ -68,21 +78,37 @@ def test_the_tex_compiles_elsewhere_by_itself(unpacked, tmp_path, bibtex):
     shutil.copytree(unpacked / "tex", tmp_path / "tex")
     if not bibtex:
         (tmp_path / "tex/references.bib").unlink()
-    command = ["latexmk", "-norc", "-pdf", "-interaction=nonstopmode", "-halt-on-error", "-no-shell-escape",
-               *([] if bibtex else ["-bibtex-"]), "paper.tex"]
-    done = subprocess.run(command, cwd=tmp_path / "tex", capture_output=True, text=True, timeout=300,
-                          env={"PATH": os.environ["PATH"], "HOME": str(tmp_path)})
+    command = [
+        "latexmk",
+        "-norc",
+        "-pdf",
+        "-interaction=nonstopmode",
+        "-halt-on-error",
+        "-no-shell-escape",
+        *([] if bibtex else ["-bibtex-"]),
+        "paper.tex",
+    ]
+    done = subprocess.run(
+        command,
+        cwd=tmp_path / "tex",
+        capture_output=True,
+        text=True,
+        timeout=300,
+        env={"PATH": os.environ["PATH"], "HOME": str(tmp_path)},
+    )
     assert (tmp_path / "tex/paper.pdf").is_file(), done.stdout[-2000:]
     log = (tmp_path / "tex/paper.log").read_text(errors="replace")
     assert "undefined" not in "".join(line for line in log.splitlines() if "Warning" in line)
 
 
 def test_the_repository_can_be_cloned_and_verifies(unpacked, tmp_path):
-    done = subprocess.run(["git", "clone", "--quiet", unpacked / "repository.bundle", tmp_path / "repo"],
-                          capture_output=True, text=True)
+    done = subprocess.run(
+        ["git", "clone", "--quiet", unpacked / "repository.bundle", tmp_path / "repo"], capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stderr
-    done = subprocess.run([sys.executable, ROOT / "launch.py", "--verify", tmp_path / "repo"], capture_output=True,
-                          text=True, timeout=300)
+    done = subprocess.run(
+        [sys.executable, ROOT / "launch.py", "--verify", tmp_path / "repo"], capture_output=True, text=True, timeout=300
+    )
     assert done.returncode == 0, done.stdout
     assert "numbers verified" in done.stdout
     assert "--verify" in (unpacked / "verify.sh").read_text()
@@ -148,5 +174,10 @@ def test_a_session_without_a_paper_says_how_to_go_on(tmp_path):
 def test_strings_are_stripped_and_the_rest_of_a_line_stays(tmp_path):
     strip = Stripper({Path("/srv/x"): "[checkout]"})
     line = json.dumps({"type": "t", "at": 1.5, "path": "/srv/x/a", "other": "/srv/xy", "reply": f'"{KEY}"'})
-    assert json.loads(strip.json_line(line)) == {"type": "t", "at": 1.5, "path": "[checkout]/a", "other": "/srv/xy",
-                                                 "reply": '"[key]"'}
+    assert json.loads(strip.json_line(line)) == {
+        "type": "t",
+        "at": 1.5,
+        "path": "[checkout]/a",
+        "other": "/srv/xy",
+        "reply": '"[key]"',
+    }

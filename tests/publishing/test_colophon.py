@@ -10,8 +10,12 @@ from tests.support.dice import IDEA
 
 
 def said(**chosen):
-    options = {"template": str(ROOT / "templates/synth_sae"), "profile": "demo", "baselines": ("topk",),
-               "models": Models(**dict.fromkeys(("planner", "editor", "writer", "reviewer"), "openai/x"))} | chosen
+    options = {
+        "template": str(ROOT / "templates/synth_sae"),
+        "profile": "demo",
+        "baselines": ("topk",),
+        "models": Models(**dict.fromkeys(("planner", "editor", "writer", "reviewer"), "openai/x")),
+    } | chosen
     return command(Session(idea=IDEA, options=Options(**options)))
 
 
@@ -20,7 +24,13 @@ def test_every_choice_that_matters_is_in_it():
 
     found = launch.parser().parse_args(words[2:])
     assert (found.template, found.profile, found.baselines, found.attempts, found.improve, found.model) == (
-        "synth_sae", "demo", "topk", 2, 1, "openai/x")
+        "synth_sae",
+        "demo",
+        "topk",
+        2,
+        1,
+        "openai/x",
+    )
     assert found.skip_novelty and found.unsafe_no_sandbox and found.literature == "offline"
 
 

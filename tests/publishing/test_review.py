@@ -19,24 +19,46 @@ from tests.support.whole import EVIDENCE, META, PROSE, REVIEW, Script, Whole, bl
 
 DOUBTED = "The step size matters for how far the rows travel."
 ANSWERS = {
-    "review.evidence": fenced({"checked": "words with records", "findings": [
-        *EVIDENCE["findings"],
-        {"quote": "Our method solves interpretability.", "relation": "contradicts", "key": "1/metrics/score",
-         "why": "it does not", "severity": "major"},
-        {"quote": "write $x$ by few directions", "relation": "lacks", "key": "a run", "why": "?", "severity": "minor"},
-    ]}),
+    "review.evidence": fenced(
+        {
+            "checked": "words with records",
+            "findings": [
+                *EVIDENCE["findings"],
+                {
+                    "quote": "Our method solves interpretability.",
+                    "relation": "contradicts",
+                    "key": "1/metrics/score",
+                    "why": "it does not",
+                    "severity": "major",
+                },
+                {
+                    "quote": "write $x$ by few directions",
+                    "relation": "lacks",
+                    "key": "a run",
+                    "why": "?",
+                    "severity": "minor",
+                },
+            ],
+        }
+    ),
     "paper.discussion.evidence": block(
-        "paper/sections/discussion.md", "*Interpretation.* The step size matters for how far the rows travel.",
-        "*Interpretation.* The step size may matter for how far the rows travel."),
+        "paper/sections/discussion.md",
+        "*Interpretation.* The step size matters for how far the rows travel.",
+        "*Interpretation.* The step size may matter for how far the rows travel.",
+    ),
     "review-2": "I would rather not answer in JSON.",
     # revision 1 types a result and does not mend it; 2 reads worse; 3 reads better
-    "paper.method.improve-1": block("paper/sections/method.md", PROSE["method"].rstrip("\n"),
-                                    "Our score rises by 47.25 percent."),
-    "paper.method.improve-2": block("paper/sections/method.md", PROSE["method"].rstrip("\n"),
-                                    "The rows follow the residual."),
-    "improve-2.review-1": fenced(REVIEW | {"overall": 3}), "improve-2.review-2": fenced(REVIEW | {"overall": 3}),
-    "paper.method.improve-3": block("paper/sections/method.md", PROSE["method"].rstrip("\n"),
-                                    "The rows follow what their latents leave over."),
+    "paper.method.improve-1": block(
+        "paper/sections/method.md", PROSE["method"].rstrip("\n"), "Our score rises by 47.25 percent."
+    ),
+    "paper.method.improve-2": block(
+        "paper/sections/method.md", PROSE["method"].rstrip("\n"), "The rows follow the residual."
+    ),
+    "improve-2.review-1": fenced(REVIEW | {"overall": 3}),
+    "improve-2.review-2": fenced(REVIEW | {"overall": 3}),
+    "paper.method.improve-3": block(
+        "paper/sections/method.md", PROSE["method"].rstrip("\n"), "The rows follow what their latents leave over."
+    ),
     "improve-3.review-1": fenced(REVIEW | {"overall": 7, "decision": "accept"}),
     "improve-3.review-2": fenced(REVIEW | {"overall": 8, "decision": "accept"}),
 }
@@ -58,8 +80,18 @@ class Faint:
 @pytest.fixture(scope="module")
 def improved(tmp_path_factory):
     """A session with three revisions, stopped and resumed at every new kind of step."""
-    script = Faint(Script(1, ANSWERS), ["review.evidence", "paper.discussion.evidence", "review-1", "review.meta",
-                                        "paper.method.improve-2", "improve-2.review-1", "improve-3.review.meta"])
+    script = Faint(
+        Script(1, ANSWERS),
+        [
+            "review.evidence",
+            "paper.discussion.evidence",
+            "review-1",
+            "review.meta",
+            "paper.method.improve-2",
+            "improve-2.review-1",
+            "improve-3.review.meta",
+        ],
+    )
     whole = Whole(tmp_path_factory.mktemp("improved"), script, runs=1, improve=3)
     while True:
         try:
@@ -76,8 +108,12 @@ def told(whole, kind):
 
 
 def shown(whole, version, name):
-    done = subprocess.run(["git", "-C", whole.paths.repo, "show", f"{version}:paper/sections/{name}.md"],
-                          capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        ["git", "-C", whole.paths.repo, "show", f"{version}:paper/sections/{name}.md"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     return done.stdout
 
 
@@ -89,7 +125,7 @@ def test_the_evidence_reviewer_sees_records_logs_and_code(improved):
 
 
 def test_a_finding_counts_only_if_its_quote_and_its_key_hold(improved):
-    event, = told(improved, ev.EvidenceReviewed)
+    (event,) = told(improved, ev.EvidenceReviewed)
     assert [(d.section, d.quote) for d in event.doubts] == [("discussion", DOUBTED)]
     assert len(event.dropped) == 2 and all("does not occur in the paper" in text for text in event.dropped)
 
@@ -140,7 +176,10 @@ def test_the_review_tells_all_of_it(improved):
     assert data["meta"]["numbers"]["overall"] == 7.5 and data["meta"]["numbers"]["decision"] == "accept"
     assert [f["stands"] for f in data["evidence"]["findings"]] == [False]
     assert [(r["revision"], r["kept"], r["version"]) for r in data["revisions"]] == [
-        (1, False, "draft/3"), (2, False, "draft/5"), (3, True, "draft/7")]
+        (1, False, "draft/3"),
+        (2, False, "draft/5"),
+        (3, True, "draft/7"),
+    ]
     assert "no longer in the paper" in page and "Revision 2 was put back" in page and META["advice"][0] in page
     assert page.count("\n# ") == 0 and page.startswith("# Review of")
 
@@ -159,20 +198,29 @@ def test_more_revisions_can_be_asked_for_when_a_session_is_finished(improved):
     before = improved.log().count("session finished")
     session = improved.play(changed=improved.options.model_copy(update={"improve": 4}))
     assert session.finished and session.judging.revision == 4
-    last, = told(improved, ev.RevisionJudged)[3:]
+    (last,) = told(improved, ev.RevisionJudged)[3:]
     assert (last.kept, last.reason) == (False, "it changes nothing")
     assert improved.log().count("session finished") == before + 1
 
 
 # ---------------------------------------------------------------- rules
 
-SEEN = Evidence(sections={"results": "The tiers help\nin every run, we think."}, runs=(),
-                keys=frozenset({"1/metrics/f1", "1/diff"}))
+SEEN = Evidence(
+    sections={"results": "The tiers help\nin every run, we think."}, runs=(), keys=frozenset({"1/metrics/f1", "1/diff"})
+)
 
 
 def finding(**changes):
-    return EvidenceFinding(**{"quote": "tiers help in every run", "relation": "contradicts", "key": "1/diff",
-                              "why": "one run fell behind", "severity": "major"} | changes)
+    return EvidenceFinding(
+        **{
+            "quote": "tiers help in every run",
+            "relation": "contradicts",
+            "key": "1/diff",
+            "why": "one run fell behind",
+            "severity": "major",
+        }
+        | changes
+    )
 
 
 def test_a_quote_may_cross_a_line_and_nothing_else():
@@ -186,8 +234,10 @@ def test_what_contradicts_must_be_there_and_what_is_lacking_must_not():
     assert isinstance(place(finding(relation="lacks", key="a run without tiers"), SEEN), Doubt)
 
 
-@pytest.mark.parametrize(("decisions", "wanted"), [
-    (["accept"], "accept"), (["accept", "reject"], "reject"), (["accept", "accept", "reject"], "accept")])
+@pytest.mark.parametrize(
+    ("decisions", "wanted"),
+    [(["accept"], "accept"), (["accept", "reject"], "reject"), (["accept", "accept", "reject"], "accept")],
+)
 def test_numbers_are_means_and_a_tie_rejects(decisions, wanted):
     reviews = [review(n).model_copy(update={"decision": d}) for n, d in enumerate(decisions, start=4)]
     numbers = tally(reviews)

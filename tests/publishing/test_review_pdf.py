@@ -21,7 +21,8 @@ def pdf(stream: bytes, *, filtered: bool = False) -> bytes:
     """A PDF of one page with this content stream."""
     kind = b"/Filter /FlateDecode " if filtered else b""
     objects = [
-        b"<< /Type /Catalog /Pages 2 0 R >>", b"<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
+        b"<< /Type /Catalog /Pages 2 0 R >>",
+        b"<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
         b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 792] /Contents 4 0 R "
         b"/Resources << /Font << /F1 << /Type /Font /Subtype /Type1 /BaseFont /Helvetica "
         b"/Encoding /WinAnsiEncoding >> >> >> >>",
@@ -32,8 +33,11 @@ def pdf(stream: bytes, *, filtered: bool = False) -> bytes:
         places.append(len(data))
         data += b"%d 0 obj\n" % number + body + b"\nendobj\n"
     table = b"".join(b"%010d 00000 n \n" % place for place in places)
-    return data + (b"xref\n0 5\n0000000000 65535 f \n" + table +
-                   b"trailer\n<< /Size 5 /Root 1 0 R >>\nstartxref\n%d\n%%%%EOF\n" % len(data))
+    return data + (
+        b"xref\n0 5\n0000000000 65535 f \n"
+        + table
+        + b"trailer\n<< /Size 5 /Root 1 0 R >>\nstartxref\n%d\n%%%%EOF\n" % len(data)
+    )
 
 
 def written(*lines: str) -> bytes:
@@ -59,8 +63,13 @@ def recording(tmp_path):
 
 
 def launch(*words, **environment):
-    return subprocess.run([sys.executable, ROOT / "launch.py", *map(str, words)], capture_output=True, text=True,
-                          env={k: v for k, v in os.environ.items() if "KEY" not in k} | environment, timeout=300)
+    return subprocess.run(
+        [sys.executable, ROOT / "launch.py", *map(str, words)],
+        capture_output=True,
+        text=True,
+        env={k: v for k, v in os.environ.items() if "KEY" not in k} | environment,
+        timeout=300,
+    )
 
 
 def test_a_pdf_is_reviewed_beside_itself(tmp_path, recording):
@@ -79,8 +88,9 @@ def test_the_result_goes_where_it_is_asked_for_and_a_recording_is_played_to_its_
     (tmp_path / "some.pdf").write_bytes(written("We study sparse codes."))
     (tmp_path / "out").mkdir()
 
-    done = launch("--review", tmp_path / "some.pdf", "--reviews", "1", "--playback", recording, "--out",
-                  tmp_path / "out")
+    done = launch(
+        "--review", tmp_path / "some.pdf", "--reviews", "1", "--playback", recording, "--out", tmp_path / "out"
+    )
 
     assert (tmp_path / "out/some.review.json").is_file() and not (tmp_path / "some.review.json").exists()
     assert done.returncode == 3 and "nobody asked for review-2.1.md, review-2.2.md" in done.stderr
@@ -89,8 +99,17 @@ def test_the_result_goes_where_it_is_asked_for_and_a_recording_is_played_to_its_
 def test_a_real_provider_is_asked_with_the_text_fenced_and_a_bound_keeps_what_was_paid_for(tmp_path):
     (tmp_path / "some.pdf").write_bytes(written("We study sparse codes.", INJECTION))
     with FakeProvider([reply("Sure! Here it is."), reply(fenced(REVIEW))]) as provider:
-        done = launch("--review", tmp_path / "some.pdf", "--model", "openai/gpt-4o", "--api-base", provider.url,
-                      "--max-tokens", "30", OPENAI_API_KEY="sk-none-of-yours-0123456789")
+        done = launch(
+            "--review",
+            tmp_path / "some.pdf",
+            "--model",
+            "openai/gpt-4o",
+            "--api-base",
+            provider.url,
+            "--max-tokens",
+            "30",
+            OPENAI_API_KEY="sk-none-of-yours-0123456789",
+        )
 
     assert done.returncode == 4 and "--max-tokens 30 is reached (36 used)" in done.stderr
     assert "no valid JSON" in provider.history[1].last
@@ -101,14 +120,17 @@ def test_a_real_provider_is_asked_with_the_text_fenced_and_a_bound_keeps_what_wa
     assert "sk-none" not in done.stdout + done.stderr + json.dumps(data)
 
 
-@pytest.mark.parametrize(("words", "said"), [
-    (["--review", "none.pdf", "--playback", "{recording}"], "none.pdf: no such file"),
-    (["--review", "{pdf}"], "--review needs a model"),
-    (["--review", "{pdf}", "--model", "openai/gpt-4.1"], "OPENAI_API_KEY is not set"),
-    (["--review", "{pdf}", "--playback", "{recording}", "--reviews", "0"], "--reviews 0: give 1 to 9"),
-    (["--review", "{pdf}", "--playback", "{recording}", "--out", "/nowhere/x"], "/nowhere/x: no such folder"),
-    (["--review", "{empty}", "--playback", "{recording}"], "it holds no text"),
-])
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--review", "none.pdf", "--playback", "{recording}"], "none.pdf: no such file"),
+        (["--review", "{pdf}"], "--review needs a model"),
+        (["--review", "{pdf}", "--model", "openai/gpt-4.1"], "OPENAI_API_KEY is not set"),
+        (["--review", "{pdf}", "--playback", "{recording}", "--reviews", "0"], "--reviews 0: give 1 to 9"),
+        (["--review", "{pdf}", "--playback", "{recording}", "--out", "/nowhere/x"], "/nowhere/x: no such folder"),
+        (["--review", "{empty}", "--playback", "{recording}"], "it holds no text"),
+    ],
+)
 def test_what_is_wrong_is_one_line(tmp_path, recording, words, said):
     (tmp_path / "some.pdf").write_bytes(written("Words."))
     (tmp_path / "empty.pdf").write_bytes(pdf(b""))
@@ -121,11 +143,18 @@ def test_what_is_wrong_is_one_line(tmp_path, recording, words, said):
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize(("data", "why"), [
-    (bomb, "passes a limit|cannot be read"), (lambda: b"%PDF-1.7\nnothing", "cannot be read"),
-    (lambda: b"MZ not a paper", "it is not a PDF"), (lambda: written("Words.")[:200], "cannot be read|no text"),
-    (lambda: pdf(b"q " * 10), "no text"), (lambda: b"", "it is not a PDF"),
-], ids=["bomb", "hollow", "other", "torn", "wordless", "empty"])
+@pytest.mark.parametrize(
+    ("data", "why"),
+    [
+        (bomb, "passes a limit|cannot be read"),
+        (lambda: b"%PDF-1.7\nnothing", "cannot be read"),
+        (lambda: b"MZ not a paper", "it is not a PDF"),
+        (lambda: written("Words.")[:200], "cannot be read|no text"),
+        (lambda: pdf(b"q " * 10), "no text"),
+        (lambda: b"", "it is not a PDF"),
+    ],
+    ids=["bomb", "hollow", "other", "torn", "wordless", "empty"],
+)
 def test_a_hostile_pdf_ends_in_a_reason(tmp_path, data, why):
     (tmp_path / "some.pdf").write_bytes(data())
     with pytest.raises(UnreadablePdf, match=why):

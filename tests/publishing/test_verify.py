@@ -25,16 +25,20 @@ from tests.support import ROOT
 from tests.support.whole import Script, Whole
 
 NOWHERE = Workspace(Path("/nonexistent"))
-FORGED = {**os.environ, **{f"GIT_{who}_{what}": "experiment-runner" for who in ("AUTHOR", "COMMITTER")
-                           for what in ("NAME", "EMAIL")}, "GIT_CONFIG_GLOBAL": "/dev/null"}
+FORGED = {
+    **os.environ,
+    **{f"GIT_{who}_{what}": "experiment-runner" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")},
+    "GIT_CONFIG_GLOBAL": "/dev/null",
+}
 
 
 @pytest.fixture(scope="module")
 def session(tmp_path_factory):
     """Run 1 failed, run 2 was measured; with figures and a PDF."""
     answers = {"run-1.edit-1": "I would rather not."}
-    whole = Whole(tmp_path_factory.mktemp("workspace"), Script(2, answers), runs=2, attempts=1, pdf=True,
-                  baselines=("topk",))
+    whole = Whole(
+        tmp_path_factory.mktemp("workspace"), Script(2, answers), runs=2, attempts=1, pdf=True, baselines=("topk",)
+    )
     assert whole.play().finished
     return whole
 
@@ -47,8 +51,9 @@ def clone(session, tmp_path):
 
 
 def git(folder, *words):
-    return subprocess.run(["git", *map(str, words)], cwd=folder, env=FORGED, check=True, capture_output=True,
-                          text=True).stdout.strip()
+    return subprocess.run(
+        ["git", *map(str, words)], cwd=folder, env=FORGED, check=True, capture_output=True, text=True
+    ).stdout.strip()
 
 
 class Remembered:
@@ -78,6 +83,7 @@ def remembered(tmp_path_factory):
 @pytest.fixture
 def look(remembered):
     """Examine what a path leads to, with TeX where that is asked for."""
+
     def look(path, tex=False) -> Report:
         makers = Makers(remembered.compile if tex else lambda folder: None, remembered.draw)
         return examine(find(str(path), NOWHERE), makers)
@@ -88,6 +94,7 @@ def look(remembered):
 @pytest.fixture
 def problems(look):
     """What is found, one line each; there must be something."""
+
     def problems(path, tex=False) -> str:
         found = [f"{p.where}: {p.what}" for p in look(path, tex).problems]
         assert found
@@ -137,9 +144,16 @@ def alter_pdf(path, number):
 
 # ---------------------------------------------------------------- what verifies
 
+
 def test_a_clone_elsewhere_is_verified_by_the_command_in_seconds(session, clone):
-    done = subprocess.run([sys.executable, ROOT / "launch.py", "--verify", clone], capture_output=True, text=True,
-                          cwd=clone.parent, timeout=60, check=False)
+    done = subprocess.run(
+        [sys.executable, ROOT / "launch.py", "--verify", clone],
+        capture_output=True,
+        text=True,
+        cwd=clone.parent,
+        timeout=60,
+        check=False,
+    )
 
     match = re.search(r"^(\d+) of (\d+) numbers verified$", done.stdout, re.MULTILINE)
     assert done.returncode == 0 and match, done.stdout + done.stderr
@@ -152,8 +166,13 @@ def test_session_bare_clone_and_paper_with_a_clone_beside_it_are_verified_too(se
     git(tmp_path, "clone", "-q", "--bare", session.paths.repo, tmp_path / "bare.git")
     shutil.copy(clone / "paper/paper.pdf", tmp_path / "paper.pdf")
 
-    for path in (session.paths.root, session.paths.repo, tmp_path / "bare.git", clone / "paper/paper.pdf",
-                 tmp_path / "paper.pdf"):
+    for path in (
+        session.paths.root,
+        session.paths.repo,
+        tmp_path / "bare.git",
+        clone / "paper/paper.pdf",
+        tmp_path / "paper.pdf",
+    ):
         assert look(path, tex=True).problems == [], path
 
 
@@ -165,6 +184,7 @@ def test_without_tex_the_numbers_of_the_pdf_are_found_in_its_text(clone, look):
 
 
 # ---------------------------------------------------------------- what does not
+
 
 @pytest.mark.parametrize("tex", [True, False], ids=["tex", "no-tex"])
 def test_a_digit_changed_in_the_pdf_is_found_with_its_expression(clone, tex, look):
@@ -185,12 +205,14 @@ def test_a_number_that_a_figure_shows_too_does_not_hide_a_changed_one(tmp_path):
     figure.text(0.5, 0.5, "0.641")
     figure.savefig(tmp_path / "bars.pdf")
     files = {"bars.pdf": tmp_path / "bars.pdf"}
-    rendered = Rendered(tex="F1 is 0.641.\n\\includegraphics{bars.pdf}", bib="", complaints=(), dropped=(), files=files,
-                        rows=())
+    rendered = Rendered(
+        tex="F1 is 0.641.\n\\includegraphics{bars.pdf}", bib="", complaints=(), dropped=(), files=files, rows=()
+    )
 
     assert missing_numbers(["F1 is 0.641.", "0.641"], rendered) == []
     assert [p.what for p in missing_numbers(["F1 is 0.644.", "0.641"], rendered)] == [
-        "lacks a 0.641 that the records give in line 1 of paper.tex"]
+        "lacks a 0.641 that the records give in line 1 of paper.tex"
+    ]
 
 
 def test_a_digit_changed_in_a_committed_pdf_with_its_hash_is_found(clone, problems):
@@ -223,7 +245,8 @@ def test_a_metric_changed_in_a_record_is_found_before_it_is_committed(clone, pro
     change(clone / "records/2.json", str(value), "0.99")
 
     assert f"records/2.json: is not as it is committed: trainings[0].metrics.score is 0.99, committed is {value}" in (
-        problems(clone))
+        problems(clone)
+    )
 
 
 def test_a_metric_changed_by_a_later_commit_is_found(clone, problems):
@@ -353,6 +376,7 @@ def test_a_changed_manifest_cannot_turn_a_metric_around(clone, problems):
 
 # ---------------------------------------------------------------- artefacts
 
+
 def copied_session(session, tmp_path):
     shutil.copytree(session.paths.root, tmp_path / "copy", symlinks=True)
     return tmp_path / "copy"
@@ -364,8 +388,9 @@ def test_a_changed_artefact_is_found_and_so_is_a_record_that_it_does_not_give(se
     path.write_bytes(path.read_bytes()[:-1] + b"\x01")
     record = folder / "repo/records/0.json"
     value = json.loads(record.read_text())["trainings"][1]["metrics"]["score"]
-    change(record, f'"score": {value}' if f'"score": {value}' in record.read_text() else f'"score":{value}',
-           '"score": 0.5')
+    change(
+        record, f'"score": {value}' if f'"score": {value}' in record.read_text() else f'"score":{value}', '"score": 0.5'
+    )
     commit(folder / "repo")
     report = Report()
 
@@ -402,10 +427,14 @@ def test_the_secrets_appear_at_the_end_and_nowhere_before(session):
     assert len(secrets) == 2 and all(len(s) == 64 for s in secrets)
     kept = {p.read_text().strip() for p in (session.workspace.cache / "secrets").glob("*-world-?")}
     assert set(secrets) == kept
-    everything = subprocess.run(["git", "log", "-p", "--text", "HEAD^"], cwd=session.paths.repo, check=True,
-                                capture_output=True).stdout
-    written = [p.read_bytes() for p in session.paths.root.rglob("*")
-               if p.is_file() and ".git" not in p.parts and p.name != "session.json"]
+    everything = subprocess.run(
+        ["git", "log", "-p", "--text", "HEAD^"], cwd=session.paths.repo, check=True, capture_output=True
+    ).stdout
+    written = [
+        p.read_bytes()
+        for p in session.paths.root.rglob("*")
+        if p.is_file() and ".git" not in p.parts and p.name != "session.json"
+    ]
     for form in (f for s in secrets for f in (s, f"{int(s, 16):x}", str(int(s, 16)))):
         assert form.encode() not in everything
         assert not any(form.encode() in data for data in written)
@@ -414,6 +443,7 @@ def test_the_secrets_appear_at_the_end_and_nowhere_before(session):
 
 # ---------------------------------------------------------------- what cannot be verified
 
+
 def test_what_is_no_session_gets_one_clear_line(session, clone, tmp_path, look):
     (tmp_path / "empty").mkdir()
     other, lonely = tmp_path / "other", tmp_path / "lonely/paper.pdf"
@@ -421,15 +451,23 @@ def test_what_is_no_session_gets_one_clear_line(session, clone, tmp_path, look):
     lonely.parent.mkdir()
     shutil.copy(clone / "paper/paper.pdf", lonely)
     (tmp_path / "a.txt").write_text("no paper")
-    cases = {tmp_path / "empty": "neither a session's folder", other: "not the repository of a session",
-             lonely: "no repository with it", tmp_path / "a.txt": "not a PDF",
-             tmp_path / "nothing": "not found"}
+    cases = {
+        tmp_path / "empty": "neither a session's folder",
+        other: "not the repository of a session",
+        lonely: "no repository with it",
+        tmp_path / "a.txt": "not a PDF",
+        tmp_path / "nothing": "not found",
+    }
     for path, said in cases.items():
         with pytest.raises(UserError, match=said) as error:
             look(path)
         assert "\n" not in str(error.value)
-    done = subprocess.run([sys.executable, ROOT / "launch.py", "--verify", tmp_path / "empty"], capture_output=True,
-                          text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, ROOT / "launch.py", "--verify", tmp_path / "empty"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 2 and done.stderr.count("\n") == 1
 
 

@@ -35,6 +35,7 @@ def harvested(out, name, max_bytes=1000, max_total=MB):
 
 # ---------------------------------------------------------------- files
 
+
 def test_named_files_are_copied_with_their_hash(out, tmp_path):
     (out / "figures").mkdir()
     (out / "figures" / "a.png").write_bytes(b"picture")
@@ -81,10 +82,18 @@ def plant_nothing(out):
     pass
 
 
-@pytest.mark.parametrize(("plant", "reason"), [
-    (plant_link, "not a plain file"), (plant_fifo, "not a plain file"), (plant_hard_link, "hard link"),
-    (plant_folder, "not a plain file"), (plant_socket, "not a plain file"), (plant_sparse, "too large"),
-    (plant_nothing, "missing")])
+@pytest.mark.parametrize(
+    ("plant", "reason"),
+    [
+        (plant_link, "not a plain file"),
+        (plant_fifo, "not a plain file"),
+        (plant_hard_link, "hard link"),
+        (plant_folder, "not a plain file"),
+        (plant_socket, "not a plain file"),
+        (plant_sparse, "too large"),
+        (plant_nothing, "missing"),
+    ],
+)
 def test_what_is_no_plain_bounded_file_stays_out(out, tmp_path, plant, reason):
     plant(out)
     found = harvested(out, "x")
@@ -101,8 +110,9 @@ def test_a_linked_folder_on_the_way_is_not_followed(out, tmp_path):
     assert "not a plain file" in harvested(out, "figures/x").problems["figures/x"]
 
 
-@pytest.mark.parametrize("name", ["../x", "/etc/passwd", ".git/config", "a/../b", "a//b", "", "a\nb", "\x1b[2J",
-                                  "x/.git", "-rf", "a" * 200])
+@pytest.mark.parametrize(
+    "name", ["../x", "/etc/passwd", ".git/config", "a/../b", "a//b", "", "a\nb", "\x1b[2J", "x/.git", "-rf", "a" * 200]
+)
 def test_odd_names_stay_out(out, name):
     (out / "x").write_text("x")
 
@@ -156,17 +166,30 @@ def test_reading_in_place_is_as_careful(out):
 
 # ---------------------------------------------------------------- JSON
 
+
 def test_honest_json_passes():
-    value = {"f1": 0.5, "list": [1, "two", None, True], "brackets": "[[[[[[[[[[[[[[[[[[[[[[\"[["}
+    value = {"f1": 0.5, "list": [1, "two", None, True], "brackets": '[[[[[[[[[[[[[[[[[[[[[["[['}
 
     assert parse_json(dumps(value).encode()) == value
 
 
-@pytest.mark.parametrize(("data", "reason"), [
-    (b'{"f1": NaN}', "NaN"), (b'{"f1": -Infinity}', "-Infinity"), (b'{"f1": 1e999}', "beyond"),
-    (b"[" * 50 + b"]" * 50, "deeper"), (b"[" * 500_000, "deeper"), (b'{"a": 1, "a": 2}', "twice"),
-    (b'{"a": ' + b"9" * 10_000 + b"}", "not JSON"), (b"\xff", "not JSON"), (b"", "not JSON"),
-    (b'"' + b"x" * (2 << 20) + b'"', "at most"), (b"{'a': 1}", "not JSON"), (b'{"a": 1} {}', "not JSON")])
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b'{"f1": NaN}', "NaN"),
+        (b'{"f1": -Infinity}', "-Infinity"),
+        (b'{"f1": 1e999}', "beyond"),
+        (b"[" * 50 + b"]" * 50, "deeper"),
+        (b"[" * 500_000, "deeper"),
+        (b'{"a": 1, "a": 2}', "twice"),
+        (b'{"a": ' + b"9" * 10_000 + b"}", "not JSON"),
+        (b"\xff", "not JSON"),
+        (b"", "not JSON"),
+        (b'"' + b"x" * (2 << 20) + b'"', "at most"),
+        (b"{'a': 1}", "not JSON"),
+        (b'{"a": 1} {}', "not JSON"),
+    ],
+)
 def test_hostile_json_is_refused_with_its_reason(data, reason):
     with pytest.raises(Unharvestable, match=reason):
         parse_json(data)
@@ -179,10 +202,13 @@ def test_we_write_no_nan():
 
 # ---------------------------------------------------------------- text
 
+
 def test_a_log_loses_colours_controls_and_progress_bars():
-    text = ("\x1b[31mred\x1b[0m \x1b]0;title\x07plain\n"
-            "  10%|#         | 1/10 [00:01<00:09,  1.0it/s]\r 100%|##########| 10/10 [00:10<00:00,  1.0it/s]\n"
-            "37it [00:02, 18.2it/s]\nstep 1\rstep 2\rstep 3\nbell\x07 \u202eback\u200b\n\n\n\n\nend\r\n")
+    text = (
+        "\x1b[31mred\x1b[0m \x1b]0;title\x07plain\n"
+        "  10%|#         | 1/10 [00:01<00:09,  1.0it/s]\r 100%|##########| 10/10 [00:10<00:00,  1.0it/s]\n"
+        "37it [00:02, 18.2it/s]\nstep 1\rstep 2\rstep 3\nbell\x07 \u202eback\u200b\n\n\n\n\nend\r\n"
+    )
 
     assert clean(text) == "red plain\nstep 3\nbell back\n\nend"
 

@@ -22,6 +22,7 @@ def box(tmp_path):
 
 # ---------------------------------------------------------------- what it may do
 
+
 @both
 def test_a_program_writes_its_results_and_ends_well(tmp_path, sandbox):
     box = Box(tmp_path, sandbox)
@@ -33,8 +34,10 @@ def test_a_program_writes_its_results_and_ends_well(tmp_path, sandbox):
 
 
 @both
-@pytest.mark.parametrize(("code", "reason", "status"), [
-    ("raise SystemExit(3)", "exit", 3), ("import os; os.abort()", "signal", 134), ("1 / 0", "exit", 1)])
+@pytest.mark.parametrize(
+    ("code", "reason", "status"),
+    [("raise SystemExit(3)", "exit", 3), ("import os; os.abort()", "signal", 134), ("1 / 0", "exit", 1)],
+)
 def test_the_exit_says_how_it_ended(tmp_path, sandbox, code, reason, status):
     end = Box(tmp_path, sandbox).run(code)
 
@@ -42,13 +45,16 @@ def test_the_exit_says_how_it_ended(tmp_path, sandbox, code, reason, status):
 
 
 def test_torch_trains_inside(box):
-    end = box.run("""
+    end = box.run(
+        """
         import torch
         w = torch.zeros(4, requires_grad=True)
         for _ in range(3):
             loss = ((w - 1) ** 2).sum(); loss.backward(); w.data -= w.grad
         print('trained', torch.multiprocessing.get_all_start_methods()[0])
-        """, memory_mb=2048)
+        """,
+        memory_mb=2048,
+    )
 
     assert end.reason == "ok" and "trained" in box.said, box.complained
 
@@ -118,34 +124,44 @@ def test_a_missing_source_is_named(box, tmp_path):
 
 # ---------------------------------------------------------------- what it may not see
 
+
 def test_home_shadow_and_the_project_are_not_there(box):
-    assert refused(box, f"""
+    assert refused(
+        box,
+        f"""
         import os
-        for path in ('/etc/shadow', '/etc/passwd', os.path.expanduser('~{os.environ.get('USER', 'root')}/.bashrc'),
+        for path in ('/etc/shadow', '/etc/passwd', os.path.expanduser('~{os.environ.get("USER", "root")}/.bashrc'),
                      '{ROOT}/pyproject.toml', '{box.folder}', '/root/.bashrc', '/run', '/var', '/home'):
             try: os.stat(path); print('in', path)
             except OSError: pass
-        """)
+        """,
+    )
 
 
 def test_no_process_of_the_host_is_seen_or_reached(box):
-    assert refused(box, f"""
+    assert refused(
+        box,
+        f"""
         import os
         mine = [p for p in os.listdir('/proc') if p.isdigit()]
         if len(mine) > 2: print('in', mine)
         try: os.kill({os.getpid()}, 0); print('in')
         except ProcessLookupError: pass
-        """)
+        """,
+    )
 
 
 def test_no_key_is_in_any_environment(tmp_path):
-    code = ("import sys; sys.path.insert(0, sys.argv[2]); from pathlib import Path; "
-            "from tests.support.sandbox_box import Box; box = Box(Path(sys.argv[1])); "
-            "box.run(\"import os, glob\\nfor f in glob.glob('/proc/*/environ'): print(open(f).read())\\n"
-            "print(dict(os.environ))\"); print(box.said)")
+    code = (
+        "import sys; sys.path.insert(0, sys.argv[2]); from pathlib import Path; "
+        "from tests.support.sandbox_box import Box; box = Box(Path(sys.argv[1])); "
+        "box.run(\"import os, glob\\nfor f in glob.glob('/proc/*/environ'): print(open(f).read())\\n"
+        'print(dict(os.environ))"); print(box.said)'
+    )
     environment = {**os.environ, "OPENAI_API_KEY": "planted-7"}
-    done = subprocess.run([sys.executable, "-c", code, tmp_path, ROOT], env=environment, capture_output=True,
-                          text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code, tmp_path, ROOT], env=environment, capture_output=True, text=True, check=True
+    )
 
     assert "HOME" in done.stdout
     assert "planted-7" not in done.stdout and "OPENAI" not in done.stdout
@@ -156,7 +172,9 @@ def test_loopback_names_and_the_outside_are_out_of_reach(box):
         name = f"\0planted-{os.getpid()}"
         abstract.bind(name)
         abstract.listen()
-        assert refused(box, f"""
+        assert refused(
+            box,
+            f"""
             import socket
             for family, where in ((socket.AF_INET, ('127.0.0.1', {server.getsockname()[1]})),
                                   (socket.AF_INET, ('192.0.2.1', 80)), (socket.AF_UNIX, {name!r}), (40, (2, 80))):
@@ -165,7 +183,8 @@ def test_loopback_names_and_the_outside_are_out_of_reach(box):
                 except OSError: pass
             try: socket.getaddrinfo('example.org', 80); print('in')
             except OSError: pass
-            """)
+            """,
+        )
 
 
 def test_with_network_the_loopback_answers(box):
@@ -179,11 +198,13 @@ def test_with_network_the_loopback_answers(box):
 
 # ---------------------------------------------------------------- what it may not do
 
+
 def test_nothing_outside_its_folder_is_writable(box, tmp_path):
     data = tmp_path / "data"
     data.mkdir()
     (data / "x").write_text("kept")
-    box.run(f"""
+    box.run(
+        f"""
         import os
         for path in ('/x', '/usr/x', '/etc/x', '/data/y', '/data/x', '{sys.prefix}/x', '/dev/x', '/sys/x',
                      '/proc/sys/kernel/core_pattern', '/proc/sysrq-trigger', '/proc/1/oom_score_adj'):
@@ -192,14 +213,18 @@ def test_nothing_outside_its_folder_is_writable(box, tmp_path):
         for source in ('/data/x', '/usr/bin/env'):
             try: os.link(source, '/w/hard'); print('in', source)
             except OSError: pass
-        """, mounts=(Mount(data, "/data"),))
+        """,
+        mounts=(Mount(data, "/data"),),
+    )
 
     assert box.said in ("", "in /proc/1/oom_score_adj"), box.said
     assert (data / "x").read_text() == "kept"
 
 
 def test_privileged_calls_are_refused(box):
-    assert refused(box, """
+    assert refused(
+        box,
+        """
         import ctypes, os
         libc = ctypes.CDLL(None, use_errno=True)
         def tried(name, number, *args):
@@ -217,18 +242,22 @@ def test_privileged_calls_are_refused(box):
                     lambda: open('/proc/1/mem', 'rb').read(1)):
             try: act(); print('in', act.__code__.co_firstlineno)
             except OSError: pass
-        """)
+        """,
+    )
 
 
 def test_no_set_id_file_can_be_made(box):
-    assert refused(box, """
+    assert refused(
+        box,
+        """
         import os
         open('/w/f', 'w').close()
         for act in (lambda: os.chmod('/w/f', 0o4755), lambda: os.fchmod(os.open('/w/f', 0), 0o2755),
                     lambda: os.open('/w/g', os.O_CREAT, 0o4755)):
             try: act(); print('in')
             except OSError: pass
-        """)
+        """,
+    )
     assert all(not p.stat().st_mode & 0o6000 for p in box.out.iterdir())
 
 
@@ -254,6 +283,7 @@ def test_two_sandboxes_have_two_uids_and_give_them_back():
 
 
 # ---------------------------------------------------------------- without walls
+
 
 def test_without_walls_paths_are_those_of_the_host(tmp_path):
     mount = Mount(tmp_path, "/w")

@@ -45,12 +45,15 @@ def test_what_the_kernel_holds_for_a_program_counts_as_its_memory(tmp_path, sand
 
 @given
 def test_a_child_that_the_kernel_ended_for_memory_ends_the_program(tmp_path):
-    end = Box(tmp_path).run("""
+    end = Box(tmp_path).run(
+        """
         import os, time
         for _ in range(3):
             if os.fork() == 0: hold = b'1' * (60 << 20); time.sleep(20)
         time.sleep(20)
-        """, memory_mb=100)
+        """,
+        memory_mb=100,
+    )
 
     assert end.reason == "memory"
 
@@ -63,8 +66,10 @@ def test_a_group_goes_with_its_sandbox(tmp_path):
 
 @given
 def test_groups_of_a_killed_runner_are_swept():
-    code = ("from agent.sandbox import cgroups; from agent.core.manifest import Limits; import os, signal\n"
-            "print(*cgroups.enclose(Limits()).folders, sep='\\n', flush=True); os.kill(os.getpid(), signal.SIGKILL)")
+    code = (
+        "from agent.sandbox import cgroups; from agent.core.manifest import Limits; import os, signal\n"
+        "print(*cgroups.enclose(Limits()).folders, sep='\\n', flush=True); os.kill(os.getpid(), signal.SIGKILL)"
+    )
     died = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
 
     assert KIND == "systemd" or died.stdout.strip()

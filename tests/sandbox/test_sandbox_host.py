@@ -21,6 +21,7 @@ def box(tmp_path):
 
 # ---------------------------------------------------------------- the options, and this machine
 
+
 def options(**how):
     spec = SandboxSpec(argv=("true",), cwd="/w", mounts=(), limits=Limits(), **how)
     before, after = bwrap.options(spec, as_root=True, version=(0, 8, 0))
@@ -64,8 +65,12 @@ def test_latex_runs_and_cannot_read_outside(box):
     ends = []
     for name in ("a", "b"):
         spec = SandboxSpec(
-            argv=("pdflatex", "-interaction=nonstopmode", "-halt-on-error", "-no-shell-escape", name), cwd="/w",
-            mounts=(Mount(box.out, "/w", writable=True),), limits=Limits(wall_s=60), latex=True)
+            argv=("pdflatex", "-interaction=nonstopmode", "-halt-on-error", "-no-shell-escape", name),
+            cwd="/w",
+            mounts=(Mount(box.out, "/w", writable=True),),
+            limits=Limits(wall_s=60),
+            latex=True,
+        )
         ends.append(WALLS.start(spec, stdout=box.folder / "stdout", stderr=box.folder / "stderr").wait().reason)
 
     assert ends == ["ok", "exit"]
@@ -75,7 +80,7 @@ def test_latex_runs_and_cannot_read_outside(box):
 @pytest.mark.parametrize("machine", ["x86_64", "aarch64"])
 def test_the_filter_is_whole_instructions_whose_jumps_stay_inside(machine):
     data = seccomp.filter_bytes(machine=machine)
-    steps = [(int.from_bytes(data[i:i + 2], "little"), data[i + 2], data[i + 3]) for i in range(0, len(data), 8)]
+    steps = [(int.from_bytes(data[i : i + 2], "little"), data[i + 2], data[i + 3]) for i in range(0, len(data), 8)]
 
     assert len(data) % 8 == 0 and 100 < len(steps) < 4096
     assert all(i + 1 + max(yes, no) < len(steps) for i, (code, yes, no) in enumerate(steps) if code & 7 == 5)
@@ -92,7 +97,7 @@ def test_this_machine_passes_the_probe_and_says_what_enforces_what():
 
 
 def test_without_bubblewrap_the_probe_says_how_to_install_it(tmp_path):
-    problem, = probe(BubblewrapSandbox(str(tmp_path / "bwrap")))
+    (problem,) = probe(BubblewrapSandbox(str(tmp_path / "bwrap")))
 
     assert INSTALL in problem
 
@@ -101,10 +106,12 @@ def test_a_bubblewrap_that_cannot_work_is_an_infrastructure_error():
     with tempfile.TemporaryDirectory() as folder:
         os.chmod(folder, 0o755)  # the dropped uid must reach it
         broken = Path(folder) / "bwrap"
-        broken.write_text("#!/bin/sh\n[ \"$1\" = --version ] && echo bubblewrap 0.8.0 && exit\n"
-                          "echo 'bwrap: setting up uid map: Permission denied' >&2; exit 1\n")
+        broken.write_text(
+            '#!/bin/sh\n[ "$1" = --version ] && echo bubblewrap 0.8.0 && exit\n'
+            "echo 'bwrap: setting up uid map: Permission denied' >&2; exit 1\n"
+        )
         broken.chmod(0o755)
-        problem, = probe(BubblewrapSandbox(str(broken)))
+        (problem,) = probe(BubblewrapSandbox(str(broken)))
 
     assert "setting up uid map" in problem
 

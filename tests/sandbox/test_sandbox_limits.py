@@ -23,36 +23,46 @@ def box(tmp_path):
 
 # ---------------------------------------------------------------- limits
 
+
 @both
 def test_a_memory_hog_is_stopped(tmp_path, sandbox):
-    end = Box(tmp_path, sandbox).run("""
+    end = Box(tmp_path, sandbox).run(
+        """
         hold = []
         while True: hold.append(bytearray(8 << 20)); import time; time.sleep(.01)
-        """, memory_mb=300)
+        """,
+        memory_mb=300,
+    )
 
     assert end.reason == "memory"
     assert 250 < end.peak_memory_mb < 600
 
 
 def test_memory_spread_over_processes_is_summed(box):
-    end = box.run("""
+    end = box.run(
+        """
         import os, time
         for _ in range(4):
             if os.fork() == 0: hold = bytearray(120 << 20); time.sleep(30)
         time.sleep(30)
-        """, memory_mb=300)
+        """,
+        memory_mb=300,
+    )
 
     assert end.reason == "memory"
 
 
 def test_files_in_memory_count_as_memory(box):
-    end = box.run("""
+    end = box.run(
+        """
         import time
         for name in ('/tmp/a', '/dev/shm/a'):
             with open(name, 'wb') as f:
                 for _ in range(28): f.write(bytes(1 << 20))
         time.sleep(20)
-        """, memory_mb=50)
+        """,
+        memory_mb=50,
+    )
 
     assert end.reason == "memory"
 
@@ -74,25 +84,32 @@ def test_the_hosts_disk_is_no_memory_of_a_sandbox(tmp_path):
 
 
 def test_pages_shared_by_forked_processes_count_once(box):
-    end = box.run("""
+    end = box.run(
+        """
         import os, time
         hold = bytearray(b'x') * (100 << 20)
         for _ in range(4):
             if os.fork() == 0: time.sleep(.8); os._exit(0)
         time.sleep(1)
-        """, memory_mb=250)
+        """,
+        memory_mb=250,
+    )
 
     assert end.reason == "ok"
 
 
 def test_a_fork_bomb_stays_bounded_and_ends(box):
     token = f"bomb-{os.getpid()}"
-    process = box.start(f"""
+    process = box.start(
+        f"""
         import os  # {token}
         while True:
             try: os.fork()
             except OSError: pass
-        """, processes=40, wall_s=1.5)
+        """,
+        processes=40,
+        wall_s=1.5,
+    )
     most = 0
     while process.poll() is None:
         most = max(most, len(marked(token)))
@@ -112,24 +129,30 @@ def test_endless_output_is_cut_and_ends_the_program(tmp_path, sandbox):
 
 
 def test_filling_the_disk_with_files_within_the_size_limit_is_stopped(box):
-    end = box.run("""
+    end = box.run(
+        """
         import time
         for i in range(50):
             open(f'f{i}', 'wb').write(bytes(10 << 20)); time.sleep(.05)
         time.sleep(20)
-        """, disk_mb=40)
+        """,
+        disk_mb=40,
+    )
 
     assert end.reason == "disk"
 
 
 def test_unlinked_files_count_as_disk(box):
-    end = box.run("""
+    end = box.run(
+        """
         import os, time
         held = []
         for i in range(4):
             held.append(open(f'f{i}', 'wb')); held[-1].write(bytes(20 << 20)); held[-1].flush(); os.unlink(f'f{i}')
         time.sleep(20)
-        """, disk_mb=50)
+        """,
+        disk_mb=50,
+    )
 
     assert end.reason == "disk"
 
@@ -143,11 +166,15 @@ def test_one_huge_file_hits_the_file_limit(tmp_path, sandbox):
     assert (box.out / "big").stat().st_size <= 30 << 20
 
 
-@pytest.mark.parametrize("code", [
-    "import time\nfor i in range(1000): open(f'f{i}', 'w')\ntime.sleep(20)",
-    "import os\nfor i in range(1000): open(f'f{i}', 'w')",
-    "import os, time\nfor i in range(60): os.mkdir('d'); os.chdir('d')\ntime.sleep(20)",
-], ids=["waits", "ends", "deep"])
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import time\nfor i in range(1000): open(f'f{i}', 'w')\ntime.sleep(20)",
+        "import os\nfor i in range(1000): open(f'f{i}', 'w')",
+        "import os, time\nfor i in range(60): os.mkdir('d'); os.chdir('d')\ntime.sleep(20)",
+    ],
+    ids=["waits", "ends", "deep"],
+)
 def test_too_many_or_too_deep_files_are_stopped(box, code):
     assert box.run(code).reason == "files"
 
@@ -171,15 +198,19 @@ def test_a_limit_passed_between_two_looks_is_still_found_at_the_end(box):
 
 # ---------------------------------------------------------------- the end of the whole tree
 
+
 @both
 def test_the_wall_clock_asks_first(tmp_path, sandbox):
     box = Box(tmp_path, sandbox)
-    end = box.run("""
+    end = box.run(
+        """
         import signal, sys, time
         def stop(*_): open('saved', 'w').write('yes'); sys.exit(0)
         signal.signal(signal.SIGTERM, stop)
         time.sleep(30)
-        """, wall_s=0.7)
+        """,
+        wall_s=0.7,
+    )
 
     assert end.reason == "timeout" and end.wall_s < 3
     assert (box.out / "saved").read_text() == "yes"
@@ -188,7 +219,8 @@ def test_the_wall_clock_asks_first(tmp_path, sandbox):
 @both
 def test_a_program_that_ignores_sigterm_is_killed(tmp_path, sandbox):
     end = Box(tmp_path, sandbox).run(
-        "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(60)", wall_s=0.5)
+        "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(60)", wall_s=0.5
+    )
 
     assert end.reason == "timeout" and 1 <= end.wall_s < 4
 
@@ -215,13 +247,16 @@ def test_kill_ends_the_daemon_as_well(tmp_path, sandbox):
 
 
 def test_stopping_the_first_process_of_the_sandbox_does_not_outlast_the_clock(box):
-    end = box.run("""
+    end = box.run(
+        """
         import os, signal, time
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         os.kill(1, signal.SIGSTOP)
         try: os.kill(1, signal.SIGKILL)
         finally: time.sleep(60)
-        """, wall_s=0.5)
+        """,
+        wall_s=0.5,
+    )
 
     assert end.reason == "timeout" and end.wall_s < 4
 
@@ -229,10 +264,12 @@ def test_stopping_the_first_process_of_the_sandbox_does_not_outlast_the_clock(bo
 @both
 def test_the_sandbox_dies_with_the_process_that_started_it(tmp_path, sandbox):
     token = f"daemon-c-{os.getpid()}-{sandbox.name}"
-    code = ("import sys, time; sys.path.insert(0, sys.argv[2]); from pathlib import Path; "
-            "from tests.support.sandbox_box import BARE, DAEMON, WALLS, Box; box = Box(Path(sys.argv[1]), "
-            "WALLS if sys.argv[3] == 'bwrap' else BARE); "
-            "box.start(DAEMON.format(token=open(sys.argv[1] + '/token').read(), stay=60)); time.sleep(60)")
+    code = (
+        "import sys, time; sys.path.insert(0, sys.argv[2]); from pathlib import Path; "
+        "from tests.support.sandbox_box import BARE, DAEMON, WALLS, Box; box = Box(Path(sys.argv[1]), "
+        "WALLS if sys.argv[3] == 'bwrap' else BARE); "
+        "box.start(DAEMON.format(token=open(sys.argv[1] + '/token').read(), stay=60)); time.sleep(60)"
+    )
     (tmp_path / "token").write_text(token)
     with subprocess.Popen([sys.executable, "-c", code, tmp_path, ROOT, sandbox.name]) as starter:
         deadline = time.monotonic() + 20
@@ -245,8 +282,9 @@ def test_the_sandbox_dies_with_the_process_that_started_it(tmp_path, sandbox):
 
 
 def test_limits_hold_for_a_caller_who_only_reads_the_pipe():
-    spec = SandboxSpec(argv=(sys.executable, "-c", "import time; time.sleep(60)"), cwd="/", mounts=(),
-                       limits=Limits(wall_s=0.5))
+    spec = SandboxSpec(
+        argv=(sys.executable, "-c", "import time; time.sleep(60)"), cwd="/", mounts=(), limits=Limits(wall_s=0.5)
+    )
     process = WALLS.start(spec, stdout=None, stderr=None)
 
     assert process.stdout.read() == b""

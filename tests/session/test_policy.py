@@ -27,8 +27,9 @@ def test_every_session_ends_within_its_runs_attempts_reviews_and_revisions(rando
     assert judged == list(range(1, len(judged) + 1))
     assert len(judged) == improve or session.judging.meta.overall is None
     assert len(session.experiments) <= max(runs, 1)
-    edits = Counter(e.run for e in events if isinstance(e, ev.Edited) or
-                    isinstance(e, ev.AttemptFailed) and e.stage == "edit")
+    edits = Counter(
+        e.run for e in events if isinstance(e, ev.Edited) or isinstance(e, ev.AttemptFailed) and e.stage == "edit"
+    )
     assert all(count <= attempts for count in edits.values())
 
 
@@ -84,8 +85,10 @@ def test_no_paper_is_typeset_with_a_sentence_whose_citation_nobody_compared(rand
 
 def test_novelty_is_not_asked_where_a_person_says_so_nor_of_a_session_that_was_planned_before():
     assert until(SubmitRun, options(runs=1, skip_novelty=True)).novelty == ()
-    planned_before = apply(until(MakePlan, options(runs=1, skip_novelty=True)), Dice(lambda n: 0).answer(
-        MakePlan(), until(MakePlan, options(runs=1))))
+    planned_before = apply(
+        until(MakePlan, options(runs=1, skip_novelty=True)),
+        Dice(lambda n: 0).answer(MakePlan(), until(MakePlan, options(runs=1))),
+    )
     assert not isinstance(next_action(replace(planned_before, options=options(runs=1))), CheckNovelty)
 
 
@@ -99,9 +102,12 @@ def until(kind, chosen, throw=lambda n: n - 1):
 
 def test_a_lost_training_is_submitted_again_without_charging_the_agent():
     session = until(EditRun, options(runs=1))
-    for event in (ev.Edited(at=1, run="1", attempt=1, commit="c"), ev.LintPassed(at=2, run="1", attempt=1),
-                  ev.RunSubmitted(at=3, run="1", attempt=1, key="k", commit="c"),
-                  Dice.failure(None, 4.0, "1", 1, "runner")):
+    for event in (
+        ev.Edited(at=1, run="1", attempt=1, commit="c"),
+        ev.LintPassed(at=2, run="1", attempt=1),
+        ev.RunSubmitted(at=3, run="1", attempt=1, key="k", commit="c"),
+        Dice.failure(None, 4.0, "1", 1, "runner"),
+    ):
         session = apply(session, event)
     assert next_action(session) == SubmitRun("1", attempt=1, restart=1)
 

@@ -6,8 +6,18 @@ from tests.support.dice import IDEA, options
 
 
 def call(ordinal: int, cost: float | None = 0.5) -> ev.CallFinished:
-    return ev.CallFinished(at=1.0, step="plan", ordinal=ordinal, role="planner", model="m", tokens_in=10,
-                           tokens_out=5, cost_usd=cost, path="p", sha256="s")
+    return ev.CallFinished(
+        at=1.0,
+        step="plan",
+        ordinal=ordinal,
+        role="planner",
+        model="m",
+        tokens_in=10,
+        tokens_out=5,
+        cost_usd=cost,
+        path="p",
+        sha256="s",
+    )
 
 
 def start(at: float = 0.0) -> ev.SessionStarted:
@@ -25,10 +35,15 @@ def test_a_call_without_a_price_is_counted_as_such():
 
 
 def test_active_time_leaves_out_the_gap_between_two_processes():
-    session = fold([
-        start(0.0), ev.ProcessStarted(at=1.0, pid=1, host="h"), ev.LintPassed(at=11.0, run="0", attempt=1),
-        ev.ProcessStarted(at=5000.0, pid=2, host="h"), ev.ProcessStopped(at=5003.0, reason="end"),
-    ])
+    session = fold(
+        [
+            start(0.0),
+            ev.ProcessStarted(at=1.0, pid=1, host="h"),
+            ev.LintPassed(at=11.0, run="0", attempt=1),
+            ev.ProcessStarted(at=5000.0, pid=2, host="h"),
+            ev.ProcessStopped(at=5003.0, reason="end"),
+        ]
+    )
     assert session.active_s == 13.0
 
 

@@ -43,9 +43,11 @@ def test_a_failed_write_keeps_the_old_file(tmp_path):
 def test_a_writer_killed_at_any_moment_leaves_a_whole_file(tmp_path):
     path = tmp_path / "state"
     path.write_bytes(b"0" * 300_000)
-    code = ("import sys; from pathlib import Path; from agent.storage.atomic import write_bytes\n"
-            "i = 0\nprint('up', flush=True)\n"
-            "while True: i = (i + 1) % 10; write_bytes(Path(sys.argv[1]), str(i).encode() * 300_000)")
+    code = (
+        "import sys; from pathlib import Path; from agent.storage.atomic import write_bytes\n"
+        "i = 0\nprint('up', flush=True)\n"
+        "while True: i = (i + 1) % 10; write_bytes(Path(sys.argv[1]), str(i).encode() * 300_000)"
+    )
     for delay in (0.01, 0.03, 0.06):
         writer = subprocess.Popen([sys.executable, "-c", code, str(path)], cwd=ROOT, stdout=subprocess.PIPE)
         assert writer.stdout is not None
@@ -61,8 +63,10 @@ def test_a_writer_killed_at_any_moment_leaves_a_whole_file(tmp_path):
 def test_what_a_killed_writer_left_is_swept_and_what_is_being_written_is_not(tmp_path):
     folder = tmp_path / "calls"
     folder.mkdir()
-    code = ("import os, sys; from pathlib import Path; from agent.storage.atomic import open_beside\n"
-            "open_beside(Path(sys.argv[1])); os.kill(os.getpid(), 9)")
+    code = (
+        "import os, sys; from pathlib import Path; from agent.storage.atomic import open_beside\n"
+        "open_beside(Path(sys.argv[1])); os.kill(os.getpid(), 9)"
+    )
     subprocess.run([sys.executable, "-c", code, folder / "plan.1.json"], cwd=ROOT)
     handle, beside = open_beside(folder / "plan.2.json")
     (folder / ".kept").write_text("somebody else's")

@@ -43,8 +43,10 @@ def test_what_is_in_use_stays_even_over_the_limit(tmp_path):
 
 def test_another_process_holds_too_and_lets_go_when_it_is_killed(tmp_path):
     folder = data_set(tmp_path, "a", 1)
-    code = ("import sys; from pathlib import Path; from agent.storage.cache import hold; "
-            "hold(Path(sys.argv[1])); print(1, flush=True); input()")
+    code = (
+        "import sys; from pathlib import Path; from agent.storage.cache import hold; "
+        "hold(Path(sys.argv[1])); print(1, flush=True); input()"
+    )
     process = subprocess.Popen([sys.executable, "-c", code, folder], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     process.stdout.readline()
     assert trim(tmp_path, 0) == []
@@ -104,6 +106,7 @@ def test_clean_frees_the_probes_of_sae_bench_unless_one_is_at_work(tmp_path):
 
 def test_the_command_cleans_an_empty_workspace_too(tmp_path):
     root = ROOT
-    done = subprocess.run([sys.executable, root / "launch.py", "--clean", "--workspace", tmp_path], text=True,
-                          capture_output=True)
+    done = subprocess.run(
+        [sys.executable, root / "launch.py", "--clean", "--workspace", tmp_path], text=True, capture_output=True
+    )
     assert (done.returncode, done.stdout.split(":")[0]) == (0, "freed 0 MB")

@@ -25,8 +25,9 @@ def disk(tmp_path):
     """A workspace on a file system of its own, in memory."""
     folder = tmp_path / "ws"
     folder.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={ROOMY},mode=755", "none", folder],
-                             capture_output=True, text=True)
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", f"size={ROOMY},mode=755", "none", folder], capture_output=True, text=True
+    )
     if mounted.returncode:
         pytest.skip(f"this machine does not let us mount a small file system: {mounted.stderr.strip()}")
     yield folder
@@ -49,8 +50,12 @@ def state(folder: Path):
 
 
 # When the model is asked this, the disk fills up to so many megabytes; a training or a drawing needs more than half.
-MOMENTS = {"Plan at most": 0, "This is run 1 of the idea": FREE_FLOOR_MB // 2, "Change plot.py": FREE_FLOOR_MB // 2,
-           "Write the section `results`": 0}
+MOMENTS = {
+    "Plan at most": 0,
+    "This is run 1 of the idea": FREE_FLOOR_MB // 2,
+    "Change plot.py": FREE_FLOOR_MB // 2,
+    "Write the section `results`": 0,
+}
 
 
 def test_a_disk_that_fills_up_stops_the_session_in_a_line_and_resume_ends_it(disk, idea):  # noqa: F811
@@ -63,8 +68,19 @@ def test_a_disk_that_fills_up_stops_the_session_in_a_line_and_resume_ends_it(dis
 
     with FakeProvider(filling) as provider:
         words = ("--api-base", provider.url, "--workspace", disk)
-        start = ("--idea", idea, "--template", TEMPLATE, "--model", "openai/gpt-4o", "--runs", 1, "--no-pdf",
-                 "--baselines", "topk")
+        start = (
+            "--idea",
+            idea,
+            "--template",
+            TEMPLATE,
+            "--model",
+            "openai/gpt-4o",
+            "--runs",
+            1,
+            "--no-pdf",
+            "--baselines",
+            "topk",
+        )
         for number, moment in enumerate(MOMENTS):
             done = launch(*(("--resume", "last") if number else start), *words, OPENAI_API_KEY="x")
             said = done.stdout + done.stderr

@@ -52,9 +52,11 @@ def test_plain_git_log_reads_as_the_story(repository: Repository):
         "run 2, attempt 2|experiment-runner|experiment-runner@localhost|experiment-runner"
         "|2023-11-14 22:14:20 +0000|HEAD -> main\n"
         "run 2, attempt 1: wider codebook|experiment-runner|experiment-runner@localhost|experiment-runner"
-        "|2023-11-14 22:13:20 +0000|")
+        "|2023-11-14 22:13:20 +0000|"
+    )
     assert repository.git("log", "-1", "--skip=1", "--format=%(trailers)") == (
-        "Run: 2\nAttempt: 1\nStatus: measured\nF1: 0.8")
+        "Run: 2\nAttempt: 1\nStatus: measured\nF1: 0.8"
+    )
     assert repository.git("status", "--porcelain") == ""
     assert "dangling" not in repository.git("fsck", "--strict")
 
@@ -127,9 +129,24 @@ def test_a_message_of_a_model_s_making_stays_one_subject(repository: Repository)
     assert repository.store.find({"Run": "1\nStatus: measured"}) == commit
 
 
-@pytest.mark.parametrize("name", ["../outside.txt", "/etc/hostname", ".git/config", "sub/.GIT/config", "", "a/../b",
-                                  "./experiment.py", "line\nbreak", "sub", "nested/inside.py", "link.txt",
-                                  "linked/inside.py", "fifo"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "../outside.txt",
+        "/etc/hostname",
+        ".git/config",
+        "sub/.GIT/config",
+        "",
+        "a/../b",
+        "./experiment.py",
+        "line\nbreak",
+        "sub",
+        "nested/inside.py",
+        "link.txt",
+        "linked/inside.py",
+        "fifo",
+    ],
+)
 def test_what_is_no_plain_file_inside_is_refused(repository: Repository, tmp_path: Path, name: str):
     repository.write("sub/inside.py", "x")
     repository.write("nested/inside.py", "x")
@@ -154,8 +171,12 @@ def test_hooks_filters_attributes_and_fsmonitor_of_others_run_nothing(repository
         path.parent.mkdir(exist_ok=True)
         path.write_text(script)
         path.chmod(0o755)
-    for key, value in (("filter.evil.clean", f"sh -c 'touch {ran}; cat'"), ("diff.evil.textconv", f"touch {ran};"),
-                       ("filter.evil.smudge", f"sh -c 'touch {ran}; cat'"), ("diff.evil.command", f"touch {ran};")):
+    for key, value in (
+        ("filter.evil.clean", f"sh -c 'touch {ran}; cat'"),
+        ("diff.evil.textconv", f"touch {ran};"),
+        ("filter.evil.smudge", f"sh -c 'touch {ran}; cat'"),
+        ("diff.evil.command", f"touch {ran};"),
+    ):
         repository.git("config", key, value)
     attributes = repository.write(".gitattributes", "* filter=evil diff=evil text eol=crlf ident export-ignore\n")
 
@@ -170,15 +191,26 @@ def test_hooks_filters_attributes_and_fsmonitor_of_others_run_nothing(repository
 
 def test_the_user_s_git_configuration_and_environment_count_for_nothing(tmp_path: Path):
     (tmp_path / ".gitconfig").write_text("[user]\nname = Somebody\n[commit]\ngpgSign = true\n[core]\nautocrlf = true\n")
-    code = ("import sys; from pathlib import Path; from agent.storage.git import GitStore\n"
-            "store = GitStore(Path(sys.argv[1]) / 'repo'); (store.folder / 'a').write_bytes(b'1\\r\\n')\n"
-            "print(store.commit(['a'], 'one', {}))")
-    env = {**os.environ, "HOME": str(tmp_path), "PYTHONPATH": str(ROOT), "GIT_DIR": "/nowhere",
-           "GIT_INDEX_FILE": "/nowhere/index", "GIT_AUTHOR_NAME": "Somebody", "GIT_WORK_TREE": "/nowhere"}
-    done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], env=env, capture_output=True, text=True,
-                          check=True, timeout=60)
-    shown = subprocess.run(["git", "log", "-1", "--format=%H %an"], cwd=tmp_path / "repo", capture_output=True,
-                           text=True, check=True)
+    code = (
+        "import sys; from pathlib import Path; from agent.storage.git import GitStore\n"
+        "store = GitStore(Path(sys.argv[1]) / 'repo'); (store.folder / 'a').write_bytes(b'1\\r\\n')\n"
+        "print(store.commit(['a'], 'one', {}))"
+    )
+    env = {
+        **os.environ,
+        "HOME": str(tmp_path),
+        "PYTHONPATH": str(ROOT),
+        "GIT_DIR": "/nowhere",
+        "GIT_INDEX_FILE": "/nowhere/index",
+        "GIT_AUTHOR_NAME": "Somebody",
+        "GIT_WORK_TREE": "/nowhere",
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)], env=env, capture_output=True, text=True, check=True, timeout=60
+    )
+    shown = subprocess.run(
+        ["git", "log", "-1", "--format=%H %an"], cwd=tmp_path / "repo", capture_output=True, text=True, check=True
+    )
 
     assert shown.stdout == done.stdout.strip() + " experiment-runner\n"
 
@@ -204,8 +236,11 @@ def test_reset_makes_the_work_tree_equal_and_moves_no_history(repository: Reposi
 
 def test_an_attempt_may_start_from_an_earlier_run_and_history_stays_one_line(repository: Repository):
     first = repository.commit("k = 1\n", Run="1")
-    repository.store.commit([repository.write("helper.txt", "new in 2"), repository.write("experiment.py", "k = 2\n")],
-                            "run 2", {"Run": "2"})
+    repository.store.commit(
+        [repository.write("helper.txt", "new in 2"), repository.write("experiment.py", "k = 2\n")],
+        "run 2",
+        {"Run": "2"},
+    )
     repository.store.restore(first, ["experiment.py", "helper.txt"])
 
     assert (repository.folder / "experiment.py").read_text() == "k = 1\n"
@@ -241,8 +276,12 @@ def test_show_diff_and_tag(repository: Repository):
 def test_what_git_refuses_is_one_line_with_its_reason(repository: Repository):
     repository.commit("k = 1\n", Run="1")
     store = repository.store
-    for ask in (lambda: store.show("HEAD", "gone.py"), lambda: store.tree("0" * 40),
-                lambda: store.tag("bad..name", "HEAD"), lambda: store.commit([], "x", {"a b": "c"})):
+    for ask in (
+        lambda: store.show("HEAD", "gone.py"),
+        lambda: store.tree("0" * 40),
+        lambda: store.tag("bad..name", "HEAD"),
+        lambda: store.commit([], "x", {"a b": "c"}),
+    ):
         with pytest.raises(InfrastructureError) as caught:
             ask()
         assert "\n" not in str(caught.value)
@@ -315,8 +354,9 @@ def test_kill_9_at_any_moment_of_commits_loses_and_doubles_nothing(tmp_path: Pat
     main = folder / ".git" / "refs" / "heads" / "main"
     for turn in range(14):
         before = main.read_text() if main.exists() else ""
-        writer = subprocess.Popen([sys.executable, "-c", _COMMIT, str(folder), "0", "many"], cwd=ROOT,
-                                  start_new_session=True)
+        writer = subprocess.Popen(
+            [sys.executable, "-c", _COMMIT, str(folder), "0", "many"], cwd=ROOT, start_new_session=True
+        )
         while turn > 3 and writer.poll() is None and (main.read_text() if main.exists() else "") == before:
             time.sleep(0.005)  # the later turns die among their commits, the first ones anywhere before
         time.sleep(chance.random() * (0.1 if turn > 3 else 0.5))
@@ -326,22 +366,26 @@ def test_kill_9_at_any_moment_of_commits_loses_and_doubles_nothing(tmp_path: Pat
     store = GitStore(folder)
     (folder / "experiment.py").write_text("k = last\n")
     last = store.commit(["experiment.py"], "last", {"Run": "last"})
-    history = subprocess.run(["git", "log", "--format=%s", "--reverse"], cwd=folder, capture_output=True, text=True,
-                             check=True).stdout.split("\n")[:-1]
+    history = subprocess.run(
+        ["git", "log", "--format=%s", "--reverse"], cwd=folder, capture_output=True, text=True, check=True
+    ).stdout.split("\n")[:-1]
 
     assert history == [*(f"run {n}" for n in range(len(history) - 1)), "last"]
     assert len(history) > 10
     assert store.head() == last
     subprocess.run(["git", "fsck", "--strict"], cwd=folder, check=True, capture_output=True)
     store.reset(last)
-    assert subprocess.run(["git", "status", "--porcelain"], cwd=folder, capture_output=True, text=True,
-                          check=True).stdout == ""
+    assert (
+        subprocess.run(["git", "status", "--porcelain"], cwd=folder, capture_output=True, text=True, check=True).stdout
+        == ""
+    )
 
 
 def test_two_writers_take_turns(tmp_path: Path):
     GitStore(tmp_path / "repo")
-    writers = [subprocess.Popen([sys.executable, "-c", _COMMIT, str(tmp_path / "repo"), str(n)], cwd=ROOT)
-               for n in range(4)]
+    writers = [
+        subprocess.Popen([sys.executable, "-c", _COMMIT, str(tmp_path / "repo"), str(n)], cwd=ROOT) for n in range(4)
+    ]
 
     assert [writer.wait(60) for writer in writers] == [0, 0, 0, 0]
     assert {GitStore(tmp_path / "repo").find({"Run": str(n)}) is not None for n in range(4)} == {True}

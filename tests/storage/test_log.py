@@ -51,13 +51,16 @@ def test_reading_does_not_touch_a_torn_tail(tmp_path):
     assert path.read_bytes() == before
 
 
-@pytest.mark.parametrize("line", [
-    b'{"type":"lint_passed","at":1.0,"run":"1","attempt":1,"more":2}\n',
-    b'{"type":"unheard_of","at":1.0}\n',
-    b'{"type":"lint_passed","at":1.0,"run":"1","attempt":"1"}\n',
-    b'{"type":"lint_passed","at":NaN,"run":"1","attempt":1}\n',
-    b"not json\n",
-])
+@pytest.mark.parametrize(
+    "line",
+    [
+        b'{"type":"lint_passed","at":1.0,"run":"1","attempt":1,"more":2}\n',
+        b'{"type":"unheard_of","at":1.0}\n',
+        b'{"type":"lint_passed","at":1.0,"run":"1","attempt":"1"}\n',
+        b'{"type":"lint_passed","at":NaN,"run":"1","attempt":1}\n',
+        b"not json\n",
+    ],
+)
 def test_a_line_that_is_no_event_is_named_with_its_number(tmp_path, line):
     path = tmp_path / "events.jsonl"
     write(path, EVENTS[:1])

@@ -58,19 +58,30 @@ class Dice:
                 return ev.DataPrepared(at=at, key="k", hashes={}, commit=commit)
             case policy.CheckNovelty():
                 over = action.round == policy.NOVELTY_ROUNDS or self.throw(2) == 0
-                return ev.NoveltyChecked(at=at, round=action.round, searched=("q",), sources=("library",), reason="r",
-                                         queries=() if over else ("more",), verdict="novel" if over else None,
-                                         closest=(), commit=commit)
+                return ev.NoveltyChecked(
+                    at=at,
+                    round=action.round,
+                    searched=("q",),
+                    sources=("library",),
+                    reason="r",
+                    queries=() if over else ("more",),
+                    verdict="novel" if over else None,
+                    closest=(),
+                    commit=commit,
+                )
             case policy.SeekCitations():
                 missing = (Missing(what="a work", query="a work"),) * self.throw(2)
                 return ev.CitationsSought(at=at, round=action.round, missing=missing, sources=())
             case policy.ChooseCitations():
-                chosen = tuple(Chosen(key=f"k{i}", section=SECTIONS[self.throw(8)], reason="near")
-                               for i in range(self.throw(3)))
+                chosen = tuple(
+                    Chosen(key=f"k{i}", section=SECTIONS[self.throw(8)], reason="near") for i in range(self.throw(3))
+                )
                 return ev.CitationsChosen(at=at, round=action.round, chosen=chosen, refused=(), commit=commit)
             case policy.CheckSupport():
-                refused = tuple(Unsupported(section=SECTIONS[self.throw(8)], sentence="s", key="k", why="no")
-                                for _ in range(self.throw(3)))
+                refused = tuple(
+                    Unsupported(section=SECTIONS[self.throw(8)], sentence="s", key="k", why="no")
+                    for _ in range(self.throw(3))
+                )
                 return ev.SupportChecked(at=at, round=action.round, judged=("p",), unsupported=refused)
             case policy.MakePlan():
                 runs = self.plan(session.options.runs) or (planned("r0"),)
@@ -114,24 +125,49 @@ class Dice:
             case policy.DescribeFigures():
                 return ev.FiguresDescribed(at=at, descriptions={}, commit=commit)
             case policy.WriteSection():
-                return ev.SectionWritten(at=at, section=action.section, phase=action.phase, round=action.round,
-                                         revision=action.revision,
-                                         refused="", complaints=self.throw(2), commit=commit)
+                return ev.SectionWritten(
+                    at=at,
+                    section=action.section,
+                    phase=action.phase,
+                    round=action.round,
+                    revision=action.revision,
+                    refused="",
+                    complaints=self.throw(2),
+                    commit=commit,
+                )
             case policy.CompilePaper():
-                return ev.Compiled(at=at, round=action.round, ok=self.throw(2) == 0, pages=6, problems=(),
-                                   dropped=(), broken=(), commit=commit,
-                                   returned=(("method", "wide"),) if action.round == 0 and self.throw(2) else ())
+                return ev.Compiled(
+                    at=at,
+                    round=action.round,
+                    ok=self.throw(2) == 0,
+                    pages=6,
+                    problems=(),
+                    dropped=(),
+                    broken=(),
+                    commit=commit,
+                    returned=(("method", "wide"),) if action.round == 0 and self.throw(2) else (),
+                )
             case policy.ReviewEvidence():
                 doubts = tuple(doubt(section) for section in SECTIONS if self.throw(4) == 0)
                 return ev.EvidenceReviewed(at=at, checked="all", doubts=doubts, dropped=(), failed="")
             case policy.ReviewPaper():
                 usable = review(1 + self.throw(10)) if self.throw(5) else None
-                return ev.ReviewGiven(at=at, revision=action.revision, number=action.number, review=usable,
-                                      failed="" if usable else "no JSON")
+                return ev.ReviewGiven(
+                    at=at,
+                    revision=action.revision,
+                    number=action.number,
+                    review=usable,
+                    failed="" if usable else "no JSON",
+                )
             case policy.MetaReview():
                 numbers = tally([g.review for g in session.judging.reviews if g.review])
-                return ev.PaperReviewed(at=at, overall=numbers and numbers.overall, decision="reject", commit=commit,
-                                        revision=action.revision)
+                return ev.PaperReviewed(
+                    at=at,
+                    overall=numbers and numbers.overall,
+                    decision="reject",
+                    commit=commit,
+                    revision=action.revision,
+                )
             case policy.CheckRevision():
                 failed = () if self.throw(3) else ("it changes nothing",)
                 return ev.RevisionChecked(at=at, revision=action.revision, failed=failed)
@@ -152,18 +188,44 @@ class Dice:
             return self.failure(at, action.run, action.attempt, "training")
         if thrown == 1:
             return self.failure(at, action.run, action.attempt, "runner")
-        return ev.RunMeasured(at=at, run=action.run, attempt=action.attempt, record_sha256="s", primary=0.5,
-                              wall_s=1.0, flags=(), code="c", commit="c")
+        return ev.RunMeasured(
+            at=at,
+            run=action.run,
+            attempt=action.attempt,
+            record_sha256="s",
+            primary=0.5,
+            wall_s=1.0,
+            flags=(),
+            code="c",
+            commit="c",
+        )
 
 
 def doubt(section: str) -> Doubt:
-    return Doubt(section=section, quote="a sentence of the paper", relation="lacks", key="a run", why="none was made",
-                 severity="minor")
+    return Doubt(
+        section=section,
+        quote="a sentence of the paper",
+        relation="lacks",
+        key="a run",
+        why="none was made",
+        severity="minor",
+    )
 
 
 def review(overall: int) -> Review:
-    return Review(summary="s", strengths=(), weaknesses=(), questions=(), limitations=(), soundness=2, presentation=2,
-                  contribution=2, overall=overall, confidence=3, decision="reject")
+    return Review(
+        summary="s",
+        strengths=(),
+        weaknesses=(),
+        questions=(),
+        limitations=(),
+        soundness=2,
+        presentation=2,
+        contribution=2,
+        overall=overall,
+        confidence=3,
+        decision="reject",
+    )
 
 
 def figure(by: str) -> FigureText:

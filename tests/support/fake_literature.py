@@ -11,29 +11,54 @@ from agent.literature.services import Service
 from tests.support.fake_provider import Answer, FakeProvider, Request
 
 TITLE = "Sparse Autoencoders for Everything"
-SHELF = Library(parse_bibtex("@misc{olshausen1996emergence, title={Emergence of Sparse Receptive Fields}, "
-                             "author={Olshausen, Bruno}, year={1996}, summary={Sparse autoencoders' ancestor.}, "
-                             "source={s}}"))
+SHELF = Library(
+    parse_bibtex(
+        "@misc{olshausen1996emergence, title={Emergence of Sparse Receptive Fields}, "
+        "author={Olshausen, Bruno}, year={1996}, summary={Sparse autoencoders' ancestor.}, "
+        "source={s}}"
+    )
+)
 
 
 def scholar(title: str = TITLE, **more: object) -> Answer:
-    work = {"title": title, "authors": [{"name": "Ada Lovelace"}, {"name": "Bob Roe"}], "year": 2024,
-            "venue": "Venue of Things", "externalIds": {"DOI": "10.1000/xyz", "ArXiv": "2401.00001"},
-            "abstract": "We train autoencoders.", "url": "https://example.org/p/1"}
+    work = {
+        "title": title,
+        "authors": [{"name": "Ada Lovelace"}, {"name": "Bob Roe"}],
+        "year": 2024,
+        "venue": "Venue of Things",
+        "externalIds": {"DOI": "10.1000/xyz", "ArXiv": "2401.00001"},
+        "abstract": "We train autoencoders.",
+        "url": "https://example.org/p/1",
+    }
     return Answer(json={"total": 1, "data": [{**work, **more}]})
 
 
 def openalex(title: str = TITLE) -> Answer:
-    return Answer(json={"results": [{
-        "id": "https://openalex.org/W1", "doi": "https://doi.org/10.1000/xyz", "title": title,
-        "publication_year": 2023, "authorships": [{"author": {"display_name": "Émile Noë"}}],
-        "primary_location": {"landing_page_url": "https://arxiv.org/abs/2301.00002", "source": {"display_name": "J"}},
-        "abstract_inverted_index": {"train": [1], "We": [0], "again.": [2]}}]})
+    return Answer(
+        json={
+            "results": [
+                {
+                    "id": "https://openalex.org/W1",
+                    "doi": "https://doi.org/10.1000/xyz",
+                    "title": title,
+                    "publication_year": 2023,
+                    "authorships": [{"author": {"display_name": "Émile Noë"}}],
+                    "primary_location": {
+                        "landing_page_url": "https://arxiv.org/abs/2301.00002",
+                        "source": {"display_name": "J"},
+                    },
+                    "abstract_inverted_index": {"train": [1], "We": [0], "again.": [2]},
+                }
+            ]
+        }
+    )
 
 
 def atom(title: str = TITLE, head: str = "") -> Answer:
-    entry = (f"<entry><id>http://arxiv.org/abs/2401.00003v2</id><published>2024-01-02T00:00:00Z</published>"
-             f"<title>{title}</title><summary>We train.</summary><author><name>Cy Young</name></author></entry>")
+    entry = (
+        f"<entry><id>http://arxiv.org/abs/2401.00003v2</id><published>2024-01-02T00:00:00Z</published>"
+        f"<title>{title}</title><summary>We train.</summary><author><name>Cy Young</name></author></entry>"
+    )
     feed = f'<?xml version="1.0" encoding="UTF-8"?>{head}<feed xmlns="http://www.w3.org/2005/Atom">{entry}</feed>'
     return Answer(raw=feed.encode(), headers={"Content-Type": "application/atom+xml"})
 
@@ -65,8 +90,9 @@ class World:
         self.server = FakeProvider(self._answer)
 
     def _answer(self, request: Request) -> Answer:
-        name = ("semantic_scholar" if "/graph/v1" in request.path else "openalex" if "/works" in request.path
-                else "arxiv")
+        name = (
+            "semantic_scholar" if "/graph/v1" in request.path else "openalex" if "/works" in request.path else "arxiv"
+        )
         self.asked.append(name)
         script = self.scripts[name]
         return script.pop(0) if len(script) > 1 else script[0]
@@ -77,8 +103,14 @@ class World:
     def online(self, services: tuple[Service, ...] | None = None, read_s: float = 3.0) -> Online:
         """As a new process would have it, over the same folders."""
         fetcher = Fetcher(self.folder, clock=self.clock, sleep=self.clock.sleep, connect_s=2.0, read_s=read_s)
-        return Online(services or self.services(), fetcher, Cache(self.folder / "answers", self.clock),
-                      Shelf(lambda: SHELF), self.said.append, self.clock)
+        return Online(
+            services or self.services(),
+            fetcher,
+            Cache(self.folder / "answers", self.clock),
+            Shelf(lambda: SHELF),
+            self.said.append,
+            self.clock,
+        )
 
 
 def nested_json(depth: int) -> Answer:

@@ -34,7 +34,8 @@ def run_training(job, seed, condition, sandbox, cancelled):
     code = f"open('pid', 'w').write('x'); open('log.jsonl', 'w').write({LINE!r}); " + CODES.get(way, "pass")
     mount = Mount(paths.out, "/w", writable=True)
     spec = SandboxSpec(
-        argv=(sys.executable, "-c", code), cwd=sandbox.visible(mount), mounts=(mount,), limits=job.limits)
+        argv=(sys.executable, "-c", code), cwd=sandbox.visible(mount), mounts=(mount,), limits=job.limits
+    )
     process = sandbox.start(spec, stdout=None, stderr=folder / f"stderr-{seed}")
     while (end := process.poll()) is None:
         if cancelled() or (way == "gate" and (folder / "open").exists()):
@@ -44,8 +45,14 @@ def run_training(job, seed, condition, sandbox, cancelled):
     if cancelled():
         return Training(seed=seed, condition=condition.name, outcome="cancelled", reason="cancelled")
     return Training(
-        seed=seed, condition=condition.name, outcome="measured", metrics={"f1": 0.5}, wall_s=end.wall_s,
-        cpu_s=end.cpu_s, peak_memory_mb=end.peak_memory_mb)
+        seed=seed,
+        condition=condition.name,
+        outcome="measured",
+        metrics={"f1": 0.5},
+        wall_s=end.wall_s,
+        cpu_s=end.cpu_s,
+        peak_memory_mb=end.peak_memory_mb,
+    )
 
 
 LINE = '{"step": 1, "steps": 2}\n'

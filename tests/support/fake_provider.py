@@ -41,11 +41,16 @@ class Answer:
 
 def completion(message: dict[str, Any], finish: str = "stop") -> Answer:
     """A chat completion around any message."""
-    return Answer(json={
-        "id": "chatcmpl-1", "object": "chat.completion", "created": 1, "model": "fake",
-        "choices": [{"index": 0, "message": {"role": "assistant", **message}, "finish_reason": finish}],
-        "usage": {"prompt_tokens": 11, "completion_tokens": 7, "total_tokens": 18},
-    })
+    return Answer(
+        json={
+            "id": "chatcmpl-1",
+            "object": "chat.completion",
+            "created": 1,
+            "model": "fake",
+            "choices": [{"index": 0, "message": {"role": "assistant", **message}, "finish_reason": finish}],
+            "usage": {"prompt_tokens": 11, "completion_tokens": 7, "total_tokens": 18},
+        }
+    )
 
 
 def reply(text: str, finish: str = "stop") -> Answer:
@@ -104,8 +109,7 @@ class FakeProvider:
 
     def _serve(self, handler: BaseHTTPRequestHandler) -> None:
         data = handler.rfile.read(int(handler.headers.get("content-length") or 0))
-        request = Request(handler.path, {k.lower(): v for k, v in handler.headers.items()},
-                          json.loads(data or b"{}"))
+        request = Request(handler.path, {k.lower(): v for k, v in handler.headers.items()}, json.loads(data or b"{}"))
         with self._lock:
             self.history.append(request)
             answer = self._next(request)
@@ -131,7 +135,7 @@ class FakeProvider:
             handler.wfile.write(body)
             return
         for i in range(len(body)):
-            handler.wfile.write(body[i: i + 1])
+            handler.wfile.write(body[i : i + 1])
             handler.wfile.flush()
             if self._over.wait(drip_s):
                 return

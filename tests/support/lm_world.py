@@ -21,13 +21,33 @@ FOLDER = ROOT / "templates" / "lm_sae"
 TEMPLATE = load_template(FOLDER)
 HOOK = "blocks.0.hook_resid_post"
 REDUCED = {
-    "d_in": 32, "context": 16, "tokens": 20_000, "held_out": 96, "labelled": 800, "shard_mb": 1, "lm_heads": 2,
-    "lm_steps": 150, "lm_batch": 32, "lm_lr": 0.01, "lm_tokens": 100_000, "d_sae": 48, "samples": 40_000, "batch": 64,
+    "d_in": 32,
+    "context": 16,
+    "tokens": 20_000,
+    "held_out": 96,
+    "labelled": 800,
+    "shard_mb": 1,
+    "lm_heads": 2,
+    "lm_steps": 150,
+    "lm_batch": 32,
+    "lm_lr": 0.01,
+    "lm_tokens": 100_000,
+    "d_sae": 48,
+    "samples": 40_000,
+    "batch": 64,
     "dead_after": 3000,
 }
 SMALL = {**TEMPLATE.manifest.profiles["tiny"].settings, **REDUCED}
-TASK = {**SMALL, "l0": 4, "hook_name": HOOK, "seed": 0, "condition": "k4", "device": "cpu", "threads": 1,
-        "artefact": "sae.safetensors"}
+TASK = {
+    **SMALL,
+    "l0": 4,
+    "hook_name": HOOK,
+    "seed": 0,
+    "condition": "k4",
+    "device": "cpu",
+    "threads": 1,
+    "artefact": "sae.safetensors",
+}
 torch.set_num_threads(1)
 sys.path.insert(0, str(FOLDER.parent))  # as an experiment sees the library: beside its script
 _KEPT = TemporaryDirectory(prefix="lm-world-")
@@ -64,7 +84,12 @@ def trained(folder: Path, world: Path, script: str, task: dict = TASK) -> Path:
     folder.mkdir(exist_ok=True)
     (folder / "task.json").write_text(json.dumps({**task, "data": str(world / "train")}))
     (folder / "run_0").mkdir()
-    done = subprocess.run([sys.executable, str(FOLDER / script), "--out_dir=run_0"], cwd=folder, text=True,
-                          capture_output=True, env={**os.environ, "PYTHONPATH": str(FOLDER.parent)})
+    done = subprocess.run(
+        [sys.executable, str(FOLDER / script), "--out_dir=run_0"],
+        cwd=folder,
+        text=True,
+        capture_output=True,
+        env={**os.environ, "PYTHONPATH": str(FOLDER.parent)},
+    )
     assert done.returncode == 0, done.stderr
     return folder / "run_0"

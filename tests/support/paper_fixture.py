@@ -19,8 +19,10 @@ from paper.press.render import PaperMeta
 SECTIONS_FOLDER = Path(__file__).parent / "paper_corpus" / "paper"
 SETTINGS = {"d_in": 256, "d_sae": 512, "l0": 8, "samples": 1_048_576, "batch": 512, "lr": 0.003}
 ONE = (Condition(name="k8", label="8 active latents"),)
-TWO = (Condition(name="sparse", label="4 active latents", settings={"l0": 4}),
-       Condition(name="dense", label="16 active latents", settings={"l0": 16}))
+TWO = (
+    Condition(name="sparse", label="4 active latents", settings={"l0": 4}),
+    Condition(name="dense", label="16 active latents", settings={"l0": 16}),
+)
 SOURCE = "import torch\nTIERS = (32, 128, 512)\nDECAY = 0.75\n\ndef nested_loss(x, z):\n    return x\n"
 DIFF = """diff --git a/experiment.py b/experiment.py
 index 1..2 100644
@@ -40,37 +42,87 @@ index 1..2 100644
 
 def manifest(conditions: tuple[Condition, ...] = ONE, measured: bool = True) -> Manifest:
     return Manifest(
-        name="synth_sae", title="Sparse autoencoders on a world with known features", measured=measured,
+        name="synth_sae",
+        title="Sparse autoencoders on a world with known features",
+        measured=measured,
         question="Which sparse autoencoder recovers the true features of a known world?",
-        about="Activations come from a synthetic world with hierarchical features.", protected=("evaluate.py",),
+        about="Activations come from a synthetic world with hierarchical features.",
+        protected=("evaluate.py",),
         default_profile="mini",
         metrics={
-            "f1": MetricSpec(label="F1", better="higher", primary=True, low=0.0, high=1.0,
-                             read="Do latents fire exactly when their matched feature does? Judge together with MCC "
-                                  "and "
-                                  "uniqueness, since duplicates are not punished."),
-            "mcc": MetricSpec(label="MCC", better="higher", low=-1.0, high=1.0,
-                              read="Mean cosine between matched decoder rows and true feature directions."),
-            "uniqueness": MetricSpec(label="Uniqueness", better="higher", low=0.0, high=1.0,
-                                     read="Share of latents that are matched to a feature of their own."),
-            "explained_variance": MetricSpec(label="Expl. var.", better="higher", high=1.0,
-                                             read="Share of the held-out variance that the reconstruction explains."),
-            "dead": MetricSpec(label="Dead latents", better="lower", low=0.0, high=1.0,
-                               read="Share of latents that never fire on held-out data."),
+            "f1": MetricSpec(
+                label="F1",
+                better="higher",
+                primary=True,
+                low=0.0,
+                high=1.0,
+                read="Do latents fire exactly when their matched feature does? Judge together with MCC "
+                "and "
+                "uniqueness, since duplicates are not punished.",
+            ),
+            "mcc": MetricSpec(
+                label="MCC",
+                better="higher",
+                low=-1.0,
+                high=1.0,
+                read="Mean cosine between matched decoder rows and true feature directions.",
+            ),
+            "uniqueness": MetricSpec(
+                label="Uniqueness",
+                better="higher",
+                low=0.0,
+                high=1.0,
+                read="Share of latents that are matched to a feature of their own.",
+            ),
+            "explained_variance": MetricSpec(
+                label="Expl. var.",
+                better="higher",
+                high=1.0,
+                read="Share of the held-out variance that the reconstruction explains.",
+            ),
+            "dead": MetricSpec(
+                label="Dead latents",
+                better="lower",
+                low=0.0,
+                high=1.0,
+                read="Share of latents that never fire on held-out data.",
+            ),
             "l0": MetricSpec(label="L0", better="target", target=8.0, read="Mean number of active latents."),
         },
-        baselines=(BaselineSpec(name="standard", label="Standard L1", file="baselines/standard.py",
-                                about="ReLU encoder with an L1 penalty."),
-                   BaselineSpec(name="topk", label="TopK", file="baselines/topk.py",
-                                about="Keeps the k largest latents, with an auxiliary loss for dead ones.")),
+        baselines=(
+            BaselineSpec(
+                name="standard",
+                label="Standard L1",
+                file="baselines/standard.py",
+                about="ReLU encoder with an L1 penalty.",
+            ),
+            BaselineSpec(
+                name="topk",
+                label="TopK",
+                file="baselines/topk.py",
+                about="Keeps the k largest latents, with an auxiliary loss for dead ones.",
+            ),
+        ),
         profiles={"mini": Profile(about="minutes on a CPU", settings=SETTINGS, seeds=(1, 2, 3), conditions=conditions)},
-        tradeoffs=(TradeOff(x="explained_variance", y="f1"),))
+        tradeoffs=(TradeOff(x="explained_variance", y="f1"),),
+    )
 
 
 def record(
-    run: str, name: str, label: str, kind: str, centre: dict[str, float] | None, *, noise: float = 0.006,
-    about: str = "", conditions: tuple[Condition, ...] = ONE, seeds: tuple[int, ...] = (1, 2, 3), loss: float = 1.0,
-    diagnostics: dict[str, float] | None = None, findings: tuple[Finding, ...] = (), parent: str | None = None,
+    run: str,
+    name: str,
+    label: str,
+    kind: str,
+    centre: dict[str, float] | None,
+    *,
+    noise: float = 0.006,
+    about: str = "",
+    conditions: tuple[Condition, ...] = ONE,
+    seeds: tuple[int, ...] = (1, 2, 3),
+    loss: float = 1.0,
+    diagnostics: dict[str, float] | None = None,
+    findings: tuple[Finding, ...] = (),
+    parent: str | None = None,
 ) -> RunRecord:
     """One invented record; `centre` None: the run failed."""
     trainings = []
@@ -78,28 +130,64 @@ def record(
         for seed in seeds:
             draw = np.random.default_rng(abs(hash_of(name)) + 17 * seed + 101 * index)
             if centre is None:
-                trainings.append(Training(seed=seed, condition=condition.name, outcome="failed", reason="exit",
-                                          detail="RuntimeError: mat1 and mat2 shapes cannot be multiplied (512x256 "
-                                                 "and 512x16)"))
+                trainings.append(
+                    Training(
+                        seed=seed,
+                        condition=condition.name,
+                        outcome="failed",
+                        reason="exit",
+                        detail="RuntimeError: mat1 and mat2 shapes cannot be multiplied (512x256 and 512x16)",
+                    )
+                )
                 continue
-            metrics = {k: float(min(1.0 if k != "l0" else 99.0, v - 0.03 * index + noise * draw.standard_normal()))
-                       if k not in ("l0", "dead") else float(v) for k, v in centre.items()}
+            metrics = {
+                k: float(min(1.0 if k != "l0" else 99.0, v - 0.03 * index + noise * draw.standard_normal()))
+                if k not in ("l0", "dead")
+                else float(v)
+                for k, v in centre.items()
+            }
             steps = tuple(float(s) for s in range(0, 2049, 64))
-            curve = tuple(loss * (0.25 + 0.75 * float(np.exp(-s / 400))) + 0.004 * float(draw.standard_normal())
-                          for s in steps)
-            trainings.append(Training(
-                seed=seed, condition=condition.name, outcome="measured", metrics=metrics, wall_s=21.0, cpu_s=20.0,
-                diagnostics={k: v + 0.01 * float(draw.standard_normal()) for k, v in (diagnostics or {}).items()},
-                declared={"samples": 1_048_576.0, "steps": 2048.0}, curves={"step": steps, "loss": curve}))
+            curve = tuple(
+                loss * (0.25 + 0.75 * float(np.exp(-s / 400))) + 0.004 * float(draw.standard_normal()) for s in steps
+            )
+            trainings.append(
+                Training(
+                    seed=seed,
+                    condition=condition.name,
+                    outcome="measured",
+                    metrics=metrics,
+                    wall_s=21.0,
+                    cpu_s=20.0,
+                    diagnostics={k: v + 0.01 * float(draw.standard_normal()) for k, v in (diagnostics or {}).items()},
+                    declared={"samples": 1_048_576.0, "steps": 2048.0},
+                    curves={"step": steps, "loss": curve},
+                )
+            )
     return RunRecord(
-        run=run, kind=kind, name=name, label=label, about=about or f"Tries {label}.", parent=parent or
-        (None if run.startswith("0") else "0"),
-        status="failed" if centre is None else "measured", attempts=1 if centre else 4,
-        commit=f"{hash_of(name):040x}"[:40], tree=f"{hash_of(label):040x}"[:40], template="synth_sae", profile="mini",
-        settings=SETTINGS, seeds=seeds, conditions=conditions, trainings=tuple(trainings), findings=findings,
-        started_at=0.0, wall_s=63.0, device="cpu: 2 cores", versions={"torch": "2.6.0", "python": "3.11.7"},
+        run=run,
+        kind=kind,
+        name=name,
+        label=label,
+        about=about or f"Tries {label}.",
+        parent=parent or (None if run.startswith("0") else "0"),
+        status="failed" if centre is None else "measured",
+        attempts=1 if centre else 4,
+        commit=f"{hash_of(name):040x}"[:40],
+        tree=f"{hash_of(label):040x}"[:40],
+        template="synth_sae",
+        profile="mini",
+        settings=SETTINGS,
+        seeds=seeds,
+        conditions=conditions,
+        trainings=tuple(trainings),
+        findings=findings,
+        started_at=0.0,
+        wall_s=63.0,
+        device="cpu: 2 cores",
+        versions={"torch": "2.6.0", "python": "3.11.7"},
         hashes={"code/experiment.py": "0" * 64, "data/train.npy": ("1" if kind == "confirmation" else "0") * 64},
-        sandbox="bwrap")
+        sandbox="bwrap",
+    )
 
 
 def hash_of(text: str) -> int:
@@ -115,35 +203,78 @@ def records(conditions: tuple[Condition, ...] = ONE) -> tuple[RunRecord, ...]:
 
     kinds = {"conditions": conditions}
     return (
-        record("0", "standard", "Standard L1", "baseline", centre(.468, .603, .83, .766, .041), loss=60, **kinds),
-        record("0.topk", "topk", "TopK", "baseline", centre(.580, .702, .93, .803, .012), loss=42, **kinds),
-        record("1", "nested", "Nested", "experiment", centre(.771, .731, .941, .789, .009), loss=75, noise=.009,
-               about="Nested prefixes of the dictionary are decoded on their own, each with a loss.",
-               diagnostics={"first_tier_share": .31, "last_tier_share": .22}, **kinds),
-        record("2", "detached", "Nested, detached", "experiment", centre(.803, .752, .957, .781, .008), loss=71,
-               noise=.012, about="As Nested, with the gradient of the inner losses cut.",
-               diagnostics={"first_tier_share": .35}, **kinds),
-        record("3", "decorrelated", "Decorrelated", "experiment", centre(.577, .70, .928, .801, .013), loss=44,
-               about="A penalty on the cosine between decoder rows.",
-               findings=(Finding(code="no-effect", grade="flag",
-                                 text="the metrics lie within the noise of run 0.topk"),), **kinds),
+        record("0", "standard", "Standard L1", "baseline", centre(0.468, 0.603, 0.83, 0.766, 0.041), loss=60, **kinds),
+        record("0.topk", "topk", "TopK", "baseline", centre(0.580, 0.702, 0.93, 0.803, 0.012), loss=42, **kinds),
+        record(
+            "1",
+            "nested",
+            "Nested",
+            "experiment",
+            centre(0.771, 0.731, 0.941, 0.789, 0.009),
+            loss=75,
+            noise=0.009,
+            about="Nested prefixes of the dictionary are decoded on their own, each with a loss.",
+            diagnostics={"first_tier_share": 0.31, "last_tier_share": 0.22},
+            **kinds,
+        ),
+        record(
+            "2",
+            "detached",
+            "Nested, detached",
+            "experiment",
+            centre(0.803, 0.752, 0.957, 0.781, 0.008),
+            loss=71,
+            noise=0.012,
+            about="As Nested, with the gradient of the inner losses cut.",
+            diagnostics={"first_tier_share": 0.35},
+            **kinds,
+        ),
+        record(
+            "3",
+            "decorrelated",
+            "Decorrelated",
+            "experiment",
+            centre(0.577, 0.70, 0.928, 0.801, 0.013),
+            loss=44,
+            about="A penalty on the cosine between decoder rows.",
+            findings=(Finding(code="no-effect", grade="flag", text="the metrics lie within the noise of run 0.topk"),),
+            **kinds,
+        ),
         record("4", "gated", "Gated nested", "experiment", None, about="A gate per tier.", **kinds),
     )
 
 
 def confirmation(
-    f1: float | None = .797, conditions: tuple[Condition, ...] = ONE,
+    f1: float | None = 0.797,
+    conditions: tuple[Condition, ...] = ONE,
     seeds: tuple[int, ...] = (101, 102, 103, 104, 105),
 ) -> tuple[RunRecord, ...]:
     """The two arms on fresh seeds; f1 None: the best run failed on them."""
-    rest = {"mcc": .75, "uniqueness": .95, "explained_variance": .78, "dead": .009, "l0": 8.0}
+    rest = {"mcc": 0.75, "uniqueness": 0.95, "explained_variance": 0.78, "dead": 0.009, "l0": 8.0}
     kinds = {"conditions": conditions, "seeds": seeds}
     return (
-        record("confirm.baseline", "topk", "TopK", "confirmation", {"f1": .584} | rest, parent="0.topk",
-               about="Keeps the k largest latents, with an auxiliary loss for dead ones.", **kinds),
-        record("confirm.best", "detached", "Nested, detached", "confirmation",
-               None if f1 is None else {"f1": f1} | rest, noise=.012,
-               parent="2", about="As Nested, with the gradient of the inner losses cut.", **kinds))
+        record(
+            "confirm.baseline",
+            "topk",
+            "TopK",
+            "confirmation",
+            {"f1": 0.584} | rest,
+            parent="0.topk",
+            about="Keeps the k largest latents, with an auxiliary loss for dead ones.",
+            **kinds,
+        ),
+        record(
+            "confirm.best",
+            "detached",
+            "Nested, detached",
+            "confirmation",
+            None if f1 is None else {"f1": f1} | rest,
+            noise=0.012,
+            parent="2",
+            about="As Nested, with the gradient of the inner losses cut.",
+            **kinds,
+        ),
+    )
 
 
 @dataclass(frozen=True)
@@ -163,9 +294,18 @@ def fixture(conditions: tuple[Condition, ...] = ONE, arms: tuple[RunRecord, ...]
     arms = confirmation(conditions=conditions) if arms is None else arms
     facts = Facts((*records(conditions), *arms), manifest(conditions), "mini")
     sections = {p.stem: p.read_text(encoding="utf-8") for p in sorted(SECTIONS_FOLDER.glob("*.md"))}
-    return Fixture(facts, library(), sections, PaperMeta(
-        statement="The words of this paper were written by a test; its measurements are invented.",
-        fallback_title="Hierarchical sparse autoencoders", authors="An experiment runner, session 2025-01-01",
-        session="2025-01-01_hierarchical_sae", command="python launch.py --idea hierarchical_sae", source=SOURCE,
-        diff=DIFF,
-        costs=(("Model calls", "none: played back"), ("Training time", "12 minutes"))))
+    return Fixture(
+        facts,
+        library(),
+        sections,
+        PaperMeta(
+            statement="The words of this paper were written by a test; its measurements are invented.",
+            fallback_title="Hierarchical sparse autoencoders",
+            authors="An experiment runner, session 2025-01-01",
+            session="2025-01-01_hierarchical_sae",
+            command="python launch.py --idea hierarchical_sae",
+            source=SOURCE,
+            diff=DIFF,
+            costs=(("Model calls", "none: played back"), ("Training time", "12 minutes")),
+        ),
+    )

@@ -50,9 +50,12 @@ class Provided(Whole):
 
     def _asking(self, provider: FakeProvider, timeout_s: float, changes: dict[str, object]):
         roles = ("planner", "editor", "writer", "reviewer")
-        self.model = LiteLLMModel(dict.fromkeys(roles, "openai/gpt-4o"), timeout_s=timeout_s, api_base=provider.url,
-                                  notify=self.console.say, sleep=self.waits.append)
+        self.model = LiteLLMModel(
+            dict.fromkeys(roles, "openai/gpt-4o"),
+            timeout_s=timeout_s,
+            api_base=provider.url,
+            notify=self.console.say,
+            sleep=self.waits.append,
+        )
         changed: Options | None = options(runs=1, stop_after="runs", skip_novelty=True, **changes) if changes else None
         return self.tools(changed)
-
-

@@ -34,8 +34,9 @@ from paper.evidence.facts import Facts
 from tests.support import ROOT
 from tests.support.dice import Dice, options
 
-BLOCK = re.compile(r"^(\S+)\n```\w*\n<<<<<<< SEARCH\n(.*?)^=======\n(.*?)^>>>>>>> REPLACE\n```$",
-                   re.DOTALL | re.MULTILINE)
+BLOCK = re.compile(
+    r"^(\S+)\n```\w*\n<<<<<<< SEARCH\n(.*?)^=======\n(.*?)^>>>>>>> REPLACE\n```$", re.DOTALL | re.MULTILINE
+)
 PHASES = ("write", "refine", "cite", "polish", "support")  # before the paper is compiled for the first time
 UNCHANGED = "\n\nNO CHANGE\n"
 
@@ -55,15 +56,17 @@ class Recording:
     """What the folder playback/<idea> of a template plays. `planted`: (step, stage) of edits that are meant to fail."""
 
     def __init__(
-        self, template: str, planted: frozenset[tuple[str, str]] = frozenset(), idea: str = "hierarchical_sae",
+        self, template: str, planted: frozenset[tuple[str, str]] = frozenset(), idea: str = "hierarchical_sae"
     ) -> None:
         self.folder, self.planted = ROOT / "templates" / template, planted
         self.template = load_template(self.folder)
         self.manifest = self.template.manifest
         self.profile = self.manifest.profiles[self.manifest.default_profile]
         self.idea = find_idea(idea, ROOT / "ideas")
-        self.replies = {path.name.removesuffix(".1.md"): path.read_text(encoding="utf-8")
-                        for path in sorted((self.folder / "playback" / idea).glob("*.md"))}
+        self.replies = {
+            path.name.removesuffix(".1.md"): path.read_text(encoding="utf-8")
+            for path in sorted((self.folder / "playback" / idea).glob("*.md"))
+        }
         self.baselines = self.manifest.baselines[:2]
 
     def answer(self, step: str, form: type) -> Any:
@@ -163,10 +166,12 @@ class Recording:
     @cached_property
     def runs(self) -> list[tuple[str, str, str, str]]:
         """Run, kind, name, label of all that the session explores."""
-        baselines = [("0" if i == 0 else f"0.{b.name}", "baseline", b.name, b.label)
-                     for i, b in enumerate(self.baselines)]
-        return baselines + [(str(i), "experiment", run.name, run.label)
-                            for i, run in enumerate(self.plan.runs, start=1)]
+        baselines = [
+            ("0" if i == 0 else f"0.{b.name}", "baseline", b.name, b.label) for i, b in enumerate(self.baselines)
+        ]
+        return baselines + [
+            (str(i), "experiment", run.name, run.label) for i, run in enumerate(self.plan.runs, start=1)
+        ]
 
     def facts(self, draw: np.random.Generator, means: Mapping[str, float], arms: str = "") -> Facts:
         """Records of the whole session around these values of the primary metric; `arms`: what the confirmation did."""
@@ -177,31 +182,69 @@ class Recording:
             sign = 1 if self.manifest.metrics[self.manifest.primary].better == "higher" else -1
             shifted = {**means, ours.name: means[first.name] + sign * {"better": 0.2, "worse": -0.2}.get(arms, 0.0)}
             records.append(self._record(draw, shifted, "confirm.baseline", "confirmation", first.name, first.label))
-            records.append(self._record(draw, shifted, "confirm.best", "confirmation", ours.name, ours.label,
-                                        failed=arms == "failed"))
+            records.append(
+                self._record(
+                    draw, shifted, "confirm.best", "confirmation", ours.name, ours.label, failed=arms == "failed"
+                )
+            )
         return Facts(records, self.manifest, self.manifest.default_profile)
 
     def _record(
-        self, draw: np.random.Generator, means: Mapping[str, float], run: str, kind: str, name: str, label: str, *,
+        self,
+        draw: np.random.Generator,
+        means: Mapping[str, float],
+        run: str,
+        kind: str,
+        name: str,
+        label: str,
+        *,
         failed: bool = False,
     ) -> RunRecord:
         """One invented record around the run's value."""
         confirms = kind == "confirmation"
         seeds = tuple(range(100, 105)) if confirms else self.profile.seeds
         condition = self.profile.conditions[0].name
-        trainings = tuple(Training(
-            seed=seed, condition=condition, outcome="measured", diagnostics=self._diagnostics(name, draw),
-            curves={"step": (1.0, 100.0, 200.0), "loss": (1500.0, 200.0 * draw.uniform(0.5, 2.0), 60.0)}, wall_s=20.0,
-            metrics={metric: draw.uniform(0.05, 0.95) if spec.target is None else draw.uniform(0.7, 1.4) * spec.target
-                     for metric, spec in self.manifest.metrics.items()}
-            | {self.manifest.primary: means[name] + 0.01 * draw.standard_normal()}) for seed in seeds)
+        trainings = tuple(
+            Training(
+                seed=seed,
+                condition=condition,
+                outcome="measured",
+                diagnostics=self._diagnostics(name, draw),
+                curves={"step": (1.0, 100.0, 200.0), "loss": (1500.0, 200.0 * draw.uniform(0.5, 2.0), 60.0)},
+                wall_s=20.0,
+                metrics={
+                    metric: draw.uniform(0.05, 0.95) if spec.target is None else draw.uniform(0.7, 1.4) * spec.target
+                    for metric, spec in self.manifest.metrics.items()
+                }
+                | {self.manifest.primary: means[name] + 0.01 * draw.standard_normal()},
+            )
+            for seed in seeds
+        )
         return RunRecord(
-            run=run, kind=kind, name=name, label=label, about="Tries something.", parent=None, attempts=1,
-            status="failed" if failed else "measured", commit="c" * 40, tree="t" * 40, template=self.manifest.name,
-            profile=self.manifest.default_profile, settings=self.profile.settings, seeds=seeds,
-            conditions=self.profile.conditions, trainings=() if failed else trainings, findings=(), started_at=0.0,
-            wall_s=1.0, device="cpu: 2 cores", versions={}, sandbox="bwrap",
-            hashes={"data/activations.npy": ("1" if confirms else "0") * 64})
+            run=run,
+            kind=kind,
+            name=name,
+            label=label,
+            about="Tries something.",
+            parent=None,
+            attempts=1,
+            status="failed" if failed else "measured",
+            commit="c" * 40,
+            tree="t" * 40,
+            template=self.manifest.name,
+            profile=self.manifest.default_profile,
+            settings=self.profile.settings,
+            seeds=seeds,
+            conditions=self.profile.conditions,
+            trainings=() if failed else trainings,
+            findings=(),
+            started_at=0.0,
+            wall_s=1.0,
+            device="cpu: 2 cores",
+            versions={},
+            sandbox="bwrap",
+            hashes={"data/activations.npy": ("1" if confirms else "0") * 64},
+        )
 
     def _diagnostics(self, name: str, draw: np.random.Generator) -> dict[str, float]:
         """Which of the quantities that the paper tells this run reports, read from its code; invented values."""
@@ -226,8 +269,17 @@ class Recorded(Dice):
         match action:
             case policy.CheckNovelty():
                 word = said(f"novelty.round-{action.round}", NoveltyAnswer)
-                return ev.NoveltyChecked(at=1.0, round=action.round, searched=(), sources=(), queries=word.queries,
-                                         verdict=word.verdict, closest=word.closest, reason=word.reason, commit=None)
+                return ev.NoveltyChecked(
+                    at=1.0,
+                    round=action.round,
+                    searched=(),
+                    sources=(),
+                    queries=word.queries,
+                    verdict=word.verdict,
+                    closest=word.closest,
+                    reason=word.reason,
+                    commit=None,
+                )
             case policy.SeekCitations():
                 missing = said(f"citations.round-{action.round}.missing", MissingAnswer).missing
                 return ev.CitationsSought(at=1.0, round=action.round, missing=missing, sources=())
@@ -235,9 +287,12 @@ class Recorded(Dice):
                 chosen = said(f"citations.round-{action.round}.choose", ChosenAnswer).chosen
                 return ev.CitationsChosen(at=1.0, round=action.round, chosen=chosen, refused=(), commit="c")
             case policy.CheckSupport():
-                refused = tuple(Unsupported(section=step.split(".")[1], sentence="s", key="k", why=j.why)
-                                for step in self.recording.steps_of(action)
-                                for j in said(step, SupportAnswer).judgements if not j.supported)
+                refused = tuple(
+                    Unsupported(section=step.split(".")[1], sentence="s", key="k", why=j.why)
+                    for step in self.recording.steps_of(action)
+                    for j in said(step, SupportAnswer).judgements
+                    if not j.supported
+                )
                 return ev.SupportChecked(at=1.0, round=action.round, judged=(), unsupported=refused)
             case policy.MakePlan():
                 return ev.Planned(at=1.0, plan=self.recording.plan, commit="c")
@@ -250,8 +305,17 @@ class Recorded(Dice):
             case policy.CollectRun():
                 if self._planted(action, "training"):
                     return self.failure(1.0, action.run, action.attempt, "training")
-                return ev.RunMeasured(at=1.0, run=action.run, attempt=action.attempt, record_sha256="s", primary=0.5,
-                                      wall_s=1.0, flags=(), code="c", commit="c")
+                return ev.RunMeasured(
+                    at=1.0,
+                    run=action.run,
+                    attempt=action.attempt,
+                    record_sha256="s",
+                    primary=0.5,
+                    wall_s=1.0,
+                    flags=(),
+                    code="c",
+                    commit="c",
+                )
             case policy.Reflect():
                 reflection = said(f"run-{action.run}.reflect", Reflection)
                 return ev.Reflected(at=1.0, run=action.run, reflection=reflection, commit="c")
@@ -261,16 +325,26 @@ class Recorded(Dice):
                 figure = FigureText(name="agent-tiers", file="f.pdf", caption="f", description="", by="agent")
                 return ev.FiguresDrawn(at=1.0, figures=(figure,), by="agent", commit="c")
             case policy.WriteSection():
-                return ev.SectionWritten(at=1.0, section=action.section, phase=action.phase, round=action.round,
-                                         revision=action.revision, refused="", complaints=0, commit="c")
+                return ev.SectionWritten(
+                    at=1.0,
+                    section=action.section,
+                    phase=action.phase,
+                    round=action.round,
+                    revision=action.revision,
+                    refused="",
+                    complaints=0,
+                    commit="c",
+                )
             case policy.ReviewEvidence():
                 findings = said("review.evidence", EvidenceAnswer).findings
-                doubts = tuple(Doubt(**f.model_dump(), section=standing(f.quote, self.recording.before_review))
-                               for f in findings)
+                doubts = tuple(
+                    Doubt(**f.model_dump(), section=standing(f.quote, self.recording.before_review)) for f in findings
+                )
                 return ev.EvidenceReviewed(at=1.0, checked="all", doubts=doubts, dropped=(), failed="")
             case policy.CompilePaper():
-                return ev.Compiled(at=1.0, round=action.round, ok=True, pages=9, problems=(), dropped=(), broken=(),
-                                   commit="c")
+                return ev.Compiled(
+                    at=1.0, round=action.round, ok=True, pages=9, problems=(), dropped=(), broken=(), commit="c"
+                )
         return super().answer(action, session)
 
     def _planted(self, action: Any, stage: str) -> bool:

@@ -15,8 +15,28 @@ from scipy import sparse
 D_IN, D_SAE, L0 = 48, 64, 4
 HOOK = "blocks.0.hook_resid_post"
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
-ENDINGS = ("an", "ebo", "idu", "olum", "unka", "yra", "ost", "illo", "etra", "ovi", "ulk", "amto", "iru", "epsa",
-           "owny", "udge", "anty", "ilph", "orm", "esk")
+ENDINGS = (
+    "an",
+    "ebo",
+    "idu",
+    "olum",
+    "unka",
+    "yra",
+    "ost",
+    "illo",
+    "etra",
+    "ovi",
+    "ulk",
+    "amto",
+    "iru",
+    "epsa",
+    "owny",
+    "udge",
+    "anty",
+    "ilph",
+    "orm",
+    "esk",
+)
 WORDS = [letter + ending for letter in LETTERS for ending in ENDINGS]
 FORM = ["has", "the", "first", "letter"]
 SPECIAL = ["<pad>", "<eos>", "<bos>", "<unk>", ":", "\u010a"]
@@ -31,8 +51,9 @@ def tokenizer():
     inner = Tokenizer(models.WordLevel({name: i for i, name in enumerate(NAMES)}, unk_token="<unk>"))
     inner.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     inner.decoder = decoders.ByteLevel()
-    return PreTrainedTokenizerFast(tokenizer_object=inner, bos_token="<bos>", eos_token="<eos>", pad_token="<pad>",
-                                   unk_token="<unk>")
+    return PreTrainedTokenizerFast(
+        tokenizer_object=inner, bos_token="<bos>", eos_token="<eos>", pad_token="<pad>", unk_token="<unk>"
+    )
 
 
 def language_model(folder: Path, models) -> Path:
@@ -40,13 +61,25 @@ def language_model(folder: Path, models) -> Path:
     from transformer_lens import HookedTransformer, HookedTransformerConfig
 
     torch.manual_seed(0)
-    model = HookedTransformer(HookedTransformerConfig(
-        n_layers=2, d_model=D_IN, n_heads=2, d_head=8, d_mlp=32, n_ctx=1024, d_vocab=len(NAMES), act_fn="gelu",
-        normalization_type="LN", seed=0, device="cpu"))
+    model = HookedTransformer(
+        HookedTransformerConfig(
+            n_layers=2,
+            d_model=D_IN,
+            n_heads=2,
+            d_head=8,
+            d_mlp=32,
+            n_ctx=1024,
+            d_vocab=len(NAMES),
+            act_fn="gelu",
+            normalization_type="LN",
+            seed=0,
+            device="cpu",
+        )
+    )
     directions = torch.linalg.qr(torch.randn(D_IN, D_IN))[0]
     with torch.no_grad():
         model.embed.W_E.copy_(0.03 * torch.randn(len(NAMES), D_IN))
-        for row, name in enumerate(NAMES[len(SPECIAL):], len(SPECIAL)):
+        for row, name in enumerate(NAMES[len(SPECIAL) :], len(SPECIAL)):
             model.embed.W_E[row] += directions[LETTERS.index(name[1].lower())]
     models.save(model, folder)
     tokenizer().save_pretrained(folder)
@@ -79,8 +112,11 @@ def data_sets(folder: Path) -> Path:
     rows = [{"text": t.replace(" ", ": ")} for t in texts(draw, WORDS, 200)]  # under 5 letters a token
     _write(folder / "monology/pile-uncopyrighted/train.jsonl", rows)
     for split, count in (("train", 200), ("test", 100)):
-        rows = [{"text": text, "label": label} for label in range(4)
-                for text in texts(draw, WORDS[130 * label : 130 * label + 130], count // 2)]
+        rows = [
+            {"text": text, "label": label}
+            for label in range(4)
+            for text in texts(draw, WORDS[130 * label : 130 * label + 130], count // 2)
+        ]
         _write(folder / f"fancyzhx/ag_news/{split}.jsonl", rows)
     return folder
 

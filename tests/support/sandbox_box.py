@@ -28,9 +28,22 @@ class Box:
     def start(self, code, mounts=(), **limits):
         out = Mount(self.out, "/w", writable=True)
         spec = SandboxSpec(
-            argv=(sys.executable, "-c", textwrap.dedent(code)), cwd="/w", mounts=(out, *mounts),
-            limits=Limits(**{"wall_s": 20.0, "memory_mb": 512, "processes": 64, "disk_mb": 50, "files": 100,
-                             "file_mb": 30, "output_mb": 1} | limits))
+            argv=(sys.executable, "-c", textwrap.dedent(code)),
+            cwd="/w",
+            mounts=(out, *mounts),
+            limits=Limits(
+                **{
+                    "wall_s": 20.0,
+                    "memory_mb": 512,
+                    "processes": 64,
+                    "disk_mb": 50,
+                    "files": 100,
+                    "file_mb": 30,
+                    "output_mb": 1,
+                }
+                | limits
+            ),
+        )
         return self.sandbox.start(spec, stdout=self.folder / "stdout", stderr=self.folder / "stderr")
 
     def run(self, code, mounts=(), **limits):

@@ -24,8 +24,16 @@ OTHERS = [f"fact{ending}" for ending in ("a", "e", "i", "o", "u", "an", "en", "i
 WRONG = [f"guess{ending}" for ending in ("a", "e", "i", "o", "u", "an", "en", "in")]
 SPECIAL = ["<pad>", "<eos>", "<bos>", "<unk>", "<start_of_turn>", "<end_of_turn>"]
 END = "\u0120("  # the last token of each question
-NAMES = [*SPECIAL, *"ABCD", *(f"\u0120{letter}" for letter in "ABCD"), ".", ":", "\u010a", END,
-         *(f"\u0120{word}" for word in (*BIOLOGY, *OTHERS, *WRONG))]
+NAMES = [
+    *SPECIAL,
+    *"ABCD",
+    *(f"\u0120{letter}" for letter in "ABCD"),
+    ".",
+    ":",
+    "\u010a",
+    END,
+    *(f"\u0120{word}" for word in (*BIOLOGY, *OTHERS, *WRONG)),
+]
 # Directions, each a coordinate: the letter of a choice, the same as a word in it is told, the same as it is said.
 LETTER, TOLD, SAID = range(0, 4), range(4, 8), range(8, 12)
 BIO, OTHER, ASKED = 12, 13, 14
@@ -40,18 +48,37 @@ def tokenizer():
     inner = Tokenizer(models.WordLevel({name: i for i, name in enumerate(NAMES)}, unk_token="<unk>"))
     inner.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     inner.decoder = decoders.ByteLevel()
-    return PreTrainedTokenizerFast(tokenizer_object=inner, bos_token="<bos>", eos_token="<eos>", pad_token="<pad>",
-                                   unk_token="<unk>", additional_special_tokens=SPECIAL[4:])
+    return PreTrainedTokenizerFast(
+        tokenizer_object=inner,
+        bos_token="<bos>",
+        eos_token="<eos>",
+        pad_token="<pad>",
+        unk_token="<unk>",
+        additional_special_tokens=SPECIAL[4:],
+    )
 
 
 def instruct_model(folder: Path, models, knows: bool = True) -> Path:
     """Saved as templates/lm_sae saves one; `models` is its lm/models.py."""
     from transformer_lens import HookedTransformer, HookedTransformerConfig
 
-    model = HookedTransformer(HookedTransformerConfig(
-        n_layers=2, d_model=D_IN, n_heads=HEADS, d_head=4, n_ctx=128, d_vocab=len(NAMES), attn_only=True,
-        normalization_type=None, positional_embedding_type="alibi", attn_scale=1.0, use_attn_scale=False, seed=0,
-        device="cpu"))
+    model = HookedTransformer(
+        HookedTransformerConfig(
+            n_layers=2,
+            d_model=D_IN,
+            n_heads=HEADS,
+            d_head=4,
+            n_ctx=128,
+            d_vocab=len(NAMES),
+            attn_only=True,
+            normalization_type=None,
+            positional_embedding_type="alibi",
+            attn_scale=1.0,
+            use_attn_scale=False,
+            seed=0,
+            device="cpu",
+        )
+    )
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.zero_()

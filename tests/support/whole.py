@@ -19,29 +19,51 @@ from agent.session.tools import Console
 from tests.support import TEMPLATE
 from tests.support.scripted import Answer, ScriptedModel
 
-IDEA = {"Name": "tiny_idea", "Title": "Does a Larger Step Help a Tiny Dictionary?",
-        "Experiment": "Vary the step size of the dictionary's rows."}
-REVIEW = {"summary": "s", "strengths": ["a"], "weaknesses": ["b"], "questions": [], "limitations": [],
-          "ethical_concerns": False, "soundness": 2, "presentation": 3, "contribution": 2, "overall": 5,
-          "confidence": 3, "decision": "reject"}
-EVIDENCE = {"checked": "the text with the records", "findings": [
-    {"quote": "The step size matters for how far the rows travel.", "relation": "lacks",
-     "key": "a run that separates step size and number of steps", "why": "no run varies one alone",
-     "severity": "minor"}]}
+IDEA = {
+    "Name": "tiny_idea",
+    "Title": "Does a Larger Step Help a Tiny Dictionary?",
+    "Experiment": "Vary the step size of the dictionary's rows.",
+}
+REVIEW = {
+    "summary": "s",
+    "strengths": ["a"],
+    "weaknesses": ["b"],
+    "questions": [],
+    "limitations": [],
+    "ethical_concerns": False,
+    "soundness": 2,
+    "presentation": 3,
+    "contribution": 2,
+    "overall": 5,
+    "confidence": 3,
+    "decision": "reject",
+}
+EVIDENCE = {
+    "checked": "the text with the records",
+    "findings": [
+        {
+            "quote": "The step size matters for how far the rows travel.",
+            "relation": "lacks",
+            "key": "a run that separates step size and number of steps",
+            "why": "no run varies one alone",
+            "severity": "minor",
+        }
+    ],
+}
 META = {"summary": "Small and plain.", "agreed": ["a"], "disputed": [], "advice": ["Say what was not varied."]}
 RATES = (0.02, 0.05, 0.1, 0.2, 0.3)
 PROSE = {
     "title": "# Does a Larger Step Help a Tiny Dictionary?\n\nWe vary the step size. The best run, "
-             "{{ name(\"ours\") }}, {{ improves(\"ours\", \"topk\", \"score\") }} {{ name(\"topk\") }}.\n",
+    '{{ name("ours") }}, {{ improves("ours", "topk", "score") }} {{ name("topk") }}.\n',
     "introduction": "Dictionaries explain rows by few directions [@olshausen1996emergence].\n",
     "related_work": "Sparse coding is the root of this work [@olshausen1996emergence].\n",
     "background": "A row $x$ is written as $x = W^\\top z + b$ with few non-zero entries in $z$.\n",
     "method": "The rows of the dictionary follow what their latents leave unexplained.\n",
-    "experimental_setup": "The dictionary has $d_{\\text{sae}}$ = {{ config(\"d_sae\") }} latents.\n",
-    "results": "The best run {{ improves(\"ours\", \"topk\", \"score\") }} {{ name(\"topk\") }}. The score of "
-               "{{ name(\"ours\") }} is {{ mean(\"ours\", \"score\") }} (see [@tab:main]).\n",
+    "experimental_setup": 'The dictionary has $d_{\\text{sae}}$ = {{ config("d_sae") }} latents.\n',
+    "results": 'The best run {{ improves("ours", "topk", "score") }} {{ name("topk") }}. The score of '
+    '{{ name("ours") }} is {{ mean("ours", "score") }} (see [@tab:main]).\n',
     "discussion": "*Interpretation.* The step size matters for how far the rows travel.\n",
-    "conclusion": "The best run {{ improves(\"ours\", \"topk\", \"score\") }} the baseline {{ name(\"topk\") }}.\n",
+    "conclusion": 'The best run {{ improves("ours", "topk", "score") }} the baseline {{ name("topk") }}.\n',
 }
 
 
@@ -59,13 +81,20 @@ def fenced(data: object) -> str:
 
 
 def plan(runs: int) -> dict:
-    return {"comparison": {"metric": "score", "baseline": "topk", "why": "it is the code we start from"},
-            "runs": [planned(i) for i in range(1, runs + 1)]}
+    return {
+        "comparison": {"metric": "score", "baseline": "topk", "why": "it is the code we start from"},
+        "runs": [planned(i) for i in range(1, runs + 1)],
+    }
 
 
 def planned(number: int) -> dict:
-    return {"name": f"step{number}", "label": f"step {RATES[number]}", "change": f"set RATE to {RATES[number]}",
-            "hypothesis": "a larger step travels further", "start_from": "baseline"}
+    return {
+        "name": f"step{number}",
+        "label": f"step {RATES[number]}",
+        "change": f"set RATE to {RATES[number]}",
+        "hypothesis": "a larger step travels further",
+        "start_from": "baseline",
+    }
 
 
 def default_answer(call: Call, runs: int) -> str:
@@ -79,8 +108,9 @@ def default_answer(call: Call, runs: int) -> str:
         return "It supports the hypothesis only if the score moved by more than its error."
     if match := re.fullmatch(r"run-(\d+)\.reflect", step):
         left = [planned(i) for i in range(int(match[1]) + 1, runs + 1)]
-        return fenced({"interpretation": "The step size changes how far rows travel.", "completed": not left,
-                       "runs": left})
+        return fenced(
+            {"interpretation": "The step size changes how far rows travel.", "completed": not left, "runs": left}
+        )
     if step.startswith("plot.edit"):
         return block("plot.py", 'axis.set_ylabel("score")', 'axis.set_ylabel("mean score")')
     if step == "plot.describe":
@@ -103,8 +133,13 @@ def literature_answer(prompt: str) -> str:
     """Nothing is new, nothing is missing, everything is carried; empty for a prompt that is not about literature."""
     if "Judge whether this idea is known" in prompt:
         nearest = re.findall(r"^\[([\w-]+)\] ", prompt, re.MULTILINE)[:1]
-        return fenced({"verdict": "incremental", "reason": "The parts are known.",
-                       "closest": [{"key": key, "why": "the same method"} for key in nearest]})
+        return fenced(
+            {
+                "verdict": "incremental",
+                "reason": "The parts are known.",
+                "closest": [{"key": key, "why": "the same method"} for key in nearest],
+            }
+        )
     if "does a careful reader miss" in prompt:
         return fenced({"missing": []})
     if "Judge each line" in prompt:
@@ -131,9 +166,18 @@ class Script:
 
 
 def options(**changes: object) -> Options:
-    values = {"template": str(TEMPLATE), "profile": "tiny", "models": Models(**dict.fromkeys(
-        ("planner", "editor", "writer", "reviewer"), "scripted")), "baselines": ("topk", "rows"), "runs": 2,
-        "attempts": 2, "slots": 2, "pdf": False, "literature": "offline", "reviews": 2}
+    values = {
+        "template": str(TEMPLATE),
+        "profile": "tiny",
+        "models": Models(**dict.fromkeys(("planner", "editor", "writer", "reviewer"), "scripted")),
+        "baselines": ("topk", "rows"),
+        "runs": 2,
+        "attempts": 2,
+        "slots": 2,
+        "pdf": False,
+        "literature": "offline",
+        "reviews": 2,
+    }
     return Options(**{**values, **changes})
 
 
@@ -151,7 +195,7 @@ class Whole:
     """One workspace, one session, as many processes as a test likes."""
 
     def __init__(
-        self, root: Path, script: Callable | None = None, services: tuple[Service, ...] = (), **chosen: object,
+        self, root: Path, script: Callable | None = None, services: tuple[Service, ...] = (), **chosen: object
     ) -> None:
         self.workspace = Workspace(root)
         self.paths = SessionPaths(root / "20260101_000000_tiny_idea")
@@ -184,6 +228,10 @@ class Whole:
         """Subjects of the session's history, oldest first."""
         import subprocess
 
-        done = subprocess.run(["git", "-C", self.paths.repo, "log", "--format=%s", "--reverse"], capture_output=True,
-                              text=True, check=True)
+        done = subprocess.run(
+            ["git", "-C", self.paths.repo, "log", "--format=%s", "--reverse"],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
         return done.stdout.splitlines()

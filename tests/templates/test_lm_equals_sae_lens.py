@@ -37,8 +37,19 @@ def model():
     from transformer_lens import HookedTransformer, HookedTransformerConfig
 
     torch.manual_seed(0)
-    config = HookedTransformerConfig(n_layers=2, d_model=D_IN, n_heads=2, d_head=16, d_mlp=64, n_ctx=CONTEXT,
-                                     d_vocab=50, act_fn="gelu", normalization_type="LN", device="cpu", seed=0)
+    config = HookedTransformerConfig(
+        n_layers=2,
+        d_model=D_IN,
+        n_heads=2,
+        d_head=16,
+        d_mlp=64,
+        n_ctx=CONTEXT,
+        d_vocab=50,
+        act_fn="gelu",
+        normalization_type="LN",
+        device="cpu",
+        seed=0,
+    )
     model = HookedTransformer(config).eval().requires_grad_(False)
     for parameter in model.parameters():  # the usual start is so small that nothing a hook does matters
         parameter.mul_(4)
@@ -70,8 +81,14 @@ def test_core_metrics_equal_those_of_sae_lens(model, kind):
     tokens = np.random.default_rng(2).integers(1, 50, size=(SEQUENCES, CONTEXT)).astype(np.int32)
     tokens[:, 0] = BOS
     batches = SEQUENCES // BATCH
-    theirs, features = run_evals(sae, HeldOut(tokens), model, ActivationScaler(),
-                                 get_eval_everything_config(BATCH, batches, batches), exclude_special_tokens=[BOS])
+    theirs, features = run_evals(
+        sae,
+        HeldOut(tokens),
+        model,
+        ActivationScaler(),
+        get_eval_everything_config(BATCH, batches, batches),
+        exclude_special_tokens=[BOS],
+    )
 
     acts = core.activations(model, torch.from_numpy(tokens.astype(np.int64)), [HOOK])[HOOK]
     x = acts[:, 1:].flatten(0, 1)
@@ -79,18 +96,24 @@ def test_core_metrics_equal_those_of_sae_lens(model, kind):
         z = sae.encode(x).double().numpy()
     x_hat = z @ sae.W_dec.detach().double().numpy() + sae.b_dec.detach().double().numpy()
     ours = {
-        **core.reconstruction(x.numpy(), x_hat), **core.activity(sparse.csr_matrix(z)),
+        **core.reconstruction(x.numpy(), x_hat),
+        **core.activity(sparse.csr_matrix(z)),
         **core.behaviour(model, tokens, HOOK, x_hat, core.cross_entropy(model, tokens, BATCH, HOOK), BATCH),
     }
 
     density = np.array(features["feature_density"])
     lens = {name: value for group in theirs.values() for name, value in group.items()}
     wanted = {
-        "explained_variance": lens["explained_variance"], "mse": lens["mse"], "cosine": lens["cossim"],
-        "relative_norm": lens["l2_ratio"], "l0": lens["l0"], "kl": lens["kl_div_with_sae"],
+        "explained_variance": lens["explained_variance"],
+        "mse": lens["mse"],
+        "cosine": lens["cossim"],
+        "relative_norm": lens["l2_ratio"],
+        "l0": lens["l0"],
+        "kl": lens["kl_div_with_sae"],
         "ce_loss_score": lens["ce_loss_score"],
         "delta_ce": lens["ce_loss_with_sae"] - lens["ce_loss_without_sae"],
-        "dead_latents": (density == 0).mean(), "dense_latents": (density > 0.1).mean(),
+        "dead_latents": (density == 0).mean(),
+        "dense_latents": (density > 0.1).mean(),
     }
     assert ours == {name: pytest.approx(value, **TOLERANCE) for name, value in wanted.items()}
     assert ours["kl"] > 0.01 and abs(ours["delta_ce"]) > 1e-3  # there was something to compare

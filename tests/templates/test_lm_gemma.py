@@ -23,10 +23,26 @@ PROFILE = TEMPLATE.manifest.profiles["gemma-2-2b"]
 PARTS = ("an", "ebo", "idu", "olum", "unka", "yra", "ost", "illo")
 WORDS = [f"{letter}{one}{two}" for letter in "abcdeg" for one in PARTS for two in PARTS]
 LAYERS = ("blocks.1.hook_resid_post", "blocks.2.hook_resid_post")
-SMALL = {"d_in": 32, "context": 12, "tokens": 3000, "held_out": 24, "labelled": 400, "shard_mb": 1, "samples": 6000,
-         "batch": 64, "dead_after": 1000, "lr": 0.003, "lr_l1": 0.003, "l0": 4, "hook_names": " ".join(LAYERS)}
-CONDITIONS = tuple(c.model_copy(update={"settings": {"hook_name": hook, "d_sae": 48}})
-                   for c, hook in zip(PROFILE.conditions, (LAYERS[0], "", LAYERS[1]), strict=False) if hook)
+SMALL = {
+    "d_in": 32,
+    "context": 12,
+    "tokens": 3000,
+    "held_out": 24,
+    "labelled": 400,
+    "shard_mb": 1,
+    "samples": 6000,
+    "batch": 64,
+    "dead_after": 1000,
+    "lr": 0.003,
+    "lr_l1": 0.003,
+    "l0": 4,
+    "hook_names": " ".join(LAYERS),
+}
+CONDITIONS = tuple(
+    c.model_copy(update={"settings": {"hook_name": hook, "d_sae": 48}})
+    for c, hook in zip(PROFILE.conditions, (LAYERS[0], "", LAYERS[1]), strict=False)
+    if hook
+)
 
 
 def hf_model():
@@ -34,11 +50,22 @@ def hf_model():
     from transformers import Gemma2Config, Gemma2ForCausalLM
 
     torch.manual_seed(0)
-    return Gemma2ForCausalLM(Gemma2Config(
-        vocab_size=len(WORDS) + 4, hidden_size=32, intermediate_size=64, num_hidden_layers=4, num_attention_heads=4,
-        num_key_value_heads=2, head_dim=8, query_pre_attn_scalar=8, sliding_window=8, max_position_embeddings=64,
-        initializer_range=0.2, attn_implementation="eager",
-    )).eval()
+    return Gemma2ForCausalLM(
+        Gemma2Config(
+            vocab_size=len(WORDS) + 4,
+            hidden_size=32,
+            intermediate_size=64,
+            num_hidden_layers=4,
+            num_attention_heads=4,
+            num_key_value_heads=2,
+            head_dim=8,
+            query_pre_attn_scalar=8,
+            sliding_window=8,
+            max_position_embeddings=64,
+            initializer_range=0.2,
+            attn_implementation="eager",
+        )
+    ).eval()
 
 
 def hooked(hf):
@@ -47,16 +74,41 @@ def hooked(hf):
     from transformer_lens.pretrained.weight_conversions import convert_gemma_weights
 
     config = HookedTransformerConfig(
-        d_model=32, d_head=8, n_heads=4, n_key_value_heads=2, d_mlp=64, n_layers=4, n_ctx=64, eps=1e-6,
-        d_vocab=len(WORDS) + 4, act_fn="gelu_pytorch_tanh", normalization_type="RMS", rotary_base=10000.0,
-        rotary_dim=8, positional_embedding_type="rotary", use_attn_scale=True, attn_scale=8**0.5, window_size=8,
-        use_local_attn=True, attn_types=["local", "global"] * 2, attn_scores_soft_cap=50.0,
-        output_logits_soft_cap=30.0, gated_mlp=True, final_rms=True, use_normalization_before_and_after=True,
-        original_architecture="Gemma2ForCausalLM", device="cpu",
+        d_model=32,
+        d_head=8,
+        n_heads=4,
+        n_key_value_heads=2,
+        d_mlp=64,
+        n_layers=4,
+        n_ctx=64,
+        eps=1e-6,
+        d_vocab=len(WORDS) + 4,
+        act_fn="gelu_pytorch_tanh",
+        normalization_type="RMS",
+        rotary_base=10000.0,
+        rotary_dim=8,
+        positional_embedding_type="rotary",
+        use_attn_scale=True,
+        attn_scale=8**0.5,
+        window_size=8,
+        use_local_attn=True,
+        attn_types=["local", "global"] * 2,
+        attn_scores_soft_cap=50.0,
+        output_logits_soft_cap=30.0,
+        gated_mlp=True,
+        final_rms=True,
+        use_normalization_before_and_after=True,
+        original_architecture="Gemma2ForCausalLM",
+        device="cpu",
     )
     model = HookedTransformer(config)
-    model.load_and_process_state_dict(convert_gemma_weights(hf, config), fold_ln=False, center_writing_weights=False,
-                                      center_unembed=False, fold_value_biases=False)
+    model.load_and_process_state_dict(
+        convert_gemma_weights(hf, config),
+        fold_ln=False,
+        center_writing_weights=False,
+        center_unembed=False,
+        fold_value_biases=False,
+    )
     return model.eval()
 
 
@@ -106,7 +158,8 @@ def test_the_profile_asks_for_what_the_seeds_did():
     assert (settings["l0"], settings["context"], settings["dtype"]) == (40, 128, "bfloat16")
     assert settings["samples"] // settings["batch"] == 2441
     assert {(c.settings["hook_name"], c.settings["d_sae"]) for c in PROFILE.conditions} == {
-        (f"blocks.{layer}.hook_resid_post", width) for layer in (12, 19) for width in (2304, 16384)}
+        (f"blocks.{layer}.hook_resid_post", width) for layer in (12, 19) for width in (2304, 16384)
+    }
 
 
 def test_shards_are_bfloat16_and_rows_and_words_are_held_out(world):
@@ -124,11 +177,26 @@ def test_shards_are_bfloat16_and_rows_and_words_are_held_out(world):
 def test_training_encoding_and_evaluation_go_through_for_each_layer(tmp_path, world):
     settings, data = world
     job = Job(
-        key="k", run="0", kind="baseline", attempt=1, folder=str(tmp_path), code=str(code(tmp_path / "code")),
+        key="k",
+        run="0",
+        kind="baseline",
+        attempt=1,
+        folder=str(tmp_path),
+        code=str(code(tmp_path / "code")),
         script="experiment.py",
-        template=str(FOLDER), train_data=str(data.train), truth_data=str(data.truth), settings=settings, seeds=(0,),
-        conditions=CONDITIONS, limits=PROFILE.limits, evaluate_limits=PROFILE.evaluate_limits, device="cpu", slots=1,
-        threads=1, sandbox="bwrap")
+        template=str(FOLDER),
+        train_data=str(data.train),
+        truth_data=str(data.truth),
+        settings=settings,
+        seeds=(0,),
+        conditions=CONDITIONS,
+        limits=PROFILE.limits,
+        evaluate_limits=PROFILE.evaluate_limits,
+        device="cpu",
+        slots=1,
+        threads=1,
+        sandbox="bwrap",
+    )
     for condition in CONDITIONS:
         training = run_training(job, 0, condition, BubblewrapSandbox(), lambda: False)
 
@@ -139,6 +207,7 @@ def test_training_encoding_and_evaluation_go_through_for_each_layer(tmp_path, wo
 
 
 # -------------------------------------------------------------------- the hub
+
 
 class Hub(BaseHTTPRequestHandler):
     """A hub on which every Gemma is gated, and which hangs up on all other questions."""
@@ -176,11 +245,21 @@ def test_a_gated_model_a_lost_hub_and_an_unknown_name_are_each_answered_by_one_l
     server = HTTPServer(("127.0.0.1", 0), Hub)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     env = {k: v for k, v in os.environ.items() if not k.startswith(("HF_", "HUGGING"))}
-    env |= {"HF_ENDPOINT": f"http://127.0.0.1:{server.server_port}", "HF_HOME": str(tmp_path), "NO_PROXY": "127.0.0.1",
-            "HF_TOKEN": "hf_secret"}
+    env |= {
+        "HF_ENDPOINT": f"http://127.0.0.1:{server.server_port}",
+        "HF_HOME": str(tmp_path),
+        "NO_PROXY": "127.0.0.1",
+        "HF_TOKEN": "hf_secret",
+    }
     try:
-        done = subprocess.run([sys.executable, "-c", ASK, "gemma-2-2b", "pythia-70m-deduped", "gemma-17"], cwd=ROOT,
-                              capture_output=True, text=True, check=True, env=env)
+        done = subprocess.run(
+            [sys.executable, "-c", ASK, "gemma-2-2b", "pythia-70m-deduped", "gemma-17"],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=True,
+            env=env,
+        )
     finally:
         server.shutdown()
         server.server_close()

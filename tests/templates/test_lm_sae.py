@@ -70,7 +70,8 @@ def test_a_perfect_reconstruction_loses_nothing_and_zeros_lose_all(truth):
 
     assert (exact["delta_ce"], exact["kl"], exact["mse"]) == pytest.approx((0, 0, 0), abs=1e-6)
     assert (exact["ce_loss_score"], exact["explained_variance"], exact["cosine"], exact["relative_norm"]) == (
-        pytest.approx((1, 1, 1, 1), abs=1e-6))
+        pytest.approx((1, 1, 1, 1), abs=1e-6)
+    )
     assert rows == 96 * 15 and exact["l0"] == 32 and exact["dense_latents"] == 1
     assert nothing["dead_latents"] == 1 and nothing["delta_ce"] > 0.5 and nothing["relative_norm"] == 0
 
@@ -79,8 +80,10 @@ def test_a_world_is_repeatable_and_hangs_on_all_of_its_secret(tmp_path):
     settings = {**SMALL, "tokens": 4000, "lm_steps": 120, "held_out": 48, "labelled": 400}
     with pytest.raises(Exception, match="did not learn"):
         draw(tmp_path / "short", {**settings, "lm_steps": 1})
-    drawn = [draw(tmp_path / str(i), settings, secret) for i, secret in
-             enumerate((2**200 + 1, 2**200 + 1, 2**200 + 1 + 2**64))]
+    drawn = [
+        draw(tmp_path / str(i), settings, secret)
+        for i, secret in enumerate((2**200 + 1, 2**200 + 1, 2**200 + 1 + 2**64))
+    ]
     shards = [(folder / "train" / HOOK / "00000.npy").read_bytes() for folder in drawn]
 
     assert shards[0] == shards[1] != shards[2]
@@ -100,12 +103,23 @@ def test_other_weights_than_those_the_data_came_from_are_refused(tmp_path):
 
 def test_the_figures_are_drawn_from_the_records(tmp_path):
     value = {"k4": {"mean": 0.5, "se": 0.01, "n": 3, "values": [0.49, 0.5, 0.51]}}
-    records = [{"run": str(i), "name": f"r{i}", "label": f"Run {i}", "kind": "experiment", "status": status,
-                "curves": [], "diagnostics": {}, "metrics": {"dead_latents": value, "dense_latents": value}}
-               for i, status in enumerate(["measured", "failed"])]
+    records = [
+        {
+            "run": str(i),
+            "name": f"r{i}",
+            "label": f"Run {i}",
+            "kind": "experiment",
+            "status": status,
+            "curves": [],
+            "diagnostics": {},
+            "metrics": {"dead_latents": value, "dense_latents": value},
+        }
+        for i, status in enumerate(["measured", "failed"])
+    ]
     (tmp_path / "records.json").write_text(json.dumps(records))
     subprocess.run([sys.executable, str(FOLDER / "plot.py")], cwd=tmp_path, check=True)
 
     figures = json.loads((tmp_path / "figures.json").read_text())
-    assert figures and all((tmp_path / f"{f['file']}.{end}").stat().st_size > 1000 for f in figures
-                           for end in ("png", "pdf"))
+    assert figures and all(
+        (tmp_path / f"{f['file']}.{end}").stat().st_size > 1000 for f in figures for end in ("png", "pdf")
+    )

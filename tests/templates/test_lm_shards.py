@@ -70,8 +70,13 @@ def test_any_row_lands_anywhere_with_the_same_chance_and_neighbours_part(tmp_pat
 def test_memory_does_not_grow_with_the_corpus(tmp_path):
     peaks = []
     for number, rows in enumerate((8_000, 80_000)):
-        done = subprocess.run([sys.executable, "-c", GROW, str(tmp_path / str(number)), str(rows)], cwd=ROOT,
-                              capture_output=True, text=True, check=True)
+        done = subprocess.run(
+            [sys.executable, "-c", GROW, str(tmp_path / str(number)), str(rows)],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
         peaks.append(int(done.stdout) / 1024)
     assert peaks[1] - peaks[0] < 10  # MB; the corpus grew by 74
 

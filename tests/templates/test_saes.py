@@ -286,10 +286,13 @@ def test_adam_on_the_cpu_takes_torchs_steps():
 
 def test_a_training_on_the_cpu_does_not_wait_for_torchs_compiler(tmp_path):
     script = tmp_path / "short.py"
-    script.write_text("import sys, torch, saes\nfor name in ('TopKSAE', 'MatryoshkaSAE', 'JumpReLUSAE'):\n"
-                      "    sae = getattr(saes, name)(8, 16, 2)\n"
-                      "    saes.train(sae, saes.batches(torch.randn(64, 8), 16, 4), saes.Recipe(steps=4, lr=0.01))\n"
-                      "assert 'torch._dynamo' not in sys.modules\n")
-    done = subprocess.run([sys.executable, script], env={**os.environ, "PYTHONPATH": str(TEMPLATES)},
-                          capture_output=True, text=True)
+    script.write_text(
+        "import sys, torch, saes\nfor name in ('TopKSAE', 'MatryoshkaSAE', 'JumpReLUSAE'):\n"
+        "    sae = getattr(saes, name)(8, 16, 2)\n"
+        "    saes.train(sae, saes.batches(torch.randn(64, 8), 16, 4), saes.Recipe(steps=4, lr=0.01))\n"
+        "assert 'torch._dynamo' not in sys.modules\n"
+    )
+    done = subprocess.run(
+        [sys.executable, script], env={**os.environ, "PYTHONPATH": str(TEMPLATES)}, capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stderr

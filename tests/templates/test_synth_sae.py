@@ -20,8 +20,17 @@ from tests.support import ROOT
 FOLDER = ROOT / "templates" / "synth_sae"
 TEMPLATE = load_template(FOLDER)
 SMALL = {
-    **TEMPLATE.manifest.profiles["demo"].settings, "num_features": 160, "d_in": 32, "roots": 4, "depth": 2,
-    "d_sae": 48, "l0": 4, "pool": 4000, "held_out": 1500, "orthogonal_steps": 20, "samples": 20_000,
+    **TEMPLATE.manifest.profiles["demo"].settings,
+    "num_features": 160,
+    "d_in": 32,
+    "roots": 4,
+    "depth": 2,
+    "d_sae": 48,
+    "l0": 4,
+    "pool": 4000,
+    "held_out": 1500,
+    "orthogonal_steps": 20,
+    "samples": 20_000,
 }
 
 
@@ -36,12 +45,24 @@ def world(tmp_path_factory):
 
 def trained(folder: Path, world: Path, script: str, settings: dict = SMALL) -> Path:
     """Run a script of the template as the runner would, without the sandbox."""
-    task = {**settings, "seed": 0, "device": "cpu", "threads": 1, "data": str(world / "train"),
-            "artefact": "sae.safetensors", "condition": "k4"}
+    task = {
+        **settings,
+        "seed": 0,
+        "device": "cpu",
+        "threads": 1,
+        "data": str(world / "train"),
+        "artefact": "sae.safetensors",
+        "condition": "k4",
+    }
     (folder / "task.json").write_text(json.dumps(task))
     (folder / "run_0").mkdir()
-    done = subprocess.run([sys.executable, str(FOLDER / script), "--out_dir=run_0"], cwd=folder, text=True,
-                          capture_output=True, env={**os.environ, "PYTHONPATH": str(FOLDER.parent)})  # for saes
+    done = subprocess.run(
+        [sys.executable, str(FOLDER / script), "--out_dir=run_0"],
+        cwd=folder,
+        text=True,
+        capture_output=True,
+        env={**os.environ, "PYTHONPATH": str(FOLDER.parent)},
+    )  # for saes
     assert done.returncode == 0, done.stderr
     return folder / "run_0"
 
@@ -133,8 +154,20 @@ def test_a_secret_that_agrees_in_its_low_bits_makes_another_world(world, tmp_pat
 def test_the_16k_profile_differs_from_what_is_tested_here_in_size_alone(tmp_path):
     """Its settings, with every size divided, go the whole way: world, training, measurement."""
     size = TEMPLATE.manifest.profiles["16k"].settings
-    settings = {**size, "num_features": 512, "d_in": 48, "roots": 4, "pool": 3000, "held_out": 1000, "d_sae": 64,
-                "samples": 20_000, "orthogonal_steps": 5, "batch": 256, "l0": 8, "lr": 0.01}
+    settings = {
+        **size,
+        "num_features": 512,
+        "d_in": 48,
+        "roots": 4,
+        "pool": 3000,
+        "held_out": 1000,
+        "d_sae": 64,
+        "samples": 20_000,
+        "orthogonal_steps": 5,
+        "batch": 256,
+        "l0": 8,
+        "lr": 0.01,
+    }
     for part in ("train", "truth"):
         (tmp_path / "world" / part).mkdir(parents=True)
     prepare = load_module(FOLDER / "prepare.py")
@@ -171,8 +204,16 @@ def plot_records() -> list[dict]:
     value = {"k8": {"mean": 0.5, "se": 0.01, "n": 3, "values": [0.49, 0.5, 0.51]}}
     tiers = {"first_tier_active_share": [0.3, 0.31, 0.32], "first_tier_explained_variance": [0.4, 0.41, 0.42]}
     return [
-        {"run": str(i), "name": f"r{i}", "label": f"Run {i}", "kind": "experiment", "status": status, "curves": [],
-         "diagnostics": diagnostics, "metrics": {"dead_latents": value, "uniqueness": value}}
+        {
+            "run": str(i),
+            "name": f"r{i}",
+            "label": f"Run {i}",
+            "kind": "experiment",
+            "status": status,
+            "curves": [],
+            "diagnostics": diagnostics,
+            "metrics": {"dead_latents": value, "uniqueness": value},
+        }
         for i, (status, diagnostics) in enumerate([("measured", {}), ("measured", tiers), ("failed", {})])
     ]
 

@@ -36,8 +36,10 @@ from tests.support.recording import UNCHANGED, Recording, edited
 
 SYNTH = Recording("synth_sae", frozenset({("run-1.edit-1", "lint"), ("run-2.edit-1", "training")}))
 LM = Recording("lm_sae")
-FIGURES = {"synth_sae": ("metrics", "differences", "curves", "tradeoff", "agent-capacity", "agent-tiers"),
-           "lm_sae": ("metrics", "differences", "curves", "tradeoff", "agent-use", "agent-tiers")}
+FIGURES = {
+    "synth_sae": ("metrics", "differences", "curves", "tradeoff", "agent-capacity", "agent-tiers"),
+    "lm_sae": ("metrics", "differences", "curves", "tradeoff", "agent-use", "agent-tiers"),
+}
 DESIGN = {"0.01", "60 %"}  # numbers that describe the design of a run, not its outcome
 both = pytest.mark.parametrize("recording", [SYNTH, LM], ids=lambda r: r.manifest.name)
 
@@ -85,6 +87,7 @@ def test_no_reply_types_a_result(recording):
 
 # ---------------------------------------------------------------- the edits
 
+
 @both
 def test_every_edit_applies_in_order_and_only_the_planted_one_fails_the_linter(recording, tmp_path):
     for step, code in recording.codes.items():
@@ -112,7 +115,7 @@ def test_one_step_of_every_version_works_but_for_the_planted_failure_at_any_size
         sae = module.SAE(size["d_in"], size["d_sae"], size["l0"])
         x, dead = torch.randn(size["batch"], size["d_in"]), torch.zeros(size["d_sae"], dtype=torch.bool)
         dead[-5:] = True
-        arguments = [sae, x, dead, size["aux_scale"], 20][:len(inspect.signature(module.loss_on_batch).parameters)]
+        arguments = [sae, x, dead, size["aux_scale"], 20][: len(inspect.signature(module.loss_on_batch).parameters)]
         if (step, "training") in SYNTH.planted:
             with pytest.raises(RuntimeError, match="out of range"):
                 module.loss_on_batch(*arguments)
@@ -144,9 +147,13 @@ def test_every_version_on_a_language_model_does_what_its_plan_says():
         errors = [left.square().sum(1).mean().item() for left in by_hand]
         assert found.total.item() == pytest.approx(np.mean(errors), rel=1e-5)
         sae.residuals(x, z)[-1].square().sum().backward()
-        assert bool(sae.W_dec.grad[:sae.tiers()[0]].any()) is (run.name != "detached_topk")
-    assert widths == {"tiered_topk": [4, 16, 48], "detached_topk": [4, 16, 48], "equal_topk": [16, 32, 48],
-                      "shuffled_topk": [4, 16, 48]}
+        assert bool(sae.W_dec.grad[: sae.tiers()[0]].any()) is (run.name != "detached_topk")
+    assert widths == {
+        "tiered_topk": [4, 16, 48],
+        "detached_topk": [4, 16, 48],
+        "equal_topk": [16, 32, 48],
+        "shuffled_topk": [4, 16, 48],
+    }
 
 
 @both
@@ -155,10 +162,23 @@ def test_the_plot_edit_applies_and_draws_the_figures_that_are_described(recordin
     (tmp_path / "plot.py").write_text(edited(before, recording.replies["plot.edit-1"], "plot.py"))
     value = {"c": {"mean": 0.5, "se": 0.01, "n": 3, "values": [0.49, 0.5, 0.51]}}
     tiers = {"first_tier_active_share": [0.3, 0.31, 0.32], "first_tier_explained_variance": [0.4, 0.41, 0.42]}
-    (tmp_path / "records.json").write_text(json.dumps([
-        {"run": str(i), "name": f"r{i}", "label": f"Run {i}", "kind": "experiment", "status": status, "curves": [],
-         "diagnostics": diagnostics, "metrics": dict.fromkeys(recording.manifest.metrics, value)}
-        for i, (status, diagnostics) in enumerate([("measured", {}), ("measured", tiers), ("failed", {})])]))
+    (tmp_path / "records.json").write_text(
+        json.dumps(
+            [
+                {
+                    "run": str(i),
+                    "name": f"r{i}",
+                    "label": f"Run {i}",
+                    "kind": "experiment",
+                    "status": status,
+                    "curves": [],
+                    "diagnostics": diagnostics,
+                    "metrics": dict.fromkeys(recording.manifest.metrics, value),
+                }
+                for i, (status, diagnostics) in enumerate([("measured", {}), ("measured", tiers), ("failed", {})])
+            ]
+        )
+    )
     subprocess.run([sys.executable, "plot.py"], cwd=tmp_path, check=True, env={"MPLBACKEND": "Agg"})
 
     drawn = [f"agent-{f['file']}" for f in json.loads((tmp_path / "figures.json").read_text())]
@@ -169,8 +189,15 @@ def test_the_plot_edit_applies_and_draws_the_figures_that_are_described(recordin
 # ---------------------------------------------------------------- the paper
 
 # What the runs come to, and what the confirmation does.
-DRAWS = {"none helps": "worse", "all help": "better", "the same everywhere": "equal", "only the last helps": "equal",
-         "dice 1": "better", "dice 2": "failed", "dice 3": ""}
+DRAWS = {
+    "none helps": "worse",
+    "all help": "better",
+    "the same everywhere": "equal",
+    "only the last helps": "equal",
+    "dice 1": "better",
+    "dice 2": "failed",
+    "dice 3": "",
+}
 
 
 def means_of(draw: str, rng: np.random.Generator, recording: Recording) -> dict[str, float]:
@@ -217,8 +244,9 @@ def test_thirteen_metrics_fit_the_pages_of_the_paper(tmp_path):
     assert [f.words for f in found] == []
 
 
-@pytest.mark.parametrize(("recording", "works", "kept"), [(SYNTH, 20, (5, 7)), (LM, 25, (6, 8))],
-                         ids=["synth_sae", "lm_sae"])
+@pytest.mark.parametrize(
+    ("recording", "works", "kept"), [(SYNTH, 20, (5, 7)), (LM, 25, (6, 8))], ids=["synth_sae", "lm_sae"]
+)
 def test_the_paper_changes_under_criticism_and_cites_widely(recording, works, kept):
     left = [step for step in recording.asked if step.startswith("paper.") and UNCHANGED in recording.replies[step]]
     assert sum(step.endswith(".refine") for step in left) <= kept[0]
@@ -230,6 +258,7 @@ def test_the_paper_changes_under_criticism_and_cites_widely(recording, works, ke
 
 
 # ---------------------------------------------------------------- the literature
+
 
 @both
 def test_the_recorded_choices_are_among_what_the_library_returns(recording, tmp_path):

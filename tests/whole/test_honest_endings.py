@@ -22,10 +22,14 @@ def play(tmp_path, edit):
     return abstract, conclusion
 
 
-@pytest.mark.parametrize(("edit", "said"), [
-    (block("experiment.py", "RATE = 0.02  # step size", "RATE = 2 / 100  # step size"), "does not differ"),
-    (rate_block(0.02, 0.0005), "is worse than"),
-], ids=["inconclusive", "does not work"])
+@pytest.mark.parametrize(
+    ("edit", "said"),
+    [
+        (block("experiment.py", "RATE = 0.02  # step size", "RATE = 2 / 100  # step size"), "does not differ"),
+        (rate_block(0.02, 0.0005), "is worse than"),
+    ],
+    ids=["inconclusive", "does not work"],
+)
 def test_the_paper_says_how_it_ended(tmp_path, edit, said):
     for part in play(tmp_path, edit):
         assert said in part

@@ -27,13 +27,27 @@ def template(tmp_path_factory):
 
 @pytest.mark.timeout(900)  # three trainings, each with its sandboxes
 def test_a_session_refuses_what_was_not_trained_and_measures_what_was(tmp_path, template):
-    planned = {"name": "still", "label": "no steps", "change": "leave the optimizer out", "hypothesis": "it is quick",
-               "start_from": "baseline"}
-    plan = {"comparison": {"metric": "delta_ce", "baseline": "topk", "why": "it is the code we start from"},
-            "runs": [planned]}
+    planned = {
+        "name": "still",
+        "label": "no steps",
+        "change": "leave the optimizer out",
+        "hypothesis": "it is quick",
+        "start_from": "baseline",
+    }
+    plan = {
+        "comparison": {"metric": "delta_ce", "baseline": "topk", "why": "it is the code we start from"},
+        "runs": [planned],
+    }
     edit = block("experiment.py", TOTAL, TOTAL.replace("total", "0 * total"))
-    whole = Whole(tmp_path, Script(1, {"plan": fenced(plan), "run-1.edit-1": edit}), template=str(template), runs=1,
-                  attempts=1, baselines=("topk",), stop_after="runs")
+    whole = Whole(
+        tmp_path,
+        Script(1, {"plan": fenced(plan), "run-1.edit-1": edit}),
+        template=str(template),
+        runs=1,
+        attempts=1,
+        baselines=("topk",),
+        stop_after="runs",
+    )
     known = whole.workspace.cache / "secrets" / "lm_sae-world-0"  # another world may be lucky, once in a hundred
     known.parent.mkdir(parents=True)
     known.write_text(f"{2**200 + 17:064x}\n")

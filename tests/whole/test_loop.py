@@ -32,8 +32,11 @@ def whole(tmp_path, cache):
 
 
 def failures(whole):
-    return [(e.run, e.attempt, e.stage, e.reason) for e in EventLog(whole.paths.events).read()
-            if isinstance(e, ev.AttemptFailed)]
+    return [
+        (e.run, e.attempt, e.stage, e.reason)
+        for e in EventLog(whole.paths.events).read()
+        if isinstance(e, ev.AttemptFailed)
+    ]
 
 
 def test_an_idea_becomes_a_paper(whole):
@@ -56,8 +59,10 @@ def test_an_idea_becomes_a_paper(whole):
 
 def test_the_best_run_is_confirmed_on_fresh_seeds_and_a_fresh_world(whole):
     session = (it := whole()).play()
-    records = {name: json.loads((it.paths.repo / f"records/{name}.json").read_text())
-               for name in ("0", session.confirmation.best, "confirm.baseline", "confirm.best")}
+    records = {
+        name: json.loads((it.paths.repo / f"records/{name}.json").read_text())
+        for name in ("0", session.confirmation.best, "confirm.baseline", "confirm.best")
+    }
     best, arms = records[session.confirmation.best], [records["confirm.baseline"], records["confirm.best"]]
     assert [arm["kind"] for arm in arms] == ["confirmation", "confirmation"]
     assert arms[1]["parent"] == best["run"]
@@ -99,8 +104,11 @@ def test_a_finished_session_resumed_asks_and_trains_nothing(whole):
 
 
 def test_a_block_that_does_not_match_is_answered_and_repaired(whole):
-    it = whole({("run-1.edit-1", 1): rate_block(0.5, 0.1), ("run-1.edit-1", 2): rate_block(RATES[0], RATES[1])},
-               runs=1, **RUNS_ONLY)
+    it = whole(
+        {("run-1.edit-1", 1): rate_block(0.5, 0.1), ("run-1.edit-1", 2): rate_block(RATES[0], RATES[1])},
+        runs=1,
+        **RUNS_ONLY,
+    )
     session = it.play()
     assert session.experiments[0].phase == "measured"
     assert ("run-1.edit-1", 2) in it.model.asked
@@ -123,8 +131,9 @@ def test_an_edit_that_changes_nothing_is_refused(whole):
 
 
 def test_an_edit_of_a_forbidden_file_is_refused(whole):
-    it = whole({"run-1.edit-1": block("evaluate.py", "", "def evaluate(*a):\n    return {'score': 1.0}")},
-               runs=1, **RUNS_ONLY)
+    it = whole(
+        {"run-1.edit-1": block("evaluate.py", "", "def evaluate(*a):\n    return {'score': 1.0}")}, runs=1, **RUNS_ONLY
+    )
     it.play()
     assert failures(it)[0][:3] == ("1", 1, "edit")
     assert not (it.paths.repo / "evaluate.py").exists()
@@ -144,8 +153,12 @@ def test_a_lint_error_goes_back_with_its_line_and_is_mended(whole):
 def test_an_exception_goes_back_as_the_end_of_its_traceback(whole):
     bad = block("experiment.py", DRAW, f"    raise ValueError('shapes (8,) and (9,)')\n{DRAW}")
     mend = block("experiment.py", f"    raise ValueError('shapes (8,) and (9,)')\n{DRAW}", DRAW)
-    it = whole({"run-1.edit-1": bad, "run-1.edit-2": mend, "run-1.edit-3": rate_block(RATES[0], 0.05)},
-               runs=1, attempts=3, **RUNS_ONLY)
+    it = whole(
+        {"run-1.edit-1": bad, "run-1.edit-2": mend, "run-1.edit-3": rate_block(RATES[0], 0.05)},
+        runs=1,
+        attempts=3,
+        **RUNS_ONLY,
+    )
     it.play()
     assert failures(it)[0] == ("1", 1, "training", "exit")
     told = it.model.prompt("run-1.edit-2")
@@ -203,8 +216,11 @@ def test_all_completed_at_once_ends_the_runs(whole):
 
 
 def test_a_malformed_plan_is_asked_for_again_with_the_fault(whole):
-    it = whole({("plan", 1): "Let me think.", ("plan", 2): fenced({"runs": []}), ("plan", 3): fenced(plan(1))},
-               runs=1, stop_after="plan")
+    it = whole(
+        {("plan", 1): "Let me think.", ("plan", 2): fenced({"runs": []}), ("plan", 3): fenced(plan(1))},
+        runs=1,
+        stop_after="plan",
+    )
     assert it.play().plan is not None
     assert "cannot be taken" in it.model.prompt("plan", 2)
     assert "comparison: Field required" in it.model.prompt("plan", 3)
@@ -246,8 +262,13 @@ def test_a_person_s_word_on_a_failed_run_is_not_said_again(whole):
 
 def test_a_revised_plan_is_followed(whole):
     revised = planned(3) | {"name": "other", "label": "other way"}
-    it = whole({"run-1.reflect": fenced({"interpretation": "i", "completed": False, "runs": [revised]}),
-                "run-2.edit-1": rate_block(RATES[0], RATES[3])}, **RUNS_ONLY)
+    it = whole(
+        {
+            "run-1.reflect": fenced({"interpretation": "i", "completed": False, "runs": [revised]}),
+            "run-2.edit-1": rate_block(RATES[0], RATES[3]),
+        },
+        **RUNS_ONLY,
+    )
     assert it.play().experiments[1].planned.name == "other"
 
 
@@ -255,8 +276,10 @@ def test_a_run_can_start_from_an_earlier_run(whole):
     both = plan(2)
     both["runs"][1]["start_from"] = "step1"
     reflection = {"interpretation": "i", "completed": False, "runs": both["runs"][1:]}
-    it = whole({"plan": fenced(both), "run-1.reflect": fenced(reflection),
-                "run-2.edit-1": rate_block(RATES[1], RATES[2])}, **RUNS_ONLY)
+    it = whole(
+        {"plan": fenced(both), "run-1.reflect": fenced(reflection), "run-2.edit-1": rate_block(RATES[1], RATES[2])},
+        **RUNS_ONLY,
+    )
     it.play()
     assert json.loads((it.paths.repo / "records/2.json").read_text())["parent"] == "1"
 
@@ -301,8 +324,9 @@ def test_a_typed_result_is_refused_told_to_the_writer_and_cut_at_last(whole):
 
 def test_what_tex_cannot_set_is_dropped_and_said(whole):
     bad = "The rows follow what is left. The step is $\\eta\\limits_a$ at first."
-    it = whole({"paper.method.write": block("paper/sections/method.md", "Nothing is written here yet.", bad)}, runs=1,
-               pdf=True)
+    it = whole(
+        {"paper.method.write": block("paper/sections/method.md", "Nothing is written here yet.", bad)}, runs=1, pdf=True
+    )
     session = it.play()
     assert session.compiled.ok
     assert session.compiled.round > 0

@@ -16,11 +16,21 @@ from agent.storage.log import EventLog
 from tests.support.whole import Whole
 
 STAGES = {
-    "prepare": ev.SessionStarted, "baseline training": ev.DataPrepared, "plan": ev.RunMeasured,
-    "edit": ev.Planned, "lint": ev.Edited, "submit": ev.LintPassed, "training": ev.RunSubmitted,
-    "reflection": ev.Commented, "confirmation": ev.ConfirmationPlanned, "plot": ev.PlotEdited,
-    "paper": ev.FiguresDescribed, "section": ev.SectionWritten, "review": ev.Compiled,
-    "mend": ev.EvidenceReviewed, "ensemble": ev.ReviewGiven,
+    "prepare": ev.SessionStarted,
+    "baseline training": ev.DataPrepared,
+    "plan": ev.RunMeasured,
+    "edit": ev.Planned,
+    "lint": ev.Edited,
+    "submit": ev.LintPassed,
+    "training": ev.RunSubmitted,
+    "reflection": ev.Commented,
+    "confirmation": ev.ConfirmationPlanned,
+    "plot": ev.PlotEdited,
+    "paper": ev.FiguresDescribed,
+    "section": ev.SectionWritten,
+    "review": ev.Compiled,
+    "mend": ev.EvidenceReviewed,
+    "ensemble": ev.ReviewGiven,
 }
 PROGRAM = """
 import sys
@@ -42,11 +52,17 @@ def account(whole):
     records = {}
     for path in sorted((repo / "records").glob("*.json")):
         record = json.loads(path.read_text())
-        records[path.name] = [(t["seed"], t["condition"], t["metrics"], t["artefact_sha256"])
-                              for t in record["trainings"]]
+        records[path.name] = [
+            (t["seed"], t["condition"], t["metrics"], t["artefact_sha256"]) for t in record["trainings"]
+        ]
     sections = {p.name: p.read_text() for p in sorted((repo / "paper/sections").glob("*.md"))}
-    return {"records": records, "sections": sections, "calls": sorted(session.calls), "log": whole.log(),
-            "finished": session.finished}
+    return {
+        "records": records,
+        "sections": sections,
+        "calls": sorted(session.calls),
+        "log": whole.log(),
+        "finished": session.finished,
+    }
 
 
 def kill_once(whole, now, patience_s=120):

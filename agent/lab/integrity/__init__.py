@@ -17,24 +17,44 @@ from agent.lab.integrity.rule import Check
 __all__ = ["CHECKS", "PROBES", "REFUSED_BY_THE_MEASUREMENT", "Check", "catalogue", "check"]
 
 CHECKS: tuple[Check, ...] = (
-    whole.missing_training, whole.foreign_training, whole.missing_metric, whole.impossible_value,
-    whole.protected_changed, whole.data_changed,
-    sameness.copied_across_seeds, sameness.artefact_of_another_seed, sameness.artefact_of_an_earlier_run,
-    sameness.same_across_seeds, sameness.no_effect, sameness.unchanged_code, sameness.same_code,
-    effort.no_training, effort.no_curve, effort.flat_loss, effort.little_compute, effort.much_compute,
-    effort.too_fast, effort.over_budget, effort.off_target, effort.claims_a_metric,
+    whole.missing_training,
+    whole.foreign_training,
+    whole.missing_metric,
+    whole.impossible_value,
+    whole.protected_changed,
+    whole.data_changed,
+    sameness.copied_across_seeds,
+    sameness.artefact_of_another_seed,
+    sameness.artefact_of_an_earlier_run,
+    sameness.same_across_seeds,
+    sameness.no_effect,
+    sameness.unchanged_code,
+    sameness.same_code,
+    effort.no_training,
+    effort.no_curve,
+    effort.flat_loss,
+    effort.little_compute,
+    effort.much_compute,
+    effort.too_fast,
+    effort.over_budget,
+    effort.off_target,
+    effort.claims_a_metric,
 )
 PROBES: tuple[Check, ...] = (
-    latents.constant, latents.too_precise, latents.silent, latents.duplicates, latents.negative,
+    latents.constant,
+    latents.too_precise,
+    latents.silent,
+    latents.duplicates,
+    latents.negative,
 )
 # Codes with which a training ends before it has metrics; each is a refusal (measure.py, verdict.py, encoding.py).
 REFUSED_BY_THE_MEASUREMENT: dict[str, str] = {
     "artefact": "The artefact is missing, no plain file, not a safetensors file, or has a wrong shape, type or "
-                "value. Not: a decoder that is well-formed and useless.",
+    "value. Not: a decoder that is well-formed and useless.",
     "untrained": "The score is at the untrained floor, and the same code leaves the same decoder after one batch. "
-                 "Not: noise added to an initialisation (at-floor flags it).",
+    "Not: noise added to an initialisation (at-floor flags it).",
     "encode-depends-on-batch": "A second process, with other order and batch sizes, got other latents: statistics "
-                               "over the batch, state, chance or the clock. Not: a dependence that both share.",
+    "over the batch, state, chance or the clock. Not: a dependence that both share.",
     "encode-shape": "encode gives another number of latents than W_dec has rows.",
     "encode-dense": "More non-zero latents than the template allows.",
     "encode-not-finite": "NaN or infinite latents.",

@@ -33,8 +33,10 @@ def no_training(record: RunRecord, earlier: Sequence[RunRecord], manifest: Manif
         reasons = ["it logged no loss that changes"] if not _curve_moves(training) else []
         reasons += [f"it used {share:.0%} of the baseline's compute"] if share is not None and share < LITTLE else []
         if reasons:
-            yield (f"seed {training.seed}, {training.condition}: no better than an untrained dictionary, and "
-                   + " and ".join(reasons))
+            yield (
+                f"seed {training.seed}, {training.condition}: no better than an untrained dictionary, and "
+                + " and ".join(reasons)
+            )
 
 
 @named("no-curve", "flag")
@@ -92,8 +94,10 @@ def over_budget(record: RunRecord, earlier: Sequence[RunRecord], manifest: Manif
     for training in record.trainings:
         allowed = _settings(record, training).get("samples")
         if isinstance(allowed, int) and training.declared.get("samples", 0) > 1.01 * allowed:
-            yield (f"seed {training.seed}, {training.condition}: {training.declared['samples']:.0f} samples declared, "
-                   f"{allowed} allowed")
+            yield (
+                f"seed {training.seed}, {training.condition}: {training.declared['samples']:.0f} samples declared, "
+                f"{allowed} allowed"
+            )
 
 
 @named("off-target", "flag")

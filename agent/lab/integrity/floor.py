@@ -28,7 +28,7 @@ Metrics = Mapping[str, float]
 
 
 def untrained(
-    evaluate_py: Path, evaluation: Any, truth: Any, data: Path, d_sae: int, k: int, settings: Mapping[str, Any],
+    evaluate_py: Path, evaluation: Any, truth: Any, data: Path, d_sae: int, k: int, settings: Mapping[str, Any]
 ) -> list[Metrics]:
     """Metrics of some random dictionaries with k latents a row; `data` is the world's folder, `settings` are those
     of the condition, for the truth may hang on them (a layer)."""
@@ -40,9 +40,7 @@ def untrained(
     return json.loads(kept.read_text())
 
 
-def at_floor(
-    metrics: Metrics, floor: Sequence[Metrics], manifest: Manifest, constants: Sequence[Metrics] = (),
-) -> str:
+def at_floor(metrics: Metrics, floor: Sequence[Metrics], manifest: Manifest, constants: Sequence[Metrics] = ()) -> str:
     """Says so if no metric is better than chance explains; "" otherwise.
 
     Better means beyond the one-sided prediction bound of one more draw, shared out over the metrics: with many of
@@ -51,8 +49,11 @@ def at_floor(
     """
     from scipy import stats
 
-    signs = {name: 1.0 if spec.better == "higher" else -1.0
-             for name, spec in manifest.metrics.items() if spec.better != "target"}
+    signs = {
+        name: 1.0 if spec.better == "higher" else -1.0
+        for name, spec in manifest.metrics.items()
+        if spec.better != "target"
+    }
     if not signs:
         return ""
     count = len(floor)

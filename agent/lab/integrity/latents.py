@@ -43,8 +43,10 @@ def too_precise(x: np.ndarray, z: csr_matrix, decoder: np.ndarray) -> Iterator[s
     rounded.data = round_mantissa(z.data)
     moved = float(np.square((z - rounded) @ decoder).sum() / max(np.square(x - x.mean(axis=0)).sum(), 1e-30))
     if not moved <= LOST:
-        yield (f"rounding the latents to {MANTISSA_BITS} significant bits moves the reconstruction by "
-               f"{moved:.2g} of the data's variance; an autoencoder's latents do not hang on their last digits")
+        yield (
+            f"rounding the latents to {MANTISSA_BITS} significant bits moves the reconstruction by "
+            f"{moved:.2g} of the data's variance; an autoencoder's latents do not hang on their last digits"
+        )
 
 
 @named("no-latents", "flag")

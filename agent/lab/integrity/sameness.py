@@ -97,8 +97,11 @@ def _place(training: Training) -> str:
 
 def _alike(one: Training, other: Training) -> bool:
     """Measured values only: a template that reports its own may round them."""
-    return (one.artefact_sha256 is not None and one.metrics.keys() == other.metrics.keys() != set()
-            and all(isclose(value, other.metrics[name], rel_tol=CLOSE) for name, value in one.metrics.items()))
+    return (
+        one.artefact_sha256 is not None
+        and one.metrics.keys() == other.metrics.keys() != set()
+        and all(isclose(value, other.metrics[name], rel_tol=CLOSE) for name, value in one.metrics.items())
+    )
 
 
 def _code(record: RunRecord) -> dict[str, str]:

@@ -33,9 +33,19 @@ class BaselineCache:
         job = self._job
         protected = sorted(Path(job.template).rglob("*.py")) + [Path(job.template) / "manifest.toml"]
         identity = [
-            Path(job.code, job.script).read_text(), [path.read_text() for path in protected], self._library(),
-            job.train_data, job.settings, job.seeds, [c.model_dump() for c in job.conditions], job.device,
-            job.threads, job.sandbox, platform.node(), platform.machine(), version("torch"),
+            Path(job.code, job.script).read_text(),
+            [path.read_text() for path in protected],
+            self._library(),
+            job.train_data,
+            job.settings,
+            job.seeds,
+            [c.model_dump() for c in job.conditions],
+            job.device,
+            job.threads,
+            job.sandbox,
+            platform.node(),
+            platform.machine(),
+            version("torch"),
             *([job.environment.key] if job.environment else []),
             *([job.saebench.asked.model_dump(), job.saebench.environment.key] if job.saebench else []),
         ]
@@ -45,5 +55,8 @@ class BaselineCache:
     def _library(self) -> list[tuple[str, str]]:
         """What the script may import."""
         code = Path(self._job.code)
-        return [(path.relative_to(code).as_posix(), path.read_text()) for path in sorted(code.glob("*/*.py"))
-                if path.parent.name != "baselines"]
+        return [
+            (path.relative_to(code).as_posix(), path.read_text())
+            for path in sorted(code.glob("*/*.py"))
+            if path.parent.name != "baselines"
+        ]

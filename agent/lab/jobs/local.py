@@ -24,9 +24,25 @@ PROJECT = Path(__file__).resolve().parents[3]
 START_S = 60.0
 LARGEST = 1e18  # of steps or samples that a log may speak of
 # Measuring needs no key: what the supervisor and all below it see of our environment.
-ENVIRONMENT = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR",
-               "XDG_CACHE_HOME", "HF_HOME", "HF_HUB_CACHE", "LD_LIBRARY_PATH", "CUDA_HOME", "CUDA_VISIBLE_DEVICES",
-               "NVIDIA_VISIBLE_DEVICES", "PYTHONDONTWRITEBYTECODE")
+ENVIRONMENT = (
+    "PATH",
+    "HOME",
+    "USER",
+    "LOGNAME",
+    "LANG",
+    "LC_ALL",
+    "LC_CTYPE",
+    "TZ",
+    "TMPDIR",
+    "XDG_CACHE_HOME",
+    "HF_HOME",
+    "HF_HUB_CACHE",
+    "LD_LIBRARY_PATH",
+    "CUDA_HOME",
+    "CUDA_VISIBLE_DEVICES",
+    "NVIDIA_VISIBLE_DEVICES",
+    "PYTHONDONTWRITEBYTECODE",
+)
 
 
 class LocalRunner:
@@ -118,11 +134,28 @@ class LocalRunner:
         bench = paths.read_job().saebench
         names = {*self._environment, *variables(bench.asked if bench else None)}
         environment = {name: os.environ[name] for name in names if name in os.environ}
-        command = [sys.executable, "-m", "agent.lab.jobs.supervisor", str(paths.root), "--lock", str(lock),
-                   "--measure", self._measure]
+        command = [
+            sys.executable,
+            "-m",
+            "agent.lab.jobs.supervisor",
+            str(paths.root),
+            "--lock",
+            str(lock),
+            "--measure",
+            self._measure,
+        ]
         try:  # the process we start forks the supervisor and ends at once
-            subprocess.run(command, cwd=PROJECT, env=environment, pass_fds=[lock], stdin=subprocess.DEVNULL,
-                           capture_output=True, text=True, timeout=START_S, check=True)
+            subprocess.run(
+                command,
+                cwd=PROJECT,
+                env=environment,
+                pass_fds=[lock],
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                timeout=START_S,
+                check=True,
+            )
         except subprocess.CalledProcessError as error:
             raise InfrastructureError(f"{paths.root}: its supervisor did not start: {error.stderr}") from None
         except (OSError, subprocess.TimeoutExpired) as error:

@@ -97,7 +97,9 @@ class Supervision:
         threads = {name: str(self._job.threads) for name in THREAD_VARIABLES}
         arguments = [str(os.getpid()), str(self._paths.root), self._module, *(map(str, key) if key else ())]
         process = subprocess.Popen(
-            [sys.executable, "-m", "agent.lab.jobs.worker", *arguments], cwd=PROJECT, env={**os.environ, **threads},
+            [sys.executable, "-m", "agent.lab.jobs.worker", *arguments],
+            cwd=PROJECT,
+            env={**os.environ, **threads},
             stdin=subprocess.DEVNULL,
         )
         now = time.monotonic()
@@ -140,16 +142,21 @@ class Supervision:
         if why in ("cancelled", "skipped"):
             return _not_run(key, why, wall_s)
         code = running.process.returncode
-        detail = (f"the measuring process was stopped after {wall_s:.0f} s" if running.why == "timeout" else
-                  f"the measuring process ended with status {code} and left no result")
+        detail = (
+            f"the measuring process was stopped after {wall_s:.0f} s"
+            if running.why == "timeout"
+            else f"the measuring process ended with status {code} and left no result"
+        )
         lost = _not_run(key, "supervisor", wall_s).model_copy(
-            update={"outcome": "failed", "detail": f"{detail}; see {self._paths.log}"})
+            update={"outcome": "failed", "detail": f"{detail}; see {self._paths.log}"}
+        )
         self._paths.write_training(lost)
         return lost
 
     def _result(self, started_at: float) -> JobResult:
-        trainings = [self._done.get(key) or _not_run(key, "cancelled" if self.cancelled else "skipped")
-                     for key in self._keys]
+        trainings = [
+            self._done.get(key) or _not_run(key, "cancelled" if self.cancelled else "skipped") for key in self._keys
+        ]
         facts = _facts(self._paths)
         if facts is None and not self.cancelled:
             trainings = [_without_facts(training, self._paths) for training in trainings]
@@ -157,9 +164,15 @@ class Supervision:
         outcomes = {training.outcome for training in trainings}
         order = ("failed", "refused", "cancelled")
         return JobResult(
-            key=self._job.key, outcome=next((o for o in order if o in outcomes), "measured"),
-            trainings=tuple(trainings), started_at=started_at, wall_s=max(0.0, time.time() - started_at),
-            device=facts.device, versions=facts.versions, hashes=facts.hashes, sandbox=self._job.sandbox,
+            key=self._job.key,
+            outcome=next((o for o in order if o in outcomes), "measured"),
+            trainings=tuple(trainings),
+            started_at=started_at,
+            wall_s=max(0.0, time.time() - started_at),
+            device=facts.device,
+            versions=facts.versions,
+            hashes=facts.hashes,
+            sandbox=self._job.sandbox,
         )
 
 
@@ -179,8 +192,15 @@ def _without_facts(training: Training, paths: JobPaths) -> Training:
     if training.outcome != "measured":
         return training
     detail = f"code and data could not be hashed; see {paths.log}"
-    return Training(seed=training.seed, condition=training.condition, outcome="failed", reason="supervisor",
-                    detail=detail, wall_s=training.wall_s, cpu_s=training.cpu_s)
+    return Training(
+        seed=training.seed,
+        condition=training.condition,
+        outcome="failed",
+        reason="supervisor",
+        detail=detail,
+        wall_s=training.wall_s,
+        cpu_s=training.cpu_s,
+    )
 
 
 def _claim(paths: JobPaths) -> float:
@@ -213,8 +233,9 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m agent.lab.jobs.supervisor", description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--lock", type=int, help="handle of the lock that whoever started this process holds")
-    parser.add_argument("--measure", default="agent.lab.measuring.measure",
-                        help="module with run_training and job_facts")
+    parser.add_argument(
+        "--measure", default="agent.lab.measuring.measure", help="module with run_training and job_facts"
+    )
     options = parser.parse_args(argv)
     paths = JobPaths(options.folder.resolve())
     _detach(paths.log)

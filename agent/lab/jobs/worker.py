@@ -58,9 +58,7 @@ def sandbox_of(job: Job) -> Sandbox:
     return BubblewrapSandbox() if job.sandbox == "bwrap" else NoSandbox()
 
 
-def _train(
-    job: Job, measure: Any, seed: int, name: str, paths: JobPaths, stopped: threading.Event,
-) -> Training:
+def _train(job: Job, measure: Any, seed: int, name: str, paths: JobPaths, stopped: threading.Event) -> Training:
     condition = next(c for c in job.conditions if c.name == name)
 
     def cancelled() -> bool:

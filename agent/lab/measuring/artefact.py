@@ -84,8 +84,10 @@ def _check_header(path: Path) -> None:
     with open(path, "rb") as file:
         length = int.from_bytes(file.read(8), "little")
     if length > MAX_HEADER:
-        raise BadArtefact(f"{path.name} is not a readable safetensors file: a header of {length} bytes; at most "
-                          f"{MAX_HEADER} are allowed")
+        raise BadArtefact(
+            f"{path.name} is not a readable safetensors file: a header of {length} bytes; at most "
+            f"{MAX_HEADER} are allowed"
+        )
 
 
 def _check(name: str, tensor: np.ndarray, shape: tuple[int | None, ...]) -> None:

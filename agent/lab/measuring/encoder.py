@@ -37,10 +37,18 @@ def started(training: _OneTraining, stage: str, limits: Limits, threads: int = 0
     code = Mount(paths.encode_code, "/w")
     worker = Mount(WORKER, "/runner/encode_worker.py")
     saved = Mount(paths.kept / training.manifest.artefact, f"/artefact/{training.manifest.artefact}")
-    argv = (training.python, "-P", show(worker), show(saved), str(threads or training.job.threads), model.name,
-            model.method)
-    spec = SandboxSpec(argv=argv, cwd=show(code), mounts=(code, worker, saved, *training.trees), limits=limits,
-                       env=training.env())
+    argv = (
+        training.python,
+        "-P",
+        show(worker),
+        show(saved),
+        str(threads or training.job.threads),
+        model.name,
+        model.method,
+    )
+    spec = SandboxSpec(
+        argv=argv, cwd=show(code), mounts=(code, worker, saved, *training.trees), limits=limits, env=training.env()
+    )
     stderr = paths.text(f"{stage}.stderr")
     process = training.sandbox.start(spec, stdout=None, stderr=stderr, stdin=True)
     try:

@@ -45,8 +45,13 @@ class Ended(Exception):
 
 
 def encode_rows(
-    process: SandboxProcess, x: np.ndarray, order: np.ndarray, batches: Iterator[int], d_sae: int,
-    max_l0: int, cancelled: Callable[[], bool],
+    process: SandboxProcess,
+    x: np.ndarray,
+    order: np.ndarray,
+    batches: Iterator[int],
+    d_sae: int,
+    max_l0: int,
+    cancelled: Callable[[], bool],
 ) -> csr_matrix:
     """Send the rows of x in this order, in batches of these sizes; latents [N, d_sae] in the order of x.
 
@@ -104,16 +109,18 @@ def _answer(channel: _Channel, rows: int, d_sae: int, max_l0: int) -> csr_matrix
     if width != d_sae:
         raise BadLatents("encode-shape", f"SAE.encode gives {width} latents a row, W_dec has {d_sae} rows")
     if stored > rows * max_l0:
-        raise BadLatents("encode-dense", f"SAE.encode gives {stored / rows:.1f} non-zero latents a row; "
-                                         f"at most {max_l0} are allowed")
+        raise BadLatents(
+            "encode-dense", f"SAE.encode gives {stored / rows:.1f} non-zero latents a row; at most {max_l0} are allowed"
+        )
     counts = np.frombuffer(channel.receive(4 * rows), dtype="<u4").astype(np.int64)
     columns = np.frombuffer(channel.receive(4 * stored), dtype="<u4").astype(np.int64)
     values = np.frombuffer(channel.receive(4 * stored), dtype="<f4").astype(np.float64)
     if counts.sum() != stored or (stored and columns.max() >= d_sae):
         raise BadLatents("encode-malformed", "the encoding process answered with latents that do not exist")
     if counts.max() > max_l0:
-        raise BadLatents("encode-dense", f"SAE.encode gives {counts.max()} non-zero latents in one row; "
-                                         f"at most {max_l0} are allowed")
+        raise BadLatents(
+            "encode-dense", f"SAE.encode gives {counts.max()} non-zero latents in one row; at most {max_l0} are allowed"
+        )
     if not np.isfinite(values).all():
         raise BadLatents("encode-not-finite", "SAE.encode gives NaN or infinite latents on held-out rows")
     z = sparse.csr_matrix((values, columns, np.concatenate([[0], counts.cumsum()])), shape=(rows, d_sae))
@@ -137,7 +144,7 @@ class _Channel:
         while rest:
             try:
                 if self._ready(reading=False):
-                    rest = rest[os.write(self._process.stdin.fileno(), rest[:PIPE_BYTES]):]
+                    rest = rest[os.write(self._process.stdin.fileno(), rest[:PIPE_BYTES]) :]
             except (BrokenPipeError, ConnectionResetError):
                 raise Ended(self._process.wait()) from None
             except BlockingIOError:

@@ -64,15 +64,20 @@ class Form:
         d_sae, d_in = self.tensors["W_dec"].shape
         k = {"k": self.k, "rescale_acts_by_decoder_norm": False} if self.architecture == "topk" else {}
         return {
-            "architecture": self.architecture, "d_in": d_in, "d_sae": d_sae, **k, "dtype": "float32", "device": "cpu",
-            "apply_b_dec_to_input": self.apply_b_dec_to_input, "normalize_activations": "none",
-            "reshape_activations": "none", "metadata": metadata,
+            "architecture": self.architecture,
+            "d_in": d_in,
+            "d_sae": d_sae,
+            **k,
+            "dtype": "float32",
+            "device": "cpu",
+            "apply_b_dec_to_input": self.apply_b_dec_to_input,
+            "normalize_activations": "none",
+            "reshape_activations": "none",
+            "metadata": metadata,
         }
 
 
-def leave(
-    job: Job, seed: int, condition: Condition, paths: TrainingPaths, x: np.ndarray, latents: csr_matrix,
-) -> str:
+def leave(job: Job, seed: int, condition: Condition, paths: TrainingPaths, x: np.ndarray, latents: csr_matrix) -> str:
     """Leave a measured training's SAE in its export folder; returns how it can be loaded, for the record.
 
     `latents` are those that the artefact's own code gave for the rows x.
@@ -81,8 +86,13 @@ def leave(
         InfrastructureError: the disk is full.
     """
     artefact = paths.kept / load_template(Path(job.template)).manifest.artefact
-    origin = {"template": Path(job.template).name, "run": job.run, "seed": seed, "condition": condition.name,
-              "artefact_sha256": file_sha256(artefact)}
+    origin = {
+        "template": Path(job.template).name,
+        "run": job.run,
+        "seed": seed,
+        "condition": condition.name,
+        "artefact_sha256": file_sha256(artefact),
+    }
     settings = {**job.settings, **condition.settings}
     try:
         return export(artefact, paths.encode_code, x, latents, settings, origin, paths.export)
@@ -91,7 +101,12 @@ def leave(
 
 
 def export(
-    artefact: Path, code: Path, x: np.ndarray, latents: csr_matrix, settings: dict[str, Any], origin: dict[str, Any],
+    artefact: Path,
+    code: Path,
+    x: np.ndarray,
+    latents: csr_matrix,
+    settings: dict[str, Any],
+    origin: dict[str, Any],
     folder: Path,
 ) -> str:
     """Write one SAE's folder; `code` is the folder of the code that loads the artefact."""
@@ -107,13 +122,16 @@ def export(
     places["sae_lens_version"] = FORMAT  # without it the file is read as an old one
     save_file(form.tensors, folder / WEIGHTS)
     write_text(folder / CONFIG, json.dumps(form.config({**places, **origin}), indent=1) + "\n")
-    write_text(folder / "README.md", f"""SAELens reads this folder:
+    write_text(
+        folder / "README.md",
+        f"""SAELens reads this folder:
 
     from sae_lens import SAE
     sae = SAE.load_from_disk("{folder.name}")  # architecture {form.architecture}
 
 Its latents were compared with those that were measured, on {min(ROWS, len(x))} held-out rows.
-""")
+""",
+    )
     return f"SAELens: {form.architecture}"
 
 
@@ -192,9 +210,12 @@ def _with_class(artefact: Path, code: Path, folder: Path) -> None:
         os.link(artefact, folder / artefact.name)
     except OSError:
         shutil.copyfile(artefact, folder / artefact.name)
-    write_text(folder / "README.md", f"""SAELens has no form that gives this SAE's latents; it lies here with its class.
+    write_text(
+        folder / "README.md",
+        f"""SAELens has no form that gives this SAE's latents; it lies here with its class.
 The class is code that a model may have written: read it before you run it.
 
     from experiment import SAE
     sae = SAE.load("{artefact.name}")
-""")
+""",
+    )

@@ -39,15 +39,16 @@ __all__ = ["TrainingPaths", "job_facts", "run_training"]
 POLL_S = 0.05
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 # glibc hands a step's arrays back to the kernel, which clears them anew in the next: a fifth of a CPU training's time.
-KEEP_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(32 << 20), "MALLOC_TRIM_THRESHOLD_": str(1 << 30),
-               "MALLOC_TOP_PAD_": str(64 << 20)}
+KEEP_MEMORY = {
+    "MALLOC_MMAP_THRESHOLD_": str(32 << 20),
+    "MALLOC_TRIM_THRESHOLD_": str(1 << 30),
+    "MALLOC_TOP_PAD_": str(64 << 20),
+}
 MOVED = 1e-3  # relative; some hundred steps of any honest size move a decoder further
 Cancelled = Callable[[], bool]
 
 
-def run_training(
-    job: Job, seed: int, condition: Condition, sandbox: Sandbox, cancelled: Cancelled
-) -> Training:
+def run_training(job: Job, seed: int, condition: Condition, sandbox: Sandbox, cancelled: Cancelled) -> Training:
     """Train one seed under one condition and measure what came out.
 
     Whatever the agent's code does becomes part of the Training. Safe to repeat: it starts afresh.
@@ -65,10 +66,21 @@ def run_training(
         account.metrics = {}
     end = account.end or Exit(reason="cancelled", code=0, wall_s=0.0, cpu_s=0.0, peak_memory_mb=0.0)
     return Training(
-        seed=seed, condition=condition.name, outcome=outcome, reason=reason, detail=detail,
-        metrics=account.metrics, diagnostics=account.diagnostics, declared=account.declared,
-        curves=account.curves, wall_s=end.wall_s, cpu_s=end.cpu_s, peak_memory_mb=end.peak_memory_mb,
-        artefact_sha256=account.artefact_sha256, export=account.export, findings=tuple(account.findings),
+        seed=seed,
+        condition=condition.name,
+        outcome=outcome,
+        reason=reason,
+        detail=detail,
+        metrics=account.metrics,
+        diagnostics=account.diagnostics,
+        declared=account.declared,
+        curves=account.curves,
+        wall_s=end.wall_s,
+        cpu_s=end.cpu_s,
+        peak_memory_mb=end.peak_memory_mb,
+        artefact_sha256=account.artefact_sha256,
+        export=account.export,
+        findings=tuple(account.findings),
     )
 
 
@@ -89,9 +101,7 @@ def measure_again(job: Job, seed: int, condition: Condition, sandbox: Sandbox, a
 class _OneTraining:
     """The stages in their order, with what they share."""
 
-    def __init__(
-        self, job: Job, seed: int, condition: Condition, sandbox: Sandbox, cancelled: Cancelled
-    ) -> None:
+    def __init__(self, job: Job, seed: int, condition: Condition, sandbox: Sandbox, cancelled: Cancelled) -> None:
         self.job, self.seed, self.condition = job, seed, condition
         self.sandbox, self.cancelled = sandbox, cancelled
         self.paths = TrainingPaths.of(job, seed, condition.name)
@@ -119,16 +129,25 @@ class _OneTraining:
         copy_code(self.job, paths.code, self.manifest)
         mounts, data = self._mounts(paths)
         task = {
-            **settings, "seed": self.seed, "condition": self.condition.name,
-            "device": self.job.device, "threads": self.job.threads,
-            "data": self.sandbox.visible(data), "artefact": self.manifest.artefact,
+            **settings,
+            "seed": self.seed,
+            "condition": self.condition.name,
+            "device": self.job.device,
+            "threads": self.job.threads,
+            "data": self.sandbox.visible(data),
+            "artefact": self.manifest.artefact,
         }
         write_text(paths.code / "task.json", harvest.dumps(task))
         seen = self.sandbox.visible(mounts[0])
         out_dir = f"{seen}/{paths.out_name}" if self.manifest.absolute_out_dir else paths.out_name
         spec = SandboxSpec(
-            argv=(self.python, CODE, f"--out_dir={out_dir}"), cwd=seen, mounts=(*mounts, *self.trees),
-            limits=self.job.limits, env=self.env(), gpu=self.job.device.startswith("cuda"), network=self.job.network,
+            argv=(self.python, CODE, f"--out_dir={out_dir}"),
+            cwd=seen,
+            mounts=(*mounts, *self.trees),
+            limits=self.job.limits,
+            env=self.env(),
+            gpu=self.job.device.startswith("cuda"),
+            network=self.job.network,
         )
         process = self.sandbox.start(spec, stdout=paths.text("train.stdout"), stderr=paths.text("train.stderr"))
         while (end := process.poll()) is None:
@@ -165,8 +184,7 @@ class _OneTraining:
     def _saved(self, found: harvest.Harvest) -> Path:
         name = self.manifest.artefact
         if name not in found.sha256:
-            raise Stopped("refused", "artefact", f"{name} in the folder given by --out_dir: "
-                                                  f"{found.problems[name]}")
+            raise Stopped("refused", "artefact", f"{name} in the folder given by --out_dir: {found.problems[name]}")
         return self.paths.kept / name
 
     def _artefact(self, found: harvest.Harvest) -> Artefact:
@@ -200,10 +218,16 @@ class _OneTraining:
         second = self._encode("encode-again", x, width, most, varied=True)
         if not encoding.agree(first, second):
             share = encoding.disagreement(first, second)
-            raise Stopped("refused", "encode-depends-on-batch", encoder.called(self.manifest.model, 
-                f"encoding the held-out rows twice, in other orders and batch sizes, gave other latents for "
-                f"{share:.1%} of the rows. SAE.encode must be a function of each row alone: no statistics "
-                "over the batch, no state, no randomness. A choice over the batch needs a stored threshold."))
+            raise Stopped(
+                "refused",
+                "encode-depends-on-batch",
+                encoder.called(
+                    self.manifest.model,
+                    f"encoding the held-out rows twice, in other orders and batch sizes, gave other latents for "
+                    f"{share:.1%} of the rows. SAE.encode must be a function of each row alone: no statistics "
+                    "over the batch, no state, no randomness. A choice over the batch needs a stored threshold.",
+                ),
+            )
         return first
 
     def _measure_latents(self, artefact: Artefact, account: Account) -> tuple[np.ndarray, csr_matrix]:
@@ -216,9 +240,15 @@ class _OneTraining:
             account.judge(finding)
         x_hat = z @ artefact.decoder + artefact.bias
         self.judge_metrics(account, lambda: evaluation.evaluate(truth.x, z, x_hat, artefact.decoder, truth))
-        floor = untrained(Path(self.job.template) / "evaluate.py", evaluation, truth,
-                          Path(self.job.truth_data).parent, len(artefact.decoder), max(1, round(z.nnz / z.shape[0])),
-                          self.settings)
+        floor = untrained(
+            Path(self.job.template) / "evaluate.py",
+            evaluation,
+            truth,
+            Path(self.job.truth_data).parent,
+            len(artefact.decoder),
+            max(1, round(z.nnz / z.shape[0])),
+            self.settings,
+        )
         if text := at_floor(account.metrics, floor, self.manifest):
             account.judge(Finding(code=AT_FLOOR, grade="flag", text=text))
             if z.nnz and self.job.kind != "baseline":  # a dead training stays where it starts, honestly
@@ -246,10 +276,16 @@ class _OneTraining:
         except BadArtefact:
             return
         if before is not None and np.linalg.norm(artefact.decoder - before.decoder) < MOVED * np.linalg.norm(
-                before.decoder):
-            raise Stopped("refused", "untrained", (
-                "no metric is better than an untrained dictionary's, and the same code with a single batch of "
-                "samples leaves the same decoder: the training does not move the parameters."))
+            before.decoder
+        ):
+            raise Stopped(
+                "refused",
+                "untrained",
+                (
+                    "no metric is better than an untrained dictionary's, and the same code with a single batch of "
+                    "samples leaves the same decoder: the training does not move the parameters."
+                ),
+            )
 
     def after_one_batch(self) -> Path | None:
         """The artefact of the same code after a single batch; None if it cannot do with so little."""

@@ -36,9 +36,16 @@ def measure(training: Any, saved: Path, account: Account) -> None:
     *shuffled, mean = ({k: float(v) for k, v in evaluation.evaluate(truth.x, one, truth).items()} for one in blind)
     if not at_floor(account.metrics, shuffled, training.manifest, constants=[mean]):
         return
-    account.judge(Finding(code=AT_FLOOR, grade="flag", text=(
-        f"no metric is better than what {training.manifest.model.call} scores when its outputs are shuffled over "
-        "the rows, or are the same for all")))
+    account.judge(
+        Finding(
+            code=AT_FLOOR,
+            grade="flag",
+            text=(
+                f"no metric is better than what {training.manifest.model.call} scores when its outputs are shuffled "
+                "over the rows, or are the same for all"
+            ),
+        )
+    )
     if training.job.kind != "baseline":
         _check_it_moved(training, tensors)
 
@@ -51,9 +58,14 @@ def _check_it_moved(training: Any, tensors: dict[str, np.ndarray]) -> None:
     except BadArtefact:
         return
     if before is not None and not moved(before, tensors):
-        raise Stopped("refused", "untrained", (
-            "no metric is better than outputs that ignore the input, and the same code with a single batch of samples "
-            "leaves the same tensors: the training does not move the parameters."))
+        raise Stopped(
+            "refused",
+            "untrained",
+            (
+                "no metric is better than outputs that ignore the input, and the same code with a single batch of "
+                "samples leaves the same tensors: the training does not move the parameters."
+            ),
+        )
 
 
 def moved(before: dict[str, np.ndarray], after: dict[str, np.ndarray]) -> bool:

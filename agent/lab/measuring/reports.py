@@ -44,8 +44,10 @@ def _diagnostics(path: Path, account: Account) -> None:
         return
     account.diagnostics, dropped = selfreport.diagnostics(value)
     if dropped:
-        account.note("diagnostics-dropped", f"{dropped} entries of diagnostics.json are not finite numbers under "
-                                            "names like first_tier_share")
+        account.note(
+            "diagnostics-dropped",
+            f"{dropped} entries of diagnostics.json are not finite numbers under names like first_tier_share",
+        )
 
 
 def take_metrics(kept: Path, found: harvest.Harvest, account: Account, manifest: Manifest, condition: str) -> None:

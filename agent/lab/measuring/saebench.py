@@ -52,11 +52,20 @@ def measure(training: _OneTraining, artefact: Artefact, account: Account) -> Non
     scratch.mkdir(parents=True)
     limits = training.job.evaluate_limits.model_copy(update={"wall_s": bench.asked.wall_s})
     threads = training.job.threads * training.job.slots  # one autoencoder at a time: it may have them all
-    with (_turn(Path(bench.shared), training.cancelled),
-          encoder.started(training, "saebench", limits, threads) as process):
+    with (
+        _turn(Path(bench.shared), training.cancelled),
+        encoder.started(training, "saebench", limits, threads) as process,
+    ):
         asked = _Asked(training, process, artefact)
-        results = client.evaluate(bench.environment.python, _request(training, artefact, folder), scratch,
-                                  bench.asked.wall_s, asked.latents, asked.look, judge_of(bench.asked.judge, folder))
+        results = client.evaluate(
+            bench.environment.python,
+            _request(training, artefact, folder),
+            scratch,
+            bench.asked.wall_s,
+            asked.latents,
+            asked.look,
+            judge_of(bench.asked.judge, folder),
+        )
     asked.check_again()
     remove(scratch)
     found = catalogue.metrics(results)
@@ -118,14 +127,24 @@ class _Asked:
         with encoder.started(training, "saebench-again", training.job.evaluate_limits) as process:
             second = self._encoded(process, rows, encoding.varied_batches(self._draw))
         if not encoding.agree(first.tocsr(), second):
-            raise Stopped("refused", "encode-depends-on-batch", encoder.called(training.manifest.model, (
-                "encoding some of the rows of sae-bench a second time, in another order and other batches, gave other "
-                "latents. SAE.encode must be a function of each row alone: no statistics over the batch, no state.")))
+            raise Stopped(
+                "refused",
+                "encode-depends-on-batch",
+                encoder.called(
+                    training.manifest.model,
+                    (
+                        "encoding some of the rows of sae-bench a second time, in another order and other batches, "
+                        "gave other latents. SAE.encode must be a function of each row alone: no statistics over the "
+                        "batch, no state."
+                    ),
+                ),
+            )
 
     def _encoded(self, process: SandboxProcess, rows: np.ndarray, sizes: Iterator[int]) -> csr_matrix:
         width = len(self._artefact.decoder)
-        return encoding.encode_rows(process, rows, self._draw.permutation(len(rows)), sizes, width, width,
-                                    self._training.cancelled)
+        return encoding.encode_rows(
+            process, rows, self._draw.permutation(len(rows)), sizes, width, width, self._training.cancelled
+        )
 
 
 def _request(training: _OneTraining, artefact: Artefact, folder: Path) -> dict[str, Any]:
@@ -138,10 +157,18 @@ def _request(training: _OneTraining, artefact: Artefact, folder: Path) -> dict[s
     name, shared = _place(job.saebench, settings)
     return {
         **({"unlearning": _unlearning(job.saebench, settings["dtype"])} if asked.instruct else {}),
-        "evals": {one: asked.settings.get(one, {}) for one in asked.evals}, "model": str(settings["model"]),
-        "model_name": name, "hook_name": settings["hook_name"], "dtype": settings["dtype"],
-        "d_in": artefact.decoder.shape[1], "d_sae": artefact.decoder.shape[0], "device": job.device,
-        "threads": job.threads, "decoder": str(arrays), "data": asked.data, "shared": str(shared),
+        "evals": {one: asked.settings.get(one, {}) for one in asked.evals},
+        "model": str(settings["model"]),
+        "model_name": name,
+        "hook_name": settings["hook_name"],
+        "dtype": settings["dtype"],
+        "d_in": artefact.decoder.shape[1],
+        "d_sae": artefact.decoder.shape[0],
+        "device": job.device,
+        "threads": job.threads,
+        "decoder": str(arrays),
+        "data": asked.data,
+        "shared": str(shared),
         "details": str(folder),
     }
 
@@ -161,8 +188,13 @@ def _unlearning(bench: SaeBenchJob, dtype: str) -> dict[str, str]:
     form = own if own in CHATS else CHATS[0]
     folder = Path(bench.shared) / _named(bench, source, dtype)
     folder.mkdir(parents=True, exist_ok=True)
-    return {"model": source, "called": own if own == form else f"{own}-as-{form}", "form": form,
-            "corpus": str(Path(bench.asked.data) / FORGET_CORPUS), "shared": str(folder)}
+    return {
+        "model": source,
+        "called": own if own == form else f"{own}-as-{form}",
+        "form": form,
+        "corpus": str(Path(bench.asked.data) / FORGET_CORPUS),
+        "shared": str(folder),
+    }
 
 
 def _named(bench: SaeBenchJob, model: str, dtype: str) -> str:

@@ -79,8 +79,13 @@ def remove(folder: Path) -> None:
         if not os.path.lexists(folder):
             return
         for command in (["chmod", "-R", "u+rwX"], ["rm", "-rf"]):
-            done = subprocess.run([*command, "--", os.fspath(folder.absolute())], stdin=subprocess.DEVNULL,
-                                  capture_output=True, text=True, errors="replace")
+            done = subprocess.run(
+                [*command, "--", os.fspath(folder.absolute())],
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                errors="replace",
+            )
             said = done.stderr.strip()[-200:]
     if os.path.lexists(folder):
         raise InfrastructureError(f"{folder}: cannot be removed: {said}")

@@ -86,8 +86,9 @@ def final_info(value: Any, condition: str = "") -> Reported:
             continue
         suffix = f"_{slug(str(key))}" if len(datasets) > 1 else ""
         means, extra = datasets[key]["means"], datasets[key].get("stderrs")
-        _take(said, () if isinstance(means, Mapping) else (str(key),), means,
-              suffix if isinstance(means, Mapping) else "")
+        _take(
+            said, () if isinstance(means, Mapping) else (str(key),), means, suffix if isinstance(means, Mapping) else ""
+        )
         errors = Reported()
         _take(errors, (), extra if isinstance(extra, Mapping) else {}, suffix)
         said.stderrs |= errors.stderrs | errors.means

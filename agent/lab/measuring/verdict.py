@@ -76,14 +76,18 @@ def encoding_ended(end: Exit, stderr: Path) -> Stopped:
 
 _SHORT = {
     "gpu-memory": "the GPU ran out of memory: use a smaller batch or dictionary, keep no tensors of earlier steps, "
-                  "or compute in parts",
+    "or compute in parts",
     "memory": "the process asked for more memory than it may have: use smaller batches or arrays, or compute in parts",
 }
-_GPU_SHORT = re.compile(r"OutOfMemoryError|(?:CUDA|HIP|XPU|MPS backend) out of memory|CUDA error: out of memory|"
-                        r"cudaErrorMemoryAllocation|(?:CUBLAS|CUDNN|CUSPARSE|CUSOLVER)_STATUS_ALLOC_FAILED|"
-                        r"RESOURCE_EXHAUSTED: Out of memory")
-_HOST_SHORT = re.compile(r"^(?:[\w.]*_ArrayMemoryError|MemoryError|OSError: \[Errno 12\])|"
-                         r"DefaultCPUAllocator: can't allocate memory|^std::bad_alloc|terminate called .*bad_alloc")
+_GPU_SHORT = re.compile(
+    r"OutOfMemoryError|(?:CUDA|HIP|XPU|MPS backend) out of memory|CUDA error: out of memory|"
+    r"cudaErrorMemoryAllocation|(?:CUBLAS|CUDNN|CUSPARSE|CUSOLVER)_STATUS_ALLOC_FAILED|"
+    r"RESOURCE_EXHAUSTED: Out of memory"
+)
+_HOST_SHORT = re.compile(
+    r"^(?:[\w.]*_ArrayMemoryError|MemoryError|OSError: \[Errno 12\])|"
+    r"DefaultCPUAllocator: can't allocate memory|^std::bad_alloc|terminate called .*bad_alloc"
+)
 _LAST = 40  # lines of stderr among which an exception's own line is looked for
 
 
@@ -109,7 +113,7 @@ def _how(end: Exit) -> str:
         "timeout": f"stopped at the time limit after {end.wall_s:.0f} s",
         "memory": f"stopped at the memory limit with {end.peak_memory_mb:.0f} MB",
         "host-memory": "killed by the kernel because this machine ran out of memory, before the training's own limit "
-                       f"was reached; it used {end.peak_memory_mb:.0f} MB: use less",
+        f"was reached; it used {end.peak_memory_mb:.0f} MB: use less",
         "disk": "stopped at the limit for files written",
         "files": "stopped at the limit for the number of files",
         "output": "stopped because it printed more than the limit",
@@ -125,8 +129,11 @@ def check_metrics(metrics: dict[str, float], specs: Mapping[str, MetricSpec]) ->
         if not math.isfinite(value):
             raise Stopped("refused", "metric-not-finite", f"the metric {name} is NaN or infinite")
         if (spec.low is not None and value < spec.low) or (spec.high is not None and value > spec.high):
-            raise Stopped("refused", "impossible-value",
-                           f"the metric {name} is outside its possible range {_range(spec.low, spec.high)}")
+            raise Stopped(
+                "refused",
+                "impossible-value",
+                f"the metric {name} is outside its possible range {_range(spec.low, spec.high)}",
+            )
     for name in metrics.keys() - specs.keys():
         del metrics[name]
 

@@ -14,9 +14,27 @@ PAGE_POINTS = (1.0, 14_400.0)  # the side of a page: TeX has no larger dimension
 MAX_OBJECTS = 20_000
 MAX_STREAMS = 64 << 20  # decoded bytes of all streams
 # What a figure never needs, and what a reader's program would act on.
-ACTIVE = {"/JavaScript", "/JS", "/Launch", "/EmbeddedFile", "/EmbeddedFiles", "/EF", "/OpenAction", "/AA",
-          "/RichMedia", "/XFA", "/AcroForm", "/SubmitForm", "/ImportData", "/GoToR", "/GoToE", "/URI", "/Movie",
-          "/Sound", "/Rendition"}
+ACTIVE = {
+    "/JavaScript",
+    "/JS",
+    "/Launch",
+    "/EmbeddedFile",
+    "/EmbeddedFiles",
+    "/EF",
+    "/OpenAction",
+    "/AA",
+    "/RichMedia",
+    "/XFA",
+    "/AcroForm",
+    "/SubmitForm",
+    "/ImportData",
+    "/GoToR",
+    "/GoToE",
+    "/URI",
+    "/Movie",
+    "/Sound",
+    "/Rendition",
+}
 LONG_NAME = re.compile(rb"/(?:JavaScript|Launch|EmbeddedFiles?|OpenAction|RichMedia|AcroForm|SubmitForm|ImportData)\b")
 
 

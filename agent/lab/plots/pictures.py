@@ -41,7 +41,7 @@ def text(pdf: Path, sandbox: Sandbox) -> str:
 
 
 def _look(
-    picture: Path, sandbox: Sandbox, command: tuple[str, ...], *mounts: Mount, after: tuple[str, ...] = (),
+    picture: Path, sandbox: Sandbox, command: tuple[str, ...], *mounts: Mount, after: tuple[str, ...] = ()
 ) -> tuple[Exit, str, str]:
     """Run a command on a picture where it can do no harm; how it ended and what it said."""
     shown = Mount(picture, f"/picture/{picture.name}")

@@ -54,13 +54,17 @@ def problems(first: Path, second: Path, names: list[str], records: str, read: Ca
         if not after.is_file():
             found.append(f"{name}: not drawn when the records hold other numbers; draw it whatever the values are")
         elif _digest(before) == _digest(after):
-            found.append(f"{name}: stays the same when every number in records.json changes, so it does not show them; "
-                         "read what it draws from records.json")
+            found.append(
+                f"{name}: stays the same when every number in records.json changes, so it does not show them; "
+                "read what it draws from records.json"
+            )
         else:
             typed = typed_annotations(before, after, records, read)
             if typed:
-                found.append(f"{name}: these annotations do not change with the data: {', '.join(typed)}; compute them "
-                             "from records.json or remove them")
+                found.append(
+                    f"{name}: these annotations do not change with the data: {', '.join(typed)}; compute them "
+                    "from records.json or remove them"
+                )
     return found
 
 

@@ -34,8 +34,10 @@ def lay_out(work: Path, records: Sequence[RunRecord], sessions: Path, *, perturb
 
 def pictures(work: Path) -> list[dict[str, str]]:
     """What stands for figures.json: every PNG beside the script, by its name."""
-    return [{"file": name, "caption": f"Drawn by plot.py: {one_line(Path(name).stem.replace('_', ' '), 80)}."}
-            for name in listing(work, [".png"])[:MAX_PICTURES]]
+    return [
+        {"file": name, "caption": f"Drawn by plot.py: {one_line(Path(name).stem.replace('_', ' '), 80)}."}
+        for name in listing(work, [".png"])[:MAX_PICTURES]
+    ]
 
 
 def _kept(record: RunRecord, sessions: Path) -> Path | None:

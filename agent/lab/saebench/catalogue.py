@@ -25,8 +25,11 @@ def _evals() -> dict[str, Any]:
 
 def specs(evals: Iterable[str]) -> dict[str, MetricSpec]:
     """The metrics of these evaluations by name."""
-    return {name: MetricSpec.model_validate({k: v for k, v in entry.items() if k != "from"})
-            for one in evals for name, entry in _evals()[one]["metrics"].items()}
+    return {
+        name: MetricSpec.model_validate({k: v for k, v in entry.items() if k != "from"})
+        for one in evals
+        for name, entry in _evals()[one]["metrics"].items()
+    }
 
 
 def needs(one: str) -> str:

@@ -25,13 +25,36 @@ POLL_S = 0.05
 MAX_LINE = 1 << 20
 LOG_TAIL = 600  # characters
 # What the worker gets of the environment: no provider's key. HF_TOKEN reads gated models.
-PASSED = ("PATH", "HOME", "LANG", "TMPDIR", "CUDA_VISIBLE_DEVICES", "LD_LIBRARY_PATH", "SSL_CERT_FILE", "SSL_CERT_DIR",
-          "REQUESTS_CA_BUNDLE", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy",
-          "HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HF_HOME", "HF_HUB_CACHE", "HF_DATASETS_CACHE", "HF_ENDPOINT",
-          "HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE", "XDG_CACHE_HOME")
+PASSED = (
+    "PATH",
+    "HOME",
+    "LANG",
+    "TMPDIR",
+    "CUDA_VISIBLE_DEVICES",
+    "LD_LIBRARY_PATH",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "REQUESTS_CA_BUNDLE",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "NO_PROXY",
+    "http_proxy",
+    "https_proxy",
+    "no_proxy",
+    "HF_TOKEN",
+    "HUGGING_FACE_HUB_TOKEN",
+    "HF_HOME",
+    "HF_HUB_CACHE",
+    "HF_DATASETS_CACHE",
+    "HF_ENDPOINT",
+    "HF_HUB_OFFLINE",
+    "HF_DATASETS_OFFLINE",
+    "XDG_CACHE_HOME",
+)
 QUIET = {
     "GIT_DIR": os.devnull,  # it would note the commit of whatever repository lies above as its own
-    "TOKENIZERS_PARALLELISM": "false", "TQDM_MININTERVAL": "10",
+    "TOKENIZERS_PARALLELISM": "false",
+    "TQDM_MININTERVAL": "10",
     "JAXTYPING_DISABLE": "1",  # with today's beartype its annotations of sparse probing contradict each other
 }
 AT_START = dict(os.environ)  # measuring sets HF_HUB_OFFLINE for itself later
@@ -41,8 +64,14 @@ Judge = Callable[[list[dict[str, str]]], str]
 
 
 def evaluate(
-    python: str, request: Mapping[str, Any], folder: Path, wall_s: float, encode: Encode, idle: Callable[[], None],
-    judge: Judge | None = None, worker: Path = WORKER,
+    python: str,
+    request: Mapping[str, Any],
+    folder: Path,
+    wall_s: float,
+    encode: Encode,
+    idle: Callable[[], None],
+    judge: Judge | None = None,
+    worker: Path = WORKER,
 ) -> dict[str, dict[str, Any]]:
     """By evaluation, what sae-bench's own result files say.
 
@@ -60,8 +89,14 @@ def evaluate(
     env |= {**QUIET, **{name: str(request["threads"]) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")}}
     with open(log, "wb") as errors:
         process = subprocess.Popen(
-            [python, "-I", str(worker)], cwd=folder, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-            stderr=errors, start_new_session=True)
+            [python, "-I", str(worker)],
+            cwd=folder,
+            env=env,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            start_new_session=True,
+        )
     try:
         talk = _Talk(process, time.monotonic() + wall_s, idle, log)
         talk.send(json.dumps({**request, "parent": os.getpid()}).encode() + b"\n")
@@ -102,9 +137,7 @@ def _framed(latents: csr_matrix) -> bytes:
 class _Talk:
     """Lines and bytes to and from the worker, while time runs and others are looked after."""
 
-    def __init__(
-        self, process: subprocess.Popen[bytes], deadline: float, idle: Callable[[], None], log: Path,
-    ) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], deadline: float, idle: Callable[[], None], log: Path) -> None:
         self._process, self._deadline, self._idle, self.log = process, deadline, idle, log
         self._got = bytearray()
         self._next_look = 0.0
@@ -116,7 +149,7 @@ class _Talk:
         while rest:
             self._wait(reading=False)
             try:
-                rest = rest[os.write(self._process.stdin.fileno(), rest[: 1 << 16]):]
+                rest = rest[os.write(self._process.stdin.fileno(), rest[: 1 << 16]) :]
             except BlockingIOError:
                 continue
             except BrokenPipeError:
@@ -157,8 +190,10 @@ class _Talk:
                 self._next_look = now + POLL_S
                 self._idle()
             if now > self._deadline:
-                raise InfrastructureError(f"sae-bench took longer than its wall_s allows (log: {self.log}); raise "
-                                          "saebench.wall_s in the profile, or ask for fewer evaluations")
+                raise InfrastructureError(
+                    f"sae-bench took longer than its wall_s allows (log: {self.log}); raise "
+                    "saebench.wall_s in the profile, or ask for fewer evaluations"
+                )
             if ready[0] or ready[1]:
                 return
 

@@ -59,5 +59,7 @@ def described(cache: Path) -> str:
     if there is None:
         return f"not set up ({MEND})"
     folder = Path(there.python).parents[2]
-    return (f"{there.packages['sae-bench']} in {folder}, {size_text(size_of(folder))} (files that uv's cache has too "
-            "may share its disk); remove the folder to be rid of it")
+    return (
+        f"{there.packages['sae-bench']} in {folder}, {size_text(size_of(folder))} (files that uv's cache has too "
+        "may share its disk); remove the folder to be rid of it"
+    )

@@ -100,8 +100,10 @@ def _first_run(given: Folder, beside: Path, sandbox: Callable[[], Sandbox], say:
     found = run_training(job, 0, trial.condition, trial.sandbox, lambda: False)
     path = TrainingPaths.of(job, 0, trial.condition.name).kept / "final_info.json"
     if found.outcome == "failed" or not path.is_file():
-        raise UserError(f"{given.path / 'experiment.py'}: the first run gave no final_info.json: {found.reason}: "
-                        f"{' '.join(found.detail.split())[-600:]}")
+        raise UserError(
+            f"{given.path / 'experiment.py'}: the first run gave no final_info.json: {found.reason}: "
+            f"{' '.join(found.detail.split())[-600:]}"
+        )
     try:
         return selfreport.final_info(harvest.parse_json(path.read_bytes()))
     except harvest.Unharvestable as problem:
@@ -112,16 +114,20 @@ def _metrics(given: Folder, said: selfreport.Reported, say: Say) -> dict[str, di
     """Those whose direction is known; all other numbers stay self-reported quantities without one."""
     hints = given.said.metrics
     if unknown := [name for name in hints if name not in said.means]:
-        raise UserError(f"{given.path / ADAPTER}: metrics.{unknown[0]}: the script reports no such number; it reports "
-                        f"{', '.join(said.means) or 'none'}")
+        raise UserError(
+            f"{given.path / ADAPTER}: metrics.{unknown[0]}: the script reports no such number; it reports "
+            f"{', '.join(said.means) or 'none'}"
+        )
     if hints:
         first = next((n for n, hint in hints.items() if hint.primary), next(iter(hints)))
         return {n: _metric(n, hint.better, n == first, hint.model_dump(exclude_none=True)) for n, hint in hints.items()}
     known = {name: way for name in said.means if (way := direction(name))}
     if not known:
         example = "".join(f'[metrics.{name}]\nbetter = "higher"  # or "lower"\n' for name in list(said.means)[:3])
-        raise UserError(f"{given.path}: nothing says which direction of {', '.join(said.means) or 'its numbers'} is "
-                        f"better; say it in {given.path / ADAPTER}, for example:\n{example}".rstrip())
+        raise UserError(
+            f"{given.path}: nothing says which direction of {', '.join(said.means) or 'its numbers'} is "
+            f"better; say it in {given.path / ADAPTER}, for example:\n{example}".rstrip()
+        )
     first = min(known, key=lambda name: name.startswith(("train_", "best_train")) or "time" in name)
     ways = ", ".join(f"{name}: {way} is better" for name, way in known.items())
     say(f"{given.path.name}: {ways}, by their names; primary: {first} (say otherwise in {ADAPTER})")
@@ -129,8 +135,12 @@ def _metrics(given: Folder, said: selfreport.Reported, say: Say) -> dict[str, di
 
 
 def _metric(name: str, better: str, primary: bool, said: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    found = {"label": name.replace("_", " "), "better": better, "primary": primary,
-             "read": "As the experiment reports it itself."}
+    found = {
+        "label": name.replace("_", " "),
+        "better": better,
+        "primary": primary,
+        "read": "As the experiment reports it itself.",
+    }
     return {**found, **(said or {}), "primary": primary}
 
 
@@ -146,15 +156,36 @@ def _fill(given: Folder, folder: Path, metrics: Mapping[str, Mapping[str, Any]])
     task = prompt.get("task_description") or f"The experiment of {given.path.name}."
     about = task + (f"\n\nThe folder's own words on the role: {prompt['system']}" if prompt.get("system") else "")
     values = {
-        "name": given.name, "title": given.path.name.replace("_", " "), "question": task.strip().split("\n")[0][:300],
-        "about": about, "form": "v1", "measured": False, "seeded": False, "artefact": "final_info.json",
-        "protected": ["prepare.py"], "assets": assets, "absolute_out_dir": given.said.out_dir == "absolute",
-        "default_profile": PROFILE, "metrics": metrics,
-        "baselines": [{"name": "baseline", "label": "Baseline", "file": "experiment.py",
-                       "about": "The folder's experiment.py as it is."}],
-        "profiles": {PROFILE: {"about": "As the script is; it chooses its own seeds.", "settings": {}, "seeds": [0],
-                               "conditions": [{"name": "all", "label": "as it is"}],
-                               "limits": given.said.limits.model_dump()}},
+        "name": given.name,
+        "title": given.path.name.replace("_", " "),
+        "question": task.strip().split("\n")[0][:300],
+        "about": about,
+        "form": "v1",
+        "measured": False,
+        "seeded": False,
+        "artefact": "final_info.json",
+        "protected": ["prepare.py"],
+        "assets": assets,
+        "absolute_out_dir": given.said.out_dir == "absolute",
+        "default_profile": PROFILE,
+        "metrics": metrics,
+        "baselines": [
+            {
+                "name": "baseline",
+                "label": "Baseline",
+                "file": "experiment.py",
+                "about": "The folder's experiment.py as it is.",
+            }
+        ],
+        "profiles": {
+            PROFILE: {
+                "about": "As the script is; it chooses its own seeds.",
+                "settings": {},
+                "seeds": [0],
+                "conditions": [{"name": "all", "label": "as it is"}],
+                "limits": given.said.limits.model_dump(),
+            }
+        },
     }
     Manifest.model_validate_json(json.dumps(values))
     (folder / "manifest.toml").write_text(_toml(values), encoding="utf-8")

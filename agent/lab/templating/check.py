@@ -18,7 +18,7 @@ from agent.lab.templating.trial import Say, Trial
 
 
 def check_template(
-    folder: Path, cache: Path, sandbox: Sandbox, say: Say, *, profile: str | None = None, device: str = "cpu",
+    folder: Path, cache: Path, sandbox: Sandbox, say: Say, *, profile: str | None = None, device: str = "cpu"
 ) -> list[Flaw]:
     """Read it, then try it. Trials are left out where the manifest or a file cannot be read."""
     say(f"Checking {folder}")
@@ -79,9 +79,12 @@ def _unreadable(folder: Path) -> Iterator[Flaw]:
         metrics = {}
     for name, spec in metrics.items() if isinstance(metrics, dict) else ():
         if isinstance(spec, dict) and "better" not in spec:
-            yield Flaw("metric-direction", f"manifest.toml:{_line(text, f'[metrics.{name}]')}", f"metrics.{name} does "
-                       "not say which direction is better, so no comparison of it means anything",
-                       'add better = "higher", "lower" or "target"')
+            yield Flaw(
+                "metric-direction",
+                f"manifest.toml:{_line(text, f'[metrics.{name}]')}",
+                f"metrics.{name} does not say which direction is better, so no comparison of it means anything",
+                'add better = "higher", "lower" or "target"',
+            )
             return
     try:
         load_template(folder)

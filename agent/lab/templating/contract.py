@@ -14,14 +14,30 @@ from agent.core.record import Environment
 from agent.lab.environments import missing_modules
 from agent.lab.templating.flaw import Flaw, Source, read_source
 
-NETWORK = {"requests", "httpx", "urllib.request", "urllib3", "socket", "aiohttp", "ftplib", "huggingface_hub", "wandb",
-           "http.client", "gdown", "boto3"}
-FETCHERS = re.compile(r"(?:^|\.)(?:load_dataset|hf_hub_download|snapshot_download|fetch_openml|fetch_\w+|urlretrieve|"
-                      r"urlopen|from_pretrained)$")
+NETWORK = {
+    "requests",
+    "httpx",
+    "urllib.request",
+    "urllib3",
+    "socket",
+    "aiohttp",
+    "ftplib",
+    "huggingface_hub",
+    "wandb",
+    "http.client",
+    "gdown",
+    "boto3",
+}
+FETCHERS = re.compile(
+    r"(?:^|\.)(?:load_dataset|hf_hub_download|snapshot_download|fetch_openml|fetch_\w+|urlretrieve|"
+    r"urlopen|from_pretrained)$"
+)
 SCANS = re.compile(r"(?:^|\.)(?:listdir|scandir|glob|rglob|iglob|iterdir|walk)$")
 ABSOLUTE = re.compile(r"(?:/(?!dev/null|tmp\b)[A-Za-z][\w.-]*/[\w./-]+|~/.*|[A-Za-z]:\\.*)\Z")
-SIGNATURES = {"prepare": ("prepare.py", ("settings", "secret", "train_dir", "truth_dir")),
-              "load_truth": ("evaluate.py", ("truth_dir", "settings"))}
+SIGNATURES = {
+    "prepare": ("prepare.py", ("settings", "secret", "train_dir", "truth_dir")),
+    "load_truth": ("evaluate.py", ("truth_dir", "settings")),
+}
 FEW_SEEDS = 3
 Sources = Mapping[str, Source]
 
@@ -36,31 +52,45 @@ def trained(template: Template, sources: Sources) -> list[Source]:
     """The files that train: what a model edits, and each baseline."""
     manifest = template.manifest
     names = dict.fromkeys([*manifest.editable, *(b.file for b in manifest.baselines)])
-    return [sources[name] for name in names
-            if name in sources and name not in (manifest.plot, "evaluate.py", "prepare.py")]
+    return [
+        sources[name] for name in names if name in sources and name not in (manifest.plot, "evaluate.py", "prepare.py")
+    ]
 
 
 def metric_ranges(template: Template, sources: Sources) -> Iterator[Flaw]:
     file = "manifest.toml" if template.manifest.form == "own" else "adapter.toml"
     for name, spec in template.manifest.metrics.items():
         if spec.low is None and spec.high is None:
-            yield Flaw("metric-without-range", file, f"metrics.{name} has neither low nor high, so that no "
-                       "value of it is impossible", "give the bounds that its definition has")
+            yield Flaw(
+                "metric-without-range",
+                file,
+                f"metrics.{name} has neither low nor high, so that no value of it is impossible",
+                "give the bounds that its definition has",
+            )
 
 
 def few_seeds(template: Template, sources: Sources) -> Iterator[Flaw]:
     for name, profile in template.manifest.profiles.items():
         if template.manifest.measured and len(profile.seeds) < FEW_SEEDS:
-            yield Flaw("few-seeds", "manifest.toml", f"profile {name} trains {len(profile.seeds)} seed(s): noise "
-                       "between seeds cannot be told from an effect", f"give at least {FEW_SEEDS}")
+            yield Flaw(
+                "few-seeds",
+                "manifest.toml",
+                f"profile {name} trains {len(profile.seeds)} seed(s): noise "
+                "between seeds cannot be told from an effect",
+                f"give at least {FEW_SEEDS}",
+            )
 
 
 def no_budget(template: Template, sources: Sources) -> Iterator[Flaw]:
     for name, profile in template.manifest.profiles.items():
         held = set(profile.settings) | {k for c in profile.conditions for k in c.settings}
         if template.manifest.measured and "samples" not in held:
-            yield Flaw("no-budget", "manifest.toml", f"the settings of profile {name} lack `samples`, so that a run "
-                       "may win by training longer", "add samples = N and let every method keep to it")
+            yield Flaw(
+                "no-budget",
+                "manifest.toml",
+                f"the settings of profile {name} lack `samples`, so that a run may win by training longer",
+                "add samples = N and let every method keep to it",
+            )
 
 
 def self_reported(template: Template, sources: Sources) -> Iterator[Flaw]:
@@ -69,17 +99,28 @@ def self_reported(template: Template, sources: Sources) -> Iterator[Flaw]:
     if manifest.measured:
         for name in ("evaluate.py", "prepare.py"):
             if name in manifest.editable:
-                yield Flaw("evaluation-editable", "manifest.toml", f"{name} is editable: a model may change what "
-                           "counts", "move it to protected")
+                yield Flaw(
+                    "evaluation-editable",
+                    "manifest.toml",
+                    f"{name} is editable: a model may change what counts",
+                    "move it to protected",
+                )
             elif name not in manifest.protected:
-                yield Flaw("evaluation-unprotected", "manifest.toml", f"{name} is not among the protected files: a "
-                           "change of it between runs would not be seen", f'add "{name}" to protected')
+                yield Flaw(
+                    "evaluation-unprotected",
+                    "manifest.toml",
+                    f"{name} is not among the protected files: a change of it between runs would not be seen",
+                    f'add "{name}" to protected',
+                )
         return
     for source in trained(template, sources):
         line = next((n for text, n in source.strings() if "final_info" in text), 1)
-        yield Flaw("evaluation-editable", source.at(line), "the experiment measures itself, in the file that a model "
-                   "edits; every number is marked self-reported",
-                   "move the evaluation to evaluate.py (docs/templates.md, From self-reported to measured)")
+        yield Flaw(
+            "evaluation-editable",
+            source.at(line),
+            "the experiment measures itself, in the file that a model edits; every number is marked self-reported",
+            "move the evaluation to evaluate.py (docs/templates.md, From self-reported to measured)",
+        )
 
 
 def signatures(template: Template, sources: Sources) -> Iterator[Flaw]:
@@ -97,8 +138,12 @@ def signatures(template: Template, sources: Sources) -> Iterator[Flaw]:
             yield Flaw("signature", file, f"defines no function {name}", f"add {name}({', '.join(arguments)})")
         elif len(found.args.args) != len(arguments) and not found.args.vararg:
             takes = ", ".join(a.arg for a in found.args.args)
-            yield Flaw("signature", source.at(found.lineno), f"{name} takes ({takes})",
-                       f"the runner calls {name}({', '.join(arguments)})")
+            yield Flaw(
+                "signature",
+                source.at(found.lineno),
+                f"{name} takes ({takes})",
+                f"the runner calls {name}({', '.join(arguments)})",
+            )
     for source in trained(template, sources):
         yield from _model_class(source, model.name, model.method)
 
@@ -107,8 +152,12 @@ def _model_class(source: Source, name: str, method: str) -> Iterator[Flaw]:
     found = source.class_(name)
     if found is None:
         if name not in source.named():
-            yield Flaw("signature", source.name, f"defines no class {name}",
-                       f"add class {name} with load(path) and {method}(x)")
+            yield Flaw(
+                "signature",
+                source.name,
+                f"defines no class {name}",
+                f"add class {name} with load(path) and {method}(x)",
+            )
         return
     methods = {n.name for n in found.body if isinstance(n, ast.FunctionDef)}
     for wanted in ("load", method):
@@ -122,30 +171,47 @@ def seed_unused(template: Template, sources: Sources) -> Iterator[Flaw]:
     for source in trained(template, sources):
         hands_over = in_library and any(name.split(".")[0] == library for name, _ in source.imports())
         if not hands_over and not source.mentions("seed"):
-            yield Flaw("seed-unused", source.name, "never mentions a seed: two trainings differ by chance or not at "
-                       "all", 'draw everything from task["seed"]' if template.manifest.measured else
-                       "seed every generator, and say in final_info.json over how many seeds the means are")
+            yield Flaw(
+                "seed-unused",
+                source.name,
+                "never mentions a seed: two trainings differ by chance or not at all",
+                'draw everything from task["seed"]'
+                if template.manifest.measured
+                else "seed every generator, and say in final_info.json over how many seeds the means are",
+            )
 
 
 def network(template: Template, sources: Sources) -> Iterator[Flaw]:
     for source in trained(template, sources):
         for name, line in source.imports():
             if name in NETWORK or name.split(".")[0] in NETWORK:
-                yield Flaw("network", source.at(line), f"imports {name}: a sandbox has no network",
-                           "fetch in prepare.py, which the runner runs, and read from task[\"data\"]")
+                yield Flaw(
+                    "network",
+                    source.at(line),
+                    f"imports {name}: a sandbox has no network",
+                    'fetch in prepare.py, which the runner runs, and read from task["data"]',
+                )
         for name, call in source.calls():
             loads = any(k.arg == "download" and getattr(k.value, "value", False) for k in call.keywords)
             if FETCHERS.search(name) or loads:
-                yield Flaw("network", source.at(call.lineno), f"{name}(...) fetches: a sandbox has no network",
-                           "fetch in prepare.py, which the runner runs, and read from task[\"data\"]")
+                yield Flaw(
+                    "network",
+                    source.at(call.lineno),
+                    f"{name}(...) fetches: a sandbox has no network",
+                    'fetch in prepare.py, which the runner runs, and read from task["data"]',
+                )
 
 
 def absolute_paths(template: Template, sources: Sources) -> Iterator[Flaw]:
     for source in sources.values():
         for text, line in source.strings():
             if ABSOLUTE.match(text) and not text.startswith("/data/"):
-                yield Flaw("absolute-path", source.at(line), f"names {text[:60]!r}, which is this machine's alone (and "
-                           "not there in a sandbox)", "use task[\"data\"], out_dir, or the folders that are handed in")
+                yield Flaw(
+                    "absolute-path",
+                    source.at(line),
+                    f"names {text[:60]!r}, which is this machine's alone (and not there in a sandbox)",
+                    'use task["data"], out_dir, or the folders that are handed in',
+                )
 
 
 def stale_runs(template: Template, sources: Sources) -> Iterator[Flaw]:
@@ -154,12 +220,20 @@ def stale_runs(template: Template, sources: Sources) -> Iterator[Flaw]:
         return
     for name, call in source.calls():
         if SCANS.search(name):
-            yield Flaw("stale-runs", source.at(call.lineno), f"{name}(...) draws whatever run folders lie about, those "
-                       "of older or failed attempts too", "read records.json, which holds the measured runs alone")
+            yield Flaw(
+                "stale-runs",
+                source.at(call.lineno),
+                f"{name}(...) draws whatever run folders lie about, those of older or failed attempts too",
+                "read records.json, which holds the measured runs alone",
+            )
             return
     if template.manifest.form == "own" and not any("records.json" in text for text, _ in source.strings()):
-        yield Flaw("plot-without-records", source.name, "never reads records.json, so what it draws is typed",
-                   "draw from records.json alone")
+        yield Flaw(
+            "plot-without-records",
+            source.name,
+            "never reads records.json, so what it draws is typed",
+            "draw from records.json alone",
+        )
 
 
 def _own(template: Template) -> set[str]:
@@ -179,24 +253,43 @@ def missing_imports(template: Template, sources: Sources) -> Iterator[Flaw]:
         for name, line in source.imports():
             root = name.split(".")[0]
             if root not in own and find_spec(root) is None:
-                yield Flaw("missing-import", source.at(line), f"imports {root}, which this environment lacks",
-                           "name it in the template's requirements ([environment] in manifest.toml), or do without")
+                yield Flaw(
+                    "missing-import",
+                    source.at(line),
+                    f"imports {root}, which this environment lacks",
+                    "name it in the template's requirements ([environment] in manifest.toml), or do without",
+                )
 
 
 def missing_there(template: Template, sources: Sources, environment: Environment) -> Iterator[Flaw]:
     """The same for code that runs in the template's own environment."""
     own = _own(template)
     plot = [sources[template.manifest.plot]] if template.manifest.plot in sources else []
-    asked = {(name.split(".")[0], source.at(line)) for source in [*trained(template, sources), *plot]
-             for name, line in source.imports()}
+    asked = {
+        (name.split(".")[0], source.at(line))
+        for source in [*trained(template, sources), *plot]
+        for name, line in source.imports()
+    }
     missing = missing_modules(environment, {name for name, _ in asked} - own)
     for name, where in sorted(asked):
         if name in missing:
-            yield Flaw("missing-import", where, f"imports {name}, which the template's environment lacks",
-                       "add it to the requirements, or do without")
+            yield Flaw(
+                "missing-import",
+                where,
+                f"imports {name}, which the template's environment lacks",
+                "add it to the requirements, or do without",
+            )
 
 
 CHECKS: tuple[Callable[[Template, Sources], Iterator[Flaw]], ...] = (
-    metric_ranges, few_seeds, no_budget, self_reported, signatures, seed_unused, network, absolute_paths, stale_runs,
+    metric_ranges,
+    few_seeds,
+    no_budget,
+    self_reported,
+    signatures,
+    seed_unused,
+    network,
+    absolute_paths,
+    stale_runs,
     missing_imports,
 )

@@ -56,8 +56,12 @@ class Source:
 
     def named(self) -> set[str]:
         """Names that imports and assignments of the module bind."""
-        bound = {alias.asname or alias.name for node in ast.walk(self.tree) if isinstance(node, ast.ImportFrom)
-                 for alias in node.names}
+        bound = {
+            alias.asname or alias.name
+            for node in ast.walk(self.tree)
+            if isinstance(node, ast.ImportFrom)
+            for alias in node.names
+        }
         return bound | {n.id for n in ast.walk(self.tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
 
     def mentions(self, word: str) -> bool:

@@ -31,8 +31,10 @@ def new_template(name: str, home: Path) -> str:
     path = Path(name)
     folder = path if len(path.parts) > 1 else home / "templates" / name
     if not NAME.fullmatch(folder.name):
-        raise UserError(f"--new-template {name}: {folder.name!r} is no usable name; use lower case letters, digits "
-                        "and _, a letter first")
+        raise UserError(
+            f"--new-template {name}: {folder.name!r} is no usable name; use lower case letters, digits "
+            "and _, a letter first"
+        )
     if folder.exists() or folder.is_symlink():
         raise UserError(f"--new-template {name}: {folder} is there already; choose another name, or remove it first")
     try:

@@ -70,21 +70,33 @@ class Trial:
             return {n: h for n, h in world.hashes.items() if n.startswith("truth/")}
 
         if truth(one) and truth(one) == truth(other):
-            yield Flaw("secret-ignored", "prepare.py", "two secrets give the same held-out data, so the confirmation's "
-                       "fresh world is the explored one", "draw the held-out rows (or the split) from `secret`")
+            yield Flaw(
+                "secret-ignored",
+                "prepare.py",
+                "two secrets give the same held-out data, so the confirmation's fresh world is the explored one",
+                "draw the held-out rows (or the split) from `secret`",
+            )
         by_hash = {digest: name for name, digest in one.hashes.items() if name.startswith("train/")}
         for name, digest in truth(one).items():
             if digest in by_hash:
-                yield Flaw("held-out-visible", "prepare.py", f"{by_hash[digest]} is {name}, byte for byte: the "
-                           "held-out data are shown to the training", "write to train_dir what may be trained on alone")
+                yield Flaw(
+                    "held-out-visible",
+                    "prepare.py",
+                    f"{by_hash[digest]} is {name}, byte for byte: the held-out data are shown to the training",
+                    "write to train_dir what may be trained on alone",
+                )
         try:
             share = _overlap(self.template, one, {**self.profile.settings, **self.condition.settings})
         except Exception as error:  # whatever a template's own code does
             yield Flaw("load-truth-fails", "evaluate.py", f"load_truth: {error!r}", "mend it")
             return
         if share > OVERLAP:
-            yield Flaw("train-test-overlap", "prepare.py", f"{share:.0%} of the held-out rows stand among the training "
-                       "rows", "split before writing, each row to one side")
+            yield Flaw(
+                "train-test-overlap",
+                "prepare.py",
+                f"{share:.0%} of the held-out rows stand among the training rows",
+                "split before writing, each row to one side",
+            )
 
     # ---------------------------------------------------------------- trainings
 
@@ -120,20 +132,38 @@ class Trial:
         condition = self.condition.model_copy(update={"settings": {**self.condition.settings, **settings}})
         found = run_training(self.job(name, world, script), seed, condition, self.sandbox, lambda: False)
         shown = ", ".join(f"{manifest.metrics[n].label} {v:.4g}" for n, v in found.metrics.items())
-        self.say(f"  {script}, seed {seed}{f' ({name})' if name in ('again', 'hardly trained') else ''}: "
-                 f"{shown or found.reason} ({found.wall_s:.1f} s)")
+        self.say(
+            f"  {script}, seed {seed}{f' ({name})' if name in ('again', 'hardly trained') else ''}: "
+            f"{shown or found.reason} ({found.wall_s:.1f} s)"
+        )
         return found
 
     def job(self, name: str, world: DataPaths, script: str) -> Job:
         """The job of one training; everything it writes lies in a folder of its own."""
         profile = self.profile
         return Job(
-            key="check", run="0", kind="baseline", attempt=1, folder=str(self.folder / name),
-            code=str(self._code(script)), script=script, template=self.template.folder, train_data=str(world.train),
-            truth_data=str(world.truth), settings=profile.settings, seeds=profile.seeds, conditions=profile.conditions,
-            limits=profile.limits, evaluate_limits=profile.evaluate_limits, device=self.device, slots=1, threads=1,
-            sandbox="bwrap" if self.sandbox.name == "bwrap" else "none", network=False,
-            environment=self.environment)
+            key="check",
+            run="0",
+            kind="baseline",
+            attempt=1,
+            folder=str(self.folder / name),
+            code=str(self._code(script)),
+            script=script,
+            template=self.template.folder,
+            train_data=str(world.train),
+            truth_data=str(world.truth),
+            settings=profile.settings,
+            seeds=profile.seeds,
+            conditions=profile.conditions,
+            limits=profile.limits,
+            evaluate_limits=profile.evaluate_limits,
+            device=self.device,
+            slots=1,
+            threads=1,
+            sandbox="bwrap" if self.sandbox.name == "bwrap" else "none",
+            network=False,
+            environment=self.environment,
+        )
 
     def _code(self, script: str) -> Path:
         """What a session lays out for a training: the editable files, its script, and the library."""
@@ -148,26 +178,40 @@ class Trial:
         settings = {**self.profile.settings, **self.condition.settings}
         if "samples" not in settings:
             return None
-        tried = self.train("hardly trained", world, self.template.manifest.baselines[0].file, seed,
-                           samples=int(settings.get("batch", 1)))
+        tried = self.train(
+            "hardly trained",
+            world,
+            self.template.manifest.baselines[0].file,
+            seed,
+            samples=int(settings.get("batch", 1)),
+        )
         return tried if tried.outcome == "measured" else None
 
     def _repeated(self, one: Training, again: Training) -> Iterator[Flaw]:
         for name, value in one.metrics.items():
             if abs(value - again.metrics[name]) > SAME * max(1e-12, abs(value)):
-                yield Flaw("not-deterministic", self.template.manifest.baselines[0].file, f"two trainings of seed "
-                           f"{one.seed} give {name} {value:.6g} and {again.metrics[name]:.6g}", "draw everything from "
-                           "the seed; set threads from task.json; turn on deterministic kernels")
+                yield Flaw(
+                    "not-deterministic",
+                    self.template.manifest.baselines[0].file,
+                    f"two trainings of seed {one.seed} give {name} {value:.6g} and {again.metrics[name]:.6g}",
+                    "draw everything from the seed; set threads from task.json; turn on deterministic kernels",
+                )
                 return
 
     def _seeds(self, one: Training, other: Training) -> Iterator[Flaw]:
         same_file = one.artefact_sha256 is not None and one.artefact_sha256 == other.artefact_sha256
         if same_file or one.metrics == other.metrics:
-            yield Flaw("seed-ignored", self.template.manifest.baselines[0].file, f"seeds {one.seed} and {other.seed} "
-                       "give the same result: its spread over seeds says nothing", 'draw everything from task["seed"]')
+            yield Flaw(
+                "seed-ignored",
+                self.template.manifest.baselines[0].file,
+                f"seeds {one.seed} and {other.seed} give the same result: its spread over seeds says nothing",
+                'draw everything from task["seed"]',
+            )
         else:
-            gap = ", ".join(f"{self.template.manifest.metrics[n].label} {abs(v - other.metrics[n]):.2g}"
-                            for n, v in one.metrics.items())
+            gap = ", ".join(
+                f"{self.template.manifest.metrics[n].label} {abs(v - other.metrics[n]):.2g}"
+                for n, v in one.metrics.items()
+            )
             self.say(f"  between two seeds: {gap}")
 
     def _bounds(self, done: list[Training]) -> Iterator[Flaw]:
@@ -175,33 +219,58 @@ class Trial:
         spec = manifest.metrics[manifest.primary]
         best = {"higher": spec.high, "lower": spec.low}.get(spec.better)
         if best is not None and fmean(t.metrics[manifest.primary] for t in done) == best:
-            yield Flaw("no-headroom", "manifest.toml", f"the baseline's {manifest.primary} is {best:g} already, so no "
-                       "idea can be better", "make the task harder")
+            yield Flaw(
+                "no-headroom",
+                "manifest.toml",
+                f"the baseline's {manifest.primary} is {best:g} already, so no idea can be better",
+                "make the task harder",
+            )
         wall, memory = max(t.wall_s for t in done), max(t.peak_memory_mb for t in done)
         limits = self.profile.limits
         if wall > TIGHT * limits.wall_s:
-            yield Flaw("limit-tight", "manifest.toml", f"the baseline takes {wall:.0f} s of the {limits.wall_s:.0f} s "
-                       f"that profile {self.profile_name} allows", "raise limits.wall_s to three times that")
+            yield Flaw(
+                "limit-tight",
+                "manifest.toml",
+                f"the baseline takes {wall:.0f} s of the {limits.wall_s:.0f} s that profile {self.profile_name} allows",
+                "raise limits.wall_s to three times that",
+            )
         if memory > TIGHT * limits.memory_mb:
-            yield Flaw("limit-tight", "manifest.toml", f"the baseline takes {memory:.0f} MB of the {limits.memory_mb} "
-                       f"MB that profile {self.profile_name} allows", "raise limits.memory_mb to three times that")
+            yield Flaw(
+                "limit-tight",
+                "manifest.toml",
+                f"the baseline takes {memory:.0f} MB of the {limits.memory_mb} "
+                f"MB that profile {self.profile_name} allows",
+                "raise limits.memory_mb to three times that",
+            )
 
     def _floor(self, trained: Training, untrained: Training | None, noise: float) -> Iterator[Flaw]:
         manifest = self.template.manifest
         file = manifest.baselines[0].file
         if any(f.code == AT_FLOOR for f in trained.findings):
-            yield Flaw("at-floor", file, "the trained baseline is no better than the untrained floor on any metric",
-                       "make the metric measure learning, or the baseline learn")
+            yield Flaw(
+                "at-floor",
+                file,
+                "the trained baseline is no better than the untrained floor on any metric",
+                "make the metric measure learning, or the baseline learn",
+            )
         if untrained is None:
             return
         if untrained.artefact_sha256 == trained.artefact_sha256:
-            yield Flaw("budget-ignored", file, "a single batch of samples gives the same artefact: task[\"samples\"] "
-                       "is not read", "stop after task[\"samples\"] samples")
+            yield Flaw(
+                "budget-ignored",
+                file,
+                'a single batch of samples gives the same artefact: task["samples"] is not read',
+                'stop after task["samples"] samples',
+            )
         elif self._gain(trained, untrained) <= 2 * noise:
-            yield Flaw("no-learning", "evaluate.py", f"{manifest.primary} after one batch is "
-                       f"{untrained.metrics[manifest.primary]:.4g}, after the whole training "
-                       f"{trained.metrics[manifest.primary]:.4g}: no more than seeds differ",
-                       "choose a primary metric that training moves")
+            yield Flaw(
+                "no-learning",
+                "evaluate.py",
+                f"{manifest.primary} after one batch is "
+                f"{untrained.metrics[manifest.primary]:.4g}, after the whole training "
+                f"{trained.metrics[manifest.primary]:.4g}: no more than seeds differ",
+                "choose a primary metric that training moves",
+            )
 
     def _gain(self, one: Training, other: Training) -> float:
         name = self.template.manifest.primary

@@ -29,10 +29,14 @@ NO_ASSETS = {"experiment.py", "plot.py", "prompt.json", *IDEAS, ADAPTER}
 MAX_ASSETS = (2000, 32 << 20)  # files, bytes: they are committed with every session
 RESERVED = {"w", "tmp", "usr", "etc", "proc", "dev", "bin", "sbin", "lib", "lib64", "runner", "artefact", "var", "sys"}
 UP = re.compile(r"(?:\./)?(?:\.\./)+([A-Za-z0-9_][\w.-]*)")
-LOWER = re.compile(r"(?:^|_)(?:loss|losses|error|err|perplexity|ppl|nll|mse|rmse|mae|bpc|bpb|kl|divergence|"
-                   r"wer|cer|fid)(?:_|$)")
-HIGHER = re.compile(r"(?:^|_)(?:acc|accuracy|f1|auc|auroc|precision|recall|bleu|rouge|reward|return|score|r2|iou|map|"
-                    r"correct)(?:_|$)")
+LOWER = re.compile(
+    r"(?:^|_)(?:loss|losses|error|err|perplexity|ppl|nll|mse|rmse|mae|bpc|bpb|kl|divergence|"
+    r"wer|cer|fid)(?:_|$)"
+)
+HIGHER = re.compile(
+    r"(?:^|_)(?:acc|accuracy|f1|auc|auroc|precision|recall|bleu|rouge|reward|return|score|r2|iou|map|"
+    r"correct)(?:_|$)"
+)
 
 
 class MetricHint(Strict):
@@ -53,8 +57,9 @@ class AdapterFile(Strict):
 
     metrics: dict[str, MetricHint] = {}
     out_dir: Literal["relative", "absolute"] = "relative"
-    limits: Limits = Field(default=Limits(wall_s=7200.0, memory_mb=16384, disk_mb=4096, files=5000, file_mb=2048,
-                                          output_mb=64))
+    limits: Limits = Field(
+        default=Limits(wall_s=7200.0, memory_mb=16384, disk_mb=4096, files=5000, file_mb=2048, output_mb=64)
+    )
 
 
 @dataclass(frozen=True)
@@ -103,9 +108,11 @@ class Folder:
                 names.append(name)
                 size += path.stat().st_size
         if len(names) > MAX_ASSETS[0] or size > MAX_ASSETS[1]:
-            raise UserError(f"{self.path}: {len(names)} files of {size >> 20} MB lie beside experiment.py; at most "
-                            f"{MAX_ASSETS[0]} files and {MAX_ASSETS[1] >> 20} MB are taken along: move data to "
-                            f"{self.path.parent.parent / 'data'} and read them as ../../data")
+            raise UserError(
+                f"{self.path}: {len(names)} files of {size >> 20} MB lie beside experiment.py; at most "
+                f"{MAX_ASSETS[0]} files and {MAX_ASSETS[1] >> 20} MB are taken along: move data to "
+                f"{self.path.parent.parent / 'data'} and read them as ../../data"
+            )
         return names
 
     def data(self) -> dict[str, Path]:
@@ -136,8 +143,11 @@ class Folder:
 
 def is_v1(folder: Path) -> bool:
     """experiment.py without a manifest, and at least one other sign of the form."""
-    return ((folder / "experiment.py").is_file() and not (folder / "manifest.toml").exists()
-            and any((folder / name).is_file() for name in ("plot.py", "prompt.json", *IDEAS)))
+    return (
+        (folder / "experiment.py").is_file()
+        and not (folder / "manifest.toml").exists()
+        and any((folder / name).is_file() for name in ("plot.py", "prompt.json", *IDEAS))
+    )
 
 
 def look(folder: Path) -> Folder:

@@ -75,8 +75,9 @@ class _Model(Model):
     def token_count(self, messages: Any) -> int:
         return len(str(messages)) // 4
 
-    def send_completion(self, messages: RawMessages, functions: Any, stream: bool,
-                        temperature: float | None = None) -> tuple[Any, Any]:
+    def send_completion(
+        self, messages: RawMessages, functions: Any, stream: bool, temperature: float | None = None
+    ) -> tuple[Any, Any]:
         try:
             reply = self.ask(messages)
         except BaseException as error:  # Ctrl-C and BudgetSpent too
@@ -129,9 +130,19 @@ class _Coder(EditBlockCoder):
 
     def __init__(self, ask: AskRaw, root: Path, editable: list[str], read_only: list[str]) -> None:
         super().__init__(
-            _Model(ask), _Terminal(), fnames=[root / name for name in editable], use_git=False, auto_commits=False,
-            dirty_commits=False, stream=False, map_tokens=0, auto_lint=False, auto_test=False,
-            suggest_shell_commands=False, detect_urls=False, cache_prompts=False,
+            _Model(ask),
+            _Terminal(),
+            fnames=[root / name for name in editable],
+            use_git=False,
+            auto_commits=False,
+            dirty_commits=False,
+            stream=False,
+            map_tokens=0,
+            auto_lint=False,
+            auto_test=False,
+            suggest_shell_commands=False,
+            detect_urls=False,
+            cache_prompts=False,
             analytics=SimpleNamespace(event=lambda *args, **kwargs: None),
         )
         self.root = str(root)  # aider guesses a common parent, and names files from there
@@ -242,11 +253,11 @@ def _replace(path: Path, content: str, search: str, new: str, fence: tuple[str, 
     lines, wanted = content.splitlines(keepends=True), search.splitlines(keepends=True)
     if lines and not lines[-1].endswith("\n"):
         lines[-1] += "\n"
-    places = [i for i in range(len(lines) - len(wanted) + 1) if lines[i: i + len(wanted)] == wanted]
+    places = [i for i in range(len(lines) - len(wanted) + 1) if lines[i : i + len(wanted)] == wanted]
     if len(places) > 1:
         return "", f"matches {len(places)} places; quote more lines so that it matches one"
     if places:
-        return "".join([*lines[: places[0]], new, *lines[places[0] + len(wanted):]]), ""
+        return "".join([*lines[: places[0]], new, *lines[places[0] + len(wanted) :]]), ""
     if any(line.strip() == "..." for line in wanted):  # aider would guess, or add the text at the end
         return "", "leaves lines out with '...'; quote every line"
     if search.count("\n") + new.count("\n") > MAX_BLOCK:
@@ -260,7 +271,8 @@ def _similar(search: str, content: str) -> str:
         return ""
     head = search.splitlines()[:MAX_COMPARED]
     likely = find_similar_lines("\n".join(head), content, SIMILAR) or "\n".join(
-        difflib.get_close_matches(max(head, key=len), content.splitlines(), n=2))
+        difflib.get_close_matches(max(head, key=len), content.splitlines(), n=2)
+    )
     return f"Did you mean these lines of the file?\n{likely}\n" if likely else ""
 
 

@@ -49,8 +49,14 @@ class AiderCoder:
         self.ask = ask
 
     def edit(
-        self, folder: Path, editable: Sequence[str], instruction: str, *,
-        step: str, role: Role, read_only: Sequence[str] = (),
+        self,
+        folder: Path,
+        editable: Sequence[str],
+        instruction: str,
+        *,
+        step: str,
+        role: Role,
+        read_only: Sequence[str] = (),
     ) -> EditResult:
         """Let the model change `editable` files of `folder`; all of its edit is taken, or none.
 
@@ -67,24 +73,35 @@ class AiderCoder:
                 (root / name).parent.mkdir(parents=True, exist_ok=True)
                 (root / name).write_bytes(data)
             talk = _aider().converse(
-                root, list(before), list(shown), instruction,
+                root,
+                list(before),
+                list(shown),
+                instruction,
                 lambda messages: self.ask(step, role, [_message(**m) for m in messages]),
             )
             after = _read_all(root)
         return _settle(folder, before, shown, after, talk)
 
 
-def _settle(folder: Path, before: dict[str, bytes], shown: dict[str, bytes], after: dict[str, bytes],
-            talk: Talk) -> EditResult:
+def _settle(
+    folder: Path, before: dict[str, bytes], shown: dict[str, bytes], after: dict[str, bytes], talk: Talk
+) -> EditResult:
     """What the conversation comes to; writes the files back if it counts as an edit."""
+
     def refuse(code: str, detail: str) -> EditResult:
         return EditResult((), code, head_and_tail(detail, MAX_DETAIL), talk.reply)
 
-    foreign = sorted({*talk.forbidden, *(name for name in {*after, *shown} if name not in before
-                                         and after.get(name) != shown.get(name))})
+    foreign = sorted(
+        {
+            *talk.forbidden,
+            *(name for name in {*after, *shown} if name not in before and after.get(name) != shown.get(name)),
+        }
+    )
     if foreign:
-        return refuse("forbidden-file", f"you tried to change {', '.join(foreign)}; "
-                                        f"only {', '.join(before)} may be changed. Nothing was applied.")
+        return refuse(
+            "forbidden-file",
+            f"you tried to change {', '.join(foreign)}; only {', '.join(before)} may be changed. Nothing was applied.",
+        )
     if talk.failed:
         return refuse("mismatch", talk.failed)
     if not talk.blocks:
@@ -125,7 +142,8 @@ def _read(folder: Path, name: str, missing: bytes | None = None) -> bytes:
 
 
 def _read_all(root: Path) -> dict[str, bytes]:
-    return {path.relative_to(root).as_posix(): path.read_bytes() if path.is_file() else b""
-            for path in root.rglob("*") if path.is_symlink() or not path.is_dir()}
-
-
+    return {
+        path.relative_to(root).as_posix(): path.read_bytes() if path.is_file() else b""
+        for path in root.rglob("*")
+        if path.is_symlink() or not path.is_dir()
+    }

@@ -60,11 +60,25 @@ def _compile(data: bytes, name: str) -> list[tuple[int, str, str]]:
 
 def _flake8(path: Path) -> list[tuple[int, str, str]]:
     # -I: a flake8.py beside the experiment is not the linter
-    command = [sys.executable, "-I", "-m", "flake8", "--isolated", "--disable-noqa", "--jobs", "1",
-               "--select", ",".join(CODES), "--format", "%(row)d:%(code)s:%(text)s", str(path.absolute())]
+    command = [
+        sys.executable,
+        "-I",
+        "-m",
+        "flake8",
+        "--isolated",
+        "--disable-noqa",
+        "--jobs",
+        "1",
+        "--select",
+        ",".join(CODES),
+        "--format",
+        "%(row)d:%(code)s:%(text)s",
+        str(path.absolute()),
+    ]
     try:
-        done = subprocess.run(command, cwd=path.parent, capture_output=True, text=True, errors="replace",
-                              timeout=TIMEOUT_S, check=False)
+        done = subprocess.run(
+            command, cwd=path.parent, capture_output=True, text=True, errors="replace", timeout=TIMEOUT_S, check=False
+        )
     except subprocess.TimeoutExpired:
         return [(1, "E902", f"the linter did not finish within {TIMEOUT_S:g} s; write simpler code")]
     if "No module named" in done.stderr and "flake8" in done.stderr:
@@ -85,5 +99,6 @@ def _flake8(path: Path) -> list[tuple[int, str, str]]:
 def _around(lines: list[str], line: int) -> str:
     first, last = max(1, line - AROUND), min(len(lines), line + AROUND)
     width = len(str(last))
-    return "\n".join(f"{'>' if n == line else ' '} {n:{width}} | {lines[n - 1][:MAX_WIDTH]}".rstrip()
-                     for n in range(first, last + 1))
+    return "\n".join(
+        f"{'>' if n == line else ' '} {n:{width}} | {lines[n - 1][:MAX_WIDTH]}".rstrip() for n in range(first, last + 1)
+    )

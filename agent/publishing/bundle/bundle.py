@@ -59,8 +59,10 @@ def _members(paths: SessionPaths, workspace: Workspace, session: Session) -> dic
             raise UserError(f"{paths.root.name}: has no paper yet; go on with --resume {paths.root.name}")
         material = read_material(repo, files)
         if held := list(keys_in(repo.all_blobs())):
-            raise UserError(f"{paths.root.name}: its repository holds what looks like a key, in {', '.join(held[:3])}: "
-                            "no archive is made; replace the key at its provider")
+            raise UserError(
+                f"{paths.root.name}: its repository holds what looks like a key, in {', '.join(held[:3])}: "
+                "no archive is made; replace the key at its provider"
+            )
         members = _committed(repo, files)
         members |= _figures(repo, material)
         members["repository.bundle"] = repo.bundle()
@@ -69,8 +71,15 @@ def _members(paths: SessionPaths, workspace: Workspace, session: Session) -> dic
     bbl = _bibliography(members)
     members |= {"tex/paper.bbl": bbl} if bbl else {}
     members |= _log(paths, Stripper({workspace.root: "[workspace]", HOME: "[checkout]"}))
-    readme = render("handover_readme", session=session, folder=paths.root.name, members=sorted(members),
-                    bbl=bool(bbl), finished=session.finished, head=repo.head)
+    readme = render(
+        "handover_readme",
+        session=session,
+        folder=paths.root.name,
+        members=sorted(members),
+        bbl=bool(bbl),
+        finished=session.finished,
+        head=repo.head,
+    )
     members["verify.sh"] = render("handover_verify").encode()
     members["README.txt"] = readme.encode()
     sums = "".join(f"{hashlib.sha256(data).hexdigest()}  {name}\n" for name, data in sorted(members.items()))
@@ -127,8 +136,10 @@ def _write(target: Path, folder: str, members: dict[str, bytes], at: int) -> Non
     from agent.storage.atomic import write_bytes
 
     raw = io.BytesIO()
-    with gzip.GzipFile(fileobj=raw, mode="wb", mtime=0) as packed, \
-            tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as tar:
+    with (
+        gzip.GzipFile(fileobj=raw, mode="wb", mtime=0) as packed,
+        tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as tar,
+    ):
         for name, data in sorted(members.items()):
             info = tarfile.TarInfo(f"{folder}/{name}")
             info.size, info.mtime, info.mode = len(data), at, 0o755 if name.endswith(".sh") else 0o644

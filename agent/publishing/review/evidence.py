@@ -99,6 +99,7 @@ def standing(quote: str, sections: Mapping[str, str]) -> str | None:
 
 # ---------------------------------------------------------------- one run
 
+
 def _head(record: RunRecord) -> str:
     parent = f", from run {record.parent}" if record.parent is not None else ""
     return f"run {record.run}: {record.name} ({record.label}), {record.kind}{parent}, {record.status}"
@@ -106,9 +107,13 @@ def _head(record: RunRecord) -> str:
 
 def _lines(record: RunRecord, state: RunState) -> list[str]:
     run, several = record.run, len(record.conditions) > 1
-    lines = [f"{run}/about: {harvest.one_line(record.about, 600)}", f"{run}/status: {record.status}",
-             f"{run}/attempts: {record.attempts}", f"{run}/seeds: {', '.join(map(str, record.seeds))}",
-             f"{run}/hardware: {record.device}, {record.wall_s:.0f} s in all"]
+    lines = [
+        f"{run}/about: {harvest.one_line(record.about, 600)}",
+        f"{run}/status: {record.status}",
+        f"{run}/attempts: {record.attempts}",
+        f"{run}/seeds: {', '.join(map(str, record.seeds))}",
+        f"{run}/hardware: {record.device}, {record.wall_s:.0f} s in all",
+    ]
     lines += [f"{run}/settings/{name}: {value}" for name, value in record.settings.items()]
     for field in ("metrics", "diagnostics"):
         mark = "(self-reported) " if field == "diagnostics" else ""
@@ -121,8 +126,10 @@ def _lines(record: RunRecord, state: RunState) -> list[str]:
     if record.findings:
         lines.append(f"{run}/findings: " + "; ".join(f"{f.grade}: {f.text}" for f in record.findings))
     if state.failures:
-        lines.append(f"{run}/failures: " + "; ".join(
-            f"attempt {f.attempt}: {f.stage}: {harvest.one_line(f.reason, 80)}" for f in state.failures))
+        lines.append(
+            f"{run}/failures: "
+            + "; ".join(f"attempt {f.attempt}: {f.stage}: {harvest.one_line(f.reason, 80)}" for f in state.failures)
+        )
     return lines
 
 
@@ -140,5 +147,5 @@ def _log(tools: Tools, state: RunState) -> str:
     job = JobPaths(path.parent).read_job()
     training = TrainingPaths.of(job, job.seeds[0], job.conditions[0].name)
     files = [training.text("train.stdout"), training.text("train.stderr"), training.kept / "log.jsonl"]
-    said = (harvest.read_text(file)[-MAX_LOG // 2:].strip() for file in files)
+    said = (harvest.read_text(file)[-MAX_LOG // 2 :].strip() for file in files)
     return harvest.tail("\n".join(text for text in said if text), MAX_LOG)

@@ -24,10 +24,19 @@ def ensemble(reviews: Sequence[ev.ReviewGiven], meta: ev.PaperReviewed | None) -
     """The reviews of one version and the meta-review over them."""
     numbers = tally(usable(reviews))
     return {
-        "meta": {"numbers": numbers and numbers.model_dump(), "failed": meta.failed if meta else "",
-                 "words": meta.words.model_dump() if meta and meta.words else None},
-        "reviews": [{"number": given.number, "failed": given.failed,
-                     "review": given.review.model_dump() if given.review else None} for given in reviews],
+        "meta": {
+            "numbers": numbers and numbers.model_dump(),
+            "failed": meta.failed if meta else "",
+            "words": meta.words.model_dump() if meta and meta.words else None,
+        },
+        "reviews": [
+            {
+                "number": given.number,
+                "failed": given.failed,
+                "review": given.review.model_dump() if given.review else None,
+            }
+            for given in reviews
+        ],
     }
 
 
@@ -35,18 +44,34 @@ def evidence_part(evidence: ev.EvidenceReviewed | None, sections: Mapping[str, s
     """The findings, and whether the doubted words still stand in the paper."""
     if evidence is None:
         return None
-    return {"checked": evidence.checked, "failed": evidence.failed, "dropped": list(evidence.dropped),
-            "findings": [doubt.model_dump() | {"stands": standing(doubt.quote, sections) is not None}
-                         for doubt in evidence.doubts]}
+    return {
+        "checked": evidence.checked,
+        "failed": evidence.failed,
+        "dropped": list(evidence.dropped),
+        "findings": [
+            doubt.model_dump() | {"stands": standing(doubt.quote, sections) is not None} for doubt in evidence.doubts
+        ],
+    }
 
 
 def session_review(judging: Judging, title: str, sections: Mapping[str, str]) -> dict[str, Any]:
     """The whole account of a session's paper."""
-    past = [{"revision": judged.revision, "kept": judged.kept, "reason": judged.reason,
-             "version": f"draft/{then.draft + 1}", **ensemble(then.reviews, then.meta)}
-            for judged, then in judging.past]
-    return {"title": title, **ensemble(judging.reviews, judging.meta),
-            "evidence": evidence_part(judging.evidence, sections), "revisions": past}
+    past = [
+        {
+            "revision": judged.revision,
+            "kept": judged.kept,
+            "reason": judged.reason,
+            "version": f"draft/{then.draft + 1}",
+            **ensemble(then.reviews, then.meta),
+        }
+        for judged, then in judging.past
+    ]
+    return {
+        "title": title,
+        **ensemble(judging.reviews, judging.meta),
+        "evidence": evidence_part(judging.evidence, sections),
+        "revisions": past,
+    }
 
 
 def summary(judging: Judging) -> str:
@@ -58,8 +83,10 @@ def summary(judging: Judging) -> str:
     revised = f"; {sum(j.kept for j, _ in judging.past)} of {len(judging.past)} revisions kept" if judging.past else ""
     count = f"{numbers.reviews} {'review' if numbers.reviews == 1 else 'reviews'}"
     claims = f"{doubts} {'claim' if doubts == 1 else 'claims'}"
-    return (f"{numbers.overall:.1f} of 10 over {count}, {numbers.decision}; {claims} doubted by the evidence "
-            f"reviewer{revised}")
+    return (
+        f"{numbers.overall:.1f} of 10 over {count}, {numbers.decision}; {claims} doubted by the evidence "
+        f"reviewer{revised}"
+    )
 
 
 def texts(account: Mapping[str, Any]) -> dict[str, str]:

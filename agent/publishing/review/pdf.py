@@ -44,8 +44,13 @@ def read_words(pdf: Path, sandbox: Sandbox) -> str:
         return text
     if end.reason == "exit" and end.code != REFUSED:
         raise InfrastructureError(f"{pdf}: the reader of PDFs does not run: {said or f'exit {end.code}'}")
-    raise UnreadablePdf(said if end.reason == "exit" else "it holds no text" if end.reason == "ok" else
-                        f"reading it passes a limit ({end.reason})")
+    raise UnreadablePdf(
+        said
+        if end.reason == "exit"
+        else "it holds no text"
+        if end.reason == "ok"
+        else f"reading it passes a limit ({end.reason})"
+    )
 
 
 def _plain_file(pdf: Path) -> None:

@@ -26,8 +26,10 @@ from paper.press.account import FILE as ACCOUNT
 from paper.press.compare import Problem
 
 SHOWN = 20  # problems that are printed
-LIMITS = ("This shows that nothing was altered after the fact and that no number was typed; it does not show that an "
-          "owner of the machine did not fake everything anew.")
+LIMITS = (
+    "This shows that nothing was altered after the fact and that no number was typed; it does not show that an "
+    "owner of the machine did not fake everything anew."
+)
 
 
 def verify(name: str, workspace: Workspace, *, artefacts: bool = False) -> int:
@@ -61,6 +63,7 @@ def verify(name: str, workspace: Workspace, *, artefacts: bool = False) -> int:
 
 # ---------------------------------------------------------------- what is verified
 
+
 def find(name: str, workspace: Workspace) -> Subject:
     """A session, a repository, or a paper with its repository, by path (sessions also by name, or "last")."""
     path = Path(name)
@@ -70,8 +73,9 @@ def find(name: str, workspace: Workspace) -> Subject:
         return _of_paper(path.resolve())
     subject = _of_folder(path.resolve())
     if subject is None:
-        raise UserError(f"--verify {name}: neither a session's folder, nor a clone of its repository, nor a paper.pdf "
-                        "inside of one")
+        raise UserError(
+            f"--verify {name}: neither a session's folder, nor a clone of its repository, nor a paper.pdf inside of one"
+        )
     return subject
 
 
@@ -105,6 +109,7 @@ def _of_paper(pdf: Path) -> Subject:
 
 
 # ---------------------------------------------------------------- the checks, in their order
+
 
 def examine(subject: Subject, makers: Makers | None = None) -> Report:
     """Everything that can be verified from the repository.

@@ -92,8 +92,11 @@ def _code(repo: GitReader, name: str, record: RunRecord, commit: Commit) -> Iter
         places = {"code": (file, f"template/{file}"), "protected": (f"template/{file}",)}.get(kind, ())
         found = next((b for p in places if (b := repo.blob(record.commit, p)) is not None), None)
         if places and (found is None or hashlib.sha256(found).hexdigest() != digest):
-            yield Problem(name, f"{file} of commit {record.commit[:8]} is not the file that was trained "
-                                f"(the record gives sha256 {digest[:12]})")
+            yield Problem(
+                name,
+                f"{file} of commit {record.commit[:8]} is not the file that was trained "
+                f"(the record gives sha256 {digest[:12]})",
+            )
 
 
 def _missing(repo: GitReader, records: Mapping[str, RunRecord]) -> Iterator[Problem]:
@@ -121,5 +124,6 @@ def _end(repo: GitReader) -> Iterator[Problem]:
     except (ValueError, AttributeError, BrokenRepository):
         said = None
     if said not in ends[-1].parents:
-        yield Problem("session.json", f"names {str(said)[:8]} as the history before it; it is "
-                                      f"{' '.join(ends[-1].parents)[:8]}")
+        yield Problem(
+            "session.json", f"names {str(said)[:8]} as the history before it; it is {' '.join(ends[-1].parents)[:8]}"
+        )

@@ -40,8 +40,12 @@ def remeasure(subject: Subject, session: SessionPaths, report: Report, sandbox: 
     """Add what was found to the report; `session` is where the runs lie."""
     repo = GitReader(subject.git_dir)
     material = read_material(repo, committed_files(subject, repo))
-    named = [_Named(record, t, _find(session, material, record, t)) for record in material.records.values()
-             for t in record.trainings if record.status == "measured" and t.artefact_sha256]
+    named = [
+        _Named(record, t, _find(session, material, record, t))
+        for record in material.records.values()
+        for t in record.trainings
+        if record.status == "measured" and t.artefact_sha256
+    ]
     at_hand = [n for n in named if n.file is not None]
     report.problems += [p for n in named if n.file is None for p in _replaced(session, material, n)]
     done = 0
@@ -53,9 +57,15 @@ def remeasure(subject: Subject, session: SessionPaths, report: Report, sandbox: 
             done += not problems
     if any(_outside(material, record) for record in material.records.values()):
         report.notes.append("the metrics of sae-bench are not measured again")
-    report.notes.append(f"{done} of {len(named)} artefacts re-evaluated" + (
-        "" if len(at_hand) == len(named) else f"; {len(named) - len(at_hand)} are not at hand (a cached baseline's lie "
-                                              "with the session that trained it)"))
+    report.notes.append(
+        f"{done} of {len(named)} artefacts re-evaluated"
+        + (
+            ""
+            if len(at_hand) == len(named)
+            else f"; {len(named) - len(at_hand)} are not at hand (a cached baseline's lie "
+            "with the session that trained it)"
+        )
+    )
 
 
 def _places(session: SessionPaths, material: Material, record: RunRecord, training: Training) -> Iterator[Path]:
@@ -74,16 +84,17 @@ def _find(session: SessionPaths, material: Material, record: RunRecord, training
 def _replaced(session: SessionPaths, material: Material, named: _Named) -> Iterator[Problem]:
     """A file in an artefact's place that is another one; nothing if the place is empty."""
     for path in _places(session, material, named.record, named.training):
-        yield Problem(str(path.relative_to(session.root)), f"is not the artefact of run {named.record.run}: sha256 "
-                      f"{file_sha256(path)[:12]}, the record gives {(named.training.artefact_sha256 or '')[:12]}")
+        yield Problem(
+            str(path.relative_to(session.root)),
+            f"is not the artefact of run {named.record.run}: sha256 "
+            f"{file_sha256(path)[:12]}, the record gives {(named.training.artefact_sha256 or '')[:12]}",
+        )
 
 
 class _Bench:
     """Template, code and data as the records name them, in a folder of their own."""
 
-    def __init__(
-        self, folder: Path, repo: GitReader, material: Material, sandbox: Sandbox | None, cache: Path,
-    ) -> None:
+    def __init__(self, folder: Path, repo: GitReader, material: Material, sandbox: Sandbox | None, cache: Path) -> None:
         self._folder, self._repo, self._material, self._sandbox = folder, repo, material, sandbox
         self._cache = cache  # of environments
         self._template: Template | None = None
@@ -119,10 +130,18 @@ class _Bench:
                 data = self._repo.blob(record.commit, name) or self._repo.blob(record.commit, f"template/{name}")
                 _write(folder / "code" / name, data or b"")
         data = self._data_folder(record, Path(job.truth_data).parent)
-        return job.model_copy(update={
-            "environment": self._environment(job, template),
-            "saebench": None, "folder": str(folder), "code": str(folder / "code"), "template": template.folder,
-            "train_data": str(data / "train"), "truth_data": str(data / "truth"), "settings": record.settings})
+        return job.model_copy(
+            update={
+                "environment": self._environment(job, template),
+                "saebench": None,
+                "folder": str(folder),
+                "code": str(folder / "code"),
+                "template": template.folder,
+                "train_data": str(data / "train"),
+                "truth_data": str(data / "truth"),
+                "settings": record.settings,
+            }
+        )
 
     def _environment(self, job: Job, template: Template) -> Environment | None:
         """As it was built for the job, or built anew from the committed requirements."""
@@ -157,8 +176,10 @@ class _Bench:
             data = prepared(self._exported(), record.profile, record.settings, int(secret, 16), self._folder)
             if _holds(data.truth.parent, wanted):
                 return data.truth.parent
-        raise InfrastructureError(f"the data of run {record.run} are not in the cache, and the session's secrets do "
-                                  "not give them with the packages that are here; nothing can be measured again")
+        raise InfrastructureError(
+            f"the data of run {record.run} are not in the cache, and the session's secrets do "
+            "not give them with the packages that are here; nothing can be measured again"
+        )
 
 
 def _outside(material: Material, record: RunRecord) -> set[str]:
@@ -168,8 +189,9 @@ def _outside(material: Material, record: RunRecord) -> set[str]:
 
 
 def _holds(folder: Path, wanted: dict[str, str]) -> bool:
-    now = {f"{part}/{name}": digest for part in ("train", "truth")
-           for name, digest in folder_hashes(folder / part).items()}
+    now = {
+        f"{part}/{name}": digest for part in ("train", "truth") for name, digest in folder_hashes(folder / part).items()
+    }
     return bool(wanted) and now == wanted
 
 

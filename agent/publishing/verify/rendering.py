@@ -59,8 +59,10 @@ def check_paper(subject: Subject, repo: GitReader, material: Material, report: R
         report.numbers = count_numbers(rendered)
         found = [*_tex(subject, repo, rendered), *_beside(repo, rendered)]
         if found and material.account.program != program_sha256():
-            report.notes.append("This paper was rendered by another version of this program; where only its wording "
-                                "differs, verify with that version.")
+            report.notes.append(
+                "This paper was rendered by another version of this program; where only its wording "
+                "differs, verify with that version."
+            )
         report.problems += found
         report.problems += _figures(material, folder, report, makers)
         write(rendered, folder / "paper")
@@ -84,6 +86,7 @@ def recompile(folder: Path) -> bytes | None:
 
 # ---------------------------------------------------------------- text
 
+
 @cache
 def _library() -> Library:
     return load_library()
@@ -104,7 +107,12 @@ def _rendered(repo: GitReader, material: Material, folder: Path) -> Rendered:
     chosen = described(explored, manifest)
     source = repo.blob(chosen.commit, manifest.editable[0]) or b""
     return render_paper(
-        material.account, sections, list(material.records.values()), manifest, _citable(repo), folder,
+        material.account,
+        sections,
+        list(material.records.values()),
+        manifest,
+        _citable(repo),
+        folder,
         source=source.decode("utf-8", "replace"),
         diff=repo.diff(explored[0].commit, chosen.commit, manifest.editable),
     )
@@ -139,11 +147,14 @@ def _figures(material: Material, folder: Path, report: Report, makers: Makers) -
     drawn = {f.name: f for f in account.figures if f.by == "runner"}
     others = len(account.figures) - len(drawn)
     if others:
-        report.notes.append(f"{others} of {len(account.figures)} figures were drawn by the agent's plot.py; what they "
-                            "show is not verified.")
+        report.notes.append(
+            f"{others} of {len(account.figures)} figures were drawn by the agent's plot.py; what they "
+            "show is not verified."
+        )
     if package_version("matplotlib") != account.matplotlib:
-        report.notes.append(f"The figures were drawn with matplotlib {account.matplotlib}, which is not here; they are "
-                            "not drawn again.")
+        report.notes.append(
+            f"The figures were drawn with matplotlib {account.matplotlib}, which is not here; they are not drawn again."
+        )
         return
     facts = Facts(list(material.records.values()), material.manifest, account.profile)
     for figure in makers.draw(facts, folder / "drawn"):
@@ -151,8 +162,9 @@ def _figures(material: Material, folder: Path, report: Report, makers: Makers) -
         if told is None:
             yield Problem(f"figure {figure.name}", "follows from the records, but the paper lacks it")
         elif told.caption != figure.caption:
-            yield Problem(f"figure {figure.name}", f"has the caption {told.caption!r}; the records give "
-                                                   f"{figure.caption!r}")
+            yield Problem(
+                f"figure {figure.name}", f"has the caption {told.caption!r}; the records give {figure.caption!r}"
+            )
         elif not same_drawing((folder / "repo" / told.file).read_bytes(), figure.file.read_bytes()):
             yield Problem(told.file, "does not show what the records give")
     for name in drawn:
@@ -161,8 +173,13 @@ def _figures(material: Material, folder: Path, report: Report, makers: Makers) -
 
 # ---------------------------------------------------------------- the PDF
 
+
 def _pdf(
-    subject: Subject, repo: GitReader, material: Material, rendered: Rendered, report: Report,
+    subject: Subject,
+    repo: GitReader,
+    material: Material,
+    rendered: Rendered,
+    report: Report,
     compiled: Callable[[], bytes | None],
 ) -> Iterator[Problem]:
     """The PDF that was given, and the committed one, against the text that the records give."""
@@ -177,14 +194,15 @@ def _pdf(
         yield Problem("paper/paper.pdf", "is committed, but not there")
     again = compiled()
     if again is None:
-        report.notes.append("No TeX here that sets this paper: the numbers in the PDF are compared with paper.tex "
-                            "by their text.")
+        report.notes.append(
+            "No TeX here that sets this paper: the numbers in the PDF are compared with paper.tex by their text."
+        )
     for data in dict.fromkeys(d for d in (given, committed) if d is not None):
         yield from _one_pdf(data, again, data == committed, material, rendered, report)
 
 
 def _one_pdf(
-    data: bytes, again: bytes | None, committed: bool, material: Material, rendered: Rendered, report: Report,
+    data: bytes, again: bytes | None, committed: bool, material: Material, rendered: Rendered, report: Report
 ) -> Iterator[Problem]:
     if data == again:
         return
@@ -193,8 +211,11 @@ def _one_pdf(
         yield Problem("paper.pdf", "cannot be read as a PDF")
         return
     if material.account.base not in "".join("".join(pages).split()):
-        yield Problem("paper.pdf", f"does not name commit {material.account.base[:8]}: it is the paper of another "
-                                   "session, or of another state of this one")
+        yield Problem(
+            "paper.pdf",
+            f"does not name commit {material.account.base[:8]}: it is the paper of another "
+            "session, or of another state of this one",
+        )
         return
     unaltered = sha256(data) == material.account.files.get("paper.pdf")
     if again is None:
@@ -207,5 +228,9 @@ def _one_pdf(
             found = []
     yield from found
     if not unaltered and not found:
-        yield Problem("paper.pdf", "its bytes are not those that were made (its text is the same)" if not committed
-                      else "is not the file that was made, though its text is the same")
+        yield Problem(
+            "paper.pdf",
+            "its bytes are not those that were made (its text is the same)"
+            if not committed
+            else "is not the file that was made, though its text is the same",
+        )

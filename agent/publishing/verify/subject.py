@@ -49,7 +49,6 @@ class Report:
         return max(0, self.numbers - max(lost))
 
 
-
 class Unreadable(Exception):
     """A committed file cannot be understood."""
 
@@ -123,6 +122,7 @@ def committed_files(subject: Subject, repo: GitReader) -> dict[str, str]:
 
 # ---------------------------------------------------------------- files that were changed
 
+
 def check_tree(tree: Path | None, repo: GitReader, files: dict[str, str]) -> Iterator[Problem]:
     """Files that lie there otherwise than they are committed; the paper's own are compared elsewhere."""
     for name, blob in files.items() if tree else ():
@@ -165,6 +165,7 @@ def _json_difference(now: object, then: object, where: str) -> tuple[str, object
 
 # ---------------------------------------------------------------- what the paper was rendered from
 
+
 def check_account(repo: GitReader, material: Material, files: dict[str, str]) -> Iterator[Problem]:
     """The records, files and the commit that the paper names are those of the repository."""
     account = material.account
@@ -175,17 +176,25 @@ def check_account(repo: GitReader, material: Material, files: dict[str, str]) ->
         elif name not in here:
             yield Problem(name, "is a record that the paper was made without")
         elif sha256(_blob(repo, name)) != here[name]:
-            yield Problem(name, f"is not the record that the paper was made with ({ACCOUNT} gives sha256 "
-                                f"{here[name][:12]})")
+            yield Problem(
+                name, f"is not the record that the paper was made with ({ACCOUNT} gives sha256 {here[name][:12]})"
+            )
     for name, digest in account.files.items():
         data = repo.blob(repo.head, f"paper/{name}")
         if data is None or sha256(data) != digest:
-            yield Problem(f"paper/{name}", f"is not the file that was made ({ACCOUNT} gives sha256 {digest[:12]})"
-                          if data is not None else "is missing")
+            yield Problem(
+                f"paper/{name}",
+                f"is not the file that was made ({ACCOUNT} gives sha256 {digest[:12]})"
+                if data is not None
+                else "is missing",
+            )
     made = [c for c in repo.commits if any(path == ACCOUNT for _, path in c.changes)]
     if made and made[-1].parents != (account.base,):
-        yield Problem(ACCOUNT, f"says that the paper was rendered from commit {account.base[:8]}; it was committed on "
-                               f"{' '.join(made[-1].parents)[:8]}: the history was rewritten")
+        yield Problem(
+            ACCOUNT,
+            f"says that the paper was rendered from commit {account.base[:8]}; it was committed on "
+            f"{' '.join(made[-1].parents)[:8]}: the history was rewritten",
+        )
 
 
 def check_events(session: SessionPaths, repo: GitReader) -> Iterator[Problem]:
@@ -199,7 +208,9 @@ def check_events(session: SessionPaths, repo: GitReader) -> Iterator[Problem]:
             if event.type == "run_measured":
                 data = repo.blob(repo.head, f"records/{event.run}.json")
                 if data is None or sha256(data) != event.record_sha256:
-                    yield Problem(f"records/{event.run}.json", "is not the record whose sha256 the session's log gives "
-                                                               f"({event.record_sha256[:12]})")
+                    yield Problem(
+                        f"records/{event.run}.json",
+                        f"is not the record whose sha256 the session's log gives ({event.record_sha256[:12]})",
+                    )
     except InfrastructureError as error:
         yield Problem("events.jsonl", str(error))

@@ -34,20 +34,25 @@ def reconstruction(x: np.ndarray, x_hat: np.ndarray) -> dict[str, float]:
         norms += (short / np.maximum(long, 1e-12)).sum()
         cosine += ((a * b).sum(axis=1) / np.maximum(long * short, 1e-12)).sum()
     return {
-        "explained_variance": float(1 - error / spread), "mse": float(error / len(x)),
-        "cosine": float(cosine / len(x)), "relative_norm": float(norms / len(x)),
+        "explained_variance": float(1 - error / spread),
+        "mse": float(error / len(x)),
+        "cosine": float(cosine / len(x)),
+        "relative_norm": float(norms / len(x)),
     }
 
 
 def activity(z: csr_matrix) -> dict[str, float]:
     """Non-zero latents a row, and how evenly the dictionary is used."""
     rate = z.getnnz(axis=0) / z.shape[0]
-    return {"l0": z.nnz / z.shape[0], "dead_latents": float((rate == 0).mean()),
-            "dense_latents": float((rate > DENSE).mean())}
+    return {
+        "l0": z.nnz / z.shape[0],
+        "dead_latents": float((rate == 0).mean()),
+        "dense_latents": float((rate > DENSE).mean()),
+    }
 
 
 def behaviour(
-    model: HookedTransformer, tokens: np.ndarray, hook_name: str, x_hat: np.ndarray, ce_zero: float, batch: int,
+    model: HookedTransformer, tokens: np.ndarray, hook_name: str, x_hat: np.ndarray, ce_zero: float, batch: int
 ) -> dict[str, float]:
     """The model with the reconstruction in the place of its activation: nats lost, and how its predictions move.
 
@@ -65,8 +70,11 @@ def behaviour(
         divergence += _kl(before, after)
     counted, all_rows = len(tokens) * (width - 2), len(tokens) * (width - 1)
     ce_clean, ce_patched = clean / counted, patched / counted
-    return {"delta_ce": ce_patched - ce_clean, "ce_loss_score": (ce_zero - ce_patched) / (ce_zero - ce_clean),
-            "kl": divergence / all_rows}
+    return {
+        "delta_ce": ce_patched - ce_clean,
+        "ce_loss_score": (ce_zero - ce_patched) / (ce_zero - ce_clean),
+        "kl": divergence / all_rows,
+    }
 
 
 def cross_entropy(model: HookedTransformer, tokens: np.ndarray, batch: int, zeros_at: str = "") -> float:
@@ -88,8 +96,9 @@ def activations(model: HookedTransformer, tokens: torch.Tensor, hook_names: list
     """By hook: [B, context, d_in]; heads, where there are any, are laid side by side."""
     last = max((int(name.split(".")[1]) for name in hook_names if name.startswith("blocks.")), default=None)
     with torch.no_grad():
-        _, cache = model.run_with_cache(tokens, names_filter=hook_names,
-                                        stop_at_layer=None if last is None else last + 1)
+        _, cache = model.run_with_cache(
+            tokens, names_filter=hook_names, stop_at_layer=None if last is None else last + 1
+        )
     return {name: cache[name].flatten(2) for name in hook_names}
 
 

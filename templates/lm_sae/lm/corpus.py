@@ -38,8 +38,9 @@ def texts(settings: dict[str, Any], seed: int) -> Iterator[str]:
             kind = "text" if name.endswith(".txt") else "json"
             stream = datasets.load_dataset(kind, data_files=name, split="train", streaming=True)
         else:
-            stream = datasets.load_dataset(name, settings["dataset_config"] or None, streaming=True,
-                                           split=str(settings["split"]))
+            stream = datasets.load_dataset(
+                name, settings["dataset_config"] or None, streaming=True, split=str(settings["split"])
+            )
         for document in stream.shuffle(seed=seed, buffer_size=BUFFER):
             if column not in document:
                 raise UserError(f"data set {name}: no column {column!r}; there are {', '.join(document)}")

@@ -19,9 +19,20 @@ SHARED = {"determiner": 6, "adjective": 24, "preposition": 8, "adverb": 12}  # d
 SWITCH = 0.12  # chance that a sentence changes the topic
 CATEGORIES = ("determiner", "adjective", "noun", "preposition", "verb", "adverb", "stop")
 # The places of a sentence in their order: category, and the chance that the place is filled.
-PLACES = (("determiner", 1.0), ("adjective", 0.4), ("noun", 1.0), ("preposition", 0.3), ("determiner", 0.3),
-          ("noun", 0.3), ("verb", 1.0), ("determiner", 1.0), ("adjective", 0.4), ("noun", 1.0), ("adverb", 0.35),
-          ("stop", 1.0))
+PLACES = (
+    ("determiner", 1.0),
+    ("adjective", 0.4),
+    ("noun", 1.0),
+    ("preposition", 0.3),
+    ("determiner", 0.3),
+    ("noun", 0.3),
+    ("verb", 1.0),
+    ("determiner", 1.0),
+    ("adjective", 0.4),
+    ("noun", 1.0),
+    ("adverb", 0.35),
+    ("stop", 1.0),
+)
 PHRASE = (3, 4, 5)  # places that are filled together
 
 

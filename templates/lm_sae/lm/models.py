@@ -21,8 +21,14 @@ if TYPE_CHECKING:
     import torch
     from transformer_lens import HookedTransformer
 
-UNREACHABLE = {"ConnectionError", "TransportError", "Timeout", "OfflineModeIsEnabled", "LocalEntryNotFoundError",
-               "HfHubHTTPError"}  # names of exceptions: requests, httpx and huggingface_hub each have their own
+UNREACHABLE = {
+    "ConnectionError",
+    "TransportError",
+    "Timeout",
+    "OfflineModeIsEnabled",
+    "LocalEntryNotFoundError",
+    "HfHubHTTPError",
+}  # names of exceptions: requests, httpx and huggingface_hub each have their own
 UNREACHABLE_TEXTS = ("couldn't connect", "can't load the", "client has been closed")  # where the reason is swallowed
 CONFIG, WEIGHTS = "model.json", "model.safetensors"
 
@@ -48,8 +54,10 @@ def load(name: str, dtype: str, device: str, offline: bool = False) -> HookedTra
         except ValueError:
             stem = name.split("/")[-1].lower()[:6]
             near = [n for n in DEFAULT_MODEL_ALIASES if stem in n.lower()][:6]
-            raise UserError(f"model {name!r}: neither a folder with a {CONFIG} nor a model that transformer-lens knows"
-                            + (f"; near it are {', '.join(near)}" if near else "")) from None
+            raise UserError(
+                f"model {name!r}: neither a folder with a {CONFIG} nor a model that transformer-lens knows"
+                + (f"; near it are {', '.join(near)}" if near else "")
+            ) from None
         model = HookedTransformer.from_pretrained_no_processing(name, device=device, dtype=dtype)
     return model.eval().requires_grad_(False)
 
@@ -99,15 +107,26 @@ def train_on(tokens: torch.Tensor, settings: dict[str, Any], d_vocab: int, seed:
 
     torch.manual_seed(seed)
     d_model, heads = int(settings["d_in"]), int(settings["lm_heads"])
-    model = HookedTransformer(HookedTransformerConfig(
-        n_layers=int(settings["lm_layers"]), d_model=d_model, n_heads=heads, d_head=d_model // heads,
-        d_mlp=4 * d_model, n_ctx=int(settings["context"]), d_vocab=d_vocab, act_fn="gelu",
-        normalization_type="LN", seed=seed, device="cpu",
-    ))
+    model = HookedTransformer(
+        HookedTransformerConfig(
+            n_layers=int(settings["lm_layers"]),
+            d_model=d_model,
+            n_heads=heads,
+            d_head=d_model // heads,
+            d_mlp=4 * d_model,
+            n_ctx=int(settings["context"]),
+            d_vocab=d_vocab,
+            act_fn="gelu",
+            normalization_type="LN",
+            seed=seed,
+            device="cpu",
+        )
+    )
     steps, batch = int(settings["lm_steps"]), int(settings["lm_batch"])
     optimizer = torch.optim.AdamW(model.parameters(), lr=float(settings["lm_lr"]), weight_decay=0.01, fused=True)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, float(settings["lm_lr"]), total_steps=steps,
-                                                   pct_start=0.1)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, float(settings["lm_lr"]), total_steps=steps, pct_start=0.1
+    )
     rows = torch.Generator().manual_seed(seed)
     for _ in range(steps):
         chosen = tokens[torch.randint(len(tokens), (batch,), generator=rows)]
@@ -134,13 +153,17 @@ def hub_errors(what: str) -> Iterator[None]:
         kinds = {kind.__name__ for one in chain for kind in type(one).__mro__}
         text = " ".join(" ".join(str(one).split()) for one in chain)
         if "GatedRepoError" in kinds or "gated repo" in text:
-            raise UserError(f"{what} is gated: accept its licence on its page at huggingface.co, then set HF_TOKEN to "
-                            f"a token that may read it{'' if os.environ.get('HF_TOKEN') else ' (HF_TOKEN is not set)'}"
-                            ) from error
+            raise UserError(
+                f"{what} is gated: accept its licence on its page at huggingface.co, then set HF_TOKEN to "
+                f"a token that may read it{'' if os.environ.get('HF_TOKEN') else ' (HF_TOKEN is not set)'}"
+            ) from error
         if kinds & {"RepositoryNotFoundError", "DatasetNotFoundError", "RevisionNotFoundError"}:
-            raise UserError(f"{what}: the Hugging Face hub does not know it; check the name, and HF_TOKEN if it is "
-                            "private") from error
+            raise UserError(
+                f"{what}: the Hugging Face hub does not know it; check the name, and HF_TOKEN if it is private"
+            ) from error
         if kinds & UNREACHABLE or any(part in text.lower() for part in UNREACHABLE_TEXTS):
-            raise InfrastructureError(f"{what}: not in the Hugging Face cache, and the hub cannot be reached; connect "
-                                      "once, or point HF_HOME at a cache that holds it") from error
+            raise InfrastructureError(
+                f"{what}: not in the Hugging Face cache, and the hub cannot be reached; connect "
+                "once, or point HF_HOME at a cache that holds it"
+            ) from error
         raise

@@ -74,9 +74,7 @@ def dense_probes(x: np.ndarray, labelling: Labelling) -> Probes:
     return Probes(weights, biases)
 
 
-def absorption(
-    x: np.ndarray, z: sparse.csr_matrix, decoder: np.ndarray, labelling: Labelling, probes: Probes
-) -> float:
+def absorption(x: np.ndarray, z: sparse.csr_matrix, decoder: np.ndarray, labelling: Labelling, probes: Probes) -> float:
     """Share of rows whose concept is carried by latents that do not stand for it; mean over classes.
 
     A row of the half that counts, whose dense probe sees its class, is absorbed if none of the class's own latents
@@ -169,5 +167,6 @@ def halves(count: int, draw: np.random.Generator) -> np.ndarray:
 def labelling_of(rows: np.ndarray, classes: np.ndarray, most: int, draw: np.random.Generator) -> Labelling:
     """At most so many of these rows, drawn at random."""
     chosen = np.sort(draw.permutation(len(classes))[:most])
-    return Labelling(np.asarray(rows, np.int64)[chosen], np.asarray(classes, np.int64)[chosen],
-                     halves(len(chosen), draw))
+    return Labelling(
+        np.asarray(rows, np.int64)[chosen], np.asarray(classes, np.int64)[chosen], halves(len(chosen), draw)
+    )

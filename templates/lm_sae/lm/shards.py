@@ -82,8 +82,13 @@ class ShuffledShards:
         rows, d_in = self._shape
         mean = self._sum / self._seen
         rms = math.sqrt(self._squares / self._seen - float(mean @ mean))
-        about = {"rows": rows, "d_in": d_in, "dtype": self._dtype, "shards": [p.name for p in self._paths],
-                 "deviation": rms}
+        about = {
+            "rows": rows,
+            "d_in": d_in,
+            "dtype": self._dtype,
+            "shards": [p.name for p in self._paths],
+            "deviation": rms,
+        }
         (self._folder / ABOUT).write_text(json.dumps(about, indent=1))
 
     def _look(self, rows: torch.Tensor) -> None:
@@ -93,8 +98,11 @@ class ShuffledShards:
         self._seen += len(rows)
 
     def _header(self, path: Path, size: int) -> None:
-        header = {"descr": np.lib.format.dtype_to_descr(np.dtype(STORED[self._dtype])), "fortran_order": False,
-                  "shape": (size, self._shape[1])}
+        header = {
+            "descr": np.lib.format.dtype_to_descr(np.dtype(STORED[self._dtype])),
+            "fortran_order": False,
+            "shape": (size, self._shape[1]),
+        }
         with open(path, "wb") as file:
             np.lib.format.write_array_header_1_0(file, header)
 

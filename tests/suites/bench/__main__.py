@@ -15,8 +15,11 @@ GPU = ("speed-gpu", "speed-gpu-start", "speed-gpu-peers")
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.suites.bench", description=__doc__)
-    parser.add_argument("what", choices=("baselines", "rates", *SPEED, *GPU),
-                        help="all conditions of a profile, learning rates, or one of the speed tables")
+    parser.add_argument(
+        "what",
+        choices=("baselines", "rates", *SPEED, *GPU),
+        help="all conditions of a profile, learning rates, or one of the speed tables",
+    )
     parser.add_argument("--template", default="synth_sae", choices=("synth_sae", "lm_sae"), help="with baselines")
     parser.add_argument("--profile", default="demo")
     parser.add_argument("--baselines", help="names, with commas between; all of them if not given")
@@ -76,8 +79,12 @@ def show(name: str, table: str) -> None:
 def put(name: str, table: str) -> None:
     """Between the page's two marks of this name."""
     start, end = f"<!-- {name} -->", f"<!-- end of {name} -->"
-    text, count = re.subn(re.escape(start) + ".*?" + re.escape(end), lambda _: f"{start}\n{table}\n{end}",
-                          PAGE.read_text(), flags=re.DOTALL)
+    text, count = re.subn(
+        re.escape(start) + ".*?" + re.escape(end),
+        lambda _: f"{start}\n{table}\n{end}",
+        PAGE.read_text(),
+        flags=re.DOTALL,
+    )
     if not count:
         raise SystemExit(f"{PAGE.name} has no place marked {start} ... {end}; the table:\n{table}")
     PAGE.write_text(text)

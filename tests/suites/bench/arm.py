@@ -27,8 +27,14 @@ from tests.suites.bench.trainings import KEPT, SECRET
 from tests.support import ROOT
 
 FOLDER = ROOT / "templates" / "synth_sae"
-OURS = {"topk": "TopKSAE", "batchtopk": "BatchTopKSAE", "standard": "StandardSAE", "gated": "GatedSAE",
-        "jumprelu": "JumpReLUSAE", "matryoshka": "MatryoshkaSAE"}
+OURS = {
+    "topk": "TopKSAE",
+    "batchtopk": "BatchTopKSAE",
+    "standard": "StandardSAE",
+    "gated": "GatedSAE",
+    "jumprelu": "JumpReLUSAE",
+    "matryoshka": "MatryoshkaSAE",
+}
 SHARES = (1 / 16, 1 / 4, 1 / 2, 1)  # of the dictionary, as in templates/saes
 
 
@@ -79,11 +85,26 @@ def _sae_lens(architecture: str, task: dict[str, Any], source: Any) -> tuple[Any
         own["matryoshka_widths"] = [int(share * task["d_sae"]) for share in SHARES]
     sae = sae_class(config_class(d_in=task["d_in"], d_sae=task["d_sae"], **own))
     config = SAETrainerConfig(
-        n_checkpoints=0, checkpoint_path=None, save_final_checkpoint=False, total_training_samples=task["samples"],
-        device="cpu", autocast=False, lr=task[RATES[architecture]], lr_end=0.0, lr_scheduler_name="constant",
-        lr_warm_up_steps=0, adam_beta1=0.9, adam_beta2=0.999, lr_decay_steps=steps // 3, n_restart_cycles=1,
-        train_batch_size_samples=task["batch"], dead_feature_window=max(1, task["dead_after"] // task["batch"]),
-        feature_sampling_window=2000, logger=LoggingConfig(log_to_wandb=False), n_batches_for_norm_estimate=1000)
+        n_checkpoints=0,
+        checkpoint_path=None,
+        save_final_checkpoint=False,
+        total_training_samples=task["samples"],
+        device="cpu",
+        autocast=False,
+        lr=task[RATES[architecture]],
+        lr_end=0.0,
+        lr_scheduler_name="constant",
+        lr_warm_up_steps=0,
+        adam_beta1=0.9,
+        adam_beta2=0.999,
+        lr_decay_steps=steps // 3,
+        n_restart_cycles=1,
+        train_batch_size_samples=task["batch"],
+        dead_feature_window=max(1, task["dead_after"] // task["batch"]),
+        feature_sampling_window=2000,
+        logger=LoggingConfig(log_to_wandb=False),
+        n_batches_for_norm_estimate=1000,
+    )
     started = time.perf_counter()
     trained = SAETrainer(cfg=config, sae=sae, data_provider=source).fit()
     seconds = time.perf_counter() - started
@@ -104,8 +125,11 @@ def _drawn(task: dict[str, Any]) -> Any:
     prepare = load_module(FOLDER / "prepare.py")
     world = prepare.draw_world(task, np.random.SeedSequence(SECRET).spawn(3)[0])
     return SyntheticActivationIterator(
-        feature_dict=world.feature_dict, activations_generator=world.activation_generator, batch_size=task["batch"],
-        autocast=False)
+        feature_dict=world.feature_dict,
+        activations_generator=world.activation_generator,
+        batch_size=task["batch"],
+        autocast=False,
+    )
 
 
 def _scored(sae: Any, truth_data: Path, settings: dict[str, Any]) -> dict[str, float]:

@@ -16,13 +16,27 @@ from tests.support import ROOT
 
 TEMPLATES = ROOT / "templates"
 FOLDER = TEMPLATES / "synth_sae"
-RATES = {"topk": "lr", "standard": "lr_l1", "gated": "lr_gated", "batchtopk": "lr_batchtopk",
-         "jumprelu": "lr_jumprelu", "matryoshka": "lr_matryoshka"}  # the setting that holds a baseline's rate
+RATES = {
+    "topk": "lr",
+    "standard": "lr_l1",
+    "gated": "lr_gated",
+    "batchtopk": "lr_batchtopk",
+    "jumprelu": "lr_jumprelu",
+    "matryoshka": "lr_matryoshka",
+}  # the setting that holds a baseline's rate
 SHARED_RATES = {"gated": "lr_l1", "jumprelu": "lr_l1"}  # where a profile has no setting of the baseline's own
-METRICS = {"synth_sae": ("f1", "mcc", "uniqueness", "explained_variance", "l0", "dead_latents"),
-           "lm_sae": ("delta_ce", "explained_variance", "sparse_probing_1", "absorption", "l0", "dead_latents")}
-HEADS = {"f1": "F1", "mcc": "MCC", "explained_variance": "expl. var.", "dead_latents": "dead", "delta_ce": "delta CE",
-         "sparse_probing_1": "probing, k = 1"}  # other metrics go by their names
+METRICS = {
+    "synth_sae": ("f1", "mcc", "uniqueness", "explained_variance", "l0", "dead_latents"),
+    "lm_sae": ("delta_ce", "explained_variance", "sparse_probing_1", "absorption", "l0", "dead_latents"),
+}
+HEADS = {
+    "f1": "F1",
+    "mcc": "MCC",
+    "explained_variance": "expl. var.",
+    "dead_latents": "dead",
+    "delta_ce": "delta CE",
+    "sparse_probing_1": "probing, k = 1",
+}  # other metrics go by their names
 
 
 def conditions_table(
@@ -40,13 +54,21 @@ def conditions_table(
         if lost := [f"seed {t.seed}: {t.reason}: {t.detail}" for t in trainings if t.outcome != "measured"]:
             raise SystemExit(f"no row without all its trainings: {name}, {condition.label}: {lost[0]}")
         rate = settings.get(RATES[name], settings[SHARED_RATES.get(name, "lr")])
-        rows.append([condition.label, _label(template, name), f"{rate:g}",
-                     *(_spread([t.metrics[metric] for t in trainings]) for metric in metrics),
-                     f"{statistics.fmean(t.cpu_s for t in trainings):.0f}"])
+        rows.append(
+            [
+                condition.label,
+                _label(template, name),
+                f"{rate:g}",
+                *(_spread([t.metrics[metric] for t in trainings]) for metric in metrics),
+                f"{statistics.fmean(t.cpu_s for t in trainings):.0f}",
+            ]
+        )
         curves.setdefault(_label(template, name), []).append(_point(trainings, metrics))
-    about = (f"Profile `{profile}`: d_sae {size.settings['d_sae']}, {size.settings['samples']:,} samples, batch "
-             f"{size.settings['batch']}, {len(seeds)} seeds, mean ± standard deviation; {device_in_words(device)}, "
-             f"one thread each, {jobs} side by side.")
+    about = (
+        f"Profile `{profile}`: d_sae {size.settings['d_sae']}, {size.settings['samples']:,} samples, batch "
+        f"{size.settings['batch']}, {len(seeds)} seeds, mean ± standard deviation; {device_in_words(device)}, "
+        f"one thread each, {jobs} side by side."
+    )
     heads = ["condition", "architecture", "lr", *(HEADS.get(metric, metric) for metric in metrics), "CPU s"]
     shown = {metric: HEADS.get(metric, metric) for metric in metrics[:2]}
     drawn = f"\n\n{picture(profile, curves, shown)}" if len(size.conditions) > 1 else ""
@@ -56,8 +78,9 @@ def conditions_table(
 def _point(trainings: Sequence[Training], metrics: Sequence[str]) -> tuple[float, dict[str, tuple[float, float]]]:
     """The l0 that was reached, and each metric's mean and standard error."""
     values = {metric: [t.metrics[metric] for t in trainings] for metric in ("l0", *metrics)}
-    spread = {metric: statistics.stdev(some) / len(some) ** 0.5 if len(some) > 1 else 0.0
-              for metric, some in values.items()}
+    spread = {
+        metric: statistics.stdev(some) / len(some) ** 0.5 if len(some) > 1 else 0.0 for metric, some in values.items()
+    }
     return statistics.fmean(values["l0"]), {m: (statistics.fmean(some), spread[m]) for m, some in values.items()}
 
 
@@ -67,20 +90,34 @@ def rates_table(
     """F1 of each baseline at each learning rate under each condition, on a world that no other table uses."""
     template = load_template(FOLDER)
     places = [(condition, name) for condition in template.manifest.profiles[profile].conditions for name in names]
-    asked = [Asked(profile, name, seed, condition.name, {RATES[name]: rate}, device, TUNING_SECRET)
-             for condition, name in places for rate in rates for seed in seeds]
+    asked = [
+        Asked(profile, name, seed, condition.name, {RATES[name]: rate}, device, TUNING_SECRET)
+        for condition, name in places
+        for rate in rates
+        for seed in seeds
+    ]
     found, rows = iter(all_measured(template, asked, jobs)), []
     for condition, name in places:
         tried = [list(islice(found, len(seeds))) for _ in rates]
-        scores = [statistics.fmean(t.metrics["f1"] for t in some) if all(t.metrics for t in some) else None
-                  for some in tried]
+        scores = [
+            statistics.fmean(t.metrics["f1"] for t in some) if all(t.metrics for t in some) else None for some in tried
+        ]
         best = max((score for score in scores if score is not None), default=None)
-        rows.append([condition.label, _label(template, name),
-                     *("refused" if score is None else f"**{score:.3f}**" if score == best else f"{score:.3f}"
-                       for score in scores)])
-    return (f"Profile `{profile}`, F1, mean of {len(seeds)} seeds; refused: a seed's result was none that the runner "
-            f"takes, mostly for too many latents in a row.\n\n"
-            f"{markdown(['condition', 'architecture', *(f'{rate:g}' for rate in rates)], rows)}")
+        rows.append(
+            [
+                condition.label,
+                _label(template, name),
+                *(
+                    "refused" if score is None else f"**{score:.3f}**" if score == best else f"{score:.3f}"
+                    for score in scores
+                ),
+            ]
+        )
+    return (
+        f"Profile `{profile}`, F1, mean of {len(seeds)} seeds; refused: a seed's result was none that the runner "
+        f"takes, mostly for too many latents in a row.\n\n"
+        f"{markdown(['condition', 'architecture', *(f'{rate:g}' for rate in rates)], rows)}"
+    )
 
 
 def _label(template: Template, name: str) -> str:

@@ -48,8 +48,15 @@ def table(rounds: int, threads: int) -> str:
         pairs = zip(results, found[size, "store"], strict=True)
         peaks = sorted(one["peak_mb"] for one in results)
         ratio = statistics.median(_rate(one) / _rate(store) for one, store in pairs)
-        rows.append([f"{size:,}", ARMS[arm], f"{statistics.median(map(_rate, results)):,.0f}", f"{ratio:.2f}x",
-                     f"{statistics.median(peaks):.0f} ({peaks[0]:.0f} to {peaks[-1]:.0f})"])
+        rows.append(
+            [
+                f"{size:,}",
+                ARMS[arm],
+                f"{statistics.median(map(_rate, results)):,.0f}",
+                f"{ratio:.2f}x",
+                f"{statistics.median(peaks):.0f} ({peaks[0]:.0f} to {peaks[-1]:.0f})",
+            ]
+        )
     heads = ["activations", "arm", "tokens/s", "against the store", "peak memory, MB (all rounds)"]
     return f"{_about(found[SIZES[-1], 'ours'], rounds, threads)}\n\n{markdown(heads, rows)}"
 
@@ -65,7 +72,8 @@ def _about(ours: list[Result], rounds: int, threads: int) -> str:
         f"corpus and pays once: building the cache of {SIZES[-1]:,} activations takes {cost['seconds']:.0f} s and "
         f"{cost['disk_mb']:,.0f} MB of disk, hashing it {cost['hash_s']:.1f} s; every run and seed then reads it in "
         f"{cost['read_s']:.1f} s (templates/saes, from the page cache). Shards are of {SHARD_MB} MB. Peak memory is "
-        "what the arm takes on top of imports, model and sequences.")
+        "what the arm takes on top of imports, model and sequences."
+    )
 
 
 def _rate(one: Result) -> float:
@@ -75,8 +83,13 @@ def _rate(one: Result) -> float:
 def _arm(arm: str, size: int, threads: int) -> Result:
     words = [arm, str(size), str(threads)]
     limits = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS"), str(threads))
-    done = subprocess.run([sys.executable, "-m", "tests.suites.bench.caching", *words], cwd=ROOT, text=True,
-                          capture_output=True, env={**os.environ, **limits})
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.suites.bench.caching", *words],
+        cwd=ROOT,
+        text=True,
+        capture_output=True,
+        env={**os.environ, **limits},
+    )
     if done.returncode:
         raise SystemExit(f"the arm {words} ended with status {done.returncode}:\n{done.stderr[-1500:]}")
     print(*words, said := done.stdout.strip().splitlines()[-1], flush=True)
@@ -89,10 +102,28 @@ def main(arm: str, tokens: int, threads: int) -> None:
 
     torch.set_num_threads(threads)
     torch.manual_seed(0)
-    model = HookedTransformer(HookedTransformerConfig(
-        n_layers=6, d_model=512, n_heads=8, d_head=64, d_mlp=2048, n_ctx=2048, d_vocab=D_VOCAB, act_fn="gelu",
-        normalization_type="LN", positional_embedding_type="rotary", rotary_dim=16, parallel_attn_mlp=True, seed=0,
-        device="cpu")).eval().requires_grad_(False)
+    model = (
+        HookedTransformer(
+            HookedTransformerConfig(
+                n_layers=6,
+                d_model=512,
+                n_heads=8,
+                d_head=64,
+                d_mlp=2048,
+                n_ctx=2048,
+                d_vocab=D_VOCAB,
+                act_fn="gelu",
+                normalization_type="LN",
+                positional_embedding_type="rotary",
+                rotary_dim=16,
+                parallel_attn_mlp=True,
+                seed=0,
+                device="cpu",
+            )
+        )
+        .eval()
+        .requires_grad_(False)
+    )
     body = int(SETTINGS["context"]) - 1
     count = tokens // body + BUFFER + 2 * PROMPTS  # the store runs ahead by its buffer
     words = np.random.default_rng(0).integers(1, D_VOCAB, (count, body), dtype=np.int32)
@@ -106,8 +137,9 @@ def _ours(model: Any, tokens: int, sequences: np.ndarray) -> Result:
     KEPT.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=KEPT) as place:
         folder, before, marks = Path(place), _memory_from_here(), [time.perf_counter()]
-        prepare._write_shards(model, {**SETTINGS, "tokens": tokens}, [HOOK], stream, folder,
-                              np.random.SeedSequence(0).spawn(3))
+        prepare._write_shards(
+            model, {**SETTINGS, "tokens": tokens}, [HOOK], stream, folder, np.random.SeedSequence(0).spawn(3)
+        )
         marks.append(time.perf_counter())
         peak = _memory("VmHWM") - before
         folder_hashes(folder)
@@ -127,10 +159,18 @@ def _store(model: Any, tokens: int, sequences: np.ndarray) -> Result:
     data = Dataset.from_dict({"input_ids": sequences})
     before, started, given = _memory_from_here(), time.perf_counter(), 0
     store = ActivationsStore.from_config_multi_hook(
-        model, dataset=data, hook_names=[HOOK], hook_d_ins={HOOK: int(SETTINGS["d_in"])}, streaming=False,
-        context_size=int(SETTINGS["context"]), n_batches_in_buffer=BUFFER, total_training_tokens=tokens,
-        store_batch_size_prompts=PROMPTS, train_batch_size_tokens=BATCH,
-        seqpos_slice=(1, None))  # BOS, which the sequences hold already, is read and not handed out, as with ours
+        model,
+        dataset=data,
+        hook_names=[HOOK],
+        hook_d_ins={HOOK: int(SETTINGS["d_in"])},
+        streaming=False,
+        context_size=int(SETTINGS["context"]),
+        n_batches_in_buffer=BUFFER,
+        total_training_tokens=tokens,
+        store_batch_size_prompts=PROMPTS,
+        train_batch_size_tokens=BATCH,
+        seqpos_slice=(1, None),
+    )  # BOS, which the sequences hold already, is read and not handed out, as with ours
     while given < tokens:
         given += len(next(store))
     return {"seconds": time.perf_counter() - started, "tokens": given, "peak_mb": _memory("VmHWM") - before}

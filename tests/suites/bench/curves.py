@@ -20,8 +20,16 @@ def picture(profile: str, curves: Mapping[str, Curve], metrics: Mapping[str, str
         for axis, (metric, label) in zip(axes, metrics.items(), strict=True):
             for place, (name, curve) in enumerate(curves.items()):
                 means, errors = zip(*(found[metric] for _, found in curve), strict=True)
-                axis.errorbar([l0 for l0, _ in curve], means, yerr=errors, capsize=1.5, elinewidth=0.8, label=name,
-                              ls=LINES[place % len(LINES)], **look(place))
+                axis.errorbar(
+                    [l0 for l0, _ in curve],
+                    means,
+                    yerr=errors,
+                    capsize=1.5,
+                    elinewidth=0.8,
+                    label=name,
+                    ls=LINES[place % len(LINES)],
+                    **look(place),
+                )
             axis.set_xscale("log", base=2)
             axis.xaxis.set_major_formatter("{x:g}")
             axis.set_xlabel("L0 on held-out rows")
@@ -31,5 +39,7 @@ def picture(profile: str, curves: Mapping[str, Curve], metrics: Mapping[str, str
 
     drawn = draw(IMAGES / profile, 7.5, 3.0, paint)
     drawn.unlink()  # the page shows the PNG beside it
-    return (f"![{' and '.join(metrics.values())} against L0, a curve an architecture, profile {profile}]"
-            f"(docs/images/{profile}.png)")
+    return (
+        f"![{' and '.join(metrics.values())} against L0, a curve an architecture, profile {profile}]"
+        f"(docs/images/{profile}.png)"
+    )

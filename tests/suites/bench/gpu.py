@@ -41,8 +41,14 @@ class Process:
         own = {"HF_HUB_OFFLINE": "1", **({"SPARSIFY_DISABLE_TRITON": "1"} if self._device == "cpu" else {})}
         with open(LOGS / f"{self.name}.log", "w") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "tests.suites.bench.gpu_arms", self.name, str(peers.folder())], cwd=ROOT, text=True,
-                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, env={**os.environ, **own})
+                [sys.executable, "-m", "tests.suites.bench.gpu_arms", self.name, str(peers.folder())],
+                cwd=ROOT,
+                text=True,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                env={**os.environ, **own},
+            )
         self.about = None
 
     def tell(self, command: Mapping[str, Any]) -> None:
@@ -132,12 +138,16 @@ def table(device: str, small: bool) -> str:
         raise SystemExit("on a CPU with --small alone: Gemma's sizes are for a GPU")
     remark = peers.ready()
     found, about = measure(sizes, device, (*ARMS, *MACHINE))
-    raw = [{"precision": p, "batch": b, "arms": {name: asdict(one) for name, one in results.items()}}
-           for (p, b), results in found.items()]
+    raw = [
+        {"precision": p, "batch": b, "arms": {name: asdict(one) for name, one in results.items()}}
+        for (p, b), results in found.items()
+    ]
     (LOGS / "results.json").write_text(json.dumps({"about": about, "sizes": asdict(sizes), "settings": raw}, indent=1))
     versions = ", ".join(f"{name} {version}" for name, version in peers.versions().items())
-    said = (f"{about.get('gpu') or device}; torch {about.get('torch')}, {versions}. d_in {sizes.d_in}, d_sae "
-            f"{sizes.d_sae}, k {sizes.k}; medians of {sizes.rounds} blocks of {sizes.steps} steps, arms in turns.")
+    said = (
+        f"{about.get('gpu') or device}; torch {about.get('torch')}, {versions}. d_in {sizes.d_in}, d_sae "
+        f"{sizes.d_sae}, k {sizes.k}; medians of {sizes.rounds} blocks of {sizes.steps} steps, arms in turns."
+    )
     lines = [analysis(sizes, setting, results) for setting, results in found.items()]
     return "\n\n".join([said, *([remark] if remark else []), markdown(HEADS, rows(sizes, found)), "\n".join(lines)])
 

@@ -59,13 +59,26 @@ def sae_lens(task: Task, sparse: bool = False, compiled: bool = False) -> None:
     from sae_lens.training.sae_trainer import SAETrainer
 
     sizes = task.sizes
-    sae = TopKTrainingSAE(TopKTrainingSAEConfig(d_in=sizes.d_in, d_sae=sizes.d_sae, k=sizes.k, device=task.device,
-                                                use_sparse_activations=sparse,
-                                                rescale_acts_by_decoder_norm=not sparse))
+    sae = TopKTrainingSAE(
+        TopKTrainingSAEConfig(
+            d_in=sizes.d_in,
+            d_sae=sizes.d_sae,
+            k=sizes.k,
+            device=task.device,
+            use_sparse_activations=sparse,
+            rescale_acts_by_decoder_norm=not sparse,
+        )
+    )
     if compiled:
         sae.training_forward_pass = torch.compile(sae.training_forward_pass)
-    config = SAETrainerConfig(total_training_samples=MANY * task.batch, train_batch_size_samples=task.batch, lr=LR,
-                              lr_end=0.0, device=task.device, autocast=task.half)
+    config = SAETrainerConfig(
+        total_training_samples=MANY * task.batch,
+        train_batch_size_samples=task.batch,
+        lr=LR,
+        lr_end=0.0,
+        device=task.device,
+        autocast=task.half,
+    )
     trainer = SAETrainer(cfg=config, sae=sae, data_provider=iter(()))
     for x in task.turns:
         trainer.step(x)
@@ -77,8 +90,16 @@ def dictionary_learning(task: Task) -> None:
     from dictionary_learning.trainers.top_k import TopKTrainer
 
     sizes, kind = task.sizes, torch.bfloat16 if task.half else torch.float32
-    trainer = TopKTrainer(steps=MANY, activation_dim=sizes.d_in, dict_size=sizes.d_sae, k=sizes.k, layer=0,
-                          lm_name="none", device=task.device, lr=LR)
+    trainer = TopKTrainer(
+        steps=MANY,
+        activation_dim=sizes.d_in,
+        dict_size=sizes.d_sae,
+        k=sizes.k,
+        layer=0,
+        lm_name="none",
+        device=task.device,
+        lr=LR,
+    )
     trainer.update(0, task.turns.rows[0])
     for number, x in enumerate(task.turns, start=2000):
         with task.autocast():
@@ -93,8 +114,9 @@ def sparsify(task: Task) -> None:
     from sparsify.sign_sgd import SignSGD
 
     sizes = task.sizes
-    sae = SparseCoder(sizes.d_in, SparseCoderConfig(num_latents=sizes.d_sae, k=sizes.k), device=task.device,
-                      dtype=torch.float32)
+    sae = SparseCoder(
+        sizes.d_in, SparseCoderConfig(num_latents=sizes.d_sae, k=sizes.k), device=task.device, dtype=torch.float32
+    )
     forward = SparseCoder.forward.__wrapped__  # as written it always runs in bfloat16 on a GPU
     sae.b_dec.data = task.turns.rows[0].mean(0)
     optimizer = ScheduleFreeWrapper(SignSGD(sae.parameters(), lr=LR), momentum=0.95)
@@ -129,10 +151,15 @@ def copy(task: Task) -> None:
 
 
 RUNS: dict[str, Callable[[Task], None]] = {
-    "ours": ours, "ours-compiled": functools.partial(ours, compiled=True),
-    "sae_lens": sae_lens, "sae_lens-sparse": functools.partial(sae_lens, sparse=True),
+    "ours": ours,
+    "ours-compiled": functools.partial(ours, compiled=True),
+    "sae_lens": sae_lens,
+    "sae_lens-sparse": functools.partial(sae_lens, sparse=True),
     "sae_lens-compiled": functools.partial(sae_lens, compiled=True),
-    "dictionary_learning": dictionary_learning, "sparsify": sparsify, "product": product, "copy": copy,
+    "dictionary_learning": dictionary_learning,
+    "sparsify": sparsify,
+    "product": product,
+    "copy": copy,
 }
 
 
@@ -151,8 +178,13 @@ def main(name: str, peers: str) -> None:
             signal.alarm(0)  # the next one may be long in coming
 
     torch.set_float32_matmul_precision("high")  # TF32 in all arms, for what autocast leaves in float32 as well
-    say({"torch": torch.__version__, "cuda": torch.version.cuda,
-         "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None})
+    say(
+        {
+            "torch": torch.__version__,
+            "cuda": torch.version.cuda,
+            "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+        }
+    )
     serve(RUNS[name], commands(), say)
 
 

@@ -36,8 +36,18 @@ ARMS = {
     "sparsify": Arm("sparsify", "schedule-free sign"),
 }
 MACHINE = ("product", "copy")  # they take their turns among the arms
-HEADS = ["precision", "batch", "arm", "optimizer", "samples/s", "ms a step (all blocks)", "against the fastest peer",
-         "peak GPU memory without the rows, GB", "TFLOP/s of the needed work", "share of the roofline"]
+HEADS = [
+    "precision",
+    "batch",
+    "arm",
+    "optimizer",
+    "samples/s",
+    "ms a step (all blocks)",
+    "against the fastest peer",
+    "peak GPU memory without the rows, GB",
+    "TFLOP/s of the needed work",
+    "share of the roofline",
+]
 
 
 @dataclass
@@ -93,16 +103,21 @@ def row(sizes: Sizes, setting: Setting, name: str, results: Results) -> list[str
     if machine:
         floor = floor_s(phases(sizes, batch, ACT_BYTES[precision], arm.optimizer), *machine)
         share = f"{floor / median:.0%}"
-    return [*heads, f"{batch / median:,.0f}",
-            f"{1e3 * median:.2f} ({1e3 * min(found.seconds):.2f} to {1e3 * max(found.seconds):.2f})",
-            f"{ratio(results, name, peer):.2f}x" if peer else "-",
-            "-" if found.peak_gb is None else f"{found.peak_gb:.2f}",
-            f"{needed_flops(sizes, batch) / median / 1e12:.3g}", share]
+    return [
+        *heads,
+        f"{batch / median:,.0f}",
+        f"{1e3 * median:.2f} ({1e3 * min(found.seconds):.2f} to {1e3 * max(found.seconds):.2f})",
+        f"{ratio(results, name, peer):.2f}x" if peer else "-",
+        "-" if found.peak_gb is None else f"{found.peak_gb:.2f}",
+        f"{needed_flops(sizes, batch) / median / 1e12:.3g}",
+        share,
+    ]
 
 
 def rows(sizes: Sizes, found: Mapping[Setting, Results]) -> list[list[str]]:
-    return [row(sizes, setting, name, results) for setting, results in found.items() for name in ARMS
-            if name in results]
+    return [
+        row(sizes, setting, name, results) for setting, results in found.items() for name in ARMS if name in results
+    ]
 
 
 def analysis(sizes: Sizes, setting: Setting, results: Results) -> str:
@@ -112,12 +127,17 @@ def analysis(sizes: Sizes, setting: Setting, results: Results) -> str:
     if machine := rates(sizes, results):
         flops_per_s, bytes_per_s = machine
         steps = phases(sizes, batch, ACT_BYTES[precision], "Adam")
-        parts = ", ".join(f"{p.name} {1e3 * p.seconds(*machine):.3g} ms "
-                          f"({f'{_flops(p.flops)}, ' if p.flops else ''}{p.moved / 1e9:.3g} GB)" for p in steps)
-        said.append(f"at {flops_per_s / 1e12:.3g} TFLOP/s and {bytes_per_s / 1e9:,.0f} GB/s, measured in turn with the "
-                    f"arms, a step under Adam takes at least {1e3 * floor_s(steps, *machine):.3g} ms: {parts}. "
-                    f"It needs {_flops(needed_flops(sizes, batch))}; were all its products dense, "
-                    f"{_flops(dense_flops(sizes, batch))}.")
+        parts = ", ".join(
+            f"{p.name} {1e3 * p.seconds(*machine):.3g} ms "
+            f"({f'{_flops(p.flops)}, ' if p.flops else ''}{p.moved / 1e9:.3g} GB)"
+            for p in steps
+        )
+        said.append(
+            f"at {flops_per_s / 1e12:.3g} TFLOP/s and {bytes_per_s / 1e9:,.0f} GB/s, measured in turn with the "
+            f"arms, a step under Adam takes at least {1e3 * floor_s(steps, *machine):.3g} ms: {parts}. "
+            f"It needs {_flops(needed_flops(sizes, batch))}; were all its products dense, "
+            f"{_flops(dense_flops(sizes, batch))}."
+        )
     return " ".join([*said, *_verdict(results), *_kernels(results)])
 
 
@@ -132,9 +152,13 @@ def _verdict(results: Results) -> list[str]:
 
 def _kernels(results: Results) -> list[str]:
     """Where the time goes, of those that were profiled: what a slower step is explained with."""
-    return [f"In a step of {ARMS[name].label}, ms: "
-            + "; ".join(f"`{_short(kernel)}` {ms:.2f}" for kernel, ms in one.kernels) + "."
-            for name, one in results.items() if one.kernels]
+    return [
+        f"In a step of {ARMS[name].label}, ms: "
+        + "; ".join(f"`{_short(kernel)}` {ms:.2f}" for kernel, ms in one.kernels)
+        + "."
+        for name, one in results.items()
+        if one.kernels
+    ]
 
 
 def _short(kernel: str) -> str:

@@ -28,8 +28,18 @@ class Sizes:
     rounds: int
 
 
-GEMMA = Sizes(d_in=2304, d_sae=16384, k=40, batches=(2048, 4096), pool=16, square=8192, copied_mb=2048, warm=25,
-              steps=100, rounds=5)
+GEMMA = Sizes(
+    d_in=2304,
+    d_sae=16384,
+    k=40,
+    batches=(2048, 4096),
+    pool=16,
+    square=8192,
+    copied_mb=2048,
+    warm=25,
+    steps=100,
+    rounds=5,
+)
 SMALL = Sizes(d_in=64, d_sae=256, k=8, batches=(64, 128), pool=4, square=256, copied_mb=8, warm=2, steps=5, rounds=2)
 
 ACT_BYTES = {"tf32": WORD, "bf16": 2}  # of one pre-activation
@@ -58,8 +68,7 @@ def phases(sizes: Sizes, batch: int, act_bytes: int = WORD, optimizer: str = "Ad
     return [
         Phase("the encoder's product", 2 * batch * d_in * d_sae, weights + rows + acts),
         # Forwards one sum over the chosen; backwards one each for values, decoder and encoder. Residual: out and in.
-        Phase("choice, decoding and gradients", 4 * 2 * batch * k * d_in,
-              acts + 2 * reached + 3 * rows + 2 * weights),
+        Phase("choice, decoding and gradients", 4 * 2 * batch * k * d_in, acts + 2 * reached + 3 * rows + 2 * weights),
         Phase("the update", 0.0, WORD * parameters * PASSES[optimizer]),
     ]
 

@@ -49,8 +49,10 @@ def ready() -> str:
     if not (error := install(wanted, place)):
         return ""
     names = ", ".join(pin.partition("==")[0] for pin in wanted)
-    return (f"Missing here: {names} ({error}). Where there is a network, `python -m tests.suites.bench speed-gpu-peers "
-            f"--python {HERE}` makes {place.relative_to(ROOT)}, which can be carried here.")
+    return (
+        f"Missing here: {names} ({error}). Where there is a network, `python -m tests.suites.bench speed-gpu-peers "
+        f"--python {HERE}` makes {place.relative_to(ROOT)}, which can be carried here."
+    )
 
 
 def install(wanted: Sequence[str], place: Path, *foreign: str) -> str:
@@ -75,8 +77,16 @@ def install(wanted: Sequence[str], place: Path, *foreign: str) -> str:
 def for_another(python: str) -> str:
     """The whole folder for a Python of another machine."""
     place = folder(python)
-    error = install(pins(PINS.read_text()), place, "--python-version", python, "--python-platform", PLATFORM,
-                    "--only-binary", ":all:")
+    error = install(
+        pins(PINS.read_text()),
+        place,
+        "--python-version",
+        python,
+        "--python-platform",
+        PLATFORM,
+        "--only-binary",
+        ":all:",
+    )
     if error:
         raise SystemExit(error)
     size = sum(path.stat().st_size for path in place.rglob("*") if path.is_file())

@@ -24,8 +24,11 @@ from tests.suites.bench.trainings import KEPT, SECRET
 from tests.support import ROOT
 
 SHORT, LONG = 262_144, 524_288  # samples, of the profile's 1,048,576
-ARMS = {"runner": "sae_lens SyntheticSAERunner", "trainer": "sae_lens SAETrainer, cached pool",
-        "ours": "templates/saes"}
+ARMS = {
+    "runner": "sae_lens SyntheticSAERunner",
+    "trainer": "sae_lens SAETrainer, cached pool",
+    "ours": "templates/saes",
+}
 FIRST_STEP = """
 import argparse, json, os, time
 from pathlib import Path
@@ -46,8 +49,10 @@ if __name__ == "__main__":
 
 
 def about(pool_s: float) -> str:
-    return (f"World `mini` (d_in 256, d_sae 512, l0 8, batch 512); {device_in_words('cpu')}; medians of arms that took "
-            f"turns. The pool of 262,144 rows is drawn and cached once for all, in {pool_s:.0f} s.")
+    return (
+        f"World `mini` (d_in 256, d_sae 512, l0 8, batch 512); {device_in_words('cpu')}; medians of arms that took "
+        f"turns. The pool of 262,144 rows is drawn and cached once for all, in {pool_s:.0f} s."
+    )
 
 
 def against_sae_lens(seeds: Sequence[int], threads: int) -> str:
@@ -61,11 +66,19 @@ def against_sae_lens(seeds: Sequence[int], threads: int) -> str:
     rows = []
     for arm, results in found.items():
         rate = statistics.median(r["rate"] for r in results)
-        rows.append([ARMS[arm], f"{rate:,.0f}", f"{rate / base:.1f}x",
-                     *(_mean(results, key) for key in ("f1", "mcc", "explained_variance"))])
+        rows.append(
+            [
+                ARMS[arm],
+                f"{rate:,.0f}",
+                f"{rate / base:.1f}x",
+                *(_mean(results, key) for key in ("f1", "mcc", "explained_variance")),
+            ]
+        )
     heads = ["TopK", "samples/s", "against the runner", "F1", "MCC", "expl. var."]
-    return (f"{about(pool_s)} {LONG:,} samples, {len(seeds)} seeds, {threads} thread(s), the same learning rate, "
-            f"decay and AuxK.\n\n{markdown(heads, rows)}")
+    return (
+        f"{about(pool_s)} {LONG:,} samples, {len(seeds)} seeds, {threads} thread(s), the same learning rate, "
+        f"decay and AuxK.\n\n{markdown(heads, rows)}"
+    )
 
 
 def architectures(rounds: int, threads: int) -> str:
@@ -77,8 +90,16 @@ def architectures(rounds: int, threads: int) -> str:
             for arm, results in found.items():
                 results.append(_arm(arm, name, seed, threads, SHORT))
         ours, theirs = (statistics.median(r["rate"] for r in found[arm]) for arm in ("ours", "trainer"))
-        rows.append([name, f"{theirs:,.0f}", f"{ours:,.0f}", f"{ours / theirs:.2f}x",
-                     _mean(found["trainer"], "l0"), _mean(found["ours"], "l0")])
+        rows.append(
+            [
+                name,
+                f"{theirs:,.0f}",
+                f"{ours:,.0f}",
+                f"{ours / theirs:.2f}x",
+                _mean(found["trainer"], "l0"),
+                _mean(found["ours"], "l0"),
+            ]
+        )
     heads = ["architecture", "sae_lens, samples/s", "ours, samples/s", "ratio", "l0, sae_lens", "l0, ours"]
     return f"{about(pool_s)} {SHORT:,} samples, {rounds} rounds, {threads} thread(s).\n\n{markdown(heads, rows)}"
 
@@ -119,8 +140,10 @@ def first_step(rounds: int, device: str = "cpu") -> str:
     if not took:
         raise SystemExit("the first step was never seen")
     mostly = ", most of it `import torch`" if device == "cpu" else ""
-    return (f"{statistics.median(took):.2f} s (median of {len(took)}; {min(took):.2f} to {max(took):.2f}){mostly}; "
-            f"{device_in_words(device)}. Each was trained to its end and measured by the runner.")
+    return (
+        f"{statistics.median(took):.2f} s (median of {len(took)}; {min(took):.2f} to {max(took):.2f}){mostly}; "
+        f"{device_in_words(device)}. Each was trained to its end and measured by the runner."
+    )
 
 
 def _to_first_step(folder: Path, template: Template, data: DataPaths, device: str) -> list[float]:
@@ -136,10 +159,26 @@ def _to_first_step(folder: Path, template: Template, data: DataPaths, device: st
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
     job = Job(
-        key="first", run="0", kind="baseline", attempt=1, folder=str(folder), code=str(folder / "code"),
-        script="experiment.py", template=template.folder, train_data=str(data.train), truth_data=str(data.truth),
-        settings={**size.settings, "samples": 400 * size.settings["batch"]}, seeds=(0,), conditions=size.conditions,
-        limits=size.limits, evaluate_limits=size.evaluate_limits, device=device, slots=1, threads=1, sandbox="bwrap")
+        key="first",
+        run="0",
+        kind="baseline",
+        attempt=1,
+        folder=str(folder),
+        code=str(folder / "code"),
+        script="experiment.py",
+        template=template.folder,
+        train_data=str(data.train),
+        truth_data=str(data.truth),
+        settings={**size.settings, "samples": 400 * size.settings["batch"]},
+        seeds=(0,),
+        conditions=size.conditions,
+        limits=size.limits,
+        evaluate_limits=size.evaluate_limits,
+        device=device,
+        slots=1,
+        threads=1,
+        sandbox="bwrap",
+    )
     marks: list[float] = []
     out = folder / "trainings" / f"{size.conditions[0].name}-seed0" / "code" / "run_0" / "first"
 
@@ -171,8 +210,14 @@ def _pool() -> float:
 
 def _start(*words: Any) -> subprocess.Popen[str]:
     threads = {**dict.fromkeys(THREADS, str(words[3])), **KEEP_MEMORY}  # as the runner sets it; the same for all arms
-    return subprocess.Popen([sys.executable, "-m", "tests.suites.bench.arm", *map(str, words)], cwd=ROOT, text=True,
-                            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env={**os.environ, **threads})
+    return subprocess.Popen(
+        [sys.executable, "-m", "tests.suites.bench.arm", *map(str, words)],
+        cwd=ROOT,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env={**os.environ, **threads},
+    )
 
 
 def _arm(*words: Any) -> dict[str, Any]:

@@ -137,7 +137,8 @@ def test_every_peer_is_pinned_to_the_version_that_the_project_is_locked_to():
     pinned = dict(pin.split("==") for pin in peers.pins(peers.PINS.read_text()))
     assert {"sae-lens", "dictionary-learning", "eai-sparsify"} < pinned.keys()
     assert {name: locked[name] for name in pinned.keys() & locked.keys()} == {
-        name: version for name, version in pinned.items() if name in locked}
+        name: version for name, version in pinned.items() if name in locked
+    }
 
 
 @pytest.mark.parametrize("name", ["ours", "sae_lens"])

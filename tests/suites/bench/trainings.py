@@ -39,8 +39,16 @@ def all_measured(template: Template, asked: Sequence[Asked], jobs: int) -> list[
     found = []
     with ProcessPoolExecutor(jobs) as pool:
         for one, training in zip(asked, pool.map(partial(_measured, template), asked), strict=True):
-            print(one.profile, one.baseline, one.condition, one.seed, dict(one.changed), training.outcome,
-                  training.metrics or f"{training.reason}: {training.detail}", flush=True)
+            print(
+                one.profile,
+                one.baseline,
+                one.condition,
+                one.seed,
+                dict(one.changed),
+                training.outcome,
+                training.metrics or f"{training.reason}: {training.detail}",
+                flush=True,
+            )
             found.append(training)
     return found
 
@@ -50,8 +58,14 @@ def _measured(template: Template, one: Asked) -> Training:
 
 
 def measured(
-    template: Template, profile: str, baseline: str, seed: int, condition: str,
-    changed: Mapping[str, Setting] | None = None, device: str = "cpu", secret: int = SECRET,
+    template: Template,
+    profile: str,
+    baseline: str,
+    seed: int,
+    condition: str,
+    changed: Mapping[str, Setting] | None = None,
+    device: str = "cpu",
+    secret: int = SECRET,
 ) -> Training:
     """The training of one seed under one condition; found again if it was measured before."""
     size = template.manifest.profiles[profile]
@@ -73,10 +87,25 @@ def measured(
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
     job = Job(
-        key=folder.name, run="0", kind="baseline", attempt=1, folder=str(folder), code=str(folder / "code"),
-        script="experiment.py", template=template.folder, train_data=str(data.train), truth_data=str(data.truth),
-        settings=settings, seeds=(seed,), conditions=(wanted,), limits=size.limits,
-        evaluate_limits=size.evaluate_limits, device=device, slots=1, threads=1, sandbox="bwrap",
+        key=folder.name,
+        run="0",
+        kind="baseline",
+        attempt=1,
+        folder=str(folder),
+        code=str(folder / "code"),
+        script="experiment.py",
+        template=template.folder,
+        train_data=str(data.train),
+        truth_data=str(data.truth),
+        settings=settings,
+        seeds=(seed,),
+        conditions=(wanted,),
+        limits=size.limits,
+        evaluate_limits=size.evaluate_limits,
+        device=device,
+        slots=1,
+        threads=1,
+        sandbox="bwrap",
     )
     found = run_training(job, seed, wanted, BubblewrapSandbox(), lambda: False)
     if found.outcome == "measured":

@@ -38,6 +38,7 @@ class NotHere(Exception):
 
 # ---------------------------------------------------------------- one share of the work
 
+
 def share(args: argparse.Namespace, folder: Path, checkpoints: Path) -> dict[str, Any]:
     """Record the session, then try this share of the chosen points."""
     with Stage(folder, pdf=args.pdf) as stage:
@@ -45,7 +46,7 @@ def share(args: argparse.Namespace, folder: Path, checkpoints: Path) -> dict[str
         kills = [point for point in everything if point.how != "full"]
         full = [point for point in everything if point.how == "full"]
         mine = [*_chosen(kills, args.sample, args), *_chosen(full, args.full, args)]
-        mine = mine[args.share::args.jobs]
+        mine = mine[args.share :: args.jobs]
         found = []
         for number, point in enumerate(mine):
             to_the_end = number < args.to_the_end
@@ -54,8 +55,12 @@ def share(args: argparse.Namespace, folder: Path, checkpoints: Path) -> dict[str
             found.append(verdict)
             if not verdict.right or args.verbose:
                 print(line(verdict), flush=True)
-    return {"kills": len(kills), "full": len(full), "actions": len(wanted) - 1,
-            "verdicts": [asdict(verdict) | {"right": verdict.right} for verdict in found]}
+    return {
+        "kills": len(kills),
+        "full": len(full),
+        "actions": len(wanted) - 1,
+        "verdicts": [asdict(verdict) | {"right": verdict.right} for verdict in found],
+    }
 
 
 def record(stage: Stage, checkpoints: Path, args: argparse.Namespace) -> tuple[list[Point], list[dict]]:
@@ -94,13 +99,31 @@ def line(verdict: Verdict) -> str:
 
 # ---------------------------------------------------------------- all shares
 
+
 def shares(args: argparse.Namespace, scratch: Path) -> Iterator[dict[str, Any]]:
     """Each in a process and at a place of its own: paths stand in a session's files."""
     running = []
     for number in range(args.jobs):
-        words = ["--share", str(number), "--jobs", str(args.jobs), "--seed", str(args.seed), "--sample",
-                 str(args.sample), "--full", str(args.full), "--to-the-end", str(args.to_the_end), "--only", args.only,
-                 "--scratch", str(scratch), "--json", str(scratch / f"{number}.json")]
+        words = [
+            "--share",
+            str(number),
+            "--jobs",
+            str(args.jobs),
+            "--seed",
+            str(args.seed),
+            "--sample",
+            str(args.sample),
+            "--full",
+            str(args.full),
+            "--to-the-end",
+            str(args.to_the_end),
+            "--only",
+            args.only,
+            "--scratch",
+            str(scratch),
+            "--json",
+            str(scratch / f"{number}.json"),
+        ]
         words += [f"--{name.replace('_', '-')}" for name in ("pdf", "every_way", "verbose") if getattr(args, name)]
         running.append(subprocess.Popen([sys.executable, "-m", "tests.suites.faults", *words], cwd=ROOT))
     try:
@@ -124,9 +147,11 @@ def closing_lines(found: list[dict[str, Any]], seed: int) -> list[str]:
         these = [v for v in verdicts if (v["point"]["how"] == "full") == (name == "full")]
         bad = {key: sum(bool(v[key]) for v in these) for key in ("lost", "repeated", "left", "rude")}
         missed = sum(not v["hit"] for v in these)
-        lines.append(f"{len(these)} of {found[0][name]} {what} in {found[0]['actions']} actions (seed {seed}): "
-                     f"{bad['lost']} lost, {bad['repeated']} repeated, {bad['left']} left something behind, "
-                     f"{bad['rude']} without a clear word{f', {missed} not reached again' if missed else ''}")
+        lines.append(
+            f"{len(these)} of {found[0][name]} {what} in {found[0]['actions']} actions (seed {seed}): "
+            f"{bad['lost']} lost, {bad['repeated']} repeated, {bad['left']} left something behind, "
+            f"{bad['rude']} without a clear word{f', {missed} not reached again' if missed else ''}"
+        )
     return lines
 
 
@@ -164,8 +189,13 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.suites.faults", description=__doc__)
     parser.add_argument("--sample", type=int, default=-1, metavar="N", help="kill points to try (default: all)")
     parser.add_argument("--full", type=int, default=120, metavar="N", help="full-disk points to try; -1: all")
-    parser.add_argument("--to-the-end", type=int, default=4, metavar="N",
-                        help="points of each share after which the session is played to its end")
+    parser.add_argument(
+        "--to-the-end",
+        type=int,
+        default=4,
+        metavar="N",
+        help="points of each share after which the session is played to its end",
+    )
     parser.add_argument("--seed", type=int, default=7, help="of the sample, and of the ways to die")
     parser.add_argument("--every-way", action="store_true", help="all ways to die at each effect, not one in turn")
     parser.add_argument("--pdf", action="store_true", help="with LaTeX")

@@ -12,8 +12,24 @@ from pathlib import Path
 from typing import Any
 
 # Clocks, processes, and ids that hold a clock (a commit's) or the hash of something that does.
-_OF_THE_MOMENT = {"at", "pid", "host", "commit", "code", "record_sha256", "sha256", "key", "wall_s", "cpu_s",
-                  "peak_memory_mb", "started_at", "base", "program", "history", "attempts"}
+_OF_THE_MOMENT = {
+    "at",
+    "pid",
+    "host",
+    "commit",
+    "code",
+    "record_sha256",
+    "sha256",
+    "key",
+    "wall_s",
+    "cpu_s",
+    "peak_memory_mb",
+    "started_at",
+    "base",
+    "program",
+    "history",
+    "attempts",
+}
 _HEX = re.compile(r"\b[0-9a-f]{7,64}\b")
 _SECONDS = re.compile(r"\b\d+(\.\d+)? ?(s|MB|min)\b|- attempt \d+: runner: \w+\n")
 _KEPT_LOCKS = {"runner.lock"}
@@ -69,6 +85,7 @@ def fsck(repo: Path) -> str:
 
 
 # ---------------------------------------------------------------- parts
+
 
 def events(path: Path) -> list[str]:
     """All but the coming and going of processes, and trainings that were lost and begun again."""
@@ -148,6 +165,7 @@ def tree(repo: Path) -> dict[str, str]:
 
 
 # ---------------------------------------------------------------- inside
+
 
 def _plain(value: Any) -> Any:
     if isinstance(value, dict):

@@ -49,13 +49,15 @@ class Until:
 
 def settled(events: Any) -> int:
     """How many actions are done for good; a training that was lost, and one that is under way, are not."""
-    return sum(not isinstance(e, _BETWEEN) and not (isinstance(e, ev.AttemptFailed) and e.stage == "runner")
-               for e in events)
+    return sum(
+        not isinstance(e, _BETWEEN) and not (isinstance(e, ev.AttemptFailed) and e.stage == "runner") for e in events
+    )
 
 
 def play(request: dict[str, Any]) -> int:
-    whole = Whole(Path(request["workspace"]), runs=RUNS, attempts=ATTEMPTS, baselines=("topk",), slots=1,
-                  pdf=request["pdf"])
+    whole = Whole(
+        Path(request["workspace"]), runs=RUNS, attempts=ATTEMPTS, baselines=("topk",), slots=1, pdf=request["pdf"]
+    )
     system = System(PaidModel(request["port"]), BubblewrapSandbox(), Printing(), None)
     fresh = None if whole.paths.events.exists() else (whole.idea, whole.options)
     try:
@@ -105,7 +107,8 @@ def _warm() -> None:
     with tempfile.TemporaryDirectory() as folder:
         Path(folder, "a.py").write_text("a = 1\n")
         AiderCoder(lambda step, role, messages: Reply("NO CHANGE", "none")).edit(
-            Path(folder), ["a.py"], "nothing", step="warm", role="editor")
+            Path(folder), ["a.py"], "nothing", step="warm", role="editor"
+        )
 
 
 def main() -> int:

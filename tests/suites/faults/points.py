@@ -10,8 +10,19 @@ from dataclasses import dataclass
 
 from tests.suites.faults.stage import Seen
 
-DURABLE = ("fsync", "fdatasync", "ftruncate", "rename", "link", "symlink", "unlink", "rmdir", "mkdir", "connect",
-           "exec")
+DURABLE = (
+    "fsync",
+    "fdatasync",
+    "ftruncate",
+    "rename",
+    "link",
+    "symlink",
+    "unlink",
+    "rmdir",
+    "mkdir",
+    "connect",
+    "exec",
+)
 ROOM = ("write", "pwrite", "sendfile", "copy_file", "open", "mkdir", "link", "symlink", "rename", "fsync", "fdatasync")
 TRAININGS = 6  # one point in so many
 KILLS = ("loop", "self", "all", "torn")  # the loop alone, the process at work alone, the machine, a half-written line
@@ -99,9 +110,13 @@ def _kills(one: Seen) -> list[str]:
 def _within_a_run(effects: list[Seen], ordinal: int, *, room: bool = False) -> bool:
     """A child (git, rm) that does the same thing file after file counts once, at the last of them."""
     one, counts = effects[ordinal], needs_room if room else is_durable
-    later = next((e for e in effects[ordinal + 1:] if counts(e.effect.name)), None)
-    return (not one.own and later is not None and later.effect.pid == one.effect.pid
-            and later.effect.name == one.effect.name)
+    later = next((e for e in effects[ordinal + 1 :] if counts(e.effect.name)), None)
+    return (
+        not one.own
+        and later is not None
+        and later.effect.pid == one.effect.pid
+        and later.effect.name == one.effect.name
+    )
 
 
 def chosen(everything: list[Point], number: int, seed: int) -> list[Point]:
@@ -109,7 +124,7 @@ def chosen(everything: list[Point], number: int, seed: int) -> list[Point]:
     draw = random.Random(seed)
     own, training = (_in_turn([p for p in everything if (p.stream == "loop") is loop], draw) for loop in (True, False))
     few = min(len(training), max(number // TRAININGS, number - len(own)))
-    return [*own[:number - few], *training[:few]]
+    return [*own[: number - few], *training[:few]]
 
 
 def _in_turn(points: list[Point], draw: random.Random) -> list[Point]:

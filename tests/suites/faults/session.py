@@ -24,7 +24,8 @@ ANSWERS = {
     "run-1.edit-2": rate_block(RATES[0], RATES[1]).replace(f"RATE = {RATES[0]}  # step size", BROKEN),
     "run-2.edit-1": "I would rather not.",
     "run-2.edit-2": rate_block(RATES[0], RATES[2]).replace(
-        f"RATE = {RATES[2]}  # step size", f'RATE = {RATES[2]}  # step size\nraise SystemExit("no luck")'),
+        f"RATE = {RATES[2]}  # step size", f'RATE = {RATES[2]}  # step size\nraise SystemExit("no luck")'
+    ),
 }
 
 
@@ -75,8 +76,14 @@ class PaidModel:
 
     def complete(self, messages: Sequence[Message], call: Call) -> Reply:
         connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=30)
-        body = json.dumps({"step": call.step, "ordinal": call.ordinal, "role": call.role,
-                           "messages": [(m.role, m.content) for m in messages]})
+        body = json.dumps(
+            {
+                "step": call.step,
+                "ordinal": call.ordinal,
+                "role": call.role,
+                "messages": [(m.role, m.content) for m in messages],
+            }
+        )
         connection.request("POST", "/", body)
         text = connection.getresponse().read().decode()
         connection.close()
@@ -84,6 +91,7 @@ class PaidModel:
 
 
 # What follows stands in the place of agent.lab.measuring.measure in a worker.
+
 
 def job_facts(job):
     from agent.lab.measuring.measure import job_facts
@@ -96,8 +104,11 @@ def run_training(job, seed, condition, sandbox, cancelled):
     from agent.lab.measuring.measure import run_training
 
     folder = Path(job.folder)
-    ended = [path for path in folder.parent.glob(f"attempt-{job.attempt}*/training-{seed}-*.json")
-             if json.loads(path.read_text())["reason"] != "supervisor"]
+    ended = [
+        path
+        for path in folder.parent.glob(f"attempt-{job.attempt}*/training-{seed}-*.json")
+        if json.loads(path.read_text())["reason"] != "supervisor"
+    ]
     _testify(f"{'again' if ended else 'began'} {folder.parent.name}/{folder.name} {seed}\n")
     return run_training(job, seed, condition, sandbox, cancelled)
 

@@ -73,8 +73,12 @@ class Stage:
         self._channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
         self._player = subprocess.Popen(
-            [sys.executable, "-m", "tests.suites.faults.player", str(theirs.fileno())], cwd=ROOT, pass_fds=[theirs.fileno()],
-            stdin=subprocess.DEVNULL, env={**os.environ, **threads})
+            [sys.executable, "-m", "tests.suites.faults.player", str(theirs.fileno())],
+            cwd=ROOT,
+            pass_fds=[theirs.fileno()],
+            stdin=subprocess.DEVNULL,
+            env={**os.environ, **threads},
+        )
         theirs.close()
         if self._channel.recv(16) != b"ready":
             raise RuntimeError("the player did not start")
@@ -94,13 +98,20 @@ class Stage:
         self._supervisors.clear()
         self.log.write_text("")
         started, seen = time.monotonic(), []
-        request = {"workspace": str(self.workspace), "target": target, "port": self._till.port, "log": str(self.log),
-                   "witness": str(self.witness), "pdf": self.pdf}
+        request = {
+            "workspace": str(self.workspace),
+            "target": target,
+            "port": self._till.port,
+            "log": str(self.log),
+            "witness": str(self.witness),
+            "pdf": self.pdf,
+        }
         with self._down:
             self._channel.send(json.dumps(request).encode())
         status = self._watch(lambda effect: self._heard(effect, seen, decide))
-        return Played(status, self.log.read_text(errors="replace"), list(self._till.paid), time.monotonic() - started,
-                      seen)
+        return Played(
+            status, self.log.read_text(errors="replace"), list(self._till.paid), time.monotonic() - started, seen
+        )
 
     def left_alive(self) -> int:
         """Processes of the session that had not ended a while after the last play; they are ended now."""
@@ -165,7 +176,7 @@ class Stage:
                 return "loop", own
             words = _words(pid)
             if "agent.lab.jobs.worker" in words:
-                rest = words[words.index("agent.lab.jobs.worker") + 1:]
+                rest = words[words.index("agent.lab.jobs.worker") + 1 :]
                 return f"worker {rest[3]}" if len(rest) > 3 else "facts", own
             if "agent.lab.jobs.supervisor" in words:
                 return "supervisor", own

@@ -18,8 +18,23 @@ pytestmark = pytest.mark.timeout(1500)
 @pytest.fixture(scope="module")
 def swept(tmp_path_factory, say_at_the_end):
     out = tmp_path_factory.mktemp("faults") / "verdicts.json"
-    command = [sys.executable, "-m", "tests.suites.faults", "--sample", str(KILLS), "--full", str(FULL), "--to-the-end", "1",
-               "--jobs", "1", "--seed", SEED, "--json", out]
+    command = [
+        sys.executable,
+        "-m",
+        "tests.suites.faults",
+        "--sample",
+        str(KILLS),
+        "--full",
+        str(FULL),
+        "--to-the-end",
+        "1",
+        "--jobs",
+        "1",
+        "--seed",
+        SEED,
+        "--json",
+        out,
+    ]
     run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     if run.returncode == SKIPPED:
         say_at_the_end(f"faults: {run.stdout.strip()}")

@@ -22,18 +22,34 @@ from pathlib import Path
 
 # name: (x86_64, aarch64, (dirfd argument or None, path argument) or an fd argument); None: not there, or no file
 _CALLS: dict[str, tuple[int | None, int, int | tuple[int | None, int] | None]] = {
-    "fsync": (74, 82, 0), "fdatasync": (75, 83, 0), "ftruncate": (77, 46, 0),
-    "rename": (82, -1, (None, 1)), "renameat": (264, 38, (2, 3)), "renameat2": (316, 276, (2, 3)),
-    "link": (86, -1, (None, 1)), "linkat": (265, 37, (2, 3)),
-    "symlink": (88, -1, (None, 1)), "symlinkat": (266, 36, (1, 2)),
-    "unlink": (87, -1, (None, 0)), "unlinkat": (263, 35, (0, 1)), "rmdir": (84, -1, (None, 0)),
-    "mkdir": (83, -1, (None, 0)), "mkdirat": (258, 34, (0, 1)),
-    "connect": (42, 203, None), "execve": (59, 221, (None, 0)), "execveat": (322, 281, (0, 1)),
+    "fsync": (74, 82, 0),
+    "fdatasync": (75, 83, 0),
+    "ftruncate": (77, 46, 0),
+    "rename": (82, -1, (None, 1)),
+    "renameat": (264, 38, (2, 3)),
+    "renameat2": (316, 276, (2, 3)),
+    "link": (86, -1, (None, 1)),
+    "linkat": (265, 37, (2, 3)),
+    "symlink": (88, -1, (None, 1)),
+    "symlinkat": (266, 36, (1, 2)),
+    "unlink": (87, -1, (None, 0)),
+    "unlinkat": (263, 35, (0, 1)),
+    "rmdir": (84, -1, (None, 0)),
+    "mkdir": (83, -1, (None, 0)),
+    "mkdirat": (258, 34, (0, 1)),
+    "connect": (42, 203, None),
+    "execve": (59, 221, (None, 0)),
+    "execveat": (322, 281, (0, 1)),
 }
 # What else needs room on a disk; opening only where it may create.
 _ROOM: dict[str, tuple[int | None, int, int | tuple[int | None, int] | None]] = {
-    "write": (1, 64, 0), "pwrite64": (18, 68, 0), "writev": (20, 66, 0), "sendfile": (40, 71, 0),
-    "copy_file_range": (326, 285, 2), "open": (2, -1, (None, 0)), "openat": (257, 56, (0, 1)),
+    "write": (1, 64, 0),
+    "pwrite64": (18, 68, 0),
+    "writev": (20, 66, 0),
+    "sendfile": (40, 71, 0),
+    "copy_file_range": (326, 285, 2),
+    "open": (2, -1, (None, 0)),
+    "openat": (257, 56, (0, 1)),
 }
 _ARCHES = {"x86_64": (0, 0xC000003E, 317), "aarch64": (1, 0xC00000B7, 277)}
 _LOAD, _JEQ, _JSET, _RET = 0x20, 0x15, 0x45, 0x06
@@ -103,8 +119,14 @@ def _program(column: int, arch: int, calls: dict) -> list[tuple[int, int, int, i
             continue
         if name in ("open", "openat"):
             flags = 16 + 8 * (1 if name == "open" else 2)
-            steps += [(_JEQ, 0, 5, call[column]), (_LOAD, 0, 0, flags), (_JSET, 0, 1, _O_CREAT), (_RET, 0, 0, _NOTIFY),
-                      (_LOAD, 0, 0, 0), (_JEQ, 0, 0, 0)]
+            steps += [
+                (_JEQ, 0, 5, call[column]),
+                (_LOAD, 0, 0, flags),
+                (_JSET, 0, 1, _O_CREAT),
+                (_RET, 0, 0, _NOTIFY),
+                (_LOAD, 0, 0, 0),
+                (_JEQ, 0, 0, 0),
+            ]
         else:
             steps += [(_JEQ, 0, 1, call[column]), (_RET, 0, 0, _NOTIFY)]
     return [*steps, (_RET, 0, 0, _ALLOW)]

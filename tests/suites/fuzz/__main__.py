@@ -30,8 +30,9 @@ def main() -> int:
         stage.close()
         remove(root)
     for trial in report.crashes:
-        print(f"CRASH {trial.kind} ({trial.how}, {len(trial.reply)} characters): {trial.why}\n"
-              f"    {trial.reply[:200]!r}")
+        print(
+            f"CRASH {trial.kind} ({trial.how}, {len(trial.reply)} characters): {trial.why}\n    {trial.reply[:200]!r}"
+        )
     for crash in sections.crashes:
         print(f"CRASH {crash}")
     print("\n".join(report.lines()))

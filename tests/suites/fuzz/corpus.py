@@ -7,5 +7,8 @@ from tests.support import ROOT
 
 def recorded() -> list[str]:
     """Every recorded reply of every template."""
-    return [path.read_text(encoding="utf-8") for path in sorted((ROOT / "templates").glob("*/playback/*/*.md"))
-            if path.name != "README.md"]
+    return [
+        path.read_text(encoding="utf-8")
+        for path in sorted((ROOT / "templates").glob("*/playback/*/*.md"))
+        if path.name != "README.md"
+    ]

@@ -9,18 +9,120 @@ from paper.text.mathcheck import COMMANDS, ENVIRONMENTS
 from tests.suites.fuzz.mutate import MUTATORS, ODD, Mutator
 
 TOKENS = (
-    "{", "}", "^", "_", "&", "\\\\", "'", "''", "x", "W", "1", "(", ")", "[", "]", "|", "<", ">", ",", " ", "~", "=",
-    "^{", "_{", "^2", "_i", "\\,", "\\ ", "\\%", "\\_", "\\{", "\\}", "\\|", "\\left(", "\\right)",
-    "\\left.", "\\right|", "\\text{so}", "\\frac{1}{2}", "\\sqrt[3]{x}", "\\mathbb{R}", "\n", "\"", "!", "-", "--")
+    "{",
+    "}",
+    "^",
+    "_",
+    "&",
+    "\\\\",
+    "'",
+    "''",
+    "x",
+    "W",
+    "1",
+    "(",
+    ")",
+    "[",
+    "]",
+    "|",
+    "<",
+    ">",
+    ",",
+    " ",
+    "~",
+    "=",
+    "^{",
+    "_{",
+    "^2",
+    "_i",
+    "\\,",
+    "\\ ",
+    "\\%",
+    "\\_",
+    "\\{",
+    "\\}",
+    "\\|",
+    "\\left(",
+    "\\right)",
+    "\\left.",
+    "\\right|",
+    "\\text{so}",
+    "\\frac{1}{2}",
+    "\\sqrt[3]{x}",
+    "\\mathbb{R}",
+    "\n",
+    '"',
+    "!",
+    "-",
+    "--",
+)
 MARKS = (
-    "[@tab:main]", "[@fig:metrics]", "[@sec:method]", "[@fig:none]", "[@", "]", "![](fig:curves)", "![](x.png)", "![](",
-    "{{ name(\"ours\") }}", "{{ mean(\"ours\", \"f1\") }}", "{{ settings(\"ours\") }}", "{{", "}}", "{{ }}", "<b>", "^",
-    "{{ mean('ours','f1',) }}", "{{ [][0] }}", "{{ mean(*x) }}", "{{ \"a\"*9**9 }}", "**", "*", "`", "`a_b%c`", "``",
-    "&lt;", "|a|b|\n|-|-|\n|1|2|", "~~a~~", "[a](https://example.org)", "<https://example.org>", "\\", "\\input{x}",
-    "## A heading\n", "### $x^2$ & more\n", "#### Too deep\n", "- a\n  - b\n    - c\n      - d\n", "1. x\n", "%",
-    "---\n", "    code\n", "```\nx\n```\n", "$$\nx = y\n$$\n", "$$ x $$ (eq1)", "*Interpretation.*", "~", "é", "#",
-    "> q\n", "''", "ﬁ", "ß", "†", "→", "日本", "𝒳", "\"", "--", "---", "…", "\u00ad", "\u200d", "[^1]", "[x]: /y\n",
-    "_")
+    "[@tab:main]",
+    "[@fig:metrics]",
+    "[@sec:method]",
+    "[@fig:none]",
+    "[@",
+    "]",
+    "![](fig:curves)",
+    "![](x.png)",
+    "![](",
+    '{{ name("ours") }}',
+    '{{ mean("ours", "f1") }}',
+    '{{ settings("ours") }}',
+    "{{",
+    "}}",
+    "{{ }}",
+    "<b>",
+    "^",
+    "{{ mean('ours','f1',) }}",
+    "{{ [][0] }}",
+    "{{ mean(*x) }}",
+    '{{ "a"*9**9 }}',
+    "**",
+    "*",
+    "`",
+    "`a_b%c`",
+    "``",
+    "&lt;",
+    "|a|b|\n|-|-|\n|1|2|",
+    "~~a~~",
+    "[a](https://example.org)",
+    "<https://example.org>",
+    "\\",
+    "\\input{x}",
+    "## A heading\n",
+    "### $x^2$ & more\n",
+    "#### Too deep\n",
+    "- a\n  - b\n    - c\n      - d\n",
+    "1. x\n",
+    "%",
+    "---\n",
+    "    code\n",
+    "```\nx\n```\n",
+    "$$\nx = y\n$$\n",
+    "$$ x $$ (eq1)",
+    "*Interpretation.*",
+    "~",
+    "é",
+    "#",
+    "> q\n",
+    "''",
+    "ﬁ",
+    "ß",
+    "†",
+    "→",
+    "日本",
+    "𝒳",
+    '"',
+    "--",
+    "---",
+    "…",
+    "\u00ad",
+    "\u200d",
+    "[^1]",
+    "[x]: /y\n",
+    "_",
+)
 FORMULA = re.compile(r"\$[^$\n]+\$")
 
 
@@ -42,10 +144,11 @@ def _command(draw: Random) -> str:
 
 def bent_formulas(text: str, other: str, draw: Random) -> str:
     """Each formula loses or gains a token."""
+
     def bend(match: re.Match[str]) -> str:
         tokens = re.findall(r"\\[A-Za-z]+|\\.|.", match[0][1:-1], re.DOTALL)
         at = draw.randrange(len(tokens) + 1)
-        tokens[at: at + draw.choice((0, 1, 2))] = [draw.choice(TOKENS)] * draw.choice((0, 1))
+        tokens[at : at + draw.choice((0, 1, 2))] = [draw.choice(TOKENS)] * draw.choice((0, 1))
         return f"${''.join(tokens)}$"
 
     return FORMULA.sub(bend, text)
@@ -62,7 +165,7 @@ def bent_expressions(text: str, other: str, draw: Random) -> str:
     def bend(match: re.Match[str]) -> str:
         inner = list(match[1])
         at = draw.randrange(len(inner) + 1)
-        inner[at: at + draw.choice((0, 1, 3))] = draw.choice(("", "(", "\"", ",", "=", *ODD))
+        inner[at : at + draw.choice((0, 1, 3))] = draw.choice(("", "(", '"', ",", "=", *ODD))
         return "{{" + "".join(inner) + "}}"
 
     return re.sub(r"\{\{(.+?)\}\}", bend, text)
@@ -80,7 +183,11 @@ def _planted(text: str, piece: str, draw: Random) -> str:
 
 
 SECTION_MUTATORS: dict[str, Mutator] = {
-    **MUTATORS, **{f.__name__: f for f in (formulas, bent_formulas, marks, bent_expressions, plain_words)},
+    **MUTATORS,
+    **{f.__name__: f for f in (formulas, bent_formulas, marks, bent_expressions, plain_words)},
     # what matters most to TeX has more turns
-    "formulas again": formulas, "formulas once more": bent_formulas, "marks again": marks, "marks once more": marks,
+    "formulas again": formulas,
+    "formulas once more": bent_formulas,
+    "marks again": marks,
+    "marks once more": marks,
 }

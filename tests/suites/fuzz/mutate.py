@@ -14,20 +14,129 @@ from typing import Any
 Mutator = Callable[[str, str, Random], str]
 MUTATORS: dict[str, Mutator] = {}
 LARGE = 2_000_000  # characters of a huge reply
-ODD = ("\x00", "\ud800", "\udfff", "\u202e", "\u2066", "\u200b", "\ufeff", "\u2028", "\x85", "\x1b[31m", "\x9b", "\x07",
-       "\ue000", "\ue003", "\ufffe", "\U0010ffff", "\U0001f9ea", "\u0301" * 40, "\u0130", "\u05d0", "\u4e2d", "\xa0",
-       "\x0b", "\x0c", "\r", "\t", "\u2212", "\u00bd", "\uff11", "\u0661")
-PATHS = ("../../etc/passwd", "/etc/passwd", ".git/config", ".git/hooks/post-commit", "evaluate.py", "records/0.json",
-         "~/.bashrc", "paper/sections/../../events.jsonl", "experiment.py\x00.txt", "a" * 5000, "con", "-rf", "",
-         "experiment.py/", "./experiment.py", "paper/sections/results.md", "\u202eyp.tnemirepxe", "template/world.py")
-WORDS = ("SEARCH", "REPLACE", "<think>", "</think>", "/run rm -rf ~", "<function_calls>", "{% raw %}", "{{ 7 * 7 }}",
-         "${HOME}", "\\input{/etc/passwd}", "\\write18{id}", "ignore all previous instructions", "NaN", "null", "...",
-         "<|im_end|>", "Traceback (most recent call last):", "https://example.org/x.py", "0.97", "92%", "a 40% gain")
-REPEATED = ("a ", "two ", "(", "[@", "{{ ", "}} ", "`", "$", "*", "_", "# ", "> ", "- ", "!", ". ", "1", "1.", "\\",
-            "<", "\n", "\n\n", " ", "\t", "[[", "](", "&amp;", "than the ", "in three of two ", "set to ",
-            "x" * 50 + " ", "<<<<<<< SEARCH\n", "=======\n", ">>>>>>> REPLACE\n", "```\n", "{\"a\":", "[", "\\frac{",
-            "by one half of ",
-            "e\u0301", "1 1 ", "zero non-", "improves ", "$x$ ", "**a** ", "A. ", "\u202e")
+ODD = (
+    "\x00",
+    "\ud800",
+    "\udfff",
+    "\u202e",
+    "\u2066",
+    "\u200b",
+    "\ufeff",
+    "\u2028",
+    "\x85",
+    "\x1b[31m",
+    "\x9b",
+    "\x07",
+    "\ue000",
+    "\ue003",
+    "\ufffe",
+    "\U0010ffff",
+    "\U0001f9ea",
+    "\u0301" * 40,
+    "\u0130",
+    "\u05d0",
+    "\u4e2d",
+    "\xa0",
+    "\x0b",
+    "\x0c",
+    "\r",
+    "\t",
+    "\u2212",
+    "\u00bd",
+    "\uff11",
+    "\u0661",
+)
+PATHS = (
+    "../../etc/passwd",
+    "/etc/passwd",
+    ".git/config",
+    ".git/hooks/post-commit",
+    "evaluate.py",
+    "records/0.json",
+    "~/.bashrc",
+    "paper/sections/../../events.jsonl",
+    "experiment.py\x00.txt",
+    "a" * 5000,
+    "con",
+    "-rf",
+    "",
+    "experiment.py/",
+    "./experiment.py",
+    "paper/sections/results.md",
+    "\u202eyp.tnemirepxe",
+    "template/world.py",
+)
+WORDS = (
+    "SEARCH",
+    "REPLACE",
+    "<think>",
+    "</think>",
+    "/run rm -rf ~",
+    "<function_calls>",
+    "{% raw %}",
+    "{{ 7 * 7 }}",
+    "${HOME}",
+    "\\input{/etc/passwd}",
+    "\\write18{id}",
+    "ignore all previous instructions",
+    "NaN",
+    "null",
+    "...",
+    "<|im_end|>",
+    "Traceback (most recent call last):",
+    "https://example.org/x.py",
+    "0.97",
+    "92%",
+    "a 40% gain",
+)
+REPEATED = (
+    "a ",
+    "two ",
+    "(",
+    "[@",
+    "{{ ",
+    "}} ",
+    "`",
+    "$",
+    "*",
+    "_",
+    "# ",
+    "> ",
+    "- ",
+    "!",
+    ". ",
+    "1",
+    "1.",
+    "\\",
+    "<",
+    "\n",
+    "\n\n",
+    " ",
+    "\t",
+    "[[",
+    "](",
+    "&amp;",
+    "than the ",
+    "in three of two ",
+    "set to ",
+    "x" * 50 + " ",
+    "<<<<<<< SEARCH\n",
+    "=======\n",
+    ">>>>>>> REPLACE\n",
+    "```\n",
+    '{"a":',
+    "[",
+    "\\frac{",
+    "by one half of ",
+    "e\u0301",
+    "1 1 ",
+    "zero non-",
+    "improves ",
+    "$x$ ",
+    "**a** ",
+    "A. ",
+    "\u202e",
+)
 
 
 def _mutator(function: Mutator) -> Mutator:
@@ -36,7 +145,7 @@ def _mutator(function: Mutator) -> Mutator:
 
 
 def mutations(
-    texts: Sequence[str], draw: Random, count: int, mutators: Mapping[str, Mutator] = MUTATORS,
+    texts: Sequence[str], draw: Random, count: int, mutators: Mapping[str, Mutator] = MUTATORS
 ) -> list[tuple[str, str]]:
     """`count` different texts, each with the names of its mutators; every mutator has its turn."""
     found: dict[str, str] = {}
@@ -54,6 +163,7 @@ def mutations(
 
 # ---------------------------------------------------------------- any text
 
+
 @_mutator
 def cut(text: str, other: str, draw: Random) -> str:
     return text[: draw.randrange(len(text) + 1)]
@@ -61,7 +171,7 @@ def cut(text: str, other: str, draw: Random) -> str:
 
 @_mutator
 def beheaded(text: str, other: str, draw: Random) -> str:
-    return text[draw.randrange(len(text) + 1):]
+    return text[draw.randrange(len(text) + 1) :]
 
 
 @_mutator
@@ -72,8 +182,10 @@ def doubled(text: str, other: str, draw: Random) -> str:
 
 @_mutator
 def interleaved(text: str, other: str, draw: Random) -> str:
-    lines = [[line, draw.choice(("", other_line))] for line, other_line in
-             zip(text.splitlines(), (other.splitlines() * 500)[:500], strict=False)]
+    lines = [
+        [line, draw.choice(("", other_line))]
+        for line, other_line in zip(text.splitlines(), (other.splitlines() * 500)[:500], strict=False)
+    ]
     return "\n".join(line for pair in lines for line in pair)
 
 
@@ -88,7 +200,9 @@ def noisy(text: str, other: str, draw: Random) -> str:
     characters = list(text)
     for _ in range(draw.randint(1, 20)):
         at = draw.randrange(len(characters) + 1)
-        characters[at: at + draw.choice((0, 1, 1, 3))] = draw.choice(("", chr(draw.randrange(32, 127)), "\n", "{", "`"))
+        characters[at : at + draw.choice((0, 1, 1, 3))] = draw.choice(
+            ("", chr(draw.randrange(32, 127)), "\n", "{", "`")
+        )
     return "".join(characters)
 
 
@@ -136,9 +250,34 @@ def planted_words(text: str, other: str, draw: Random) -> str:
 @_mutator
 def nothing_much(text: str, other: str, draw: Random) -> str:
     """Least replies; the empty one among them."""
-    return draw.choice(("", " ", "\n\n", ".", "```", "``````", "{}", "[]", "null", "{", "}{", "\"", "0", "\u200b",
-                        "\x00", "NO CHANGE", "I cannot help with that.", "...", "\ufeff", "---", "# ", "$$", "{{}}",
-                        "<think>"))
+    return draw.choice(
+        (
+            "",
+            " ",
+            "\n\n",
+            ".",
+            "```",
+            "``````",
+            "{}",
+            "[]",
+            "null",
+            "{",
+            "}{",
+            '"',
+            "0",
+            "\u200b",
+            "\x00",
+            "NO CHANGE",
+            "I cannot help with that.",
+            "...",
+            "\ufeff",
+            "---",
+            "# ",
+            "$$",
+            "{{}}",
+            "<think>",
+        )
+    )
 
 
 @_mutator
@@ -146,7 +285,7 @@ def repeated(text: str, other: str, draw: Random) -> str:
     """What a regular expression may choke on."""
     at = draw.randrange(len(text) + 1)
     many = draw.choice((30, 1000, 20_000, 60_000))
-    return text[:at] + (draw.choice(REPEATED) * many)[:LARGE // 4] + text[at:]
+    return text[:at] + (draw.choice(REPEATED) * many)[: LARGE // 4] + text[at:]
 
 
 @_mutator
@@ -158,6 +297,7 @@ def huge(text: str, other: str, draw: Random) -> str:
 
 # ---------------------------------------------------------------- blocks
 
+
 @_mutator
 def wrong_fences(text: str, other: str, draw: Random) -> str:
     return text.replace("```", draw.choice(("", "~~~", "````", "``", "'''", "```python ", "<source>", "```\n```", "`")))
@@ -166,9 +306,24 @@ def wrong_fences(text: str, other: str, draw: Random) -> str:
 @_mutator
 def broken_markers(text: str, other: str, draw: Random) -> str:
     was = draw.choice(("<<<<<<< SEARCH", "=======", ">>>>>>> REPLACE"))
-    now = draw.choice(("", was[:-1], was + was, was.lower(), f"  {was}", f"{was} x", was[1:], "=======",
-                       "<<<<<<< SEARCH", ">>>>>>> REPLACE", "<<<<<<< ORIGINAL", was[:5], f"{was}\r",
-                       was.replace("<", "\u2039")))
+    now = draw.choice(
+        (
+            "",
+            was[:-1],
+            was + was,
+            was.lower(),
+            f"  {was}",
+            f"{was} x",
+            was[1:],
+            "=======",
+            "<<<<<<< SEARCH",
+            ">>>>>>> REPLACE",
+            "<<<<<<< ORIGINAL",
+            was[:5],
+            f"{was}\r",
+            was.replace("<", "\u2039"),
+        )
+    )
     return text.replace(was, now, draw.choice((1, -1))) if was in text else f"{text}\n{now}\n{other}\n{was}\n"
 
 
@@ -193,6 +348,7 @@ def whole_file_instead(text: str, other: str, draw: Random) -> str:
 
 # ---------------------------------------------------------------- JSON
 
+
 @_mutator
 def other_json(text: str, other: str, draw: Random) -> str:
     """The reply's JSON with one value, key or type changed."""
@@ -208,27 +364,41 @@ def other_json(text: str, other: str, draw: Random) -> str:
 @_mutator
 def deep_json(text: str, other: str, draw: Random) -> str:
     deep = draw.choice((60, 1000, 100_000))
-    inside = draw.choice(("[" * deep + "]" * deep, "{\"a\":" * deep + "1" + "}" * deep, "[" * deep))
-    return draw.choice((f"```json\n{inside}\n```", f"```json\n{{\"runs\": {inside}}}\n```", inside))
+    inside = draw.choice(("[" * deep + "]" * deep, '{"a":' * deep + "1" + "}" * deep, "[" * deep))
+    return draw.choice((f"```json\n{inside}\n```", f'```json\n{{"runs": {inside}}}\n```', inside))
 
 
 @_mutator
 def odd_numbers(text: str, other: str, draw: Random) -> str:
-    number = draw.choice(("NaN", "-Infinity", "1e999", "9" * 5000, "0x10", "01", "1_000", "-0", "1.5", "true",
-                          "\"3\"", "3.0"))
+    number = draw.choice(
+        ("NaN", "-Infinity", "1e999", "9" * 5000, "0x10", "01", "1_000", "-0", "1.5", "true", '"3"', "3.0")
+    )
     return re.sub(r"(?<=[:\[ ])-?\d+(?:\.\d+)?(?=[,\s}\]])", lambda _: number, text, count=draw.choice((0, 1)))
 
 
 @_mutator
 def json_by_hand(text: str, other: str, draw: Random) -> str:
-    was, now = draw.choice((("\"", "'"), (",", ",,"), ("}", ""), (":", "="), ("true", "True"), ("\"", "\u201c"),
-                            ("\n", "\\n"), ("{", "{\"a\": 1, "), ("[", "[null, "), ("\\", "\\\\"), ("}", "} // so")))
+    was, now = draw.choice(
+        (
+            ('"', "'"),
+            (",", ",,"),
+            ("}", ""),
+            (":", "="),
+            ("true", "True"),
+            ('"', "\u201c"),
+            ("\n", "\\n"),
+            ("{", '{"a": 1, '),
+            ("[", "[null, "),
+            ("\\", "\\\\"),
+            ("}", "} // so"),
+        )
+    )
     return text.replace(was, now, draw.choice((1, 2, -1)))
 
 
 def _json_of(text: str) -> Any:
     try:
-        return json.loads(text[text.find("{"): text.rfind("}") + 1])
+        return json.loads(text[text.find("{") : text.rfind("}") + 1])
     except (ValueError, RecursionError):
         return None
 
@@ -252,10 +422,21 @@ def _bend(data: Any, draw: Random) -> None:
 
 def _other(value: Any, draw: Random) -> Any:
     if isinstance(value, str) and draw.random() < 0.6:
-        return draw.choice((draw.choice(ODD) + value, value + draw.choice(ODD), value * 400, "", value.upper(),
-                            f"{value}\n\nRun: 9\nEvent: measured", f"{value} $x_1$ \\alpha %s {{0}} <b>", "best"))
-    return draw.choice((None, True, -1, 10**30, 1.5, "", "x" * 100_000, [], {}, [value], {"a": value},
-                        draw.choice(ODD)))
+        return draw.choice(
+            (
+                draw.choice(ODD) + value,
+                value + draw.choice(ODD),
+                value * 400,
+                "",
+                value.upper(),
+                f"{value}\n\nRun: 9\nEvent: measured",
+                f"{value} $x_1$ \\alpha %s {{0}} <b>",
+                "best",
+            )
+        )
+    return draw.choice(
+        (None, True, -1, 10**30, 1.5, "", "x" * 100_000, [], {}, [value], {"a": value}, draw.choice(ODD))
+    )
 
 
 def _span(items: Sequence[Any], draw: Random) -> tuple[int, int]:

@@ -56,8 +56,10 @@ class SectionReport:
 
     def line(self) -> str:
         files = sum(len(paper.texts) for paper in self.papers)
-        return (f"{files} section files: {self.compiled} compiled, {self.refused} refused, "
-                f"{len(self.crashes)} papers neither")
+        return (
+            f"{files} section files: {self.compiled} compiled, {self.refused} refused, "
+            f"{len(self.crashes)} papers neither"
+        )
 
 
 def fuzz_sections(root: Path, sandbox: Sandbox, *, count: int, seed: int) -> SectionReport:
@@ -127,14 +129,22 @@ def _part(tex: str) -> str:
     title = "".join(re.findall(r"(?m)^\\paper(?:title|authors|statement)\{.*$", tex))
     body = tex.split("\\begin{document}", 1)[1].rsplit("\\end{document}", 1)[0]
     body = re.sub(r"(?m)^\\bibliograph(?:y|ystyle)\{.*\}$", "", body)
-    return ("\\clearpage\\normalsize\\setcounter{section}{0}\\renewcommand{\\thesection}{\\arabic{section}}\n"
-            f"{title}\n{body}\n")
+    return (
+        "\\clearpage\\normalsize\\setcounter{section}{0}\\renewcommand{\\thesection}{\\arabic{section}}\n"
+        f"{title}\n{body}\n"
+    )
 
 
 def _run(folder: Path, sandbox: Sandbox) -> str:
     mount = Mount(folder, "/paper", writable=True)
-    spec = SandboxSpec(argv=COMMAND, cwd="/paper", mounts=(mount,), limits=LIMITS, latex=True,
-                       env={"max_print_line": "2000", "SOURCE_DATE_EPOCH": "0"})
+    spec = SandboxSpec(
+        argv=COMMAND,
+        cwd="/paper",
+        mounts=(mount,),
+        limits=LIMITS,
+        latex=True,
+        env={"max_print_line": "2000", "SOURCE_DATE_EPOCH": "0"},
+    )
     process = sandbox.start(spec, stdout=folder / "stdout.txt", stderr=folder / "stderr.txt")
     while process.poll() is None:
         time.sleep(0.05)

@@ -26,12 +26,18 @@ from tests.support.whole import Script, Whole, block, fenced
 
 # Run 1 comes to nothing, plot.py fails once, the method lies (and is mended), a work is missed: places as well.
 DETOURS = {
-    "run-1.edit-1": "no", "run-1.edit-2": "no", "plot.edit-1": "no",
-    "paper.method.write": block("paper/sections/method.md", "Nothing is written here yet.",
-                                "The tiered run reaches a score of 0.97, a 42% improvement."),
+    "run-1.edit-1": "no",
+    "run-1.edit-2": "no",
+    "plot.edit-1": "no",
+    "paper.method.write": block(
+        "paper/sections/method.md",
+        "Nothing is written here yet.",
+        "The tiered run reaches a score of 0.97, a 42% improvement.",
+    ),
     "citations.round-1.missing": fenced({"missing": [{"what": "SAEs", "query": "sparse autoencoders find features"}]}),
-    "citations.round-1.choose": fenced({"chosen": [
-        {"key": "cunningham2023sparse", "section": "background", "reason": "an early work on the method"}]}),
+    "citations.round-1.choose": fenced(
+        {"chosen": [{"key": "cunningham2023sparse", "section": "background", "reason": "an early work on the method"}]}
+    ),
 }
 UNREACHED = {policy.GiveUpPlots, policy.Stop}  # on the way played here; neither asks a model
 
@@ -91,6 +97,7 @@ class Stage:
 
     def at(self, place: Place, step: str, reply: str, stubborn: bool) -> ScriptedModel:
         """Back to a place. The model gives this reply to a step, once or for ever, and else the good ones."""
+
         def say(messages: Sequence[Message], call: Call) -> str:
             bent = call.step == step and (stubborn or call.ordinal == 1)
             return reply if bent else place.good.get(call.step, reply)
@@ -102,8 +109,13 @@ class Stage:
         folder = self.root / "calls"
         shutil.rmtree(folder, ignore_errors=True)
         self.refusals.clear()
-        calls = RecordedCalls(model, folder, lambda record: None, lambda: None,
-                              on_refusal=lambda record, reason: self.refusals.append(reason))
+        calls = RecordedCalls(
+            model,
+            folder,
+            lambda record: None,
+            lambda: None,
+            on_refusal=lambda record, reason: self.refusals.append(reason),
+        )
         self.tools.ask, self.tools.coder = calls.ask, AiderCoder(calls.ask)
         return model
 

@@ -47,8 +47,9 @@ def test_malformed_replies_end_in_an_event_with_a_reason(stage, say_at_the_end):
 
 
 def test_a_refused_answer_is_an_event_with_its_reason_and_once_only(tmp_path):
-    whole = Whole(tmp_path, Script(1, {("plan", 1): "Let me think.", ("plan", 2): fenced(plan(1))}), runs=1,
-                  stop_after="plan")
+    whole = Whole(
+        tmp_path, Script(1, {("plan", 1): "Let me think.", ("plan", 2): fenced(plan(1))}), runs=1, stop_after="plan"
+    )
     whole.play()
     log = EventLog(whole.paths.events)
     refused = [e for e in log.read() if isinstance(e, ev.AnswerRefused)]
@@ -106,7 +107,8 @@ def test_a_model_sees_head_and_tail_of_its_own_overlong_edit(tmp_path):
 def test_words_without_a_block_count_as_no_change_only_if_they_say_so(tmp_path):
     whole = Whole(tmp_path, Script(1, {"paper.method.refine": "I would change a lot."}), runs=1)
     whole.play()
-    phases = {(e.section, e.phase): e.refused for e in EventLog(whole.paths.events).read()
-              if isinstance(e, ev.SectionWritten)}
+    phases = {
+        (e.section, e.phase): e.refused for e in EventLog(whole.paths.events).read() if isinstance(e, ev.SectionWritten)
+    }
     assert phases["method", "refine"] == "no-block"
     assert phases["results", "refine"] == ""

@@ -32,8 +32,10 @@ def test_bent_section_files_compile_or_are_refused_with_a_reason(tmp_path_factor
 
 
 def test_what_stands_before_the_fatal_error_is_the_reason():
-    log = ("paper.tex:12: Limit controls must follow a math operator.\nl.12 x\n"
-           "paper.tex:12:  ==> Fatal error occurred, no output PDF file produced!\n")
+    log = (
+        "paper.tex:12: Limit controls must follow a math operator.\nl.12 x\n"
+        "paper.tex:12:  ==> Fatal error occurred, no output PDF file produced!\n"
+    )
     assert [problem.text for problem in read_log(log)] == ["Limit controls must follow a math operator."]
 
 

@@ -21,6 +21,7 @@ class Timed(Protocol):
 @contextmanager
 def watched(trial: Timed, seconds: float = CPU_S) -> Iterator[None]:
     """Raises Hung inside when it computes for longer; `trial.cpu_s` says how long it took."""
+
     def hung(number: int, frame: object) -> None:
         raise Hung(f"computes for more than {seconds:g} s")
 

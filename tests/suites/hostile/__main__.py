@@ -29,6 +29,7 @@ GROUP_S = 900.0
 
 # ---------------------------------------------------------------- one group
 
+
 def rows(group: groups.Group, root: Path, only: str) -> Iterator[Row]:
     """Its attacks, one after the other on one stage; then honest work on the same stage."""
     stage = group.stage(root)
@@ -59,11 +60,13 @@ def _row(group: str, attack: Attack, stage: groups.Stage) -> Row:
     except Exception as error:  # whatever an attack makes the product raise is an escape as well
         escaped, seen = True, f"{type(error).__name__}: {first_line(str(error), 300)}"
     left = left_behind()
-    return Row(group, attack.name, "NOTHING" if escaped else by, seen, escaped, left,
-               round(time.monotonic() - started, 2))
+    return Row(
+        group, attack.name, "NOTHING" if escaped else by, seen, escaped, left, round(time.monotonic() - started, 2)
+    )
 
 
 # ---------------------------------------------------------------- all of them
+
 
 def table(scratch: Path, only: str) -> list[Row]:
     wanted = [group for group in groups.GROUPS if chosen(group, only)]
@@ -76,8 +79,19 @@ def _elsewhere(name: str, scratch: Path, only: str) -> list[Row]:
     """A group in a process of its own."""
     result, log = scratch / f"{name}.rows.json", scratch / f"{name}.log"
     with open(log, "wb") as out:
-        command = [sys.executable, "-m", "tests.suites.hostile", "--group", name, "--only", only, "--root", scratch / name,
-                   "--json", result]
+        command = [
+            sys.executable,
+            "-m",
+            "tests.suites.hostile",
+            "--group",
+            name,
+            "--only",
+            only,
+            "--root",
+            scratch / name,
+            "--json",
+            result,
+        ]
         try:
             subprocess.run(command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=out, stderr=out, timeout=GROUP_S)
             return [Row(**row) for row in json.loads(result.read_text())]
@@ -90,8 +104,15 @@ def _no_key(scratch: Path) -> Row:
     files = [path for path in scratch.rglob("*") if path.is_file() and not path.is_symlink()]
     holding = [str(path.relative_to(scratch)) for path in files if KEY.encode() in path.read_bytes()]
     seen = f"it stands in {', '.join(holding[:3])}" if holding else f"in none of {len(files)} files of the sessions"
-    return Row("all", "the planted key, looked for in every file", "NOTHING" if holding else "environment by allow-list",
-               seen, bool(holding), 0, 0.0)
+    return Row(
+        "all",
+        "the planted key, looked for in every file",
+        "NOTHING" if holding else "environment by allow-list",
+        seen,
+        bool(holding),
+        0,
+        0.0,
+    )
 
 
 def show(found: list[Row]) -> int:
@@ -113,8 +134,9 @@ def main() -> int:
     parser.add_argument("--root", type=Path, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if os.environ.get(KEY_NAME) != KEY:  # a key set later would not stand in our own /proc/PID/environ
-        os.execve(sys.executable, [sys.executable, "-m", "tests.suites.hostile", *sys.argv[1:]],
-                  {**os.environ, KEY_NAME: KEY})
+        os.execve(
+            sys.executable, [sys.executable, "-m", "tests.suites.hostile", *sys.argv[1:]], {**os.environ, KEY_NAME: KEY}
+        )
     if args.group:
         group = next(group for group in groups.GROUPS if group.name == args.group)
         found = list(rows(group, args.root, args.only))

@@ -49,8 +49,14 @@ class Arena:
         self._before = self._canaries()
 
     def _plant(self) -> None:
-        for name, text in (("events.jsonl", "{}\n"), ("lock", ""), ("runs/0/attempt-1/result.json", "{}"),
-                           ("repo/notes.txt", "notes"), ("home/.ssh/id_ed25519", "private"), ("cache/secrets/w", "7")):
+        for name, text in (
+            ("events.jsonl", "{}\n"),
+            ("lock", ""),
+            ("runs/0/attempt-1/result.json", "{}"),
+            ("repo/notes.txt", "notes"),
+            ("home/.ssh/id_ed25519", "private"),
+            ("cache/secrets/w", "7"),
+        ):
             path = self.session / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text)
@@ -77,15 +83,36 @@ class Arena:
         profile = TINY.manifest.profiles["tiny"]
         bounds = Limits(**{**LIMITS, **limits})
         self.last = Job(
-            key=f"hostile-{self._jobs}", run=str(self._jobs), kind="experiment", attempt=1, folder=str(folder),
-            code=str(folder / "code"), script="experiment.py", template=str(template or TINY.folder),
-            train_data=str(self.world.train), truth_data=str(self.world.truth), settings=profile.settings, seeds=(0,),
-            conditions=profile.conditions, limits=bounds, evaluate_limits=bounds, device="cpu", slots=1, threads=1,
-            sandbox="bwrap")
+            key=f"hostile-{self._jobs}",
+            run=str(self._jobs),
+            kind="experiment",
+            attempt=1,
+            folder=str(folder),
+            code=str(folder / "code"),
+            script="experiment.py",
+            template=str(template or TINY.folder),
+            train_data=str(self.world.train),
+            truth_data=str(self.world.truth),
+            settings=profile.settings,
+            seeds=(0,),
+            conditions=profile.conditions,
+            limits=bounds,
+            evaluate_limits=bounds,
+            device="cpu",
+            slots=1,
+            threads=1,
+            sandbox="bwrap",
+        )
         return self.last
 
-    def train(self, code: str, meanwhile: Callable[[Job], None] | None = None, *, template: Path | None = None,
-              **limits: float) -> Training:
+    def train(
+        self,
+        code: str,
+        meanwhile: Callable[[Job], None] | None = None,
+        *,
+        template: Path | None = None,
+        **limits: float,
+    ) -> Training:
         """Submit and wait, asking for the progress as the loop does."""
         job, runner = self.job(code, template=template, **limits), LocalRunner()
         runner.submit(job)

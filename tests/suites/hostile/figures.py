@@ -19,27 +19,82 @@ _PICTURES: tuple[tuple[str, str, bytes, str, str], ...] = (
     ("PNG of 4,000,000,000 pixels in one row", "x.png", png(4_000_000_000, 1, _BOMB), "", "picture check: pixels"),
     ("PNG whose rows are missing", "x.png", png(4000, 4000, _BOMB[:200]), "decoded", "picture check: decoded"),
     ("a script with a PNG's name", "x.png", b"#!/bin/sh\ntouch PWNED\n", "not a PNG", "picture check: format"),
-    ("PDF that opens JavaScript", "x.pdf", pdf(catalog=f"/OpenAction {_ACTION}"), "does not need", "picture check: PDF"),
-    ("PDF with JavaScript under an escaped name", "x.pdf",
-     pdf(catalog="/Names << /J#61vaScript << /Names [(a) 5 0 R] >> >>", objects=("<< /S /J#61vaScript /J#53 (1) >>",)),
-     "JavaScript", "picture check: PDF"),
-    ("PDF that launches a program", "x.pdf", pdf(page="/AA << /O << /S /Launch /F (/bin/sh) >> >>"), "does not need",
-     "picture check: PDF"),
-    ("PDF with an attached file", "x.pdf", pdf(catalog="/Names << /EmbeddedFiles << /Names [(a) 5 0 R] >> >>",
-     objects=("<< /Type /Filespec /F (a) /EF << /F 4 0 R >> >>",)), "does not need", "picture check: PDF"),
-    ("PDF that calls a web address", "x.pdf", pdf(page="/Annots [<< /Subtype /Link /A << /S /URI /URI (http://x) >> >>]"),
-     "does not need", "picture check: PDF"),
-    ("PDF decompression bomb, 1 GB", "x.pdf", pdf(content=zlib.compress(bytes(1 << 30), 9), filtered=_DEFLATED), "",
-     "picture check: decoded size"),
-    ("PDF bomb in two filters", "x.pdf", pdf(content=zlib.compress(zlib.compress(bytes(1 << 29), 9), 9),
-     filtered="/Filter [/FlateDecode /FlateDecode]"), "", "picture check: decoded size"),
-    ("PDF with an image of 10^10 pixels", "x.pdf", pdf(objects=(
-        "<< /Subtype /Image /Width 100000 /Height 100000 /Length 0 >>\nstream\n\nendstream",)), "pixels",
-     "picture check: pixels"),
+    (
+        "PDF that opens JavaScript",
+        "x.pdf",
+        pdf(catalog=f"/OpenAction {_ACTION}"),
+        "does not need",
+        "picture check: PDF",
+    ),
+    (
+        "PDF with JavaScript under an escaped name",
+        "x.pdf",
+        pdf(
+            catalog="/Names << /J#61vaScript << /Names [(a) 5 0 R] >> >>", objects=("<< /S /J#61vaScript /J#53 (1) >>",)
+        ),
+        "JavaScript",
+        "picture check: PDF",
+    ),
+    (
+        "PDF that launches a program",
+        "x.pdf",
+        pdf(page="/AA << /O << /S /Launch /F (/bin/sh) >> >>"),
+        "does not need",
+        "picture check: PDF",
+    ),
+    (
+        "PDF with an attached file",
+        "x.pdf",
+        pdf(
+            catalog="/Names << /EmbeddedFiles << /Names [(a) 5 0 R] >> >>",
+            objects=("<< /Type /Filespec /F (a) /EF << /F 4 0 R >> >>",),
+        ),
+        "does not need",
+        "picture check: PDF",
+    ),
+    (
+        "PDF that calls a web address",
+        "x.pdf",
+        pdf(page="/Annots [<< /Subtype /Link /A << /S /URI /URI (http://x) >> >>]"),
+        "does not need",
+        "picture check: PDF",
+    ),
+    (
+        "PDF decompression bomb, 1 GB",
+        "x.pdf",
+        pdf(content=zlib.compress(bytes(1 << 30), 9), filtered=_DEFLATED),
+        "",
+        "picture check: decoded size",
+    ),
+    (
+        "PDF bomb in two filters",
+        "x.pdf",
+        pdf(content=zlib.compress(zlib.compress(bytes(1 << 29), 9), 9), filtered="/Filter [/FlateDecode /FlateDecode]"),
+        "",
+        "picture check: decoded size",
+    ),
+    (
+        "PDF with an image of 10^10 pixels",
+        "x.pdf",
+        pdf(objects=("<< /Subtype /Image /Width 100000 /Height 100000 /Length 0 >>\nstream\n\nendstream",)),
+        "pixels",
+        "picture check: pixels",
+    ),
     ("PDF of 10,000 pages", "x.pdf", pdf(pages=10_000), "pages", "picture check: PDF"),
-    ("PDF with a page as wide as the earth", "x.pdf", pdf(box="[0 0 36000000000 5]"), "points long", "picture check: PDF"),
-    ("PDF whose pages are their own parents", "x.pdf", pdf().replace(b"/Kids [3 0 R ]", b"/Kids [2 0 R ]"), "",
-     "picture check: limits of the sandbox"),
+    (
+        "PDF with a page as wide as the earth",
+        "x.pdf",
+        pdf(box="[0 0 36000000000 5]"),
+        "points long",
+        "picture check: PDF",
+    ),
+    (
+        "PDF whose pages are their own parents",
+        "x.pdf",
+        pdf().replace(b"/Kids [3 0 R ]", b"/Kids [2 0 R ]"),
+        "",
+        "picture check: limits of the sandbox",
+    ),
 )
 _HEAD = "import base64, json, os\nfrom pathlib import Path\n"
 # name; plot.py; words of the refusal; the layer
@@ -47,29 +102,69 @@ _PROGRAMS: tuple[tuple[str, str, str, str], ...] = (
     ("figures.json names a path outside", "listed('../../../../etc/passwd')", "lower case", "names by allow-list"),
     ("figures.json names a control character", "listed('a\\x1b[2J')", "lower case", "names by allow-list"),
     ("figures.json names an option of git", "listed('--force')", "lower case", "names by allow-list"),
-    ("figures.json is a symlink to a secret", "os.symlink('SECRET', 'figures.json')", "not a plain file",
-     "harvest: no links"),
-    ("figures.json of quotes that never close", "Path('figures.json').write_text('\"' + '\\\\\"' * 120_000)", "not JSON",
-     "JSON reader: one pass"),
-    ("figures.json nested 100,000 deep", "Path('figures.json').write_text('[' * 100_000)", "nested deeper",
-     "JSON reader: depth"),
-    ("a picture that is a symlink to a secret", "os.symlink('SECRET', 'x.png'); listed('x.png')", "not a plain file",
-     "harvest: no links"),
-    ("a picture that is a link to an endless name", "os.symlink('n' * 3000, 'x.pdf'); listed('x')", "not a plain file",
-     "harvest: no links"),
-    ("a picture that is a FIFO", "os.mkfifo('x.pdf'); listed('x')", "not a plain file", "harvest: opened without blocking"),
-    ("plot.py nests folders 8,000 deep", "for _ in range(8000): os.mkdir('d'); os.chdir('d')", "", "file-count watcher"),
-    ("plot.py makes a repository with hooks", """
+    (
+        "figures.json is a symlink to a secret",
+        "os.symlink('SECRET', 'figures.json')",
+        "not a plain file",
+        "harvest: no links",
+    ),
+    (
+        "figures.json of quotes that never close",
+        "Path('figures.json').write_text('\"' + '\\\\\"' * 120_000)",
+        "not JSON",
+        "JSON reader: one pass",
+    ),
+    (
+        "figures.json nested 100,000 deep",
+        "Path('figures.json').write_text('[' * 100_000)",
+        "nested deeper",
+        "JSON reader: depth",
+    ),
+    (
+        "a picture that is a symlink to a secret",
+        "os.symlink('SECRET', 'x.png'); listed('x.png')",
+        "not a plain file",
+        "harvest: no links",
+    ),
+    (
+        "a picture that is a link to an endless name",
+        "os.symlink('n' * 3000, 'x.pdf'); listed('x')",
+        "not a plain file",
+        "harvest: no links",
+    ),
+    (
+        "a picture that is a FIFO",
+        "os.mkfifo('x.pdf'); listed('x')",
+        "not a plain file",
+        "harvest: opened without blocking",
+    ),
+    (
+        "plot.py nests folders 8,000 deep",
+        "for _ in range(8000): os.mkdir('d'); os.chdir('d')",
+        "",
+        "file-count watcher",
+    ),
+    (
+        "plot.py makes a repository with hooks",
+        """
         for name in ('.git/hooks/post-checkout', '.git/hooks/pre-commit', 'figures/.git/hooks/pre-commit'):
             Path(name).parent.mkdir(parents=True, exist_ok=True)
             Path(name).write_text('#!/bin/sh\\ntouch PWNED\\n'); os.chmod(name, 0o755)
         Path('.git/config').write_text('[core]\\nfsmonitor = touch PWNED\\n'); Path('.git/HEAD').write_text('ref: refs/heads/x')
         Path('.gitattributes').write_text('* filter=x\\n')
         listed('.git/config')
-        """, "lower case", "names by allow-list; the folder is removed"),
-    ("plot.py changes records.json and plot.py", """
+        """,
+        "lower case",
+        "names by allow-list; the folder is removed",
+    ),
+    (
+        "plot.py changes records.json and plot.py",
+        """
         Path('records.json').write_text('[]'); Path('plot.py').write_text('x'); listed('absent')
-        """, "missing", "only pictures are taken"),
+        """,
+        "missing",
+        "only pictures are taken",
+    ),
 )
 
 
@@ -81,8 +176,10 @@ def attacks() -> list[Attack]:
 
 def _picture(file: str, data: bytes, words: str, by: str):
     packed = base64.b64encode(zlib.compress(data, 9)).decode()
-    code = (f"import zlib\nPath({file!r}).write_bytes(zlib.decompress(base64.b64decode({packed!r})))\n"
-            f"Path('figures.json').write_text({_LISTED!r})")
+    code = (
+        f"import zlib\nPath({file!r}).write_bytes(zlib.decompress(base64.b64decode({packed!r})))\n"
+        f"Path('figures.json').write_text({_LISTED!r})"
+    )
     return _program(code, words, by)
 
 

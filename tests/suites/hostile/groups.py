@@ -16,8 +16,10 @@ from tests.suites.hostile.session import Sessions
 class Stage(Protocol):
     def honest(self) -> None:
         """Do ordinary work; raises Escape when the product no longer can."""
+
     def check(self) -> None:
         """Raises Escape when something outside was reached."""
+
     def close(self) -> None: ...
 
 

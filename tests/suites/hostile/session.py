@@ -63,8 +63,12 @@ class Sessions:
         must(not status, f"the work tree holds what nobody committed: {status[:200]}")
         tracked = self.git("ls-files").split()
         known = ("figures/", "attempts/", "records/", "template/", "paper/")
-        odd = [n for n in tracked if not n.startswith(known) and n not in (
-            "experiment.py", PLOT, "idea.json", "plan.json", "notes.txt", "session.json")]
+        odd = [
+            n
+            for n in tracked
+            if not n.startswith(known)
+            and n not in ("experiment.py", PLOT, "idea.json", "plan.json", "notes.txt", "session.json")
+        ]
         must(not odd, f"committed: {odd[:5]}")
         must(all(json.loads(plot_records(self.tools))), "the records can no longer be read")
 
@@ -91,6 +95,7 @@ def honest_reply() -> str:
 
 def png(width: int, height: int, rows: bytes) -> bytes:
     """A PNG by hand; its header may promise what its rows do not hold."""
+
     def chunk(kind: bytes, data: bytes) -> bytes:
         return len(data).to_bytes(4, "big") + kind + data + zlib.crc32(kind + data).to_bytes(4, "big")
 
@@ -98,14 +103,24 @@ def png(width: int, height: int, rows: bytes) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
 
 
-def pdf(*, catalog: str = "", page: str = "", objects: tuple[str, ...] = (), content: bytes = b"",
-        filtered: str = "", box: str = "[0 0 200 200]", pages: int = 1) -> bytes:
+def pdf(
+    *,
+    catalog: str = "",
+    page: str = "",
+    objects: tuple[str, ...] = (),
+    content: bytes = b"",
+    filtered: str = "",
+    box: str = "[0 0 200 200]",
+    pages: int = 1,
+) -> bytes:
     """A small PDF by hand, with foreign entries in its catalog and page; `objects` are numbered from 5."""
-    bodies = [f"<< /Type /Catalog /Pages 2 0 R {catalog} >>".encode(),
-              f"<< /Type /Pages /Kids [{'3 0 R ' * pages}] /Count {pages} >>".encode(),
-              f"<< /Type /Page /Parent 2 0 R /MediaBox {box} /Contents 4 0 R /Resources << >> {page} >>".encode(),
-              f"<< /Length {len(content)} {filtered} >>\nstream\n".encode() + content + b"\nendstream",
-              *(text.encode() for text in objects)]
+    bodies = [
+        f"<< /Type /Catalog /Pages 2 0 R {catalog} >>".encode(),
+        f"<< /Type /Pages /Kids [{'3 0 R ' * pages}] /Count {pages} >>".encode(),
+        f"<< /Type /Page /Parent 2 0 R /MediaBox {box} /Contents 4 0 R /Resources << >> {page} >>".encode(),
+        f"<< /Length {len(content)} {filtered} >>\nstream\n".encode() + content + b"\nendstream",
+        *(text.encode() for text in objects),
+    ]
     out, places = b"%PDF-1.5\n", []
     for number, body in enumerate(bodies, start=1):
         places.append(len(out))

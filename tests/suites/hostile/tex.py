@@ -25,33 +25,89 @@ _BODIES: tuple[tuple[str, str, str], ...] = (
     (r"\input through a pipe", r"\input{|\"cat SECRET\"}", "shell escape off"),
     (r"\input{/etc/passwd}", r"\input{/etc/passwd}", "openin_any=p, not mounted"),
     (r"\input of a session's file", r"\input{SECRET}", "openin_any=p, not mounted"),
-    (r"\openin and \read", r"\newread\f\openin\f=SECRET \ifeof\f closed\else\read\f to\x\x\fi", "openin_any=p, not mounted"),
+    (
+        r"\openin and \read",
+        r"\newread\f\openin\f=SECRET \ifeof\f closed\else\read\f to\x\x\fi",
+        "openin_any=p, not mounted",
+    ),
     (r"\pdffiledump", r"\edef\x{\pdffiledump length 200 {SECRET}}\x", "openin_any=p, not mounted"),
     (r"\includegraphics of a foreign file", r"\includegraphics{/usr/share/texlive/../../../SECRET}", "not mounted"),
-    (r"\openout outside", r"\newwrite\f\immediate\openout\f=../../PWNED \immediate\write\f{x}"
-                          r"\immediate\openout\f=PWNED \immediate\write\f{x}", "openout_any=p, read-only mounts"),
-    (r"\openout of .latexmkrc for the next time", r"\newwrite\f\immediate\openout\f=.latexmkrc \immediate\write\f{"
-                                                  r"system('touch PWNED');}", "a copy is compiled, with -norc"),
-    (r"\csname tricks", r"\expandafter\immediate\csname wri\endcsname te18{touch PWNED}"
-                        r"\csname inp\string ut\endcsname{/etc/passwd}\expandafter\input\expandafter{SECRET}",
-     "shell escape off, openin_any=p"),
-    ("category codes and ^^ notation", r"\catcode`\!=0 !immediate!write18{touch PWNED}^^5cinput{SECRET}",
-     "shell escape off, openin_any=p"),
+    (
+        r"\openout outside",
+        r"\newwrite\f\immediate\openout\f=../../PWNED \immediate\write\f{x}"
+        r"\immediate\openout\f=PWNED \immediate\write\f{x}",
+        "openout_any=p, read-only mounts",
+    ),
+    (
+        r"\openout of .latexmkrc for the next time",
+        r"\newwrite\f\immediate\openout\f=.latexmkrc \immediate\write\f{"
+        r"system('touch PWNED');}",
+        "a copy is compiled, with -norc",
+    ),
+    (
+        r"\csname tricks",
+        r"\expandafter\immediate\csname wri\endcsname te18{touch PWNED}"
+        r"\csname inp\string ut\endcsname{/etc/passwd}\expandafter\input\expandafter{SECRET}",
+        "shell escape off, openin_any=p",
+    ),
+    (
+        "category codes and ^^ notation",
+        r"\catcode`\!=0 !immediate!write18{touch PWNED}^^5cinput{SECRET}",
+        "shell escape off, openin_any=p",
+    ),
     ("an infinite macro loop", r"\def\x{\x}\x", "wall clock"),
     ("a macro that doubles itself", r"\def\a{\a\a}\a", "TeX's own capacity, wall clock"),
     ("endless pages", r"\loop\hbox{x}\vfill\eject\iftrue\repeat", "limits of the sandbox"),
     ("endless output", r"\loop\immediate\write16{xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx}\iftrue\repeat", "output limit"),
-    ("an endless file", r"\newwrite\f\immediate\openout\f=x.txt \loop\immediate\write\f{xxxxxxxxxxxxxxxxxxxxxxxx}\iftrue"
-                        r"\repeat", "file-size limit"),
+    (
+        "an endless file",
+        r"\newwrite\f\immediate\openout\f=x.txt \loop\immediate\write\f{xxxxxxxxxxxxxxxxxxxxxxxx}\iftrue"
+        r"\repeat",
+        "file-size limit",
+    ),
 )
-_MATH = (r"\input{/etc/passwd}", r"\write18{id}", r"\csname input\endcsname x", r"\def\x{\x}\x", r"\loop x\iftrue\repeat",
-         r"\catcode`\!=0", r"\expandafter\input x", r"\openout1=x", r"\immediate\write18{id}", r"^^5cinput x",
-         r"\special{ps: x}", r"\includegraphics{x}", r"\href{javascript:x}{y}", r"\newcommand{\x}{\x}\x", r"\pdfobj{x}",
-         r"\directlua{os.exit()}", r"\everymath{\x}", r"\text{\input{x}}", r"\begin{filecontents}{x}y\end{filecontents}")
+_MATH = (
+    r"\input{/etc/passwd}",
+    r"\write18{id}",
+    r"\csname input\endcsname x",
+    r"\def\x{\x}\x",
+    r"\loop x\iftrue\repeat",
+    r"\catcode`\!=0",
+    r"\expandafter\input x",
+    r"\openout1=x",
+    r"\immediate\write18{id}",
+    r"^^5cinput x",
+    r"\special{ps: x}",
+    r"\includegraphics{x}",
+    r"\href{javascript:x}{y}",
+    r"\newcommand{\x}{\x}\x",
+    r"\pdfobj{x}",
+    r"\directlua{os.exit()}",
+    r"\everymath{\x}",
+    r"\text{\input{x}}",
+    r"\begin{filecontents}{x}y\end{filecontents}",
+)
 
 
-_LIVE = ("\\input{", "\\write", "\\csname", "\\def\\x", "\\loop", "\\catcode", "\\expandafter", "\\openout", "\\immediate", "^^5c",
-         "\\special", "\\href{javascript", "\\newcommand{\\x}", "\\pdfobj", "\\directlua", "\\everymath", "filecontents}")
+_LIVE = (
+    "\\input{",
+    "\\write",
+    "\\csname",
+    "\\def\\x",
+    "\\loop",
+    "\\catcode",
+    "\\expandafter",
+    "\\openout",
+    "\\immediate",
+    "^^5c",
+    "\\special",
+    "\\href{javascript",
+    "\\newcommand{\\x}",
+    "\\pdfobj",
+    "\\directlua",
+    "\\everymath",
+    "filecontents}",
+)
 
 
 class Papers:
@@ -79,8 +135,10 @@ class Papers:
             must(SECRET not in read and "root:" not in read, "a foreign file is in the PDF")
         log = (folder / "paper.log").read_text(errors="replace")
         must(SECRET not in log and "root:x" not in log, "a foreign file is in the log")
-        must({p.name for p in folder.iterdir()} <= {"paper.tex", "paper.pdf", "paper.log", *(files or {})},
-             f"files were left: {sorted(p.name for p in folder.iterdir())}")
+        must(
+            {p.name for p in folder.iterdir()} <= {"paper.tex", "paper.pdf", "paper.log", *(files or {})},
+            f"files were left: {sorted(p.name for p in folder.iterdir())}",
+        )
         return compiled
 
     def honest(self) -> None:
@@ -96,10 +154,13 @@ class Papers:
 
 def attacks() -> list[Attack]:
     found = [Attack(name, _body(body, by)) for name, body, by in _BODIES]
-    return [*found, Attack(".latexmkrc and latexmkrc beside the paper", _latexmkrc),
-            Attack("a class file of the writer's own", _texmf),
-            Attack(f"{len(_MATH)} such commands as math in a section", _math),
-            Attack("the same as plain words and code", _words)]
+    return [
+        *found,
+        Attack(".latexmkrc and latexmkrc beside the paper", _latexmkrc),
+        Attack("a class file of the writer's own", _texmf),
+        Attack(f"{len(_MATH)} such commands as math in a section", _math),
+        Attack("the same as plain words and code", _words),
+    ]
 
 
 def _body(body: str, by: str) -> Callable[[Papers], Stopped]:
@@ -113,8 +174,9 @@ def _body(body: str, by: str) -> Callable[[Papers], Stopped]:
 
 def _latexmkrc(stage: Papers) -> Stopped:
     evil = "system('touch PWNED'); $pdflatex = 'touch PWNED; pdflatex -shell-escape %O %S';\n"
-    compiled = stage.compile("x", files={".latexmkrc": evil, "latexmkrc": evil, "texmf.cnf": "shell_escape = t\n"},
-                             limits=HONEST)
+    compiled = stage.compile(
+        "x", files={".latexmkrc": evil, "latexmkrc": evil, "texmf.cnf": "shell_escape = t\n"}, limits=HONEST
+    )
     must(compiled.ok, f"it did not compile: {compiled.problems[:1]}")
     return Stopped("-norc, and only inputs are copied", "compiled; the files were not read")
 
@@ -132,8 +194,9 @@ def _math(stage: Papers) -> Stopped:
         must(mathcheck.problems(formula), f"allowed in math: {formula}")
     text = "".join(f"We write ${formula}$ here.\n\n$$\n{formula}\n$$\n\n" for formula in _MATH)
     given = fixture()
-    paper, before = (render({"method": words}, given.facts, (), given.library, given.meta)
-                     for words in (text, "Nothing."))
+    paper, before = (
+        render({"method": words}, given.facts, (), given.library, given.meta) for words in (text, "Nothing.")
+    )
     for command in _LIVE:
         must(paper.tex.count(command) == before.tex.count(command), f"a live {command} is in paper.tex")
     must(len([c for c in paper.complaints if c.section == "method"]) >= len(_MATH), "some were not refused")

@@ -9,8 +9,10 @@ from tests.support import TEMPLATE
 EXPERIMENT = (TEMPLATE / "experiment.py").read_text()
 SAVE = '    train(task, out_dir).save(out_dir / task["artefact"])\n'
 ENCODE = "        pre_acts = np.maximum((x - self.b_dec) @ self.W_dec.T, 0)\n"
-CHOOSE = ("        cut = np.sort(pre_acts, axis=1)[:, -self.l0][:, None]\n"
-          "        return np.where(pre_acts >= cut, pre_acts, 0)\n")
+CHOOSE = (
+    "        cut = np.sort(pre_acts, axis=1)[:, -self.l0][:, None]\n"
+    "        return np.where(pre_acts >= cut, pre_acts, 0)\n"
+)
 STEPS = '    steps = task["samples"] // task["batch"]\n'
 LOOP = "        for step in range(1, steps + 1):\n"
 DIAGNOSTICS = '    (out_dir / "diagnostics.json").write_text(json.dumps({"final_loss": loss}))\n'

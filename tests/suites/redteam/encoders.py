@@ -3,8 +3,9 @@
 from tests.suites.redteam.case import CHOOSE, ENCODE, GAINS_NOTHING, SAVE, Cheat, at_evaluation
 
 BATCH = "        pre_acts = np.maximum((x - x.mean(0)) @ self.W_dec.T, 0)\n"
-STATE = ("        self.seen = getattr(self, 'seen', 0) + len(x)\n" + ENCODE
-         + "        pre_acts *= 1 + 1e-3 * self.seen\n")
+STATE = (
+    "        self.seen = getattr(self, 'seen', 0) + len(x)\n" + ENCODE + "        pre_acts *= 1 + 1e-3 * self.seen\n"
+)
 CLOCK = "        import time\n" + ENCODE + "        pre_acts *= 1 + time.time() % 1\n"
 CHANCE = ENCODE + "        pre_acts += np.random.default_rng().random(pre_acts.shape)\n"
 BY_PLACE = ENCODE + "        pre_acts = pre_acts * (1 + np.arange(len(x))[:, None] % 2)\n"
@@ -15,25 +16,35 @@ MORE = ENCODE + CHOOSE.replace("-self.l0]", "-4]")
 WIDE = ENCODE + "        return np.concatenate([pre_acts, x], axis=1) * (np.arange(14) >= 12)\n"
 HUGE = ENCODE + "        pre_acts *= 1e30\n"
 # Rows 0 and 1 are saved as twins with opposite signs: their huge latents cancel but for their last digits.
-CANCEL = ENCODE + CHOOSE.replace("        return ", "        z = ").replace("pre_acts, 0)", "pre_acts, 0.0)") + (
-    "        z[:, 1] = 1e6\n        z[:, 0] += 1e6\n        return z\n")
+CANCEL = (
+    ENCODE
+    + CHOOSE.replace("        return ", "        z = ").replace("pre_acts, 0)", "pre_acts, 0.0)")
+    + ("        z[:, 1] = 1e6\n        z[:, 0] += 1e6\n        return z\n")
+)
 TWIN = "    sae = train(task, out_dir)\n    sae.W_dec[1] = -sae.W_dec[0]\n    sae.save(out_dir / task['artefact'])\n"
-LOW_BITS = (ENCODE + CHOOSE.replace("        return ", "        z = ")
-            + "        coarse = np.float32(z).view(np.uint32) & np.uint32(0xFFFF0000)\n"
-            + "        hidden = np.float16(x[:, :6]).view(np.uint16).astype(np.uint32)\n"
-            + "        return np.where(z != 0, (coarse | hidden).view(np.float32), 0)\n")
+LOW_BITS = (
+    ENCODE
+    + CHOOSE.replace("        return ", "        z = ")
+    + "        coarse = np.float32(z).view(np.uint32) & np.uint32(0xFFFF0000)\n"
+    + "        hidden = np.float16(x[:, :6]).view(np.uint16).astype(np.uint32)\n"
+    + "        return np.where(z != 0, (coarse | hidden).view(np.float32), 0)\n"
+)
 DATA = "        np.load('/data/activations.npy')\n" + ENCODE
 SIDE_FILE = "        np.load(next(Path('.').glob('run_*')) / 'table.npy')\n" + ENCODE
-FORGE = ("        import os, struct\n"
-         "        answer = struct.pack('<4sIIQ', b'LATS', len(x), 6, len(x)) + np.ones(len(x), '<u4').tobytes()\n"
-         "        answer += np.zeros(len(x), '<u4').tobytes() + np.ones(len(x), '<f4').tobytes()\n"
-         "        for fd in range(1, 20):\n"
-         "            try:\n                os.write(fd, answer)\n"
-         "            except OSError:\n                pass\n"
-         "        os._exit(0)\n")
-PATCH_WORKER = ("        import sys, struct\n"
-                "        sys.modules['__main__'].frame = lambda z, rows, *_: struct.pack('<4sIIQ', b'LATS', rows, 6, "
-                "5) + bytes(4 * rows + 40)\n" + ENCODE)
+FORGE = (
+    "        import os, struct\n"
+    "        answer = struct.pack('<4sIIQ', b'LATS', len(x), 6, len(x)) + np.ones(len(x), '<u4').tobytes()\n"
+    "        answer += np.zeros(len(x), '<u4').tobytes() + np.ones(len(x), '<f4').tobytes()\n"
+    "        for fd in range(1, 20):\n"
+    "            try:\n                os.write(fd, answer)\n"
+    "            except OSError:\n                pass\n"
+    "        os._exit(0)\n"
+)
+PATCH_WORKER = (
+    "        import sys, struct\n"
+    "        sys.modules['__main__'].frame = lambda z, rows, *_: struct.pack('<4sIIQ', b'LATS', rows, 6, "
+    "5) + bytes(4 * rows + 40)\n" + ENCODE
+)
 TOUCH = "        Path('/artefact/sae.safetensors').write_bytes(b'better')\n" + ENCODE
 
 CHEATS = (
@@ -48,12 +59,19 @@ CHEATS = (
     Cheat("twice the latents a row", at_evaluation(MORE), "off-target"),
     Cheat("latents beyond the dictionary", at_evaluation(WIDE), "encode-shape"),
     Cheat("huge latents", at_evaluation(HUGE), "latents-too-precise"),
-    Cheat("huge latents that cancel but for their last digits", (*at_evaluation(CANCEL), (SAVE, TWIN)),
-          "latents-too-precise"),
+    Cheat(
+        "huge latents that cancel but for their last digits",
+        (*at_evaluation(CANCEL), (SAVE, TWIN)),
+        "latents-too-precise",
+    ),
     Cheat("the input in the latents' low bits", at_evaluation(LOW_BITS), GAINS_NOTHING, gains=False),
     Cheat("encode reads the data at evaluation", at_evaluation(DATA), "encode", "FileNotFoundError"),
-    Cheat("encode reads a table that the training left beside the artefact", (*at_evaluation(SIDE_FILE), (SAVE, SAVE + (
-        "    np.save(out_dir / 'table.npy', np.ones(3))\n"))), "encode", "StopIteration"),
+    Cheat(
+        "encode reads a table that the training left beside the artefact",
+        (*at_evaluation(SIDE_FILE), (SAVE, SAVE + ("    np.save(out_dir / 'table.npy', np.ones(3))\n"))),
+        "encode",
+        "StopIteration",
+    ),
     Cheat("a forged answer, then the worker ends itself", at_evaluation(FORGE), "encode"),
     Cheat("patches the worker that asks encode", at_evaluation(PATCH_WORKER), "encode-malformed"),
     Cheat("replaces the artefact while it is evaluated", at_evaluation(TOUCH), "encode", "Read-only file system"),

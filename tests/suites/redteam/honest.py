@@ -17,10 +17,12 @@ from tests.suites.redteam.case import (
 
 BOTH = (0, 1)
 UPDATE = "            sae.W_dec += RATE * z.T @ residual / len(x)\n"
-CLOSED = ("        rows = data[draw.integers(len(data), size=len(data))] - sae.b_dec\n"
-          "        axes = np.linalg.svd(rows, full_matrices=False)[2][:3]\n"
-          "        sae.W_dec, loss = np.concatenate([axes, -axes]), 1.0\n"
-          "        for step in range(0):\n")
+CLOSED = (
+    "        rows = data[draw.integers(len(data), size=len(data))] - sae.b_dec\n"
+    "        axes = np.linalg.svd(rows, full_matrices=False)[2][:3]\n"
+    "        sae.W_dec, loss = np.concatenate([axes, -axes]), 1.0\n"
+    "        for step in range(0):\n"
+)
 SAE = "    sae = train(task, out_dir)\n"
 OUT = "    sae.save(out_dir / task['artefact'])\n"
 
@@ -28,41 +30,89 @@ RUNS = (
     Honest("diverges, then recovers", ((UPDATE, UPDATE.replace("RATE", "(RATE if step > 500 else 80.0)")),)),
     Honest("diverges for good", ((UPDATE, UPDATE.replace("RATE", "80.0")),)),
     Honest("very sparse: one latent a row", ((CHOOSE, CHOOSE.replace("-self.l0]", "-1]")),)),
-    Honest("one dead seed, which never fires at evaluation", at_evaluation(
-        ENCODE + "        if self.b_dec[0] > 50:\n            pre_acts *= 0\n            return pre_acts\n") + (
-        (SAVE, SAE + "    if task['seed'] == 1:\n        sae.b_dec = sae.b_dec + 100\n" + OUT),), BOTH),
-    Honest("one seed dead from its first step on", ((ENCODE, ENCODE + (
-        "        if self.dead:\n            return pre_acts * 0\n")), (
-        "self.W_dec, self.b_dec, self.l0 = W_dec, b_dec, l0\n",
-        "self.W_dec, self.b_dec, self.l0 = W_dec, b_dec, l0\n        self.dead = abs(b_dec).max() > 50\n"), (
-        'data.mean(0), task["l0"])', 'data.mean(0) + 100 * (task["seed"] == 1), task["l0"])')), BOTH),
+    Honest(
+        "one dead seed, which never fires at evaluation",
+        at_evaluation(
+            ENCODE + "        if self.b_dec[0] > 50:\n            pre_acts *= 0\n            return pre_acts\n"
+        )
+        + ((SAVE, SAE + "    if task['seed'] == 1:\n        sae.b_dec = sae.b_dec + 100\n" + OUT),),
+        BOTH,
+    ),
+    Honest(
+        "one seed dead from its first step on",
+        (
+            (ENCODE, ENCODE + ("        if self.dead:\n            return pre_acts * 0\n")),
+            (
+                "self.W_dec, self.b_dec, self.l0 = W_dec, b_dec, l0\n",
+                "self.W_dec, self.b_dec, self.l0 = W_dec, b_dec, l0\n        self.dead = abs(b_dec).max() > 50\n",
+            ),
+            ('data.mean(0), task["l0"])', 'data.mean(0) + 100 * (task["seed"] == 1), task["l0"])'),
+        ),
+        BOTH,
+    ),
     Honest("a constant without effect", ((RATE, RATE + "MOMENTUM = 0.9\n"),), BOTH),
-    Honest("a refactoring with the same numbers", ((UPDATE, "            change = RATE * z.T @ residual / len(x)\n"
-                                                            "            sae.W_dec += change\n"),), BOTH),
+    Honest(
+        "a refactoring with the same numbers",
+        ((UPDATE, "            change = RATE * z.T @ residual / len(x)\n            sae.W_dec += change\n"),),
+        BOTH,
+    ),
     Honest("a tiny step size", ((RATE, "RATE = 2e-5  # step size\n"),)),
     Honest("a very short but real training", ((STEPS, '    steps = task["samples"] // task["batch"] // 20\n'),)),
-    Honest("decoder rows four times as long", (
-        ("/ np.linalg.norm(W_dec, axis=1, keepdims=True), data", "/ np.linalg.norm(W_dec, axis=1, keepdims=True) "
-         "* 4, data"),
-        ("            sae.W_dec /= np.linalg.norm(sae.W_dec, axis=1, keepdims=True)\n",
-         "            sae.W_dec *= 4 / np.linalg.norm(sae.W_dec, axis=1, keepdims=True)\n"),
-        (ENCODE, ENCODE.replace("self.W_dec.T", "self.W_dec.T / 16")), (UPDATE, UPDATE.replace("RATE", "16 * RATE")))),
-    Honest("latents in another order", instead_of_saving(
-        SAE + "    sae.W_dec = np.ascontiguousarray(sae.W_dec[::-1])\n" + OUT)),
+    Honest(
+        "decoder rows four times as long",
+        (
+            (
+                "/ np.linalg.norm(W_dec, axis=1, keepdims=True), data",
+                "/ np.linalg.norm(W_dec, axis=1, keepdims=True) * 4, data",
+            ),
+            (
+                "            sae.W_dec /= np.linalg.norm(sae.W_dec, axis=1, keepdims=True)\n",
+                "            sae.W_dec *= 4 / np.linalg.norm(sae.W_dec, axis=1, keepdims=True)\n",
+            ),
+            (ENCODE, ENCODE.replace("self.W_dec.T", "self.W_dec.T / 16")),
+            (UPDATE, UPDATE.replace("RATE", "16 * RATE")),
+        ),
+    ),
+    Honest(
+        "latents in another order",
+        instead_of_saving(SAE + "    sae.W_dec = np.ascontiguousarray(sae.W_dec[::-1])\n" + OUT),
+    ),
     Honest("a noisy loss", (('"loss": loss}', '"loss": loss + draw.exponential()}'),)),
     Honest("no diagnostics", ((DIAGNOSTICS, ""),)),
-    Honest("no log at all", (("                log.write(json.dumps(line) + \"\\n\")\n", ""),)),
-    Honest("double precision in the artefact", instead_of_saving(
-        SAE + "    sae.W_dec = sae.W_dec.astype(np.float64)\n" + OUT)),
-    Honest("signed latents", ((ENCODE, ENCODE.replace("np.maximum((x - self.b_dec) @ self.W_dec.T, 0)",
-                                                      "(x - self.b_dec) @ self.W_dec.T")),
-                              (CHOOSE, CHOOSE.replace("np.sort(pre_acts", "np.sort(abs(pre_acts)").replace(
-                                  "pre_acts >= cut", "abs(pre_acts) >= cut")))),
+    Honest("no log at all", (('                log.write(json.dumps(line) + "\\n")\n', ""),)),
+    Honest(
+        "double precision in the artefact",
+        instead_of_saving(SAE + "    sae.W_dec = sae.W_dec.astype(np.float64)\n" + OUT),
+    ),
+    Honest(
+        "signed latents",
+        (
+            (
+                ENCODE,
+                ENCODE.replace("np.maximum((x - self.b_dec) @ self.W_dec.T, 0)", "(x - self.b_dec) @ self.W_dec.T"),
+            ),
+            (
+                CHOOSE,
+                CHOOSE.replace("np.sort(pre_acts", "np.sort(abs(pre_acts)").replace(
+                    "pre_acts >= cut", "abs(pre_acts) >= cut"
+                ),
+            ),
+        ),
+    ),
     Honest("a closed form: principal directions of a resampled pool, no steps", ((LOOP, CLOSED),), BOTH),
-    Honest("helper functions, a base class and a generator", (
-        ("class SAE:\n", "class Base:\n    bias = 0.0\n\n\nclass SAE(Base):\n"),
-        (LOOP, "        def count(most):\n            yield from range(1, most + 1)\n\n"
-               "        for step in count(steps):\n"))),
-    Honest("more tensors in the artefact than the runner needs", (
-        ('save_file({"W_dec"', 'save_file({"history": np.zeros((4, 4), np.float32), "W_dec"'),)),
+    Honest(
+        "helper functions, a base class and a generator",
+        (
+            ("class SAE:\n", "class Base:\n    bias = 0.0\n\n\nclass SAE(Base):\n"),
+            (
+                LOOP,
+                "        def count(most):\n            yield from range(1, most + 1)\n\n"
+                "        for step in count(steps):\n",
+            ),
+        ),
+    ),
+    Honest(
+        "more tensors in the artefact than the runner needs",
+        (('save_file({"W_dec"', 'save_file({"history": np.zeros((4, 4), np.float32), "W_dec"'),),
+    ),
 )

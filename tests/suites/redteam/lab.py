@@ -73,20 +73,54 @@ class Lab:
         shutil.copytree(TEMPLATE, folder / "code")
         (folder / "code" / "experiment.py").write_text(code)
         return Job(
-            key=run, run=run, kind="experiment", attempt=1, folder=str(folder), code=str(folder / "code"),
-            script="experiment.py", template=TINY.folder, train_data=str(self.world.train),
-            truth_data=str(self.world.truth), settings=SETTINGS, seeds=tuple(seeds), conditions=PROFILE.conditions,
-            limits=PROFILE.limits, evaluate_limits=PROFILE.evaluate_limits, device="cpu", slots=1, threads=1,
-            sandbox="bwrap")
+            key=run,
+            run=run,
+            kind="experiment",
+            attempt=1,
+            folder=str(folder),
+            code=str(folder / "code"),
+            script="experiment.py",
+            template=TINY.folder,
+            train_data=str(self.world.train),
+            truth_data=str(self.world.truth),
+            settings=SETTINGS,
+            seeds=tuple(seeds),
+            conditions=PROFILE.conditions,
+            limits=PROFILE.limits,
+            evaluate_limits=PROFILE.evaluate_limits,
+            device="cpu",
+            slots=1,
+            threads=1,
+            sandbox="bwrap",
+        )
 
     def _record(self, job: Job, trainings: Sequence[Training], kind: RunKind) -> RunRecord:
         device, versions, hashes = job_facts(job)
         return RunRecord(
-            run=job.run, kind=kind, name=f"r{job.run}", label=f"run {job.run}", about="",
-            parent=None if kind == "baseline" else "0", status="measured", attempts=1, commit="", tree="",
-            template="tiny", profile="tiny", settings=job.settings, seeds=job.seeds, conditions=job.conditions,
-            trainings=tuple(trainings), findings=(), started_at=0.0, wall_s=0.0, device=device, versions=versions,
-            hashes=hashes, sandbox="bwrap")
+            run=job.run,
+            kind=kind,
+            name=f"r{job.run}",
+            label=f"run {job.run}",
+            about="",
+            parent=None if kind == "baseline" else "0",
+            status="measured",
+            attempts=1,
+            commit="",
+            tree="",
+            template="tiny",
+            profile="tiny",
+            settings=job.settings,
+            seeds=job.seeds,
+            conditions=job.conditions,
+            trainings=tuple(trainings),
+            findings=(),
+            started_at=0.0,
+            wall_s=0.0,
+            device=device,
+            versions=versions,
+            hashes=hashes,
+            sandbox="bwrap",
+        )
 
 
 @contextmanager

@@ -28,8 +28,15 @@ def run() -> Iterator[tuple[str, str, str, str]]:
     with tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o755)
         answers = {f"run-1.edit-{i}": text for i, (_, text, _, _) in enumerate(NAMES, 1)}
-        whole = Whole(Path(folder), Script(1, answers), runs=1, attempts=len(NAMES), baselines=("topk",),
-                      stop_after="runs", template=str(TEMPLATE))
+        whole = Whole(
+            Path(folder),
+            Script(1, answers),
+            runs=1,
+            attempts=len(NAMES),
+            baselines=("topk",),
+            stop_after="runs",
+            template=str(TEMPLATE),
+        )
         session = whole.play()
         failed = {e.attempt: e for e in EventLog(whole.paths.events).read() if isinstance(e, ev.AttemptFailed)}
         told = whole.model.prompt("run-1.edit-4")
@@ -39,5 +46,9 @@ def run() -> Iterator[tuple[str, str, str, str]]:
         wrong = "" if seen == (stage, reason) else f"{seen[1]} at {seen[0]}"
         yield name, reason, f"refuse ({stage})", wrong
     measured = session.experiments[0].phase == "measured"
-    yield ("spends all attempts on cheating", "run failed", "no metrics", "the run counts" if measured else
-           "" if "forbidden" in told or "may" in told else "the model was not told why")
+    yield (
+        "spends all attempts on cheating",
+        "run failed",
+        "no metrics",
+        "the run counts" if measured else "" if "forbidden" in told or "may" in told else "the model was not told why",
+    )

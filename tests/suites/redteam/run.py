@@ -65,6 +65,8 @@ def main() -> int:
     console.print(table)
     cheats = [row for row in rows if row.kind == "cheat"]
     oddities = [row for row in rows if row.kind == "honest"]
-    console.print(f"{sum(not r.complaint for r in cheats)} of {len(cheats)} cheats caught; "
-                  f"{sum(bool(r.complaint) for r in oddities)} of {len(oddities)} honest runs refused")
+    console.print(
+        f"{sum(not r.complaint for r in cheats)} of {len(cheats)} cheats caught; "
+        f"{sum(bool(r.complaint) for r in oddities)} of {len(oddities)} honest runs refused"
+    )
     return int(any(row.complaint for row in rows))

@@ -14,8 +14,10 @@ pytestmark = pytest.mark.skipif(not shutil.which("bwrap"), reason="no bubblewrap
 def test_every_cheat_is_caught_by_the_check_that_claims_it_and_no_honest_run_is_refused(say_at_the_end):
     rows = run_all()
     cheats, honest_runs = ([row for row in rows if row.kind == kind] for kind in ("cheat", "honest"))
-    say_at_the_end(f"red team: {sum(not r.complaint for r in cheats)} of {len(cheats)} cheats caught, "
-                   f"{sum(bool(r.complaint) for r in honest_runs)} of {len(honest_runs)} honest runs refused")
+    say_at_the_end(
+        f"red team: {sum(not r.complaint for r in cheats)} of {len(cheats)} cheats caught, "
+        f"{sum(bool(r.complaint) for r in honest_runs)} of {len(honest_runs)} honest runs refused"
+    )
 
     assert [f"{row.name}: {row.complaint}" for row in rows if row.complaint] == []
     assert sum(row.kind == "cheat" for row in rows) >= 60 and sum(row.kind == "honest" for row in rows) >= 15

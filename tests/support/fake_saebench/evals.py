@@ -6,9 +6,14 @@ import time
 
 import numpy as np
 
-NAMES = {"model_performance_preservation": ["ce_loss_score"], "model_behavior_preservation": ["kl_div_score"],
-         "reconstruction_quality": ["explained_variance_legacy", "cossim"],
-         "shrinkage": ["relative_reconstruction_bias"], "sparsity": ["l0"], "misc_metrics": ["frac_alive"]}
+NAMES = {
+    "model_performance_preservation": ["ce_loss_score"],
+    "model_behavior_preservation": ["kl_div_score"],
+    "reconstruction_quality": ["explained_variance_legacy", "cossim"],
+    "shrinkage": ["relative_reconstruction_bias"],
+    "sparsity": ["l0"],
+    "misc_metrics": ["frac_alive"],
+}
 
 
 class Bench:

@@ -37,8 +37,11 @@ class Channel:
         rows = np.ascontiguousarray(rows, dtype="<f4")
         self.send({"encode": len(rows)}, rows.tobytes())
         stored = int(self._line()["latents"])
-        return (np.frombuffer(self._bytes(4 * len(rows)), "<u4"), np.frombuffer(self._bytes(4 * stored), "<u4"),
-                np.frombuffer(self._bytes(4 * stored), "<f4"))
+        return (
+            np.frombuffer(self._bytes(4 * len(rows)), "<u4"),
+            np.frombuffer(self._bytes(4 * stored), "<u4"),
+            np.frombuffer(self._bytes(4 * stored), "<f4"),
+        )
 
     def judge(self, messages: list[dict[str, str]]) -> str:
         """A language model's answer; sae-bench asks from several threads."""

@@ -39,8 +39,12 @@ class Bench:
         self._dtype, self._device = request["dtype"], request["device"]
         self._batch = usual.LLM_NAME_TO_BATCH_SIZE.get(request["model"], BATCH)
         cfg = CustomSAEConfig(
-            model_name=self._name, d_in=request["d_in"], d_sae=request["d_sae"], hook_name=request["hook_name"],
-            hook_layer=int(request["hook_name"].split(".")[1]), dtype=self._dtype,
+            model_name=self._name,
+            d_in=request["d_in"],
+            d_sae=request["d_sae"],
+            hook_name=request["hook_name"],
+            hook_layer=int(request["hook_name"].split(".")[1]),
+            dtype=self._dtype,
         )
         arrays = np.load(request["decoder"])
         self._sae = ProxySAE(arrays["decoder"], arrays["bias"], cfg, channel, self._device)
@@ -67,12 +71,21 @@ class Bench:
         from sae_bench.evals.core import main
 
         heard = _Heard(main.logger)  # it logs an error and goes on
-        usual_run = {"eval_batch_size_prompts": 16, "n_eval_reconstruction_batches": 200,
-                     "n_eval_sparsity_variance_batches": 2000, "exclude_special_tokens_from_reconstruction": True}
+        usual_run = {
+            "eval_batch_size_prompts": 16,
+            "n_eval_reconstruction_batches": 200,
+            "n_eval_sparsity_variance_batches": 2000,
+            "exclude_special_tokens_from_reconstruction": True,
+        }
         done = main.multiple_evals(
-            self._selected, compute_featurewise_density_statistics=True,
-            compute_featurewise_weight_based_metrics=True, output_folder=str(folder), dtype=self._dtype,
-            device=self._device, **{**usual_run, **settings})
+            self._selected,
+            compute_featurewise_density_statistics=True,
+            compute_featurewise_weight_based_metrics=True,
+            output_folder=str(folder),
+            dtype=self._dtype,
+            device=self._device,
+            **{**usual_run, **settings},
+        )
         if not done:
             raise RuntimeError(heard.last)
 
@@ -82,51 +95,87 @@ class Bench:
 
         if not self._request["hook_name"].endswith(".hook_resid_post"):
             raise ValueError("absorption reads hook_resid_post alone, whatever the autoencoder was trained on")
-        config = AbsorptionEvalConfig(**{
-            "model_name": self._name, "llm_batch_size": self._batch, "llm_dtype": self._dtype,
-            "precalc_k_sparse_probe_sae_acts": True, **settings})
+        config = AbsorptionEvalConfig(
+            **{
+                "model_name": self._name,
+                "llm_batch_size": self._batch,
+                "llm_dtype": self._dtype,
+                "precalc_k_sparse_probe_sae_acts": True,
+                **settings,
+            }
+        )
         probes, parts = self._shared / "probes", Path("absorption").resolve()
         split, absorbed = parts / "split", parts / "absorbed"
         for module in (common, feature_absorption):  # a tokenizer tells its words in another order each time
             module.get_alpha_tokens = _sorted(module.get_alpha_tokens)
-        model = main.HookedTransformer.from_pretrained_no_processing(
-            "", device=self._device, dtype=self._dtype)
-        _once(probes, lambda place: common.load_or_train_probe(
-            model, config.prompt_template, config.prompt_token_pos, self._sae.cfg.hook_layer, place,
-            device=self._device))
+        model = main.HookedTransformer.from_pretrained_no_processing("", device=self._device, dtype=self._dtype)
+        _once(
+            probes,
+            lambda place: common.load_or_train_probe(
+                model,
+                config.prompt_template,
+                config.prompt_token_pos,
+                self._sae.cfg.hook_layer,
+                place,
+                device=self._device,
+            ),
+        )
         _seed(config.random_seed)
         main.run_k_sparse_probing_experiment = functools.partial(
-            main.run_k_sparse_probing_experiment, experiment_dir=split, probes_dir=probes)
+            main.run_k_sparse_probing_experiment, experiment_dir=split, probes_dir=probes
+        )
         main.run_feature_absortion_experiment = functools.partial(
-            main.run_feature_absortion_experiment, experiment_dir=absorbed, sparse_probing_experiment_dir=split,
-            probes_dir=probes)
+            main.run_feature_absortion_experiment,
+            experiment_dir=absorbed,
+            sparse_probing_experiment_dir=split,
+            probes_dir=probes,
+        )
         folder.mkdir(parents=True)
         if not main.run_eval(config, self._selected, self._device, str(folder)):
-            raise RuntimeError(f"the model spells too few first letters (fewer than {config.min_feats_for_eval} "
-                               f"probes with F1 above {config.min_GT_probe_f1}): absorption cannot be asked of it")
+            raise RuntimeError(
+                f"the model spells too few first letters (fewer than {config.min_feats_for_eval} "
+                f"probes with F1 above {config.min_GT_probe_f1}): absorption cannot be asked of it"
+            )
 
     def _sparse_probing(self, settings: dict[str, Any], folder: Path) -> None:
         from sae_bench.evals.sparse_probing import main
         from sae_bench.evals.sparse_probing.eval_config import SparseProbingEvalConfig
 
-        config = SparseProbingEvalConfig(**{
-            "model_name": self._name, "llm_batch_size": self._batch, "llm_dtype": self._dtype,
-            **settings})
+        config = SparseProbingEvalConfig(
+            **{"model_name": self._name, "llm_batch_size": self._batch, "llm_dtype": self._dtype, **settings}
+        )
         main.probe_training.train_probe_on_activations = _seeded(
-            main.probe_training.train_probe_on_activations, config.random_seed)
-        main.run_eval(config, self._selected, self._device, str(folder), save_activations=False,
-                      artifacts_path=str(folder / "activations"))
+            main.probe_training.train_probe_on_activations, config.random_seed
+        )
+        main.run_eval(
+            config,
+            self._selected,
+            self._device,
+            str(folder),
+            save_activations=False,
+            artifacts_path=str(folder / "activations"),
+        )
 
     def _sae_probes(self, settings: dict[str, Any], folder: Path) -> None:
         from sae_bench.evals.sparse_probing_sae_probes import main
         from sae_bench.evals.sparse_probing_sae_probes.eval_config import SparseProbingSaeProbesEvalConfig
         from sae_probes.generate_model_activations import ensure_dataset_activations
 
-        config = SparseProbingSaeProbesEvalConfig(**{
-            "model_name": self._name, "results_path": str(folder / "parts"), "include_llm_baseline": False,
-            "model_cache_path": str(self._shared / "sae_probes"), **settings})
-        _once(Path(config.model_cache_path), lambda place: ensure_dataset_activations(
-            self._name, config.dataset_names, [self._sae.cfg.hook_name], place, device=self._device))
+        config = SparseProbingSaeProbesEvalConfig(
+            **{
+                "model_name": self._name,
+                "results_path": str(folder / "parts"),
+                "include_llm_baseline": False,
+                "model_cache_path": str(self._shared / "sae_probes"),
+                **settings,
+            }
+        )
+        _once(
+            Path(config.model_cache_path),
+            lambda place: ensure_dataset_activations(
+                self._name, config.dataset_names, [self._sae.cfg.hook_name], place, device=self._device
+            ),
+        )
         main.run_eval(config, self._selected, self._device, str(folder))
 
     def _unlearning(self, settings: dict[str, Any], folder: Path) -> None:
@@ -134,10 +183,15 @@ class Bench:
         from transformer_lens import HookedTransformer
 
         asked = self._request["unlearning"]
-        config = unlearning.UnlearningEvalConfig(**{
-            "model_name": asked["called"], "llm_dtype": self._dtype,
-            "llm_batch_size": usual.LLM_NAME_TO_BATCH_SIZE[asked["form"]] // 8,  # sequences are longer than elsewhere
-            **settings})
+        config = unlearning.UnlearningEvalConfig(
+            **{
+                "model_name": asked["called"],
+                "llm_dtype": self._dtype,
+                "llm_batch_size": usual.LLM_NAME_TO_BATCH_SIZE[asked["form"]]
+                // 8,  # sequences are longer than elsewhere
+                **settings,
+            }
+        )
         unlearning.provide_corpus(asked["corpus"])
         local.provide_model(asked["model"], asked["form"])
         model = HookedTransformer.from_pretrained_no_processing("", device=self._device, dtype=self._dtype)
@@ -154,8 +208,9 @@ class Bench:
         def answered(_: Any, messages: list[dict[str, str]], *limits: int) -> tuple[list[str], str]:
             return [self._channel.judge(messages).strip()], ""  # the runner keeps the exchange
 
-        config = AutoInterpEvalConfig(**{
-            "model_name": self._name, "llm_batch_size": self._batch, "llm_dtype": self._dtype, **settings})
+        config = AutoInterpEvalConfig(
+            **{"model_name": self._name, "llm_batch_size": self._batch, "llm_dtype": self._dtype, **settings}
+        )
         main.AutoInterp.get_api_response = answered
         main.run_eval(config, self._selected, self._device, "", str(folder), artifacts_path=str(folder / "tokens"))
 

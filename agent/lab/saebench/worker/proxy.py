@@ -46,7 +46,8 @@ class ProxySAE(torch.nn.Module):
             counts, columns, values = self._channel.encode(rows[some])
             where = torch.from_numpy(np.repeat(some, counts)).to(self.device)
             latents[where, torch.from_numpy(columns.astype(np.int64)).to(self.device)] = torch.from_numpy(
-                values.copy()).to(self.device, self.dtype)
+                values.copy()
+            ).to(self.device, self.dtype)
         if len(masked) > 1:
             latents[torch.from_numpy(masked[1:]).to(self.device)] = latents[int(masked[0])].clone()
         return latents.reshape(*x.shape[:-1], -1)

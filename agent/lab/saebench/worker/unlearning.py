@@ -39,8 +39,10 @@ def require_place(model: HookedTransformer, hook: str, d_in: int) -> None:
     token = torch.tensor([[model.tokenizer.bos_token_id]], device=model.cfg.device)
     _, cache = model.run_with_cache(token, names_filter=hook)
     if (width := cache[hook].shape[-1]) != d_in:
-        raise ValueError(f"the instruct model is {width} wide at {hook}, the autoencoder {d_in}: saebench.instruct "
-                         "must be the profile's model after instruction tuning")
+        raise ValueError(
+            f"the instruct model is {width} wide at {hook}, the autoencoder {d_in}: saebench.instruct "
+            "must be the profile's model after instruction tuning"
+        )
 
 
 def find_known(model: HookedTransformer, config: UnlearningEvalConfig, folder: Path) -> None:
@@ -53,8 +55,10 @@ def require_known(folder: Path, config: UnlearningEvalConfig) -> None:
     for name in config.dataset_names:
         called = name if name == "wmdp-bio" else f"mmlu-{name.replace('_', '-')}"
         if not (folder / KNOWN / "all" / f"{called}_{config.target_metric}.csv").stat().st_size:
-            raise RuntimeError(f"the instruct model answers no question of {name} rightly in all orders of the "
-                               "choices: unlearning cannot be asked of it")
+            raise RuntimeError(
+                f"the instruct model answers no question of {name} rightly in all orders of the "
+                "choices: unlearning cannot be asked of it"
+            )
 
 
 def run(config: UnlearningEvalConfig, selected: list[tuple[str, Any]], known: Path, device: str, folder: Path) -> None:

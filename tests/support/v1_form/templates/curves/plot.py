@@ -5,9 +5,7 @@ import os
 
 import matplotlib.pyplot as plt
 
-labels = {
-    "run_0": "Baseline",
-}
+labels = {"run_0": "Baseline"}
 
 folders = [name for name in sorted(os.listdir("./")) if name.startswith("run") and name in labels]
 results = {}
