@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import json
-
-from agent.actions.runs import failed_record, label_of, library_of
+from agent.actions.runs import fail_attempt, failed_record, label_of, overview, start_commit
+from agent.core.plan import PlannedRun
 from agent.core.protocols import EditResult
-from agent.core.types import PlannedRun
 from agent.llm.editing.lint import LintError, lint
 from agent.llm.prompting import render
-from agent.publishing.records import start_commit
 from agent.session.events import AttemptFailed, Edited, LintPassed, RunFailed
 from agent.session.policy import EditRun, GiveUpRun, LintRun
 from agent.session.session import RunState
@@ -46,11 +43,6 @@ def edit_run(action: EditRun, tools: Tools) -> Edited | AttemptFailed:
     return Edited(at=tools.now, run=action.run, attempt=action.attempt, commit=commit)
 
 
-def overview(tools: Tools) -> list[str]:
-    """What tells an editor how to use the library: its first page."""
-    return [f"template/{name}" for name in library_of(tools) if name.endswith("/__init__.py")]
-
-
 def lint_run(action: LintRun, tools: Tools) -> LintPassed | AttemptFailed:
     """Compile and lint what was committed."""
     run = tools.session.runs[action.run]
@@ -78,33 +70,6 @@ def give_up_run(action: GiveUpRun, tools: Tools) -> RunFailed:
     )
     tools.versions.tag(f"run/{action.run}", commit)
     return RunFailed(at=tools.now, run=action.run, attempts=tried, reason=last.reason, commit=commit)
-
-
-def fail_attempt(
-    tools: Tools, run: str, planned: PlannedRun | None, attempt: int, stage: str, reason: str, detail: str
-) -> AttemptFailed:
-    """Commit an attempt's failure, so that the history tells it, and say it."""
-    tools.versions.reset(tools.versions.head())
-    restart = tools.session.runs[run].restarts if run in tools.session.runs else 0
-    label = planned.label if planned else "as it is"
-    account = {"run": run, "attempt": attempt, "stage": stage, "reason": reason, "detail": detail}
-    name = f"attempts/{run}.{attempt}{f'.{restart}' if restart else ''}.json"
-    write_text(tools.paths.repo / name, json.dumps(account, indent=2) + "\n")
-    commit = tools.versions.commit(
-        [name],
-        f"run {run}, attempt {attempt}: {label}: {stage} failed ({reason})",
-        {
-            "Run": run,
-            "Attempt": str(attempt),
-            "Restart": str(restart),
-            "Status": f"{stage}-failed",
-            "Event": "attempt-failed",
-        },
-    )
-    tools.say(f"  attempt {attempt} of run {run} failed at {stage}: {reason}")
-    return AttemptFailed(
-        at=tools.now, run=run, attempt=attempt, stage=stage, reason=reason, detail=detail, commit=commit
-    )
 
 
 def _instruction(action: EditRun, planned: PlannedRun, run: RunState | None, tools: Tools) -> str:

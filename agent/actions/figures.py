@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from agent.actions.experiment import describe
 from agent.core.manifest import Limits
 from agent.core.protocols import Exit, Message, Mount, SandboxSpec
-from agent.core.types import FigureText
+from agent.core.writing import FigureText
 from agent.lab.measuring import foreign
 from agent.lab.measuring.scratch import remove
 from agent.lab.measuring.selfreport import slug
@@ -21,14 +21,9 @@ from agent.llm.answers import ask_json
 from agent.llm.editing.lint import lint
 from agent.llm.prompting import render
 from agent.publishing import notes
-from agent.publishing.records import (
-    confirmation_records,
-    measured_records,
-    session_facts,
-    standard_error,
-    table,
-    values,
-)
+from agent.publishing.manuscript import session_facts
+from agent.publishing.notes import table
+from agent.publishing.records import confirmation_records, measured_records, standard_error, values
 from agent.sandbox import harvest
 from agent.session.events import FiguresDescribed, FiguresDrawn, PlotEdited, PlotFailed, PlotsGivenUp
 from agent.session.policy import DescribeFigures, DrawFigures, EditPlot, GiveUpPlots, RunPlot

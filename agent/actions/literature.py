@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Annotated, Literal
+
+from pydantic import Field, StringConstraints
 
 from agent.core.protocols import Message, Role, Searched
-from agent.core.types import (
-    SECTIONS,
-    Chosen,
-    ChosenAnswer,
-    Closest,
-    MissingAnswer,
-    NoveltyAnswer,
-    Paper,
-    SupportAnswer,
-    Unsupported,
-)
+from agent.core.schema import Strict
+from agent.core.works import Chosen, Closest, Missing, Paper, Query
+from agent.core.writing import WRITING_ORDER, Unsupported
 from agent.literature.found import FILE as FOUND
 from agent.literature.found import FoundWork
 from agent.llm.answers import ask_json
@@ -33,7 +28,7 @@ from agent.session.policy import (
 from agent.session.tools import Tools
 from agent.storage.atomic import write_text
 
-CITABLE = tuple(name for name in SECTIONS if name != "title")
+CITABLE = tuple(name for name in WRITING_ORDER if name != "title")
 
 
 # ---------------------------------------------------------------- novelty
@@ -190,7 +185,7 @@ def check_support(action: CheckSupport, tools: Tools) -> SupportChecked:
     judged = {name for event in tools.session.support for name in event.judged}
     unsupported: list[Unsupported] = []
     names: list[str] = []
-    for section in SECTIONS:
+    for section in WRITING_ORDER:
         pairs = [p for p in manuscript.cited if p.section == section and p.name not in judged]
         if not pairs:
             continue
@@ -266,3 +261,34 @@ def _keep_found(chosen: Iterable[Chosen | Closest], shown: dict[str, Paper], ste
 
 def _text(manuscript: Manuscript) -> str:
     return "\n\n".join(f"[{name}]\n{text}" for name, text in manuscript.sections().items())
+
+
+class NoveltyAnswer(Strict):
+    """Either further queries, or a verdict with the closest works."""
+
+    queries: tuple[Query, ...] = Field(default=(), max_length=4)
+    verdict: Literal["novel", "incremental", "published"] | None = None
+    closest: tuple[Closest, ...] = Field(default=(), max_length=6)
+    reason: Annotated[str, StringConstraints(max_length=2000)] = ""
+
+
+class MissingAnswer(Strict):
+    """Nothing missing is a good answer."""
+
+    missing: tuple[Missing, ...] = Field(default=(), max_length=4)
+
+
+class ChosenAnswer(Strict):
+    chosen: tuple[Chosen, ...] = Field(default=(), max_length=8)
+
+
+class Judgement(Strict):
+    """Does the work's summary carry what the numbered sentence says of it?"""
+
+    n: int
+    supported: bool
+    why: Annotated[str, StringConstraints(max_length=800)] = ""
+
+
+class SupportAnswer(Strict):
+    judgements: tuple[Judgement, ...]

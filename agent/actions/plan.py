@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from agent.actions.experiment import overview
+from agent.actions.runs import overview
+from agent.core.plan import Plan, PlannedRun, Reflection
 from agent.core.protocols import Message, Role
-from agent.core.types import Plan, PlannedRun, Reflection
 from agent.llm.answers import ask_json, head_and_tail
 from agent.llm.prompting import render
 from agent.publishing import notes
-from agent.publishing.records import best, measured_records, table
+from agent.publishing.notes import table
+from agent.publishing.records import best, measured_records
 from agent.session.events import Commented, ConfirmationPlanned, Planned, Reflected
 from agent.session.policy import CommentRun, MakePlan, PlanConfirmation, Reflect
 from agent.session.session import apply

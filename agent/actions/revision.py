@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from agent.actions.review import write_pages
-from agent.core.types import SECTIONS
+from agent.core.writing import WRITING_ORDER
 from agent.publishing.manuscript import section_file
 from agent.session.events import RevisionChecked, RevisionJudged
 from agent.session.judging import Judging
@@ -30,7 +30,7 @@ def judge_revision(action: JudgeRevision, tools: Tools) -> RevisionJudged:
     kept, reason = verdict(judging)
     trailers = {"Event": "judged", "Revision": str(action.revision)}
     tools.versions.reset(tools.versions.base(trailers))
-    files = [section_file(name) for name in SECTIONS]
+    files = [section_file(name) for name in WRITING_ORDER]
     if not kept:
         tools.versions.restore(judging.best.compiled.commit, files)
     event = RevisionJudged(at=tools.now, revision=action.revision, kept=kept, reason=reason, commit="")
@@ -55,7 +55,7 @@ def verdict(judging: Judging) -> tuple[bool, str]:
 def _worse(tools: Tools) -> Iterator[str]:
     session = tools.session
     best, compiled = session.judging.best, session.compiled
-    files = [section_file(name) for name in SECTIONS]
+    files = [section_file(name) for name in WRITING_ORDER]
     if not tools.versions.diff(best.compiled.commit, tools.versions.head(), files).strip():
         yield "it changes nothing"
         return

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from agent.core.manifest import BaselineSpec
+import json
+from collections.abc import Sequence
+
+from agent.core.manifest import BaselineSpec, Manifest
+from agent.core.plan import PlannedRun
 from agent.core.record import Job, JobResult, RunRecord
-from agent.publishing.records import measured_records, start_record
+from agent.publishing.records import best, measured_records
+from agent.session.events import AttemptFailed
 from agent.session.session import RunState
 from agent.session.tools import Tools
+from agent.storage.atomic import write_text
 
 EXPLORED, CONFIRMED = 0, 1  # worlds: what was seen while choosing does not confirm
 
@@ -119,3 +125,47 @@ def _identity(tools: Tools, run: RunState) -> dict[str, object]:
         "about": run.planned.change,
         "parent": parent.run,
     }
+
+
+def start_record(planned: PlannedRun, records: Sequence[RunRecord], manifest: Manifest) -> RunRecord:
+    """The run whose code a planned run starts from: the one it names if that was measured, else run 0."""
+    agent_runs = [r for r in records if r.run == "0" or r.kind == "experiment"]
+    if planned.start_from == "best":
+        return best(agent_runs, manifest)
+    return next((r for r in agent_runs if r.name == planned.start_from), agent_runs[0])
+
+
+def start_commit(planned: PlannedRun, tools: Tools) -> str:
+    return start_record(planned, measured_records(tools), tools.template.manifest).commit
+
+
+def overview(tools: Tools) -> list[str]:
+    """What tells an editor how to use the library: its first page."""
+    return [f"template/{name}" for name in library_of(tools) if name.endswith("/__init__.py")]
+
+
+def fail_attempt(
+    tools: Tools, run: str, planned: PlannedRun | None, attempt: int, stage: str, reason: str, detail: str
+) -> AttemptFailed:
+    """Commit an attempt's failure, so that the history tells it, and say it."""
+    tools.versions.reset(tools.versions.head())
+    restart = tools.session.runs[run].restarts if run in tools.session.runs else 0
+    label = planned.label if planned else "as it is"
+    account = {"run": run, "attempt": attempt, "stage": stage, "reason": reason, "detail": detail}
+    name = f"attempts/{run}.{attempt}{f'.{restart}' if restart else ''}.json"
+    write_text(tools.paths.repo / name, json.dumps(account, indent=2) + "\n")
+    commit = tools.versions.commit(
+        [name],
+        f"run {run}, attempt {attempt}: {label}: {stage} failed ({reason})",
+        {
+            "Run": run,
+            "Attempt": str(attempt),
+            "Restart": str(restart),
+            "Status": f"{stage}-failed",
+            "Event": "attempt-failed",
+        },
+    )
+    tools.say(f"  attempt {attempt} of run {run} failed at {stage}: {reason}")
+    return AttemptFailed(
+        at=tools.now, run=run, attempt=attempt, stage=stage, reason=reason, detail=detail, commit=commit
+    )

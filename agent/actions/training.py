@@ -6,8 +6,17 @@ import hashlib
 import json
 from pathlib import Path
 
-from agent.actions.experiment import fail_attempt
-from agent.actions.runs import baseline_spec, code_of, label_of, library_of, run_record, script_of, seeds_of, world_of
+from agent.actions.runs import (
+    baseline_spec,
+    code_of,
+    fail_attempt,
+    label_of,
+    library_of,
+    run_record,
+    script_of,
+    seeds_of,
+    world_of,
+)
 from agent.core.errors import BudgetSpent, InfrastructureError
 from agent.core.manifest import Profile
 from agent.core.record import Job, JobResult, SaeBenchJob

@@ -12,16 +12,17 @@ from agent.app import preflight
 from agent.app.assemble import System, open_session, system_for
 from agent.app.console import TerminalConsole
 from agent.core.errors import UserError
-from agent.core.ideas import find_idea
-from agent.core.manifest import Template
-from agent.core.paths import SessionPaths, Workspace, new_session_folder
+from agent.core.ideas import Idea, find_idea
+from agent.core.options import Models, Options
+from agent.core.paths import SessionPaths
 from agent.core.protocols import Model, Runner, Sandbox
 from agent.core.record import RunRecord
-from agent.core.types import Idea, Models, Options
+from agent.core.template import Template
 from agent.loop import play
 from agent.session.session import Session, fold
 from agent.session.tools import Console
 from agent.storage.log import EventLog
+from agent.storage.workspace import Workspace, new_session_folder
 
 HOME = Path(__file__).resolve().parents[2]
 

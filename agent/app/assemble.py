@@ -15,11 +15,13 @@ from agent.app import options as choices
 from agent.app.bookkeeping import Books
 from agent.app.console import TerminalConsole
 from agent.core.errors import BudgetSpent, InfrastructureError
-from agent.core.manifest import Profile, Template
-from agent.core.paths import SessionPaths, Workspace
+from agent.core.ideas import Idea
+from agent.core.manifest import Profile
+from agent.core.options import Options
+from agent.core.paths import SessionPaths
 from agent.core.protocols import Model, Runner, Sandbox
 from agent.core.record import Environment
-from agent.core.types import Idea, Options
+from agent.core.template import Template
 from agent.lab.environments import environment_of
 from agent.lab.worlds import prepared, world_secret
 from agent.literature.fetch import Fetcher
@@ -34,6 +36,7 @@ from agent.storage.atomic import sweep
 from agent.storage.cache import hold, size_text, trim
 from agent.storage.locks import session_lock
 from agent.storage.log import EventLog
+from agent.storage.workspace import Workspace
 
 CALL_TIMEOUT_S = 600.0
 
@@ -157,7 +160,7 @@ def _tools(paths: SessionPaths, workspace: Workspace, system: System, journal: J
 
 def _literature(paths: SessionPaths, workspace: Workspace, system: System, options: Options) -> RecordedSearches:
     """A session that is played back asks nobody: the recording was made with the library."""
-    from agent.publishing.manuscript import shipped_library
+    from agent.literature.library import shipped_library
 
     folder = workspace.cache / "literature"
     finder: Finder = Shelf(shipped_library)

@@ -8,7 +8,8 @@ import time
 from pathlib import Path
 
 from agent.core.errors import BudgetSpent, InfrastructureError, UserError, disk_named
-from agent.core.paths import SessionPaths, Workspace, new_session_folder
+from agent.core.paths import SessionPaths
+from agent.storage.workspace import Workspace, new_session_folder
 
 HOME = Path(__file__).resolve().parents[2]  # the checkout
 USER_ERROR, INFRASTRUCTURE, BUDGET, INTERRUPTED = 2, 3, 4, 130

@@ -8,7 +8,7 @@ from agent.app.console import TerminalConsole, call_line
 from agent.core.paths import SessionPaths
 from agent.session.events import Event
 from agent.session.session import Session, apply, stage
-from agent.storage.locks import is_held
+from agent.storage.locks import is_locked
 from agent.storage.log import EventLog
 
 POLL_S = 0.5
@@ -20,7 +20,7 @@ def follow(paths: SessionPaths) -> int:
     session, seen = Session(), 0
     try:
         while True:
-            held = is_held(paths.lock)
+            held = is_locked(paths.lock)
             events = list(EventLog(paths.events).read())
             for event in events[seen:]:
                 session = apply(session, event)

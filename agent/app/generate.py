@@ -12,12 +12,11 @@ from agent.app import options as choices
 from agent.app.console import compact
 from agent.app.one_model import Spent, model_for
 from agent.app.proposing import propose, ranked
-from agent.core.ideas import all_ideas
-from agent.core.manifest import Template
-from agent.core.paths import Workspace
-from agent.core.types import Idea
+from agent.core.ideas import Idea, all_ideas
+from agent.core.template import Template
 from agent.llm.calls import RecordedCalls
 from agent.storage.atomic import write_text
+from agent.storage.workspace import Workspace
 
 SHOWN_PAPERS = 40
 

@@ -9,14 +9,14 @@ from rich.table import Table
 
 from agent.app.console import compact
 from agent.core.errors import InfrastructureError, UserError
-from agent.core.ideas import all_ideas
-from agent.core.manifest import load_template
-from agent.core.paths import SessionPaths, Workspace
-from agent.core.types import Idea
+from agent.core.ideas import Idea, all_ideas
+from agent.core.paths import SessionPaths
+from agent.core.template import load_template
 from agent.session.session import fold, stage
 from agent.storage.cache import clean
-from agent.storage.locks import is_held
+from agent.storage.locks import is_locked
 from agent.storage.log import EventLog
+from agent.storage.workspace import Workspace
 
 
 def show_ideas(ideas: Path, templates: Path, template: str | None = None) -> int:
@@ -76,7 +76,7 @@ def show_status(workspace: Workspace) -> int:
 
 def clean_cache(workspace: Workspace) -> int:
     """--clean: say what it frees."""
-    busy = any(is_held(paths.lock) for paths in workspace.sessions())
+    busy = any(is_locked(paths.lock) for paths in workspace.sessions())
     print(clean(workspace.cache, busy=busy))
     return 0
 
@@ -88,7 +88,7 @@ def _row(paths: SessionPaths) -> tuple[str, ...]:
         return paths.root.name, "unreadable", str(error)[:60], "", "", ""
     if session.options is None:
         return paths.root.name, "empty", "", "", "", ""
-    held = is_held(paths.lock)
+    held = is_locked(paths.lock)
     state = "done" if session.finished else "running" if held else "stopped"
     measured = sum(1 for r in session.experiments if r.phase == "measured")
     failed = sum(1 for r in session.experiments if r.phase == "failed")

@@ -10,9 +10,9 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from agent.core.errors import UserError
-from agent.core.ideas import find_idea
-from agent.core.manifest import Template, load_template
-from agent.core.types import Idea, Models, Options
+from agent.core.ideas import Idea, find_idea
+from agent.core.options import Models, Options
+from agent.core.template import Template, load_template
 
 DEFAULT_CACHE_GB = 50.0
 ROLES = ("planner", "editor", "writer", "reviewer")

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 from agent.app import saebench
 from agent.app.console import compact
 from agent.core.errors import UserError
-from agent.core.manifest import Template
-from agent.core.paths import Workspace
-from agent.core.types import SECTIONS, Options
+from agent.core.options import Options
+from agent.core.template import Template
+from agent.core.writing import WRITING_ORDER
 from agent.lab.saebench.environment import described
 from agent.storage.cache import summary
+from agent.storage.workspace import Workspace
 
 if TYPE_CHECKING:
     from agent.app.assemble import System
@@ -98,14 +99,14 @@ def report(found: list[str], options: Options, system: System, cache: Path) -> i
 
 
 def _calls(options: Options) -> int:
-    writing = 3 * len(SECTIONS) + 4
-    literature = 3 + 1 + len(SECTIONS) + (0 if options.skip_novelty else 2)
+    writing = 3 * len(WRITING_ORDER) + 4
+    literature = 3 + 1 + len(WRITING_ORDER) + (0 if options.skip_novelty else 2)
     return 1 + options.runs * 4 + writing + literature + 2 + _judging(options)
 
 
 def _judging(options: Options) -> int:
     """The evidence reviewer, two sections mended, the ensemble and its chair; each revision writes and is reviewed."""
-    again = options.improve * (len(SECTIONS) + options.reviews + 1)
+    again = options.improve * (len(WRITING_ORDER) + options.reviews + 1)
     return 1 + 2 + options.reviews + 1 + again
 
 

@@ -8,11 +8,12 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
-from agent.core.manifest import Profile, Template
-from agent.core.protocols import Message
+from agent.core.ideas import Idea
+from agent.core.manifest import Profile
+from agent.core.protocols import Ask, Message
 from agent.core.schema import Strict
-from agent.core.types import Idea
-from agent.llm.answers import Ask, ask_json
+from agent.core.template import Template
+from agent.llm.answers import ask_json
 from agent.llm.prompting import render
 
 ROUNDS = 3  # looks at one idea: the proposal and two reflections

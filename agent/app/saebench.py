@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from agent.core.benchmarks import CHATS, FORGET_CORPUS, SaeBench
 from agent.core.errors import UserError
-from agent.core.manifest import Profile
-from agent.core.paths import Workspace
-from agent.core.types import Options
+from agent.core.manifest import CHATS, FORGET_CORPUS, Profile, SaeBench
+from agent.core.options import Options
 from agent.lab.saebench.catalogue import needs
 from agent.lab.saebench.environment import described, required, set_up
+from agent.storage.workspace import Workspace
 
 SETTINGS = ("model", "hook_name", "dtype")
 

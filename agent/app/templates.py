@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from agent.core.paths import Workspace
+from agent.storage.workspace import Workspace
 
 
 def new(args: argparse.Namespace, home: Path) -> int:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Annotated, Any
 
-from pydantic import ValidationError
+from pydantic import StringConstraints, ValidationError
 
 from agent.core.errors import UserError
-from agent.core.types import Idea
+from agent.core.schema import Open
 
 
 def read_ideas(path: Path) -> list[Idea]:
@@ -83,3 +84,25 @@ def _read(path: Path, item: object, where: str) -> Idea:
         raise UserError(
             f"{path}{where}: {field}: {first['msg']}; {mend}" if mend == "add it" else f"{path}{where}: {field}: {mend}"
         ) from None
+
+
+class Idea(Open):
+    """A research idea. The keys are those of the field's idea files; unknown ones are kept."""
+
+    Name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
+    Title: Annotated[str, StringConstraints(min_length=1)]
+    Experiment: Annotated[str, StringConstraints(min_length=1)]
+    Interestingness: float | None = None
+    Feasibility: float | None = None
+    Novelty: float | None = None
+    novel: bool | None = None
+    Technical_Details: str | None = None
+    Implementation_Plan: str | None = None
+    Abstract: str | None = None
+    Overall_Score: float | None = None
+
+    def details(self) -> dict[str, Any]:
+        """Every key but the name that says something, in file order, scores left out of what a model reads."""
+        data = self.model_dump(exclude_none=True)
+        hidden = {"Name", "Title", "Experiment", "novel"}
+        return {k: v for k, v in data.items() if k not in hidden and isinstance(v, str) and v.strip()}

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
-from agent.core.benchmarks import SaeBench
-from agent.core.errors import UserError
 from agent.core.schema import Strict
 
 Setting = int | float | str | bool
-SHARED = Path(__file__).resolve().parents[2] / "templates"  # where the project's own libraries lie
 
 
 class MetricSpec(Strict):
@@ -64,6 +59,39 @@ class Limits(Strict):
     files: int = 2000  # in the output folder
     file_mb: int = 1024  # one file
     output_mb: int = 16  # stdout and stderr, each
+
+
+SaeBenchEval = Literal["core", "absorption", "sparse_probing", "sae_probes", "unlearning", "autointerp"]
+CHATS = ("gemma-2-2b-it", "gemma-2-9b-it")  # whose form of a chat sae-bench has for unlearning's questions
+# Below `data`: nobody may fetch it, its authors give it on request.
+FORGET_CORPUS = "cais/wmdp-corpora/bio-forget-corpus.jsonl"
+Value = int | float | str | bool
+
+
+class SaeBench(Strict):
+    """Evaluations of sae-bench that every autoencoder of the profile is put through."""
+
+    evals: tuple[SaeBenchEval, ...]
+    wall_s: float = Field(default=21600.0, gt=0)  # of one autoencoder, all evaluations together
+    data: str = ""  # a folder with data sets under their hub names, for a machine that does not reach the hub
+    judge: str = ""  # litellm's name of the model that autointerp asks
+    instruct: str = ""  # the model that unlearning asks: transformer-lens's name, or a folder as lm_sae writes one
+    settings: dict[SaeBenchEval, dict[str, Value | tuple[Value, ...]]] = {}  # fields of sae-bench's own configurations
+
+    @model_validator(mode="after")
+    def _each_once(self) -> SaeBench:
+        if not self.evals or len(set(self.evals)) != len(self.evals):
+            raise ValueError("saebench.evals: name at least one evaluation, and each once")
+        if unused := set(self.settings) - set(self.evals):
+            raise ValueError(f"saebench.settings has {', '.join(sorted(unused))}, which saebench.evals does not name")
+        if ("autointerp" in self.evals) != bool(self.judge):
+            raise ValueError("saebench.judge goes with autointerp, and only with it: a model's name as litellm has it")
+        if ("unlearning" in self.evals) != bool(self.instruct):
+            raise ValueError(
+                "saebench.instruct goes with unlearning, and only with it: the profile's model after "
+                "instruction tuning, e.g. gemma-2-2b-it"
+            )
+        return self
 
 
 class Profile(Strict):
@@ -204,97 +232,3 @@ class Manifest(Strict):
     def primary(self) -> str:
         """Name of the primary metric."""
         return next(name for name, spec in self.metrics.items() if spec.primary)
-
-
-class Template(Strict):
-    """A template folder with its manifest read."""
-
-    folder: str
-    manifest: Manifest
-
-    def path(self, name: str) -> Path:
-        return Path(self.folder) / name
-
-    def library(self) -> dict[str, Path]:
-        """Files of the library by the name under which an experiment sees them, e.g. "saes/topk.py"."""
-        name = self.manifest.library
-        places = [p for p in (Path(self.folder, name), Path(self.folder).parent / name, SHARED / name) if p.is_dir()]
-        return {f"{name}/{p.name}": p for p in sorted(places[0].glob("*.py"))} if name and places else {}
-
-    def data_settings(self, settings: Mapping[str, Setting]) -> dict[str, Setting]:
-        """What prepare.py gets to see of a profile's settings."""
-        wanted = self.manifest.data_settings
-        return {name: value for name, value in settings.items() if not wanted or name in wanted}
-
-
-def load_template(folder: Path) -> Template:
-    """Read and check a template folder.
-
-    Raises:
-        UserError: the manifest is missing, malformed, or names a file that is not there.
-    """
-    path = folder / "manifest.toml"
-    try:
-        manifest = parse_manifest(path.read_bytes(), str(path))
-    except FileNotFoundError:
-        raise UserError(f"{path}: not found; a template needs a manifest.toml (see --list)") from None
-    named = [
-        *manifest.editable,
-        *manifest.protected,
-        manifest.plot,
-        *(b.file for b in manifest.baselines),
-        *manifest.assets,
-    ]
-    if manifest.environment:
-        named += filter(None, (manifest.environment.requirements, manifest.environment.lock))
-    missing = sorted({name for name in named if not (folder / name).is_file()})
-    if missing:
-        raise UserError(f"{path}: names {', '.join(missing)}, which {folder} does not hold; add or unname it")
-    template = Template(folder=str(folder), manifest=manifest)
-    if manifest.library and not template.library():
-        raise UserError(
-            f"{path}: library = {manifest.library!r}: no such folder with Python files in {folder}, beside "
-            f"it or in {SHARED}"
-        )
-    return template
-
-
-def parse_manifest(data: bytes, where: str) -> Manifest:
-    """The manifest alone, whatever files lie around it.
-
-    Raises:
-        UserError: it is malformed.
-    """
-    try:
-        return Manifest.model_validate(_tuples(_extended(tomllib.loads(data.decode()), where)))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UserError(f"{where}: not valid TOML: {error}") from None
-    except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"]) or "manifest"
-        raise UserError(f"{where}: {field}: {first['msg']}") from None
-
-
-def _extended(raw: dict[str, Any], where: str) -> dict[str, Any]:
-    """A profile may say `extends = "other"`: it takes over what it does not say itself, setting by setting."""
-    profiles = raw.get("profiles")
-    for name, profile in profiles.items() if isinstance(profiles, dict) else ():
-        if not isinstance(profile, dict) or "extends" not in profile:
-            continue
-        base = profiles.get(profile["extends"]) if isinstance(profile["extends"], str) else None
-        if not isinstance(base, dict) or "extends" in base:
-            raise UserError(
-                f"{where}: profiles.{name}: extends = {profile['extends']!r}: name a profile of this file "
-                "that extends none itself"
-            )
-        own = {key: value for key, value in profile.items() if key != "extends"}
-        settings = {**base.get("settings", {}), **own.get("settings", {})}
-        raw = {**raw, "profiles": {**raw["profiles"], name: {**base, **own, "settings": settings}}}
-    return raw
-
-
-def _tuples(value: Any) -> Any:
-    """TOML has arrays only; strict models want tuples."""
-    if isinstance(value, dict):
-        return {key: _tuples(item) for key, item in value.items()}
-    return tuple(_tuples(item) for item in value) if isinstance(value, list) else value

@@ -1,4 +1,4 @@
-"""What the loop needs from the world. Implementations are handed in by launch.py; tests hand in their own."""
+"""What the loop needs from the world. Implementations are handed in by app/assemble.py; tests hand in their own."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import IO, Literal, Protocol
 from agent.core.manifest import Limits
 from agent.core.record import Job, JobResult
 from agent.core.schema import Strict
-from agent.core.types import Paper
+from agent.core.works import Paper
 
 Role = Literal["planner", "editor", "writer", "reviewer"]
 
@@ -40,7 +40,7 @@ class Reply:
 
 
 class Watch:
-    """Hears what happens between the tries of one call. Deaf here; models/calls.py has the real one."""
+    """Hears what happens between the tries of one call. Deaf here; llm/calls.py has the real one."""
 
     def wasted(self, spent: Reply, why: str) -> None:
         """A try is paid for and gave nothing of use; `spent` has no text, only what it took."""
@@ -63,6 +63,9 @@ class Model(Protocol):
     """Answers messages. An empty or missing answer is an error, never an empty Reply."""
 
     def complete(self, messages: Sequence[Message], call: Call) -> Reply: ...
+
+
+Ask = Callable[[str, Role, list[Message]], Reply]  # step, role, messages: an answer that is on disk already
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from agent.core.benchmarks import SaeBench
-from agent.core.manifest import Condition, Limits, Setting
+from agent.core.manifest import Condition, Limits, SaeBench, Setting
 from agent.core.schema import Strict
 
 Grade = Literal["refuse", "flag", "note"]

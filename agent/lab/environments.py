@@ -21,8 +21,9 @@ from pathlib import Path
 from filelock import FileLock
 
 from agent.core.errors import UserError
-from agent.core.manifest import EnvironmentSpec, Template
+from agent.core.manifest import EnvironmentSpec
 from agent.core.record import Environment
+from agent.core.template import Template
 from agent.sandbox.bwrap import trees_of
 from agent.storage.atomic import write_text
 

@@ -8,8 +8,8 @@ import subprocess
 from pathlib import Path
 
 from agent.core.errors import InfrastructureError
-from agent.core.manifest import load_template
 from agent.core.record import Environment, Job
+from agent.core.template import load_template
 from agent.lab.worlds import file_sha256, folder_hashes, package_version, recorded_hashes
 
 MAX_PACKAGES = 40  # of an environment, in a record

@@ -24,7 +24,8 @@ from pathlib import Path
 from filelock import FileLock
 
 from agent.core.errors import InfrastructureError, UserError
-from agent.core.manifest import Setting, Template
+from agent.core.manifest import Setting
+from agent.core.template import Template
 from agent.storage.atomic import write_text
 
 MANIFEST = "manifest.json"

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 from xml.etree import ElementTree
 
-from agent.core.types import Paper
+from agent.core.works import Paper
 from agent.literature import cleaning
 from agent.literature.services import Service
 

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from agent.core.errors import InfrastructureError
 from agent.core.schema import Strict
-from agent.core.types import Paper
+from agent.core.works import Paper
 from agent.literature.library import Entry
 
 FILE = "paper/found.json"

@@ -10,11 +10,11 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 
 from agent.core.errors import UserError
-from agent.core.types import Paper
+from agent.core.works import Paper
 
 FOLDER = Path(__file__).parent / "shelf"
 _OURS = ("summary", "source", "abstract", "keywords")  # fields that never go into a paper's references.bib
@@ -213,3 +213,9 @@ _STOP = frozenset(
         "with",
     ]
 )
+
+
+@cache
+def shipped_library() -> Library:
+    """Read once: parsing BibTeX takes more than a second."""
+    return load_library()

@@ -17,7 +17,7 @@ from typing import Protocol
 from pydantic import ValidationError
 
 from agent.core.schema import Strict
-from agent.core.types import Paper
+from agent.core.works import Paper
 from agent.literature import cleaning
 from agent.literature.clients import CLIENTS, Client, Garbage
 from agent.literature.fetch import Fetcher, Unavailable

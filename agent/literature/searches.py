@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from agent.core.errors import InfrastructureError
 from agent.core.protocols import Searched
-from agent.core.types import Paper
+from agent.core.works import Paper
 from agent.literature import cleaning
 from agent.literature.library import Library
 from agent.literature.search import Finder

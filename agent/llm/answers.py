@@ -10,11 +10,10 @@ from typing import TypeVar
 from pydantic import BaseModel, ValidationError
 
 from agent.core.errors import InfrastructureError
-from agent.core.protocols import Message, Reply, Role
+from agent.core.protocols import Ask, Message, Role
 from agent.llm.prompting import render
 
 Answer = TypeVar("Answer", bound=BaseModel)
-Ask = Callable[[str, Role, list[Message]], Reply]
 TRIES = 3
 LONGEST = 60_000  # characters of an answer; of a longer one only this is said
 QUOTED = 6_000  # characters of a refused answer that go back with what is wrong with it

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from agent.core.ideas import all_ideas
-from agent.core.types import Options
+from agent.core.options import Options
 from agent.literature.found import FoundWorks
 from agent.session.session import Session
 

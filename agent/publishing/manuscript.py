@@ -5,16 +5,16 @@ from __future__ import annotations
 import hashlib
 import shutil
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from agent.lab.worlds import file_sha256, package_version
 from agent.literature.found import FILE as FOUND
 from agent.literature.found import FoundWorks, read_found
-from agent.literature.library import Library, load_library
+from agent.literature.library import Library, shipped_library
 from agent.publishing.colophon import command, costs, literature
-from agent.publishing.records import described, measured_records, session_facts
+from agent.publishing.records import described, measured_records, read_records
 from agent.session.session import Session
 from agent.session.tools import Tools
 from agent.storage.atomic import write_bytes, write_text
@@ -25,7 +25,7 @@ from paper.press import pages, tables
 from paper.press.account import FILE as ACCOUNT
 from paper.press.account import FigureAccount, PaperAccount, program_sha256, render_paper
 from paper.press.compile import Compiled, Problem, compile_pdf
-from paper.press.places import ORIGIN
+from paper.press.outline import ORIGIN
 from paper.press.printed import read
 from paper.press.render import write
 from paper.press.venue import FOLDER as STYLE
@@ -50,12 +50,6 @@ class Built:
     files: tuple[str, ...]
     findings: tuple[str, ...] = ()  # of the page checks
     returned: tuple[tuple[str, str], ...] = ()  # section, complaint
-
-
-@cache
-def shipped_library() -> Library:
-    """Read once: parsing BibTeX takes more than a second."""
-    return load_library()
 
 
 def section_file(name: str) -> str:
@@ -318,3 +312,9 @@ def edition(session: Session) -> dict[str, str]:
 def _problem(problem: Problem) -> str:
     where = f" ({problem.piece})" if problem.piece else ""
     return f"{problem.kind}, line {problem.line}{where}: {problem.text}"
+
+
+def session_facts(tools: Tools) -> Facts:
+    """Every run that is over, measured or failed, as the paper may state it."""
+    over = [run for run in tools.session.runs.values() if run.over]
+    return Facts(read_records(tools.paths.repo, over), tools.template.manifest, tools.session.options.profile)

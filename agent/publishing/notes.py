@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from statistics import fmean
 
-from agent.core.manifest import Manifest, Template
+from agent.core.manifest import Manifest, MetricSpec, aim
 from agent.core.record import RunRecord
+from agent.core.template import Template
 from agent.publishing.records import mean, standard_error, values
 from agent.session.session import RunState, Session
 from paper.evidence.facts import Facts
@@ -115,3 +116,29 @@ def _number(record: RunRecord, metric: str, condition: str | None = None) -> str
     error = standard_error(values(record, metric, condition))
     middle = f"{mean(record, metric, condition):.4g}"
     return middle if error is None else f"{middle} ± {error:.2g}"
+
+
+def table(records: Sequence[RunRecord], manifest: Manifest) -> str:
+    """A compact Markdown table: one row a run, one column a metric, mean ± standard error over seeds."""
+    arrows = {"higher": "higher is better", "lower": "lower is better"}
+    heads = [
+        f"{spec.label} ({arrows.get(spec.better) or _target(name, spec, records)})"
+        for name, spec in manifest.metrics.items()
+    ]
+    several = len(records[0].conditions) > 1 if records else False
+    rows = [["run", "name", *(["condition"] if several else []), *heads]]
+    for record in records:
+        for condition in [c.name for c in record.conditions] if several else [None]:
+            cells = [_cell(values(record, metric, condition)) for metric in manifest.metrics]
+            rows.append([record.run, record.name, *([condition] if several else []), *cells])
+    return "\n".join("| " + " | ".join(row) + " |" for row in [rows[0], ["---"] * len(rows[0]), *rows[1:]])
+
+
+def _target(metric: str, spec: MetricSpec, records: Sequence[RunRecord]) -> str:
+    found = aim(metric, spec, records[0].settings, records[0].conditions) if records else spec.target
+    return "target: the condition's" if found is None else f"target {found:g}"
+
+
+def _cell(numbers: Sequence[float]) -> str:
+    error = standard_error(numbers)
+    return f"{fmean(numbers):.4g}" if error is None else f"{fmean(numbers):.4g} ± {error:.2g}"

@@ -8,12 +8,10 @@ from pathlib import Path
 from statistics import fmean, stdev
 
 from agent.core.errors import InfrastructureError
-from agent.core.manifest import Manifest, MetricSpec, aim
+from agent.core.manifest import Manifest, MetricSpec
 from agent.core.record import RunRecord
-from agent.core.types import PlannedRun
 from agent.session.session import RunState
 from agent.session.tools import Tools
-from paper.evidence.facts import Facts
 
 
 def read_records(repo: Path, runs: Sequence[RunState]) -> list[RunRecord]:
@@ -82,47 +80,3 @@ def best(records: Sequence[RunRecord], manifest: Manifest) -> RunRecord:
 def described(records: Sequence[RunRecord], manifest: Manifest) -> RunRecord:
     """The run that a paper describes: the best experiment, also where a baseline beats it; the best of all if none."""
     return best([r for r in records if r.kind == "experiment"] or records, manifest)
-
-
-def start_record(planned: PlannedRun, records: Sequence[RunRecord], manifest: Manifest) -> RunRecord:
-    """The run whose code a planned run starts from: the one it names if that was measured, else run 0."""
-    agent_runs = [r for r in records if r.run == "0" or r.kind == "experiment"]
-    if planned.start_from == "best":
-        return best(agent_runs, manifest)
-    return next((r for r in agent_runs if r.name == planned.start_from), agent_runs[0])
-
-
-def start_commit(planned: PlannedRun, tools: Tools) -> str:
-    return start_record(planned, measured_records(tools), tools.template.manifest).commit
-
-
-def table(records: Sequence[RunRecord], manifest: Manifest) -> str:
-    """A compact Markdown table: one row a run, one column a metric, mean ± standard error over seeds."""
-    arrows = {"higher": "higher is better", "lower": "lower is better"}
-    heads = [
-        f"{spec.label} ({arrows.get(spec.better) or _target(name, spec, records)})"
-        for name, spec in manifest.metrics.items()
-    ]
-    several = len(records[0].conditions) > 1 if records else False
-    rows = [["run", "name", *(["condition"] if several else []), *heads]]
-    for record in records:
-        for condition in [c.name for c in record.conditions] if several else [None]:
-            cells = [_cell(values(record, metric, condition)) for metric in manifest.metrics]
-            rows.append([record.run, record.name, *([condition] if several else []), *cells])
-    return "\n".join("| " + " | ".join(row) + " |" for row in [rows[0], ["---"] * len(rows[0]), *rows[1:]])
-
-
-def _target(metric: str, spec: MetricSpec, records: Sequence[RunRecord]) -> str:
-    found = aim(metric, spec, records[0].settings, records[0].conditions) if records else spec.target
-    return "target: the condition's" if found is None else f"target {found:g}"
-
-
-def _cell(numbers: Sequence[float]) -> str:
-    error = standard_error(numbers)
-    return f"{fmean(numbers):.4g}" if error is None else f"{fmean(numbers):.4g} ± {error:.2g}"
-
-
-def session_facts(tools: Tools) -> Facts:
-    """Every run that is over, measured or failed, as the paper may state it."""
-    over = [run for run in tools.session.runs.values() if run.over]
-    return Facts(read_records(tools.paths.repo, over), tools.template.manifest, tools.session.options.profile)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import stat
 import subprocess
@@ -11,6 +10,7 @@ from pathlib import Path
 
 from agent.core.errors import InfrastructureError
 from agent.core.protocols import Mount
+from agent.storage.locks import lock_at_once
 
 RANGE = range(60_600, 61_000)  # used by no distribution, and mapped in containers of 65,536 ids
 STATE = Path("/run/experiment-runner")  # root's own; forgotten at a restart, as the uids are
@@ -35,12 +35,9 @@ def lease() -> Lease:
         if uid in busy:
             continue
         handle = os.open(folder / str(uid), os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(handle)
-            continue
-        return Lease(uid, handle)
+        if lock_at_once(handle):
+            return Lease(uid, handle)
+        os.close(handle)
     raise InfrastructureError(f"all {len(RANGE)} sandbox uids are in use; wait until other sessions end")
 
 

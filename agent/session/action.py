@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+
+from agent.core.writing import SectionPhase
 
 
 @dataclass(frozen=True)
@@ -94,7 +95,7 @@ class DescribeFigures:
 @dataclass(frozen=True)
 class WriteSection:
     section: str
-    phase: Literal["write", "refine", "cite", "polish", "support", "typeset", "evidence", "improve"]
+    phase: SectionPhase
     round: int
     revision: int = 0
 

@@ -9,8 +9,12 @@ from typing import Annotated, Literal, Union
 
 from pydantic import Field, TypeAdapter
 
+from agent.core.ideas import Idea
+from agent.core.options import Options
+from agent.core.plan import Plan, Reflection
 from agent.core.schema import Happened
-from agent.core.types import Closest, FigureText, Idea, Options, Plan, Reflection
+from agent.core.works import Closest
+from agent.core.writing import FigureText
 from agent.session.paper_events import (
     CitationsChosen,
     CitationsSought,

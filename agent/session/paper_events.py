@@ -6,7 +6,8 @@ from typing import Literal
 
 from agent.core.reviews import Doubt, MetaWords, Review
 from agent.core.schema import Happened
-from agent.core.types import Chosen, Missing, Unsupported
+from agent.core.works import Chosen, Missing
+from agent.core.writing import SectionPhase, Unsupported
 
 
 class SectionWritten(Happened):
@@ -14,7 +15,7 @@ class SectionWritten(Happened):
 
     type: Literal["section_written"] = "section_written"
     section: str
-    phase: Literal["write", "refine", "cite", "polish", "support", "typeset", "evidence", "improve"]
+    phase: SectionPhase
     round: int  # 0: the pass itself; 1, 2, ...: mending
     revision: int = 0  # of an "improve": which one
     refused: str  # code, if the edit did not count

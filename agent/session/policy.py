@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from agent.core.types import SECTIONS
+from typing import get_args
+
+from agent.core.writing import WRITING_ORDER, SectionPhase
 from agent.session.action import (
     Action,
     CheckNovelty,
@@ -119,10 +121,10 @@ def _plots(session: Session) -> Action | None:
 
 def _paper(session: Session) -> Action:
     action = (
-        _passes(session, SECTIONS, "write", "refine")
+        _passes(session, WRITING_ORDER, "write", "refine")
         or _citations(session)
         or _passes(session, tuple(c.section for c in session.to_cite), "cite")
-        or _passes(session, SECTIONS, "polish")
+        or _passes(session, WRITING_ORDER, "polish")
         or _support(session)
         or _passes(session, tuple(section for section, _ in session.returned), "typeset")
         or _rewriting(session)
@@ -142,7 +144,7 @@ def _paper(session: Session) -> Action:
 
 def _passes(session: Session, sections: tuple[str, ...], *phases: str) -> Action | None:
     """The next pass over one of these sections, in the order in which sections are written."""
-    for section in (s for s in SECTIONS if s in sections):
+    for section in (s for s in WRITING_ORDER if s in sections):
         action = _section(section, session.sections.get(section, SectionState()), phases)
         if action is not None:
             return action
@@ -176,7 +178,7 @@ def _rewriting(session: Session) -> Action | None:
     """The next pass over a section that the evidence reviewer's findings, or a revision, ask for."""
     judging = session.judging
     doubted = {doubt.section for doubt in judging.evidence.doubts} if judging.evidence else set()
-    for section in SECTIONS:
+    for section in WRITING_ORDER:
         state = session.sections[section]
         if section in doubted and (action := _section(section, state, ("evidence",))):
             return action
@@ -205,11 +207,11 @@ def _judging(session: Session) -> Action:
     if judging.best is not None:
         return JudgeRevision(revision)
     if revision < chosen.improve and judging.meta.overall is not None:
-        return WriteSection(SECTIONS[0], "improve", 0, revision + 1)
+        return WriteSection(WRITING_ORDER[0], "improve", 0, revision + 1)
     return Finish()
 
 
-_PHASES = ("", "write", "refine", "cite", "polish", "support", "typeset", "evidence", "improve")
+_PHASES = ("", *get_args(SectionPhase))
 
 
 def _section(section: str, state: SectionState, phases: tuple[str, ...]) -> Action | None:

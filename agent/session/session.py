@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
-from agent.core.types import SECTIONS, Chosen, FigureText, Idea, Options, Plan, PlannedRun, Unsupported
+from agent.core.ideas import Idea
+from agent.core.options import Options
+from agent.core.plan import Plan, PlannedRun
+from agent.core.works import Chosen
+from agent.core.writing import WRITING_ORDER, FigureText, Unsupported
 from agent.session import events as ev
 from agent.session.judging import Judging
 from agent.session.states import RunState, SectionState
@@ -268,7 +272,7 @@ def stage(session: Session) -> str:
         return "confirmation"
     if not session.described:
         return "plots"
-    if session.compiled is None or len(session.sections) < len(SECTIONS):
+    if session.compiled is None or len(session.sections) < len(WRITING_ORDER):
         return "paper"
     return "review"
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from agent.core.plan import PlannedRun, Reflection
 from agent.core.record import RunKind
-from agent.core.types import PlannedRun, Reflection
+from agent.core.writing import SectionPhase
 from agent.session import events as ev
 
 Phase = Literal["new", "edited", "linted", "submitted", "measured", "failed"]
@@ -49,7 +50,7 @@ class RunState:
 class SectionState:
     """One section of the paper as far as it has come."""
 
-    phase: Literal["", "write", "refine", "cite", "polish", "support", "typeset", "evidence", "improve"] = ""
+    phase: SectionPhase | Literal[""] = ""
     round: int = 0
     complaints: int = 0
     revision: int = 0

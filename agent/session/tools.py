@@ -1,25 +1,33 @@
-"""What actions work with: one bag, filled by launch.py with real things and by tests with theirs."""
+"""What actions work with: one bag, filled by app/assemble.py with real things and by tests with theirs."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
-from agent.core.manifest import Profile, Template
+from agent.core.manifest import Profile
 from agent.core.paths import SessionPaths
-from agent.core.protocols import Coder, Literature, Progress, Runner, Sandbox, VersionStore
+from agent.core.protocols import Ask, Coder, Literature, Progress, Runner, Sandbox, VersionStore
 from agent.core.record import Environment
-from agent.llm.answers import Ask
+from agent.core.template import Template
 from agent.session.events import Event
 from agent.session.session import Session, apply, fold
-from agent.storage.log import EventLog
+
+
+class Log(Protocol):
+    """Where events are kept; an event that append() took is still there after a kill."""
+
+    def read(self) -> Iterator[Event]: ...
+    def append(self, event: Event) -> None: ...
+    def close(self) -> None: ...
 
 
 class Journal:
     """The log and the state it folds to; appending is the only way to change the state."""
 
-    def __init__(self, log: EventLog, clock: Callable[[], float]) -> None:
+    def __init__(self, log: Log, clock: Callable[[], float]) -> None:
         self.log = log
         self.clock = clock
         self.session: Session = fold(log.read())
@@ -31,7 +39,7 @@ class Journal:
 
 
 class Console:
-    """What a person sees while a session runs. Silent here; launch.py has the real one."""
+    """What a person sees while a session runs. Silent here; app/console.py has the real one."""
 
     def say(self, text: str) -> None:
         """A line that stays."""

@@ -5,7 +5,10 @@ from __future__ import annotations
 import fcntl
 import os
 import tempfile
+from contextlib import suppress
 from pathlib import Path
+
+from agent.storage.locks import lock_at_once
 
 SUFFIX = ".new"  # of hidden files that are being written
 
@@ -56,10 +59,9 @@ def _remove_abandoned(name: str, folder: int) -> None:
     except OSError:  # gone, or nothing of ours
         return
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        os.unlink(name, dir_fd=folder)
-    except (BlockingIOError, FileNotFoundError):  # its writer lives, or has just renamed it
-        return
+        if lock_at_once(handle):  # else its writer lives
+            with suppress(FileNotFoundError):  # renamed just now
+                os.unlink(name, dir_fd=folder)
     finally:
         os.close(handle)
 

@@ -1,7 +1,7 @@
 """The disk that sessions share: bounded, what was not used for longest goes first, and nothing that is in use goes.
 
 Whoever uses a data set holds a lock on its folder; the kernel drops it with the process. Not here: what the cache
-holds (measuring/data.py, baselines.py). The secrets of worlds are never removed.
+holds (lab/worlds.py, lab/jobs/baselines.py). The secrets of worlds are never removed.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from filelock import FileLock, Timeout
+
+from agent.storage.locks import lock_at_once
 
 GB = 1e9
 PROBES = "saebench"  # folder of what the autoencoders of one model share there
@@ -112,12 +114,13 @@ def _remove(folder: Path) -> bool:
         with lock.acquire(timeout=0):
             handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
             try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if not lock_at_once(handle):
+                    return False
                 going = folder.with_name(GONE + folder.name.removeprefix(GONE))
                 os.replace(folder, going)  # at once gone for everybody else
             finally:
                 os.close(handle)
-    except (Timeout, BlockingIOError, FileNotFoundError):
+    except (Timeout, FileNotFoundError):
         return False
     shutil.rmtree(going, ignore_errors=True)
     return True

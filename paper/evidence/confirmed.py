@@ -11,7 +11,7 @@ from paper.evidence.confirmation import Confirmation
 from paper.evidence.facts import FactError, Facts, Series
 from paper.evidence.numbers import Quantity, count_text, decimals_for_error, decimals_for_value, fixed
 from paper.evidence.series import ALPHA
-from paper.evidence.vocabulary import CONFIRMATION, SELF_REPORTED, Kind, Result, function
+from paper.evidence.vocabulary import CONFIRMATION, SELF_REPORTED, Kind, Result
 
 _RELATION = {
     "improvement": "improves on",
@@ -47,7 +47,6 @@ def _unit(facts: Facts, found: Confirmation) -> str:
     return unit if unit in ("", "%") else f" {unit}"
 
 
-@function
 def confirmation(facts: Facts) -> Result:
     """the outcome of the confirmation as a whole sentence without its full stop, true also where none was made or none
     has a result: write it alone, {{ confirmation() }}."""
@@ -65,7 +64,6 @@ def confirmation(facts: Facts) -> Result:
     return replace(_confirmed(facts, text, _arms(found), "words"), see=CONFIRMATION)
 
 
-@function
 def confirmed_verdict(facts: Facts) -> Result:
     """the same as a clause without numbers, e.g. "the improvement is confirmed"; true in every case"""
     try:
@@ -75,7 +73,6 @@ def confirmed_verdict(facts: Facts) -> Result:
     return _confirmed(facts, _VERDICT[found.verdict], _arms(found), "words")
 
 
-@function
 def confirmed(facts: Facts) -> Result:
     """between the confirmed run and its baseline: "improves on", "is worse than" or "does not differ significantly
     from", by the test on fresh seeds"""
@@ -83,14 +80,12 @@ def confirmed(facts: Facts) -> Result:
     return _confirmed(facts, _RELATION[found.verdict], _arms(found), "words")
 
 
-@function
 def confirmed_run(facts: Facts) -> Result:
     """the label of the run that was confirmed"""
     found = facts.confirmation
     return _confirmed(facts, _label(found.ours), (found.ours,), "name")
 
 
-@function
 def confirmed_value(facts: Facts, which: str) -> Result:
     """mean of "ours" or "baseline" over the fresh seeds with its standard error, in the primary metric"""
     found = facts.confirmation
@@ -100,28 +95,24 @@ def confirmed_value(facts: Facts, which: str) -> Result:
     return _confirmed(facts, _value(facts, found, arms[which]), (arms[which],), "result")
 
 
-@function
 def confirmed_diff(facts: Facts) -> Result:
     """the confirmed run minus its baseline on the fresh seeds, with the error of the difference"""
     found = facts.confirmation
     return _confirmed(facts, _diff(facts, found), _arms(found), "result")
 
 
-@function
 def confirmed_ci(facts: Facts) -> Result:
     """confidence interval of that difference, e.g. "95% CI 0.11 to 0.16" """
     found = facts.confirmation
     return _confirmed(facts, _ci(facts, found), _arms(found), "result")
 
 
-@function
 def confirmed_p(facts: Facts) -> Result:
     """its paired two-sided t-test, e.g. "p = 0.0004" """
     found = facts.confirmation
     return _confirmed(facts, _p(found), _arms(found), "result")
 
 
-@function
 def confirmed_n(facts: Facts) -> Result:
     """how many fresh seeds were compared, in words"""
     found = facts.confirmation
@@ -186,3 +177,16 @@ def _without(facts: Facts, text: str) -> Result:
         metric=facts.manifest.primary,
         confirmed=True,
     )
+
+
+FUNCTIONS = (
+    confirmation,
+    confirmed_verdict,
+    confirmed,
+    confirmed_run,
+    confirmed_value,
+    confirmed_diff,
+    confirmed_ci,
+    confirmed_p,
+    confirmed_n,
+)

@@ -9,11 +9,13 @@ import ast
 import inspect
 from dataclasses import dataclass
 
-from paper.evidence import confirmed  # noqa: F401  (adds its functions to the vocabulary)
+from paper.evidence import confirmed
+from paper.evidence import vocabulary as explored
 from paper.evidence.facts import FactError, Facts
-from paper.evidence.vocabulary import FUNCTIONS, Result
+from paper.evidence.vocabulary import Result
 
 MAX_LENGTH = 300
+FUNCTIONS = {call.__name__: call for call in (*explored.FUNCTIONS, *confirmed.FUNCTIONS)}
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ A function's docstring is its line in the writer's prompt. Parsing is in express
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -44,15 +44,6 @@ class Result:
         return self.kind in ("result", "words")
 
 
-FUNCTIONS: dict[str, Callable[..., Result]] = {}
-
-
-def function(call: Callable[..., Result]) -> Callable[..., Result]:
-    """Adds a function to the vocabulary."""
-    FUNCTIONS[call.__name__] = call
-    return call
-
-
 def _result(
     facts: Facts, text: str, series: Sequence[Series], kind: Kind = "result", self_reported: bool = False
 ) -> Result:
@@ -77,21 +68,18 @@ def _unit(facts: Facts, metric: str) -> str:
 # ---------------------------------------------------------------- numbers of one run
 
 
-@function
 def mean(facts: Facts, run: str, metric: str, condition: str | None = None) -> Result:
     """mean over seeds with its standard error, e.g. "0.580 ± 0.004" """
     series = facts.series(run, metric, condition)
     return _result(facts, Quantity(series.mean, series.se, unit=_unit(facts, metric)).text(), [series])
 
 
-@function
 def value(facts: Facts, run: str, metric: str, condition: str | None = None) -> Result:
     """the same mean without its error, e.g. "0.580" """
     series = facts.series(run, metric, condition)
     return _result(facts, Quantity(series.mean, series.se, unit=_unit(facts, metric)).bare(), [series])
 
 
-@function
 def se(facts: Facts, run: str, metric: str, condition: str | None = None) -> Result:
     """the standard error alone"""
     series = facts.series(run, metric, condition)
@@ -100,7 +88,6 @@ def se(facts: Facts, run: str, metric: str, condition: str | None = None) -> Res
     return _result(facts, Quantity(series.se, series.se, unit=_unit(facts, metric)).bare(), [series])
 
 
-@function
 def diagnostic(facts: Facts, run: str, name: str, condition: str | None = None) -> Result:
     """mean of a quantity the experiment reported about itself; printed with "(self-reported)" """
     series = facts.diagnostic(run, name, condition)
@@ -110,14 +97,12 @@ def diagnostic(facts: Facts, run: str, name: str, condition: str | None = None) 
 # ---------------------------------------------------------------- two runs
 
 
-@function
 def diff(facts: Facts, a: str, b: str, metric: str, condition: str | None = None) -> Result:
     """a minus b in the metric's unit, with the error of the difference, e.g. "+0.21 ± 0.01" """
     gap = facts.difference(a, b, metric, condition)
     return _result(facts, Quantity(gap.value, gap.se, True, _unit(facts, metric)).text(), [gap.a, gap.b])
 
 
-@function
 def relative(facts: Facts, a: str, b: str, metric: str, condition: str | None = None) -> Result:
     """change from b to a in per cent of b, e.g. "+36.2%"; only where b is clearly above zero"""
     gap, quotient, error = _quotient(facts, a, b, metric, condition)
@@ -125,7 +110,6 @@ def relative(facts: Facts, a: str, b: str, metric: str, condition: str | None = 
     return _result(facts, change.bare(), [gap.a, gap.b])
 
 
-@function
 def ratio(facts: Facts, a: str, b: str, metric: str, condition: str | None = None) -> Result:
     """a divided by b, e.g. "1.36"; only where b is clearly above zero"""
     gap, quotient, error = _quotient(facts, a, b, metric, condition)
@@ -153,7 +137,6 @@ def _quotient(
     return gap, quotient, math.hypot(gap.a.se, quotient * gap.b.se) / base
 
 
-@function
 def compare(facts: Facts, a: str, b: str, metric: str, condition: str | None = None) -> Result:
     """ "higher than", "lower than" or "indistinguishable from", as the numbers have it"""
     gap = facts.difference(a, b, metric, condition)
@@ -161,7 +144,6 @@ def compare(facts: Facts, a: str, b: str, metric: str, condition: str | None = N
     return _result(facts, words, [gap.a, gap.b], "words")
 
 
-@function
 def improves(facts: Facts, a: str, b: str, metric: str, condition: str | None = None) -> Result:
     """ "is ahead of", "is behind" or "does not differ measurably from", by the metric's direction (exploratory: only
     a confirmation may be called an improvement)"""
@@ -174,7 +156,6 @@ def improves(facts: Facts, a: str, b: str, metric: str, condition: str | None = 
     return _result(facts, words, [gap.a, gap.b], "words")
 
 
-@function
 def rank(facts: Facts, run: str, metric: str, condition: str | None = None) -> Result:
     """the place among all measured runs, best first, e.g. "second of five" """
     series = facts.series(run, metric, condition)
@@ -188,21 +169,18 @@ def rank(facts: Facts, run: str, metric: str, condition: str | None = None) -> R
 # ---------------------------------------------------------------- names, counts, settings
 
 
-@function
 def best(facts: Facts) -> Result:
     """the label of the best measured run, baselines included, by the primary metric"""
     record = facts.record("best")
     return Result(text=record.label, kind="words", runs=(record.name,), metric=facts.manifest.primary)
 
 
-@function
 def name(facts: Facts, run: str) -> Result:
     """the label of a run as tables print it"""
     record = facts.record(run)
     return Result(text=record.label, kind="name", runs=(record.name,))
 
 
-@function
 def label(facts: Facts, metric: str) -> Result:
     """the label of a metric or of a condition as tables print it"""
     if metric in facts.condition_names():
@@ -210,14 +188,12 @@ def label(facts: Facts, metric: str) -> Result:
     return Result(text=facts.spec(metric).label, kind="name", metric=metric)
 
 
-@function
 def status(facts: Facts, run: str) -> Result:
     """ "measured", "failed" or "refused" """
     record = facts.record(run)
     return Result(text=record.status, kind="words", runs=(record.name,))
 
 
-@function
 def n(facts: Facts, run: str, condition: str | None = None) -> Result:
     """how many seeds of a run were measured, in words"""
     series = facts.series(run, facts.manifest.primary, condition)
@@ -226,7 +202,6 @@ def n(facts: Facts, run: str, condition: str | None = None) -> Result:
     )
 
 
-@function
 def count(facts: Facts, what: str) -> Result:
     """in words, how many: "runs" (the experiments, failed ones too), "measured", "failed" (of these),
     "baselines", "seeds", "conditions", "metrics" """
@@ -246,7 +221,6 @@ def count(facts: Facts, what: str) -> Result:
     return Result(text=count_text(counts[what]), kind="count", runs=tuple(r.name for r in facts.explored))
 
 
-@function
 def config(facts: Facts, key: str, run: str | None = None, condition: str | None = None) -> Result:
     """a setting of the runs as the runner set it, e.g. config("d_sae")"""
     text = setting_text(facts.setting(key, run, condition))
@@ -254,10 +228,31 @@ def config(facts: Facts, key: str, run: str | None = None, condition: str | None
     return Result(text=text, kind="setting", runs=runs, condition=condition or "")
 
 
-@function
 def device(facts: Facts) -> Result:
     """the hardware that all runs were trained on, in words"""
     found = machines(facts.explored)
     if not found:
         raise FactError("there are no records yet")
     return Result(text=found, kind="setting", runs=tuple(r.name for r in facts.explored))
+
+
+FUNCTIONS = (
+    mean,
+    value,
+    se,
+    diagnostic,
+    diff,
+    relative,
+    ratio,
+    compare,
+    improves,
+    rank,
+    best,
+    name,
+    label,
+    status,
+    n,
+    count,
+    config,
+    device,
+)

@@ -14,11 +14,12 @@ from pathlib import Path
 from agent.core.manifest import Manifest
 from agent.core.record import RunRecord
 from agent.core.schema import Strict
-from agent.core.types import Unsupported
+from agent.core.writing import Unsupported
 from agent.literature.library import Library
 from paper.evidence.facts import Facts
 from paper.pictures.figures import Figure
-from paper.press.render import PaperMeta, Rendered, render
+from paper.press.parts import PaperMeta, Rendered
+from paper.press.render import render
 from paper.press.venue import FOLDER as STYLE
 from paper.press.venue import read_style
 

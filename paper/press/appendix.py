@@ -17,7 +17,7 @@ from paper.press.tabular import long_table
 from paper.truth.complaints import Complaint
 
 if TYPE_CHECKING:
-    from paper.press.render import Dropped, PaperMeta
+    from paper.press.parts import Dropped, PaperMeta
 
 MAX_DIFF_LINES = 400
 

@@ -14,7 +14,7 @@ from itertools import zip_longest
 from typing import NamedTuple
 
 from paper.evidence.vocabulary import Result
-from paper.press.render import Rendered
+from paper.press.parts import Rendered
 
 Rows = Sequence[tuple[str, Result]]
 _DIGITS = re.compile(r"\d")

@@ -4,63 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 
-_SPECIAL = {
-    "\\": r"\textbackslash{}",
-    "{": r"\{",
-    "}": r"\}",
-    "$": r"\$",
-    "&": r"\&",
-    "%": r"\%",
-    "#": r"\#",
-    "_": r"\_",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "<": r"\textless{}",
-    ">": r"\textgreater{}",
-    "|": r"\textbar{}",
-    '"': r"\textquotedbl{}",
-    "`": r"\textasciigrave{}",
-    "±": r"\ensuremath{\pm}",
-    "−": r"\ensuremath{-}",
-    "×": r"\ensuremath{\times}",
-    "–": "--",
-    "—": "---",
-    "‘": "`",
-    "’": "'",
-    "“": "``",
-    "”": "''",
-    "…": r"\dots{}",
-    "\u00a0": "~",
-    "·": r"\ensuremath{\cdot}",
-    "→": r"\ensuremath{\rightarrow}",
-    "≤": r"\ensuremath{\leq}",
-    "≥": r"\ensuremath{\geq}",
-    "≈": r"\ensuremath{\approx}",
-    "↑": r"\ensuremath{\uparrow}",
-    "↓": r"\ensuremath{\downarrow}",
-    "†": r"\textdagger{}",
-    "§": r"\S{}",
-    "°": r"\textdegree{}",
-    "µ": r"\ensuremath{\mu}",
-    "\n": " ",
-    "\t": " ",
-    "‐": "-",
-    "‑": "-",
-    "ℓ": r"\ensuremath{\ell}",
-    "∞": r"\ensuremath{\infty}",
-    "«": r"\guillemotleft{}",
-    "»": r"\guillemotright{}",
-}
-_GREEK = {
-    chr(code): unicodedata.name(chr(code)).split()[-1].lower()
-    for code in range(0x3B1, 0x3CA)
-    if code != 0x3C2 and code != 0x3BF
-}
-
-
-def writable(character: str) -> bool:
-    """Can this character be typeset with the class's fonts?"""
-    return character in _SPECIAL or character in _GREEK or " " <= character <= "~" or "\u00c0" <= character <= "\u017e"
+from paper.text.characters import GREEK, SPECIAL, writable
 
 
 def escape(text: str) -> str:
@@ -69,15 +13,15 @@ def escape(text: str) -> str:
 
 
 def _escape_one(character: str) -> str:
-    if character in _SPECIAL:
-        return _SPECIAL[character]
-    if character in _GREEK:
+    if character in SPECIAL:
+        return SPECIAL[character]
+    if character in GREEK:
         return rf"\ensuremath{{\{_greek(character)}}}"
     return character if writable(character) else "?"
 
 
 def _greek(character: str) -> str:
-    return {"lamda": "lambda"}.get(_GREEK[character], _GREEK[character])
+    return {"lamda": "lambda"}.get(GREEK[character], GREEK[character])
 
 
 def _quotes(text: str) -> str:

@@ -6,21 +6,19 @@ Whatever the checks still complain about is cut here, and listed in the appendix
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from agent.core.types import Unsupported
 from agent.literature.library import Library, references_bib
 from paper.evidence.facts import Facts
-from paper.evidence.vocabulary import Result
 from paper.pictures.figures import Figure
 from paper.press import latex, tables
 from paper.press.appendix import Appendix, appendix_parts
 from paper.press.body import Body, Ledger
-from paper.press.venue import PREAMBLE, Venue
+from paper.press.parts import Dropped, PaperMeta, Rendered
+from paper.press.venue import Venue
 from paper.text.nodes import Placement, Section
 from paper.text.sections import SECTIONS, SectionSpec, parse
 from paper.truth.checks import check_parsed
@@ -32,61 +30,6 @@ _NOTHING_LEFT = (
     r"\emph{No sentence of this section passed the checks; what was cut is listed in "
     r"Appendix~\ref{app:cut}.}"
 )
-
-
-@dataclass(frozen=True)
-class PaperMeta:
-    """What a paper says about itself; handed in, so that the same records give the same text."""
-
-    statement: str  # who or what wrote the words and made the measurements: first page and appendix
-    fallback_title: str  # used where the written title does not pass the checks
-    authors: str = ""
-    session: str = ""
-    command: str = ""  # reproduces the paper
-    source: str = ""  # code of the described run: the method may type its constants
-    diff: str = ""  # of the described run against the first baseline
-    costs: tuple[tuple[str, str], ...] = ()  # label, text
-    allow: tuple[str, ...] = ()  # rejections that a person overruled
-    broken: tuple[tuple[str, str], ...] = ()  # pieces that TeX could not set: key, reason
-    venue: Venue | None = None  # style files of a venue; None: the paper's own class
-    unsupported: tuple[Unsupported, ...] = ()  # cited sentences that the cited works do not carry
-    literature: tuple[tuple[str, str], ...] = ()  # label, text: how works were found and compared
-    commit: str = ""  # of the repository that the paper was rendered from
-
-
-@dataclass(frozen=True)
-class Dropped:
-    """A piece that is not in the paper, and why."""
-
-    section: str
-    line: int
-    sentence: str
-    code: str
-    text: str
-    key: str
-
-
-@dataclass(frozen=True)
-class Rendered:
-    """`files` are copied beside paper.tex under the given names."""
-
-    tex: str
-    bib: str
-    complaints: tuple[Complaint, ...]
-    dropped: tuple[Dropped, ...]
-    files: dict[str, Path]
-    rows: tuple[tuple[str, Result], ...]  # distinct expressions printed, in the order of the provenance table
-    preamble: str = ""  # of a venue's template.tex
-
-    @property
-    def expressions(self) -> int:
-        return len(self.rows)
-
-    @property
-    def texts(self) -> dict[str, str]:
-        """What was written here, by file."""
-        own = {"paper.tex": self.tex, "references.bib": self.bib}
-        return own | ({PREAMBLE: self.preamble} if self.preamble else {})
 
 
 def render(

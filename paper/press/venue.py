@@ -1,7 +1,7 @@
 """A venue's own style files (--paper-style): read from a folder, checked, and named for the paper.
 
 The folder is its owner's and trusted. What it needs: preamble.tex, from \\documentclass to before \\begin{document};
-or the template.tex of an AI-Scientist template, which also says headings, their order and works (places.py).
+or the template.tex of an AI-Scientist template, which also says headings, their order and works (outline.py).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 
 from agent.core.errors import UserError
 from agent.literature.library import Entry
-from paper.press import places
+from paper.press import outline
 
 PREAMBLE = "preamble.tex"
 FOLDER = "paper/style"  # its place in a session's repository
@@ -43,7 +43,7 @@ class Venue:
     @property
     def beside(self) -> dict[str, Path]:
         """Files that lie beside paper.tex."""
-        return {name: path for name, path in self.files.items() if name != places.FILE}
+        return {name: path for name, path in self.files.items() if name != outline.FILE}
 
 
 def read_style(folder: Path) -> Venue:
@@ -55,15 +55,15 @@ def read_style(folder: Path) -> Venue:
     if not folder.is_dir():
         raise UserError(f"{where}: no such folder")
     files = {p.name: p for p in sorted(folder.iterdir()) if p.is_file() and p.suffix.lower() in KINDS}
-    if (PREAMBLE in files) == (places.FILE in files):
-        both = f"has both {PREAMBLE} and {places.FILE}: keep one"
+    if (PREAMBLE in files) == (outline.FILE in files):
+        both = f"has both {PREAMBLE} and {outline.FILE}: keep one"
         raise UserError(
             f"{where}: "
             + (
                 both
                 if PREAMBLE in files
                 else f"lacks {PREAMBLE}: the venue's lines from "
-                f"\\documentclass to before \\begin{{document}} (or a {places.FILE} with places to fill)"
+                f"\\documentclass to before \\begin{{document}} (or a {outline.FILE} with places to fill)"
             )
         )
     for name, path in files.items():
@@ -79,10 +79,10 @@ def read_style(folder: Path) -> Venue:
 
 
 def _venue(where: str, files: dict[str, Path]) -> Venue:
-    name = PREAMBLE if PREAMBLE in files else places.FILE
+    name = PREAMBLE if PREAMBLE in files else outline.FILE
     given = files[name].read_text(encoding="utf-8", errors="replace")
-    outline = places.read_outline(given, where) if name == places.FILE else None
-    text = re.sub(r"(?<!\\)%.*", "", outline.preamble if outline else given)
+    taken = outline.read_outline(given, where) if name == outline.FILE else None
+    text = re.sub(r"(?<!\\)%.*", "", taken.preamble if taken else given)
     found = _CLASS.search(text)
     if found is None:
         raise UserError(f"{where}: {name} has no \\documentclass{{...}}")
@@ -98,11 +98,11 @@ def _venue(where: str, files: dict[str, Path]) -> Venue:
             f"{where}: {', '.join(missing)}: named in {name}, but neither in the folder nor in this machine's TeX"
         )
     style = styles[0].removesuffix(".bst") if styles else "plainnat"
-    if outline is None:
+    if taken is None:
         return Venue(files, found[0], style)
-    if outline.style and f"{outline.style}.bst" not in files:
-        style = _known(outline.style, where, files)
-    return Venue(files, found[0], style, outline.preamble, outline.headings, outline.works, outline.left_out)
+    if taken.style and f"{taken.style}.bst" not in files:
+        style = _known(taken.style, where, files)
+    return Venue(files, found[0], style, taken.preamble, taken.headings, taken.works, taken.left_out)
 
 
 def _known(style: str, where: str, files: Mapping[str, Path]) -> str:
@@ -111,7 +111,7 @@ def _known(style: str, where: str, files: Mapping[str, Path]) -> str:
     if not name.endswith("nat") or not _there(f"{name}.bst", files):
         raise UserError(
             f"{where}: \\bibliographystyle{{{style}}}: sentences name authors and years, which natbib's "
-            f"styles give: put {style}.bst beside {places.FILE} if it is one, or name plainnat"
+            f"styles give: put {style}.bst beside {outline.FILE} if it is one, or name plainnat"
         )
     return name
 

@@ -6,14 +6,14 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from agent.core.types import Unsupported
+from agent.core.writing import Unsupported
 from agent.literature.library import Library
 from paper.evidence.expressions import Problem, evaluate
 from paper.evidence.facts import Facts
 from paper.pictures.figures import Figure
 from paper.press import tables
-from paper.press.latex import writable
 from paper.text import mathcheck
+from paper.text.characters import writable
 from paper.text.nodes import (
     Block,
     Citation,

@@ -9,7 +9,7 @@ from agent.app.assemble import System
 from agent.app.cli import BUDGET, INFRASTRUCTURE
 from agent.app.console import TerminalConsole
 from agent.app.preflight import complaints
-from agent.core.manifest import load_template
+from agent.core.template import load_template
 from agent.llm.litellm_model import LiteLLMModel
 from agent.sandbox.boxes import BubblewrapSandbox
 from agent.session import events as ev

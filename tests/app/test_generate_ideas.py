@@ -7,10 +7,9 @@ import sys
 import pytest
 
 from agent.app.proposing import Proposal, likeness, propose, ranked
-from agent.core.ideas import find_idea, read_ideas
-from agent.core.manifest import load_template
+from agent.core.ideas import Idea, find_idea, read_ideas
 from agent.core.protocols import Reply
-from agent.core.types import Idea
+from agent.core.template import load_template
 from agent.llm.prompting import render
 from tests.support import ROOT, TEMPLATE
 from tests.support.whole import fenced

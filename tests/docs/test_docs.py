@@ -13,7 +13,7 @@ import pytest
 
 from agent.app.options import ROLES
 from agent.core.errors import UserError
-from agent.core.types import Models
+from agent.core.options import Models
 from agent.lab import integrity
 from paper.truth.complaints import CODES
 from tests.support import ROOT

@@ -11,8 +11,8 @@ import pytest
 
 from agent.app.drivers import mismatch
 from agent.core.errors import UserError
-from agent.core.manifest import load_template
 from agent.core.protocols import Limits, Mount, SandboxSpec
+from agent.core.template import load_template
 from agent.lab.environment_probe import cuda_of_torch
 from agent.lab.environments import content_key, environment_of, missing_modules
 from agent.lab.templating.check import check_template

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from agent.core.manifest import load_template
 from agent.core.record import Finding, RunRecord, Training
+from agent.core.template import load_template
 from agent.lab import integrity
 from agent.lab.integrity.floor import DRAWS, at_floor, untrained
 from tests.support import TEMPLATE

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from agent.core.errors import InfrastructureError
-from agent.core.manifest import load_template
 from agent.core.record import Job
+from agent.core.template import load_template
 from agent.lab.measuring import selfreport
 from agent.lab.measuring.artefact import BadArtefact, read_artefact
 from agent.lab.measuring.measure import TrainingPaths, job_facts, run_training

@@ -17,11 +17,11 @@ import pytest
 import torch
 
 from agent.app import saebench as command
-from agent.core.benchmarks import FORGET_CORPUS, SaeBench
 from agent.core.errors import InfrastructureError, UserError
-from agent.core.manifest import aim, load_template, parse_manifest
+from agent.core.manifest import FORGET_CORPUS, SaeBench, aim
+from agent.core.options import Models, Options
 from agent.core.record import Environment, SaeBenchJob
-from agent.core.types import Models, Options
+from agent.core.template import load_template, parse_manifest
 from agent.lab import integrity
 from agent.lab.measuring import saebench
 from agent.lab.measuring.measure import run_training

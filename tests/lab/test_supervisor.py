@@ -5,8 +5,9 @@ import signal
 
 import pytest
 
-from agent.lab.jobs.paths import JobPaths, is_locked
+from agent.lab.jobs.paths import JobPaths
 from agent.lab.measuring.scratch import TrainingPaths
+from agent.storage.locks import is_locked
 from tests.lab.test_runner_local import RUNNER, finished, make_job, running_in_sandbox, started, supervisor, until
 
 

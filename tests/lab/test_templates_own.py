@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from agent.core.errors import UserError
-from agent.core.manifest import load_template
 from agent.core.record import Training
+from agent.core.template import load_template
 from agent.lab.templating import contract
 from agent.lab.templating.check import check_template, report, sources
 from agent.lab.templating.new import new_template

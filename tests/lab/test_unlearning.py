@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from agent.app import saebench as command
-from agent.core.benchmarks import FORGET_CORPUS, SaeBench
 from agent.core.errors import InfrastructureError, UserError
-from agent.core.manifest import parse_manifest
+from agent.core.manifest import FORGET_CORPUS, SaeBench
 from agent.core.record import SaeBenchJob
+from agent.core.template import parse_manifest
 from agent.lab.measuring.measure import run_training
 from agent.lab.saebench import catalogue, client
 from agent.lab.worlds import load_module, prepared

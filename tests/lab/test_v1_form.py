@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from agent.core.errors import UserError
-from agent.core.manifest import load_template
+from agent.core.template import load_template
 from agent.lab.measuring.measure import run_training
 from agent.lab.measuring.scratch import TrainingPaths
 from agent.lab.templating import contract

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from agent.core.errors import InfrastructureError, UserError
-from agent.core.manifest import load_template
+from agent.core.template import load_template
 from agent.lab.worlds import data_key, file_sha256, prepared, world_secret
 from tests.support import ROOT, TEMPLATE
 

@@ -3,7 +3,7 @@
 import pytest
 
 from agent.core.errors import InfrastructureError
-from agent.core.types import Paper
+from agent.core.works import Paper
 from agent.literature import cleaning
 from agent.literature.searches import RecordedSearches
 from tests.support.fake_literature import SHELF

@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from paper.evidence.expressions import Problem, canonical, evaluate, usage, vocabulary
+from paper.evidence.expressions import FUNCTIONS, Problem, canonical, evaluate, usage, vocabulary
 from paper.evidence.facts import Facts, machines, record_sha256
 from paper.evidence.numbers import Quantity, setting_text
-from paper.evidence.vocabulary import FUNCTIONS, Result
+from paper.evidence.vocabulary import Result
 from tests.support.paper_fixture import TWO, fixture, manifest, record, records
 
 FACTS = fixture().facts

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from paper.press import latex
+from paper.text import characters
 from paper.text import mathcheck
 from paper.text.nodes import Citation, Equation, Expression, Forbidden, Heading, Math, Placement, Reference
 from paper.text.sections import parse
@@ -89,7 +90,7 @@ def test_no_text_makes_the_parser_or_the_writer_fail(text):
 @given(st.text(max_size=80))
 def test_escaped_text_holds_no_live_command(text):
     out = latex.escape(text)
-    for safe in sorted({*latex._SPECIAL.values()}, key=len, reverse=True):
+    for safe in sorted({*characters.SPECIAL.values()}, key=len, reverse=True):
         out = out.replace(safe, "")
 
     assert not set("#$%^_&") & set(out.replace(r"\ensuremath", "")) - set()

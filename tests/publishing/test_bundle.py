@@ -13,12 +13,13 @@ import pytest
 
 from agent.actions import perform
 from agent.core.errors import UserError
-from agent.core.paths import SessionPaths, Workspace
+from agent.core.paths import SessionPaths
 from agent.publishing.bundle.bundle import bundle
 from agent.publishing.bundle.secrets import Stripper
 from agent.session.policy import next_action
 from agent.storage.git import GitStore
 from agent.storage.locks import session_lock
+from agent.storage.workspace import Workspace
 from tests.support import ROOT
 from tests.support.whole import Script, Whole
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import launch
-from agent.core.types import Models, Options
+from agent.core.options import Models, Options
 from agent.publishing.colophon import ROOT, command
 from agent.session.session import Session
 from tests.support.dice import IDEA

@@ -12,15 +12,15 @@ from pathlib import Path
 import pytest
 
 from agent.core.errors import UserError
-from agent.core.paths import Workspace
 from agent.publishing.verify.command import examine, find, verify
 from agent.publishing.verify.remeasure import remeasure
 from agent.publishing.verify.rendering import Makers, recompile
 from agent.publishing.verify.subject import Report, Subject
+from agent.storage.workspace import Workspace
 from paper.evidence.facts import record_sha256
 from paper.pictures.figures import standard_figures
 from paper.press.compare import missing_numbers
-from paper.press.render import Rendered
+from paper.press.parts import Rendered
 from tests.support import ROOT
 from tests.support.whole import Script, Whole
 

@@ -6,7 +6,8 @@ from dataclasses import replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agent.core.types import SECTIONS, Reflection
+from agent.core.plan import Reflection
+from agent.core.writing import WRITING_ORDER
 from agent.session import events as ev
 from agent.session.policy import CheckNovelty, EditRun, GiveUpRun, MakePlan, Reflect, Stop, SubmitRun, next_action
 from agent.session.session import apply, fold, runs_over
@@ -55,7 +56,7 @@ def test_every_run_that_was_measured_or_failed_is_reflected_on(random):
 
 def test_every_section_is_written_refined_and_polished():
     _, session = play(Dice(lambda n: n - 1), options(runs=1))
-    assert set(session.sections) == set(SECTIONS)
+    assert set(session.sections) == set(WRITING_ORDER)
     assert {state.phase for state in session.sections.values()} <= {"polish", "support", "typeset"}
 
 

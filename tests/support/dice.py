@@ -5,21 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from agent.actions.revision import verdict
+from agent.core.ideas import Idea
+from agent.core.options import Models, Options
+from agent.core.plan import Comparison, Plan, PlannedRun, Reflection
 from agent.core.reviews import Doubt, Review, tally
-from agent.core.types import (
-    SECTIONS,
-    Chosen,
-    Comparison,
-    FigureText,
-    Idea,
-    Missing,
-    Models,
-    Options,
-    Plan,
-    PlannedRun,
-    Reflection,
-    Unsupported,
-)
+from agent.core.works import Chosen, Missing
+from agent.core.writing import WRITING_ORDER, FigureText, Unsupported
 from agent.session import events as ev
 from agent.session import policy
 from agent.session.session import Session, apply
@@ -74,12 +65,13 @@ class Dice:
                 return ev.CitationsSought(at=at, round=action.round, missing=missing, sources=())
             case policy.ChooseCitations():
                 chosen = tuple(
-                    Chosen(key=f"k{i}", section=SECTIONS[self.throw(8)], reason="near") for i in range(self.throw(3))
+                    Chosen(key=f"k{i}", section=WRITING_ORDER[self.throw(8)], reason="near")
+                    for i in range(self.throw(3))
                 )
                 return ev.CitationsChosen(at=at, round=action.round, chosen=chosen, refused=(), commit=commit)
             case policy.CheckSupport():
                 refused = tuple(
-                    Unsupported(section=SECTIONS[self.throw(8)], sentence="s", key="k", why="no")
+                    Unsupported(section=WRITING_ORDER[self.throw(8)], sentence="s", key="k", why="no")
                     for _ in range(self.throw(3))
                 )
                 return ev.SupportChecked(at=at, round=action.round, judged=("p",), unsupported=refused)
@@ -148,7 +140,7 @@ class Dice:
                     returned=(("method", "wide"),) if action.round == 0 and self.throw(2) else (),
                 )
             case policy.ReviewEvidence():
-                doubts = tuple(doubt(section) for section in SECTIONS if self.throw(4) == 0)
+                doubts = tuple(doubt(section) for section in WRITING_ORDER if self.throw(4) == 0)
                 return ev.EvidenceReviewed(at=at, checked="all", doubts=doubts, dropped=(), failed="")
             case policy.ReviewPaper():
                 usable = review(1 + self.throw(10)) if self.throw(5) else None

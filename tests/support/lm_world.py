@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 
 import torch
 
-from agent.core.manifest import load_template
+from agent.core.template import load_template
 from agent.lab.worlds import load_module
 from tests.support import ROOT
 

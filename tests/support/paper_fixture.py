@@ -14,7 +14,7 @@ from agent.core.manifest import BaselineSpec, Condition, Manifest, MetricSpec, P
 from agent.core.record import Finding, RunRecord, Training
 from agent.literature.library import Library, parse_bibtex
 from paper.evidence.facts import Facts
-from paper.press.render import PaperMeta
+from paper.press.parts import PaperMeta
 
 SECTIONS_FOLDER = Path(__file__).parent / "paper_corpus" / "paper"
 SETTINGS = {"d_in": 256, "d_sae": 512, "l0": 8, "samples": 1_048_576, "batch": 512, "lr": 0.003}

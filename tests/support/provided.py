@@ -7,7 +7,7 @@ from pathlib import Path
 
 from agent.actions import perform
 from agent.app.cli import play_session
-from agent.core.types import Options
+from agent.core.options import Options
 from agent.llm.litellm_model import LiteLLMModel
 from agent.session.events import Event
 from agent.session.policy import next_action

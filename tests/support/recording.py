@@ -9,22 +9,14 @@ from typing import Any
 
 import numpy as np
 
+from agent.actions.literature import ChosenAnswer, MissingAnswer, NoveltyAnswer, SupportAnswer
 from agent.actions.writeup import SKELETON
 from agent.core.ideas import find_idea
-from agent.core.manifest import load_template
+from agent.core.plan import Plan, Reflection
 from agent.core.record import RunRecord, Training
 from agent.core.reviews import Doubt, EvidenceAnswer
-from agent.core.types import (
-    SECTIONS,
-    ChosenAnswer,
-    FigureText,
-    MissingAnswer,
-    NoveltyAnswer,
-    Plan,
-    Reflection,
-    SupportAnswer,
-    Unsupported,
-)
+from agent.core.template import load_template
+from agent.core.writing import WRITING_ORDER, FigureText, Unsupported
 from agent.llm.answers import parse
 from agent.publishing.review.evidence import standing
 from agent.session import events as ev
@@ -97,7 +89,7 @@ class Recording:
             case policy.ChooseCitations():
                 return [f"citations.round-{action.round}.choose"]
             case policy.CheckSupport():
-                steps = (f"support.{section}.round-{action.round}" for section in SECTIONS)
+                steps = (f"support.{section}.round-{action.round}" for section in WRITING_ORDER)
                 return [step for step in steps if step in self.replies]
             case policy.MakePlan():
                 return ["plan"]
@@ -138,7 +130,7 @@ class Recording:
         """The sections when the paper is compiled for the first time."""
         sections: dict[str, str] = {}
         for phase in PHASES:
-            for name in SECTIONS:
+            for name in WRITING_ORDER:
                 reply = self.replies.get(f"paper.{name}.{phase}", UNCHANGED)
                 if not reply.endswith(UNCHANGED):
                     sections[name] = edited(sections.get(name, SKELETON), reply, f"paper/sections/{name}.md")

@@ -10,12 +10,13 @@ from pathlib import Path
 
 from agent.app.assemble import System, open_session
 from agent.core.ideas import read_ideas
-from agent.core.paths import SessionPaths, Workspace
+from agent.core.options import Models, Options
+from agent.core.paths import SessionPaths
 from agent.core.protocols import Call, Message
-from agent.core.types import Models, Options
 from agent.literature.services import Service
 from agent.sandbox.boxes import BubblewrapSandbox
 from agent.session.tools import Console
+from agent.storage.workspace import Workspace
 from tests.support import TEMPLATE
 from tests.support.scripted import Answer, ScriptedModel
 

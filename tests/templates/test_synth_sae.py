@@ -12,7 +12,7 @@ import pytest
 import torch
 from scipy import sparse
 
-from agent.core.manifest import load_template
+from agent.core.template import load_template
 from agent.lab.measuring.artefact import read_artefact
 from agent.lab.worlds import load_module
 from tests.support import ROOT

@@ -14,8 +14,10 @@ import numpy as np
 import pytest
 
 from agent.actions.figures import Descriptions
+from agent.actions.literature import ChosenAnswer, MissingAnswer, NoveltyAnswer, SupportAnswer
+from agent.core.plan import Reflection
 from agent.core.reviews import EvidenceAnswer, MetaWords, Review, tally
-from agent.core.types import SECTIONS, ChosenAnswer, MissingAnswer, NoveltyAnswer, Reflection, SupportAnswer
+from agent.core.writing import WRITING_ORDER
 from agent.literature.library import load_library
 from agent.literature.search import Shelf
 from agent.literature.searches import RecordedSearches
@@ -283,7 +285,7 @@ def test_each_cited_sentence_is_judged_once_and_a_refused_one_is_rewritten(recor
     before = cited_pairs(recording.before_support, load_library())
     after = cited_pairs(recording.manuscripts[-1][1], load_library())
     refused = []
-    for section in SECTIONS:
+    for section in WRITING_ORDER:
         pairs = [p for p in before if p.section == section]
         judged = recording.answer(f"support.{section}.round-1", SupportAnswer).judgements if pairs else ()
         assert [j.n for j in judged] == list(range(1, len(pairs) + 1)), section

@@ -46,6 +46,6 @@ def test_no_prompt_asks_for_success():
 
 
 def test_the_scripted_prose_has_every_section():
-    from agent.core.types import SECTIONS
+    from agent.core.writing import WRITING_ORDER
 
-    assert set(PROSE) == set(SECTIONS)
+    assert set(PROSE) == set(WRITING_ORDER)

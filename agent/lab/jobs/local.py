@@ -14,11 +14,12 @@ from typing import Literal
 from agent.core.errors import InfrastructureError
 from agent.core.protocols import Progress
 from agent.core.record import Job, JobResult
-from agent.lab.jobs.paths import JobPaths, Supervisor, is_locked, try_lock
+from agent.lab.jobs.paths import JobPaths, Supervisor
 from agent.lab.saebench.environment import variables
 from agent.sandbox.harvest import Unharvestable, clean, read_tail
 from agent.sandbox.limits import FREE_FLOOR_MB, free_mb, no_room, start_ticks
 from agent.storage.atomic import write_text
+from agent.storage.locks import is_locked, try_lock
 
 PROJECT = Path(__file__).resolve().parents[3]
 START_S = 60.0

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
-import os
 import re
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,8 +12,6 @@ from agent.core.record import Job, JobResult, Training
 from agent.core.schema import Strict
 from agent.lab.measuring.scratch import TrainingPaths, remove
 from agent.storage.atomic import write_text
-
-LOCK_TRIES = 20  # of 10 ms: a person's --status may hold the shared lock for an instant
 
 
 class Supervisor(Strict):
@@ -123,31 +118,3 @@ def take_over(job: Job, seed: int, condition: str) -> Training | None:
         JobPaths.of(job).write_training(found)
         return found
     return None
-
-
-def try_lock(path: Path) -> int | None:
-    """The exclusive lock as an open handle, None when another process holds it."""
-    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-    for _ in range(LOCK_TRIES):
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return handle
-        except BlockingIOError:
-            time.sleep(0.01)
-    os.close(handle)
-    return None
-
-
-def is_locked(path: Path) -> bool:
-    """Whether a supervisor lives. Asks with a shared lock, so that askers do not disturb each other."""
-    try:
-        handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return False
-    try:
-        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        return False
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(handle)

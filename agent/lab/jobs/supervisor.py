@@ -19,11 +19,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agent.core.record import Job, JobResult, Training
-from agent.lab.jobs.paths import Facts, JobPaths, Supervisor, take_over, try_lock
+from agent.lab.jobs.paths import Facts, JobPaths, Supervisor, take_over
 from agent.lab.measuring.scratch import remove
 from agent.sandbox.limits import start_ticks
 from agent.storage.atomic import write_text
 from agent.storage.cache import held
+from agent.storage.locks import try_lock
 
 PROJECT = Path(__file__).resolve().parents[3]
 POLL_S = 0.05

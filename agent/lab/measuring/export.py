@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agent.core.errors import InfrastructureError
-from agent.core.manifest import Condition, load_template
+from agent.core.manifest import Condition
 from agent.core.record import Job
+from agent.core.template import load_template
 from agent.lab.measuring.encoding import agree
 from agent.lab.measuring.scratch import TrainingPaths
 from agent.lab.worlds import file_sha256

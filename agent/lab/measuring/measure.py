@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agent.core.errors import InfrastructureError
-from agent.core.manifest import Condition, Manifest, load_template
+from agent.core.manifest import Condition, Manifest
 from agent.core.protocols import Exit, Mount, Sandbox, SandboxSpec
 from agent.core.record import Finding, Job, Training
+from agent.core.template import load_template
 from agent.lab.integrity import PROBES
 from agent.lab.integrity.effort import AT_FLOOR
 from agent.lab.integrity.floor import at_floor, untrained

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
-from agent.core.benchmarks import CHATS, FORGET_CORPUS
+from agent.core.manifest import CHATS, FORGET_CORPUS
 from agent.core.protocols import Message, Model, SandboxProcess
 from agent.core.record import SaeBenchJob
 from agent.lab.measuring import encoder, encoding

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from agent.core.benchmarks import SaeBench
 from agent.core.errors import UserError
-from agent.core.manifest import EnvironmentSpec
+from agent.core.manifest import EnvironmentSpec, SaeBench
 from agent.core.record import Environment
 from agent.lab.environments import Pins, Say, built, kept
 from agent.lab.saebench.client import PASSED

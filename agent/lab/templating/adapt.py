@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from agent.core.errors import UserError
-from agent.core.manifest import Manifest, load_template
+from agent.core.manifest import Manifest
 from agent.core.protocols import Sandbox
+from agent.core.template import load_template
 from agent.lab.measuring import selfreport
 from agent.lab.templating.v1 import ADAPTER, IDEAS, Folder, direction, look
 from agent.sandbox import harvest

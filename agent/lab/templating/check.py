@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from agent.core.errors import UserError
-from agent.core.manifest import Template, load_template
 from agent.core.protocols import Sandbox
+from agent.core.template import Template, load_template
 from agent.lab.environments import environment_of
 from agent.lab.templating import contract
 from agent.lab.templating.flaw import Flaw, Source, read_source

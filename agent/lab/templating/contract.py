@@ -9,8 +9,8 @@ import ast
 import re
 from collections.abc import Callable, Iterator, Mapping
 
-from agent.core.manifest import Template
 from agent.core.record import Environment
+from agent.core.template import Template
 from agent.lab.environments import missing_modules
 from agent.lab.templating.flaw import Flaw, Source, read_source
 

@@ -12,9 +12,10 @@ from pathlib import Path
 from statistics import fmean
 
 from agent.core.errors import InfrastructureError
-from agent.core.manifest import Condition, Profile, Setting, Template
+from agent.core.manifest import Condition, Profile, Setting
 from agent.core.protocols import Sandbox
 from agent.core.record import Environment, Job, Training
+from agent.core.template import Template
 from agent.lab.integrity.effort import AT_FLOOR
 from agent.lab.templating.flaw import Flaw
 from agent.lab.worlds import DataPaths, load_module, prepared

@@ -16,10 +16,9 @@ from typing import Literal
 from pydantic import Field, ValidationError
 
 from agent.core.errors import UserError
-from agent.core.ideas import read_ideas
+from agent.core.ideas import Idea, read_ideas
 from agent.core.manifest import Limits
 from agent.core.schema import Strict
-from agent.core.types import Idea
 from agent.lab.measuring import selfreport
 from agent.sandbox import harvest
 

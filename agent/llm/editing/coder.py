@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path, PurePosixPath
 from types import ModuleType
 from typing import TYPE_CHECKING, Literal
 
 from agent.core.errors import InfrastructureError
-from agent.core.protocols import EditResult, Message, Reply, Role
+from agent.core.protocols import Ask, EditResult, Message, Role
 from agent.llm.answers import head_and_tail
 from agent.llm.providers import load_litellm
 from agent.storage.atomic import write_bytes
@@ -22,7 +22,6 @@ from agent.storage.atomic import write_bytes
 if TYPE_CHECKING:
     from agent.llm.editing.aider_edit import Talk
 
-Ask = Callable[[str, Role, list[Message]], Reply]
 MAX_ECHO = 30_000  # characters of a model's own answer that it sees again
 MAX_DETAIL = 6000  # characters of a refusal's detail, for the next prompt
 

@@ -14,7 +14,7 @@ import tempfile
 from pathlib import Path, PurePosixPath
 
 from agent.core.errors import UserError
-from agent.core.paths import SessionPaths, Workspace
+from agent.core.paths import SessionPaths
 from agent.llm.prompting import render
 from agent.publishing.bundle.secrets import Stripper, keys_in
 from agent.publishing.bundle.tables import figure_csv
@@ -23,6 +23,7 @@ from agent.session.session import Session, fold
 from agent.storage.git_reader import BrokenRepository, GitReader
 from agent.storage.locks import session_lock
 from agent.storage.log import EventLog
+from agent.storage.workspace import Workspace
 from paper.press.compile import INPUTS, compile_pdf
 
 HOME = Path(__file__).resolve().parents[3]  # the checkout

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from agent.core.protocols import Message
+from agent.core.protocols import Ask, Message
 from agent.core.reviews import MetaWords, Review, tally
-from agent.llm.answers import Ask, NoUsableAnswer, ask_json
+from agent.llm.answers import NoUsableAnswer, ask_json
 from agent.llm.prompting import render
 
 # Each reviewer of an ensemble looks first at something else; one model asked the same thing twice says it twice.

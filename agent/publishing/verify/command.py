@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from agent.core.errors import UserError
-from agent.core.paths import SessionPaths, Workspace
+from agent.core.paths import SessionPaths
 from agent.publishing.verify.history import check_line, check_records
 from agent.publishing.verify.rendering import Makers, check_paper, recompile
 from agent.publishing.verify.subject import (
@@ -22,6 +22,7 @@ from agent.publishing.verify.subject import (
     read_material,
 )
 from agent.storage.git_reader import BrokenRepository, GitReader
+from agent.storage.workspace import Workspace
 from paper.press.account import FILE as ACCOUNT
 from paper.press.compare import Problem
 

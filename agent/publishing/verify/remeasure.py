@@ -13,15 +13,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agent.core.errors import InfrastructureError
-from agent.core.manifest import Template, load_template
-from agent.core.paths import SessionPaths, Workspace
+from agent.core.paths import SessionPaths
 from agent.core.protocols import Sandbox
 from agent.core.record import Environment, Job, RunRecord, Training
+from agent.core.template import Template, load_template
 from agent.lab.environments import environment_of
 from agent.lab.saebench.catalogue import specs
 from agent.lab.worlds import file_sha256, folder_hashes, prepared
 from agent.publishing.verify.subject import Material, Report, Subject, committed_files, read_material
 from agent.storage.git_reader import GitReader
+from agent.storage.workspace import Workspace
 from paper.press.compare import Problem
 
 AGREE = 1e-6  # relative: what sums in another order explain

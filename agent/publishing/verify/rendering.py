@@ -31,8 +31,9 @@ from paper.press.compare import (
     same_drawing,
 )
 from paper.press.compile import compile_pdf
-from paper.press.places import FILE as TEMPLATE
-from paper.press.render import Rendered, write
+from paper.press.outline import FILE as TEMPLATE
+from paper.press.parts import Rendered
+from paper.press.render import write
 from paper.press.venue import FOLDER as STYLE
 from paper.press.venue import PREAMBLE
 from paper.text.sections import SECTIONS

@@ -11,9 +11,10 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from agent.core.errors import InfrastructureError, UserError
-from agent.core.manifest import Manifest, parse_manifest
+from agent.core.manifest import Manifest
 from agent.core.paths import SessionPaths
 from agent.core.record import RunRecord
+from agent.core.template import parse_manifest
 from agent.lab.saebench.catalogue import measured_at
 from agent.storage.git_reader import BrokenRepository, GitReader
 from agent.storage.log import EventLog

@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from scipy import sparse
 
-from agent.core.manifest import load_template
+from agent.core.template import load_template
 from agent.lab.worlds import load_module, prepared
 from tests.suites.bench.baselines import RATES
 from tests.suites.bench.trainings import KEPT, SECRET

@@ -6,8 +6,8 @@ import statistics
 from collections.abc import Sequence
 from itertools import islice
 
-from agent.core.manifest import Template, load_template
 from agent.core.record import Training
+from agent.core.template import Template, load_template
 from agent.lab.machine import device_in_words
 from tests.suites.bench.curves import picture
 from tests.suites.bench.markdown import markdown

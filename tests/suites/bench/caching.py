@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from agent.core.manifest import load_template
+from agent.core.template import load_template
 from agent.lab.machine import device_in_words
 from agent.lab.worlds import folder_hashes, load_module
 from tests.suites.bench.markdown import markdown

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from agent.core.manifest import Template, load_template
+from agent.core.template import Template, load_template
 from agent.lab.machine import device_in_words
 from agent.lab.measuring.measure import KEEP_MEMORY, THREADS
 from agent.lab.worlds import DataPaths, data_key, prepared

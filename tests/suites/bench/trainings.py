@@ -9,8 +9,9 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 
-from agent.core.manifest import Setting, Template
+from agent.core.manifest import Setting
 from agent.core.record import Job, Training
+from agent.core.template import Template
 from agent.lab.measuring.measure import run_training
 from agent.lab.worlds import prepared
 from agent.sandbox.boxes import BubblewrapSandbox

@@ -100,8 +100,8 @@ def _warm() -> None:
 
     import agent.publishing.verify.command  # noqa: F401
     from agent.core.protocols import Reply
+    from agent.literature.library import shipped_library
     from agent.llm.editing.coder import AiderCoder
-    from agent.publishing.manuscript import shipped_library
 
     shipped_library()
     with tempfile.TemporaryDirectory() as folder:

@@ -19,7 +19,8 @@ from agent.core.protocols import Mount, Sandbox, SandboxSpec
 from agent.session.policy import COMPILE_ROUNDS
 from paper.pictures.figures import standard_figures
 from paper.press.compile import compile_pdf, read_log
-from paper.press.render import Rendered, render, write
+from paper.press.parts import Rendered
+from paper.press.render import render, write
 from paper.text.sections import SECTIONS, parse
 from tests.suites.fuzz.markup import SECTION_MUTATORS
 from tests.suites.fuzz.mutate import mutations

@@ -17,8 +17,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from agent.core.manifest import Limits, load_template
+from agent.core.manifest import Limits
 from agent.core.record import Job, Training
+from agent.core.template import load_template
 from agent.lab.jobs.local import LocalRunner
 from agent.lab.measuring.measure import TrainingPaths
 from agent.lab.worlds import prepared

@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from agent.core.manifest import load_template
 from agent.core.record import Finding, Job, RunKind, RunRecord, Training
+from agent.core.template import load_template
 from agent.lab import integrity
 from agent.lab.measuring.measure import job_facts, run_training
 from agent.lab.worlds import DataPaths, prepared

@@ -1,0 +1,50 @@
+"""What a person chooses for a session, with its defaults. They stand here and nowhere else."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from agent.core.schema import Strict
+
+
+class Models(Strict):
+    """Which model plays which role (litellm names, or "playback")."""
+
+    planner: str
+    editor: str
+    writer: str
+    reviewer: str
+
+    def names(self) -> dict[str, str]:
+        return self.model_dump()
+
+
+class Options(Strict):
+    """What a person chose for a session. A change at resume is an event of its own."""
+
+    template: str
+    profile: str
+    models: Models
+    playback: str | None = None  # folder of recorded replies
+    runs: int = Field(default=5, ge=0, le=10)
+    attempts: int = Field(default=4, ge=1, le=20)
+    baselines: tuple[str, ...] = ()  # names; the first is run 0
+    device: str = "cpu"
+    slots: int = Field(default=1, ge=1)  # trainings side by side
+    threads: int = Field(default=1, ge=1)  # torch threads of each
+    sandbox: Literal["bwrap", "none"] = "bwrap"
+    network: bool = False  # the person allows it; the template must ask for it too
+    stop_after: Literal["plan", "runs", "paper"] | None = None
+    pdf: bool = True
+    reviews: int = Field(default=3, ge=1, le=9)  # reviewers of the finished paper
+    improve: int = Field(default=0, ge=0, le=5)  # revisions after the review
+    paper_style: str | None = None  # folder of a venue's style files
+    allow: tuple[str, ...] = ()  # rejections of the truth checks that a person overrules; the appendix says so
+    literature: Literal["auto", "offline"] = "auto"  # offline: the shipped library alone
+    skip_novelty: bool = False
+    max_usd: float | None = Field(default=None, ge=0)
+    max_tokens: int | None = Field(default=None, ge=0)
+    hours: float | None = Field(default=None, ge=0)
+    cache_gb: float = Field(default=50.0, ge=0)  # of disk for data that sessions share; what is in use stays

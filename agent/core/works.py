@@ -1,0 +1,51 @@
+"""Works of the literature, and what a model says of them."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import StringConstraints
+
+from agent.core.schema import Strict
+
+
+class Paper(Strict):
+    """A work of the literature. Everything is cleaned text; `source` says who returned it."""
+
+    key: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][\w:.+-]{0,80}$")]
+    title: str
+    authors: tuple[str, ...]
+    year: int | None
+    venue: str = ""
+    doi: str = ""
+    arxiv: str = ""
+    abstract: str = ""  # of a library's entry: our summary
+    url: str = ""
+    source: str  # "semantic_scholar", "openalex", "arxiv" or "library"
+    retrieved: str = ""  # when a service returned it, UTC
+
+
+Query = Annotated[str, StringConstraints(min_length=3, max_length=200)]
+Reason = Annotated[str, StringConstraints(min_length=3, max_length=800)]
+
+
+class Closest(Strict):
+    """A work near the idea, and what it has in common with it."""
+
+    key: str
+    why: Reason
+
+
+class Missing(Strict):
+    """What the paper should cite and does not, and how to look for it."""
+
+    what: Reason
+    query: Query
+
+
+class Chosen(Strict):
+    """A work to be cited: where, and why."""
+
+    key: str
+    section: str
+    reason: Reason

@@ -1,0 +1,44 @@
+"""The words of writing a paper: passes, figures as the text knows them, the order in which sections are written."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from agent.core.schema import Strict
+
+# The passes over a section, in the order in which they are made.
+SectionPhase = Literal["write", "refine", "cite", "polish", "support", "typeset", "evidence", "improve"]
+
+
+class FigureText(Strict):
+    """A figure as the notes and the paper know it."""
+
+    name: str  # "metrics"; the text refers to [@fig:metrics]
+    file: str  # inside repo/
+    caption: str
+    description: str
+    by: Literal["runner", "agent"]
+    width: float = 1.0  # of the text's width: letters are drawn for it
+
+
+class Unsupported(Strict):
+    """A cited sentence that the cited work does not carry."""
+
+    section: str
+    sentence: str  # as its writer would recognise it
+    key: str
+    why: str
+
+
+# The order in which sections are written: what was done before what it means, the abstract last.
+WRITING_ORDER: tuple[str, ...] = (
+    "method",
+    "experimental_setup",
+    "results",
+    "discussion",
+    "background",
+    "related_work",
+    "introduction",
+    "conclusion",
+    "title",
+)

@@ -1,0 +1,59 @@
+"""The folder that holds all sessions, and how a session is found in it or made."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from agent.core.errors import InfrastructureError, UserError
+from agent.core.paths import SessionPaths
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """The folder of all sessions and of what they share."""
+
+    root: Path
+
+    @property
+    def cache(self) -> Path:
+        return self.root / ".cache"
+
+    def sessions(self) -> list[SessionPaths]:
+        """All sessions, oldest first."""
+        if not self.root.is_dir():
+            return []
+        return [SessionPaths(p) for p in sorted(self.root.iterdir()) if (p / "events.jsonl").is_file()]
+
+    def find(self, name: str) -> SessionPaths:
+        """A session by its folder, its name, or "last".
+
+        Raises:
+            UserError: there is no such session.
+        """
+        sessions = self.sessions()
+        if name == "last" and sessions:
+            return sessions[-1]
+        for candidate in (self.root / name, Path(name)):
+            if (candidate / "events.jsonl").is_file():
+                return SessionPaths(candidate.resolve())
+        known = ", ".join(s.root.name for s in sessions[-3:]) or "none yet"
+        raise UserError(f"session {name!r}: not found in {self.root} (newest: {known}); see --status")
+
+
+def new_session_folder(workspace: Workspace, name: str) -> SessionPaths:
+    """A folder of its own for a new session, made.
+
+    Raises:
+        InfrastructureError: a hundred sessions of one second are there.
+    """
+    for number in range(100):
+        stamp = datetime.now().strftime("%Y%m%d_%H%M%S")
+        folder = workspace.root / f"{stamp}_{name}{f'_{number}' if number else ''}"
+        try:
+            folder.mkdir(parents=True)
+        except FileExistsError:
+            continue
+        return SessionPaths(folder)
+    raise InfrastructureError(f"{workspace.root}: cannot make a session folder")

@@ -1,0 +1,66 @@
+"""What goes into a rendered paper and what comes out of rendering, as plain data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from agent.core.writing import Unsupported
+from paper.evidence.vocabulary import Result
+from paper.press.venue import PREAMBLE, Venue
+from paper.truth.complaints import Complaint
+
+
+@dataclass(frozen=True)
+class PaperMeta:
+    """What a paper says about itself; handed in, so that the same records give the same text."""
+
+    statement: str  # who or what wrote the words and made the measurements: first page and appendix
+    fallback_title: str  # used where the written title does not pass the checks
+    authors: str = ""
+    session: str = ""
+    command: str = ""  # reproduces the paper
+    source: str = ""  # code of the described run: the method may type its constants
+    diff: str = ""  # of the described run against the first baseline
+    costs: tuple[tuple[str, str], ...] = ()  # label, text
+    allow: tuple[str, ...] = ()  # rejections that a person overruled
+    broken: tuple[tuple[str, str], ...] = ()  # pieces that TeX could not set: key, reason
+    venue: Venue | None = None  # style files of a venue; None: the paper's own class
+    unsupported: tuple[Unsupported, ...] = ()  # cited sentences that the cited works do not carry
+    literature: tuple[tuple[str, str], ...] = ()  # label, text: how works were found and compared
+    commit: str = ""  # of the repository that the paper was rendered from
+
+
+@dataclass(frozen=True)
+class Dropped:
+    """A piece that is not in the paper, and why."""
+
+    section: str
+    line: int
+    sentence: str
+    code: str
+    text: str
+    key: str
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """`files` are copied beside paper.tex under the given names."""
+
+    tex: str
+    bib: str
+    complaints: tuple[Complaint, ...]
+    dropped: tuple[Dropped, ...]
+    files: dict[str, Path]
+    rows: tuple[tuple[str, Result], ...]  # distinct expressions printed, in the order of the provenance table
+    preamble: str = ""  # of a venue's template.tex
+
+    @property
+    def expressions(self) -> int:
+        return len(self.rows)
+
+    @property
+    def texts(self) -> dict[str, str]:
+        """What was written here, by file."""
+        own = {"paper.tex": self.tex, "references.bib": self.bib}
+        return own | ({PREAMBLE: self.preamble} if self.preamble else {})
