@@ -64,7 +64,7 @@ def run(
         idea: an Idea, its name among the project's own, or FILE[:NAME].
         model: answers all roles: an object, or a litellm name; None plays the recording of the template.
         runner, sandbox, console: in the place of this machine's own; Console() says nothing.
-        options: fields of agent.types.Options: runs, attempts, baselines, stop_after, pdf, max_usd ...
+        options: fields of agent.core.options.Options: runs, attempts, baselines, stop_after, pdf, max_usd ...
 
     Raises:
         UserError: something given is wrong, or missing on this machine; nothing was started.

@@ -82,7 +82,7 @@ def estimate(options: Options, template: Template, system: System, cache: Path) 
 
 def report(found: list[str], options: Options, system: System, cache: Path) -> int:
     """--doctor: what holds here, what does not, and which limit is enforced by what."""
-    from agent.sandbox.boxes import limits_report
+    from agent.sandbox.probe import limits_report
 
     print(f"python         {sys.version.split()[0]} ({sys.executable})")
     print(f"models         {', '.join(sorted(set(options.models.names().values())))}")
@@ -151,7 +151,7 @@ def _unpriced(options: Options) -> list[str]:
 def _sandbox(options: Options) -> list[str]:
     if options.sandbox == "none":
         return []
-    from agent.sandbox.boxes import probe
+    from agent.sandbox.probe import probe
 
     return [f"sandbox: {problem} (or accept the risk with --unsafe-no-sandbox)" for problem in probe()]
 

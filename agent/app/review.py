@@ -117,7 +117,8 @@ def _strict_end(model: Model, asked: set[tuple[str, int]]) -> None:
 
 
 def _sandbox(unsafe: bool) -> Sandbox:
-    from agent.sandbox.boxes import BubblewrapSandbox, NoSandbox, probe
+    from agent.sandbox.boxes import BubblewrapSandbox, NoSandbox
+    from agent.sandbox.probe import probe
 
     if unsafe:
         return NoSandbox()

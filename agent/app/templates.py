@@ -19,7 +19,8 @@ def check(args: argparse.Namespace, home: Path, workspace: Workspace) -> int:
     from agent.app import options as choices
     from agent.lab.templating.check import check_template, report
     from agent.lab.templating.v1 import is_v1
-    from agent.sandbox.boxes import BubblewrapSandbox, NoSandbox, probe
+    from agent.sandbox.boxes import BubblewrapSandbox, NoSandbox
+    from agent.sandbox.probe import probe
 
     folder = choices.template_folder(args.check_template, home, "--check-template")
     if is_v1(folder):

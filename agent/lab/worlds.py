@@ -23,6 +23,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
+from agent.core import errors
 from agent.core.errors import InfrastructureError, UserError
 from agent.core.manifest import Setting
 from agent.core.template import Template
@@ -139,6 +140,7 @@ def load_module(path: Path) -> types.ModuleType:
     if package not in sys.modules:
         sys.modules[package] = types.ModuleType(package)
         sys.modules[package].__path__ = [str(path.parent)]
+    sys.modules.setdefault("agent.errors", errors)  # what the templates in repositories of older sessions import
     spec = importlib.util.spec_from_file_location(f"{package}.{path.stem}", path)
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module  # dataclasses look their module up there

@@ -56,7 +56,7 @@ class Entry:
             arxiv=self.fields.get("eprint", ""),
             doi=self.fields.get("doi", ""),
             url=self.fields.get("url", ""),
-            source="shelf",
+            source="library",
             venue=self.fields.get("booktitle", self.fields.get("journal", "")),
         )
 

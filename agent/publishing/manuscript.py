@@ -119,7 +119,8 @@ class Manuscript:
         found = checks.check(
             self.sections(),
             self.facts,
-            self.figures,
+            [figure.name for figure in self.figures],
+            tables.names(self.facts),
             self.library,
             source=self.source,
             allow=self._tools.session.options.allow,

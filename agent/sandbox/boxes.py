@@ -1,7 +1,7 @@
 """Runs code nobody trusts: in bubblewrap, or (only when a person insists) with limits but without walls.
 
 Implements protocols.Sandbox. The last step before the foreign code is confine.py, the watchers are in
-sandbox_process.py, and sandbox_probe.py says what this machine can do.
+process.py, and probe.py says what this machine can do.
 """
 
 from __future__ import annotations
@@ -21,11 +21,8 @@ from typing import IO, Any
 from agent.core.errors import InfrastructureError
 from agent.core.protocols import Mount, SandboxSpec
 from agent.sandbox import bwrap, cgroups, limits, seccomp, uids
-from agent.sandbox.probe import limits_report, probe
 from agent.sandbox.process import ConfinedProcess, Pump
 from agent.sandbox.trees import GuardTree, NamespaceTree
-
-__all__ = ["BubblewrapSandbox", "NoSandbox", "limits_report", "probe", "version"]
 
 LAUNCHER = Path(__file__).with_name("confine.py")
 GRACE_S = 3.0  # between SIGTERM and SIGKILL at the wall clock's end

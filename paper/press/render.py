@@ -38,7 +38,14 @@ def render(
     """The whole paper. Never fails for what a writer typed: a refused sentence is cut and listed."""
     parsed = {spec.name: parse(spec.name, sections.get(spec.name, "")) for spec in SECTIONS}
     complaints = check_parsed(
-        parsed, facts, figures, library, source=meta.source, allow=meta.allow, unsupported=meta.unsupported
+        parsed,
+        facts,
+        [f.name for f in figures],
+        tables.names(facts),
+        library,
+        source=meta.source,
+        allow=meta.allow,
+        unsupported=meta.unsupported,
     )
     dropped = _dropped(parsed, complaints, meta)
     body = Body(Ledger(facts), _floats(facts, figures), frozenset(d.key for d in dropped), reserved=_reserved(parsed))
@@ -121,7 +128,10 @@ def _overruled(
     """What would have been rejected, had nobody said `--allow`."""
     if not meta.allow:
         return ()
-    strict = check_parsed(parsed, facts, figures, library, source=meta.source, unsupported=meta.unsupported)
+    named = [f.name for f in figures]
+    strict = check_parsed(
+        parsed, facts, named, tables.names(facts), library, source=meta.source, unsupported=meta.unsupported
+    )
     return tuple(c for c in strict if c not in complaints)
 
 

@@ -10,8 +10,6 @@ from agent.core.writing import Unsupported
 from agent.literature.library import Library
 from paper.evidence.expressions import Problem, evaluate
 from paper.evidence.facts import Facts
-from paper.pictures.figures import Figure
-from paper.press import tables
 from paper.text import mathcheck
 from paper.text.characters import writable
 from paper.text.nodes import (
@@ -53,7 +51,8 @@ class Rules:
 def check(
     sections: Mapping[str, str],
     facts: Facts,
-    figures: Sequence[Figure],
+    figures: Sequence[str],
+    tables: Sequence[str],
     library: Library,
     *,
     source: str = "",
@@ -62,17 +61,21 @@ def check(
 ) -> tuple[Complaint, ...]:
     """Complaints about the sections (Markdown by name, see SECTIONS), worst first; empty means printable.
 
-    `source` is the code of the run the paper describes: its constants may be typed in the method. `allow` holds
-    literals or sentences that a person has overruled, `unsupported` what the comparison with the cited works refused.
+    Args:
+        figures, tables: the names that the text may refer to.
+        source: the code of the run that the paper describes; its constants may be typed in the method.
+        allow: literals or sentences that a person has overruled.
+        unsupported: what the comparison with the cited works refused.
     """
     parsed = {spec.name: parse(spec.name, sections.get(spec.name, "")) for spec in SECTIONS}
-    return check_parsed(parsed, facts, figures, library, source=source, allow=allow, unsupported=unsupported)
+    return check_parsed(parsed, facts, figures, tables, library, source=source, allow=allow, unsupported=unsupported)
 
 
 def check_parsed(
     parsed: Mapping[str, Section],
     facts: Facts,
-    figures: Sequence[Figure],
+    figures: Sequence[str],
+    tables: Sequence[str],
     library: Library,
     *,
     source: str = "",
@@ -82,8 +85,8 @@ def check_parsed(
     """As `check`, for sections that are parsed already."""
     rules = Rules(
         facts,
-        tuple(f.name for f in figures),
-        tables.names(facts),
+        tuple(figures),
+        tuple(tables),
         library,
         NumberRules(facts, library, source),
         {(u.sentence, u.key): u.why for u in unsupported},

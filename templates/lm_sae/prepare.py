@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from agent.core.errors import InfrastructureError, UserError
+from agent import InfrastructureError, UserError
 
 from .lm import core, corpus, letters, models, probing, shards
 

@@ -297,8 +297,11 @@ def test_every_code_is_listed_once_with_what_it_catches():
 
 def test_the_manual_and_the_measurement_name_the_same_refusals():
     folder = Path(integrity.__file__).parent.parent / "measuring"
-    text = "".join((folder / f"{name}.py").read_text() for name in ("measure", "verdict", "encoding"))
-    used = set(re.findall(r'Stopped\(\s*"refused", "([a-z-]+)"', text)) | set(
+    text = "".join(
+        (folder / f"{name}.py").read_text()
+        for name in ("dictionary", "encoder", "encoding", "outputs", "saebench", "train", "verdict")
+    )
+    used = set(re.findall(r'Stopped\(\s*"refused",\s*"([a-z-]+)"', text)) | set(
         re.findall(r'BadLatents\(\s*"([a-z-]+)"', text)
     )
     assert used == integrity.REFUSED_BY_THE_MEASUREMENT.keys()

@@ -13,7 +13,8 @@ from agent.core.record import Job
 from agent.core.template import load_template
 from agent.lab.measuring import selfreport
 from agent.lab.measuring.artefact import BadArtefact, read_artefact
-from agent.lab.measuring.measure import TrainingPaths, job_facts, run_training
+from agent.lab.measuring.measure import job_facts, run_training
+from agent.lab.measuring.scratch import TrainingPaths
 from agent.lab.worlds import prepared
 from agent.sandbox.boxes import BubblewrapSandbox, NoSandbox
 from tests.support import TEMPLATE

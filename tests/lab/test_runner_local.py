@@ -15,7 +15,7 @@ from agent.core.manifest import Condition, Limits
 from agent.core.record import Job
 from agent.lab.jobs.local import LocalRunner
 from agent.lab.jobs.paths import JobPaths, Supervisor
-from agent.lab.measuring.measure import TrainingPaths
+from agent.lab.measuring.scratch import TrainingPaths
 from agent.sandbox.limits import pids
 from tests.support import ROOT
 

@@ -53,7 +53,7 @@ CORE = catalogue.specs(["core"])
 def worker(tmp_path_factory):
     """The real worker, with other evaluations in it."""
     folder = tmp_path_factory.mktemp("worker")
-    for source in (*client.WORKER.glob("*.py"), ROOT / "tests/fake_saebench/evals.py"):
+    for source in (*client.WORKER.glob("*.py"), ROOT / "tests/support/fake_saebench/evals.py"):
         shutil.copyfile(source, folder / source.name)
     return folder
 
@@ -145,7 +145,7 @@ def test_it_dies_with_the_runner(worker, tmp_path):
     pid = tmp_path / "pid"
     request = {**REQUEST, "evals": {"core": {"does": "hang", "pid": str(pid)}}}
     code = (
-        "import sys; from pathlib import Path; from agent.saebench import client; "
+        "import sys; from pathlib import Path; from agent.lab.saebench import client; "
         f"client.evaluate(sys.executable, {request!r}, Path({str(tmp_path / 'scratch')!r}), 60.0, None, "
         f"lambda: None, None, Path({str(worker)!r}))"
     )

@@ -73,7 +73,7 @@ def test_a_failing_prepare_is_told_with_its_error_and_leaves_nothing(tmp_path):
 
 PREPARE = """
 import os, sys
-from agent.errors import InfrastructureError, UserError
+from agent.core.errors import InfrastructureError, UserError
 from .words import ERROR
 def prepare(settings, secret, train_dir, truth_dir):
     print("prepare: 3 GB wanted\\nnoise of a library", flush=True)
@@ -95,7 +95,7 @@ def test_what_prepare_says_reaches_the_person_in_one_line_and_without_the_token(
     (tmp_path / "t" / "prepare.py").write_text(PREPARE)
     (tmp_path / "t" / "words.py").write_text(f"ERROR = {kind!r}\n")
     code = (
-        "import sys; from pathlib import Path; from agent.core.manifest import load_template\n"
+        "import sys; from pathlib import Path; from agent.core.template import load_template\n"
         "from agent.lab.worlds import prepared\n"
         f"template = load_template(Path({str(tmp_path / 't')!r}))\n"
         f"try: prepared(template, 'tiny', {SETTINGS!r}, 1, Path({str(tmp_path / 'c')!r}), print)\n"

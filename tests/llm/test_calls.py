@@ -1,4 +1,4 @@
-"""agent.models.calls: no exchange is lost, none is paid twice."""
+"""agent.llm.calls: no exchange is lost, none is paid twice."""
 
 from __future__ import annotations
 

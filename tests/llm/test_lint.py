@@ -1,4 +1,4 @@
-"""agent.editing.lint: what would fail at run time for a name or a syntax is found before it runs."""
+"""agent.llm.editing.lint: what would fail at run time for a name or a syntax is found before it runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""agent.models.playback: the same words for the same step, strict at both ends."""
+"""agent.llm.playback: the same words for the same step, strict at both ends."""
 
 from __future__ import annotations
 

@@ -1,11 +1,10 @@
 """The truth checks against a corpus: every invented passage is refused, every honest one passes."""
 
 import tomllib
-from pathlib import Path
 
 import pytest
 
-from paper.pictures.figures import Figure
+from paper.press import tables
 from paper.truth.checks import check, unverified_numbers
 from paper.truth.complaints import CODES
 from tests.support import ROOT
@@ -14,8 +13,9 @@ from tests.support.paper_fixture import SOURCE, fixture
 CORPUS = ROOT / "tests" / "support" / "paper_corpus"
 INVENTED = tomllib.loads((CORPUS / "invented.toml").read_text(encoding="utf-8"))["passage"]
 LEGITIMATE = tomllib.loads((CORPUS / "legitimate.toml").read_text(encoding="utf-8"))["passages"]
-FIGURES = tuple(Figure(name, Path(f"{name}.pdf"), "", "") for name in ("metrics", "differences", "curves", "tradeoff"))
+FIGURES = ("metrics", "differences", "curves", "tradeoff")
 FIXTURE = fixture()
+TABLES = tables.names(FIXTURE.facts)
 WHOLE = ("duplicate-label", "comparison-not-first", "untold-run")  # said of a whole paper, not of a passage
 
 
@@ -25,7 +25,7 @@ def complaints(section, text, **options):
     if section == "title" and not text.startswith("# "):
         text = f"# A Question About Dictionaries\n\n{text}"
     sections[section] = text
-    found = check(sections, FIXTURE.facts, FIGURES, FIXTURE.library, source=SOURCE, **options)
+    found = check(sections, FIXTURE.facts, FIGURES, TABLES, FIXTURE.library, source=SOURCE, **options)
     return [c for c in found if c.section == section and c.code not in WHOLE]
 
 
@@ -87,7 +87,7 @@ def test_complaints_come_worst_first():
 
 def test_a_missing_section_is_a_complaint():
     sections = {k: v for k, v in FIXTURE.sections.items() if k != "discussion"}
-    found = check(sections, FIXTURE.facts, FIGURES, FIXTURE.library, source=SOURCE)
+    found = check(sections, FIXTURE.facts, FIGURES, TABLES, FIXTURE.library, source=SOURCE)
 
     assert [(c.section, c.code) for c in found] == [("discussion", "empty-section")]
 
@@ -101,13 +101,13 @@ def test_a_person_may_overrule_a_number_but_not_raw_markup():
 
 def test_a_figure_may_be_placed_once():
     sections = FIXTURE.sections | {"discussion": FIXTURE.sections["discussion"] + "\n\n![](fig:metrics)\n"}
-    found = check(sections, FIXTURE.facts, FIGURES, FIXTURE.library, source=SOURCE)
+    found = check(sections, FIXTURE.facts, FIGURES, TABLES, FIXTURE.library, source=SOURCE)
 
     assert [(c.code, c.literal) for c in found] == [("duplicate-label", "fig:metrics")]
 
 
 def test_the_whole_fixture_paper_passes():
-    assert check(FIXTURE.sections, FIXTURE.facts, FIGURES, FIXTURE.library, source=SOURCE) == ()
+    assert check(FIXTURE.sections, FIXTURE.facts, FIGURES, TABLES, FIXTURE.library, source=SOURCE) == ()
 
 
 def test_numbers_in_notes_are_found_for_marking():

@@ -2,7 +2,6 @@
 
 import statistics
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from scipy import stats
@@ -11,7 +10,6 @@ from agent.core.manifest import MetricSpec
 from paper.evidence.confirmed import interval, p_text
 from paper.evidence.expressions import Problem, evaluate, vocabulary
 from paper.evidence.facts import FactError, Facts
-from paper.pictures.figures import Figure
 from paper.press import tables
 from paper.press.appendix import Appendix, appendix_parts
 from paper.press.render import render
@@ -32,7 +30,8 @@ NEED_A_RESULT = (
     "confirmed_n()",
 )
 WHOLE = ("duplicate-label", "comparison-not-first", "untold-run")  # said of a whole paper, not of a passage
-FIGURES = tuple(Figure(name, Path(f"{name}.pdf"), "", "") for name in ("metrics", "differences", "curves", "tradeoff"))
+FIGURES = ("metrics", "differences", "curves", "tradeoff")
+TABLES = tables.names(FIXTURE.facts)
 
 
 def text(source, facts=FIXTURE.facts):
@@ -48,7 +47,7 @@ def codes(facts, section, written):
     }
     return {
         c.code
-        for c in check(sections, facts, FIGURES, FIXTURE.library, source=SOURCE)
+        for c in check(sections, facts, FIGURES, TABLES, FIXTURE.library, source=SOURCE)
         if c.section == section and c.code not in WHOLE
     }
 

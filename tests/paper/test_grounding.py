@@ -1,26 +1,25 @@
 """The text describes the code and the runs there are: names, the fixed comparison, runs that failed."""
 
-from pathlib import Path
-
 import pytest
 
-from paper.pictures.figures import Figure
+from paper.press import tables
 from paper.truth.checks import check
 from tests.support.paper_fixture import SOURCE, fixture
 
 FIXTURE = fixture()
-FIGURES = tuple(Figure(name, Path(f"{name}.pdf"), "", "") for name in ("metrics", "differences", "curves", "tradeoff"))
+FIGURES = ("metrics", "differences", "curves", "tradeoff")
+TABLES = tables.names(FIXTURE.facts)
 CODE = SOURCE + "optimizer = torch.optim.Adam(sae.parameters())\nz = torch.relu(pre)\n"
 
 
 def found(section, text, code):
     """What the checks say of one code, of the fixture's paper with another section in it."""
-    complaints = check(FIXTURE.sections | {section: text}, FIXTURE.facts, FIGURES, FIXTURE.library, source=CODE)
+    complaints = check(FIXTURE.sections | {section: text}, FIXTURE.facts, FIGURES, TABLES, FIXTURE.library, source=CODE)
     return [c.literal for c in complaints if c.code == code]
 
 
 def test_the_fixtures_paper_describes_its_code_and_runs():
-    complaints = check(FIXTURE.sections, FIXTURE.facts, FIGURES, FIXTURE.library, source=CODE)
+    complaints = check(FIXTURE.sections, FIXTURE.facts, FIGURES, TABLES, FIXTURE.library, source=CODE)
     assert [str(c) for c in complaints] == []
 
 
@@ -75,7 +74,7 @@ def test_a_failed_run_that_the_text_passes_over_is_missed():
     }
     untold = [
         c
-        for c in check(FIXTURE.sections | sections, FIXTURE.facts, FIGURES, FIXTURE.library, source=CODE)
+        for c in check(FIXTURE.sections | sections, FIXTURE.facts, FIGURES, TABLES, FIXTURE.library, source=CODE)
         if c.code == "untold-run"
     ]
 

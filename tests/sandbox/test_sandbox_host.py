@@ -9,8 +9,8 @@ import pytest
 from agent.core.manifest import Limits
 from agent.core.protocols import Mount, SandboxSpec
 from agent.sandbox import bwrap, seccomp
-from agent.sandbox.boxes import BubblewrapSandbox, limits_report, probe
-from agent.sandbox.probe import APPARMOR_MEND, CONTAINER_MEND, INSTALL, USERNS_MEND, mend
+from agent.sandbox.boxes import BubblewrapSandbox
+from agent.sandbox.probe import APPARMOR_MEND, CONTAINER_MEND, INSTALL, USERNS_MEND, limits_report, mend, probe
 from tests.support.sandbox_box import WALLS, Box
 
 

@@ -341,7 +341,7 @@ def test_a_repository_that_git_gc_packed_goes_on(repository: Repository):
 _COMMIT = """
 import sys
 from pathlib import Path
-from agent.versions.git import GitStore
+from agent.storage.git import GitStore
 store = GitStore(Path(sys.argv[1]))
 for run in range(int(sys.argv[2]), int(sys.argv[2]) + (400 if len(sys.argv) > 3 else 1)):
     (store.folder / "experiment.py").write_text(f"k = {run}\\n")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from agent.core.protocols import Mount, SandboxSpec
 from agent.core.record import Training
-from agent.lab.measuring.measure import TrainingPaths
+from agent.lab.measuring.scratch import TrainingPaths
 
 
 def job_facts(job):

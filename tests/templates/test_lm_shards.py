@@ -19,7 +19,7 @@ shards = load_module(FOLDER / "prepare.py").shards
 GROW = """
 import sys, torch
 from pathlib import Path
-from agent.measuring.data import load_module
+from agent.lab.worlds import load_module
 torch.set_num_threads(1)
 shards = load_module(Path("templates/lm_sae/prepare.py")).shards
 rows = int(sys.argv[2])

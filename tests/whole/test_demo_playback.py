@@ -7,7 +7,6 @@ import json
 import re
 import subprocess
 import sys
-from pathlib import Path
 from types import ModuleType
 
 import numpy as np
@@ -25,7 +24,7 @@ from agent.llm.editing.lint import lint
 from agent.publishing.review.evidence import standing
 from agent.sandbox.boxes import BubblewrapSandbox
 from paper.pictures.figures import Figure, standard_figures
-from paper.press import printed
+from paper.press import printed, tables
 from paper.press.compile import compile_pdf
 from paper.press.pages import examine
 from paper.press.render import render, write
@@ -223,10 +222,10 @@ def test_the_checks_pass_every_step_of_the_paper_whatever_the_numbers(recording,
     facts = recording.facts(rng, means_of(draw, rng, recording), DRAWS[draw])
     best, codes = facts.record("best"), recording.codes
     source = codes[best.name] if best.kind == "experiment" else codes["baseline"]
-    figures = [Figure(name, Path("f.pdf"), "A figure.", "") for name in FIGURES[recording.manifest.name]]
+    figures = FIGURES[recording.manifest.name]
     states = recording.manuscripts if (recording, draw) == (SYNTH, "none helps") else recording.manuscripts[-1:]
     for step, sections in states:
-        complaints = checks.check(sections, facts, figures, load_library(), source=source)
+        complaints = checks.check(sections, facts, figures, tables.names(facts), load_library(), source=source)
         assert [c for c in complaints if c.section in sections] == [], step
 
 

@@ -88,7 +88,7 @@ class LocalRunner:
         return "lost" if paths.job.exists() else "unknown"
 
     def progress(self, job: Job) -> Progress:
-        from agent.lab.measuring.measure import TrainingPaths
+        from agent.lab.measuring.scratch import TrainingPaths
 
         paths = JobPaths.of(job)
         keys = [(seed, c.name) for c in job.conditions for seed in job.seeds]

@@ -1,19 +1,22 @@
 """Measuring a model that is no autoencoder: its outputs on held-out rows, as they are, go to the evaluation.
 
 The floor is what the same outputs score when they are given to other rows, or when every row gets their mean:
-a metric that is no better does not see the input. Not here: sandboxes and processes (measure.py).
+a metric that is no better does not see the input. Not here: sandboxes and processes (encoder.py).
 """
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from agent.core.record import Finding
 from agent.lab.integrity.effort import AT_FLOOR
 from agent.lab.integrity.floor import DRAWS, at_floor
+from agent.lab.measuring import encoder
 from agent.lab.measuring.artefact import BadArtefact, read_tensors
-from agent.lab.measuring.verdict import Account, Stopped
+from agent.lab.measuring.bench import Bench
+from agent.lab.measuring.train import after_one_batch
+from agent.lab.measuring.verdict import Account, Stopped, evaluate_into
 
 if TYPE_CHECKING:
     import numpy as np
@@ -21,38 +24,42 @@ if TYPE_CHECKING:
 MOVED = 1e-3  # relative; a training of any honest length moves its parameters further
 
 
-def measure(training: Any, saved: Path, account: Account) -> None:
-    """Outputs twice, metrics, floor. `training` is measure.py's: it owns processes, settings and paths."""
+def measure(bench: Bench, saved: Path, account: Account) -> None:
+    """Outputs twice, metrics, floor.
+
+    Raises:
+        Stopped: the artefact cannot be read or measured, or its training moves nothing.
+    """
     import numpy as np
 
     tensors = _tensors(saved)
-    evaluation, truth = training.evaluation()
-    width = training.manifest.model.width(training.settings)
-    outputs = training.encoded(truth.x, width, most=width).toarray()
-    training.judge_metrics(account, lambda: evaluation.evaluate(truth.x, outputs, truth))
+    evaluation, truth = bench.evaluation()
+    width = bench.manifest.model.width(bench.settings)
+    outputs = encoder.encoded(bench, truth.x, width, most=width).toarray()
+    evaluate_into(account, lambda: evaluation.evaluate(truth.x, outputs, truth), bench.manifest.metrics)
     draw = np.random.default_rng(0)
     blind = [outputs[draw.permutation(len(outputs))] for _ in range(DRAWS)]
     blind.append(np.broadcast_to(outputs.mean(axis=0), outputs.shape))
     *shuffled, mean = ({k: float(v) for k, v in evaluation.evaluate(truth.x, one, truth).items()} for one in blind)
-    if not at_floor(account.metrics, shuffled, training.manifest, constants=[mean]):
+    if not at_floor(account.metrics, shuffled, bench.manifest, constants=[mean]):
         return
     account.judge(
         Finding(
             code=AT_FLOOR,
             grade="flag",
             text=(
-                f"no metric is better than what {training.manifest.model.call} scores when its outputs are shuffled "
+                f"no metric is better than what {bench.manifest.model.call} scores when its outputs are shuffled "
                 "over the rows, or are the same for all"
             ),
         )
     )
-    if training.job.kind != "baseline":
-        _check_it_moved(training, tensors)
+    if bench.job.kind != "baseline":
+        _check_it_moved(bench, tensors)
 
 
-def _check_it_moved(training: Any, tensors: dict[str, np.ndarray]) -> None:
+def _check_it_moved(bench: Bench, tensors: dict[str, np.ndarray]) -> None:
     """The same code on one batch: parameters that hardly differ from those were never trained."""
-    start = training.after_one_batch()
+    start = after_one_batch(bench)
     try:
         before = None if start is None else read_tensors(start)
     except BadArtefact:

@@ -21,6 +21,7 @@ from agent.core.protocols import Message, Model, SandboxProcess
 from agent.core.record import SaeBenchJob
 from agent.lab.measuring import encoder, encoding
 from agent.lab.measuring.artefact import Artefact
+from agent.lab.measuring.bench import Bench
 from agent.lab.measuring.scratch import remove
 from agent.lab.measuring.verdict import Account, Stopped, check_metrics
 from agent.lab.saebench import catalogue, client
@@ -30,46 +31,43 @@ if TYPE_CHECKING:
     import numpy as np
     from scipy.sparse import csr_matrix
 
-    from agent.lab.measuring.measure import _OneTraining
-
 WAIT_S = 0.5
 JUDGE_S = 120.0  # one answer
 KEPT_ROWS = 32  # of one request
 KEPT = 64  # requests whose rows are encoded again
 
 
-def measure(training: _OneTraining, artefact: Artefact, account: Account) -> None:
+def measure(bench: Bench, wanted: SaeBenchJob, artefact: Artefact, account: Account) -> None:
     """Add sae-bench's metrics to the account.
 
     Raises:
         Stopped: the encoder failed, or answered otherwise the second time; or a metric is impossible.
         InfrastructureError: sae-bench failed, or took too long.
     """
-    bench = training.job.saebench
-    folder = training.paths.root / "saebench"
+    folder = bench.paths.root / "saebench"
     scratch = folder / "scratch"
     remove(folder)
     scratch.mkdir(parents=True)
-    limits = training.job.evaluate_limits.model_copy(update={"wall_s": bench.asked.wall_s})
-    threads = training.job.threads * training.job.slots  # one autoencoder at a time: it may have them all
+    limits = bench.job.evaluate_limits.model_copy(update={"wall_s": wanted.asked.wall_s})
+    threads = bench.job.threads * bench.job.slots  # one autoencoder at a time: it may have them all
     with (
-        _turn(Path(bench.shared), training.cancelled),
-        encoder.started(training, "saebench", limits, threads) as process,
+        _turn(Path(wanted.shared), bench.cancelled),
+        encoder.started(bench, "saebench", limits, threads) as process,
     ):
-        asked = _Asked(training, process, artefact)
+        asked = _Asked(bench, process, artefact)
         results = client.evaluate(
-            bench.environment.python,
-            _request(training, artefact, folder),
+            wanted.environment.python,
+            _request(bench, wanted, artefact, folder),
             scratch,
-            bench.asked.wall_s,
+            wanted.asked.wall_s,
             asked.latents,
             asked.look,
-            judge_of(bench.asked.judge, folder),
+            judge_of(wanted.asked.judge, folder),
         )
     asked.check_again()
     remove(scratch)
     found = catalogue.metrics(results)
-    check_metrics(found, catalogue.specs(bench.asked.evals))
+    check_metrics(found, catalogue.specs(wanted.asked.evals))
     account.metrics |= found
 
 
@@ -93,11 +91,11 @@ def judge_of(name: str, folder: Path, model: Model | None = None) -> client.Judg
 class _Asked:
     """What the worker asks the encoder, with a sample of it."""
 
-    def __init__(self, training: _OneTraining, process: SandboxProcess, artefact: Artefact) -> None:
+    def __init__(self, bench: Bench, process: SandboxProcess, artefact: Artefact) -> None:
         import numpy as np
 
-        self._training, self._process, self._artefact = training, process, artefact
-        self._draw = np.random.default_rng(training.order_seed("saebench"))
+        self._bench, self._process, self._artefact = bench, process, artefact
+        self._draw = np.random.default_rng(bench.order_seed("saebench"))
         self._kept: list[tuple[np.ndarray, csr_matrix]] = []
 
     def latents(self, rows: np.ndarray) -> csr_matrix:
@@ -111,7 +109,7 @@ class _Asked:
 
     def look(self) -> None:
         """Limits hold while nobody asks, too."""
-        if self._training.cancelled():
+        if self._bench.cancelled():
             raise encoding.Ended(self._process.kill())
         if (end := self._process.poll()) is not None:
             raise encoding.Ended(end)
@@ -123,15 +121,14 @@ class _Asked:
         if not self._kept:
             return
         rows, first = np.concatenate([r for r, _ in self._kept]), sparse.vstack([z for _, z in self._kept])
-        training = self._training
-        with encoder.started(training, "saebench-again", training.job.evaluate_limits) as process:
+        with encoder.started(self._bench, "saebench-again", self._bench.job.evaluate_limits) as process:
             second = self._encoded(process, rows, encoding.varied_batches(self._draw))
         if not encoding.agree(first.tocsr(), second):
             raise Stopped(
                 "refused",
                 "encode-depends-on-batch",
                 encoder.called(
-                    training.manifest.model,
+                    self._bench.manifest.model,
                     (
                         "encoding some of the rows of sae-bench a second time, in another order and other batches, "
                         "gave other latents. SAE.encode must be a function of each row alone: no statistics over the "
@@ -143,20 +140,19 @@ class _Asked:
     def _encoded(self, process: SandboxProcess, rows: np.ndarray, sizes: Iterator[int]) -> csr_matrix:
         width = len(self._artefact.decoder)
         return encoding.encode_rows(
-            process, rows, self._draw.permutation(len(rows)), sizes, width, width, self._training.cancelled
+            process, rows, self._draw.permutation(len(rows)), sizes, width, width, self._bench.cancelled
         )
 
 
-def _request(training: _OneTraining, artefact: Artefact, folder: Path) -> dict[str, Any]:
+def _request(bench: Bench, wanted: SaeBenchJob, artefact: Artefact, folder: Path) -> dict[str, Any]:
     import numpy as np
 
-    job, settings = training.job, training.settings
-    asked = job.saebench.asked
+    job, settings, asked = bench.job, bench.settings, wanted.asked
     arrays = folder / "scratch" / "decoder.npz"
     np.savez(arrays, decoder=artefact.decoder, bias=artefact.bias)
-    name, shared = _place(job.saebench, settings)
+    name, shared = _place(wanted, settings)
     return {
-        **({"unlearning": _unlearning(job.saebench, settings["dtype"])} if asked.instruct else {}),
+        **({"unlearning": _unlearning(wanted, settings["dtype"])} if asked.instruct else {}),
         "evals": {one: asked.settings.get(one, {}) for one in asked.evals},
         "model": str(settings["model"]),
         "model_name": name,

@@ -1,13 +1,13 @@
 """What is known of a training, and why it has no metrics: how its process ended, or what is wrong with its numbers.
 
-Not here: the measuring itself (measure.py) and checks across trainings (integrity).
+Not here: the measuring itself (dictionary.py, outputs.py) and checks across trainings (integrity).
 """
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -118,6 +118,20 @@ def _how(end: Exit) -> str:
         "files": "stopped at the limit for the number of files",
         "output": "stopped because it printed more than the limit",
     }[end.reason]
+
+
+def evaluate_into(account: Account, evaluate: Callable[[], dict[str, float]], specs: Mapping[str, MetricSpec]) -> None:
+    """Evaluate; whatever the artefact makes the evaluation do is the training's outcome.
+
+    Raises:
+        Stopped: the evaluation failed, or a metric is missing or impossible.
+    """
+    try:
+        account.metrics = evaluate()
+    except Exception as error:
+        text = f"the evaluation could not measure this artefact: {error!r}"
+        raise Stopped("refused", "evaluate", text) from error
+    check_metrics(account.metrics, specs)
 
 
 def check_metrics(metrics: dict[str, float], specs: Mapping[str, MetricSpec]) -> None:

@@ -110,7 +110,8 @@ def _figures(repo: GitReader, material: Material) -> dict[str, bytes]:
 
 def _bibliography(members: dict[str, bytes]) -> bytes | None:
     """paper.bbl, for places that do not run BibTeX; None where this machine has no TeX, or the paper cites nothing."""
-    from agent.sandbox.boxes import BubblewrapSandbox, NoSandbox, probe
+    from agent.sandbox.boxes import BubblewrapSandbox, NoSandbox
+    from agent.sandbox.probe import probe
 
     if shutil.which("latexmk") is None:
         return None

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from agent.core.errors import UserError
+from agent import UserError
 
 from .models import hub_errors
 

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from agent.core.errors import InfrastructureError, UserError
+from agent import InfrastructureError, UserError
 
 if TYPE_CHECKING:
     import torch

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from agent.core.errors import InfrastructureError
+from agent import InfrastructureError
 
 STORED = {"float32": np.float32, "float16": np.float16, "bfloat16": np.int16}
 ABOUT = "about.json"

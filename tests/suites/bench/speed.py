@@ -16,7 +16,7 @@ from typing import Any
 
 from agent.core.template import Template, load_template
 from agent.lab.machine import device_in_words
-from agent.lab.measuring.measure import KEEP_MEMORY, THREADS
+from agent.lab.measuring.bench import KEEP_MEMORY, THREADS
 from agent.lab.worlds import DataPaths, data_key, prepared
 from tests.suites.bench.arm import FOLDER, OURS
 from tests.suites.bench.markdown import markdown

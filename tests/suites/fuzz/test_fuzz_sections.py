@@ -51,5 +51,5 @@ def test_no_repetition_takes_a_section_long(unit):
     given = fixture()
     text = f"{given.sections['results']}\n\nThe score {unit * (MAX_BLOCK // len(unit) - 10)} is so.\n"
     started = time.process_time()
-    checks.check({**given.sections, "results": text}, given.facts, (), given.library)
+    checks.check({**given.sections, "results": text}, given.facts, (), (), given.library)
     assert time.process_time() - started < 15

@@ -21,7 +21,7 @@ from agent.core.manifest import Limits
 from agent.core.record import Job, Training
 from agent.core.template import load_template
 from agent.lab.jobs.local import LocalRunner
-from agent.lab.measuring.measure import TrainingPaths
+from agent.lab.measuring.scratch import TrainingPaths
 from agent.lab.worlds import prepared
 from agent.sandbox.limits import descendants
 from tests.suites.hostile.attack import Escape, must

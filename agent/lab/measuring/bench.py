@@ -1,0 +1,105 @@
+"""One training on the bench: which job, seed and condition, where its files lie, and what its code runs with.
+
+Every stage (train, encode, evaluate, sae-bench) gets a Bench; none of them knows another stage.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from agent.core.errors import InfrastructureError
+from agent.core.manifest import Condition, Manifest
+from agent.core.protocols import Mount, Sandbox
+from agent.core.record import Job
+from agent.core.template import load_template
+from agent.lab.measuring import foreign
+from agent.lab.measuring.scratch import TrainingPaths
+from agent.lab.worlds import file_sha256, load_module, recorded_hashes
+
+Cancelled = Callable[[], bool]
+THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+# glibc hands a step's arrays back to the kernel, which clears them anew in the next: a fifth of a CPU training's time.
+KEEP_MEMORY = {
+    "MALLOC_MMAP_THRESHOLD_": str(32 << 20),
+    "MALLOC_TRIM_THRESHOLD_": str(1 << 30),
+    "MALLOC_TOP_PAD_": str(64 << 20),
+}
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What the stages of one training share."""
+
+    job: Job
+    seed: int
+    condition: Condition
+    sandbox: Sandbox
+    cancelled: Cancelled  # asked often while something runs
+    paths: TrainingPaths
+    manifest: Manifest
+    settings: dict[str, Any]  # the condition's, laid over the profile's
+    python: str  # the interpreter of the template's code
+    trees: tuple[Mount, ...]  # what has to be mounted for it to run
+
+    @classmethod
+    def of(cls, job: Job, seed: int, condition: Condition, sandbox: Sandbox, cancelled: Cancelled) -> Bench:
+        """The bench of one seed under one condition."""
+        python, trees = foreign.python(job.environment)
+        return cls(
+            job=job,
+            seed=seed,
+            condition=condition,
+            sandbox=sandbox,
+            cancelled=cancelled,
+            paths=TrainingPaths.of(job, seed, condition.name),
+            manifest=load_template(Path(job.template)).manifest,
+            settings={**job.settings, **condition.settings},
+            python=python,
+            trees=trees,
+        )
+
+    @property
+    def env(self) -> dict[str, str]:
+        """Environment variables of the template's code."""
+        path = foreign.path_env(self.job.environment)
+        return {**dict.fromkeys(THREADS, str(self.job.threads)), **KEEP_MEMORY, **path}
+
+    @property
+    def artefact(self) -> Path:
+        """Where the harvested artefact lies, if there is one."""
+        return self.paths.kept / self.manifest.artefact
+
+    @property
+    def evaluate_file(self) -> Path:
+        """The template's evaluate.py."""
+        return Path(self.job.template) / "evaluate.py"
+
+    @property
+    def data_folder(self) -> Path:
+        """The prepared data: what trains, and the truth beside it."""
+        return Path(self.job.truth_data).parent
+
+    def evaluation(self) -> tuple[Any, Any]:
+        """The template's evaluate.py as a module, and the truth as it reads it.
+
+        Raises:
+            InfrastructureError: evaluate.py cannot be loaded, or its load_truth fails.
+        """
+        try:
+            module = load_module(self.evaluate_file)
+            return module, module.load_truth(Path(self.job.truth_data), {**self.settings, "device": self.job.device})
+        except Exception as error:
+            raise InfrastructureError(f"{self.evaluate_file}: load_truth failed: {error!r}") from error
+
+    def order_seed(self, stage: str) -> int:
+        """Seed of the row order of one stage.
+
+        It is derived from the hidden truth and the artefact, so that sandboxed code cannot predict it and a second
+        measurement gets the same order.
+        """
+        built = sorted(recorded_hashes(self.data_folder).items())
+        return int(hashlib.sha256(repr((built, file_sha256(self.artefact), stage)).encode()).hexdigest(), 16)

@@ -1,0 +1,87 @@
+"""Measuring a dictionary: its latents on held-out rows, decoded by the runner, go to the evaluation.
+
+The floor is what an untrained dictionary of the same size scores. Not here: sandboxes and processes (encoder.py).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from agent.core.record import Finding
+from agent.lab.integrity import PROBES
+from agent.lab.integrity.effort import AT_FLOOR
+from agent.lab.integrity.floor import at_floor, untrained
+from agent.lab.measuring import encoder, saebench
+from agent.lab.measuring.artefact import Artefact, BadArtefact, read_artefact
+from agent.lab.measuring.bench import Bench
+from agent.lab.measuring.train import after_one_batch
+from agent.lab.measuring.verdict import Account, Stopped, evaluate_into
+
+if TYPE_CHECKING:
+    import numpy as np
+    from scipy.sparse import csr_matrix
+
+MOVED = 1e-3  # relative; some hundred steps of any honest size move a decoder further
+
+
+def measure(bench: Bench, saved: Path, account: Account) -> tuple[np.ndarray, csr_matrix]:
+    """Encode twice, look at the latents, decode, evaluate, compare with chance; returns rows and latents.
+
+    Raises:
+        Stopped: the artefact cannot be read or measured, or what it gives is not to be believed.
+    """
+    artefact = _artefact(bench, saved)
+    evaluation, truth = bench.evaluation()
+    latents = encoder.encoded(bench, truth.x, len(artefact.decoder), bench.manifest.max_l0)
+    z = latents.multiply(artefact.scale).tocsr()
+    z.eliminate_zeros()
+    for finding in (f for probe in PROBES for f in probe(truth.x, z, artefact.decoder)):
+        account.judge(finding)
+    x_hat = z @ artefact.decoder + artefact.bias
+    evaluate_into(
+        account, lambda: evaluation.evaluate(truth.x, z, x_hat, artefact.decoder, truth), bench.manifest.metrics
+    )
+    floor = untrained(
+        bench.evaluate_file,
+        evaluation,
+        truth,
+        bench.data_folder,
+        len(artefact.decoder),
+        max(1, round(z.nnz / z.shape[0])),
+        bench.settings,
+    )
+    if text := at_floor(account.metrics, floor, bench.manifest):
+        account.judge(Finding(code=AT_FLOOR, grade="flag", text=text))
+        if z.nnz and bench.job.kind != "baseline":  # a dead training stays where it starts, honestly
+            _check_it_moved(bench, artefact)
+    if bench.job.saebench:
+        saebench.measure(bench, bench.job.saebench, artefact, account)
+    return truth.x, latents
+
+
+def _artefact(bench: Bench, saved: Path) -> Artefact:
+    try:
+        return read_artefact(saved, bench.settings)
+    except BadArtefact as bad:
+        raise Stopped("refused", "artefact", str(bad)) from None
+
+
+def _check_it_moved(bench: Bench, artefact: Artefact) -> None:
+    """Train the same code on one batch: an artefact that hardly differs from that one was never trained."""
+    import numpy as np
+
+    try:
+        start = after_one_batch(bench)
+        before = None if start is None else read_artefact(start, bench.settings)
+    except BadArtefact:
+        return
+    if before is None:
+        return
+    if np.linalg.norm(artefact.decoder - before.decoder) < MOVED * np.linalg.norm(before.decoder):
+        raise Stopped(
+            "refused",
+            "untrained",
+            "no metric is better than an untrained dictionary's, and the same code with a single batch of "
+            "samples leaves the same decoder: the training does not move the parameters.",
+        )

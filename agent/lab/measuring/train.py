@@ -1,0 +1,95 @@
+"""The first two stages: the agent's script trains in the sandbox, and what it left is harvested.
+
+Not here: what is believed of the artefact (dictionary.py, outputs.py).
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+from agent.core.protocols import Exit, Mount, SandboxSpec
+from agent.lab.measuring import foreign, reports
+from agent.lab.measuring.bench import Bench
+from agent.lab.measuring.scratch import CODE, TrainingPaths, copy_code, remove
+from agent.lab.measuring.verdict import Stopped
+from agent.sandbox import harvest
+from agent.storage.atomic import write_text
+
+POLL_S = 0.05
+
+
+def train(bench: Bench, paths: TrainingPaths, settings: dict[str, Any]) -> Exit:
+    """Run the script in a sandbox to its end, or to the bench's cancellation."""
+    copy_code(bench.job, paths.code, bench.manifest)
+    mounts, data = _mounts(bench, paths)
+    task = {
+        **settings,
+        "seed": bench.seed,
+        "condition": bench.condition.name,
+        "device": bench.job.device,
+        "threads": bench.job.threads,
+        "data": bench.sandbox.visible(data),
+        "artefact": bench.manifest.artefact,
+    }
+    write_text(paths.code / "task.json", harvest.dumps(task))
+    seen = bench.sandbox.visible(mounts[0])
+    out_dir = f"{seen}/{paths.out_name}" if bench.manifest.absolute_out_dir else paths.out_name
+    spec = SandboxSpec(
+        argv=(bench.python, CODE, f"--out_dir={out_dir}"),
+        cwd=seen,
+        mounts=(*mounts, *bench.trees),
+        limits=bench.job.limits,
+        env=bench.env,
+        gpu=bench.job.device.startswith("cuda"),
+        network=bench.job.network,
+    )
+    process = bench.sandbox.start(spec, stdout=paths.text("train.stdout"), stderr=paths.text("train.stderr"))
+    while (end := process.poll()) is None:
+        if bench.cancelled():
+            return process.kill()
+        time.sleep(POLL_S)
+    return end
+
+
+def _mounts(bench: Bench, paths: TrainingPaths) -> tuple[tuple[Mount, ...], Mount]:
+    """The code's first, and that of the data."""
+    data = Mount(Path(bench.job.train_data), "/data")
+    if bench.manifest.form == "v1":
+        return foreign.mounts(paths, data, walls=bench.sandbox.name != "none"), data
+    paths.out.mkdir()
+    out = Mount(paths.out, f"/w/{paths.out_name}", writable=True)
+    return (Mount(paths.code, "/w"), out, data), data
+
+
+def harvested(bench: Bench, paths: TrainingPaths) -> harvest.Harvest:
+    """Copy what may be looked at, then remove the folder: it may hold anything."""
+    wanted = {bench.manifest.artefact: bench.job.limits.file_mb << 20, **reports.files(bench.manifest)}
+    if paths.out.is_symlink() or not paths.out.is_dir():  # without walls it can be replaced
+        paths.out.unlink(missing_ok=True)
+        return harvest.Harvest(problems=dict.fromkeys(wanted, "missing"))
+    found = harvest.copy_files(paths.out, paths.kept, wanted, max_total=sum(wanted.values()))
+    remove(paths.out)
+    return found
+
+
+def saved(bench: Bench, found: harvest.Harvest) -> Path:
+    """The harvested artefact.
+
+    Raises:
+        Stopped: there is none that may be read.
+    """
+    name = bench.manifest.artefact
+    if name not in found.sha256:
+        raise Stopped("refused", "artefact", f"{name} in the folder given by --out_dir: {found.problems[name]}")
+    return bench.artefact
+
+
+def after_one_batch(bench: Bench) -> Path | None:
+    """The artefact of the same code after a single batch; None if it cannot do with so little."""
+    twin = TrainingPaths(bench.paths.root / "one-batch", bench.paths.out_name)
+    if train(bench, twin, {**bench.settings, "samples": bench.settings.get("batch", 1)}).reason != "ok":
+        return None
+    found = harvested(bench, twin)
+    return twin.kept / bench.manifest.artefact if bench.manifest.artefact in found.sha256 else None
