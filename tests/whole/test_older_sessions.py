@@ -1,0 +1,74 @@
+"""A session that an older version recorded opens, resumes, shows its status and verifies with today's code."""
+
+import re
+import subprocess
+import sys
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from agent.core.paths import SessionPaths
+from agent.session.session import fold
+from agent.storage.log import EventLog
+from tests.support import ROOT
+from tests.support.whole import Script, Whole
+
+FROZEN = sorted((ROOT / "tests/whole/frozen").glob("*.tar.xz"))
+NAME = "20260101_000000_tiny_idea"
+WAS = re.compile(r"/opt/(?:runner-[0-9a-f]+/tests|frozen)(?=/)")  # where the archives were recorded
+
+
+@pytest.fixture(params=FROZEN, ids=lambda path: path.name.removesuffix(".tar.xz"))
+def old(request, tmp_path) -> Path:
+    """An archive, unpacked; what it says of its place is told the new one."""
+    with tarfile.open(request.param) as archive:
+        archive.extractall(tmp_path, filter="data")
+    (folder,) = tmp_path.iterdir()
+    for path in folder.glob("*/*/**/*"):
+        if path.name in ("events.jsonl", "job.json") and path.is_file():
+            path.write_text(WAS.sub(str(folder), path.read_text()))
+    return folder
+
+
+def launch(*words) -> subprocess.CompletedProcess:
+    return subprocess.run([sys.executable, ROOT / "launch.py", *words], capture_output=True, text=True, check=False)
+
+
+def events(workspace: Path) -> bytes:
+    return SessionPaths(workspace / NAME).events.read_bytes()
+
+
+def test_its_status_is_shown(old):
+    for workspace, says in (("finished", r"done +done +1 of 1"), ("stopped", r"stopped +\w+ +2 of 2")):
+        shown = launch("--status", "--workspace", old / workspace)
+        assert shown.returncode == 0 and re.search(f"{NAME} +{says}", shown.stdout), shown
+
+
+def test_its_paper_verifies_or_the_answer_names_the_version_that_made_it(old):
+    told = launch("--verify", old / "finished" / NAME / "repo")
+    assert re.search(r"^94 of 94 numbers verified$|made by another version", told.stdout, re.MULTILINE), told
+    assert told.returncode == 0
+
+
+def test_a_finished_one_resumed_asks_and_trains_nothing(old):
+    before = events(old / "finished")
+    whole = Whole(old / "finished", Script(1), runs=1)
+
+    session = whole.play()
+
+    assert session.finished and whole.model.asked == []
+    assert events(old / "finished").startswith(before)
+
+
+def test_a_stopped_one_goes_on_to_its_end_and_repeats_nothing(old):
+    before, records = events(old / "stopped"), old / "stopped" / NAME / "repo/records"
+    kept = {path.name: path.read_bytes() for path in records.glob("*.json")}
+    options = fold(EventLog(SessionPaths(old / "stopped" / NAME).events).read()).options
+    whole = Whole(old / "stopped", Script(2), runs=2)
+
+    session = whole.play(changed=options.model_copy(update={"stop_after": None}))
+
+    assert session.finished and events(old / "stopped").startswith(before)
+    assert {name: (records / name).read_bytes() for name in kept} == kept
+    assert not [step for step, _ in whole.model.asked if re.match(r"plan|novelty|run-", step)]
