@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from agent.core.manifest import MetricSpec
+from agent.core.manifest import Better
 from agent.core.record import RunRecord
-from paper.evidence.series import ALPHA, Difference, Series, two_sided
+from paper.evidence.series import ALPHA, Difference, Series, averaged, two_sided
 
 Verdict = Literal["improvement", "worse", "inconclusive"]
 OURS, BASELINE = "confirm.best", "confirm.baseline"
@@ -86,17 +86,28 @@ def why_none(records: Sequence[RunRecord], metric: str) -> str:
     return ""
 
 
-def confirm(records: Sequence[RunRecord], explored: Sequence[RunRecord], metric: str, spec: MetricSpec) -> Confirmation:
-    """The test, for arms of which `why_none` has nothing to say."""
+def confirm(
+    records: Sequence[RunRecord],
+    explored: Sequence[RunRecord],
+    metric: str,
+    better: Better,
+    distance: Callable[[float, str], float],
+) -> Confirmation:
+    """The test, for arms of which `why_none` has nothing to say.
+
+    `distance` says how far a value of the metric lies from its target under a condition; only a metric with a target
+    is read through it.
+    """
+    reading = (distance,) if better == "target" else ()
     arms = {r.run: r for r in records}
     seeds = _paired_seeds(arms[OURS], arms[BASELINE], metric)
-    ours, baseline = (_arm(arms[run], metric, spec.target, seeds) for run in (OURS, BASELINE))
+    ours, baseline = (averaged(arms[run], metric, seeds, *reading) for run in (OURS, BASELINE))
     gap = _paired(ours, baseline)
     half = _t_quantile(1 - ALPHA / 2, ours.n - 1) * (gap.se or 0.0)
     return Confirmation(
         metric=metric,
-        better="higher" if spec.better == "higher" else "lower",
-        distance=spec.better == "target",
+        better="higher" if better == "higher" else "lower",
+        distance=better == "target",
         gap=gap,
         ci=(gap.value - half, gap.value + half),
         planned=len(set(arms[OURS].seeds)),
@@ -117,16 +128,6 @@ def _paired_seeds(a: RunRecord, b: RunRecord, metric: str) -> tuple[int, ...]:
 def _whole_seeds(record: RunRecord, metric: str) -> set[int]:
     measured = {(t.seed, t.condition) for t in record.trainings if t.outcome == "measured" and metric in t.metrics}
     return {s for s in record.seeds if all((s, c.name) in measured for c in record.conditions)}
-
-
-def _arm(record: RunRecord, metric: str, target: float | None, seeds: tuple[int, ...]) -> Series:
-    """Averaged over conditions within each seed."""
-
-    def of(seed: int) -> float:
-        values = [t.metrics[metric] for t in record.trainings if t.seed == seed]
-        return statistics.fmean(values if target is None else [abs(v - target) for v in values])
-
-    return Series(run=record, metric=metric, condition="", seeds=seeds, values=tuple(map(of, seeds)))
 
 
 def _paired(a: Series, b: Series) -> Difference:

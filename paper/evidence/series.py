@@ -1,12 +1,15 @@
-"""Measured values over seeds, and the difference of two runs with its test. Pure; reads no records."""
+"""Measured values over seeds, and the difference of two runs with its test. Pure; reads one record at a time."""
 
 from __future__ import annotations
 
 import math
 import statistics
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from agent.core.record import RunRecord
+from paper.evidence.numbers import Quantity
 
 ALPHA = 0.05  # two-sided; in the exploration not corrected for the number of runs tried
 
@@ -17,7 +20,7 @@ class FactError(Exception):
 
 @dataclass(frozen=True)
 class Series:
-    """One metric of one run under one condition, a value for each measured seed."""
+    """One metric of one run under one condition ("": averaged over all), a value for each measured seed."""
 
     run: RunRecord
     metric: str
@@ -38,6 +41,41 @@ class Series:
         """Standard error of the mean: sample deviation (ddof = 1) / sqrt(n); None for one value."""
         return statistics.stdev(self.values) / math.sqrt(self.n) if self.n > 1 else None
 
+    def quantity(self, unit: str = "") -> Quantity:
+        """Mean and standard error as every text prints them."""
+        return Quantity(self.mean, self.se, unit=unit)
+
+
+def series_of(
+    record: RunRecord, key: str, condition: str, field: Literal["metrics", "diagnostics"] = "metrics"
+) -> Series | None:
+    """What a record holds of one metric or diagnostic, in the order of the seeds; None where nothing was measured."""
+    trainings = [t for t in record.trainings if t.condition == condition and t.outcome == "measured"]
+    found = sorted((t.seed, getattr(t, field)[key]) for t in trainings if key in getattr(t, field))
+    if not found:
+        return None
+    seeds, values = zip(*found, strict=True)
+    return Series(record, key, condition, seeds, values)
+
+
+def averaged(
+    record: RunRecord,
+    metric: str,
+    seeds: Sequence[int] | None = None,
+    reading: Callable[[float, str], float] = lambda value, condition: value,
+) -> Series:
+    """One value a seed of a measured run, averaged over its conditions.
+
+    `seeds` are those of the record unless given; `reading` turns a value and its condition's name into what is
+    averaged.
+    """
+
+    def of(seed: int) -> float:
+        return statistics.fmean(reading(t.metrics[metric], t.condition) for t in record.trainings if t.seed == seed)
+
+    chosen = tuple(dict.fromkeys(t.seed for t in record.trainings) if seeds is None else seeds)
+    return Series(record, metric, "", chosen, tuple(map(of, chosen)))
+
 
 @dataclass(frozen=True)
 class Difference:
@@ -55,6 +93,10 @@ class Difference:
         if self.p is None:
             return self.se == 0 and self.value != 0
         return self.p < ALPHA
+
+    def quantity(self, unit: str = "") -> Quantity:
+        """The difference and its error, with its sign, as every text prints them."""
+        return Quantity(self.value, self.se, signed=True, unit=unit)
 
 
 def difference_of(a: Series, b: Series) -> Difference:

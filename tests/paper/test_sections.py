@@ -5,8 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from paper.press import latex
-from paper.text import characters
-from paper.text import mathcheck
+from paper.text import characters, mathcheck
 from paper.text.nodes import Citation, Equation, Expression, Forbidden, Heading, Math, Placement, Reference
 from paper.text.sections import parse
 
