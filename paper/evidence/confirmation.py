@@ -5,7 +5,6 @@ Nothing else in a paper may be called an improvement. Wording is in confirmed.py
 
 from __future__ import annotations
 
-import math
 import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from typing import Literal
 
 from agent.core.manifest import Better
 from agent.core.record import RunRecord
-from paper.evidence.series import ALPHA, Difference, Series, averaged, two_sided
+from paper.evidence.series import ALPHA, Difference, Series, averaged, paired_error, paired_test, steps_of
 
 Verdict = Literal["improvement", "worse", "inconclusive"]
 OURS, BASELINE = "confirm.best", "confirm.baseline"
@@ -54,7 +53,7 @@ class Confirmation:
     @property
     def steps(self) -> tuple[float, ...]:
         """The difference for each seed."""
-        return _steps(self.ours, self.baseline)
+        return steps_of(self.ours, self.baseline)
 
     @property
     def verdict(self) -> Verdict:
@@ -102,14 +101,13 @@ def confirm(
     arms = {r.run: r for r in records}
     seeds = _paired_seeds(arms[OURS], arms[BASELINE], metric)
     ours, baseline = (averaged(arms[run], metric, seeds, *reading) for run in (OURS, BASELINE))
-    gap = _paired(ours, baseline)
-    half = _t_quantile(1 - ALPHA / 2, ours.n - 1) * (gap.se or 0.0)
+    gap, ci = _compared(ours, baseline)
     return Confirmation(
         metric=metric,
         better="higher" if better == "higher" else "lower",
         distance=better == "target",
         gap=gap,
-        ci=(gap.value - half, gap.value + half),
+        ci=ci,
         planned=len(set(arms[OURS].seeds)),
         fresh_world=bool(_data(arms[OURS])) and all(not _data(arms[OURS]) & _data(r) for r in explored),
     )
@@ -130,20 +128,12 @@ def _whole_seeds(record: RunRecord, metric: str) -> set[int]:
     return {s for s in record.seeds if all((s, c.name) in measured for c in record.conditions)}
 
 
-def _paired(a: Series, b: Series) -> Difference:
-    """The paired t-test over seeds; where every seed differs by the same amount, that amount is certain."""
-    steps = _steps(a, b)
-    value, se = statistics.fmean(steps), statistics.stdev(steps) / math.sqrt(len(steps))
-    if se <= 1e-12 * max(abs(value), 1e-300):
-        return Difference(a, b, value, 0.0, True, 0.0 if value else 1.0)
-    return Difference(a, b, value, se, True, two_sided(value / se, a.n - 1))
-
-
-def _steps(a: Series, b: Series) -> tuple[float, ...]:
-    return tuple(x - y for x, y in zip(a.values, b.values, strict=True))
-
-
-def _t_quantile(share: float, freedom: float) -> float:
-    from scipy.special import stdtrit  # heavy: only where a confirmation is read
-
-    return float(stdtrit(freedom, share))
+def _compared(a: Series, b: Series) -> tuple[Difference, tuple[float, float]]:
+    """The paired t-test over seeds with its 95% interval; where every seed differs by the same amount, that amount is
+    certain."""
+    value, se = statistics.fmean(steps_of(a, b)), paired_error(a, b)
+    if not se:
+        return Difference(a, b, value, se, True, 0.0 if value else 1.0), (value, value)
+    test = paired_test(a, b)
+    low, high = test.confidence_interval(1 - ALPHA)
+    return Difference(a, b, value, se, True, float(test.pvalue)), (float(low), float(high))

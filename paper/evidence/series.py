@@ -4,18 +4,27 @@ from __future__ import annotations
 
 import math
 import statistics
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from agent.core.record import RunRecord
 from paper.evidence.numbers import Quantity
+
+if TYPE_CHECKING:
+    from scipy.stats._result_classes import TtestResult
 
 ALPHA = 0.05  # two-sided; in the exploration not corrected for the number of runs tried
 
 
 class FactError(Exception):
     """An expression asks for what the records do not hold; the message is for the writer."""
+
+
+def standard_error(values: Sequence[float]) -> float:
+    """Of the mean of two values or more: sample deviation (ddof = 1) / sqrt(n)."""
+    return statistics.stdev(values) / math.sqrt(len(values))
 
 
 @dataclass(frozen=True)
@@ -38,8 +47,8 @@ class Series:
 
     @property
     def se(self) -> float | None:
-        """Standard error of the mean: sample deviation (ddof = 1) / sqrt(n); None for one value."""
-        return statistics.stdev(self.values) / math.sqrt(self.n) if self.n > 1 else None
+        """Standard error of the mean; None for one value."""
+        return standard_error(self.values) if self.n > 1 else None
 
     def quantity(self, unit: str = "") -> Quantity:
         """Mean and standard error as every text prints them."""
@@ -100,25 +109,40 @@ class Difference:
 
 
 def difference_of(a: Series, b: Series) -> Difference:
-    """a - b over seeds; see Facts.difference for which test is made."""
-    shared = a.seeds == b.seeds and a.n >= 3
+    """a - b over seeds; see Facts.difference for which test is made. There is none where no value varies."""
     value = a.mean - b.mean
-    if shared:
-        steps = [x - y for x, y in zip(a.values, b.values, strict=True)]
-        se = statistics.stdev(steps) / math.sqrt(len(steps))
-        if se <= 1e-12 * max(abs(value), 1e-300):
-            return Difference(a, b, value, 0.0, True, None)
-        return Difference(a, b, value, se, True, two_sided(value / se, a.n - 1))
+    if a.seeds == b.seeds and a.n >= 3:
+        se = paired_error(a, b)
+        return Difference(a, b, value, se, True, float(paired_test(a, b).pvalue) if se else None)
     if a.se is None or b.se is None:
         return Difference(a, b, value, None, False, None)
     se = math.hypot(a.se, b.se)
-    if se == 0:
-        return Difference(a, b, value, 0.0, False, None)
-    freedom = se**4 / (a.se**4 / (a.n - 1) + b.se**4 / (b.n - 1))
-    return Difference(a, b, value, se, False, two_sided(value / se, freedom))
+    return Difference(a, b, value, se, False, _welch(a, b) if se else None)
 
 
-def two_sided(t: float, freedom: float) -> float:
-    from scipy.special import stdtr  # heavy: only where a comparison is made
+def steps_of(a: Series, b: Series) -> tuple[float, ...]:
+    """The difference for each seed."""
+    return tuple(x - y for x, y in zip(a.values, b.values, strict=True))
 
-    return float(2 * stdtr(freedom, -abs(t)))
+
+def paired_error(a: Series, b: Series) -> float:
+    """Standard error of the mean difference over shared seeds; 0 where all differ by the same, but for rounding."""
+    steps = steps_of(a, b)
+    se = standard_error(steps)
+    return 0.0 if se <= 1e-12 * max(abs(statistics.fmean(steps)), 1e-300) else se
+
+
+def paired_test(a: Series, b: Series) -> TtestResult:
+    """The two-sided paired t-test over shared seeds, as scipy makes it; for differences that vary."""
+    from scipy.stats import ttest_rel  # heavy: only where a comparison is made
+
+    return ttest_rel(a.values, b.values)
+
+
+def _welch(a: Series, b: Series) -> float:
+    """p of Welch's two-sided t-test; one side at most may not vary."""
+    from scipy.stats import ttest_ind
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # of a side whose values are all equal
+        return float(ttest_ind(a.values, b.values, equal_var=False).pvalue)
