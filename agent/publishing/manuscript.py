@@ -253,11 +253,11 @@ class Manuscript:
         return self._tools.versions.diff(first.commit, chosen.commit, self.facts.manifest.editable)
 
 
-def _pages(tex: str, compiled: Compiled) -> tuple[pages.Finding, ...]:
+def _pages(tex: str, compiled: Compiled) -> tuple[pages.PageFinding, ...]:
     return pages.examine(tex, read(compiled.pdf.read_bytes()), compiled.problems) if compiled.pdf else ()
 
 
-def _returned(compiled: Compiled, found: tuple[pages.Finding, ...]) -> tuple[tuple[str, str], ...]:
+def _returned(compiled: Compiled, found: tuple[pages.PageFinding, ...]) -> tuple[tuple[str, str], ...]:
     """What a writer can mend: pieces that TeX refuses, and findings that name a section."""
     known = {spec.name for spec in SECTIONS}
     refused = [

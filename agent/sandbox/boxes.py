@@ -1,7 +1,7 @@
 """Runs code nobody trusts: in bubblewrap, or (only when a person insists) with limits but without walls.
 
 Implements protocols.Sandbox. The last step before the foreign code is confine.py, the watchers are in
-sandbox_process.py, and sandbox_probe.py says what this machine can do.
+process.py, and probe.py says what this machine can do.
 """
 
 from __future__ import annotations

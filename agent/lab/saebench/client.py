@@ -1,6 +1,6 @@
 """The runner's side of sae-bench: starts the worker, has rows encoded for it, believes its results, bounds its time.
 
-Not here: who encodes (agent/measuring/saebench.py hands that in) and what the results are called (catalogue.py).
+Not here: who encodes (agent/lab/measuring/saebench.py hands that in) and what the results are called (catalogue.py).
 """
 
 from __future__ import annotations
