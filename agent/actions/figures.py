@@ -21,15 +21,15 @@ from agent.llm.answers import ask_json
 from agent.llm.editing.lint import lint
 from agent.llm.prompting import render
 from agent.publishing import notes
-from agent.publishing.manuscript import session_facts
 from agent.publishing.notes import table
-from agent.publishing.records import confirmation_records, measured_records, standard_error, values
+from agent.publishing.records import session_facts
 from agent.sandbox import harvest
 from agent.session.events import FiguresDescribed, FiguresDrawn, PlotEdited, PlotFailed, PlotsGivenUp
 from agent.session.policy import DescribeFigures, DrawFigures, EditPlot, GiveUpPlots, RunPlot
 from agent.session.session import apply
 from agent.session.tools import Tools
 from agent.storage.atomic import write_text
+from paper.evidence.series import series_of
 from paper.pictures.figures import standard_figures
 
 PLOT_LIMITS = Limits(wall_s=120, memory_mb=4096, processes=64, disk_mb=64, files=64, file_mb=16, output_mb=2)
@@ -144,7 +144,7 @@ def _draw(tools: Tools, folder: Path, name: str, records: str) -> Exit:
     write_text(work / plot, tools.versions.show(tools.versions.head(), plot))
     write_text(work / "records.json", records)
     if tools.template.manifest.form == "v1":
-        runfolders.lay_out(work, measured_records(tools), tools.paths.root.parent, perturb=name == "perturbed")
+        runfolders.lay_out(work, session_facts(tools).measured, tools.paths.root.parent, perturb=name == "perturbed")
     mount = Mount(work, "/w", writable=True)
     environment = tools.environment()
     python, trees = foreign.python(environment)
@@ -187,7 +187,8 @@ def describe_figures(action: DescribeFigures, tools: Tools) -> FiguresDescribed:
     """A paragraph on each figure for notes.txt."""
     figures = tools.session.figures
     names = {figure.name for figure in figures}
-    prompt = render("describe_figures", figures=figures, table=table(measured_records(tools), tools.template.manifest))
+    facts = session_facts(tools)
+    prompt = render("describe_figures", figures=figures, table=table(facts))
 
     def accept(answer: Descriptions) -> str | None:
         missing = names - set(answer.descriptions)
@@ -196,9 +197,7 @@ def describe_figures(action: DescribeFigures, tools: Tools) -> FiguresDescribed:
     answer = ask_json(tools.ask, "plot.describe", "writer", [Message("user", prompt)], Descriptions, accept)
     told = {name: text for name, text in answer.descriptions.items() if name in names}
     event = FiguresDescribed(at=tools.now, descriptions=told, commit="")
-    state = apply(tools.session, event)
-    records = [*measured_records(tools), *confirmation_records(tools)]
-    write_text(tools.paths.repo / "notes.txt", notes.render(state, records, tools.template))
+    write_text(tools.paths.repo / "notes.txt", notes.render(apply(tools.session, event), facts))
     commit = tools.versions.commit(["notes.txt"], "notes: figures described", {"Event": "figures-described"})
     return event.model_copy(update={"commit": commit})
 
@@ -208,14 +207,14 @@ def plot_records(tools: Tools) -> str:
     manifest = tools.template.manifest
     entries = []
     for record in session_facts(tools).explored:
-        conditions = [c.name for c in record.conditions] if record.status == "measured" else []
-        metrics = {}
-        for name in manifest.metrics:
-            by_condition = {c: values(record, name, c) for c in conditions}
-            metrics[name] = {
-                c: {"mean": sum(v) / len(v), "se": standard_error(v), "n": len(v), "values": v}
-                for c, v in by_condition.items()
+        metrics = {
+            name: {
+                c.name: {"mean": found.mean, "se": found.se, "n": found.n, "values": found.values}
+                for c in record.conditions
+                if (found := series_of(record, name, c.name))
             }
+            for name in manifest.metrics
+        }
         said = sorted({key for t in record.trainings for key in t.diagnostics})
         entries.append(
             {

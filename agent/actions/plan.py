@@ -9,7 +9,7 @@ from agent.llm.answers import ask_json, head_and_tail
 from agent.llm.prompting import render
 from agent.publishing import notes
 from agent.publishing.notes import table
-from agent.publishing.records import best, measured_records
+from agent.publishing.records import session_facts
 from agent.session.events import Commented, ConfirmationPlanned, Planned, Reflected
 from agent.session.policy import CommentRun, MakePlan, PlanConfirmation, Reflect
 from agent.session.session import apply
@@ -22,7 +22,7 @@ COMMENT = 4000  # characters of a comment that are kept: a few lines were asked 
 def make_plan(action: MakePlan, tools: Tools) -> Planned:
     """The planner fixes the comparison and the runs before the first of them."""
     session, manifest = tools.session, tools.template.manifest
-    records = measured_records(tools)
+    facts = session_facts(tools)
     tools.say(f"Planning up to {session.options.runs} runs ({session.options.models.planner})")
     prompt = render(
         "plan",
@@ -30,8 +30,9 @@ def make_plan(action: MakePlan, tools: Tools) -> Planned:
         manifest=manifest,
         profile=tools.profile,
         runs=session.options.runs,
-        table=table(records, manifest),
-        baselines=records,
+        directions={name: facts.direction(name) for name in manifest.metrics},
+        table=table(facts),
+        baselines=facts.measured,
         code=_shown_code(tools),
         library=_library(tools),
     )
@@ -53,15 +54,14 @@ def make_plan(action: MakePlan, tools: Tools) -> Planned:
 def comment_run(action: CommentRun, tools: Tools) -> Commented:
     """A few lines from the reviewer, and a person's word if feedback.txt is there."""
     run = tools.session.runs[action.run]
-    manifest, records = tools.template.manifest, measured_records(tools)
-    record = next(r for r in records if r.run == action.run)
+    facts = session_facts(tools)
     prompt = render(
         "comment",
         idea=tools.session.idea,
-        manifest=manifest,
+        manifest=facts.manifest,
         planned=run.planned,
-        record=record,
-        table=table(records, manifest),
+        record=next(r for r in facts.measured if r.run == action.run),
+        table=table(facts),
     )
     reply = tools.ask(f"run-{action.run}.comment", "reviewer", _conversation("reviewer", prompt))
     return Commented(
@@ -71,22 +71,22 @@ def comment_run(action: CommentRun, tools: Tools) -> Commented:
 
 def reflect(action: Reflect, tools: Tools) -> Reflected:
     """The planner reads the newest run, interprets it for the notes, and says what comes next."""
-    session, manifest = tools.session, tools.template.manifest
+    session = tools.session
     run = session.runs[action.run]
     feedback = run.feedback if run.comment else _take_feedback(tools)
-    records = measured_records(tools)
+    facts = session_facts(tools)
     left = session.options.runs - len(session.experiments)
     prompt = render(
         "reflect",
         idea=session.idea,
-        manifest=manifest,
+        manifest=facts.manifest,
         run=run,
         left=left,
         pending=session.pending,
         comparison=session.plan.comparison,
-        table=table(records, manifest),
-        best=best(records, manifest),
-        record=next((r for r in records if r.run == action.run), None),
+        table=table(facts),
+        best=facts.best_of(facts.measured),
+        record=next((r for r in facts.measured if r.run == action.run), None),
         comment=run.comment,
         feedback=feedback,
     )
@@ -105,12 +105,10 @@ def reflect(action: Reflect, tools: Tools) -> Reflected:
 
 def plan_confirmation(action: PlanConfirmation, tools: Tools) -> ConfirmationPlanned:
     """The best experiment by the primary metric, against the baseline that the plan named."""
-    session, manifest = tools.session, tools.template.manifest
-    records = measured_records(tools)
-    baseline = next(r for r in records if r.name == session.plan.comparison.baseline)
-    tried = [r for r in records if r.kind == "experiment"]
-    chosen = best(tried, manifest) if tried else None
-    if chosen and not manifest.seeded:
+    facts = session_facts(tools)
+    baseline = next(r for r in facts.measured if r.name == tools.session.plan.comparison.baseline)
+    chosen = facts.described if facts.described.kind == "experiment" else None
+    if chosen and not facts.manifest.seeded:
         tools.say("Confirmation: none; the script chooses its own seeds, so nothing can be trained on fresh ones")
         chosen = None
     if chosen:
@@ -123,7 +121,7 @@ def plan_confirmation(action: PlanConfirmation, tools: Tools) -> ConfirmationPla
 
 def _noted(event: Reflected, tools: Tools) -> Reflected:
     state = apply(tools.session, event)
-    write_text(tools.paths.repo / "notes.txt", notes.render(state, measured_records(tools), tools.template))
+    write_text(tools.paths.repo / "notes.txt", notes.render(state, session_facts(tools)))
     commit = tools.versions.commit(["notes.txt"], f"run {event.run}: notes", {"Run": event.run, "Event": "notes"})
     return event.model_copy(update={"commit": commit})
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 
-from agent.core.manifest import BaselineSpec, Manifest
+from agent.core.manifest import BaselineSpec
 from agent.core.plan import PlannedRun
 from agent.core.record import Job, JobResult, RunRecord
-from agent.publishing.records import best, measured_records
+from agent.publishing.records import session_facts
 from agent.session.events import AttemptFailed
 from agent.session.session import RunState
 from agent.session.tools import Tools
 from agent.storage.atomic import write_text
+from paper.evidence.facts import Facts
 
 EXPLORED, CONFIRMED = 0, 1  # worlds: what was seen while choosing does not confirm
 
@@ -118,7 +118,7 @@ def _identity(tools: Tools, run: RunState) -> dict[str, object]:
     if run.is_baseline:
         spec = baseline_spec(tools, run)
         return shared | {"attempts": 1, "name": spec.name, "label": spec.label, "about": spec.about, "parent": None}
-    parent = start_record(run.planned, measured_records(tools), manifest)
+    parent = start_record(run.planned, session_facts(tools))
     return shared | {
         "name": run.planned.name,
         "label": run.planned.label,
@@ -127,16 +127,16 @@ def _identity(tools: Tools, run: RunState) -> dict[str, object]:
     }
 
 
-def start_record(planned: PlannedRun, records: Sequence[RunRecord], manifest: Manifest) -> RunRecord:
+def start_record(planned: PlannedRun, facts: Facts) -> RunRecord:
     """The run whose code a planned run starts from: the one it names if that was measured, else run 0."""
-    agent_runs = [r for r in records if r.run == "0" or r.kind == "experiment"]
+    agent_runs = [r for r in facts.measured if r.run == "0" or r.kind == "experiment"]
     if planned.start_from == "best":
-        return best(agent_runs, manifest)
+        return facts.best_of(agent_runs)
     return next((r for r in agent_runs if r.name == planned.start_from), agent_runs[0])
 
 
 def start_commit(planned: PlannedRun, tools: Tools) -> str:
-    return start_record(planned, measured_records(tools), tools.template.manifest).commit
+    return start_record(planned, session_facts(tools)).commit
 
 
 def overview(tools: Tools) -> list[str]:

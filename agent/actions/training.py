@@ -24,13 +24,14 @@ from agent.lab import integrity
 from agent.lab.jobs.baselines import BaselineCache
 from agent.lab.saebench.environment import required
 from agent.publishing import notes
-from agent.publishing.records import confirmation_records, mean, measured_records
+from agent.publishing.records import session_facts
 from agent.session.events import AttemptFailed, RunMeasured, RunSubmitted
 from agent.session.policy import CollectRun, SubmitRun
 from agent.session.session import RunState
 from agent.session.tools import Tools
 from agent.storage.atomic import write_text
 from agent.storage.cache import PROBES
+from paper.evidence.series import averaged
 
 POLL_S = 0.25
 
@@ -121,10 +122,10 @@ def _failed(tools: Tools, run: RunState, job: Job, result: JobResult) -> Attempt
 
 def _measured(tools: Tools, run: RunState, job: Job, result: JobResult) -> RunMeasured | AttemptFailed:
     """Judge, record, commit: the record is written only for a result that can be believed."""
-    explored, confirmed = measured_records(tools), confirmation_records(tools)
-    earlier = [r for r in (confirmed if run.kind == "confirmation" else explored) if r.run != run.run]
+    manifest, before = tools.template.manifest, session_facts(tools)
     record = run_record(tools, run, job, result)
-    findings = integrity.check(record, earlier, tools.template.manifest)
+    earlier = before.confirmations if run.kind == "confirmation" else before.explored
+    findings = integrity.check(record, [r for r in earlier if r.status == "measured"], manifest)
     refusals = [f for f in findings if f.grade == "refuse"]
     if refusals and run.kind != "baseline":
         text = "\n".join(f"{f.code}: {f.text}" for f in refusals)
@@ -134,30 +135,29 @@ def _measured(tools: Tools, run: RunState, job: Job, result: JobResult) -> RunMe
     text = record.model_dump_json(indent=1) + "\n"
     name = f"records/{run.run}.json"
     write_text(tools.paths.repo / name, text)
-    text_of_notes = notes.render(tools.session, [*explored, *confirmed, record], tools.template)
-    write_text(tools.paths.repo / "notes.txt", text_of_notes)
-    manifest = tools.template.manifest
-    primary = mean(record, manifest.primary)
+    facts = session_facts(tools, record)
+    write_text(tools.paths.repo / "notes.txt", notes.render(tools.session, facts))
+    primary = averaged(record, manifest.primary)
     commit = tools.versions.commit(
         [name, "notes.txt"],
-        f"run {run.run}: {record.label}: {manifest.metrics[manifest.primary].label} {primary:.4g} "
-        f"(n={len(record.seeds)})",
+        f"run {run.run}: {record.label}: {manifest.metrics[manifest.primary].label} "
+        f"{primary.quantity(facts.unit(manifest.primary)).text()} (n={primary.n})",
         {
             "Run": run.run,
             "Attempt": str(job.attempt),
             "Status": "measured",
             "Event": "measured",
-            manifest.primary.replace("_", "-").title(): f"{primary:.6g}",
+            manifest.primary.replace("_", "-").title(): f"{primary.mean:.6g}",
         },
     )
     tools.versions.tag(f"run/{run.run}", commit)
-    tools.say(f"  run {run.run} measured: {notes.one_line(record, manifest)}")
+    tools.say(f"  run {run.run} measured: {notes.one_line(record, facts)}")
     return RunMeasured(
         at=tools.now,
         run=run.run,
         attempt=job.attempt,
         record_sha256=hashlib.sha256(text.encode()).hexdigest(),
-        primary=primary,
+        primary=primary.mean,
         wall_s=result.wall_s,
         flags=tuple(f.code for f in findings if f.grade == "flag"),
         code=record.commit,

@@ -6,7 +6,6 @@ from typing import Any
 
 from agent.llm.prompting import render
 from agent.publishing.manuscript import Manuscript, edition, section_file
-from agent.publishing.records import described, measured_records
 from agent.publishing.review.page import usable
 from agent.session.events import Compiled, SectionWritten
 from agent.session.policy import MEND_ROUNDS, CompilePaper, WriteSection
@@ -129,8 +128,7 @@ def _prompt(action: WriteSection, manuscript: Manuscript, tools: Tools) -> str:
         return render("section_typeset", file=file, returned=returned, **rules)
     if action.phase != "write":
         return _rewriting(action, file, manuscript, tools, rules)
-    records = measured_records(tools)
-    chosen = described(records, tools.template.manifest)
+    first, chosen = manuscript.facts.measured[0], manuscript.facts.described
     return render(
         "section_write",
         section=action.section,
@@ -140,7 +138,7 @@ def _prompt(action: WriteSection, manuscript: Manuscript, tools: Tools) -> str:
         plan=tools.session.plan,
         best=chosen,
         notes=(tools.paths.repo / "notes.txt").read_text(),
-        diff=tools.versions.diff(records[0].commit, chosen.commit, tools.template.manifest.editable),
+        diff=tools.versions.diff(first.commit, chosen.commit, tools.template.manifest.editable),
         **rules,
     )
 

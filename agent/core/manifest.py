@@ -10,13 +10,14 @@ from pydantic import Field, model_validator
 from agent.core.schema import Strict
 
 Setting = int | float | str | bool
+Better = Literal["higher", "lower", "target"]
 
 
 class MetricSpec(Strict):
     """One metric as the template measures it."""
 
     label: str  # how tables and figures name it, e.g. "F1"
-    better: Literal["higher", "lower", "target"]
+    better: Better
     read: str  # one sentence: what it means and how to judge it
     primary: bool = False  # the metric of the comparison that is fixed before the first run
     unit: str = ""
@@ -30,6 +31,15 @@ class MetricSpec(Strict):
         if (self.better == "target") != (self.target is not None):
             raise ValueError('`target` goes with better = "target", and only with it')
         return self
+
+    def merit(self, value: float, aim: float | None) -> float:
+        """The value turned so that larger is better: a higher value, a lower one, or one nearer to `aim`.
+
+        `aim` is what the metric is to be held at (`Manifest.aim`); it is None for a metric without a target.
+        """
+        if self.better == "target":
+            return -abs(value - aim)
+        return value if self.better == "higher" else -value
 
 
 class BaselineSpec(Strict):
@@ -119,16 +129,6 @@ class Profile(Strict):
         """Seeds that no exploratory run has used."""
         first = max(self.seeds) + 1
         return tuple(range(first, first + self.confirm_seeds))
-
-
-def aim(
-    metric: str, spec: MetricSpec, settings: Mapping[str, Setting], conditions: Sequence[Condition]
-) -> float | None:
-    """The target of a metric under these conditions; None where it has none, or where they differ in it."""
-    if spec.target is None:
-        return None
-    found = {float({**settings, **c.settings}.get(spec.target_setting or metric, spec.target)) for c in conditions}
-    return found.pop() if len(found) == 1 else None
 
 
 class ModelSpec(Strict):
@@ -232,3 +232,15 @@ class Manifest(Strict):
     def primary(self) -> str:
         """Name of the primary metric."""
         return next(name for name, spec in self.metrics.items() if spec.primary)
+
+    def aim(self, metric: str, settings: Mapping[str, Setting], conditions: Sequence[Condition]) -> float | None:
+        """What a metric is to be held at under these conditions.
+
+        A setting of the metric's name (or of its `target_setting`) takes the place of the metric's own target. None
+        where the metric has no target, or where the conditions differ in it.
+        """
+        spec = self.metrics[metric]
+        if spec.target is None:
+            return None
+        found = {float({**settings, **c.settings}.get(spec.target_setting or metric, spec.target)) for c in conditions}
+        return found.pop() if len(found) == 1 else None

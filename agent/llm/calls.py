@@ -1,6 +1,6 @@
 """Every exchange with a model is a file before anybody acts on it; a repeated action reads the files.
 
-Not here: retries (model.py) and what a call means to the session (the caller's on_call).
+Not here: retries (litellm_model.py) and what a call means to the session (the caller's on_call).
 """
 
 from __future__ import annotations

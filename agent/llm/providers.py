@@ -1,6 +1,6 @@
 """What litellm knows of a model without spending a token: its provider, key and price.
 
-Not here: asking a model (model.py).
+Not here: asking a model (litellm_model.py).
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from agent.literature.found import FILE as FOUND
 from agent.literature.found import FoundWorks, read_found
 from agent.literature.library import Library, shipped_library
 from agent.publishing.colophon import command, costs, literature
-from agent.publishing.records import described, measured_records, read_records
+from agent.publishing.records import session_facts
 from agent.session.session import Session
 from agent.session.tools import Tools
 from agent.storage.atomic import write_bytes, write_text
@@ -107,8 +107,7 @@ class Manuscript:
     @cached_property
     def source(self) -> str:
         """The code of the run that the paper describes."""
-        chosen = described(measured_records(self._tools), self._tools.template.manifest)
-        return self._tools.versions.show(chosen.commit, self._tools.template.manifest.editable[0])
+        return self._tools.versions.show(self.facts.described.commit, self.facts.manifest.editable[0])
 
     def sections(self) -> dict[str, str]:
         files = {spec.name: self._repo / section_file(spec.name) for spec in SECTIONS}
@@ -251,15 +250,15 @@ class Manuscript:
         return [("Cited from the template", f"{', '.join(marked)}: they stand in {ORIGIN}")] if marked else []
 
     def _diff(self) -> str:
-        manifest, records = self._tools.template.manifest, measured_records(self._tools)
-        return self._tools.versions.diff(records[0].commit, described(records, manifest).commit, manifest.editable)
+        first, chosen = self.facts.measured[0], self.facts.described
+        return self._tools.versions.diff(first.commit, chosen.commit, self.facts.manifest.editable)
 
 
-def _pages(tex: str, compiled: Compiled) -> tuple[pages.Finding, ...]:
+def _pages(tex: str, compiled: Compiled) -> tuple[pages.PageFinding, ...]:
     return pages.examine(tex, read(compiled.pdf.read_bytes()), compiled.problems) if compiled.pdf else ()
 
 
-def _returned(compiled: Compiled, found: tuple[pages.Finding, ...]) -> tuple[tuple[str, str], ...]:
+def _returned(compiled: Compiled, found: tuple[pages.PageFinding, ...]) -> tuple[tuple[str, str], ...]:
     """What a writer can mend: pieces that TeX refuses, and findings that name a section."""
     known = {spec.name for spec in SECTIONS}
     refused = [
@@ -313,9 +312,3 @@ def edition(session: Session) -> dict[str, str]:
 def _problem(problem: Problem) -> str:
     where = f" ({problem.piece})" if problem.piece else ""
     return f"{problem.kind}, line {problem.line}{where}: {problem.text}"
-
-
-def session_facts(tools: Tools) -> Facts:
-    """Every run that is over, measured or failed, as the paper may state it."""
-    over = [run for run in tools.session.runs.values() if run.over]
-    return Facts(read_records(tools.paths.repo, over), tools.template.manifest, tools.session.options.profile)

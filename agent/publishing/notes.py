@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from statistics import fmean
-
-from agent.core.manifest import Manifest, MetricSpec, aim
 from agent.core.record import RunRecord
-from agent.core.template import Template
-from agent.publishing.records import mean, standard_error, values
 from agent.session.session import RunState, Session
 from paper.evidence.facts import Facts
+from paper.evidence.series import averaged, series_of
 from paper.truth.checks import unverified_numbers
 
 
-def render(session: Session, records: Sequence[RunRecord], template: Template) -> str:
+def render(session: Session, facts: Facts) -> str:
     """The whole file, written anew after every run."""
-    manifest = template.manifest
-    by_run = {record.run: record for record in records}
-    facts = Facts(records, manifest, session.options.profile)
+    manifest = facts.manifest
+    measured = {record.run: record for record in facts.records if record.status == "measured"}
     parts = [
         f"# {session.idea.Title}",
         "",
@@ -39,9 +33,9 @@ def render(session: Session, records: Sequence[RunRecord], template: Template) -
             "",
         ]
     for run in session.runs.values():
-        record = by_run.get(run.run)
+        record = measured.get(run.run)
         if record is not None:
-            parts += _facts(record, manifest)
+            parts += _measured(record, facts)
         elif run.phase == "failed":
             parts += _failure(run)
         if run.comment:
@@ -63,9 +57,10 @@ def render(session: Session, records: Sequence[RunRecord], template: Template) -
     return "\n".join(parts).rstrip() + "\n"
 
 
-def one_line(record: RunRecord, manifest: Manifest) -> str:
-    """All metrics of a run, on the console."""
-    return ", ".join(f"{spec.label} {_number(record, name)}" for name, spec in manifest.metrics.items())
+def one_line(record: RunRecord, facts: Facts) -> str:
+    """All metrics of a run, averaged over its conditions, on the console."""
+    metrics = facts.manifest.metrics.items()
+    return ", ".join(f"{m.label} {averaged(record, name).quantity(facts.unit(name)).text()}" for name, m in metrics)
 
 
 def _words(text: str, facts: Facts) -> list[str]:
@@ -75,7 +70,7 @@ def _words(text: str, facts: Facts) -> list[str]:
     return [text, "", *mark]
 
 
-def _facts(record: RunRecord, manifest: Manifest) -> list[str]:
+def _measured(record: RunRecord, facts: Facts) -> list[str]:
     parent = f", from run {record.parent}" if record.parent is not None else ""
     lines = [
         f"## Run {record.run}: {record.label} ({record.kind}{parent})",
@@ -85,14 +80,15 @@ def _facts(record: RunRecord, manifest: Manifest) -> list[str]:
         f"### Facts (written by the runner; n = {len(record.seeds)} seeds, mean ± standard error)",
         "",
     ]
-    for name, spec in manifest.metrics.items():
-        for condition in record.conditions:
-            at = f" [{condition.label}]" if len(record.conditions) > 1 else ""
-            lines.append(f"- {spec.label}{at}: {_number(record, name, condition.name)}{spec.unit and ' ' + spec.unit}")
-    said = sorted({key for training in record.trainings for key in training.diagnostics})
-    for key in said:
-        found = [t.diagnostics[key] for t in record.trainings if key in t.diagnostics]
-        lines.append(f"- {key} (self-reported by the experiment): {fmean(found):.4g}")
+    where = {c.name: f" [{c.label}]" if len(record.conditions) > 1 else "" for c in record.conditions}
+    for name, spec in facts.manifest.metrics.items():
+        for condition, at in where.items():
+            if series := series_of(record, name, condition):
+                lines.append(f"- {spec.label}{at}: {series.quantity(facts.unit(name)).text()}")
+    for name in sorted({key for training in record.trainings for key in training.diagnostics}):
+        for condition, at in where.items():
+            if series := series_of(record, name, condition, "diagnostics"):
+                lines.append(f"- {name}{at} (self-reported by the experiment): {series.quantity().text()}")
     lines += [
         f"- attempts: {record.attempts}; training: {sum(t.wall_s for t in record.trainings):.0f} s in all; "
         f"commit {record.commit[:10]}"
@@ -112,33 +108,14 @@ def _failure(run: RunState) -> list[str]:
     return [*lines, ""]
 
 
-def _number(record: RunRecord, metric: str, condition: str | None = None) -> str:
-    error = standard_error(values(record, metric, condition))
-    middle = f"{mean(record, metric, condition):.4g}"
-    return middle if error is None else f"{middle} ± {error:.2g}"
-
-
-def table(records: Sequence[RunRecord], manifest: Manifest) -> str:
-    """A compact Markdown table: one row a run, one column a metric, mean ± standard error over seeds."""
-    arrows = {"higher": "higher is better", "lower": "lower is better"}
-    heads = [
-        f"{spec.label} ({arrows.get(spec.better) or _target(name, spec, records)})"
-        for name, spec in manifest.metrics.items()
-    ]
-    several = len(records[0].conditions) > 1 if records else False
+def table(facts: Facts) -> str:
+    """A compact Markdown table: one row a measured run, one column a metric, mean ± standard error over seeds."""
+    metrics, several = facts.manifest.metrics, len(facts.condition_names()) > 1
+    heads = [f"{spec.label} ({facts.direction(name)})" for name, spec in metrics.items()]
     rows = [["run", "name", *(["condition"] if several else []), *heads]]
-    for record in records:
-        for condition in [c.name for c in record.conditions] if several else [None]:
-            cells = [_cell(values(record, metric, condition)) for metric in manifest.metrics]
+    for record in facts.measured:
+        for condition in facts.condition_names(record):
+            found = {name: series_of(record, name, condition) for name in metrics}
+            cells = [series.quantity(facts.unit(name)).text() if series else "--" for name, series in found.items()]
             rows.append([record.run, record.name, *([condition] if several else []), *cells])
     return "\n".join("| " + " | ".join(row) + " |" for row in [rows[0], ["---"] * len(rows[0]), *rows[1:]])
-
-
-def _target(metric: str, spec: MetricSpec, records: Sequence[RunRecord]) -> str:
-    found = aim(metric, spec, records[0].settings, records[0].conditions) if records else spec.target
-    return "target: the condition's" if found is None else f"target {found:g}"
-
-
-def _cell(numbers: Sequence[float]) -> str:
-    error = standard_error(numbers)
-    return f"{fmean(numbers):.4g}" if error is None else f"{fmean(numbers):.4g} ± {error:.2g}"

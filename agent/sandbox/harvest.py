@@ -1,6 +1,7 @@
 """Takes named files, JSON and text out of what hostile code left behind. Every size is bounded.
 
-Copies are ours: no links, no devices, no name that starts with a dot. Tensors are read by tensors.py.
+Copies are ours: no links, no devices, no name that starts with a dot. Tensors are read by
+agent/lab/measuring/artefact.py.
 """
 
 from __future__ import annotations

@@ -5,15 +5,14 @@ Nothing else in a paper may be called an improvement. Wording is in confirmed.py
 
 from __future__ import annotations
 
-import math
 import statistics
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from agent.core.manifest import MetricSpec
+from agent.core.manifest import Better
 from agent.core.record import RunRecord
-from paper.evidence.series import ALPHA, Difference, Series, two_sided
+from paper.evidence.series import ALPHA, Difference, Series, averaged, paired_error, paired_test, steps_of
 
 Verdict = Literal["improvement", "worse", "inconclusive"]
 OURS, BASELINE = "confirm.best", "confirm.baseline"
@@ -54,7 +53,7 @@ class Confirmation:
     @property
     def steps(self) -> tuple[float, ...]:
         """The difference for each seed."""
-        return _steps(self.ours, self.baseline)
+        return steps_of(self.ours, self.baseline)
 
     @property
     def verdict(self) -> Verdict:
@@ -86,19 +85,29 @@ def why_none(records: Sequence[RunRecord], metric: str) -> str:
     return ""
 
 
-def confirm(records: Sequence[RunRecord], explored: Sequence[RunRecord], metric: str, spec: MetricSpec) -> Confirmation:
-    """The test, for arms of which `why_none` has nothing to say."""
+def confirm(
+    records: Sequence[RunRecord],
+    explored: Sequence[RunRecord],
+    metric: str,
+    better: Better,
+    distance: Callable[[float, str], float],
+) -> Confirmation:
+    """The test, for arms of which `why_none` has nothing to say.
+
+    `distance` says how far a value of the metric lies from its target under a condition; only a metric with a target
+    is read through it.
+    """
+    reading = (distance,) if better == "target" else ()
     arms = {r.run: r for r in records}
     seeds = _paired_seeds(arms[OURS], arms[BASELINE], metric)
-    ours, baseline = (_arm(arms[run], metric, spec.target, seeds) for run in (OURS, BASELINE))
-    gap = _paired(ours, baseline)
-    half = _t_quantile(1 - ALPHA / 2, ours.n - 1) * (gap.se or 0.0)
+    ours, baseline = (averaged(arms[run], metric, seeds, *reading) for run in (OURS, BASELINE))
+    gap, ci = _compared(ours, baseline)
     return Confirmation(
         metric=metric,
-        better="higher" if spec.better == "higher" else "lower",
-        distance=spec.better == "target",
+        better="higher" if better == "higher" else "lower",
+        distance=better == "target",
         gap=gap,
-        ci=(gap.value - half, gap.value + half),
+        ci=ci,
         planned=len(set(arms[OURS].seeds)),
         fresh_world=bool(_data(arms[OURS])) and all(not _data(arms[OURS]) & _data(r) for r in explored),
     )
@@ -119,30 +128,12 @@ def _whole_seeds(record: RunRecord, metric: str) -> set[int]:
     return {s for s in record.seeds if all((s, c.name) in measured for c in record.conditions)}
 
 
-def _arm(record: RunRecord, metric: str, target: float | None, seeds: tuple[int, ...]) -> Series:
-    """Averaged over conditions within each seed."""
-
-    def of(seed: int) -> float:
-        values = [t.metrics[metric] for t in record.trainings if t.seed == seed]
-        return statistics.fmean(values if target is None else [abs(v - target) for v in values])
-
-    return Series(run=record, metric=metric, condition="", seeds=seeds, values=tuple(map(of, seeds)))
-
-
-def _paired(a: Series, b: Series) -> Difference:
-    """The paired t-test over seeds; where every seed differs by the same amount, that amount is certain."""
-    steps = _steps(a, b)
-    value, se = statistics.fmean(steps), statistics.stdev(steps) / math.sqrt(len(steps))
-    if se <= 1e-12 * max(abs(value), 1e-300):
-        return Difference(a, b, value, 0.0, True, 0.0 if value else 1.0)
-    return Difference(a, b, value, se, True, two_sided(value / se, a.n - 1))
-
-
-def _steps(a: Series, b: Series) -> tuple[float, ...]:
-    return tuple(x - y for x, y in zip(a.values, b.values, strict=True))
-
-
-def _t_quantile(share: float, freedom: float) -> float:
-    from scipy.special import stdtrit  # heavy: only where a confirmation is read
-
-    return float(stdtrit(freedom, share))
+def _compared(a: Series, b: Series) -> tuple[Difference, tuple[float, float]]:
+    """The paired t-test over seeds with its 95% interval; where every seed differs by the same amount, that amount is
+    certain."""
+    value, se = statistics.fmean(steps_of(a, b)), paired_error(a, b)
+    if not se:
+        return Difference(a, b, value, se, True, 0.0 if value else 1.0), (value, value)
+    test = paired_test(a, b)
+    low, high = test.confidence_interval(1 - ALPHA)
+    return Difference(a, b, value, se, True, float(test.pvalue)), (float(low), float(high))

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from paper.evidence.confirmation import Confirmation
 from paper.evidence.facts import FactError, Facts, Series
-from paper.evidence.numbers import Quantity, count_text, decimals_for_error, decimals_for_value, fixed
+from paper.evidence.numbers import count_text, decimals_for_error, decimals_for_value, fixed
 from paper.evidence.series import ALPHA
 from paper.evidence.vocabulary import CONFIRMATION, SELF_REPORTED, Kind, Result
 
@@ -40,11 +40,6 @@ def _confirmed(facts: Facts, text: str, arms: tuple[Series, ...], kind: Kind) ->
 
 def _arms(found: Confirmation) -> tuple[Series, Series]:
     return found.ours, found.baseline
-
-
-def _unit(facts: Facts, found: Confirmation) -> str:
-    unit = facts.spec(found.metric).unit
-    return unit if unit in ("", "%") else f" {unit}"
 
 
 def confirmation(facts: Facts) -> Result:
@@ -149,15 +144,15 @@ def p_text(p: float) -> str:
 
 
 def _value(facts: Facts, found: Confirmation, arm: Series) -> str:
-    return Quantity(arm.mean, arm.se, unit=_unit(facts, found)).text()
+    return arm.quantity(facts.unit(found.metric)).text()
 
 
 def _diff(facts: Facts, found: Confirmation) -> str:
-    return Quantity(found.gap.value, found.gap.se, True, _unit(facts, found)).text()
+    return found.gap.quantity(facts.unit(found.metric)).text()
 
 
 def _ci(facts: Facts, found: Confirmation) -> str:
-    return f"95% CI {interval(found)}{_unit(facts, found)}"
+    return f"95% CI {interval(found)}{facts.unit(found.metric)}"
 
 
 def _p(found: Confirmation) -> str:

@@ -10,11 +10,13 @@ import re
 import statistics
 from collections.abc import Iterable, Sequence
 from functools import cached_property
+from typing import Literal
 
-from agent.core.manifest import Manifest, MetricSpec, Setting, aim
+from agent.core.manifest import Manifest, MetricSpec, Setting
 from agent.core.record import RunRecord
 from paper.evidence.confirmation import Confirmation, confirm, why_none
-from paper.evidence.series import Difference, FactError, Series, difference_of
+from paper.evidence.numbers import setting_text
+from paper.evidence.series import Difference, FactError, Series, difference_of, series_of
 
 __all__ = ["Difference", "FactError", "Facts", "Series", "difference_of", "record_sha256"]
 
@@ -61,7 +63,11 @@ class Facts:
         metric = self.manifest.primary
         if reason := why_none(self.confirmations, metric):
             raise FactError(reason)
-        return confirm(self.confirmations, self.explored, metric, self.spec(metric))
+
+        def distance(value: float, condition: str) -> float:
+            return -self.merit(metric, value, condition)
+
+        return confirm(self.confirmations, self.explored, metric, self.spec(metric).better, distance)
 
     @cached_property
     def confirmed(self) -> Confirmation | None:
@@ -90,7 +96,14 @@ class Facts:
             raise FactError(f'"{what}" names no run: none of that kind has a measured result')
         return max(scored, key=lambda pair: pair[0])[1]
 
+    @property
+    def described(self) -> RunRecord:
+        """The run that the paper describes: the best experiment, also where a baseline beats it; the best of all
+        where no experiment was measured."""
+        return self.best_of([r for r in self.measured if r.kind == "experiment"] or self.measured)
+
     def _merit(self, record: RunRecord) -> float:
+        """Merit of the primary metric's mean over seeds, averaged over the conditions, each with its own target."""
         metric = self.manifest.primary
         means = {c: self.series(record.name, metric, c).mean for c in self.condition_names(record)}
         return statistics.fmean(self.merit(metric, mean, c) for c, mean in means.items())
@@ -103,17 +116,34 @@ class Facts:
         return self.manifest.metrics[metric]
 
     def target(self, metric: str, condition: str | None = None) -> float | None:
-        """What a metric is to be held at; None where it has no target, or each condition has its own."""
+        """What a metric is to be held at; None where it has no target, or where conditions differ in it."""
+        self.spec(metric)
         profile = self.manifest.profiles[self.profile]
-        conditions = [c for c in profile.conditions if condition in (None, c.name)] or profile.conditions
-        return aim(metric, self.spec(metric), profile.settings, conditions)
+        conditions = [c for c in profile.conditions if condition in (None, c.name)]
+        return self.manifest.aim(metric, profile.settings, conditions)
 
-    def merit(self, metric: str, value: float, condition: str | None = None) -> float:
+    def merit(self, metric: str, value: float, condition: str) -> float:
         """The same number with "larger is better", whatever the metric's direction."""
-        spec = self.spec(metric)
-        if spec.better == "target":
-            return -abs(value - (self.target(metric, condition) or 0.0))
-        return value if spec.better == "higher" else -value
+        spec, aim = self.spec(metric), self.target(metric, condition)
+        if spec.better == "target" and aim is None:
+            raise FactError(f'metric "{metric}" has no target under condition "{condition}"')
+        return spec.merit(value, aim)
+
+    def better(self, metric: str) -> str:
+        """ "higher", "lower", "target 8" or, where conditions differ in it, "target" """
+        aim = self.target(metric)
+        return self.spec(metric).better + ("" if aim is None else f" {setting_text(aim)}")
+
+    def direction(self, metric: str) -> str:
+        """ "higher is better", "target 8" or, where conditions differ in it, "target of each condition" """
+        if self.spec(metric).better != "target":
+            return f"{self.better(metric)} is better"
+        return f"{self.better(metric)}{' of each condition' if self.target(metric) is None else ''}"
+
+    def unit(self, metric: str) -> str:
+        """A metric's unit as it stands behind a number: after a space, but for "%"."""
+        unit = self.spec(metric).unit
+        return unit if unit in ("", "%") else f" {unit}"
 
     def condition_names(self, record: RunRecord | None = None) -> tuple[str, ...]:
         source = record or (self.explored[0] if self.explored else None)
@@ -151,23 +181,21 @@ class Facts:
         """Values the experiment reported about itself; never to be shown unmarked."""
         return self._collect(run, name, condition, "diagnostics")
 
-    def _collect(self, run: str, key: str, condition: str | None, field: str) -> Series:
+    def _collect(self, run: str, key: str, condition: str | None, field: Literal["metrics", "diagnostics"]) -> Series:
         record = self.record(run)
         if record.status != "measured":
             raise FactError(
                 f'run "{record.name}" has no result (it {_ended(record)}); state that it failed, without a number'
             )
         name = self.condition(record, condition)
-        trainings = [t for t in record.trainings if t.condition == name and t.outcome == "measured"]
-        found = [(t.seed, getattr(t, field)[key]) for t in trainings if key in getattr(t, field)]
-        if not found:
-            known = sorted({k for t in trainings for k in getattr(t, field)})
+        series = series_of(record, key, name, field)
+        if series is None:
+            known = sorted({k for t in record.trainings if t.condition == name for k in getattr(t, field)})
             raise FactError(
                 f'run "{record.name}" has no {field[:-1]} "{key}"'
                 + (f"; it has {_quoted(known)}" if known else "; it has none")
             )
-        seeds, values = zip(*sorted(found), strict=True)
-        return Series(run=record, metric=key, condition=name, seeds=seeds, values=values)
+        return series
 
     def difference(self, a: str, b: str, metric: str, condition: str | None = None) -> Difference:
         """a - b with its standard error and an exploratory two-sided t-test at 5%.

@@ -60,24 +60,19 @@ def _result(
     )
 
 
-def _unit(facts: Facts, metric: str) -> str:
-    unit = facts.spec(metric).unit
-    return unit if unit in ("", "%") else f" {unit}"
-
-
 # ---------------------------------------------------------------- numbers of one run
 
 
 def mean(facts: Facts, run: str, metric: str, condition: str | None = None) -> Result:
     """mean over seeds with its standard error, e.g. "0.580 ± 0.004" """
     series = facts.series(run, metric, condition)
-    return _result(facts, Quantity(series.mean, series.se, unit=_unit(facts, metric)).text(), [series])
+    return _result(facts, series.quantity(facts.unit(metric)).text(), [series])
 
 
 def value(facts: Facts, run: str, metric: str, condition: str | None = None) -> Result:
     """the same mean without its error, e.g. "0.580" """
     series = facts.series(run, metric, condition)
-    return _result(facts, Quantity(series.mean, series.se, unit=_unit(facts, metric)).bare(), [series])
+    return _result(facts, series.quantity(facts.unit(metric)).bare(), [series])
 
 
 def se(facts: Facts, run: str, metric: str, condition: str | None = None) -> Result:
@@ -85,13 +80,13 @@ def se(facts: Facts, run: str, metric: str, condition: str | None = None) -> Res
     series = facts.series(run, metric, condition)
     if series.se is None:
         raise FactError(f'run "{series.run.name}" was measured with one seed, so it has no standard error')
-    return _result(facts, Quantity(series.se, series.se, unit=_unit(facts, metric)).bare(), [series])
+    return _result(facts, Quantity(series.se, series.se, unit=facts.unit(metric)).bare(), [series])
 
 
 def diagnostic(facts: Facts, run: str, name: str, condition: str | None = None) -> Result:
     """mean of a quantity the experiment reported about itself; printed with "(self-reported)" """
     series = facts.diagnostic(run, name, condition)
-    return _result(facts, Quantity(series.mean, series.se).text(), [series], self_reported=True)
+    return _result(facts, series.quantity().text(), [series], self_reported=True)
 
 
 # ---------------------------------------------------------------- two runs
@@ -100,7 +95,7 @@ def diagnostic(facts: Facts, run: str, name: str, condition: str | None = None) 
 def diff(facts: Facts, a: str, b: str, metric: str, condition: str | None = None) -> Result:
     """a minus b in the metric's unit, with the error of the difference, e.g. "+0.21 ± 0.01" """
     gap = facts.difference(a, b, metric, condition)
-    return _result(facts, Quantity(gap.value, gap.se, True, _unit(facts, metric)).text(), [gap.a, gap.b])
+    return _result(facts, gap.quantity(facts.unit(metric)).text(), [gap.a, gap.b])
 
 
 def relative(facts: Facts, a: str, b: str, metric: str, condition: str | None = None) -> Result:

@@ -10,6 +10,7 @@ from typing import Any
 
 from paper.evidence.facts import FactError, Facts, difference_of
 from paper.evidence.numbers import setting_text
+from paper.evidence.series import series_of
 from paper.pictures.curves import curves
 from paper.pictures.planes import planes
 from paper.pictures.shown import (
@@ -20,7 +21,6 @@ from paper.pictures.shown import (
     metric_words,
     reported_words,
     seeds_words,
-    series_of,
 )
 from paper.pictures.style import SEED, TEXT_WIDTH, draw, look
 
@@ -78,7 +78,7 @@ def _panel(axis: Any, facts: Facts, metric: str) -> None:
     conditions = facts.condition_names()
     for place, record in enumerate(facts.measured):
         for index, condition in enumerate(conditions):
-            series = series_of(facts, record, metric, condition)
+            series = series_of(record, metric, condition)
             if series is None:
                 continue
             y = place + (index - (len(conditions) - 1) / 2) * 0.24

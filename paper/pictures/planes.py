@@ -8,13 +8,13 @@ from typing import Any
 
 from agent.core.manifest import TradeOff
 from paper.evidence.facts import Facts
+from paper.evidence.series import series_of
 from paper.pictures.shown import (
     Figure,
     axis_words,
     described_words,
     reported_words,
     seeds_words,
-    series_of,
     standing_out,
 )
 from paper.pictures.style import LINES, TEXT_WIDTH, Point, draw, look, name_points
@@ -70,7 +70,7 @@ def _plane(axis: Any, facts: Facts, x_metric: str, y_metric: str, named: bool) -
         pairs = [
             (x, y)
             for c in facts.condition_names()
-            if (x := series_of(facts, record, x_metric, c)) and (y := series_of(facts, record, y_metric, c))
+            if (x := series_of(record, x_metric, c)) and (y := series_of(record, y_metric, c))
         ]
         if not pairs:
             continue

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from paper.evidence.facts import FactError, Facts, Series
+from paper.evidence.facts import Facts
 from paper.evidence.numbers import count_text
+from paper.evidence.series import series_of
 
 if TYPE_CHECKING:
     from agent.core.record import RunRecord
@@ -27,22 +28,9 @@ class Figure:
     width: float = 1.0  # of the text's width
 
 
-def series_of(facts: Facts, record: RunRecord, metric: str, condition: str) -> Series | None:
-    """Measured values, or None where there are none."""
-    try:
-        return facts.series(record.name, metric, condition)
-    except FactError:
-        return None
-
-
 def standing_out(facts: Facts) -> RunRecord | None:
-    """The run that the paper describes: the best of the experiments, or of all where none was measured."""
-    for name in ("ours", "best"):
-        try:
-            return facts.record(name)
-        except FactError:
-            continue
-    return None
+    """The run that the paper describes, which a figure sets off; None where nothing was measured."""
+    return facts.described if facts.measured else None
 
 
 def mark_label(axis_labels: list[Any], records: list[RunRecord], facts: Facts) -> None:
@@ -59,12 +47,7 @@ def mark_label(axis_labels: list[Any], records: list[RunRecord], facts: Facts) -
 def seeds_words(facts: Facts) -> str:
     """How many seeds the means of a figure are over."""
     counts = sorted(
-        {
-            s.n
-            for r in facts.measured
-            for c in facts.condition_names()
-            if (s := series_of(facts, r, facts.manifest.primary, c))
-        }
+        {s.n for r in facts.measured for c in facts.condition_names() if (s := series_of(r, facts.manifest.primary, c))}
     )
     if len(counts) == 1:
         return f"n = {counts[0]} seed{'s' if counts[0] != 1 else ''}"
@@ -73,10 +56,7 @@ def seeds_words(facts: Facts) -> str:
 
 def metric_words(facts: Facts, metric: str) -> str:
     """A metric with its direction."""
-    spec = facts.spec(metric)
-    aim = facts.target(metric)
-    how = f"{spec.better} is better" if spec.better != "target" else f"target {aim or 'of each condition'}"
-    return f"{spec.label} ({how})"
+    return f"{facts.spec(metric).label} ({facts.direction(metric)})"
 
 
 def axis_words(facts: Facts, metric: str) -> str:

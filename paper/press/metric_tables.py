@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from pylatex import NoEscape, Tabular
 
 from agent.core.record import RunRecord
-from paper.evidence.facts import FactError, Facts, Series
-from paper.evidence.numbers import Quantity, fixed
+from paper.evidence.facts import Facts, Series
+from paper.evidence.numbers import fixed
+from paper.evidence.series import series_of
 from paper.press.latex import escape, number
 from paper.press.tabular import DAGGER, fitted, head_row, long, tabular
 
@@ -85,13 +86,13 @@ def _main_row(
         return
     cells = []
     for metric in metrics:
-        series = _series(facts, record, metric, condition)
+        series = series_of(record, metric, condition)
         cells.append("--" if series is None else _mean_cell(series, facts, bold=_is_best(facts, series)))
     table.add_row([NoEscape(name), *map(NoEscape, cells), *empty])
 
 
 def _mean_cell(series: Series, facts: Facts, bold: bool) -> str:
-    quantity = Quantity(series.mean, series.se)
+    quantity = series.quantity()
     value = number(quantity.bare())
     value = rf"\textbf{{{value}}}" if bold else value
     mark = "" if facts.manifest.measured else DAGGER
@@ -102,7 +103,7 @@ def _mean_cell(series: Series, facts: Facts, bold: bool) -> str:
 
 
 def _is_best(facts: Facts, series: Series) -> bool:
-    rivals = [s for r in facts.measured if (s := _series(facts, r, series.metric, series.condition))]
+    rivals = [s for r in facts.measured if (s := series_of(r, series.metric, series.condition))]
     own = facts.merit(series.metric, series.mean, series.condition)
     merits = [facts.merit(s.metric, s.mean, s.condition) for s in rivals]
     return max(merits) <= own and min(merits) < own
@@ -136,10 +137,3 @@ def _seeds(facts: Facts, metrics: Sequence[str], several: bool) -> str:
                 [NoEscape(escape(record.label)), *where, training.seed, *(NoEscape(number(v)) for v in values)]
             )
     return table.dumps()
-
-
-def _series(facts: Facts, record: RunRecord, metric: str, condition: str) -> Series | None:
-    try:
-        return facts.series(record.name, metric, condition)
-    except FactError:
-        return None

@@ -41,7 +41,7 @@ CODES: dict[str, str] = {
 
 
 @dataclass(frozen=True)
-class Finding:
+class PageFinding:
     """One thing on the pages. `section`: whose writer can mend it; "" where no writer can."""
 
     code: str
@@ -58,7 +58,7 @@ class Finding:
         return f"{self.code}, {where}: {self.words}; {self.mend}"
 
 
-def examine(tex: str, printed: Printed, problems: Sequence[Problem] = ()) -> tuple[Finding, ...]:
+def examine(tex: str, printed: Printed, problems: Sequence[Problem] = ()) -> tuple[PageFinding, ...]:
     """Everything that is wrong with the pages of a compiled paper."""
     paper = _Paper(tex, printed)
     found = [
@@ -123,31 +123,31 @@ class _Paper:
 # ---------------------------------------------------------------- the checks
 
 
-def _length(paper: _Paper) -> Iterator[Finding]:
+def _length(paper: _Paper) -> Iterator[PageFinding]:
     pages = content_pages(paper.printed)
     least, most = CONTENT_PAGES
     if pages > most:
-        yield Finding("too-long", 0, f"its text has {pages} pages, at most {most} are read", paper.longest())
+        yield PageFinding("too-long", 0, f"its text has {pages} pages, at most {most} are read", paper.longest())
     elif pages < least:
-        yield Finding("too-short", 0, f"its text has {pages} pages, {least} to {most} are usual")
+        yield PageFinding("too-short", 0, f"its text has {pages} pages, {least} to {most} are usual")
 
 
-def _log(problems: Sequence[Problem]) -> Iterator[Finding]:
+def _log(problems: Sequence[Problem]) -> Iterator[PageFinding]:
     for problem in problems:
         section = problem.piece.partition(":")[0]
         section = "" if section in ("fig", "tab") else section
         if problem.kind == "overfull":
-            yield Finding(
+            yield PageFinding(
                 "overfull", 0, f"{problem.text}, line {problem.line} of paper.tex: {problem.source[:80]}", section
             )
         elif problem.kind == "undefined":
-            yield Finding("unresolved", 0, problem.text, section)
+            yield PageFinding("unresolved", 0, problem.text, section)
 
 
-def _letters(paper: _Paper) -> Iterator[Finding]:
+def _letters(paper: _Paper) -> Iterator[PageFinding]:
     for number, picture in enumerate(paper.printed.pictures, start=1):
         if picture.smallest is not None and picture.smallest < FIGURE_LETTERS_PT:
-            yield Finding(
+            yield PageFinding(
                 "small-letters",
                 picture.page,
                 f"the smallest letters of picture {number} are printed at "
@@ -155,7 +155,7 @@ def _letters(paper: _Paper) -> Iterator[Finding]:
             )
         coarse = [dpi for dpi in picture.dpi if dpi < RASTER_DPI]
         if coarse:
-            yield Finding(
+            yield PageFinding(
                 "coarse-raster",
                 picture.page,
                 f"picture {number} is printed at {min(coarse):.0f} dpi, below {RASTER_DPI:g}",
@@ -163,24 +163,24 @@ def _letters(paper: _Paper) -> Iterator[Finding]:
     for page in paper.printed.pages:
         small = {size: n for size, n in page.letters.items() if 0 < size < TABLE_LETTERS_PT}
         if sum(small.values()) > _SMALL_LETTERS and page.number < paper.appendix:
-            yield Finding(
+            yield PageFinding(
                 "small-print",
                 page.number,
                 f"{sum(small.values())} letters are set at {min(small):g} pt to {max(small):g} pt",
             )
 
 
-def _fonts(printed: Printed) -> Iterator[Finding]:
+def _fonts(printed: Printed) -> Iterator[PageFinding]:
     for holder in (*printed.pages, *printed.pictures):
         page = getattr(holder, "number", None) or holder.page
         for name, kind in sorted(holder.fonts.items()):
             if kind == "missing":
-                yield Finding("missing-font", page, f"the font {name} is not in the file")
+                yield PageFinding("missing-font", page, f"the font {name} is not in the file")
             elif kind == "bitmap":
-                yield Finding("bitmap-font", page, f"the font {name} is of Type 3, which prints badly")
+                yield PageFinding("bitmap-font", page, f"the font {name} is of Type 3, which prints badly")
 
 
-def _empty(printed: Printed) -> Iterator[Finding]:
+def _empty(printed: Printed) -> Iterator[PageFinding]:
     drawn = {picture.page for picture in printed.pictures}
     for page in printed.pages:
         letters = len("".join(page.text.split()))
@@ -188,24 +188,24 @@ def _empty(printed: Printed) -> Iterator[Finding]:
             continue
         last = page.number == len(printed.pages)
         if letters < EMPTY or not last:  # the last page ends where the paper ends
-            yield Finding(
+            yield PageFinding(
                 "empty-page",
                 page.number,
                 "it is empty" if letters < EMPTY else f"it is nearly empty ({letters} letters)",
             )
 
 
-def _twice(paper: _Paper) -> Iterator[Finding]:
+def _twice(paper: _Paper) -> Iterator[PageFinding]:
     for digest, number in Counter(p.digest for p in paper.printed.pictures).items():
         if number > 1:
             pages = [p.page for p in paper.printed.pictures if p.digest == digest]
-            yield Finding("same-figure", pages[-1], f"the same picture stands on page {pages[0]}")
+            yield PageFinding("same-figure", pages[-1], f"the same picture stands on page {pages[0]}")
     for label, number in Counter(paper.labels).items():
         if number > 1:
-            yield Finding("same-label", 0, f"{label} is set {number} times", paper.section_of(label))
+            yield PageFinding("same-label", 0, f"{label} is set {number} times", paper.section_of(label))
 
 
-def _floats(paper: _Paper) -> Iterator[Finding]:
+def _floats(paper: _Paper) -> Iterator[PageFinding]:
     for label, word, name in paper.floats():
         page = paper.printed.places[name]
         if page >= paper.appendix:
@@ -213,6 +213,6 @@ def _floats(paper: _Paper) -> Iterator[Finding]:
         mentions = paper.printed.links.get(name, ())
         section = paper.section_of(label)
         if not mentions:
-            yield Finding("never-mentioned", page, f"the text does not mention {word} ({label})", section)
+            yield PageFinding("never-mentioned", page, f"the text does not mention {word} ({label})", section)
         elif abs(page - mentions[0]) > FAR:
-            yield Finding("far-float", page, f"{word} ({label}) is first mentioned on page {mentions[0]}", section)
+            yield PageFinding("far-float", page, f"{word} ({label}) is first mentioned on page {mentions[0]}", section)

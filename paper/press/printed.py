@@ -15,8 +15,6 @@ from typing import Any
 
 Matrix = tuple[float, float, float, float, float, float]
 _UNIT: Matrix = (1.0, 0.0, 0.0, 1.0, 0.0, 0.0)
-MAX_STREAM = 16 << 20  # decoded bytes of one drawing that are read
-MAX_DEPTH = 4  # of drawings inside drawings
 _SHOWS = (b"Tj", b"TJ", b"'", b'"')
 
 
@@ -26,7 +24,7 @@ class Picture:
 
     page: int
     digest: str  # of what it draws
-    letters: Counter[float] = field(default_factory=Counter)  # points as printed -> bytes of text
+    letters: Counter[float] = field(default_factory=Counter)  # points as printed -> how many
     dpi: list[float] = field(default_factory=list)  # of each raster in it, as printed
     fonts: dict[str, str] = field(default_factory=dict)
 
@@ -66,11 +64,9 @@ def read(pdf: bytes) -> Printed:
         reader = PdfReader(io.BytesIO(pdf))
         pages, pictures, links = [], [], {}
         for number, page in enumerate(reader.pages, start=1):
-            shown = Page(number, page.extract_text())
-            resources = _resolved(page.get("/Resources"))
-            walk = _Walk(reader, number, pictures)
-            walk.fonts(resources, shown.fonts)
-            walk.content(page.get_contents(), resources, _UNIT, shown.letters, None, 0)
+            shown = Page(number, "")
+            walk = _Walk(shown, pictures, _resolved(page.get("/Resources")))
+            shown.text = page.extract_text(visitor_operand_before=walk.before, visitor_operand_after=walk.after)
             pages.append(shown)
             for name in _link_targets(page):
                 links.setdefault(name, []).append(number)
@@ -88,62 +84,73 @@ def _link_targets(page: Any) -> Iterator[str]:
             yield str(target)
 
 
+@dataclass
+class _Drawing:
+    """A page's content, or a drawing that it places: `start` leads from its own coordinates to the page's."""
+
+    resources: Any
+    start: Matrix
+    letters: Counter[float]
+    picture: Picture | None
+    placed: Any = None  # the operands that place it, the same object before and after
+    size: float = 0.0  # of the font that is set
+    code: int = 1  # bytes that a letter of it takes
+
+
 class _Walk:
-    """Follows a page's content into the pictures that it places."""
+    """Listens to pypdf as it follows a page's content into the drawings that it places.
 
-    def __init__(self, reader: Any, number: int, pictures: list[Picture]) -> None:
-        self.reader, self.number, self.pictures = reader, number, pictures
+    pypdf counts the coordinates of each drawing from its own origin, so those around it are kept here.
+    """
 
-    def content(
-        self, stream: Any, resources: Any, start: Matrix, letters: Counter[float], inside: Picture | None, depth: int
-    ) -> None:
-        from pypdf.generic import ContentStream
+    def __init__(self, page: Page, pictures: list[Picture], resources: Any) -> None:
+        self.page, self.pictures = page, pictures
+        self.around = [_Drawing(resources, _UNIT, page.letters, None)]
+        _fonts(resources, page.fonts)
 
-        if stream is None or depth > MAX_DEPTH or len(stream.get_data()) > MAX_STREAM:
-            return
-        now, stack, text, size = start, [], _UNIT, 0.0
-        for operands, operator in ContentStream(stream, self.reader).operations:
-            if operator == b"q":
-                stack.append(now)
-            elif operator == b"Q" and stack:
-                now = stack.pop()
-            elif operator == b"cm":
-                now = _times(_matrix(operands), now)
-            elif operator == b"BT":
-                text = _UNIT
-            elif operator == b"Tm":
-                text = _matrix(operands)
-            elif operator == b"Tf":
-                size = float(operands[1])
-            elif operator in _SHOWS:
-                letters[round(abs(size) * _scale(_times(text, now)), 1)] += _length(operands[-1])
-            elif operator == b"Do":
-                self._object(_resolved(_resolved(resources["/XObject"])[operands[0]]), resources, now, inside, depth)
+    def before(self, operator: bytes, operands: Any, now: Any, text: Any) -> None:
+        """One operator that comes, with the coordinates of the drawing and of its text."""
+        here = self.around[-1]
+        if operator == b"Tf":
+            font = _resolved(_resolved(here.resources["/Font"])[operands[0]])
+            here.size, here.code = float(operands[1]), 2 if font.get("/Subtype") == "/Type0" else 1
+        elif operator in _SHOWS:
+            scale = _scale(_times(_times(text, now), here.start))
+            here.letters[round(abs(here.size) * scale, 1)] += _length(operands[-1]) // here.code
+        elif operator == b"Do":
+            item = _resolved(_resolved(here.resources["/XObject"])[operands[0]])
+            self.around.append(self._placed(item, _times(now, here.start), here, operands))
 
-    def _object(self, item: Any, resources: Any, now: Matrix, inside: Picture | None, depth: int) -> None:
-        picture = inside
+    def after(self, operator: bytes, operands: Any, now: Any, text: Any) -> None:
+        """The same operator, once a drawing that it places was followed to its end."""
+        if operator == b"Do":
+            while self.around.pop().placed is not operands:
+                pass  # a damaged drawing may have ended inside of those that it places
+
+    def _placed(self, item: Any, now: Matrix, here: _Drawing, operands: Any) -> _Drawing:
+        picture = here.picture
         if picture is None:
-            picture = Picture(self.number, hashlib.sha256(item.get_data()).hexdigest())
+            picture = Picture(self.page.number, hashlib.sha256(item.get_data()).hexdigest())
             self.pictures.append(picture)
+        own = _resolved(item.get("/Resources")) or here.resources
         if item.get("/Subtype") == "/Image":
             width = math.hypot(now[0], now[1]) / 72  # inches; an image fills the unit square
             if width:
                 picture.dpi.append(float(item["/Width"]) / width)
         else:
-            own = _resolved(item.get("/Resources")) or resources
-            self.fonts(own, picture.fonts)
-            matrix = _matrix(item.get("/Matrix") or _UNIT)
-            self.content(item, own, _times(matrix, now), picture.letters, picture, depth + 1)
+            _fonts(own, picture.fonts)
+        return _Drawing(own, _times(item.get("/Matrix") or _UNIT, now), picture.letters, picture, operands)
 
-    def fonts(self, resources: Any, found: dict[str, str]) -> None:
-        for font in ((_resolved((resources or {}).get("/Font"))) or {}).values():
-            font = _resolved(font)
-            below = _resolved(font.get("/DescendantFonts"))
-            descriptor = _resolved((_resolved(below[0]) if below else font).get("/FontDescriptor")) or {}
-            embedded = any(f"/FontFile{n}" in descriptor for n in ("", "2", "3"))
-            name = str(font.get("/BaseFont", "/unnamed")).removeprefix("/").partition("+")[2]
-            kind = "bitmap" if font.get("/Subtype") == "/Type3" else "embedded" if embedded else "missing"
-            found[name or str(font.get("/BaseFont", "/unnamed")).removeprefix("/")] = kind
+
+def _fonts(resources: Any, found: dict[str, str]) -> None:
+    for font in ((_resolved((resources or {}).get("/Font"))) or {}).values():
+        font = _resolved(font)
+        below = _resolved(font.get("/DescendantFonts"))
+        descriptor = _resolved((_resolved(below[0]) if below else font).get("/FontDescriptor")) or {}
+        embedded = any(f"/FontFile{n}" in descriptor for n in ("", "2", "3"))
+        name = str(font.get("/BaseFont", "/unnamed")).removeprefix("/").partition("+")[2]
+        kind = "bitmap" if font.get("/Subtype") == "/Type3" else "embedded" if embedded else "missing"
+        found[name or str(font.get("/BaseFont", "/unnamed")).removeprefix("/")] = kind
 
 
 def _resolved(item: Any) -> Any:
@@ -154,13 +161,9 @@ def _length(shown: Any) -> int:
     return sum(len(part) for part in shown if hasattr(part, "__len__")) if isinstance(shown, list) else len(shown)
 
 
-def _matrix(values: Any) -> Matrix:
-    a, b, c, d, e, f = (float(v) for v in values)
-    return a, b, c, d, e, f
-
-
-def _times(m: Matrix, n: Matrix) -> Matrix:
-    """First m, then n."""
+def _times(first: Any, then: Any) -> Matrix:
+    """One change of coordinates and then another."""
+    m, n = (tuple(map(float, matrix)) for matrix in (first, then))
     return (
         m[0] * n[0] + m[1] * n[2],
         m[0] * n[1] + m[1] * n[3],

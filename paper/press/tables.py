@@ -7,8 +7,9 @@ from pylatex import NoEscape
 from agent.core.record import RunRecord
 from paper.evidence.confirmation import Confirmation
 from paper.evidence.confirmed import interval, p_text
-from paper.evidence.facts import FactError, Facts, Series, machines
-from paper.evidence.numbers import Quantity, fixed, setting_text
+from paper.evidence.facts import Facts, Series, machines
+from paper.evidence.numbers import fixed, setting_text
+from paper.evidence.series import series_of
 from paper.press.latex import code, escape, number
 from paper.press.metric_tables import main, main_caption, seeds  # noqa: F401  (tables of the paper by their names)
 from paper.press.tabular import DAGGER, fitted, head_row, long, tabular
@@ -37,10 +38,8 @@ def metrics(facts: Facts) -> str:
     table.add_row(["Metric", "Better", "How to read it"])
     table.add_hline()
     for name, spec in facts.manifest.metrics.items():
-        aim = facts.target(name)
-        better = f"target {setting_text(aim)}" if aim is not None else spec.better
         label = escape(spec.label) + (r" (primary)" if spec.primary else "")
-        table.add_row([NoEscape(label), better, NoEscape(escape(spec.read))])
+        table.add_row([NoEscape(label), facts.better(name), NoEscape(escape(spec.read))])
     return "\\footnotesize\n" + table.dumps()
 
 
@@ -158,9 +157,8 @@ def confirmation(found: Confirmation) -> str:
             ]
         )
     table.add_hline()
-    means = [Quantity(arm.mean, arm.se) for arm in (found.ours, found.baseline)]
-    gap = Quantity(found.gap.value, found.gap.se, signed=True)
-    table.add_row(["Mean and standard error", *(NoEscape(number(q.text())) for q in (*means, gap))])
+    printed = (side.quantity().text() for side in (found.ours, found.baseline, found.gap))
+    table.add_row(["Mean and standard error", *(NoEscape(number(text)) for text in printed)])
     for what, text in (("95% confidence interval", interval(found)), ("Paired t-test, two-sided", p_text(found.p))):
         table.add_row([NoEscape(escape(what)), "", "", NoEscape(number(text))])
     # One box, so that it stays on one page; the appendix counts its tables as long ones, which count for themselves.
@@ -169,15 +167,13 @@ def confirmation(found: Confirmation) -> str:
 
 def diagnostics_of(facts: Facts) -> list[Series]:
     """All self-reported quantities, by run, name and condition."""
-    found = []
-    for record in facts.measured:
-        for key in dict.fromkeys(k for t in record.trainings for k in t.diagnostics):
-            for condition in facts.condition_names(record):
-                try:
-                    found.append(facts.diagnostic(record.name, key, condition))
-                except FactError:
-                    continue
-    return found
+    return [
+        series
+        for record in facts.measured
+        for key in dict.fromkeys(k for t in record.trainings for k in t.diagnostics)
+        for condition in facts.condition_names(record)
+        if (series := series_of(record, key, condition, "diagnostics"))
+    ]
 
 
 def diagnostics(facts: Facts) -> str:
@@ -189,7 +185,7 @@ def diagnostics(facts: Facts) -> str:
                 NoEscape(escape(series.run.label)),
                 NoEscape(code(series.metric)),
                 NoEscape(escape(facts.condition_label(series.condition))),
-                NoEscape(number(Quantity(series.mean, series.se).text()) + DAGGER),
+                NoEscape(number(series.quantity().text()) + DAGGER),
                 series.n,
             ]
         )

@@ -5,7 +5,7 @@ import shutil
 import pytest
 
 from agent.core.errors import UserError
-from agent.core.manifest import aim
+from agent.core.manifest import MetricSpec
 from agent.core.template import load_template, parse_manifest
 from agent.lab.worlds import data_key
 from tests.support import ROOT, TEMPLATE
@@ -71,13 +71,19 @@ def test_a_library_that_is_nowhere_is_said(tmp_path):
 
 
 def test_the_target_of_a_metric_is_the_setting_of_its_name():
-    spec = SYNTH.manifest.metrics["l0"]
-    profiles = SYNTH.manifest.profiles
+    aim, profiles = SYNTH.manifest.aim, SYNTH.manifest.profiles
     wanted = {"demo": 8.0, "16k": 25.0, "pareto": None}
 
-    assert {n: aim("l0", spec, profiles[n].settings, profiles[n].conditions) for n in wanted} == wanted
-    assert aim("l0", spec, {}, profiles["pareto"].conditions[:1]) == 4.0
-    assert aim("f1", SYNTH.manifest.metrics["f1"], {}, profiles["demo"].conditions) is None
+    assert {n: aim("l0", profiles[n].settings, profiles[n].conditions) for n in wanted} == wanted
+    assert aim("l0", {}, profiles["pareto"].conditions[:1]) == 4.0
+    assert aim("f1", {}, profiles["demo"].conditions) is None
+
+
+@pytest.mark.parametrize(("better", "aim", "best"), [("higher", None, 9.0), ("lower", None, 2.0), ("target", 5.0, 6.0)])
+def test_the_best_value_has_the_largest_merit(better, aim, best):
+    spec = MetricSpec(label="L0", better=better, read=".", target=None if aim is None else 50.0)
+
+    assert max((2.0, 6.0, 9.0), key=lambda value: spec.merit(value, aim)) == best
 
 
 def test_synth_sae_has_the_six_baselines_of_the_field():

@@ -102,6 +102,26 @@ def test_a_metric_with_a_target_is_judged_by_its_distance():
     assert "the distance of L0 from its target" in text("confirmation()", near)
 
 
+def test_each_condition_is_held_at_its_own_target():
+    def at(given, sparse, dense):
+        centre = {"sparse": sparse, "dense": dense}
+        moved = (t.model_copy(update={"metrics": {"l0": centre[t.condition] + 0.01 * t.seed}}) for t in given.trainings)
+        return given.model_copy(update={"trainings": tuple(moved)})
+
+    sweep = manifest(TWO)  # conditions that ask for 4 and 16
+    l0 = MetricSpec(label="L0", primary=True, read="-", better="target", target=8.0)
+    chosen = sweep.model_copy(update={"metrics": {"l0": l0}})
+    near, own, first = records(TWO)[2], records(TWO)[3], records(TWO)[1]
+    arms = {"confirm.best": (4, 16), "confirm.baseline": (8, 8)}
+    fresh = (at(r, *arms[r.run]) for r in confirmation(conditions=TWO, seeds=(1, 2, 3, 4, 5)))
+    facts = Facts((at(first, 7, 9), at(near, 4, 16), at(own, 8, 8), *fresh), chosen, "mini")
+
+    assert facts.record("best").name == facts.described.name == near.name
+    assert facts.direction("l0") == "target of each condition"
+    assert (facts.confirmation.ours.mean, facts.confirmation.baseline.mean) == pytest.approx((0.03, 6.0))
+    assert facts.confirmation.verdict == "improvement"
+
+
 def test_without_differences_nothing_is_concluded():
     one, two = confirmation()
     same = two.model_copy(update={"trainings": one.trainings})

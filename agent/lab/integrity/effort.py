@@ -108,9 +108,9 @@ def off_target(record: RunRecord, earlier: Sequence[RunRecord], manifest: Manife
         if spec.better != "target":
             continue
         for t in record.trainings:
-            wanted = float(_settings(record, t).get(spec.target_setting or name, spec.target))
+            wanted = manifest.aim(name, record.settings, [c for c in record.conditions if c.name == t.condition])
             value = t.metrics.get(name)
-            if value is not None and abs(value - wanted) > TARGET * max(abs(wanted), 1e-9):
+            if None not in (value, wanted) and abs(value - wanted) > TARGET * max(abs(wanted), 1e-9):
                 yield f"seed {t.seed}, {t.condition}: {name} = {value:.3g}, where {wanted:g} was asked for"
 
 

@@ -22,7 +22,7 @@ class Supervisor(Strict):
     first_started_at: float  # of the job's first supervisor, seconds since the epoch
 
 
-class Facts(Strict):
+class JobFacts(Strict):
     """What holds for the whole job (facts.json)."""
 
     device: str

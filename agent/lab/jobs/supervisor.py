@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agent.core.record import Job, JobResult, Training
-from agent.lab.jobs.paths import Facts, JobPaths, Supervisor, take_over
+from agent.lab.jobs.paths import JobFacts, JobPaths, Supervisor, take_over
 from agent.lab.measuring.scratch import remove
 from agent.sandbox.limits import start_ticks
 from agent.storage.atomic import write_text
@@ -158,10 +158,10 @@ class Supervision:
         trainings = [
             self._done.get(key) or _not_run(key, "cancelled" if self.cancelled else "skipped") for key in self._keys
         ]
-        facts = _facts(self._paths)
+        facts = _job_facts(self._paths)
         if facts is None and not self.cancelled:
             trainings = [_without_facts(training, self._paths) for training in trainings]
-        facts = facts or Facts(device=f"{self._job.device}: {platform.machine()}", versions={}, hashes={})
+        facts = facts or JobFacts(device=f"{self._job.device}: {platform.machine()}", versions={}, hashes={})
         outcomes = {training.outcome for training in trainings}
         order = ("failed", "refused", "cancelled")
         return JobResult(
@@ -181,9 +181,9 @@ def _not_run(key: Key, reason: str, wall_s: float = 0.0) -> Training:
     return Training(seed=key[0], condition=key[1], outcome="cancelled", reason=reason, wall_s=wall_s)
 
 
-def _facts(paths: JobPaths) -> Facts | None:
+def _job_facts(paths: JobPaths) -> JobFacts | None:
     try:
-        return Facts.model_validate_json(paths.facts.read_bytes())
+        return JobFacts.model_validate_json(paths.facts.read_bytes())
     except (OSError, ValueError):
         return None
 

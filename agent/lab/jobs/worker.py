@@ -18,7 +18,7 @@ from typing import Any
 from agent.core.errors import InfrastructureError, UserError
 from agent.core.protocols import Sandbox
 from agent.core.record import Job, Training
-from agent.lab.jobs.paths import Facts, JobPaths
+from agent.lab.jobs.paths import JobFacts, JobPaths
 from agent.storage.atomic import write_text
 
 PR_SET_PDEATHSIG = 1
@@ -40,7 +40,7 @@ def main(argv: list[str]) -> int:
             paths.write_training(found)
     else:
         device, versions, hashes = measure.job_facts(job)
-        facts = Facts(device=device, versions=versions, hashes=hashes)
+        facts = JobFacts(device=device, versions=versions, hashes=hashes)
         write_text(paths.facts, facts.model_dump_json(indent=1) + "\n")
     return 0
 

@@ -19,7 +19,6 @@ from agent.core.template import Template
 from agent.lab.integrity.effort import AT_FLOOR
 from agent.lab.templating.flaw import Flaw
 from agent.lab.worlds import DataPaths, load_module, prepared
-from agent.publishing.records import goodness
 from agent.storage.atomic import write_bytes
 
 SAME = 1e-6  # relative; two trainings of one seed
@@ -274,9 +273,12 @@ class Trial:
             )
 
     def _gain(self, one: Training, other: Training) -> float:
-        name = self.template.manifest.primary
-        spec = self.template.manifest.metrics[name]
-        return goodness(spec, one.metrics[name]) - goodness(spec, other.metrics[name])
+        """By how much `one` is better than `other` in the primary metric."""
+        manifest = self.template.manifest
+        name = manifest.primary
+        aim = manifest.aim(name, self.profile.settings, [self.condition])
+        mine, theirs = (manifest.metrics[name].merit(t.metrics[name], aim) for t in (one, other))
+        return mine - theirs
 
     def _gap(self, one: Training, other: Training) -> float:
         return abs(self._gain(one, other))

@@ -59,7 +59,7 @@ def _compile(data: bytes, name: str) -> list[tuple[int, str, str]]:
 
 
 def _flake8(path: Path) -> list[tuple[int, str, str]]:
-    # -I: a flake8.py beside the experiment is not the linter
+    # -I: a module flake8 beside the experiment is not the linter
     command = [
         sys.executable,
         "-I",

@@ -14,12 +14,12 @@ from agent.core.reviews import Doubt, EvidenceFinding
 from agent.lab.jobs.paths import JobPaths
 from agent.lab.measuring.scratch import TrainingPaths
 from agent.publishing.manuscript import Manuscript
-from agent.publishing.records import standard_error
 from agent.sandbox import harvest
 from agent.session.session import RunState
 from agent.session.tools import Tools
 from paper.evidence.expressions import Problem, evaluate
 from paper.evidence.facts import Facts
+from paper.evidence.series import series_of
 
 MAX_LOG = 1_200  # characters of one run's log
 MAX_DIFF = 12_000  # of one run's diff
@@ -119,10 +119,10 @@ def _lines(record: RunRecord, state: RunState) -> list[str]:
         mark = "(self-reported) " if field == "diagnostics" else ""
         for condition in record.conditions:
             at = f"/{condition.name}" if several else ""
-            trainings = [t for t in record.trainings if t.condition == condition.name]
-            for name in sorted({key for t in trainings for key in getattr(t, field)}):
-                found = [getattr(t, field)[name] for t in trainings if name in getattr(t, field)]
-                lines.append(f"{run}/{field}/{name}{at}: {mark}{_numbers(found)}")
+            for name in sorted({key for t in record.trainings for key in getattr(t, field)}):
+                if found := series_of(record, name, condition.name, field):
+                    by_seed = ", ".join(f"{value:.4g}" for value in found.values)
+                    lines.append(f"{run}/{field}/{name}{at}: {mark}{found.quantity().text()}, by seed {by_seed}")
     if record.findings:
         lines.append(f"{run}/findings: " + "; ".join(f"{f.grade}: {f.text}" for f in record.findings))
     if state.failures:
@@ -131,12 +131,6 @@ def _lines(record: RunRecord, state: RunState) -> list[str]:
             + "; ".join(f"attempt {f.attempt}: {f.stage}: {harvest.one_line(f.reason, 80)}" for f in state.failures)
         )
     return lines
-
-
-def _numbers(found: list[float]) -> str:
-    error = standard_error(found)
-    spread = "" if error is None else f" ± {error:.2g}"
-    return f"{sum(found) / len(found):.4g}{spread}, by seed " + ", ".join(f"{v:.4g}" for v in found)
 
 
 def _log(tools: Tools, state: RunState) -> str:

@@ -1,6 +1,6 @@
 """`launch.py --verify`: is every number of a paper what the committed records give? Needs the repository alone.
 
-Not here: history (verify_history.py), the paper's text (paper/press/compare.py), measuring again (remeasure.py).
+Not here: history (history.py), the paper's text (rendering.py), measuring again (remeasure.py).
 """
 
 from __future__ import annotations

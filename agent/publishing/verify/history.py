@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping
 
 from agent.core.manifest import Manifest
 from agent.core.record import RunRecord
-from agent.publishing.records import mean
 from agent.storage.git_reader import BrokenRepository, Commit, GitReader
+from paper.evidence.series import averaged
 from paper.press.compare import Problem
 
 FROZEN = ("records/", "attempts/", "template/", "idea.json", "plan.json")  # written once, never changed
@@ -71,7 +71,7 @@ def _record(repo: GitReader, name: str, record: RunRecord, commit: Commit, manif
     wanted = {"Run": record.run, "Status": record.status}
     if record.status == "measured":
         key = manifest.primary.replace("_", "-").title()
-        wanted[key] = f"{mean(record, manifest.primary):.6g}"
+        wanted[key] = f"{averaged(record, manifest.primary).mean:.6g}"
     for key, value in wanted.items():
         if commit.trailers.get(key) != value:
             yield Problem(name, f"gives {key} {value}; its commit {commit.short} says {commit.trailers.get(key)}")

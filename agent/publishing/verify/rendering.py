@@ -14,7 +14,6 @@ from agent.lab.worlds import package_version
 from agent.literature.found import FILE as FOUND
 from agent.literature.found import read_found
 from agent.literature.library import Library, load_library
-from agent.publishing.records import described
 from agent.publishing.verify.subject import Material, Report, Subject
 from agent.storage.git_reader import GitReader
 from paper.evidence.facts import Facts
@@ -104,18 +103,19 @@ def _rendered(repo: GitReader, material: Material, folder: Path) -> Rendered:
         data = repo.blob(repo.head, f"paper/sections/{spec.name}.md")
         if data is not None:
             sections[spec.name] = data.decode("utf-8", "replace")
-    manifest, explored = material.manifest, material.explored
-    chosen = described(explored, manifest)
+    manifest, records = material.manifest, list(material.records.values())
+    facts = Facts(records, manifest, material.account.profile)
+    chosen = facts.described
     source = repo.blob(chosen.commit, manifest.editable[0]) or b""
     return render_paper(
         material.account,
         sections,
-        list(material.records.values()),
+        records,
         manifest,
         _citable(repo),
         folder,
         source=source.decode("utf-8", "replace"),
-        diff=repo.diff(explored[0].commit, chosen.commit, manifest.editable),
+        diff=repo.diff(facts.measured[0].commit, chosen.commit, manifest.editable),
     )
 
 

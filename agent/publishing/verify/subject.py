@@ -66,10 +66,6 @@ class Material:
     manifest: Manifest
     records: dict[str, RunRecord]  # by path, in the order of the paper's tables
 
-    @property
-    def explored(self) -> list[RunRecord]:
-        return [r for r in self.records.values() if r.status == "measured" and r.kind != "confirmation"]
-
 
 def read_material(repo: GitReader, files: dict[str, str]) -> Material:
     """The records and what the paper was rendered from.
