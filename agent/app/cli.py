@@ -5,11 +5,15 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from agent.app.exits import BUDGET, DONE, INFRASTRUCTURE, INTERRUPTED, USER_ERROR
 from agent.core.errors import BudgetSpent, InfrastructureError, UserError, disk_named
 from agent.core.paths import HOME
 from agent.storage.workspace import Workspace
+
+if TYPE_CHECKING:
+    from agent.app.start import Start
 
 
 def run(args: argparse.Namespace) -> int:
@@ -74,7 +78,7 @@ def _doctor(args: argparse.Namespace, workspace: Workspace) -> int:
     return report(start.complaints(), start.options, start.system, workspace.cache)
 
 
-def _begin(args: argparse.Namespace, workspace: Workspace):
+def _begin(args: argparse.Namespace, workspace: Workspace) -> Start:
     from agent.app import choices
     from agent.app.assemble import Parts
     from agent.app.console import TerminalConsole

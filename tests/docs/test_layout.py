@@ -4,6 +4,7 @@ import ast
 import subprocess
 import sys
 import time
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 from tests.support import ROOT
@@ -27,6 +28,20 @@ def test_aider_is_imported_in_one_place():
         if any(m.split(".")[0] == "aider" for m in imported(p))
     ]
     assert len(files) == 1
+
+
+def test_the_ways_in_import_each_other_in_no_circle():
+    arrows = {
+        f"agent.app.{path.stem}": {name for name in imported(path) if name.startswith("agent.app.")}
+        for path in (ROOT / "agent/app").glob("*.py")
+    }
+    TopologicalSorter({name: found & set(arrows) for name, found in arrows.items()}).prepare()
+    reached, ahead = set(), ["agent.app.assemble"]
+    while ahead:
+        new = arrows.get(ahead.pop(), set()) - reached
+        reached |= new
+        ahead += new
+    assert not reached & {"agent.app.cli", "agent.app.console", "agent.app.choices", "agent.app.arguments"}
 
 
 def test_help_is_quick_and_needs_no_environment(tmp_path):
