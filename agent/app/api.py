@@ -2,29 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from agent.app import options as choices
-from agent.app import preflight
-from agent.app.assemble import System, open_session, system_for
+from agent.app.assemble import Parts
 from agent.app.console import TerminalConsole
+from agent.app.start import Start, begin, go_on
 from agent.core.errors import UserError
-from agent.core.ideas import Idea, find_idea
-from agent.core.options import Models, Options
+from agent.core.ideas import Idea
+from agent.core.options import DEFAULT_TEMPLATE, ROLES, Options
 from agent.core.paths import SessionPaths
 from agent.core.protocols import Model, Runner, Sandbox
 from agent.core.record import RunRecord
-from agent.core.template import Template
 from agent.loop import play
-from agent.session.session import Session, fold
+from agent.session.session import Session
 from agent.session.tools import Console
-from agent.storage.log import EventLog
-from agent.storage.workspace import Workspace, new_session_folder
-
-HOME = Path(__file__).resolve().parents[2]
+from agent.storage.workspace import Workspace
 
 
 @dataclass(frozen=True)
@@ -50,7 +46,7 @@ def run(
     idea: Idea | str | Path,
     *,
     workspace: str | Path,
-    template: str | Path = "synth_sae",
+    template: str | Path = DEFAULT_TEMPLATE,
     profile: str | None = None,
     model: Model | str | None = None,
     runner: Runner | None = None,
@@ -64,22 +60,20 @@ def run(
         idea: an Idea, its name among the project's own, or FILE[:NAME].
         model: answers all roles: an object, or a litellm name; None plays the recording of the template.
         runner, sandbox, console: in the place of this machine's own; Console() says nothing.
-        options: fields of agent.core.options.Options: runs, attempts, baselines, stop_after, pdf, max_usd ...
+        options: fields of agent.Options: runs, attempts, baselines, stop_after, pdf, max_usd ...
 
     Raises:
         UserError: something given is wrong, or missing on this machine; nothing was started.
         InfrastructureError, BudgetSpent: the session stopped cleanly; resume() goes on.
     """
-    idea = idea if isinstance(idea, Idea) else find_idea(str(idea), HOME / "ideas")
-    chosen = choices.template(str(template), HOME, choices.adapter(Path(workspace).resolve()))
-    settled = _options(chosen, profile, idea, model, options)
-    system = _system(settled, model, runner, sandbox, console)
+    chosen = {**_known("run", options), "template": str(template)}
+    if profile is not None:
+        chosen["profile"] = profile
+    if model is not None:
+        chosen["models"] = dict.fromkeys(ROLES, model if isinstance(model, str) else getattr(model, "name", "own"))
+    parts = Parts(console or TerminalConsole(), None if isinstance(model, str) else model, runner, sandbox)
     place = Workspace(Path(workspace).resolve())
-    _preflight(settled, chosen, system, place)
-    paths = new_session_folder(place, idea.Name)
-    with open_session(paths, place, system, new=(idea, settled)) as tools:
-        play(tools)
-        return Outcome(tools.session, paths.root)
+    return _played(begin(idea if isinstance(idea, Idea) else str(idea), chosen, place, parts))
 
 
 def resume(
@@ -91,60 +85,26 @@ def resume(
     console: Console | None = None,
     **changes: Any,
 ) -> Outcome:
-    """Go on with a session after any stop, with the same parts; `changes` are fields of Options.
+    """Go on with a session after any stop, with the same parts; `changes` are fields of agent.Options.
 
     Raises:
         UserError, InfrastructureError, BudgetSpent: as run().
     """
     place = Workspace(Path(folder).resolve().parent)
-    paths = place.find(Path(folder).name)
-    before = fold(EventLog(paths.events).read()).options
-    if before is None:
-        raise UserError(f"{paths.root}: its log is empty; start the idea anew")
-    settled = choices.checked(**{**before.__dict__, "stop_after": None, **changes})
-    system = _system(settled, model, runner, sandbox, console)
-    _preflight(settled, choices.load(settled), system, place)
-    with open_session(paths, place, system, changed=settled if settled != before else None) as tools:
-        play(tools)
-        return Outcome(tools.session, paths.root)
+    parts = Parts(console or TerminalConsole(), model, runner, sandbox)
+    return _played(go_on(place.find(Path(folder).name), _known("resume", changes), place, parts))
 
 
-def _options(
-    template: Template, profile: str | None, idea: Idea, model: Model | str | None, options: dict[str, Any]
-) -> Options:
+def _known(function: str, options: Mapping[str, Any]) -> dict[str, Any]:
     unknown = sorted(set(options) - set(Options.model_fields))
     if unknown:
-        raise UserError(f"run({unknown[0]}=...): no such option; there are {', '.join(sorted(Options.model_fields))}")
-    recording = Path(template.folder) / "playback" / idea.Name
-    if model is None and not recording.is_dir():
-        raise UserError(f"run(): {template.manifest.name} has no recording of idea {idea.Name}; give a model")
-    name = model if isinstance(model, str) else getattr(model, "name", "own") if model else "playback"
-    slots, threads = choices.cores()
-    values: dict[str, Any] = {
-        "template": str(template.folder),
-        "profile": profile or template.manifest.default_profile,
-        "models": Models(**dict.fromkeys(choices.ROLES, name)),
-        "playback": None if model else str(recording),
-        "baselines": tuple(b.name for b in template.manifest.baselines[:2]),
-        "slots": slots,
-        "threads": threads,
-        "device": choices.own_device(),
-    }
-    return choices.checked(**{**values, **options})
+        there = ", ".join(sorted(Options.model_fields))
+        raise UserError(f"{function}({unknown[0]}=...): no such option; there are {there}")
+    return dict(options)
 
 
-def _system(
-    options: Options, model: Model | str | None, runner: Runner | None, sandbox: Sandbox | None, console: Console | None
-) -> System:
-    if model is None or isinstance(model, str):
-        usual = system_for(options, None)
-        return System(usual.model, sandbox or usual.sandbox, console or usual.console, None, runner)
-    from agent.sandbox.boxes import BubblewrapSandbox
-
-    return System(model, sandbox or BubblewrapSandbox(), console or TerminalConsole(), None, runner)
-
-
-def _preflight(options: Options, template: Template, system: System, workspace: Workspace) -> None:
-    complaints = preflight.complaints(options, template, system, workspace.root)
-    if complaints:
-        raise UserError("; ".join(complaints))
+def _played(start: Start) -> Outcome:
+    start.require()
+    with start.opened() as tools:
+        play(tools)
+        return Outcome(tools.session, tools.paths.root)

@@ -5,23 +5,22 @@ from __future__ import annotations
 import os
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from agent.app import options as choices
 from agent.app.bookkeeping import Books
-from agent.app.console import TerminalConsole
+from agent.app.bounds import Budget
 from agent.core.errors import BudgetSpent, InfrastructureError
 from agent.core.ideas import Idea
 from agent.core.manifest import Profile
 from agent.core.options import Options
 from agent.core.paths import SessionPaths
-from agent.core.protocols import Model, Runner, Sandbox
+from agent.core.protocols import Model, Role, Runner, Sandbox
 from agent.core.record import Environment
-from agent.core.template import Template
+from agent.core.template import Template, load_template
 from agent.lab.environments import environment_of
 from agent.lab.worlds import prepared, world_secret
 from agent.literature.fetch import Fetcher
@@ -42,6 +41,17 @@ CALL_TIMEOUT_S = 600.0
 
 
 @dataclass(frozen=True)
+class Parts:
+    """What a caller brings for a session; None stands for this machine's own."""
+
+    console: Console
+    model: Model | None = None
+    runner: Runner | None = None
+    sandbox: Sandbox | None = None
+    api_base: str | None = None
+
+
+@dataclass(frozen=True)
 class System:
     """The parts that exist before a session does."""
 
@@ -53,17 +63,34 @@ class System:
     services: tuple[Service, ...] | None = None  # of literature; None: as the options say
 
 
-def system_for(options: Options, api_base: str | None) -> System:
+def system_for(options: Options, parts: Parts) -> System:
+    """What a caller brought, and for the rest what the options say."""
     from agent.sandbox.boxes import BubblewrapSandbox, NoSandbox
 
-    console = TerminalConsole()
-    sandbox = BubblewrapSandbox() if options.sandbox == "bwrap" else NoSandbox()
-    if options.playback:
-        return System(PlaybackModel(Path(options.playback)), sandbox, console, None)
+    sandbox = parts.sandbox or (BubblewrapSandbox() if options.sandbox == "bwrap" else NoSandbox())
+    api_base = None
+    if parts.model:
+        model = parts.model
+    elif options.playback:
+        model = PlaybackModel(Path(options.playback))
+    else:
+        api_base = parts.api_base
+        model = language_model(options.models.names(), api_base, parts.console.say)
+    return System(model, sandbox, parts.console, api_base, parts.runner)
+
+
+def language_model(names: Mapping[Role, str], api_base: str | None, say: Callable[[str], None]) -> Model:
+    """Models behind a provider; `say` is told when one is asked again."""
     from agent.llm.litellm_model import LiteLLMModel
 
-    model = LiteLLMModel(options.models.names(), timeout_s=CALL_TIMEOUT_S, api_base=api_base, notify=console.say)
-    return System(model, sandbox, console, api_base)
+    return LiteLLMModel(names, timeout_s=CALL_TIMEOUT_S, api_base=api_base, notify=say)
+
+
+def template_of(options: Options) -> Template:
+    """The template of a session, with the metrics of its profile."""
+    from agent.lab.saebench.catalogue import at_profile
+
+    return at_profile(load_template(Path(options.template)), options.profile)
 
 
 @contextmanager
@@ -141,7 +168,7 @@ def _tools(paths: SessionPaths, workspace: Workspace, system: System, journal: J
     tools = Tools(
         paths=paths,
         cache=workspace.cache,
-        template=choices.load(journal.session.options),
+        template=template_of(journal.session.options),
         journal=journal,
         console=system.console,
         ask=calls.ask,
@@ -170,25 +197,3 @@ def _literature(paths: SessionPaths, workspace: Workspace, system: System, optio
             asked, Fetcher(folder), Cache(folder / "answers", time.time), Shelf(shipped_library), system.console.say
         )
     return RecordedSearches(finder, paths.searches, shipped_library)
-
-
-class Budget:
-    """Raises BudgetSpent once a bound is reached; called before each model call and while trainings run.
-
-    Before a wait it is called with the wait's seconds: none is begun that would pass --hours.
-    """
-
-    def __init__(self, journal: Journal) -> None:
-        self._journal = journal
-
-    def __call__(self, ahead_s: float = 0.0) -> None:
-        session = self._journal.session
-        options = session.options
-        if options.max_usd is not None and session.usd >= options.max_usd:
-            raise BudgetSpent(f"--max-usd {options.max_usd:g} is reached (${session.usd:.4f} spent)")
-        if options.max_tokens is not None and session.tokens >= options.max_tokens:
-            raise BudgetSpent(f"--max-tokens {options.max_tokens} is reached ({session.tokens} used)")
-        active = session.active_s + max(0.0, self._journal.clock() - (session.last_at or 0.0))
-        if options.hours is not None and active + ahead_s >= options.hours * 3600:
-            wait = f", and the provider is to be asked again in {ahead_s:.0f} s" if ahead_s else ""
-            raise BudgetSpent(f"--hours {options.hours:g} is reached ({active / 3600:.2f} active hours{wait})")

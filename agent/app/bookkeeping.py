@@ -6,7 +6,7 @@ import hashlib
 import time
 from dataclasses import dataclass
 
-from agent.app.console import call_line
+from agent.app.wording import call_line
 from agent.core.paths import SessionPaths
 from agent.core.protocols import Call, Reply
 from agent.llm.calls import CallRecord

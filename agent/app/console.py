@@ -9,8 +9,6 @@ from typing import TextIO
 
 from agent.core.protocols import Progress
 from agent.sandbox.harvest import printable
-from agent.session.events import CallFinished
-from agent.session.session import Session
 from agent.session.tools import Console
 
 
@@ -44,21 +42,3 @@ class TerminalConsole(Console):
         if self._shown:
             print("\r\x1b[2K", end="", file=self._out)
             self._shown = False
-
-
-def call_line(event: CallFinished, session: Session) -> str:
-    """Tokens and cost of one message and of the session."""
-    price = "price unknown" if event.cost_usd is None else f"${event.cost_usd:.4f}"
-    total = f"${session.usd:.4f}{' + unpriced calls' if session.unpriced_calls else ''}"
-    return (
-        f"  {event.role} ({event.model}): {compact(event.tokens_in)} sent, {compact(event.tokens_out)} received, "
-        f"{price}; session {compact(session.tokens)} tokens, {total}"
-    )
-
-
-def compact(number: float) -> str:
-    """1234 -> 1.2k."""
-    for bound, unit in ((1e6, "M"), (1e3, "k")):
-        if number >= bound:
-            return f"{number / bound:.1f}{unit}"
-    return str(int(number))

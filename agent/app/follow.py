@@ -1,10 +1,11 @@
-"""--follow: a session's events as they come, and how far its training is. Reads only."""
+"""The command follow: a session's events as they come, and how far its training is. Reads only."""
 
 from __future__ import annotations
 
 import time
 
-from agent.app.console import TerminalConsole, call_line
+from agent.app.console import TerminalConsole
+from agent.app.wording import call_line
 from agent.core.paths import SessionPaths
 from agent.session.events import Event
 from agent.session.session import Session, apply, stage

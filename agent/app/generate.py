@@ -1,24 +1,57 @@
-"""--generate-ideas: new ideas for a template, in a file that a person edits and --idea takes."""
+"""The command generate-ideas: new ideas for a template, told apart from those there are, in a file to edit."""
 
 from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import Annotated
 
-from agent.app import options as choices
-from agent.app.console import compact
-from agent.app.one_model import Spent, model_for
-from agent.app.proposing import propose, ranked
+from pydantic import Field, StringConstraints
+
+from agent.app.bounds import Spent
+from agent.app.names import adapter, named_template
+from agent.app.one_model import model_for
+from agent.app.wording import compact
 from agent.core.ideas import Idea, all_ideas
+from agent.core.manifest import Profile
+from agent.core.options import DEFAULT_TEMPLATE
+from agent.core.protocols import Ask, Message
+from agent.core.schema import Strict
 from agent.core.template import Template
+from agent.llm.answers import ask_json
 from agent.llm.calls import RecordedCalls
+from agent.llm.prompting import render
 from agent.storage.atomic import write_text
 from agent.storage.workspace import Workspace
 
 SHOWN_PAPERS = 40
+ROUNDS = 3  # looks at one idea: the proposal and two reflections
+SAME = 0.6  # share of common words above which two ideas are one
+_WORD = re.compile(r"[a-z0-9]+")
+_COMMON = frozenset(_WORD.findall("a an and are as at be by do does for from in is it its of on or that the to with"))
+
+Score = Annotated[float, Field(ge=1, le=10)]
+
+
+class NewIdea(Strict):
+    """An idea in the form of the idea files; its scores are a model's own."""
+
+    Name: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{2,63}$")]
+    Title: Annotated[str, StringConstraints(min_length=10, max_length=200)]
+    Experiment: Annotated[str, StringConstraints(min_length=40)]
+    Interestingness: Score
+    Feasibility: Score
+    Novelty: Score
+
+
+class Proposal(Strict):
+    thought: str
+    idea: NewIdea
+    done: bool
 
 
 def generate(args: argparse.Namespace, home: Path, workspace: Workspace) -> int:
@@ -29,7 +62,8 @@ def generate(args: argparse.Namespace, home: Path, workspace: Workspace) -> int:
         InfrastructureError: no usable answer; what was found before is in the file.
         BudgetSpent: likewise.
     """
-    template = choices.template(args.template or "synth_sae", home, choices.adapter(workspace.root))
+    adapt = adapter(workspace.root, walls=not args.unsafe_no_sandbox)
+    template = named_template(args.template or DEFAULT_TEMPLATE, home, adapt)
     model = model_for(args, "planner", "--generate-ideas")
     folder = workspace.root / "ideas" / f"{datetime.now():%Y%m%d_%H%M%S}_{template.manifest.name}"
     folder.mkdir(parents=True, exist_ok=True)
@@ -40,7 +74,7 @@ def generate(args: argparse.Namespace, home: Path, workspace: Workspace) -> int:
         print(f"not read: {complaint}")
     file, found = folder / "ideas.json", list[Idea]()
     try:
-        for idea in _ideas(args.generate_ideas, calls, template, known):
+        for idea in _ideas(args.operand, calls, template, known):
             found.append(idea)
             data = [i.model_dump(exclude_none=True) for i in ranked(found)]
             write_text(file, json.dumps(data, indent=2, ensure_ascii=False) + "\n")
@@ -70,3 +104,59 @@ def _papers(template: Template) -> list[str]:
 
     question = f"{template.manifest.question} {template.manifest.about}"
     return [f"{entry.title} ({entry.year})" for entry in load_library().search(question, SHOWN_PAPERS)]
+
+
+# ---------------------------------------------------------------- one idea
+
+
+def propose(
+    ask: Ask, number: int, template: Template, profile: Profile, code: str, known: Sequence[Idea], papers: Sequence[str]
+) -> Idea:
+    """One idea that is none of `known`, after at most ROUNDS looks at it.
+
+    Raises:
+        InfrastructureError: the model gave no usable answer.
+        BudgetSpent: from `ask`.
+    """
+    step = f"idea-{number}"
+    prompt = render("propose_idea", manifest=template.manifest, profile=profile, code=code, ideas=known, papers=papers)
+    messages = [Message("system", render("system_planner")), Message("user", prompt)]
+    for round_ in range(1, ROUNDS + 1):
+        answer = ask_json(ask, step, "planner", messages, Proposal, accept=lambda a: _known(a.idea, known))
+        if answer.done or round_ == ROUNDS:
+            break
+        messages = [
+            *messages,
+            Message("assistant", f"```json\n{answer.model_dump_json()}\n```"),
+            Message("user", render("reflect_idea", round=round_ + 1, rounds=ROUNDS)),
+        ]
+    return Idea.model_validate(answer.idea.model_dump())
+
+
+def likeness(one: Idea | NewIdea, other: Idea | NewIdea) -> float:
+    """Share of the words of title and experiment that two ideas have in common, 0..1 (Jaccard)."""
+    a, b = _words(one), _words(other)
+    return len(a & b) / len(a | b) if a | b else 1.0
+
+
+def ranked(ideas: Sequence[Idea]) -> list[Idea]:
+    """Best first, by the mean of the scores that they have."""
+
+    def score(idea: Idea) -> float:
+        given = [s for s in (idea.Interestingness, idea.Feasibility, idea.Novelty) if s is not None]
+        return sum(given) / len(given) if given else 0.0
+
+    return sorted(ideas, key=score, reverse=True)
+
+
+def _known(idea: NewIdea, known: Sequence[Idea]) -> str | None:
+    for other in known:
+        if other.Name == idea.Name:
+            return f"the name {idea.Name!r} is taken; if the idea is another one, give it another name"
+        if likeness(idea, other) > SAME:
+            return f"this is the idea {other.Name!r} ({other.Title}) in other words; propose a different one"
+    return None
+
+
+def _words(idea: Idea | NewIdea) -> set[str]:
+    return set(_WORD.findall(f"{idea.Title} {idea.Experiment}".lower())) - _COMMON

@@ -1,4 +1,4 @@
-"""--list, --status and --clean."""
+"""The commands list, status and clean."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from agent.app.console import compact
+from agent.app.wording import compact
 from agent.core.errors import InfrastructureError, UserError
 from agent.core.ideas import Idea, all_ideas
 from agent.core.paths import SessionPaths
@@ -55,7 +55,7 @@ def show_ideas(ideas: Path, templates: Path, template: str | None = None) -> int
 
 
 def _ideas_of(template: str, templates: Path) -> list[Idea]:
-    from agent.app.options import template_folder
+    from agent.app.names import template_folder
     from agent.lab.templating.v1 import ideas
 
     return ideas(template_folder(template, templates.parent))
@@ -75,7 +75,7 @@ def show_status(workspace: Workspace) -> int:
 
 
 def clean_cache(workspace: Workspace) -> int:
-    """--clean: say what it frees."""
+    """Free the cache, and say what that frees."""
     busy = any(is_locked(paths.lock) for paths in workspace.sessions())
     print(clean(workspace.cache, busy=busy))
     return 0

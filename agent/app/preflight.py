@@ -1,18 +1,18 @@
-"""Everything that can be known before the first token: what is missing, and what it will take."""
+"""What would stop a session, known before its first token. Not here: what it will take (estimate.py)."""
 
 from __future__ import annotations
 
+import re
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agent.app import saebench
-from agent.app.console import compact
 from agent.core.errors import UserError
 from agent.core.options import Options
 from agent.core.template import Template
-from agent.core.writing import WRITING_ORDER
 from agent.lab.saebench.environment import described
 from agent.storage.cache import summary
 from agent.storage.workspace import Workspace
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
 FREE_GB = 2.0
 TEX = ("latexmk", "pdflatex", "bibtex")
-# What a session of this kind took, per call, in sessions that were measured; an estimate, not a promise.
-TOKENS_IN, TOKENS_OUT = 6000, 900
 
 
 def complaints(options: Options, template: Template, system: System, workspace: Path) -> list[str]:
@@ -53,35 +51,8 @@ def complaints(options: Options, template: Template, system: System, workspace: 
     return found
 
 
-def estimate(options: Options, template: Template, system: System, cache: Path) -> str:
-    """Calls, tokens, cost where the price is known, and trainings: lines for the console."""
-    calls = _calls(options)
-    profile = template.manifest.profiles[options.profile]
-    seeds = (len(options.baselines) + options.runs) * len(profile.seeds) + 2 * profile.confirm_seeds
-    trainings = seeds * len(profile.conditions)
-    lines = [
-        f"Estimate: about {calls} model calls, {compact(calls * (TOKENS_IN + TOKENS_OUT))} tokens, "
-        f"{_price(options, calls)}; {trainings} trainings, {options.slots} side by side on {options.device}"
-    ]
-    lines.append(
-        f"  of the calls {_judging(options)} judge the paper (--reviews {options.reviews}, --improve {options.improve})"
-    )
-    known = sorted((cache / "baselines").glob(f"{Path(options.template).name}-*.json"))
-    if known:
-        from agent.core.record import JobResult
-
-        wall = JobResult.model_validate_json(known[-1].read_text()).wall_s
-        lines.append(
-            f"  a run trains for about {wall:.0f} s here (as a cached baseline did): "
-            f"{options.runs * wall / 60:.0f} min for {options.runs} runs"
-        )
-    else:
-        lines.append("  training time is not known yet: no baseline has run on this machine")
-    return "\n".join(lines + saebench.announced(profile))
-
-
 def report(found: list[str], options: Options, system: System, cache: Path) -> int:
-    """--doctor: what holds here, what does not, and which limit is enforced by what."""
+    """The command doctor: what holds here, what does not, and which limit is enforced by what."""
     from agent.sandbox.probe import limits_report
 
     print(f"python         {sys.version.split()[0]} ({sys.executable})")
@@ -96,31 +67,6 @@ def report(found: list[str], options: Options, system: System, cache: Path) -> i
         print(f"mend           {complaint}")
     print("all well" if not found else f"{len(found)} to mend")
     return 2 if found else 0
-
-
-def _calls(options: Options) -> int:
-    writing = 3 * len(WRITING_ORDER) + 4
-    literature = 3 + 1 + len(WRITING_ORDER) + (0 if options.skip_novelty else 2)
-    return 1 + options.runs * 4 + writing + literature + 2 + _judging(options)
-
-
-def _judging(options: Options) -> int:
-    """The evidence reviewer, two sections mended, the ensemble and its chair; each revision writes and is reviewed."""
-    again = options.improve * (len(WRITING_ORDER) + options.reviews + 1)
-    return 1 + 2 + options.reviews + 1 + again
-
-
-def _price(options: Options, calls: int) -> str:
-    if options.playback:
-        return "played back at no cost"
-    from agent.llm.providers import price
-
-    names = list(options.models.names().values())
-    prices = [price(name) for name in names]
-    if None in prices:
-        return f"price of {names[prices.index(None)]} not known"
-    each = [TOKENS_IN * p[0] + TOKENS_OUT * p[1] for p in prices]
-    return f"about ${calls * sum(each) / len(each):.2f}"
 
 
 def _model(options: Options, system: System) -> list[str]:
@@ -158,7 +104,6 @@ def _sandbox(options: Options) -> list[str]:
 
 def _environment(options: Options, template: Template, workspace: Path) -> list[str]:
     """The template's own Python is built here: what cannot be had is known before the first token."""
-    from agent.app.drivers import mismatch, nvidia_smi
     from agent.lab.environment_probe import cuda_of_torch
     from agent.lab.environments import environment_of
 
@@ -168,8 +113,40 @@ def _environment(options: Options, template: Template, workspace: Path) -> list[
         return [str(error)]
     if not options.device.startswith("cuda"):
         return []
-    text = mismatch(own.cuda if own else cuda_of_torch(), nvidia_smi())
+    text = mismatch(own.cuda if own else cuda_of_torch(), _nvidia_smi())
     return [f"device {options.device}: {text}"] if text else []
+
+
+def mismatch(torch_cuda: str | None, smi: str) -> str:
+    """Why the NVIDIA driver does not serve this torch, and the mend; "" if nothing speaks against it.
+
+    `smi` is the table that nvidia-smi prints. Within one major version of CUDA a driver also serves newer minor
+    versions.
+    """
+    if torch_cuda is None:
+        return ""  # no torch: another library's affair
+    if not torch_cuda:
+        return (
+            "torch is built for the CPU alone, and a CUDA device was asked for: install a CUDA build of torch, or "
+            "use --device cpu"
+        )
+    found = re.search(r"CUDA Version:\s*(\d+)\.(\d+)", smi)
+    if found is None:
+        return ""
+    if int(torch_cuda.split(".")[0]) > int(found[1]):
+        return (
+            f"torch is built for CUDA {torch_cuda}, the driver serves at most CUDA {found[1]}.{found[2]}: "
+            f"install a torch built for CUDA {found[1]}, update the driver, or use --device cpu"
+        )
+    return ""
+
+
+def _nvidia_smi() -> str:
+    """The table of nvidia-smi; "" where it does not run."""
+    try:
+        return subprocess.run(["nvidia-smi"], capture_output=True, text=True, timeout=30, check=False).stdout
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
 
 
 def _existing(path: Path) -> Path:

@@ -1,4 +1,4 @@
-"""--review: a typed review of any PDF by an ensemble and an area chair, without a session."""
+"""The command review: a typed review of any PDF by an ensemble and an area chair, without a session."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ import tempfile
 import time
 from pathlib import Path
 
-from agent.app.console import compact
-from agent.app.one_model import Spent, model_for
+from agent.app import choices
+from agent.app.bounds import Spent
+from agent.app.one_model import model_for
+from agent.app.wording import compact
 from agent.core.errors import BudgetSpent, InfrastructureError, UserError
 from agent.core.protocols import Model, Sandbox
 from agent.core.reviews import MetaWords, tally
@@ -20,8 +22,6 @@ from agent.sandbox import harvest
 from agent.session.events import PaperReviewed, ReviewGiven
 from agent.storage.atomic import write_text
 
-REVIEWS, MOST = 3, 9
-
 
 def review(args: argparse.Namespace) -> int:
     """Review, write both files, print the summary; the exit status.
@@ -30,9 +30,7 @@ def review(args: argparse.Namespace) -> int:
         UserError: the PDF, the model or the place for the result will not do.
         InfrastructureError, BudgetSpent: reviews that were given before are written.
     """
-    pdf, count = Path(args.review), REVIEWS if args.reviews is None else args.reviews
-    if not 1 <= count <= MOST:
-        raise UserError(f"--reviews {count}: give 1 to {MOST}")
+    pdf, count = Path(args.operand), choices.value("reviews", args.reviews)
     out = Path(args.out) if args.out else pdf.parent
     if not out.is_dir():
         raise UserError(f"{out}: no such folder; make it, or name another with --out")

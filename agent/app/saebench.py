@@ -1,4 +1,4 @@
-"""--setup-saebench, and what would stop a session that asks for sae-bench."""
+"""The command setup-saebench, and what would stop a session that asks for sae-bench."""
 
 from __future__ import annotations
 

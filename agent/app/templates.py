@@ -1,4 +1,4 @@
-"""--new-template and --check-template."""
+"""The commands new-template and check-template."""
 
 from __future__ import annotations
 
@@ -11,20 +11,23 @@ from agent.storage.workspace import Workspace
 def new(args: argparse.Namespace, home: Path) -> int:
     from agent.lab.templating.new import new_template
 
-    print(new_template(args.new_template, home))
+    print(new_template(args.operand, home))
     return 0
 
 
 def check(args: argparse.Namespace, home: Path, workspace: Workspace) -> int:
-    from agent.app import options as choices
+    from agent.app.choices import check_device
+    from agent.app.names import adapter, template_folder
     from agent.lab.templating.check import check_template, report
     from agent.lab.templating.v1 import is_v1
     from agent.sandbox.boxes import BubblewrapSandbox, NoSandbox
     from agent.sandbox.probe import probe
 
-    folder = choices.template_folder(args.check_template, home, "--check-template")
+    device = args.device or "cpu"
+    check_device(device)
+    folder = template_folder(args.operand, home, "--check-template")
     if is_v1(folder):
-        folder = choices.adapter(workspace.root, not args.unsafe_no_sandbox)(folder)
+        folder = adapter(workspace.root, not args.unsafe_no_sandbox)(folder)
     walls = not args.unsafe_no_sandbox
     if walls and (problems := list(probe())):
         walls = False
@@ -35,6 +38,6 @@ def check(args: argparse.Namespace, home: Path, workspace: Workspace) -> int:
         BubblewrapSandbox() if walls else NoSandbox(),
         print,
         profile=args.profile,
-        device=args.device or "cpu",
+        device=device,
     )
     return report(flaws, print)

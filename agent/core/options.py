@@ -8,6 +8,8 @@ from pydantic import Field
 
 from agent.core.schema import Strict
 
+DEFAULT_TEMPLATE = "synth_sae"
+
 
 class Models(Strict):
     """Which model plays which role (litellm names, or "playback")."""
@@ -19,6 +21,9 @@ class Models(Strict):
 
     def names(self) -> dict[str, str]:
         return self.model_dump()
+
+
+ROLES = tuple(Models.model_fields)
 
 
 class Options(Strict):

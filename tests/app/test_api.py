@@ -76,9 +76,11 @@ def test_a_bound_stops_it_and_is_an_exception(tmp_path):
     ("words", "said"),
     [
         ({"idea": "no_such_idea"}, "not found"),
-        ({"idea": Idea(**IDEA)}, "give a model"),
+        ({"idea": Idea(**IDEA)}, "name a model"),
         ({"idea": Idea(**IDEA), "model": ScriptedModel(Script(1)), "rnus": 3}, "no such option"),
         ({"idea": Idea(**IDEA), "model": ScriptedModel(Script(1)), "runs": 99}, "--runs"),
+        ({"idea": Idea(**IDEA), "model": ScriptedModel(Script(1)), "profile": "huge"}, "--profile huge"),
+        ({"idea": Idea(**IDEA), "model": ScriptedModel(Script(1)), "baselines": ("topk", "topk")}, "named twice"),
         ({"idea": Idea(**IDEA), "model": "nobody/knows-this"}, "no provider"),
         ({"idea": Idea(**IDEA), "template": "/nowhere"}, "--template"),
     ],
@@ -87,6 +89,29 @@ def test_what_is_wrong_is_said_before_anything_starts(tmp_path, words, said):
     with pytest.raises(UserError, match=said):
         run(**{"template": TEMPLATE, "workspace": tmp_path / "ws", "pdf": False, **words})
     assert not (tmp_path / "ws").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ({"rnus": 3}, r"resume\(rnus=...\): no such option"),
+        ({"template": "synth_sae"}, "--template cannot change within a session"),
+        ({"slots": 0}, "--slots 0: give 1 to"),
+    ],
+)
+def test_a_resume_is_refused_before_anything_is_written(stopped, words, said):
+    outcome, parts = stopped
+    before = (outcome.folder / "events.jsonl").read_bytes()
+    with pytest.raises(UserError, match=said):
+        resume(outcome.folder, **parts, **words)
+    assert (outcome.folder / "events.jsonl").read_bytes() == before
+
+
+def test_a_session_without_a_beginning_cannot_go_on(tmp_path):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "empty" / "events.jsonl").touch()
+    with pytest.raises(UserError, match="its log is empty"):
+        resume(tmp_path / "empty")
 
 
 def test_every_public_name_loads_and_none_loads_early():

@@ -6,8 +6,9 @@ import pytest
 
 from agent.actions.training import running_job
 from agent.app.assemble import System
-from agent.app.cli import BUDGET, INFRASTRUCTURE
 from agent.app.console import TerminalConsole
+from agent.app.exits import BUDGET, INFRASTRUCTURE
+from agent.app.playing import play_session
 from agent.app.preflight import complaints
 from agent.core.template import load_template
 from agent.llm.litellm_model import LiteLLMModel
@@ -119,10 +120,8 @@ def test_hours_end_a_long_training_and_a_resume_trains_it_anew_uncharged(prepare
         _until(tools, CollectRun, "1")
         spent = tools.session.active_s
     with it.tools(options(runs=1, stop_after="runs", hours=(spent + 1.5) / 3600)) as tools:
-        from agent.app.cli import play_session
-
         job = running_job(tools)
-        assert play_session(tools, it.paths) == BUDGET
+        assert play_session(tools) == BUDGET
         ended = time.monotonic() + 30  # a grace period, long before the 60 s the training may take
         while tools.runner.state(job) == "running" and time.monotonic() < ended:
             time.sleep(0.05)

@@ -197,7 +197,7 @@ def test_status_and_follow_show_a_session(tmp_path, idea):
             tmp_path / "ws",
             OPENAI_API_KEY="sk-x",
         )
-    status = launch("--status", "--workspace", tmp_path / "ws").stdout
+    status = launch("status", "--workspace", tmp_path / "ws").stdout
     assert "tiny_idea" in status
     assert "stopped" in status
     assert "plan: step 0.05" in launch("--follow", "last", "--workspace", tmp_path / "ws").stdout
@@ -214,6 +214,13 @@ def test_status_and_follow_show_a_session(tmp_path, idea):
         (("--idea", "hierarchical_sae", "--planner", "openai/x"), "no model for editor, writer, reviewer"),
         (("--idea", "adaptive_sparse_orthogonal_sae"), "no shipped recording"),
         (("--idea", "hierarchical_sae", "--baselines", "nowhere"), "--baselines nowhere"),
+        (("--idea", "hierarchical_sae", "--baselines", "topk,topk"), "topk is named twice"),
+        (("run", "hierarchical_sae", "--slots", "0"), "--slots 0: give 1 to"),
+        (("run", "hierarchical_sae", "--slots", "100000"), "--slots 100000: give 1 to"),
+        (("run", "hierarchical_sae", "--device", "tpu"), "--device tpu: give cpu, cuda, or cuda:N"),
+        (("check-template", "synth_sae", "--device", "gpu0"), "--device gpu0: give cpu, cuda, or cuda:N"),
+        (("doctor", "--api-base", "localhost:8000"), "--api-base: give a URL that begins with http://"),
+        (("status", "--runs", "3"), "launch.py status: --runs belongs to run and resume"),
         (("--resume", "nowhere"), "session 'nowhere': not found"),
         (("--idea", "hierarchical_sae", "--playback", "/nowhere"), "--playback"),
     ],
@@ -259,8 +266,9 @@ def test_doctor_says_what_holds_here(tmp_path):
 
 def test_before_set_up_one_line_says_what_to_do(tmp_path):
     (tmp_path / "launch.py").write_text((ROOT / "launch.py").read_text())
+    (tmp_path / "agent").symlink_to(ROOT / "agent")
     done = subprocess.run(
-        [sys.executable, tmp_path / "launch.py", "--list"], capture_output=True, text=True, check=False
+        [sys.executable, "-S", "-E", tmp_path / "launch.py", "list"], capture_output=True, text=True, check=False
     )
     assert done.returncode == 1
     assert "make setup" in done.stderr

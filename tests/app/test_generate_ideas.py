@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from agent.app.proposing import Proposal, likeness, propose, ranked
+from agent.app.generate import Proposal, likeness, propose, ranked
 from agent.core.ideas import Idea, find_idea, read_ideas
 from agent.core.protocols import Reply
 from agent.core.template import load_template

@@ -46,7 +46,7 @@ def test_an_idea_is_found_by_name_and_by_path(tmp_path):
 
 
 def test_the_shipped_ideas_are_all_readable():
-    from agent.app.cli import HOME
+    from agent.core.paths import HOME
 
     ideas, complaints = all_ideas(HOME / "ideas")
     assert not complaints

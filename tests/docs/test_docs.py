@@ -5,15 +5,17 @@
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from agent.app.options import ROLES
+from agent.app.arguments import parse
+from agent.app.commands import COMMANDS, OPTIONS
 from agent.core.errors import UserError
-from agent.core.options import Models
+from agent.core.options import ROLES, Models
 from agent.lab import integrity
 from paper.truth.complaints import CODES
 from tests.support import ROOT
@@ -26,6 +28,7 @@ OTHERS = {"templates.md"}  # has a test of its own, which builds what the page b
 KEYS = {"OPENAI_API_KEY": "sk-none", "ANTHROPIC_API_KEY": "sk-none", "OPENROUTER_API_KEY": "sk-none"}
 # CI itself, a view without an end, tests/app/test_api.py, gigabytes of packages
 ELSEWHERE = ("make setup", "--follow", "docs/own_model.py", "--setup-saebench")
+FOREIGN = {"--depth", "--help", "--security-opt"}  # of git, of every command, of docker
 
 
 def commands():
@@ -86,12 +89,17 @@ def test_a_command_of_the_pages_runs(place, command):
         assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_options_on_the_pages_exist():
-    said = subprocess.run([sys.executable, ROOT / "launch.py", "--help"], capture_output=True, text=True, check=True)
-    options = set(re.findall(r"--[a-z][a-z-]+", said.stdout))
+def test_every_command_on_the_pages_is_taken():
     for page in PAGES:
-        for line in re.findall(r"launch\.py (.*)", page.read_text()):
-            assert set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", line)) <= options, (page.name, line)
+        for words in re.findall(r"python launch\.py ([^`\n]*)", page.read_text()):
+            assert parse(shlex.split(words, comments=True)).command, (page.name, words)
+
+
+def test_every_option_that_the_pages_name_exists():
+    ours = {*OPTIONS, *(f"--{name}" for name in COMMANDS)}
+    for page in PAGES:
+        for option in re.findall(r"`(--[a-z][a-z-]+)", page.read_text()):
+            assert option in ours | FOREIGN, (page.name, option)
 
 
 def test_links_lead_somewhere():

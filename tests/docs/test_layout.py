@@ -213,6 +213,16 @@ def test_aider_is_imported_in_one_place():
     assert len(files) == 1
 
 
+def test_what_joins_the_parts_knows_nothing_of_how_they_are_asked_for():
+    imports, reached, ahead = imports_of(ROOT), set(), ["agent.app.assemble"]
+    while ahead:
+        new = {name for name in imports[ahead.pop()] if room(name) == "app"} - reached
+        reached |= new
+        ahead += new
+
+    assert not reached & {"agent.app.cli", "agent.app.console", "agent.app.choices", "agent.app.arguments"}
+
+
 def test_help_is_quick_and_needs_no_environment(tmp_path):
     best = 9.0
     for _ in range(3):

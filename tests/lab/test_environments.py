@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.app.drivers import mismatch
+from agent.app.preflight import mismatch
 from agent.core.errors import UserError
 from agent.core.protocols import Limits, Mount, SandboxSpec
 from agent.core.template import load_template

@@ -403,14 +403,14 @@ def test_a_whole_session_runs_on_the_form_in_its_own_latex_and_marks_every_numbe
     assert "final_info.json" in prompt and "safetensors" not in prompt
     assert "`run_1/final_info.json` (cubic)" in it.model.prompt("plot.edit-1")
     done = subprocess.run(
-        [sys.executable, FORM.parents[1] / "launch.py", "--verify", repo], capture_output=True, text=True, check=False
+        [sys.executable, ROOT / "launch.py", "--verify", repo], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
     changed = repo / "paper/style/template.tex"
     changed.write_text(changed.read_text().replace("1.25in", "1.5in"))
     subprocess.run(["git", "-C", repo, "commit", "-qam", "another margin"], check=True)
     done = subprocess.run(
-        [sys.executable, FORM.parents[1] / "launch.py", "--verify", repo], capture_output=True, text=True, check=False
+        [sys.executable, ROOT / "launch.py", "--verify", repo], capture_output=True, text=True, check=False
     )
     assert done.returncode != 0 and "preamble.tex" in done.stdout + done.stderr
     assert not [e for e in EventLog(it.paths.events).read() if e.type in ("attempt_failed", "plot_failed")]
@@ -419,19 +419,20 @@ def test_a_whole_session_runs_on_the_form_in_its_own_latex_and_marks_every_numbe
 def test_launch_takes_the_folder_its_ideas_and_its_flaws(tmp_path):
     def launch(*words):
         return subprocess.run(
-            [sys.executable, FORM.parents[1] / "launch.py", *words, "--template", CURVES, "--workspace", tmp_path],
+            [sys.executable, ROOT / "launch.py", *words, "--workspace", tmp_path],
             capture_output=True,
             text=True,
             check=False,
         )
 
-    listed = launch("--list")
+    listed = launch("--list", "--template", CURVES)
     assert "less_penalty" in listed.stdout
-    tried = launch("--idea", "less_penalty", "--model", "ollama/none", "--dry-run", "--no-pdf")
+    ours = ("--template", CURVES, "--model", "ollama/none", "--dry-run", "--no-pdf")
+    tried = launch("--idea", "less_penalty", *ours)
     assert "running experiment.py once" in tried.stdout, tried.stderr
     checked = launch("--check-template", CURVES)
     assert checked.returncode == 2
-    assert re.search(r"^stale-runs +plot\.py:12: ", checked.stdout, re.MULTILINE), checked.stderr
-    unknown = launch("--idea", "nowhere", "--model", "ollama/none", "--dry-run")
+    assert re.search(r"^stale-runs +plot\.py:10: ", checked.stdout, re.MULTILINE), checked.stderr
+    unknown = launch("--idea", "nowhere", *ours)
     assert unknown.returncode == 2
     assert "idea 'nowhere': not found" in unknown.stderr

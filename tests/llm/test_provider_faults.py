@@ -9,7 +9,7 @@ from time import time
 
 import pytest
 
-from agent.app.cli import INFRASTRUCTURE
+from agent.app.exits import INFRASTRUCTURE
 from agent.llm.litellm_model import HANG_TRIES, OUTAGE_TRIES, REPLY_TRIES
 from agent.session import events as ev
 from agent.session.policy import EditRun, MakePlan

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-import launch
-from agent.core.options import Models, Options
+from agent.app.arguments import parse
+from agent.core.options import ROLES, Models, Options
 from agent.publishing.colophon import ROOT, command
 from agent.session.session import Session
 from tests.support.dice import IDEA
@@ -14,7 +14,7 @@ def said(**chosen):
         "template": str(ROOT / "templates/synth_sae"),
         "profile": "demo",
         "baselines": ("topk",),
-        "models": Models(**dict.fromkeys(("planner", "editor", "writer", "reviewer"), "openai/x")),
+        "models": Models(**dict.fromkeys(ROLES, "openai/x")),
     } | chosen
     return command(Session(idea=IDEA, options=Options(**options)))
 
@@ -22,7 +22,7 @@ def said(**chosen):
 def test_every_choice_that_matters_is_in_it():
     words = said(attempts=2, improve=1, skip_novelty=True, sandbox="none", literature="offline").split()
 
-    found = launch.parser().parse_args(words[2:])
+    found = parse(words[2:])
     assert (found.template, found.profile, found.baselines, found.attempts, found.improve, found.model) == (
         "synth_sae",
         "demo",

@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 from agent.actions import perform
-from agent.app.cli import play_session
+from agent.app.playing import play_session
 from agent.core.options import Options
 from agent.llm.litellm_model import LiteLLMModel
 from agent.session.events import Event
@@ -36,7 +36,7 @@ class Provided(Whole):
     def told(self, provider: FakeProvider, timeout_s: float = 30.0, **changes: object) -> int:
         """As a person sees it: to a stop; returns the exit status."""
         with self._asking(provider, timeout_s, changes) as tools:
-            return play_session(tools, self.paths)
+            return play_session(tools)
 
     def step(self, provider: FakeProvider, timeout_s: float = 30.0) -> Event:
         """One action alone."""

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from agent.app.assemble import System, open_session
-from agent.app.cli import play_session
+from agent.app.playing import play_session
 from agent.core.errors import BudgetSpent, InfrastructureError, UserError, disk_named
 from agent.lab.jobs.local import ENVIRONMENT, LocalRunner
 from agent.sandbox.boxes import BubblewrapSandbox
@@ -64,7 +64,7 @@ def play(request: dict[str, Any]) -> int:
         with disk_named(), open_session(whole.paths, whole.workspace, system, new=fresh) as tools:
             tools.runner = LocalRunner("tests.suites.faults.session", (*ENVIRONMENT, WITNESS))
             tools.check_budget = Until(tools, request["target"])
-            return play_session(tools, whole.paths)
+            return play_session(tools)
     except (UserError, InfrastructureError) as error:
         print(f"launch.py: {error}", file=sys.stderr)
         return 3

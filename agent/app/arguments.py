@@ -1,0 +1,177 @@
+"""From the words that were typed to a command and its options, or to one line that refuses them; and --help.
+
+Everything follows from the tables of commands.py. Standard library only, like them. Not here: what the values mean
+(choices.py) and what a command does (cli.py).
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable, Sequence
+from functools import partial
+from typing import Any
+
+from agent.app.commands import COMMANDS, GROUPED_COMMANDS, GROUPED_OPTIONS, OPTIONS, Command, Option
+
+ABOUT = "From an idea to a paper whose every number was measured by the runner, all of it in git."
+EXAMPLES = """examples:
+  python launch.py --idea hierarchical_sae            # play the shipped recording: no key, no GPU, no network
+  python launch.py --idea hierarchical_sae --model anthropic/claude-sonnet-4-5 --max-usd 5
+  python launch.py --idea my_ideas.json:my_idea --planner openai/o3 --model openai/gpt-4.1
+  python launch.py --idea hierarchical_sae --dry-run  # check everything, estimate, spend nothing
+  python launch.py resume last                        # go on after any stop
+  python launch.py follow last                        # watch a running session
+  python launch.py review paper.pdf --model openai/gpt-4.1
+"""
+
+
+class Refusal(Exception):
+    """What was typed is no command of ours: one line that says why."""
+
+
+def parse(words: Sequence[str]) -> argparse.Namespace:
+    """What was typed: `command` (None where there is none), its `operand`, `help`, and each option by its name.
+
+    An option that was not typed is None, a switch False.
+
+    Raises:
+        Refusal: a word that is no command or option, is another command's, or is missing.
+    """
+    found, rest = _parser(OPTIONS.values()).parse_known_args(words)
+    typed = vars(found)
+    plain = [word for word in rest if not word.startswith("-")]
+    named = _named(typed, plain)
+    where = f"launch.py {named[0].name}" if len(named) == 1 else "launch.py"
+    for word in rest:
+        if word.startswith("-"):
+            raise Refusal(f"{where}: there is no option {word.split('=')[0]}{_nearest(word, named)}")
+    if len(named) > 1:
+        raise Refusal(f"{where}: {named[0].name} and {named[1].name} do not go together")
+    args = argparse.Namespace(command=None, operand=None, help="help" in typed)
+    for option in OPTIONS.values():
+        setattr(args, option.dest, typed.get(option.dest, None if option.value or option.choices else False))
+    if named:
+        _check_options(named[0], typed)
+        args.command = named[0].name
+        if not args.help:
+            _take_operand(args, named[0], typed, plain)
+    elif plain:
+        raise Refusal(f"launch.py: there is no command {plain[0]}{_nearest(plain[0], named)}")
+    elif typed and not args.help:
+        raise Refusal("launch.py: name a command, or an idea with --idea NAME; launch.py --help shows what there is")
+    return args
+
+
+def help_text(command: str | None, width: int | None = None) -> str:
+    """The help of a command, or what commands there are; `width` is the terminal's where it is None."""
+    if command is None:
+        return _overview()
+    chosen = COMMANDS[command]
+    parser = _parser(option for option in OPTIONS.values() if command in option.owners)
+    parser.usage = " ".join(word for word in ("launch.py", command, chosen.operand, "[OPTIONS]") if word)
+    parser.description = _about(chosen)
+    parser.formatter_class = partial(argparse.HelpFormatter, width=width)
+    return parser.format_help()
+
+
+# ---------------------------------------------------------------- inside
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> None:  # type: ignore[override]
+        raise Refusal(f"launch.py: {message.replace('argument ', '', 1)}")
+
+
+def _parser(options: Iterable[Option]) -> _Parser:
+    """A parser of these options, grouped as in the table; the commands with dashes are known to it, and not shown."""
+    options = list(options)
+    parser = _Parser(prog="launch.py", add_help=False, allow_abbrev=False, argument_default=argparse.SUPPRESS)
+    for command in COMMANDS.values():
+        if command.name != "run":
+            takes = {"nargs": "?", "const": ""} if command.operand else {"action": "store_true"}
+            parser.add_argument(f"--{command.name}", dest=f"--{command.name}", help=argparse.SUPPRESS, **takes)
+    for title, group in GROUPED_OPTIONS.items():
+        shown = parser.add_argument_group(title)
+        for option in group:
+            if option in options:
+                shown.add_argument(option.name, help=option.about, **_taken(option))
+    parser.add_argument("-h", "--help", action="store_true", help=argparse.SUPPRESS)
+    return parser
+
+
+def _taken(option: Option) -> dict[str, Any]:
+    if option.choices:
+        return {"choices": option.choices}
+    if not option.value:
+        return {"action": "store_true"}
+    return {"metavar": option.value, "type": option.kind, "action": "append" if option.repeated else "store"}
+
+
+def _named(typed: dict[str, Any], plain: list[str]) -> list[Command]:
+    """The commands that were typed, with dashes or as the first word; an idea alone means `run`."""
+    names = [name for name in COMMANDS if f"--{name}" in typed]
+    if plain and plain[0] in COMMANDS and plain[0] not in names:
+        names.append(plain[0])
+    if not names and "idea" in typed:
+        names = ["run"]
+    return [COMMANDS[name] for name in names]
+
+
+def _check_options(command: Command, typed: dict[str, Any]) -> None:
+    for option in OPTIONS.values():
+        if option.dest in typed and command.name not in option.owners:
+            *others, last = option.owners
+            owners = f"{', '.join(others)} and {last}" if others else last
+            raise Refusal(f"launch.py {command.name}: {option.name} belongs to {owners}")
+
+
+def _take_operand(args: argparse.Namespace, command: Command, typed: dict[str, Any], plain: list[str]) -> None:
+    """Put what the command is about into args.operand, and for `run` into args.idea, where --idea puts it too."""
+    dashed = typed.get("idea" if command.name == "run" else f"--{command.name}")
+    given = [dashed] if dashed and command.operand else []
+    given += plain[1:] if plain and plain[0] == command.name else plain
+    if len(given) > bool(command.operand):
+        raise Refusal(f"launch.py {command.name}: one word too many: {given[-1]}")
+    if command.operand and not given and not command.without:
+        raise Refusal(f"launch.py {command.name}: {command.operand} is missing")
+    if command.operand:
+        try:
+            args.operand = command.kind(given[0] if given else command.without)
+        except argparse.ArgumentTypeError as error:
+            raise Refusal(f"launch.py {command.name}: {error}") from None
+    if command.name == "run":
+        args.idea = args.operand
+
+
+def _nearest(word: str, named: list[Command]) -> str:
+    """A remark that names what is most like a mistyped word, the command's own options first."""
+    from difflib import get_close_matches
+
+    word = word.split("=")[0]
+    own = [o.name for o in OPTIONS.values() if named and named[0].name in o.owners]
+    dashed = [*OPTIONS, *(f"--{name}" for name in COMMANDS if name != "run")]
+    for names in (own, dashed) if word.startswith("-") else (COMMANDS,):
+        if found := get_close_matches(word, names, 1, 0.7):
+            return f"; did you mean {found[0]}?"
+    return "; launch.py --help shows what there is"
+
+
+def _about(command: Command) -> str:
+    return command.about + (f" (default: {command.without})" if command.without else "")
+
+
+def _overview() -> str:
+    lines = ["usage: launch.py COMMAND [OPTIONS]", "", ABOUT]
+    for title, commands in GROUPED_COMMANDS.items():
+        lines += ["", f"{title}:"]
+        for command in commands:
+            typed = f"{command.name} {command.operand}".strip()
+            lines.append(f"  {typed:<28}{_about(command)}")
+    lines += [
+        "",
+        "launch.py COMMAND --help shows the options of a command. launch.py --idea NAME is launch.py run NAME;",
+        "every other command may also be typed with two dashes: launch.py --status, launch.py --resume last.",
+        "",
+        EXAMPLES,
+    ]
+    return "\n".join(lines)

@@ -1,0 +1,54 @@
+"""The bounds that a person sets on money, tokens and hours: reached before a call, it is not made."""
+
+from __future__ import annotations
+
+from agent.core.errors import BudgetSpent
+from agent.llm.calls import CallRecord
+from agent.session.tools import Journal
+
+
+def check_spent(usd: float, max_usd: float | None, tokens: int, max_tokens: int | None) -> None:
+    """Raises BudgetSpent where one of the two is reached; None bounds nothing."""
+    if max_usd is not None and usd >= max_usd:
+        raise BudgetSpent(f"--max-usd {max_usd:g} is reached (${usd:.4f} spent)")
+    if max_tokens is not None and tokens >= max_tokens:
+        raise BudgetSpent(f"--max-tokens {max_tokens} is reached ({tokens} used)")
+
+
+class Budget:
+    """Raises BudgetSpent once a bound is reached; called before each model call and while trainings run.
+
+    Before a wait it is called with the wait's seconds: none is begun that would pass --hours.
+    """
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+
+    def __call__(self, ahead_s: float = 0.0) -> None:
+        session = self._journal.session
+        options = session.options
+        check_spent(session.usd, options.max_usd, session.tokens, options.max_tokens)
+        active = session.active_s + max(0.0, self._journal.clock() - (session.last_at or 0.0))
+        if options.hours is not None and active + ahead_s >= options.hours * 3600:
+            wait = f", and the provider is to be asked again in {ahead_s:.0f} s" if ahead_s else ""
+            raise BudgetSpent(f"--hours {options.hours:g} is reached ({active / 3600:.2f} active hours{wait})")
+
+
+class Spent:
+    """What the calls took so far, and the bounds a person set."""
+
+    def __init__(self, max_usd: float | None, max_tokens: int | None) -> None:
+        self.max_usd, self.max_tokens = max_usd, max_tokens
+        self.usd, self.tokens, self.unpriced = 0.0, 0, 0
+
+    @property
+    def cost(self) -> str:
+        return f"${self.usd:.2f}" + ("+?" if self.unpriced else "")
+
+    def add(self, call: CallRecord) -> None:
+        self.usd += call.cost_usd or 0.0
+        self.unpriced += call.cost_usd is None
+        self.tokens += call.tokens_in + call.tokens_out
+
+    def check(self) -> None:
+        check_spent(self.usd, self.max_usd, self.tokens, self.max_tokens)

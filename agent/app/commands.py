@@ -1,0 +1,177 @@
+"""The commands, and the options with the commands that they belong to: a new one is one line in a table.
+
+What is parsed, what is refused and what --help says follow from the tables (arguments.py). Standard library only,
+because launch.py reads this before it enters the project's environment. A default that a help text names stands in
+core/options.py; tests/app/test_arguments.py holds the two against each other.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+
+def whole(text: str) -> int:
+    """A whole number. Raises: argparse.ArgumentTypeError."""
+    if not re.fullmatch(r"-?\d+", text):
+        raise argparse.ArgumentTypeError(f"give a whole number, found {text}")
+    return int(text)
+
+
+def number(text: str) -> float:
+    """A finite number. Raises: argparse.ArgumentTypeError."""
+    if not re.fullmatch(r"-?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", text):
+        raise argparse.ArgumentTypeError(f"give a number, found {text}")
+    return float(text)
+
+
+def count(text: str) -> int:
+    """How many ideas. Raises: argparse.ArgumentTypeError."""
+    if not text.isdigit() or not 1 <= int(text) <= 50:
+        raise argparse.ArgumentTypeError(f"give a number from 1 to 50, found {text}")
+    return int(text)
+
+
+def url(text: str) -> str:
+    """The address of a server. Raises: argparse.ArgumentTypeError."""
+    if not re.match(r"https?://[^/\s]+", text):
+        raise argparse.ArgumentTypeError(f"give a URL that begins with http:// or https://, found {text}")
+    return text
+
+
+class Command(NamedTuple):
+    """A command, which may also be typed with two dashes: `status` or `--status`."""
+
+    name: str
+    operand: str  # what follows the name, as help shows it; "" where nothing does
+    about: str
+    without: str = ""  # stands for an operand that is left out; "" where one must be given
+    kind: Callable[[str], Any] = str
+
+
+class Option(NamedTuple):
+    """An option and the commands that it belongs to, their names with spaces between."""
+
+    name: str
+    value: str  # what follows the name, as help shows it; "" for a switch
+    commands: str
+    about: str
+    kind: Callable[[str], Any] = str  # makes the value of the text that was typed
+    choices: tuple[str, ...] = ()
+    repeated: bool = False
+
+    @property
+    def owners(self) -> list[str]:
+        return self.commands.split()
+
+    @property
+    def dest(self) -> str:
+        return self.name[2:].replace("-", "_")
+
+
+GROUPED_COMMANDS = {
+    "sessions": (
+        Command("run", "NAME|FILE[:NAME]", "start a session on an idea"),
+        Command(
+            "resume",
+            "SESSION",
+            "go on with a session after any stop (also: last); its options hold, but for those typed now",
+        ),
+        Command("status", "", "show all sessions: stage, runs, tokens, cost"),
+        Command("follow", "SESSION", "show a running session live (also: last)"),
+        Command("bundle", "[SESSION]", "one archive to hand over: paper, tex, data, records, repository", "last"),
+    ),
+    "papers": (
+        Command("verify", "SESSION|REPO|PDF", "derive every number of a paper from its records again (also: last)"),
+        Command("review", "PDF", "review any paper; the review lies beside it, or in --out"),
+    ),
+    "ideas and templates": (
+        Command("list", "", "show the ideas and templates there are"),
+        Command("generate-ideas", "N", "let the planner propose N new ideas, in a file to edit", kind=count),
+        Command("new-template", "NAME|FOLDER", "make a template of your own that runs as it is"),
+        Command("check-template", "NAME|FOLDER", "try a template: what would make its results unbelievable"),
+    ),
+    "this machine": (
+        Command("doctor", "", "check this machine and the chosen models; run nothing"),
+        Command("setup-saebench", "", "install sae-bench in an environment of its own, for profiles that ask for it"),
+        Command("clean", "", "free the disk that cached data and baselines take; sessions are not touched"),
+    ),
+}
+COMMANDS = {command.name: command for group in GROUPED_COMMANDS.values() for command in group}
+
+ALL = " ".join(COMMANDS)
+PLAYED = "run resume"
+CHECKED = "run resume doctor"
+ASKING = "run resume doctor review generate-ideas"
+BOXED = "run resume doctor review generate-ideas check-template"
+
+GROUPED_OPTIONS = {
+    "models (litellm names: anthropic/..., openai/..., openrouter/..., ollama/...)": (
+        Option("--model", "MODEL", ASKING, "plays all roles; without it the shipped recording plays"),
+        Option("--planner", "MODEL", CHECKED + " generate-ideas", "plans runs and reads results (default: --model)"),
+        Option("--editor", "MODEL", CHECKED, "writes the code changes (default: --model)"),
+        Option("--writer", "MODEL", CHECKED, "writes the paper (default: --model)"),
+        Option("--reviewer", "MODEL", CHECKED + " review", "comments on runs, reviews the paper (default: --model)"),
+        Option("--playback", "FOLDER", ASKING, "play this recording instead of a model"),
+        Option("--api-base", "URL", ASKING, "an OpenAI-compatible server of your own", url),
+    ),
+    "size": (
+        Option("--idea", "NAME|FILE[:NAME]", "run doctor", "the idea, where no word after the command names it"),
+        Option(
+            "--template",
+            "NAME|FOLDER",
+            "run doctor generate-ideas list",
+            "what is experimented on (default: synth_sae)",
+        ),
+        Option("--profile", "NAME", "run doctor check-template", "size of the template (default: the template's own)"),
+        Option("--baselines", "A,B|all", "run", "baselines to train; the first is run 0"),
+        Option("--runs", "N", PLAYED, "runs at most, 0 to 10 (default: 5)", whole),
+        Option("--attempts", "N", PLAYED, "attempts for each run, 1 to 20 (default: 4)", whole),
+        Option(
+            "--device", "DEVICE", CHECKED + " check-template", "cpu, cuda, cuda:1 (default: cuda where there is one)"
+        ),
+        Option("--slots", "N", CHECKED, "trainings side by side (default: from the machine)", whole),
+        Option("--stop-after", "", PLAYED, "end there; resume goes on", choices=("plan", "runs", "paper")),
+        Option("--paper-style", "FOLDER", CHECKED, "a venue's own style: preamble.tex or template.tex, .sty"),
+        Option("--no-pdf", "", CHECKED, "everything but the compile"),
+        Option("--reviews", "N", PLAYED + " review", "reviewers of the finished paper, 1 to 9 (default: 3)", whole),
+        Option(
+            "--improve", "N", PLAYED, "revisions after the review, 0 to 5 (default: 0); the better version stays", whole
+        ),
+    ),
+    "bounds (what reaches one stops cleanly; a session resumes with a higher one)": (
+        Option("--max-usd", "USD", ASKING, "money for model calls", number),
+        Option("--max-tokens", "N", ASKING, "tokens sent and received", whole),
+        Option("--hours", "H", PLAYED, "active hours", number),
+        Option(
+            "--cache-gb", "GB", CHECKED, "disk for data that sessions share (default: 50; what is in use stays)", number
+        ),
+    ),
+    "more": (
+        Option("--dry-run", "", "run", "preflight and estimate, then end"),
+        Option("--feedback", "TEXT", "resume", "a word to the planner after the next run"),
+        Option("--out", "FOLDER", "review bundle", "where the result goes"),
+        Option("--artefacts", "", "verify", "hash and measure the kept artefacts again too"),
+        Option(
+            "--allow",
+            "TEXT",
+            PLAYED,
+            "let this passage or number pass the truth checks; the appendix says so",
+            repeated=True,
+        ),
+        Option(
+            "--literature",
+            "",
+            PLAYED,
+            "auto: Semantic Scholar, OpenAlex, arXiv, then the library; offline: the library alone",
+            choices=("auto", "offline"),
+        ),
+        Option("--skip-novelty", "", PLAYED, "do not ask whether the idea is known"),
+        Option("--workspace", "FOLDER", ALL, "where sessions lie (default: workspace/)"),
+        Option("--allow-network", "", CHECKED, "for templates that ask for network"),
+        Option("--unsafe-no-sandbox", "", BOXED, "run the agent's code without isolation; the paper says so"),
+    ),
+}
+OPTIONS = {option.name: option for group in GROUPED_OPTIONS.values() for option in group}

@@ -1,0 +1,66 @@
+"""What a session will take: calls, tokens, money, trainings, as far as it is known before the first."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from agent.app import saebench
+from agent.app.wording import compact
+from agent.core.options import Options
+from agent.core.template import Template
+from agent.core.writing import WRITING_ORDER
+
+# What a session of this kind took, per call, in sessions that were measured; an estimate, not a promise.
+TOKENS_IN, TOKENS_OUT = 6000, 900
+
+
+def estimate(options: Options, template: Template, cache: Path) -> str:
+    """Calls, tokens, cost where the price is known, and trainings: lines for the console."""
+    calls = _calls(options)
+    profile = template.manifest.profiles[options.profile]
+    seeds = (len(options.baselines) + options.runs) * len(profile.seeds) + 2 * profile.confirm_seeds
+    trainings = seeds * len(profile.conditions)
+    lines = [
+        f"Estimate: about {calls} model calls, {compact(calls * (TOKENS_IN + TOKENS_OUT))} tokens, "
+        f"{_price(options, calls)}; {trainings} trainings, {options.slots} side by side on {options.device}"
+    ]
+    lines.append(
+        f"  of the calls {_judging(options)} judge the paper (--reviews {options.reviews}, --improve {options.improve})"
+    )
+    known = sorted((cache / "baselines").glob(f"{Path(options.template).name}-*.json"))
+    if known:
+        from agent.core.record import JobResult
+
+        wall = JobResult.model_validate_json(known[-1].read_text()).wall_s
+        lines.append(
+            f"  a run trains for about {wall:.0f} s here (as a cached baseline did): "
+            f"{options.runs * wall / 60:.0f} min for {options.runs} runs"
+        )
+    else:
+        lines.append("  training time is not known yet: no baseline has run on this machine")
+    return "\n".join(lines + saebench.announced(profile))
+
+
+def _calls(options: Options) -> int:
+    writing = 3 * len(WRITING_ORDER) + 4
+    literature = 3 + 1 + len(WRITING_ORDER) + (0 if options.skip_novelty else 2)
+    return 1 + options.runs * 4 + writing + literature + 2 + _judging(options)
+
+
+def _judging(options: Options) -> int:
+    """The evidence reviewer, two sections mended, the ensemble and its chair; each revision writes and is reviewed."""
+    again = options.improve * (len(WRITING_ORDER) + options.reviews + 1)
+    return 1 + 2 + options.reviews + 1 + again
+
+
+def _price(options: Options, calls: int) -> str:
+    if options.playback:
+        return "played back at no cost"
+    from agent.llm.providers import price
+
+    names = list(options.models.names().values())
+    prices = [price(name) for name in names]
+    if None in prices:
+        return f"price of {names[prices.index(None)]} not known"
+    each = [TOKENS_IN * p[0] + TOKENS_OUT * p[1] for p in prices]
+    return f"about ${calls * sum(each) / len(each):.2f}"

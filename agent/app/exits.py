@@ -1,0 +1,7 @@
+"""Exit statuses: how a command ended, for the program that started it."""
+
+DONE = 0
+USER_ERROR = 2  # something that a person gave is wrong, or missing on this machine
+INFRASTRUCTURE = 3  # a tool that the session needs is broken; resume goes on
+BUDGET = 4  # a bound that a person set is reached
+INTERRUPTED = 130

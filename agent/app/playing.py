@@ -1,0 +1,112 @@
+"""A session played for a person: to its end or a stop, which is said in a line and an exit status."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from agent.actions.training import running_job
+from agent.app.exits import BUDGET, DONE, INFRASTRUCTURE, INTERRUPTED
+from agent.core.errors import BudgetSpent, InfrastructureError
+from agent.core.options import DEFAULT_TEMPLATE
+from agent.core.paths import SessionPaths
+from agent.core.record import Job
+from agent.llm.playback import PlaybackModel
+from agent.loop import play
+from agent.publishing.review.page import summary
+from agent.session.session import Session
+from agent.session.tools import Tools
+
+
+def play_session(tools: Tools) -> int:
+    """Go on to the end or a stop; the exit status, with its reason said in a line."""
+    resume = f"python launch.py --resume {tools.paths.root.name}"
+    try:
+        stop = play(tools)
+    except BudgetSpent as error:
+        tools.journal.stopped = str(error)
+        tools.say(f"Stopped: {error}. Nothing is lost; go on with a higher bound: {resume}")
+        return BUDGET
+    except InfrastructureError as error:
+        tools.journal.stopped = str(error)
+        tools.say(f"Stopped: {error}\nNothing is lost; go on with: {resume}")
+        return INFRASTRUCTURE
+    except KeyboardInterrupt:
+        return _interrupted(tools, running_job(tools), resume)
+    if stop is not None:
+        tools.say(f"Stopped after {stop.after}, as asked. Go on with: {resume} (add --stop-after to stop again)")
+        return DONE
+    _closing_words(tools)
+    return _strict_end(tools)
+
+
+def _strict_end(tools: Tools) -> int:
+    """A recording must be played to its last reply; one left over means that the session went another way."""
+    session = tools.session
+    if not session.options.playback:
+        return DONE
+    over = PlaybackModel(Path(session.options.playback)).leftover(set(session.calls))
+    if over:
+        tools.say(
+            f"playback: nobody asked for {', '.join(over)}; the session went another way than the recording "
+            "(another number of runs or attempts?)"
+        )
+    return INFRASTRUCTURE if over else DONE
+
+
+def _interrupted(tools: Tools, job: Job | None, resume: str) -> int:
+    """Say what goes on; a second Ctrl-C within a few seconds ends that too."""
+    tools.say(f"Stopped. Go on with: {resume}")
+    if job is None:
+        return INTERRUPTED
+    try:
+        tools.say(
+            f"The training of run {job.run} goes on in the background and will be found again. "
+            "Ctrl-C once more within 5 s cancels it."
+        )
+        time.sleep(5)
+    except KeyboardInterrupt:
+        tools.runner.cancel(job)
+        tools.say(f"The training of run {job.run} is cancelled; a resume starts it again.")
+    return INTERRUPTED
+
+
+def _closing_words(tools: Tools) -> None:
+    session, paths = tools.session, tools.paths
+    pdf = paths.repo / "paper" / "paper.pdf"
+    lines = ["", "Done."]
+    if pdf.exists():
+        lines.append(f"  Paper       {_short(pdf)} ({session.compiled.pages} pages)")
+    lines += [
+        f"  Repository  {_short(paths.repo)}   (git -C {_short(paths.repo)} log --oneline)",
+        f"  Data        {_short(paths.runs)}, records in {_short(paths.repo / 'records')}",
+        f"  Review      {_short(paths.repo / 'review' / 'review.md')} ({summary(session.judging)})",
+    ]
+    if next(paths.runs.glob("*/*/trainings/*/export"), None):
+        lines.append(f"  SAEs        {_short(paths.runs)}/*/*/trainings/*/export (each says how to load it)")
+    if session.compiled and session.compiled.dropped:
+        lines.append(f"  {len(session.compiled.dropped)} passages were cut from the paper; its appendix lists them")
+    if session.options.playback:
+        lines += [
+            "",
+            "The words of this session were played back from a recording; the trainings and all measured",
+            "numbers are this machine's, made just now. With a real model:",
+            f"  ANTHROPIC_API_KEY=... python launch.py {_what(session, paths)} --model anthropic/claude-sonnet-4-5",
+        ]
+    print("\n".join(lines), flush=True)
+
+
+def _what(session: Session, paths: SessionPaths) -> str:
+    """Options that name the same idea and template; an idea that is not shipped lies in its repository."""
+    template = Path(session.options.template)
+    shipped = Path(session.options.playback).is_relative_to(template)
+    idea = session.idea.Name if shipped else _short(paths.repo / "idea.json")
+    return f"--idea {idea}" + ("" if template.name == DEFAULT_TEMPLATE else f" --template {_short(template)}")
+
+
+def _short(path: Path) -> str:
+    """Relative where that is shorter."""
+    try:
+        return str(path.relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)

@@ -1,0 +1,95 @@
+"""How a session starts and goes on, for the command line and for Python: settle the options, look ahead, open.
+
+Not here: what was typed (arguments.py), what the options become (choices.py), how parts are joined (assemble.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from agent.app import choices, preflight
+from agent.app.assemble import Parts, System, open_session, system_for, template_of
+from agent.app.names import adapter, named_idea, named_template
+from agent.core.errors import UserError
+from agent.core.ideas import Idea
+from agent.core.options import DEFAULT_TEMPLATE, Options
+from agent.core.paths import HOME, SessionPaths
+from agent.core.template import Template
+from agent.session.session import fold
+from agent.session.tools import Tools
+from agent.storage.log import EventLog
+from agent.storage.workspace import Workspace, new_session_folder
+
+
+@dataclass(frozen=True)
+class Start:
+    """A session that can be opened: a new one on an idea, or one that stopped before."""
+
+    workspace: Workspace
+    options: Options
+    template: Template
+    system: System
+    idea: Idea | None  # None: the session was there before, or only the machine is looked at
+    stopped: SessionPaths | None = None
+    changed: bool = False  # the options of a stopped session
+
+    def complaints(self) -> list[str]:
+        """One line for each thing that would stop the session."""
+        return preflight.complaints(self.options, self.template, self.system, self.workspace.root)
+
+    def require(self) -> None:
+        """Raises UserError with all complaints in one line."""
+        if found := self.complaints():
+            raise UserError("; ".join(found))
+
+    @contextmanager
+    def opened(self) -> Iterator[Tools]:
+        """The session's tools, while this process holds its lock.
+
+        Raises:
+            UserError: another process holds it.
+        """
+        if self.stopped:
+            changed = self.options if self.changed else None
+            with open_session(self.stopped, self.workspace, self.system, changed=changed) as tools:
+                yield tools
+        elif self.idea:
+            paths = new_session_folder(self.workspace, self.idea.Name)
+            with open_session(paths, self.workspace, self.system, new=(self.idea, self.options)) as tools:
+                yield tools
+
+
+def begin(idea: Idea | str | None, chosen: Mapping[str, Any], workspace: Workspace, parts: Parts) -> Start:
+    """A new session; nothing is written yet.
+
+    Args:
+        idea: itself, its name, or FILE[:NAME]; None only looks at the machine.
+        chosen: fields of Options that a person gave; the others have their defaults.
+
+    Raises:
+        UserError: something that was given is not there, or out of range.
+    """
+    name = chosen.get("template")
+    if isinstance(idea, str):
+        idea = named_idea(idea, name, HOME)
+    adapt = adapter(workspace.root, walls=chosen.get("sandbox") != "none")
+    template = named_template(name or DEFAULT_TEMPLATE, HOME, adapt)
+    options = choices.new_options(template, idea, chosen)
+    return Start(workspace, options, template_of(options), system_for(options, parts), idea)
+
+
+def go_on(paths: SessionPaths, chosen: Mapping[str, Any], workspace: Workspace, parts: Parts) -> Start:
+    """A session after any stop; `chosen` holds the fields of Options that change.
+
+    Raises:
+        UserError: its log is empty, or a change is not possible.
+    """
+    before = fold(EventLog(paths.events).read()).options
+    if before is None:
+        raise UserError(f"{paths.root}: its log is empty; start the idea anew")
+    options = choices.changed_options(before, chosen)
+    system = system_for(options, parts)
+    return Start(workspace, options, template_of(options), system, None, paths, changed=options != before)

@@ -1,0 +1,123 @@
+"""What a person chose becomes the options of a session: what is left out is Options' own default or the machine's."""
+
+import pytest
+
+from agent.app import choices
+from agent.app.arguments import parse
+from agent.core.errors import UserError
+from agent.core.ideas import Idea
+from agent.core.options import ROLES, Models, Options
+from agent.core.template import load_template
+from tests.support import TEMPLATE
+from tests.support.whole import IDEA
+
+DERIVED = {"template", "profile", "models", "playback", "baselines", "device", "slots", "threads"}
+
+
+def new(words=""):
+    args = parse(["run", "x", "--model", "openai/gpt-4o", *words.split()])
+    return choices.new_options(load_template(TEMPLATE), Idea(**IDEA), choices.typed(args))
+
+
+def resumed(before, words=""):
+    return choices.changed_options(before, choices.typed(parse(["resume", "last", *words.split()])))
+
+
+def test_what_is_not_typed_is_the_default_of_the_options():
+    found = new()
+    for name, field in Options.model_fields.items():
+        if name not in DERIVED:
+            assert getattr(found, name) == field.default, name
+    assert (found.profile, found.baselines, found.playback) == ("tiny", ("topk", "rows"), None)
+    assert set(found.models.names().values()) == {"openai/gpt-4o"}
+
+
+def test_what_is_typed_is_taken_by_name():
+    found = new(
+        "--runs 0 --no-pdf --allow-network --unsafe-no-sandbox --skip-novelty --max-usd 0 --allow a --baselines all"
+    )
+    assert (found.runs, found.pdf, found.network, found.sandbox, found.skip_novelty) == (0, False, True, "none", True)
+    assert (found.max_usd, found.allow, found.baselines) == (0, ("a",), ("topk", "rows"))
+
+
+def test_fewer_trainings_side_by_side_get_more_threads():
+    cores, _ = choices.cores()
+    assert (new("--slots 1").slots, new("--slots 1").threads) == (1, cores)
+    assert (new().slots, new().threads) == (cores, 1)
+
+
+def test_a_role_s_own_model_goes_before_the_one_of_all():
+    assert new("--planner openai/o3").models == Models(
+        **{**dict.fromkeys(ROLES, "openai/gpt-4o"), "planner": "openai/o3"}
+    )
+
+
+def test_a_plain_resume_changes_nothing_but_a_stop_that_was_asked_for():
+    before = new("--stop-after plan --runs 2 --allow a --max-tokens 9")
+    assert resumed(before) == before.model_copy(update={"stop_after": None})
+
+
+def test_a_resume_changes_what_is_typed_and_adds_to_what_is_allowed():
+    found = resumed(new("--allow a --max-tokens 9"), "--allow b --allow a --max-tokens 20 --planner openai/o3 --no-pdf")
+    assert (found.allow, found.max_tokens, found.pdf) == (("a", "b"), 20, False)
+    assert (found.models.planner, found.models.writer) == ("openai/o3", "openai/gpt-4o")
+
+
+def test_a_session_of_a_larger_machine_goes_on_here():
+    before = new().model_copy(update={"slots": 9 * choices.cores()[0]})
+    assert resumed(before).slots == before.slots
+
+
+@pytest.mark.parametrize("field", choices.FIXED)
+def test_what_a_session_is_about_cannot_change(field):
+    with pytest.raises(UserError, match=f"--{field} cannot change within a session"):
+        choices.changed_options(new(), {field: "other"})
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("--slots 0", r"--slots 0: give 1 to \d+"),
+        ("--slots 100000", r"--slots 100000: give 1 to \d+"),
+        ("--device tpu", "--device tpu: give cpu, cuda, or cuda:N"),
+        ("--device cuda:x", "--device cuda:x: give"),
+        ("--runs 11", "--runs 11: give 0 to 10"),
+        ("--max-usd -1", "--max-usd -1.0: give 0 or more"),
+        ("--playback somewhere", "--playback and --model do not go together"),
+    ],
+)
+def test_what_is_out_of_range_is_refused_at_the_start_and_at_a_resume(words, said):
+    for settle in (new, lambda typed: resumed(new(), f"--model openai/gpt-4o {typed}")):
+        with pytest.raises(UserError, match=said) as refused:
+            settle(words)
+        assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("--baselines topk,topk", "topk is named twice"),
+        ("--baselines rows,topk", "the first must be topk"),
+        ("--baselines topk,none", "has topk, rows, or all"),
+        ("--baselines ,", "has topk, rows, or all"),
+        ("--profile huge", "--profile huge: "),
+    ],
+)
+def test_what_the_template_does_not_have_is_refused(words, said):
+    with pytest.raises(UserError, match=said):
+        new(words)
+
+
+def test_names_from_python_are_held_to_the_same_as_those_that_are_typed():
+    template, idea = load_template(TEMPLATE), Idea(**IDEA)
+    given = {"models": dict.fromkeys(ROLES, "own")}
+    assert choices.new_options(template, idea, {**given, "baselines": ["topk"]}).baselines == ("topk",)
+    with pytest.raises(UserError, match="topk is named twice"):
+        choices.new_options(template, idea, {**given, "baselines": ("topk", "topk")})
+
+
+def test_one_field_alone_has_the_default_and_the_bounds_of_the_options():
+    assert choices.value("reviews", None) == Options.model_fields["reviews"].default
+    assert choices.value("reviews", 9) == 9
+    with pytest.raises(UserError, match="--reviews 10: give 1 to 9"):
+        choices.value("reviews", 10)
