@@ -1,7 +1,5 @@
 """What a person types and reads: whole sessions through launch.py, and one clear line for what is wrong."""
 
-import json
-import os
 import re
 import subprocess
 import sys
@@ -11,69 +9,8 @@ import pytest
 from agent.session.session import fold
 from agent.storage.log import EventLog
 from tests.support import ROOT, TEMPLATE
-from tests.support.fake_provider import FakeProvider, Request, error, reply
-from tests.support.whole import (
-    EVIDENCE,
-    IDEA,
-    META,
-    PROSE,
-    RATES,
-    REVIEW,
-    block,
-    fenced,
-    literature_answer,
-    plan,
-    rate_block,
-)
-
-
-def launch(*words, cwd=ROOT, **environment):
-    words += ("--literature", "offline") if "--model" in words else ()
-    done = subprocess.run(
-        [sys.executable, ROOT / "launch.py", *map(str, words)],
-        capture_output=True,
-        text=True,
-        cwd=cwd,
-        env={**os.environ, **environment},
-        timeout=280,
-        check=False,
-    )
-    assert "Traceback" not in done.stderr, done.stderr
-    return done
-
-
-def answer(request: Request) -> str:
-    """What the remote model says, by what it is asked."""
-    text = request.last
-    if found := literature_answer(text):
-        return found
-    if "Plan at most" in text:
-        return fenced(plan(1))
-    if "This is run 1 of the idea" in text:
-        return rate_block(RATES[0], RATES[1])
-    if "Write what this run means" in text:
-        return fenced({"interpretation": "The step size matters.", "completed": True, "runs": []})
-    if "Change plot.py" in text:
-        return block("plot.py", 'axis.set_ylabel("score")', 'axis.set_ylabel("mean score")')
-    if "Describe for the notes" in text:
-        names = re.findall(r"^- `([\w-]+)` \(drawn", text, re.MULTILINE)
-        return fenced({"descriptions": dict.fromkeys(names, "Look at the order.")})
-    if match := re.search(r"Write the section `(\w+)`", text):
-        return block(f"paper/sections/{match[1]}.md", "Nothing is written here yet.", PROSE[match[1]].rstrip("\n"))
-    if "Review this paper" in text:
-        return fenced(REVIEW)
-    if "You compare a finished paper with the evidence" in text:
-        return fenced(EVIDENCE)
-    if "These reviews of one paper are in" in text:
-        return fenced(META)
-    return "NO CHANGE"
-
-
-@pytest.fixture
-def idea(tmp_path):
-    path = tmp_path / "ideas.json"
-    path.write_text(json.dumps([IDEA]))
-    return path
+from tests.support.fake_provider import FakeProvider, error, reply
+from tests.support.launched import answer, launch
 
 
 def test_a_session_with_a_real_model_over_http_through_litellm_and_aider(tmp_path, idea):

@@ -7,15 +7,21 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import saes
 import torch
 from safetensors.numpy import load_file, save_file
 from scipy import sparse
 
 from agent.lab.measuring.export import export, recognised
-from tests.templates.test_saes import ALL, D_IN, D_SAE, saes, seeded, trained, world  # noqa: F401
+from tests.support.small_saes import ALL, D_IN, D_SAE, seed, trained, world
 
 CLOSE = {"rtol": 1e-4, "atol": 1e-4}  # float32 sums in another order
 SAELENS = {"batchtopk": "jumprelu", "matryoshka": "jumprelu"}
+
+
+@pytest.fixture(autouse=True)
+def seeded():
+    seed()
 
 
 def saved(kind, folder: Path) -> tuple[Path, np.ndarray, sparse.csr_matrix]:

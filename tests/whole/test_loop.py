@@ -7,28 +7,11 @@ import pytest
 from agent.core.errors import InfrastructureError
 from agent.session import events as ev
 from agent.storage.log import EventLog
-from tests.support.whole import RATES, Script, Whole, block, fenced, options, plan, planned, rate_block
+from tests.support.whole import RATES, Script, block, fenced, options, plan, planned, rate_block
 
 RUNS_ONLY = {"stop_after": "runs"}
 DRAW = '    draw = np.random.default_rng(task["seed"])'
 AXIS = 'axis.set_ylabel("score")'
-
-
-@pytest.fixture(scope="module")
-def cache(tmp_path_factory):
-    """Data and baselines of the tiny template, made once for all tests of this file."""
-    return tmp_path_factory.mktemp("cache")
-
-
-@pytest.fixture
-def whole(tmp_path, cache):
-    (tmp_path / ".cache").symlink_to(cache)
-
-    def make(answers=None, **chosen):
-        runs = chosen.get("runs", 2)
-        return Whole(tmp_path, Script(runs, answers), **chosen)
-
-    return make
 
 
 def failures(whole):

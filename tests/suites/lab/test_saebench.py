@@ -19,33 +19,24 @@ import torch
 from agent.app import saebench as command
 from agent.core.errors import InfrastructureError, UserError
 from agent.core.manifest import FORGET_CORPUS, SaeBench, aim
-from agent.core.options import Models, Options
 from agent.core.record import Environment, SaeBenchJob
 from agent.core.template import load_template, parse_manifest
 from agent.lab import integrity
 from agent.lab.measuring import saebench
 from agent.lab.measuring.measure import run_training
 from agent.lab.saebench import catalogue, client
-from agent.lab.saebench.environment import found, variables
+from agent.lab.saebench.environment import variables
 from agent.lab.saebench.worker.proxy import ProxySAE
 from agent.lab.worlds import load_module, prepared
 from agent.sandbox.boxes import BubblewrapSandbox
-from tests.lab.test_integrity import METRICS, one, record
-from tests.lab.test_measure import ENCODE, TINY, edited, job_of
 from tests.support import ROOT, saebench_world, unlearning_world
+from tests.support.records import METRICS, one, record
+from tests.support.saebench_world import HERE, OPTIONS
 from tests.support.scripted import ScriptedModel
+from tests.support.tiny import ENCODE, TINY, edited, job_of
 
-HERE = found(ROOT / "workspace" / ".cache")
 LM = load_template(ROOT / "templates" / "lm_sae")
 REQUEST = {"d_in": 8, "threads": 1}
-OPTIONS = Options(
-    template=TINY.folder,
-    profile="tiny",
-    baselines=("topk",),
-    slots=1,
-    device="cpu",
-    models=Models(planner="a/b", editor="a/b", writer="a/b", reviewer="a/b"),
-)
 CORE = catalogue.specs(["core"])
 
 

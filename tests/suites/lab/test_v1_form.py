@@ -403,14 +403,14 @@ def test_a_whole_session_runs_on_the_form_in_its_own_latex_and_marks_every_numbe
     assert "final_info.json" in prompt and "safetensors" not in prompt
     assert "`run_1/final_info.json` (cubic)" in it.model.prompt("plot.edit-1")
     done = subprocess.run(
-        [sys.executable, FORM.parents[1] / "launch.py", "--verify", repo], capture_output=True, text=True, check=False
+        [sys.executable, ROOT / "launch.py", "--verify", repo], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
     changed = repo / "paper/style/template.tex"
     changed.write_text(changed.read_text().replace("1.25in", "1.5in"))
     subprocess.run(["git", "-C", repo, "commit", "-qam", "another margin"], check=True)
     done = subprocess.run(
-        [sys.executable, FORM.parents[1] / "launch.py", "--verify", repo], capture_output=True, text=True, check=False
+        [sys.executable, ROOT / "launch.py", "--verify", repo], capture_output=True, text=True, check=False
     )
     assert done.returncode != 0 and "preamble.tex" in done.stdout + done.stderr
     assert not [e for e in EventLog(it.paths.events).read() if e.type in ("attempt_failed", "plot_failed")]
@@ -419,7 +419,7 @@ def test_a_whole_session_runs_on_the_form_in_its_own_latex_and_marks_every_numbe
 def test_launch_takes_the_folder_its_ideas_and_its_flaws(tmp_path):
     def launch(*words):
         return subprocess.run(
-            [sys.executable, FORM.parents[1] / "launch.py", *words, "--template", CURVES, "--workspace", tmp_path],
+            [sys.executable, ROOT / "launch.py", *words, "--template", CURVES, "--workspace", tmp_path],
             capture_output=True,
             text=True,
             check=False,

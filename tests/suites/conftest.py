@@ -1,0 +1,11 @@
+"""What suites of several rooms share."""
+
+import pytest
+
+from tests.support.kills import undisturbed_in
+
+
+@pytest.fixture(scope="session")
+def undisturbed(stages):
+    """A session that nobody killed, played once in a run of tests."""
+    return undisturbed_in(stages.folder)
