@@ -62,6 +62,15 @@ def whole(tmp_path, stages):
 
 
 @pytest.fixture
+def workspace(tmp_path, stages):
+    """A workspace for launch.py whose worlds and baselines are those of all."""
+    folder = tmp_path / "ws"
+    folder.mkdir()
+    (folder / ".cache").symlink_to(stages.cache)
+    return folder
+
+
+@pytest.fixture
 def idea(tmp_path):
     """A file with one idea, as a person gives it."""
     path = tmp_path / "ideas.json"
@@ -86,5 +95,3 @@ def pytest_terminal_summary(terminalreporter):
     for line in FIGURES.read_text().splitlines() if FIGURES.is_file() else []:
         terminalreporter.write_line(line)
     FIGURES.unlink(missing_ok=True)
-    if terminalreporter.config.option.markexpr == "suite":
-        terminalreporter.write_line(sampling.said())

@@ -16,7 +16,7 @@ from agent.core.errors import UserError
 from agent.core.options import Models
 from agent.lab import integrity
 from paper.truth.complaints import CODES
-from tests.support import ROOT
+from tests.support import ROOT, sampling
 from tests.support.whole import Script, Whole
 
 DOCS = ROOT / "docs"
@@ -40,11 +40,12 @@ def commands():
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory):
+def place(tmp_path_factory, stages):
     """A folder as a reader has it: the checkout's launch.py, a finished session in workspace/, ideas beside."""
     folder = tmp_path_factory.mktemp("reader")
     models = Models(**dict.fromkeys(ROLES, "openai/gpt-4o"))
-    whole = Whole(folder / "workspace", Script(1), runs=1, baselines=("topk",), pdf=False, models=models)
+    chosen = {"runs": 1, "baselines": ("topk",), "models": models}
+    whole = Whole(folder / "workspace", Script(1), cache=stages.cache, **chosen)
     whole.play()
     for name in ("launch.py", "agent", "paper", "templates", "ideas", "tests", ".venv"):
         (folder / name).symlink_to(ROOT / name)
@@ -56,7 +57,7 @@ def place(tmp_path_factory):
     return folder, whole.paths.root.name
 
 
-@pytest.mark.parametrize("command", commands())
+@pytest.mark.parametrize("command", sampling.sample(list(commands()), 16, "commands of the pages"))
 def test_a_command_of_the_pages_runs(place, command):
     folder, session = place
     line = command.replace("<session>", session).replace("=...", "=sk-none")
