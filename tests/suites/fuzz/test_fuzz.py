@@ -27,8 +27,8 @@ def few(cases, kind):
 
 
 @pytest.fixture(scope="module")
-def stage(tmp_path_factory):
-    stage = Stage(tmp_path_factory.mktemp("fuzz"))
+def stage(tmp_path_factory, stages):
+    stage = Stage(tmp_path_factory.mktemp("fuzz"), stages.cache)
     yield stage
     stage.close()
 
