@@ -41,7 +41,7 @@ GROUPS: tuple[Group, ...] = (
     Group("walls", walls.Walls, walls.attacks()),
     Group("artefacts", Arena, artefacts.attacks(), 15),
     Group("encoders", Arena, encoders.attacks(), 7),
-    Group("figures", Sessions, figures.attacks(), 12),
-    Group("tex", tex.Papers, tex.attacks(), 10),
+    Group("figures", Sessions, figures.attacks()),
+    Group("tex", tex.Papers, tex.attacks()),
     Group("words", Sessions, words.attacks()),
 )
