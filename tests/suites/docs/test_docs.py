@@ -5,6 +5,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -62,6 +63,11 @@ def test_a_command_of_the_pages_runs(place, command):
     folder, session = place
     line = command.replace("<session>", session).replace("=...", "=sk-none")
     line = re.sub(r"\bpython launch\.py", f"{sys.executable} launch.py --workspace workspace", line)
+    if "elsewhere" in line:  # cloned to by one line and verified by the next, of which one alone may be tried
+        clone = folder / "elsewhere"
+        shutil.rmtree(clone, ignore_errors=True)
+        if "clone" not in line:
+            subprocess.run(["git", "clone", "-q", folder / "workspace" / session / "repo", clone], check=True)
     if "--generate-ideas" in line:
         line = re.sub(r"--model \S+", "--playback nowhere", line)
     elif "--idea" in line and "--dry-run" not in line:
