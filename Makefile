@@ -1,16 +1,22 @@
 # The two commands of the README are `make demo` and `make test`.
 PYTHON = .venv/bin/python
+# Two workers; a file is handed out whole, for what it prepares once. Said at the end: what took longest.
+PYTEST = $(PYTHON) -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder --durations=10 --durations-min=5
 
-.PHONY: demo test suites redteam setup lint hostile faults fuzz bench bench-baselines
+.PHONY: demo test suites suites-all redteam setup lint hostile faults fuzz bench bench-baselines
 
 demo: setup
 	@python3 launch.py --idea hierarchical_sae
 
 test: setup
-	@$(PYTHON) -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder -m "not suite"
+	@$(PYTEST) --ignore=tests/suites
 
+# Of the long sweeps a sample, chosen by SUITE_SEED (default: the date).
 suites: setup
-	@$(PYTHON) -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder -m suite
+	@$(PYTEST) tests/suites
+
+suites-all: setup
+	@SUITE_ALL=1 $(PYTEST) tests/suites
 
 hostile: setup
 	@$(PYTHON) -m tests.suites.hostile
@@ -26,6 +32,7 @@ redteam: setup
 
 lint: setup
 	@$(PYTHON) -m ruff check .
+	@$(PYTHON) -m ruff format --check .
 
 bench: setup
 	@for table in speed-topk speed-architectures speed-splits speed-start speed-caching; do \

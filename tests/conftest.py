@@ -1,60 +1,81 @@
-"""Nothing is patched: every test hands real stand-ins to real code."""
+"""Nothing is patched: every test hands real stand-ins to real code.
 
+A folder says what is slow: all that lies in suites/ is `make suites`; the rest, `make test`, is for every change.
+"""
+
+import json
 import os
 import tempfile
 from pathlib import Path
 
 import pytest
 
+from tests.support import sampling
+from tests.support.stages import Stages
+from tests.support.whole import IDEA, Script, Whole
+
 # A key in the developer's shell must never reach a test, and none may be needed.
 for name in [n for n in os.environ if n.endswith("_API_KEY")]:
     del os.environ[name]
 
-# Worker processes inherit it: figures that suites want said at the end of the run.
+# Worker processes inherit both: figures that suites want said at the end of the run, and the seed of their samples.
 if "SUITE_FIGURES" not in os.environ:
     os.environ["SUITE_FIGURES"] = tempfile.mkstemp(prefix="figures-")[1]
 FIGURES = Path(os.environ["SUITE_FIGURES"])
+os.environ.setdefault(sampling.SEED, sampling.fresh())
 
-
-# Attacks, breakages, whole sessions of rarer kinds, the documentation followed by hand: `make suites`.
-# `make test` is for every change.
-SUITES = (
-    "hostile",
-    "faults",
-    "fuzz",
-    "redteam",
-    "fuzz_sections",
-    "docs_templates",
-    "docs",
-    "provider_faults",
-    "resume",
-    "one_session",
-    "disk_full",
-    "budgets",
-    "out_of_memory",
-    "review",
-    "lm_session",
-    "v1_form",
-    "saebench",
-    "api",
-    "bundle",
-    "literature_session",
-    "environments",
-    "templates_own",
-    "review_pdf",
-    "lm_gemma",
-    "unlearning",
-)
-LONG = ("demo_playback", "loop", "honest_endings", "verify", "command_line")
+SUITES = Path(__file__).parent / "suites"
+# Whole sessions first: files are handed out whole, and a long one that comes last is waited for.
+FIRST = ("whole", "publishing", "app", "hostile", "faults", "fuzz", "redteam")
 
 
 def pytest_collection_modifyitems(items):
-    """Long files first: they are handed out whole, and one that comes last is waited for."""
-    order = {f"test_{name}": place for place, name in enumerate((*SUITES, *LONG))}
-    items.sort(key=lambda item: order.get(item.path.stem, len(order)))
+    def turn(item):
+        room = item.path.parent.name
+        return FIRST.index(room) if room in FIRST else len(FIRST)
+
+    items.sort(key=turn)
     for item in items:
-        if item.path.stem.removeprefix("test_") in SUITES:
+        if item.path.is_relative_to(SUITES):
             item.add_marker("suite")
+
+
+@pytest.fixture(scope="session")
+def stages(tmp_path_factory):
+    """Sessions that stand at a point, and worlds and baselines: made once for all workers of this run."""
+    own = tmp_path_factory.getbasetemp()
+    folder = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "stages"
+    folder.mkdir(exist_ok=True)
+    return Stages(folder)
+
+
+@pytest.fixture
+def whole(tmp_path, stages):
+    """A session on the tiny template, from its start or from before a kind of action, with answers of one's own."""
+
+    def make(answers=None, before=None, **chosen):
+        if before is not None:
+            return stages.copied(tmp_path, before, answers, **chosen)
+        return Whole(tmp_path, Script(chosen.get("runs", 2), answers), cache=stages.cache, **chosen)
+
+    return make
+
+
+@pytest.fixture
+def workspace(tmp_path, stages):
+    """A workspace for launch.py whose worlds and baselines are those of all."""
+    folder = tmp_path / "ws"
+    folder.mkdir()
+    (folder / ".cache").symlink_to(stages.cache)
+    return folder
+
+
+@pytest.fixture
+def idea(tmp_path):
+    """A file with one idea, as a person gives it."""
+    path = tmp_path / "ideas.json"
+    path.write_text(json.dumps([IDEA]))
+    return path
 
 
 @pytest.fixture(scope="session")
@@ -71,7 +92,6 @@ def say_at_the_end():
 def pytest_terminal_summary(terminalreporter):
     if hasattr(terminalreporter.config, "workerinput"):
         return  # a worker has a reporter too, which nobody reads
-    lines = FIGURES.read_text().splitlines() if FIGURES.is_file() else []
-    for line in lines:
+    for line in FIGURES.read_text().splitlines() if FIGURES.is_file() else []:
         terminalreporter.write_line(line)
     FIGURES.unlink(missing_ok=True)

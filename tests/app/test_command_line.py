@@ -1,7 +1,5 @@
 """What a person types and reads: whole sessions through launch.py, and one clear line for what is wrong."""
 
-import json
-import os
 import re
 import subprocess
 import sys
@@ -11,72 +9,11 @@ import pytest
 from agent.session.session import fold
 from agent.storage.log import EventLog
 from tests.support import ROOT, TEMPLATE
-from tests.support.fake_provider import FakeProvider, Request, error, reply
-from tests.support.whole import (
-    EVIDENCE,
-    IDEA,
-    META,
-    PROSE,
-    RATES,
-    REVIEW,
-    block,
-    fenced,
-    literature_answer,
-    plan,
-    rate_block,
-)
+from tests.support.fake_provider import FakeProvider, error, reply
+from tests.support.launched import answer, launch
 
 
-def launch(*words, cwd=ROOT, **environment):
-    words += ("--literature", "offline") if "--model" in words else ()
-    done = subprocess.run(
-        [sys.executable, ROOT / "launch.py", *map(str, words)],
-        capture_output=True,
-        text=True,
-        cwd=cwd,
-        env={**os.environ, **environment},
-        timeout=280,
-        check=False,
-    )
-    assert "Traceback" not in done.stderr, done.stderr
-    return done
-
-
-def answer(request: Request) -> str:
-    """What the remote model says, by what it is asked."""
-    text = request.last
-    if found := literature_answer(text):
-        return found
-    if "Plan at most" in text:
-        return fenced(plan(1))
-    if "This is run 1 of the idea" in text:
-        return rate_block(RATES[0], RATES[1])
-    if "Write what this run means" in text:
-        return fenced({"interpretation": "The step size matters.", "completed": True, "runs": []})
-    if "Change plot.py" in text:
-        return block("plot.py", 'axis.set_ylabel("score")', 'axis.set_ylabel("mean score")')
-    if "Describe for the notes" in text:
-        names = re.findall(r"^- `([\w-]+)` \(drawn", text, re.MULTILINE)
-        return fenced({"descriptions": dict.fromkeys(names, "Look at the order.")})
-    if match := re.search(r"Write the section `(\w+)`", text):
-        return block(f"paper/sections/{match[1]}.md", "Nothing is written here yet.", PROSE[match[1]].rstrip("\n"))
-    if "Review this paper" in text:
-        return fenced(REVIEW)
-    if "You compare a finished paper with the evidence" in text:
-        return fenced(EVIDENCE)
-    if "These reviews of one paper are in" in text:
-        return fenced(META)
-    return "NO CHANGE"
-
-
-@pytest.fixture
-def idea(tmp_path):
-    path = tmp_path / "ideas.json"
-    path.write_text(json.dumps([IDEA]))
-    return path
-
-
-def test_a_session_with_a_real_model_over_http_through_litellm_and_aider(tmp_path, idea):
+def test_a_session_with_a_real_model_over_http_through_litellm_and_aider(workspace, idea):
     faults = [error(500, "a passing fault"), error(429, "slow down", headers={"retry-after": "0"})]
     with FakeProvider(lambda request: faults.pop() if faults else reply(answer(request))) as provider:
         done = launch(
@@ -92,14 +29,14 @@ def test_a_session_with_a_real_model_over_http_through_litellm_and_aider(tmp_pat
             1,
             "--no-pdf",
             "--workspace",
-            tmp_path / "ws",
+            workspace,
             OPENAI_API_KEY="sk-planted-secret-1",
         )
         asked = len(provider.history)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "asking again" in done.stdout
     assert re.search(r"planner \(openai/gpt-4o\): \d+ sent, \d+ received, \$0\.\d+; session", done.stdout)
-    session_folder = next((tmp_path / "ws").glob("2*"))
+    session_folder = next(workspace.glob("2*"))
     session = fold(EventLog(session_folder / "events.jsonl").read())
     assert session.finished
     assert len(session.calls) == asked - 2
@@ -108,11 +45,14 @@ def test_a_session_with_a_real_model_over_http_through_litellm_and_aider(tmp_pat
         assert not path.is_file() or b"sk-planted-secret-1" not in path.read_bytes(), path
 
 
-def test_a_wrong_key_is_one_line_and_an_exit_status_and_resume_goes_on(tmp_path, idea):
+def test_a_wrong_key_is_one_line_and_an_exit_status_and_resume_goes_on(workspace, idea):
     refuse = [True]
-    script = lambda request: error(401, "Incorrect API key provided") if refuse[0] else reply(answer(request))  # noqa: E731
+
+    def script(request):
+        return error(401, "Incorrect API key provided") if refuse[0] else reply(answer(request))
+
     with FakeProvider(script) as provider:
-        common = ("--api-base", provider.url, "--workspace", tmp_path / "ws", "--stop-after", "plan")
+        common = ("--api-base", provider.url, "--workspace", workspace, "--stop-after", "plan")
         done = launch(
             "--idea",
             idea,
@@ -133,9 +73,9 @@ def test_a_wrong_key_is_one_line_and_an_exit_status_and_resume_goes_on(tmp_path,
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_a_budget_of_tokens_stops_cleanly_and_a_higher_one_goes_on(tmp_path, idea):
+def test_a_budget_of_tokens_stops_cleanly_and_a_higher_one_goes_on(workspace, idea):
     with FakeProvider(lambda request: reply(answer(request))) as provider:
-        common = ("--api-base", provider.url, "--workspace", tmp_path / "ws", "--no-pdf")
+        common = ("--api-base", provider.url, "--workspace", workspace, "--no-pdf")
         done = launch(
             "--idea",
             idea,
@@ -152,7 +92,7 @@ def test_a_budget_of_tokens_stops_cleanly_and_a_higher_one_goes_on(tmp_path, ide
         )
         assert done.returncode == 4, done.stdout + done.stderr
         assert "--max-tokens 40 is reached" in done.stdout
-        used = fold(EventLog(next((tmp_path / "ws").glob("2*")) / "events.jsonl").read()).tokens
+        used = fold(EventLog(next(workspace.glob("2*")) / "events.jsonl").read()).tokens
         assert 40 <= used < 40 + 2 * 18
         done = launch(
             "--resume", "last", "--max-tokens", 100000, "--stop-after", "runs", *common, OPENAI_API_KEY="sk-x"
@@ -178,7 +118,7 @@ def test_dry_run_checks_estimates_and_starts_nothing(tmp_path, idea):
     assert not list((tmp_path / "ws").glob("2*"))
 
 
-def test_status_and_follow_show_a_session(tmp_path, idea):
+def test_status_and_follow_show_a_session(workspace, idea):
     with FakeProvider(lambda request: reply(answer(request))) as provider:
         launch(
             "--idea",
@@ -194,13 +134,13 @@ def test_status_and_follow_show_a_session(tmp_path, idea):
             "--api-base",
             provider.url,
             "--workspace",
-            tmp_path / "ws",
+            workspace,
             OPENAI_API_KEY="sk-x",
         )
-    status = launch("status", "--workspace", tmp_path / "ws").stdout
+    status = launch("status", "--workspace", workspace).stdout
     assert "tiny_idea" in status
     assert "stopped" in status
-    assert "plan: step 0.05" in launch("--follow", "last", "--workspace", tmp_path / "ws").stdout
+    assert "plan: step 0.05" in launch("--follow", "last", "--workspace", workspace).stdout
 
 
 @pytest.mark.parametrize(

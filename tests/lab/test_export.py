@@ -7,15 +7,22 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import saes
 import torch
 from safetensors.numpy import load_file, save_file
 from scipy import sparse
 
 from agent.lab.measuring.export import export, recognised
-from tests.templates.test_saes import ALL, D_IN, D_SAE, saes, seeded, trained, world  # noqa: F401
+from agent.session.policy import EditPlot
+from tests.support.small_saes import ALL, D_IN, D_SAE, seed, trained, world
 
 CLOSE = {"rtol": 1e-4, "atol": 1e-4}  # float32 sums in another order
 SAELENS = {"batchtopk": "jumprelu", "matryoshka": "jumprelu"}
+
+
+@pytest.fixture(autouse=True)
+def seeded():
+    seed()
 
 
 def saved(kind, folder: Path) -> tuple[Path, np.ndarray, sparse.csr_matrix]:
@@ -102,11 +109,8 @@ def test_odd_tensors_are_no_form_and_no_error(tmp_path, extra):
     assert (form and form.architecture) == (None if extra.keys() & {"b_enc", "W_enc"} else "standard")
 
 
-def test_a_run_leaves_its_export_beside_its_artefact_and_the_record_says_how_to_load_it(tmp_path):
-    from tests.support.whole import Whole
-
-    session = Whole(tmp_path / "ws", runs=1, stop_after="runs")
-    session.play()
+def test_a_run_leaves_its_export_beside_its_artefact_and_the_record_says_how_to_load_it(whole):
+    session = whole(before=EditPlot, runs=1)
     record = json.loads((session.paths.repo / "records" / "1.json").read_text())
     training = next(iter((session.paths.runs / "1" / "attempt-1" / "trainings").iterdir()))
     loading = "from experiment import SAE; print(SAE.load('sae.safetensors'))"

@@ -9,67 +9,19 @@ from pathlib import Path
 import pytest
 
 from agent.core.errors import InfrastructureError
-from agent.core.record import Job
-from agent.core.template import load_template
 from agent.lab.measuring import selfreport
 from agent.lab.measuring.artefact import BadArtefact, read_artefact
 from agent.lab.measuring.measure import job_facts, run_training
 from agent.lab.measuring.scratch import TrainingPaths
 from agent.lab.worlds import prepared
 from agent.sandbox.boxes import BubblewrapSandbox, NoSandbox
-from tests.support import TEMPLATE
-
-TINY = load_template(TEMPLATE)
-ENCODE = "        pre_acts = np.maximum((x - self.b_dec) @ self.W_dec.T, 0)\n"
-SAVE = '    train(task, out_dir).save(out_dir / task["artefact"])\n'
+from tests.support.tiny import ENCODE, SAVE, SETTINGS, TINY, edited, job_of
 
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory):
     """Prepared data and an honest training to compare with; one world for all tests."""
-    settings = TINY.manifest.profiles["tiny"].settings
-    return prepared(TINY, "tiny", settings, 7, tmp_path_factory.mktemp("cache"))
-
-
-def job_of(folder: Path, world, code: str | None = None, script: str = "experiment.py", **changes) -> Job:
-    """A job over the tiny template, its experiment.py replaced by `code`."""
-    profile = TINY.manifest.profiles["tiny"]
-    shutil.copytree(TINY.folder, folder / "code")
-    if code is not None:
-        (folder / "code" / "experiment.py").write_text(code)
-    return Job(
-        **{
-            "key": "k",
-            "run": "1",
-            "kind": "experiment",
-            "attempt": 1,
-            "folder": str(folder / "job"),
-            "code": str(folder / "code"),
-            "script": script,
-            "template": TINY.folder,
-            "train_data": str(world.train),
-            "truth_data": str(world.truth),
-            "settings": profile.settings,
-            "seeds": profile.seeds,
-            "conditions": profile.conditions,
-            "limits": profile.limits,
-            "evaluate_limits": profile.evaluate_limits,
-            "device": "cpu",
-            "slots": 1,
-            "threads": 1,
-            "sandbox": "none",
-            **changes,
-        }
-    )
-
-
-def edited(*edits: tuple[str, str]) -> str:
-    """The tiny experiment with exact replacements, each of which must fit once."""
-    text = TINY.path("experiment.py").read_text()
-    for old, new in edits:
-        assert text.count(old) == 1, old
-        text = text.replace(old, new)
-    return text
+    return prepared(TINY, "tiny", SETTINGS, 7, tmp_path_factory.mktemp("cache"))
 
 
 def trained(folder: Path, world, *edits: tuple[str, str], seed: int = 0, **changes):

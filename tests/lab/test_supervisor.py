@@ -8,7 +8,8 @@ import pytest
 from agent.lab.jobs.paths import JobPaths
 from agent.lab.measuring.scratch import TrainingPaths
 from agent.storage.locks import is_locked
-from tests.lab.test_runner_local import RUNNER, finished, make_job, running_in_sandbox, started, supervisor, until
+from tests.support import until
+from tests.support.jobs import RUNNER, finished, make_job, running_in_sandbox, started, supervisor
 
 
 def run(tmp_path, **how):

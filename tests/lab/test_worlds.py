@@ -14,10 +14,8 @@ import pytest
 from agent.core.errors import InfrastructureError, UserError
 from agent.core.template import load_template
 from agent.lab.worlds import data_key, file_sha256, prepared, world_secret
-from tests.support import ROOT, TEMPLATE
-
-TINY = load_template(TEMPLATE)
-SETTINGS = TINY.manifest.profiles["tiny"].settings
+from tests.support import ROOT
+from tests.support.tiny import SETTINGS, TINY
 
 
 def test_data_is_built_once_and_found_again(tmp_path):

@@ -10,8 +10,8 @@ from filelock import FileLock
 
 from agent.lab.worlds import prepared
 from agent.storage.cache import PROBES, TURN, clean, data_sets, held, hold, summary, trim
-from tests.lab.test_worlds import SETTINGS, TINY
 from tests.support import ROOT
+from tests.support.tiny import SETTINGS, TINY
 
 MB = 1 << 20
 

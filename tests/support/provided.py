@@ -13,16 +13,9 @@ from agent.session.events import Event
 from agent.session.policy import next_action
 from agent.storage.log import EventLog
 from tests.support.fake_provider import FakeProvider
-from tests.support.whole import Script, Whole, options
+from tests.support.whole import Whole, options
 
-
-def brought_to(kind: type, root: Path) -> Path:
-    """A session of one run whose next action is of this kind; data and baselines lie beside it."""
-    whole = Whole(root, Script(1), runs=1, stop_after="runs", skip_novelty=True)
-    with whole.tools() as tools:
-        while not isinstance(action := next_action(tools.session), kind):
-            tools.journal.append(perform(action, tools))
-    return root
+BROUGHT = {"runs": 1, "stop_after": "runs", "skip_novelty": True}  # what such a session is played with
 
 
 class Provided(Whole):
@@ -30,7 +23,7 @@ class Provided(Whole):
 
     def __init__(self, prepared: Path, root: Path, **chosen: object) -> None:
         shutil.copytree(prepared, root, symlinks=True, dirs_exist_ok=True)
-        super().__init__(root, None, runs=1, stop_after="runs", **chosen)
+        super().__init__(root, None, **{**BROUGHT, **chosen})
         self.waits: list[float] = []
 
     def told(self, provider: FakeProvider, timeout_s: float = 30.0, **changes: object) -> int:
@@ -57,5 +50,5 @@ class Provided(Whole):
             notify=self.console.say,
             sleep=self.waits.append,
         )
-        changed: Options | None = options(runs=1, stop_after="runs", skip_novelty=True, **changes) if changes else None
+        changed: Options | None = options(**BROUGHT, **changes) if changes else None
         return self.tools(changed)

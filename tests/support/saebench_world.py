@@ -12,6 +12,19 @@ import numpy as np
 import torch
 from scipy import sparse
 
+from agent.core.options import Models, Options
+from agent.lab.saebench.environment import found
+from tests.support import ROOT, TEMPLATE
+
+HERE = found(ROOT / "workspace" / ".cache")  # where it is set up, or None
+OPTIONS = Options(
+    template=str(TEMPLATE),
+    profile="tiny",
+    baselines=("topk",),
+    slots=1,
+    device="cpu",
+    models=Models(planner="a/b", editor="a/b", writer="a/b", reviewer="a/b"),
+)
 D_IN, D_SAE, L0 = 48, 64, 4
 HOOK = "blocks.0.hook_resid_post"
 LETTERS = "abcdefghijklmnopqrstuvwxyz"

@@ -196,11 +196,19 @@ class Whole:
     """One workspace, one session, as many processes as a test likes."""
 
     def __init__(
-        self, root: Path, script: Callable | None = None, services: tuple[Service, ...] = (), **chosen: object
+        self,
+        root: Path,
+        script: Callable | None = None,
+        services: tuple[Service, ...] = (),
+        cache: Path | None = None,
+        **chosen: object,
     ) -> None:
+        """`cache` takes the place of the workspace's own, so that worlds and baselines are shared."""
         self.workspace = Workspace(root)
         self.paths = SessionPaths(root / "20260101_000000_tiny_idea")
         self.paths.root.mkdir(parents=True, exist_ok=True)
+        if cache is not None:
+            self.workspace.cache.symlink_to(cache)
         self.options = options(**chosen)
         self.model = ScriptedModel(script or Script(self.options.runs))
         self.console = Heard()

@@ -5,24 +5,19 @@ import subprocess
 import sys
 
 import pytest
+import saes
 import torch
+from saes import reference, sparse
 
 from tests.support import ROOT
+from tests.support.small_saes import ALL, D_IN, D_SAE, ROWS, seed, trained, world
 
 TEMPLATES = ROOT / "templates"
-sys.path.insert(0, str(TEMPLATES))  # as an experiment sees it: beside its script
-
-import saes  # noqa: E402
-from saes import reference, sparse  # noqa: E402
-
-ALL = [saes.StandardSAE, saes.GatedSAE, saes.TopKSAE, saes.BatchTopKSAE, saes.JumpReLUSAE, saes.MatryoshkaSAE]
-D_IN, D_SAE, ROWS = 24, 48, 64
 
 
 @pytest.fixture(autouse=True)
 def seeded():
-    torch.manual_seed(0)
-    torch.set_num_threads(1)
+    seed()
 
 
 def random_acts() -> torch.Tensor:
@@ -70,20 +65,6 @@ def test_the_library_names_what_fired():
     acts = random_acts()
     values, latents = sparse.top_k(acts, 2)
     assert torch.equal(sparse.fired(values, latents, D_SAE), (reference.top_k(acts, 2) > 0).any(0))
-
-
-def world(rows: int = 4000) -> torch.Tensor:
-    """Rows made of three out of thirty directions, around a mean."""
-    directions = torch.nn.functional.normalize(torch.randn(30, D_IN), dim=1)
-    on = torch.zeros(rows, 30).scatter_(1, torch.rand(rows, 30).topk(3, dim=1).indices, 1.0)
-    return (on * (4 + torch.rand(rows, 30))) @ directions + 0.5
-
-
-def trained(kind: type[saes.SAE], rows: torch.Tensor, steps: int = 600) -> tuple[saes.SAE, dict[str, float]]:
-    sae = kind(D_IN, D_SAE, 3)
-    sae.start(rows)
-    recipe = saes.Recipe(steps=steps, lr=0.01, dead_after=2000)
-    return sae, saes.train(sae, saes.batches(rows, 64, steps), recipe)
 
 
 @pytest.mark.parametrize("kind", ALL, ids=lambda kind: kind.architecture)

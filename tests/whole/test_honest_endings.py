@@ -2,23 +2,23 @@
 
 import pytest
 
-from tests.support.whole import PROSE, Script, Whole, block, rate_block
+from tests.support.whole import PROSE, block, rate_block
 
 FINDING = "We asked whether a larger step helps. {{ confirmation() }}."
 
 
-def play(tmp_path, edit):
+def play(whole, edit):
     answers = {"run-1.edit-1": edit}
     for section, text in (("title", f"# A Step\n\n{FINDING}"), ("conclusion", FINDING)):
         answers[f"paper.{section}.write"] = block(f"paper/sections/{section}.md", "Nothing is written here yet.", text)
-    whole = Whole(tmp_path, Script(1, answers), runs=1)
-    session = whole.play()
+    it = whole(answers, runs=1)
+    session = it.play()
     assert session.finished
-    tex = (whole.paths.repo / "paper/paper.tex").read_text()
+    tex = (it.paths.repo / "paper/paper.tex").read_text()
     abstract = tex.split(r"\begin{paperabstract}")[1].split(r"\end{paperabstract}")[0]
     conclusion = tex.split(r"\section{Conclusion}")[1].split(r"\section")[0]
     assert r"\label{app:code}" in tex  # the code of the idea is told, also where a baseline is better
-    assert "+RATE = " in whole.model.prompt("paper.method.write")
+    assert "+RATE = " in it.model.prompt("paper.method.write")
     return abstract, conclusion
 
 
@@ -30,8 +30,8 @@ def play(tmp_path, edit):
     ],
     ids=["inconclusive", "does not work"],
 )
-def test_the_paper_says_how_it_ended(tmp_path, edit, said):
-    for part in play(tmp_path, edit):
+def test_the_paper_says_how_it_ended(whole, edit, said):
+    for part in play(whole, edit):
         assert said in part
         assert "the improvement is confirmed" not in part
 

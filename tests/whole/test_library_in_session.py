@@ -20,7 +20,7 @@ def test_an_experiment_imports_the_library_and_the_record_names_its_files(tmp_pa
     imported = "import numpy as np\nfrom steps import HALF\n"
     script.write_text(script.read_text().replace("import numpy as np\n", imported))
 
-    session = Whole(tmp_path / "ws", Script(1), template=str(template), runs=1, stop_after="runs")
+    session = Whole(tmp_path / "ws", Script(1), template=str(template), runs=1, baselines=("topk",), stop_after="runs")
     session.play()
 
     record = json.loads((session.paths.repo / "records" / "1.json").read_text())

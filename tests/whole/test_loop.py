@@ -1,4 +1,4 @@
-"""The loop end to end: what a model may do wrong, and what the session makes of it."""
+"""The loop end to end: from an idea to a paper, and who may change its course."""
 
 import json
 
@@ -7,40 +7,20 @@ import pytest
 from agent.core.errors import InfrastructureError
 from agent.session import events as ev
 from agent.storage.log import EventLog
-from tests.support.whole import RATES, Script, Whole, block, fenced, options, plan, planned, rate_block
+from tests.support.whole import RATES, Script, Whole, fenced, options, plan, planned, rate_block
 
 RUNS_ONLY = {"stop_after": "runs"}
-DRAW = '    draw = np.random.default_rng(task["seed"])'
-AXIS = 'axis.set_ylabel("score")'
 
 
 @pytest.fixture(scope="module")
-def cache(tmp_path_factory):
-    """Data and baselines of the tiny template, made once for all tests of this file."""
-    return tmp_path_factory.mktemp("cache")
+def finished(tmp_path_factory, stages):
+    """A session of two runs, played to its end, and its last state."""
+    it = Whole(tmp_path_factory.mktemp("finished"), Script(2), cache=stages.cache, pdf=True)
+    return it, it.play()
 
 
-@pytest.fixture
-def whole(tmp_path, cache):
-    (tmp_path / ".cache").symlink_to(cache)
-
-    def make(answers=None, **chosen):
-        runs = chosen.get("runs", 2)
-        return Whole(tmp_path, Script(runs, answers), **chosen)
-
-    return make
-
-
-def failures(whole):
-    return [
-        (e.run, e.attempt, e.stage, e.reason)
-        for e in EventLog(whole.paths.events).read()
-        if isinstance(e, ev.AttemptFailed)
-    ]
-
-
-def test_an_idea_becomes_a_paper(whole):
-    session = (it := whole(pdf=True)).play()
+def test_an_idea_becomes_a_paper(finished):
+    it, session = finished
 
     assert session.finished
     assert [r.phase for r in session.experiments] == ["measured", "measured"]
@@ -57,8 +37,8 @@ def test_an_idea_becomes_a_paper(whole):
     assert any(line.startswith("run 1: step 0.05: score") for line in log)
 
 
-def test_the_best_run_is_confirmed_on_fresh_seeds_and_a_fresh_world(whole):
-    session = (it := whole()).play()
+def test_the_best_run_is_confirmed_on_fresh_seeds_and_a_fresh_world(finished):
+    it, session = finished
     records = {
         name: json.loads((it.paths.repo / f"records/{name}.json").read_text())
         for name in ("0", session.confirmation.best, "confirm.baseline", "confirm.best")
@@ -101,105 +81,6 @@ def test_a_finished_session_resumed_asks_and_trains_nothing(whole):
     asked = len(it.model.history)
     it.play()
     assert len(it.model.history) == asked
-
-
-def test_a_block_that_does_not_match_is_answered_and_repaired(whole):
-    it = whole(
-        {("run-1.edit-1", 1): rate_block(0.5, 0.1), ("run-1.edit-1", 2): rate_block(RATES[0], RATES[1])},
-        runs=1,
-        **RUNS_ONLY,
-    )
-    session = it.play()
-    assert session.experiments[0].phase == "measured"
-    assert ("run-1.edit-1", 2) in it.model.asked
-    assert "RATE = 0.02" in it.model.prompt("run-1.edit-1", 2)
-    assert failures(it) == []
-
-
-def test_an_answer_without_a_block_costs_an_attempt_and_is_told(whole):
-    it = whole({"run-1.edit-1": "I would rather not."}, runs=1, **RUNS_ONLY)
-    session = it.play()
-    assert failures(it) == [("1", 1, "edit", "no-block")]
-    assert "no SEARCH/REPLACE block" in it.model.prompt("run-1.edit-2")
-    assert session.experiments[0].phase == "measured"
-
-
-def test_an_edit_that_changes_nothing_is_refused(whole):
-    it = whole({"run-1.edit-1": rate_block(RATES[0], RATES[0])}, runs=1, **RUNS_ONLY)
-    it.play()
-    assert failures(it)[0][3] == "no-change"
-
-
-def test_an_edit_of_a_forbidden_file_is_refused(whole):
-    it = whole(
-        {"run-1.edit-1": block("evaluate.py", "", "def evaluate(*a):\n    return {'score': 1.0}")}, runs=1, **RUNS_ONLY
-    )
-    it.play()
-    assert failures(it)[0][:3] == ("1", 1, "edit")
-    assert not (it.paths.repo / "evaluate.py").exists()
-
-
-def test_a_lint_error_goes_back_with_its_line_and_is_mended(whole):
-    bad = block("experiment.py", f"RATE = {RATES[0]}  # step size", "RATE = rate_that_is_nowhere  # step size")
-    mend = block("experiment.py", "RATE = rate_that_is_nowhere  # step size", "RATE = 0.05  # step size")
-    it = whole({"run-1.edit-1": bad, "run-1.edit-2": mend}, runs=1, **RUNS_ONLY)
-    session = it.play()
-    assert failures(it) == [("1", 1, "lint", "F821")]
-    assert "rate_that_is_nowhere" in it.model.prompt("run-1.edit-2")
-    assert session.experiments[0].phase == "measured"
-    assert any("lint failed (F821)" in line for line in it.log())
-
-
-def test_an_exception_goes_back_as_the_end_of_its_traceback(whole):
-    bad = block("experiment.py", DRAW, f"    raise ValueError('shapes (8,) and (9,)')\n{DRAW}")
-    mend = block("experiment.py", f"    raise ValueError('shapes (8,) and (9,)')\n{DRAW}", DRAW)
-    it = whole(
-        {"run-1.edit-1": bad, "run-1.edit-2": mend, "run-1.edit-3": rate_block(RATES[0], 0.05)},
-        runs=1,
-        attempts=3,
-        **RUNS_ONLY,
-    )
-    it.play()
-    assert failures(it)[0] == ("1", 1, "training", "exit")
-    told = it.model.prompt("run-1.edit-2")
-    assert "ValueError: shapes (8,) and (9,)" in told
-    assert "Traceback" in told
-
-
-def test_missing_metrics_are_a_refusal_with_its_reason(whole):
-    saving = '    train(task, out_dir).save(out_dir / task["artefact"])'
-    gone = block("experiment.py", saving, "    train(task, out_dir)")
-    it = whole({"run-1.edit-1": gone, "run-1.edit-2": "no"}, runs=1, **RUNS_ONLY)
-    session = it.play()
-    assert failures(it)[0][2] in ("integrity", "training")
-    assert "sae.safetensors" in it.model.prompt("run-1.edit-2")
-    assert session.experiments[0].phase == "failed"
-
-
-def test_a_time_out_is_told_with_the_limit(whole, tmp_path):
-    import shutil
-
-    from tests.support.whole import TEMPLATE
-
-    quick = tmp_path / "quick"
-    shutil.copytree(TEMPLATE, quick)
-    manifest = quick / "manifest.toml"
-    limits = "limits          = { wall_s = "
-    manifest.write_text(manifest.read_text().replace(f"{limits}60.0", f"{limits}4.0", 1))
-    slow = block("experiment.py", DRAW, f"    while True:\n        pass\n{DRAW}")
-    it = whole({"run-1.edit-1": slow, "run-1.edit-2": "no"}, runs=1, template=str(quick), **RUNS_ONLY)
-    it.play()
-    assert failures(it)[0] == ("1", 1, "training", "timeout")
-    assert "4 s" in it.model.prompt("run-1.edit-2")
-
-
-def test_a_run_whose_attempts_are_spent_is_recorded_and_the_session_goes_on(whole):
-    it = whole({"run-1.edit-1": "no", "run-1.edit-2": "no"}, **RUNS_ONLY)
-    session = it.play()
-    assert [r.phase for r in session.experiments] == ["failed", "measured"]
-    record = json.loads((it.paths.repo / "records/1.json").read_text())
-    assert (record["status"], record["attempts"], record["trainings"]) == ("failed", 2, [])
-    assert "failed; its attempts are spent" in it.model.prompt("run-1.reflect")
 
 
 def test_a_number_that_a_model_invents_is_marked_in_the_notes(whole):
@@ -282,68 +163,6 @@ def test_a_run_can_start_from_an_earlier_run(whole):
     )
     it.play()
     assert json.loads((it.paths.repo / "records/2.json").read_text())["parent"] == "1"
-
-
-def test_plot_py_that_fails_is_mended_and_a_hopeless_one_given_up(whole):
-    crash = block("plot.py", AXIS, f'raise SystemExit("no axes")\n{AXIS}')
-    it = whole({"plot.edit-1": crash, "plot.edit-2": "no"}, runs=1)
-    session = it.play()
-    assert session.plots_over
-    assert [f.by for f in session.figures].count("agent") == 0
-    assert "no axes" in it.model.prompt("plot.edit-2")
-
-
-def test_a_figure_that_does_not_follow_the_records_is_refused_and_told(whole):
-    typed = block("plot.py", AXIS, f'figure.text(0.3, 0.5, "82% loss reduction")\n{AXIS}')
-    mend = block("plot.py", 'figure.text(0.3, 0.5, "82% loss reduction")', "")
-    it = whole({"plot.edit-1": typed, "plot.edit-2": mend}, runs=1)
-    session = it.play()
-    assert "82%" in it.model.prompt("plot.edit-2")
-    assert [f.reason for f in session.plot_failures] == ["figures"]
-    assert [f.by for f in session.figures].count("agent") == 1
-
-
-def test_a_typed_result_is_refused_told_to_the_writer_and_cut_at_last(whole):
-    lie = "The tiered run reaches a score of 0.97, a 42% improvement."
-    it = whole({"paper.results.write": block("paper/sections/results.md", "Nothing is written here yet.", lie)}, runs=1)
-    session = it.play()
-    assert session.sections["results"].complaints > 0
-    assert "typed-number" in it.model.prompt("paper.results.write-mend-1")
-    tex = (it.paths.repo / "paper/paper.tex").read_text()
-    assert "0.97" not in tex.split("app:cut")[0]
-    assert session.compiled.dropped
-
-    again = it.play(changed=options(runs=1, allow=(lie,)))
-
-    assert again.finished
-    tex = (it.paths.repo / "paper/paper.tex").read_text()
-    assert "0.97" in tex.split("app:cut")[0]
-    assert "kept by a person's decision" in tex
-    assert ("paper.results.write", 1) not in it.model.asked[-3:], "another edition writes nothing anew"
-
-
-def test_what_tex_cannot_set_is_dropped_and_said(whole):
-    bad = "The rows follow what is left. The step is $\\eta\\limits_a$ at first."
-    it = whole(
-        {"paper.method.write": block("paper/sections/method.md", "Nothing is written here yet.", bad)}, runs=1, pdf=True
-    )
-    session = it.play()
-    assert session.compiled.ok
-    assert session.compiled.round > 0
-    assert any("does-not-compile" in text for text in session.compiled.dropped)
-    assert any("cut from the paper" in line and "eta" in line for line in it.console.lines)
-    tex = (it.paths.repo / "paper/paper.tex").read_text()
-    assert "The rows follow what is left" in tex.split("app:cut")[0]
-    assert (it.paths.repo / "paper/paper.pdf").read_bytes().startswith(b"%PDF")
-
-
-def test_an_empty_reply_stops_the_session_and_is_no_edit(whole):
-    it = whole({"run-1.edit-1": "  "}, runs=1, **RUNS_ONLY)
-    with pytest.raises(InfrastructureError, match="empty"):
-        it.play()
-    assert not any(isinstance(e, ev.Edited) for e in EventLog(it.paths.events).read())
-    it.model.script = Script(1)
-    assert it.play().experiments[0].phase == "measured"
 
 
 def test_stop_after_and_a_changed_option_are_events(whole):

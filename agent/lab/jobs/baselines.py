@@ -36,7 +36,7 @@ class BaselineCache:
             Path(job.code, job.script).read_text(),
             [path.read_text() for path in protected],
             self._library(),
-            job.train_data,
+            Path(job.train_data).parent.name,  # names what is in it; where the cache lies does not matter
             job.settings,
             job.seeds,
             [c.model_dump() for c in job.conditions],

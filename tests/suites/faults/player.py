@@ -7,10 +7,12 @@ process, so that nobody is left unseen.
 from __future__ import annotations
 
 import ctypes
+import importlib
 import json
 import os
 import socket
 import sys
+import tempfile
 import traceback
 from pathlib import Path
 from typing import Any
@@ -93,12 +95,8 @@ def _in_a_fork(request: dict[str, Any], channel: socket.socket) -> None:
 
 def _warm() -> None:
     """What the first edit, the first figure and the first section would import; and a word through aider."""
-    import tempfile
-
-    import agent.manuscript
-    import matplotlib.pyplot  # noqa: F401
-
-    import agent.publishing.verify.command  # noqa: F401
+    for name in ("agent.publishing.manuscript", "agent.publishing.verify.command", "matplotlib.pyplot"):
+        importlib.import_module(name)
     from agent.core.protocols import Reply
     from agent.literature.library import shipped_library
     from agent.llm.editing.coder import AiderCoder

@@ -1,22 +1,21 @@
 """A seeded sample of `make faults`: killed anywhere, or on a full disk, a session ends as if nothing had happened."""
 
 import json
-import os
 import subprocess
 import sys
 
 import pytest
 
 from tests.suites.faults.__main__ import SKIPPED
-from tests.support import ROOT
+from tests.support import ROOT, sampling
 
-SEED = os.environ.get("FAULTS_SEED", "7")
-KILLS, FULL = 40, 8
-pytestmark = pytest.mark.timeout(1500)
+KILLS, FULL = (-1, -1) if sampling.everything() else (40, 8)  # -1: all there are
+pytestmark = pytest.mark.timeout(24 * 3600 if sampling.everything() else 1500)
 
 
 @pytest.fixture(scope="module")
-def swept(tmp_path_factory, say_at_the_end):
+def shares(tmp_path_factory, say_at_the_end):
+    """The work and its verdicts, as `make faults` does it."""
     out = tmp_path_factory.mktemp("faults") / "verdicts.json"
     command = [
         sys.executable,
@@ -31,7 +30,7 @@ def swept(tmp_path_factory, say_at_the_end):
         "--jobs",
         "1",
         "--seed",
-        SEED,
+        str(sampling.seed()),
         "--json",
         out,
     ]
@@ -43,18 +42,24 @@ def swept(tmp_path_factory, say_at_the_end):
     found = json.loads(out.read_text())
     for line in found["lines"]:
         say_at_the_end(f"faults: {line}")
-    return [verdict for part in found["shares"] for verdict in part["verdicts"]]
+    return found["shares"]
+
+
+@pytest.fixture(scope="module")
+def swept(shares):
+    return [verdict for part in shares for verdict in part["verdicts"]]
 
 
 def wrong(swept, key):
     return [f"{v['point']}: {v[key]}" for v in swept if v[key]]
 
 
-def test_the_points_are_hit_and_every_way_to_die_is_among_them(swept):
+def test_the_points_are_hit_and_every_way_to_die_is_among_them(shares, swept):
     missed = [v["point"] for v in swept if not v["hit"]]
     assert len(missed) <= len(swept) // 20, missed  # an effect that another play of the session does not have
     assert {v["point"]["how"] for v in swept} == {"loop", "self", "all", "torn", "full"}
-    assert len(swept) == KILLS + FULL
+    there = [shares[0]["kills"], shares[0]["full"]]
+    assert len(swept) == sum(most if number < 0 else number for number, most in zip((KILLS, FULL), there, strict=True))
 
 
 def test_nothing_is_lost(swept):

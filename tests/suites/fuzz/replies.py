@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import traceback
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -24,6 +24,7 @@ from tests.suites.fuzz.watch import Hung, watched
 STUBBORN = 4  # one trial in so many has a model that never mends its answer
 GOES_ON = (LintRun, GiveUpRun)  # what comes next is done as well where it asks nobody and trains nothing
 LONGEST_EVENT = 200_000  # bytes of a line of the log: longer texts lie in calls/
+Tried = Callable[[list, str], list]
 LONGEST_ECHO = 100_000  # characters that one reply may add to what the model is asked next
 
 
@@ -56,8 +57,10 @@ class Report:
         yield f"{len(self.trials):,} replies through {kinds} actions, {len(self.crashes)} crashes"
 
 
-def fuzz(stage: Stage, corpus: Sequence[str], *, count: int, seed: int) -> Report:
-    """`count` replies, as many through each kind of action."""
+def fuzz(
+    stage: Stage, corpus: Sequence[str], *, count: int, seed: int, tried: Tried = lambda cases, kind: cases
+) -> Report:
+    """`count` replies, as many through each kind of action; `tried` says which of a kind's are given."""
     report = Report()
     kinds = sorted(stage.places)
     for number, kind in enumerate(kinds):
@@ -65,8 +68,9 @@ def fuzz(stage: Stage, corpus: Sequence[str], *, count: int, seed: int) -> Repor
         share = count // len(kinds) + (number < count % len(kinds))
         own = [good for place in stage.places[kind] for good in place.good.values()]
         texts = [*own * max(1, len(corpus) // len(own)), *corpus]
-        for how, reply in mutations(texts, draw, share):
-            report.trials.append(_trial(stage, draw.choice(stage.places[kind]), how, reply, draw))
+        for number, (how, reply) in tried(list(enumerate(mutations(texts, draw, share))), kind):
+            own_draw = Random(f"{seed}:{kind}:{number}")  # so that one reply is tried alike among all and among few
+            report.trials.append(_trial(stage, own_draw.choice(stage.places[kind]), how, reply, own_draw))
     return report
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import time
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
@@ -30,6 +30,7 @@ from tests.support.paper_fixture import Fixture, fixture
 LIMITS = Limits(wall_s=900.0, memory_mb=2048, processes=64, disk_mb=500, files=800, file_mb=200, output_mb=64)
 COMMAND = ("pdflatex", "-draftmode", "-interaction=nonstopmode", "-no-shell-escape", "-file-line-error", "paper.tex")
 NAMES = [spec.name for spec in SECTIONS]
+Tried = Callable[[list["Paper"]], list["Paper"]]
 
 
 @dataclass
@@ -63,11 +64,11 @@ class SectionReport:
         )
 
 
-def fuzz_sections(root: Path, sandbox: Sandbox, *, count: int, seed: int) -> SectionReport:
-    """`count` files, rounded up to whole papers."""
+def fuzz_sections(root: Path, sandbox: Sandbox, *, count: int, seed: int, tried: Tried = list) -> SectionReport:
+    """`count` files, rounded up to whole papers; `tried` says which of these are set."""
     given = fixture()
     figures = standard_figures(given.facts, root / "figures")
-    report = SectionReport(papers=list(_bent(given, -(-count // len(NAMES)), seed)))
+    report = SectionReport(papers=tried(list(_bent(given, -(-count // len(NAMES)), seed))))
     for paper in report.papers:
         _render(paper, given, figures)
     left = [paper for paper in report.papers if not paper.crash]

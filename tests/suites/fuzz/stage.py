@@ -63,11 +63,11 @@ class Place:
 class Stage:
     """`places` by kind; `perform` does one place's action anew with other replies."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, cache: Path | None = None) -> None:
         root.chmod(0o755)
         self.root = root
         self._open = ExitStack()
-        self.whole = Whole(root, Script(2, DETOURS), runs=2, improve=1)
+        self.whole = Whole(root, Script(2, DETOURS), cache=cache, runs=2, improve=1)
         self.tools: Tools = self._open.enter_context(self.whole.tools())
         self.tools.journal.log = EventLog(root / "scratch.jsonl")  # the session's own log stays as it is
         self.places: dict[str, list[Place]] = {}

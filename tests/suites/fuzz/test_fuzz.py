@@ -9,19 +9,26 @@ from agent.core.protocols import Message, Reply
 from agent.llm.answers import LONGEST, BadAnswer, ask_json, parse
 from agent.llm.editing.coder import MAX_ECHO, AiderCoder
 from agent.session import events as ev
+from agent.session.policy import WriteSection
 from agent.storage.log import EventLog
 from tests.suites.fuzz.corpus import recorded
 from tests.suites.fuzz.replies import fuzz
 from tests.suites.fuzz.stage import Stage, unmet
-from tests.support.whole import Script, Whole, block, fenced, plan
+from tests.support import sampling
+from tests.support.whole import block, fenced, plan
 
-REPLIES = 2140
+REPLIES = 2140  # there are; of each kind of action a sample is tried
+OF_A_KIND = 60
 SEED = 1
 
 
+def few(cases, kind):
+    return sampling.sample(cases, OF_A_KIND, f"replies: {kind}")
+
+
 @pytest.fixture(scope="module")
-def stage(tmp_path_factory):
-    stage = Stage(tmp_path_factory.mktemp("fuzz"))
+def stage(tmp_path_factory, stages):
+    stage = Stage(tmp_path_factory.mktemp("fuzz"), stages.cache)
     yield stage
     stage.close()
 
@@ -33,31 +40,29 @@ def test_every_action_that_reads_a_reply_is_found_by_playing(stage):
 
 @pytest.mark.timeout(1500)
 def test_malformed_replies_end_in_an_event_with_a_reason(stage, say_at_the_end):
-    report = fuzz(stage, recorded(), count=REPLIES, seed=SEED)
+    report = fuzz(stage, recorded(), count=REPLIES, seed=SEED, tried=few)
     lines = list(report.lines())
     say_at_the_end(f"fuzz: {lines[-1]}")
 
     assert [(t.kind, t.how, t.why) for t in report.crashes] == []
-    assert len(report.trials) == REPLIES
-    assert len({(t.kind, t.reply) for t in report.trials}) == REPLIES
+    assert len(report.trials) == (REPLIES if sampling.everything() else OF_A_KIND * len(stage.places))
+    assert len({(t.kind, t.reply) for t in report.trials}) == len(report.trials)
     assert {t.kind for t in report.trials} == set(stage.places)
     for kind in stage.places:  # bent enough to be refused, not so much that nothing is ever taken
         assert {t.outcome for t in report.trials if t.kind == kind} & {"accepted"} or "mend" in kind
         assert sum(t.outcome != "accepted" for t in report.trials if t.kind == kind) >= 1
 
 
-def test_a_refused_answer_is_an_event_with_its_reason_and_once_only(tmp_path):
-    whole = Whole(
-        tmp_path, Script(1, {("plan", 1): "Let me think.", ("plan", 2): fenced(plan(1))}), runs=1, stop_after="plan"
-    )
-    whole.play()
-    log = EventLog(whole.paths.events)
+def test_a_refused_answer_is_an_event_with_its_reason_and_once_only(whole):
+    it = whole({("plan", 1): "Let me think.", ("plan", 2): fenced(plan(1))}, runs=1, stop_after="plan")
+    it.play()
+    log = EventLog(it.paths.events)
     refused = [e for e in log.read() if isinstance(e, ev.AnswerRefused)]
     assert [(e.step, e.ordinal, e.role) for e in refused] == [("plan", 1, "planner")]
     assert "no valid JSON object" in refused[0].reason
     before_the_plan = [e for e in log.read() if not isinstance(e, ev.Planned | ev.ProcessStopped)]
-    whole.paths.events.write_bytes(b"".join(ev.ADAPTER.dump_json(e) + b"\n" for e in before_the_plan))
-    whole.play()  # reads the recorded answers once more
+    it.paths.events.write_bytes(b"".join(ev.ADAPTER.dump_json(e) + b"\n" for e in before_the_plan))
+    it.play()  # reads the recorded answers once more
     assert len([e for e in log.read() if isinstance(e, ev.AnswerRefused)]) == 1
 
 
@@ -104,11 +109,11 @@ def test_a_model_sees_head_and_tail_of_its_own_overlong_edit(tmp_path):
     assert sum(len(m.content) for m in seen[1]) < 3 * MAX_ECHO
 
 
-def test_words_without_a_block_count_as_no_change_only_if_they_say_so(tmp_path):
-    whole = Whole(tmp_path, Script(1, {"paper.method.refine": "I would change a lot."}), runs=1)
-    whole.play()
+def test_words_without_a_block_count_as_no_change_only_if_they_say_so(whole):
+    it = whole({"paper.method.refine": "I would change a lot."}, before=WriteSection, runs=1)
+    it.play()
     phases = {
-        (e.section, e.phase): e.refused for e in EventLog(whole.paths.events).read() if isinstance(e, ev.SectionWritten)
+        (e.section, e.phase): e.refused for e in EventLog(it.paths.events).read() if isinstance(e, ev.SectionWritten)
     }
     assert phases["method", "refine"] == "no-block"
     assert phases["results", "refine"] == ""

@@ -14,7 +14,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from agent.lab.measuring.scratch import remove
@@ -27,22 +27,31 @@ AT_ONCE = 2  # groups
 GROUP_S = 900.0
 
 
+@dataclass(frozen=True)
+class Wanted:
+    """Which attacks are made."""
+
+    only: str  # those whose "group: name" holds this
+    sample: bool  # of these, those that make suites would try
+
+
 # ---------------------------------------------------------------- one group
 
 
-def rows(group: groups.Group, root: Path, only: str) -> Iterator[Row]:
+def rows(group: groups.Group, root: Path, wanted: Wanted) -> Iterator[Row]:
     """Its attacks, one after the other on one stage; then honest work on the same stage."""
     stage = group.stage(root)
     try:
-        for attack in chosen(group, only):
+        for attack in chosen(group, wanted):
             yield _row(group.name, attack, stage)
         yield _row(group.name, Attack("afterwards: the session goes on", _goes_on), stage)
     finally:
         stage.close()
 
 
-def chosen(group: groups.Group, only: str) -> list[Attack]:
-    return [a for a in group.attacks if only in f"{group.name}: {a.name}"]
+def chosen(group: groups.Group, wanted: Wanted) -> list[Attack]:
+    attacks = group.sample() if wanted.sample else group.attacks
+    return [a for a in attacks if wanted.only in f"{group.name}: {a.name}"]
 
 
 def _goes_on(stage: groups.Stage) -> Stopped:
@@ -68,14 +77,14 @@ def _row(group: str, attack: Attack, stage: groups.Stage) -> Row:
 # ---------------------------------------------------------------- all of them
 
 
-def table(scratch: Path, only: str) -> list[Row]:
-    wanted = [group for group in groups.GROUPS if chosen(group, only)]
+def table(scratch: Path, wanted: Wanted) -> list[Row]:
+    those = [group for group in groups.GROUPS if chosen(group, wanted)]
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        found = [row for part in pool.map(lambda group: _elsewhere(group.name, scratch, only), wanted) for row in part]
-    return found + ([] if only else [_no_key(scratch)])
+        found = [row for part in pool.map(lambda group: _elsewhere(group.name, scratch, wanted), those) for row in part]
+    return found + ([] if wanted.only else [_no_key(scratch)])
 
 
-def _elsewhere(name: str, scratch: Path, only: str) -> list[Row]:
+def _elsewhere(name: str, scratch: Path, wanted: Wanted) -> list[Row]:
     """A group in a process of its own."""
     result, log = scratch / f"{name}.rows.json", scratch / f"{name}.log"
     with open(log, "wb") as out:
@@ -86,7 +95,8 @@ def _elsewhere(name: str, scratch: Path, only: str) -> list[Row]:
             "--group",
             name,
             "--only",
-            only,
+            wanted.only,
+            *(["--sample"] if wanted.sample else []),
             "--root",
             scratch / name,
             "--json",
@@ -129,6 +139,7 @@ def show(found: list[Row]) -> int:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.suites.hostile", description=__doc__)
     parser.add_argument("--only", default="", help='attacks whose "group: name" holds this')
+    parser.add_argument("--sample", action="store_true", help="what `make suites` tries (SUITE_SEED, SUITE_ALL)")
     parser.add_argument("--json", type=Path, help="write the rows there as well")
     parser.add_argument("--group", help=argparse.SUPPRESS)
     parser.add_argument("--root", type=Path, help=argparse.SUPPRESS)
@@ -137,14 +148,15 @@ def main() -> int:
         os.execve(
             sys.executable, [sys.executable, "-m", "tests.suites.hostile", *sys.argv[1:]], {**os.environ, KEY_NAME: KEY}
         )
+    wanted = Wanted(args.only, args.sample)
     if args.group:
         group = next(group for group in groups.GROUPS if group.name == args.group)
-        found = list(rows(group, args.root, args.only))
+        found = list(rows(group, args.root, wanted))
     else:
         scratch = Path(tempfile.mkdtemp(prefix="hostile-"))
         scratch.chmod(0o755)
         try:
-            found = table(scratch, args.only)
+            found = table(scratch, wanted)
         finally:
             remove(scratch)
     if args.json:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import zlib
+from collections.abc import Callable
 
 from agent.llm.prompting import render
 from tests.suites.hostile.attack import Attack, Stopped, first_line, must
@@ -13,23 +14,29 @@ _LISTED = '[{"file": "x", "title": "t", "caption": "c"}]'
 _BOMB = zlib.compress(bytes(1 << 20), 9)
 _DEFLATED = "/Filter /FlateDecode"
 _ACTION = "<< /S /JavaScript /JS (app.alert\\(1\\)) >>"
-# name; file; its bytes; words of the refusal; the layer
-_PICTURES: tuple[tuple[str, str, bytes, str, str], ...] = (
-    ("PNG of 50,000 x 50,000 pixels", "x.png", png(50_000, 50_000, _BOMB), "", "picture check: pixels"),
-    ("PNG of 4,000,000,000 pixels in one row", "x.png", png(4_000_000_000, 1, _BOMB), "", "picture check: pixels"),
-    ("PNG whose rows are missing", "x.png", png(4000, 4000, _BOMB[:200]), "decoded", "picture check: decoded"),
-    ("a script with a PNG's name", "x.png", b"#!/bin/sh\ntouch PWNED\n", "not a PNG", "picture check: format"),
+# name; file; what makes its bytes, when it is its turn; words of the refusal; the layer
+_PICTURES: tuple[tuple[str, str, Callable[[], bytes], str, str], ...] = (
+    ("PNG of 50,000 x 50,000 pixels", "x.png", lambda: png(50_000, 50_000, _BOMB), "", "picture check: pixels"),
+    (
+        "PNG of 4,000,000,000 pixels in one row",
+        "x.png",
+        lambda: png(4_000_000_000, 1, _BOMB),
+        "",
+        "picture check: pixels",
+    ),
+    ("PNG whose rows are missing", "x.png", lambda: png(4000, 4000, _BOMB[:200]), "decoded", "picture check: decoded"),
+    ("a script with a PNG's name", "x.png", lambda: b"#!/bin/sh\ntouch PWNED\n", "not a PNG", "picture check: format"),
     (
         "PDF that opens JavaScript",
         "x.pdf",
-        pdf(catalog=f"/OpenAction {_ACTION}"),
+        lambda: pdf(catalog=f"/OpenAction {_ACTION}"),
         "does not need",
         "picture check: PDF",
     ),
     (
         "PDF with JavaScript under an escaped name",
         "x.pdf",
-        pdf(
+        lambda: pdf(
             catalog="/Names << /J#61vaScript << /Names [(a) 5 0 R] >> >>", objects=("<< /S /J#61vaScript /J#53 (1) >>",)
         ),
         "JavaScript",
@@ -38,14 +45,14 @@ _PICTURES: tuple[tuple[str, str, bytes, str, str], ...] = (
     (
         "PDF that launches a program",
         "x.pdf",
-        pdf(page="/AA << /O << /S /Launch /F (/bin/sh) >> >>"),
+        lambda: pdf(page="/AA << /O << /S /Launch /F (/bin/sh) >> >>"),
         "does not need",
         "picture check: PDF",
     ),
     (
         "PDF with an attached file",
         "x.pdf",
-        pdf(
+        lambda: pdf(
             catalog="/Names << /EmbeddedFiles << /Names [(a) 5 0 R] >> >>",
             objects=("<< /Type /Filespec /F (a) /EF << /F 4 0 R >> >>",),
         ),
@@ -55,43 +62,45 @@ _PICTURES: tuple[tuple[str, str, bytes, str, str], ...] = (
     (
         "PDF that calls a web address",
         "x.pdf",
-        pdf(page="/Annots [<< /Subtype /Link /A << /S /URI /URI (http://x) >> >>]"),
+        lambda: pdf(page="/Annots [<< /Subtype /Link /A << /S /URI /URI (http://x) >> >>]"),
         "does not need",
         "picture check: PDF",
     ),
     (
         "PDF decompression bomb, 1 GB",
         "x.pdf",
-        pdf(content=zlib.compress(bytes(1 << 30), 9), filtered=_DEFLATED),
+        lambda: pdf(content=zlib.compress(bytes(1 << 30), 9), filtered=_DEFLATED),
         "",
         "picture check: decoded size",
     ),
     (
         "PDF bomb in two filters",
         "x.pdf",
-        pdf(content=zlib.compress(zlib.compress(bytes(1 << 29), 9), 9), filtered="/Filter [/FlateDecode /FlateDecode]"),
+        lambda: pdf(
+            content=zlib.compress(zlib.compress(bytes(1 << 29), 9), 9), filtered="/Filter [/FlateDecode /FlateDecode]"
+        ),
         "",
         "picture check: decoded size",
     ),
     (
         "PDF with an image of 10^10 pixels",
         "x.pdf",
-        pdf(objects=("<< /Subtype /Image /Width 100000 /Height 100000 /Length 0 >>\nstream\n\nendstream",)),
+        lambda: pdf(objects=("<< /Subtype /Image /Width 100000 /Height 100000 /Length 0 >>\nstream\n\nendstream",)),
         "pixels",
         "picture check: pixels",
     ),
-    ("PDF of 10,000 pages", "x.pdf", pdf(pages=10_000), "pages", "picture check: PDF"),
+    ("PDF of 10,000 pages", "x.pdf", lambda: pdf(pages=10_000), "pages", "picture check: PDF"),
     (
         "PDF with a page as wide as the earth",
         "x.pdf",
-        pdf(box="[0 0 36000000000 5]"),
+        lambda: pdf(box="[0 0 36000000000 5]"),
         "points long",
         "picture check: PDF",
     ),
     (
         "PDF whose pages are their own parents",
         "x.pdf",
-        pdf().replace(b"/Kids [3 0 R ]", b"/Kids [2 0 R ]"),
+        lambda: pdf().replace(b"/Kids [3 0 R ]", b"/Kids [2 0 R ]"),
         "",
         "picture check: limits of the sandbox",
     ),
@@ -174,13 +183,16 @@ def attacks() -> list[Attack]:
     return [*found, Attack("a caption that gives orders", _caption)]
 
 
-def _picture(file: str, data: bytes, words: str, by: str):
-    packed = base64.b64encode(zlib.compress(data, 9)).decode()
-    code = (
-        f"import zlib\nPath({file!r}).write_bytes(zlib.decompress(base64.b64decode({packed!r})))\n"
-        f"Path('figures.json').write_text({_LISTED!r})"
-    )
-    return _program(code, words, by)
+def _picture(file: str, made: Callable[[], bytes], words: str, by: str):
+    def run(stage: Sessions) -> Stopped:
+        packed = base64.b64encode(zlib.compress(made(), 9)).decode()
+        code = (
+            f"import zlib\nPath({file!r}).write_bytes(zlib.decompress(base64.b64decode({packed!r})))\n"
+            f"Path('figures.json').write_text({_LISTED!r})"
+        )
+        return _program(code, words, by)(stage)
+
+    return run
 
 
 def _program(code: str, words: str, by: str):

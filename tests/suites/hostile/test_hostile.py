@@ -10,15 +10,15 @@ from tests.suites.hostile.attack import Row
 from tests.suites.hostile.groups import GROUPS
 from tests.support import ROOT
 
-NAMES = [(group.name, attack.name) for group in GROUPS for attack in group.attacks]
+NAMES = [(group.name, attack.name) for group in GROUPS for attack in group.sample()]
 pytestmark = pytest.mark.timeout(900)
 
 
 @pytest.fixture(scope="module")
 def done(tmp_path_factory):
-    """All attacks, made once, as a person makes them."""
+    """The attacks, made once, as a person makes them."""
     out = tmp_path_factory.mktemp("hostile") / "rows.json"
-    command = [sys.executable, "-m", "tests.suites.hostile", "--json", out]
+    command = [sys.executable, "-m", "tests.suites.hostile", "--sample", "--json", out]
     run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     return run, {(row["group"], row["attack"]): Row(**row) for row in json.loads(out.read_text())}
 
@@ -43,6 +43,7 @@ def test_the_closing_line_says_the_figures(done, say_at_the_end):
     say_at_the_end(f"hostile: {run.stdout.splitlines()[-1]}")
     attacks = len([name for _, name in rows if not name.startswith("afterwards")])
 
-    assert attacks >= 40 and len(set(NAMES)) == len(NAMES)
+    assert attacks == len(NAMES) + 1 and len(set(NAMES)) == len(NAMES)  # the planted key is looked for as well
+    assert sum(len(group.attacks) for group in GROUPS) >= 160
     assert run.stdout.splitlines()[-1] == f"{attacks} attacks, 0 escapes, 0 processes left behind"
     assert run.returncode == 0

@@ -23,6 +23,10 @@ NAMES = (
 )
 
 
+SPENDS = "spends all attempts on cheating"
+CHEATS = (*(name for name, *_ in NAMES), SPENDS)
+
+
 def run() -> Iterator[tuple[str, str, str, str]]:
     """Name, caught by, outcome, complaint: one session whose model cheats once an attempt."""
     with tempfile.TemporaryDirectory() as folder:
@@ -47,7 +51,7 @@ def run() -> Iterator[tuple[str, str, str, str]]:
         yield name, reason, f"refuse ({stage})", wrong
     measured = session.experiments[0].phase == "measured"
     yield (
-        "spends all attempts on cheating",
+        SPENDS,
         "run failed",
         "no metrics",
         "the run counts" if measured else "" if "forbidden" in told or "may" in told else "the model was not told why",

@@ -101,7 +101,7 @@ def test_in_the_sandbox_it_runs_and_cannot_be_changed(built, tmp_path):
 def test_a_whole_session_runs_in_it(built, tmp_path):
     made, cache, environment, _ = built
     (tmp_path / ".cache").symlink_to(cache)
-    it = Whole(tmp_path, Script(1), template=made.folder, runs=1)
+    it = Whole(tmp_path, Script(1), template=made.folder, runs=1, baselines=("topk",))
     session = it.play()
     assert session.finished
     record = json.loads((it.paths.repo / "records/1.json").read_text())

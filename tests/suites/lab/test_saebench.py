@@ -18,34 +18,25 @@ import torch
 
 from agent.app import saebench as command
 from agent.core.errors import InfrastructureError, UserError
-from agent.core.manifest import FORGET_CORPUS, SaeBench, aim
-from agent.core.options import Models, Options
+from agent.core.manifest import FORGET_CORPUS, SaeBench
 from agent.core.record import Environment, SaeBenchJob
 from agent.core.template import load_template, parse_manifest
 from agent.lab import integrity
 from agent.lab.measuring import saebench
 from agent.lab.measuring.measure import run_training
 from agent.lab.saebench import catalogue, client
-from agent.lab.saebench.environment import found, variables
+from agent.lab.saebench.environment import variables
 from agent.lab.saebench.worker.proxy import ProxySAE
 from agent.lab.worlds import load_module, prepared
 from agent.sandbox.boxes import BubblewrapSandbox
-from tests.lab.test_integrity import METRICS, one, record
-from tests.lab.test_measure import ENCODE, TINY, edited, job_of
 from tests.support import ROOT, saebench_world, unlearning_world
+from tests.support.records import METRICS, one, record
+from tests.support.saebench_world import HERE, OPTIONS
 from tests.support.scripted import ScriptedModel
+from tests.support.tiny import ENCODE, TINY, edited, job_of
 
-HERE = found(ROOT / "workspace" / ".cache")
 LM = load_template(ROOT / "templates" / "lm_sae")
 REQUEST = {"d_in": 8, "threads": 1}
-OPTIONS = Options(
-    template=TINY.folder,
-    profile="tiny",
-    baselines=("topk",),
-    slots=1,
-    device="cpu",
-    models=Models(planner="a/b", editor="a/b", writer="a/b", reviewer="a/b"),
-)
 CORE = catalogue.specs(["core"])
 
 
@@ -241,8 +232,8 @@ def test_every_metric_is_the_profiles_alone_and_has_a_direction():
 
 
 def test_the_target_of_its_l0_is_the_conditions():
-    conditions = LM.manifest.profiles["pythia-70m"].conditions
-    assert aim("saebench_l0", CORE["saebench_l0"], {}, conditions[:1]) == 20
+    measured = LM.manifest.model_copy(update={"metrics": CORE})
+    assert measured.aim("saebench_l0", {}, LM.manifest.profiles["pythia-70m"].conditions[:1]) == 20
     manifest = TINY.manifest.model_copy(update={"metrics": {**TINY.manifest.metrics, **CORE}})
     values = {**METRICS, **dict.fromkeys(CORE, 1.0), "saebench_l0": 3.0}  # 2 was asked for
     said = [

@@ -121,7 +121,9 @@ def test_every_public_name_loads_and_none_loads_early():
 
 
 def test_the_example_of_the_documentation_runs(tmp_path):
-    text = (ROOT / "docs/own_model.py").read_text().replace('workspace="workspace"', f"workspace={str(tmp_path)!r}")
+    place = f'workspace={str(tmp_path)!r}, profile="mini"'
+    text = (ROOT / "docs/own_model.py").read_text().replace('workspace="workspace"', place)
+    assert place in text
     done = subprocess.run([sys.executable, "-c", text], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "TopK" in done.stdout and "--resume" in done.stdout

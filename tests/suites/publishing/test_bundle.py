@@ -28,8 +28,8 @@ OWN = "a plain password of this machine"
 
 
 @pytest.fixture(scope="module")
-def clean(tmp_path_factory):
-    it = Whole(tmp_path_factory.mktemp("clean"), Script(1), runs=1, reviews=1, pdf=True)
+def clean(tmp_path_factory, stages):
+    it = Whole(tmp_path_factory.mktemp("clean"), Script(1), cache=stages.cache, runs=1, reviews=1, pdf=True)
     it.play()
     call = next(it.paths.calls.glob("run-1.comment.*.json"))
     data = json.loads(call.read_text())
@@ -164,8 +164,8 @@ def test_what_cannot_be_bundled_is_said(clean, tmp_path):
         bundle("last", clean.workspace, tmp_path)
 
 
-def test_a_session_without_a_paper_says_how_to_go_on(tmp_path):
-    it = Whole(tmp_path, Script(1), runs=1)
+def test_a_session_without_a_paper_says_how_to_go_on(whole, tmp_path):
+    it = whole(runs=1)
     with it.tools() as tools:
         tools.journal.append(perform(next_action(tools.session), tools))
     with pytest.raises(UserError, match="has no paper yet; go on with --resume"):

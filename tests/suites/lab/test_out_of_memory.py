@@ -7,7 +7,7 @@ from agent.lab.measuring.verdict import encoding_ended, out_of_memory, training_
 from agent.sandbox.limits import oom_kills
 from agent.session import events as ev
 from agent.storage.log import EventLog
-from tests.support.whole import RATES, Script, Whole, block, rate_block
+from tests.support.whole import block
 
 # As PyTorch, cuBLAS, NumPy and the CPU allocator print them.
 CUDA = """Traceback (most recent call last):
@@ -85,30 +85,18 @@ def test_the_kernels_count_is_read(tmp_path):
     assert oom_kills(tmp_path / "nothing") == 0
 
 
-def test_an_experiment_that_exhausts_the_gpu_tells_the_editor_so(tmp_path):
+def test_an_experiment_that_exhausts_the_gpu_tells_the_editor_so(whole):
     crash = (
         '    import torch\n    raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB. '
         'GPU 0 has a total capacity of 15.77 GiB of which 9.63 GiB is free.")\n'
     )
     first = '    draw = np.random.default_rng(task["seed"])'
     greedy = block("experiment.py", crash + first, f"    draw = np.empty((1 << 50,), dtype=np.float64)\n{first}")
-    it = Whole(
-        tmp_path,
-        Script(
-            1,
-            {
-                "run-1.edit-1": block("experiment.py", first, crash + first),
-                "run-1.edit-2": greedy,
-                "run-1.edit-3": rate_block(RATES[0], RATES[1]),
-            },
-        ),
-        runs=1,
-        attempts=3,
-        stop_after="runs",
-    )
+    answers = {"run-1.edit-1": block("experiment.py", first, crash + first), "run-1.edit-2": greedy}
+    it = whole(answers, runs=1, stop_after="runs")
     it.play()
     failed = [e for e in EventLog(it.paths.events).read() if isinstance(e, ev.AttemptFailed)]
-    assert [(e.stage, e.reason) for e in failed[:2]] == [("training", "gpu-memory"), ("training", "memory")]
+    assert [(e.stage, e.reason) for e in failed] == [("training", "gpu-memory"), ("training", "memory")]
     assert "the GPU ran out of memory" in it.model.prompt("run-1.edit-2")
     assert "gpu-memory" in it.model.prompt("run-1.edit-2")
 

@@ -11,24 +11,19 @@ import pytest
 from agent.session import events as ev
 from agent.session.session import fold
 from agent.storage.log import EventLog
-from tests.app.test_command_line import answer, idea, launch  # noqa: F401  (idea: a fixture)
-from tests.app.test_interrupt import endless, start, supervisor_of, wait_for  # noqa: F401  (endless: a fixture)
-from tests.support import ROOT
+from tests.support import ROOT, until
 from tests.support.fake_provider import FakeProvider, reply
+from tests.support.kills import account, events_of, playing
+from tests.support.launched import answer, endless, launch, start, supervisor_of
 from tests.support.whole import Whole
-from tests.whole.test_resume import PROGRAM, account, cache, events_of, undisturbed  # noqa: F401  (fixtures)
 
 pytestmark = pytest.mark.timeout(900)
 
 
-def test_the_second_is_told_who_holds_the_session_and_a_dead_one_s_lock_is_taken_over(
-    tmp_path,
-    idea,  # noqa: F811
-    endless,  # noqa: F811
-):
+def test_the_second_is_told_who_holds_the_session_and_a_dead_one_s_lock_is_taken_over(tmp_path, idea):
     with FakeProvider(lambda request: reply(answer(request))) as provider:
-        first = start(tmp_path, idea, endless, provider)
-        wait_for(lambda: supervisor_of(tmp_path) is not None, seconds=200)
+        first = start(tmp_path, idea, endless(tmp_path), provider)
+        until(lambda: supervisor_of(tmp_path) is not None, seconds=200)
         words = ("--resume", "last", "--api-base", provider.url, "--workspace", tmp_path / "ws")
 
         second = launch(*words, OPENAI_API_KEY="x")
@@ -41,12 +36,12 @@ def test_the_second_is_told_who_holds_the_session_and_a_dead_one_s_lock_is_taken
             env={**os.environ, "OPENAI_API_KEY": "x"},
         )
         log = next(tmp_path.glob("ws/2*/events.jsonl"))
-        wait_for(lambda: sum(isinstance(e, ev.ProcessStarted) for e in EventLog(log).read()) == 2, seconds=200)
+        until(lambda: sum(isinstance(e, ev.ProcessStarted) for e in EventLog(log).read()) == 2, seconds=200)
         third.kill()
         third.wait()
         job = supervisor_of(tmp_path).parent
         os.kill(int(re.search(r'"pid":(\d+)', (job / "supervisor.json").read_text())[1]), signal.SIGTERM)
-        wait_for(lambda: (job / "result.json").exists())
+        until(lambda: (job / "result.json").exists(), seconds=60)
     assert second.returncode == 2
     held = rf"held by process {first.pid} on \S+ since \d{{4}}-\d\d-\d\d \d\d:\d\d:\d\d"
     assert re.search(held, second.stderr), second.stderr
@@ -58,17 +53,11 @@ def trained(whole, run):
     return {p.name: p.stat().st_mtime_ns for p in whole.paths.runs.glob(f"{run}/attempt-1*/training-*.json")}
 
 
-def test_a_machine_that_goes_down_in_a_training_fails_an_attempt_that_the_agent_is_not_charged(
-    tmp_path,
-    cache,  # noqa: F811
-    undisturbed,  # noqa: F811
-):
-    (tmp_path / ".cache").symlink_to(cache)
-    whole = Whole(tmp_path, runs=1, slots=1)
-    code = PROGRAM.format(root=os.getcwd(), folder=str(tmp_path)).replace("runs=1", "runs=1, slots=1")
-    loop = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+def test_a_machine_that_goes_down_in_a_training_fails_an_attempt_that_the_agent_is_not_charged(tmp_path, undisturbed):
+    whole = Whole(tmp_path, cache=undisturbed.same_world(tmp_path), runs=1, slots=1)
+    loop = playing(whole, slots=1)
     job = whole.paths.attempt("1", 1, 0)
-    wait_for(lambda: trained(whole, "1"), seconds=200)  # the first seed is through, the second begins
+    until(lambda: trained(whole, "1"), seconds=200)  # the first seed is through, the second begins
     owner = int(re.search(r'"pid":(\d+)', (job / "supervisor.json").read_text())[1])
     os.kill(loop.pid, signal.SIGKILL)
     os.kill(owner, signal.SIGKILL)  # the kernel takes its workers and their sandboxes with it
@@ -86,5 +75,5 @@ def test_a_machine_that_goes_down_in_a_training_fails_an_attempt_that_the_agent_
     after = whole.paths.attempt("1", 1, 1)
     assert (after / "trainings").is_dir() and not (job / "trainings").exists()
     found = account(whole)
-    assert found["records"] == undisturbed["records"]
-    assert [line for line in found["log"] if "runner failed (lost)" not in line] == undisturbed["log"]
+    assert found["records"] == undisturbed.account["records"]
+    assert [line for line in found["log"] if "runner failed (lost)" not in line] == undisturbed.account["log"]

@@ -12,9 +12,9 @@ from agent.sandbox.limits import FREE_FLOOR_MB
 from agent.session import events as ev
 from agent.session.session import fold
 from agent.storage.log import EventLog
-from tests.app.test_command_line import answer, idea, launch  # noqa: F401  (idea: a fixture)
 from tests.support import TEMPLATE
 from tests.support.fake_provider import FakeProvider, reply
+from tests.support.launched import answer, launch
 
 ROOMY = "3g"  # nothing is written there that stays: the memory is not used
 pytestmark = pytest.mark.timeout(900)
@@ -58,7 +58,7 @@ MOMENTS = {
 }
 
 
-def test_a_disk_that_fills_up_stops_the_session_in_a_line_and_resume_ends_it(disk, idea):  # noqa: F811
+def test_a_disk_that_fills_up_stops_the_session_in_a_line_and_resume_ends_it(disk, idea):
     ahead = dict(MOMENTS)
 
     def filling(request):

@@ -14,7 +14,7 @@ from agent.llm.litellm_model import HANG_TRIES, OUTAGE_TRIES, REPLY_TRIES
 from agent.session import events as ev
 from agent.session.policy import EditRun, MakePlan
 from tests.support.fake_provider import Answer, FakeProvider, completion, error, reply, tool_call
-from tests.support.provided import Provided, brought_to
+from tests.support.provided import BROUGHT, Provided
 from tests.support.whole import RATES, fenced, plan, rate_block
 
 GOOD = {MakePlan: reply(fenced(plan(1))), EditRun: reply(rate_block(RATES[0], RATES[1]))}
@@ -75,10 +75,8 @@ ENDLESS = {
 
 
 @pytest.fixture(scope="module")
-def prepared(tmp_path_factory):
-    root = tmp_path_factory.mktemp("prepared")
-    root.chmod(0o755)
-    return {kind: brought_to(kind, root / kind.__name__) for kind in (MakePlan, EditRun)}
+def prepared(stages):
+    return {kind: stages.before(kind, **BROUGHT) for kind in (MakePlan, EditRun)}
 
 
 @pytest.fixture(params=[MakePlan, EditRun], ids=["plan", "edit"])

@@ -13,9 +13,10 @@ from agent.publishing.verify.command import examine
 from agent.publishing.verify.rendering import Makers
 from agent.publishing.verify.subject import Subject
 from agent.session import events as ev
+from agent.session.policy import WriteSection
 from agent.storage.log import EventLog
 from tests.support.dice import review
-from tests.support.whole import EVIDENCE, META, PROSE, REVIEW, Script, Whole, block, fenced
+from tests.support.whole import EVIDENCE, META, PROSE, REVIEW, Script, block, fenced, options
 
 DOUBTED = "The step size matters for how far the rows travel."
 ANSWERS = {
@@ -78,7 +79,7 @@ class Faint:
 
 
 @pytest.fixture(scope="module")
-def improved(tmp_path_factory):
+def improved(tmp_path_factory, stages):
     """A session with three revisions, stopped and resumed at every new kind of step."""
     script = Faint(
         Script(1, ANSWERS),
@@ -92,12 +93,15 @@ def improved(tmp_path_factory):
             "improve-3.review.meta",
         ],
     )
-    whole = Whole(tmp_path_factory.mktemp("improved"), script, runs=1, improve=3)
+    whole = stages.copied(tmp_path_factory.mktemp("improved"), WriteSection, runs=1)
+    whole.model.script, whole.options = script, options(runs=1, improve=3)
+    changed = whole.options
     while True:
         try:
-            whole.play()
+            whole.play(changed)
         except InfrastructureError as error:
             assert "the provider is gone" in str(error)
+            changed = None
         else:
             assert not script.left
             return whole
@@ -184,14 +188,15 @@ def test_the_review_tells_all_of_it(improved):
     assert page.count("\n# ") == 0 and page.startswith("# Review of")
 
 
-def test_no_usable_review_is_told_and_nothing_is_invented(tmp_path):
+def test_no_usable_review_is_told_and_nothing_is_invented(whole):
     nobody = {f"review-{n}": "no" for n in (1, 2)} | {"review.evidence": "no"}
-    session = (whole := Whole(tmp_path, Script(1, nobody), runs=1, improve=2)).play()
+    it = whole(nobody, before=WriteSection, runs=1)
+    session = it.play(changed=options(runs=1, improve=2))
     assert session.finished and session.judging.meta.overall is None and session.judging.revision == 0
-    data = json.loads((whole.paths.repo / JSON).read_text())
+    data = json.loads((it.paths.repo / JSON).read_text())
     assert data["meta"] == {"numbers": None, "words": None, "failed": "no reviewer gave a usable answer"}
-    assert data["evidence"]["failed"] and "No review" in (whole.paths.repo / MARKDOWN).read_text()
-    assert ("review.meta", 1) not in whole.model.asked
+    assert data["evidence"]["failed"] and "No review" in (it.paths.repo / MARKDOWN).read_text()
+    assert ("review.meta", 1) not in it.model.asked
 
 
 def test_more_revisions_can_be_asked_for_when_a_session_is_finished(improved):

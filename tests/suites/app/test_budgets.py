@@ -17,8 +17,8 @@ from agent.session import events as ev
 from agent.session.policy import CollectRun, EditRun, MakePlan, SubmitRun, next_action
 from tests.support import TEMPLATE
 from tests.support.fake_provider import Answer, FakeProvider, completion, error, reply
-from tests.support.provided import Provided, brought_to
-from tests.support.whole import Script, Whole, block, fenced, options, plan
+from tests.support.provided import BROUGHT, Provided
+from tests.support.whole import block, fenced, options, plan
 
 CALL = 18  # tokens of each answer of the fake provider
 USD = 11 * 2.5e-6 + 7 * 1e-5  # of such an answer by openai/gpt-4o
@@ -36,10 +36,8 @@ USELESS = {
 
 
 @pytest.fixture(scope="module")
-def prepared(tmp_path_factory):
-    root = tmp_path_factory.mktemp("prepared")
-    root.chmod(0o755)
-    return {kind: brought_to(kind, root / kind.__name__) for kind in (MakePlan, EditRun)}
+def prepared(stages):
+    return {kind: stages.before(kind, **BROUGHT) for kind in (MakePlan, EditRun)}
 
 
 @pytest.mark.parametrize("name", USELESS)
@@ -111,11 +109,10 @@ def test_no_wait_for_a_provider_passes_the_hours(prepared, tmp_path, fault):
     assert "asked again in" in next(line for line in it.console.lines if line.startswith("Stopped"))
 
 
-def test_hours_end_a_long_training_and_a_resume_trains_it_anew_uncharged(prepared, tmp_path):
+def test_hours_end_a_long_training_and_a_resume_trains_it_anew_uncharged(stages, tmp_path):
     draw = '    draw = np.random.default_rng(task["seed"])'
     slow = block("experiment.py", draw, f"    while True:\n        pass\n{draw}")
-    (tmp_path / ".cache").symlink_to(prepared[EditRun] / ".cache")
-    it = Whole(tmp_path, Script(1, {"run-1.edit-1": slow}), runs=1, stop_after="runs")
+    it = stages.copied(tmp_path, EditRun, {"run-1.edit-1": slow}, runs=1, stop_after="runs")
     with it.tools() as tools:
         _until(tools, CollectRun, "1")
         spent = tools.session.active_s

@@ -231,7 +231,7 @@ class Hub(BaseHTTPRequestHandler):
 ASK = """
 import sys
 from pathlib import Path
-from agent.measuring.data import load_module
+from agent.lab.worlds import load_module
 models = load_module(Path("templates/lm_sae/prepare.py")).models
 for name in sys.argv[1:]:
     try:

@@ -86,13 +86,14 @@ def script() -> Script:
 
 
 @pytest.fixture(scope="module")
-def played(tmp_path_factory):
+def played(tmp_path_factory, stages):
     with FakeProvider(service) as server:
         services = tuple(Service(name, server.url, 0.0) for name in ("openalex", "semantic_scholar"))
         whole = Whole(
             tmp_path_factory.mktemp("ws"),
             script(),
             services=services,
+            cache=stages.cache,
             runs=1,
             baselines=("topk",),
             pdf=True,

@@ -19,10 +19,10 @@ from agent.lab.measuring.measure import run_training
 from agent.lab.saebench import catalogue, client
 from agent.lab.worlds import load_module, prepared
 from agent.sandbox.boxes import BubblewrapSandbox
-from tests.lab.test_measure import TINY, job_of
-from tests.lab.test_saebench import HERE, OPTIONS
 from tests.support import ROOT
 from tests.support import unlearning_world as made
+from tests.support.saebench_world import HERE, OPTIONS
+from tests.support.tiny import TINY, job_of
 
 LM_MODELS = ROOT / "templates/lm_sae/lm/models.py"
 real = pytest.mark.skipif(HERE is None, reason="sae-bench is not set up in workspace/ (launch.py --setup-saebench)")

@@ -1,0 +1,100 @@
+"""Sessions in a process of their own that are killed, and one that was left alone to compare them with."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+
+from agent.session.events import Event
+from agent.session.session import fold
+from agent.storage.log import EventLog
+from tests.support import ROOT
+from tests.support.whole import Whole
+
+PATIENCE_S = 120.0
+PROGRAM = """
+from pathlib import Path
+from tests.support.whole import Whole, Script
+Whole(Path({folder!r}), Script(1), **{chosen!r}).play()
+"""
+
+
+def events_of(whole: Whole) -> list[Event]:
+    return list(EventLog(whole.paths.events).read())
+
+
+def account(whole: Whole) -> dict[str, Any]:
+    """What must not depend on where a session was killed, as JSON keeps it."""
+    session = fold(events_of(whole))
+    repo = whole.paths.repo
+    records = {}
+    for path in sorted((repo / "records").glob("*.json")):
+        record = json.loads(path.read_text())
+        records[path.name] = [
+            (t["seed"], t["condition"], t["metrics"], t["artefact_sha256"]) for t in record["trainings"]
+        ]
+    sections = {p.name: p.read_text() for p in sorted((repo / "paper/sections").glob("*.md"))}
+    found = {
+        "records": records,
+        "sections": sections,
+        "calls": sorted(session.calls),
+        "log": whole.log(),
+        "finished": session.finished,
+    }
+    return json.loads(json.dumps(found))
+
+
+def playing(whole: Whole, **chosen: object) -> subprocess.Popen[bytes]:
+    """The session of one run, in a process of its own; `chosen` are its options, at its start."""
+    code = PROGRAM.format(folder=str(whole.workspace.root), chosen={"runs": 1, **chosen})
+    command = [sys.executable, "-c", code]
+    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def kill_once(whole: Whole, now: Callable[[], bool], **chosen: object) -> None:
+    """Play in a process of its own until `now()`, then kill -9."""
+    started = len(events_of(whole))
+    child = playing(whole, **chosen)
+    deadline = time.monotonic() + PATIENCE_S
+    while child.poll() is None and time.monotonic() < deadline:
+        if len(events_of(whole)) > started and now():
+            break
+        time.sleep(0.01)
+    child.send_signal(signal.SIGKILL)
+    assert child.wait() == -signal.SIGKILL, "the session ended before it was killed"
+
+
+@dataclass(frozen=True)
+class Undisturbed:
+    """A session of one run that nobody killed."""
+
+    account: dict[str, Any]
+    cache: Path
+
+    def same_world(self, root: Path) -> Path:
+        """A cache that holds its worlds and not its baselines: they are trained again."""
+        made = root / "same-world"
+        made.mkdir()
+        for name in ("data", "secrets"):
+            (made / name).symlink_to(self.cache / name)
+        return made
+
+
+def undisturbed_in(folder: Path) -> Undisturbed:
+    """Played once for all workers that share this folder."""
+    root, told = folder / "undisturbed", folder / "undisturbed.json"
+    with FileLock(folder / "undisturbed.lock"):
+        if not told.exists():
+            whole = Whole(root, runs=1)
+            whole.play()
+            told.write_text(json.dumps(account(whole)))
+    return Undisturbed(json.loads(told.read_text()), root / ".cache")

@@ -1,0 +1,29 @@
+"""Each architecture of the SAE library, and rows on which it trains in a moment."""
+
+from __future__ import annotations
+
+import saes
+import torch
+
+ALL = [saes.StandardSAE, saes.GatedSAE, saes.TopKSAE, saes.BatchTopKSAE, saes.JumpReLUSAE, saes.MatryoshkaSAE]
+D_IN, D_SAE, ROWS = 24, 48, 64
+
+
+def seed() -> None:
+    """The same numbers in every test, on one thread."""
+    torch.manual_seed(0)
+    torch.set_num_threads(1)
+
+
+def world(rows: int = 4000) -> torch.Tensor:
+    """Rows made of three out of thirty directions, around a mean."""
+    directions = torch.nn.functional.normalize(torch.randn(30, D_IN), dim=1)
+    on = torch.zeros(rows, 30).scatter_(1, torch.rand(rows, 30).topk(3, dim=1).indices, 1.0)
+    return (on * (4 + torch.rand(rows, 30))) @ directions + 0.5
+
+
+def trained(kind: type[saes.SAE], rows: torch.Tensor, steps: int = 600) -> tuple[saes.SAE, dict[str, float]]:
+    sae = kind(D_IN, D_SAE, 3)
+    sae.start(rows)
+    recipe = saes.Recipe(steps=steps, lr=0.01, dead_after=2000)
+    return sae, saes.train(sae, saes.batches(rows, 64, steps), recipe)
