@@ -19,10 +19,9 @@ from agent.core.protocols import Model, Runner, Sandbox
 from agent.core.record import RunRecord
 from agent.core.template import Template
 from agent.loop import play
-from agent.session.session import Session, fold
+from agent.session.session import Session
 from agent.session.tools import Console
-from agent.storage.log import EventLog
-from agent.storage.workspace import Workspace, new_session_folder
+from agent.storage.workspace import Workspace, new_session_folder, read_session
 
 HOME = Path(__file__).resolve().parents[2]
 
@@ -98,9 +97,7 @@ def resume(
     """
     place = Workspace(Path(folder).resolve().parent)
     paths = place.find(Path(folder).name)
-    before = fold(EventLog(paths.events).read()).options
-    if before is None:
-        raise UserError(f"{paths.root}: its log is empty; start the idea anew")
+    before = read_session(paths).options
     settled = choices.checked(**{**before.__dict__, "stop_after": None, **changes})
     system = _system(settled, model, runner, sandbox, console)
     _preflight(settled, choices.load(settled), system, place)

@@ -79,10 +79,11 @@ def open_session(
     with session_lock(paths.lock):
         for folder in (paths.root, workspace.cache):
             sweep(folder)
-        journal = Journal(EventLog(paths.events), time.time)
+        log = EventLog(paths.events)
         if new:
             idea, options = new
-            journal.append(SessionStarted(at=time.time(), session=paths.root.name, idea=idea, options=options))
+            log.append(SessionStarted(at=time.time(), session=paths.root.name, idea=idea, options=options))
+        journal = Journal(log, time.time)
         journal.append(ProcessStarted(at=time.time(), pid=os.getpid(), host=socket.gethostname()))
         if changed:
             journal.append(OptionsChanged(at=time.time(), options=changed))
@@ -188,7 +189,7 @@ class Budget:
             raise BudgetSpent(f"--max-usd {options.max_usd:g} is reached (${session.usd:.4f} spent)")
         if options.max_tokens is not None and session.tokens >= options.max_tokens:
             raise BudgetSpent(f"--max-tokens {options.max_tokens} is reached ({session.tokens} used)")
-        active = session.active_s + max(0.0, self._journal.clock() - (session.last_at or 0.0))
+        active = session.active_s + max(0.0, self._journal.clock() - session.last_at)
         if options.hours is not None and active + ahead_s >= options.hours * 3600:
             wait = f", and the provider is to be asked again in {ahead_s:.0f} s" if ahead_s else ""
             raise BudgetSpent(f"--hours {options.hours:g} is reached ({active / 3600:.2f} active hours{wait})")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from agent.core.errors import BudgetSpent, InfrastructureError, UserError, disk_named
 from agent.core.paths import SessionPaths
-from agent.storage.workspace import Workspace, new_session_folder
+from agent.storage.workspace import Workspace, new_session_folder, read_session
 
 HOME = Path(__file__).resolve().parents[2]  # the checkout
 USER_ERROR, INFRASTRUCTURE, BUDGET, INTERRUPTED = 2, 3, 4, 130
@@ -113,14 +113,10 @@ def _resume(args: argparse.Namespace, workspace: Workspace) -> int:
     from agent.app import options as choices
     from agent.app import preflight
     from agent.app.assemble import open_session, system_for
-    from agent.session.session import fold
-    from agent.storage.log import EventLog
 
     paths = workspace.find(args.resume)
-    before = fold(EventLog(paths.events).read())
-    if before.options is None:
-        raise UserError(f"{paths.root}: its log is empty; start the idea anew")
-    options = choices.changed(before.options, args)
+    before = read_session(paths).options
+    options = choices.changed(before, args)
     if args.feedback:
         paths.feedback.write_text(args.feedback + "\n", encoding="utf-8")
     system = system_for(options, args.api_base)
@@ -128,7 +124,7 @@ def _resume(args: argparse.Namespace, workspace: Workspace) -> int:
     complaints = preflight.complaints(options, template, system, workspace.root)
     if complaints:
         raise UserError("; ".join(complaints))
-    with open_session(paths, workspace, system, changed=options if options != before.options else None) as tools:
+    with open_session(paths, workspace, system, changed=options if options != before else None) as tools:
         return play_session(tools, paths)
 
 

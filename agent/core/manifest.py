@@ -138,9 +138,9 @@ class ModelSpec(Strict):
     method: str = "encode"  # float32 rows [B, d_in] -> float32 [B, width]; each row depends on that row alone
     outputs: int | str | None = None  # the width, or the setting that holds it; None: latents that W_dec decodes
 
-    def width(self, settings: Mapping[str, Setting]) -> int:
-        """Numbers a row of outputs has."""
-        return int(settings[self.outputs] if isinstance(self.outputs, str) else self.outputs)
+    def width(self, settings: Mapping[str, Setting]) -> int | None:
+        """Numbers a row of outputs has; None where the model gives latents, which the artefact's W_dec decodes."""
+        return int(settings[self.outputs]) if isinstance(self.outputs, str) else self.outputs
 
     @property
     def call(self) -> str:

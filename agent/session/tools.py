@@ -25,12 +25,16 @@ class Log(Protocol):
 
 
 class Journal:
-    """The log and the state it folds to; appending is the only way to change the state."""
+    """The log and the state it folds to; appending is the only way to change the state.
+
+    Raises:
+        UserError: the log is empty, for there is no session before its first event.
+    """
 
     def __init__(self, log: Log, clock: Callable[[], float]) -> None:
         self.log = log
         self.clock = clock
-        self.session: Session = fold(log.read())
+        self.session = fold(log.read())
         self.stopped = ""  # why the process lets go of the session, where something made it
 
     def append(self, event: Event) -> None:

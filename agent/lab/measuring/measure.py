@@ -92,8 +92,9 @@ def _stages(bench: Bench, account: Account) -> None:
 def _measure(bench: Bench, found: Harvest, account: Account) -> None:
     """By the kind of artefact: a dictionary whose latents the runner decodes, or a model with outputs."""
     artefact = saved(bench, found)
-    if bench.manifest.model.outputs is None:
+    width = bench.manifest.model.width(bench.settings)
+    if width is None:
         x, latents = dictionary.measure(bench, artefact, account)
         account.export = export.leave(bench.job, bench.seed, bench.condition, bench.paths, x, latents)
     else:
-        outputs.measure(bench, artefact, account)
+        outputs.measure(bench, artefact, width, account)

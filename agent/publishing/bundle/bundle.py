@@ -19,11 +19,10 @@ from agent.llm.prompting import render
 from agent.publishing.bundle.secrets import Stripper, keys_in
 from agent.publishing.bundle.tables import figure_csv
 from agent.publishing.verify.subject import Material, Unreadable, read_material
-from agent.session.session import Session, fold
+from agent.session.session import Session
 from agent.storage.git_reader import BrokenRepository, GitReader
 from agent.storage.locks import session_lock
-from agent.storage.log import EventLog
-from agent.storage.workspace import Workspace
+from agent.storage.workspace import Workspace, read_session
 from paper.press.compile import INPUTS, compile_pdf
 
 HOME = Path(__file__).resolve().parents[3]  # the checkout
@@ -40,11 +39,11 @@ def bundle(name: str, workspace: Workspace, out: Path) -> int:
     if not out.is_dir():
         raise UserError(f"{out}: no such folder; make it, or name another with --out")
     with session_lock(paths.lock):
-        events = list(EventLog(paths.events).read())
-        members = _members(paths, workspace, fold(events))
+        session = read_session(paths)
+        members = _members(paths, workspace, session)
     target = out / f"{paths.root.name}.tar.gz"
     try:
-        _write(target, paths.root.name, members, int(events[-1].at))
+        _write(target, paths.root.name, members, int(session.last_at))
     except OSError as error:
         raise UserError(f"{target}: {error.strerror}; name another place with --out") from None
     print(f"{target} ({target.stat().st_size / 1e6:.1f} MB, {len(members)} files; its README.txt explains each part)")
