@@ -159,6 +159,11 @@ class EnvironmentSpec(Strict):
     version: str | None = None  # of Python, with requirements or lock; else the runner's own
     extend: bool = False  # requirements on top of the runner's own packages, which need not be named then
 
+    @property
+    def file(self) -> str:
+        """What names the packages, in the template; empty with `python`."""
+        return self.requirements or self.lock or ""
+
     @model_validator(mode="after")
     def _one_source(self) -> EnvironmentSpec:
         if sum(value is not None for value in (self.requirements, self.lock, self.python)) != 1:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from agent.core.manifest import Condition
 from agent.core.protocols import Exit, Sandbox
-from agent.core.record import Job, Training
+from agent.core.record import Job, Outcome, Training
 from agent.lab.machine import job_facts
 from agent.lab.measuring import dictionary, export, outputs, reports
 from agent.lab.measuring.bench import Bench, Cancelled
@@ -34,7 +34,8 @@ def run_training(job: Job, seed: int, condition: Condition, sandbox: Sandbox, ca
     """
     bench = Bench.of(job, seed, condition, sandbox, cancelled)
     account = Account()
-    outcome, reason, detail = "measured", "", ""
+    outcome: Outcome = "measured"
+    reason = detail = ""
     try:
         _stages(bench, account)
     except Stopped as stop:
