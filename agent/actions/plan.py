@@ -10,8 +10,8 @@ from agent.llm.prompting import render
 from agent.publishing import notes
 from agent.publishing.notes import table
 from agent.publishing.records import best, measured_records
+from agent.session.action import CommentRun, MakePlan, PlanConfirmation, Reflect
 from agent.session.events import Commented, ConfirmationPlanned, Planned, Reflected
-from agent.session.policy import CommentRun, MakePlan, PlanConfirmation, Reflect
 from agent.session.session import apply
 from agent.session.tools import Tools
 from agent.storage.atomic import write_text
@@ -83,7 +83,7 @@ def reflect(action: Reflect, tools: Tools) -> Reflected:
         run=run,
         left=left,
         pending=session.pending,
-        comparison=session.plan.comparison,
+        comparison=session.comparison,
         table=table(records, manifest),
         best=best(records, manifest),
         record=next((r for r in records if r.run == action.run), None),
@@ -107,7 +107,7 @@ def plan_confirmation(action: PlanConfirmation, tools: Tools) -> ConfirmationPla
     """The best experiment by the primary metric, against the baseline that the plan named."""
     session, manifest = tools.session, tools.template.manifest
     records = measured_records(tools)
-    baseline = next(r for r in records if r.name == session.plan.comparison.baseline)
+    baseline = next(r for r in records if r.name == session.comparison.baseline)
     tried = [r for r in records if r.kind == "experiment"]
     chosen = best(tried, manifest) if tried else None
     if chosen and not manifest.seeded:
@@ -160,7 +160,7 @@ def _complaint(plan: Plan, tools: Tools) -> str | None:
 
 def _runs_complaint(runs: tuple[PlannedRun, ...], tools: Tools) -> str | None:
     """Names are unique over the session, and a run starts from something that exists by then."""
-    taken = {*tools.session.options.baselines, *(r.planned.name for r in tools.session.experiments)}
+    taken = {*tools.session.options.baselines, *(r.planned.name for r in tools.session.experiments if r.planned)}
     starts = {"baseline", "best", tools.session.options.baselines[0], *taken}
     for planned in runs:
         if not planned.label.isprintable():

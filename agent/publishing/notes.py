@@ -9,7 +9,8 @@ from agent.core.manifest import Manifest, MetricSpec, aim
 from agent.core.record import RunRecord
 from agent.core.template import Template
 from agent.publishing.records import mean, standard_error, values
-from agent.session.session import RunState, Session
+from agent.session.session import Session
+from agent.session.states import RunState
 from paper.evidence.facts import Facts
 from paper.truth.checks import unverified_numbers
 

@@ -10,7 +10,7 @@ from statistics import fmean, stdev
 from agent.core.errors import InfrastructureError
 from agent.core.manifest import Manifest, MetricSpec
 from agent.core.record import RunRecord
-from agent.session.session import RunState
+from agent.session.states import RunState
 from agent.session.tools import Tools
 
 

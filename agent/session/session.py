@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from agent.core.errors import InfrastructureError, UserError
 from agent.core.ideas import Idea
 from agent.core.options import Options
-from agent.core.plan import Plan, PlannedRun
+from agent.core.plan import Comparison, Plan, PlannedRun
 from agent.core.works import Chosen
 from agent.core.writing import WRITING_ORDER, FigureText, Unsupported
 from agent.session import events as ev
@@ -27,7 +27,7 @@ class Session:
     idea: Idea
     options: Options
     data_key: str | None = None
-    first_commit: str | None = None
+    first_commit: str = ""  # once the data are prepared
     novelty: tuple[ev.NoveltyChecked, ...] = ()
     plan: Plan | None = None
     pending: tuple[PlannedRun, ...] = ()
@@ -62,6 +62,17 @@ class Session:
     @property
     def experiments(self) -> list[RunState]:
         return [run for run in self.runs.values() if run.kind == "experiment"]
+
+    @property
+    def comparison(self) -> Comparison:
+        """What the plan fixed before the first run.
+
+        Raises:
+            InfrastructureError: nothing is planned yet.
+        """
+        if self.plan is None:
+            raise InfrastructureError(f"session {self.session} has no plan yet")
+        return self.plan.comparison
 
     @property
     def verdict(self) -> ev.NoveltyChecked | None:
