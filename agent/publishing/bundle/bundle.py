@@ -18,7 +18,7 @@ from agent.core.paths import SessionPaths
 from agent.llm.prompting import render
 from agent.publishing.bundle.secrets import Stripper, keys_in
 from agent.publishing.bundle.tables import figure_csv
-from agent.publishing.verify.subject import Material, Unreadable, read_material
+from agent.publishing.verify.subject import Material, Unreadable, committed, read_material
 from agent.session.session import Session
 from agent.storage.git_reader import BrokenRepository, GitReader
 from agent.storage.locks import session_lock
@@ -87,15 +87,15 @@ def _members(paths: SessionPaths, workspace: Workspace, session: Session) -> dic
 
 
 def _committed(repo: GitReader, files: dict[str, str]) -> dict[str, bytes]:
-    members = {}
+    members: dict[str, bytes] = {}
     for name in files:
         path = PurePosixPath(name)
         if path.parts[0] in ("records", "review") or name == "notes.txt":
-            members[name] = repo.blob(repo.head, name)
+            members[name] = committed(repo, name)
         elif name == "paper/paper.pdf":
-            members["paper.pdf"] = repo.blob(repo.head, name)
+            members["paper.pdf"] = committed(repo, name)
         elif str(path.parent) == "paper" and path.suffix in INPUTS:
-            members[f"tex/{path.name}"] = repo.blob(repo.head, name)
+            members[f"tex/{path.name}"] = committed(repo, name)
     return members
 
 

@@ -99,11 +99,8 @@ def _citable(repo: GitReader) -> Library:
 
 
 def _rendered(repo: GitReader, material: Material, folder: Path) -> Rendered:
-    sections = {}
-    for spec in SECTIONS:
-        data = repo.blob(repo.head, f"paper/sections/{spec.name}.md")
-        if data is not None:
-            sections[spec.name] = data.decode("utf-8", "replace")
+    written = {spec.name: repo.blob(repo.head, f"paper/sections/{spec.name}.md") for spec in SECTIONS}
+    sections = {name: data.decode("utf-8", "replace") for name, data in written.items() if data is not None}
     manifest, explored = material.manifest, material.explored
     chosen = described(explored, manifest)
     source = repo.blob(chosen.commit, manifest.editable[0]) or b""
@@ -122,7 +119,7 @@ def _rendered(repo: GitReader, material: Material, folder: Path) -> Rendered:
 def _tex(subject: Subject, repo: GitReader, rendered: Rendered) -> Iterator[Problem]:
     """The committed paper.tex, and the one that lies there if it is another."""
     committed = repo.blob(repo.head, "paper/paper.tex")
-    texts = {"": committed}
+    texts: dict[str, bytes | None] = {"": committed}
     if subject.tree and (path := subject.tree / "paper/paper.tex").is_file():
         texts |= {"not committed: ": data} if (data := path.read_bytes()) != committed else {}
     elif subject.tree:
