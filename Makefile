@@ -26,6 +26,7 @@ redteam: setup
 
 lint: setup
 	@$(PYTHON) -m ruff check .
+	@$(PYTHON) -m mypy
 
 bench: setup
 	@for table in speed-topk speed-architectures speed-splits speed-start speed-caching; do \

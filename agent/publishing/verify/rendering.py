@@ -124,8 +124,8 @@ def _tex(subject: Subject, repo: GitReader, rendered: Rendered) -> Iterator[Prob
         texts |= {"not committed: ": data} if (data := path.read_bytes()) != committed else {}
     elif subject.tree:
         yield Problem("paper/paper.tex", "is committed, but not there")
-    for remark, data in texts.items():
-        for problem in compare_tex((data or b"").decode("utf-8", "replace"), rendered):
+    for remark, tex in texts.items():
+        for problem in compare_tex((tex or b"").decode("utf-8", "replace"), rendered):
             yield problem._replace(what=remark + problem.what)
 
 
