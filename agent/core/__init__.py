@@ -1,1 +1,1 @@
-"""See ARCHITECTURE.md: agent/core."""
+"""The frozen data that everybody speaks, and the protocols. Imports nothing of ours."""

@@ -1,1 +1,1 @@
-"""See ARCHITECTURE.md: agent/lab."""
+"""One job: its trainings run in a sandbox, are measured outside of it, and are judged."""

@@ -1,1 +1,1 @@
-"""See ARCHITECTURE.md: agent/llm."""
+"""Language models. Every answer is on disk before anybody acts on it."""

@@ -1,1 +1,1 @@
-"""See ARCHITECTURE.md: agent/publishing."""
+"""What is made of a session: notes, manuscript, review, verification and the archive to hand over."""

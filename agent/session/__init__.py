@@ -1,1 +1,1 @@
-"""See ARCHITECTURE.md: agent/session."""
+"""The session as a fold of events: events, states, and the next action. Pure."""

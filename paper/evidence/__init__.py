@@ -1,1 +1,1 @@
-"""See ARCHITECTURE.md: paper/evidence."""
+"""Records as series, facts, and the expressions that a writer may use. Pure."""

@@ -1,1 +1,1 @@
-"""See ARCHITECTURE.md: paper/pictures."""
+"""The standard figures, drawn from facts."""

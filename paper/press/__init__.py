@@ -1,1 +1,1 @@
-"""See ARCHITECTURE.md: paper/press."""
+"""The printed paper: LaTeX, tables, appendix, the compile, and the pages as they came out."""

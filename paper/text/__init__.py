@@ -1,1 +1,1 @@
-"""See ARCHITECTURE.md: paper/text."""
+"""Markdown sections as trees of sentences."""

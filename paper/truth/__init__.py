@@ -1,1 +1,1 @@
-"""See ARCHITECTURE.md: paper/truth."""
+"""May this sentence be printed? Every check of what a section says."""

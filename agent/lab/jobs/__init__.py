@@ -1,1 +1,1 @@
-"""See ARCHITECTURE.md: agent/lab/jobs."""
+"""Jobs that outlive the loop: the runner of this machine, its supervisor and its workers."""

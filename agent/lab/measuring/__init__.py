@@ -1,1 +1,1 @@
-"""See ARCHITECTURE.md: agent/lab/measuring."""
+"""From one training to its metrics: train, harvest, encode twice, decode, evaluate."""

@@ -1,1 +1,1 @@
-"""See ARCHITECTURE.md: agent/lab/plots."""
+"""Pictures that agent code drew: how plot.py is run, and what is believed of its figures."""

@@ -1,1 +1,1 @@
-"""See ARCHITECTURE.md: agent/lab/templating."""
+"""Templates of a person's own: the skeleton, the check, and folders of other systems adapted."""

@@ -1,1 +1,1 @@
-"""See ARCHITECTURE.md: agent/llm/editing."""
+"""How a model's answer changes a file: aider behind one module, and the linter."""

@@ -1,1 +1,1 @@
-"""See ARCHITECTURE.md: agent/publishing/bundle."""
+"""One archive to hand over: without keys, and the same bytes each time."""

@@ -1,1 +1,1 @@
-"""See ARCHITECTURE.md: agent/publishing/review."""
+"""What reviewers are shown, how their findings are checked, and the pages of review/."""

@@ -1,1 +1,1 @@
-"""See ARCHITECTURE.md: agent/publishing/verify."""
+"""Everything that a paper says is computed once more from its repository."""
