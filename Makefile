@@ -33,6 +33,7 @@ redteam: setup
 lint: setup
 	@$(PYTHON) -m ruff check .
 	@$(PYTHON) -m ruff format --check .
+	@$(PYTHON) -m mypy
 
 bench: setup
 	@for table in speed-topk speed-architectures speed-splits speed-start speed-caching; do \

@@ -8,7 +8,7 @@ from agent.app import arguments
 HERE = os.path.dirname(os.path.abspath(__file__))
 
 
-def main():
+def main() -> int:
     try:
         args = arguments.parse(sys.argv[1:])
     except arguments.Refusal as refused:
@@ -23,7 +23,7 @@ def main():
     return run(args)
 
 
-def _enter_environment():
+def _enter_environment() -> None:
     """Go on in the project's own environment, whichever Python was typed."""
     own = os.path.join(HERE, ".venv")
     python = os.path.join(own, "bin", "python")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from agent.actions import perform
-from agent.session.policy import Stop, next_action
+from agent.session.action import Stop
+from agent.session.policy import next_action
 from agent.session.tools import Tools
 
 

@@ -6,41 +6,41 @@ from collections.abc import Callable
 
 from agent.actions import experiment, figures, literature, plan, review, revision, setup, training, writeup
 from agent.core.errors import disk_named
-from agent.session import policy
+from agent.session import action as act
 from agent.session.events import Event
 from agent.session.tools import Tools
 
 _PERFORM: dict[type, Callable[..., Event]] = {
-    policy.PrepareData: setup.prepare_data,
-    policy.Finish: setup.finish,
-    policy.MakePlan: plan.make_plan,
-    policy.CommentRun: plan.comment_run,
-    policy.Reflect: plan.reflect,
-    policy.EditRun: experiment.edit_run,
-    policy.LintRun: experiment.lint_run,
-    policy.GiveUpRun: experiment.give_up_run,
-    policy.SubmitRun: training.submit_run,
-    policy.CollectRun: training.collect_run,
-    policy.PlanConfirmation: plan.plan_confirmation,
-    policy.DrawFigures: figures.draw_figures,
-    policy.EditPlot: figures.edit_plot,
-    policy.RunPlot: figures.run_plot,
-    policy.GiveUpPlots: figures.give_up_plots,
-    policy.DescribeFigures: figures.describe_figures,
-    policy.WriteSection: writeup.write_section,
-    policy.CompilePaper: writeup.compile_paper,
-    policy.CheckNovelty: literature.check_novelty,
-    policy.SeekCitations: literature.seek_citations,
-    policy.ChooseCitations: literature.choose_citations,
-    policy.CheckSupport: literature.check_support,
-    policy.ReviewEvidence: review.review_evidence,
-    policy.ReviewPaper: review.review_paper,
-    policy.MetaReview: review.meta_review,
-    policy.CheckRevision: revision.check_revision,
-    policy.JudgeRevision: revision.judge_revision,
+    act.PrepareData: setup.prepare_data,
+    act.Finish: setup.finish,
+    act.MakePlan: plan.make_plan,
+    act.CommentRun: plan.comment_run,
+    act.Reflect: plan.reflect,
+    act.EditRun: experiment.edit_run,
+    act.LintRun: experiment.lint_run,
+    act.GiveUpRun: experiment.give_up_run,
+    act.SubmitRun: training.submit_run,
+    act.CollectRun: training.collect_run,
+    act.PlanConfirmation: plan.plan_confirmation,
+    act.DrawFigures: figures.draw_figures,
+    act.EditPlot: figures.edit_plot,
+    act.RunPlot: figures.run_plot,
+    act.GiveUpPlots: figures.give_up_plots,
+    act.DescribeFigures: figures.describe_figures,
+    act.WriteSection: writeup.write_section,
+    act.CompilePaper: writeup.compile_paper,
+    act.CheckNovelty: literature.check_novelty,
+    act.SeekCitations: literature.seek_citations,
+    act.ChooseCitations: literature.choose_citations,
+    act.CheckSupport: literature.check_support,
+    act.ReviewEvidence: review.review_evidence,
+    act.ReviewPaper: review.review_paper,
+    act.MetaReview: review.meta_review,
+    act.CheckRevision: revision.check_revision,
+    act.JudgeRevision: revision.judge_revision,
 }
 
 
-def perform(action: policy.Action, tools: Tools) -> Event:
+def perform(action: act.Action, tools: Tools) -> Event:
     with disk_named():
         return _PERFORM[type(action)](action, tools)

@@ -14,6 +14,7 @@ from agent.core.manifest import Limits
 from agent.core.protocols import Exit, Message, Mount, SandboxSpec
 from agent.core.writing import FigureText
 from agent.lab.measuring import foreign
+from agent.lab.measuring.reports import ALL_RESULTS
 from agent.lab.measuring.scratch import remove
 from agent.lab.measuring.selfreport import slug
 from agent.lab.plots import pictures, plotcheck, runfolders
@@ -24,8 +25,8 @@ from agent.publishing import notes
 from agent.publishing.notes import table
 from agent.publishing.records import session_facts
 from agent.sandbox import harvest
+from agent.session.action import DescribeFigures, DrawFigures, EditPlot, GiveUpPlots, RunPlot
 from agent.session.events import FiguresDescribed, FiguresDrawn, PlotEdited, PlotFailed, PlotsGivenUp
-from agent.session.policy import DescribeFigures, DrawFigures, EditPlot, GiveUpPlots, RunPlot
 from agent.session.session import apply
 from agent.session.tools import Tools
 from agent.storage.atomic import write_text
@@ -160,7 +161,7 @@ def _draw(tools: Tools, folder: Path, name: str, records: str) -> Exit:
 
 def _check_drawn_from_records(folder: Path, figures: tuple[FigureText, ...], records: str, tools: Tools) -> None:
     """Raises Unharvestable for a figure that does not change with the data; the text is for the agent."""
-    if any((folder / "work").glob(f"run_*/{runfolders.ALL_RESULTS}")):
+    if any((folder / "work").glob(f"run_*/{ALL_RESULTS}")):
         return  # arrays that nobody can perturb: the caption says that what the figure shows is not verified
     names = [Path(figure.file).name.removeprefix("agent-") for figure in figures]
     for which in ("work", "perturbed"):

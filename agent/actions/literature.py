@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
@@ -16,15 +17,9 @@ from agent.literature.found import FoundWork
 from agent.llm.answers import ask_json
 from agent.llm.prompting import render
 from agent.publishing.manuscript import Manuscript
+from agent.session.action import CheckNovelty, CheckSupport, ChooseCitations, SeekCitations
 from agent.session.events import CitationsChosen, CitationsSought, NoveltyChecked, SupportChecked
-from agent.session.policy import (
-    CITATION_ROUNDS,
-    NOVELTY_ROUNDS,
-    CheckNovelty,
-    CheckSupport,
-    ChooseCitations,
-    SeekCitations,
-)
+from agent.session.policy import CITATION_ROUNDS, NOVELTY_ROUNDS
 from agent.session.tools import Tools
 from agent.storage.atomic import write_text
 
@@ -201,7 +196,7 @@ def check_support(action: CheckSupport, tools: Tools) -> SupportChecked:
             "reviewer",
             _conversation("reviewer", prompt),
             SupportAnswer,
-            accept=lambda answer, pairs=pairs: _support_complaint(answer, len(pairs)),
+            accept=partial(_support_complaint, pairs=len(pairs)),
         )
         names += [p.name for p in pairs]
         unsupported += [

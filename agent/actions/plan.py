@@ -10,8 +10,8 @@ from agent.llm.prompting import render
 from agent.publishing import notes
 from agent.publishing.notes import table
 from agent.publishing.records import session_facts
+from agent.session.action import CommentRun, MakePlan, PlanConfirmation, Reflect
 from agent.session.events import Commented, ConfirmationPlanned, Planned, Reflected
-from agent.session.policy import CommentRun, MakePlan, PlanConfirmation, Reflect
 from agent.session.session import apply
 from agent.session.tools import Tools
 from agent.storage.atomic import write_text
@@ -83,7 +83,7 @@ def reflect(action: Reflect, tools: Tools) -> Reflected:
         run=run,
         left=left,
         pending=session.pending,
-        comparison=session.plan.comparison,
+        comparison=session.comparison,
         table=table(facts),
         best=facts.best_of(facts.measured),
         record=next((r for r in facts.measured if r.run == action.run), None),
@@ -106,7 +106,7 @@ def reflect(action: Reflect, tools: Tools) -> Reflected:
 def plan_confirmation(action: PlanConfirmation, tools: Tools) -> ConfirmationPlanned:
     """The best experiment by the primary metric, against the baseline that the plan named."""
     facts = session_facts(tools)
-    baseline = next(r for r in facts.measured if r.name == tools.session.plan.comparison.baseline)
+    baseline = next(r for r in facts.measured if r.name == tools.session.comparison.baseline)
     chosen = facts.described if facts.described.kind == "experiment" else None
     if chosen and not facts.manifest.seeded:
         tools.say("Confirmation: none; the script chooses its own seeds, so nothing can be trained on fresh ones")
@@ -158,7 +158,7 @@ def _complaint(plan: Plan, tools: Tools) -> str | None:
 
 def _runs_complaint(runs: tuple[PlannedRun, ...], tools: Tools) -> str | None:
     """Names are unique over the session, and a run starts from something that exists by then."""
-    taken = {*tools.session.options.baselines, *(r.planned.name for r in tools.session.experiments)}
+    taken = {*tools.session.options.baselines, *(r.planned.name for r in tools.session.experiments if r.planned)}
     starts = {"baseline", "best", tools.session.options.baselines[0], *taken}
     for planned in runs:
         if not planned.label.isprintable():

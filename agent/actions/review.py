@@ -15,9 +15,9 @@ from agent.publishing.review import evidence as seen
 from agent.publishing.review import page
 from agent.publishing.review.ensemble import ask_meta, ask_review
 from agent.publishing.review.pdf import UnreadablePdf, read_words
+from agent.session.action import MetaReview, ReviewEvidence, ReviewPaper
 from agent.session.events import EvidenceReviewed, PaperReviewed, ReviewGiven
 from agent.session.judging import Judging
-from agent.session.policy import MetaReview, ReviewEvidence, ReviewPaper
 from agent.session.tools import Tools
 from agent.storage.atomic import write_text
 

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from agent.actions.review import write_pages
 from agent.core.writing import WRITING_ORDER
 from agent.publishing.manuscript import section_file
-from agent.session.events import RevisionChecked, RevisionJudged
-from agent.session.judging import Judging
-from agent.session.policy import CheckRevision, JudgeRevision
+from agent.session.action import CheckRevision, JudgeRevision
+from agent.session.events import Compiled, RevisionChecked, RevisionJudged
+from agent.session.judging import Best, Judging
 from agent.session.tools import Tools
 
 GROWTH = 1  # pages that a revision may add
@@ -18,7 +18,8 @@ GROWTH = 1  # pages that a revision may add
 def check_revision(action: CheckRevision, tools: Tools) -> RevisionChecked:
     """A revision must change something, cut no more, verify, compile and not grow."""
     tools.versions.reset(tools.versions.head())
-    failed = tuple(_worse(tools))
+    best, compiled = tools.session.judging.best, tools.session.compiled
+    failed = tuple(_worse(best, compiled, tools)) if best and compiled else ("there is nothing to compare it with",)
     for reason in failed:
         tools.say(f"Revision {action.revision}: {reason}")
     return RevisionChecked(at=tools.now, revision=action.revision, failed=failed)
@@ -31,7 +32,7 @@ def judge_revision(action: JudgeRevision, tools: Tools) -> RevisionJudged:
     trailers = {"Event": "judged", "Revision": str(action.revision)}
     tools.versions.reset(tools.versions.base(trailers))
     files = [section_file(name) for name in WRITING_ORDER]
-    if not kept:
+    if not kept and judging.best:
         tools.versions.restore(judging.best.compiled.commit, files)
     event = RevisionJudged(at=tools.now, revision=action.revision, kept=kept, reason=reason, commit="")
     files += write_pages(tools, judging.apply(event))
@@ -43,23 +44,21 @@ def judge_revision(action: JudgeRevision, tools: Tools) -> RevisionJudged:
 
 def verdict(judging: Judging) -> tuple[bool, str]:
     """Is the revision better than what it began from?"""
-    if judging.checked.failed:
+    if judging.checked and judging.checked.failed:
         return False, judging.checked.failed[0]
-    old, new = judging.best.meta.overall, judging.meta.overall
-    if new is None:
+    old, new = (version.meta.overall if version and version.meta else None for version in (judging.best, judging))
+    if old is None or new is None:
         return False, "no reviewer gave a usable answer on it"
     said = f"the reviews' mean went from {old:.1f} to {new:.1f}"
     return new > old, said if new != old else f"the reviews' mean stayed at {old:.1f}"
 
 
-def _worse(tools: Tools) -> Iterator[str]:
-    session = tools.session
-    best, compiled = session.judging.best, session.compiled
+def _worse(best: Best, compiled: Compiled, tools: Tools) -> Iterator[str]:
     files = [section_file(name) for name in WRITING_ORDER]
     if not tools.versions.diff(best.compiled.commit, tools.versions.head(), files).strip():
         yield "it changes nothing"
         return
-    now = sum(state.complaints for state in session.sections.values())
+    now = sum(state.complaints for state in tools.session.sections.values())
     if now > best.complaints:
         yield f"the truth checks refuse {now} passages, {best.complaints} before"
     if len(compiled.dropped) > len(best.compiled.dropped):

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from typing import TypedDict
 
 from agent.core.manifest import BaselineSpec
 from agent.core.plan import PlannedRun
-from agent.core.record import Job, JobResult, RunRecord
+from agent.core.record import Job, JobResult, RunKind, RunRecord
 from agent.publishing.records import session_facts
-from agent.session.events import AttemptFailed
-from agent.session.session import RunState
+from agent.session.events import AttemptFailed, Stage
+from agent.session.states import RunState
 from agent.session.tools import Tools
 from agent.storage.atomic import write_text
 from paper.evidence.facts import Facts
@@ -40,7 +41,7 @@ def run_record(tools: Tools, run: RunState, job: Job, result: JobResult) -> RunR
 
 def failed_record(tools: Tools, run: RunState) -> RunRecord:
     """The record of a run whose attempts are spent; it holds no metrics."""
-    profile, code = tools.profile, code_of(tools, run) or ""
+    profile, code = tools.profile, code_of(tools, run)
     return RunRecord(
         **_identity(tools, run),
         status="failed",
@@ -64,14 +65,14 @@ def label_of(tools: Tools, run: RunState) -> str:
     """What a person calls the run."""
     if run.repeats is not None:
         return f"{label_of(tools, tools.session.runs[run.repeats])}, confirmation"
-    return baseline_spec(tools, run).label if run.is_baseline else run.planned.label
+    return run.planned.label if run.planned else baseline_spec(tools, run).label
 
 
-def code_of(tools: Tools, run: RunState) -> str | None:
-    """Commit whose code the run trains."""
+def code_of(tools: Tools, run: RunState) -> str:
+    """Commit whose code the run trains; empty for an experiment that was not edited yet."""
     if run.repeats is not None:
         return code_of(tools, tools.session.runs[run.repeats])
-    return run.code or (tools.session.first_commit if run.is_baseline else None)
+    return run.code or (tools.session.first_commit if run.is_baseline else "")
 
 
 def script_of(tools: Tools, run: RunState) -> str:
@@ -102,28 +103,40 @@ def baseline_spec(tools: Tools, run: RunState) -> BaselineSpec:
     return next(b for b in tools.template.manifest.baselines if b.name == wanted)
 
 
-def _identity(tools: Tools, run: RunState) -> dict[str, object]:
+class _Identity(TypedDict):
+    """Fields of a record that are known before the run is trained."""
+
+    run: str
+    kind: RunKind
+    name: str
+    label: str
+    about: str
+    parent: str | None
+    attempts: int
+    template: str
+    profile: str
+
+
+def _identity(tools: Tools, run: RunState) -> _Identity:
     manifest, options = tools.template.manifest, tools.session.options
     if run.repeats is not None:
         repeated = _identity(tools, tools.session.runs[run.repeats])
-        return repeated | {"run": run.run, "kind": run.kind, "parent": run.repeats, "attempts": 1}
-    tried = run.attempt - (run.phase == "new")  # a failed attempt has moved the counter on
-    shared = {
+        return {**repeated, "run": run.run, "kind": run.kind, "parent": run.repeats, "attempts": 1}
+    planned, parent = run.planned, None
+    if planned is not None:
+        parent = start_record(planned, session_facts(tools)).run
+    what = planned or baseline_spec(tools, run)
+    return {
         "run": run.run,
         "kind": run.kind,
-        "attempts": tried,
+        "name": what.name,
+        "label": what.label,
+        "about": what.change if isinstance(what, PlannedRun) else what.about,
+        "parent": parent,
+        # a failed attempt has moved the counter on
+        "attempts": run.attempt - (run.phase == "new") if planned else 1,
         "template": manifest.name,
         "profile": options.profile,
-    }
-    if run.is_baseline:
-        spec = baseline_spec(tools, run)
-        return shared | {"attempts": 1, "name": spec.name, "label": spec.label, "about": spec.about, "parent": None}
-    parent = start_record(run.planned, session_facts(tools))
-    return shared | {
-        "name": run.planned.name,
-        "label": run.planned.label,
-        "about": run.planned.change,
-        "parent": parent.run,
     }
 
 
@@ -145,7 +158,7 @@ def overview(tools: Tools) -> list[str]:
 
 
 def fail_attempt(
-    tools: Tools, run: str, planned: PlannedRun | None, attempt: int, stage: str, reason: str, detail: str
+    tools: Tools, run: str, planned: PlannedRun | None, attempt: int, stage: Stage, reason: str, detail: str
 ) -> AttemptFailed:
     """Commit an attempt's failure, so that the history tells it, and say it."""
     tools.versions.reset(tools.versions.head())

@@ -7,8 +7,8 @@ import json
 from agent.actions.runs import CONFIRMED, EXPLORED
 from agent.lab.worlds import data_key, world_secret
 from agent.publishing.manuscript import edition
+from agent.session.action import Finish, PrepareData
 from agent.session.events import DataPrepared, SessionFinished
-from agent.session.policy import Finish, PrepareData
 from agent.session.tools import Tools
 from agent.storage.atomic import write_bytes, write_text
 

@@ -25,9 +25,9 @@ from agent.lab.jobs.baselines import BaselineCache
 from agent.lab.saebench.environment import required
 from agent.publishing import notes
 from agent.publishing.records import session_facts
-from agent.session.events import AttemptFailed, RunMeasured, RunSubmitted
-from agent.session.policy import CollectRun, SubmitRun
-from agent.session.session import RunState
+from agent.session.action import CollectRun, SubmitRun
+from agent.session.events import AttemptFailed, RunMeasured, RunSubmitted, Stage
+from agent.session.states import RunState
 from agent.session.tools import Tools
 from agent.storage.atomic import write_text
 from agent.storage.cache import PROBES
@@ -116,7 +116,7 @@ def _failed(tools: Tools, run: RunState, job: Job, result: JobResult) -> Attempt
         )
     if bad.reason == "supervisor":
         return _not_the_agents_fault(tools, run, job, bad.reason, detail)
-    stage = "training" if result.outcome == "failed" else "integrity"
+    stage: Stage = "training" if result.outcome == "failed" else "integrity"
     return fail_attempt(tools, run.run, run.planned, job.attempt, stage, bad.reason, detail)
 
 

@@ -7,8 +7,9 @@ from typing import Any
 from agent.llm.prompting import render
 from agent.publishing.manuscript import Manuscript, edition, section_file
 from agent.publishing.review.page import usable
+from agent.session.action import CompilePaper, WriteSection
 from agent.session.events import Compiled, SectionWritten
-from agent.session.policy import MEND_ROUNDS, CompilePaper, WriteSection
+from agent.session.policy import MEND_ROUNDS
 from agent.session.tools import Tools
 from agent.storage.atomic import write_text
 
@@ -148,11 +149,11 @@ def _rewriting(action: WriteSection, file: str, manuscript: Manuscript, tools: T
     others = "\n\n".join(f"[{name}]\n{text}" for name, text in manuscript.sections().items() if name != action.section)
     judging = tools.session.judging
     if action.phase == "evidence":
-        doubts = [doubt for doubt in judging.evidence.doubts if doubt.section == action.section]
+        found = judging.evidence.doubts if judging.evidence else ()
+        doubts = [doubt for doubt in found if doubt.section == action.section]
         return render("section_evidence", file=file, doubts=doubts, **rules)
     if action.phase == "improve":
         before = judging.best or judging  # the first section of a revision is what begins it
-        return render(
-            "section_improve", file=file, others=others, meta=before.meta.words, reviews=usable(before.reviews), **rules
-        )
+        words = before.meta.words if before.meta else None
+        return render("section_improve", file=file, others=others, meta=words, reviews=usable(before.reviews), **rules)
     return render("section_refine", file=file, phase=action.phase, others=others, **rules)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterable, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, NoReturn
 
 from agent.app.commands import COMMANDS, GROUPED_COMMANDS, GROUPED_OPTIONS, OPTIONS, Command, Option
 
@@ -78,7 +78,7 @@ def help_text(command: str | None, width: int | None = None) -> str:
 
 
 class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> None:  # type: ignore[override]
+    def error(self, message: str) -> NoReturn:
         raise Refusal(f"launch.py: {message.replace('argument ', '', 1)}")
 
 
@@ -88,7 +88,7 @@ def _parser(options: Iterable[Option]) -> _Parser:
     parser = _Parser(prog="launch.py", add_help=False, allow_abbrev=False, argument_default=argparse.SUPPRESS)
     for command in COMMANDS.values():
         if command.name != "run":
-            takes = {"nargs": "?", "const": ""} if command.operand else {"action": "store_true"}
+            takes: dict[str, Any] = {"nargs": "?", "const": ""} if command.operand else {"action": "store_true"}
             parser.add_argument(f"--{command.name}", dest=f"--{command.name}", help=argparse.SUPPRESS, **takes)
     for title, group in GROUPED_OPTIONS.items():
         shown = parser.add_argument_group(title)

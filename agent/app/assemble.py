@@ -17,7 +17,7 @@ from agent.core.errors import BudgetSpent, InfrastructureError
 from agent.core.ideas import Idea
 from agent.core.manifest import Profile
 from agent.core.options import Options
-from agent.core.paths import SessionPaths
+from agent.core.paths import DataPaths, SessionPaths
 from agent.core.protocols import Model, Role, Runner, Sandbox
 from agent.core.record import Environment
 from agent.core.template import Template, load_template
@@ -30,7 +30,7 @@ from agent.literature.services import Service, services
 from agent.llm.calls import RecordedCalls
 from agent.llm.playback import PlaybackModel
 from agent.session.events import OptionsChanged, ProcessStarted, ProcessStopped, SessionStarted
-from agent.session.tools import Console, DataFolders, Journal, Tools
+from agent.session.tools import Console, Journal, Tools
 from agent.storage.atomic import sweep
 from agent.storage.cache import hold, size_text, trim
 from agent.storage.locks import session_lock
@@ -106,10 +106,11 @@ def open_session(
     with session_lock(paths.lock):
         for folder in (paths.root, workspace.cache):
             sweep(folder)
-        journal = Journal(EventLog(paths.events), time.time)
+        log = EventLog(paths.events)
         if new:
             idea, options = new
-            journal.append(SessionStarted(at=time.time(), session=paths.root.name, idea=idea, options=options))
+            log.append(SessionStarted(at=time.time(), session=paths.root.name, idea=idea, options=options))
+        journal = Journal(log, time.time)
         journal.append(ProcessStarted(at=time.time(), pid=os.getpid(), host=socket.gethostname()))
         if changed:
             journal.append(OptionsChanged(at=time.time(), options=changed))
@@ -140,7 +141,7 @@ def _tools(paths: SessionPaths, workspace: Workspace, system: System, journal: J
     from agent.llm.editing.coder import AiderCoder
     from agent.storage.git import GitStore
 
-    def prepare(template: Template, profile: Profile, name: str, world: int) -> DataFolders:
+    def prepare(template: Template, profile: Profile, name: str, world: int) -> DataPaths:
         secret = world_secret(workspace.cache, template.manifest.name, world)
         say = system.console.say
         data = prepared(

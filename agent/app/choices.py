@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -143,7 +143,7 @@ def _checked(chosen: Mapping[str, Any]) -> dict[str, Any]:
         raise UserError(f"--slots {slots}: give 1 to {most}, which is {SLOTS_PER_CORE} for each CPU core here")
     if chosen.get("playback") and chosen.get("models"):
         raise UserError("--playback and --model do not go together")
-    settled = {"allow": tuple, "playback": _folder, "paper_style": _paper_style}
+    settled: dict[str, Callable[[Any], Any]] = {"allow": tuple, "playback": _folder, "paper_style": _paper_style}
     return {name: settled[name](given) if name in settled and given else given for name, given in chosen.items()}
 
 
@@ -177,7 +177,7 @@ def _players(chosen: Mapping[str, Any], template: Template, idea: Idea | None) -
             else f"no model is chosen and idea {idea.Name} has no shipped recording (there is: {recorded})"
         )
         raise UserError(f"{what}; name a model, e.g. --model anthropic/claude-sonnet-4-5")
-    return Models(**dict.fromkeys(ROLES, "playback")), _folder(folder)
+    return Models(**dict.fromkeys(ROLES, "playback")), _folder(str(folder))
 
 
 def _baselines(wanted: str | Sequence[str] | None, template: Template) -> tuple[str, ...]:

@@ -59,8 +59,9 @@ def _price(options: Options, calls: int) -> str:
     from agent.llm.providers import price
 
     names = list(options.models.names().values())
-    prices = [price(name) for name in names]
-    if None in prices:
-        return f"price of {names[prices.index(None)]} not known"
-    each = [TOKENS_IN * p[0] + TOKENS_OUT * p[1] for p in prices]
+    each = []
+    for name in names:
+        if (known := price(name)) is None:
+            return f"price of {name} not known"
+        each.append(TOKENS_IN * known[0] + TOKENS_OUT * known[1])
     return f"about ${calls * sum(each) / len(each):.2f}"

@@ -8,33 +8,41 @@ from agent.app.console import TerminalConsole
 from agent.app.wording import call_line
 from agent.core.paths import SessionPaths
 from agent.session.events import Event
-from agent.session.session import Session, apply, stage
+from agent.session.session import Session, apply, fold, stage
 from agent.storage.locks import is_locked
 from agent.storage.log import EventLog
+from agent.storage.workspace import read_session
 
 POLL_S = 0.5
 
 
 def follow(paths: SessionPaths) -> int:
-    """Until the session is finished or nobody holds it; Ctrl-C ends the watching, not the session."""
+    """Until the session is finished or nobody holds it; Ctrl-C ends the watching, not the session.
+
+    Raises:
+        UserError: nobody holds it, and its log is empty.
+    """
     console = TerminalConsole()
-    session, seen = Session(), 0
+    session: Session | None = None
+    seen = 0
     try:
         while True:
             held = is_locked(paths.lock)
             events = list(EventLog(paths.events).read())
             for event in events[seen:]:
-                session = apply(session, event)
+                session = apply(session, event) if session else fold([event])
                 line = describe(event, session)
                 if line:
                     console.say(line)
             seen = len(events)
-            if session.finished or not held:
+            if not held or (session and session.finished):
                 break
-            _show_training(paths, session, console)
+            if session:
+                _show_training(paths, session, console)
             time.sleep(POLL_S)
     except KeyboardInterrupt:
         return 130
+    session = session or read_session(paths)
     state = "is finished" if session.finished else f"is stopped at stage {stage(session)}"
     console.say(f"{paths.root.name} {state}")
     return 0

@@ -12,11 +12,10 @@ from agent.core.errors import InfrastructureError, UserError
 from agent.core.ideas import Idea, all_ideas
 from agent.core.paths import SessionPaths
 from agent.core.template import load_template
-from agent.session.session import fold, stage
+from agent.session.session import stage
 from agent.storage.cache import clean
 from agent.storage.locks import is_locked
-from agent.storage.log import EventLog
-from agent.storage.workspace import Workspace
+from agent.storage.workspace import Workspace, read_session
 
 
 def show_ideas(ideas: Path, templates: Path, template: str | None = None) -> int:
@@ -83,11 +82,11 @@ def clean_cache(workspace: Workspace) -> int:
 
 def _row(paths: SessionPaths) -> tuple[str, ...]:
     try:
-        session = fold(EventLog(paths.events).read())
+        session = read_session(paths)
+    except UserError:
+        return paths.root.name, "empty", "", "", "", ""
     except InfrastructureError as error:
         return paths.root.name, "unreadable", str(error)[:60], "", "", ""
-    if session.options is None:
-        return paths.root.name, "empty", "", "", "", ""
     held = is_locked(paths.lock)
     state = "done" if session.finished else "running" if held else "stopped"
     measured = sum(1 for r in session.experiments if r.phase == "measured")

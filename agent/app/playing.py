@@ -75,7 +75,7 @@ def _closing_words(tools: Tools) -> None:
     session, paths = tools.session, tools.paths
     pdf = paths.repo / "paper" / "paper.pdf"
     lines = ["", "Done."]
-    if pdf.exists():
+    if pdf.exists() and session.compiled:
         lines.append(f"  Paper       {_short(pdf)} ({session.compiled.pages} pages)")
     lines += [
         f"  Repository  {_short(paths.repo)}   (git -C {_short(paths.repo)} log --oneline)",
@@ -99,7 +99,7 @@ def _closing_words(tools: Tools) -> None:
 def _what(session: Session, paths: SessionPaths) -> str:
     """Options that name the same idea and template; an idea that is not shipped lies in its repository."""
     template = Path(session.options.template)
-    shipped = Path(session.options.playback).is_relative_to(template)
+    shipped = Path(session.options.playback or "").is_relative_to(template)
     idea = session.idea.Name if shipped else _short(paths.repo / "idea.json")
     return f"--idea {idea}" + ("" if template.name == DEFAULT_TEMPLATE else f" --template {_short(template)}")
 

@@ -85,7 +85,7 @@ def _meta(given: list[ReviewGiven], words: MetaWords | None, failed: str) -> Pap
     numbers = tally(usable(given))
     return PaperReviewed(
         at=time.time(),
-        overall=numbers and numbers.overall,
+        overall=numbers.overall if numbers else None,
         words=words,
         failed=failed,
         commit="",

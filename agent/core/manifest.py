@@ -36,8 +36,13 @@ class MetricSpec(Strict):
         """The value turned so that larger is better: a higher value, a lower one, or one nearer to `aim`.
 
         `aim` is what the metric is to be held at (`Manifest.aim`); it is None for a metric without a target.
+
+        Raises:
+            ValueError: the metric has a target, and `aim` is None.
         """
         if self.better == "target":
+            if aim is None:
+                raise ValueError(f"{self.label} has a target, so its merit needs an aim")
             return -abs(value - aim)
         return value if self.better == "higher" else -value
 
@@ -138,9 +143,9 @@ class ModelSpec(Strict):
     method: str = "encode"  # float32 rows [B, d_in] -> float32 [B, width]; each row depends on that row alone
     outputs: int | str | None = None  # the width, or the setting that holds it; None: latents that W_dec decodes
 
-    def width(self, settings: Mapping[str, Setting]) -> int:
-        """Numbers a row of outputs has."""
-        return int(settings[self.outputs] if isinstance(self.outputs, str) else self.outputs)
+    def width(self, settings: Mapping[str, Setting]) -> int | None:
+        """Numbers a row of outputs has; None where the model gives latents, which the artefact's W_dec decodes."""
+        return int(settings[self.outputs]) if isinstance(self.outputs, str) else self.outputs
 
     @property
     def call(self) -> str:
@@ -158,6 +163,11 @@ class EnvironmentSpec(Strict):
     python: str | None = None  # an interpreter that exists: conda's, a cluster module's
     version: str | None = None  # of Python, with requirements or lock; else the runner's own
     extend: bool = False  # requirements on top of the runner's own packages, which need not be named then
+
+    @property
+    def file(self) -> str:
+        """What names the packages, in the template; empty with `python`."""
+        return self.requirements or self.lock or ""
 
     @model_validator(mode="after")
     def _one_source(self) -> EnvironmentSpec:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, get_args
 
 from pydantic import Field
 
+from agent.core.protocols import Role
 from agent.core.schema import Strict
 
 DEFAULT_TEMPLATE = "synth_sae"
@@ -19,11 +20,11 @@ class Models(Strict):
     writer: str
     reviewer: str
 
-    def names(self) -> dict[str, str]:
-        return self.model_dump()
+    def names(self) -> dict[Role, str]:
+        return {role: getattr(self, role) for role in ROLES}
 
 
-ROLES = tuple(Models.model_fields)
+ROLES: tuple[Role, ...] = get_args(Role)
 
 
 class Options(Strict):

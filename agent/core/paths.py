@@ -50,3 +50,13 @@ class SessionPaths:
 
     def scratch(self, name: str) -> Path:
         return self.root / "scratch" / name
+
+
+@dataclass(frozen=True)
+class DataPaths:
+    """Where a world's files lie. Experiments see `train` alone."""
+
+    train: Path
+    truth: Path
+    key: str  # names template, profile, settings, code and world; reveals none of the secret
+    hashes: dict[str, str]  # sha256 by name, e.g. "train/activations.npy"

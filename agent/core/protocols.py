@@ -162,11 +162,14 @@ class SandboxSpec:
     latex: bool = False  # adds TeX's own read-only trees and its strict settings
 
 
+ExitReason = Literal["ok", "exit", "signal", "timeout", "memory", "host-memory", "disk", "files", "output", "cancelled"]
+
+
 @dataclass(frozen=True)
 class Exit:
     """How a sandboxed process tree ended."""
 
-    reason: Literal["ok", "exit", "signal", "timeout", "memory", "host-memory", "disk", "files", "output", "cancelled"]
+    reason: ExitReason
     code: int
     wall_s: float
     cpu_s: float

@@ -12,6 +12,7 @@ from agent.core.schema import Strict
 
 Grade = Literal["refuse", "flag", "note"]
 RunKind = Literal["baseline", "experiment", "confirmation"]
+Outcome = Literal["measured", "failed", "refused", "cancelled"]
 
 
 class Finding(Strict):
@@ -78,7 +79,7 @@ class Training(Strict):
 
     seed: int
     condition: str
-    outcome: Literal["measured", "failed", "refused", "cancelled"]
+    outcome: Outcome
     reason: str = ""  # code: "exit", "timeout", "memory", "disk", "output", "artefact", "encode", ...
     detail: str = ""  # bounded text for the agent: traceback's end, what the harvest found
     metrics: dict[str, float] = {}  # measured by the runner (self-reported if the template says so)
@@ -98,7 +99,7 @@ class JobResult(Strict):
     """What the supervisor writes, once, by an atomic rename (result.json)."""
 
     key: str
-    outcome: Literal["measured", "failed", "refused", "cancelled"]
+    outcome: Outcome
     trainings: tuple[Training, ...]
     started_at: float  # seconds since the epoch
     wall_s: float

@@ -88,7 +88,9 @@ def parse_manifest(data: bytes, where: str) -> Manifest:
 def _extended(raw: dict[str, Any], where: str) -> dict[str, Any]:
     """A profile may say `extends = "other"`: it takes over what it does not say itself, setting by setting."""
     profiles = raw.get("profiles")
-    for name, profile in profiles.items() if isinstance(profiles, dict) else ():
+    if not isinstance(profiles, dict):
+        return raw
+    for name, profile in profiles.items():
         if not isinstance(profile, dict) or "extends" not in profile:
             continue
         base = profiles.get(profile["extends"]) if isinstance(profile["extends"], str) else None

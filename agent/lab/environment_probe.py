@@ -8,7 +8,7 @@ import re
 import sys
 
 
-def cuda_of_torch():
+def cuda_of_torch() -> "str | None":
     """What torch was built for, read and not imported: "12.4", "" for a build without CUDA, None without torch."""
     found = importlib.util.find_spec("torch")
     if found is None or not found.submodule_search_locations:

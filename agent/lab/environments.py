@@ -54,10 +54,10 @@ def environment_of(template: Template, cache: Path, say: Say) -> Environment | N
     spec = template.manifest.environment
     if spec is None:
         return None
-    found = _existing(template, spec) if spec.python else built(_pins(template), spec, cache, say)
+    found = _existing(template, spec.python) if spec.python else built(_pins(template), spec, cache, say)
     for name, why in _needed(template):
         if name not in found.modules:
-            mend = "install it there" if spec.python else f"add it to {spec.requirements or spec.lock}"
+            mend = "install it there" if spec.python else f"add it to {spec.file}"
             raise UserError(f"{_where(template)}: the environment lacks {name}, {why}; {mend}")
     return found
 
@@ -76,7 +76,7 @@ def built(pins: Pins, spec: EnvironmentSpec, cache: Path, say: Say) -> Environme
             return found
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir()
-        say(f"Building the environment of {pins.name} ({spec.requirements or spec.lock})")
+        say(f"Building the environment of {pins.name} ({spec.file})")
         try:
             made = _build(pins, spec, folder, key)
         except BaseException:
@@ -104,15 +104,15 @@ def missing_modules(environment: Environment, names: Iterable[str]) -> list[str]
 # ---------------------------------------------------------------- one that exists
 
 
-def _existing(template: Template, spec: EnvironmentSpec) -> Environment:
-    named = os.path.expanduser(os.path.expandvars(spec.python))
+def _existing(template: Template, python: str) -> Environment:
+    named = os.path.expanduser(os.path.expandvars(python))
     program = named if "/" in named else shutil.which(named)
     if program and not os.path.isabs(program):
         program = str(template.path(program))
     if program is None or not os.access(program, os.X_OK):
         raise UserError(
-            f"{_where(template)}: environment.python = {spec.python!r}: no such interpreter here"
-            + (f" (it is {named!r} now)" if named != spec.python else "")
+            f"{_where(template)}: environment.python = {python!r}: no such interpreter here"
+            + (f" (it is {named!r} now)" if named != python else "")
             + "; load its module or activate it, or correct the path"
         )
     return _probed(_pins(template), Path(program), "")
@@ -123,7 +123,7 @@ def _existing(template: Template, spec: EnvironmentSpec) -> Environment:
 
 def content_key(pins: Pins | Template, spec: EnvironmentSpec) -> str:
     """16 hex digits over what decides which packages come out, files that the requirements name included."""
-    names = [spec.requirements or spec.lock, "pyproject.toml"]
+    names = [spec.file, "pyproject.toml"]
     texts = [pins.path(name).read_bytes() for name in names if pins.path(name).is_file()]
     for word in sorted(set(re.findall(rb"[^\s=]+", texts[0]))):
         place = pins.path(os.fsdecode(word))
@@ -143,7 +143,7 @@ def _build(pins: Pins, spec: EnvironmentSpec, folder: Path, key: str) -> Environ
     venv = folder / "venv"
     python = venv / "bin" / "python"
     _uv(pins, "venv", "--no-project", "--python", spec.version or sys.executable, str(venv))
-    file = spec.requirements or spec.lock
+    file = spec.file
     install = ["pip", "install" if spec.requirements else "sync", "--python", str(python), "--compile-bytecode"]
     if spec.extend:
         left_out = folder / "packages-of-the-runner.txt"

@@ -89,7 +89,7 @@ def _code_hashes(job: Job) -> dict[str, str]:
 def _data_hashes(job: Job) -> dict[str, str]:
     """Hashes of the data as it is now, compared with those taken when it was built."""
     train, truth = Path(job.train_data), Path(job.truth_data)
-    now = {}
+    now: dict[str, str] = {}
     for folder in (train, truth):
         now |= {f"{folder.name}/{name}": digest for name, digest in folder_hashes(folder).items()}
     built = recorded_hashes(train.parent)

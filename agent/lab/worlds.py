@@ -17,15 +17,16 @@ import tempfile
 import time
 import types
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock
 
 from agent.core import errors
 from agent.core.errors import InfrastructureError, UserError
 from agent.core.manifest import Setting
+from agent.core.paths import DataPaths
 from agent.core.template import Template
 from agent.storage.atomic import write_text
 
@@ -35,16 +36,6 @@ SAID = "prepare: "  # a line of prepare.py's standard output that a person shoul
 EXITS = {2: UserError, 3: InfrastructureError}  # how prepare.py's own errors come out of its process
 SECRETS = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")  # the only keys that a template's preparation may use
 Say = Callable[[str], None]
-
-
-@dataclass(frozen=True)
-class DataPaths:
-    """Where a world's files lie. Experiments see `train` alone."""
-
-    train: Path
-    truth: Path
-    key: str  # names template, profile, settings, code and world; reveals none of the secret
-    hashes: dict[str, str]  # sha256 by name, e.g. "train/activations.npy"
 
 
 def world_secret(cache: Path, template: str, world: int = 0) -> int:
@@ -142,6 +133,8 @@ def load_module(path: Path) -> types.ModuleType:
         sys.modules[package].__path__ = [str(path.parent)]
     sys.modules.setdefault("agent.errors", errors)  # what the templates in repositories of older sessions import
     spec = importlib.util.spec_from_file_location(f"{package}.{path.stem}", path)
+    if spec is None or spec.loader is None:
+        raise UserError(f"{path}: not a Python file")
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module  # dataclasses look their module up there
     spec.loader.exec_module(module)
@@ -181,7 +174,7 @@ def _build(template: Template, settings: Mapping[str, Setting], secret: int, fol
     os.replace(beside, folder)
 
 
-def _prepare_there(request: dict, say: Say) -> tuple[int, str]:
+def _prepare_there(request: dict[str, Any], say: Say) -> tuple[int, str]:
     """Run prepare.py in a process of its own; its exit status and the end of what it complained of."""
     with tempfile.TemporaryFile("w+", errors="replace") as errors:
         process = subprocess.Popen(  # the secret goes through a pipe: arguments and environment can be read by others
@@ -194,6 +187,7 @@ def _prepare_there(request: dict, say: Say) -> tuple[int, str]:
             stderr=errors,
         )
         try:
+            assert process.stdin and process.stdout
             json.dump(request, process.stdin)
             process.stdin.close()
             for line in process.stdout:
@@ -202,7 +196,8 @@ def _prepare_there(request: dict, say: Say) -> tuple[int, str]:
             process.wait()
         finally:
             process.kill()
-            process.stdout.close()
+            if process.stdout:
+                process.stdout.close()
         errors.seek(0)
         said = errors.read()
     for name in SECRETS:

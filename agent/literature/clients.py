@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 from xml.etree import ElementTree
@@ -40,8 +40,8 @@ class Request:
 class Client(Protocol):
     """One service: what to send for a query, and the works in what comes back."""
 
-    service: Service
-
+    @property
+    def service(self) -> Service: ...
     def request(self, query: str) -> Request: ...
     def papers(self, body: bytes, retrieved: str) -> tuple[Paper, ...]: ...
 
@@ -105,7 +105,11 @@ class Arxiv:
         return _works(self.service, retrieved, (_atom(entry) for entry in _feed(body)))
 
 
-CLIENTS = {"semantic_scholar": SemanticScholar, "openalex": OpenAlex, "arxiv": Arxiv}
+CLIENTS: dict[str, Callable[[Service], Client]] = {
+    "semantic_scholar": SemanticScholar,
+    "openalex": OpenAlex,
+    "arxiv": Arxiv,
+}
 
 
 # ---------------------------------------------------------------- one work
@@ -123,8 +127,7 @@ def _works(service: Service, retrieved: str, raw: Iterator[dict[str, Any]]) -> t
 
 def _paper(raw: dict[str, Any], source: str, retrieved: str) -> Paper | None:
     title = cleaning.printable(raw.get("title"), cleaning.TITLE).rstrip(".")
-    names = raw.get("authors") if isinstance(raw.get("authors"), list) else []
-    authors = tuple(name for name in map(cleaning.person, names[:AUTHORS]) if name)
+    authors = tuple(name for name in map(cleaning.person, _items(raw.get("authors"))[:AUTHORS]) if name)
     year = raw.get("year")
     if len(cleaning.same(title)) < 4 or not authors or type(year) is not int or not 1800 <= year <= 2200:
         return None

@@ -156,7 +156,8 @@ def references_bib(entries: Iterable[Entry]) -> str:
         {"ID": e.key, "ENTRYTYPE": e.kind, **{k: _bib_value(k, v) for k, v in e.fields.items() if k not in _OURS}}
         for e in entries
     ]
-    return bibtexparser.dumps(database)
+    text: str = bibtexparser.dumps(database)
+    return text
 
 
 # Accents and escaped specials stay; any other command in an entry is removed.

@@ -12,11 +12,14 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from agent.core.errors import InfrastructureError
 from agent.core.protocols import Call, Message, Reply, Role, Watch
 from agent.llm.providers import is_ollama, key_variable, load_litellm, price, scrub
+
+if TYPE_CHECKING:
+    from tenacity import RetryCallState
 
 OUTAGE_TRIES = 10  # with the waits below: about eight minutes of an ill provider
 HANG_TRIES = 4  # each costs a whole time-out
@@ -67,25 +70,24 @@ class LiteLLMModel:
         Raises:
             InfrastructureError: no usable answer; the line names model, cause and mend.
         """
-        from tenacity import RetryCallState, Retrying, retry_if_exception_type
+        from tenacity import Retrying, retry_if_exception_type
 
         model = self.names[call.role]
 
         def stop(state: RetryCallState) -> bool:
-            fault = state.outcome.exception()
+            fault = _fault(state)
             too_long = (fault.wait_s or 0.0) > LONGEST_RETRY_AFTER_S
             return too_long or state.attempt_number >= fault.tries
 
         def wait(state: RetryCallState) -> float:
-            asked = state.outcome.exception().wait_s
+            asked = _fault(state).wait_s
             return asked if asked is not None else min(LONGEST_WAIT_S, 2.0**state.attempt_number)
 
         def tell(state: RetryCallState) -> None:
-            fault = state.outcome.exception()
-            call.watch.waits(state.next_action.sleep)
+            fault, seconds = _fault(state), wait(state)
+            call.watch.waits(seconds)
             self.notify(
-                f"{model}: {fault}; asking again in {state.next_action.sleep:g} s "
-                f"(try {state.attempt_number + 1} of {fault.tries})"
+                f"{model}: {fault}; asking again in {seconds:g} s (try {state.attempt_number + 1} of {fault.tries})"
             )
 
         retrying = Retrying(
@@ -142,6 +144,13 @@ class LiteLLMModel:
             # ollama cuts a prompt to its default context without a word
             options["num_ctx"] = sum(len(m.content) for m in messages) // 3 + 8192
         return options
+
+
+def _fault(state: RetryCallState) -> Passing:
+    """What the last try ended with; tenacity asks about faults that pass, and about no others."""
+    fault = state.outcome.exception() if state.outcome else None
+    assert isinstance(fault, Passing)
+    return fault
 
 
 def _judge(model: str, error: Exception) -> Exception:

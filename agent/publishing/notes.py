@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from agent.core.record import RunRecord
-from agent.session.session import RunState, Session
+from agent.session.session import Session
+from agent.session.states import RunState
 from paper.evidence.facts import Facts
 from paper.evidence.series import averaged, series_of
 from paper.truth.checks import unverified_numbers

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from agent.core.errors import InfrastructureError
 from agent.core.record import RunRecord
-from agent.session.session import RunState
+from agent.session.states import RunState
 from agent.session.tools import Tools
 from paper.evidence.facts import Facts
 

@@ -201,7 +201,7 @@ def _launch(
             [*(group.prefix if group else ()), *launcher],
             cwd="/",
             start_new_session=True,
-            env={"PATH": "/usr/bin:/bin", **cgroups.bus(group and group.kind)},
+            env={"PATH": "/usr/bin:/bin", **cgroups.bus(group.kind if group else None)},
             stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

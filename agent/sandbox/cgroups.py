@@ -109,8 +109,8 @@ def _made(kind: Kind, limits: Limits) -> Group | None:
     if kind == "systemd":
         program = shutil.which("systemd-run") if Path("/run/systemd/system").is_dir() else None
         whose = [] if os.getuid() == 0 else ["--user"]
-        rules = [f"MemoryMax={memory}", "MemorySwapMax=0", f"TasksMax={tasks}"]
-        options = [word for rule in rules for word in ("-p", rule)]
+        properties = (f"MemoryMax={memory}", "MemorySwapMax=0", f"TasksMax={tasks}")
+        options = [word for one in properties for word in ("-p", one)]
         command = (*whose, "--scope", "--quiet", "--collect", *options, "--")
         return Group(kind, prefix=(program, *command)) if program else None
     if kind == "v2":

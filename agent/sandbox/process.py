@@ -15,11 +15,9 @@ from typing import IO, Literal, Protocol
 
 from agent.core.errors import InfrastructureError
 from agent.core.manifest import Limits
-from agent.core.protocols import Exit
+from agent.core.protocols import Exit, ExitReason
 from agent.sandbox import limits as use
 from agent.sandbox.cgroups import Group
-
-Reason = Literal["ok", "exit", "signal", "timeout", "memory", "disk", "files", "output", "cancelled"]
 
 TICK_S = 0.1
 DISK_TICK_S = 1.0
@@ -93,7 +91,7 @@ class ConfinedProcess:
         self._oom_kills = use.oom_kills()
         self._started = time.monotonic()
         self._memory_at = self._disk_at = self._started
-        self._reason: Reason | None = None
+        self._reason: ExitReason | None = None
         self._kill_at: float | None = None
         self._exit: Exit | None = None
         self._error: Exception | None = None
@@ -144,7 +142,7 @@ class ConfinedProcess:
                 overflow = any(pump.overflow.wait(TICK_S / len(self._pumps)) for pump in self._pumps)
                 time.sleep(0.005 if overflow else 0)
 
-    def _stop(self, reason: Reason, *, grace: bool) -> None:
+    def _stop(self, reason: ExitReason, *, grace: bool) -> None:
         if self._reason is None:
             self._reason = reason
         if grace and self._kill_at is None:
@@ -227,7 +225,7 @@ class ConfinedProcess:
         )
 
 
-def _reason(code: int) -> tuple[Reason, int]:
+def _reason(code: int) -> tuple[ExitReason, int]:
     """A signal reaches us as -N (our own child) or 128+N (through bwrap or the guard)."""
     number = -code if code < 0 else code - 128
     if number == signal.SIGXFSZ:

@@ -139,13 +139,16 @@ class Edited(Happened):
     commit: str
 
 
+Stage = Literal["edit", "lint", "training", "integrity", "runner"]
+
+
 class AttemptFailed(Happened):
     """An attempt ended without a result. `reason` is a stable code, `detail` goes to the agent."""
 
     type: Literal["attempt_failed"] = "attempt_failed"
     run: str
     attempt: int
-    stage: Literal["edit", "lint", "training", "integrity", "runner"]
+    stage: Stage
     reason: str
     detail: str
     commit: str

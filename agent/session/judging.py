@@ -6,7 +6,6 @@ does putting back the version before.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from agent.session import events as ev
@@ -18,7 +17,7 @@ class Best:
     """The reviewed version that a revision under way is compared with."""
 
     compiled: ev.Compiled
-    sections: Mapping[str, SectionState]
+    sections: dict[str, SectionState]
     reviews: tuple[ev.ReviewGiven, ...]
     meta: ev.PaperReviewed
 
@@ -44,9 +43,8 @@ class Judging:
     def new_draft(self) -> Judging:
         return replace(self, draft=self.draft + 1)
 
-    def revise(self, revision: int, compiled: ev.Compiled, sections: Mapping[str, SectionState]) -> Judging:
-        """A revision begins: what there is becomes what it must beat."""
-        best = Best(compiled, sections, self.reviews, self.meta)
+    def revise(self, revision: int, best: Best) -> Judging:
+        """A revision begins; `best` is what it must beat."""
         return replace(self, draft=self.draft + 1, revision=revision, best=best, reviews=(), meta=None, checked=None)
 
     def apply(self, event: ev.Event) -> Judging:
@@ -59,15 +57,10 @@ class Judging:
                 return replace(self, meta=event)
             case ev.RevisionChecked():
                 return replace(self, checked=event)
-            case ev.RevisionJudged(kept=True):
-                return replace(self, best=None, past=(*self.past, (event, replace(self, past=()))))
             case ev.RevisionJudged():
-                return replace(
-                    self,
-                    draft=self.draft + 1,
-                    best=None,
-                    reviews=self.best.reviews,
-                    meta=self.best.meta,
-                    past=(*self.past, (event, replace(self, past=()))),
-                )
+                past = (*self.past, (event, replace(self, past=())))
+                if event.kept or self.best is None:
+                    return replace(self, best=None, past=past)
+                before = replace(self, reviews=self.best.reviews, meta=self.best.meta)
+                return replace(before, draft=self.draft + 1, best=None, past=past)
         return self

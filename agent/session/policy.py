@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import get_args
+from typing import Literal, get_args
 
 from agent.core.writing import WRITING_ORDER, SectionPhase
 from agent.session.action import (
@@ -142,7 +142,7 @@ def _paper(session: Session) -> Action:
     return _judging(session)
 
 
-def _passes(session: Session, sections: tuple[str, ...], *phases: str) -> Action | None:
+def _passes(session: Session, sections: tuple[str, ...], *phases: SectionPhase) -> Action | None:
     """The next pass over one of these sections, in the order in which sections are written."""
     for section in (s for s in WRITING_ORDER if s in sections):
         action = _section(section, session.sections.get(section, SectionState()), phases)
@@ -197,10 +197,11 @@ def _judging(session: Session) -> Action:
     revision = judging.revision
     if judging.evidence is None and judging.meta is None:
         return ReviewEvidence()
-    if judging.best is not None and judging.checked is None:
-        return CheckRevision(revision)
-    if judging.best is not None and judging.checked.failed:
-        return JudgeRevision(revision)
+    if judging.best is not None:
+        if judging.checked is None:
+            return CheckRevision(revision)
+        if judging.checked.failed:
+            return JudgeRevision(revision)
     if judging.meta is None:
         done = len(judging.reviews)
         return ReviewPaper(revision, done + 1) if done < chosen.reviews else MetaReview(revision)
@@ -211,10 +212,10 @@ def _judging(session: Session) -> Action:
     return Finish()
 
 
-_PHASES = ("", *get_args(SectionPhase))
+_PHASES: tuple[SectionPhase | Literal[""], ...] = ("", *get_args(SectionPhase))
 
 
-def _section(section: str, state: SectionState, phases: tuple[str, ...]) -> Action | None:
+def _section(section: str, state: SectionState, phases: tuple[SectionPhase, ...]) -> Action | None:
     """The next pass over a section, or a mend of the last one; None when these phases are through."""
     done = _PHASES.index(state.phase)
     if state.phase and state.complaints and state.round < MEND_ROUNDS and state.phase in phases:

@@ -1,17 +1,21 @@
-"""Session = fold(events). Pure: no clock, no disk, no console."""
+"""Session = fold(events). Pure: no clock, no disk, no console.
+
+There is a Session only once one was started: the first event, SessionStarted, makes it, the others change it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
+from agent.core.errors import InfrastructureError, UserError
 from agent.core.ideas import Idea
 from agent.core.options import Options
-from agent.core.plan import Plan, PlannedRun
+from agent.core.plan import Comparison, Plan, PlannedRun
 from agent.core.works import Chosen
 from agent.core.writing import WRITING_ORDER, FigureText, Unsupported
 from agent.session import events as ev
-from agent.session.judging import Judging
+from agent.session.judging import Best, Judging
 from agent.session.states import RunState, SectionState
 
 
@@ -19,11 +23,11 @@ from agent.session.states import RunState, SectionState
 class Session:
     """Everything the policy may look at."""
 
-    session: str = ""
-    idea: Idea | None = None
-    options: Options | None = None
+    session: str
+    idea: Idea
+    options: Options
     data_key: str | None = None
-    first_commit: str | None = None
+    first_commit: str = ""  # once the data are prepared
     novelty: tuple[ev.NoveltyChecked, ...] = ()
     plan: Plan | None = None
     pending: tuple[PlannedRun, ...] = ()
@@ -52,12 +56,23 @@ class Session:
     usd: float = 0.0
     unpriced_calls: int = 0
     active_s: float = 0.0  # time a process held the session
-    last_at: float | None = None  # newest event of the process that holds it now
+    last_at: float = 0.0  # newest event of the process that holds it now
     started_at: float = 0.0
 
     @property
     def experiments(self) -> list[RunState]:
         return [run for run in self.runs.values() if run.kind == "experiment"]
+
+    @property
+    def comparison(self) -> Comparison:
+        """What the plan fixed before the first run.
+
+        Raises:
+            InfrastructureError: nothing is planned yet.
+        """
+        if self.plan is None:
+            raise InfrastructureError(f"session {self.session} has no plan yet")
+        return self.plan.comparison
 
     @property
     def verdict(self) -> ev.NoveltyChecked | None:
@@ -84,39 +99,50 @@ class Session:
 
 
 def fold(events: Iterable[ev.Event]) -> Session:
-    session = Session()
-    for event in events:
+    """The state after these events.
+
+    Raises:
+        UserError: there are none.
+        InfrastructureError: the first of them does not start a session.
+    """
+    rest = iter(events)
+    first = next(rest, None)
+    if first is None:
+        raise UserError("its log is empty; start the idea anew")
+    if not isinstance(first, ev.SessionStarted):
+        raise InfrastructureError(f"its log begins with {first.type}, not with session_started; restore its first line")
+    session = begin(first)
+    for event in rest:
         session = apply(session, event)
     return session
 
 
+def begin(event: ev.SessionStarted) -> Session:
+    """The state of a session that was just started; its baselines are runs from here on."""
+    names = [baseline_id(position, name) for position, name in enumerate(event.options.baselines)]
+    return Session(
+        session=event.session,
+        idea=event.idea,
+        options=event.options,
+        runs={name: RunState(name, "baseline") for name in names},
+        last_at=event.at,
+        started_at=event.at,
+    )
+
+
 def apply(session: Session, event: ev.Event) -> Session:
-    """One event onto the state."""
+    """One more event onto the state."""
     return _apply(_tick(session, event), event)
 
 
 def _tick(session: Session, event: ev.Event) -> Session:
     """Active time is what lies between the events of one process; the gap before a new process is not."""
-    new_process = isinstance(event, ev.SessionStarted | ev.ProcessStarted)
-    gap = 0.0 if new_process or session.last_at is None else max(0.0, event.at - session.last_at)
+    gap = 0.0 if isinstance(event, ev.ProcessStarted) else max(0.0, event.at - session.last_at)
     return replace(session, active_s=session.active_s + gap, last_at=event.at)
 
 
 def _apply(session: Session, event: ev.Event) -> Session:
     match event:
-        case ev.SessionStarted():
-            baselines = {
-                baseline_id(i, name): RunState(baseline_id(i, name), "baseline")
-                for i, name in enumerate(event.options.baselines)
-            }
-            return replace(
-                session,
-                session=event.session,
-                idea=event.idea,
-                options=event.options,
-                runs=baselines,
-                started_at=event.at,
-            )
         case ev.OptionsChanged():
             more = event.options.improve > session.options.improve
             now, before = event.options, session.options
@@ -139,22 +165,24 @@ def _apply(session: Session, event: ev.Event) -> Session:
         case ev.Planned():
             return replace(session, plan=event.plan, pending=event.plan.runs)
         case ev.Edited():
-            return _update(session, event.run, phase="edited", attempt=event.attempt, code=event.commit)
+            run = _run(session, event.run)
+            return _put(session, replace(run, phase="edited", attempt=event.attempt, code=event.commit))
         case ev.LintPassed():
-            return _update(session, event.run, phase="linted")
+            return _put(session, replace(_run(session, event.run), phase="linted"))
         case ev.RunSubmitted():
-            return _update(session, event.run, phase="submitted", key=event.key, code=event.commit)
+            return _put(session, replace(_run(session, event.run), phase="submitted", key=event.key, code=event.commit))
         case ev.AttemptFailed():
             return _attempt_failed(session, event)
         case ev.RunMeasured():
-            return _update(session, event.run, phase="measured", measured=event)
+            return _put(session, replace(_run(session, event.run), phase="measured", measured=event))
         case ev.RunFailed():
-            return _update(session, event.run, phase="failed")
+            return _put(session, replace(_run(session, event.run), phase="failed"))
         case ev.Commented():
-            return _update(session, event.run, comment=event, feedback=event.feedback)
+            return _put(session, replace(_run(session, event.run), comment=event, feedback=event.feedback))
         case ev.Reflected():
             word = session.runs[event.run].feedback or event.feedback
-            session = _update(session, event.run, reflection=event.reflection, feedback=word)
+            run = replace(_run(session, event.run), reflection=event.reflection, feedback=word)
+            session = _put(session, run)
             return replace(session, pending=event.reflection.runs, completed=event.reflection.completed)
         case ev.ConfirmationPlanned():
             arms = (
@@ -190,7 +218,7 @@ def _apply(session: Session, event: ev.Event) -> Session:
             return replace(session, figures=figures, described=True)
         case ev.SectionWritten():
             state = SectionState(event.phase, event.round, event.complaints, event.revision)
-            session = _next_draft(session, event) if session.compiled else session
+            session = _next_draft(session, event, session.compiled) if session.compiled else session
             return replace(session, sections={**session.sections, event.section: state}, uncompared=True)
         case ev.CitationsSought():
             return replace(session, sought=(*session.sought, event))
@@ -203,41 +231,41 @@ def _apply(session: Session, event: ev.Event) -> Session:
         case ev.EvidenceReviewed() | ev.ReviewGiven() | ev.PaperReviewed() | ev.RevisionChecked():
             return replace(session, judging=session.judging.apply(event))
         case ev.RevisionJudged():
-            judging = session.judging.apply(event)
-            if event.kept:
+            judging, best = session.judging.apply(event), session.judging.best
+            if event.kept or best is None:
                 return replace(session, judging=judging)
-            return replace(session, judging=judging, compiled=None, sections=session.judging.best.sections)
+            return replace(session, judging=judging, compiled=None, sections=best.sections)
         case ev.SessionFinished():
             return replace(session, finished=True)
     return session
 
 
-def _next_draft(session: Session, event: ev.SectionWritten) -> Session:
+def _next_draft(session: Session, event: ev.SectionWritten, compiled: ev.Compiled) -> Session:
     """A section is written though the paper is compiled: that paper is the past."""
     judging = session.judging
-    judging = (
-        judging.new_draft()
-        if event.phase != "improve"
-        else (judging.revise(event.revision, session.compiled, session.sections))
-    )
-    return replace(session, judging=judging, compiled=None)
+    if event.phase == "improve" and judging.meta is not None:
+        best = Best(compiled, session.sections, judging.reviews, judging.meta)
+        return replace(session, judging=judging.revise(event.revision, best), compiled=None)
+    return replace(session, judging=judging.new_draft(), compiled=None)
 
 
 def _attempt_failed(session: Session, event: ev.AttemptFailed) -> Session:
-    run = session.runs.get(event.run)
-    failures = (*(run.failures if run else ()), event)
+    run = _run(session, event.run)
+    run = replace(run, failures=(*run.failures, event))
     if event.stage == "runner":  # a lost machine is not the agent's fault: the same code is trained again
-        restarts = run.restarts + 1 if run else 1
-        return _update(session, event.run, phase="linted", restarts=restarts, failures=failures)
-    return _update(session, event.run, phase="new", attempt=event.attempt + 1, restarts=0, failures=failures)
+        return _put(session, replace(run, phase="linted", restarts=run.restarts + 1))
+    return _put(session, replace(run, phase="new", attempt=event.attempt + 1, restarts=0))
 
 
-def _update(session: Session, run_id: str, **changes: object) -> Session:
-    run = session.runs.get(run_id)
-    if run is None:  # the first event of a planned run takes it off the list
-        run = RunState(run_id, "experiment", session.pending[0])
-        session = replace(session, pending=session.pending[1:])
-    return replace(session, runs={**session.runs, run_id: replace(run, **changes)})
+def _run(session: Session, run: str) -> RunState:
+    """The run as far as it has come; one that no event has named before is the next that was planned."""
+    return session.runs.get(run) or RunState(run, "experiment", session.pending[0])
+
+
+def _put(session: Session, run: RunState) -> Session:
+    """The session with this state of a run; its first event takes it off the list of what is planned."""
+    pending = session.pending if run.run in session.runs else session.pending[1:]
+    return replace(session, pending=pending, runs={**session.runs, run.run: run})
 
 
 def _charge(session: Session, event: ev.CallFinished | ev.TryWasted) -> Session:

@@ -25,7 +25,7 @@ class RunState:
     attempt: int = 1
     restarts: int = 0  # of this attempt's training, not the agent's fault
     key: str = ""
-    code: str | None = None  # commit of the newest edit
+    code: str = ""  # commit of the newest edit
     failures: tuple[ev.AttemptFailed, ...] = ()
     measured: ev.RunMeasured | None = None
     comment: ev.Commented | None = None

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from agent.core.manifest import Profile
-from agent.core.paths import SessionPaths
+from agent.core.paths import DataPaths, SessionPaths
 from agent.core.protocols import Ask, Coder, Literature, Progress, Runner, Sandbox, VersionStore
 from agent.core.record import Environment
 from agent.core.template import Template
@@ -25,12 +25,16 @@ class Log(Protocol):
 
 
 class Journal:
-    """The log and the state it folds to; appending is the only way to change the state."""
+    """The log and the state it folds to; appending is the only way to change the state.
+
+    Raises:
+        UserError: the log is empty, for there is no session before its first event.
+    """
 
     def __init__(self, log: Log, clock: Callable[[], float]) -> None:
         self.log = log
         self.clock = clock
-        self.session: Session = fold(log.read())
+        self.session = fold(log.read())
         self.stopped = ""  # why the process lets go of the session, where something made it
 
     def append(self, event: Event) -> None:
@@ -48,16 +52,6 @@ class Console:
         """A line that is overwritten."""
 
 
-@dataclass(frozen=True)
-class DataFolders:
-    """Where a world's prepared files lie and what they hash to."""
-
-    train: Path
-    truth: Path
-    key: str
-    hashes: dict[str, str]
-
-
 @dataclass
 class Tools:
     paths: SessionPaths
@@ -71,7 +65,7 @@ class Tools:
     sandbox: Sandbox
     versions: VersionStore
     literature: Literature
-    prepare: Callable[[Template, Profile, str, int], DataFolders]  # ..., profile's name, number of the world
+    prepare: Callable[[Template, Profile, str, int], DataPaths]  # ..., profile's name, number of the world
     sleep: Callable[[float], None]
     environment: Callable[[], Environment | None]  # the template's own Python; None: the runner's
     check_budget: Callable[[], None]  # raises BudgetSpent

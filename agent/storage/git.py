@@ -12,7 +12,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 from agent.core.errors import InfrastructureError
 from agent.storage.atomic import write_bytes
@@ -244,7 +243,7 @@ class GitStore:
         return [name for name in self._run("ls-tree", "-r", "-z", "--name-only", commit).split("\0") if name]
 
     def _blob(self, commit: str, file: str) -> bytes:
-        return self._run("cat-file", "blob", f"{commit}:{file}", raw=True)
+        return self._output("cat-file", "blob", f"{commit}:{file}")
 
     def _made(self, trailers: dict[str, str]) -> str | None:
         """The commit with exactly these trailers."""
@@ -293,10 +292,22 @@ class GitStore:
             for process in psutil.process_iter(["name", "cwd", "status"])
         )
 
-    def _run(self, *command: str, env: dict[str, str] | None = None, raw: bool = False) -> Any:
+    def _run(self, *command: str, env: dict[str, str] | None = None) -> str:
+        """What git says, without the last line's end."""
+        return os.fsdecode(self._output(*command, env=env).removesuffix(b"\n"))
+
+    def _output(self, *command: str, env: dict[str, str] | None = None) -> bytes:
+        """Run git.
+
+        Raises:
+            InfrastructureError: it fails.
+        """
         try:
             with self._git.custom_environment(**(env or {})):
-                return self._git.execute(["git", *command], stdout_as_string=not raw, strip_newline_in_stdout=not raw)
+                out: bytes = self._git.execute(  # type: ignore[call-overload]  # its overloads lack the last option
+                    ["git", *command], stdout_as_string=False, strip_newline_in_stdout=False
+                )
+                return out
         except (self._error, OSError) as error:
             said = str(getattr(error, "stderr", "") or error).strip().removeprefix("stderr: ").strip("'\n ")
             last = said.splitlines()[-1] if said else "no reason given"

@@ -60,16 +60,16 @@ class EventLog:
         if self._fd is None:
             fresh = not self.path.exists()
             self._fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
-            self._drop_torn_tail()
+            self._drop_torn_tail(self._fd)
             if fresh:
                 folder = os.open(self.path.parent, os.O_RDONLY)
                 os.fsync(folder)
                 os.close(folder)
         return self._fd
 
-    def _drop_torn_tail(self) -> None:
+    def _drop_torn_tail(self, fd: int) -> None:
         data = self.path.read_bytes()
         end = data.rfind(b"\n") + 1
         if end != len(data):
-            os.ftruncate(self._fd, end)
-            os.fdatasync(self._fd)
+            os.ftruncate(fd, end)
+            os.fdatasync(fd)

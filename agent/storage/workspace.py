@@ -1,4 +1,4 @@
-"""The folder that holds all sessions, and how a session is found in it or made."""
+"""The folder that holds all sessions, and how a session is found in it, read or made."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from pathlib import Path
 
 from agent.core.errors import InfrastructureError, UserError
 from agent.core.paths import SessionPaths
+from agent.session.session import Session, fold
+from agent.storage.log import EventLog
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,19 @@ class Workspace:
                 return SessionPaths(candidate.resolve())
         known = ", ".join(s.root.name for s in sessions[-3:]) or "none yet"
         raise UserError(f"session {name!r}: not found in {self.root} (newest: {known}); see --status")
+
+
+def read_session(paths: SessionPaths) -> Session:
+    """A session as its log has it.
+
+    Raises:
+        UserError: the log is empty, because its process was killed before it wrote the first event.
+        InfrastructureError: a line of the log cannot be read.
+    """
+    try:
+        return fold(EventLog(paths.events).read())
+    except UserError as error:
+        raise UserError(f"{paths.root}: {error}") from None
 
 
 def new_session_folder(workspace: Workspace, name: str) -> SessionPaths:

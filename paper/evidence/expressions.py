@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from paper.evidence import confirmed
@@ -15,7 +16,9 @@ from paper.evidence.facts import FactError, Facts
 from paper.evidence.vocabulary import Result
 
 MAX_LENGTH = 300
-FUNCTIONS = {call.__name__: call for call in (*explored.FUNCTIONS, *confirmed.FUNCTIONS)}
+FUNCTIONS: dict[str, Callable[..., Result]] = {
+    call.__name__: call for call in (*explored.FUNCTIONS, *confirmed.FUNCTIONS)
+}
 
 
 @dataclass(frozen=True)
@@ -53,13 +56,15 @@ def parse(source: str) -> tuple[str, tuple[str, ...], dict[str, str]] | Problem:
         return Problem('an expression is one call such as mean("topk", "f1"), without arithmetic')
     if body.func.id not in FUNCTIONS:
         return Problem(f'"{body.func.id}" is not known; there are {", ".join(FUNCTIONS)}')
-    given = [*body.args, *(k.value for k in body.keywords)]
-    if any(not isinstance(a, ast.Constant) or not isinstance(a.value, str) for a in given) or any(
-        k.arg is None for k in body.keywords
-    ):
+    positional = tuple(a.value for a in body.args if isinstance(a, ast.Constant) and isinstance(a.value, str))
+    keywords = {
+        k.arg: k.value.value
+        for k in body.keywords
+        if k.arg is not None and isinstance(k.value, ast.Constant) and isinstance(k.value.value, str)
+    }
+    if (len(positional), len(keywords)) != (len(body.args), len(body.keywords)):
         return Problem('arguments are names in quotes, e.g. mean("topk", "f1", condition="sparse")')
-    positional = tuple(a.value for a in body.args)  # type: ignore[attr-defined]
-    return body.func.id, positional, {str(k.arg): k.value.value for k in body.keywords}  # type: ignore[attr-defined]
+    return body.func.id, positional, keywords
 
 
 def canonical(source: str) -> str:

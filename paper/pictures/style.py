@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
+    from matplotlib.typing import RcKeyType
 
 TEXT_WIDTH = 5.5  # inches; the class's \textwidth, so that figures are never scaled
 # Okabe and Ito's colours, ordered so that neighbours differ in lightness too; each has its marker and line.
@@ -17,7 +18,7 @@ LINES: tuple[Any, ...] = ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)), 
 
 GREY = "#cccccc"  # what stands behind
 SEED: dict[str, Any] = {"marker": "o", "ls": "none", "mfc": "none", "mec": "#8a8a8a", "ms": 3, "mew": 0.6, "zorder": 2}
-_RC = {
+_RC: dict[RcKeyType, Any] = {
     "font.family": "serif",
     "font.serif": ["STIXGeneral"],
     "mathtext.fontset": "stix",
@@ -108,14 +109,15 @@ def name_points(axis: Any, points: Sequence[Point]) -> None:
     renderer = axis.figure.canvas.get_renderer()
     inside = axis.get_window_extent(renderer)
     to_pixels = axis.transData.transform
-    taken = [Bbox.from_bounds(*(to_pixels((point.x, point.y)) - 4), 8, 8) for point in points]
+    corners = [to_pixels((point.x, point.y)) - 4 for point in points]
+    taken = [Bbox.from_bounds(left, low, 8, 8) for left, low in corners]
     for x, y, _, _, x_bar, y_bar in points:
         taken += [
             Bbox([to_pixels((x - x_bar, y)) - 2, to_pixels((x + x_bar, y)) + 2]),
             Bbox([to_pixels((x, y - y_bar)) - 2, to_pixels((x, y + y_bar)) + 2]),
         ]
     for place, (x, y, name, bold, _, _) in enumerate(points):
-        best = None
+        best: tuple[float, Any, Any] | None = None
         for dx, dy, horizontal, vertical in _BESIDE:
             text = axis.annotate(
                 name,
@@ -140,7 +142,8 @@ def name_points(axis: Any, points: Sequence[Point]) -> None:
                 best = (cost, text, box)
             else:
                 text.remove()
-        taken.append(best[2])
+        if best is not None:
+            taken.append(best[2])
 
 
 def _overlap(one: Any, two: Any) -> float:

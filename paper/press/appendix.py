@@ -11,7 +11,7 @@ from paper.evidence.confirmation import Confirmation
 from paper.evidence.confirmed import fresh, measure
 from paper.evidence.facts import Facts, machines, record_sha256
 from paper.evidence.vocabulary import CONFIRMATION, Result
-from paper.press import tables
+from paper.press import metric_tables, tables
 from paper.press.latex import code, code_text, escape, number
 from paper.press.tabular import long_table
 from paper.truth.complaints import Complaint
@@ -80,7 +80,7 @@ def _parts(given: Appendix) -> Iterator[Part]:
         "Every measured value."
         if facts.manifest.measured
         else "Every value, as the experiments reported it themselves.",
-        tables.seeds(facts),
+        metric_tables.seeds(facts),
     )
     if facts.confirmed is not None:
         yield _confirmation(facts, facts.confirmed)

@@ -130,8 +130,9 @@ class Body:
         paragraphs = [block] if isinstance(block, Paragraph) else _paragraphs(block)
         for sentence in (s for p in paragraphs for s in p.sentences if s.key not in self.cut):
             for node in sentence.walk():
-                mentioned = isinstance(node, Reference) and f"{node.kind}:{node.name}" not in self.reserved
-                if mentioned and (text := self._float(node.kind, node.name)):
+                if not isinstance(node, Reference) or f"{node.kind}:{node.name}" in self.reserved:
+                    continue
+                if text := self._float(node.kind, node.name):
                     yield text
 
     def _float(self, kind: str, name: str) -> str:

@@ -221,10 +221,16 @@ def same_drawing(one: bytes, two: bytes) -> bool:
     """Do two figures show the same? Coordinates may differ by what other arithmetic explains."""
     if one == two:
         return True
+    a, b = _strokes(one), _strokes(two)
+    return len(a) == len(b) and all(x == y or _close(x, y) for x, y in zip(a, b, strict=True))
+
+
+def _strokes(figure: bytes) -> list[bytes]:
+    """The words of a PDF's drawing instructions; none where its page is blank."""
     from pypdf import PdfReader
 
-    a, b = (PdfReader(BytesIO(data)).pages[0].get_contents().get_data().split() for data in (one, two))
-    return len(a) == len(b) and all(x == y or _close(x, y) for x, y in zip(a, b, strict=True))
+    contents = PdfReader(BytesIO(figure)).pages[0].get_contents()
+    return contents.get_data().split() if contents else []
 
 
 def _close(x: bytes, y: bytes) -> bool:

@@ -171,9 +171,9 @@ def _letters(paper: _Paper) -> Iterator[PageFinding]:
 
 
 def _fonts(printed: Printed) -> Iterator[PageFinding]:
-    for holder in (*printed.pages, *printed.pictures):
-        page = getattr(holder, "number", None) or holder.page
-        for name, kind in sorted(holder.fonts.items()):
+    holders = [(p.number, p.fonts) for p in printed.pages] + [(p.page, p.fonts) for p in printed.pictures]
+    for page, fonts in holders:
+        for name, kind in sorted(fonts.items()):
             if kind == "missing":
                 yield PageFinding("missing-font", page, f"the font {name} is not in the file")
             elif kind == "bitmap":

@@ -62,7 +62,9 @@ def read(pdf: bytes) -> Printed:
 
     try:
         reader = PdfReader(io.BytesIO(pdf))
-        pages, pictures, links = [], [], {}
+        pages: list[Page] = []
+        pictures: list[Picture] = []
+        links: dict[str, list[int]] = {}
         for number, page in enumerate(reader.pages, start=1):
             shown = Page(number, "")
             walk = _Walk(shown, pictures, _resolved(page.get("/Resources")))
@@ -70,7 +72,8 @@ def read(pdf: bytes) -> Printed:
             pages.append(shown)
             for name in _link_targets(page):
                 links.setdefault(name, []).append(number)
-        places = {name: reader.get_destination_page_number(to) + 1 for name, to in reader.named_destinations.items()}
+        numbers = {name: reader.get_destination_page_number(to) for name, to in reader.named_destinations.items()}
+        places = {name: number + 1 for name, number in numbers.items() if number is not None}
     except Exception as error:  # a damaged file may break the parser anywhere
         raise ValueError(f"not a readable PDF: {error!r}") from None
     return Printed(tuple(pages), tuple(pictures), places, {name: tuple(found) for name, found in links.items()})

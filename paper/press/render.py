@@ -5,7 +5,7 @@ Whatever the checks still complain about is cut here, and listed in the appendix
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -171,7 +171,7 @@ def _reserved(parsed: Mapping[str, Section]) -> frozenset[str]:
 # ---------------------------------------------------------------- floats
 
 
-def _floats(facts: Facts, figures: Sequence[Figure]):
+def _floats(facts: Facts, figures: Sequence[Figure]) -> Callable[[str, str], str | None]:
     by_name = {f.name: f for f in figures}
 
     def write_float(kind: str, name: str) -> str | None:

@@ -11,7 +11,7 @@ from paper.evidence.facts import Facts, Series, machines
 from paper.evidence.numbers import fixed, setting_text
 from paper.evidence.series import series_of
 from paper.press.latex import code, escape, number
-from paper.press.metric_tables import main, main_caption, seeds  # noqa: F401  (tables of the paper by their names)
+from paper.press.metric_tables import main, main_caption  # noqa: F401  (tables of the paper by their names)
 from paper.press.tabular import DAGGER, fitted, head_row, long, tabular
 
 BODY = ("main", "metrics", "settings")  # float near their mention; the others stand in the appendix

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from dataclasses import dataclass
+from typing import Literal
 
 from markdown_it import MarkdownIt
 from markdown_it.rules_inline import StateInline
@@ -217,11 +218,12 @@ class _Parser:
         return [Paragraph(key, sentences, interpretation)] if sentences else []
 
     def _placement(self, image: Token, line: int) -> list[Block]:
-        target = _TARGET.fullmatch(str(image.attrs.get("src", "")))
-        if target is None or target[1] == "sec":
-            self._refuse(line, str(image.attrs.get("src", "")), "figures go by name: ![](fig:name)")
+        source = str(image.attrs.get("src", ""))
+        kind, name = _target(source) or ("sec", "")
+        if kind == "sec":
+            self._refuse(line, source, "figures go by name: ![](fig:name)")
             return []
-        return [Placement(self._key(), line, target[1].lower(), target[2])]  # type: ignore[arg-type]
+        return [Placement(self._key(), line, kind, name)]
 
     def _inlines(self, inline: Token, line: int) -> list[tuple[Inline, int]]:
         parts: list[tuple[Inline, int]] = []
@@ -273,12 +275,22 @@ def _inline(token: Token) -> list[Inline]:
             return [Forbidden(literal, _WHY.get(token.type, "this Markdown is not allowed in a sentence"))]
 
 
+def _target(text: str) -> tuple[Literal["fig", "tab", "sec"], str] | None:
+    """Kind and name of what `fig:name` and its like point to, in capitals or not; None for anything else."""
+    if (found := _TARGET.fullmatch(text)) is None:
+        return None
+    match found[1].lower():
+        case "fig" | "tab" | "sec" as kind:
+            return kind, found[2]
+    return None
+
+
 def _bracket(content: str) -> list[Inline]:
     keys: list[str] = []
     others: list[Inline] = []
     for piece in (p.strip() for p in re.split(r"[;,]", content) if p.strip()):
-        if target := _TARGET.fullmatch(piece.removeprefix("@")):
-            others.append(Reference(target[1].lower(), target[2]))  # type: ignore[arg-type]
+        if target := _target(piece.removeprefix("@")):
+            others.append(Reference(*target))
         elif found := _KEY.fullmatch(piece):
             keys.append(found[1])
         else:

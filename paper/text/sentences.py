@@ -48,7 +48,8 @@ def _cut(piece: list[Placed], last: bool) -> list[tuple[Inline, int, bool]]:
         return [(first, line, isinstance(first, Emphasis) and bool(re.search(r"[.!?]$", _last_text(first))))]
     text = "".join(p.text for p, _ in piece if isinstance(p, Text))
     lines = [n for p, n in piece if isinstance(p, Text) for _ in p.text]
-    found, start = [], 0
+    found: list[tuple[Inline, int, bool]] = []
+    start = 0
     for match in _END.finditer(text):
         rest = text[match.end() :].lstrip()
         continues = rest[0].islower() if rest else last or match.end() == len(text)
@@ -58,7 +59,7 @@ def _cut(piece: list[Placed], last: bool) -> list[tuple[Inline, int, bool]]:
         start = match.end()
     if start < len(text):
         found.append((Text(text[start:]), lines[start + _indent(text[start:])], False))
-    return found  # type: ignore[return-value]
+    return found
 
 
 def _indent(text: str) -> int:

@@ -32,6 +32,7 @@ from paper.truth import claims, grounding
 from paper.truth import lexicon as lex
 from paper.truth.complaints import Complaint, complaint, worst_first
 from paper.truth.numerals import NumberRules, math_numbers, typed_numbers
+from paper.truth.said import Said
 
 ORDER = tuple(spec.name for spec in SECTIONS)
 
@@ -177,7 +178,7 @@ def _sentence(
 ) -> Iterator[Complaint]:
     hits = [*_nodes(sentence, spec.name, rules), *_text(sentence, spec.name, rules)]
     hits += grounding.unknown_names(sentence, spec.name, rules.facts, rules.numbers.source)
-    hits += claims.judge(claims.Said(sentence, spec.name, spec.claims, interpretation, rules.facts, background))
+    hits += claims.judge(Said(sentence, spec.name, spec.claims, interpretation, rules.facts, background))
     for code, literal, *rest in dict.fromkeys(hits):
         text, mend = (*rest, "", "")[:2]
         yield complaint(

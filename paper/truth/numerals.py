@@ -218,9 +218,8 @@ class NumberRules:
             tree = ast.parse(self.source)
         except (SyntaxError, ValueError, RecursionError):
             return frozenset()
-        return frozenset(
-            float(n.value) for n in ast.walk(tree) if isinstance(n, ast.Constant) and type(n.value) in (int, float)
-        )
+        values = (node.value for node in ast.walk(tree) if isinstance(node, ast.Constant))
+        return frozenset(float(v) for v in values if isinstance(v, int | float) and not isinstance(v, bool))
 
     def counts(self, what: str) -> set[int]:
         """The numbers that may stand before "seeds", "runs" and the like."""

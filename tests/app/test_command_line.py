@@ -173,6 +173,15 @@ def test_wrong_input_is_one_line_and_exit_2(tmp_path, words, said):
     assert not list((tmp_path / "ws").glob("2*")) if (tmp_path / "ws").exists() else True
 
 
+@pytest.mark.parametrize("word", ["--resume", "--follow", "--bundle"])
+def test_a_session_killed_before_its_first_event_is_to_be_started_anew(tmp_path, word):
+    (tmp_path / "20260101_000000_idea").mkdir()
+    (tmp_path / "20260101_000000_idea" / "events.jsonl").touch()
+    done = launch(word, "last", "--workspace", tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.strip().endswith("20260101_000000_idea: its log is empty; start the idea anew")
+
+
 def test_every_complaint_is_said_at_once(tmp_path, idea):
     done = launch(
         "--idea",

@@ -62,6 +62,8 @@ def test_title_and_abstract_are_one_file():
         "---",
         "Text ![](fig:x) inside.",
         "![](plot.png)",
+        "![](sec:results)",
+        "![](SEC:results)",
         "Write \\emph{x}.",
         "An open {{ mean( here.",
         "Costs $5 only.",

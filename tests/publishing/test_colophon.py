@@ -16,7 +16,7 @@ def said(**chosen):
         "baselines": ("topk",),
         "models": Models(**dict.fromkeys(ROLES, "openai/x")),
     } | chosen
-    return command(Session(idea=IDEA, options=Options(**options)))
+    return command(Session(session="s", idea=IDEA, options=Options(**options)))
 
 
 def test_every_choice_that_matters_is_in_it():

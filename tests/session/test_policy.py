@@ -38,8 +38,8 @@ def test_every_session_ends_within_its_runs_attempts_reviews_and_revisions(rando
 @given(THROWS)
 def test_any_prefix_of_a_log_resumes_to_the_same_action(random):
     events, _ = play(Dice(random.randrange), options(runs=3, attempts=2, improve=2))
-    state = read_back = fold([])
-    for event in events:  # one by one: each prefix from its beginning takes minutes
+    state = read_back = fold(events[:1])
+    for event in events[1:]:  # one by one: each prefix from its beginning takes minutes
         state = apply(state, event)
         read_back = apply(read_back, ev.ADAPTER.validate_json(ev.ADAPTER.dump_json(event)))
         assert read_back == state
@@ -95,7 +95,7 @@ def test_novelty_is_not_asked_where_a_person_says_so_nor_of_a_session_that_was_p
 
 def until(kind, chosen, throw=lambda n: n - 1):
     """The session just before the first action of a kind."""
-    dice, session = Dice(throw), apply(fold([]), ev.SessionStarted(at=0, session="s", idea=IDEA, options=chosen))
+    dice, session = Dice(throw), fold([ev.SessionStarted(at=0, session="s", idea=IDEA, options=chosen)])
     while not isinstance(action := next_action(session), kind):
         session = apply(session, dice.answer(action, session))
     return session

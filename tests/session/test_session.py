@@ -1,5 +1,8 @@
 """Folding: money, time and calls."""
 
+import pytest
+
+from agent.core.errors import InfrastructureError, UserError
 from agent.session import events as ev
 from agent.session.session import fold
 from tests.support.dice import IDEA, options
@@ -45,6 +48,12 @@ def test_active_time_leaves_out_the_gap_between_two_processes():
         ]
     )
     assert session.active_s == 13.0
+
+
+@pytest.mark.parametrize(("events", "error"), [([], UserError), ([call(1), start()], InfrastructureError)])
+def test_there_is_no_session_before_it_was_started(events, error):
+    with pytest.raises(error, match="its log"):
+        fold(events)
 
 
 def test_baselines_are_runs_from_the_start():

@@ -13,7 +13,7 @@ from agent.core.works import Chosen, Missing
 from agent.core.writing import WRITING_ORDER, FigureText, Unsupported
 from agent.session import events as ev
 from agent.session import policy
-from agent.session.session import Session, apply
+from agent.session.session import Session, apply, fold
 
 IDEA = Idea(Name="dice", Title="Dice", Experiment="Throw them.")
 MODELS = Models(planner="m", editor="m", writer="m", reviewer="m")
@@ -227,7 +227,7 @@ def figure(by: str) -> FigureText:
 def play(dice: Dice, chosen: Options, most: int = 2000) -> tuple[list[ev.Event], Session]:
     """A whole session of dice; fails if it does not end."""
     events: list[ev.Event] = [ev.SessionStarted(at=0.0, session="s", idea=IDEA, options=chosen)]
-    session = apply(Session(), events[0])
+    session = fold(events)
     for _ in range(most):
         action = policy.next_action(session)
         if action is None or isinstance(action, policy.Stop):

@@ -21,7 +21,7 @@ from agent.llm.answers import parse
 from agent.publishing.review.evidence import standing
 from agent.session import events as ev
 from agent.session import policy
-from agent.session.session import Session, apply
+from agent.session.session import Session, apply, fold
 from paper.evidence.facts import Facts
 from tests.support import ROOT
 from tests.support.dice import Dice, options
@@ -73,7 +73,7 @@ class Recording:
         """Every step that asks a model, in the order of the recorded session."""
         recorded, steps = Recorded(self), []
         chosen = options(baselines=tuple(b.name for b in self.baselines))
-        session = apply(Session(), ev.SessionStarted(at=0.0, session="s", idea=self.idea, options=chosen))
+        session = fold([ev.SessionStarted(at=0.0, session="s", idea=self.idea, options=chosen)])
         while action := policy.next_action(session):
             steps += self.steps_of(action)
             session = apply(session, recorded.answer(action, session))

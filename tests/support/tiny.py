@@ -5,9 +5,9 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+from agent.core.paths import DataPaths
 from agent.core.record import Job
 from agent.core.template import load_template
-from agent.lab.worlds import DataPaths
 from tests.support import TEMPLATE
 
 TINY = load_template(TEMPLATE)

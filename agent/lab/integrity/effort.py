@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from statistics import median
 
-from agent.core.manifest import Manifest
+from agent.core.manifest import Manifest, Setting
 from agent.core.record import RunRecord, Training
 from agent.lab.integrity.rule import named
 
@@ -82,7 +82,9 @@ def too_fast(record: RunRecord, earlier: Sequence[RunRecord], manifest: Manifest
     """Tells of trainings that declare more than four times the baseline's samples per CPU second: the count or
     the training is not what it says. Not: a count that is wrong by less."""
     baseline = _reference(record, earlier)
-    usual = [rate for t in baseline.trainings if (rate := _rate(t))] if baseline else []
+    if baseline is None:
+        return
+    usual = [rate for t in baseline.trainings if (rate := _rate(t))]
     rates = [rate for t in record.trainings if (rate := _rate(t))]
     if usual and rates and max(rates) > FAST * median(usual):
         yield f"declares {max(rates) / median(usual):.1f} times the samples per second of run {baseline.run}"
@@ -104,13 +106,11 @@ def over_budget(record: RunRecord, earlier: Sequence[RunRecord], manifest: Manif
 def off_target(record: RunRecord, earlier: Sequence[RunRecord], manifest: Manifest) -> Iterator[str]:
     """Tells of a metric that is to be held at a target (sparsity, say) and is off by more than a quarter, so that
     the other metrics are not comparable. A condition's setting of the same name is the target."""
-    for name, spec in manifest.metrics.items():
-        if spec.better != "target":
-            continue
+    for name in manifest.metrics:
         for t in record.trainings:
             wanted = manifest.aim(name, record.settings, [c for c in record.conditions if c.name == t.condition])
             value = t.metrics.get(name)
-            if None not in (value, wanted) and abs(value - wanted) > TARGET * max(abs(wanted), 1e-9):
+            if wanted is not None and value is not None and abs(value - wanted) > TARGET * max(abs(wanted), 1e-9):
                 yield f"seed {t.seed}, {t.condition}: {name} = {value:.3g}, where {wanted:g} was asked for"
 
 
@@ -129,7 +129,7 @@ def _curve_moves(training: Training) -> bool:
     return len(loss) > 1 and max(loss) > min(loss)
 
 
-def _settings(record: RunRecord, training: Training) -> dict[str, object]:
+def _settings(record: RunRecord, training: Training) -> dict[str, Setting]:
     condition = next((c for c in record.conditions if c.name == training.condition), None)
     return {**record.settings, **(condition.settings if condition else {})}
 
@@ -144,8 +144,9 @@ def _compute_share(record: RunRecord, training: Training, earlier: Sequence[RunR
     """This training's compute over the baseline's under the same condition; None where it cannot be compared."""
     baseline = _reference(record, earlier)
     others = [t for t in baseline.trainings if t.condition == training.condition] if baseline else []
-    if training.gpu_s is not None and all(t.gpu_s is not None for t in others):
-        usual, mine = [t.gpu_s for t in others], training.gpu_s
+    on_gpu = [t.gpu_s for t in others if t.gpu_s is not None]
+    if training.gpu_s is not None and len(on_gpu) == len(others):
+        usual, mine = on_gpu, training.gpu_s
     else:
         usual, mine = [t.cpu_s for t in others], training.cpu_s
     return mine / median(usual) if usual and median(usual) > 0 else None

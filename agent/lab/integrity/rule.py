@@ -24,7 +24,7 @@ class Check:
     @property
     def about(self) -> str:
         """What it catches and what it does not."""
-        return " ".join(inspect.getdoc(self.look).split())
+        return " ".join((inspect.getdoc(self.look) or "").split())
 
 
 def named(code: str, grade: Grade) -> Callable[[Callable[..., Iterator[str]]], Check]:

@@ -45,10 +45,10 @@ def missing_metric(record: RunRecord, earlier: Sequence[RunRecord], manifest: Ma
 def impossible_value(record: RunRecord, earlier: Sequence[RunRecord], manifest: Manifest) -> Iterator[str]:
     """Catches a metric outside the range the template calls possible. Not: a wrong value inside it."""
     for training in record.trainings:
-        for name, value in training.metrics.items():
-            spec = manifest.metrics.get(name)
-            low_ok = spec is None or spec.low is None or value >= spec.low - ROUNDING
-            high_ok = spec is None or spec.high is None or value <= spec.high + ROUNDING
+        for name in (name for name in training.metrics if name in manifest.metrics):
+            value, spec = training.metrics[name], manifest.metrics[name]
+            low_ok = spec.low is None or value >= spec.low - ROUNDING
+            high_ok = spec.high is None or value <= spec.high + ROUNDING
             if not (low_ok and high_ok):
                 yield f"{name} = {value:g} is outside [{spec.low}, {spec.high}]"
 

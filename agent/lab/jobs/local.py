@@ -9,7 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeGuard
 
 from agent.core.errors import InfrastructureError
 from agent.core.protocols import Progress
@@ -179,7 +179,7 @@ def _read_curve(log: Path, samples: object) -> tuple[float, str]:
     return min(1.0, max(0.0, part)), clean(last)[:200]
 
 
-def _number(value: object) -> bool:
+def _number(value: object) -> TypeGuard[int | float]:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return False
     return abs(value) < LARGEST  # false for NaN; integers beyond every float compare as well

@@ -8,6 +8,7 @@ Imports nothing of the runner, which trusts no answer. Code that never imports t
 import os
 import struct
 import sys
+from collections.abc import Callable
 
 import numpy as np
 
@@ -28,7 +29,7 @@ def main() -> None:
         answers.flush()
 
 
-def load_encode(artefact: str, threads: int, name: str, method: str):
+def load_encode(artefact: str, threads: int, name: str, method: str) -> Callable[[np.ndarray], np.ndarray]:
     """A function from float32 rows to an array of latents, by way of the experiment's own class."""
     sys.path.insert(0, os.getcwd())
     import experiment

@@ -133,10 +133,11 @@ class _Channel:
     """Bytes to and from a process whose limits hold while we wait for it."""
 
     def __init__(self, process: SandboxProcess, cancelled: Callable[[], bool]) -> None:
-        self._process = process
+        assert process.stdin and process.stdout
+        self._process, self._writes, self._reads = process, process.stdin, process.stdout
         self._cancelled = cancelled
         self._next_poll = 0.0
-        for pipe in (process.stdin, process.stdout):
+        for pipe in (self._writes, self._reads):
             os.set_blocking(pipe.fileno(), False)
 
     def send(self, data: bytes) -> None:
@@ -144,7 +145,7 @@ class _Channel:
         while rest:
             try:
                 if self._ready(reading=False):
-                    rest = rest[os.write(self._process.stdin.fileno(), rest[:PIPE_BYTES]) :]
+                    rest = rest[os.write(self._writes.fileno(), rest[:PIPE_BYTES]) :]
             except (BrokenPipeError, ConnectionResetError):
                 raise Ended(self._process.wait()) from None
             except BlockingIOError:
@@ -156,7 +157,7 @@ class _Channel:
             if not self._ready(reading=True):
                 continue
             try:
-                piece = os.read(self._process.stdout.fileno(), min(size - len(got), 1 << 20))
+                piece = os.read(self._reads.fileno(), min(size - len(got), 1 << 20))
             except BlockingIOError:
                 continue
             if not piece:
@@ -166,7 +167,7 @@ class _Channel:
 
     def _ready(self, reading: bool) -> bool:
         """Wait a moment for the pipe; enforce limits and cancellation meanwhile."""
-        pipe = self._process.stdout if reading else self._process.stdin
+        pipe = self._reads if reading else self._writes
         readers, writers, _ = select.select([pipe] if reading else [], [] if reading else [pipe], [], POLL_S)
         if time.monotonic() >= self._next_poll:
             self._next_poll = time.monotonic() + POLL_S

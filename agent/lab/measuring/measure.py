@@ -11,7 +11,7 @@ from pathlib import Path
 
 from agent.core.manifest import Condition
 from agent.core.protocols import Exit, Sandbox
-from agent.core.record import Job, Training
+from agent.core.record import Job, Outcome, Training
 from agent.lab.machine import job_facts
 from agent.lab.measuring import dictionary, export, outputs, reports
 from agent.lab.measuring.bench import Bench, Cancelled
@@ -34,7 +34,8 @@ def run_training(job: Job, seed: int, condition: Condition, sandbox: Sandbox, ca
     """
     bench = Bench.of(job, seed, condition, sandbox, cancelled)
     account = Account()
-    outcome, reason, detail = "measured", "", ""
+    outcome: Outcome = "measured"
+    reason = detail = ""
     try:
         _stages(bench, account)
     except Stopped as stop:
@@ -92,8 +93,9 @@ def _stages(bench: Bench, account: Account) -> None:
 def _measure(bench: Bench, found: Harvest, account: Account) -> None:
     """By the kind of artefact: a dictionary whose latents the runner decodes, or a model with outputs."""
     artefact = saved(bench, found)
-    if bench.manifest.model.outputs is None:
+    width = bench.manifest.model.width(bench.settings)
+    if width is None:
         x, latents = dictionary.measure(bench, artefact, account)
         account.export = export.leave(bench.job, bench.seed, bench.condition, bench.paths, x, latents)
     else:
-        outputs.measure(bench, artefact, account)
+        outputs.measure(bench, artefact, width, account)

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 MOVED = 1e-3  # relative; a training of any honest length moves its parameters further
 
 
-def measure(bench: Bench, saved: Path, account: Account) -> None:
-    """Outputs twice, metrics, floor.
+def measure(bench: Bench, saved: Path, width: int, account: Account) -> None:
+    """Outputs twice, `width` numbers a row; metrics, floor.
 
     Raises:
         Stopped: the artefact cannot be read or measured, or its training moves nothing.
@@ -34,7 +34,6 @@ def measure(bench: Bench, saved: Path, account: Account) -> None:
 
     tensors = _tensors(saved)
     evaluation, truth = bench.evaluation()
-    width = bench.manifest.model.width(bench.settings)
     outputs = encoder.encoded(bench, truth.x, width, most=width).toarray()
     evaluate_into(account, lambda: evaluation.evaluate(truth.x, outputs, truth), bench.manifest.metrics)
     draw = np.random.default_rng(0)

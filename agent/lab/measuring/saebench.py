@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
+from agent.core.errors import InfrastructureError
 from agent.core.manifest import CHATS, FORGET_CORPUS
 from agent.core.protocols import Message, Model, SandboxProcess
 from agent.core.record import SaeBenchJob
@@ -82,10 +83,19 @@ def judge_of(name: str, folder: Path, model: Model | None = None) -> client.Judg
     calls = RecordedCalls(inner, folder / "judge", lambda record: None, lambda *seconds: None)
 
     def judge(messages: list[dict[str, str]]) -> str:
-        said = [Message(role=m["role"], content=m["content"]) for m in messages]
-        return calls.ask("saebench.judge", "reviewer", said).text
+        return calls.ask("saebench.judge", "reviewer", [_message(m) for m in messages]).text
 
     return judge
+
+
+def _message(said: dict[str, str]) -> Message:
+    """A message in OpenAI's form, as sae-bench makes them."""
+    match said["role"]:
+        case "system" | "user" | "assistant" as role:
+            return Message(role=role, content=said["content"])
+    raise InfrastructureError(
+        f"sae-bench speaks to its judge as {said['role']!r}; system, user and assistant are known"
+    )
 
 
 class _Asked:
@@ -196,7 +206,7 @@ def _unlearning(bench: SaeBenchJob, dtype: str) -> dict[str, str]:
 def _named(bench: SaeBenchJob, model: str, dtype: str) -> str:
     source = Path(model)
     weights = source / "model.safetensors"
-    identity = [model, dtype, bench.environment.key, sorted(bench.asked.settings.items())]
+    identity: list[object] = [model, dtype, bench.environment.key, sorted(bench.asked.settings.items())]
     if weights.is_file():
         about = weights.stat()
         identity += [about.st_size, about.st_mtime_ns]

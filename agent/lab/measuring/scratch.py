@@ -100,9 +100,9 @@ def copy_code(job: Job, target: Path, manifest: Manifest) -> None:
     code, script = Path(job.code), job.script
     unseen = {*manifest.protected, manifest.plot} - {*manifest.editable, script}
     target.mkdir(parents=True)
-    for name in manifest.assets:
-        (target / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(Path(job.template) / name, target / name)
+    for asset in manifest.assets:
+        (target / asset).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(Path(job.template) / asset, target / asset)
     for path in sorted(code.rglob("*.py")):
         name = path.relative_to(code)
         linked = any((code / part).is_symlink() for part in [*name.parents, name])

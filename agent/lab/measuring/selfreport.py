@@ -34,7 +34,7 @@ def curves(lines: Iterable[str]) -> tuple[dict[str, tuple[float, ...]], dict[str
         return {}, {}, dropped
     names = [name for name in points[0] if all(name in point for point in points)]
     kept = [points[i] for i in thinned(len(points), MAX_POINTS)]
-    declared = {name: points[-1][name] for name in ("steps", "samples") if name in points[-1]}
+    declared: dict[str, float] = {name: points[-1][name] for name in ("steps", "samples") if name in points[-1]}
     if "step" in points[-1]:
         declared["steps"] = points[-1]["step"]
     return {n: tuple(point[n] for point in kept) for n in names[:MAX_CURVES]}, declared, dropped

@@ -4,9 +4,16 @@ Called as `python -P picture_worker.py FILE`; exit status 3 with the reason on s
 A parser that hangs or bursts on a malicious file does so here. Imports nothing of the runner.
 """
 
+from __future__ import annotations
+
 import re
 import sys
 import warnings
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pypdf import PdfReader
+    from pypdf.generic import StreamObject
 
 MAX_PIXELS = 25_000_000
 MAX_SIDE = 16_000  # pixels
@@ -77,7 +84,7 @@ def check_pdf(path: str) -> None:
     page.extract_text()  # a reviewer's prompt is made this way
 
 
-def check_objects(reader) -> None:
+def check_objects(reader: PdfReader) -> None:
     """Every object that any table of the file names, also one that no page uses."""
     from pypdf.generic import IndirectObject, StreamObject
 
@@ -94,17 +101,21 @@ def check_objects(reader) -> None:
                 raise Bad(f"its streams decode to more than {MAX_STREAMS >> 20} MB")
 
 
-def pixels(image) -> int:
-    width, height = int(image["/Width"]), int(image["/Height"])
+def pixels(image: StreamObject) -> int:
+    width, height = image["/Width"], image["/Height"]
+    if not (isinstance(width, int) and isinstance(height, int)):
+        raise Bad("it holds an image whose size is no number")
     if not (0 < width <= MAX_SIDE and 0 < height <= MAX_SIDE and width * height <= MAX_PIXELS):
         raise Bad(f"it holds an image of {width} x {height} pixels; at most {MAX_PIXELS} are allowed")
     return len(image.get_data()) if "/DCTDecode" not in str(image.get("/Filter")) else 0
 
 
-def check_names(item, depth: int = 0) -> None:
+def check_names(item: object, depth: int = 0) -> None:
+    from pypdf.generic import DictionaryObject
+
     if depth > 40:
         raise Bad("its objects nest deeper than 40 levels")
-    if isinstance(item, dict):
+    if isinstance(item, DictionaryObject):
         for key in item:
             if key in ACTIVE or (key in ("/S", "/Type") and item.raw_get(key) in ACTIVE):
                 raise Bad(f"it holds {key if key in ACTIVE else item.raw_get(key)}, which a figure does not need")

@@ -104,8 +104,9 @@ def evaluate(
     finally:
         process.kill()
         process.wait()
-        process.stdin.close()
-        process.stdout.close()
+        for pipe in (process.stdin, process.stdout):
+            if pipe:
+                pipe.close()
 
 
 def _served(talk: _Talk, d_in: int, encode: Encode, judge: Judge | None) -> dict[str, dict[str, Any]]:
@@ -116,7 +117,9 @@ def _served(talk: _Talk, d_in: int, encode: Encode, judge: Judge | None) -> dict
         if "encode" in message:
             rows = np.frombuffer(talk.receive(4 * d_in * message["encode"]), "<f4").reshape(-1, d_in)
             talk.send(_framed(encode(rows)))
-        elif "judge" in message:
+        elif "judge" in message and judge is None:
+            raise InfrastructureError(f"sae-bench asks a language model, and has none to ask (log: {talk.log})")
+        elif "judge" in message and judge is not None:
             talk.send(json.dumps({"reply": judge(message["judge"])}).encode() + b"\n")
         elif "failed" in message:
             raise InfrastructureError(f"sae-bench, {message['failed']}: {_hidden(message['why'])} (log: {talk.log})")
@@ -138,10 +141,12 @@ class _Talk:
     """Lines and bytes to and from the worker, while time runs and others are looked after."""
 
     def __init__(self, process: subprocess.Popen[bytes], deadline: float, idle: Callable[[], None], log: Path) -> None:
+        assert process.stdin and process.stdout
         self._process, self._deadline, self._idle, self.log = process, deadline, idle, log
+        self._writes, self._reads = process.stdin, process.stdout
         self._got = bytearray()
         self._next_look = 0.0
-        for pipe in (process.stdin, process.stdout):
+        for pipe in (self._writes, self._reads):
             os.set_blocking(pipe.fileno(), False)
 
     def send(self, data: bytes) -> None:
@@ -149,7 +154,7 @@ class _Talk:
         while rest:
             self._wait(reading=False)
             try:
-                rest = rest[os.write(self._process.stdin.fileno(), rest[: 1 << 16]) :]
+                rest = rest[os.write(self._writes.fileno(), rest[: 1 << 16]) :]
             except BlockingIOError:
                 continue
             except BrokenPipeError:
@@ -174,7 +179,7 @@ class _Talk:
     def _more(self) -> None:
         self._wait(reading=True)
         try:
-            piece = os.read(self._process.stdout.fileno(), 1 << 20)
+            piece = os.read(self._reads.fileno(), 1 << 20)
         except BlockingIOError:
             return
         if not piece:
@@ -183,7 +188,7 @@ class _Talk:
 
     def _wait(self, *, reading: bool) -> None:
         """Until the pipe is ready."""
-        pipe = self._process.stdout if reading else self._process.stdin
+        pipe = self._reads if reading else self._writes
         while True:
             ready = select.select([pipe] if reading else [], [] if reading else [pipe], [], POLL_S)
             if (now := time.monotonic()) >= self._next_look:

@@ -13,12 +13,13 @@ from statistics import fmean
 
 from agent.core.errors import InfrastructureError
 from agent.core.manifest import Condition, Profile, Setting
+from agent.core.paths import DataPaths
 from agent.core.protocols import Sandbox
 from agent.core.record import Environment, Job, Training
 from agent.core.template import Template
 from agent.lab.integrity.effort import AT_FLOOR
 from agent.lab.templating.flaw import Flaw
-from agent.lab.worlds import DataPaths, load_module, prepared
+from agent.lab.worlds import load_module, prepared
 from agent.storage.atomic import write_bytes
 
 SAME = 1e-6  # relative; two trainings of one seed

@@ -146,7 +146,7 @@ class _Coder(EditBlockCoder):
             analytics=SimpleNamespace(event=lambda *args, **kwargs: None),
         )
         self.root = str(root)  # aider guesses a common parent, and names files from there
-        self.abs_root_path_cache = {}
+        self.abs_root_path_cache: dict[str, str] = {}
         self.abs_read_only_fnames = sorted(str(root / name) for name in read_only)  # a set has no order
         self.editable = editable
         self.read_only = read_only

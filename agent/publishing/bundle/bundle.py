@@ -18,12 +18,11 @@ from agent.core.paths import SessionPaths
 from agent.llm.prompting import render
 from agent.publishing.bundle.secrets import Stripper, keys_in
 from agent.publishing.bundle.tables import figure_csv
-from agent.publishing.verify.subject import Material, Unreadable, read_material
-from agent.session.session import Session, fold
+from agent.publishing.verify.subject import Material, Unreadable, committed, read_material
+from agent.session.session import Session
 from agent.storage.git_reader import BrokenRepository, GitReader
 from agent.storage.locks import session_lock
-from agent.storage.log import EventLog
-from agent.storage.workspace import Workspace
+from agent.storage.workspace import Workspace, read_session
 from paper.press.compile import INPUTS, compile_pdf
 
 HOME = Path(__file__).resolve().parents[3]  # the checkout
@@ -40,11 +39,11 @@ def bundle(name: str, workspace: Workspace, out: Path) -> int:
     if not out.is_dir():
         raise UserError(f"{out}: no such folder; make it, or name another with --out")
     with session_lock(paths.lock):
-        events = list(EventLog(paths.events).read())
-        members = _members(paths, workspace, fold(events))
+        session = read_session(paths)
+        members = _members(paths, workspace, session)
     target = out / f"{paths.root.name}.tar.gz"
     try:
-        _write(target, paths.root.name, members, int(events[-1].at))
+        _write(target, paths.root.name, members, int(session.last_at))
     except OSError as error:
         raise UserError(f"{target}: {error.strerror}; name another place with --out") from None
     print(f"{target} ({target.stat().st_size / 1e6:.1f} MB, {len(members)} files; its README.txt explains each part)")
@@ -88,15 +87,15 @@ def _members(paths: SessionPaths, workspace: Workspace, session: Session) -> dic
 
 
 def _committed(repo: GitReader, files: dict[str, str]) -> dict[str, bytes]:
-    members = {}
+    members: dict[str, bytes] = {}
     for name in files:
         path = PurePosixPath(name)
         if path.parts[0] in ("records", "review") or name == "notes.txt":
-            members[name] = repo.blob(repo.head, name)
+            members[name] = committed(repo, name)
         elif name == "paper/paper.pdf":
-            members["paper.pdf"] = repo.blob(repo.head, name)
+            members["paper.pdf"] = committed(repo, name)
         elif str(path.parent) == "paper" and path.suffix in INPUTS:
-            members[f"tex/{path.name}"] = repo.blob(repo.head, name)
+            members[f"tex/{path.name}"] = committed(repo, name)
     return members
 
 

@@ -33,7 +33,7 @@ def _shown(name: str, manifest: Manifest) -> set[str]:
     return set(manifest.metrics)
 
 
-def _values(records: Sequence[RunRecord], field: str, wanted: set[str] | None = None) -> Iterable[tuple]:
+def _values(records: Sequence[RunRecord], field: str, wanted: set[str] | None = None) -> Iterable[Sequence[object]]:
     source = "self-reported" if field == "diagnostics" else "measured"
     for record in records:
         for training in record.trainings:
@@ -42,7 +42,7 @@ def _values(records: Sequence[RunRecord], field: str, wanted: set[str] | None = 
                     yield (*_head(record), training.seed, training.condition, source, name, repr(value))
 
 
-def _curves(records: Sequence[RunRecord]) -> Iterable[tuple]:
+def _curves(records: Sequence[RunRecord]) -> Iterable[Sequence[object]]:
     for record in records:
         for training in record.trainings:
             for name, curve in training.curves.items():

@@ -15,7 +15,7 @@ from agent.lab.jobs.paths import JobPaths
 from agent.lab.measuring.scratch import TrainingPaths
 from agent.publishing.manuscript import Manuscript
 from agent.sandbox import harvest
-from agent.session.session import RunState
+from agent.session.states import RunState
 from agent.session.tools import Tools
 from paper.evidence.expressions import Problem, evaluate
 from paper.evidence.facts import Facts

@@ -57,7 +57,7 @@ def _plain_file(pdf: Path) -> None:
     try:
         found = os.stat(pdf)
     except OSError as error:
-        raise UnreadablePdf(error.strerror.lower()) from None
+        raise UnreadablePdf((error.strerror or str(error)).lower()) from None
     if not stat.S_ISREG(found.st_mode):
         raise UnreadablePdf("not a file")
     if found.st_size > MAX_BYTES:

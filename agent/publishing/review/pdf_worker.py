@@ -9,7 +9,7 @@ import sys
 MAX_PAGES = 100
 
 
-def words(path, most):
+def words(path: str, most: int) -> str:
     from pypdf import PdfReader
 
     reader = PdfReader(path)
@@ -27,7 +27,7 @@ def words(path, most):
     return f"{text[:most]}\n[not shown: {count - len(found)} more of {count} pages, or the end of the last]\n"
 
 
-def main(path, most):
+def main(path: str, most: int) -> int:
     with open(path, "rb") as file:
         if not file.read(1024).lstrip().startswith(b"%PDF-"):
             print("it is not a PDF", file=sys.stderr)

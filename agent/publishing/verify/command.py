@@ -43,7 +43,7 @@ def verify(name: str, workspace: Workspace, *, artefacts: bool = False) -> int:
     if artefacts and subject.session is None:
         raise UserError("--artefacts: only the session's own folder has them, beside its repository; verify that one")
     report = examine(subject)
-    if artefacts:
+    if artefacts and subject.session:
         from agent.publishing.verify.remeasure import remeasure
 
         remeasure(subject, subject.session, report)

@@ -30,11 +30,10 @@ AGREE = 1e-6  # relative: what sums in another order explain
 
 @dataclass(frozen=True)
 class _Named:
-    """An artefact that a record names, with the folder of the job that made it, if that is at hand."""
+    """An artefact that a record names."""
 
     record: RunRecord
     training: Training
-    file: Path | None
 
 
 def remeasure(subject: Subject, session: SessionPaths, report: Report, sandbox: Sandbox | None = None) -> None:
@@ -42,18 +41,20 @@ def remeasure(subject: Subject, session: SessionPaths, report: Report, sandbox: 
     repo = GitReader(subject.git_dir)
     material = read_material(repo, committed_files(subject, repo))
     named = [
-        _Named(record, t, _find(session, material, record, t))
+        _Named(record, t)
         for record in material.records.values()
         for t in record.trainings
         if record.status == "measured" and t.artefact_sha256
     ]
-    at_hand = [n for n in named if n.file is not None]
-    report.problems += [p for n in named if n.file is None for p in _replaced(session, material, n)]
+    files = [_find(session, material, n.record, n.training) for n in named]
+    at_hand = [(n, file) for n, file in zip(named, files, strict=True) if file is not None]
+    missing = [n for n, file in zip(named, files, strict=True) if file is None]
+    report.problems += [p for n in missing for p in _replaced(session, material, n)]
     done = 0
     with tempfile.TemporaryDirectory(prefix="remeasure-") as scratch:
         bench = _Bench(Path(scratch), repo, material, sandbox, Workspace(session.root.parent).cache)
-        for index, one in enumerate(at_hand if material.manifest.measured else ()):
-            problems = list(bench.differences(one, index))
+        for index, (one, file) in enumerate(at_hand if material.manifest.measured else ()):
+            problems = list(bench.differences(one, file, index))
             report.problems += problems
             done += not problems
     if any(_outside(material, record) for record in material.records.values()):
@@ -62,9 +63,8 @@ def remeasure(subject: Subject, session: SessionPaths, report: Report, sandbox: 
         f"{done} of {len(named)} artefacts re-evaluated"
         + (
             ""
-            if len(at_hand) == len(named)
-            else f"; {len(named) - len(at_hand)} are not at hand (a cached baseline's lie "
-            "with the session that trained it)"
+            if not missing
+            else f"; {len(missing)} are not at hand (a cached baseline's lie with the session that trained it)"
         )
     )
 
@@ -101,17 +101,17 @@ class _Bench:
         self._template: Template | None = None
         self._data: dict[str, Path] = {}
 
-    def differences(self, named: _Named, index: int) -> Iterator[Problem]:
+    def differences(self, named: _Named, file: Path, index: int) -> Iterator[Problem]:
         """What a second measurement gives otherwise than the record."""
         from agent.lab.measuring.measure import measure_again
         from agent.lab.measuring.verdict import Stopped
 
         record, training = named.record, named.training
         where = f"records/{record.run}.json, seed {training.seed}, condition {training.condition}"
-        job = self._job(named, self._folder / f"job-{index}")
+        job = self._job(record, file, self._folder / f"job-{index}")
         condition = next(c for c in record.conditions if c.name == training.condition)
         try:
-            found = measure_again(job, training.seed, condition, self._sandbox or _walls(job), named.file)
+            found = measure_again(job, training.seed, condition, self._sandbox or _walls(job), file)
         except Stopped as stop:
             yield Problem(where, f"the artefact cannot be measured again: {stop.reason}: {stop.detail}")
             return
@@ -120,16 +120,16 @@ class _Bench:
             if new is None or old is None or not math.isclose(new, old, rel_tol=AGREE, abs_tol=1e-9):
                 yield Problem(where, f"{name} is {old} in the record; its artefact gives {new}")
 
-    def _job(self, named: _Named, folder: Path) -> Job:
-        """The job that made it, with code and template as they are committed."""
-        record, root = named.record, named.file.parents[3]
+    def _job(self, record: RunRecord, file: Path, folder: Path) -> Job:
+        """The job that made an artefact, with code and template as they are committed."""
+        root = file.parents[3]
         job = Job.model_validate_json((root / "job.json").read_bytes())
         template = self._exported()
         for hashed in record.hashes:
             kind, _, name = hashed.partition("/")
             if kind == "code":
-                data = self._repo.blob(record.commit, name) or self._repo.blob(record.commit, f"template/{name}")
-                _write(folder / "code" / name, data or b"")
+                code = self._repo.blob(record.commit, name) or self._repo.blob(record.commit, f"template/{name}")
+                _write(folder / "code" / name, code or b"")
         data = self._data_folder(record, Path(job.truth_data).parent)
         return job.model_copy(
             update={

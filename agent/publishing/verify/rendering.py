@@ -122,13 +122,13 @@ def _rendered(repo: GitReader, material: Material, folder: Path) -> Rendered:
 def _tex(subject: Subject, repo: GitReader, rendered: Rendered) -> Iterator[Problem]:
     """The committed paper.tex, and the one that lies there if it is another."""
     committed = repo.blob(repo.head, "paper/paper.tex")
-    texts = {"": committed}
+    texts: dict[str, bytes | None] = {"": committed}
     if subject.tree and (path := subject.tree / "paper/paper.tex").is_file():
         texts |= {"not committed: ": data} if (data := path.read_bytes()) != committed else {}
     elif subject.tree:
         yield Problem("paper/paper.tex", "is committed, but not there")
-    for remark, data in texts.items():
-        for problem in compare_tex((data or b"").decode("utf-8", "replace"), rendered):
+    for remark, tex in texts.items():
+        for problem in compare_tex((tex or b"").decode("utf-8", "replace"), rendered):
             yield problem._replace(what=remark + problem.what)
 
 

@@ -7,8 +7,9 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from agent.core.errors import InfrastructureError, UserError
 from agent.core.manifest import Manifest
@@ -21,6 +22,8 @@ from agent.storage.log import EventLog
 from paper.press.account import FILE as ACCOUNT
 from paper.press.account import PaperAccount, sha256
 from paper.press.compare import Problem
+
+Parsed = TypeVar("Parsed", bound=BaseModel)
 
 PAPER = ("paper/paper.tex", "paper/paper.pdf")  # compared with what the records give, not with the commit alone
 
@@ -74,25 +77,30 @@ def read_material(repo: GitReader, files: dict[str, str]) -> Material:
         Unreadable: one of them is missing or malformed.
     """
     try:
-        manifest = parse_manifest(_blob(repo, "template/manifest.toml"), "template/manifest.toml")
+        manifest = parse_manifest(committed(repo, "template/manifest.toml"), "template/manifest.toml")
     except UserError as error:
         raise Unreadable("template/manifest.toml", str(error)) from None
-    account = _parsed(PaperAccount, ACCOUNT, _blob(repo, ACCOUNT))
+    account = _parsed(PaperAccount, ACCOUNT, committed(repo, ACCOUNT))
     manifest = measured_at(manifest, account.profile)
     ordered = [f"records/{run}.json" for run in account.records]
     names = [*ordered, *sorted(f for f in files if f.startswith("records/") and f not in ordered)]
-    records = {name: _parsed(RunRecord, name, _blob(repo, name)) for name in names if name in files}
+    records = {name: _parsed(RunRecord, name, committed(repo, name)) for name in names if name in files}
     return Material(account, manifest, records)
 
 
-def _blob(repo: GitReader, name: str) -> bytes:
+def committed(repo: GitReader, name: str) -> bytes:
+    """A file of the newest commit.
+
+    Raises:
+        Unreadable: it is missing, or cannot be read.
+    """
     found = repo.blob(repo.head, name)
     if found is None:
         raise Unreadable(name, "is missing from the repository, or cannot be read there")
     return found
 
 
-def _parsed(kind: type, name: str, data: bytes):
+def _parsed(kind: type[Parsed], name: str, data: bytes) -> Parsed:
     try:
         return kind.model_validate_json(data)
     except ValidationError as error:
@@ -122,7 +130,9 @@ def committed_files(subject: Subject, repo: GitReader) -> dict[str, str]:
 
 def check_tree(tree: Path | None, repo: GitReader, files: dict[str, str]) -> Iterator[Problem]:
     """Files that lie there otherwise than they are committed; the paper's own are compared elsewhere."""
-    for name, blob in files.items() if tree else ():
+    if tree is None:
+        return
+    for name, blob in files.items():
         if name in PAPER:
             continue
         try:
@@ -131,7 +141,7 @@ def check_tree(tree: Path | None, repo: GitReader, files: dict[str, str]) -> Ite
             yield Problem(name, "is committed, but not there")
             continue
         if _git_id(data, blob) != blob:
-            yield Problem(name, f"is not as it is committed{_difference(data, _blob(repo, name))}")
+            yield Problem(name, f"is not as it is committed{_difference(data, committed(repo, name))}")
 
 
 def _git_id(data: bytes, like: str) -> str:
@@ -172,7 +182,7 @@ def check_account(repo: GitReader, material: Material, files: dict[str, str]) ->
             yield Problem(name, "is missing, though the paper was made with it")
         elif name not in here:
             yield Problem(name, "is a record that the paper was made without")
-        elif sha256(_blob(repo, name)) != here[name]:
+        elif sha256(committed(repo, name)) != here[name]:
             yield Problem(
                 name, f"is not the record that the paper was made with ({ACCOUNT} gives sha256 {here[name][:12]})"
             )

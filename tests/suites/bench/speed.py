@@ -14,10 +14,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from agent.core.paths import DataPaths
 from agent.core.template import Template, load_template
 from agent.lab.machine import device_in_words
 from agent.lab.measuring.bench import KEEP_MEMORY, THREADS
-from agent.lab.worlds import DataPaths, data_key, prepared
+from agent.lab.worlds import data_key, prepared
 from tests.suites.bench.arm import FOLDER, OURS
 from tests.suites.bench.markdown import markdown
 from tests.suites.bench.trainings import KEPT, SECRET

@@ -10,11 +10,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from agent.core.paths import DataPaths
 from agent.core.record import Finding, Job, RunKind, RunRecord, Training
 from agent.core.template import load_template
 from agent.lab import integrity
 from agent.lab.measuring.measure import job_facts, run_training
-from agent.lab.worlds import DataPaths, prepared
+from agent.lab.worlds import prepared
 from agent.sandbox.boxes import BubblewrapSandbox
 from tests.suites.redteam.case import EXPERIMENT, GAINS_NOTHING, TEMPLATE, Case, Cheat, code_of
 

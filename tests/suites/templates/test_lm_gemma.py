@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 import torch
 
+from agent.core.paths import DataPaths
 from agent.core.record import Job
 from agent.lab.measuring.measure import run_training
-from agent.lab.worlds import DataPaths, load_module
+from agent.lab.worlds import load_module
 from agent.sandbox.boxes import BubblewrapSandbox
 from tests.support import ROOT
 from tests.support.lm_world import FOLDER, TEMPLATE, code, draw

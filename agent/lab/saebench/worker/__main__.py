@@ -8,7 +8,6 @@ import ctypes
 import logging
 import os
 import signal
-import sys
 import traceback
 
 from channel import Channel
@@ -42,4 +41,4 @@ def die_with(parent: int) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -12,7 +12,7 @@ class Truth:
     y: np.ndarray  # int [N]
 
 
-def load_truth(truth_dir: Path, settings: dict) -> Truth:
+def load_truth(truth_dir: Path, settings: dict[str, int]) -> Truth:
     """What prepare.py wrote into truth_dir."""
     return Truth(x=np.load(truth_dir / "x.npy"), y=np.load(truth_dir / "y.npy"))
 

@@ -9,6 +9,7 @@ nothing that is written here counts as a result.
 import argparse
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from safetensors.numpy import load_file, save_file
@@ -17,23 +18,23 @@ from safetensors.numpy import load_file, save_file
 class Classifier:
     """Scores are linear in the row."""
 
-    def __init__(self, W, b):
+    def __init__(self, W: np.ndarray, b: np.ndarray) -> None:
         self.W, self.b = W, b
 
-    def predict(self, x):
+    def predict(self, x: np.ndarray) -> np.ndarray:
         """[B, d_in] -> [B, classes]. Used for measuring; each row must depend on that row alone."""
         return x @ self.W + self.b
 
-    def save(self, path):
+    def save(self, path: Path) -> None:
         save_file({"W": self.W, "b": self.b}, path)
 
     @classmethod
-    def load(cls, path):
+    def load(cls, path: Path) -> "Classifier":
         state = load_file(path)
         return cls(state["W"], state["b"])
 
 
-def train(task, out_dir):
+def train(task: dict[str, Any], out_dir: Path) -> Classifier:
     """Plain stochastic gradient descent on the log loss, with a linear decay of the step size."""
     draw = np.random.default_rng(task["seed"])
     x, y = (np.load(Path(task["data"]) / name) for name in ("x.npy", "y.npy"))

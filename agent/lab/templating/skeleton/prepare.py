@@ -10,7 +10,7 @@ import numpy as np
 BLOBS = 3  # of each class
 
 
-def prepare(settings: dict, secret: int, train_dir: Path, truth_dir: Path) -> None:
+def prepare(settings: dict[str, int], secret: int, train_dir: Path, truth_dir: Path) -> None:
     """Labelled rows to train on, and others, held out, to measure with; both from one world."""
     draw = np.random.default_rng(np.random.SeedSequence(secret))
     centres = draw.normal(size=(settings["classes"], BLOBS, settings["d_in"]))

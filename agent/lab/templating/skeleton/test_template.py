@@ -4,6 +4,8 @@ import importlib.util
 import sys
 import tomllib
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,8 +14,9 @@ HERE = Path(__file__).parent
 SETTINGS = tomllib.loads((HERE / "manifest.toml").read_text())["profiles"]["small"]["settings"]
 
 
-def module(name):
+def module(name: str) -> ModuleType:
     spec = importlib.util.spec_from_file_location(f"{HERE.name}_{name}", HERE / f"{name}.py")
+    assert spec and spec.loader
     found = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = found
     spec.loader.exec_module(found)
@@ -21,7 +24,7 @@ def module(name):
 
 
 @pytest.fixture
-def world(tmp_path):
+def world(tmp_path: Path) -> tuple[Path, Any]:
     """The data of a small world: (train folder, truth)."""
     train, truth = tmp_path / "train", tmp_path / "truth"
     train.mkdir()
@@ -30,13 +33,13 @@ def world(tmp_path):
     return train, module("evaluate").load_truth(truth, SETTINGS)
 
 
-def test_held_out_rows_are_not_among_the_training_rows(world):
+def test_held_out_rows_are_not_among_the_training_rows(world: tuple[Path, Any]) -> None:
     train, truth = world
     seen = {row.tobytes() for row in np.load(train / "x.npy")}
     assert not any(row.tobytes() in seen for row in truth.x)
 
 
-def test_perfect_scores_are_perfect_and_equal_scores_are_chance(world):
+def test_perfect_scores_are_perfect_and_equal_scores_are_chance(world: tuple[Path, Any]) -> None:
     _, truth = world
     evaluate = module("evaluate").evaluate
     perfect = evaluate(truth.x, np.eye(SETTINGS["classes"])[truth.y] * 100, truth)

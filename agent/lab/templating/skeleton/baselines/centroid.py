@@ -3,6 +3,7 @@
 import argparse
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from safetensors.numpy import load_file, save_file
@@ -11,18 +12,18 @@ from safetensors.numpy import load_file, save_file
 class Classifier:
     """The score of a class is the negative squared distance to its centroid."""
 
-    def __init__(self, centroids):
+    def __init__(self, centroids: np.ndarray) -> None:
         self.centroids = centroids
 
-    def predict(self, x):
+    def predict(self, x: np.ndarray) -> np.ndarray:
         return -np.square(x[:, None, :] - self.centroids).sum(axis=2)
 
     @classmethod
-    def load(cls, path):
+    def load(cls, path: Path) -> "Classifier":
         return cls(load_file(path)["centroids"])
 
 
-def train(task, out_dir):
+def train(task: dict[str, Any], out_dir: Path) -> None:
     """The mean of the rows of each class, over as many rows as the budget allows."""
     draw = np.random.default_rng(task["seed"])
     x, y = (np.load(Path(task["data"]) / name) for name in ("x.npy", "y.npy"))
