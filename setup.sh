@@ -2,6 +2,7 @@
 # Installs what is missing: system tools with apt-get where that is allowed, then uv and the locked environment.
 # A second time it only looks. Usage: sh setup.sh
 set -eu
+umask 022  # sandboxes have a user of their own, which must read the environment
 cd "$(dirname "$0")"
 
 packages=""

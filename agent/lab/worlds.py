@@ -28,7 +28,7 @@ from agent.core.errors import InfrastructureError, UserError
 from agent.core.manifest import Setting
 from agent.core.paths import DataPaths
 from agent.core.template import Template
-from agent.storage.atomic import write_text
+from agent.storage.atomic import readable, write_text
 
 MANIFEST = "manifest.json"
 PACKAGES = ("numpy", "torch", "sae-lens", "transformer-lens")  # what a world may be drawn with
@@ -162,6 +162,7 @@ def _build(template: Template, settings: Mapping[str, Setting], secret: int, fol
         raise InfrastructureError(
             f"{template.path('prepare.py')}: preparing the data failed (exit {code}):\n" + said.strip()[-1500:]
         )
+    readable(beside / "train")
     about = {
         "template": template.manifest.name,
         "settings": request["settings"],

@@ -11,6 +11,7 @@ import json
 import os
 import resource
 import signal
+import stat
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -25,6 +26,7 @@ def main() -> None:
     handle = int(sys.argv[1])
     with os.fdopen(handle, "rb") as file:
         plan = json.load(file)
+    os.umask(0o022)  # what is made here is for another uid, whatever our caller's umask
     _die_with(plan["parent"], signal.SIGTERM if plan["guard"] else signal.SIGKILL)
     for ignored in (signal.SIGPIPE, signal.SIGXFSZ):
         signal.signal(ignored, signal.SIG_DFL)  # Python ignores them, and exec would pass that on
@@ -98,15 +100,24 @@ def _stage(plan: dict[str, Any]) -> bool:
         return False  # root without CAP_SYS_ADMIN (a container): sources must then be reachable as they are
     _mount(None, "/", None, MS_REC | MS_PRIVATE)
     stage = plan["stage"]
-    _mount("tmpfs", stage, "tmpfs", 0, "mode=0755,size=1m")
+    _mount("tmpfs", stage, "tmpfs", 0, "mode=0755,size=1g")
     for index, (_, source, _) in enumerate(plan["mounts"]):
         place = f"{stage}/{index}"
         if os.path.isdir(source):
             os.mkdir(place, 0o755)
         else:
             os.close(os.open(place, os.O_CREAT | os.O_WRONLY, 0o644))
+            if not os.stat(source).st_mode & stat.S_IROTH:  # a file of ours, under a strict umask: a copy is shown
+                _copy(source, place)
+                continue
         _mount(source, place, None, MS_BIND | MS_REC)
     return True
+
+
+def _copy(source: str, target: str) -> None:
+    with open(source, "rb") as one, open(target, "wb") as other:
+        while block := one.read(1 << 20):
+            other.write(block)
 
 
 def _mount(source: str | None, target: str, kind: str | None, flags: int, data: str | None = None) -> None:

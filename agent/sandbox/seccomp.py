@@ -75,11 +75,15 @@ _ABSENT: dict[str, tuple[int | None, int | None]] = {
     "openat2": (437, 437),
     "shmget": (29, 194),
 }
+# Takes space at once, before a watcher can look; callers fall back to writing, which the watcher sees grow.
+_FALLOCATE = (285, 47)
 _MEMFD = (319, 279)  # memory that no process maps escapes the watcher too; GPU drivers may need it
 _NEW_NAMESPACES = 0x7E020080  # every CLONE_NEW* flag that clone takes
 _SET_ID_BITS = 0o6000
 _O_CREAT = 0o100
 _TERMINAL_INJECTION = (0x5412, 0x541C)  # TIOCSTI, TIOCLINUX
+# The same through ioctl: FS_IOC_RESVSP, FS_IOC_RESVSP64 and FS_IOC_ZERO_RANGE, which every file system answers.
+_PREALLOCATION = (0x40305828, 0x4030582A, 0x40305839)
 _SOCKET_FAMILIES = (1, 2, 10, 16)  # unix, inet, inet6, netlink (getaddrinfo); vsock would reach a VM's host
 _ARCHES = {"x86_64": (0, 0xC000003E), "aarch64": (1, 0xC00000B7)}
 
@@ -103,6 +107,7 @@ def filter_bytes(*, gpu: bool = False, machine: str | None = None) -> bytes | No
         for numbers in table.values():
             if numbers[column] is not None:
                 program += _deny((_JEQ, numbers[column] or 0), error)
+    program += _deny((_JEQ, _FALLOCATE[column]), errno.EOPNOTSUPP)
     program += _argument_rules(column)
     program.append((_RET, 0, 0, _ALLOW))
     return b"".join(struct.pack("=HBBI", *step) for step in program)
@@ -118,6 +123,7 @@ def _argument_rules(column: int) -> list[Instruction]:
     rules: list[Instruction] = []
     rules += _call((56, 220)[column], [_load(0), *_deny((_JSET, _NEW_NAMESPACES), errno.EPERM)])
     ioctl = [step for request in _TERMINAL_INJECTION for step in _deny((_JEQ, request), errno.EPERM)]
+    ioctl += [step for request in _PREALLOCATION for step in _deny((_JEQ, request), errno.EOPNOTSUPP)]
     rules += _call((16, 29)[column], [_load(1), *ioctl])
     families = [(_JEQ, len(_SOCKET_FAMILIES) - i, 0, family) for i, family in enumerate(_SOCKET_FAMILIES)]
     for number in ((41, 53), (198, 199))[column]:

@@ -60,10 +60,10 @@ def give(folder: Path, uid: int) -> None:
 
 
 def check_readable(mount: Mount) -> None:
-    """A read-only source must be open to others: the sandbox's uid owns nothing of it."""
+    """A read-only folder must be open to others: the sandbox's uid owns nothing of it. Files are copied if need be."""
     mode = mount.source.stat().st_mode
-    needed = stat.S_IROTH | stat.S_IXOTH if stat.S_ISDIR(mode) else stat.S_IROTH
-    if not mount.writable and mode & needed != needed:
+    needed = stat.S_IROTH | stat.S_IXOTH
+    if not mount.writable and stat.S_ISDIR(mode) and mode & needed != needed:
         raise InfrastructureError(
             f"{mount.source}: mode {stat.S_IMODE(mode):04o}, so the sandbox's own uid cannot read it; "
             f"run: chmod -R go+rX {mount.source}"

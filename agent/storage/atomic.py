@@ -35,6 +35,16 @@ def write_text(path: Path, text: str, *, mode: int = 0o644) -> None:
     write_bytes(path, text.encode("utf-8"), mode=mode)
 
 
+def readable(folder: Path) -> None:
+    """Let every user of this machine read a folder and all below it: a sandbox has a user of its own.
+
+    The umask of whoever started us says nothing about what a sandbox must see. Follows no link.
+    """
+    for path in (folder, *folder.rglob("*")):
+        if not path.is_symlink():
+            path.chmod(0o755 if path.is_dir() else 0o644)
+
+
 def open_beside(path: Path) -> tuple[int, str]:
     """A new file in the same folder. Its lock, gone with the handle, tells `sweep` that it is being written."""
     while True:

@@ -12,6 +12,7 @@ from pathlib import Path
 from agent.core.errors import InfrastructureError
 from agent.core.manifest import Manifest
 from agent.core.record import Job
+from agent.storage.atomic import readable
 
 CODE = "experiment.py"
 TRIES = 3  # a process that the machine killed is no reason to stop
@@ -113,3 +114,4 @@ def copy_code(job: Job, target: Path, manifest: Manifest) -> None:
         shutil.copyfile(path, target / name)
     if script != CODE:
         shutil.copyfile(code / script, target / CODE)
+    readable(target)

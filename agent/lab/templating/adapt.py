@@ -36,8 +36,6 @@ STATE = {state!r}  # names, sizes and times when this was made
 def prepare(settings: dict, secret: int, train_dir: Path, truth_dir: Path) -> None:
     for name, place in SOURCES.items():
         shutil.copytree(place, train_dir / name, symlinks=False, ignore_dangling_symlinks=True)
-    for path in train_dir.rglob("*"):
-        path.chmod(0o755 if path.is_dir() else 0o644)
 '''
 Say = Callable[[str], None]
 

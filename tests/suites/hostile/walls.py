@@ -288,6 +288,18 @@ _PROBES: tuple[tuple[str, str, str], ...] = (
         "call('memfd', 319, b'a', 0); call('shmget', 29, 0, 1 << 20, 0o1600); call('secret', 447, 0)",
     ),
     (
+        "space taken at once, before a watcher looks",
+        CALLS,
+        """
+        h = os.open(OUT + '/room', os.O_CREAT | os.O_RDWR)
+        for mode in (0, 1, 16): call('fallocate', 285, h, mode, ctypes.c_long(0), ctypes.c_long(1 << 20))
+        import fcntl, struct
+        room = struct.pack('hhqqiI4i', 0, 0, 0, 1 << 20, 0, 0, 0, 0, 0, 0)
+        for request in (0x40305828, 0x4030582A, 0x40305839): attempt(lambda: fcntl.ioctl(h, request, room))
+        if os.fstat(h).st_blocks: got('blocks')
+        """,
+    ),
+    (
         "kernel modules, kexec, reboot, clocks",
         CALLS,
         """
