@@ -48,7 +48,6 @@ class Parts:
     model: Model | None = None
     runner: Runner | None = None
     sandbox: Sandbox | None = None
-    api_base: str | None = None
 
 
 @dataclass(frozen=True)
@@ -58,7 +57,6 @@ class System:
     model: Model
     sandbox: Sandbox
     console: Console
-    api_base: str | None
     runner: Runner | None = None  # None: this machine's
     services: tuple[Service, ...] | None = None  # of literature; None: as the options say
 
@@ -68,15 +66,13 @@ def system_for(options: Options, parts: Parts) -> System:
     from agent.sandbox.boxes import BubblewrapSandbox, NoSandbox
 
     sandbox = parts.sandbox or (BubblewrapSandbox() if options.sandbox == "bwrap" else NoSandbox())
-    api_base = None
     if parts.model:
         model = parts.model
     elif options.playback:
         model = PlaybackModel(Path(options.playback))
     else:
-        api_base = parts.api_base
-        model = language_model(options.models.names(), api_base, parts.console.say)
-    return System(model, sandbox, parts.console, api_base, parts.runner)
+        model = language_model(options.models.names(), options.api_base, parts.console.say)
+    return System(model, sandbox, parts.console, parts.runner)
 
 
 def language_model(names: Mapping[Role, str], api_base: str | None, say: Callable[[str], None]) -> Model:

@@ -63,7 +63,7 @@ def _resume(args: argparse.Namespace, workspace: Workspace) -> int:
     from agent.app.start import go_on
 
     paths = workspace.find(args.operand)
-    start = go_on(paths, choices.typed(args), workspace, Parts(TerminalConsole(), api_base=args.api_base))
+    start = go_on(paths, choices.typed(args), workspace, Parts(TerminalConsole()))
     start.require()
     if args.feedback:
         paths.feedback.write_text(args.feedback + "\n", encoding="utf-8")
@@ -84,7 +84,7 @@ def _begin(args: argparse.Namespace, workspace: Workspace) -> Start:
     from agent.app.console import TerminalConsole
     from agent.app.start import begin
 
-    return begin(args.idea, choices.typed(args), workspace, Parts(TerminalConsole(), api_base=args.api_base))
+    return begin(args.idea, choices.typed(args), workspace, Parts(TerminalConsole()))
 
 
 def _status(args: argparse.Namespace, workspace: Workspace) -> int:

@@ -11,6 +11,7 @@ import argparse
 import re
 from collections.abc import Callable
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
 
 def whole(text: str) -> int:
@@ -38,6 +39,8 @@ def url(text: str) -> str:
     """The address of a server. Raises: argparse.ArgumentTypeError."""
     if not re.match(r"https?://[^/\s]+", text):
         raise argparse.ArgumentTypeError(f"give a URL that begins with http:// or https://, found {text}")
+    if urlsplit(text).password:
+        raise argparse.ArgumentTypeError("give the URL without a password, which would be kept with the session")
     return text
 
 

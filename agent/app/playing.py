@@ -8,7 +8,7 @@ from pathlib import Path
 from agent.actions.training import running_job
 from agent.app.exits import BUDGET, DONE, INFRASTRUCTURE, INTERRUPTED
 from agent.core.errors import BudgetSpent, InfrastructureError
-from agent.core.options import DEFAULT_TEMPLATE
+from agent.core.options import DEFAULT_TEMPLATE, Options
 from agent.core.paths import SessionPaths
 from agent.core.record import Job
 from agent.llm.playback import PlaybackModel
@@ -21,6 +21,8 @@ from agent.session.tools import Tools
 def play_session(tools: Tools) -> int:
     """Go on to the end or a stop; the exit status, with its reason said in a line."""
     resume = f"python launch.py --resume {tools.paths.root.name}"
+    if told := _asked_at(tools.session.options):
+        tools.say(told)
     try:
         stop = play(tools)
     except BudgetSpent as error:
@@ -38,6 +40,16 @@ def play_session(tools: Tools) -> int:
         return DONE
     _closing_words(tools)
     return _strict_end(tools)
+
+
+def _asked_at(options: Options) -> str:
+    """Where the session's words go; empty where each provider's own server is asked, or a recording plays."""
+    if options.playback:
+        return ""
+    if options.api_base:
+        return f"Models are asked at {options.api_base} (--api-base)"
+    places = [f"{server} ({name})" for name, server in options.addresses.items()]
+    return f"Models are asked at {', '.join(places)}" if places else ""
 
 
 def _strict_end(tools: Tools) -> int:

@@ -80,7 +80,7 @@ def _model(options: Options, system: System) -> list[str]:
 
     if not isinstance(system.model, LiteLLMModel):  # a caller's own
         return []
-    found = [f"{problem}; {mend}" for problem, mend in check(options.models.names(), system.api_base)]
+    found = [f"{problem}; {mend}" for problem, mend in check(options.models.names(), options.api_base)]
     return [*found, *_unpriced(options)]
 
 

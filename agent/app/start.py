@@ -5,10 +5,12 @@ Not here: what was typed (arguments.py), what the options become (choices.py), h
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 from agent.app import choices, preflight
 from agent.app.assemble import Parts, System, open_session, system_for, template_of
@@ -22,6 +24,8 @@ from agent.session.session import fold
 from agent.session.tools import Tools
 from agent.storage.log import EventLog
 from agent.storage.workspace import Workspace, new_session_folder
+
+ADDRESSES = ("_API_BASE", "_BASE_URL")  # how variables end that name a provider's server
 
 
 @dataclass(frozen=True)
@@ -62,6 +66,19 @@ class Start:
                 yield tools
 
 
+def addresses() -> dict[str, str]:
+    """The variables of this environment that name a provider's server.
+
+    Raises:
+        UserError: one of them holds a password, which would be kept with the session.
+    """
+    found = {name: value for name, value in sorted(os.environ.items()) if name.endswith(ADDRESSES) and value}
+    for name, value in found.items():
+        if urlsplit(value).password:
+            raise UserError(f"{name}: holds a password; put it into the provider's key variable and leave the address")
+    return found
+
+
 def begin(idea: Idea | str | None, chosen: Mapping[str, Any], workspace: Workspace, parts: Parts) -> Start:
     """A new session; nothing is written yet.
 
@@ -77,7 +94,7 @@ def begin(idea: Idea | str | None, chosen: Mapping[str, Any], workspace: Workspa
         idea = named_idea(idea, name, HOME)
     adapt = adapter(workspace.root, walls=chosen.get("sandbox") != "none")
     template = named_template(name or DEFAULT_TEMPLATE, HOME, adapt)
-    options = choices.new_options(template, idea, chosen)
+    options = choices.new_options(template, idea, {"addresses": addresses(), **chosen})
     return Start(workspace, options, template_of(options), system_for(options, parts), idea)
 
 
@@ -90,6 +107,9 @@ def go_on(paths: SessionPaths, chosen: Mapping[str, Any], workspace: Workspace, 
     before = fold(EventLog(paths.events).read()).options
     if before is None:
         raise UserError(f"{paths.root}: its log is empty; start the idea anew")
-    options = choices.changed_options(before, chosen)
+    for variable, server in before.addresses.items():
+        os.environ.setdefault(variable, server)  # else the next call would go to the provider's public server
+    now = {name: os.environ[name] for name in before.addresses} | addresses()
+    options = choices.changed_options(before, {"addresses": now, **chosen})
     system = system_for(options, parts)
     return Start(workspace, options, template_of(options), system, None, paths, changed=options != before)

@@ -34,6 +34,8 @@ class Options(Strict):
     profile: str
     models: Models
     playback: str | None = None  # folder of recorded replies
+    api_base: str | None = None  # the server that all models are asked at; None: each provider's own
+    addresses: dict[str, str] = {}  # environment variables that name a provider's server, as the session knows them
     runs: int = Field(default=5, ge=0, le=10)
     attempts: int = Field(default=4, ge=1, le=20)
     baselines: tuple[str, ...] = ()  # names; the first is run 0

@@ -175,5 +175,5 @@ def test_every_role_has_an_option():
 
 
 def test_every_option_of_a_session_can_be_typed_but_for_what_follows_from_others():
-    typed = {"models", "sandbox", "network", "pdf", "threads"}
+    typed = {"models", "addresses", "sandbox", "network", "pdf", "threads"}
     assert set(Options.model_fields) - set(FIELDS) == typed

@@ -118,6 +118,33 @@ def test_dry_run_checks_estimates_and_starts_nothing(tmp_path, idea):
     assert not list((tmp_path / "ws").glob("2*"))
 
 
+@pytest.mark.parametrize("how", ["--api-base", "OPENAI_BASE_URL"])
+def test_a_resume_asks_the_same_server_and_says_which(workspace, idea, how):
+    common = ("--workspace", workspace)
+    with FakeProvider(lambda request: reply(answer(request))) as provider:
+        words = (how, provider.url) if how == "--api-base" else ()
+        environment = {} if words else {how: provider.url}
+        new = ("--idea", idea, "--template", TEMPLATE, "--model", "openai/gpt-4o", "--runs", 1, "--no-pdf")
+        started = launch(*new, *words, "--stop-after", "plan", *common, OPENAI_API_KEY="sk-x", **environment)
+        assert f"Models are asked at {provider.url} ({how})" in started.stdout, started.stderr
+        asked = len(provider.history)
+
+        done = launch("resume", "last", "--stop-after", "runs", *common, OPENAI_API_KEY="sk-x")
+
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert f"Models are asked at {provider.url} ({how})" in done.stdout
+        assert len(provider.history) > asked
+
+
+def test_an_address_with_a_password_is_refused_in_one_line(workspace, idea):
+    new = ("--idea", idea, "--template", TEMPLATE, "--model", "openai/gpt-4o", "--workspace", workspace)
+    typed = launch(*new, "--api-base", "http://me:secret@127.0.0.1:9", OPENAI_API_KEY="sk-x")
+    set_ = launch(*new, OPENAI_API_KEY="sk-x", OPENAI_BASE_URL="http://me:secret@127.0.0.1:9")
+    for done in (typed, set_):
+        assert done.returncode == 2 and "password" in done.stderr and "secret" not in done.stdout + done.stderr
+    assert not list(workspace.glob("2*"))
+
+
 def test_status_and_follow_show_a_session(workspace, idea):
     with FakeProvider(lambda request: reply(answer(request))) as provider:
         launch(

@@ -220,7 +220,7 @@ class Whole:
     @contextmanager
     def tools(self, changed: Options | None = None):
         """The session's tools, started or taken up again."""
-        system = System(self.model, BubblewrapSandbox(), self.console, None, services=self.services)
+        system = System(self.model, BubblewrapSandbox(), self.console, services=self.services)
         fresh = None if self.paths.events.exists() else (self.idea, self.options)
         with open_session(self.paths, self.workspace, system, new=fresh, changed=changed) as tools:
             yield tools

@@ -136,7 +136,7 @@ def test_hours_end_a_long_training_and_a_resume_trains_it_anew_uncharged(stages,
 )
 def test_a_bound_on_money_needs_a_price(name, found):
     model = LiteLLMModel({}, timeout_s=1, notify=str)
-    system = System(model, BubblewrapSandbox(), TerminalConsole(), "http://127.0.0.1:9")
+    system = System(model, BubblewrapSandbox(), TerminalConsole())
     chosen = options(max_usd=1.0)
     chosen = chosen.model_copy(
         update={

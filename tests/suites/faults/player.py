@@ -60,7 +60,7 @@ def play(request: dict[str, Any]) -> int:
     whole = Whole(
         Path(request["workspace"]), runs=RUNS, attempts=ATTEMPTS, baselines=("topk",), slots=1, pdf=request["pdf"]
     )
-    system = System(PaidModel(request["port"]), BubblewrapSandbox(), Printing(), None)
+    system = System(PaidModel(request["port"]), BubblewrapSandbox(), Printing())
     fresh = None if whole.paths.events.exists() else (whole.idea, whole.options)
     try:
         with disk_named(), open_session(whole.paths, whole.workspace, system, new=fresh) as tools:
