@@ -230,7 +230,7 @@ def _strokes(figure: bytes) -> list[bytes]:
     from pypdf import PdfReader
 
     contents = PdfReader(BytesIO(figure)).pages[0].get_contents()
-    return contents.get_data().split() if contents else []
+    return [] if contents is None else contents.get_data().split()
 
 
 def _close(x: bytes, y: bytes) -> bool:

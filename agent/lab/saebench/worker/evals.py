@@ -180,10 +180,11 @@ class Bench:
 
     def _unlearning(self, settings: dict[str, Any], folder: Path) -> None:
         import unlearning
+        from sae_bench.evals.unlearning.eval_config import UnlearningEvalConfig
         from transformer_lens import HookedTransformer
 
         asked = self._request["unlearning"]
-        config = unlearning.UnlearningEvalConfig(
+        config = UnlearningEvalConfig(
             **{
                 "model_name": asked["called"],
                 "llm_dtype": self._dtype,

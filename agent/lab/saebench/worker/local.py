@@ -35,7 +35,8 @@ def provide_model(source: str, name: str) -> None:
     def instead(_: str, device: Any = "cpu", dtype: Any = torch.float32, **kwargs: Any) -> HookedTransformer:
         return loaded(str(device), DTYPES.get(dtype, dtype))
 
-    HookedTransformer.from_pretrained_no_processing = staticmethod(instead)
+    # every evaluation gets its model by this call, and takes none that is loaded
+    HookedTransformer.from_pretrained_no_processing = staticmethod(instead)  # type: ignore[assignment, method-assign]
 
 
 def from_folder(folder: Path, dtype: torch.dtype, device: str) -> HookedTransformer:

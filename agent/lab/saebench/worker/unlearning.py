@@ -36,6 +36,7 @@ def require_place(model: HookedTransformer, hook: str, d_in: int) -> None:
     """Rows of another width would not get through to whoever encodes."""
     if hook not in model.hook_dict:
         raise ValueError(f"the instruct model has no {hook}, where the autoencoder was trained")
+    assert model.tokenizer is not None  # local.provide_model refuses a model without one
     token = torch.tensor([[model.tokenizer.bos_token_id]], device=model.cfg.device)
     _, cache = model.run_with_cache(token, names_filter=hook)
     if (width := cache[hook].shape[-1]) != d_in:
