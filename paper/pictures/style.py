@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
@@ -105,6 +106,7 @@ def system_fonts() -> tuple[str, ...]:
     """Names of this machine's fonts for Han, kana and hangul, made known to matplotlib."""
     from matplotlib.font_manager import FontProperties, fontManager
 
+    logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)  # these fonts have no bold, which is no matter
     there = [path for path in SYSTEM_FONTS if path.is_file()]
     for path in there:
         fontManager.addfont(path)

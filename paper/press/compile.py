@@ -80,9 +80,9 @@ def compile_pdf(folder: Path, sandbox: Sandbox, limits: Limits = LIMITS) -> Comp
                 shutil.copy(path, work / path.name)
         reason, output = _run(work, Path(scratch), sandbox, limits)
         log = _text(work, "paper.log") or output
-        problems = list(read_log(log, tex))
-        data, pages = _pdf(work)
         bibliography = _text(work, "paper.bbl")
+        problems = list(read_log(log, tex, bibliography))
+        data, pages = _pdf(work)
     if reason not in ("ok", "exit"):
         problems.insert(0, Problem("limit", 0, f"TeX was stopped: {reason}"))
     if data is None and not any(p.kind in ("error", "limit") for p in problems):
@@ -153,21 +153,22 @@ _UNDEFINED = re.compile(
 )
 _OVERFULL = re.compile(r"^Overfull \\([hv])box \(([\d.]+)pt too (?:wide|high)\)(?:.*?lines? (\d+))?", re.MULTILINE)
 
+_BIBITEM = re.compile(r"\\bibitem(?:\[(?:[^\[\]{}]|\{(?:[^{}]|\{[^{}]*\})*\})*\])?\s*\{([^{}]+)\}")
 _MISSING = re.compile(r"^Package runglyphs Warning: (U\+.* is in no font) on input line (\d+)", re.MULTILINE)
 _REFERENCES = re.compile(r"(?s).*\n== references ==\n(?!.*\n== text ==\n)")
 _PIECE = re.compile(r"% piece: (\S+)|\\(?:label\{app:|paperappendix)")  # the appendix has no pieces
 
 
-def read_log(log: str, tex: str = "") -> tuple[Problem, ...]:
+def read_log(log: str, tex: str = "", bbl: str = "") -> tuple[Problem, ...]:
     """What TeX remarks: errors, undefined references, overfull boxes above 5 pt and characters that no font has.
 
-    Each comes with the piece of the paper that it lies in.
+    Each comes with the piece of the paper that it lies in, and an error in `bbl`, BibTeX's output, with its work.
     """
     lines = tex.split("\n")
     found = [
         _problem("error", int(n), text.strip(), lines)
         if file == "paper.tex"
-        else Problem("error", 0, f"{file}, line {n}: {text.strip()}")
+        else Problem("error", 0, f"{file}, line {n}{_work(bbl, int(n)) if file == 'paper.bbl' else ''}: {text.strip()}")
         for file, n, text in _ERROR.findall(log)
         if not text.strip().startswith("==> Fatal error")
     ]  # it follows the error that says what is wrong
@@ -186,6 +187,12 @@ def read_log(log: str, tex: str = "") -> tuple[Problem, ...]:
         number = 0 if _REFERENCES.match(log, 0, match.start()) else int(match[2])
         found.append(_problem("glyph", number, f"{match[1]}{'' if number else ' in the references'}", lines))
     return tuple(dict.fromkeys(found))
+
+
+def _work(bbl: str, number: int) -> str:
+    """The work whose entry holds a line of paper.bbl."""
+    keys = _BIBITEM.findall("\n".join(bbl.split("\n")[:number]))
+    return f", the work {keys[-1]}" if keys else ""
 
 
 def _problem(
