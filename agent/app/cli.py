@@ -12,7 +12,7 @@ from agent.core.paths import SessionPaths
 from agent.storage.workspace import Workspace, new_session_folder
 
 HOME = Path(__file__).resolve().parents[2]  # the checkout
-USER_ERROR, INFRASTRUCTURE, BUDGET, INTERRUPTED = 2, 3, 4, 130
+USER_ERROR, INFRASTRUCTURE, BUDGET, NO_PDF, INTERRUPTED = 2, 3, 4, 5, 130
 
 
 def run(args: argparse.Namespace) -> int:
@@ -153,8 +153,10 @@ def play_session(tools, paths: SessionPaths) -> int:
     if stop is not None:
         tools.say(f"Stopped after {stop.after}, as asked. Go on with: {resume} (add --stop-after to stop again)")
         return 0
+    from agent.session.session import missing_pdf
+
     _closing_words(tools, paths)
-    return _strict_end(tools)
+    return _strict_end(tools) or (NO_PDF if missing_pdf(tools.session) else 0)
 
 
 def _strict_end(tools) -> int:
@@ -192,12 +194,20 @@ def _interrupted(tools, job, resume: str) -> int:
 
 def _closing_words(tools, paths: SessionPaths) -> None:
     from agent.publishing.review.page import summary
+    from agent.session.session import missing_pdf
 
     session = tools.session
     pdf = paths.repo / "paper" / "paper.pdf"
-    lines = ["", "Done."]
-    if pdf.exists():
-        lines.append(f"  Paper       {_short(pdf)} ({session.compiled.pages} pages)")
+    if reason := missing_pdf(session):
+        lines = [
+            "",
+            "The paper has no PDF; everything else is done.",
+            f"  TeX says    {reason}",
+            f"  Paper       {_short(pdf.with_suffix('.tex'))} (after a repair there: latexmk -pdf paper.tex)",
+        ]
+    else:
+        lines = ["", "Done."]
+        lines += [f"  Paper       {_short(pdf)} ({session.compiled.pages} pages)"] if pdf.exists() else []
     lines += [
         f"  Repository  {_short(paths.repo)}   (git -C {_short(paths.repo)} log --oneline)",
         f"  Data        {_short(paths.runs)}, records in {_short(paths.repo / 'records')}",

@@ -13,7 +13,23 @@ from paper.text.characters import ACCENTS, BELOW, GREEK, SPECIAL, invisible, wri
 
 def escape(text: str) -> str:
     """Plain text as LaTeX. Characters without a shape of their own (controls, joiners) are left out."""
-    return _ACCENTED.sub(_accented, "".join(map(_escape_one, _quotes(unicodedata.normalize("NFC", text)))))
+    written = _quotes(unicodedata.normalize("NFC", text))
+    parts = _OVERLONG.split(written)  # every second one is a match
+    return "".join(_breakable(part) if index % 2 else _escaped(part) for index, part in enumerate(parts))
+
+
+# An address, or a word that is longer than half a line: a line may end inside of it.
+_OVERLONG = re.compile(r"(\S*://\S{12,}|\S{56,})")
+
+
+def _breakable(word: str) -> str:
+    """A line may end behind its signs, and in a row of letters without any."""
+    pieces = re.findall(r"[^/._\-?&=%#:;,+~@]{1,16}[/._\-?&=%#:;,+~@]*|[/._\-?&=%#:;,+~@]+", word)
+    return r"\allowbreak{}".join(map(_escaped, pieces))
+
+
+def _escaped(text: str) -> str:
+    return _ACCENTED.sub(_accented, "".join(map(_escape_one, text)))
 
 
 def outline(text: str) -> str:
@@ -81,7 +97,13 @@ def code(text: str) -> str:
 
 def code_text(text: str) -> str:
     """What stands inside of \\code: a blank is as wide as a letter, also behind a full stop."""
-    return "".join(map(_code_one, unicodedata.normalize("NFC", text)))
+    parts = _OVERLONG.split(unicodedata.normalize("NFC", text))
+    return "".join(
+        r"\allowbreak{}".join("".join(map(_code_one, part[i : i + 16])) for i in range(0, len(part), 16))
+        if index % 2
+        else "".join(map(_code_one, part))
+        for index, part in enumerate(parts)
+    )
 
 
 def _code_one(character: str) -> str:

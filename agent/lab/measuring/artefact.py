@@ -45,8 +45,8 @@ def read_artefact(path: Path, settings: dict[str, Any]) -> Artefact:
             missing = {"W_dec", "b_dec"} - names
             if missing:
                 raise BadArtefact(f"{path.name} lacks {_listed(missing)}; it holds {_listed(names)}")
-            W_dec, b_dec = _tensor(path, file, "W_dec"), _tensor(path, file, "b_dec")
-    except (SafetensorError, OSError, ValueError, TypeError) as error:  # TypeError: numpy lacks the dtype
+            W_dec, b_dec = tensor(path, file, "W_dec"), tensor(path, file, "b_dec")
+    except (SafetensorError, OSError, ValueError, TypeError) as error:
         raise BadArtefact(f"{path.name} is not a readable safetensors file: {one_line(str(error), 300)}") from None
     d_sae, d_in = settings.get("d_sae"), settings.get("d_in")
     _check("W_dec", W_dec, (d_sae, d_in))
@@ -69,18 +69,18 @@ def read_tensors(path: Path) -> dict[str, np.ndarray]:
     _check_header(path)
     try:
         with safe_open(path, framework="numpy") as file:
-            tensors = {name: _tensor(path, file, name).astype(np.float64) for name in file.keys()}  # noqa: SIM118
+            tensors = {name: tensor(path, file, name).astype(np.float64) for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError, ValueError, TypeError) as error:
         raise BadArtefact(f"{path.name} is not a readable safetensors file: {one_line(str(error), 300)}") from None
     if not tensors:
         raise BadArtefact(f"{path.name} holds no tensor")
-    for name, tensor in tensors.items():
-        if not np.isfinite(tensor).all():
+    for name, values in tensors.items():
+        if not np.isfinite(values).all():
             raise BadArtefact(f"{one_line(name, 60)} holds NaN or infinite values")
     return tensors
 
 
-def _tensor(path: Path, file: Any, name: str) -> np.ndarray:
+def tensor(path: Path, file: Any, name: str) -> np.ndarray:
     """One tensor. numpy has no bfloat16: such values, the upper half of a float32, become float32 without a loss.
 
     Raises:
@@ -92,7 +92,7 @@ def _tensor(path: Path, file: Any, name: str) -> np.ndarray:
     if kind != "BF16":
         try:
             return file.get_tensor(name)
-        except TypeError:
+        except (TypeError, AttributeError):  # numpy lacks the type
             raise BadArtefact(
                 f"{one_line(name, 60)} in {path.name} has type {kind}; save it as float32, float16 or bfloat16"
             ) from None
