@@ -4,4 +4,5 @@ DONE = 0
 USER_ERROR = 2  # something that a person gave is wrong, or missing on this machine
 INFRASTRUCTURE = 3  # a tool that the session needs is broken; resume goes on
 BUDGET = 4  # a bound that a person set is reached
+NO_PDF = 5  # everything else is done, but TeX made no PDF of the paper
 INTERRUPTED = 130

@@ -12,7 +12,7 @@ from agent.core.errors import InfrastructureError, UserError
 from agent.core.ideas import Idea, all_ideas
 from agent.core.paths import SessionPaths
 from agent.core.template import load_template
-from agent.session.session import stage
+from agent.session.session import missing_pdf, stage
 from agent.storage.cache import clean
 from agent.storage.locks import is_locked
 from agent.storage.workspace import Workspace, read_session
@@ -88,7 +88,8 @@ def _row(paths: SessionPaths) -> tuple[str, ...]:
     except InfrastructureError as error:
         return paths.root.name, "unreadable", str(error)[:60], "", "", ""
     held = is_locked(paths.lock)
-    state = "done" if session.finished else "running" if held else "stopped"
+    done = "no PDF" if missing_pdf(session) else "done"
+    state = done if session.finished else "running" if held else "stopped"
     measured = sum(1 for r in session.experiments if r.phase == "measured")
     failed = sum(1 for r in session.experiments if r.phase == "failed")
     runs = f"{measured} of {session.options.runs}" + (f", {failed} failed" if failed else "")

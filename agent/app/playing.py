@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 from agent.actions.training import running_job
-from agent.app.exits import BUDGET, DONE, INFRASTRUCTURE, INTERRUPTED
+from agent.app.exits import BUDGET, DONE, INFRASTRUCTURE, INTERRUPTED, NO_PDF
 from agent.core.errors import BudgetSpent, InfrastructureError
 from agent.core.options import DEFAULT_TEMPLATE, Options
 from agent.core.paths import SessionPaths
@@ -14,7 +14,7 @@ from agent.core.record import Job
 from agent.llm.playback import PlaybackModel
 from agent.loop import play
 from agent.publishing.review.page import summary
-from agent.session.session import Session
+from agent.session.session import Session, missing_pdf
 from agent.session.tools import Tools
 
 
@@ -39,7 +39,7 @@ def play_session(tools: Tools) -> int:
         tools.say(f"Stopped after {stop.after}, as asked. Go on with: {resume} (add --stop-after to stop again)")
         return DONE
     _closing_words(tools)
-    return _strict_end(tools)
+    return _strict_end(tools) or (NO_PDF if missing_pdf(tools.session) else DONE)
 
 
 def _asked_at(options: Options) -> str:
@@ -86,9 +86,17 @@ def _interrupted(tools: Tools, job: Job | None, resume: str) -> int:
 def _closing_words(tools: Tools) -> None:
     session, paths = tools.session, tools.paths
     pdf = paths.repo / "paper" / "paper.pdf"
-    lines = ["", "Done."]
-    if pdf.exists() and session.compiled:
-        lines.append(f"  Paper       {_short(pdf)} ({session.compiled.pages} pages)")
+    if reason := missing_pdf(session):
+        lines = [
+            "",
+            "The paper has no PDF; everything else is done.",
+            f"  TeX says    {reason}",
+            f"  Paper       {_short(pdf.with_suffix('.tex'))} (after a repair there: latexmk -pdf paper.tex)",
+        ]
+    else:
+        lines = ["", "Done."]
+        if pdf.exists() and session.compiled:
+            lines.append(f"  Paper       {_short(pdf)} ({session.compiled.pages} pages)")
     lines += [
         f"  Repository  {_short(paths.repo)}   (git -C {_short(paths.repo)} log --oneline)",
         f"  Data        {_short(paths.runs)}, records in {_short(paths.repo / 'records')}",

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from agent.core.errors import UserError
 from agent.core.works import Paper
+from agent.literature import bibtex
 
 FOLDER = Path(__file__).parent / "shelf"
 _OURS = ("summary", "source", "abstract", "keywords")  # fields that never go into a paper's references.bib
@@ -38,7 +39,7 @@ class Entry:
 
     @property
     def year(self) -> str:
-        return self.fields.get("year", "")
+        return self.fields.get("year", "") or self.fields.get("date", "")[:4]
 
     @property
     def summary(self) -> str:
@@ -148,37 +149,7 @@ def parse_bibtex(text: str, where: str = "bibtex") -> tuple[Entry, ...]:
 
 def references_bib(entries: Iterable[Entry]) -> str:
     """BibTeX of the cited entries alone, without the fields that are ours."""
-    import bibtexparser
-    from bibtexparser.bibdatabase import BibDatabase
-
-    database = BibDatabase()
-    database.entries = [
-        {"ID": e.key, "ENTRYTYPE": e.kind, **{k: _bib_value(k, v) for k, v in e.fields.items() if k not in _OURS}}
-        for e in entries
-    ]
-    text: str = bibtexparser.dumps(database)
-    return text
-
-
-# Accents and escaped specials stay; any other command in an entry is removed.
-_COMMAND = re.compile(
-    r"\\(?!['\"`^~=.&%#_{}$]|[cvuHtdbkrijlLoO](?![A-Za-z])|(?:aa|AA|ae|AE|oe|OE|"
-    r"ss)(?![A-Za-z]))[A-Za-z]*"
-)
-_SPECIAL = {"&": r"\&", "%": r"\%", "#": r"\#", "_": r"\_"}
-
-
-def _bib_value(key: str, value: str) -> str:
-    """Bare specials are escaped: an online entry must not break the compile."""
-    text = " ".join(value.split())
-    if key in ("url", "doi", "eprint", "archiveprefix", "primaryclass"):
-        return re.sub(r"[{}\\\s]", "", text)
-    text = _COMMAND.sub("", text)
-    if text.count("{") != text.count("}"):
-        text = re.sub(r"[{}]", "", text)
-    if text.count("$") % 2:
-        text = text.replace("$", "")
-    return re.sub(r"(?<!\\)[&%#_]", lambda m: _SPECIAL[m[0]], text)
+    return bibtex.dumps((e.key, e.kind, {k: v for k, v in e.fields.items() if k not in _OURS}) for e in entries)
 
 
 def _words(text: str) -> list[str]:

@@ -178,7 +178,7 @@ class Manuscript:
         write(rendered, work)
         target = self._repo / "paper"
         write(rendered, target)
-        names = [*rendered.texts, *rendered.files]
+        names = [*rendered.names]
         dropped = tuple(f"{d.section}, line {d.line}: {d.sentence} ({d.code}: {d.text})" for d in rendered.dropped)
         compiled = compile_pdf(work, self._tools.sandbox) if pdf else Compiled(True, None, 0, ())
         if compiled.pdf:

@@ -305,6 +305,14 @@ def stage(session: Session) -> str:
     return "review"
 
 
+def missing_pdf(session: Session) -> str:
+    """Why a paper that was asked for has no PDF: TeX's first complaint; "" where it has one, or none was asked for."""
+    made = session.compiled
+    if not session.options.pdf or made is None or made.pages:
+        return ""
+    return made.problems[0] if made.problems else "TeX made none"
+
+
 def novelty_over(session: Session) -> bool:
     """Decided, not wanted, or past: a session that was planned before there was such a check."""
     return session.options.skip_novelty or session.plan is not None or session.verdict is not None

@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from paper.evidence.facts import Facts
-from paper.pictures.shown import Figure, described_words, seeds_words, standing_out
+from paper.pictures.shown import Figure, described_words, in_lines, seeds_words, standing_out
 from paper.pictures.style import GREY, LINES, TEXT_WIDTH, draw, look
 
 if TYPE_CHECKING:
     from agent.core.record import RunRecord
 
 COLUMNS = 4
+WORDS = 15  # letters of a run's name above a panel; half as many more stay in one line
 MAX_CONDITIONS = 3  # lines in a panel
 Curve = tuple[Any, Any, Any]  # steps, mean, standard error
 
@@ -44,8 +45,13 @@ def curves(facts: Facts, folder: Path) -> Figure | None:
         if several:
             canvas.legend(*axes[0][0].get_legend_handles_labels(), loc="outside upper center", ncols=MAX_CONDITIONS)
 
-    file = draw(folder / "curves", TEXT_WIDTH, 0.45 + 0.98 * rows + 0.25 * several, paint)
+    more = max(in_lines(record.label, WORDS).count("\n") for record, _ in drawn)
+    file = draw(folder / "curves", TEXT_WIDTH, 0.45 + (0.98 + 0.13 * more) * rows + 0.25 * several, paint)
     conditions = " Line styles are conditions." if several else ""
+    if len(facts.condition_names()) > MAX_CONDITIONS:
+        conditions = (
+            f" Line styles are conditions; the first {MAX_CONDITIONS} of {len(facts.condition_names())} are drawn."
+        )
     return Figure(
         "curves",
         file,
@@ -68,7 +74,9 @@ def _panel(axis: Any, facts: Facts, record: RunRecord, lines: dict[str, Curve], 
         axis.fill_between(steps, mean - se, mean + se, color=colour, alpha=0.25, lw=0, zorder=2)
         axis.plot(steps, mean, color=colour, lw=1.1, ls=LINES[index], zorder=3, label=facts.condition_label(condition))
     chosen = standing_out(facts)
-    axis.set_title(record.label, fontweight="bold" if chosen and record.run == chosen.run else "normal", pad=3)
+    axis.set_title(
+        in_lines(record.label, WORDS), fontweight="bold" if chosen and record.run == chosen.run else "normal", pad=3
+    )
     axis.locator_params(axis="x", nbins=3)
 
 

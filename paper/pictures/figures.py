@@ -5,8 +5,9 @@ Learning curves and planes are in curves.py and planes.py. Captions are plain te
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from paper.evidence.facts import FactError, Facts, difference_of
 from paper.evidence.numbers import setting_text
@@ -17,12 +18,16 @@ from paper.pictures.shown import (
     Figure,
     axis_words,
     described_words,
+    in_lines,
     mark_label,
     metric_words,
     reported_words,
     seeds_words,
 )
 from paper.pictures.style import SEED, TEXT_WIDTH, draw, look
+
+if TYPE_CHECKING:
+    from agent.core.record import RunRecord
 
 __all__ = ["AGENT_LABEL", "Figure", "standard_figures"]
 
@@ -33,19 +38,33 @@ def standard_figures(facts: Facts, folder: Path) -> tuple[Figure, ...]:
     """Draw what the records allow: metrics by run, differences to the baseline, learning curves, trade-offs."""
     if not facts.measured:
         return ()
-    figures = (_metrics(facts, folder), _differences(facts, folder), curves(facts, folder), planes(facts, folder))
+    first, *others = _metrics(facts, folder)
+    figures = (first, _differences(facts, folder), curves(facts, folder), planes(facts, folder), *others)
     return tuple(f for f in figures if f is not None)
 
 
 # ---------------------------------------------------------------- metrics by run
 
 
-def _metrics(facts: Facts, folder: Path) -> Figure:
-    names = sorted(facts.manifest.metrics, key=lambda m: not facts.manifest.metrics[m].primary)[:6]
+PANELS = 6  # metrics of one figure
+WORDS, ROW_WORDS = 24, 36  # letters of a name that stand in one line beside or above a panel, or in a row of its own
+TALLEST = 7.2  # inches that a page has for a figure, beside its caption
+
+
+def _metrics(facts: Facts, folder: Path) -> list[Figure]:
+    """Every metric in panels, six a figure, the primary one first; the figures after the first are for the appendix."""
+    names = sorted(facts.manifest.metrics, key=lambda m: not facts.manifest.metrics[m].primary)
+    groups = [names[start : start + PANELS] for start in range(0, len(names), PANELS)]
+    return [_metric_figure(facts, folder, group, place, names) for place, group in enumerate(groups)]
+
+
+def _metric_figure(facts: Facts, folder: Path, names: list[str], place: int, every: list[str]) -> Figure:
     columns = min(3, len(names))
     rows = -(-len(names) // columns)
     conditions = facts.condition_names()
-    height = rows * (0.52 + 0.155 * max(3, len(facts.measured)) * max(1.0, 0.7 * len(conditions)))
+    line = 0.155 * max(1.0, 0.7 * len(conditions), 0.9 * _lines_of(r.label for r in facts.measured))
+    height = rows * (0.52 + line * max(3, len(facts.measured)))
+    height += rows * 0.13 * max(_title(facts, m).count("\n") for m in names)
 
     def paint(canvas: Any) -> None:
         axes = canvas.subplots(rows, columns, sharey=True, squeeze=False).ravel()
@@ -55,23 +74,51 @@ def _metrics(facts: Facts, folder: Path) -> Figure:
             axis.set_visible(False)
         if len(conditions) > 1:
             handles, labels = axes[0].get_legend_handles_labels()
-            canvas.legend(handles, labels, loc="outside lower center", ncols=len(labels))
+            canvas.legend(handles, labels, loc="outside lower center", ncols=_across(labels))
 
-    file = draw(folder / "metrics", TEXT_WIDTH, height + (0.25 if len(conditions) > 1 else 0), paint)
+    name = "metrics" if place == 0 else f"metrics_{place + 1}"
+    height = min(TALLEST, height + (0.25 if len(conditions) > 1 else 0))
+    file = draw(folder / name, TEXT_WIDTH, height, paint)
     what = ", ".join(metric_words(facts, m) for m in names)
-    primary = f" The primary metric, {facts.spec(names[0]).label}, comes first." if len(names) > 1 else ""
+    primary = place == 0 and len(names) > 1
+    first = f" The primary metric, {facts.spec(names[0]).label}, comes first." if primary else ""
     kinds = "" if len(conditions) > 1 else " (circles: baselines, squares: experiments)"
     target = " A dotted line is a target." if any(facts.target(m) is not None for m in names) else ""
     return Figure(
-        "metrics",
+        name,
         file,
         caption=(
-            f"Every metric for every measured run, baselines at the top.{primary} Filled markers{kinds} are means over "
-            f"{seeds_words(facts)}, bars one standard error (ddof = 1), open grey circles the single seeds. Arrows "
-            f"give the direction that is better.{target}{described_words(facts)}{reported_words(facts)}"
+            f"{_shown(names, place, every)} for every measured run, baselines at the top.{first} Filled markers{kinds} "
+            f"are means over {seeds_words(facts)}, bars one standard error (ddof = 1), open grey circles the single "
+            f"seeds. Arrows give the direction that is better.{target}{described_words(facts)}{reported_words(facts)}"
         ),
         description=f"Metrics by run with error bars: {what}.",
     )
+
+
+def _shown(names: list[str], place: int, every: list[str]) -> str:
+    """Which of the metrics a figure draws, in the order of the template with the primary one first."""
+    if len(names) == len(every):
+        return "Every metric"
+    first = place * PANELS + 1
+    last = first + len(names) - 1
+    which = f"Metric {first}" if first == last else f"Metrics {first} to {last}"
+    return f"{which} of {len(every)}{' (further figures show the others)' if place == 0 else ''}"
+
+
+def _lines_of(labels: Iterable[str], letters: int = WORDS) -> int:
+    return max((in_lines(label, letters).count("\n") + 1 for label in labels), default=1)
+
+
+def _across(labels: list[str]) -> int:
+    """Entries of a legend that stand side by side."""
+    return len(labels) if sum(map(len, labels)) <= 80 else max(1, 80 // max(map(len, labels)))
+
+
+def _title(facts: Facts, metric: str) -> str:
+    spec, target = facts.spec(metric), facts.target(metric)
+    aim = f" (target {setting_text(target)})" if target is not None else ""
+    return in_lines(axis_words(facts, metric) + aim + (" (primary)" if spec.primary else ""), WORDS)
 
 
 def _panel(axis: Any, facts: Facts, metric: str) -> None:
@@ -86,11 +133,9 @@ def _panel(axis: Any, facts: Facts, metric: str) -> None:
             axis.plot(series.values, [y] * series.n, **SEED)
             label = facts.condition_label(condition) if place == 0 else None
             axis.errorbar(series.mean, y, xerr=series.se or 0, capsize=2, zorder=3, label=label, **style)
-    spec = facts.spec(metric)
     target = facts.target(metric)
-    aim = f" (target {setting_text(target)})" if target is not None else ""
-    axis.set_title(axis_words(facts, metric) + aim + (" (primary)" if spec.primary else ""))
-    axis.set_yticks(range(len(facts.measured)), [r.label for r in facts.measured])
+    axis.set_title(_title(facts, metric))
+    axis.set_yticks(range(len(facts.measured)), [in_lines(r.label, WORDS) for r in facts.measured])
     mark_label(axis.get_yticklabels(), list(facts.measured), facts)
     axis.set_ylim(len(facts.measured) - 0.4, -0.6)
     axis.locator_params(axis="x", nbins=4)
@@ -116,6 +161,7 @@ def _differences(facts: Facts, folder: Path) -> Figure | None:
     if not rows:
         return None
     confirmed = facts.confirmed
+    names = [_row_name(facts, r, c) for r, c, _ in rows]
 
     def paint(canvas: Any) -> None:
         shares = [2.1, 1] if confirmed else [1]
@@ -125,7 +171,9 @@ def _differences(facts: Facts, folder: Path) -> Figure | None:
             _confirmed(axes[1], facts)
 
     width = 1.0 if confirmed else 0.8
-    file = draw(folder / "differences", width * TEXT_WIDTH, 0.75 + 0.19 * max(5, len(rows)), paint)
+    line = max(0.19, 0.125 * _lines_of(names, ROW_WORDS))
+    height = min(TALLEST, 0.75 + line * max(5, len(rows)))
+    file = draw(folder / "differences", width * TEXT_WIDTH, height, paint)
     label = facts.spec(metric).label
     left = "Left: exploration. " if confirmed else ""
     return Figure(
@@ -145,7 +193,6 @@ def _differences(facts: Facts, folder: Path) -> Figure | None:
 
 
 def _explored(axis: Any, facts: Facts, rows: list[Any], base: Any) -> None:
-    several = len(facts.condition_names()) > 1
     axis.axvline(0, color="black", lw=0.8)
     for y, (record, _, gap) in enumerate(rows):
         style = look(0 if record.kind == "baseline" else 1)
@@ -155,14 +202,17 @@ def _explored(axis: Any, facts: Facts, rows: list[Any], base: Any) -> None:
         axis.errorbar(
             gap.value, y, xerr=gap.se or 0, capsize=2, mfc=style["color"] if gap.distinct else "white", **style
         )
-    axis.set_yticks(
-        range(len(rows)), [f"{r.label}, {facts.condition_label(c)}" if several else r.label for r, c, _ in rows]
-    )
+    axis.set_yticks(range(len(rows)), [in_lines(_row_name(facts, r, c), ROW_WORDS) for r, c, _ in rows])
     mark_label(axis.get_yticklabels(), [r for r, _, _ in rows], facts)
     axis.set_ylim(len(rows) - 0.4, -0.6)
     spec = facts.spec(facts.manifest.primary)
     better = f" ({spec.better} is better)" if spec.better != "target" else ""
-    axis.set_xlabel(f"{spec.label} minus that of {base.label}{better}")
+    axis.set_xlabel(in_lines(f"{spec.label} minus that of {base.label}{better}", 44))
+
+
+def _row_name(facts: Facts, record: RunRecord, condition: str) -> str:
+    several = len(facts.condition_names()) > 1
+    return f"{record.label}, {facts.condition_label(condition)}" if several else record.label
 
 
 def _confirmed(axis: Any, facts: Facts) -> None:
@@ -182,7 +232,8 @@ def _confirmed(axis: Any, facts: Facts) -> None:
 
 def _lines(label: str) -> str:
     """A run's name without the word that marks its confirmation, broken to fit under an axis."""
-    return label.replace(", confirmation", "").replace(" ", "\n", 1)
+    label = label.replace(", confirmation", "")
+    return label.replace(" ", "\n", 1) if len(label) <= WORDS else in_lines(label, 9)
 
 
 def _confirmed_words(facts: Facts) -> str:

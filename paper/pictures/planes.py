@@ -13,6 +13,7 @@ from paper.pictures.shown import (
     Figure,
     axis_words,
     described_words,
+    in_lines,
     reported_words,
     seeds_words,
     standing_out,
@@ -86,11 +87,18 @@ def _plane(axis: Any, facts: Facts, x_metric: str, y_metric: str, named: bool) -
         )
         x, y = pairs[-1]
         points.append(
-            Point(x.mean, y.mean, record.label, chosen is not None and record.run == chosen.run, x.se or 0, y.se or 0)
+            Point(
+                x.mean,
+                y.mean,
+                in_lines(record.label, 22),
+                chosen is not None and record.run == chosen.run,
+                x.se or 0,
+                y.se or 0,
+            )
         )
-    axis.set_xlabel(axis_words(facts, x_metric))
+    axis.set_xlabel(in_lines(axis_words(facts, x_metric), 30))
     if named:
-        axis.set_ylabel(axis_words(facts, y_metric))
+        axis.set_ylabel(in_lines(axis_words(facts, y_metric), 22))
     axis.margins(0.2)
     axis.locator_params(nbins=5)
     return points

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,6 +32,14 @@ class Figure:
 def standing_out(facts: Facts) -> RunRecord | None:
     """The run that the paper describes, which a figure sets off; None where nothing was measured."""
     return facts.described if facts.measured else None
+
+
+def in_lines(text: str, letters: int) -> str:
+    """A long name in two lines or more; a shorter one, up to half as long again, as it is."""
+    if len(text) <= 1.5 * letters:
+        return text
+    apart = text.replace("_", "_\u200b").replace("/", "/\u200b").replace("\u200b", " \u200b")
+    return textwrap.fill(apart, letters + 4).replace(" \u200b", "").replace("\n\u200b", "\n")
 
 
 def mark_label(axis_labels: list[Any], records: list[RunRecord], facts: Facts) -> None:

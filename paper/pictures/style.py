@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -10,6 +12,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
     from matplotlib.typing import RcKeyType
 
+SYSTEM_FONTS = (  # Debian's fonts-droid-fallback; matplotlib itself ships no Han, kana or hangul
+    Path("/usr/share/fonts-droid-fallback/truetype/DroidSansFallback.ttf"),
+    Path("/usr/share/fonts/truetype/droid/DroidSansFallbackFull.ttf"),
+)
 TEXT_WIDTH = 5.5  # inches; the class's \textwidth, so that figures are never scaled
 # Okabe and Ito's colours, ordered so that neighbours differ in lightness too; each has its marker and line.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#999999")
@@ -19,8 +25,7 @@ LINES: tuple[Any, ...] = ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)), 
 GREY = "#cccccc"  # what stands behind
 SEED: dict[str, Any] = {"marker": "o", "ls": "none", "mfc": "none", "mec": "#8a8a8a", "ms": 3, "mew": 0.6, "zorder": 2}
 _RC: dict[RcKeyType, Any] = {
-    "font.family": "serif",
-    "font.serif": ["STIXGeneral"],
+    "font.family": ["STIXGeneral", "DejaVu Serif", "DejaVu Sans"],  # the next one has what the one before lacks
     "mathtext.fontset": "stix",
     "font.size": 8.5,
     "axes.titlesize": 8.5,
@@ -86,7 +91,8 @@ def draw(path: Path, width: float, height: float, paint: Callable[[Canvas], None
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure as Canvas
 
-    with mpl.rc_context({**mpl.rcParamsDefault, **_RC, "backend": mpl.rcParams["backend"]}):
+    fonts: dict[RcKeyType, Any] = {"font.family": [*_RC["font.family"], *system_fonts()]}
+    with mpl.rc_context({**mpl.rcParamsDefault, **_RC, **fonts, "backend": mpl.rcParams["backend"]}):
         canvas = Canvas(figsize=(width, height), layout="constrained")
         FigureCanvasAgg(canvas)  # it measures letters
         paint(canvas)
@@ -94,6 +100,18 @@ def draw(path: Path, width: float, height: float, paint: Callable[[Canvas], None
         canvas.savefig(path.with_suffix(".pdf"), metadata={"CreationDate": None, "Creator": None, "Producer": None})
         canvas.savefig(path.with_suffix(".png"), metadata={"Software": None})
     return path.with_suffix(".pdf")
+
+
+@cache
+def system_fonts() -> tuple[str, ...]:
+    """Names of this machine's fonts for Han, kana and hangul, made known to matplotlib."""
+    from matplotlib.font_manager import FontProperties, fontManager
+
+    logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)  # these fonts have no bold, which is no matter
+    there = [path for path in SYSTEM_FONTS if path.is_file()]
+    for path in there:
+        fontManager.addfont(path)
+    return tuple(dict.fromkeys(FontProperties(fname=path).get_name() for path in there))
 
 
 def look(index: int) -> dict[str, Any]:

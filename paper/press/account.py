@@ -25,7 +25,13 @@ from paper.press.venue import read_style
 
 HERE = Path(__file__).parents[2]
 FILE = "paper/meta.json"
-_PROGRAM = ("paper/**/*.py", "paper/press/templates/*", "agent/literature/library.py", "agent/literature/shelf/*.bib")
+_PROGRAM = (
+    "paper/**/*.py",
+    "paper/press/templates/*",
+    "agent/literature/library.py",
+    "agent/literature/bibtex.py",
+    "agent/literature/shelf/*.bib",
+)
 
 
 class FigureAccount(Strict):

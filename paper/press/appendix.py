@@ -82,6 +82,7 @@ def _parts(given: Appendix) -> Iterator[Part]:
         else "Every value, as the experiments reported it themselves.",
         metric_tables.seeds(facts),
     )
+    yield from _further(facts, names)
     if facts.confirmed is not None:
         yield _confirmation(facts, facts.confirmed)
     if "diagnostics" in names:
@@ -146,6 +147,28 @@ def code_constants(source: str) -> list[tuple[str, str, str]]:
             remark = line.partition("  # ")[2].strip()
             found.append((node.targets[0].id, _short(ast.unparse(node.value), 120), remark[:1].upper() + remark[1:]))
     return found
+
+
+def _further(facts: Facts, names: tuple[str, ...]) -> Iterator[Part]:
+    """What the tables of the text had no room for."""
+    if "further" in names:
+        yield Part(
+            "Further Metrics",
+            "app:further",
+            r"Table~\ref{tab:main} goes on here.",
+            "further",
+            "Mean and standard error of what the table of the text has no room for; marks as there.",
+            metric_tables.further(facts),
+        )
+    if rest := tables.further_metrics(facts):
+        yield Part(
+            "Further Metrics, and How to Read Them" if "further" not in names else "How to Read the Further Metrics",
+            "app:readings",
+            r"Table~\ref{tab:metrics} goes on here.",
+            "readings",
+            "Metrics that the table of the text has no room for.",
+            rest,
+        )
 
 
 def _confirmation(facts: Facts, found: Confirmation) -> Part:

@@ -34,14 +34,15 @@ COMMAND = (
 INSIDE = "/paper"
 MAX_PDF = 64 * 2**20
 OVERFULL_PT = 5.0
-INPUTS = (".tex", ".bib", ".cls", ".sty", ".bst", ".pdf", ".png", ".def", ".clo", ".cfg", ".fd")
+REMARKS = ("overfull", "glyph")  # kinds of problems with which a PDF is a PDF
+INPUTS = (".tex", ".bib", ".cls", ".sty", ".bst", ".pdf", ".png", ".def", ".clo", ".cfg", ".fd", ".ttf", ".tfm", ".enc")
 
 
 @dataclass(frozen=True)
 class Problem:
     """One remark of TeX. `piece` is the part of the paper it belongs to, e.g. "results:4"; "" if unknown."""
 
-    kind: Literal["error", "undefined", "overfull", "limit"]
+    kind: Literal["error", "undefined", "overfull", "limit", "glyph"]
     line: int
     text: str
     piece: str = ""
@@ -50,7 +51,7 @@ class Problem:
 
 @dataclass(frozen=True)
 class Compiled:
-    """`ok`: there is a PDF, without errors and without undefined references. Overfull boxes are only reported."""
+    """`ok`: there is a PDF, without errors and without undefined references. Other remarks are only reported."""
 
     ok: bool
     pdf: Path | None
@@ -59,7 +60,7 @@ class Compiled:
 
     @property
     def errors(self) -> tuple[Problem, ...]:
-        return tuple(p for p in self.problems if p.kind != "overfull")
+        return tuple(p for p in self.problems if p.kind not in REMARKS)
 
 
 def compile_pdf(folder: Path, sandbox: Sandbox, limits: Limits = LIMITS) -> Compiled:
@@ -79,15 +80,15 @@ def compile_pdf(folder: Path, sandbox: Sandbox, limits: Limits = LIMITS) -> Comp
                 shutil.copy(path, work / path.name)
         reason, output = _run(work, Path(scratch), sandbox, limits)
         log = _text(work, "paper.log") or output
-        problems = list(read_log(log, tex))
-        data, pages = _pdf(work)
         bibliography = _text(work, "paper.bbl")
+        problems = list(read_log(log, tex, bibliography))
+        data, pages = _pdf(work)
     if reason not in ("ok", "exit"):
         problems.insert(0, Problem("limit", 0, f"TeX was stopped: {reason}"))
     if data is None and not any(p.kind in ("error", "limit") for p in problems):
         tail = " ".join(output.split())[-300:]
         problems.insert(0, Problem("error", 0, f"no PDF came out: {tail}"))
-    ok = data is not None and reason == "ok" and not any(p.kind != "overfull" for p in problems)
+    ok = data is not None and reason == "ok" and not any(p.kind not in REMARKS for p in problems)
     write_bytes(folder / "paper.log", log.encode())
     if bibliography:
         write_bytes(folder / "paper.bbl", bibliography.encode())
@@ -152,18 +153,22 @@ _UNDEFINED = re.compile(
 )
 _OVERFULL = re.compile(r"^Overfull \\([hv])box \(([\d.]+)pt too (?:wide|high)\)(?:.*?lines? (\d+))?", re.MULTILINE)
 
-
+_BIBITEM = re.compile(r"\\bibitem(?:\[(?:[^\[\]{}]|\{(?:[^{}]|\{[^{}]*\})*\})*\])?\s*\{([^{}]+)\}")
+_MISSING = re.compile(r"^Package runglyphs Warning: (U\+.* is in no font) on input line (\d+)", re.MULTILINE)
 _REFERENCES = re.compile(r"(?s).*\n== references ==\n(?!.*\n== text ==\n)")
 _PIECE = re.compile(r"% piece: (\S+)|\\(?:label\{app:|paperappendix)")  # the appendix has no pieces
 
 
-def read_log(log: str, tex: str = "") -> tuple[Problem, ...]:
-    """Errors, undefined references and overfull boxes above 5 pt, with the piece of the paper each lies in."""
+def read_log(log: str, tex: str = "", bbl: str = "") -> tuple[Problem, ...]:
+    """What TeX remarks: errors, undefined references, overfull boxes above 5 pt and characters that no font has.
+
+    Each comes with the piece of the paper that it lies in, and an error in `bbl`, BibTeX's output, with its work.
+    """
     lines = tex.split("\n")
     found = [
         _problem("error", int(n), text.strip(), lines)
         if file == "paper.tex"
-        else Problem("error", 0, f"{file}, line {n}: {text.strip()}")
+        else Problem("error", 0, f"{file}, line {n}{_work(bbl, int(n)) if file == 'paper.bbl' else ''}: {text.strip()}")
         for file, n, text in _ERROR.findall(log)
         if not text.strip().startswith("==> Fatal error")
     ]  # it follows the error that says what is wrong
@@ -178,10 +183,21 @@ def read_log(log: str, tex: str = "") -> tuple[Problem, ...]:
             listed = _REFERENCES.match(log, 0, match.start()) is not None  # then the line is one of paper.bbl
             where, line = (" in the references", 0) if listed else ("", int(number or 0))
             found.append(_problem("overfull", line, f"{box}box {points} pt too large{where}", lines))
+    for match in _MISSING.finditer(log):
+        number = 0 if _REFERENCES.match(log, 0, match.start()) else int(match[2])
+        found.append(_problem("glyph", number, f"{match[1]}{'' if number else ' in the references'}", lines))
     return tuple(dict.fromkeys(found))
 
 
-def _problem(kind: Literal["error", "undefined", "overfull"], number: int, text: str, lines: list[str]) -> Problem:
+def _work(bbl: str, number: int) -> str:
+    """The work whose entry holds a line of paper.bbl."""
+    keys = _BIBITEM.findall("\n".join(bbl.split("\n")[:number]))
+    return f", the work {keys[-1]}" if keys else ""
+
+
+def _problem(
+    kind: Literal["error", "undefined", "overfull", "glyph"], number: int, text: str, lines: list[str]
+) -> Problem:
     marks = (_PIECE.match(line) for line in reversed(lines[: max(0, number)]))
     piece = next((m[1] or "" for m in marks if m), "")
     source = lines[number - 1].strip()[:200] if 0 < number <= len(lines) else ""

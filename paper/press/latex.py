@@ -1,15 +1,54 @@
-"""Text to LaTeX, safely: every character that reaches the paper passes through `escape`."""
+"""Text to LaTeX, safely: every character that reaches the paper passes through `escape`, `code` or `bibliography`.
+
+A character that the paper's own fonts lack becomes \\uni{x} or, in code, \\mono{x}; glyphs.py gives both their fonts.
+"""
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
-from paper.text.characters import GREEK, SPECIAL, writable
+from paper.text.characters import ACCENTS, BELOW, GREEK, SPECIAL, invisible, writable
 
 
 def escape(text: str) -> str:
-    """Plain text as LaTeX; what cannot be typeset becomes a question mark."""
-    return "".join(_escape_one(c) for c in _quotes(unicodedata.normalize("NFC", text)))
+    """Plain text as LaTeX. Characters without a shape of their own (controls, joiners) are left out."""
+    written = _quotes(unicodedata.normalize("NFC", text))
+    parts = _OVERLONG.split(written)  # every second one is a match
+    return "".join(_breakable(part) if index % 2 else _escaped(part) for index, part in enumerate(parts))
+
+
+# An address, or a word that is longer than half a line: a line may end inside of it.
+_OVERLONG = re.compile(r"(\S*://\S{12,}|\S{56,})")
+
+
+def _breakable(word: str) -> str:
+    """A line may end behind its signs, and in a row of letters without any."""
+    pieces = re.findall(r"[^/._\-?&=%#:;,+~@]{1,16}[/._\-?&=%#:;,+~@]*|[/._\-?&=%#:;,+~@]+", word)
+    return r"\allowbreak{}".join(map(_escaped, pieces))
+
+
+def _escaped(text: str) -> str:
+    return _ACCENTED.sub(_accented, "".join(map(_escape_one, text)))
+
+
+def outline(text: str) -> str:
+    """Plain text for the PDF's own title, which knows every character and no formula."""
+    text = "".join(c for c in unicodedata.normalize("NFC", text) if not invisible(c))
+    return "".join(SPECIAL[c] if c in _TEX else c for c in text)
+
+
+def bibliography(text: str) -> str:
+    """BibTeX's text with the characters that BibTeX or the paper's fonts cannot take; its TeX stays as it is.
+
+    In braces each counts as one letter, which BibTeX may abbreviate or sort by.
+    """
+    text = unicodedata.normalize("NFC", text)
+    return "".join(c if c.isascii() else rf"{{\relax {c}}}" if _plain(c) else f"{{{_escape_one(c)}}}" for c in text)
+
+
+def _plain(character: str) -> bool:
+    return writable(character) and character not in SPECIAL and character not in GREEK
 
 
 def _escape_one(character: str) -> str:
@@ -17,7 +56,21 @@ def _escape_one(character: str) -> str:
         return SPECIAL[character]
     if character in GREEK:
         return rf"\ensuremath{{\{_greek(character)}}}"
-    return character if writable(character) else "?"
+    if writable(character):
+        return character
+    if unicodedata.category(character) == "Zs":
+        return " "
+    return "" if invisible(character) else rf"\uni{{{character}}}"
+
+
+_TEX = frozenset("\\{}$&%#_~^")
+_ACCENTED = re.compile("([A-Za-z])" + r"\\uni\{([" + "".join(ACCENTS) + r"])\}")
+
+
+def _accented(match: re.Match[str]) -> str:
+    """A letter and the mark above or below it, for which there is no character of its own."""
+    letter = {"i": r"\i", "j": r"\j"}.get(match[1], match[1]) if match[2] not in BELOW else match[1]
+    return rf"\{ACCENTS[match[2]]}{{{letter}}}"
 
 
 def _greek(character: str) -> str:
@@ -44,7 +97,13 @@ def code(text: str) -> str:
 
 def code_text(text: str) -> str:
     """What stands inside of \\code: a blank is as wide as a letter, also behind a full stop."""
-    return "".join(_code_one(c) for c in text)
+    parts = _OVERLONG.split(unicodedata.normalize("NFC", text))
+    return "".join(
+        r"\allowbreak{}".join("".join(map(_code_one, part[i : i + 16])) for i in range(0, len(part), 16))
+        if index % 2
+        else "".join(map(_code_one, part))
+        for index, part in enumerate(parts)
+    )
 
 
 def _code_one(character: str) -> str:
@@ -58,7 +117,11 @@ def _code_one(character: str) -> str:
         return r"\char34{}"
     if character in "./":
         return character + r"\allowbreak{}"
-    return character if " " <= character <= "~" else "?"
+    if " " <= character <= "~":
+        return character
+    if unicodedata.category(character) == "Zs":
+        return r"\ "
+    return "" if invisible(character) else rf"\mono{{{character}}}"
 
 
 def number(text: str) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 from pylatex import NoEscape, Tabular
 
@@ -11,32 +12,160 @@ from paper.evidence.facts import Facts, Series
 from paper.evidence.numbers import fixed
 from paper.evidence.series import series_of
 from paper.press.latex import escape, number
-from paper.press.tabular import DAGGER, fitted, head_row, long, tabular
+from paper.press.tabular import DAGGER, GAP_PT, LETTERS_PT, fitted, head_row, in_lines, long, paragraph, tabular
+from paper.press.widths import LINE_PT, lines_of, text_pt
 
 MAIN_METRICS, SEED_METRICS = 8, 7  # columns of metrics that a page's width holds in letters one can read
+MAIN_LINES = 46  # lines of a table that floats; what is more stands in the appendix
+_WIDEST = LINE_PT / 0.94  # what adjustbox may shrink: letters of 7 pt are then still 6.5 pt
+_MAIN_GAP = 6.4
+_NARROW_HEAD, _NARROW_LABEL = 46.0, 112.0
 _ARROWS = {"higher": r"$\uparrow$", "lower": r"$\downarrow$", "target": r"$\rightarrow$"}
+
+
+@dataclass(frozen=True)
+class Shape:
+    """How a table of metrics is laid out. `head`, `label`: points into which words are broken; None where they fit."""
+
+    blocks: tuple[tuple[str, ...], ...]
+    head: float | None = None
+    label: float | None = None
+
+    @property
+    def width(self) -> int:
+        """Columns of metrics."""
+        return len(self.blocks[0])
+
+    @property
+    def first(self) -> str:
+        """The column of the runs' names."""
+        return "l" if self.label is None else paragraph(self.label)
+
+
+_FORMS = ((None, None), (_NARROW_HEAD, None), (_NARROW_HEAD, _NARROW_LABEL))
+_SEED_FORMS = (*_FORMS, (40.0, 76.0))  # its names stand in every line: narrower ones save pages
+
+
+def _shape(
+    facts: Facts,
+    most: int,
+    fits: Callable[[Shape], bool],
+    forms: Sequence[tuple[float | None, float | None]] = _FORMS,
+) -> Shape:
+    """The first layout that fits: as many columns as can be, words in lines before fewer columns."""
+    metrics = list(facts.manifest.metrics)
+    for count in range(most, 0, -1):
+        blocks = tuple(map(tuple, _blocks(metrics, count)))
+        for head, label in forms:
+            shape = Shape(blocks, head, label)
+            if fits(shape):
+                return shape
+    return shape
+
+
+def _main_shape(facts: Facts, gap: float = _MAIN_GAP, widest: float = _WIDEST) -> Shape:
+    labels = max((text_pt(r.label, LETTERS_PT) for r in facts.explored), default=0.0)
+    cells = {m: _cell_pt(facts, m) for m in facts.manifest.metrics}
+
+    def fits(shape: Shape) -> bool:
+        return min(labels, shape.label or labels) + _block_pt(shape, cells, facts) + gap * shape.width <= widest
+
+    return _shape(facts, MAIN_METRICS, fits)
+
+
+def _block_pt(shape: Shape, cells: Mapping[str, float], facts: Facts) -> float:
+    """All blocks share their columns: each is as wide as its widest metric."""
+    return sum(
+        max(max(cells[b[i]], _head_pt(facts, b[i], shape.head)) for b in shape.blocks if i < len(b))
+        for i in range(shape.width)
+    )
+
+
+def _cell_pt(facts: Facts, metric: str) -> float:
+    """The widest mean with its standard error."""
+    widths = [0.0]
+    for record in facts.measured:
+        for condition in facts.condition_names(record):
+            if series := series_of(record, metric, condition):
+                quantity = series.quantity()
+                error = f"±{fixed(series.se, quantity.decimals)}" if series.se else "±0"
+                widths.append(text_pt(quantity.bare(), LETTERS_PT) + text_pt(error, LETTERS_PT - 1))
+    return max(widths)
+
+
+def _head_pt(facts: Facts, metric: str, width: float | None) -> float:
+    return max(text_pt(line, LETTERS_PT) for line in _head_lines(facts, metric, width)) + 10  # the arrow
+
+
+def _head_lines(facts: Facts, metric: str, width: float | None) -> list[str]:
+    label = facts.spec(metric).label
+    return label.split(" ", 1) if width is None else lines_of(label, width, LETTERS_PT)
 
 
 def main(facts: Facts) -> str:
     """All runs by all metrics; the best mean of each metric in bold; failed runs keep their row."""
-    blocks = _blocks(list(facts.manifest.metrics), MAIN_METRICS)
-    table = tabular("@{}l" + "r" * len(blocks[0]) + "@{}", width=1 + len(blocks[0]))
-    for index, metrics in enumerate(blocks):
+    shape = _main_shape(facts)
+    shown, _ = _divided(facts, shape)
+    table = tabular(f"@{{}}{shape.first}" + "r" * shape.width + "@{}", width=1 + shape.width)
+    for index, (metrics, conditions) in enumerate(shown):
         if index:
             table.append(NoEscape(r"\midrule\addlinespace[4pt]"))
-        _main_block(table, facts, metrics, len(blocks[0]))
+        _main_block(table, facts, metrics, shape, conditions)
     return fitted(table.dumps(), close=True)
 
 
-def _main_block(table: Tabular, facts: Facts, metrics: Sequence[str], width: int) -> None:
+Piece = tuple[tuple[str, ...], tuple[str, ...]]  # metrics and conditions
+
+
+def _divided(facts: Facts, shape: Shape) -> tuple[list[Piece], list[Piece]]:
+    """What the floating table shows, and what a page does not hold beside it."""
+    names = facts.condition_names()
+    rows = [len(in_lines(r.label, shape.label).split(r"\newline")) for r in facts.explored]
+    shown: list[Piece] = []
+    rest: list[Piece] = []
+    lines = 0
+    for block in shape.blocks:
+        lines += 2 + max(len(_head_lines(facts, m, shape.head)) for m in block)
+        kept: list[str] = []
+        for name in names:
+            lines += sum(rows) + (len(names) > 1)
+            if lines <= MAIN_LINES or not (shown or kept):
+                kept.append(name)
+        shown += [(block, tuple(kept))] if kept else []
+        left = tuple(n for n in names if n not in kept)
+        rest += [(block, left)] if left else []
+    return shown, rest
+
+
+def has_further(facts: Facts) -> bool:
+    """Are there means that the floating table has no room for?"""
+    return bool(facts.explored) and bool(_divided(facts, _main_shape(facts))[1])
+
+
+def further(facts: Facts) -> str:
+    """The means that the floating table has no room for, over as many pages as they take."""
+    shape = _main_shape(facts, GAP_PT, LINE_PT)
+    _, pieces = _divided(facts, _main_shape(facts))
+    tables = []
+    for metrics, conditions in pieces:
+        for block in _blocks(metrics, shape.width):
+            part = Shape((tuple(block),), shape.head, shape.label)
+            table = long(f"{shape.first} " + "r" * len(block), 1 + len(block))
+            _main_block(table, facts, block, part, conditions)
+            tables.append(table.dumps())
+    return "\n\\addtocounter{table}{-1}\n".join(tables)
+
+
+def _main_block(table: Tabular, facts: Facts, metrics: Sequence[str], shape: Shape, conditions: Sequence[str]) -> None:
     """All runs by some of the metrics; empty cells where the block is not as wide as the table."""
+    width = shape.width
     empty = [""] * (width - len(metrics))
     units = [f"[{escape(facts.spec(m).unit)}]" if facts.spec(m).unit else "" for m in metrics]
-    table.add_row([NoEscape("Run"), *(NoEscape(_head(facts, m)) for m in metrics), *empty])
+    table.add_row([NoEscape("Run"), *(NoEscape(_head(facts, m, shape.head)) for m in metrics), *empty])
     if any(units):
         table.add_row(["", *map(NoEscape, units), *empty])
     several = len(facts.condition_names()) > 1
-    for condition in facts.condition_names():
+    for condition in conditions:
         table.add_hline()
         if several:
             table.append(
@@ -48,7 +177,7 @@ def _main_block(table: Tabular, facts: Facts, metrics: Sequence[str], width: int
         for record in facts.explored:
             if record.run == next((r.run for r in facts.experiments), ""):
                 table.append(NoEscape(r"\addlinespace[2pt]"))
-            _main_row(table, facts, record, metrics, condition, empty)
+            _main_row(table, facts, record, metrics, condition, empty, shape.label)
 
 
 def _blocks(metrics: Sequence[str], most: int) -> list[Sequence[str]]:
@@ -64,18 +193,25 @@ def main_caption(facts: Facts) -> str:
     reported = "" if facts.manifest.measured else " All values are self-reported by the experiments."
     failed = " Runs without a measured result keep their row." if len(facts.measured) < len(facts.explored) else ""
     several = " Conditions are set in italics." if len(facts.condition_names()) > 1 else ""
+    more = " What one page does not hold stands in the appendix, under Further Metrics." if has_further(facts) else ""
     return (
         f"All runs, baselines first. Mean and standard error (ddof = 1) over {n}. Arrows give the direction that "
         f"is "
         f"better; bold marks the best mean of a column, which is no statement about significance.{several}{failed}"
-        f"{reported}"
+        f"{more}{reported}"
     )
 
 
 def _main_row(
-    table: Tabular, facts: Facts, record: RunRecord, metrics: Sequence[str], condition: str, empty: Sequence[str]
+    table: Tabular,
+    facts: Facts,
+    record: RunRecord,
+    metrics: Sequence[str],
+    condition: str,
+    empty: Sequence[str],
+    label: float | None,
 ) -> None:
-    name = escape(record.label)
+    name = in_lines(record.label, label)
     if record.status != "measured":
         table.append(
             NoEscape(
@@ -109,31 +245,65 @@ def _is_best(facts: Facts, series: Series) -> bool:
     return max(merits) <= own and min(merits) < own
 
 
-def _head(facts: Facts, metric: str) -> str:
+def _head(facts: Facts, metric: str, width: float | None) -> str:
     spec = facts.spec(metric)
     aim = facts.target(metric)
     target = f"\\,{fixed(aim, 0 if aim.is_integer() else 2)}" if aim is not None else ""
-    words = escape(spec.label).replace(" ", r"\\ ", 1)  # a long name takes two lines, not a wide column
+    if width is None:
+        words = escape(spec.label).replace(" ", r"\\ ", 1)  # a long name takes two lines, not a wide column
+    else:
+        words = r"\\ ".join(map(escape, lines_of(spec.label, width, LETTERS_PT)))
     return rf"\columnhead{{{words}\,{_ARROWS[spec.better]}{target}}}"
 
 
 def seeds(facts: Facts) -> str:
     """Every measured value, seed by seed; many metrics take a second table under the same caption."""
     several = len(facts.condition_names()) > 1
-    blocks = _blocks(list(facts.manifest.metrics), SEED_METRICS - several)
-    return "\n\\addtocounter{table}{-1}\n".join(_seeds(facts, metrics, several) for metrics in blocks)
+    names = [facts.condition_label(c) for c in facts.condition_names()]
+    labels = [r.label for r in facts.measured]
+    words = [[*labels, "Run"], [*names, "Condition"]] if several else [[*labels, "Run"]]
+    fixed_pt = [max(text_pt(w, LETTERS_PT) for w in column) for column in words]
+    cells = {m: _value_pt(facts, m) for m in facts.manifest.metrics}
+
+    def fits(shape: Shape) -> bool:
+        left = sum(min(w, shape.label or w) for w in fixed_pt) + 20 + GAP_PT * (len(words) + shape.width)
+        blocks = [sum(max(cells[m], _seed_head_pt(facts, m, shape.head)) for m in block) for block in shape.blocks]
+        return left + max(blocks) <= LINE_PT
+
+    shape = _shape(facts, SEED_METRICS - several, fits, _SEED_FORMS)
+    narrow = [shape.label if shape.label and w > shape.label else None for w in fixed_pt]
+    return "\n\\addtocounter{table}{-1}\n".join(
+        _seeds(facts, metrics, several, shape.head, narrow) for metrics in shape.blocks
+    )
 
 
-def _seeds(facts: Facts, metrics: Sequence[str], several: bool) -> str:
-    table = long(("l l r " if several else "l r ") + "r" * len(metrics), 2 + several + len(metrics))
-    head_row(table, ["Run", *(["Condition"] if several else []), "Seed", *(facts.spec(m).label for m in metrics)])
+def _value_pt(facts: Facts, metric: str) -> float:
+    values = [t.metrics[metric] for r in facts.measured for t in r.trainings if metric in t.metrics]
+    return max((text_pt(fixed(v, 4), LETTERS_PT) for v in values), default=0.0)
+
+
+def _seed_head_pt(facts: Facts, metric: str, width: float | None) -> float:
+    label = facts.spec(metric).label
+    return max(text_pt(line, LETTERS_PT) for line in ([label] if width is None else lines_of(label, width, LETTERS_PT)))
+
+
+def _seeds(
+    facts: Facts, metrics: Sequence[str], several: bool, head: float | None, narrow: Sequence[float | None]
+) -> str:
+    kinds = ["l" if width is None else paragraph(width) for width in narrow]
+    table = long(f"{' '.join(kinds)} r " + "r" * len(metrics), 2 + several + len(metrics))
+    words = ["Run", *(["Condition"] if several else []), "Seed"]
+    if head is None:
+        head_row(table, [*words, *(facts.spec(m).label for m in metrics)])
+    else:
+        lines = [r"\\ ".join(map(escape, lines_of(facts.spec(m).label, head, LETTERS_PT))) for m in metrics]
+        head_row(table, [*words, *(rf"\columnhead{{{line}}}" for line in lines)], latex=True)
     for record in facts.measured:
         for training in sorted(record.trainings, key=lambda t: (t.condition, t.seed)):
             values = [fixed(training.metrics[m], 4) if m in training.metrics else "--" for m in metrics]
             if training.outcome != "measured":
                 values = [training.outcome, *[""] * (len(metrics) - 1)]
-            where = [NoEscape(escape(facts.condition_label(training.condition)))] if several else []
-            table.add_row(
-                [NoEscape(escape(record.label)), *where, training.seed, *(NoEscape(number(v)) for v in values)]
-            )
+            where = [NoEscape(in_lines(facts.condition_label(training.condition), narrow[-1]))] if several else []
+            name = NoEscape(in_lines(record.label, narrow[0]))
+            table.add_row([name, *where, training.seed, *(NoEscape(number(v)) for v in values)])
     return table.dumps()

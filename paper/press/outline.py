@@ -9,6 +9,7 @@ import re
 from dataclasses import dataclass
 
 from agent.core.errors import UserError
+from agent.literature.bibtex import problems
 from agent.literature.library import Entry, parse_bibtex
 
 FILE = "template.tex"
@@ -94,6 +95,12 @@ def _works(text: str, where: str) -> tuple[Entry, ...]:
             f"{where}: {FILE}: the work {', '.join(sorted(lost))} cannot be read as BibTeX; look for a "
             "comma or brace that is missing"
         )
+    for work in works:
+        if unknown := problems(work.fields):
+            raise UserError(
+                f"{where}: {FILE}: the work {work.key} has {', '.join(unknown)}, which a bibliography cannot set here; "
+                "write it in letters or in plain LaTeX"
+            )
     return works
 
 

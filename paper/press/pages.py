@@ -27,6 +27,7 @@ CODES: dict[str, str] = {
     "too-short": "nothing to pad: say it only if there is more to report",
     "overfull": "shorten the formula, split it over lines, or rewrite the sentence",
     "unresolved": "refer to what exists",
+    "missing-character": "write it in another way; the paper prints its number",
     "small-letters": "draw the figure as wide as it is printed, with letters of at least 7 pt",
     "small-print": "give the table fewer or narrower columns",
     "coarse-raster": "save the figure as PDF, or with more pixels",
@@ -142,6 +143,8 @@ def _log(problems: Sequence[Problem]) -> Iterator[PageFinding]:
             )
         elif problem.kind == "undefined":
             yield PageFinding("unresolved", 0, problem.text, section)
+        elif problem.kind == "glyph":
+            yield PageFinding("missing-character", 0, problem.text, section)
 
 
 def _letters(paper: _Paper) -> Iterator[PageFinding]:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from agent.core.writing import Unsupported
 from paper.evidence.vocabulary import Result
+from paper.press.glyphs import glyph_files
 from paper.press.venue import PREAMBLE, Venue
 from paper.truth.complaints import Complaint
 
@@ -64,3 +66,13 @@ class Rendered:
         """What was written here, by file."""
         own = {"paper.tex": self.tex, "references.bib": self.bib}
         return own | ({PREAMBLE: self.preamble} if self.preamble else {})
+
+    @cached_property
+    def glyphs(self) -> dict[str, bytes]:
+        """Fonts for what the paper's own lack, by file; they depend on the fonts of this machine."""
+        return glyph_files((self.tex, self.bib))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every file that the paper is compiled from."""
+        return (*self.texts, *self.files, *self.glyphs)

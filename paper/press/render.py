@@ -26,6 +26,7 @@ from paper.truth.complaints import Complaint
 
 TEMPLATES = Path(__file__).parent / "templates"
 CLASS_FILE, PARTS_FILE = TEMPLATES / "runpaper.cls", TEMPLATES / "runparts.sty"
+GLYPHS_FILE = TEMPLATES / "runglyphs.sty"
 _NOTHING_LEFT = (
     r"\emph{No sentence of this section passed the checks; what was cut is listed in "
     r"Appendix~\ref{app:cut}.}"
@@ -64,27 +65,28 @@ def render(
             figures=tuple(figure_float(f, appendix=True) for f in extra),
         )
     )
-    tex = (
-        _environment()
-        .get_template("paper.tex.j2")
-        .render(
-            title=title,
-            authors=latex.escape(meta.authors or meta.session),
-            statement=latex.escape(meta.statement),
-            abstract=abstract,
-            sections=written,
-            appendix=parts,
-            cites=bool(body.cited),
-            venue=meta.venue,
-            outline=latex.escape(meta.fallback_title),
-        )
-    )
+    bib = latex.bibliography(references_bib(library.entries(sorted(body.cited))))
+    filled = {
+        "title": title,
+        "authors": latex.escape(meta.authors or meta.session),
+        "statement": latex.escape(meta.statement),
+        "abstract": abstract,
+        "sections": written,
+        "appendix": parts,
+        "cites": bool(body.cited),
+        "venue": meta.venue,
+        "outline": latex.outline(meta.fallback_title),
+    }
+    template = _environment().get_template("paper.tex.j2")
+    tex = template.render(filled, glyphs=False)
+    if glyphs := any(mark in text for text in (tex, bib) for mark in (r"\uni{", r"\mono{")):
+        tex = template.render(filled, glyphs=True)
     return Rendered(
         tex=tex,
-        bib=references_bib(library.entries(sorted(body.cited))),
+        bib=bib,
         complaints=complaints,
         dropped=tuple(dropped),
-        files={_file_name(f): f.file for f in figures} | _style_files(meta.venue),
+        files={_file_name(f): f.file for f in figures} | _style_files(meta.venue, glyphs),
         rows=tuple(body.ledger.rows.items()),
         preamble=meta.venue.preamble if meta.venue else "",
     )
@@ -98,6 +100,8 @@ def write(rendered: Rendered, folder: Path) -> None:
         write_text(folder / name, text)
     for name, source in rendered.files.items():
         write_bytes(folder / name, source.read_bytes())
+    for name, data in rendered.glyphs.items():
+        write_bytes(folder / name, data)
 
 
 # ---------------------------------------------------------------- what is cut
@@ -203,9 +207,9 @@ def table_float(name: str, table: str, caption: str) -> str:
     )
 
 
-def _style_files(venue: Venue | None) -> dict[str, Path]:
+def _style_files(venue: Venue | None, glyphs: bool) -> dict[str, Path]:
     own = venue.beside if venue else {CLASS_FILE.name: CLASS_FILE}
-    return {PARTS_FILE.name: PARTS_FILE} | dict(own)
+    return {PARTS_FILE.name: PARTS_FILE} | ({GLYPHS_FILE.name: GLYPHS_FILE} if glyphs else {}) | dict(own)
 
 
 def _file_name(figure: Figure) -> str:

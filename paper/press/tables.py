@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from pylatex import NoEscape
 
 from agent.core.record import RunRecord
@@ -11,8 +13,20 @@ from paper.evidence.facts import Facts, Series, machines
 from paper.evidence.numbers import fixed, setting_text
 from paper.evidence.series import series_of
 from paper.press.latex import code, escape, number
-from paper.press.metric_tables import main, main_caption  # noqa: F401  (tables of the paper by their names)
-from paper.press.tabular import DAGGER, fitted, head_row, long, tabular
+from paper.press.metric_tables import has_further, main, main_caption  # noqa: F401  (tables by their names)
+from paper.press.tabular import (
+    DAGGER,
+    LETTERS_PT,
+    Columns,
+    fitted,
+    head_row,
+    in_lines,
+    long,
+    long_table,
+    paragraph,
+    tabular,
+)
+from paper.press.widths import CODE_EM, LINE_PT, lines_of, text_pt
 
 BODY = ("main", "metrics", "settings")  # float near their mention; the others stand in the appendix
 
@@ -22,6 +36,8 @@ def names(facts: Facts) -> tuple[str, ...]:
     found = [*BODY, "runs", "seeds", "provenance"]
     if facts.confirmed is not None:
         found.append("confirmation")
+    if has_further(facts):
+        found.append("further")
     if diagnostics_of(facts):
         found.append("diagnostics")
     if any(r.findings or any(t.findings for t in r.trainings) for r in facts.records):
@@ -34,13 +50,67 @@ def names(facts: Facts) -> tuple[str, ...]:
 
 def metrics(facts: Facts) -> str:
     """What each metric means and which direction is better."""
-    table = tabular(r"@{}l l >{\raggedright\arraybackslash}p{0.7\linewidth}@{}", width=3)
+    table = _readings(facts, _read_first(facts))
+    return "\\footnotesize\n" + table
+
+
+def further_metrics(facts: Facts) -> str:
+    """The same for the metrics that one page does not hold; "" where it holds all."""
+    rest = list(facts.manifest.metrics)[len(_read_first(facts)) :]
+    heads = ["Metric", "Better", "How to read it"]
+    if not rest:
+        return ""
+    rows = [_reading(facts, name, _LABEL_PT) for name in rest]
+    return long_table(f"{paragraph(_LABEL_PT)} l {paragraph(_READ_PT)}", heads, rows)
+
+
+_LABEL_PT, _READ_PT = 84.0, 238.0  # of a table of metrics whose names are long
+_WIDE_READ = 0.7
+_READ_LINES = 46
+
+
+def _readings(facts: Facts, names: Sequence[str]) -> str:
+    width = _metric_label_pt(facts)
+    spec = r"l l >{\raggedright\arraybackslash}p{0.7\linewidth}"
+    if width is not None:
+        spec = f"{paragraph(width)} l {paragraph(_READ_PT)}"
+    table = tabular(rf"@{{}}{spec}@{{}}", width=3)
     table.add_row(["Metric", "Better", "How to read it"])
     table.add_hline()
-    for name, spec in facts.manifest.metrics.items():
-        label = escape(spec.label) + (r" (primary)" if spec.primary else "")
-        table.add_row([NoEscape(label), facts.better(name), NoEscape(escape(spec.read))])
-    return "\\footnotesize\n" + table.dumps()
+    for name in names:
+        table.add_row([NoEscape(cell) for cell in _reading(facts, name, width)])
+    return table.dumps()
+
+
+def _metric_label(facts: Facts, name: str) -> str:
+    spec = facts.spec(name)
+    return spec.label + (" (primary)" if spec.primary else "")
+
+
+def _metric_label_pt(facts: Facts) -> float | None:
+    """None where every label fits in one line beside the text."""
+    labels = max(text_pt(_metric_label(facts, name), LETTERS_PT) for name in facts.manifest.metrics)
+    better = max(text_pt(facts.better(name), LETTERS_PT) for name in facts.manifest.metrics)
+    return None if labels + better + 24 <= (1 - _WIDE_READ) * LINE_PT else _LABEL_PT
+
+
+def _reading(facts: Facts, name: str, width: float | None) -> list[str]:
+    return [in_lines(_metric_label(facts, name), width), facts.better(name), escape(facts.spec(name).read)]
+
+
+def _read_first(facts: Facts) -> list[str]:
+    """The metrics that one page holds, with how they are read."""
+    width = _metric_label_pt(facts)
+    room = _READ_PT if width else _WIDE_READ * LINE_PT
+    shown: list[str] = []
+    lines = 0
+    for name in facts.manifest.metrics:
+        label = lines_of(_metric_label(facts, name), width, LETTERS_PT) if width else [""]
+        lines += max(len(label), len(lines_of(facts.spec(name).read, room, LETTERS_PT)))
+        if lines > _READ_LINES and shown:
+            break
+        shown.append(name)
+    return shown
 
 
 def metrics_caption(facts: Facts) -> str:
@@ -49,7 +119,9 @@ def metrics_caption(facts: Facts) -> str:
         if facts.manifest.measured
         else "reported by the experiments themselves"
     )
-    return f"The metrics, {how}."
+    rest = len(facts.manifest.metrics) - len(_read_first(facts))
+    more = " What one page does not hold stands in the appendix, under Further Metrics." if rest else ""
+    return f"The metrics, {how}.{more}"
 
 
 def settings(facts: Facts) -> str:
@@ -64,6 +136,9 @@ def settings(facts: Facts) -> str:
     for condition in facts.explored[0].conditions if facts.explored else ():
         if condition.settings:
             rows.append((condition.label, ", ".join(f"{k} = {setting_text(v)}" for k, v in condition.settings.items())))
+    sizes = [(text_pt(key, LETTERS_PT) * 1.1, text_pt(value, LETTERS_PT)) for key, value in rows]
+    if 2 * (max(k for k, _ in sizes) + max(v for _, v in sizes)) > 1.25 * LINE_PT:
+        return _settings_in_lines(rows)
     half = -(-len(rows) // 2)
     table = tabular(r"l r @{\hspace{3em}} l r", width=4)
     table.add_row(["Setting", "Value", "Setting", "Value"])
@@ -72,6 +147,18 @@ def settings(facts: Facts) -> str:
         left, right = rows[index], rows[index + half] if index + half < len(rows) else ("", "")
         table.add_row([NoEscape(c) for key, value in (left, right) for c in (_setting_name(key), escape(value))])
     return fitted(table.dumps())
+
+
+def _settings_in_lines(rows: Sequence[tuple[str, str]]) -> str:
+    """A setting a line, where names or values are long."""
+    width = min(150.0, max(text_pt(key, LETTERS_PT) for key, _ in rows) * 1.1 + 4)
+    table = tabular(f"{paragraph(width)} {paragraph(LINE_PT - width - 30)}", width=2)
+    table.add_row(["Setting", "Value"])
+    table.add_hline()
+    for key, value in rows:
+        name = code(key) if key.isidentifier() else in_lines(key, width)
+        table.add_row([NoEscape(name), NoEscape(in_lines(value, LINE_PT - width - 30))])
+    return "\\footnotesize\n" + table.dumps()
 
 
 def _setting_name(key: str) -> str:
@@ -140,9 +227,8 @@ def _reason(record: RunRecord) -> str:
 def confirmation(found: Confirmation) -> str:
     """The paired comparison seed by seed, then what the test says of it."""
     table = tabular("l r r r")
-    table.add_row(
-        [NoEscape(escape(h)) for h in ("Fresh seed", found.ours.run.label, found.baseline.run.label, "Difference")]
-    )
+    heads = ("Fresh seed", found.ours.run.label, found.baseline.run.label, "Difference")
+    table.add_row([NoEscape(_confirmation_head(h)) for h in heads])
     table.add_hline()
     for seed, ours, baseline, step in zip(
         found.ours.seeds, found.ours.values, found.baseline.values, found.steps, strict=True
@@ -165,6 +251,16 @@ def confirmation(found: Confirmation) -> str:
     return f"\\addtocounter{{table}}{{1}}\\nopagebreak\\vspace{{5pt}}\\noindent\n{fitted(table.dumps())}"
 
 
+def _confirmation_head(text: str) -> str:
+    if text_pt(text, LETTERS_PT) <= _HEAD_PT:
+        return escape(text)
+    lines = (escape(line) for line in lines_of(text, _HEAD_PT, LETTERS_PT))
+    return rf"\columnhead{{{(chr(92) * 2 + ' ').join(lines)}}}"
+
+
+_HEAD_PT = 120.0
+
+
 def diagnostics_of(facts: Facts) -> list[Series]:
     """All self-reported quantities, by run, name and condition."""
     return [
@@ -177,29 +273,37 @@ def diagnostics_of(facts: Facts) -> list[Series]:
 
 
 def diagnostics(facts: Facts) -> str:
-    table = long("l l l r r", 5)
-    head_row(table, ["Run", "Quantity", "Condition", "Mean and standard error", "n"])
-    for series in diagnostics_of(facts):
-        table.add_row(
-            [
-                NoEscape(escape(series.run.label)),
-                NoEscape(code(series.metric)),
-                NoEscape(escape(facts.condition_label(series.condition))),
-                NoEscape(number(series.quantity().text()) + DAGGER),
-                series.n,
-            ]
-        )
-    return table.dumps()
+    found = diagnostics_of(facts)
+    heads = ["Run", "Quantity", "Condition", "Mean and standard error", "n"]
+    texts = [
+        (x.run.label, x.metric, facts.condition_label(x.condition), x.quantity().text() + "+", str(x.n)) for x in found
+    ]
+    columns = Columns("lclrr", heads, texts)
+    rows = [
+        [
+            columns.words(0, run),
+            code(metric),
+            columns.words(2, condition),
+            number(series.quantity().text()) + DAGGER,
+            n,
+        ]
+        for series, (run, metric, condition, _, n) in zip(found, texts, strict=True)
+    ]
+    return long_table(columns.spec, heads, rows)
 
 
 def findings(facts: Facts) -> str:
     """What the integrity gate had to say about the runs."""
-    table = long(r"l l l >{\raggedright\arraybackslash}p{0.52\linewidth}", 4)
-    head_row(table, ["Run", "Grade", "Code", "Finding"])
-    for record in facts.records:
-        for finding in dict.fromkeys([*record.findings, *(f for t in record.trainings for f in t.findings)]):
-            who = record.label + (" (confirmation)" if record.kind == "confirmation" else "")
-            table.add_row(
-                [NoEscape(escape(who)), finding.grade, NoEscape(code(finding.code)), NoEscape(escape(finding.text))]
-            )
-    return table.dumps()
+    found = [
+        (record.label + (" (confirmation)" if record.kind == "confirmation" else ""), finding)
+        for record in facts.records
+        for finding in dict.fromkeys([*record.findings, *(f for t in record.trainings for f in t.findings)])
+    ]
+    width = max((text_pt(who, LETTERS_PT) for who, _ in found), default=0.0)
+    codes = max((CODE_EM * LETTERS_PT * len(f.code) for _, f in found), default=0.0)
+    narrow = _LABEL_PT if width + codes + 60 > 0.48 * LINE_PT else None
+    first = "l" if narrow is None else paragraph(narrow)
+    rows = [[in_lines(who, narrow), f.grade, code(f.code), escape(f.text)] for who, f in found]
+    return long_table(
+        rf"{first} l l >{{\raggedright\arraybackslash}}p{{0.52\linewidth}}", ["Run", "Grade", "Code", "Finding"], rows
+    )

@@ -19,7 +19,7 @@ SPECIAL = {
     ">": r"\textgreater{}",
     "|": r"\textbar{}",
     '"': r"\textquotedbl{}",
-    "`": r"\textasciigrave{}",
+    "`": r"\`{}",  # \textasciigrave is a bitmap in TS1
     "±": r"\ensuremath{\pm}",
     "−": r"\ensuremath{-}",
     "×": r"\ensuremath{\times}",
@@ -60,6 +60,32 @@ GREEK = {
 }
 
 
+# Marks that combine with the letter before them, and the accent that sets them.
+ACCENTS = {
+    "\u0300": "`",
+    "\u0301": "'",
+    "\u0302": "^",
+    "\u0303": "~",
+    "\u0304": "=",
+    "\u0306": "u ",
+    "\u0307": ".",
+    "\u0308": '"',
+    "\u030a": "r ",
+    "\u030b": "H ",
+    "\u030c": "v ",
+    "\u0323": "d ",
+    "\u0327": "c ",
+    "\u0328": "k ",
+    "\u0331": "b ",
+}
+BELOW = frozenset("\u0323\u0327\u0328\u0331")
+
+
+def invisible(character: str) -> bool:
+    """Has this character no shape: a control, a joiner, a mark of direction, a choice among shapes?"""
+    return unicodedata.category(character)[0] == "C" or "\ufe00" <= character <= "\ufe0f"
+
+
 def writable(character: str) -> bool:
-    """Can this character be typeset with the class's fonts?"""
+    """Can this character be typeset with the class's own fonts?"""
     return character in SPECIAL or character in GREEK or " " <= character <= "~" or "\u00c0" <= character <= "\u017e"

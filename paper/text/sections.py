@@ -228,7 +228,12 @@ class _Parser:
     def _inlines(self, inline: Token, line: int) -> list[tuple[Inline, int]]:
         parts: list[tuple[Inline, int]] = []
         stack: list[tuple[list[tuple[Inline, int]], int]] = []
+        address = False  # inside of <https://...>, whose text repeats what it leads to
         for token in inline.children or []:
+            if token.info == "auto":
+                address = token.type == "link_open"
+            elif address:
+                continue
             match token.type:
                 case "softbreak" | "hardbreak":
                     line += 1

@@ -11,7 +11,6 @@ from agent.literature.library import Library
 from paper.evidence.expressions import Problem, evaluate
 from paper.evidence.facts import Facts
 from paper.text import mathcheck
-from paper.text.characters import writable
 from paper.text.nodes import (
     Block,
     Citation,
@@ -27,6 +26,7 @@ from paper.text.nodes import (
     Section,
     Sentence,
 )
+from paper.text.scripts import refused_characters
 from paper.text.sections import SECTIONS, SectionSpec, parse
 from paper.truth import claims, grounding
 from paper.truth import lexicon as lex
@@ -227,9 +227,8 @@ def _text(sentence: Sentence, section: str, rules: Rules) -> Iterator[tuple[str,
         yield "placeholder", match[0]
     if sentence.flat.startswith("|"):
         yield "forbidden-markdown", "|", "tables are made from records; refer to [@tab:main]"
-    bad = sorted({c for c in sentence.flat if not _printable(c)})
-    if bad:
-        yield "forbidden-markdown", " ".join(bad), "characters that the paper's fonts do not hold"
+    if bad := refused_characters(sentence.flat):
+        yield "forbidden-markdown", " ".join(bad), "letters that look like others, or have no shape; retype the word"
 
 
 def _code_numbers(codes: str, context: str, section: str, rules: Rules) -> Iterator[str]:
@@ -250,11 +249,6 @@ def _math(source: str, context: str, section: str, rules: Rules) -> Iterator[tup
         yield "typed-number", literal, "a number in a formula that is neither a small constant nor in the records"
     for literal in typed_numbers(mathcheck.words(source), rules.numbers, section, context):
         yield "typed-number", literal, ""
-
-
-def _printable(character: str) -> bool:
-    """What latex.py can write: Latin letters, common punctuation, and the nodes' own marks."""
-    return "\ue000" <= character <= "\ue004" or writable(character)
 
 
 def _exists(reference: Reference, rules: Rules) -> bool:

@@ -108,6 +108,10 @@ _PRONOUN = re.compile(
     re.IGNORECASE,
 )
 _TOKEN = re.compile(r"[^\s()\[\]{}\"“”‘’;:!?" + "\ue000-\ue004" + r"]+")
+# x², L₀, ΔF₁, ‖z‖₂²: one digit above or below a symbol of one letter belongs to it. "by⁹⁵" is a number.
+_SCRIPTED = re.compile(
+    r"(?:(?<=(?<![^\W_])[^\W\d_])|(?<=[ΔδΣσ∂∇][^\W\d_])|(?<=[)\]‖|]))(?:[₀-₉][⁰¹²³⁴-⁹]?|[⁰¹²³⁴-⁹][₀-₉]?)(?![\w.,][\d⁰¹²³⁴-⁹₀-₉]|\w)"
+)
 FIELD = frozenset(
     [
         "f1",
@@ -259,7 +263,8 @@ class NumberRules:
 
 def typed_numbers(text: str, rules: NumberRules, section: str, context: str = "") -> tuple[str, ...]:
     """The literals in a sentence that no rule allows. `context` adds words (of math, code) that may name a setting."""
-    return tuple(dict.fromkeys(_typed(unicodedata.normalize("NFKC", text), rules, section, f"{text} {context}")))
+    read = unicodedata.normalize("NFKC", _SCRIPTED.sub("", text))
+    return tuple(dict.fromkeys(_typed(read, rules, section, f"{text} {context}")))
 
 
 def _typed(text: str, rules: NumberRules, section: str, context: str) -> Iterator[str]:

@@ -1,5 +1,6 @@
 """The measurement pipeline against honest, broken and cheating experiments (tiny template: no torch)."""
 
+import json
 import os
 import re
 import shutil
@@ -10,7 +11,7 @@ import pytest
 
 from agent.core.errors import InfrastructureError
 from agent.lab.measuring import selfreport
-from agent.lab.measuring.artefact import BadArtefact, read_artefact
+from agent.lab.measuring.artefact import BadArtefact, read_artefact, read_tensors
 from agent.lab.measuring.measure import job_facts, run_training
 from agent.lab.measuring.scratch import TrainingPaths
 from agent.lab.worlds import prepared
@@ -391,3 +392,81 @@ def test_a_decoder_row_of_zeros_silences_its_latent(tmp_path):
     assert artefact.scale.tolist() == [0, 5] and artefact.decoder.tolist() == [[0, 0], [0.6, 0.8]]
     with pytest.raises(BadArtefact, match=r"\[2, 3\] was expected"):
         read_artefact(tmp_path / "a", {"d_sae": 2, "d_in": 3})
+
+
+def saved_as_bfloat16(path, tensors):
+    """A safetensors file as torch saves it, without torch."""
+    import struct
+
+    import numpy as np
+
+    header, data = {}, b""
+    for name, values in tensors.items():
+        raw = (np.asarray(values, "<f4").view("<u4") >> 16).astype("<u2").tobytes()
+        header[name] = {
+            "dtype": "BF16",
+            "shape": list(np.shape(values)),
+            "data_offsets": [len(data), len(data) + len(raw)],
+        }
+        data += raw
+    text = json.dumps(header).encode()
+    path.write_bytes(struct.pack("<Q", len(text)) + text + data)
+
+
+def test_an_artefact_in_bfloat16_is_measured_as_the_numbers_that_it_holds(tmp_path):
+    saved_as_bfloat16(tmp_path / "a", {"b_dec": [0.5, -2.0], "W_dec": [[0, 1], [3, 4], [-1.5, 0]]})
+    artefact = read_artefact(tmp_path / "a", {"d_sae": 3, "d_in": 2})
+
+    assert artefact.bias.tolist() == [0.5, -2.0] and artefact.scale.tolist() == [1, 5, 1.5]
+    assert artefact.decoder.tolist() == [[0, 1], [0.6, 0.8], [-1, 0]]
+    assert read_tensors(tmp_path / "a")["W_dec"].tolist() == [[0, 1], [3, 4], [-1.5, 0]]
+
+
+def test_a_bfloat16_artefact_with_a_value_that_is_not_finite_is_refused(tmp_path):
+    saved_as_bfloat16(tmp_path / "a", {"b_dec": [0.5, float("nan")], "W_dec": [[0, 1]]})
+
+    with pytest.raises(BadArtefact, match="b_dec holds NaN"):
+        read_artefact(tmp_path / "a", {"d_sae": 1, "d_in": 2})
+
+
+def test_torchs_own_bfloat16_file_is_read_as_torch_reads_it(tmp_path):
+    torch = pytest.importorskip("torch")
+    from safetensors.torch import save_file
+
+    W_dec = torch.randn(4, 3, generator=torch.Generator().manual_seed(0)).to(torch.bfloat16)
+    save_file({"W_dec": W_dec, "b_dec": torch.zeros(3, dtype=torch.bfloat16)}, tmp_path / "a")
+
+    assert read_tensors(tmp_path / "a")["W_dec"].tolist() == W_dec.double().tolist()
+
+
+def test_a_type_that_cannot_be_measured_is_named_and_what_can(tmp_path):
+    torch = pytest.importorskip("torch")
+    from safetensors.torch import save_file
+
+    eight = torch.ones(2, 2).to(torch.float8_e4m3fn)
+    save_file({"W_dec": eight, "b_dec": torch.zeros(2)}, tmp_path / "a")
+
+    with pytest.raises(BadArtefact, match=r"W_dec in a has type F8_E4M3; save it as float32, float16 or bfloat16"):
+        read_artefact(tmp_path / "a", {"d_sae": 2, "d_in": 2})
+
+
+def test_a_training_that_saves_bfloat16_is_measured(tmp_path, world):
+    torch = pytest.importorskip("torch")
+    assert torch
+    training = trained(
+        tmp_path,
+        world,
+        (
+            '        save_file({"W_dec": self.W_dec, "b_dec": self.b_dec, "l0": np.array([self.l0])}, path)\n',
+            "        import torch\n        from safetensors.torch import save_file as save\n"
+            "        half = {k: torch.from_numpy(getattr(self, k)).bfloat16() for k in ('W_dec', 'b_dec')}\n"
+            "        save({**half, 'l0': torch.tensor([self.l0])}, path)\n",
+        ),
+        (
+            "        state = load_file(path)\n",
+            "        from safetensors.torch import load_file as load\n"
+            "        state = {k: v.float().numpy() for k, v in load(path).items()}\n",
+        ),
+    )
+
+    assert training.outcome == "measured", training.detail

@@ -3,6 +3,7 @@
 import pytest
 
 from agent.core.errors import UserError
+from agent.literature import bibtex
 from agent.literature.library import Library, load_library, parse_bibtex, references_bib
 from tests.support.paper_fixture import library
 
@@ -63,3 +64,39 @@ def test_a_key_that_stands_twice_is_told(tmp_path):
 
 def test_an_empty_library_finds_nothing():
     assert Library().search("anything") == ()
+
+
+@pytest.mark.parametrize(
+    ("written", "printed"),
+    [
+        (r"{$\ell_1$} in $\mathcal{O}(n^2)$, $\alpha \geq 0$", r"{$\ell_1$} in $\mathcal{O}(n^2)$, $\alpha \geq 0$"),
+        ("A $620 billion code", r"A \$620 billion code"),
+        ("From $5 to $10 of $x_1$", r"From \$5 to \$10 of $x_1$"),
+        (r"Cost: \$5 & 50% of a_b, #1", r"Cost: \$5 \& 50\% of a\_b, \#1"),
+        (r"{\DJ}uc, P{\'a}l and Erd{\H o}s", r"{\DJ}uc, P{\'a}l and Erd{\H o}s"),
+        (r"\emph{Not} \url{https://x.org/~a_b%20}", r"\emph{Not} \url{https://x.org/~a_b%20}"),
+        ("An {open brace", "An open brace"),
+    ],
+)
+def test_the_tex_of_an_entry_stays_as_it_is(written, printed):
+    assert bibtex.value("title", written) == printed
+
+
+def test_an_address_with_letters_of_its_own_becomes_one_that_tex_can_break():
+    assert bibtex.value("url", "https://x.org/naïve a?b=1%20") == "https://x.org/na%C3%AFvea?b=1%20"
+
+
+def test_a_date_gives_the_year():
+    entry = parse_bibtex("@misc{doe, title={T}, author={Doe, Jane}, date={2020-04-06}}")[0]
+
+    assert entry.year == "2020" and "year = {2020}" in references_bib([entry])
+
+
+def test_a_command_that_is_no_text_is_named():
+    assert bibtex.problems({"title": r"$\ell_1$ \emph{x} \input{secret}"}) == (r"\input in its title",)
+
+
+def test_every_shipped_entry_is_printed_whole():
+    shipped = load_library()
+
+    assert [e.key for e in shipped.entries(shipped.keys) if bibtex.problems(e.fields)] == []

@@ -270,3 +270,12 @@ def test_every_entry_of_the_shipped_library_can_be_printed(figures, tmp_path):
 
     assert done.ok, done.problems
     assert paper.tex.count(r"\citep{") >= len(library)
+
+
+def test_a_long_address_breaks_within_the_line_wherever_it_is_printed(figures, tmp_path):
+    address = "https://example.org/" + "a-long-path/with_many.parts/" * 12 + "abc" * 27
+    cut = {"discussion": f"We refer to <{address}> for it.\n\nOf it `{address}` is code.\n"}
+    paper, done = compile_text(tmp_path, figures, cut, command=f"python launch.py --api-base {address}")
+
+    assert not [p for p in done.problems if p.kind == "overfull"]
+    assert [d.code for d in paper.dropped] == ["forbidden-markdown"] and paper.tex.count("We refer to") == 1

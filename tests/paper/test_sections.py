@@ -5,9 +5,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from paper.press import latex
+from paper.press.tables import names
 from paper.text import characters, mathcheck
 from paper.text.nodes import Citation, Equation, Expression, Forbidden, Heading, Math, Placement, Reference
 from paper.text.sections import parse
+from paper.truth.checks import check
+from tests.support.paper_fixture import fixture
 
 
 def nodes(text, kind):
@@ -146,3 +149,28 @@ def test_common_math_passes(formula):
 )
 def test_any_other_math_is_refused(formula):
     assert mathcheck.problems(formula)
+
+
+def test_an_address_in_angle_brackets_is_refused_once_and_as_a_link():
+    address = "https://example.org/a%20b/percent_of?x=1"
+    sentence = parse("introduction", f"We use <{address}> here.\n").sentences[0]
+
+    assert sentence.source == f"We use {address} here." and "percent" not in sentence.flat
+    found = check_parsed_of(f"We use <{address}> here.\n")
+    assert [c.code for c in found] == ["forbidden-markdown"]
+
+
+@pytest.mark.parametrize("symbol", ["x²", "R²", "L₀", "ΔF₁", "‖z‖₂²"])
+def test_a_digit_above_or_below_a_symbol_is_no_typed_number(symbol):
+    assert check_parsed_of(f"It is known as {symbol} since then.\n") == []
+
+
+@pytest.mark.parametrize("number", ["by⁹⁵", "a⁹⁵", "₉₅", "x².5", "½"])
+def test_a_number_in_small_digits_is_a_typed_number(number):
+    assert "typed-number" in [c.code for c in check_parsed_of(f"It rose {number} since then.\n")]
+
+
+def check_parsed_of(text: str) -> list:
+    known = fixture()
+    found = check({**known.sections, "introduction": text}, known.facts, [], names(known.facts), known.library)
+    return [c for c in found if c.section == "introduction"]

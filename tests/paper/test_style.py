@@ -88,3 +88,14 @@ def test_the_venues_bibtex_style_is_used(folder):
     (folder / "tiny.bst").write_text("")
 
     assert read_style(folder).bibliography == "tiny"
+
+
+def test_a_work_of_the_template_with_a_command_that_cannot_be_set_is_named(tmp_path):
+    work = r"@misc{doe2020, title={A \noopsort{x}}, author={Doe, Jane}, year={2020}}"
+    (tmp_path / "template.tex").write_text(
+        "\\begin{filecontents}{references.bib}\n" + work + "\n\\end{filecontents}\n"
+        "\\documentclass{article}\n\\begin{document}\n\\section{Introduction}\nINTRO HERE\n\\end{document}\n"
+    )
+
+    with pytest.raises(UserError, match=r"the work doe2020 has \\noopsort in its title"):
+        read_style(tmp_path)

@@ -1,5 +1,6 @@
 """A session that an older version recorded opens, resumes, shows its status and verifies with today's code."""
 
+import json
 import re
 import subprocess
 import sys
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from agent.app.cli import NO_PDF, play_session
 from agent.core.paths import SessionPaths
 from agent.session.session import fold
 from agent.storage.log import EventLog
@@ -72,3 +74,27 @@ def test_a_stopped_one_goes_on_to_its_end_and_repeats_nothing(old):
     assert session.finished and events(old / "stopped").startswith(before)
     assert {name: (records / name).read_bytes() for name in kept} == kept
     assert not [step for step, _ in whole.model.asked if re.match(r"plan|novelty|run-", step)]
+
+
+def test_a_session_whose_paper_has_no_pdf_is_not_called_done(old, capsys):
+    whole = Whole(old / "finished", Script(1), runs=1)
+    lines = [json.loads(line) for line in whole.paths.events.read_text().splitlines()]
+    for line in lines:
+        if line["type"] == "compiled":
+            line |= {"ok": False, "pages": 0, "problems": ["error, line 0: paper.bbl, line 9, the work doe: no such"]}
+    whole.paths.events.write_text("".join(json.dumps(line) + "\n" for line in lines))
+
+    with whole.tools() as tools:
+        assert play_session(tools, whole.paths) == NO_PDF
+    said = capsys.readouterr().out
+    assert "Done" not in said and "The paper has no PDF" in said and "the work doe" in said
+    shown = launch("--status", "--workspace", old / "finished")
+    assert re.search(f"{NAME} +no PDF +done", shown.stdout), shown
+
+
+def test_a_session_that_has_its_paper_is_done(old, capsys):
+    whole = Whole(old / "finished", Script(1), runs=1)
+
+    with whole.tools() as tools:
+        assert play_session(tools, whole.paths) == 0
+    assert "Done." in capsys.readouterr().out

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -44,8 +45,8 @@ def read_artefact(path: Path, settings: dict[str, Any]) -> Artefact:
             missing = {"W_dec", "b_dec"} - names
             if missing:
                 raise BadArtefact(f"{path.name} lacks {_listed(missing)}; it holds {_listed(names)}")
-            W_dec, b_dec = file.get_tensor("W_dec"), file.get_tensor("b_dec")
-    except (SafetensorError, OSError, ValueError, TypeError) as error:  # TypeError: numpy lacks the dtype
+            W_dec, b_dec = tensor(path, file, "W_dec"), tensor(path, file, "b_dec")
+    except (SafetensorError, OSError, ValueError, TypeError) as error:
         raise BadArtefact(f"{path.name} is not a readable safetensors file: {one_line(str(error), 300)}") from None
     d_sae, d_in = settings.get("d_sae"), settings.get("d_in")
     _check("W_dec", W_dec, (d_sae, d_in))
@@ -68,15 +69,40 @@ def read_tensors(path: Path) -> dict[str, np.ndarray]:
     _check_header(path)
     try:
         with safe_open(path, framework="numpy") as file:
-            tensors = {name: file.get_tensor(name).astype(np.float64) for name in file.keys()}  # noqa: SIM118
+            tensors = {name: tensor(path, file, name).astype(np.float64) for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError, ValueError, TypeError) as error:
         raise BadArtefact(f"{path.name} is not a readable safetensors file: {one_line(str(error), 300)}") from None
     if not tensors:
         raise BadArtefact(f"{path.name} holds no tensor")
-    for name, tensor in tensors.items():
-        if not np.isfinite(tensor).all():
+    for name, values in tensors.items():
+        if not np.isfinite(values).all():
             raise BadArtefact(f"{one_line(name, 60)} holds NaN or infinite values")
     return tensors
+
+
+def tensor(path: Path, file: Any, name: str) -> np.ndarray:
+    """One tensor. numpy has no bfloat16: such values, the upper half of a float32, become float32 without a loss.
+
+    Raises:
+        BadArtefact: it is of a type that cannot be measured.
+    """
+    import numpy as np
+
+    kind = file.get_slice(name).get_dtype()
+    if kind != "BF16":
+        try:
+            return file.get_tensor(name)
+        except (TypeError, AttributeError):  # numpy lacks the type
+            raise BadArtefact(
+                f"{one_line(name, 60)} in {path.name} has type {kind}; save it as float32, float16 or bfloat16"
+            ) from None
+    shape = file.get_slice(name).get_shape()
+    with open(path, "rb") as raw:
+        length = int.from_bytes(raw.read(8), "little")
+        start, end = json.loads(raw.read(length))[name]["data_offsets"]
+        raw.seek(8 + length + start)
+        upper = np.frombuffer(raw.read(end - start), dtype="<u2")
+    return (upper.astype("<u4") << 16).view("<f4").reshape(shape)
 
 
 def _check_header(path: Path) -> None:

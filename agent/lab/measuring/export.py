@@ -9,6 +9,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ from agent.core.errors import InfrastructureError
 from agent.core.manifest import Condition
 from agent.core.record import Job
 from agent.core.template import load_template
+from agent.lab.measuring.artefact import BadArtefact, tensor
 from agent.lab.measuring.encoding import agree
 from agent.lab.measuring.scratch import TrainingPaths
 from agent.lab.worlds import file_sha256
@@ -189,7 +191,11 @@ def _tensors(artefact: Path) -> tuple[dict[str, np.ndarray], str]:
 
     with safe_open(artefact, framework="numpy") as file:
         declared = (file.metadata() or {}).get("architecture", "")
-        return {name: file.get_tensor(name) for name in file.keys()}, INFERENCE.get(declared, declared)  # noqa: SIM118
+        found = {}
+        for name in file.keys():  # noqa: SIM118
+            with suppress(BadArtefact):  # a type that numpy lacks, in a tensor that nothing measured needs
+                found[name] = tensor(artefact, file, name)
+        return found, INFERENCE.get(declared, declared)
 
 
 def _encoded(form: Form, x: np.ndarray) -> csr_matrix:
