@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from agent.core.errors import UserError
+from agent.core.template import load_template
 from agent.storage.workspace import Workspace
+
+if TYPE_CHECKING:
+    from agent.lab.templating.flaw import Flaw
 
 
 def new(args: argparse.Namespace, home: Path) -> int:
@@ -40,4 +46,20 @@ def check(args: argparse.Namespace, home: Path, workspace: Workspace) -> int:
         profile=args.profile,
         device=device,
     )
-    return report(flaws, print)
+    return report([*flaws, *unprintable_letters(folder)], print)
+
+
+def unprintable_letters(folder: Path) -> list[Flaw]:
+    """Characters of a manifest that a paper prints as their number, since no font here has them."""
+    from agent.lab.templating.flaw import Flaw
+    from paper.press.glyphs import unprintable
+
+    try:
+        words = load_template(folder).manifest.model_dump_json()
+    except UserError:  # the check has said so
+        return []
+    mend = "write it in another way; Han, kana and hangul need Debian's fonts-droid-fallback"
+    return [
+        Flaw("unprintable", "manifest.toml", f"{name} is in no font that papers have", mend)
+        for name in unprintable(words)
+    ]

@@ -27,6 +27,7 @@ from paper.truth.complaints import Complaint
 TEMPLATES = Path(__file__).parent / "templates"
 CLASS_FILE, PARTS_FILE = TEMPLATES / "runpaper.cls", TEMPLATES / "runparts.sty"
 GLYPHS_FILE = TEMPLATES / "runglyphs.sty"
+_QUOTED = 40  # letters of a literal; a longer one is not printed again beside its sentence
 _NOTHING_LEFT = (
     r"\emph{No sentence of this section passed the checks; what was cut is listed in "
     r"Appendix~\ref{app:cut}.}"
@@ -111,7 +112,9 @@ def _dropped(parsed: Mapping[str, Section], complaints: Sequence[Complaint], met
     found = {}
     for c in complaints:
         if c.key and c.key not in found:
-            found[c.key] = Dropped(c.section, c.line, c.sentence or c.literal, c.code, f"{c.literal}: {c.text}", c.key)
+            repeated = len(c.literal) > _QUOTED and c.literal in c.sentence
+            reason = c.text if repeated else f"{c.literal}: {c.text}"
+            found[c.key] = Dropped(c.section, c.line, c.sentence or c.literal, c.code, reason, c.key)
     for key, reason in meta.broken:
         name = key.partition(":")[0]
         sentence = next((s for s in parsed[name].sentences if s.key == key), None) if name in parsed else None

@@ -227,3 +227,17 @@ def test_launch_makes_and_checks_a_template_in_seconds(tmp_path):
     again = launch("--new-template", tmp_path / "points")
     assert again.returncode == 2
     assert "is there already" in again.stderr
+
+
+def test_a_character_of_a_label_that_no_font_has_is_named(tmp_path):
+    from agent.app.templates import unprintable_letters
+
+    folder = shutil.copytree(ROOT / "tests/support/tiny_template", tmp_path / "tiny")
+    assert unprintable_letters(folder) == []
+    manifest = folder / "manifest.toml"
+    text = manifest.read_text(encoding="utf-8")
+    assert text.count("question") >= 1
+    manifest.write_text(text.replace('question = "', 'question = "R² 🧪 ', 1), encoding="utf-8")
+
+    (flaw,) = unprintable_letters(folder)
+    assert "U+1F9EA TEST TUBE is in no font" in str(flaw)
