@@ -10,6 +10,10 @@ import pytest
 for name in [n for n in os.environ if n.endswith("_API_KEY")]:
     del os.environ[name]
 
+# Sessions of tests are signed with a key of their own, which worker processes and commands inherit.
+if "EXPERIMENT_RUNNER_KEYS" not in os.environ:
+    os.environ["EXPERIMENT_RUNNER_KEYS"] = tempfile.mkdtemp(prefix="keys-")
+
 # Worker processes inherit it: figures that suites want said at the end of the run.
 if "SUITE_FIGURES" not in os.environ:
     os.environ["SUITE_FIGURES"] = tempfile.mkstemp(prefix="figures-")[1]
@@ -53,7 +57,7 @@ def pytest_collection_modifyitems(items):
     order = {f"test_{name}": place for place, name in enumerate((*SUITES, *LONG))}
     items.sort(key=lambda item: order.get(item.path.stem, len(order)))
     for item in items:
-        if item.path.stem.removeprefix("test_") in SUITES:
+        if item.path.stem.removeprefix("test_") in SUITES or "suites" in item.path.parts:
             item.add_marker("suite")
 
 

@@ -5,6 +5,7 @@ Not here: history (verify_history.py), the paper's text (paper/press/compare.py)
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from agent.core.errors import UserError
@@ -21,6 +22,7 @@ from agent.publishing.verify.subject import (
     committed_files,
     read_material,
 )
+from agent.storage import foreign
 from agent.storage.git_reader import BrokenRepository, GitReader
 from agent.storage.workspace import Workspace
 from paper.press.account import FILE as ACCOUNT
@@ -68,10 +70,10 @@ def verify(name: str, workspace: Workspace, *, artefacts: bool = False) -> int:
 def find(name: str, workspace: Workspace) -> Subject:
     """A session, a repository, or a paper with its repository, by path (sessions also by name, or "last")."""
     path = Path(name)
-    if not path.exists():
+    if not os.path.lexists(path):
         path = workspace.find(name).root
-    if path.is_file():
-        return _of_paper(path.resolve())
+    if not path.is_dir():
+        return _of_paper(path)
     subject = _of_folder(path.resolve())
     if subject is None:
         raise UserError(
@@ -81,32 +83,40 @@ def find(name: str, workspace: Workspace) -> Subject:
 
 
 def _of_folder(folder: Path) -> Subject | None:
-    if (folder / "events.jsonl").is_file() and (folder / "repo" / ".git").exists():
+    there = os.path.lexists  # whatever lies there: it is looked at before it is opened
+    if there(folder / "events.jsonl") and there(folder / "repo" / ".git"):
         return Subject(folder / "repo" / ".git", folder / "repo", SessionPaths(folder))
-    if (folder / ".git").exists():
-        session = SessionPaths(folder.parent) if (folder.parent / "events.jsonl").is_file() else None
-        return Subject(_git_dir(folder / ".git"), folder, session)
-    if all((folder / part).exists() for part in ("HEAD", "objects", "refs")):
+    if there(folder / ".git"):
+        session = SessionPaths(folder.parent) if there(folder.parent / "events.jsonl") else None
+        return Subject(folder / ".git", folder, session)
+    if all(there(folder / part) for part in ("HEAD", "objects", "refs")):
         return Subject(folder, None)
     return None
 
 
-def _git_dir(path: Path) -> Path:
-    """A linked work tree has a file there that names the folder."""
-    if path.is_file() and (text := path.read_text()).startswith("gitdir:"):
-        return (path.parent / text.partition(":")[2].strip()).resolve()
-    return path
-
-
 def _of_paper(pdf: Path) -> Subject:
-    if not pdf.read_bytes()[:5] == b"%PDF-":
+    try:
+        data = foreign.read_file(pdf)
+    except foreign.Foreign as problem:
+        raise UserError(
+            f"--verify {pdf}: {problem}; give a session, a clone of its repository, or its paper.pdf"
+        ) from None
+    pdf = pdf.resolve()
+    if not data.startswith(b"%PDF-"):
         raise UserError(f"--verify {pdf}: not a PDF; give a session, a clone of its repository, or its paper.pdf")
     above = (s for folder in pdf.parents if (s := _of_folder(folder)) is not None)
     beside = (s for folder in sorted(pdf.parent.iterdir()) if folder.is_dir() and (s := _of_folder(folder)) is not None)
     for subject in (*above, *beside):
-        if GitReader(subject.git_dir).blob("HEAD", ACCOUNT) is not None:
+        if _has_paper(subject):
             return Subject(subject.git_dir, subject.tree, subject.session, pdf)
     raise UserError(f"--verify {pdf}: no repository with it; put the session's repository (or a clone) beside the PDF")
+
+
+def _has_paper(subject: Subject) -> bool:
+    try:
+        return GitReader(subject.git_dir).blob("HEAD", ACCOUNT) is not None
+    except BrokenRepository:
+        return False
 
 
 # ---------------------------------------------------------------- the checks, in their order
