@@ -114,6 +114,11 @@ def parser():
         "--artefacts", action="store_true", help="with --verify: hash and measure the kept artefacts again too"
     )
     more.add_argument(
+        "--trust",
+        action="store_true",
+        help="with --verify --artefacts, --resume: run the code of a session that this installation did not make",
+    )
+    more.add_argument(
         "--allow",
         metavar="TEXT",
         action="append",

@@ -19,11 +19,13 @@ from agent.core.protocols import Model, Runner, Sandbox
 from agent.core.record import RunRecord
 from agent.core.template import Template
 from agent.loop import play
+from agent.publishing.verify.trust import ask_for_trust, is_ours
 from agent.session.session import Session, fold
 from agent.session.tools import Console
 from agent.storage.log import EventLog
 from agent.storage.workspace import Workspace, new_session_folder
 
+TRUSTED = "its template runs here without walls, its experiments and replies as its log says"
 HOME = Path(__file__).resolve().parents[2]
 
 
@@ -89,15 +91,20 @@ def resume(
     runner: Runner | None = None,
     sandbox: Sandbox | None = None,
     console: Console | None = None,
+    trust: bool = False,
     **changes: Any,
 ) -> Outcome:
     """Go on with a session after any stop, with the same parts; `changes` are fields of Options.
+
+    `trust`: also with one that this installation did not make, whose template is run without walls.
 
     Raises:
         UserError, InfrastructureError, BudgetSpent: as run().
     """
     place = Workspace(Path(folder).resolve().parent)
     paths = place.find(Path(folder).name)
+    if not is_ours(paths):
+        ask_for_trust(paths.root.name, TRUSTED, trust)
     before = fold(EventLog(paths.events).read()).options
     if before is None:
         raise UserError(f"{paths.root}: its log is empty; start the idea anew")

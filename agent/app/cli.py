@@ -12,6 +12,7 @@ from agent.core.paths import SessionPaths
 from agent.storage.workspace import Workspace, new_session_folder
 
 HOME = Path(__file__).resolve().parents[2]  # the checkout
+TRUSTED = "its template runs here without walls, its experiments and replies as its log says"
 USER_ERROR, INFRASTRUCTURE, BUDGET, INTERRUPTED = 2, 3, 4, 130
 
 
@@ -50,7 +51,7 @@ def _run(args: argparse.Namespace, workspace: Workspace) -> int:
     if args.verify:
         from agent.publishing.verify.command import verify
 
-        return verify(args.verify, workspace, artefacts=args.artefacts)
+        return verify(args.verify, workspace, artefacts=args.artefacts, trust=args.trust)
     if args.review:
         from agent.app.review import review
 
@@ -113,10 +114,13 @@ def _resume(args: argparse.Namespace, workspace: Workspace) -> int:
     from agent.app import options as choices
     from agent.app import preflight
     from agent.app.assemble import open_session, system_for
+    from agent.publishing.verify.trust import ask_for_trust, is_ours
     from agent.session.session import fold
     from agent.storage.log import EventLog
 
     paths = workspace.find(args.resume)
+    if not is_ours(paths):
+        ask_for_trust(paths.root.name, TRUSTED, args.trust)
     before = fold(EventLog(paths.events).read())
     if before.options is None:
         raise UserError(f"{paths.root}: its log is empty; start the idea anew")

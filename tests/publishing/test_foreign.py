@@ -12,9 +12,15 @@ from tests.support.frozen import commit, finished, git, plant
 SECRET = "the owner's own words"
 
 
+@pytest.fixture(scope="module")
+def archived(tmp_path_factory):
+    return finished(tmp_path_factory.mktemp("archive"))
+
+
 @pytest.fixture
-def session(tmp_path):
-    return finished(tmp_path)
+def session(archived, tmp_path):
+    shutil.copytree(archived, tmp_path / "workspace" / archived.name)
+    return tmp_path / "workspace" / archived.name
 
 
 @pytest.fixture
@@ -96,8 +102,10 @@ def test_a_tree_with_a_name_that_leads_elsewhere_is_refused(session, name):
 # ---------------------------------------------------------------- links, pipes, devices
 
 
-@pytest.mark.parametrize("place", ["notes.txt", "paper/paper.tex", "paper/paper.pdf", "records/0.json", "session.json"])
-@pytest.mark.parametrize("kind", ["zero", "fifo", "secret"])
+@pytest.mark.parametrize(
+    ("place", "kind"),
+    [("notes.txt", "zero"), ("paper/paper.tex", "fifo"), ("paper/paper.pdf", "zero"), ("records/0.json", "secret")],
+)
 def test_what_is_no_plain_file_in_a_work_tree_is_not_opened(session, outside, place, kind):
     path = session / "repo" / place
     path.unlink()
@@ -116,9 +124,18 @@ def test_a_committed_link_is_not_followed(session):
     refused(launch("--verify", session / "repo"), "NOT VERIFIED", "not the repository")
 
 
-@pytest.mark.parametrize("place", ["events.jsonl", "lock"])
 @pytest.mark.parametrize("kind", ["zero", "fifo", "secret"])
-@pytest.mark.parametrize("what", ["--verify", "--status", "--follow", "--bundle"])
+@pytest.mark.parametrize(
+    ("what", "place"),
+    [
+        ("--verify", "events.jsonl"),
+        ("--status", "events.jsonl"),
+        ("--status", "lock"),
+        ("--follow", "events.jsonl"),
+        ("--follow", "lock"),
+        ("--bundle", "lock"),
+    ],
+)
 def test_a_sessions_own_files_are_plain_ones_or_refused(session, outside, place, kind, what):
     path = session / place
     path.unlink()
@@ -265,3 +282,41 @@ def test_a_tree_of_trees_that_names_a_billion_files_is_refused(session):
     git(repo, "update-ref", "HEAD", made)
 
     refused(launch("--verify", repo))
+
+
+# ---------------------------------------------------------------- code
+
+
+def test_a_strangers_artefacts_are_measured_only_when_told_and_its_code_stays_behind_walls(session, outside):
+    """Its job.json asks for no sandbox and a Python of its own; its evaluate.py and experiment.py reach outside."""
+    program = outside.parent / "python"
+    program.write_text(f"#!/bin/sh\necho owned > {outside}/owned\n")
+    program.chmod(0o755)
+    for path in session.glob("runs/*/*/job.json"):
+        environment = {"key": "x", "python": str(program), "trees": ["/"], "version": "3.11", "packages": {}}
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"sandbox": "none", "environment": environment}))
+    planted = f"\nimport os\ntry:\n    open({str(outside / 'owned')!r}, 'w')\nexcept OSError:\n    pass\n"
+    repo = session / "repo"
+    for name in ("template/evaluate.py", "template/prepare.py"):
+        (repo / name).write_text((repo / name).read_text() + planted)
+
+    untrusted = launch("--verify", session, "--artefacts")
+    refused(untrusted)
+    untouched(outside)
+
+
+def test_the_command_says_whose_code_it_would_run_and_runs_it_in_the_sandbox_with_trust(session, outside):
+    words = ("--verify", session, "--artefacts", "--workspace", outside.parent / "mine")
+
+    said = refused(launch(*words), "--trust")
+    assert "not made by this installation" in said and "evaluate.py" in said
+    trusted = launch(*words, "--trust", seconds=280)
+
+    assert trusted.returncode == 0 and "artefacts re-evaluated" in trusted.stdout, trusted
+    untouched(outside)
+
+
+def test_a_session_of_another_installation_is_resumed_only_when_told(session):
+    said = refused(launch("--resume", session), "--trust")
+
+    assert "not made by this installation" in said

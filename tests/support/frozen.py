@@ -50,15 +50,15 @@ def commit(folder: Path, event: str = "notes") -> None:
 
 
 def plant(repo: Path, entries: dict[str, bytes], event: str = "notes") -> str:
-    """A commit whose tree has these names at its top as they are: absolute ones and `..` as well, which git add refuses.
+    """A commit whose tree has these names at its top as they are: absolute ones and `..` as well.
 
     Returns its id; HEAD's branch points to it. A name that ends in "@link" becomes a symbolic link to its content.
     """
-    lines = git(repo, "ls-tree", "HEAD").encode() + b"\n"
+    lines = git(repo, "ls-tree", "-z", "HEAD").encode()
     for name, data in entries.items():
         blob = git(repo, "hash-object", "-w", "--stdin", feed=data)
         mode = "120000" if name.endswith("@link") else "100644"
-        lines += f"{mode} blob {blob}\t{name.removesuffix('@link')}\n".encode()
+        lines += f"{mode} blob {blob}\t{name.removesuffix('@link')}\0".encode()
     tree = _tree(repo, lines)
     made = git(repo, "commit-tree", tree, "-p", "HEAD", "-m", f"quiet\n\nEvent: {event}")
     git(repo, "update-ref", "HEAD", made)
@@ -68,7 +68,7 @@ def plant(repo: Path, entries: dict[str, bytes], event: str = "notes") -> str:
 def _tree(repo: Path, lines: bytes) -> str:
     """A tree object byte by byte: git's own mktree refuses a slash in a name."""
     found = {}
-    for line in filter(None, lines.split(b"\n")):
+    for line in filter(None, lines.split(b"\0")):
         about, name = line.split(b"\t", 1)
         mode, _, blob = about.split()
         found[name] = (mode.lstrip(b"0"), bytes.fromhex(blob.decode()))

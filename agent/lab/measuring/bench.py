@@ -44,9 +44,12 @@ class Bench:
     settings: dict[str, Any]  # the condition's, laid over the profile's
     python: str  # the interpreter of the template's code
     trees: tuple[Mount, ...]  # what has to be mounted for it to run
+    walled: bool = False  # evaluate.py is somebody else's, and runs in the sandbox
 
     @classmethod
-    def of(cls, job: Job, seed: int, condition: Condition, sandbox: Sandbox, cancelled: Cancelled) -> Bench:
+    def of(
+        cls, job: Job, seed: int, condition: Condition, sandbox: Sandbox, cancelled: Cancelled, *, walled: bool = False
+    ) -> Bench:
         """The bench of one seed under one condition."""
         python, trees = foreign.python(job.environment)
         return cls(
@@ -60,6 +63,7 @@ class Bench:
             settings={**job.settings, **condition.settings},
             python=python,
             trees=trees,
+            walled=walled,
         )
 
     @property
@@ -89,6 +93,11 @@ class Bench:
         Raises:
             InfrastructureError: evaluate.py cannot be loaded, or its load_truth fails.
         """
+        if self.walled:
+            from agent.lab.measuring.walled import WalledEvaluation
+
+            evaluation = WalledEvaluation(self)
+            return evaluation, evaluation.load_truth()
         try:
             module = load_module(self.evaluate_file)
             return module, module.load_truth(Path(self.job.truth_data), {**self.settings, "device": self.job.device})

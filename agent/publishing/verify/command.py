@@ -22,6 +22,7 @@ from agent.publishing.verify.subject import (
     committed_files,
     read_material,
 )
+from agent.publishing.verify.trust import ask_for_trust, is_ours
 from agent.storage import foreign
 from agent.storage.git_reader import BrokenRepository, GitReader
 from agent.storage.workspace import Workspace
@@ -35,8 +36,8 @@ LIMITS = (
 )
 
 
-def verify(name: str, workspace: Workspace, *, artefacts: bool = False) -> int:
-    """Verify, and print what was found; the exit status.
+def verify(name: str, workspace: Workspace, *, artefacts: bool = False, trust: bool = False) -> int:
+    """Verify, and print what was found; the exit status. `trust`: with artefacts, a stranger's code may run.
 
     Raises:
         UserError: `name` is no session, repository or paper.
@@ -46,9 +47,7 @@ def verify(name: str, workspace: Workspace, *, artefacts: bool = False) -> int:
         raise UserError("--artefacts: only the session's own folder has them, beside its repository; verify that one")
     report = examine(subject)
     if artefacts:
-        from agent.publishing.verify.remeasure import remeasure
-
-        remeasure(subject, subject.session, report)
+        _remeasure(name, subject, workspace, report, trust)
     for problem in report.problems[:SHOWN]:
         print(f"{problem.where}: {problem.what}")
     if len(report.problems) > SHOWN:
@@ -62,6 +61,27 @@ def verify(name: str, workspace: Workspace, *, artefacts: bool = False) -> int:
     print(f"{report.verified} of {report.numbers} numbers verified")
     print(LIMITS)
     return 0
+
+
+def _remeasure(name: str, subject: Subject, workspace: Workspace, report: Report, trust: bool) -> None:
+    """Measure the kept artefacts again: always in the sandbox, and a stranger's code only when that was said."""
+    from agent.publishing.verify.remeasure import Means, remeasure
+    from agent.sandbox.boxes import BubblewrapSandbox
+
+    if report.problems:
+        report.notes.append("its artefacts are not measured again before the repository verifies")
+        return
+    ours = is_ours(subject.session, GitReader(subject.git_dir).commits[0].id)
+    if not ours:
+        what = "evaluate.py, prepare.py and the experiments of its repository run here, in the sandbox"
+        ask_for_trust(name, what, trust)
+    cache = workspace.cache
+    if ours and not cache.is_dir():
+        cache = Workspace(subject.session.root.parent).cache
+    try:
+        remeasure(subject, subject.session, report, Means(cache, ours, BubblewrapSandbox()))
+    except Unreadable as bad:
+        report.problems.append(Problem(bad.where, str(bad)))
 
 
 # ---------------------------------------------------------------- what is verified

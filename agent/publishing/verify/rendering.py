@@ -70,7 +70,7 @@ def check_paper(subject: Subject, repo: GitReader, material: Material, report: R
 
 
 def recompile(folder: Path) -> bytes | None:
-    """The PDF that this machine's TeX makes of a folder, always in the sandbox: a venue's style is a stranger's code."""
+    """The PDF that this machine's TeX makes of a folder, always in the sandbox: a venue's style is foreign code."""
     if shutil.which("latexmk") is None:
         return None
     from agent.sandbox.boxes import BubblewrapSandbox
