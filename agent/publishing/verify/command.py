@@ -1,6 +1,7 @@
 """`launch.py --verify`: is every number of a paper what the committed records give? Needs the repository alone.
 
-Not here: history (verify_history.py), the paper's text (paper/press/compare.py), measuring again (remeasure.py).
+Not here: history (history.py), signatures (signed.py), the paper's text (paper/press/compare.py), and measuring again
+(remeasure.py).
 """
 
 from __future__ import annotations
@@ -10,8 +11,10 @@ from pathlib import Path
 
 from agent.core.errors import UserError
 from agent.core.paths import SessionPaths
+from agent.publishing.verify.audits import closing, numbers
 from agent.publishing.verify.history import check_line, check_records
 from agent.publishing.verify.rendering import Makers, check_paper, recompile
+from agent.publishing.verify.signed import Signed, check_signatures
 from agent.publishing.verify.subject import (
     Report,
     Subject,
@@ -30,10 +33,6 @@ from paper.press.account import FILE as ACCOUNT
 from paper.press.compare import Problem
 
 SHOWN = 20  # problems that are printed
-LIMITS = (
-    "This shows that nothing was altered after the fact and that no number was typed; it does not show that an "
-    "owner of the machine did not fake everything anew."
-)
 
 
 def verify(name: str, workspace: Workspace, *, artefacts: bool = False, trust: bool = False) -> int:
@@ -45,7 +44,8 @@ def verify(name: str, workspace: Workspace, *, artefacts: bool = False, trust: b
     subject = find(name, workspace)
     if artefacts and subject.session is None:
         raise UserError("--artefacts: only the session's own folder has them, beside its repository; verify that one")
-    report = examine(subject)
+    report = Report()
+    signed = examine(subject, report)
     if artefacts:
         _remeasure(name, subject, workspace, report, trust)
     for problem in report.problems[:SHOWN]:
@@ -58,8 +58,10 @@ def verify(name: str, workspace: Workspace, *, artefacts: bool = False, trust: b
         count = "1 problem" if len(report.problems) == 1 else f"{len(report.problems)} problems"
         print(f"NOT VERIFIED: {count}; {report.verified} of {report.numbers} numbers agree with the committed records.")
         return 1
+    for line in (numbers(report), *report.audits):
+        print(line)
     print(f"{report.verified} of {report.numbers} numbers verified")
-    print(LIMITS)
+    print(closing(signed))
     return 0
 
 
@@ -142,13 +144,13 @@ def _has_paper(subject: Subject) -> bool:
 # ---------------------------------------------------------------- the checks, in their order
 
 
-def examine(subject: Subject, makers: Makers | None = None) -> Report:
-    """Everything that can be verified from the repository.
+def examine(subject: Subject, report: Report, makers: Makers | None = None) -> Signed | None:
+    """Everything that can be verified from the repository; returns who signed, None where it cannot be read so far.
 
     Raises:
         UserError: the repository is not that of a session with a paper.
     """
-    report, repo = Report(), GitReader(subject.git_dir)
+    repo, signed = GitReader(subject.git_dir), None
     try:
         files = committed_files(subject, repo)
         report.problems += check_tree(subject.tree, repo, files)
@@ -156,6 +158,8 @@ def examine(subject: Subject, makers: Makers | None = None) -> Report:
         material = read_material(repo, files)
         report.problems += check_records(repo, material.records, material.manifest)
         report.problems += check_account(repo, material, files)
+        signed = check_signatures(repo, material, files, subject.session)
+        report.problems += signed.problems
         if subject.session:
             report.problems += check_events(subject.session, repo)
         check_paper(subject, repo, material, report, makers or Makers(recompile))
@@ -163,4 +167,4 @@ def examine(subject: Subject, makers: Makers | None = None) -> Report:
         report.problems.append(Problem("repository", f"cannot be read: {repo.damage() or broken}"))
     except Unreadable as bad:
         report.problems.append(Problem(bad.where, str(bad)))
-    return report
+    return signed

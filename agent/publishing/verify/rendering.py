@@ -16,6 +16,7 @@ from agent.literature.found import FILE as FOUND
 from agent.literature.found import read_found
 from agent.literature.library import Library, load_library
 from agent.publishing.records import described
+from agent.publishing.verify.audits import audits
 from agent.publishing.verify.subject import Material, Report, Subject
 from agent.storage import foreign
 from agent.storage.git_reader import GitReader
@@ -55,8 +56,10 @@ def check_paper(subject: Subject, repo: GitReader, material: Material, report: R
         folder = Path(scratch)
         needed = [f.file for f in material.account.figures] + [f"{STYLE}/{name}" for name in material.account.style]
         foreign.write(folder / "repo", {name: repo.blob(repo.head, name) or b"" for name in needed})
-        rendered = _rendered(repo, material, folder / "repo")
+        sections, library = _sections(repo), _citable(repo)
+        rendered = _rendered(repo, material, sections, library, folder / "repo")
         report.numbers = count_numbers(rendered)
+        report.audits += audits(material, sections, library, rendered)
         found = [*_tex(subject, repo, rendered), *_beside(repo, rendered)]
         if found and material.account.program != program_sha256():
             report.notes.append(
@@ -95,12 +98,18 @@ def _citable(repo: GitReader) -> Library:
     return _library().adding(read_found(repo.blob(repo.head, FOUND)).entries())
 
 
-def _rendered(repo: GitReader, material: Material, folder: Path) -> Rendered:
+def _sections(repo: GitReader) -> dict[str, str]:
     sections = {}
     for spec in SECTIONS:
         data = repo.blob(repo.head, f"paper/sections/{spec.name}.md")
         if data is not None:
             sections[spec.name] = data.decode("utf-8", "replace")
+    return sections
+
+
+def _rendered(
+    repo: GitReader, material: Material, sections: dict[str, str], library: Library, folder: Path
+) -> Rendered:
     manifest, explored = material.manifest, material.explored
     chosen = described(explored, manifest)
     source = repo.blob(chosen.commit, manifest.editable[0]) or b""
@@ -109,7 +118,7 @@ def _rendered(repo: GitReader, material: Material, folder: Path) -> Rendered:
         sections,
         list(material.records.values()),
         manifest,
-        _citable(repo),
+        library,
         folder,
         source=source.decode("utf-8", "replace"),
         diff=repo.diff(explored[0].commit, chosen.commit, manifest.editable),

@@ -45,6 +45,7 @@ class Report:
     problems: list[Problem] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     numbers: int = 0
+    audits: list[str] = field(default_factory=list)  # in plain words, one sentence each
 
     @property
     def verified(self) -> int:
