@@ -7,7 +7,7 @@ import json
 from agent.actions.runs import CONFIRMED, EXPLORED
 from agent.lab.worlds import data_key, world_secret
 from agent.publishing.manuscript import edition
-from agent.publishing.signatures import END, commit_signed, signers
+from agent.publishing.signatures import END, commit_signed, commit_tag, signers
 from agent.session.events import DataPrepared, SessionFinished
 from agent.session.policy import Finish, PrepareData
 from agent.session.tools import Tools
@@ -54,6 +54,7 @@ def finish(action: Finish, tools: Tools) -> SessionFinished:
     }
     write_text(tools.paths.repo / "session.json", json.dumps(summary, indent=2) + "\n")
     commit = commit_signed(tools, END, ["session.json"], ["session.json"], "session finished", trailers)
+    tools.versions.tag(commit_tag(tools.signer, commit), commit)
     return SessionFinished(at=tools.now, commit=commit)
 
 

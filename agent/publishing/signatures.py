@@ -20,7 +20,8 @@ from agent.storage.signing import fingerprint, holds
 FOLDER = "signatures"
 RECORDS = f"{FOLDER}/records"
 PAPER, END = f"{FOLDER}/paper.json", f"{FOLDER}/session.json"
-PURPOSE = "statement"
+SIGNED_COMMIT = "signed"  # how the tag of a signed last commit begins
+PURPOSE, COMMIT = "statement", "commit"
 
 
 class Statement(Strict):
@@ -47,6 +48,18 @@ class Statement(Strict):
 
     def signed(self, signer: Signer) -> Statement:
         return self.model_copy(update={"signature": signer.sign(PURPOSE, self.text)})
+
+
+def commit_tag(signer: Signer, commit: str) -> str:
+    """The name of the tag that says who signed a session's last commit: a commit cannot hold its own id."""
+    return f"{SIGNED_COMMIT}/{signer.public}/{signer.sign(COMMIT, commit.encode())}"
+
+
+def signs_commit(tag: str, commit: str) -> str:
+    """The public key whose owner signed this commit with this tag; "" for any other tag."""
+    kind, _, rest = tag.partition("/")
+    key, _, signature = rest.partition("/")
+    return key if kind == SIGNED_COMMIT and holds(key, signature, COMMIT, commit.encode()) else ""
 
 
 def record_statement(run: str) -> str:

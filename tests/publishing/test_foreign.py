@@ -8,6 +8,7 @@ import pytest
 
 from tests.support.bounded import launch
 from tests.support.frozen import commit, finished, git, plant
+from tests.support.tricks import TRICKS, UNREAD
 
 SECRET = "the owner's own words"
 
@@ -154,98 +155,7 @@ def test_a_sessions_own_files_are_plain_ones_or_refused(session, outside, place,
 # ---------------------------------------------------------------- what .git may hold
 
 
-def _head_fifo(meta, outside):
-    (meta / "HEAD").unlink()
-    os.mkfifo(meta / "HEAD")
-
-
-def _head_link(meta, outside):
-    (meta / "HEAD").unlink()
-    (meta / "HEAD").symlink_to("/dev/zero")
-
-
-def _config_fifo(meta, outside):
-    (meta / "config").unlink()
-    os.mkfifo(meta / "config")
-
-
-def _config_include(meta, outside):
-    os.mkfifo(meta / "pipe")
-    (meta / "config").write_text(f'[include]\n\tpath = {meta}/pipe\n[includeIf "gitdir:/"]\n\tpath = /dev/zero\n')
-
-
-def _alternates(meta, outside):
-    git(outside.parent, "init", "-q", outside.parent / "private")
-    shutil.move(meta / "objects", outside.parent / "private/.git/there")
-    (meta / "objects/info").mkdir(parents=True)
-    (meta / "objects/info/alternates").write_text(f"{outside.parent}/private/.git/there\n")
-
-
-def _linked_objects(meta, outside):
-    shutil.move(meta / "objects", outside.parent / "there")
-    (meta / "objects").symlink_to(outside.parent / "there")
-
-
-def _object_pipe(meta, outside):
-    path = next(p for p in (meta / "objects").glob("??/*") if p.is_file())
-    path.unlink()
-    os.mkfifo(path)
-
-
-def _object_zero(meta, outside):
-    path = next(p for p in (meta / "objects").glob("??/*") if p.is_file())
-    path.unlink()
-    path.symlink_to("/dev/zero")
-
-
-def _ref_pipe(meta, outside):
-    os.mkfifo(meta / "refs/heads/pipe")
-
-
-def _packed_zero(meta, outside):
-    (meta / "packed-refs").unlink(missing_ok=True)
-    (meta / "packed-refs").symlink_to("/dev/zero")
-
-
-def _git_file(meta, outside):
-    shutil.move(meta, outside.parent / "elsewhere.git")
-    meta.write_text(f"gitdir: {outside.parent}/elsewhere.git\n")
-
-
-def _git_link(meta, outside):
-    shutil.move(meta, outside.parent / "elsewhere.git")
-    meta.symlink_to(outside.parent / "elsewhere.git")
-
-
-def _git_pipe(meta, outside):
-    shutil.move(meta, outside.parent / "elsewhere.git")
-    os.mkfifo(meta)
-
-
-def _common_dir(meta, outside):
-    shutil.copytree(meta, outside.parent / "common.git")
-    shutil.rmtree(meta / "objects")
-    (meta / "objects").mkdir()
-    (meta / "commondir").write_text(f"{outside.parent}/common.git\n")
-
-
-TRICKS = (
-    _head_fifo,
-    _head_link,
-    _alternates,
-    _linked_objects,
-    _object_pipe,
-    _object_zero,
-    _ref_pipe,
-    _packed_zero,
-    _git_file,
-    _git_link,
-    _git_pipe,
-    _common_dir,
-)
-
-
-@pytest.mark.parametrize("trick", TRICKS, ids=lambda trick: trick.__name__.strip("_"))
+@pytest.mark.parametrize("trick", TRICKS, ids=lambda trick: trick.__name__)
 def test_a_trick_of_the_git_folder_is_refused_and_nothing_outside_is_read(session, outside, trick):
     trick(session / "repo/.git", outside)
 
@@ -253,7 +163,7 @@ def test_a_trick_of_the_git_folder_is_refused_and_nothing_outside_is_read(sessio
     untouched(outside)
 
 
-@pytest.mark.parametrize("trick", [_config_fifo, _config_include], ids=lambda trick: trick.__name__.strip("_"))
+@pytest.mark.parametrize("trick", UNREAD, ids=lambda trick: trick.__name__)
 def test_the_configuration_of_a_strangers_repository_is_not_read(session, outside, trick):
     trick(session / "repo/.git", outside)
 

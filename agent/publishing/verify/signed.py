@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from agent.core.errors import InfrastructureError
 from agent.core.paths import SessionPaths
 from agent.publishing.manuscript import SIGNED
-from agent.publishing.signatures import END, FOLDER, PAPER, RECORDS, Statement, record_statement
+from agent.publishing.signatures import END, FOLDER, PAPER, RECORDS, Statement, record_statement, signs_commit
 from agent.publishing.verify.subject import Material
 from agent.storage.git_reader import Commit, GitReader
 from agent.storage.log import EventLog
@@ -46,6 +46,7 @@ def check_signatures(
     placed = sorted(statements.values(), key=lambda said: order.get(said.on, -1))
     keys = tuple(dict.fromkeys(said.key for said in placed))
     problems += _named(repo, material, keys)
+    problems += _last(repo, keys) if END in statements else ()
     unsigned = tuple(name for name in material.records if _statement_of(name) not in statements)
     own = own_public()
     return Signed(
@@ -123,6 +124,17 @@ def _missing(
         made = _made_by(repo, name)
         if statement not in statements and made is not None and repo.commits.index(made) >= first:
             yield Problem(name, "is not signed, though the session signed before it was made")
+
+
+def _last(repo: GitReader, keys: tuple[str, ...]) -> Iterator[Problem]:
+    """The last commit itself: its id stands in a tag."""
+    last = repo.commits[-1]
+    named = (signs_commit(tag, last.id) for tag, commit in repo.tags.items() if commit == last.id)
+    if last.trailers.get("Event") == "finished" and not any(key in keys for key in named if key):
+        yield Problem(
+            f"commit {last.short}",
+            "no tag bears its signature: it was made again (a clone without tags? git fetch --tags)",
+        )
 
 
 def _named(repo: GitReader, material: Material, keys: tuple[str, ...]) -> Iterator[Problem]:
