@@ -78,10 +78,11 @@ def _is_ref(name: str) -> bool:
 
 def _head(git_dir: Path, refs: dict[str, str]) -> str:
     text = _text(git_dir, "HEAD")
-    head = refs.get(text.removeprefix("ref:").strip(), "") if text.startswith("ref:") else text
-    if not _ID.match(head):
+    if text.startswith("ref:"):
+        return refs.get(text.removeprefix("ref:").strip(), "")  # "": a branch without a commit
+    if not _ID.match(text):
         raise Foreign("HEAD: names no commit")
-    return head
+    return text
 
 
 def _text(git_dir: Path, name: str) -> str:
@@ -97,5 +98,5 @@ def _write(own: Path, refs: dict[str, str], head: str) -> None:
     long = len(head) == 64
     config = _CONFIG.format(version=int(long)) + ("[extensions]\n\tobjectformat = sha256\n" if long else "")
     (own / "config").write_text(config)
-    (own / "HEAD").write_text(f"{head}\n")
+    (own / "HEAD").write_text(f"{head or 'ref: refs/heads/none'}\n")
     (own / "packed-refs").write_text("".join(f"{refs[ref]} {ref}\n" for ref in sorted(refs)))

@@ -36,6 +36,7 @@ _SAFE = (
     "core.bare=true",
     "core.commitGraph=false",
     "core.multiPackIndex=false",
+    "advice.graftFileDeprecated=false",
     "log.showSignature=false",
     "log.mailmap=false",
     "protocol.allow=never",
@@ -199,7 +200,7 @@ class GitReader:
         said = [
             line
             for line in (done.stderr + done.stdout).decode("utf-8", "replace").splitlines()
-            if not line.startswith(("notice:", "warning", "dangling", "Checking"))
+            if not line.startswith(("notice:", "hint:", "warning", "dangling", "Checking"))
         ]
         return "; ".join(said[:3]) or "git fsck fails" if done.returncode else ""
 

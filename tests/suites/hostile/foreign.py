@@ -188,6 +188,28 @@ def _evaluate(stage: Foreign) -> Stopped:
     raise AssertionError
 
 
+def _v1(change: Callable[[Path, Path], object]):
+    """An AI-Scientist folder of somebody else, taken over."""
+
+    def run(stage: Foreign) -> Stopped:
+        folder = stage.copy() / "their_template"
+        (folder / "run_0").mkdir(parents=True)
+        for name in ("experiment.py", "plot.py"):
+            (folder / name).write_text("print('x')\n")
+        (folder / "run_0/final_info.json").write_text('{"a": {"means": {"accuracy_mean": 0.5}}}')
+        change(folder, stage.outside)
+        done = launch("--check-template", folder, "--workspace", stage.root / "mine")
+        must(not list((stage.root / "mine").glob("**/words.txt")), "the link was followed")
+        return _refused(done, "foreign reader: no links")
+
+    return run
+
+
+def _v1_script(folder: Path, outside: Path) -> None:
+    (folder / "experiment.py").unlink()
+    (folder / "experiment.py").symlink_to(outside / "notes.txt")
+
+
 def _bomb(sent: Path, outside: Path) -> None:
     with open(sent / "repo/huge", "wb") as file:
         file.truncate(1 << 30)
@@ -254,6 +276,11 @@ def attacks() -> list[Attack]:
                 "STYLE",
             ),
         ),
+        Attack(
+            "a v1 folder's asset is a link to a secret",
+            _v1(lambda folder, outside: (folder / "words.txt").symlink_to(outside / "notes.txt")),
+        ),
+        Attack("a v1 folder's experiment.py is a link to a secret", _v1(_v1_script)),
         Attack("a session of a stranger is resumed", _command(lambda *_: None, untold, "--resume", "FOLDER")),
         Attack(
             "its artefacts are measured again", _command(lambda *_: None, untold, "--verify", "FOLDER", "--artefacts")

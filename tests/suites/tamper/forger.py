@@ -72,6 +72,7 @@ class Redone:
         self._objects, self._edit, self._sign = Objects(self._meta), edit, sign
         self._ids: dict[str, str] = {}  # old -> new, commits and trees
         self._drawn: Files = {}
+        self._remade: dict[tuple[str, str], bytes] = {}  # by name and old blob: what it became, also in later commits
         parent = ""
         for commit in self._old.commits:
             parent = self._made(commit, parent)
@@ -92,7 +93,11 @@ class Redone:
         path.write_text(f"{commit}\n")
 
     def _made(self, commit: Commit, parent: str) -> str:
-        files = {name: self._renamed(self._old.blob(commit.id, name) or b"") for name in self._old.files(commit.id)}
+        blobs = self._old.files(commit.id)
+        files = {
+            name: self._remade.get((name, blob)) or self._renamed(self._old.blob(commit.id, name) or b"")
+            for name, blob in blobs.items()
+        }
         trailers = dict(commit.trailers)
         changed = {path for _, path in commit.changes}
         if not self._edit(files, commit, trailers):
@@ -108,6 +113,7 @@ class Redone:
                 said["signed_by"] = fingerprint(self._sign.public) if isinstance(self._sign, Signer) else ""
             files["session.json"] = json.dumps(said, indent=2).encode() + b"\n"
         self._signatures(files, parent, changed)
+        self._remade |= {(name, blobs[name]): data for name, data in files.items() if name in blobs}
         tree = self._objects.tree(files)
         message = f"{commit.subject}\n\n" + "\n".join(f"{key}: {value}" for key, value in trailers.items())
         made = self._objects.commit(tree, parent, message)
@@ -172,12 +178,11 @@ class Redone:
         for name in [n for n in files if n.startswith(f"{FOLDER}/")]:
             if self._sign == "":
                 del files[name]
-            elif isinstance(self._sign, Signer):
+            elif isinstance(self._sign, Signer) and name in changed:
                 said = Statement.model_validate_json(files[name])
-                if name in changed:
-                    about = {f: hashlib.sha256(files[f]).hexdigest() for f in said.files}
-                    on, first = parent, self._ids.get(self._old.commits[0].id, "")
-                    update = {"files": about, "on": on, "first": first, "key": self._sign.public, "log": "0" * 32}
-                    said = said.model_copy(update=update).signed(self._sign)
-                    self._kept = {**getattr(self, "_kept", {}), name: said.model_dump_json(indent=1).encode() + b"\n"}
-                files[name] = self._kept[name]
+                about = {file: hashlib.sha256(files[file]).hexdigest() for file in said.files}
+                first = self._ids[self._old.commits[0].id]
+                update = {"files": about, "on": parent, "first": first, "key": self._sign.public, "log": "0" * 32}
+                files[name] = (
+                    said.model_copy(update=update).signed(self._sign).model_dump_json(indent=1).encode() + b"\n"
+                )
