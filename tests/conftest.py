@@ -18,6 +18,10 @@ from tests.support.whole import IDEA, Script, Whole
 for name in [n for n in os.environ if n.endswith("_API_KEY")]:
     del os.environ[name]
 
+# Sessions of tests are signed with a key of their own, which worker processes and commands inherit.
+if "EXPERIMENT_RUNNER_KEYS" not in os.environ:
+    os.environ["EXPERIMENT_RUNNER_KEYS"] = tempfile.mkdtemp(prefix="keys-")
+
 # Worker processes inherit both: figures that suites want said at the end of the run, and the seed of their samples.
 if "SUITE_FIGURES" not in os.environ:
     os.environ["SUITE_FIGURES"] = tempfile.mkstemp(prefix="figures-")[1]

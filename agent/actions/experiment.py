@@ -7,6 +7,7 @@ from agent.core.plan import PlannedRun
 from agent.core.protocols import EditResult
 from agent.llm.editing.lint import LintError, lint
 from agent.llm.prompting import render
+from agent.publishing.signatures import commit_signed, record_statement
 from agent.session.action import EditRun, GiveUpRun, LintRun
 from agent.session.events import AttemptFailed, Edited, LintPassed, RunFailed
 from agent.session.states import RunState
@@ -63,7 +64,10 @@ def give_up_run(action: GiveUpRun, tools: Tools) -> RunFailed:
     record = failed_record(tools, run)
     name = f"records/{action.run}.json"
     write_text(tools.paths.repo / name, record.model_dump_json(indent=1) + "\n")
-    commit = tools.versions.commit(
+    commit = commit_signed(
+        tools,
+        record_statement(action.run),
+        [name],
         [name],
         f"run {action.run}: failed after {tried} attempts ({last.reason})",
         {"Run": action.run, "Status": "failed", "Event": "run-failed"},

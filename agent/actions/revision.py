@@ -76,10 +76,11 @@ def _unverified(tools: Tools) -> Iterator[str]:
     """What anybody who verifies the repository would be told."""
     from agent.publishing.verify.command import examine
     from agent.publishing.verify.rendering import Makers
-    from agent.publishing.verify.subject import Subject
+    from agent.publishing.verify.subject import Report, Subject
 
     repo = tools.paths.repo
-    report = examine(Subject(repo / ".git", repo), Makers(compile=lambda folder: None))
+    report = Report()
+    examine(Subject(repo / ".git", repo), report, Makers(compile=lambda folder: None))
     if report.problems:
         first = report.problems[0]
         yield f"{report.verified} of {report.numbers} numbers are verified ({first.where}: {first.what})"

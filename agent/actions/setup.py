@@ -7,6 +7,7 @@ import json
 from agent.actions.runs import CONFIRMED, EXPLORED
 from agent.lab.worlds import data_key, world_secret
 from agent.publishing.manuscript import edition
+from agent.publishing.signatures import END, commit_signed, commit_tag, signers
 from agent.session.action import Finish, PrepareData
 from agent.session.events import DataPrepared, SessionFinished
 from agent.session.tools import Tools
@@ -48,10 +49,12 @@ def finish(action: Finish, tools: Tools) -> SessionFinished:
         "usd": None if session.unpriced_calls else round(session.usd, 6),
         "data": session.data_key,
         "worlds": _worlds(tools),
+        "signed_by": signers(tools.paths.repo, tools.signer.public),
         "history": tools.versions.base(trailers),  # names every commit before this one
     }
     write_text(tools.paths.repo / "session.json", json.dumps(summary, indent=2) + "\n")
-    commit = tools.versions.commit(["session.json"], "session finished", trailers)
+    commit = commit_signed(tools, END, ["session.json"], ["session.json"], "session finished", trailers)
+    tools.versions.tag(commit_tag(tools.signer, commit), commit)
     return SessionFinished(at=tools.now, commit=commit)
 
 

@@ -19,12 +19,13 @@ from agent.actions.runs import (
 )
 from agent.core.errors import BudgetSpent, InfrastructureError
 from agent.core.manifest import Profile
-from agent.core.record import Job, JobResult, SaeBenchJob
+from agent.core.record import Job, JobResult, RunRecord, SaeBenchJob
 from agent.lab import integrity
 from agent.lab.jobs.baselines import BaselineCache
 from agent.lab.saebench.environment import required
 from agent.publishing import notes
 from agent.publishing.records import session_facts
+from agent.publishing.signatures import commit_signed, record_statement
 from agent.session.action import CollectRun, SubmitRun
 from agent.session.events import AttemptFailed, RunMeasured, RunSubmitted, Stage
 from agent.session.states import RunState
@@ -41,6 +42,8 @@ def submit_run(action: SubmitRun, tools: Tools) -> RunSubmitted:
     run = tools.session.runs[action.run]
     commit = code_of(tools, run)
     job = _job(run, action.attempt, action.restart, tools)
+    if _measured_before(tools, run.run, action.attempt):
+        return RunSubmitted(at=tools.now, run=action.run, attempt=action.attempt, key=job.key, commit=commit)
     cached = _baseline_cache(tools, run, job)
     if cached and cached.load() is not None:
         tools.say(f"Run {action.run} ({label_of(tools, run)}): cached")
@@ -56,6 +59,8 @@ def submit_run(action: SubmitRun, tools: Tools) -> RunSubmitted:
 def collect_run(action: CollectRun, tools: Tools) -> RunMeasured | AttemptFailed:
     """Wait for the attempt's result and judge it."""
     run = tools.session.runs[action.run]
+    if commit := _measured_before(tools, run.run, action.attempt):
+        return _found_again(tools, run, action.attempt, commit)
     job = _job(run, action.attempt, run.restarts, tools)
     cache = _baseline_cache(tools, run, job)
     result = (cache and cache.load()) or _wait(job, run, tools)
@@ -138,28 +143,52 @@ def _measured(tools: Tools, run: RunState, job: Job, result: JobResult) -> RunMe
     facts = session_facts(tools, record)
     write_text(tools.paths.repo / "notes.txt", notes.render(tools.session, facts))
     primary = averaged(record, manifest.primary)
-    commit = tools.versions.commit(
+    commit = commit_signed(
+        tools,
+        record_statement(run.run),
+        [name],
         [name, "notes.txt"],
         f"run {run.run}: {record.label}: {manifest.metrics[manifest.primary].label} "
         f"{primary.quantity(facts.unit(manifest.primary)).text()} (n={primary.n})",
         {
-            "Run": run.run,
-            "Attempt": str(job.attempt),
-            "Status": "measured",
-            "Event": "measured",
+            **_trailers(run.run, job.attempt),
             manifest.primary.replace("_", "-").title(): f"{primary.mean:.6g}",
         },
     )
     tools.versions.tag(f"run/{run.run}", commit)
     tools.say(f"  run {run.run} measured: {notes.one_line(record, facts)}")
+    return _event(tools, record, job.attempt, text, commit)
+
+
+def _trailers(run: str, attempt: int) -> dict[str, str]:
+    return {"Run": run, "Attempt": str(attempt), "Status": "measured", "Event": "measured"}
+
+
+def _measured_before(tools: Tools, run: str, attempt: int) -> str | None:
+    """The commit of this attempt's record, where the log does not tell of it: a kill, or a log that was rolled back."""
+    return tools.versions.find(_trailers(run, attempt))
+
+
+def _found_again(tools: Tools, run: RunState, attempt: int, commit: str) -> RunMeasured:
+    """What is committed counts: a second training would give another record, which could never be committed."""
+    text = tools.versions.show(commit, f"records/{run.run}.json")
+    record = RunRecord.model_validate_json(text)
+    tools.versions.reset(tools.versions.head())
+    tools.versions.tag(f"run/{run.run}", commit)
+    said = notes.one_line(record, session_facts(tools, record))
+    tools.say(f"  run {run.run} was measured before (commit {commit[:8]}): {said}")
+    return _event(tools, record, attempt, text, commit)
+
+
+def _event(tools: Tools, record: RunRecord, attempt: int, text: str, commit: str) -> RunMeasured:
     return RunMeasured(
         at=tools.now,
-        run=run.run,
-        attempt=job.attempt,
+        run=record.run,
+        attempt=attempt,
         record_sha256=hashlib.sha256(text.encode()).hexdigest(),
-        primary=primary.mean,
-        wall_s=result.wall_s,
-        flags=tuple(f.code for f in findings if f.grade == "flag"),
+        primary=averaged(record, tools.template.manifest.primary).mean,
+        wall_s=record.wall_s,
+        flags=tuple(f.code for f in record.findings if f.grade == "flag"),
         code=record.commit,
         commit=commit,
     )

@@ -7,11 +7,13 @@ from typing import Any
 from agent.llm.prompting import render
 from agent.publishing.manuscript import Manuscript, edition, section_file
 from agent.publishing.review.page import usable
+from agent.publishing.signatures import PAPER, commit_signed
 from agent.session.action import CompilePaper, WriteSection
 from agent.session.events import Compiled, SectionWritten
 from agent.session.policy import MEND_ROUNDS
 from agent.session.tools import Tools
 from agent.storage.atomic import write_text
+from paper.press.account import FILE as ACCOUNT
 
 NO_CHANGE = "NO CHANGE"  # a writer's words for a section that is to stay as it is
 SKELETON = "Nothing is written here yet.\n"
@@ -77,8 +79,13 @@ def compile_paper(action: CompilePaper, tools: Tools) -> Compiled:
     answers = not tools.session.options.playback  # a recording cannot answer for the pages of this machine
     first = tools.session.judging.draft == 0 and action.round == 0
     returned = built.returned if first and answers else ()
-    commit = tools.versions.commit(
-        built.files, "paper: " + (f"compiled, {built.pages} pages" if built.pages else "rendered"), trailers
+    commit = commit_signed(
+        tools,
+        PAPER,
+        [ACCOUNT],
+        built.files,
+        "paper: " + (f"compiled, {built.pages} pages" if built.pages else "rendered"),
+        trailers,
     )
     tools.versions.tag(f"draft/{tools.session.judging.draft + 1}", commit)
     return Compiled(

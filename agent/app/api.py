@@ -18,6 +18,7 @@ from agent.core.paths import SessionPaths
 from agent.core.protocols import Model, Runner, Sandbox
 from agent.core.record import RunRecord
 from agent.loop import play
+from agent.publishing.verify.trust import TRUSTED, ask_for_trust, is_ours
 from agent.session.session import Session
 from agent.session.tools import Console
 from agent.storage.workspace import Workspace
@@ -83,16 +84,22 @@ def resume(
     runner: Runner | None = None,
     sandbox: Sandbox | None = None,
     console: Console | None = None,
+    trust: bool = False,
     **changes: Any,
 ) -> Outcome:
     """Go on with a session after any stop, with the same parts; `changes` are fields of agent.Options.
+
+    `trust`: also with one that this installation did not make, whose template is run without walls.
 
     Raises:
         UserError, InfrastructureError, BudgetSpent: as run().
     """
     place = Workspace(Path(folder).resolve().parent)
+    paths = place.find(Path(folder).name)
+    if not is_ours(paths):
+        ask_for_trust(paths.root.name, TRUSTED, trust)
     parts = Parts(console or TerminalConsole(), model, runner, sandbox)
-    return _played(go_on(place.find(Path(folder).name), _known("resume", changes), place, parts))
+    return _played(go_on(paths, _known("resume", changes), place, parts))
 
 
 def _known(function: str, options: Mapping[str, Any]) -> dict[str, Any]:

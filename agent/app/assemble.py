@@ -18,7 +18,7 @@ from agent.core.ideas import Idea
 from agent.core.manifest import Profile
 from agent.core.options import Options
 from agent.core.paths import DataPaths, SessionPaths
-from agent.core.protocols import Model, Role, Runner, Sandbox
+from agent.core.protocols import Model, Role, Runner, Sandbox, Signer
 from agent.core.record import Environment
 from agent.core.template import Template, load_template
 from agent.lab.environments import environment_of
@@ -35,6 +35,7 @@ from agent.storage.atomic import sweep
 from agent.storage.cache import hold, size_text, trim
 from agent.storage.locks import session_lock
 from agent.storage.log import EventLog
+from agent.storage.signing import own_signer
 from agent.storage.workspace import Workspace
 
 CALL_TIMEOUT_S = 600.0
@@ -102,7 +103,8 @@ def open_session(
     with session_lock(paths.lock):
         for folder in (paths.root, workspace.cache):
             sweep(folder)
-        log = EventLog(paths.events)
+        signer = own_signer()
+        log = EventLog(paths.events, signer)
         if new:
             idea, options = new
             log.append(SessionStarted(at=time.time(), session=paths.root.name, idea=idea, options=options))
@@ -113,7 +115,7 @@ def open_session(
         reason = "error"
         try:
             with ExitStack() as holds:
-                yield _tools(paths, workspace, system, journal, holds)
+                yield _tools(paths, workspace, system, journal, signer, holds)
             reason = "end"
         except KeyboardInterrupt:
             reason = "interrupt"
@@ -131,7 +133,9 @@ def _say_goodbye(journal: Journal, reason: str) -> None:
     journal.log.close()
 
 
-def _tools(paths: SessionPaths, workspace: Workspace, system: System, journal: Journal, holds: ExitStack) -> Tools:
+def _tools(
+    paths: SessionPaths, workspace: Workspace, system: System, journal: Journal, signer: Signer, holds: ExitStack
+) -> Tools:
     """Everything that actions work with; what they hold of the cache is let go with `holds`."""
     from agent.lab.jobs.local import LocalRunner
     from agent.llm.editing.coder import AiderCoder
@@ -173,6 +177,7 @@ def _tools(paths: SessionPaths, workspace: Workspace, system: System, journal: J
         runner=system.runner or LocalRunner(),
         sandbox=system.sandbox,
         versions=GitStore(paths.repo),
+        signer=signer,
         literature=_literature(paths, workspace, system, journal.session.options),
         prepare=prepare,
         sleep=time.sleep,

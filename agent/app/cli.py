@@ -61,8 +61,11 @@ def _resume(args: argparse.Namespace, workspace: Workspace) -> int:
     from agent.app.console import TerminalConsole
     from agent.app.playing import play_session
     from agent.app.start import go_on
+    from agent.publishing.verify.trust import TRUSTED, ask_for_trust, is_ours
 
     paths = workspace.find(args.operand)
+    if not is_ours(paths):
+        ask_for_trust(paths.root.name, TRUSTED, args.trust)
     start = go_on(paths, choices.typed(args), workspace, Parts(TerminalConsole()))
     start.require()
     if args.feedback:
@@ -111,7 +114,7 @@ def _bundle(args: argparse.Namespace, workspace: Workspace) -> int:
 def _verify(args: argparse.Namespace, workspace: Workspace) -> int:
     from agent.publishing.verify.command import verify
 
-    return verify(args.operand, workspace, artefacts=args.artefacts)
+    return verify(args.operand, workspace, artefacts=args.artefacts, trust=args.trust)
 
 
 def _review(args: argparse.Namespace, workspace: Workspace) -> int:

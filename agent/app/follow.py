@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 
 from agent.app.console import TerminalConsole
 from agent.app.wording import call_line
 from agent.core.paths import SessionPaths
 from agent.session.events import Event
 from agent.session.session import Session, apply, fold, stage
+from agent.storage import foreign
+from agent.storage.foreign import Foreign
 from agent.storage.locks import is_locked
 from agent.storage.log import EventLog
 from agent.storage.workspace import read_session
@@ -97,7 +100,9 @@ def _show_training(paths: SessionPaths, session: Session, console: TerminalConso
     run = session.current
     if run is None or run.phase != "submitted":
         return
-    job_file = paths.attempt(run.run, run.attempt, run.restarts) / "job.json"
-    if job_file.is_file():
-        job = Job.model_validate_json(job_file.read_text())
+    folder = paths.attempt(run.run, run.attempt, run.restarts)
+    name = (folder / "job.json").relative_to(paths.root).as_posix()
+    with suppress(Foreign, ValueError):  # none yet, or nothing that a runner writes
+        job = Job.model_validate_json(foreign.read(paths.root.resolve(), name))
+        job = job.model_copy(update={"folder": str(folder)})
         console.progress(f"run {run.run}", LocalRunner().progress(job))

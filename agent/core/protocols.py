@@ -204,6 +204,17 @@ class Sandbox(Protocol):
 # ---------------------------------------------------------------- history
 
 
+class Signer(Protocol):
+    """Signs in the name of this installation."""
+
+    public: str  # its public key, in hex
+
+    @property
+    def fingerprint(self) -> str: ...
+
+    def sign(self, purpose: str, data: bytes) -> str: ...
+
+
 class VersionStore(Protocol):
     """The session's repository and its only committer."""
 

@@ -36,6 +36,9 @@ SAID = "prepare: "  # a line of prepare.py's standard output that a person shoul
 EXITS = {2: UserError, 3: InfrastructureError}  # how prepare.py's own errors come out of its process
 SECRETS = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")  # the only keys that a template's preparation may use
 Say = Callable[[str], None]
+Prepare = Callable[
+    [dict[str, Any], Say], tuple[int, str]
+]  # a request -> exit status, and the end of what was complained of
 
 
 def world_secret(cache: Path, template: str, world: int = 0) -> int:
@@ -56,10 +59,12 @@ def prepared(
     cache: Path,
     say: Say = lambda line: None,
     use: Callable[[Path], object] = lambda folder: None,
+    prepare: Prepare | None = None,
 ) -> DataPaths:
     """The data of one world; built if this cache does not hold it yet. `say` hears how the building goes.
 
-    `use` may take hold of the folder before anybody else can remove it.
+    `use` may take hold of the folder before anybody else can remove it. `prepare` runs prepare.py in another way than
+    as a process beside this one.
 
     Raises:
         InfrastructureError: prepare.py failed, or a file of an older build is gone.
@@ -70,7 +75,7 @@ def prepared(
     folder.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{folder}.lock"):
         if not (folder / MANIFEST).is_file():
-            _build(template, settings, secret, folder, say)
+            _build(template, settings, secret, folder, say, prepare or _prepare_there)
         use(folder)
     hashes = recorded_hashes(folder)
     missing = [name for name in hashes if not (folder / name).is_file()]
@@ -141,7 +146,9 @@ def load_module(path: Path) -> types.ModuleType:
     return module
 
 
-def _build(template: Template, settings: Mapping[str, Setting], secret: int, folder: Path, say: Say) -> None:
+def _build(
+    template: Template, settings: Mapping[str, Setting], secret: int, folder: Path, say: Say, prepare: Prepare
+) -> None:
     """Build beside, then rename: a kill leaves either no world or a whole one."""
     beside = folder.with_name(f"{folder.name}.new")
     shutil.rmtree(beside, ignore_errors=True)
@@ -154,7 +161,7 @@ def _build(template: Template, settings: Mapping[str, Setting], secret: int, fol
         "folder": str(beside),
     }
     started = time.monotonic()
-    code, said = _prepare_there(request, say)
+    code, said = prepare(request, say)
     if code:
         shutil.rmtree(beside, ignore_errors=True)  # half a corpus may be large
         if code in EXITS:

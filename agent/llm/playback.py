@@ -12,6 +12,7 @@ from pathlib import Path
 from agent.core.errors import InfrastructureError, UserError
 from agent.core.protocols import Call, Message, Reply
 from agent.llm.calls import read_call
+from agent.storage import foreign
 from agent.storage.atomic import write_text
 
 _NAME = re.compile(r"(?P<step>.+)\.(?P<ordinal>[1-9][0-9]*)\.md\Z")
@@ -33,13 +34,13 @@ class PlaybackModel:
         """
         path = self.folder / f"{call.step}.{call.ordinal}.md"
         try:
-            text = path.read_text(encoding="utf-8")
-        except FileNotFoundError:
+            text = foreign.read(self.folder.resolve(), path.name).decode("utf-8")
+        except foreign.Missing:
             raise InfrastructureError(
                 f"playback: no reply for step {call.step}, call {call.ordinal} ({call.role}): {path} does not "
                 "exist; the session took a way that was not recorded. Record this reply, or use a real model."
             ) from None
-        except (OSError, UnicodeDecodeError) as error:
+        except (foreign.Foreign, UnicodeDecodeError) as error:
             raise InfrastructureError(f"playback: {path} cannot be read: {error}") from None
         if not text.strip():
             raise InfrastructureError(f"playback: {path} is empty; step {call.step} needs a reply")

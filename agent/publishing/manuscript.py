@@ -15,6 +15,7 @@ from agent.literature.found import FoundWorks, read_found
 from agent.literature.library import Library, shipped_library
 from agent.publishing.colophon import command, costs, literature
 from agent.publishing.records import session_facts
+from agent.publishing.signatures import signers
 from agent.session.session import Session
 from agent.session.tools import Tools
 from agent.storage.atomic import write_bytes, write_text
@@ -35,6 +36,7 @@ from paper.text.sections import SECTIONS
 from paper.truth import checks
 from paper.truth.complaints import Complaint
 
+SIGNED = "Signed with key"  # in the appendix
 OFFERED = 24  # works offered to the writer of a section
 
 
@@ -223,7 +225,7 @@ class Manuscript:
             statement=statement(session, self.facts.manifest.measured),
             fallback_title=session.idea.Title,
             command=command(session),
-            costs=costs(session),
+            costs=(*costs(session), (SIGNED, signers(self._repo, self._tools.signer.public))),
             allow=session.options.allow,
             broken=broken,
             style=style,

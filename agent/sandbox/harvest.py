@@ -10,7 +10,6 @@ import hashlib
 import json
 import os
 import re
-import stat
 import sys
 import unicodedata
 from collections.abc import Iterable, Mapping
@@ -18,11 +17,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from agent.storage import foreign
 from agent.storage.atomic import open_beside
 
 CHUNK = 1 << 20
 SAFE_PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+=@ -]{0,127}")
-_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[PX^_][^\x1b]*(?:\x1b\\)?|.)?", re.S)
 # Strings are stepped over whole, and never looked at twice: quotes that do not close must not cost n squared.
 _BRACKETS = re.compile(rb'[\[\]{}]|"(?:[^"\\]++|\\.)*+"?', re.S)
@@ -125,36 +124,16 @@ def _copy(source: Path, target: Path, name: str, max_bytes: int, left: int, mode
 
 
 def _open(source: Path, name: str, max_bytes: int) -> int:
-    """Walk to the file one component at a time, so that no link on the way is followed."""
-    parts = name.split("/")
-    if not all(SAFE_PART.fullmatch(part) for part in parts):
+    """A plain file with this one name, opened without following a link."""
+    if not all(SAFE_PART.fullmatch(part) for part in name.split("/")):
         raise Unharvestable("a name with odd characters")
-    above: int | None = None
     try:
-        for part in (str(source), *parts[:-1]):
-            below = os.open(part, _FLAGS | os.O_DIRECTORY, dir_fd=above)
-            if above is not None:
-                os.close(above)
-            above = below
-        handle = os.open(parts[-1], _FLAGS, dir_fd=above)
-    except FileNotFoundError:
-        raise Unharvestable("missing") from None
-    except OSError as error:  # ELOOP: a link; ENXIO: a socket; ENOTDIR; EACCES
-        raise Unharvestable(f"not a plain file ({error.strerror})") from None
-    finally:
-        if above is not None:
-            os.close(above)
-    info = os.fstat(handle)
-    problem = ""
-    if not stat.S_ISREG(info.st_mode):
-        problem = "not a plain file"
-    elif info.st_nlink != 1:
-        problem = f"a hard link ({info.st_nlink} names)"
-    elif info.st_size > max_bytes:
-        problem = f"too large: {info.st_size} bytes, at most {max_bytes} allowed"
-    if problem:
+        handle = foreign.opened(source, name, max_bytes)
+    except foreign.Foreign as problem:
+        raise Unharvestable(str(problem)) from None
+    if (links := os.fstat(handle).st_nlink) != 1:
         os.close(handle)
-        raise Unharvestable(problem)
+        raise Unharvestable(f"a hard link ({links} names)")
     return handle
 
 

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from agent.core.manifest import Profile
 from agent.core.paths import DataPaths, SessionPaths
-from agent.core.protocols import Ask, Coder, Literature, Progress, Runner, Sandbox, VersionStore
+from agent.core.protocols import Ask, Coder, Literature, Progress, Runner, Sandbox, Signer, VersionStore
 from agent.core.record import Environment
 from agent.core.template import Template
 from agent.session.events import Event
@@ -21,6 +21,7 @@ class Log(Protocol):
 
     def read(self) -> Iterator[Event]: ...
     def append(self, event: Event) -> None: ...
+    def head(self) -> tuple[int, str]: ...
     def close(self) -> None: ...
 
 
@@ -64,6 +65,7 @@ class Tools:
     runner: Runner
     sandbox: Sandbox
     versions: VersionStore
+    signer: Signer
     literature: Literature
     prepare: Callable[[Template, Profile, str, int], DataPaths]  # ..., profile's name, number of the world
     sleep: Callable[[float], None]

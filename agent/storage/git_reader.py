@@ -1,19 +1,32 @@
-"""Reads a repository that somebody else may have written: nothing of its configuration runs, nothing is changed.
+"""Reads a repository that somebody else may have written: nothing of its configuration is read, nothing is changed.
 
-Works on a clone, a bare one too. The session's own committer is git.py.
+Works on a clone, a bare one too. What git gets to see is foreign_git.py's; what it prints is bounded in size and time.
+The session's own committer is git.py.
 """
 
 from __future__ import annotations
 
 import os
+import resource
 import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 from agent.core.errors import InfrastructureError
+from agent.storage import foreign
+from agent.storage.foreign import Foreign
+from agent.storage.foreign_git import adopt
+
+SECONDS = 300.0  # of one git command
+PRINTED = 512 << 20  # bytes that one may print or write
+LARGEST = foreign.LARGEST  # bytes of one object, unpacked
+ALL_OBJECTS = 8 << 30  # bytes of all objects, unpacked
+FILES = 50_000  # of one commit
+_PLAIN = ("100644", "100755")  # modes of regular files
 
 _SAFE = (
     "core.fsmonitor=false",
@@ -21,6 +34,9 @@ _SAFE = (
     "core.attributesFile=/dev/null",
     "core.quotePath=false",
     "core.bare=true",
+    "core.commitGraph=false",
+    "core.multiPackIndex=false",
+    "advice.graftFileDeprecated=false",
     "log.showSignature=false",
     "log.mailmap=false",
     "protocol.allow=never",
@@ -68,6 +84,28 @@ class GitReader:
 
     def __init__(self, git_dir: Path) -> None:
         self.git_dir = git_dir.absolute()
+        self._scratch: tempfile.TemporaryDirectory[str] | None = None  # gone with this reader
+
+    @cached_property
+    def _adopted(self) -> dict[str, str]:
+        """Where git finds the repository: our own directory, with its objects.
+
+        Raises:
+            BrokenRepository: it holds what a plain repository does not, or objects that unpack to too much.
+        """
+        self._scratch = tempfile.TemporaryDirectory(prefix="repository-")
+        own = Path(self._scratch.name) / "git"
+        try:
+            objects = adopt(self.git_dir, own)
+        except (Foreign, OSError) as problem:
+            raise BrokenRepository(str(problem)) from None
+        places = {"GIT_DIR": str(own), "GIT_OBJECT_DIRECTORY": str(objects)}
+        asked = ("cat-file", "--batch-all-objects", "--unordered", "--batch-check=%(objectsize)")
+        done = self._git(*asked, places=places)
+        sizes = [int(size) for size in done.stdout.split() if size.isdigit()]
+        if max(sizes, default=0) > LARGEST or sum(sizes) > ALL_OBJECTS:
+            raise BrokenRepository(f"its objects are larger than a session's: {max(sizes) >> 20} MB the largest")
+        return places
 
     @cached_property
     def head(self) -> str:
@@ -99,9 +137,20 @@ class GitReader:
         return {parts[0]: parts[-1] for parts in map(str.split, lines.splitlines())}
 
     def files(self, commit: str) -> dict[str, str]:
-        """Blob by path."""
-        listed = self._text("ls-tree", "-r", "-z", commit).split("\0")
-        return {path: about.split()[2] for about, path in (line.split("\t", 1) for line in listed if line)}
+        """Blob by path.
+
+        Raises:
+            BrokenRepository: one is a link or another repository, or its name leads elsewhere.
+        """
+        listed = [line.split("\t", 1) for line in self._text("ls-tree", "-r", "-z", commit).split("\0") if line]
+        if len(listed) > FILES:
+            raise BrokenRepository(f"commit {commit[:8]} holds more than {FILES} files")
+        for about, path in listed:
+            if about.split()[0] not in _PLAIN:
+                raise BrokenRepository(f"{path[:200]!r} is a link or another repository, and not a plain file")
+            if not foreign.is_plain(path):
+                raise BrokenRepository(f"{path[:200]!r} is not a plain name inside of the repository")
+        return {path: about.split()[2] for about, path in listed}
 
     def tree(self, commit: str) -> str:
         return self._text("rev-parse", "--verify", f"{commit}^{{tree}}").strip()
@@ -109,7 +158,7 @@ class GitReader:
     def blob(self, commit: str, path: str) -> bytes | None:
         """A file of a commit; None where it has none of that name."""
         try:
-            return self._run("cat-file", "blob", f"{commit}:{path}")
+            return self._run("cat-file", "blob", f"{commit}:{path}") if foreign.is_plain(path) else None
         except BrokenRepository:
             return None
 
@@ -144,11 +193,14 @@ class GitReader:
 
     def damage(self) -> str:
         """What git's own check of all objects says; empty if they are whole."""
-        done = self._git("fsck", "--full", "--strict", "--no-dangling", "--no-progress")
+        try:
+            done = self._git("fsck", "--full", "--strict", "--no-dangling", "--no-progress")
+        except BrokenRepository as broken:
+            return str(broken)
         said = [
             line
             for line in (done.stderr + done.stdout).decode("utf-8", "replace").splitlines()
-            if not line.startswith(("notice:", "warning", "dangling", "Checking"))
+            if not line.startswith(("notice:", "hint:", "warning", "dangling", "Checking"))
         ]
         return "; ".join(said[:3]) or "git fsck fails" if done.returncode else ""
 
@@ -162,20 +214,36 @@ class GitReader:
             raise BrokenRepository(f"git {command[0]}: {said[-1] if said else f'exit {done.returncode}'}")
         return done.stdout
 
-    def _git(self, *command: str, feed: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+    def _git(
+        self, *command: str, feed: bytes = b"", places: dict[str, str] | None = None
+    ) -> subprocess.CompletedProcess[bytes]:
         kept = {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR") if name in os.environ}
+        environment = {**kept, **_ENVIRONMENT, **(places or self._adopted)}
         options = [part for setting in _SAFE for part in ("-c", setting)]
+        return _bounded(["git", *options, *command], feed, environment)
+
+
+def _bounded(command: Sequence[str], feed: bytes, environment: dict[str, str]) -> subprocess.CompletedProcess[bytes]:
+    """Run it with a bound on its time and on what it prints and writes, which goes through files."""
+    with tempfile.TemporaryFile() as asked, tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as errors:
+        asked.write(feed)
+        asked.seek(0)
         try:
-            return subprocess.run(
-                ["git", *options, *command],
-                cwd="/",
-                input=feed,
-                capture_output=True,
-                check=False,
-                env={**kept, **_ENVIRONMENT, "GIT_DIR": str(self.git_dir)},
-            )
+            process = subprocess.Popen(command, cwd="/", stdin=asked, stdout=out, stderr=errors, env=environment)
         except FileNotFoundError:
             raise InfrastructureError("git is not on PATH; install git") from None
+        with suppress(ProcessLookupError):
+            resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (PRINTED, PRINTED))
+        try:
+            status = process.wait(SECONDS)
+        except subprocess.TimeoutExpired:
+            raise BrokenRepository(f"reading it takes git longer than {SECONDS:.0f} s") from None
+        finally:
+            process.kill()
+            process.wait()
+        for file in (out, errors):
+            file.seek(0)
+        return subprocess.CompletedProcess(list(command), status, out.read(PRINTED), errors.read(LARGEST))
 
 
 def _commit(entry: str) -> Commit:

@@ -1,10 +1,15 @@
-"""Kernel locks on files. A lock is gone with the process that held it, however that ended."""
+"""Kernel locks on files. A lock is gone with the process that held it, however that ended.
+
+The file may lie in a folder that somebody else made: it is opened without following a link or waiting for a pipe.
+"""
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import socket
+import stat
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,13 +23,31 @@ TRIES = 20  # of 10 ms: somebody who only asks holds the shared lock for an inst
 
 def try_lock(path: Path) -> int | None:
     """The exclusive lock as an open handle, None when another process holds it. Makes the file."""
-    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    handle = _opened(path, os.O_RDWR | os.O_CREAT)
     for _ in range(TRIES):
         if lock_at_once(handle):
             return handle
         time.sleep(0.01)
     os.close(handle)
     return None
+
+
+def _opened(path: Path, flags: int) -> int:
+    """
+    Raises:
+        UserError: it is a link, a pipe, or has a second name: nothing that a session makes.
+    """
+    try:
+        handle = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o644)
+    except OSError as error:
+        if error.errno not in (errno.ELOOP, errno.ENXIO, errno.EISDIR):
+            raise
+        raise UserError(f"{path}: is no lock of a session ({error.strerror}); remove it") from None
+    info = os.fstat(handle)
+    if not stat.S_ISREG(info.st_mode) or info.st_nlink > 1:
+        os.close(handle)
+        raise UserError(f"{path}: is no lock of a session, but a link or a pipe; remove it")
+    return handle
 
 
 def lock_at_once(handle: int, *, shared: bool = False) -> bool:
@@ -39,8 +62,8 @@ def lock_at_once(handle: int, *, shared: bool = False) -> bool:
 def is_locked(path: Path) -> bool:
     """Whether a living process holds the file. Asks with a shared lock, so that askers do not disturb each other."""
     try:
-        handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
+        handle = _opened(path, os.O_RDONLY)
+    except (FileNotFoundError, UserError):
         return False
     try:
         return not lock_at_once(handle, shared=True)

@@ -1,66 +1,174 @@
-"""events.jsonl: append one line durably, read all lines back. Knows nothing of what they mean."""
+"""events.jsonl: append one line durably, read all lines back. Knows nothing of what they mean.
+
+Each line carries a short hash of the line before it (`before`) and the runner's signature of itself (`signed`), so that
+a line that is removed or changed is found with its number. Lines of older versions carry neither.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import os
+import re
+import stat
+from collections import deque
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from agent.core.errors import InfrastructureError
 from agent.session.events import ADAPTER, Event
+from agent.storage import foreign
+from agent.storage.signing import LENGTH, Signer, holds
+
+PURPOSE = "event"
+SHORT = 32  # hex digits of a line's hash
+FIRST = "0" * SHORT  # what the first line carries
+_LINK = re.compile(rb',"before":"([0-9a-f]{%d})"(,"signed":"([\w-]{%d})")?\}\Z' % (SHORT, LENGTH))
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line as it stands in the file, and its parts."""
+
+    number: int
+    text: bytes
+    event: bytes  # the event alone, as JSON
+    before: str  # "" in a line that an older version wrote
+    signature: str  # "" in a line that nobody signed
+    signed: bytes  # what the signature is of
+
+    @classmethod
+    def of(cls, number: int, text: bytes) -> Line:
+        """A line's parts, whatever it holds."""
+        found = _LINK.search(text)
+        if found is None:
+            return cls(number, text, text, "", "", b"")
+        body, before, signature = text[: found.start()], found[1].decode(), (found[3] or b"").decode()
+        return cls(number, text, body + b"}", before, signature, _with_link(body, before))
+
+    @property
+    def hash(self) -> str:
+        """What the next line carries."""
+        return hashlib.sha256(self.text).hexdigest()[:SHORT]
+
+
+def _with_link(body: bytes, before: str) -> bytes:
+    return body + b',"before":"%s"}' % before.encode()
 
 
 class EventLog:
     """An append-only file. Every event is one write and one fdatasync; a torn last line is dropped."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, signer: Signer | None = None) -> None:
         self.path = path
+        self._signer = signer
         self._fd: int | None = None
+        self._last: Line | None = None  # of what was appended here
 
     def read(self) -> Iterator[Event]:
         """All whole events. Reading never changes the file: a follower may read while another appends.
 
         Raises:
-            InfrastructureError: a line that is not the torn last one cannot be read.
+            InfrastructureError: a line that is not the torn last one cannot be read, or does not follow the one before.
         """
-        if not self.path.exists():
-            return
-        data = self.path.read_bytes()
-        whole = data[: data.rfind(b"\n") + 1]
-        for number, line in enumerate(whole.splitlines(), start=1):
+        for line in self.lines():
             try:
-                yield ADAPTER.validate_json(line)
+                yield ADAPTER.validate_json(line.event)
             except ValidationError as error:
                 first = error.errors()[0]
                 where = ".".join(str(part) for part in first["loc"])
                 raise InfrastructureError(
-                    f"{self.path}, line {number}: {where}: {first['msg']}; the log was changed by hand or written "
+                    f"{self.path}, line {line.number}: {where}: {first['msg']}; the log was changed by hand or written "
                     "by a newer version. Restore the line; nothing else is lost."
                 ) from None
 
+    def lines(self) -> Iterator[Line]:
+        """All whole lines, each of them the follower of the one before.
+
+        Raises:
+            InfrastructureError: one is not, or the file is no log.
+        """
+        before, chained = FIRST, False
+        for line in self._split():
+            if (line.before or chained) and line.before != before:
+                raise InfrastructureError(self._broken(line.number))
+            chained = chained or bool(line.before)
+            before = line.hash
+            yield line
+
+    def last(self) -> Line | None:
+        """The last whole line, once all of them were looked at."""
+        return next(iter(deque(self.lines(), maxlen=1)), None)
+
+    def head(self) -> tuple[int, str]:
+        """Number of whole lines, and the hash of the last one."""
+        last = self.last()
+        return (last.number, last.hash) if last else (0, FIRST)
+
+    def vouched(self, public: str) -> bool:
+        """Whether the owner of this key signed the last line, and with it all before it."""
+        last = self.last()
+        return bool(last and last.signature and holds(public, last.signature, PURPOSE, last.signed))
+
     def append(self, event: Event) -> None:
-        line = ADAPTER.dump_json(event) + b"\n"
+        handle = self._open()
+        line = self._linked(ADAPTER.dump_json(event))
+        text = line.text + b"\n"
         try:
-            written = os.write(self._open(), line)
-            if written != len(line):
+            written = os.write(handle, text)
+            if written != len(text):
                 raise OSError(28, "no room for a whole event")
-            os.fdatasync(self._open())
+            os.fdatasync(handle)
         except OSError as error:
             self.close()  # the next open drops the torn tail
             raise InfrastructureError(f"{self.path}: {error.strerror}; make room and resume") from None
+        self._last = line
 
     def close(self) -> None:
         if self._fd is not None:
             os.close(self._fd)
             self._fd = None
 
+    def _split(self) -> Iterator[Line]:
+        try:
+            data = foreign.read_file(self.path, foreign.LONGEST_LOG)
+        except foreign.Missing:
+            return
+        except foreign.Foreign as problem:
+            raise InfrastructureError(f"{self.path}: {problem}; this is no session's log") from None
+        whole = data[: data.rfind(b"\n") + 1]
+        for number, text in enumerate(whole.split(b"\n")[:-1], start=1):
+            yield Line.of(number, text)
+
+    def _linked(self, event: bytes) -> Line:
+        number, before = (self._last.number, self._last.hash) if self._last else (0, FIRST)
+        text = _with_link(event[:-1], before)
+        if self._signer:
+            text = text[:-1] + b',"signed":"%s"}' % self._signer.sign(PURPOSE, text).encode()
+        return Line.of(number + 1, text)
+
+    def _broken(self, number: int) -> str:
+        return (
+            f"{self.path}, line {number}: does not follow line {number - 1}: a line there was removed or changed. "
+            f"Restore it, or keep the {number - 1} lines before it and resume: what was finished since lies in the "
+            "repository and is found again."
+        )
+
     def _open(self) -> int:
         if self._fd is None:
             fresh = not self.path.exists()
-            self._fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+            flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
+            try:
+                self._fd = os.open(self.path, flags, 0o644)
+            except OSError as error:
+                raise InfrastructureError(f"{self.path}: {error.strerror}; this is no session's log") from None
+            if not stat.S_ISREG(os.fstat(self._fd).st_mode):
+                self.close()
+                raise InfrastructureError(f"{self.path}: not a plain file; this is no session's log")
             self._drop_torn_tail(self._fd)
+            self._last = self.last()
             if fresh:
                 folder = os.open(self.path.parent, os.O_RDONLY)
                 os.fsync(folder)

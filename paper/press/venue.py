@@ -1,6 +1,6 @@
 """A venue's own style files (--paper-style): read from a folder, checked, and named for the paper.
 
-The folder is its owner's and trusted. What it needs: preamble.tex, from \\documentclass to before \\begin{document};
+Only plain files of the folder are taken. What it needs: preamble.tex, from \\documentclass to before \\begin{document};
 or the template.tex of an AI-Scientist template, which also says headings, their order and works (outline.py).
 """
 
@@ -54,7 +54,9 @@ def read_style(folder: Path) -> Venue:
     where = f"--paper-style {folder}"
     if not folder.is_dir():
         raise UserError(f"{where}: no such folder")
-    files = {p.name: p for p in sorted(folder.iterdir()) if p.is_file() and p.suffix.lower() in KINDS}
+    files = {p.name: p for p in sorted(folder.iterdir()) if p.suffix.lower() in KINDS and not p.is_dir()}
+    if odd := [name for name, path in files.items() if path.is_symlink() or not path.is_file()]:
+        raise UserError(f"{where}: {odd[0]}: a link or a pipe, and not a plain file; put a copy there")
     if (PREAMBLE in files) == (outline.FILE in files):
         both = f"has both {PREAMBLE} and {outline.FILE}: keep one"
         raise UserError(

@@ -4,7 +4,6 @@ import json
 import re
 import subprocess
 import sys
-import tarfile
 from pathlib import Path
 
 import pytest
@@ -14,23 +13,14 @@ from agent.core.paths import SessionPaths
 from agent.session.session import fold
 from agent.storage.log import EventLog
 from tests.support import ROOT
+from tests.support.frozen import ARCHIVES, NAME, unpack
 from tests.support.whole import Script, Whole
 
-FROZEN = sorted((ROOT / "tests/whole/frozen").glob("*.tar.xz"))
-NAME = "20260101_000000_tiny_idea"
-WAS = re.compile(r"/opt/(?:runner-[0-9a-f]+/tests|frozen)(?=/)")  # where the archives were recorded
 
-
-@pytest.fixture(params=FROZEN, ids=lambda path: path.name.removesuffix(".tar.xz"))
+@pytest.fixture(params=ARCHIVES, ids=lambda path: path.name.removesuffix(".tar.xz"))
 def old(request, tmp_path) -> Path:
     """An archive, unpacked; what it says of its place is told the new one."""
-    with tarfile.open(request.param) as archive:
-        archive.extractall(tmp_path, filter="data")
-    (folder,) = tmp_path.iterdir()
-    for path in folder.glob("*/*/**/*"):
-        if path.name in ("events.jsonl", "job.json") and path.is_file():
-            path.write_text(WAS.sub(str(folder), path.read_text()))
-    return folder
+    return unpack(request.param, tmp_path)
 
 
 def launch(*words) -> subprocess.CompletedProcess:
@@ -51,6 +41,7 @@ def test_its_paper_verifies_or_the_answer_names_the_version_that_made_it(old):
     told = launch("--verify", old / "finished" / NAME / "repo")
     assert re.search(r"^94 of 94 numbers verified$|made by another version", told.stdout, re.MULTILINE), told
     assert told.returncode == 0
+    assert "Nothing is signed." in told.stdout
 
 
 def test_a_finished_one_resumed_asks_and_trains_nothing(old):

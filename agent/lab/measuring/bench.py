@@ -18,6 +18,7 @@ from agent.core.record import Job
 from agent.core.template import load_template
 from agent.lab.measuring import foreign
 from agent.lab.measuring.scratch import TrainingPaths
+from agent.lab.measuring.walled import WalledEvaluation
 from agent.lab.worlds import file_sha256, load_module, recorded_hashes
 
 Cancelled = Callable[[], bool]
@@ -44,9 +45,12 @@ class Bench:
     settings: dict[str, Any]  # the condition's, laid over the profile's
     python: str  # the interpreter of the template's code
     trees: tuple[Mount, ...]  # what has to be mounted for it to run
+    walled: bool = False  # evaluate.py is somebody else's, and runs in the sandbox
 
     @classmethod
-    def of(cls, job: Job, seed: int, condition: Condition, sandbox: Sandbox, cancelled: Cancelled) -> Bench:
+    def of(
+        cls, job: Job, seed: int, condition: Condition, sandbox: Sandbox, cancelled: Cancelled, *, walled: bool = False
+    ) -> Bench:
         """The bench of one seed under one condition."""
         python, trees = foreign.python(job.environment)
         return cls(
@@ -60,6 +64,7 @@ class Bench:
             settings={**job.settings, **condition.settings},
             python=python,
             trees=trees,
+            walled=walled,
         )
 
     @property
@@ -89,6 +94,9 @@ class Bench:
         Raises:
             InfrastructureError: evaluate.py cannot be loaded, or its load_truth fails.
         """
+        if self.walled:
+            evaluation = WalledEvaluation(self.job, self.settings, self.sandbox)
+            return evaluation, evaluation.load_truth()
         try:
             module = load_module(self.evaluate_file)
             return module, module.load_truth(Path(self.job.truth_data), {**self.settings, "device": self.job.device})

@@ -61,13 +61,17 @@ def run_training(job: Job, seed: int, condition: Condition, sandbox: Sandbox, ca
     )
 
 
-def measure_again(job: Job, seed: int, condition: Condition, sandbox: Sandbox, artefact: Path) -> dict[str, float]:
+def measure_again(
+    job: Job, seed: int, condition: Condition, sandbox: Sandbox, artefact: Path, *, walled: bool = False
+) -> dict[str, float]:
     """The metrics of an artefact that was kept; job.folder is a fresh one.
+
+    `walled`: the template is somebody else's, so that its evaluate.py runs in the sandbox too.
 
     Raises:
         Stopped: it cannot be measured, or would be refused.
     """
-    bench = Bench.of(job, seed, condition, sandbox, lambda: False)
+    bench = Bench.of(job, seed, condition, sandbox, lambda: False, walled=walled)
     bench.paths.kept.mkdir(parents=True)
     shutil.copyfile(artefact, bench.artefact)
     account = Account()

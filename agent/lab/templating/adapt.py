@@ -21,6 +21,7 @@ from agent.core.template import load_template
 from agent.lab.measuring import selfreport
 from agent.lab.templating.v1 import ADAPTER, IDEAS, Folder, direction, look
 from agent.sandbox import harvest
+from agent.storage import foreign
 
 VERSION = "1"  # of what is made here
 PROFILE = "full"
@@ -148,7 +149,10 @@ def _fill(given: Folder, folder: Path, metrics: Mapping[str, Mapping[str, Any]])
     assets, data, prompt = given.assets(), given.data(), given.prompt()
     for name in ("experiment.py", "plot.py", *assets):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(given.path / name, folder / name)
+        try:
+            (folder / name).write_bytes(foreign.read(given.path.resolve(), name))
+        except foreign.Foreign as problem:
+            raise UserError(f"{given.path / name}: {problem}; put a plain file there") from None
     sources = {name: str(place) for name, place in data.items()}
     state = hashlib.sha256(repr([_state(place) for place in data.values()]).encode()).hexdigest()
     (folder / "prepare.py").write_text(PREPARE.format(sources=sources, state=state))

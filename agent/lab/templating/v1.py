@@ -21,6 +21,7 @@ from agent.core.manifest import Limits
 from agent.core.schema import Strict
 from agent.lab.measuring import selfreport
 from agent.sandbox import harvest
+from agent.storage.foreign import is_plain
 
 ADAPTER = "adapter.toml"
 IDEAS = ("ideas.json", "seed_ideas.json")
@@ -93,7 +94,7 @@ class Folder:
         """Every other plain file that the script may read beside itself; runs, hidden files and latex/ are left out.
 
         Raises:
-            UserError: there are too many, or they are too large to be kept with every session.
+            UserError: there are too many, one is a link, or they are too large to be kept with every session.
         """
         names, size = [], 0
         for root, folders, files in os.walk(self.path):
@@ -104,6 +105,8 @@ class Folder:
                 name = path.relative_to(self.path).as_posix()
                 if name in NO_ASSETS or file.startswith(".") or file.endswith(".pyc") or not path.is_file():
                     continue
+                if path.is_symlink() or not is_plain(name):
+                    raise UserError(f"{path}: a link or an odd name; put a copy there, so that it can be taken along")
                 names.append(name)
                 size += path.stat().st_size
         if len(names) > MAX_ASSETS[0] or size > MAX_ASSETS[1]:

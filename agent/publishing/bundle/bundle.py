@@ -20,6 +20,7 @@ from agent.publishing.bundle.secrets import Stripper, keys_in
 from agent.publishing.bundle.tables import figure_csv
 from agent.publishing.verify.subject import Material, Unreadable, committed, read_material
 from agent.session.session import Session
+from agent.storage import foreign
 from agent.storage.git_reader import BrokenRepository, GitReader
 from agent.storage.locks import session_lock
 from agent.storage.workspace import Workspace, read_session
@@ -108,27 +109,29 @@ def _figures(repo: GitReader, material: Material) -> dict[str, bytes]:
 
 
 def _bibliography(members: dict[str, bytes]) -> bytes | None:
-    """paper.bbl, for places that do not run BibTeX; None where this machine has no TeX, or the paper cites nothing."""
-    from agent.sandbox.boxes import BubblewrapSandbox, NoSandbox
+    """paper.bbl, for places that do not run BibTeX; None without TeX, sandbox or citations."""
+    from agent.sandbox.boxes import BubblewrapSandbox
     from agent.sandbox.probe import probe
 
-    if shutil.which("latexmk") is None:
+    if shutil.which("latexmk") is None or probe():
         return None
     with tempfile.TemporaryDirectory(prefix="bundle-") as scratch:
         folder = Path(scratch)
         for name, data in members.items():
             if name.startswith("tex/"):
                 (folder / name.removeprefix("tex/")).write_bytes(data)
-        compile_pdf(folder, NoSandbox() if probe() else BubblewrapSandbox())
+        compile_pdf(folder, BubblewrapSandbox())
         bbl = folder / "paper.bbl"
         return bbl.read_bytes() if bbl.is_file() else None
 
 
 def _log(paths: SessionPaths, strip: Stripper) -> dict[str, bytes]:
-    lines = paths.events.read_text(encoding="utf-8").splitlines()
+    root = paths.root.resolve()
+    lines = foreign.read(root, paths.events.name, foreign.LONGEST_LOG).decode("utf-8").splitlines()
     members = {"session/events.jsonl": "".join(strip.json_line(line) + "\n" for line in lines).encode()}
-    for path in sorted(paths.calls.glob("*.json")):
-        members[f"session/calls/{path.name}"] = (strip.json_line(path.read_text(encoding="utf-8")) + "\n").encode()
+    for name in foreign.names(paths.calls, ".json"):
+        text = foreign.read(root, f"{paths.calls.name}/{name}").decode("utf-8")
+        members[f"session/calls/{name}"] = (strip.json_line(text) + "\n").encode()
     return members
 
 

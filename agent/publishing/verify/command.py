@@ -1,16 +1,19 @@
 """`launch.py --verify`: is every number of a paper what the committed records give? Needs the repository alone.
 
-Not here: history (history.py), the paper's text (rendering.py), measuring again (remeasure.py).
+Not here: history (history.py), signatures (signed.py), the paper's text (rendering.py), measuring again (remeasure.py).
 """
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from agent.core.errors import UserError
 from agent.core.paths import SessionPaths
+from agent.publishing.verify.audits import closing, numbers
 from agent.publishing.verify.history import check_line, check_records
 from agent.publishing.verify.rendering import Makers, check_paper, recompile
+from agent.publishing.verify.signed import Signed, check_signatures
 from agent.publishing.verify.subject import (
     Report,
     Subject,
@@ -21,20 +24,18 @@ from agent.publishing.verify.subject import (
     committed_files,
     read_material,
 )
+from agent.publishing.verify.trust import ask_for_trust, is_ours
+from agent.storage import foreign
 from agent.storage.git_reader import BrokenRepository, GitReader
 from agent.storage.workspace import Workspace
 from paper.press.account import FILE as ACCOUNT
 from paper.press.compare import Problem
 
 SHOWN = 20  # problems that are printed
-LIMITS = (
-    "This shows that nothing was altered after the fact and that no number was typed; it does not show that an "
-    "owner of the machine did not fake everything anew."
-)
 
 
-def verify(name: str, workspace: Workspace, *, artefacts: bool = False) -> int:
-    """Verify, and print what was found; the exit status.
+def verify(name: str, workspace: Workspace, *, artefacts: bool = False, trust: bool = False) -> int:
+    """Verify, and print what was found; the exit status. `trust`: with artefacts, a stranger's code may run.
 
     Raises:
         UserError: `name` is no session, repository or paper.
@@ -42,11 +43,10 @@ def verify(name: str, workspace: Workspace, *, artefacts: bool = False) -> int:
     subject = find(name, workspace)
     if artefacts and subject.session is None:
         raise UserError("--artefacts: only the session's own folder has them, beside its repository; verify that one")
-    report = examine(subject)
+    report = Report()
+    signed = examine(subject, report)
     if artefacts and subject.session:
-        from agent.publishing.verify.remeasure import remeasure
-
-        remeasure(subject, subject.session, report)
+        _remeasure(name, subject, subject.session, workspace, report, trust)
     for problem in report.problems[:SHOWN]:
         print(f"{problem.where}: {problem.what}")
     if len(report.problems) > SHOWN:
@@ -57,9 +57,34 @@ def verify(name: str, workspace: Workspace, *, artefacts: bool = False) -> int:
         count = "1 problem" if len(report.problems) == 1 else f"{len(report.problems)} problems"
         print(f"NOT VERIFIED: {count}; {report.verified} of {report.numbers} numbers agree with the committed records.")
         return 1
+    for line in (numbers(report), *report.audits):
+        print(line)
     print(f"{report.verified} of {report.numbers} numbers verified")
-    print(LIMITS)
+    print(closing(signed))
     return 0
+
+
+def _remeasure(
+    name: str, subject: Subject, session: SessionPaths, workspace: Workspace, report: Report, trust: bool
+) -> None:
+    """Measure the kept artefacts again: always in the sandbox, and a stranger's code only when that was said."""
+    from agent.publishing.verify.remeasure import Means, remeasure
+    from agent.sandbox.boxes import BubblewrapSandbox
+
+    if report.problems:
+        report.notes.append("its artefacts are not measured again before the repository verifies")
+        return
+    ours = is_ours(session, GitReader(subject.git_dir).commits[0].id)
+    if not ours:
+        what = "evaluate.py, prepare.py and the experiments of its repository run here, in the sandbox"
+        ask_for_trust(name, what, trust)
+    cache = workspace.cache
+    if ours and not cache.is_dir():
+        cache = Workspace(session.root.parent).cache
+    try:
+        remeasure(subject, session, report, Means(cache, ours, BubblewrapSandbox()))
+    except Unreadable as bad:
+        report.problems.append(Problem(bad.where, str(bad)))
 
 
 # ---------------------------------------------------------------- what is verified
@@ -68,10 +93,10 @@ def verify(name: str, workspace: Workspace, *, artefacts: bool = False) -> int:
 def find(name: str, workspace: Workspace) -> Subject:
     """A session, a repository, or a paper with its repository, by path (sessions also by name, or "last")."""
     path = Path(name)
-    if not path.exists():
+    if not os.path.lexists(path):
         path = workspace.find(name).root
-    if path.is_file():
-        return _of_paper(path.resolve())
+    if not path.is_dir():
+        return _of_paper(path)
     subject = _of_folder(path.resolve())
     if subject is None:
         raise UserError(
@@ -81,44 +106,52 @@ def find(name: str, workspace: Workspace) -> Subject:
 
 
 def _of_folder(folder: Path) -> Subject | None:
-    if (folder / "events.jsonl").is_file() and (folder / "repo" / ".git").exists():
+    there = os.path.lexists  # whatever lies there: it is looked at before it is opened
+    if there(folder / "events.jsonl") and there(folder / "repo" / ".git"):
         return Subject(folder / "repo" / ".git", folder / "repo", SessionPaths(folder))
-    if (folder / ".git").exists():
-        session = SessionPaths(folder.parent) if (folder.parent / "events.jsonl").is_file() else None
-        return Subject(_git_dir(folder / ".git"), folder, session)
-    if all((folder / part).exists() for part in ("HEAD", "objects", "refs")):
+    if there(folder / ".git"):
+        session = SessionPaths(folder.parent) if there(folder.parent / "events.jsonl") else None
+        return Subject(folder / ".git", folder, session)
+    if all(there(folder / part) for part in ("HEAD", "objects", "refs")):
         return Subject(folder, None)
     return None
 
 
-def _git_dir(path: Path) -> Path:
-    """A linked work tree has a file there that names the folder."""
-    if path.is_file() and (text := path.read_text()).startswith("gitdir:"):
-        return (path.parent / text.partition(":")[2].strip()).resolve()
-    return path
-
-
 def _of_paper(pdf: Path) -> Subject:
-    if not pdf.read_bytes()[:5] == b"%PDF-":
+    try:
+        data = foreign.read_file(pdf)
+    except foreign.Foreign as problem:
+        raise UserError(
+            f"--verify {pdf}: {problem}; give a session, a clone of its repository, or its paper.pdf"
+        ) from None
+    pdf = pdf.resolve()
+    if not data.startswith(b"%PDF-"):
         raise UserError(f"--verify {pdf}: not a PDF; give a session, a clone of its repository, or its paper.pdf")
     above = (s for folder in pdf.parents if (s := _of_folder(folder)) is not None)
     beside = (s for folder in sorted(pdf.parent.iterdir()) if folder.is_dir() and (s := _of_folder(folder)) is not None)
     for subject in (*above, *beside):
-        if GitReader(subject.git_dir).blob("HEAD", ACCOUNT) is not None:
+        if _has_paper(subject):
             return Subject(subject.git_dir, subject.tree, subject.session, pdf)
     raise UserError(f"--verify {pdf}: no repository with it; put the session's repository (or a clone) beside the PDF")
+
+
+def _has_paper(subject: Subject) -> bool:
+    try:
+        return GitReader(subject.git_dir).blob("HEAD", ACCOUNT) is not None
+    except BrokenRepository:
+        return False
 
 
 # ---------------------------------------------------------------- the checks, in their order
 
 
-def examine(subject: Subject, makers: Makers | None = None) -> Report:
-    """Everything that can be verified from the repository.
+def examine(subject: Subject, report: Report, makers: Makers | None = None) -> Signed | None:
+    """Everything that can be verified from the repository; returns who signed, None where it cannot be read so far.
 
     Raises:
         UserError: the repository is not that of a session with a paper.
     """
-    report, repo = Report(), GitReader(subject.git_dir)
+    repo, signed = GitReader(subject.git_dir), None
     try:
         files = committed_files(subject, repo)
         report.problems += check_tree(subject.tree, repo, files)
@@ -126,6 +159,8 @@ def examine(subject: Subject, makers: Makers | None = None) -> Report:
         material = read_material(repo, files)
         report.problems += check_records(repo, material.records, material.manifest)
         report.problems += check_account(repo, material, files)
+        signed = check_signatures(repo, material, files, subject.session)
+        report.problems += signed.problems
         if subject.session:
             report.problems += check_events(subject.session, repo)
         check_paper(subject, repo, material, report, makers or Makers(recompile))
@@ -133,4 +168,4 @@ def examine(subject: Subject, makers: Makers | None = None) -> Report:
         report.problems.append(Problem("repository", f"cannot be read: {repo.damage() or broken}"))
     except Unreadable as bad:
         report.problems.append(Problem(bad.where, str(bad)))
-    return report
+    return signed

@@ -13,7 +13,14 @@ from agent.storage.git_reader import BrokenRepository, Commit, GitReader
 from paper.evidence.series import averaged
 from paper.press.compare import Problem
 
-FROZEN = ("records/", "attempts/", "template/", "idea.json", "plan.json")  # written once, never changed
+FROZEN = (
+    "records/",
+    "signatures/records/",
+    "attempts/",
+    "template/",
+    "idea.json",
+    "plan.json",
+)  # written once, never changed
 
 
 def check_line(repo: GitReader) -> Iterator[Problem]:

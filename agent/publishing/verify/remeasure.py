@@ -1,12 +1,16 @@
 """`launch.py --verify --artefacts`: hash every artefact that the records name, and measure it once more.
 
-Runs the session's own evaluate.py, as the session did, and the agent's encode in the sandbox.
+What is run is made of the committed records and of this machine alone; the session's own job.json is not read. The
+agent's code always runs in the sandbox; evaluate.py and prepare.py run there too where we did not make the session.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
+import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,13 +23,15 @@ from agent.core.record import Environment, Job, RunRecord, Training
 from agent.core.template import Template, load_template
 from agent.lab.environments import environment_of
 from agent.lab.saebench.catalogue import specs
-from agent.lab.worlds import file_sha256, folder_hashes, prepared
-from agent.publishing.verify.subject import Material, Report, Subject, committed_files, read_material
+from agent.lab.worlds import MANIFEST, folder_hashes, prepared
+from agent.publishing.verify.subject import Material, Report, Subject, Unreadable, committed_files, read_material
+from agent.publishing.verify.trust import prepare_walled
+from agent.storage import foreign
 from agent.storage.git_reader import GitReader
-from agent.storage.workspace import Workspace
 from paper.press.compare import Problem
 
 AGREE = 1e-6  # relative: what sums in another order explain
+LARGEST = 16 << 30  # bytes of one artefact
 
 
 @dataclass(frozen=True)
@@ -36,10 +42,24 @@ class _Named:
     training: Training
 
 
-def remeasure(subject: Subject, session: SessionPaths, report: Report, sandbox: Sandbox | None = None) -> None:
-    """Add what was found to the report; `session` is where the runs lie."""
+@dataclass(frozen=True)
+class Means:
+    """What measures again. `ours`: this installation made the session, so that its template is trusted."""
+
+    cache: Path  # of data sets and environments, ours
+    ours: bool
+    sandbox: Sandbox
+
+
+def remeasure(subject: Subject, session: SessionPaths, report: Report, means: Means) -> None:
+    """Add what was found to the report; `session` is where the runs lie.
+
+    Raises:
+        InfrastructureError: there is no sandbox, or the data of a run cannot be had.
+    """
     repo = GitReader(subject.git_dir)
     material = read_material(repo, committed_files(subject, repo))
+    _check_names(material)
     named = [
         _Named(record, t)
         for record in material.records.values()
@@ -52,21 +72,41 @@ def remeasure(subject: Subject, session: SessionPaths, report: Report, sandbox: 
     report.problems += [p for n in missing for p in _replaced(session, material, n)]
     done = 0
     with tempfile.TemporaryDirectory(prefix="remeasure-") as scratch:
-        bench = _Bench(Path(scratch), repo, material, sandbox, Workspace(session.root.parent).cache)
+        bench = _Bench(Path(scratch), repo, material, means)
         for index, (one, file) in enumerate(at_hand if material.manifest.measured else ()):
             problems = list(bench.differences(one, file, index))
             report.problems += problems
             done += not problems
     if any(_outside(material, record) for record in material.records.values()):
         report.notes.append("the metrics of sae-bench are not measured again")
+    if material.manifest.environment and not means.ours:
+        report.notes.append("measured again with this installation's Python, not with the environment of the template")
     report.notes.append(
         f"{done} of {len(named)} artefacts re-evaluated"
         + (
             ""
-            if not missing
-            else f"; {len(missing)} are not at hand (a cached baseline's lie with the session that trained it)"
+            if len(at_hand) == len(named)
+            else f"; {len(named) - len(at_hand)} are not at hand (a cached baseline's lie "
+            "with the session that trained it)"
         )
     )
+
+
+# ---------------------------------------------------------------- the files
+
+
+def _check_names(material: Material) -> None:
+    """What becomes part of a path.
+
+    Raises:
+        Unreadable: it would lead elsewhere.
+    """
+    for name, record in material.records.items():
+        for part in (record.run, *(t.condition for t in record.trainings)):
+            if not foreign.is_plain(part) or "/" in part:
+                raise Unreadable(name, f"names {part[:80]!r}, which is no name of a run or a condition")
+        if record.profile not in material.manifest.profiles:
+            raise Unreadable(name, f"names the profile {record.profile[:80]!r}, which the manifest lacks")
 
 
 def _places(session: SessionPaths, material: Material, record: RunRecord, training: Training) -> Iterator[Path]:
@@ -79,7 +119,21 @@ def _find(session: SessionPaths, material: Material, record: RunRecord, training
     name = f"trainings/{training.condition}-seed{training.seed}/harvest/{material.manifest.artefact}"
     others = session.root.parent.glob(f"*/runs/{record.run}/attempt-*/{name}") if record.kind != "experiment" else ()
     places = (*_places(session, material, record, training), *sorted(others))
-    return next((p for p in places if file_sha256(p) == training.artefact_sha256), None)
+    return next((p for p in places if _sha256(session, p) == training.artefact_sha256), None)
+
+
+def _sha256(session: SessionPaths, path: Path) -> str:
+    """Of a plain file that no link leads to; "" for anything else."""
+    root = session.root.parent.resolve()
+    try:
+        handle = foreign.opened(root, path.resolve().relative_to(root).as_posix(), LARGEST)
+    except (foreign.Foreign, ValueError):
+        return ""
+    if path.is_symlink():
+        os.close(handle)
+        return ""
+    with os.fdopen(handle, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _replaced(session: SessionPaths, material: Material, named: _Named) -> Iterator[Problem]:
@@ -88,16 +142,19 @@ def _replaced(session: SessionPaths, material: Material, named: _Named) -> Itera
         yield Problem(
             str(path.relative_to(session.root)),
             f"is not the artefact of run {named.record.run}: sha256 "
-            f"{file_sha256(path)[:12]}, the record gives {(named.training.artefact_sha256 or '')[:12]}",
+            f"{_sha256(session, path)[:12] or 'of no plain file'}, the record gives "
+            f"{(named.training.artefact_sha256 or '')[:12]}",
         )
+
+
+# ---------------------------------------------------------------- the measuring
 
 
 class _Bench:
     """Template, code and data as the records name them, in a folder of their own."""
 
-    def __init__(self, folder: Path, repo: GitReader, material: Material, sandbox: Sandbox | None, cache: Path) -> None:
-        self._folder, self._repo, self._material, self._sandbox = folder, repo, material, sandbox
-        self._cache = cache  # of environments
+    def __init__(self, folder: Path, repo: GitReader, material: Material, means: Means) -> None:
+        self._folder, self._repo, self._material, self._means = folder, repo, material, means
         self._template: Template | None = None
         self._data: dict[str, Path] = {}
 
@@ -108,10 +165,13 @@ class _Bench:
 
         record, training = named.record, named.training
         where = f"records/{record.run}.json, seed {training.seed}, condition {training.condition}"
-        job = self._job(record, file, self._folder / f"job-{index}")
-        condition = next(c for c in record.conditions if c.name == training.condition)
+        condition = next((c for c in record.conditions if c.name == training.condition), None)
+        if condition is None:
+            yield Problem(where, "is of a condition that the record does not have")
+            return
+        job, means = self._job(named, self._folder / f"job-{index}"), self._means
         try:
-            found = measure_again(job, training.seed, condition, self._sandbox or _walls(job), file)
+            found = measure_again(job, training.seed, condition, means.sandbox, file, walled=not means.ours)
         except Stopped as stop:
             yield Problem(where, f"the artefact cannot be measured again: {stop.reason}: {stop.detail}")
             return
@@ -120,67 +180,109 @@ class _Bench:
             if new is None or old is None or not math.isclose(new, old, rel_tol=AGREE, abs_tol=1e-9):
                 yield Problem(where, f"{name} is {old} in the record; its artefact gives {new}")
 
-    def _job(self, record: RunRecord, file: Path, folder: Path) -> Job:
-        """The job that made an artefact, with code and template as they are committed."""
-        root = file.parents[3]
-        job = Job.model_validate_json((root / "job.json").read_bytes())
-        template = self._exported()
+    def _job(self, named: _Named, folder: Path) -> Job:
+        """A job that measures it, with code and template as they are committed."""
+        record, template = named.record, self._exported()
+        code = {}
         for hashed in record.hashes:
             kind, _, name = hashed.partition("/")
             if kind == "code":
-                code = self._repo.blob(record.commit, name) or self._repo.blob(record.commit, f"template/{name}")
-                _write(folder / "code" / name, code or b"")
-        data = self._data_folder(record, Path(job.truth_data).parent)
-        return job.model_copy(
-            update={
-                "environment": self._environment(job, template),
-                "saebench": None,
-                "folder": str(folder),
-                "code": str(folder / "code"),
-                "template": template.folder,
-                "train_data": str(data / "train"),
-                "truth_data": str(data / "truth"),
-                "settings": record.settings,
-            }
+                code[name] = (
+                    self._repo.blob(record.commit, name) or self._repo.blob(record.commit, f"template/{name}") or b""
+                )
+        foreign.write(folder / "code", code)
+        data, profile = self._data_folder(record), template.manifest.profiles[record.profile]
+        there = Path("/dev/nvidiactl").exists() and not record.device.startswith("cpu")
+        return Job(
+            key="again",
+            run=record.run,
+            kind=record.kind,
+            attempt=record.attempts,
+            folder=str(folder),
+            code=str(folder / "code"),
+            script=self._script(record),
+            template=template.folder,
+            train_data=str(data / "train"),
+            truth_data=str(data / "truth"),
+            settings=record.settings,
+            seeds=record.seeds,
+            conditions=record.conditions,
+            limits=profile.limits,
+            evaluate_limits=profile.evaluate_limits,
+            device="cuda" if there else "cpu",
+            slots=1,
+            threads=len(os.sched_getaffinity(0)),
+            sandbox="bwrap",
+            environment=self._environment(template),
         )
 
-    def _environment(self, job: Job, template: Template) -> Environment | None:
-        """As it was built for the job, or built anew from the committed requirements."""
-        if job.environment is None or Path(job.environment.python).exists():
-            return job.environment
-        return environment_of(template, self._cache, print)
+    def _script(self, record: RunRecord) -> str:
+        """The file that was trained in the place of experiment.py."""
+        manifest, records = self._material.manifest, self._material.records
+        if record.kind == "confirmation":
+            repeated = records.get(f"records/{record.parent}.json")
+            return self._script(repeated) if repeated and repeated.kind != "confirmation" else manifest.editable[0]
+        baseline = next((b for b in manifest.baselines if b.name == record.name), None)
+        return baseline.file if record.kind == "baseline" and baseline else manifest.editable[0]
+
+    def _environment(self, template: Template) -> Environment | None:
+        """The template's own Python where we made the session; a stranger's requirements are never installed."""
+        return environment_of(template, self._means.cache, print) if self._means.ours else None
 
     def _exported(self) -> Template:
         if self._template is None:
             manifest, first = self._material.manifest, self._repo.commits[0].id
-            folder = self._folder / manifest.name
-            for name in (*manifest.editable, manifest.plot):
-                _write(folder / name, self._repo.blob(first, name) or b"")
+            files = {name: self._repo.blob(first, name) or b"" for name in (*manifest.editable, manifest.plot)}
             for path in self._repo.files(first):
                 if path.startswith("template/"):
-                    _write(folder / path.removeprefix("template/"), self._repo.blob(first, path) or b"")
+                    files[path.removeprefix("template/")] = self._repo.blob(first, path) or b""
+            folder = self._folder / "template" / manifest.name
+            foreign.write(folder, files)
             self._template = load_template(folder)
         return self._template
 
-    def _data_folder(self, record: RunRecord, cached: Path) -> Path:
-        """The cached world, or the same one drawn again from the secret that the session published."""
+    def _data_folder(self, record: RunRecord) -> Path:
+        """The world from our cache, or the same one drawn again from the secret that the session published."""
         wanted = {k.removeprefix("data/"): v for k, v in record.hashes.items() if k.startswith("data/")}
         key = repr(sorted(wanted.items()))
         if key not in self._data:
-            self._data[key] = cached if _holds(cached, wanted) else self._drawn(record, wanted)
+            found = self._cached(wanted) or self._drawn(record, wanted)
+            self._data[key] = found if self._means.ours else self._shown(found, len(self._data))
         return self._data[key]
 
+    def _shown(self, data: Path, number: int) -> Path:
+        """A copy that the sandbox's own user may read: a stranger's evaluate.py reads the truth in there."""
+        copy = self._folder / f"world-{number}"
+        shutil.copytree(data, copy)
+        for path in (copy, *copy.rglob("*")):
+            path.chmod(0o755 if path.is_dir() else 0o644)
+        return copy
+
+    def _cached(self, wanted: dict[str, str]) -> Path | None:
+        for manifest in sorted((self._means.cache / "data").glob(f"*/{MANIFEST}")):
+            if json.loads(manifest.read_text()).get("files") == wanted and _holds(manifest.parent, wanted):
+                return manifest.parent
+        return None
+
     def _drawn(self, record: RunRecord, wanted: dict[str, str]) -> Path:
-        said = self._repo.blob(self._repo.head, "session.json")
-        worlds = json.loads(said).get("worlds", []) if said else []
-        for secret in (w["secret"] for w in worlds if w.get("secret")):
-            data = prepared(self._exported(), record.profile, record.settings, int(secret, 16), self._folder)
+        prepare = None if self._means.ours else prepare_walled(self._means.sandbox)
+        for secret in self._secrets():
+            template, settings = self._exported(), record.settings
+            data = prepared(template, record.profile, settings, secret, self._folder, prepare=prepare)
             if _holds(data.truth.parent, wanted):
                 return data.truth.parent
         raise InfrastructureError(
             f"the data of run {record.run} are not in the cache, and the session's secrets do "
             "not give them with the packages that are here; nothing can be measured again"
         )
+
+    def _secrets(self) -> list[int]:
+        said = self._repo.blob(self._repo.head, "session.json")
+        try:
+            worlds = json.loads(said).get("worlds", []) if said else []
+            return [int(world["secret"], 16) for world in worlds[:8] if world.get("secret")]
+        except (ValueError, TypeError, AttributeError, KeyError, RecursionError):
+            raise Unreadable("session.json", "does not say the secrets of its worlds") from None
 
 
 def _outside(material: Material, record: RunRecord) -> set[str]:
@@ -194,14 +296,3 @@ def _holds(folder: Path, wanted: dict[str, str]) -> bool:
         f"{part}/{name}": digest for part in ("train", "truth") for name, digest in folder_hashes(folder / part).items()
     }
     return bool(wanted) and now == wanted
-
-
-def _walls(job: Job) -> Sandbox:
-    from agent.sandbox.boxes import BubblewrapSandbox, NoSandbox
-
-    return NoSandbox() if job.sandbox == "none" else BubblewrapSandbox()
-
-
-def _write(path: Path, data: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(data)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -14,7 +15,9 @@ from agent.lab.worlds import package_version
 from agent.literature.found import FILE as FOUND
 from agent.literature.found import read_found
 from agent.literature.library import Library, load_library
+from agent.publishing.verify.audits import audits
 from agent.publishing.verify.subject import Material, Report, Subject
+from agent.storage import foreign
 from agent.storage.git_reader import GitReader
 from paper.evidence.facts import Facts
 from paper.pictures.figures import Figure, standard_figures
@@ -51,12 +54,11 @@ def check_paper(subject: Subject, repo: GitReader, material: Material, report: R
     with tempfile.TemporaryDirectory(prefix="verify-") as scratch:
         folder = Path(scratch)
         needed = [f.file for f in material.account.figures] + [f"{STYLE}/{name}" for name in material.account.style]
-        for name in needed:
-            target = folder / "repo" / name
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(repo.blob(repo.head, name) or b"")
-        rendered = _rendered(repo, material, folder / "repo")
+        foreign.write(folder / "repo", {name: repo.blob(repo.head, name) or b"" for name in needed})
+        sections, library = _sections(repo), _citable(repo)
+        rendered = _rendered(repo, material, sections, library, folder / "repo")
         report.numbers = count_numbers(rendered)
+        report.audits += audits(material, sections, library, rendered)
         found = [*_tex(subject, repo, rendered), *_beside(repo, rendered)]
         if found and material.account.program != program_sha256():
             report.notes.append(
@@ -70,18 +72,16 @@ def check_paper(subject: Subject, repo: GitReader, material: Material, report: R
 
 
 def recompile(folder: Path) -> bytes | None:
-    """The PDF that this machine's TeX makes of a folder; our own renderer wrote its paper.tex."""
+    """The PDF that this machine's TeX makes of a folder, always in the sandbox: a venue's style is foreign code."""
     if shutil.which("latexmk") is None:
         return None
-    from agent.sandbox.boxes import BubblewrapSandbox, NoSandbox
+    from agent.sandbox.boxes import BubblewrapSandbox
 
-    for sandbox in (BubblewrapSandbox(), NoSandbox()):
-        try:
-            compiled = compile_pdf(folder, sandbox)
-        except InfrastructureError:  # no walls, or no TeX: then the text is compared without it
-            continue
-        return compiled.pdf.read_bytes() if compiled.pdf else None
-    return None
+    try:
+        compiled = compile_pdf(folder, BubblewrapSandbox())
+    except InfrastructureError:  # no walls, or no TeX: then the text is compared without it
+        return None
+    return compiled.pdf.read_bytes() if compiled.pdf else None
 
 
 # ---------------------------------------------------------------- text
@@ -97,12 +97,18 @@ def _citable(repo: GitReader) -> Library:
     return _library().adding(read_found(repo.blob(repo.head, FOUND)).entries())
 
 
-def _rendered(repo: GitReader, material: Material, folder: Path) -> Rendered:
+def _sections(repo: GitReader) -> dict[str, str]:
     sections = {}
     for spec in SECTIONS:
         data = repo.blob(repo.head, f"paper/sections/{spec.name}.md")
         if data is not None:
             sections[spec.name] = data.decode("utf-8", "replace")
+    return sections
+
+
+def _rendered(
+    repo: GitReader, material: Material, sections: dict[str, str], library: Library, folder: Path
+) -> Rendered:
     manifest, records = material.manifest, list(material.records.values())
     facts = Facts(records, manifest, material.account.profile)
     chosen = facts.described
@@ -112,7 +118,7 @@ def _rendered(repo: GitReader, material: Material, folder: Path) -> Rendered:
         sections,
         records,
         manifest,
-        _citable(repo),
+        library,
         folder,
         source=source.decode("utf-8", "replace"),
         diff=repo.diff(facts.measured[0].commit, chosen.commit, manifest.editable),
@@ -123,13 +129,23 @@ def _tex(subject: Subject, repo: GitReader, rendered: Rendered) -> Iterator[Prob
     """The committed paper.tex, and the one that lies there if it is another."""
     committed = repo.blob(repo.head, "paper/paper.tex")
     texts: dict[str, bytes | None] = {"": committed}
-    if subject.tree and (path := subject.tree / "paper/paper.tex").is_file():
-        texts |= {"not committed: ": data} if (data := path.read_bytes()) != committed else {}
-    elif subject.tree:
-        yield Problem("paper/paper.tex", "is committed, but not there")
+    if subject.tree:
+        data, unread = _lying(subject.tree, "paper/paper.tex")
+        texts |= {"not committed: ": data} if data not in (None, committed) else {}
+        yield from unread
     for remark, tex in texts.items():
         for problem in compare_tex((tex or b"").decode("utf-8", "replace"), rendered):
             yield problem._replace(what=remark + problem.what)
+
+
+def _lying(tree: Path, name: str) -> tuple[bytes | None, list[Problem]]:
+    """A committed file as it lies in the work tree, or why it is not read."""
+    try:
+        return foreign.read(tree, name), []
+    except foreign.Missing:
+        return None, [Problem(name, "is committed, but not there")]
+    except foreign.Foreign as problem:
+        return None, [Problem(name, f"cannot be read there: {problem}")]
 
 
 def _beside(repo: GitReader, rendered: Rendered) -> Iterator[Problem]:
@@ -185,14 +201,17 @@ def _pdf(
 ) -> Iterator[Problem]:
     """The PDF that was given, and the committed one, against the text that the records give."""
     committed = repo.blob(repo.head, "paper/paper.pdf")
-    path = subject.pdf or (subject.tree / "paper/paper.pdf" if subject.tree else None)
-    given = path.read_bytes() if path and path.is_file() else None
+    given: bytes | None = None
+    unread: list[Problem] = []
+    if subject.pdf:
+        given = foreign.read_file(subject.pdf)
+    elif subject.tree and (committed is not None or os.path.lexists(subject.tree / "paper/paper.pdf")):
+        given, unread = _lying(subject.tree, "paper/paper.pdf")
+    yield from unread
     if committed is None and given is None:
         if "paper.pdf" in material.account.files:
             yield Problem("paper/paper.pdf", "is missing")
         return
-    if path and given is None:
-        yield Problem("paper/paper.pdf", "is committed, but not there")
     again = compiled()
     if again is None:
         report.notes.append(

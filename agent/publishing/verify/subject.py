@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
@@ -17,11 +17,14 @@ from agent.core.paths import SessionPaths
 from agent.core.record import RunRecord
 from agent.core.template import parse_manifest
 from agent.lab.saebench.catalogue import measured_at
+from agent.storage import foreign
+from agent.storage.foreign import is_plain
 from agent.storage.git_reader import BrokenRepository, GitReader
 from agent.storage.log import EventLog
 from paper.press.account import FILE as ACCOUNT
 from paper.press.account import PaperAccount, sha256
 from paper.press.compare import Problem
+from paper.press.venue import FOLDER as STYLE
 
 Parsed = TypeVar("Parsed", bound=BaseModel)
 
@@ -45,6 +48,7 @@ class Report:
     problems: list[Problem] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     numbers: int = 0
+    audits: list[str] = field(default_factory=list)  # in plain words, one sentence each
 
     @property
     def verified(self) -> int:
@@ -81,11 +85,30 @@ def read_material(repo: GitReader, files: dict[str, str]) -> Material:
     except UserError as error:
         raise Unreadable("template/manifest.toml", str(error)) from None
     account = _parsed(PaperAccount, ACCOUNT, committed(repo, ACCOUNT))
+    _check_names(account, manifest, files)
     manifest = measured_at(manifest, account.profile)
     ordered = [f"records/{run}.json" for run in account.records]
     names = [*ordered, *sorted(f for f in files if f.startswith("records/") and f not in ordered)]
     records = {name: _parsed(RunRecord, name, committed(repo, name)) for name in names if name in files}
     return Material(account, manifest, records)
+
+
+def _check_names(account: PaperAccount, manifest: Manifest, files: Mapping[str, str]) -> None:
+    """What the account and the manifest name are committed files, and nothing else.
+
+    Raises:
+        Unreadable: one leads elsewhere.
+    """
+    for name in [*(figure.file for figure in account.figures), *(f"{STYLE}/{name}" for name in account.style)]:
+        if not is_plain(name) or name not in files:
+            raise Unreadable(ACCOUNT, f"names {name[:200]!r}, which is no file of the repository")
+    if account.profile not in manifest.profiles:
+        raise Unreadable(ACCOUNT, f"names the profile {account.profile[:80]!r}, which the manifest lacks")
+    given = [manifest.name, manifest.artefact, manifest.plot, *manifest.editable, *manifest.protected, *manifest.assets]
+    given += [baseline.file for baseline in manifest.baselines]
+    for name in given:
+        if not is_plain(name):
+            raise Unreadable("template/manifest.toml", f"names {name[:200]!r}, which leads out of the template")
 
 
 def committed(repo: GitReader, name: str) -> bytes:
@@ -136,9 +159,12 @@ def check_tree(tree: Path | None, repo: GitReader, files: dict[str, str]) -> Ite
         if name in PAPER:
             continue
         try:
-            data = (tree / name).read_bytes()
-        except OSError:
+            data = foreign.read(tree, name)
+        except foreign.Missing:
             yield Problem(name, "is committed, but not there")
+            continue
+        except foreign.Foreign as problem:
+            yield Problem(name, f"cannot be read there: {problem}")
             continue
         if _git_id(data, blob) != blob:
             yield Problem(name, f"is not as it is committed{_difference(data, committed(repo, name))}")
@@ -153,7 +179,7 @@ def _difference(now: bytes, committed: bytes) -> str:
     """The first value, or the first line, that differs."""
     try:
         found = _json_difference(json.loads(now), json.loads(committed), "")
-    except ValueError:
+    except (ValueError, RecursionError):
         pairs = zip(now.splitlines(), committed.splitlines(), strict=False)
         line = next((i for i, (a, b) in enumerate(pairs, start=1) if a != b), None)
         return f" (line {line})" if line else ""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from tests.suites.hostile import artefacts, encoders, figures, limits, tex, walls, words
+from tests.suites.hostile import artefacts, encoders, figures, foreign, limits, tex, walls, words
 from tests.suites.hostile.arena import Arena
 from tests.suites.hostile.attack import Attack
 from tests.suites.hostile.session import Sessions
@@ -44,4 +44,5 @@ GROUPS: tuple[Group, ...] = (
     Group("figures", Sessions, figures.attacks()),
     Group("tex", tex.Papers, tex.attacks()),
     Group("words", Sessions, words.attacks()),
+    Group("foreign", foreign.Foreign, foreign.attacks()),
 )

@@ -62,7 +62,7 @@ class Sessions:
         status = self.git("status", "--porcelain", "--ignored")
         must(not status, f"the work tree holds what nobody committed: {status[:200]}")
         tracked = self.git("ls-files").split()
-        known = ("figures/", "attempts/", "records/", "template/", "paper/")
+        known = ("figures/", "attempts/", "records/", "template/", "paper/", "signatures/")
         odd = [
             n
             for n in tracked

@@ -1,0 +1,131 @@
+"""evaluate.py of somebody else: every call of it happens in the sandbox, and plain arrays and numbers come out.
+
+Used where a stranger's artefacts are measured again; a session of one's own evaluates in its own process.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from agent.core.errors import InfrastructureError
+from agent.core.manifest import Limits
+from agent.core.protocols import Mount, Sandbox, SandboxSpec
+from agent.core.record import Job
+from agent.sandbox import harvest
+from agent.storage import foreign
+
+if TYPE_CHECKING:
+    import numpy as np
+
+AGENT = Path(__file__).parents[2]  # what the worker imports; a template may import its errors too
+ROWS = "x.npy"
+LARGEST = 2 << 30  # bytes of the held-out rows
+MOST = Limits(wall_s=1800.0, memory_mb=16384, disk_mb=8192, file_mb=4096)  # whatever a foreign manifest asks for
+
+
+@dataclass(frozen=True)
+class Truth:
+    """What the runner may know of a stranger's truth: its rows."""
+
+    x: np.ndarray
+
+
+class WalledEvaluation:
+    """Stands where the module evaluate.py stands."""
+
+    def __init__(self, job: Job, settings: Mapping[str, Any], sandbox: Sandbox) -> None:
+        self._job, self._settings, self._sandbox = job, settings, sandbox
+
+    def load_truth(self) -> Truth:
+        """
+        Raises:
+            InfrastructureError: its load_truth fails, or gives no array.
+        """
+        import numpy as np
+
+        with tempfile.TemporaryDirectory(prefix="truth-") as scratch:
+            out = Path(scratch) / "out"
+            self._ask("rows", {}, out)
+            try:
+                with open(foreign.opened(out, ROWS, LARGEST), "rb") as file:
+                    return Truth(np.load(file, allow_pickle=False))
+            except (foreign.Foreign, ValueError, EOFError) as problem:
+                raise InfrastructureError(f"evaluate.py: load_truth gives no rows: {problem}") from None
+
+    def evaluate(self, *arrays: Any) -> dict[str, float]:
+        """What its evaluate returns for these arrays; the truth, which comes last, is loaded there.
+
+        Raises:
+            InfrastructureError: it fails, or what it returns is no dictionary of numbers.
+        """
+        with tempfile.TemporaryDirectory(prefix="evaluate-") as scratch:
+            out = Path(scratch) / "out"
+            self._ask("evaluate", dict(enumerate(arrays[:-1])), out)
+            try:
+                said = harvest.parse_json(foreign.read(out, "metrics.json", 1 << 20))
+                return {str(name): float(value) for name, value in said.items()}
+            except (foreign.Foreign, harvest.Unharvestable, AttributeError, TypeError, ValueError) as problem:
+                raise InfrastructureError(f"evaluate.py: evaluate gives no metrics: {problem}") from None
+
+    def _ask(self, what: str, arrays: Mapping[int, Any], out: Path) -> None:
+        given = out.parent / "given"
+        given.mkdir(mode=0o755)
+        out.mkdir()
+        out.parent.chmod(0o755)
+        (given / "settings.json").write_text(json.dumps({**self._settings, "device": self._job.device}))
+        for number, array in arrays.items():
+            _save(given / str(number), array)
+        mounts = (
+            Mount(AGENT, "/runner/agent"),
+            Mount(Path(self._job.template), "/template"),
+            Mount(Path(self._job.truth_data), "/truth"),
+            Mount(given, "/given"),
+            Mount(out, "/out", writable=True),
+        )
+        command = ("-m", "agent.lab.measuring.evaluate_worker", what)
+        ended = run_walled(self._sandbox, command, mounts, bounded(self._job.evaluate_limits), out.parent)
+        if ended:
+            raise InfrastructureError(f"evaluate.py in the sandbox: {ended}")
+
+
+def run_walled(
+    sandbox: Sandbox,
+    command: tuple[str, ...],
+    mounts: tuple[Mount, ...],
+    limits: Limits,
+    scratch: Path,
+    say: bytes = b"",
+) -> str:
+    """Run this Python with these arguments behind walls; "" or how it failed. `say` goes to its standard input."""
+    spec = SandboxSpec(argv=(sys.executable, *command), cwd="/runner", mounts=mounts, limits=limits)
+    errors = scratch / "stderr"
+    process = sandbox.start(spec, stdout=scratch / "stdout", stderr=errors, stdin=bool(say))
+    if say and process.stdin:
+        process.stdin.write(say)
+        process.stdin.close()
+    end = process.wait()
+    said = harvest.tail(harvest.read_text(errors), 800) if errors.is_file() else ""
+    return "" if end.reason == "ok" else f"{end.reason} {end.code}: {said}"
+
+
+def bounded(asked: Limits) -> Limits:
+    """Limits of a foreign manifest, within our own."""
+    return Limits(**{name: min(value, getattr(MOST, name)) for name, value in asked.model_dump().items()})
+
+
+def _save(path: Path, array: Any) -> None:
+    import numpy as np
+    from scipy import sparse
+
+    if isinstance(array, sparse.csr_matrix):
+        sparse.save_npz(path.with_suffix(".npz"), array)
+    else:
+        np.save(path.with_suffix(".npy"), np.asarray(array))
+    for made in path.parent.iterdir():
+        made.chmod(0o644)

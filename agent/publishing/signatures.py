@@ -1,0 +1,98 @@
+"""What the runner signs in a session's repository: each record, each paper, and the end, one statement a file.
+
+A statement names the files that its commit adds by sha256, the commit on which that commit stands (and with it all
+history), and the newest line of the session's log. Whoever has the repository can check it; see verify/signed.py.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from agent.core.protocols import Signer
+from agent.core.schema import Strict
+from agent.session.tools import Tools
+from agent.storage.atomic import write_text
+from agent.storage.signing import fingerprint, holds
+
+FOLDER = "signatures"
+RECORDS = f"{FOLDER}/records"
+PAPER, END = f"{FOLDER}/paper.json", f"{FOLDER}/session.json"
+SIGNED_COMMIT = "signed"  # how the tag of a signed last commit begins
+PURPOSE, COMMIT = "statement", "commit"
+
+
+class Statement(Strict):
+    """One signed statement."""
+
+    session: str  # the session's name
+    first: str  # the session's first commit, which no other session has
+    on: str  # the commit that the signed commit stands on
+    files: dict[str, str]  # sha256 by path
+    lines: int  # of the session's log
+    log: str  # hash of the last of them
+    key: str  # public, in hex
+    signature: str = ""
+
+    @property
+    def text(self) -> bytes:
+        """What is signed."""
+        return json.dumps(self.model_dump(exclude={"signature"}), sort_keys=True, separators=(",", ":")).encode()
+
+    @property
+    def holds(self) -> bool:
+        """Whether the owner of the key signed this."""
+        return holds(self.key, self.signature, PURPOSE, self.text)
+
+    def signed(self, signer: Signer) -> Statement:
+        return self.model_copy(update={"signature": signer.sign(PURPOSE, self.text)})
+
+
+def commit_tag(signer: Signer, commit: str) -> str:
+    """The name of the tag that says who signed a session's last commit: a commit cannot hold its own id."""
+    return f"{SIGNED_COMMIT}/{signer.public}/{signer.sign(COMMIT, commit.encode())}"
+
+
+def signs_commit(tag: str, commit: str) -> str:
+    """The public key whose owner signed this commit with this tag; "" for any other tag."""
+    kind, _, rest = tag.partition("/")
+    key, _, signature = rest.partition("/")
+    return key if kind == SIGNED_COMMIT and holds(key, signature, COMMIT, commit.encode()) else ""
+
+
+def record_statement(run: str) -> str:
+    """Where the statement about a run's record lies."""
+    return f"{RECORDS}/{run}.json"
+
+
+def commit_signed(
+    tools: Tools, statement: str, about: Sequence[str], files: Sequence[str], subject: str, trailers: dict[str, str]
+) -> str:
+    """Commit `files` together with a statement about some of them; returns the commit.
+
+    A commit that was made before is found again, and its own statement is put back: a later one would name a later line
+    of the log.
+    """
+    repo, on = tools.paths.repo, tools.versions.base(trailers)
+    lines, log = tools.journal.log.head()
+    said = Statement(
+        session=tools.session.session,
+        first=tools.session.first_commit or "",
+        on=on,
+        files={name: hashlib.sha256((repo / name).read_bytes()).hexdigest() for name in about},
+        lines=lines,
+        log=log,
+        key=tools.signer.public,
+    ).signed(tools.signer)
+    write_text(repo / statement, said.model_dump_json(indent=1) + "\n")
+    commit = tools.versions.commit([*files, statement], subject, trailers)
+    tools.versions.restore(commit, [statement])
+    return commit
+
+
+def signers(repo: Path, own: str) -> str:
+    """Fingerprints of the keys of all statements in a work tree and of our own, for the paper and session.json."""
+    keys = [Statement.model_validate_json(path.read_bytes()).key for path in sorted((repo / FOLDER).rglob("*.json"))]
+    return ", ".join(sorted({fingerprint(key) for key in (*keys, own)}))

@@ -1,0 +1,99 @@
+"""What was looked at, in four plain sentences; and what a verification shows, and what it does not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from agent.literature.library import Library
+from agent.publishing.verify.signed import Signed
+from agent.publishing.verify.subject import Material, Report
+from paper.press.parts import Rendered
+from paper.text.cited import cited_pairs
+from paper.text.nodes import Citation
+from paper.text.sections import SECTIONS, parse
+
+NOT_SHOWN = (
+    "that the sentences which no number fills are true, that the cited works support them, or that the template "
+    "measures what its metrics claim"
+)
+
+
+def audits(material: Material, sections: Mapping[str, str], library: Library, rendered: Rendered) -> list[str]:
+    """References, settings and method, sentences; the numbers are counted by the report."""
+    return [_references(material, sections, library), _method(material, rendered), _sentences(sections, rendered)]
+
+
+def numbers(report: Report) -> str:
+    """The first of the four."""
+    return f"Numbers: {report.verified} of {report.numbers} printed results and table values follow from the records."
+
+
+def closing(signed: Signed | None) -> str:
+    """What a verification without a problem shows, by who signed."""
+    if signed is None or not signed.keys:
+        return (
+            "Nothing is signed. This shows that the numbers of the paper follow from the records of this repository, "
+            "that no number was typed, and that its history is whole. It does not show who made it: whoever had it "
+            "could have removed the signatures, altered records, left runs out and made history, citations and "
+            "sentences anew to "
+            f"fit. Nor does it show {NOT_SHOWN}."
+        )
+    key = "key " if len(signed.keys) == 1 else "keys "
+    whose = f"{key}{', '.join(signed.keys)}" + (", which is this installation's own" if signed.ours else "")
+    return (
+        f"Signed with {whose}. This shows that no number was typed, and that {_signed_parts(signed)} as the owner of "
+        "that key had signed them, when they were made. It does not show whose key that is (compare it with what its "
+        "owner tells you; a forger signs with another), nor that its owner did not fake everything anew, which the "
+        f"owner of the key can, nor {NOT_SHOWN}."
+    )
+
+
+def _signed_parts(signed: Signed) -> str:
+    parts = "records, failed runs, history and paper are" if signed.finished else "records and paper are"
+    if not signed.unsigned:
+        return parts
+    return f"{parts} (but for {', '.join(signed.unsigned)}, made before this session signed)"
+
+
+def _references(material: Material, sections: Mapping[str, str], library: Library) -> str:
+    parsed = [parse(spec.name, sections.get(spec.name, "")) for spec in SECTIONS]
+    nodes = (node for section in parsed for sentence in section.sentences for node in sentence.walk())
+    keys = {key for node in nodes if isinstance(node, Citation) for key in node.keys}
+    known = sum(key in library for key in keys)
+    pairs, refused = len(cited_pairs(sections, library)), len(material.account.unsupported)
+    return (
+        f"References: {known} of {len(keys)} cited works exist in the library or among what this session's searches "
+        f"found; of {pairs} pairs of sentence and work, the session's reviewer refused {refused}, which are cut."
+    )
+
+
+def _method(material: Material, rendered: Rendered) -> str:
+    coded = [record for record in material.records.values() if record.hashes]
+    cut = _counted(d.code for d in rendered.dropped)
+    return (
+        f"Settings and method: the code of {len(coded)} of {len(material.records)} runs is the committed code that was "
+        "hashed when it ran, and names, settings and constants in the text are those of the described run's code; "
+        f"cut for what records or code do not give: {cut or 'nothing'}."
+    )
+
+
+def _sentences(sections: Mapping[str, str], rendered: Rendered) -> str:
+    cut = {(d.section, d.key) for d in rendered.dropped}
+    kinds = {"value": 0, "cited": 0, "interpretation": 0, "other": 0}
+    for spec in SECTIONS:
+        section = parse(spec.name, sections.get(spec.name, ""))
+        for paragraph in section.paragraphs:
+            for sentence in (s for s in paragraph.sentences if (spec.name, s.key) not in cut):
+                cites = any(isinstance(node, Citation) for node in sentence.walk())
+                told = "interpretation" if paragraph.interpretation else "other"
+                kinds["value" if sentence.expressions() else "cited" if cites else told] += 1
+    return (
+        f"Sentences: of {sum(kinds.values())}, {kinds['value']} hold values of records, {kinds['cited']} cite a work, "
+        f"{kinds['interpretation']} are marked as interpretation, and {kinds['other']} are the writer's words alone, "
+        "which nothing verifies."
+    )
+
+
+def _counted(codes: Iterable[str]) -> str:
+    found = list(codes)
+    return ", ".join(f"{code} ({found.count(code)})" for code in dict.fromkeys(found))

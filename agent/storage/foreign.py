@@ -1,0 +1,147 @@
+"""Reads a folder that somebody else made: it is data, and never says where to read or to write.
+
+A name is relative to the folder and made of plain parts; what is read is a regular file within a bound, reached without
+following a link. Repositories are read by git_reader.py.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from agent.core.errors import UserError
+
+LARGEST = 64 << 20  # bytes of one file that is read whole
+LONGEST_LOG = 1 << 30  # bytes of an event log
+MOST = 20_000  # names in one folder
+DEEPEST = 16  # folders in a name
+_PART = re.compile(r"[\w.][\w.+=@ (),~#%&'-]{0,199}\Z")
+_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+
+
+class Foreign(UserError):
+    """Something in a foreign folder is not taken; the text says what it is, without the name."""
+
+
+class Missing(Foreign):
+    """There is nothing of that name."""
+
+
+def is_plain(name: str) -> bool:
+    """Whether a name leads to something below a folder, whatever that folder is, and into no repository's .git."""
+    parts = name.split("/")
+    return len(parts) <= DEEPEST and all(
+        _PART.match(part) and part not in (".", "..") and part.rstrip(". ").lower() != ".git" for part in parts
+    )
+
+
+def opened(folder: Path, name: str, most: int = LARGEST) -> int:
+    """An open handle on a regular file, reached one component at a time so that no link on the way is followed.
+
+    Raises:
+        Missing, Foreign: there is none, it is no regular file, or it is larger than `most` bytes.
+    """
+    above: int | None = None
+    parts = name.split("/")
+    try:
+        for part in (str(folder), *parts[:-1]):
+            below = os.open(part, _FLAGS | os.O_DIRECTORY, dir_fd=above)
+            if above is not None:
+                os.close(above)
+            above = below
+        handle = os.open(parts[-1], _FLAGS, dir_fd=above)
+    except FileNotFoundError:
+        raise Missing("missing") from None
+    except (OSError, ValueError) as error:  # ELOOP: a link; ENXIO: a socket; ENOTDIR; EACCES; a null byte
+        raise Foreign(f"not a plain file ({getattr(error, 'strerror', None) or error})") from None
+    finally:
+        if above is not None:
+            os.close(above)
+    info = os.fstat(handle)
+    problem = ""
+    if not stat.S_ISREG(info.st_mode):
+        problem = "not a plain file"
+    elif info.st_size > most:
+        problem = f"too large: {info.st_size} bytes, at most {most} allowed"
+    if problem:
+        os.close(handle)
+        raise Foreign(problem)
+    return handle
+
+
+def read(folder: Path, name: str, most: int = LARGEST) -> bytes:
+    """The bytes of a file below a folder.
+
+    Raises:
+        Missing, Foreign: as `opened`, or the name is not plain.
+    """
+    if not is_plain(name):
+        raise Foreign("not a plain name")
+    with os.fdopen(opened(folder, name, most), "rb") as file:
+        data = file.read(most + 1)
+    if len(data) > most:
+        raise Foreign(f"larger than {most} bytes")
+    return data
+
+
+def read_file(path: Path, most: int = LARGEST) -> bytes:
+    """`read` for a file whose own folder is given by whoever asks."""
+    return read(path.parent.resolve(), path.name, most)
+
+
+def names(folder: Path, suffix: str = "") -> list[str]:
+    """Plain names of regular files directly in a folder, sorted; none where it is missing or a link.
+
+    Raises:
+        Foreign: there are too many.
+    """
+    if folder.is_symlink() or not folder.is_dir():
+        return []
+    found = []
+    with os.scandir(folder) as entries:
+        for count, entry in enumerate(entries):
+            if count == MOST:
+                raise Foreign(f"{folder}: more than {MOST} files")
+            if entry.name.endswith(suffix) and is_plain(entry.name) and entry.is_file(follow_symlinks=False):
+                found.append(entry.name)
+    return sorted(found)
+
+
+def walk(folder: Path, most: int) -> Iterator[tuple[str, os.stat_result]]:
+    """Every file below a folder by its name there, with what lstat says of it.
+
+    Raises:
+        Foreign: something is neither a regular file nor a folder, or there is more than `most`.
+    """
+    count, waiting = 0, [""]
+    while waiting:
+        top = waiting.pop()
+        with os.scandir(folder / top) as entries:
+            for entry in entries:
+                count += 1
+                name, info = f"{top}{entry.name}", entry.stat(follow_symlinks=False)
+                if count > most:
+                    raise Foreign(f"more than {most} files")
+                if stat.S_ISDIR(info.st_mode):
+                    waiting.append(f"{name}/")
+                elif stat.S_ISREG(info.st_mode):
+                    yield name, info
+                else:
+                    raise Foreign(f"{name}: not a plain file")
+
+
+def write(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Lay foreign files into a folder of our own.
+
+    Raises:
+        Foreign: a name would lead out of it.
+    """
+    for name, data in files.items():
+        if not is_plain(name):
+            raise Foreign(f"{name!r}: not a plain name inside a folder")
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
