@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from agent.app.cli import NO_PDF, play_session
+from agent.app.exits import DONE, NO_PDF
+from agent.app.playing import play_session
 from agent.core.paths import SessionPaths
 from agent.session.session import fold
 from agent.storage.log import EventLog
@@ -76,7 +77,7 @@ def test_a_session_whose_paper_has_no_pdf_is_not_called_done(old, capsys):
     whole.paths.events.write_text("".join(json.dumps(line) + "\n" for line in lines))
 
     with whole.tools() as tools:
-        assert play_session(tools, whole.paths) == NO_PDF
+        assert play_session(tools) == NO_PDF
     said = capsys.readouterr().out
     assert "Done" not in said and "The paper has no PDF" in said and "the work doe" in said
     shown = launch("--status", "--workspace", old / "finished")
@@ -87,5 +88,5 @@ def test_a_session_that_has_its_paper_is_done(old, capsys):
     whole = Whole(old / "finished", Script(1), runs=1)
 
     with whole.tools() as tools:
-        assert play_session(tools, whole.paths) == 0
+        assert play_session(tools) == DONE
     assert "Done." in capsys.readouterr().out
