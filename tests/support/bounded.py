@@ -11,8 +11,7 @@ import time
 import traceback
 from dataclasses import dataclass
 
-import launch as command_line
-from agent.app import cli
+from agent.app import arguments, cli
 from agent.publishing.verify import command  # noqa: F401 - loaded once, before the fork
 
 MEMORY = 12 << 30  # bytes of address space
@@ -58,7 +57,10 @@ def _run(words: list[str], out: int, errors: int) -> None:
         os.dup2(errors, 2)
         sys.stdout, sys.stderr = os.fdopen(1, "w", closefd=False), os.fdopen(2, "w", closefd=False)
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-        status = cli.run(command_line.parser().parse_args(words))
+        status = cli.run(arguments.parse(words))
+    except arguments.Refusal as refused:
+        print(refused, file=sys.stderr)
+        status = 2
     except BaseException:
         traceback.print_exc()
     finally:
