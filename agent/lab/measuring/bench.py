@@ -18,6 +18,7 @@ from agent.core.record import Job
 from agent.core.template import load_template
 from agent.lab.measuring import foreign
 from agent.lab.measuring.scratch import TrainingPaths
+from agent.lab.measuring.walled import WalledEvaluation
 from agent.lab.worlds import file_sha256, load_module, recorded_hashes
 
 Cancelled = Callable[[], bool]
@@ -93,14 +94,13 @@ class Bench:
         Raises:
             InfrastructureError: evaluate.py cannot be loaded, or its load_truth fails.
         """
+        settings = {**self.settings, "device": self.job.device}
         if self.walled:
-            from agent.lab.measuring.walled import WalledEvaluation
-
-            evaluation = WalledEvaluation(self)
+            evaluation = WalledEvaluation(self.job, settings, self.sandbox)
             return evaluation, evaluation.load_truth()
         try:
             module = load_module(self.evaluate_file)
-            return module, module.load_truth(Path(self.job.truth_data), {**self.settings, "device": self.job.device})
+            return module, module.load_truth(Path(self.job.truth_data), settings)
         except Exception as error:
             raise InfrastructureError(f"{self.evaluate_file}: load_truth failed: {error!r}") from error
 

@@ -16,13 +16,12 @@ from typing import TYPE_CHECKING, Any
 from agent.core.errors import InfrastructureError
 from agent.core.manifest import Limits
 from agent.core.protocols import Mount, Sandbox, SandboxSpec
+from agent.core.record import Job
 from agent.sandbox import harvest
 from agent.storage import foreign
 
 if TYPE_CHECKING:
     import numpy as np
-
-    from agent.lab.measuring.bench import Bench
 
 AGENT = Path(__file__).parents[2]  # what the worker imports; a template may import its errors too
 ROWS = "x.npy"
@@ -38,10 +37,10 @@ class Truth:
 
 
 class WalledEvaluation:
-    """Stands where the module evaluate.py stands."""
+    """Stands where the module evaluate.py of a job's template stands. `settings`: what its load_truth gets."""
 
-    def __init__(self, bench: Bench) -> None:
-        self._bench = bench
+    def __init__(self, job: Job, settings: Mapping[str, Any], sandbox: Sandbox) -> None:
+        self._job, self._settings, self._sandbox = job, settings, sandbox
 
     def load_truth(self) -> Truth:
         """
@@ -75,23 +74,22 @@ class WalledEvaluation:
                 raise InfrastructureError(f"evaluate.py: evaluate gives no metrics: {problem}") from None
 
     def _ask(self, what: str, arrays: Mapping[int, Any], out: Path) -> None:
-        bench = self._bench
         given = out.parent / "given"
         given.mkdir(mode=0o755)
         out.mkdir()
         out.parent.chmod(0o755)
-        (given / "settings.json").write_text(json.dumps({**bench.settings, "device": bench.job.device}))
+        (given / "settings.json").write_text(json.dumps(dict(self._settings)))
         for number, array in arrays.items():
             _save(given / str(number), array)
         mounts = (
             Mount(AGENT, "/runner/agent"),
-            Mount(Path(bench.job.template), "/template"),
-            Mount(Path(bench.job.truth_data), "/truth"),
+            Mount(Path(self._job.template), "/template"),
+            Mount(Path(self._job.truth_data), "/truth"),
             Mount(given, "/given"),
             Mount(out, "/out", writable=True),
         )
         command = ("-m", "agent.lab.measuring.evaluate_worker", what)
-        ended = run_walled(bench.sandbox, command, mounts, bounded(bench.job.evaluate_limits), out.parent)
+        ended = run_walled(self._sandbox, command, mounts, bounded(self._job.evaluate_limits), out.parent)
         if ended:
             raise InfrastructureError(f"evaluate.py in the sandbox: {ended}")
 
