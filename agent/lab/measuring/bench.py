@@ -94,12 +94,13 @@ class Bench:
         Raises:
             InfrastructureError: evaluate.py cannot be loaded, or its load_truth fails.
         """
+        settings = {**self.settings, "device": self.job.device}
         if self.walled:
-            evaluation = WalledEvaluation(self.job, self.settings, self.sandbox)
+            evaluation = WalledEvaluation(self.job, settings, self.sandbox)
             return evaluation, evaluation.load_truth()
         try:
             module = load_module(self.evaluate_file)
-            return module, module.load_truth(Path(self.job.truth_data), {**self.settings, "device": self.job.device})
+            return module, module.load_truth(Path(self.job.truth_data), settings)
         except Exception as error:
             raise InfrastructureError(f"{self.evaluate_file}: load_truth failed: {error!r}") from error
 

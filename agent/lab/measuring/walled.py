@@ -37,7 +37,7 @@ class Truth:
 
 
 class WalledEvaluation:
-    """Stands where the module evaluate.py stands."""
+    """Stands where the module evaluate.py of a job's template stands. `settings`: what its load_truth gets."""
 
     def __init__(self, job: Job, settings: Mapping[str, Any], sandbox: Sandbox) -> None:
         self._job, self._settings, self._sandbox = job, settings, sandbox
@@ -78,7 +78,7 @@ class WalledEvaluation:
         given.mkdir(mode=0o755)
         out.mkdir()
         out.parent.chmod(0o755)
-        (given / "settings.json").write_text(json.dumps({**self._settings, "device": self._job.device}))
+        (given / "settings.json").write_text(json.dumps(dict(self._settings)))
         for number, array in arrays.items():
             _save(given / str(number), array)
         mounts = (

@@ -163,7 +163,6 @@ def _evaluate(stage: Foreign) -> Stopped:
     """A stranger's evaluate.py writes to the owner's folder, and reads his words."""
     from agent.core.errors import InfrastructureError
     from agent.core.record import Job
-    from agent.lab.measuring.bench import Bench
     from agent.lab.measuring.walled import WalledEvaluation
     from agent.sandbox.boxes import BubblewrapSandbox
 
@@ -178,9 +177,8 @@ def _evaluate(stage: Foreign) -> Stopped:
     job = job.model_copy(
         update={"template": str(template), "truth_data": str(sent / "truth"), "folder": str(sent / "again")}
     )
-    bench = Bench.of(job, 0, job.conditions[0], BubblewrapSandbox(), lambda: False, walled=True)
     try:
-        WalledEvaluation(bench).load_truth()
+        WalledEvaluation(job, job.settings, BubblewrapSandbox()).load_truth()
     except InfrastructureError as error:
         must("No such file" in str(error) and SECRET not in str(error), str(error))
         return Stopped("evaluate.py in the sandbox", "it finds no such file")
