@@ -3,7 +3,7 @@ PYTHON = .venv/bin/python
 # Two workers; a file is handed out whole, for what it prepares once. Said at the end: what took longest.
 PYTEST = $(PYTHON) -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder --durations=10 --durations-min=5
 
-.PHONY: demo test suites suites-all redteam setup lint hostile faults fuzz bench bench-baselines
+.PHONY: demo test suites suites-all tamper redteam setup lint hostile faults fuzz bench bench-baselines
 
 demo: setup
 	@python3 launch.py --idea hierarchical_sae
@@ -26,6 +26,9 @@ faults: setup
 
 fuzz: setup
 	@$(PYTHON) -m tests.suites.fuzz
+
+tamper: setup
+	@$(PYTHON) -m tests.suites.tamper
 
 redteam: setup
 	@$(PYTHON) -m tests.suites.redteam
