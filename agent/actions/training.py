@@ -78,7 +78,10 @@ def collect_run(action: CollectRun, tools: Tools) -> RunMeasured | AttemptFailed
 def running_job(tools: Tools) -> Job | None:
     """The job that goes on when this process stops now."""
     run = tools.session.current
-    if run is None or run.phase != "submitted":
+    if run is None or not tools.session.data_key:
+        return None
+    submitted = run.phase in ("linted", "submitted") or (run.phase == "new" and run.kind != "experiment")
+    if not submitted:  # a stop may fall between a job's start and its event
         return None
     job = _job(run, run.attempt, run.restarts, tools)
     return job if tools.runner.state(job) == "running" else None

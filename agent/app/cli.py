@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from agent.app.exits import BUDGET, DONE, INFRASTRUCTURE, INTERRUPTED, USER_ERROR
+from agent.app.exits import BUDGET, DONE, INFRASTRUCTURE, INTERRUPTED, USER_ERROR, Terminated
 from agent.core.errors import BudgetSpent, InfrastructureError, UserError, disk_named
 from agent.core.paths import HOME
 from agent.storage.workspace import Workspace
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 
 def run(args: argparse.Namespace) -> int:
     """Do what the arguments say; the exit status tells how it ended."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell that started us with & left it ignored
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _end)
     workspace = Workspace(Path(args.workspace).resolve() if args.workspace else HOME / "workspace")
     try:
         with disk_named():
@@ -33,6 +37,11 @@ def run(args: argparse.Namespace) -> int:
         return INFRASTRUCTURE
     except KeyboardInterrupt:
         return INTERRUPTED
+
+
+def _end(number: int, frame: object) -> None:
+    """End as Ctrl-C does, with its closing line, but without a wait for a second one."""
+    raise Terminated
 
 
 # ---------------------------------------------------------------- sessions

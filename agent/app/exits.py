@@ -1,5 +1,10 @@
 """Exit statuses: how a command ended, for the program that started it."""
 
+
+class Terminated(KeyboardInterrupt):
+    """The process is asked to end, and nobody is there to ask again: SIGTERM, or the terminal is gone."""
+
+
 DONE = 0
 USER_ERROR = 2  # something that a person gave is wrong, or missing on this machine
 INFRASTRUCTURE = 3  # a tool that the session needs is broken; resume goes on

@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 from agent.actions.training import running_job
-from agent.app.exits import BUDGET, DONE, INFRASTRUCTURE, INTERRUPTED, NO_PDF
+from agent.app.exits import BUDGET, DONE, INFRASTRUCTURE, INTERRUPTED, NO_PDF, Terminated
 from agent.core.errors import BudgetSpent, InfrastructureError
 from agent.core.options import DEFAULT_TEMPLATE, Options
 from agent.core.paths import SessionPaths
@@ -33,8 +33,8 @@ def play_session(tools: Tools) -> int:
         tools.journal.stopped = str(error)
         tools.say(f"Stopped: {error}\nNothing is lost; go on with: {resume}")
         return INFRASTRUCTURE
-    except KeyboardInterrupt:
-        return _interrupted(tools, running_job(tools), resume)
+    except KeyboardInterrupt as stop_asked:
+        return _interrupted(tools, running_job(tools), resume, again=not isinstance(stop_asked, Terminated))
     if stop is not None:
         tools.say(f"Stopped after {stop.after}, as asked. Go on with: {resume} (add --stop-after to stop again)")
         return DONE
@@ -66,10 +66,13 @@ def _strict_end(tools: Tools) -> int:
     return INFRASTRUCTURE if over else DONE
 
 
-def _interrupted(tools: Tools, job: Job | None, resume: str) -> int:
-    """Say what goes on; a second Ctrl-C within a few seconds ends that too."""
+def _interrupted(tools: Tools, job: Job | None, resume: str, *, again: bool) -> int:
+    """Say what goes on; a second Ctrl-C within a few seconds ends that too, where one may come (`again`)."""
     tools.say(f"Stopped. Go on with: {resume}")
     if job is None:
+        return INTERRUPTED
+    if not again:
+        tools.say(f"The training of run {job.run} goes on in the background and will be found again.")
         return INTERRUPTED
     try:
         tools.say(
