@@ -21,7 +21,7 @@ from agent.loop import play
 from agent.publishing.verify.trust import TRUSTED, ask_for_trust, is_ours
 from agent.session.session import Session
 from agent.session.tools import Console
-from agent.storage.workspace import Workspace
+from agent.storage.workspace import Workspace, read_session
 
 
 @dataclass(frozen=True)
@@ -96,6 +96,7 @@ def resume(
     """
     place = Workspace(Path(folder).resolve().parent)
     paths = place.find(Path(folder).name)
+    read_session(paths)  # an empty log is told as that, whoever made it
     if not is_ours(paths):
         ask_for_trust(paths.root.name, TRUSTED, trust)
     parts = Parts(console or TerminalConsole(), model, runner, sandbox)

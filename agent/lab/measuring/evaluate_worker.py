@@ -1,4 +1,4 @@
-"""Runs inside the sandbox: loads /template/evaluate.py and its truth, and leaves rows or metrics in /out.
+"""Runs inside the sandbox: loads the template's evaluate.py and its truth, and leaves rows or metrics in /out.
 
 Called as `python -m agent.lab.measuring.evaluate_worker rows|evaluate`. The runner trusts nothing that it leaves.
 """
