@@ -29,6 +29,8 @@ _OF_THE_MOMENT = {
     "program",
     "history",
     "attempts",
+    "before",  # the hash of the line before in the log
+    "signed",
 }
 _HEX = re.compile(r"\b[0-9a-f]{7,64}\b")
 _SECONDS = re.compile(r"\b\d+(\.\d+)? ?(s|MB|min)\b|- attempt \d+: runner: \w+\n")
@@ -137,7 +139,8 @@ def log(repo: Path) -> list[str]:
 
 def tags(repo: Path) -> dict[str, str]:
     lines = _git(repo, "for-each-ref", "refs/tags", "--format=%(refname:short)%09%(subject)%09%(*subject)").splitlines()
-    return {line.split("\t")[0]: line.split("\t", 1)[1].strip() for line in lines}
+    found = (line.split("\t", 1) for line in lines)
+    return {"signed" if name.startswith("signed") else name: about.strip() for name, about in found}
 
 
 def tree(repo: Path) -> dict[str, str]:
@@ -153,6 +156,9 @@ def tree(repo: Path) -> dict[str, str]:
                     continue
                 parts = Path(name).stem.split(".")
                 found[f"attempts/{parts[0]}.{parts[1]}"] = _timeless(json.dumps(said))
+            case ("signatures", *_):  # what is signed; by what bytes hangs on clocks
+                said = json.loads(_git(repo, "cat-file", "blob", blob))
+                found[name] = f"{said['session']}: {sorted(said['files'])}"
             case ("records", *_) | ("session.json",) | ("paper", "meta.json"):
                 found[name] = json.dumps(_plain(json.loads(_git(repo, "cat-file", "blob", blob))), sort_keys=True)
             case (*_, last) if last.endswith((".tex", ".txt")):

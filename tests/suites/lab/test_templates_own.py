@@ -100,7 +100,7 @@ READ = [  # by reading alone
     ("plot-without-records", "plot.py", ("plot.py", 'json.loads(Path("records.json").read_text())', "[]")),
     (
         "absolute-path",
-        "baselines/centroid.py:28",
+        "baselines/centroid.py:29",
         ("baselines/centroid.py", 'Path(task["data"]) / name', 'Path("/home/me/points") / name'),
     ),
     ("network", "experiment.py:9", ("experiment.py", "import argparse", "import argparse, urllib.request")),

@@ -229,7 +229,7 @@ def test_what_is_no_whole_result_is_refused_and_never_a_crash(adapted, tmp_path,
 def test_the_known_flaws_of_the_form_are_named(adapted, tmp_path):
     template = load_template(adapted[0])
     codes = {(flaw.code, flaw.where) for flaw in contract.look(template, sources(template))}
-    assert ("stale-runs", "plot.py:12") in codes
+    assert ("stale-runs", "plot.py:10") in codes
     assert ("metric-without-range", "adapter.toml") in codes
     assert any(code == "evaluation-editable" and where.startswith("experiment.py:") for code, where in codes)
     assert not any(code == "seed-unused" for code, _ in codes)
@@ -348,7 +348,7 @@ def answer(messages, call):
     if step.endswith(".reflect"):
         return fenced({"interpretation": "The degree matters.", "completed": True, "runs": []})
     if step.startswith("plot.edit"):
-        return block("plot.py", '    "run_0": "Baseline",', '    "run_0": "Baseline",\n    "run_1": "cubic",')
+        return block("plot.py", 'labels = {"run_0": "Baseline"}', 'labels = {"run_0": "Baseline", "run_1": "cubic"}')
     if step == "plot.describe":
         names = re.findall(r"^- `([\w-]+)` \(drawn", messages[-1].content, re.MULTILINE)
         return fenced({"descriptions": dict.fromkeys(names, "Look at the bars.")})

@@ -11,7 +11,7 @@ from agent.publishing.review.evidence import Evidence, place
 from agent.publishing.review.page import JSON, MARKDOWN, texts
 from agent.publishing.verify.command import examine
 from agent.publishing.verify.rendering import Makers
-from agent.publishing.verify.subject import Subject
+from agent.publishing.verify.subject import Report, Subject
 from agent.session import events as ev
 from agent.session.policy import WriteSection
 from agent.storage.log import EventLog
@@ -168,7 +168,8 @@ def test_the_better_version_stays_and_the_other_can_be_had_from_git(improved):
 
 def test_what_is_kept_verifies_and_every_step_was_asked_once(improved):
     repo = improved.paths.repo
-    report = examine(Subject(repo / ".git", repo), Makers(compile=lambda folder: None))
+    report = Report()
+    examine(Subject(repo / ".git", repo), report, Makers(compile=lambda folder: None))
     assert report.problems == [] and report.verified == report.numbers > 0
     finished = [(e.step, e.ordinal) for e in told(improved, ev.CallFinished)]
     assert len(finished) == len(set(finished))
