@@ -11,6 +11,7 @@ from agent.core.errors import InfrastructureError
 from agent.core.manifest import Limits
 from agent.core.protocols import Mount, SandboxSpec
 from agent.sandbox import uids
+from agent.sandbox.trees import NamespaceTree
 from tests.support import ROOT
 from tests.support.sandbox_box import BARE, WALLS, Box, as_root, both, marked, refused
 
@@ -307,3 +308,11 @@ def test_a_command_that_is_not_there_is_an_exit_not_an_exception(tmp_path):
     spec = SandboxSpec(argv=("/no/such/program",), cwd="/", mounts=(), limits=Limits())
 
     assert BARE.start(spec, stdout=None, stderr=None).wait().reason == "exit"
+
+
+def test_a_sandbox_that_is_killed_before_its_program_begins_is_an_infrastructure_error():
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+
+    with pytest.raises(InfrastructureError, match="killed before its program began"):
+        NamespaceTree(gone.pid)
