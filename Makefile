@@ -1,5 +1,6 @@
 # The two commands of the README are `make demo` and `make test`.
 PYTHON = .venv/bin/python
+export PATH := $(CURDIR)/.tools/bin:$(PATH)  # where setup.sh puts uv, which builds templates' environments
 # Two workers; a file is handed out whole, for what it prepares once. Said at the end: what took longest.
 PYTEST = $(PYTHON) -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder --durations=10 --durations-min=5
 

@@ -88,7 +88,12 @@ def built(pins: Pins, spec: EnvironmentSpec, cache: Path, say: Say) -> Environme
 
 def kept(pins: Pins, spec: EnvironmentSpec, cache: Path) -> Environment | None:
     """The same, if it was built already."""
-    path = cache / "environments" / content_key(pins, spec) / READY
+    return kept_as(content_key(pins, spec), cache)
+
+
+def kept_as(key: str, cache: Path) -> Environment | None:
+    """The environment that was built under this key, if the cache still holds it."""
+    path = cache / "environments" / key / READY
     return Environment.model_validate_json(path.read_bytes()) if path.is_file() else None
 
 

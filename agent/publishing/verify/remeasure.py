@@ -21,7 +21,7 @@ from agent.core.paths import SessionPaths
 from agent.core.protocols import Sandbox
 from agent.core.record import Environment, Job, RunRecord, Training
 from agent.core.template import Template, load_template
-from agent.lab.environments import environment_of
+from agent.lab.environments import environment_of, kept_as
 from agent.lab.saebench.catalogue import specs
 from agent.lab.worlds import MANIFEST, folder_hashes, prepared
 from agent.publishing.verify.subject import Material, Report, Subject, Unreadable, committed_files, read_material
@@ -213,7 +213,7 @@ class _Bench:
             slots=1,
             threads=len(os.sched_getaffinity(0)),
             sandbox="bwrap",
-            environment=self._environment(template),
+            environment=self._environment(template, record),
         )
 
     def _script(self, record: RunRecord) -> str:
@@ -225,9 +225,15 @@ class _Bench:
         baseline = next((b for b in manifest.baselines if b.name == record.name), None)
         return baseline.file if record.kind == "baseline" and baseline else manifest.editable[0]
 
-    def _environment(self, template: Template) -> Environment | None:
-        """The template's own Python where we made the session; a stranger's requirements are never installed."""
-        return environment_of(template, self._means.cache, print) if self._means.ours else None
+    def _environment(self, template: Template, record: RunRecord) -> Environment | None:
+        """The template's own Python where we made the session; a stranger's requirements are never installed.
+
+        What the run had is taken where the cache still holds it: requirements may name files that are not committed.
+        """
+        if not self._means.ours:
+            return None
+        key = record.versions.get("environment", "")
+        return (key and kept_as(key, self._means.cache)) or environment_of(template, self._means.cache, print)
 
     def _exported(self) -> Template:
         if self._template is None:
