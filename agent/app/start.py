@@ -20,10 +20,8 @@ from agent.core.ideas import Idea
 from agent.core.options import DEFAULT_TEMPLATE, Options
 from agent.core.paths import HOME, SessionPaths
 from agent.core.template import Template
-from agent.session.session import fold
 from agent.session.tools import Tools
-from agent.storage.log import EventLog
-from agent.storage.workspace import Workspace, new_session_folder
+from agent.storage.workspace import Workspace, new_session_folder, read_session
 
 ADDRESSES = ("_API_BASE", "_BASE_URL")  # how variables end that name a provider's server
 
@@ -104,9 +102,7 @@ def go_on(paths: SessionPaths, chosen: Mapping[str, Any], workspace: Workspace, 
     Raises:
         UserError: its log is empty, or a change is not possible.
     """
-    before = fold(EventLog(paths.events).read()).options
-    if before is None:
-        raise UserError(f"{paths.root}: its log is empty; start the idea anew")
+    before = read_session(paths).options
     for variable, server in before.addresses.items():
         os.environ.setdefault(variable, server)  # else the next call would go to the provider's public server
     now = {name: os.environ[name] for name in before.addresses} | addresses()
