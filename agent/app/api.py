@@ -18,10 +18,9 @@ from agent.core.paths import SessionPaths
 from agent.core.protocols import Model, Runner, Sandbox
 from agent.core.record import RunRecord
 from agent.loop import play
-from agent.publishing.verify.trust import TRUSTED, ask_for_trust, is_ours
 from agent.session.session import Session
 from agent.session.tools import Console
-from agent.storage.workspace import Workspace, read_session
+from agent.storage.workspace import Workspace
 
 
 @dataclass(frozen=True)
@@ -96,11 +95,8 @@ def resume(
     """
     place = Workspace(Path(folder).resolve().parent)
     paths = place.find(Path(folder).name)
-    read_session(paths)  # an empty log is told as that, whoever made it
-    if not is_ours(paths):
-        ask_for_trust(paths.root.name, TRUSTED, trust)
     parts = Parts(console or TerminalConsole(), model, runner, sandbox)
-    return _played(go_on(paths, _known("resume", changes), place, parts))
+    return _played(go_on(paths, _known("resume", changes), place, parts, trust=trust))
 
 
 def _known(function: str, options: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from agent.app.exits import BUDGET, DONE, INFRASTRUCTURE, INTERRUPTED, USER_ERROR, Terminated
 from agent.core.errors import BudgetSpent, InfrastructureError, UserError, disk_named
 from agent.core.paths import HOME
-from agent.storage.workspace import Workspace, read_session
+from agent.storage.workspace import Workspace
 
 if TYPE_CHECKING:
     from agent.app.start import Start
@@ -70,13 +70,9 @@ def _resume(args: argparse.Namespace, workspace: Workspace) -> int:
     from agent.app.console import TerminalConsole
     from agent.app.playing import play_session
     from agent.app.start import go_on
-    from agent.publishing.verify.trust import TRUSTED, ask_for_trust, is_ours
 
     paths = workspace.find(args.operand)
-    read_session(paths)  # an empty log is told as that, whoever made it
-    if not is_ours(paths):
-        ask_for_trust(paths.root.name, TRUSTED, args.trust)
-    start = go_on(paths, choices.typed(args), workspace, Parts(TerminalConsole()))
+    start = go_on(paths, choices.typed(args), workspace, Parts(TerminalConsole()), trust=args.trust)
     start.require()
     if args.feedback:
         paths.feedback.write_text(args.feedback + "\n", encoding="utf-8")

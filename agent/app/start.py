@@ -20,6 +20,7 @@ from agent.core.ideas import Idea
 from agent.core.options import DEFAULT_TEMPLATE, Options
 from agent.core.paths import HOME, SessionPaths
 from agent.core.template import Template
+from agent.publishing.verify.trust import TRUSTED, ask_for_trust, is_ours
 from agent.session.tools import Tools
 from agent.storage.workspace import Workspace, new_session_folder, read_session
 
@@ -96,13 +97,19 @@ def begin(idea: Idea | str | None, chosen: Mapping[str, Any], workspace: Workspa
     return Start(workspace, options, template_of(options), system_for(options, parts), idea)
 
 
-def go_on(paths: SessionPaths, chosen: Mapping[str, Any], workspace: Workspace, parts: Parts) -> Start:
+def go_on(
+    paths: SessionPaths, chosen: Mapping[str, Any], workspace: Workspace, parts: Parts, *, trust: bool = False
+) -> Start:
     """A session after any stop; `chosen` holds the fields of Options that change.
 
+    `trust`: also one that this installation did not make, whose template is run without walls.
+
     Raises:
-        UserError: its log is empty, or a change is not possible.
+        UserError: its log is empty, nobody said that it is trusted, or a change is not possible.
     """
-    before = read_session(paths).options
+    before = read_session(paths).options  # an empty log is told as that, whoever made it
+    if not is_ours(paths):
+        ask_for_trust(paths.root.name, TRUSTED, trust)
     for variable, server in before.addresses.items():
         os.environ.setdefault(variable, server)  # else the next call would go to the provider's public server
     now = {name: os.environ[name] for name in before.addresses} | addresses()
