@@ -12,7 +12,7 @@ BY_PLACE = ENCODE + "        pre_acts = pre_acts * (1 + np.arange(len(x))[:, Non
 CONSTANT = "        return np.tile([3.0, 0, 1.5, 0, 0, 0], (len(x), 1))\n"
 NAN = ENCODE + "        pre_acts[0, 0] = np.nan\n        return pre_acts * (np.arange(6) < 2)\n"
 DENSE = "        return (x - self.b_dec) @ self.W_dec.T\n"
-MORE = ENCODE + CHOOSE.replace("-self.l0]", "-4]")
+MORE = ENCODE.replace("np.maximum(", "np.abs(").replace(", 0)", ")") + CHOOSE.replace("-self.l0]", "-4]")
 WIDE = ENCODE + "        return np.concatenate([pre_acts, x], axis=1) * (np.arange(14) >= 12)\n"
 HUGE = ENCODE + "        pre_acts *= 1e30\n"
 # Rows 0 and 1 are saved as twins with opposite signs: their huge latents cancel but for their last digits.
