@@ -1,24 +1,29 @@
-"""{{ expression }}: parsed with Python's own grammar, evaluated against an allow-list, typed results.
+"""{{ expression }} and {% if condition %}: Python's own grammar, evaluated against an allow-list, typed results.
 
-An expression is one call of one known function with literal text arguments. Nothing is executed.
+An expression is one call of one known function; its arguments are texts, or lists of texts. Nothing is executed.
 """
 
 from __future__ import annotations
 
 import ast
 import inspect
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from paper.evidence import confirmed
+from paper.evidence import clauses, confirmed
 from paper.evidence import vocabulary as explored
 from paper.evidence.facts import FactError, Facts
 from paper.evidence.vocabulary import Result
 
-MAX_LENGTH = 300
+MAX_LENGTH = 400
 FUNCTIONS: dict[str, Callable[..., Result]] = {
-    call.__name__: call for call in (*explored.FUNCTIONS, *confirmed.FUNCTIONS)
+    call.__name__: call for call in (*clauses.FUNCTIONS, *confirmed.FUNCTIONS, *explored.FUNCTIONS)
 }
+CONDITIONS: dict[str, Callable[..., bool]] = {call.__name__: call for call in clauses.CONDITIONS}
+Argument = str | tuple[str, ...]
+Call = tuple[str, tuple[Argument, ...], dict[str, Argument]]
 
 
 @dataclass(frozen=True)
@@ -30,21 +35,35 @@ class Problem:
 
 def evaluate(source: str, facts: Facts) -> Result | Problem:
     """The value of one expression, or why it has none. Never raises for what a writer typed."""
-    call = parse(source)
+    value = _value(source, facts, FUNCTIONS)
+    return value if isinstance(value, Result | Problem) else Problem("not an expression")
+
+
+def holds(source: str, facts: Facts) -> bool | Problem:
+    """Does the condition of `{% if ... %}` hold, or why can that not be said? "not" may stand before it."""
+    positive = source.strip().removeprefix("not ")
+    value = _value(positive, facts, CONDITIONS)
+    if not isinstance(value, bool):
+        return value if isinstance(value, Problem) else Problem("not a condition")
+    return value == (positive == source.strip())
+
+
+def _value(source: str, facts: Facts, known: Mapping[str, Callable[..., Any]]) -> Any:
+    call = parse(source, known)
     if isinstance(call, Problem):
         return call
     function, positional, keywords = call
     try:
-        inspect.signature(FUNCTIONS[function]).bind(facts, *positional, **keywords)
+        inspect.signature(known[function]).bind(facts, *positional, **keywords)
     except TypeError as error:
-        return Problem(f"{function}: {error}; write {usage(function)}")
+        return Problem(f"{function}: {error}; write {usage(function, known)}")
     try:
-        return FUNCTIONS[function](facts, *positional, **keywords)
+        return known[function](facts, *positional, **keywords)
     except FactError as error:
         return Problem(str(error))
 
 
-def parse(source: str) -> tuple[str, tuple[str, ...], dict[str, str]] | Problem:
+def parse(source: str, known: Mapping[str, Callable[..., Any]] = FUNCTIONS) -> Call | Problem:
     """Function, arguments and keyword arguments of an expression."""
     if len(source) > MAX_LENGTH:
         return Problem(f"an expression is at most {MAX_LENGTH} characters long")
@@ -54,17 +73,24 @@ def parse(source: str) -> tuple[str, tuple[str, ...], dict[str, str]] | Problem:
         return Problem('not an expression; write one call such as mean("topk", "f1")')
     if not isinstance(body, ast.Call) or not isinstance(body.func, ast.Name):
         return Problem('an expression is one call such as mean("topk", "f1"), without arithmetic')
-    if body.func.id not in FUNCTIONS:
-        return Problem(f'"{body.func.id}" is not known; there are {", ".join(FUNCTIONS)}')
-    positional = tuple(a.value for a in body.args if isinstance(a, ast.Constant) and isinstance(a.value, str))
-    keywords = {
-        k.arg: k.value.value
-        for k in body.keywords
-        if k.arg is not None and isinstance(k.value, ast.Constant) and isinstance(k.value.value, str)
-    }
-    if (len(positional), len(keywords)) != (len(body.args), len(body.keywords)):
-        return Problem('arguments are names in quotes, e.g. mean("topk", "f1", condition="sparse")')
-    return body.func.id, positional, keywords
+    if body.func.id not in known:
+        return Problem(f'"{body.func.id}" is not known; there are {", ".join(known)}')
+    positional = [_argument(a) for a in body.args]
+    keywords = {k.arg: _argument(k.value) for k in body.keywords if k.arg is not None}
+    if None in positional or None in keywords.values() or len(keywords) != len(body.keywords):
+        return Problem('arguments are names in quotes or lists of them, e.g. versus("ours", "topk", ["f1", "mcc"])')
+    given = tuple(a for a in positional if a is not None)
+    return body.func.id, given, {k: v for k, v in keywords.items() if v is not None}
+
+
+def _argument(node: ast.expr) -> Argument | None:
+    """A text or a list of texts; None for anything else. A text where a list is asked for is a list of one."""
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        return node.value
+    if isinstance(node, ast.List | ast.Tuple):
+        texts = [e.value for e in node.elts if isinstance(e, ast.Constant) and isinstance(e.value, str)]
+        return tuple(texts) if len(texts) == len(node.elts) else None
+    return None
 
 
 def canonical(source: str) -> str:
@@ -73,13 +99,14 @@ def canonical(source: str) -> str:
     if isinstance(call, Problem):
         return source.strip()
     function, positional, keywords = call
-    parts = [f'"{a}"' for a in positional] + [f'{k}="{v}"' for k, v in sorted(keywords.items())]
-    return f"{function}({', '.join(parts)})"
+    written = [json.dumps(a, ensure_ascii=False) for a in positional]
+    written += [f"{k}={json.dumps(v, ensure_ascii=False)}" for k, v in sorted(keywords.items())]
+    return f"{function}({', '.join(written)})"
 
 
-def usage(function: str) -> str:
+def usage(function: str, known: Mapping[str, Callable[..., Any]] = FUNCTIONS) -> str:
     """`mean(run, metric, condition=...)`."""
-    parameters = list(inspect.signature(FUNCTIONS[function]).parameters.values())[1:]
+    parameters = list(inspect.signature(known[function]).parameters.values())[1:]
     shown = [p.name if p.default is p.empty else f"{p.name}=..." for p in parameters]
     return f"{function}({', '.join(shown)})"
 

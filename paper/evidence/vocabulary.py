@@ -14,7 +14,7 @@ from agent.core.record import RunRecord
 from paper.evidence.facts import Difference, FactError, Facts, Series, machines
 from paper.evidence.numbers import ORDINALS, Quantity, count_text, setting_text
 
-Kind = Literal["result", "words", "name", "setting", "count"]
+Kind = Literal["clause", "result", "words", "name", "setting", "count"]
 SELF_REPORTED = " (self-reported)"
 CONFIRMATION = "app:confirmation"  # the appendix's section on the confirmation
 
@@ -41,7 +41,7 @@ class Result:
     @property
     def evidence(self) -> bool:
         """May stand behind a statement of an outcome: a measured number or a word derived from one."""
-        return self.kind in ("result", "words")
+        return self.kind in ("clause", "result", "words")
 
 
 def _result(

@@ -1,0 +1,451 @@
+"""Measured clauses: forms that print run, metric, relation, number and interval together, filled in from the records.
+
+What a clause says cannot be wrong: nobody types its direction, its metric or its runs. A form's docstring is its line
+in the writer's prompt. Single numbers and names are in vocabulary.py, the confirmation is in confirmed.py.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Iterable, Sequence
+from itertools import combinations
+from typing import Literal
+
+from agent.core.record import RunRecord
+from paper.evidence.facts import Difference, FactError, Facts, Series
+from paper.evidence.numbers import ORDINALS, Quantity, count_text, setting_text
+from paper.evidence.series import interval
+from paper.evidence.vocabulary import SELF_REPORTED, Result
+
+Relation = Literal["ahead", "behind", "level", "above", "below", "equal"]
+Metrics = str | tuple[str, ...]
+_AGAINST: dict[Relation, str] = {
+    "ahead": "is ahead of {} in",
+    "behind": "is behind {} in",
+    "level": "does not differ measurably from {} in",
+    "above": "is above {} in",
+    "below": "is below {} in",
+    "equal": "equals {} in",
+}
+_GOES_ON: dict[Relation, str] = {
+    "ahead": "is ahead in",
+    "behind": "is behind in",
+    "level": "does not differ measurably in",
+    "above": "is above in",
+    "below": "is below in",
+    "equal": "is equal in",
+}
+FORMS = ("short", "full")
+
+
+# ---------------------------------------------------------------- two runs
+
+
+def versus(
+    facts: Facts,
+    a: str,
+    b: str,
+    metrics: Metrics,
+    subject: str = "",
+    form: str = "short",
+    condition: str | None = None,
+) -> Result:
+    """run a against run b in one or several metrics, e.g. "it is ahead of TopK in F1 (+0.129) and is behind in MCC
+    (-0.012)"; form="full" adds both values and the 95% interval"""
+    if form not in FORMS:
+        raise FactError(f'versus(form="{form}") is not known; there are {", ".join(FORMS)}')
+    gaps = [facts.difference(a, b, m, condition) for m in _several(metrics)]
+    return _clause(facts, f"{_subject(subject, gaps[0].a)} {_against(facts, gaps, form == 'full')}", _sides(gaps))
+
+
+def effect(facts: Facts, run: str, metrics: Metrics, subject: str = "", condition: str | None = None) -> Result:
+    """what one change did: a run against the run that it started from, e.g. "against TopK, from which it starts, Tiered
+    TopK is ahead in F1 (+0.120)" """
+    record = facts.record(run)
+    parent = next((r for r in facts.explored if r.run == record.parent), None)
+    if parent is None:
+        raise FactError(f'run "{record.name}" starts from no other run; use versus(...)')
+    gaps = [facts.difference(record.name, parent.name, m, condition) for m in _several(metrics)]
+    who = _subject(subject, gaps[0].a)
+    text = f"against {parent.label}, from which it starts, {who} {_against(facts, gaps, False, named=False)}"
+    return _clause(facts, text, _sides(gaps))
+
+
+def tradeoff(facts: Facts, a: str, b: str, gain: str, loss: str, condition: str | None = None) -> Result:
+    """run a against run b in two metrics, as an exchange where it is one, e.g. "Annealed TopK is ahead of TopK in F1
+    (+0.31) at the price of explained variance (-0.03)" """
+    gaps = [facts.difference(a, b, m, condition) for m in (gain, loss)]
+    won, lost = (_relation(facts, gap) for gap in gaps)
+    if {won, lost} != {"ahead", "behind"}:
+        return _clause(facts, f"{gaps[0].a.run.label} {_against(facts, gaps, False)}", _sides(gaps))
+    first, second = gaps if won == "ahead" else (gaps[1], gaps[0])
+    text = (
+        f"{first.a.run.label} is ahead of {first.b.run.label} in {_step(facts, first)} at the price of "
+        f"{_step(facts, second)}"
+    )
+    return _clause(facts, text, _sides(gaps))
+
+
+def factorial(
+    facts: Facts, both: str, one: str, other: str, neither: str, metric: str, condition: str | None = None
+) -> Result:
+    """how two changes act alone and together: the four runs that have both, one, the other and neither of them"""
+    four = [facts.series(run, metric, condition) for run in (both, one, other, neither)]
+    if len({s.run.run for s in four}) < 4 or len({s.condition for s in four}) > 1:
+        raise FactError("factorial(...) needs four different runs under one condition")
+    alone = [facts.difference(run, neither, metric, condition) for run in (one, other)]
+    together = facts.difference(both, neither, metric, condition)
+    unit, label = facts.unit(metric), facts.spec(metric).label
+    parts = [f"{gap.a.run.label} {gap.quantity(unit).bare()}" for gap in alone]
+    total = sum(gap.value for gap in alone)
+    text = (
+        f"in {label}, measured from {together.b.run.label}: {' and '.join(parts)}, and both changes together "
+        f"({together.a.run.label}) {together.quantity(unit).bare()}, {_interaction(four, total, unit)}"
+    )
+    return _clause(facts, text, four)
+
+
+def _interaction(four: Sequence[Series], total: float, unit: str) -> str:
+    """Does the whole differ from the sum of its parts? By the same interval as every difference."""
+    both, one, other, neither = four
+    summed = f"the sum of the two ({Quantity(total, signed=True, unit=unit).bare()})"
+    if len({s.seeds for s in four}) > 1 or both.n < 3:
+        return f"beside {summed}"
+    extra = [w - x - y + z for w, x, y, z in zip(*(s.values for s in four), strict=True)]
+    low, high = interval(extra)
+    if low <= 0 <= high:
+        return f"not measurably different from {summed}"
+    return f"{'more' if low > 0 else 'less'} than {summed}"
+
+
+# ---------------------------------------------------------------- one run
+
+
+def reaches(facts: Facts, run: str, metrics: Metrics, subject: str = "", condition: str | None = None) -> Result:
+    """values of one run, e.g. "TopK reaches 0.580 ± 0.004 in F1 and 0.702 ± 0.003 in MCC" """
+    series = [facts.series(run, m, condition) for m in _several(metrics)]
+    values = [f"{s.quantity(facts.unit(s.metric)).text()} in {facts.spec(s.metric).label}" for s in series]
+    return _clause(facts, f"{_subject(subject, series[0])} reaches {_joined(values)}", series)
+
+
+def spread(facts: Facts, run: str, metric: str, condition: str | None = None) -> Result:
+    """the single seeds of one run, e.g. "over three seeds, F1 of TopK lies between 0.572 and 0.588" """
+    series = facts.series(run, metric, condition)
+    label, unit = facts.spec(metric).label, facts.unit(metric)
+    if series.n == 1:
+        text = f"{label} of {series.run.label} was measured with one seed: {series.quantity(unit).bare()}"
+        return _clause(facts, text, [series])
+    low, high = (Quantity(v, series.se, unit=unit).bare() for v in (min(series.values), max(series.values)))
+    text = f"over {count_text(series.n)} seeds, {label} of {series.run.label} lies between {low} and {high}"
+    return _clause(facts, text, [series])
+
+
+def across(facts: Facts, run: str, metric: str) -> Result:
+    """one run under each condition, e.g. "F1 of TopK is 0.51 at 4 active latents and 0.63 at 16 active latents" """
+    record = facts.record(run)
+    series = [facts.series(run, metric, c) for c in facts.condition_names(record)]
+    if len(series) < 2:
+        raise FactError("there is one condition only; use reaches(...)")
+    unit = facts.unit(metric)
+    values = [f"{s.quantity(unit).text()} under {facts.condition_label(s.condition)}" for s in series]
+    return _clause(facts, f"{facts.spec(metric).label} of {record.label} is {_joined(values)}", series)
+
+
+def failure(facts: Facts, run: str, subject: str = "") -> Result:
+    """a run without a result and why, e.g. "Gated tiers failed after two attempts and has no result" """
+    record = facts.record(run)
+    if record.status == "measured":
+        raise FactError(f'run "{record.name}" was measured; failure(...) is for a run without a result')
+    ended = "was refused by the integrity gate" if record.status == "refused" else "failed"
+    attempts = f"{count_text(record.attempts)} {'attempt' if record.attempts == 1 else 'attempts'}"
+    return Result(
+        text=f"{subject or record.label} {ended} after {attempts} and has no result", kind="clause", runs=(record.name,)
+    )
+
+
+def reported(facts: Facts, run: str, diagnostic: str, subject: str = "", condition: str | None = None) -> Result:
+    """a quantity that the experiment reported of itself, marked so, e.g. "Tiered TopK reports a first tier share of
+    0.12 ± 0.01 (self-reported)" """
+    series = facts.diagnostic(run, diagnostic, condition)
+    name = diagnostic.replace("_", " ")
+    text = f"{_subject(subject, series)} reports of itself: {name} {series.quantity().text()}"
+    return _clause(facts, text, [series], reported=True)
+
+
+def cost(facts: Facts, run: str, against: str = "baseline") -> Result:
+    """what a training of a run took, and how much that is beside one of the other run's, e.g. "a training of Tiered
+    TopK takes 41 s, 1.3 times the compute of one of TopK" """
+    record, other = facts.record(run), facts.record(against)
+    walls = [t.wall_s for t in record.trainings if t.outcome == "measured"]
+    if not walls:
+        raise FactError(f'run "{record.name}" has no measured training')
+    text = f"a training of {record.label} takes {Quantity(statistics.fmean(walls)).bare()} s"
+    share = compute_share(record, other) if other.run != record.run else None
+    if share is not None:
+        text += f", {Quantity(share).bare()} times the compute of one of {other.label}"
+    return Result(text=text, kind="clause", runs=tuple(dict.fromkeys((record.name, other.name))))
+
+
+def compute_share(record: RunRecord, other: RunRecord) -> float | None:
+    """CPU (GPU) seconds of a training over those of another run's, means over trainings; None where unknown."""
+
+    def spent(source: RunRecord) -> float:
+        trainings = [t for t in source.trainings if t.outcome == "measured"]
+        seconds = [t.cpu_s if t.gpu_s is None else t.gpu_s for t in trainings]
+        return statistics.fmean(seconds) if seconds else 0.0
+
+    mine, theirs = spent(record), spent(other)
+    return mine / theirs if mine > 0 and theirs > 0 else None
+
+
+# ---------------------------------------------------------------- all runs
+
+
+def ranking(facts: Facts, metric: str, condition: str | None = None) -> Result:
+    """all measured runs in one metric, best first, with their values"""
+    series = _ranked(facts, metric, condition)
+    unit = facts.unit(metric)
+    listed = [f"{s.run.label} ({s.quantity(unit).bare()})" for s in series]
+    level = [
+        f"{x.run.label} and {y.run.label}"
+        for x, y in zip(series, series[1:], strict=False)
+        if _relation(facts, facts.difference(x.run.name, y.run.name, metric, x.condition)) == "level"
+    ]
+    apart = f"; neighbours that do not differ measurably: {'; '.join(level)}" if level else ""
+    return _clause(facts, f"in {facts.spec(metric).label}, best first: {', '.join(listed)}{apart}", series)
+
+
+def position(facts: Facts, run: str, metric: str, subject: str = "", condition: str | None = None) -> Result:
+    """the place of a run among all measured ones, e.g. "TopK is third of five in F1" """
+    series = facts.series(run, metric, condition)
+    ranked = _ranked(facts, metric, series.condition)
+    place = 1 + next(i for i, s in enumerate(ranked) if s.run.run == series.run.run)
+    ordinal = ORDINALS[place] if place < len(ORDINALS) else f"number {place}"
+    text = f"{_subject(subject, series)} is {ordinal} of {count_text(len(ranked))} in {facts.spec(metric).label}"
+    return _clause(facts, text, [series])
+
+
+def ahead_of(facts: Facts, b: str, metric: str, condition: str | None = None) -> Result:
+    """how many of the experiments with a result are ahead of run b, e.g. "three of five experiments with a result are
+    ahead of TopK in F1" """
+    other = facts.record(b)
+    field = [r for r in facts.experiments if r.status == "measured" and r.run != other.run]
+    if not field:
+        raise FactError("no other experiment has a result")
+    gaps = [facts.difference(r.name, other.name, metric, condition) for r in field]
+    relations = [_relation(facts, gap) for gap in gaps]
+    ahead, level = (sum(r == wanted for r in relations) for wanted in ("ahead", "level"))
+    are = "is" if ahead == 1 else "are"
+    count = "none" if not ahead else count_text(ahead)
+    text = f"{count} of {count_text(len(field))} experiments with a result {are} ahead of {other.label} in "
+    text += facts.spec(metric).label
+    if level:
+        text += f", and {count_text(level)} {'does' if level == 1 else 'do'} not differ from it measurably"
+    return _clause(facts, text, _sides(gaps))
+
+
+def guarded(facts: Facts, subject: str = "", condition: str | None = None) -> Result:
+    """the described run against the strongest baseline in the primary metric and in all its companions: the results
+    section must hold this once"""
+    ours, baseline = facts.described, facts.record("baseline")
+    if ours.run == baseline.run:
+        raise FactError("no experiment has a result, so nothing can be compared with the baseline")
+    names = companions(facts)
+    where = facts.condition_names(ours) if condition is None else (condition,)
+    sentences = []
+    for name in where:
+        gaps = [facts.difference(ours.name, baseline.name, m, name) for m in names]
+        at = f"under {facts.condition_label(name)}, " if len(where) > 1 else ""
+        sentences.append((f"{at}{_subject(subject, gaps[0].a)} {_against(facts, gaps, False)}", gaps))
+    text = "; ".join(text for text, _ in sentences)
+    return _clause(facts, text, _sides([gap for _, gaps in sentences for gap in gaps]))
+
+
+def companions(facts: Facts) -> tuple[str, ...]:
+    """The primary metric, and what has to be read beside it: the manifest's guards, or all metrics without any."""
+    manifest = facts.manifest
+    guards = tuple(guard.metric for guard in getattr(manifest, "guards", ()))
+    return tuple(dict.fromkeys((manifest.primary, *(guards or manifest.metrics))))
+
+
+# ---------------------------------------------------------------- settings
+
+
+def setting(facts: Facts, key: str, run: str | None = None, condition: str | None = None) -> Result:
+    """a setting with its name, e.g. "d_sae is 512" """
+    runs = (facts.record(run).name,) if run else tuple(r.name for r in facts.explored)
+    value = setting_text(facts.setting(key, run, condition))
+    whose = f" of {facts.record(run).label}" if run else ""
+    return Result(text=f"{key}{whose} is {value}", kind="clause", runs=runs, condition=condition or "")
+
+
+def budget(facts: Facts) -> Result:
+    """what every run is given: samples or steps, seeds and conditions"""
+    first = next(iter(facts.explored), None)
+    if first is None:
+        raise FactError("there are no records yet")
+    given = [f"{setting_text(first.settings[k])} {k}" for k in ("samples", "tokens", "steps") if k in first.settings]
+    seeds = f"{count_text(len(first.seeds))} {'seed' if len(first.seeds) == 1 else 'seeds'}"
+    trained = f"is trained with {seeds}"
+    if len(first.conditions) > 1:
+        trained += f" under each of {count_text(len(first.conditions))} conditions"
+    text = f"every run is given {_joined(given)} and {trained}" if given else f"every run {trained}"
+    return Result(text=text, kind="clause", runs=tuple(r.name for r in facts.explored))
+
+
+# ---------------------------------------------------------------- conditions of {% if ... %}
+
+
+def ahead(facts: Facts, a: str, b: str, metric: str, condition: str | None = None) -> bool:
+    """run a is measurably better than run b in the metric"""
+    return _relation(facts, facts.difference(a, b, metric, condition)) == "ahead"
+
+
+def behind(facts: Facts, a: str, b: str, metric: str, condition: str | None = None) -> bool:
+    """run a is measurably worse than run b in the metric"""
+    return _relation(facts, facts.difference(a, b, metric, condition)) == "behind"
+
+
+def level(facts: Facts, a: str, b: str, metric: str, condition: str | None = None) -> bool:
+    """the two runs do not differ measurably in the metric"""
+    return _relation(facts, facts.difference(a, b, metric, condition)) == "level"
+
+
+def measured(facts: Facts, run: str) -> bool:
+    """the run has a result"""
+    return facts.record(run).status == "measured"
+
+
+def confirmed_ahead(facts: Facts) -> bool:
+    """the confirmation came out in favour of the run"""
+    return facts.confirmed is not None and facts.confirmed.verdict == "improvement"
+
+
+# ---------------------------------------------------------------- shared
+
+
+def relation(facts: Facts, gap: Difference) -> Relation:
+    """How a stands to b, better first; with a single value on a side only which number is larger."""
+    return _relation(facts, gap)
+
+
+def _relation(facts: Facts, gap: Difference) -> Relation:
+    if not gap.judged:
+        return "equal" if gap.value == 0 else "above" if gap.value > 0 else "below"
+    if not gap.distinct:
+        return "level"
+    mine, theirs = (facts.merit(s.metric, s.mean, s.condition) for s in (gap.a, gap.b))
+    return "level" if mine == theirs else "ahead" if mine > theirs else "behind"
+
+
+def _against(facts: Facts, gaps: Sequence[Difference], full: bool, named: bool = True) -> str:
+    """ "is ahead of TopK in F1 (+0.129) and is behind in MCC (-0.012)": ahead first, then level, then behind."""
+    kinds: dict[Relation, list[Difference]] = {kind: [] for kind in _AGAINST}
+    for gap in gaps:
+        kinds[_relation(facts, gap)].append(gap)
+    parts: list[str] = []
+    for kind, found in kinds.items():
+        if found:
+            words = _GOES_ON[kind] if parts or not named else _AGAINST[kind].format(found[0].b.run.label)
+            if not parts and not named and kind == "level":
+                words = "does not differ measurably in"
+            parts.append(f"{words} {_joined([_step(facts, gap, full) for gap in found])}")
+    single = "" if all(gap.judged for gap in gaps) else ", measured with one seed on a side"
+    return _joined(parts) + single
+
+
+def _step(facts: Facts, gap: Difference, full: bool = False) -> str:
+    """ "F1 (+0.129)", with values and interval where the full form is asked for."""
+    metric = gap.a.metric
+    spec, unit = facts.spec(metric), facts.unit(metric)
+    name = spec.label
+    if spec.better == "target" and (aim := facts.target(metric, gap.a.condition)) is not None:
+        name += f" towards its target of {setting_text(aim)}"
+    by = gap.quantity(unit).bare()
+    if not full:
+        return f"{name} ({by})"
+    values = " against ".join(s.quantity(unit).text() for s in (gap.a, gap.b))
+    width = gap.interval_text(unit)
+    return f"{name} ({values}, difference {by}{f', 95% interval {width}' if width else ''})"
+
+
+def _ranked(facts: Facts, metric: str, condition: str | None) -> list[Series]:
+    field = [facts.series(r.name, metric, condition) for r in facts.measured]
+    if not field:
+        raise FactError("no run has a measured result")
+    return sorted(field, key=lambda s: -facts.merit(metric, s.mean, s.condition))
+
+
+def _several(metrics: Metrics) -> tuple[str, ...]:
+    names = (metrics,) if isinstance(metrics, str) else tuple(dict.fromkeys(metrics))
+    if not names:
+        raise FactError('name a metric, or several in a list: ["f1", "mcc"]')
+    return names
+
+
+def _subject(subject: str, series: Series) -> str:
+    """What the clause begins with: the run's label, or one of a few words that stand for it."""
+    if subject not in SUBJECTS:
+        raise FactError(f'subject="{subject}" is not known; there are {", ".join(s for s in SUBJECTS if s)}')
+    return subject or series.run.label
+
+
+SUBJECTS = ("", "it", "this run", "this variant", "the variant", "the method", "our method")
+
+
+def _sides(gaps: Iterable[Difference]) -> list[Series]:
+    return [side for gap in gaps for side in (gap.a, gap.b)]
+
+
+def _joined(parts: Sequence[str]) -> str:
+    """ "a", "a and b", "a, b and c" """
+    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
+
+
+def _clause(facts: Facts, text: str, series: Sequence[Series], reported: bool = False) -> Result:
+    marked = reported or not facts.manifest.measured
+    metrics = dict.fromkeys(s.metric for s in series)
+    return Result(
+        text=text + (SELF_REPORTED if marked else ""),
+        kind="clause",
+        runs=tuple(dict.fromkeys(s.run.name for s in series)),
+        metric=next(iter(metrics)) if len(metrics) == 1 else "",
+        condition=series[0].condition,
+        seeds=tuple(sorted({seed for s in series for seed in s.seeds})),
+        self_reported=marked,
+    )
+
+
+def signs(facts: Facts) -> str:
+    """How every pair of measured runs stands in every metric and condition, one letter each: what words may hang on."""
+    letters = []
+    for metric in facts.manifest.metrics:
+        for a, b in combinations(facts.measured, 2):
+            for where in facts.condition_names(a):
+                try:
+                    letters.append(_relation(facts, facts.difference(a.name, b.name, metric, where))[0])
+                except FactError:
+                    letters.append("-")
+    verdict = facts.confirmed.verdict if facts.confirmed else "none"
+    return "".join(letters) + f":{verdict}"
+
+
+CONDITIONS: tuple[Callable[..., bool], ...] = (ahead, behind, level, measured, confirmed_ahead)
+FUNCTIONS: tuple[Callable[..., Result], ...] = (
+    versus,
+    effect,
+    tradeoff,
+    factorial,
+    reaches,
+    spread,
+    across,
+    failure,
+    reported,
+    cost,
+    ranking,
+    position,
+    ahead_of,
+    guarded,
+    setting,
+    budget,
+)

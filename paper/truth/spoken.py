@@ -1,0 +1,233 @@
+"""What a sentence prints: each expression with its value, and with the run and metric that the words beside it lack.
+
+A number is bound to what it measures where it prints: "0.58 ± 0.01" alone only where its clause names run and metric.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from paper.evidence.expressions import Problem, evaluate, parse
+from paper.evidence.facts import FactError, Facts
+from paper.evidence.vocabulary import Result
+from paper.text.nodes import Citation, Code, Emphasis, Expression, Inline, Math, Reference, Sentence, Text
+
+OPEN = "\ue000"  # stands for an expression whose text names nothing
+BOUND = ("mean", "value", "se", "diff", "relative", "ratio", "compare", "improves", "rank", "diagnostic")
+ORDERED = ("compare", "improves")  # a word between the names of two runs
+_CLAUSE_END = re.compile(r"[,;:.]|\b(?:and|while|whereas|but|against|than|compared)\b")
+_PRONOUN = re.compile(
+    r"\b(?:our|ours|we|it|its|this|that|these|the (?:method|variant|idea|encoder|model|baselines?|former|latter|best|"
+    r"strongest|same|others?|proposed|first|second))\b",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True)
+class Spoken:
+    """One expression of a sentence."""
+
+    source: str
+    function: str
+    value: Result | Problem
+    note: str = ""  # printed behind it: what it measures, where the clause does not say so
+    wrong: str = ""  # the clause names something else
+
+    @property
+    def text(self) -> str:
+        if isinstance(self.value, Problem):
+            return "{{ " + self.source + " }}"
+        return self.value.text + (f" ({self.note})" if self.note else "")
+
+
+@dataclass(frozen=True)
+class _Mention:
+    """A run or a metric named in the text. `names`: the keys that bear the name."""
+
+    start: int
+    end: int
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Line:
+    """A sentence as it reads, with the place of each expression that names nothing."""
+
+    text: str
+    places: tuple[int, ...]
+    runs: tuple[_Mention, ...]
+    metrics: tuple[_Mention, ...]
+
+
+def spoken(sentence: Sentence, facts: Facts) -> tuple[Spoken, ...]:
+    """The expressions of a sentence in their order."""
+    found = []
+    for expression in sentence.expressions():
+        call = parse(expression.source)
+        function = "" if isinstance(call, Problem) else call[0]
+        found.append(Spoken(expression.source, function, evaluate(expression.source, facts)))
+    line = _line(sentence, found, facts)
+    return tuple(_bound(one, i, found, line, facts) for i, one in enumerate(found))
+
+
+def printed(sentence: Sentence, facts: Facts) -> str:
+    """The sentence as a reader meets it."""
+    values = iter(spoken(sentence, facts))
+    return "".join(_plain(part, values) for part in sentence.parts).strip()
+
+
+def _plain(part: Inline, values: Iterator[Spoken]) -> str:
+    match part:
+        case Expression():
+            return next(values).text
+        case Emphasis(children):
+            return "".join(_plain(child, values) for child in children)
+        case Text(text) | Code(text):
+            return text
+        case Math(source):
+            return f"${source}$"
+        case Citation(keys):
+            return "[" + "; ".join(keys) + "]"
+        case Reference(kind, name):
+            return f"[{kind}:{name}]"
+    return ""
+
+
+# ---------------------------------------------------------------- binding
+
+
+def _bound(one: Spoken, index: int, others: Sequence[Spoken], line: _Line, facts: Facts) -> Spoken:
+    value = one.value
+    if isinstance(value, Problem) or value.confirmed or one.function not in BOUND:
+        return one
+    at = line.places[index]
+    series = [i for i, o in enumerate(others) if o.function in BOUND and isinstance(o.value, Result)]
+    notes = []
+    if one.function != "diagnostic":
+        metric = _governs(line, line.metrics, at, (value.metric,), _rank(series, index, line, line.metrics))
+        if metric is False:
+            return Spoken(
+                one.source, one.function, value, wrong=f"the words name another metric, and this reads {value.metric}"
+            )
+        notes += [] if metric else [facts.spec(value.metric).label]
+    whose = _runs(one, value, line, at, _rank(series, index, line, line.runs))
+    if whose is False:
+        return Spoken(
+            one.source,
+            one.function,
+            value,
+            wrong=f"the words name another run, and this reads {' and '.join(value.runs)}",
+        )
+    labels = [_label(facts, run) for run in value.runs]
+    notes += [] if whose else [" against ".join(labels)]
+    return Spoken(one.source, one.function, value, note=", ".join(notes))
+
+
+def _runs(one: Spoken, value: Result, line: _Line, at: int, in_order: _Mention | None) -> bool | None:
+    """Are the runs of a value named where it stands? None: nothing is named; False: others are."""
+    if len(value.runs) < 2:
+        return _governs(line, line.runs, at, value.runs, in_order)
+    named = {name for mention in line.runs for name in mention.names}
+    if not named:
+        return None
+    if one.function in ORDERED:
+        before, after = _nearest(line, line.runs, at)
+        free = before is None or _PRONOUN.search(line.text[before.end : at])
+        if (not free and before and value.runs[0] not in before.names) or (after and value.runs[1] not in after.names):
+            return False
+        return True if before or after else None
+    told = [run in named for run in value.runs]
+    return True if all(told) else None if any(told) or _PRONOUN.search(line.text) else False
+
+
+def _governs(
+    line: _Line, mentions: Sequence[_Mention], at: int, wanted: Sequence[str], in_order: _Mention | None
+) -> bool | None:
+    before, after = _nearest(line, mentions, at)
+    if any(m is not None and set(wanted) & set(m.names) for m in (before, after, in_order)):
+        return True
+    if before is None and after is None:
+        return None
+    return None if before is not None and _PRONOUN.search(line.text[before.end : at]) else False
+
+
+def _nearest(line: _Line, mentions: Sequence[_Mention], at: int) -> tuple[_Mention | None, _Mention | None]:
+    """What is named last before a place, and what follows it in the same clause."""
+    before = max((m for m in mentions if m.end <= at), key=lambda m: m.start, default=None)
+    after = min((m for m in mentions if m.start > at), key=lambda m: m.start, default=None)
+    if after is not None and (_CLAUSE_END.search(line.text[at : after.start]) or OPEN in line.text[at + 1 : after.start]):
+        after = None
+    return before, after
+
+
+def _rank(series: list[int], index: int, line: _Line, mentions: Sequence[_Mention]) -> _Mention | None:
+    """The mention of the same rank, where as many are named in a row as values follow: "A and B reach x and y"."""
+    if index not in series or len(mentions) != len(series):
+        return None
+    places = [line.places[i] for i in series]
+    apart = all(m.end <= places[0] for m in mentions) or all(p < m.start for p, m in zip(places, mentions, strict=True))
+    near = all(not re.search(r"[;:.]", line.text[a:b]) for a, b in pairwise(places))
+    return mentions[series.index(index)] if apart and near else None
+
+
+# ---------------------------------------------------------------- what the words name
+
+
+def _line(sentence: Sentence, values: Sequence[Spoken], facts: Facts) -> _Line:
+    """The sentence with names and clauses filled in; other expressions keep a place of one letter."""
+    text, places, waiting = "", [], iter(values)
+    for part in sentence.walk():
+        if isinstance(part, Text):
+            text += part.text
+        elif isinstance(part, Expression):
+            one = next(waiting)
+            places.append(len(text))
+            names = isinstance(one.value, Result) and one.value.kind in ("name", "clause") or one.function == "best"
+            text += one.value.text if names and isinstance(one.value, Result) else OPEN
+        elif isinstance(part, Code):
+            text += " "
+    return _Line(text, tuple(places), tuple(run_mentions(text, facts)), tuple(_metric_mentions(text, facts)))
+
+
+def run_mentions(text: str, facts: Facts) -> list[_Mention]:
+    """Where a text names runs by their labels; a label inside a longer one does not count."""
+    found: list[_Mention] = []
+    for label in sorted({r.label for r in facts.records}, key=len, reverse=True):
+        names = tuple(r.name for r in facts.explored if r.label == label)
+        _add(found, _pattern(label), text, names)
+    return sorted(found, key=lambda m: m.start)
+
+
+def _metric_mentions(text: str, facts: Facts) -> list[_Mention]:
+    found: list[_Mention] = []
+    spelt = [(word, key) for key, spec in facts.manifest.metrics.items() for word in {spec.label, key, spread_out(key)}]
+    for word, key in sorted(spelt, key=lambda pair: len(pair[0]), reverse=True):
+        _add(found, _pattern(word, re.IGNORECASE), text, (key,))
+    return sorted(found, key=lambda m: m.start)
+
+
+def _add(found: list[_Mention], pattern: re.Pattern[str], text: str, names: tuple[str, ...]) -> None:
+    for match in pattern.finditer(text):
+        if not any(m.start < match.end() and match.start() < m.end for m in found):
+            found.append(_Mention(match.start(), match.end(), names))
+
+
+def _pattern(label: str, flags: int = 0) -> re.Pattern[str]:
+    """A label as a whole word, with or without its hyphens; "standard error" names no metric "error"."""
+    loose = r"[-\s]?".join(re.escape(p) for p in re.split(r"[-\s]+|(?<=[a-z])(?=[A-Z])", label) if p)
+    return re.compile(rf"(?<![\w-])(?<!standard ){loose}(?!\w)", flags)
+
+
+def spread_out(key: str) -> str:
+    """A key as people write it."""
+    return key.replace("_", " ")
+
+
+def _label(facts: Facts, run: str) -> str:
+    try:
+        return facts.record(run).label
+    except FactError:
+        return run
