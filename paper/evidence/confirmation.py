@@ -5,14 +5,13 @@ Nothing else in a paper may be called an improvement. Wording is in confirmed.py
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from agent.core.manifest import Better
 from agent.core.record import RunRecord
-from paper.evidence.series import ALPHA, Difference, Series, averaged, paired_error, paired_test, steps_of
+from paper.evidence.series import Difference, Series, averaged, difference_of, steps_of
 
 Verdict = Literal["improvement", "worse", "inconclusive"]
 OURS, BASELINE = "confirm.best", "confirm.baseline"
@@ -29,8 +28,7 @@ class Confirmation:
     metric: str
     better: Literal["higher", "lower"]
     distance: bool  # the values are distances from the metric's target
-    gap: Difference  # ours - baseline
-    ci: tuple[float, float]  # 95%, by t
+    gap: Difference  # ours - baseline; its interval always exists
     planned: int  # seeds that were to be trained
     fresh_world: bool  # the data, too, is other than in the exploration, by its hashes
 
@@ -48,7 +46,10 @@ class Confirmation:
 
     @property
     def p(self) -> float:
-        return self.gap.p if self.gap.p is not None else 1.0
+        """Of the paired test; where every seed differs by the same amount, that amount is certain."""
+        if self.gap.p is not None:
+            return self.gap.p
+        return 0.0 if self.gap.distinct else 1.0
 
     @property
     def steps(self) -> tuple[float, ...]:
@@ -57,7 +58,7 @@ class Confirmation:
 
     @property
     def verdict(self) -> Verdict:
-        if self.p >= ALPHA:
+        if not self.gap.distinct:
             return "inconclusive"
         return "improvement" if (self.gap.value > 0) == (self.better == "higher") else "worse"
 
@@ -101,13 +102,11 @@ def confirm(
     arms = {r.run: r for r in records}
     seeds = _paired_seeds(arms[OURS], arms[BASELINE], metric)
     ours, baseline = (averaged(arms[run], metric, seeds, *reading) for run in (OURS, BASELINE))
-    gap, ci = _compared(ours, baseline)
     return Confirmation(
         metric=metric,
         better="higher" if better == "higher" else "lower",
         distance=better == "target",
-        gap=gap,
-        ci=ci,
+        gap=difference_of(ours, baseline),
         planned=len(set(arms[OURS].seeds)),
         fresh_world=bool(_data(arms[OURS])) and all(not _data(arms[OURS]) & _data(r) for r in explored),
     )
@@ -126,14 +125,3 @@ def _paired_seeds(a: RunRecord, b: RunRecord, metric: str) -> tuple[int, ...]:
 def _whole_seeds(record: RunRecord, metric: str) -> set[int]:
     measured = {(t.seed, t.condition) for t in record.trainings if t.outcome == "measured" and metric in t.metrics}
     return {s for s in record.seeds if all((s, c.name) in measured for c in record.conditions)}
-
-
-def _compared(a: Series, b: Series) -> tuple[Difference, tuple[float, float]]:
-    """The paired t-test over seeds with its 95% interval; where every seed differs by the same amount, that amount is
-    certain."""
-    value, se = statistics.fmean(steps_of(a, b)), paired_error(a, b)
-    if not se:
-        return Difference(a, b, value, se, True, 0.0 if value else 1.0), (value, value)
-    test = paired_test(a, b)
-    low, high = test.confidence_interval(1 - ALPHA)
-    return Difference(a, b, value, se, True, float(test.pvalue)), (float(low), float(high))

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from paper.evidence.confirmation import Confirmation
 from paper.evidence.facts import FactError, Facts, Series
-from paper.evidence.numbers import count_text, decimals_for_error, decimals_for_value, fixed
+from paper.evidence.numbers import count_text, fixed
 from paper.evidence.series import ALPHA
 from paper.evidence.vocabulary import CONFIRMATION, SELF_REPORTED, Kind, Result
 
@@ -97,7 +97,7 @@ def confirmed_diff(facts: Facts) -> Result:
 
 
 def confirmed_ci(facts: Facts) -> Result:
-    """confidence interval of that difference, e.g. "95% CI 0.11 to 0.16" """
+    """confidence interval of that difference, e.g. "95% CI +0.11 to +0.16" """
     found = facts.confirmation
     return _confirmed(facts, _ci(facts, found), _arms(found), "result")
 
@@ -128,14 +128,6 @@ def measure(facts: Facts, found: Confirmation) -> str:
     return f"the distance of {label} from its target" if found.distance else label
 
 
-def interval(found: Confirmation) -> str:
-    """The ends of the confidence interval, with the digits of the error."""
-    decimals = decimals_for_error(found.gap.se) if found.gap.se else decimals_for_value(found.gap.value)
-    while found.p < ALPHA and decimals < 9 and any(round(end, decimals) == 0 for end in found.ci):
-        decimals += 1  # an interval without zero must not be printed as if it reached it
-    return " to ".join(fixed(end, decimals) for end in found.ci)
-
-
 def p_text(p: float) -> str:
     """p with about two digits, more beside the level; below 0.0001 no digit is worth printing."""
     if p < 0.0001:
@@ -152,7 +144,7 @@ def _diff(facts: Facts, found: Confirmation) -> str:
 
 
 def _ci(facts: Facts, found: Confirmation) -> str:
-    return f"95% CI {interval(found)}{facts.unit(found.metric)}"
+    return f"95% CI {found.gap.interval_text(facts.unit(found.metric))}"
 
 
 def _p(found: Confirmation) -> str:

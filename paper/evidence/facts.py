@@ -198,10 +198,10 @@ class Facts:
         return series
 
     def difference(self, a: str, b: str, metric: str, condition: str | None = None) -> Difference:
-        """a - b with its standard error and an exploratory two-sided t-test at 5%.
+        """a - b with its standard error and its exploratory 95% interval.
 
-        Paired over shared seeds where both runs have the same three seeds or more, Welch's otherwise;
-        with a single seed on either side nothing can be told apart.
+        The interval is that of the paired t-test where both runs have the same three seeds or more, Welch's otherwise;
+        with a single seed on either side there is none, and nothing is judged.
         """
         one, two = self.series(a, metric, condition), self.series(b, metric, condition)
         if one.run.run == two.run.run:

@@ -58,6 +58,19 @@ def fixed(value: float, decimals: int, signed: bool = False) -> str:
     return text if text.startswith("-") or not signed else "+" + text
 
 
+def interval_text(ends: tuple[float, float], unit: str = "") -> str:
+    """Both ends of an interval with their signs, e.g. "+0.12 to +0.14"; the digits follow its half width.
+
+    An interval that excludes zero is never printed as touching it, and a zero has no sign.
+    """
+    low, high = ends
+    decimals = decimals_for_error((high - low) / 2) if high > low else decimals_for_value(low)
+    while not low <= 0 <= high and decimals < 12 and any(round(end, decimals) == 0 for end in ends):
+        decimals += 1
+    shown = (fixed(end, decimals, signed=round(end, decimals) != 0) for end in ends)
+    return " to ".join(shown) + unit
+
+
 def setting_text(value: object) -> str:
     """A setting as people write it: 1,048,576; 0.003; 3e-4 stays 0.0003; true."""
     if isinstance(value, bool):

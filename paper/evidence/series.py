@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from agent.core.record import RunRecord
-from paper.evidence.numbers import Quantity
+from paper.evidence.numbers import Quantity, interval_text
 
 if TYPE_CHECKING:
     from scipy.stats._result_classes import TtestResult
@@ -88,36 +88,60 @@ def averaged(
 
 @dataclass(frozen=True)
 class Difference:
-    """a - b over seeds. `distinct` is false where the difference is within the noise or cannot be judged."""
+    """a - b over seeds, with its 95% interval by t. With one value on a side there is no interval: nothing is judged,
+    and all that can be said is which value is higher in one run."""
 
     a: Series
     b: Series
     value: float
     se: float | None
     paired: bool
-    p: float | None
+    p: float | None  # None where there is no interval, and where no value varies
+    ci: tuple[float, float] | None  # both ends are the difference itself where no value varies
+
+    @property
+    def judged(self) -> bool:
+        """Is there an interval that says whether the difference is more than noise?"""
+        return self.ci is not None
 
     @property
     def distinct(self) -> bool:
-        if self.p is None:
-            return self.se == 0 and self.value != 0
-        return self.p < ALPHA
+        """Does the interval exclude zero? False also where nothing is judged."""
+        return self.ci is not None and not self.ci[0] <= 0 <= self.ci[1]
 
     def quantity(self, unit: str = "") -> Quantity:
         """The difference and its error, with its sign, as every text prints them."""
         return Quantity(self.value, self.se, signed=True, unit=unit)
 
+    def interval_text(self, unit: str = "") -> str:
+        """The ends of the interval, e.g. "+0.12 to +0.14", with the digits that its half width supports.
+
+        An interval that excludes zero gets as many digits as it takes to show that; an end that rounds to zero in
+        another one is printed without a sign.
+
+        Raises:
+            FactError: there is no interval.
+        """
+        if self.ci is None:
+            raise FactError("one run against one run has no interval; a second seed on both sides would give one")
+        return interval_text(self.ci, unit)
+
 
 def difference_of(a: Series, b: Series) -> Difference:
-    """a - b over seeds; see Facts.difference for which test is made. There is none where no value varies."""
+    """a - b over seeds with its interval; see Facts.difference for which test is made."""
     value = a.mean - b.mean
     if a.seeds == b.seeds and a.n >= 3:
-        se = paired_error(a, b)
-        return Difference(a, b, value, se, True, float(paired_test(a, b).pvalue) if se else None)
-    if a.se is None or b.se is None:
-        return Difference(a, b, value, None, False, None)
-    se = math.hypot(a.se, b.se)
-    return Difference(a, b, value, se, False, _welch(a, b) if se else None)
+        se, test = paired_error(a, b), paired_test
+    elif a.se is None or b.se is None:
+        return Difference(a, b, value, None, False, None, None)
+    else:
+        se, test = math.hypot(a.se, b.se), _welch
+    paired = test is paired_test
+    if not se:
+        return Difference(a, b, value, se, paired, None, (value, value))
+    found = test(a, b)
+    low, high = found.confidence_interval(1 - ALPHA)
+    return Difference(a, b, value, se, paired, float(found.pvalue), (float(low), float(high)))
 
 
 def steps_of(a: Series, b: Series) -> tuple[float, ...]:
@@ -139,10 +163,10 @@ def paired_test(a: Series, b: Series) -> TtestResult:
     return ttest_rel(a.values, b.values)
 
 
-def _welch(a: Series, b: Series) -> float:
-    """p of Welch's two-sided t-test; one side at most may not vary."""
+def _welch(a: Series, b: Series) -> TtestResult:
+    """Welch's two-sided t-test; one side at most may not vary."""
     from scipy.stats import ttest_ind
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # of a side whose values are all equal
-        return float(ttest_ind(a.values, b.values, equal_var=False).pvalue)
+        return ttest_ind(a.values, b.values, equal_var=False)

@@ -182,10 +182,7 @@ def _differences(facts: Facts, folder: Path) -> Figure | None:
         width=width,
         caption=(
             f"{left}Difference of each run to the strongest baseline, {base.label}, in the primary metric, {label}. "
-            f"Large markers are means over {seeds_words(facts)} with one standard error of the difference, small open "
-            "circles the seeds. A large marker is filled where an exploratory two-sided t-test at the five-percent "
-            f"level, not corrected for the number of runs, tells the difference from zero.{described_words(facts)}"
-            f"{_confirmed_words(facts)}{reported_words(facts)}"
+            f"{_explored_words(facts, rows)}{described_words(facts)}{_confirmed_words(facts)}{reported_words(facts)}"
         ),
         description=f"Difference of each run to {base.label} in {label}, per seed and with error bars"
         + (", and the confirmation on fresh seeds, seed by seed." if confirmed else "."),
@@ -199,15 +196,27 @@ def _explored(axis: Any, facts: Facts, rows: list[Any], base: Any) -> None:
         if gap.a.seeds == gap.b.seeds:
             steps = [a - b for a, b in zip(gap.a.values, gap.b.values, strict=True)]
             axis.plot(steps, [y] * len(steps), **SEED)
-        axis.errorbar(
-            gap.value, y, xerr=gap.se or 0, capsize=2, mfc=style["color"] if gap.distinct else "white", **style
-        )
+        low, high = gap.ci or (gap.value, gap.value)
+        filled = style["color"] if gap.distinct or not gap.judged else "white"
+        reach = [[max(gap.value - low, 0)], [max(high - gap.value, 0)]]
+        axis.errorbar(gap.value, y, xerr=reach, capsize=2 if gap.judged else 0, mfc=filled, **style)
     axis.set_yticks(range(len(rows)), [in_lines(_row_name(facts, r, c), ROW_WORDS) for r, c, _ in rows])
     mark_label(axis.get_yticklabels(), [r for r, _, _ in rows], facts)
     axis.set_ylim(len(rows) - 0.4, -0.6)
     spec = facts.spec(facts.manifest.primary)
     better = f" ({spec.better} is better)" if spec.better != "target" else ""
     axis.set_xlabel(in_lines(f"{spec.label} minus that of {base.label}{better}", 44))
+
+
+def _explored_words(facts: Facts, rows: list[Any]) -> str:
+    """What the markers are; where nothing was trained twice there are neither bars nor verdicts."""
+    if not any(gap.judged for _, _, gap in rows):
+        return "Every run was trained once: without a second seed nothing says how much of a difference is noise."
+    return (
+        f"Large markers are means over {seeds_words(facts)}, small open circles the seeds. Bars are exploratory 95% "
+        "confidence intervals of the difference (by t, paired over shared seeds, not corrected for the number of "
+        "runs); few seeds make a wide interval. A large marker is filled where its interval excludes zero."
+    )
 
 
 def _row_name(facts: Facts, record: RunRecord, condition: str) -> str:

@@ -8,7 +8,7 @@ from pylatex import NoEscape
 
 from agent.core.record import RunRecord
 from paper.evidence.confirmation import Confirmation
-from paper.evidence.confirmed import interval, p_text
+from paper.evidence.confirmed import p_text
 from paper.evidence.facts import Facts, Series, machines
 from paper.evidence.numbers import fixed, setting_text
 from paper.evidence.series import series_of
@@ -245,7 +245,8 @@ def confirmation(found: Confirmation) -> str:
     table.add_hline()
     printed = (side.quantity().text() for side in (found.ours, found.baseline, found.gap))
     table.add_row(["Mean and standard error", *(NoEscape(number(text)) for text in printed)])
-    for what, text in (("95% confidence interval", interval(found)), ("Paired t-test, two-sided", p_text(found.p))):
+    judged = (("95% confidence interval", found.gap.interval_text()), ("Paired t-test, two-sided", p_text(found.p)))
+    for what, text in judged:
         table.add_row([NoEscape(escape(what)), "", "", NoEscape(number(text))])
     # One box, so that it stays on one page; the appendix counts its tables as long ones, which count for themselves.
     return f"\\addtocounter{{table}}{{1}}\\nopagebreak\\vspace{{5pt}}\\noindent\n{fitted(table.dumps())}"
