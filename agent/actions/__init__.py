@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from agent.actions import experiment, figures, literature, plan, review, revision, setup, training, writeup
+from agent.actions import experiment, figures, judge, literature, plan, review, revision, setup, training, writeup
 from agent.core.errors import disk_named
 from agent.session import action as act
 from agent.session.events import Event
@@ -33,7 +33,7 @@ _PERFORM: dict[type, Callable[..., Event]] = {
     act.SeekCitations: literature.seek_citations,
     act.ChooseCitations: literature.choose_citations,
     act.CheckSupport: literature.check_support,
-    act.ReviewEvidence: review.review_evidence,
+    act.JudgeSentences: judge.judge_sentences,
     act.ReviewPaper: review.review_paper,
     act.MetaReview: review.meta_review,
     act.CheckRevision: revision.check_revision,

@@ -1,4 +1,4 @@
-"""The finished paper under review: one reviewer with the evidence, an ensemble with the paper, an area chair.
+"""The finished paper under review: an ensemble of reviewers with what a reader gets, then an area chair.
 
 A reviewer without a usable answer is recorded as failed; nobody answers in its place.
 """
@@ -6,50 +6,16 @@ A reviewer without a usable answer is recorded as failed; nobody answers in its 
 from __future__ import annotations
 
 from agent.core.errors import InfrastructureError
-from agent.core.protocols import Message
-from agent.core.reviews import Doubt, EvidenceAnswer, tally
-from agent.llm.answers import NoUsableAnswer, ask_json, head_and_tail
-from agent.llm.prompting import render
+from agent.core.reviews import tally
 from agent.publishing.manuscript import Manuscript
-from agent.publishing.review import evidence as seen
 from agent.publishing.review import page
 from agent.publishing.review.ensemble import ask_meta, ask_review
 from agent.publishing.review.pdf import UnreadablePdf, read_words
-from agent.session.action import MetaReview, ReviewEvidence, ReviewPaper
-from agent.session.events import EvidenceReviewed, PaperReviewed, ReviewGiven
+from agent.session.action import MetaReview, ReviewPaper
+from agent.session.events import PaperReviewed, ReviewGiven
 from agent.session.judging import Judging
 from agent.session.tools import Tools
 from agent.storage.atomic import write_text
-
-MAX_NOTES = 24_000  # characters
-
-
-def review_evidence(action: ReviewEvidence, tools: Tools) -> EvidenceReviewed:
-    """Which claims does the evidence not carry? A finding counts if its quote and its key hold."""
-    tools.versions.reset(tools.versions.head())
-    evidence = seen.gather(tools)
-    prompt = render(
-        "review_evidence",
-        evidence=evidence,
-        manifest=tools.template.manifest,
-        plan=tools.session.plan,
-        notes=head_and_tail((tools.paths.repo / "notes.txt").read_text(), MAX_NOTES),
-    )
-    conversation = [Message("system", render("system_reviewer")), Message("user", prompt)]
-    try:
-        answer = ask_json(tools.ask, "review.evidence", "reviewer", conversation, EvidenceAnswer)
-    except NoUsableAnswer as failed:
-        tools.say(f"Evidence review: no usable answer ({failed.complaint})")
-        return EvidenceReviewed(at=tools.now, checked="", doubts=(), dropped=(), failed=failed.complaint)
-    placed = [seen.place(finding, evidence) for finding in answer.findings]
-    doubts = tuple(found for found in placed if isinstance(found, Doubt))
-    dropped = tuple(found for found in placed if isinstance(found, str))
-    tools.say(f"Evidence review: {len(doubts)} to mend" + (f", {len(dropped)} dropped" if dropped else ""))
-    for doubt in doubts:
-        tools.say(f"  {doubt.severity}, {doubt.section}: {doubt.why}")
-    for text in dropped:
-        tools.say(f"  dropped: {text}")
-    return EvidenceReviewed(at=tools.now, checked=answer.checked, doubts=doubts, dropped=dropped, failed="")
 
 
 def review_paper(action: ReviewPaper, tools: Tools) -> ReviewGiven:
@@ -65,12 +31,11 @@ def meta_review(action: MetaReview, tools: Tools) -> PaperReviewed:
     judging = tools.session.judging
     trailers = {"Event": "review", "Revision": str(action.revision)}
     tools.versions.reset(tools.versions.base(trailers))
-    sections = seen.printed(Manuscript(tools))
     reviews = page.usable(judging.reviews)
     numbers = tally(reviews)
     words, failed = None, "no reviewer gave a usable answer"
     if numbers:
-        told = page.evidence_part(judging.evidence, sections)
+        told = page.judged_part(tools.session.judgements)
         words, failed = ask_meta(tools.ask, _before(action.revision), reviews, len(judging.reviews), told)
     overall = numbers.overall if numbers else None
     event = PaperReviewed(
@@ -90,8 +55,7 @@ def meta_review(action: MetaReview, tools: Tools) -> PaperReviewed:
 
 def write_pages(tools: Tools, judging: Judging) -> list[str]:
     """Both files of review/, as the judging stands; their names."""
-    sections = seen.printed(Manuscript(tools))
-    texts = page.texts(page.session_review(judging, tools.session.idea.Title, sections))
+    texts = page.texts(page.session_review(judging, tools.session.idea.Title, tools.session.judgements))
     for name, text in texts.items():
         write_text(tools.paths.repo / name, text)
     return list(texts)
@@ -100,7 +64,7 @@ def write_pages(tools: Tools, judging: Judging) -> list[str]:
 def paper_text(tools: Tools) -> str:
     pdf = tools.paths.repo / "paper" / "paper.pdf"
     if not pdf.is_file():
-        return "\n\n".join(f"[{name}]\n{text}" for name, text in seen.printed(Manuscript(tools)).items())
+        return "\n\n".join(f"[{name}]\n{text}" for name, text in Manuscript(tools).printed().items())
     try:
         return read_words(pdf, tools.sandbox)
     except UnreadablePdf as why:

@@ -37,8 +37,8 @@ def write_section(action: WriteSection, tools: Tools) -> SectionWritten:
     refused = "" if may_keep and kept else result.refused
     empty = path.read_text() == SKELETON
     found = manuscript.complaints(action.section)
-    if action.phase == "support":  # sent back once, in this pass: what stays as it was is cut
-        found = [c for c in found if c.code != "unsupported-citation"]
+    sent_back = {"told-refused", *(["unsupported-citation"] if action.phase == "support" else [])}
+    found = [c for c in found if c.code not in sent_back]  # once, in a pass of its own: what stays as it was is cut
     complaints = len(found) + empty
     title = action.section.replace("_", " ")
     commit = tools.versions.commit(
@@ -155,10 +155,9 @@ def _rewriting(action: WriteSection, file: str, manuscript: Manuscript, tools: T
     """The prompt of a pass over a section that is written."""
     others = "\n\n".join(f"[{name}]\n{text}" for name, text in manuscript.sections().items() if name != action.section)
     judging = tools.session.judging
-    if action.phase == "evidence":
-        found = judging.evidence.doubts if judging.evidence else ()
-        doubts = [doubt for doubt in found if doubt.section == action.section]
-        return render("section_evidence", file=file, doubts=doubts, **rules)
+    if action.phase == "judge":
+        refusals = [refusal for refusal in tools.session.refusals if refusal.section == action.section]
+        return render("section_judged", file=file, refusals=refusals, **rules)
     if action.phase == "improve":
         before = judging.best or judging  # the first section of a revision is what begins it
         words = before.meta.words if before.meta else None

@@ -77,6 +77,8 @@ def describe(event: Event, session: Session) -> str:
             return f"paper: {event.section}, {event.phase}{refused}"
         case "compiled":
             return f"paper: {'compiled, ' + str(event.pages) + ' pages' if event.ok else 'does not compile yet'}"
+        case "sentences_judged":
+            return f"judge: {event.failed or f'{len(event.judged)} sentences, {len(event.refused)} refused'}"
         case "evidence_reviewed":
             return f"evidence review: {event.failed or f'{len(event.doubts)} to mend'}"
         case "review_given":

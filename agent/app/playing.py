@@ -103,7 +103,7 @@ def _closing_words(tools: Tools) -> None:
     lines += [
         f"  Repository  {_short(paths.repo)}   (git -C {_short(paths.repo)} log --oneline)",
         f"  Data        {_short(paths.runs)}, records in {_short(paths.repo / 'records')}",
-        f"  Review      {_short(paths.repo / 'review' / 'review.md')} ({summary(session.judging)})",
+        f"  Review      {_short(paths.repo / 'review' / 'review.md')} ({summary(session.judging, session.judgements)})",
     ]
     if next(paths.runs.glob("*/*/trainings/*/export"), None):
         lines.append(f"  SAEs        {_short(paths.runs)}/*/*/trainings/*/export (each says how to load it)")

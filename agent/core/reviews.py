@@ -42,26 +42,14 @@ class MetaWords(Strict):
     advice: Points  # what a revision should do, most important first
 
 
-class EvidenceFinding(Strict):
-    """A claim of the paper that the evidence does not carry, as the evidence reviewer answers it."""
+class Doubt(Strict):
+    """Of older sessions: a claim that an evidence reviewer found not carried, and the section that it stood in."""
 
-    quote: Annotated[str, StringConstraints(min_length=12, max_length=600, strip_whitespace=True)]
-    relation: Literal["contradicts", "lacks"]  # what the evidence does to the quote
-    key: Annotated[str, StringConstraints(min_length=1, max_length=120, strip_whitespace=True)]
+    quote: str
+    relation: Literal["contradicts", "lacks"]
+    key: str
     why: Words
     severity: Literal["major", "minor"]
-
-
-class EvidenceAnswer(Strict):
-    """The evidence reviewer's answer."""
-
-    checked: Words  # what was compared with what
-    findings: Annotated[tuple[EvidenceFinding, ...], Field(max_length=20)]
-
-
-class Doubt(EvidenceFinding):
-    """A finding that passed the checks, and the section that its quote stands in."""
-
     section: str
 
 

@@ -7,7 +7,7 @@ from typing import Literal
 from agent.core.schema import Strict
 
 # The passes over a section, in the order in which they are made.
-SectionPhase = Literal["write", "refine", "cite", "polish", "support", "typeset", "evidence", "improve"]
+SectionPhase = Literal["write", "refine", "cite", "polish", "support", "judge", "typeset", "evidence", "improve"]
 
 
 class FigureText(Strict):
@@ -27,6 +27,16 @@ class Unsupported(Strict):
     section: str
     sentence: str  # as its writer would recognise it
     key: str
+    why: str
+
+
+class Refusal(Strict):
+    """A told sentence that the judge refused: what is wrong with it, and the name that binds the verdict to it."""
+
+    name: str
+    section: str
+    sentence: str  # as its writer would recognise it
+    kind: Literal["outcome", "contradiction", "scope", "observation"]
     why: str
 
 

@@ -31,9 +31,10 @@ from paper.press.printed import read
 from paper.press.render import write
 from paper.press.venue import FOLDER as STYLE
 from paper.press.venue import Venue, read_style
+from paper.reading.branches import parsed_paper
 from paper.text.cited import Cited, cited_pairs
 from paper.text.sections import SECTIONS
-from paper.truth import checks
+from paper.truth import checks, told
 from paper.truth.complaints import Complaint
 
 SIGNED = "Signed with key"  # in the appendix
@@ -115,6 +116,24 @@ class Manuscript:
         files = {spec.name: self._repo / section_file(spec.name) for spec in SECTIONS}
         return {name: path.read_text() for name, path in files.items() if path.is_file()}
 
+    def printed(self) -> dict[str, str]:
+        """The sections as they read, with every expression's value."""
+        found: dict[str, list[str]] = {name: [] for name in self.sections()}
+        for passage in self.passages:
+            found.setdefault(passage.section, []).append(" ".join(s.text for s in passage.sentences))
+        return {name: "\n\n".join(texts) for name, texts in found.items()}
+
+    @property
+    def passages(self) -> tuple[told.Passage, ...]:
+        """Every paragraph with the kinds of its sentences."""
+        return told.passages(parsed_paper(self.sections(), self.facts), self.facts)
+
+    @property
+    def verdicts(self) -> told.Verdicts:
+        """What the judge of told sentences has said so far."""
+        events = self._tools.session.judgements
+        return told.Verdicts(frozenset(n for e in events for n in e.judged), self._tools.session.refusals)
+
     def complaints(self, section: str) -> list[Complaint]:
         """What the truth checks refuse in one section."""
         found = checks.check(
@@ -126,6 +145,7 @@ class Manuscript:
             source=self.source,
             allow=self._tools.session.options.allow,
             unsupported=self._tools.session.unsupported,
+            verdicts=self.verdicts,
         )
         return [c for c in found if c.section == section]
 
@@ -231,6 +251,10 @@ class Manuscript:
             style=style,
             authors=authors(session),
             unsupported=session.unsupported,
+            judged=tuple(sorted(self.verdicts.judged)),
+            refusals=session.refusals,
+            judge=next((e.model for e in session.judgements if not e.failed), ""),
+            same_judge=session.options.models.reviewer == session.options.models.writer,
             literature=(*literature(session, self.found), *self._of_the_template()),
             figures=tuple(
                 FigureAccount(

@@ -121,8 +121,8 @@ class CompilePaper:
 
 
 @dataclass(frozen=True)
-class ReviewEvidence:
-    pass
+class JudgeSentences:
+    round: int
 
 
 @dataclass(frozen=True)
@@ -180,7 +180,7 @@ Action = (
     | SeekCitations
     | ChooseCitations
     | CheckSupport
-    | ReviewEvidence
+    | JudgeSentences
     | ReviewPaper
     | MetaReview
     | CheckRevision

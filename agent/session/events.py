@@ -25,6 +25,7 @@ from agent.session.paper_events import (
     RevisionChecked,
     RevisionJudged,
     SectionWritten,
+    SentencesJudged,
     SupportChecked,
 )
 
@@ -296,6 +297,7 @@ Event = Annotated[
         CitationsSought,
         CitationsChosen,
         SupportChecked,
+        SentencesJudged,
         Compiled,
         EvidenceReviewed,
         ReviewGiven,

@@ -1,7 +1,6 @@
-"""How far the judging of a paper has come: drafts, the evidence reviewer, reviews, revisions. Pure; a part of the fold.
+"""How far the reviewing of a paper has come: drafts, reviews, revisions. Pure; a part of the fold.
 
-A draft is the paper between two rewritings. The evidence reviewer's findings make one, a revision makes one, and so
-does putting back the version before.
+A draft is the paper between two rewritings. A revision makes one, and so does putting back the version before.
 """
 
 from __future__ import annotations
@@ -32,7 +31,6 @@ class Judging:
     """`reviews`, `meta` and `checked` are those of the present draft."""
 
     draft: int = 0
-    evidence: ev.EvidenceReviewed | None = None
     reviews: tuple[ev.ReviewGiven, ...] = ()
     meta: ev.PaperReviewed | None = None
     revision: int = 0  # the one under way, or the last one
@@ -49,8 +47,6 @@ class Judging:
 
     def apply(self, event: ev.Event) -> Judging:
         match event:
-            case ev.EvidenceReviewed():
-                return replace(self, evidence=event)
             case ev.ReviewGiven():
                 return replace(self, reviews=(*self.reviews, event))
             case ev.PaperReviewed():

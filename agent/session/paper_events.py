@@ -7,7 +7,7 @@ from typing import Literal
 from agent.core.reviews import Doubt, MetaWords, Review
 from agent.core.schema import Happened
 from agent.core.works import Chosen, Missing
-from agent.core.writing import SectionPhase, Unsupported
+from agent.core.writing import Refusal, SectionPhase, Unsupported
 
 
 class SectionWritten(Happened):
@@ -51,6 +51,17 @@ class SupportChecked(Happened):
     unsupported: tuple[Unsupported, ...]
 
 
+class SentencesJudged(Happened):
+    """A reviewer read the told sentences that nobody had judged yet, with records, code and settings beside them."""
+
+    type: Literal["sentences_judged"] = "sentences_judged"
+    round: int
+    model: str  # that judged
+    judged: tuple[str, ...]  # names of the sentences; each binds words, paragraph and the signs of all comparisons
+    refused: tuple[Refusal, ...]
+    failed: str  # why there is no answer; empty if there is one
+
+
 class Compiled(Happened):
     """The paper was rendered and compiled."""
 
@@ -67,7 +78,7 @@ class Compiled(Happened):
 
 
 class EvidenceReviewed(Happened):
-    """A reviewer who saw records, logs and diffs looked for claims that they do not carry."""
+    """Of older sessions, read but not made: a reviewer looked for claims that the records do not carry."""
 
     type: Literal["evidence_reviewed"] = "evidence_reviewed"
     checked: str  # what was compared with what, in the reviewer's words

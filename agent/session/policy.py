@@ -22,13 +22,13 @@ from agent.session.action import (
     GiveUpPlots,
     GiveUpRun,
     JudgeRevision,
+    JudgeSentences,
     LintRun,
     MakePlan,
     MetaReview,
     PlanConfirmation,
     PrepareData,
     Reflect,
-    ReviewEvidence,
     ReviewPaper,
     RunPlot,
     SeekCitations,
@@ -44,6 +44,7 @@ MEND_ROUNDS = 2  # of a section with complaints
 COMPILE_ROUNDS = 2  # of a paper that does not compile
 NOVELTY_ROUNDS = 3  # of searching before the verdict
 CITATION_ROUNDS = 2  # of looking for what the paper should cite
+JUDGE_ROUNDS = 2  # of judging told sentences: all, then those rewritten
 SUPPORT_ROUNDS = 2  # of comparing cited sentences: all, then those rewritten
 
 
@@ -126,6 +127,7 @@ def _paper(session: Session) -> Action:
         or _passes(session, tuple(c.section for c in session.to_cite), "cite")
         or _passes(session, WRITING_ORDER, "polish")
         or _support(session)
+        or _judged(session)
         or _passes(session, tuple(section for section, _ in session.returned), "typeset")
         or _rewriting(session)
     )
@@ -133,6 +135,8 @@ def _paper(session: Session) -> Action:
         return action
     if session.uncompared:  # what is not carried now is cut: the writer has had a turn
         return CheckSupport(len(session.support) + 1)
+    if session.unjudged:
+        return JudgeSentences(len(session.judgements) + 1)
     if session.compiled is None:
         return CompilePaper(round=0)
     if not session.compiled.ok and session.compiled.round < COMPILE_ROUNDS:
@@ -174,16 +178,24 @@ def _support(session: Session) -> Action | None:
     return action
 
 
+def _judged(session: Session) -> Action | None:
+    """Judge what is told; the refused goes back once, and what was rewritten is judged again."""
+    if not session.judgements:
+        return JudgeSentences(1)
+    refused = session.judgements[0].refused
+    action = _passes(session, tuple(r.section for r in refused), "judge")
+    if action is None and refused and len(session.judgements) < JUDGE_ROUNDS:
+        return JudgeSentences(len(session.judgements) + 1)
+    return action
+
+
 def _rewriting(session: Session) -> Action | None:
-    """The next pass over a section that the evidence reviewer's findings, or a revision, ask for."""
+    """The next pass over a section that a revision asks for."""
     judging = session.judging
-    doubted = {doubt.section for doubt in judging.evidence.doubts} if judging.evidence else set()
+    if judging.best is None:
+        return None
     for section in WRITING_ORDER:
         state = session.sections[section]
-        if section in doubted and (action := _section(section, state, ("evidence",))):
-            return action
-        if judging.best is None:
-            continue
         if state.revision < judging.revision:
             return WriteSection(section, "improve", 0, judging.revision)
         if state.complaints and state.round < MEND_ROUNDS:
@@ -192,11 +204,9 @@ def _rewriting(session: Session) -> Action | None:
 
 
 def _judging(session: Session) -> Action:
-    """The compiled paper: evidence first, then the ensemble, then the better of two versions."""
+    """The compiled paper: the ensemble, then the better of two versions."""
     judging, chosen = session.judging, session.options
     revision = judging.revision
-    if judging.evidence is None and judging.meta is None:
-        return ReviewEvidence()
     if judging.best is not None:
         if judging.checked is None:
             return CheckRevision(revision)

@@ -13,7 +13,7 @@ from agent.core.ideas import Idea
 from agent.core.options import Options
 from agent.core.plan import Comparison, Plan, PlannedRun
 from agent.core.works import Chosen
-from agent.core.writing import WRITING_ORDER, FigureText, Unsupported
+from agent.core.writing import WRITING_ORDER, FigureText, Refusal, Unsupported
 from agent.session import events as ev
 from agent.session.judging import Best, Judging
 from agent.session.states import RunState, SectionState
@@ -46,6 +46,8 @@ class Session:
     chosen: tuple[ev.CitationsChosen, ...] = ()
     support: tuple[ev.SupportChecked, ...] = ()
     uncompared: bool = False  # something was written since cited sentences were compared with what they cite
+    judgements: tuple[ev.SentencesJudged, ...] = ()
+    unjudged: bool = False  # something was written since told sentences were judged
     compiled: ev.Compiled | None = None
     returned: tuple[tuple[str, str], ...] = ()  # section, complaint: what the first compile sent back to the writer
     judging: Judging = Judging()
@@ -88,6 +90,11 @@ class Session:
     def unsupported(self) -> tuple[Unsupported, ...]:
         """Cited sentences that were refused; one that was rewritten since stands here without effect."""
         return tuple(u for event in self.support for u in event.unsupported)
+
+    @property
+    def refusals(self) -> tuple[Refusal, ...]:
+        """Told sentences that were refused; one that was rewritten since stands here without effect."""
+        return tuple(r for event in self.judgements for r in event.refused)
 
     @property
     def current(self) -> RunState | None:
@@ -219,16 +226,18 @@ def _apply(session: Session, event: ev.Event) -> Session:
         case ev.SectionWritten():
             state = SectionState(event.phase, event.round, event.complaints, event.revision)
             session = _next_draft(session, event, session.compiled) if session.compiled else session
-            return replace(session, sections={**session.sections, event.section: state}, uncompared=True)
+            return replace(session, sections={**session.sections, event.section: state}, uncompared=True, unjudged=True)
         case ev.CitationsSought():
             return replace(session, sought=(*session.sought, event))
         case ev.CitationsChosen():
             return replace(session, chosen=(*session.chosen, event))
         case ev.SupportChecked():
             return replace(session, support=(*session.support, event), uncompared=False)
+        case ev.SentencesJudged():
+            return replace(session, judgements=(*session.judgements, event), unjudged=False)
         case ev.Compiled():
             return replace(session, compiled=event, returned=session.returned or event.returned)
-        case ev.EvidenceReviewed() | ev.ReviewGiven() | ev.PaperReviewed() | ev.RevisionChecked():
+        case ev.ReviewGiven() | ev.PaperReviewed() | ev.RevisionChecked():
             return replace(session, judging=session.judging.apply(event))
         case ev.RevisionJudged():
             judging, best = session.judging.apply(event), session.judging.best

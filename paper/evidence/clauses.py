@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from itertools import combinations
 from typing import Literal
 
 from agent.core.record import RunRecord
 from paper.evidence.facts import Difference, FactError, Facts, Series
 from paper.evidence.numbers import ORDINALS, Quantity, count_text, setting_text
-from paper.evidence.series import interval
+from paper.evidence.series import difference_of
 from paper.evidence.vocabulary import SELF_REPORTED, Result
 
 Relation = Literal["ahead", "behind", "level", "above", "below", "equal"]
@@ -28,13 +29,14 @@ _AGAINST: dict[Relation, str] = {
     "equal": "equals {} in",
 }
 _GOES_ON: dict[Relation, str] = {
-    "ahead": "is ahead in",
-    "behind": "is behind in",
-    "level": "does not differ measurably in",
-    "above": "is above in",
-    "below": "is below in",
-    "equal": "is equal in",
+    "ahead": "ahead in",
+    "behind": "behind in",
+    "level": "not measurably different in",
+    "above": "above in",
+    "below": "below in",
+    "equal": "equal in",
 }
+_WITHOUT_NAME = {kind: f"is {words}" for kind, words in _GOES_ON.items()} | {"level": "does not differ measurably in"}
 FORMS = ("short", "full")
 
 
@@ -50,7 +52,7 @@ def versus(
     form: str = "short",
     condition: str | None = None,
 ) -> Result:
-    """run a against run b in one or several metrics, e.g. "it is ahead of TopK in F1 (+0.129) and is behind in MCC
+    """run a against run b in one or several metrics, e.g. "it is ahead of TopK in F1 (+0.129) and behind in MCC
     (-0.012)"; form="full" adds both values and the 95% interval"""
     if form not in FORMS:
         raise FactError(f'versus(form="{form}") is not known; there are {", ".join(FORMS)}')
@@ -109,13 +111,16 @@ def _interaction(four: Sequence[Series], total: float, unit: str) -> str:
     """Does the whole differ from the sum of its parts? By the same interval as every difference."""
     both, one, other, neither = four
     summed = f"the sum of the two ({Quantity(total, signed=True, unit=unit).bare()})"
-    if len({s.seeds for s in four}) > 1 or both.n < 3:
+    if len({s.seeds for s in four}) > 1:
         return f"beside {summed}"
-    extra = [w - x - y + z for w, x, y, z in zip(*(s.values for s in four), strict=True)]
-    low, high = interval(extra)
-    if low <= 0 <= high:
-        return f"not measurably different from {summed}"
-    return f"{'more' if low > 0 else 'less'} than {summed}"
+    gap = difference_of(_added(both, neither), _added(one, other))
+    if not gap.distinct:
+        return f"not measurably different from {summed}" if gap.judged else f"beside {summed}"
+    return f"{'more' if gap.value > 0 else 'less'} than {summed}"
+
+
+def _added(a: Series, b: Series) -> Series:
+    return replace(a, values=tuple(x + y for x, y in zip(a.values, b.values, strict=True)))
 
 
 # ---------------------------------------------------------------- one run
@@ -324,12 +329,8 @@ def confirmed_ahead(facts: Facts) -> bool:
 # ---------------------------------------------------------------- shared
 
 
-def relation(facts: Facts, gap: Difference) -> Relation:
-    """How a stands to b, better first; with a single value on a side only which number is larger."""
-    return _relation(facts, gap)
-
-
 def _relation(facts: Facts, gap: Difference) -> Relation:
+    """How a stands to b, better first; with a single value on a side only which number is larger."""
     if not gap.judged:
         return "equal" if gap.value == 0 else "above" if gap.value > 0 else "below"
     if not gap.distinct:
@@ -346,10 +347,9 @@ def _against(facts: Facts, gaps: Sequence[Difference], full: bool, named: bool =
     parts: list[str] = []
     for kind, found in kinds.items():
         if found:
-            words = _GOES_ON[kind] if parts or not named else _AGAINST[kind].format(found[0].b.run.label)
-            if not parts and not named and kind == "level":
-                words = "does not differ measurably in"
-            parts.append(f"{words} {_joined([_step(facts, gap, full) for gap in found])}")
+            against = _AGAINST[kind].format(found[0].b.run.label)
+            alone = against if named else _WITHOUT_NAME[kind]
+            parts.append(f"{_GOES_ON[kind] if parts else alone} {_joined([_step(facts, g, full) for g in found])}")
     single = "" if all(gap.judged for gap in gaps) else ", measured with one seed on a side"
     return _joined(parts) + single
 
@@ -365,8 +365,8 @@ def _step(facts: Facts, gap: Difference, full: bool = False) -> str:
     if not full:
         return f"{name} ({by})"
     values = " against ".join(s.quantity(unit).text() for s in (gap.a, gap.b))
-    width = gap.interval_text(unit)
-    return f"{name} ({values}, difference {by}{f', 95% interval {width}' if width else ''})"
+    width = f", 95% interval {gap.interval_text(unit)}" if gap.judged else ""
+    return f"{name} ({values}, difference {by}{width})"
 
 
 def _ranked(facts: Facts, metric: str, condition: str | None) -> list[Series]:

@@ -14,7 +14,7 @@ from pathlib import Path
 from agent.core.manifest import Manifest
 from agent.core.record import RunRecord
 from agent.core.schema import Strict
-from agent.core.writing import Unsupported
+from agent.core.writing import Refusal, Unsupported
 from agent.literature.library import Library
 from paper.evidence.facts import Facts
 from paper.pictures.figures import Figure
@@ -22,6 +22,7 @@ from paper.press.parts import PaperMeta, Rendered
 from paper.press.render import render
 from paper.press.venue import FOLDER as STYLE
 from paper.press.venue import read_style
+from paper.truth.told import Verdicts
 
 HERE = Path(__file__).parents[2]
 FILE = "paper/meta.json"
@@ -60,6 +61,10 @@ class PaperAccount(Strict):
     broken: tuple[tuple[str, str], ...]
     figures: tuple[FigureAccount, ...]
     unsupported: tuple[Unsupported, ...] = ()
+    judged: tuple[str, ...] = ()  # names of the told sentences that were judged
+    refusals: tuple[Refusal, ...] = ()
+    judge: str = ""
+    same_judge: bool = False
     literature: tuple[tuple[str, str], ...] = ()
     authors: str = ""
     style: tuple[str, ...] = ()  # files of a venue's own style, below paper/style
@@ -96,6 +101,9 @@ def render_paper(
         commit=account.base,
         unsupported=account.unsupported,
         literature=account.literature,
+        verdicts=Verdicts(frozenset(account.judged), account.refusals),
+        judge=account.judge,
+        same_judge=account.same_judge,
         authors=account.authors,
         venue=venue,
     )

@@ -15,6 +15,7 @@ from paper.press import metric_tables, tables
 from paper.press.latex import code, code_text, escape, number
 from paper.press.tabular import long_table
 from paper.truth.complaints import Complaint
+from paper.truth.told import Account
 
 if TYPE_CHECKING:
     from paper.press.parts import Dropped, PaperMeta
@@ -32,6 +33,7 @@ class Appendix:
     meta: PaperMeta
     overruled: tuple[Complaint, ...]
     figures: tuple[str, ...]  # floats that the text never mentions
+    kinds: Account  # of the sentences that print
 
 
 @dataclass(frozen=True)
@@ -121,6 +123,7 @@ def _parts(given: Appendix) -> Iterator[Part]:
         "each run record; commit: the code that was trained.",
         _provenance(given),
     )
+    yield Part("Kinds of Sentences", "app:kinds", _kinds(given.kinds, given.meta))
     yield Part("What Was Left Out", "app:cut", _cut(given))
     yield Part("How This Paper Was Made", "app:made", _made(given))
 
@@ -243,9 +246,23 @@ def _diff_line(line: str) -> str:
     return rf"\diffline{{{kind}}}{{{indent}}}{{{text}}}"
 
 
+def _kinds(kinds: Account, meta: PaperMeta) -> str:
+    """What the sentences of the text are, and who judged those that nothing else shows."""
+    judge = f" by {escape(meta.judge)}" if meta.judge else ""
+    same = " Judge and writer are the same model." if meta.same_judge and kinds.judged else ""
+    return (
+        f"Of the sentences that print, {kinds.measured} are measured: forms with their connecting words. "
+        f"{kinds.cited} only cite, and were compared with the cited works. {kinds.told} are told in the writer's own "
+        f"words: {kinds.judged} of them were judged{judge} against records, code, settings and plan, and "
+        f"{kinds.not_judged} were not judged and print with a mark. {kinds.sent_back} sentences were refused and sent "
+        f"back, of which {kinds.cut} were cut.{same}"
+    )
+
+
 def _cut(given: Appendix) -> str:
     if not given.dropped and not given.overruled:
-        return "Nothing: every sentence that was written passed the checks."
+        sent_back = "" if not given.kinds.sent_back else " after some were sent back and rewritten"
+        return f"Nothing is missing: no sentence was cut{sent_back}."
     text = []
     if given.dropped:
         text.append("These passages did not pass the checks and were cut from the text.")

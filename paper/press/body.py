@@ -6,10 +6,11 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from paper.evidence.expressions import canonical, evaluate
+from paper.evidence.expressions import canonical
 from paper.evidence.facts import Facts
 from paper.evidence.vocabulary import Result
 from paper.press import latex
+from paper.reading.spoken import Spoken, spoken
 from paper.text.nodes import (
     Block,
     Citation,
@@ -38,6 +39,8 @@ _TEXTUAL = re.compile(
 # An equation belongs to the paragraph before it, and text that goes on in lower case to the one it interrupts.
 _LEADS_TO = re.compile(r"\n\n(% piece: \S+\n\\begin\{equation\})")
 _GOES_ON = re.compile(r"(\\end\{equation\}\n)\n(?=(?:% piece: \S+\n)+[a-z])")
+# A measured number inside of words: signed, decimal or with its error, and no part of a name such as F1 or Step 2.
+_NUMBER = re.compile(r"(?<![\w-])[+-]?\d[\d,]*(?:\.\d+)?(?: ± [\d.,]+)?%?(?![\w-])")
 SECTION_LABEL = "sec:{}"
 
 
@@ -48,14 +51,11 @@ class Ledger:
     facts: Facts
     rows: dict[str, Result] = field(default_factory=dict)
 
-    def use(self, source: str) -> tuple[int, Result] | None:
-        """Row number and value; None where the expression has none (the checks have said so already)."""
-        value = evaluate(source, self.facts)
-        if not isinstance(value, Result):
-            return None
+    def use(self, source: str, value: Result) -> int:
+        """The row of an expression with this value."""
         key = canonical(source)
         self.rows.setdefault(key, value)
-        return list(self.rows).index(key) + 1, value
+        return list(self.rows).index(key) + 1
 
 
 @dataclass
@@ -69,6 +69,8 @@ class Body:
     printed: set[str] = field(default_factory=set)
     reserved: frozenset[str] = frozenset()  # labels with a place of their own in the text
     refers: bool = True  # false in the abstract, which stands alone
+    unjudged: frozenset[str] = frozenset()  # keys of told sentences that nobody judged: they print with a mark
+    _values: Iterator[Spoken] = field(default_factory=lambda: iter(()))  # of the sentence that is being written
 
     def section(self, section: Section) -> str:
         """All blocks of a section; empty if nothing of it is left."""
@@ -78,18 +80,15 @@ class Body:
 
     def inline(self, sentence: Sentence, plain: bool = False) -> str:
         """One sentence; `plain` leaves out the links (titles go into the PDF's outline)."""
+        values = spoken(sentence, self.ledger.facts)
+        self._values = iter(values)
         parts = list(self._parts(sentence.parts, plain))
         if parts and isinstance(sentence.parts[0], Expression) or _blank_first(sentence):
             index = 0 if isinstance(sentence.parts[0], Expression) else 1
-            parts[index] = self._capital(sentence.parts[index], parts[index])
-        return "".join(parts).strip()
-
-    def _capital(self, part: Inline, written: str) -> str:
-        """A counting word at the beginning of a sentence."""
-        used = self.ledger.use(part.source) if isinstance(part, Expression) else None
-        if used is None or used[1].kind not in ("count", "words"):
-            return written
-        return re.sub(r"^(\\result\{\d+\}\{|)([a-z])", lambda m: m[1] + m[2].upper(), written)
+            if isinstance(values[0].value, Result) and values[0].value.kind in ("count", "words", "clause"):
+                parts[index] = re.sub(r"^(\\result\{\d+\}\{|)([a-z])", lambda m: m[1] + m[2].upper(), parts[index])
+        mark = "" if plain or sentence.key not in self.unjudged else r"\unjudged{}"
+        return "".join(parts).strip() + mark
 
     def _blocks(self, blocks: tuple[Block, ...], floats: bool) -> Iterator[str]:
         for block in blocks:
@@ -167,8 +166,8 @@ class Body:
                 return latex.code(text)
             case Math(source, display):
                 return rf"\[{source}\]" if display else f"${source}$"
-            case Expression(source):
-                return self._expression(source, plain)
+            case Expression():
+                return self._expression(plain)
             case Reference(kind, name):
                 return _reference(kind, name)
             case Citation() | Forbidden():
@@ -178,14 +177,28 @@ class Body:
         self.cited |= dict.fromkeys(citation.keys)
         return rf"\{'citet' if textual else 'citep'}{{{','.join(citation.keys)}}}"
 
-    def _expression(self, source: str, plain: bool) -> str:
-        used = self.ledger.use(source)
-        if used is None:
+    def _expression(self, plain: bool) -> str:
+        one = next(self._values)
+        if not isinstance(one.value, Result):
             return ""
-        row, value = used
-        written = latex.number(value.text)
-        more = rf" (\hyperref[{value.see}]{{Appendix~\ref*{{{value.see}}}}})" if value.see and self.refers else ""
-        return written if plain else rf"\result{{{row}}}{{{written}}}{more}"
+        row = self.ledger.use(one.source, one.value)
+        written = latex.number(one.value.text) if plain else _set_off(one.value)
+        note = f" ({latex.escape(one.note)})" if one.note else ""
+        see = one.value.see if self.refers else ""
+        more = rf" (\hyperref[{see}]{{Appendix~\ref*{{{see}}}}})" if see else ""
+        return written + note if plain else rf"\result{{{row}}}{{{written}}}{note}{more}"
+
+
+def _set_off(value: Result) -> str:
+    """What an expression prints, its numbers in their ink; names, words and counts are black."""
+    if value.kind not in ("clause", "words"):
+        numeric = value.kind in ("result", "setting") and any(c.isdigit() for c in value.text)
+        return rf"\measured{{{latex.number(value.text)}}}" if numeric else latex.number(value.text)
+    pieces, last = [], 0
+    for found in _NUMBER.finditer(value.text):
+        pieces += [latex.escape(value.text[last : found.start()]), rf"\measured{{{latex.number(found[0])}}}"]
+        last = found.end()
+    return "".join(pieces) + latex.escape(value.text[last:])
 
 
 def _blank_first(sentence: Sentence) -> bool:

@@ -11,6 +11,7 @@ from paper.evidence.vocabulary import Result
 from paper.press.glyphs import glyph_files
 from paper.press.venue import PREAMBLE, Venue
 from paper.truth.complaints import Complaint
+from paper.truth.told import NONE_JUDGED, Verdicts
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,9 @@ class PaperMeta:
     venue: Venue | None = None  # style files of a venue; None: the paper's own class
     unsupported: tuple[Unsupported, ...] = ()  # cited sentences that the cited works do not carry
     literature: tuple[tuple[str, str], ...] = ()  # label, text: how works were found and compared
+    verdicts: Verdicts = NONE_JUDGED  # what the judge of told sentences said
+    judge: str = ""  # the model that judged; empty: nobody did
+    same_judge: bool = False  # judge and writer are one model
     commit: str = ""  # of the repository that the paper was rendered from
 
 

@@ -19,14 +19,21 @@ from paper.press.appendix import Appendix, appendix_parts
 from paper.press.body import Body, Ledger
 from paper.press.parts import Dropped, PaperMeta, Rendered
 from paper.press.venue import Venue
+from paper.reading.branches import parsed_paper
 from paper.text.nodes import Placement, Section
-from paper.text.sections import SECTIONS, SectionSpec, parse
-from paper.truth.checks import check_parsed
+from paper.text.sections import SECTIONS, SectionSpec
+from paper.truth.checks import check
 from paper.truth.complaints import Complaint
+from paper.truth.told import account, passages, to_judge
 
 TEMPLATES = Path(__file__).parent / "templates"
 CLASS_FILE, PARTS_FILE = TEMPLATES / "runpaper.cls", TEMPLATES / "runparts.sty"
 GLYPHS_FILE = TEMPLATES / "runglyphs.sty"
+KINDS = (
+    "Blue numbers, and the words that compare them, are filled in from run records. Sentences that cite were compared "
+    "with the cited abstract. The others are told by the writer and judged by a reviewer against the records; the "
+    "appendix counts them. A raised question mark stands behind a sentence that nobody judged."
+)
 _QUOTED = 40  # letters of a literal; a longer one is not printed again beside its sentence
 _NOTHING_LEFT = (
     r"\emph{No sentence of this section passed the checks; what was cut is listed in "
@@ -38,9 +45,9 @@ def render(
     sections: Mapping[str, str], facts: Facts, figures: Sequence[Figure], library: Library, meta: PaperMeta
 ) -> Rendered:
     """The whole paper. Never fails for what a writer typed: a refused sentence is cut and listed."""
-    parsed = {spec.name: parse(spec.name, sections.get(spec.name, "")) for spec in SECTIONS}
-    complaints = check_parsed(
-        parsed,
+    parsed = parsed_paper(sections, facts)
+    complaints = check(
+        sections,
         facts,
         [f.name for f in figures],
         tables.names(facts),
@@ -48,9 +55,17 @@ def render(
         source=meta.source,
         allow=meta.allow,
         unsupported=meta.unsupported,
+        verdicts=meta.verdicts,
     )
     dropped = _dropped(parsed, complaints, meta)
-    body = Body(Ledger(facts), _floats(facts, figures), frozenset(d.key for d in dropped), reserved=_reserved(parsed))
+    told = passages(parsed, facts)
+    body = Body(
+        Ledger(facts),
+        _floats(facts, figures),
+        frozenset(d.key for d in dropped),
+        reserved=_reserved(parsed),
+        unjudged=frozenset(t.key for t in to_judge(told, meta.verdicts)),
+    )
     title, abstract = _title(parsed["title"], body, meta)
     written = [
         (spec, heading, _section(spec.name, parsed[spec.name], body)) for spec, heading in section_order(meta.venue)
@@ -62,15 +77,16 @@ def render(
             rows=tuple(body.ledger.rows.items()),
             dropped=tuple(dropped),
             meta=meta,
-            overruled=_overruled(parsed, complaints, facts, figures, library, meta),
+            overruled=_overruled(sections, complaints, facts, figures, library, meta),
             figures=tuple(figure_float(f, appendix=True) for f in extra),
+            kinds=account(told, meta.verdicts, {d.key for d in dropped}),
         )
     )
     bib = latex.bibliography(references_bib(library.entries(sorted(body.cited))))
     filled = {
         "title": title,
         "authors": latex.escape(meta.authors or meta.session),
-        "statement": latex.escape(meta.statement),
+        "statement": latex.escape(f"{meta.statement} {KINDS}"),
         "abstract": abstract,
         "sections": written,
         "appendix": parts,
@@ -125,7 +141,7 @@ def _dropped(parsed: Mapping[str, Section], complaints: Sequence[Complaint], met
 
 
 def _overruled(
-    parsed: Mapping[str, Section],
+    sections: Mapping[str, str],
     complaints: Sequence[Complaint],
     facts: Facts,
     figures: Sequence[Figure],
@@ -136,8 +152,15 @@ def _overruled(
     if not meta.allow:
         return ()
     named = [f.name for f in figures]
-    strict = check_parsed(
-        parsed, facts, named, tables.names(facts), library, source=meta.source, unsupported=meta.unsupported
+    strict = check(
+        sections,
+        facts,
+        named,
+        tables.names(facts),
+        library,
+        source=meta.source,
+        unsupported=meta.unsupported,
+        verdicts=meta.verdicts,
     )
     return tuple(c for c in strict if c not in complaints)
 

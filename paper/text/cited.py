@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from agent.literature.library import Library
 from paper.text.nodes import Block, Citation, Heading, Listing, Section, Sentence
-from paper.text.sections import SECTIONS, parse
+from paper.text.sections import SECTIONS, parse, without_tags
 
 
 class Cited(NamedTuple):
@@ -28,7 +28,7 @@ def cited_pairs(sections: Mapping[str, str], library: Library) -> tuple[Cited, .
     """Each pair once, in the order of the paper; a key that may not be cited is another check's matter."""
     found = {}
     for spec in SECTIONS:
-        for sentence in _sentences(parse(spec.name, sections.get(spec.name, ""))):
+        for sentence in _sentences(parse(spec.name, without_tags(sections.get(spec.name, "")))):
             for node in sentence.walk():
                 for key in node.keys if isinstance(node, Citation) else ():
                     if key in library:

@@ -41,11 +41,10 @@ from paper.text.sentences import split
 
 @dataclass(frozen=True)
 class SectionSpec:
-    """One file of the paper. `claims`: a sentence that states an outcome must carry an expression."""
+    """One file of the paper."""
 
     name: str
     heading: str
-    claims: bool = False
 
     @property
     def file(self) -> str:
@@ -53,16 +52,17 @@ class SectionSpec:
 
 
 SECTIONS: tuple[SectionSpec, ...] = (
-    SectionSpec("title", "", claims=True),
+    SectionSpec("title", ""),
     SectionSpec("introduction", "Introduction"),
     SectionSpec("related_work", "Related Work"),
     SectionSpec("background", "Background"),
     SectionSpec("method", "Method"),
     SectionSpec("experimental_setup", "Experimental Set-up"),
-    SectionSpec("results", "Results", claims=True),
+    SectionSpec("results", "Results"),
     SectionSpec("discussion", "Discussion and Limitations"),
-    SectionSpec("conclusion", "Conclusion", claims=True),
+    SectionSpec("conclusion", "Conclusion"),
 )
+CHOICE_TAG = re.compile(r"\{%\s*(if|else|endif)\b\s*(.*?)\s*%\}", re.DOTALL)
 MAX_CHARACTERS = 60_000
 MAX_BLOCK = 8_000  # characters of a paragraph or list: what reads sentences takes time that grows with their square
 _TARGET = re.compile(r"(fig|tab|sec):([a-z0-9][a-z0-9_.-]{0,60})", re.IGNORECASE)
@@ -73,6 +73,11 @@ _INTERPRETATION = re.compile(r"interpretation\s*[.:]?", re.IGNORECASE)
 def parse(name: str, markdown: str) -> Section:
     """The tree of one section file. Never raises for what a writer typed."""
     return _Parser(name).parse(markdown)
+
+
+def without_tags(markdown: str) -> str:
+    """The text with all branches of its choices: for what has to see every sentence that might print."""
+    return CHOICE_TAG.sub("", markdown)
 
 
 def _expression_rule(state: StateInline, silent: bool) -> bool:
@@ -303,9 +308,10 @@ def _bracket(content: str) -> list[Inline]:
     return [*([Citation(tuple(dict.fromkeys(keys)))] if keys else []), *others]
 
 
-_LEFTOVER = re.compile(r"\{\{|\}\}|\\[A-Za-z]+|\[@|\$")
+_LEFTOVER = re.compile(r"\{\{|\}\}|\{%|%\}|\\[A-Za-z]+|\[@|\$")
 _LEFTOVER_WHY = (
-    "left-over markup: expressions end with }}, math with $, citations with ]; LaTeX stands inside $...$ only"
+    "left-over markup: expressions end with }}, {% if ... %} with {% endif %}, math with $, citations with ]; LaTeX "
+    "stands inside $...$ only"
 )
 _WHY = {
     "html_block": "raw HTML is not allowed",

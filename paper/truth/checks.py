@@ -8,15 +8,17 @@ from dataclasses import dataclass
 
 from agent.core.writing import Unsupported
 from agent.literature.library import Library
-from paper.evidence.expressions import Problem, evaluate
+from paper.evidence.expressions import Problem
 from paper.evidence.facts import Facts
+from paper.reading.branches import parsed_paper
+from paper.reading.numerals import NumberRules, math_numbers, typed_numbers
+from paper.reading.spoken import Spoken, spoken
 from paper.text import mathcheck
 from paper.text.nodes import (
     Block,
     Citation,
     Code,
     Equation,
-    Expression,
     Forbidden,
     Heading,
     Listing,
@@ -28,12 +30,18 @@ from paper.text.nodes import (
 )
 from paper.text.scripts import refused_characters
 from paper.text.sections import SECTIONS, SectionSpec, parse
-from paper.truth import claims, grounding
-from paper.truth import lexicon as lex
+from paper.truth import grounding
 from paper.truth.complaints import Complaint, complaint, worst_first
-from paper.truth.numerals import NumberRules, math_numbers, typed_numbers
-from paper.truth.said import Said
+from paper.truth.kinds import kind_of, net
+from paper.truth.told import NONE_JUDGED, Verdicts, passages, refusals
 
+_PLACEHOLDER = re.compile(
+    r"\b(?:TODO|FIXME|XXX+|TBD|TBA)\b|\blorem\b|\bipsum\b|(?-i:\bHERE\b)|\[\s*(?:insert|"
+    r"placeholder|add|"
+    r"your|fill)\b[^\]]*\]?|<\s*(?:insert|placeholder)[^>]*>?|\?\?\?|\bcitation needed\b|"
+    r"\bto be (?:written|filled in|added|determined)\b|\bplaceholder\b",
+    re.IGNORECASE,
+)
 ORDER = tuple(spec.name for spec in SECTIONS)
 
 
@@ -47,6 +55,7 @@ class Rules:
     library: Library
     numbers: NumberRules
     unsupported: Mapping[tuple[str, str], str]  # a sentence's source and a key: why the work does not carry it
+    refused: Mapping[str, str]  # a sentence's key: why the judge refuses it
 
 
 def check(
@@ -59,6 +68,7 @@ def check(
     source: str = "",
     allow: Sequence[str] = (),
     unsupported: Sequence[Unsupported] = (),
+    verdicts: Verdicts = NONE_JUDGED,
 ) -> tuple[Complaint, ...]:
     """Complaints about the sections (Markdown by name, see SECTIONS), worst first; empty means printable.
 
@@ -67,23 +77,9 @@ def check(
         source: the code of the run that the paper describes; its constants may be typed in the method.
         allow: literals or sentences that a person has overruled.
         unsupported: what the comparison with the cited works refused.
+        verdicts: what the judge of told sentences said.
     """
-    parsed = {spec.name: parse(spec.name, sections.get(spec.name, "")) for spec in SECTIONS}
-    return check_parsed(parsed, facts, figures, tables, library, source=source, allow=allow, unsupported=unsupported)
-
-
-def check_parsed(
-    parsed: Mapping[str, Section],
-    facts: Facts,
-    figures: Sequence[str],
-    tables: Sequence[str],
-    library: Library,
-    *,
-    source: str = "",
-    allow: Sequence[str] = (),
-    unsupported: Sequence[Unsupported] = (),
-) -> tuple[Complaint, ...]:
-    """As `check`, for sections that are parsed already."""
+    parsed = parsed_paper(sections, facts)
     rules = Rules(
         facts,
         tuple(figures),
@@ -91,6 +87,7 @@ def check_parsed(
         library,
         NumberRules(facts, library, source),
         {(u.sentence, u.key): u.why for u in unsupported},
+        {t.key: f"{r.kind}: {r.why}" for t, r in refusals(passages(parsed, facts), verdicts)},
     )
     found = [c for spec in SECTIONS for c in _section(spec, parsed[spec.name], rules)]
     found += [*_duplicates(parsed), *_told(parsed, facts)]
@@ -122,7 +119,7 @@ def _section(spec: SectionSpec, section: Section, rules: Rules) -> Iterator[Comp
             text=refused.text,
         )
     if section.title is not None:
-        yield from _sentence(section.title, spec, False, rules, background=True)
+        yield from _sentence(section.title, spec, rules)
     if not section.sentences or (spec.name == "title" and section.title is None):
         yield complaint(
             "empty-section",
@@ -133,11 +130,8 @@ def _section(spec: SectionSpec, section: Section, rules: Rules) -> Iterator[Comp
             key="",
             mend="write it" if spec.name != "title" else "begin with `# Title`, then the abstract",
         )
-    background = spec.name == "title"
-    for paragraph in section.paragraphs:
-        for sentence in paragraph.sentences:
-            background = background and not lex.ABOUT_US.search(sentence.flat) and not sentence.expressions()
-            yield from _sentence(sentence, spec, paragraph.interpretation, rules, background)
+    for sentence in section.sentences:
+        yield from _sentence(sentence, spec, rules)
     yield from _blocks(section.blocks, spec, rules)
 
 
@@ -145,7 +139,7 @@ def _blocks(blocks: Sequence[Block], spec: SectionSpec, rules: Rules) -> Iterato
     for block in blocks:
         match block:
             case Heading(sentence=sentence):
-                yield from _sentence(sentence, spec, False, rules, background=len(sentence.flat.split()) <= 8)
+                yield from _sentence(sentence, spec, rules)
             case Listing(items=items):
                 for item in items:
                     yield from _blocks(item, spec, rules)
@@ -173,12 +167,13 @@ def _blocks(blocks: Sequence[Block], spec: SectionSpec, rules: Rules) -> Iterato
                     )
 
 
-def _sentence(
-    sentence: Sentence, spec: SectionSpec, interpretation: bool, rules: Rules, background: bool = False
-) -> Iterator[Complaint]:
-    hits = [*_nodes(sentence, spec.name, rules), *_text(sentence, spec.name, rules)]
+def _sentence(sentence: Sentence, spec: SectionSpec, rules: Rules) -> Iterator[Complaint]:
+    values = spoken(sentence, rules.facts)
+    hits = [*_values(values), *_nodes(sentence, spec.name, rules), *_text(sentence, spec.name, rules)]
     hits += grounding.unknown_names(sentence, spec.name, rules.facts, rules.numbers.source)
-    hits += claims.judge(Said(sentence, spec.name, spec.claims, interpretation, rules.facts, background))
+    hits += net(sentence, values, kind_of(sentence, values, rules.facts), rules.facts)
+    if why := rules.refused.get(sentence.key):
+        hits.append(("told-refused", sentence.source, why))
     for code, literal, *rest in dict.fromkeys(hits):
         text, mend = (*rest, "", "")[:2]
         yield complaint(
@@ -193,15 +188,19 @@ def _sentence(
         )
 
 
+def _values(values: Sequence[Spoken]) -> Iterator[tuple[str, ...]]:
+    for one in values:
+        if isinstance(one.value, Problem):
+            yield "unknown-expression", one.source, one.value.message
+        elif one.wrong:
+            yield "misbound-expression", one.source, one.wrong
+
+
 def _nodes(sentence: Sentence, section: str, rules: Rules) -> Iterator[tuple[str, ...]]:
     for node in sentence.walk():
         match node:
             case Forbidden(literal, why):
                 yield "forbidden-markdown", literal, why
-            case Expression(source):
-                value = evaluate(source, rules.facts)
-                if isinstance(value, Problem):
-                    yield "unknown-expression", source, value.message
             case Citation(keys):
                 for key in (k for k in keys if k not in rules.library):
                     near = ", ".join(e.key for e in rules.library.search(re.sub(r"[\d_:-]+", " ", key), 3))
@@ -223,7 +222,7 @@ def _text(sentence: Sentence, section: str, rules: Rules) -> Iterator[tuple[str,
         yield "typed-number", literal
     for literal in _code_numbers(codes, f"{sentence.flat} {context}", section, rules):
         yield "typed-number", literal
-    for match in lex.PLACEHOLDER.finditer(sentence.source):
+    for match in _PLACEHOLDER.finditer(sentence.source):
         yield "placeholder", match[0]
     if sentence.flat.startswith("|"):
         yield "forbidden-markdown", "|", "tables are made from records; refer to [@tab:main]"
@@ -268,6 +267,7 @@ def _told(parsed: Mapping[str, Section], facts: Facts) -> Iterator[Complaint]:
     if parsed["results"].sentences:
         for code, literal, text in (
             *grounding.results_lead(parsed["results"], facts),
+            *grounding.guards_shown(parsed["results"], facts),
             *grounding.untold_failures(parsed, facts),
         ):
             yield complaint(code, section="results", line=1, sentence="", literal=literal, key="", text=text)

@@ -11,26 +11,21 @@ CODES: dict[str, tuple[str, str]] = {
         "a number that is typed, not read from a record",
         "write the expression that yields it, or say it without a number",
     ),
-    "wrong-direction": (
-        "a typed word of direction that the records do not bear out",
-        "let the record choose the word: {{ compare(...) }} or {{ improves(...) }}",
-    ),
     "misbound-expression": (
-        "an expression about another run than the one the sentence names",
-        "name the run that the expression reads, or read the run that is named",
+        "an expression about something else than the words beside it name",
+        "name the run and the metric that the expression reads, or read those that are named",
     ),
-    "unmeasured-method": (
-        "a comparison with a method that was not measured here",
-        "compare with measured runs only, or cite the work without comparing results",
+    "told-refused": (
+        "the judge of told sentences refuses it",
+        "say less, say what is known instead, or let a form print it",
     ),
-    "significant-without-test": (
-        "a statement of significance without a confirmatory test",
-        "drop the word: runs are exploratory, {{ improves(...) }} says what they show, and "
-        "only {{ confirmation() }} tells of an improvement",
+    "claim-without-form": (
+        "a comparison of runs in words of the writer's own",
+        "let a form print it, such as {{ versus(...) }}, {{ ranking(...) }} or {{ ahead_of(...) }}",
     ),
-    "claim-without-expression": (
-        "an outcome stated without an expression",
-        "put the expression that shows it into the sentence, or begin the paragraph with *Interpretation.*",
+    "claim-beside-form": (
+        "words beside a measured clause that say more than it prints",
+        "leave the clause alone; what it means goes into a sentence of its own",
     ),
     "unknown-expression": ("an expression that has no value", "use the vocabulary and the names given"),
     "unsupported-citation": (
@@ -45,11 +40,15 @@ CODES: dict[str, tuple[str, str]] = {
     ),
     "comparison-not-first": (
         "the results do not begin with the comparison that was fixed beforehand",
-        "begin with the question, and {{ improves(...) }} or {{ diff(...) }} in the primary metric",
+        "begin with the question, and {{ versus(...) }} in the primary metric",
+    ),
+    "guards-not-shown": (
+        "the results do not show the described run in all metrics that guard the primary one",
+        "put {{ guarded() }} into the results, once",
     ),
     "untold-run": (
         "a run without a result that the text passes over",
-        "say in a sentence that it was tried and failed",
+        "say that it was tried and failed: {{ failure(...) }}",
     ),
     "forbidden-math": ("math outside the allow-list", "rewrite the formula with common commands"),
     "forbidden-markdown": ("markup outside the allow-list", "write plain paragraphs, lists and emphasis"),

@@ -1,6 +1,6 @@
-"""Does the text describe the code and the runs there are? Names, the fixed comparison, runs that failed.
+"""Does the text describe the code and the runs there are? Names, the fixed comparison, its guards, runs that failed.
 
-Numbers are numerals.py's; what a sentence claims is claims.py's.
+What a sentence claims is for its form (kinds.py) and its judge (told.py).
 """
 
 from __future__ import annotations
@@ -9,64 +9,23 @@ import re
 from collections.abc import Iterator, Mapping
 
 from paper.evidence.facts import Facts
-from paper.text.nodes import Citation, Code, Math, Section, Sentence
-from paper.truth.numerals import DESCRIBING
+from paper.reading.numerals import DESCRIBING
+from paper.text.nodes import Code, Math, Section, Sentence
 
 Hit = tuple[str, str, str]  # code, literal, text
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]+")
 _OPERATOR = re.compile(r"\\(?:operatorname\*?|mathrm|text)\{([A-Za-z]{3,})\}")
 _SCRIPT = re.compile(r"[\^_]\s*\{(?:[^{}]|\{[^{}]*\})*\}")
-_COMMON = frozenset(
-    [
-        "max",
-        "min",
-        "argmax",
-        "argmin",
-        "exp",
-        "log",
-        "sign",
-        "diag",
-        "var",
-        "cov",
-        "mean",
-        "rank",
-        "dim",
-        "span",
-        "clip",
-        "round",
-        "mod",
-        "trace",
-        "for",
-        "with",
-        "and",
-        "where",
-        "otherwise",
-    ]
+_NAMES = (
+    "max min argmax argmin exp log sign diag var cov mean rank dim span clip round mod trace for with and where "
+    "otherwise"
 )
-# What a method may be said to use, and how its code would spell it.
-_PARTS = {
-    "AdamW": "adamw",
-    "Adam": "adam",
-    "SGD": "sgd",
-    "RMSprop": "rmsprop",
-    "ReLU": "relu",
-    "GELU": "gelu",
-    "SiLU": "silu",
-    "softmax": "softmax",
-    "sigmoid": "sigmoid",
-    "tanh": "tanh",
-    "dropout": "dropout",
-}
-_CONTRAST = re.compile(
-    r"\b(?:not|no|without|instead|unlike|rather|replac\w+|baselines?|others?|usual\w*|standard|"
-    r"former|published|original)\b",
-    re.IGNORECASE,
-)
-_COMPARES = re.compile(r"^(?:diff|improves|compare)\(|^confirm\w*\(")
+_COMMON = frozenset(_NAMES.split())
+_COMPARES = re.compile(r"^(?:versus|guarded|diff|improves|compare)\(|^confirm\w*\(")
 
 
 def unknown_names(sentence: Sentence, section: str, facts: Facts, source: str) -> Iterator[Hit]:
-    """Inline code, operators and parts of a method that the described run's code does not hold."""
+    """Inline code and operators that the described run's code does not hold."""
     if not source or section not in DESCRIBING:
         return
     held = source.lower()
@@ -80,14 +39,6 @@ def unknown_names(sentence: Sentence, section: str, facts: Facts, source: str) -
             for name in _OPERATOR.findall(_SCRIPT.sub(" ", node.source)):
                 if name.lower() not in held and name.lower() not in _COMMON:
                     yield "unknown-name", name, "the code of the described run does nothing that is called so"
-    if (
-        section == "method"
-        and not _CONTRAST.search(sentence.flat)
-        and not any(isinstance(n, Citation) for n in sentence.walk())
-    ):
-        for part, spelt in _PARTS.items():
-            if re.search(rf"(?<![\w-]){part}(?![\w-])", sentence.flat) and spelt not in held:
-                yield "unknown-name", part, "the code of the described run does not use it"
 
 
 def _recorded(facts: Facts) -> set[str]:
@@ -115,13 +66,21 @@ def results_lead(results: Section, facts: Facts) -> Iterator[Hit]:
         return
     primary = f'"{facts.manifest.primary}"'
     for source in (e.source.replace("'", '"') for s in results.paragraphs[0].sentences for e in s.expressions()):
-        if _COMPARES.match(source) and (primary in source or source.startswith("confirm")):
+        if _COMPARES.match(source) and (primary in source or source.startswith(("confirm", "guarded"))):
             return
     yield (
         "comparison-not-first",
         facts.manifest.primary,
         f'the first paragraph does not compare anything in the primary metric, "{facts.manifest.primary}"',
     )
+
+
+def guards_shown(results: Section, facts: Facts) -> Iterator[Hit]:
+    """The results show the described run in the primary metric and in all that guard it, so that none is left out."""
+    if not any(r.status == "measured" for r in facts.experiments):
+        return
+    if not any(e.source.startswith("guarded(") for s in results.sentences for e in s.expressions()):
+        yield "guards-not-shown", "guarded()", ""
 
 
 def untold_failures(parsed: Mapping[str, Section], facts: Facts) -> Iterator[Hit]:

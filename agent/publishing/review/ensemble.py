@@ -28,12 +28,10 @@ def ask_review(ask: Ask, before: str, number: int, text: str, *, own: bool) -> t
 
 
 def ask_meta(
-    ask: Ask, before: str, reviews: Sequence[Review], asked: int, evidence: Mapping[str, Any] | None
+    ask: Ask, before: str, reviews: Sequence[Review], asked: int, told: Mapping[str, Any] | None
 ) -> tuple[MetaWords | None, str]:
     """The area chair's words over usable reviews, or none and why."""
-    prompt = render(
-        "review_meta", reviews=reviews, failed=asked - len(reviews), evidence=evidence, tally=tally(reviews)
-    )
+    prompt = render("review_meta", reviews=reviews, failed=asked - len(reviews), told=told, tally=tally(reviews))
     try:
         return ask_json(ask, f"{before}review.meta", "reviewer", _conversation(prompt), MetaWords), ""
     except NoUsableAnswer as failed:

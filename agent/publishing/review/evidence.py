@@ -1,16 +1,13 @@
-"""What the evidence reviewer is shown, by key, and whether one of its findings stands. Reads; writes nothing.
+"""What a judge of the paper's sentences is shown of the session's runs, by key. Reads; writes nothing.
 
 Log tails and diffs are text of the agent's code: bounded, cleaned, and fenced by the prompt.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from agent.core.record import RunRecord
-from agent.core.reviews import Doubt, EvidenceFinding
 from agent.lab.jobs.paths import JobPaths
 from agent.lab.measuring.scratch import TrainingPaths
 from agent.publishing.manuscript import Manuscript
@@ -24,7 +21,6 @@ from paper.evidence.series import series_of
 MAX_LOG = 1_200  # characters of one run's log
 MAX_DIFF = 12_000  # of one run's diff
 MAX_DIFFS = 60_000  # of all of them
-_EXPRESSION = re.compile(r"\{\{(.*?)\}\}", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -40,11 +36,9 @@ class RunEvidence:
 
 @dataclass(frozen=True)
 class Evidence:
-    """`sections`: the text as it prints, by name. `keys`: every place that a finding may point to."""
+    """All runs, in the order in which they were made."""
 
-    sections: Mapping[str, str]
     runs: tuple[RunEvidence, ...]
-    keys: frozenset[str]
 
 
 def gather(tools: Tools) -> Evidence:
@@ -60,41 +54,22 @@ def gather(tools: Tools) -> Evidence:
             left -= len(diff)
         state = tools.session.runs[record.run]
         runs.append(RunEvidence(record.run, _head(record), tuple(_lines(record, state)), _log(tools, state), diff))
-    keys = {line.partition(": ")[0] for run in runs for line in run.lines}
-    keys |= {f"{run.run}/{part}" for run in runs for part in ("log", "diff") if getattr(run, part)}
-    return Evidence(printed(manuscript), tuple(runs), frozenset(keys))
+    return Evidence(tuple(runs))
 
 
-def printed(manuscript: Manuscript) -> dict[str, str]:
-    """The sections with every expression replaced by what it prints."""
-    return {name: _filled(text, manuscript.facts) for name, text in manuscript.sections().items()}
-
-
-def _filled(text: str, facts: Facts) -> str:
-    def value(match: re.Match[str]) -> str:
-        found = evaluate(match[1], facts)
-        return match[0] if isinstance(found, Problem) else found.text
-
-    return _EXPRESSION.sub(value, text)
-
-
-def place(finding: EvidenceFinding, evidence: Evidence) -> Doubt | str:
-    """The finding with the section that its quote stands in, or why it does not count."""
-    section = standing(finding.quote, evidence.sections)
-    quote = harvest.one_line(finding.quote, 80)
-    if section is None:
-        return f'"{quote}": does not occur in the paper'
-    if finding.relation == "contradicts" and finding.key not in evidence.keys:
-        return f'"{quote}": the evidence has no "{harvest.one_line(finding.key, 60)}" that could contradict it'
-    if finding.relation == "lacks" and finding.key in evidence.keys:
-        return f'"{quote}": the evidence does hold "{finding.key}", so it is not lacking'
-    return Doubt(**finding.model_dump(), section=section)
-
-
-def standing(quote: str, sections: Mapping[str, str]) -> str | None:
-    """The section in which a quote occurs word for word; line breaks do not count."""
-    wanted = " ".join(quote.split())
-    return next((name for name, text in sections.items() if wanted in " ".join(text.split())), None)
+def order(facts: Facts) -> tuple[str, ...]:
+    """How the measured runs stand in each metric and condition, best first, and which neighbours do not differ."""
+    lines = []
+    for metric in facts.manifest.metrics:
+        for condition in facts.condition_names():
+            where = f', condition="{condition}"' if len(facts.condition_names()) > 1 else ""
+            found = evaluate(f'ranking("{metric}"{where})', facts)
+            if not isinstance(found, Problem):
+                lines.append(f"{found.text} ({facts.direction(metric)})")
+    confirmation = evaluate("confirmation()", facts)
+    if not isinstance(confirmation, Problem):
+        lines.append(f"confirmation: {confirmation.text}")
+    return tuple(lines)
 
 
 # ---------------------------------------------------------------- one run

@@ -8,7 +8,6 @@ from typing import Any
 
 from agent.core.reviews import Review, tally
 from agent.llm.prompting import render
-from agent.publishing.review.evidence import standing
 from agent.sandbox import harvest
 from agent.session import events as ev
 from agent.session.judging import Judging
@@ -40,21 +39,23 @@ def ensemble(reviews: Sequence[ev.ReviewGiven], meta: ev.PaperReviewed | None) -
     }
 
 
-def evidence_part(evidence: ev.EvidenceReviewed | None, sections: Mapping[str, str]) -> dict[str, Any] | None:
-    """The findings, and whether the doubted words still stand in the paper."""
-    if evidence is None:
+def judged_part(judgements: Sequence[ev.SentencesJudged]) -> dict[str, Any] | None:
+    """What the judge of told sentences read and refused, over all rounds."""
+    if not judgements:
         return None
     return {
-        "checked": evidence.checked,
-        "failed": evidence.failed,
-        "dropped": list(evidence.dropped),
-        "findings": [
-            doubt.model_dump() | {"stands": standing(doubt.quote, sections) is not None} for doubt in evidence.doubts
+        "model": judgements[0].model,
+        "judged": sum(len(event.judged) for event in judgements),
+        "failed": next((event.failed for event in judgements if event.failed), ""),
+        "refused": [
+            refusal.model_dump(exclude={"name"}) | {"round": event.round}
+            for event in judgements
+            for refusal in event.refused
         ],
     }
 
 
-def session_review(judging: Judging, title: str, sections: Mapping[str, str]) -> dict[str, Any]:
+def session_review(judging: Judging, title: str, judgements: Sequence[ev.SentencesJudged]) -> dict[str, Any]:
     """The whole account of a session's paper."""
     past = [
         {
@@ -69,29 +70,26 @@ def session_review(judging: Judging, title: str, sections: Mapping[str, str]) ->
     return {
         "title": title,
         **ensemble(judging.reviews, judging.meta),
-        "evidence": evidence_part(judging.evidence, sections),
+        "told": judged_part(judgements),
         "revisions": past,
     }
 
 
-def summary(judging: Judging) -> str:
+def summary(judging: Judging, judgements: Sequence[ev.SentencesJudged]) -> str:
     """One line for the end of a session."""
     numbers = tally(usable(judging.reviews))
     if numbers is None:
         return "no usable review"
-    doubts = len(judging.evidence.doubts) if judging.evidence else 0
+    refused = sum(len(event.refused) for event in judgements)
     revised = f"; {sum(j.kept for j, _ in judging.past)} of {len(judging.past)} revisions kept" if judging.past else ""
     count = f"{numbers.reviews} {'review' if numbers.reviews == 1 else 'reviews'}"
-    claims = f"{doubts} {'claim' if doubts == 1 else 'claims'}"
-    return (
-        f"{numbers.overall:.1f} of 10 over {count}, {numbers.decision}; {claims} doubted by the evidence "
-        f"reviewer{revised}"
-    )
+    sentences = f"{refused} {'sentence' if refused == 1 else 'sentences'}"
+    return f"{numbers.overall:.1f} of 10 over {count}, {numbers.decision}; {sentences} refused by the judge{revised}"
 
 
 def texts(account: Mapping[str, Any]) -> dict[str, str]:
     """Both forms of an account, without control characters, which a model's words may hold."""
-    page = render("review_page", **{"evidence": None, "revisions": [], **_each(account, _flat)})
+    page = render("review_page", **{"told": None, "revisions": [], **_each(account, _flat)})
     return {JSON: json.dumps(_each(account, harvest.clean), indent=1, ensure_ascii=False) + "\n", MARKDOWN: page}
 
 

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from itertools import pairwise
+from dataclasses import dataclass, replace
 
 from paper.evidence.expressions import Problem, evaluate, parse
 from paper.evidence.facts import FactError, Facts
@@ -17,7 +16,7 @@ from paper.text.nodes import Citation, Code, Emphasis, Expression, Inline, Math,
 
 OPEN = "\ue000"  # stands for an expression whose text names nothing
 BOUND = ("mean", "value", "se", "diff", "relative", "ratio", "compare", "improves", "rank", "diagnostic")
-ORDERED = ("compare", "improves")  # a word between the names of two runs
+ORDERED = ("compare", "improves", "confirmed")  # a word between the names of two runs
 _CLAUSE_END = re.compile(r"[,;:.]|\b(?:and|while|whereas|but|against|than|compared)\b")
 _PRONOUN = re.compile(
     r"\b(?:our|ours|we|it|its|this|that|these|the (?:method|variant|idea|encoder|model|baselines?|former|latter|best|"
@@ -101,29 +100,40 @@ def _plain(part: Inline, values: Iterator[Spoken]) -> str:
 
 def _bound(one: Spoken, index: int, others: Sequence[Spoken], line: _Line, facts: Facts) -> Spoken:
     value = one.value
-    if isinstance(value, Problem) or value.confirmed or one.function not in BOUND:
+    if isinstance(value, Problem):
         return one
-    at = line.places[index]
-    series = [i for i, o in enumerate(others) if o.function in BOUND and isinstance(o.value, Result)]
-    notes = []
+    if value.confirmed:
+        return replace(one, wrong="" if _of_the_arms(one, value, index, others, line, facts) else _WRONG_ARMS)
+    if one.function not in BOUND:
+        return one
+    at, notes = line.places[index], []
     if one.function != "diagnostic":
-        metric = _governs(line, line.metrics, at, (value.metric,), _rank(series, index, line, line.metrics))
+        metric = _governs(line, line.metrics, at, (value.metric,), _rank(index, others, line, line.metrics))
         if metric is False:
-            return Spoken(
-                one.source, one.function, value, wrong=f"the words name another metric, and this reads {value.metric}"
-            )
+            return replace(one, wrong=f"the words name another metric, and this reads {value.metric}")
         notes += [] if metric else [facts.spec(value.metric).label]
-    whose = _runs(one, value, line, at, _rank(series, index, line, line.runs))
+    whose = _runs(one, value, line, at, _rank(index, others, line, line.runs, single=True))
     if whose is False:
-        return Spoken(
-            one.source,
-            one.function,
-            value,
-            wrong=f"the words name another run, and this reads {' and '.join(value.runs)}",
-        )
-    labels = [_label(facts, run) for run in value.runs]
-    notes += [] if whose else [" against ".join(labels)]
-    return Spoken(one.source, one.function, value, note=", ".join(notes))
+        return replace(one, wrong=f"the words name another run, and this reads {' and '.join(value.runs)}")
+    notes += [] if whose else [" against ".join(_label(facts, run) for run in value.runs)]
+    return replace(one, note=", ".join(notes))
+
+
+_WRONG_ARMS = "the words name another run or metric than those of the confirmation"
+
+
+def _of_the_arms(one: Spoken, value: Result, index: int, others: Sequence[Spoken], line: _Line, facts: Facts) -> bool:
+    """Does a sentence with a part of the confirmation name nothing but its two runs and its metric?"""
+    if one.function == "confirmation":
+        return True  # a whole sentence of its own
+    arms = {r.name for r in facts.confirmations}
+    metrics = {name for mention in line.metrics for name in mention.names}
+    if any(not arms & set(m.names) for m in line.runs) or (metrics and facts.manifest.primary not in metrics):
+        return False
+    if one.function not in (*ORDERED, "confirmed_value", "confirmed"):
+        return True
+    in_order = _rank(index, others, line, line.runs, single=True)
+    return _runs(one, value, line, line.places[index], in_order) is not False
 
 
 def _runs(one: Spoken, value: Result, line: _Line, at: int, in_order: _Mention | None) -> bool | None:
@@ -133,10 +143,12 @@ def _runs(one: Spoken, value: Result, line: _Line, at: int, in_order: _Mention |
     named = {name for mention in line.runs for name in mention.names}
     if not named:
         return None
+    first, second = value.runs
     if one.function in ORDERED:
-        before, after = _nearest(line, line.runs, at)
-        free = before is None or _PRONOUN.search(line.text[before.end : at])
-        if (not free and before and value.runs[0] not in before.names) or (after and value.runs[1] not in after.names):
+        before, after = _nearest(line, [m for m in line.runs if second not in m.names or m.start > at], at)
+        beside = any(second in m.names and not line.text[m.end : at].strip() for m in line.runs if m.end <= at)
+        free = before is None or _PRONOUN.search(line.text[before.end : at]) is not None
+        if beside or (not free and before and first not in before.names) or (after and second not in after.names):
             return False
         return True if before or after else None
     told = [run in named for run in value.runs]
@@ -158,19 +170,29 @@ def _nearest(line: _Line, mentions: Sequence[_Mention], at: int) -> tuple[_Menti
     """What is named last before a place, and what follows it in the same clause."""
     before = max((m for m in mentions if m.end <= at), key=lambda m: m.start, default=None)
     after = min((m for m in mentions if m.start > at), key=lambda m: m.start, default=None)
-    if after is not None and (_CLAUSE_END.search(line.text[at : after.start]) or OPEN in line.text[at + 1 : after.start]):
-        after = None
+    if after is not None:
+        between = line.text[at + 1 : after.start]
+        after = None if _CLAUSE_END.search(between) or OPEN in between else after
     return before, after
 
 
-def _rank(series: list[int], index: int, line: _Line, mentions: Sequence[_Mention]) -> _Mention | None:
-    """The mention of the same rank, where as many are named in a row as values follow: "A and B reach x and y"."""
-    if index not in series or len(mentions) != len(series):
+def _rank(
+    index: int, others: Sequence[Spoken], line: _Line, mentions: Sequence[_Mention], single: bool = False
+) -> _Mention | None:
+    """The mention of the same rank, where as many are named before as values follow: "A and B reach x and y"."""
+    ends = [m.end for m in mentions]
+    values = [
+        i
+        for i, one in enumerate(others)
+        if one.function in (*BOUND, "confirmed_value")
+        and isinstance(one.value, Result)
+        and (not single or len(one.value.runs) == 1)
+        and (not ends or line.places[i] >= ends[-1])
+    ]
+    if index not in values or len(values) != len(mentions):
         return None
-    places = [line.places[i] for i in series]
-    apart = all(m.end <= places[0] for m in mentions) or all(p < m.start for p, m in zip(places, mentions, strict=True))
-    near = all(not re.search(r"[;:.]", line.text[a:b]) for a, b in pairwise(places))
-    return mentions[series.index(index)] if apart and near else None
+    together = line.text[line.places[values[0]] : line.places[values[-1]]]
+    return None if re.search(r"[;:.]", together) else mentions[values.index(index)]
 
 
 # ---------------------------------------------------------------- what the words name

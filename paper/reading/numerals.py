@@ -1,7 +1,6 @@
-"""Numbers that stand in prose. An allow-list: what is not recognised as harmless is a typed number.
+"""Digits and number words that are typed: which of them are names, references, years, settings or counts.
 
-A number is harmless when it names something (F1, GPT-2), refers (Section 3, a year beside a citation), counts the
-paper's own parts (two tiers), or equals a setting of the records that the sentence names. Results are never typed.
+Everything else is a number that no record stands behind, and is refused.
 """
 
 from __future__ import annotations
@@ -16,95 +15,61 @@ from functools import cached_property
 from agent.core.manifest import Setting
 from agent.literature.library import Library
 from paper.evidence.facts import Facts
+from paper.evidence.numbers import CARDINALS
 from paper.text.nodes import CITATION
 
 DESCRIBING = ("background", "method", "experimental_setup")  # sections where settings may be typed
 
-_DIGITS = {
-    w: i
-    for i, w in enumerate(
-        ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"]
-    )
-}
 _LARGE = (
-    r"thirteen|fourteen|fifteen|sixteen|seventeen|eighteen|nineteen|twenty|thirty|forty|fifty|sixty|seventy|"
-    r"eighty|ninety|hundreds?|thousands?|millions?|billions?|trillions?|dozens?"
+    r"thirteen|fourteen|fifteen|sixteen|seventeen|eighteen|nineteen|twenty|thirty|forty|fifty|sixty|seventy|eighty|"
+    r"ninety|hundreds?|thousands?|millions?|billions?|trillions?|dozens?"
 )
-_SMALL = "two|three|four|five|six|seven|eight|nine|ten|eleven|twelve"
-_NEVER = re.compile(
-    rf"\b(?:{_LARGE})\b|[%‰±]|\+\s?/\s?-|\+-|\bper\s?cents?\b|\bpercent(?:age points?|iles?)?\b|\bpp\b|"
-    rf"\bpercentage (?:of|points?)\b|\borders? of magnitude\b|\b\w+fold\b|\b(?:{_SMALL}|many|several|multi)-fold\b|"
-    r"\b(?:twice|thrice)\b|\b(?:doubl|tripl|quadrupl|halv)(?:e|es|ed|ing)\b|"
-    rf"\b(?:one|two|three|four|five|seven|nine|a)[- ](?:half|halves|third|thirds|quarter|quarters|fifths?|sixths?|"
-    rf"eighths?|"
-    r"ninths?|tenths?|hundredths?)\b(?= (?:of|as|the|more|less|higher|lower|fewer)\b|s)|"
-    r"\b(?:thirds|quarters|tenths|hundredths)\b|\bhalf (?:of|the|as|its|our|that|all)\b|\b(?:by|in|than|about|nearly|"
-    rf"almost|over) half\b|\bpoint (?:zero|oh|one|{_SMALL})\b|\b(?:zero|one|{_SMALL}) times\b|"
-    r"\bone (?:percentage|in|out of)\b(?= (?:points?|two|three|four|five|six|seven|eight|nine|ten)\b)",
+_SMALL = "|".join(CARDINALS[2:])
+_ANY = "|".join(CARDINALS)
+# Number words that measure: shares, factors, per cent, decimals in words, a count out of a count.
+_MEASURES = re.compile(
+    rf"\b(?:{_LARGE})\b|[%‰±]|\+\s?/?\s?-|\bper\s?cents?\b|\bpercent\w*|\bpercentage (?:of|points?)\b|\bpp\b|"
+    rf"\borders? of magnitude\b|(?<!un)(?<!scaf)(?<!mani)(?<!blind)\b\w+fold\b|"
+    rf"\b(?:{_SMALL}|many|several|multi)-fold\b|"
+    r"\b(?:twice|thrice)\b|\b(?:doubl|tripl|quadrupl|halv)(?:e|es|ed|ing)\b(?!-)(?! (?:precision|descent|blind|count))|"
+    rf"\b(?:{_ANY}|a)[- ](?:half|halves|thirds?|quarters?|fifths?|sixths?|eighths?|ninths?|tenths?|hundredths?)\b"
+    r"(?= (?:of|as|the|more|less|higher|lower|fewer)\b|s)|\b(?:good|full|mere) (?:third|quarter|tenth)\b|"
+    r"\b(?:thirds|quarters|tenths|hundredths)\b|\bhalf (?:of|the|as|its|our|that|all)\b|"
+    r"\b(?:by|in|than|about|nearly|almost|over) half\b|"
+    rf"\bpoint (?:oh|{_ANY})\b|\b(?:{_ANY}) times\b|\b(?:{_ANY}) (?:in|out of|of) (?:the |all )?(?:{_SMALL})\b",
     re.IGNORECASE,
 )
-_HARMLESS_WORDS = re.compile(
-    r"\b(?:one|two|three|four|five|six)-(?:sided|tailed|stage|step|layer|layered|way|part|"
-    r"level|"
-    r"tier|dimensional|phase|fold cross|term|sample|hot|to-one|word)\b|"
-    r"\b(?:unfold|scaffold|manifold|blindfold|cross-fold|double[- ](?:precision|descent|blind|"
-    r"counting|counted|counts?))\b",
+_HARMLESS = re.compile(
+    rf"\b(?:{_ANY})-(?:sided|tailed|\w+ed|\w*stage|step|layer|way|part|level|tier|dimensional|phase|fold cross|term|"
+    r"sample|hot|to-one|word|shot|mean)\b|\b(?:un|scaf|mani|blind|cross-)fold\w*|\bzero[- ](?:mean|vectors?|gradient|"
+    r"padd\w+|bias|initiali[sz]\w+|centred)",
     re.IGNORECASE,
 )
-_ZERO = re.compile(
-    r"\bzero\b(?![- ](?:mean|shot|vector|vectors|matrix|gradient|padding|padded|ablation|bias|"
-    r"initiali[sz]\w+|centred|centered))(?<!non-zero)",
-    re.IGNORECASE,
-)
-_ZERO_DESIGN = re.compile(
-    r"\b(?:set|sets|setting|clamped|initiali[sz]ed|forced|rounded|clipped|start\w*) (?:\w+ ){0,4}"
-    r"(?:to|at|from|with) zero\b|\b(?:above|below|at|from|around) zero\b",
-    re.IGNORECASE,
-)
+_ZERO_DESIGN = re.compile(r"\b(?:to|at|from|with|above|below|around|is|are|than) zero\b|\bnon-?zero\b", re.IGNORECASE)
 _REFERENCE = re.compile(
-    r"\b(?:Sections?|Secs?\.?|Figures?|Figs?\.?|Tables?|Tabs?\.?|Equations?|Eqs?\.?|Appendi(?:x|"
-    r"ces)|"
-    r"Algorithms?|Steps?|§)\s?\(?(\d{1,2})\)?(?![\d.,]*\d)(?:\s?(?:and|to|-|–)\s?\d{1,2}\b)?"
+    r"(?:\b(?:Sections?|Secs?\.?|Figures?|Figs?\.?|Tables?|Tabs?\.?|Equations?|Eqs?\.?|Appendi(?:x|ces)|Algorithms?|"
+    r"Steps?|Lines?|Chapters?|Questions?|line|step)|§|\bQ|\bRQ|\bH)\s?\(?((?:[A-Z]\.)?\d{1,2}(?:\.\d)?)\)?"
+    r"(?![\d.,]*\d|\s?%)(?:\s?(?:and|to|-|–)\s?\d{1,2}\b)?"
 )
 _YEAR = re.compile(
-    r"(?:\(|\b(?:in|since|of|by|from|until|before|after|during|early|late)\s)((?:19|"
-    r"20)\d\d)\b(?![%.]?\d|\s?%)",
+    r"(?:\(|\b(?:in|since|of|by|from|until|before|after|during|early|late|and)\s)((?:19|20)\d\d)s?\b(?![%.]?\d|\s?%|\s(?!this|was|has|is|as|works?\b)[a-z]+s\b)",
     re.IGNORECASE,
 )
 _ENUMERATION = re.compile(r"\((?:[1-9]|i{1,3}|iv|v)\)")
-_COUNTED = {
+_LICENCE = re.compile(r"\bCC[- ]BY(?:-[A-Z]{2})*[- ]\d\.\d\b|\bApache[- ]2\.0\b|\bGPL-?v?\d\b")
+_COUNTED = {  # what may be counted is compared with the records
     "seed": "seeds",
     "run": "runs",
     "experiment": "runs",
+    "variant": "runs",
     "baseline": "baselines",
     "condition": "conditions",
-    "sparsity": "conditions",
-    "sparsities": "conditions",
+    "sparsit(?:ies)?": "conditions",
     "metric": "metrics",
 }
-_PARTS = (
-    r"tiers?|phases?|stages?|parts?|steps?|questions?|ideas?|components?|terms?|loss(?:es)?|levels?|variants?|"
-    r"sections?|"
-    r"contributions?|reasons?|limitations?|groups?|families|lines?|strands?|kinds?|types?|ways?|sources?|aspects?|"
-    r"changes?|"
-    r"choices?|hypothes[ei]s|directions?|approaches|methods?|encoders?|decoders?|layers?|modules?|ingredients?|"
-    r"properties|"
-    r"things|views?|quantities|factors?|sides|halves|blocks?|branches|modifications?|requirements?|objectives?|nested|"
-    r"assumptions?|caveats?|observations?|findings|architectures?|designs?|ablations?|mechanisms?|paragraphs?|curves?|"
-    r"panels?|axes|figures?|tables?|models?|processes|matrices|vectors?|prefix(?:es)?|dictionar(?:y|ies)|threats?|"
-    r"points"
-)
 _COUNT = re.compile(
-    rf"\b(zero|{_SMALL})\b(?P<of> of\b| out of\b)?(?P<middle>(?:[- ][a-z]+){{0,3}}?)[- ]"
-    rf"(?P<noun>seeds?|runs?|experiments?|baselines?|conditions?|sparsities|sparsity|metrics?|"
-    rf"{_PARTS})\b",
-    re.IGNORECASE,
-)
-_SMALL_WORD = re.compile(rf"\b(?:{_SMALL})\b", re.IGNORECASE)
-_PRONOUN = re.compile(
-    rf"\b(?:the|these|those|both|between|other|all)\s(?:other\s)?(?:{_SMALL})\b(?=\s?(?:[.,;:)]|$|"
-    rf"and\b|are\b|"
-    r"is\b|do\b|can\b|differ\b|share\b|were\b|have\b|together\b|apart\b|in\b))",
+    rf"\b(?P<number>{_ANY})\b(?P<of> of\b| out of\b)?(?P<between>(?:[- ][a-z]+){{0,3}}?)[- ]"
+    rf"(?P<noun>{'|'.join(_COUNTED)})(?:s|y)?\b",
     re.IGNORECASE,
 )
 _TOKEN = re.compile(r"[^\s()\[\]{}\"“”‘’;:!?" + "\ue000-\ue004" + r"]+")
@@ -112,69 +77,20 @@ _TOKEN = re.compile(r"[^\s()\[\]{}\"“”‘’;:!?" + "\ue000-\ue004" + r"]+")
 _SCRIPTED = re.compile(
     r"(?:(?<=(?<![^\W_])[^\W\d_])|(?<=[ΔδΣσ∂∇][^\W\d_])|(?<=[)\]‖|]))(?:[₀-₉][⁰¹²³⁴-⁹]?|[⁰¹²³⁴-⁹][₀-₉]?)(?![\w.,][\d⁰¹²³⁴-⁹₀-₉]|\w)"
 )
-FIELD = frozenset(
-    [
-        "f1",
-        "l0",
-        "l1",
-        "l2",
-        "l-0",
-        "l-1",
-        "l-2",
-        "top-1",
-        "top-5",
-        "k1",
-        "h100",
-        "a100",
-        "h200",
-        "v100",
-        "float16",
-        "float32",
-        "bfloat16",
-        "float64",
-        "int8",
-        "fp16",
-        "fp32",
-        "bf16",
-        "utf-8",
-        "python3",
-        "gpt-2",
-        "gpt2",
-        "gpt-3",
-        "gpt-4",
-        "gemma-2",
-        "gemma-2b",
-        "gemma-2-2b",
-        "gemma-2-9b",
-        "gemma2",
-        "llama-2",
-        "llama-3",
-        "llama-3.1",
-        "pythia-70m",
-        "pythia-160m",
-        "pythia-410m",
-        "c4",
-        "adamw",
-        "adam",
-        "1-sparse",
-        "k-sparse",
-        "aux-k",
-        "synthsaebench-16k",
-        "2d",
-        "3d",
-        "1d",
-    ]
+# CIFAR-10, GPT-2, ResNet-18, SHA-256, Llama-3.1-8B: letters joined to digits, a capital among them.
+_NAME = re.compile(r"(?=[^\d]*[A-Z])[A-Za-z]+(?:-?[A-Za-z]+)*-?\d{1,4}(?:\.[1-9])?(?:-?[A-Za-z]+\d*|-\d{1,2}[A-Za-z])*")
+_FIELD = (
+    "f1 l0 l1 l2 l-0 l-1 l-2 top-1 top-5 float16 float32 float64 bfloat16 int8 fp16 fp32 bf16 utf-8 python3 gpt2 c4 "
+    "pythia-70m pythia-160m pythia-410m gemma-2-2b 1-sparse 1d 2d 3d"
 )
+FIELD = frozenset(_FIELD.split())
 _ALIASES = {
     "d_sae": ("dictionary", "latents", "dsae"),
     "l0": ("sparsity", "active latents", "l_0"),
     "k": ("active latents", "topk"),
     "lr": ("learning rate",),
-    "learning_rate": ("learning rate",),
-    "batch": ("batch",),
     "batch_size": ("batch",),
-    "samples": ("samples", "activations"),
-    "steps": ("steps",),
+    "samples": ("activations",),
     "d_in": ("dimension", "din"),
     "num_features": ("features",),
     "n_features": ("features",),
@@ -196,15 +112,15 @@ class NumberRules:
     def names(self) -> frozenset[str]:
         """Names that hold digits: of metrics, runs, conditions, settings, cited titles, and of the field."""
         facts = self.facts
-        texts = [*facts.manifest.metrics, *(m.label for m in facts.manifest.metrics.values()), *self.settings]
-        texts += [facts.manifest.name]
+        texts = [facts.manifest.name, *facts.manifest.metrics, *self.settings]
+        texts += [m.label for m in facts.manifest.metrics.values()]
         texts += [t for r in facts.explored for t in (r.name, r.label)]
         texts += [
             t for r in facts.explored for c in r.conditions for t in (c.name, c.label) if any(map(str.isalpha, t))
         ]
         texts += [e.title for e in self.library.entries(self.library.keys)]
         tokens = {t.strip(".,").lower() for text in texts for t in _TOKEN.findall(text)}
-        return FIELD | {t for t in tokens if t[:1].isalpha() and any(map(str.isdigit, t))}
+        return FIELD | {t for t in tokens if t[:1].isalpha() and any(map(str.isdigit, t)) and "=" not in t}
 
     @cached_property
     def settings(self) -> dict[str, set[Setting]]:
@@ -225,24 +141,25 @@ class NumberRules:
         values = (node.value for node in ast.walk(tree) if isinstance(node, ast.Constant))
         return frozenset(float(v) for v in values if isinstance(v, int | float) and not isinstance(v, bool))
 
+    @cached_property
+    def manifest_words(self) -> str:
+        """What the manifest says in words; it may be repeated as it stands there."""
+        manifest = self.facts.manifest
+        return "\n".join((manifest.question, manifest.about, *(m.read for m in manifest.metrics.values())))
+
     def counts(self, what: str) -> set[int]:
         """The numbers that may stand before "seeds", "runs" and the like."""
         facts = self.facts
         tried, measured = facts.experiments, [r for r in facts.experiments if r.status == "measured"]
-        match what:
-            case "runs":
-                return {len(tried), len(facts.explored)}
-            case "failed":
-                return {len(tried) - len(measured), sum(r.status != "measured" for r in facts.explored)}
-            case "measured":
-                return {len(measured), len(facts.measured)}
-            case "seeds":
-                return {len(r.seeds) for r in facts.explored}
-            case "baselines":
-                return {len(facts.baselines)}
-            case "conditions":
-                return {len(facts.condition_names())}
-        return {len(facts.manifest.metrics)}
+        return {
+            "runs": {len(tried), len(facts.explored)},
+            "failed": {len(tried) - len(measured), sum(r.status != "measured" for r in facts.explored)},
+            "measured": {len(measured), len(facts.measured)},
+            "seeds": {len(r.seeds) for r in facts.explored},
+            "baselines": {len(facts.baselines)},
+            "conditions": {len(facts.condition_names())},
+            "metrics": {len(facts.manifest.metrics)},
+        }[what]
 
     def is_setting(self, number: float, text: str) -> bool:
         """The records have this value under a key that the sentence mentions."""
@@ -260,20 +177,28 @@ class NumberRules:
             return False
         return self.is_setting(number, text) or (section != "background" and number in self.constants)
 
+    def is_name(self, token: str) -> bool:
+        """A token with digits that names something; a metric's name in front of other digits names a result."""
+        if token.lower() in self.names or token.lower().removesuffix("s") in self.names:
+            return True
+        metrics = {t.lower() for key, m in self.facts.manifest.metrics.items() for t in (key, m.label)}
+        return bool(_NAME.fullmatch(token)) and not any(token.lower().startswith(m) for m in metrics)
+
 
 def typed_numbers(text: str, rules: NumberRules, section: str, context: str = "") -> tuple[str, ...]:
     """The literals in a sentence that no rule allows. `context` adds words (of math, code) that may name a setting."""
+    if len(text) > 20 and text.strip(" .") in rules.manifest_words:
+        return ()
     read = unicodedata.normalize("NFKC", _SCRIPTED.sub("", text))
     return tuple(dict.fromkeys(_typed(read, rules, section, f"{text} {context}")))
 
 
 def _typed(text: str, rules: NumberRules, section: str, context: str) -> Iterator[str]:
-    masked = _HARMLESS_WORDS.sub(_blank, text)
-    for match in _NEVER.finditer(masked):
-        yield match[0]
-    yield from _words(masked, rules, section)
-    masked = _REFERENCE.sub(_blank, text)
-    if CITATION in text:
+    words = _HARMLESS.sub(_blank, text)
+    yield from (match[0] for match in _MEASURES.finditer(words))
+    yield from _words(words, rules)
+    masked = _LICENCE.sub(_blank, _REFERENCE.sub(_blank, text))
+    if CITATION in text or section in ("introduction", "related_work", "background"):
         masked = _YEAR.sub(_blank, masked)
     if "(1)" in text or "(i)" in text:
         masked = _ENUMERATION.sub(_blank, masked)
@@ -284,45 +209,36 @@ def _typed(text: str, rules: NumberRules, section: str, context: str) -> Iterato
 
 
 def _token(token: str, rules: NumberRules, section: str, context: str) -> Iterator[str]:
-    if token.lower() in rules.names or token.lower().removesuffix("s") in rules.names:
+    if rules.is_name(token):
         return
     pieces = [p for p in re.split(r"[-–—/=]", token) if any(c.isnumeric() for c in p)]
     if len(pieces) > 1 or (pieces and pieces[0] != token):
         if not re.match(r"\d", token) and "-" in token and token.rsplit("-", 1)[0].lower() in rules.names:
             return
-        for piece in pieces:
-            if piece.lower() not in rules.names and not rules.harmless(parse_number(piece), context, section):
-                yield token
-                return
-        return
-    if not rules.harmless(parse_number(token), context, section):
+        if any(p.lower() not in rules.names and not rules.harmless(parse_number(p), context, section) for p in pieces):
+            yield token
+    elif not rules.harmless(parse_number(token), context, section):
         yield token
 
 
-def _words(text: str, rules: NumberRules, section: str) -> Iterator[str]:
-    """Number words that do not count the paper's own parts."""
-    masked = text
+def _words(text: str, rules: NumberRules) -> Iterator[str]:
+    """Number words: of what the records count they must be right; "zero" and "n of m" state a result."""
     for match in _COUNT.finditer(text):
-        noun, number = match["noun"].lower(), _DIGITS[match[1].lower()]
-        what = _COUNTED.get(noun, _COUNTED.get(noun.removesuffix("s"), ""))
-        if what == "runs" and (kind := re.search(r"failed|measured|successful|finished", match["middle"])):
+        noun, number = match["noun"].lower(), CARDINALS.index(match["number"].lower())
+        what = _COUNTED.get(noun, "conditions")
+        if number == 1 and not match["of"]:
+            continue
+        if what == "runs" and (kind := re.search(r"failed|measured|successful|finished", match["between"])):
             what = "failed" if kind[0] == "failed" else "measured"
-        if what == "metrics" and re.search(r"\b(?:the|these|both|those)\s$", text[: match.start()], re.IGNORECASE):
+        if what == "seeds" and "fresh" in match["between"]:
+            what = ""  # of the confirmation; its form says how many
+        if what == "metrics" and re.search(
+            r"\b(?:the|these|both|those|other)\s$", text[: match.start()], re.IGNORECASE
+        ):
             what = ""  # refers to those just named
-        if match["of"] or (what and number not in rules.counts(what)) or (number == 0 and not what):
+        if (match["of"] and number > 1 and what) or (what and number not in rules.counts(what)):
             yield match[0]
-        masked = masked[: match.start()] + " " * len(match[0]) + masked[match.end() :]
-    masked = _PRONOUN.sub(_blank, masked)
-    yield from _SMALL_WORD.findall(masked)
-    if found := re.search(
-        rf"\bone (?:out )?of (?:the )?(?:{_SMALL}) (?:\w+ )?(?:seeds|runs|baselines|metrics|"
-        rf"conditions)\b",
-        text,
-        re.IGNORECASE,
-    ):
-        yield found[0]
-    zeros = _ZERO_DESIGN.sub(_blank, masked) if section in (*DESCRIBING, "introduction", "related_work") else masked
-    yield from _ZERO.findall(zeros)
+    yield from re.findall(r"\bzero\b", _ZERO_DESIGN.sub(_blank, text), re.IGNORECASE)
 
 
 def parse_number(token: str) -> float | None:

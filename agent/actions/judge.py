@@ -1,0 +1,138 @@
+"""Told sentences under judgement: one call of the reviewer over the whole paper, with records, code and settings."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from functools import partial
+from typing import Annotated, Literal
+
+from pydantic import Field, StringConstraints
+
+from agent.core.protocols import Message
+from agent.core.reviews import Words
+from agent.core.schema import Strict
+from agent.core.writing import Refusal
+from agent.llm.answers import NoUsableAnswer, ask_json
+from agent.llm.prompting import render
+from agent.publishing.manuscript import Manuscript
+from agent.publishing.review import evidence
+from agent.session.action import JudgeSentences
+from agent.session.events import SentencesJudged
+from agent.session.tools import Tools
+from paper.truth.told import Passage, Told, to_judge
+
+MAX_CHARACTERS = 240_000  # of passages in one call; more are judged in further calls
+
+
+class Refused(Strict):
+    """A numbered sentence that may not stand, and why."""
+
+    n: int
+    kind: Literal["outcome", "contradiction", "scope", "observation"]
+    why: Annotated[str, StringConstraints(min_length=1, max_length=800, strip_whitespace=True)]
+
+
+class JudgeAnswer(Strict):
+    """The judge's answer: every number stands in one of the two lists."""
+
+    checked: Words  # what was compared with what
+    accepted: Annotated[str, StringConstraints(max_length=4000)]  # "1-7, 9, 12-30"
+    refused: Annotated[tuple[Refused, ...], Field(max_length=400)]
+
+
+def judge_sentences(action: JudgeSentences, tools: Tools) -> SentencesJudged:
+    """The reviewer reads every told sentence that nobody has judged as it stands; no usable answer leaves them marked."""
+    manuscript = Manuscript(tools)
+    found = manuscript.passages
+    waiting = to_judge(found, manuscript.verdicts)
+    judge = tools.session.options.models.reviewer if not tools.session.options.playback else "playback"
+    judged: list[str] = []
+    refused: list[Refusal] = []
+    failed = ""
+    for part, chosen in enumerate(_parts(found, waiting), start=1):
+        numbered = {told.name: n for n, told in enumerate((t for t in waiting if t.name in chosen), start=1)}
+        step = f"judge.round-{action.round}" + (f".part-{part}" if part > 1 else "")
+        prompt = render("judge", passages=_shown(found, numbered), **material(manuscript, tools))
+        conversation = [Message("system", render("system_reviewer")), Message("user", prompt)]
+        try:
+            answer = ask_json(
+                tools.ask, step, "reviewer", conversation, JudgeAnswer, accept=partial(complaint, count=len(numbered))
+            )
+        except NoUsableAnswer as why:
+            failed = why.complaint
+            tools.say(f"Judge: no usable answer ({failed}); {len(numbered)} sentences print with a mark")
+            continue
+        by_number = {n: told for told in waiting if (n := numbered.get(told.name))}
+        judged += [told.name for told in by_number.values()]
+        refused += [refusal(by_number[r.n], r) for r in answer.refused]
+    if judged:
+        tools.say(f"Judge: {len(judged)} told sentences, {len(refused)} refused")
+    for one in refused:
+        tools.say(f"  {one.kind}, {one.section}: {one.why}")
+    return SentencesJudged(
+        at=tools.now, round=action.round, model=judge, judged=tuple(judged), refused=tuple(refused), failed=failed
+    )
+
+
+def refusal(told: Told, given: Refused) -> Refusal:
+    return Refusal(name=told.name, section=told.section, sentence=told.source, kind=given.kind, why=given.why)
+
+
+def material(manuscript: Manuscript, tools: Tools) -> dict[str, object]:
+    """What the judge compares with."""
+    return {
+        "manifest": tools.template.manifest,
+        "plan": tools.session.plan,
+        "evidence": evidence.gather(tools),
+        "order": evidence.order(manuscript.facts),
+        "described": manuscript.facts.described,
+        "code": manuscript.source,
+        "figures": manuscript.figures,
+    }
+
+
+def complaint(answer: JudgeAnswer, count: int) -> str | None:
+    """Does the answer name each of the numbers once?"""
+    accepted = ranges(answer.accepted)
+    if accepted is None:
+        return 'write "accepted" as numbers and ranges, e.g. "1-7, 9, 12-30"'
+    named = sorted([*accepted, *(r.n for r in answer.refused)])
+    if named == list(range(1, count + 1)):
+        return None
+    missing = sorted(set(range(1, count + 1)) - set(named))
+    twice = sorted({n for n in named if named.count(n) > 1})
+    return f"name each of the numbers 1 to {count} once; missing: {missing[:20]}, twice or unknown: {twice[:20]}"
+
+
+def ranges(text: str) -> list[int] | None:
+    """The numbers of "1-7, 9"; None for anything else."""
+    numbers: list[int] = []
+    for piece in (p.strip() for p in text.split(",") if p.strip()):
+        if not (found := re.fullmatch(r"(\d{1,5})(?:\s*[-–]\s*(\d{1,5}))?", piece)):
+            return None
+        numbers += range(int(found[1]), int(found[2] or found[1]) + 1)
+    return numbers
+
+
+def _parts(found: Sequence[Passage], waiting: Sequence[Told]) -> Iterator[set[str]]:
+    """The names to judge in each call; nearly always one call."""
+    names = {told.name for told in waiting}
+    part: set[str] = set()
+    size = 0
+    for passage in found:
+        mine = {t.name for t in passage.sentences} & names
+        length = sum(len(t.text) for t in passage.sentences)
+        if mine and part and size + length > MAX_CHARACTERS:
+            yield part
+            part, size = set(), 0
+        part |= mine
+        size += length if mine else 0
+    if part:
+        yield part
+
+
+def _shown(found: Sequence[Passage], numbered: dict[str, int]) -> list[tuple[Passage, list[tuple[int | None, Told]]]]:
+    """The passages with something to judge, each sentence with its number or without one."""
+    shown = [(p, [(numbered.get(t.name), t) for t in p.sentences]) for p in found]
+    return [(p, sentences) for p, sentences in shown if any(n for n, _ in sentences)]

@@ -1,0 +1,86 @@
+"""Of which kind a sentence is: measured, cited or told; and the few words that are refused wherever nothing shows them.
+
+Measured: forms with nothing around them but connecting words and names. Cited: what it says stands in the cited work.
+Told: everything else; a reviewer judges it (told.py). The net below is for weak judges; it knows no polarity.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Literal
+
+from paper.evidence.facts import Facts
+from paper.evidence.vocabulary import Result
+from paper.reading.spoken import Spoken, run_mentions, spread_out
+from paper.text.nodes import CITATION, Citation, Code, Math, Sentence
+
+SentenceKind = Literal["measured", "cited", "told"]
+Hit = tuple[str, str, str]  # code, literal, text ("" for the code's own wording)
+
+_CONNECTING = """
+a an the and or both in of on at to for from with by as is are was were it its this that these each all every one here
+also again then while whereas where which than against beside between over under among within across metric metrics run
+runs experiment experiments variant variants baseline baselines seed seeds condition conditions value values mean means
+difference differences comparison confirmation fresh world table figure section appendix see shows show lists list
+stands stand reaches reach has have follows first second compared measured primary question asked fixed beforehand
+exploration exploratory summary
+"""
+CONNECTING = frozenset(_CONNECTING.split())
+_OWN = re.compile(r"\b(?:we|our|ours|us|this (?:paper|work|study|report|session)|here)\b", re.IGNORECASE)
+_COMPARES = (
+    r"(?:better|worse|higher|lower|larger|smaller|greater|fewer|faster|slower|stronger|weaker|cheaper|more|less)"
+    r"(?: [a-z]+){0,2} than|outperform\w*|surpass\w*|beats?|beaten|exceed(?:s|ed)|superior|inferior|dominat(?:es|ed)|"
+    r"as (?:good|well|high|low|large|small|many|much|fast|accurate|sparse|often) as|"
+    r"(?:nearly|almost) (?:every|all|none)|(?:most|the majority|a fraction|a share) of|"
+    r"the (?:highest|lowest|largest|smallest|fastest|greatest|fewest|worst)"
+)
+_COMPARED = re.compile(rf"\b(?:{_COMPARES})\b", re.IGNORECASE)
+_BESIDE_A_FORM = re.compile(
+    rf"\b(?:{_COMPARES}|better|worse|higher|lower|larger|largest|smaller|smallest|best|worst|highest|lowest|clear(?:ly)?|"
+    r"most|nearly|almost|hardly|barely|far|not|no|never|none|neither|nor|cannot|because|due to|thanks to|owing to|"
+    r"caus\w+|stems?|therefore|hence|thus|so that|explain\w*|significan\w+|prov(?:es|en|ed)|confirm\w*|improv\w+|"
+    r"robust\w*|substantial\w*|large|huge|small|gains?|wins?|loses?|pays? off)\b|n't\b",
+    re.IGNORECASE,
+)
+_OPEN = re.compile(r"\b(?:whether|if|may|might|could|would|should|can|ask\w*|question)\b", re.IGNORECASE)
+
+
+def kind_of(sentence: Sentence, values: tuple[Spoken, ...], facts: Facts) -> SentenceKind:
+    """The kind of a sentence whose expressions have these values."""
+    shown = any(isinstance(one.value, Result) for one in values)
+    cites = CITATION in sentence.flat
+    if cites and not shown and not _OWN.search(sentence.flat) and not run_mentions(sentence.flat, facts):
+        return "cited"
+    bare = not any(isinstance(node, Math | Code | Citation) for node in sentence.walk())
+    return "measured" if bare and not _other_words(sentence.flat, facts) else "told"
+
+
+def _other_words(text: str, facts: Facts) -> list[str]:
+    """What a sentence says beyond forms, names, references and connecting words."""
+    for mention in reversed(run_mentions(text, facts)):
+        text = text[: mention.start] + " " + text[mention.end :]
+    metrics = facts.manifest.metrics
+    names = [name for key, spec in metrics.items() for name in (spec.label, key, spread_out(key))]
+    names += [facts.condition_label(c) for c in facts.condition_names()]
+    for name in sorted(names, key=len, reverse=True):
+        text = re.sub(rf"(?<!\w){re.escape(name)}(?!\w)", " ", text, flags=re.IGNORECASE)
+    return [w for w in re.findall(r"[^\W\d_]+", text) if w.lower() not in CONNECTING]
+
+
+def net(sentence: Sentence, values: tuple[Spoken, ...], kind: SentenceKind, facts: Facts) -> Iterator[Hit]:
+    """Comparatives, equatives, superlatives and quantifiers about our runs that no form shows; and whatever claims more
+    than a clause form beside it prints."""
+    text = sentence.flat
+    if kind == "measured":
+        return
+    if any(isinstance(one.value, Result) and one.value.kind == "clause" for one in values):
+        if found := _BESIDE_A_FORM.search(text):
+            yield "claim-beside-form", found[0], ""
+        return
+    if values or kind == "cited" or text.rstrip("\"')”’*").endswith("?"):
+        return
+    found = _COMPARED.search(text)
+    ours = run_mentions(text, facts) or _OWN.search(text)
+    if found and ours and not _OPEN.search(text[: found.start()]):
+        yield "claim-without-form", found[0], ""
