@@ -42,7 +42,7 @@ class JudgeAnswer(Strict):
 
 
 def judge_sentences(action: JudgeSentences, tools: Tools) -> SentencesJudged:
-    """The reviewer reads every told sentence that nobody has judged as it stands; no usable answer leaves them marked."""
+    """The reviewer reads every told sentence that nobody has judged; without a usable answer they print with a mark."""
     manuscript = Manuscript(tools)
     found = manuscript.passages
     waiting = to_judge(found, manuscript.verdicts)
@@ -53,7 +53,7 @@ def judge_sentences(action: JudgeSentences, tools: Tools) -> SentencesJudged:
     for part, chosen in enumerate(_parts(found, waiting), start=1):
         numbered = {told.name: n for n, told in enumerate((t for t in waiting if t.name in chosen), start=1)}
         step = f"judge.round-{action.round}" + (f".part-{part}" if part > 1 else "")
-        prompt = render("judge", passages=_shown(found, numbered), **material(manuscript, tools))
+        prompt = render("judge", passages=shown(found, numbered), **material(manuscript, tools))
         conversation = [Message("system", render("system_reviewer")), Message("user", prompt)]
         try:
             answer = ask_json(
@@ -132,7 +132,7 @@ def _parts(found: Sequence[Passage], waiting: Sequence[Told]) -> Iterator[set[st
         yield part
 
 
-def _shown(found: Sequence[Passage], numbered: dict[str, int]) -> list[tuple[Passage, list[tuple[int | None, Told]]]]:
+def shown(found: Sequence[Passage], numbered: dict[str, int]) -> list[tuple[Passage, list[tuple[int | None, Told]]]]:
     """The passages with something to judge, each sentence with its number or without one."""
     shown = [(p, [(numbered.get(t.name), t) for t in p.sentences]) for p in found]
     return [(p, sentences) for p, sentences in shown if any(n for n, _ in sentences)]

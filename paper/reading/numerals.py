@@ -72,6 +72,8 @@ _COUNT = re.compile(
     rf"(?P<noun>{'|'.join(_COUNTED)})(?:s|y)?\b",
     re.IGNORECASE,
 )
+_ADJECTIVES = "random training different independent planned measured failed successful finished distinct separate"
+_PLAIN = frozenset(_ADJECTIVES.split())
 _TOKEN = re.compile(r"[^\s()\[\]{}\"“”‘’;:!?" + "\ue000-\ue004" + r"]+")
 # x², L₀, ΔF₁, ‖z‖₂²: one digit above or below a symbol of one letter belongs to it. "by⁹⁵" is a number.
 _SCRIPTED = re.compile(
@@ -142,6 +144,11 @@ class NumberRules:
         return frozenset(float(v) for v in values if isinstance(v, int | float) and not isinstance(v, bool))
 
     @cached_property
+    def identifiers(self) -> frozenset[str]:
+        """Names of the described run's code."""
+        return frozenset(re.findall(r"[A-Za-z_]\w*", self.source))
+
+    @cached_property
     def manifest_words(self) -> str:
         """What the manifest says in words; it may be repeated as it stands there."""
         manifest = self.facts.manifest
@@ -179,7 +186,7 @@ class NumberRules:
 
     def is_name(self, token: str) -> bool:
         """A token with digits that names something; a metric's name in front of other digits names a result."""
-        if token.lower() in self.names or token.lower().removesuffix("s") in self.names:
+        if token.lower() in self.names or token.lower().removesuffix("s") in self.names or token in self.identifiers:
             return True
         metrics = {t.lower() for key, m in self.facts.manifest.metrics.items() for t in (key, m.label)}
         return bool(_NAME.fullmatch(token)) and not any(token.lower().startswith(m) for m in metrics)
@@ -230,8 +237,8 @@ def _words(text: str, rules: NumberRules) -> Iterator[str]:
             continue
         if what == "runs" and (kind := re.search(r"failed|measured|successful|finished", match["between"])):
             what = "failed" if kind[0] == "failed" else "measured"
-        if what == "seeds" and "fresh" in match["between"]:
-            what = ""  # of the confirmation; its form says how many
+        if set(re.findall(r"[a-z]+", match["between"].lower())) - _PLAIN:
+            what = ""  # of some kind of them ("two annealed runs"): that is told
         if what == "metrics" and re.search(
             r"\b(?:the|these|both|those|other)\s$", text[: match.start()], re.IGNORECASE
         ):

@@ -111,7 +111,13 @@ def _bound(one: Spoken, index: int, others: Sequence[Spoken], line: _Line, facts
         metric = _governs(line, line.metrics, at, (value.metric,), _rank(index, others, line, line.metrics))
         if metric is False:
             return replace(one, wrong=f"the words name another metric, and this reads {value.metric}")
-        notes += [] if metric else [facts.spec(value.metric).label]
+        label = facts.spec(value.metric).label
+        if metric is None and one.function in ORDERED:  # "is ahead, in F1, of"
+            head, _, tail = value.text.rpartition(" ")
+            value = replace(value, text=f"{head}, in {label}, {tail}")
+            one = replace(one, value=value)
+        elif metric is None:
+            notes.append(label)
     whose = _runs(one, value, line, at, _rank(index, others, line, line.runs, single=True))
     if whose is False:
         return replace(one, wrong=f"the words name another run, and this reads {' and '.join(value.runs)}")
@@ -151,8 +157,9 @@ def _runs(one: Spoken, value: Result, line: _Line, at: int, in_order: _Mention |
         if beside or (not free and before and first not in before.names) or (after and second not in after.names):
             return False
         return True if before or after else None
-    told = [run in named for run in value.runs]
-    return True if all(told) else None if any(told) or _PRONOUN.search(line.text) else False
+    if named & set(value.runs):
+        return True if named >= set(value.runs) else None
+    return False if _near(line, _nearest(line, line.runs, at)[0], at) else None
 
 
 def _governs(
@@ -161,9 +168,14 @@ def _governs(
     before, after = _nearest(line, mentions, at)
     if any(m is not None and set(wanted) & set(m.names) for m in (before, after, in_order)):
         return True
-    if before is None and after is None:
-        return None
-    return None if before is not None and _PRONOUN.search(line.text[before.end : at]) else False
+    return False if _near(line, before, at) else None
+
+
+def _near(line: _Line, before: _Mention | None, at: int) -> bool:
+    """Does a name stand in the same clause before a place, with no pronoun that could mean another?"""
+    if before is None or _PRONOUN.search(line.text[:at]):
+        return False
+    return not _CLAUSE_END.search(line.text[before.end : at])
 
 
 def _nearest(line: _Line, mentions: Sequence[_Mention], at: int) -> tuple[_Mention | None, _Mention | None]:

@@ -13,7 +13,7 @@ from typing import Literal
 from paper.evidence.facts import Facts
 from paper.evidence.vocabulary import Result
 from paper.reading.spoken import Spoken, run_mentions, spread_out
-from paper.text.nodes import CITATION, Citation, Code, Math, Sentence
+from paper.text.nodes import CITATION, EXPRESSION, Citation, Code, Math, Sentence
 
 SentenceKind = Literal["measured", "cited", "told"]
 Hit = tuple[str, str, str]  # code, literal, text ("" for the code's own wording)
@@ -75,12 +75,13 @@ def net(sentence: Sentence, values: tuple[Spoken, ...], kind: SentenceKind, fact
     if kind == "measured":
         return
     if any(isinstance(one.value, Result) and one.value.kind == "clause" for one in values):
-        if found := _BESIDE_A_FORM.search(text):
-            yield "claim-beside-form", found[0], ""
+        for clause in re.split(r"[;:]", text):
+            if EXPRESSION in clause and (found := _BESIDE_A_FORM.search(clause)):
+                yield "claim-beside-form", found[0], ""
         return
     if values or kind == "cited" or text.rstrip("\"')”’*").endswith("?"):
         return
     found = _COMPARED.search(text)
-    ours = run_mentions(text, facts) or _OWN.search(text)
+    ours = run_mentions(text, facts) or (CITATION not in text and _OWN.search(text))
     if found and ours and not _OPEN.search(text[: found.start()]):
         yield "claim-without-form", found[0], ""

@@ -8,9 +8,9 @@ from agent.actions.revision import verdict
 from agent.core.ideas import Idea
 from agent.core.options import Models, Options
 from agent.core.plan import Comparison, Plan, PlannedRun, Reflection
-from agent.core.reviews import Doubt, Review, tally
+from agent.core.reviews import Review, tally
 from agent.core.works import Chosen, Missing
-from agent.core.writing import WRITING_ORDER, FigureText, Unsupported
+from agent.core.writing import WRITING_ORDER, FigureText, Refusal, Unsupported
 from agent.session import events as ev
 from agent.session import policy
 from agent.session.session import Session, apply, fold
@@ -139,9 +139,17 @@ class Dice:
                     commit=commit,
                     returned=(("method", "wide"),) if action.round == 0 and self.throw(2) else (),
                 )
-            case policy.ReviewEvidence():
-                doubts = tuple(doubt(section) for section in WRITING_ORDER if self.throw(4) == 0)
-                return ev.EvidenceReviewed(at=at, checked="all", doubts=doubts, dropped=(), failed="")
+            case policy.JudgeSentences():
+                refused = tuple(refusal(section) for section in WRITING_ORDER if self.throw(4) == 0)
+                failed = "" if self.throw(4) else "no JSON"
+                return ev.SentencesJudged(
+                    at=at,
+                    round=action.round,
+                    model="m",
+                    judged=("t",),
+                    refused=() if failed else refused,
+                    failed=failed,
+                )
             case policy.ReviewPaper():
                 usable = review(1 + self.throw(10)) if self.throw(5) else None
                 return ev.ReviewGiven(
@@ -193,15 +201,8 @@ class Dice:
         )
 
 
-def doubt(section: str) -> Doubt:
-    return Doubt(
-        section=section,
-        quote="a sentence of the paper",
-        relation="lacks",
-        key="a run",
-        why="none was made",
-        severity="minor",
-    )
+def refusal(section: str) -> Refusal:
+    return Refusal(name="t", section=section, sentence="A sentence.", kind="outcome", why="nothing shows it")
 
 
 def review(overall: int) -> Review:

@@ -12,7 +12,6 @@ from pathlib import Path
 from tests.support import ROOT, TEMPLATE
 from tests.support.fake_provider import FakeProvider, Request
 from tests.support.whole import (
-    EVIDENCE,
     META,
     PROSE,
     RATES,
@@ -63,8 +62,6 @@ def answer(request: Request) -> str:
         return block(f"paper/sections/{match[1]}.md", "Nothing is written here yet.", PROSE[match[1]].rstrip("\n"))
     if "Review this paper" in text:
         return fenced(REVIEW)
-    if "You compare a finished paper with the evidence" in text:
-        return fenced(EVIDENCE)
     if "These reviews of one paper are in" in text:
         return fenced(META)
     return "NO CHANGE"

@@ -14,22 +14,22 @@ from agent.actions.writeup import SKELETON
 from agent.core.ideas import find_idea
 from agent.core.plan import Plan, Reflection
 from agent.core.record import RunRecord, Training
-from agent.core.reviews import Doubt, EvidenceAnswer
 from agent.core.template import load_template
-from agent.core.writing import WRITING_ORDER, FigureText, Unsupported
+from agent.core.writing import WRITING_ORDER, FigureText, Refusal, Unsupported
 from agent.llm.answers import parse
-from agent.publishing.review.evidence import standing
 from agent.session import events as ev
 from agent.session import policy
 from agent.session.session import Session, apply, fold
 from paper.evidence.facts import Facts
+from paper.reading.branches import parsed_paper
+from paper.truth.told import NONE_JUDGED, Told, Verdicts, passages, to_judge
 from tests.support import ROOT
 from tests.support.dice import Dice, options
 
 BLOCK = re.compile(
     r"^(\S+)\n```\w*\n<<<<<<< SEARCH\n(.*?)^=======\n(.*?)^>>>>>>> REPLACE\n```$", re.DOTALL | re.MULTILINE
 )
-PHASES = ("write", "refine", "cite", "polish", "support")  # before the paper is compiled for the first time
+PHASES = ("write", "refine", "cite", "polish", "support", "judge")  # before the paper is compiled for the first time
 UNCHANGED = "\n\nNO CHANGE\n"
 
 
@@ -105,8 +105,8 @@ class Recording:
                 return ["plot.describe"]
             case policy.WriteSection():
                 return [f"paper.{action.section}.{action.phase}" + (f"-mend-{action.round}" if action.round else "")]
-            case policy.ReviewEvidence():
-                return ["review.evidence"]
+            case policy.JudgeSentences():
+                return [f"judge.round-{action.round}"]
             case policy.ReviewPaper():
                 return [f"review-{action.number}"]
             case policy.MetaReview():
@@ -128,19 +128,30 @@ class Recording:
     @cached_property
     def before_review(self) -> dict[str, str]:
         """The sections when the paper is compiled for the first time."""
+        return self.before_judging(2)
+
+    @cached_property
+    def before_support(self) -> dict[str, str]:
+        """The sections when what they cite is compared."""
+        states = [state for step, state in self.manuscripts if not step.endswith((".support", ".judge"))]
+        return states[-1]
+
+    def before_judging(self, round: int) -> dict[str, str]:
+        """The sections when the judge reads them for the first or the second time."""
         sections: dict[str, str] = {}
-        for phase in PHASES:
+        for phase in PHASES[: len(PHASES) - (round == 1)]:
             for name in WRITING_ORDER:
                 reply = self.replies.get(f"paper.{name}.{phase}", UNCHANGED)
                 if not reply.endswith(UNCHANGED):
                     sections[name] = edited(sections.get(name, SKELETON), reply, f"paper/sections/{name}.md")
         return sections
 
-    @cached_property
-    def before_support(self) -> dict[str, str]:
-        """The sections when what they cite is compared."""
-        states = [state for step, state in self.manuscripts if not step.endswith((".support", ".evidence"))]
-        return states[-1]
+    def told(self, round: int) -> tuple[Told, ...]:
+        """The sentences that the judge numbers in a round."""
+        facts = self.facts(np.random.default_rng(0), {run[2]: 0.5 for run in self.runs})
+        names = [t.name for t in to_judge(passages(parsed_paper(self.before_judging(1), facts), facts), NONE_JUDGED)]
+        read = Verdicts(frozenset(names)) if round > 1 else NONE_JUDGED
+        return to_judge(passages(parsed_paper(self.before_judging(round), facts), facts), read)
 
     @cached_property
     def manuscripts(self) -> list[tuple[str, dict[str, str]]]:
@@ -327,12 +338,15 @@ class Recorded(Dice):
                     complaints=0,
                     commit="c",
                 )
-            case policy.ReviewEvidence():
-                findings = said("review.evidence", EvidenceAnswer).findings
-                doubts = tuple(
-                    Doubt(**f.model_dump(), section=standing(f.quote, self.recording.before_review)) for f in findings
+            case policy.JudgeSentences():
+                sections = [s for s in WRITING_ORDER if f"paper.{s}.judge" in self.recording.replies]
+                refused = tuple(
+                    Refusal(name="n", section=section, sentence="s", kind="contradiction", why="w")
+                    for section in (sections if action.round == 1 else ())
                 )
-                return ev.EvidenceReviewed(at=1.0, checked="all", doubts=doubts, dropped=(), failed="")
+                return ev.SentencesJudged(
+                    at=1.0, round=action.round, model="playback", judged=(), refused=refused, failed=""
+                )
             case policy.CompilePaper():
                 return ev.Compiled(
                     at=1.0, round=action.round, ok=True, pages=9, problems=(), dropped=(), broken=(), commit="c"

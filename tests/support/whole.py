@@ -39,18 +39,6 @@ REVIEW = {
     "confidence": 3,
     "decision": "reject",
 }
-EVIDENCE = {
-    "checked": "the text with the records",
-    "findings": [
-        {
-            "quote": "The step size matters for how far the rows travel.",
-            "relation": "lacks",
-            "key": "a run that separates step size and number of steps",
-            "why": "no run varies one alone",
-            "severity": "minor",
-        }
-    ],
-}
 META = {"summary": "Small and plain.", "agreed": ["a"], "disputed": [], "advice": ["Say what was not varied."]}
 RATES = (0.02, 0.05, 0.1, 0.2, 0.3)
 PROSE = {
@@ -61,7 +49,7 @@ PROSE = {
     "background": "A row $x$ is written as $x = W^\\top z + b$ with few non-zero entries in $z$.\n",
     "method": "The rows of the dictionary follow what their latents leave unexplained.\n",
     "experimental_setup": 'The dictionary has $d_{\\text{sae}}$ = {{ config("d_sae") }} latents.\n',
-    "results": 'The best run {{ improves("ours", "topk", "score") }} {{ name("topk") }}. The score of '
+    "results": 'The best run {{ improves("ours", "topk", "score") }} {{ name("topk") }}. {{ guarded() }}. The score of '
     '{{ name("ours") }} is {{ mean("ours", "score") }} (see [@tab:main]).\n',
     "discussion": "*Interpretation.* The step size matters for how far the rows travel.\n",
     "conclusion": 'The best run {{ improves("ours", "topk", "score") }} the baseline {{ name("topk") }}.\n',
@@ -127,7 +115,25 @@ def review_answer(step: str) -> str | None:
         return fenced(REVIEW)
     if step.endswith("review.meta"):
         return fenced(META)
-    return fenced(EVIDENCE) if step == "review.evidence" else None
+    return None
+
+
+def told_in(prompt: str) -> list[str]:
+    """The sentences that a prompt for the judge numbers, in their order."""
+    return re.findall(r"^\d+\. (.*)", prompt.partition("## The paper")[2], re.MULTILINE)
+
+
+def judged(prompt: str, refuse: Mapping[str, str] | None = None) -> str:
+    """A judge that accepts every sentence but those that hold one of these words, with the kind of the refusal."""
+    sentences = list(enumerate(told_in(prompt), start=1))
+    refused = [
+        {"n": n, "kind": kind, "why": f"nothing shows {word!r}"}
+        for n, text in sentences
+        for word, kind in (refuse or {}).items()
+        if word in text
+    ]
+    accepted = [str(n) for n, _ in sentences if n not in {r["n"] for r in refused}]
+    return fenced({"checked": "the text with the records", "accepted": ", ".join(accepted), "refused": refused})
 
 
 def literature_answer(prompt: str) -> str:
@@ -143,6 +149,8 @@ def literature_answer(prompt: str) -> str:
         )
     if "does a careful reader miss" in prompt:
         return fenced({"missing": []})
+    if "You judge the sentences of a paper" in prompt:
+        return judged(prompt)
     if "Judge each line" in prompt:
         pairs = re.findall(r"^(\d+)\. \[", prompt, re.MULTILINE)
         return fenced({"judgements": [{"n": int(n), "supported": True} for n in pairs]})

@@ -5,6 +5,7 @@ Log tails and diffs are text of the agent's code: bounded, cleaned, and fenced b
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from agent.core.record import RunRecord
@@ -12,6 +13,7 @@ from agent.lab.jobs.paths import JobPaths
 from agent.lab.measuring.scratch import TrainingPaths
 from agent.publishing.manuscript import Manuscript
 from agent.sandbox import harvest
+from agent.session.events import AttemptFailed
 from agent.session.states import RunState
 from agent.session.tools import Tools
 from paper.evidence.expressions import Problem, evaluate
@@ -53,7 +55,9 @@ def gather(tools: Tools) -> Evidence:
             diff = harvest.tail(whole, max(200, min(MAX_DIFF, left)))
             left -= len(diff)
         state = tools.session.runs[record.run]
-        runs.append(RunEvidence(record.run, _head(record), tuple(_lines(record, state)), _log(tools, state), diff))
+        runs.append(
+            RunEvidence(record.run, head(record), tuple(lines(record, state.failures)), _log(tools, state), diff)
+        )
     return Evidence(tuple(runs))
 
 
@@ -75,37 +79,39 @@ def order(facts: Facts) -> tuple[str, ...]:
 # ---------------------------------------------------------------- one run
 
 
-def _head(record: RunRecord) -> str:
+def head(record: RunRecord) -> str:
+    """Who a run is, in one line."""
     parent = f", from run {record.parent}" if record.parent is not None else ""
     return f"run {record.run}: {record.name} ({record.label}), {record.kind}{parent}, {record.status}"
 
 
-def _lines(record: RunRecord, state: RunState) -> list[str]:
+def lines(record: RunRecord, failures: Sequence[AttemptFailed]) -> list[str]:
+    """What is known of a run, a fact a line, each with its key."""
     run, several = record.run, len(record.conditions) > 1
-    lines = [
+    found = [
         f"{run}/about: {harvest.one_line(record.about, 600)}",
         f"{run}/status: {record.status}",
         f"{run}/attempts: {record.attempts}",
         f"{run}/seeds: {', '.join(map(str, record.seeds))}",
         f"{run}/hardware: {record.device}, {record.wall_s:.0f} s in all",
     ]
-    lines += [f"{run}/settings/{name}: {value}" for name, value in record.settings.items()]
+    found += [f"{run}/settings/{name}: {value}" for name, value in record.settings.items()]
     for field in ("metrics", "diagnostics"):
         mark = "(self-reported) " if field == "diagnostics" else ""
         for condition in record.conditions:
             at = f"/{condition.name}" if several else ""
             for name in sorted({key for t in record.trainings for key in getattr(t, field)}):
-                if found := series_of(record, name, condition.name, field):
-                    by_seed = ", ".join(f"{value:.4g}" for value in found.values)
-                    lines.append(f"{run}/{field}/{name}{at}: {mark}{found.quantity().text()}, by seed {by_seed}")
+                if series := series_of(record, name, condition.name, field):
+                    by_seed = ", ".join(f"{value:.4g}" for value in series.values)
+                    found.append(f"{run}/{field}/{name}{at}: {mark}{series.quantity().text()}, by seed {by_seed}")
     if record.findings:
-        lines.append(f"{run}/findings: " + "; ".join(f"{f.grade}: {f.text}" for f in record.findings))
-    if state.failures:
-        lines.append(
+        found.append(f"{run}/findings: " + "; ".join(f"{f.grade}: {f.text}" for f in record.findings))
+    if failures:
+        found.append(
             f"{run}/failures: "
-            + "; ".join(f"attempt {f.attempt}: {f.stage}: {harvest.one_line(f.reason, 80)}" for f in state.failures)
+            + "; ".join(f"attempt {f.attempt}: {f.stage}: {harvest.one_line(f.reason, 80)}" for f in failures)
         )
-    return lines
+    return found
 
 
 def _log(tools: Tools, state: RunState) -> str:

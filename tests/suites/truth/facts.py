@@ -20,8 +20,8 @@ from tests.support.recording import Recording
 SEEDS = (0, 1, 2)
 FRESH_SEEDS = (100, 101, 102, 103, 104)
 # The edits that fail in the recorded session; with their repairs the code of the later runs is the code that trained.
-_PLANTED = frozenset({("run-1.edit-1", "lint"), ("run-2.edit-1", "training")})
-CODE = Recording("synth_sae", _PLANTED).codes["annealed_batchtopk"]
+PLANTED = frozenset({("run-1.edit-1", "lint"), ("run-2.edit-1", "training")})
+CODE = Recording("synth_sae", PLANTED).codes["annealed_batchtopk"]
 TEMPLATE = load_template(ROOT / "templates" / "synth_sae")
 D_SAE = 192  # of the profile demo: shares of latents are multiples of 1 / 192
 
