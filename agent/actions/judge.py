@@ -20,6 +20,7 @@ from agent.publishing.review import evidence
 from agent.session.action import JudgeSentences
 from agent.session.events import SentencesJudged
 from agent.session.tools import Tools
+from paper.press import tables
 from paper.truth.told import Passage, Told, to_judge
 
 MAX_CHARACTERS = 240_000  # of passages in one call; more are judged in further calls
@@ -89,6 +90,7 @@ def material(manuscript: Manuscript, tools: Tools) -> dict[str, object]:
         "described": manuscript.facts.described,
         "code": manuscript.source,
         "figures": manuscript.figures,
+        "tables": tables.names(manuscript.facts),
     }
 
 

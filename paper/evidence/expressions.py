@@ -8,8 +8,9 @@ from __future__ import annotations
 import ast
 import inspect
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Any
 
 from paper.evidence import clauses, confirmed
@@ -18,9 +19,8 @@ from paper.evidence.facts import FactError, Facts
 from paper.evidence.vocabulary import Result
 
 MAX_LENGTH = 400
-FUNCTIONS: dict[str, Callable[..., Result]] = {
-    call.__name__: call for call in (*clauses.FUNCTIONS, *confirmed.FUNCTIONS, *explored.FUNCTIONS)
-}
+_FORMS: tuple[Callable[..., Result], ...] = (*clauses.FUNCTIONS, *confirmed.FUNCTIONS, *explored.FUNCTIONS)
+FUNCTIONS: dict[str, Callable[..., Result]] = {call.__name__: call for call in _FORMS}
 CONDITIONS: dict[str, Callable[..., bool]] = {call.__name__: call for call in clauses.CONDITIONS}
 Argument = str | tuple[str, ...]
 Call = tuple[str, tuple[Argument, ...], dict[str, Argument]]
@@ -112,33 +112,62 @@ def usage(function: str, known: Mapping[str, Callable[..., Any]] = FUNCTIONS) ->
 
 
 def vocabulary(facts: Facts | None = None) -> str:
-    """The table of expressions for the writer's prompt; with facts, also the names that are valid."""
-    width = max(len(usage(f)) for f in FUNCTIONS)
-    lines = [f"{usage(f):<{width}}  {' '.join((call.__doc__ or '').split())}" for f, call in FUNCTIONS.items()]
+    """The table of expressions for the writer's prompt; with facts, also the names that are valid and what stands."""
+    lines = ["Measured clauses, which print whole clauses (their word of direction is the records'):"]
+    lines += _table(clauses.FUNCTIONS)
+    lines += ["Of the confirmation:", *_table(confirmed.FUNCTIONS)]
+    lines += ["Single values, names and counts:", *_table(explored.FUNCTIONS)]
+    lines += ["Conditions of {% if ... %}:", *_table(clauses.CONDITIONS)]
     lines.append(
-        'Arguments are names in quotes. As a run, "best", "ours" and "baseline" mean the best measured run '
-        "of all, of the experiments and of the baselines."
+        'Arguments are names in quotes, or lists of them: ["f1", "mcc"]. As a run, "best", "ours" and "baseline" mean '
+        "the best measured run of all, of the experiments and of the baselines. A value prints the run and the metric "
+        "behind it where its clause does not name them; a clause that names others is refused."
     )
-    if facts is not None:
-        runs = ", ".join(
-            f'"{r.name}"' + ("" if r.status == "measured" else f" ({r.status}: no numbers)") for r in facts.explored
-        )
-        conditions = facts.condition_names()
-        several = " (several: condition=... is needed)" if len(conditions) > 1 else " (one: leave it out)"
-        settings = facts.explored[0].settings if facts.explored else {}
-        diagnostics = {(r.name, k) for r in facts.measured for t in r.trainings for k in t.diagnostics}
-        lines.append(
-            "Runs are exploratory: say ahead, behind, higher or lower of them. Only what the confirmation "
-            "bears out may be called an improvement, significant or confirmed. Its state: "
-            + FUNCTIONS["confirmation"](facts).text
-            + "."
-        )
-        lines += [
-            f"runs: {runs}",
-            "metrics: " + ", ".join(f'"{m}"' for m in facts.manifest.metrics),
-            "conditions: " + ", ".join(f'"{c}"' for c in conditions) + several,
-            "settings: " + ", ".join(f'"{k}"' for k in settings),
-        ]
-        if diagnostics:
-            lines.append("diagnostics: " + ", ".join(f'"{k}" of "{r}"' for r, k in sorted(diagnostics)))
-    return "\n".join(lines)
+    return "\n".join([*lines, *(_names(facts) if facts is not None else ())])
+
+
+def _table(functions: Sequence[Callable[..., Any]]) -> list[str]:
+    known = {call.__name__: call for call in functions}
+    return [f"  {usage(name, known)}: {' '.join((call.__doc__ or '').split())}" for name, call in known.items()]
+
+
+def _names(facts: Facts) -> list[str]:
+    runs = ", ".join(
+        f'"{r.name}"' + ("" if r.status == "measured" else f" ({r.status}: no numbers)") for r in facts.explored
+    )
+    conditions = facts.condition_names()
+    several = " (several: condition=... is needed)" if len(conditions) > 1 else " (one: leave it out)"
+    settings = facts.explored[0].settings if facts.explored else {}
+    diagnostics = {(r.name, k) for r in facts.measured for t in r.trainings for k in t.diagnostics}
+    lines = [
+        f"runs: {runs}",
+        "metrics: " + ", ".join(f'"{m}" ({facts.direction(m)})' for m in facts.manifest.metrics),
+        "conditions: " + ", ".join(f'"{c}"' for c in conditions) + several,
+        "settings: " + ", ".join(f'"{k}"' for k in settings),
+    ]
+    if diagnostics:
+        lines.append("diagnostics: " + ", ".join(f'"{k}" of "{r}"' for r, k in sorted(diagnostics)))
+    return [*lines, "", *standing(facts)]
+
+
+MANY_RUNS = 8  # of more, only the pairs that a paper compares are listed
+
+
+def standing(facts: Facts) -> list[str]:
+    """What the forms print now: every pair of measured runs in every metric, and the clauses that papers need most."""
+    runs = facts.measured
+    if len(runs) < 2:
+        return []
+    lines = ["How the runs stand (this is what the clauses print; write nothing that speaks against it):"]
+    metrics = ", ".join(f'"{m}"' for m in facts.manifest.metrics)
+    for where in facts.condition_names():
+        at = f', condition="{where}"' if len(facts.condition_names()) > 1 else ""
+        for one, other in combinations(reversed(runs), 2):
+            near = other.run in (one.parent, "0") or other.kind == "baseline"
+            if len(runs) <= MANY_RUNS or near:
+                found = evaluate(f'versus("{one.name}", "{other.name}", [{metrics}]{at})', facts)
+                lines += [f"  {found.text}{at}"] if isinstance(found, Result) else []
+    for source in ("guarded()", f'ranking("{facts.manifest.primary}")', "budget()", "confirmation()"):
+        found = evaluate(source, facts)
+        lines += [f"  {source} prints: {found.text}"] if isinstance(found, Result) else []
+    return lines

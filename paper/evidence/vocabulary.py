@@ -135,7 +135,9 @@ def _quotient(
 def compare(facts: Facts, a: str, b: str, metric: str, condition: str | None = None) -> Result:
     """ "higher than", "lower than" or "indistinguishable from", as the numbers have it"""
     gap = facts.difference(a, b, metric, condition)
-    words = ("higher than" if gap.value > 0 else "lower than") if gap.distinct else "indistinguishable from"
+    words = "indistinguishable from"
+    if gap.distinct or not gap.judged:  # one run against one run: nothing but which number is larger
+        words = "equal to" if gap.value == 0 else "higher than" if gap.value > 0 else "lower than"
     return _result(facts, words, [gap.a, gap.b], "words")
 
 
@@ -144,7 +146,9 @@ def improves(facts: Facts, a: str, b: str, metric: str, condition: str | None = 
     a confirmation may be called an improvement)"""
     gap = facts.difference(a, b, metric, condition)
     words = "does not differ measurably from"
-    if gap.distinct:
+    if not gap.judged:
+        words = "equals" if gap.value == 0 else "is above" if gap.value > 0 else "is below"
+    elif gap.distinct:
         where = gap.a.condition
         better = facts.merit(metric, gap.a.mean, where) > facts.merit(metric, gap.b.mean, where)
         words = "is ahead of" if better else "is behind"

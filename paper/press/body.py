@@ -183,7 +183,7 @@ class Body:
             return ""
         row = self.ledger.use(one.source, one.value)
         written = latex.number(one.value.text) if plain else _set_off(one.value)
-        note = f" ({latex.escape(one.note)})" if one.note else ""
+        note = latex.escape(one.behind)
         see = one.value.see if self.refers else ""
         more = rf" (\hyperref[{see}]{{Appendix~\ref*{{{see}}}}})" if see else ""
         return written + note if plain else rf"\result{{{row}}}{{{written}}}{note}{more}"

@@ -14,7 +14,7 @@ from paper.evidence.facts import Facts
 from paper.text.nodes import Refused, Section
 from paper.text.sections import CHOICE_TAG, SECTIONS, parse
 
-_BEFORE = re.compile(r"(?:\A|\n[ \t]*\n|[.!?:][\"'”’)*\]]*|\n[ \t]*[-*\d.]+[ \t])\s*\Z")
+_BEFORE = re.compile(r"(?:\A|%\}|\n[ \t]*\n|[.!?:][\"'”’)*\]]*|\n[ \t]*[-*\d.]+[ \t])\s*\Z")
 _WHOLE = re.compile(r"[.!?][\"'”’)*\]]*\s*\Z")
 
 

@@ -33,13 +33,21 @@ class Spoken:
     function: str
     value: Result | Problem
     note: str = ""  # printed behind it: what it measures, where the clause does not say so
+    inside: bool = False  # of brackets
     wrong: str = ""  # the clause names something else
 
     @property
     def text(self) -> str:
         if isinstance(self.value, Problem):
             return "{{ " + self.source + " }}"
-        return self.value.text + (f" ({self.note})" if self.note else "")
+        return self.value.text + self.behind
+
+    @property
+    def behind(self) -> str:
+        """The note as it prints: in brackets, or after a comma where it stands in brackets already."""
+        if not self.note:
+            return ""
+        return f", {self.note}" if self.inside else f" ({self.note})"
 
 
 @dataclass(frozen=True)
@@ -109,7 +117,8 @@ def _bound(one: Spoken, index: int, others: Sequence[Spoken], line: _Line, facts
     at, notes = line.places[index], []
     if one.function != "diagnostic":
         metric = _governs(line, line.metrics, at, (value.metric,), _rank(index, others, line, line.metrics))
-        if metric is False:
+        named = {name for mention in line.metrics for name in mention.names}
+        if metric is False or (metric is None and named and value.kind == "words"):
             return replace(one, wrong=f"the words name another metric, and this reads {value.metric}")
         label = facts.spec(value.metric).label
         if metric is None and one.function in ORDERED:  # "is ahead, in F1, of"
@@ -122,7 +131,8 @@ def _bound(one: Spoken, index: int, others: Sequence[Spoken], line: _Line, facts
     if whose is False:
         return replace(one, wrong=f"the words name another run, and this reads {' and '.join(value.runs)}")
     notes += [] if whose else [" against ".join(_label(facts, run) for run in value.runs)]
-    return replace(one, note=", ".join(notes))
+    before = line.text[:at]
+    return replace(one, note=", ".join(notes), inside=before.count("(") > before.count(")"))
 
 
 _WRONG_ARMS = "the words name another run or metric than those of the confirmation"

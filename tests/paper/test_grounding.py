@@ -28,8 +28,6 @@ def test_the_fixtures_paper_describes_its_code_and_runs():
     [
         ("The objective is computed in `nested_losses`.", "nested_losses"),
         ("The rate is kept in `DECAY_RATE` of `torch`.", "DECAY_RATE"),
-        ("We train with SGD on all rows.", "SGD"),
-        ("The pre-activations pass a softmax.", "softmax"),
         ("It computes $z = \\operatorname{JumpReLU}(a)$ for each row.", "JumpReLU"),
     ],
 )
@@ -41,10 +39,8 @@ def test_a_method_names_only_what_the_code_holds(text, literal):
     "text",
     [
         "The objective is computed in `nested_loss`, over the widths `TIERS`.",
-        "We train with Adam and no softmax is used.",
         "It computes $z = \\operatorname{ReLU}(a)$ and takes the $\\max$ over $d_{\\text{sae}}$ latents.",
         "All runs share `d_sae` and `batch`; `experiment.py` holds the rest.",
-        "Others train with SGD; the baseline of the field uses a sigmoid.",
     ],
 )
 def test_a_method_that_fits_its_code_passes(text):
@@ -79,3 +75,10 @@ def test_a_failed_run_that_the_text_passes_over_is_missed():
     ]
 
     assert [(c.literal, c.section, c.key) for c in untold] == [("Gated nested", "results", "")]
+
+
+def test_the_results_hold_the_form_that_shows_the_described_run_with_its_guards():
+    text = 'In F1, {{ name("nested") }} {{ improves("nested", "topk", "f1") }} {{ name("topk") }}.'
+
+    assert found("results", text, "guards-not-shown") == ["guarded()"]
+    assert found("results", text + " {{ guarded() }}.", "guards-not-shown") == []

@@ -104,6 +104,7 @@ def material() -> dict[str, object]:
         "described": facts.described,
         "code": session.CODE,
         "figures": figures,
+        "tables": tables.names(facts),
     }
 
 
