@@ -30,9 +30,9 @@ TEMPLATES = Path(__file__).parent / "templates"
 CLASS_FILE, PARTS_FILE = TEMPLATES / "runpaper.cls", TEMPLATES / "runparts.sty"
 GLYPHS_FILE = TEMPLATES / "runglyphs.sty"
 KINDS = (
-    "Blue numbers, and the words that compare them, are filled in from run records. Sentences that cite were compared "
-    "with the cited abstract. The others are told by the writer and judged by a reviewer against the records; the "
-    "appendix counts them. A raised question mark stands behind a sentence that nobody judged."
+    "Blue numbers, and the words that compare them, are filled in from run records; sentences that cite were compared "
+    "with the cited abstracts; the rest is told by the writer and judged by a reviewer beside records and code (counts: "
+    "appendix). A raised question mark stands behind a sentence that nobody judged."
 )
 _QUOTED = 40  # letters of a literal; a longer one is not printed again beside its sentence
 _NOTHING_LEFT = (
