@@ -11,9 +11,10 @@ from typing import Literal
 
 from agent.core.manifest import Better
 from agent.core.record import RunRecord
+from paper.evidence.guards import BrokenGuard
 from paper.evidence.series import Difference, Series, averaged, difference_of, steps_of
 
-Verdict = Literal["improvement", "worse", "inconclusive"]
+Verdict = Literal["improvement", "price", "worse", "inconclusive"]
 OURS, BASELINE = "confirm.best", "confirm.baseline"
 MIN_SEEDS = 5  # pairs; with fewer there is no verdict
 
@@ -30,6 +31,7 @@ class Confirmation:
     distance: bool  # the values are distances from the metric's target
     gap: Difference  # ours - baseline; its interval always exists
     planned: int  # seeds that were to be trained
+    broken: tuple[BrokenGuard, ...]  # what being ahead, if it is, was paid with
     fresh_world: bool  # the data, too, is other than in the exploration, by its hashes
 
     @property
@@ -58,9 +60,12 @@ class Confirmation:
 
     @property
     def verdict(self) -> Verdict:
+        """ "price": significantly ahead in the primary metric, but a guard is broken, so it is no improvement"""
         if not self.gap.distinct:
             return "inconclusive"
-        return "improvement" if (self.gap.value > 0) == (self.better == "higher") else "worse"
+        if (self.gap.value > 0) != (self.better == "higher"):
+            return "worse"
+        return "price" if self.broken else "improvement"
 
 
 def why_none(records: Sequence[RunRecord], metric: str) -> str:
@@ -92,11 +97,12 @@ def confirm(
     metric: str,
     better: Better,
     distance: Callable[[float, str], float],
+    broken: Sequence[BrokenGuard] = (),
 ) -> Confirmation:
     """The test, for arms of which `why_none` has nothing to say.
 
     `distance` says how far a value of the metric lies from its target under a condition; only a metric with a target
-    is read through it.
+    is read through it. `broken` are the guards that the arms break.
     """
     reading = (distance,) if better == "target" else ()
     arms = {r.run: r for r in records}
@@ -107,6 +113,7 @@ def confirm(
         better="higher" if better == "higher" else "lower",
         distance=better == "target",
         gap=difference_of(ours, baseline),
+        broken=tuple(broken),
         planned=len(set(arms[OURS].seeds)),
         fresh_world=bool(_data(arms[OURS])) and all(not _data(arms[OURS]) & _data(r) for r in explored),
     )

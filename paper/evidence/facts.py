@@ -14,11 +14,12 @@ from typing import Literal
 
 from agent.core.manifest import Manifest, MetricSpec, Setting
 from agent.core.record import RunRecord
-from paper.evidence.confirmation import Confirmation, confirm, why_none
+from paper.evidence.confirmation import BASELINE, OURS, Confirmation, confirm, why_none
+from paper.evidence.guards import BrokenGuard, broken_guards
 from paper.evidence.numbers import setting_text
 from paper.evidence.series import Difference, FactError, Series, difference_of, series_of
 
-__all__ = ["Difference", "FactError", "Facts", "Series", "difference_of", "record_sha256"]
+__all__ = ["BrokenGuard", "Difference", "FactError", "Facts", "Series", "difference_of", "record_sha256"]
 
 
 class Facts:
@@ -67,7 +68,9 @@ class Facts:
         def distance(value: float, condition: str) -> float:
             return -self.merit(metric, value, condition)
 
-        return confirm(self.confirmations, self.explored, metric, self.spec(metric).better, distance)
+        arms = {r.run: r for r in self.confirmations}
+        broken = self._broken(arms[OURS], arms[BASELINE], None)
+        return confirm(self.confirmations, self.explored, metric, self.spec(metric).better, distance, broken)
 
     @cached_property
     def confirmed(self) -> Confirmation | None:
@@ -182,11 +185,7 @@ class Facts:
         return self._collect(run, name, condition, "diagnostics")
 
     def _collect(self, run: str, key: str, condition: str | None, field: Literal["metrics", "diagnostics"]) -> Series:
-        record = self.record(run)
-        if record.status != "measured":
-            raise FactError(
-                f'run "{record.name}" has no result (it {_ended(record)}); state that it failed, without a number'
-            )
+        record = self._with_result(run)
         name = self.condition(record, condition)
         series = series_of(record, key, name, field)
         if series is None:
@@ -196,6 +195,14 @@ class Facts:
                 + (f"; it has {_quoted(known)}" if known else "; it has none")
             )
         return series
+
+    def _with_result(self, run: str) -> RunRecord:
+        record = self.record(run)
+        if record.status != "measured":
+            raise FactError(
+                f'run "{record.name}" has no result (it {_ended(record)}); state that it failed, without a number'
+            )
+        return record
 
     def difference(self, a: str, b: str, metric: str, condition: str | None = None) -> Difference:
         """a - b with its standard error and its exploratory 95% interval.
@@ -209,6 +216,22 @@ class Facts:
         if one.condition != two.condition:
             raise FactError(f'runs "{a}" and "{b}" share no condition')
         return difference_of(one, two)
+
+    def broken_guards(self, a: str, b: str, condition: str | None = None) -> tuple[BrokenGuard, ...]:
+        """The manifest's guards that run `a` breaks against run `b`, under this condition or under any.
+
+        Raises:
+            FactError: unknown run or condition, or a run without a measured result.
+        """
+        one, two = self._with_result(a), self._with_result(b)
+        if condition is not None:
+            self.condition(one, condition)
+        return self._broken(one, two, condition)
+
+    def _broken(self, a: RunRecord, b: RunRecord, condition: str | None) -> tuple[BrokenGuard, ...]:
+        shared = [name for name in self.condition_names(a) if name in self.condition_names(b)]
+        conditions = shared if condition is None else [condition]
+        return broken_guards(self.manifest.guards, a, b, self.merit, conditions)
 
     # ---------------------------------------------------------------- settings
 

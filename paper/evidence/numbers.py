@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 PLUS_MINUS = "±"
@@ -105,3 +106,8 @@ CARDINALS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eig
 def count_text(number: int) -> str:
     """Small counts in words, as in running prose."""
     return CARDINALS[number] if 0 <= number < len(CARDINALS) else f"{number:,}"
+
+
+def listed(words: Sequence[str]) -> str:
+    """ "a", "a and b", "a, b and c" """
+    return " and ".join([", ".join(words[:-1]), words[-1]]) if len(words) > 1 else "".join(words)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from paper.evidence.facts import FactError, Facts, difference_of
 from paper.evidence.numbers import setting_text
+from paper.evidence.prices import prices
 from paper.evidence.series import series_of
 from paper.pictures.curves import curves
 from paper.pictures.planes import planes
@@ -182,7 +183,8 @@ def _differences(facts: Facts, folder: Path) -> Figure | None:
         width=width,
         caption=(
             f"{left}Difference of each run to the strongest baseline, {base.label}, in the primary metric, {label}. "
-            f"{_explored_words(facts, rows)}{described_words(facts)}{_confirmed_words(facts)}{reported_words(facts)}"
+            f"{_explored_words(facts, rows)}{prices(facts)}{described_words(facts)}{_confirmed_words(facts)}"
+            f"{reported_words(facts)}"
         ),
         description=f"Difference of each run to {base.label} in {label}, per seed and with error bars"
         + (", and the confirmation on fresh seeds, seed by seed." if confirmed else "."),

@@ -10,6 +10,7 @@ from pylatex import NoEscape, Tabular
 from agent.core.record import RunRecord
 from paper.evidence.facts import Facts, Series
 from paper.evidence.numbers import fixed
+from paper.evidence.prices import prices
 from paper.evidence.series import series_of
 from paper.press.latex import escape, number
 from paper.press.tabular import DAGGER, GAP_PT, LETTERS_PT, fitted, head_row, in_lines, long, paragraph, tabular
@@ -198,7 +199,7 @@ def main_caption(facts: Facts) -> str:
         f"All runs, baselines first. Mean and standard error (ddof = 1) over {n}. Arrows give the direction that "
         f"is "
         f"better; bold marks the best mean of a column, which is no statement about significance.{several}{failed}"
-        f"{more}{reported}"
+        f"{prices(facts)}{more}{reported}"
     )
 
 

@@ -17,8 +17,11 @@ from agent.publishing.manuscript import Manuscript
 from agent.sandbox import harvest
 from agent.session.states import RunState
 from agent.session.tools import Tools
+from paper.evidence.confirmation import OURS
+from paper.evidence.confirmed import confirmation
 from paper.evidence.expressions import Problem, evaluate
 from paper.evidence.facts import Facts
+from paper.evidence.prices import price
 from paper.evidence.series import series_of
 
 MAX_LOG = 1_200  # characters of one run's log
@@ -59,7 +62,9 @@ def gather(tools: Tools) -> Evidence:
             diff = harvest.tail(whole, max(200, min(MAX_DIFF, left)))
             left -= len(diff)
         state = tools.session.runs[record.run]
-        runs.append(RunEvidence(record.run, _head(record), tuple(_lines(record, state)), _log(tools, state), diff))
+        runs.append(
+            RunEvidence(record.run, _head(record), tuple(_lines(record, state, facts)), _log(tools, state), diff)
+        )
     keys = {line.partition(": ")[0] for run in runs for line in run.lines}
     keys |= {f"{run.run}/{part}" for run in runs for part in ("log", "diff") if getattr(run, part)}
     return Evidence(printed(manuscript), tuple(runs), frozenset(keys))
@@ -105,7 +110,7 @@ def _head(record: RunRecord) -> str:
     return f"run {record.run}: {record.name} ({record.label}), {record.kind}{parent}, {record.status}"
 
 
-def _lines(record: RunRecord, state: RunState) -> list[str]:
+def _lines(record: RunRecord, state: RunState, facts: Facts) -> list[str]:
     run, several = record.run, len(record.conditions) > 1
     lines = [
         f"{run}/about: {harvest.one_line(record.about, 600)}",
@@ -123,6 +128,7 @@ def _lines(record: RunRecord, state: RunState) -> list[str]:
                 if found := series_of(record, name, condition.name, field):
                     by_seed = ", ".join(f"{value:.4g}" for value in found.values)
                     lines.append(f"{run}/{field}/{name}{at}: {mark}{found.quantity().text()}, by seed {by_seed}")
+    lines += _verdicts(record, facts)
     if record.findings:
         lines.append(f"{run}/findings: " + "; ".join(f"{f.grade}: {f.text}" for f in record.findings))
     if state.failures:
@@ -131,6 +137,18 @@ def _lines(record: RunRecord, state: RunState) -> list[str]:
             + "; ".join(f"attempt {f.attempt}: {f.stage}: {harvest.one_line(f.reason, 80)}" for f in state.failures)
         )
     return lines
+
+
+def _verdicts(record: RunRecord, facts: Facts) -> list[str]:
+    """What the runner itself says of a run: the confirmation's outcome, and what being ahead would have cost."""
+    if record.run == OURS:
+        return [f"{record.run}/verdict: {confirmation(facts).text}"]
+    if record.kind != "experiment" or record.status != "measured" or not facts.manifest.guards:
+        return []
+    base = facts.record("baseline")
+    broken = facts.broken_guards(record.name, base.name)
+    said = f"broken against {base.name}: {price(facts, broken, values=True)}" if broken else "none is broken"
+    return [f"{record.run}/guards: {said}"]
 
 
 def _log(tools: Tools, state: RunState) -> str:
