@@ -116,6 +116,7 @@ class Profile(Strict):
     settings: dict[str, Setting]
     seeds: tuple[int, ...]
     confirm_seeds: int = Field(default=5, ge=5)  # fresh seeds of the one confirmatory comparison
+    confirm_worlds: int = Field(default=3, ge=1)  # fresh worlds that those seeds are spread over
     conditions: tuple[Condition, ...]
     limits: Limits = Limits()
     evaluate_limits: Limits = Limits(wall_s=600.0)

@@ -32,7 +32,8 @@ class Confirmation:
     gap: Difference  # ours - baseline; its interval always exists
     planned: int  # seeds that were to be trained
     broken: tuple[BrokenGuard, ...]  # what being ahead, if it is, was paid with
-    fresh_world: bool  # the data, too, is other than in the exploration, by its hashes
+    fresh_worlds: int  # worlds that the seeds are spread over; 0 where any file in them was explored, by its hash
+    tried: int  # experiments of which the best was confirmed, failed ones too
 
     @property
     def ours(self) -> Series:
@@ -68,8 +69,10 @@ class Confirmation:
         return "price" if self.broken else "improvement"
 
 
-def why_none(records: Sequence[RunRecord], metric: str) -> str:
-    """Why these arms make no confirmation; empty if they make one."""
+def why_none(records: Sequence[RunRecord], metric: str, unbeaten: str = "") -> str:
+    """Why these arms make no confirmation; empty if they make one. `unbeaten`: the baseline that no run is ahead of."""
+    if not records and unbeaten:
+        return f"no confirmation was made, because no run is ahead of {unbeaten}; every result is exploratory"
     if not records:
         return "no confirmation was made in this session; every result is exploratory"
     arms = {r.run: r for r in records}
@@ -115,8 +118,18 @@ def confirm(
         gap=difference_of(ours, baseline),
         broken=tuple(broken),
         planned=len(set(arms[OURS].seeds)),
-        fresh_world=bool(_data(arms[OURS])) and all(not _data(arms[OURS]) & _data(r) for r in explored),
+        fresh_worlds=_fresh_worlds(arms[OURS], seeds, explored),
+        tried=sum(r.kind == "experiment" for r in explored),
     )
+
+
+def _fresh_worlds(arm: RunRecord, seeds: Sequence[int], explored: Sequence[RunRecord]) -> int:
+    """How many worlds these seeds were trained in, if no file in them is the exploration's or another world's."""
+    worlds = [frozenset(world.values()) for world in arm.worlds]
+    files, seen = (frozenset[str]().union(*sets) for sets in (worlds, map(_data, explored)))
+    if files & seen or len(files) < sum(map(len, worlds)):
+        return 0
+    return len({arm.world_of(seed) for seed in seeds}) if worlds else 0
 
 
 def _data(record: RunRecord) -> frozenset[str]:

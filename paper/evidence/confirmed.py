@@ -48,7 +48,7 @@ def confirmation(facts: Facts) -> Result:
     values = " against ".join(_value(facts, found, arm) for arm in _arms(found))
     seeds = count_text(found.n) + ("" if found.n == found.planned else f" of {count_text(found.planned)}")
     text = (
-        f"on {fresh(found, f'{seeds} fresh seeds')}, {_label(found.ours)} {relation(facts, found)} "
+        f"on {fresh(found, f'{seeds} fresh seeds')}, {_label(found.ours)} ({chosen(found)}) {relation(facts, found)} "
         f"{_label(found.baseline)} in {measure(facts, found)} ({values}, difference {_diff(facts, found)}, "
         f"{_ci(facts, found)}, paired t-test, {_p(found)}): {verdict(facts, found, values=True)}"
     )
@@ -115,7 +115,14 @@ def confirmed_n(facts: Facts) -> Result:
 
 def fresh(found: Confirmation, seeds: str = "fresh seeds") -> str:
     """What was new for the two arms."""
-    return f"{seeds} and in a fresh world" if found.fresh_world else seeds
+    if found.fresh_worlds > 1:
+        return f"{seeds} in {count_text(found.fresh_worlds)} fresh worlds"
+    return f"{seeds} and in a fresh world" if found.fresh_worlds else seeds
+
+
+def chosen(found: Confirmation) -> str:
+    """Of how many runs the confirmed one is the best: the more were tried, the luckier the best of them."""
+    return "the only run tried" if found.tried == 1 else f"the best of {count_text(found.tried)} runs tried"
 
 
 def relation(facts: Facts, found: Confirmation) -> str:

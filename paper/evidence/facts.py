@@ -62,7 +62,7 @@ class Facts:
             FactError: there is none, and why.
         """
         metric = self.manifest.primary
-        if reason := why_none(self.confirmations, metric):
+        if reason := self._why_unconfirmed:
             raise FactError(reason)
 
         def distance(value: float, condition: str) -> float:
@@ -75,7 +75,21 @@ class Facts:
     @cached_property
     def confirmed(self) -> Confirmation | None:
         """The confirmation, or None where it has no result."""
-        return None if why_none(self.confirmations, self.manifest.primary) else self.confirmation
+        return None if self._why_unconfirmed else self.confirmation
+
+    @property
+    def _why_unconfirmed(self) -> str:
+        unbeaten = self.unbeaten
+        return why_none(self.confirmations, self.manifest.primary, unbeaten.label if unbeaten else "")
+
+    @property
+    def unbeaten(self) -> RunRecord | None:
+        """The strongest baseline, where experiments were measured and none is ahead of it in the primary metric."""
+        tried = [r for r in self.experiments if r.status == "measured"]
+        if not tried or not any(r.status == "measured" for r in self.baselines):
+            return None
+        baseline = self.record("baseline")
+        return baseline if self.best_of([baseline, *tried]) is baseline else None
 
     def record(self, name: str) -> RunRecord:
         """By name; "best", "ours" and "baseline" are the best measured run of all, of the experiments

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from paper.evidence.confirmation import Confirmation
-from paper.evidence.confirmed import fresh, measure
+from paper.evidence.confirmed import chosen, fresh, measure
 from paper.evidence.facts import Facts, machines, record_sha256
 from paper.evidence.prices import price
 from paper.evidence.vocabulary import CONFIRMATION, Result
@@ -184,7 +184,7 @@ def _confirmation(facts: Facts, found: Confirmation) -> Part:
     return Part(
         "Confirmation",
         CONFIRMATION,
-        f"The best run of the exploration, {escape(found.ours.run.label)}, and the "
+        f"{escape(found.ours.run.label)}, {chosen(found)} in the exploration, and the "
         f"baseline that was named before the first run, {escape(found.baseline.run.label)}, were trained anew with the "
         f"same code on {fresh(found)}. They are compared once, in the primary metric and by a paired "
         f"two-sided t-test over seeds at the five-percent level; only this comparison may be called an "
