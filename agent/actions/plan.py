@@ -5,6 +5,7 @@ from __future__ import annotations
 from agent.actions.runs import overview
 from agent.core.plan import Plan, PlannedRun, Reflection
 from agent.core.protocols import Message, Role
+from agent.core.record import RunRecord
 from agent.llm.answers import ask_json, head_and_tail
 from agent.llm.prompting import render
 from agent.publishing import notes
@@ -12,15 +13,19 @@ from agent.publishing.notes import table
 from agent.publishing.records import session_facts
 from agent.session.action import CommentRun, MakePlan, PlanConfirmation, Reflect
 from agent.session.events import Commented, ConfirmationPlanned, Planned, Reflected
-from agent.session.session import apply
+from agent.session.session import Session, apply
 from agent.session.tools import Tools
 from agent.storage.atomic import write_text
+from paper.evidence.facts import Facts
+from paper.evidence.numbers import count_text
 
+DECLINED = 300  # characters of a reason that are kept
 COMMENT = 4000  # characters of a comment that are kept: a few lines were asked for
 
 
 def make_plan(action: MakePlan, tools: Tools) -> Planned:
-    """The planner fixes the comparison and the runs before the first of them."""
+    """The planner fixes the comparison and the runs before the first of them; the baseline of the comparison is the
+    strongest that was trained, whichever the planner names."""
     session, manifest = tools.session, tools.template.manifest
     facts = session_facts(tools)
     tools.say(f"Planning up to {session.options.runs} runs ({session.options.models.planner})")
@@ -44,11 +49,24 @@ def make_plan(action: MakePlan, tools: Tools) -> Planned:
         Plan,
         accept=lambda plan: _complaint(plan, tools),
     )
+    plan, weaker = _against_the_strongest(plan, facts)
+    if weaker:
+        tools.say(f"  compared with {plan.comparison.baseline}, the strongest baseline; the planner named {weaker}")
     write_text(tools.paths.repo / "plan.json", plan.model_dump_json(indent=2) + "\n")
     commit = tools.versions.commit(["plan.json"], f"plan: {len(plan.runs)} runs", {"Event": "plan"})
     for number, planned in enumerate(plan.runs, start=1):
         tools.say(f"  {number}. {planned.label}: {planned.hypothesis}")
-    return Planned(at=tools.now, plan=plan, commit=commit)
+    return Planned(at=tools.now, plan=plan, commit=commit, instead_of=weaker)
+
+
+def _against_the_strongest(plan: Plan, facts: Facts) -> tuple[Plan, str]:
+    """The plan with the strongest baseline in its comparison, and the weaker one that stood there; "" if none did."""
+    strongest, named = facts.record("baseline").name, plan.comparison.baseline
+    if named == strongest:
+        return plan, ""
+    why = f"{strongest} is the strongest baseline trained; the planner named {named}: {plan.comparison.why}"
+    comparison = plan.comparison.model_copy(update={"baseline": strongest, "why": why})
+    return plan.model_copy(update={"comparison": comparison}), named
 
 
 def comment_run(action: CommentRun, tools: Tools) -> Commented:
@@ -104,19 +122,34 @@ def reflect(action: Reflect, tools: Tools) -> Reflected:
 
 
 def plan_confirmation(action: PlanConfirmation, tools: Tools) -> ConfirmationPlanned:
-    """The best experiment by the primary metric, against the baseline that the plan named."""
-    facts = session_facts(tools)
+    """The best experiment by the primary metric, against the baseline of the comparison; none that is not ahead."""
+    facts, profile = session_facts(tools), tools.profile
     baseline = next(r for r in facts.measured if r.name == tools.session.comparison.baseline)
-    chosen = facts.described if facts.described.kind == "experiment" else None
-    if chosen and not facts.manifest.seeded:
-        tools.say("Confirmation: none; the script chooses its own seeds, so nothing can be trained on fresh ones")
-        chosen = None
-    if chosen:
-        tools.say(
-            f"Confirmation: {chosen.label} against {baseline.label} on {tools.profile.confirm_seeds} fresh seeds "
-            "and a fresh world"
-        )
-    return ConfirmationPlanned(at=tools.now, best=chosen.run if chosen else None, baseline=baseline.run)
+    best = facts.described
+    if reason := _why_unconfirmed(best, baseline, facts, tools.session):
+        tools.say(f"Confirmation: none; {reason}")
+        return ConfirmationPlanned(at=tools.now, best=None, baseline=baseline.run, reason=reason)
+    worlds = min(profile.confirm_worlds, profile.confirm_seeds)
+    tools.say(
+        f"Confirmation: {best.label} against {baseline.label} on {profile.confirm_seeds} fresh seeds "
+        + ("and a fresh world" if worlds == 1 else f"in {count_text(worlds)} fresh worlds")
+    )
+    return ConfirmationPlanned(at=tools.now, best=best.run, baseline=baseline.run, worlds=worlds)
+
+
+def _why_unconfirmed(best: RunRecord, baseline: RunRecord, facts: Facts, session: Session) -> str:
+    """Why no run is trained once more; empty where the best is worth it."""
+    last = session.experiments[-1].reflection if session.experiments else None
+    if best.kind != "experiment":
+        return "no experiment was measured"
+    if not facts.manifest.seeded:
+        return "the script chooses its own seeds, so nothing can be trained on fresh ones"
+    if facts.best_of([baseline, best]) is baseline:
+        metric = facts.spec(facts.manifest.primary).label
+        return f"no run is ahead of {baseline.label} in {metric}, and one that is not cannot be confirmed"
+    if last and last.no_confirmation.strip():
+        return f"the planner declined: {' '.join(last.no_confirmation.split())[:DECLINED]}"
+    return ""
 
 
 def _noted(event: Reflected, tools: Tools) -> Reflected:

@@ -10,12 +10,13 @@ from agent.core.plan import PlannedRun
 from agent.core.record import Job, JobResult, RunKind, RunRecord
 from agent.publishing.records import session_facts
 from agent.session.events import AttemptFailed, Stage
+from agent.session.session import Session
 from agent.session.states import RunState
 from agent.session.tools import Tools
 from agent.storage.atomic import write_text
 from paper.evidence.facts import Facts
 
-EXPLORED, CONFIRMED = 0, 1  # worlds: what was seen while choosing does not confirm
+EXPLORED = 0  # the world of the exploration; what was seen while choosing does not confirm, so 1 and on do
 
 
 def run_record(tools: Tools, run: RunState, job: Job, result: JobResult) -> RunRecord:
@@ -86,8 +87,17 @@ def seeds_of(tools: Tools, run: RunState) -> tuple[int, ...]:
     return tools.profile.fresh_seeds if run.kind == "confirmation" else tools.profile.seeds
 
 
-def world_of(run: RunState) -> int:
-    return CONFIRMED if run.kind == "confirmation" else EXPLORED
+def worlds_of(session: Session, run: RunState) -> tuple[int, ...]:
+    """The worlds that a run's seeds are spread over."""
+    if run.kind != "confirmation" or session.confirmation is None:
+        return (EXPLORED,)
+    return confirmed_worlds(session)
+
+
+def confirmed_worlds(session: Session) -> tuple[int, ...]:
+    """The worlds of the confirmation; none where nothing was sent there."""
+    planned = session.confirmation
+    return () if planned is None or planned.best is None else tuple(range(1, 1 + planned.worlds))
 
 
 def library_of(tools: Tools) -> list[str]:

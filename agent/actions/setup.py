@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from agent.actions.runs import CONFIRMED, EXPLORED
+from agent.actions.runs import EXPLORED, confirmed_worlds
 from agent.lab.worlds import data_key, world_secret
 from agent.publishing.manuscript import edition
 from agent.publishing.signatures import END, commit_signed, commit_tag, signers
@@ -60,8 +60,7 @@ def finish(action: Finish, tools: Tools) -> SessionFinished:
 
 def _worlds(tools: Tools) -> list[dict[str, int | str | None]]:
     """The secrets that the data were drawn from. Here and nowhere else do they leave the cache."""
-    confirmed = any(run.kind == "confirmation" for run in tools.session.runs.values())
-    return [_world(tools, world) for world in ([EXPLORED, CONFIRMED] if confirmed else [EXPLORED])]
+    return [_world(tools, world) for world in (EXPLORED, *confirmed_worlds(tools.session))]
 
 
 def _world(tools: Tools, world: int) -> dict[str, int | str | None]:

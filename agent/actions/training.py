@@ -15,11 +15,11 @@ from agent.actions.runs import (
     run_record,
     script_of,
     seeds_of,
-    world_of,
+    worlds_of,
 )
 from agent.core.errors import BudgetSpent, InfrastructureError
 from agent.core.manifest import Profile
-from agent.core.record import Job, JobResult, RunRecord, SaeBenchJob
+from agent.core.record import Job, JobResult, RunRecord, SaeBenchJob, World
 from agent.lab import integrity
 from agent.lab.jobs.baselines import BaselineCache
 from agent.lab.saebench.environment import required
@@ -206,7 +206,9 @@ def _baseline_cache(tools: Tools, run: RunState, job: Job) -> BaselineCache | No
 def _job(run: RunState, attempt: int, restart: int, tools: Tools) -> Job:
     """The same arguments always make the same job; writing its code folder again changes nothing."""
     manifest, options, profile = tools.template.manifest, tools.session.options, tools.profile
-    data = tools.prepare(tools.template, profile, options.profile, world_of(run))
+    data, *further = (
+        tools.prepare(tools.template, profile, options.profile, world) for world in worlds_of(tools.session, run)
+    )
     commit, script, seeds = code_of(tools, run), script_of(tools, run), seeds_of(tools, run)
     folder = tools.paths.attempt(run.run, attempt, restart)
     texts = {name: tools.versions.show(commit, name) for name in manifest.editable}
@@ -223,8 +225,9 @@ def _job(run: RunState, attempt: int, restart: int, tools: Tools) -> Job:
             sorted(texts.items()),
             data.key,
             seeds,
-            profile.model_dump(exclude_none=True),
+            profile.model_dump(exclude_none=True, exclude={"confirm_worlds"}),
             *([environment.key] if environment else []),
+            *([[world.key for world in further]] if further else []),
         ]
     )
     return Job(
@@ -250,6 +253,7 @@ def _job(run: RunState, attempt: int, restart: int, tools: Tools) -> Job:
         network=options.network and manifest.network,
         environment=environment,
         saebench=_saebench(profile, tools),
+        worlds=tuple(World(train_data=str(world.train), truth_data=str(world.truth)) for world in further),
         earlier=tuple(str(tools.paths.attempt(run.run, attempt, n)) for n in reversed(range(restart))),
     )
 

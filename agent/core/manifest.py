@@ -116,6 +116,7 @@ class Profile(Strict):
     settings: dict[str, Setting]
     seeds: tuple[int, ...]
     confirm_seeds: int = Field(default=5, ge=5)  # fresh seeds of the one confirmatory comparison
+    confirm_worlds: int = Field(default=3, ge=1)  # fresh worlds that those seeds are spread over
     conditions: tuple[Condition, ...]
     limits: Limits = Limits()
     evaluate_limits: Limits = Limits(wall_s=600.0)
@@ -186,6 +187,33 @@ class TradeOff(Strict):
     sweep: bool = False  # drawn in the place of the others where a run has several conditions
 
 
+class Guard(Strict):
+    """A metric that a run may not pay with for being ahead in the primary metric: how far its merit may fall."""
+
+    metric: str
+    fall: float | None = Field(default=None, ge=0)  # in the metric's unit
+    share: float | None = Field(default=None, ge=0)  # of the comparison's own value
+
+    @model_validator(mode="after")
+    def _one_bound(self) -> Guard:
+        if (self.fall is None) == (self.share is None):
+            raise ValueError(f"guards: {self.metric}: give exactly one of `fall` (in the metric's unit) and `share`")
+        return self
+
+    @property
+    def bound(self) -> str:
+        """How far the metric may fall, in words: "by 0.05", "by 10% of the baseline's value"."""
+        return (
+            f"by {self.fall:g}"
+            if self.fall is not None
+            else f"by {100 * (self.share or 0.0):g}% of the baseline's value"
+        )
+
+    def allowed(self, compared: float) -> float:
+        """How much of the metric may be lost against a comparison that has this value."""
+        return self.fall if self.fall is not None else (self.share or 0.0) * abs(compared)
+
+
 class Manifest(Strict):
     """The whole of manifest.toml."""
 
@@ -209,6 +237,7 @@ class Manifest(Strict):
     network: bool = False
     default_profile: str
     metrics: dict[str, MetricSpec]
+    guards: tuple[Guard, ...] = ()  # what an improvement in the primary metric may cost in the others
     baselines: tuple[BaselineSpec, ...]
     profiles: dict[str, Profile]
     tradeoffs: tuple[TradeOff, ...] = ()
@@ -224,6 +253,7 @@ class Manifest(Strict):
         for axis in (axis for t in self.tradeoffs for axis in (t.x, t.y)):
             if axis not in self.metrics:
                 raise ValueError(f"trade-off axis {axis!r} is not a metric")
+        self._check_guards(primary[0])
         if not self.baselines:
             raise ValueError("at least one baseline is needed: the first one is run 0")
         unknown = set(self.data_settings).difference(*(p.settings for p in self.profiles.values()))
@@ -237,6 +267,17 @@ class Manifest(Strict):
             if isinstance(width, str) and width not in profile.settings:
                 raise ValueError(f"model.outputs names {width!r}, which the settings of profile {name!r} lack")
         return self
+
+    def _check_guards(self, primary: str) -> None:
+        seen: set[str] = set()
+        for metric in (guard.metric for guard in self.guards):
+            if metric not in self.metrics:
+                raise ValueError(f"guards: {metric!r} is not a metric")
+            if metric == primary:
+                raise ValueError(f"guards: {metric!r} is the primary metric, which is compared anyway")
+            if metric in seen:
+                raise ValueError(f"guards: {metric!r} is named twice")
+            seen.add(metric)
 
     @property
     def primary(self) -> str:

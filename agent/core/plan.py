@@ -43,3 +43,4 @@ class Reflection(Strict):
     interpretation: str  # goes into notes.txt under its own heading
     completed: bool  # true: ALL_COMPLETED
     runs: tuple[PlannedRun, ...] = ()  # what remains, revised
+    no_confirmation: str = ""  # why training the best run again would be wasted; empty: it is to be confirmed

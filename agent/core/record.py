@@ -5,6 +5,9 @@ The runner writes these; neither the agent's code nor a model does.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Literal
 
 from agent.core.manifest import Condition, Limits, SaeBench, Setting
@@ -43,6 +46,13 @@ class SaeBenchJob(Strict):
     shared: str  # folder for what all autoencoders of one model share: probes, activations
 
 
+class World(Strict):
+    """Where one more world's data lie; absolute paths."""
+
+    train_data: str
+    truth_data: str
+
+
 class Job(Strict):
     """One attempt as the runner gets it; all a supervisor needs, on one page (job.json).
 
@@ -72,6 +82,27 @@ class Job(Strict):
     earlier: tuple[str, ...] = ()  # folders of this job's lost predecessors, newest first: what ended there is kept
     environment: Environment | None = None  # None: the runner's own Python
     saebench: SaeBenchJob | None = None
+    worlds: tuple[World, ...] = ()  # beyond the first: the seeds take turns, see `in_world_of`
+
+    def in_world_of(self, seed: int) -> Job:
+        """The job as one seed sees it: with the data of that seed's world and no other."""
+        position = world_index(self.seeds, seed, 1 + len(self.worlds))
+        if position == 0:
+            return self.model_copy(update={"worlds": ()})
+        return self.model_copy(update={**self.worlds[position - 1].model_dump(), "worlds": ()})
+
+    @property
+    def data_folders(self) -> tuple[Path, ...]:
+        """The folder of each world, training data and truth together."""
+        return tuple(Path(truth).parent for truth in (self.truth_data, *(w.truth_data for w in self.worlds)))
+
+
+def world_index(seeds: Sequence[int], seed: int, worlds: int) -> int:
+    """Which of so many worlds a seed is trained in: the first seed in the first, the second in the second, in turns.
+
+    A seed that is not of the job is trained in the first.
+    """
+    return seeds.index(seed) % worlds if seed in seeds else 0
 
 
 class Training(Strict):
@@ -135,3 +166,20 @@ class RunRecord(Strict):
     versions: dict[str, str]
     hashes: dict[str, str]
     sandbox: str
+
+    @property
+    def worlds(self) -> tuple[dict[str, str], ...]:
+        """The hashes of each world's files, by their names below its folder; empty where nothing was hashed."""
+        found: dict[int, dict[str, str]] = {}
+        for name, digest in self.hashes.items():
+            if match := _DATA.fullmatch(name):
+                found.setdefault(int(match["world"] or 1), {})[match["file"]] = digest
+        return tuple(found[number] for number in sorted(found))
+
+    def world_of(self, seed: int) -> int:
+        """The number of the world that a seed was trained in, from 1."""
+        return 1 + world_index(self.seeds, seed, max(1, len(self.worlds)))
+
+
+# data/train/rows.npy is of the first world, data/world-2/train/rows.npy of the second
+_DATA = re.compile(r"data/(?:world-(?P<world>[0-9]{1,3})/)?(?P<file>.+)")

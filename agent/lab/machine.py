@@ -88,14 +88,21 @@ def _code_hashes(job: Job) -> dict[str, str]:
 
 def _data_hashes(job: Job) -> dict[str, str]:
     """Hashes of the data as it is now, compared with those taken when it was built."""
-    train, truth = Path(job.train_data), Path(job.truth_data)
-    now: dict[str, str] = {}
-    for folder in (train, truth):
-        now |= {f"{folder.name}/{name}": digest for name, digest in folder_hashes(folder).items()}
-    built = recorded_hashes(train.parent)
+    hashes: dict[str, str] = {}
+    for number, folder in enumerate(job.data_folders, start=1):
+        where = "data" if number == 1 else f"data/world-{number}"
+        hashes |= {f"{where}/{name}": digest for name, digest in _world_hashes(folder).items()}
+    return hashes
+
+
+def _world_hashes(world: Path) -> dict[str, str]:
+    now = {
+        f"{part}/{name}": digest for part in ("train", "truth") for name, digest in folder_hashes(world / part).items()
+    }
+    built = recorded_hashes(world)
     for name in sorted(now.keys() | built.keys()):
         if now.get(name) != built.get(name):
             raise InfrastructureError(
-                f"{train.parent / name}: not the file that was prepared; remove {train.parent} and it is built again"
+                f"{world / name}: not the file that was prepared; remove {world} and it is built again"
             )
-    return {f"data/{name}": digest for name, digest in now.items()}
+    return now

@@ -33,6 +33,10 @@ def render(session: Session, facts: Facts) -> str:
             *(f"- [@{c.key}]: {c.why}" for c in verdict.closest),
             "",
         ]
+    if session.plan is not None:
+        fixed = session.plan.comparison
+        parts += ["## Comparison fixed before the first run", "", f"{fixed.metric} against {fixed.baseline}.", ""]
+        parts += ["Why (a model's words):", "", *_words(fixed.why, facts)]
     for run in session.runs.values():
         record = measured.get(run.run)
         if record is not None:
@@ -49,6 +53,8 @@ def render(session: Session, facts: Facts) -> str:
                 "",
                 *_words(run.reflection.interpretation, facts),
             ]
+    if session.confirmation and session.confirmation.reason:
+        parts += ["## Confirmation", "", f"None was made: {session.confirmation.reason}.", ""]
     if session.figures:
         parts += ["## Figures", ""]
         for figure in session.figures:
@@ -102,7 +108,7 @@ def _failure(run: RunState) -> list[str]:
     what = (
         [f"## Run {run.run}: {run.planned.label} (failed)", "", run.planned.change]
         if run.planned
-        else [f"## Run {run.run} (failed)", "", f"Run {run.repeats} on fresh seeds and a fresh world."]
+        else [f"## Run {run.run} (failed)", "", f"Run {run.repeats} on fresh seeds and fresh data."]
     )
     lines = [*what, "", "### Facts (written by the runner)", ""]
     lines += [f"- attempt {f.attempt}: {f.stage}: {f.reason}" for f in run.failures]

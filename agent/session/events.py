@@ -129,6 +129,7 @@ class Planned(Happened):
     type: Literal["planned"] = "planned"
     plan: Plan
     commit: str
+    instead_of: str = ""  # the weaker baseline that the planner named, if it named one
 
 
 class Edited(Happened):
@@ -218,8 +219,10 @@ class ConfirmationPlanned(Happened):
     """Exploration is over: which run is trained once more, against what, on fresh seeds and a fresh world."""
 
     type: Literal["confirmation_planned"] = "confirmation_planned"
-    best: str | None  # run id; None: no experiment was measured, so there is nothing to confirm
+    best: str | None  # run id; None: there is nothing to confirm
     baseline: str  # run id of the comparison that the plan fixed
+    worlds: int = 1  # fresh worlds that the seeds are spread over
+    reason: str = ""  # why there is nothing to confirm; older logs do not say it
 
 
 class FiguresDrawn(Happened):

@@ -15,6 +15,7 @@ from typing import Literal
 from agent.core.record import RunRecord
 from paper.evidence.facts import Difference, FactError, Facts, Series
 from paper.evidence.numbers import ORDINALS, Quantity, count_text, setting_text
+from paper.evidence.prices import price
 from paper.evidence.series import difference_of
 from paper.evidence.vocabulary import SELF_REPORTED, Result
 
@@ -269,7 +270,7 @@ def guarded(facts: Facts, subject: str = "", condition: str | None = None) -> Re
 def companions(facts: Facts) -> tuple[str, ...]:
     """The primary metric, and what has to be read beside it: the manifest's guards, or all metrics without any."""
     manifest = facts.manifest
-    guards = tuple(guard.metric for guard in getattr(manifest, "guards", ()))
+    guards = tuple(guard.metric for guard in manifest.guards)
     return tuple(dict.fromkeys((manifest.primary, *(guards or manifest.metrics))))
 
 
@@ -351,7 +352,16 @@ def _against(facts: Facts, gaps: Sequence[Difference], full: bool, named: bool =
             alone = against if named else _WITHOUT_NAME[kind]
             parts.append(f"{_GOES_ON[kind] if parts else alone} {_joined([_step(facts, g, full) for g in found])}")
     single = "" if all(gap.judged for gap in gaps) else ", measured with one seed on a side"
-    return _joined(parts) + single
+    return _joined(parts) + _price(facts, gaps) + single
+
+
+def _price(facts: Facts, gaps: Sequence[Difference]) -> str:
+    """What being ahead in the primary metric was paid with, where the manifest's guards do not allow that much."""
+    for gap in gaps:
+        if gap.a.metric == facts.manifest.primary and _relation(facts, gap) in ("ahead", "above"):
+            broken = facts.broken_guards(gap.a.run.name, gap.b.run.name, gap.a.condition)
+            return f", at the price of {price(facts, broken, values=True)}" if broken else ""
+    return ""
 
 
 def _step(facts: Facts, gap: Difference, full: bool = False) -> str:

@@ -11,9 +11,10 @@ from typing import Literal
 
 from agent.core.manifest import Better
 from agent.core.record import RunRecord
+from paper.evidence.guards import BrokenGuard
 from paper.evidence.series import Difference, Series, averaged, difference_of, steps_of
 
-Verdict = Literal["improvement", "worse", "inconclusive"]
+Verdict = Literal["improvement", "price", "worse", "inconclusive"]
 OURS, BASELINE = "confirm.best", "confirm.baseline"
 MIN_SEEDS = 5  # pairs; with fewer there is no verdict
 
@@ -30,7 +31,9 @@ class Confirmation:
     distance: bool  # the values are distances from the metric's target
     gap: Difference  # ours - baseline; its interval always exists
     planned: int  # seeds that were to be trained
-    fresh_world: bool  # the data, too, is other than in the exploration, by its hashes
+    broken: tuple[BrokenGuard, ...]  # what being ahead, if it is, was paid with
+    fresh_worlds: int  # worlds that the seeds are spread over; 0 where any file in them was explored, by its hash
+    tried: int  # experiments of which the best was confirmed, failed ones too
 
     @property
     def ours(self) -> Series:
@@ -58,13 +61,18 @@ class Confirmation:
 
     @property
     def verdict(self) -> Verdict:
+        """ "price": significantly ahead in the primary metric, but a guard is broken, so it is no improvement"""
         if not self.gap.distinct:
             return "inconclusive"
-        return "improvement" if (self.gap.value > 0) == (self.better == "higher") else "worse"
+        if (self.gap.value > 0) != (self.better == "higher"):
+            return "worse"
+        return "price" if self.broken else "improvement"
 
 
-def why_none(records: Sequence[RunRecord], metric: str) -> str:
-    """Why these arms make no confirmation; empty if they make one."""
+def why_none(records: Sequence[RunRecord], metric: str, unbeaten: str = "") -> str:
+    """Why these arms make no confirmation; empty if they make one. `unbeaten`: the baseline that no run is ahead of."""
+    if not records and unbeaten:
+        return f"no confirmation was made, because no run is ahead of {unbeaten}; every result is exploratory"
     if not records:
         return "no confirmation was made in this session; every result is exploratory"
     arms = {r.run: r for r in records}
@@ -92,11 +100,12 @@ def confirm(
     metric: str,
     better: Better,
     distance: Callable[[float, str], float],
+    broken: Sequence[BrokenGuard] = (),
 ) -> Confirmation:
     """The test, for arms of which `why_none` has nothing to say.
 
     `distance` says how far a value of the metric lies from its target under a condition; only a metric with a target
-    is read through it.
+    is read through it. `broken` are the guards that the arms break.
     """
     reading = (distance,) if better == "target" else ()
     arms = {r.run: r for r in records}
@@ -107,9 +116,20 @@ def confirm(
         better="higher" if better == "higher" else "lower",
         distance=better == "target",
         gap=difference_of(ours, baseline),
+        broken=tuple(broken),
         planned=len(set(arms[OURS].seeds)),
-        fresh_world=bool(_data(arms[OURS])) and all(not _data(arms[OURS]) & _data(r) for r in explored),
+        fresh_worlds=_fresh_worlds(arms[OURS], seeds, explored),
+        tried=sum(r.kind == "experiment" for r in explored),
     )
+
+
+def _fresh_worlds(arm: RunRecord, seeds: Sequence[int], explored: Sequence[RunRecord]) -> int:
+    """How many worlds these seeds were trained in, if no file in them is the exploration's or another world's."""
+    worlds = [frozenset(world.values()) for world in arm.worlds]
+    files, seen = (frozenset[str]().union(*sets) for sets in (worlds, map(_data, explored)))
+    if files & seen or len(files) < sum(map(len, worlds)):
+        return 0
+    return len({arm.world_of(seed) for seed in seeds}) if worlds else 0
 
 
 def _data(record: RunRecord) -> frozenset[str]:

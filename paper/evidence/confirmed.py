@@ -10,14 +10,10 @@ from dataclasses import replace
 from paper.evidence.confirmation import Confirmation
 from paper.evidence.facts import FactError, Facts, Series
 from paper.evidence.numbers import count_text, fixed
+from paper.evidence.prices import price
 from paper.evidence.series import ALPHA
 from paper.evidence.vocabulary import CONFIRMATION, SELF_REPORTED, Kind, Result
 
-_RELATION = {
-    "improvement": "improves on",
-    "worse": "is worse than",
-    "inconclusive": "does not differ significantly from",
-}
 _VERDICT = {
     "improvement": "the improvement is confirmed",
     "worse": "no improvement is confirmed, and the run is worse than its baseline",
@@ -52,9 +48,9 @@ def confirmation(facts: Facts) -> Result:
     values = " against ".join(_value(facts, found, arm) for arm in _arms(found))
     seeds = count_text(found.n) + ("" if found.n == found.planned else f" of {count_text(found.planned)}")
     text = (
-        f"on {fresh(found, f'{seeds} fresh seeds')}, {_label(found.ours)} {_RELATION[found.verdict]} "
+        f"on {fresh(found, f'{seeds} fresh seeds')}, {_label(found.ours)} ({chosen(found)}) {relation(facts, found)} "
         f"{_label(found.baseline)} in {measure(facts, found)} ({values}, difference {_diff(facts, found)}, "
-        f"{_ci(facts, found)}, paired t-test, {_p(found)}): {_VERDICT[found.verdict]}"
+        f"{_ci(facts, found)}, paired t-test, {_p(found)}): {verdict(facts, found, values=True)}"
     )
     return replace(_confirmed(facts, text, _arms(found), "words"), see=CONFIRMATION)
 
@@ -65,14 +61,14 @@ def confirmed_verdict(facts: Facts) -> Result:
         found = facts.confirmation
     except FactError as error:
         return _without(facts, str(error).partition("; ")[0].partition(", because")[0])
-    return _confirmed(facts, _VERDICT[found.verdict], _arms(found), "words")
+    return _confirmed(facts, verdict(facts, found), _arms(found), "words")
 
 
 def confirmed(facts: Facts) -> Result:
-    """between the confirmed run and its baseline: "improves on", "is worse than" or "does not differ significantly
-    from", by the test on fresh seeds"""
+    """between the confirmed run and its baseline: "improves on", "is worse than", "does not differ significantly
+    from" or, where a guard is broken, "is, at the price of ..., ahead of", by the test on fresh seeds"""
     found = facts.confirmation
-    return _confirmed(facts, _RELATION[found.verdict], _arms(found), "words")
+    return _confirmed(facts, relation(facts, found), _arms(found), "words")
 
 
 def confirmed_run(facts: Facts) -> Result:
@@ -119,7 +115,32 @@ def confirmed_n(facts: Facts) -> Result:
 
 def fresh(found: Confirmation, seeds: str = "fresh seeds") -> str:
     """What was new for the two arms."""
-    return f"{seeds} and in a fresh world" if found.fresh_world else seeds
+    if found.fresh_worlds > 1:
+        return f"{seeds} in {count_text(found.fresh_worlds)} fresh worlds"
+    return f"{seeds} and in a fresh world" if found.fresh_worlds else seeds
+
+
+def chosen(found: Confirmation) -> str:
+    """Of how many runs the confirmed one is the best: the more were tried, the luckier the best of them."""
+    return "the only run tried" if found.tried == 1 else f"the best of {count_text(found.tried)} runs tried"
+
+
+def relation(facts: Facts, found: Confirmation) -> str:
+    """What stands between the confirmed run and its baseline."""
+    return {
+        "improvement": "improves on",
+        "price": f"is, at the price of {price(facts, found.broken)}, ahead of",
+        "worse": "is worse than",
+        "inconclusive": "does not differ significantly from",
+    }[found.verdict]
+
+
+def verdict(facts: Facts, found: Confirmation, values: bool = False) -> str:
+    """The verdict as a clause; with `values` a price is given in numbers."""
+    if found.verdict != "price":
+        return _VERDICT[found.verdict]
+    paid = price(facts, found.broken, values)
+    return f"the run is ahead in {measure(facts, found)} at the price of {paid}, so no improvement is confirmed"
 
 
 def measure(facts: Facts, found: Confirmation) -> str:

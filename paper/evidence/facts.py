@@ -14,11 +14,12 @@ from typing import Literal
 
 from agent.core.manifest import Manifest, MetricSpec, Setting
 from agent.core.record import RunRecord
-from paper.evidence.confirmation import Confirmation, confirm, why_none
+from paper.evidence.confirmation import BASELINE, OURS, Confirmation, confirm, why_none
+from paper.evidence.guards import BrokenGuard, broken_guards
 from paper.evidence.numbers import setting_text
 from paper.evidence.series import Difference, FactError, Series, difference_of, series_of
 
-__all__ = ["Difference", "FactError", "Facts", "Series", "difference_of", "record_sha256"]
+__all__ = ["BrokenGuard", "Difference", "FactError", "Facts", "Series", "difference_of", "record_sha256"]
 
 
 class Facts:
@@ -61,18 +62,34 @@ class Facts:
             FactError: there is none, and why.
         """
         metric = self.manifest.primary
-        if reason := why_none(self.confirmations, metric):
+        if reason := self._why_unconfirmed:
             raise FactError(reason)
 
         def distance(value: float, condition: str) -> float:
             return -self.merit(metric, value, condition)
 
-        return confirm(self.confirmations, self.explored, metric, self.spec(metric).better, distance)
+        arms = {r.run: r for r in self.confirmations}
+        broken = self._broken(arms[OURS], arms[BASELINE], None)
+        return confirm(self.confirmations, self.explored, metric, self.spec(metric).better, distance, broken)
 
     @cached_property
     def confirmed(self) -> Confirmation | None:
         """The confirmation, or None where it has no result."""
-        return None if why_none(self.confirmations, self.manifest.primary) else self.confirmation
+        return None if self._why_unconfirmed else self.confirmation
+
+    @property
+    def _why_unconfirmed(self) -> str:
+        unbeaten = self.unbeaten
+        return why_none(self.confirmations, self.manifest.primary, unbeaten.label if unbeaten else "")
+
+    @property
+    def unbeaten(self) -> RunRecord | None:
+        """The strongest baseline, where experiments were measured and none is ahead of it in the primary metric."""
+        tried = [r for r in self.experiments if r.status == "measured"]
+        if not tried or not any(r.status == "measured" for r in self.baselines):
+            return None
+        baseline = self.record("baseline")
+        return baseline if self.best_of([baseline, *tried]) is baseline else None
 
     def record(self, name: str) -> RunRecord:
         """By name; "best", "ours" and "baseline" are the best measured run of all, of the experiments
@@ -182,11 +199,7 @@ class Facts:
         return self._collect(run, name, condition, "diagnostics")
 
     def _collect(self, run: str, key: str, condition: str | None, field: Literal["metrics", "diagnostics"]) -> Series:
-        record = self.record(run)
-        if record.status != "measured":
-            raise FactError(
-                f'run "{record.name}" has no result (it {_ended(record)}); state that it failed, without a number'
-            )
+        record = self._with_result(run)
         name = self.condition(record, condition)
         series = series_of(record, key, name, field)
         if series is None:
@@ -196,6 +209,14 @@ class Facts:
                 + (f"; it has {_quoted(known)}" if known else "; it has none")
             )
         return series
+
+    def _with_result(self, run: str) -> RunRecord:
+        record = self.record(run)
+        if record.status != "measured":
+            raise FactError(
+                f'run "{record.name}" has no result (it {_ended(record)}); state that it failed, without a number'
+            )
+        return record
 
     def difference(self, a: str, b: str, metric: str, condition: str | None = None) -> Difference:
         """a - b with its standard error and its exploratory 95% interval.
@@ -209,6 +230,22 @@ class Facts:
         if one.condition != two.condition:
             raise FactError(f'runs "{a}" and "{b}" share no condition')
         return difference_of(one, two)
+
+    def broken_guards(self, a: str, b: str, condition: str | None = None) -> tuple[BrokenGuard, ...]:
+        """The manifest's guards that run `a` breaks against run `b`, under this condition or under any.
+
+        Raises:
+            FactError: unknown run or condition, or a run without a measured result.
+        """
+        one, two = self._with_result(a), self._with_result(b)
+        if condition is not None:
+            self.condition(one, condition)
+        return self._broken(one, two, condition)
+
+    def _broken(self, a: RunRecord, b: RunRecord, condition: str | None) -> tuple[BrokenGuard, ...]:
+        shared = [name for name in self.condition_names(a) if name in self.condition_names(b)]
+        conditions = shared if condition is None else [condition]
+        return broken_guards(self.manifest.guards, a, b, self.merit, conditions)
 
     # ---------------------------------------------------------------- settings
 

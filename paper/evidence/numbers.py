@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 PLUS_MINUS = "±"
@@ -16,9 +17,12 @@ class Quantity:
     se: float | None = None
     signed: bool = False
     unit: str = ""
+    places: int | None = None  # decimals that a table's column asks for; None: those that the error supports
 
     @property
     def decimals(self) -> int:
+        if self.places is not None:
+            return self.places
         if self.se is None or self.se <= 0:
             return decimals_for_value(self.value)
         return decimals_for_error(self.se)
@@ -27,11 +31,24 @@ class Quantity:
         """The value alone, with the digits its error supports."""
         return fixed(self.value, self.decimals, self.signed) + self.unit
 
+    def error(self) -> str:
+        """The error alone; "0" only where nothing varied, "< 0.001" where it is too small for these decimals.
+
+        Raises:
+            ValueError: there is no error.
+        """
+        if self.se is None:
+            raise ValueError("one value has no standard error")
+        if self.places is not None and self.se == 0:
+            return "0"
+        small = self.se > 0 and round(self.se, self.decimals) == 0
+        return f"< {fixed(10.0**-self.decimals, self.decimals)}" if small else fixed(self.se, self.decimals)
+
     def text(self) -> str:
         """The value with its error, as plain text."""
         if self.se is None:
             return self.bare()
-        error = fixed(self.se, self.decimals)
+        error = self.error()
         if self.unit and not self.unit[0].isspace():  # a word behind both is plain, and often stands in brackets itself
             return f"({fixed(self.value, self.decimals, self.signed)} {PLUS_MINUS} {error}){self.unit}"
         return f"{fixed(self.value, self.decimals, self.signed)} {PLUS_MINUS} {error}{self.unit}"
@@ -41,6 +58,21 @@ def decimals_for_error(se: float) -> int:
     """One significant digit of the error, two where the first is a 1."""
     mantissa, exponent = f"{se:.1e}".split("e")
     return max(0, -int(exponent) + (1 if mantissa[0] == "1" else 0))
+
+
+def decimals_for_column(column: Sequence[Quantity]) -> int:
+    """The decimals of a table's column: one number for all rows, so that none shows fewer digits than the next.
+
+    They are those that the largest error supports, and one more where another row supports it: an error then has two
+    significant digits at most. One run that went wild does not take the digits from all others: three significant
+    digits of the median value remain where any row supports them. Without errors it is these three.
+    """
+    errors = [decimals_for_error(q.se) for q in column if q.se]
+    sizes = sorted(abs(q.value) for q in column) or [0.0]
+    if not errors:
+        return decimals_for_value(sizes[-1])
+    most = max(errors)
+    return max(min(min(errors) + 1, most), min(decimals_for_value(sizes[len(sizes) // 2]), most))
 
 
 def decimals_for_value(value: float) -> int:
@@ -105,3 +137,8 @@ CARDINALS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eig
 def count_text(number: int) -> str:
     """Small counts in words, as in running prose."""
     return CARDINALS[number] if 0 <= number < len(CARDINALS) else f"{number:,}"
+
+
+def listed(words: Sequence[str]) -> str:
+    """ "a", "a and b", "a, b and c" """
+    return " and ".join([", ".join(words[:-1]), words[-1]]) if len(words) > 1 else "".join(words)

@@ -13,6 +13,7 @@ from typing import Literal
 from agent.core.record import RunRecord
 from paper.evidence.facts import Difference, FactError, Facts, Series, machines
 from paper.evidence.numbers import ORDINALS, Quantity, count_text, setting_text
+from paper.evidence.prices import price
 
 Kind = Literal["clause", "result", "words", "name", "setting", "count"]
 SELF_REPORTED = " (self-reported)"
@@ -151,7 +152,9 @@ def improves(facts: Facts, a: str, b: str, metric: str, condition: str | None = 
     elif gap.distinct:
         where = gap.a.condition
         better = facts.merit(metric, gap.a.mean, where) > facts.merit(metric, gap.b.mean, where)
-        words = "is ahead of" if better else "is behind"
+        broken = facts.broken_guards(gap.a.run.name, gap.b.run.name, where) if metric == facts.manifest.primary else ()
+        ahead = f"is ahead, at the price of {price(facts, broken)}, of" if broken else "is ahead of"
+        words = ahead if better else "is behind"
     return _result(facts, words, [gap.a, gap.b], "words")
 
 

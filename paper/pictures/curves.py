@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from paper.evidence.facts import Facts
-from paper.pictures.shown import Figure, described_words, in_lines, seeds_words, standing_out
+from paper.pictures.shown import Figure, described_words, in_lines, means_words, standing_out
 from paper.pictures.style import GREY, LINES, TEXT_WIDTH, draw, look
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def curves(facts: Facts, folder: Path) -> Figure | None:
         file,
         caption=(
             f"Training loss by step as each experiment reported it, in the units of its own loss: one panel a run, "
-            f"mean over {seeds_words(facts)} with a band of one standard error, all other runs in grey.{conditions} "
+            f"{means_words(facts, ' with a band of one standard error')}, all other runs in grey.{conditions} "
             "Losses of different architectures are different quantities: their levels cannot be compared, their "
             f"shapes can.{described_words(facts)}"
         ),

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from paper.evidence.facts import FactError, Facts, difference_of
 from paper.evidence.numbers import setting_text
+from paper.evidence.prices import prices
 from paper.evidence.series import series_of
 from paper.pictures.curves import curves
 from paper.pictures.planes import planes
@@ -20,6 +21,7 @@ from paper.pictures.shown import (
     described_words,
     in_lines,
     mark_label,
+    means_words,
     metric_words,
     reported_words,
     seeds_words,
@@ -83,14 +85,15 @@ def _metric_figure(facts: Facts, folder: Path, names: list[str], place: int, eve
     primary = place == 0 and len(names) > 1
     first = f" The primary metric, {facts.spec(names[0]).label}, comes first." if primary else ""
     kinds = "" if len(conditions) > 1 else " (circles: baselines, squares: experiments)"
+    means = means_words(facts, ", bars one standard error (ddof = 1), open grey circles the single seeds")
     target = " A dotted line is a target." if any(facts.target(m) is not None for m in names) else ""
     return Figure(
         name,
         file,
         caption=(
             f"{_shown(names, place, every)} for every measured run, baselines at the top.{first} Filled markers{kinds} "
-            f"are means over {seeds_words(facts)}, bars one standard error (ddof = 1), open grey circles the single "
-            f"seeds. Arrows give the direction that is better.{target}{described_words(facts)}{reported_words(facts)}"
+            f"are {means}. Arrows give the direction that is better.{target}{described_words(facts)}"
+            f"{reported_words(facts)}"
         ),
         description=f"Metrics by run with error bars: {what}.",
     )
@@ -182,7 +185,8 @@ def _differences(facts: Facts, folder: Path) -> Figure | None:
         width=width,
         caption=(
             f"{left}Difference of each run to the strongest baseline, {base.label}, in the primary metric, {label}. "
-            f"{_explored_words(facts, rows)}{described_words(facts)}{_confirmed_words(facts)}{reported_words(facts)}"
+            f"{_explored_words(facts, rows)}{prices(facts)}{described_words(facts)}{_confirmed_words(facts)}"
+            f"{reported_words(facts)}"
         ),
         description=f"Difference of each run to {base.label} in {label}, per seed and with error bars"
         + (", and the confirmation on fresh seeds, seed by seed." if confirmed else "."),

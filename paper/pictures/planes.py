@@ -14,8 +14,8 @@ from paper.pictures.shown import (
     axis_words,
     described_words,
     in_lines,
+    means_words,
     reported_words,
-    seeds_words,
     standing_out,
 )
 from paper.pictures.style import LINES, TEXT_WIDTH, Point, draw, look, name_points
@@ -49,7 +49,7 @@ def planes(facts: Facts, folder: Path) -> Figure | None:
         width=width,
         caption=(
             f"What is paid for what: {what}, one marker a run (circles: baselines, squares: experiments). Markers are "
-            f"means over {seeds_words(facts)}, bars one standard error in either direction; arrows give the "
+            f"{means_words(facts, ', bars one standard error in either direction')}; arrows give the "
             f"direction of an axis that is better.{joined}{described_words(facts)}{reported_words(facts)}"
         ),
         description=f"Trade-off: {what}, one marker a run.",

@@ -63,6 +63,14 @@ def seeds_words(facts: Facts) -> str:
     return f"{count_text(counts[0])} to {count_text(counts[-1])} seeds (listed in the appendix)" if counts else "seeds"
 
 
+def means_words(facts: Facts, spread: str) -> str:
+    """What the markers or lines of a figure are, with the words for their spread; a single training has none."""
+    counts = {
+        s.n for r in facts.measured for c in facts.condition_names() if (s := series_of(r, facts.manifest.primary, c))
+    }
+    return "the values of one training each" if counts == {1} else f"means over {seeds_words(facts)}{spread}"
+
+
 def metric_words(facts: Facts, metric: str) -> str:
     """A metric with its direction."""
     return f"{facts.spec(metric).label} ({facts.direction(metric)})"

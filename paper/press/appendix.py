@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from paper.evidence.confirmation import Confirmation
-from paper.evidence.confirmed import fresh, measure
+from paper.evidence.confirmed import chosen, fresh, measure
 from paper.evidence.facts import Facts, machines, record_sha256
+from paper.evidence.prices import price
 from paper.evidence.vocabulary import CONFIRMATION, Result
 from paper.press import metric_tables, tables
 from paper.press.latex import code, code_text, escape, number
@@ -175,15 +176,22 @@ def _further(facts: Facts, names: tuple[str, ...]) -> Iterator[Part]:
 
 
 def _confirmation(facts: Facts, found: Confirmation) -> Part:
+    paid = (
+        f" It is ahead at the price of {escape(price(facts, found.broken, values=True))}: a guard of the template is "
+        "broken, so this is no improvement."
+        if found.verdict == "price"
+        else ""
+    )
     averaged = " Each value is a mean over the conditions." if len(facts.condition_names(found.ours.run)) > 1 else ""
     reported = "" if facts.manifest.measured else " All values are self-reported by the experiments."
     return Part(
         "Confirmation",
         CONFIRMATION,
-        f"The best run of the exploration, {escape(found.ours.run.label)}, and the "
+        f"{escape(found.ours.run.label)}, {chosen(found)} in the exploration, and the "
         f"baseline that was named before the first run, {escape(found.baseline.run.label)}, were trained anew with the "
         f"same code on {fresh(found)}. They are compared once, in the primary metric and by a paired "
-        "two-sided t-test over seeds at the five-percent level; only this comparison may be called an improvement.",
+        f"two-sided t-test over seeds at the five-percent level; only this comparison may be called an "
+        f"improvement.{paid}",
         "confirmation",
         f"The confirmation, seed by seed: {escape(measure(facts, found))} ({found.better} is better)."
         f"{averaged} Standard errors have ddof = 1.{reported}",

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pylatex import NoEscape, Tabular
 
 from agent.core.record import RunRecord
 from paper.evidence.facts import Facts, Series
-from paper.evidence.numbers import fixed
+from paper.evidence.numbers import Quantity, decimals_for_column, fixed
+from paper.evidence.prices import prices
 from paper.evidence.series import series_of
 from paper.press.latex import escape, number
 from paper.press.tabular import DAGGER, GAP_PT, LETTERS_PT, fitted, head_row, in_lines, long, paragraph, tabular
@@ -87,10 +88,18 @@ def _cell_pt(facts: Facts, metric: str) -> float:
     for record in facts.measured:
         for condition in facts.condition_names(record):
             if series := series_of(record, metric, condition):
-                quantity = series.quantity()
-                error = f"±{fixed(series.se, quantity.decimals)}" if series.se else "±0"
+                quantity = _quantity(series, facts)
+                error = "" if quantity.se is None else f"±{quantity.error()}"
                 widths.append(text_pt(quantity.bare(), LETTERS_PT) + text_pt(error, LETTERS_PT - 1))
     return max(widths)
+
+
+def _quantity(series: Series, facts: Facts) -> Quantity:
+    """A mean with the decimals of its column."""
+    column = [
+        s.quantity() for r in facts.measured for c in facts.condition_names(r) if (s := series_of(r, series.metric, c))
+    ]
+    return replace(series.quantity(), places=decimals_for_column(column))
 
 
 def _head_pt(facts: Facts, metric: str, width: float | None) -> float:
@@ -190,15 +199,17 @@ def _blocks(metrics: Sequence[str], most: int) -> list[Sequence[str]]:
 def main_caption(facts: Facts) -> str:
     seeds = sorted({len(r.seeds) for r in facts.explored})
     n = f"n = {seeds[0]} seeds" if len(seeds) == 1 else "the seeds of each run (listed in the appendix)"
+    once = seeds == [1]
+    means = "One value each, of a single training." if once else f"Mean and standard error (ddof = 1) over {n}."
+    value = "value" if once else "mean"
     reported = "" if facts.manifest.measured else " All values are self-reported by the experiments."
     failed = " Runs without a measured result keep their row." if len(facts.measured) < len(facts.explored) else ""
     several = " Conditions are set in italics." if len(facts.condition_names()) > 1 else ""
     more = " What one page does not hold stands in the appendix, under Further Metrics." if has_further(facts) else ""
     return (
-        f"All runs, baselines first. Mean and standard error (ddof = 1) over {n}. Arrows give the direction that "
-        f"is "
-        f"better; bold marks the best mean of a column, which is no statement about significance.{several}{failed}"
-        f"{more}{reported}"
+        f"All runs, baselines first. {means} Arrows give the direction that is better; bold marks the best {value} of "
+        f"a column, which is no statement about significance.{several}{failed}"
+        f"{prices(facts)}{more}{reported}"
     )
 
 
@@ -228,14 +239,13 @@ def _main_row(
 
 
 def _mean_cell(series: Series, facts: Facts, bold: bool) -> str:
-    quantity = series.quantity()
+    quantity = _quantity(series, facts)
     value = number(quantity.bare())
     value = rf"\textbf{{{value}}}" if bold else value
     mark = "" if facts.manifest.measured else DAGGER
     if series.se is None:
         return value + mark
-    error = fixed(series.se, quantity.decimals) if series.se else "0"
-    return rf"{value}\plusminus{{{error}}}{mark}"
+    return rf"{value}\plusminus{{{number(quantity.error())}}}{mark}"
 
 
 def _is_best(facts: Facts, series: Series) -> bool:

@@ -31,8 +31,8 @@ CLASS_FILE, PARTS_FILE = TEMPLATES / "runpaper.cls", TEMPLATES / "runparts.sty"
 GLYPHS_FILE = TEMPLATES / "runglyphs.sty"
 KINDS = (
     "Blue numbers, and the words that compare them, are filled in from run records; sentences that cite were compared "
-    "with the cited abstracts; the rest is told by the writer and judged by a reviewer beside records and code (counts: "
-    "appendix). A raised question mark stands behind a sentence that nobody judged."
+    "with the cited abstracts; the rest is told by the writer and judged by a reviewer beside records and code (the "
+    "appendix counts them). A raised question mark stands behind a sentence that nobody judged."
 )
 _QUOTED = 40  # letters of a literal; a longer one is not printed again beside its sentence
 _NOTHING_LEFT = (

@@ -226,8 +226,15 @@ def _reason(record: RunRecord) -> str:
 
 def confirmation(found: Confirmation) -> str:
     """The paired comparison seed by seed, then what the test says of it."""
-    table = tabular("l r r r")
-    heads = ("Fresh seed", found.ours.run.label, found.baseline.run.label, "Difference")
+    several = found.fresh_worlds > 1
+    table = tabular("l r r r r" if several else "l r r r")
+    heads = (
+        "Fresh seed",
+        *(["World"] if several else []),
+        found.ours.run.label,
+        found.baseline.run.label,
+        "Difference",
+    )
     table.add_row([NoEscape(_confirmation_head(h)) for h in heads])
     table.add_hline()
     for seed, ours, baseline, step in zip(
@@ -236,6 +243,7 @@ def confirmation(found: Confirmation) -> str:
         table.add_row(
             [
                 seed,
+                *([found.ours.run.world_of(seed)] if several else []),
                 *(
                     NoEscape(number(fixed(v, 4, signed)))
                     for v, signed in ((ours, False), (baseline, False), (step, True))
@@ -244,10 +252,11 @@ def confirmation(found: Confirmation) -> str:
         )
     table.add_hline()
     printed = (side.quantity().text() for side in (found.ours, found.baseline, found.gap))
-    table.add_row(["Mean and standard error", *(NoEscape(number(text)) for text in printed)])
+    empty = [""] if several else []
+    table.add_row(["Mean and standard error", *empty, *(NoEscape(number(text)) for text in printed)])
     judged = (("95% confidence interval", found.gap.interval_text()), ("Paired t-test, two-sided", p_text(found.p)))
     for what, text in judged:
-        table.add_row([NoEscape(escape(what)), "", "", NoEscape(number(text))])
+        table.add_row([NoEscape(escape(what)), *empty, "", "", NoEscape(number(text))])
     # One box, so that it stays on one page; the appendix counts its tables as long ones, which count for themselves.
     return f"\\addtocounter{{table}}{{1}}\\nopagebreak\\vspace{{5pt}}\\noindent\n{fitted(table.dumps())}"
 

@@ -118,7 +118,9 @@ def _bound(one: Spoken, index: int, others: Sequence[Spoken], line: _Line, facts
     if one.function != "diagnostic":
         metric = _governs(line, line.metrics, at, (value.metric,), _rank(index, others, line, line.metrics))
         named = {name for mention in line.metrics for name in mention.names}
-        if metric is False or (metric is None and named and value.kind == "words"):
+        if value.kind == "words" and named:  # a word may stand at some distance from what it is about
+            metric = value.metric in named
+        if metric is False:
             return replace(one, wrong=f"the words name another metric, and this reads {value.metric}")
         label = facts.spec(value.metric).label
         if metric is None and one.function in ORDERED:  # "is ahead, in F1, of"

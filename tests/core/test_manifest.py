@@ -95,3 +95,30 @@ def test_synth_sae_has_the_six_baselines_of_the_field():
         "jumprelu",
         "matryoshka",
     ]
+
+
+@pytest.mark.parametrize(
+    ("guards", "says"),
+    [
+        ('[{ metric = "beauty", fall = 0.1 }]', "guards: 'beauty' is not a metric"),
+        ('[{ metric = "score", fall = 0.1 }]', "guards: 'score' is the primary metric"),
+        ('[{ metric = "error", fall = -0.1 }]', "greater than or equal to 0"),
+        ('[{ metric = "error" }]', "guards: error: give exactly one of `fall`"),
+        ('[{ metric = "error", fall = 0.1, share = 0.1 }]', "guards: error: give exactly one of `fall`"),
+        ('[{ metric = "error", fall = 0.1 }, { metric = "error", share = 0.1 }]', "guards: 'error' is named twice"),
+    ],
+)
+def test_a_guard_names_another_metric_and_one_bound(guards, says):
+    with pytest.raises(UserError, match=says):
+        parse_manifest(tiny(head=f"guards = {guards}\n"), "here")
+
+
+def test_a_guard_is_in_the_unit_of_its_metric_or_a_part_of_the_comparison():
+    guards = parse_manifest(tiny(head='guards = [{ metric = "error", share = 0.1 }]\n'), "here").guards
+
+    assert [g.allowed(-5.0) for g in guards] == [0.5]
+    assert {g.metric: g.allowed(0.9) for g in SYNTH.manifest.guards} == {
+        "mcc": 0.05,
+        "uniqueness": 0.1,
+        "explained_variance": 0.05,
+    }

@@ -48,7 +48,6 @@ CASES = {
     "too-fast": one(cpu_s=1.0),
     "over-budget": one(declared={"samples": 20_000.0}),
     "off-target": one(metrics={**METRICS, "l0": 3.0}),
-    "claims-a-metric": one(diagnostics={"score": 1.0}),
 }
 
 
@@ -224,6 +223,30 @@ def test_no_luck_with_the_floor_refuses_a_weak_run_that_trained(cpu_s):
         for seed in (0, 1)
     ]
     assert "refuse" not in found(record(trainings=tuple(weak))).values()
+
+
+@pytest.mark.parametrize(
+    ("name", "claims"),
+    [
+        ("score", True),
+        ("final_score", True),
+        ("l0", True),
+        ("error_mean", True),
+        ("p_value_vs_topk", True),
+        ("pvalue", True),
+        ("significance", True),
+        ("residual_heldout", True),
+        ("loss_test_set", True),
+        ("t_test", True),
+        ("first_tier_error", False),
+        ("share_of_rows", False),
+        ("p_annealed", False),
+        ("held_back_share", False),
+        ("latest_value", False),
+    ],
+)
+def test_a_diagnostic_may_not_be_called_a_metric_a_test_or_held_out(name, claims):
+    assert bool(list(integrity.REPORTS[0]([name], TINY.manifest))) is claims
 
 
 # -------------------------------------------------------------------- the manual

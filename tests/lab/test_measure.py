@@ -46,6 +46,14 @@ def test_an_honest_training_is_measured_and_its_own_numbers_stay_apart(tmp_path,
     assert training.wall_s > 0 and training.findings == ()
 
 
+def test_a_diagnostic_under_a_misleading_name_is_dropped_and_flagged(tmp_path, world):
+    said = '{"final_loss": loss, "score": 0.99, "p_value_vs_topk": 0.001}'
+    training = trained(tmp_path, world, ('{"final_loss": loss}', said))
+
+    assert training.diagnostics.keys() == {"final_loss"}
+    assert [(f.code, f.grade) for f in training.findings] == [("claims-a-metric", "flag")] * 2
+
+
 def test_a_repeated_training_starts_afresh_and_gives_the_same_metrics(tmp_path, world):
     job = job_of(tmp_path, world)
     first = run_training(job, 1, job.conditions[0], NoSandbox(), lambda: False)

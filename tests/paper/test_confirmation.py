@@ -165,6 +165,56 @@ def test_a_fresh_world_is_told_only_where_the_data_differs():
     assert "different data" in text("confirmation()", fixture(arms=mixed).facts)
 
 
+def spread(arms, digests):
+    """The arms in several worlds, with these digests."""
+    named = {f"data/{f'world-{n}/' if n > 1 else ''}train.npy": d for n, d in enumerate(digests, start=1)}
+    return tuple(r.model_copy(update={"hashes": {"code/experiment.py": "0", **named}}) for r in arms)
+
+
+@pytest.mark.parametrize(
+    ("digests", "says"),
+    [
+        ("xyz", "on five fresh seeds in three fresh worlds, Nested"),
+        ("xyx", "on five fresh seeds, Nested"),  # two of them are one
+    ],
+)
+def test_worlds_are_counted_where_each_is_fresh(digests, says):
+    facts = fixture(arms=spread(confirmation(), list(digests))).facts
+
+    assert says in text("confirmation()", facts)
+
+
+def test_a_world_that_was_explored_is_not_counted_as_fresh():
+    explored = records()[0].hashes["data/train.npy"]
+    facts = fixture(arms=spread(confirmation(), ["x", explored, "z"])).facts
+
+    assert "on five fresh seeds, Nested" in text("confirmation()", facts)
+
+
+def test_the_table_names_the_world_of_each_seed():
+    found = fixture(arms=spread(confirmation(), "xyz")).facts.confirmation
+
+    assert "World" in tables.confirmation(found) and "102&2&" in tables.confirmation(found)
+    assert "World" not in tables.confirmation(FOUND)
+
+
+def test_the_number_of_runs_tried_stands_beside_the_best():
+    one = Facts((*records()[:2], records()[3], *confirmation()), manifest(), "mini")
+
+    assert "Nested, detached (the best of four runs tried) improves on" in text("confirmation()")
+    assert "Nested, detached (the only run tried) improves on" in text("confirmation()", one)
+
+
+def test_where_no_run_is_ahead_the_sentence_says_why_none_was_confirmed():
+    behind = Facts((*records()[:2], raised(records()[4], "f1", -0.05)), manifest(), "mini")
+
+    assert text("confirmation()", behind) == (
+        "no confirmation was made, because no run is ahead of TopK; every result is exploratory"
+    )
+    assert text("confirmed_verdict()", behind) == "no confirmation was made"
+    assert text("confirmation()", NONE) == "no confirmation was made in this session; every result is exploratory"
+
+
 def test_a_self_reported_comparison_says_so():
     assert text("confirmed_diff()", Facts(FIXTURE.facts.records, manifest(measured=False), "mini")).endswith(
         "(self-reported)"

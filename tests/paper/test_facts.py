@@ -1,6 +1,7 @@
 """Facts and expressions: the right number, the right digits, the right word, or a message that helps."""
 
 import math
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -9,8 +10,10 @@ from scipy import stats
 
 from paper.evidence.expressions import FUNCTIONS, Problem, canonical, evaluate, usage, vocabulary
 from paper.evidence.facts import Facts, machines, record_sha256
-from paper.evidence.numbers import Quantity, setting_text
+from paper.evidence.numbers import Quantity, decimals_for_column, setting_text
 from paper.evidence.vocabulary import Result
+from paper.pictures.figures import standard_figures
+from paper.press.metric_tables import main_caption
 from tests.support.paper_fixture import TWO, fixture, manifest, record, records
 
 FACTS = fixture().facts
@@ -42,6 +45,26 @@ def problem(source, facts=FACTS):
 )
 def test_digits_follow_the_standard_error(value, se, shown):
     assert Quantity(value, se).text() == shown
+
+
+@pytest.mark.parametrize(
+    ("rows", "shown"),
+    [
+        ([(0.69, 0.02), (0.81124, 0.00006)], ["0.690 ± 0.020", "0.811 ± < 0.001"]),
+        ([(0.69, 0.02), (0.81124, 0.00006), (0.7, 0.00005)], ["0.690 ± 0.020", "0.811 ± < 0.001", "0.700 ± < 0.001"]),
+        ([(0.5803, 0.0042), (0.61, 0.0051)], ["0.580 ± 0.004", "0.610 ± 0.005"]),
+        ([(0.5803, 0.0042), (0.61, 0.0051), (0.4, 0.3)], ["0.580 ± 0.004", "0.610 ± 0.005", "0.400 ± 0.300"]),
+        ([(0.58, 0.31), (0.61, 0.29)], ["0.6 ± 0.3", "0.6 ± 0.3"]),
+        ([(1234.5, 21.0), (1180.0, 3.0)], ["1,234 ± 21", "1,180 ± 3"]),
+        ([(0.5, 0.0), (0.25, 0.03)], ["0.50 ± 0", "0.25 ± 0.03"]),
+        ([(0.58, None), (0.6, None)], ["0.580", "0.600"]),
+        ([(3.0, None), (0.0, None)], ["3.00", "0.00"]),
+    ],
+)
+def test_a_column_has_as_many_decimals_in_one_row_as_in_the_next(rows, shown):
+    column = [Quantity(*row) for row in rows]
+
+    assert [replace(q, places=decimals_for_column(column)).text() for q in column] == shown
 
 
 def test_a_difference_carries_its_sign():
@@ -99,6 +122,21 @@ def test_one_seed_distinguishes_nothing():
     assert text('compare("nested", "topk", "f1")', facts) == "indistinguishable from"
     assert "±" not in text('mean("nested", "f1")', facts)
     assert "one seed" in problem('se("nested", "f1")', facts)
+
+
+def test_what_was_trained_once_has_neither_a_spread_nor_a_verdict_in_any_caption(tmp_path):
+    once = [
+        record(
+            r.run, r.name, r.label, r.kind, {"f1": 0.5, "mcc": 0.5, "explained_variance": 0.5, "l0": 8.0}, seeds=(1,)
+        )
+        for r in records()[:3]
+    ]
+    facts = Facts(once, manifest(measured=False), "mini")
+    captions = [main_caption(facts), *(f.caption for f in standard_figures(facts, tmp_path))]
+
+    assert not [c for c in captions if "standard error" in c or "n = 1" in c or "means over" in c or "interval" in c]
+    assert "One value each, of a single training." in captions[0]
+    assert any("Every run was trained once" in c for c in captions)
 
 
 @pytest.mark.parametrize(

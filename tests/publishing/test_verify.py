@@ -433,7 +433,7 @@ def test_artefacts_are_asked_of_a_session_only(clone):
 def test_the_secrets_appear_at_the_end_and_nowhere_before(session):
     worlds = json.loads((session.paths.repo / "session.json").read_text())["worlds"]
     secrets = [w["secret"] for w in worlds]
-    assert len(secrets) == 2 and all(len(s) == 64 for s in secrets)
+    assert len(secrets) == 3 and all(len(s) == 64 for s in secrets)
     kept = {p.read_text().strip() for p in (session.workspace.cache / "secrets").glob("*-world-?")}
     assert set(secrets) == kept
     everything = subprocess.run(

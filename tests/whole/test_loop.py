@@ -4,8 +4,11 @@ import json
 
 import pytest
 
+from agent.actions import perform
 from agent.core.errors import InfrastructureError
+from agent.core.record import RunRecord
 from agent.session import events as ev
+from agent.session.action import PlanConfirmation
 from agent.storage.log import EventLog
 from tests.support.whole import RATES, Script, Whole, fenced, options, plan, planned, rate_block
 
@@ -37,7 +40,7 @@ def test_an_idea_becomes_a_paper(finished):
     assert any(line.startswith("run 1: step 0.05: score") for line in log)
 
 
-def test_the_best_run_is_confirmed_on_fresh_seeds_and_a_fresh_world(finished):
+def test_the_best_run_is_confirmed_on_fresh_seeds_in_fresh_worlds(finished):
     it, session = finished
     records = {
         name: json.loads((it.paths.repo / f"records/{name}.json").read_text())
@@ -51,11 +54,13 @@ def test_the_best_run_is_confirmed_on_fresh_seeds_and_a_fresh_world(finished):
     assert len(arms[0]["seeds"]) >= 5
     assert not set(arms[0]["seeds"]) & set(best["seeds"])
 
-    def world(record):
-        return {k: v for k, v in record["hashes"].items() if k.startswith("data/")}
+    def worlds(record):
+        return [set(world.values()) for world in RunRecord.model_validate_json(json.dumps(record)).worlds]
 
-    assert world(arms[0]) == world(arms[1])
-    assert world(arms[0]) != world(best)
+    assert session.confirmation.worlds == 2  # as the profile asks for
+    assert worlds(arms[0]) == worlds(arms[1])
+    assert len(worlds(arms[0])) == 2 and not set.intersection(*worlds(arms[0]))
+    assert not set.union(*worlds(arms[0])) & set.union(*worlds(best))
 
 
 def test_a_record_that_was_changed_stops_the_session_with_its_name(whole):
@@ -171,3 +176,42 @@ def test_stop_after_and_a_changed_option_are_events(whole):
     session = it.play(changed=options(runs=1, stop_after="runs"))
     assert session.experiments[0].phase == "measured"
     assert any(isinstance(e, ev.OptionsChanged) for e in EventLog(it.paths.events).read())
+
+
+def confirmation_of(it):
+    """What is decided about the confirmation once the runs are over."""
+    it.play()
+    with it.tools(changed=options(runs=1)) as tools:
+        return perform(PlanConfirmation(), tools)
+
+
+def test_a_run_that_is_behind_its_baseline_is_not_sent_to_the_confirmation(whole):
+    it = whole({"run-1.edit-1": rate_block(RATES[0], 0.001)}, runs=1, **RUNS_ONLY)
+    planned = confirmation_of(it)
+
+    assert planned.best is None and "no run is ahead of" in planned.reason
+    assert [line for line in it.console.lines if line.startswith("Confirmation: none; no run is ahead of")]
+
+
+def test_the_planner_may_decline_the_confirmation(whole):
+    declined = {"interpretation": "i", "completed": True, "no_confirmation": "the lead is noise"}
+    it = whole({"run-1.reflect": fenced(declined)}, runs=1, **RUNS_ONLY)
+    planned = confirmation_of(it)
+
+    assert (planned.best, planned.reason) == (None, "the planner declined: the lead is noise")
+
+
+def test_the_comparison_is_with_the_strongest_baseline_whichever_the_planner_names(whole):
+    named = plan(1)
+    named["comparison"]["baseline"] = "rows"
+    it = whole({"plan": fenced(named)}, runs=1, stop_after="plan")
+    session = it.play()
+    scores = {
+        record["name"]: sum(t["metrics"]["score"] for t in record["trainings"])
+        for record in (json.loads(path.read_text()) for path in (it.paths.repo / "records").glob("*.json"))
+    }
+    [made] = [e for e in EventLog(it.paths.events).read() if isinstance(e, ev.Planned)]
+
+    assert session.comparison.baseline == max(scores, key=scores.get) == "topk"
+    assert made.instead_of == "rows" and "the planner named rows: it is the code" in session.comparison.why
+    assert any("compared with topk" in line and "named rows" in line for line in it.console.lines)

@@ -11,10 +11,10 @@ from collections.abc import Sequence
 
 from agent.core.manifest import Manifest
 from agent.core.record import Finding, RunRecord
-from agent.lab.integrity import effort, latents, sameness, whole
+from agent.lab.integrity import effort, latents, names, sameness, whole
 from agent.lab.integrity.rule import Check
 
-__all__ = ["CHECKS", "PROBES", "REFUSED_BY_THE_MEASUREMENT", "Check", "catalogue", "check"]
+__all__ = ["CHECKS", "PROBES", "REPORTS", "REFUSED_BY_THE_MEASUREMENT", "Check", "catalogue", "check"]
 
 CHECKS: tuple[Check, ...] = (
     whole.missing_training,
@@ -38,8 +38,8 @@ CHECKS: tuple[Check, ...] = (
     effort.too_fast,
     effort.over_budget,
     effort.off_target,
-    effort.claims_a_metric,
 )
+REPORTS: tuple[Check, ...] = (names.claims_a_metric,)  # judge the names in diagnostics.json while it is read
 PROBES: tuple[Check, ...] = (
     latents.constant,
     latents.too_precise,
@@ -76,6 +76,6 @@ def check(record: RunRecord, earlier: Sequence[RunRecord], manifest: Manifest) -
 
 def catalogue() -> list[tuple[str, str, str]]:
     """Code, grade and what it catches, for the manual."""
-    rows = [(one.code, str(one.grade), one.about) for one in (*CHECKS, *PROBES)]
+    rows = [(one.code, str(one.grade), one.about) for one in (*CHECKS, *REPORTS, *PROBES)]
     named = {code for code, _, _ in rows}
     return rows + [(code, "refuse", text) for code, text in REFUSED_BY_THE_MEASUREMENT.items() if code not in named]

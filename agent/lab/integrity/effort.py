@@ -114,16 +114,6 @@ def off_target(record: RunRecord, earlier: Sequence[RunRecord], manifest: Manife
                 yield f"seed {t.seed}, {t.condition}: {name} = {value:.3g}, where {wanted:g} was asked for"
 
 
-@named("claims-a-metric", "flag")
-def claims_a_metric(record: RunRecord, earlier: Sequence[RunRecord], manifest: Manifest) -> Iterator[str]:
-    """Tells of a diagnostic that bears a metric's name and another value. It is self-reported and replaces
-    nothing; the name alone could mislead. Not: a diagnostic under another name."""
-    for t in record.trainings:
-        for name in sorted(t.diagnostics.keys() & t.metrics.keys()):
-            if abs(t.diagnostics[name] - t.metrics[name]) > 1e-3 * max(1.0, abs(t.metrics[name])):
-                yield f"seed {t.seed}, {t.condition}: the experiment reports {name} itself, and not as measured"
-
-
 def _curve_moves(training: Training) -> bool:
     loss = training.curves.get("loss", ())
     return len(loss) > 1 and max(loss) > min(loss)

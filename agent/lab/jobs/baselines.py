@@ -37,6 +37,7 @@ class BaselineCache:
             [path.read_text() for path in protected],
             self._library(),
             Path(job.train_data).parent.name,  # names what is in it; where the cache lies does not matter
+            *([[folder.name for folder in job.data_folders[1:]]] if job.worlds else []),
             job.settings,
             job.seeds,
             [c.model_dump() for c in job.conditions],

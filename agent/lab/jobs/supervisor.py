@@ -15,6 +15,7 @@ import sys
 import time
 import traceback
 from collections import deque
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -250,7 +251,9 @@ def main(argv: list[str] | None = None) -> int:
         supervision.cancelled = True
 
     signal.signal(signal.SIGTERM, stop)
-    with held(Path(paths.read_job().truth_data).parent):
+    with ExitStack() as holds:
+        for folder in paths.read_job().data_folders:
+            holds.enter_context(held(folder))
         result = supervision.run()
     write_text(paths.result, result.model_dump_json(indent=1) + "\n")
     return 0

@@ -54,7 +54,7 @@ class Bench:
         """The bench of one seed under one condition."""
         python, trees = foreign.python(job.environment)
         return cls(
-            job=job,
+            job=job.in_world_of(seed),
             seed=seed,
             condition=condition,
             sandbox=sandbox,

@@ -84,7 +84,7 @@ def _stages(bench: Bench, account: Account) -> None:
     remove(bench.paths.root)
     account.end = train(bench, bench.paths, bench.settings)
     found = harvested(bench, bench.paths)
-    reports.read(bench.paths.kept, found, account)
+    reports.read(bench.paths.kept, found, account, bench.manifest)
     if account.end.reason != "ok":
         raise training_ended(account.end, bench.paths.text("train.stderr"))
     account.artefact_sha256 = found.sha256.get(bench.manifest.artefact)

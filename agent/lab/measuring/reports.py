@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from agent.core.manifest import Manifest
+from agent.lab.integrity import REPORTS
 from agent.lab.measuring import selfreport
 from agent.lab.measuring.verdict import Account, Stopped, check_metrics
 from agent.sandbox import harvest
@@ -22,7 +23,7 @@ def files(manifest: Manifest) -> dict[str, int]:
     return {**FILES, ALL_RESULTS: 64 << 20} if manifest.form == "v1" else FILES
 
 
-def read(kept: Path, found: harvest.Harvest, account: Account) -> None:
+def read(kept: Path, found: harvest.Harvest, account: Account, manifest: Manifest) -> None:
     """The curve and the diagnostics; a failed training's are worth reading too."""
     if "log.jsonl" in found.sha256:
         lines = (kept / "log.jsonl").read_bytes().decode("utf-8", "replace").split("\n")
@@ -30,13 +31,13 @@ def read(kept: Path, found: harvest.Harvest, account: Account) -> None:
         if dropped:
             account.note("log-lines-dropped", f"{dropped} lines of log.jsonl are not flat objects of finite numbers")
     if "diagnostics.json" in found.sha256:
-        _diagnostics(kept / "diagnostics.json", account)
+        _diagnostics(kept / "diagnostics.json", account, manifest)
     for name in FILES:
         if found.problems.get(name, "missing") != "missing":
             account.note("report-dropped", f"{name}: {found.problems[name]}")
 
 
-def _diagnostics(path: Path, account: Account) -> None:
+def _diagnostics(path: Path, account: Account, manifest: Manifest) -> None:
     try:
         value = harvest.parse_json(path.read_bytes())
     except harvest.Unharvestable as problem:
@@ -48,6 +49,10 @@ def _diagnostics(path: Path, account: Account) -> None:
             "diagnostics-dropped",
             f"{dropped} entries of diagnostics.json are not finite numbers under names like first_tier_share",
         )
+    for name in list(account.diagnostics):
+        if claims := [finding for check in REPORTS for finding in check([name], manifest)]:
+            account.findings += claims
+            del account.diagnostics[name]
 
 
 def take_metrics(kept: Path, found: harvest.Harvest, account: Account, manifest: Manifest, condition: str) -> None:

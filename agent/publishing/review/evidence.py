@@ -16,8 +16,11 @@ from agent.sandbox import harvest
 from agent.session.events import AttemptFailed
 from agent.session.states import RunState
 from agent.session.tools import Tools
+from paper.evidence.confirmation import OURS
+from paper.evidence.confirmed import confirmation
 from paper.evidence.expressions import Problem, evaluate
 from paper.evidence.facts import Facts
+from paper.evidence.prices import price
 from paper.evidence.series import series_of
 
 MAX_LOG = 1_200  # characters of one run's log
@@ -56,7 +59,7 @@ def gather(tools: Tools) -> Evidence:
             left -= len(diff)
         state = tools.session.runs[record.run]
         runs.append(
-            RunEvidence(record.run, head(record), tuple(lines(record, state.failures)), _log(tools, state), diff)
+            RunEvidence(record.run, head(record), tuple(lines(record, state.failures, facts)), _log(tools, state), diff)
         )
     return Evidence(tuple(runs))
 
@@ -85,7 +88,7 @@ def head(record: RunRecord) -> str:
     return f"run {record.run}: {record.name} ({record.label}), {record.kind}{parent}, {record.status}"
 
 
-def lines(record: RunRecord, failures: Sequence[AttemptFailed]) -> list[str]:
+def lines(record: RunRecord, failures: Sequence[AttemptFailed], facts: Facts) -> list[str]:
     """What is known of a run, a fact a line, each with its key."""
     run, several = record.run, len(record.conditions) > 1
     found = [
@@ -104,6 +107,7 @@ def lines(record: RunRecord, failures: Sequence[AttemptFailed]) -> list[str]:
                 if series := series_of(record, name, condition.name, field):
                     by_seed = ", ".join(f"{value:.4g}" for value in series.values)
                     found.append(f"{run}/{field}/{name}{at}: {mark}{series.quantity().text()}, by seed {by_seed}")
+    found += _verdicts(record, facts)
     if record.findings:
         found.append(f"{run}/findings: " + "; ".join(f"{f.grade}: {f.text}" for f in record.findings))
     if failures:
@@ -112,6 +116,18 @@ def lines(record: RunRecord, failures: Sequence[AttemptFailed]) -> list[str]:
             + "; ".join(f"attempt {f.attempt}: {f.stage}: {harvest.one_line(f.reason, 80)}" for f in failures)
         )
     return found
+
+
+def _verdicts(record: RunRecord, facts: Facts) -> list[str]:
+    """What the runner itself says of a run: the confirmation's outcome, and what being ahead would have cost."""
+    if record.run == OURS:
+        return [f"{record.run}/verdict: {confirmation(facts).text}"]
+    if record.kind != "experiment" or record.status != "measured" or not facts.manifest.guards:
+        return []
+    base = facts.record("baseline")
+    broken = facts.broken_guards(record.name, base.name)
+    said = f"broken against {base.name}: {price(facts, broken, values=True)}" if broken else "none is broken"
+    return [f"{record.run}/guards: {said}"]
 
 
 def _log(tools: Tools, state: RunState) -> str:

@@ -191,7 +191,7 @@ class _Bench:
                     self._repo.blob(record.commit, name) or self._repo.blob(record.commit, f"template/{name}") or b""
                 )
         foreign.write(folder / "code", code)
-        data, profile = self._data_folder(record), template.manifest.profiles[record.profile]
+        data, profile = self._data_folder(record, named.training.seed), template.manifest.profiles[record.profile]
         there = Path("/dev/nvidiactl").exists() and not record.device.startswith("cpu")
         return Job(
             key="again",
@@ -247,9 +247,9 @@ class _Bench:
             self._template = load_template(folder)
         return self._template
 
-    def _data_folder(self, record: RunRecord) -> Path:
-        """The world from our cache, or the same one drawn again from the secret that the session published."""
-        wanted = {k.removeprefix("data/"): v for k, v in record.hashes.items() if k.startswith("data/")}
+    def _data_folder(self, record: RunRecord, seed: int) -> Path:
+        """The seed's world from our cache, or the same one drawn again from the secret that the session published."""
+        wanted = record.worlds[record.world_of(seed) - 1] if record.worlds else {}
         key = repr(sorted(wanted.items()))
         if key not in self._data:
             found = self._cached(wanted) or self._drawn(record, wanted)

@@ -89,7 +89,7 @@ def material() -> dict[str, object]:
     """What the judge of a session is shown, for the session that the passages speak of."""
     facts, recording = session.facts(), Recording("synth_sae", session.PLANTED)
     runs = tuple(
-        evidence.RunEvidence(r.run, evidence.head(r), tuple(evidence.lines(r, ())), "", _diff(r, recording))
+        evidence.RunEvidence(r.run, evidence.head(r), tuple(evidence.lines(r, (), facts)), "", _diff(r, recording))
         for r in facts.records
     )
     figures = [

@@ -1,0 +1,37 @@
+"""The words for what being ahead was paid with: guards that runs break against what they are compared with. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from paper.evidence.facts import BrokenGuard, FactError, Facts
+from paper.evidence.numbers import listed
+
+
+def price(facts: Facts, broken: Sequence[BrokenGuard], values: bool = False) -> str:
+    """The metrics that were paid with, e.g. "uniqueness and MCC"; with `values` "uniqueness (0.05 against 0.97)"."""
+
+    def told(guard: BrokenGuard) -> str:
+        label = facts.spec(guard.metric).label
+        if not values:
+            return label
+        where = f", {facts.condition_label(guard.condition)}" if len(guard.a.run.conditions) > 1 else ""
+        return f"{label} ({guard.values(facts.unit(guard.metric))}{where})"
+
+    return listed([told(guard) for guard in broken])
+
+
+def prices(facts: Facts) -> str:
+    """A sentence, after a blank, for each experiment that leads the strongest baseline in the primary metric only by
+    breaking guards; empty where there is none."""
+    try:
+        base = facts.record("baseline")
+    except FactError:
+        return ""
+    ahead = [r for r in facts.experiments if r.status == "measured" and r is not base and facts.best_of([base, r]) is r]
+    metric = facts.spec(facts.manifest.primary).label
+    return "".join(
+        f" {r.label} is ahead of {base.label} in {metric} at the price of {price(facts, broken)}."
+        for r in ahead
+        if (broken := facts.broken_guards(r.name, base.name))
+    )
