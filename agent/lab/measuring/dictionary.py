@@ -15,6 +15,7 @@ from agent.lab.integrity.floor import at_floor, untrained
 from agent.lab.measuring import encoder, saebench
 from agent.lab.measuring.artefact import Artefact, BadArtefact, read_artefact
 from agent.lab.measuring.bench import Bench
+from agent.lab.measuring.contents import check_no_data
 from agent.lab.measuring.train import after_one_batch
 from agent.lab.measuring.verdict import Account, Stopped, evaluate_into
 
@@ -32,6 +33,7 @@ def measure(bench: Bench, saved: Path, account: Account) -> tuple[np.ndarray, cs
         Stopped: the artefact cannot be read or measured, or what it gives is not to be believed.
     """
     artefact = _artefact(bench, saved)
+    check_no_data(bench, saved)
     evaluation, truth = bench.evaluation()
     latents = encoder.encoded(bench, truth.x, len(artefact.decoder), bench.manifest.max_l0)
     z = latents.multiply(artefact.scale).tocsr()
@@ -53,7 +55,7 @@ def measure(bench: Bench, saved: Path, account: Account) -> tuple[np.ndarray, cs
     )
     if text := at_floor(account.metrics, floor, bench.manifest):
         account.judge(Finding(code=AT_FLOOR, grade="flag", text=text))
-        if z.nnz and bench.job.kind != "baseline":  # a dead training stays where it starts, honestly
+        if z.nnz:  # a dead training stays where it starts, honestly
             _check_it_moved(bench, artefact)
     if bench.job.saebench:
         saebench.measure(bench, bench.job.saebench, artefact, account)

@@ -52,8 +52,7 @@ def measure(bench: Bench, saved: Path, width: int, account: Account) -> None:
             ),
         )
     )
-    if bench.job.kind != "baseline":
-        _check_it_moved(bench, tensors)
+    _check_it_moved(bench, tensors)
 
 
 def _check_it_moved(bench: Bench, tensors: dict[str, np.ndarray]) -> None:

@@ -39,6 +39,7 @@ class Account:
     declared: dict[str, float] = field(default_factory=dict)
     curves: dict[str, tuple[float, ...]] = field(default_factory=dict)
     artefact_sha256: str | None = None
+    artefact_facts: dict[str, float] = field(default_factory=dict)
     export: str = ""
     findings: list[Finding] = field(default_factory=list)
 
