@@ -55,8 +55,8 @@ def measure(bench: Bench, saved: Path, account: Account) -> tuple[np.ndarray, cs
     )
     if text := at_floor(account.metrics, floor, bench.manifest):
         account.judge(Finding(code=AT_FLOOR, grade="flag", text=text))
-        if z.nnz:  # a dead training stays where it starts, honestly
-            _check_it_moved(bench, artefact)
+        if z.nnz and not bench.control:  # a dead training stays where it starts, honestly
+            _check_it_moved(bench, artefact, account)
     if bench.job.saebench:
         saebench.measure(bench, bench.job.saebench, artefact, account)
     return truth.x, latents
@@ -69,7 +69,7 @@ def _artefact(bench: Bench, saved: Path) -> Artefact:
         raise Stopped("refused", "artefact", str(bad)) from None
 
 
-def _check_it_moved(bench: Bench, artefact: Artefact) -> None:
+def _check_it_moved(bench: Bench, artefact: Artefact, account: Account) -> None:
     """Train the same code on one batch: an artefact that hardly differs from that one was never trained."""
     import numpy as np
 
@@ -81,9 +81,10 @@ def _check_it_moved(bench: Bench, artefact: Artefact) -> None:
     if before is None:
         return
     if np.linalg.norm(artefact.decoder - before.decoder) < MOVED * np.linalg.norm(before.decoder):
-        raise Stopped(
+        stop = Stopped(
             "refused",
             "untrained",
             "no metric is better than an untrained dictionary's, and the same code with a single batch of "
             "samples leaves the same decoder: the training does not move the parameters.",
         )
+        account.stop(stop, bench.job.kind)
