@@ -17,7 +17,9 @@ from agent.lab.measuring import foreign
 from agent.lab.measuring.reports import ALL_RESULTS
 from agent.lab.measuring.scratch import remove
 from agent.lab.measuring.selfreport import slug
-from agent.lab.plots import pictures, plotcheck, runfolders
+from agent.lab.plots import drawing, pictures, plotcheck, runfolders
+from agent.lab.plots.draw_worker import DRAWN
+from agent.lab.worlds import file_sha256
 from agent.llm.answers import ask_json
 from agent.llm.editing.lint import lint
 from agent.llm.prompting import render
@@ -36,6 +38,8 @@ from paper.pictures.figures import standard_figures
 PLOT_LIMITS = Limits(wall_s=120, memory_mb=4096, processes=64, disk_mb=64, files=64, file_mb=16, output_mb=2)
 MAX_FIGURES = 6
 MAX_BYTES = 8 << 20  # one picture
+MAX_DRAWN = 16 << 20  # what all figures show, as numbers
+WORKER = Path(drawing.__file__).with_name("draw_worker.py")
 _STEM = re.compile(r"[a-z][a-z0-9_-]{0,40}\Z")
 
 
@@ -146,13 +150,13 @@ def _draw(tools: Tools, folder: Path, name: str, records: str) -> Exit:
     write_text(work / "records.json", records)
     if tools.template.manifest.form == "v1":
         runfolders.lay_out(work, session_facts(tools).measured, tools.paths.root.parent, perturb=name == "perturbed")
-    mount = Mount(work, "/w", writable=True)
+    mount, worker = Mount(work, "/w", writable=True), Mount(WORKER, "/runner/draw_worker.py")
     environment = tools.environment()
     python, trees = foreign.python(environment)
     spec = SandboxSpec(
-        argv=(python, plot),
+        argv=(python, "-P", tools.sandbox.visible(worker), plot),
         cwd=tools.sandbox.visible(mount),
-        mounts=(mount, *trees),
+        mounts=(mount, worker, *trees),
         limits=PLOT_LIMITS,
         env={"MPLBACKEND": "Agg", "MPLCONFIGDIR": "/tmp/matplotlib", **foreign.path_env(environment)},
     )
@@ -160,20 +164,22 @@ def _draw(tools: Tools, folder: Path, name: str, records: str) -> Exit:
 
 
 def _check_drawn_from_records(folder: Path, figures: tuple[FigureText, ...], records: str, tools: Tools) -> None:
-    """Raises Unharvestable for a figure that does not change with the data; the text is for the agent."""
+    """Compare what both runs drew with the records.
+
+    Raises:
+        Unharvestable: a figure shows what the records do not hold; the text is for the agent.
+    """
     if any((folder / "work").glob(f"run_*/{ALL_RESULTS}")):
         return  # arrays that nobody can perturb: the caption says that what the figure shows is not verified
-    names = [Path(figure.file).name.removeprefix("agent-") for figure in figures]
-    for which in ("work", "perturbed"):
-        harvest.copy_files(
-            folder / which,
-            folder / f"{which}-taken",
-            dict.fromkeys(names, MAX_BYTES),
-            max_total=MAX_FIGURES * MAX_BYTES,
-        )
-    found = plotcheck.problems(
-        folder / "work-taken", folder / "perturbed-taken", names, records, lambda pdf: pictures.text(pdf, tools.sandbox)
+    taken = {Path(f.file).name.removeprefix("agent-"): file_sha256(tools.paths.repo / f.file) for f in figures}
+    first, second = (
+        drawing.parse(harvest.parse_json(harvest.read_bytes(folder / which, DRAWN, MAX_DRAWN)))
+        for which in ("work", "perturbed")
     )
+    if tools.template.manifest.form == "v1":  # its files are not records.json, and are perturbed on their own
+        found = plotcheck.unchanged(first, second)
+    else:
+        found = plotcheck.problems(first, second, taken, records)
     if found:
         raise harvest.Unharvestable("\n".join(found))
 
@@ -224,6 +230,12 @@ def plot_records(tools: Tools) -> str:
                 "label": record.label,
                 "kind": record.kind,
                 "status": record.status,
+                "conditions": [c.model_dump() for c in record.conditions],
+                "targets": {
+                    name: aim
+                    for name in manifest.metrics
+                    if (aim := manifest.aim(name, record.settings, record.conditions)) is not None
+                },
                 "metrics": metrics,
                 "metric_labels": {name: spec.label for name, spec in manifest.metrics.items()},
                 "diagnostics": {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
+from typing import NoReturn
 
 from agent.actions.runs import (
     baseline_spec,
@@ -70,9 +71,10 @@ def collect_run(action: CollectRun, tools: Tools) -> RunMeasured | AttemptFailed
         return _not_the_agents_fault(tools, run, job, "cancelled", "the training was cancelled")
     if result.outcome != "measured":
         return _failed(tools, run, job, result)
-    if cache:
+    event = _measured(tools, run, job, result)
+    if cache and isinstance(event, RunMeasured):  # what the gate refuses is no result for other sessions either
         cache.store(result)
-    return _measured(tools, run, job, result)
+    return event
 
 
 def running_job(tools: Tools) -> Job | None:
@@ -116,16 +118,24 @@ def _failed(tools: Tools, run: RunState, job: Job, result: JobResult) -> Attempt
     bad = next(t for t in result.trainings if t.outcome in ("failed", "refused"))
     detail = f"seed {bad.seed}, condition {bad.condition}: {bad.reason}\n{bad.detail}"
     if run.is_baseline:
-        failure = _not_the_agents_fault(tools, run, job, bad.reason, detail)
-        tools.journal.append(failure)
-        raise InfrastructureError(
-            f"baseline {baseline_spec(tools, run).name} did not run: {detail.strip()}\n"
-            f"  Logs: {job.folder}. The template or this machine is at fault; mend and resume."
-        )
+        _baseline_is_none(tools, run, job, bad.reason, detail)
     if bad.reason == "supervisor":
         return _not_the_agents_fault(tools, run, job, bad.reason, detail)
     stage: Stage = "training" if result.outcome == "failed" else "integrity"
     return fail_attempt(tools, run.run, run.planned, job.attempt, stage, bad.reason, detail)
+
+
+def _baseline_is_none(tools: Tools, run: RunState, job: Job, reason: str, detail: str) -> NoReturn:
+    """A session cannot go on without its baseline: the failure is logged, and a person has to act.
+
+    Raises:
+        InfrastructureError: always; it says which baseline, why, and where the logs lie.
+    """
+    tools.journal.append(_not_the_agents_fault(tools, run, job, reason, detail))
+    raise InfrastructureError(
+        f"baseline {baseline_spec(tools, run).name} did not run: {detail.strip()}\n"
+        f"  Logs: {job.folder}. The template or this machine is at fault; mend and resume."
+    )
 
 
 def _measured(tools: Tools, run: RunState, job: Job, result: JobResult) -> RunMeasured | AttemptFailed:
@@ -135,8 +145,10 @@ def _measured(tools: Tools, run: RunState, job: Job, result: JobResult) -> RunMe
     earlier = before.confirmations if run.kind == "confirmation" else before.explored
     findings = integrity.check(record, [r for r in earlier if r.status == "measured"], manifest)
     refusals = [f for f in findings if f.grade == "refuse"]
-    if refusals and run.kind != "baseline":
+    if refusals:
         text = "\n".join(f"{f.code}: {f.text}" for f in refusals)
+        if run.is_baseline:
+            _baseline_is_none(tools, run, job, refusals[0].code, text)
         return fail_attempt(tools, run.run, run.planned, job.attempt, "integrity", refusals[0].code, text)
     record = record.model_copy(update={"findings": findings})
     tools.versions.reset(tools.versions.head())

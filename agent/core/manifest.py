@@ -54,6 +54,7 @@ class BaselineSpec(Strict):
     label: str  # how tables name it, e.g. "TopK"
     file: str  # trained in the place of experiment.py
     about: str  # one sentence for the planner and the paper
+    control: bool = False  # does not learn (a mean, random rows), so that it may be no better than chance
 
 
 class Condition(Strict):

@@ -122,6 +122,9 @@ class Training(Strict):
     gpu_s: float | None = None
     peak_memory_mb: float = 0.0
     artefact_sha256: str | None = None
+    # What the runner read off the artefact's file: "numbers" and "bytes" it holds; how like another seed's it is:
+    # "aligned" (correlation entry by entry) and "matched" (cosine of decoder rows, whichever order they are in).
+    artefact_facts: dict[str, float] = {}
     export: str = ""  # how the SAE beside the harvest can be loaded, e.g. "SAELens: jumprelu"
     findings: tuple[Finding, ...] = ()
 

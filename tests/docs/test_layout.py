@@ -34,7 +34,7 @@ ROOMS = (
     ("core",),
 )
 # Inside two rooms; names in one pair of brackets do not import each other.
-PAPER = (("press",), ("truth", "pictures"), ("text", "evidence"))
+PAPER = (("press",), ("truth", "pictures"), ("reading",), ("text", "evidence"))
 LAB = (
     ("jobs", "templating", "plots"),
     ("measuring",),

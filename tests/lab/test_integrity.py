@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 
+from agent.core.compute import relative_compute
 from agent.core.record import Finding, RunRecord
 from agent.lab import integrity
 from agent.lab.integrity.floor import DRAWS, at_floor, untrained
@@ -24,6 +25,7 @@ def found(mine: RunRecord, *earlier: RunRecord) -> dict[str, str]:
     return {f.code: f.grade for f in integrity.check(mine, earlier or (record(0),), TINY.manifest)}
 
 
+SIZE = {"numbers": 100.0, "bytes": 1000.0}
 AT_FLOOR = {"findings": (Finding(code="at-floor", grade="flag", text="as untrained"),)}
 CASES = {
     "missing-training": {"trainings": (training(0, 1),)},
@@ -44,18 +46,28 @@ CASES = {
     "no-curve": one(curves={"loss": (1.0,)}),
     "flat-loss": one(curves={"loss": (1.0, 1.0, 1.0)}),
     "little-compute": one(cpu_s=2.0),
-    "much-compute": one(cpu_s=90.0),
+    "much-compute": one(cpu_s=16.0),
     "too-fast": one(cpu_s=1.0),
     "over-budget": one(declared={"samples": 20_000.0}),
-    "off-target": one(metrics={**METRICS, "l0": 3.0}),
+    "off-target": one(metrics={**METRICS, "l0": 2.39}),
+    "no-count": one(declared={}),
+    "smooth-loss": one(curves={"loss": tuple(3 / i**0.5 for i in range(1, 101))}),
+    "same-loss": both(curves={"loss": (3.0, 2.5, 2.6, 2.4, 2.3)}),
+    "log-starts-again": one(curves={"step": (1.0, 2.0, 1.0, 2.0), "loss": (3.0, 2.0, 2.9, 2.1)}),
+    "other-final-loss": one(diagnostics={"final_loss": 0.1}),
+    "shared-weights": one(artefact_facts={**SIZE, "aligned": 0.98, "compared": 1000.0}),
+    "large-artefact": one(artefact_facts={"numbers": 400.0, "bytes": 1000.0}),
 }
+
+
+BASELINE = record(0, trainings=tuple(training(s, artefact_facts={**SIZE, "matched": 0.4}) for s in (0, 1)))
 
 
 @pytest.mark.parametrize("code", CASES)
 def test_a_check_finds_what_it_names(code):
     grades = {check.code: check.grade for check in integrity.CHECKS}
 
-    assert found(record(**CASES[code])).get(code) == grades[code]
+    assert found(record(**CASES[code]), BASELINE).get(code) == grades[code]
 
 
 def test_every_check_has_a_case():
@@ -88,6 +100,49 @@ def test_an_honest_failure_at_the_floor_is_flagged_and_not_refused():
 @pytest.mark.parametrize("how", [{"cpu_s": 1.0}, {"curves": {"loss": (2.0, 2.0)}}, {"curves": {}}])
 def test_a_score_at_the_floor_without_work_or_curve_is_no_training(how):
     assert found(record(**one(**AT_FLOOR, **how)))["no-training"] == "refuse"
+
+
+@pytest.mark.parametrize(("cpu_s", "flagged"), [(14.0, False), (16.0, True), (28.0, True)])
+def test_compute_is_flagged_from_one_and_a_half_times_the_baselines(cpu_s, flagged):
+    assert ("much-compute" in found(record(**one(cpu_s=cpu_s)))) is flagged
+
+
+def test_the_compute_of_a_run_is_a_multiple_of_the_baselines_under_the_same_conditions():
+    mine = record(trainings=tuple(training(seed, 1, cpu_s=21.0) for seed in (0, 1)))
+    assert relative_compute(mine, record(0)) == pytest.approx(21.0 / 10.5)
+    assert relative_compute(record(0), record(0)) == pytest.approx(1.0)
+    assert relative_compute(record(device="cuda: another"), record(0)) is None
+
+
+@pytest.mark.parametrize(
+    ("facts", "flagged"),
+    [
+        ({"matched": 0.99}, True),  # one training, its rows in another order
+        ({"matched": 0.93}, False),  # a method whose seeds agree better than the baseline's
+        ({"aligned": 0.2, "compared": 1e4}, False),
+        ({"aligned": 0.6, "compared": 48.0}, False),  # so few numbers correlate by chance
+        ({"aligned": 0.6, "compared": 1e4}, True),
+    ],
+)
+def test_weights_that_seeds_share_are_told_from_features_that_they_both_found(facts, flagged):
+    assert ("shared-weights" in found(record(**one(artefact_facts={**SIZE, **facts})), BASELINE)) is flagged
+
+
+def test_where_every_seed_finds_everything_rows_in_another_order_are_no_hint():
+    easy = record(0, trainings=tuple(training(s, artefact_facts={"matched": 0.98}) for s in (0, 1)))
+    assert found(record(**one(artefact_facts={"matched": 0.985})), easy) == {}
+
+
+@pytest.mark.parametrize(("size", "flagged"), [((140.0, 2000.0), False), ((160.0, 900.0), True), ((99.0, 9e5), True)])
+def test_an_artefact_is_bounded_by_the_largest_baselines_in_numbers_and_in_bytes(size, flagged):
+    facts = dict(zip(("numbers", "bytes"), size, strict=True))
+    assert ("large-artefact" in found(record(**one(artefact_facts=facts)), BASELINE)) is flagged
+
+
+def test_a_loss_with_the_noise_of_batches_is_not_too_smooth():
+    noise = np.random.default_rng(0).normal(size=100)
+    losses = tuple(float(3 / i**0.5 + 0.05 * n) for i, n in zip(range(1, 101), noise, strict=True))
+    assert found(record(**one(curves={"loss": losses}))) == {}
 
 
 def test_compute_is_not_compared_between_devices():
@@ -130,6 +185,16 @@ def test_plain_latents_pass_every_probe(latents, decoder):
 
 def test_constant_latents_are_refused(latents, decoder):
     assert probed(np.tile(latents[:1] + 1, (50, 1)), decoder) == {"constant-latents": "refuse"}
+
+
+def test_latents_that_are_the_same_in_nearly_every_row_are_refused(latents, decoder):
+    assert probed(np.concatenate([np.tile(latents[:1] + 1, (45, 1)), latents[:5]]), decoder)["constant-latents"]
+
+
+def test_rows_that_are_the_same_may_have_the_same_latents(latents, decoder):
+    x = np.random.default_rng(0).normal(size=(50, 16))
+    x[:40], latents[:40] = x[0], latents[0]
+    assert probed(latents, decoder, x) == {}
 
 
 def test_latents_that_never_fire_are_flagged(latents, decoder):
@@ -262,7 +327,7 @@ def test_the_manual_and_the_measurement_name_the_same_refusals():
     folder = Path(integrity.__file__).parent.parent / "measuring"
     text = "".join(
         (folder / f"{name}.py").read_text()
-        for name in ("dictionary", "encoder", "encoding", "outputs", "saebench", "train", "verdict")
+        for name in ("contents", "dictionary", "encoder", "encoding", "outputs", "saebench", "train", "verdict")
     )
     used = set(re.findall(r'Stopped\(\s*"refused",\s*"([a-z-]+)"', text)) | set(
         re.findall(r'BadLatents\(\s*"([a-z-]+)"', text)

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from agent.core.manifest import Manifest
 from agent.core.record import Finding, RunRecord
-from agent.lab.integrity import effort, latents, names, sameness, whole
+from agent.lab.integrity import curves, effort, latents, names, sameness, weights, whole
 from agent.lab.integrity.rule import Check
 
 __all__ = ["CHECKS", "PROBES", "REPORTS", "REFUSED_BY_THE_MEASUREMENT", "Check", "catalogue", "check"]
@@ -37,7 +37,14 @@ CHECKS: tuple[Check, ...] = (
     effort.much_compute,
     effort.too_fast,
     effort.over_budget,
+    effort.no_count,
     effort.off_target,
+    curves.smooth_loss,
+    curves.same_loss,
+    curves.starts_again,
+    curves.other_final_loss,
+    weights.shared_weights,
+    weights.large_artefact,
 )
 REPORTS: tuple[Check, ...] = (names.claims_a_metric,)  # judge the names in diagnostics.json while it is read
 PROBES: tuple[Check, ...] = (
@@ -51,6 +58,8 @@ PROBES: tuple[Check, ...] = (
 REFUSED_BY_THE_MEASUREMENT: dict[str, str] = {
     "artefact": "The artefact is missing, no plain file, not a safetensors file, or has a wrong shape, type or "
     "value. Not: a decoder that is well-formed and useless.",
+    "artefact-holds-data": "A tensor beside the decoder is made of rows of the training data, in any scale. Not: "
+    "data in another coding (large-artefact tells of its size).",
     "untrained": "The score is at the untrained floor, and the same code leaves the same decoder after one batch. "
     "Not: noise added to an initialisation (at-floor flags it).",
     "encode-depends-on-batch": "A second process, with other order and batch sizes, got other latents: statistics "

@@ -8,24 +8,27 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from statistics import median
 
+from agent.core.compute import compute_share
 from agent.core.manifest import Manifest, Setting
 from agent.core.record import RunRecord, Training
 from agent.lab.integrity.rule import named
 
 AT_FLOOR = "at-floor"  # the measurement's flag (floor.py)
 LITTLE = 0.6  # of the first baseline's CPU seconds; starting Python counts for both
-MUCH = 5.0  # times the first baseline's CPU seconds
+MUCH = 1.5  # times the first baseline's CPU seconds; six architectures of equal samples lie within 1.35
 FAST = 4.0  # times the first baseline's declared samples per CPU second
-TARGET = 0.25  # share of the target
+TARGET = 0.1  # share of the target; tuned baselines lie within 0.08 of it
 
 
 @named("no-training", "refuse")
 def no_training(record: RunRecord, earlier: Sequence[RunRecord], manifest: Manifest) -> Iterator[str]:
     """Catches a score at the untrained floor together with no curve, a flat one, or hardly any compute.
 
-    Not: an initialisation that burns CPU time and writes a curve by hand (at-floor flags it), nor a training that
-    failed honestly.
+    Not: an initialisation that burns CPU time and writes a curve by hand (at-floor flags it), a training that failed
+    honestly, nor a baseline that the manifest calls a control.
     """
+    if record.kind == "baseline" and any(b.control and b.name == record.name for b in manifest.baselines):
+        return
     for training in record.trainings:
         if not any(finding.code == AT_FLOOR for finding in training.findings):
             continue
@@ -68,13 +71,17 @@ def little_compute(record: RunRecord, earlier: Sequence[RunRecord], manifest: Ma
 
 @named("much-compute", "flag")
 def much_compute(record: RunRecord, earlier: Sequence[RunRecord], manifest: Manifest) -> Iterator[str]:
-    """Tells of trainings that used more than five times the first baseline's compute: a gain may be the budget's.
-
-    Not: more samples within that time.
-    """
-    shares = [s for t in record.trainings if (s := _compute_share(record, t, earlier)) is not None]
-    if shares and max(shares) > MUCH:
-        yield f"a training used {max(shares):.1f} times the first baseline's compute"
+    """Tells of trainings that used more than 1.5 times the first baseline's compute: more samples than all methods
+    get, or several trainings of which the best was kept. A gain may be the budget's. Not: more samples within that
+    time; the table of runs shows the compute of each."""
+    shares = [(s, t) for t in record.trainings if (s := _compute_share(record, t, earlier)) is not None]
+    much = [(s, t) for s, t in shares if s > MUCH]
+    if much:
+        most, training = max(much, key=lambda pair: pair[0])
+        yield (
+            f"{len(much)} of {len(record.trainings)} trainings used more than {MUCH:g} times the first baseline's "
+            f"compute; at most {most:.1f} times, seed {training.seed}, {training.condition}"
+        )
 
 
 @named("too-fast", "flag")
@@ -92,7 +99,8 @@ def too_fast(record: RunRecord, earlier: Sequence[RunRecord], manifest: Manifest
 
 @named("over-budget", "flag")
 def over_budget(record: RunRecord, earlier: Sequence[RunRecord], manifest: Manifest) -> Iterator[str]:
-    """Tells of a training that says it used more samples than all methods get. Not: one that does not say so."""
+    """Tells of a training that says it used more samples than all methods get. Not: one that does not say so
+    (no-count)."""
     for training in record.trainings:
         allowed = _settings(record, training).get("samples")
         if isinstance(allowed, int) and training.declared.get("samples", 0) > 1.01 * allowed:
@@ -102,9 +110,21 @@ def over_budget(record: RunRecord, earlier: Sequence[RunRecord], manifest: Manif
             )
 
 
+@named("no-count", "flag")
+def no_count(record: RunRecord, earlier: Sequence[RunRecord], manifest: Manifest) -> Iterator[str]:
+    """Tells of trainings that log a loss and no longer say how many samples it took, where the first baseline does.
+    Not: a count that is wrong (too-fast, little-compute and much-compute compare it with the clock)."""
+    first = next((r for r in earlier if r.kind == "baseline"), None)
+    if first is None or not all("samples" in t.declared for t in first.trainings):
+        return
+    silent = [t for t in record.trainings if "loss" in t.curves and "samples" not in t.declared]
+    if silent:
+        yield f"{len(silent)} of {len(record.trainings)} trainings log no `samples`, which the first baseline does"
+
+
 @named("off-target", "flag")
 def off_target(record: RunRecord, earlier: Sequence[RunRecord], manifest: Manifest) -> Iterator[str]:
-    """Tells of a metric that is to be held at a target (sparsity, say) and is off by more than a quarter, so that
+    """Tells of a metric that is to be held at a target (sparsity, say) and is off by more than a tenth, so that
     the other metrics are not comparable. A condition's setting of the same name is the target."""
     for name in manifest.metrics:
         for t in record.trainings:
@@ -131,15 +151,8 @@ def _reference(record: RunRecord, earlier: Sequence[RunRecord]) -> RunRecord | N
 
 
 def _compute_share(record: RunRecord, training: Training, earlier: Sequence[RunRecord]) -> float | None:
-    """This training's compute over the baseline's under the same condition; None where it cannot be compared."""
     baseline = _reference(record, earlier)
-    others = [t for t in baseline.trainings if t.condition == training.condition] if baseline else []
-    on_gpu = [t.gpu_s for t in others if t.gpu_s is not None]
-    if training.gpu_s is not None and len(on_gpu) == len(others):
-        usual, mine = on_gpu, training.gpu_s
-    else:
-        usual, mine = [t.cpu_s for t in others], training.cpu_s
-    return mine / median(usual) if usual and median(usual) > 0 else None
+    return compute_share(training, baseline) if baseline else None
 
 
 def _rate(training: Training) -> float | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
 from math import isclose
 
@@ -51,11 +51,13 @@ def same_across_seeds(record: RunRecord, earlier: Sequence[RunRecord], manifest:
 
 @named("no-effect", "flag")
 def no_effect(record: RunRecord, earlier: Sequence[RunRecord], manifest: Manifest) -> Iterator[str]:
-    """Tells of a change without any effect: every metric of every training equals an earlier run's exactly."""
-    mine = {_key(t): t.metrics for t in record.trainings}
+    """Tells of a change without any effect: every metric of every training equals an earlier run's to four digits. Not:
+    a copy with enough noise to move a metric."""
+    mine = {_key(t): t for t in record.trainings}
     for other in earlier:
-        if mine and mine == {_key(t): t.metrics for t in other.trainings}:
-            yield f"all metrics equal those of run {other.run} ({other.label}) exactly: the change had no effect"
+        theirs = {_key(t): t for t in other.trainings}
+        if mine and mine.keys() == theirs.keys() and all(_same(t.metrics, theirs[k].metrics) for k, t in mine.items()):
+            yield f"all metrics equal those of run {other.run} ({other.label}) to four digits: the change had no effect"
 
 
 @named("unchanged-code", "refuse")
@@ -97,11 +99,11 @@ def _place(training: Training) -> str:
 
 def _alike(one: Training, other: Training) -> bool:
     """Measured values only: a template that reports its own may round them."""
-    return (
-        one.artefact_sha256 is not None
-        and one.metrics.keys() == other.metrics.keys() != set()
-        and all(isclose(value, other.metrics[name], rel_tol=CLOSE) for name, value in one.metrics.items())
-    )
+    return one.artefact_sha256 is not None and bool(one.metrics) and _same(one.metrics, other.metrics)
+
+
+def _same(one: Mapping[str, float], other: Mapping[str, float]) -> bool:
+    return one.keys() == other.keys() and all(isclose(v, other[name], rel_tol=CLOSE) for name, v in one.items())
 
 
 def _code(record: RunRecord) -> dict[str, str]:

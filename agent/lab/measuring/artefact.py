@@ -38,7 +38,7 @@ def read_artefact(path: Path, settings: dict[str, Any]) -> Artefact:
     import numpy as np
     from safetensors import SafetensorError, safe_open
 
-    _check_header(path)
+    check_header(path)
     try:
         with safe_open(path, framework="numpy") as file:
             names = set(file.keys())
@@ -66,7 +66,7 @@ def read_tensors(path: Path) -> dict[str, np.ndarray]:
     import numpy as np
     from safetensors import SafetensorError, safe_open
 
-    _check_header(path)
+    check_header(path)
     try:
         with safe_open(path, framework="numpy") as file:
             tensors = {name: tensor(path, file, name).astype(np.float64) for name in file.keys()}  # noqa: SIM118
@@ -105,8 +105,12 @@ def tensor(path: Path, file: Any, name: str) -> np.ndarray:
     return (upper.astype("<u4") << 16).view("<f4").reshape(shape)
 
 
-def _check_header(path: Path) -> None:
-    """The library would take a header of 100 MB, which fills many times that in memory."""
+def check_header(path: Path) -> None:
+    """The library would take a header of 100 MB, which fills many times that in memory.
+
+    Raises:
+        BadArtefact: the header is longer than that of any model.
+    """
     with open(path, "rb") as file:
         length = int.from_bytes(file.read(8), "little")
     if length > MAX_HEADER:

@@ -74,6 +74,12 @@ class Bench:
         return {**dict.fromkeys(THREADS, str(self.job.threads)), **KEEP_MEMORY, **path}
 
     @property
+    def control(self) -> bool:
+        """Whether this is a baseline that the manifest calls a control: nobody asks whether it has learned."""
+        named = (b.control for b in self.manifest.baselines if b.file == self.job.script)
+        return self.job.kind == "baseline" and any(named)
+
+    @property
     def artefact(self) -> Path:
         """Where the harvested artefact lies, if there is one."""
         return self.paths.kept / self.manifest.artefact

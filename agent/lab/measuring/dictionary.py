@@ -15,6 +15,7 @@ from agent.lab.integrity.floor import at_floor, untrained
 from agent.lab.measuring import encoder, saebench
 from agent.lab.measuring.artefact import Artefact, BadArtefact, read_artefact
 from agent.lab.measuring.bench import Bench
+from agent.lab.measuring.contents import check_no_data
 from agent.lab.measuring.train import after_one_batch
 from agent.lab.measuring.verdict import Account, Stopped, evaluate_into
 
@@ -32,6 +33,7 @@ def measure(bench: Bench, saved: Path, account: Account) -> tuple[np.ndarray, cs
         Stopped: the artefact cannot be read or measured, or what it gives is not to be believed.
     """
     artefact = _artefact(bench, saved)
+    check_no_data(bench, saved)
     evaluation, truth = bench.evaluation()
     latents = encoder.encoded(bench, truth.x, len(artefact.decoder), bench.manifest.max_l0)
     z = latents.multiply(artefact.scale).tocsr()
@@ -53,8 +55,8 @@ def measure(bench: Bench, saved: Path, account: Account) -> tuple[np.ndarray, cs
     )
     if text := at_floor(account.metrics, floor, bench.manifest):
         account.judge(Finding(code=AT_FLOOR, grade="flag", text=text))
-        if z.nnz and bench.job.kind != "baseline":  # a dead training stays where it starts, honestly
-            _check_it_moved(bench, artefact)
+        if z.nnz and not bench.control:  # a dead training stays where it starts, honestly
+            _check_it_moved(bench, artefact, account)
     if bench.job.saebench:
         saebench.measure(bench, bench.job.saebench, artefact, account)
     return truth.x, latents
@@ -67,7 +69,7 @@ def _artefact(bench: Bench, saved: Path) -> Artefact:
         raise Stopped("refused", "artefact", str(bad)) from None
 
 
-def _check_it_moved(bench: Bench, artefact: Artefact) -> None:
+def _check_it_moved(bench: Bench, artefact: Artefact, account: Account) -> None:
     """Train the same code on one batch: an artefact that hardly differs from that one was never trained."""
     import numpy as np
 
@@ -79,9 +81,10 @@ def _check_it_moved(bench: Bench, artefact: Artefact) -> None:
     if before is None:
         return
     if np.linalg.norm(artefact.decoder - before.decoder) < MOVED * np.linalg.norm(before.decoder):
-        raise Stopped(
+        stop = Stopped(
             "refused",
             "untrained",
             "no metric is better than an untrained dictionary's, and the same code with a single batch of "
             "samples leaves the same decoder: the training does not move the parameters.",
         )
+        account.stop(stop, bench.job.kind)

@@ -13,7 +13,7 @@ from agent.core.manifest import Condition
 from agent.core.protocols import Exit, Sandbox
 from agent.core.record import Job, Outcome, Training
 from agent.lab.machine import job_facts
-from agent.lab.measuring import dictionary, export, outputs, reports
+from agent.lab.measuring import contents, dictionary, export, outputs, reports
 from agent.lab.measuring.bench import Bench, Cancelled
 from agent.lab.measuring.scratch import remove
 from agent.lab.measuring.train import harvested, saved, train
@@ -56,6 +56,7 @@ def run_training(job: Job, seed: int, condition: Condition, sandbox: Sandbox, ca
         cpu_s=end.cpu_s,
         peak_memory_mb=end.peak_memory_mb,
         artefact_sha256=account.artefact_sha256,
+        artefact_facts=account.artefact_facts,
         export=account.export,
         findings=tuple(account.findings),
     )
@@ -97,6 +98,7 @@ def _stages(bench: Bench, account: Account) -> None:
 def _measure(bench: Bench, found: Harvest, account: Account) -> None:
     """By the kind of artefact: a dictionary whose latents the runner decodes, or a model with outputs."""
     artefact = saved(bench, found)
+    account.artefact_facts = contents.facts(bench, artefact)
     width = bench.manifest.model.width(bench.settings)
     if width is None:
         x, latents = dictionary.measure(bench, artefact, account)

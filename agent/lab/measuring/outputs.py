@@ -52,11 +52,11 @@ def measure(bench: Bench, saved: Path, width: int, account: Account) -> None:
             ),
         )
     )
-    if bench.job.kind != "baseline":
-        _check_it_moved(bench, tensors)
+    if not bench.control:
+        _check_it_moved(bench, tensors, account)
 
 
-def _check_it_moved(bench: Bench, tensors: dict[str, np.ndarray]) -> None:
+def _check_it_moved(bench: Bench, tensors: dict[str, np.ndarray], account: Account) -> None:
     """The same code on one batch: parameters that hardly differ from those were never trained."""
     start = after_one_batch(bench)
     try:
@@ -64,14 +64,13 @@ def _check_it_moved(bench: Bench, tensors: dict[str, np.ndarray]) -> None:
     except BadArtefact:
         return
     if before is not None and not moved(before, tensors):
-        raise Stopped(
+        stop = Stopped(
             "refused",
             "untrained",
-            (
-                "no metric is better than outputs that ignore the input, and the same code with a single batch of "
-                "samples leaves the same tensors: the training does not move the parameters."
-            ),
+            "no metric is better than outputs that ignore the input, and the same code with a single batch of "
+            "samples leaves the same tensors: the training does not move the parameters.",
         )
+        account.stop(stop, bench.job.kind)
 
 
 def moved(before: dict[str, np.ndarray], after: dict[str, np.ndarray]) -> bool:

@@ -14,7 +14,7 @@ from typing import Literal
 
 from agent.core.manifest import MetricSpec
 from agent.core.protocols import Exit
-from agent.core.record import Finding
+from agent.core.record import Finding, RunKind
 from agent.sandbox import harvest
 
 MAX_DETAIL = 1500  # characters
@@ -39,6 +39,7 @@ class Account:
     declared: dict[str, float] = field(default_factory=dict)
     curves: dict[str, tuple[float, ...]] = field(default_factory=dict)
     artefact_sha256: str | None = None
+    artefact_facts: dict[str, float] = field(default_factory=dict)
     export: str = ""
     findings: list[Finding] = field(default_factory=list)
 
@@ -50,6 +51,17 @@ class Account:
         if finding.grade == "refuse":
             raise Stopped("refused", finding.code, finding.text)
         self.findings.append(finding)
+
+    def stop(self, stop: Stopped, kind: RunKind) -> None:
+        """End a training for this reason. A baseline's keeps its metrics, which the check of a template needs; the
+        gate refuses it by the finding.
+
+        Raises:
+            Stopped: it is no baseline's.
+        """
+        if kind != "baseline":
+            raise stop
+        self.findings.append(Finding(code=stop.reason, grade="refuse", text=stop.detail))
 
 
 def training_ended(end: Exit, stderr: Path) -> Stopped:

@@ -14,7 +14,6 @@ from agent.sandbox import harvest
 LIMITS = Limits(wall_s=30, memory_mb=1024, processes=32, disk_mb=1, files=10, file_mb=1, output_mb=1)
 WORKER = Path(__file__).with_name("picture_worker.py")
 REFUSED = 3  # exit status
-MAX_TEXT = 100_000  # characters
 
 
 def check(picture: Path, sandbox: Sandbox) -> None:
@@ -25,7 +24,7 @@ def check(picture: Path, sandbox: Sandbox) -> None:
         InfrastructureError: the check itself does not run.
     """
     worker = Mount(WORKER, "/runner/picture_worker.py")
-    end, _, said = _look(picture, sandbox, (sys.executable, "-P", sandbox.visible(worker)), worker)
+    end, said = _look(picture, sandbox, worker)
     if end.reason == "ok":
         return
     said = harvest.one_line(said[-600:], 300)
@@ -35,18 +34,12 @@ def check(picture: Path, sandbox: Sandbox) -> None:
     raise harvest.Unharvestable(f"{picture.name}: {why}")
 
 
-def text(pdf: Path, sandbox: Sandbox) -> str:
-    """The words on its first page; nothing if it cannot be read."""
-    return _look(pdf, sandbox, ("pdftotext", "-q", "-l", "1"), after=("-",))[1][:MAX_TEXT]
-
-
-def _look(
-    picture: Path, sandbox: Sandbox, command: tuple[str, ...], *mounts: Mount, after: tuple[str, ...] = ()
-) -> tuple[Exit, str, str]:
-    """Run a command on a picture where it can do no harm; how it ended and what it said."""
+def _look(picture: Path, sandbox: Sandbox, worker: Mount) -> tuple[Exit, str]:
+    """Decode a picture where that can do no harm; how it ended and what was said of it."""
     shown = Mount(picture, f"/picture/{picture.name}")
-    spec = SandboxSpec(argv=(*command, sandbox.visible(shown), *after), cwd="/", mounts=(*mounts, shown), limits=LIMITS)
+    argv = (sys.executable, "-P", sandbox.visible(worker), sandbox.visible(shown))
+    spec = SandboxSpec(argv=argv, cwd="/", mounts=(worker, shown), limits=LIMITS)
     with tempfile.TemporaryDirectory(prefix="picture-") as folder:
         out, errors = Path(folder) / "stdout", Path(folder) / "stderr"
         end = sandbox.start(spec, stdout=out, stderr=errors).wait()
-        return end, harvest.read_text(out), harvest.read_text(errors)
+        return end, harvest.read_text(errors)

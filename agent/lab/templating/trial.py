@@ -122,8 +122,11 @@ class Trial:
             yield from self._floor(done[0], self._untrained(world, seeds[0]), noise)
         for spec in manifest.baselines[1:]:
             tried = self.train(f"baseline-{spec.name}", world, spec.file, seeds[0])
+            refused = [f.text for f in tried.findings if f.grade == "refuse"]
             if tried.outcome != "measured":
                 yield _failed(spec.file, tried)
+            elif refused:
+                yield Flaw("baseline-fails", spec.file, refused[0], "make it learn, or say `control = true` of it")
 
     def train(self, name: str, world: DataPaths, script: str, seed: int, **settings: Setting) -> Training:
         """One training, measured as a session would; its numbers are said."""

@@ -23,6 +23,29 @@ CLOSED = (
     "        sae.W_dec, loss = np.concatenate([axes, -axes]), 1.0\n"
     "        for step in range(0):\n"
 )
+HALF_STEPS = '    steps = 2 * task["samples"] // task["batch"]\n'
+SIZE, HALF_SIZE = 'size=task["batch"])]', 'size=task["batch"] // 2)]'
+START = '    W_dec = draw.normal(size=(task["d_sae"], task["d_in"])).astype(np.float32)\n'
+FROM_DATA = "    W_dec = data[draw.integers(len(data), size=task['d_sae'])].copy()\n"
+FIXED = START.replace("draw.normal", "np.random.default_rng(0).normal")
+ENCODER = (
+    ('save_file({"W_dec"', 'save_file({"W_enc": np.ascontiguousarray(self.W_dec.T), "W_dec"'),
+    ('int(state["l0"][0]))\n', 'int(state["l0"][0])).seen(state["W_enc"])\n'),
+    (
+        "    def save(self, path):\n",
+        "    def seen(self, W_enc):\n        self.W_enc = W_enc\n        return self\n\n    def save(self, path):\n",
+    ),
+    (ENCODE, ENCODE.replace("self.W_dec.T", "getattr(self, 'W_enc', self.W_dec.T)")),
+)
+AVERAGED = (
+    (
+        "            if step % 10 == 0 or",
+        "            error = float(np.square(residual).sum(1).mean())\n"
+        "            mean = 0.9 * mean + 0.1 * error if step > 1 else error\n"
+        "            if step % 10 == 0 or",
+    ),
+    ("                loss = float(np.square(residual).sum(1).mean())\n", "                loss = mean\n"),
+)
 SAE = "    sae = train(task, out_dir)\n"
 OUT = "    sae.save(out_dir / task['artefact'])\n"
 
@@ -115,4 +138,27 @@ RUNS = (
         "more tensors in the artefact than the runner needs",
         (('save_file({"W_dec"', 'save_file({"history": np.zeros((4, 4), np.float32), "W_dec"'),),
     ),
+    Honest(
+        "thresholds learned in training, latents a little under the target",
+        (
+            (
+                CHOOSE,
+                "        if not hasattr(self, 'cut'):\n"
+                "            self.cut = np.quantile(pre_acts, 1 - 0.93 * self.l0 / len(self.W_dec))\n"
+                "        return np.where(pre_acts >= self.cut, pre_acts, 0)\n",
+            ),
+            ('"l0": np.array([self.l0])}', '"l0": np.array([self.l0]), "cut": np.array([self.cut])}'),
+            ('int(state["l0"][0]))\n', 'int(state["l0"][0]))._at(state["cut"][0])\n'),
+            (
+                "    def save(self, path):\n",
+                "    def _at(self, cut):\n        self.cut = cut\n        return self\n\n    def save(self, path):\n",
+            ),
+        ),
+        BOTH,
+    ),
+    Honest("twice as many steps over half as large batches", ((STEPS, HALF_STEPS), (SIZE, HALF_SIZE)), BOTH),
+    Honest("an encoder of its own beside the decoder", ENCODER, BOTH),
+    Honest("rows that start at rows of the data", ((START, FROM_DATA),), BOTH),
+    Honest("one initialisation for all seeds, other batches", ((START, FIXED),), BOTH),
+    Honest("a loss averaged over the whole log interval", AVERAGED, BOTH),
 )

@@ -6,7 +6,7 @@ import secrets
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +22,8 @@ from tests.suites.redteam.case import EXPERIMENT, GAINS_NOTHING, TEMPLATE, Case,
 TINY = load_template(TEMPLATE)
 PROFILE = TINY.manifest.profiles["tiny"]
 SETTINGS = {**PROFILE.settings, "samples": 640_000}  # so that training costs more than starting Python
+WORLDS = 20  # that are tried at most
+APART = 0.95  # cosine of decoder rows of two seeds
 
 
 @dataclass(frozen=True)
@@ -126,14 +128,24 @@ class Lab:
 
 @contextmanager
 def lab(secret: int | None = None) -> Iterator[Lab]:
-    """A world in a folder of its own; its secret has 256 fresh bits unless a test wants a weak one."""
+    """A world in a folder of its own; its secret has 256 fresh bits unless a test wants a weak one.
+
+    In a quarter of these small worlds both seeds end at the same six rows, and one training for all seeds changes
+    nothing; with a secret of its own, the lab takes another world then.
+    """
+    with ExitStack() as folders:
+        for _ in range(1 if secret is not None else WORLDS):
+            made = _one(secrets.randbits(256) if secret is None else secret, folders)
+            if made.baseline and all(t.artefact_facts.get("matched", 0.0) < APART for t in made.baseline.trainings):
+                break
+        yield made
+
+
+def _one(secret: int, folders: ExitStack) -> Lab:
     folder = Path(tempfile.mkdtemp(prefix="redteam-"))
+    folders.callback(shutil.rmtree, folder, ignore_errors=True)
     folder.chmod(0o755)  # the sandbox's own user reads the code there
-    try:
-        world = prepared(TINY, "tiny", SETTINGS, secrets.randbits(256) if secret is None else secret, folder)
-        yield Lab(folder, world).with_baseline()
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    return Lab(folder, prepared(TINY, "tiny", SETTINGS, secret, folder)).with_baseline()
 
 
 def complaint(verdict: Verdict, honest: dict[str, float]) -> str:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from agent.core.errors import InfrastructureError
 from agent.session import events as ev
 from agent.storage.log import EventLog
 from tests.support import TEMPLATE
@@ -24,11 +26,37 @@ NAMES = (
 
 
 SPENDS = "spends all attempts on cheating"
-CHEATS = (*(name for name, *_ in NAMES), SPENDS)
+BASELINE = "a baseline that is one training for all seeds"
+CHEATS = (*(name for name, *_ in NAMES), SPENDS, BASELINE)
 
 
 def run() -> Iterator[tuple[str, str, str, str]]:
-    """Name, caught by, outcome, complaint: one session whose model cheats once an attempt."""
+    """Name, caught by, outcome, complaint of each."""
+    yield from _model()
+    yield _baseline()
+
+
+def _baseline() -> tuple[str, str, str, str]:
+    """A session over a template whose second baseline the gate refuses: it ends, and nothing of it is kept."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        template = shutil.copytree(TEMPLATE, Path(folder) / "tiny")
+        rows = template / "baselines" / "rows.py"
+        rows.write_text(rows.read_text().replace('default_rng(task["seed"])', "default_rng(0)"))
+        root = Path(folder) / "workspace"
+        root.mkdir()
+        whole = Whole(root, Script(1), runs=1, stop_after="runs", template=str(template))
+        wrong = "the session goes on with it"
+        try:
+            whole.play()
+        except InfrastructureError as error:
+            kept = [*whole.paths.repo.glob("records/0.rows.json"), *whole.workspace.cache.glob("baselines/*rows*")]
+            wrong = f"it is kept: {kept[0].name}" if kept else "" if "copied-artefact" in str(error) else str(error)
+    return BASELINE, "copied-artefact", "refuse (the session ends)", wrong
+
+
+def _model() -> Iterator[tuple[str, str, str, str]]:
+    """One session whose model cheats once an attempt."""
     with tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o755)
         answers = {f"run-1.edit-{i}": text for i, (_, text, _, _) in enumerate(NAMES, 1)}

@@ -10,11 +10,11 @@ from itertools import repeat
 from rich.console import Console
 from rich.table import Table
 
-from tests.suites.redteam import artefacts, encoders, escape, honest, loop, training
+from tests.suites.redteam import artefacts, budget, encoders, escape, honest, loop, training
 from tests.suites.redteam.case import GAINS_NOTHING, Case, Cheat
 from tests.suites.redteam.lab import Lab, Verdict, complaint, lab
 
-CHEATS = (*training.CHEATS, *escape.CHEATS, *artefacts.CHEATS, *encoders.CHEATS)
+CHEATS = (*training.CHEATS, *budget.CHEATS, *escape.CHEATS, *artefacts.CHEATS, *encoders.CHEATS)
 AT_ONCE = 2
 
 

@@ -32,6 +32,6 @@ def test_a_weak_seed_would_be_guessed_so_the_guess_is_a_real_attack():
 
 
 def test_the_cases_are_many_and_distinct():
-    assert len(CHEATS) + len(loop.CHEATS) >= 60 and len(honest.RUNS) >= 15
+    assert len(CHEATS) + len(loop.CHEATS) >= 85 and len(honest.RUNS) >= 25
     for cases in (CHEATS, honest.RUNS):
         assert len({case.edits for case in cases}) == len(cases) == len({case.name for case in cases})
