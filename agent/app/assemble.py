@@ -108,7 +108,7 @@ def open_session(
         if new:
             idea, options = new
             log.append(SessionStarted(at=time.time(), session=paths.root.name, idea=idea, options=options))
-        journal = Journal(log, time.time)
+        journal = Journal(log, time.time, time.monotonic)
         journal.append(ProcessStarted(at=time.time(), pid=os.getpid(), host=socket.gethostname()))
         if changed:
             journal.append(OptionsChanged(at=time.time(), options=changed))

@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from email.utils import parsedate_to_datetime
+from email.utils import formatdate, parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
 from agent.core.errors import InfrastructureError
@@ -250,8 +250,10 @@ def _retry_after(error: Exception) -> float | None:
     except ValueError:
         pass
     try:
-        return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
-    except ValueError:
+        until = parsedate_to_datetime(value)
+        now = parsedate_to_datetime(headers.get("date") or formatdate(usegmt=True))  # the provider's clock, if it says
+        return max(0.0, until.timestamp() - now.timestamp())
+    except (ValueError, TypeError, OverflowError):
         return None
 
 

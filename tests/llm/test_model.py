@@ -124,6 +124,12 @@ def test_the_wait_a_provider_asks_for_is_obeyed():
     assert asked.waits == [7.0, 3.0]
 
 
+def test_a_date_to_ask_again_at_is_read_by_the_providers_clock():
+    headers = {"Date": "Sat, 01 Jan 2000 10:00:00 GMT", "Retry-After": "Sat, 01 Jan 2000 10:00:09 GMT"}
+
+    assert Asked([error(429, "slow down", headers=headers), reply("MCC")]).waits == [9.0]
+
+
 def test_a_wait_of_an_hour_stops_the_session_instead():
     asked = Asked([error(429, "slow down", headers={"Retry-After": "3600"})])
 

@@ -57,7 +57,7 @@ class Supervision:
 
     def run(self) -> JobResult:
         """All trainings to their end. Whatever goes wrong here is a result as well."""
-        started_at = time.time()
+        started_at, began = time.time(), time.monotonic()
         try:
             started_at = _claim(self._paths)
             self._train_all()
@@ -71,7 +71,7 @@ class Supervision:
         finally:
             for running in self._running.values():
                 running.process.kill()
-        return self._result(started_at)
+        return self._result(started_at, time.monotonic() - began)
 
     def _train_all(self) -> None:
         for key in self._keys:
@@ -154,7 +154,7 @@ class Supervision:
         self._paths.write_training(lost)
         return lost
 
-    def _result(self, started_at: float) -> JobResult:
+    def _result(self, started_at: float, wall_s: float) -> JobResult:
         trainings = [
             self._done.get(key) or _not_run(key, "cancelled" if self.cancelled else "skipped") for key in self._keys
         ]
@@ -169,7 +169,7 @@ class Supervision:
             outcome=next((o for o in order if o in outcomes), "measured"),
             trainings=tuple(trainings),
             started_at=started_at,
-            wall_s=max(0.0, time.time() - started_at),
+            wall_s=wall_s,
             device=facts.device,
             versions=facts.versions,
             hashes=facts.hashes,
