@@ -6,6 +6,7 @@ import hashlib
 import json
 from pathlib import Path
 
+from agent.actions.losses import data_harm, harmed, lost, not_charged, swapped_files
 from agent.actions.runs import (
     baseline_spec,
     code_of,
@@ -42,8 +43,9 @@ def submit_run(action: SubmitRun, tools: Tools) -> RunSubmitted:
     run = tools.session.runs[action.run]
     commit = code_of(tools, run)
     job = _job(run, action.attempt, action.restart, tools)
+    submitted = RunSubmitted(at=tools.now, run=action.run, attempt=action.attempt, key=job.key, commit=commit)
     if _measured_before(tools, run.run, action.attempt):
-        return RunSubmitted(at=tools.now, run=action.run, attempt=action.attempt, key=job.key, commit=commit)
+        return submitted
     cached = _baseline_cache(tools, run, job)
     if cached and cached.load() is not None:
         tools.say(f"Run {action.run} ({label_of(tools, run)}): cached")
@@ -53,7 +55,7 @@ def submit_run(action: SubmitRun, tools: Tools) -> RunSubmitted:
             f"{len(job.conditions)} {'condition' if len(job.conditions) == 1 else 'conditions'}"
         )
         tools.runner.submit(job)
-    return RunSubmitted(at=tools.now, run=action.run, attempt=action.attempt, key=job.key, commit=commit)
+    return submitted
 
 
 def collect_run(action: CollectRun, tools: Tools) -> RunMeasured | AttemptFailed:
@@ -63,11 +65,15 @@ def collect_run(action: CollectRun, tools: Tools) -> RunMeasured | AttemptFailed
         return _found_again(tools, run, action.attempt, commit)
     job = _job(run, action.attempt, run.restarts, tools)
     cache = _baseline_cache(tools, run, job)
-    result = (cache and cache.load()) or _wait(job, run, tools)
+    if cache and (known := cache.load()):
+        return _measured(tools, run, job, known)
+    result = _wait(job, run, tools)
     if isinstance(result, AttemptFailed):
         return result
     if result.outcome == "cancelled":
-        return _not_the_agents_fault(tools, run, job, "cancelled", "the training was cancelled")
+        return not_charged(tools, run, job, "cancelled", "the training was cancelled")
+    if harm := data_harm(job, result):
+        return harmed(tools, run, job, harm)
     if result.outcome != "measured":
         return _failed(tools, run, job, result)
     if cache:
@@ -99,31 +105,24 @@ def _wait(job: Job, run: RunState, tools: Tools) -> JobResult | AttemptFailed:
         tools.sleep(POLL_S)
     if state == "finished":
         return tools.runner.result(job)
-    return _not_the_agents_fault(
-        tools,
-        run,
-        job,
-        "lost",
-        "the training's supervisor is gone without a result (a restart of the machine, or a kill)",
-    )
-
-
-def _not_the_agents_fault(tools: Tools, run: RunState, job: Job, reason: str, detail: str) -> AttemptFailed:
-    return fail_attempt(tools, run.run, run.planned, job.attempt, "runner", reason, detail)
+    detail = "the training's supervisor is gone without a result (a restart of the machine, or a kill)"
+    return lost(tools, run, job, "lost", detail)
 
 
 def _failed(tools: Tools, run: RunState, job: Job, result: JobResult) -> AttemptFailed:
     bad = next(t for t in result.trainings if t.outcome in ("failed", "refused"))
     detail = f"seed {bad.seed}, condition {bad.condition}: {bad.reason}\n{bad.detail}"
+    if bad.reason == "killed":
+        return lost(tools, run, job, bad.reason, detail)
     if run.is_baseline:
-        failure = _not_the_agents_fault(tools, run, job, bad.reason, detail)
+        failure = not_charged(tools, run, job, bad.reason, detail)
         tools.journal.append(failure)
         raise InfrastructureError(
             f"baseline {baseline_spec(tools, run).name} did not run: {detail.strip()}\n"
             f"  Logs: {job.folder}. The template or this machine is at fault; mend and resume."
         )
     if bad.reason == "supervisor":
-        return _not_the_agents_fault(tools, run, job, bad.reason, detail)
+        return not_charged(tools, run, job, bad.reason, detail)
     stage: Stage = "training" if result.outcome == "failed" else "integrity"
     return fail_attempt(tools, run.run, run.planned, job.attempt, stage, bad.reason, detail)
 
@@ -135,6 +134,7 @@ def _measured(tools: Tools, run: RunState, job: Job, result: JobResult) -> RunMe
     earlier = before.confirmations if run.kind == "confirmation" else before.explored
     findings = integrity.check(record, [r for r in earlier if r.status == "measured"], manifest)
     refusals = [f for f in findings if f.grade == "refuse"]
+    swapped_files(tools, run, job, refusals)
     if refusals and run.kind != "baseline":
         text = "\n".join(f"{f.code}: {f.text}" for f in refusals)
         return fail_attempt(tools, run.run, run.planned, job.attempt, "integrity", refusals[0].code, text)

@@ -17,6 +17,7 @@ import tempfile
 import time
 import types
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -43,12 +44,31 @@ Prepare = Callable[
 
 def world_secret(cache: Path, template: str, world: int = 0) -> int:
     """The 256-bit secret of a world, drawn at the first call. World 0 explores, later ones confirm."""
-    path = cache / "secrets" / f"{template}-world-{world}"
+    path = secret_file(cache, template, world)
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     with FileLock(f"{path}.lock"):
         if not path.is_file():
             write_text(path, f"{secrets.randbits(256):064x}\n", mode=0o600)
+        return read_secret(path)
+
+
+def secret_file(cache: Path, template: str, world: int) -> Path:
+    """Where the secret of a world lies for all sessions."""
+    return cache / "secrets" / f"{template}-world-{world}"
+
+
+def read_secret(path: Path) -> int:
+    """
+    Raises:
+        InfrastructureError: the file does not hold a secret.
+    """
+    try:
         return int(path.read_text(), 16)
+    except (OSError, ValueError):
+        raise InfrastructureError(
+            f"{path}: does not hold the secret of a world any more; restore it from a backup, or remove it for a new "
+            "world (a session that began with the old one, and has no copy of its own, cannot go on then)"
+        ) from None
 
 
 def prepared(
@@ -60,28 +80,83 @@ def prepared(
     say: Say = lambda line: None,
     use: Callable[[Path], object] = lambda folder: None,
     prepare: Prepare | None = None,
+    again: str | None = None,
 ) -> DataPaths:
-    """The data of one world; built if this cache does not hold it yet. `say` hears how the building goes.
+    """The data of one world; built if this cache does not hold it (whole) yet. `say` hears how the building goes.
 
     `use` may take hold of the folder before anybody else can remove it. `prepare` runs prepare.py in another way than
-    as a process beside this one.
+    as a process beside this one. `again`: the data were there before, so that a building is a repair, which is said.
 
     Raises:
-        InfrastructureError: prepare.py failed, or a file of an older build is gone.
+        InfrastructureError: prepare.py failed.
         UserError: prepare.py found a setting that cannot work.
     """
     key = data_key(template, settings, secret)
     folder = _place(cache / "data", template.manifest.name, profile, key)
     folder.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{folder}.lock"):
-        if not (folder / MANIFEST).is_file():
+        if harm := damage(folder):
+            if again or (folder / MANIFEST).is_file():
+                say(f"  data: {folder}: {harm}; built again from the secret of its world")
             _build(template, settings, secret, folder, say, prepare or _prepare_there)
         use(folder)
-    hashes = recorded_hashes(folder)
-    missing = [name for name in hashes if not (folder / name).is_file()]
-    if missing:
-        raise InfrastructureError(f"{folder}: lacks {missing[0]}; remove the folder and it is built again")
-    return DataPaths(train=folder / "train", truth=folder / "truth", key=key, hashes=hashes)
+    return _paths(folder, key)
+
+
+def still_there(cache: Path, template: Template, key: str, use: Callable[[Path], object]) -> DataPaths | None:
+    """Data that were built before, by their key; None if they are not there whole."""
+    for folder in sorted((cache / "data").glob(f"{template.manifest.name}-*-{key}")):
+        with FileLock(f"{folder}.lock"):
+            if not damage(folder):
+                use(folder)
+                return _paths(folder, key)
+    return None
+
+
+def damage(folder: Path, *, thorough: bool = False) -> str:
+    """What of a world is not as it was built, in words; "" where it is whole.
+
+    A file that nobody touched since the build is hashed only if `thorough`: data may be large.
+    """
+    try:
+        about = json.loads((folder / MANIFEST).read_text())
+        sealed, built = (folder / MANIFEST).stat().st_ctime_ns, dict(about["files"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return f"{MANIFEST} is gone or cannot be read" if folder.is_dir() else "is gone"
+    hashed = False
+    for name, digest in built.items():
+        try:
+            touched = (folder / name).stat().st_ctime_ns >= sealed  # or in the same tick of the kernel's clock
+            if (thorough or touched) and file_sha256(folder / name) != digest:
+                return f"{name} is not the file that was prepared"
+        except OSError:
+            return f"{name} is gone or cannot be read"
+        hashed = hashed or touched
+    for path in (path for part in ("train", "truth") for path in (folder / part).rglob("*") if path.is_file()):
+        if path.relative_to(folder).as_posix() not in built:
+            return f"{path.relative_to(folder)} was added"
+    if hashed:
+        with suppress(OSError):  # a cache that may only be read
+            os.utime(folder / MANIFEST)  # touched, but the same: sealed anew
+    return ""
+
+
+def forget(folder: Path) -> None:
+    """Whoever asks for this world next builds it again."""
+    with FileLock(f"{folder}.lock"):
+        (folder / MANIFEST).unlink(missing_ok=True)
+
+
+def build_of(folder: Path) -> str:
+    """Names one building of a world; "" where there is none, or an older version built it."""
+    try:
+        return str(json.loads((folder / MANIFEST).read_text()).get("build", ""))
+    except (OSError, ValueError, AttributeError):
+        return ""
+
+
+def _paths(folder: Path, key: str) -> DataPaths:
+    return DataPaths(folder / "train", folder / "truth", key, recorded_hashes(folder))
 
 
 def _place(data: Path, name: str, profile: str, key: str) -> Path:
@@ -174,6 +249,7 @@ def _build(
         "template": template.manifest.name,
         "settings": request["settings"],
         "files": folder_hashes(beside),
+        "build": secrets.token_hex(8),
         "versions": {name: package_version(name) for name in PACKAGES},
         "wall_s": round(time.monotonic() - started, 1),
     }

@@ -27,6 +27,7 @@ class Session:
     idea: Idea
     options: Options
     data_key: str | None = None
+    data_hashes: dict[str, str] = field(default_factory=dict)
     first_commit: str = ""  # once the data are prepared
     novelty: tuple[ev.NoveltyChecked, ...] = ()
     plan: Plan | None = None
@@ -164,7 +165,7 @@ def _apply(session: Session, event: ev.Event) -> Session:
         case ev.AnswerRefused():
             return replace(session, refused=session.refused | {(event.step, event.ordinal)})
         case ev.DataPrepared():
-            return replace(session, data_key=event.key, first_commit=event.commit)
+            return replace(session, data_key=event.key, data_hashes=event.hashes, first_commit=event.commit)
         case ev.NoveltyChecked():
             return replace(session, novelty=(*session.novelty, event))
         case ev.Planned():

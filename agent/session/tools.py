@@ -77,6 +77,7 @@ class Tools:
     signer: Signer
     literature: Literature
     prepare: Callable[[Template, Profile, str, int], DataPaths]  # ..., profile's name, number of the world
+    secret: Callable[[str, int], int | None]  # of a template's world, by the world's number; None: gone
     sleep: Callable[[float], None]
     environment: Callable[[], Environment | None]  # the template's own Python; None: the runner's
     check_budget: Callable[[], None]  # raises BudgetSpent

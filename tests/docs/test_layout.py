@@ -38,7 +38,7 @@ PAPER = (("press",), ("truth", "pictures"), ("text", "evidence"))
 LAB = (
     ("jobs", "templating", "plots"),
     ("measuring",),
-    ("integrity", "saebench", "machine"),
+    ("integrity", "saebench", "machine", "own_worlds"),
     ("worlds", "environments", "environment_probe"),
 )
 OF_AGENT_FOR_PAPER = {"literature", "sandbox", "storage", "core"}

@@ -208,6 +208,25 @@ class Stage:
                     kill(pid)
                 time.sleep(0.005)
 
+    # ------------------------------------------------------------ the cache
+
+    def lose_the_cache(self) -> None:
+        """All of it, but for secrets that no session has a copy of: the script's numbers are those of its worlds."""
+        cache = self.workspace / ".cache"
+        for name in ("data", "baselines"):
+            shutil.rmtree(cache / name, ignore_errors=True)
+        for kept in (self.session / "secrets").glob("world-*"):
+            (cache / "secrets" / f"tiny-{kept.name}").unlink(missing_ok=True)
+
+    def damage_the_data(self) -> None:
+        """The last byte of a file of the hidden truth, if there is one."""
+        for path in sorted((self.workspace / ".cache" / "data").glob("*/truth/x.npy"))[:1]:
+            with open(path, "r+b") as file:
+                file.seek(-1, os.SEEK_END)
+                last = file.read(1)
+                file.seek(-1, os.SEEK_END)
+                file.write(bytes([last[0] ^ 1]))
+
     # ------------------------------------------------------------ checkpoints
 
     def save(self, folder: Path) -> None:

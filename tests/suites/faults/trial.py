@@ -73,6 +73,12 @@ class Blow:
             case "all":
                 stage.kill_all()
                 return errno.EIO
+            case "uncached":
+                stage.kill_all()
+                stage.lose_the_cache()
+                return errno.EIO
+            case "damaged":
+                stage.damage_the_data()
             case "torn":
                 _write_half(seen)
                 kill(stage.loop)
