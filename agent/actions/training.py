@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 from agent.actions.losses import data_harm, harmed, lost, not_charged, swapped_files
@@ -36,6 +37,8 @@ from agent.storage.cache import PROBES
 from paper.evidence.series import averaged
 
 POLL_S = 0.25
+SILENCE_S = 10.0  # of a job that is stopped, before it is told
+END_S = 30.0  # for a job that is cancelled; its supervisor gives what measures 20
 
 
 def submit_run(action: SubmitRun, tools: Tools) -> RunSubmitted:
@@ -93,14 +96,44 @@ def running_job(tools: Tools) -> Job | None:
     return job if tools.runner.state(job) == "running" else None
 
 
+def cancel(job: Job, tools: Tools) -> None:
+    """End a job that runs, and say what came of it: it is over once its processes are gone."""
+    tools.runner.cancel(job)
+    for _ in range(round(END_S / POLL_S)):
+        if tools.runner.state(job) != "running":
+            tools.say(f"The training of run {job.run} is cancelled; a resume starts it again.")
+            return
+        tools.sleep(POLL_S)
+    why = tools.runner.progress(job).stuck or f"see {job.folder}"
+    tools.say(f"The training of run {job.run} was told to end, but has not ended after {END_S:.0f} s: {why}")
+
+
+class _Silence:
+    """Whether a job goes on, told once it has not for a while, and once it does again."""
+
+    def __init__(self, say: Callable[[str], None], run: str) -> None:
+        self._say, self._run, self._polls = say, run, 0
+
+    def hear(self, stuck: str) -> None:
+        """Called at each look at the job, with what keeps it from going on."""
+        told = self._polls >= SILENCE_S / POLL_S
+        self._polls = self._polls + 1 if stuck else 0
+        if not told and self._polls >= SILENCE_S / POLL_S:
+            self._say(f"  run {self._run} does not go on: {stuck}")
+        elif told and not stuck:
+            self._say(f"  run {self._run} goes on")
+
+
 def _wait(job: Job, run: RunState, tools: Tools) -> JobResult | AttemptFailed:
+    silence = _Silence(tools.say, run.run)
     while (state := tools.runner.state(job)) == "running":
-        tools.console.progress(f"run {run.run} ({label_of(tools, run)})", tools.runner.progress(job))
+        progress = tools.runner.progress(job)
+        tools.console.progress(f"run {run.run} ({label_of(tools, run)})", progress)
+        silence.hear(progress.stuck)
         try:
             tools.check_budget()
         except BudgetSpent:
-            tools.runner.cancel(job)  # a bound on hours holds for what they are spent on
-            tools.say(f"The training of run {run.run} is stopped; a resume trains it anew")
+            cancel(job, tools)  # a bound on hours holds for what they are spent on
             raise
         tools.sleep(POLL_S)
     if state == "finished":

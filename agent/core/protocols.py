@@ -105,6 +105,7 @@ class Progress:
     total: int
     fraction: float  # 0..1 over all trainings, self-reported by the experiments
     last_line: str = ""
+    stuck: str = ""  # who does not go on, and what a person can do about it; "" while all do
 
 
 class Runner(Protocol):

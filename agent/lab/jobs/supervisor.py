@@ -54,7 +54,7 @@ class Supervision:
         self._done: dict[Key, Training] = {}
         self._running: dict[Key | None, _Running] = {}  # None: the facts
         self._stopping = False
-        self._no_facts = "supervisor", "code and data could not be hashed"
+        self._no_facts = "supervisor", "they were not written"
         self.cancelled = False
 
     def run(self) -> JobResult:
@@ -136,7 +136,7 @@ class Supervision:
             if key is not None:
                 self._done[key] = self._outcome(key, running)
             elif running.process.returncode:
-                self._no_facts = _ended(running, now - running.started)
+                self._no_facts = _ended(running, now - running.started)  # reason, and words for it
 
     def _outcome(self, key: Key, running: _Running) -> Training:
         stored = self._paths.read_training(*key)
@@ -160,7 +160,8 @@ class Supervision:
         facts = _job_facts(self._paths)
         if facts is None and not self.cancelled:
             reason, detail = self._no_facts
-            trainings = [_without_facts(training, reason, f"{detail}; see {self._paths.log}") for training in trainings]
+            detail = f"code and data could not be hashed: {detail}; see {self._paths.log}"
+            trainings = [_without_facts(training, reason, detail) for training in trainings]
         facts = facts or JobFacts(device=f"{self._job.device}: {platform.machine()}", versions={}, hashes={})
         outcomes = {training.outcome for training in trainings}
         order = ("failed", "refused", "cancelled")

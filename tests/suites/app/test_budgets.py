@@ -1,7 +1,6 @@
 """Bounds hold while a provider fails and while a training runs: passed by one call or one grace period at most."""
 
 import math
-import time
 
 import pytest
 
@@ -132,16 +131,13 @@ def test_hours_end_a_long_training_and_a_resume_trains_it_anew_uncharged(stages,
     with it.tools(options(runs=1, stop_after="runs", hours=(spent + 1.5) / 3600)) as tools:
         job = running_job(tools)
         assert play_session(tools) == BUDGET
-        ended = time.monotonic() + 30  # a grace period, long before the 60 s the training may take
-        while tools.runner.state(job) == "running" and time.monotonic() < ended:
-            time.sleep(0.05)
         assert tools.runner.state(job) == "finished"
         assert tools.runner.result(job).outcome == "cancelled"
     with it.tools(options(runs=1, stop_after="runs")) as tools:
         _until(tools, SubmitRun, "1")
         run = tools.session.runs["1"]
         assert (run.attempt, run.restarts, run.lost) == (1, 1, 0)
-    assert any("is stopped" in line for line in it.console.lines)
+    assert any("is cancelled" in line for line in it.console.lines)
 
 
 @pytest.mark.parametrize(

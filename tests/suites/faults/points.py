@@ -26,8 +26,8 @@ DURABLE = (
 ROOM = ("write", "pwrite", "sendfile", "copy_file", "open", "mkdir", "link", "symlink", "rename", "fsync", "fdatasync")
 TRAININGS = 6  # one point in so many
 # The loop alone, the process at work alone, the machine, a half-written line; the machine and the cache with it, the
-# loop while a file of the data is damaged.
-KILLS = ("loop", "self", "all", "torn", "uncached", "damaged")
+# loop while a file of the data is damaged; the process at work is stopped until its session says how it goes on.
+KILLS = ("loop", "self", "all", "torn", "uncached", "damaged", "stopped")
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,8 @@ def _kills(one: Seen) -> list[str]:
     if one.stream == "loop" and one.own:
         return ["loop", "uncached"] if one.alone else ["loop", "all", "damaged"]
     if one.stream != "loop":
-        return ["all", "loop", "self", "damaged", "uncached"]
+        ways = ["all", "loop", "self", "damaged", "uncached"]
+        return [*ways, "stopped"] if one.own and one.stream != "facts" else ways
     return ["all", "loop", "self"]  # of git and others that somebody waits for
 
 
