@@ -8,7 +8,7 @@ from pathlib import Path
 from agent.actions.runs import fail_attempt, label_of
 from agent.core.errors import InfrastructureError
 from agent.core.record import Finding, Job, JobResult
-from agent.lab.worlds import damage, forget
+from agent.lab.built import damage, forget
 from agent.session.events import AttemptFailed
 from agent.session.policy import MAX_RESTARTS
 from agent.session.states import RunState

@@ -17,7 +17,6 @@ import tempfile
 import time
 import types
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -29,9 +28,11 @@ from agent.core.errors import InfrastructureError, UserError
 from agent.core.manifest import Setting
 from agent.core.paths import DataPaths
 from agent.core.template import Template
+from agent.lab.built import MANIFEST, damage, folder_hashes, recorded_hashes
+from agent.storage import foreign
 from agent.storage.atomic import readable, write_text
 
-MANIFEST = "manifest.json"
+LONGEST_SECRET = 200  # bytes of its file
 PACKAGES = ("numpy", "torch", "sae-lens", "transformer-lens")  # what a world may be drawn with
 SAID = "prepare: "  # a line of prepare.py's standard output that a person should see begins so
 EXITS = {2: UserError, 3: InfrastructureError}  # how prepare.py's own errors come out of its process
@@ -63,8 +64,8 @@ def read_secret(path: Path) -> int:
         InfrastructureError: the file does not hold a secret.
     """
     try:
-        return int(path.read_text(), 16)
-    except (OSError, ValueError):
+        return int(foreign.read_file(path, LONGEST_SECRET).decode(), 16)
+    except (foreign.Foreign, ValueError):
         raise InfrastructureError(
             f"{path}: does not hold the secret of a world any more; restore it from a backup, or remove it for a new "
             "world (a session that began with the old one, and has no copy of its own, cannot go on then)"
@@ -113,48 +114,6 @@ def still_there(cache: Path, template: Template, key: str, use: Callable[[Path],
     return None
 
 
-def damage(folder: Path, *, thorough: bool = False) -> str:
-    """What of a world is not as it was built, in words; "" where it is whole.
-
-    A file that nobody touched since the build is hashed only if `thorough`: data may be large.
-    """
-    try:
-        about = json.loads((folder / MANIFEST).read_text())
-        sealed, built = (folder / MANIFEST).stat().st_ctime_ns, dict(about["files"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return f"{MANIFEST} is gone or cannot be read" if folder.is_dir() else "is gone"
-    hashed = False
-    for name, digest in built.items():
-        try:
-            touched = (folder / name).stat().st_ctime_ns >= sealed  # or in the same tick of the kernel's clock
-            if (thorough or touched) and file_sha256(folder / name) != digest:
-                return f"{name} is not the file that was prepared"
-        except OSError:
-            return f"{name} is gone or cannot be read"
-        hashed = hashed or touched
-    for path in (path for part in ("train", "truth") for path in (folder / part).rglob("*") if path.is_file()):
-        if path.relative_to(folder).as_posix() not in built:
-            return f"{path.relative_to(folder)} was added"
-    if hashed:
-        with suppress(OSError):  # a cache that may only be read
-            os.utime(folder / MANIFEST)  # touched, but the same: sealed anew
-    return ""
-
-
-def forget(folder: Path) -> None:
-    """Whoever asks for this world next builds it again."""
-    with FileLock(f"{folder}.lock"):
-        (folder / MANIFEST).unlink(missing_ok=True)
-
-
-def build_of(folder: Path) -> str:
-    """Names one building of a world; "" where there is none, or an older version built it."""
-    try:
-        return str(json.loads((folder / MANIFEST).read_text()).get("build", ""))
-    except (OSError, ValueError, AttributeError):
-        return ""
-
-
 def _paths(folder: Path, key: str) -> DataPaths:
     return DataPaths(folder / "train", folder / "truth", key, recorded_hashes(folder))
 
@@ -176,22 +135,6 @@ def data_key(template: Template, settings: Mapping[str, Setting], secret: int) -
         {name: package_version(name) for name in PACKAGES},
     ]
     return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:20]
-
-
-def recorded_hashes(folder: Path) -> dict[str, str]:
-    """The hashes written down when the data was built."""
-    return json.loads((folder / MANIFEST).read_text())["files"]
-
-
-def file_sha256(path: Path) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def folder_hashes(folder: Path) -> dict[str, str]:
-    """sha256 of every regular file below a folder, by relative name."""
-    files = sorted(p for p in folder.rglob("*") if p.is_file() and not p.is_symlink())
-    return {path.relative_to(folder).as_posix(): file_sha256(path) for path in files}
 
 
 def package_version(name: str) -> str:

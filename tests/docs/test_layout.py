@@ -40,6 +40,7 @@ LAB = (
     ("measuring",),
     ("integrity", "saebench", "machine", "own_worlds"),
     ("worlds", "environments", "environment_probe"),
+    ("built",),
 )
 OF_AGENT_FOR_PAPER = {"literature", "sandbox", "storage", "core"}
 ELSEWHERE = ("agent/lab/templating/skeleton/", "agent/lab/saebench/worker/")  # run on their own, not as modules

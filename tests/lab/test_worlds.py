@@ -13,7 +13,8 @@ import pytest
 
 from agent.core.errors import InfrastructureError, UserError
 from agent.core.template import load_template
-from agent.lab.worlds import damage, data_key, file_sha256, prepared, world_secret
+from agent.lab.built import damage, file_sha256
+from agent.lab.worlds import data_key, prepared, world_secret
 from tests.support import ROOT
 from tests.support.tiny import SETTINGS, TINY
 

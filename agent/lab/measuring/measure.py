@@ -13,13 +13,13 @@ from agent.core.errors import InfrastructureError
 from agent.core.manifest import Condition
 from agent.core.protocols import Exit, Sandbox
 from agent.core.record import Job, Outcome, Training
+from agent.lab.built import build_of, damage, file_sha256
 from agent.lab.machine import job_facts
 from agent.lab.measuring import dictionary, export, outputs, reports
 from agent.lab.measuring.bench import Bench, Cancelled
 from agent.lab.measuring.scratch import remove
 from agent.lab.measuring.train import harvested, saved, train
 from agent.lab.measuring.verdict import MAX_DETAIL, Account, Stopped, training_ended
-from agent.lab.worlds import build_of, damage, file_sha256
 from agent.sandbox.harvest import Harvest
 
 __all__ = ["job_facts", "measure_again", "run_training"]
