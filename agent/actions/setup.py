@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from agent.actions.runs import EXPLORED, confirmed_worlds
-from agent.lab.worlds import data_key, world_secret
+from agent.lab.worlds import data_key
 from agent.publishing.manuscript import edition
 from agent.publishing.signatures import END, commit_signed, commit_tag, signers
 from agent.session.action import Finish, PrepareData
@@ -65,8 +65,10 @@ def _worlds(tools: Tools) -> list[dict[str, int | str | None]]:
 
 def _world(tools: Tools, world: int) -> dict[str, int | str | None]:
     template = tools.template
-    secret = world_secret(tools.cache, template.manifest.name, world)
-    if world == EXPLORED and data_key(template, tools.profile.settings, secret) != tools.session.data_key:
+    secret = tools.secret(template.manifest.name, world)
+    if secret is None or (
+        world == EXPLORED and data_key(template, tools.profile.settings, secret) != tools.session.data_key
+    ):
         return {
             "world": world,
             "secret": None,

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
+from agent.actions.losses import data_harm, harmed, lost, not_charged, swapped_files
 from agent.actions.runs import (
     baseline_spec,
     code_of,
@@ -36,6 +38,8 @@ from agent.storage.cache import PROBES
 from paper.evidence.series import averaged
 
 POLL_S = 0.25
+SILENCE_S = 10.0  # of a job that is stopped, before it is told
+END_S = 30.0  # for a job that is cancelled; its supervisor gives what measures 20
 
 
 def submit_run(action: SubmitRun, tools: Tools) -> RunSubmitted:
@@ -43,8 +47,9 @@ def submit_run(action: SubmitRun, tools: Tools) -> RunSubmitted:
     run = tools.session.runs[action.run]
     commit = code_of(tools, run)
     job = _job(run, action.attempt, action.restart, tools)
+    submitted = RunSubmitted(at=tools.now, run=action.run, attempt=action.attempt, key=job.key, commit=commit)
     if _measured_before(tools, run.run, action.attempt):
-        return RunSubmitted(at=tools.now, run=action.run, attempt=action.attempt, key=job.key, commit=commit)
+        return submitted
     cached = _baseline_cache(tools, run, job)
     if cached and cached.load() is not None:
         tools.say(f"Run {action.run} ({label_of(tools, run)}): cached")
@@ -54,7 +59,7 @@ def submit_run(action: SubmitRun, tools: Tools) -> RunSubmitted:
             f"{len(job.conditions)} {'condition' if len(job.conditions) == 1 else 'conditions'}"
         )
         tools.runner.submit(job)
-    return RunSubmitted(at=tools.now, run=action.run, attempt=action.attempt, key=job.key, commit=commit)
+    return submitted
 
 
 def collect_run(action: CollectRun, tools: Tools) -> RunMeasured | AttemptFailed:
@@ -64,11 +69,15 @@ def collect_run(action: CollectRun, tools: Tools) -> RunMeasured | AttemptFailed
         return _found_again(tools, run, action.attempt, commit)
     job = _job(run, action.attempt, run.restarts, tools)
     cache = _baseline_cache(tools, run, job)
-    result = (cache and cache.load()) or _wait(job, run, tools)
+    if cache and (known := cache.load()):
+        return _measured(tools, run, job, known)
+    result = _wait(job, run, tools)
     if isinstance(result, AttemptFailed):
         return result
     if result.outcome == "cancelled":
-        return _not_the_agents_fault(tools, run, job, "cancelled", "the training was cancelled")
+        return not_charged(tools, run, job, "cancelled", "the training was cancelled")
+    if harm := data_harm(job, result):
+        return harmed(tools, run, job, harm)
     if result.outcome != "measured":
         return _failed(tools, run, job, result)
     event = _measured(tools, run, job, result)
@@ -89,38 +98,61 @@ def running_job(tools: Tools) -> Job | None:
     return job if tools.runner.state(job) == "running" else None
 
 
+def cancel(job: Job, tools: Tools) -> None:
+    """End a job that runs, and say what came of it: it is over once its processes are gone."""
+    tools.runner.cancel(job)
+    for _ in range(round(END_S / POLL_S)):
+        if tools.runner.state(job) != "running":
+            tools.say(f"The training of run {job.run} is cancelled; a resume starts it again.")
+            return
+        tools.sleep(POLL_S)
+    why = tools.runner.progress(job).stuck or f"see {job.folder}"
+    tools.say(f"The training of run {job.run} was told to end, but has not ended after {END_S:.0f} s: {why}")
+
+
+class _Silence:
+    """Whether a job goes on, told once it has not for a while, and once it does again."""
+
+    def __init__(self, say: Callable[[str], None], run: str) -> None:
+        self._say, self._run, self._polls = say, run, 0
+
+    def hear(self, stuck: str) -> None:
+        """Called at each look at the job, with what keeps it from going on."""
+        told = self._polls >= SILENCE_S / POLL_S
+        self._polls = self._polls + 1 if stuck else 0
+        if not told and self._polls >= SILENCE_S / POLL_S:
+            self._say(f"  run {self._run} does not go on: {stuck}")
+        elif told and not stuck:
+            self._say(f"  run {self._run} goes on")
+
+
 def _wait(job: Job, run: RunState, tools: Tools) -> JobResult | AttemptFailed:
+    silence = _Silence(tools.say, run.run)
     while (state := tools.runner.state(job)) == "running":
-        tools.console.progress(f"run {run.run} ({label_of(tools, run)})", tools.runner.progress(job))
+        progress = tools.runner.progress(job)
+        tools.console.progress(f"run {run.run} ({label_of(tools, run)})", progress)
+        silence.hear(progress.stuck)
         try:
             tools.check_budget()
         except BudgetSpent:
-            tools.runner.cancel(job)  # a bound on hours holds for what they are spent on
-            tools.say(f"The training of run {run.run} is stopped; a resume trains it anew")
+            cancel(job, tools)  # a bound on hours holds for what they are spent on
             raise
         tools.sleep(POLL_S)
     if state == "finished":
         return tools.runner.result(job)
-    return _not_the_agents_fault(
-        tools,
-        run,
-        job,
-        "lost",
-        "the training's supervisor is gone without a result (a restart of the machine, or a kill)",
-    )
-
-
-def _not_the_agents_fault(tools: Tools, run: RunState, job: Job, reason: str, detail: str) -> AttemptFailed:
-    return fail_attempt(tools, run.run, run.planned, job.attempt, "runner", reason, detail)
+    detail = "the training's supervisor is gone without a result (a restart of the machine, or a kill)"
+    return lost(tools, run, job, "lost", detail)
 
 
 def _failed(tools: Tools, run: RunState, job: Job, result: JobResult) -> AttemptFailed:
     bad = next(t for t in result.trainings if t.outcome in ("failed", "refused"))
     detail = f"seed {bad.seed}, condition {bad.condition}: {bad.reason}\n{bad.detail}"
+    if bad.reason == "killed":
+        return lost(tools, run, job, bad.reason, detail)
     if run.is_baseline:
         _baseline_is_none(tools, run, job, bad.reason, detail)
     if bad.reason == "supervisor":
-        return _not_the_agents_fault(tools, run, job, bad.reason, detail)
+        return not_charged(tools, run, job, bad.reason, detail)
     stage: Stage = "training" if result.outcome == "failed" else "integrity"
     return fail_attempt(tools, run.run, run.planned, job.attempt, stage, bad.reason, detail)
 
@@ -131,7 +163,7 @@ def _baseline_is_none(tools: Tools, run: RunState, job: Job, reason: str, detail
     Raises:
         InfrastructureError: always; it says which baseline, why, and where the logs lie.
     """
-    tools.journal.append(_not_the_agents_fault(tools, run, job, reason, detail))
+    tools.journal.append(not_charged(tools, run, job, reason, detail))
     raise InfrastructureError(
         f"baseline {baseline_spec(tools, run).name} did not run: {detail.strip()}\n"
         f"  Logs: {job.folder}. The template or this machine is at fault; mend and resume."
@@ -145,6 +177,7 @@ def _measured(tools: Tools, run: RunState, job: Job, result: JobResult) -> RunMe
     earlier = before.confirmations if run.kind == "confirmation" else before.explored
     findings = integrity.check(record, [r for r in earlier if r.status == "measured"], manifest)
     refusals = [f for f in findings if f.grade == "refuse"]
+    swapped_files(tools, run, job, refusals)
     if refusals:
         text = "\n".join(f"{f.code}: {f.text}" for f in refusals)
         if run.is_baseline:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from agent.actions.runs import EXPLORED
 from agent.app.bookkeeping import Books
 from agent.app.bounds import Budget
 from agent.core.errors import BudgetSpent, InfrastructureError
@@ -22,7 +23,7 @@ from agent.core.protocols import Model, Role, Runner, Sandbox, Signer
 from agent.core.record import Environment
 from agent.core.template import Template, load_template
 from agent.lab.environments import environment_of
-from agent.lab.worlds import prepared, world_secret
+from agent.lab.own_worlds import Begun, OwnWorlds
 from agent.literature.fetch import Fetcher
 from agent.literature.search import Cache, Finder, Online, Shelf
 from agent.literature.searches import RecordedSearches
@@ -108,7 +109,7 @@ def open_session(
         if new:
             idea, options = new
             log.append(SessionStarted(at=time.time(), session=paths.root.name, idea=idea, options=options))
-        journal = Journal(log, time.time)
+        journal = Journal(log, time.time, time.monotonic)
         journal.append(ProcessStarted(at=time.time(), pid=os.getpid(), host=socket.gethostname()))
         if changed:
             journal.append(OptionsChanged(at=time.time(), options=changed))
@@ -141,18 +142,13 @@ def _tools(
     from agent.llm.editing.coder import AiderCoder
     from agent.storage.git import GitStore
 
+    say = system.console.say
+    worlds = OwnWorlds(paths.secrets, workspace.cache, say, use=lambda folder: holds.callback(os.close, hold(folder)))
+
     def prepare(template: Template, profile: Profile, name: str, world: int) -> DataPaths:
-        secret = world_secret(workspace.cache, template.manifest.name, world)
-        say = system.console.say
-        data = prepared(
-            template,
-            name,
-            profile.settings,
-            secret,
-            workspace.cache,
-            say,
-            use=lambda folder: holds.callback(os.close, hold(folder)),
-        )
+        session = journal.session
+        begun = Begun(session.data_key, session.data_hashes) if world == EXPLORED else Begun()
+        data = worlds.data(template, name, profile, world, begun)
         for gone in trim(workspace.cache, journal.session.options.cache_gb):
             say(f"  cache: {gone.path.name} removed ({size_text(gone.size)}), to stay within --cache-gb")
         return data
@@ -180,6 +176,7 @@ def _tools(
         signer=signer,
         literature=_literature(paths, workspace, system, journal.session.options),
         prepare=prepare,
+        secret=worlds.secret,
         sleep=time.sleep,
         environment=environment,
         check_budget=check_budget,

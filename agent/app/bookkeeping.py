@@ -37,6 +37,7 @@ class Books:
             cost_usd=call.cost_usd,
             path=str(path.relative_to(self.paths.root)),
             sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
+            estimated=call.estimated,
         )
         self.journal.append(event)
         self.console.say(call_line(event, self.journal.session))
@@ -53,6 +54,7 @@ class Books:
                 tokens_in=spent.tokens_in,
                 tokens_out=spent.tokens_out,
                 cost_usd=spent.cost_usd,
+                estimated=spent.estimated,
             )
         )
 

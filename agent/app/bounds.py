@@ -28,7 +28,7 @@ class Budget:
         session = self._journal.session
         options = session.options
         check_spent(session.usd, options.max_usd, session.tokens, options.max_tokens)
-        active = session.active_s + max(0.0, self._journal.clock() - (session.last_at or 0.0))
+        active = self._journal.active_s()
         if options.hours is not None and active + ahead_s >= options.hours * 3600:
             wait = f", and the provider is to be asked again in {ahead_s:.0f} s" if ahead_s else ""
             raise BudgetSpent(f"--hours {options.hours:g} is reached ({active / 3600:.2f} active hours{wait})")

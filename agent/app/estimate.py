@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 from agent.app import saebench
@@ -27,11 +28,7 @@ def estimate(options: Options, template: Template, cache: Path) -> str:
     lines.append(
         f"  of the calls {_judging(options)} judge the paper (--reviews {options.reviews}, --improve {options.improve})"
     )
-    known = sorted((cache / "baselines").glob(f"{Path(options.template).name}-*.json"))
-    if known:
-        from agent.core.record import JobResult
-
-        wall = JobResult.model_validate_json(known[-1].read_text()).wall_s
+    if wall := _cached_wall_s(cache / "baselines", Path(options.template).name):
         lines.append(
             f"  a run trains for about {wall:.0f} s here (as a cached baseline did): "
             f"{options.runs * wall / 60:.0f} min for {options.runs} runs"
@@ -39,6 +36,16 @@ def estimate(options: Options, template: Template, cache: Path) -> str:
     else:
         lines.append("  training time is not known yet: no baseline has run on this machine")
     return "\n".join(lines + saebench.announced(profile))
+
+
+def _cached_wall_s(folder: Path, template: str) -> float:
+    """How long the last baseline of this template trained that the cache holds; 0 where it holds none."""
+    from agent.core.record import JobResult
+
+    for path in sorted(folder.glob(f"{template}-*.json"), reverse=True):
+        with suppress(OSError, ValueError):  # a damaged one is trained anew
+            return JobResult.model_validate_json(path.read_bytes()).wall_s
+    return 0.0
 
 
 def _calls(options: Options) -> int:

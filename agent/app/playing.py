@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from pathlib import Path
 
-from agent.actions.training import running_job
+from agent.actions.training import cancel, running_job
 from agent.app.exits import BUDGET, DONE, INFRASTRUCTURE, INTERRUPTED, NO_PDF, Terminated
 from agent.core.errors import BudgetSpent, InfrastructureError
 from agent.core.options import DEFAULT_TEMPLATE, Options
@@ -81,8 +82,8 @@ def _interrupted(tools: Tools, job: Job | None, resume: str, *, again: bool) -> 
         )
         time.sleep(5)
     except KeyboardInterrupt:
-        tools.runner.cancel(job)
-        tools.say(f"The training of run {job.run} is cancelled; a resume starts it again.")
+        with suppress(KeyboardInterrupt):  # a third one does not wait for it
+            cancel(job, tools)
     return INTERRUPTED
 
 

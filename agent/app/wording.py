@@ -10,9 +10,10 @@ def call_line(event: CallFinished, session: Session) -> str:
     """Tokens and cost of one message and of the session."""
     price = "price unknown" if event.cost_usd is None else f"${event.cost_usd:.4f}"
     total = f"${session.usd:.4f}{' + unpriced calls' if session.unpriced_calls else ''}"
+    about = " (estimated)" if event.estimated else ""
     return (
         f"  {event.role} ({event.model}): {compact(event.tokens_in)} sent, {compact(event.tokens_out)} received, "
-        f"{price}; session {compact(session.tokens)} tokens, {total}"
+        f"{price}{about}; session {compact(session.tokens)} tokens, {total}"
     )
 
 

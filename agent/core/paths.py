@@ -40,6 +40,11 @@ class SessionPaths:
         return self.root / "runs"
 
     @property
+    def secrets(self) -> Path:
+        """What its worlds are drawn from; no sandbox, prompt or archive sees it."""
+        return self.root / "secrets"
+
+    @property
     def feedback(self) -> Path:
         """A person's word to the planner; read once and moved into the record."""
         return self.root / "feedback.txt"

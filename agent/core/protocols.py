@@ -34,6 +34,7 @@ class Reply:
     tokens_out: int = 0
     cost_usd: float | None = None
     finish: str = "stop"
+    estimated: str = ""  # why tokens or cost are an estimate; "" where the provider's own count stands
     recorded: bool = False  # taken from this session's record, not asked anew
     # Says, for the session's log, why this answer is not taken.
     refuse: Callable[[str], None] = field(default=lambda reason: None, compare=False, repr=False)
@@ -104,6 +105,7 @@ class Progress:
     total: int
     fraction: float  # 0..1 over all trainings, self-reported by the experiments
     last_line: str = ""
+    stuck: str = ""  # who does not go on, and what a person can do about it; "" while all do
 
 
 class Runner(Protocol):

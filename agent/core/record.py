@@ -136,7 +136,7 @@ class JobResult(Strict):
     outcome: Outcome
     trainings: tuple[Training, ...]
     started_at: float  # seconds since the epoch
-    wall_s: float
+    wall_s: float  # that the supervisor worked which wrote it; what a lost one did before is not in it
     device: str  # in words, e.g. "cpu: AMD EPYC 7B13, 2 cores"
     versions: dict[str, str]
     hashes: dict[str, str]  # sha256 by name: "code/experiment.py", "data/...", "protected/evaluate.py"

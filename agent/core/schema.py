@@ -13,6 +13,7 @@ class Happened(Strict):
     """The base of every event."""
 
     at: float  # seconds since the epoch
+    active: float | None = None  # seconds of work on the session up to here (Journal); None in older versions' lines
 
 
 class Open(BaseModel):

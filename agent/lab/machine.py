@@ -10,7 +10,8 @@ from pathlib import Path
 from agent.core.errors import InfrastructureError
 from agent.core.record import Environment, Job
 from agent.core.template import load_template
-from agent.lab.worlds import file_sha256, folder_hashes, package_version, recorded_hashes
+from agent.lab.built import file_sha256, folder_hashes, recorded_hashes
+from agent.lab.worlds import package_version
 
 MAX_PACKAGES = 40  # of an environment, in a record
 PACKAGES = ("numpy", "scipy", "torch", "safetensors", "sae-lens")

@@ -28,9 +28,11 @@ from agent.core.errors import InfrastructureError, UserError
 from agent.core.manifest import Setting
 from agent.core.paths import DataPaths
 from agent.core.template import Template
+from agent.lab.built import MANIFEST, damage, folder_hashes, recorded_hashes
+from agent.storage import foreign
 from agent.storage.atomic import readable, write_text
 
-MANIFEST = "manifest.json"
+LONGEST_SECRET = 200  # bytes of its file
 PACKAGES = ("numpy", "torch", "sae-lens", "transformer-lens")  # what a world may be drawn with
 SAID = "prepare: "  # a line of prepare.py's standard output that a person should see begins so
 EXITS = {2: UserError, 3: InfrastructureError}  # how prepare.py's own errors come out of its process
@@ -43,12 +45,31 @@ Prepare = Callable[
 
 def world_secret(cache: Path, template: str, world: int = 0) -> int:
     """The 256-bit secret of a world, drawn at the first call. World 0 explores, later ones confirm."""
-    path = cache / "secrets" / f"{template}-world-{world}"
+    path = secret_file(cache, template, world)
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     with FileLock(f"{path}.lock"):
         if not path.is_file():
             write_text(path, f"{secrets.randbits(256):064x}\n", mode=0o600)
-        return int(path.read_text(), 16)
+        return read_secret(path)
+
+
+def secret_file(cache: Path, template: str, world: int) -> Path:
+    """Where the secret of a world lies for all sessions."""
+    return cache / "secrets" / f"{template}-world-{world}"
+
+
+def read_secret(path: Path) -> int:
+    """
+    Raises:
+        InfrastructureError: the file does not hold a secret.
+    """
+    try:
+        return int(foreign.read_file(path, LONGEST_SECRET).decode(), 16)
+    except (foreign.Foreign, ValueError):
+        raise InfrastructureError(
+            f"{path}: does not hold the secret of a world any more; restore it from a backup, or remove it for a new "
+            "world (a session that began with the old one, and has no copy of its own, cannot go on then)"
+        ) from None
 
 
 def prepared(
@@ -60,28 +81,41 @@ def prepared(
     say: Say = lambda line: None,
     use: Callable[[Path], object] = lambda folder: None,
     prepare: Prepare | None = None,
+    again: str | None = None,
 ) -> DataPaths:
-    """The data of one world; built if this cache does not hold it yet. `say` hears how the building goes.
+    """The data of one world; built if this cache does not hold it (whole) yet. `say` hears how the building goes.
 
     `use` may take hold of the folder before anybody else can remove it. `prepare` runs prepare.py in another way than
-    as a process beside this one.
+    as a process beside this one. `again`: the data were there before, so that a building is a repair, which is said.
 
     Raises:
-        InfrastructureError: prepare.py failed, or a file of an older build is gone.
+        InfrastructureError: prepare.py failed.
         UserError: prepare.py found a setting that cannot work.
     """
     key = data_key(template, settings, secret)
     folder = _place(cache / "data", template.manifest.name, profile, key)
     folder.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{folder}.lock"):
-        if not (folder / MANIFEST).is_file():
+        if harm := damage(folder):
+            if again or (folder / MANIFEST).is_file():
+                say(f"  data: {folder}: {harm}; built again from the secret of its world")
             _build(template, settings, secret, folder, say, prepare or _prepare_there)
         use(folder)
-    hashes = recorded_hashes(folder)
-    missing = [name for name in hashes if not (folder / name).is_file()]
-    if missing:
-        raise InfrastructureError(f"{folder}: lacks {missing[0]}; remove the folder and it is built again")
-    return DataPaths(train=folder / "train", truth=folder / "truth", key=key, hashes=hashes)
+    return _paths(folder, key)
+
+
+def still_there(cache: Path, template: Template, key: str, use: Callable[[Path], object]) -> DataPaths | None:
+    """Data that were built before, by their key; None if they are not there whole."""
+    for folder in sorted((cache / "data").glob(f"{template.manifest.name}-*-{key}")):
+        with FileLock(f"{folder}.lock"):
+            if not damage(folder):
+                use(folder)
+                return _paths(folder, key)
+    return None
+
+
+def _paths(folder: Path, key: str) -> DataPaths:
+    return DataPaths(folder / "train", folder / "truth", key, recorded_hashes(folder))
 
 
 def _place(data: Path, name: str, profile: str, key: str) -> Path:
@@ -101,22 +135,6 @@ def data_key(template: Template, settings: Mapping[str, Setting], secret: int) -
         {name: package_version(name) for name in PACKAGES},
     ]
     return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:20]
-
-
-def recorded_hashes(folder: Path) -> dict[str, str]:
-    """The hashes written down when the data was built."""
-    return json.loads((folder / MANIFEST).read_text())["files"]
-
-
-def file_sha256(path: Path) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def folder_hashes(folder: Path) -> dict[str, str]:
-    """sha256 of every regular file below a folder, by relative name."""
-    files = sorted(p for p in folder.rglob("*") if p.is_file() and not p.is_symlink())
-    return {path.relative_to(folder).as_posix(): file_sha256(path) for path in files}
 
 
 def package_version(name: str) -> str:
@@ -174,6 +192,7 @@ def _build(
         "template": template.manifest.name,
         "settings": request["settings"],
         "files": folder_hashes(beside),
+        "build": secrets.token_hex(8),
         "versions": {name: package_version(name) for name in PACKAGES},
         "wall_s": round(time.monotonic() - started, 1),
     }

@@ -49,18 +49,20 @@ class Fetcher:
         folder: Path,
         *,
         clock: Callable[[], float] = time.time,
+        steady: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
         connect_s: float = CONNECT_S,
         read_s: float = READ_S,
     ) -> None:
         self.folder = folder
-        self.clock = clock
+        self.clock = clock  # what processes and machines share: when a service may be asked again
+        self.steady = steady  # what deadlines are in: setting the clock neither ends nor stretches a search
         self.sleep = sleep
         self.connect_s = connect_s
         self.read_s = read_s
 
     def get(self, service: Service, request: Request, deadline: float) -> bytes:
-        """The body of a 200.
+        """The body of a 200; `deadline` is by the steady clock.
 
         Raises:
             Unavailable: by the deadline there was none, or there will be none.
@@ -87,11 +89,11 @@ class Fetcher:
         """Seconds until our turn, which is taken; None if it comes too late."""
         with self._next(service) as slot:
             now = self.clock()
-            turn = max(now, slot.at)
-            if turn > deadline:
+            wait = max(0.0, slot.at - now)
+            if wait > deadline - self.steady():
                 return None
-            slot.at = turn + service.interval_s
-            return turn - now
+            slot.at = now + wait + service.interval_s
+            return wait
 
     def _postpone(self, service: Service, seconds: float) -> None:
         with self._next(service) as slot:
@@ -104,7 +106,7 @@ class Fetcher:
 
     def _within(self, service: Service, request: Request, deadline: float) -> Response:
         """In a thread of its own: neither a name server nor a drip of bytes stretches the deadline."""
-        left = max(0.0, min(deadline - self.clock(), self.connect_s + self.read_s))
+        left = max(0.0, min(deadline - self.steady(), self.connect_s + self.read_s))
         box: queue.Queue[Response | Exception] = queue.Queue()
 
         def work() -> None:

@@ -94,7 +94,7 @@ class Online:
 
     def find(self, query: str) -> tuple[tuple[Paper, ...], str]:
         ours, _ = self.shelf.find(query)
-        deadline = self.clock() + SEARCH_S
+        deadline = self.fetcher.steady() + SEARCH_S
         for client in tuple(self.clients):
             papers = self._ask(client, query, deadline)
             if papers:

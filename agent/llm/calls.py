@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from agent.core.errors import InfrastructureError, disk_named
 from agent.core.protocols import Call, Message, Model, Reply, Role, Watch
 from agent.core.schema import Strict
+from agent.llm.usage import checked
 from agent.storage.atomic import write_text
 
 OnWaste = Callable[[Call, Reply, str], None]
@@ -36,6 +37,7 @@ class CallRecord(Strict):
     cost_usd: float | None  # None: the price is not known
     finish: str
     wall_s: float
+    estimated: str = ""  # why tokens or cost are an estimate
 
 
 class RecordedCalls:
@@ -93,6 +95,7 @@ class RecordedCalls:
             tokens_out=record.tokens_out,
             cost_usd=record.cost_usd,
             finish=record.finish,
+            estimated=record.estimated,
             recorded=recorded,
             refuse=lambda reason: self.on_refusal(asked, reason),
         )
@@ -110,7 +113,7 @@ class RecordedCalls:
     def _call(self, call: Call, messages: Sequence[Message]) -> CallRecord:
         path = self.path(call.step, call.ordinal)
         started = self.clock()
-        reply = self.inner.complete(messages, replace(call, watch=_Watch(self, call)))
+        reply = checked(self.inner.complete(messages, replace(call, watch=_Watch(self, call))), messages)
         if not reply.text.strip():
             raise InfrastructureError(f"model {reply.model} ({call.step}, call {call.ordinal}): an empty answer")
         record = CallRecord(
@@ -125,6 +128,7 @@ class RecordedCalls:
             cost_usd=reply.cost_usd,
             finish=reply.finish,
             wall_s=round(self.clock() - started, 3),
+            estimated=reply.estimated,
         )
         with disk_named():
             self.folder.mkdir(parents=True, exist_ok=True)

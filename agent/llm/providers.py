@@ -11,6 +11,7 @@ import os
 import re
 import urllib.error
 import urllib.request
+import warnings
 from collections.abc import Mapping
 from functools import cache
 from types import ModuleType
@@ -32,6 +33,7 @@ def load_litellm() -> ModuleType:
     litellm.telemetry = False
     litellm.suppress_debug_info = True
     litellm.drop_params = True  # a parameter one provider does not know is no reason to stop
+    warnings.filterwarnings("ignore", "Pydantic serializer warnings", UserWarning)  # of odd answers, which are read
     for name in ("LiteLLM", "LiteLLM Router", "LiteLLM Proxy", "httpx"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
     return litellm

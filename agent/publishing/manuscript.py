@@ -9,7 +9,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from agent.lab.worlds import file_sha256, package_version
+from agent.lab.built import file_sha256
+from agent.lab.worlds import package_version
 from agent.literature.found import FILE as FOUND
 from agent.literature.found import FoundWorks, read_found
 from agent.literature.library import Library, shipped_library

@@ -81,6 +81,16 @@ def start_ticks(pid: int) -> int | None:
     return int(fields[19]) if fields else None
 
 
+def stopped(pid: int) -> list[int]:
+    """A process and its children, those of them that a signal stopped (SIGSTOP, or a debugger)."""
+    try:
+        with open(f"/proc/{pid}/task/{pid}/children") as file:
+            children = [int(child) for child in file.read().split()]
+    except OSError:  # the process is gone, or this kernel does not tell
+        children = []
+    return [one for one in (pid, *children) if (_stat(one) or [b""])[0] in (b"T", b"t")]
+
+
 def _stat(pid: int) -> list[bytes] | None:
     """Fields of /proc/PID/stat from the state on."""
     try:

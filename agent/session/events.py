@@ -74,6 +74,7 @@ class CallFinished(Happened):
     cost_usd: float | None  # None: the price is not known
     path: str
     sha256: str
+    estimated: str = ""  # why tokens or cost are an estimate
 
 
 class TryWasted(Happened):
@@ -88,6 +89,7 @@ class TryWasted(Happened):
     tokens_in: int  # of a time-out: estimated from what was sent
     tokens_out: int
     cost_usd: float | None
+    estimated: str = ""  # why tokens or cost are an estimate
 
 
 class AnswerRefused(Happened):

@@ -27,6 +27,7 @@ class Session:
     idea: Idea
     options: Options
     data_key: str | None = None
+    data_hashes: dict[str, str] = field(default_factory=dict)
     first_commit: str = ""  # once the data are prepared
     novelty: tuple[ev.NoveltyChecked, ...] = ()
     plan: Plan | None = None
@@ -57,8 +58,8 @@ class Session:
     tokens: int = 0
     usd: float = 0.0
     unpriced_calls: int = 0
-    active_s: float = 0.0  # time a process held the session
-    last_at: float = 0.0  # newest event of the process that holds it now
+    active_s: float = 0.0  # time that processes held the session, by clocks that no sleep and no setting moves
+    last_at: float = 0.0  # newest event of the process that holds it now, by the calendar
     started_at: float = 0.0
 
     @property
@@ -143,7 +144,12 @@ def apply(session: Session, event: ev.Event) -> Session:
 
 
 def _tick(session: Session, event: ev.Event) -> Session:
-    """Active time is what lies between the events of one process; the gap before a new process is not."""
+    """Active time is what lies between the events of one process; the gap before a new process is not.
+
+    An event states the active time up to it. In lines of older versions, which do not, the calendar tells the gaps.
+    """
+    if event.active is not None:
+        return replace(session, active_s=event.active, last_at=event.at)
     gap = 0.0 if isinstance(event, ev.ProcessStarted) else max(0.0, event.at - session.last_at)
     return replace(session, active_s=session.active_s + gap, last_at=event.at)
 
@@ -166,7 +172,7 @@ def _apply(session: Session, event: ev.Event) -> Session:
         case ev.AnswerRefused():
             return replace(session, refused=session.refused | {(event.step, event.ordinal)})
         case ev.DataPrepared():
-            return replace(session, data_key=event.key, first_commit=event.commit)
+            return replace(session, data_key=event.key, data_hashes=event.hashes, first_commit=event.commit)
         case ev.NoveltyChecked():
             return replace(session, novelty=(*session.novelty, event))
         case ev.Planned():

@@ -10,6 +10,7 @@ from agent.core.record import RunKind
 from agent.core.writing import SectionPhase
 from agent.session import events as ev
 
+NOT_COUNTED = ("cancelled", "data", "data-changed", "protected-changed")  # reasons; the session stops before long
 Phase = Literal["new", "edited", "linted", "submitted", "measured", "failed"]
 
 
@@ -34,8 +35,17 @@ class RunState:
 
     @property
     def lost(self) -> int:
-        """How often this attempt's training was lost; one that a person or a bound ended is not counted."""
-        return sum(f.stage == "runner" and f.attempt == self.attempt and f.reason != "cancelled" for f in self.failures)
+        """How often this attempt's training was lost; what a person, a bound or damaged data ended is not counted."""
+        return sum(f.reason not in NOT_COUNTED for f in self._not_charged)
+
+    @property
+    def harmed(self) -> int:
+        """How often this attempt's training came to nothing because its data were lost or damaged."""
+        return sum(f.reason == "data" for f in self._not_charged)
+
+    @property
+    def _not_charged(self) -> list[ev.AttemptFailed]:
+        return [f for f in self.failures if f.stage == "runner" and f.attempt == self.attempt]
 
     @property
     def is_baseline(self) -> bool:

@@ -28,19 +28,28 @@ class Log(Protocol):
 class Journal:
     """The log and the state it folds to; appending is the only way to change the state.
 
+    `clock` gives the time of day. `steady` gives seconds from any start and measures active time: it must go on evenly
+    while the time of day is set, and stand still while the machine sleeps, as time.monotonic does on Linux.
+
     Raises:
         UserError: the log is empty, for there is no session before its first event.
     """
 
-    def __init__(self, log: Log, clock: Callable[[], float]) -> None:
+    def __init__(self, log: Log, clock: Callable[[], float], steady: Callable[[], float]) -> None:
         self.log = log
         self.clock = clock
         self.session = fold(log.read())
         self.stopped = ""  # why the process lets go of the session, where something made it
+        self._steady, self._began, self._before = steady, steady(), self.session.active_s
 
     def append(self, event: Event) -> None:
+        event = event.model_copy(update={"active": self.active_s()})
         self.log.append(event)
         self.session = apply(self.session, event)
+
+    def active_s(self) -> float:
+        """Seconds that processes have held the session until now, this one included."""
+        return round(self._before + self._steady() - self._began, 3)
 
 
 class Console:
@@ -68,6 +77,7 @@ class Tools:
     signer: Signer
     literature: Literature
     prepare: Callable[[Template, Profile, str, int], DataPaths]  # ..., profile's name, number of the world
+    secret: Callable[[str, int], int | None]  # of a template's world, by the world's number; None: gone
     sleep: Callable[[float], None]
     environment: Callable[[], Environment | None]  # the template's own Python; None: the runner's
     check_budget: Callable[[], None]  # raises BudgetSpent

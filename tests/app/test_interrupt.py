@@ -5,6 +5,7 @@ import signal
 
 import pytest
 
+from agent.storage.locks import is_locked
 from tests.support import until
 from tests.support.fake_provider import FakeProvider, reply
 from tests.support.launched import answer, endless, start, supervisor_of
@@ -27,7 +28,7 @@ def test_the_first_stops_and_tells_and_the_second_cancels(tmp_path, idea):
     assert "is cancelled" in text
     assert "Traceback" not in text
     job = supervisor_of(tmp_path).parent
-    until(lambda: (job / "result.json").exists(), seconds=60)
+    assert not is_locked(job / "lock")  # it was said when its processes were gone
     assert '"cancelled"' in (job / "result.json").read_text()
 
 

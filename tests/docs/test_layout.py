@@ -38,8 +38,9 @@ PAPER = (("press",), ("truth", "pictures"), ("reading",), ("text", "evidence"))
 LAB = (
     ("jobs", "templating", "plots"),
     ("measuring",),
-    ("integrity", "saebench", "machine"),
+    ("integrity", "saebench", "machine", "own_worlds"),
     ("worlds", "environments", "environment_probe"),
+    ("built",),
 )
 OF_AGENT_FOR_PAPER = {"literature", "sandbox", "storage", "core"}
 ELSEWHERE = ("agent/lab/templating/skeleton/", "agent/lab/saebench/worker/")  # run on their own, not as modules

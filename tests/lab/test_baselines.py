@@ -47,6 +47,15 @@ def test_it_is_found_after_the_cache_was_moved(kept, tmp_path):
     assert BaselineCache(moved / "baselines", job).load() == RESULT
 
 
+def test_a_damaged_result_is_none_and_the_next_one_takes_its_place(kept, tmp_path):
+    job = job_of(tmp_path / "second", prepared(TINY, "tiny", SETTINGS, 7, kept))
+    next((kept / "baselines").glob("*.json")).write_text('{"key": "k", "outc')
+
+    assert BaselineCache(kept / "baselines", job).load() is None
+    BaselineCache(kept / "baselines", job).store(RESULT)
+    assert BaselineCache(kept / "baselines", job).load() is not None
+
+
 @pytest.mark.parametrize("change", ["world", "code", "seeds", "threads"])
 def test_what_decides_it_makes_it_another(kept, tmp_path, change):
     world = prepared(TINY, "tiny", SETTINGS, 8 if change == "world" else 7, kept)

@@ -375,6 +375,43 @@ def test_changed_data_stops_the_session(tmp_path, world):
         job_facts(job)
 
 
+@pytest.mark.parametrize(
+    ("code", "harm"),
+    [
+        ((), "truth/x.npy is gone"),
+        ((), "truth/x.npy is not the file"),
+        ((), "is built again"),
+        ((SAVE, "    raise SystemExit(1)"), "is gone"),
+    ],
+)
+def test_data_that_are_lost_or_damaged_under_a_training_are_its_reason_however_it_ends(tmp_path, code, harm):
+    world = prepared(TINY, "tiny", SETTINGS, 7, tmp_path / "cache")
+    folder, job = world.train.parent, job_of(tmp_path / "job", world, edited(code) if code else None)
+    done = iter([HARM[harm]])
+
+    def cancelled():
+        next(done, lambda folder: None)(folder)
+        return False
+
+    training = run_training(job, 0, job.conditions[0], BubblewrapSandbox(), cancelled)
+
+    assert (training.outcome, training.reason, training.metrics) == ("failed", "data", {})
+    assert str(folder) in training.detail and harm in training.detail
+
+
+def _another(folder):
+    shutil.rmtree(folder)
+    prepared(TINY, "tiny", SETTINGS, 7, folder.parents[1])
+
+
+HARM = {
+    "truth/x.npy is gone": lambda folder: (folder / "truth/x.npy").unlink(),
+    "truth/x.npy is not the file": lambda folder: (folder / "truth/x.npy").write_bytes(b"!"),
+    "is gone": shutil.rmtree,
+    "is built again": _another,
+}
+
+
 def test_the_training_sees_python_files_only_and_none_that_is_protected(tmp_path, world):
     job = job_of(tmp_path, world)
     (tmp_path / "code" / "notes.txt").write_text("secret plan")

@@ -31,6 +31,24 @@ def test_a_job_runs_to_its_result(tmp_path):
     assert RUNNER.progress(job).fraction == 1.0
 
 
+def test_a_supervisor_or_a_worker_that_somebody_stopped_is_told_with_what_lets_it_go_on(tmp_path):
+    job = make_job(tmp_path, seeds=(1,), way="gate")
+    RUNNER.submit(job)
+    until(lambda: running_in_sandbox(job))
+    worker = int((tmp_path / "started.txt").read_text().split()[1])
+    for pid, who in ((supervisor(job), "its supervisor"), (worker, "what measures it")):
+        assert RUNNER.progress(job).stuck == ""
+        os.kill(pid, signal.SIGSTOP)
+        until(lambda: RUNNER.progress(job).stuck)
+        assert RUNNER.progress(job).stuck == f"{who} is stopped (process {pid}); let it go on with: kill -CONT {pid}"
+        os.kill(pid, signal.SIGCONT)
+        until(lambda: not RUNNER.progress(job).stuck)
+    os.kill(supervisor(job), signal.SIGSTOP)
+    RUNNER.cancel(job)
+
+    assert finished(job).outcome == "cancelled"
+
+
 def test_submitting_again_changes_nothing(tmp_path):
     job = make_job(tmp_path, seeds=(1,), way="gate")
     for _ in range(3):

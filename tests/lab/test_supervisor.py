@@ -48,15 +48,23 @@ def test_an_exception_in_the_measurement_is_a_result(tmp_path):
 def test_a_crash_of_the_measurement_is_a_result(tmp_path):
     result = run(tmp_path, seeds=(1,), way="crash")
 
-    assert result.trainings[0].outcome == "failed" and result.trainings[0].reason == "supervisor"
-    assert "status -9" in result.trainings[0].detail
+    assert result.trainings[0].outcome == "failed" and result.trainings[0].reason == "killed"
+    assert (
+        "ended from outside by SIGKILL (status -9), as the kernel does where memory runs out"
+        in result.trainings[0].detail
+    )
 
 
-def test_without_hashes_nothing_counts(tmp_path):
-    result = run(tmp_path, seeds=(1,), facts="raise")
+@pytest.mark.parametrize(
+    ("way", "reason", "said"),
+    [("raise", "supervisor", "ended with status 1"), ("crash", "killed", "ended from outside by SIGKILL")],
+)
+def test_without_hashes_nothing_counts(tmp_path, way, reason, said):
+    result = run(tmp_path, seeds=(1,), facts=way)
 
     assert result.outcome == "failed" and result.trainings[0].metrics == {}
-    assert "could not be hashed" in result.trainings[0].detail
+    assert result.trainings[0].reason == reason
+    assert "could not be hashed: " in result.trainings[0].detail and said in result.trainings[0].detail
 
 
 def test_a_module_that_does_not_exist_is_a_result(tmp_path):

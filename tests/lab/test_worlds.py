@@ -13,7 +13,8 @@ import pytest
 
 from agent.core.errors import InfrastructureError, UserError
 from agent.core.template import load_template
-from agent.lab.worlds import data_key, file_sha256, prepared, world_secret
+from agent.lab.built import damage, file_sha256
+from agent.lab.worlds import data_key, prepared, world_secret
 from tests.support import ROOT
 from tests.support.tiny import SETTINGS, TINY
 
@@ -52,12 +53,51 @@ def test_what_a_kill_left_behind_is_built_anew(tmp_path):
     assert prepared(TINY, "tiny", SETTINGS, 1, tmp_path) == done
 
 
-def test_a_lost_file_is_said(tmp_path):
-    done = prepared(TINY, "tiny", SETTINGS, 1, tmp_path)
-    (done.truth / "x.npy").unlink()
+def _flip(path):
+    with open(path, "r+b") as file:
+        file.seek(-1, os.SEEK_END)
+        file.write(b"!")
 
-    with pytest.raises(InfrastructureError, match="lacks truth/x.npy; remove the folder"):
-        prepared(TINY, "tiny", SETTINGS, 1, tmp_path)
+
+HARMS = {
+    "truth/x.npy is gone": lambda world: (world / "truth/x.npy").unlink(),
+    "truth/x.npy is not the file that was prepared": lambda world: _flip(world / "truth/x.npy"),
+    "train/activations.npy is not the file": lambda world: os.truncate(world / "train/activations.npy", 9),
+    "train/more.npy was added": lambda world: (world / "train/more.npy").touch(),
+    "manifest.json is gone or cannot be read": lambda world: (world / "manifest.json").write_text('{"files": [1'),
+    "is gone": shutil.rmtree,
+}
+
+
+@pytest.mark.parametrize("harm", HARMS)
+def test_a_world_that_was_lost_or_damaged_is_said_and_built_again_as_it_was(tmp_path, harm):
+    first, said = prepared(TINY, "tiny", SETTINGS, 1, tmp_path), []
+    HARMS[harm](first.train.parent)
+    assert damage(first.train.parent).startswith(harm)
+
+    again = prepared(TINY, "tiny", SETTINGS, 1, tmp_path, said.append, again=first.key)
+
+    assert again == first and damage(first.train.parent, thorough=True) == ""
+    assert len(said) == 1 and f": {harm}" in said[0] and "built again from the secret" in said[0]
+
+
+def test_files_that_were_touched_and_are_the_same_are_no_damage(tmp_path):
+    world = prepared(TINY, "tiny", SETTINGS, 1, tmp_path).train.parent
+    stamp = (world / "truth/x.npy").stat().st_mtime_ns
+    for path in world.rglob("*.npy"):
+        path.chmod(0o600)
+
+    prepared(TINY, "tiny", SETTINGS, 1, tmp_path, print)
+
+    assert (world / "truth/x.npy").stat().st_mtime_ns == stamp
+
+
+def test_a_damaged_secret_is_one_line(tmp_path):
+    world_secret(tmp_path, "tiny")
+    (tmp_path / "secrets/tiny-world-0").write_text("?")
+
+    with pytest.raises(InfrastructureError, match="tiny-world-0: does not hold the secret of a world any more"):
+        world_secret(tmp_path, "tiny")
 
 
 def test_a_failing_prepare_is_told_with_its_error_and_leaves_nothing(tmp_path):

@@ -70,6 +70,24 @@ def test_an_exchange_is_on_disk_before_anybody_hears_of_it(tmp_path: Path):
     assert (tmp_path / "calls" / "run-1.edit-1.1.json").is_file()
 
 
+@pytest.mark.parametrize(
+    ("tokens", "cost", "taken"),
+    [
+        ((-12, 3), 0.5, (4, 2, 0.5)),
+        ((12, 10**12), None, (4, 2, None)),
+        ((12, 3), float("nan"), (12, 3, None)),
+        ((12, 3), -1.0, (12, 3, None)),
+    ],
+)
+def test_a_model_of_ones_own_cannot_lower_the_total_or_lose_its_reply(tmp_path: Path, tokens, cost, taken):
+    heard: list[CallRecord] = []
+    model = ScriptedModel(["a plan"], tokens=tokens, cost_usd=cost)
+
+    assert RecordedCalls(model, tmp_path, heard.append, lambda: None).ask(STEP, "planner", QUESTION).text == "a plan"
+    assert [(call.tokens_in, call.tokens_out, call.cost_usd) for call in heard] == [taken]
+    assert heard[0].estimated
+
+
 def test_a_repeated_action_gets_its_recorded_replies_and_then_goes_on(tmp_path: Path):
     first = Session(tmp_path, ["one", "two"])
     assert [first.ask(), first.ask()] == ["one", "two"]

@@ -7,12 +7,14 @@ import os
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import pytest
 
 from agent.core.errors import InfrastructureError
-from agent.core.protocols import Call, Message, Reply
-from agent.llm.litellm_model import HANG_TRIES, OUTAGE_TRIES, REPLY_TRIES, LiteLLMModel
+from agent.core.protocols import Call, Message, Reply, Watch
+from agent.llm.faults import HANG_TRIES, OUTAGE_TRIES, REPLY_TRIES
+from agent.llm.litellm_model import LiteLLMModel
 from agent.llm.providers import check, key_variable, price, scrub
 from tests.support import ROOT
 from tests.support.fake_provider import Answer, FakeProvider, Script, completion, error, reply, tool_call
@@ -20,6 +22,22 @@ from tests.support.fake_provider import Answer, FakeProvider, Script, completion
 KEY = "sk-planted-0123456789abcdef"
 CALL = Call("run-1.edit-1", 1, "editor")
 QUESTION = [Message("system", "Be brief."), Message("user", "Name a metric.")]
+USAGE = {"prompt_tokens": 11, "completion_tokens": 7, "total_tokens": 18}
+
+
+def answered(**parts: object) -> Answer:
+    """A good answer, but for these parts of it."""
+    return Answer(json={**reply("MCC").json, **parts})
+
+
+class Heard(Watch):
+    """Keeps what was paid for in vain."""
+
+    def __init__(self) -> None:
+        self.tries: list[Reply] = []
+
+    def wasted(self, spent: Reply, why: str) -> None:
+        self.tries.append(spent)
 
 
 class Asked:
@@ -30,6 +48,8 @@ class Asked:
         self.said: list[str] = []
         self.reply: Reply | None = None
         self.error = ""
+        watch = Heard()
+        self.wasted = watch.tries
         with FakeProvider(script) as provider:
             asked = LiteLLMModel(
                 {"editor": model},
@@ -39,7 +59,7 @@ class Asked:
                 sleep=self.waits.append,
             )
             try:
-                self.reply = asked.complete(QUESTION, CALL)
+                self.reply = asked.complete(QUESTION, replace(CALL, watch=watch))
             except InfrastructureError as failure:
                 self.error = str(failure)
             self.history = list(provider.history)
@@ -124,6 +144,12 @@ def test_the_wait_a_provider_asks_for_is_obeyed():
     assert asked.waits == [7.0, 3.0]
 
 
+def test_a_date_to_ask_again_at_is_read_by_the_providers_clock():
+    headers = {"Date": "Sat, 01 Jan 2000 10:00:00 GMT", "Retry-After": "Sat, 01 Jan 2000 10:00:09 GMT"}
+
+    assert Asked([error(429, "slow down", headers=headers), reply("MCC")]).waits == [9.0]
+
+
 def test_a_wait_of_an_hour_stops_the_session_instead():
     asked = Asked([error(429, "slow down", headers={"Retry-After": "3600"})])
 
@@ -154,6 +180,91 @@ def test_a_useless_answer_is_never_a_reply(fault: Answer, cause: str):
     assert asked.reply is None
     assert cause in asked.error
     assert len(asked.history) == REPLY_TRIES
+
+
+PARTS = [{"type": "thinking", "thinking": "hm"}, {"type": "text", "text": "MC"}, {"type": "text", "text": "C"}]
+READABLE = {
+    "a list of parts": completion({"content": PARTS}),
+    "one part": completion({"content": {"type": "text", "text": "MCC"}}),
+    "the message is its text": answered(choices=[{"message": "MCC", "finish_reason": "stop"}]),
+    "text without a message": answered(choices=[{"text": "MCC", "finish_reason": "stop"}]),
+    "one choice, not in a list": answered(choices={"message": {"content": "MCC"}}),
+    "an end of another name": completion({"content": "MCC"}, "eos"),
+    "calls that are none": completion({"content": "MCC", "tool_calls": "no"}),
+    "usage as text": answered(usage={"prompt_tokens": "11", "completion_tokens": "7"}),
+    "usage in fractions": answered(usage={"prompt_tokens": 10.5, "completion_tokens": 6.5}),
+}
+
+
+@pytest.mark.parametrize("name", READABLE)
+def test_an_answer_in_an_odd_form_is_read_and_charged_by_its_usage(name: str):
+    asked = Asked([READABLE[name]])
+
+    assert (asked.reply.text, asked.reply.tokens_in, asked.reply.tokens_out) == ("MCC", 11, 7)
+    assert asked.reply.cost_usd == pytest.approx(11 * 2.5e-6 + 7 * 1e-5)
+    assert (asked.reply.estimated, asked.said) == ("", [])
+
+
+@pytest.mark.parametrize(
+    ("answer", "cause"),
+    [
+        (answered(choices=[{"index": 0, "finish_reason": "stop"}]), "an empty answer"),
+        (answered(choices=[{"message": None}]), "an empty answer"),
+        (completion({"content": 7}), "an answer whose text cannot be read (7)"),
+        (completion({"content": [{"type": "image_url", "image_url": {"url": "x"}}]}), "an empty answer"),
+        (completion({"content": [["MCC", 1]]}), 'an answer whose text cannot be read ([["MCC", 1]])'),
+    ],
+)
+def test_an_answer_that_cannot_be_read_is_told_in_a_line_charged_and_not_asked_for_without_end(answer, cause):
+    asked = Asked([answer])
+
+    assert f": {cause}; 3 tries were of no use" in asked.error and "\n" not in asked.error
+    assert len(asked.history) == REPLY_TRIES
+    assert [(s.tokens_in, s.tokens_out) for s in asked.wasted] == [(11, 7)] * REPLY_TRIES
+
+
+@pytest.mark.parametrize(
+    "usage",
+    [
+        None,
+        "much",
+        [11, 7],
+        {},
+        {"prompt_tokens": None, "completion_tokens": None},
+        {"prompt_tokens": 0, "completion_tokens": 0},
+        {"prompt_tokens": -11, "completion_tokens": -7, "total_tokens": -18},
+        {"prompt_tokens": float("nan"), "completion_tokens": 1e300},
+    ],
+    ids=str,
+)
+def test_a_usage_that_is_missing_or_nonsense_is_estimated_and_said_once(usage):
+    asked = Asked([answered(usage=usage)])
+
+    sent = sum(len(m.content) for m in QUESTION)
+    assert (asked.reply.text, asked.reply.tokens_in, asked.reply.tokens_out) == ("MCC", -(-sent // 4), 1)
+    assert asked.reply.cost_usd == pytest.approx(-(-sent // 4) * 2.5e-6 + 1e-5)
+    assert asked.said == [
+        "openai/gpt-4o: the provider states no usage that can be believed; what its calls take is estimated"
+    ]
+
+
+@pytest.mark.parametrize("cost", [float("nan"), float("inf"), float("-inf"), -1, "much", [1]], ids=str)
+@pytest.mark.parametrize(("model", "price"), [("openai/gpt-4o", 9.75e-5), ("openai/my-own-model", None)])
+def test_a_cost_that_nobody_can_charge_loses_no_reply(cost, model, price):
+    asked = Asked([answered(usage=USAGE | {"cost": cost})], model=model)
+
+    assert (asked.reply.text, asked.reply.tokens_in, asked.reply.tokens_out) == ("MCC", 11, 7)
+    assert asked.reply.cost_usd == (price and pytest.approx(price))
+    assert len(asked.said) == 1 and f"states a cost of {cost}" in asked.said[0]
+
+
+def test_an_answer_of_anthropics_that_litellm_does_not_take_is_read_as_well():
+    usage = {"input_tokens": 11, "output_tokens": 7}
+    answer = Answer(json={"role": "assistant", "content": "MCC", "stop_reason": "end_turn", "usage": usage})
+
+    asked = Asked([answer], model="anthropic/claude-sonnet-4-5")
+
+    assert (asked.reply.text, asked.reply.tokens_in, asked.reply.tokens_out) == ("MCC", 11, 7)
 
 
 @pytest.mark.parametrize(

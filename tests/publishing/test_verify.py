@@ -229,7 +229,7 @@ def test_a_digit_changed_in_a_committed_pdf_with_its_hash_is_found(clone, proble
     pdf, account = clone / "paper/paper.pdf", clone / "paper/meta.json"
     before = git(clone, "hash-object", pdf)
     alter_pdf(pdf, number)
-    from agent.lab.worlds import file_sha256
+    from agent.lab.built import file_sha256
 
     text = json.loads(account.read_text())
     text["files"]["paper.pdf"] = file_sha256(pdf)

@@ -102,7 +102,14 @@ class World:
 
     def online(self, services: tuple[Service, ...] | None = None, read_s: float = 3.0) -> Online:
         """As a new process would have it, over the same folders."""
-        fetcher = Fetcher(self.folder, clock=self.clock, sleep=self.clock.sleep, connect_s=2.0, read_s=read_s)
+        fetcher = Fetcher(
+            self.folder,
+            clock=self.clock,
+            steady=self.clock,
+            sleep=self.clock.sleep,
+            connect_s=2.0,
+            read_s=read_s,
+        )
         return Online(
             services or self.services(),
             fetcher,

@@ -14,6 +14,8 @@ from agent.lab.measuring.scratch import TrainingPaths
 def job_facts(job):
     if job.settings.get("facts") == "raise":
         raise RuntimeError("no facts today")
+    if job.settings.get("facts") == "crash":
+        os.kill(os.getpid(), signal.SIGKILL)
     return "cpu: a test", {"python": "3"}, {"code/experiment.py": "0" * 64}
 
 

@@ -116,7 +116,7 @@ class FakeProvider:
         self._over.wait(answer.hang_s)
         body = answer.raw if answer.raw is not None else json.dumps(answer.json).encode()
         try:
-            handler.send_response(answer.status)
+            (handler.send_response_only if "Date" in answer.headers else handler.send_response)(answer.status)
             for name, value in {"Content-Type": "application/json", **answer.headers}.items():
                 handler.send_header(name, value)
             handler.send_header("Content-Length", str(len(body)))

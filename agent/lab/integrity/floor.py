@@ -14,7 +14,7 @@ from statistics import fmean, stdev
 from typing import TYPE_CHECKING, Any
 
 from agent.core.manifest import Manifest
-from agent.lab.worlds import file_sha256
+from agent.lab.built import file_sha256
 from agent.storage.atomic import write_text
 
 if TYPE_CHECKING:

@@ -70,10 +70,11 @@ def protected_changed(record: RunRecord, earlier: Sequence[RunRecord], manifest:
 
 @named("data-changed", "refuse")
 def data_changed(record: RunRecord, earlier: Sequence[RunRecord], manifest: Manifest) -> Iterator[str]:
-    """Catches data that differ from those of the session's first run. Not: a confirmation, which has a fresh world
-    on purpose."""
-    first = next((r for r in earlier if r.kind != "confirmation" and _data(r)), None)
-    if first is None or record.kind == "confirmation":
+    """Catches data that differ from those of the session's first run, or of its first confirmation, which has a fresh
+    world on purpose. Sandboxed code cannot do it: the session stops then, and nobody is charged."""
+    fresh = record.kind == "confirmation"
+    first = next((r for r in earlier if (r.kind == "confirmation") == fresh and _data(r)), None)
+    if first is None:
         return
     mine, theirs = _data(record), _data(first)
     for name in sorted(mine.keys() | theirs.keys()):

@@ -21,9 +21,12 @@ class BaselineCache:
         self._job = job
 
     def load(self) -> JobResult | None:
-        if not self._path.is_file():
+        """The result, None where there is none that can be read: the baseline is trained then."""
+        try:
+            found = JobResult.model_validate_json(self._path.read_bytes())
+        except (OSError, ValueError):
             return None
-        return JobResult.model_validate_json(self._path.read_text()).model_copy(update={"key": self._job.key})
+        return found.model_copy(update={"key": self._job.key})
 
     def store(self, result: JobResult) -> None:
         write_text(self._path, result.model_dump_json())

@@ -17,7 +17,7 @@ from agent.core.record import Job, JobResult
 from agent.lab.jobs.paths import JobPaths, Supervisor
 from agent.lab.saebench.environment import variables
 from agent.sandbox.harvest import Unharvestable, clean, read_tail
-from agent.sandbox.limits import FREE_FLOOR_MB, free_mb, no_room, start_ticks
+from agent.sandbox.limits import FREE_FLOOR_MB, free_mb, no_room, start_ticks, stopped
 from agent.storage.atomic import write_text
 from agent.storage.locks import is_locked, try_lock
 
@@ -99,7 +99,7 @@ class LocalRunner:
             part, last = _read_curve(log, job.settings.get("samples"))
             parts, line = parts + part, last or line
         fraction = min(1.0, (done + min(parts, len(keys) - done)) / len(keys))
-        return Progress(done=done, total=len(keys), fraction=fraction, last_line=line)
+        return Progress(done=done, total=len(keys), fraction=fraction, last_line=line, stuck=_stuck(paths))
 
     def result(self, job: Job) -> JobResult:
         """
@@ -126,6 +126,7 @@ class LocalRunner:
         try:
             if is_locked(paths.lock) and start_ticks(owner.pid) == owner.start:
                 signal.pidfd_send_signal(handle, signal.SIGTERM)
+                signal.pidfd_send_signal(handle, signal.SIGCONT)  # one that is stopped hears nothing else
         except ProcessLookupError:
             return
         finally:
@@ -161,6 +162,20 @@ class LocalRunner:
             raise InfrastructureError(f"{paths.root}: its supervisor did not start: {error.stderr}") from None
         except (OSError, subprocess.TimeoutExpired) as error:
             raise InfrastructureError(f"{paths.root}: its supervisor did not start: {error}") from None
+
+
+def _stuck(paths: JobPaths) -> str:
+    """Processes of a running job that somebody stopped, and how they go on."""
+    try:
+        owner = Supervisor.model_validate_json(paths.supervisor.read_bytes())
+    except (OSError, ValueError):
+        return ""
+    found = stopped(owner.pid) if start_ticks(owner.pid) == owner.start else []
+    if not found:
+        return ""
+    who = "its supervisor" if owner.pid in found else "what measures it"
+    pids = " ".join(map(str, found))
+    return f"{who} is stopped (process {pids}); let it go on with: kill -CONT {pids}"
 
 
 def _read_curve(log: Path, samples: object) -> tuple[float, str]:

@@ -108,7 +108,7 @@ def take_over(job: Job, seed: int, condition: str) -> Training | None:
     for folder in job.earlier:
         before = job.model_copy(update={"folder": folder})
         found = JobPaths.of(before).read_training(seed, condition)
-        if found is None or found.outcome == "cancelled" or found.reason == "supervisor":
+        if found is None or found.outcome == "cancelled" or found.reason in ("supervisor", "killed", "data"):
             continue
         old, new = (TrainingPaths.of(where, seed, condition).root for where in (before, job))
         if old.is_dir():  # else a kill fell between the move and what follows

@@ -34,6 +34,7 @@ FACTS_S = 300.0
 SLACK_S = 300.0  # on top of a training's own limits: reading, decoding, evaluating
 SANDBOXED_STAGES = 4  # after the training: encode, encode again, and a decoder's own two
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+KILLED = "killed"  # reason of a training whose measuring process somebody else ended
 Key = tuple[int, str]  # seed, condition
 
 
@@ -54,11 +55,12 @@ class Supervision:
         self._done: dict[Key, Training] = {}
         self._running: dict[Key | None, _Running] = {}  # None: the facts
         self._stopping = False
+        self._no_facts = "supervisor", "they were not written"
         self.cancelled = False
 
     def run(self) -> JobResult:
         """All trainings to their end. Whatever goes wrong here is a result as well."""
-        started_at = time.time()
+        started_at, began = time.time(), time.monotonic()
         try:
             started_at = _claim(self._paths)
             self._train_all()
@@ -72,7 +74,7 @@ class Supervision:
         finally:
             for running in self._running.values():
                 running.process.kill()
-        return self._result(started_at)
+        return self._result(started_at, time.monotonic() - began)
 
     def _train_all(self) -> None:
         for key in self._keys:
@@ -134,6 +136,8 @@ class Supervision:
             del self._running[key]
             if key is not None:
                 self._done[key] = self._outcome(key, running)
+            elif running.process.returncode:
+                self._no_facts = _ended(running, now - running.started)  # reason, and words for it
 
     def _outcome(self, key: Key, running: _Running) -> Training:
         stored = self._paths.read_training(*key)
@@ -143,25 +147,22 @@ class Supervision:
         why = running.why or ("cancelled" if self._paths.cancel.exists() else "")
         if why in ("cancelled", "skipped"):
             return _not_run(key, why, wall_s)
-        code = running.process.returncode
-        detail = (
-            f"the measuring process was stopped after {wall_s:.0f} s"
-            if running.why == "timeout"
-            else f"the measuring process ended with status {code} and left no result"
-        )
-        lost = _not_run(key, "supervisor", wall_s).model_copy(
+        reason, detail = _ended(running, wall_s)
+        lost = _not_run(key, reason, wall_s).model_copy(
             update={"outcome": "failed", "detail": f"{detail}; see {self._paths.log}"}
         )
         self._paths.write_training(lost)
         return lost
 
-    def _result(self, started_at: float) -> JobResult:
+    def _result(self, started_at: float, wall_s: float) -> JobResult:
         trainings = [
             self._done.get(key) or _not_run(key, "cancelled" if self.cancelled else "skipped") for key in self._keys
         ]
         facts = _job_facts(self._paths)
         if facts is None and not self.cancelled:
-            trainings = [_without_facts(training, self._paths) for training in trainings]
+            reason, detail = self._no_facts
+            detail = f"code and data could not be hashed: {detail}; see {self._paths.log}"
+            trainings = [_without_facts(training, reason, detail) for training in trainings]
         facts = facts or JobFacts(device=f"{self._job.device}: {platform.machine()}", versions={}, hashes={})
         outcomes = {training.outcome for training in trainings}
         order = ("failed", "refused", "cancelled")
@@ -170,12 +171,24 @@ class Supervision:
             outcome=next((o for o in order if o in outcomes), "measured"),
             trainings=tuple(trainings),
             started_at=started_at,
-            wall_s=max(0.0, time.time() - started_at),
+            wall_s=wall_s,
             device=facts.device,
             versions=facts.versions,
             hashes=facts.hashes,
             sandbox=self._job.sandbox,
         )
+
+
+def _ended(running: _Running, wall_s: float) -> tuple[str, str]:
+    """Reason code and words for a measuring process that left no result."""
+    code = running.process.returncode
+    if running.why == "timeout":
+        return "supervisor", f"the measuring process was stopped after {wall_s:.0f} s"
+    if code < 0:
+        name = signal.Signals(-code).name
+        why = ", as the kernel does where memory runs out" if -code == signal.SIGKILL else ""
+        return KILLED, f"the measuring process was ended from outside by {name} (status {code}){why}"
+    return "supervisor", f"the measuring process ended with status {code} and left no result"
 
 
 def _not_run(key: Key, reason: str, wall_s: float = 0.0) -> Training:
@@ -189,16 +202,15 @@ def _job_facts(paths: JobPaths) -> JobFacts | None:
         return None
 
 
-def _without_facts(training: Training, paths: JobPaths) -> Training:
+def _without_facts(training: Training, reason: str, detail: str) -> Training:
     """A number whose code and data hashes are not known cannot be believed."""
     if training.outcome != "measured":
         return training
-    detail = f"code and data could not be hashed; see {paths.log}"
     return Training(
         seed=training.seed,
         condition=training.condition,
         outcome="failed",
-        reason="supervisor",
+        reason=reason,
         detail=detail,
         wall_s=training.wall_s,
         cpu_s=training.cpu_s,

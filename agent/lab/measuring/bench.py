@@ -16,10 +16,11 @@ from agent.core.manifest import Condition, Manifest
 from agent.core.protocols import Mount, Sandbox
 from agent.core.record import Job
 from agent.core.template import load_template
+from agent.lab.built import file_sha256, recorded_hashes
 from agent.lab.measuring import foreign
 from agent.lab.measuring.scratch import TrainingPaths
 from agent.lab.measuring.walled import WalledEvaluation
-from agent.lab.worlds import file_sha256, load_module, recorded_hashes
+from agent.lab.worlds import load_module
 
 Cancelled = Callable[[], bool]
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")

@@ -9,16 +9,17 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+from agent.core.errors import InfrastructureError
 from agent.core.manifest import Condition
 from agent.core.protocols import Exit, Sandbox
 from agent.core.record import Job, Outcome, Training
+from agent.lab.built import build_of, damage, file_sha256
 from agent.lab.machine import job_facts
 from agent.lab.measuring import contents, dictionary, export, outputs, reports
 from agent.lab.measuring.bench import Bench, Cancelled
 from agent.lab.measuring.scratch import remove
 from agent.lab.measuring.train import harvested, saved, train
 from agent.lab.measuring.verdict import MAX_DETAIL, Account, Stopped, training_ended
-from agent.lab.worlds import file_sha256
 from agent.sandbox.harvest import Harvest
 
 __all__ = ["job_facts", "measure_again", "run_training"]
@@ -27,11 +28,29 @@ __all__ = ["job_facts", "measure_again", "run_training"]
 def run_training(job: Job, seed: int, condition: Condition, sandbox: Sandbox, cancelled: Cancelled) -> Training:
     """Train one seed under one condition and measure what came out.
 
-    Whatever the agent's code does becomes part of the Training. Safe to repeat: it starts afresh.
+    Whatever the agent's code does becomes part of the Training. Safe to repeat: it starts afresh. Where the data were
+    lost or damaged meanwhile, the reason is "data", however the training ended.
 
     Raises:
-        InfrastructureError: the sandbox or the data is broken.
+        InfrastructureError: the sandbox is broken, or the data cannot be read though they are whole.
     """
+    world = Path(job.truth_data).parent
+    built, broken = build_of(world), None
+    try:
+        found = _trained(job, seed, condition, sandbox, cancelled)
+    except InfrastructureError as error:
+        found, broken = Training(seed=seed, condition=condition.name, outcome="failed"), error
+    harm = damage(world) or ("was removed and is built again" if build_of(world) != built else "")
+    if harm and found.outcome != "cancelled":
+        return found.model_copy(
+            update={"outcome": "failed", "reason": "data", "detail": f"{world}: {harm}", "metrics": {}}
+        )
+    if broken:
+        raise broken
+    return found
+
+
+def _trained(job: Job, seed: int, condition: Condition, sandbox: Sandbox, cancelled: Cancelled) -> Training:
     bench = Bench.of(job, seed, condition, sandbox, cancelled)
     account = Account()
     outcome: Outcome = "measured"

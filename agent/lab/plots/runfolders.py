@@ -12,9 +12,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from agent.core.record import RunRecord
+from agent.lab.built import file_sha256
 from agent.lab.measuring.reports import ALL_RESULTS, FINAL_INFO
 from agent.lab.plots.plotcheck import perturbed
-from agent.lab.worlds import file_sha256
 from agent.sandbox.harvest import Unharvestable, listing, one_line, parse_json
 from agent.storage.atomic import write_text
 

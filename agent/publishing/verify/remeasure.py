@@ -21,9 +21,10 @@ from agent.core.paths import SessionPaths
 from agent.core.protocols import Sandbox
 from agent.core.record import Environment, Job, RunRecord, Training
 from agent.core.template import Template, load_template
+from agent.lab.built import MANIFEST, folder_hashes
 from agent.lab.environments import environment_of, kept_as
 from agent.lab.saebench.catalogue import specs
-from agent.lab.worlds import MANIFEST, folder_hashes, prepared
+from agent.lab.worlds import prepared
 from agent.publishing.verify.subject import Material, Report, Subject, Unreadable, committed_files, read_material
 from agent.publishing.verify.trust import prepare_walled
 from agent.storage import foreign

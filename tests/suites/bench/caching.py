@@ -20,8 +20,9 @@ from typing import Any
 import numpy as np
 
 from agent.core.template import load_template
+from agent.lab.built import folder_hashes
 from agent.lab.machine import device_in_words
-from agent.lab.worlds import folder_hashes, load_module
+from agent.lab.worlds import load_module
 from tests.suites.bench.markdown import markdown
 from tests.suites.bench.trainings import KEPT
 from tests.support import ROOT

@@ -14,6 +14,7 @@ from typing import Any
 # Clocks, processes, and ids that hold a clock (a commit's) or the hash of something that does.
 _OF_THE_MOMENT = {
     "at",
+    "active",
     "pid",
     "host",
     "commit",

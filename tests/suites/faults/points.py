@@ -25,7 +25,9 @@ DURABLE = (
 )
 ROOM = ("write", "pwrite", "sendfile", "copy_file", "open", "mkdir", "link", "symlink", "rename", "fsync", "fdatasync")
 TRAININGS = 6  # one point in so many
-KILLS = ("loop", "self", "all", "torn")  # the loop alone, the process at work alone, the machine, a half-written line
+# The loop alone, the process at work alone, the machine, a half-written line; the machine and the cache with it, the
+# loop while a file of the data is damaged; the process at work is stopped until its session says how it goes on.
+KILLS = ("loop", "self", "all", "torn", "uncached", "damaged", "stopped")
 
 
 @dataclass(frozen=True)
@@ -103,8 +105,11 @@ def in_words(one: Seen) -> str:
 
 def _kills(one: Seen) -> list[str]:
     if one.stream == "loop" and one.own:
-        return ["loop"] if one.alone else ["loop", "all"]
-    return ["all", "loop", "self"]  # of git and others that somebody waits for; of a supervised training
+        return ["loop", "uncached"] if one.alone else ["loop", "all", "damaged"]
+    if one.stream != "loop":
+        ways = ["all", "loop", "self", "damaged", "uncached"]
+        return [*ways, "stopped"] if one.own and one.stream != "facts" else ways
+    return ["all", "loop", "self"]  # of git and others that somebody waits for
 
 
 def _within_a_run(effects: list[Seen], ordinal: int, *, room: bool = False) -> bool:

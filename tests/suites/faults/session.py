@@ -107,7 +107,7 @@ def run_training(job, seed, condition, sandbox, cancelled):
     ended = [
         path
         for path in folder.parent.glob(f"attempt-{job.attempt}*/training-{seed}-*.json")
-        if json.loads(path.read_text())["reason"] != "supervisor"
+        if json.loads(path.read_text())["reason"] not in ("supervisor", "killed", "data")
     ]
     _testify(f"{'again' if ended else 'began'} {folder.parent.name}/{folder.name} {seed}\n")
     return run_training(job, seed, condition, sandbox, cancelled)

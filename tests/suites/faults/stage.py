@@ -22,7 +22,7 @@ from tests.suites.faults.session import Till
 from tests.suites.faults.trap import Effect, Trap
 from tests.support import ROOT
 
-PLAY_S, EMPTY_S = 600.0, 60.0  # of a machine that others use as well
+PLAY_S, EMPTY_S, WORDLESS_S = 600.0, 60.0, 60.0  # of a machine that others use as well
 SESSION = "20260101_000000_tiny_idea"  # tests.support.whole names it so
 
 
@@ -62,6 +62,8 @@ class Stage:
         self._traps: list[Trap] = []
         self._supervisors: set[int] = set()
         self._down = threading.Lock()
+        self._person: threading.Thread | None = None
+        self._unheard: list[str] = []
 
     def __enter__(self) -> Self:
         secrets = self.workspace / ".cache" / "secrets"  # the same worlds in every play
@@ -207,6 +209,52 @@ class Stage:
                 for pid in alive:
                     kill(pid)
                 time.sleep(0.005)
+
+    # ------------------------------------------------------------ the cache
+
+    def lose_the_cache(self) -> None:
+        """All of it, but for secrets that no session has a copy of: the script's numbers are those of its worlds."""
+        cache = self.workspace / ".cache"
+        for name in ("data", "baselines"):
+            shutil.rmtree(cache / name, ignore_errors=True)
+        for kept in (self.session / "secrets").glob("world-*"):
+            (cache / "secrets" / f"tiny-{kept.name}").unlink(missing_ok=True)
+
+    def damage_the_data(self) -> None:
+        """The last byte of a file of the hidden truth, if there is one."""
+        for path in sorted((self.workspace / ".cache" / "data").glob("*/truth/x.npy"))[:1]:
+            with open(path, "r+b") as file:
+                file.seek(-1, os.SEEK_END)
+                last = file.read(1)
+                file.seek(-1, os.SEEK_END)
+                file.write(bytes([last[0] ^ 1]))
+
+    # ------------------------------------------------------------ a process that is stopped, and a person
+
+    def stop(self, pid: int) -> None:
+        """Stop a process; a person, who reads what the session says, lets it go on when told how."""
+        os.kill(pid, signal.SIGSTOP)
+        self._person = threading.Thread(target=self._read_and_help, args=(_process_of(pid),), daemon=True)
+        self._person.start()
+
+    def unheard(self) -> list[str]:
+        """Whether a process had to be let go on without a word of it."""
+        if self._person is not None:
+            self._person.join()
+            self._person = None
+        said, self._unheard = self._unheard, []
+        return said
+
+    def _read_and_help(self, pid: int) -> None:
+        """Whoever does not wait for the process need not speak of it."""
+        deadline = time.monotonic() + WORDLESS_S
+        while _alive(pid) and _alive(self.loop) and f"kill -CONT {pid}" not in self.log.read_text(errors="replace"):
+            if time.monotonic() > deadline:
+                self._unheard.append("a process is stopped, and nobody says so")
+                break
+            time.sleep(0.1)
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGCONT)
 
     # ------------------------------------------------------------ checkpoints
 

@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from tests.suites.faults.__main__ import SKIPPED
+from tests.suites.faults.points import KILLS as WAYS
 from tests.support import ROOT, sampling
 
 KILLS, FULL = (-1, -1) if sampling.everything() else (40, 8)  # -1: all there are
@@ -57,7 +58,7 @@ def wrong(swept, key):
 def test_the_points_are_hit_and_every_way_to_die_is_among_them(shares, swept):
     missed = [v["point"] for v in swept if not v["hit"]]
     assert len(missed) <= len(swept) // 20, missed  # an effect that another play of the session does not have
-    assert {v["point"]["how"] for v in swept} == {"loop", "self", "all", "torn", "full"}
+    assert {v["point"]["how"] for v in swept} == {*WAYS, "full"}
     there = [shares[0]["kills"], shares[0]["full"]]
     assert len(swept) == sum(most if number < 0 else number for number, most in zip((KILLS, FULL), there, strict=True))
 

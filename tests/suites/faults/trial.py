@@ -73,6 +73,15 @@ class Blow:
             case "all":
                 stage.kill_all()
                 return errno.EIO
+            case "uncached":
+                stage.kill_all()
+                stage.lose_the_cache()
+                return errno.EIO
+            case "stopped":
+                stage.stop(seen.effect.pid)
+                return None
+            case "damaged":
+                stage.damage_the_data()
             case "torn":
                 _write_half(seen)
                 kill(stage.loop)
@@ -102,6 +111,7 @@ def attempt(stage: Stage, point: Point, checkpoints: Path, wanted: dict, *, targ
             break
         stage.left_alive()
     verdict.hit, verdict.instead, blow.over = blow.fell, blow.instead, True  # there is room again
+    verdict.rude += stage.unheard()
     verdict.rude += _rude(plays[0], point)
     finished = _finished_calls(stage)
     while len(plays) <= RESUMES and (len(plays) == 1 or plays[-1].status not in (0, BUDGET)):

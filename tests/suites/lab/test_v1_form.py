@@ -11,6 +11,7 @@ import pytest
 
 from agent.core.errors import UserError
 from agent.core.template import load_template
+from agent.lab.built import folder_hashes
 from agent.lab.measuring.measure import run_training
 from agent.lab.measuring.scratch import TrainingPaths
 from agent.lab.templating import contract
@@ -18,7 +19,7 @@ from agent.lab.templating.adapt import adapt
 from agent.lab.templating.check import sources
 from agent.lab.templating.trial import Trial
 from agent.lab.templating.v1 import direction, ideas, is_v1
-from agent.lab.worlds import folder_hashes, prepared
+from agent.lab.worlds import prepared
 from agent.sandbox.boxes import BubblewrapSandbox, NoSandbox
 from agent.storage.log import EventLog
 from paper.press.compile import pdf_text

@@ -10,7 +10,7 @@ from time import time
 import pytest
 
 from agent.app.exits import INFRASTRUCTURE
-from agent.llm.litellm_model import HANG_TRIES, OUTAGE_TRIES, REPLY_TRIES
+from agent.llm.faults import HANG_TRIES, OUTAGE_TRIES, REPLY_TRIES
 from agent.session import events as ev
 from agent.session.policy import EditRun, MakePlan
 from tests.support.fake_provider import Answer, FakeProvider, completion, error, reply, tool_call

@@ -1,0 +1,74 @@
+"""A world that was built: the hashes written down then, and whether its files are still what they were.
+
+Not here: drawing a world (worlds.py).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from contextlib import suppress
+from pathlib import Path
+
+from filelock import FileLock
+
+MANIFEST = "manifest.json"
+
+
+def damage(folder: Path, *, thorough: bool = False) -> str:
+    """What of a world is not as it was built, in words; "" where it is whole.
+
+    A file that nobody touched since the build is hashed only if `thorough`: data may be large.
+    """
+    try:
+        about = json.loads((folder / MANIFEST).read_text())
+        sealed, built = (folder / MANIFEST).stat().st_ctime_ns, dict(about["files"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return f"{MANIFEST} is gone or cannot be read" if folder.is_dir() else "is gone"
+    hashed = False
+    for name, digest in built.items():
+        try:
+            touched = (folder / name).stat().st_ctime_ns >= sealed  # or in the same tick of the kernel's clock
+            if (thorough or touched) and file_sha256(folder / name) != digest:
+                return f"{name} is not the file that was prepared"
+        except OSError:
+            return f"{name} is gone or cannot be read"
+        hashed = hashed or touched
+    for path in (path for part in ("train", "truth") for path in (folder / part).rglob("*") if path.is_file()):
+        if path.relative_to(folder).as_posix() not in built:
+            return f"{path.relative_to(folder)} was added"
+    if hashed:
+        with suppress(OSError):  # a cache that may only be read
+            os.utime(folder / MANIFEST)  # touched, but the same: sealed anew
+    return ""
+
+
+def forget(folder: Path) -> None:
+    """Whoever asks for this world next builds it again."""
+    with FileLock(f"{folder}.lock"):
+        (folder / MANIFEST).unlink(missing_ok=True)
+
+
+def build_of(folder: Path) -> str:
+    """Names one building of a world; "" where there is none, or an older version built it."""
+    try:
+        return str(json.loads((folder / MANIFEST).read_text()).get("build", ""))
+    except (OSError, ValueError, AttributeError):
+        return ""
+
+
+def recorded_hashes(folder: Path) -> dict[str, str]:
+    """The hashes written down when the data was built."""
+    return json.loads((folder / MANIFEST).read_text())["files"]
+
+
+def file_sha256(path: Path) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def folder_hashes(folder: Path) -> dict[str, str]:
+    """sha256 of every regular file below a folder, by relative name."""
+    files = sorted(p for p in folder.rglob("*") if p.is_file() and not p.is_symlink())
+    return {path.relative_to(folder).as_posix(): file_sha256(path) for path in files}

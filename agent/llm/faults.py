@@ -1,0 +1,101 @@
+"""What a failed call means: wait and ask again (Passing), or stop with one clear line. And whether it is paid for."""
+
+from __future__ import annotations
+
+import re
+from email.utils import formatdate, parsedate_to_datetime
+
+from agent.core.errors import InfrastructureError
+from agent.llm.providers import key_variable, load_litellm, scrub
+
+OUTAGE_TRIES = 10  # with the waits of litellm_model.py: about eight minutes of an ill provider
+HANG_TRIES = 4  # each costs a whole time-out
+REPLY_TRIES = 3  # for answers that came but are of no use
+
+
+class Passing(Exception):
+    """A fault that may be gone after a wait. `wait_s` is what the provider asked for."""
+
+    def __init__(self, text: str, tries: int, wait_s: float | None = None) -> None:
+        super().__init__(text)
+        self.tries = tries
+        self.wait_s = wait_s
+
+
+class Paid(Exception):
+    """Around a fault of a try that is paid for, or may be."""
+
+    def __init__(self, cause: Exception) -> None:
+        super().__init__(str(cause))
+        self.cause = cause
+
+
+def judge(model: str, error: Exception) -> Exception:
+    """What an exception of litellm means: wait (Passing) or stop (InfrastructureError)."""
+    litellm = load_litellm()
+    said = one_line(error)
+    low = said.lower()
+    status = getattr(error, "status_code", None)
+    if isinstance(error, litellm.ContextWindowExceededError) or "context length" in low:
+        return stop(model, "the request is longer than the model's context", "choose a model with a longer one", said)
+    if isinstance(error, litellm.ContentPolicyViolationError) or "safety system" in low or "content polic" in low:
+        return stop(model, "the provider's content filter refused the request", "choose another model", said)
+    if (
+        status == 402
+        or "insufficient_quota" in low
+        or "current quota" in low
+        or "insufficient credits" in low
+        or "credit balance" in low
+    ):
+        return stop(model, "the account has no credit left", "top it up, then resume", said)
+    if status in (401, 403):
+        return stop(model, f"the provider refuses the key ({status})", f"set {key_variable(model)}", said)
+    if status == 404 or "model_not_found" in low or "valid model" in low or "provider not provided" in low:
+        return stop(model, "the provider does not know this model", "check its name (provider/model)", said)
+    if status in (400, 413, 422):
+        return stop(model, f"the provider does not accept the request ({status})", "choose another model", said)
+    if status is None:
+        return Paid(Passing(f"the call failed: {said}", REPLY_TRIES))
+    if isinstance(error, litellm.Timeout):
+        return Paid(Passing("no answer in time", HANG_TRIES))
+    word = "rate limit" if status == 429 else "provider fault"
+    return Passing(f"{word} ({status}): {said}", OUTAGE_TRIES, _retry_after(error))
+
+
+def stop(model: str, cause: str, mend: str, said: str) -> InfrastructureError:
+    """The line that a session stops with."""
+    return InfrastructureError(f"model {model}: {cause}; {mend}. Finished work is kept. (it said: {said})")
+
+
+def one_line(error: Exception) -> str:
+    """What the provider said, without litellm's prefixes, keys or tracebacks."""
+    text = str(error).split("Traceback (most recent call last)")[0]
+    text = re.sub(r"\b(?:litellm\.)?[A-Za-z]+(?:Error|Exception):? (?:- )?", "", text)
+    return short(text) or type(error).__name__
+
+
+def short(text: str, limit: int = 240) -> str:
+    """A provider's text as part of a line: without keys, and bounded."""
+    text = " ".join(scrub(text).split())
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def _retry_after(error: Exception) -> float | None:
+    headers = (
+        getattr(error, "litellm_response_headers", None)
+        or getattr(getattr(error, "response", None), "headers", None)
+        or {}
+    )
+    value = headers.get("retry-after")
+    if value is None:
+        return None
+    try:
+        return max(0.0, float(value))
+    except ValueError:
+        pass
+    try:
+        until = parsedate_to_datetime(value)
+        now = parsedate_to_datetime(headers.get("date") or formatdate(usegmt=True))  # the provider's clock, if it says
+        return max(0.0, until.timestamp() - now.timestamp())
+    except (ValueError, TypeError, OverflowError):
+        return None

@@ -1,0 +1,88 @@
+"""What a call took: the provider's own count where it can be believed, else an estimate that says that it is one."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, TypeGuard
+
+from agent.core.protocols import Message, Reply
+from agent.llm.providers import price
+
+MOST_TOKENS = 10**9  # of one call; a larger count is a mistake or a lie
+BYTES_A_TOKEN = 4  # about; not every model's tokenizer is at hand
+IN = ("prompt_tokens", "input_tokens", "prompt_eval_count", "promptTokenCount")  # what providers call them
+OUT = ("completion_tokens", "output_tokens", "eval_count", "candidatesTokenCount")
+
+
+def estimated(model: str, messages: Sequence[Message], text: str, why: str) -> Reply:
+    """What an exchange took whose provider does not say it: by the length of its texts, at the listed price."""
+    return _priced(_reply(model, _tokens(*(m.content for m in messages)), _tokens(text), why))
+
+
+def stated(model: str, messages: Sequence[Message], text: str, usage: object, listed: float | None) -> Reply:
+    """What an answer took by its provider's statement; `listed` is the price list's cost of just this usage.
+
+    Whatever of it is missing, negative, not a number or beyond all sense is estimated.
+    """
+    said: Mapping[str, Any] = usage if isinstance(usage, Mapping) else {}
+    guess = estimated(model, messages, text, "")
+    into, out, total = _count(said, IN), _count(said, OUT), _count(said, ("total_tokens",)) or 0
+    whole = into is not None and (out is not None or not text)
+    if into is None:
+        into = max(guess.tokens_in, total - (out or guess.tokens_out))
+    if out is None:
+        out = max(guess.tokens_out, total - into)
+    reply = _reply(model, into, out, "" if whole else "the provider states no usage that can be believed")
+    cost = _number(said.get("cost"))  # openrouter says what it charged
+    if believable(cost):
+        return replace(reply, cost_usd=cost)
+    if said.get("cost") is not None:
+        reply = replace(reply, estimated=reply.estimated or f"the provider states a cost of {str(said['cost'])[:20]}")
+    return replace(reply, cost_usd=listed) if whole and believable(listed) else _priced(reply)
+
+
+def checked(reply: Reply, messages: Sequence[Message]) -> Reply:
+    """The reply of any model, one that a caller brought too, with counts and a cost that can be added up."""
+    if not all(type(count) is int and 0 <= count <= MOST_TOKENS for count in (reply.tokens_in, reply.tokens_out)):
+        guess = estimated(reply.model, messages, reply.text, "the model states tokens that cannot be believed")
+        reply = replace(reply, tokens_in=guess.tokens_in, tokens_out=guess.tokens_out, estimated=guess.estimated)
+    if reply.cost_usd is not None and not believable(reply.cost_usd):
+        why = reply.estimated or f"the model states a cost of {str(reply.cost_usd)[:20]}"
+        reply = _priced(replace(reply, estimated=why))
+    return reply
+
+
+def believable(cost: object) -> TypeGuard[float]:
+    """Whether somebody can have charged this sum."""
+    return isinstance(cost, int | float) and not isinstance(cost, bool) and math.isfinite(cost) and cost >= 0
+
+
+def _reply(model: str, tokens_in: int, tokens_out: int, why: str) -> Reply:
+    return Reply(text="", model=model, tokens_in=tokens_in, tokens_out=tokens_out, estimated=why)
+
+
+def _priced(reply: Reply) -> Reply:
+    each = price(reply.model)
+    return replace(reply, cost_usd=each and reply.tokens_in * each[0] + reply.tokens_out * each[1])
+
+
+def _tokens(*texts: str) -> int:
+    return math.ceil(sum(len(text.encode("utf-8", "replace")) for text in texts) / BYTES_A_TOKEN)
+
+
+def _count(said: Mapping[str, Any], names: Sequence[str]) -> int | None:
+    """The first count of these names that can be believed. 0 is none: an answer's text and its question hold some."""
+    numbers = (_number(said.get(name)) for name in names)
+    return next((math.ceil(n) for n in numbers if n is not None and 0 < n <= MOST_TOKENS), None)
+
+
+def _number(value: object) -> float | None:
+    """A number, also one that was sent as text."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        return float(value)
+    except (ValueError, OverflowError):
+        return None

@@ -1,0 +1,71 @@
+"""Trainings that end as a test says, and a session's steps around them."""
+
+from __future__ import annotations
+
+import shutil
+
+from agent.actions import perform
+from agent.core.record import Job, JobResult, Training
+from agent.lab.jobs.local import LocalRunner
+from agent.session import events as ev
+from agent.session.policy import next_action
+from agent.storage.log import EventLog
+
+KILLED = Training(seed=0, condition="all", outcome="failed", reason="killed", detail="ended from outside by SIGKILL")
+
+
+class Ended(LocalRunner):
+    """This machine's runner, but the first jobs end as they are told to."""
+
+    def __init__(self, *endings: Training) -> None:
+        super().__init__()
+        self.endings = list(endings)
+        self.jobs: list[Job] = []
+        self.ended: dict[str, Training] = {}
+
+    def submit(self, job):
+        self.jobs.append(job)
+        if job.folder in self.ended or not self.endings:
+            return super().submit(job)
+        self.ended[job.folder] = self.endings.pop(0)
+
+    def state(self, job):
+        return "finished" if job.folder in self.ended else super().state(job)
+
+    def result(self, job):
+        if (training := self.ended.get(job.folder)) is None:
+            return super().result(job)
+        return JobResult(
+            key=job.key,
+            outcome="failed",
+            trainings=(training,),
+            started_at=0.0,
+            wall_s=0.0,
+            device="cpu",
+            versions={},
+            hashes={"data/train/x": "0"},
+            sandbox=job.sandbox,
+        )
+
+
+def losses(whole):
+    found = [e for e in EventLog(whole.paths.events).read() if isinstance(e, ev.AttemptFailed)]
+    return [(e.run, e.attempt, e.stage, e.reason) for e in found]
+
+
+def until(tools, kind, run=None):
+    """Play to an action of this kind, which is not done."""
+    while not (isinstance(action := next_action(tools.session), kind) and (run is None or action.run == run)):
+        step(tools)
+
+
+def step(tools):
+    tools.journal.append(perform(next_action(tools.session), tools))
+
+
+def own_cache(whole):
+    """In the place of the one that tests share: without results of baselines, and to be damaged."""
+    shared = whole.workspace.cache.resolve()
+    whole.workspace.cache.unlink()
+    shutil.copytree(shared / "secrets", whole.workspace.cache / "secrets")
+    return whole
