@@ -10,6 +10,7 @@ from pathlib import Path
 
 from agent.core.errors import UserError
 from agent.core.paths import SessionPaths
+from agent.core.visible import line
 from agent.publishing.verify.audits import closing, numbers
 from agent.publishing.verify.history import check_line, check_records
 from agent.publishing.verify.rendering import Makers, check_paper, recompile
@@ -48,19 +49,19 @@ def verify(name: str, workspace: Workspace, *, artefacts: bool = False, trust: b
     if artefacts and subject.session:
         _remeasure(name, subject, subject.session, workspace, report, trust)
     for problem in report.problems[:SHOWN]:
-        print(f"{problem.where}: {problem.what}")
+        print(line(f"{problem.where}: {problem.what}"))
     if len(report.problems) > SHOWN:
         print(f"... and {len(report.problems) - SHOWN} more")
     for note in report.notes:
-        print(note)
+        print(line(note))
     if report.problems:
         count = "1 problem" if len(report.problems) == 1 else f"{len(report.problems)} problems"
         print(f"NOT VERIFIED: {count}; {report.verified} of {report.numbers} numbers agree with the committed records.")
         return 1
-    for line in (numbers(report), *report.audits):
-        print(line)
+    for audit in (numbers(report), *report.audits):
+        print(line(audit))
     print(f"{report.verified} of {report.numbers} numbers verified")
-    print(closing(signed))
+    print(line(closing(signed)))
     return 0
 
 
