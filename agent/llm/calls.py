@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from agent.core.errors import InfrastructureError, disk_named
 from agent.core.protocols import Call, Message, Model, Reply, Role, Watch
 from agent.core.schema import Strict
+from agent.storage import foreign
 from agent.storage.atomic import write_text
 
 OnWaste = Callable[[Call, Reply, str], None]
@@ -132,10 +133,9 @@ class RecordedCalls:
         return record
 
     def _read(self, step: str, ordinal: int) -> CallRecord | None:
-        path = self.path(step, ordinal)
         try:
-            return read_call(path)
-        except FileNotFoundError:
+            return read_call(self.path(step, ordinal))
+        except foreign.Missing:
             return None
 
 
@@ -157,10 +157,15 @@ def read_call(path: Path) -> CallRecord:
     """One record of a session's calls/ folder.
 
     Raises:
+        Missing: there is none.
         InfrastructureError: it is not a call's record.
     """
     try:
-        return CallRecord.model_validate_json(path.read_bytes())
+        return CallRecord.model_validate_json(foreign.read_file(path))
+    except foreign.Missing:
+        raise
+    except foreign.Foreign as problem:
+        raise InfrastructureError(f"{path}: {problem}; remove it to pay for this one call again") from None
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])

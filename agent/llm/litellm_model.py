@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from agent.core.errors import InfrastructureError
 from agent.core.protocols import Call, Message, Reply, Role, Watch
+from agent.core.wire import why_unbearable
 from agent.llm.providers import is_ollama, key_variable, load_litellm, price, scrub
 
 if TYPE_CHECKING:
@@ -156,6 +157,8 @@ def _fault(state: RetryCallState) -> Passing:
 def _judge(model: str, error: Exception) -> Exception:
     """What an exception of litellm means: wait (Passing) or stop (InfrastructureError)."""
     litellm = load_litellm()
+    if unbearable := why_unbearable(error):
+        return Paid(Passing(unbearable, REPLY_TRIES))
     said = _one_line(error)
     low = said.lower()
     status = getattr(error, "status_code", None)

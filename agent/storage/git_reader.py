@@ -21,6 +21,7 @@ from agent.storage import foreign
 from agent.storage.foreign import Foreign
 from agent.storage.foreign_git import adopt
 from agent.storage.git_words import QUIET, complaint, complaints
+from agent.storage.temporary import TemporaryFolder
 
 SECONDS = 300.0  # of one git command
 PRINTED = 512 << 20  # bytes that one may print or write
@@ -84,7 +85,7 @@ class GitReader:
 
     def __init__(self, git_dir: Path) -> None:
         self.git_dir = git_dir.absolute()
-        self._scratch: tempfile.TemporaryDirectory[str] | None = None  # gone with this reader
+        self._scratch: TemporaryFolder | None = None  # gone with this reader
 
     @cached_property
     def _adopted(self) -> dict[str, str]:
@@ -93,7 +94,7 @@ class GitReader:
         Raises:
             BrokenRepository: it holds what a plain repository does not, or objects that unpack to too much.
         """
-        self._scratch = tempfile.TemporaryDirectory(prefix="repository-")
+        self._scratch = TemporaryFolder("repository")
         own = Path(self._scratch.name) / "git"
         try:
             objects = adopt(self.git_dir, own)
@@ -185,7 +186,7 @@ class GitReader:
         Raises:
             BrokenRepository: git cannot make it, or what it made is not whole.
         """
-        with tempfile.TemporaryDirectory(prefix="bundle-") as folder:
+        with TemporaryFolder("bundle") as folder:
             file = f"{folder}/repository.bundle"
             self._run("-c", "pack.threads=1", "bundle", "create", "--quiet", file, "HEAD", "--all")
             self._run("bundle", "verify", "--quiet", file)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import sys
-import tempfile
 from pathlib import Path
 
 from agent.core.errors import InfrastructureError
 from agent.core.manifest import Limits
 from agent.core.protocols import Exit, Mount, Sandbox, SandboxSpec
 from agent.sandbox import harvest
+from agent.storage.temporary import TemporaryFolder
 
 LIMITS = Limits(wall_s=30, memory_mb=1024, processes=32, disk_mb=1, files=10, file_mb=1, output_mb=1)
 WORKER = Path(__file__).with_name("picture_worker.py")
@@ -46,7 +46,7 @@ def _look(
     """Run a command on a picture where it can do no harm; how it ended and what it said."""
     shown = Mount(picture, f"/picture/{picture.name}")
     spec = SandboxSpec(argv=(*command, sandbox.visible(shown), *after), cwd="/", mounts=(*mounts, shown), limits=LIMITS)
-    with tempfile.TemporaryDirectory(prefix="picture-") as folder:
+    with TemporaryFolder("picture") as folder:
         out, errors = Path(folder) / "stdout", Path(folder) / "stderr"
         end = sandbox.start(spec, stdout=out, stderr=errors).wait()
         return end, harvest.read_text(out), harvest.read_text(errors)
