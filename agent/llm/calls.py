@@ -128,7 +128,10 @@ class RecordedCalls:
             wall_s=round(self.clock() - started, 3),
         )
         with disk_named():
-            self.folder.mkdir(parents=True, exist_ok=True)
+            try:
+                self.folder.mkdir(exist_ok=True)
+            except FileNotFoundError:
+                raise InfrastructureError(f"{self.folder.parent}: is gone; the reply cannot be kept") from None
             write_text(path, record.model_dump_json(indent=1))
         return record
 

@@ -71,6 +71,14 @@ def is_locked(path: Path) -> bool:
         os.close(handle)
 
 
+def still_names(path: Path, handle: int) -> bool:
+    """Whether the file that a handle is open on lies there still: nobody moved, removed or replaced it."""
+    try:
+        return os.path.samestat(os.stat(path, follow_symlinks=False), os.fstat(handle))
+    except OSError:
+        return False
+
+
 @contextmanager
 def session_lock(path: Path) -> Iterator[None]:
     """Hold a session.
