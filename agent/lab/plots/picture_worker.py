@@ -61,9 +61,10 @@ SHAPES = {
 }
 ONLY = {  # keys of whose values only these are understood, wherever they stand
     "/Filter": {"/FlateDecode", "/DCTDecode"},
-    "/FunctionType": {0, 2, 3},
+    "/FunctionType": {"0", "2", "3"},
     "/TR": {"/Identity"},
 }
+TABLES = {"/XRef": "file", "/ObjStm": "table"}  # what no page uses, and a reader needs
 SUBTYPES = {"drawing": {"/Form", "/Image"}}
 
 
@@ -147,8 +148,9 @@ def check_shapes(reader: PdfReader) -> None:
     for number, item in objects(reader):
         if number in reached:
             continue
-        if isinstance(item, StreamObject) and item.get("/Type") in ("/XRef", "/ObjStm"):
-            look(item, "file" if item["/Type"] == "/XRef" else "table", seen, 0)
+        kind = TABLES.get(str(item.get("/Type"))) if isinstance(item, StreamObject) else None
+        if kind:
+            look(item, kind, seen, 0)
         elif isinstance(item, DictionaryObject):
             raise Bad(f"it holds an object that its page does not use, with {', '.join(list(item)[:3]) or 'no keys'}")
 
@@ -185,7 +187,7 @@ def shape_of(item: DictionaryObject, kind: str) -> dict[str, str]:
         understood = SUBTYPES.get(kind) if key == "/Subtype" else ONLY.get(key)
         value = item[key]
         for part in value if isinstance(value, list) else [value]:
-            if understood and part not in understood:
+            if understood and str(part) not in understood:
                 raise Bad(f"it holds {key} {part}, which a figure does not need")
     return {key: allowed[key] for key in item}
 
