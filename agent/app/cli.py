@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import signal
 import sys
 from pathlib import Path
@@ -21,14 +22,14 @@ if TYPE_CHECKING:
 
 def run(args: argparse.Namespace) -> int:
     """Do what the arguments say; the exit status tells how it ended."""
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # where it may not write to its home, it says so at length
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell that started us with & left it ignored
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _end)
     try:
-        root = place_given(args.workspace, "--workspace") if args.workspace else HOME / "workspace"
-        workspace = Workspace(root)
         with disk_named():
-            return COMMANDS[args.command](args, workspace)
+            root = place_given(args.workspace, "--workspace") if args.workspace else HOME / "workspace"
+            return COMMANDS[args.command](args, Workspace(root))
     except UserError as error:
         _complain(str(error))
         return USER_ERROR

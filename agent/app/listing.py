@@ -54,6 +54,8 @@ def _ideas_of(template: str, templates: Path) -> list[Idea]:
 
 def show_status(workspace: Workspace) -> int:
     sessions = workspace.sessions()
+    if closed := workspace.closed():
+        print(line(f"not shown, for this user may not read them: {', '.join(closed)}"), file=sys.stderr)
     if not sessions:
         print(f"no sessions in {workspace.root} yet")
         return 0
@@ -77,7 +79,7 @@ def _row(paths: SessionPaths) -> tuple[str, ...]:
     except UserError:
         return paths.root.name, "empty", "", "", "", ""
     except InfrastructureError as error:
-        return paths.root.name, "unreadable", str(error)[:60], "", "", ""
+        return paths.root.name, "unreadable", str(error).partition(paths.events.name)[2].strip(":, ")[:60], "", "", ""
     held = is_locked(paths.lock)
     done = "no PDF" if missing_pdf(session) else "done"
     state = done if session.finished else "running" if held else "stopped"

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from agent.core.errors import InfrastructureError
+from agent.core.errors import InfrastructureError, mend
 from agent.core.protocols import Searched
 from agent.core.works import Paper
 from agent.literature import cleaning
@@ -57,7 +57,7 @@ class RecordedSearches:
         try:
             write_text(path, done.model_dump_json(indent=1))
         except OSError as error:
-            raise InfrastructureError(f"{path}: {error.strerror}; make room and resume") from None
+            raise InfrastructureError(f"{path}: {mend(error)}") from None
         return done
 
     def found(self) -> dict[str, Paper]:

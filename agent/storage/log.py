@@ -17,7 +17,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from agent.core.errors import InfrastructureError
+from agent.core.errors import InfrastructureError, mend
 from agent.session.events import ADAPTER, Event
 from agent.storage import foreign
 from agent.storage.locks import still_names
@@ -136,7 +136,7 @@ class EventLog:
             os.fdatasync(handle)
         except OSError as error:
             self.close()  # the next open drops the torn tail
-            raise InfrastructureError(f"{self.path}: {error.strerror}; make room and resume") from None
+            raise InfrastructureError(f"{self.path}: {mend(error)}") from None
         self._last = line
 
     def close(self) -> None:
@@ -149,6 +149,8 @@ class EventLog:
             data = foreign.read_file(self.path, foreign.LONGEST_LOG)
         except foreign.Missing:
             return
+        except foreign.Closed as problem:
+            raise InfrastructureError(f"{self.path}: {problem}") from None
         except foreign.Foreign as problem:
             raise InfrastructureError(f"{self.path}: {problem}; this is no session's log") from None
         whole = data[: data.rfind(b"\n") + 1]

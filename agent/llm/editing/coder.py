@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 from types import ModuleType
 from typing import TYPE_CHECKING, Literal
 
-from agent.core.errors import InfrastructureError
+from agent.core.errors import InfrastructureError, mend
 from agent.core.protocols import Ask, EditResult, Message, Role
 from agent.llm.answers import head_and_tail
 from agent.llm.providers import load_litellm
@@ -113,7 +113,7 @@ def _settle(
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             write_bytes(folder / name, after[name])
         except OSError as error:
-            raise InfrastructureError(f"{folder / name}: {error.strerror}; make room and resume") from None
+            raise InfrastructureError(f"{folder / name}: {mend(error)}") from None
     return EditResult(changed, reply=talk.reply)
 
 
