@@ -13,13 +13,13 @@ from agent.actions.experiment import describe
 from agent.core.manifest import Limits
 from agent.core.protocols import Exit, Message, Mount, SandboxSpec
 from agent.core.writing import FigureText
+from agent.lab.built import file_sha256
 from agent.lab.measuring import foreign
 from agent.lab.measuring.reports import ALL_RESULTS
 from agent.lab.measuring.scratch import remove
 from agent.lab.measuring.selfreport import slug
 from agent.lab.plots import drawing, pictures, plotcheck, runfolders
 from agent.lab.plots.draw_worker import DRAWN
-from agent.lab.worlds import file_sha256
 from agent.llm.answers import ask_json
 from agent.llm.editing.lint import lint
 from agent.llm.prompting import render

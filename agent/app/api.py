@@ -12,6 +12,7 @@ from agent.app.assemble import Parts
 from agent.app.console import TerminalConsole
 from agent.app.start import Start, begin, go_on
 from agent.core.errors import UserError
+from agent.core.given import place_given
 from agent.core.ideas import Idea
 from agent.core.options import DEFAULT_TEMPLATE, ROLES, Options
 from agent.core.paths import SessionPaths
@@ -72,7 +73,7 @@ def run(
     if model is not None:
         chosen["models"] = dict.fromkeys(ROLES, model if isinstance(model, str) else getattr(model, "name", "own"))
     parts = Parts(console or TerminalConsole(), None if isinstance(model, str) else model, runner, sandbox)
-    place = Workspace(Path(workspace).resolve())
+    place = Workspace(place_given(workspace, "workspace"))
     return _played(begin(idea if isinstance(idea, Idea) else str(idea), chosen, place, parts))
 
 
@@ -93,7 +94,7 @@ def resume(
     Raises:
         UserError, InfrastructureError, BudgetSpent: as run().
     """
-    place = Workspace(Path(folder).resolve().parent)
+    place = Workspace(place_given(folder, "session").parent)
     paths = place.find(Path(folder).name)
     parts = Parts(console or TerminalConsole(), model, runner, sandbox)
     return _played(go_on(paths, _known("resume", changes), place, parts, trust=trust))

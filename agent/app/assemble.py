@@ -37,6 +37,7 @@ from agent.storage.cache import hold, size_text, trim
 from agent.storage.locks import session_lock
 from agent.storage.log import EventLog
 from agent.storage.signing import own_signer
+from agent.storage.temporary import sweep_folders
 from agent.storage.workspace import Workspace
 
 CALL_TIMEOUT_S = 600.0
@@ -104,6 +105,7 @@ def open_session(
     with session_lock(paths.lock):
         for folder in (paths.root, workspace.cache):
             sweep(folder)
+        sweep_folders()
         signer = own_signer()
         log = EventLog(paths.events, signer)
         if new:

@@ -25,6 +25,7 @@ class Budget:
         self._journal = journal
 
     def __call__(self, ahead_s: float = 0.0) -> None:
+        self._journal.log.check()  # nothing is begun, nor paid, for a session that is not there any more
         session = self._journal.session
         options = session.options
         check_spent(session.usd, options.max_usd, session.tokens, options.max_tokens)

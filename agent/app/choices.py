@@ -15,6 +15,7 @@ from typing import Annotated, Any
 from pydantic import TypeAdapter, ValidationError
 
 from agent.core.errors import UserError
+from agent.core.given import place_given
 from agent.core.ideas import Idea
 from agent.core.options import ROLES, Models, Options
 from agent.core.template import Template
@@ -143,12 +144,12 @@ def _checked(chosen: Mapping[str, Any]) -> dict[str, Any]:
         raise UserError(f"--slots {slots}: give 1 to {most}, which is {SLOTS_PER_CORE} for each CPU core here")
     if chosen.get("playback") and chosen.get("models"):
         raise UserError("--playback and --model do not go together")
-    settled: dict[str, Callable[[Any], Any]] = {"allow": tuple, "playback": _folder, "paper_style": _paper_style}
+    settled: dict[str, Callable[[Any], Any]] = {"allow": tuple, "playback": _recording, "paper_style": _paper_style}
     return {name: settled[name](given) if name in settled and given else given for name, given in chosen.items()}
 
 
-def _folder(name: str) -> str:
-    return str(Path(name).resolve())
+def _recording(folder: str) -> str:
+    return str(place_given(folder, "--playback"))
 
 
 def _paper_style(folder: str) -> str:
@@ -157,7 +158,7 @@ def _paper_style(folder: str) -> str:
 
     if left := read_style(Path(folder)).left_out:
         print(f"--paper-style {folder}: what its template.tex holds besides places and headings is left out: {left}")
-    return _folder(folder)
+    return str(Path(folder).resolve())
 
 
 def _players(chosen: Mapping[str, Any], template: Template, idea: Idea | None) -> tuple[Models, str | None]:
@@ -177,7 +178,7 @@ def _players(chosen: Mapping[str, Any], template: Template, idea: Idea | None) -
             else f"no model is chosen and idea {idea.Name} has no shipped recording (there is: {recorded})"
         )
         raise UserError(f"{what}; name a model, e.g. --model anthropic/claude-sonnet-4-5")
-    return Models(**dict.fromkeys(ROLES, "playback")), _folder(str(folder))
+    return Models(**dict.fromkeys(ROLES, "playback")), str(folder.resolve())
 
 
 def _baselines(wanted: str | Sequence[str] | None, template: Template) -> tuple[str, ...]:

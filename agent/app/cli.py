@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import signal
 import sys
 from pathlib import Path
@@ -10,7 +11,9 @@ from typing import TYPE_CHECKING
 
 from agent.app.exits import BUDGET, DONE, INFRASTRUCTURE, INTERRUPTED, USER_ERROR, Terminated
 from agent.core.errors import BudgetSpent, InfrastructureError, UserError, disk_named
+from agent.core.given import place_given
 from agent.core.paths import HOME
+from agent.core.visible import line
 from agent.storage.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -19,24 +22,29 @@ if TYPE_CHECKING:
 
 def run(args: argparse.Namespace) -> int:
     """Do what the arguments say; the exit status tells how it ended."""
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # where it may not write to its home, it says so at length
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell that started us with & left it ignored
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _end)
-    workspace = Workspace(Path(args.workspace).resolve() if args.workspace else HOME / "workspace")
     try:
         with disk_named():
-            return COMMANDS[args.command](args, workspace)
+            root = place_given(args.workspace, "--workspace") if args.workspace else HOME / "workspace"
+            return COMMANDS[args.command](args, Workspace(root))
     except UserError as error:
-        print(f"launch.py: {error}", file=sys.stderr)
+        _complain(str(error))
         return USER_ERROR
     except BudgetSpent as error:
-        print(f"launch.py: stopped: {error}", file=sys.stderr)
+        _complain(f"stopped: {error}")
         return BUDGET
     except InfrastructureError as error:
-        print(f"launch.py: {error}", file=sys.stderr)
+        _complain(str(error))
         return INFRASTRUCTURE
     except KeyboardInterrupt:
         return INTERRUPTED
+
+
+def _complain(text: str) -> None:
+    print(f"launch.py: {line(text)}", file=sys.stderr)
 
 
 def _end(number: int, frame: object) -> None:
@@ -54,8 +62,8 @@ def _run(args: argparse.Namespace, workspace: Workspace) -> int:
     start = _begin(args, workspace)
     if found := start.complaints():
         things = "1 thing" if len(found) == 1 else f"{len(found)} things"
-        for line in [*found, f"nothing was started; {things} to mend"]:
-            print(f"launch.py: {line}", file=sys.stderr)
+        for complaint in [*found, f"nothing was started; {things} to mend"]:
+            _complain(complaint)
         return USER_ERROR
     print(estimate(start.options, start.template, workspace.cache))
     if args.dry_run:

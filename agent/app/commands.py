@@ -8,6 +8,7 @@ core/options.py; tests/app/test_arguments.py holds the two against each other.
 from __future__ import annotations
 
 import argparse
+import math
 import re
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -16,22 +17,23 @@ from urllib.parse import urlsplit
 
 def whole(text: str) -> int:
     """A whole number. Raises: argparse.ArgumentTypeError."""
-    if not re.fullmatch(r"-?\d+", text):
-        raise argparse.ArgumentTypeError(f"give a whole number, found {text}")
+    if not re.fullmatch(r"-?[0-9]{1,18}", text):
+        raise argparse.ArgumentTypeError(f"give a whole number, found {text[:40]}")
     return int(text)
 
 
 def number(text: str) -> float:
     """A finite number. Raises: argparse.ArgumentTypeError."""
-    if not re.fullmatch(r"-?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", text):
-        raise argparse.ArgumentTypeError(f"give a number, found {text}")
+    plain = re.fullmatch(r"-?([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]+)?", text)
+    if not plain or not math.isfinite(float(text)):
+        raise argparse.ArgumentTypeError(f"give a number, found {text[:40]}")
     return float(text)
 
 
 def count(text: str) -> int:
     """How many ideas. Raises: argparse.ArgumentTypeError."""
-    if not text.isdigit() or not 1 <= int(text) <= 50:
-        raise argparse.ArgumentTypeError(f"give a number from 1 to 50, found {text}")
+    if not re.fullmatch(r"[0-9]{1,2}", text) or not 1 <= int(text) <= 50:
+        raise argparse.ArgumentTypeError(f"give a number from 1 to 50, found {text[:40]}")
     return int(text)
 
 

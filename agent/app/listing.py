@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 from rich.console import Console
@@ -12,6 +13,7 @@ from agent.core.errors import InfrastructureError, UserError
 from agent.core.ideas import Idea, all_ideas
 from agent.core.paths import SessionPaths
 from agent.core.template import load_template
+from agent.core.visible import line
 from agent.session.session import missing_pdf, stage
 from agent.storage.cache import clean
 from agent.storage.locks import is_locked
@@ -20,23 +22,13 @@ from agent.storage.workspace import Workspace, read_session
 
 def show_ideas(ideas: Path, templates: Path, template: str | None = None) -> int:
     """All ideas and templates; with a template's name or folder, the ideas that lie in it too."""
-    console = Console()
-    table = Table("idea", "title", title="Ideas", title_justify="left", box=None, pad_edge=False)
+    table = _table("idea", "title", title="Ideas")
     found, complaints = all_ideas(ideas)
     for idea in [*found, *(_ideas_of(template, templates) if template else ())]:
-        table.add_row(idea.Name, idea.Title)
-    console.print(table)
-    console.print()
-    table = Table(
-        "template",
-        "question",
-        "profiles",
-        "baselines",
-        title="Templates",
-        title_justify="left",
-        box=None,
-        pad_edge=False,
-    )
+        _add(table, idea.Name, idea.Title)
+    _show(table)
+    print()
+    table = _table("template", "question", "profiles", "baselines", title="Templates")
     for manifest_file in sorted(templates.glob("*/manifest.toml")):
         try:
             manifest = load_template(manifest_file.parent).manifest
@@ -44,12 +36,12 @@ def show_ideas(ideas: Path, templates: Path, template: str | None = None) -> int
             complaints.append(str(error))
             continue
         profiles = [f"{name}*" if name == manifest.default_profile else name for name in manifest.profiles]
-        table.add_row(
-            manifest.name, manifest.question, ", ".join(profiles), ", ".join(b.name for b in manifest.baselines)
+        _add(
+            table, manifest.name, manifest.question, ", ".join(profiles), ", ".join(b.name for b in manifest.baselines)
         )
-    console.print(table)
+    _show(table)
     for complaint in complaints:
-        Console(stderr=True).print(complaint, style="red", markup=False)
+        print(line(complaint), file=sys.stderr)
     return 2 if complaints else 0
 
 
@@ -61,15 +53,16 @@ def _ideas_of(template: str, templates: Path) -> list[Idea]:
 
 
 def show_status(workspace: Workspace) -> int:
-    console = Console()
     sessions = workspace.sessions()
+    if closed := workspace.closed():
+        print(line(f"not shown, for this user may not read them: {', '.join(closed)}"), file=sys.stderr)
     if not sessions:
-        console.print(f"no sessions in {workspace.root} yet", markup=False)
+        print(f"no sessions in {workspace.root} yet")
         return 0
-    table = Table("session", "state", "stage", "runs", "tokens", "cost", box=None, pad_edge=False)
+    table = _table("session", "state", "stage", "runs", "tokens", "cost")
     for paths in sessions:
-        table.add_row(*_row(paths))
-    console.print(table)
+        _add(table, *_row(paths))
+    _show(table)
     return 0
 
 
@@ -86,7 +79,7 @@ def _row(paths: SessionPaths) -> tuple[str, ...]:
     except UserError:
         return paths.root.name, "empty", "", "", "", ""
     except InfrastructureError as error:
-        return paths.root.name, "unreadable", str(error)[:60], "", "", ""
+        return paths.root.name, "unreadable", str(error).partition(paths.events.name)[2].strip(":, ")[:60], "", "", ""
     held = is_locked(paths.lock)
     done = "no PDF" if missing_pdf(session) else "done"
     state = done if session.finished else "running" if held else "stopped"
@@ -95,3 +88,16 @@ def _row(paths: SessionPaths) -> tuple[str, ...]:
     runs = f"{measured} of {session.options.runs}" + (f", {failed} failed" if failed else "")
     cost = f"${session.usd:.2f}" + ("+?" if session.unpriced_calls else "")
     return paths.root.name, state, stage(session), runs, compact(session.tokens), cost
+
+
+def _table(*heads: str, title: str | None = None) -> Table:
+    return Table(*heads, title=title, title_justify="left", box=None, pad_edge=False)
+
+
+def _add(table: Table, *cells: str) -> None:
+    table.add_row(*map(line, cells))
+
+
+def _show(table: Table) -> None:
+    """Plain: words in it may be anybody's, and are neither markup nor colours."""
+    Console(color_system=None, force_terminal=False, markup=False, emoji=False, highlight=False).print(table)

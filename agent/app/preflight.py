@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -34,7 +35,10 @@ def complaints(options: Options, template: Template, system: System, workspace: 
                 f"TeX: {', '.join(missing)} not found; install with: sudo apt-get install texlive-latex-extra "
                 "texlive-fonts-recommended latexmk (or add --no-pdf)"
             )
-    free = shutil.disk_usage(_existing(workspace)).free / 1e9
+    place = _existing(workspace)
+    if not os.access(place, os.W_OK | os.X_OK):
+        found.append(f"disk: this user may not write to {place}; choose another place with --workspace")
+    free = shutil.disk_usage(place).free / 1e9
     if free < FREE_GB:
         found.append(
             f"disk: {free:.1f} GB free at {workspace}; {FREE_GB:g} GB are needed: make room, or choose "

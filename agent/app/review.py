@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import tempfile
 import time
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from agent.publishing.review.pdf import UnreadablePdf, read_words
 from agent.sandbox import harvest
 from agent.session.events import PaperReviewed, ReviewGiven
 from agent.storage.atomic import write_text
+from agent.storage.temporary import TemporaryFolder
 
 
 def review(args: argparse.Namespace) -> int:
@@ -50,7 +50,7 @@ def review(args: argparse.Namespace) -> int:
         spent.add(call)
         asked.add((call.step, call.ordinal))
 
-    with tempfile.TemporaryDirectory(prefix="review-") as folder:
+    with TemporaryFolder("review") as folder:
         calls = RecordedCalls(model, Path(folder), heard, spent.check)
         try:
             status = _review(calls, count, text, pdf, out)

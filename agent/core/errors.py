@@ -6,7 +6,8 @@ import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EFBIG)
+_CLOSED = (errno.EROFS, errno.EACCES, errno.EPERM)
+_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG, *_CLOSED)
 
 
 class UserError(Exception):
@@ -21,9 +22,16 @@ class BudgetSpent(Exception):
     """The next model call would pass a bound the person set (--max-usd, --max-tokens, --hours)."""
 
 
+def mend(error: OSError) -> str:
+    """What the system says of a place on a disk, and what helps."""
+    if error.errno in _CLOSED:
+        return f"{error.strerror}; this user may not do that there: let its owner do it, or name another place"
+    return f"{error.strerror}; make room (or mend the disk) and resume"
+
+
 @contextmanager
 def disk_named() -> Iterator[None]:
-    """A disk that is full or broken is said in one line, whoever noticed it first.
+    """A disk that is full, broken or closed to this user is said in one line, whoever noticed it first.
 
     Raises:
         InfrastructureError: in the place of the OSError of such a disk.
@@ -34,6 +42,4 @@ def disk_named() -> Iterator[None]:
         if error.errno not in _DISK:
             raise
         where = error.filename2 or error.filename
-        raise InfrastructureError(
-            f"{f'{where}: ' if where else ''}{error.strerror}; make room (or mend the disk) and resume"
-        ) from None
+        raise InfrastructureError(f"{f'{where}: ' if where else ''}{mend(error)}") from None

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import StringConstraints, ValidationError
 
 from agent.core.errors import UserError
+from agent.core.given import json_given
 from agent.core.schema import Open
 
 
@@ -19,13 +19,9 @@ def read_ideas(path: Path) -> list[Idea]:
         UserError: not JSON, not an idea, or two ideas of one name; names file, field and mend.
     """
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = json_given(path)
     except FileNotFoundError:
         raise UserError(f"{path}: no such file; see --list for the ideas there are") from None
-    except IsADirectoryError:
-        raise UserError(f"{path}: a folder, not a file; name the JSON file inside it") from None
-    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise UserError(f"{path}: not valid JSON ({error}); mend the file") from None
     items = data if isinstance(data, list) else [data]
     if not items:
         raise UserError(f"{path}: holds an empty list; add an idea with Name, Title and Experiment")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from agent.core.errors import UserError
+from agent.core.given import read_given, toml_given
 from agent.core.manifest import Manifest, Setting
 from agent.core.schema import Strict
 
@@ -45,7 +45,7 @@ def load_template(folder: Path) -> Template:
     """
     path = folder / "manifest.toml"
     try:
-        manifest = parse_manifest(path.read_bytes(), str(path))
+        manifest = parse_manifest(read_given(path), str(path))
     except FileNotFoundError:
         raise UserError(f"{path}: not found; a template needs a manifest.toml (see --list)") from None
     named = [
@@ -76,9 +76,7 @@ def parse_manifest(data: bytes, where: str) -> Manifest:
         UserError: it is malformed.
     """
     try:
-        return Manifest.model_validate(_tuples(_extended(tomllib.loads(data.decode()), where)))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UserError(f"{where}: not valid TOML: {error}") from None
+        return Manifest.model_validate(_tuples(_extended(toml_given(data, where), where)))
     except ValidationError as error:
         first = error.errors()[0]
         field = ".".join(str(part) for part in first["loc"]) or "manifest"

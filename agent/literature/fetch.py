@@ -9,13 +9,13 @@ import logging
 import queue
 import threading
 import time
-import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from agent.core.wire import ENCODINGS, Unbearable, unpacked
 from agent.literature.clients import Request
 from agent.literature.services import USER_AGENT, Service
 from agent.storage.atomic import write_text
@@ -126,7 +126,7 @@ class Fetcher:
 
         if isinstance(outcome, httpx.ConnectError | httpx.ConnectTimeout | httpx.ProxyError):
             raise Unavailable("cannot be reached", network=True)
-        raise Unavailable(str(outcome) if isinstance(outcome, Unavailable) else type(outcome).__name__)
+        raise Unavailable(str(outcome) if isinstance(outcome, Unbearable) else type(outcome).__name__)
 
     def _send(self, service: Service, request: Request, until: float) -> Response:
         import httpx
@@ -134,38 +134,16 @@ class Fetcher:
         logging.getLogger("httpx").setLevel(logging.WARNING)  # its INFO lines hold the whole address, keys included
         local = urlsplit(service.url).hostname in ("127.0.0.1", "localhost")
         times = httpx.Timeout(self.read_s, connect=self.connect_s)
-        headers = {"User-Agent": USER_AGENT, "Accept-Encoding": "gzip", **request.headers}
+        headers = {"User-Agent": USER_AGENT, "Accept-Encoding": ENCODINGS, **request.headers}
         with (
             httpx.Client(timeout=times, trust_env=not local) as client,
             client.stream(
                 "GET", service.url + request.path, params=request.params | request.secret, headers=headers
             ) as answer,
         ):
-            body = _bounded(answer.iter_raw(), until)
-            if answer.headers.get("content-encoding") == "gzip":
-                body = _unpacked(body)
+            encoding = answer.headers.get("content-encoding", "")
+            body = b"".join(unpacked(answer.iter_raw(), encoding, BODY_BYTES, until))
             return Response(answer.status_code, {k.lower(): v for k, v in answer.headers.items()}, body)
-
-
-def _bounded(chunks: Iterator[bytes], until: float) -> bytes:
-    body = bytearray()
-    for chunk in chunks:
-        body += chunk
-        if len(body) > BODY_BYTES:
-            raise Unavailable(f"an answer of more than {BODY_BYTES:,} bytes")
-        if time.monotonic() > until:
-            raise Unavailable("no whole answer in time")
-    return bytes(body)
-
-
-def _unpacked(body: bytes) -> bytes:
-    try:
-        plain = zlib.decompressobj(31).decompress(body, BODY_BYTES + 1)
-    except zlib.error:
-        raise Unavailable("a damaged answer") from None
-    if len(plain) > BODY_BYTES:
-        raise Unavailable(f"an answer of more than {BODY_BYTES:,} bytes")
-    return plain
 
 
 class _Slot:

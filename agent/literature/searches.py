@@ -5,6 +5,7 @@ Here works get the key by which this session cites them.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
@@ -12,12 +13,13 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from agent.core.errors import InfrastructureError
+from agent.core.errors import InfrastructureError, mend
 from agent.core.protocols import Searched
 from agent.core.works import Paper
 from agent.literature import cleaning
 from agent.literature.library import Library
 from agent.literature.search import Finder
+from agent.storage import foreign
 from agent.storage.atomic import write_text
 
 _STEP = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -42,7 +44,7 @@ class RecordedSearches:
         if not _STEP.fullmatch(step):
             raise InfrastructureError(f"step {step!r}: use letters, digits, dots, dashes and underscores only")
         path = self.folder / f"{step}.json"
-        if path.is_file():
+        if os.path.lexists(path):
             return _read(path)
         asked = tuple(cleaning.prose(query, QUERY) for query in queries)  # a model's words, which a terminal will see
         papers: list[Paper] = []
@@ -55,7 +57,7 @@ class RecordedSearches:
         try:
             write_text(path, done.model_dump_json(indent=1))
         except OSError as error:
-            raise InfrastructureError(f"{path}: {error.strerror}; make room and resume") from None
+            raise InfrastructureError(f"{path}: {mend(error)}") from None
         return done
 
     def found(self) -> dict[str, Paper]:
@@ -96,7 +98,11 @@ def _free(key: str, taken: set[str]) -> str:
 
 def _read(path: Path) -> Searched:
     try:
-        return Searched.model_validate_json(path.read_bytes())
+        return Searched.model_validate_json(foreign.read_file(path))
+    except foreign.Missing:
+        raise
+    except foreign.Foreign as problem:
+        raise InfrastructureError(f"{path}: {problem}; remove it to search again") from None
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])

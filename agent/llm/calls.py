@@ -17,6 +17,7 @@ from agent.core.errors import InfrastructureError, disk_named
 from agent.core.protocols import Call, Message, Model, Reply, Role, Watch
 from agent.core.schema import Strict
 from agent.llm.usage import checked
+from agent.storage import foreign
 from agent.storage.atomic import write_text
 
 OnWaste = Callable[[Call, Reply, str], None]
@@ -131,15 +132,17 @@ class RecordedCalls:
             estimated=reply.estimated,
         )
         with disk_named():
-            self.folder.mkdir(parents=True, exist_ok=True)
+            try:
+                self.folder.mkdir(exist_ok=True)
+            except FileNotFoundError:
+                raise InfrastructureError(f"{self.folder.parent}: is gone; the reply cannot be kept") from None
             write_text(path, record.model_dump_json(indent=1))
         return record
 
     def _read(self, step: str, ordinal: int) -> CallRecord | None:
-        path = self.path(step, ordinal)
         try:
-            return read_call(path)
-        except FileNotFoundError:
+            return read_call(self.path(step, ordinal))
+        except foreign.Missing:
             return None
 
 
@@ -161,10 +164,15 @@ def read_call(path: Path) -> CallRecord:
     """One record of a session's calls/ folder.
 
     Raises:
+        Missing: there is none.
         InfrastructureError: it is not a call's record.
     """
     try:
-        return CallRecord.model_validate_json(path.read_bytes())
+        return CallRecord.model_validate_json(foreign.read_file(path))
+    except foreign.Missing:
+        raise
+    except foreign.Foreign as problem:
+        raise InfrastructureError(f"{path}: {problem}; remove it to pay for this one call again") from None
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])

@@ -6,6 +6,7 @@ import re
 from email.utils import formatdate, parsedate_to_datetime
 
 from agent.core.errors import InfrastructureError
+from agent.core.wire import why_unbearable
 from agent.llm.providers import key_variable, load_litellm, scrub
 
 OUTAGE_TRIES = 10  # with the waits of litellm_model.py: about eight minutes of an ill provider
@@ -33,6 +34,8 @@ class Paid(Exception):
 def judge(model: str, error: Exception) -> Exception:
     """What an exception of litellm means: wait (Passing) or stop (InfrastructureError)."""
     litellm = load_litellm()
+    if unbearable := why_unbearable(error):
+        return Paid(Passing(unbearable, REPLY_TRIES))
     said = one_line(error)
     low = said.lower()
     status = getattr(error, "status_code", None)

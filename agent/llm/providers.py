@@ -9,18 +9,22 @@ import json
 import logging
 import os
 import re
+import time
 import urllib.error
 import urllib.request
 import warnings
 from collections.abc import Mapping
 from functools import cache
+from http.client import HTTPException
 from types import ModuleType
 
 from agent.core.protocols import Role
+from agent.core.wire import Unbearable, transport, unpacked
 
 KEY_NAME = re.compile(r"(KEY|TOKEN|SECRET|PASSWORD|CREDENTIALS)", re.IGNORECASE)
 _KEY_TEXT = re.compile(r"\b(?:sk|pk|hf|gsk|xai|AIza)[-_][A-Za-z0-9_*.-]{6,}|(?<=Bearer )\S+|\bAIza[A-Za-z0-9_-]{10,}")
 _OLLAMA_S = 2.0
+_OLLAMA_BYTES = 8 << 20
 
 
 @cache
@@ -29,7 +33,12 @@ def load_litellm() -> ModuleType:
     os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
     os.environ["LITELLM_MODE"] = "PRODUCTION"  # otherwise it loads a .env from wherever it is started
     import litellm
+    from httpx import Client
+    from litellm.llms.custom_httpx.http_handler import get_ssl_configuration
 
+    bounded = transport(verify=get_ssl_configuration())
+    litellm.sync_transport = bounded  # of its own clients, and of those that it hands to OpenAI's
+    litellm.client_session = Client(transport=bounded, follow_redirects=True)
     litellm.telemetry = False
     litellm.suppress_debug_info = True
     litellm.drop_params = True  # a parameter one provider does not know is no reason to stop
@@ -101,8 +110,10 @@ def _check_ollama(model: str, api_base: str | None) -> list[tuple[str, str]]:
     base = (api_base or os.environ.get("OLLAMA_API_BASE") or "http://localhost:11434").rstrip("/")
     try:
         with urllib.request.urlopen(f"{base}/api/tags", timeout=_OLLAMA_S) as response:
-            known = {str(entry["name"]) for entry in json.load(response)["models"]}
-    except (OSError, ValueError, KeyError, TypeError):
+            pieces = iter(lambda: response.read1(1 << 16), b"")
+            body = b"".join(unpacked(pieces, "", _OLLAMA_BYTES, time.monotonic() + 2 * _OLLAMA_S))
+        known = {str(entry["name"]) for entry in json.loads(body)["models"]}
+    except (OSError, ValueError, KeyError, TypeError, HTTPException, Unbearable):
         return [
             (
                 f"model {model}: no ollama server answers at {base}",

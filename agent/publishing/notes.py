@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import re
+
 from agent.core.record import RunRecord
 from agent.session.session import Session
 from agent.session.states import RunState
 from paper.evidence.facts import Facts
 from paper.evidence.series import averaged, series_of
 from paper.truth.checks import unverified_numbers
+
+_RUN_NAME = re.compile(r"\d+(?:\.[a-z]\w*)?")
+_RUNS = re.compile(rf"\b[Rr]uns? {_RUN_NAME.pattern}(?:(?:, and |, | and | or ){_RUN_NAME.pattern})*(?![\w.]*\d)")
+_COUNT = re.compile(
+    r"\b(?:[Tt]wo|[Tt]hree|[Ff]our|[Ff]ive)(?= (?:[a-z-]+ )?(?:explanations|hypotheses|reasons|questions|caveats|"
+    r"possibilities|readings|interpretations|concerns|remarks|observations|suggestions|follow-ups|checks)\b)"
+)
 
 
 def render(session: Session, facts: Facts) -> str:
@@ -72,9 +81,19 @@ def one_line(record: RunRecord, facts: Facts) -> str:
 
 def _words(text: str, facts: Facts) -> list[str]:
     """A model's words; numbers in them that no record bears out are marked."""
-    loose = [number for number in unverified_numbers(text, facts) if number != "%"]
+    loose = [number for number in unverified_numbers(_without_names(text, facts), facts) if number != "%"]
     mark = [f"[not verified: {', '.join(loose)}]", ""] if loose else []
     return [text, "", *mark]
+
+
+def _without_names(text: str, facts: Facts) -> str:
+    """The text without numbers that name a run of the session, or count what the text itself goes on to say."""
+    known = {record.run for record in facts.records}
+
+    def named(match: re.Match[str]) -> str:
+        return "these runs" if known.issuperset(_RUN_NAME.findall(match[0])) else match[0]
+
+    return _COUNT.sub("several", _RUNS.sub(named, text))
 
 
 def _measured(record: RunRecord, facts: Facts) -> list[str]:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import platform
 import sys
-import tempfile
 from pathlib import Path
 
 from agent.core.errors import InfrastructureError
 from agent.core.manifest import Limits
 from agent.core.protocols import Exit, Sandbox, SandboxSpec
 from agent.sandbox import cgroups, seccomp
+from agent.storage.temporary import TemporaryFolder
 
 APPARMOR = Path("/proc/sys/kernel/apparmor_restrict_unprivileged_userns")
 USERNS = (Path("/proc/sys/kernel/unprivileged_userns_clone"), Path("/proc/sys/user/max_user_namespaces"))
@@ -96,7 +96,7 @@ def limits_report() -> dict[str, str]:
 
 
 def _try(sandbox: Sandbox) -> tuple[Exit, str]:
-    with tempfile.TemporaryDirectory() as folder:
+    with TemporaryFolder("probe") as folder:
         stderr = Path(folder) / "stderr"
         spec = SandboxSpec(argv=(sys.executable, "-c", "pass"), cwd="/", mounts=(), limits=Limits(wall_s=60.0))
         end = sandbox.start(spec, stdout=Path(folder) / "stdout", stderr=stderr).wait()

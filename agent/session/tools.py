@@ -17,11 +17,15 @@ from agent.session.session import Session, apply, fold
 
 
 class Log(Protocol):
-    """Where events are kept; an event that append() took is still there after a kill."""
+    """Where events are kept; an event that append() took is still there after a kill.
+
+    check() raises InfrastructureError where it is not there any more, because somebody moved or removed the session.
+    """
 
     def read(self) -> Iterator[Event]: ...
     def append(self, event: Event) -> None: ...
     def head(self) -> tuple[int, str]: ...
+    def check(self) -> None: ...
     def close(self) -> None: ...
 
 
@@ -80,7 +84,7 @@ class Tools:
     secret: Callable[[str, int], int | None]  # of a template's world, by the world's number; None: gone
     sleep: Callable[[float], None]
     environment: Callable[[], Environment | None]  # the template's own Python; None: the runner's
-    check_budget: Callable[[], None]  # raises BudgetSpent
+    check_budget: Callable[[], None]  # raises BudgetSpent, or what the log's check() raises
 
     @property
     def session(self) -> Session:

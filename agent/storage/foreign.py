@@ -30,6 +30,10 @@ class Missing(Foreign):
     """There is nothing of that name."""
 
 
+class Closed(Foreign):
+    """It is somebody's who lets this user not read it."""
+
+
 def is_plain(name: str) -> bool:
     """Whether a name leads to something below a folder, whatever that folder is, and into no repository's .git."""
     parts = name.split("/")
@@ -42,7 +46,7 @@ def opened(folder: Path, name: str, most: int = LARGEST) -> int:
     """An open handle on a regular file, reached one component at a time so that no link on the way is followed.
 
     Raises:
-        Missing, Foreign: there is none, it is no regular file, or it is larger than `most` bytes.
+        Missing, Closed, Foreign: there is none, it may not be read, is no regular file, or larger than `most` bytes.
     """
     above: int | None = None
     parts = name.split("/")
@@ -55,7 +59,9 @@ def opened(folder: Path, name: str, most: int = LARGEST) -> int:
         handle = os.open(parts[-1], _FLAGS, dir_fd=above)
     except FileNotFoundError:
         raise Missing("missing") from None
-    except (OSError, ValueError) as error:  # ELOOP: a link; ENXIO: a socket; ENOTDIR; EACCES; a null byte
+    except PermissionError:
+        raise Closed("this user may not read it") from None
+    except (OSError, ValueError) as error:  # ELOOP: a link; ENXIO: a socket; ENOTDIR; a null byte
         raise Foreign(f"not a plain file ({getattr(error, 'strerror', None) or error})") from None
     finally:
         if above is not None:

@@ -15,6 +15,7 @@ from pathlib import Path, PurePosixPath
 
 from agent.core.errors import InfrastructureError
 from agent.storage.atomic import write_bytes
+from agent.storage.git_words import QUIET, complaint
 
 NAME = "experiment-runner"
 EMAIL = "experiment-runner@localhost"
@@ -73,9 +74,8 @@ class GitStore:
             GIT_OBJECT_DIRECTORY=str(self._meta / "objects"),
             GIT_CONFIG_NOSYSTEM="1",
             GIT_CONFIG_GLOBAL="/dev/null",
-            GIT_TERMINAL_PROMPT="0",
             GIT_LITERAL_PATHSPECS="1",
-            LC_ALL="C",
+            **QUIET,
             **_forced(),
             GIT_AUTHOR_NAME=NAME,
             GIT_AUTHOR_EMAIL=EMAIL,
@@ -310,10 +310,9 @@ class GitStore:
                 return out
         except (self._error, OSError) as error:
             said = str(getattr(error, "stderr", "") or error).strip().removeprefix("stderr: ").strip("'\n ")
-            last = said.splitlines()[-1] if said else "no reason given"
             raise InfrastructureError(
-                f"git {command[0]} failed in {self.folder}: {last} ({self._room()}); mend that "
-                "and resume, finished work is kept"
+                f"git {command[0]} failed in {self.folder}: {complaint(said) or 'no reason given'} ({self._room()}); "
+                "mend that and resume, finished work is kept"
             ) from None
 
     def _room(self) -> str:

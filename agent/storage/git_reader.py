@@ -20,6 +20,8 @@ from agent.core.errors import InfrastructureError
 from agent.storage import foreign
 from agent.storage.foreign import Foreign
 from agent.storage.foreign_git import adopt
+from agent.storage.git_words import QUIET, complaint, complaints
+from agent.storage.temporary import TemporaryFolder
 
 SECONDS = 300.0  # of one git command
 PRINTED = 512 << 20  # bytes that one may print or write
@@ -56,8 +58,7 @@ _ENVIRONMENT = {
     "GIT_GRAFT_FILE": "/dev/null",
     "GIT_NO_LAZY_FETCH": "1",
     "GIT_OPTIONAL_LOCKS": "0",
-    "GIT_TERMINAL_PROMPT": "0",
-    "LC_ALL": "C",
+    **QUIET,
 }
 
 
@@ -84,7 +85,7 @@ class GitReader:
 
     def __init__(self, git_dir: Path) -> None:
         self.git_dir = git_dir.absolute()
-        self._scratch: tempfile.TemporaryDirectory[str] | None = None  # gone with this reader
+        self._scratch: TemporaryFolder | None = None  # gone with this reader
 
     @cached_property
     def _adopted(self) -> dict[str, str]:
@@ -93,7 +94,7 @@ class GitReader:
         Raises:
             BrokenRepository: it holds what a plain repository does not, or objects that unpack to too much.
         """
-        self._scratch = tempfile.TemporaryDirectory(prefix="repository-")
+        self._scratch = TemporaryFolder("repository")
         own = Path(self._scratch.name) / "git"
         try:
             objects = adopt(self.git_dir, own)
@@ -185,7 +186,7 @@ class GitReader:
         Raises:
             BrokenRepository: git cannot make it, or what it made is not whole.
         """
-        with tempfile.TemporaryDirectory(prefix="bundle-") as folder:
+        with TemporaryFolder("bundle") as folder:
             file = f"{folder}/repository.bundle"
             self._run("-c", "pack.threads=1", "bundle", "create", "--quiet", file, "HEAD", "--all")
             self._run("bundle", "verify", "--quiet", file)
@@ -197,11 +198,7 @@ class GitReader:
             done = self._git("fsck", "--full", "--strict", "--no-dangling", "--no-progress")
         except BrokenRepository as broken:
             return str(broken)
-        said = [
-            line
-            for line in (done.stderr + done.stdout).decode("utf-8", "replace").splitlines()
-            if not line.startswith(("notice:", "hint:", "warning", "dangling", "Checking"))
-        ]
+        said = complaints((done.stderr + done.stdout).decode("utf-8", "replace"))
         return "; ".join(said[:3]) or "git fsck fails" if done.returncode else ""
 
     def _text(self, *command: str) -> str:
@@ -210,8 +207,8 @@ class GitReader:
     def _run(self, *command: str, feed: bytes = b"") -> bytes:
         done = self._git(*command, feed=feed)
         if done.returncode:
-            said = done.stderr.decode("utf-8", "replace").strip().splitlines()
-            raise BrokenRepository(f"git {command[0]}: {said[-1] if said else f'exit {done.returncode}'}")
+            said = complaint(done.stderr.decode("utf-8", "replace"))
+            raise BrokenRepository(f"git {command[0]}: {said or f'exit {done.returncode}'}")
         return done.stdout
 
     def _git(

@@ -65,10 +65,61 @@ def is_locked(path: Path) -> bool:
         handle = _opened(path, os.O_RDONLY)
     except (FileNotFoundError, UserError):
         return False
+    except PermissionError:
+        return _is_listed(path)
     try:
         return not lock_at_once(handle, shared=True)
     finally:
         os.close(handle)
+
+
+def _is_listed(path: Path) -> bool:
+    """Whether the kernel's own list has a lock on the file, for whoever may not open it."""
+    try:
+        there = os.stat(path, follow_symlinks=False)
+        listed = Path("/proc/locks").read_text().split()
+    except OSError:
+        return False
+    return f"{os.major(there.st_dev):02x}:{os.minor(there.st_dev):02x}:{there.st_ino}" in listed
+
+
+@contextmanager
+def reading_lock(path: Path) -> Iterator[None]:
+    """Keep others from working on a session while it is read. Asks for nothing that would have to be written.
+
+    Raises:
+        UserError: another living process works on it.
+    """
+    try:
+        handle = _opened(path, os.O_RDONLY)
+    except OSError:  # nobody ever worked on it, or this user may not open the file
+        if is_locked(path):
+            raise UserError(_held(path)) from None
+        yield
+        return
+    try:
+        if not lock_at_once(handle, shared=True):
+            raise UserError(_held(path))
+        yield
+    finally:
+        os.close(handle)
+
+
+def _held(path: Path) -> str:
+    try:
+        holder = path.read_text(encoding="utf-8", errors="replace")[:200].strip()
+    except OSError:
+        holder = ""
+    name = path.parent.name
+    return f"{name}: held by {holder or 'another process'}; wait for it, or watch it with --follow {name}"
+
+
+def still_names(path: Path, handle: int) -> bool:
+    """Whether the file that a handle is open on lies there still: nobody moved, removed or replaced it."""
+    try:
+        return os.path.samestat(os.stat(path, follow_symlinks=False), os.fstat(handle))
+    except OSError:
+        return False
 
 
 @contextmanager
@@ -80,10 +131,7 @@ def session_lock(path: Path) -> Iterator[None]:
     """
     handle = try_lock(path)
     if handle is None:
-        holder = path.read_text(encoding="utf-8", errors="replace")[:200].strip() or "another process"
-        raise UserError(
-            f"{path.parent.name}: held by {holder}; wait for it, or watch it with --follow {path.parent.name}"
-        )
+        raise UserError(_held(path))
     try:
         os.ftruncate(handle, 0)
         since = datetime.now().astimezone().isoformat(" ", "seconds")

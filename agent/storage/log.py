@@ -17,9 +17,10 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from agent.core.errors import InfrastructureError
+from agent.core.errors import InfrastructureError, mend
 from agent.session.events import ADAPTER, Event
 from agent.storage import foreign
+from agent.storage.locks import still_names
 from agent.storage.signing import LENGTH, Signer, holds
 
 PURPOSE = "event"
@@ -112,7 +113,19 @@ class EventLog:
         last = self.last()
         return bool(last and last.signature and holds(public, last.signature, PURPOSE, last.signed))
 
+    def check(self) -> None:
+        """
+        Raises:
+            InfrastructureError: what was begun to be written is not there any more, and would be made anew.
+        """
+        if self._fd is not None and not still_names(self.path, self._fd):
+            raise InfrastructureError(
+                f"{self.path}: was moved, removed or replaced while this process worked on its session, which stops "
+                "here; put it back, or resume the session where it lies now"
+            )
+
     def append(self, event: Event) -> None:
+        self.check()
         handle = self._open()
         line = self._linked(ADAPTER.dump_json(event))
         text = line.text + b"\n"
@@ -123,7 +136,7 @@ class EventLog:
             os.fdatasync(handle)
         except OSError as error:
             self.close()  # the next open drops the torn tail
-            raise InfrastructureError(f"{self.path}: {error.strerror}; make room and resume") from None
+            raise InfrastructureError(f"{self.path}: {mend(error)}") from None
         self._last = line
 
     def close(self) -> None:
@@ -136,6 +149,8 @@ class EventLog:
             data = foreign.read_file(self.path, foreign.LONGEST_LOG)
         except foreign.Missing:
             return
+        except foreign.Closed as problem:
+            raise InfrastructureError(f"{self.path}: {problem}") from None
         except foreign.Foreign as problem:
             raise InfrastructureError(f"{self.path}: {problem}; this is no session's log") from None
         whole = data[: data.rfind(b"\n") + 1]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -10,6 +12,8 @@ from agent.core.errors import InfrastructureError, UserError
 from agent.core.paths import SessionPaths
 from agent.session.session import Session, fold
 from agent.storage.log import EventLog
+
+_STAMP = re.compile(r"\d{8}_\d{6}_")  # how names of sessions begin
 
 
 @dataclass(frozen=True)
@@ -23,10 +27,17 @@ class Workspace:
         return self.root / ".cache"
 
     def sessions(self) -> list[SessionPaths]:
-        """All sessions, oldest first."""
+        """All sessions, oldest first; those that somebody else closed are left out."""
         if not self.root.is_dir():
             return []
-        return [SessionPaths(p) for p in sorted(self.root.iterdir()) if (p / "events.jsonl").is_file()]
+        return [SessionPaths(path) for path in sorted(self.root.iterdir()) if os.path.isfile(path / "events.jsonl")]
+
+    def closed(self) -> list[str]:
+        """Names of folders that may be sessions, and that this user may not look into."""
+        if not self.root.is_dir():
+            return []
+        folders = [path for path in sorted(self.root.iterdir()) if _STAMP.match(path.name)]
+        return [path.name for path in folders if not os.access(path, os.X_OK)]
 
     def find(self, name: str) -> SessionPaths:
         """A session by its folder, its name, or "last".
@@ -38,7 +49,7 @@ class Workspace:
         if name == "last" and sessions:
             return sessions[-1]
         for candidate in (self.root / name, Path(name)):
-            if (candidate / "events.jsonl").is_file():
+            if os.path.isfile(candidate / "events.jsonl"):
                 return SessionPaths(candidate.resolve())
         known = ", ".join(s.root.name for s in sessions[-3:]) or "none yet"
         raise UserError(f"session {name!r}: not found in {self.root} (newest: {known}); see --status")

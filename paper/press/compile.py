@@ -8,7 +8,6 @@ from __future__ import annotations
 import io
 import re
 import shutil
-import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from agent.core.manifest import Limits
 from agent.core.protocols import Mount, Sandbox, SandboxSpec
 from agent.sandbox import harvest
 from agent.storage.atomic import write_bytes
+from agent.storage.temporary import TemporaryFolder
 
 LIMITS = Limits(wall_s=240.0, memory_mb=2048, processes=64, disk_mb=200, files=500, file_mb=100, output_mb=8)
 COMMAND = (
@@ -72,7 +72,7 @@ def compile_pdf(folder: Path, sandbox: Sandbox, limits: Limits = LIMITS) -> Comp
         InfrastructureError: latexmk cannot be started.
     """
     tex = (folder / "paper.tex").read_text(encoding="utf-8")
-    with tempfile.TemporaryDirectory(prefix="paper-") as scratch:
+    with TemporaryFolder("paper") as scratch:
         work = Path(scratch) / "work"
         work.mkdir()
         for path in sorted(folder.iterdir()):

@@ -1,6 +1,8 @@
 """Whatever a training does, the job ends with a result that says so."""
 
 import os
+import select
+import shutil
 import signal
 
 import pytest
@@ -9,7 +11,7 @@ from agent.lab.jobs.paths import JobPaths
 from agent.lab.measuring.scratch import TrainingPaths
 from agent.storage.locks import is_locked
 from tests.support import until
-from tests.support.jobs import RUNNER, finished, make_job, running_in_sandbox, started, supervisor
+from tests.support.jobs import RUNNER, finished, make_job, running_in_sandbox, sandboxed, started, supervisor
 
 
 def run(tmp_path, **how):
@@ -84,6 +86,26 @@ def test_sigterm_cancels(tmp_path):
     os.kill(supervisor(job), signal.SIGTERM)
 
     assert finished(job).outcome == "cancelled"
+
+
+@pytest.mark.parametrize(
+    "change", [shutil.rmtree, lambda folder: folder.rename(folder.with_name("moved"))], ids=["removed", "moved"]
+)
+def test_a_job_whose_folder_is_taken_away_ends_and_is_not_made_anew(tmp_path, change):
+    (tmp_path / "session").mkdir()
+    job = make_job(tmp_path / "session" / "job", seeds=(1, 2), way="sleep")
+    RUNNER.submit(job)
+    until(lambda: running_in_sandbox(job))
+    owner = os.pidfd_open(supervisor(job))
+
+    change(tmp_path / "session")
+
+    assert select.select([owner], [], [], 20)[0], "its supervisor goes on"
+    os.close(owner)
+    until(lambda: not sandboxed(job))
+    assert not (tmp_path / "session").exists()
+    if (tmp_path / "moved").exists():
+        assert "was moved or removed; its trainings end here" in (tmp_path / "moved/job/supervisor.log").read_text()
 
 
 def test_trainings_run_side_by_side_up_to_the_slots(tmp_path):

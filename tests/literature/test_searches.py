@@ -1,5 +1,7 @@
 """A session's searches: recorded before they are read, works keyed once, the library's own first."""
 
+import os
+
 import pytest
 
 from agent.core.errors import InfrastructureError
@@ -53,6 +55,13 @@ def test_a_work_of_the_library_is_cited_under_the_librarys_key(tmp_path):
     )
     assert [p.key for p in found] == ["olshausen1996emergence", "olshausen1996emergenceb"]
     assert found[0].source == "library"
+
+
+def test_a_record_that_is_no_file_is_one_line_and_nobody_waits_for_it(tmp_path):
+    os.mkfifo(tmp_path / "s.json")
+    for read in (lambda: searches(tmp_path, one=[]).search("s", ["one"]), searches(tmp_path).found):
+        with pytest.raises(InfrastructureError, match="not a plain file"):
+            read()
 
 
 def test_a_record_that_was_changed_by_hand_is_one_line(tmp_path):

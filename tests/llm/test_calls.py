@@ -168,6 +168,18 @@ def test_a_record_changed_by_hand_is_named(tmp_path: Path):
         Session(tmp_path, ["two"]).ask()
 
 
+@pytest.mark.parametrize(
+    "make", [os.mkdir, os.mkfifo, lambda path: path.symlink_to(path)], ids=["folder", "pipe", "link"]
+)
+def test_a_record_that_is_no_file_is_named_at_once_and_nothing_is_paid(tmp_path: Path, make):
+    make(tmp_path / f"{STEP}.1.json")
+    session = Session(tmp_path, ["one"])
+
+    with pytest.raises(InfrastructureError, match=r"run-1\.edit-1\.1\.json: not a plain file"):
+        session.ask()
+    assert session.money == 99
+
+
 def test_a_step_that_is_no_file_name_is_refused(tmp_path: Path):
     with pytest.raises(InfrastructureError, match="letters, digits"):
         Session(tmp_path, ["one"]).ask("../events")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import pytest
 
 from agent.core.errors import InfrastructureError
 from agent.storage.git import GitStore
+from agent.storage.git_words import complaint
 from tests.support import ROOT
 
 
@@ -287,6 +289,31 @@ def test_what_git_refuses_is_one_line_with_its_reason(repository: Repository):
         assert "\n" not in str(caught.value)
 
 
+def test_of_what_git_says_its_complaint_is_kept_and_its_advice_is_not(repository: Repository, tmp_path: Path):
+    """The last line that git prints is often advice for somebody who types git commands."""
+    repository.commit("k = 1\n")
+    (repository.folder / ".git/index.lock").touch()
+    outer = tmp_path / "outer"
+    shutil.copytree(repository.folder, outer / "inner")
+    (outer / "inner/.git/index.lock").unlink()
+    subprocess.run(["git", "init", "-q", "-b", "main", outer], check=True)
+    said = {
+        "index.lock': File exists": (repository.folder, ["read-tree", "HEAD"]),
+        "unknown revision": (repository.folder, ["log", "nowhere"]),
+        "not something we can merge": (repository.folder, ["merge", "nowhere"]),
+        "did not match any": (outer, ["add", "inner", "nowhere"]),
+    }
+    for why, (folder, command) in said.items():
+        done = subprocess.run(
+            ["git", *command], cwd=folder, capture_output=True, text=True, env={**os.environ, "LC_ALL": "C"}
+        )
+        assert done.returncode and why in complaint(done.stderr), done.stderr
+    assert (
+        complaint("error: cannot pull\nhint: use --rebase\nfatal: diverged\nhint: or --ff-only\n") == "fatal: diverged"
+    )
+    assert complaint("hint: nothing but advice\n") == ""
+
+
 def test_locks_that_a_killed_git_left_are_freed(repository: Repository):
     first = repository.commit("k = 1\n", Run="1")
     for name in ("index.lock", "HEAD.lock", "refs/heads/main.lock", "config.lock"):
@@ -342,6 +369,7 @@ _COMMIT = """
 import sys
 from pathlib import Path
 from agent.storage.git import GitStore
+from agent.storage.git_words import complaint
 store = GitStore(Path(sys.argv[1]))
 for run in range(int(sys.argv[2]), int(sys.argv[2]) + (400 if len(sys.argv) > 3 else 1)):
     (store.folder / "experiment.py").write_text(f"k = {run}\\n")

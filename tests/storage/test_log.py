@@ -1,6 +1,7 @@
 """The log loses no acknowledged event and never shows a torn one."""
 
 import resource
+import shutil
 
 import pytest
 from hypothesis import given, settings
@@ -87,3 +88,30 @@ def test_a_disk_that_is_full_is_said_and_loses_nothing(tmp_path):
 def test_every_event_survives_the_round_trip():
     for event in EVENTS:
         assert ev.ADAPTER.validate_json(ev.ADAPTER.dump_json(event)) == event
+
+
+@pytest.mark.parametrize(
+    "change",
+    [lambda folder: shutil.rmtree(folder), lambda folder: folder.rename(folder.with_name("moved"))],
+    ids=["removed", "moved"],
+)
+def test_a_session_that_is_taken_away_is_not_made_anew_by_its_log(tmp_path, change):
+    (folder := tmp_path / "session").mkdir()
+    log = EventLog(folder / "events.jsonl")
+    log.append(EVENTS[0])
+    change(folder)
+
+    for write in (log.check, lambda: log.append(EVENTS[1])):
+        with pytest.raises(InfrastructureError, match="was moved, removed or replaced"):
+            write()
+    assert not folder.exists()
+
+
+def test_a_log_that_an_editor_replaced_is_not_written_past(tmp_path):
+    log = EventLog(tmp_path / "events.jsonl")
+    log.append(EVENTS[0])
+    (tmp_path / "new").write_bytes((tmp_path / "events.jsonl").read_bytes())
+    (tmp_path / "new").rename(tmp_path / "events.jsonl")
+
+    with pytest.raises(InfrastructureError, match="replaced"):
+        log.append(EVENTS[1])

@@ -25,7 +25,7 @@ from agent.lab.measuring.scratch import remove
 from agent.sandbox.limits import start_ticks
 from agent.storage.atomic import write_text
 from agent.storage.cache import held
-from agent.storage.locks import try_lock
+from agent.storage.locks import still_names, try_lock
 
 PROJECT = Path(__file__).resolve().parents[3]
 POLL_S = 0.05
@@ -46,11 +46,15 @@ class _Running:
     why: str = ""  # reason code once it was told to stop
 
 
+class _Moved(Exception):
+    """The job's folder is not where it was."""
+
+
 class Supervision:
     """The trainings of one job. Everything durable lies in the job's folder, so that a new one can go on."""
 
-    def __init__(self, job: Job, paths: JobPaths, module: str) -> None:
-        self._job, self._paths, self._module = job, paths, module
+    def __init__(self, job: Job, paths: JobPaths, module: str, lock: int) -> None:
+        self._job, self._paths, self._module, self._lock = job, paths, module, lock
         self._keys: list[Key] = [(seed, c.name) for c in job.conditions for seed in job.seeds]
         self._done: dict[Key, Training] = {}
         self._running: dict[Key | None, _Running] = {}  # None: the facts
@@ -58,12 +62,15 @@ class Supervision:
         self._no_facts = "supervisor", "they were not written"
         self.cancelled = False
 
-    def run(self) -> JobResult:
-        """All trainings to their end. Whatever goes wrong here is a result as well."""
+    def run(self) -> JobResult | None:
+        """All trainings to their end. What goes wrong is a result as well; None where nobody is there to get one."""
         started_at, began = time.time(), time.monotonic()
         try:
             started_at = _claim(self._paths)
             self._train_all()
+        except _Moved:
+            print(f"{self._paths.root}: was moved or removed; its trainings end here", file=sys.stderr, flush=True)
+            return None
         except Exception:
             text = traceback.format_exc()
             print(text, file=sys.stderr, flush=True)
@@ -74,6 +81,8 @@ class Supervision:
         finally:
             for running in self._running.values():
                 running.process.kill()
+            for running in self._running.values():
+                running.process.wait()
         return self._result(started_at, time.monotonic() - began)
 
     def _train_all(self) -> None:
@@ -110,7 +119,13 @@ class Supervision:
         self._running[key] = _Running(process, now, now + seconds)
 
     def _look_for_the_end(self, waiting: deque[Key]) -> None:
-        """After a cancel request, or the first training that came to nothing, no other is worth its time."""
+        """After a cancel request, or the first training that came to nothing, no other is worth its time.
+
+        Raises:
+            _Moved: the session was moved or removed, and whatever is written now would make a part of it anew.
+        """
+        if not still_names(self._paths.lock, self._lock):
+            raise _Moved
         self.cancelled = self.cancelled or self._paths.cancel.exists()
         bad = any(t.outcome != "measured" for t in self._done.values())
         if (self.cancelled or bad) and not self._stopping:
@@ -257,7 +272,7 @@ def main(argv: list[str] | None = None) -> int:
     if lock is None or paths.result.exists():
         return 0  # another supervisor owns the job, or it is done
     os.set_inheritable(lock, False)
-    supervision = Supervision(paths.read_job(), paths, options.measure)
+    supervision = Supervision(paths.read_job(), paths, options.measure, lock)
 
     def stop(number: int, frame: object) -> None:
         supervision.cancelled = True
@@ -267,6 +282,8 @@ def main(argv: list[str] | None = None) -> int:
         for folder in paths.read_job().data_folders:
             holds.enter_context(held(folder))
         result = supervision.run()
+    if result is None or not still_names(paths.lock, lock):
+        return 0
     write_text(paths.result, result.model_dump_json(indent=1) + "\n")
     return 0
 

@@ -36,7 +36,7 @@ def main(argv: list[str]) -> int:
     if training:
         seed, condition = training
         found = _train(job, measure, int(seed), condition, paths, stopped)
-        if found.outcome != "cancelled":
+        if found.outcome != "cancelled" and paths.job.exists():  # else the session was moved or removed meanwhile
             paths.write_training(found)
     else:
         device, versions, hashes = measure.job_facts(job)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import sys
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from agent.core.protocols import Mount, Sandbox, SandboxSpec
 from agent.core.record import Job
 from agent.sandbox import harvest
 from agent.storage import foreign
+from agent.storage.temporary import TemporaryFolder
 
 if TYPE_CHECKING:
     import numpy as np
@@ -49,7 +49,7 @@ class WalledEvaluation:
         """
         import numpy as np
 
-        with tempfile.TemporaryDirectory(prefix="truth-") as scratch:
+        with TemporaryFolder("truth") as scratch:
             out = Path(scratch) / "out"
             self._ask("rows", {}, out)
             try:
@@ -64,7 +64,7 @@ class WalledEvaluation:
         Raises:
             InfrastructureError: it fails, or what it returns is no dictionary of numbers.
         """
-        with tempfile.TemporaryDirectory(prefix="evaluate-") as scratch:
+        with TemporaryFolder("evaluate") as scratch:
             out = Path(scratch) / "out"
             self._ask("evaluate", dict(enumerate(arrays[:-1])), out)
             try:

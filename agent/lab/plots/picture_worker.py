@@ -6,43 +6,66 @@ A parser that hangs or bursts on a malicious file does so here. Imports nothing 
 
 from __future__ import annotations
 
-import re
 import sys
 import warnings
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from pypdf import PdfReader
-    from pypdf.generic import StreamObject
+    from pypdf.generic import DictionaryObject, StreamObject
 
 MAX_PIXELS = 25_000_000
 MAX_SIDE = 16_000  # pixels
 PAGE_POINTS = (1.0, 14_400.0)  # the side of a page: TeX has no larger dimensions
 MAX_OBJECTS = 20_000
 MAX_STREAMS = 64 << 20  # decoded bytes of all streams
-# What a figure never needs, and what a reader's program would act on.
-ACTIVE = {
-    "/JavaScript",
-    "/JS",
-    "/Launch",
-    "/EmbeddedFile",
-    "/EmbeddedFiles",
-    "/EF",
-    "/OpenAction",
-    "/AA",
-    "/RichMedia",
-    "/XFA",
-    "/AcroForm",
-    "/SubmitForm",
-    "/ImportData",
-    "/GoToR",
-    "/GoToE",
-    "/URI",
-    "/Movie",
-    "/Sound",
-    "/Rendition",
+DEEPEST = 40
+# What a figure of matplotlib's is made of: each kind of dictionary with its keys, and the kind of what stands there.
+# No kind: names, numbers, words and arrays of them. "*": a dictionary whose keys are names of its own.
+# Anything else, which a reader's program might act on or look for elsewhere, is refused.
+_STREAM = " Length Filter DecodeParms:parms"
+SHAPES = {
+    "file": "Type Size Root:catalog Info:information ID W Index" + _STREAM,
+    "catalog": "Type Pages:pages Version",
+    "information": "Creator Producer CreationDate ModDate Title Author Subject Keywords Trapped",
+    "pages": "Type Kids:page Count Parent:pages Resources:resources MediaBox CropBox Rotate",
+    "page": "Type Parent:pages Resources:resources MediaBox CropBox TrimBox BleedBox ArtBox Contents:content"
+    " Group:group Annots Rotate",
+    "resources": "Font:*font XObject:*drawing ExtGState:*state Pattern:*pattern Shading:*shading ColorSpace:*space"
+    " ProcSet Procsets",
+    "group": "Type S CS I K",
+    "content": "Type CMapName CIDSystemInfo:collection" + _STREAM,
+    "drawing": "Type Subtype Name FormType BBox Matrix Resources:resources Group:group Width Height ColorSpace:space"
+    " BitsPerComponent Decode Interpolate ImageMask SMask:drawing Mask:drawing Intent" + _STREAM,
+    "state": "Type CA ca SMask:mask BM AIS LW LC LJ ML D SA TK OP op OPM",
+    "mask": "Type S G:drawing BC TR",
+    "pattern": "Type PatternType PaintType TilingType BBox XStep YStep Resources:resources Matrix Shading:shading"
+    " ExtGState:state" + _STREAM,
+    "shading": "ShadingType ColorSpace:space Background BBox AntiAlias Coords Domain Extend Function:function"
+    " BitsPerCoordinate BitsPerComponent BitsPerFlag Decode" + _STREAM,
+    "function": "FunctionType Domain Range C0 C1 N Functions:function Bounds Encode Size BitsPerSample Order Decode"
+    + _STREAM,
+    "space": "N Alternate Range" + _STREAM,
+    "font": "Type Subtype BaseFont Name FirstChar LastChar Widths FontBBox FontMatrix CharProcs:*drawing"
+    " Resources:resources Encoding:encoding FontDescriptor:descriptor DescendantFonts:font ToUnicode:content"
+    " CIDSystemInfo:collection CIDToGIDMap:content W DW",
+    "encoding": "Type BaseEncoding Differences",
+    "descriptor": "Type FontName FontFamily FontStretch FontWeight Flags FontBBox ItalicAngle Ascent Descent Leading"
+    " CapHeight XHeight StemV StemH AvgWidth MaxWidth MissingWidth CharSet FontFile:program FontFile2:program",
+    "program": "Length1 Length2 Length3" + _STREAM,
+    "collection": "Registry Ordering Supplement",
+    "parms": "Predictor Colors BitsPerComponent Columns EarlyChange",
+    "table": "Type N First" + _STREAM,  # of objects, which are looked at one by one
 }
-LONG_NAME = re.compile(rb"/(?:JavaScript|Launch|EmbeddedFiles?|OpenAction|RichMedia|AcroForm|SubmitForm|ImportData)\b")
+ONLY = {  # keys of whose values only these are understood, wherever they stand
+    "/Filter": {"/FlateDecode", "/DCTDecode"},
+    "/FunctionType": {"0", "2", "3"},
+    "/TR": {"/Identity"},
+}
+TABLES = {"/XRef": "file", "/ObjStm": "table"}  # what no page uses, and a reader needs
+SUBTYPES = {"drawing": {"/Form", "/Image"}}
 
 
 class Bad(Exception):
@@ -68,33 +91,38 @@ def check_pdf(path: str) -> None:
 
     with open(path, "rb") as file:
         raw = file.read()
-    unescaped = re.sub(rb"#([0-9A-Fa-f]{2})", lambda m: bytes([int(m[1], 16)]), raw)
-    if found := LONG_NAME.search(unescaped):
-        raise Bad(f"it holds {found[0].decode()}, which a figure does not need")
-    reader = PdfReader(path)
+    if raw.count(b"startxref") != 1 or not raw.rstrip().endswith(b"%%EOF"):
+        raise Bad("something was added behind its end")
+    reader = PdfReader(path, strict=True)
     if reader.is_encrypted:
         raise Bad("it is encrypted")
+    check_shapes(reader)
+    check_sizes(reader)
     if len(reader.pages) != 1:
         raise Bad(f"it has {len(reader.pages)} pages; a figure has one")
     page = reader.pages[0]
     for side in (page.mediabox.width, page.mediabox.height, page.cropbox.width, page.cropbox.height):
         if not PAGE_POINTS[0] <= abs(float(side)) <= PAGE_POINTS[1]:
             raise Bad(f"a side of its page is {float(side):g} points long")
-    check_objects(reader)
     page.extract_text()  # a reviewer's prompt is made this way
 
 
-def check_objects(reader: PdfReader) -> None:
-    """Every object that any table of the file names, also one that no page uses."""
-    from pypdf.generic import IndirectObject, StreamObject
+def objects(reader: PdfReader) -> Iterator[tuple[int, object]]:
+    """Every object that a table of the file names, also one that no page uses."""
+    from pypdf.generic import IndirectObject
 
     numbers = {n for table in reader.xref.values() for n in table} | set(reader.xref_objStm)
     if len(numbers) > MAX_OBJECTS:
         raise Bad(f"{len(numbers)} objects; at most {MAX_OBJECTS} are allowed")
-    decoded = 0
     for number in sorted(numbers):
-        item = IndirectObject(number, 0, reader).get_object()
-        check_names(item)
+        yield number, IndirectObject(number, 0, reader).get_object()
+
+
+def check_sizes(reader: PdfReader) -> None:
+    from pypdf.generic import StreamObject
+
+    decoded = 0
+    for _, item in objects(reader):
         if isinstance(item, StreamObject):
             decoded += len(item.get_data()) if item.get("/Subtype") != "/Image" else pixels(item)
             if decoded > MAX_STREAMS:
@@ -110,19 +138,58 @@ def pixels(image: StreamObject) -> int:
     return len(image.get_data()) if "/DCTDecode" not in str(image.get("/Filter")) else 0
 
 
-def check_names(item: object, depth: int = 0) -> None:
-    from pypdf.generic import DictionaryObject
+def check_shapes(reader: PdfReader) -> None:
+    """What can be reached from the file's root is what a figure is made of, and nothing else is there."""
+    from pypdf.generic import DictionaryObject, StreamObject
 
-    if depth > 40:
-        raise Bad("its objects nest deeper than 40 levels")
+    seen: set[tuple[int, str]] = set()
+    look(reader.trailer, "file", seen, 0)
+    reached = {number for number, _ in seen}
+    for number, item in objects(reader):
+        if number in reached:
+            continue
+        kind = TABLES.get(str(item.get("/Type"))) if isinstance(item, StreamObject) else None
+        if kind:
+            look(item, kind, seen, 0)
+        elif isinstance(item, DictionaryObject):
+            raise Bad(f"it holds an object that its page does not use, with {', '.join(list(item)[:3]) or 'no keys'}")
+
+
+def look(item: object, kind: str, seen: set[tuple[int, str]], depth: int) -> None:
+    """Refuse what is not of a kind, at any depth. Where it is named by a number, once."""
+    from pypdf.generic import DictionaryObject, IndirectObject
+
+    if depth > DEEPEST:
+        raise Bad(f"its objects nest deeper than {DEEPEST} levels")
+    if isinstance(item, IndirectObject):
+        if (place := (item.idnum, kind)) in seen:
+            return
+        seen.add(place)
+        item = item.get_object()
     if isinstance(item, DictionaryObject):
-        for key in item:
-            if key in ACTIVE or (key in ("/S", "/Type") and item.raw_get(key) in ACTIVE):
-                raise Bad(f"it holds {key if key in ACTIVE else item.raw_get(key)}, which a figure does not need")
-            check_names(item.raw_get(key), depth + 1)
+        for key, below in shape_of(item, kind).items():
+            look(item.raw_get(key), below, seen, depth + 1)
     elif isinstance(item, list):
         for part in list.__iter__(item):
-            check_names(part, depth + 1)
+            look(part, kind, seen, depth + 1)
+
+
+def shape_of(item: DictionaryObject, kind: str) -> dict[str, str]:
+    """The kind of what stands under each key of a dictionary."""
+    if kind.startswith("*"):
+        return dict.fromkeys(item, kind[1:])
+    if not kind:
+        raise Bad(f"it holds {', '.join(list(item)[:3]) or 'a dictionary'} where a figure has none")
+    allowed = dict(f"/{word}".partition(":")[::2] for word in SHAPES[kind].split())
+    for key in item:
+        if key not in allowed:
+            raise Bad(f"it holds {key} in its {kind}, which a figure does not need")
+        understood = SUBTYPES.get(kind) if key == "/Subtype" else ONLY.get(key)
+        value = item[key]
+        for part in value if isinstance(value, list) else [value]:
+            if understood and str(part) not in understood:
+                raise Bad(f"it holds {key} {part}, which a figure does not need")
+    return {key: allowed[key] for key in item}
 
 
 def main(path: str) -> int:

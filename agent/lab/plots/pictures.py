@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import sys
-import tempfile
 from pathlib import Path
 
 from agent.core.errors import InfrastructureError
 from agent.core.manifest import Limits
 from agent.core.protocols import Exit, Mount, Sandbox, SandboxSpec
 from agent.sandbox import harvest
+from agent.storage.temporary import TemporaryFolder
 
 LIMITS = Limits(wall_s=30, memory_mb=1024, processes=32, disk_mb=1, files=10, file_mb=1, output_mb=1)
 WORKER = Path(__file__).with_name("picture_worker.py")
@@ -39,7 +39,7 @@ def _look(picture: Path, sandbox: Sandbox, worker: Mount) -> tuple[Exit, str]:
     shown = Mount(picture, f"/picture/{picture.name}")
     argv = (sys.executable, "-P", sandbox.visible(worker), sandbox.visible(shown))
     spec = SandboxSpec(argv=argv, cwd="/", mounts=(worker, shown), limits=LIMITS)
-    with tempfile.TemporaryDirectory(prefix="picture-") as folder:
+    with TemporaryFolder("picture") as folder:
         out, errors = Path(folder) / "stdout", Path(folder) / "stderr"
         end = sandbox.start(spec, stdout=out, stderr=errors).wait()
         return end, harvest.read_text(errors)

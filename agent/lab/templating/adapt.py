@@ -9,7 +9,6 @@ import hashlib
 import json
 import os
 import shutil
-import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ from agent.lab.measuring import selfreport
 from agent.lab.templating.v1 import ADAPTER, IDEAS, Folder, direction, look
 from agent.sandbox import harvest
 from agent.storage import foreign
+from agent.storage.temporary import TemporaryFolder, sweep_folders
 
 VERSION = "1"  # of what is made here
 PROFILE = "full"
@@ -52,19 +52,18 @@ def adapt(folder: Path, workspace: Path, sandbox: Callable[[], Sandbox], say: Sa
     if (target / "manifest.toml").is_file():
         return target
     target.parent.mkdir(parents=True, exist_ok=True)
-    beside = Path(tempfile.mkdtemp(prefix=".new-", dir=target.parent))
-    beside.chmod(0o755)
+    sweep_folders(workspace / ".templates")
     if (latex := folder / "latex" / "template.tex").is_file():
         say(f"{folder}: has LaTeX of its own; add --paper-style {latex.parent} to set the paper in it")
-    try:
+    with TemporaryFolder("template", workspace / ".templates") as scratch:
+        beside = Path(scratch)
+        beside.chmod(0o755)
         said = given.run_0() or _first_run(given, beside, sandbox, say)
         metrics = _metrics(given, said, say)
         _fill(given, beside / given.name, metrics)
         load_template(beside / given.name)
         shutil.rmtree(target, ignore_errors=True)  # without its manifest: not whole
         os.replace(beside / given.name, target)
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
     return target
 
 

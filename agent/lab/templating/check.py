@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +13,7 @@ from agent.lab.environments import environment_of
 from agent.lab.templating import contract
 from agent.lab.templating.flaw import Flaw, Source, read_source
 from agent.lab.templating.trial import Say, Trial
+from agent.storage.temporary import TemporaryFolder, sweep_folders
 
 
 def check_template(
@@ -43,12 +42,11 @@ def check_template(
     if environment and (lacking := list(contract.missing_there(template, code, environment))):
         return [*found, *lacking]
     cache.mkdir(parents=True, exist_ok=True)
-    scratch = Path(tempfile.mkdtemp(prefix="check-", dir=cache))
-    scratch.chmod(0o755)  # the sandbox's own user reads its mounts there
-    try:
+    sweep_folders(cache)
+    with TemporaryFolder("check", cache) as name:
+        scratch = Path(name)
+        scratch.chmod(0o755)  # the sandbox's own user reads its mounts there
         found += Trial(template, chosen, scratch, sandbox, say, device, environment).flaws()
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
     return found
 
 

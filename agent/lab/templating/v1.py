@@ -6,7 +6,6 @@ Reads alone. Making a template of it is adapt.py's; its LaTeX is not read here.
 from __future__ import annotations
 
 import ast
-import json
 import os
 import re
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from typing import Literal
 from pydantic import Field, ValidationError
 
 from agent.core.errors import UserError
+from agent.core.given import json_given, read_given, toml_given
 from agent.core.ideas import Idea, read_ideas
 from agent.core.manifest import Limits
 from agent.core.schema import Strict
@@ -80,12 +80,10 @@ class Folder:
             UserError: prompt.json is no JSON object.
         """
         path = self.path / "prompt.json"
-        if not path.is_file():
-            return {}
         try:
-            value = json.loads(path.read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise UserError(f"{path}: not valid JSON ({error}); mend the file") from None
+            value = json_given(path)
+        except FileNotFoundError:
+            return {}
         if not isinstance(value, dict):
             raise UserError(f"{path}: an object with system and task_description was expected; mend the file")
         return {key: value[key] for key in ("system", "task_description") if isinstance(value.get(key), str)}
@@ -160,14 +158,10 @@ def look(folder: Path) -> Folder:
     if not (folder / "plot.py").is_file():
         raise UserError(f"{folder}: has experiment.py but no plot.py; add one that draws from run_*/final_info.json")
     path = folder / ADAPTER
-    if not path.is_file():
-        return Folder(folder, AdapterFile())
-    import tomllib
-
     try:
-        return Folder(folder, AdapterFile.model_validate(tomllib.loads(path.read_text(encoding="utf-8"))))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: not valid TOML: {error}") from None
+        return Folder(folder, AdapterFile.model_validate(toml_given(read_given(path), str(path))))
+    except FileNotFoundError:
+        return Folder(folder, AdapterFile())
     except ValidationError as error:
         first = error.errors()[0]
         raise UserError(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None

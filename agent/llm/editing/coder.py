@@ -6,18 +6,18 @@ Not here: aider itself (aider_edit.py, the only module that imports it).
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path, PurePosixPath
 from types import ModuleType
 from typing import TYPE_CHECKING, Literal
 
-from agent.core.errors import InfrastructureError
+from agent.core.errors import InfrastructureError, mend
 from agent.core.protocols import Ask, EditResult, Message, Role
 from agent.llm.answers import head_and_tail
 from agent.llm.providers import load_litellm
 from agent.storage.atomic import write_bytes
+from agent.storage.temporary import TemporaryFolder
 
 if TYPE_CHECKING:
     from agent.llm.editing.aider_edit import Talk
@@ -66,7 +66,7 @@ class AiderCoder:
         """
         before = {name: _read(folder, name, missing=b"") for name in editable}
         shown = {name: _read(folder, name) for name in read_only if name not in before}
-        with tempfile.TemporaryDirectory(prefix="edit-") as scratch:
+        with TemporaryFolder("edit") as scratch:
             root = Path(scratch).resolve()
             for name, data in {**before, **shown}.items():
                 (root / name).parent.mkdir(parents=True, exist_ok=True)
@@ -113,7 +113,7 @@ def _settle(
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             write_bytes(folder / name, after[name])
         except OSError as error:
-            raise InfrastructureError(f"{folder / name}: {error.strerror}; make room and resume") from None
+            raise InfrastructureError(f"{folder / name}: {mend(error)}") from None
     return EditResult(changed, reply=talk.reply)
 
 

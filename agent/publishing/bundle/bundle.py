@@ -10,7 +10,6 @@ import hashlib
 import io
 import shutil
 import tarfile
-import tempfile
 from pathlib import Path, PurePosixPath
 
 from agent.core.errors import UserError
@@ -22,7 +21,8 @@ from agent.publishing.verify.subject import Material, Unreadable, committed, rea
 from agent.session.session import Session
 from agent.storage import foreign
 from agent.storage.git_reader import BrokenRepository, GitReader
-from agent.storage.locks import session_lock
+from agent.storage.locks import reading_lock
+from agent.storage.temporary import TemporaryFolder
 from agent.storage.workspace import Workspace, read_session
 from paper.press.compile import INPUTS, compile_pdf
 
@@ -39,7 +39,7 @@ def bundle(name: str, workspace: Workspace, out: Path) -> int:
     paths = workspace.find(name)
     if not out.is_dir():
         raise UserError(f"{out}: no such folder; make it, or name another with --out")
-    with session_lock(paths.lock):
+    with reading_lock(paths.lock):
         session = read_session(paths)
         members = _members(paths, workspace, session)
     target = out / f"{paths.root.name}.tar.gz"
@@ -115,7 +115,7 @@ def _bibliography(members: dict[str, bytes]) -> bytes | None:
 
     if shutil.which("latexmk") is None or probe():
         return None
-    with tempfile.TemporaryDirectory(prefix="bundle-") as scratch:
+    with TemporaryFolder("bundle") as scratch:
         folder = Path(scratch)
         for name, data in members.items():
             if name.startswith("tex/"):

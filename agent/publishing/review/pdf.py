@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import stat
 import sys
-import tempfile
 from pathlib import Path
 
 from agent.core.errors import InfrastructureError
 from agent.core.manifest import Limits
 from agent.core.protocols import Mount, Sandbox, SandboxSpec
 from agent.sandbox import harvest
+from agent.storage.temporary import TemporaryFolder
 
 LIMITS = Limits(wall_s=60, memory_mb=1024, processes=32, disk_mb=1, files=10, file_mb=1, output_mb=4)
 WORKER = Path(__file__).with_name("pdf_worker.py")
@@ -36,7 +36,7 @@ def read_words(pdf: Path, sandbox: Sandbox) -> str:
     worker, paper = Mount(WORKER, "/runner/pdf_worker.py"), Mount(pdf.resolve(), INSIDE)
     argv = (sys.executable, "-P", sandbox.visible(worker), sandbox.visible(paper), str(MAX_CHARACTERS))
     spec = SandboxSpec(argv=argv, cwd="/", mounts=(worker, paper), limits=LIMITS)
-    with tempfile.TemporaryDirectory(prefix="review-") as folder:
+    with TemporaryFolder("review") as folder:
         out, errors = Path(folder) / "stdout", Path(folder) / "stderr"
         end = sandbox.start(spec, stdout=out, stderr=errors).wait()
         text, said = harvest.read_text(out), harvest.one_line(harvest.read_text(errors)[-600:], 300)

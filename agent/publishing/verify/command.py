@@ -6,10 +6,12 @@ Not here: history (history.py), signatures (signed.py), the paper's text (render
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 from agent.core.errors import UserError
 from agent.core.paths import SessionPaths
+from agent.core.visible import line
 from agent.publishing.verify.audits import closing, numbers
 from agent.publishing.verify.history import check_line, check_records
 from agent.publishing.verify.rendering import Makers, check_paper, recompile
@@ -44,23 +46,25 @@ def verify(name: str, workspace: Workspace, *, artefacts: bool = False, trust: b
     if artefacts and subject.session is None:
         raise UserError("--artefacts: only the session's own folder has them, beside its repository; verify that one")
     report = Report()
+    if subject.closed:
+        report.notes.append("The session's log, which this user may not read, was not compared with the repository.")
     signed = examine(subject, report)
     if artefacts and subject.session:
         _remeasure(name, subject, subject.session, workspace, report, trust)
     for problem in report.problems[:SHOWN]:
-        print(f"{problem.where}: {problem.what}")
+        print(line(f"{problem.where}: {problem.what}"))
     if len(report.problems) > SHOWN:
         print(f"... and {len(report.problems) - SHOWN} more")
     for note in report.notes:
-        print(note)
+        print(line(note))
     if report.problems:
         count = "1 problem" if len(report.problems) == 1 else f"{len(report.problems)} problems"
         print(f"NOT VERIFIED: {count}; {report.verified} of {report.numbers} numbers agree with the committed records.")
         return 1
-    for line in (numbers(report), *report.audits):
-        print(line)
+    for audit in (numbers(report), *report.audits):
+        print(line(audit))
     print(f"{report.verified} of {report.numbers} numbers verified")
-    print(closing(signed))
+    print(line(closing(signed)))
     return 0
 
 
@@ -108,13 +112,21 @@ def find(name: str, workspace: Workspace) -> Subject:
 def _of_folder(folder: Path) -> Subject | None:
     there = os.path.lexists  # whatever lies there: it is looked at before it is opened
     if there(folder / "events.jsonl") and there(folder / "repo" / ".git"):
-        return Subject(folder / "repo" / ".git", folder / "repo", SessionPaths(folder))
+        return _of_session(folder, folder / "repo")
+    if there(folder / ".git") and there(folder.parent / "events.jsonl"):
+        return _of_session(folder.parent, folder)
     if there(folder / ".git"):
-        session = SessionPaths(folder.parent) if there(folder.parent / "events.jsonl") else None
-        return Subject(folder / ".git", folder, session)
+        return Subject(folder / ".git", folder)
     if all(there(folder / part) for part in ("HEAD", "objects", "refs")):
         return Subject(folder, None)
     return None
+
+
+def _of_session(folder: Path, repo: Path) -> Subject:
+    """Without the session where this user may not read its log: the repository alone is verified then."""
+    log = folder / "events.jsonl"
+    closed = os.path.isfile(log) and not log.is_symlink() and not os.access(log, os.R_OK)
+    return Subject(repo / ".git", repo, None if closed else SessionPaths(folder), closed=closed)
 
 
 def _of_paper(pdf: Path) -> Subject:
@@ -131,7 +143,7 @@ def _of_paper(pdf: Path) -> Subject:
     beside = (s for folder in sorted(pdf.parent.iterdir()) if folder.is_dir() and (s := _of_folder(folder)) is not None)
     for subject in (*above, *beside):
         if _has_paper(subject):
-            return Subject(subject.git_dir, subject.tree, subject.session, pdf)
+            return replace(subject, pdf=pdf)
     raise UserError(f"--verify {pdf}: no repository with it; put the session's repository (or a clone) beside the PDF")
 
 

@@ -11,7 +11,6 @@ import json
 import math
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +28,7 @@ from agent.publishing.verify.subject import Material, Report, Subject, Unreadabl
 from agent.publishing.verify.trust import prepare_walled
 from agent.storage import foreign
 from agent.storage.git_reader import GitReader
+from agent.storage.temporary import TemporaryFolder
 from paper.press.compare import Problem
 
 AGREE = 1e-6  # relative: what sums in another order explain
@@ -72,7 +72,7 @@ def remeasure(subject: Subject, session: SessionPaths, report: Report, means: Me
     missing = [n for n, file in zip(named, files, strict=True) if file is None]
     report.problems += [p for n in missing for p in _replaced(session, material, n)]
     done = 0
-    with tempfile.TemporaryDirectory(prefix="remeasure-") as scratch:
+    with TemporaryFolder("remeasure") as scratch:
         bench = _Bench(Path(scratch), repo, material, means)
         for index, (one, file) in enumerate(at_hand if material.manifest.measured else ()):
             problems = list(bench.differences(one, file, index))

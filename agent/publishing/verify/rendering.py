@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -19,6 +18,7 @@ from agent.publishing.verify.audits import audits
 from agent.publishing.verify.subject import Material, Report, Subject
 from agent.storage import foreign
 from agent.storage.git_reader import GitReader
+from agent.storage.temporary import TemporaryFolder
 from paper.evidence.facts import Facts
 from paper.pictures.figures import Figure, standard_figures
 from paper.press.account import program_sha256, render_paper, sha256
@@ -51,7 +51,7 @@ class Makers:
 
 def check_paper(subject: Subject, repo: GitReader, material: Material, report: Report, makers: Makers) -> None:
     """Render from sections and records; compare paper.tex, its figures and the PDF with that."""
-    with tempfile.TemporaryDirectory(prefix="verify-") as scratch:
+    with TemporaryFolder("verify") as scratch:
         folder = Path(scratch)
         needed = [f.file for f in material.account.figures] + [f"{STYLE}/{name}" for name in material.account.style]
         foreign.write(folder / "repo", {name: repo.blob(repo.head, name) or b"" for name in needed})

@@ -39,6 +39,7 @@ class Subject:
     tree: Path | None
     session: SessionPaths | None = None
     pdf: Path | None = None  # given by its own name
+    closed: bool = False  # there is a session's log, which this user may not read
 
 
 @dataclass

@@ -10,6 +10,7 @@ from typing import Any
 from agent.core.errors import InfrastructureError, UserError
 from agent.core.paths import SessionPaths
 from agent.core.protocols import Mount, Sandbox
+from agent.core.visible import line
 from agent.lab.measuring.walled import AGENT, MOST, run_walled
 from agent.session.session import fold
 from agent.storage import foreign
@@ -44,7 +45,7 @@ def ask_for_trust(name: str, what: str, trust: bool) -> None:
     whose = f"{name} was not made by this installation (its log does not bear this installation's signature)"
     if not trust:
         raise UserError(f"{whose}: {what}. Read that code first; --trust runs it")
-    print(f"{whose}; with --trust, {what}.", flush=True)
+    print(line(f"{whose}; with --trust, {what}."), flush=True)
 
 
 def prepare_walled(sandbox: Sandbox) -> Callable[[dict[str, Any], Callable[[str], None]], tuple[int, str]]:

@@ -39,7 +39,7 @@ _PICTURES: tuple[tuple[str, str, Callable[[], bytes], str, str], ...] = (
         lambda: pdf(
             catalog="/Names << /J#61vaScript << /Names [(a) 5 0 R] >> >>", objects=("<< /S /J#61vaScript /J#53 (1) >>",)
         ),
-        "JavaScript",
+        "does not need",
         "picture check: PDF",
     ),
     (
@@ -63,7 +63,7 @@ _PICTURES: tuple[tuple[str, str, Callable[[], bytes], str, str], ...] = (
         "PDF that calls a web address",
         "x.pdf",
         lambda: pdf(page="/Annots [<< /Subtype /Link /A << /S /URI /URI (http://x) >> >>]"),
-        "does not need",
+        "has none",
         "picture check: PDF",
     ),
     (
@@ -85,9 +85,59 @@ _PICTURES: tuple[tuple[str, str, Callable[[], bytes], str, str], ...] = (
     (
         "PDF with an image of 10^10 pixels",
         "x.pdf",
-        lambda: pdf(objects=("<< /Subtype /Image /Width 100000 /Height 100000 /Length 0 >>\nstream\n\nendstream",)),
+        lambda: pdf(
+            resources="/XObject << /I 5 0 R >>",
+            objects=("<< /Subtype /Image /Width 100000 /Height 100000 /Length 0 >>\nstream\n\nendstream",),
+        ),
         "pixels",
         "picture check: pixels",
+    ),
+    (
+        "PDF that turns its own pages",
+        "x.pdf",
+        lambda: pdf(page="/AA << /O << /S /Named /N /NextPage >> >>"),
+        "does not need",
+        "picture check: PDF",
+    ),
+    (
+        "PDF with an action in a number's place",
+        "x.pdf",
+        lambda: pdf(page="/Rotate << /S /Thread /F (x) >>"),
+        "has none",
+        "picture check: PDF",
+    ),
+    (
+        "PDF whose drawing lies in another file",
+        "x.pdf",
+        lambda: pdf(
+            resources="/XObject << /I 5 0 R >>",
+            objects=(
+                "<< /Subtype /Form /BBox [0 0 9 9] /Ref << /F (/etc/passwd) /Page 0 >> /Length 0 >>\nstream\n\nendstream",
+            ),
+        ),
+        "does not need",
+        "picture check: PDF",
+    ),
+    (
+        "PDF whose contents lie in another file",
+        "x.pdf",
+        lambda: pdf(filtered="/F (/etc/passwd)"),
+        "does not need",
+        "picture check: PDF",
+    ),
+    (
+        "PDF with an action that no page uses",
+        "x.pdf",
+        lambda: pdf(objects=("<< /S /Named /N /Print >>",)),
+        "does not use",
+        "picture check: PDF",
+    ),
+    (
+        "PDF with a second end",
+        "x.pdf",
+        lambda: pdf() + b"startxref\n0\n%%EOF\n",
+        "behind its end",
+        "picture check: PDF",
     ),
     ("PDF of 10,000 pages", "x.pdf", lambda: pdf(pages=10_000), "pages", "picture check: PDF"),
     (
@@ -102,7 +152,7 @@ _PICTURES: tuple[tuple[str, str, Callable[[], bytes], str, str], ...] = (
         "x.pdf",
         lambda: pdf().replace(b"/Kids [3 0 R ]", b"/Kids [2 0 R ]"),
         "",
-        "picture check: limits of the sandbox",
+        "picture check: PDF",
     ),
 )
 _HEAD = "import base64, json, os\nfrom pathlib import Path\n"

@@ -107,6 +107,7 @@ def pdf(
     *,
     catalog: str = "",
     page: str = "",
+    resources: str = "",
     objects: tuple[str, ...] = (),
     content: bytes = b"",
     filtered: str = "",
@@ -117,7 +118,7 @@ def pdf(
     bodies = [
         f"<< /Type /Catalog /Pages 2 0 R {catalog} >>".encode(),
         f"<< /Type /Pages /Kids [{'3 0 R ' * pages}] /Count {pages} >>".encode(),
-        f"<< /Type /Page /Parent 2 0 R /MediaBox {box} /Contents 4 0 R /Resources << >> {page} >>".encode(),
+        f"<< /Type /Page /Parent 2 0 R /MediaBox {box} /Contents 4 0 R /Resources << {resources} >> {page} >>".encode(),
         f"<< /Length {len(content)} {filtered} >>\nstream\n".encode() + content + b"\nendstream",
         *(text.encode() for text in objects),
     ]

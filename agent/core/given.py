@@ -1,0 +1,115 @@
+"""What a person names: a plain file within a bound, JSON that says one thing, a folder that can be one."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from agent.core.errors import UserError
+
+LARGEST = 16 << 20  # bytes
+DEEPEST = 32  # objects and arrays in each other
+
+
+def read_given(path: Path, most: int = LARGEST) -> bytes:
+    """The bytes of a file, whose name may be a link.
+
+    Raises:
+        FileNotFoundError: there is none.
+        UserError: it is a folder or a pipe, too large, or may not be read; one line.
+    """
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # a pipe does not keep us waiting
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise UserError(f"{path}: {error.strerror}; name a file that can be read") from None
+    info = os.fstat(handle)
+    problem = ""
+    if stat.S_ISDIR(info.st_mode):
+        problem = "a folder, not a file; name the file inside it"
+    elif not stat.S_ISREG(info.st_mode):
+        problem = "not a plain file (a pipe or a device); copy what it gives into one"
+    elif info.st_size > most:
+        problem = f"{info.st_size >> 20} MB; at most {most >> 20} MB are read"
+    if problem:
+        os.close(handle)
+        raise UserError(f"{path}: {problem}")
+    with os.fdopen(handle, "rb") as file:
+        return file.read(most)
+
+
+def place_given(name: str | Path, option: str) -> Path:
+    """The whole path of a folder that is there, or is still to be made.
+
+    Raises:
+        UserError: links lead in a circle, or something else is there.
+    """
+    try:
+        place = Path(name).resolve()
+    except (OSError, RuntimeError) as error:  # RuntimeError: pathlib's word for a circle of links
+        said = error.strerror if isinstance(error, OSError) else "its links lead in a circle"
+        raise UserError(f"{option} {name}: {said}; name a folder") from None
+    if os.path.lexists(place) and not place.is_dir():
+        raise UserError(f"{option} {name}: not a folder")
+    return place
+
+
+def json_given(path: Path) -> Any:
+    """The value in a JSON file.
+
+    Raises:
+        FileNotFoundError, UserError: as `read_given`, or it is not JSON, or says something twice.
+    """
+    try:
+        text = read_given(path).decode("utf-8")
+        value = json.loads(text, parse_constant=_no_constant, object_pairs_hook=_once)
+        _check_kept(value, DEEPEST)
+        return value
+    except (ValueError, RecursionError) as error:  # ValueError also: an integer of thousands of digits
+        raise UserError(f"{path}: not valid JSON ({_said(error)}); mend the file") from None
+
+
+def _check_kept(value: Any, depth: int) -> None:
+    """Raises ValueError for what our own files could not hold."""
+    if isinstance(value, str):
+        value.encode("utf-8")  # half of a surrogate pair
+    elif isinstance(value, dict | list):
+        if not depth:
+            raise ValueError(f"it nests deeper than {DEEPEST} levels")
+        for item in (*value, *value.values()) if isinstance(value, dict) else value:
+            _check_kept(item, depth - 1)
+
+
+def toml_given(data: bytes, where: str) -> dict[str, Any]:
+    """What a TOML file says.
+
+    Raises:
+        UserError: it is not TOML.
+    """
+    try:
+        return tomllib.loads(data.decode("utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{where}: not valid TOML: {_said(error)}") from None
+
+
+def _said(error: Exception) -> str:
+    """A parser's complaint in a line; of Python's own limit only what concerns the file."""
+    return " ".join(str(error).partition(" for integer string conversion")[0].split())
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(f"{name} is no number of JSON")
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"{twice!r} stands there twice in one object")
+    return found

@@ -1,0 +1,108 @@
+"""The body of an answer over HTTP, within bounds: what comes in, what it unpacks to, and how long that takes.
+
+For everything that is asked: models (litellm's clients get their answers through `transport`), literature's services.
+"""
+
+from __future__ import annotations
+
+import time
+import zlib
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import httpx
+
+LARGEST = 32 << 20  # bytes that an answer of a model may unpack to
+ENCODINGS = "gzip, deflate"  # what is asked for; nothing else can be unpacked within a bound here
+SECONDS = 900.0  # that its body may take; whoever asked gives up before
+_OF_THE_WIRE = ("content-encoding", "content-length")  # not true any more once a body is unpacked
+_PIECE = 1 << 18
+_ZLIB = {"gzip": 31, "x-gzip": 31, "deflate": 15}
+
+
+class Unbearable(Exception):
+    """An answer that is too large, too slow or damaged; the text says which."""
+
+
+def unpacked(chunks: Iterable[bytes], encoding: str, most: int, until: float) -> Iterator[bytes]:
+    """The body of an answer, piece by piece.
+
+    Args:
+        chunks: as they come over the wire.
+        encoding: the answer's content-encoding.
+        most: bytes that the body may have.
+        until: of the monotonic clock; the whole body must be there by then.
+
+    Raises:
+        Unbearable: it is not what was asked for.
+    """
+    encoding, total = encoding.strip().lower(), 0
+    for piece in _decoded(chunks, encoding) if encoding not in ("", "identity") else chunks:
+        total += len(piece)
+        if total > most:
+            raise Unbearable(f"an answer of more than {most:,} bytes")
+        if time.monotonic() > until:
+            raise Unbearable("no whole answer in time")
+        yield piece
+
+
+def _decoded(chunks: Iterable[bytes], encoding: str) -> Iterator[bytes]:
+    """A kilobyte may stand for a megabyte: never more than a piece of that is in memory."""
+    if encoding not in _ZLIB:
+        raise Unbearable(f"an answer in {encoding[:40]!r}, which was not asked for")
+    unpacking, begun = zlib.decompressobj(_ZLIB[encoding]), False
+    try:
+        for chunk in chunks:
+            begun = begun or bool(chunk)
+            yield unpacking.decompress(chunk, _PIECE)
+            while unpacking.unconsumed_tail:
+                yield unpacking.decompress(unpacking.unconsumed_tail, _PIECE)
+    except zlib.error:
+        raise Unbearable("a damaged answer") from None
+    if begun and not unpacking.eof:
+        raise Unbearable("a damaged answer")
+
+
+def why_unbearable(error: BaseException | None) -> str:
+    """What was wrong with an answer, in whatever the libraries above made of it; "" where it was something else."""
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        if isinstance(error, Unbearable):
+            return str(error)
+        seen.add(id(error))
+        error = error.__cause__ or error.__context__
+    return ""
+
+
+def transport(seconds: float = SECONDS, most: int = LARGEST, **options: Any) -> httpx.BaseTransport:
+    """What brings a client its answers, each bounded from its first byte on; closing a client leaves it open.
+
+    `options` are httpx.Client's, such as `verify`; proxies of the environment count.
+    """
+    import httpx
+
+    class Body(httpx.SyncByteStream):
+        def __init__(self, answer: httpx.Response) -> None:
+            self._answer, self._until = answer, time.monotonic() + seconds
+
+        def __iter__(self) -> Iterator[bytes]:
+            encoding = self._answer.headers.get("content-encoding", "")
+            return unpacked(self._answer.iter_raw(), encoding, most, self._until)
+
+        def close(self) -> None:
+            self._answer.close()
+
+    class Transport(httpx.BaseTransport):
+        def __init__(self) -> None:
+            self._inner = httpx.Client(**options)
+
+        def handle_request(self, request: httpx.Request) -> httpx.Response:
+            request.headers["accept-encoding"] = ENCODINGS
+            answer = self._inner.send(request, stream=True, auth=None, follow_redirects=False)
+            headers = [(name, value) for name, value in answer.headers.multi_items() if name not in _OF_THE_WIRE]
+            return httpx.Response(
+                answer.status_code, headers=headers, stream=Body(answer), extensions=answer.extensions
+            )
+
+    return Transport()
