@@ -120,14 +120,15 @@ class Manuscript:
     def printed(self) -> dict[str, str]:
         """The sections as they read, with every expression's value."""
         found: dict[str, list[str]] = {name: [] for name in self.sections()}
-        for passage in self.passages:
+        for passage in (p for p in self.passages if p.section != told.CAPTIONS):
             found.setdefault(passage.section, []).append(" ".join(s.text for s in passage.sentences))
         return {name: "\n\n".join(texts) for name, texts in found.items()}
 
     @property
     def passages(self) -> tuple[told.Passage, ...]:
         """Every paragraph with the kinds of its sentences."""
-        return told.passages(parsed_paper(self.sections(), self.facts), self.facts)
+        captions = {f.name: f.caption for f in self.figures if f.by == "agent"}
+        return told.passages(parsed_paper(self.sections(), self.facts), self.facts, captions)
 
     @property
     def verdicts(self) -> told.Verdicts:

@@ -12,7 +12,7 @@ from dataclasses import replace
 from itertools import combinations
 from typing import Literal
 
-from agent.core.record import RunRecord
+from agent.core.compute import relative_compute
 from paper.evidence.facts import Difference, FactError, Facts, Series
 from paper.evidence.numbers import ORDINALS, Quantity, count_text, setting_text
 from paper.evidence.prices import price
@@ -186,22 +186,10 @@ def cost(facts: Facts, run: str, against: str = "baseline") -> Result:
     if not walls:
         raise FactError(f'run "{record.name}" has no measured training')
     text = f"a training of {record.label} takes {Quantity(statistics.fmean(walls)).bare()} s"
-    share = compute_share(record, other) if other.run != record.run else None
+    share = relative_compute(record, other) if other.run != record.run else None
     if share is not None:
         text += f", {Quantity(share).bare()} times the compute of one of {other.label}"
     return Result(text=text, kind="clause", runs=tuple(dict.fromkeys((record.name, other.name))))
-
-
-def compute_share(record: RunRecord, other: RunRecord) -> float | None:
-    """CPU (GPU) seconds of a training over those of another run's, means over trainings; None where unknown."""
-
-    def spent(source: RunRecord) -> float:
-        trainings = [t for t in source.trainings if t.outcome == "measured"]
-        seconds = [t.cpu_s if t.gpu_s is None else t.gpu_s for t in trainings]
-        return statistics.fmean(seconds) if seconds else 0.0
-
-    mine, theirs = spent(record), spent(other)
-    return mine / theirs if mine > 0 and theirs > 0 else None
 
 
 # ---------------------------------------------------------------- all runs

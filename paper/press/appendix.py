@@ -13,10 +13,10 @@ from paper.evidence.facts import Facts, machines, record_sha256
 from paper.evidence.prices import price
 from paper.evidence.vocabulary import CONFIRMATION, Result
 from paper.press import metric_tables, tables
+from paper.press.counted import Counted
 from paper.press.latex import code, code_text, escape, number
 from paper.press.tabular import long_table
 from paper.truth.complaints import Complaint
-from paper.truth.told import Account
 
 if TYPE_CHECKING:
     from paper.press.parts import Dropped, PaperMeta
@@ -34,7 +34,7 @@ class Appendix:
     meta: PaperMeta
     overruled: tuple[Complaint, ...]
     figures: tuple[str, ...]  # floats that the text never mentions
-    kinds: Account  # of the sentences that print
+    kinds: Counted  # of the sentences that print
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,8 @@ def _parts(given: Appendix) -> Iterator[Part]:
         "app:runs",
         f"Every run of the session is listed, also those that failed. All runs{but} are exploratory.",
         "runs",
-        "All runs, in the order in which they were made.",
+        "All runs, in the order in which they were made. Compute: seconds of processor (or GPU) of a training, as a "
+        "multiple of the first baseline's.",
         tables.runs(facts),
     )
     if constants := code_constants(given.meta.source):
@@ -254,7 +255,7 @@ def _diff_line(line: str) -> str:
     return rf"\diffline{{{kind}}}{{{indent}}}{{{text}}}"
 
 
-def _kinds(kinds: Account, meta: PaperMeta) -> str:
+def _kinds(kinds: Counted, meta: PaperMeta) -> str:
     """What the sentences of the text are, and who judged those that nothing else shows."""
     judge = f" by {escape(meta.judge)}" if meta.judge else ""
     same = " Judge and writer are the same model." if meta.same_judge and kinds.judged else ""

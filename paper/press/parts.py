@@ -8,6 +8,7 @@ from pathlib import Path
 
 from agent.core.writing import Unsupported
 from paper.evidence.vocabulary import Result
+from paper.press.counted import Counted
 from paper.press.glyphs import glyph_files
 from paper.press.venue import PREAMBLE, Venue
 from paper.truth.complaints import Complaint
@@ -59,6 +60,7 @@ class Rendered:
     dropped: tuple[Dropped, ...]
     files: dict[str, Path]
     rows: tuple[tuple[str, Result], ...]  # distinct expressions printed, in the order of the provenance table
+    kinds: Counted  # of the sentences that print
     preamble: str = ""  # of a venue's template.tex
 
     @property

@@ -5,7 +5,8 @@ Whatever the checks still complain about is cut here, and listed in the appendix
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -13,10 +14,11 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from agent.literature.library import Library, references_bib
 from paper.evidence.facts import Facts
-from paper.pictures.figures import Figure
+from paper.pictures.figures import AGENT_LABEL, Figure
 from paper.press import latex, tables
 from paper.press.appendix import Appendix, appendix_parts
 from paper.press.body import Body, Ledger
+from paper.press.counted import counted
 from paper.press.parts import Dropped, PaperMeta, Rendered
 from paper.press.venue import Venue
 from paper.reading.branches import parsed_paper
@@ -24,7 +26,7 @@ from paper.text.nodes import Placement, Section
 from paper.text.sections import SECTIONS, SectionSpec
 from paper.truth.checks import check
 from paper.truth.complaints import Complaint
-from paper.truth.told import account, passages, to_judge
+from paper.truth.told import CAPTIONS, Passage, passages, refusals, to_judge
 
 TEMPLATES = Path(__file__).parent / "templates"
 CLASS_FILE, PARTS_FILE = TEMPLATES / "runpaper.cls", TEMPLATES / "runparts.sty"
@@ -35,6 +37,7 @@ KINDS = (
     "appendix counts them). A raised question mark stands behind a sentence that nobody judged."
 )
 _QUOTED = 40  # letters of a literal; a longer one is not printed again beside its sentence
+_NO_CAPTION = f"A figure of the agent's own; what it wrote under it was refused. {AGENT_LABEL}"
 _NOTHING_LEFT = (
     r"\emph{No sentence of this section passed the checks; what was cut is listed in "
     r"Appendix~\ref{app:cut}.}"
@@ -58,7 +61,10 @@ def render(
         verdicts=meta.verdicts,
     )
     dropped = _dropped(parsed, complaints, meta)
-    told = passages(parsed, facts)
+    captions = {f.name: f.caption for f in figures if f.by == "agent"}
+    told = passages(parsed, facts, captions)
+    figures, refused = _captioned(figures, dict(_refused_captions(told, meta)))
+    dropped += refused
     body = Body(
         Ledger(facts),
         _floats(facts, figures),
@@ -71,6 +77,7 @@ def render(
         (spec, heading, _section(spec.name, parsed[spec.name], body)) for spec, heading in section_order(meta.venue)
     ]
     extra = [f for f in figures if f"fig:{f.name}" not in body.printed]
+    kinds = counted(told, meta.verdicts, {d.key for d in dropped})
     parts = appendix_parts(
         Appendix(
             facts=facts,
@@ -79,7 +86,7 @@ def render(
             meta=meta,
             overruled=_overruled(sections, complaints, facts, figures, library, meta),
             figures=tuple(figure_float(f, appendix=True) for f in extra),
-            kinds=account(told, meta.verdicts, {d.key for d in dropped}),
+            kinds=kinds,
         )
     )
     bib = latex.bibliography(references_bib(library.entries(sorted(body.cited))))
@@ -105,6 +112,7 @@ def render(
         dropped=tuple(dropped),
         files={_file_name(f): f.file for f in figures} | _style_files(meta.venue, glyphs),
         rows=tuple(body.ledger.rows.items()),
+        kinds=kinds,
         preamble=meta.venue.preamble if meta.venue else "",
     )
 
@@ -196,6 +204,24 @@ def _section(name: str, section: Section, body: Body) -> str:
 def _reserved(parsed: Mapping[str, Section]) -> frozenset[str]:
     """Figures and tables with a `![](...)` line of their own."""
     return frozenset(f"{b.kind}:{b.name}" for s in parsed.values() for b in s.blocks if isinstance(b, Placement))
+
+
+def _refused_captions(told: Sequence[Passage], meta: PaperMeta) -> Iterator[tuple[str, str]]:
+    """Keys of figures whose caption the judge refuses, with the reason."""
+    for one, refusal in refusals(told, meta.verdicts):
+        if one.section == CAPTIONS and not any(text and text in one.source for text in meta.allow):
+            yield one.key, f"{refusal.kind}: {refusal.why}"
+
+
+def _captioned(figures: Sequence[Figure], why: Mapping[str, str]) -> tuple[list[Figure], list[Dropped]]:
+    """The figures, those with a refused caption under a neutral one; and what was cut for it."""
+    kept = [replace(f, caption=_NO_CAPTION) if f"fig:{f.name}" in why else f for f in figures]
+    cut = [
+        Dropped(CAPTIONS, 0, f.caption, "told-refused", why[f"fig:{f.name}"], f"fig:{f.name}")
+        for f in figures
+        if f"fig:{f.name}" in why
+    ]
+    return kept, cut
 
 
 # ---------------------------------------------------------------- floats

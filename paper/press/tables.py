@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from pylatex import NoEscape
 
+from agent.core.compute import relative_compute
 from agent.core.record import RunRecord
 from paper.evidence.confirmation import Confirmation
 from paper.evidence.confirmed import p_text
@@ -188,10 +189,12 @@ def _effort(facts: Facts) -> str:
 
 
 def runs(facts: Facts) -> str:
-    """Every run that was tried, with how it ended."""
-    table = long(r"l >{\raggedright}p{0.16\linewidth} l r >{\raggedright}p{0.385\linewidth} l", 6)
-    head_row(table, ["Run", "Name", "Outcome", "Tries", "What it tries, and why it ended so", "Commit"])
+    """Every run that was tried, with how it ended, and its compute as a multiple of the first baseline's."""
+    table = long(r"l >{\raggedright}p{0.155\linewidth} l r r >{\raggedright}p{0.315\linewidth} l", 7)
+    head_row(table, ["Run", "Name", "Outcome", "Tries", "Compute", "What it tries, and why it ended so", "Commit"])
+    first = next((r for r in facts.baselines if r.status == "measured"), None)
     for record in facts.records:
+        share = relative_compute(record, first) if first and record.status == "measured" else None
         repeats = f"Repeats run {record.parent} on fresh seeds."
         about = escape(repeats if record.kind == "confirmation" else record.about)
         if record.status != "measured":
@@ -205,6 +208,7 @@ def runs(facts: Facts) -> str:
                     escape(record.label) + kind,
                     record.status,
                     str(record.attempts),
+                    "--" if share is None else rf"{share:.1f}\,x",
                     about,
                     code(record.commit[:8]),
                 )

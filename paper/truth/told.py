@@ -6,10 +6,10 @@ A verdict holds for a sentence in its paragraph while every comparison of the re
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from types import MappingProxyType
 
 from agent.core.writing import Refusal
 from paper.evidence import clauses
@@ -54,10 +54,14 @@ class Verdicts:
 
 
 NONE_JUDGED = Verdicts()
+CAPTIONS = "figures"  # the section, so to say, of captions
+NO_CAPTIONS: Mapping[str, str] = MappingProxyType({})
 
 
-def passages(parsed: Mapping[str, Section], facts: Facts) -> tuple[Passage, ...]:
-    """The whole paper in the order in which it prints."""
+def passages(
+    parsed: Mapping[str, Section], facts: Facts, captions: Mapping[str, str] = NO_CAPTIONS
+) -> tuple[Passage, ...]:
+    """The whole paper in the order in which it prints, then the captions that the agent wrote, by figure."""
     signs = clauses.signs(facts)
     found = []
     for spec in SECTIONS:
@@ -66,6 +70,10 @@ def passages(parsed: Mapping[str, Section], facts: Facts) -> tuple[Passage, ...]
             found.append(_passage(spec.name, (section.title,), False, facts, signs))
         for sentences, interpretation in _groups(section.blocks):
             found.append(_passage(spec.name, sentences, interpretation, facts, signs))
+    for figure, caption in captions.items():
+        name = _bound(CAPTIONS, caption, caption, signs)
+        told = Told(CAPTIONS, f"fig:{figure}", "told", caption, f"(caption of fig:{figure}) {caption}", name)
+        found.append(Passage(CAPTIONS, False, (told,)))
     return tuple(found)
 
 
@@ -73,7 +81,6 @@ def _passage(section: str, sentences: Sequence[Sentence], interpretation: bool, 
     whole = "\n".join(s.source for s in sentences)
     told = []
     for sentence in sentences:
-        bound = "\0".join((section, whole, sentence.source, signs))
         told.append(
             Told(
                 section=section,
@@ -81,10 +88,14 @@ def _passage(section: str, sentences: Sequence[Sentence], interpretation: bool, 
                 kind=kind_of(sentence, spoken(sentence, facts), facts),
                 source=sentence.source,
                 text=printed(sentence, facts),
-                name=hashlib.sha256(bound.encode()).hexdigest()[:16],
+                name=_bound(section, whole, sentence.source, signs),
             )
         )
     return Passage(section, interpretation, tuple(told))
+
+
+def _bound(*parts: str) -> str:
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
 
 def _groups(blocks: Sequence[Block]) -> Iterator[tuple[tuple[Sentence, ...], bool]]:
@@ -109,32 +120,3 @@ def refusals(found: Sequence[Passage], verdicts: Verdicts) -> Iterator[tuple[Tol
     for told in (t for p in found for t in p.sentences):
         if told.name in verdicts.refused:
             yield told, verdicts.refused[told.name]
-
-
-@dataclass(frozen=True)
-class Account:
-    """How many sentences of each kind a paper prints, and what became of the told ones."""
-
-    measured: int
-    cited: int
-    told: int
-    judged: int
-    sent_back: int
-    cut: int
-    not_judged: int
-
-
-def account(found: Sequence[Passage], verdicts: Verdicts, cut: Set[str]) -> Account:
-    """Counted over what prints; `cut`: keys of pieces that do not, whatever refused them."""
-    printing = [t for p in found for t in p.sentences if t.key not in cut]
-    kinds = Counter(t.kind for t in printing)
-    not_judged = sum(t.kind == "told" and t.name not in verdicts.judged for t in printing)
-    return Account(
-        measured=kinds["measured"],
-        cited=kinds["cited"],
-        told=kinds["told"],
-        judged=kinds["told"] - not_judged,
-        sent_back=len({r.sentence for r in verdicts.given}),
-        cut=sum(t.name in verdicts.refused for p in found for t in p.sentences),
-        not_judged=not_judged,
-    )

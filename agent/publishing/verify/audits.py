@@ -13,14 +13,14 @@ from paper.text.nodes import Citation
 from paper.text.sections import SECTIONS, parse
 
 NOT_SHOWN = (
-    "that the sentences which no number fills are true, that the cited works support them, or that the template "
-    "measures what its metrics claim"
+    "that the sentences told in words are true (a model judged them), that the cited works support what is said of "
+    "them, or that the template measures what its metrics claim"
 )
 
 
 def audits(material: Material, sections: Mapping[str, str], library: Library, rendered: Rendered) -> list[str]:
     """References, settings and method, sentences; the numbers are counted by the report."""
-    return [_references(material, sections, library), _method(material, rendered), _sentences(sections, rendered)]
+    return [_references(material, sections, library), _method(material, rendered), _sentences(material, rendered)]
 
 
 def numbers(report: Report) -> str:
@@ -77,20 +77,13 @@ def _method(material: Material, rendered: Rendered) -> str:
     )
 
 
-def _sentences(sections: Mapping[str, str], rendered: Rendered) -> str:
-    cut = {(d.section, d.key) for d in rendered.dropped}
-    kinds = {"value": 0, "cited": 0, "interpretation": 0, "other": 0}
-    for spec in SECTIONS:
-        section = parse(spec.name, sections.get(spec.name, ""))
-        for paragraph in section.paragraphs:
-            for sentence in (s for s in paragraph.sentences if (spec.name, s.key) not in cut):
-                cites = any(isinstance(node, Citation) for node in sentence.walk())
-                told = "interpretation" if paragraph.interpretation else "other"
-                kinds["value" if sentence.expressions() else "cited" if cites else told] += 1
+def _sentences(material: Material, rendered: Rendered) -> str:
+    kinds, judge = rendered.kinds, material.account.judge
+    who = f" by {judge}" if judge and kinds.judged else ""
     return (
-        f"Sentences: of {sum(kinds.values())}, {kinds['value']} hold values of records, {kinds['cited']} cite a work, "
-        f"{kinds['interpretation']} are marked as interpretation, and {kinds['other']} are the writer's words alone, "
-        "which nothing verifies."
+        f"Sentences: {kinds.measured} are measured, {kinds.cited} cite, and {kinds.told} told in words; "
+        f"of these {kinds.judged} were judged{who} beside records and code, and {kinds.not_judged} by nobody. "
+        f"{kinds.sent_back} were refused, and {kinds.cut} of them are cut."
     )
 
 

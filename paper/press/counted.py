@@ -1,0 +1,38 @@
+"""How many sentences of each kind a paper prints, and what became of the told ones. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence, Set
+from dataclasses import dataclass
+
+from paper.truth.told import Passage, Verdicts
+
+
+@dataclass(frozen=True)
+class Counted:
+    """How many sentences of each kind a paper prints, and what became of the told ones."""
+
+    measured: int
+    cited: int
+    told: int
+    judged: int
+    sent_back: int
+    cut: int
+    not_judged: int
+
+
+def counted(found: Sequence[Passage], verdicts: Verdicts, cut: Set[str]) -> Counted:
+    """Counted over what prints; `cut`: keys of pieces that do not, whatever refused them."""
+    printing = [t for p in found for t in p.sentences if t.key not in cut]
+    kinds = Counter(t.kind for t in printing)
+    not_judged = sum(t.kind == "told" and t.name not in verdicts.judged for t in printing)
+    return Counted(
+        measured=kinds["measured"],
+        cited=kinds["cited"],
+        told=kinds["told"],
+        judged=kinds["told"] - not_judged,
+        sent_back=len({r.sentence for r in verdicts.given}),
+        cut=sum(t.name in verdicts.refused for p in found for t in p.sentences),
+        not_judged=not_judged,
+    )
