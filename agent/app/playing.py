@@ -110,6 +110,10 @@ def _closing_words(tools: Tools) -> None:
         lines.append(f"  SAEs        {_short(paths.runs)}/*/*/trainings/*/export (each says how to load it)")
     if session.compiled and session.compiled.dropped:
         lines.append(f"  {len(session.compiled.dropped)} passages were cut from the paper; its appendix lists them")
+    if read := [event for event in session.judgements if event.judged]:
+        judged, refused = sum(len(event.judged) for event in read), len(session.refusals)
+        missed = "; some were not judged and print with a mark" if any(e.failed for e in session.judgements) else ""
+        lines.append(f"  Sentences   {judged} told in words were judged by {read[0].model}, {refused} refused{missed}")
     if session.options.playback:
         lines += [
             "",

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from agent.core.wire import Unbearable, transport, unpacked, why_unbearable
-from agent.llm.litellm_model import REPLY_TRIES
+from agent.llm.faults import REPLY_TRIES
 from tests.llm.test_model import Asked
 from tests.support.fake_provider import Answer, FakeProvider, reply
 

@@ -160,8 +160,14 @@ def literature_answer(prompt: str) -> str:
 class Script:
     """Default answers, with others in the place of some; `None` for a call says: this must not be asked."""
 
-    def __init__(self, runs: int, answers: Mapping[tuple[str, int] | str, Answer] | None = None) -> None:
-        self.runs = runs
+    def __init__(
+        self,
+        runs: int,
+        answers: Mapping[tuple[str, int] | str, Answer] | None = None,
+        refuse: Mapping[str, str] | None = None,
+    ) -> None:
+        """`refuse`: what the judge refuses, by words of the sentence."""
+        self.runs, self.refuse = runs, refuse
         self.answers = dict(answers or {})
 
     def __call__(self, messages: Sequence[Message], call: Call) -> Answer:
@@ -171,6 +177,8 @@ class Script:
         if call.step == "plot.describe":
             names = re.findall(r"^- `([\w-]+)` \(drawn", messages[-1].content, re.MULTILINE)
             return fenced({"descriptions": dict.fromkeys(names, "Look at the order of the runs.")})
+        if call.step.startswith("judge."):
+            return judged(messages[-1].content, self.refuse)
         return literature_answer(messages[-1].content) or default_answer(call, self.runs)
 
 

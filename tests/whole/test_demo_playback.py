@@ -14,16 +14,16 @@ import numpy as np
 import pytest
 
 from agent.actions.figures import Descriptions
+from agent.actions.judge import JudgeAnswer, complaint
 from agent.actions.literature import ChosenAnswer, MissingAnswer, NoveltyAnswer, SupportAnswer
 from agent.core.plan import Reflection
-from agent.core.reviews import EvidenceAnswer, MetaWords, Review, tally
+from agent.core.reviews import MetaWords, Review, tally
 from agent.core.writing import WRITING_ORDER
 from agent.lab.plots import draw_worker, drawing, plotcheck
 from agent.literature.library import load_library
 from agent.literature.search import Shelf
 from agent.literature.searches import RecordedSearches
 from agent.llm.editing.lint import lint
-from agent.publishing.review.evidence import standing
 from agent.sandbox.boxes import BubblewrapSandbox
 from paper.pictures.figures import Figure, standard_figures
 from paper.press import printed, tables
@@ -71,14 +71,17 @@ def test_the_json_replies_are_what_the_loop_takes(recording):
 
 
 @both
-def test_the_evidence_reviewer_s_findings_stand_in_the_paper_and_are_mended(recording):
-    findings = recording.answer("review.evidence", EvidenceAnswer).findings
-    after = recording.manuscripts[-1][1]
-    assert findings
-    for finding in findings:
-        assert standing(finding.quote, recording.before_review) and standing(finding.quote, after) is None
-        run, part = finding.key.split("/")
-        assert part == "diff" and f"run-{run}.edit-1" in recording.replies
+def test_the_judge_names_each_told_sentence_once_and_what_it_refuses_is_mended(recording):
+    after = recording.before_judging(2)
+    for round in (1, 2):
+        told, answer = recording.told(round), recording.answer(f"judge.round-{round}", JudgeAnswer)
+        assert complaint(answer, len(told)) is None
+        assert bool(answer.refused) == (round == 1)
+        for refused in answer.refused:
+            one = told[refused.n - 1]
+            run, part = refused.why.split(":")[0].split("/")
+            assert part == "diff" and f"run-{run}.edit-1" in recording.replies
+            assert " ".join(one.source.split()) not in " ".join(after[one.section].split())
 
 
 @both

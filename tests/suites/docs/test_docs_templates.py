@@ -63,8 +63,6 @@ def answer(request) -> str:
         return block(f"paper/sections/{match[1]}.md", "Nothing is written here yet.", PROSE[match[1]])
     if "Review this paper" in text:
         return fenced(REVIEW)
-    if "compare a finished paper with the evidence" in text:
-        return fenced({"checked": "the text with the records", "findings": []})
     if "These reviews of one paper are in" in text:
         return fenced(META)
     return literature_answer(text) or "NO CHANGE"

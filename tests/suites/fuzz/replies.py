@@ -121,7 +121,7 @@ def reason_of(event: ev.Event) -> str | None:
             return f"{event.reason}: {event.detail}" if event.reason and event.detail else ""
         case ev.SectionWritten(refused=refused, complaints=complaints) if refused or complaints:
             return refused or f"{complaints} complaints"
-        case ev.EvidenceReviewed(failed=failed) | ev.ReviewGiven(failed=failed) | ev.PaperReviewed(failed=failed):
+        case ev.SentencesJudged(failed=failed) | ev.ReviewGiven(failed=failed) | ev.PaperReviewed(failed=failed):
             return failed or None
     return None
 

@@ -1,4 +1,4 @@
-"""The review of a session's paper: evidence first, an ensemble, an area chair, and revisions that keep the better."""
+"""A session's paper under judgement: the judge of sentences, an ensemble, an area chair, revisions that must be better."""
 
 import json
 import subprocess
@@ -6,8 +6,7 @@ import subprocess
 import pytest
 
 from agent.core.errors import InfrastructureError
-from agent.core.reviews import Doubt, EvidenceFinding, Review, tally
-from agent.publishing.review.evidence import Evidence, place
+from agent.core.reviews import Review, tally
 from agent.publishing.review.page import JSON, MARKDOWN, texts
 from agent.publishing.verify.command import examine
 from agent.publishing.verify.rendering import Makers
@@ -16,33 +15,11 @@ from agent.session import events as ev
 from agent.session.policy import WriteSection
 from agent.storage.log import EventLog
 from tests.support.dice import review
-from tests.support.whole import EVIDENCE, META, PROSE, REVIEW, Script, block, fenced, options
+from tests.support.whole import META, PROSE, REVIEW, Script, block, fenced, options
 
-DOUBTED = "The step size matters for how far the rows travel."
+REFUSED = "The step size matters for how far the rows travel."
 ANSWERS = {
-    "review.evidence": fenced(
-        {
-            "checked": "words with records",
-            "findings": [
-                *EVIDENCE["findings"],
-                {
-                    "quote": "Our method solves interpretability.",
-                    "relation": "contradicts",
-                    "key": "1/metrics/score",
-                    "why": "it does not",
-                    "severity": "major",
-                },
-                {
-                    "quote": "write $x$ by few directions",
-                    "relation": "lacks",
-                    "key": "a run",
-                    "why": "?",
-                    "severity": "minor",
-                },
-            ],
-        }
-    ),
-    "paper.discussion.evidence": block(
+    "paper.discussion.judge": block(
         "paper/sections/discussion.md",
         "*Interpretation.* The step size matters for how far the rows travel.",
         "*Interpretation.* The step size may matter for how far the rows travel.",
@@ -82,10 +59,10 @@ class Faint:
 def improved(tmp_path_factory, stages):
     """A session with three revisions, stopped and resumed at every new kind of step."""
     script = Faint(
-        Script(1, ANSWERS),
+        Script(1, ANSWERS, refuse={REFUSED: "scope", "explain rows by few": "outcome"}),
         [
-            "review.evidence",
-            "paper.discussion.evidence",
+            "judge.round-1",
+            "paper.discussion.judge",
             "review-1",
             "review.meta",
             "paper.method.improve-2",
@@ -121,25 +98,22 @@ def shown(whole, version, name):
     return done.stdout
 
 
-def test_the_evidence_reviewer_sees_records_logs_and_code(improved):
-    prompt = improved.model.prompt("review.evidence")
+def test_the_judge_sees_records_logs_code_and_the_sentences_as_they_print(improved):
+    prompt = improved.model.prompt("judge.round-1")
     assert "1/metrics/score: " in prompt and "by seed" in prompt and "1/about: " in prompt
-    assert "+RATE = 0.05  # step size" in prompt and "`1/log`" in prompt
-    assert "{{" not in prompt.split("## The evidence")[0].split("### title")[1]  # expressions as they print
+    assert "+RATE = 0.05  # step size" in prompt and "in score, best first: " in prompt
+    paper = prompt.split("## The paper")[1]
+    assert "{{" not in paper.split("Go through the numbers")[0] and f". {REFUSED}" in paper
+    assert "(cited) Sparse coding" not in paper  # a paragraph with nothing to judge
 
 
-def test_a_finding_counts_only_if_its_quote_and_its_key_hold(improved):
-    (event,) = told(improved, ev.EvidenceReviewed)
-    assert [(d.section, d.quote) for d in event.doubts] == [("discussion", DOUBTED)]
-    assert len(event.dropped) == 2 and all("does not occur in the paper" in text for text in event.dropped)
-
-
-def test_findings_go_back_to_the_writer_once_and_only_the_sections_concerned(improved):
-    passes = [e.section for e in told(improved, ev.SectionWritten) if e.phase == "evidence"]
-    assert passes == ["discussion"]
-    assert DOUBTED in shown(improved, "draft/1", "discussion")
-    assert "may matter" in shown(improved, "draft/2", "discussion")
-    assert DOUBTED in improved.model.prompt("paper.discussion.evidence")
+def test_what_the_judge_refuses_goes_back_once_to_the_sections_concerned(improved):
+    first, second, *_ = told(improved, ev.SentencesJudged)
+    assert [(r.section, r.kind, r.sentence) for r in first.refused] == [("discussion", "scope", REFUSED)]
+    assert [e.section for e in told(improved, ev.SectionWritten) if e.phase == "judge"] == ["discussion"]
+    assert REFUSED in improved.model.prompt("paper.discussion.judge")
+    assert len(second.judged) == 2 and second.refused == ()  # the rewritten paragraph, and nothing else
+    assert "may matter" in shown(improved, "draft/1", "discussion")
 
 
 def test_a_reviewer_without_a_usable_answer_is_asked_again_and_recorded_as_failed(improved):
@@ -154,8 +128,8 @@ def test_a_revision_that_fails_the_truth_checks_is_put_back_without_a_review(imp
     checked, *_ = told(improved, ev.RevisionChecked)
     assert "the truth checks refuse" in checked.failed[0]
     assert not [e for e in told(improved, ev.ReviewGiven) if e.revision == 1]
-    assert "47.25" in shown(improved, "draft/3", "method")
-    assert "47.25" not in shown(improved, "draft/4", "method")
+    assert "47.25" in shown(improved, "draft/2", "method")
+    assert "47.25" not in shown(improved, "draft/3", "method")
 
 
 def test_the_better_version_stays_and_the_other_can_be_had_from_git(improved):
@@ -163,7 +137,7 @@ def test_the_better_version_stays_and_the_other_can_be_had_from_git(improved):
     assert [(e.revision, e.kept) for e in judged] == [(1, False), (2, False), (3, True)]
     assert "went from 5.0 to 3.0" in judged[1].reason and "went from 5.0 to 7.5" in judged[2].reason
     assert "leave over" in (improved.paths.repo / "paper/sections/method.md").read_text()
-    assert "follow the residual" in shown(improved, "draft/5", "method")
+    assert "follow the residual" in shown(improved, "draft/4", "method")
 
 
 def test_what_is_kept_verifies_and_every_step_was_asked_once(improved):
@@ -179,24 +153,24 @@ def test_the_review_tells_all_of_it(improved):
     data = json.loads((improved.paths.repo / JSON).read_text())
     page = (improved.paths.repo / MARKDOWN).read_text()
     assert data["meta"]["numbers"]["overall"] == 7.5 and data["meta"]["numbers"]["decision"] == "accept"
-    assert [f["stands"] for f in data["evidence"]["findings"]] == [False]
+    assert [(r["section"], r["kind"]) for r in data["told"]["refused"]] == [("discussion", "scope")]
     assert [(r["revision"], r["kept"], r["version"]) for r in data["revisions"]] == [
-        (1, False, "draft/3"),
-        (2, False, "draft/5"),
-        (3, True, "draft/7"),
+        (1, False, "draft/2"),
+        (2, False, "draft/4"),
+        (3, True, "draft/6"),
     ]
-    assert "no longer in the paper" in page and "Revision 2 was put back" in page and META["advice"][0] in page
+    assert REFUSED in page and "Revision 2 was put back" in page and META["advice"][0] in page
     assert page.count("\n# ") == 0 and page.startswith("# Review of")
 
 
 def test_no_usable_review_is_told_and_nothing_is_invented(whole):
-    nobody = {f"review-{n}": "no" for n in (1, 2)} | {"review.evidence": "no"}
+    nobody = {f"review-{n}": "no" for n in (1, 2)}
     it = whole(nobody, before=WriteSection, runs=1)
     session = it.play(changed=options(runs=1, improve=2))
     assert session.finished and session.judging.meta.overall is None and session.judging.revision == 0
     data = json.loads((it.paths.repo / JSON).read_text())
     assert data["meta"] == {"numbers": None, "words": None, "failed": "no reviewer gave a usable answer"}
-    assert data["evidence"]["failed"] and "No review" in (it.paths.repo / MARKDOWN).read_text()
+    assert "No review" in (it.paths.repo / MARKDOWN).read_text()
     assert ("review.meta", 1) not in it.model.asked
 
 
@@ -210,34 +184,6 @@ def test_more_revisions_can_be_asked_for_when_a_session_is_finished(improved):
 
 
 # ---------------------------------------------------------------- rules
-
-SEEN = Evidence(
-    sections={"results": "The tiers help\nin every run, we think."}, runs=(), keys=frozenset({"1/metrics/f1", "1/diff"})
-)
-
-
-def finding(**changes):
-    return EvidenceFinding(
-        **{
-            "quote": "tiers help in every run",
-            "relation": "contradicts",
-            "key": "1/diff",
-            "why": "one run fell behind",
-            "severity": "major",
-        }
-        | changes
-    )
-
-
-def test_a_quote_may_cross_a_line_and_nothing_else():
-    assert place(finding(), SEEN) == Doubt(**finding().model_dump(), section="results")
-    assert "does not occur" in place(finding(quote="tiers helped in every run"), SEEN)
-
-
-def test_what_contradicts_must_be_there_and_what_is_lacking_must_not():
-    assert "could contradict" in place(finding(key="9/metrics/f1"), SEEN)
-    assert "not lacking" in place(finding(relation="lacks"), SEEN)
-    assert isinstance(place(finding(relation="lacks", key="a run without tiers"), SEEN), Doubt)
 
 
 @pytest.mark.parametrize(

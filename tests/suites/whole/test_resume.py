@@ -26,8 +26,8 @@ STAGES = {
     "plot": ev.PlotEdited,
     "paper": ev.FiguresDescribed,
     "section": ev.SectionWritten,
+    "mend": ev.SentencesJudged,
     "review": ev.Compiled,
-    "mend": ev.EvidenceReviewed,
     "ensemble": ev.ReviewGiven,
 }
 
