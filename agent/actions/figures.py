@@ -34,6 +34,7 @@ from agent.session.tools import Tools
 from agent.storage.atomic import write_text
 from paper.evidence.series import series_of
 from paper.pictures.figures import standard_figures
+from paper.truth.checks import unverified_numbers
 
 PLOT_LIMITS = Limits(wall_s=120, memory_mb=4096, processes=64, disk_mb=64, files=64, file_mb=16, output_mb=2)
 MAX_FIGURES = 6
@@ -265,6 +266,7 @@ def _harvest(work: Path, tools: Tools) -> tuple[FigureText, ...]:
         )
         raise harvest.Unharvestable(what)
     figures: dict[str, FigureText] = {}
+    facts = session_facts(tools)
     for item in listed[:MAX_FIGURES]:
         listed_as, caption = (str(item.get(key, "")) if isinstance(item, dict) else "" for key in ("file", "caption"))
         stem = listed_as.removesuffix(".pdf").removesuffix(".png")
@@ -274,6 +276,11 @@ def _harvest(work: Path, tools: Tools) -> tuple[FigureText, ...]:
         if not _STEM.match(stem) or not caption:
             raise harvest.Unharvestable(
                 "each entry of figures.json needs a `file` named in lower case (a-z, 0-9, _, -) and a `caption`"
+            )
+        own = tools.template.manifest.form == "own"  # else the runner words the caption
+        if typed := [n for n in unverified_numbers(caption, facts) if own and n != "%"]:
+            raise harvest.Unharvestable(
+                f"the caption of {stem} holds a number that nobody measured or set: {', '.join(typed)}; leave it out"
             )
         file = _take(work, [listed_as] if listed_as != stem else [f"{stem}.pdf", f"{stem}.png"], tools)
         figures[stem] = FigureText(

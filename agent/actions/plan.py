@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from agent.actions.runs import overview
+from agent.core.labels import label_problem
 from agent.core.plan import Plan, PlannedRun, Reflection
 from agent.core.protocols import Message, Role
 from agent.core.record import RunRecord
@@ -192,10 +193,12 @@ def _complaint(plan: Plan, tools: Tools) -> str | None:
 def _runs_complaint(runs: tuple[PlannedRun, ...], tools: Tools) -> str | None:
     """Names are unique over the session, and a run starts from something that exists by then."""
     taken = {*tools.session.options.baselines, *(r.planned.name for r in tools.session.experiments if r.planned)}
+    labels = [r.planned.label for r in tools.session.experiments if r.planned]
     starts = {"baseline", "best", tools.session.options.baselines[0], *taken}
     for planned in runs:
-        if not planned.label.isprintable():
-            return f"the label of run {planned.name!r} holds a line break or a character that cannot be printed"
+        if problem := label_problem(planned.label, tools.template.manifest, labels):
+            return f"the label of run {planned.name!r}, {planned.label!r}: {problem}; say what is changed, in words"
+        labels.append(planned.label)
         if planned.name in taken:
             return f"the run name {planned.name!r} is taken; choose another"
         if planned.start_from not in starts:

@@ -242,6 +242,7 @@ class Manifest(Strict):
     baselines: tuple[BaselineSpec, ...]
     profiles: dict[str, Profile]
     tradeoffs: tuple[TradeOff, ...] = ()
+    methods: tuple[str, ...] = ()  # published methods besides the baselines: no run may be called after one
     max_l0: int = Field(default=512, gt=0)  # non-zeros a row of latents may have
 
     @model_validator(mode="after")

@@ -167,7 +167,7 @@ def test_status_and_follow_show_a_session(workspace, idea):
     status = launch("status", "--workspace", workspace).stdout
     assert "tiny_idea" in status
     assert "stopped" in status
-    assert "plan: step 0.05" in launch("--follow", "last", "--workspace", workspace).stdout
+    assert "plan: step 5" in launch("--follow", "last", "--workspace", workspace).stdout
 
 
 @pytest.mark.parametrize(

@@ -79,7 +79,7 @@ def plan(runs: int) -> dict:
 def planned(number: int) -> dict:
     return {
         "name": f"step{number}",
-        "label": f"step {RATES[number]}",
+        "label": f"step {round(100 * RATES[number])}",
         "change": f"set RATE to {RATES[number]}",
         "hypothesis": "a larger step travels further",
         "start_from": "baseline",

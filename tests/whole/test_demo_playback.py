@@ -16,6 +16,7 @@ import pytest
 from agent.actions.figures import Descriptions
 from agent.actions.judge import JudgeAnswer, complaint
 from agent.actions.literature import ChosenAnswer, MissingAnswer, NoveltyAnswer, SupportAnswer
+from agent.core.labels import label_problem
 from agent.core.plan import Reflection
 from agent.core.reviews import MetaWords, Review, tally
 from agent.core.writing import WRITING_ORDER
@@ -59,7 +60,7 @@ def test_the_json_replies_are_what_the_loop_takes(recording):
     names = [run.name for run in plan.runs]
     assert plan.comparison.metric == manifest.primary and plan.comparison.baseline == manifest.baselines[0].name
     assert all(run.start_from in ("baseline", *names[:i]) for i, run in enumerate(plan.runs))  # fixed, not "best"
-    assert all(len(run.label) <= 18 for run in plan.runs)
+    assert all(len(run.label) <= 18 and not label_problem(run.label, manifest) for run in plan.runs)
     for number in range(1, len(names) + 1):
         reflection = recording.answer(f"run-{number}.reflect", Reflection)
         assert reflection.runs == plan.runs[number:] and reflection.completed == (number == len(names))

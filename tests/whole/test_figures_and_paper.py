@@ -1,6 +1,7 @@
 """What a model may do wrong when it draws and writes, and what is left of it."""
 
-from agent.session.policy import EditPlot, WriteSection
+from agent.actions import perform
+from agent.session.policy import EditPlot, WriteSection, next_action
 from tests.support.whole import block, options
 
 AXIS = 'axis.set_ylabel("score")'
@@ -23,6 +24,24 @@ def test_a_figure_that_does_not_follow_the_records_is_refused_and_told(whole):
     assert "82%" in it.model.prompt("plot.edit-2")
     assert [f.reason for f in session.plot_failures] == ["figures"]
     assert [f.by for f in session.figures].count("agent") == 1
+
+
+def test_a_caption_with_a_typed_number_is_refused_and_told(whole):
+    honest = "Score of each run; mean and standard error over seeds."
+    typed = block("plot.py", f'caption = "{honest}"', f'caption = "{honest} Ours reaches 0.97."')
+    mend = block("plot.py", f'caption = "{honest} Ours reaches 0.97."', f'caption = "{honest}"')
+    it = whole({"plot.edit-1": typed, "plot.edit-2": mend}, before=EditPlot, runs=1)
+    session = play_plots(it)
+    assert "the caption of score holds a number that nobody measured or set: 0.97" in it.model.prompt("plot.edit-2")
+    assert [f.caption for f in session.figures if f.by == "agent"] == [honest]
+
+
+def play_plots(it):
+    """As far as the plots are over."""
+    with it.tools() as tools:
+        while not tools.session.plots_over:
+            tools.journal.append(perform(next_action(tools.session), tools))
+        return tools.session
 
 
 def test_a_typed_result_is_refused_told_to_the_writer_and_cut_at_last(whole):

@@ -32,12 +32,12 @@ def test_an_idea_becomes_a_paper(finished):
     record = json.loads((repo / "records/1.json").read_text())
     assert record["status"] == "measured"
     assert len(record["trainings"]) == 2
-    assert "step 0.05" in (repo / "notes.txt").read_text()
+    assert "step 5" in (repo / "notes.txt").read_text()
     assert json.loads((repo / "review/review.json").read_text())["meta"]["numbers"]["overall"] == 5
     log = it.log()
     assert log[0].startswith("idea:")
     assert log[-1] == "session finished"
-    assert any(line.startswith("run 1: step 0.05: score") for line in log)
+    assert any(line.startswith("run 1: step 5: score") for line in log)
 
 
 def test_the_best_run_is_confirmed_on_fresh_seeds_in_fresh_worlds(finished):

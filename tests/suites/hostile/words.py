@@ -141,7 +141,7 @@ def _plan(stage: Sessions) -> Stopped:
     coloured["runs"][0] |= {"label": "\x1b[31m\x1b[2Jred \x9b1m"}
     worded["runs"][0] |= {"label": "red", "hypothesis": f"\x1b]0;x\x07{_ORDER}"}
     whole, _ = play(stage.root / "plan", {("plan", 1): fenced(coloured), ("plan", 2): fenced(worded)})
-    must("cannot be printed" in whole.model.prompt("plan", 2), "a coloured label was taken")
+    must("only letters" in whole.model.prompt("plan", 2), "a coloured label was taken")
     out = io.StringIO()
     console = TerminalConsole(out, clock=lambda: 0.0)
     for line in whole.console.lines:
