@@ -1,4 +1,4 @@
-"""A session's paper under judgement: the judge of sentences, an ensemble, an area chair, revisions that must be better."""
+"""A session's paper under judgement: sentences by a judge, an ensemble, an area chair, revisions that must be better."""
 
 import json
 import subprocess
