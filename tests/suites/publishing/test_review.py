@@ -1,4 +1,4 @@
-"""A session's paper under judgement: sentences by a judge, an ensemble, an area chair, revisions that must be better."""
+"""A paper under judgement: its sentences by a judge, then an ensemble, an area chair, and revisions."""
 
 import json
 import subprocess
