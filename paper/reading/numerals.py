@@ -88,7 +88,7 @@ _FIELD = (
 FIELD = frozenset(_FIELD.split())
 _ALIASES = {
     "d_sae": ("dictionary", "latents", "dsae"),
-    "l0": ("sparsity", "active latents", "l_0"),
+    "l0": ("sparsity", "active latents", "l_0", "ell_0"),
     "k": ("active latents", "topk"),
     "lr": ("learning rate",),
     "batch_size": ("batch",),
@@ -204,6 +204,8 @@ def _typed(text: str, rules: NumberRules, section: str, context: str) -> Iterato
     words = _HARMLESS.sub(_blank, text)
     yield from (match[0] for match in _MEASURES.finditer(words))
     yield from _words(words, rules)
+    if section not in (*DESCRIBING, "introduction", "related_work"):  # there it belongs to a definition
+        yield from re.findall(r"\bzero\b", _ZERO_DESIGN.sub(_blank, words), re.IGNORECASE)
     masked = _LICENCE.sub(_blank, _REFERENCE.sub(_blank, text))
     if CITATION in text or section in ("introduction", "related_work", "background"):
         masked = _YEAR.sub(_blank, masked)
@@ -229,7 +231,7 @@ def _token(token: str, rules: NumberRules, section: str, context: str) -> Iterat
 
 
 def _words(text: str, rules: NumberRules) -> Iterator[str]:
-    """Number words: of what the records count they must be right; "zero" and "n of m" state a result."""
+    """Number words: of what the records count they must be right, and "n of m" of them states a result."""
     for match in _COUNT.finditer(text):
         noun, number = match["noun"].lower(), CARDINALS.index(match["number"].lower())
         what = _COUNTED.get(noun, "conditions")
@@ -245,7 +247,6 @@ def _words(text: str, rules: NumberRules) -> Iterator[str]:
             what = ""  # refers to those just named
         if (match["of"] and number > 1 and what) or (what and number not in rules.counts(what)):
             yield match[0]
-    yield from re.findall(r"\bzero\b", _ZERO_DESIGN.sub(_blank, text), re.IGNORECASE)
 
 
 def parse_number(token: str) -> float | None:

@@ -119,7 +119,8 @@ def test_one_seed_distinguishes_nothing():
     ]
     facts = Facts(single, manifest(), "mini")
 
-    assert text('compare("nested", "topk", "f1")', facts) == "indistinguishable from"
+    assert text('compare("nested", "topk", "f1")', facts) == "higher than"  # in one run; nothing is judged
+    assert text('improves("nested", "topk", "f1")', facts) == "is above"
     assert "±" not in text('mean("nested", "f1")', facts)
     assert "one seed" in problem('se("nested", "f1")', facts)
 
@@ -199,7 +200,7 @@ def test_a_self_reported_number_says_so():
         ('mean("topk", "f1").text', "one call"),
         ('open("x")', "not known"),
         ("mean(*[1])", "quotes"),
-        ("mean(" * 80, "at most"),
+        ("mean(" * 100, "at most"),
         ("", "not an expression"),
     ],
 )

@@ -6,9 +6,11 @@ from agent.core.manifest import Guard
 from paper.evidence.expressions import Problem, evaluate
 from paper.evidence.facts import FactError, Facts
 from paper.press.appendix import Appendix, appendix_parts
+from paper.press.counted import Counted
 from paper.press.metric_tables import main_caption
 from tests.support.paper_fixture import ONE, TWO, confirmation, fixture, manifest, record, records
 
+NO_SENTENCES = Counted(0, 0, 0, 0, 0, 0, 0)
 GUARDS = (
     Guard(metric="mcc", fall=0.05),
     Guard(metric="uniqueness", fall=0.1),
@@ -18,7 +20,14 @@ GUARDS = (
 )
 EIGHT_COPIED = {"f1": 0.728, "mcc": 0.30, "uniqueness": 0.05, "explained_variance": 0.04, "dead": 0.0, "l0": 8.0}
 TOPK = {"f1": 0.58, "mcc": 0.702, "uniqueness": 0.93, "explained_variance": 0.803, "dead": 0.012, "l0": 8.0}
-CLAIMS = ("confirmation()", "confirmed()", "confirmed_verdict()")
+CLAIMS = (
+    "confirmation()",
+    "confirmed()",
+    "confirmed_verdict()",
+    "guarded()",
+    'versus("eight", "topk", "f1")',
+    'improves("eight", "topk", "f1")',
+)
 
 
 def arm(name, centre, conditions=ONE):
@@ -46,7 +55,8 @@ def text(source, facts):
 
 def test_eight_latents_copied_over_the_dictionary_are_no_improvement_anywhere():
     facts = session(EIGHT_COPIED)
-    part = next(p for p in appendix_parts(Appendix(facts, (), (), fixture().meta, (), ())) if p.table == "confirmation")
+    given = Appendix(facts, (), (), fixture().meta, (), (), NO_SENTENCES)
+    part = next(p for p in appendix_parts(given) if p.table == "confirmation")
     said = [*(text(claim, facts) for claim in CLAIMS), part.text, main_caption(facts)]
 
     assert facts.confirmation.verdict == "price" and facts.confirmation.p < 0.01
