@@ -92,6 +92,11 @@ class Job(Strict):
         return self.model_copy(update={**self.worlds[position - 1].model_dump(), "worlds": ()})
 
     @property
+    def of_baseline(self) -> bool:
+        """Is this code that no model wrote: a baseline, or the confirmation's repetition of one?"""
+        return self.kind == "baseline" or self.run == "confirm.baseline"
+
+    @property
     def data_folders(self) -> tuple[Path, ...]:
         """The folder of each world, training data and truth together."""
         return tuple(Path(truth).parent for truth in (self.truth_data, *(w.truth_data for w in self.worlds)))

@@ -95,6 +95,11 @@ def _numbers(line: str, rows: Rows) -> list[str]:
     return found
 
 
+def printed_numbers(line: str) -> list[str]:
+    """Results and table cells of a line of any version's paper.tex, without what lays them out."""
+    return [_MACROS.sub("", _LENGTHS.sub(" ", piece)) for piece in _numbers(line, ())]
+
+
 def _closing(text: str, start: int) -> int:
     """The index behind the brace that closes the group begun just before `start`."""
     depth = 1

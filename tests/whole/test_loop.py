@@ -8,7 +8,7 @@ from agent.actions import perform
 from agent.core.errors import InfrastructureError
 from agent.core.record import RunRecord
 from agent.session import events as ev
-from agent.session.action import PlanConfirmation
+from agent.session.action import MakePlan, PlanConfirmation
 from agent.storage.log import EventLog
 from tests.support.whole import RATES, Script, Whole, fenced, options, plan, planned, rate_block
 
@@ -195,23 +195,26 @@ def test_a_run_that_is_behind_its_baseline_is_not_sent_to_the_confirmation(whole
 
 def test_the_planner_may_decline_the_confirmation(whole):
     declined = {"interpretation": "i", "completed": True, "no_confirmation": "the lead is noise"}
-    it = whole({"run-1.reflect": fenced(declined)}, runs=1, **RUNS_ONLY)
+    far_ahead = rate_block(RATES[0], RATES[2])
+    it = whole({"run-1.edit-1": far_ahead, "run-1.reflect": fenced(declined)}, runs=1, **RUNS_ONLY)
     planned = confirmation_of(it)
 
     assert (planned.best, planned.reason) == (None, "the planner declined: the lead is noise")
 
 
 def test_the_comparison_is_with_the_strongest_baseline_whichever_the_planner_names(whole):
-    named = plan(1)
-    named["comparison"]["baseline"] = "rows"
-    it = whole({"plan": fenced(named)}, runs=1, stop_after="plan")
-    session = it.play()
+    it = whole(before=MakePlan, runs=1, stop_after="plan")
     scores = {
         record["name"]: sum(t["metrics"]["score"] for t in record["trainings"])
         for record in (json.loads(path.read_text()) for path in (it.paths.repo / "records").glob("*.json"))
     }
+    weaker, strongest = sorted(scores, key=scores.get)
+    named = plan(1)
+    named["comparison"]["baseline"] = weaker
+    it.model.script = Script(1, {"plan": fenced(named)})
+    session = it.play()
     [made] = [e for e in EventLog(it.paths.events).read() if isinstance(e, ev.Planned)]
 
-    assert session.comparison.baseline == max(scores, key=scores.get) == "topk"
-    assert made.instead_of == "rows" and "the planner named rows: it is the code" in session.comparison.why
-    assert any("compared with topk" in line and "named rows" in line for line in it.console.lines)
+    assert session.comparison.baseline == strongest and made.instead_of == weaker
+    assert f"the planner named {weaker}: it is the code" in session.comparison.why
+    assert any(f"compared with {strongest}" in line and weaker in line for line in it.console.lines)

@@ -11,7 +11,10 @@ import pytest
 from agent.app.exits import DONE, NO_PDF
 from agent.app.playing import play_session
 from agent.core.paths import SessionPaths
+from agent.publishing.verify.subject import Subject, committed_files, read_material
+from agent.publishing.verify.values import values_problems
 from agent.session.session import fold
+from agent.storage.git_reader import GitReader
 from agent.storage.log import EventLog
 from tests.support import ROOT
 from tests.support.frozen import ARCHIVES, NAME, unpack
@@ -43,6 +46,21 @@ def test_its_paper_verifies_or_the_answer_names_the_version_that_made_it(old):
     assert re.search(r"^94 of 94 numbers verified$|made by another version", told.stdout, re.MULTILINE), told
     assert told.returncode == 0
     assert "Nothing is signed." in told.stdout
+
+
+def test_a_number_that_was_changed_in_a_paper_of_another_version_is_found(old):
+    folder = old / "finished" / NAME / "repo/.git"
+    repo = GitReader(folder)
+    material = read_material(repo, committed_files(Subject(folder, None), repo))
+    tex = repo.blob(repo.head, "paper/paper.tex").decode()
+    printed = next(line for line in tex.splitlines() if re.search(r"\\result\{\d+\}\{0\.\d{3}", line))
+    forged = re.sub(r"(\\result\{\d+\}\{)0\.\d{3}", r"\g<1>7.777", printed, count=1)
+
+    count, problems = values_problems(tex, material)
+    _, found = values_problems(tex.replace(printed, forged), material)
+
+    assert count > 50 and problems == []
+    assert [p.what for p in found] == ["prints 7.777, which no record gives"]
 
 
 def test_a_finished_one_resumed_asks_and_trains_nothing(old):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from agent.literature.found import read_found
 from agent.literature.library import Library, load_library
 from agent.publishing.verify.audits import audits
 from agent.publishing.verify.subject import Material, Report, Subject
+from agent.publishing.verify.values import values_problems
 from agent.storage import foreign
 from agent.storage.git_reader import GitReader
 from agent.storage.temporary import TemporaryFolder
@@ -61,10 +62,8 @@ def check_paper(subject: Subject, repo: GitReader, material: Material, report: R
         report.audits += audits(material, sections, library, rendered)
         found = [*_tex(subject, repo, rendered), *_beside(repo, rendered)]
         if found and material.account.program != program_sha256():
-            report.notes.append(
-                "This paper was rendered by another version of this program; where only its wording "
-                "differs, verify with that version."
-            )
+            report.problems += _by_values(subject, repo, material, rendered, report)
+            return
         report.problems += found
         report.problems += _figures(material, folder, report, makers)
         write(rendered, folder / "paper")
@@ -82,6 +81,27 @@ def recompile(folder: Path) -> bytes | None:
     except InfrastructureError:  # no walls, or no TeX: then the text is compared without it
         return None
     return compiled.pdf.read_bytes() if compiled.pdf else None
+
+
+def _by_values(
+    subject: Subject, repo: GitReader, material: Material, rendered: Rendered, report: Report
+) -> Iterator[Problem]:
+    """The paper of another version: what lies there is what is committed, and its numbers are values of records."""
+    tex = (repo.blob(repo.head, "paper/paper.tex") or b"").decode("utf-8", "replace")
+    report.numbers, problems = values_problems(tex, material)
+    report.audits = []
+    report.notes.append(
+        f"This paper was made by another version of this program ({material.account.program[:8]}). Its wording, layout "
+        "and figures are not compared, and its numbers by their values alone; with that version more is shown."
+    )
+    yield from problems
+    if subject.tree:
+        data, unread = _lying(subject.tree, "paper/paper.tex")
+        yield from unread
+        if data is not None and data != tex.encode():
+            yield Problem("paper/paper.tex", "is not the file that is committed")
+    as_made = replace(rendered, tex=tex, rows=(), files={})
+    yield from _pdf(subject, repo, material, as_made, report, None)
 
 
 # ---------------------------------------------------------------- text
@@ -197,9 +217,10 @@ def _pdf(
     material: Material,
     rendered: Rendered,
     report: Report,
-    compiled: Callable[[], bytes | None],
+    compiled: Callable[[], bytes | None] | None,
 ) -> Iterator[Problem]:
-    """The PDF that was given, and the committed one, against the text that the records give."""
+    """The PDF that was given, and the committed one, against the text that the records give; its numbers alone where
+    it is not to be compiled again."""
     committed = repo.blob(repo.head, "paper/paper.pdf")
     given: bytes | None = None
     unread: list[Problem] = []
@@ -212,8 +233,8 @@ def _pdf(
         if "paper.pdf" in material.account.files:
             yield Problem("paper/paper.pdf", "is missing")
         return
-    again = compiled()
-    if again is None:
+    again = compiled() if compiled else None
+    if compiled and again is None:
         report.notes.append(
             "No TeX here that sets this paper: the numbers in the PDF are compared with paper.tex by their text."
         )
