@@ -102,8 +102,10 @@ def cancel(job: Job, tools: Tools) -> None:
     """End a job that runs, and say what came of it: it is over once its processes are gone."""
     tools.runner.cancel(job)
     for _ in range(round(END_S / POLL_S)):
-        if tools.runner.state(job) != "running":
-            tools.say(f"The training of run {job.run} is cancelled; a resume starts it again.")
+        if (state := tools.runner.state(job)) != "running":
+            whole = state == "finished" and tools.runner.result(job).outcome != "cancelled"
+            came = "had come to its end; a resume takes it" if whole else "is cancelled; a resume starts it again"
+            tools.say(f"The training of run {job.run} {came}.")
             return
         tools.sleep(POLL_S)
     why = tools.runner.progress(job).stuck or f"see {job.folder}"

@@ -46,7 +46,7 @@ class OwnWorlds:
         if secret is None or begun.key not in (None, key):
             data = still_there(self.cache, template, str(begun.key), self.use)
             if data is None:
-                raise InfrastructureError(self._gone(template, str(begun.key), known=secret is not None))
+                raise InfrastructureError(self._gone(template, world, str(begun.key)))
         else:
             data = prepared(template, name, profile.settings, secret, self.cache, self.say, self.use, again=begun.key)
             self._keep(world, secret)
@@ -65,20 +65,23 @@ class OwnWorlds:
         Raises:
             InfrastructureError: the file does not hold one.
         """
-        own, shared = self.folder / f"world-{world}", secret_file(self.cache, template, world)
+        own, shared = self._own(world), secret_file(self.cache, template, world)
         if own.is_file():
             return read_secret(own)
         return world_secret(self.cache, template, world) if draw or shared.is_file() else None
 
+    def _own(self, world: int) -> Path:
+        return self.folder / f"world-{world}"
+
     def _keep(self, world: int, secret: int) -> None:
-        path = self.folder / f"world-{world}"
+        path = self._own(world)
         if not path.is_file():
             self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             write_text(path, f"{secret:064x}\n", mode=0o600)
 
-    def _gone(self, template: Template, key: str, *, known: bool) -> str:
-        name = template.manifest.name
-        lost = f"their secret is gone with them: restore {secret_file(self.cache, name, 0)} from a backup"
+    def _gone(self, template: Template, world: int, key: str) -> str:
+        name, known = template.manifest.name, self._own(world).is_file()
+        lost = f"their secret is gone with them: restore {secret_file(self.cache, name, world)} from a backup"
         changed = f"{template.path('prepare.py')}, or a module or package that it draws with, was changed: undo that"
         return (
             f"{self.cache / 'data' / name}-*-{key}: the data of this session are gone or damaged and cannot be made "

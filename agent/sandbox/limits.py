@@ -81,14 +81,25 @@ def start_ticks(pid: int) -> int | None:
     return int(fields[19]) if fields else None
 
 
-def stopped(pid: int) -> list[int]:
-    """A process and its children, those of them that a signal stopped (SIGSTOP, or a debugger)."""
+def stopped(pid: int, most: int = 300) -> list[int]:
+    """A process and all below it, those of them that a signal stopped (SIGSTOP, or a debugger); looks at `most`."""
+    found, waiting = [], [pid]
+    while waiting and most:
+        one, most = waiting.pop(), most - 1
+        waiting += _children(one)
+        found += [one] if (_stat(one) or [b""])[0] in (b"T", b"t") else []
+    return sorted(found)
+
+
+def _children(pid: int) -> list[int]:
+    found: list[int] = []
     try:
-        with open(f"/proc/{pid}/task/{pid}/children") as file:
-            children = [int(child) for child in file.read().split()]
+        for thread in os.listdir(f"/proc/{pid}/task"):
+            with open(f"/proc/{pid}/task/{thread}/children") as file:
+                found += map(int, file.read().split())
     except OSError:  # the process is gone, or this kernel does not tell
-        children = []
-    return [one for one in (pid, *children) if (_stat(one) or [b""])[0] in (b"T", b"t")]
+        pass
+    return found
 
 
 def _stat(pid: int) -> list[bytes] | None:

@@ -8,6 +8,7 @@ import pytest
 from agent.core.errors import InfrastructureError
 from agent.core.template import load_template
 from agent.lab.own_worlds import Begun, OwnWorlds
+from agent.lab.worlds import world_secret
 from tests.support.tiny import TINY
 
 PROFILE = TINY.manifest.profiles["tiny"]
@@ -67,6 +68,10 @@ def test_a_secret_that_an_older_version_left_in_the_cache_alone_is_missed_in_one
     with pytest.raises(InfrastructureError, match=r"\A.*their secret is gone with them: restore .*resume.*\Z"):
         session.data(session.begun)
     assert not (session.cache / "secrets/tiny-world-0").exists()
+
+    world_secret(session.cache, TINY.manifest.name)  # of another session, which is not taken for it
+    with pytest.raises(InfrastructureError, match="their secret is gone with them"):
+        session.data(session.begun)
 
 
 def test_data_that_are_still_there_serve_a_session_whose_packages_or_template_changed(session):

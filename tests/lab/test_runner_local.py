@@ -36,7 +36,8 @@ def test_a_supervisor_or_a_worker_that_somebody_stopped_is_told_with_what_lets_i
     RUNNER.submit(job)
     until(lambda: running_in_sandbox(job))
     worker = int((tmp_path / "started.txt").read_text().split()[1])
-    for pid, who in ((supervisor(job), "its supervisor"), (worker, "what measures it")):
+    others, inside = "what trains or measures it", next(pid for pid in sandboxed(job))
+    for pid, who in ((supervisor(job), "its supervisor"), (worker, others), (inside, others)):
         assert RUNNER.progress(job).stuck == ""
         os.kill(pid, signal.SIGSTOP)
         until(lambda: RUNNER.progress(job).stuck)

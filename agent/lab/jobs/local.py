@@ -23,6 +23,7 @@ from agent.storage.locks import is_locked, try_lock
 
 PROJECT = Path(__file__).resolve().parents[3]
 START_S = 60.0
+MOST_NAMED = 20  # processes in a line
 LARGEST = 1e18  # of steps or samples that a log may speak of
 # Measuring needs no key: what the supervisor and all below it see of our environment.
 ENVIRONMENT = (
@@ -173,8 +174,8 @@ def _stuck(paths: JobPaths) -> str:
     found = stopped(owner.pid) if start_ticks(owner.pid) == owner.start else []
     if not found:
         return ""
-    who = "its supervisor" if owner.pid in found else "what measures it"
-    pids = " ".join(map(str, found))
+    who = "its supervisor" if owner.pid in found else "what trains or measures it"
+    pids = " ".join(map(str, found[:MOST_NAMED]))
     return f"{who} is stopped (process {pids}); let it go on with: kill -CONT {pids}"
 
 
