@@ -24,15 +24,18 @@ from agent.sandbox.harvest import Harvest
 __all__ = ["job_facts", "measure_again", "run_training"]
 
 
-def run_training(job: Job, seed: int, condition: Condition, sandbox: Sandbox, cancelled: Cancelled) -> Training:
+def run_training(
+    job: Job, seed: int, condition: Condition, sandbox: Sandbox, cancelled: Cancelled, *, walled: bool = False
+) -> Training:
     """Train one seed under one condition and measure what came out.
 
     Whatever the agent's code does becomes part of the Training. Safe to repeat: it starts afresh.
+    `walled`: the template is somebody else's, so that its evaluate.py runs in the sandbox too.
 
     Raises:
         InfrastructureError: the sandbox or the data is broken.
     """
-    bench = Bench.of(job, seed, condition, sandbox, cancelled)
+    bench = Bench.of(job, seed, condition, sandbox, cancelled, walled=walled)
     account = Account()
     outcome: Outcome = "measured"
     reason = detail = ""
