@@ -159,7 +159,7 @@ GROUPED_OPTIONS = {
         Option("--feedback", "TEXT", "resume", "a word to the planner after the next run"),
         Option("--out", "FOLDER", "review bundle", "where the result goes"),
         Option("--artefacts", "", "verify", "hash and measure the kept artefacts again too"),
-        Option("--trust", "", "verify resume", "run the code of a session that this installation did not make"),
+        Option("--trust", "", "verify resume check-template", "run code that this installation did not make"),
         Option(
             "--allow",
             "TEXT",

@@ -11,7 +11,11 @@ from agent.core.template import load_template
 from agent.storage.workspace import Workspace
 
 if TYPE_CHECKING:
+    from agent.core.protocols import Sandbox
     from agent.lab.templating.flaw import Flaw
+
+CODE = "its prepare.py, its evaluate.py and its trainings run here, in the sandbox"
+ELSEWHERE = "it lies outside of templates/, and --new-template did not make it there"
 
 
 def new(args: argparse.Namespace, home: Path) -> int:
@@ -25,28 +29,40 @@ def check(args: argparse.Namespace, home: Path, workspace: Workspace) -> int:
     from agent.app.choices import check_device
     from agent.app.names import adapter, template_folder
     from agent.lab.templating.check import check_template, report
+    from agent.lab.templating.owned import is_own
     from agent.lab.templating.v1 import is_v1
-    from agent.sandbox.boxes import BubblewrapSandbox, NoSandbox
-    from agent.sandbox.probe import probe
+    from agent.publishing.verify.trust import ask_for_trust, prepare_walled
 
     device = args.device or "cpu"
     check_device(device)
     folder = template_folder(args.operand, home, "--check-template")
+    own = is_own(folder, home)
+    if not own:
+        ask_for_trust(args.operand, CODE, args.trust, ELSEWHERE)
+    sandbox = _sandbox(args.unsafe_no_sandbox, own)
+    prepare = None if own or is_v1(folder) else prepare_walled(sandbox)  # the adapter's prepare.py is ours
     if is_v1(folder):
-        folder = adapter(workspace.root, not args.unsafe_no_sandbox)(folder)
-    walls = not args.unsafe_no_sandbox
-    if walls and (problems := list(probe())):
-        walls = False
-        print(f"  no sandbox here ({problems[0]}): its own code runs without walls")
+        folder = adapter(workspace.root, sandbox.name != "none")(folder)
     flaws = check_template(
-        folder,
-        workspace.cache,
-        BubblewrapSandbox() if walls else NoSandbox(),
-        print,
-        profile=args.profile,
-        device=device,
+        folder, workspace.cache, sandbox, print, profile=args.profile, device=device, prepare=prepare
     )
     return report([*flaws, *unprintable_letters(folder)], print)
+
+
+def _sandbox(unsafe: bool, own: bool) -> Sandbox:
+    """
+    Raises:
+        UserError: there is none for a template of somebody else.
+    """
+    from agent.sandbox.boxes import BubblewrapSandbox, NoSandbox
+    from agent.sandbox.probe import probe
+
+    problems = [] if unsafe else list(probe())
+    if problems and not own:
+        raise UserError(f"sandbox: {problems[0]}; nothing of somebody else's template runs without one")
+    if problems:
+        print(f"  no sandbox here ({problems[0]}): its own code runs without walls")
+    return NoSandbox() if unsafe or problems else BubblewrapSandbox()
 
 
 def unprintable_letters(folder: Path) -> list[Flaw]:

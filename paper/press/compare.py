@@ -9,11 +9,11 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from difflib import SequenceMatcher
-from io import BytesIO
 from itertools import zip_longest
 from typing import NamedTuple
 
 from paper.evidence.vocabulary import Result
+from paper.press.parsed import page_texts, strokes
 from paper.press.parts import Rendered
 
 Rows = Sequence[tuple[str, Result]]
@@ -131,17 +131,6 @@ def _expression(piece: str, rows: Rows) -> str:
 # ---------------------------------------------------------------- paper.pdf
 
 
-def page_texts(pdf: bytes) -> list[str] | None:
-    """The words of each page; None for something that cannot be read as a PDF."""
-    from pypdf import PdfReader
-    from pypdf.errors import PyPdfError
-
-    try:
-        return [page.extract_text() for page in PdfReader(BytesIO(pdf)).pages]
-    except (PyPdfError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        return None  # pypdf lets some of these out for damaged files
-
-
 def compare_pages(printed: Sequence[str], wanted: Sequence[str], rows: Rows) -> list[Problem]:
     """Where the text of a PDF differs from the text that it should have."""
     found = []
@@ -226,19 +215,13 @@ def same_drawing(one: bytes, two: bytes) -> bool:
     """Do two figures show the same? Coordinates may differ by what other arithmetic explains."""
     if one == two:
         return True
-    a, b = _strokes(one), _strokes(two)
+    a, b = strokes(one), strokes(two)
+    if a is None or b is None:
+        return False
     return len(a) == len(b) and all(x == y or _close(x, y) for x, y in zip(a, b, strict=True))
 
 
-def _strokes(figure: bytes) -> list[bytes]:
-    """The words of a PDF's drawing instructions; none where its page is blank."""
-    from pypdf import PdfReader
-
-    contents = PdfReader(BytesIO(figure)).pages[0].get_contents()
-    return [] if contents is None else contents.get_data().split()
-
-
-def _close(x: bytes, y: bytes) -> bool:
+def _close(x: str, y: str) -> bool:
     try:
         return abs(float(x) - float(y)) < 0.01  # points
     except ValueError:

@@ -5,13 +5,12 @@ Not here: what to do about a problem. A TeX that does not run at all is an Infra
 
 from __future__ import annotations
 
-import io
 import re
 import shutil
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Literal
+from typing import Literal
 
 from agent.core.errors import InfrastructureError
 from agent.core.manifest import Limits
@@ -19,6 +18,7 @@ from agent.core.protocols import Mount, Sandbox, SandboxSpec
 from agent.sandbox import harvest
 from agent.storage.atomic import write_bytes
 from agent.storage.temporary import TemporaryFolder
+from paper.press.parsed import page_count
 
 LIMITS = Limits(wall_s=240.0, memory_mb=2048, processes=64, disk_mb=200, files=500, file_mb=100, output_mb=8)
 COMMAND = (
@@ -121,19 +121,6 @@ def _run(work: Path, scratch: Path, sandbox: Sandbox, limits: Limits) -> tuple[s
     return ended.reason, text
 
 
-def page_count(pdf: Path | IO[bytes]) -> int:
-    """
-    Raises:
-        ValueError: it is not a PDF that can be read.
-    """
-    from pypdf import PdfReader
-
-    try:
-        return len(PdfReader(pdf).pages)
-    except Exception as error:  # a damaged file may break the parser anywhere
-        raise ValueError(f"not a readable PDF: {error!r}") from None
-
-
 def pdf_text(pdf: Path) -> str:
     """The words of a PDF, page by page, for reviews and checks."""
     from pypdf import PdfReader
@@ -215,6 +202,6 @@ def _pdf(work: Path) -> tuple[bytes | None, int]:
     """The PDF and its pages, if it is a plain file of a sensible size that can be read."""
     try:
         data = harvest.read_bytes(work, "paper.pdf", MAX_PDF)
-        return data, page_count(io.BytesIO(data))
+        return data, page_count(data)
     except (harvest.Unharvestable, ValueError):
         return None, 0

@@ -27,7 +27,8 @@ def no_training(record: RunRecord, earlier: Sequence[RunRecord], manifest: Manif
     Not: an initialisation that burns CPU time and writes a curve by hand (at-floor flags it), a training that failed
     honestly, nor a baseline that the manifest calls a control.
     """
-    if record.kind == "baseline" and any(b.control and b.name == record.name for b in manifest.baselines):
+    own = record.kind == "baseline" or record.run == "confirm.baseline"
+    if own and any(b.control and b.name == record.name for b in manifest.baselines):
         return
     for training in record.trainings:
         if not any(finding.code == AT_FLOOR for finding in training.findings):

@@ -78,7 +78,7 @@ class Bench:
     def control(self) -> bool:
         """Whether this is a baseline that the manifest calls a control: nobody asks whether it has learned."""
         named = (b.control for b in self.manifest.baselines if b.file == self.job.script)
-        return self.job.kind == "baseline" and any(named)
+        return self.job.of_baseline and any(named)
 
     @property
     def artefact(self) -> Path:

@@ -55,7 +55,7 @@ def measure(bench: Bench, saved: Path, account: Account) -> tuple[np.ndarray, cs
     )
     if text := at_floor(account.metrics, floor, bench.manifest):
         account.judge(Finding(code=AT_FLOOR, grade="flag", text=text))
-        if z.nnz and not bench.job.of_baseline:  # a dead training stays where it starts, honestly
+        if z.nnz and not bench.control:  # a dead training stays where it starts, honestly
             _check_it_moved(bench, artefact, account)
     if bench.job.saebench:
         saebench.measure(bench, bench.job.saebench, artefact, account)

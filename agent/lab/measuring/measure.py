@@ -25,11 +25,14 @@ from agent.sandbox.harvest import Harvest
 __all__ = ["job_facts", "measure_again", "run_training"]
 
 
-def run_training(job: Job, seed: int, condition: Condition, sandbox: Sandbox, cancelled: Cancelled) -> Training:
+def run_training(
+    job: Job, seed: int, condition: Condition, sandbox: Sandbox, cancelled: Cancelled, *, walled: bool = False
+) -> Training:
     """Train one seed under one condition and measure what came out.
 
     Whatever the agent's code does becomes part of the Training. Safe to repeat: it starts afresh. Where the data were
     lost or damaged meanwhile, the reason is "data", however the training ended.
+    `walled`: the template is somebody else's, so that its evaluate.py runs in the sandbox too.
 
     Raises:
         InfrastructureError: the sandbox is broken, or the data cannot be read though they are whole.
@@ -37,7 +40,7 @@ def run_training(job: Job, seed: int, condition: Condition, sandbox: Sandbox, ca
     world = Path(job.truth_data).parent
     built, broken = build_of(world), None
     try:
-        found = _trained(job, seed, condition, sandbox, cancelled)
+        found = _trained(job, seed, condition, sandbox, cancelled, walled)
     except InfrastructureError as error:
         found, broken = Training(seed=seed, condition=condition.name, outcome="failed"), error
     harm = damage(world) or ("was removed and is built again" if build_of(world) != built else "")
@@ -50,8 +53,10 @@ def run_training(job: Job, seed: int, condition: Condition, sandbox: Sandbox, ca
     return found
 
 
-def _trained(job: Job, seed: int, condition: Condition, sandbox: Sandbox, cancelled: Cancelled) -> Training:
-    bench = Bench.of(job, seed, condition, sandbox, cancelled)
+def _trained(
+    job: Job, seed: int, condition: Condition, sandbox: Sandbox, cancelled: Cancelled, walled: bool
+) -> Training:
+    bench = Bench.of(job, seed, condition, sandbox, cancelled, walled=walled)
     account = Account()
     outcome: Outcome = "measured"
     reason = detail = ""

@@ -52,7 +52,7 @@ def measure(bench: Bench, saved: Path, width: int, account: Account) -> None:
             ),
         )
     )
-    if not bench.job.of_baseline:
+    if not bench.control:
         _check_it_moved(bench, tensors, account)
 
 

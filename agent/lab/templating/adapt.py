@@ -23,12 +23,14 @@ from agent.sandbox import harvest
 from agent.storage import foreign
 from agent.storage.temporary import TemporaryFolder, sweep_folders
 
-VERSION = "1"  # of what is made here
+VERSION = "2"  # of what is made here
 PROFILE = "full"
 PREPARE = '''"""Takes over the data that the script reads as ../../NAME; written by the adapter."""
 
 import shutil
 from pathlib import Path
+
+from agent.core.errors import UserError
 
 SOURCES = {sources!r}
 STATE = {state!r}  # names, sizes and times when this was made
@@ -36,7 +38,10 @@ STATE = {state!r}  # names, sizes and times when this was made
 
 def prepare(settings: dict, secret: int, train_dir: Path, truth_dir: Path) -> None:
     for name, place in SOURCES.items():
-        shutil.copytree(place, train_dir / name, symlinks=False, ignore_dangling_symlinks=True)
+        for path in (Path(place), *Path(place).rglob("*")):
+            if path.is_symlink() or not (path.is_file() or path.is_dir()):
+                raise UserError(f"{{path}}: a link or no plain file; put a copy there")
+        shutil.copytree(place, train_dir / name, symlinks=True)
 '''
 Say = Callable[[str], None]
 

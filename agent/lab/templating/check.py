@@ -8,46 +8,86 @@ from pathlib import Path
 
 from agent.core.errors import UserError
 from agent.core.protocols import Sandbox
+from agent.core.record import Environment
 from agent.core.template import Template, load_template
 from agent.lab.environments import environment_of
 from agent.lab.templating import contract
 from agent.lab.templating.flaw import Flaw, Source, read_source
+from agent.lab.templating.owned import copied
 from agent.lab.templating.trial import Say, Trial
+from agent.lab.worlds import Prepare
 from agent.storage.temporary import TemporaryFolder, sweep_folders
+
+UNTRIED = ("does-not-parse", "missing-file", "signature", "missing-import", "environment")  # what makes trials useless
 
 
 def check_template(
-    folder: Path, cache: Path, sandbox: Sandbox, say: Say, *, profile: str | None = None, device: str = "cpu"
+    folder: Path,
+    cache: Path,
+    sandbox: Sandbox,
+    say: Say,
+    *,
+    profile: str | None = None,
+    device: str = "cpu",
+    prepare: Prepare | None = None,
 ) -> list[Flaw]:
-    """Read it, then try it. Trials are left out where the manifest or a file cannot be read."""
+    """Read it, then try it. Trials are left out where the manifest or a file cannot be read.
+
+    `prepare`: the template is somebody else's; how its prepare.py runs, behind walls as the rest of its code does.
+
+    Raises:
+        UserError: the profile is not there; or somebody else's template wants what walls cannot hold.
+    """
     say(f"Checking {folder}")
     found = list(_unreadable(folder))
     if found:
         return found
     template = load_template(folder)
-    try:
-        code = sources(template)
-    except UserError as error:
-        return [Flaw("does-not-parse", *_split(str(error), folder), "mend it")]
-    found = list(contract.look(template, code))
-    chosen = profile or template.manifest.default_profile
-    if chosen not in template.manifest.profiles:
-        raise UserError(f"--profile {chosen}: {template.manifest.name} has {', '.join(template.manifest.profiles)}")
-    if any(f.code in ("missing-file", "signature", "missing-import") for f in found):
-        return found
-    try:
-        environment = environment_of(template, cache, say)
-    except UserError as error:
-        return [*found, Flaw("environment", *_split(str(error), folder), "mend it")]
-    if environment and (lacking := list(contract.missing_there(template, code, environment))):
-        return [*found, *lacking]
     cache.mkdir(parents=True, exist_ok=True)
     sweep_folders(cache)
     with TemporaryFolder("check", cache) as name:
         scratch = Path(name)
         scratch.chmod(0o755)  # the sandbox's own user reads its mounts there
-        found += Trial(template, chosen, scratch, sandbox, say, device, environment).flaws()
+        if prepare:
+            template = copied(_without_environment(template), scratch / "template")
+        chosen = profile or template.manifest.default_profile
+        if chosen not in template.manifest.profiles:
+            raise UserError(f"--profile {chosen}: {template.manifest.name} has {', '.join(template.manifest.profiles)}")
+        found, environment = _read(template, cache, say)
+        if not any(f.code in UNTRIED for f in found):
+            found += Trial(template, chosen, scratch, sandbox, say, device, environment, prepare).flaws()
     return found
+
+
+def _without_environment(template: Template) -> Template:
+    """Somebody else's template, which must have none of its own."""
+    if template.manifest.environment:
+        raise UserError(
+            f"{template.folder}: asks for an environment of its own, which would be installed outside of the sandbox: "
+            "copy the template into templates/ once you trust it"
+        )
+    return template
+
+
+def _read(template: Template, cache: Path, say: Say) -> tuple[list[Flaw], Environment | None]:
+    """What reading shows, and the template's own Python."""
+    folder = Path(template.folder)
+    try:
+        code = sources(template)
+        found = list(contract.look(template, code))
+    except UserError as error:
+        return [Flaw("does-not-parse", *_split(str(error), folder), "mend it")], None
+    except RecursionError:
+        return [
+            Flaw("does-not-parse", "*.py", "an expression nests too deep to be looked at", "write it in parts")
+        ], None
+    if any(f.code in UNTRIED for f in found):
+        return found, None
+    try:
+        environment = environment_of(template, cache, say)
+    except UserError as error:
+        return [*found, Flaw("environment", *_split(str(error), folder), "mend it")], None
+    return [*found, *(contract.missing_there(template, code, environment) if environment else ())], environment
 
 
 def report(flaws: list[Flaw], say: Say) -> int:

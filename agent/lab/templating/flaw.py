@@ -83,6 +83,6 @@ def read_source(folder: Path, name: str) -> Source:
         return Source(name, ast.parse((folder / name).read_text(encoding="utf-8")))
     except OSError as error:
         raise UserError(f"{folder / name}: {error.strerror}") from None
-    except (SyntaxError, ValueError) as error:
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         line = getattr(error, "lineno", None)
         raise UserError(f"{folder / name}{f':{line}' if line else ''}: does not parse: {error}") from None

@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 from agent.core.errors import UserError
+from agent.lab.templating.owned import mark_own
 
 SKELETON = Path(__file__).with_name("skeleton")
 NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
@@ -41,6 +42,7 @@ def new_template(name: str, home: Path) -> str:
         shutil.copytree(SKELETON, folder, ignore=shutil.ignore_patterns("__pycache__"))
         for file in (folder / "manifest.toml", folder / "test_template.py"):
             file.write_text(file.read_text(encoding="utf-8").replace("__NAME__", folder.name), encoding="utf-8")
+        mark_own(folder)
     except OSError as error:
         raise UserError(f"--new-template {name}: cannot write {folder}: {error.strerror}") from None
     shown = folder.name if folder.parent == home / "templates" else str(folder)

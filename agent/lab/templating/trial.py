@@ -6,10 +6,11 @@ Runs the template's own code where a session would run it, in the sandbox. Not h
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
+from typing import Any
 
 from agent.core.errors import InfrastructureError
 from agent.core.manifest import Condition, Profile, Setting
@@ -18,9 +19,10 @@ from agent.core.protocols import Sandbox
 from agent.core.record import Environment, Job, Training
 from agent.core.template import Template
 from agent.lab.integrity.effort import AT_FLOOR
+from agent.lab.measuring.walled import WalledEvaluation, bounded
 from agent.lab.templating.flaw import Flaw
-from agent.lab.worlds import load_module, prepared
-from agent.storage.atomic import write_bytes
+from agent.lab.worlds import Prepare, load_module, prepared
+from agent.storage.atomic import readable, write_bytes
 
 SAME = 1e-6  # relative; two trainings of one seed
 OVERLAP = 0.01  # share of held-out rows that may stand among the training rows: small alphabets repeat by chance
@@ -39,7 +41,7 @@ class Trial:
     say: Say
     device: str = "cpu"
     environment: Environment | None = None  # the template's own Python
-    job_extras: Mapping[str, object] | None = None
+    prepare: Prepare | None = None  # how prepare.py of somebody else's template runs: behind walls, as all its code
 
     def flaws(self) -> Iterator[Flaw]:
         """All trials in their order; a baseline that does not run ends them."""
@@ -53,6 +55,11 @@ class Trial:
         yield from self._trainings(worlds[0])
 
     @property
+    def walled(self) -> bool:
+        """The template is somebody else's: none of its code runs outside of the sandbox."""
+        return self.prepare is not None
+
+    @property
     def profile(self) -> Profile:
         return self.template.manifest.profiles[self.profile_name]
 
@@ -64,7 +71,11 @@ class Trial:
 
     def world(self, secret: int) -> DataPaths:
         """Prepared data."""
-        return prepared(self.template, self.profile_name, self.profile.settings, secret, self.folder / "cache")
+        settings, cache = self.profile.settings, self.folder / "cache"
+        data = prepared(self.template, self.profile_name, settings, secret, cache, prepare=self.prepare)
+        if self.walled:
+            readable(data.truth.parent)  # its evaluate.py reads the truth as the sandbox's own user
+        return data
 
     def _data(self, one: DataPaths, other: DataPaths) -> Iterator[Flaw]:
         def truth(world: DataPaths) -> dict[str, str]:
@@ -87,7 +98,7 @@ class Trial:
                     "write to train_dir what may be trained on alone",
                 )
         try:
-            share = _overlap(self.template, one, {**self.profile.settings, **self.condition.settings})
+            share = _overlap(self._held_out(one), one)
         except Exception as error:  # whatever a template's own code does
             yield Flaw("load-truth-fails", "evaluate.py", f"load_truth: {error!r}", "mend it")
             return
@@ -98,6 +109,14 @@ class Trial:
                 f"{share:.0%} of the held-out rows stand among the training rows",
                 "split before writing, each row to one side",
             )
+
+    def _held_out(self, world: DataPaths) -> Any:
+        """The held-out rows, as evaluate.py reads them."""
+        settings = {**self.profile.settings, **self.condition.settings}
+        if self.walled:
+            job = self.job("overlap", world, self.template.manifest.baselines[0].file)
+            return WalledEvaluation(job, settings, self.sandbox).load_truth().x
+        return load_module(self.template.path("evaluate.py")).load_truth(world.truth, settings).x
 
     # ---------------------------------------------------------------- trainings
 
@@ -134,7 +153,8 @@ class Trial:
 
         manifest = self.template.manifest
         condition = self.condition.model_copy(update={"settings": {**self.condition.settings, **settings}})
-        found = run_training(self.job(name, world, script), seed, condition, self.sandbox, lambda: False)
+        job = self.job(name, world, script)
+        found = run_training(job, seed, condition, self.sandbox, lambda: False, walled=self.walled)
         shown = ", ".join(f"{manifest.metrics[n].label} {v:.4g}" for n, v in found.metrics.items())
         self.say(
             f"  {script}, seed {seed}{f' ({name})' if name in ('again', 'hardly trained') else ''}: "
@@ -159,7 +179,7 @@ class Trial:
             settings=profile.settings,
             seeds=profile.seeds,
             conditions=profile.conditions,
-            limits=profile.limits,
+            limits=bounded(profile.limits) if self.walled else profile.limits,
             evaluate_limits=profile.evaluate_limits,
             device=self.device,
             slots=1,
@@ -293,16 +313,15 @@ def _failed(file: str, training: Training) -> Flaw:
     return Flaw("baseline-fails", file, f"{training.outcome}: {training.reason}: {last}", "mend it")
 
 
-def _overlap(template: Template, world: DataPaths, settings: Mapping[str, Setting]) -> float:
-    """Share of held-out rows that stand, byte for byte, in an array of the training data of the same width.
+def _overlap(rows: Any, world: DataPaths) -> float:
+    """Share of held-out `rows` that stand, byte for byte, in an array of the training data of the same width.
 
     Less the share of training rows that stand there twice: so many repeat by chance (rows in which nothing fires,
     the first word of a sentence).
     """
     import numpy as np
 
-    evaluation = load_module(template.path("evaluate.py"))
-    held_out = np.ascontiguousarray(evaluation.load_truth(world.truth, dict(settings)).x)
+    held_out = np.ascontiguousarray(rows)
     seen: Counter[int] = Counter()
     for path in sorted(world.train.rglob("*.npy")):
         rows = np.load(path, mmap_mode="r", allow_pickle=False)

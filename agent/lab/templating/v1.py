@@ -21,11 +21,13 @@ from agent.core.manifest import Limits
 from agent.core.schema import Strict
 from agent.lab.measuring import selfreport
 from agent.sandbox import harvest
+from agent.storage import foreign
 from agent.storage.foreign import is_plain
 
 ADAPTER = "adapter.toml"
 IDEAS = ("ideas.json", "seed_ideas.json")
 NO_ASSETS = {"experiment.py", "plot.py", "prompt.json", *IDEAS, ADAPTER}
+MOST_DATA = 1_000_000  # files of a data folder
 MAX_ASSETS = (2000, 32 << 20)  # files, bytes: they are committed with every session
 RESERVED = {"w", "tmp", "usr", "etc", "proc", "dev", "bin", "sbin", "lib", "lib64", "runner", "artefact", "var", "sys"}
 UP = re.compile(r"(?:\./)?(?:\.\./)+([A-Za-z0-9_][\w.-]*)")
@@ -116,14 +118,20 @@ class Folder:
         return names
 
     def data(self) -> dict[str, Path]:
-        """Folders that the script reads as ../../NAME, by NAME, where they lie; what is nowhere is left out."""
+        """Folders that the script reads as ../../NAME, by NAME, where they lie; what is nowhere is left out.
+
+        Raises:
+            UserError: one is a link, or holds one: what it leads to was never meant to be shown.
+        """
         found = {}
         for file in [self.path / "experiment.py", *(self.path / n for n in self.assets() if n.endswith(".py"))]:
             for name in _upward(file):
                 levels = (self.path.parent.parent, self.path.parent, self.path.parent.parent.parent, self.path)
                 place = next((level / name for level in levels if (level / name).is_dir()), None)
                 if place is not None and name not in RESERVED:
-                    found[name] = place.resolve()
+                    found[name] = place.parent.resolve() / name
+        for place in found.values():
+            _check_plain(place)
         return found
 
     def run_0(self) -> selfreport.Reported | None:
@@ -133,11 +141,11 @@ class Folder:
             UserError: it is there and cannot be read.
         """
         path = self.path / "run_0" / "final_info.json"
-        if not path.is_file():
-            return None
         try:
-            return selfreport.final_info(harvest.parse_json(path.read_bytes()))
-        except harvest.Unharvestable as problem:
+            return selfreport.final_info(harvest.parse_json(foreign.read(self.path.resolve(), "run_0/final_info.json")))
+        except foreign.Missing:
+            return None
+        except (foreign.Foreign, harvest.Unharvestable) as problem:
             raise UserError(f"{path}: {problem}; remove the folder run_0 and it is made again") from None
 
 
@@ -183,6 +191,16 @@ def direction(name: str) -> Literal["higher", "lower"] | None:
     if bool(lower) == bool(higher):
         return None
     return "lower" if lower else "higher"
+
+
+def _check_plain(place: Path) -> None:
+    try:
+        if place.is_symlink():
+            raise foreign.Foreign("a link")
+        for _ in foreign.walk(place, MOST_DATA):
+            pass
+    except foreign.Foreign as problem:
+        raise UserError(f"{place}: {problem}; put a copy there, so that it can be taken along") from None
 
 
 def _left_out(folder: str, *, top: bool) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from agent.core.record import RunRecord
 from agent.literature.library import Library
 from agent.publishing.verify.signed import Signed
 from agent.publishing.verify.subject import Material, Report
@@ -45,6 +46,18 @@ def closing(signed: Signed | None) -> str:
         "that key had signed them, when they were made. It does not show whose key that is (compare it with what its "
         "owner tells you; a forger signs with another), nor that its owner did not fake everything anew, which the "
         f"owner of the key can, nor {NOT_SHOWN}."
+    )
+
+
+def unwalled(records: Iterable[RunRecord]) -> str:
+    """What a signature is worth where code ran without walls; "" where all of it ran in a sandbox."""
+    runs = sorted(record.run for record in records if record.sandbox == "none")
+    if not runs:
+        return ""
+    which = f"Run {runs[0]}" if len(runs) == 1 else f"Runs {', '.join(runs)}"
+    return (
+        f"{which} ran without a sandbox (--unsafe-no-sandbox): that code could read and change whatever its user can, "
+        "records and the signing key included, and a signature shows nothing against it."
     )
 
 

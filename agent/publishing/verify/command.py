@@ -12,7 +12,7 @@ from pathlib import Path
 from agent.core.errors import UserError
 from agent.core.paths import SessionPaths
 from agent.core.visible import line
-from agent.publishing.verify.audits import closing, numbers
+from agent.publishing.verify.audits import closing, numbers, unwalled
 from agent.publishing.verify.history import check_line, check_records
 from agent.publishing.verify.rendering import Makers, check_paper, recompile
 from agent.publishing.verify.signed import Signed, check_signatures
@@ -169,6 +169,7 @@ def examine(subject: Subject, report: Report, makers: Makers | None = None) -> S
         report.problems += check_tree(subject.tree, repo, files)
         report.problems += check_line(repo)
         material = read_material(repo, files)
+        report.notes += filter(None, [unwalled(material.records.values())])
         report.problems += check_records(repo, material.records, material.manifest)
         report.problems += check_account(repo, material, files)
         signed = check_signatures(repo, material, files, subject.session)

@@ -30,11 +30,11 @@ from paper.press.compare import (
     count_numbers,
     missing_numbers,
     numerals,
-    page_texts,
     same_drawing,
 )
 from paper.press.compile import compile_pdf
 from paper.press.outline import FILE as TEMPLATE
+from paper.press.parsed import page_texts
 from paper.press.parts import Rendered
 from paper.press.render import write
 from paper.press.venue import FOLDER as STYLE

@@ -36,13 +36,16 @@ def is_ours(paths: SessionPaths, first_commit: str = "") -> bool:
         return False
 
 
-def ask_for_trust(name: str, what: str, trust: bool) -> None:
-    """Say whose code is about to run.
+UNSIGNED = "its log does not bear this installation's signature"
+
+
+def ask_for_trust(name: str, what: str, trust: bool, sign: str = UNSIGNED) -> None:
+    """Say whose code is about to run. `sign`: by what it is seen that it is not ours.
 
     Raises:
         UserError: nobody said that it may.
     """
-    whose = f"{name} was not made by this installation (its log does not bear this installation's signature)"
+    whose = f"{name} was not made by this installation ({sign})"
     if not trust:
         raise UserError(f"{whose}: {what}. Read that code first; --trust runs it")
     print(line(f"{whose}; with --trust, {what}."), flush=True)

@@ -196,7 +196,7 @@ def _v1(change: Callable[[Path, Path], object]):
             (folder / name).write_text("print('x')\n")
         (folder / "run_0/final_info.json").write_text('{"a": {"means": {"accuracy_mean": 0.5}}}')
         change(folder, stage.outside)
-        done = launch("--check-template", folder, "--workspace", stage.root / "mine")
+        done = launch("--check-template", folder, "--trust", "--workspace", stage.root / "mine")
         must(not list((stage.root / "mine").glob("**/words.txt")), "the link was followed")
         return _refused(done, "foreign reader: no links")
 
@@ -206,6 +206,21 @@ def _v1(change: Callable[[Path, Path], object]):
 def _v1_script(folder: Path, outside: Path) -> None:
     (folder / "experiment.py").unlink()
     (folder / "experiment.py").symlink_to(outside / "notes.txt")
+
+
+def _v1_data(make: Callable[[Path, Path], object]) -> Callable[[Path, Path], None]:
+    """The script reads ../../data, which `make` puts there."""
+
+    def change(folder: Path, outside: Path) -> None:
+        (folder / "experiment.py").write_text("print(open('../../data/rows.txt').read())\n")
+        make(folder.parent.parent / "data", outside)
+
+    return change
+
+
+def _linked(path: Path, target: Path) -> None:
+    path.unlink()
+    path.symlink_to(target)
 
 
 def _bomb(sent: Path, outside: Path) -> None:
@@ -279,6 +294,22 @@ def attacks() -> list[Attack]:
             _v1(lambda folder, outside: (folder / "words.txt").symlink_to(outside / "notes.txt")),
         ),
         Attack("a v1 folder's experiment.py is a link to a secret", _v1(_v1_script)),
+        Attack("a v1 folder's data are a link to the owner's folder", _v1(_v1_data(lambda d, out: d.symlink_to(out)))),
+        Attack(
+            "a v1 folder's data hold a link to a secret",
+            _v1(_v1_data(lambda d, out: (d.mkdir(), (d / "rows.txt").symlink_to(out / "notes.txt")))),
+        ),
+        Attack(
+            "a v1 folder's data hold a link to the owner's folder",
+            _v1(_v1_data(lambda d, out: (d.mkdir(), (d / "more").symlink_to(out)))),
+        ),
+        Attack(
+            "a v1 folder's run_0 is a link to a secret",
+            _v1(lambda folder, outside: _linked(folder / "run_0/final_info.json", outside / "notes.txt")),
+        ),
+        Attack(
+            "a template of a stranger is checked", _command(_put("x", "fifo"), untold, "--check-template", TEMPLATE)
+        ),
         Attack("a session of a stranger is resumed", _command(lambda *_: None, untold, "--resume", "FOLDER")),
         Attack(
             "its artefacts are measured again", _command(lambda *_: None, untold, "--verify", "FOLDER", "--artefacts")

@@ -431,7 +431,7 @@ def test_launch_takes_the_folder_its_ideas_and_its_flaws(tmp_path):
     ours = ("--template", CURVES, "--model", "ollama/none", "--dry-run", "--no-pdf")
     tried = launch("--idea", "less_penalty", *ours)
     assert "running experiment.py once" in tried.stdout, tried.stderr
-    checked = launch("--check-template", CURVES)
+    checked = launch("--check-template", CURVES, "--trust")
     assert checked.returncode == 2
     assert re.search(r"^stale-runs +plot\.py:10: ", checked.stdout, re.MULTILINE), checked.stderr
     unknown = launch("--idea", "nowhere", *ours)
