@@ -151,7 +151,8 @@ axis.bar(labels, f1); axis.set_ylim(0.5, 0.9); axis.set_ylabel("F1 (the axis doe
     "a diagnostic": """
 for i, r in enumerate(records):
     axis.plot([i] * 3, r["diagnostics"]["share"], "o", mfc="none")
-    axis.plot(i, np.mean(r["diagnostics"]["share"]), "s")
+    values = r["diagnostics"]["share"]
+    axis.errorbar(i, np.mean(values), yerr=np.std(values, ddof=1) / 3**0.5, fmt="s")
 axis.set_xticks(places, labels)""",
 }
 CHEATS = {

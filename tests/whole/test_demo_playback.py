@@ -7,6 +7,7 @@ import json
 import re
 import subprocess
 import sys
+from pathlib import Path
 from types import ModuleType
 
 import numpy as np
@@ -17,6 +18,7 @@ from agent.actions.literature import ChosenAnswer, MissingAnswer, NoveltyAnswer,
 from agent.core.plan import Reflection
 from agent.core.reviews import EvidenceAnswer, MetaWords, Review, tally
 from agent.core.writing import WRITING_ORDER
+from agent.lab.plots import draw_worker, drawing, plotcheck
 from agent.literature.library import load_library
 from agent.literature.search import Shelf
 from agent.literature.searches import RecordedSearches
@@ -157,31 +159,39 @@ def test_every_version_on_a_language_model_does_what_its_plan_says():
     }
 
 
+def run_plot(folder: Path, records: str) -> dict[str, drawing.Drawing]:
+    """What plot.py draws of these records."""
+    (folder / "records.json").write_text(records)
+    worker = [sys.executable, "-P", draw_worker.__file__, "plot.py"]
+    subprocess.run(worker, cwd=folder, check=True, env={"MPLBACKEND": "Agg"})
+    return drawing.parse(json.loads((folder / draw_worker.DRAWN).read_text()))
+
+
 @both
 def test_the_plot_edit_applies_and_draws_the_figures_that_are_described(recording, tmp_path):
     before = (recording.folder / "plot.py").read_text(encoding="utf-8")
     (tmp_path / "plot.py").write_text(edited(before, recording.replies["plot.edit-1"], "plot.py"))
     value = {"c": {"mean": 0.5, "se": 0.01, "n": 3, "values": [0.49, 0.5, 0.51]}}
     tiers = {"first_tier_active_share": [0.3, 0.31, 0.32], "first_tier_explained_variance": [0.4, 0.41, 0.42]}
-    (tmp_path / "records.json").write_text(
-        json.dumps(
-            [
-                {
-                    "run": str(i),
-                    "name": f"r{i}",
-                    "label": f"Run {i}",
-                    "kind": "experiment",
-                    "status": status,
-                    "curves": [],
-                    "diagnostics": diagnostics,
-                    "metrics": dict.fromkeys(recording.manifest.metrics, value),
-                }
-                for i, (status, diagnostics) in enumerate([("measured", {}), ("measured", tiers), ("failed", {})])
-            ]
-        )
+    records = json.dumps(
+        [
+            {
+                "run": str(i),
+                "name": f"r{i}",
+                "label": f"Run {i}",
+                "kind": "experiment",
+                "status": status,
+                "curves": [],
+                "diagnostics": diagnostics,
+                "metrics": dict.fromkeys(recording.manifest.metrics, value),
+            }
+            for i, (status, diagnostics) in enumerate([("measured", {}), ("measured", tiers), ("failed", {})])
+        ]
     )
-    subprocess.run([sys.executable, "plot.py"], cwd=tmp_path, check=True, env={"MPLBACKEND": "Agg"})
+    perturbed, shown = (run_plot(tmp_path, text) for text in (plotcheck.perturb(records), records))
 
+    pictures = {name: one.sha256 for name, one in shown.items() if name.endswith(".pdf")}
+    assert plotcheck.problems(shown, perturbed, pictures, records) == []
     drawn = [f"agent-{f['file']}" for f in json.loads((tmp_path / "figures.json").read_text())]
     assert drawn == [name for name in FIGURES[recording.manifest.name] if name.startswith("agent-")]
     assert lint(tmp_path / "plot.py") == ()

@@ -80,6 +80,9 @@ def everything(records: list[dict[str, Any]]) -> list[Owned]:
     found = simple(records)
     for place, record in enumerate(records):
         found += [(place, v) for _, _, value in _measured(record) for v in _bands(value)]
+        for values in filter(None, record.get("diagnostics", {}).values()):
+            said = {"mean": fmean(values), "n": len(values), "values": values}
+            found += [(place, v) for v in _bands(said)]
         found += [(place, v) for v in _across_metrics(record)]
         found += [(place, v) for v in _curves(record)]
     return found + list(_scaled(records))
