@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from agent.lab.measuring import foreign
 from agent.lab.measuring.reports import ALL_RESULTS
 from agent.lab.measuring.scratch import remove
 from agent.lab.measuring.selfreport import slug
-from agent.lab.plots import drawing, pictures, plotcheck, runfolders
+from agent.lab.plots import drawing, perturbing, pictures, plotcheck, runfolders
 from agent.lab.plots.draw_worker import DRAWN
 from agent.lab.worlds import file_sha256
 from agent.llm.answers import ask_json
@@ -38,6 +39,7 @@ from paper.pictures.figures import standard_figures
 PLOT_LIMITS = Limits(wall_s=120, memory_mb=4096, processes=64, disk_mb=64, files=64, file_mb=16, output_mb=2)
 MAX_FIGURES = 6
 MAX_BYTES = 8 << 20  # one picture
+MAX_LIST = 1 << 18  # figures.json
 MAX_DRAWN = 16 << 20  # what all figures show, as numbers
 WORKER = Path(drawing.__file__).with_name("draw_worker.py")
 _STEM = re.compile(r"[a-z][a-z0-9_-]{0,40}\Z")
@@ -132,7 +134,7 @@ class _NotDrawn(Exception):
 def _drawn(folder: Path, tools: Tools) -> tuple[FigureText, ...]:
     """Both runs of plot.py, and what is taken over from the first."""
     records = plot_records(tools)
-    for name, shown in (("work", records), ("perturbed", plotcheck.perturb(records))):
+    for name, shown in (("work", records), ("perturbed", perturbing.perturb(records))):
         end = _draw(tools, folder, name, shown)
         if end.reason != "ok":
             said = harvest.tail(harvest.read_text(folder / f"{name}.stderr.log"), 1500)
@@ -172,16 +174,32 @@ def _check_drawn_from_records(folder: Path, figures: tuple[FigureText, ...], rec
     if any((folder / "work").glob(f"run_*/{ALL_RESULTS}")):
         return  # arrays that nobody can perturb: the caption says that what the figure shows is not verified
     taken = {Path(f.file).name.removeprefix("agent-"): file_sha256(tools.paths.repo / f.file) for f in figures}
-    first, second = (
-        drawing.parse(harvest.parse_json(harvest.read_bytes(folder / which, DRAWN, MAX_DRAWN)))
-        for which in ("work", "perturbed")
-    )
+    first, second = (_drawings(folder / which) for which in ("work", "perturbed"))
     if tools.template.manifest.form == "v1":  # its files are not records.json, and are perturbed on their own
         found = plotcheck.unchanged(first, second)
     else:
-        found = plotcheck.problems(first, second, taken, records)
+        told = {name: (one, other) for name, one, other in _captions(folder, figures)}
+        found = plotcheck.problems(first, second, taken, records, told)
     if found:
         raise harvest.Unharvestable("\n".join(found))
+
+
+def _drawings(work: Path) -> dict[str, drawing.Drawing]:
+    """What the worker wrote of each picture; nothing where plot.py kept it from doing so."""
+    try:
+        return drawing.parse(harvest.parse_json(harvest.read_bytes(work, DRAWN, MAX_DRAWN)))
+    except harvest.Unharvestable:
+        return {}
+
+
+def _captions(folder: Path, figures: tuple[FigureText, ...]) -> Iterator[tuple[str, str, str | None]]:
+    """Each picture's name, its caption, and the one that plot.py gave it over perturbed records."""
+    listed = harvest.parse_json(harvest.read_bytes(folder / "perturbed", "figures.json", MAX_LIST))
+    items = [item for item in listed if isinstance(item, dict)] if isinstance(listed, list) else []
+    after = {re.sub(r"\.(?:pdf|png)\Z", "", str(i.get("file", ""))): str(i.get("caption", "")) for i in items}
+    for figure in figures:
+        name = Path(figure.file).name.removeprefix("agent-")
+        yield name, figure.caption, after.get(Path(name).stem)
 
 
 def give_up_plots(action: GiveUpPlots, tools: Tools) -> PlotsGivenUp:
@@ -256,7 +274,7 @@ def _harvest(work: Path, tools: Tools) -> tuple[FigureText, ...]:
     if tools.template.manifest.form == "v1":
         listed = runfolders.pictures(work)
     else:
-        listed = harvest.parse_json(harvest.read_bytes(work, "figures.json", 1 << 18))
+        listed = harvest.parse_json(harvest.read_bytes(work, "figures.json", MAX_LIST))
     if not isinstance(listed, list) or not listed:
         what = (
             "plot.py drew no PNG beside itself"

@@ -11,7 +11,8 @@ import pytest
 
 from agent.lab.plots import draw_worker
 from agent.lab.plots.drawing import parse
-from agent.lab.plots.plotcheck import perturb, problems
+from agent.lab.plots.perturbing import perturb
+from agent.lab.plots.plotcheck import problems
 
 CONDITION = {"name": "k8", "label": "l0 = 8", "settings": {"l0": 8}}
 
@@ -243,7 +244,8 @@ def found(tmp_path_factory):
     second, _ = drawn(folder / "second", perturb(RECORDS))
     names = {kind: f"k{place}.png" for place, kind in enumerate(SCRIPTS)}
     said = problems(first, second, {name: pictures[name] for name in names.values()}, RECORDS)
-    return {kind: [text for text in said if text.startswith(f"{name}: ")] for kind, name in names.items()}
+    by_kind = {kind: [text for text in said if text.startswith(f"{name}: ")] for kind, name in names.items()}
+    return {**by_kind, "drawn": (first, second, pictures)}
 
 
 @pytest.mark.parametrize("kind", HONEST)
@@ -254,6 +256,23 @@ def test_an_honest_figure_passes(found, kind):
 @pytest.mark.parametrize("kind", CHEATS)
 def test_a_figure_that_shows_something_else_is_found(found, kind):
     assert CHEATS[kind][1] in "\n".join(found[kind])
+
+
+@pytest.mark.parametrize(
+    ("caption", "refused"),
+    [
+        (lambda f1: f"F1 of each run, up to {max(f1):.2f}; mean over n = 3 seeds, bars one standard error.", False),
+        (lambda f1: "The larger model reaches 0.97.", True),
+        (lambda f1: f"Ours is ahead by {1.4 * (f1[1] - f1[0]):.3f}.", True),
+    ],
+)
+def test_a_number_in_a_caption_comes_from_the_records_as_well(found, caption, refused):
+    first, second, pictures = found["drawn"]
+    said = tuple(
+        caption([r["metrics"]["f1"]["k8"]["mean"] for r in json.loads(text)]) for text in (RECORDS, perturb(RECORDS))
+    )
+    complaints = problems(first, second, {"k0.png": pictures["k0.png"]}, RECORDS, {"k0.png": said})
+    assert any("in its caption" in text for text in complaints) is refused
 
 
 def test_every_measured_number_changes_and_nothing_else():

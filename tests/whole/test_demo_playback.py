@@ -19,6 +19,7 @@ from agent.core.plan import Reflection
 from agent.core.reviews import EvidenceAnswer, MetaWords, Review, tally
 from agent.core.writing import WRITING_ORDER
 from agent.lab.plots import draw_worker, drawing, plotcheck
+from agent.lab.plots.perturbing import perturb
 from agent.literature.library import load_library
 from agent.literature.search import Shelf
 from agent.literature.searches import RecordedSearches
@@ -188,7 +189,7 @@ def test_the_plot_edit_applies_and_draws_the_figures_that_are_described(recordin
             for i, (status, diagnostics) in enumerate([("measured", {}), ("measured", tiers), ("failed", {})])
         ]
     )
-    perturbed, shown = (run_plot(tmp_path, text) for text in (plotcheck.perturb(records), records))
+    perturbed, shown = (run_plot(tmp_path, text) for text in (perturb(records), records))
 
     pictures = {name: one.sha256 for name, one in shown.items() if name.endswith(".pdf")}
     assert plotcheck.problems(shown, perturbed, pictures, records) == []

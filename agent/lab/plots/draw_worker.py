@@ -122,6 +122,7 @@ def points(kind: str, axes: Any, artist: Any, x: Any, y: Any, transform: Any = N
 
 
 def describe_patch(axes: Any, patch: Any, bar: Any) -> dict[str, Any]:
+    import numpy as np
     from matplotlib.patches import Rectangle, StepPatch
 
     if isinstance(patch, Rectangle) and bar:
@@ -142,16 +143,17 @@ def describe_patch(axes: Any, patch: Any, bar: Any) -> dict[str, Any]:
     if isinstance(patch, StepPatch):
         values, edges, _ = patch.get_data()
         return {"kind": "steps", "label": str(patch.get_label()), "values": numbers(values), "edges": numbers(edges)}
-    vertices = patch.get_patch_transform().transform(patch.get_path().vertices)
+    vertices = np.asarray(patch.get_patch_transform().transform(patch.get_path().vertices), dtype=float)
     kind = "area" if type(patch).__name__ in ("Rectangle", "Polygon") else type(patch).__name__
     return points(kind, axes, patch, vertices[:, 0], vertices[:, 1])
 
 
 def describe_collection(axes: Any, collection: Any) -> list[dict[str, Any]]:
+    import numpy as np
     from matplotlib.collections import LineCollection, PathCollection, PolyCollection, QuadMesh
 
     if isinstance(collection, PathCollection):
-        xy = collection.get_offsets()
+        xy = np.asarray(collection.get_offsets(), dtype=float)
         return [points("points", axes, collection, xy[:, 0], xy[:, 1], collection.get_offset_transform())]
     if isinstance(collection, QuadMesh):
         return [{"kind": "image", "label": "", "values": numbers(collection.get_array())}]
@@ -159,7 +161,7 @@ def describe_collection(axes: Any, collection: Any) -> list[dict[str, Any]]:
         kind = "segments" if isinstance(collection, LineCollection) else "area"
         found = []
         for path in collection.get_paths():
-            xy = path.vertices
+            xy = np.asarray(path.vertices, dtype=float)
             if len(xy):
                 found.append(points(kind, axes, collection, xy[:, 0], xy[:, 1]))
         return found

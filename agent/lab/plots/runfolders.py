@@ -13,7 +13,7 @@ from pathlib import Path
 
 from agent.core.record import RunRecord
 from agent.lab.measuring.reports import ALL_RESULTS, FINAL_INFO
-from agent.lab.plots.plotcheck import perturbed
+from agent.lab.plots.perturbing import perturbed
 from agent.lab.worlds import file_sha256
 from agent.sandbox.harvest import Unharvestable, listing, one_line, parse_json
 from agent.storage.atomic import write_text

@@ -1,0 +1,71 @@
+"""Records with other numbers in them: what a figure does not change with, it does not show."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Callable
+from typing import Any
+
+FIELDS = ("metrics", "diagnostics", "curves")  # what is measured; names and labels stay as they are
+_KEPT = {"n", "seed", "step", "steps", "samples"}  # counts and places on an axis are not results
+
+
+def perturb(records: str, seed: int = 0) -> str:
+    """The same records.json with every measured number changed.
+
+    Numbers of one metric (diagnostic, curve) keep their order, so that what is sorted or marked as the best stays
+    sorted and the best; the steps between them shrink, each by a factor of its own.
+    """
+    draw = random.Random(seed)
+    entries = json.loads(records)
+    pools: dict[tuple[str, ...], set[float]] = {}
+
+    def collect(path: tuple[str, ...], number: float) -> float:
+        pools.setdefault(path, set()).add(number)
+        return number
+
+    for entry in entries:
+        for field in FIELDS:
+            _walk(entry.get(field), (field,), collect)
+    maps = {path: _moved(sorted(values), draw) for path, values in pools.items()}
+    for entry in entries:
+        for field in FIELDS:
+            if field in entry:
+                entry[field] = _walk(entry[field], (field,), lambda path, v: maps[path][v])
+    return json.dumps(entries, indent=1) + "\n"
+
+
+def perturbed(value: Any, draw: random.Random) -> Any:
+    """Any JSON with its numbers changed; counts and places on an axis stay."""
+    if isinstance(value, dict):
+        return {key: item if key in _KEPT else perturbed(item, draw) for key, item in value.items()}
+    if isinstance(value, list):
+        return [perturbed(item, draw) for item in value]
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return value * draw.uniform(0.35, 0.85) + draw.uniform(0.01, 0.05)
+    return value
+
+
+def _walk(value: Any, path: tuple[str, ...], change: Callable[[tuple[str, ...], float], float]) -> Any:
+    """`change(path, number)` in the place of every number; the path names the metric and tells errors from values."""
+    if isinstance(value, dict):
+        return {
+            key: item if key in _KEPT else _walk(item, path if len(path) > 1 and key != "se" else (*path, key), change)
+            for key, item in value.items()
+        }
+    if isinstance(value, list):
+        return [_walk(item, path, change) for item in value]
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return change(path, value)
+    return value
+
+
+def _moved(values: list[float], draw: random.Random) -> dict[float, float]:
+    """Each value's new one, in the same order."""
+    now = values[0] * draw.uniform(0.5, 0.8) + draw.uniform(0.01, 0.03)
+    moved = {values[0]: now}
+    for before, after in zip(values, values[1:], strict=False):
+        now += (after - before) * draw.uniform(0.4, 0.85)
+        moved[after] = now
+    return moved
