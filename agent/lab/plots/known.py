@@ -101,7 +101,8 @@ def _of_run(place: int, record: dict[str, Any]) -> Iterator[Owned]:
         yield from ((place, v) for one in (*values, *_summary(values)) for v in _forms(one))
     for metric in record.get("metrics", {}):
         means = [value["mean"] for name, _, value in _measured(record) if name == metric]
-        yield from ((place, v) for v in (fmean(means), max(means), min(means)) if len(means) > 1)
+        if len(means) > 1:
+            yield from ((place, v) for v in (fmean(means), max(means), min(means)))
         yield from ((place, v) for a in means for b in means if a != b for v in _compared(a, b))
 
 
