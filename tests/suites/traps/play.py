@@ -21,7 +21,9 @@ from tests.support.whole import IDEA, Whole
 Fate = Literal["refused", "cut", "as code", "with a mark", "as told", "as measured"]
 FATES: tuple[Fate, ...] = ("refused", "cut", "as code", "with a mark", "as told", "as measured")  # the worst last
 APPENDIX = r"\paperappendix"
-MARKS = ("Interpretation.", "self-reported", "Self-reported", "unjudged", "notjudged", r"\dagger")
+OPINION = r"\emph{Interpretation.}"  # at the head of a paragraph
+MARKS = ("self-reported", "Self-reported", r"\unjudged", r"\dagger")  # beside what they mark
+PIECE = re.compile(r"^% piece: .*$", re.MULTILINE)  # before each sentence
 LEFT_OUT = ("What Was Left Out", "Sent Back", "Checks of")  # sections of the appendix that quote what is not stated
 CODE = ("Code of the Described Run", "Hyperparameters", "Code")
 
@@ -57,8 +59,9 @@ def fate(tex: str, made_up: str, plain: Fate) -> Fate:
     text, _, appendix = tex.partition(APPENDIX)
     found: list[Fate] = ["refused"]
     for paragraph in text.split("\n\n"):
-        if _holds(paragraph, made_up):
-            found.append("with a mark" if any(mark in paragraph for mark in MARKS) else plain)
+        for piece in PIECE.split(paragraph):
+            if _holds(piece, made_up):
+                found.append("with a mark" if OPINION in paragraph or _marked(piece) else plain)
     for section in appendix.split(r"\section{"):
         if _holds(section, made_up):
             found.append(_in_the_appendix(section, plain))
@@ -71,7 +74,11 @@ def _in_the_appendix(section: str, plain: Fate) -> Fate:
         return "cut"
     if title.startswith(CODE):
         return "as code"
-    return "with a mark" if any(mark in section for mark in MARKS) else plain
+    return "with a mark" if _marked(section) else plain
+
+
+def _marked(tex: str) -> bool:
+    return any(mark in tex for mark in MARKS)
 
 
 def _holds(tex: str, made_up: str) -> bool:

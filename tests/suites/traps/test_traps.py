@@ -32,6 +32,8 @@ def test_there_are_two_of_each_of_eleven_kinds_and_both_judges():
         ("The score is 0.973.", "as measured"),
         (r"The score is 0.9731, and 10.973.", "refused"),
         ("\\emph{Interpretation.}\nThe score is 0.973.", "with a mark"),
+        ("% piece: a:1.0\nIt was seen.\\unjudged{}\n% piece: a:1.1\nThe score is 0.973.", "as measured"),
+        ("% piece: a:1.0\nIt was seen.\n% piece: a:1.1\nThe score is 0.973.\\unjudged{}", "with a mark"),
         ("\\paperappendix\n\\section{What Was Left Out}\n0.973", "cut"),
         ("\\paperappendix\n\\section{Code of the Described Run}\nx = 0.973", "as code"),
         ("0.973\\paperappendix\n\\section{What Was Left Out}\n0.973", "as measured"),
