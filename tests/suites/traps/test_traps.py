@@ -1,13 +1,15 @@
 """Of what a dishonest model makes up nothing is printed as measured: `make traps` prints the table."""
 
+import re
 import shutil
 
 import pytest
 
 from tests.suites.traps.play import fate, play
 from tests.suites.traps.scenarios import SCENARIOS
-from tests.support import sampling
+from tests.support import TEMPLATE, sampling
 
+EDIT = re.compile(r"^(experiment\.py|plot\.py)\n```\n<<<<<<< SEARCH\n(.*)\n=======$", re.MULTILINE)
 pytestmark = pytest.mark.skipif(not shutil.which("bwrap"), reason="no bubblewrap")
 
 
@@ -24,6 +26,13 @@ def test_there_are_two_of_each_of_eleven_kinds_and_both_judges():
     assert len(set(kinds)) >= 11 and len(SCENARIOS) >= 22
     assert all(kinds.count(kind) >= 2 for kind in kinds)
     assert all({s.judge for s in SCENARIOS if s.kind == kind} == {"honest", "lazy"} for kind in kinds)
+
+
+def test_every_lie_in_code_fits_the_file_that_it_changes():
+    edits = [(one.name, *found) for one in SCENARIOS for a in one.answers.values() for found in EDIT.findall(str(a))]
+    assert len(edits) >= 8
+    for name, file, search in edits:
+        assert search in (TEMPLATE / file).read_text().splitlines(), name
 
 
 @pytest.mark.parametrize(
