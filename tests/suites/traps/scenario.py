@@ -82,7 +82,7 @@ def planned(**changes: str) -> str:
     """A plan of one run, with a name, a label or words of the model's own."""
     run = {
         "name": "step1",
-        "label": "step 0.05",
+        "label": "larger step",
         "change": "set RATE to 0.05",
         "hypothesis": "a larger step travels further",
         "start_from": "baseline",
