@@ -8,7 +8,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
+
+from pydantic import SerializerFunctionWrapHandler, model_serializer
 
 from agent.core.manifest import Condition, Limits, SaeBench, Setting
 from agent.core.schema import Strict
@@ -132,6 +134,14 @@ class Training(Strict):
     artefact_facts: dict[str, float] = {}
     export: str = ""  # how the SAE beside the harvest can be loaded, e.g. "SAELens: jumprelu"
     findings: tuple[Finding, ...] = ()
+
+    @model_serializer(mode="wrap")
+    def _as_older_versions_wrote_it(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without facts that nobody read off: a record from before them keeps its digest, which its paper prints."""
+        written: dict[str, Any] = write(self)
+        if not self.artefact_facts:
+            written.pop("artefact_facts", None)
+        return written
 
 
 class JobResult(Strict):

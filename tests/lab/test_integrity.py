@@ -11,6 +11,7 @@ from scipy import sparse
 from agent.core.compute import relative_compute
 from agent.core.record import Finding, RunRecord
 from agent.lab import integrity
+from agent.lab.integrity import weights
 from agent.lab.integrity.floor import DRAWS, at_floor, untrained
 from tests.support.records import HASHES, METRICS, PROFILE, one, record, training
 from tests.support.tiny import TINY
@@ -218,6 +219,27 @@ def test_twins_and_negative_latents_are_told(latents, decoder):
     decoder[3] = decoder[2]
     assert probed(latents, decoder) == {"duplicate-latents": "flag"}
     assert probed(-latents, unit(np.random.default_rng(3).normal(size=(8, 16)))) == {"negative-latents": "note"}
+
+
+# -------------------------------------------------------------------- weights
+
+
+def test_one_dictionary_in_another_order_matches_and_independent_ones_do_not():
+    draw = np.random.default_rng(4)
+    one, other = draw.normal(size=(60, 32)), draw.normal(size=(60, 32))
+    assert weights.matched(one, one[draw.permutation(60)] * 3.0) == pytest.approx(1.0)
+    assert weights.matched(one, other) < 0.7
+    assert weights.aligned(one, one + 0.05 * other) > 0.99
+    assert weights.aligned(one, other) < 0.1
+    assert weights.aligned(one, 0 * one) == 0.0
+
+
+@pytest.mark.parametrize("kept", [lambda x: x, lambda x: -2.5 * x, lambda x: x.astype(np.float16).astype(float)])
+def test_training_rows_are_found_in_any_scale_and_in_half_precision(kept):
+    draw = np.random.default_rng(5)
+    data = draw.normal(size=(500, 32))
+    rows = np.concatenate([kept(data[:20]), draw.normal(size=(30, 32))])
+    assert weights.rows_of_data(rows, data) == 20
 
 
 # -------------------------------------------------------------------- the floor

@@ -92,7 +92,7 @@ def rows_of_data(rows: np.ndarray, data: np.ndarray) -> int:
     a, b = (m / np.maximum(np.linalg.norm(m, axis=1, keepdims=True), 1e-12) for m in (rows, data))
     hits = np.zeros(len(a), dtype=bool)
     for start in range(0, len(b), 4096):
-        hits |= (a @ b[start : start + 4096].T).max(axis=1, initial=0.0) > DATA_LIKE
+        hits |= np.abs(a @ b[start : start + 4096].T).max(axis=1, initial=0.0) > DATA_LIKE
     return int(hits.sum())
 
 
