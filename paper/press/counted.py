@@ -13,13 +13,13 @@ from paper.truth.told import Passage, Verdicts
 class Counted:
     """How many sentences of each kind a paper prints, and what became of the told ones."""
 
-    measured: int
-    cited: int
-    told: int
-    judged: int
-    sent_back: int
-    cut: int
-    not_judged: int
+    measured: int = 0
+    cited: int = 0
+    told: int = 0
+    judged: int = 0
+    sent_back: int = 0
+    cut: int = 0
+    not_judged: int = 0
 
 
 def counted(found: Sequence[Passage], verdicts: Verdicts, cut: Set[str]) -> Counted:

@@ -60,7 +60,7 @@ class Rendered:
     dropped: tuple[Dropped, ...]
     files: dict[str, Path]
     rows: tuple[tuple[str, Result], ...]  # distinct expressions printed, in the order of the provenance table
-    kinds: Counted  # of the sentences that print
+    kinds: Counted = Counted()  # of the sentences that print
     preamble: str = ""  # of a venue's template.tex
 
     @property

@@ -34,7 +34,7 @@ GLYPHS_FILE = TEMPLATES / "runglyphs.sty"
 KINDS = (
     "Blue numbers, and the words that compare them, are filled in from run records; sentences that cite were compared "
     "with the cited abstracts; the rest is told by the writer and judged by a reviewer beside records and code (the "
-    "appendix counts them). A raised question mark stands behind a sentence that nobody judged."
+    "appendix counts them). A raised n.j. stands behind a sentence that nobody judged."
 )
 _QUOTED = 40  # letters of a literal; a longer one is not printed again beside its sentence
 _NO_CAPTION = f"A figure of the agent's own; what it wrote under it was refused. {AGENT_LABEL}"

@@ -145,8 +145,10 @@ def _of_the_arms(one: Spoken, value: Result, index: int, others: Sequence[Spoken
     if one.function == "confirmation":
         return True  # a whole sentence of its own
     arms = {r.name for r in facts.confirmations}
-    metrics = {name for mention in line.metrics for name in mention.names}
-    if any(not arms & set(m.names) for m in line.runs) or (metrics and facts.manifest.primary not in metrics):
+    begins = line.text.rfind(";", 0, line.places[index]) + 1  # what stands before a semicolon is told apart
+    metrics = {name for mention in line.metrics if mention.start >= begins for name in mention.names}
+    others = any(not arms & set(m.names) for m in line.runs if m.start >= begins)
+    if others or (metrics and facts.manifest.primary not in metrics):
         return False
     if one.function not in (*ORDERED, "confirmed_value", "confirmed"):
         return True

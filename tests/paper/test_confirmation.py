@@ -20,7 +20,6 @@ from paper.truth.kinds import kind_of
 from tests.support.paper_fixture import SOURCE, TWO, confirmation, fixture, manifest, record, records
 
 FIXTURE = fixture()
-NO_SENTENCES = Counted(0, 0, 0, 0, 0, 0, 0)
 FOUND = FIXTURE.facts.confirmation
 EVEN, WORSE = fixture(arms=confirmation(0.583)).facts, fixture(arms=confirmation(0.4)).facts
 NONE, FAILED = fixture(arms=()).facts, fixture(arms=confirmation(None)).facts
@@ -266,7 +265,7 @@ def test_what_is_said_of_the_confirmation_in_words_is_told_and_so_judged(text):
 
 def test_provenance_names_the_fresh_runs_and_the_table_their_values():
     value = evaluate("confirmed_diff()", FIXTURE.facts)
-    given = Appendix(FIXTURE.facts, (("confirmed_diff()", value),), (), FIXTURE.meta, (), (), NO_SENTENCES)
+    given = Appendix(FIXTURE.facts, (("confirmed_diff()", value),), (), FIXTURE.meta, (), (), Counted())
     parts = {p.label: p for p in appendix_parts(given)}
 
     assert {r.run for r in value.records(FIXTURE.facts)} == {"confirm.best", "confirm.baseline"}

@@ -10,7 +10,6 @@ from paper.press.counted import Counted
 from paper.press.metric_tables import main_caption
 from tests.support.paper_fixture import ONE, TWO, confirmation, fixture, manifest, record, records
 
-NO_SENTENCES = Counted(0, 0, 0, 0, 0, 0, 0)
 GUARDS = (
     Guard(metric="mcc", fall=0.05),
     Guard(metric="uniqueness", fall=0.1),
@@ -55,7 +54,7 @@ def text(source, facts):
 
 def test_eight_latents_copied_over_the_dictionary_are_no_improvement_anywhere():
     facts = session(EIGHT_COPIED)
-    given = Appendix(facts, (), (), fixture().meta, (), (), NO_SENTENCES)
+    given = Appendix(facts, (), (), fixture().meta, (), (), Counted())
     part = next(p for p in appendix_parts(given) if p.table == "confirmation")
     said = [*(text(claim, facts) for claim in CLAIMS), part.text, main_caption(facts)]
 

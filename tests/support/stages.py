@@ -16,7 +16,7 @@ from filelock import FileLock
 from agent.actions import perform
 from agent.session.policy import Action, next_action
 from tests.support.scripted import Answer
-from tests.support.whole import Script, Whole
+from tests.support.whole import Script, Whole, in_known_worlds
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,7 @@ class Stages:
         """Worlds and baselines of the tiny template, for sessions that ask only what follows from them."""
         made = self.folder / "cache"
         made.mkdir(exist_ok=True)
+        in_known_worlds(made)
         return made
 
     def before(self, kind: type[Action] | None, **chosen: object) -> Path:

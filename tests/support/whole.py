@@ -13,9 +13,11 @@ from agent.core.ideas import read_ideas
 from agent.core.options import Models, Options
 from agent.core.paths import SessionPaths
 from agent.core.protocols import Call, Message
+from agent.lab.worlds import secret_file
 from agent.literature.services import Service
 from agent.sandbox.boxes import BubblewrapSandbox
 from agent.session.tools import Console
+from agent.storage.atomic import write_text
 from agent.storage.workspace import Workspace
 from tests.support import TEMPLATE
 from tests.support.scripted import Answer, ScriptedModel
@@ -54,6 +56,19 @@ PROSE = {
     "discussion": "*Interpretation.* The step size matters for how far the rows travel.\n",
     "conclusion": 'The best run {{ improves("ours", "topk", "score") }} the baseline {{ name("topk") }}.\n',
 }
+
+
+# Secrets of worlds in which a larger step is ahead of both baselines, so that what a session does hangs on no luck.
+SECRETS = (9, 11, 6, 3)
+
+
+def in_known_worlds(cache: Path) -> None:
+    """The first session that uses this cache finds its worlds drawn."""
+    for world, secret in enumerate(SECRETS):
+        path = secret_file(cache, "tiny", world)
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            write_text(path, f"{secret:064x}\n", mode=0o600)
 
 
 def block(file: str, search: str, replace: str) -> str:
@@ -225,6 +240,8 @@ class Whole:
         self.paths.root.mkdir(parents=True, exist_ok=True)
         if cache is not None:
             self.workspace.cache.symlink_to(cache)
+        elif not self.workspace.cache.exists():
+            in_known_worlds(self.workspace.cache)
         self.options = options(**chosen)
         self.model = ScriptedModel(script or Script(self.options.runs))
         self.console = Heard()

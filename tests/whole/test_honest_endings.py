@@ -25,10 +25,10 @@ def play(whole, edit):
 @pytest.mark.parametrize(
     ("edit", "said"),
     [
-        (block("experiment.py", "RATE = 0.02  # step size", "RATE = 2 / 100  # step size"), "does not differ"),
-        (rate_block(0.02, 0.0005), "is worse than"),
+        (block("experiment.py", "RATE = 0.02  # step size", "RATE = 2 / 100  # step size"), "no run is ahead of"),
+        (rate_block(0.02, 0.0005), "no run is ahead of"),
     ],
-    ids=["inconclusive", "does not work"],
+    ids=["no effect", "does not work"],
 )
 def test_the_paper_says_how_it_ended(whole, edit, said):
     for part in play(whole, edit):

@@ -8,7 +8,8 @@ from agent.publishing.records import session_facts
 from tests.support import TEMPLATE
 from tests.support.whole import Script, Whole, block, fenced, plan
 
-OWN, ASKED = 4, 1  # the metric's own target, and the l0 that the profile sets
+OWN, ASKED, BASELINE = 4, 1, 4  # the metric's own target, the l0 that the profile sets, that of the baseline
+MADE = '    sae = SAE(W_dec / np.linalg.norm(W_dec, axis=1, keepdims=True), data.mean(0), task["l0"])'
 L0 = f"""[metrics.l0]
 label   = "L0"
 better  = "target"
@@ -19,12 +20,12 @@ target  = {OWN}.0
 
 def far(number: int) -> str:
     """An edit after which a row has `number` more active latents than the profile asks for."""
-    old = '    sae = SAE(W_dec / np.linalg.norm(W_dec, axis=1, keepdims=True), data.mean(0), task["l0"])'
-    return block("experiment.py", old, old.replace('task["l0"]', f'task["l0"] + {number}'))
+    old = MADE.replace('task["l0"]', f'task["l0"] + {BASELINE - ASKED}')
+    return block("experiment.py", old, MADE.replace('task["l0"]', f'task["l0"] + {number}'))
 
 
 def planned() -> str:
-    """Two runs: the first is nearer to what the profile asks for, the second to the metric's own target."""
+    """Two runs, both nearer to what the profile asks for than the baseline; the baseline meets the metric's own."""
     made = plan(2)
     made["comparison"]["metric"] = "l0"
     return fenced(made)
@@ -38,8 +39,10 @@ def played(tmp_path_factory):
     manifest = (template / "manifest.toml").read_text().replace("primary = true\n", "")
     manifest = manifest.replace('[metrics.l0]\nlabel  = "L0"\nbetter = "target"\ntarget = 2.0\n', L0)
     (template / "manifest.toml").write_text(manifest.replace(", l0 = 2 }", f", l0 = {ASKED} }}"))
+    code = template / "experiment.py"
+    code.write_text(code.read_text().replace(MADE, MADE.replace('task["l0"]', f'task["l0"] + {BASELINE - ASKED}')))
     answers = {"plan": planned(), "run-1.edit-1": far(1), "run-2.edit-1": far(2)}
-    it = Whole(root / "work", Script(2, answers), template=str(template))
+    it = Whole(root / "work", Script(2, answers), template=str(template), baselines=("topk",))
     it.play()
     return it
 
@@ -55,7 +58,7 @@ def test_the_planner_reads_the_target_that_the_profile_asks_for(prompts):
 
 
 def test_the_loop_goes_on_from_the_run_that_is_nearest_to_it(prompts):
-    assert "Best so far: `topk`" in prompts["run-2.reflect"]
+    assert "Best so far: `step1`" in prompts["run-2.reflect"]
 
 
 def test_the_run_that_is_confirmed_is_the_one_that_the_paper_describes(played, prompts):
@@ -70,5 +73,5 @@ def test_the_confirmation_measures_the_distance_from_it(played):
     with played.tools() as tools:
         found = session_facts(tools).confirmation
 
-    assert (found.baseline.mean, found.ours.mean) == pytest.approx((0.0, 1.0), abs=0.05)
-    assert found.verdict == "worse"
+    assert (found.baseline.mean, found.ours.mean) == pytest.approx((3.0, 1.0), abs=0.4)
+    assert found.verdict == "improvement"
