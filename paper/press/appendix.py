@@ -212,7 +212,7 @@ def _provenance(given: Appendix) -> str:
             [
                 rf"\resultrow{{{index}}}",
                 code(expression),
-                number(value.text),
+                number(value.text).replace(r"\_", r"\_\allowbreak{}"),  # names of metrics may be long words
                 escape(f"{who}{seeds}"),
                 evidence or escape("every record of Table ") + r"\ref{tab:runs}",
             ]

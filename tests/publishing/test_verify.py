@@ -110,7 +110,7 @@ def primary(clone, run="2"):
     """A run's record, and its mean score as the paper prints it."""
     record = json.loads((clone / f"records/{run}.json").read_text())
     tex = (clone / "paper/paper.tex").read_text()
-    return record, re.search(r"\\result\{\d+\}\{(0\.\d+)~", tex)[1]
+    return record, re.search(r"\\result\{\d+\}\{\\measured\{(0\.\d+)~", tex)[1]
 
 
 def change(path, old, new, count=1):

