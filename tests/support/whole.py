@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -59,7 +60,7 @@ PROSE = {
 
 
 # Secrets of worlds in which a larger step is ahead of both baselines, so that what a session does hangs on no luck.
-SECRETS = (9, 11, 6)
+SECRETS = tuple(hashlib.sha256(f"tiny {n}".encode()).hexdigest() for n in (1, 8, 11))
 
 
 def in_known_worlds(cache: Path) -> None:
@@ -68,7 +69,7 @@ def in_known_worlds(cache: Path) -> None:
         path = secret_file(cache, "tiny", world)
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            write_text(path, f"{secret:064x}\n", mode=0o600)
+            write_text(path, f"{secret}\n", mode=0o600)
 
 
 def block(file: str, search: str, replace: str) -> str:
