@@ -147,8 +147,8 @@ def _of_the_arms(one: Spoken, value: Result, index: int, others: Sequence[Spoken
     arms = {r.name for r in facts.confirmations}
     begins = line.text.rfind(";", 0, line.places[index]) + 1  # what stands before a semicolon is told apart
     metrics = {name for mention in line.metrics if mention.start >= begins for name in mention.names}
-    others = any(not arms & set(m.names) for m in line.runs if m.start >= begins)
-    if others or (metrics and facts.manifest.primary not in metrics):
+    strangers = any(not arms & set(m.names) for m in line.runs if m.start >= begins)
+    if strangers or (metrics and facts.manifest.primary not in metrics):
         return False
     if one.function not in (*ORDERED, "confirmed_value", "confirmed"):
         return True
