@@ -55,7 +55,7 @@ def _calls(options: Options) -> int:
 
 
 def _judging(options: Options) -> int:
-    """The evidence reviewer, two sections mended, the ensemble and its chair; each revision writes and is reviewed."""
+    """The judge of sentences, two sections mended, the ensemble and its chair; each revision writes and is reviewed."""
     again = options.improve * (len(WRITING_ORDER) + options.reviews + 1)
     return 1 + 2 + options.reviews + 1 + again
 
