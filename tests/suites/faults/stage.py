@@ -17,10 +17,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
-from agent.storage.atomic import write_text
 from tests.suites.faults.session import Till
 from tests.suites.faults.trap import Effect, Trap
 from tests.support import ROOT
+from tests.support.whole import in_known_worlds
 
 PLAY_S, EMPTY_S, WORDLESS_S = 600.0, 60.0, 60.0  # of a machine that others use as well
 SESSION = "20260101_000000_tiny_idea"  # tests.support.whole names it so
@@ -66,10 +66,7 @@ class Stage:
         self._unheard: list[str] = []
 
     def __enter__(self) -> Self:
-        secrets = self.workspace / ".cache" / "secrets"  # the same worlds in every play
-        secrets.mkdir(parents=True, mode=0o700)
-        for world in (0, 1):
-            write_text(secrets / f"tiny-world-{world}", f"{world + 7:064x}\n", mode=0o600)
+        in_known_worlds(self.workspace / ".cache")  # the same in every play
         self.witness.touch()
         self._till.__enter__()
         self._channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)

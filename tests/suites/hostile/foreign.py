@@ -39,7 +39,7 @@ class Foreign:
 
     def honest(self) -> None:
         done = launch("--verify", self.copy() / "repo")
-        must("94 of 94 numbers verified" in done.stdout, f"an honest paper afterwards: {done}")
+        must("Numbers: 73 of 73 printed results" in done.stdout, f"an honest paper afterwards: {done}")
 
     def check(self) -> None:
         kept = [p.name for p in self.outside.iterdir()] == ["notes.txt"]
@@ -139,7 +139,7 @@ def _trick(trick: Callable[[Path, Path], None]):
         trick(sent / "repo/.git", outside)
         done = launch("--verify", sent / "repo")
         if trick in UNREAD:
-            must("94 of 94 numbers verified" in done.stdout, f"it was looked at: {done}")
+            must("Numbers: 73 of 73 printed results" in done.stdout, f"it was looked at: {done}")
             return Stopped("foreign git: no configuration", "it verifies as if it were not there")
         return _refused(done, "foreign git: plain files, own objects")
 

@@ -167,7 +167,7 @@ def test_a_trick_of_the_git_folder_is_refused_and_nothing_outside_is_read(sessio
 def test_the_configuration_of_a_strangers_repository_is_not_read(session, outside, trick):
     trick(session / "repo/.git", outside)
 
-    assert "94 of 94 numbers verified" in launch("--verify", session / "repo").stdout
+    assert "Numbers: 73 of 73 printed results" in launch("--verify", session / "repo").stdout
 
 
 def test_a_small_object_that_unpacks_to_gigabytes_is_refused(session):

@@ -49,7 +49,7 @@ def test_a_session_refuses_what_was_not_trained_and_measures_what_was(tmp_path, 
         stop_after="runs",
     )
     known = whole.workspace.cache / "secrets" / "lm_sae-world-0"  # another world may be lucky, once in a hundred
-    known.parent.mkdir(parents=True)
+    known.parent.mkdir(parents=True, exist_ok=True)
     known.write_text(f"{2**200 + 17:064x}\n")
     session = whole.play()
 
