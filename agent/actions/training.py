@@ -168,7 +168,8 @@ def _baseline_is_none(tools: Tools, run: RunState, job: Job, reason: str, detail
     tools.journal.append(not_charged(tools, run, job, reason, detail))
     raise InfrastructureError(
         f"baseline {baseline_spec(tools, run).name} did not run: {detail.strip()}\n"
-        f"  Logs: {job.folder}. The template or this machine is at fault; mend and resume."
+        f"  Logs: {job.folder}. The template or this machine is at fault; mend and resume. (A baseline that does "
+        "not learn on purpose says `control = true` in the manifest.)"
     )
 
 

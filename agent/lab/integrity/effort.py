@@ -11,7 +11,7 @@ from statistics import median
 from agent.core.compute import compute_share
 from agent.core.manifest import Manifest, Setting
 from agent.core.record import RunRecord, Training
-from agent.lab.integrity.rule import named
+from agent.lab.integrity.rule import is_control, named
 
 AT_FLOOR = "at-floor"  # the measurement's flag (floor.py)
 LITTLE = 0.6  # of the first baseline's CPU seconds; starting Python counts for both
@@ -27,8 +27,7 @@ def no_training(record: RunRecord, earlier: Sequence[RunRecord], manifest: Manif
     Not: an initialisation that burns CPU time and writes a curve by hand (at-floor flags it), a training that failed
     honestly, nor a baseline that the manifest calls a control.
     """
-    own = record.kind == "baseline" or record.run == "confirm.baseline"
-    if own and any(b.control and b.name == record.name for b in manifest.baselines):
+    if is_control(record, manifest):
         return
     for training in record.trainings:
         if not any(finding.code == AT_FLOOR for finding in training.findings):
