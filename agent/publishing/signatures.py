@@ -50,15 +50,19 @@ class Statement(Strict):
         return self.model_copy(update={"signature": signer.sign(PURPOSE, self.text)})
 
 
+_KIND = "ed25519-"  # before a signature in a tag's name: one in 64 begins with a hyphen, which no plain name may
+
+
 def commit_tag(signer: Signer, commit: str) -> str:
     """The name of the tag that says who signed a session's last commit: a commit cannot hold its own id."""
-    return f"{SIGNED_COMMIT}/{signer.public}/{signer.sign(COMMIT, commit.encode())}"
+    return f"{SIGNED_COMMIT}/{signer.public}/{_KIND}{signer.sign(COMMIT, commit.encode())}"
 
 
 def signs_commit(tag: str, commit: str) -> str:
     """The public key whose owner signed this commit with this tag; "" for any other tag."""
     kind, _, rest = tag.partition("/")
     key, _, signature = rest.partition("/")
+    signature = signature.removeprefix(_KIND)
     return key if kind == SIGNED_COMMIT and holds(key, signature, COMMIT, commit.encode()) else ""
 
 
