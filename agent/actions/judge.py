@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from functools import partial
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
 from agent.core.protocols import Message
 from agent.core.reviews import Words
 from agent.core.schema import Strict
-from agent.core.writing import Refusal
+from agent.core.writing import Refusal, RefusalKind
 from agent.llm.answers import NoUsableAnswer, ask_json
 from agent.llm.prompting import render
 from agent.publishing.manuscript import Manuscript
@@ -30,7 +30,7 @@ class Refused(Strict):
     """A numbered sentence that may not stand, and why."""
 
     n: int
-    kind: Literal["outcome", "contradiction", "scope", "observation"]
+    kind: RefusalKind
     why: Annotated[str, StringConstraints(min_length=1, max_length=800, strip_whitespace=True)]
 
 

@@ -30,13 +30,17 @@ class Unsupported(Strict):
     why: str
 
 
+# What a judge has against a told sentence.
+RefusalKind = Literal["outcome", "contradiction", "scope", "observation"]
+
+
 class Refusal(Strict):
     """A told sentence that the judge refused: what is wrong with it, and the name that binds the verdict to it."""
 
     name: str
     section: str
     sentence: str  # as its writer would recognise it
-    kind: Literal["outcome", "contradiction", "scope", "observation"]
+    kind: RefusalKind
     why: str
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal, get_args
 
 from agent.core.writing import WRITING_ORDER, SectionPhase
@@ -169,24 +170,29 @@ def _citations(session: Session) -> Action | None:
 
 def _support(session: Session) -> Action | None:
     """Compare what cites with what is cited; the refused goes back once, and what was rewritten is compared again."""
-    if not session.support:
-        return CheckSupport(1)
-    refused = session.support[0].unsupported
-    action = _passes(session, tuple(u.section for u in refused), "support")
-    if action is None and refused and len(session.support) < SUPPORT_ROUNDS:
-        return CheckSupport(len(session.support) + 1)
-    return action
+    refused = tuple(u.section for u in session.support[0].unsupported) if session.support else ()
+    return _reading(session, CheckSupport, len(session.support), SUPPORT_ROUNDS, refused, "support")
 
 
 def _judged(session: Session) -> Action | None:
     """Judge what is told; the refused goes back once, and what was rewritten is judged again."""
-    if not session.judgements:
-        return JudgeSentences(1)
-    refused = session.judgements[0].refused
-    action = _passes(session, tuple(r.section for r in refused), "judge")
-    if action is None and refused and len(session.judgements) < JUDGE_ROUNDS:
-        return JudgeSentences(len(session.judgements) + 1)
-    return action
+    refused = tuple(r.section for r in session.judgements[0].refused) if session.judgements else ()
+    return _reading(session, JudgeSentences, len(session.judgements), JUDGE_ROUNDS, refused, "judge")
+
+
+def _reading(
+    session: Session,
+    read: Callable[[int], Action],
+    done: int,
+    most: int,
+    refused: tuple[str, ...],
+    phase: SectionPhase,
+) -> Action | None:
+    """A reviewer reads; the sections of what the first reading refused are written once more, and read again."""
+    if not done:
+        return read(1)
+    action = _passes(session, refused, phase)
+    return read(done + 1) if action is None and refused and done < most else action
 
 
 def _rewriting(session: Session) -> Action | None:

@@ -14,7 +14,7 @@ from typing import Literal
 
 from agent.core.compute import relative_compute
 from paper.evidence.facts import Difference, FactError, Facts, Series
-from paper.evidence.numbers import ORDINALS, Quantity, count_text, setting_text
+from paper.evidence.numbers import ORDINALS, Quantity, count_text, listed, setting_text
 from paper.evidence.prices import price
 from paper.evidence.series import difference_of
 from paper.evidence.vocabulary import SELF_REPORTED, Result
@@ -131,7 +131,7 @@ def reaches(facts: Facts, run: str, metrics: Metrics, subject: str = "", conditi
     """values of one run, e.g. "TopK reaches 0.580 ± 0.004 in F1 and 0.702 ± 0.003 in MCC" """
     series = [facts.series(run, m, condition) for m in _several(metrics)]
     values = [f"{s.quantity(facts.unit(s.metric)).text()} in {facts.spec(s.metric).label}" for s in series]
-    return _clause(facts, f"{_subject(subject, series[0])} reaches {_joined(values)}", series)
+    return _clause(facts, f"{_subject(subject, series[0])} reaches {listed(values)}", series)
 
 
 def spread(facts: Facts, run: str, metric: str, condition: str | None = None) -> Result:
@@ -154,7 +154,7 @@ def across(facts: Facts, run: str, metric: str) -> Result:
         raise FactError("there is one condition only; use reaches(...)")
     unit = facts.unit(metric)
     values = [f"{s.quantity(unit).text()} under {facts.condition_label(s.condition)}" for s in series]
-    return _clause(facts, f"{facts.spec(metric).label} of {record.label} is {_joined(values)}", series)
+    return _clause(facts, f"{facts.spec(metric).label} of {record.label} is {listed(values)}", series)
 
 
 def failure(facts: Facts, run: str, subject: str = "") -> Result:
@@ -199,14 +199,14 @@ def ranking(facts: Facts, metric: str, condition: str | None = None) -> Result:
     """all measured runs in one metric, best first, with their values"""
     series = _ranked(facts, metric, condition)
     unit = facts.unit(metric)
-    listed = [f"{s.run.label} ({s.quantity(unit).bare()})" for s in series]
+    valued = [f"{s.run.label} ({s.quantity(unit).bare()})" for s in series]
     level = [
         f"{x.run.label} and {y.run.label}"
         for x, y in zip(series, series[1:], strict=False)
         if _relation(facts, facts.difference(x.run.name, y.run.name, metric, x.condition)) == "level"
     ]
     apart = f"; neighbours that do not differ measurably: {'; '.join(level)}" if level else ""
-    return _clause(facts, f"in {facts.spec(metric).label}, best first: {', '.join(listed)}{apart}", series)
+    return _clause(facts, f"in {facts.spec(metric).label}, best first: {', '.join(valued)}{apart}", series)
 
 
 def position(facts: Facts, run: str, metric: str, subject: str = "", condition: str | None = None) -> Result:
@@ -283,7 +283,7 @@ def budget(facts: Facts) -> Result:
     trained = f"is trained with {seeds}"
     if len(first.conditions) > 1:
         trained += f" under each of {count_text(len(first.conditions))} conditions"
-    text = f"every run is given {_joined(given)} and {trained}" if given else f"every run {trained}"
+    text = f"every run is given {listed(given)} and {trained}" if given else f"every run {trained}"
     return Result(text=text, kind="clause", runs=tuple(r.name for r in facts.explored))
 
 
@@ -338,9 +338,9 @@ def _against(facts: Facts, gaps: Sequence[Difference], full: bool, named: bool =
         if found:
             against = _AGAINST[kind].format(found[0].b.run.label)
             alone = against if named else _WITHOUT_NAME[kind]
-            parts.append(f"{_GOES_ON[kind] if parts else alone} {_joined([_step(facts, g, full) for g in found])}")
+            parts.append(f"{_GOES_ON[kind] if parts else alone} {listed([_step(facts, g, full) for g in found])}")
     single = "" if all(gap.judged for gap in gaps) else ", measured with one seed on a side"
-    return _joined(parts) + _price(facts, gaps) + single
+    return listed(parts) + _price(facts, gaps) + single
 
 
 def _price(facts: Facts, gaps: Sequence[Difference]) -> str:
@@ -393,11 +393,6 @@ SUBJECTS = ("", "it", "this run", "this variant", "the variant", "the method", "
 
 def _sides(gaps: Iterable[Difference]) -> list[Series]:
     return [side for gap in gaps for side in (gap.a, gap.b)]
-
-
-def _joined(parts: Sequence[str]) -> str:
-    """ "a", "a and b", "a, b and c" """
-    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
 
 
 def _clause(facts: Facts, text: str, series: Sequence[Series], reported: bool = False) -> Result:

@@ -6,6 +6,7 @@ Log tails and diffs are text of the agent's code: bounded, cleaned, and fenced b
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from agent.core.record import RunRecord
@@ -16,10 +17,10 @@ from agent.sandbox import harvest
 from agent.session.events import AttemptFailed
 from agent.session.states import RunState
 from agent.session.tools import Tools
+from paper.evidence.clauses import ranking
 from paper.evidence.confirmation import OURS
 from paper.evidence.confirmed import confirmation
-from paper.evidence.expressions import Problem, evaluate
-from paper.evidence.facts import Facts
+from paper.evidence.facts import FactError, Facts
 from paper.evidence.prices import price
 from paper.evidence.series import series_of
 
@@ -69,14 +70,9 @@ def order(facts: Facts) -> tuple[str, ...]:
     lines = []
     for metric in facts.manifest.metrics:
         for condition in facts.condition_names():
-            where = f', condition="{condition}"' if len(facts.condition_names()) > 1 else ""
-            found = evaluate(f'ranking("{metric}"{where})', facts)
-            if not isinstance(found, Problem):
-                lines.append(f"{found.text} ({facts.direction(metric)})")
-    confirmation = evaluate("confirmation()", facts)
-    if not isinstance(confirmation, Problem):
-        lines.append(f"confirmation: {confirmation.text}")
-    return tuple(lines)
+            with suppress(FactError):  # a run without this metric
+                lines.append(f"{ranking(facts, metric, condition).text} ({facts.direction(metric)})")
+    return (*lines, f"confirmation: {confirmation(facts).text}")
 
 
 # ---------------------------------------------------------------- one run
