@@ -43,6 +43,8 @@ def _baseline() -> tuple[str, str, str, str]:
         template = shutil.copytree(TEMPLATE, Path(folder) / "tiny")
         rows = template / "baselines" / "rows.py"
         rows.write_text(rows.read_text().replace('default_rng(task["seed"])', "default_rng(0)"))
+        manifest = template / "manifest.toml"
+        manifest.write_text(manifest.read_text().replace("control = true\n", ""))  # a control may be the same
         root = Path(folder) / "workspace"
         root.mkdir()
         whole = Whole(root, Script(1), runs=1, stop_after="runs", template=str(template))
