@@ -27,7 +27,7 @@ _PERFORM: dict[type, Callable[..., Event]] = {
     act.RunPlot: figures.run_plot,
     act.GiveUpPlots: figures.give_up_plots,
     act.DescribeFigures: figures.describe_figures,
-    act.WriteSection: writeup.write_section,
+    act.WriteSections: writeup.write_sections,
     act.CompilePaper: writeup.compile_paper,
     act.CheckNovelty: literature.check_novelty,
     act.SeekCitations: literature.seek_citations,

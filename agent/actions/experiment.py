@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from agent.actions.runs import fail_attempt, failed_record, label_of, overview, start_commit
+from agent.actions.runs import fail_attempt, failed_record, label_of, library_outline, start_commit
 from agent.core.plan import PlannedRun
 from agent.core.protocols import EditResult
 from agent.llm.editing.lint import LintError, lint
@@ -32,7 +32,7 @@ def edit_run(action: EditRun, tools: Tools) -> Edited | AttemptFailed:
         _instruction(action, planned, run, tools),
         step=f"run-{action.run}.edit-{action.attempt}",
         role="editor",
-        read_only=overview(tools),
+        briefing=_briefing(tools),
     )
     if result.refused:
         return fail_attempt(tools, action.run, planned, action.attempt, "edit", result.refused, _why(result))
@@ -76,17 +76,21 @@ def give_up_run(action: GiveUpRun, tools: Tools) -> RunFailed:
     return RunFailed(at=tools.now, run=action.run, attempts=tried, reason=last.reason, commit=commit)
 
 
+def _briefing(tools: Tools) -> str:
+    """What does not change from edit to edit."""
+    return render(
+        "edit_briefing",
+        idea=tools.session.idea,
+        manifest=tools.template.manifest,
+        profile=tools.profile,
+        library=library_outline(tools),
+    )
+
+
 def _instruction(action: EditRun, planned: PlannedRun, run: RunState | None, tools: Tools) -> str:
     told = [f for f in run.failures if f.stage != "runner"] if run else []
     if not told:
-        return render(
-            "edit",
-            run=action.run,
-            planned=planned,
-            idea=tools.session.idea,
-            manifest=tools.template.manifest,
-            profile=tools.profile,
-        )
+        return render("edit", run=action.run, planned=planned)
     return render(
         "mend",
         run=action.run,

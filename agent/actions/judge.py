@@ -96,7 +96,7 @@ def material(manuscript: Manuscript, tools: Tools) -> dict[str, object]:
 
 def complaint(answer: JudgeAnswer, count: int) -> str | None:
     """Does the answer name each of the numbers once?"""
-    accepted = ranges(answer.accepted)
+    accepted = ranges(answer.accepted, count)
     if accepted is None:
         return 'write "accepted" as numbers and ranges, e.g. "1-7, 9, 12-30"'
     named = sorted([*accepted, *(r.n for r in answer.refused)])
@@ -107,13 +107,13 @@ def complaint(answer: JudgeAnswer, count: int) -> str | None:
     return f"name each of the numbers 1 to {count} once; missing: {missing[:20]}, twice or unknown: {twice[:20]}"
 
 
-def ranges(text: str) -> list[int] | None:
-    """The numbers of "1-7, 9"; None for anything else."""
+def ranges(text: str, last: int) -> list[int] | None:
+    """The numbers of "1-7, 9, 12-", whose open end is the last there is; None for anything else."""
     numbers: list[int] = []
     for piece in (p.strip() for p in text.split(",") if p.strip()):
-        if not (found := re.fullmatch(r"(\d{1,5})(?:\s*[-–]\s*(\d{1,5}))?", piece)):
+        if not (found := re.fullmatch(r"(\d{1,5})(\s*[-–]\s*(\d{1,5})?)?", piece)):
             return None
-        numbers += range(int(found[1]), int(found[2] or found[1]) + 1)
+        numbers += range(int(found[1]), int(found[3] or (last if found[2] else found[1])) + 1)
     return numbers
 
 

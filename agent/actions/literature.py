@@ -16,6 +16,7 @@ from agent.literature.found import FILE as FOUND
 from agent.literature.found import FoundWork
 from agent.llm.answers import ask_json
 from agent.llm.prompting import render
+from agent.publishing import digest
 from agent.publishing.manuscript import Manuscript
 from agent.session.action import CheckNovelty, CheckSupport, ChooseCitations, SeekCitations
 from agent.session.events import CitationsChosen, CitationsSought, NoveltyChecked, SupportChecked
@@ -103,17 +104,18 @@ def _keep_verdict(answer: NoveltyAnswer, shown: dict[str, Paper], step: str, too
 
 
 def seek_citations(action: SeekCitations, tools: Tools) -> CitationsSought:
-    """What the paper as written should cite and does not; then the search for it."""
+    """What a reader would miss among the works that the paper's writer is offered; then the search for it."""
     manuscript = Manuscript(tools)
     step = f"citations.round-{action.round}.missing"
-    cited = {pair.key for pair in manuscript.cited} | {c.key for c in tools.session.to_cite}
     refused = tuple(r for event in tools.session.chosen for r in event.refused)
     prompt = render(
         "citations_missing",
         idea=tools.session.idea,
-        text=_text(manuscript),
+        manifest=tools.template.manifest,
+        runs=digest.runs(tools.session, manuscript.facts),
+        described=manuscript.facts.described,
+        offered=manuscript.offered(),
         refused=refused,
-        cited=manuscript.library.entries(sorted(cited)),
         left=CITATION_ROUNDS - action.round,
     )
     answer = ask_json(tools.ask, step, "writer", _conversation("reviewer", prompt), MissingAnswer)
@@ -252,10 +254,6 @@ def _keep_found(chosen: Iterable[Chosen | Closest], shown: dict[str, Paper], ste
     kept = manuscript.found.adding(works)
     write_text(tools.paths.repo / FOUND, kept.model_dump_json(indent=1) + "\n")
     return [FOUND]
-
-
-def _text(manuscript: Manuscript) -> str:
-    return "\n\n".join(f"[{name}]\n{text}" for name, text in manuscript.sections().items())
 
 
 class NoveltyAnswer(Strict):

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from agent.actions.runs import overview
+from typing import Any
+
+from agent.actions.runs import library_outline
 from agent.core.labels import label_problem
 from agent.core.plan import Plan, PlannedRun, Reflection
-from agent.core.protocols import Message, Role
+from agent.core.protocols import Message
 from agent.core.record import RunRecord
 from agent.llm.answers import ask_json, head_and_tail
 from agent.llm.prompting import render
-from agent.publishing import notes
+from agent.publishing import digest, notes
 from agent.publishing.notes import table
 from agent.publishing.records import session_facts
 from agent.session.action import CommentRun, MakePlan, PlanConfirmation, Reflect
@@ -32,21 +34,17 @@ def make_plan(action: MakePlan, tools: Tools) -> Planned:
     tools.say(f"Planning up to {session.options.runs} runs ({session.options.models.planner})")
     prompt = render(
         "plan",
-        idea=session.idea,
         manifest=manifest,
-        profile=tools.profile,
         runs=session.options.runs,
-        directions={name: facts.direction(name) for name in manifest.metrics},
         table=table(facts),
-        baselines=facts.measured,
         code=_shown_code(tools),
-        library=_library(tools),
+        library=library_outline(tools),
     )
     plan = ask_json(
         tools.ask,
         "plan",
         "planner",
-        _conversation("planner", prompt),
+        _conversation(prompt, facts, tools),
         Plan,
         accept=lambda plan: _complaint(plan, tools),
     )
@@ -74,15 +72,15 @@ def comment_run(action: CommentRun, tools: Tools) -> Commented:
     """A few lines from the reviewer, and a person's word if feedback.txt is there."""
     run = tools.session.runs[action.run]
     facts = session_facts(tools)
+    record = next(r for r in facts.measured if r.run == action.run)
     prompt = render(
         "comment",
-        idea=tools.session.idea,
-        manifest=facts.manifest,
         planned=run.planned,
-        record=next(r for r in facts.measured if r.run == action.run),
-        table=table(facts),
+        record=record,
+        detail=digest.detail(record, facts),
+        **_so_far(facts, tools),
     )
-    reply = tools.ask(f"run-{action.run}.comment", "reviewer", _conversation("reviewer", prompt))
+    reply = tools.ask(f"run-{action.run}.comment", "reviewer", _conversation(prompt, facts, tools))
     return Commented(
         at=tools.now, run=action.run, text=head_and_tail(reply.text.strip(), COMMENT), feedback=_take_feedback(tools)
     )
@@ -95,25 +93,27 @@ def reflect(action: Reflect, tools: Tools) -> Reflected:
     feedback = run.feedback if run.comment else _take_feedback(tools)
     facts = session_facts(tools)
     left = session.options.runs - len(session.experiments)
+    record = next((r for r in facts.measured if r.run == action.run), None)
     prompt = render(
         "reflect",
-        idea=session.idea,
-        manifest=facts.manifest,
         run=run,
+        budget=digest.left(session),
         left=left,
         pending=session.pending,
         comparison=session.comparison,
-        table=table(facts),
         best=facts.best_of(facts.measured),
-        record=next((r for r in facts.measured if r.run == action.run), None),
+        record=record,
+        detail=digest.detail(record, facts) if record else [],
+        failures=digest.failures(run.failures),
         comment=run.comment,
         feedback=feedback,
+        **_so_far(facts, tools),
     )
     reflection = ask_json(
         tools.ask,
         f"run-{action.run}.reflect",
         "planner",
-        _conversation("planner", prompt),
+        _conversation(prompt, facts, tools),
         Reflection,
         accept=lambda answer: _runs_complaint(answer.runs, tools),
     )
@@ -164,17 +164,27 @@ def _next_up(reflection: Reflection, left: int) -> str:
     return f"next: {reflection.runs[0].label}" if reflection.runs and left > 0 else "no further run"
 
 
-def _conversation(role: Role, prompt: str) -> list[Message]:
-    return [Message("system", render(f"system_{role}")), Message("user", prompt)]
+def _conversation(prompt: str, facts: Facts, tools: Tools) -> list[Message]:
+    """What does not change from run to run comes first."""
+    manifest = tools.template.manifest
+    study = render(
+        "study",
+        idea=tools.session.idea,
+        manifest=manifest,
+        profile=tools.profile,
+        directions={name: facts.direction(name) for name in manifest.metrics},
+        baselines=[b for name in tools.session.options.baselines for b in manifest.baselines if b.name == name],
+    )
+    return [Message("system", study), Message("user", prompt)]
+
+
+def _so_far(facts: Facts, tools: Tools) -> dict[str, Any]:
+    """The runs as planner and reviewer see them, in a bounded number of lines."""
+    return {"runs": digest.runs(tools.session, facts), "table": table(digest.shown(tools.session, facts))}
 
 
 def _shown_code(tools: Tools) -> str:
     return tools.versions.show(tools.session.first_commit, tools.template.manifest.editable[0])
-
-
-def _library(tools: Tools) -> dict[str, str]:
-    """First pages of what experiments may import, by the name of the file."""
-    return {name: tools.versions.show(tools.session.first_commit, name) for name in overview(tools)}
 
 
 def _complaint(plan: Plan, tools: Tools) -> str | None:

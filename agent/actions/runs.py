@@ -8,6 +8,7 @@ from typing import TypedDict
 from agent.core.manifest import BaselineSpec
 from agent.core.plan import PlannedRun
 from agent.core.record import Job, JobResult, RunKind, RunRecord
+from agent.lab.templating.outline import outline
 from agent.publishing.records import session_facts
 from agent.session.events import AttemptFailed, Stage
 from agent.session.session import Session
@@ -162,9 +163,10 @@ def start_commit(planned: PlannedRun, tools: Tools) -> str:
     return start_record(planned, session_facts(tools)).commit
 
 
-def overview(tools: Tools) -> list[str]:
-    """What tells an editor how to use the library: its first page."""
-    return [f"template/{name}" for name in library_of(tools) if name.endswith("/__init__.py")]
+def library_outline(tools: Tools) -> str:
+    """What the library offers that experiments may import; empty where the template has none."""
+    commit = tools.session.first_commit
+    return outline({name: tools.versions.show(commit, f"template/{name}") for name in library_of(tools)})
 
 
 def fail_attempt(

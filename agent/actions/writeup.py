@@ -1,15 +1,16 @@
-"""The paper: sections written, refined and checked, then rendered and compiled."""
+"""The paper: sections drafted, read as a whole, mended where something is refused, then rendered and compiled."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
 
+from agent.core.writing import DRAFTS, WRITING_ORDER, SectionPhase
 from agent.llm.prompting import render
 from agent.publishing.manuscript import Manuscript, edition, section_file
 from agent.publishing.review.page import usable
 from agent.publishing.signatures import PAPER, commit_signed
-from agent.session.action import CompilePaper, WriteSection
-from agent.session.events import Compiled, SectionWritten
+from agent.session.action import CompilePaper, WriteSections
+from agent.session.events import Compiled, SectionsWritten
 from agent.session.policy import MEND_ROUNDS
 from agent.session.tools import Tools
 from agent.storage.atomic import write_text
@@ -17,45 +18,79 @@ from paper.press.account import FILE as ACCOUNT
 
 NO_CHANGE = "NO CHANGE"  # a writer's words for a section that is to stay as it is
 SKELETON = "Nothing is written here yet.\n"
+SENT_BACK = "told-refused"  # once, in a pass of its own: what stays as it was is cut
+COMPLAINTS = 24  # that are told in one round of mending
 
 
-def write_section(action: WriteSection, tools: Tools) -> SectionWritten:
-    """One pass over one section: its first version, a refinement, or the mending of what the checks refuse."""
-    file = section_file(action.section)
-    phase = f"{action.phase}-{action.revision}" if action.revision else action.phase
-    trailers = {"Section": action.section, "Phase": phase, "Round": str(action.round), "Event": "section"}
+def write_sections(action: WriteSections, tools: Tools) -> SectionsWritten:
+    """One conversation: first versions, a pass over the whole paper, or the mending of what is refused in it."""
+    files = {name: section_file(name) for name in action.sections}
+    called = name_of_pass(action)
+    trailers = {"Sections": " ".join(files), "Phase": called, "Event": "section"}
     tools.versions.reset(tools.versions.base(trailers))
-    path = tools.paths.repo / file
-    if not path.is_file():
-        write_text(path, SKELETON)
+    for path in (tools.paths.repo / file for file in files.values()):
+        if not path.is_file():
+            write_text(path, SKELETON)
     manuscript = Manuscript(tools)
-    mending = f"-mend-{action.round}" if action.round else ""
-    step = f"paper.{action.section}.{phase}{mending}"
-    result = tools.coder.edit(tools.paths.repo, [file], _prompt(action, manuscript, tools), step=step, role="writer")
+    result = tools.coder.edit(
+        tools.paths.repo,
+        list(files.values()),
+        _instruction(action, manuscript, tools),
+        step=f"paper.{called}",
+        role="writer",
+        read_only=_written_before(action, tools),
+        briefing=manuscript.briefing() if _whole(action, tools) else "",
+    )
     may_keep = action.phase != "write" or action.round > 0
     kept = result.refused == "no-change" or (result.refused == "no-block" and NO_CHANGE in result.reply)
     refused = "" if may_keep and kept else result.refused
-    empty = path.read_text() == SKELETON
-    found = manuscript.complaints(action.section)
-    sent_back = {"told-refused", *(["unsupported-citation"] if action.phase == "support" else [])}
-    found = [c for c in found if c.code not in sent_back]  # once, in a pass of its own: what stays as it was is cut
-    complaints = len(found) + empty
-    title = action.section.replace("_", " ")
-    commit = tools.versions.commit(
-        [file], f"paper: {title}: {phase}{f', mended ({action.round})' if action.round else ''}", trailers
-    )
+    counts = {name: _refused(manuscript, name, action.phase) + (name in _empty(files, tools)) for name in files}
+    commit = tools.versions.commit(list(files.values()), f"paper: {called}", trailers)
+    complaints = sum(counts.values())
     said = f", {complaints} refused by the checks" if complaints else ""
-    tools.say(f"Paper: {title}: {phase}{mending}{said}{f' ({refused})' if refused else ''}")
-    return SectionWritten(
+    tools.say(f"Paper: {called}: {', '.join(files).replace('_', ' ')}{said}{f' ({refused})' if refused else ''}")
+    return SectionsWritten(
         at=tools.now,
-        section=action.section,
+        sections=counts,
         phase=action.phase,
         round=action.round,
         revision=action.revision,
         refused=refused,
-        complaints=complaints,
         commit=commit,
     )
+
+
+def name_of_pass(action: WriteSections) -> str:
+    """What a pass is called in steps, commits and on the console, e.g. "write-1-mend-2"."""
+    part = next(n for n, names in enumerate(DRAFTS, start=1) if action.sections[0] in names)
+    number = action.revision or (part if action.phase == "write" else 0)
+    return action.phase + (f"-{number}" if number else "") + (f"-mend-{action.round}" if action.round else "")
+
+
+def _empty(files: Mapping[str, str], tools: Tools) -> list[str]:
+    """The sections of which nothing is written yet."""
+    return [name for name, file in files.items() if (tools.paths.repo / file).read_text() == SKELETON]
+
+
+def _refused(manuscript: Manuscript, section: str, phase: SectionPhase) -> int:
+    """How many passages of a section the checks refuse that a round of mending is for."""
+    sent_back = (SENT_BACK, "unsupported-citation") if phase == "support" else (SENT_BACK,)
+    return sum(c.code not in sent_back for c in manuscript.complaints(section))
+
+
+def _written_before(action: WriteSections, tools: Tools) -> list[str]:
+    """What a first version is read beside: the sections that are written, for words and symbols."""
+    if action.phase != "write" or action.round:
+        return []
+    written = [section_file(name) for name in WRITING_ORDER if name not in action.sections]
+    return [file for file in written if (tools.paths.repo / file).is_file()]
+
+
+def _whole(action: WriteSections, tools: Tools) -> bool:
+    """Does the writer need the whole briefing? To mend, the refused passages and the forms are enough."""
+    if action.round:
+        return bool(_empty({name: section_file(name) for name in action.sections}, tools))
+    return action.phase in ("write", "polish", "improve")
 
 
 def compile_paper(action: CompilePaper, tools: Tools) -> Compiled:
@@ -102,64 +137,42 @@ def compile_paper(action: CompilePaper, tools: Tools) -> Compiled:
     )
 
 
-def _prompt(action: WriteSection, manuscript: Manuscript, tools: Tools) -> str:
-    file = section_file(action.section)
-    rules = manuscript.rules(action.section)
+def _instruction(action: WriteSections, manuscript: Manuscript, tools: Tools) -> str:
+    session = tools.session
+    files = {name: section_file(name) for name in action.sections}
+    if action.phase == "write" and (empty := _empty(files, tools)):
+        first, best = manuscript.facts.measured[0], manuscript.facts.described
+        diff = tools.versions.diff(first.commit, best.commit, tools.template.manifest.editable)
+        return render(
+            "paper_write",
+            sections=[(name, files[name]) for name in empty],
+            manifest=tools.template.manifest,
+            best=best,
+            diff=diff if "method" in empty else "",
+        )
     if action.round:
-        state = tools.session.sections[action.section]
+        found = [(files[name], c) for name in files for c in manuscript.complaints(name)]
         return render(
-            "section_mend",
-            file=file,
-            complaints=manuscript.complaints(action.section)[:12],
-            refused="" if state.complaints else "it held no usable block",
+            "paper_mend",
+            complaints=found[:COMPLAINTS],
+            refused="" if found else "it held no usable block",
             rounds_left=MEND_ROUNDS - action.round,
-            **rules,
+            **manuscript.forms(),
         )
-    if action.phase == "cite":
-        works = {c.key: c for c in tools.session.to_cite if c.section == action.section}
-        return render(
-            "section_cite",
-            file=file,
-            chosen=[(e, works[e.key].reason) for e in manuscript.library.entries(works)],
-            **rules,
-        )
-    if action.phase == "support":
-        return render(
-            "section_support",
-            file=file,
-            **rules,
-            complaints=[c for c in manuscript.complaints(action.section) if c.code == "unsupported-citation"],
-            works=manuscript.library.entries({u.key for u in tools.session.unsupported if u.section == action.section}),
-        )
-    if action.phase == "typeset":
-        returned = [text for name, text in tools.session.returned if name == action.section]
-        return render("section_typeset", file=file, returned=returned, **rules)
-    if action.phase != "write":
-        return _rewriting(action, file, manuscript, tools, rules)
-    first, chosen = manuscript.facts.measured[0], manuscript.facts.described
-    return render(
-        "section_write",
-        section=action.section,
-        file=file,
-        idea=tools.session.idea,
-        manifest=tools.template.manifest,
-        plan=tools.session.plan,
-        best=chosen,
-        notes=(tools.paths.repo / "notes.txt").read_text(),
-        diff=tools.versions.diff(first.commit, chosen.commit, tools.template.manifest.editable),
-        **rules,
-    )
-
-
-def _rewriting(action: WriteSection, file: str, manuscript: Manuscript, tools: Tools, rules: dict[str, Any]) -> str:
-    """The prompt of a pass over a section that is written."""
-    others = "\n\n".join(f"[{name}]\n{text}" for name, text in manuscript.sections().items() if name != action.section)
-    judging = tools.session.judging
-    if action.phase == "judge":
-        refusals = [refusal for refusal in tools.session.refusals if refusal.section == action.section]
-        return render("section_judged", file=file, refusals=refusals, **rules)
-    if action.phase == "improve":
-        before = judging.best or judging  # the first section of a revision is what begins it
-        words = before.meta.words if before.meta else None
-        return render("section_improve", file=file, others=others, meta=words, reviews=usable(before.reviews), **rules)
-    return render("section_refine", file=file, phase=action.phase, others=others, **rules)
+    match action.phase:
+        case "support":
+            complaints = [c for name in files for c in manuscript.complaints(name) if c.code == "unsupported-citation"]
+            keys = {u.key for u in session.unsupported if u.section in files}
+            works = manuscript.library.entries(keys)
+            return render("paper_support", complaints=[(files[c.section], c) for c in complaints], works=works)
+        case "judge":
+            refusals = [(files[r.section], r) for r in session.refusals if r.section in files]
+            return render("paper_judged", refusals=refusals, **manuscript.forms())
+        case "typeset":
+            returned = [(files[name], text) for name, text in session.returned if name in files]
+            return render("paper_typeset", returned=returned, **manuscript.forms())
+        case "improve":
+            before = session.judging.best or session.judging  # a revision begins with its first pass
+            words = before.meta.words if before.meta else None
+            return render("paper_improve", meta=words, reviews=usable(before.reviews))
+    return render("paper_polish", printed=manuscript.measured())

@@ -72,9 +72,10 @@ def describe(event: Event, session: Session) -> str:
             return f"run {event.run}: measured, primary metric {event.primary:.4g}"
         case "run_failed":
             return f"run {event.run}: failed ({event.reason})"
-        case "section_written":
-            refused = f", {event.complaints} complaints" if event.complaints else ""
-            return f"paper: {event.section}, {event.phase}{refused}"
+        case "sections_written":
+            count = sum(event.sections.values())
+            refused = f", {count} {'complaint' if count == 1 else 'complaints'}" if count else ""
+            return f"paper: {event.phase}: {', '.join(event.sections).replace('_', ' ')}{refused}"
         case "compiled":
             return f"paper: {'compiled, ' + str(event.pages) + ' pages' if event.ok else 'does not compile yet'}"
         case "sentences_judged":

@@ -54,7 +54,7 @@ class Watch:
 class Call:
     """Where a request stands in the session; (step, ordinal) is its identity."""
 
-    step: str  # e.g. "run-2.edit-1", "paper.method.write"
+    step: str  # e.g. "run-2.edit-1", "paper.write-1"
     ordinal: int  # 1, 2, ... within the step
     role: Role
     watch: Watch = field(default=Watch(), compare=False, repr=False)
@@ -91,7 +91,9 @@ class Coder(Protocol):
         step: str,
         role: Role,
         read_only: Sequence[str] = (),
-    ) -> EditResult: ...
+        briefing: str = "",
+    ) -> EditResult:
+        """`briefing` is what several edits have in common: it stands first, where a provider's cache serves it."""
 
 
 # ---------------------------------------------------------------- jobs

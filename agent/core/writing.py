@@ -6,7 +6,7 @@ from typing import Literal
 
 from agent.core.schema import Strict
 
-# The passes over a section, in the order in which they are made.
+# The passes over sections, in the order in which they are made; "refine", "cite" and "evidence" are of older sessions.
 SectionPhase = Literal["write", "refine", "cite", "polish", "support", "judge", "typeset", "evidence", "improve"]
 
 
@@ -44,15 +44,9 @@ class Refusal(Strict):
     why: str
 
 
-# The order in which sections are written: what was done before what it means, the abstract last.
-WRITING_ORDER: tuple[str, ...] = (
-    "method",
-    "experimental_setup",
-    "results",
-    "discussion",
-    "background",
-    "related_work",
-    "introduction",
-    "conclusion",
-    "title",
+# The sections that are drafted together, in this order: what was done and found, then what frames it.
+DRAFTS: tuple[tuple[str, ...], ...] = (
+    ("method", "experimental_setup", "results", "discussion"),
+    ("background", "related_work", "introduction", "conclusion", "title"),
 )
+WRITING_ORDER: tuple[str, ...] = tuple(section for draft in DRAFTS for section in draft)

@@ -13,14 +13,17 @@ from agent.lab.built import file_sha256
 from agent.lab.worlds import package_version
 from agent.literature.found import FILE as FOUND
 from agent.literature.found import FoundWorks, read_found
-from agent.literature.library import Library, shipped_library
+from agent.literature.library import Entry, Library, shipped_library
+from agent.llm.prompting import render
+from agent.publishing import digest
 from agent.publishing.colophon import command, costs, literature
+from agent.publishing.notes import table
 from agent.publishing.records import session_facts
 from agent.publishing.signatures import signers
 from agent.session.session import Session
 from agent.session.tools import Tools
 from agent.storage.atomic import write_bytes, write_text
-from paper.evidence.expressions import vocabulary
+from paper.evidence.expressions import forms, vocabulary
 from paper.evidence.facts import Facts
 from paper.pictures.figures import AGENT_LABEL, Figure
 from paper.press import pages, tables
@@ -39,7 +42,7 @@ from paper.truth import checks, told
 from paper.truth.complaints import Complaint
 
 SIGNED = "Signed with key"  # in the appendix
-OFFERED = 24  # works offered to the writer of a section
+OFFERED = 24  # works of the library that the writer is offered
 
 
 @dataclass(frozen=True)
@@ -151,35 +154,48 @@ class Manuscript:
         )
         return [c for c in found if c.section == section]
 
-    def rules(self, section: str) -> dict[str, Any]:
-        """What the writer may use in a section: expressions, runs, figures, tables, citations."""
-        idea = self._tools.session.idea
-        query = " ".join([idea.Title, idea.Experiment, *idea.details().values(), section.replace("_", " ")])
-        return {
-            "vocabulary": vocabulary(self.facts),
-            "runs": self.facts.explored,
-            "figures": self.figures,
-            "tables": [f"`[@tab:{name}]`" for name in tables.names(self.facts)],
-            **self._offered(section, query),
-        }
-
-    def _offered(self, section: str, query: str) -> dict[str, Any]:
-        """Works for a section: those chosen for it, the closest to the idea, and what the library has on it."""
-        session = self._tools.session
-        closest = [c.key for c in session.verdict.closest] if session.verdict else []
-        wanted = [
-            *(c.key for c in session.to_cite if c.section == section),
-            *closest,
-            *(p.key for p in self.cited if p.section == section),
-            *([w.key for w in self._venue.works][:OFFERED] if self._venue else []),
-        ]
-        named = self.library.entries(dict.fromkeys(wanted))
-        entries = {e.key: e for e in (*named, *self.library.search(query, OFFERED))}
+    def briefing(self) -> str:
+        """What the writer of the whole paper is told before anything else; the same text as long as no run is added."""
+        session, offered = self._tools.session, self.offered()
         foreign = {w.paper.key for w in self.found.works}
-        return {
-            "entries": [e for e in entries.values() if e.key not in foreign],
-            "found": [e for e in entries.values() if e.key in foreign],
-        }
+        return render(
+            "paper_briefing",
+            idea=session.idea,
+            manifest=self.facts.manifest,
+            plan=session.plan,
+            runs=digest.runs(session, self.facts, words=True),
+            table=table(digest.shown(session, self.facts)),
+            vocabulary=vocabulary(self.facts),
+            figures=self.figures,
+            tables=self._tables,
+            chosen=session.to_cite,
+            entries=[e for e in offered if e.key not in foreign],
+            found=[e for e in offered if e.key in foreign],
+        )
+
+    def forms(self) -> dict[str, Any]:
+        """What the writer needs to mend a passage: how a result is printed, and what may be referred to."""
+        return {"forms": forms(self.facts), "figures": self.figures, "tables": self._tables}
+
+    @property
+    def _tables(self) -> list[str]:
+        return [f"`[@tab:{name}]`" for name in tables.names(self.facts)]
+
+    def measured(self) -> list[tuple[str, list[str]]]:
+        """By section, the sentences in which the runner fills in something, as they print."""
+        found: dict[str, list[str]] = {}
+        for passage in self.passages:
+            found.setdefault(passage.section, []).extend(s.text for s in passage.sentences if s.kind == "measured")
+        return [(section, sentences) for section, sentences in found.items() if sentences]
+
+    def offered(self) -> list[Entry]:
+        """Works for the paper: those chosen for it, the closest to the idea, and what the library has on it."""
+        session, idea = self._tools.session, self._tools.session.idea
+        closest = [c.key for c in session.verdict.closest] if session.verdict else []
+        venue = [w.key for w in self._venue.works][:OFFERED] if self._venue else []
+        named = self.library.entries(dict.fromkeys([*(c.key for c in session.to_cite), *closest, *venue]))
+        query = " ".join([idea.Title, idea.Experiment, *idea.details().values()])
+        return list({e.key: e for e in (*named, *self.library.search(query, OFFERED))}.values())
 
     def build(self, work: Path, *, base: str, broken: tuple[tuple[str, str], ...], pdf: bool) -> Built:
         """Render, and compile if asked; the results go into repo/paper, ready to compile as they are.

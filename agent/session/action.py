@@ -93,8 +93,10 @@ class DescribeFigures:
 
 
 @dataclass(frozen=True)
-class WriteSection:
-    section: str
+class WriteSections:
+    """One conversation of the writer about these sections; `round` counts the mending of what the checks refuse."""
+
+    sections: tuple[str, ...]
     phase: SectionPhase
     round: int
     revision: int = 0
@@ -174,7 +176,7 @@ Action = (
     | RunPlot
     | GiveUpPlots
     | DescribeFigures
-    | WriteSection
+    | WriteSections
     | CompilePaper
     | CheckNovelty
     | SeekCitations

@@ -10,8 +10,20 @@ from agent.core.works import Chosen, Missing
 from agent.core.writing import Refusal, SectionPhase, Unsupported
 
 
+class SectionsWritten(Happened):
+    """Sections were edited in one pass; complaints of the truth checks are counted, not forgotten."""
+
+    type: Literal["sections_written"] = "sections_written"
+    sections: dict[str, int]  # that the pass was about, each with what the checks refuse in it
+    phase: SectionPhase
+    round: int  # 0: the pass itself; 1, 2, ...: mending
+    revision: int = 0  # of an "improve": which one
+    refused: str  # code, if the edit did not count
+    commit: str
+
+
 class SectionWritten(Happened):
-    """A section was edited in one pass; complaints of the truth checks are counted, not forgotten."""
+    """Of older sessions, read but not made: a pass over one section."""
 
     type: Literal["section_written"] = "section_written"
     section: str

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Literal, get_args
 
-from agent.core.writing import WRITING_ORDER, SectionPhase
+from agent.core.writing import DRAFTS, WRITING_ORDER, SectionPhase
 from agent.session.action import (
     Action,
     CheckNovelty,
@@ -35,7 +35,7 @@ from agent.session.action import (
     SeekCitations,
     Stop,
     SubmitRun,
-    WriteSection,
+    WriteSections,
 )
 from agent.session.session import Session, novelty_over, runs_over
 from agent.session.states import RunState, SectionState
@@ -123,9 +123,8 @@ def _plots(session: Session) -> Action | None:
 
 def _paper(session: Session) -> Action:
     action = (
-        _passes(session, WRITING_ORDER, "write", "refine")
-        or _citations(session)
-        or _passes(session, tuple(c.section for c in session.to_cite), "cite")
+        _citations(session)
+        or _drafts(session)
         or _passes(session, WRITING_ORDER, "polish")
         or _support(session)
         or _judged(session)
@@ -147,21 +146,31 @@ def _paper(session: Session) -> Action:
     return _judging(session)
 
 
-def _passes(session: Session, sections: tuple[str, ...], *phases: SectionPhase) -> Action | None:
-    """The next pass over one of these sections, in the order in which sections are written."""
-    for section in (s for s in WRITING_ORDER if s in sections):
-        action = _section(section, session.sections.get(section, SectionState()), phases)
-        if action is not None:
-            return action
-    return None
+def _drafts(session: Session) -> Action | None:
+    """The first version of the paper, a group of sections at a time, each mended before the next is written."""
+    drafts = (_passes(session, sections, "write") for sections in DRAFTS)
+    return next((action for action in drafts if action is not None), None)
+
+
+def _passes(session: Session, sections: tuple[str, ...], phase: SectionPhase) -> Action | None:
+    """A pass over those of these sections that have not had it, or the mending of what it left; None when through."""
+    states = {name: session.sections.get(name, SectionState()) for name in WRITING_ORDER if name in sections}
+    done = {name: _PHASES.index(state.phase) for name, state in states.items()}
+    if due := tuple(name for name in states if done[name] < _PHASES.index(phase)):
+        return WriteSections(due, phase, 0)
+    return _mends({name: state for name, state in states.items() if state.phase == phase}, phase)
+
+
+def _mends(states: dict[str, SectionState], phase: SectionPhase, revision: int = 0) -> Action | None:
+    """Another round for the sections in which the checks refuse something, while rounds are left."""
+    left = {name: s for name, s in states.items() if s.complaints and s.round < MEND_ROUNDS}
+    return WriteSections(tuple(left), phase, 1 + max(s.round for s in left.values()), revision) if left else None
 
 
 def _citations(session: Session) -> Action | None:
-    """Rounds of looking for what is missing and choosing among what was found, while nothing is polished yet."""
+    """Rounds of looking for what a careful reader would miss and choosing among what was found, before the writing."""
     sought, chosen = session.sought, session.chosen
-    if any(_PHASES.index(state.phase) > _PHASES.index("refine") for state in session.sections.values()):
-        return None
-    if sought and not sought[-1].missing:
+    if session.sections or (sought and not sought[-1].missing):
         return None
     if len(sought) > len(chosen):
         return ChooseCitations(len(sought))
@@ -196,17 +205,14 @@ def _reading(
 
 
 def _rewriting(session: Session) -> Action | None:
-    """The next pass over a section that a revision asks for."""
+    """The pass that a revision asks for, or the mending of what it left."""
     judging = session.judging
     if judging.best is None:
         return None
-    for section in WRITING_ORDER:
-        state = session.sections[section]
-        if state.revision < judging.revision:
-            return WriteSection(section, "improve", 0, judging.revision)
-        if state.complaints and state.round < MEND_ROUNDS:
-            return WriteSection(section, "improve", state.round + 1, judging.revision)
-    return None
+    states = {name: session.sections[name] for name in WRITING_ORDER}
+    if due := tuple(name for name, state in states.items() if state.revision < judging.revision):
+        return WriteSections(due, "improve", 0, judging.revision)
+    return _mends(states, "improve", judging.revision)
 
 
 def _judging(session: Session) -> Action:
@@ -224,19 +230,8 @@ def _judging(session: Session) -> Action:
     if judging.best is not None:
         return JudgeRevision(revision)
     if revision < chosen.improve and judging.meta.overall is not None:
-        return WriteSection(WRITING_ORDER[0], "improve", 0, revision + 1)
+        return WriteSections(WRITING_ORDER, "improve", 0, revision + 1)
     return Finish()
 
 
 _PHASES: tuple[SectionPhase | Literal[""], ...] = ("", *get_args(SectionPhase))
-
-
-def _section(section: str, state: SectionState, phases: tuple[SectionPhase, ...]) -> Action | None:
-    """The next pass over a section, or a mend of the last one; None when these phases are through."""
-    done = _PHASES.index(state.phase)
-    if state.phase and state.complaints and state.round < MEND_ROUNDS and state.phase in phases:
-        return WriteSection(section, state.phase, state.round + 1)
-    for phase in phases:
-        if _PHASES.index(phase) > done:
-            return WriteSection(section, phase, 0)
-    return None

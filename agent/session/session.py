@@ -229,10 +229,11 @@ def _apply(session: Session, event: ev.Event) -> Session:
                 for f in session.figures
             )
             return replace(session, figures=figures, described=True)
-        case ev.SectionWritten():
-            state = SectionState(event.phase, event.round, event.complaints, event.revision)
+        case ev.SectionsWritten() | ev.SectionWritten():
+            counts = event.sections if isinstance(event, ev.SectionsWritten) else {event.section: event.complaints}
+            written = {name: SectionState(event.phase, event.round, n, event.revision) for name, n in counts.items()}
             session = _next_draft(session, event, session.compiled) if session.compiled else session
-            return replace(session, sections={**session.sections, event.section: state}, uncompared=True, unjudged=True)
+            return replace(session, sections={**session.sections, **written}, uncompared=True, unjudged=True)
         case ev.CitationsSought():
             return replace(session, sought=(*session.sought, event))
         case ev.CitationsChosen():
@@ -255,8 +256,8 @@ def _apply(session: Session, event: ev.Event) -> Session:
     return session
 
 
-def _next_draft(session: Session, event: ev.SectionWritten, compiled: ev.Compiled) -> Session:
-    """A section is written though the paper is compiled: that paper is the past."""
+def _next_draft(session: Session, event: ev.SectionsWritten | ev.SectionWritten, compiled: ev.Compiled) -> Session:
+    """Something is written though the paper is compiled: that paper is the past."""
     judging = session.judging
     if event.phase == "improve" and judging.meta is not None:
         best = Best(compiled, session.sections, judging.reviews, judging.meta)

@@ -126,12 +126,24 @@ def vocabulary(facts: Facts | None = None) -> str:
     return "\n".join([*lines, *(_names(facts) if facts is not None else ())])
 
 
+def forms(facts: Facts) -> str:
+    """The forms by their signatures alone and the names that are valid, for a writer who mends a sentence."""
+    known = [usage(name) for name in FUNCTIONS]
+    conditions = [usage(name, CONDITIONS) for name in CONDITIONS]
+    return "\n".join([f"  {', '.join(known)}", f"  {{% if ... %}}: {', '.join(conditions)}", *_named(facts)])
+
+
 def _table(functions: Sequence[Callable[..., Any]]) -> list[str]:
     known = {call.__name__: call for call in functions}
     return [f"  {usage(name, known)}: {' '.join((call.__doc__ or '').split())}" for name, call in known.items()]
 
 
 def _names(facts: Facts) -> list[str]:
+    return [*_named(facts), "", *standing(facts)]
+
+
+def _named(facts: Facts) -> list[str]:
+    """The names that expressions may use."""
     runs = ", ".join(
         f'"{r.name}"' + ("" if r.status == "measured" else f" ({r.status}: no numbers)") for r in facts.explored
     )
@@ -147,7 +159,7 @@ def _names(facts: Facts) -> list[str]:
     ]
     if diagnostics:
         lines.append("diagnostics: " + ", ".join(f'"{k}" of "{r}"' for r, k in sorted(diagnostics)))
-    return [*lines, "", *standing(facts)]
+    return lines
 
 
 MANY_RUNS = 8  # of more, only the pairs that a paper compares are listed

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent.core.plan import Reflection
-from agent.core.writing import WRITING_ORDER
+from agent.core.writing import DRAFTS, WRITING_ORDER
 from agent.session import events as ev
 from agent.session.policy import CheckNovelty, EditRun, GiveUpRun, MakePlan, Reflect, Stop, SubmitRun, next_action
 from agent.session.session import apply, fold, runs_over
@@ -54,8 +54,10 @@ def test_every_run_that_was_measured_or_failed_is_reflected_on(random):
     assert all(run.over and run.reflection is not None for run in session.experiments)
 
 
-def test_every_section_is_written_refined_and_polished():
-    _, session = play(Dice(lambda n: n - 1), options(runs=1))
+def test_sections_are_drafted_in_two_calls_and_read_once_as_a_whole():
+    events, session = play(Dice(lambda n: n - 1), options(runs=1))
+    passes = [(e.phase, tuple(e.sections)) for e in events if isinstance(e, ev.SectionsWritten) and e.round == 0]
+    assert passes[:3] == [*(("write", draft) for draft in DRAFTS), ("polish", WRITING_ORDER)]
     assert set(session.sections) == set(WRITING_ORDER)
     assert {state.phase for state in session.sections.values()} <= {"polish", "support", "typeset"}
 
@@ -68,9 +70,10 @@ def test_the_literature_is_asked_in_bounded_rounds(random):
     assert 1 <= rounds[ev.NoveltyChecked] <= 3 and session.verdict is not None
     assert 1 <= rounds[ev.CitationsSought] <= 2 and rounds[ev.CitationsChosen] <= rounds[ev.CitationsSought]
     assert 1 <= rounds[ev.SupportChecked] <= 4  # all, what it sent back, and what print and evidence had rewritten
-    passes = Counter((e.section, e.phase) for e in events if isinstance(e, ev.SectionWritten) and e.round == 0)
+    written = [e for e in events if isinstance(e, ev.SectionsWritten) and e.round == 0]
+    passes = Counter((section, e.phase) for e in written for section in e.sections)
     assert set(passes.values()) == {1}
-    assert {s for s, phase in passes if phase == "cite"} == {c.section for c in session.to_cite}
+    assert events.index(written[0]) > max(i for i, e in enumerate(events) if isinstance(e, ev.CitationsSought))
     assert {s for s, phase in passes if phase == "support"} == {u.section for u in session.support[0].unsupported}
 
 
@@ -80,7 +83,7 @@ def test_no_paper_is_typeset_with_a_sentence_whose_citation_nobody_compared(rand
     events, _ = play(Dice(random.randrange), options(runs=1, improve=1))
     for number, event in enumerate(events):
         if isinstance(event, ev.Compiled):
-            before = [e for e in events[:number] if isinstance(e, ev.SectionWritten | ev.SupportChecked)]
+            before = [e for e in events[:number] if isinstance(e, ev.SectionsWritten | ev.SupportChecked)]
             assert isinstance(before[-1], ev.SupportChecked)
 
 

@@ -116,15 +116,14 @@ class Dice:
                 return ev.PlotsGivenUp(at=at, reason="spent")
             case policy.DescribeFigures():
                 return ev.FiguresDescribed(at=at, descriptions={}, commit=commit)
-            case policy.WriteSection():
-                return ev.SectionWritten(
+            case policy.WriteSections():
+                return ev.SectionsWritten(
                     at=at,
-                    section=action.section,
+                    sections={name: self.throw(2) for name in action.sections},
                     phase=action.phase,
                     round=action.round,
                     revision=action.revision,
                     refused="",
-                    complaints=self.throw(2),
                     commit=commit,
                 )
             case policy.CompilePaper():

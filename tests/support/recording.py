@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
+from pathlib import PurePosixPath
 from typing import Any
 
 import numpy as np
 
 from agent.actions.literature import ChosenAnswer, MissingAnswer, NoveltyAnswer, SupportAnswer
-from agent.actions.writeup import SKELETON
+from agent.actions.writeup import SKELETON, name_of_pass
 from agent.core.ideas import find_idea
 from agent.core.plan import Plan, Reflection
 from agent.core.record import RunRecord, Training
@@ -29,19 +30,25 @@ from tests.support.dice import Dice, options
 BLOCK = re.compile(
     r"^(\S+)\n```\w*\n<<<<<<< SEARCH\n(.*?)^=======\n(.*?)^>>>>>>> REPLACE\n```$", re.DOTALL | re.MULTILINE
 )
-PHASES = ("write", "refine", "cite", "polish", "support", "judge")  # before the paper is compiled for the first time
+PASSES = ("write-1", "write-2", "polish", "support", "judge")  # before the paper is compiled for the first time
 UNCHANGED = "\n\nNO CHANGE\n"
 
 
-def edited(text: str, reply: str, file: str) -> str:
-    """The file after a reply's blocks; each SEARCH is whole lines and stands in one place."""
-    found = BLOCK.findall(reply)
+def edited(texts: Mapping[str, str], reply: str, missing: str | None = None) -> dict[str, str]:
+    """The files after a reply's blocks; each SEARCH is whole lines and stands in one place of its file."""
+    found, after = BLOCK.findall(reply), dict(texts)
     assert found and reply.count("<<<<<<< SEARCH") == len(found)
     for name, search, replace in found:
-        assert name == file and search.strip()
+        text = after.get(name, missing)
+        assert text is not None and search.strip()
         assert ("\n" + text).count("\n" + search) == 1, search
-        text = ("\n" + text).replace("\n" + search, "\n" + replace)[1:]
-    return text
+        after[name] = ("\n" + text).replace("\n" + search, "\n" + replace)[1:]
+    return after
+
+
+def section_of(file: str) -> str:
+    """The section that a file of repo/paper/sections holds."""
+    return PurePosixPath(file).stem
 
 
 class Recording:
@@ -103,8 +110,8 @@ class Recording:
                 return [f"plot.edit-{action.attempt}"]
             case policy.DescribeFigures():
                 return ["plot.describe"]
-            case policy.WriteSection():
-                return [f"paper.{action.section}.{action.phase}" + (f"-mend-{action.round}" if action.round else "")]
+            case policy.WriteSections():
+                return [f"paper.{name_of_pass(action)}"]
             case policy.JudgeSentences():
                 return [f"judge.round-{action.round}"]
             case policy.ReviewPaper():
@@ -122,7 +129,7 @@ class Recording:
         for step in (s for s in self.asked if re.match(r"run-\d\.edit-", s)):
             run, attempt = self.plan.runs[int(step[4]) - 1], int(step.rpartition("-")[2])
             before = code[run.start_from] if attempt == 1 else code[f"run-{step[4]}.edit-{attempt - 1}"]
-            code[step] = code[run.name] = edited(before, self.replies[step], "experiment.py")
+            code[step] = code[run.name] = edited({"experiment.py": before}, self.replies[step])["experiment.py"]
         return code
 
     @cached_property
@@ -133,18 +140,14 @@ class Recording:
     @cached_property
     def before_support(self) -> dict[str, str]:
         """The sections when what they cite is compared."""
-        states = [state for step, state in self.manuscripts if not step.endswith((".support", ".judge"))]
-        return states[-1]
+        return self._after(PASSES[:-2])
 
     def before_judging(self, round: int) -> dict[str, str]:
         """The sections when the judge reads them for the first or the second time."""
-        sections: dict[str, str] = {}
-        for phase in PHASES[: len(PHASES) - (round == 1)]:
-            for name in WRITING_ORDER:
-                reply = self.replies.get(f"paper.{name}.{phase}", UNCHANGED)
-                if not reply.endswith(UNCHANGED):
-                    sections[name] = edited(sections.get(name, SKELETON), reply, f"paper/sections/{name}.md")
-        return sections
+        return self._after(PASSES[: len(PASSES) - (round == 1)])
+
+    def _after(self, passes: Sequence[str]) -> dict[str, str]:
+        return [state for step, state in self.manuscripts if step.removeprefix("paper.") in passes][-1]
 
     def told(self, round: int) -> tuple[Told, ...]:
         """The sentences that the judge numbers in a round."""
@@ -156,12 +159,11 @@ class Recording:
     @cached_property
     def manuscripts(self) -> list[tuple[str, dict[str, str]]]:
         """The sections as they stand after each step of the write-up that changes one."""
-        sections: dict[str, str] = {}
+        files: dict[str, str] = {}
         states = []
         for step in (s for s in self.asked if s.startswith("paper.") and not self.replies[s].endswith(UNCHANGED)):
-            name = step.split(".")[1]
-            sections[name] = edited(sections.get(name, SKELETON), self.replies[step], f"paper/sections/{name}.md")
-            states.append((step, dict(sections)))
+            files = edited(files, self.replies[step], SKELETON)
+            states.append((step, {section_of(file): text for file, text in files.items()}))
         return states
 
     # ---------------------------------------------------------------- invented records
@@ -327,19 +329,20 @@ class Recorded(Dice):
             case policy.RunPlot():
                 figure = FigureText(name="agent-tiers", file="f.pdf", caption="f", description="", by="agent")
                 return ev.FiguresDrawn(at=1.0, figures=(figure,), by="agent", commit="c")
-            case policy.WriteSection():
-                return ev.SectionWritten(
+            case policy.WriteSections():
+                return ev.SectionsWritten(
                     at=1.0,
-                    section=action.section,
+                    sections=dict.fromkeys(action.sections, 0),
                     phase=action.phase,
                     round=action.round,
                     revision=action.revision,
                     refused="",
-                    complaints=0,
                     commit="c",
                 )
             case policy.JudgeSentences():
-                sections = [s for s in WRITING_ORDER if f"paper.{s}.judge" in self.recording.replies]
+                sections = [
+                    section_of(file) for file, *_ in BLOCK.findall(self.recording.replies.get("paper.judge", ""))
+                ]
                 refused = tuple(
                     Refusal(name="n", section=section, sentence="s", kind="contradiction", why="w")
                     for section in (sections if action.round == 1 else ())

@@ -14,6 +14,7 @@ from agent.core.ideas import read_ideas
 from agent.core.options import Models, Options
 from agent.core.paths import SessionPaths
 from agent.core.protocols import Call, Message
+from agent.core.writing import DRAFTS, WRITING_ORDER
 from agent.lab.worlds import secret_file
 from agent.literature.services import Service
 from agent.sandbox.boxes import BubblewrapSandbox
@@ -120,8 +121,6 @@ def default_answer(call: Call, runs: int) -> str:
         return block("plot.py", 'axis.set_ylabel("score")', 'axis.set_ylabel("mean score")')
     if step == "plot.describe":
         return fenced({"descriptions": {}})
-    if match := re.fullmatch(r"paper\.(\w+)\.write", step):
-        return block(f"paper/sections/{match[1]}.md", "Nothing is written here yet.", PROSE[match[1]].rstrip("\n"))
     return review_answer(step) or "NO CHANGE"
 
 
@@ -190,12 +189,32 @@ class Script:
         for key in ((call.step, call.ordinal), call.step):
             if key in self.answers:
                 return self.answers[key]
+        if call.step.startswith("paper."):
+            return self._written(call.step.removeprefix("paper."))
         if call.step == "plot.describe":
             names = re.findall(r"^- `([\w-]+)` \(drawn", messages[-1].content, re.MULTILINE)
             return fenced({"descriptions": dict.fromkeys(names, "Look at the order of the runs.")})
         if call.step.startswith("judge."):
             return judged(messages[-1].content, self.refuse)
         return literature_answer(messages[-1].content) or default_answer(call, self.runs)
+
+    def _written(self, pass_: str) -> str:
+        """What a pass over several sections answers: the words for each, given as `paper.<section>.<pass>`.
+
+        Nothing given for any of them: of a first version the tiny paper's own section, else no change.
+        """
+        part = re.fullmatch(r"write-(\d+)(-mend-\d+)?", pass_)
+        sections = DRAFTS[int(part[1]) - 1] if part else WRITING_ORDER
+        named = f"write{part[2] or ''}" if part else pass_
+        answers = {s: self.answers.get(f"paper.{s}.{named}") for s in sections}
+        if named == "write":
+            answers = {s: answer or written(s) for s, answer in answers.items()}
+        return "\n".join(answer for answer in answers.values() if answer) or "NO CHANGE"
+
+
+def written(section: str) -> str:
+    """The first version of a section of the tiny paper."""
+    return block(f"paper/sections/{section}.md", "Nothing is written here yet.", PROSE[section].rstrip("\n"))
 
 
 def options(**changes: object) -> Options:

@@ -1,7 +1,7 @@
 """What a model may do wrong when it draws and writes, and what is left of it."""
 
 from agent.actions import perform
-from agent.session.policy import EditPlot, WriteSection, next_action
+from agent.session.policy import EditPlot, WriteSections, next_action
 from tests.support.whole import block, options
 
 AXIS = 'axis.set_ylabel("score")'
@@ -47,10 +47,10 @@ def play_plots(it):
 def test_a_typed_result_is_refused_told_to_the_writer_and_cut_at_last(whole):
     lie = "The tiered run reaches a score of 0.97, a 42% improvement."
     typed = block("paper/sections/results.md", "Nothing is written here yet.", lie)
-    it = whole({"paper.results.write": typed}, before=WriteSection, runs=1)
+    it = whole({"paper.results.write": typed}, before=WriteSections, runs=1)
     session = it.play()
     assert session.sections["results"].complaints > 0
-    assert "typed-number" in it.model.prompt("paper.results.write-mend-1")
+    assert "typed-number" in it.model.prompt("paper.write-1-mend-1")
     tex = (it.paths.repo / "paper/paper.tex").read_text()
     assert "0.97" not in tex.split("app:cut")[0]
     assert session.compiled.dropped
@@ -61,13 +61,13 @@ def test_a_typed_result_is_refused_told_to_the_writer_and_cut_at_last(whole):
     tex = (it.paths.repo / "paper/paper.tex").read_text()
     assert "0.97" in tex.split("app:cut")[0]
     assert "kept by a person's decision" in tex
-    assert ("paper.results.write", 1) not in it.model.asked[-3:], "another edition writes nothing anew"
+    assert ("paper.write-1", 1) not in it.model.asked[-3:], "another edition writes nothing anew"
 
 
 def test_what_tex_cannot_set_is_dropped_and_said(whole):
     bad = "The rows follow what is left. The step is $\\eta\\limits_a$ at first."
     typed = block("paper/sections/method.md", "Nothing is written here yet.", bad)
-    it = whole({"paper.method.write": typed}, before=WriteSection, runs=1)
+    it = whole({"paper.method.write": typed}, before=WriteSections, runs=1)
     session = it.play(changed=options(runs=1, pdf=True))
     assert session.compiled.ok
     assert session.compiled.round > 0

@@ -18,7 +18,7 @@ def play(whole, edit):
     abstract = tex.split(r"\begin{paperabstract}")[1].split(r"\end{paperabstract}")[0]
     conclusion = tex.split(r"\section{Conclusion}")[1].split(r"\section")[0]
     assert r"\label{app:code}" in tex  # the code of the idea is told, also where a baseline is better
-    assert "+RATE = " in it.model.prompt("paper.method.write")
+    assert "+RATE = " in it.model.prompt("paper.write-1")
     return abstract, conclusion
 
 

@@ -49,7 +49,7 @@ def played(tmp_path_factory):
 
 @pytest.fixture
 def prompts(played):
-    return {step: played.model.prompt(step) for step in ("plan", "run-2.reflect", "paper.method.write")}
+    return {step: played.model.prompt(step) for step in ("plan", "run-2.reflect", "paper.write-1")}
 
 
 def test_the_planner_reads_the_target_that_the_profile_asks_for(prompts):
@@ -66,7 +66,7 @@ def test_the_run_that_is_confirmed_is_the_one_that_the_paper_describes(played, p
         facts, confirmed = session_facts(tools), tools.session.confirmation.best
 
     assert confirmed == facts.record("ours").run == facts.described.run == "1"
-    assert "The code of the described run, `step1`" in prompts["paper.method.write"]
+    assert "The code of the described run, `step1`" in prompts["paper.write-1"]
 
 
 def test_the_confirmation_measures_the_distance_from_it(played):

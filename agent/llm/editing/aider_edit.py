@@ -128,7 +128,7 @@ class _Coder(EditBlockCoder):
     gpt_prompts = _Prompts()
     max_reflections = REPAIRS
 
-    def __init__(self, ask: AskRaw, root: Path, editable: list[str], read_only: list[str]) -> None:
+    def __init__(self, ask: AskRaw, root: Path, editable: list[str], read_only: list[str], briefing: str) -> None:
         super().__init__(
             _Model(ask),
             _Terminal(),
@@ -150,12 +150,13 @@ class _Coder(EditBlockCoder):
         self.abs_read_only_fnames = sorted(str(root / name) for name in read_only)  # a set has no order
         self.editable = editable
         self.read_only = read_only
+        self.briefing = briefing
         self.blocks = 0
         self.forbidden: tuple[str, ...] = ()
         self.failed = ""
 
     def fmt_system_prompt(self, prompt: str) -> str:
-        return render("coder_system", open=self.fence[0], close=self.fence[1]) if prompt else ""
+        return render("coder_system", open=self.fence[0], close=self.fence[1]) + self.briefing if prompt else ""
 
     def get_abs_fnames_content(self) -> Any:
         yield from sorted(super().get_abs_fnames_content())
@@ -236,9 +237,11 @@ class _Coder(EditBlockCoder):
         raise ValueError(complaint)  # aider sends the text of a ValueError back to the model
 
 
-def converse(root: Path, editable: list[str], read_only: list[str], instruction: str, ask: AskRaw) -> Talk:
+def converse(
+    root: Path, editable: list[str], read_only: list[str], instruction: str, ask: AskRaw, briefing: str
+) -> Talk:
     """One instruction, up to REPAIRS rounds of repair. What `ask` raises is raised here."""
-    coder = _Coder(ask, root, editable, read_only)
+    coder = _Coder(ask, root, editable, read_only, briefing)
     try:
         coder.run(with_message=instruction, preproc=False)  # preproc would obey "/run" and fetch URLs
     except _Through as through:

@@ -56,6 +56,7 @@ class AiderCoder:
         step: str,
         role: Role,
         read_only: Sequence[str] = (),
+        briefing: str = "",
     ) -> EditResult:
         """Let the model change `editable` files of `folder`; all of its edit is taken, or none.
 
@@ -77,6 +78,7 @@ class AiderCoder:
                 list(shown),
                 instruction,
                 lambda messages: self.ask(step, role, [_message(**m) for m in messages]),
+                briefing,
             )
             after = _read_all(root)
         return _settle(folder, before, shown, after, talk)

@@ -119,8 +119,8 @@ def reason_of(event: ev.Event) -> str | None:
     match event:
         case ev.AttemptFailed() | ev.PlotFailed():
             return f"{event.reason}: {event.detail}" if event.reason and event.detail else ""
-        case ev.SectionWritten(refused=refused, complaints=complaints) if refused or complaints:
-            return refused or f"{complaints} complaints"
+        case ev.SectionsWritten(refused=refused, sections=counts) if refused or any(counts.values()):
+            return refused or f"{sum(counts.values())} complaints"
         case ev.SentencesJudged(failed=failed) | ev.ReviewGiven(failed=failed) | ev.PaperReviewed(failed=failed):
             return failed or None
     return None

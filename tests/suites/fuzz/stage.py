@@ -55,7 +55,7 @@ class Place:
     def kind(self) -> str:
         """The action's name, with a section's phase."""
         name = type(self.action).__name__
-        if isinstance(self.action, policy.WriteSection):
+        if isinstance(self.action, policy.WriteSections):
             return f"{name} ({'mend' if self.action.round else self.action.phase})"
         return name
 
@@ -122,7 +122,7 @@ class Stage:
 
 def by_blocks(place: Place) -> bool:
     """Whether the action is an editing conversation: aider asks again by itself, and says why in its own words."""
-    return isinstance(place.action, policy.EditRun | policy.EditPlot | policy.WriteSection)
+    return isinstance(place.action, policy.EditRun | policy.EditPlot | policy.WriteSections)
 
 
 def unmet(stage: Stage) -> set[type]:

@@ -9,7 +9,7 @@ from agent.core.protocols import Message, Reply
 from agent.llm.answers import LONGEST, BadAnswer, ask_json, parse
 from agent.llm.editing.coder import MAX_ECHO, AiderCoder
 from agent.session import events as ev
-from agent.session.policy import WriteSection
+from agent.session.policy import WriteSections
 from agent.storage.log import EventLog
 from tests.suites.fuzz.corpus import recorded
 from tests.suites.fuzz.replies import fuzz
@@ -113,10 +113,9 @@ def test_a_model_sees_head_and_tail_of_its_own_overlong_edit(tmp_path):
 
 
 def test_words_without_a_block_count_as_no_change_only_if_they_say_so(whole):
-    it = whole({"paper.method.refine": "I would change a lot."}, before=WriteSection, runs=1)
+    words = {"paper.polish": "I would change a lot.", "paper.judge": "NO CHANGE"}
+    it = whole(words, before=WriteSections, runs=1, refuse={"step size": "scope"})
     it.play()
-    phases = {
-        (e.section, e.phase): e.refused for e in EventLog(it.paths.events).read() if isinstance(e, ev.SectionWritten)
-    }
-    assert phases["method", "refine"] == "no-block"
-    assert phases["results", "refine"] == ""
+    passes = {e.phase: e.refused for e in EventLog(it.paths.events).read() if isinstance(e, ev.SectionsWritten)}
+    assert passes["polish"] == "no-block"
+    assert passes["judge"] == ""

@@ -391,7 +391,7 @@ def test_a_whole_session_runs_on_the_form_in_its_own_latex_and_marks_every_numbe
     assert r"\textsuperscript{\dag}" in tex
     assert tex.startswith("% Made by the runner") and r"\documentclass[11pt]{article}" in tex
     assert r"\item[Cited from the template] carved2001curves" in tex
-    assert "`carved2001curves`: Curves and How They Bend (2001)" in it.model.prompt("paper.introduction.write")
+    assert "`carved2001curves`: Curves and How They Bend (2001)" in it.model.prompt("paper.write-2")
     assert "@book{carved2001curves" in (repo / "paper/references.bib").read_text()
     if session.options.pdf:
         assert session.compiled.ok, session.compiled.problems

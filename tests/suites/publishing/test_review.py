@@ -12,7 +12,7 @@ from agent.publishing.verify.command import examine
 from agent.publishing.verify.rendering import Makers
 from agent.publishing.verify.subject import Report, Subject
 from agent.session import events as ev
-from agent.session.policy import WriteSection
+from agent.session.policy import WriteSections
 from agent.storage.log import EventLog
 from tests.support.dice import review
 from tests.support.whole import META, PROSE, REVIEW, Script, block, fenced, options
@@ -62,15 +62,15 @@ def improved(tmp_path_factory, stages):
         Script(1, ANSWERS, refuse={REFUSED: "scope", "explain rows by few": "outcome"}),
         [
             "judge.round-1",
-            "paper.discussion.judge",
+            "paper.judge",
             "review-1",
             "review.meta",
-            "paper.method.improve-2",
+            "paper.improve-2",
             "improve-2.review-1",
             "improve-3.review.meta",
         ],
     )
-    whole = stages.copied(tmp_path_factory.mktemp("improved"), WriteSection, runs=1)
+    whole = stages.copied(tmp_path_factory.mktemp("improved"), WriteSections, runs=1)
     whole.model.script, whole.options = script, options(runs=1, improve=3)
     changed = whole.options
     while True:
@@ -110,8 +110,8 @@ def test_the_judge_sees_records_logs_code_and_the_sentences_as_they_print(improv
 def test_what_the_judge_refuses_goes_back_once_to_the_sections_concerned(improved):
     first, second, *_ = told(improved, ev.SentencesJudged)
     assert [(r.section, r.kind, r.sentence) for r in first.refused] == [("discussion", "scope", REFUSED)]
-    assert [e.section for e in told(improved, ev.SectionWritten) if e.phase == "judge"] == ["discussion"]
-    assert REFUSED in improved.model.prompt("paper.discussion.judge")
+    assert [list(e.sections) for e in told(improved, ev.SectionsWritten) if e.phase == "judge"] == [["discussion"]]
+    assert REFUSED in improved.model.prompt("paper.judge")
     assert len(second.judged) == 2 and second.refused == ()  # the rewritten paragraph, and nothing else
     assert "may matter" in shown(improved, "draft/1", "discussion")
 
@@ -165,7 +165,7 @@ def test_the_review_tells_all_of_it(improved):
 
 def test_no_usable_review_is_told_and_nothing_is_invented(whole):
     nobody = {f"review-{n}": "no" for n in (1, 2)}
-    it = whole(nobody, before=WriteSection, runs=1)
+    it = whole(nobody, before=WriteSections, runs=1)
     session = it.play(changed=options(runs=1, improve=2))
     assert session.finished and session.judging.meta.overall is None and session.judging.revision == 0
     data = json.loads((it.paths.repo / JSON).read_text())

@@ -22,6 +22,7 @@ EVIL = {
     "externalIds": {},
     "url": "https://example.org/p/1",
 }
+EMPTY = "Nothing is written here yet."
 ROOT_SENTENCE = "Sparse coding is the root of this work [@olshausen1996emergence]."
 KEPT, STAYS = f"Tiny dictionaries win prizes [@{KEY}].", f"Larger steps are known to be safe [@{KEY}]."
 MENDED = f"Tiny dictionaries were trained before [@{KEY}]."
@@ -74,7 +75,7 @@ def script() -> Script:
                 ]
             }
         ),
-        "paper.related_work.cite": block(file, ROOT_SENTENCE, f"{ROOT_SENTENCE}\n{KEPT}\n{STAYS}"),
+        "paper.related_work.write": block(file, EMPTY, f"{ROOT_SENTENCE}\n{KEPT}\n{STAYS}"),
         "paper.related_work.support": block(file, KEPT, MENDED),
     }
     scripted = Script(1, answers)
@@ -115,7 +116,7 @@ def test_novelty_is_decided_on_what_was_found_and_said_loudly(played):
     assert any("is published as it is; the session goes on" in line for line in whole.console.lines)
     notes = (whole.paths.repo / "notes.txt").read_text()
     assert "Verdict: published" in notes and KEY in notes and session.finished
-    assert KEY in whole.model.prompt("paper.related_work.write")
+    assert KEY in whole.model.prompt("paper.write-2")
     assert whole.log().index("novelty: published") < next(i for i, s in enumerate(whole.log()) if "run 0" in s)
 
 
@@ -132,12 +133,12 @@ def test_only_what_a_search_returned_is_chosen_and_the_refused_are_told(played):
 
 def test_what_the_cited_work_does_not_carry_goes_back_once_and_is_cut_at_last(played):
     whole, session = played
-    told = whole.model.prompt("paper.related_work.support")
+    told = whole.model.prompt("paper.support")
     assert KEPT in told and STAYS in told and "it only says that it trains" in told
     refused = [len(e.unsupported) for e in happened(whole, ev.SupportChecked)]
     assert refused[:2] == [2, 0] and not any(refused[2:])
     assert MENDED in whole.model.prompt("support.related_work.round-2")
-    assert not any(step.startswith("paper.related_work.support-mend") for step, _ in whole.model.asked)
+    assert not any(step.startswith("paper.support-mend") for step, _ in whole.model.asked)
     body, cut = (whole.paths.repo / "paper/paper.tex").read_text().split("app:cut")
     assert "were trained before" in body and "win prizes" not in body and "known to be safe" not in body
     assert "known to be safe" in cut and "unsupported-citation" in cut
@@ -158,9 +159,9 @@ def test_the_service_cannot_speak_to_the_model(played):
     for step in (
         "novelty.round-2",
         "citations.round-1.choose",
-        "paper.related_work.cite",
+        "paper.write-2",
         "support.related_work.round-1",
-        "paper.related_work.polish",
+        "paper.polish",
     ):
         prompt = whole.model.prompt(step)
         outside = re.sub(r"^(`{3,})text\n.*?^\1$", "", prompt, flags=re.MULTILINE | re.DOTALL)

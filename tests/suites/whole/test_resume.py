@@ -25,7 +25,7 @@ STAGES = {
     "confirmation": ev.ConfirmationPlanned,
     "plot": ev.PlotEdited,
     "paper": ev.FiguresDescribed,
-    "section": ev.SectionWritten,
+    "section": ev.SectionsWritten,
     "mend": ev.SentencesJudged,
     "review": ev.Compiled,
     "ensemble": ev.ReviewGiven,

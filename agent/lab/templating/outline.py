@@ -1,0 +1,80 @@
+"""What a library that experiments may import offers: each public class and function by its signature, with a line."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Mapping
+from pathlib import PurePosixPath
+
+FIRST_PAGE = "__init__.py"
+MOST = 24_000  # characters
+
+
+def outline(files: Mapping[str, str]) -> str:
+    """The library's first page and the signatures of what it offers, by module. Source that cannot be read is left out.
+
+    Told are the modules that the first page imports from: their classes, for a subclass has to know what it overrides,
+    and those of their functions that the first page names in `__all__`. Without a first page, everything public.
+    """
+    texts = {name: tree for name, text in sorted(files.items()) if (tree := _parsed(text)) is not None}
+    first = next((name for name in texts if PurePosixPath(name).name == FIRST_PAGE), None)
+    offered, imported = (_offered(texts[first]), _imported(texts[first])) if first else (None, None)
+    said = [ast.get_docstring(texts[first]) or ""] if first else []
+    for name, tree in texts.items():
+        known = imported is None or PurePosixPath(name).stem in imported
+        if name != first and known and (lines := list(_module(tree, offered))):
+            said.append("\n".join([f"{name}:", *lines]))
+    return "\n\n".join(text for text in said if text)[:MOST]
+
+
+def _parsed(text: str) -> ast.Module | None:
+    try:
+        return ast.parse(text)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+
+
+def _offered(first: ast.Module) -> frozenset[str] | None:
+    """The names of `__all__`; None where it has none."""
+    for node in first.body:
+        if isinstance(node, ast.Assign) and any(isinstance(t, ast.Name) and t.id == "__all__" for t in node.targets):
+            elements = node.value.elts if isinstance(node.value, ast.List | ast.Tuple) else []
+            return frozenset(e.value for e in elements if isinstance(e, ast.Constant) and isinstance(e.value, str))
+    return None
+
+
+def _imported(first: ast.Module) -> frozenset[str] | None:
+    """The last names of the modules that are imported from; None where there is none."""
+    modules = {(node.module or "").rpartition(".")[2] for node in first.body if isinstance(node, ast.ImportFrom)}
+    return frozenset(modules) or None
+
+
+def _module(tree: ast.Module, offered: frozenset[str] | None) -> Iterator[str]:
+    for node in tree.body:
+        if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+            bases = ", ".join(ast.unparse(base) for base in node.bases)
+            yield f"  class {node.name}({bases}){_line(node)}"
+            if fields := [
+                n.target.id for n in node.body if isinstance(n, ast.AnnAssign) and isinstance(n.target, ast.Name)
+            ]:
+                yield f"    fields: {', '.join(fields)}"
+            yield from (f"    {line}" for method in node.body for line in _function(method, of_class=True))
+        elif offered is None or getattr(node, "name", "") in offered:
+            yield from (f"  {line}" for line in _function(node))
+
+
+def _function(node: ast.stmt, of_class: bool = False) -> Iterator[str]:
+    if not isinstance(node, ast.FunctionDef) or (node.name.startswith("_") and node.name != "__init__"):
+        return
+    arguments = node.args
+    for argument in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs):
+        argument.annotation = None  # the docstring says what it is
+    if of_class and arguments.args and arguments.args[0].arg in ("self", "cls"):
+        del arguments.args[0]
+    yield f"{node.name}({ast.unparse(arguments)}){_line(node)}"
+
+
+def _line(node: ast.ClassDef | ast.FunctionDef) -> str:
+    """The first line of a docstring."""
+    text = (ast.get_docstring(node) or "").partition("\n")[0].strip()
+    return f": {text}" if text else ""

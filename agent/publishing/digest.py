@@ -1,0 +1,133 @@
+"""What the session's runs came to, in a bounded number of lines, for whoever plans, comments or writes. Pure.
+
+Facts are the records'; a model's words stand in quotes and are cut. The length does not grow with the number of runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Literal
+
+from agent.core.record import RunRecord, Training
+from agent.sandbox.harvest import one_line
+from agent.session.events import AttemptFailed
+from agent.session.session import Session
+from agent.session.states import RunState
+from paper.evidence.expressions import evaluate
+from paper.evidence.facts import Facts
+from paper.evidence.series import series_of
+from paper.evidence.vocabulary import Result
+
+MOST = 12  # runs that are told in full: the baselines, the best, the newest; of the others the names
+POINTS = 5  # of a learning curve
+CHANGE, WORDS = 400, 500  # characters of what a run changed, and of what its planner made of it
+CONDITIONS = 3  # whose verdicts are told
+
+
+def runs(session: Session, facts: Facts, *, words: bool = False) -> list[str]:
+    """Each run with what it changed and what came of it; with `words`, also how its planner read it."""
+    over = [run for run in session.runs.values() if run.over and run.kind != "confirmation"]
+    told = _told(over, facts)
+    records = {record.run: record for record in facts.records}
+    lines = [_line(run, records[run.run], facts, words) for run in over if run.run in told]
+    others = [records[run.run] for run in over if run.run not in told]
+    if others:
+        names = ", ".join(f"`{r.name}`{'' if r.status == 'measured' else ' (failed)'}" for r in others)
+        lines.append(f"- {len(others)} further runs, none of them the best or among the newest: {names}")
+    return lines
+
+
+def shown(session: Session, facts: Facts) -> Facts:
+    """The facts of the runs that are told in full, for a table of bounded length."""
+    told = _told([run for run in session.runs.values() if run.over], facts)
+    return Facts([r for r in facts.records if r.run in told], facts.manifest, facts.profile)
+
+
+def detail(record: RunRecord, facts: Facts) -> list[str]:
+    """A run seed by seed: metrics, what the experiment says of itself, how its loss fell, what it took."""
+    several, lines = len(record.conditions) > 1, []
+    fields: tuple[tuple[Literal["metrics", "diagnostics"], str], ...]
+    fields = (("metrics", ""), ("diagnostics", ", self-reported"))
+    for field, mark in fields:
+        for name in dict.fromkeys(key for t in record.trainings for key in getattr(t, field)):
+            for condition in record.conditions:
+                if series := series_of(record, name, condition.name, field):
+                    at = f" [{condition.name}]" if several else ""
+                    values = ", ".join(f"{value:.4g}" for value in series.values)
+                    lines.append(f"- {name}{at}{mark}: {series.quantity().text()}; by seed {values}")
+    lines += [f"- {name} of the first seed, self-reported: {curve}" for name, curve in _curves(record.trainings)]
+    seconds = [t.wall_s for t in record.trainings]
+    memory = max((t.peak_memory_mb for t in record.trainings), default=0.0)
+    lines.append(f"- a training took {min(seconds):.0f} to {max(seconds):.0f} s and at most {memory:.0f} MB")
+    return [*lines, *(f"- check, {f.grade}: {f.code}: {f.text}" for f in record.findings)]
+
+
+def failures(failed: Iterable[AttemptFailed]) -> str:
+    """Why attempts came to nothing, in a line."""
+    return "; ".join(f"attempt {f.attempt}: {f.stage}: {one_line(f.reason, 80)}" for f in failed)
+
+
+def left(session: Session) -> list[str]:
+    """What may still be spent."""
+    chosen = session.options
+    runs_left = max(0, chosen.runs - len(session.experiments))
+    lines = [f"{runs_left} of {chosen.runs} {'run is' if runs_left == 1 else 'runs are'} left"]
+    if chosen.hours is not None:
+        lines.append(f"{max(0.0, chosen.hours - session.active_s / 3600):.1f} of {chosen.hours:g} hours")
+    if chosen.max_usd is not None:
+        lines.append(f"${max(0.0, chosen.max_usd - session.usd):.2f} of ${chosen.max_usd:g}")
+    return lines
+
+
+def _told(over: Sequence[RunState], facts: Facts) -> frozenset[str]:
+    """The runs that are told in full: of many, the baselines, the best of the others and the newest."""
+    if len(over) <= MOST:
+        return frozenset(run.run for run in over)
+    chosen = [run.run for run in over if run.is_baseline][: MOST // 3]
+    measured = [r for r in facts.measured if r.kind == "experiment"]
+    for _ in range(MOST // 3):
+        if measured:
+            best = facts.best_of(measured)
+            measured.remove(best)
+            chosen += [best.run, *([best.parent] if best.parent else [])]
+    newest = [run.run for run in reversed(over) if run.run not in chosen]
+    return frozenset([*chosen, *newest[: max(0, MOST - len(set(chosen)))]])
+
+
+def _line(run: RunState, record: RunRecord, facts: Facts, words: bool) -> str:
+    parent = next((r.name for r in facts.records if r.run == record.parent), "")
+    origin = f", from `{parent}`" if parent else ""
+    parts = [f"- `{record.name}` ({record.label}, {record.kind}{origin}): {one_line(record.about, CHANGE)}"]
+    if record.status != "measured":
+        parts.append("It failed and has no result.")
+    elif parent:
+        parts += _verdicts(record.name, parent, facts)
+    if run.failures:
+        parts.append(f"Failed on the way: {failures(run.failures)}.")
+    if words and run.reflection:
+        parts.append(f'Read by its planner as: "{one_line(run.reflection.interpretation, WORDS)}"')
+    return " ".join(parts)
+
+
+def _verdicts(name: str, parent: str, facts: Facts) -> list[str]:
+    conditions = facts.condition_names()
+    found = []
+    for condition in conditions[:CONDITIONS]:
+        at = f', condition="{condition}"' if len(conditions) > 1 else ""
+        told = evaluate(f'versus("{name}", "{parent}", "{facts.manifest.primary}"{at})', facts)
+        found += [f"{told.text}{f' [{condition}]' if at else ''}."] if isinstance(told, Result) else []
+    return found
+
+
+def _curves(trainings: Sequence[Training]) -> list[tuple[str, str]]:
+    """Of the first training, each curve in a few numbers."""
+    curves = trainings[0].curves if trainings else {}
+    steps = curves.get("step", ())
+    found = []
+    for name, values in curves.items():
+        if name in ("step", "steps", "samples") or len(values) != len(steps) or not values:
+            continue
+        last = len(values) - 1
+        places = sorted({round(last * i / (POINTS - 1)) for i in range(POINTS)})
+        found.append((name, ", ".join(f"{values[p]:.4g} at step {steps[p]:.0f}" for p in places)))
+    return found
