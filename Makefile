@@ -4,7 +4,7 @@ export PATH := $(CURDIR)/.tools/bin:$(PATH)  # where setup.sh puts uv, which bui
 # Two workers; a file is handed out whole, for what it prepares once. Said at the end: what took longest.
 PYTEST = $(PYTHON) -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder --durations=10 --durations-min=5
 
-.PHONY: demo test suites suites-all tamper redteam traps setup lint hostile faults fuzz bench bench-baselines
+.PHONY: demo test suites suites-all tamper redteam traps setup lint hostile faults fuzz bench bench-baselines bench-tokens
 
 demo: setup
 	@python3 launch.py --idea hierarchical_sae
@@ -45,6 +45,10 @@ lint: setup
 bench: setup
 	@for table in speed-topk speed-architectures speed-splits speed-start speed-caching; do \
 		$(PYTHON) -m tests.suites.bench $$table || exit 1; done
+
+# Plays the demo, and counts what its conversations cost.
+bench-tokens: setup
+	@$(PYTHON) -m tests.suites.bench tokens
 
 bench-baselines: setup
 	@$(PYTHON) -m tests.suites.bench baselines

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Annotated
@@ -14,6 +13,7 @@ from agent.core.reviews import Words
 from agent.core.schema import Strict
 from agent.core.writing import Refusal, RefusalKind
 from agent.llm.answers import NoUsableAnswer, ask_json
+from agent.llm.numbered import each_once
 from agent.llm.prompting import render
 from agent.publishing.manuscript import Manuscript
 from agent.publishing.review import evidence
@@ -96,25 +96,7 @@ def material(manuscript: Manuscript, tools: Tools) -> dict[str, object]:
 
 def complaint(answer: JudgeAnswer, count: int) -> str | None:
     """Does the answer name each of the numbers once?"""
-    accepted = ranges(answer.accepted, count)
-    if accepted is None:
-        return 'write "accepted" as numbers and ranges, e.g. "1-7, 9, 12-30"'
-    named = sorted([*accepted, *(r.n for r in answer.refused)])
-    if named == list(range(1, count + 1)):
-        return None
-    missing = sorted(set(range(1, count + 1)) - set(named))
-    twice = sorted({n for n in named if named.count(n) > 1})
-    return f"name each of the numbers 1 to {count} once; missing: {missing[:20]}, twice or unknown: {twice[:20]}"
-
-
-def ranges(text: str, last: int) -> list[int] | None:
-    """The numbers of "1-7, 9, 12-", whose open end is the last there is; None for anything else."""
-    numbers: list[int] = []
-    for piece in (p.strip() for p in text.split(",") if p.strip()):
-        if not (found := re.fullmatch(r"(\d{1,5})(\s*[-–]\s*(\d{1,5})?)?", piece)):
-            return None
-        numbers += range(int(found[1]), int(found[3] or (last if found[2] else found[1])) + 1)
-    return numbers
+    return each_once(answer.accepted, [r.n for r in answer.refused], count)
 
 
 def _parts(found: Sequence[Passage], waiting: Sequence[Told]) -> Iterator[set[str]]:

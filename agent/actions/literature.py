@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import partial
 from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
@@ -15,6 +14,7 @@ from agent.core.writing import WRITING_ORDER, Unsupported
 from agent.literature.found import FILE as FOUND
 from agent.literature.found import FoundWork
 from agent.llm.answers import ask_json
+from agent.llm.numbered import each_once
 from agent.llm.prompting import render
 from agent.publishing import digest
 from agent.publishing.manuscript import Manuscript
@@ -180,45 +180,29 @@ def check_support(action: CheckSupport, tools: Tools) -> SupportChecked:
     """The reviewer compares each cited sentence that nobody has read yet with the work's abstract or summary."""
     manuscript = Manuscript(tools)
     judged = {name for event in tools.session.support for name in event.judged}
-    unsupported: list[Unsupported] = []
-    names: list[str] = []
-    for section in WRITING_ORDER:
-        pairs = [p for p in manuscript.cited if p.section == section and p.name not in judged]
-        if not pairs:
-            continue
-        prompt = render(
-            "support",
-            section=section,
-            pairs=pairs,
-            works=manuscript.library.entries(dict.fromkeys(p.key for p in pairs)),
-        )
+    pairs = [p for p in manuscript.cited if p.name not in judged]
+    refused: tuple[NotCarried, ...] = ()
+    if pairs:
+        works = manuscript.library.entries(dict.fromkeys(p.key for p in pairs))
         answer = ask_json(
             tools.ask,
-            f"support.{section}.round-{action.round}",
+            f"support.round-{action.round}",
             "reviewer",
-            _conversation("reviewer", prompt),
+            _conversation("reviewer", render("support", pairs=pairs, works=works)),
             SupportAnswer,
-            accept=partial(_support_complaint, pairs=len(pairs)),
+            accept=lambda answer: each_once(answer.accepted, [r.n for r in answer.refused], len(pairs)),
         )
-        names += [p.name for p in pairs]
-        unsupported += [
-            Unsupported(section=section, sentence=pairs[j.n - 1].sentence, key=pairs[j.n - 1].key, why=j.why.strip())
-            for j in answer.judgements
-            if not j.supported
-        ]
-    if names:
-        tools.say(f"Citations: {len(names)} compared with what they cite, {len(unsupported)} not carried by it")
-    for found in unsupported:
-        tools.say(f"  [{found.key}] in {found.section}: {found.why}")
-    return SupportChecked(at=tools.now, round=action.round, judged=tuple(names), unsupported=tuple(unsupported))
-
-
-def _support_complaint(answer: SupportAnswer, pairs: int) -> str | None:
-    numbers = sorted(j.n for j in answer.judgements)
-    if numbers != list(range(1, pairs + 1)):
-        return f"judge each of the numbers 1 to {pairs} once"
-    silent = [str(j.n) for j in answer.judgements if not j.supported and not j.why.strip()]
-    return f"say why of {', '.join(silent)}" if silent else None
+        refused = answer.refused
+        tools.say(f"Citations: {len(pairs)} compared with what they cite, {len(refused)} not carried by it")
+    unsupported = tuple(
+        Unsupported(section=pair.section, sentence=pair.sentence, key=pair.key, why=found.why)
+        for found in refused
+        for pair in (pairs[found.n - 1],)
+    )
+    for one in unsupported:
+        tools.say(f"  [{one.key}] in {one.section}: {one.why}")
+    judged_now = tuple(pair.name for pair in pairs)
+    return SupportChecked(at=tools.now, round=action.round, judged=judged_now, unsupported=unsupported)
 
 
 # ---------------------------------------------------------------- shared
@@ -275,13 +259,15 @@ class ChosenAnswer(Strict):
     chosen: tuple[Chosen, ...] = Field(default=(), max_length=8)
 
 
-class Judgement(Strict):
-    """Does the work's summary carry what the numbered sentence says of it?"""
+class NotCarried(Strict):
+    """A numbered sentence whose work does not carry what it says of it."""
 
     n: int
-    supported: bool
-    why: Annotated[str, StringConstraints(max_length=800)] = ""
+    why: Annotated[str, StringConstraints(min_length=1, max_length=800, strip_whitespace=True)]
 
 
 class SupportAnswer(Strict):
-    judgements: tuple[Judgement, ...]
+    """Every number stands in one of the two lists."""
+
+    accepted: Annotated[str, StringConstraints(max_length=4000)]  # "1-7, 9, 12-30"
+    refused: Annotated[tuple[NotCarried, ...], Field(max_length=200)]

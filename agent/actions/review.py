@@ -5,6 +5,8 @@ A reviewer without a usable answer is recorded as failed; nobody answers in its 
 
 from __future__ import annotations
 
+import re
+
 from agent.core.errors import InfrastructureError
 from agent.core.reviews import tally
 from agent.publishing.manuscript import Manuscript
@@ -16,6 +18,7 @@ from agent.session.events import PaperReviewed, ReviewGiven
 from agent.session.judging import Judging
 from agent.session.tools import Tools
 from agent.storage.atomic import write_text
+from paper.press.appendix import CODE, KINDS, PROVENANCE, RUNS
 
 
 def review_paper(action: ReviewPaper, tools: Tools) -> ReviewGiven:
@@ -66,9 +69,16 @@ def paper_text(tools: Tools) -> str:
     if not pdf.is_file():
         return "\n\n".join(f"[{name}]\n{text}" for name, text in Manuscript(tools).printed().items())
     try:
-        return read_words(pdf, tools.sandbox)
+        return without_listings(read_words(pdf, tools.sandbox))
     except UnreadablePdf as why:
         raise InfrastructureError(f"{pdf}: {why}; resume after removing it") from None
+
+
+def without_listings(text: str) -> str:
+    """A paper's text without what machines read: the list of references, the code and every number's origin."""
+    for start, end in ((r"references", rf"[A-Z] {RUNS}"), (rf"[A-Z] (?:{CODE}|{PROVENANCE})", rf"[A-Z] {KINDS}")):
+        text = re.sub(rf"(?ims)^({start})$\n.*?(?=^{end}$)", r"\1\n[left out here]\n", text)
+    return text
 
 
 def _before(revision: int) -> str:

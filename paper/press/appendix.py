@@ -23,6 +23,14 @@ if TYPE_CHECKING:
 
 MAX_DIFF_LINES = 400
 
+# Titles of parts that others look for.
+RUNS, CODE, PROVENANCE, KINDS = (
+    "All Runs",
+    "Code of the Described Run",
+    "Provenance of Every Number",
+    "Kinds of Sentences",
+)
+
 
 @dataclass(frozen=True)
 class Appendix:
@@ -58,7 +66,7 @@ def _parts(given: Appendix) -> Iterator[Part]:
     facts, names = given.facts, tables.names(given.facts)
     but = " but those marked as confirmation" if facts.confirmations else ""
     yield Part(
-        "All Runs",
+        RUNS,
         "app:runs",
         f"Every run of the session is listed, also those that failed. All runs{but} are exploratory.",
         "runs",
@@ -112,9 +120,9 @@ def _parts(given: Appendix) -> Iterator[Part]:
     if given.figures:
         yield Part("Further Figures", "app:figures", "\n\n".join(given.figures))
     if given.meta.diff.strip():
-        yield Part("Code of the Described Run", "app:code", _diff(given.meta.diff))
+        yield Part(CODE, "app:code", _diff(given.meta.diff))
     yield Part(
-        "Provenance of Every Number",
+        PROVENANCE,
         "app:provenance",
         "Each number and each word of comparison in the text "
         "is a "
@@ -125,7 +133,7 @@ def _parts(given: Appendix) -> Iterator[Part]:
         "each run record; commit: the code that was trained.",
         _provenance(given),
     )
-    yield Part("Kinds of Sentences", "app:kinds", _kinds(given.kinds, given.meta))
+    yield Part(KINDS, "app:kinds", _kinds(given.kinds, given.meta))
     yield Part("What Was Left Out", "app:cut", _cut(given))
     yield Part("How This Paper Was Made", "app:made", _made(given))
 

@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from agent.actions.literature import ChosenAnswer, MissingAnswer, NoveltyAnswer, SupportAnswer
+from agent.actions.literature import ChosenAnswer, MissingAnswer, NoveltyAnswer
 from agent.actions.writeup import SKELETON, name_of_pass
 from agent.core.ideas import find_idea
 from agent.core.plan import Plan, Reflection
 from agent.core.record import RunRecord, Training
 from agent.core.template import load_template
-from agent.core.writing import WRITING_ORDER, FigureText, Refusal, Unsupported
+from agent.core.writing import FigureText, Refusal, Unsupported
 from agent.llm.answers import parse
 from agent.session import events as ev
 from agent.session import policy
@@ -96,8 +96,7 @@ class Recording:
             case policy.ChooseCitations():
                 return [f"citations.round-{action.round}.choose"]
             case policy.CheckSupport():
-                steps = (f"support.{section}.round-{action.round}" for section in WRITING_ORDER)
-                return [step for step in steps if step in self.replies]
+                return [step for step in (f"support.round-{action.round}",) if step in self.replies]
             case policy.MakePlan():
                 return ["plan"]
             case policy.EditRun():
@@ -293,10 +292,9 @@ class Recorded(Dice):
                 return ev.CitationsChosen(at=1.0, round=action.round, chosen=chosen, refused=(), commit="c")
             case policy.CheckSupport():
                 refused = tuple(
-                    Unsupported(section=step.split(".")[1], sentence="s", key="k", why=j.why)
-                    for step in self.recording.steps_of(action)
-                    for j in said(step, SupportAnswer).judgements
-                    if not j.supported
+                    Unsupported(section=section_of(file), sentence="s", key="k", why="w")
+                    for file, *_ in BLOCK.findall(self.recording.replies.get("paper.support", ""))
+                    if action.round == 1
                 )
                 return ev.SupportChecked(at=1.0, round=action.round, judged=(), unsupported=refused)
             case policy.MakePlan():

@@ -167,8 +167,7 @@ def literature_answer(prompt: str) -> str:
     if "You judge the sentences of a paper" in prompt:
         return judged(prompt)
     if "Judge each line" in prompt:
-        pairs = re.findall(r"^(\d+)\. \[", prompt, re.MULTILINE)
-        return fenced({"judgements": [{"n": int(n), "supported": True} for n in pairs]})
+        return fenced({"accepted": "1-", "refused": []})
     return ""
 
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
+from agent.core.manifest import Setting
 from agent.core.record import RunRecord
 from agent.lab.jobs.paths import JobPaths
 from agent.lab.measuring.scratch import TrainingPaths
@@ -24,7 +25,7 @@ from paper.evidence.facts import FactError, Facts
 from paper.evidence.prices import price
 from paper.evidence.series import series_of
 
-MAX_LOG = 1_200  # characters of one run's log
+MAX_LOG = 500  # characters of one run's log
 MAX_DIFF = 12_000  # of one run's diff
 MAX_DIFFS = 60_000  # of all of them
 
@@ -37,7 +38,7 @@ class RunEvidence:
     head: str
     lines: tuple[str, ...]  # "3/metrics/f1: ..."
     log: str
-    diff: str
+    diff: str  # against the run that it starts from
 
 
 @dataclass(frozen=True)
@@ -45,24 +46,35 @@ class Evidence:
     """All runs, in the order in which they were made."""
 
     runs: tuple[RunEvidence, ...]
+    settings: tuple[str, ...]  # that all runs share
 
 
 def gather(tools: Tools) -> Evidence:
     """Everything there is about the session's runs, within bounds."""
-    manuscript = Manuscript(tools)
-    facts, left, runs = manuscript.facts, MAX_DIFFS, []
-    first = next((r for r in facts.records if r.status == "measured"), None)
+    facts, left, runs = Manuscript(tools).facts, MAX_DIFFS, []
     for record in facts.records:
+        parent = next((r for r in facts.records if r.run == record.parent), None)
         diff = ""
-        if first and record.commit and record.kind == "experiment":
-            whole = tools.versions.diff(first.commit, record.commit, tools.template.manifest.editable)
+        if parent and record.commit and record.kind == "experiment":
+            whole = tools.versions.diff(parent.commit, record.commit, tools.template.manifest.editable)
             diff = harvest.tail(whole, max(200, min(MAX_DIFF, left)))
             left -= len(diff)
         state = tools.session.runs[record.run]
         runs.append(
             RunEvidence(record.run, head(record), tuple(lines(record, state.failures, facts)), _log(tools, state), diff)
         )
-    return Evidence(tuple(runs))
+    return Evidence(tuple(runs), settings(facts))
+
+
+def settings(facts: Facts) -> tuple[str, ...]:
+    """The settings that all runs share, a line each."""
+    return tuple(f"{name}: {value}" for name, value in _common(facts).items())
+
+
+def _common(facts: Facts) -> dict[str, Setting]:
+    """What the runner set alike for every run."""
+    first, *others = [record.settings for record in facts.records] or [{}]
+    return {name: value for name, value in first.items() if all(o.get(name) == value for o in others)}
 
 
 def order(facts: Facts) -> tuple[str, ...]:
@@ -94,7 +106,8 @@ def lines(record: RunRecord, failures: Sequence[AttemptFailed], facts: Facts) ->
         f"{run}/seeds: {', '.join(map(str, record.seeds))}",
         f"{run}/hardware: {record.device}, {record.wall_s:.0f} s in all",
     ]
-    found += [f"{run}/settings/{name}: {value}" for name, value in record.settings.items()]
+    alike = _common(facts)
+    found += [f"{run}/settings/{name}: {value}" for name, value in record.settings.items() if name not in alike]
     for field in ("metrics", "diagnostics"):
         mark = "(self-reported) " if field == "diagnostics" else ""
         for condition in record.conditions:

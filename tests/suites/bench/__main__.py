@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import re
 from collections.abc import Callable
+from pathlib import Path
 
 from tests.support import ROOT
 
@@ -17,11 +18,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.suites.bench", description=__doc__)
     parser.add_argument(
         "what",
-        choices=("baselines", "rates", *SPEED, *GPU),
-        help="all conditions of a profile, learning rates, or one of the speed tables",
+        choices=("baselines", "rates", "tokens", *SPEED, *GPU),
+        help="all conditions of a profile, learning rates, tokens of a session, or one of the speed tables",
     )
     parser.add_argument("--template", default="synth_sae", choices=("synth_sae", "lm_sae"), help="with baselines")
     parser.add_argument("--profile", default="demo")
+    parser.add_argument("--session", type=Path, help="with tokens: a finished session; the demo is played if not given")
     parser.add_argument("--baselines", help="names, with commas between; all of them if not given")
     parser.add_argument("--seeds", default="0,1,2")
     parser.add_argument("--rates", default="0.003,0.006,0.01,0.014,0.02,0.03", help="with rates")
@@ -33,6 +35,10 @@ def main() -> None:
     args = parser.parse_args()
     if args.what in GPU:
         return on_gpu(args)
+    if args.what == "tokens":
+        from tests.suites.bench import tokens
+
+        return put("tokens", tokens.table(args.session))
     if args.what in SPEED:
         return put(args.what, speed_table(args))
     from tests.suites.bench.baselines import RATES, conditions_table, rates_table

@@ -99,7 +99,7 @@ def material() -> dict[str, object]:
     return {
         "manifest": facts.manifest,
         "plan": recording.plan,
-        "evidence": evidence.Evidence(runs),
+        "evidence": evidence.Evidence(runs, evidence.settings(facts)),
         "order": evidence.order(facts),
         "described": facts.described,
         "code": session.CODE,
@@ -111,5 +111,6 @@ def material() -> dict[str, object]:
 def _diff(record: RunRecord, recording: Recording) -> str:
     if record.kind != "experiment" or record.name not in recording.codes:
         return ""
-    old, new = recording.codes["baseline"], recording.codes[record.name]
-    return "\n".join(difflib.unified_diff(old.splitlines(), new.splitlines(), "run 0", record.name, lineterm=""))
+    start = next(run.start_from for run in recording.plan.runs if run.name == record.name)
+    old, new = recording.codes[start], recording.codes[record.name]
+    return "\n".join(difflib.unified_diff(old.splitlines(), new.splitlines(), start, record.name, lineterm=""))

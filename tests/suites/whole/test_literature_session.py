@@ -36,15 +36,9 @@ def service(request: Request) -> Answer:
 def judged(prompt: str) -> str:
     """The reviewer refuses what is not about training."""
     lines = re.findall(r"^(\d+)\. \[([\w-]+)\] (.*)$", prompt, re.MULTILINE)
-    bad = [sentence in (KEPT, STAYS) for _, _, sentence in lines]
-    return fenced(
-        {
-            "judgements": [
-                {"n": int(n), "supported": not refused, "why": "it only says that it trains"}
-                for (n, _, _), refused in zip(lines, bad, strict=True)
-            ]
-        }
-    )
+    bad = [int(n) for n, _, sentence in lines if sentence in (KEPT, STAYS)]
+    good = ", ".join(n for n, *_ in lines if int(n) not in bad)
+    return fenced({"accepted": good, "refused": [{"n": n, "why": "it only says that it trains"} for n in bad]})
 
 
 def script() -> Script:
@@ -137,7 +131,7 @@ def test_what_the_cited_work_does_not_carry_goes_back_once_and_is_cut_at_last(pl
     assert KEPT in told and STAYS in told and "it only says that it trains" in told
     refused = [len(e.unsupported) for e in happened(whole, ev.SupportChecked)]
     assert refused[:2] == [2, 0] and not any(refused[2:])
-    assert MENDED in whole.model.prompt("support.related_work.round-2")
+    assert MENDED in whole.model.prompt("support.round-2")
     assert not any(step.startswith("paper.support-mend") for step, _ in whole.model.asked)
     body, cut = (whole.paths.repo / "paper/paper.tex").read_text().split("app:cut")
     assert "were trained before" in body and "win prizes" not in body and "known to be safe" not in body
@@ -160,7 +154,7 @@ def test_the_service_cannot_speak_to_the_model(played):
         "novelty.round-2",
         "citations.round-1.choose",
         "paper.write-2",
-        "support.related_work.round-1",
+        "support.round-1",
         "paper.polish",
     ):
         prompt = whole.model.prompt(step)
