@@ -53,7 +53,7 @@ def versus(
     form: str = "short",
     condition: str | None = None,
 ) -> Result:
-    """run a against run b in one or several metrics, e.g. "it is ahead of TopK in F1 (+0.129) and behind in MCC
+    """run a against run b in one or several metrics, e.g. "it is ahead of Plain in F1 (+0.129) and behind in MCC
     (-0.012)"; form="full" adds both values and the 95% interval"""
     if form not in FORMS:
         raise FactError(f'versus(form="{form}") is not known; there are {", ".join(FORMS)}')
@@ -62,8 +62,8 @@ def versus(
 
 
 def effect(facts: Facts, run: str, metrics: Metrics, subject: str = "", condition: str | None = None) -> Result:
-    """what one change did: a run against the run that it started from, e.g. "against TopK, from which it starts, Tiered
-    TopK is ahead in F1 (+0.120)" """
+    """what one change did: a run against the run that it started from, e.g. "against Plain, from which it starts,
+    Annealed is ahead in F1 (+0.120)" """
     record = facts.record(run)
     parent = next((r for r in facts.explored if r.run == record.parent), None)
     if parent is None:
@@ -75,7 +75,7 @@ def effect(facts: Facts, run: str, metrics: Metrics, subject: str = "", conditio
 
 
 def tradeoff(facts: Facts, a: str, b: str, gain: str, loss: str, condition: str | None = None) -> Result:
-    """run a against run b in two metrics, as an exchange where it is one, e.g. "Annealed TopK is ahead of TopK in F1
+    """run a against run b in two metrics, as an exchange where it is one, e.g. "Annealed is ahead of Plain in F1
     (+0.31) at the price of explained variance (-0.03)" """
     gaps = [facts.difference(a, b, m, condition) for m in (gain, loss)]
     won, lost = (_relation(facts, gap) for gap in gaps)
@@ -128,14 +128,14 @@ def _added(a: Series, b: Series) -> Series:
 
 
 def reaches(facts: Facts, run: str, metrics: Metrics, subject: str = "", condition: str | None = None) -> Result:
-    """values of one run, e.g. "TopK reaches 0.580 ± 0.004 in F1 and 0.702 ± 0.003 in MCC" """
+    """values of one run, e.g. "Plain reaches 0.580 ± 0.004 in F1 and 0.702 ± 0.003 in MCC" """
     series = [facts.series(run, m, condition) for m in _several(metrics)]
     values = [f"{s.quantity(facts.unit(s.metric)).text()} in {facts.spec(s.metric).label}" for s in series]
     return _clause(facts, f"{_subject(subject, series[0])} reaches {listed(values)}", series)
 
 
 def spread(facts: Facts, run: str, metric: str, condition: str | None = None) -> Result:
-    """the single seeds of one run, e.g. "over three seeds, F1 of TopK lies between 0.572 and 0.588" """
+    """the single seeds of one run, e.g. "over three seeds, F1 of Plain lies between 0.572 and 0.588" """
     series = facts.series(run, metric, condition)
     label, unit = facts.spec(metric).label, facts.unit(metric)
     if series.n == 1:
@@ -147,7 +147,7 @@ def spread(facts: Facts, run: str, metric: str, condition: str | None = None) ->
 
 
 def across(facts: Facts, run: str, metric: str) -> Result:
-    """one run under each condition, e.g. "F1 of TopK is 0.51 at 4 active latents and 0.63 at 16 active latents" """
+    """one run under each condition, e.g. "accuracy of Plain is 0.51 at rate 4 and 0.63 at rate 16" """
     record = facts.record(run)
     series = [facts.series(run, metric, c) for c in facts.condition_names(record)]
     if len(series) < 2:
@@ -158,7 +158,7 @@ def across(facts: Facts, run: str, metric: str) -> Result:
 
 
 def failure(facts: Facts, run: str, subject: str = "") -> Result:
-    """a run without a result and why, e.g. "Gated tiers failed after two attempts and has no result" """
+    """a run without a result and why, e.g. "Larger batch failed after two attempts and has no result" """
     record = facts.record(run)
     if record.status == "measured":
         raise FactError(f'run "{record.name}" was measured; failure(...) is for a run without a result')
@@ -170,7 +170,7 @@ def failure(facts: Facts, run: str, subject: str = "") -> Result:
 
 
 def reported(facts: Facts, run: str, diagnostic: str, subject: str = "", condition: str | None = None) -> Result:
-    """a quantity that the experiment reported of itself, marked so, e.g. "Tiered TopK reports a first tier share of
+    """a quantity that the experiment reported of itself, marked so, e.g. "Larger batch reports a final loss of
     0.12 ± 0.01 (self-reported)" """
     series = facts.diagnostic(run, diagnostic, condition)
     name = diagnostic.replace("_", " ")
@@ -179,8 +179,8 @@ def reported(facts: Facts, run: str, diagnostic: str, subject: str = "", conditi
 
 
 def cost(facts: Facts, run: str, against: str = "baseline") -> Result:
-    """what a training of a run took, and how much that is beside one of the other run's, e.g. "a training of Tiered
-    TopK takes 41 s, 1.3 times the compute of one of TopK" """
+    """what a training of a run took, and how much that is beside one of the other run's, e.g. "a training of Annealed
+    takes 41 s, 1.3 times the compute of one of Plain" """
     record, other = facts.record(run), facts.record(against)
     walls = [t.wall_s for t in record.trainings if t.outcome == "measured"]
     if not walls:
@@ -210,7 +210,7 @@ def ranking(facts: Facts, metric: str, condition: str | None = None) -> Result:
 
 
 def position(facts: Facts, run: str, metric: str, subject: str = "", condition: str | None = None) -> Result:
-    """the place of a run among all measured ones, e.g. "TopK is third of five in F1" """
+    """the place of a run among all measured ones, e.g. "Plain is third of five in F1" """
     series = facts.series(run, metric, condition)
     ranked = _ranked(facts, metric, series.condition)
     place = 1 + next(i for i, s in enumerate(ranked) if s.run.run == series.run.run)
@@ -221,7 +221,7 @@ def position(facts: Facts, run: str, metric: str, subject: str = "", condition: 
 
 def ahead_of(facts: Facts, b: str, metric: str, condition: str | None = None) -> Result:
     """how many of the experiments with a result are ahead of run b, e.g. "three of five experiments with a result are
-    ahead of TopK in F1" """
+    ahead of Plain in F1" """
     other = facts.record(b)
     field = [r for r in facts.experiments if r.status == "measured" and r.run != other.run]
     if not field:
@@ -266,7 +266,7 @@ def companions(facts: Facts) -> tuple[str, ...]:
 
 
 def setting(facts: Facts, key: str, run: str | None = None, condition: str | None = None) -> Result:
-    """a setting with its name, e.g. "d_sae is 512" """
+    """a setting with its name, e.g. "batch is 512" """
     runs = (facts.record(run).name,) if run else tuple(r.name for r in facts.explored)
     value = setting_text(facts.setting(key, run, condition))
     whose = f" of {facts.record(run).label}" if run else ""
@@ -377,7 +377,7 @@ def _ranked(facts: Facts, metric: str, condition: str | None) -> list[Series]:
 def _several(metrics: Metrics) -> tuple[str, ...]:
     names = (metrics,) if isinstance(metrics, str) else tuple(dict.fromkeys(metrics))
     if not names:
-        raise FactError('name a metric, or several in a list: ["f1", "mcc"]')
+        raise FactError('name a metric, or several in a list: ["accuracy", "loss"]')
     return names
 
 

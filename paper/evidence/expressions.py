@@ -70,15 +70,15 @@ def parse(source: str, known: Mapping[str, Callable[..., Any]] = FUNCTIONS) -> C
     try:
         body = ast.parse(source.strip(), mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return Problem('not an expression; write one call such as mean("topk", "f1")')
+        return Problem('not an expression; write one call such as mean("baseline", "accuracy")')
     if not isinstance(body, ast.Call) or not isinstance(body.func, ast.Name):
-        return Problem('an expression is one call such as mean("topk", "f1"), without arithmetic')
+        return Problem('an expression is one call such as mean("baseline", "accuracy"), without arithmetic')
     if body.func.id not in known:
         return Problem(f'"{body.func.id}" is not known; there are {", ".join(known)}')
     positional = [_argument(a) for a in body.args]
     keywords = {k.arg: _argument(k.value) for k in body.keywords if k.arg is not None}
     if None in positional or None in keywords.values() or len(keywords) != len(body.keywords):
-        return Problem('arguments are names in quotes or lists of them, e.g. versus("ours", "topk", ["f1", "mcc"])')
+        return Problem('arguments are names in quotes or lists of them, e.g. versus("ours", "baseline", ["loss"])')
     given = tuple(a for a in positional if a is not None)
     return body.func.id, given, {k: v for k, v in keywords.items() if v is not None}
 
@@ -119,9 +119,9 @@ def vocabulary(facts: Facts | None = None) -> str:
     lines += ["Single values, names and counts:", *_table(explored.FUNCTIONS)]
     lines += ["Conditions of {% if ... %}:", *_table(clauses.CONDITIONS)]
     lines.append(
-        'Arguments are names in quotes, or lists of them: ["f1", "mcc"]. As a run, "best", "ours" and "baseline" mean '
-        "the best measured run of all, of the experiments and of the baselines. A value prints the run and the metric "
-        "behind it where its clause does not name them; a clause that names others is refused."
+        'Arguments are names in quotes, or lists of them: ["accuracy", "loss"]. As a run, "best", "ours" and '
+        '"baseline" mean the best measured run of all, of the experiments and of the baselines. A value prints the run '
+        "and the metric behind it where its clause does not name them; a clause that names others is refused."
     )
     return "\n".join([*lines, *(_names(facts) if facts is not None else ())])
 
@@ -162,21 +162,16 @@ def _named(facts: Facts) -> list[str]:
     return lines
 
 
-MANY_RUNS = 8  # of more, only the pairs that a paper compares are listed
-
-
 def standing(facts: Facts) -> list[str]:
-    """What the forms print now: every pair of measured runs in every metric, and the clauses that papers need most."""
-    runs = facts.measured
-    if len(runs) < 2:
+    """What the forms print now: each run against its start and the baselines, and the clauses that papers need most."""
+    if len(facts.measured) < 2:
         return []
     lines = ["How the runs stand (this is what the clauses print; write nothing that speaks against it):"]
     metrics = ", ".join(f'"{m}"' for m in facts.manifest.metrics)
     for where in facts.condition_names():
         at = f', condition="{where}"' if len(facts.condition_names()) > 1 else ""
-        for one, other in combinations(reversed(runs), 2):
-            near = other.run in (one.parent, "0") or other.kind == "baseline"
-            if len(runs) <= MANY_RUNS or near:
+        for one, other in combinations(reversed(facts.measured), 2):
+            if other.run in (one.parent, "0") or other.kind == "baseline":
                 found = evaluate(f'versus("{one.name}", "{other.name}", [{metrics}]{at})', facts)
                 lines += [f"  {found.text}{at}"] if isinstance(found, Result) else []
     for source in ("guarded()", f'ranking("{facts.manifest.primary}")', "budget()", "confirmation()"):

@@ -224,7 +224,7 @@ def count(facts: Facts, what: str) -> Result:
 
 
 def config(facts: Facts, key: str, run: str | None = None, condition: str | None = None) -> Result:
-    """a setting of the runs as the runner set it, e.g. config("d_sae")"""
+    """a setting of the runs as the runner set it, e.g. config("batch")"""
     text = setting_text(facts.setting(key, run, condition))
     runs = (facts.record(run).name,) if run else tuple(r.name for r in facts.explored)
     return Result(text=text, kind="setting", runs=runs, condition=condition or "")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from os.path import commonprefix
 from pathlib import Path
@@ -18,6 +18,7 @@ from agent.core.writing import WRITING_ORDER
 from agent.llm.calls import CallRecord, read_call
 from agent.llm.prompting import render
 from agent.llm.providers import load_litellm
+from agent.publishing.manuscript import section_file
 from agent.storage.log import EventLog
 from tests.suites.bench.markdown import markdown
 
@@ -60,7 +61,7 @@ def table(session: Path | None) -> str:
     ours, theirs = count(recorded(session)), count(list(as_ancestors(session)))
     rows = [
         ["ours", *_cells(ours), f"{ours.paid:,.0f}"],
-        ["ours, without a provider's cache", *_cells(ours), f"{ours.sent:,}"],
+        ["ours, without a provider's cache", *_cells(replace(ours, prefix=0)), f"{ours.sent:,}"],
         ["the ancestors' way, restated", *_cells(theirs), f"{theirs.paid:,.0f}"],
     ]
     heads = ["session", "calls", "tokens sent", "of them a known prefix", "received", "largest", "sent, as paid"]
@@ -82,7 +83,7 @@ def recorded(session: Path) -> list[Exchange]:
 def count(exchanges: Sequence[Exchange]) -> Count:
     """Tokens sent and received, and how much of what is sent a cache can serve."""
     sent = [tokens(e.sent) for e in exchanges]
-    prefix = [_known(e.sent, [f.sent for f in exchanges[:n]]) for n, e in enumerate(exchanges)]
+    prefix = [known(e.sent, [f.sent for f in exchanges[:n]]) for n, e in enumerate(exchanges)]
     received = sum(tokens(e.reply) for e in exchanges)
     return Count(len(exchanges), sum(sent), sum(prefix), received, max(sent, default=0))
 
@@ -97,40 +98,55 @@ def by_stage(exchanges: Sequence[Exchange]) -> list[list[str]]:
 
 
 def as_ancestors(session: Path) -> Iterator[Exchange]:
-    """The same session as the ancestors prompt it: whole files in each request, whole results pasted, a growing chat.
+    """The same session as the ancestors prompt it: whole files in each request, whole results pasted, growing chats.
 
-    The answers are those of our session. What the ancestors' prompts say beyond files and results is left out.
+    The answers are those of our session. There is a chat for the runs and one for the paper; citations are asked with
+    the whole draft. What the ancestors' prompts say beyond files, results and guides is left out.
     """
     repo, calls = session / "repo", {e.step: e for e in recorded(session)}
-    code, notes, plot = ((repo / name).read_text() for name in ("experiment.py", "notes.txt", "plot.py"))
-    files = _files({"experiment.py": code, "notes.txt": notes, "plot.py": plot})
-    system, chat = render("coder_system", open="```", close="```"), ""
-
-    def turn(step: str, shown: str, said: str, reply: str) -> Exchange:
-        nonlocal chat
-        exchange = Exchange(step, f"system\n{system}\nuser\n{shown}\n{chat}\nuser\n{said}", reply)
-        chat += f"\nuser\n{said}\nassistant\n{reply}"
-        return exchange
-
-    said = calls["plan"].sent
+    files = _files({name: (repo / name).read_text() for name in ("experiment.py", "notes.txt", "plot.py")})
+    yield calls["plan"]
+    chat, said = _Chat(), calls["plan"].reply
     for step in (s for s in calls if s.startswith("run-") and ".edit-" in s):
-        yield turn(step, files, said, calls[step].reply)
+        yield chat.turn(step, files, said, calls[step].reply)
         run = step.split(".")[0].removeprefix("run-")
         said = f"Run {run} is finished. Its results:\n{(repo / f'records/{run}.json').read_text()[:PASTED]}"
     for step in (s for s in calls if s.startswith("plot.")):
-        yield turn(step, files, said, calls[step].reply)
+        yield chat.turn(step, files, said, calls[step].reply)
         said = "The figures are drawn."
-    paper = _files({"experiment.py": code, "notes.txt": notes, "paper.tex": (repo / "paper/paper.tex").read_text()})
-    replies = {name: (repo / f"paper/sections/{name}.md").read_text() for name in WRITING_ORDER}
-    for pass_ in ("write", "refine"):
-        for name, text in replies.items():
-            guide = render(f"guide/{name}", manifest=_Measured())
-            yield turn(f"paper.{name}.{pass_}", paper, f"{pass_} {name}\n{guide}", text if pass_ == "write" else "")
-    for number in range(CITATION_ROUNDS):
-        yield turn(f"citations.{number}", paper, "What is missing?", "[a citation]")
-    for name in replies:
-        yield turn(f"paper.{name}.second", paper, f"refine {name}", "")
+    yield from _papers(
+        (repo / "notes.txt").read_text(), {n: (repo / section_file(n)).read_text() for n in WRITING_ORDER}
+    )
     yield calls["review-1"]
+
+
+def _papers(notes: str, sections: dict[str, str]) -> Iterator[Exchange]:
+    """Each section written and refined in one chat, then the citations, then each refined once more."""
+    chat, draft = _Chat(), ""
+    for name, text in sections.items():
+        guide = render(f"guide/{name}", manifest=_Measured())
+        shown = _files({"notes.txt": notes, "paper.tex": draft})
+        yield chat.turn(f"paper.{name}.write", shown, f"Write the section {name}.\n{guide}", text)
+        draft += f"\n\n{text}"
+        shown = _files({"notes.txt": notes, "paper.tex": draft})
+        yield chat.turn(f"paper.{name}.refine", shown, f"Criticise and refine the section {name}.", "")
+    for number in range(CITATION_ROUNDS):
+        yield _Chat().turn(f"citations.{number}", _files({"paper.tex": draft}), "Which citation is missing?", "")
+    for name in sections:
+        shown = _files({"notes.txt": notes, "paper.tex": draft})
+        yield chat.turn(f"paper.{name}.second", shown, f"Refine the section {name} once more.", "")
+
+
+class _Chat:
+    """A conversation that sends everything said so far each time."""
+
+    def __init__(self) -> None:
+        self.system, self.past = render("coder_system", open="```", close="```"), ""
+
+    def turn(self, step: str, shown: str, said: str, reply: str) -> Exchange:
+        exchange = Exchange(step, f"system\n{self.system}\nuser\n{self.past}\n{shown}\nuser\n{said}", reply)
+        self.past += f"\nuser\n{said}\nassistant\n{reply}"
+        return exchange
 
 
 @cache
@@ -155,10 +171,11 @@ def _exchange(call: CallRecord) -> Exchange:
     return Exchange(call.step, "\n".join(f"{m.role}\n{m.content}" for m in call.messages), call.reply)
 
 
-def _known(sent: str, before: Sequence[str]) -> int:
+def known(sent: str, before: Sequence[str]) -> int:
+    """Tokens that a request begins with as an earlier one did; 0 where a cache would not keep so few."""
     longest = max((commonprefix([sent, other]) for other in before), key=len, default="")
-    known = tokens(longest)
-    return known if known >= PREFIX else 0
+    length = tokens(longest)
+    return length if length >= PREFIX else 0
 
 
 def _stage(step: str) -> str:
