@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from agent.core.errors import InfrastructureError
 from agent.core.protocols import Call, Message, Reply, Role, Watch
 from agent.llm.faults import HANG_TRIES, Paid, Passing, judge
-from agent.llm.providers import is_ollama, load_litellm
+from agent.llm.providers import is_ollama, listing, load_litellm
 from agent.llm.received import Wire, listed_cost, read, took
 from agent.llm.usage import estimated
 
@@ -91,7 +91,7 @@ class LiteLLMModel:
         try:
             outcome = self._within_the_deadline(lambda: litellm.completion(model=model, messages=said, **options))
             if not isinstance(outcome, Exception):
-                body, listed = outcome.model_dump(), listed_cost(model, outcome)
+                body, listed = outcome.model_dump(), listed_cost(model, outcome) if listing(model) else None
             elif wire.body is not None:  # an answer, but not of the form that litellm takes
                 body, listed = wire.body, None
             else:

@@ -17,6 +17,7 @@ from collections.abc import Mapping
 from functools import cache
 from http.client import HTTPException
 from types import ModuleType
+from typing import Any
 
 from agent.core.protocols import Role
 from agent.core.wire import Unbearable, transport, unpacked
@@ -32,6 +33,7 @@ def load_litellm() -> ModuleType:
     """litellm, offline and quiet: no price list fetched, no .env file read, no telemetry, no advertisement."""
     os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
     os.environ["LITELLM_MODE"] = "PRODUCTION"  # otherwise it loads a .env from wherever it is started
+    warnings.filterwarnings("ignore", ".*`ReadOnly` qualifier", UserWarning)  # of pydantic, about litellm's own types
     import litellm
     from httpx import Client
     from litellm.llms.custom_httpx.http_handler import get_ssl_configuration
@@ -48,15 +50,25 @@ def load_litellm() -> ModuleType:
     return litellm
 
 
+def listing(model: str) -> Mapping[str, Any] | None:
+    """A model's entry in litellm's list of models and prices; None where it has none.
+
+    The name alone decides, not get_model_info: for a name that only looks like one of a family it makes an entry up,
+    with a price of 0.
+    """
+    litellm = load_litellm()
+    try:
+        return litellm.model_cost.get(litellm.get_model_info(model)["key"])
+    except Exception:  # litellm raises a bare Exception for a model it has no entry of
+        return None
+
+
 def price(model: str) -> tuple[float, float] | None:
     """US dollars for one input and one output token; None where nobody says, as for a local server."""
     if is_ollama(model):
         return None
-    try:
-        info = load_litellm().get_model_info(model)
-    except Exception:  # litellm raises a bare Exception for a model it has no entry of
-        return None
-    into, out = info.get("input_cost_per_token"), info.get("output_cost_per_token")
+    entry = listing(model) or {}
+    into, out = entry.get("input_cost_per_token"), entry.get("output_cost_per_token")
     return None if into is None or out is None else (float(into), float(out))
 
 
