@@ -35,6 +35,7 @@ class Reply:
     cost_usd: float | None = None
     finish: str = "stop"
     estimated: str = ""  # why tokens or cost are an estimate; "" where the provider's own count stands
+    tokens_cached: int = 0  # of tokens_in, read by the provider from its cache of earlier requests
     recorded: bool = False  # taken from this session's record, not asked anew
     # Says, for the session's log, why this answer is not taken.
     refuse: Callable[[str], None] = field(default=lambda reason: None, compare=False, repr=False)

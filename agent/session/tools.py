@@ -65,6 +65,9 @@ class Console:
     def progress(self, text: str, state: Progress) -> None:
         """A line that is overwritten."""
 
+    def waiting(self, text: str) -> None:
+        """Who is waited for and how long; overwritten too, and removed by an empty text."""
+
 
 @dataclass
 class Tools:

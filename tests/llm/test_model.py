@@ -15,7 +15,8 @@ from agent.core.errors import InfrastructureError
 from agent.core.protocols import Call, Message, Reply, Watch
 from agent.llm.faults import HANG_TRIES, OUTAGE_TRIES, REPLY_TRIES
 from agent.llm.litellm_model import LiteLLMModel
-from agent.llm.providers import check, key_variable, listing, price, scrub
+from agent.llm.names import check
+from agent.llm.providers import key_variable, listing, price, scrub
 from tests.support import ROOT
 from tests.support.fake_provider import Answer, FakeProvider, Script, completion, error, reply, tool_call
 
@@ -62,7 +63,7 @@ class Asked:
                 self.reply = asked.complete(QUESTION, replace(CALL, watch=watch))
             except InfrastructureError as failure:
                 self.error = str(failure)
-            self.history = list(provider.history)
+            self.history = [request for request in provider.history if not request.path.endswith("/models")]
 
 
 def test_a_reply_carries_its_text_tokens_and_cost():
@@ -358,7 +359,7 @@ def test_a_key_of_the_environment_never_shows():
 def test_preflight_names_unknown_providers_missing_keys_and_a_dead_ollama():
     done = json.loads(
         _python(
-            "import json; from agent.llm.providers import check\n"
+            "import json; from agent.llm.names import check\n"
             "print(json.dumps(check({'planner': 'nonsense', 'editor': 'anthropic/claude-sonnet-4-5',"
             " 'writer': 'ollama/qwen3', 'reviewer': 'openai/gpt-4o'})))",
             {"OLLAMA_API_BASE": "http://127.0.0.1:9", "OPENAI_API_KEY": "sk-something-here"},
