@@ -72,7 +72,7 @@ def _of_time(options: Options, template: Template, workspace: Workspace) -> str:
         if found:
             wall = median(found)
             return (
-                f"  a run trains for about {wall:.0f} s here (the median of {len(found)} in {paths.root.name}): "
+                f"  a run trains for about {wall:.0f} s here (the median of {len(found)} runs of {paths.root.name}): "
                 f"{options.runs * wall / 60:.0f} min for {options.runs} runs"
             )
     return f"  not known yet: how long a run of profile {options.profile} trains here; none has been measured"

@@ -61,6 +61,16 @@ class Call:
     watch: Watch = field(default=Watch(), compare=False, repr=False)
 
 
+class Shown:
+    """What a person sees while a model is asked. Silent here; app/console.py has the real one."""
+
+    def say(self, text: str) -> None:
+        """A line that stays."""
+
+    def waiting(self, text: str) -> None:
+        """Who is waited for and how long: a line that is overwritten, and removed by an empty text."""
+
+
 class Model(Protocol):
     """Answers messages. An empty or missing answer is an error, never an empty Reply."""
 

@@ -15,7 +15,7 @@ HANG_TRIES = 4  # each costs a whole time-out
 REPLY_TRIES = 3  # for answers that came but are of no use
 LONGER_CONTEXT = "choose a model with a longer one, or let its server hold a longer one and state it with --context N"
 # How providers say that a request does not fit; the last two are llama.cpp's.
-_TOO_LONG = ("context length", "context window", "context size", "exceed_context_size")
+_TOO_LONG = ("context length", "context window", "prompt is too long", "context size", "exceed_context_size")
 
 
 class Passing(Exception):

@@ -10,12 +10,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from agent.core.errors import InfrastructureError
-from agent.core.protocols import Call, Message, Reply, Role, Watch
+from agent.core.protocols import Call, Message, Reply, Role, Shown, Watch
 from agent.llm.faults import REPLY_TRIES, Away, Passing, Unreached, short
 from agent.llm.providers import UNSTATED, Stated, is_listed, provider_of
 from agent.llm.request import Requests
 from agent.llm.usage import estimated
-from agent.session.tools import Console
 
 if TYPE_CHECKING:
     from tenacity import RetryCallState
@@ -41,14 +40,14 @@ class LiteLLMModel:
         sleep: Callable[[float], None] = time.sleep,
         stated: Stated = UNSTATED,
         fallback: str | None = None,
-        console: Console | None = None,
+        console: Shown | None = None,
     ) -> None:
         self.names = dict(names)
         self.notify = notify
         self.api_base = api_base
         self.sleep = sleep
         self.fallback = fallback
-        self.console = console or Console()
+        self.console = console or Shown()
         self._requests = Requests(timeout_s, stated, lambda model, s: self.console.waiting(f"{model}: {s:.0f} s"))
         self._told: set[str] = set()  # what is said once
         self._reached: set[str] = set()  # models whose server has taken a connection

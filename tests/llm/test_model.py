@@ -371,7 +371,7 @@ def test_preflight_names_unknown_providers_missing_keys_and_a_dead_ollama():
         done[0][0] == "model anthropic/claude-sonnet-4-5 (editor): "
         "the environment variable ANTHROPIC_API_KEY is not set"
     )
-    assert "no provider of that name" in done[1][0]
+    assert "it names no provider" in done[1][0] and "openai/nonsense" in done[1][1]
     assert "no ollama server answers at http://127.0.0.1:9" in done[2][0]
 
 
