@@ -18,7 +18,7 @@ EXAMPLES = """examples:
   python launch.py --idea hierarchical_sae            # play the shipped recording: no key, no GPU, no network
   python launch.py --idea hierarchical_sae --model anthropic/claude-sonnet-4-5 --max-usd 5
   python launch.py --idea my_ideas.json:my_idea --planner openai/o3 --model openai/gpt-4.1
-  python launch.py --idea hierarchical_sae --dry-run  # check everything, estimate, spend nothing
+  python launch.py --idea hierarchical_sae --dry-run  # check everything, estimate, start nothing
   python launch.py resume last                        # go on after any stop
   python launch.py follow last                        # watch a running session
   python launch.py review paper.pdf --model openai/gpt-4.1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
@@ -30,6 +30,7 @@ from agent.literature.searches import RecordedSearches
 from agent.literature.services import Service, services
 from agent.llm.calls import RecordedCalls
 from agent.llm.playback import PlaybackModel
+from agent.llm.providers import Stated
 from agent.session.events import OptionsChanged, ProcessStarted, ProcessStopped, SessionStarted
 from agent.session.tools import Console, Journal, Tools
 from agent.storage.atomic import sweep
@@ -74,15 +75,32 @@ def system_for(options: Options, parts: Parts) -> System:
     elif options.playback:
         model = PlaybackModel(Path(options.playback))
     else:
-        model = language_model(options.models.names(), options.api_base, parts.console.say)
+        model = language_model(
+            options.models.names(), options.api_base, parts.console, stated_of(options), options.fallback
+        )
     return System(model, sandbox, parts.console, parts.runner)
 
 
-def language_model(names: Mapping[Role, str], api_base: str | None, say: Callable[[str], None]) -> Model:
-    """Models behind a provider; `say` is told when one is asked again."""
+def language_model(
+    names: Mapping[Role, str], api_base: str | None, console: Console, stated: Stated, fallback: str | None = None
+) -> Model:
+    """Models behind a provider; `console` is told whom the session waits for, and when one is asked again."""
     from agent.llm.litellm_model import LiteLLMModel
 
-    return LiteLLMModel(names, timeout_s=CALL_TIMEOUT_S, api_base=api_base, notify=say)
+    return LiteLLMModel(
+        names,
+        timeout_s=CALL_TIMEOUT_S,
+        notify=console.say,
+        api_base=api_base,
+        stated=stated,
+        fallback=fallback,
+        console=console,
+    )
+
+
+def stated_of(options: Options) -> Stated:
+    """What the person said of models that litellm does not know."""
+    return Stated(options.price, options.max_output, options.context)
 
 
 def template_of(options: Options) -> Template:

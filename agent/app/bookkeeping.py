@@ -38,6 +38,7 @@ class Books:
             path=str(path.relative_to(self.paths.root)),
             sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
             estimated=call.estimated,
+            tokens_cached=call.tokens_cached,
         )
         self.journal.append(event)
         self.console.say(call_line(event, self.journal.session))
@@ -55,6 +56,7 @@ class Books:
                 tokens_out=spent.tokens_out,
                 cost_usd=spent.cost_usd,
                 estimated=spent.estimated,
+                tokens_cached=spent.tokens_cached,
             )
         )
 

@@ -59,13 +59,18 @@ def _run(args: argparse.Namespace, workspace: Workspace) -> int:
     from agent.app.estimate import estimate
     from agent.app.playing import play_session
 
+    if args.offline and not args.dry_run:
+        raise UserError("--offline: it goes with --dry-run; a session asks its models (or plays a recording)")
     start = _begin(args, workspace)
-    if found := start.complaints():
+    found = start.complaints()
+    if args.dry_run and not args.offline and not found:
+        found = start.unanswered()
+    if found:
         things = "1 thing" if len(found) == 1 else f"{len(found)} things"
         for complaint in [*found, f"nothing was started; {things} to mend"]:
             _complain(complaint)
         return USER_ERROR
-    print(estimate(start.options, start.template, workspace.cache))
+    print(estimate(start.options, start.template, workspace))
     if args.dry_run:
         return DONE
     with start.opened() as tools:
@@ -92,7 +97,10 @@ def _doctor(args: argparse.Namespace, workspace: Workspace) -> int:
     from agent.app.preflight import report
 
     start = _begin(args, workspace)
-    return report(start.complaints(), start.options, start.system, workspace.cache)
+    found = start.complaints()
+    if not args.offline and not found:
+        found = start.unanswered()
+    return report(found, start.options, start.system, workspace.cache)
 
 
 def _begin(args: argparse.Namespace, workspace: Workspace) -> Start:

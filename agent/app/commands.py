@@ -46,6 +46,17 @@ def url(text: str) -> str:
     return text
 
 
+def prices(text: str) -> tuple[float, float]:
+    """US dollars for a million tokens sent, and received. Raises: argparse.ArgumentTypeError."""
+    into, comma, out = text.partition(",")
+    if not comma:
+        raise argparse.ArgumentTypeError(f"give two numbers with a comma between, found {text[:40]}")
+    found = number(into.strip()), number(out.strip())
+    if min(found) < 0:
+        raise argparse.ArgumentTypeError(f"give two prices of 0 or more, found {text[:40]}")
+    return found
+
+
 class Command(NamedTuple):
     """A command, which may also be typed with two dashes: `status` or `--status`."""
 
@@ -121,6 +132,16 @@ GROUPED_OPTIONS = {
         Option("--reviewer", "MODEL", CHECKED + " review", "comments on runs, reviews the paper (default: --model)"),
         Option("--playback", "FOLDER", ASKING, "play this recording instead of a model"),
         Option("--api-base", "URL", ASKING, "an OpenAI-compatible server of your own", url),
+        Option("--fallback", "MODEL", CHECKED, "answers in the place of a model whose provider stays away"),
+        Option(
+            "--price",
+            "IN,OUT",
+            ASKING,
+            "US dollars for a million tokens sent and received, of models that litellm has no price of",
+            prices,
+        ),
+        Option("--max-output", "N", ASKING, "tokens of an answer, of models that litellm does not know", whole),
+        Option("--context", "N", ASKING, "tokens of a request and its answer together, of the same models", whole),
     ),
     "size": (
         Option("--idea", "NAME|FILE[:NAME]", "run doctor", "the idea, where no word after the command names it"),
@@ -155,7 +176,8 @@ GROUPED_OPTIONS = {
         ),
     ),
     "more": (
-        Option("--dry-run", "", "run", "preflight and estimate, then end"),
+        Option("--dry-run", "", "run", "preflight, one tiny request to each model and an estimate, then end"),
+        Option("--offline", "", "run doctor", "with --dry-run or doctor: do not ask the models"),
         Option("--feedback", "TEXT", "resume", "a word to the planner after the next run"),
         Option("--out", "FOLDER", "review bundle", "where the result goes"),
         Option("--artefacts", "", "verify", "hash and measure the kept artefacts again too"),

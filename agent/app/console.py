@@ -36,6 +36,15 @@ class TerminalConsole(Console):
         full = round(width * max(0.0, min(1.0, state.fraction)))
         bar = "█" * full + "░" * (width - full)
         said = f"       {text} {bar} {state.fraction:4.0%}, {state.done} of {state.total} trainings {state.last_line}"
+        self._overwrite(said)
+
+    def waiting(self, text: str) -> None:
+        if text and self._out.isatty():
+            self._overwrite(f"       {text}")
+        else:
+            self._wipe()
+
+    def _overwrite(self, said: str) -> None:
         draw(self._out, "\r\x1b[2K" + line(said)[:118])
         self._out.flush()
         self._shown = True

@@ -1,51 +1,115 @@
-"""What a session will take: calls, tokens, money, trainings, as far as it is known before the first."""
+"""What a session will take: calls, tokens, money, trainings, as far as it is known before the first.
+
+What earlier sessions of the same template and profile took on this machine is used where there are some.
+"""
 
 from __future__ import annotations
 
-from contextlib import suppress
-from pathlib import Path
+from dataclasses import dataclass
+from statistics import mean, median
 
 from agent.app import saebench
+from agent.app.assemble import stated_of
 from agent.app.wording import compact
+from agent.core.errors import InfrastructureError, UserError
 from agent.core.options import Options
+from agent.core.paths import SessionPaths
+from agent.core.record import RunRecord
 from agent.core.template import Template
 from agent.core.writing import WRITING_ORDER
+from agent.storage import foreign
+from agent.storage.workspace import Workspace, read_session
 
 # What a session of this kind took, per call, in sessions that were measured; an estimate, not a promise.
 TOKENS_IN, TOKENS_OUT = 6000, 900
+LOOKED_AT = 30  # of the newest sessions of a workspace
 
 
-def estimate(options: Options, template: Template, cache: Path) -> str:
+@dataclass(frozen=True)
+class PerCall:
+    """Tokens that one call takes on average, and the session that it is known from ("" where it was none of ours)."""
+
+    sent: float = TOKENS_IN
+    received: float = TOKENS_OUT
+    session: str = ""
+
+
+def estimate(options: Options, template: Template, workspace: Workspace) -> str:
     """Calls, tokens, cost where the price is known, and trainings: lines for the console."""
     calls = _calls(options)
     profile = template.manifest.profiles[options.profile]
     seeds = (len(options.baselines) + options.runs) * len(profile.seeds) + 2 * profile.confirm_seeds
     trainings = seeds * len(profile.conditions)
+    each = _per_call(options, workspace)
+    tokens, money = calls * (each.sent + each.received), _money(options, calls, each)
     lines = [
-        f"Estimate: about {calls} model calls, {compact(calls * (TOKENS_IN + TOKENS_OUT))} tokens, "
-        f"{_price(options, calls)}; {trainings} trainings, {options.slots} side by side on {options.device}"
+        f"Estimate: about {calls} model calls, {compact(tokens)} tokens, "
+        f"{_price(options, money)}; {trainings} trainings, {options.slots} side by side on {options.device}",
+        f"  of the calls {_judging(options)} judge the paper "
+        f"(--reviews {options.reviews}, --improve {options.improve})",
+        *_of_tokens(options, each),
+        _of_time(options, template, workspace),
     ]
-    lines.append(
-        f"  of the calls {_judging(options)} judge the paper (--reviews {options.reviews}, --improve {options.improve})"
-    )
-    if wall := _cached_wall_s(cache / "baselines", Path(options.template).name):
-        lines.append(
-            f"  a run trains for about {wall:.0f} s here (as a cached baseline did): "
-            f"{options.runs * wall / 60:.0f} min for {options.runs} runs"
-        )
-    else:
-        lines.append("  training time is not known yet: no baseline has run on this machine")
+    if options.max_usd is not None and money is not None and money > options.max_usd:
+        lines.append(_below(f"--max-usd {options.max_usd:g}"))
+    if options.max_tokens is not None and not options.playback and tokens > options.max_tokens:
+        lines.append(_below(f"--max-tokens {options.max_tokens}"))
     return "\n".join(lines + saebench.announced(profile))
 
 
-def _cached_wall_s(folder: Path, template: str) -> float:
-    """How long the last baseline of this template trained that the cache holds; 0 where it holds none."""
-    from agent.core.record import JobResult
+def _of_tokens(options: Options, each: PerCall) -> list[str]:
+    if options.playback:
+        return []
+    if each.session:
+        return [f"  a call takes about {compact(each.sent + each.received)} tokens (as in {each.session})"]
+    return ["  not known yet: what a call takes with this profile; the tokens are those of other sessions"]
 
-    for path in sorted(folder.glob(f"{template}-*.json"), reverse=True):
-        with suppress(OSError, ValueError):  # a damaged one is trained anew
-            return JobResult.model_validate_json(path.read_bytes()).wall_s
-    return 0.0
+
+def _of_time(options: Options, template: Template, workspace: Workspace) -> str:
+    """How long runs train, from the newest session here that has measured some with this profile and device."""
+    for paths in reversed(workspace.sessions()[-LOOKED_AT:]):
+        found = [r.wall_s for r in _records(paths) if _is_alike(r, options, template)]
+        if found:
+            wall = median(found)
+            return (
+                f"  a run trains for about {wall:.0f} s here (the median of {len(found)} runs of {paths.root.name}): "
+                f"{options.runs * wall / 60:.0f} min for {options.runs} runs"
+            )
+    return f"  not known yet: how long a run of profile {options.profile} trains here; none has been measured"
+
+
+def _is_alike(record: RunRecord, options: Options, template: Template) -> bool:
+    return (
+        (record.template, record.profile, record.status) == (template.manifest.name, options.profile, "measured")
+        and record.kind in ("baseline", "experiment")
+        and record.device.startswith("cpu") == options.device.startswith("cpu")
+    )
+
+
+def _records(paths: SessionPaths) -> list[RunRecord]:
+    """The run records of a session; what cannot be read is left out, because this is only an estimate."""
+    found = []
+    for path in sorted((paths.repo / "records").glob("*.json")):
+        try:
+            found.append(RunRecord.model_validate_json(foreign.read_file(path)))
+        except (foreign.Foreign, ValueError):
+            continue
+    return found
+
+
+def _per_call(options: Options, workspace: Workspace) -> PerCall:
+    """Tokens of a call in the newest finished session of this template and profile that asked models."""
+    for paths in reversed(workspace.sessions()[-LOOKED_AT:]):
+        try:
+            session = read_session(paths)
+        except (UserError, InfrastructureError):
+            continue
+        theirs = session.options
+        alike = (theirs.template, theirs.profile) == (options.template, options.profile)
+        if alike and session.finished and session.calls and not theirs.playback:
+            calls = session.calls.values()
+            return PerCall(mean(c.tokens_in for c in calls), mean(c.tokens_out for c in calls), paths.root.name)
+    return PerCall()
 
 
 def _calls(options: Options) -> int:
@@ -60,15 +124,29 @@ def _judging(options: Options) -> int:
     return 1 + 2 + options.reviews + 1 + again
 
 
-def _price(options: Options, calls: int) -> str:
+def _money(options: Options, calls: int, each: PerCall) -> float | None:
+    """US dollars for all calls; None where the price of a model is not known."""
     if options.playback:
-        return "played back at no cost"
+        return None
     from agent.llm.providers import price
 
-    names = list(options.models.names().values())
-    each = []
-    for name in names:
-        if (known := price(name)) is None:
-            return f"price of {name} not known"
-        each.append(TOKENS_IN * known[0] + TOKENS_OUT * known[1])
-    return f"about ${calls * sum(each) / len(each):.2f}"
+    prices = [price(name, stated_of(options)) for name in options.models.names().values()]
+    known = [p for p in prices if p is not None]
+    if len(known) < len(prices):
+        return None
+    return calls * mean(each.sent * into + each.received * out for into, out in known)
+
+
+def _price(options: Options, money: float | None) -> str:
+    if options.playback:
+        return "played back at no cost"
+    if money is not None:
+        return f"about ${money:.2f} (less where the provider reads prompts from its cache)"
+    from agent.llm.providers import price
+
+    names = sorted({n for n in options.models.names().values() if price(n, stated_of(options)) is None})
+    return f"price of {', '.join(names)} not known (state it with --price IN,OUT)"
+
+
+def _below(bound: str) -> str:
+    return f"  warning: {bound} is below this estimate; the session would stop there, and resume with a higher bound"

@@ -87,7 +87,8 @@ def _row(paths: SessionPaths) -> tuple[str, ...]:
     failed = sum(1 for r in session.experiments if r.phase == "failed")
     runs = f"{measured} of {session.options.runs}" + (f", {failed} failed" if failed else "")
     cost = f"${session.usd:.2f}" + ("+?" if session.unpriced_calls else "")
-    return paths.root.name, state, stage(session), runs, compact(session.tokens), cost
+    tokens = compact(session.tokens) + (f", {compact(session.tokens_cached)} cached" if session.tokens_cached else "")
+    return paths.root.name, state, stage(session), runs, tokens, cost
 
 
 def _table(*heads: str, title: str | None = None) -> Table:

@@ -24,11 +24,14 @@ def model_for(args: argparse.Namespace, role: Role, option: str) -> Model:
     name = getattr(args, role) or args.model
     if not name:
         raise UserError(f"{option} needs a model: name one, e.g. --model anthropic/claude-sonnet-4-5")
+    from agent.app import choices
     from agent.app.assemble import language_model
     from agent.app.console import TerminalConsole
-    from agent.llm.providers import check
+    from agent.llm.names import check
+    from agent.llm.providers import Stated
 
     problems = check({role: name}, args.api_base)
     if problems:
         raise UserError("; ".join(f"{problem}; {mend}" for problem, mend in problems))
-    return language_model({role: name}, args.api_base, TerminalConsole().say)
+    stated = Stated(args.price, choices.value("max_output", args.max_output), choices.value("context", args.context))
+    return language_model({role: name}, args.api_base, TerminalConsole(), stated)

@@ -60,7 +60,7 @@ def report(found: list[str], options: Options, system: System, cache: Path) -> i
     from agent.sandbox.probe import limits_report
 
     print(f"python         {sys.version.split()[0]} ({sys.executable})")
-    print(f"models         {', '.join(sorted(set(options.models.names().values())))}")
+    print(f"models         {', '.join(_names(options))}")
     print(f"sandbox        {system.sandbox.name}")
     for limit, means in limits_report().items():
         print(f"  {limit:<13}{means}")
@@ -80,22 +80,42 @@ def _model(options: Options, system: System) -> list[str]:
             return [f"playback {folder}: holds no replies; name a folder with a recording, or a model with --model"]
         return []
     from agent.llm.litellm_model import LiteLLMModel
-    from agent.llm.providers import check
+    from agent.llm.names import check
 
     if not isinstance(system.model, LiteLLMModel):  # a caller's own
         return []
-    found = [f"{problem}; {mend}" for problem, mend in check(options.models.names(), options.api_base)]
-    return [*found, *_unpriced(options)]
+    found = check(options.models.names(), options.api_base)
+    if options.fallback:  # it may be asked at another place
+        found += check({"fallback": options.fallback}, system.model.base_of(options.fallback))
+    return [*(f"{problem}; {mend}" for problem, mend in found), *_unpriced(options)]
+
+
+def asked(options: Options, system: System) -> list[str]:
+    """One line for each model that does not answer one tiny request; a recording needs no asking."""
+    from agent.llm.litellm_model import LiteLLMModel
+
+    if options.playback or not isinstance(system.model, LiteLLMModel):
+        return []
+    return [told for name in _names(options) if (told := system.model.try_out(name))]
+
+
+def _names(options: Options) -> list[str]:
+    """Every model that may be asked, each once."""
+    return sorted({*options.models.names().values(), *([options.fallback] if options.fallback else [])})
 
 
 def _unpriced(options: Options) -> list[str]:
-    """A bound on money holds only for models whose price is known; one of ollama's costs none."""
-    from agent.llm.providers import is_ollama, price
+    """A bound on money holds only for models whose price is known."""
+    from agent.app.assemble import stated_of
+    from agent.llm.providers import is_priced
 
-    names = sorted({name for name in options.models.names().values() if not is_ollama(name) and price(name) is None})
+    names = [name for name in _names(options) if not is_priced(name, stated_of(options))]
     if options.max_usd is None or not names:
         return []
-    return [f"--max-usd: the price of {', '.join(names)} is not known, so the bound would not hold; use --max-tokens"]
+    return [
+        f"--max-usd: the price of {', '.join(names)} is not known, so the bound would not hold; state it with "
+        "--price IN,OUT (US dollars for a million tokens), or use --max-tokens"
+    ]
 
 
 def _sandbox(options: Options) -> list[str]:

@@ -44,7 +44,7 @@ def _judged(asked: SaeBench, options: Options) -> list[str]:
     """The judge is asked where trainings are measured, out of the reach of a session's bounds."""
     if not asked.judge:
         return []
-    from agent.llm.providers import check
+    from agent.llm.names import check
 
     found = [f"sae-bench's judge: {problem}; {mend}" for problem, mend in check({"reviewer": asked.judge})]
     if options.max_usd is not None or options.max_tokens is not None:

@@ -43,6 +43,10 @@ class Start:
         """One line for each thing that would stop the session."""
         return preflight.complaints(self.options, self.template, self.system, self.workspace.root)
 
+    def unanswered(self) -> list[str]:
+        """One line for each model that does not answer; each that does takes a few tokens."""
+        return preflight.asked(self.options, self.system)
+
     def require(self) -> None:
         """Raises UserError with all complaints in one line."""
         if found := self.complaints():

@@ -11,9 +11,10 @@ def call_line(event: CallFinished, session: Session) -> str:
     price = "price unknown" if event.cost_usd is None else f"${event.cost_usd:.4f}"
     total = f"${session.usd:.4f}{' + unpriced calls' if session.unpriced_calls else ''}"
     about = " (estimated)" if event.estimated else ""
+    cached = f" ({compact(event.tokens_cached)} of them from a cache)" if event.tokens_cached else ""
     return (
-        f"  {event.role} ({event.model}): {compact(event.tokens_in)} sent, {compact(event.tokens_out)} received, "
-        f"{price}{about}; session {compact(session.tokens)} tokens, {total}"
+        f"  {event.role} ({event.model}): {compact(event.tokens_in)} sent{cached}, "
+        f"{compact(event.tokens_out)} received, {price}{about}; session {compact(session.tokens)} tokens, {total}"
     )
 
 

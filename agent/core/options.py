@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from typing import Annotated, Literal, get_args
 
 from pydantic import Field
 
@@ -10,6 +10,9 @@ from agent.core.protocols import Role
 from agent.core.schema import Strict
 
 DEFAULT_TEMPLATE = "synth_sae"
+
+
+Dollars = Annotated[float, Field(ge=0)]
 
 
 class Models(Strict):
@@ -36,6 +39,10 @@ class Options(Strict):
     playback: str | None = None  # folder of recorded replies
     api_base: str | None = None  # the server that all models are asked at; None: each provider's own
     addresses: dict[str, str] = {}  # environment variables that name a provider's server, as the session knows them
+    fallback: str | None = None  # the model that answers in the place of one whose provider stays away
+    price: tuple[Dollars, Dollars] | None = None  # per million tokens in and out, of models without a known price
+    max_output: int | None = Field(default=None, ge=1)  # tokens of an answer, of models that litellm does not know
+    context: int | None = Field(default=None, ge=1)  # tokens of a request and its answer, of the same models
     runs: int = Field(default=5, ge=0, le=10)
     attempts: int = Field(default=4, ge=1, le=20)
     baselines: tuple[str, ...] = ()  # names; the first is run 0

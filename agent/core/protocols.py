@@ -35,6 +35,7 @@ class Reply:
     cost_usd: float | None = None
     finish: str = "stop"
     estimated: str = ""  # why tokens or cost are an estimate; "" where the provider's own count stands
+    tokens_cached: int = 0  # of tokens_in, read by the provider from its cache of earlier requests
     recorded: bool = False  # taken from this session's record, not asked anew
     # Says, for the session's log, why this answer is not taken.
     refuse: Callable[[str], None] = field(default=lambda reason: None, compare=False, repr=False)
@@ -58,6 +59,16 @@ class Call:
     ordinal: int  # 1, 2, ... within the step
     role: Role
     watch: Watch = field(default=Watch(), compare=False, repr=False)
+
+
+class Shown:
+    """What a person sees while a model is asked. Silent here; app/console.py has the real one."""
+
+    def say(self, text: str) -> None:
+        """A line that stays."""
+
+    def waiting(self, text: str) -> None:
+        """Who is waited for and how long: a line that is overwritten, and removed by an empty text."""
 
 
 class Model(Protocol):

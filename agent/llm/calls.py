@@ -39,6 +39,7 @@ class CallRecord(Strict):
     finish: str
     wall_s: float
     estimated: str = ""  # why tokens or cost are an estimate
+    tokens_cached: int = 0  # of tokens_in, read by the provider from its cache
 
 
 class RecordedCalls:
@@ -97,6 +98,7 @@ class RecordedCalls:
             cost_usd=record.cost_usd,
             finish=record.finish,
             estimated=record.estimated,
+            tokens_cached=record.tokens_cached,
             recorded=recorded,
             refuse=lambda reason: self.on_refusal(asked, reason),
         )
@@ -130,6 +132,7 @@ class RecordedCalls:
             finish=reply.finish,
             wall_s=round(self.clock() - started, 3),
             estimated=reply.estimated,
+            tokens_cached=reply.tokens_cached,
         )
         with disk_named():
             try:

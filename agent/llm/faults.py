@@ -7,11 +7,15 @@ from email.utils import formatdate, parsedate_to_datetime
 
 from agent.core.errors import InfrastructureError
 from agent.core.wire import why_unbearable
+from agent.llm.names import nearest
 from agent.llm.providers import key_variable, load_litellm, scrub
 
 OUTAGE_TRIES = 10  # with the waits of litellm_model.py: about eight minutes of an ill provider
 HANG_TRIES = 4  # each costs a whole time-out
 REPLY_TRIES = 3  # for answers that came but are of no use
+LONGER_CONTEXT = "choose a model with a longer one, or let its server hold a longer one and state it with --context N"
+# How providers say that a request does not fit; the last two are llama.cpp's.
+_TOO_LONG = ("context length", "context window", "prompt is too long", "context size", "exceed_context_size")
 
 
 class Passing(Exception):
@@ -23,6 +27,21 @@ class Passing(Exception):
         self.wait_s = wait_s
 
 
+class Away(InfrastructureError):
+    """A provider stays away: its tries are used up, its account is empty, or nobody answers at its address.
+
+    `lasts` where asking it once more would only take the same time again.
+    """
+
+    def __init__(self, text: str, *, lasts: bool = True) -> None:
+        super().__init__(text)
+        self.lasts = lasts
+
+
+class Unreached(Passing):
+    """Nobody listens at an address: a mistake in it, or a server that is not up."""
+
+
 class Paid(Exception):
     """Around a fault of a try that is paid for, or may be."""
 
@@ -31,16 +50,22 @@ class Paid(Exception):
         self.cause = cause
 
 
-def judge(model: str, error: Exception) -> Exception:
-    """What an exception of litellm means: wait (Passing) or stop (InfrastructureError)."""
+def judge(model: str, error: Exception, api_base: str | None = None, sent: str = "") -> Exception:
+    """What an exception of litellm means: wait (Passing) or stop (InfrastructureError).
+
+    `api_base` is the server that was asked, where it is the person's own; `sent` says how long the request was.
+    """
     litellm = load_litellm()
     if unbearable := why_unbearable(error):
         return Paid(Passing(unbearable, REPLY_TRIES))
+    if refused := unreached(error):
+        return Unreached(f"no server answers at {api_base or refused}", OUTAGE_TRIES)
     said = one_line(error)
     low = said.lower()
     status = getattr(error, "status_code", None)
-    if isinstance(error, litellm.ContextWindowExceededError) or "context length" in low:
-        return stop(model, "the request is longer than the model's context", "choose a model with a longer one", said)
+    if isinstance(error, litellm.ContextWindowExceededError) or any(words in low for words in _TOO_LONG):
+        cause = f"the request{f' ({sent})' if sent else ''} is longer than the model's context"
+        return stop(model, cause, LONGER_CONTEXT, said)
     if isinstance(error, litellm.ContentPolicyViolationError) or "safety system" in low or "content polic" in low:
         return stop(model, "the provider's content filter refused the request", "choose another model", said)
     if (
@@ -50,11 +75,13 @@ def judge(model: str, error: Exception) -> Exception:
         or "insufficient credits" in low
         or "credit balance" in low
     ):
-        return stop(model, "the account has no credit left", "top it up, then resume", said)
+        return Away(_line(model, "the account has no credit left", "top it up, then resume", said))
     if status in (401, 403):
         return stop(model, f"the provider refuses the key ({status})", f"set {key_variable(model)}", said)
     if status == 404 or "model_not_found" in low or "valid model" in low or "provider not provided" in low:
-        return stop(model, "the provider does not know this model", "check its name (provider/model)", said)
+        near = nearest(model, api_base)
+        remedy = f"check its name (provider/model){f'; {near}' if near else ''}"
+        return stop(model, "the provider does not know this model", remedy, said)
     if status in (400, 413, 422):
         return stop(model, f"the provider does not accept the request ({status})", "choose another model", said)
     if status is None:
@@ -67,7 +94,25 @@ def judge(model: str, error: Exception) -> Exception:
 
 def stop(model: str, cause: str, mend: str, said: str) -> InfrastructureError:
     """The line that a session stops with."""
-    return InfrastructureError(f"model {model}: {cause}; {mend}. Finished work is kept. (it said: {said})")
+    return InfrastructureError(_line(model, cause, mend, said))
+
+
+def unreached(error: BaseException | None) -> str:
+    """The address at which nobody took a connection, which litellm calls a fault of a server; "" where one did."""
+    from httpx import ConnectError
+
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        if isinstance(error, ConnectError):
+            url = error.request.url
+            return f"{url.scheme}://{url.netloc.decode()}"
+        seen.add(id(error))
+        error = error.__cause__ or error.__context__
+    return ""
+
+
+def _line(model: str, cause: str, mend: str, said: str) -> str:
+    return f"model {model}: {cause}; {mend}. Finished work is kept. (it said: {said})"
 
 
 def one_line(error: Exception) -> str:

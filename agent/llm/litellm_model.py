@@ -1,21 +1,19 @@
 """litellm behind protocols.Model: waits out what passes, stops with one clear line at what does not.
 
-Not here: what a fault means (faults.py), what an answer holds (received.py) and took (usage.py), its record (calls.py).
+Not here: one try of a call (request.py) and its record (calls.py).
 """
 
 from __future__ import annotations
 
-import queue
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from agent.core.errors import InfrastructureError
-from agent.core.protocols import Call, Message, Reply, Role, Watch
-from agent.llm.faults import HANG_TRIES, Paid, Passing, judge
-from agent.llm.providers import is_ollama, load_litellm
-from agent.llm.received import Wire, listed_cost, read, took
+from agent.core.protocols import Call, Message, Reply, Role, Shown, Watch
+from agent.llm.faults import REPLY_TRIES, Away, Passing, Unreached, short
+from agent.llm.providers import UNSTATED, Stated, is_listed, provider_of
+from agent.llm.request import Requests
 from agent.llm.usage import estimated
 
 if TYPE_CHECKING:
@@ -26,7 +24,11 @@ LONGEST_RETRY_AFTER_S = 900.0
 
 
 class LiteLLMModel:
-    """Every role's model through litellm. `notify` gets one line for each wait."""
+    """Every role's model through litellm.
+
+    `notify` gets one line for each wait before another try; `console` shows whom the session waits for. `fallback`
+    answers in the place of a model whose provider stays away.
+    """
 
     def __init__(
         self,
@@ -36,28 +38,62 @@ class LiteLLMModel:
         notify: Callable[[str], None],
         api_base: str | None = None,
         sleep: Callable[[float], None] = time.sleep,
+        stated: Stated = UNSTATED,
+        fallback: str | None = None,
+        console: Shown | None = None,
     ) -> None:
         self.names = dict(names)
-        self.timeout_s = timeout_s
         self.notify = notify
         self.api_base = api_base
         self.sleep = sleep
+        self.fallback = fallback
+        self.console = console or Shown()
+        self._requests = Requests(timeout_s, stated, lambda model, s: self.console.waiting(f"{model}: {s:.0f} s"))
         self._told: set[str] = set()  # what is said once
+        self._reached: set[str] = set()  # models whose server has taken a connection
+        self._away: set[str] = set()  # models that are not asked again by this process
 
     def complete(self, messages: Sequence[Message], call: Call) -> Reply:
-        """Ask the role's model.
+        """Ask the role's model, or the one that answers in its place.
 
         Raises:
             InfrastructureError: no usable answer; the line names model, cause and mend.
         """
-        from tenacity import Retrying, retry_if_exception_type
-
         model = self.names[call.role]
+        if self.fallback and model in self._away:
+            return self._answer(self.fallback, messages, call)
+        try:
+            return self._answer(model, messages, call)
+        except Away as away:
+            if self.fallback is None or self.fallback == model:
+                raise
+            self._away |= {model} if away.lasts else set()
+            until = "until the session is resumed" if away.lasts else "this time"
+            self.notify(f"{short(str(away), 300)} {self.fallback} answers in its place {until} (--fallback).")
+            return self._answer(self.fallback, messages, call)
+
+    def try_out(self, model: str) -> str:
+        """What keeps a model from answering one tiny request; "" if it answers. It costs a few tokens."""
+        question = [Message("user", "Answer with the word ready and nothing else.")]
+        try:
+            self._ask(model, question, Watch())
+        except Passing as fault:
+            cause = _nobody_there(model, fault, self.base_of(model)) if isinstance(fault, Unreached) else None
+            return cause or f"model {model}: {fault}"
+        except InfrastructureError as error:
+            return str(error).replace(" Finished work is kept.", "")
+        finally:
+            self.console.waiting("")
+        return ""
+
+    def _answer(self, model: str, messages: Sequence[Message], call: Call) -> Reply:
+        from tenacity import Retrying, retry_if_exception_type
 
         def stop(state: RetryCallState) -> bool:
             fault = _fault(state)
             too_long = (fault.wait_s or 0.0) > LONGEST_RETRY_AFTER_S
-            return too_long or state.attempt_number >= fault.tries
+            never_there = isinstance(fault, Unreached) and model not in self._reached
+            return too_long or never_there or state.attempt_number >= fault.tries
 
         def wait(state: RetryCallState) -> float:
             asked = _fault(state).wait_s
@@ -78,64 +114,38 @@ class LiteLLMModel:
             sleep=self.sleep,
             reraise=True,
         )
+        sent = estimated(model, messages, "", "").tokens_in
+        self.console.say(f"  {call.role}: asking {model} ({call.step}, call {call.ordinal}, about {sent:,} tokens)")
         try:
-            return retrying(self._ask_once, model, messages, call.watch)
+            return retrying(self._ask, model, messages, call.watch)
         except Passing as fault:
+            if isinstance(fault, Unreached) and model not in self._reached:
+                raise Away(_nobody_there(model, fault, self.base_of(model))) from None
             raise _given_up(model, call, fault) from None
+        finally:
+            self.console.waiting("")
 
-    def _ask_once(self, model: str, messages: Sequence[Message], watch: Watch) -> Reply:
-        said = [{"role": m.role, "content": m.content} for m in messages]
-        litellm, wire = load_litellm(), Wire()  # before the clock runs: the first import takes seconds
-        options = self._options(model, messages) | {"logger_fn": wire.hear}
-        spent = estimated(model, messages, "", "nothing came back that says what it took")
+    def _ask(self, model: str, messages: Sequence[Message], watch: Watch) -> Reply:
+        """One try."""
         try:
-            outcome = self._within_the_deadline(lambda: litellm.completion(model=model, messages=said, **options))
-            if not isinstance(outcome, Exception):
-                body, listed = outcome.model_dump(), listed_cost(model, outcome)
-            elif wire.body is not None:  # an answer, but not of the form that litellm takes
-                body, listed = wire.body, None
-            else:
-                raise judge(model, outcome) from None
-            spent = took(model, messages, body, listed)
-            reply = read(body, spent)
-        except Paid as fault:  # a provider takes money for what it made, of use or not
-            watch.wasted(spent, str(fault))
-            raise fault.cause from None
-        self._tell_of_an_estimate(reply)
-        return reply
-
-    def _tell_of_an_estimate(self, reply: Reply) -> None:
+            reply = self._requests.ask(model, messages, watch, self.base_of(model))
+        except Unreached:
+            raise
+        except Exception:
+            self._reached.add(model)
+            raise
+        self._reached.add(model)
         if reply.estimated and reply.estimated not in self._told:
             self._told.add(reply.estimated)
             self.notify(f"{reply.model}: {reply.estimated}; what its calls take is estimated")
+        return reply
 
-    def _within_the_deadline(self, ask: Callable[[], Any]) -> Any:
-        """The answer, or the exception asking ended with. A drip of bytes does not stretch the deadline."""
-        box: queue.Queue[Any] = queue.Queue()
-
-        def work() -> None:
-            try:
-                box.put(ask())
-            except Exception as error:  # litellm's own and those of the libraries below it
-                box.put(error)
-
-        # a daemon of our own: a pool's threads would keep a stopped program alive until the provider hangs up
-        threading.Thread(target=work, name="model call", daemon=True).start()
-        try:
-            return box.get(timeout=self.timeout_s)
-        except queue.Empty:
-            raise Paid(Passing(f"no whole answer within {self.timeout_s:g} s", HANG_TRIES)) from None
-
-    def _options(self, model: str, messages: Sequence[Message]) -> dict[str, Any]:
-        options: dict[str, Any] = {"timeout": self.timeout_s, "max_retries": 0, "num_retries": 0, "stream": False}
-        if self.api_base:
-            options["api_base"] = self.api_base
-            if load_litellm().validate_environment(model).get("missing_keys"):
-                options["api_key"] = "none"  # local servers want none, their client wants one
-        if is_ollama(model):
-            # ollama cuts a prompt to its default context without a word
-            options["num_ctx"] = sum(len(m.content) for m in messages) // 3 + 8192
-        return options
+    def base_of(self, model: str) -> str | None:
+        """The server where a model is asked, if it is not its provider's own; a fallback may be another provider's."""
+        if self.api_base is None or model != self.fallback or model in self.names.values():
+            return self.api_base
+        ours = {provider_of(name) for name in self.names.values()}
+        return self.api_base if provider_of(model) in ours else None
 
 
 def _fault(state: RetryCallState) -> Passing:
@@ -145,10 +155,19 @@ def _fault(state: RetryCallState) -> Passing:
     return fault
 
 
-def _given_up(model: str, call: Call, fault: Passing) -> InfrastructureError:
+def _nobody_there(model: str, fault: Passing, api_base: str | None) -> str:
+    """A line for a server that has not answered once: waiting would most likely be in vain."""
+    remedy = "start it, or correct --api-base" if api_base else "check this machine's network and the address"
+    return f"model {model}: {fault}; {remedy}"
+
+
+def _given_up(model: str, call: Call, fault: Passing) -> Away:
     if fault.wait_s is not None and fault.wait_s > LONGEST_RETRY_AFTER_S:
         how = f"asks to wait {fault.wait_s:g} s; resume then"
     else:
         how = f"{fault.tries} tries were of no use; resume later, or choose another model"
+        if "output limit" in str(fault) and not is_listed(model):
+            how += ", or state how long its answers may be with --max-output N"
     where = f"{call.step}, call {call.ordinal}"
-    return InfrastructureError(f"model {model} ({where}): {fault}; {how}. Finished work is kept.")
+    useless = fault.tries == REPLY_TRIES  # it is there, and answers something that is of no use
+    return Away(f"model {model} ({where}): {fault}; {how}. Finished work is kept.", lasts=not useless)

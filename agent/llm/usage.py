@@ -8,11 +8,14 @@ from dataclasses import replace
 from typing import Any, TypeGuard
 
 from agent.core.protocols import Message, Reply
-from agent.llm.providers import price
+from agent.llm.providers import cached_price, price
 
 MOST_TOKENS = 10**9  # of one call; a larger count is a mistake or a lie
 BYTES_A_TOKEN = 4  # about; not every model's tokenizer is at hand
 IN = ("prompt_tokens", "input_tokens", "prompt_eval_count", "promptTokenCount")  # what providers call them
+# What they call the part of the tokens sent that was read from a cache, and the part that was put into one.
+CACHED = ("cached_tokens", "cache_read_input_tokens", "prompt_cache_hit_tokens", "cachedContentTokenCount")
+KEPT = ("cache_creation_input_tokens",)
 OUT = ("completion_tokens", "output_tokens", "eval_count", "candidatesTokenCount")
 
 
@@ -29,12 +32,16 @@ def stated(model: str, messages: Sequence[Message], text: str, usage: object, li
     said: Mapping[str, Any] = usage if isinstance(usage, Mapping) else {}
     guess = estimated(model, messages, text, "")
     into, out, total = _count(said, IN), _count(said, OUT), _count(said, ("total_tokens",)) or 0
+    cached = _cached(said)
+    if into is not None and "prompt_tokens" not in said and "input_tokens" in said:
+        into += cached + (_count(said, KEPT) or 0)  # Anthropic counts these apart
     whole = into is not None and (out is not None or not text)
     if into is None:
         into = max(guess.tokens_in, total - (out or guess.tokens_out))
     if out is None:
         out = max(guess.tokens_out, total - into)
-    reply = _reply(model, into, out, "" if whole else "the provider states no usage that can be believed")
+    why = "" if whole else "the provider states no usage that can be believed"
+    reply = replace(_reply(model, into, out, why), tokens_cached=min(cached, into))
     cost = _number(said.get("cost"))  # openrouter says what it charged
     if believable(cost):
         return replace(reply, cost_usd=cost)
@@ -48,6 +55,8 @@ def checked(reply: Reply, messages: Sequence[Message]) -> Reply:
     if not all(type(count) is int and 0 <= count <= MOST_TOKENS for count in (reply.tokens_in, reply.tokens_out)):
         guess = estimated(reply.model, messages, reply.text, "the model states tokens that cannot be believed")
         reply = replace(reply, tokens_in=guess.tokens_in, tokens_out=guess.tokens_out, estimated=guess.estimated)
+    if type(reply.tokens_cached) is not int or not 0 <= reply.tokens_cached <= reply.tokens_in:
+        reply = replace(reply, tokens_cached=0)
     if reply.cost_usd is not None and not believable(reply.cost_usd):
         why = reply.estimated or f"the model states a cost of {str(reply.cost_usd)[:20]}"
         reply = _priced(replace(reply, estimated=why))
@@ -65,7 +74,10 @@ def _reply(model: str, tokens_in: int, tokens_out: int, why: str) -> Reply:
 
 def _priced(reply: Reply) -> Reply:
     each = price(reply.model)
-    return replace(reply, cost_usd=each and reply.tokens_in * each[0] + reply.tokens_out * each[1])
+    if each is None:
+        return replace(reply, cost_usd=None)
+    saved = reply.tokens_cached * (each[0] - cached_price(reply.model, each[0]))
+    return replace(reply, cost_usd=reply.tokens_in * each[0] + reply.tokens_out * each[1] - saved)
 
 
 def _tokens(*texts: str) -> int:
@@ -76,6 +88,12 @@ def _count(said: Mapping[str, Any], names: Sequence[str]) -> int | None:
     """The first count of these names that can be believed. 0 is none: an answer's text and its question hold some."""
     numbers = (_number(said.get(name)) for name in names)
     return next((math.ceil(n) for n in numbers if n is not None and 0 < n <= MOST_TOKENS), None)
+
+
+def _cached(said: Mapping[str, Any]) -> int:
+    """The tokens read from a cache, wherever a provider says so; 0 where it does not."""
+    parts = (said.get("prompt_tokens_details"), said.get("input_tokens_details"), said)
+    return next((n for part in parts if isinstance(part, Mapping) and (n := _count(part, CACHED))), 0)
 
 
 def _number(value: object) -> float | None:

@@ -49,9 +49,10 @@ def command(session: Session) -> str:
 def costs(session: Session) -> tuple[tuple[str, str], ...]:
     """What the models took, for the appendix."""
     unpriced = f" and {session.unpriced_calls} calls of unknown price" if session.unpriced_calls else ""
+    cached = f", of which {session.tokens_cached:,} read from a cache" if session.tokens_cached else ""
     return (
         ("Model calls", f"{len(session.calls)}"),
-        ("Tokens", f"{session.tokens:,}"),
+        ("Tokens", f"{session.tokens:,}{cached}"),
         ("Cost", f"${session.usd:.4f}{unpriced}"),
     )
 

@@ -318,7 +318,7 @@ def authors(session: Session) -> str:
     """The line under the title."""
     if session.options.playback:
         return "An automated session, played back from a recording"
-    return f"An automated session: {', '.join(sorted(set(session.options.models.names().values())))}"
+    return f"An automated session: {', '.join(_models(session))}"
 
 
 def statement(session: Session, measured_by_runner: bool = True) -> str:
@@ -340,9 +340,13 @@ def statement(session: Session, measured_by_runner: bool = True) -> str:
             "The words of this paper, the plan and the code changes are played back from a recording; they were "
             f"not written by a model during this session. {measured}{walls}"
         )
-    names = sorted(set(session.options.models.names().values()))
-    authors = ", ".join(names)
-    return f"The words of this paper, the plan and the code changes were written by {authors}. {measured}{walls}"
+    names = ", ".join(_models(session))
+    return f"The words of this paper, the plan and the code changes were written by {names}. {measured}{walls}"
+
+
+def _models(session: Session) -> list[str]:
+    """The models that were chosen and those that answered, a fallback among them."""
+    return sorted({*session.options.models.names().values(), *(call.model for call in session.calls.values())})
 
 
 def edition(session: Session) -> dict[str, str]:

@@ -76,6 +76,7 @@ class CallFinished(Happened):
     path: str
     sha256: str
     estimated: str = ""  # why tokens or cost are an estimate
+    tokens_cached: int = 0  # of tokens_in, read by the provider from its cache
 
 
 class TryWasted(Happened):
@@ -91,6 +92,7 @@ class TryWasted(Happened):
     tokens_out: int
     cost_usd: float | None
     estimated: str = ""  # why tokens or cost are an estimate
+    tokens_cached: int = 0  # of tokens_in, read by the provider from its cache
 
 
 class AnswerRefused(Happened):

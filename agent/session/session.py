@@ -56,6 +56,7 @@ class Session:
     calls: dict[tuple[str, int], ev.CallFinished] = field(default_factory=dict)
     refused: frozenset[tuple[str, int]] = frozenset()  # calls whose answer was not of the form asked for
     tokens: int = 0
+    tokens_cached: int = 0  # of these, read from a provider's cache
     usd: float = 0.0
     unpriced_calls: int = 0
     active_s: float = 0.0  # time that processes held the session, by clocks that no sleep and no setting moves
@@ -288,6 +289,7 @@ def _charge(session: Session, event: ev.CallFinished | ev.TryWasted) -> Session:
     return replace(
         session,
         tokens=session.tokens + event.tokens_in + event.tokens_out,
+        tokens_cached=session.tokens_cached + event.tokens_cached,
         usd=session.usd + (event.cost_usd or 0.0),
         unpriced_calls=session.unpriced_calls + (event.cost_usd is None),
     )

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from agent.core.manifest import Profile
 from agent.core.paths import DataPaths, SessionPaths
-from agent.core.protocols import Ask, Coder, Literature, Progress, Runner, Sandbox, Signer, VersionStore
+from agent.core.protocols import Ask, Coder, Literature, Progress, Runner, Sandbox, Shown, Signer, VersionStore
 from agent.core.record import Environment
 from agent.core.template import Template
 from agent.session.events import Event
@@ -56,11 +56,8 @@ class Journal:
         return round(self._before + self._steady() - self._began, 3)
 
 
-class Console:
+class Console(Shown):
     """What a person sees while a session runs. Silent here; app/console.py has the real one."""
-
-    def say(self, text: str) -> None:
-        """A line that stays."""
 
     def progress(self, text: str, state: Progress) -> None:
         """A line that is overwritten."""

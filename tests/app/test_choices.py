@@ -3,7 +3,7 @@
 import pytest
 
 from agent.app import choices
-from agent.app.arguments import parse
+from agent.app.arguments import Refusal, parse
 from agent.core.errors import UserError
 from agent.core.ideas import Idea
 from agent.core.options import ROLES, Models, Options
@@ -38,6 +38,30 @@ def test_what_is_typed_is_taken_by_name():
     )
     assert (found.runs, found.pdf, found.network, found.sandbox, found.skip_novelty) == (0, False, True, "none", True)
     assert (found.max_usd, found.allow, found.baselines) == (0, ("a",), ("topk", "rows"))
+
+
+def test_what_is_said_of_models_is_kept_and_a_resume_uses_it():
+    before = new("--price 0.5,2 --max-output 8000 --context 32000 --fallback openai/gpt-4.1")
+
+    assert (before.price, before.max_output, before.context) == ((0.5, 2.0), 8000, 32000)
+    assert Options.model_validate_json(before.model_dump_json()) == before == resumed(before)
+    assert resumed(before, "--price 1,3").price == (1.0, 3.0)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("--price 3", "--price: give two numbers with a comma between, found 3"),
+        ("--price 3,x", "--price: give a number, found x"),
+        ("--price 3,-1", "--price: give two prices of 0 or more, found 3,-1"),
+        ("--context 0", "--context 0: give 1 or more"),
+        ("--max-output 0", "--max-output 0: give 1 or more"),
+    ],
+)
+def test_a_price_or_length_that_cannot_be_is_refused_in_one_line(words, said):
+    with pytest.raises((UserError, Refusal)) as caught:
+        new(words)
+    assert said in str(caught.value)
 
 
 def test_fewer_trainings_side_by_side_get_more_threads():

@@ -118,6 +118,39 @@ def test_dry_run_checks_estimates_and_starts_nothing(tmp_path, idea):
     assert not list((tmp_path / "ws").glob("2*"))
 
 
+def test_dry_run_and_doctor_send_each_model_one_tiny_request_and_offline_none(tmp_path, idea):
+    common = ("--template", TEMPLATE, "--model=openai/gpt-4o", "--workspace", tmp_path / "ws")
+    with FakeProvider([reply("ready")]) as provider:
+        common += ("--api-base", provider.url, "--fallback", "openai/gpt-4.1")
+        for words in (("--idea", idea, "--dry-run"), ("--doctor",)):
+            assert launch(*words, *common, "--offline", OPENAI_API_KEY="sk-x").returncode == 0
+            assert provider.history == []
+            done = launch(*words, *common, OPENAI_API_KEY="sk-x")
+            assert done.returncode == 0, done.stdout + done.stderr
+            assert [request.body["model"] for request in provider.history] == ["gpt-4.1", "gpt-4o"]
+            provider.history.clear()
+
+
+@pytest.mark.parametrize("words", [("--dry-run",), ()], ids=["dry run", "session"])
+def test_an_address_where_nobody_answers_is_one_line_at_once(workspace, idea, words):
+    with FakeProvider([]) as provider:
+        gone = provider.url
+    common = ("--template", TEMPLATE, "--model", "openai/gpt-4o", "--api-base", gone, "--workspace", workspace)
+
+    done = launch("--idea", idea, *common, *words, OPENAI_API_KEY="sk-x")
+
+    line = f"model openai/gpt-4o: no server answers at {gone}; start it, or correct --api-base"
+    assert done.returncode == (2 if words else 3)
+    assert line in (done.stderr if words else done.stdout)
+    assert "asking again" not in done.stdout and "500" not in done.stdout
+
+
+def test_offline_alone_says_what_it_goes_with(tmp_path, idea):
+    done = launch("--idea", idea, "--offline", "--workspace", tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.startswith("launch.py: --offline: it goes with --dry-run")
+
+
 @pytest.mark.parametrize("how", ["--api-base", "OPENAI_BASE_URL"])
 def test_a_resume_asks_the_same_server_and_says_which(workspace, idea, how):
     common = ("--workspace", workspace)

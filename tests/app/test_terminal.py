@@ -57,6 +57,22 @@ def test_the_console_says_it_without_control_characters_and_draws_its_own(tmp_pa
     assert drawn == visible(drawn) and drawn.count("\n") == len(text.splitlines())
 
 
+def test_who_is_waited_for_is_drawn_on_a_terminal_and_nothing_of_it_stays(tmp_path):
+    for kind in (_OnTerminal, Terminal):
+        with open(tmp_path / "out", "wb") as file, kind(file, encoding="utf-8") as out:
+            console = TerminalConsole(out, clock=lambda: 0.0)
+            console.waiting("openai/gpt-4o: 0 s")
+            console.waiting("openai/gpt-4o: 1 s")
+            console.waiting("")
+            console.say("planned")
+        drawn = (tmp_path / "out").read_bytes().decode()
+        assert [part for part in drawn.split("\r\x1b[2K") if part] == (
+            ["       openai/gpt-4o: 0 s", "       openai/gpt-4o: 1 s", "  0:00 planned\n"]
+            if kind is _OnTerminal
+            else ["  0:00 planned\n"]
+        )
+
+
 class _OnTerminal(Terminal):
     def isatty(self):
         return True

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 from agent.actions import perform
 from agent.app.playing import play_session
 from agent.core.options import Options
 from agent.llm.litellm_model import LiteLLMModel
+from agent.llm.providers import UNSTATED, Stated
 from agent.session.events import Event
 from agent.session.policy import next_action
 from agent.storage.log import EventLog
@@ -26,9 +28,18 @@ class Provided(Whole):
         super().__init__(root, None, **{**BROUGHT, **chosen})
         self.waits: list[float] = []
 
-    def told(self, provider: FakeProvider, timeout_s: float = 30.0, **changes: object) -> int:
+    def told(
+        self,
+        provider: FakeProvider,
+        timeout_s: float = 30.0,
+        *,
+        model: str = "openai/gpt-4o",
+        stated: Stated = UNSTATED,
+        fallback: str | None = None,
+        **changes: object,
+    ) -> int:
         """As a person sees it: to a stop; returns the exit status."""
-        with self._asking(provider, timeout_s, changes) as tools:
+        with self._asking(provider, timeout_s, changes, model, stated=stated, fallback=fallback) as tools:
             return play_session(tools)
 
     def step(self, provider: FakeProvider, timeout_s: float = 30.0) -> Event:
@@ -41,14 +52,22 @@ class Provided(Whole):
     def events(self, kind: type[Event]) -> list[Event]:
         return [event for event in EventLog(self.paths.events).read() if isinstance(event, kind)]
 
-    def _asking(self, provider: FakeProvider, timeout_s: float, changes: dict[str, object]):
+    def _asking(
+        self,
+        provider: FakeProvider,
+        timeout_s: float,
+        changes: dict[str, object],
+        model: str = "openai/gpt-4o",
+        **kinds: Any,
+    ):
         roles = ("planner", "editor", "writer", "reviewer")
         self.model = LiteLLMModel(
-            dict.fromkeys(roles, "openai/gpt-4o"),
+            dict.fromkeys(roles, model),
             timeout_s=timeout_s,
             api_base=provider.url,
             notify=self.console.say,
             sleep=self.waits.append,
+            **kinds,
         )
         changed: Options | None = options(**BROUGHT, **changes) if changes else None
         return self.tools(changed)

@@ -21,6 +21,7 @@ from aider.coders.editblock_coder import (
     find_similar_lines,
     strip_quoted_wrapping,
 )
+from aider.exceptions import LiteLLMExceptions
 from aider.io import InputOutput
 from aider.models import Model
 
@@ -39,6 +40,9 @@ RawMessages = list[dict[str, str]]
 AskRaw = Callable[[RawMessages], Reply]
 _REPLY_FAULTS = (ValueError, LookupError, AttributeError)  # what a reply can break in aider's parsing
 Block = tuple[str, str, str]  # file, SEARCH, REPLACE
+# aider stops at any exception class of litellm that it has no entry for, and newer versions of litellm have some. No
+# exception of litellm reaches aider, because models are asked through us: its table of them may as well be empty.
+LiteLLMExceptions._load = lambda self, strict=False: None
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,101 @@
+"""One try of a call through litellm: what is sent, the deadline, and the answer or the fault that came of it.
+
+Not here: further tries and another model (litellm_model.py), what a fault means (faults.py), what an answer holds
+(received.py) and took (usage.py).
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from agent.core.protocols import Message, Reply, Watch
+from agent.llm.caching import with_cache_markers
+from agent.llm.faults import HANG_TRIES, LONGER_CONTEXT, Paid, Passing, judge, stop
+from agent.llm.providers import Stated, is_listed, is_ollama, listing, load_litellm, price
+from agent.llm.received import Wire, listed_cost, read, took
+from agent.llm.usage import estimated
+
+TICK_S = 1.0  # between two looks at the clock while an answer is waited for
+
+
+@dataclass(frozen=True)
+class Requests:
+    """Asks models once. `lasts` hears every second how long the answer has been waited for."""
+
+    timeout_s: float
+    stated: Stated
+    lasts: Callable[[str, float], None]
+
+    def ask(self, model: str, messages: Sequence[Message], watch: Watch, api_base: str | None) -> Reply:
+        """The model's answer.
+
+        Raises:
+            Passing: a fault that may be gone after a wait.
+            InfrastructureError: a fault that stays; the line says what to do about it.
+        """
+        litellm, wire = load_litellm(), Wire()  # before the clock runs: the first import takes seconds
+        spent = self._charged(estimated(model, messages, "", "nothing came back that says what it took"))
+        options = self._options(model, messages, spent.tokens_in, api_base) | {"logger_fn": wire.hear}
+        said = with_cache_markers(model, messages)
+        try:
+            outcome = self._in_time(model, lambda: litellm.completion(model=model, messages=said, **options))
+            if not isinstance(outcome, Exception):
+                body, listed = outcome.model_dump(), listed_cost(model, outcome) if listing(model) else None
+            elif wire.body is not None:  # an answer, but not of the form that litellm takes
+                body, listed = wire.body, None
+            else:
+                raise judge(model, outcome, api_base, f"about {spent.tokens_in:,} tokens") from None
+            spent = self._charged(took(model, messages, body, listed))
+            return read(body, spent)
+        except Paid as fault:  # a provider takes money for what it made, of use or not
+            watch.wasted(spent, str(fault))
+            raise fault.cause from None
+
+    def _charged(self, reply: Reply) -> Reply:
+        """The same at the price that a person stated, where nobody else knows one."""
+        each = price(reply.model, self.stated) if reply.cost_usd is None else None
+        return replace(reply, cost_usd=reply.tokens_in * each[0] + reply.tokens_out * each[1]) if each else reply
+
+    def _in_time(self, model: str, ask: Callable[[], Any]) -> Any:
+        """The answer, or the exception asking ended with. A drip of bytes does not stretch the deadline."""
+        box: queue.Queue[Any] = queue.Queue()
+
+        def work() -> None:
+            try:
+                box.put(ask())
+            except Exception as error:  # litellm's own and those of the libraries below it
+                box.put(error)
+
+        # a daemon of our own: a pool's threads would keep a stopped program alive until the provider hangs up
+        threading.Thread(target=work, name="model call", daemon=True).start()
+        began = time.monotonic()
+        while (waited := time.monotonic() - began) < self.timeout_s:
+            self.lasts(model, waited)
+            try:
+                return box.get(timeout=min(TICK_S, self.timeout_s - waited))
+            except queue.Empty:
+                continue
+        raise Paid(Passing(f"no whole answer within {self.timeout_s:g} s", HANG_TRIES))
+
+    def _options(self, model: str, messages: Sequence[Message], sent: int, api_base: str | None) -> dict[str, Any]:
+        options: dict[str, Any] = {"timeout": self.timeout_s, "max_retries": 0, "num_retries": 0, "stream": False}
+        if api_base:
+            options["api_base"] = api_base
+            if load_litellm().validate_environment(model).get("missing_keys"):
+                options["api_key"] = "none"  # local servers want none, their client wants one
+        context = None if is_listed(model) else self.stated.context
+        if context is not None and sent >= context:
+            cause = f"the request (about {sent:,} tokens) does not fit its context of {context:,} tokens (--context)"
+            raise stop(model, cause, LONGER_CONTEXT, "nothing: it was not asked")
+        if is_ollama(model):
+            # ollama cuts a prompt to its default context without a word
+            options["num_ctx"] = context or sum(len(m.content) for m in messages) // 3 + 8192
+        if self.stated.max_output and not is_listed(model):
+            room = self.stated.max_output if context is None else context - sent
+            options["max_tokens"] = min(self.stated.max_output, room)
+        return options
