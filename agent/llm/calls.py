@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from agent.core.errors import InfrastructureError, disk_named
 from agent.core.protocols import Call, Message, Model, Reply, Role, Watch
 from agent.core.schema import Strict
+from agent.llm.thinking import cut
 from agent.llm.usage import checked
 from agent.storage import foreign
 from agent.storage.atomic import write_text
@@ -115,7 +116,8 @@ class RecordedCalls:
         path = self.path(call.step, call.ordinal)
         started = self.clock()
         reply = checked(self.inner.complete(messages, replace(call, watch=_Watch(self, call))), messages)
-        if not reply.text.strip():
+        text = cut(reply.text)  # whichever model it is: what it only thought is not acted upon
+        if not text.strip():
             raise InfrastructureError(f"model {reply.model} ({call.step}, call {call.ordinal}): an empty answer")
         record = CallRecord(
             step=call.step,
@@ -123,7 +125,7 @@ class RecordedCalls:
             role=call.role,
             model=reply.model,
             messages=tuple(Message(m.role, _valid(m.content)) for m in messages),
-            reply=_valid(reply.text),
+            reply=_valid(text),
             tokens_in=reply.tokens_in,
             tokens_out=reply.tokens_out,
             cost_usd=reply.cost_usd,
