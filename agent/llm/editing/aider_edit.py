@@ -23,10 +23,12 @@ from aider.io import InputOutput
 from aider.models import Model
 
 from agent.core.protocols import Reply
-from agent.llm.editing import forms, prose
-from agent.llm.editing.blocks import Block, Unreadable, read
-from agent.llm.editing.matching import Change, NoPlace, choose, find, stands_in
+from agent.llm.editing import forms
+from agent.llm.editing.applying import Files, is_prose
+from agent.llm.editing.blocks import Block, Unreadable, check_fences, read
+from agent.llm.editing.matching import stands_in
 from agent.llm.editing.naming import Names
+from agent.llm.editing.prose import closest
 from agent.llm.prompting import render
 
 REPAIRS = 3  # further rounds in which the model may mend blocks that did not match
@@ -40,9 +42,6 @@ MAX_QUOTED = 3000  # characters of a failed block that go back
 
 RawMessages = list[dict[str, str]]
 AskRaw = Callable[[RawMessages], Reply]
-_REPLY_FAULTS = (ValueError, LookupError, AttributeError)  # what a reply can break in aider's replacing
-_BOM = "\ufeff"
-_PROSE = (".md", ".txt")
 
 
 @dataclass(frozen=True)
@@ -155,8 +154,7 @@ class _Coder(EditBlockCoder):
         self.names = Names(tuple(editable), tuple(read_only))
         self.blocks = 0
         self.mismatches = 0  # answers of which a block did not match
-        self.first: dict[str, str] = {}  # what the files said before this conversation changed them
-        self.applied: set[Block] = set()
+        self.files = Files(root, replace_most_similar_chunk)  # the only way in which a file changes
         self.forbidden: tuple[str, ...] = ()
         self.failed = ""
 
@@ -192,10 +190,12 @@ class _Coder(EditBlockCoder):
 
     def _in_another_form(self, answer: str) -> list[Block]:
         whole = forms.whole_file(answer, self.names) if self.mismatches >= MISMATCHES else None
-        blocks = [whole] if whole else forms.diff_blocks(answer, self.names)
-        if not blocks and forms.is_foreign(answer):
+        if blocks := [whole] if whole else forms.diff_blocks(answer, self.names):
+            return blocks
+        if forms.is_foreign(answer):
             raise Unreadable(f"This form is not read; nothing was applied. {forms.form(self.names.editable[0])}")
-        return blocks
+        check_fences(answer.split("\n"))
+        return []
 
     def apply_edits_dry_run(self, edits: list[Block]) -> list[Block]:
         return edits  # aider's would send a block that does not match on to other files
@@ -204,53 +204,22 @@ class _Coder(EditBlockCoder):
         return path in self.names.editable
 
     def apply_edits(self, edits: list[Block], dry_run: bool = False) -> None:
-        before, applied = {edit.name: self._data(edit.name) for edit in edits}, set(self.applied)
-        failed = [(edit, problem) for edit in edits if (problem := self._apply(edit))]
-        if failed and any(edit.exact for edit in edits):
-            for name, data in before.items():
-                Path(self.root, name).write_bytes(data)
-            self.applied = applied
-            self.mismatches += 1
-            name = edits[0].name
-            self._reject(f"The diff does not apply to the letter; nothing of it was applied. {forms.form(name)}")
-        if failed:
+        if any(edit.exact for edit in edits):
+            if not self.files.apply_diff(edits):
+                self.mismatches += 1
+                asked = forms.form(edits[0].name)
+                self._reject(f"The diff does not apply to the letter; nothing of it was applied. {asked}")
+        elif failed := [(edit, problem) for edit in edits if (problem := self._apply(edit))]:
             self.mismatches += 1
             self._reject(self._complaints(failed, len(edits) - len(failed)))
         if edits:
             self.failed = ""
 
     def _apply(self, block: Block) -> str:
-        """Apply one block; returns what is wrong with it, or nothing."""
-        name, data = block.name, self._data(block.name).decode()
-        text = data.removeprefix(_BOM)
-        first = self.first.setdefault(name, text)
-        if block in self.applied and _stands(block, text):
-            return ""
-        try:
-            change = self._whole(block, text) or choose(text, block, _is_prose(name))
-            change = change._replace(new=change.new.replace("\n", _line_end(text)))
-            if text != first and _repeats(first, text, change):
-                return ""
-            changed = _replaced(text, change)
-            Path(self.root, name).write_bytes((_BOM * data.startswith(_BOM) + changed).encode())
-        except NoPlace as problem:
-            return "" if text != first and _is_gone(block, first, text) and _stands(block, text) else str(problem)
-        except _REPLY_FAULTS as error:
-            return f"cannot be applied ({type(error).__name__})"
-        self.applied.add(block)
-        return ""
+        return self.files.apply(block, whole=self._may_be_whole(block.name))
 
-    def _whole(self, block: Block, text: str) -> Change | None:
-        """The change of a block with an empty SEARCH into the whole file, once that is offered."""
-        new = next((new.removeprefix(_BOM) for search, new in block.readings if not search.strip()), "")
-        if not new or not text.strip() or not self._may_be_whole(text):
-            return None
-        if problem := forms.left_out(text, new):
-            raise NoPlace(problem)
-        return Change(0, len(text), new)
-
-    def _may_be_whole(self, text: str) -> bool:
-        return self.mismatches >= MISMATCHES and len(text) <= MAX_WHOLE
+    def _may_be_whole(self, name: str) -> bool:
+        return self.mismatches >= MISMATCHES and len(self.files.text(name)) <= MAX_WHOLE
 
     def _complaints(self, failed: list[tuple[Block, str]], done: int) -> str:
         complaints = [self._complaint(block, problem) for block, problem in failed[:MAX_COMPLAINTS]]
@@ -258,7 +227,7 @@ class _Coder(EditBlockCoder):
         complaints += [f"{more} more blocks of this answer failed as well."] * bool(more)
         complaints += [f"The other {done} blocks were applied; leave them out."] * bool(done)
         complaints.append("Send corrected blocks for the failed places only.")
-        names = dict.fromkeys(block.name for block, _ in failed if self._may_be_whole(self._data(block.name).decode()))
+        names = dict.fromkeys(block.name for block, _ in failed if self._may_be_whole(block.name))
         complaints += [
             f"Or send {name} whole: one block with an empty SEARCH, and every line of the new file as its REPLACE."
             for name in names
@@ -266,18 +235,12 @@ class _Coder(EditBlockCoder):
         return "\n".join(complaints)
 
     def _complaint(self, block: Block, problem: str) -> str:
-        text = self._data(block.name).decode().removeprefix(_BOM)
+        text, prose = self.files.text(block.name), is_prose(block.name)
         search, new = min(block.readings, key=lambda reading: len(reading[0]))
-        likely = _similar(search, text, _is_prose(block.name))
-        there = stands_in(text, new, _is_prose(block.name))
-        likely += (
-            "What REPLACE says stands in the file already; if that is what you want, leave the block out.\n" * there
-        )
+        likely = _similar(search, text, prose)
+        if stands_in(text, new, prose):
+            likely += "The file holds what REPLACE says already; if that is what you want, leave the block out.\n"
         return f"{block.name}: this block {problem}:\n{_quoted(search, new)}\n{likely}"
-
-    def _data(self, name: str) -> bytes:
-        path = Path(self.root, name)
-        return path.read_bytes() if path.exists() else b""
 
     def _reject(self, complaint: str) -> NoReturn:
         self.failed = complaint
@@ -294,66 +257,10 @@ def converse(root: Path, editable: list[str], read_only: list[str], instruction:
     return Talk(coder.partial_response_content or "", coder.blocks, coder.forbidden, coder.failed)
 
 
-def _replaced(text: str, change: Change) -> str:
-    """The text after aider's replacing of one block: of the whole lines that a change lies in.
-
-    Raises:
-        NoPlace: nothing would be left, or aider makes something else of it.
-    """
-    start = text.rfind("\n", 0, change.start) + 1
-    end = change.end if text[: change.end].endswith("\n") else (text.find("\n", change.end) + 1 or len(text))
-    put = text[start : change.start] + change.new + text[change.end : end]
-    wanted = text[:start] + put + text[end:]
-    if not wanted.strip():
-        raise NoPlace("would leave the file empty")
-    if not text:
-        return wanted
-    made = replace_most_similar_chunk(text, text[start:end], put)
-    if made not in (wanted, f"{wanted}\n"):  # aider ends the last line, which is left as it was
-        raise NoPlace("cannot be applied for sure: it holds unusual line ends")
-    return wanted
-
-
-def _repeats(first: str, text: str, change: Change) -> bool:
-    """Whether a change would only put once more what this conversation has put around its place already."""
-    before = change.new.find(text[change.start : change.end])
-    there = text[change.start - before : change.start - before + len(change.new)]
-    return 0 <= before <= change.start and there == change.new and change.new not in first
-
-
-def _stands(block: Block, text: str) -> bool:
-    """Whether a text says what a block's REPLACE says; for a deletion: no more what its SEARCH says."""
-    is_prose = _is_prose(block.name)
-    return any(
-        stands_in(text, new, is_prose) if new.strip() else not stands_in(text, search, is_prose)
-        for search, new in block.readings
-    )
-
-
-def _is_gone(block: Block, first: str, text: str) -> bool:
-    """Whether a SEARCH that matched before this conversation's changes was changed by them."""
-    is_prose = _is_prose(block.name)
-    for search, new in block.readings:
-        try:
-            find(first, search, new, exact=False, prose=is_prose)
-        except NoPlace:
-            continue
-        return bool(new.strip()) and not stands_in(text, search, is_prose)
-    return False
-
-
-def _line_end(text: str) -> str:
-    return "\r\n" if 2 * text.count("\r\n") > text.count("\n") else "\n"
-
-
-def _is_prose(name: str) -> bool:
-    return name.endswith(_PROSE)
-
-
-def _similar(search: str, text: str, is_prose: bool) -> str:
+def _similar(search: str, text: str, prose: bool) -> str:
     if not search.strip() or text.count("\n") > MAX_SEARCHED:
         return ""
-    if is_prose and (sentence := prose.closest(text, search)):
+    if prose and (sentence := closest(text, search)):
         return f"Did you mean this sentence of the file?\n{sentence}\n"
     head = search.splitlines()[:MAX_COMPARED]
     likely = find_similar_lines("\n".join(head), text, SIMILAR) or "\n".join(

@@ -33,7 +33,7 @@ class Block(NamedTuple):
 
 
 def read(answer: str, names: Names) -> list[Block]:
-    """The blocks of an answer, in order.
+    """The blocks of an answer, in order; none where it has none.
 
     Raises:
         Unreadable: the answer ends in the middle, or its markers do not fit together.
@@ -62,9 +62,24 @@ def read(answer: str, names: Names) -> list[Block]:
         blocks.append(Block(name, readings))
         outside += lines[since:first]
         since = last + 1
-    if _open_fences([*outside, *lines[since:]]):
-        raise Unreadable(f"The answer ends inside a fence that is never closed: it seems to be cut. {_CUT}")
+    if blocks:
+        check_fences([*outside, *lines[since:]])
     return blocks
+
+
+def check_fences(lines: Sequence[str]) -> None:
+    """What stands outside of blocks.
+
+    Raises:
+        Unreadable: it ends inside a fence.
+    """
+    depth = 0
+    for line in lines:
+        info = fence_of(line)
+        if info is not None:
+            depth += 1 if info or not depth else -1
+    if depth:
+        raise Unreadable(f"The answer ends inside a fence that is never closed: it seems to be cut. {_CUT}")
 
 
 def is_divider(line: str) -> bool:
@@ -81,15 +96,6 @@ def fence_of(line: str) -> str | None:
 def _begun(lines: Sequence[str], first: int) -> str:
     said = next((line.strip() for line in lines[first + 1 :] if line.strip()), "")
     return f"The block that begins with {said[:80]!r}"
-
-
-def _open_fences(lines: Sequence[str]) -> int:
-    depth = 0
-    for line in lines:
-        info = fence_of(line)
-        if info is not None:
-            depth += 1 if info or not depth else -1
-    return depth
 
 
 def _outdented(lines: list[str], indent: str) -> list[str]:

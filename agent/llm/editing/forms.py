@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from agent.llm.editing.blocks import Block, fence_of
+from agent.llm.editing.blocks import Block, check_fences, fence_of
 from agent.llm.editing.naming import Names, named_in
 
 _FOREIGN = re.compile(  # an edit, in a form that is not read
@@ -36,13 +36,17 @@ def is_foreign(answer: str) -> bool:
 
 
 def diff_blocks(answer: str, names: Names) -> list[Block]:
-    """The hunks of a unified diff, as blocks that are applied to the letter or not at all; none if it is no diff."""
+    """The hunks of a unified diff, as blocks that are applied to the letter or not at all; none if it is no diff.
+
+    Raises:
+        Unreadable: the diff's fence is never closed.
+    """
     blocks: list[Block] = []
     name = names.editable[0] if len(names.editable) == 1 else ""
     hunk: list[str] | None = None  # the lines of the one that is being read
     for line, after in _with_the_next([*answer.split("\n"), "@@"]):
         headed = bool(_OLD.match(line) and _NEW.match(after))
-        if hunk and (headed or _HUNK.match(line) or fence_of(line) is not None):
+        if hunk and (headed or _HUNK.match(line) or line.startswith("```")):
             blocks.append(_block(name, hunk))
             hunk = None
         if headed:
@@ -55,6 +59,8 @@ def diff_blocks(answer: str, names: Names) -> list[Block]:
             if line[:1] not in ("", " ", "-", "+"):
                 return []  # a line without a sign: nobody can tell what it is
             hunk.append(line)
+    if blocks:
+        check_fences([line for line in answer.split("\n") if line.startswith("```")])
     return blocks if all(block.name for block in blocks) else []
 
 
@@ -87,7 +93,7 @@ def left_out(old: str, new: str) -> str:
         if line not in known and _LEFT_OUT.search(line):
             return f"leaves lines out ({line.strip()[:80]}); write every line"
     few, many = (sum(bool(line.strip()) for line in text.split("\n")) for text in (new, old))
-    if 2 * few < many or 2 * len(new) < len(old):
+    if 2 * few < many:
         return f"is to be the whole file, but has {few} lines where the file has {many}; write every line"
     return ""
 

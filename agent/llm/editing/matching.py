@@ -38,22 +38,21 @@ def choose(text: str, block: Block, prose: bool) -> Change:
     Raises:
         NoPlace: it means none for sure.
     """
-    found: list[tuple[str, str, Change]] = []
-    problems = []
+    problems: list[NoPlace] = []
     for exact in (True,) if block.exact else (True, False):
-        for search, new in block.readings if not found else ():
+        found: list[tuple[str, str, Change]] = []
+        for search, new in block.readings:
             try:
                 found.append((search, new, find(text, search, new, exact, prose)))
             except NoPlace as problem:
                 problems.append(problem)
-        if found and not exact and len(found) > 1:
+        if not found:
+            continue
+        search, new, change = found[0]
+        if (not exact and len(found) > 1) or (_edged(new) and not _edged(search)):
             raise NoPlace(_UNCLEAR)
-    if not found:
-        raise next((p for p in problems if "match the file" not in str(p)), problems[-1])
-    search, new, change = found[0]
-    if _edged(new) and not _edged(search):
-        raise NoPlace(_UNCLEAR)
-    return change
+        return change
+    raise next((p for p in problems if "match the file" not in str(p)), problems[-1])
 
 
 _UNCLEAR = (

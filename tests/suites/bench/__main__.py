@@ -17,8 +17,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.suites.bench", description=__doc__)
     parser.add_argument(
         "what",
-        choices=("baselines", "rates", *SPEED, *GPU),
-        help="all conditions of a profile, learning rates, or one of the speed tables",
+        choices=("baselines", "rates", "edits", *SPEED, *GPU),
+        help="all conditions of a profile, learning rates, forms of edits, or one of the speed tables",
     )
     parser.add_argument("--template", default="synth_sae", choices=("synth_sae", "lm_sae"), help="with baselines")
     parser.add_argument("--profile", default="demo")
@@ -35,6 +35,8 @@ def main() -> None:
         return on_gpu(args)
     if args.what in SPEED:
         return put(args.what, speed_table(args))
+    if args.what == "edits":
+        return edits()
     from tests.suites.bench.baselines import RATES, conditions_table, rates_table
 
     names, seeds = (args.baselines or ",".join(RATES)).split(","), [int(s) for s in args.seeds.split(",")]
@@ -70,6 +72,17 @@ def on_gpu(args: argparse.Namespace) -> None:
     if args.what == "speed-gpu":
         keep("speed-gpu", gpu.table(args.device, args.small))
     keep("speed-gpu-start", gpu.start(args.device, rounds=1 if args.small else 5))
+
+
+def edits() -> None:
+    """The table goes to the page; what ended otherwise than it should is an error."""
+    from tests.suites.bench.edits import run
+
+    table, unexpected = run()
+    put("edits", table)
+    print(table)
+    if unexpected:
+        raise SystemExit("\n".join(f"{t.case.kind}: {t.case.form}, {t.case.file.name}: {t.why}" for t in unexpected))
 
 
 def show(name: str, table: str) -> None:
