@@ -14,7 +14,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from agent.core.errors import InfrastructureError, disk_named
-from agent.core.protocols import Call, Message, Model, Reply, Role, Watch
+from agent.core.protocols import Call, Conversation, Message, Model, Reply, Role, Watch
 from agent.core.schema import Strict
 from agent.llm.thinking import cut
 from agent.llm.usage import checked
@@ -86,7 +86,8 @@ class RecordedCalls:
         recorded = record is not None
         if record is None:
             self.budget()
-            record = self._call(Call(step, ordinal, role), messages)
+            form = messages.form if isinstance(messages, Conversation) else None
+            record = self._call(Call(step, ordinal, role, form=form), messages)
         self._asked[step] = ordinal
         self.on_call(record)
         asked = record

@@ -12,10 +12,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from agent.core.errors import InfrastructureError
-from agent.core.protocols import Call, Message, Reply, Role, Watch
-from agent.llm.faults import HANG_TRIES, Paid, Passing, judge
+from agent.core.protocols import Call, Message, Reply, Role
+from agent.llm.faults import HANG_TRIES, REPLY_TRIES, Paid, Passing, judge
 from agent.llm.providers import is_ollama, load_litellm
 from agent.llm.received import Wire, listed_cost, read, took
+from agent.llm.structured import refuses_form, response_format
 from agent.llm.usage import estimated
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ class LiteLLMModel:
         self.api_base = api_base
         self.sleep = sleep
         self._told: set[str] = set()  # what is said once
+        self._formless: set[str] = set()  # models that are asked without the form of the answer
 
     def complete(self, messages: Sequence[Message], call: Call) -> Reply:
         """Ask the role's model.
@@ -79,14 +81,15 @@ class LiteLLMModel:
             reraise=True,
         )
         try:
-            return retrying(self._ask_once, model, messages, call.watch)
+            return retrying(self._ask_once, model, messages, call)
         except Passing as fault:
             raise _given_up(model, call, fault) from None
 
-    def _ask_once(self, model: str, messages: Sequence[Message], watch: Watch) -> Reply:
+    def _ask_once(self, model: str, messages: Sequence[Message], call: Call) -> Reply:
         said = [{"role": m.role, "content": m.content} for m in messages]
         litellm, wire = load_litellm(), Wire()  # before the clock runs: the first import takes seconds
         options = self._options(model, messages) | {"logger_fn": wire.hear}
+        options |= {} if model in self._formless else response_format(model, call.form)
         spent = estimated(model, messages, "", "nothing came back that says what it took")
         try:
             outcome = self._within_the_deadline(lambda: litellm.completion(model=model, messages=said, **options))
@@ -94,12 +97,15 @@ class LiteLLMModel:
                 body, listed = outcome.model_dump(), listed_cost(model, outcome)
             elif wire.body is not None:  # an answer, but not of the form that litellm takes
                 body, listed = wire.body, None
+            elif "response_format" in options and refuses_form(outcome):
+                self._formless.add(model)
+                raise Passing("it does not take the form of its answer, and is asked without", REPLY_TRIES, 0.0)
             else:
                 raise judge(model, outcome) from None
             spent = took(model, messages, body, listed)
             reply = read(body, spent)
         except Paid as fault:  # a provider takes money for what it made, of use or not
-            watch.wasted(spent, str(fault))
+            call.watch.wasted(spent, str(fault))
             raise fault.cause from None
         self._tell_of_an_estimate(reply)
         return reply
