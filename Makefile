@@ -4,7 +4,7 @@ export PATH := $(CURDIR)/.tools/bin:$(PATH)  # where setup.sh puts uv, which bui
 # Two workers; a file is handed out whole, for what it prepares once. Said at the end: what took longest.
 PYTEST = $(PYTHON) -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder --durations=10 --durations-min=5
 
-.PHONY: demo test suites suites-all tamper redteam traps setup lint hostile faults fuzz bench bench-baselines bench-tokens
+.PHONY: demo test suites suites-all tamper redteam traps setup lint hostile faults fuzz bench bench-baselines bench-tokens bench-edits
 
 demo: setup
 	@python3 launch.py --idea hierarchical_sae
@@ -52,6 +52,9 @@ bench-tokens: setup
 
 bench-baselines: setup
 	@$(PYTHON) -m tests.suites.bench baselines
+
+bench-edits: setup
+	@$(PYTHON) -m tests.suites.bench edits
 
 setup:
 	@sh setup.sh

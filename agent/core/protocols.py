@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Literal, Protocol
 
+from pydantic import BaseModel
+
 from agent.core.manifest import Limits
 from agent.core.record import Job, JobResult
 from agent.core.schema import Strict
@@ -22,6 +24,14 @@ Role = Literal["planner", "editor", "writer", "reviewer"]
 class Message:
     role: Literal["system", "user", "assistant"]
     content: str
+
+
+class Conversation(list[Message]):
+    """Messages that ask for a JSON object of a form."""
+
+    def __init__(self, messages: Sequence[Message], form: type[BaseModel]) -> None:
+        super().__init__(messages)
+        self.form = form
 
 
 @dataclass(frozen=True)
@@ -59,6 +69,7 @@ class Call:
     ordinal: int  # 1, 2, ... within the step
     role: Role
     watch: Watch = field(default=Watch(), compare=False, repr=False)
+    form: type[BaseModel] | None = field(default=None, compare=False, repr=False)  # of the answer, where it is JSON
 
 
 class Shown:
@@ -77,7 +88,8 @@ class Model(Protocol):
     def complete(self, messages: Sequence[Message], call: Call) -> Reply: ...
 
 
-Ask = Callable[[str, Role, list[Message]], Reply]  # step, role, messages: an answer that is on disk already
+# Step, role, messages (a Conversation where the answer has a form): an answer that is on disk already.
+Ask = Callable[[str, Role, list[Message]], Reply]
 
 
 @dataclass(frozen=True)

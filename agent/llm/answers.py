@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable
 from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from agent.core.errors import InfrastructureError
-from agent.core.protocols import Ask, Message, Role
+from agent.core.protocols import Ask, Conversation, Message, Role
+from agent.llm.in_words import faults
+from agent.llm.json_objects import objects
 from agent.llm.prompting import render
+from agent.llm.thinking import UNFINISHED
 
 Answer = TypeVar("Answer", bound=BaseModel)
 TRIES = 3
 LONGEST = 60_000  # characters of an answer; of a longer one only this is said
 QUOTED = 6_000  # characters of a refused answer that go back with what is wrong with it
-_FENCE = re.compile(r"```(?:json)?[ \t]*\n(.*?)```", re.DOTALL)
 
 
 class NoUsableAnswer(InfrastructureError):
@@ -36,23 +37,32 @@ class BadAnswer(Exception):
 
 
 def parse(text: str, form: type[Answer]) -> Answer:
-    """The one JSON object of a reply.
+    """The one JSON object of this form in a reply, whatever stands around it.
 
     Raises:
-        BadAnswer: none there, too long, not JSON, or not of the form; the first three faults are named.
+        BadAnswer: there is none, there are several that differ, the reply is too long or was cut; the first three
+            faults are named, by field and rule.
     """
     if len(text) > LONGEST:
         raise BadAnswer(f"the answer has {len(text)} characters, at most {LONGEST} are read; be brief")
-    blocks = _FENCE.findall(text) or [text[text.find("{") : text.rfind("}") + 1]]
-    try:
-        json.loads(blocks[-1])
-    except (ValueError, RecursionError) as error:  # ValueError also: an integer of thousands of digits
-        raise BadAnswer(f"no valid JSON object in the answer: {error}") from None
-    try:
-        return form.model_validate_json(blocks[-1])
-    except ValidationError as error:
-        faults = [f"{'.'.join(str(p) for p in e['loc']) or 'answer'}: {e['msg']}" for e in error.errors()[:3]]
-        raise BadAnswer("; ".join(faults)) from None
+    if text.endswith(UNFINISHED):
+        raise BadAnswer("the answer ends inside its thinking: it was cut; think more briefly")
+    found, broken = objects(text)
+    answers: list[Answer] = []
+    complaint = ""
+    for value in found:
+        try:
+            answer = form.model_validate_json(json.dumps(value))
+            answers += [answer] * (answer not in answers)
+        except ValidationError as error:
+            complaint = faults(error)
+    if broken and (not answers or "was cut" in broken):
+        raise BadAnswer(broken)
+    if len(answers) > 1:
+        raise BadAnswer(f"the answer holds {len(answers)} different objects; send the one that counts alone")
+    if not answers:
+        raise BadAnswer(complaint or "no valid JSON object in the answer; it has to be one object in a json fence")
+    return answers[0]
 
 
 def head_and_tail(text: str, limit: int) -> str:
@@ -78,7 +88,7 @@ def ask_json(
     """
     fresh = 0
     while fresh < TRIES:  # answers on record cost nothing: a resume after a failure has its tries again
-        reply = ask(step, role, messages)
+        reply = ask(step, role, Conversation(messages, form))
         fresh += not reply.recorded
         try:
             answer = parse(reply.text, form)

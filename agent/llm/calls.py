@@ -14,8 +14,9 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from agent.core.errors import InfrastructureError, disk_named
-from agent.core.protocols import Call, Message, Model, Reply, Role, Watch
+from agent.core.protocols import Call, Conversation, Message, Model, Reply, Role, Watch
 from agent.core.schema import Strict
+from agent.llm.thinking import cut
 from agent.llm.usage import checked
 from agent.storage import foreign
 from agent.storage.atomic import write_text
@@ -86,7 +87,8 @@ class RecordedCalls:
         recorded = record is not None
         if record is None:
             self.budget()
-            record = self._call(Call(step, ordinal, role), messages)
+            form = messages.form if isinstance(messages, Conversation) else None
+            record = self._call(Call(step, ordinal, role, form=form), messages)
         self._asked[step] = ordinal
         self.on_call(record)
         asked = record
@@ -117,7 +119,8 @@ class RecordedCalls:
         path = self.path(call.step, call.ordinal)
         started = self.clock()
         reply = checked(self.inner.complete(messages, replace(call, watch=_Watch(self, call))), messages)
-        if not reply.text.strip():
+        text = cut(reply.text)  # whichever model it is: what it only thought is not acted upon
+        if not text.strip():
             raise InfrastructureError(f"model {reply.model} ({call.step}, call {call.ordinal}): an empty answer")
         record = CallRecord(
             step=call.step,
@@ -125,7 +128,7 @@ class RecordedCalls:
             role=call.role,
             model=reply.model,
             messages=tuple(Message(m.role, _valid(m.content)) for m in messages),
-            reply=_valid(reply.text),
+            reply=_valid(text),
             tokens_in=reply.tokens_in,
             tokens_out=reply.tokens_out,
             cost_usd=reply.cost_usd,

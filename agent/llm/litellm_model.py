@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from agent.core.errors import InfrastructureError
-from agent.core.protocols import Call, Message, Reply, Role, Shown, Watch
+from agent.core.protocols import Call, Message, Reply, Role, Shown
 from agent.llm.faults import REPLY_TRIES, Away, Passing, Unreached, short
 from agent.llm.providers import UNSTATED, Stated, is_listed, provider_of
 from agent.llm.request import Requests
@@ -76,7 +76,7 @@ class LiteLLMModel:
         """What keeps a model from answering one tiny request; "" if it answers. It costs a few tokens."""
         question = [Message("user", "Answer with the word ready and nothing else.")]
         try:
-            self._ask(model, question, Watch())
+            self._ask(model, question, Call("try", 1, "planner"))
         except Passing as fault:
             cause = _nobody_there(model, fault, self.base_of(model)) if isinstance(fault, Unreached) else None
             return cause or f"model {model}: {fault}"
@@ -117,7 +117,7 @@ class LiteLLMModel:
         sent = estimated(model, messages, "", "").tokens_in
         self.console.say(f"  {call.role}: asking {model} ({call.step}, call {call.ordinal}, about {sent:,} tokens)")
         try:
-            return retrying(self._ask, model, messages, call.watch)
+            return retrying(self._ask, model, messages, call)
         except Passing as fault:
             if isinstance(fault, Unreached) and model not in self._reached:
                 raise Away(_nobody_there(model, fault, self.base_of(model))) from None
@@ -125,10 +125,10 @@ class LiteLLMModel:
         finally:
             self.console.waiting("")
 
-    def _ask(self, model: str, messages: Sequence[Message], watch: Watch) -> Reply:
+    def _ask(self, model: str, messages: Sequence[Message], call: Call) -> Reply:
         """One try."""
         try:
-            reply = self._requests.ask(model, messages, watch, self.base_of(model))
+            reply = self._requests.ask(model, messages, call, self.base_of(model))
         except Unreached:
             raise
         except Exception:

@@ -6,7 +6,6 @@ A body that came with status 200 is paid for, so what can be read of it is read,
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -14,9 +13,9 @@ from typing import Any
 from agent.core.protocols import Message, Reply
 from agent.llm.faults import REPLY_TRIES, Paid, Passing, short, stop
 from agent.llm.providers import is_ollama, load_litellm
+from agent.llm.thinking import UNFINISHED, cut
 from agent.llm.usage import stated
 
-_THINKING = re.compile(r"\A\s*<think(?:ing)?>.*?</think(?:ing)?>\s*", re.DOTALL)
 _TEXTS = (None, "text", "output_text")  # types of parts that hold an answer; others hold thoughts, calls or pictures
 # An answer has one of them, an error none.
 _ANSWERS = ("choices", "candidates", "usage", "message", "content", "prompt_eval_count")
@@ -63,7 +62,9 @@ def read(body: Mapping[str, Any], spent: Reply) -> Reply:
     if finish in _CUT:
         raise Paid(Passing("the answer was truncated at the model's output limit", REPLY_TRIES))
     found = _text(message.get("content"))
-    text = _THINKING.sub("", found or "").lstrip("\n").encode("utf-8", "replace").decode()
+    text = cut(found or "").lstrip("\n").encode("utf-8", "replace").decode()
+    if text.endswith(UNFINISHED):
+        raise Paid(Passing("the answer was truncated in its thinking", REPLY_TRIES))
     if not text.strip():
         kind = "a tool call instead of text" if message.get("tool_calls") else "an empty answer"
         if found is None:

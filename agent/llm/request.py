@@ -10,14 +10,15 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from agent.core.protocols import Message, Reply, Watch
+from agent.core.protocols import Call, Message, Reply
 from agent.llm.caching import with_cache_markers
-from agent.llm.faults import HANG_TRIES, LONGER_CONTEXT, Paid, Passing, judge, stop
+from agent.llm.faults import HANG_TRIES, LONGER_CONTEXT, REPLY_TRIES, Paid, Passing, judge, stop
 from agent.llm.providers import Stated, is_listed, is_ollama, listing, load_litellm, price
 from agent.llm.received import Wire, listed_cost, read, took
+from agent.llm.structured import refuses_form, response_format
 from agent.llm.usage import estimated
 
 TICK_S = 1.0  # between two looks at the clock while an answer is waited for
@@ -30,8 +31,9 @@ class Requests:
     timeout_s: float
     stated: Stated
     lasts: Callable[[str, float], None]
+    formless: set[str] = field(default_factory=set)  # models that are asked without the form of the answer
 
-    def ask(self, model: str, messages: Sequence[Message], watch: Watch, api_base: str | None) -> Reply:
+    def ask(self, model: str, messages: Sequence[Message], call: Call, api_base: str | None) -> Reply:
         """The model's answer.
 
         Raises:
@@ -41,6 +43,7 @@ class Requests:
         litellm, wire = load_litellm(), Wire()  # before the clock runs: the first import takes seconds
         spent = self._charged(estimated(model, messages, "", "nothing came back that says what it took"))
         options = self._options(model, messages, spent.tokens_in, api_base) | {"logger_fn": wire.hear}
+        options |= {} if model in self.formless else response_format(model, call.form)
         said = with_cache_markers(model, messages)
         try:
             outcome = self._in_time(model, lambda: litellm.completion(model=model, messages=said, **options))
@@ -48,12 +51,15 @@ class Requests:
                 body, listed = outcome.model_dump(), listed_cost(model, outcome) if listing(model) else None
             elif wire.body is not None:  # an answer, but not of the form that litellm takes
                 body, listed = wire.body, None
+            elif "response_format" in options and refuses_form(outcome):
+                self.formless.add(model)
+                raise Passing("it does not take the form of its answer, and is asked without", REPLY_TRIES, 0.0)
             else:
                 raise judge(model, outcome, api_base, f"about {spent.tokens_in:,} tokens") from None
             spent = self._charged(took(model, messages, body, listed))
             return read(body, spent)
         except Paid as fault:  # a provider takes money for what it made, of use or not
-            watch.wasted(spent, str(fault))
+            call.watch.wasted(spent, str(fault))
             raise fault.cause from None
 
     def _charged(self, reply: Reply) -> Reply:

@@ -9,37 +9,40 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, NoReturn
 
 from aider.coders.base_prompts import CoderPrompts
 from aider.coders.editblock_coder import (
     EditBlockCoder,
-    do_replace,
-    find_original_update_blocks,
     find_similar_lines,
-    strip_quoted_wrapping,
+    replace_most_similar_chunk,
 )
 from aider.exceptions import LiteLLMExceptions
 from aider.io import InputOutput
 from aider.models import Model
 
 from agent.core.protocols import Reply
+from agent.llm.editing import forms
+from agent.llm.editing.applying import Files, is_prose
+from agent.llm.editing.blocks import Block, Unreadable, check_fences, read
+from agent.llm.editing.matching import stands_in
+from agent.llm.editing.naming import Names
+from agent.llm.editing.prose import closest
 from agent.llm.prompting import render
 
 REPAIRS = 3  # further rounds in which the model may mend blocks that did not match
 MAX_COMPARED = 60  # lines of a SEARCH that are compared with the file's; the comparison is slow
 SIMILAR = 0.45  # share of a SEARCH's lines that must agree before lines of the file are offered in its place
-MAX_BLOCK = 10_000  # lines of a block that is matched leniently; time grows with their square
+MAX_WHOLE = 30_000  # characters of a file that may be sent whole
+MISMATCHES = 2  # answers that did not match, after which a file may be sent whole
 MAX_SEARCHED = 5000  # lines of a file that is searched for similar ones
 MAX_COMPLAINTS = 5  # failed blocks of one answer that are explained
 MAX_QUOTED = 3000  # characters of a failed block that go back
 
 RawMessages = list[dict[str, str]]
 AskRaw = Callable[[RawMessages], Reply]
-_REPLY_FAULTS = (ValueError, LookupError, AttributeError)  # what a reply can break in aider's parsing
-Block = tuple[str, str, str]  # file, SEARCH, REPLACE
 # aider stops at any exception class of litellm that it has no entry for, and newer versions of litellm have some. No
 # exception of litellm reaches aider, because models are asked through us: its table of them may as well be empty.
 LiteLLMExceptions._load = lambda self, strict=False: None
@@ -152,10 +155,11 @@ class _Coder(EditBlockCoder):
         self.root = str(root)  # aider guesses a common parent, and names files from there
         self.abs_root_path_cache: dict[str, str] = {}
         self.abs_read_only_fnames = sorted(str(root / name) for name in read_only)  # a set has no order
-        self.editable = editable
-        self.read_only = read_only
         self.briefing = briefing
+        self.names = Names(tuple(editable), tuple(read_only))
         self.blocks = 0
+        self.mismatches = 0  # answers of which a block did not match
+        self.files = Files(root, replace_most_similar_chunk)  # the only way in which a file changes
         self.forbidden: tuple[str, ...] = ()
         self.failed = ""
 
@@ -179,64 +183,71 @@ class _Coder(EditBlockCoder):
         """Counted where the call is recorded."""
 
     def get_edits(self, mode: str = "update") -> list[Block]:
-        names = [*self.editable, *self.read_only]
+        """What is to be changed; nothing if any of it is in a file that may not be."""
+        answer = self.partial_response_content.replace("\r\n", "\n")
         try:
-            found = list(find_original_update_blocks(self.partial_response_content, self.fence, names))
-            blocks = [(self._file(b[0]), b[1], b[2]) for b in found if b[0] is not None]
-        except _REPLY_FAULTS as error:
-            self._reject(f"A block is malformed; nothing of this answer was applied.\n{_tail(error)}")
+            blocks = read(answer, self.names) or self._in_another_form(answer)
+        except Unreadable as problem:
+            self._reject(str(problem))
         self.blocks += len(blocks)
-        self.forbidden = tuple(dict.fromkeys(name for name, _, _ in blocks if name not in self.editable))
+        self.forbidden = tuple(dict.fromkeys(b.name for b in blocks if b.name not in self.names.editable))
         return [] if self.forbidden else blocks
+
+    def _in_another_form(self, answer: str) -> list[Block]:
+        whole = forms.whole_file(answer, self.names) if self.mismatches >= MISMATCHES else None
+        if blocks := [whole] if whole else forms.diff_blocks(answer, self.names):
+            return blocks
+        if forms.is_foreign(answer):
+            raise Unreadable(f"This form is not read; nothing was applied. {forms.form(self.names.editable[0])}")
+        check_fences(answer.split("\n"))
+        return []
 
     def apply_edits_dry_run(self, edits: list[Block]) -> list[Block]:
         return edits  # aider's would send a block that does not match on to other files
 
     def allowed_to_edit(self, path: str) -> bool:
-        return path in self.editable
+        return path in self.names.editable
 
     def apply_edits(self, edits: list[Block], dry_run: bool = False) -> None:
-        failed = [(edit, problem) for edit in edits if (problem := self._apply(*edit))]
-        if failed:
-            complaints = [self._complaint(*edit, problem) for edit, problem in failed[:MAX_COMPLAINTS]]
-            more, done = len(failed) - len(complaints), len(edits) - len(failed)
-            complaints += [f"{more} more blocks of this answer failed as well."] * bool(more)
-            complaints += [f"The other {done} blocks were applied; leave them out."] * bool(done)
-            self._reject("\n".join([*complaints, "Send corrected blocks for the failed places only."]))
+        if any(edit.exact for edit in edits):
+            if not self.files.apply_diff(edits):
+                self.mismatches += 1
+                asked = forms.form(edits[0].name)
+                self._reject(f"The diff does not apply to the letter; nothing of it was applied. {asked}")
+        elif failed := [(edit, problem) for edit in edits if (problem := self._apply(edit))]:
+            self.mismatches += 1
+            self._reject(self._complaints(failed, len(edits) - len(failed)))
         if edits:
             self.failed = ""
 
-    def _apply(self, name: str, search: str, new: str) -> str:
-        """Apply one block; returns what is wrong with it, or nothing."""
-        path = Path(self.root, name)
-        content = self.io.read_text(path) or ""
-        try:
-            changed, problem = _replace(path, content, search, new, self.fence)
-            if not problem:
-                path.write_bytes(changed.encode())  # encoded first: text that cannot be leaves the file alone
-            return problem
-        except _REPLY_FAULTS as error:
-            return f"cannot be applied ({type(error).__name__})"
+    def _apply(self, block: Block) -> str:
+        return self.files.apply(block, whole=self._may_be_whole(block.name))
 
-    def _complaint(self, name: str, search: str, new: str, problem: str) -> str:
-        likely = _similar(search, self.io.read_text(Path(self.root, name)) or "")
-        return f"{name}: this block {problem}:\n{_quoted(search, new)}\n{likely}"
+    def _may_be_whole(self, name: str) -> bool:
+        return self.mismatches >= MISMATCHES and len(self.files.text(name)) <= MAX_WHOLE
 
-    def _file(self, name: str) -> str:
-        """The file a block means. Words in the place of a name mean the only file there is to change.
+    def _complaints(self, failed: list[tuple[Block, str]], done: int) -> str:
+        complaints = [self._complaint(block, problem) for block, problem in failed[:MAX_COMPLAINTS]]
+        more = len(failed) - len(complaints)
+        complaints += [f"{more} more blocks of this answer failed as well."] * bool(more)
+        complaints += [f"The other {done} blocks were applied; leave them out."] * bool(done)
+        complaints.append("Send corrected blocks for the failed places only.")
+        names = dict.fromkeys(block.name for block, _ in failed if self._may_be_whole(block.name))
+        complaints += [
+            f"Or send {name} whole: one block with an empty SEARCH, and every line of the new file as its REPLACE."
+            for name in names
+        ]
+        return "\n".join(complaints)
 
-        Raises:
-            ValueError: words, and several files.
-        """
-        plain = str(PurePosixPath(name.strip()))
-        if plain in (*self.editable, *self.read_only):
-            return plain
-        pathlike = "/" in plain or ("." in plain.strip(".") and " " not in plain)
-        if not pathlike and len(self.editable) > 1:
-            raise ValueError(f"a block names no file; write one of {', '.join(self.editable)} above it")
-        return plain if pathlike else self.editable[0]
+    def _complaint(self, block: Block, problem: str) -> str:
+        text, prose = self.files.text(block.name), is_prose(block.name)
+        search, new = min(block.readings, key=lambda reading: len(reading[0]))
+        likely = _similar(search, text, prose)
+        if stands_in(text, new, prose):
+            likely += "The file holds what REPLACE says already; if that is what you want, leave the block out.\n"
+        return f"{block.name}: this block {problem}:\n{_quoted(search, new)}\n{likely}"
 
-    def _reject(self, complaint: str) -> None:
+    def _reject(self, complaint: str) -> NoReturn:
         self.failed = complaint
         raise ValueError(complaint)  # aider sends the text of a ValueError back to the model
 
@@ -253,32 +264,14 @@ def converse(
     return Talk(coder.partial_response_content or "", coder.blocks, coder.forbidden, coder.failed)
 
 
-def _replace(path: Path, content: str, search: str, new: str, fence: tuple[str, str]) -> tuple[str, str]:
-    """(new content, "") or ("", problem). An exact and only place comes first, aider's leniency second."""
-    if not strip_quoted_wrapping(search, path, fence).strip():
-        return ("", "has an empty SEARCH, but the file is not empty") if content.strip() else (new, "")
-    lines, wanted = content.splitlines(keepends=True), search.splitlines(keepends=True)
-    if lines and not lines[-1].endswith("\n"):
-        lines[-1] += "\n"
-    places = [i for i in range(len(lines) - len(wanted) + 1) if lines[i : i + len(wanted)] == wanted]
-    if len(places) > 1:
-        return "", f"matches {len(places)} places; quote more lines so that it matches one"
-    if places:
-        return "".join([*lines[: places[0]], new, *lines[places[0] + len(wanted) :]]), ""
-    if any(line.strip() == "..." for line in wanted):  # aider would guess, or add the text at the end
-        return "", "leaves lines out with '...'; quote every line"
-    if search.count("\n") + new.count("\n") > MAX_BLOCK:
-        return "", f"does not match the file exactly, and is longer than {MAX_BLOCK} lines; quote fewer"
-    changed = do_replace(path, content, search, new, fence)
-    return (changed, "") if changed else ("", "does not match the file")
-
-
-def _similar(search: str, content: str) -> str:
-    if not search.strip() or content.count("\n") > MAX_SEARCHED:
+def _similar(search: str, text: str, prose: bool) -> str:
+    if not search.strip() or text.count("\n") > MAX_SEARCHED:
         return ""
+    if prose and (sentence := closest(text, search)):
+        return f"Did you mean this sentence of the file?\n{sentence}\n"
     head = search.splitlines()[:MAX_COMPARED]
-    likely = find_similar_lines("\n".join(head), content, SIMILAR) or "\n".join(
-        difflib.get_close_matches(max(head, key=len), content.splitlines(), n=2)
+    likely = find_similar_lines("\n".join(head), text, SIMILAR) or "\n".join(
+        difflib.get_close_matches(max(head, key=len), text.splitlines(), n=2)
     )
     return f"Did you mean these lines of the file?\n{likely}\n" if likely else ""
 
@@ -286,9 +279,3 @@ def _similar(search: str, content: str) -> str:
 def _quoted(search: str, new: str) -> str:
     block = f"<<<<<<< SEARCH\n{search}=======\n{new}>>>>>>> REPLACE"
     return block if len(block) <= MAX_QUOTED else f"{block[:MAX_QUOTED]}\n[... the rest is left out]"
-
-
-def _tail(error: Exception) -> str:
-    """The end of aider's message: it quotes the whole answer up to the fault."""
-    text = str(error)
-    return text if len(text) <= MAX_QUOTED else "[...] " + text[-MAX_QUOTED:]

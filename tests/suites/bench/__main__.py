@@ -18,8 +18,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.suites.bench", description=__doc__)
     parser.add_argument(
         "what",
-        choices=("baselines", "rates", "tokens", *SPEED, *GPU),
-        help="all conditions of a profile, learning rates, tokens of a session, or one of the speed tables",
+        choices=("baselines", "rates", "tokens", "edits", *SPEED, *GPU),
+        help="all conditions of a profile, learning rates, tokens of a session, forms of edits, or a speed table",
     )
     parser.add_argument("--template", default="synth_sae", choices=("synth_sae", "lm_sae"), help="with baselines")
     parser.add_argument("--profile", default="demo")
@@ -41,6 +41,8 @@ def main() -> None:
         return put("tokens", tokens.table(args.session))
     if args.what in SPEED:
         return put(args.what, speed_table(args))
+    if args.what == "edits":
+        return edits()
     from tests.suites.bench.baselines import RATES, conditions_table, rates_table
 
     names, seeds = (args.baselines or ",".join(RATES)).split(","), [int(s) for s in args.seeds.split(",")]
@@ -76,6 +78,17 @@ def on_gpu(args: argparse.Namespace) -> None:
     if args.what == "speed-gpu":
         keep("speed-gpu", gpu.table(args.device, args.small))
     keep("speed-gpu-start", gpu.start(args.device, rounds=1 if args.small else 5))
+
+
+def edits() -> None:
+    """The table goes to the page; what ended otherwise than it should is an error."""
+    from tests.suites.bench.edits import run
+
+    table, unexpected = run()
+    put("edits", table)
+    print(table)
+    if unexpected:
+        raise SystemExit("\n".join(f"{t.case.kind}: {t.case.form}, {t.case.file.name}: {t.why}" for t in unexpected))
 
 
 def show(name: str, table: str) -> None:

@@ -1,0 +1,119 @@
+"""SEARCH/REPLACE blocks out of an answer. One that was cut, or cannot be read for sure, is not read in part.
+
+Not here: where a block's SEARCH stands in the file (matching.py) and whose names are meant (naming.py).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from agent.llm.editing.naming import Names, file_above
+from agent.llm.thinking import UNFINISHED
+
+MARKER = re.compile(r"\s*(?:<{5,9} SEARCH>?|>{5,9} REPLACE)\s*\Z")
+_HEAD = re.compile(r"(\s*)<{5,9} SEARCH>?\s*\Z")
+_DIVIDER = re.compile(r"\s*={5,9}\s*\Z")
+_FENCE = re.compile(r"\s*`{3,}([^`]*)\Z")
+_ABOVE = 4  # lines above a block among which its file's name stands
+_CUT = "Nothing of this answer was applied. Send all of it again; if it gets too long, change less in shorter blocks."
+
+
+class Unreadable(Exception):
+    """Why nothing of an answer is taken; the text is for the model."""
+
+
+class Block(NamedTuple):
+    """One change of a file. Lines of `=` in its texts leave several readings of where SEARCH ends, likeliest first."""
+
+    name: str
+    readings: tuple[tuple[str, str], ...]  # (SEARCH, REPLACE)
+    exact: bool = False  # to be applied where it matches to the letter, or not at all
+
+
+def read(answer: str, names: Names) -> list[Block]:
+    """The blocks of an answer, in order; none where it has none.
+
+    Raises:
+        Unreadable: the answer ends in the middle, or its markers do not fit together.
+    """
+    if answer.endswith(UNFINISHED):
+        raise Unreadable(f"The answer ends inside its thinking: it was cut. {_CUT} Think more briefly.")
+    lines = answer.split("\n")
+    marks = [number for number, line in enumerate(lines) if MARKER.match(line)]
+    blocks: list[Block] = []
+    outside: list[str] = []  # what is said around the blocks
+    since = 0
+    for first, last in zip(marks[::2], [*marks[1::2], None], strict=False):
+        head = _HEAD.match(lines[first])
+        if head is None:
+            raise Unreadable(f"A line `>>>>>>> REPLACE` stands outside a block. {_CUT}")
+        if last is None or _HEAD.match(lines[last]):
+            raise Unreadable(f"{_begun(lines, first)} has no line `>>>>>>> REPLACE`: it seems to be cut. {_CUT}")
+        above = lines[max(since, first - _ABOVE) : first]
+        name = file_above(above, names, blocks[-1].name if blocks else None)
+        if name is None:
+            raise Unreadable(f"A block names no file; write one of {', '.join(names.editable)} above it. {_CUT}")
+        body = _outdented(lines[first + 1 : last], head[1])
+        readings = _readings(body)
+        if not readings:
+            raise Unreadable(f"{_begun(lines, first)} has no line `=======` between SEARCH and REPLACE. {_CUT}")
+        blocks.append(Block(name, readings))
+        outside += lines[since:first]
+        since = last + 1
+    if blocks:
+        check_fences([*outside, *lines[since:]])
+    return blocks
+
+
+def check_fences(lines: Sequence[str]) -> None:
+    """What stands outside of blocks.
+
+    Raises:
+        Unreadable: it ends inside a fence.
+    """
+    depth = 0
+    for line in lines:
+        info = fence_of(line)
+        if info is not None:
+            depth += 1 if info or not depth else -1
+    if depth:
+        raise Unreadable(f"The answer ends inside a fence that is never closed: it seems to be cut. {_CUT}")
+
+
+def is_divider(line: str) -> bool:
+    """Whether a line could end SEARCH."""
+    return bool(_DIVIDER.match(line))
+
+
+def fence_of(line: str) -> str | None:
+    """What stands behind the backticks of a line that opens or closes a fence; None: it is no such line."""
+    match = _FENCE.match(line)
+    return match[1].strip() if match else None
+
+
+def _begun(lines: Sequence[str], first: int) -> str:
+    said = next((line.strip() for line in lines[first + 1 :] if line.strip()), "")
+    return f"The block that begins with {said[:80]!r}"
+
+
+def _outdented(lines: list[str], indent: str) -> list[str]:
+    """The lines of a block that is indented as a whole, as in a list."""
+    if indent and all(line.startswith(indent) for line in lines if line.strip()):
+        return [line[len(indent) :] if line.strip() else line.strip(" \t") for line in lines]
+    return lines
+
+
+def _readings(body: Sequence[str]) -> tuple[tuple[str, str], ...]:
+    """A divider as it should be comes first; of several, the one that makes SEARCH the longest.
+
+    For a short SEARCH that stands in the file by chance, where a longer one does too, would repeat what follows it.
+    """
+    places = [number for number, line in enumerate(body) if is_divider(line)]
+    places.sort(key=lambda number: (body[number].rstrip() != "=======", -number))
+    return tuple((_text(body[:number]), _text(body[number + 1 :])) for number in places)
+
+
+def _text(lines: Sequence[str]) -> str:
+    return "".join(f"{line}\n" for line in lines)

@@ -1,0 +1,119 @@
+"""A reasoning model's thinking, cut out of what it says, for every role. What is thought never counts as an answer.
+
+A tag that an answer quotes is its own text: inside a SEARCH/REPLACE block, in backticks or quotation marks, or as a
+pair inside fenced code.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+
+UNFINISHED = "<think>"  # stands for thinking that never ends: the answer was cut before it began
+_NAMES = "think(?:ing)?|thoughts?|reasoning"
+_TAG = re.compile(
+    rf"<(?P<shut>/)?(?:{_NAMES})(?:\s[^<>\n]*)?>"
+    r"|(?P<open>◁think▷|\[THINK\]|<\|begin_of_thought\|>)|(?P<close>◁/think▷|\[/THINK\]|<\|end_of_thought\|>)",
+    re.IGNORECASE,
+)
+# gpt-oss speaks in channels, of which `final` is the answer; some servers leave out the markers between the words.
+_CHANNEL = re.compile(r"<\|channel\|>\s*(\w+)[^<\n]*<\|message\|>")
+_CHANNEL_END = re.compile(r"<\|(?:end|return|call)\|>")
+_BARE_CHANNELS = re.compile(r"\Aanalysis(?=[A-Z]).*?assistantfinal", re.DOTALL)
+_HEAD = re.compile(r"\s*<{5,9} SEARCH>?\s*\Z")
+_UPDATED = re.compile(r"\s*>{5,9} REPLACE\s*\Z")
+_FENCE = re.compile(r"\s*`{3,}")
+_BEFORE_A_QUOTE = "\"'`(\\"
+_AFTER_A_QUOTE = "\"'`)]},.;:\\"
+
+Span = tuple[int, int]
+
+
+def cut(text: str) -> str:
+    """The answer proper. It ends with UNFINISHED where thinking begins and never ends."""
+    text = _final_channel(text)
+    blocks, fences = _spans(text)
+    kept, since, thinking = [], 0, False  # parts of the answer; where the next part begins; whether it is thought
+    for tag in _TAG.finditer(text):
+        if _around(tag.start(), blocks) or _quoted(text, tag):
+            continue
+        opens = not (tag["shut"] or tag["close"])
+        if opens and not thinking:
+            if not _around(tag.start(), fences):
+                kept.append(text[since : tag.start()])
+                thinking = True
+        elif not opens and thinking:
+            since, thinking = tag.end(), False
+        elif not opens and not _closes_quoted_pair(text, tag.start(), fences):
+            kept, since = [], tag.end()  # all before a tag that only closes was thought
+    if thinking:
+        return "".join([*kept, UNFINISHED])
+    return "".join([*kept, text[since:]]).lstrip("\n") if kept or since else text
+
+
+def _final_channel(text: str) -> str:
+    text = _BARE_CHANNELS.sub("", text)
+    blocks, fences = _spans(text)
+    marks = [
+        mark
+        for mark in _CHANNEL.finditer(text)
+        if not (_around(mark.start(), blocks) or _around(mark.start(), fences) or _quoted(text, mark))
+    ]
+    if not marks:
+        return text
+    if marks[-1][1].lower() != "final":
+        return UNFINISHED
+    answer = text[marks[-1].end() :]
+    end = _CHANNEL_END.search(answer)
+    return answer[: end.start()] if end and not answer[end.end() :].strip() else answer
+
+
+def _spans(text: str) -> tuple[list[Span], list[Span]]:
+    """Where whole SEARCH/REPLACE blocks stand, and where fences that are closed."""
+    blocks, fences = [], []
+    head: int | None = None
+    fence: int | None = None
+    for start, line in _lines(text):
+        if _HEAD.match(line):
+            head = start
+        elif _UPDATED.match(line) and head is not None:
+            blocks.append((head, start))
+            head = None
+        elif _FENCE.match(line) and head is None:
+            if fence is None:
+                fence = start
+            elif not line.strip().strip("`"):
+                fences.append((fence, start))
+                fence = None
+    return blocks, fences
+
+
+def _lines(text: str) -> Iterator[tuple[int, str]]:
+    start = 0
+    for line in text.split("\n"):
+        yield start, line
+        start += len(line) + 1
+
+
+def _around(place: int, spans: Sequence[Span]) -> Span | None:
+    """The span that a place lies in."""
+    number = bisect_right(spans, place, key=lambda span: span[0]) - 1
+    return spans[number] if number >= 0 and place < spans[number][1] else None
+
+
+def _quoted(text: str, tag: re.Match[str]) -> bool:
+    """Whether the words around a tag speak of it."""
+    before, after = text[tag.start() - 1 : tag.start()], text[tag.end() : tag.end() + 1]
+    in_a_sentence = before in (" ", "\t") and after in (" ", "\t") and _words_before(text, tag.start())
+    return in_a_sentence or bool(before and before in _BEFORE_A_QUOTE) or bool(after and after in _AFTER_A_QUOTE)
+
+
+def _words_before(text: str, place: int) -> bool:
+    return bool(text[text.rfind("\n", 0, place) + 1 : place].strip())
+
+
+def _closes_quoted_pair(text: str, place: int, fences: Sequence[Span]) -> bool:
+    """Whether a closing tag ends a pair that stands as a whole in one fence."""
+    fence = _around(place, fences)
+    return fence is not None and any(not (t["shut"] or t["close"]) for t in _TAG.finditer(text, fence[0], place))
