@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from agent.core.errors import InfrastructureError
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 LONGEST_WAIT_S = 120.0
 LONGEST_RETRY_AFTER_S = 900.0
+TRY_OUT_S = 120.0  # for one tiny request; a local server may have to load the model first
 
 
 class LiteLLMModel:
@@ -75,8 +77,9 @@ class LiteLLMModel:
     def try_out(self, model: str) -> str:
         """What keeps a model from answering one tiny request; "" if it answers. It costs a few tokens."""
         question = [Message("user", "Answer with the word ready and nothing else.")]
+        quick = replace(self._requests, timeout_s=min(TRY_OUT_S, self._requests.timeout_s))
         try:
-            self._ask(model, question, Call("try", 1, "planner"))
+            quick.ask(model, question, Call("try", 1, "planner"), self.base_of(model))
         except Passing as fault:
             cause = _nobody_there(model, fault, self.base_of(model)) if isinstance(fault, Unreached) else None
             return cause or f"model {model}: {fault}"

@@ -155,12 +155,8 @@ def test_a_server_that_goes_away_in_a_session_is_waited_for():
 
 
 def test_a_wrong_name_is_answered_with_what_the_server_has():
-    def script(request: Request) -> Answer:
-        if request.path.endswith("/models"):
-            return Answer(json={"data": [{"id": "qwen3-32b"}, {"id": "llama-4"}]})
-        return error(404, "The model `qwen-3-32b` does not exist", "model_not_found")
-
-    with FakeProvider(script) as provider:
+    fault = error(404, "The model `qwen-3-32b` does not exist", "model_not_found")
+    with FakeProvider([fault], models=["qwen3-32b", "llama-4"]) as provider:
         model, waits, _ = model_at(provider.url, "openai/qwen-3-32b")
         said = failure(model)
         assert f"the server at {provider.url} has openai/qwen3-32b" in said and "does not know this model" in said

@@ -1,7 +1,7 @@
 """An OpenAI-compatible HTTP server on loopback that answers from a script, faults included.
 
 Every request is kept in `history`. A script is a list (one answer a request, the last one repeats) or
-a function of the request.
+a function of the request. Whoever asks for /models gets the names of `models`, which is not in the history.
 """
 
 from __future__ import annotations
@@ -73,8 +73,9 @@ Script = Sequence[Answer] | Callable[[Request], Answer]
 class FakeProvider:
     """`with FakeProvider([reply("hello")]) as provider: ... provider.url ... provider.history`"""
 
-    def __init__(self, script: Script) -> None:
+    def __init__(self, script: Script, models: Sequence[str] = ()) -> None:
         self.script = script
+        self.models = models
         self.history: list[Request] = []
         self._over = threading.Event()
         self._lock = threading.Lock()
@@ -111,8 +112,11 @@ class FakeProvider:
         data = handler.rfile.read(int(handler.headers.get("content-length") or 0))
         request = Request(handler.path, {k.lower(): v for k, v in handler.headers.items()}, json.loads(data or b"{}"))
         with self._lock:
-            self.history.append(request)
-            answer = self._next(request)
+            if request.path.endswith("/models"):
+                answer = Answer(json={"data": [{"id": name} for name in self.models]})
+            else:
+                self.history.append(request)
+                answer = self._next(request)
         self._over.wait(answer.hang_s)
         body = answer.raw if answer.raw is not None else json.dumps(answer.json).encode()
         try:
