@@ -13,7 +13,6 @@ from tests.support import ROOT, TEMPLATE
 from tests.support.fake_provider import FakeProvider, Request
 from tests.support.whole import (
     META,
-    PROSE,
     RATES,
     REVIEW,
     block,
@@ -21,6 +20,7 @@ from tests.support.whole import (
     literature_answer,
     plan,
     rate_block,
+    written,
 )
 
 LONG = 60_000_000  # samples: minutes of training
@@ -49,7 +49,7 @@ def answer(request: Request) -> str:
         return found
     if "Plan at most" in text:
         return fenced(plan(1))
-    if "This is run 1 of the idea" in text:
+    if "This is run 1: " in text:
         return rate_block(RATES[0], RATES[1])
     if "Write what this run means" in text:
         return fenced({"interpretation": "The step size matters.", "completed": True, "runs": []})
@@ -58,9 +58,9 @@ def answer(request: Request) -> str:
     if "Describe for the notes" in text:
         names = re.findall(r"^- `([\w-]+)` \(drawn", text, re.MULTILINE)
         return fenced({"descriptions": dict.fromkeys(names, "Look at the order.")})
-    if match := re.search(r"Write the section `(\w+)`", text):
-        return block(f"paper/sections/{match[1]}.md", "Nothing is written here yet.", PROSE[match[1]].rstrip("\n"))
-    if "Review this paper" in text:
+    if "Write these sections" in text:
+        return "\n".join(written(section) for section in re.findall(r"^## `(\w+)`, in", text, re.MULTILINE))
+    if "This is a paper's text" in text:
         return fenced(REVIEW)
     if "These reviews of one paper are in" in text:
         return fenced(META)

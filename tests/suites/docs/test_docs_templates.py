@@ -46,7 +46,7 @@ def answer(request) -> str:
         }
         comparison = {"metric": "accuracy", "baseline": "linear", "why": "it is the code we start from"}
         return fenced({"comparison": comparison, "runs": [run]})
-    if "This is run 1 of the idea" in text:
+    if "This is run 1: " in text:
         return block("experiment.py", LINE, LINE.replace("task", "2 * task"))
     if "Write what this run means" in text:
         return fenced({"interpretation": "The step size matters little.", "completed": True, "runs": []})
@@ -59,9 +59,10 @@ def answer(request) -> str:
     if "Describe for the notes" in text:
         names = re.findall(r"^- `([\w-]+)` \(drawn", text, re.MULTILINE)
         return fenced({"descriptions": dict.fromkeys(names, "Look at the order.")})
-    if match := re.search(r"Write the section `(\w+)`", text):
-        return block(f"paper/sections/{match[1]}.md", "Nothing is written here yet.", PROSE[match[1]])
-    if "Review this paper" in text:
+    if "Write these sections" in text:
+        names = re.findall(r"^## `(\w+)`, in", text, re.MULTILINE)
+        return "\n".join(block(f"paper/sections/{n}.md", "Nothing is written here yet.", PROSE[n]) for n in names)
+    if "This is a paper's text" in text:
         return fenced(REVIEW)
     if "These reviews of one paper are in" in text:
         return fenced(META)

@@ -52,9 +52,9 @@ def state(folder: Path):
 # When the model is asked this, the disk fills up to so many megabytes; a training or a drawing needs more than half.
 MOMENTS = {
     "Plan at most": 0,
-    "This is run 1 of the idea": FREE_FLOOR_MB // 2,
+    "This is run 1: ": FREE_FLOOR_MB // 2,
     "Change plot.py": FREE_FLOOR_MB // 2,
-    "Write the section `results`": 0,
+    "Write these sections": 0,
 }
 
 
