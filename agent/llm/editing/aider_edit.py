@@ -19,6 +19,7 @@ from aider.coders.editblock_coder import (
     find_similar_lines,
     replace_most_similar_chunk,
 )
+from aider.exceptions import LiteLLMExceptions
 from aider.io import InputOutput
 from aider.models import Model
 
@@ -42,6 +43,9 @@ MAX_QUOTED = 3000  # characters of a failed block that go back
 
 RawMessages = list[dict[str, str]]
 AskRaw = Callable[[RawMessages], Reply]
+# aider stops at any exception class of litellm that it has no entry for, and newer versions of litellm have some. No
+# exception of litellm reaches aider, because models are asked through us: its table of them may as well be empty.
+LiteLLMExceptions._load = lambda self, strict=False: None
 
 
 @dataclass(frozen=True)
