@@ -12,6 +12,8 @@ import pytest
 from agent.core.errors import BudgetSpent, InfrastructureError
 from agent.core.protocols import EditResult
 from agent.llm.calls import RecordedCalls
+from agent.llm.editing.applying import Files
+from agent.llm.editing.blocks import Block
 from agent.llm.editing.coder import MAX_DETAIL, AiderCoder
 from agent.llm.litellm_model import LiteLLMModel
 from tests.support import ROOT
@@ -183,6 +185,59 @@ def test_an_empty_search_does_not_append_to_a_file_that_says_something(desk: Des
     assert "has an empty SEARCH, but the file is not empty" in desk.model.prompt(STEP, 2)
     assert result.changed == ("experiment.py",)
     assert desk.changed() == {"experiment.py": CODE.replace("512", "1024")}
+
+
+def test_after_two_mismatches_the_whole_file_is_offered_and_taken(desk: Desk):
+    miss, whole = block("nowhere = 1\n", "x\n"), CODE.replace("512", "1024")
+    result = desk.edit([miss, miss, f"experiment.py\n```python\n{whole}```\n"])
+
+    assert "whole" not in desk.model.history[1][1][-1].content
+    assert "Or send experiment.py whole" in desk.model.history[2][1][-1].content
+    assert (result.changed, desk.changed()) == (("experiment.py",), {"experiment.py": whole})
+
+
+def test_a_part_of_a_file_is_not_taken_for_the_whole(desk: Desk):
+    miss, part = block("nowhere = 1\n", "x\n"), "experiment.py\n```python\nd_sae = 1024\n```\n"
+    result = desk.edit([miss, miss, part, part])
+
+    assert result.refused == "mismatch"
+    assert "has 1 lines where the file has 4" in result.detail
+    assert desk.changed() == {}
+
+
+def test_a_cut_answer_is_applied_in_no_part_and_asked_for_again(desk: Desk):
+    good = block("d_sae = 512\n", "d_sae = 1024\n")
+    result = desk.edit([good + "experiment.py\n```\n<<<<<<< SEARCH\nimport torch\n=======\nimport", good])
+
+    said = desk.model.history[1][1]
+    assert "seems to be cut. Nothing of this answer was applied" in said[-1].content
+    assert f"\n{CODE}" in said[3].content  # the file as it is shown again
+    assert result.changed == ("experiment.py",)
+
+
+def test_blocks_that_are_sent_again_after_a_partial_failure_are_no_mismatch(desk: Desk):
+    insert = block("import torch\n", "import math\nimport torch\n")
+    wrong, right = block("d_sae = 511\n", "d_sae = 8\n"), block("d_sae = 512\n", "d_sae = 8\n")
+    result = desk.edit([insert + wrong, insert + right])
+
+    assert len(desk.model.history) == 2
+    assert (result.refused, desk.changed()) == ("", {"experiment.py": "import math\n" + CODE.replace("512", "8")})
+
+
+def test_a_sentence_of_a_paragraph_is_changed_inside_its_line_or_the_closest_is_named(tmp_path: Path):
+    desk = Desk(tmp_path, {"results.md": "# Results\n\nThe run is better. It took an hour. We stop here.\n"})
+    wrong, right = block("It took one hour.\n", "", "results.md"), block("It took an hour.\n", "", "results.md")
+    desk.edit([wrong, right], ("results.md",), ())
+
+    assert "Did you mean this sentence of the file?\nIt took an hour." in desk.model.prompt(STEP, 2)
+    assert desk.changed() == {"results.md": "# Results\n\nThe run is better. We stop here.\n"}
+
+
+def test_of_several_files_words_name_the_one_that_may_be_changed(desk: Desk):
+    said = "As `evaluate.py` wants it, in `notes.txt`:"
+    result = desk.edit([block("no notes\n", "notes\n", said)], ("experiment.py", "notes.txt"))
+
+    assert result.changed == ("notes.txt",)
 
 
 def test_an_empty_or_missing_section_is_filled_by_an_empty_search(tmp_path: Path):
@@ -369,6 +424,39 @@ def test_aider_prints_nothing_leaves_no_trace_and_needs_no_home(tmp_path: Path):
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     assert list(home.iterdir()) == []
     assert sorted(p.name for p in work.iterdir()) == [".env", "experiment.py"]
+
+
+FORMS = {
+    "a block": [block("d_sae = 512\n", "d_sae = 1024\n")],
+    "an indented block": ["1. So:\n   <<<<<<< SEARCH\n   d_sae = 512\n   =======\n   d_sae = 1\n   >>>>>>> REPLACE\n"],
+    "a diff": ["--- a/experiment.py\n+++ b/experiment.py\n@@ -3 +3 @@\n-d_sae = 512\n+d_sae = 1024\n"],
+    "a whole file": [block("no\n", "x\n")] * 2 + [f"experiment.py\n```python\n{CODE.replace('512', '1024')}```\n"],
+}
+
+
+@pytest.mark.parametrize("script", FORMS.values(), ids=FORMS)
+def test_every_change_reaches_a_file_through_aiders_replacing_of_a_block(desk: Desk, script: list[str]):
+    from aider.coders.editblock_coder import replace_most_similar_chunk
+
+    through: list[object] = []
+    sys.setprofile(lambda frame, event, arg: through.append(frame.f_code) if event == "return" else None)
+    try:
+        result = desk.edit(script)
+    finally:
+        sys.setprofile(None)
+
+    assert result.changed == ("experiment.py",)
+    assert through.count(replace_most_similar_chunk.__code__) == 1
+
+
+@pytest.mark.parametrize("search, whole", [("d_sae = 512\n", False), ("", True)])
+def test_a_change_is_what_the_replacing_makes_of_it_or_none(desk: Desk, search: str, whole: bool):
+    for made in (None, "something else\n"):
+        files = Files(desk.folder, lambda text, old, new, made=made: made)
+        new = CODE.replace("512", "1024") if whole else "d_sae = 1024\n"
+
+        assert "cannot be applied for sure" in files.apply(Block("experiment.py", ((search, new),)), whole=whole)
+        assert desk.changed() == {}
 
 
 def test_only_one_module_imports_aider():

@@ -13,6 +13,7 @@ import pytest
 
 from agent.core.errors import InfrastructureError
 from agent.core.protocols import Call, Message, Reply, Watch
+from agent.core.schema import Strict
 from agent.llm.faults import HANG_TRIES, OUTAGE_TRIES, REPLY_TRIES
 from agent.llm.litellm_model import LiteLLMModel
 from agent.llm.names import check
@@ -99,6 +100,42 @@ def test_an_ollama_model_gets_a_context_that_holds_the_prompt():
     assert asked.reply.text == "MCC"
     assert asked.reply.cost_usd is None
     assert asked.history[0].body["options"]["num_ctx"] > 8000
+
+
+def test_an_answer_cut_in_its_thinking_is_asked_for_again_whatever_the_provider_calls_it():
+    cut = reply("<think>Perhaps d_sae = 99, or")
+    asked = Asked([cut, reply("Hm, d_sae = 99? No.\n</think>\n\nMCC")])
+
+    assert asked.reply.text == "MCC"
+    assert "truncated in its thinking" in asked.said[0]
+
+
+def test_a_form_is_asked_for_where_the_model_takes_one_and_no_more_once_it_does_not():
+    class Verdict(Strict):
+        label: str
+
+    call = replace(CALL, form=Verdict)
+    refusal = error(400, "Invalid parameter: 'response_format' of type 'json_schema' is not supported")
+    with FakeProvider([reply("{}"), refusal, reply("{}"), reply("{}")]) as provider:
+        said: list[str] = []
+        model = LiteLLMModel(
+            {"editor": "openai/gpt-4o"}, timeout_s=5, api_base=provider.url, notify=said.append, sleep=lambda s: None
+        )
+        texts = [model.complete(QUESTION, call).text for _ in range(3)]
+
+    formats = [request.body.get("response_format") for request in provider.history]
+    assert texts == ["{}"] * 3
+    assert formats[0]["json_schema"]["schema"]["properties"]["label"] == {"title": "Label", "type": "string"}
+    assert formats[1:] == [formats[0], None, None]
+    assert "asked without" in said[0]
+
+
+def test_no_form_is_asked_for_of_a_model_that_nobody_knows():
+    with FakeProvider([reply("{}")]) as provider:
+        model = LiteLLMModel({"editor": "openai/my-own"}, timeout_s=5, api_base=provider.url, notify=str)
+        model.complete(QUESTION, replace(CALL, form=Strict))
+
+    assert "response_format" not in provider.history[0].body
 
 
 @pytest.mark.parametrize(

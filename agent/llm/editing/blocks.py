@@ -16,6 +16,7 @@ MARKER = re.compile(r"\s*(?:<{5,9} SEARCH>?|>{5,9} REPLACE)\s*\Z")
 _HEAD = re.compile(r"(\s*)<{5,9} SEARCH>?\s*\Z")
 _DIVIDER = re.compile(r"\s*={5,9}\s*\Z")
 _FENCE = re.compile(r"\s*`{3,}([^`]*)\Z")
+MOST_DIVIDERS = 20  # lines of a block that may end its SEARCH; each is tried
 _ABOVE = 4  # lines above a block among which its file's name stands
 _CUT = "Nothing of this answer was applied. Send all of it again; if it gets too long, change less in shorter blocks."
 
@@ -56,10 +57,13 @@ def read(answer: str, names: Names) -> list[Block]:
         if name is None:
             raise Unreadable(f"A block names no file; write one of {', '.join(names.editable)} above it. {_CUT}")
         body = _outdented(lines[first + 1 : last], head[1])
-        readings = _readings(body)
-        if not readings:
+        dividers = sum(is_divider(line) for line in body)
+        if not dividers:
             raise Unreadable(f"{_begun(lines, first)} has no line `=======` between SEARCH and REPLACE. {_CUT}")
-        blocks.append(Block(name, readings))
+        if dividers > MOST_DIVIDERS:
+            many = f"{_begun(lines, first)} holds {dividers} lines of 5 to 9 `=`"
+            raise Unreadable(f"{many}; write those that belong to the text with ten signs or more. {_CUT}")
+        blocks.append(Block(name, _readings(body)))
         outside += lines[since:first]
         since = last + 1
     if blocks:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os.path
 from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 from agent.llm.editing.blocks import Block, fence_of, is_divider
@@ -17,6 +18,7 @@ MOST_PLACES = 1000  # that look alike but for indentation, and are compared one 
 UNITS = (2, 3, 4, 8)  # spaces that a tab can stand for
 
 Lines = list[str]
+Key = Callable[[str], str]  # what of a line has to be the same
 Adapt = Callable[[Lines, Lines, Lines], Lines | None]  # SEARCH, the file's lines, REPLACE -> what is put there
 
 
@@ -76,7 +78,7 @@ def find(text: str, search: str, new: str, exact: bool, prose: bool) -> Change:
         for key, adapt in _WAYS[:1] if exact else _WAYS:
             fits = [
                 (place, put)
-                for place in _places(lines, wanted, key)
+                for place in _places(text, wanted, key)
                 if (put := adapt(wanted, _bare(lines[place : place + len(wanted)]), given)) is not None
             ]
             if len(fits) > 1:
@@ -97,7 +99,7 @@ def find(text: str, search: str, new: str, exact: bool, prose: bool) -> Change:
 def stands_in(text: str, part: str, prose: bool) -> bool:
     """Whether a text holds these lines, or in prose these words."""
     return bool(part.strip()) and (
-        bool(_places(_lines(text), _lines(part), _bare_line)) or (prose and bool(in_a_line(text, part, "")))
+        bool(_places(text, _lines(part), _bare_line)) or (prose and bool(in_a_line(text, part, "")))
     )
 
 
@@ -107,9 +109,9 @@ def _change(text: str, lines: Lines, place: int, count: int, put: Lines) -> Chan
     return Change(start, end, "".join(f"{line}\n" for line in put))
 
 
-def _places(lines: Lines, wanted: Lines, key: Callable[[str], str]) -> list[int]:
+def _places(whole: str, wanted: Lines, key: Key) -> list[int]:
     """Numbers of the lines at which the wanted ones begin."""
-    text = "\n" + "".join(f"{key(line)}\n" for line in lines)
+    text = _keyed(whole, key)
     part = "\n" + "".join(f"{key(line)}\n" for line in wanted)
     places: list[int] = []
     at = text.find(part)
@@ -117,6 +119,11 @@ def _places(lines: Lines, wanted: Lines, key: Callable[[str], str]) -> list[int]
         places.append(text.count("\n", 0, at))
         at = text.find(part, at + 1)
     return places
+
+
+@lru_cache(maxsize=8)
+def _keyed(whole: str, key: Key) -> str:
+    return "\n" + "".join(f"{key(line)}\n" for line in _lines(whole))
 
 
 def _variants(wanted: Lines, given: Lines) -> Iterator[tuple[Lines, Lines]]:
@@ -179,6 +186,10 @@ def _bare_line(line: str) -> str:
     return line.removesuffix("\r")
 
 
+def _plain(line: str) -> str:
+    return _bare_line(line).translate(PLAIN)
+
+
 def _bare(lines: Lines) -> Lines:
     return [_bare_line(line) for line in lines]
 
@@ -187,9 +198,9 @@ def _indent(line: str) -> str:
     return line[: len(line) - len(line.lstrip(" \t"))]
 
 
-_WAYS: tuple[tuple[Callable[[str], str], Adapt], ...] = (
+_WAYS: tuple[tuple[Key, Adapt], ...] = (
     (_bare_line, _as_given),
     (str.rstrip, _as_given),
-    (lambda line: _bare_line(line).translate(PLAIN), _requoted),
+    (_plain, _requoted),
     (str.strip, _reindented),
 )

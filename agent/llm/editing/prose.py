@@ -9,6 +9,8 @@ from itertools import islice
 from agent.llm.editing.quotes import PLAIN, SAME, requote
 
 MAX_SENTENCES = 2000  # of a file that are compared with what was quoted
+MAX_SENTENCE = 600  # characters that are compared; time grows with their square
+MAX_WORDS = 10_000  # characters that are looked for inside of lines
 SIMILAR = 0.5
 # A blank may be a line's end where answers break lines; not before a list item, a heading or a table's row.
 _BLANK = r"(?:[ \t\u00a0]+|[ \t]*\r?\n[ \t]*(?![-*+#>|]|\d+[.)]\s|```))"
@@ -19,7 +21,7 @@ _SENTENCE = re.compile(r"(?<=[.!?:])\s+|\n+")
 def in_a_line(text: str, search: str, new: str) -> list[tuple[int, int, str]]:
     """Where quoted words stand in a text as whole words (at most two places), and what comes there."""
     words = search.strip()
-    if not any(c.isalnum() for c in words):
+    if len(words) > MAX_WORDS or not any(c.isalnum() for c in words):
         return []
     lead, trail = search[: search.index(words[0])], search[len(search.rstrip()) :]
     new = new.removeprefix(lead).removesuffix(trail)
@@ -32,9 +34,9 @@ def in_a_line(text: str, search: str, new: str) -> list[tuple[int, int, str]]:
 
 def closest(text: str, search: str) -> str:
     """The sentence of a text that is most like what was quoted; "" if none is."""
-    sentences = [s for s in _SENTENCE.split(text) if s.strip()][:MAX_SENTENCES]
+    sentences = [s for s in _SENTENCE.split(text) if s.strip() and len(s) <= MAX_SENTENCE][:MAX_SENTENCES]
     wanted = max((s for s in _SENTENCE.split(search.strip()) if s.strip()), key=len, default="")
-    return "\n".join(difflib.get_close_matches(wanted, sentences, n=1, cutoff=SIMILAR))
+    return "\n".join(difflib.get_close_matches(wanted[:MAX_SENTENCE], sentences, n=1, cutoff=SIMILAR))
 
 
 def _whole_words(words: str, pattern: str) -> str:
