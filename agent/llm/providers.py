@@ -99,6 +99,11 @@ def is_ollama(model: str) -> bool:
     return model.startswith(("ollama/", "ollama_chat/"))
 
 
+def asked_as(model: str) -> str:
+    """The name under which litellm asks a model. At ollama's other address it takes a cut answer for a finished one."""
+    return f"ollama_chat/{model.removeprefix('ollama/')}" if model.startswith("ollama/") else model
+
+
 def key_variable(model: str) -> str:
     """The environment variable that holds the key of a model's provider."""
     missing = load_litellm().validate_environment(model).get("missing_keys") or []

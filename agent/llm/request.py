@@ -16,7 +16,7 @@ from typing import Any
 from agent.core.protocols import Call, Message, Reply
 from agent.llm.caching import with_cache_markers
 from agent.llm.faults import HANG_TRIES, LONGER_CONTEXT, REPLY_TRIES, Paid, Passing, judge, stop
-from agent.llm.providers import Stated, is_listed, is_ollama, listing, load_litellm, price
+from agent.llm.providers import Stated, asked_as, is_listed, is_ollama, listing, load_litellm, price
 from agent.llm.received import Wire, listed_cost, read, took
 from agent.llm.structured import refuses_form, response_format
 from agent.llm.usage import estimated
@@ -46,7 +46,7 @@ class Requests:
         options |= {} if model in self.formless else response_format(model, call.form)
         said = with_cache_markers(model, messages)
         try:
-            outcome = self._in_time(model, lambda: litellm.completion(model=model, messages=said, **options))
+            outcome = self._in_time(model, lambda: litellm.completion(model=asked_as(model), messages=said, **options))
             if not isinstance(outcome, Exception):
                 body, listed = outcome.model_dump(), listed_cost(model, outcome) if listing(model) else None
             elif wire.body is not None:  # an answer, but not of the form that litellm takes

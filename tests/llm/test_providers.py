@@ -7,6 +7,7 @@ import socket
 
 import pytest
 
+from agent.app.listing import show_status
 from agent.core.errors import InfrastructureError
 from agent.core.protocols import Call, Message, Shown
 from agent.llm.caching import STAYS_ABOVE, with_cache_markers
@@ -14,8 +15,10 @@ from agent.llm.faults import OUTAGE_TRIES
 from agent.llm.litellm_model import LiteLLMModel
 from agent.llm.names import check, nearest
 from agent.llm.providers import Stated, is_priced, price
+from agent.publishing.colophon import costs
 from agent.session import events as ev
 from agent.session.policy import MakePlan
+from agent.storage.workspace import Workspace
 from tests.llm.test_model import CALL, QUESTION, USAGE, Asked, answered
 from tests.support.fake_provider import Answer, FakeProvider, Request, error, reply
 from tests.support.launched import answer
@@ -219,6 +222,16 @@ def test_ollama_gets_the_stated_context():
         assert provider.history[0].body["options"] == {"num_ctx": 16_000, "num_predict": 500}
 
 
+@pytest.mark.parametrize("name", ["ollama_chat/qwen3", "ollama/qwen3"])
+def test_an_answer_that_ollama_cut_is_no_answer(name):
+    half = {"message": {"role": "assistant", "content": "half"}, "response": "half", "prompt_eval_count": 9}
+    body = {"model": "qwen3", "done": True, "done_reason": "length", "eval_count": 2, **half}
+
+    asked = Asked([Answer(json=body)], model=name)
+
+    assert asked.reply is None and "truncated at the model's output limit" in asked.error
+
+
 def test_what_is_stated_is_not_used_for_a_model_that_is_listed():
     with FakeProvider([reply("MCC")]) as provider:
         model, _, _ = model_at(provider.url, "openai/gpt-4o", stated=Stated((1.0, 1.0), 9, 10))
@@ -317,6 +330,21 @@ def test_the_marks_reach_anthropic_over_http():
         body = provider.history[0].body
     texts = [*body["system"], *(part for m in body["messages"] for part in m["content"])]
     assert [t["text"] for t in texts if "cache_control" in t] == ["Rules.", "Forms.\n", "Records.\n", "A draft."]
+
+
+def test_a_session_counts_what_was_read_from_a_cache_and_says_it_everywhere(planned, tmp_path, capsys):
+    it = Provided(planned, tmp_path)
+    with FakeProvider(lambda request: Answer(json={**reply(answer(request)).json, "usage": CACHED})) as provider:
+        it.step(provider)
+
+    [call] = it.events(ev.CallFinished)
+    assert (call.tokens_in, call.tokens_cached) == (2011, 1024)
+    with it.tools() as tools:
+        assert ("Tokens", "2,018, of which 1,024 read from a cache") in costs(tools.session)
+        assert tools.session.tokens_cached == 1024
+    assert "2.0k sent (1.0k of them from a cache), 7 received" in "\n".join(it.console.lines)
+    show_status(Workspace(it.paths.root.parent))
+    assert "2.0k, 1.0k cached" in capsys.readouterr().out
 
 
 # ---------------------------------------------------------------- what a person sees meanwhile
