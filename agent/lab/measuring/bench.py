@@ -18,6 +18,7 @@ from agent.core.record import Job
 from agent.core.template import load_template
 from agent.lab.built import file_sha256, recorded_hashes
 from agent.lab.measuring import foreign
+from agent.lab.measuring.driving import driven
 from agent.lab.measuring.scratch import TrainingPaths
 from agent.lab.measuring.walled import WalledEvaluation
 from agent.lab.worlds import load_module
@@ -95,21 +96,37 @@ class Bench:
         """The prepared data: what trains, and the truth beside it."""
         return Path(self.job.truth_data).parent
 
+    @property
+    def told(self) -> dict[str, Any]:
+        """The settings as evaluate.py gets them."""
+        return {**self.settings, "device": self.job.device}
+
     def evaluation(self) -> tuple[Any, Any]:
         """The template's evaluate.py as a module, and the truth as it reads it.
 
         Raises:
             InfrastructureError: evaluate.py cannot be loaded, or its load_truth fails.
         """
-        settings = {**self.settings, "device": self.job.device}
         if self.walled:
-            evaluation = WalledEvaluation(self.job, settings, self.sandbox)
+            evaluation = WalledEvaluation(self.job, self.told, self.sandbox)
             return evaluation, evaluation.load_truth()
         try:
             module = load_module(self.evaluate_file)
-            return module, module.load_truth(Path(self.job.truth_data), settings)
+            return module, module.load_truth(Path(self.job.truth_data), self.told)
         except Exception as error:
             raise InfrastructureError(f"{self.evaluate_file}: load_truth failed: {error!r}") from error
+
+    def driver(self) -> Callable[[Any], dict[str, float]]:
+        """What gives a model's metrics: the evaluation, with the truth at hand.
+
+        Raises:
+            InfrastructureError: evaluate.py cannot be loaded, or its load_truth fails.
+        """
+        if self.walled:
+            evaluation = WalledEvaluation(self.job, self.told, self.sandbox)
+            return lambda model: evaluation.drive(model, self.artefact, self.manifest.model, self.cancelled)
+        module, truth = self.evaluation()
+        return lambda model: driven(self.manifest.model, module, model, truth, self.told)
 
     def order_seed(self, stage: str) -> int:
         """Seed of the row order of one stage.

@@ -98,7 +98,8 @@ class Trial:
                     "write to train_dir what may be trained on alone",
                 )
         try:
-            share = _overlap(self._held_out(one), one)
+            rows = self._held_out(one)
+            share = 0.0 if rows is None else _overlap(rows, one)
         except Exception as error:  # whatever a template's own code does
             yield Flaw("load-truth-fails", "evaluate.py", f"load_truth: {error!r}", "mend it")
             return
@@ -111,12 +112,13 @@ class Trial:
             )
 
     def _held_out(self, world: DataPaths) -> Any:
-        """The held-out rows, as evaluate.py reads them."""
+        """The held-out rows, as evaluate.py reads them; None where it has no truth.x, for it may drive the model."""
         settings = {**self.profile.settings, **self.condition.settings}
         if self.walled:
             job = self.job("overlap", world, self.template.manifest.baselines[0].file)
             return WalledEvaluation(job, settings, self.sandbox).load_truth().x
-        return load_module(self.template.path("evaluate.py")).load_truth(world.truth, settings).x
+        truth = load_module(self.template.path("evaluate.py")).load_truth(world.truth, settings)
+        return getattr(truth, "x", None) if self.template.manifest.model.methods else truth.x
 
     # ---------------------------------------------------------------- trainings
 
@@ -212,8 +214,9 @@ class Trial:
         return tried if tried.outcome == "measured" else None
 
     def _repeated(self, one: Training, again: Training) -> Iterator[Flaw]:
+        timed = {name for name, spec in self.template.manifest.metrics.items() if spec.timed}
         for name, value in one.metrics.items():
-            if abs(value - again.metrics[name]) > SAME * max(1e-12, abs(value)):
+            if name not in timed and abs(value - again.metrics[name]) > SAME * max(1e-12, abs(value)):
                 yield Flaw(
                     "not-deterministic",
                     self.template.manifest.baselines[0].file,

@@ -293,9 +293,10 @@ class _Bench:
 
 
 def _outside(material: Material, record: RunRecord) -> set[str]:
-    """sae-bench's own metrics: an hour each, and no two GPUs give the same digits."""
+    """sae-bench's own metrics: an hour each, and no two GPUs give the same digits. What a clock measured, too."""
     asked = material.manifest.profiles[record.profile].saebench
-    return set(specs(asked.evals)) if asked else set()
+    timed = {name for name, spec in material.manifest.metrics.items() if spec.timed}
+    return timed | (set(specs(asked.evals)) if asked else set())
 
 
 def _holds(folder: Path, wanted: dict[str, str]) -> bool:
