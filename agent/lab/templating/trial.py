@@ -214,9 +214,8 @@ class Trial:
         return tried if tried.outcome == "measured" else None
 
     def _repeated(self, one: Training, again: Training) -> Iterator[Flaw]:
-        timed = {name for name, spec in self.template.manifest.metrics.items() if spec.timed}
-        for name, value in one.metrics.items():
-            if name not in timed and abs(value - again.metrics[name]) > SAME * max(1e-12, abs(value)):
+        for name, value in self._untimed(one).items():
+            if abs(value - again.metrics[name]) > SAME * max(1e-12, abs(value)):
                 yield Flaw(
                     "not-deterministic",
                     self.template.manifest.baselines[0].file,
@@ -227,7 +226,7 @@ class Trial:
 
     def _seeds(self, one: Training, other: Training) -> Iterator[Flaw]:
         same_file = one.artefact_sha256 is not None and one.artefact_sha256 == other.artefact_sha256
-        if same_file or one.metrics == other.metrics:
+        if same_file or self._untimed(one) == self._untimed(other):
             yield Flaw(
                 "seed-ignored",
                 self.template.manifest.baselines[0].file,
@@ -240,6 +239,10 @@ class Trial:
                 for n, v in one.metrics.items()
             )
             self.say(f"  between two seeds: {gap}")
+
+    def _untimed(self, training: Training) -> dict[str, float]:
+        """Its metrics but those that a clock measured, which differ each time."""
+        return {n: v for n, v in training.metrics.items() if not self.template.manifest.metrics[n].timed}
 
     def _bounds(self, done: list[Training]) -> Iterator[Flaw]:
         manifest = self.template.manifest
