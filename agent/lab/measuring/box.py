@@ -108,7 +108,7 @@ def started(
     code = Mount(paths.encode_code, "/w")
     worker, wire = (Mount(HERE / name, f"/runner/{name}") for name in ("call_worker.py", "frames.py"))
     saved = Mount(artefact or bench.artefact, f"/artefact/{bench.manifest.artefact}")
-    said = json.dumps([_told(method) for method in methods.values()])
+    said = json.dumps([told(method) for method in methods.values()])
     argv = (bench.python, "-P", *map(show, (worker, wire, saved)), str(threads or bench.job.threads), kind, said)
     spec = SandboxSpec(
         argv=argv,
@@ -135,7 +135,7 @@ def one_by_one() -> Iterator[int]:
     return itertools.repeat(BATCH)
 
 
-def _told(method: Method) -> dict[str, Any]:
+def told(method: Method) -> dict[str, Any]:
     """A method as the worker needs to know it."""
     return {
         "name": method.name,
