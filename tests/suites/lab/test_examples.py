@@ -6,11 +6,16 @@ from functools import partial
 
 import pytest
 
+from agent.core.ideas import find_idea
 from agent.core.template import load_template
 from agent.lab.templating.check import check_template
+from agent.publishing.manuscript import statement
 from agent.publishing.verify.trust import prepare_walled
 from agent.sandbox.boxes import BubblewrapSandbox
+from agent.session import events as ev
+from agent.session.session import fold
 from tests.support import ROOT, sampling
+from tests.support.dice import options
 
 FOLDER = ROOT / "docs/examples"
 EXAMPLES = sorted(path.name for path in FOLDER.iterdir() if path.is_dir())
@@ -44,3 +49,11 @@ def test_each_example_is_named_in_the_manual_and_has_a_form_of_its_own():
     manifests = {name: load_template(FOLDER / name).manifest for name in EXAMPLES}
     assert manifests["diffusion"].model.stateful == ("Sampler.sample",)
     assert all(not manifest.model.stateful for name, manifest in manifests.items() if name != "diffusion")
+
+
+def test_a_paper_marks_the_methods_that_may_answer_by_the_whole_call():
+    idea = find_idea("hierarchical_sae", ROOT / "ideas")
+    session = fold([ev.SessionStarted(at=0.0, session="s", idea=idea, options=options())])
+    said = {name: statement(session, load_template(FOLDER / name).manifest) for name in ("diffusion", "cartpole")}
+    assert "Stateful: Sampler.sample may answer by the whole call" in said["diffusion"]
+    assert "tateful" not in said["cartpole"]
