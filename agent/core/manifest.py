@@ -63,7 +63,7 @@ class BaselineSpec(Strict):
 class Condition(Strict):
     """One point of a sweep (a sparsity, a layer); its settings are laid over the profile's."""
 
-    name: str
+    name: str = Field(pattern=r"^[^/.][^/]*$")  # folders are called by it
     label: str
     settings: dict[str, Setting] = {}
 
@@ -213,7 +213,10 @@ class Manifest(Strict):
     plot: str = "plot.py"
     protected: tuple[str, ...]
     library: str = ""  # folder of modules that experiments may import, in the template or beside it
-    data_settings: tuple[str, ...] = ()  # the settings that prepare.py gets and the data depend on; empty: all
+    # The settings that prepare.py gets and the data depend on; empty: all of the profile's. A condition that changes a
+    # setting named here has data of its own. Without names, all conditions share one data set.
+    data_settings: tuple[str, ...] = ()
+    memorised: bool = False  # rows that are measured may be trained on: memorising is what is asked about
     artefact: str = "sae.safetensors"
     model: ModelSpec = ModelSpec()
     environment: EnvironmentSpec | None = None  # None: the runner's own

@@ -16,7 +16,7 @@ from agent.core.manifest import Condition, Manifest
 from agent.core.protocols import Mount, Sandbox
 from agent.core.record import Job
 from agent.core.template import load_template
-from agent.lab.built import file_sha256, recorded_hashes
+from agent.lab.built import file_sha256, of_condition, recorded_hashes
 from agent.lab.measuring import foreign
 from agent.lab.measuring.driving import driven
 from agent.lab.measuring.scratch import TrainingPaths
@@ -37,7 +37,8 @@ KEEP_MEMORY = {
 class Bench:
     """What the stages of one training share."""
 
-    job: Job
+    job: Job  # with the data of the seed's world and of the condition
+    data_folder: Path  # of the world: the prepared data of all its conditions
     seed: int
     condition: Condition
     sandbox: Sandbox
@@ -55,8 +56,14 @@ class Bench:
     ) -> Bench:
         """The bench of one seed under one condition."""
         python, trees = foreign.python(job.environment)
+        mine = job.in_world_of(seed)
+        world = Path(mine.truth_data).parent
+        data = of_condition(world, condition.name)
+        if data != world:
+            mine = mine.model_copy(update={"train_data": str(data / "train"), "truth_data": str(data / "truth")})
         return cls(
-            job=job.in_world_of(seed),
+            job=mine,
+            data_folder=world,
             seed=seed,
             condition=condition,
             sandbox=sandbox,
@@ -90,11 +97,6 @@ class Bench:
     def evaluate_file(self) -> Path:
         """The template's evaluate.py."""
         return Path(self.job.template) / "evaluate.py"
-
-    @property
-    def data_folder(self) -> Path:
-        """The prepared data: what trains, and the truth beside it."""
-        return Path(self.job.truth_data).parent
 
     @property
     def told(self) -> dict[str, Any]:

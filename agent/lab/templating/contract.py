@@ -184,6 +184,30 @@ def _calls(methods: Mapping[str, tuple[str, ...]]) -> str:
     return ", ".join(f"{name}({', '.join(arguments)})" for name, arguments in methods.items())
 
 
+def undeclared_data_settings(template: Template, sources: Sources) -> Iterator[Flaw]:
+    """Settings that a condition changes and prepare.py reads, though all conditions share one data set."""
+    declared = template.manifest.data_settings
+    changed = {
+        name: condition.name
+        for profile in template.manifest.profiles.values()
+        for condition in profile.conditions
+        for name, value in condition.settings.items()
+        if name not in declared and profile.settings.get(name) != value
+    }
+    protected = [sources[n] for n in template.manifest.protected if n in sources and n != "evaluate.py"]
+    read = {(name, source.at(line)) for source in protected for name, line in source.looked_up() if name in changed}
+    for name, where in sorted(read):
+        needed = ", ".join(f'"{n}"' for n in sorted({name, *declared}))
+        yield Flaw(
+            "undeclared-data-setting",
+            where,
+            f"reads {name}, which condition {changed[name]} changes; without a declaration all conditions get the data "
+            "of the profile's own settings",
+            f"name in data_settings every setting that prepare.py reads (at least {needed}), and each such condition "
+            "gets data of its own",
+        )
+
+
 def seed_unused(template: Template, sources: Sources) -> Iterator[Flaw]:
     library = template.manifest.library
     in_library = any(read_source(path.parent, path.name).mentions("seed") for path in template.library().values())
@@ -306,6 +330,7 @@ CHECKS: tuple[Callable[[Template, Sources], Iterator[Flaw]], ...] = (
     no_budget,
     self_reported,
     signatures,
+    undeclared_data_settings,
     seed_unused,
     network,
     absolute_paths,

@@ -18,6 +18,7 @@ from agent.core.paths import DataPaths
 from agent.core.protocols import Sandbox
 from agent.core.record import Environment, Job, Training
 from agent.core.template import Template
+from agent.lab.built import data_of
 from agent.lab.integrity.effort import AT_FLOOR
 from agent.lab.measuring.walled import WalledEvaluation, bounded
 from agent.lab.templating.flaw import Flaw
@@ -71,17 +72,26 @@ class Trial:
 
     def world(self, secret: int) -> DataPaths:
         """Prepared data."""
-        settings, cache = self.profile.settings, self.folder / "cache"
-        data = prepared(self.template, self.profile_name, settings, secret, cache, prepare=self.prepare)
+        asked = (self.template, self.profile_name, self.profile.settings, secret, self.folder / "cache")
+        data = prepared(*asked, prepare=self.prepare, conditions=self.profile.conditions)
         if self.walled:
             readable(data.truth.parent)  # its evaluate.py reads the truth as the sandbox's own user
         return data
 
     def _data(self, one: DataPaths, other: DataPaths) -> Iterator[Flaw]:
-        def truth(world: DataPaths) -> dict[str, str]:
-            return {n: h for n, h in world.hashes.items() if n.startswith("truth/")}
+        """What is wrong with the data that conditions share, or with those of the first condition where that shows."""
+        shown: set[Path] = set()
+        for condition in self.profile.conditions:
+            mine, again = (data_of(world, condition.name) for world in (one, other))
+            flaws = [] if mine.train in shown else list(self._data_of(mine, again, condition))
+            shown.add(mine.train)
+            yield from flaws
+            if flaws:  # those of the other conditions would have the same
+                return
 
-        if truth(one) and truth(one) == truth(other):
+    def _data_of(self, one: DataPaths, other: DataPaths, condition: Condition) -> Iterator[Flaw]:
+        truth, again = ({n: h for n, h in w.hashes.items() if n.startswith("truth/")} for w in (one, other))
+        if truth and truth == again:
             yield Flaw(
                 "secret-ignored",
                 "prepare.py",
@@ -89,17 +99,18 @@ class Trial:
                 "draw the held-out rows (or the split) from `secret`",
             )
         by_hash = {digest: name for name, digest in one.hashes.items() if name.startswith("train/")}
-        for name, digest in truth(one).items():
-            if digest in by_hash:
+        memorised = self.template.manifest.memorised
+        for name, digest in truth.items():
+            if digest in by_hash and not memorised:
                 yield Flaw(
                     "held-out-visible",
                     "prepare.py",
                     f"{by_hash[digest]} is {name}, byte for byte: the held-out data are shown to the training",
-                    "write to train_dir what may be trained on alone",
+                    "write to train_dir what may be trained on alone (or say `memorised = true` in manifest.toml)",
                 )
         try:
-            rows = self._held_out(one)
-            share = 0.0 if rows is None else _overlap(rows, one)
+            rows = self._held_out(one, condition)
+            share = 0.0 if rows is None or memorised else _overlap(rows, one)
         except Exception as error:  # whatever a template's own code does
             yield Flaw("load-truth-fails", "evaluate.py", f"load_truth: {error!r}", "mend it")
             return
@@ -108,12 +119,12 @@ class Trial:
                 "train-test-overlap",
                 "prepare.py",
                 f"{share:.0%} of the held-out rows stand among the training rows",
-                "split before writing, each row to one side",
+                "split before writing, each row to one side (or say `memorised = true` in manifest.toml)",
             )
 
-    def _held_out(self, world: DataPaths) -> Any:
+    def _held_out(self, world: DataPaths, condition: Condition) -> Any:
         """The held-out rows, as evaluate.py reads them; None where it has no truth.x, for it may drive the model."""
-        settings = {**self.profile.settings, **self.condition.settings}
+        settings = {**self.profile.settings, **condition.settings}
         if self.walled:
             job = self.job("overlap", world, self.template.manifest.baselines[0].file)
             return WalledEvaluation(job, settings, self.sandbox).load_truth().x
@@ -141,6 +152,7 @@ class Trial:
         yield from self._bounds(done)
         if manifest.measured:
             yield from self._floor(done[0], self._untrained(world, seeds[0]), noise)
+        yield from self._conditions(world, done[0])
         for spec in manifest.baselines[1:]:
             tried = self.train(f"baseline-{spec.name}", world, spec.file, seeds[0])
             refused = [f.text for f in tried.findings if f.grade == "refuse"]
@@ -149,17 +161,27 @@ class Trial:
             elif refused:
                 yield Flaw("baseline-fails", spec.file, refused[0], "make it learn, or say `control = true` of it")
 
-    def train(self, name: str, world: DataPaths, script: str, seed: int, **settings: Setting) -> Training:
+    def train(
+        self,
+        name: str,
+        world: DataPaths,
+        script: str,
+        seed: int,
+        under: Condition | None = None,
+        **settings: Setting,
+    ) -> Training:
         """One training, measured as a session would; its numbers are said."""
         from agent.lab.measuring.measure import run_training
 
         manifest = self.template.manifest
-        condition = self.condition.model_copy(update={"settings": {**self.condition.settings, **settings}})
+        under = under or self.condition
+        condition = under.model_copy(update={"settings": {**under.settings, **settings}})
         job = self.job(name, world, script)
         found = run_training(job, seed, condition, self.sandbox, lambda: False, walled=self.walled)
         shown = ", ".join(f"{manifest.metrics[n].label} {v:.4g}" for n, v in found.metrics.items())
         self.say(
-            f"  {script}, seed {seed}{f' ({name})' if name in ('again', 'hardly trained') else ''}: "
+            f"  {script}, seed {seed}{f' ({name})' if name in ('again', 'hardly trained') else ''}"
+            f"{f', {under.label}' if under is not self.condition else ''}: "
             f"{shown or found.reason} ({found.wall_s:.1f} s)"
         )
         return found
@@ -223,6 +245,23 @@ class Trial:
                     "draw everything from the seed; set threads from task.json; turn on deterministic kernels",
                 )
                 return
+
+    def _conditions(self, world: DataPaths, first: Training) -> Iterator[Flaw]:
+        """The first baseline under each further condition: it must train, and must not be another condition's copy."""
+        file, seen = self.template.manifest.baselines[0].file, {first.artefact_sha256: self.condition.label}
+        for condition in self.profile.conditions[1:]:
+            tried = self.train(f"under-{condition.name}", world, file, first.seed, under=condition)
+            if tried.outcome != "measured":
+                yield _failed(file, tried, f" under condition {condition.name}")
+            elif tried.artefact_sha256 is not None and tried.artefact_sha256 in seen:
+                yield Flaw(
+                    "condition-ignored",
+                    "manifest.toml",
+                    f"{condition.label} and {seen[tried.artefact_sha256]} give the same artefact, byte for byte: the "
+                    "condition's settings change nothing, and every run would be refused (copied-artefact)",
+                    "let the training read them; if they are the data's, name them in data_settings",
+                )
+            seen[tried.artefact_sha256] = condition.label
 
     def _seeds(self, one: Training, other: Training) -> Iterator[Flaw]:
         same_file = one.artefact_sha256 is not None and one.artefact_sha256 == other.artefact_sha256
@@ -314,9 +353,9 @@ class Trial:
         return abs(self._gain(one, other))
 
 
-def _failed(file: str, training: Training) -> Flaw:
+def _failed(file: str, training: Training, where: str = "") -> Flaw:
     last = " ".join(training.detail.strip().splitlines()[-1:])[:300]
-    return Flaw("baseline-fails", file, f"{training.outcome}: {training.reason}: {last}", "mend it")
+    return Flaw("baseline-fails", file, f"{training.outcome}{where}: {training.reason}: {last}", "mend it")
 
 
 def _overlap(rows: Any, world: DataPaths) -> float:
