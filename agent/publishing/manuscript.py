@@ -320,6 +320,8 @@ def statement(session: Session, manifest: Manifest) -> str:
             f" Stateful: {stateful} may answer by the whole call, not row by row; a fresh process served each "
             "measurement, and another one answered a sample of the calls again."
         )
+    if manifest.memorised:
+        measured += " Rows that are measured may have been trained on: memorising them is what is asked about."
     walls = (
         ""
         if session.options.sandbox == "bwrap"

@@ -5,7 +5,6 @@ Runs the template's own code where a session would run it, in the sandbox. Not h
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,15 +17,14 @@ from agent.core.paths import DataPaths
 from agent.core.protocols import Sandbox
 from agent.core.record import Environment, Job, Training
 from agent.core.template import Template
-from agent.lab.built import data_of
 from agent.lab.integrity.effort import AT_FLOOR
 from agent.lab.measuring.walled import WalledEvaluation, bounded
+from agent.lab.templating.data_trial import data_flaws
 from agent.lab.templating.flaw import Flaw
 from agent.lab.worlds import Prepare, load_module, prepared
 from agent.storage.atomic import readable, write_bytes
 
 SAME = 1e-6  # relative; two trainings of one seed
-OVERLAP = 0.01  # share of held-out rows that may stand among the training rows: small alphabets repeat by chance
 TIGHT = 0.5  # of a limit
 Say = Callable[[str], None]
 
@@ -52,7 +50,7 @@ class Trial:
             yield Flaw("prepare-fails", "prepare.py", " ".join(str(error).split())[-300:], "mend it")
             return
         if self.template.manifest.measured:
-            yield from self._data(*worlds)
+            yield from data_flaws(self.template.manifest, self.profile.conditions, self.held_out, *worlds)
         yield from self._trainings(worlds[0])
 
     @property
@@ -78,51 +76,7 @@ class Trial:
             readable(data.truth.parent)  # its evaluate.py reads the truth as the sandbox's own user
         return data
 
-    def _data(self, one: DataPaths, other: DataPaths) -> Iterator[Flaw]:
-        """What is wrong with the data that conditions share, or with those of the first condition where that shows."""
-        shown: set[Path] = set()
-        for condition in self.profile.conditions:
-            mine, again = (data_of(world, condition.name) for world in (one, other))
-            flaws = [] if mine.train in shown else list(self._data_of(mine, again, condition))
-            shown.add(mine.train)
-            yield from flaws
-            if flaws:  # those of the other conditions would have the same
-                return
-
-    def _data_of(self, one: DataPaths, other: DataPaths, condition: Condition) -> Iterator[Flaw]:
-        truth, again = ({n: h for n, h in w.hashes.items() if n.startswith("truth/")} for w in (one, other))
-        if truth and truth == again:
-            yield Flaw(
-                "secret-ignored",
-                "prepare.py",
-                "two secrets give the same held-out data, so the confirmation's fresh world is the explored one",
-                "draw the held-out rows (or the split) from `secret`",
-            )
-        by_hash = {digest: name for name, digest in one.hashes.items() if name.startswith("train/")}
-        memorised = self.template.manifest.memorised
-        for name, digest in truth.items():
-            if digest in by_hash and not memorised:
-                yield Flaw(
-                    "held-out-visible",
-                    "prepare.py",
-                    f"{by_hash[digest]} is {name}, byte for byte: the held-out data are shown to the training",
-                    "write to train_dir what may be trained on alone (or say `memorised = true` in manifest.toml)",
-                )
-        try:
-            rows = self._held_out(one, condition)
-            share = 0.0 if rows is None or memorised else _overlap(rows, one)
-        except Exception as error:  # whatever a template's own code does
-            yield Flaw("load-truth-fails", "evaluate.py", f"load_truth: {error!r}", "mend it")
-            return
-        if share > OVERLAP:
-            yield Flaw(
-                "train-test-overlap",
-                "prepare.py",
-                f"{share:.0%} of the held-out rows stand among the training rows",
-                "split before writing, each row to one side (or say `memorised = true` in manifest.toml)",
-            )
-
-    def _held_out(self, world: DataPaths, condition: Condition) -> Any:
+    def held_out(self, world: DataPaths, condition: Condition) -> Any:
         """The held-out rows, as evaluate.py reads them; None where it has no truth.x, for it may drive the model."""
         settings = {**self.profile.settings, **condition.settings}
         if self.walled:
@@ -356,21 +310,3 @@ class Trial:
 def _failed(file: str, training: Training, where: str = "") -> Flaw:
     last = " ".join(training.detail.strip().splitlines()[-1:])[:300]
     return Flaw("baseline-fails", file, f"{training.outcome}{where}: {training.reason}: {last}", "mend it")
-
-
-def _overlap(rows: Any, world: DataPaths) -> float:
-    """Share of held-out `rows` that stand, byte for byte, in an array of the training data of the same width.
-
-    Less the share of training rows that stand there twice: so many repeat by chance (rows in which nothing fires,
-    the first word of a sentence).
-    """
-    import numpy as np
-
-    held_out = np.ascontiguousarray(rows)
-    seen: Counter[int] = Counter()
-    for path in sorted(world.train.rglob("*.npy")):
-        rows = np.load(path, mmap_mode="r", allow_pickle=False)
-        if rows.ndim == held_out.ndim and rows.shape[1:] == held_out.shape[1:]:
-            seen.update(hash(np.ascontiguousarray(row, dtype=held_out.dtype).tobytes()) for row in rows)
-    repeated = sum(times for times in seen.values() if times > 1) / max(1, seen.total())
-    return sum(hash(row.tobytes()) in seen for row in held_out) / max(1, len(held_out)) - repeated

@@ -13,8 +13,9 @@ from agent.core.record import Training
 from agent.core.template import load_template
 from agent.lab.templating import contract
 from agent.lab.templating.check import check_template, report, sources
+from agent.lab.templating.data_trial import overlap
 from agent.lab.templating.new import new_template
-from agent.lab.templating.trial import Trial, _overlap
+from agent.lab.templating.trial import Trial
 from agent.sandbox.boxes import NoSandbox
 from tests.support import ROOT
 
@@ -190,7 +191,7 @@ def test_rows_that_chance_repeats_are_no_overlap(skeleton, tmp_path, planted_row
     tmp_path.chmod(0o755)
     trial = Trial(load_template(folder), "small", tmp_path, NoSandbox(), print)
     world = trial.world(1)
-    assert _overlap(trial._held_out(world, trial.condition), world) == pytest.approx(share, abs=0.001)
+    assert overlap(trial.held_out(world, trial.condition), world) == pytest.approx(share, abs=0.001)
 
 
 def test_a_baseline_that_nearly_fills_its_limits_is_told(skeleton, tmp_path):
