@@ -67,7 +67,8 @@ def _world(tools: Tools, world: int) -> dict[str, int | str | None]:
     template = tools.template
     secret = tools.secret(template.manifest.name, world)
     if secret is None or (
-        world == EXPLORED and data_key(template, tools.profile.settings, secret) != tools.session.data_key
+        world == EXPLORED
+        and data_key(template, tools.profile.settings, secret, tools.profile.conditions) != tools.session.data_key
     ):
         return {
             "world": world,

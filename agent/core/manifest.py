@@ -7,6 +7,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
+from agent.core.methods import ModelSpec
 from agent.core.schema import Strict
 
 Setting = int | float | str | bool
@@ -25,6 +26,8 @@ class MetricSpec(Strict):
     target_setting: str = ""  # the setting that does, where it has another name
     low: float | None = None  # smallest possible value; a value below it is refused
     high: float | None = None
+    distribution: bool = False  # answers in another order score the same: the untrained model is its floor
+    timed: bool = False  # measured by a clock, so that no two measurements agree, and chance can be ahead
 
     @model_validator(mode="after")
     def _target_is_named(self) -> MetricSpec:
@@ -60,7 +63,7 @@ class BaselineSpec(Strict):
 class Condition(Strict):
     """One point of a sweep (a sparsity, a layer); its settings are laid over the profile's."""
 
-    name: str
+    name: str = Field(pattern=r"^[^/.][^/]*$")  # folders are called by it
     label: str
     settings: dict[str, Setting] = {}
 
@@ -138,22 +141,6 @@ class Profile(Strict):
         return tuple(range(first, first + self.confirm_seeds))
 
 
-class ModelSpec(Strict):
-    """The class in experiment.py that the runner loads from the artefact, and the method that it measures."""
-
-    name: str = "SAE"  # has load(path)
-    method: str = "encode"  # float32 rows [B, d_in] -> float32 [B, width]; each row depends on that row alone
-    outputs: int | str | None = None  # the width, or the setting that holds it; None: latents that W_dec decodes
-
-    def width(self, settings: Mapping[str, Setting]) -> int | None:
-        """Numbers a row of outputs has; None where the model gives latents, which the artefact's W_dec decodes."""
-        return int(settings[self.outputs]) if isinstance(self.outputs, str) else self.outputs
-
-    @property
-    def call(self) -> str:
-        return f"{self.name}.{self.method}"
-
-
 class EnvironmentSpec(Strict):
     """The Python that trains, encodes and plots; evaluation and prepare.py stay with the runner's own.
 
@@ -226,7 +213,10 @@ class Manifest(Strict):
     plot: str = "plot.py"
     protected: tuple[str, ...]
     library: str = ""  # folder of modules that experiments may import, in the template or beside it
-    data_settings: tuple[str, ...] = ()  # the settings that prepare.py gets and the data depend on; empty: all
+    # The settings that prepare.py gets and the data depend on; empty: all of the profile's. A condition that changes a
+    # setting named here has data of its own. Without names, all conditions share one data set.
+    data_settings: tuple[str, ...] = ()
+    memorised: bool = False  # rows that are measured may be trained on: memorising is what is asked about
     artefact: str = "sae.safetensors"
     model: ModelSpec = ModelSpec()
     environment: EnvironmentSpec | None = None  # None: the runner's own
@@ -268,6 +258,8 @@ class Manifest(Strict):
         for name, profile in self.profiles.items():
             if isinstance(width, str) and width not in profile.settings:
                 raise ValueError(f"model.outputs names {width!r}, which the settings of profile {name!r} lack")
+        if all(spec.timed for spec in self.metrics.values()):
+            raise ValueError("every metric is timed; chance alone may be ahead in such a one, so add another")
         return self
 
     def _check_guards(self, primary: str) -> None:

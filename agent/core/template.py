@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from agent.core.errors import UserError
 from agent.core.given import read_given, toml_given
-from agent.core.manifest import Manifest, Setting
+from agent.core.manifest import Condition, Manifest, Setting
 from agent.core.schema import Strict
 
 SHARED = Path(__file__).resolve().parents[2] / "templates"  # where the project's own libraries lie
@@ -35,6 +35,17 @@ class Template(Strict):
         """What prepare.py gets to see of a profile's settings."""
         wanted = self.manifest.data_settings
         return {name: value for name, value in settings.items() if not wanted or name in wanted}
+
+    def condition_data(
+        self, settings: Mapping[str, Setting], conditions: Sequence[Condition]
+    ) -> dict[str, dict[str, Setting]]:
+        """What prepare.py gets for each condition that has data of its own, by the condition's name.
+
+        Those are the conditions that change one of the settings that `data_settings` declares.
+        """
+        own = {c.name: self.data_settings({**settings, **c.settings}) for c in conditions}
+        base, declared = self.data_settings(settings), bool(self.manifest.data_settings)
+        return {name: values for name, values in own.items() if declared and values != base}
 
 
 def load_template(folder: Path) -> Template:

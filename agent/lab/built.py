@@ -13,7 +13,27 @@ from pathlib import Path
 
 from filelock import FileLock
 
+from agent.core.paths import DataPaths
+
 MANIFEST = "manifest.json"
+CONDITIONS = "conditions"  # the folder of the data of conditions that have their own
+PARTS = ("train", "truth", CONDITIONS)
+
+
+def of_condition(world: Path, name: str) -> Path:
+    """The folder with `train` and `truth` of one condition: its own, or the one that the conditions share."""
+    own = world / CONDITIONS / name
+    return own if own.is_dir() else world
+
+
+def data_of(world: DataPaths, condition: str) -> DataPaths:
+    """The data of one condition alone."""
+    place = of_condition(world.train.parent, condition)
+    if place == world.train.parent:
+        return world
+    prefix = f"{CONDITIONS}/{condition}/"
+    hashes = {name.removeprefix(prefix): h for name, h in world.hashes.items() if name.startswith(prefix)}
+    return DataPaths(place / "train", place / "truth", world.key, hashes)
 
 
 def damage(folder: Path, *, thorough: bool = False) -> str:
@@ -35,7 +55,7 @@ def damage(folder: Path, *, thorough: bool = False) -> str:
         except OSError:
             return f"{name} is gone or cannot be read"
         hashed = hashed or touched
-    for path in (path for part in ("train", "truth") for path in (folder / part).rglob("*") if path.is_file()):
+    for path in (path for part in PARTS for path in (folder / part).rglob("*") if path.is_file()):
         if path.relative_to(folder).as_posix() not in built:
             return f"{path.relative_to(folder)} was added"
     if hashed:
@@ -66,6 +86,11 @@ def recorded_hashes(folder: Path) -> dict[str, str]:
 def file_sha256(path: Path) -> str:
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def data_hashes(world: Path) -> dict[str, str]:
+    """sha256 of every file of a world's data as it is now, by its name below the world's folder."""
+    return {f"{part}/{name}": digest for part in PARTS for name, digest in folder_hashes(world / part).items()}
 
 
 def folder_hashes(folder: Path) -> dict[str, str]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from agent.core.errors import InfrastructureError
 from agent.core.record import Environment, Job
 from agent.core.template import load_template
-from agent.lab.built import file_sha256, folder_hashes, recorded_hashes
+from agent.lab.built import data_hashes, file_sha256, recorded_hashes
 from agent.lab.worlds import package_version
 
 MAX_PACKAGES = 40  # of an environment, in a record
@@ -97,9 +97,7 @@ def _data_hashes(job: Job) -> dict[str, str]:
 
 
 def _world_hashes(world: Path) -> dict[str, str]:
-    now = {
-        f"{part}/{name}": digest for part in ("train", "truth") for name, digest in folder_hashes(world / part).items()
-    }
+    now = data_hashes(world)
     built = recorded_hashes(world)
     for name in sorted(now.keys() | built.keys()):
         if now.get(name) != built.get(name):

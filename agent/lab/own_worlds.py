@@ -42,13 +42,14 @@ class OwnWorlds:
             InfrastructureError: they are not those that the session began with, and cannot be made again.
         """
         secret = self.secret(template.manifest.name, world, draw=begun.key is None)
-        key = None if secret is None else data_key(template, profile.settings, secret)
+        key = None if secret is None else data_key(template, profile.settings, secret, profile.conditions)
         if secret is None or begun.key not in (None, key):
             data = still_there(self.cache, template, str(begun.key), self.use)
             if data is None:
                 raise InfrastructureError(self._gone(template, world, str(begun.key)))
         else:
-            data = prepared(template, name, profile.settings, secret, self.cache, self.say, self.use, again=begun.key)
+            asked = (template, name, profile.settings, secret, self.cache, self.say, self.use)
+            data = prepared(*asked, again=begun.key, conditions=profile.conditions)
             self._keep(world, secret)
         other = [n for n in sorted({*begun.hashes, *data.hashes}) if begun.hashes.get(n) != data.hashes.get(n)]
         if begun.hashes and other:

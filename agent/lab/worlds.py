@@ -16,7 +16,7 @@ import sys
 import tempfile
 import time
 import types
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -25,10 +25,10 @@ from filelock import FileLock
 
 from agent.core import errors
 from agent.core.errors import InfrastructureError, UserError
-from agent.core.manifest import Setting
+from agent.core.manifest import Condition, Setting
 from agent.core.paths import DataPaths
 from agent.core.template import Template
-from agent.lab.built import MANIFEST, damage, folder_hashes, recorded_hashes
+from agent.lab.built import CONDITIONS, MANIFEST, damage, folder_hashes, recorded_hashes
 from agent.storage import foreign
 from agent.storage.atomic import readable, write_text
 
@@ -82,24 +82,27 @@ def prepared(
     use: Callable[[Path], object] = lambda folder: None,
     prepare: Prepare | None = None,
     again: str | None = None,
+    conditions: Sequence[Condition] = (),
 ) -> DataPaths:
     """The data of one world; built if this cache does not hold it (whole) yet. `say` hears how the building goes.
 
     `use` may take hold of the folder before anybody else can remove it. `prepare` runs prepare.py in another way than
     as a process beside this one. `again`: the data were there before, so that a building is a repair, which is said.
+    `conditions`: those that change a declared data setting get data of their own, drawn from the same secret.
 
     Raises:
         InfrastructureError: prepare.py failed.
         UserError: prepare.py found a setting that cannot work.
     """
-    key = data_key(template, settings, secret)
+    key = data_key(template, settings, secret, conditions)
     folder = _place(cache / "data", template.manifest.name, profile, key)
     folder.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{folder}.lock"):
         if harm := damage(folder):
             if again or (folder / MANIFEST).is_file():
                 say(f"  data: {folder}: {harm}; built again from the secret of its world")
-            _build(template, settings, secret, folder, say, prepare or _prepare_there)
+            own = template.condition_data(settings, conditions)
+            _build(template, template.data_settings(settings), own, secret, folder, say, prepare or _prepare_there)
         use(folder)
     return _paths(folder, key)
 
@@ -125,14 +128,18 @@ def _place(data: Path, name: str, profile: str, key: str) -> Path:
     return own if own.is_dir() or not others else others[0]
 
 
-def data_key(template: Template, settings: Mapping[str, Setting], secret: int) -> str:
+def data_key(
+    template: Template, settings: Mapping[str, Setting], secret: int, conditions: Sequence[Condition] = ()
+) -> str:
     """20 hex digits over everything the data depends on."""
+    own = template.condition_data(settings, conditions)
     identity = [
         template.manifest.name,
         [template.path(name).read_text() for name in sorted({*template.manifest.protected} - {"evaluate.py"})],
         template.data_settings(settings),
         f"{secret:x}",
         {name: package_version(name) for name in PACKAGES},
+        *([own] if own else []),
     ]
     return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:20]
 
@@ -165,16 +172,25 @@ def load_module(path: Path) -> types.ModuleType:
 
 
 def _build(
-    template: Template, settings: Mapping[str, Setting], secret: int, folder: Path, say: Say, prepare: Prepare
+    template: Template,
+    settings: Mapping[str, Setting],
+    own: Mapping[str, Mapping[str, Setting]],
+    secret: int,
+    folder: Path,
+    say: Say,
+    prepare: Prepare,
 ) -> None:
-    """Build beside, then rename: a kill leaves either no world or a whole one."""
+    """Builds beside, then renames: a kill leaves either no world or a whole one. `own`: settings of conditions."""
     beside = folder.with_name(f"{folder.name}.new")
     shutil.rmtree(beside, ignore_errors=True)
-    (beside / "train").mkdir(parents=True)
-    (beside / "truth").mkdir(mode=0o700)
+    places = [beside, *(beside / CONDITIONS / name for name in own)]
+    for place in places:
+        (place / "train").mkdir(parents=True)
+        (place / "truth").mkdir(mode=0o700)
     request = {
         "prepare": str(template.path("prepare.py")),
-        "settings": template.data_settings(settings),
+        "settings": dict(settings),
+        "conditions": {name: dict(values) for name, values in own.items()},
         "secret": f"{secret:x}",
         "folder": str(beside),
     }
@@ -187,10 +203,12 @@ def _build(
         raise InfrastructureError(
             f"{template.path('prepare.py')}: preparing the data failed (exit {code}):\n" + said.strip()[-1500:]
         )
-    readable(beside / "train")
+    for place in places:
+        readable(place / "train")
     about = {
         "template": template.manifest.name,
         "settings": request["settings"],
+        **({"conditions": request["conditions"]} if own else {}),
         "files": folder_hashes(beside),
         "build": secrets.token_hex(8),
         "versions": {name: package_version(name) for name in PACKAGES},
@@ -239,7 +257,11 @@ def _prepare_here() -> int:
     folder = Path(request["folder"])
     module = load_module(Path(request["prepare"]))
     try:
-        module.prepare(request["settings"], int(request["secret"], 16), folder / "train", folder / "truth")
+        for place, settings in [
+            (folder, request["settings"]),
+            *((folder / CONDITIONS / name, values) for name, values in request["conditions"].items()),
+        ]:
+            module.prepare(settings, int(request["secret"], 16), place / "train", place / "truth")
     except tuple(EXITS.values()) as error:
         print(" ".join(str(error).split()), file=sys.stderr)
         return next(code for code, kind in EXITS.items() if isinstance(error, kind))

@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from agent.core.manifest import Manifest
 from agent.lab.built import file_sha256
 from agent.lab.worlds import package_version
 from agent.literature.found import FILE as FOUND
@@ -260,7 +261,7 @@ class Manuscript:
             base=base,
             profile=self.facts.profile,
             records=records,
-            statement=statement(session, self.facts.manifest.measured),
+            statement=statement(session, self.facts.manifest),
             fallback_title=session.idea.Title,
             command=command(session),
             costs=(*costs(session), (SIGNED, signers(self._repo, self._tools.signer.public))),
@@ -321,15 +322,22 @@ def authors(session: Session) -> str:
     return f"An automated session: {', '.join(_models(session))}"
 
 
-def statement(session: Session, measured_by_runner: bool = True) -> str:
+def statement(session: Session, manifest: Manifest) -> str:
     """Who wrote the words and who measured; on the paper's first page."""
     measured = (
         "All measurements were made by the experiment runner on the machine named in the appendix; every "
         "result in the text is filled in from its run records."
-        if measured_by_runner
+        if manifest.measured
         else "All results are self-reported: the experiments measured themselves, in code that a model may have "
         "changed; the runner trained them on the machine named in the appendix and filled in what they wrote."
     )
+    if stateful := " and ".join(manifest.model.stateful) if manifest.measured else "":
+        measured += (
+            f" Stateful: {stateful} may answer by the whole call, not row by row; a fresh process served each "
+            "measurement, and another one answered a sample of the calls again."
+        )
+    if manifest.memorised:
+        measured += " Rows that are measured may have been trained on: memorising them is what is asked about."
     walls = (
         ""
         if session.options.sandbox == "bwrap"

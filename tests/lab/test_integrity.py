@@ -271,25 +271,24 @@ SHIFTS = (-0.02, -0.01, 0, 0, 0, 0, 0.01, 0.02)  # with two metrics the bound li
 )
 def test_at_the_floor_means_that_no_metric_is_better_than_luck_explains(score, error, low):
     floor = [{"score": 0.6 + shift, "error": 0.85 + 2 * shift, "l0": 2} for shift in SHIFTS]
-    assert bool(at_floor({"score": score, "error": error, "l0": 9.0}, floor, TINY.manifest)) is low
+    assert bool(at_floor({"score": score, "error": error, "l0": 9.0}, floor, TINY.manifest.metrics)) is low
 
 
 def test_a_constant_beside_the_floor_must_be_beaten_and_does_not_widen_its_spread():
     floor = [{"score": 0.3, "error": 2 + shift, "l0": 2} for shift in SHIFTS]
     mean = {"score": 0.3, "error": 1.0, "l0": 2}
-    assert at_floor({"score": 0.3, "error": 1.2, "l0": 2.0}, floor, TINY.manifest, [mean])
-    assert not at_floor({"score": 0.3, "error": 0.9, "l0": 2.0}, floor, TINY.manifest, [mean])
+    assert at_floor({"score": 0.3, "error": 1.2, "l0": 2.0}, floor, TINY.manifest.metrics, [mean])
+    assert not at_floor({"score": 0.3, "error": 0.9, "l0": 2.0}, floor, TINY.manifest.metrics, [mean])
 
 
 def share_at_floor(count: int, worlds: int, ahead: float = 0.0) -> float:
     """Of worlds with so many independent metrics, in which one is `ahead` by so many of the floor's deviations."""
     names = [f"m{i}" for i in range(count)]
     metrics = dict.fromkeys(names, TINY.manifest.metrics["score"])
-    manifest = TINY.manifest.model_copy(update={"metrics": metrics})
     drawn = np.random.default_rng(count).normal(size=(worlds, DRAWS + 1, count))
     drawn[:, 0, -1] += ahead
     rows = [[dict(zip(names, row, strict=True)) for row in world] for world in drawn.tolist()]
-    return fmean(bool(at_floor(world[0], world[1:], manifest)) for world in rows)
+    return fmean(bool(at_floor(world[0], world[1:], metrics)) for world in rows)
 
 
 @pytest.mark.parametrize("count", range(1, 13))
@@ -349,9 +348,9 @@ def test_the_manual_and_the_measurement_name_the_same_refusals():
     folder = Path(integrity.__file__).parent.parent / "measuring"
     text = "".join(
         (folder / f"{name}.py").read_text()
-        for name in ("contents", "dictionary", "encoder", "encoding", "outputs", "saebench", "train", "verdict")
+        for name in ("box", "contents", "dictionary", "model", "outputs", "repeat", "saebench", "train", "verdict")
     )
     used = set(re.findall(r'Stopped\(\s*"refused",\s*"([a-z-]+)"', text)) | set(
-        re.findall(r'BadLatents\(\s*"([a-z-]+)"', text)
+        re.findall(r'BadAnswer\(\s*"([a-z-]+)"', text)
     )
     assert used == integrity.REFUSED_BY_THE_MEASUREMENT.keys()

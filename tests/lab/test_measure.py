@@ -464,7 +464,7 @@ def test_an_artefact_in_bfloat16_is_measured_as_the_numbers_that_it_holds(tmp_pa
 
     assert artefact.bias.tolist() == [0.5, -2.0] and artefact.scale.tolist() == [1, 5, 1.5]
     assert artefact.decoder.tolist() == [[0, 1], [0.6, 0.8], [-1, 0]]
-    assert read_tensors(tmp_path / "a")["W_dec"].tolist() == [[0, 1], [3, 4], [-1.5, 0]]
+    assert read_tensors(tmp_path / "a").tensors["W_dec"].tolist() == [[0, 1], [3, 4], [-1.5, 0]]
 
 
 def test_a_bfloat16_artefact_with_a_value_that_is_not_finite_is_refused(tmp_path):
@@ -481,7 +481,7 @@ def test_torchs_own_bfloat16_file_is_read_as_torch_reads_it(tmp_path):
     W_dec = torch.randn(4, 3, generator=torch.Generator().manual_seed(0)).to(torch.bfloat16)
     save_file({"W_dec": W_dec, "b_dec": torch.zeros(3, dtype=torch.bfloat16)}, tmp_path / "a")
 
-    assert read_tensors(tmp_path / "a")["W_dec"].tolist() == W_dec.double().tolist()
+    assert read_tensors(tmp_path / "a").tensors["W_dec"].tolist() == W_dec.double().tolist()
 
 
 def test_a_type_that_cannot_be_measured_is_named_and_what_can(tmp_path):

@@ -7,16 +7,23 @@ import stat
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 
 from agent.core.errors import InfrastructureError, UserError
+from agent.core.manifest import Condition
 from agent.core.template import load_template
-from agent.lab.built import damage, file_sha256
+from agent.lab.built import damage, data_hashes, data_of, file_sha256
+from agent.lab.machine import job_facts
+from agent.lab.measuring.bench import Bench
 from agent.lab.worlds import data_key, prepared, world_secret
-from tests.support import ROOT
-from tests.support.tiny import SETTINGS, TINY
+from agent.publishing.verify.trust import prepare_walled
+from agent.sandbox.boxes import BubblewrapSandbox, NoSandbox
+from tests.support import ROOT, TEMPLATE
+from tests.support.tiny import SETTINGS, TINY, job_of
 
 
 def test_data_is_built_once_and_found_again(tmp_path):
@@ -192,3 +199,92 @@ def test_the_truth_is_closed_to_other_users_and_no_file_names_the_secret(tmp_pat
     assert stat.S_IMODE(done.truth.stat().st_mode) == 0o700
     texts = [p.read_bytes() for p in (tmp_path / "cache").rglob("*") if p.is_file()]
     assert not any(f"{secret:x}".encode() in text or str(secret).encode() in text for text in texts)
+
+
+# -------------------------------------------------------------------- conditions with data of their own
+
+NOISY = """
+import numpy as np
+def prepare(settings, secret, train_dir, truth_dir):
+    assert set(settings) == {"d_in", "noise"}, settings
+    for folder in (train_dir, truth_dir):
+        np.save(folder / "x.npy", np.full((4, settings["d_in"]), settings["noise"] + secret))
+"""
+
+
+@pytest.fixture
+def noisy(tmp_path):
+    """The tiny template whose prepare.py reads `noise`, and three conditions: as the profile, and two others."""
+    folder = shutil.copytree(TEMPLATE, tmp_path / "noisy")
+    (folder / "prepare.py").write_text(NOISY)
+    text = (folder / "manifest.toml").read_text()
+    text = text.replace("default_profile", 'data_settings = ["d_in", "noise"]\ndefault_profile', 1)
+    text = text.replace("batch = 64", "noise = 0.0, batch = 64")
+    (folder / "manifest.toml").write_text(text)
+    conditions = tuple(
+        Condition(name=name, label=name, settings=settings)
+        for name, settings in (("plain", {}), ("loud", {"noise": 0.5}), ("wide", {"lr": 9.0}))
+    )
+    return load_template(folder), conditions
+
+
+def test_a_condition_that_changes_a_declared_data_setting_is_drawn_apart_in_the_same_world(noisy, tmp_path):
+    template, conditions = noisy
+    settings = template.manifest.profiles["tiny"].settings
+    world = prepared(template, "tiny", settings, 3, tmp_path / "cache", conditions=conditions)
+    rows = {c.name: np.load(data_of(world, c.name).truth / "x.npy")[0, 0] for c in conditions}
+
+    assert rows == {"plain": 3.0, "loud": 3.5, "wide": 3.0}
+    assert sorted(world.hashes) == [
+        "conditions/loud/train/x.npy",
+        "conditions/loud/truth/x.npy",
+        "train/x.npy",
+        "truth/x.npy",
+    ]
+    assert data_of(world, "loud").hashes.keys() == {"train/x.npy", "truth/x.npy"}
+    assert data_hashes(world.train.parent) == world.hashes and damage(world.train.parent) == ""
+    (world.train.parent / "conditions/loud/train/x.npy").write_text("other")
+    assert "conditions/loud/train/x.npy" in damage(world.train.parent)
+
+
+def test_conditions_that_share_their_data_leave_its_key_as_it_was(noisy):
+    template, (plain, loud, wide) = noisy
+    settings = template.manifest.profiles["tiny"].settings
+    before = data_key(template, settings, 3)
+
+    assert data_key(template, settings, 3, (plain, wide)) == before != data_key(template, settings, 3, (loud,))
+
+
+def test_a_training_and_its_measurement_get_the_data_of_their_condition(noisy, tmp_path):
+    template, conditions = noisy
+    settings = template.manifest.profiles["tiny"].settings
+    world = prepared(template, "tiny", settings, 3, tmp_path / "cache", conditions=conditions)
+    (tmp_path / "job").mkdir()
+    job = job_of(tmp_path / "job", world, template=template.folder, conditions=conditions)
+    benches = {c.name: Bench.of(job, 0, c, NoSandbox(), lambda: False) for c in conditions}
+
+    assert {name: Path(b.job.train_data).parent.name for name, b in benches.items()} == {
+        "plain": world.train.parent.name,
+        "loud": "loud",
+        "wide": world.train.parent.name,
+    }
+    assert all(bench.data_folder == world.train.parent for bench in benches.values())
+    assert "data/conditions/loud/train/x.npy" in job_facts(job)[2]
+
+
+@pytest.mark.skipif(not shutil.which("bwrap"), reason="no bubblewrap")
+def test_a_strangers_prepare_draws_the_data_of_conditions_behind_walls(noisy, tmp_path):
+    template, conditions = noisy
+    settings = template.manifest.profiles["tiny"].settings
+    walls = prepare_walled(BubblewrapSandbox())
+    for folder in (tmp_path, Path(template.folder)):
+        folder.chmod(0o755)
+    world = prepared(template, "tiny", settings, 3, tmp_path / "cache", prepare=walls, conditions=conditions)
+
+    assert np.load(world.train.parent / "conditions/loud/truth/x.npy")[0, 0] == 3.5
+
+
+def test_a_condition_has_a_name_that_is_no_path():
+    for name in ("../out", "a/b", ".hidden", ""):
+        with pytest.raises(ValidationError):
+            Condition(name=name, label="x")

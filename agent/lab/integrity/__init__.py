@@ -54,7 +54,7 @@ PROBES: tuple[Check, ...] = (
     latents.duplicates,
     latents.negative,
 )
-# Codes with which a training ends before it has metrics; each is a refusal (measure.py, verdict.py, encoding.py).
+# Codes with which a training ends before it has metrics; each is a refusal (measure.py, verdict.py, box.py).
 REFUSED_BY_THE_MEASUREMENT: dict[str, str] = {
     "artefact": "The artefact is missing, no plain file, not a safetensors file, or has a wrong shape, type or "
     "value. Not: a decoder that is well-formed and useless.",
@@ -64,10 +64,14 @@ REFUSED_BY_THE_MEASUREMENT: dict[str, str] = {
     "Not: noise added to an initialisation (at-floor flags it).",
     "encode-depends-on-batch": "A second process, with other order and batch sizes, got other latents: statistics "
     "over the batch, state, chance or the clock. Not: a dependence that both share.",
-    "encode-shape": "encode gives another number of latents than W_dec has rows.",
+    "encode-shape": "A call gives another type or shape than the manifest declares; latents, another number than W_dec "
+    "has rows.",
     "encode-dense": "More non-zero latents than the template allows.",
-    "encode-not-finite": "NaN or infinite latents.",
-    "encode-malformed": "The encoding process answered with something else than latents.",
+    "encode-not-finite": "NaN or infinite numbers in an answer.",
+    "encode-malformed": "The model's process answered with something else than the arrays of a call.",
+    "encode-too-much": "An answer, or all calls of a measurement together, are larger or more than may be held.",
+    "does-not-repeat": "A call that is not row by row got another answer in a fresh process, after other calls: state "
+    "from call to call, chance or the clock. Not: a difference in calls beyond the 256 of a method that are repeated.",
     "evaluate": "The template's evaluation cannot measure the artefact.",
     "missing-metric": "A metric is missing.",
     "metric-not-finite": "A metric is NaN or infinite.",

@@ -9,11 +9,12 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from math import inf
 from pathlib import Path
 from statistics import fmean, stdev
 from typing import TYPE_CHECKING, Any
 
-from agent.core.manifest import Manifest
+from agent.core.manifest import MetricSpec
 from agent.lab.built import file_sha256
 from agent.storage.atomic import write_text
 
@@ -40,8 +41,10 @@ def untrained(
     return json.loads(kept.read_text())
 
 
-def at_floor(metrics: Metrics, floor: Sequence[Metrics], manifest: Manifest, constants: Sequence[Metrics] = ()) -> str:
-    """Says so if no metric is better than chance explains; "" otherwise.
+def at_floor(
+    metrics: Metrics, floor: Sequence[Metrics], specs: Mapping[str, MetricSpec], constants: Sequence[Metrics] = ()
+) -> str:
+    """Says so if no metric of `specs` is better than chance explains; "" otherwise.
 
     Better means beyond the one-sided prediction bound of one more draw, shared out over the metrics: with many of
     them, one is always a little ahead by luck. `constants` have no spread of their own and must be beaten too. Metrics
@@ -49,18 +52,15 @@ def at_floor(metrics: Metrics, floor: Sequence[Metrics], manifest: Manifest, con
     """
     from scipy.special import stdtrit  # the same as scipy.stats's t.ppf, whose import takes half a second
 
-    signs = {
-        name: 1.0 if spec.better == "higher" else -1.0
-        for name, spec in manifest.metrics.items()
-        if spec.better != "target"
-    }
+    signs = {name: 1.0 if spec.better == "higher" else -1.0 for name, spec in specs.items() if spec.better != "target"}
     if not signs:
         return ""
     count = len(floor)
-    width = stdtrit(count - 1, 1 - CHANCE / len(signs)) * (1 + 1 / count) ** 0.5
+    width = stdtrit(count - 1, 1 - CHANCE / len(signs)) * (1 + 1 / count) ** 0.5 if floor else 0.0
     for name, sign in signs.items():
         drawn = [sign * one[name] for one in floor]
-        bound = max(*drawn, *(sign * one[name] for one in constants), fmean(drawn) + width * stdev(drawn))
+        spread = [fmean(drawn) + width * stdev(drawn)] if drawn else []
+        bound = max(*drawn, *spread, *(sign * one[name] for one in constants), -inf)
         if sign * metrics[name] > bound:
             return ""
     return f"no metric is better than what {len(floor)} untrained random dictionaries of this shape reach"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import combinations
 from math import isclose
 
@@ -45,7 +45,11 @@ def same_across_seeds(record: RunRecord, earlier: Sequence[RunRecord], manifest:
     """Catches two seeds whose metrics all agree to four digits: one training told twice, rows reordered or a bit
     changed. Not: a copy with enough noise to move a metric."""
     for one, other in () if is_control(record, manifest) else combinations(record.trainings, 2):
-        if one.condition == other.condition and _alike(one, other) and one.artefact_sha256 != other.artefact_sha256:
+        if (
+            one.condition == other.condition
+            and _alike(one, other, manifest)
+            and one.artefact_sha256 != other.artefact_sha256
+        ):
             yield f"all metrics of {_place(other)} equal those of {_place(one)}; the seed makes no difference"
 
 
@@ -56,7 +60,7 @@ def no_effect(record: RunRecord, earlier: Sequence[RunRecord], manifest: Manifes
     mine = {_key(t): t for t in record.trainings}
     for other in earlier:
         theirs = {_key(t): t for t in other.trainings}
-        if mine and mine.keys() == theirs.keys() and all(_same(t.metrics, theirs[k].metrics) for k, t in mine.items()):
+        if mine and mine.keys() == theirs.keys() and all(_same(t, theirs[k], manifest) for k, t in mine.items()):
             yield f"all metrics equal those of run {other.run} ({other.label}) to four digits: the change had no effect"
 
 
@@ -97,13 +101,16 @@ def _place(training: Training) -> str:
     return f"seed {training.seed}, condition {training.condition}"
 
 
-def _alike(one: Training, other: Training) -> bool:
+def _alike(one: Training, other: Training, manifest: Manifest) -> bool:
     """Measured values only: a template that reports its own may round them."""
-    return one.artefact_sha256 is not None and bool(one.metrics) and _same(one.metrics, other.metrics)
+    return one.artefact_sha256 is not None and bool(one.metrics) and _same(one, other, manifest)
 
 
-def _same(one: Mapping[str, float], other: Mapping[str, float]) -> bool:
-    return one.keys() == other.keys() and all(isclose(v, other[name], rel_tol=CLOSE) for name, v in one.items())
+def _same(one: Training, other: Training, manifest: Manifest) -> bool:
+    """Whether every metric agrees to four digits; what a clock measured never does."""
+    timed = {name for name, spec in manifest.metrics.items() if spec.timed}
+    mine, theirs = ({n: v for n, v in t.metrics.items() if n not in timed} for t in (one, other))
+    return mine.keys() == theirs.keys() and all(isclose(v, theirs[n], rel_tol=CLOSE) for n, v in mine.items())
 
 
 def _code(record: RunRecord) -> dict[str, str]:

@@ -57,8 +57,17 @@ def read_artefact(path: Path, settings: dict[str, Any]) -> Artefact:
     return Artefact(decoder=unit, bias=b_dec.astype(np.float64), scale=scale)
 
 
-def read_tensors(path: Path) -> dict[str, np.ndarray]:
-    """Every tensor of a safetensors file as float64, for a model whose parts the runner need not know.
+@dataclass(frozen=True)
+class Stored:
+    """The file as a whole, for a model whose parts the runner need not know."""
+
+    tensors: dict[str, np.ndarray]  # as they were saved; bfloat16 as float32
+    dtypes: dict[str, str]  # as safetensors names them: "F32", "BF16", ...
+    file_bytes: int
+
+
+def read_tensors(path: Path) -> Stored:
+    """Every tensor of a safetensors file.
 
     Raises:
         BadArtefact: it is no such file, holds nothing, or a value that is not finite.
@@ -69,7 +78,9 @@ def read_tensors(path: Path) -> dict[str, np.ndarray]:
     check_header(path)
     try:
         with safe_open(path, framework="numpy") as file:
-            tensors = {name: tensor(path, file, name).astype(np.float64) for name in file.keys()}  # noqa: SIM118
+            names = list(file.keys())
+            tensors = {name: tensor(path, file, name) for name in names}
+            dtypes = {name: str(file.get_slice(name).get_dtype()) for name in names}
     except (SafetensorError, OSError, ValueError, TypeError) as error:
         raise BadArtefact(f"{path.name} is not a readable safetensors file: {one_line(str(error), 300)}") from None
     if not tensors:
@@ -77,7 +88,7 @@ def read_tensors(path: Path) -> dict[str, np.ndarray]:
     for name, values in tensors.items():
         if not np.isfinite(values).all():
             raise BadArtefact(f"{one_line(name, 60)} holds NaN or infinite values")
-    return tensors
+    return Stored(tensors, dtypes, path.stat().st_size)
 
 
 def tensor(path: Path, file: Any, name: str) -> np.ndarray:

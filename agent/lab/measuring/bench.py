@@ -16,8 +16,9 @@ from agent.core.manifest import Condition, Manifest
 from agent.core.protocols import Mount, Sandbox
 from agent.core.record import Job
 from agent.core.template import load_template
-from agent.lab.built import file_sha256, recorded_hashes
+from agent.lab.built import file_sha256, of_condition, recorded_hashes
 from agent.lab.measuring import foreign
+from agent.lab.measuring.driving import driven
 from agent.lab.measuring.scratch import TrainingPaths
 from agent.lab.measuring.walled import WalledEvaluation
 from agent.lab.worlds import load_module
@@ -36,7 +37,8 @@ KEEP_MEMORY = {
 class Bench:
     """What the stages of one training share."""
 
-    job: Job
+    job: Job  # with the data of the seed's world and of the condition
+    data_folder: Path  # of the world: the prepared data of all its conditions
     seed: int
     condition: Condition
     sandbox: Sandbox
@@ -54,8 +56,14 @@ class Bench:
     ) -> Bench:
         """The bench of one seed under one condition."""
         python, trees = foreign.python(job.environment)
+        mine = job.in_world_of(seed)
+        world = Path(mine.truth_data).parent
+        data = of_condition(world, condition.name)
+        if data != world:
+            mine = mine.model_copy(update={"train_data": str(data / "train"), "truth_data": str(data / "truth")})
         return cls(
-            job=job.in_world_of(seed),
+            job=mine,
+            data_folder=world,
             seed=seed,
             condition=condition,
             sandbox=sandbox,
@@ -91,9 +99,9 @@ class Bench:
         return Path(self.job.template) / "evaluate.py"
 
     @property
-    def data_folder(self) -> Path:
-        """The prepared data: what trains, and the truth beside it."""
-        return Path(self.job.truth_data).parent
+    def told(self) -> dict[str, Any]:
+        """The settings as evaluate.py gets them."""
+        return {**self.settings, "device": self.job.device}
 
     def evaluation(self) -> tuple[Any, Any]:
         """The template's evaluate.py as a module, and the truth as it reads it.
@@ -101,15 +109,26 @@ class Bench:
         Raises:
             InfrastructureError: evaluate.py cannot be loaded, or its load_truth fails.
         """
-        settings = {**self.settings, "device": self.job.device}
         if self.walled:
-            evaluation = WalledEvaluation(self.job, settings, self.sandbox)
+            evaluation = WalledEvaluation(self.job, self.told, self.sandbox)
             return evaluation, evaluation.load_truth()
         try:
             module = load_module(self.evaluate_file)
-            return module, module.load_truth(Path(self.job.truth_data), settings)
+            return module, module.load_truth(Path(self.job.truth_data), self.told)
         except Exception as error:
             raise InfrastructureError(f"{self.evaluate_file}: load_truth failed: {error!r}") from error
+
+    def driver(self) -> Callable[[Any], dict[str, float]]:
+        """What gives a model's metrics: the evaluation, with the truth at hand.
+
+        Raises:
+            InfrastructureError: evaluate.py cannot be loaded, or its load_truth fails.
+        """
+        if self.walled:
+            evaluation = WalledEvaluation(self.job, self.told, self.sandbox)
+            return lambda model: evaluation.drive(model, self.artefact, self.manifest.model, self.cancelled)
+        module, truth = self.evaluation()
+        return lambda model: driven(self.manifest.model, module, model, truth, self.told)
 
     def order_seed(self, stage: str) -> int:
         """Seed of the row order of one stage.

@@ -1,6 +1,6 @@
 """Measuring a dictionary: its latents on held-out rows, decoded by the runner, go to the evaluation.
 
-The floor is what an untrained dictionary of the same size scores. Not here: sandboxes and processes (encoder.py).
+The floor is what an untrained dictionary of the same size scores. Not here: sandboxes and processes (box.py).
 """
 
 from __future__ import annotations
@@ -12,10 +12,11 @@ from agent.core.record import Finding
 from agent.lab.integrity import PROBES
 from agent.lab.integrity.effort import AT_FLOOR
 from agent.lab.integrity.floor import at_floor, untrained
-from agent.lab.measuring import encoder, saebench
+from agent.lab.measuring import box, repeat, saebench
 from agent.lab.measuring.artefact import Artefact, BadArtefact, read_artefact
 from agent.lab.measuring.bench import Bench
 from agent.lab.measuring.contents import check_no_data
+from agent.lab.measuring.repeat import Heard
 from agent.lab.measuring.train import after_one_batch
 from agent.lab.measuring.verdict import Account, Stopped, evaluate_into
 
@@ -35,7 +36,7 @@ def measure(bench: Bench, saved: Path, account: Account) -> tuple[np.ndarray, cs
     artefact = _artefact(bench, saved)
     check_no_data(bench, saved)
     evaluation, truth = bench.evaluation()
-    latents = encoder.encoded(bench, truth.x, len(artefact.decoder), bench.manifest.max_l0)
+    latents = _encoded(bench, truth.x, len(artefact.decoder))
     z = latents.multiply(artefact.scale).tocsr()
     z.eliminate_zeros()
     for finding in (f for probe in PROBES for f in probe(truth.x, z, artefact.decoder)):
@@ -53,13 +54,26 @@ def measure(bench: Bench, saved: Path, account: Account) -> tuple[np.ndarray, cs
         max(1, round(z.nnz / z.shape[0])),
         bench.settings,
     )
-    if text := at_floor(account.metrics, floor, bench.manifest):
+    if text := at_floor(account.metrics, floor, bench.manifest.metrics):
         account.judge(Finding(code=AT_FLOOR, grade="flag", text=text))
         if z.nnz and not bench.control:  # a dead training stays where it starts, honestly
             _check_it_moved(bench, artefact, account)
     if bench.job.saebench:
         saebench.measure(bench, bench.job.saebench, artefact, account)
     return truth.x, latents
+
+
+def _encoded(bench: Bench, x: np.ndarray, width: int) -> csr_matrix:
+    """Latents of all rows, in a secret order, and the same again in a second process."""
+    import numpy as np
+
+    method = bench.manifest.model.rows("latents", width, bench.manifest.max_l0)
+    given = np.ascontiguousarray(x, dtype=np.float32)
+    order = np.random.default_rng(bench.order_seed("encode")).permutation(len(x))
+    with box.started(bench, "encode", {method.name: method}) as answers:
+        latents = answers.rows(method.name, [given], order, box.one_by_one())
+    repeat.check(bench, [Heard(method, (given,), latents)])
+    return latents[0]
 
 
 def _artefact(bench: Bench, saved: Path) -> Artefact:

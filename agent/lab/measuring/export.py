@@ -20,7 +20,7 @@ from agent.core.record import Job
 from agent.core.template import load_template
 from agent.lab.built import file_sha256
 from agent.lab.measuring.artefact import BadArtefact, tensor
-from agent.lab.measuring.encoding import agree
+from agent.lab.measuring.repeat import agree
 from agent.lab.measuring.scratch import TrainingPaths
 from agent.storage.atomic import write_text
 

@@ -123,9 +123,8 @@ def _measure(bench: Bench, found: Harvest, account: Account) -> None:
     """By the kind of artefact: a dictionary whose latents the runner decodes, or a model with outputs."""
     artefact = saved(bench, found)
     account.artefact_facts = contents.facts(bench, artefact)
-    width = bench.manifest.model.width(bench.settings)
-    if width is None:
+    if bench.manifest.model.dictionary:
         x, latents = dictionary.measure(bench, artefact, account)
         account.export = export.leave(bench.job, bench.seed, bench.condition, bench.paths, x, latents)
     else:
-        outputs.measure(bench, artefact, width, account)
+        outputs.measure(bench, artefact, account)

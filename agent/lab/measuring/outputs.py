@@ -1,69 +1,118 @@
-"""Measuring a model that is no autoencoder: its outputs on held-out rows, as they are, go to the evaluation.
+"""Measuring a model that is no autoencoder: the evaluation calls it in its box as it likes.
 
-The floor is what the same outputs score when they are given to other rows, or when every row gets their mean:
-a metric that is no better does not see the input. Not here: sandboxes and processes (encoder.py).
+The floor is what the same answers score when they are given to other rows or calls, or are the same for all: a metric
+that is no better does not see the input. A metric of a distribution would not see such a shuffle; its floor is what
+the model scores after one batch of samples. Not here: the box (box.py), and what an evaluation sees of it (model.py).
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from agent.core.errors import InfrastructureError
+from agent.core.manifest import MetricSpec
 from agent.core.record import Finding
 from agent.lab.integrity.effort import AT_FLOOR
 from agent.lab.integrity.floor import DRAWS, at_floor
-from agent.lab.measuring import encoder
-from agent.lab.measuring.artefact import BadArtefact, read_tensors
+from agent.lab.measuring import box, repeat
+from agent.lab.measuring.artefact import BadArtefact, Stored, read_tensors
 from agent.lab.measuring.bench import Bench
+from agent.lab.measuring.model import Asked, Shuffled
+from agent.lab.measuring.repeat import Heard
 from agent.lab.measuring.train import after_one_batch
-from agent.lab.measuring.verdict import Account, Stopped, evaluate_into
+from agent.lab.measuring.verdict import Account, Stopped, WrongCall, evaluate_into
 
 if TYPE_CHECKING:
     import numpy as np
 
 MOVED = 1e-3  # relative; a training of any honest length moves its parameters further
+Drive = Callable[[Any], dict[str, float]]
 
 
-def measure(bench: Bench, saved: Path, width: int, account: Account) -> None:
-    """Outputs twice, `width` numbers a row; metrics, floor.
+def measure(bench: Bench, saved: Path, account: Account) -> None:
+    """Metrics, the same answers again in another process, floor.
 
     Raises:
         Stopped: the artefact cannot be read or measured, or its training moves nothing.
+        InfrastructureError: the evaluation fails by itself.
     """
+    stored = _stored(saved)
+    drive = bench.driver()
+    heard = _asked(bench, drive, stored, saved, account)
+    repeat.check(bench, heard)
+    specs = {name: spec for name, spec in bench.manifest.metrics.items() if spec.better != "target" and not spec.timed}
+    seen = {name: spec for name, spec in specs.items() if heard and not spec.distribution}
+    if not specs or (seen and not _blind(bench, drive, stored, heard, account, seen)):
+        return
+    start = after_one_batch(bench)
+    drawn = {name: spec for name, spec in specs.items() if name not in seen}
+    if drawn and start and not _no_better_than(bench, drive, start, account, drawn):
+        return
+    below = [f"what {bench.manifest.model.name} scores when its answers are shuffled, or the same for all"] * bool(seen)
+    below += ["what the model scores after one batch of samples"] * bool(drawn)
+    account.judge(Finding(code=AT_FLOOR, grade="flag", text=f"no metric is better than {' or '.join(below)}"))
+    if not bench.control and start:
+        _check_it_moved(bench, start, stored, account)
+
+
+def _asked(bench: Bench, drive: Drive, stored: Stored, saved: Path, account: Account) -> list[Heard]:
+    """Evaluate into the account; every call that was made."""
     import numpy as np
 
-    tensors = _tensors(saved)
-    evaluation, truth = bench.evaluation()
-    outputs = encoder.encoded(bench, truth.x, width, most=width).toarray()
-    evaluate_into(account, lambda: evaluation.evaluate(truth.x, outputs, truth), bench.manifest.metrics)
-    draw = np.random.default_rng(0)
-    blind = [outputs[draw.permutation(len(outputs))] for _ in range(DRAWS)]
-    blind.append(np.broadcast_to(outputs.mean(axis=0), outputs.shape))
-    *shuffled, mean = ({k: float(v) for k, v in evaluation.evaluate(truth.x, one, truth).items()} for one in blind)
-    if not at_floor(account.metrics, shuffled, bench.manifest, constants=[mean]):
-        return
-    account.judge(
-        Finding(
-            code=AT_FLOOR,
-            grade="flag",
-            text=(
-                f"no metric is better than what {bench.manifest.model.call} scores when its outputs are shuffled "
-                "over the rows, or are the same for all"
-            ),
-        )
-    )
-    if not bench.control:
-        _check_it_moved(bench, tensors, account)
+    draw = np.random.default_rng(bench.order_seed("encode"))
+    with box.started(bench, "encode", bench.manifest.model.called(bench.settings), artefact=saved) as answers:
+        model = Asked(answers, stored, draw)
+        evaluate_into(account, lambda: _held(drive, model), bench.manifest.metrics)
+    return model.heard
 
 
-def _check_it_moved(bench: Bench, tensors: dict[str, np.ndarray], account: Account) -> None:
-    """The same code on one batch: parameters that hardly differ from those were never trained."""
-    start = after_one_batch(bench)
+def _held(drive: Drive, model: Asked) -> dict[str, float]:
+    """What went wrong in a call counts, whatever the evaluation made of it."""
     try:
-        before = None if start is None else read_tensors(start)
+        return drive(model)
+    finally:
+        model.hold()
+
+
+def _blind(
+    bench: Bench, drive: Drive, stored: Stored, heard: list[Heard], account: Account, specs: Mapping[str, MetricSpec]
+) -> bool:
+    """Whether no metric is better than with shuffled answers, or with always the usual one."""
+    import numpy as np
+
+    draw = np.random.default_rng(0)
+    try:
+        *shuffled, usual = (
+            {name: float(value) for name, value in drive(Shuffled(heard, stored, one)).items()}
+            for one in (*[draw] * DRAWS, None)
+        )
+    except (WrongCall, InfrastructureError):
+        raise
+    except Exception as error:
+        raise InfrastructureError(f"{bench.evaluate_file}: fails where answers are shuffled: {error!r}") from error
+    return bool(at_floor(account.metrics, shuffled, specs, constants=[usual]))
+
+
+def _no_better_than(bench: Bench, drive: Drive, start: Path, account: Account, specs: Mapping[str, MetricSpec]) -> bool:
+    """Whether no metric is better than that of the model as one batch leaves it; one that cannot be measured is
+    worse."""
+    untrained = Account()
+    try:
+        _asked(bench, drive, read_tensors(start), start, untrained)
+    except (Stopped, BadArtefact):
+        return False
+    return bool(at_floor(account.metrics, [], specs, constants=[untrained.metrics]))
+
+
+def _check_it_moved(bench: Bench, start: Path, stored: Stored, account: Account) -> None:
+    """The same code on one batch: parameters that hardly differ from those were never trained."""
+    try:
+        before = read_tensors(start).tensors
     except BadArtefact:
         return
-    if before is not None and not moved(before, tensors):
+    if not moved(before, stored.tensors):
         stop = Stopped(
             "refused",
             "untrained",
@@ -73,18 +122,19 @@ def _check_it_moved(bench: Bench, tensors: dict[str, np.ndarray], account: Accou
         account.stop(stop, bench.job.kind)
 
 
-def moved(before: dict[str, np.ndarray], after: dict[str, np.ndarray]) -> bool:
+def moved(before: Mapping[str, np.ndarray], after: Mapping[str, np.ndarray]) -> bool:
     """Whether any tensor differs by more than rounding and a step or two explain."""
     import numpy as np
 
     if before.keys() != after.keys() or any(before[k].shape != after[k].shape for k in before):
         return True
-    change = sum(float(np.square(after[k] - before[k]).sum()) for k in before)
-    size = sum(float(np.square(before[k]).sum()) for k in before)
+    pairs = [(before[k].astype(np.float64), after[k].astype(np.float64)) for k in before]
+    change = sum(float(np.square(new - old).sum()) for old, new in pairs)
+    size = sum(float(np.square(old).sum()) for old, _ in pairs)
     return change > MOVED**2 * max(size, 1e-30)
 
 
-def _tensors(saved: Path) -> dict[str, np.ndarray]:
+def _stored(saved: Path) -> Stored:
     try:
         return read_tensors(saved)
     except BadArtefact as bad:

@@ -7,7 +7,6 @@ must be a function of each row alone there too.
 from __future__ import annotations
 
 import hashlib
-import itertools
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,9 +17,10 @@ from filelock import FileLock, Timeout
 
 from agent.core.errors import InfrastructureError
 from agent.core.manifest import CHATS, FORGET_CORPUS
-from agent.core.protocols import Message, Model, SandboxProcess
+from agent.core.methods import Method
+from agent.core.protocols import Message, Model
 from agent.core.record import SaeBenchJob
-from agent.lab.measuring import encoder, encoding
+from agent.lab.measuring import box, repeat
 from agent.lab.measuring.artefact import Artefact
 from agent.lab.measuring.bench import Bench
 from agent.lab.measuring.scratch import remove
@@ -53,16 +53,16 @@ def measure(bench: Bench, wanted: SaeBenchJob, artefact: Artefact, account: Acco
     threads = bench.job.threads * bench.job.slots  # one autoencoder at a time: it may have them all
     with (
         _turn(Path(wanted.shared), bench.cancelled),
-        encoder.started(bench, "saebench", limits, threads) as process,
+        box.started(bench, "saebench", _methods(bench, artefact), limits=limits, threads=threads) as answers,
     ):
-        asked = _Asked(bench, process, artefact)
+        asked = _Asked(bench, answers, artefact)
         results = client.evaluate(
             wanted.environment.python,
             _request(bench, wanted, artefact, folder),
             scratch,
             wanted.asked.wall_s,
             asked.latents,
-            asked.look,
+            answers.look,
             judge_of(wanted.asked.judge, folder),
         )
     asked.check_again()
@@ -101,28 +101,21 @@ def _message(said: dict[str, str]) -> Message:
 class _Asked:
     """What the worker asks the encoder, with a sample of it."""
 
-    def __init__(self, bench: Bench, process: SandboxProcess, artefact: Artefact) -> None:
+    def __init__(self, bench: Bench, answers: box.Box, artefact: Artefact) -> None:
         import numpy as np
 
-        self._bench, self._process, self._artefact = bench, process, artefact
+        self._bench, self._box, self._artefact = bench, answers, artefact
         self._draw = np.random.default_rng(bench.order_seed("saebench"))
         self._kept: list[tuple[np.ndarray, csr_matrix]] = []
 
     def latents(self, rows: np.ndarray) -> csr_matrix:
         """In the decoder's scale. Tokens that no autoencoder was trained on may light every latent."""
-        z = self._encoded(self._process, rows, itertools.repeat(encoding.BATCH))
+        z = self._encoded(self._box, rows, box.one_by_one())
         some = self._draw.permutation(len(rows))[:KEPT_ROWS]
         if len(self._kept) == KEPT:
             self._kept.pop(int(self._draw.integers(KEPT)))
         self._kept.append((rows[some], z[some]))
         return z.multiply(self._artefact.scale).tocsr()
-
-    def look(self) -> None:
-        """Limits hold while nobody asks, too."""
-        if self._bench.cancelled():
-            raise encoding.Ended(self._process.kill())
-        if (end := self._process.poll()) is not None:
-            raise encoding.Ended(end)
 
     def check_again(self) -> None:
         import numpy as np
@@ -131,27 +124,26 @@ class _Asked:
         if not self._kept:
             return
         rows, first = np.concatenate([r for r, _ in self._kept]), sparse.vstack([z for _, z in self._kept])
-        with encoder.started(self._bench, "saebench-again", self._bench.job.evaluate_limits) as process:
-            second = self._encoded(process, rows, encoding.varied_batches(self._draw))
-        if not encoding.agree(first.tocsr(), second):
+        with box.started(self._bench, "saebench-again", _methods(self._bench, self._artefact)) as again:
+            second = self._encoded(again, rows, repeat.varied_batches(self._draw))
+        if not repeat.agree(first.tocsr(), second):
             raise Stopped(
                 "refused",
                 "encode-depends-on-batch",
-                encoder.called(
-                    self._bench.manifest.model,
-                    (
-                        "encoding some of the rows of sae-bench a second time, in another order and other batches, "
-                        "gave other latents. SAE.encode must be a function of each row alone: no statistics over the "
-                        "batch, no state."
-                    ),
-                ),
+                "encoding some of the rows of sae-bench a second time, in another order and other batches, gave "
+                f"other latents. {self._bench.manifest.model.call} must be a function of each row alone: no "
+                "statistics over the batch, no state.",
             )
 
-    def _encoded(self, process: SandboxProcess, rows: np.ndarray, sizes: Iterator[int]) -> csr_matrix:
-        width = len(self._artefact.decoder)
-        return encoding.encode_rows(
-            process, rows, self._draw.permutation(len(rows)), sizes, width, width, self._bench.cancelled
-        )
+    def _encoded(self, answers: box.Box, rows: np.ndarray, sizes: Iterator[int]) -> csr_matrix:
+        (method,) = answers.methods
+        return answers.rows(method, [rows.astype("float32")], self._draw.permutation(len(rows)), sizes)[0]
+
+
+def _methods(bench: Bench, artefact: Artefact) -> dict[str, Method]:
+    """Tokens that no autoencoder was trained on may light every latent."""
+    width = len(artefact.decoder)
+    return {bench.manifest.model.method: bench.manifest.model.rows("latents", width, width)}
 
 
 def _request(bench: Bench, wanted: SaeBenchJob, artefact: Artefact, folder: Path) -> dict[str, Any]:

@@ -12,9 +12,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from agent.core.errors import InfrastructureError
 from agent.core.manifest import MetricSpec
 from agent.core.protocols import Exit
 from agent.core.record import Finding, RunKind
+from agent.lab.measuring.channel import BadAnswer, Ended
 from agent.sandbox import harvest
 
 MAX_DETAIL = 1500  # characters
@@ -27,6 +29,10 @@ class Stopped(Exception):
     outcome: Literal["failed", "refused", "cancelled"]
     reason: str  # a stable code
     detail: str
+
+
+class WrongCall(InfrastructureError):
+    """The template's evaluation asked the model for what no model could answer: no fault of the model."""
 
 
 @dataclass
@@ -75,14 +81,15 @@ def training_ended(end: Exit, stderr: Path) -> Stopped:
     return Stopped("failed", end.reason, f"{_how(end)}\n{said}".strip())
 
 
-def encoding_ended(end: Exit, stderr: Path) -> Stopped:
+def call_ended(end: Exit, stderr: Path, calls: str) -> Stopped:
+    """A box that ended before its last answer; `calls` says what was called in it."""
     if end.reason == "cancelled":
         return Stopped("cancelled", "cancelled", "the measurement was cancelled")
     whole = harvest.read_text(stderr)
     said = harvest.tail(whole, MAX_DETAIL - 400)
     if end.reason in ("exit", "signal") and (short := out_of_memory(whole)):
         said = f"{_SHORT[short]}\n{said}"
-    text = f"SAE.load or SAE.encode did not come through; {_how(end)}\n{said}".strip()
+    text = f"{calls} did not come through; {_how(end)}\n{said}".strip()
     return Stopped("failed", "encode", text)
 
 
@@ -137,9 +144,13 @@ def evaluate_into(account: Account, evaluate: Callable[[], dict[str, float]], sp
 
     Raises:
         Stopped: the evaluation failed, or a metric is missing or impossible.
+        WrongCall: it asked the model for what no model could answer.
+        BadAnswer, Ended: the model in its box did not answer (box.started makes a Stopped of them).
     """
     try:
-        account.metrics = evaluate()
+        account.metrics = {name: float(value) for name, value in evaluate().items()}
+    except (Stopped, WrongCall, BadAnswer, Ended):
+        raise
     except Exception as error:
         text = f"the evaluation could not measure this artefact: {error!r}"
         raise Stopped("refused", "evaluate", text) from error

@@ -6,16 +6,21 @@ Used where a stranger's artefacts are measured again; a session of one's own eva
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agent.core.errors import InfrastructureError
 from agent.core.manifest import Limits
+from agent.core.methods import ModelSpec
 from agent.core.protocols import Mount, Sandbox, SandboxSpec
 from agent.core.record import Job
+from agent.lab.measuring.channel import Ended
+from agent.lab.measuring.driving import serve
 from agent.sandbox import harvest
 from agent.storage import foreign
 from agent.storage.temporary import TemporaryFolder
@@ -23,7 +28,10 @@ from agent.storage.temporary import TemporaryFolder
 if TYPE_CHECKING:
     import numpy as np
 
+    from agent.lab.measuring.called import Called
+
 AGENT = Path(__file__).parents[2]  # what the worker imports; a template may import its errors too
+WORKER = ("agent.lab.measuring.evaluate_worker",)
 ROWS = "x.npy"
 LARGEST = 2 << 30  # bytes of the held-out rows
 MOST = Limits(wall_s=1800.0, memory_mb=16384, disk_mb=8192, file_mb=4096)  # whatever a foreign manifest asks for
@@ -33,7 +41,7 @@ MOST = Limits(wall_s=1800.0, memory_mb=16384, disk_mb=8192, file_mb=4096)  # wha
 class Truth:
     """What the runner may know of a stranger's truth: its rows."""
 
-    x: np.ndarray
+    x: np.ndarray | None
 
 
 class WalledEvaluation:
@@ -52,6 +60,8 @@ class WalledEvaluation:
         with TemporaryFolder("truth") as scratch:
             out = Path(scratch) / "out"
             self._ask("rows", {}, out)
+            if not os.path.lexists(out / ROWS):  # an evaluation that drives need not have rows
+                return Truth(None)
             try:
                 with open(foreign.opened(out, ROWS, LARGEST), "rb") as file:
                     return Truth(np.load(file, allow_pickle=False))
@@ -67,13 +77,47 @@ class WalledEvaluation:
         with TemporaryFolder("evaluate") as scratch:
             out = Path(scratch) / "out"
             self._ask("evaluate", dict(enumerate(arrays[:-1])), out)
+            return _metrics(out)
+
+    def drive(
+        self, model: Called, artefact: Path, spec: ModelSpec, cancelled: Callable[[], bool] = lambda: False
+    ) -> dict[str, float]:
+        """What its evaluate returns for this model, whose calls come and go through a pipe.
+
+        Raises:
+            InfrastructureError: it fails, or what it returns is no dictionary of numbers.
+            BadAnswer, Ended, WrongCall: as the model's.
+        """
+        with TemporaryFolder("evaluate") as scratch:
+            out, readable = Path(scratch) / "out", Path(scratch) / artefact.name
+            shutil.copyfile(artefact, readable)
+            readable.chmod(0o644)
+            mounts = (*self._mounts({}, out), Mount(readable, f"/artefact/{artefact.name}"))
+            spec_of = SandboxSpec(
+                argv=(sys.executable, "-m", *WORKER, "drive", spec.model_dump_json(exclude_unset=True)),
+                cwd="/runner",
+                mounts=mounts,
+                limits=bounded(self._job.evaluate_limits),
+            )
+            errors = Path(scratch) / "stderr"
+            process = self._sandbox.start(spec_of, stdout=None, stderr=errors, stdin=True)
             try:
-                said = harvest.parse_json(foreign.read(out, "metrics.json", 1 << 20))
-                return {str(name): float(value) for name, value in said.items()}
-            except (foreign.Foreign, harvest.Unharvestable, AttributeError, TypeError, ValueError) as problem:
-                raise InfrastructureError(f"evaluate.py: evaluate gives no metrics: {problem}") from None
+                serve(process, model, cancelled)
+            except Ended as ended:
+                model.hold()  # where it was the model's own box
+                said = f"{ended.end.reason} {ended.end.code}: {harvest.tail(harvest.read_text(errors), 800)}"
+                raise InfrastructureError(f"evaluate.py in the sandbox: {said}") from None
+            finally:
+                process.kill()
+            return _metrics(out)
 
     def _ask(self, what: str, arrays: Mapping[int, Any], out: Path) -> None:
+        mounts, limits = self._mounts(arrays, out), bounded(self._job.evaluate_limits)
+        ended = run_walled(self._sandbox, ("-m", *WORKER, what), mounts, limits, out.parent)
+        if ended:
+            raise InfrastructureError(f"evaluate.py in the sandbox: {ended}")
+
+    def _mounts(self, arrays: Mapping[int, Any], out: Path) -> tuple[Mount, ...]:
         given = out.parent / "given"
         given.mkdir(mode=0o755)
         out.mkdir()
@@ -81,17 +125,21 @@ class WalledEvaluation:
         (given / "settings.json").write_text(json.dumps(dict(self._settings)))
         for number, array in arrays.items():
             _save(given / str(number), array)
-        mounts = (
+        return (
             Mount(AGENT, "/runner/agent"),
             Mount(Path(self._job.template), "/template"),
             Mount(Path(self._job.truth_data), "/truth"),
             Mount(given, "/given"),
             Mount(out, "/out", writable=True),
         )
-        command = ("-m", "agent.lab.measuring.evaluate_worker", what)
-        ended = run_walled(self._sandbox, command, mounts, bounded(self._job.evaluate_limits), out.parent)
-        if ended:
-            raise InfrastructureError(f"evaluate.py in the sandbox: {ended}")
+
+
+def _metrics(out: Path) -> dict[str, float]:
+    try:
+        said = harvest.parse_json(foreign.read(out, "metrics.json", 1 << 20))
+        return {str(name): float(value) for name, value in said.items()}
+    except (foreign.Foreign, harvest.Unharvestable, AttributeError, TypeError, ValueError) as problem:
+        raise InfrastructureError(f"evaluate.py: evaluate gives no metrics: {problem}") from None
 
 
 def run_walled(

@@ -127,7 +127,8 @@ def signatures(template: Template, sources: Sources) -> Iterator[Flaw]:
     if not template.manifest.measured:
         return
     model = template.manifest.model
-    wanted = ("x", "z", "x_hat", "decoder", "truth") if model.outputs is None else ("x", "outputs", "truth")
+    wanted = ("x", "z", "x_hat", "decoder", "truth") if model.dictionary else ("x", "outputs", "truth")
+    wanted = ("model", "truth", "settings") if model.methods else wanted
     for name, (file, arguments) in {**SIGNATURES, "evaluate": ("evaluate.py", wanted)}.items():
         source = sources.get(file)
         if source is None:
@@ -145,10 +146,11 @@ def signatures(template: Template, sources: Sources) -> Iterator[Flaw]:
                 f"the runner calls {name}({', '.join(arguments)})",
             )
     for source in trained(template, sources):
-        yield from _model_class(source, model.name, model.method)
+        methods = {method: tuple(spec.takes) for method, spec in model.methods.items()} or {model.method: ("x",)}
+        yield from _model_class(source, model.name, methods)
 
 
-def _model_class(source: Source, name: str, method: str) -> Iterator[Flaw]:
+def _model_class(source: Source, name: str, wanted: Mapping[str, tuple[str, ...]]) -> Iterator[Flaw]:
     found = source.class_(name)
     if found is None:
         if name not in source.named():
@@ -156,13 +158,54 @@ def _model_class(source: Source, name: str, method: str) -> Iterator[Flaw]:
                 "signature",
                 source.name,
                 f"defines no class {name}",
-                f"add class {name} with load(path) and {method}(x)",
+                f"add class {name} with load(path) and {_calls(wanted)}",
             )
         return
-    methods = {n.name for n in found.body if isinstance(n, ast.FunctionDef)}
-    for wanted in ("load", method):
-        if wanted not in methods and not found.bases:
-            yield Flaw("signature", source.at(found.lineno), f"class {name} has no {wanted}", f"add {name}.{wanted}")
+    methods = {n.name: n for n in found.body if isinstance(n, ast.FunctionDef)}
+    for method in ("load", *wanted):
+        if method not in methods and not found.bases:
+            yield Flaw("signature", source.at(found.lineno), f"class {name} has no {method}", f"add {name}.{method}")
+        elif method in methods and method in wanted and not _takes(methods[method], 1 + len(wanted[method])):
+            yield Flaw(
+                "signature",
+                source.at(methods[method].lineno),
+                f"{name}.{method} takes ({', '.join(a.arg for a in methods[method].args.args)})",
+                f"the runner calls {_calls({method: wanted[method]})}",
+            )
+
+
+def _takes(method: ast.FunctionDef, count: int) -> bool:
+    """Whether so many arguments can be passed, self among them."""
+    most = len(method.args.args)
+    return bool(method.args.vararg) or most - len(method.args.defaults) <= count <= most
+
+
+def _calls(methods: Mapping[str, tuple[str, ...]]) -> str:
+    return ", ".join(f"{name}({', '.join(arguments)})" for name, arguments in methods.items())
+
+
+def undeclared_data_settings(template: Template, sources: Sources) -> Iterator[Flaw]:
+    """Settings that a condition changes and prepare.py reads, though all conditions share one data set."""
+    declared = template.manifest.data_settings
+    changed = {
+        name: condition.name
+        for profile in template.manifest.profiles.values()
+        for condition in profile.conditions
+        for name, value in condition.settings.items()
+        if name not in declared and profile.settings.get(name) != value
+    }
+    protected = [sources[n] for n in template.manifest.protected if n in sources and n != "evaluate.py"]
+    read = {(name, source.at(line)) for source in protected for name, line in source.looked_up() if name in changed}
+    for name, where in sorted(read):
+        needed = ", ".join(f'"{n}"' for n in sorted({name, *declared}))
+        yield Flaw(
+            "undeclared-data-setting",
+            where,
+            f"reads {name}, which condition {changed[name]} changes; without a declaration all conditions get the data "
+            "of the profile's own settings",
+            f"name in data_settings every setting that prepare.py reads (at least {needed}), and each such condition "
+            "gets data of its own",
+        )
 
 
 def seed_unused(template: Template, sources: Sources) -> Iterator[Flaw]:
@@ -287,6 +330,7 @@ CHECKS: tuple[Callable[[Template, Sources], Iterator[Flaw]], ...] = (
     no_budget,
     self_reported,
     signatures,
+    undeclared_data_settings,
     seed_unused,
     network,
     absolute_paths,

@@ -41,6 +41,18 @@ class Source:
             if isinstance(node, ast.Call):
                 yield ast.unparse(node.func), node
 
+    def looked_up(self) -> Iterator[tuple[str, int]]:
+        """Every name that is looked up as `settings["name"]` or `settings.get("name")`, with its line."""
+        for node in ast.walk(self.tree):
+            if isinstance(node, ast.Subscript):
+                key: ast.expr | None = node.slice
+            elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "get":
+                key = node.args[0] if node.args else None
+            else:
+                continue
+            if isinstance(key, ast.Constant) and isinstance(key.value, str):
+                yield key.value, node.lineno
+
     def imports(self) -> Iterator[tuple[str, int]]:
         for node in ast.walk(self.tree):
             if isinstance(node, ast.Import):

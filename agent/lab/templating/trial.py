@@ -5,7 +5,6 @@ Runs the template's own code where a session would run it, in the sandbox. Not h
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,12 +19,12 @@ from agent.core.record import Environment, Job, Training
 from agent.core.template import Template
 from agent.lab.integrity.effort import AT_FLOOR
 from agent.lab.measuring.walled import WalledEvaluation, bounded
+from agent.lab.templating.data_trial import data_flaws
 from agent.lab.templating.flaw import Flaw
 from agent.lab.worlds import Prepare, load_module, prepared
 from agent.storage.atomic import readable, write_bytes
 
 SAME = 1e-6  # relative; two trainings of one seed
-OVERLAP = 0.01  # share of held-out rows that may stand among the training rows: small alphabets repeat by chance
 TIGHT = 0.5  # of a limit
 Say = Callable[[str], None]
 
@@ -51,7 +50,7 @@ class Trial:
             yield Flaw("prepare-fails", "prepare.py", " ".join(str(error).split())[-300:], "mend it")
             return
         if self.template.manifest.measured:
-            yield from self._data(*worlds)
+            yield from data_flaws(self.template.manifest, self.profile.conditions, self.held_out, *worlds)
         yield from self._trainings(worlds[0])
 
     @property
@@ -71,52 +70,20 @@ class Trial:
 
     def world(self, secret: int) -> DataPaths:
         """Prepared data."""
-        settings, cache = self.profile.settings, self.folder / "cache"
-        data = prepared(self.template, self.profile_name, settings, secret, cache, prepare=self.prepare)
+        asked = (self.template, self.profile_name, self.profile.settings, secret, self.folder / "cache")
+        data = prepared(*asked, prepare=self.prepare, conditions=self.profile.conditions)
         if self.walled:
             readable(data.truth.parent)  # its evaluate.py reads the truth as the sandbox's own user
         return data
 
-    def _data(self, one: DataPaths, other: DataPaths) -> Iterator[Flaw]:
-        def truth(world: DataPaths) -> dict[str, str]:
-            return {n: h for n, h in world.hashes.items() if n.startswith("truth/")}
-
-        if truth(one) and truth(one) == truth(other):
-            yield Flaw(
-                "secret-ignored",
-                "prepare.py",
-                "two secrets give the same held-out data, so the confirmation's fresh world is the explored one",
-                "draw the held-out rows (or the split) from `secret`",
-            )
-        by_hash = {digest: name for name, digest in one.hashes.items() if name.startswith("train/")}
-        for name, digest in truth(one).items():
-            if digest in by_hash:
-                yield Flaw(
-                    "held-out-visible",
-                    "prepare.py",
-                    f"{by_hash[digest]} is {name}, byte for byte: the held-out data are shown to the training",
-                    "write to train_dir what may be trained on alone",
-                )
-        try:
-            share = _overlap(self._held_out(one), one)
-        except Exception as error:  # whatever a template's own code does
-            yield Flaw("load-truth-fails", "evaluate.py", f"load_truth: {error!r}", "mend it")
-            return
-        if share > OVERLAP:
-            yield Flaw(
-                "train-test-overlap",
-                "prepare.py",
-                f"{share:.0%} of the held-out rows stand among the training rows",
-                "split before writing, each row to one side",
-            )
-
-    def _held_out(self, world: DataPaths) -> Any:
-        """The held-out rows, as evaluate.py reads them."""
-        settings = {**self.profile.settings, **self.condition.settings}
+    def held_out(self, world: DataPaths, condition: Condition) -> Any:
+        """The held-out rows, as evaluate.py reads them; None where it has no truth.x, for it may drive the model."""
+        settings = {**self.profile.settings, **condition.settings}
         if self.walled:
             job = self.job("overlap", world, self.template.manifest.baselines[0].file)
             return WalledEvaluation(job, settings, self.sandbox).load_truth().x
-        return load_module(self.template.path("evaluate.py")).load_truth(world.truth, settings).x
+        truth = load_module(self.template.path("evaluate.py")).load_truth(world.truth, settings)
+        return getattr(truth, "x", None) if self.template.manifest.model.methods else truth.x
 
     # ---------------------------------------------------------------- trainings
 
@@ -139,6 +106,7 @@ class Trial:
         yield from self._bounds(done)
         if manifest.measured:
             yield from self._floor(done[0], self._untrained(world, seeds[0]), noise)
+        yield from self._conditions(world, done[0])
         for spec in manifest.baselines[1:]:
             tried = self.train(f"baseline-{spec.name}", world, spec.file, seeds[0])
             refused = [f.text for f in tried.findings if f.grade == "refuse"]
@@ -147,17 +115,27 @@ class Trial:
             elif refused:
                 yield Flaw("baseline-fails", spec.file, refused[0], "make it learn, or say `control = true` of it")
 
-    def train(self, name: str, world: DataPaths, script: str, seed: int, **settings: Setting) -> Training:
+    def train(
+        self,
+        name: str,
+        world: DataPaths,
+        script: str,
+        seed: int,
+        under: Condition | None = None,
+        **settings: Setting,
+    ) -> Training:
         """One training, measured as a session would; its numbers are said."""
         from agent.lab.measuring.measure import run_training
 
         manifest = self.template.manifest
-        condition = self.condition.model_copy(update={"settings": {**self.condition.settings, **settings}})
+        under = under or self.condition
+        condition = under.model_copy(update={"settings": {**under.settings, **settings}})
         job = self.job(name, world, script)
         found = run_training(job, seed, condition, self.sandbox, lambda: False, walled=self.walled)
         shown = ", ".join(f"{manifest.metrics[n].label} {v:.4g}" for n, v in found.metrics.items())
         self.say(
-            f"  {script}, seed {seed}{f' ({name})' if name in ('again', 'hardly trained') else ''}: "
+            f"  {script}, seed {seed}{f' ({name})' if name in ('again', 'hardly trained') else ''}"
+            f"{f', {under.label}' if under is not self.condition else ''}: "
             f"{shown or found.reason} ({found.wall_s:.1f} s)"
         )
         return found
@@ -212,7 +190,7 @@ class Trial:
         return tried if tried.outcome == "measured" else None
 
     def _repeated(self, one: Training, again: Training) -> Iterator[Flaw]:
-        for name, value in one.metrics.items():
+        for name, value in self._untimed(one).items():
             if abs(value - again.metrics[name]) > SAME * max(1e-12, abs(value)):
                 yield Flaw(
                     "not-deterministic",
@@ -222,9 +200,26 @@ class Trial:
                 )
                 return
 
+    def _conditions(self, world: DataPaths, first: Training) -> Iterator[Flaw]:
+        """The first baseline under each further condition: it must train, and must not be another condition's copy."""
+        file, seen = self.template.manifest.baselines[0].file, {first.artefact_sha256: self.condition.label}
+        for condition in self.profile.conditions[1:]:
+            tried = self.train(f"under-{condition.name}", world, file, first.seed, under=condition)
+            if tried.outcome != "measured":
+                yield _failed(file, tried, f" under condition {condition.name}")
+            elif tried.artefact_sha256 is not None and tried.artefact_sha256 in seen:
+                yield Flaw(
+                    "condition-ignored",
+                    "manifest.toml",
+                    f"{condition.label} and {seen[tried.artefact_sha256]} give the same artefact, byte for byte: the "
+                    "condition's settings change nothing, and every run would be refused (copied-artefact)",
+                    "let the training read them; if they are the data's, name them in data_settings",
+                )
+            seen[tried.artefact_sha256] = condition.label
+
     def _seeds(self, one: Training, other: Training) -> Iterator[Flaw]:
         same_file = one.artefact_sha256 is not None and one.artefact_sha256 == other.artefact_sha256
-        if same_file or one.metrics == other.metrics:
+        if same_file or self._untimed(one) == self._untimed(other):
             yield Flaw(
                 "seed-ignored",
                 self.template.manifest.baselines[0].file,
@@ -237,6 +232,10 @@ class Trial:
                 for n, v in one.metrics.items()
             )
             self.say(f"  between two seeds: {gap}")
+
+    def _untimed(self, training: Training) -> dict[str, float]:
+        """Its metrics but those that a clock measured, which differ each time."""
+        return {n: v for n, v in training.metrics.items() if not self.template.manifest.metrics[n].timed}
 
     def _bounds(self, done: list[Training]) -> Iterator[Flaw]:
         manifest = self.template.manifest
@@ -308,24 +307,6 @@ class Trial:
         return abs(self._gain(one, other))
 
 
-def _failed(file: str, training: Training) -> Flaw:
+def _failed(file: str, training: Training, where: str = "") -> Flaw:
     last = " ".join(training.detail.strip().splitlines()[-1:])[:300]
-    return Flaw("baseline-fails", file, f"{training.outcome}: {training.reason}: {last}", "mend it")
-
-
-def _overlap(rows: Any, world: DataPaths) -> float:
-    """Share of held-out `rows` that stand, byte for byte, in an array of the training data of the same width.
-
-    Less the share of training rows that stand there twice: so many repeat by chance (rows in which nothing fires,
-    the first word of a sentence).
-    """
-    import numpy as np
-
-    held_out = np.ascontiguousarray(rows)
-    seen: Counter[int] = Counter()
-    for path in sorted(world.train.rglob("*.npy")):
-        rows = np.load(path, mmap_mode="r", allow_pickle=False)
-        if rows.ndim == held_out.ndim and rows.shape[1:] == held_out.shape[1:]:
-            seen.update(hash(np.ascontiguousarray(row, dtype=held_out.dtype).tobytes()) for row in rows)
-    repeated = sum(times for times in seen.values() if times > 1) / max(1, seen.total())
-    return sum(hash(row.tobytes()) in seen for row in held_out) / max(1, len(held_out)) - repeated
+    return Flaw("baseline-fails", file, f"{training.outcome}{where}: {training.reason}: {last}", "mend it")

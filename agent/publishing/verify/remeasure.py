@@ -20,7 +20,7 @@ from agent.core.paths import SessionPaths
 from agent.core.protocols import Sandbox
 from agent.core.record import Environment, Job, RunRecord, Training
 from agent.core.template import Template, load_template
-from agent.lab.built import MANIFEST, folder_hashes
+from agent.lab.built import MANIFEST, data_hashes
 from agent.lab.environments import environment_of, kept_as
 from agent.lab.saebench.catalogue import specs
 from agent.lab.worlds import prepared
@@ -274,8 +274,8 @@ class _Bench:
     def _drawn(self, record: RunRecord, wanted: dict[str, str]) -> Path:
         prepare = None if self._means.ours else prepare_walled(self._means.sandbox)
         for secret in self._secrets():
-            template, settings = self._exported(), record.settings
-            data = prepared(template, record.profile, settings, secret, self._folder, prepare=prepare)
+            template, asked = self._exported(), (record.profile, record.settings, secret, self._folder)
+            data = prepared(template, *asked, prepare=prepare, conditions=record.conditions)
             if _holds(data.truth.parent, wanted):
                 return data.truth.parent
         raise InfrastructureError(
@@ -293,13 +293,11 @@ class _Bench:
 
 
 def _outside(material: Material, record: RunRecord) -> set[str]:
-    """sae-bench's own metrics: an hour each, and no two GPUs give the same digits."""
+    """sae-bench's own metrics: an hour each, and no two GPUs give the same digits. What a clock measured, too."""
     asked = material.manifest.profiles[record.profile].saebench
-    return set(specs(asked.evals)) if asked else set()
+    timed = {name for name, spec in material.manifest.metrics.items() if spec.timed}
+    return timed | (set(specs(asked.evals)) if asked else set())
 
 
 def _holds(folder: Path, wanted: dict[str, str]) -> bool:
-    now = {
-        f"{part}/{name}": digest for part in ("train", "truth") for name, digest in folder_hashes(folder / part).items()
-    }
-    return bool(wanted) and now == wanted
+    return bool(wanted) and data_hashes(folder) == wanted

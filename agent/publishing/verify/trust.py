@@ -11,6 +11,7 @@ from agent.core.errors import InfrastructureError, UserError
 from agent.core.paths import SessionPaths
 from agent.core.protocols import Mount, Sandbox
 from agent.core.visible import line
+from agent.lab.built import PARTS
 from agent.lab.measuring.walled import AGENT, MOST, run_walled
 from agent.session.session import fold
 from agent.storage import foreign
@@ -72,7 +73,7 @@ def prepare_walled(sandbox: Sandbox) -> Callable[[dict[str, Any], Callable[[str]
             names = [name for name, _ in foreign.walk(folder, FILES)]
         except foreign.Foreign as problem:
             return 1, f"prepare.py left {problem}"
-        odd = [name for name in names if not name.startswith(("train/", "truth/"))]
+        odd = [name for name in names if not name.startswith(tuple(f"{part}/" for part in PARTS))]
         return (1, f"prepare.py left {odd[0]!r}, which is no data") if odd else (0, "")
 
     return prepare

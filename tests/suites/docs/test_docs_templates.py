@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from agent.app import templates
-from agent.lab.templating import check, contract, trial
+from agent.lab.templating import check, contract, data_trial, trial
 from agent.session.session import fold
 from agent.storage.log import EventLog
 from tests.support import ROOT
@@ -70,7 +70,7 @@ def answer(request) -> str:
 
 
 def test_the_page_lists_every_code_of_the_check_and_no_other():
-    code = "".join(Path(module.__file__).read_text() for module in (check, contract, trial, templates))
+    code = "".join(Path(module.__file__).read_text() for module in (check, contract, data_trial, trial, templates))
     said = set(re.findall(r'Flaw\(\s*"([a-z-]+)"', code))
     section = re.search(r"## What the check says\n(.*?)\n## ", PAGE, re.DOTALL)[1]
     assert set(re.findall(r"`([a-z]+(?:-[a-z]+)*)`", section)) == said

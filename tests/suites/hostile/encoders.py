@@ -13,6 +13,8 @@ _PIPE = """
                 if stat.S_ISFIFO(os.fstat(fd).st_mode):
                     os.write(fd, b''); return fd
             except OSError: pass
+    def head(rows, stored):
+        return struct.pack('<4sBBBBBBQBBQBBQ', b'GAVE', 0, 4, 5, 0, 5, 1, rows, 5, 1, stored, 10, 1, stored)
 """
 # name; code at the start of encode(self, x); outcome, reasons; the layer
 _CASES: tuple[tuple[str, str, tuple[str, ...], str], ...] = (
@@ -26,7 +28,7 @@ _CASES: tuple[tuple[str, str, tuple[str, ...], str], ...] = (
         "a frame that never ends",
         _PIPE
         + """
-os.write(channel(), struct.pack('<4sIIQ', b'LATS', len(x), 6, 4))
+os.write(channel(), head(len(x), 4))
 import time
 while True: os.write(channel(), b''); time.sleep(0.1)
 """,
@@ -35,13 +37,13 @@ while True: os.write(channel(), b''); time.sleep(0.1)
     ),
     (
         "an endless stream of answers",
-        _PIPE + "while True: os.write(channel(), struct.pack('<4sIIQ', b'LATS', len(x), 6, 4))\n",
+        _PIPE + "while True: os.write(channel(), head(len(x), 4))\n",
         ("encode-malformed",),
         "frame check",
     ),
     (
         "a header that asks for 2^60 numbers",
-        _PIPE + "os.write(channel(), struct.pack('<4sIIQ', b'LATS', len(x), 6, 1 << 60))\n",
+        _PIPE + "os.write(channel(), head(len(x), 1 << 60))\n",
         ("encode-dense",),
         "frame check: bounded by max_l0",
     ),
@@ -50,7 +52,7 @@ while True: os.write(channel(), b''); time.sleep(0.1)
         _PIPE
         + """
 n = len(x)
-os.write(channel(), struct.pack('<4sIIQ', b'LATS', n, 6, n) + struct.pack(f'<{n}I', *[1] * n) +
+os.write(channel(), head(n, n) + struct.pack(f'<{n + 1}I', 6, *[1] * n) +
          struct.pack(f'<{n}I', *[0xffffffff] * n) + struct.pack(f'<{n}f', *[1.0] * n))
 """,
         ("encode-malformed",),
@@ -60,7 +62,7 @@ os.write(channel(), struct.pack('<4sIIQ', b'LATS', n, 6, n) + struct.pack(f'<{n}
         "a forged frame, then the exit",
         _PIPE
         + """
-os.write(channel(), struct.pack('<4sIIQ', b'LATS', len(x), 6, 2) + bytes(8)); os._exit(0)
+os.write(channel(), head(len(x), 2) + bytes(8)); os._exit(0)
 """,
         ("encode",),
         "the process's end is seen",
@@ -110,7 +112,7 @@ raise SystemExit('no data here')
         "encode that changes its own code for the second time",
         """
 import os
-for path in ('/w/experiment.py', '/runner/encode_worker.py', '/artefact/sae.safetensors'):
+for path in ('/w/experiment.py', '/runner/call_worker.py', '/artefact/sae.safetensors'):
     try: open(path, 'a'); raise SystemExit('GOT ' + path)
     except OSError: pass
 raise SystemExit('read-only')

@@ -1,5 +1,6 @@
 """A template of one's own: the skeleton works as it is, and each planted flaw is named by its code."""
 
+import re
 import shutil
 import subprocess
 import sys
@@ -12,8 +13,9 @@ from agent.core.record import Training
 from agent.core.template import load_template
 from agent.lab.templating import contract
 from agent.lab.templating.check import check_template, report, sources
+from agent.lab.templating.data_trial import overlap
 from agent.lab.templating.new import new_template
-from agent.lab.templating.trial import Trial, _overlap
+from agent.lab.templating.trial import Trial
 from agent.sandbox.boxes import NoSandbox
 from tests.support import ROOT
 
@@ -189,7 +191,7 @@ def test_rows_that_chance_repeats_are_no_overlap(skeleton, tmp_path, planted_row
     tmp_path.chmod(0o755)
     trial = Trial(load_template(folder), "small", tmp_path, NoSandbox(), print)
     world = trial.world(1)
-    assert _overlap(trial._held_out(world), world) == pytest.approx(share, abs=0.001)
+    assert overlap(trial.held_out(world, trial.condition), world) == pytest.approx(share, abs=0.001)
 
 
 def test_a_baseline_that_nearly_fills_its_limits_is_told(skeleton, tmp_path):
@@ -242,3 +244,48 @@ def test_a_character_of_a_label_that_no_font_has_is_named(tmp_path):
 
     (flaw,) = unprintable_letters(folder)
     assert "U+1F9EA TEST TUBE is in no font" in str(flaw)
+
+
+# -------------------------------------------------------------------- conditions
+
+DRAWN = 'draw.normal(size=(rows, settings["d_in"]))'
+ONE = 'conditions      = [{ name = "all", label = "all rows" }]'
+TWO = """conditions      = [
+    { name = "calm", label = "little noise", settings = { noise = 0.5 } },
+    { name = "loud", label = "much noise", settings = { noise = 1.5 } },
+]"""
+PROFILE = 'default_profile = "small"'
+NOISE = (
+    ("prepare.py", DRAWN, f'settings["noise"] * {DRAWN}'),
+    ("manifest.toml", ONE, TWO),
+    ("manifest.toml", "classes  = 10\n", "classes  = 10\nnoise    = 1.0\n"),
+)
+DECLARED = ("manifest.toml", PROFILE, f'{PROFILE}\ndata_settings   = ["classes", "d_in", "pool", "held_out", "noise"]')
+
+
+def test_a_condition_that_changes_the_data_without_a_declaration_is_found(skeleton, tmp_path):
+    assert found(planted(skeleton, tmp_path, NOISE), tmp_path)["undeclared-data-setting"] == "prepare.py:19"
+
+
+def test_a_condition_that_changes_a_declared_setting_has_data_of_its_own(skeleton, tmp_path):
+    said: list[str] = []
+    folder = planted(skeleton, tmp_path, (*NOISE, DECLARED))
+    assert check_template(folder, tmp_path / "cache", NoSandbox(), said.append) == []
+    calm, loud = (
+        float(re.search(rf"seed 0{which}: accuracy ([0-9.]+)", "\n".join(said))[1]) for which in ("", ", much noise")
+    )
+    assert calm > loud + 0.1
+
+
+def test_a_condition_whose_settings_nothing_reads_is_found(skeleton, tmp_path):
+    unread = ONE.replace(" }]", ' }, { name = "b", label = "B", settings = { lr_b = 1 } }]')
+    assert found(planted(skeleton, tmp_path, [("manifest.toml", ONE, unread)]), tmp_path) == {
+        "condition-ignored": "manifest.toml"
+    }
+
+
+def test_rows_that_are_memorised_on_purpose_are_declared(skeleton, tmp_path):
+    rows = f"x[:500] = np.load(train_dir / 'x.npy')[:500] if folder == truth_dir else x[:500]\n        {ROWS}"
+    memorised = ("manifest.toml", PROFILE, f"{PROFILE}\nmemorised       = true")
+    folder = planted(skeleton, tmp_path, [("prepare.py", ROWS, rows), memorised])
+    assert "train-test-overlap" not in found(folder, tmp_path)

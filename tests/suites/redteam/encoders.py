@@ -33,17 +33,18 @@ DATA = "        np.load('/data/activations.npy')\n" + ENCODE
 SIDE_FILE = "        np.load(next(Path('.').glob('run_*')) / 'table.npy')\n" + ENCODE
 FORGE = (
     "        import os, struct\n"
-    "        answer = struct.pack('<4sIIQ', b'LATS', len(x), 6, len(x)) + np.ones(len(x), '<u4').tobytes()\n"
-    "        answer += np.zeros(len(x), '<u4').tobytes() + np.ones(len(x), '<f4').tobytes()\n"
+    "        n = len(x)\n"
+    "        answer = struct.pack('<4sBBBBBBQBBQBBQI', b'GAVE', 0, 4, 5, 0, 5, 1, n, 5, 1, n, 10, 1, n, 6)\n"
+    "        answer += np.ones(n, '<u4').tobytes() + np.zeros(n, '<u4').tobytes() + np.ones(n, '<f4').tobytes()\n"
     "        for fd in range(1, 20):\n"
     "            try:\n                os.write(fd, answer)\n"
     "            except OSError:\n                pass\n"
     "        os._exit(0)\n"
 )
 PATCH_WORKER = (
-    "        import sys, struct\n"
-    "        sys.modules['__main__'].frame = lambda z, rows, *_: struct.pack('<4sIIQ', b'LATS', rows, 6, "
-    "5) + bytes(4 * rows + 40)\n" + ENCODE
+    "        import sys\n"
+    "        sys.modules['__main__'].sparse = lambda z, x, *_: [np.asarray(6, 'u4'), np.zeros(len(x), 'u4'), "
+    "np.zeros(5, 'u4'), np.zeros(5, 'f4')]\n" + ENCODE
 )
 TOUCH = "        Path('/artefact/sae.safetensors').write_bytes(b'better')\n" + ENCODE
 

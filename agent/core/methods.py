@@ -1,0 +1,176 @@
+"""What a model answers: the methods of its class, with the arrays that each takes and gives ([model] of a manifest)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pydantic import model_validator
+
+from agent.core.schema import Strict
+
+# Types that numpy lacks travel as float32, which holds each of their values; torch code gets and gives its own.
+CARRIED = {"bfloat16": "float32", "float8_e4m3fn": "float32", "float8_e5m2": "float32"}
+_WIDTHS = (8, 16, 32, 64)
+PLAIN = ("bool", *(f"{sign}int{bits}" for sign in ("u", "") for bits in _WIDTHS), "float16", "float32", "float64")
+RESERVED = ("load", "ask", "hold", "methods", "seconds", "tensors", "dtypes", "file_bytes")  # what a proxy has besides
+SEED = "seed"
+_ARRAY = re.compile(r"([a-z0-9_]+) \[((?:\w+(?:, \w+)*)?)\]")
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,39}")
+
+
+@dataclass(frozen=True)
+class Form:
+    """One array that a method takes or gives. A dimension is a size, or a name: the same size wherever it stands."""
+
+    name: str
+    dtype: str
+    dims: tuple[int | str, ...]
+
+    @classmethod
+    def of(cls, name: str, text: str) -> Form:
+        """Reads e.g. "float32 [n, 4]".
+
+        Raises:
+            ValueError: it is no such text.
+        """
+        found = _ARRAY.fullmatch(text)
+        if not found or not _NAME.fullmatch(name) or found[1] not in (*PLAIN, *CARRIED):
+            raise ValueError(
+                f'model.methods: {name} = {text!r}: write a type and a shape, e.g. "float32 [n, 4]"; types are '
+                f"{', '.join((*PLAIN, *CARRIED))}"
+            )
+        dims = [dim for dim in found[2].split(", ") if dim]
+        return cls(name, found[1], tuple(int(dim) if dim.isdigit() else dim for dim in dims))
+
+    def bound(self, settings: Mapping[str, object]) -> Form:
+        """With the sizes that settings name."""
+        dims = (settings.get(d, d) if isinstance(d, str) else d for d in self.dims)
+        return Form(self.name, self.dtype, tuple(d if isinstance(d, int) else str(d) for d in dims))
+
+    @property
+    def carried(self) -> str:
+        """The type in which it travels."""
+        return CARRIED.get(self.dtype, self.dtype)
+
+    @property
+    def rows(self) -> str:
+        """The name of its first dimension; "" where that is fixed, or there is none."""
+        first = self.dims[0] if self.dims else 0
+        return first if isinstance(first, str) else ""
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.dtype} [{', '.join(map(str, self.dims))}]"
+
+
+@dataclass(frozen=True)
+class Method:
+    """A method as the runner calls it."""
+
+    name: str
+    call: str  # with the class's name, as texts have it
+    takes: tuple[Form, ...]
+    gives: tuple[Form, ...]
+    rowwise: bool
+    repeats: bool = True
+    most: int | None = None  # non-zeros that a row of a dictionary's latents may have, which travel sparse
+
+
+class MethodSpec(Strict):
+    """One method. It must answer by its arguments alone; chance comes in by an argument `seed`."""
+
+    takes: dict[str, str]  # in the order in which they are passed
+    gives: dict[str, str]
+    rowwise: bool | None = None  # an answer's row depends on that row of the arguments alone; None: where it can
+    repeats: bool = True  # false, and an argument `seed`: the same call may give another answer
+
+    @model_validator(mode="after")
+    def _can_be_held(self) -> MethodSpec:
+        takes, gives = ([Form.of(*item) for item in forms.items()] for forms in (self.takes, self.gives))
+        if not takes or not gives:
+            raise ValueError("model.methods: a method takes at least one array and gives at least one")
+        if not self.repeats and SEED not in self.takes:
+            raise ValueError("model.methods: `repeats = false` goes with an argument `seed`")
+        if self.rowwise and not _by_rows(takes, gives):
+            raise ValueError(
+                "model.methods: `rowwise = true`: every argument and every result begins with one and the same named "
+                'dimension, e.g. "float32 [n, 4]" and "int64 [n]"'
+            )
+        return self
+
+    def bound(self, name: str, kind: str, settings: Mapping[str, object]) -> Method:
+        takes, gives = (
+            tuple(Form.of(*item).bound(settings) for item in forms.items()) for forms in (self.takes, self.gives)
+        )
+        rowwise = _by_rows(takes, gives) and self.rowwise is not False
+        return Method(name, f"{kind}.{name}", takes, gives, rowwise, self.repeats)
+
+
+class ModelSpec(Strict):
+    """The class in experiment.py that the runner loads from the artefact, and what it measures of it.
+
+    Either `methods`, which evaluate(model, truth, settings) calls as it likes; or one `method` of float32 rows, each
+    answered by itself, whose `outputs` go to evaluate(x, outputs, truth).
+    """
+
+    name: str = "SAE"  # has load(path)
+    method: str = "encode"  # float32 rows [B, d_in] -> float32 [B, width]; each row depends on that row alone
+    outputs: int | str | None = None  # the width, or the setting that holds it; None: latents that W_dec decodes
+    methods: dict[str, MethodSpec] = {}
+
+    @model_validator(mode="after")
+    def _one_form(self) -> ModelSpec:
+        if self.methods and {"method", "outputs"} & self.model_fields_set:
+            raise ValueError("model: give either `method` and `outputs`, or `methods`")
+        for name in self.methods:
+            if not _NAME.fullmatch(name) or name in RESERVED:
+                raise ValueError(f"model.methods: {name!r} cannot be used as a name")
+        return self
+
+    @property
+    def dictionary(self) -> bool:
+        """Whether it gives latents, which the artefact's W_dec decodes."""
+        return self.outputs is None and not self.methods
+
+    def called(self, settings: Mapping[str, object]) -> dict[str, Method]:
+        """The methods that an evaluation may call, with sizes from the settings."""
+        if self.methods:
+            return {name: spec.bound(name, self.name, settings) for name, spec in self.methods.items()}
+        width = settings[self.outputs] if isinstance(self.outputs, str) else self.outputs
+        return {self.method: self.rows("outputs", int(str(width)))}
+
+    def rows(self, name: str, width: int, most: int | None = None) -> Method:
+        """The short form's only method."""
+        takes, gives = Form("x", "float32", ("rows", "columns")), Form(name, "float32", ("rows", width))
+        return Method(self.method, self.call, (takes,), (gives,), rowwise=True, most=most)
+
+    @property
+    def call(self) -> str:
+        return f"{self.name}.{self.method}"
+
+    @property
+    def promises(self) -> tuple[str, ...]:
+        """What experiment.py has to keep, a method each, in the words of an instruction."""
+        if not self.methods:
+            return (f"`{self.method}(x)`, where what a row gives depends on that row alone",)
+        return tuple(_promise(m) for m in (spec.bound(n, self.name, {}) for n, spec in self.methods.items()))
+
+    @property
+    def stateful(self) -> tuple[str, ...]:
+        """Methods whose answer may hang on the whole call: nothing shows that a row is answered by itself."""
+        bound = (spec.bound(name, self.name, {}) for name, spec in self.methods.items())
+        return tuple(method.call for method in bound if not method.rowwise)
+
+
+def _by_rows(takes: tuple[Form, ...] | list[Form], gives: tuple[Form, ...] | list[Form]) -> bool:
+    firsts = {form.rows for form in (*takes, *gives)}
+    return len(firsts) == 1 and "" not in firsts
+
+
+def _promise(method: Method) -> str:
+    """One method, in an instruction to whoever edits the code."""
+    takes, gives = (", ".join(map(str, forms)) for forms in (method.takes, method.gives))
+    how = "what a row gives depends on that row alone" if method.rowwise else "it answers by its arguments alone"
+    seed = ", all chance drawn from `seed`" if any(form.name == SEED for form in method.takes) else ""
+    return f"`{method.name}({takes})`, which gives {gives}; {how}{seed}"

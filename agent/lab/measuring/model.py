@@ -1,0 +1,164 @@
+"""Two models that an evaluation may have before it: the one in its box, and its shuffled twin.
+
+The twin answers what the model gave to other rows or calls; what it scores is the floor. Not here: what the answers
+mean (evaluate.py of a template), and how an evaluation gets at them (called.py).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from agent.core.methods import Form, Method
+from agent.lab.measuring import frames
+from agent.lab.measuring.artefact import Stored
+from agent.lab.measuring.box import MOST_BYTES, Answer, Box, fits, one_by_one
+from agent.lab.measuring.called import Called
+from agent.lab.measuring.channel import BadAnswer, Ended
+from agent.lab.measuring.repeat import Heard
+from agent.lab.measuring.verdict import WrongCall
+
+if TYPE_CHECKING:
+    import numpy as np
+
+MOST_CALLS = 100_000  # of one measurement
+MOST_HELD = 2 << 30  # bytes of all its arguments and answers
+
+
+class Asked(Called):
+    """The model in its box. Rows that are answered one by one go there in a secret order."""
+
+    def __init__(self, box: Box, stored: Stored, draw: np.random.Generator) -> None:
+        super().__init__(box.methods, stored)
+        self._box, self._draw, self._held = box, draw, 0
+        self.heard: list[Heard] = []
+        self._broken: BadAnswer | Ended | None = None
+
+    def ask(self, name: str, arguments: Sequence[Any]) -> Answer:
+        """
+        Raises:
+            BadAnswer, Ended: as Box.ask; an evaluation that swallows it meets it again in `hold`.
+            WrongCall: the arguments are not what the manifest declares.
+        """
+        method = self.methods[name]
+        given = checked(method, arguments)
+        try:
+            self.hold()
+            if method.rowwise:
+                order = self._draw.permutation(len(given[0]))
+                answer = self._box.rows(name, given, order, one_by_one())
+            else:
+                answer = self._box.ask(name, given)
+            self.seconds = self._box.seconds
+            self._keep(Heard(method, given, answer, self.seconds))
+        except (BadAnswer, Ended) as broken:
+            self._broken = broken
+            raise
+        return tuple(array.copy() for array in answer)
+
+    def hold(self) -> None:
+        if self._broken:
+            raise self._broken
+
+    def _keep(self, heard: Heard) -> None:
+        arrays = [a for a in (*heard.given, *heard.answer) if heard.method.most is None]
+        self._held += sum(array.nbytes for array in arrays)
+        self.heard.append(heard)
+        if len(self.heard) > MOST_CALLS or self._held > MOST_HELD:
+            raise BadAnswer(
+                "encode-too-much",
+                f"{heard.method.call}: one measurement holds {MOST_CALLS} calls and {MOST_HELD} bytes at most, "
+                "arguments and answers together",
+            )
+
+
+class Shuffled(Called):
+    """Answers with rows that the model gave to other rows or calls; or always with what it gives on average."""
+
+    def __init__(self, heard: Sequence[Heard], stored: Stored, draw: np.random.Generator | None) -> None:
+        super().__init__({one.method.name: one.method for one in heard}, stored)
+        self._heard = {name: [one for one in heard if one.method.name == name] for name in self.methods}
+        self._draw, self._calls = draw, 0
+        self._pools: dict[tuple[str, int, tuple[int, ...]], np.ndarray] = {}
+
+    def ask(self, name: str, arguments: Sequence[Any]) -> Answer:
+        method = self.methods[name]
+        given, like = checked(method, arguments), self._heard[name][self._calls % len(self._heard[name])]
+        self._calls, self.seconds = self._calls + 1, like.seconds
+        if self._calls > MOST_CALLS:
+            raise WrongCall(f"evaluate.py: more than {MOST_CALLS} calls where answers are shuffled; bound its loops")
+        sizes: dict[str, int] = {}
+        fits(method.takes, [(array.dtype.name, array.shape) for array in given], sizes)
+        return tuple(self._one(method, place, form, sizes, like) for place, form in enumerate(method.gives))
+
+    def _one(self, method: Method, place: int, form: Form, sizes: dict[str, int], like: Heard) -> np.ndarray:
+        """An answer of the shape that this call asks for; sizes that a model chooses are those of `like`."""
+        import numpy as np
+
+        model_chose = dict(zip(form.dims, like.answer[place].shape, strict=True))
+        shape = tuple(d if isinstance(d, int) else sizes.setdefault(d, model_chose[d]) for d in form.dims)
+        pool = self._pool(method.name, place, shape[1:])
+        if not len(pool):
+            return like.answer[place].copy()
+        count = shape[0] if shape else 1
+        if self._draw is None:
+            chosen = np.repeat(_usual(pool)[None], count, axis=0)
+        elif count <= len(pool):
+            chosen = pool[self._draw.permutation(len(pool))[:count]]
+        else:
+            chosen = pool[self._draw.integers(len(pool), size=count)]
+        return chosen.reshape(shape)
+
+    def _pool(self, name: str, place: int, trailing: tuple[int, ...]) -> np.ndarray:
+        """Every row of this shape that the model gave."""
+        import numpy as np
+
+        key = (name, place, trailing)
+        if key not in self._pools:
+            answers = [one.answer[place] for one in self._heard[name]]
+            rows = [np.atleast_1d(a) for a in answers if a.shape[1:] == trailing]
+            self._pools[key] = np.concatenate(rows) if rows else np.empty(0)
+        return self._pools[key]
+
+
+def checked(method: Method, arguments: Sequence[Any]) -> tuple[np.ndarray, ...]:
+    """The arguments as they are sent: copies, of the types and shapes that were declared.
+
+    Raises:
+        WrongCall: they cannot be.
+    """
+    if len(arguments) != len(method.takes):
+        raise WrongCall(f"evaluate.py calls {method.call} with {len(arguments)} arguments, not {len(method.takes)}")
+    given = tuple(_converted(method, form, value) for form, value in zip(method.takes, arguments, strict=True))
+    shapes: frames.Shapes = [(array.dtype.name, array.shape) for array in given]
+    if wrong := fits(method.takes, shapes, {}):
+        shape = list(shapes[method.takes.index(wrong)][1])
+        raise WrongCall(f"evaluate.py calls {method.call} with {shape} as an argument; {wrong} was declared")
+    if frames.size(shapes) > MOST_BYTES or (method.rowwise and not len(given[0])):
+        raise WrongCall(f"evaluate.py calls {method.call} with no rows, or with more than {MOST_BYTES} bytes")
+    return given
+
+
+def _converted(method: Method, form: Form, value: Any) -> np.ndarray:
+    import numpy as np
+
+    array = np.asarray(value)
+    whole = array.dtype.kind in "iub" and form.carried[0] in "iu"
+    if whole and array.size:
+        bounds = np.iinfo(form.carried)
+        whole = bounds.min <= int(array.min()) and int(array.max()) <= bounds.max
+    if not whole and not np.can_cast(array.dtype, form.carried, "same_kind"):
+        raise WrongCall(f"evaluate.py calls {method.call} with {array.dtype} as an argument; {form} was declared")
+    return np.array(array, dtype=form.carried, order="C")
+
+
+def _usual(pool: np.ndarray) -> np.ndarray:
+    """The mean of the rows; of whole numbers the row that is given most often."""
+    import numpy as np
+
+    if pool.dtype.kind == "f":
+        return pool.mean(axis=0, dtype=np.float64).astype(pool.dtype)
+    flat = pool.reshape(len(pool), math.prod(pool.shape[1:]))
+    rows, counts = np.unique(flat, axis=0, return_counts=True)
+    return rows[counts.argmax()].reshape(pool.shape[1:])

@@ -1,0 +1,21 @@
+"""One figure of all measured runs, from records.json."""
+
+import json
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+
+figure, axis = plt.subplots(figsize=(4.4, 2.4), layout="constrained")
+records = [record for record in json.loads(Path("records.json").read_text()) if record["status"] == "measured"]
+for place, record in enumerate(records):
+    for value in record["metrics"]["distance"].values():
+        axis.errorbar(value["mean"], place, xerr=value["se"] or 0, fmt="o", capsize=2)
+axis.set_yticks(range(len(records)), [record["label"] for record in records])
+axis.set_xlabel("energy distance to held-out points (lower is better)")
+figure.savefig("main.pdf")
+figure.savefig("main.png", dpi=200)
+caption = "Energy distance of samples of each run. Markers are means over seeds, bars one standard error."
+Path("figures.json").write_text(json.dumps([{"file": "main", "title": "Distance", "caption": caption}]))
