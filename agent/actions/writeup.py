@@ -61,10 +61,11 @@ def write_sections(action: WriteSections, tools: Tools) -> SectionsWritten:
 
 
 def name_of_pass(action: WriteSections) -> str:
-    """What a pass is called in steps, commits and on the console, e.g. "write-1-mend-2"."""
-    part = next(n for n, names in enumerate(DRAFTS, start=1) if action.sections[0] in names)
-    number = action.revision or (part if action.phase == "write" else 0)
-    return action.phase + (f"-{number}" if number else "") + (f"-mend-{action.round}" if action.round else "")
+    """What a pass is called in steps, commits and on the console, e.g. "write-1", "write-results-mend-2", "polish"."""
+    first, alone = action.sections[0], len(action.sections) == 1
+    part = first if alone else str(next(n for n, names in enumerate(DRAFTS, start=1) if first in names))
+    which = {"write": part, "polish": first if alone else "", "improve": str(action.revision)}.get(action.phase, "")
+    return action.phase + (f"-{which}" if which else "") + (f"-mend-{action.round}" if action.round else "")
 
 
 def _empty(files: Mapping[str, str], tools: Tools) -> list[str]:
@@ -80,7 +81,7 @@ def _refused(manuscript: Manuscript, section: str, phase: SectionPhase) -> int:
 
 def _written_before(action: WriteSections, tools: Tools) -> list[str]:
     """What a first version is read beside: the sections that are written, for words and symbols."""
-    if action.phase != "write" or action.round:
+    if action.phase != "write" or action.round or len(action.sections) == 1:
         return []
     written = [section_file(name) for name in WRITING_ORDER if name not in action.sections]
     return [file for file in written if (tools.paths.repo / file).is_file()]

@@ -50,3 +50,11 @@ DRAFTS: tuple[tuple[str, ...], ...] = (
     ("background", "related_work", "introduction", "conclusion", "title"),
 )
 WRITING_ORDER: tuple[str, ...] = tuple(section for draft in DRAFTS for section in draft)
+ROOMY = 24_000  # tokens of a context in which sections are written together
+
+
+def together(groups: tuple[tuple[str, ...], ...], context: int | None) -> tuple[tuple[str, ...], ...]:
+    """The sections that are written in one conversation; in a small context each has one of its own."""
+    if context is None or context >= ROOMY:
+        return groups
+    return tuple((section,) for group in groups for section in group)

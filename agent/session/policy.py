@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Literal, get_args
 
-from agent.core.writing import DRAFTS, WRITING_ORDER, SectionPhase
+from agent.core.writing import DRAFTS, WRITING_ORDER, SectionPhase, together
 from agent.session.action import (
     Action,
     CheckNovelty,
@@ -124,8 +124,8 @@ def _plots(session: Session) -> Action | None:
 def _paper(session: Session) -> Action:
     action = (
         _citations(session)
-        or _drafts(session)
-        or _passes(session, WRITING_ORDER, "polish")
+        or _passes_in_turn(session, DRAFTS, "write")
+        or _passes_in_turn(session, (WRITING_ORDER,), "polish")
         or _support(session)
         or _judged(session)
         or _passes(session, tuple(section for section, _ in session.returned), "typeset")
@@ -146,10 +146,10 @@ def _paper(session: Session) -> Action:
     return _judging(session)
 
 
-def _drafts(session: Session) -> Action | None:
-    """The first version of the paper, a group of sections at a time, each mended before the next is written."""
-    drafts = (_passes(session, sections, "write") for sections in DRAFTS)
-    return next((action for action in drafts if action is not None), None)
+def _passes_in_turn(session: Session, groups: tuple[tuple[str, ...], ...], phase: SectionPhase) -> Action | None:
+    """A pass over one group of sections after the other, each mended before the next is written."""
+    passes = (_passes(session, sections, phase) for sections in together(groups, session.options.context))
+    return next((action for action in passes if action is not None), None)
 
 
 def _passes(session: Session, sections: tuple[str, ...], phase: SectionPhase) -> Action | None:

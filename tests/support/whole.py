@@ -202,8 +202,11 @@ class Script:
 
         Nothing given for any of them: of a first version the tiny paper's own section, else no change.
         """
-        part = re.fullmatch(r"write-(\d+)(-mend-\d+)?", pass_)
-        sections = DRAFTS[int(part[1]) - 1] if part else WRITING_ORDER
+        part = re.fullmatch(r"write-(\d+|[a-z_]+)(-mend-\d+)?", pass_)
+        if part and part[1].isdigit():
+            sections: Sequence[str] = DRAFTS[int(part[1]) - 1]
+        else:
+            sections = [part[1]] if part else WRITING_ORDER
         named = f"write{part[2] or ''}" if part else pass_
         answers = {s: self.answers.get(f"paper.{s}.{named}") for s in sections}
         if named == "write":

@@ -50,7 +50,7 @@ def test_a_typed_result_is_refused_told_to_the_writer_and_cut_at_last(whole):
     it = whole({"paper.results.write": typed}, before=WriteSections, runs=1)
     session = it.play()
     assert session.sections["results"].complaints > 0
-    assert "typed-number" in it.model.prompt("paper.write-1-mend-1")
+    assert "typed-number" in it.model.prompt("paper.write-results-mend-1")
     tex = (it.paths.repo / "paper/paper.tex").read_text()
     assert "0.97" not in tex.split("app:cut")[0]
     assert session.compiled.dropped
