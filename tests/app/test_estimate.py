@@ -54,7 +54,7 @@ def test_the_calls_are_about_those_that_a_session_takes(stages):
     taken = len(read_session(Workspace(finished).sessions()[-1]).calls)
     text = estimate(options(runs=1, skip_novelty=True), load_template(TEMPLATE), Workspace(finished))
 
-    assert taken <= int(re.search(r"about (\d+) model calls", text)[1]) <= 2 * taken  # the scripted model makes no mistakes
+    assert taken <= int(re.search(r"about (\d+) model calls", text)[1]) <= 2 * taken  # it makes no mistakes
 
 
 def test_a_bound_below_the_estimate_is_warned_of(tmp_path):
