@@ -16,11 +16,11 @@ from agent.core.options import Options
 from agent.core.paths import SessionPaths
 from agent.core.record import RunRecord
 from agent.core.template import Template
-from agent.core.writing import WRITING_ORDER
+from agent.core.writing import DRAFTS
 from agent.storage import foreign
 from agent.storage.workspace import Workspace, read_session
 
-# What a session of this kind took, per call, in sessions that were measured; an estimate, not a promise.
+# What a call took on average in sessions that were measured; an estimate, not a promise.
 TOKENS_IN, TOKENS_OUT = 6000, 900
 LOOKED_AT = 30  # of the newest sessions of a workspace
 
@@ -113,15 +113,16 @@ def _per_call(options: Options, workspace: Workspace) -> PerCall:
 
 
 def _calls(options: Options) -> int:
-    writing = 3 * len(WRITING_ORDER) + 4
-    literature = 3 + 1 + len(WRITING_ORDER) + (0 if options.skip_novelty else 2)
-    return 1 + options.runs * 4 + writing + literature + 2 + _judging(options)
+    """A plan; for each run two edits, a comment and a reading; figures; each draft and the whole, once mended."""
+    writing = 2 * len(DRAFTS) + 2
+    literature = 2 + 3 + (0 if options.skip_novelty else 2)  # what is missing and chosen; sentences held against works
+    return 1 + options.runs * 4 + 2 + writing + literature + _judging(options)
 
 
 def _judging(options: Options) -> int:
-    """The judge of sentences, two sections mended, the ensemble and its chair; each revision writes and is reviewed."""
-    again = options.improve * (len(WRITING_ORDER) + options.reviews + 1)
-    return 1 + 2 + options.reviews + 1 + again
+    """The judge of sentences twice, one mending, the ensemble and its chair; each revision is written and judged."""
+    again = options.improve * (2 + 1 + options.reviews + 1)
+    return 2 + 1 + options.reviews + 1 + again
 
 
 def _money(options: Options, calls: int, each: PerCall) -> float | None:

@@ -8,7 +8,7 @@ from agent.app.estimate import TOKENS_IN, TOKENS_OUT, estimate
 from agent.core.options import ROLES, Models
 from agent.core.template import load_template
 from agent.session.policy import MakePlan
-from agent.storage.workspace import Workspace
+from agent.storage.workspace import Workspace, read_session
 from tests.support import TEMPLATE
 from tests.support.provided import BROUGHT
 from tests.support.whole import options
@@ -47,6 +47,14 @@ def test_the_tokens_of_a_call_are_those_of_a_finished_session_of_this_profile(st
     text = said(finished)
     assert re.search(r"a call takes about \d+ tokens \(as in 2026\w+\)", text) and TOKENS_IN + TOKENS_OUT == 6900
     assert money(text) < money(said(tmp_path)) / 10  # the scripted model's calls are short
+
+
+def test_the_calls_are_about_those_that_a_session_takes(stages):
+    finished = stages.before(None, runs=1, pdf=False, skip_novelty=True)
+    taken = len(read_session(Workspace(finished).sessions()[-1]).calls)
+    text = estimate(options(runs=1, skip_novelty=True), load_template(TEMPLATE), Workspace(finished))
+
+    assert taken <= int(re.search(r"about (\d+) model calls", text)[1]) <= 2 * taken  # it makes no mistakes
 
 
 def test_a_bound_below_the_estimate_is_warned_of(tmp_path):
