@@ -14,11 +14,12 @@ UNFINISHED = "<think>"  # stands for thinking that never ends: the answer was cu
 _NAMES = "think(?:ing)?|thoughts?|reasoning"
 _TAG = re.compile(
     rf"<(?P<shut>/)?(?:{_NAMES})(?:\s[^<>\n]*)?>"
-    r"|(?P<open>◁think▷|\[THINK\]|<\|begin_of_thought\|>)|(?P<close>◁/think▷|\[/THINK\]|<\|end_of_thought\|>)",
+    r"|(?P<open>◁think▷|(?-i:\[THINK\])|<\|begin_of_thought\|>)"
+    r"|(?P<close>◁/think▷|(?-i:\[/THINK\])|<\|end_of_thought\|>)",
     re.IGNORECASE,
 )
 # gpt-oss speaks in channels, of which `final` is the answer; some servers leave out the markers between the words.
-_CHANNEL = re.compile(r"<\|channel\|>\s*(\w+)[^<\n]*<\|message\|>")
+_CHANNEL = re.compile(r"<\|channel\|>\s*(\w+)(?:[^<\n]|<\|constrain\|>)*<\|message\|>")
 _CHANNEL_END = re.compile(r"<\|(?:end|return|call)\|>")
 _BARE_CHANNELS = re.compile(r"\Aanalysis(?=[A-Z]).*?assistantfinal", re.DOTALL)
 _HEAD = re.compile(r"\s*<{5,9} SEARCH>?\s*\Z")

@@ -25,6 +25,7 @@ FINAL = DRAFT.replace("99.0", "0.2")
         "<|begin_of_thought|>{}<|end_of_thought|>",
         "<|channel|>analysis<|message|>{}<|end|><|start|>assistant<|channel|>final<|message|>",
         "<|channel|>analysis<|message|>{}<|channel|>commentary to=x<|message|>{}<|channel|>final<|message|>",
+        "<|channel|>analysis<|message|>{}<|end|><|start|>assistant<|channel|>final <|constrain|>json<|message|>",
         "analysisWe try {}assistantfinal",
         "<think>a</think>\n<think>{}</think>",
     ],

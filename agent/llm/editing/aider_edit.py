@@ -209,6 +209,7 @@ class _Coder(EditBlockCoder):
         return path in self.names.editable
 
     def apply_edits(self, edits: list[Block], dry_run: bool = False) -> None:
+        before = [self.files.text(name) for name in self.names.editable]
         if any(edit.exact for edit in edits):
             if not self.files.apply_diff(edits):
                 self.mismatches += 1
@@ -217,6 +218,8 @@ class _Coder(EditBlockCoder):
         elif failed := [(edit, problem) for edit in edits if (problem := self._apply(edit))]:
             self.mismatches += 1
             self._reject(self._complaints(failed, len(edits) - len(failed)))
+        if self.failed and edits and before == [self.files.text(name) for name in self.names.editable]:
+            self._reject(self.failed)  # what was applied already came again, without what failed
         if edits:
             self.failed = ""
 

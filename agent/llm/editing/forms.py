@@ -9,8 +9,8 @@ from agent.llm.editing.blocks import Block, check_fences, fence_of
 from agent.llm.editing.naming import Names, named_in
 
 _FOREIGN = re.compile(  # an edit, in a form that is not read
-    r"(?:&lt;){5,9} SEARCH|^\*{3} (?:Begin|Update|End) (?:Patch|File)|^\s*(?:<{4,}|>{4,}) ?\w"
-    r"|^(?:--- |\+\+\+ |diff --git )\S|^@@|^\s*```(?:diff|patch)\b",
+    r"(?:&lt;){5,9} SEARCH|^\*{3} (?:Begin|Update|End) (?:Patch|File)|^[ \t]*(?:<{4,}|>{4,}) ?\w"
+    r"|^(?:--- |\+\+\+ |diff --git )\S|^@@|^[ \t]*```(?:diff|patch)\b",
     re.MULTILINE,
 )
 _OLD, _NEW, _HUNK = re.compile(r"--- \S"), re.compile(r"\+\+\+ (?:[ab]/)?(\S+)"), re.compile(r"@@")
@@ -90,7 +90,7 @@ def left_out(old: str, new: str) -> str:
     """Why a text cannot be the whole of a file that was `old`; "" if it can."""
     known = set(old.split("\n"))
     for line in new.split("\n"):
-        if line not in known and _LEFT_OUT.search(line):
+        if line not in known and _LEFT_OUT.search(line[:200]):
             return f"leaves lines out ({line.strip()[:80]}); write every line"
     few, many = (sum(bool(line.strip()) for line in text.split("\n")) for text in (new, old))
     if 2 * few < many:

@@ -321,6 +321,11 @@ def conversations() -> Iterator[Case]:
     ):
         replies = (f"experiment.py\n{ours}{bad}", f"experiment.py\n{ours}{fixed}")
         yield Case(kind, form, file, replies, ASKED, "does not match the file")
+    ours = f"experiment.py\n{body(OLD, NEW)}"
+    yield Case(
+        kind, "without what failed", both, (ours + bad, ours, f"experiment.py\n{fixed}"), ASKED, "does not match"
+    )
+    yield Case(kind, "always without what failed", both, (ours + bad, ours, ours, ours), REFUSED, "does not match")
     wider = body("import torch\n\nd_sae = 512\n", "import math\nimport torch\n\nd_sae = 1024\n")
     yield Case(
         kind,
