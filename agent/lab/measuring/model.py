@@ -7,7 +7,7 @@ mean (evaluate.py of a template), and how an evaluation gets at them (called.py)
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from agent.core.methods import Form, Method
@@ -76,18 +76,28 @@ class Asked(Called):
 class Shuffled(Called):
     """Answers with rows that the model gave to other rows or calls; or always with what it gives on average."""
 
-    def __init__(self, heard: Sequence[Heard], stored: Stored, draw: np.random.Generator | None) -> None:
-        super().__init__({one.method.name: one.method for one in heard}, stored)
-        self._heard = {name: [one for one in heard if one.method.name == name] for name in self.methods}
+    def __init__(
+        self,
+        methods: Mapping[str, Method],
+        heard: Sequence[Heard],
+        stored: Stored,
+        draw: np.random.Generator | None,
+    ) -> None:
+        """`draw` None: every answer is the usual one."""
+        super().__init__(methods, stored)
+        self._heard = {name: [one for one in heard if one.method.name == name] for name in methods}
         self._draw, self._calls = draw, 0
         self._pools: dict[tuple[str, int, tuple[int, ...]], np.ndarray] = {}
 
     def ask(self, name: str, arguments: Sequence[Any]) -> Answer:
-        method = self.methods[name]
-        given, like = checked(method, arguments), self._heard[name][self._calls % len(self._heard[name])]
+        method, heard = self.methods[name], self._heard[name]
+        if not heard or self._calls >= MOST_CALLS:
+            what = f"more than {MOST_CALLS} calls" if heard else f"{method.call}"
+            raise WrongCall(
+                f"evaluate.py calls {what} only where answers are shuffled; bound its loops by the settings"
+            )
+        given, like = checked(method, arguments), heard[self._calls % len(heard)]
         self._calls, self.seconds = self._calls + 1, like.seconds
-        if self._calls > MOST_CALLS:
-            raise WrongCall(f"evaluate.py: more than {MOST_CALLS} calls where answers are shuffled; bound its loops")
         sizes: dict[str, int] = {}
         fits(method.takes, [(array.dtype.name, array.shape) for array in given], sizes)
         return tuple(self._one(method, place, form, sizes, like) for place, form in enumerate(method.gives))
@@ -103,22 +113,21 @@ class Shuffled(Called):
             return like.answer[place].copy()
         count = shape[0] if shape else 1
         if self._draw is None:
-            chosen = np.repeat(_usual(pool)[None], count, axis=0)
-        elif count <= len(pool):
-            chosen = pool[self._draw.permutation(len(pool))[:count]]
-        else:
-            chosen = pool[self._draw.integers(len(pool), size=count)]
-        return chosen.reshape(shape)
+            return np.repeat(pool, count, axis=0).reshape(shape)
+        if count == len(pool):
+            return pool[self._draw.permutation(count)].reshape(shape)
+        return pool[self._draw.choice(len(pool), size=count, replace=count > len(pool))].reshape(shape)
 
     def _pool(self, name: str, place: int, trailing: tuple[int, ...]) -> np.ndarray:
-        """Every row of this shape that the model gave."""
+        """Every row of this shape that the model gave; where nothing is drawn, the usual one alone."""
         import numpy as np
 
         key = (name, place, trailing)
         if key not in self._pools:
             answers = [one.answer[place] for one in self._heard[name]]
             rows = [np.atleast_1d(a) for a in answers if a.shape[1:] == trailing]
-            self._pools[key] = np.concatenate(rows) if rows else np.empty(0)
+            pool = np.concatenate(rows) if rows else np.empty(0)
+            self._pools[key] = pool if self._draw or not len(pool) else _usual(pool)[None]
         return self._pools[key]
 
 

@@ -82,10 +82,10 @@ def _blind(
     """Whether no metric is better than with shuffled answers, or with always the usual one."""
     import numpy as np
 
-    draw = np.random.default_rng(0)
+    draw, methods = np.random.default_rng(0), bench.manifest.model.called(bench.settings)
     try:
         *shuffled, usual = (
-            {name: float(value) for name, value in drive(Shuffled(heard, stored, one)).items()}
+            {name: float(value) for name, value in drive(Shuffled(methods, heard, stored, one)).items()}
             for one in (*[draw] * DRAWS, None)
         )
     except (WrongCall, InfrastructureError):
