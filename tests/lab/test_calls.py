@@ -19,7 +19,7 @@ from agent.core.template import Template, load_template
 from agent.lab.measuring import box, frames
 from agent.lab.measuring.measure import measure_again, run_training
 from agent.lab.measuring.scratch import TrainingPaths
-from agent.lab.measuring.verdict import WrongCall
+from agent.lab.measuring.verdict import EvaluationFault
 from agent.lab.worlds import prepared
 from agent.sandbox.boxes import BubblewrapSandbox, NoSandbox
 
@@ -389,7 +389,7 @@ def test_the_floor_is_a_shuffle_or_for_a_distribution_the_model_after_one_batch(
     ],
 )
 def test_a_call_that_no_model_could_answer_is_the_templates_fault(place, call, said):
-    with pytest.raises(WrongCall, match=said):
+    with pytest.raises(EvaluationFault, match=said):
         trained(place, code(), evaluate=EVALUATE.replace("    return {", f"    {call}\n    return {{"))
 
 

@@ -17,7 +17,7 @@ from agent.lab.measuring.box import MOST_BYTES, Answer, Box, fits, one_by_one
 from agent.lab.measuring.called import Called
 from agent.lab.measuring.channel import BadAnswer, Ended
 from agent.lab.measuring.repeat import Heard
-from agent.lab.measuring.verdict import WrongCall
+from agent.lab.measuring.verdict import EvaluationFault
 
 if TYPE_CHECKING:
     import numpy as np
@@ -39,7 +39,7 @@ class Asked(Called):
         """
         Raises:
             BadAnswer, Ended: as Box.ask; an evaluation that swallows it meets it again in `hold`.
-            WrongCall: the arguments are not what the manifest declares.
+            EvaluationFault: the arguments are not what the manifest declares.
         """
         method = self.methods[name]
         given = checked(method, arguments)
@@ -93,7 +93,7 @@ class Shuffled(Called):
         method, heard = self.methods[name], self._heard[name]
         if not heard or self._calls >= MOST_CALLS:
             what = f"more than {MOST_CALLS} calls" if heard else f"{method.call}"
-            raise WrongCall(
+            raise EvaluationFault(
                 f"evaluate.py calls {what} only where answers are shuffled; bound its loops by the settings"
             )
         given, like = checked(method, arguments), heard[self._calls % len(heard)]
@@ -135,17 +135,19 @@ def checked(method: Method, arguments: Sequence[Any]) -> tuple[np.ndarray, ...]:
     """The arguments as they are sent: copies, of the types and shapes that were declared.
 
     Raises:
-        WrongCall: they cannot be.
+        EvaluationFault: they cannot be.
     """
     if len(arguments) != len(method.takes):
-        raise WrongCall(f"evaluate.py calls {method.call} with {len(arguments)} arguments, not {len(method.takes)}")
+        raise EvaluationFault(
+            f"evaluate.py calls {method.call} with {len(arguments)} arguments, not {len(method.takes)}"
+        )
     given = tuple(_converted(method, form, value) for form, value in zip(method.takes, arguments, strict=True))
     shapes: frames.Shapes = [(array.dtype.name, array.shape) for array in given]
     if wrong := fits(method.takes, shapes, {}):
         shape = list(shapes[method.takes.index(wrong)][1])
-        raise WrongCall(f"evaluate.py calls {method.call} with {shape} as an argument; {wrong} was declared")
+        raise EvaluationFault(f"evaluate.py calls {method.call} with {shape} as an argument; {wrong} was declared")
     if frames.size(shapes) > MOST_BYTES or (method.rowwise and not len(given[0])):
-        raise WrongCall(f"evaluate.py calls {method.call} with no rows, or with more than {MOST_BYTES} bytes")
+        raise EvaluationFault(f"evaluate.py calls {method.call} with no rows, or with more than {MOST_BYTES} bytes")
     return given
 
 
@@ -158,7 +160,7 @@ def _converted(method: Method, form: Form, value: Any) -> np.ndarray:
         bounds = np.iinfo(form.carried)
         whole = bounds.min <= int(array.min()) and int(array.max()) <= bounds.max
     if not whole and not np.can_cast(array.dtype, form.carried, "same_kind"):
-        raise WrongCall(f"evaluate.py calls {method.call} with {array.dtype} as an argument; {form} was declared")
+        raise EvaluationFault(f"evaluate.py calls {method.call} with {array.dtype} as an argument; {form} was declared")
     return np.array(array, dtype=form.carried, order="C")
 
 

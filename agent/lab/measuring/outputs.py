@@ -22,7 +22,7 @@ from agent.lab.measuring.bench import Bench
 from agent.lab.measuring.model import Asked, Shuffled
 from agent.lab.measuring.repeat import Heard
 from agent.lab.measuring.train import after_one_batch
-from agent.lab.measuring.verdict import Account, Stopped, WrongCall, evaluate_into
+from agent.lab.measuring.verdict import Account, EvaluationFault, Stopped, evaluate_into
 
 if TYPE_CHECKING:
     import numpy as np
@@ -88,10 +88,10 @@ def _blind(
             {name: float(value) for name, value in drive(Shuffled(methods, heard, stored, one)).items()}
             for one in (*[draw] * DRAWS, None)
         )
-    except (WrongCall, InfrastructureError):
+    except InfrastructureError:
         raise
     except Exception as error:
-        raise InfrastructureError(f"{bench.evaluate_file}: fails where answers are shuffled: {error!r}") from error
+        raise EvaluationFault(f"evaluate.py fails where answers are shuffled: {error!r}") from error
     return bool(at_floor(account.metrics, shuffled, specs, constants=[usual]))
 
 
