@@ -246,8 +246,8 @@ ATTACKS = {
     ),
     "another answer the second time": (
         {"draw": COUNTS + "return np.full((count, 2), len(calls)) * np.arange(2)"},
-        "measured",  # asked once: the second process hears its first answer again
-        "",
+        "does-not-repeat",
+        "the same call of Model.draw",
     ),
     "chance that does not come from the seed": (
         {"draw": "return np.random.default_rng().normal(size=(count, 2))"},
@@ -336,9 +336,6 @@ def test_an_attack_on_a_call_ends_in_one_clear_finding(place, attack):
     bodies, reason, said = ATTACKS[attack]
     training = trained(place, code(**bodies), wall_s=5.0 if said == "time limit" else 60.0)
 
-    if reason == "measured":
-        assert training.outcome == "measured", training.detail
-        return
     assert training.reason == reason and said in training.detail, (training.reason, training.detail)
     assert training.outcome == ("failed" if reason == "encode" else "refused") and training.metrics == {}
 

@@ -1,7 +1,7 @@
-"""Two models that an evaluation may have before it: the one in its box, and its shuffled twin.
+"""The two models that an evaluation is given: the one in its box, and its shuffled twin.
 
-The twin answers what the model gave to other rows or calls; what it scores is the floor. Not here: what the answers
-mean (evaluate.py of a template), and how an evaluation gets at them (called.py).
+The twin answers a call with what the model gave to other rows or calls, so that its score is the floor. Not here: what
+the answers mean (evaluate.py of a template), and the interface that an evaluation sees (called.py).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from agent.core.methods import Form, Method
 from agent.lab.measuring import frames
 from agent.lab.measuring.artefact import Stored
-from agent.lab.measuring.box import MOST_BYTES, Answer, Box, fits, one_by_one
+from agent.lab.measuring.box import MOST_BYTES, Answer, Box, fits, full_batches
 from agent.lab.measuring.called import Called
 from agent.lab.measuring.channel import BadAnswer, Ended
 from agent.lab.measuring.repeat import Heard
@@ -47,7 +47,7 @@ class Asked(Called):
             self.hold()
             if method.rowwise:
                 order = self._draw.permutation(len(given[0]))
-                answer = self._box.rows(name, given, order, one_by_one())
+                answer = self._box.rows(name, given, order, full_batches())
             else:
                 answer = self._box.ask(name, given)
             self.seconds = self._box.seconds
@@ -74,7 +74,7 @@ class Asked(Called):
 
 
 class Shuffled(Called):
-    """Answers with rows that the model gave to other rows or calls; or always with what it gives on average."""
+    """Answers every call with rows that the model gave to other rows or calls, or with its most usual row."""
 
     def __init__(
         self,
