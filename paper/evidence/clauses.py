@@ -157,6 +157,24 @@ def across(facts: Facts, run: str, metric: str) -> Result:
     return _clause(facts, f"{facts.spec(metric).label} of {record.label} is {listed(values)}", series)
 
 
+def between(facts: Facts, run: str, metric: str, one: str, other: str) -> Result:
+    """one run under one condition against itself under another, e.g. "F1 of TopK is higher under 16 active latents than
+    under 4 active latents (0.63 against 0.51, difference +0.12, 95% interval [0.10, 0.14])" """
+    series = [facts.series(run, metric, condition) for condition in (one, other)]
+    if one == other:
+        raise FactError(f'between(...) needs two different conditions of run "{run}"')
+    gap = difference_of(*series)
+    here, there = (facts.condition_label(s.condition) for s in series)
+    if gap.value == 0 or (gap.judged and not gap.distinct):
+        stands = "is the same" if gap.value == 0 else "does not differ measurably"
+        relation = f"{stands} under {here} and under {there}"
+    else:
+        relation = f"is {'higher' if gap.value > 0 else 'lower'} under {here} than under {there}"
+    single = "" if gap.judged else ", measured with one seed on a side"
+    text = f"{facts.spec(metric).label} of {series[0].run.label} {relation} ({_values(facts, gap)}){single}"
+    return _clause(facts, text, series)
+
+
 def failure(facts: Facts, run: str, subject: str = "") -> Result:
     """a run without a result and why, e.g. "Larger batch failed after two attempts and has no result" """
     record = facts.record(run)
@@ -359,12 +377,15 @@ def _step(facts: Facts, gap: Difference, full: bool = False) -> str:
     name = spec.label
     if spec.better == "target" and (aim := facts.target(metric, gap.a.condition)) is not None:
         name += f" towards its target of {setting_text(aim)}"
-    by = gap.quantity(unit).bare()
-    if not full:
-        return f"{name} ({by})"
+    return f"{name} ({_values(facts, gap) if full else gap.quantity(unit).bare()})"
+
+
+def _values(facts: Facts, gap: Difference) -> str:
+    """ "0.63 against 0.51, difference +0.12, 95% interval [0.10, 0.14]"."""
+    unit = facts.unit(gap.a.metric)
     values = " against ".join(s.quantity(unit).text() for s in (gap.a, gap.b))
     width = f", 95% interval {gap.interval_text(unit)}" if gap.judged else ""
-    return f"{name} ({values}, difference {by}{width})"
+    return f"{values}, difference {gap.quantity(unit).bare()}{width}"
 
 
 def _ranked(facts: Facts, metric: str, condition: str | None) -> list[Series]:
@@ -432,6 +453,7 @@ FUNCTIONS: tuple[Callable[..., Result], ...] = (
     reaches,
     spread,
     across,
+    between,
     failure,
     reported,
     cost,

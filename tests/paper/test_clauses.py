@@ -9,7 +9,7 @@ from scipy import stats
 from paper.evidence.clauses import signs
 from paper.evidence.expressions import Problem, canonical, evaluate, holds
 from paper.evidence.facts import Facts
-from tests.support.paper_fixture import ONE, fixture, manifest, record
+from tests.support.paper_fixture import ONE, TWO, fixture, manifest, record
 
 FIXTURE = fixture()
 METRICS = ("f1", "mcc", "uniqueness", "explained_variance", "dead", "l0")
@@ -151,3 +151,20 @@ def test_a_list_is_part_of_an_expressions_one_spelling():
 
 def test_the_signs_change_with_any_comparison_and_with_nothing_else():
     assert signs(drawn(1)) == signs(drawn(1)) != signs(drawn(2))
+
+
+@pytest.mark.parametrize(
+    ("noise", "wanted"),
+    [
+        (0.001, "F1 of Base is lower under 16 active latents than under 4 active latents ("),
+        (0.4, "F1 of Base does not differ measurably under 16 active latents and under 4 active latents ("),
+    ],
+)
+def test_one_run_is_compared_with_itself_under_another_condition(noise, wanted):
+    base = record("0", "base", "Base", "baseline", dict.fromkeys(METRICS, 0.5), noise=noise, conditions=TWO)
+    facts = Facts([base], manifest(TWO), "mini")
+    text = said(facts, 'between("base", "f1", "dense", "sparse")')
+    values = [facts.series("base", "f1", c).quantity().text() for c in ("dense", "sparse")]
+
+    assert text.startswith(f"{wanted}{values[0]} against {values[1]}, difference ") and "95% interval" in text
+    assert "different conditions" in evaluate('between("base", "f1", "dense", "dense")', facts).message

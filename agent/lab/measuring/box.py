@@ -1,7 +1,7 @@
-"""The box: the agent's model and code in a fresh sandbox that sees neither data nor truth, and what it answers.
+"""The box: a fresh sandbox with the agent's model and code, without data or truth, that answers calls.
 
-Everything that comes back is checked before it is used. Not here: who asks (model.py), and whether the answers are
-the same the second time (repeat.py).
+Every answer is checked before it is used: its types and shapes before a byte of the arrays is read. Not here: who asks
+(model.py), and whether a second box gives the same answers (repeat.py).
 """
 
 from __future__ import annotations
@@ -130,8 +130,8 @@ def started(
         process.kill()
 
 
-def one_by_one() -> Iterator[int]:
-    """How many rows are sent at a time the first time."""
+def full_batches() -> Iterator[int]:
+    """Sizes of the batches in which rows are sent the first time."""
     return itertools.repeat(BATCH)
 
 
@@ -158,7 +158,7 @@ def fits(forms: Sequence[Form], shapes: frames.Shapes, sizes: dict[str, int]) ->
 
 
 def _look(method: Method, given: Sequence[np.ndarray], shapes: frames.Shapes) -> None:
-    """Is this the answer that was declared, before a byte of it is read?"""
+    """Compares the types and shapes of an answer with those that were declared, before its arrays are read."""
     if len(shapes) != len(method.gives):
         raise BadAnswer("encode-malformed", f"{method.call} gave {len(shapes)} arrays, not {len(method.gives)}")
     sizes: dict[str, int] = {}
@@ -193,7 +193,7 @@ def _look_sparse(method: Method, given: Sequence[np.ndarray], shapes: frames.Sha
 def _latents(
     method: Method, width: np.ndarray, counts: np.ndarray, columns: np.ndarray, values: np.ndarray
 ) -> csr_matrix:
-    """Believe nothing of them."""
+    """The latents that four arrays stand for, once nothing in them contradicts the others or the declaration."""
     import numpy as np
     from scipy import sparse
 

@@ -71,7 +71,7 @@ def _encoded(bench: Bench, x: np.ndarray, width: int) -> csr_matrix:
     given = np.ascontiguousarray(x, dtype=np.float32)
     order = np.random.default_rng(bench.order_seed("encode")).permutation(len(x))
     with box.started(bench, "encode", {method.name: method}) as answers:
-        latents = answers.rows(method.name, [given], order, box.one_by_one())
+        latents = answers.rows(method.name, [given], order, box.full_batches())
     repeat.check(bench, [Heard(method, (given,), latents)])
     return latents[0]
 

@@ -1,23 +1,23 @@
-"""Two models that an evaluation may have before it: the one in its box, and its shuffled twin.
+"""The two models that an evaluation is given: the one in its box, and its shuffled twin.
 
-The twin answers what the model gave to other rows or calls; what it scores is the floor. Not here: what the answers
-mean (evaluate.py of a template), and how an evaluation gets at them (called.py).
+The twin answers a call with what the model gave to other rows or calls, so that its score is the floor. Not here: what
+the answers mean (evaluate.py of a template), and the interface that an evaluation sees (called.py).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from agent.core.methods import Form, Method
 from agent.lab.measuring import frames
 from agent.lab.measuring.artefact import Stored
-from agent.lab.measuring.box import MOST_BYTES, Answer, Box, fits, one_by_one
+from agent.lab.measuring.box import MOST_BYTES, Answer, Box, fits, full_batches
 from agent.lab.measuring.called import Called
 from agent.lab.measuring.channel import BadAnswer, Ended
 from agent.lab.measuring.repeat import Heard
-from agent.lab.measuring.verdict import WrongCall
+from agent.lab.measuring.verdict import EvaluationFault
 
 if TYPE_CHECKING:
     import numpy as np
@@ -39,7 +39,7 @@ class Asked(Called):
         """
         Raises:
             BadAnswer, Ended: as Box.ask; an evaluation that swallows it meets it again in `hold`.
-            WrongCall: the arguments are not what the manifest declares.
+            EvaluationFault: the arguments are not what the manifest declares.
         """
         method = self.methods[name]
         given = checked(method, arguments)
@@ -47,7 +47,7 @@ class Asked(Called):
             self.hold()
             if method.rowwise:
                 order = self._draw.permutation(len(given[0]))
-                answer = self._box.rows(name, given, order, one_by_one())
+                answer = self._box.rows(name, given, order, full_batches())
             else:
                 answer = self._box.ask(name, given)
             self.seconds = self._box.seconds
@@ -74,20 +74,30 @@ class Asked(Called):
 
 
 class Shuffled(Called):
-    """Answers with rows that the model gave to other rows or calls; or always with what it gives on average."""
+    """Answers every call with rows that the model gave to other rows or calls, or with its most usual row."""
 
-    def __init__(self, heard: Sequence[Heard], stored: Stored, draw: np.random.Generator | None) -> None:
-        super().__init__({one.method.name: one.method for one in heard}, stored)
-        self._heard = {name: [one for one in heard if one.method.name == name] for name in self.methods}
+    def __init__(
+        self,
+        methods: Mapping[str, Method],
+        heard: Sequence[Heard],
+        stored: Stored,
+        draw: np.random.Generator | None,
+    ) -> None:
+        """`draw` None: every answer is the usual one."""
+        super().__init__(methods, stored)
+        self._heard = {name: [one for one in heard if one.method.name == name] for name in methods}
         self._draw, self._calls = draw, 0
         self._pools: dict[tuple[str, int, tuple[int, ...]], np.ndarray] = {}
 
     def ask(self, name: str, arguments: Sequence[Any]) -> Answer:
-        method = self.methods[name]
-        given, like = checked(method, arguments), self._heard[name][self._calls % len(self._heard[name])]
+        method, heard = self.methods[name], self._heard[name]
+        if not heard or self._calls >= MOST_CALLS:
+            what = f"more than {MOST_CALLS} calls" if heard else f"{method.call}"
+            raise EvaluationFault(
+                f"evaluate.py calls {what} only where answers are shuffled; bound its loops by the settings"
+            )
+        given, like = checked(method, arguments), heard[self._calls % len(heard)]
         self._calls, self.seconds = self._calls + 1, like.seconds
-        if self._calls > MOST_CALLS:
-            raise WrongCall(f"evaluate.py: more than {MOST_CALLS} calls where answers are shuffled; bound its loops")
         sizes: dict[str, int] = {}
         fits(method.takes, [(array.dtype.name, array.shape) for array in given], sizes)
         return tuple(self._one(method, place, form, sizes, like) for place, form in enumerate(method.gives))
@@ -103,22 +113,21 @@ class Shuffled(Called):
             return like.answer[place].copy()
         count = shape[0] if shape else 1
         if self._draw is None:
-            chosen = np.repeat(_usual(pool)[None], count, axis=0)
-        elif count <= len(pool):
-            chosen = pool[self._draw.permutation(len(pool))[:count]]
-        else:
-            chosen = pool[self._draw.integers(len(pool), size=count)]
-        return chosen.reshape(shape)
+            return np.repeat(pool, count, axis=0).reshape(shape)
+        if count == len(pool):
+            return pool[self._draw.permutation(count)].reshape(shape)
+        return pool[self._draw.choice(len(pool), size=count, replace=count > len(pool))].reshape(shape)
 
     def _pool(self, name: str, place: int, trailing: tuple[int, ...]) -> np.ndarray:
-        """Every row of this shape that the model gave."""
+        """Every row of this shape that the model gave; where nothing is drawn, the usual one alone."""
         import numpy as np
 
         key = (name, place, trailing)
         if key not in self._pools:
             answers = [one.answer[place] for one in self._heard[name]]
             rows = [np.atleast_1d(a) for a in answers if a.shape[1:] == trailing]
-            self._pools[key] = np.concatenate(rows) if rows else np.empty(0)
+            pool = np.concatenate(rows) if rows else np.empty(0)
+            self._pools[key] = pool if self._draw or not len(pool) else _usual(pool)[None]
         return self._pools[key]
 
 
@@ -126,17 +135,19 @@ def checked(method: Method, arguments: Sequence[Any]) -> tuple[np.ndarray, ...]:
     """The arguments as they are sent: copies, of the types and shapes that were declared.
 
     Raises:
-        WrongCall: they cannot be.
+        EvaluationFault: they cannot be.
     """
     if len(arguments) != len(method.takes):
-        raise WrongCall(f"evaluate.py calls {method.call} with {len(arguments)} arguments, not {len(method.takes)}")
+        raise EvaluationFault(
+            f"evaluate.py calls {method.call} with {len(arguments)} arguments, not {len(method.takes)}"
+        )
     given = tuple(_converted(method, form, value) for form, value in zip(method.takes, arguments, strict=True))
     shapes: frames.Shapes = [(array.dtype.name, array.shape) for array in given]
     if wrong := fits(method.takes, shapes, {}):
         shape = list(shapes[method.takes.index(wrong)][1])
-        raise WrongCall(f"evaluate.py calls {method.call} with {shape} as an argument; {wrong} was declared")
+        raise EvaluationFault(f"evaluate.py calls {method.call} with {shape} as an argument; {wrong} was declared")
     if frames.size(shapes) > MOST_BYTES or (method.rowwise and not len(given[0])):
-        raise WrongCall(f"evaluate.py calls {method.call} with no rows, or with more than {MOST_BYTES} bytes")
+        raise EvaluationFault(f"evaluate.py calls {method.call} with no rows, or with more than {MOST_BYTES} bytes")
     return given
 
 
@@ -149,7 +160,7 @@ def _converted(method: Method, form: Form, value: Any) -> np.ndarray:
         bounds = np.iinfo(form.carried)
         whole = bounds.min <= int(array.min()) and int(array.max()) <= bounds.max
     if not whole and not np.can_cast(array.dtype, form.carried, "same_kind"):
-        raise WrongCall(f"evaluate.py calls {method.call} with {array.dtype} as an argument; {form} was declared")
+        raise EvaluationFault(f"evaluate.py calls {method.call} with {array.dtype} as an argument; {form} was declared")
     return np.array(array, dtype=form.carried, order="C")
 
 

@@ -22,7 +22,7 @@ from agent.lab.measuring.bench import Bench
 from agent.lab.measuring.model import Asked, Shuffled
 from agent.lab.measuring.repeat import Heard
 from agent.lab.measuring.train import after_one_batch
-from agent.lab.measuring.verdict import Account, Stopped, WrongCall, evaluate_into
+from agent.lab.measuring.verdict import Account, EvaluationFault, Stopped, evaluate_into
 
 if TYPE_CHECKING:
     import numpy as np
@@ -82,16 +82,16 @@ def _blind(
     """Whether no metric is better than with shuffled answers, or with always the usual one."""
     import numpy as np
 
-    draw = np.random.default_rng(0)
+    draw, methods = np.random.default_rng(0), bench.manifest.model.called(bench.settings)
     try:
         *shuffled, usual = (
-            {name: float(value) for name, value in drive(Shuffled(heard, stored, one)).items()}
+            {name: float(value) for name, value in drive(Shuffled(methods, heard, stored, one)).items()}
             for one in (*[draw] * DRAWS, None)
         )
-    except (WrongCall, InfrastructureError):
+    except InfrastructureError:
         raise
     except Exception as error:
-        raise InfrastructureError(f"{bench.evaluate_file}: fails where answers are shuffled: {error!r}") from error
+        raise EvaluationFault(f"evaluate.py fails where answers are shuffled: {error!r}") from error
     return bool(at_floor(account.metrics, shuffled, specs, constants=[usual]))
 
 

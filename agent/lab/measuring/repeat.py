@@ -1,5 +1,8 @@
-"""Are the answers the same in a fresh process? Rows in another order and in batches of other sizes, and other calls one
-by one, in another order: this catches state, chance, the clock, and rows that look at their neighbours."""
+"""Are the answers the same in a fresh process?
+
+Rows are sent again in another order and in batches of other sizes, and other calls one by one in another order. This
+catches state, chance, the clock, and rows whose answer depends on their neighbours.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +36,7 @@ class Heard:
 
 
 def check(bench: Bench, heard: Sequence[Heard]) -> None:
-    """Ask again what was asked.
+    """Asks a second process what the first was asked: all rows, and up to MOST_CALLS of a method's other calls, twice.
 
     Raises:
         Stopped: a second process gives other answers, or none.
@@ -45,9 +48,12 @@ def check(bench: Bench, heard: Sequence[Heard]) -> None:
     with box.started(bench, "encode-again", methods) as again:
         for calls in _alike([one for one in heard if one.method.rowwise]):
             _check_rows(again, calls, draw)
+        chosen: list[Heard] = []
         for method in methods.values():
             calls = [one for one in heard if one.method is method and not method.rowwise and method.repeats]
-            _check_calls(again, [calls[n] for n in draw.permutation(len(calls))[:MOST_CALLS]])
+            chosen += [calls[n] for n in draw.permutation(len(calls))[:MOST_CALLS]]
+        order = [chosen[n] for n in draw.permutation(len(chosen))]
+        _check_calls(again, [*order, *reversed(order)])  # twice, so that a call's second answer is seen too
 
 
 def varied_batches(draw: np.random.Generator) -> Iterator[int]:
@@ -97,7 +103,7 @@ def _check_rows(again: box.Box, calls: list[Heard], draw: np.random.Generator) -
 
 
 def _check_calls(again: box.Box, calls: list[Heard]) -> None:
-    """Each as it was asked; one that differs is enough, for such an answer is no function of its arguments."""
+    """Each call as it was made. One answer that differs is enough: it is no function of the call's arguments."""
     for one in calls:
         second = again.ask(one.method.name, one.given)
         for form, mine, other in zip(one.method.gives, one.answer, second, strict=True):

@@ -110,7 +110,7 @@ class _Asked:
 
     def latents(self, rows: np.ndarray) -> csr_matrix:
         """In the decoder's scale. Tokens that no autoencoder was trained on may light every latent."""
-        z = self._encoded(self._box, rows, box.one_by_one())
+        z = self._encoded(self._box, rows, box.full_batches())
         some = self._draw.permutation(len(rows))[:KEPT_ROWS]
         if len(self._kept) == KEPT:
             self._kept.pop(int(self._draw.integers(KEPT)))

@@ -31,8 +31,8 @@ class Stopped(Exception):
     detail: str
 
 
-class WrongCall(InfrastructureError):
-    """The template's evaluation asked the model for what no model could answer: no fault of the model."""
+class EvaluationFault(InfrastructureError):
+    """The template's evaluation is at fault, not the model: it asks for what no model can answer, or fails itself."""
 
 
 @dataclass
@@ -144,12 +144,12 @@ def evaluate_into(account: Account, evaluate: Callable[[], dict[str, float]], sp
 
     Raises:
         Stopped: the evaluation failed, or a metric is missing or impossible.
-        WrongCall: it asked the model for what no model could answer.
+        EvaluationFault: it asked the model for what no model could answer.
         BadAnswer, Ended: the model in its box did not answer (box.started makes a Stopped of them).
     """
     try:
         account.metrics = {name: float(value) for name, value in evaluate().items()}
-    except (Stopped, WrongCall, BadAnswer, Ended):
+    except (Stopped, EvaluationFault, BadAnswer, Ended):
         raise
     except Exception as error:
         text = f"the evaluation could not measure this artefact: {error!r}"

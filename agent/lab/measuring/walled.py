@@ -86,7 +86,7 @@ class WalledEvaluation:
 
         Raises:
             InfrastructureError: it fails, or what it returns is no dictionary of numbers.
-            BadAnswer, Ended, WrongCall: as the model's.
+            BadAnswer, Ended, EvaluationFault: as the model's.
         """
         with TemporaryFolder("evaluate") as scratch:
             out, readable = Path(scratch) / "out", Path(scratch) / artefact.name

@@ -18,6 +18,7 @@ from agent.core.protocols import Sandbox
 from agent.core.record import Environment, Job, Training
 from agent.core.template import Template
 from agent.lab.integrity.effort import AT_FLOOR
+from agent.lab.measuring.verdict import EvaluationFault
 from agent.lab.measuring.walled import WalledEvaluation, bounded
 from agent.lab.templating.data_trial import data_flaws
 from agent.lab.templating.flaw import Flaw
@@ -51,7 +52,10 @@ class Trial:
             return
         if self.template.manifest.measured:
             yield from data_flaws(self.template.manifest, self.profile.conditions, self.held_out, *worlds)
-        yield from self._trainings(worlds[0])
+        try:
+            yield from self._trainings(worlds[0])
+        except EvaluationFault as fault:
+            yield Flaw("evaluation-fails", "evaluate.py", str(fault), "mend it: no model could do better")
 
     @property
     def walled(self) -> bool:

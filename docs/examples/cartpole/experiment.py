@@ -32,7 +32,7 @@ def train(task: dict[str, Any], out_dir: Path) -> Policy:
     """Each round tries some policies on episodes of their own, and moves to the best of them."""
     draw = np.random.default_rng(task["seed"])
     physics = json.loads((Path(task["data"]) / "physics.json").read_text())
-    mean, spread = draw.normal(size=4), np.ones(4)
+    mean, spread = draw.normal(size=4), np.full(4, 2.0)
     steps = max(1, task["samples"] // task["batch"])
     with open(out_dir / "log.jsonl", "a") as log:
         for step in range(1, steps + 1):
@@ -42,8 +42,8 @@ def train(task: dict[str, Any], out_dir: Path) -> Policy:
             for _ in range(task["horizon"]):
                 lasted += world.step((world.observe() * tried).sum(axis=1) > 0)
             best = tried[np.argsort(-lasted)[: max(1, task["batch"] // 4)]]
-            rate = task["rate"]
-            mean, spread = (1 - rate) * mean + rate * best.mean(axis=0), (1 - rate) * spread + rate * best.std(axis=0)
+            rate = task["rate"] / (1 + np.log(step))  # slower in the end, when luck chooses among good policies
+            mean, spread = mean + rate * (best.mean(axis=0) - mean), spread + rate * (best.std(axis=0) - spread)
             loss = 1 - float(lasted.mean()) / task["horizon"]
             log.write(json.dumps({"step": step, "samples": step * task["batch"], "loss": loss}) + "\n")
     return Policy(mean)

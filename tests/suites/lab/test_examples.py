@@ -43,6 +43,14 @@ def test_an_example_of_a_stranger_is_measured_with_its_evaluation_behind_walls(n
     assert any("hardly trained" in line for line in said)
 
 
+def test_a_call_that_no_model_could_answer_is_a_flaw_of_the_template(tmp_path):
+    folder = shutil.copytree(FOLDER / "pruning", tmp_path / "pruning")
+    text = (folder / "evaluate.py").read_text()
+    (folder / "evaluate.py").write_text(text.replace("model.predict(truth.x)", "model.predict(truth.x[:, :2])"))
+    (flaw,) = check_template(folder, tmp_path / "cache", BubblewrapSandbox(), print)
+    assert flaw.code == "evaluation-fails" and "x: float32 [n, 16] was declared" in flaw.text
+
+
 def test_each_example_is_named_in_the_manual_and_has_a_form_of_its_own():
     page = (ROOT / "docs/templates.md").read_text()
     assert set(re.findall(r"examples/([a-z_]+)", page)) == set(EXAMPLES) and len(EXAMPLES) == 5
