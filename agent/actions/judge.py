@@ -83,6 +83,7 @@ def refusal(told: Told, given: Refused) -> Refusal:
 def material(manuscript: Manuscript, tools: Tools) -> dict[str, object]:
     """What the judge compares with."""
     return {
+        "idea": tools.session.idea,
         "manifest": tools.template.manifest,
         "plan": tools.session.plan,
         "evidence": evidence.gather(tools),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping
 
 from agent.core.writing import DRAFTS, WRITING_ORDER, SectionPhase
@@ -138,18 +139,24 @@ def compile_paper(action: CompilePaper, tools: Tools) -> Compiled:
     )
 
 
+def _described_code(manuscript: Manuscript, tools: Tools) -> str:
+    """The whole code of the described run, its lines marked where they differ from the first baseline's."""
+    before = tools.versions.show(manuscript.facts.measured[0].commit, tools.template.manifest.editable[0]).splitlines()
+    after = manuscript.source.splitlines()
+    lines = list(difflib.unified_diff(before, after, n=len(before) + len(after), lineterm=""))
+    return "\n".join(lines[3:] if lines else after)
+
+
 def _instruction(action: WriteSections, manuscript: Manuscript, tools: Tools) -> str:
     session = tools.session
     files = {name: section_file(name) for name in action.sections}
     if action.phase == "write" and (empty := _empty(files, tools)):
-        first, best = manuscript.facts.measured[0], manuscript.facts.described
-        diff = tools.versions.diff(first.commit, best.commit, tools.template.manifest.editable)
         return render(
             "paper_write",
             sections=[(name, files[name]) for name in empty],
             manifest=tools.template.manifest,
-            best=best,
-            diff=diff if "method" in empty else "",
+            best=manuscript.facts.described,
+            code=_described_code(manuscript, tools) if "method" in empty else "",
         )
     if action.round:
         found = [(files[name], c) for name in files for c in manuscript.complaints(name)]
@@ -176,4 +183,4 @@ def _instruction(action: WriteSections, manuscript: Manuscript, tools: Tools) ->
             before = session.judging.best or session.judging  # a revision begins with its first pass
             words = before.meta.words if before.meta else None
             return render("paper_improve", meta=words, reviews=usable(before.reviews))
-    return render("paper_polish", printed=manuscript.measured())
+    return render("paper_polish", printed=manuscript.filled_in(), words=manuscript.words())

@@ -97,16 +97,28 @@ def _told(over: Sequence[RunState], facts: Facts) -> frozenset[str]:
 def _line(run: RunState, record: RunRecord, facts: Facts, words: bool) -> str:
     parent = next((r.name for r in facts.records if r.run == record.parent), "")
     origin = f", from `{parent}`" if parent else ""
-    parts = [f"- `{record.name}` ({record.label}, {record.kind}{origin}): {one_line(record.about, CHANGE)}"]
+    parts = [f"- `{record.name}` ({record.label}, {record.kind}{origin}): {_short(record.about, CHANGE)}"]
     if record.status != "measured":
         parts.append("It failed and has no result.")
-    elif parent:
-        parts += _verdicts(record.name, parent, facts)
+    else:
+        against = dict.fromkeys(name for name in (parent, _fixed(facts)) if name and name != record.name)
+        parts += [verdict for name in against for verdict in _verdicts(record.name, name, facts)]
     if run.failures:
         parts.append(f"Failed on the way: {failures(run.failures)}.")
     if words and run.reflection:
-        parts.append(f'Read by its planner as: "{one_line(run.reflection.interpretation, WORDS)}"')
+        parts.append(f'Read by its planner as: "{_short(run.reflection.interpretation, WORDS)}"')
     return " ".join(parts)
+
+
+def _fixed(facts: Facts) -> str:
+    """The strongest baseline, which the comparison is fixed against."""
+    return facts.record("baseline").name if facts.baselines else ""
+
+
+def _short(text: str, most: int) -> str:
+    """One line that ends as a sentence; what is cut off is said to be."""
+    line = one_line(text, 10**6)
+    return line if len(line) <= most else f"{line[:most].rsplit(' ', 1)[0]} [...]"
 
 
 def _verdicts(name: str, parent: str, facts: Facts) -> list[str]:

@@ -182,12 +182,16 @@ class Manuscript:
     def _tables(self) -> list[str]:
         return [f"`[@tab:{name}]`" for name in tables.names(self.facts)]
 
-    def measured(self) -> list[tuple[str, list[str]]]:
+    def filled_in(self) -> list[tuple[str, list[str]]]:
         """By section, the sentences in which the runner fills in something, as they print."""
         found: dict[str, list[str]] = {}
         for passage in self.passages:
-            found.setdefault(passage.section, []).extend(s.text for s in passage.sentences if s.kind == "measured")
+            found.setdefault(passage.section, []).extend(s.text for s in passage.sentences if "{{" in s.source)
         return [(section, sentences) for section, sentences in found.items() if sentences]
+
+    def words(self) -> int:
+        """How many words the sections hold as they print."""
+        return sum(len(s.text.split()) for passage in self.passages for s in passage.sentences)
 
     def offered(self) -> list[Entry]:
         """Works for the paper: those chosen for it, the closest to the idea, and what the library has on it."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from agent.core.record import RunRecord
 from paper.evidence.facts import BrokenGuard, FactError, Facts
 from paper.evidence.numbers import listed
 
@@ -21,6 +22,12 @@ def price(facts: Facts, broken: Sequence[BrokenGuard], values: bool = False) -> 
     return listed([told(guard) for guard in broken])
 
 
+def _measurably(facts: Facts, one: RunRecord, other: RunRecord) -> bool:
+    """Whether two runs differ in the primary metric by more than chance, under one condition at least."""
+    found = (facts.difference(one.name, other.name, facts.manifest.primary, c) for c in facts.condition_names(one))
+    return any(gap.distinct or not gap.judged for gap in found)
+
+
 def prices(facts: Facts) -> str:
     """A sentence, after a blank, for each experiment that leads the strongest baseline in the primary metric only by
     breaking guards; empty where there is none."""
@@ -28,7 +35,10 @@ def prices(facts: Facts) -> str:
         base = facts.record("baseline")
     except FactError:
         return ""
-    ahead = [r for r in facts.experiments if r.status == "measured" and r is not base and facts.best_of([base, r]) is r]
+    others = [
+        r for r in facts.experiments if r.status == "measured" and r is not base and facts.best_of([base, r]) is r
+    ]
+    ahead = [r for r in others if _measurably(facts, r, base)]
     metric = facts.spec(facts.manifest.primary).label
     return "".join(
         f" {r.label} is ahead of {base.label} in {metric} at the price of {price(facts, broken)}."

@@ -265,6 +265,7 @@ def math_numbers(source: str, rules: NumberRules, section: str, context: str) ->
     if re.search(r"\\pm|\\mp|\\%|%|\\text\w*\{[^}]*\b(?:percent|fold)", source):
         return tuple(re.findall(r"\\pm|\\mp|\\%|%|percent|fold", source))
     apart = unicodedata.normalize("NFKC", source).replace("}{", "} {")  # two arguments are two numbers
+    apart = re.sub(r",\s*\\[ ,;:]|,\s+", ", ", apart)  # and so are two with a comma and space between
     plain = re.sub(r"(?<=[\d.,])(?:[{}]|\\[,!;: ])+(?=[\d.,])", "", apart)
     words = re.sub(r"[{}\\]|mathrm|text|operatorname", "", source)
     context = f"{context} {words} {words.replace('_', '')}"

@@ -60,15 +60,20 @@ def gather(tools: Tools) -> Evidence:
             diff = harvest.tail(whole, max(200, min(MAX_DIFF, left)))
             left -= len(diff)
         state = tools.session.runs[record.run]
-        runs.append(
-            RunEvidence(record.run, head(record), tuple(lines(record, state.failures, facts)), _log(tools, state), diff)
-        )
+        said = lines(record, state.failures, facts)
+        if state.planned is not None:
+            said.insert(
+                1, f"{record.run}/hypothesis, before it was run: {harvest.one_line(state.planned.hypothesis, 600)}"
+            )
+        runs.append(RunEvidence(record.run, head(record), tuple(said), _log(tools, state), diff))
     return Evidence(tuple(runs), settings(facts))
 
 
 def settings(facts: Facts) -> tuple[str, ...]:
-    """The settings that all runs share, a line each."""
-    return tuple(f"{name}: {value}" for name, value in _common(facts).items())
+    """The settings that all runs share, then those of each condition."""
+    shared = [f"{name}: {value}" for name, value in _common(facts).items()]
+    conditions = facts.records[0].conditions if facts.records else ()
+    return (*shared, *(f"{name} ({c.label}): {value}" for c in conditions for name, value in c.settings.items()))
 
 
 def _common(facts: Facts) -> dict[str, Setting]:

@@ -97,6 +97,7 @@ def material() -> dict[str, object]:
         for name, shows in session.FIGURES.items()
     ]
     return {
+        "idea": recording.idea,
         "manifest": facts.manifest,
         "plan": recording.plan,
         "evidence": evidence.Evidence(runs, evidence.settings(facts)),
