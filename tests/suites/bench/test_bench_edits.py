@@ -36,6 +36,8 @@ def test_blocks_drawn_by_chance_are_applied_as_they_are_meant_or_not_at_all(tmp_
         lines = [" " * draw.choice((0, 0, 4)) + draw.choice(words) for _ in range(draw.randint(4, 14))] + ["end"]
         first, last = sorted(draw.sample(range(len(lines)), 2))
         new = [" " * draw.choice((0, 4)) + draw.choice(words) for _ in range(draw.randint(0, 4))]
+        if any("==" in line for line in (new or [""])[:1] + new[-1:]):
+            continue  # a REPLACE that begins or ends with such a line is no form that is offered
         text, search, put, meant = (
             "".join(f"{line}\n" for line in part)
             for part in (lines, lines[first:last], new, lines[:first] + new + lines[last:])
