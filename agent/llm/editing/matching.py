@@ -51,15 +51,18 @@ def choose(text: str, block: Block, prose: bool) -> Change:
         if not found:
             continue
         search, new, change = found[0]
-        if (not exact and len(found) > 1) or (_edged(new) and not _edged(search)):
+        several = len(block.readings) > 1
+        # Where the file goes on with a line of `=`, SEARCH may well go on too, and be misquoted behind that line.
+        goes_on = is_divider(text[change.end :].partition("\n")[0])
+        if (several and (not exact or goes_on)) or (_edged(new) and not _edged(search)):
             raise NoPlace(_UNCLEAR)
         return change
     raise next((p for p in problems if "match the file" not in str(p)), problems[-1])
 
 
 _UNCLEAR = (
-    "has a line of `=` that could belong to its text or end its SEARCH; quote a line more before and after it, "
-    "or write it with ten or more signs"
+    "has a line of `=` that could belong to its text or end its SEARCH; quote the file to the letter, with a line more "
+    "before and after that one, or write it with ten or more signs"
 )
 
 

@@ -241,6 +241,8 @@ def dividers() -> Iterator[Case]:
         yield Case(kind, f"a heading of {signs} in both", both, (block(both),))
         title = File(HEADED.name, setext, f"Results\n{line}\n", f"Findings\n{line}\n")
         yield Case(kind, f"only a heading of {signs} in both", title, (block(title),))
+        typo = block(both, search=both.search.replace("better", "bettr"))
+        yield Case(kind, f"a heading of {signs} in SEARCH, misquoted", both, (typo, block(both)), ASKED, "line of `=`")
         gone = File(HEADED.name, setext, head, "No run is better.\n")
         yield Case(kind, f"a heading of {signs} in SEARCH", gone, (block(gone),))
     for form, new in {
