@@ -46,8 +46,8 @@ class Refusal(Strict):
 
 # The sections that are drafted together, in this order: what was done and found, then what frames it.
 DRAFTS: tuple[tuple[str, ...], ...] = (
-    ("method", "experimental_setup", "results", "discussion"),
-    ("background", "related_work", "introduction", "conclusion", "title"),
+    ("background", "method", "experimental_setup", "results", "discussion"),
+    ("related_work", "introduction", "conclusion", "title"),
 )
 WRITING_ORDER: tuple[str, ...] = tuple(section for draft in DRAFTS for section in draft)
 ROOMY = 24_000  # tokens of a context in which sections are written together
