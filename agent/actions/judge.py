@@ -47,7 +47,7 @@ def judge_sentences(action: JudgeSentences, tools: Tools) -> SentencesJudged:
     manuscript = Manuscript(tools)
     found = manuscript.passages
     waiting = to_judge(found, manuscript.verdicts)
-    judge = tools.session.options.models.reviewer if not tools.session.options.playback else "playback"
+    judge = tools.session.options.models.reviewer
     judged: list[str] = []
     refused: list[Refusal] = []
     failed = ""
@@ -64,6 +64,7 @@ def judge_sentences(action: JudgeSentences, tools: Tools) -> SentencesJudged:
             failed = why.complaint
             tools.say(f"Judge: no usable answer ({failed}); {len(numbered)} sentences print with a mark")
             continue
+        judge = tools.session.answered_by(step) or judge
         by_number = {n: told for told in waiting if (n := numbered.get(told.name))}
         judged += [told.name for told in by_number.values()]
         refused += [refusal(by_number[r.n], r) for r in answer.refused]

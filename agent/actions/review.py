@@ -6,13 +6,17 @@ A reviewer without a usable answer is recorded as failed; nobody answers in its 
 from __future__ import annotations
 
 import re
+from functools import cache
+from pathlib import Path
 
 from agent.core.errors import InfrastructureError
+from agent.core.protocols import no_pictures
 from agent.core.reviews import tally
 from agent.publishing.manuscript import Manuscript
 from agent.publishing.review import page
 from agent.publishing.review.ensemble import ask_meta, ask_review
 from agent.publishing.review.pdf import UnreadablePdf, read_words
+from agent.publishing.review.pictures import pages_with_figures
 from agent.session.action import MetaReview, ReviewPaper
 from agent.session.events import PaperReviewed, ReviewGiven
 from agent.session.judging import Judging
@@ -23,7 +27,15 @@ from paper.press.appendix import CODE, KINDS, PROVENANCE, RUNS
 
 def review_paper(action: ReviewPaper, tools: Tools) -> ReviewGiven:
     """One typed review of what a reader gets: the PDF's text, or the sections where there is no PDF."""
-    review, failed = ask_review(tools.ask, _before(action.revision), action.number, paper_text(tools), own=True)
+    last = action.number == tools.session.options.reviews  # pictures are dear: one reviewer of the ensemble gets them
+    review, failed = ask_review(
+        tools.ask,
+        _before(action.revision),
+        action.number,
+        paper_text(tools),
+        own=True,
+        pictures=cache(lambda: pages_with_figures(_pdf(tools), tools.sandbox)) if last else no_pictures,
+    )
     said = f"{review.overall} of 10, {review.decision}" if review else f"failed ({failed})"
     tools.say(f"Review {action.number} of {tools.session.options.reviews}: {said}")
     return ReviewGiven(at=tools.now, revision=action.revision, number=action.number, review=review, failed=failed)
@@ -65,13 +77,17 @@ def write_pages(tools: Tools, judging: Judging) -> list[str]:
 
 
 def paper_text(tools: Tools) -> str:
-    pdf = tools.paths.repo / "paper" / "paper.pdf"
+    pdf = _pdf(tools)
     if not pdf.is_file():
         return "\n\n".join(f"[{name}]\n{text}" for name, text in Manuscript(tools).printed().items())
     try:
         return without_listings(read_words(pdf, tools.sandbox))
     except UnreadablePdf as why:
         raise InfrastructureError(f"{pdf}: {why}; resume after removing it") from None
+
+
+def _pdf(tools: Tools) -> Path:
+    return tools.paths.repo / "paper" / "paper.pdf"
 
 
 def without_listings(text: str) -> str:

@@ -26,12 +26,19 @@ class Message:
     content: str
 
 
-class Conversation(list[Message]):
-    """Messages that ask for a JSON object of a form."""
+Pictures = Callable[[], Sequence[bytes]]  # PNG files, made when a model that sees is asked
 
-    def __init__(self, messages: Sequence[Message], form: type[BaseModel]) -> None:
+
+def no_pictures() -> Sequence[bytes]:
+    return ()
+
+
+class Conversation(list[Message]):
+    """Messages that ask for a JSON object of a form; a model that sees gets the pictures beside the last of them."""
+
+    def __init__(self, messages: Sequence[Message], form: type[BaseModel], pictures: Pictures = no_pictures) -> None:
         super().__init__(messages)
-        self.form = form
+        self.form, self.pictures = form, pictures
 
 
 @dataclass(frozen=True)
@@ -46,6 +53,7 @@ class Reply:
     finish: str = "stop"
     estimated: str = ""  # why tokens or cost are an estimate; "" where the provider's own count stands
     tokens_cached: int = 0  # of tokens_in, read by the provider from its cache of earlier requests
+    pictures: int = 0  # that the model was sent beside the words
     recorded: bool = False  # taken from this session's record, not asked anew
     # Says, for the session's log, why this answer is not taken.
     refuse: Callable[[str], None] = field(default=lambda reason: None, compare=False, repr=False)
@@ -70,6 +78,7 @@ class Call:
     role: Role
     watch: Watch = field(default=Watch(), compare=False, repr=False)
     form: type[BaseModel] | None = field(default=None, compare=False, repr=False)  # of the answer, where it is JSON
+    pictures: Pictures = field(default=no_pictures, compare=False, repr=False)
 
 
 class Shown:

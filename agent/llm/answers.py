@@ -9,7 +9,7 @@ from typing import TypeVar
 from pydantic import BaseModel, ValidationError
 
 from agent.core.errors import InfrastructureError
-from agent.core.protocols import Ask, Conversation, Message, Role
+from agent.core.protocols import Ask, Conversation, Message, Pictures, Role, no_pictures
 from agent.llm.in_words import faults
 from agent.llm.json_objects import objects
 from agent.llm.prompting import render
@@ -80,6 +80,7 @@ def ask_json(
     messages: list[Message],
     form: type[Answer],
     accept: Callable[[Answer], str | None] = lambda answer: None,
+    pictures: Pictures = no_pictures,
 ) -> Answer:
     """Ask until the answer has the form and `accept` has no complaint.
 
@@ -88,7 +89,7 @@ def ask_json(
     """
     fresh = 0
     while fresh < TRIES:  # answers on record cost nothing: a resume after a failure has its tries again
-        reply = ask(step, role, Conversation(messages, form))
+        reply = ask(step, role, Conversation(messages, form, pictures))
         fresh += not reply.recorded
         try:
             answer = parse(reply.text, form)

@@ -40,6 +40,7 @@ class CallRecord(Strict):
     finish: str
     wall_s: float
     estimated: str = ""  # why tokens or cost are an estimate
+    pictures: int = 0  # sent beside the words
     tokens_cached: int = 0  # of tokens_in, read by the provider from its cache
 
 
@@ -87,8 +88,10 @@ class RecordedCalls:
         recorded = record is not None
         if record is None:
             self.budget()
-            form = messages.form if isinstance(messages, Conversation) else None
-            record = self._call(Call(step, ordinal, role, form=form), messages)
+            call = Call(step, ordinal, role)
+            if isinstance(messages, Conversation):
+                call = replace(call, form=messages.form, pictures=messages.pictures)
+            record = self._call(call, messages)
         self._asked[step] = ordinal
         self.on_call(record)
         asked = record
@@ -135,6 +138,7 @@ class RecordedCalls:
             finish=reply.finish,
             wall_s=round(self.clock() - started, 3),
             estimated=reply.estimated,
+            pictures=reply.pictures,
             tokens_cached=reply.tokens_cached,
         )
         with disk_named():

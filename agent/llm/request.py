@@ -18,6 +18,7 @@ from agent.llm.caching import with_cache_markers
 from agent.llm.faults import HANG_TRIES, LONGER_CONTEXT, REPLY_TRIES, Paid, Passing, judge, stop
 from agent.llm.providers import Stated, asked_as, is_listed, is_ollama, listing, load_litellm, price
 from agent.llm.received import Wire, listed_cost, read, took
+from agent.llm.sight import shown_to, with_pictures
 from agent.llm.structured import refuses_form, response_format
 from agent.llm.usage import estimated
 
@@ -44,7 +45,8 @@ class Requests:
         spent = self._charged(estimated(model, messages, "", "nothing came back that says what it took"))
         options = self._options(model, messages, spent.tokens_in, api_base) | {"logger_fn": wire.hear}
         options |= {} if model in self.formless else response_format(model, call.form)
-        said = with_cache_markers(model, messages)
+        pictures = shown_to(model, call.pictures)
+        said = with_pictures(with_cache_markers(model, messages), pictures)
         try:
             outcome = self._in_time(model, lambda: litellm.completion(model=asked_as(model), messages=said, **options))
             if not isinstance(outcome, Exception):
@@ -57,7 +59,7 @@ class Requests:
             else:
                 raise judge(model, outcome, api_base, f"about {spent.tokens_in:,} tokens") from None
             spent = self._charged(took(model, messages, body, listed))
-            return read(body, spent)
+            return replace(read(body, spent), pictures=len(pictures))
         except Paid as fault:  # a provider takes money for what it made, of use or not
             call.watch.wasted(spent, str(fault))
             raise fault.cause from None

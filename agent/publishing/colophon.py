@@ -66,7 +66,7 @@ def literature(session: Session, found: FoundWorks) -> tuple[tuple[str, str], ..
         rows.append(
             (
                 "Novelty",
-                f"{verdict.verdict}, judged by {session.options.models.reviewer} before the first run "
+                f"{verdict.verdict}, judged by {_answered(session, 'novelty')} before the first run "
                 f"after {counted(searches, 'search', 'searches')} ({places}); closest: "
                 f"{', '.join(c.key for c in verdict.closest) or 'none'}",
             )
@@ -79,12 +79,18 @@ def literature(session: Session, found: FoundWorks) -> tuple[tuple[str, str], ..
             (
                 "Citations",
                 f"{judged} pairs of sentence and cited work compared by "
-                f"{session.options.models.reviewer}; {len(session.unsupported)} refused and sent "
+                f"{_answered(session, 'support')}; {len(session.unsupported)} refused and sent "
                 "back to the writer or cut",
             )
         )
     rows += [("Found online", f"{w.paper.key} ({w.paper.source}, {w.paper.retrieved})") for w in found.works]
     return tuple(rows)
+
+
+def _answered(session: Session, step: str) -> str:
+    """The model that answered the last round of a step; where nobody knows, the one that was chosen."""
+    rounds = {name for name, _ in session.calls if name.startswith(f"{step}.")}
+    return session.answered_by(*rounds) or session.options.models.reviewer
 
 
 def counted(number: int, one: str, many: str) -> str:

@@ -98,6 +98,10 @@ class Session:
         """Told sentences that were refused; one that was rewritten since stands here without effect."""
         return tuple(r for event in self.judgements for r in event.refused)
 
+    def answered_by(self, *steps: str) -> str:
+        """The model that gave the last answer to one of these steps; "" where nobody did."""
+        return next((call.model for (step, _), call in reversed(self.calls.items()) if step in steps), "")
+
     @property
     def current(self) -> RunState | None:
         """The run that is under way, or over but not yet reflected on."""

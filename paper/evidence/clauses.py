@@ -158,8 +158,8 @@ def across(facts: Facts, run: str, metric: str) -> Result:
 
 
 def between(facts: Facts, run: str, metric: str, one: str, other: str) -> Result:
-    """one run under one condition against itself under another, e.g. "F1 of TopK is higher under 16 active latents than
-    under 4 active latents (0.63 against 0.51, difference +0.12, 95% interval [0.10, 0.14])" """
+    """one run under one condition against itself under another, e.g. "accuracy of Plain is higher under rate 16 than
+    under rate 4 (0.63 against 0.51, difference +0.12, 95% interval [0.10, 0.14])" """
     series = [facts.series(run, metric, condition) for condition in (one, other)]
     if one == other:
         raise FactError(f'between(...) needs two different conditions of run "{run}"')

@@ -28,6 +28,11 @@ def _measurably(facts: Facts, one: RunRecord, other: RunRecord) -> bool:
     return any(gap.distinct or not gap.judged for gap in found)
 
 
+def _begins(label: str) -> str:
+    """A label at the beginning of a sentence."""
+    return label[:1].upper() + label[1:]
+
+
 def prices(facts: Facts) -> str:
     """A sentence, after a blank, for each experiment that leads the strongest baseline in the primary metric only by
     breaking guards; empty where there is none."""
@@ -41,7 +46,7 @@ def prices(facts: Facts) -> str:
     ahead = [r for r in others if _measurably(facts, r, base)]
     metric = facts.spec(facts.manifest.primary).label
     return "".join(
-        f" {r.label} is ahead of {base.label} in {metric} at the price of {price(facts, broken)}."
+        f" {_begins(r.label)} is ahead of {base.label} in {metric} at the price of {price(facts, broken)}."
         for r in ahead
         if (broken := facts.broken_guards(r.name, base.name))
     )

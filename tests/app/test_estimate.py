@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from agent.app.estimate import TOKENS_IN, TOKENS_OUT, estimate
+from agent.app.estimate import estimate
 from agent.core.options import ROLES, Models
 from agent.core.template import load_template
 from agent.session.policy import MakePlan
@@ -45,7 +45,7 @@ def test_what_no_session_here_has_shown_is_said_to_be_unknown(tmp_path):
 def test_the_tokens_of_a_call_are_those_of_a_finished_session_of_this_profile(stages, tmp_path):
     finished = stages.before(None, runs=1, pdf=False, skip_novelty=True)
     text = said(finished)
-    assert re.search(r"a call takes about \d+ tokens \(as in 2026\w+\)", text) and TOKENS_IN + TOKENS_OUT == 6900
+    assert re.search(r"a call takes about \d+ tokens \(as in 2026\w+\)", text)
     assert money(text) < money(said(tmp_path)) / 10  # the scripted model's calls are short
 
 

@@ -63,7 +63,17 @@ def of_8k(request: Request) -> Answer:
     return reply(answer(request))
 
 
-KINDS = {"thinks aloud": lambda: thinks_aloud, "without usage": lambda: without_usage, "times out once": TimesOutOnce}
+def quotes_code_in_its_json(request: Request) -> Answer:
+    """A plan whose texts hold fenced code, itself in a fence: three backticks inside a string end nothing."""
+    return reply(answer(request).replace("set RATE to", "run ```python\\nRATE = 1\\n``` first; set RATE to"))
+
+
+KINDS = {
+    "thinks aloud": lambda: thinks_aloud,
+    "without usage": lambda: without_usage,
+    "times out once": TimesOutOnce,
+    "quotes code in its JSON": lambda: quotes_code_in_its_json,
+}
 
 
 @pytest.fixture(scope="module")
@@ -72,12 +82,13 @@ def planned(stages):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_session_gets_its_runs_from_a_model_that(planned, tmp_path, kind):
+def test_a_session_gets_its_runs_and_its_paper_from_a_model_that(planned, tmp_path, kind):
     it = Provided(planned, tmp_path)
     with FakeProvider(KINDS[kind]()) as provider:
-        assert it.told(provider, timeout_s=5.0) == 0, it.console.lines
+        assert it.told(provider, timeout_s=5.0, stop_after="paper") == 0, it.console.lines
+    assert it.events(ev.Compiled)[-1].ok and "\\begin{document}" in (it.paths.repo / "paper/paper.tex").read_text()
 
-    assert [event.run for event in it.events(ev.RunMeasured)][-1] == "1"
+    assert "1" in [event.run for event in it.events(ev.RunMeasured)]
     assert "RATE = 9" not in (it.paths.repo / "experiment.py").read_text()
     assert len(it.events(ev.TryWasted)) == (kind == "times out once")
     said = " ".join(it.console.lines)
@@ -115,7 +126,9 @@ def test_the_fallback_answers_for_a_provider_that_stays_away_and_log_records_and
     said = [line for line in it.console.lines if "--fallback" in line]
     assert len(said) == 1 and "no credit left" in said[0] and "openai/gpt-4.1 answers in its place" in said[0]
     with it.tools() as tools:
-        assert "openai/gpt-4.1" in statement(tools.session) and "openai/gpt-4.1" in authors(tools.session)
+        assert "openai/gpt-4.1" in statement(tools.session, tools.template.manifest) and "openai/gpt-4.1" in authors(
+            tools.session
+        )
 
 
 # ---------------------------------------------------------------- a server that is not there, a name that is wrong

@@ -69,5 +69,5 @@ class Provided(Whole):
             sleep=self.waits.append,
             **kinds,
         )
-        changed: Options | None = options(**BROUGHT, **changes) if changes else None
+        changed: Options | None = options(**{**BROUGHT, **changes}) if changes else None
         return self.tools(changed)

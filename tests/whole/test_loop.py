@@ -110,7 +110,7 @@ def test_a_malformed_plan_is_asked_for_again_with_the_fault(whole):
     )
     assert it.play().plan is not None
     assert "cannot be taken" in it.model.prompt("plan", 2)
-    assert "comparison: Field required" in it.model.prompt("plan", 3)
+    assert "comparison: is missing; add it" in it.model.prompt("plan", 3)
 
 
 def test_a_planner_that_never_answers_in_form_stops_the_session_and_a_resume_asks_anew(whole):

@@ -66,7 +66,7 @@ def test_the_run_that_is_confirmed_is_the_one_that_the_paper_describes(played, p
         facts, confirmed = session_facts(tools), tools.session.confirmation.best
 
     assert confirmed == facts.record("ours").run == facts.described.run == "1"
-    assert "The code of the described run, `step1`" in prompts["paper.write-1"]
+    assert "The whole code of the described run, `step1`" in prompts["paper.write-1"]
 
 
 def test_the_confirmation_measures_the_distance_from_it(played):

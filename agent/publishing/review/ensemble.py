@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from agent.core.protocols import Ask, Message
+from agent.core.protocols import Ask, Message, Pictures, no_pictures
 from agent.core.reviews import MetaWords, Review, tally
 from agent.llm.answers import NoUsableAnswer, ask_json
 from agent.llm.prompting import render
@@ -18,11 +18,15 @@ FOCUS = (
 )
 
 
-def ask_review(ask: Ask, before: str, number: int, text: str, *, own: bool) -> tuple[Review | None, str]:
-    """One review, or none and why. `before` begins the step's name."""
+def ask_review(
+    ask: Ask, before: str, number: int, text: str, *, own: bool, pictures: Pictures = no_pictures
+) -> tuple[Review | None, str]:
+    """One review, or none and why. `before` begins the step's name; `pictures` are for a model that sees."""
     prompt = render("review", text=text, focus=FOCUS[(number - 1) % len(FOCUS)], own=own)
     try:
-        return ask_json(ask, f"{before}review-{number}", "reviewer", _conversation(prompt), Review), ""
+        return ask_json(
+            ask, f"{before}review-{number}", "reviewer", _conversation(prompt), Review, pictures=pictures
+        ), ""
     except NoUsableAnswer as failed:
         return None, failed.complaint
 

@@ -3,11 +3,15 @@
 import json
 import re
 import subprocess
+from io import BytesIO
 
 import pytest
+from PIL import Image
 
 from agent.literature.services import Service
+from agent.publishing.review.pictures import pages_with_figures
 from agent.publishing.verify.command import verify
+from agent.sandbox.boxes import BubblewrapSandbox
 from agent.session import events as ev
 from agent.storage.log import EventLog
 from tests.support.fake_literature import scholar
@@ -181,3 +185,12 @@ def test_the_appendix_says_how_works_were_found_and_compared(played):
     made = tex[tex.index("app:made") :]
     assert "published, judged by scripted before the first run after 2 searches" in made
     assert f"{KEY} (semantic" in made and "pairs of sentence and cited work" in made
+
+
+def test_the_pages_with_figures_are_drawn_for_a_reviewer_that_sees(played, tmp_path):
+    whole, _ = played
+    found = pages_with_figures(whole.paths.repo / "paper/paper.pdf", BubblewrapSandbox())
+    assert found and all(Image.open(BytesIO(page)).size > (500, 700) for page in found)
+    broken = tmp_path / "paper.pdf"
+    broken.write_bytes(b"%PDF-1.5 nothing")
+    assert pages_with_figures(broken, BubblewrapSandbox()) == ()
