@@ -23,7 +23,7 @@ from tests.support.whole import (
     written,
 )
 
-LONG = 60_000_000  # samples: minutes of training
+LONG = 300_000_000  # samples: many minutes of training
 
 
 def launch(*words: object, cwd: Path = ROOT, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -72,7 +72,9 @@ def endless(tmp_path: Path) -> Path:
     folder = tmp_path / "endless"
     shutil.copytree(TEMPLATE, folder)
     manifest = folder / "manifest.toml"
-    manifest.write_text(manifest.read_text().replace("samples = 12_800", f"samples = {LONG}"))
+    manifest.write_text(
+        manifest.read_text().replace("samples = 12_800", f"samples = {LONG}").replace("wall_s = 60.0", "wall_s = 900.0")
+    )
     return folder
 
 

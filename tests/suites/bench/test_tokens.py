@@ -27,13 +27,13 @@ def test_what_is_sent_for_a_run_does_not_grow_from_run_to_run(session):
     sent = {e.step: tokens.tokens(e.sent) for e in tokens.recorded(session)}
     for step in ("edit-1", "comment", "reflect"):
         first, *_, last = (sent[f"run-{n}.{step}"] for n in (1, 2, 3))
-        assert last < first + 200, step  # a line of the list of runs, and one of the table
+        assert last < first + 250, step  # a line of the list of runs, and one of the table
 
 
 def test_the_ancestors_way_costs_several_times_as_much_and_grows(session):
     ours = tokens.count(tokens.recorded(session))
     theirs = list(tokens.as_ancestors(session))
-    assert tokens.count(theirs).sent > 3 * ours.sent
+    assert tokens.count(theirs).sent > 2 * ours.sent
     written = [tokens.tokens(e.sent) for e in theirs if e.step.endswith(".write")]
     assert written == sorted(written)
 

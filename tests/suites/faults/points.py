@@ -133,12 +133,16 @@ def chosen(everything: list[Point], number: int, seed: int) -> list[Point]:
 
 
 def _in_turn(points: list[Point], draw: random.Random) -> list[Point]:
-    """In a drawn order in which every way to die and every kind of effect comes by early."""
+    """In a drawn order in which every way to die comes by first, and every kind of effect early."""
     groups: dict[tuple[str, str], list[Point]] = {}
     for point in points:
         groups.setdefault((point.how, point.what.split()[0]), []).append(point)
     for group in groups.values():
         draw.shuffle(group)
-    order = list(groups.values())
-    draw.shuffle(order)
+    ways = list(groups)
+    draw.shuffle(ways)
+    before = {way: sum(other[0] == way[0] for other in ways[:n]) for n, way in enumerate(ways)}
+    order = [
+        groups[way] for way in sorted(ways, key=before.__getitem__)
+    ]  # each way once, then each for the second time
     return [p for row in itertools.zip_longest(*order) for p in row if p is not None]

@@ -15,7 +15,7 @@ from tests.suites.fuzz.corpus import recorded
 from tests.suites.fuzz.replies import fuzz
 from tests.suites.fuzz.stage import Stage, unmet
 from tests.support import sampling
-from tests.support.whole import block, fenced, plan
+from tests.support.whole import Script, block, fenced, plan
 
 REPLIES = 2140  # there are; of each kind of action a sample is tried
 OF_A_KIND = 40
@@ -114,7 +114,8 @@ def test_a_model_sees_head_and_tail_of_its_own_overlong_edit(tmp_path):
 
 def test_words_without_a_block_count_as_no_change_only_if_they_say_so(whole):
     words = {"paper.polish": "I would change a lot.", "paper.judge": "NO CHANGE"}
-    it = whole(words, before=WriteSections, runs=1, refuse={"step size": "scope"})
+    it = whole(words, before=WriteSections, runs=1)
+    it.model.script = Script(1, words, refuse={"step size": "scope"})
     it.play()
     passes = {e.phase: e.refused for e in EventLog(it.paths.events).read() if isinstance(e, ev.SectionsWritten)}
     assert passes["polish"] == "no-block"

@@ -3,7 +3,7 @@
 import pytest
 
 from agent.core.protocols import Exit
-from agent.lab.measuring.verdict import encoding_ended, out_of_memory, training_ended
+from agent.lab.measuring.verdict import call_ended, out_of_memory, training_ended
 from agent.sandbox.limits import oom_kills
 from agent.session import events as ev
 from agent.storage.log import EventLog
@@ -64,7 +64,7 @@ def test_the_line_says_what_ran_out_and_keeps_the_exception(tmp_path):
     assert ended.reason == "gpu-memory"
     assert ended.detail.startswith("the GPU ran out of memory: use a smaller batch")
     assert "Tried to allocate 20.00 GiB" in ended.detail
-    assert "the GPU ran out of memory" in encoding_ended(_exit("exit", 1), tmp_path / "err").detail
+    assert "the GPU ran out of memory" in call_ended(_exit("exit", 1), tmp_path / "err", "Model.encode(x)").detail
 
 
 def test_a_limit_that_was_passed_is_told_before_what_the_program_says(tmp_path):

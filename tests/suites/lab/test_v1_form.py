@@ -11,6 +11,7 @@ import pytest
 
 from agent.core.errors import UserError
 from agent.core.template import load_template
+from agent.core.writing import DRAFTS
 from agent.lab.built import folder_hashes
 from agent.lab.measuring.measure import run_training
 from agent.lab.measuring.scratch import TrainingPaths
@@ -353,8 +354,10 @@ def answer(messages, call):
     if step == "plot.describe":
         names = re.findall(r"^- `([\w-]+)` \(drawn", messages[-1].content, re.MULTILINE)
         return fenced({"descriptions": dict.fromkeys(names, "Look at the bars.")})
-    if match := re.fullmatch(r"paper\.(\w+)\.write", step):
-        return block(f"paper/sections/{match[1]}.md", "Nothing is written here yet.", PROSE[match[1]].rstrip("\n"))
+    if match := re.fullmatch(r"paper\.write-(\d)", step):
+        names = DRAFTS[int(match[1]) - 1]
+        empty = "Nothing is written here yet."
+        return "\n".join(block(f"paper/sections/{n}.md", empty, PROSE[n].rstrip("\n")) for n in names)
     return literature_answer(messages[-1].content) or default_answer(call, 1)
 
 
