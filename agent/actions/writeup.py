@@ -183,4 +183,5 @@ def _instruction(action: WriteSections, manuscript: Manuscript, tools: Tools) ->
             before = session.judging.best or session.judging  # a revision begins with its first pass
             words = before.meta.words if before.meta else None
             return render("paper_improve", meta=words, reviews=usable(before.reviews))
-    return render("paper_polish", printed=manuscript.filled_in(), words=manuscript.words())
+    printed = [(name, sentences) for name, sentences in manuscript.filled_in() if name in files]
+    return render("paper_polish", printed=printed, words=manuscript.words())

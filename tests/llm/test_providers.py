@@ -154,7 +154,7 @@ def test_a_server_that_is_not_there_stops_the_first_call_at_once(name):
 
     said = failure(model)
 
-    assert f"no server answers at {url}; start it, or correct --api-base" in said and "500" not in said
+    assert f"no server answers at {url}; start it, or correct --api-base" in said and "(500)" not in said
     assert waits == []
     assert model.try_out(name) == f"model {name}: no server answers at {url}; start it, or correct --api-base"
 
