@@ -69,7 +69,7 @@ def test_a_command_of_the_pages_runs(place, command):
     if "elsewhere" in line:  # cloned to by one line and verified by the next, of which one alone may be tried
         clone = folder / "elsewhere"
         shutil.rmtree(clone, ignore_errors=True)
-        if "clone" not in line:
+        if "git clone" not in line:
             subprocess.run(["git", "clone", "-q", folder / "workspace" / session / "repo", clone], check=True)
     if "--generate-ideas" in line:
         line = re.sub(r"--model \S+", "--playback nowhere", line)
