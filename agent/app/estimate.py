@@ -21,7 +21,7 @@ from agent.storage import foreign
 from agent.storage.workspace import Workspace, read_session
 
 # What a call took on average in sessions that were measured; an estimate, not a promise.
-TOKENS_IN, TOKENS_OUT = 5000, 500
+TOKENS_IN, TOKENS_OUT = 6000, 500
 LOOKED_AT = 30  # of the newest sessions of a workspace
 
 
