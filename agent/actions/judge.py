@@ -8,7 +8,6 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
-from agent.core.protocols import Message
 from agent.core.reviews import Words
 from agent.core.schema import Strict
 from agent.core.writing import Refusal, RefusalKind
@@ -17,6 +16,7 @@ from agent.llm.numbered import each_once
 from agent.llm.prompting import render
 from agent.publishing.manuscript import Manuscript
 from agent.publishing.review import evidence
+from agent.publishing.review.ensemble import to_reviewer
 from agent.session.action import JudgeSentences
 from agent.session.events import SentencesJudged
 from agent.session.tools import Tools
@@ -55,10 +55,14 @@ def judge_sentences(action: JudgeSentences, tools: Tools) -> SentencesJudged:
         numbered = {told.name: n for n, told in enumerate((t for t in waiting if t.name in chosen), start=1)}
         step = f"judge.round-{action.round}" + (f".part-{part}" if part > 1 else "")
         prompt = render("judge", passages=shown(found, numbered), **material(manuscript, tools))
-        conversation = [Message("system", render("system_reviewer")), Message("user", prompt)]
         try:
             answer = ask_json(
-                tools.ask, step, "reviewer", conversation, JudgeAnswer, accept=partial(complaint, count=len(numbered))
+                tools.ask,
+                step,
+                "reviewer",
+                to_reviewer(prompt),
+                JudgeAnswer,
+                accept=partial(complaint, count=len(numbered)),
             )
         except NoUsableAnswer as why:
             failed = why.complaint

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
-from agent.core.protocols import Message, Role, Searched
+from agent.core.protocols import Searched
 from agent.core.schema import Strict
 from agent.core.works import Chosen, Closest, Missing, Paper, Query
 from agent.core.writing import WRITING_ORDER, Unsupported
@@ -18,6 +18,7 @@ from agent.llm.numbered import each_once
 from agent.llm.prompting import render
 from agent.publishing import digest
 from agent.publishing.manuscript import Manuscript
+from agent.publishing.review.ensemble import to_reviewer
 from agent.session.action import CheckNovelty, CheckSupport, ChooseCitations, SeekCitations
 from agent.session.events import CitationsChosen, CitationsSought, NoveltyChecked, SupportChecked
 from agent.session.policy import CITATION_ROUNDS, NOVELTY_ROUNDS
@@ -44,7 +45,7 @@ def check_novelty(action: CheckNovelty, tools: Tools) -> NoveltyChecked:
         tools.ask,
         step,
         "reviewer",
-        _conversation("reviewer", prompt),
+        to_reviewer(prompt),
         NoveltyAnswer,
         accept=lambda answer: _novelty_complaint(answer, shown, left),
     )
@@ -118,7 +119,7 @@ def seek_citations(action: SeekCitations, tools: Tools) -> CitationsSought:
         refused=refused,
         left=CITATION_ROUNDS - action.round,
     )
-    answer = ask_json(tools.ask, step, "writer", _conversation("reviewer", prompt), MissingAnswer)
+    answer = ask_json(tools.ask, step, "writer", to_reviewer(prompt), MissingAnswer)
     if not answer.missing:
         tools.say(f"Citations, round {action.round}: nothing is missing")
         return CitationsSought(at=tools.now, round=action.round, missing=(), sources=())
@@ -139,7 +140,7 @@ def choose_citations(action: ChooseCitations, tools: Tools) -> CitationsChosen:
         works=shown.values(),
         sections=CITABLE,
     )
-    answer = ask_json(tools.ask, step, "writer", _conversation("reviewer", prompt), ChosenAnswer)
+    answer = ask_json(tools.ask, step, "writer", to_reviewer(prompt), ChosenAnswer)
     chosen, refused = _sifted(answer.chosen, shown, session.to_cite)
     files = _keep_found(chosen, shown, step, tools)
     for choice in chosen:
@@ -188,7 +189,7 @@ def check_support(action: CheckSupport, tools: Tools) -> SupportChecked:
             tools.ask,
             f"support.round-{action.round}",
             "reviewer",
-            _conversation("reviewer", render("support", pairs=pairs, works=works)),
+            to_reviewer(render("support", pairs=pairs, works=works)),
             SupportAnswer,
             accept=lambda answer: each_once(answer.accepted, [r.n for r in answer.refused], len(pairs)),
         )
@@ -206,10 +207,6 @@ def check_support(action: CheckSupport, tools: Tools) -> SupportChecked:
 
 
 # ---------------------------------------------------------------- shared
-
-
-def _conversation(role: Role, prompt: str) -> list[Message]:
-    return [Message("system", render(f"system_{role}")), Message("user", prompt)]
 
 
 def _say_searched(searched: Searched, tools: Tools) -> None:

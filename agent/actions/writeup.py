@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 
 from agent.core.writing import DRAFTS, WRITING_ORDER, SectionPhase
 from agent.llm.prompting import render
@@ -45,7 +46,8 @@ def write_sections(action: WriteSections, tools: Tools) -> SectionsWritten:
     may_keep = action.phase != "write" or action.round > 0
     kept = result.refused == "no-change" or (result.refused == "no-block" and NO_CHANGE in result.reply)
     refused = "" if may_keep and kept else result.refused
-    counts = {name: _refused(manuscript, name, action.phase) + (name in _empty(files, tools)) for name in files}
+    refusals, empty = _refused(manuscript, files, action.phase), _empty(files, tools)
+    counts = {name: refusals[name] + (name in empty) for name in files}
     commit = tools.versions.commit(list(files.values()), f"paper: {called}", trailers)
     complaints = sum(counts.values())
     said = f", {complaints} refused by the checks" if complaints else ""
@@ -74,10 +76,10 @@ def _empty(files: Mapping[str, str], tools: Tools) -> list[str]:
     return [name for name, file in files.items() if (tools.paths.repo / file).read_text() == SKELETON]
 
 
-def _refused(manuscript: Manuscript, section: str, phase: SectionPhase) -> int:
-    """How many passages of a section the checks refuse that a round of mending is for."""
+def _refused(manuscript: Manuscript, sections: Iterable[str], phase: SectionPhase) -> Counter[str]:
+    """How many passages of each section the checks refuse that a round of mending is for."""
     sent_back = (SENT_BACK, "unsupported-citation") if phase == "support" else (SENT_BACK,)
-    return sum(c.code not in sent_back for c in manuscript.complaints(section))
+    return Counter(c.section for c in manuscript.complaints(sections) if c.code not in sent_back)
 
 
 def _written_before(action: WriteSections, tools: Tools) -> list[str]:
@@ -159,7 +161,7 @@ def _instruction(action: WriteSections, manuscript: Manuscript, tools: Tools) ->
             code=_described_code(manuscript, tools) if "method" in empty else "",
         )
     if action.round:
-        found = [(files[name], c) for name in files for c in manuscript.complaints(name)]
+        found = [(files[c.section], c) for c in manuscript.complaints(files)]
         return render(
             "paper_mend",
             complaints=found[:COMPLAINTS],
@@ -169,7 +171,7 @@ def _instruction(action: WriteSections, manuscript: Manuscript, tools: Tools) ->
         )
     match action.phase:
         case "support":
-            complaints = [c for name in files for c in manuscript.complaints(name) if c.code == "unsupported-citation"]
+            complaints = [c for c in manuscript.complaints(files) if c.code == "unsupported-citation"]
             keys = {u.key for u in session.unsupported if u.section in files}
             works = manuscript.library.entries(keys)
             return render("paper_support", complaints=[(files[c.section], c) for c in complaints], works=works)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -140,8 +141,8 @@ class Manuscript:
         events = self._tools.session.judgements
         return told.Verdicts(frozenset(n for e in events for n in e.judged), self._tools.session.refusals)
 
-    def complaints(self, section: str) -> list[Complaint]:
-        """What the truth checks refuse in one section."""
+    def complaints(self, sections: Iterable[str]) -> list[Complaint]:
+        """What the truth checks refuse in these sections, in their order; the paper is checked once for all of them."""
         found = checks.check(
             self.sections(),
             self.facts,
@@ -153,7 +154,7 @@ class Manuscript:
             unsupported=self._tools.session.unsupported,
             verdicts=self.verdicts,
         )
-        return [c for c in found if c.section == section]
+        return [c for section in sections for c in found if c.section == section]
 
     def briefing(self) -> str:
         """What the writer of the whole paper is told before anything else; the same text as long as no run is added."""

@@ -24,9 +24,7 @@ def ask_review(
     """One review, or none and why. `before` begins the step's name; `pictures` are for a model that sees."""
     prompt = render("review", text=text, focus=FOCUS[(number - 1) % len(FOCUS)], own=own)
     try:
-        return ask_json(
-            ask, f"{before}review-{number}", "reviewer", _conversation(prompt), Review, pictures=pictures
-        ), ""
+        return ask_json(ask, f"{before}review-{number}", "reviewer", to_reviewer(prompt), Review, pictures=pictures), ""
     except NoUsableAnswer as failed:
         return None, failed.complaint
 
@@ -37,10 +35,11 @@ def ask_meta(
     """The area chair's words over usable reviews, or none and why."""
     prompt = render("review_meta", reviews=reviews, failed=asked - len(reviews), told=told, tally=tally(reviews))
     try:
-        return ask_json(ask, f"{before}review.meta", "reviewer", _conversation(prompt), MetaWords), ""
+        return ask_json(ask, f"{before}review.meta", "reviewer", to_reviewer(prompt), MetaWords), ""
     except NoUsableAnswer as failed:
         return None, failed.complaint
 
 
-def _conversation(prompt: str) -> list[Message]:
+def to_reviewer(prompt: str) -> list[Message]:
+    """What begins every conversation about a written paper, and about the works that it stands beside."""
     return [Message("system", render("system_reviewer")), Message("user", prompt)]

@@ -13,6 +13,7 @@ from agent.core.manifest import Setting
 from agent.core.record import RunRecord
 from agent.lab.jobs.paths import JobPaths
 from agent.lab.measuring.scratch import TrainingPaths
+from agent.publishing import digest
 from agent.publishing.manuscript import Manuscript
 from agent.sandbox import harvest
 from agent.session.events import AttemptFailed
@@ -125,10 +126,7 @@ def lines(record: RunRecord, failures: Sequence[AttemptFailed], facts: Facts) ->
     if record.findings:
         found.append(f"{run}/findings: " + "; ".join(f"{f.grade}: {f.text}" for f in record.findings))
     if failures:
-        found.append(
-            f"{run}/failures: "
-            + "; ".join(f"attempt {f.attempt}: {f.stage}: {harvest.one_line(f.reason, 80)}" for f in failures)
-        )
+        found.append(f"{run}/failures: {digest.failures(failures)}")
     return found
 
 
