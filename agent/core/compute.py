@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from statistics import fmean, median
 
 from agent.core.record import RunRecord, Training
@@ -14,12 +15,20 @@ def compute_share(training: Training, baseline: RunRecord) -> float | None:
     the baseline has no such training, or one that took no time.
     """
     others = [t for t in baseline.trainings if t.condition == training.condition]
-    on_gpu = [t.gpu_s for t in others if t.gpu_s is not None]
-    if training.gpu_s is not None and len(on_gpu) == len(others):
-        usual, mine = on_gpu, training.gpu_s
+    if _on_gpu([training, *others]):
+        usual, mine = [t.gpu_s or 0.0 for t in others], training.gpu_s or 0.0
     else:
         usual, mine = [t.cpu_s for t in others], training.cpu_s
     return mine / median(usual) if usual and median(usual) > 0 else None
+
+
+def measure_of(record: RunRecord, baseline: RunRecord) -> str:
+    """Whose seconds are compared between two runs: "GPU" or "processor"."""
+    return "GPU" if _on_gpu([*record.trainings, *baseline.trainings]) else "processor"
+
+
+def _on_gpu(trainings: Sequence[Training]) -> bool:
+    return bool(trainings) and all(t.gpu_s is not None for t in trainings)
 
 
 def relative_compute(record: RunRecord, baseline: RunRecord) -> float | None:

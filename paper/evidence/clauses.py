@@ -12,7 +12,7 @@ from dataclasses import replace
 from itertools import combinations
 from typing import Literal
 
-from agent.core.compute import relative_compute
+from agent.core.compute import measure_of, relative_compute
 from paper.evidence.facts import Difference, FactError, Facts, Series
 from paper.evidence.numbers import ORDINALS, Quantity, count_text, listed, setting_text
 from paper.evidence.prices import price
@@ -76,16 +76,20 @@ def effect(facts: Facts, run: str, metrics: Metrics, subject: str = "", conditio
 
 def tradeoff(facts: Facts, a: str, b: str, gain: str, loss: str, condition: str | None = None) -> Result:
     """run a against run b in two metrics, as an exchange where it is one, e.g. "Annealed is ahead of Plain in F1
-    (+0.31) at the price of explained variance (-0.03)" """
+    (+0.31) at the price of explained variance (-0.03)"; a loss that a guard allows is told as allowed"""
     gaps = [facts.difference(a, b, m, condition) for m in (gain, loss)]
     won, lost = (_relation(facts, gap) for gap in gaps)
     if {won, lost} != {"ahead", "behind"}:
         return _clause(facts, f"{gaps[0].a.run.label} {_against(facts, gaps, False)}", _sides(gaps))
     first, second = gaps if won == "ahead" else (gaps[1], gaps[0])
-    text = (
-        f"{first.a.run.label} is ahead of {first.b.run.label} in {_step(facts, first)} at the price of "
-        f"{_step(facts, second)}"
-    )
+    one, other = (side.run for side in (first.a, first.b))
+    text = f"{one.label} is ahead of {other.label} in {_step(facts, first)}"
+    guards = {guard.metric for guard in facts.manifest.guards}
+    broken = {found.metric for found in facts.broken_guards(one.name, other.name, first.a.condition)}
+    if second.a.metric in guards - broken:  # the template says how much may be lost, and no more is
+        text += f" and behind in {_step(facts, second)}, which its guard allows"
+    else:
+        text += f" at the price of {_step(facts, second)}"
     return _clause(facts, text, _sides(gaps))
 
 
@@ -187,26 +191,25 @@ def failure(facts: Facts, run: str, subject: str = "") -> Result:
     )
 
 
-def reported(facts: Facts, run: str, diagnostic: str, subject: str = "", condition: str | None = None) -> Result:
-    """a quantity that the experiment reported of itself, marked so, e.g. "Larger batch reports a final loss of
-    0.12 ± 0.01 (self-reported)" """
-    series = facts.diagnostic(run, diagnostic, condition)
-    name = diagnostic.replace("_", " ")
-    text = f"{_subject(subject, series)} reports of itself: {name} {series.quantity().text()}"
-    return _clause(facts, text, [series], reported=True)
+def reported(facts: Facts, run: str, diagnostics: Metrics, subject: str = "", condition: str | None = None) -> Result:
+    """one or several quantities that the experiment reported of itself, marked so, e.g. "Larger batch reports of
+    itself: final loss 0.12 ± 0.01 and dead latents 3 ± 1 (self-reported)" """
+    series = [facts.diagnostic(run, name, condition) for name in _several(diagnostics)]
+    values = [f"{s.metric.replace('_', ' ')} {s.quantity().text()}" for s in series]
+    return _clause(facts, f"{_subject(subject, series[0])} reports of itself: {listed(values)}", series, reported=True)
 
 
 def cost(facts: Facts, run: str, against: str = "baseline") -> Result:
     """what a training of a run took, and how much that is beside one of the other run's, e.g. "a training of Annealed
-    takes 41 s, 1.3 times the compute of one of Plain" """
+    takes 41 s by the clock and 1.3 times the processor time of one of Plain" """
     record, other = facts.record(run), facts.record(against)
     walls = [t.wall_s for t in record.trainings if t.outcome == "measured"]
     if not walls:
         raise FactError(f'run "{record.name}" has no measured training')
-    text = f"a training of {record.label} takes {Quantity(statistics.fmean(walls)).bare()} s"
+    text = f"a training of {record.label} takes {Quantity(statistics.fmean(walls)).bare()} s by the clock"
     share = relative_compute(record, other) if other.run != record.run else None
     if share is not None:
-        text += f", {Quantity(share).bare()} times the compute of one of {other.label}"
+        text += f" and {Quantity(share).bare()} times the {measure_of(record, other)} time of one of {other.label}"
     return Result(text=text, kind="clause", runs=tuple(dict.fromkeys((record.name, other.name))))
 
 

@@ -31,9 +31,10 @@ from paper.text.nodes import (
     Text,
 )
 
+# A citation after these words is a noun of its sentence; elsewhere it stands behind what it is for, in parentheses.
 _TEXTUAL = re.compile(
-    r"(?:^|[.!?]\s|\b(?:by|from|following|with|in|see|like|unlike|than|work of|of)\s|,\s(?:while|"
-    r"whereas|and)\s)$",
+    r"(?:^|[.!?]\s|\b(?:by|from|following|with|in|see|like|unlike|than|of|to|for|on|after|against|beside|as|that|and|or|"
+    r"but|both|because|since|when|where|while|whereas|which|what|how)\s)$",
     re.IGNORECASE,
 )
 # An equation belongs to the paragraph before it, and text that goes on in lower case to the one it interrupts.
@@ -150,7 +151,7 @@ class Body:
         before = ""
         for part in parts:
             if isinstance(part, Citation):
-                yield self._citation(part, textual=_TEXTUAL.search(before.lstrip()) is not None and not plain)
+                yield self._citation(part, "citep" if plain else _role(before.lstrip()))
                 before += "x"
                 continue
             yield self._inline(part, plain)
@@ -173,9 +174,9 @@ class Body:
             case Citation() | Forbidden():
                 return ""
 
-    def _citation(self, citation: Citation, textual: bool) -> str:
+    def _citation(self, citation: Citation, command: str) -> str:
         self.cited |= dict.fromkeys(citation.keys)
-        return rf"\{'citet' if textual else 'citep'}{{{','.join(citation.keys)}}}"
+        return rf"\{command}{{{','.join(citation.keys)}}}"
 
     def _expression(self, plain: bool) -> str:
         one = next(self._values)
@@ -187,6 +188,13 @@ class Body:
         see = one.value.see if self.refers else ""
         more = rf" (\hyperref[{see}]{{Appendix~\ref*{{{see}}}}})" if see else ""
         return written + note if plain else rf"\result{{{row}}}{{{written}}}{note}{more}"
+
+
+def _role(before: str) -> str:
+    """natbib's command for a citation, by the words before it: a noun, in parentheses, or inside parentheses."""
+    if before.count("(") > before.count(")"):
+        return "citealp"
+    return "citet" if _TEXTUAL.search(before) else "citep"
 
 
 def _set_off(value: Result) -> str:

@@ -115,10 +115,11 @@ class _Paper:
         before = self.tex.partition(rf"\label{{{label}}}")[0]
         return (re.findall(r"\\label\{sec:([^}]+)\}", before) or [""])[-1]
 
-    def longest(self) -> str:
+    def longest(self, pages: int) -> tuple[str, ...]:
+        """The longest sections, one more than the pages to lose: a page is rarely found in one of them."""
         parts = re.split(r"\\label\{sec:([^}]+)\}", self.tex.partition(r"\bibliography")[0])
         lengths = {name: len(text) for name, text in zip(parts[1::2], parts[2::2], strict=True)}
-        return max(lengths, key=lengths.__getitem__, default="")
+        return tuple(sorted(lengths, key=lengths.__getitem__, reverse=True)[: pages + 1]) or ("",)
 
 
 # ---------------------------------------------------------------- the checks
@@ -128,7 +129,8 @@ def _length(paper: _Paper) -> Iterator[PageFinding]:
     pages = content_pages(paper.printed)
     least, most = CONTENT_PAGES
     if pages > most:
-        yield PageFinding("too-long", 0, f"its text has {pages} pages, at most {most} are read", paper.longest())
+        for section in paper.longest(pages - most):
+            yield PageFinding("too-long", 0, f"its text has {pages} pages, at most {most} are read", section)
     elif pages < least:
         yield PageFinding("too-short", 0, f"its text has {pages} pages, {least} to {most} are usual")
 

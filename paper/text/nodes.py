@@ -108,9 +108,15 @@ class Listing:
 
 @dataclass(frozen=True)
 class Equation:
+    """A displayed formula: a sentence of its own, which code and settings may contradict as they may words."""
+
     key: str
     line: int
     source: str
+
+    @property
+    def sentence(self) -> Sentence:
+        return Sentence(self.key, self.line, (Math(self.source, display=True),))
 
 
 @dataclass(frozen=True)
@@ -198,8 +204,8 @@ def _source(part: Inline) -> str:
             return "[" + "; ".join("@" + k for k in keys) + "]"
         case Reference(kind, name):
             return f"[@{kind}:{name}]"
-        case Math(source):
-            return f"${source}$"
+        case Math(source, display):
+            return f"$${source}$$" if display else f"${source}$"
         case Code(text):
             return f"`{text}`"
         case Forbidden(literal):

@@ -139,22 +139,11 @@ def _section(spec: SectionSpec, section: Section, rules: Rules) -> Iterator[Comp
 def _blocks(blocks: Sequence[Block], spec: SectionSpec, rules: Rules) -> Iterator[Complaint]:
     for block in blocks:
         match block:
-            case Heading(sentence=sentence):
+            case Heading(sentence=sentence) | Equation(sentence=sentence):
                 yield from _sentence(sentence, spec, rules)
             case Listing(items=items):
                 for item in items:
                     yield from _blocks(item, spec, rules)
-            case Equation(key=key, line=line, source=source):
-                for code, literal, text in _math(source, "", spec.name, rules):
-                    yield complaint(
-                        code,
-                        section=spec.name,
-                        line=line,
-                        sentence=f"$${source[:80]}$$",
-                        literal=literal,
-                        key=key,
-                        text=text,
-                    )
             case Placement(key=key, line=line, kind=kind, name=name):
                 if not _exists(Reference(kind, name), rules):
                     yield complaint(

@@ -32,10 +32,10 @@ _COMPARES = (
     r"(?:better|worse|higher|lower|larger|smaller|greater|fewer|faster|slower|stronger|weaker|cheaper|more|less)"
     r"(?: [a-z]+){0,2} than|outperform\w*|surpass\w*|beats?|beaten|exceed(?:s|ed)|superior|inferior|dominat(?:es|ed)|"
     r"as (?:good|well|high|low|large|small|many|much|fast|accurate|sparse|often) as|"
-    r"(?:nearly|almost) (?:every|all|none)|(?:most|the majority|a fraction|a share) of|"
-    r"the (?:highest|lowest|largest|smallest|fastest|greatest|fewest|worst)"
+    r"(?:nearly|almost) (?:every|all|none)|(?:most|the majority|a fraction|a share) of"
 )
 _COMPARED = re.compile(rf"\b(?:{_COMPARES})\b", re.IGNORECASE)
+_SUPERLATIVE = re.compile(r"\bthe (?:highest|lowest|largest|smallest|fastest|greatest|fewest|worst)\b", re.IGNORECASE)
 _BESIDE_A_FORM = re.compile(
     rf"\b(?:{_COMPARES}|better|worse|higher|lower|larger|largest|smaller|smallest|best|worst|highest|lowest|clear(?:ly)?|"
     r"most|nearly|almost|hardly|barely|far|not|no|never|none|neither|nor|cannot|because|due to|thanks to|owing to|"
@@ -60,12 +60,25 @@ def _other_words(text: str, facts: Facts) -> list[str]:
     """What a sentence says beyond forms, names, references and connecting words."""
     for mention in reversed(run_mentions(text, facts)):
         text = text[: mention.start] + " " + text[mention.end :]
-    metrics = facts.manifest.metrics
-    names = [name for key, spec in metrics.items() for name in (spec.label, key, spread_out(key))]
-    names += [facts.condition_label(c) for c in facts.condition_names()]
+    names = [*_metric_names(facts), *(facts.condition_label(c) for c in facts.condition_names())]
     for name in sorted(names, key=len, reverse=True):
         text = re.sub(rf"(?<!\w){re.escape(name)}(?!\w)", " ", text, flags=re.IGNORECASE)
     return [w for w in re.findall(r"[^\W\d_]+", text) if w.lower() not in CONNECTING]
+
+
+def _metric_names(facts: Facts) -> list[str]:
+    """How a sentence may call a metric."""
+    metrics = facts.manifest.metrics
+    return [name for key, spec in metrics.items() for name in (spec.label, key, spread_out(key))]
+
+
+def _ranks(text: str, facts: Facts) -> re.Match[str] | None:
+    """A superlative that ranks runs: of a metric, or of nothing. "The largest latents" are what a method works on."""
+    field = r"(?:of|among) (?:all|any|our|these|those|them|the (?:runs|variants|experiments|baselines|methods))\b"
+    ends = rf"$|[.,;:)]|{field}|value|score|error|result|run\b|variant|gain|loss"
+    names = "|".join(map(re.escape, sorted(_metric_names(facts), key=len, reverse=True)))
+    ranked = re.compile(rf"\s*(?:[\w-]+\s+)?(?:{ends}|(?:of\s+)?(?:{names})(?!\w))", re.IGNORECASE)
+    return next((found for found in _SUPERLATIVE.finditer(text) if ranked.match(text, found.end())), None)
 
 
 def net(sentence: Sentence, values: tuple[Spoken, ...], kind: SentenceKind, facts: Facts) -> Iterator[Hit]:
@@ -81,7 +94,7 @@ def net(sentence: Sentence, values: tuple[Spoken, ...], kind: SentenceKind, fact
         return
     if values or kind == "cited" or text.rstrip("\"')”’*").endswith("?"):
         return
-    found = _COMPARED.search(text)
+    found = _COMPARED.search(text) or _ranks(text, facts)
     ours = run_mentions(text, facts) or (CITATION not in text and _OWN.search(text))
     if found and ours and not _OPEN.search(text[: found.start()]):
         yield "claim-without-form", found[0], ""

@@ -15,7 +15,7 @@ from agent.core.writing import Refusal
 from paper.evidence import clauses
 from paper.evidence.facts import Facts
 from paper.reading.spoken import printed, spoken
-from paper.text.nodes import Block, Heading, Listing, Paragraph, Section, Sentence
+from paper.text.nodes import Block, Equation, Heading, Listing, Paragraph, Section, Sentence
 from paper.text.sections import SECTIONS
 from paper.truth.kinds import SentenceKind, kind_of
 
@@ -34,7 +34,7 @@ class Told:
 
 @dataclass(frozen=True)
 class Passage:
-    """A paragraph, heading or title, whole, so that each sentence is judged beside its neighbours."""
+    """A paragraph, heading, equation or title, whole, so that each sentence is judged beside its neighbours."""
 
     section: str
     interpretation: bool
@@ -103,7 +103,7 @@ def _groups(blocks: Sequence[Block]) -> Iterator[tuple[tuple[Sentence, ...], boo
         match block:
             case Paragraph(sentences=sentences, interpretation=interpretation):
                 yield sentences, interpretation
-            case Heading(sentence=sentence):
+            case Heading(sentence=sentence) | Equation(sentence=sentence):
                 yield (sentence,), False
             case Listing(items=items):
                 for item in items:

@@ -5,11 +5,14 @@ from functools import cache
 
 import pytest
 
+from agent.core.writing import Refusal
 from paper.press import tables
+from paper.reading.branches import parsed_paper
 from paper.reading.spoken import printed as read
 from paper.text.sections import parse
 from paper.truth.checks import check, unverified_numbers
 from paper.truth.complaints import CODES
+from paper.truth.told import Verdicts, passages
 from tests.support import ROOT
 from tests.support.paper_fixture import SOURCE, fixture
 
@@ -63,6 +66,9 @@ def test_an_invented_passage_is_refused(passage):
         "We find that Nested is as good as the baseline.",
         "Nearly every latent of Nested has a feature of its own.",
         "TopK has the lowest share of dead latents.",
+        "Nested reaches the highest F1.",
+        "Nested is the fastest.",
+        "Nested has the largest value of all runs.",
     ],
 )
 def test_a_comparison_of_runs_in_words_alone_is_refused(text):
@@ -73,6 +79,8 @@ def test_a_comparison_of_runs_in_words_alone_is_refused(text):
     "text",
     [
         "Is Nested better than TopK?",
+        "TopK keeps the largest latents of each row.",
+        "In Nested the smallest tier is trained with the fewest latents.",
         "We ask whether Nested is better than TopK.",
         "If Nested were better than TopK, more tiers might help.",
         "Larger dictionaries are better than small ones [@gao2024scaling].",
@@ -189,3 +197,17 @@ def test_numbers_in_notes_are_found_for_marking():
     note = "The first tier fires on 40% of inputs, and F1 is what counts."
 
     assert unverified_numbers(note, FIXTURE.facts) == ("%", "40%")
+
+
+def test_a_displayed_formula_is_told_and_may_be_refused_as_a_sentence_may():
+    sections = dict(FIXTURE.sections) | {"method": "The loss adds a penalty.\n\n$$L = x + y$$\n\nIt is minimised."}
+    told = [t for p in passages(parsed_paper(sections, FIXTURE.facts), FIXTURE.facts) for t in p.sentences]
+    [formula] = [t for t in told if t.section == "method" and "$" in t.text]
+    assert (formula.kind, formula.source) == ("told", "$$L = x + y$$")
+
+    why = Refusal(
+        name=formula.name, section="method", sentence=formula.source, kind="contradiction", why="no such term"
+    )
+    verdicts = Verdicts(frozenset({formula.name}), (why,))
+    found = check(sections, FIXTURE.facts, FIGURES, TABLES, FIXTURE.library, source=SOURCE, verdicts=verdicts)
+    assert [(c.code, c.key) for c in found if c.section == "method"] == [("told-refused", formula.key)]

@@ -109,7 +109,12 @@ def test_every_form_names_its_runs_and_metrics():
         'spread("topk", "f1")': ("over three seeds", "F1 of TopK"),
         'failure("gated")': ("Gated nested failed", "no result"),
         'reported("nested", "first_tier_share")': ("Nested", "(self-reported)"),
-        'cost("nested", "topk")': ("Nested", "TopK", " s"),
+        'reported("nested", ["first_tier_share", "last_tier_share"])': (
+            "first tier share",
+            " and last tier share ",
+            "(self-reported)",
+        ),
+        'cost("nested", "topk")': ("Nested", " s by the clock and ", " times the processor time of one of TopK"),
         'ahead_of("topk", "f1")': ("of three experiments", "TopK", "F1"),
         "guarded()": ("Nested, detached", "TopK", "F1", "MCC"),
         'setting("l0")': ("l0 is 8",),

@@ -106,3 +106,10 @@ def test_a_template_without_guards_breaks_none_and_a_failed_run_has_none_to_brea
     assert facts.confirmation.verdict == "improvement" and facts.broken_guards("nested", "topk") == ()
     with pytest.raises(FactError, match="has no result"):
         facts.broken_guards("gated", "topk")
+
+
+@pytest.mark.parametrize(("mcc", "words"), [(0.675, "which its guard allows"), (0.60, "at the price of MCC")])
+def test_a_loss_within_its_guard_is_told_as_allowed_and_not_as_a_price(mcc, words):
+    found = evaluate('tradeoff("eight", "topk", "f1", "mcc")', session(TOPK | {"f1": 0.728, "mcc": mcc}))
+
+    assert words in found.text and "Eight is ahead of TopK in F1" in found.text

@@ -127,10 +127,12 @@ def test_only_cited_entries_reach_the_bibliography(figures):
 
 
 def test_a_citation_in_the_role_of_a_noun_is_set_as_one(figures):
-    text = "[@gao2024scaling] scale it. It was scaled by [@gao2024scaling]. It scales [@gao2024scaling]."
+    nouns = "[@gao2024scaling] scale it. It was scaled by [@gao2024scaling]. It is known that [@gao2024scaling] did."
+    text = f"{nouns} It scales [@gao2024scaling]. It scales (as in [@gao2024scaling])."
     paper = rendered(figures, {"related_work": text})
 
-    assert paper.tex.count(r"\citet{gao2024scaling}") == 2 and r"\citep{gao2024scaling}" in paper.tex
+    assert paper.tex.count(r"\citet{gao2024scaling}") == 3
+    assert r"scales \citep{gao2024scaling}" in paper.tex and r"(as in \citealp{gao2024scaling})" in paper.tex
 
 
 def test_a_figure_follows_its_first_mention_and_is_printed_once(figures):
