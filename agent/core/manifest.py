@@ -27,6 +27,7 @@ class MetricSpec(Strict):
     low: float | None = None  # smallest possible value; a value below it is refused
     high: float | None = None
     distribution: bool = False  # answers in another order score the same: the untrained model is its floor
+    detail: bool = False  # told to planner and appendix; no column of the main table, no panel of a figure
     timed: bool = False  # measured by a clock, so that no two measurements agree, and chance can be ahead
 
     @model_validator(mode="after")
@@ -246,6 +247,8 @@ class Manifest(Strict):
             if axis not in self.metrics:
                 raise ValueError(f"trade-off axis {axis!r} is not a metric")
         self._check_guards(primary[0])
+        if hidden := [name for name in (primary[0], *(g.metric for g in self.guards)) if self.metrics[name].detail]:
+            raise ValueError(f"{hidden[0]} says detail = true, but every paper compares it")
         if not self.baselines:
             raise ValueError("at least one baseline is needed: the first one is run 0")
         unknown = set(self.data_settings).difference(*(p.settings for p in self.profiles.values()))
@@ -277,6 +280,11 @@ class Manifest(Strict):
     def primary(self) -> str:
         """Name of the primary metric."""
         return next(name for name, spec in self.metrics.items() if spec.primary)
+
+    @property
+    def headline(self) -> dict[str, MetricSpec]:
+        """The metrics that tables, figures and summaries show; the others are told in detail."""
+        return {name: spec for name, spec in self.metrics.items() if not spec.detail}
 
     def aim(self, metric: str, settings: Mapping[str, Setting], conditions: Sequence[Condition]) -> float | None:
         """What a metric is to be held at under these conditions.

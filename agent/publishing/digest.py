@@ -44,8 +44,12 @@ def shown(session: Session, facts: Facts) -> Facts:
 
 
 def detail(record: RunRecord, facts: Facts) -> list[str]:
-    """A run seed by seed: metrics, what the experiment says of itself, how its loss fell, what it took."""
+    """A run seed by seed: metrics, what the experiment says of itself, how its loss fell, what it took.
+
+    A metric that tables leave out stands beside what the run it starts from, and the strongest baseline, have in it.
+    """
     several, lines = len(record.conditions) > 1, []
+    others = [r for r in facts.measured if r.run == record.parent or r.name == _fixed(facts)]
     fields: tuple[tuple[Literal["metrics", "diagnostics"], str], ...]
     fields = (("metrics", ""), ("diagnostics", ", self-reported"))
     for field, mark in fields:
@@ -53,13 +57,20 @@ def detail(record: RunRecord, facts: Facts) -> list[str]:
             for condition in record.conditions:
                 if series := series_of(record, name, condition.name, field):
                     at = f" [{condition.name}]" if several else ""
-                    values = ", ".join(f"{value:.4g}" for value in series.values)
-                    lines.append(f"- {name}{at}{mark}: {series.quantity().text()}; by seed {values}")
+                    values = f"by seed {', '.join(f'{value:.4g}' for value in series.values)}"
+                    if field == "metrics" and facts.manifest.metrics[name].detail:
+                        values = ", ".join(_beside(r, name, condition.name) for r in others if r.run != record.run)
+                    lines.append(f"- {name}{at}{mark}: {'; '.join(filter(None, [series.quantity().text(), values]))}")
     lines += [f"- {name} of the first seed, self-reported: {curve}" for name, curve in _curves(record.trainings)]
     seconds = [t.wall_s for t in record.trainings]
     memory = max((t.peak_memory_mb for t in record.trainings), default=0.0)
     lines.append(f"- a training took {min(seconds):.0f} to {max(seconds):.0f} s and at most {memory:.0f} MB")
     return [*lines, *(f"- check, {f.grade}: {f.code}: {f.text}" for f in record.findings)]
+
+
+def _beside(record: RunRecord, metric: str, condition: str) -> str:
+    series = series_of(record, metric, condition)
+    return f"{record.name} {series.quantity().text() if series else 'without it'}"
 
 
 def failures(failed: Iterable[AttemptFailed]) -> str:

@@ -74,8 +74,8 @@ def render(session: Session, facts: Facts) -> str:
 
 
 def one_line(record: RunRecord, facts: Facts) -> str:
-    """All metrics of a run, averaged over its conditions, on the console."""
-    metrics = facts.manifest.metrics.items()
+    """The headline metrics of a run, averaged over its conditions, on the console."""
+    metrics = facts.manifest.headline.items()
     return ", ".join(f"{m.label} {averaged(record, name).quantity(facts.unit(name)).text()}" for name, m in metrics)
 
 
@@ -136,7 +136,7 @@ def _failure(run: RunState) -> list[str]:
 
 def table(facts: Facts) -> str:
     """A compact Markdown table: one row a measured run, one column a metric, mean ± standard error over seeds."""
-    metrics, several = facts.manifest.metrics, len(facts.condition_names()) > 1
+    metrics, several = facts.manifest.headline, len(facts.condition_names()) > 1
     heads = [f"{spec.label} ({facts.direction(name)})" for name, spec in metrics.items()]
     rows = [["run", "name", *(["condition"] if several else []), *heads]]
     for record in facts.measured:

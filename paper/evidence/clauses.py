@@ -193,7 +193,7 @@ def failure(facts: Facts, run: str, subject: str = "") -> Result:
 
 def reported(facts: Facts, run: str, diagnostics: Metrics, subject: str = "", condition: str | None = None) -> Result:
     """one or several quantities that the experiment reported of itself, marked so, e.g. "Larger batch reports of
-    itself: final loss 0.12 ± 0.01 and dead latents 3 ± 1 (self-reported)" """
+    itself: final loss 0.12 ± 0.01 and gradient norm 3.1 ± 0.2 (self-reported)" """
     series = [facts.diagnostic(run, name, condition) for name in _several(diagnostics)]
     values = [f"{s.metric.replace('_', ' ')} {s.quantity().text()}" for s in series]
     return _clause(facts, f"{_subject(subject, series[0])} reports of itself: {listed(values)}", series, reported=True)
@@ -277,10 +277,10 @@ def guarded(facts: Facts, subject: str = "", condition: str | None = None) -> Re
 
 
 def companions(facts: Facts) -> tuple[str, ...]:
-    """The primary metric, and what has to be read beside it: the manifest's guards, or all metrics without any."""
+    """The primary metric, and what has to be read beside it: the manifest's guards, or the headline metrics."""
     manifest = facts.manifest
     guards = tuple(guard.metric for guard in manifest.guards)
-    return tuple(dict.fromkeys((manifest.primary, *(guards or manifest.metrics))))
+    return tuple(dict.fromkeys((manifest.primary, *(guards or manifest.headline))))
 
 
 # ---------------------------------------------------------------- settings

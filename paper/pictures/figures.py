@@ -55,7 +55,7 @@ TALLEST = 7.2  # inches that a page has for a figure, beside its caption
 
 def _metrics(facts: Facts, folder: Path) -> list[Figure]:
     """Every metric in panels, six a figure, the primary one first; the figures after the first are for the appendix."""
-    names = sorted(facts.manifest.metrics, key=lambda m: not facts.manifest.metrics[m].primary)
+    names = sorted(facts.manifest.headline, key=lambda m: not facts.manifest.metrics[m].primary)
     groups = [names[start : start + PANELS] for start in range(0, len(names), PANELS)]
     return [_metric_figure(facts, folder, group, place, names) for place, group in enumerate(groups)]
 

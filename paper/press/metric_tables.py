@@ -48,13 +48,12 @@ _SEED_FORMS = (*_FORMS, (40.0, 76.0))  # its names stand in every line: narrower
 
 
 def _shape(
-    facts: Facts,
+    metrics: Sequence[str],
     most: int,
     fits: Callable[[Shape], bool],
     forms: Sequence[tuple[float | None, float | None]] = _FORMS,
 ) -> Shape:
     """The first layout that fits: as many columns as can be, words in lines before fewer columns."""
-    metrics = list(facts.manifest.metrics)
     for count in range(most, 0, -1):
         blocks = tuple(map(tuple, _blocks(metrics, count)))
         for head, label in forms:
@@ -64,14 +63,14 @@ def _shape(
     return shape
 
 
-def _main_shape(facts: Facts, gap: float = _MAIN_GAP, widest: float = _WIDEST) -> Shape:
+def _main_shape(facts: Facts, metrics: Sequence[str], gap: float = _MAIN_GAP, widest: float = _WIDEST) -> Shape:
     labels = max((text_pt(r.label, LETTERS_PT) for r in facts.explored), default=0.0)
-    cells = {m: _cell_pt(facts, m) for m in facts.manifest.metrics}
+    cells = {m: _cell_pt(facts, m) for m in metrics}
 
     def fits(shape: Shape) -> bool:
         return min(labels, shape.label or labels) + _block_pt(shape, cells, facts) + gap * shape.width <= widest
 
-    return _shape(facts, MAIN_METRICS, fits)
+    return _shape(metrics, MAIN_METRICS, fits)
 
 
 def _block_pt(shape: Shape, cells: Mapping[str, float], facts: Facts) -> float:
@@ -112,8 +111,8 @@ def _head_lines(facts: Facts, metric: str, width: float | None) -> list[str]:
 
 
 def main(facts: Facts) -> str:
-    """All runs by all metrics; the best mean of each metric in bold; failed runs keep their row."""
-    shape = _main_shape(facts)
+    """All runs by the headline metrics; the best mean of each in bold; failed runs keep their row."""
+    shape = _main_shape(facts, list(facts.manifest.headline))
     shown, _ = _divided(facts, shape)
     table = tabular(f"@{{}}{shape.first}" + "r" * shape.width + "@{}", width=1 + shape.width)
     for index, (metrics, conditions) in enumerate(shown):
@@ -148,15 +147,22 @@ def _divided(facts: Facts, shape: Shape) -> tuple[list[Piece], list[Piece]]:
 
 def has_further(facts: Facts) -> bool:
     """Are there means that the floating table has no room for?"""
-    return bool(facts.explored) and bool(_divided(facts, _main_shape(facts))[1])
+    return bool(facts.explored) and bool(_beside(facts))
+
+
+def _beside(facts: Facts) -> list[Piece]:
+    """What the floating table does not show: what a page has no room for, then the metrics that are told in detail."""
+    headline = list(facts.manifest.headline)
+    _, pieces = _divided(facts, _main_shape(facts, headline))
+    rest = tuple(name for name in facts.manifest.metrics if name not in headline)
+    return [*pieces, *([(rest, tuple(facts.condition_names()))] if rest else [])]
 
 
 def further(facts: Facts) -> str:
     """The means that the floating table has no room for, over as many pages as they take."""
-    shape = _main_shape(facts, GAP_PT, LINE_PT)
-    _, pieces = _divided(facts, _main_shape(facts))
     tables = []
-    for metrics, conditions in pieces:
+    for metrics, conditions in _beside(facts):
+        shape = _main_shape(facts, metrics, GAP_PT, LINE_PT)
         for block in _blocks(metrics, shape.width):
             part = Shape((tuple(block),), shape.head, shape.label)
             table = long(f"{shape.first} " + "r" * len(block), 1 + len(block))
@@ -280,7 +286,7 @@ def seeds(facts: Facts) -> str:
         blocks = [sum(max(cells[m], _seed_head_pt(facts, m, shape.head)) for m in block) for block in shape.blocks]
         return left + max(blocks) <= LINE_PT
 
-    shape = _shape(facts, SEED_METRICS - several, fits, _SEED_FORMS)
+    shape = _shape(list(facts.manifest.metrics), SEED_METRICS - several, fits, _SEED_FORMS)
     narrow = [shape.label if shape.label and w > shape.label else None for w in fixed_pt]
     return "\n\\addtocounter{table}{-1}\n".join(
         _seeds(facts, metrics, several, shape.head, narrow) for metrics in shape.blocks

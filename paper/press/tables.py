@@ -57,7 +57,8 @@ def metrics(facts: Facts) -> str:
 
 def further_metrics(facts: Facts) -> str:
     """The same for the metrics that one page does not hold; "" where it holds all."""
-    rest = list(facts.manifest.metrics)[len(_read_first(facts)) :]
+    first = _read_first(facts)
+    rest = [name for name in facts.manifest.metrics if name not in first]
     heads = ["Metric", "Better", "How to read it"]
     if not rest:
         return ""
@@ -105,7 +106,7 @@ def _read_first(facts: Facts) -> list[str]:
     room = _READ_PT if width else _WIDE_READ * LINE_PT
     shown: list[str] = []
     lines = 0
-    for name in facts.manifest.metrics:
+    for name in facts.manifest.headline:
         label = lines_of(_metric_label(facts, name), width, LETTERS_PT) if width else [""]
         lines += max(len(label), len(lines_of(facts.spec(name).read, room, LETTERS_PT)))
         if lines > _READ_LINES and shown:
@@ -120,7 +121,7 @@ def metrics_caption(facts: Facts) -> str:
         if facts.manifest.measured
         else "reported by the experiments themselves"
     )
-    rest = len(facts.manifest.metrics) - len(_read_first(facts))
+    rest = len(facts.manifest.metrics) > len(_read_first(facts))
     more = " What one page does not hold stands in the appendix, under Further Metrics." if rest else ""
     return f"The metrics, {how}.{more}"
 

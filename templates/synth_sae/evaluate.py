@@ -20,6 +20,7 @@ class Truth:
     x: np.ndarray  # float32 [N, d_in]
     fires: sparse.csc_matrix  # bool [N, num_features]: does the true feature fire in this row?
     directions: np.ndarray  # float64 [num_features, d_in], unit rows
+    parent: np.ndarray  # int64 [num_features]: the feature without which a feature never fires; -1 for a root
 
 
 def load_truth(truth_dir: Path, settings: dict) -> Truth:
@@ -30,6 +31,7 @@ def load_truth(truth_dir: Path, settings: dict) -> Truth:
         x=np.load(truth_dir / "x.npy", allow_pickle=False),
         fires=sparse.csc_matrix(acts > 0),
         directions=unit_rows(directions),
+        parent=np.load(truth_dir / "parent.npy", allow_pickle=False),
     )
 
 
@@ -44,23 +46,68 @@ def evaluate(
     similarity = np.abs(unit_rows(decoder.astype(np.float64)) @ truth.directions.T)  # [d_sae, num_features]
     nearest = similarity.argmax(axis=1)
     rows, columns = linear_sum_assignment(similarity, maximize=True)
+    f1, precision, recall = detection(active, truth.fires, nearest)
     return {
-        "f1": float(f1_per_latent(active, truth.fires, nearest).mean()),
+        "f1": float(f1.mean()),
         "mcc": float(similarity[rows, columns].mean()),
         "uniqueness": len(np.unique(nearest)) / len(nearest),
         "explained_variance": explained_variance(x, x_hat),
         "l0": active.nnz / x.shape[0],
         "dead_latents": float((active.getnnz(axis=0) == 0).mean()),
+        "precision": float(precision.mean()),
+        "recall": float(recall.mean()),
+        "absorption": absorption(active, truth, nearest),
+        "shrinkage": shrinkage(x, x_hat),
+        **f1_by_frequency(f1, nearest, truth.fires),
     }
 
 
-def f1_per_latent(active: sparse.csc_matrix, fires: sparse.csc_matrix, nearest: np.ndarray) -> np.ndarray:
-    """F1 of each latent as a detector of the true feature its decoder row is nearest to; [d_sae]."""
+def detection(
+    active: sparse.csc_matrix, fires: sparse.csc_matrix, nearest: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """F1, precision and recall of each latent as a detector of the true feature that its decoder row is nearest to;
+    each [d_sae], 0 where nothing is there to divide by."""
     predicted = active.getnnz(axis=0).astype(np.float64)
     actual = fires.getnnz(axis=0).astype(np.float64)[nearest]
     both = np.asarray(active.multiply(fires[:, nearest]).sum(axis=0), dtype=np.float64).ravel()
-    total = predicted + actual
-    return np.divide(2 * both, total, out=np.zeros_like(total), where=total > 0)
+    return share(2 * both, predicted + actual), share(both, predicted), share(both, actual)
+
+
+def f1_by_frequency(f1: np.ndarray, nearest: np.ndarray, fires: sparse.csc_matrix) -> dict[str, float]:
+    """Mean F1 over the features of each third by how often they fire: that of a feature is the best of its latents',
+    0 where it has none."""
+    best = np.zeros(fires.shape[1])
+    np.maximum.at(best, nearest, f1)
+    order = np.argsort(-fires.getnnz(axis=0), kind="stable")
+    names = ("f1_frequent", "f1_middling", "f1_rare")
+    return {name: float(best[third].mean()) for name, third in zip(names, np.array_split(order, 3), strict=True)}
+
+
+def absorption(active: sparse.csc_matrix, truth: Truth, nearest: np.ndarray) -> float:
+    """Of the rows in which a child fires, the share in which no latent of its parent is active; the mean over the
+    parents that some latent is nearest to, 1 where there is none. After arXiv 2409.14507, with the truth known."""
+    count = truth.fires.shape[1]
+    children = np.flatnonzero(truth.parent >= 0)
+    of_parent = (np.ones(len(children)), (children, truth.parent[children]))
+    child_fires = truth.fires.astype(np.float64) @ sparse.csc_matrix(of_parent, shape=(count, count)) > 0
+    of_feature = (np.ones(len(nearest)), (np.arange(len(nearest)), nearest))
+    detected = active.astype(np.float64) @ sparse.csc_matrix(of_feature, shape=(len(nearest), count)) > 0
+    rows = child_fires.getnnz(axis=0).astype(np.float64)
+    judged = np.intersect1d(nearest, np.flatnonzero(rows))
+    seen = np.asarray(child_fires.multiply(detected).sum(axis=0), dtype=np.float64).ravel()
+    return float(1.0 - share(seen, rows)[judged].mean()) if len(judged) else 1.0
+
+
+def shrinkage(x: np.ndarray, x_hat: np.ndarray) -> float:
+    """Mean length of a reconstruction as a share of its row's; rows shorter than 1e-8 are left out."""
+    length = np.linalg.norm(x.astype(np.float64), axis=1)
+    rows = length > 1e-8
+    return float((np.linalg.norm(x_hat, axis=1)[rows] / length[rows]).mean())
+
+
+def share(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    """part / whole, 0 where the whole is 0."""
+    return np.divide(part, whole, out=np.zeros_like(whole), where=whole > 0)
 
 
 def explained_variance(x: np.ndarray, x_hat: np.ndarray) -> float:

@@ -20,6 +20,7 @@ def prepare(settings: dict, secret: int, train_dir: Path, truth_dir: Path) -> No
     world_seed, train_seed, held_out_seed = np.random.SeedSequence(secret).spawn(3)
     world = draw_world(settings, world_seed)
     np.save(truth_dir / "directions.npy", world.feature_dict.feature_vectors.detach().numpy())
+    np.save(truth_dir / "parent.npy", parents(world.hierarchy.roots, int(settings["num_features"])))
     fill_torch_generator(train_seed)
     write_rows(world, int(settings["pool"]), train_dir / "activations.npy", None)
     fill_torch_generator(held_out_seed)
@@ -79,6 +80,19 @@ def draw_world(settings: dict, seed: np.random.SeedSequence):
     )
     fill_torch_generator(tensor_seed)  # everything below draws from torch's global generator
     return SyntheticModel(config, hierarchy=hierarchy)
+
+
+def parents(roots, num_features: int) -> np.ndarray:
+    """Each feature's parent in its tree, int64 [num_features]; -1 for roots and for features outside of trees."""
+    found = np.full(num_features, -1, dtype=np.int64)
+    waiting = list(roots)
+    while waiting:
+        node = waiting.pop()
+        for child in node.children:
+            if node.feature_index is not None and child.feature_index is not None:
+                found[child.feature_index] = node.feature_index
+            waiting.append(child)
+    return found
 
 
 def write_rows(world, rows: int, x_path: Path, acts_path: Path | None) -> None:

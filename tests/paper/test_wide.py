@@ -6,8 +6,10 @@ import pytest
 
 from agent.core.manifest import Condition, MetricSpec
 from agent.sandbox.boxes import BubblewrapSandbox
+from paper.evidence.clauses import companions
 from paper.evidence.facts import Facts
 from paper.pictures.figures import standard_figures
+from paper.press import metric_tables, tables
 from paper.press.compile import compile_pdf
 from paper.press.pages import examine
 from paper.press.printed import read
@@ -97,3 +99,15 @@ def test_words_are_broken_to_a_width_and_none_is_lost(text):
 
     assert "".join(lines).replace(" ", "") == text.replace(" ", "")
     assert all(text_pt(line, 8.0) <= 60.0 for line in lines)
+
+
+def test_a_metric_told_in_detail_is_no_column_of_the_main_table_and_no_panel_but_is_in_the_appendix(tmp_path):
+    facts = wide(8, 1, 20)
+    told = {n: s.model_copy(update={"detail": n in ("m6", "m7")}) for n, s in facts.manifest.metrics.items()}
+    facts = Facts(facts.records, facts.manifest.model_copy(update={"metrics": told}), "mini")
+    main, further = metric_tables.main(facts), metric_tables.further(facts)
+
+    assert [main.count("columnhead"), further.count("columnhead")] == [6, 2]
+    assert "further" in tables.names(facts) and tables.further_metrics(facts).count("Share of what is") == 2 * 6
+    assert [f.name for f in standard_figures(facts, tmp_path) if f.name.startswith("metrics")] == ["metrics"]
+    assert companions(facts) == tuple(n for n in told if n not in ("m6", "m7"))

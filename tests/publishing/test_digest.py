@@ -1,5 +1,6 @@
 """What planner, reviewer and writer are told of the runs: enough to plan by, in a bounded number of lines."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -87,6 +88,16 @@ def test_the_newest_run_is_told_seed_by_seed_with_its_curve_and_its_seconds():
     assert any("decoder_overlap, self-reported: " in line and "by seed" in line for line in lines)
     assert any(line.startswith("- loss of the first seed, self-reported: 1500 at step 1, ") for line in lines)
     assert any(line.startswith("- a training took 20 to 20 s and at most ") for line in lines)
+
+
+def test_a_metric_of_a_group_stands_beside_the_run_it_starts_from_and_the_strongest_baseline():
+    _, facts = many(2)
+    told = {n: s.model_copy(update={"detail": n == "mcc"}) for n, s in facts.manifest.metrics.items()}
+    facts = Facts(facts.records, facts.manifest.model_copy(update={"metrics": told}), facts.profile)
+    [line] = [line for line in digest.detail(facts.records[-1], facts) if line.startswith("- mcc")]
+
+    assert re.fullmatch(r"- mcc: \S+ ± \S+; topk \S+ ± \S+, variant1 \S+ ± \S+", line), line
+    assert "MCC" not in table(facts)
 
 
 def test_what_is_left_names_every_bound_that_was_set():

@@ -81,7 +81,7 @@ def test_training_leaves_an_artefact_a_curve_that_falls_and_diagnostics(tmp_path
 
 
 def test_every_metric_of_the_manifest_agrees_with_sae_lens(tmp_path, world):
-    """f1, mcc, uniqueness, explained variance, l0 and dead latents to 1e-5 (float32 sums there, double here)."""
+    """To 1e-5: float32 sums there, double here. Absorption and F1 by frequency are counted here by hand."""
     from sae_lens.evals import ExplainedVarianceCalculator
     from sae_lens.synthetic import evals
 
@@ -99,21 +99,57 @@ def test_every_metric_of_the_manifest_agrees_with_sae_lens(tmp_path, world):
 
     acts = torch.from_numpy(truth.fires.toarray().astype(np.float32))
     directions = torch.from_numpy(truth.directions).float()
+    detected = evals.compute_classification_metrics(z, acts, sae.W_dec.detach(), directions)
     theirs = {
-        "f1": evals.compute_classification_metrics(z, acts, sae.W_dec.detach(), directions).f1_score,
+        "f1": detected.f1_score,
+        "precision": detected.precision,
+        "recall": detected.recall,
         "mcc": evals.mean_correlation_coefficient(sae.W_dec.detach(), directions),
         "uniqueness": evals.feature_uniqueness(sae.W_dec.detach(), directions),
     }
     for name, calculator, batch in (
         ("explained_variance", ExplainedVarianceCalculator(), (x_hat, x)),
         ("l0", evals.L0Calculator(), (z,)),
+        ("shrinkage", evals.ShrinkageCalculator(), (x_hat, x)),
         ("dead_latents", evals.DeadLatentsCalculator(48), (z,)),
     ):
         calculator.add_batch(*batch)
         theirs[name] = calculator.compute() / (48 if name == "dead_latents" else 1)
 
+    nearest = np.abs(evaluation.unit_rows(decoder) @ truth.directions.T).argmax(axis=1)
+    theirs["absorption"] = absorbed(z.numpy() != 0, truth, nearest)
+    theirs |= by_frequency(z.numpy() != 0, truth, nearest)
+
     assert ours.keys() == TEMPLATE.manifest.metrics.keys()
     assert ours == pytest.approx(theirs, abs=1e-5)
+
+
+def absorbed(active, truth, nearest):
+    """Row by row: of the rows in which a child fires, those in which every latent of its parent is silent."""
+    fires, shares = truth.fires.toarray(), []
+    for parent in sorted(set(nearest)):
+        children = np.flatnonzero(truth.parent == parent)
+        rows = [row for row in range(len(fires)) if fires[row, children].any()]
+        silent = [row for row in rows if not active[row, nearest == parent].any()]
+        shares += [len(silent) / len(rows)] if rows else []
+    assert shares and 0 < np.mean(shares) < 1
+    return np.mean(shares)
+
+
+def by_frequency(active, truth, nearest):
+    fires = truth.fires.toarray()
+    best = [0.0] * fires.shape[1]
+    for latent, feature in enumerate(nearest):
+        both, either = (active[:, latent] & fires[:, feature]).sum(), active[:, latent].sum() + fires[:, feature].sum()
+        best[feature] = max(best[feature], 2 * both / either if either else 0.0)
+    order = sorted(range(len(best)), key=lambda f: -fires[:, f].sum())
+    size = -(-len(best) // 3)
+    thirds = {
+        "f1_frequent": order[:size],
+        "f1_middling": order[size : -(len(best) // 3)],
+        "f1_rare": order[-(len(best) // 3) :],
+    }
+    return {name: np.mean([best[f] for f in third]) for name, third in thirds.items()}
 
 
 def test_the_true_dictionary_scores_one(world):
@@ -125,6 +161,7 @@ def test_the_true_dictionary_scores_one(world):
     silent = (truth.fires.getnnz(axis=0) == 0).mean()
     assert metrics["f1"] == pytest.approx(1 - silent)
     assert (metrics["mcc"], metrics["uniqueness"], metrics["explained_variance"]) == pytest.approx((1, 1, 1))
+    assert (metrics["absorption"], metrics["shrinkage"]) == pytest.approx((0, 1))
 
 
 def test_the_world_is_hierarchical_sparse_and_repeatable(world, tmp_path):

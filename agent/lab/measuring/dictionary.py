@@ -54,7 +54,7 @@ def measure(bench: Bench, saved: Path, account: Account) -> tuple[np.ndarray, cs
         max(1, round(z.nnz / z.shape[0])),
         bench.settings,
     )
-    if text := at_floor(account.metrics, floor, bench.manifest.metrics):
+    if text := at_floor(account.metrics, floor, bench.manifest.headline):
         account.judge(Finding(code=AT_FLOOR, grade="flag", text=text))
         if z.nnz and not bench.control:  # a dead training stays where it starts, honestly
             _check_it_moved(bench, artefact, account)

@@ -42,7 +42,7 @@ def measure(bench: Bench, saved: Path, account: Account) -> None:
     drive = bench.driver()
     heard = _asked(bench, drive, stored, saved, account)
     repeat.check(bench, heard)
-    specs = {name: spec for name, spec in bench.manifest.metrics.items() if spec.better != "target" and not spec.timed}
+    specs = {name: spec for name, spec in bench.manifest.headline.items() if spec.better != "target" and not spec.timed}
     seen = {name: spec for name, spec in specs.items() if heard and not spec.distribution}
     if not specs or (seen and not _blind(bench, drive, stored, heard, account, seen)):
         return

@@ -86,7 +86,7 @@ def _common(facts: Facts) -> dict[str, Setting]:
 def order(facts: Facts) -> tuple[str, ...]:
     """How the measured runs stand in each metric and condition, best first, and which neighbours do not differ."""
     lines = []
-    for metric in facts.manifest.metrics:
+    for metric in facts.manifest.headline:
         for condition in facts.condition_names():
             with suppress(FactError):  # a run without this metric
                 lines.append(f"{ranking(facts, metric, condition).text} ({facts.direction(metric)})")
@@ -120,8 +120,10 @@ def lines(record: RunRecord, failures: Sequence[AttemptFailed], facts: Facts) ->
             at = f"/{condition.name}" if several else ""
             for name in sorted({key for t in record.trainings for key in getattr(t, field)}):
                 if series := series_of(record, name, condition.name, field):
-                    by_seed = ", ".join(f"{value:.4g}" for value in series.values)
-                    found.append(f"{run}/{field}/{name}{at}: {mark}{series.quantity().text()}, by seed {by_seed}")
+                    by_seed = f", by seed {', '.join(f'{value:.4g}' for value in series.values)}"
+                    if field == "metrics" and facts.manifest.metrics[name].detail:
+                        by_seed = ""
+                    found.append(f"{run}/{field}/{name}{at}: {mark}{series.quantity().text()}{by_seed}")
     found += _verdicts(record, facts)
     if record.findings:
         found.append(f"{run}/findings: " + "; ".join(f"{f.grade}: {f.text}" for f in record.findings))
