@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from agent.actions.runs import library_outline
+from agent.actions.runs import library_outline, repository_map, shown_code
 from agent.core.labels import label_problem
 from agent.core.plan import Plan, PlannedRun, Reflection
 from agent.core.protocols import Message
@@ -39,6 +39,7 @@ def make_plan(action: MakePlan, tools: Tools) -> Planned:
         table=table(facts),
         code=_shown_code(tools),
         library=library_outline(tools),
+        rest=repository_map(tools),
     )
     plan = ask_json(
         tools.ask,
@@ -184,7 +185,7 @@ def _so_far(facts: Facts, tools: Tools) -> dict[str, Any]:
 
 
 def _shown_code(tools: Tools) -> str:
-    return tools.versions.show(tools.session.first_commit, tools.template.manifest.editable[0])
+    return shown_code(tools, tools.session.first_commit)
 
 
 def _complaint(plan: Plan, tools: Tools) -> str | None:
