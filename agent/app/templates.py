@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,11 +19,37 @@ CODE = "its prepare.py, its evaluate.py and its trainings run here, in the sandb
 ELSEWHERE = "it lies outside of templates/, and --new-template did not make it there"
 
 
-def new(args: argparse.Namespace, home: Path) -> int:
-    from agent.lab.templating.new import new_template
+def new(args: argparse.Namespace, home: Path, workspace: Workspace) -> int:
+    """
+    Raises:
+        UserError: --from or --run is missing where the other was given, or the template cannot be made.
+    """
+    from agent.lab.templating.new import new_from, new_template
 
-    print(new_template(args.operand, home))
+    given = getattr(args, "from")
+    if bool(given) != bool(args.run):
+        raise UserError(
+            "new-template: --from FOLDER-or-URL and --run 'COMMAND' go together: a repository, and how it is run"
+        )
+    if not given:
+        print(new_template(args.operand, home))
+        return 0
+    print(new_from(args.operand, home, _taking_over(args, given, workspace)))
     return 0
+
+
+def _taking_over(args: argparse.Namespace, given: str, workspace: Workspace) -> Callable[[Path], None]:
+    """Fills the folder of a new template with a repository."""
+
+    def make(folder: Path) -> None:
+        from agent.lab.templating.from_repository import new_from_repository
+        from agent.publishing.bundle.secrets import keys_in
+
+        sandbox = _sandbox(args.unsafe_no_sandbox, own=args.unsafe_no_sandbox)
+        install = args.trust or Path(given).is_dir()
+        new_from_repository(folder, given, args.run, workspace.cache, sandbox, keys_in, print, install)
+
+    return make
 
 
 def check(args: argparse.Namespace, home: Path, workspace: Workspace) -> int:

@@ -43,7 +43,7 @@ class CommandSpec(Strict):
             )
         if not self.results.endswith(FORMS) and "tfevents" not in self.results:
             raise ValueError(
-                f"command.results = {self.results!r}: read are {', '.join(FORMS)} and TensorBoard's events.out.tfevents.*"
+                f"command.results = {self.results!r}: it is none of {', '.join(FORMS)} and events.out.tfevents.*"
             )
         return self
 

@@ -1,8 +1,9 @@
 """Runs inside the sandbox: loads the agent's model and answers calls of its methods, array in, array out.
 
 Called as `python -P call_worker.py FRAMES ARTEFACT THREADS CLASS METHODS` in the folder of the experiment's code:
-FRAMES is the path of frames.py, CLASS has its module before it (experiment.SAE), METHODS is a JSON list. Imports nothing else of the runner, which trusts no answer. Code
-that never imports torch gets numpy arrays; an argument without dimensions is a Python number.
+FRAMES is the path of frames.py, CLASS has its module before it (experiment.SAE), METHODS is a JSON list. Imports
+nothing else of the runner, which trusts no answer. Code that never imports torch gets numpy arrays; an argument
+without dimensions is a Python number.
 """
 
 import importlib

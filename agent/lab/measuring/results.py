@@ -141,15 +141,13 @@ def _table(data: bytes, between: str) -> dict[str, Column]:
 def _rows(values: Iterable[Any]) -> dict[str, Column]:
     """Objects of numbers, one for each step, as columns."""
     table: dict[str, Column] = {}
-    count = 0
-    for value in values:
+    for count, value in enumerate(values):
         if not isinstance(value, Mapping):
             raise harvest.Unharvestable("a list whose entries are no objects")
         for key in list(value)[:MAX_COLUMNS]:
             if str(key) in table or len(table) < MAX_COLUMNS:
                 column = table.setdefault(str(key), [])
                 column += [None] * (count - len(column)) + [_number(value[key])]
-        count += 1
     return table
 
 
