@@ -31,6 +31,11 @@ class Template(Strict):
         places = [p for p in (Path(self.folder, name), Path(self.folder).parent / name, SHARED / name) if p.is_dir()]
         return {f"{name}/{p.name}": p for p in sorted(places[0].glob("*.py"))} if name and places else {}
 
+    def beside(self, name: str) -> str:
+        """A file that the command sees under this name, by its name in the template."""
+        command = self.manifest.command
+        return f"{command.folder}/{name}" if command and command.folder else name
+
     @property
     def has_data(self) -> bool:
         """Whether prepare.py makes its data. A template that reports its own results may do without."""
