@@ -269,8 +269,7 @@ def _say_what_was_found(found: FirstRun, draft: Draft, say: Say) -> None:
         say(f"  not read, though they hold numbers: {', '.join(found.others[:5])} (command.results in manifest.toml)")
     for number, (name, way) in enumerate(metrics.items()):
         better = f"{way} is better" if way else "say in manifest.toml which direction is better"
-        say(
-            f"  {name} = {found.said.means[name]:.6g}: {better}{', the primary metric (manifest.toml may name another)' if not number else ''}"
-        )
+        primary = "" if number else ", the primary metric (manifest.toml may name another)"
+        say(f"  {name} = {found.said.means[name]:.6g}: {better}{primary}")
     if rest := [name for name in found.said.means if name not in metrics]:
         say(f"  kept without a direction: {', '.join(rest[:12])}{' ...' if len(rest) > 12 else ''}")
