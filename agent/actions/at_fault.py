@@ -27,14 +27,15 @@ _FRAME = re.compile(
 _CODE = re.compile(r"(?:^/w/|/trainings/[^/]+/code/)(?P<name>.+)")
 
 
-def suspected(bad: Training, before: Mapping[str, str], *, command: bool) -> bool:
-    """Whether a failure may be the template's. `before`: the editable files, as the attempt found them.
+def suspected(bad: Training, before: Mapping[str, str], template: str, *, command: bool) -> bool:
+    """Whether a failure may be the template's. `before`: the editable files, as the attempt found
+    them; `template`: the template's folder.
 
     It may be where the evaluation failed, or a protected file raised, or a line that was there before the edit did not
     find what it needs; with a command also where no Python is seen to raise.
     """
     if bad.reason in ("evaluate", "supervisor"):
-        return bad.reason == "evaluate" or "evaluate.py" in bad.detail
+        return bad.reason == "evaluate" or template in bad.detail or "evaluate.py" in bad.detail
     if bad.reason != "exit":
         return False
     frames = [

@@ -187,7 +187,7 @@ def _template_fails(tools: Tools, run: RunState, planned: PlannedRun, job: Job, 
     manifest = tools.template.manifest
     record = start_record(planned, session_facts(tools))
     before = {name: tools.versions.show(record.commit, name) for name in manifest.editable}
-    if not at_fault.suspected(bad, before, command=manifest.command is not None):
+    if not at_fault.suspected(bad, before, tools.template.folder, command=manifest.command is not None):
         return False
     started = tools.session.runs[record.run]
     once_more = at_fault.again(_job(started, started.attempt, started.restarts, tools), job, bad)
@@ -209,9 +209,9 @@ def _template_is_at_fault(tools: Tools, run: RunState, job: Job, bad: Training) 
     tools.journal.append(not_charged(tools, run, job, at_fault.REASON, detail))
     raise InfrastructureError(
         f"run {run.run}: the template is at fault, or what it needs from this machine: {said}\n"
-        "  The code from before the edit, which was measured, now fails in the same way; no attempt is counted. Restore "
-        f"what {tools.template.folder} needs (files, data, packages) and resume. If a protected file has to change, start "
-        f"a new session, because earlier runs were measured with the old one. Logs: {job.folder}"
+        "  The code from before the edit, which was measured, now fails in the same way; no attempt is counted. "
+        f"Restore what {tools.template.folder} needs (files, data, packages) and resume. If a protected file has to "
+        f"change, start a new session, because earlier runs were measured with the old one. Logs: {job.folder}"
     )
 
 
@@ -344,8 +344,14 @@ def _job(run: RunState, attempt: int, restart: int, tools: Tools) -> Job:
         environment=environment,
         saebench=_saebench(profile, tools),
         worlds=tuple(World(train_data=str(world.train), truth_data=str(world.truth)) for world in further),
-        earlier=tuple(str(tools.paths.attempt(run.run, attempt, n)) for n in reversed(range(restart))),
+        earlier=tuple(str(tools.paths.attempt(run.run, attempt, n)) for n in _lost_before(run, attempt, restart)),
     )
+
+
+def _lost_before(run: RunState, attempt: int, restart: int) -> list[int]:
+    """Restarts of an attempt whose finished trainings count, newest first: not those in which the template failed."""
+    reasons = [f.reason for f in run.failures if f.stage == "runner" and f.attempt == attempt]
+    return [n for n in reversed(range(restart)) if n >= len(reasons) or reasons[n] != at_fault.REASON]
 
 
 def _saebench(profile: Profile, tools: Tools) -> SaeBenchJob | None:
