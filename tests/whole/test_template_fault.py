@@ -59,9 +59,9 @@ def test_an_artefact_that_the_evaluation_cannot_measure_costs_an_attempt_as_befo
     picky = "def evaluate(x, z, x_hat, decoder, truth) -> dict[str, float]:\n"
     text = (template / "evaluate.py").read_text()
     assert picky in text
-    (template / "evaluate.py").write_text(text.replace(picky, f"{picky}    assert abs(decoder).max() > 0.42\n"))
-    large = block("experiment.py", SAVE, SAVE.replace("self.W_dec", "0.4 * self.W_dec"))
-    script = Script(1, {"run-1.edit-1": large})
+    (template / "evaluate.py").write_text(text.replace(picky, f"{picky}    assert z.nnz > 1.5 * len(x)\n"))
+    sparser = block("experiment.py", SAVE, SAVE.replace("[self.l0]", "[1]"))
+    script = Script(1, {"run-1.edit-1": sparser})
     it = Whole(tmp_path / "ws", script, cache=stages.cache, template=str(template), **CHOSEN)
 
     session = it.play()
