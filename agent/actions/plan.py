@@ -106,6 +106,7 @@ def reflect(action: Reflect, tools: Tools) -> Reflected:
         record=record,
         detail=digest.detail(record, facts) if record else [],
         failures=digest.failures(run.failures),
+        worlds=tools.template.has_data,
         comment=run.comment,
         feedback=feedback,
         **_so_far(facts, tools),
@@ -131,10 +132,11 @@ def plan_confirmation(action: PlanConfirmation, tools: Tools) -> ConfirmationPla
     if reason := _why_unconfirmed(best, baseline, facts, tools.session):
         tools.say(f"Confirmation: none; {reason}")
         return ConfirmationPlanned(at=tools.now, best=None, baseline=baseline.run, reason=reason)
-    worlds = min(profile.confirm_worlds, profile.confirm_seeds)
+    worlds = min(profile.confirm_worlds, profile.confirm_seeds) if tools.template.has_data else 1
+    fresh = " and a fresh world" if worlds == 1 else f" in {count_text(worlds)} fresh worlds"
     tools.say(
-        f"Confirmation: {best.label} against {baseline.label} on {profile.confirm_seeds} fresh seeds "
-        + ("and a fresh world" if worlds == 1 else f"in {count_text(worlds)} fresh worlds")
+        f"Confirmation: {best.label} against {baseline.label} on {profile.confirm_seeds} fresh seeds"
+        + (fresh if tools.template.has_data else "")
     )
     return ConfirmationPlanned(at=tools.now, best=best.run, baseline=baseline.run, worlds=worlds)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 import os
 import stat
 from collections.abc import Iterable, Iterator, Mapping
@@ -26,6 +27,7 @@ MOST_FILES = 20  # of TensorBoard's, which begins a new one now and then
 LARGEST = 32 << 20  # bytes of one file
 MAX_ROWS = 200_000
 MAX_COLUMNS = 256
+COUNTERS = {"epoch", "epochs", "step", "steps", "global_step", "iteration", "iter", "batch", "time", "timestamp"}
 Column = list[float | None]  # None: no number in this row
 
 
@@ -155,13 +157,14 @@ def _series(table: Mapping[str, Column]) -> selfreport.Reported:
     """The last number of each column, and the columns that are numbers throughout as curves."""
     said = selfreport.Reported()
     for key, column in table.items():
-        numbers = [value for value in column if value is not None]
+        numbers, name = [value for value in column if value is not None], selfreport.slug(key)
+        if name in COUNTERS:
+            continue
         if not numbers:
             said.dropped += 1
         elif len(said.means) < selfreport.MAX_NUMBERS:
-            name = selfreport.slug(key)
             said.means[name] = numbers[-1]
-            if len(numbers) > 1:
+            if len(numbers) > 1 and all(map(math.isfinite, numbers)):
                 said.curves[name] = tuple(numbers[i] for i in selfreport.thinned(len(numbers), selfreport.MAX_POINTS))
     return said
 

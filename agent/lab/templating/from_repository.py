@@ -264,7 +264,7 @@ def _say_what_is_taken(draft: Draft, say: Say) -> None:
 
 def _say_what_was_found(found: FirstRun, draft: Draft, say: Say) -> None:
     metrics = _metrics(found.said)
-    say(f"  it took {found.end.wall_s:.0f} s; results: {found.results}")
+    say(f"  it took {found.end.wall_s:.1f} s; results: {found.results}")
     if found.others:
         say(f"  not read, though they hold numbers: {', '.join(found.others[:5])} (command.results in manifest.toml)")
     for number, (name, way) in enumerate(metrics.items()):

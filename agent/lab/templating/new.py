@@ -29,7 +29,7 @@ REPOSITORY_NEXT = """\
   python launch.py --check-template {shown}       trains it a few times; says what is missing
   {folder}/manifest.toml    question, about, which files are edited, metrics and their direction, limits
 Then: python launch.py --idea YOUR_IDEA --template {shown} --model MODEL
-docs/templates.md says how seeds and data reach the code, and how its numbers become measured."""
+docs/from-a-repository.md says how seeds and data reach the code, and how its numbers become measured."""
 
 
 def new_template(name: str, home: Path) -> str:

@@ -11,7 +11,6 @@ from collections.abc import Iterator, Mapping
 from agent.core.template import Template
 from agent.lab.templating.flaw import Flaw, Source
 
-HOW = "docs/templates.md, From self-reported to measured"
 FEW_SEEDS = 3
 
 
@@ -29,7 +28,11 @@ def missing(template: Template, sources: Mapping[str, Source], code: Mapping[str
             if manifest.command
             else f'read task["seed"], and give at least {FEW_SEEDS} seeds',
         )
-    yield _step("manifest.toml", "says `measured = false`", f"remove it once the steps above are done ({HOW})")
+    yield _step(
+        "manifest.toml",
+        "says `measured = false`",
+        "remove it once the steps above are done (docs/from-a-repository.md goes through them)",
+    )
 
 
 def _artefact(template: Template, code: Mapping[str, Source]) -> Iterator[Flaw]:
