@@ -115,10 +115,10 @@ def copy_code(job: Job, target: Path, manifest: Manifest) -> None:
     if script != CODE and not manifest.command:
         shutil.copyfile(code / script, target / CODE)
     readable(target)
-    for name in (*manifest.assets, *manifest.editable) if manifest.command else ():
-        with (target / name).open("rb") as file:
-            if file.read(2) == b"#!":
-                (target / name).chmod(0o755)
+    for file in (*manifest.assets, *manifest.editable) if manifest.command else ():
+        with (target / file).open("rb") as opened:
+            if opened.read(2) == b"#!":
+                (target / file).chmod(0o755)
 
 
 def inside(folder: str, manifest: Manifest) -> str:

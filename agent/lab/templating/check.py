@@ -77,7 +77,7 @@ def _read(template: Template, cache: Path, say: Say) -> tuple[list[Flaw], Enviro
         code = sources(template)
         found = list(contract.look(template, code))
     except UserError as error:
-        return [Flaw("does-not-parse", *_split(str(error), folder), "mend it")], None
+        return [Flaw("does-not-parse", *_split(str(error), folder), "correct that line")], None
     except RecursionError:
         return [
             Flaw("does-not-parse", "*.py", "an expression nests too deep to be looked at", "write it in parts")
@@ -87,7 +87,10 @@ def _read(template: Template, cache: Path, say: Say) -> tuple[list[Flaw], Enviro
     try:
         environment = environment_of(template, cache, say)
     except UserError as error:
-        return [*found, Flaw("environment", *_split(str(error), folder), "mend it")], None
+        return [
+            *found,
+            Flaw("environment", *_split(str(error), folder), "correct [environment], or what it names"),
+        ], None
     return [*found, *(contract.missing_there(template, code, environment) if environment else ())], environment
 
 
@@ -147,7 +150,7 @@ def _unreadable(folder: Path) -> Iterator[Flaw]:
     try:
         load_template(folder)
     except UserError as error:
-        yield Flaw("manifest", *_split(str(error), folder), "mend it")
+        yield Flaw("manifest", *_split(str(error), folder), "correct that entry (docs/templates.md)")
 
 
 def _line(text: str, wanted: str) -> int:

@@ -56,7 +56,8 @@ def editable(scripts: list[str], code: list[str], files: Mapping[str, bytes]) ->
     At most MOST_EDITED characters, the first in any case.
     """
     wanted = dict.fromkeys([*(s for s in scripts if s.endswith(".py")), *code])
-    chosen, size = [], 0
+    chosen: list[str] = []
+    size = 0
     for name in wanted:
         text = _text(files[name])
         plain = PurePosixPath(name).stem

@@ -58,8 +58,8 @@ def first_run(
     end = train(bench, bench.paths, bench.settings)
     if end.reason != "ok":
         stop = training_ended(end, bench.paths.text("train.stderr"))
-        said = harvest.read_text(bench.paths.text("train.stdout"))
-        raise UserError(f"the first run failed: {_last_lines(stop.detail) or _last_lines(said)}")
+        printed = harvest.read_text(bench.paths.text("train.stdout"))
+        raise UserError(f"the first run failed: {_last_lines(stop.detail) or _last_lines(printed)}")
     work = Path(inside(str(bench.paths.code), template.manifest))
     before = Path(inside(template.folder, template.manifest))
     found = [*_candidates(bench.paths.out, None, "{out}/"), *_candidates(work, before, "")]

@@ -158,7 +158,8 @@ def _wanted(name: str, size: int, taken: Taken) -> bool:
 
 def _within_bounds(sizes: dict[str, int], taken: Taken) -> list[str]:
     """As many files as may be taken, small ones first; in the order of their names."""
-    kept, total = [], 0
+    kept: list[str] = []
+    total = 0
     for name in sorted(sizes, key=lambda name: (sizes[name], name)):
         if len(kept) == MOST_FILES or total + sizes[name] > MOST_BYTES:
             taken.left_out[name] = f"beyond {MOST_FILES} files or {size_text(MOST_BYTES)} together"
