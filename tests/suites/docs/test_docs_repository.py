@@ -112,11 +112,13 @@ def test_the_editor_sees_all_editable_files_whole_and_of_the_others_their_signat
     assert "`python train.py --seed {seed}`" in said
 
 
-def test_the_paper_describes_the_code_of_all_edited_files(followed):
-    repo = next((followed[0] / "workspace").glob("2*_cosine")) / "repo"
-    tex = (repo / "paper/paper.tex").read_text()
-    assert "code/model.py" in tex and "np.cos" in tex and "default=1.0" in tex
-    assert "self-reported" in tex
+def test_the_writer_is_shown_the_change_of_all_edited_files_and_the_paper_says_who_measured(followed):
+    place, _, requests = followed
+    asked = next(r for r in requests if "Write these sections" in r.last)
+    said = "\n".join(str(message["content"]) for message in asked.body["messages"])
+    assert "code/model.py" in said and "+        features = np.cos" in said and f"+{DEFAULT.replace('0.5', '1.0')}" in said
+    tex = (next((place / "workspace").glob("2*_cosine")) / "repo/paper/paper.tex").read_text()
+    assert "All results are self-reported" in tex and "fresh world" not in tex
 
 
 def test_the_same_repository_is_measured_once_the_steps_are_done(followed):
