@@ -186,7 +186,7 @@ def shown_code(tools: Tools, commit: str) -> str:
 
 
 def listed(names: Sequence[str]) -> str:
-    """E.g. "train.py, model.py and net.py"."""
+    """The names in words, the last one after an "and"."""
     *others, last = names
     return f"{', '.join(others)} and {last}" if others else last
 

@@ -116,7 +116,9 @@ def test_the_writer_is_shown_the_change_of_all_edited_files_and_the_paper_says_w
     place, _, requests = followed
     asked = next(r for r in requests if "Write these sections" in r.last)
     said = "\n".join(str(message["content"]) for message in asked.body["messages"])
-    assert "code/model.py" in said and "+        features = np.cos" in said and f"+{DEFAULT.replace('0.5', '1.0')}" in said
+    assert (
+        "code/model.py" in said and "+        features = np.cos" in said and f"+{DEFAULT.replace('0.5', '1.0')}" in said
+    )
     tex = (next((place / "workspace").glob("2*_cosine")) / "repo/paper/paper.tex").read_text()
     assert "All results are self-reported" in tex and "fresh world" not in tex
 
