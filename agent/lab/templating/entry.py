@@ -84,8 +84,11 @@ def _named(line: str, files: Mapping[str, bytes]) -> Iterator[str]:
         if before == "-m" and (mine := _module_files(plain, 0, "", files)):
             main = f"{plain.replace('.', '/')}/__main__.py"
             yield main if main in files else mine[-1]
-        elif plain in files and plain.endswith((".py", ".sh", ".bash")):
-            yield plain
+        elif plain.endswith((".py", ".sh", ".bash")):
+            there = [
+                name for name in files if name == plain or name.endswith(f"/{plain}")
+            ]  # it may go to a folder first
+            yield from [plain] if plain in there else there[:1] if len(there) == 1 else []
 
 
 def _module_files(module: str, level: int, importer: str, files: Mapping[str, bytes]) -> list[str]:
