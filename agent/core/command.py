@@ -21,6 +21,7 @@ GIVEN = {
 }
 _PLACE = re.compile(r"(?<![$\\])\{([a-z_][a-z0-9_]*)\}")
 _RESULT_PART = re.compile(r"(?!\.\.?\Z)[A-Za-z0-9_*?][A-Za-z0-9_.+=@ *?-]{0,127}")
+_FOLDER_PART = re.compile(r"(?!\.\.?\Z)[A-Za-z0-9_][A-Za-z0-9_.+=@ -]{0,127}")
 FORMS = (".json", ".jsonl", ".csv", ".tsv")
 
 
@@ -35,6 +36,8 @@ class CommandSpec(Strict):
     def _can_be_run(self) -> CommandSpec:
         if not self.run.strip() or "\n" in self.run or "\0" in self.run:
             raise ValueError("command.run: give one line, e.g. python train.py --seed {seed}")
+        if self.folder and not all(_FOLDER_PART.fullmatch(part) for part in self.folder.split("/")):
+            raise ValueError(f"command.folder = {self.folder!r}: give a folder of the template by its plain name")
         parts = self.results.removeprefix("{out}/").replace("{seed}", "0").split("/")
         if not all(_RESULT_PART.fullmatch(part) for part in parts):
             raise ValueError(

@@ -5,6 +5,7 @@ import struct
 
 import pytest
 
+from agent.core.command import CommandSpec
 from agent.core.manifest import Manifest
 from agent.lab.measuring import results, tfevents
 from agent.lab.measuring.scratch import TrainingPaths
@@ -144,12 +145,28 @@ def test_results_are_found_by_their_pattern_and_links_are_not_followed(paths, tm
     assert results.read(paths.kept, manifest, "all").means == {"acc": 0.5}
 
 
+def test_a_folder_that_the_command_replaced_by_a_link_gives_no_results(paths, tmp_path):
+    (tmp_path / "elsewhere/runs/a").mkdir(parents=True)
+    (tmp_path / "elsewhere/runs/a/metrics.csv").write_text("acc\n1\n")
+    (paths.code / "code").rename(paths.code / "moved")
+    (paths.code / "code").symlink_to(tmp_path / "elsewhere")
+    results.keep(with_results("runs/*/metrics.csv"), paths, 0)
+    with pytest.raises(Unharvestable, match="no file that may be read"):
+        results.read(paths.kept, with_results("runs/*/metrics.csv"), "all")
+
+
 def test_results_that_are_several_files_are_refused_by_their_names(paths):
     for name in ("b", "c"):
         (paths.out / f"{name}.json").write_text('{"acc": 1}')
     results.keep(with_results("{out}/*.json"), paths, 0)
-    with pytest.raises(Unharvestable, match=r"2 files are there \(b.json, c.json\); name one"):
+    with pytest.raises(Unharvestable, match=r"2 files are there \(run_0/b.json, run_0/c.json\); name one"):
         results.read(paths.kept, with_results("{out}/*.json"), "all")
+
+
+@pytest.mark.parametrize("folder", ["../up", "/etc", "a/../b", "co*de", ".git"])
+def test_a_folder_of_a_command_that_leads_elsewhere_is_refused_in_the_manifest(folder):
+    with pytest.raises(ValueError, match="command.folder"):
+        CommandSpec(run="python train.py", folder=folder)
 
 
 @pytest.mark.parametrize("pattern", ["../up.json", "/etc/x.json", "runs/.hidden.csv", "a.txt", "a//b.csv"])

@@ -11,14 +11,14 @@ import io
 import math
 import os
 import stat
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
 from agent.core.manifest import Manifest
 from agent.lab.measuring import selfreport, tfevents
-from agent.lab.measuring.scratch import TrainingPaths, inside
+from agent.lab.measuring.scratch import TrainingPaths
 from agent.sandbox import harvest
 
 FOLDER = "results"  # among the harvested files
@@ -33,14 +33,14 @@ Column = list[float | None]  # None: no number in this row
 
 def clear(manifest: Manifest, paths: TrainingPaths, seed: int) -> None:
     """Remove what looks like results before the command begins: a repository may bring old ones along."""
-    for place, name in _found(manifest, paths, seed):
-        (place / name).unlink()
+    for name in _found(manifest, paths, seed):
+        (paths.code / name).unlink()
 
 
 def keep(manifest: Manifest, paths: TrainingPaths, seed: int) -> None:
     """Copy the results of a command that has ended beside the other harvested files."""
-    for place, name in list(_found(manifest, paths, seed))[:MOST_FILES]:
-        harvest.copy_files(place, paths.kept / FOLDER, {name: LARGEST}, max_total=LARGEST)
+    for name in _found(manifest, paths, seed)[:MOST_FILES]:
+        harvest.copy_files(paths.code, paths.kept / FOLDER, {name: LARGEST}, max_total=LARGEST)
 
 
 def read(kept: Path, manifest: Manifest, condition: str) -> selfreport.Reported:
@@ -83,13 +83,15 @@ def read_file(name: str, data: bytes, condition: str = "") -> selfreport.Reporte
     return selfreport.final_info(value, condition)
 
 
-def _found(manifest: Manifest, paths: TrainingPaths, seed: int) -> Iterator[tuple[Path, str]]:
-    """The folder that is searched, and each plain file in it whose name fits the pattern; links are not followed."""
+def _found(manifest: Manifest, paths: TrainingPaths, seed: int) -> list[str]:
+    """Names, seen from the copy of the code, of the plain files that fit.
+
+    The command could write to all of that copy, so that every folder on the way is looked at and no link is followed.
+    """
     command = manifest.command
     assert command
-    place = paths.out if command.in_out else Path(inside(str(paths.code), manifest))
-    if not place.is_symlink() and place.is_dir():
-        yield from ((place, name) for name in matching(place, command.pattern(seed)))
+    parts = (paths.out_name if command.in_out else command.folder, command.pattern(seed))
+    return matching(paths.code, "/".join(part for part in parts if part))
 
 
 def matching(folder: Path, pattern: str) -> list[str]:
