@@ -1,8 +1,16 @@
-"""Editing experiment.py: the attempt's code, its lint, and the end of attempts."""
+"""Editing what a template makes editable: the attempt's code, its lint, and the end of attempts."""
 
 from __future__ import annotations
 
-from agent.actions.runs import fail_attempt, failed_record, label_of, library_outline, start_commit
+from agent.actions.runs import (
+    fail_attempt,
+    failed_record,
+    label_of,
+    library_outline,
+    listed,
+    repository_map,
+    start_commit,
+)
 from agent.core.plan import PlannedRun
 from agent.core.protocols import EditResult
 from agent.llm.editing.lint import LintError, lint
@@ -24,7 +32,7 @@ def edit_run(action: EditRun, tools: Tools) -> Edited | AttemptFailed:
     tools.versions.restore(run.code if run and run.code else start_commit(planned, tools), editable)
     tools.say(
         f"Run {action.run} ({planned.label}), attempt {action.attempt} of {tools.session.options.attempts}: "
-        "editing experiment.py"
+        f"editing {listed(editable)}"
     )
     result = tools.coder.edit(
         tools.paths.repo,
@@ -47,10 +55,13 @@ def edit_run(action: EditRun, tools: Tools) -> Edited | AttemptFailed:
 def lint_run(action: LintRun, tools: Tools) -> LintPassed | AttemptFailed:
     """Compile and lint what was committed."""
     run = tools.session.runs[action.run]
-    errors = [error for name in tools.template.manifest.editable for error in lint(tools.paths.repo / name)]
-    if errors:
-        tools.say(f"  lint: {errors[0].code} line {errors[0].line}: {errors[0].text}")
-        return fail_attempt(tools, action.run, run.planned, action.attempt, "lint", errors[0].code, describe(errors))
+    editable = tools.template.manifest.editable
+    for name in (name for name in editable if name.endswith(".py")):
+        if errors := list(lint(tools.paths.repo / name)):
+            where = f"{name}, " if len(editable) > 1 else ""
+            tools.say(f"  lint: {errors[0].code} {where}line {errors[0].line}: {errors[0].text}")
+            told = (f"{name}:\n" if len(editable) > 1 else "") + describe(errors)
+            return fail_attempt(tools, action.run, run.planned, action.attempt, "lint", errors[0].code, told)
     return LintPassed(at=tools.now, run=action.run, attempt=action.attempt)
 
 
@@ -84,13 +95,14 @@ def _briefing(tools: Tools) -> str:
         manifest=tools.template.manifest,
         profile=tools.profile,
         library=library_outline(tools),
+        rest=repository_map(tools),
     )
 
 
 def _instruction(action: EditRun, planned: PlannedRun, run: RunState | None, tools: Tools) -> str:
     told = [f for f in run.failures if f.stage != "runner"] if run else []
     if not told:
-        return render("edit", run=action.run, planned=planned)
+        return render("edit", run=action.run, planned=planned, files=listed(tools.template.manifest.editable))
     return render(
         "mend",
         run=action.run,
@@ -98,6 +110,7 @@ def _instruction(action: EditRun, planned: PlannedRun, run: RunState | None, too
         failure=told[-1],
         earlier=told[:-1],
         tries_left=tools.session.options.attempts - action.attempt + 1,
+        files=listed(tools.template.manifest.editable),
     )
 
 
@@ -110,7 +123,7 @@ def _why(result: EditResult) -> str:
     said = {
         "no-block": "The answer held no SEARCH/REPLACE block, so nothing was changed.",
         "mismatch": "A SEARCH block did not match the file.",
-        "no-change": "The blocks left experiment.py as it was.",
+        "no-change": "The blocks left every file as it was.",
         "forbidden-file": "The answer changes a file that this step may not change.",
     }
     return f"{said.get(result.refused, result.refused)}\n{result.detail}".strip()

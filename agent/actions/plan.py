@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from agent.actions.runs import library_outline
+from agent.actions.runs import library_outline, repository_map, shown_code
 from agent.core.labels import label_problem
 from agent.core.plan import Plan, PlannedRun, Reflection
 from agent.core.protocols import Message
@@ -39,6 +39,7 @@ def make_plan(action: MakePlan, tools: Tools) -> Planned:
         table=table(facts),
         code=_shown_code(tools),
         library=library_outline(tools),
+        rest=repository_map(tools),
     )
     plan = ask_json(
         tools.ask,
@@ -105,6 +106,7 @@ def reflect(action: Reflect, tools: Tools) -> Reflected:
         record=record,
         detail=digest.detail(record, facts) if record else [],
         failures=digest.failures(run.failures),
+        worlds=tools.template.has_data,
         comment=run.comment,
         feedback=feedback,
         **_so_far(facts, tools),
@@ -130,10 +132,11 @@ def plan_confirmation(action: PlanConfirmation, tools: Tools) -> ConfirmationPla
     if reason := _why_unconfirmed(best, baseline, facts, tools.session):
         tools.say(f"Confirmation: none; {reason}")
         return ConfirmationPlanned(at=tools.now, best=None, baseline=baseline.run, reason=reason)
-    worlds = min(profile.confirm_worlds, profile.confirm_seeds)
+    worlds = min(profile.confirm_worlds, profile.confirm_seeds) if tools.template.has_data else 1
+    fresh = " and a fresh world" if worlds == 1 else f" in {count_text(worlds)} fresh worlds"
     tools.say(
-        f"Confirmation: {best.label} against {baseline.label} on {profile.confirm_seeds} fresh seeds "
-        + ("and a fresh world" if worlds == 1 else f"in {count_text(worlds)} fresh worlds")
+        f"Confirmation: {best.label} against {baseline.label} on {profile.confirm_seeds} fresh seeds"
+        + (fresh if tools.template.has_data else "")
     )
     return ConfirmationPlanned(at=tools.now, best=best.run, baseline=baseline.run, worlds=worlds)
 
@@ -184,7 +187,7 @@ def _so_far(facts: Facts, tools: Tools) -> dict[str, Any]:
 
 
 def _shown_code(tools: Tools) -> str:
-    return tools.versions.show(tools.session.first_commit, tools.template.manifest.editable[0])
+    return shown_code(tools, tools.session.first_commit)
 
 
 def _complaint(plan: Plan, tools: Tools) -> str | None:

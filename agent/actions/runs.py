@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import TypedDict
 
 from agent.core.manifest import BaselineSpec
 from agent.core.plan import PlannedRun
 from agent.core.record import Job, JobResult, RunKind, RunRecord
-from agent.lab.templating.outline import outline
+from agent.core.template import joined
+from agent.lab.templating.outline import map_of, outline
 from agent.publishing.records import session_facts
 from agent.session.events import AttemptFailed, Stage
 from agent.session.session import Session
@@ -167,6 +169,26 @@ def library_outline(tools: Tools) -> str:
     """What the library offers that experiments may import; empty where the template has none."""
     commit = tools.session.first_commit
     return outline({name: tools.versions.show(commit, f"template/{name}") for name in library_of(tools)})
+
+
+def repository_map(tools: Tools) -> str:
+    """What lies beside the editable files of a template with a command; empty for other templates."""
+    manifest, commit = tools.template.manifest, tools.session.first_commit
+    if manifest.command is None:
+        return ""
+    code = {name: tools.versions.show(commit, f"template/{name}") for name in manifest.assets if name.endswith(".py")}
+    return map_of(code, [name for name in manifest.assets if name not in code])
+
+
+def shown_code(tools: Tools, commit: str) -> str:
+    """The editable files as a commit has them, as one text."""
+    return joined({name: tools.versions.show(commit, name) for name in tools.template.manifest.editable})
+
+
+def listed(names: Sequence[str]) -> str:
+    """The names in words, the last one after an "and"."""
+    *others, last = names
+    return f"{', '.join(others)} and {last}" if others else last
 
 
 def fail_attempt(

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
+from agent.actions import at_fault
 from agent.actions.losses import data_harm, harmed, lost, not_charged, swapped_files
 from agent.actions.runs import (
     baseline_spec,
@@ -18,11 +19,13 @@ from agent.actions.runs import (
     run_record,
     script_of,
     seeds_of,
+    start_record,
     worlds_of,
 )
 from agent.core.errors import BudgetSpent, InfrastructureError
 from agent.core.manifest import Profile
-from agent.core.record import Job, JobResult, RunRecord, SaeBenchJob, World
+from agent.core.plan import PlannedRun
+from agent.core.record import Job, JobResult, RunRecord, SaeBenchJob, Training, World
 from agent.lab import integrity
 from agent.lab.jobs.baselines import BaselineCache
 from agent.lab.saebench.environment import required
@@ -129,6 +132,13 @@ class _Silence:
 
 
 def _wait(job: Job, run: RunState, tools: Tools) -> JobResult | AttemptFailed:
+    result = _ended(job, run, tools)
+    detail = "the training's supervisor is gone without a result (a restart of the machine, or a kill)"
+    return result or lost(tools, run, job, "lost", detail)
+
+
+def _ended(job: Job, run: RunState, tools: Tools) -> JobResult | None:
+    """Wait for a job; None where it was lost."""
     silence = _Silence(tools.say, run.run)
     while (state := tools.runner.state(job)) == "running":
         progress = tools.runner.progress(job)
@@ -140,10 +150,7 @@ def _wait(job: Job, run: RunState, tools: Tools) -> JobResult | AttemptFailed:
             cancel(job, tools)  # a bound on hours holds for what they are spent on
             raise
         tools.sleep(POLL_S)
-    if state == "finished":
-        return tools.runner.result(job)
-    detail = "the training's supervisor is gone without a result (a restart of the machine, or a kill)"
-    return lost(tools, run, job, "lost", detail)
+    return tools.runner.result(job) if state == "finished" else None
 
 
 def _failed(tools: Tools, run: RunState, job: Job, result: JobResult) -> AttemptFailed:
@@ -153,6 +160,8 @@ def _failed(tools: Tools, run: RunState, job: Job, result: JobResult) -> Attempt
         return lost(tools, run, job, bad.reason, detail)
     if run.is_baseline:
         _baseline_is_none(tools, run, job, bad.reason, detail)
+    if run.planned and _template_fails(tools, run, run.planned, job, bad):
+        _template_is_at_fault(tools, run, job, bad)
     if bad.reason == "supervisor":
         return not_charged(tools, run, job, bad.reason, detail)
     stage: Stage = "training" if result.outcome == "failed" else "integrity"
@@ -170,6 +179,39 @@ def _baseline_is_none(tools: Tools, run: RunState, job: Job, reason: str, detail
         f"baseline {baseline_spec(tools, run).name} did not run: {detail.strip()}\n"
         f"  Logs: {job.folder}. The template or this machine is at fault; mend and resume. (A baseline that does "
         "not learn on purpose says `control = true` in the manifest.)"
+    )
+
+
+def _template_fails(tools: Tools, run: RunState, planned: PlannedRun, job: Job, bad: Training) -> bool:
+    """Whether the code that an attempt started from, which was measured before, now fails in the same way."""
+    manifest = tools.template.manifest
+    record = start_record(planned, session_facts(tools))
+    before = {name: tools.versions.show(record.commit, name) for name in manifest.editable}
+    if not at_fault.suspected(bad, before, tools.template.folder, command=manifest.command is not None):
+        return False
+    started = tools.session.runs[record.run]
+    once_more = at_fault.again(_job(started, started.attempt, started.restarts, tools), job, bad)
+    tools.say(f"  {at_fault.last_line(bad.detail)[:300]}")
+    tools.say(f"    is it the template? The code of run {record.run}, from which this one starts, is trained once more")
+    tools.runner.submit(once_more)
+    result = _ended(once_more, run, tools)
+    return result is not None and at_fault.same_end(bad, result)
+
+
+def _template_is_at_fault(tools: Tools, run: RunState, job: Job, bad: Training) -> NoReturn:
+    """No edit can repair a template: the failure is logged without being counted, and a person has to act.
+
+    Raises:
+        InfrastructureError: always; it says what failed, and what to do.
+    """
+    said = at_fault.last_line(bad.detail)
+    detail = f"the code that run {run.run} starts from now fails in the same way: {said}"
+    tools.journal.append(not_charged(tools, run, job, at_fault.REASON, detail))
+    raise InfrastructureError(
+        f"run {run.run}: the template is at fault, or what it needs from this machine: {said}\n"
+        "  The code from before the edit, which was measured, now fails in the same way; no attempt is counted. "
+        f"Restore what {tools.template.folder} needs (files, data, packages) and resume. If a protected file has to "
+        f"change, start a new session, because earlier runs were measured with the old one. Logs: {job.folder}"
     )
 
 
@@ -302,8 +344,14 @@ def _job(run: RunState, attempt: int, restart: int, tools: Tools) -> Job:
         environment=environment,
         saebench=_saebench(profile, tools),
         worlds=tuple(World(train_data=str(world.train), truth_data=str(world.truth)) for world in further),
-        earlier=tuple(str(tools.paths.attempt(run.run, attempt, n)) for n in reversed(range(restart))),
+        earlier=tuple(str(tools.paths.attempt(run.run, attempt, n)) for n in _lost_before(run, attempt, restart)),
     )
+
+
+def _lost_before(run: RunState, attempt: int, restart: int) -> list[int]:
+    """Restarts of an attempt whose finished trainings count, newest first: not those in which the template failed."""
+    reasons = [f.reason for f in run.failures if f.stage == "runner" and f.attempt == attempt]
+    return [n for n in reversed(range(restart)) if n >= len(reasons) or reasons[n] != at_fault.REASON]
 
 
 def _saebench(profile: Profile, tools: Tools) -> SaeBenchJob | None:

@@ -6,6 +6,7 @@ import difflib
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
+from agent.actions.runs import shown_code
 from agent.core.writing import DRAFTS, WRITING_ORDER, SectionPhase
 from agent.llm.prompting import render
 from agent.publishing.manuscript import Manuscript, edition, section_file
@@ -143,7 +144,7 @@ def compile_paper(action: CompilePaper, tools: Tools) -> Compiled:
 
 def _described_code(manuscript: Manuscript, tools: Tools) -> str:
     """The whole code of the described run, its lines marked where they differ from the first baseline's."""
-    before = tools.versions.show(manuscript.facts.measured[0].commit, tools.template.manifest.editable[0]).splitlines()
+    before = shown_code(tools, manuscript.facts.measured[0].commit).splitlines()
     after = manuscript.source.splitlines()
     lines = list(difflib.unified_diff(before, after, n=len(before) + len(after), lineterm=""))
     return "\n".join(lines[3:] if lines else after)

@@ -163,7 +163,7 @@ def _generate_ideas(args: argparse.Namespace, workspace: Workspace) -> int:
 def _new_template(args: argparse.Namespace, workspace: Workspace) -> int:
     from agent.app.templates import new
 
-    return new(args, HOME)
+    return new(args, HOME, workspace)
 
 
 def _check_template(args: argparse.Namespace, workspace: Workspace) -> int:

@@ -106,7 +106,11 @@ GROUPED_COMMANDS = {
     "ideas and templates": (
         Command("list", "", "show the ideas and templates there are"),
         Command("generate-ideas", "N", "let the planner propose N new ideas, in a file to edit", kind=count),
-        Command("new-template", "NAME|FOLDER", "make a template of your own that runs as it is"),
+        Command(
+            "new-template",
+            "NAME|FOLDER",
+            "make a template of your own that runs as it is, or of a repository (--from, --run)",
+        ),
         Command("check-template", "NAME|FOLDER", "try a template: what would make its results unbelievable"),
     ),
     "this machine": (
@@ -121,7 +125,7 @@ ALL = " ".join(COMMANDS)
 PLAYED = "run resume"
 CHECKED = "run resume doctor"
 ASKING = "run resume doctor review generate-ideas"
-BOXED = "run resume doctor review generate-ideas check-template"
+BOXED = "run resume doctor review generate-ideas new-template check-template"
 
 GROUPED_OPTIONS = {
     "models (litellm names: anthropic/..., openai/..., openrouter/..., ollama/...)": (
@@ -179,9 +183,13 @@ GROUPED_OPTIONS = {
         Option("--dry-run", "", "run", "preflight, one tiny request to each model and an estimate, then end"),
         Option("--offline", "", "run doctor", "with --dry-run or doctor: do not ask the models"),
         Option("--feedback", "TEXT", "resume", "a word to the planner after the next run"),
+        Option("--from", "FOLDER|URL", "new-template", "a repository that the template is made of, with --run"),
+        Option("--run", "COMMAND", "new-template", "how it is run there, e.g. 'python train.py --seed {seed}'"),
         Option("--out", "FOLDER", "review bundle", "where the result goes"),
         Option("--artefacts", "", "verify", "hash and measure the kept artefacts again too"),
-        Option("--trust", "", "verify resume check-template", "run code that this installation did not make"),
+        Option(
+            "--trust", "", "verify resume new-template check-template", "run code that this installation did not make"
+        ),
         Option(
             "--allow",
             "TEXT",

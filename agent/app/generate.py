@@ -21,7 +21,7 @@ from agent.core.manifest import Profile
 from agent.core.options import DEFAULT_TEMPLATE
 from agent.core.protocols import Ask, Message
 from agent.core.schema import Strict
-from agent.core.template import Template
+from agent.core.template import Template, joined
 from agent.llm.answers import ask_json
 from agent.llm.calls import RecordedCalls
 from agent.llm.prompting import render
@@ -92,7 +92,7 @@ def generate(args: argparse.Namespace, home: Path, workspace: Workspace) -> int:
 
 def _ideas(wanted: int, calls: RecordedCalls, template: Template, known: list[Idea]) -> Iterator[Idea]:
     profile = template.manifest.profiles[template.manifest.default_profile]
-    code = (Path(template.folder) / template.manifest.editable[0]).read_text(encoding="utf-8")
+    code = joined({name: template.path(name).read_text(encoding="utf-8") for name in template.manifest.editable})
     papers, known = _papers(template), list(known)
     for number in range(1, wanted + 1):
         known.append(propose(calls.ask, number, template, profile, code, known, papers))

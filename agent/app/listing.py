@@ -22,13 +22,13 @@ from agent.storage.workspace import Workspace, read_session
 
 def show_ideas(ideas: Path, templates: Path, template: str | None = None) -> int:
     """All ideas and templates; with a template's name or folder, the ideas that lie in it too."""
-    table = _table("idea", "title", title="Ideas")
+    table = table_of("idea", "title", title="Ideas")
     found, complaints = all_ideas(ideas)
     for idea in [*found, *(_ideas_of(template, templates) if template else ())]:
-        _add(table, idea.Name, idea.Title)
-    _show(table)
+        add(table, idea.Name, idea.Title)
+    show(table)
     print()
-    table = _table("template", "question", "profiles", "baselines", title="Templates")
+    table = table_of("template", "question", "profiles", "baselines", title="Templates")
     for manifest_file in sorted(templates.glob("*/manifest.toml")):
         try:
             manifest = load_template(manifest_file.parent).manifest
@@ -36,10 +36,8 @@ def show_ideas(ideas: Path, templates: Path, template: str | None = None) -> int
             complaints.append(str(error))
             continue
         profiles = [f"{name}*" if name == manifest.default_profile else name for name in manifest.profiles]
-        _add(
-            table, manifest.name, manifest.question, ", ".join(profiles), ", ".join(b.name for b in manifest.baselines)
-        )
-    _show(table)
+        add(table, manifest.name, manifest.question, ", ".join(profiles), ", ".join(b.name for b in manifest.baselines))
+    show(table)
     for complaint in complaints:
         print(line(complaint), file=sys.stderr)
     return 2 if complaints else 0
@@ -59,10 +57,10 @@ def show_status(workspace: Workspace) -> int:
     if not sessions:
         print(f"no sessions in {workspace.root} yet")
         return 0
-    table = _table("session", "state", "stage", "runs", "tokens", "cost")
+    table = table_of("session", "state", "stage", "runs", "tokens", "cost")
     for paths in sessions:
-        _add(table, *_row(paths))
-    _show(table)
+        add(table, *_row(paths))
+    show(table)
     return 0
 
 
@@ -91,14 +89,14 @@ def _row(paths: SessionPaths) -> tuple[str, ...]:
     return paths.root.name, state, stage(session), runs, tokens, cost
 
 
-def _table(*heads: str, title: str | None = None) -> Table:
+def table_of(*heads: str, title: str | None = None) -> Table:
     return Table(*heads, title=title, title_justify="left", box=None, pad_edge=False)
 
 
-def _add(table: Table, *cells: str) -> None:
+def add(table: Table, *cells: str) -> None:
     table.add_row(*map(line, cells))
 
 
-def _show(table: Table) -> None:
+def show(table: Table) -> None:
     """Plain: words in it may be anybody's, and are neither markup nor colours."""
     Console(color_system=None, force_terminal=False, markup=False, emoji=False, highlight=False).print(table)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from agent.core.template import load_template
 from agent.storage.workspace import Workspace
 
 if TYPE_CHECKING:
+    from agent.core.manifest import Manifest
     from agent.core.protocols import Sandbox
     from agent.lab.templating.flaw import Flaw
 
@@ -18,17 +20,43 @@ CODE = "its prepare.py, its evaluate.py and its trainings run here, in the sandb
 ELSEWHERE = "it lies outside of templates/, and --new-template did not make it there"
 
 
-def new(args: argparse.Namespace, home: Path) -> int:
-    from agent.lab.templating.new import new_template
+def new(args: argparse.Namespace, home: Path, workspace: Workspace) -> int:
+    """
+    Raises:
+        UserError: --from or --run is missing where the other was given, or the template cannot be made.
+    """
+    from agent.lab.templating.new import new_from, new_template
 
-    print(new_template(args.operand, home))
+    given = getattr(args, "from")
+    if bool(given) != bool(args.run):
+        raise UserError(
+            "new-template: --from FOLDER-or-URL and --run 'COMMAND' go together: a repository, and how it is run"
+        )
+    if not given:
+        print(new_template(args.operand, home))
+        return 0
+    print(new_from(args.operand, home, _taking_over(args, given, workspace)))
     return 0
+
+
+def _taking_over(args: argparse.Namespace, given: str, workspace: Workspace) -> Callable[[Path], None]:
+    """Fills the folder of a new template with a repository."""
+
+    def make(folder: Path) -> None:
+        from agent.lab.templating.from_repository import new_from_repository
+        from agent.publishing.bundle.secrets import keys_in
+
+        sandbox = _sandbox(args.unsafe_no_sandbox, own=args.unsafe_no_sandbox)
+        install = args.trust or Path(given).is_dir()
+        new_from_repository(folder, given, args.run, workspace.cache, sandbox, keys_in, print, install)
+
+    return make
 
 
 def check(args: argparse.Namespace, home: Path, workspace: Workspace) -> int:
     from agent.app.choices import check_device
     from agent.app.names import adapter, template_folder
-    from agent.lab.templating.check import check_template, report
+    from agent.lab.templating.check import check_template, report, why_self_reported
     from agent.lab.templating.owned import is_own
     from agent.lab.templating.v1 import is_v1
     from agent.publishing.verify.trust import ask_for_trust, prepare_walled
@@ -43,10 +71,63 @@ def check(args: argparse.Namespace, home: Path, workspace: Workspace) -> int:
     prepare = None if own or is_v1(folder) else prepare_walled(sandbox)  # the adapter's prepare.py is ours
     if is_v1(folder):
         folder = adapter(workspace.root, sandbox.name != "none")(folder)
+    manifest = show_manifest(folder, args.profile)
     flaws = check_template(
         folder, workspace.cache, sandbox, print, profile=args.profile, device=device, prepare=prepare
     )
-    return report([*flaws, *unprintable_letters(folder)], print)
+    return report([*flaws, *unprintable_letters(folder)], print, why_self_reported(manifest) if manifest else "")
+
+
+def show_manifest(folder: Path, profile: str | None) -> Manifest | None:
+    """A table of what was understood of a manifest; nothing where it cannot be read, which the check says."""
+    from agent.app.listing import add, show, table_of
+
+    try:
+        manifest = load_template(folder).manifest
+    except UserError:
+        return None
+    understood = table_of("manifest.toml", "as it was understood")
+    for name, value in _understood(manifest, profile or manifest.default_profile):
+        add(understood, name, value)
+    show(understood)
+    return manifest
+
+
+def _understood(manifest: Manifest, profile_name: str) -> Iterator[tuple[str, str]]:
+    command, model, profile = manifest.command, manifest.model, manifest.profiles.get(profile_name)
+    yield "name", manifest.name
+    yield "question", manifest.question
+    run = (
+        command.run if command else f"python experiment.py --out_dir={'/...' if manifest.absolute_out_dir else ''}run_N"
+    )
+    yield "command", run + (f"  (in {command.folder})" if command and command.folder else "")
+    yield "edited by a model", ", ".join((*manifest.editable, manifest.plot))
+    yield "protected", ", ".join((*manifest.protected, *manifest.assets)) or "nothing"
+    if manifest.measured:
+        yield (
+            "measured",
+            f"{manifest.artefact}, by evaluate.py, by {', '.join(model.methods) or model.method} of {model.place}",
+        )
+    else:
+        yield "self-reported", command.results if command else "final_info.json"
+    for name, spec in manifest.metrics.items():
+        bounds = "" if spec.low is None and spec.high is None else f", {_bound(spec.low)} to {_bound(spec.high)}"
+        better = f"target {spec.target:g}" if spec.target is not None else f"{spec.better} is better"
+        yield f"metric {name}", f"{spec.label}: {better}{bounds}{', primary' if spec.primary else ''}"
+    yield "baselines", ", ".join(f"{b.name}{' (control)' if b.control else ''}" for b in manifest.baselines)
+    if profile is None:  # the check says so
+        return
+    yield f"profile {profile_name}", ", ".join(f"{n} = {v}" for n, v in profile.settings.items()) or "no settings"
+    yield "seeds", ", ".join(map(str, profile.seeds)) + ("" if manifest.seeded else "; the code chooses its own")
+    yield "conditions", ", ".join(c.label for c in profile.conditions)
+    limits = profile.limits
+    yield "limits", f"{limits.wall_s:g} s, {limits.memory_mb} MB memory, {limits.disk_mb} MB disk of a training"
+    environment = manifest.environment
+    yield "environment", (environment.python or environment.file) if environment else "the project's own"
+
+
+def _bound(value: float | None) -> str:
+    return "any" if value is None else f"{value:g}"
 
 
 def _sandbox(unsafe: bool, own: bool) -> Sandbox:

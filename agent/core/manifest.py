@@ -7,6 +7,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
+from agent.core.command import GIVEN, CommandSpec
 from agent.core.methods import ModelSpec
 from agent.core.schema import Strict
 
@@ -212,7 +213,8 @@ class Manifest(Strict):
     about: str  # a paragraph: the task as the planner and the paper need to know it
     editable: tuple[str, ...] = ("experiment.py",)
     plot: str = "plot.py"
-    protected: tuple[str, ...]
+    protected: tuple[str, ...] = ()
+    command: CommandSpec | None = None  # what trains; None: python experiment.py --out_dir=run_N
     library: str = ""  # folder of modules that experiments may import, in the template or beside it
     # The settings that prepare.py gets and the data depend on; empty: all of the profile's. A condition that changes a
     # setting named here has data of its own. Without names, all conditions share one data set.
@@ -261,9 +263,25 @@ class Manifest(Strict):
         for name, profile in self.profiles.items():
             if isinstance(width, str) and width not in profile.settings:
                 raise ValueError(f"model.outputs names {width!r}, which the settings of profile {name!r} lack")
+            self._check_command(
+                name, {**profile.settings, **{k: v for c in profile.conditions for k, v in c.settings.items()}}
+            )
         if all(spec.timed for spec in self.metrics.values()):
             raise ValueError("every metric is timed; chance alone may be ahead in such a one, so add another")
         return self
+
+    def _check_command(self, profile: str, settings: Mapping[str, Setting]) -> None:
+        if self.command is None:
+            return
+        if self.form != "own" or (self.measured and self.model.dictionary):
+            raise ValueError(
+                "command: it goes with `measured = false`, or with a model that has `outputs` or `methods`"
+            )
+        if unknown := self.command.places() - set(GIVEN) - set(settings):
+            raise ValueError(
+                f"command.run: {{{min(unknown)}}} is neither a setting of profile {profile!r} nor one of "
+                f"{', '.join(GIVEN)}"
+            )
 
     def _check_guards(self, primary: str) -> None:
         seen: set[str] = set()

@@ -18,6 +18,7 @@ RESERVED = ("load", "ask", "hold", "methods", "seconds", "tensors", "dtypes", "f
 SEED = "seed"
 _ARRAY = re.compile(r"([a-z0-9_]+) \[((?:\w+(?:, \w+)*)?)\]")
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,39}")
+_MODULE = re.compile(r"(?:[A-Za-z_]\w*/)*[A-Za-z_]\w*\.py")
 
 
 @dataclass(frozen=True)
@@ -108,19 +109,22 @@ class MethodSpec(Strict):
 
 
 class ModelSpec(Strict):
-    """The class in experiment.py that the runner loads from the artefact, and what it measures of it.
+    """The class that the runner loads from the artefact, and what it measures of it.
 
     Either `methods`, which evaluate(model, truth, settings) calls as it likes; or one `method` of float32 rows, each
     answered by itself, whose `outputs` go to evaluate(x, outputs, truth).
     """
 
     name: str = "SAE"  # has load(path)
+    file: str = "experiment.py"  # that defines it; with a command, seen from the command's folder
     method: str = "encode"  # float32 rows [B, d_in] -> float32 [B, width]; each row depends on that row alone
     outputs: int | str | None = None  # the width, or the setting that holds it; None: latents that W_dec decodes
     methods: dict[str, MethodSpec] = {}
 
     @model_validator(mode="after")
     def _one_form(self) -> ModelSpec:
+        if not _MODULE.fullmatch(self.file):
+            raise ValueError(f"model.file = {self.file!r}: give a Python file that can be imported, e.g. nets/model.py")
         if self.methods and {"method", "outputs"} & self.model_fields_set:
             raise ValueError("model: give either `method` and `outputs`, or `methods`")
         for name in self.methods:
@@ -144,6 +148,11 @@ class ModelSpec(Strict):
         """The short form's only method."""
         takes, gives = Form("x", "float32", ("rows", "columns")), Form(name, "float32", ("rows", width))
         return Method(self.method, self.call, (takes,), (gives,), rowwise=True, most=most)
+
+    @property
+    def place(self) -> str:
+        """Where the class is found: its module and its name, e.g. "nets.model.Classifier"."""
+        return f"{self.file.removesuffix('.py').replace('/', '.')}.{self.name}"
 
     @property
     def call(self) -> str:

@@ -31,6 +31,16 @@ class Template(Strict):
         places = [p for p in (Path(self.folder, name), Path(self.folder).parent / name, SHARED / name) if p.is_dir()]
         return {f"{name}/{p.name}": p for p in sorted(places[0].glob("*.py"))} if name and places else {}
 
+    def beside(self, name: str) -> str:
+        """A file that the command sees under this name, by its name in the template."""
+        command = self.manifest.command
+        return f"{command.folder}/{name}" if command and command.folder else name
+
+    @property
+    def has_data(self) -> bool:
+        """Whether prepare.py makes its data. A template that reports its own results may do without."""
+        return self.manifest.measured or self.path("prepare.py").is_file()
+
     def data_settings(self, settings: Mapping[str, Setting]) -> dict[str, Setting]:
         """What prepare.py gets to see of a profile's settings."""
         wanted = self.manifest.data_settings
@@ -59,6 +69,8 @@ def load_template(folder: Path) -> Template:
         manifest = parse_manifest(read_given(path), str(path))
     except FileNotFoundError:
         raise UserError(f"{path}: not found; a template needs a manifest.toml (see --list)") from None
+    if not manifest.measured and "prepare.py" not in manifest.protected and (folder / "prepare.py").is_file():
+        manifest = manifest.model_copy(update={"protected": (*manifest.protected, "prepare.py")})
     named = [
         *manifest.editable,
         *manifest.protected,
@@ -78,6 +90,13 @@ def load_template(folder: Path) -> Template:
             f"it or in {SHARED}"
         )
     return template
+
+
+def joined(texts: Mapping[str, str]) -> str:
+    """The editable files as one text: the only one as it is, several under their names."""
+    if len(texts) == 1:
+        return next(iter(texts.values()))
+    return "\n".join(f"# {'-' * 16} {name}\n{text}" for name, text in texts.items())
 
 
 def parse_manifest(data: bytes, where: str) -> Manifest:

@@ -102,7 +102,8 @@ def prepared(
             if again or (folder / MANIFEST).is_file():
                 say(f"  data: {folder}: {harm}; built again from the secret of its world")
             own = template.condition_data(settings, conditions)
-            _build(template, template.data_settings(settings), own, secret, folder, say, prepare or _prepare_there)
+            how = prepare or _prepare_there if template.has_data else _nothing
+            _build(template, template.data_settings(settings), own, secret, folder, say, how)
         use(folder)
     return _paths(folder, key)
 
@@ -217,6 +218,11 @@ def _build(
     write_text(beside / MANIFEST, json.dumps(about, indent=1))
     shutil.rmtree(folder, ignore_errors=True)  # without its manifest: not whole
     os.replace(beside, folder)
+
+
+def _nothing(request: dict[str, Any], say: Say) -> tuple[int, str]:
+    """In the place of a prepare.py that is not there: the template's files are all its data."""
+    return 0, ""
 
 
 def _prepare_there(request: dict[str, Any], say: Say) -> tuple[int, str]:

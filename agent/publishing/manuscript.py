@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from agent.core.manifest import Manifest
+from agent.core.template import joined
 from agent.lab.built import file_sha256
 from agent.lab.worlds import package_version
 from agent.literature.found import FILE as FOUND
@@ -116,7 +117,8 @@ class Manuscript:
     @cached_property
     def source(self) -> str:
         """The code of the run that the paper describes."""
-        return self._tools.versions.show(self.facts.described.commit, self.facts.manifest.editable[0])
+        commit = self.facts.described.commit
+        return joined({name: self._tools.versions.show(commit, name) for name in self.facts.manifest.editable})
 
     def sections(self) -> dict[str, str]:
         files = {spec.name: self._repo / section_file(spec.name) for spec in SECTIONS}

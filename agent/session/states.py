@@ -10,7 +10,8 @@ from agent.core.record import RunKind
 from agent.core.writing import SectionPhase
 from agent.session import events as ev
 
-NOT_COUNTED = ("cancelled", "data", "data-changed", "protected-changed")  # reasons; the session stops before long
+# Reasons with which the session stops before long.
+NOT_COUNTED = ("cancelled", "data", "data-changed", "protected-changed", "template")
 Phase = Literal["new", "edited", "linted", "submitted", "measured", "failed"]
 
 

@@ -217,10 +217,10 @@ class GitReader:
         kept = {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR") if name in os.environ}
         environment = {**kept, **_ENVIRONMENT, **(places or self._adopted)}
         options = [part for setting in _SAFE for part in ("-c", setting)]
-        return _bounded(["git", *options, *command], feed, environment)
+        return bounded(["git", *options, *command], feed, environment)
 
 
-def _bounded(command: Sequence[str], feed: bytes, environment: dict[str, str]) -> subprocess.CompletedProcess[bytes]:
+def bounded(command: Sequence[str], feed: bytes, environment: dict[str, str]) -> subprocess.CompletedProcess[bytes]:
     """Run it with a bound on its time and on what it prints and writes, which goes through files."""
     with tempfile.TemporaryFile() as asked, tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as errors:
         asked.write(feed)

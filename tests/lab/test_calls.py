@@ -223,7 +223,7 @@ def test_torch_code_gets_and_gives_tensors_of_the_declared_types(tmp_path):
     (tmp_path / "experiment.py").write_text(TORCH)
     takes, gives = {"x": "bfloat16 [n]", "scale": "int64 []"}, {"y": "bfloat16 [n]", "i": "int64 [n]"}
     spec = ModelSpec.model_validate({"name": "Net", "methods": {"half": {"takes": takes, "gives": gives}}})
-    words = (box.HERE / "frames.py", "none", "1", "Net", json.dumps([box.told(spec.called({})["half"])]))
+    words = (box.HERE / "frames.py", "none", "1", "experiment.Net", json.dumps([box.told(spec.called({})["half"])]))
     call = frames.pack(frames.CALL, 0, [np.array([1.0, 3.0], np.float32), np.array(2)])
     command = [sys.executable, "-P", box.HERE / "call_worker.py", *words]
     said = io.BytesIO(subprocess.run(command, input=call, cwd=tmp_path, stdout=subprocess.PIPE, check=True).stdout)

@@ -10,6 +10,8 @@ from importlib.metadata import version
 from pathlib import Path
 
 from agent.core.record import Job, JobResult
+from agent.core.template import load_template
+from agent.lab.built import file_sha256
 from agent.storage.atomic import write_text
 
 
@@ -38,6 +40,7 @@ class BaselineCache:
         identity = [
             Path(job.code, job.script).read_text(),
             [path.read_text() for path in protected],
+            *self._other_files(),
             self._library(),
             Path(job.train_data).parent.name,  # names what is in it; where the cache lies does not matter
             *([[folder.name for folder in job.data_folders[1:]]] if job.worlds else []),
@@ -55,6 +58,14 @@ class BaselineCache:
         ]
         digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:20]
         return self._folder / f"{Path(job.template).name}-{Path(job.script).stem}-{digest}.json"
+
+    def _other_files(self) -> list[list[str]]:
+        """Hashes of what a template brings along besides Python files."""
+        template = load_template(Path(self._job.template))
+        places = {name: template.path(name) for name in template.manifest.assets}
+        places |= {name: Path(self._job.code, name) for name in template.manifest.editable}
+        others = sorted(name for name in places if not name.endswith(".py") or template.manifest.command)
+        return [[f"{name} {file_sha256(places[name])}" for name in others]] if others else []
 
     def _library(self) -> list[tuple[str, str]]:
         """What the script may import."""

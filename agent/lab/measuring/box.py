@@ -20,7 +20,7 @@ from agent.core.protocols import Mount, SandboxProcess, SandboxSpec
 from agent.lab.measuring import frames
 from agent.lab.measuring.bench import Bench
 from agent.lab.measuring.channel import BadAnswer, Channel, Ended
-from agent.lab.measuring.scratch import copy_code, remove
+from agent.lab.measuring.scratch import copy_code, inside, remove
 from agent.lab.measuring.verdict import Stopped, call_ended
 
 if TYPE_CHECKING:
@@ -102,17 +102,17 @@ def started(
     Raises:
         Stopped: it ended before its time, or answered what cannot be used.
     """
-    paths, show, kind = bench.paths, bench.sandbox.visible, bench.manifest.model.name
+    paths, show, model = bench.paths, bench.sandbox.visible, bench.manifest.model
     remove(paths.encode_code)
     copy_code(bench.job, paths.encode_code, bench.manifest)
     code = Mount(paths.encode_code, "/w")
     worker, wire = (Mount(HERE / name, f"/runner/{name}") for name in ("call_worker.py", "frames.py"))
     saved = Mount(artefact or bench.artefact, f"/artefact/{bench.manifest.artefact}")
     said = json.dumps([told(method) for method in methods.values()])
-    argv = (bench.python, "-P", *map(show, (worker, wire, saved)), str(threads or bench.job.threads), kind, said)
+    argv = (bench.python, "-P", *map(show, (worker, wire, saved)), str(threads or bench.job.threads), model.place, said)
     spec = SandboxSpec(
         argv=argv,
-        cwd=show(code),
+        cwd=inside(show(code), bench.manifest),
         mounts=(code, worker, wire, saved, *bench.trees),
         limits=limits or bench.job.evaluate_limits,
         env=bench.env,
@@ -124,7 +124,7 @@ def started(
     except BadAnswer as bad:
         raise Stopped("refused", bad.reason, str(bad)) from None
     except Ended as ended:
-        calls = " or ".join((f"{kind}.load", *(method.call for method in methods.values())))
+        calls = " or ".join((f"{model.name}.load", *(method.call for method in methods.values())))
         raise call_ended(ended.end, stderr, calls) from None
     finally:
         process.kill()

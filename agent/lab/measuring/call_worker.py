@@ -1,10 +1,12 @@
 """Runs inside the sandbox: loads the agent's model and answers calls of its methods, array in, array out.
 
 Called as `python -P call_worker.py FRAMES ARTEFACT THREADS CLASS METHODS` in the folder of the experiment's code:
-FRAMES is the path of frames.py, METHODS a JSON list. Imports nothing else of the runner, which trusts no answer. Code
-that never imports torch gets numpy arrays; an argument without dimensions is a Python number.
+FRAMES is the path of frames.py, CLASS has its module before it (experiment.SAE), METHODS is a JSON list. Imports
+nothing else of the runner, which trusts no answer. Code that never imports torch gets numpy arrays; an argument
+without dimensions is a Python number.
 """
 
+import importlib
 import importlib.util
 import json
 import os
@@ -44,15 +46,15 @@ class Answerer:
 
     def __init__(self, kind: str, artefact: str, threads: int) -> None:
         sys.path.insert(0, os.getcwd())
-        import experiment
-
+        module, _, name = kind.rpartition(".")
+        model = getattr(importlib.import_module(module), name)
         self.torch: Any = sys.modules.get("torch")
         if self.torch is None:
-            self.model = getattr(experiment, kind).load(artefact)
+            self.model = model.load(artefact)
             return
         self.torch.set_num_threads(threads)
         with self.torch.no_grad():
-            self.model = getattr(experiment, kind).load(artefact)
+            self.model = model.load(artefact)
             if isinstance(self.model, self.torch.nn.Module):
                 self.model.eval()
 

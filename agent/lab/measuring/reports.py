@@ -9,10 +9,11 @@ from pathlib import Path
 
 from agent.core.manifest import Manifest
 from agent.lab.integrity import REPORTS
-from agent.lab.measuring import selfreport
+from agent.lab.measuring import results, selfreport
 from agent.lab.measuring.verdict import Account, Stopped, check_metrics
 from agent.sandbox import harvest
 
+TRAINING_LOSS = ("train_loss", "training_loss", "loss_train", "train_loss_epoch")
 FINAL_INFO = "final_info.json"
 ALL_RESULTS = "all_results.npy"  # only plot.py reads it, in its sandbox
 FILES = {"log.jsonl": 8 << 20, "diagnostics.json": 1 << 16, FINAL_INFO: 1 << 20}  # bytes at most
@@ -57,17 +58,28 @@ def _diagnostics(path: Path, account: Account, manifest: Manifest) -> None:
 
 def take_metrics(kept: Path, found: harvest.Harvest, account: Account, manifest: Manifest, condition: str) -> None:
     """The experiment's own results, for templates that measure themselves; what is no metric is a diagnostic."""
-    if FINAL_INFO not in found.sha256:
-        raise Stopped("refused", "missing-metric", f"{FINAL_INFO}: {found.problems[FINAL_INFO]}")
+    name = manifest.command.results if manifest.command else FINAL_INFO
     try:
-        value = harvest.parse_json((kept / FINAL_INFO).read_bytes())
+        said = results.read(kept, manifest, condition) if manifest.command else _final_info(kept, found, condition)
     except harvest.Unharvestable as problem:
-        raise Stopped("refused", "missing-metric", f"{FINAL_INFO}: {problem}") from None
-    said = selfreport.final_info(value, condition)
+        raise Stopped("refused", "missing-metric", f"{name}: {problem}") from None
+    account.curves = account.curves or _curves(said)
     account.metrics = {name: said.means[name] for name in manifest.metrics if name in said.means}
     rest = {name: number for name, number in said.means.items() if name not in manifest.metrics}
     rest |= {f"{name}_stderr": number for name, number in said.stderrs.items()}
     account.diagnostics, dropped = selfreport.diagnostics({**rest, **account.diagnostics})
     if dropped + said.dropped:
-        account.note("results-dropped", f"{dropped + said.dropped} entries of {FINAL_INFO} are no single finite number")
+        account.note("results-dropped", f"{dropped + said.dropped} entries of {name} are no single finite number")
     check_metrics(account.metrics, manifest.metrics)
+
+
+def _curves(said: selfreport.Reported) -> dict[str, tuple[float, ...]]:
+    """The series of the results, the loss of the training among them under the name that checks and figures know."""
+    curves = {("loss" if n in TRAINING_LOSS and "loss" not in said.curves else n): c for n, c in said.curves.items()}
+    return dict(list(curves.items())[: selfreport.MAX_CURVES])
+
+
+def _final_info(kept: Path, found: harvest.Harvest, condition: str) -> selfreport.Reported:
+    if FINAL_INFO not in found.sha256:
+        raise harvest.Unharvestable(found.problems[FINAL_INFO])
+    return selfreport.final_info(harvest.parse_json((kept / FINAL_INFO).read_bytes()), condition)

@@ -95,8 +95,8 @@ def remove(folder: Path) -> None:
 def copy_code(job: Job, target: Path, manifest: Manifest) -> None:
     """The Python files of a commit, with `script` in the place of experiment.py, beside the template's assets.
 
-    Left out: links, hidden folders, protected files, the plotting script and everything that is not Python,
-    so that notes, records and papers of the session stay unseen.
+    Left out: links, hidden folders, protected files, the plotting script and what is neither Python nor editable, so
+    that notes, records and papers of the session stay unseen. With a command, files that begin with #! can be executed.
     """
     code, script = Path(job.code), job.script
     unseen = {*manifest.protected, manifest.plot} - {*manifest.editable, script}
@@ -104,7 +104,7 @@ def copy_code(job: Job, target: Path, manifest: Manifest) -> None:
     for asset in manifest.assets:
         (target / asset).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(Path(job.template) / asset, target / asset)
-    for path in sorted(code.rglob("*.py")):
+    for path in sorted({*code.rglob("*.py"), *(path for n in manifest.editable if (path := code / n).is_file())}):
         name = path.relative_to(code)
         linked = any((code / part).is_symlink() for part in [*name.parents, name])
         hidden = any(part.startswith(".") for part in name.parts)
@@ -112,6 +112,15 @@ def copy_code(job: Job, target: Path, manifest: Manifest) -> None:
             continue
         (target / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, target / name)
-    if script != CODE:
+    if script != CODE and not manifest.command:
         shutil.copyfile(code / script, target / CODE)
     readable(target)
+    for file in (*manifest.assets, *manifest.editable) if manifest.command else ():
+        with (target / file).open("rb") as opened:
+            if opened.read(2) == b"#!":
+                (target / file).chmod(0o755)
+
+
+def inside(folder: str, manifest: Manifest) -> str:
+    """The folder in which code runs, where the copy of it is seen as `folder`."""
+    return f"{folder}/{manifest.command.folder}" if manifest.command and manifest.command.folder else folder

@@ -61,6 +61,7 @@ class Reported:
     """The numbers of a final_info.json under plain names; `dropped` counts what was no number."""
 
     means: dict[str, float] = field(default_factory=dict)
+    curves: dict[str, tuple[float, ...]] = field(default_factory=dict)  # of results that are series
     stderrs: dict[str, float] = field(default_factory=dict)
     dropped: int = 0
 

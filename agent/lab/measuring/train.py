@@ -9,10 +9,11 @@ import time
 from pathlib import Path
 from typing import Any
 
+from agent.core.command import GIVEN
 from agent.core.protocols import Exit, Mount, SandboxSpec
-from agent.lab.measuring import foreign, reports
+from agent.lab.measuring import foreign, reports, results
 from agent.lab.measuring.bench import Bench
-from agent.lab.measuring.scratch import CODE, TrainingPaths, copy_code, remove
+from agent.lab.measuring.scratch import CODE, TrainingPaths, copy_code, inside, remove
 from agent.lab.measuring.verdict import Stopped
 from agent.sandbox import harvest
 from agent.storage.atomic import write_text
@@ -35,13 +36,13 @@ def train(bench: Bench, paths: TrainingPaths, settings: dict[str, Any]) -> Exit:
     }
     write_text(paths.code / "task.json", harvest.dumps(task))
     seen = bench.sandbox.visible(mounts[0])
-    out_dir = f"{seen}/{paths.out_name}" if bench.manifest.absolute_out_dir else paths.out_name
+    argv, env = _started(bench, paths, seen, task)
     spec = SandboxSpec(
-        argv=(bench.python, CODE, f"--out_dir={out_dir}"),
-        cwd=seen,
+        argv=argv,
+        cwd=inside(seen, bench.manifest),
         mounts=(*mounts, *bench.trees),
         limits=bench.job.limits,
-        env=bench.env,
+        env={**bench.env, **env},
         gpu=bench.job.device.startswith("cuda"),
         network=bench.job.network,
     )
@@ -53,6 +54,20 @@ def train(bench: Bench, paths: TrainingPaths, settings: dict[str, Any]) -> Exit:
     return end
 
 
+def _started(
+    bench: Bench, paths: TrainingPaths, seen: str, task: dict[str, Any]
+) -> tuple[tuple[str, ...], dict[str, str]]:
+    """What is executed, and the variables that it gets besides the bench's."""
+    command = bench.manifest.command
+    if command is None:
+        out_dir = f"{seen}/{paths.out_name}" if bench.manifest.absolute_out_dir else paths.out_name
+        return (bench.python, CODE, f"--out_dir={out_dir}"), {}
+    results.clear(bench.manifest, paths, bench.seed)
+    given = {**task, "out": f"{seen}/{paths.out_name}"}
+    line = command.filled(given)
+    return ("bash", "-o", "pipefail", "-c", line), {variable: str(given[name]) for name, variable in GIVEN.items()}
+
+
 def _mounts(bench: Bench, paths: TrainingPaths) -> tuple[tuple[Mount, ...], Mount]:
     """The code's first, and that of the data."""
     data = Mount(Path(bench.job.train_data), "/data")
@@ -60,6 +75,8 @@ def _mounts(bench: Bench, paths: TrainingPaths) -> tuple[tuple[Mount, ...], Moun
         return foreign.mounts(paths, data, walls=bench.sandbox.name != "none"), data
     paths.out.mkdir()
     out = Mount(paths.out, f"/w/{paths.out_name}", writable=True)
+    if bench.manifest.command:  # what somebody else wrote writes beside itself
+        return (Mount(paths.code, "/w", writable=True), data), data
     return (Mount(paths.code, "/w"), out, data), data
 
 
@@ -70,7 +87,9 @@ def harvested(bench: Bench, paths: TrainingPaths) -> harvest.Harvest:
         paths.out.unlink(missing_ok=True)
         return harvest.Harvest(problems=dict.fromkeys(wanted, "missing"))
     found = harvest.copy_files(paths.out, paths.kept, wanted, max_total=sum(wanted.values()))
-    remove(paths.out)
+    if bench.manifest.command and not bench.manifest.measured:
+        results.keep(bench.manifest, paths, bench.seed)
+    remove(paths.code if bench.manifest.command else paths.out)
     return found
 
 
@@ -88,6 +107,9 @@ def saved(bench: Bench, found: harvest.Harvest) -> Path:
 
 def after_one_batch(bench: Bench) -> Path | None:
     """The artefact of the same code after a single batch; None if it cannot do with so little."""
+    command = bench.manifest.command
+    if command and "samples" not in command.places():  # it would train whole, and its artefact show nothing
+        return None
     twin = TrainingPaths(bench.paths.root / "one-batch", bench.paths.out_name)
     if train(bench, twin, {**bench.settings, "samples": bench.settings.get("batch", 1)}).reason != "ok":
         return None

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from agent.core.errors import UserError
+from agent.core.manifest import Manifest
 from agent.core.protocols import Sandbox
 from agent.core.record import Environment
 from agent.core.template import Template, load_template
@@ -76,7 +77,7 @@ def _read(template: Template, cache: Path, say: Say) -> tuple[list[Flaw], Enviro
         code = sources(template)
         found = list(contract.look(template, code))
     except UserError as error:
-        return [Flaw("does-not-parse", *_split(str(error), folder), "mend it")], None
+        return [Flaw("does-not-parse", *_split(str(error), folder), "correct that line")], None
     except RecursionError:
         return [
             Flaw("does-not-parse", "*.py", "an expression nests too deep to be looked at", "write it in parts")
@@ -86,16 +87,38 @@ def _read(template: Template, cache: Path, say: Say) -> tuple[list[Flaw], Enviro
     try:
         environment = environment_of(template, cache, say)
     except UserError as error:
-        return [*found, Flaw("environment", *_split(str(error), folder), "mend it")], None
+        return [
+            *found,
+            Flaw("environment", *_split(str(error), folder), "correct [environment], or what it names"),
+        ], None
     return [*found, *(contract.missing_there(template, code, environment) if environment else ())], environment
 
 
-def report(flaws: list[Flaw], say: Say) -> int:
-    """The lines, and the exit status."""
-    for flaw in flaws:
+def report(found: list[Flaw], say: Say, because: str = "") -> int:
+    """The lines, one of three sentences, and the exit status.
+
+    `because`: why the template's numbers are self-reported; "" where they are measured.
+    """
+    flaws = [flaw for flaw in found if not flaw.for_measured]
+    steps = [flaw for flaw in found if flaw.for_measured]
+    if steps:
+        say("Missing for measured:")
+    for flaw in (*steps, *flaws):
         say(str(flaw))
-    say(f"{len(flaws)} flaw{'' if len(flaws) == 1 else 's'}" if flaws else "no flaw was found")
+    if flaws:
+        say(f"not ready: {len(flaws)} thing{'' if len(flaws) == 1 else 's'}, each with its remedy")
+    else:
+        say(f"ready and self-reported, because {because}" if because else "ready and measured")
     return 2 if flaws else 0
+
+
+def why_self_reported(manifest: Manifest) -> str:
+    """For the end of a check; "" where the runner measures."""
+    if manifest.measured:
+        return ""
+    if manifest.command:
+        return "the command computes its own numbers, and no evaluate.py measures"
+    return f"{manifest.editable[0]} computes its own numbers, and a model may edit it"
 
 
 def sources(template: Template) -> dict[str, Source]:
@@ -127,7 +150,7 @@ def _unreadable(folder: Path) -> Iterator[Flaw]:
     try:
         load_template(folder)
     except UserError as error:
-        yield Flaw("manifest", *_split(str(error), folder), "mend it")
+        yield Flaw("manifest", *_split(str(error), folder), "correct that entry (docs/templates.md)")
 
 
 def _line(text: str, wanted: str) -> int:

@@ -8,10 +8,13 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path, PurePosixPath
 
 from agent.core.record import Environment
 from agent.core.template import Template
 from agent.lab.environments import missing_modules
+from agent.lab.templating import towards_measured
+from agent.lab.templating.entry import reads_seed
 from agent.lab.templating.flaw import Flaw, Source, read_source
 
 NETWORK = {
@@ -66,6 +69,7 @@ def metric_ranges(template: Template, sources: Sources) -> Iterator[Flaw]:
                 file,
                 f"metrics.{name} has neither low nor high, so that no value of it is impossible",
                 "give the bounds that its definition has",
+                for_measured=not template.manifest.measured,
             )
 
 
@@ -113,6 +117,9 @@ def self_reported(template: Template, sources: Sources) -> Iterator[Flaw]:
                     f'add "{name}" to protected',
                 )
         return
+    if manifest.command:
+        yield from towards_measured.missing(template, sources, _with_modules(template, sources))
+        return
     for source in trained(template, sources):
         line = next((n for text, n in source.strings() if "final_info" in text), 1)
         yield Flaw(
@@ -120,6 +127,7 @@ def self_reported(template: Template, sources: Sources) -> Iterator[Flaw]:
             source.at(line),
             "the experiment measures itself, in the file that a model edits; every number is marked self-reported",
             "move the evaluation to evaluate.py (docs/templates.md, From self-reported to measured)",
+            for_measured=True,
         )
 
 
@@ -145,7 +153,10 @@ def signatures(template: Template, sources: Sources) -> Iterator[Flaw]:
                 f"{name} takes ({takes})",
                 f"the runner calls {name}({', '.join(arguments)})",
             )
-    for source in trained(template, sources):
+    code = trained(template, sources)
+    if template.manifest.command:
+        code = [read_source(Path(template.folder), template.beside(model.file))]
+    for source in code:
         methods = {method: tuple(spec.takes) for method, spec in model.methods.items()} or {model.method: ("x",)}
         yield from _model_class(source, model.name, methods)
 
@@ -211,6 +222,15 @@ def undeclared_data_settings(template: Template, sources: Sources) -> Iterator[F
 def seed_unused(template: Template, sources: Sources) -> Iterator[Flaw]:
     library = template.manifest.library
     in_library = any(read_source(path.parent, path.name).mentions("seed") for path in template.library().values())
+    if template.manifest.command:
+        if template.manifest.seeded and not _seed_reaches(template, sources):
+            yield Flaw(
+                "seed-unused",
+                "manifest.toml",
+                "the command has no {seed}, and no code reads the variable SEED: every training is the same, or chance",
+                "write e.g. --seed {seed} into command.run, or say `seeded = false` and one seed",
+            )
+        return
     for source in trained(template, sources):
         hands_over = in_library and any(name.split(".")[0] == library for name, _ in source.imports())
         if not hands_over and not source.mentions("seed"):
@@ -247,6 +267,8 @@ def network(template: Template, sources: Sources) -> Iterator[Flaw]:
 
 def absolute_paths(template: Template, sources: Sources) -> Iterator[Flaw]:
     for source in sources.values():
+        if source.name == "prepare.py" and template.manifest.form == "v1":  # the adapter's, which knows where data lie
+            continue
         for text, line in source.strings():
             if ABSOLUTE.match(text) and not text.startswith("/data/"):
                 yield Flaw(
@@ -268,6 +290,7 @@ def stale_runs(template: Template, sources: Sources) -> Iterator[Flaw]:
                 source.at(call.lineno),
                 f"{name}(...) draws whatever run folders lie about, those of older or failed attempts too",
                 "read records.json, which holds the measured runs alone",
+                for_measured=template.manifest.form == "v1",  # it is given the folders of measured runs alone
             )
             return
     if template.manifest.form == "own" and not any("records.json" in text for text, _ in source.strings()):
@@ -281,7 +304,27 @@ def stale_runs(template: Template, sources: Sources) -> Iterator[Flaw]:
 
 def _own(template: Template) -> set[str]:
     """Modules that lie beside the experiment, or that it is given."""
-    return {path.stem for path in template.path(".").glob("*.py")} | {"__future__", template.manifest.library}
+    mine = {path.stem for path in template.path(".").glob("*.py")} | {"__future__", template.manifest.library}
+    if command := template.manifest.command:
+        names = (
+            name.removeprefix(f"{command.folder}/") for name in (*template.manifest.editable, *template.manifest.assets)
+        )
+        parts = [PurePosixPath(name).with_suffix("").parts for name in names if name.endswith(".py")]
+        mine |= {part for path in parts for part in path}  # scripts may lie in folders, from which they import
+    return mine
+
+
+def _with_modules(template: Template, sources: Sources) -> dict[str, Source]:
+    """What trains, with the protected modules that it may import."""
+    modules = (n for n in template.manifest.assets if n.endswith(".py") and n not in sources)
+    return {s.name: s for s in trained(template, sources)} | {n: read_source(Path(template.folder), n) for n in modules}
+
+
+def _seed_reaches(template: Template, sources: Sources) -> bool:
+    """Whether a training is told its seed: by its command, or by a variable that some file reads."""
+    command, manifest = template.manifest.command, template.manifest
+    names = [*manifest.editable, *manifest.assets]
+    return bool(command and "seed" in command.places()) or reads_seed({n: template.path(n).read_bytes() for n in names})
 
 
 def missing_imports(template: Template, sources: Sources) -> Iterator[Flaw]:

@@ -68,7 +68,9 @@ def _flaws_of(
         rows = held_out(one)
         share = 0.0 if rows is None or memorised else overlap(rows, one)
     except Exception as error:  # whatever a template's own code does
-        yield Flaw("load-truth-fails", "evaluate.py", f"load_truth: {error!r}", "mend it")
+        yield Flaw(
+            "load-truth-fails", "evaluate.py", f"load_truth: {error!r}", "repair it: nothing can be measured before"
+        )
         return
     if share > OVERLAP:
         yield Flaw(

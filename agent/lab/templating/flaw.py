@@ -16,6 +16,7 @@ class Flaw:
     where: str  # file, or file:line, relative to the template
     text: str
     mend: str
+    for_measured: bool = False  # no flaw of a template that reports its own numbers: a step towards being measured
 
     def __str__(self) -> str:
         return f"{self.code:<22} {self.where}: {self.text}; {self.mend}"

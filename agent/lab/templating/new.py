@@ -1,9 +1,10 @@
-"""--new-template: a folder that works as it is, and what to edit next."""
+"""--new-template: a folder that works as it is, or a repository, and what to edit next."""
 
 from __future__ import annotations
 
 import re
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 from agent.core.errors import UserError
@@ -23,12 +24,39 @@ Then: python launch.py --idea YOUR_IDEA --template {shown} --model MODEL
 docs/templates.md goes through it all."""
 
 
+REPOSITORY_NEXT = """\
+{folder} is made. Next:
+  python launch.py --check-template {shown}       trains it a few times; says what is missing
+  {folder}/manifest.toml    question, about, which files are edited, metrics and their direction, limits
+Then: python launch.py --idea YOUR_IDEA --template {shown} --model MODEL
+docs/from-a-repository.md says how seeds and data reach the code, and how its numbers become measured."""
+
+
 def new_template(name: str, home: Path) -> str:
     """Make templates/NAME, or the folder that NAME is a path to; returns what to do next.
 
     Raises:
         UserError: the name cannot be used, or something is there already.
     """
+
+    def make(folder: Path) -> None:
+        shutil.copytree(SKELETON, folder, ignore=shutil.ignore_patterns("__pycache__"))
+        for file in (folder / "manifest.toml", folder / "test_template.py"):
+            file.write_text(file.read_text(encoding="utf-8").replace("__NAME__", folder.name), encoding="utf-8")
+
+    return _made(name, home, make, NEXT)
+
+
+def new_from(name: str, home: Path, make: Callable[[Path], None]) -> str:
+    """The same of a repository, with which `make` fills the folder.
+
+    Raises:
+        UserError: as `new_template`, or from `make`.
+    """
+    return _made(name, home, make, REPOSITORY_NEXT)
+
+
+def _made(name: str, home: Path, make: Callable[[Path], None], what_next: str) -> str:
     path = Path(name)
     folder = path if len(path.parts) > 1 else home / "templates" / name
     if not NAME.fullmatch(folder.name):
@@ -39,14 +67,12 @@ def new_template(name: str, home: Path) -> str:
     if folder.exists() or folder.is_symlink():
         raise UserError(f"--new-template {name}: {folder} is there already; choose another name, or remove it first")
     try:
-        shutil.copytree(SKELETON, folder, ignore=shutil.ignore_patterns("__pycache__"))
-        for file in (folder / "manifest.toml", folder / "test_template.py"):
-            file.write_text(file.read_text(encoding="utf-8").replace("__NAME__", folder.name), encoding="utf-8")
+        make(folder)
         mark_own(folder)
     except OSError as error:
         raise UserError(f"--new-template {name}: cannot write {folder}: {error.strerror}") from None
     shown = folder.name if folder.parent == home / "templates" else str(folder)
-    return NEXT.format(folder=_short(folder), shown=shown)
+    return what_next.format(folder=_short(folder), shown=shown)
 
 
 def _short(folder: Path) -> str:

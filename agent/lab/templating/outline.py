@@ -1,9 +1,9 @@
-"""What a library that experiments may import offers: each public class and function by its signature, with a line."""
+"""What code that cannot be changed offers: each public class and function by its signature, with a line."""
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import PurePosixPath
 
 FIRST_PAGE = "__init__.py"
@@ -25,6 +25,18 @@ def outline(files: Mapping[str, str]) -> str:
         if name != first and known and (lines := list(_module(tree, offered))):
             said.append("\n".join([f"{name}:", *lines]))
     return "\n\n".join(text for text in said if text)[:MOST]
+
+
+def map_of(code: Mapping[str, str], others: Iterable[str]) -> str:
+    """A repository's other files: of Python code the signatures, by file, and the names of all the rest."""
+    said = []
+    for name, text in sorted(code.items()):
+        tree = _parsed(text)
+        about = (ast.get_docstring(tree) or "").partition("\n")[0].strip() if tree else "does not parse"
+        said.append("\n".join([f"{name}: {about}".rstrip(": "), *(_module(tree, None) if tree else ())]))
+    rest = sorted(others)
+    said += [f"Other files: {', '.join(rest)}"] if rest else []
+    return "\n".join(said)[:MOST]
 
 
 def _parsed(text: str) -> ast.Module | None:

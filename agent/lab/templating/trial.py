@@ -27,6 +27,15 @@ from agent.storage.atomic import readable, write_bytes
 
 SAME = 1e-6  # relative; two trainings of one seed
 TIGHT = 0.5  # of a limit
+REMEDIES = {  # by the reason for which a baseline fails
+    "exit": "repair what it names; a sandbox has no network, and of this machine the template's files and data alone",
+    "timeout": "raise limits.wall_s, or train less",
+    "memory": "raise limits.memory_mb, or use less",
+    "disk": "raise limits.disk_mb, or write less",
+    "files": "raise limits.files, or write fewer",
+    "output": "raise limits.output_mb, or print less",
+    "missing-metric": "write it where the manifest says that results lie, under that name",
+}
 Say = Callable[[str], None]
 
 
@@ -48,14 +57,14 @@ class Trial:
         try:
             worlds = [self.world(secret) for secret in (11, 12)]
         except InfrastructureError as error:
-            yield Flaw("prepare-fails", "prepare.py", " ".join(str(error).split())[-300:], "mend it")
+            yield Flaw("prepare-fails", "prepare.py", " ".join(str(error).split())[-300:], "repair what it names")
             return
         if self.template.manifest.measured:
             yield from data_flaws(self.template.manifest, self.profile.conditions, self.held_out, *worlds)
         try:
             yield from self._trainings(worlds[0])
         except EvaluationFault as fault:
-            yield Flaw("evaluation-fails", "evaluate.py", str(fault), "mend it: no model could do better")
+            yield Flaw("evaluation-fails", "evaluate.py", str(fault), "repair it: no model could do better")
 
     @property
     def walled(self) -> bool:
@@ -200,7 +209,7 @@ class Trial:
                     "not-deterministic",
                     self.template.manifest.baselines[0].file,
                     f"two trainings of seed {one.seed} give {name} {value:.6g} and {again.metrics[name]:.6g}",
-                    "draw everything from the seed; set threads from task.json; turn on deterministic kernels",
+                    f"draw everything from {self._seed}; keep to the number of threads; use deterministic kernels",
                 )
                 return
 
@@ -223,12 +232,12 @@ class Trial:
 
     def _seeds(self, one: Training, other: Training) -> Iterator[Flaw]:
         same_file = one.artefact_sha256 is not None and one.artefact_sha256 == other.artefact_sha256
-        if same_file or self._untimed(one) == self._untimed(other):
+        if same_file or self._told(one) == self._told(other):
             yield Flaw(
                 "seed-ignored",
                 self.template.manifest.baselines[0].file,
                 f"seeds {one.seed} and {other.seed} give the same result: its spread over seeds says nothing",
-                'draw everything from task["seed"]',
+                f"draw everything from {self._seed}",
             )
         else:
             gap = ", ".join(
@@ -236,6 +245,16 @@ class Trial:
                 for n, v in one.metrics.items()
             )
             self.say(f"  between two seeds: {gap}")
+
+    @property
+    def _seed(self) -> str:
+        """Where the code finds its seed."""
+        return "{seed} or the variable SEED" if self.template.manifest.command else 'task["seed"]'
+
+    def _told(self, training: Training) -> tuple[object, ...]:
+        """What a training's result is known by; an experiment that measures itself may round its numbers."""
+        said = () if self.template.manifest.measured else (training.curves, training.diagnostics)
+        return self._untimed(training), *said
 
     def _untimed(self, training: Training) -> dict[str, float]:
         """Its metrics but those that a clock measured, which differ each time."""
@@ -313,4 +332,5 @@ class Trial:
 
 def _failed(file: str, training: Training, where: str = "") -> Flaw:
     last = " ".join(training.detail.strip().splitlines()[-1:])[:300]
-    return Flaw("baseline-fails", file, f"{training.outcome}{where}: {training.reason}: {last}", "mend it")
+    mend = REMEDIES.get(training.reason, "repair what it names")
+    return Flaw("baseline-fails", file, f"{training.outcome}{where}: {training.reason}: {last}", mend)

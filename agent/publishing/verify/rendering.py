@@ -10,6 +10,7 @@ from functools import cache
 from pathlib import Path
 
 from agent.core.errors import InfrastructureError
+from agent.core.template import joined
 from agent.lab.worlds import package_version
 from agent.literature.found import FILE as FOUND
 from agent.literature.found import read_found
@@ -132,7 +133,7 @@ def _rendered(
     manifest, records = material.manifest, list(material.records.values())
     facts = Facts(records, manifest, material.account.profile)
     chosen = facts.described
-    source = repo.blob(chosen.commit, manifest.editable[0]) or b""
+    texts = {name: (repo.blob(chosen.commit, name) or b"").decode("utf-8", "replace") for name in manifest.editable}
     return render_paper(
         material.account,
         sections,
@@ -140,7 +141,7 @@ def _rendered(
         manifest,
         library,
         folder,
-        source=source.decode("utf-8", "replace"),
+        source=joined(texts),
         diff=repo.diff(facts.measured[0].commit, chosen.commit, manifest.editable),
     )
 

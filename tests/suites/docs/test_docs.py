@@ -25,7 +25,7 @@ from tests.support.whole import Script, Whole
 DOCS = ROOT / "docs"
 PAGES = sorted(DOCS.glob("*.md"))
 BLOCK = re.compile(r"^```sh\n(.*?)^```", re.DOTALL | re.MULTILINE)
-OTHERS = {"templates.md"}  # has a test of its own, which builds what the page builds
+OTHERS = {"templates.md", "from-a-repository.md"}  # have tests of their own, which build what the pages build
 KEYS = {"OPENAI_API_KEY": "sk-none", "ANTHROPIC_API_KEY": "sk-none", "OPENROUTER_API_KEY": "sk-none"}
 # CI itself, a view without an end, tests/suites/app/test_api.py, gigabytes of packages
 ELSEWHERE = ("make setup", "--follow", "docs/own_model.py", "--setup-saebench")

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from agent.app import templates
-from agent.lab.templating import check, contract, data_trial, trial
+from agent.lab.templating import check, contract, data_trial, towards_measured, trial
 from agent.session.session import fold
 from agent.storage.log import EventLog
 from tests.support import ROOT
@@ -69,8 +69,11 @@ def answer(request) -> str:
     return literature_answer(text) or "NO CHANGE"
 
 
+MODULES = (check, contract, data_trial, towards_measured, trial, templates)
+
+
 def test_the_page_lists_every_code_of_the_check_and_no_other():
-    code = "".join(Path(module.__file__).read_text() for module in (check, contract, data_trial, trial, templates))
+    code = "".join(Path(module.__file__).read_text() for module in MODULES)
     said = set(re.findall(r'Flaw\(\s*"([a-z-]+)"', code))
     section = re.search(r"## What the check says\n(.*?)\n## ", PAGE, re.DOTALL)[1]
     assert set(re.findall(r"`([a-z]+(?:-[a-z]+)*)`", section)) == said
@@ -92,7 +95,7 @@ def test_the_page_builds_a_template_and_its_paper(tmp_path):
             for line in text.splitlines() if kind == "sh" else ():
                 outputs.append(run(line, tmp_path, home, provider.url))
     flaws = [o for o in outputs if "Checking " in o]
-    assert len(flaws) == 2 and all("no flaw was found" in o for o in flaws)
+    assert len(flaws) == 2 and all(o.splitlines()[-1] == "ready and measured" for o in flaws)
     folder = next((tmp_path / "workspace").glob("2*_larger_steps"))
     assert fold(EventLog(folder / "events.jsonl").read()).finished
     record = json.loads((folder / "repo/records/1.json").read_text())

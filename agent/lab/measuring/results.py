@@ -1,0 +1,190 @@
+"""The results that a template's own command wrote: found by their pattern, copied, and read as what they are.
+
+Never trusted. Forms: JSON (numbers by name, nested or not; or a list of such), JSON lines, CSV, TensorBoard's events.
+Not here: what becomes of the numbers (reports.py).
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+import os
+import stat
+from collections.abc import Iterable, Mapping
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+from agent.core.manifest import Manifest
+from agent.lab.measuring import selfreport, tfevents
+from agent.lab.measuring.scratch import TrainingPaths
+from agent.sandbox import harvest
+
+FOLDER = "results"  # among the harvested files
+MOST_NAMES = 50_000  # in the folder that is searched
+MOST_FILES = 20  # of TensorBoard's, which begins a new one now and then
+LARGEST = 32 << 20  # bytes of one file
+MAX_ROWS = 200_000
+MAX_COLUMNS = 256
+COUNTERS = {"epoch", "epochs", "step", "steps", "global_step", "iteration", "iter", "batch", "time", "timestamp"}
+Column = list[float | None]  # None: no number in this row
+
+
+def clear(manifest: Manifest, paths: TrainingPaths, seed: int) -> None:
+    """Remove what looks like results before the command begins: a repository may bring old ones along."""
+    for name in _found(manifest, paths, seed):
+        (paths.code / name).unlink()
+
+
+def keep(manifest: Manifest, paths: TrainingPaths, seed: int) -> None:
+    """Copy the results of a command that has ended beside the other harvested files."""
+    for name in _found(manifest, paths, seed)[:MOST_FILES]:
+        harvest.copy_files(paths.code, paths.kept / FOLDER, {name: LARGEST}, max_total=LARGEST)
+
+
+def read(kept: Path, manifest: Manifest, condition: str) -> selfreport.Reported:
+    """The numbers of the results, under plain names; of a series, its last number, and the series as a curve.
+
+    Raises:
+        Unharvestable: there are none, several that are not parts of one, or they cannot be read.
+    """
+    assert manifest.command
+    folder = kept / FOLDER
+    files = sorted(path for path in folder.rglob("*") if path.is_file()) if folder.is_dir() else []
+    if not files:
+        raise harvest.Unharvestable("no file that may be read is there after the command has ended")
+    if "tfevents" in files[0].name:
+        return _series(tfevents.scalars(path.read_bytes() for path in files))
+    if len(files) > 1:
+        names = ", ".join(path.relative_to(folder).as_posix() for path in files[:3])
+        raise harvest.Unharvestable(f"{len(files)} files are there ({names}); name one")
+    return read_file(files[0].name, files[0].read_bytes(), condition)
+
+
+def read_file(name: str, data: bytes, condition: str = "") -> selfreport.Reported:
+    """The numbers of one file, read by the ending of its name.
+
+    Raises:
+        Unharvestable: it is not of that form.
+    """
+    if "tfevents" in name:
+        return _series(tfevents.scalars([data]))
+    if name.endswith((".csv", ".tsv")):
+        return _series(_table(data, "\t" if name.endswith(".tsv") else ","))
+    if name.endswith(".jsonl"):
+        lines = [line for line in data.splitlines() if line.strip()]
+        return _series(_rows(harvest.parse_json(line) for line in lines[:MAX_ROWS]))
+    value = harvest.parse_json(data, max_bytes=LARGEST)
+    if isinstance(value, list):
+        return _series(_rows(value))
+    if isinstance(value, Mapping) and value and all(_is_series(item) for item in value.values()):
+        return _series({str(key): [_number(x) for x in item] for key, item in value.items()})
+    return selfreport.final_info(value, condition)
+
+
+def _found(manifest: Manifest, paths: TrainingPaths, seed: int) -> list[str]:
+    """Names, seen from the copy of the code, of the plain files that fit.
+
+    The command could write to all of that copy, so that every folder on the way is looked at and no link is followed.
+    """
+    command = manifest.command
+    assert command
+    parts = (paths.out_name if command.in_out else command.folder, command.pattern(seed))
+    return matching(paths.code, "/".join(part for part in parts if part))
+
+
+def matching(folder: Path, pattern: str) -> list[str]:
+    """Names of the plain files below a folder that fit, part by part; `*` does not go beyond a part."""
+    wanted, found, seen = pattern.split("/"), [], 0
+    waiting: list[tuple[str, ...]] = [()]
+    while waiting:
+        parts = waiting.pop()
+        try:
+            entries = sorted(os.scandir(folder.joinpath(*parts)), key=lambda entry: entry.name)
+        except OSError:
+            continue
+        seen += len(entries)
+        if seen > MOST_NAMES:
+            break
+        for entry in entries:
+            if not fnmatchcase(entry.name, wanted[len(parts)]) or not harvest.SAFE_PART.fullmatch(entry.name):
+                continue
+            mode = entry.stat(follow_symlinks=False).st_mode
+            here = (*parts, entry.name)
+            if stat.S_ISDIR(mode) and len(here) < len(wanted):
+                waiting.append(here)
+            elif stat.S_ISREG(mode) and len(here) == len(wanted):
+                found.append("/".join(here))
+    return sorted(found)
+
+
+# ---------------------------------------------------------------- forms
+
+
+def _table(data: bytes, between: str) -> dict[str, Column]:
+    """The columns of a table with a header."""
+    try:
+        text = data.decode("utf-8-sig")
+        rows = csv.reader(io.StringIO(text), delimiter=between, strict=True)
+        header = [name.strip() for name in next(rows, [])][:MAX_COLUMNS]
+        table: dict[str, Column] = {name: [] for name in header}
+        if not any(header) or len(table) != len(header):
+            raise harvest.Unharvestable("the first line does not give each column a name of its own")
+        for count, row in enumerate(rows):
+            if count == MAX_ROWS:
+                raise harvest.Unharvestable(f"more than {MAX_ROWS} rows")
+            if any(cell.strip() for cell in row):
+                for place, name in enumerate(header):
+                    table[name].append(_number(row[place]) if place < len(row) else None)
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise harvest.Unharvestable(f"not a table in UTF-8: {error}") from None
+    return table
+
+
+def _rows(values: Iterable[Any]) -> dict[str, Column]:
+    """Objects of numbers, one for each step, as columns."""
+    table: dict[str, Column] = {}
+    for count, value in enumerate(values):
+        if not isinstance(value, Mapping):
+            raise harvest.Unharvestable("a list whose entries are no objects")
+        for key in list(value)[:MAX_COLUMNS]:
+            if str(key) in table or len(table) < MAX_COLUMNS:
+                column = table.setdefault(str(key), [])
+                column += [None] * (count - len(column)) + [_number(value[key])]
+    return table
+
+
+def _series(table: Mapping[str, Column]) -> selfreport.Reported:
+    """The last number of each column, and the columns that are numbers throughout as curves."""
+    said = selfreport.Reported()
+    for key, column in table.items():
+        numbers, name = [value for value in column if value is not None], selfreport.slug(key)
+        if name in COUNTERS:
+            continue
+        if not numbers:
+            said.dropped += 1
+        elif len(said.means) < selfreport.MAX_NUMBERS:
+            said.means[name] = numbers[-1]
+            if len(numbers) > 1 and all(map(math.isfinite, numbers)):
+                said.curves[name] = tuple(numbers[i] for i in selfreport.thinned(len(numbers), selfreport.MAX_POINTS))
+    return said
+
+
+def _is_series(value: Any) -> bool:
+    return (
+        isinstance(value, list)
+        and len(value) > 1
+        and len(value) <= MAX_ROWS
+        and not any(isinstance(item, list | Mapping) for item in value)
+    )
+
+
+def _number(value: Any) -> float | None:
+    """A number, or a text that is one; NaN and infinity are numbers too, which a metric may not be."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        return float(value)
+    except (ValueError, OverflowError):
+        return None

@@ -1,0 +1,29 @@
+"""Figures of all runs. Called without arguments beside records.json; writes PDF, PNG and figures.json.
+
+records.json: a list of {run, name, label, kind, status, metrics: {metric: {condition: {mean, se, n, values}}},
+metric_labels, diagnostics, curves}. Every number in a figure must come from there.
+"""
+
+import json
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+
+METRIC = "__METRIC__"
+
+figure, axis = plt.subplots(figsize=(4.4, 2.4), layout="constrained")
+records = [record for record in json.loads(Path("records.json").read_text()) if record["status"] == "measured"]
+for place, record in enumerate(records):
+    for value in record["metrics"][METRIC].values():
+        axis.errorbar(value["mean"], place, xerr=value["se"] or 0, fmt="o", capsize=2)
+axis.set_yticks(range(len(records)), [record["label"] for record in records])
+axis.set_xlabel(records[0]["metric_labels"][METRIC])
+figure.savefig("results.pdf")
+figure.savefig("results.png", dpi=200)
+caption = (
+    "The primary metric of each run, as the code reports it. Markers are means over seeds, bars one standard error."
+)
+Path("figures.json").write_text(json.dumps([{"file": "results", "title": "Results", "caption": caption}]))
