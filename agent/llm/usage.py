@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeGuard
 
+from agent.core.numbers import number_of
 from agent.core.protocols import Message, Reply
 from agent.llm.providers import cached_price, price
 
@@ -42,7 +43,7 @@ def stated(model: str, messages: Sequence[Message], text: str, usage: object, li
         out = max(guess.tokens_out, total - into)
     why = "" if whole else "the provider states no usage that can be believed"
     reply = replace(_reply(model, into, out, why), tokens_cached=min(cached, into))
-    cost = _number(said.get("cost"))  # openrouter says what it charged
+    cost = number_of(said.get("cost"))  # openrouter says what it charged
     if believable(cost):
         return replace(reply, cost_usd=cost)
     if said.get("cost") is not None:
@@ -86,7 +87,7 @@ def _tokens(*texts: str) -> int:
 
 def _count(said: Mapping[str, Any], names: Sequence[str]) -> int | None:
     """The first count of these names that can be believed. 0 is none: an answer's text and its question hold some."""
-    numbers = (_number(said.get(name)) for name in names)
+    numbers = (number_of(said.get(name)) for name in names)
     return next((math.ceil(n) for n in numbers if n is not None and 0 < n <= MOST_TOKENS), None)
 
 
@@ -94,13 +95,3 @@ def _cached(said: Mapping[str, Any]) -> int:
     """The tokens read from a cache, wherever a provider says so; 0 where it does not."""
     parts = (said.get("prompt_tokens_details"), said.get("input_tokens_details"), said)
     return next((n for part in parts if isinstance(part, Mapping) and (n := _count(part, CACHED))), 0)
-
-
-def _number(value: object) -> float | None:
-    """A number, also one that was sent as text."""
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
-        return None
-    try:
-        return float(value)
-    except (ValueError, OverflowError):
-        return None

@@ -75,10 +75,13 @@ def _metric_names(facts: Facts) -> list[str]:
 def _ranks(text: str, facts: Facts) -> re.Match[str] | None:
     """A superlative that ranks runs: of a metric, or of nothing. "The largest latents" are what a method works on."""
     field = r"(?:of|among) (?:all|any|our|these|those|them|the (?:runs|variants|experiments|baselines|methods))\b"
+    superlatives = list(_SUPERLATIVE.finditer(text))
+    if not superlatives:  # nearly always, so that nothing is made of the metrics' names
+        return None
     ends = rf"$|[.,;:)]|{field}|value|score|error|result|run\b|variant|gain|loss"
     names = "|".join(map(re.escape, sorted(_metric_names(facts), key=len, reverse=True)))
     ranked = re.compile(rf"\s*(?:[\w-]+\s+)?(?:{ends}|(?:of\s+)?(?:{names})(?!\w))", re.IGNORECASE)
-    return next((found for found in _SUPERLATIVE.finditer(text) if ranked.match(text, found.end())), None)
+    return next((found for found in superlatives if ranked.match(text, found.end())), None)
 
 
 def net(sentence: Sentence, values: tuple[Spoken, ...], kind: SentenceKind, facts: Facts) -> Iterator[Hit]:

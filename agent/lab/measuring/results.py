@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from agent.core.manifest import Manifest
+from agent.core.numbers import number_of
 from agent.lab.measuring import selfreport, tfevents
 from agent.lab.measuring.scratch import TrainingPaths
 from agent.sandbox import harvest
@@ -79,7 +80,7 @@ def read_file(name: str, data: bytes, condition: str = "") -> selfreport.Reporte
     if isinstance(value, list):
         return _series(_rows(value))
     if isinstance(value, Mapping) and value and all(_is_series(item) for item in value.values()):
-        return _series({str(key): [_number(x) for x in item] for key, item in value.items()})
+        return _series({str(key): [number_of(x) for x in item] for key, item in value.items()})
     return selfreport.final_info(value, condition)
 
 
@@ -136,7 +137,7 @@ def _table(data: bytes, between: str) -> dict[str, Column]:
                 raise harvest.Unharvestable(f"more than {MAX_ROWS} rows")
             if any(cell.strip() for cell in row):
                 for place, name in enumerate(header):
-                    table[name].append(_number(row[place]) if place < len(row) else None)
+                    table[name].append(number_of(row[place]) if place < len(row) else None)
     except (UnicodeDecodeError, csv.Error) as error:
         raise harvest.Unharvestable(f"not a table in UTF-8: {error}") from None
     return table
@@ -151,7 +152,7 @@ def _rows(values: Iterable[Any]) -> dict[str, Column]:
         for key in list(value)[:MAX_COLUMNS]:
             if str(key) in table or len(table) < MAX_COLUMNS:
                 column = table.setdefault(str(key), [])
-                column += [None] * (count - len(column)) + [_number(value[key])]
+                column += [None] * (count - len(column)) + [number_of(value[key])]
     return table
 
 
@@ -178,13 +179,3 @@ def _is_series(value: Any) -> bool:
         and len(value) <= MAX_ROWS
         and not any(isinstance(item, list | Mapping) for item in value)
     )
-
-
-def _number(value: Any) -> float | None:
-    """A number, or a text that is one; NaN and infinity are numbers too, which a metric may not be."""
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
-        return None
-    try:
-        return float(value)
-    except (ValueError, OverflowError):
-        return None
