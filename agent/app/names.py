@@ -45,5 +45,12 @@ def named_idea(name: str, template: str | None, home: Path) -> Idea:
     """The idea by its name, among those that lie in the template's folder too, or by its file."""
     from agent.lab.templating.v1 import ideas
 
-    own = ideas(template_folder(template, home)) if template else []
-    return next((one for one in own if one.Name == name), None) or find_idea(name, home / "ideas")
+    own, complaints = ideas(template_folder(template, home)) if template else ([], [])
+    if named := next((one for one in own if one.Name == name), None):
+        return named
+    try:
+        return find_idea(name, home / "ideas")
+    except UserError as error:
+        if complaints:
+            raise UserError(f"{error}; not read: {complaints[0]}") from None
+        raise

@@ -92,7 +92,7 @@ def read_source(folder: Path, name: str) -> Source:
         UserError: it is missing or does not parse.
     """
     try:
-        return Source(name, ast.parse((folder / name).read_text(encoding="utf-8")))
+        return Source(name, ast.parse((folder / name).read_text(encoding="utf-8-sig")))
     except OSError as error:
         raise UserError(f"{folder / name}: {error.strerror}") from None
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:

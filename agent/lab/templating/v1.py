@@ -16,7 +16,7 @@ from pydantic import Field, ValidationError
 
 from agent.core.errors import UserError
 from agent.core.given import json_given, read_given, toml_given
-from agent.core.ideas import Idea, read_ideas
+from agent.core.ideas import Idea, readable_ideas
 from agent.core.manifest import Limits
 from agent.core.schema import Strict
 from agent.lab.measuring import selfreport
@@ -175,14 +175,16 @@ def look(folder: Path) -> Folder:
         raise UserError(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
 
 
-def ideas(folder: Path) -> list[Idea]:
-    """The ideas that lie in a template's folder; of two with one name, that of ideas.json."""
+def ideas(folder: Path) -> tuple[list[Idea], list[str]]:
+    """The ideas that lie in a template's folder, and a line for each entry that is none.
+
+    Of two ideas with one name, that of ideas.json is taken.
+    """
+    read = [readable_ideas(folder / name) for name in IDEAS if (folder / name).is_file()]
     found: dict[str, Idea] = {}
-    for name in IDEAS:
-        if (folder / name).is_file():
-            for idea in read_ideas(folder / name):
-                found.setdefault(idea.Name, idea)
-    return list(found.values())
+    for idea in (idea for some, _ in read for idea in some):
+        found.setdefault(idea.Name, idea)
+    return list(found.values()), [line for _, lines in read for line in lines]
 
 
 def direction(name: str) -> Literal["higher", "lower"] | None:
