@@ -29,14 +29,14 @@ def named_template(name: str, home: Path, adapt: Callable[[Path], Path]) -> Temp
     return load_template(adapt(folder) if is_v1(folder) else folder)
 
 
-def adapter(workspace: Path, walls: bool = True) -> Callable[[Path], Path]:
-    """Makes a template of an AI-Scientist v1 folder, in the workspace."""
+def adapter(workspace: Path, walls: bool = True, *, device: str = "cpu", ask: bool = False) -> Callable[[Path], Path]:
+    """Makes a template of an AI-Scientist v1 folder, in the workspace; `ask`: open questions go into adapter.toml."""
 
     def make(folder: Path) -> Path:
         from agent.lab.templating.adapt import adapt
         from agent.sandbox.boxes import BubblewrapSandbox, NoSandbox
 
-        return adapt(folder, workspace, BubblewrapSandbox if walls else NoSandbox, print)
+        return adapt(folder, workspace, BubblewrapSandbox if walls else NoSandbox, print, device=device, ask=ask)
 
     return make
 

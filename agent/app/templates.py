@@ -42,7 +42,7 @@ def check(args: argparse.Namespace, home: Path, workspace: Workspace) -> int:
     sandbox = _sandbox(args.unsafe_no_sandbox, own)
     prepare = None if own or is_v1(folder) else prepare_walled(sandbox)  # the adapter's prepare.py is ours
     if is_v1(folder):
-        folder = adapter(workspace.root, sandbox.name != "none")(folder)
+        folder = adapter(workspace.root, sandbox.name != "none", device=device, ask=True)(folder)
     flaws = check_template(
         folder, workspace.cache, sandbox, print, profile=args.profile, device=device, prepare=prepare
     )

@@ -75,8 +75,10 @@ def render(session: Session, facts: Facts) -> str:
 
 def one_line(record: RunRecord, facts: Facts) -> str:
     """All metrics of a run, averaged over its conditions, on the console."""
-    metrics = facts.manifest.metrics.items()
-    return ", ".join(f"{m.label} {averaged(record, name).quantity(facts.unit(name)).text()}" for name, m in metrics)
+    defined = [name for name in facts.manifest.metrics if all(name in t.metrics for t in record.trainings)]
+    return ", ".join(
+        f"{facts.spec(name).label} {averaged(record, name).quantity(facts.unit(name)).text()}" for name in defined
+    )
 
 
 def _words(text: str, facts: Facts) -> list[str]:

@@ -56,18 +56,31 @@ def _diagnostics(path: Path, account: Account, manifest: Manifest) -> None:
 
 
 def take_metrics(kept: Path, found: harvest.Harvest, account: Account, manifest: Manifest, condition: str) -> None:
-    """The experiment's own results, for templates that measure themselves; what is no metric is a diagnostic."""
+    """The experiment's own results, for templates that measure themselves; what is no metric is a diagnostic.
+
+    Raises:
+        Stopped: the file is missing or unreadable, a metric is missing or impossible, or the primary one is undefined.
+    """
     if FINAL_INFO not in found.sha256:
         raise Stopped("refused", "missing-metric", f"{FINAL_INFO}: {found.problems[FINAL_INFO]}")
     try:
-        value = harvest.parse_json((kept / FINAL_INFO).read_bytes())
+        value = harvest.parse_json((kept / FINAL_INFO).read_bytes(), finite=False)
     except harvest.Unharvestable as problem:
         raise Stopped("refused", "missing-metric", f"{FINAL_INFO}: {problem}") from None
     said = selfreport.final_info(value, condition)
     account.metrics = {name: said.means[name] for name in manifest.metrics if name in said.means}
     rest = {name: number for name, number in said.means.items() if name not in manifest.metrics}
-    rest |= {f"{name}_stderr": number for name, number in said.stderrs.items()}
+    account.statistics = {name: found for name in said.means if (found := said.statistic(name))}
     account.diagnostics, dropped = selfreport.diagnostics({**rest, **account.diagnostics})
     if dropped + said.dropped:
         account.note("results-dropped", f"{dropped + said.dropped} entries of {FINAL_INFO} are no single finite number")
-    check_metrics(account.metrics, manifest.metrics)
+    account.undefined = tuple(name for name in manifest.metrics if name in said.undefined)
+    if manifest.primary in account.undefined:
+        text = f"{manifest.primary}, by which runs are compared, is NaN or infinite in {FINAL_INFO}"
+        raise Stopped("refused", "metric-not-finite", text)
+    if said.undefined:
+        names = ", ".join(said.undefined[:8])
+        account.note("undefined", f"NaN or infinite in {FINAL_INFO}, so this run has no value of {names}")
+    check_metrics(
+        account.metrics, {name: spec for name, spec in manifest.metrics.items() if name not in account.undefined}
+    )

@@ -53,12 +53,12 @@ def _kept(record: RunRecord, sessions: Path) -> Path | None:
 def _from_record(record: RunRecord) -> str:
     """The plain form, with what the record holds."""
     training = record.trainings[0]
-    errors = {k.removesuffix("_stderr"): v for k, v in training.diagnostics.items() if k.endswith("_stderr")}
+    errors = {name: s.stderr for name, s in training.statistics.items() if s.stderr is not None}
     return json.dumps({record.template: {"means": training.metrics, "stderrs": errors}})
 
 
 def _perturbed(text: str) -> str:
     try:
-        return json.dumps(perturbed(parse_json(text.encode()), random.Random(0)))
+        return json.dumps(perturbed(parse_json(text.encode(), finite=False), random.Random(0)))
     except Unharvestable:
         return text

@@ -53,8 +53,12 @@ class Source:
             if isinstance(key, ast.Constant) and isinstance(key.value, str):
                 yield key.value, node.lineno
 
-    def imports(self) -> Iterator[tuple[str, int]]:
-        for node in ast.walk(self.tree):
+    def imports(self, outermost: bool = False) -> Iterator[tuple[str, int]]:
+        """Every module that is imported, with its line, but not where a failing import is caught.
+
+        `outermost`: only those that are imported as the file is, not those within functions.
+        """
+        for node in _walk(self.tree, outermost):
             if isinstance(node, ast.Import):
                 yield from ((alias.name, node.lineno) for alias in node.names)
             elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
@@ -84,6 +88,24 @@ class Source:
 
     def at(self, line: int) -> str:
         return f"{self.name}:{line}"
+
+
+def _walk(node: ast.AST, outermost: bool) -> Iterator[ast.AST]:
+    """Every node, but for the bodies of a `try` that catches a failing import (and for functions, if outermost)."""
+    yield node
+    for name, value in ast.iter_fields(node):
+        if isinstance(node, ast.Try) and name == "body" and any(map(_catches_import, node.handlers)):
+            continue
+        for child in value if isinstance(value, list) else [value]:
+            if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda) and outermost:
+                continue
+            if isinstance(child, ast.AST):
+                yield from _walk(child, outermost)
+
+
+def _catches_import(handler: ast.ExceptHandler) -> bool:
+    caught = ast.unparse(handler.type) if handler.type else "Exception"
+    return any(word in caught for word in ("ImportError", "ModuleNotFoundError", "Exception"))
 
 
 def read_source(folder: Path, name: str) -> Source:

@@ -6,6 +6,7 @@ Reads alone. Making a template of it is adapt.py's; its LaTeX is not read here.
 from __future__ import annotations
 
 import ast
+import hashlib
 import os
 import re
 from dataclasses import dataclass
@@ -20,31 +21,23 @@ from agent.core.ideas import Idea, readable_ideas
 from agent.core.manifest import Limits
 from agent.core.schema import Strict
 from agent.lab.measuring import selfreport
+from agent.lab.templating.draft import ADAPTER, OPEN
 from agent.sandbox import harvest
 from agent.storage import foreign
 from agent.storage.foreign import is_plain
 
-ADAPTER = "adapter.toml"
 IDEAS = ("ideas.json", "seed_ideas.json")
 NO_ASSETS = {"experiment.py", "plot.py", "prompt.json", *IDEAS, ADAPTER}
 MOST_DATA = 1_000_000  # files of a data folder
 MAX_ASSETS = (2000, 32 << 20)  # files, bytes: they are committed with every session
 RESERVED = {"w", "tmp", "usr", "etc", "proc", "dev", "bin", "sbin", "lib", "lib64", "runner", "artefact", "var", "sys"}
 UP = re.compile(r"(?:\./)?(?:\.\./)+([A-Za-z0-9_][\w.-]*)")
-LOWER = re.compile(
-    r"(?:^|_)(?:loss|losses|error|err|perplexity|ppl|nll|mse|rmse|mae|bpc|bpb|kl|divergence|"
-    r"wer|cer|fid)(?:_|$)"
-)
-HIGHER = re.compile(
-    r"(?:^|_)(?:acc|accuracy|f1|auc|auroc|precision|recall|bleu|rouge|reward|return|score|r2|iou|map|"
-    r"correct)(?:_|$)"
-)
 
 
 class MetricHint(Strict):
     """What a person says of one metric in adapter.toml; the rest is filled in."""
 
-    better: Literal["higher", "lower", "target"]
+    better: Literal["higher", "lower", "target", "?"]
     label: str | None = None
     read: str | None = None
     unit: str = ""
@@ -54,10 +47,22 @@ class MetricHint(Strict):
     primary: bool = False
 
 
+class AdapterEnvironment(Strict):
+    """A template's own Python, as a manifest names it; requirements may also be the packages themselves."""
+
+    requirements: str | tuple[str, ...] | None = None
+    lock: str | None = None
+    python: str | None = None
+    version: str | None = None
+    extend: bool = False
+
+
 class AdapterFile(Strict):
     """adapter.toml beside experiment.py: only what the form itself does not say. All of it is optional."""
 
-    metrics: dict[str, MetricHint] = {}
+    primary: str = OPEN  # the number that runs are compared by
+    metrics: dict[str, MetricHint] = {}  # by a number's name, with or without the data set that it ends in
+    environment: AdapterEnvironment | None = None
     out_dir: Literal["relative", "absolute"] = "relative"
     limits: Limits = Field(
         default=Limits(wall_s=7200.0, memory_mb=16384, disk_mb=4096, files=5000, file_mb=2048, output_mb=64)
@@ -134,6 +139,16 @@ class Folder:
             _check_plain(place)
         return found
 
+    def state(self) -> str:
+        """A digest of everything that decides what the script reports, so not of what is said of its numbers."""
+        said = self.said.model_dump_json(include={"environment", "out_dir", "limits"})
+        digest = hashlib.sha256(f"{self.path}\0{self.data()}\0{said}\0".encode())
+        for name in ("experiment.py", *self.assets()):
+            digest.update(f"{name}\0".encode() + (self.path / name).read_bytes() + b"\0")
+        for place in self.data().values():
+            digest.update(repr(files_state(place)).encode())
+        return digest.hexdigest()
+
     def run_0(self) -> selfreport.Reported | None:
         """The numbers of a run_0 that was shipped; None if there is none.
 
@@ -142,7 +157,8 @@ class Folder:
         """
         path = self.path / "run_0" / "final_info.json"
         try:
-            return selfreport.final_info(harvest.parse_json(foreign.read(self.path.resolve(), "run_0/final_info.json")))
+            report = foreign.read(self.path.resolve(), "run_0/final_info.json")
+            return selfreport.final_info(harvest.parse_json(report, finite=False))
         except foreign.Missing:
             return None
         except (foreign.Foreign, harvest.Unharvestable) as problem:
@@ -167,7 +183,7 @@ def look(folder: Path) -> Folder:
         raise UserError(f"{folder}: has experiment.py but no plot.py; add one that draws from run_*/final_info.json")
     path = folder / ADAPTER
     try:
-        return Folder(folder, AdapterFile.model_validate(toml_given(read_given(path), str(path))))
+        return Folder(folder, AdapterFile.model_validate(_tuples(toml_given(read_given(path), str(path)))))
     except FileNotFoundError:
         return Folder(folder, AdapterFile())
     except ValidationError as error:
@@ -187,12 +203,17 @@ def ideas(folder: Path) -> tuple[list[Idea], list[str]]:
     return list(found.values()), [line for _, lines in read for line in lines]
 
 
-def direction(name: str) -> Literal["higher", "lower"] | None:
-    """What a metric's name says of itself; None where it says nothing, or both."""
-    lower, higher = LOWER.search(name), HIGHER.search(name)
-    if bool(lower) == bool(higher):
-        return None
-    return "lower" if lower else "higher"
+def _tuples(value: object) -> object:
+    """TOML has arrays only; strict models want tuples."""
+    if isinstance(value, dict):
+        return {key: _tuples(item) for key, item in value.items()}
+    return tuple(map(_tuples, value)) if isinstance(value, list) else value
+
+
+def files_state(place: Path) -> list[tuple[str, int, int]]:
+    """Name, size and time of change of every file of a data folder."""
+    files = sorted(p for p in place.rglob("*") if p.is_file())
+    return [(p.relative_to(place).as_posix(), p.stat().st_size, p.stat().st_mtime_ns) for p in files]
 
 
 def _check_plain(place: Path) -> None:

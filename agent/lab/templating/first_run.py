@@ -1,0 +1,148 @@
+"""Runs a template's script once, only to learn what it reports; says in a line why that fails.
+
+What a script reported is kept by the state of its files, so that answers in adapter.toml cost no second run.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from importlib.util import find_spec
+from pathlib import Path
+
+from agent.core.errors import UserError
+from agent.core.protocols import Sandbox
+from agent.core.record import Environment, Training
+from agent.core.template import Template
+from agent.lab.environments import environment_of, missing_modules
+from agent.lab.measuring import selfreport
+from agent.lab.templating.draft import Asked, of_packages
+from agent.lab.templating.flaw import Source, read_source
+from agent.lab.templating.v1 import Folder
+from agent.sandbox import harvest
+from agent.storage.atomic import write_bytes
+
+# What the last lines of a script that failed mean for the person who has the template.
+MEANINGS = (
+    (r"ModuleNotFoundError|No module named", "name its package under [environment] in adapter.toml"),
+    (
+        r"cuda|CUDA|NVIDIA|nvidia",
+        "the script asks for a GPU, and this run had none: use --device cuda where there is one",
+    ),
+    (
+        r"huggingface\.co|URLError|ConnectionError|Max retries|name resolution|getaddrinfo|download|urlopen",
+        "the script fetches something, and a sandbox has no network: fetch it once by hand, put it into the "
+        "template's folder (or beside it, where the script reads ../../data), and let the script read it there",
+    ),
+    (
+        r"FileNotFoundError|No such file or directory|FileExistsError|not found in",
+        "this file is missing: get the data as the template's README or authors say, and put them there",
+    ),
+    (r"stopped at the time limit", "raise limits.wall_s in adapter.toml"),
+    (r"stopped at the memory limit", "raise limits.memory_mb in adapter.toml"),
+)
+
+
+def reported(
+    given: Folder,
+    template: Callable[[], Template],
+    workspace: Path,
+    sandbox: Sandbox,
+    say: Callable[[str], None],
+    device: str,
+) -> selfreport.Reported:
+    """What the script writes into final_info.json, of this run or an earlier one of the same files.
+
+    Raises:
+        Asked: packages are missing.
+        UserError: it fails, or leaves no such file.
+    """
+    made = template()
+    kept = workspace / ".templates" / "reported" / f"{given.state()[:12]}.json"
+    if kept.is_file():
+        return selfreport.final_info(harvest.parse_json(kept.read_bytes(), finite=False))
+    environment = environment_of(made, workspace / ".cache", say)
+    if missing := dict(missing_packages(given, environment)):
+        names = ", ".join(missing)
+        raise Asked(
+            given.path,
+            f"this Python lacks {names}, which its code imports",
+            of_packages(missing, requirements=(given.path / "requirements.txt").is_file()),
+        )
+    say(f"{given.path}: has no run_0; running experiment.py once to learn what it reports")
+    text = _run(given, made, environment, sandbox, say, device)
+    try:
+        said = selfreport.final_info(harvest.parse_json(text, finite=False))
+    except harvest.Unharvestable as problem:
+        raise UserError(f"{given.path / 'experiment.py'}: its final_info.json cannot be used: {problem}") from None
+    write_bytes(kept, text)
+    return said
+
+
+def _run(
+    given: Folder,
+    template: Template,
+    environment: Environment | None,
+    sandbox: Sandbox,
+    say: Callable[[str], None],
+    device: str,
+) -> bytes:
+    from agent.lab.measuring.measure import run_training
+    from agent.lab.measuring.scratch import TrainingPaths
+    from agent.lab.templating.trial import Trial
+
+    folder = Path(template.folder).parents[1] / "run"
+    trial = Trial(template, template.manifest.default_profile, folder, sandbox, say, device, environment)
+    job = trial.job("first", trial.world(1), "experiment.py")
+    found = run_training(job, 0, trial.condition, trial.sandbox, lambda: False)
+    path = TrainingPaths.of(job, 0, trial.condition.name).kept / "final_info.json"
+    if found.outcome == "failed" or not path.is_file():
+        raise UserError(f"{given.path / 'experiment.py'}: the first run gave no final_info.json: {told(found)}")
+    return path.read_bytes()
+
+
+def told(failed: Training) -> str:
+    """How a run ended, its last words, and what they mean."""
+    lines = [line.strip() for line in failed.detail.strip().splitlines() if line.strip()]
+    errors = [line for line in lines if re.match(r"[\w.]*(?:Error|Exception|Exit)\b", line)]
+    last = " ".join((errors or lines or [failed.reason])[-1].split())[:400]
+    meaning = next(
+        (text for pattern, text in MEANINGS if re.search(pattern, f"{lines[0] if lines else ''} {last}")), ""
+    )
+    return f"{failed.reason}: {last}{f'; {meaning}' if meaning else ''}"
+
+
+def missing_packages(given: Folder, environment: Environment | None) -> Iterator[tuple[str, list[str]]]:
+    """Modules that the script, or what it imports beside itself, needs as it starts, and that are nowhere."""
+    wanted: dict[str, list[str]] = {}
+    for source in _reached(given):
+        for name, line in source.imports(outermost=True):
+            root = name.split(".")[0]
+            if not _beside(given.path, root):
+                wanted.setdefault(root, []).append(source.at(line))
+    if environment is None:
+        lacking = [name for name in wanted if find_spec(name) is None]
+    else:
+        lacking = missing_modules(environment, wanted)
+    yield from ((name, wanted[name]) for name in wanted if name in lacking)
+
+
+def _beside(folder: Path, root: str) -> list[str]:
+    """The files of a module or package that lies beside the script, relative to the folder."""
+    if (folder / f"{root}.py").is_file():
+        return [f"{root}.py"]
+    return sorted(path.relative_to(folder).as_posix() for path in (folder / root).rglob("*.py"))
+
+
+def _reached(given: Folder) -> list[Source]:
+    """experiment.py, plot.py, and every file beside them that these import, whichever way."""
+    found: dict[str, Source] = {}
+    queue = ["experiment.py", "plot.py"]
+    while queue:
+        name = queue.pop(0)
+        if name in found:
+            continue
+        found[name] = read_source(given.path, name)
+        roots = {module.split(".")[0] for module, _ in found[name].imports()}
+        queue += [file for root in sorted(roots) for file in _beside(given.path, root)]
+    return list(found.values())
