@@ -22,7 +22,7 @@ from agent.core.template import Template, load_template
 from agent.lab.measuring import selfreport
 from agent.lab.templating.directions import direction
 from agent.lab.templating.draft import ADAPTER, OPEN, Asked, of_metrics, write
-from agent.lab.templating.first_run import reported
+from agent.lab.templating.first_run import check_packages, reported
 from agent.lab.templating.v1 import IDEAS, Folder, files_state, look
 from agent.storage import foreign
 from agent.storage.temporary import TemporaryFolder, sweep_folders
@@ -91,7 +91,9 @@ def _adapted(folder: Path, workspace: Path, sandbox: Callable[[], Sandbox], say:
             _fill(given, first, {"unknown": _metric("unknown", "higher", True)})
             return load_template(first)
 
-        said = given.run_0() or reported(given, unknown, workspace, sandbox(), say, device)
+        if given.said.environment is None:
+            check_packages(given, None)
+        said = given.run_0() or reported(given, unknown, workspace, sandbox, say, device)
         metrics = _metrics(given, said, say)
         _fill(given, beside / given.name, metrics)
         load_template(beside / given.name)

@@ -39,6 +39,7 @@ SIGNATURES = {
     "load_truth": ("evaluate.py", ("truth_dir", "settings")),
 }
 FEW_SEEDS = 3
+CHANCE = ("rand", "shuffle", "permut", "dropout", "Dropout", "torch", "sample")  # names of what draws numbers
 Sources = Mapping[str, Source]
 
 
@@ -212,6 +213,8 @@ def seed_unused(template: Template, sources: Sources) -> Iterator[Flaw]:
     library = template.manifest.library
     in_library = any(read_source(path.parent, path.name).mentions("seed") for path in template.library().values())
     for source in trained(template, sources):
+        if not template.manifest.measured and not any(map(source.mentions, CHANCE)):
+            continue  # the same each time, which the trial shows
         hands_over = in_library and any(name.split(".")[0] == library for name, _ in source.imports())
         if not hands_over and not source.mentions("seed"):
             yield Flaw(
@@ -259,7 +262,7 @@ def absolute_paths(template: Template, sources: Sources) -> Iterator[Flaw]:
 
 def stale_runs(template: Template, sources: Sources) -> Iterator[Flaw]:
     source = sources.get(template.manifest.plot)
-    if source is None:
+    if source is None or template.manifest.form == "v1":  # that form's plot.py is given the measured runs alone
         return
     for name, call in source.calls():
         if SCANS.search(name):
@@ -270,7 +273,7 @@ def stale_runs(template: Template, sources: Sources) -> Iterator[Flaw]:
                 "read records.json, which holds the measured runs alone",
             )
             return
-    if template.manifest.form == "own" and not any("records.json" in text for text, _ in source.strings()):
+    if not any("records.json" in text for text, _ in source.strings()):
         yield Flaw(
             "plot-without-records",
             source.name,
@@ -281,7 +284,9 @@ def stale_runs(template: Template, sources: Sources) -> Iterator[Flaw]:
 
 def _own(template: Template) -> set[str]:
     """Modules that lie beside the experiment, or that it is given."""
-    return {path.stem for path in template.path(".").glob("*.py")} | {"__future__", template.manifest.library}
+    beside = template.path(".")
+    packages = {path.relative_to(beside).parts[0] for path in beside.glob("*/**/*.py")}
+    return packages | {path.stem for path in beside.glob("*.py")} | {"__future__", template.manifest.library}
 
 
 def missing_imports(template: Template, sources: Sources) -> Iterator[Flaw]:

@@ -72,7 +72,7 @@ def write(asked: Asked) -> UserError:
         )
     added = asked.draft != Draft()
     done = f"added what is asked to the lines of {path}" if before else f"wrote {path} for you"
-    what = f"{done}; answer it" if added else f"answer what {path} asks"
+    what = f"{done}: go through it" if added else f"answer what {path} asks"
     return UserError(f"{asked.folder}: {asked.what}; {what}, then run the same command again")
 
 

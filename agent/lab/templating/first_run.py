@@ -6,7 +6,7 @@ What a script reported is kept by the state of its files, so that answers in ada
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from agent.core.record import Environment, Training
 from agent.core.template import Template
 from agent.lab.environments import environment_of, missing_modules
 from agent.lab.measuring import selfreport
-from agent.lab.templating.draft import Asked, of_packages
+from agent.lab.templating.draft import ADAPTER, Asked, of_packages
 from agent.lab.templating.flaw import Source, read_source
 from agent.lab.templating.v1 import Folder
 from agent.sandbox import harvest
@@ -47,7 +47,7 @@ def reported(
     given: Folder,
     template: Callable[[], Template],
     workspace: Path,
-    sandbox: Sandbox,
+    sandbox: Callable[[], Sandbox],
     say: Callable[[str], None],
     device: str,
 ) -> selfreport.Reported:
@@ -57,20 +57,17 @@ def reported(
         Asked: packages are missing.
         UserError: it fails, or leaves no such file.
     """
-    made = template()
     kept = workspace / ".templates" / "reported" / f"{given.state()[:12]}.json"
     if kept.is_file():
         return selfreport.final_info(harvest.parse_json(kept.read_bytes(), finite=False))
-    environment = environment_of(made, workspace / ".cache", say)
-    if missing := dict(missing_packages(given, environment)):
-        names = ", ".join(missing)
-        raise Asked(
-            given.path,
-            f"this Python lacks {names}, which its code imports",
-            of_packages(missing, requirements=(given.path / "requirements.txt").is_file()),
-        )
+    made = template()
+    try:
+        environment = environment_of(made, workspace / ".cache", say)
+    except UserError as error:
+        raise UserError(str(error).replace(str(made.path("manifest.toml")), str(given.path / ADAPTER))) from None
+    check_packages(given, environment)
     say(f"{given.path}: has no run_0; running experiment.py once to learn what it reports")
-    text = _run(given, made, environment, sandbox, say, device)
+    text = _run(given, made, environment, sandbox(), say, device)
     try:
         said = selfreport.final_info(harvest.parse_json(text, finite=False))
     except harvest.Unharvestable as problem:
@@ -112,19 +109,29 @@ def told(failed: Training) -> str:
     return f"{failed.reason}: {last}{f'; {meaning}' if meaning else ''}"
 
 
-def missing_packages(given: Folder, environment: Environment | None) -> Iterator[tuple[str, list[str]]]:
-    """Modules that the script, or what it imports beside itself, needs as it starts, and that are nowhere."""
+def check_packages(given: Folder, environment: Environment | None) -> None:
+    """
+    Raises:
+        Asked: this Python lacks modules that the script, or what it imports beside itself, needs as it starts.
+        UserError: the environment that adapter.toml names lacks them.
+    """
     wanted: dict[str, list[str]] = {}
     for source in _reached(given):
         for name, line in source.imports(outermost=True):
             root = name.split(".")[0]
             if not _beside(given.path, root):
                 wanted.setdefault(root, []).append(source.at(line))
-    if environment is None:
-        lacking = [name for name in wanted if find_spec(name) is None]
-    else:
-        lacking = missing_modules(environment, wanted)
-    yield from ((name, wanted[name]) for name in wanted if name in lacking)
+    lacking = missing_modules(environment, wanted) if environment else [n for n in wanted if find_spec(n) is None]
+    missing = {name: places for name, places in wanted.items() if name in lacking}
+    if missing and environment:
+        told = ", ".join(f"{name} (imported by {places[0]})" for name, places in missing.items())
+        raise UserError(f"{given.path / ADAPTER}: the environment lacks {told}; add what holds it to its requirements")
+    if missing:
+        raise Asked(
+            given.path,
+            f"this Python lacks {', '.join(missing)}, which its code imports",
+            of_packages(missing, requirements=(given.path / "requirements.txt").is_file()),
+        )
 
 
 def _beside(folder: Path, root: str) -> list[str]:
