@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -102,5 +103,6 @@ def of_metrics(reported: Mapping[str, str], *, known: bool, primary: bool) -> Dr
     for base, some in names.items():
         of = f"  # of {', '.join(some)}" if len(some) > 1 else ""
         tables += f'\n[metrics.{base}]{of}\nbetter = "{direction(base) or OPEN}"\n'
-    first = f'primary = "{OPEN}"  # runs are compared by this number; one of: {", ".join(reported)}\n'
+    choice = textwrap.fill(", ".join(reported), 118, initial_indent="# ", subsequent_indent="# ")
+    first = f'primary = "{OPEN}"  # runs are compared by this number, one of:\n{choice}\n'
     return Draft("" if primary else first, "" if known else HOW + tables)

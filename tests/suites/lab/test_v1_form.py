@@ -119,7 +119,7 @@ def test_what_is_not_sure_is_asked_in_a_file_that_the_check_writes_and_answers_a
     with pytest.raises(UserError, match="wrote .*adapter.toml for you: go through it, then run the same command again"):
         adapt(folder, tmp_path, refuse_to_run, print, ask=True)
     text = (folder / "adapter.toml").read_text()
-    assert "one of: final_train_loss_sine, step_val_acc_99_sine, final_train_loss_step" in text
+    assert "one of:\n# final_train_loss_sine, step_val_acc_99_sine, final_train_loss_step" in text
     assert '[metrics.step_val_acc_99]  # of step_val_acc_99_sine, step_val_acc_99_step\nbetter = "?"' in text
     with pytest.raises(UserError, match=r"answer what .*adapter\.toml asks"):
         adapt(folder, tmp_path, refuse_to_run, print, ask=True)
