@@ -180,7 +180,7 @@ def _check_drawn_from_records(folder: Path, figures: tuple[FigureText, ...], rec
     Raises:
         Unharvestable: a figure shows what the records do not hold; the text is for the agent.
     """
-    if any((folder / "work").glob(f"run_*/{ALL_RESULTS}")):
+    if any(path for name in ALL_RESULTS for path in (folder / "work").glob(f"run_*/{name}")):
         return  # arrays that nobody can perturb: the caption says that what the figure shows is not verified
     taken = {_own_name(f): file_sha256(tools.paths.repo / f.file) for f in figures}
     first, second = (_drawings(folder / which) for which in ("work", "perturbed"))

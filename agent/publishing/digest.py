@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from typing import Literal
 
 from agent.core.record import RunRecord, Training
+from agent.publishing.notes import said_of_spread
 from agent.sandbox.harvest import one_line
 from agent.session.events import AttemptFailed
 from agent.session.session import Session
@@ -47,14 +48,16 @@ def detail(record: RunRecord, facts: Facts) -> list[str]:
     """A run seed by seed: metrics, what the experiment says of itself, how its loss fell, what it took."""
     several, lines = len(record.conditions) > 1, []
     fields: tuple[tuple[Literal["metrics", "diagnostics"], str], ...]
-    fields = (("metrics", ""), ("diagnostics", ", self-reported"))
+    fields = (("metrics", "" if facts.manifest.measured else ", self-reported"), ("diagnostics", ", self-reported"))
     for field, mark in fields:
         for name in dict.fromkeys(key for t in record.trainings for key in getattr(t, field)):
             for condition in record.conditions:
                 if series := series_of(record, name, condition.name, field):
                     at = f" [{condition.name}]" if several else ""
                     values = ", ".join(f"{value:.4g}" for value in series.values)
-                    lines.append(f"- {name}{at}{mark}: {series.quantity().text()}; by seed {values}")
+                    by_seed = f"; by seed {values}" if facts.manifest.seeded else ""
+                    lines.append(f"- {name}{at}{mark}: {series.quantity().text()}{by_seed}")
+    lines += [f"- {line}" for line in said_of_spread(record)]
     lines += [f"- {name} of the first seed, self-reported: {curve}" for name, curve in _curves(record.trainings)]
     seconds = [t.wall_s for t in record.trainings]
     memory = max((t.peak_memory_mb for t in record.trainings), default=0.0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 from agent.core.record import RunRecord
 from agent.session.session import Session
@@ -105,7 +106,7 @@ def _measured(record: RunRecord, facts: Facts) -> list[str]:
         "",
         record.about,
         "",
-        f"### Facts (written by the runner; n = {len(record.seeds)} seeds, mean ± standard error)",
+        f"### Facts ({_how_known(record, facts)})",
         "",
     ]
     where = {c.name: f" [{c.label}]" if len(record.conditions) > 1 else "" for c in record.conditions}
@@ -117,12 +118,31 @@ def _measured(record: RunRecord, facts: Facts) -> list[str]:
         for condition, at in where.items():
             if series := series_of(record, name, condition, "diagnostics"):
                 lines.append(f"- {name}{at} (self-reported by the experiment): {series.quantity().text()}")
+    lines += [f"- {line}" for line in said_of_spread(record)]
     lines += [
         f"- attempts: {record.attempts}; training: {sum(t.wall_s for t in record.trainings):.0f} s in all; "
         f"commit {record.commit[:10]}"
     ]
     lines += [f"- {finding.grade}: {finding.code}: {finding.text}" for finding in record.findings]
     return [*lines, ""]
+
+
+def _how_known(record: RunRecord, facts: Facts) -> str:
+    if not facts.manifest.seeded:
+        return "written by the runner, from what one execution of the script reported"
+    return f"written by the runner; n = {len(record.seeds)} seeds, mean ± standard error"
+
+
+def said_of_spread(record: RunRecord) -> Iterator[str]:
+    """Metrics and quantities that a self-reporting experiment gave as undefined or with a spread, a line each."""
+    for training in record.trainings:
+        for name in training.undefined:
+            yield f"{name}: undefined; the experiment reported NaN or an infinite number"
+        for name, told in training.statistics.items():
+            own = ", ".join(f"{value:.4g}" for value in told.values)
+            error = f"standard error as the experiment computed it {told.stderr:.2g}" if told.stderr is not None else ""
+            values = f"over its own {len(told.values)} values {own}" if own else ""
+            yield f"{name}, self-reported: {'; '.join(part for part in (values, error) if part)}"
 
 
 def _failure(run: RunState) -> list[str]:

@@ -14,13 +14,13 @@ from agent.lab.measuring.verdict import Account, Stopped, check_metrics
 from agent.sandbox import harvest
 
 FINAL_INFO = "final_info.json"
-ALL_RESULTS = "all_results.npy"  # only plot.py reads it, in its sandbox
+ALL_RESULTS = ("all_results.npy", "all_results.pkl")  # only plot.py reads them, in its sandbox
 FILES = {"log.jsonl": 8 << 20, "diagnostics.json": 1 << 16, FINAL_INFO: 1 << 20}  # bytes at most
 
 
 def files(manifest: Manifest) -> dict[str, int]:
     """What is kept of a training besides its artefact."""
-    return {**FILES, ALL_RESULTS: 64 << 20} if manifest.form == "v1" else FILES
+    return {**FILES, **dict.fromkeys(ALL_RESULTS, 64 << 20)} if manifest.form == "v1" else FILES
 
 
 def read(kept: Path, found: harvest.Harvest, account: Account, manifest: Manifest) -> None:
