@@ -20,10 +20,11 @@ from agent.core.manifest import EnvironmentSpec, Manifest
 from agent.core.protocols import Sandbox
 from agent.core.template import Template, load_template
 from agent.lab.measuring import selfreport
+from agent.lab.templating.beside import files_state
 from agent.lab.templating.directions import direction
 from agent.lab.templating.draft import ADAPTER, OPEN, Asked, of_metrics, write
 from agent.lab.templating.first_run import check_packages, reported
-from agent.lab.templating.v1 import IDEAS, Folder, files_state, look
+from agent.lab.templating.v1 import IDEAS, Folder, look
 from agent.storage import foreign
 from agent.storage.temporary import TemporaryFolder, sweep_folders
 

@@ -59,15 +59,15 @@ def trained(template: Template, sources: Sources) -> list[Source]:
 
 
 def metric_ranges(template: Template, sources: Sources) -> Iterator[Flaw]:
-    file = "manifest.toml" if template.manifest.form == "own" else "adapter.toml"
-    for name, spec in template.manifest.metrics.items():
-        if spec.low is None and spec.high is None:
-            yield Flaw(
-                "metric-without-range",
-                file,
-                f"metrics.{name} has neither low nor high, so that no value of it is impossible",
-                "give the bounds that its definition has",
-            )
+    own = template.manifest.form == "own"
+    open_ended = [n for n, spec in template.manifest.metrics.items() if spec.low is None and spec.high is None]
+    for names in [[name] for name in open_ended] if own else filter(None, [open_ended]):
+        yield Flaw(
+            "metric-without-range",
+            "manifest.toml" if own else "adapter.toml",
+            f"metrics.{', '.join(names)}: neither low nor high, so that no value is impossible",
+            "give the bounds that its definition has",
+        )
 
 
 def few_seeds(template: Template, sources: Sources) -> Iterator[Flaw]:

@@ -5,10 +5,8 @@ Reads alone. Making a template of it is adapt.py's; its LaTeX is not read here.
 
 from __future__ import annotations
 
-import ast
 import hashlib
 import os
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -21,6 +19,8 @@ from agent.core.ideas import Idea, readable_ideas
 from agent.core.manifest import Limits
 from agent.core.schema import Strict
 from agent.lab.measuring import selfreport
+from agent.lab.measuring.foreign import BESIDE
+from agent.lab.templating.beside import check_plain, data_beside, files_state, left_out, upward
 from agent.lab.templating.draft import ADAPTER, OPEN
 from agent.sandbox import harvest
 from agent.storage import foreign
@@ -28,10 +28,8 @@ from agent.storage.foreign import is_plain
 
 IDEAS = ("ideas.json", "seed_ideas.json")
 NO_ASSETS = {"experiment.py", "plot.py", "prompt.json", *IDEAS, ADAPTER}
-MOST_DATA = 1_000_000  # files of a data folder
 MAX_ASSETS = (2000, 32 << 20)  # files, bytes: they are committed with every session
 RESERVED = {"w", "tmp", "usr", "etc", "proc", "dev", "bin", "sbin", "lib", "lib64", "runner", "artefact", "var", "sys"}
-UP = re.compile(r"(?:\./)?(?:\.\./)+([A-Za-z0-9_][\w.-]*)")
 
 
 class MetricHint(Strict):
@@ -101,10 +99,10 @@ class Folder:
         Raises:
             UserError: there are too many, one is a link, or they are too large to be kept with every session.
         """
-        names, size = [], 0
+        names, size, shown = [], 0, data_beside(self.path)
         for root, folders, files in os.walk(self.path):
-            here = Path(root)
-            folders[:] = sorted(f for f in folders if not _left_out(f, top=here == self.path))
+            here, top = Path(root), Path(root) == self.path
+            folders[:] = sorted(f for f in folders if not left_out(f, top=top) and not (top and f in shown))
             for file in sorted(files):
                 path = here / file
                 name = path.relative_to(self.path).as_posix()
@@ -117,27 +115,28 @@ class Folder:
         if len(names) > MAX_ASSETS[0] or size > MAX_ASSETS[1]:
             raise UserError(
                 f"{self.path}: {len(names)} files of {size >> 20} MB lie beside experiment.py; at most "
-                f"{MAX_ASSETS[0]} files and {MAX_ASSETS[1] >> 20} MB are taken along: move data to "
-                f"{self.path.parent.parent / 'data'} and read them as ../../data"
+                f"{MAX_ASSETS[0]} files and {MAX_ASSETS[1] >> 20} MB are taken along: put data into a folder of their "
+                "own there, without code, or into ../../data"
             )
         return names
 
     def data(self) -> dict[str, Path]:
-        """Folders that the script reads as ../../NAME, by NAME, where they lie; what is nowhere is left out.
+        """Folders that the script reads as ../../NAME, by NAME, where they lie; what is nowhere is left out. Large ones
+        that lie beside the script are called beside/NAME.
 
         Raises:
             UserError: one is a link, or holds one: what it leads to was never meant to be shown.
         """
         found = {}
         for file in [self.path / "experiment.py", *(self.path / n for n in self.assets() if n.endswith(".py"))]:
-            for name in _upward(file):
+            for name in upward(file):
                 levels = (self.path.parent.parent, self.path.parent, self.path.parent.parent.parent, self.path)
                 place = next((level / name for level in levels if (level / name).is_dir()), None)
-                if place is not None and name not in RESERVED:
+                if place is not None and name not in {*RESERVED, BESIDE}:
                     found[name] = place.parent.resolve() / name
         for place in found.values():
-            _check_plain(place)
-        return found
+            check_plain(place)
+        return found | {f"{BESIDE}/{name}": place for name, place in data_beside(self.path).items()}
 
     def state(self) -> str:
         """A digest of everything that decides what the script reports, so not of what is said of its numbers."""
@@ -208,33 +207,3 @@ def _tuples(value: object) -> object:
     if isinstance(value, dict):
         return {key: _tuples(item) for key, item in value.items()}
     return tuple(map(_tuples, value)) if isinstance(value, list) else value
-
-
-def files_state(place: Path) -> list[tuple[str, int, int]]:
-    """Name, size and time of change of every file of a data folder."""
-    files = sorted(p for p in place.rglob("*") if p.is_file())
-    return [(p.relative_to(place).as_posix(), p.stat().st_size, p.stat().st_mtime_ns) for p in files]
-
-
-def _check_plain(place: Path) -> None:
-    try:
-        if place.is_symlink():
-            raise foreign.Foreign("a link")
-        for _ in foreign.walk(place, MOST_DATA):
-            pass
-    except foreign.Foreign as problem:
-        raise UserError(f"{place}: {problem}; put a copy there, so that it can be taken along") from None
-
-
-def _left_out(folder: str, *, top: bool) -> bool:
-    return folder.startswith((".", "__pycache__")) or (top and (folder == "latex" or folder.startswith("run_")))
-
-
-def _upward(file: Path) -> list[str]:
-    """First names of relative paths that climb out of the folder."""
-    try:
-        tree = ast.parse(file.read_text(encoding="utf-8", errors="replace"))
-    except (SyntaxError, ValueError):
-        return []
-    texts = [n.value for n in ast.walk(tree) if isinstance(n, ast.Constant) and isinstance(n.value, str)]
-    return sorted({match[1] for text in texts if (match := UP.match(text))})

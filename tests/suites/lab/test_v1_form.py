@@ -281,6 +281,25 @@ def test_it_runs_with_its_data_its_files_and_a_folder_to_write_in(adapted, tmp_p
     assert re.fullmatch("[0-9a-f]{64}", training.artefact_sha256)
 
 
+@pytest.mark.parametrize("sandbox", [BubblewrapSandbox, NoSandbox], ids=["walls", "no walls"])
+def test_large_data_beside_the_script_are_shown_where_they_lie_and_committed_with_no_session(tmp_path, sandbox):
+    folder = with_run_0(copied(tmp_path), {"sine": {"means": {"test_loss": 1}}})
+    (folder / "datasets/cats").mkdir(parents=True)
+    for number in range(201):
+        (folder / f"datasets/cats/{number}.txt").write_text(str(number))
+    script = "import argparse, json, os\np = argparse.ArgumentParser()\np.add_argument('--out_dir')\n"
+    script += "out = p.parse_args().out_dir\nos.makedirs(out)\n"
+    script += "cats = [open(f'datasets/cats/{n}.txt').read() for n in range(201)]\n"
+    script += (
+        "json.dump({'sine': {'means': {'test_loss': sum(map(int, cats))}}}, open(f'{out}/final_info.json', 'w'))\n"
+    )
+    (folder / "experiment.py").write_text(script)
+    made = adapt(folder, tmp_path, refuse_to_run, print)
+    assert not [name for name in load_template(made).manifest.assets if name.startswith("datasets")]
+    training, _ = trained(made, tmp_path, sandbox())
+    assert training.metrics == {"test_loss": 20100.0}, training.detail
+
+
 def test_data_cannot_be_written_from_inside(adapted, tmp_path):
     text = (CURVES / "experiment.py").read_text()
     line = "    os.makedirs(out_dir"
