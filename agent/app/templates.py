@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from agent.lab.templating.flaw import Flaw
 
 CODE = "its prepare.py, its evaluate.py and its trainings run here, in the sandbox"
+PACKAGES = ", and the packages that its adapter.toml names are installed"
 ELSEWHERE = "it lies outside of templates/, and --new-template did not make it there"
 
 
@@ -38,7 +39,7 @@ def check(args: argparse.Namespace, home: Path, workspace: Workspace) -> int:
     folder = template_folder(args.operand, home, "--check-template")
     own = is_own(folder, home)
     if not own:
-        ask_for_trust(args.operand, CODE, args.trust, ELSEWHERE)
+        ask_for_trust(args.operand, CODE + (PACKAGES if is_v1(folder) else ""), args.trust, ELSEWHERE)
     sandbox = _sandbox(args.unsafe_no_sandbox, own)
     prepare = None if own or is_v1(folder) else prepare_walled(sandbox)  # the adapter's prepare.py is ours
     if is_v1(folder):

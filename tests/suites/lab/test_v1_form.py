@@ -290,9 +290,8 @@ def test_large_data_beside_the_script_are_shown_where_they_lie_and_committed_wit
     script = "import argparse, json, os\np = argparse.ArgumentParser()\np.add_argument('--out_dir')\n"
     script += "out = p.parse_args().out_dir\nos.makedirs(out)\n"
     script += "cats = [open(f'datasets/cats/{n}.txt').read() for n in range(201)]\n"
-    script += (
-        "json.dump({'sine': {'means': {'test_loss': sum(map(int, cats))}}}, open(f'{out}/final_info.json', 'w'))\n"
-    )
+    script += "final = {'sine': {'means': {'test_loss': sum(map(int, cats))}}}\n"
+    script += "json.dump(final, open(f'{out}/final_info.json', 'w'))\n"
     (folder / "experiment.py").write_text(script)
     made = adapt(folder, tmp_path, refuse_to_run, print)
     assert not [name for name in load_template(made).manifest.assets if name.startswith("datasets")]
@@ -523,7 +522,10 @@ def test_a_whole_session_runs_on_the_form_in_its_own_latex_and_marks_every_numbe
     assert (repo / drawn[0].file).read_bytes().startswith(b"\x89PNG")
     tex = (repo / "paper/paper.tex").read_text()
     assert "All results are self-reported" in tex
-    assert "were made by the experiment runner" not in tex
+    claims = r"made by the experiment runner|(?:measured|fixed) by the runner|one seed|every measured|strongest base"
+    assert not re.search(claims, tex)
+    assert "Look at the bars. Drawn by the agent" in tex
+    assert "executions of the script" in tex and r"\plusminus" in tex
     assert tex.count("(self-reported)") >= 2
     assert "self-reported by the experiments" in tex
     assert r"\textsuperscript{\dag}" in tex
