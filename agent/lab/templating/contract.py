@@ -239,7 +239,8 @@ def network(template: Template, sources: Sources) -> Iterator[Flaw]:
                 )
         for name, call in source.calls():
             loads = any(k.arg == "download" and getattr(k.value, "value", False) for k in call.keywords)
-            if FETCHERS.search(name) or loads:
+            own = name.startswith("self.") or source.defines(name.rpartition(".")[2])
+            if loads or (FETCHERS.search(name) and not own):
                 yield Flaw(
                     "network",
                     source.at(call.lineno),

@@ -67,6 +67,12 @@ class Source:
     def function(self, name: str) -> ast.FunctionDef | None:
         return next((n for n in self.tree.body if isinstance(n, ast.FunctionDef) and n.name == name), None)
 
+    def defines(self, name: str) -> bool:
+        """Whether a function or method of this name stands anywhere in the file."""
+        return any(
+            isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef) and n.name == name for n in ast.walk(self.tree)
+        )
+
     def class_(self, name: str) -> ast.ClassDef | None:
         return next((n for n in self.tree.body if isinstance(n, ast.ClassDef) and n.name == name), None)
 

@@ -369,12 +369,19 @@ def test_the_known_flaws_of_the_form_are_named(adapted, tmp_path):
     assert ("metric-without-range", "adapter.toml") in codes
     assert any(code == "evaluation-editable" and where.startswith("experiment.py:") for code, where in codes)
     assert not any(code == "seed-unused" for code, _ in codes)
+    assert [where for code, where in codes if code == "metric-without-range"] == ["adapter.toml"]
     seedless = copied(tmp_path)
     text = (seedless / "experiment.py").read_text().replace("seeds", "repeats").replace("seed", "number")
+    text += "\n\nclass Rows:\n    def fetch_row(self):\n        return self.fetch_row()\n"
     (seedless / "experiment.py").write_text(text)
     with_run_0(seedless, {"sine": {"means": {"test_loss": 1}}})
     template = load_template(adapt(seedless, tmp_path, refuse_to_run, print))
-    assert ("seed-unused", "experiment.py") in {(f.code, f.where) for f in contract.look(template, sources(template))}
+    found = {(f.code, f.where) for f in contract.look(template, sources(template))}
+    assert ("seed-unused", "experiment.py") in found
+    assert not [code for code, _ in found if code in ("network", "missing-import")]  # fetch_row is its own
+    (seedless / "experiment.py").write_text(text.split("import", 1)[0] + "def run(a):\n    return a\n")
+    template = load_template(adapt(seedless, tmp_path, refuse_to_run, print))
+    assert "seed-unused" not in {f.code for f in contract.look(template, sources(template))}  # nothing is drawn
 
 
 # ---------------------------------------------------------------- its own LaTeX
