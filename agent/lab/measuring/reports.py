@@ -70,7 +70,7 @@ def take_metrics(kept: Path, found: harvest.Harvest, account: Account, manifest:
     said = selfreport.final_info(value, condition)
     account.metrics = {name: said.means[name] for name in manifest.metrics if name in said.means}
     rest = {name: number for name, number in said.means.items() if name not in manifest.metrics}
-    account.statistics = {name: found for name in said.means if (found := said.statistic(name))}
+    account.statistics = {name: told for name in said.means if (told := said.statistic(name))}
     account.diagnostics, dropped = selfreport.diagnostics({**rest, **account.diagnostics})
     if dropped + said.dropped:
         account.note("results-dropped", f"{dropped + said.dropped} entries of {FINAL_INFO} are no single finite number")

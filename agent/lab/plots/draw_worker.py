@@ -70,7 +70,7 @@ def style() -> None:
     import matplotlib
     from matplotlib.figure import Figure
 
-    rc = matplotlib.rcParams
+    rc: Any = matplotlib.rcParams
     rc.update(STYLE)
     ours = dict(LETTERS)
     original = Figure.__init__
@@ -143,6 +143,7 @@ def shown_texts(figure: Any, renderer: Any) -> list[Any]:
     """Every text that is drawn: of labels at ticks only those within the limits, of notes only those in sight."""
     from matplotlib.text import Annotation, Text
 
+    note: Any = Annotation
     ticks = {}
     for axes in figure.axes:
         for axis in (axes.xaxis, axes.yaxis):
@@ -153,7 +154,7 @@ def shown_texts(figure: Any, renderer: Any) -> list[Any]:
     for text in figure.findobj(Text):
         hidden = not text.get_visible() or not text.get_text().strip() or not ticks.get(id(text), True)
         hidden = hidden or (text.axes is not None and not text.axes.get_visible())
-        if hidden or (isinstance(text, Annotation) and not text._check_xy(renderer)):
+        if hidden or (isinstance(text, note) and not text._check_xy(renderer)):
             continue
         if (
             text.get_clip_on()

@@ -28,8 +28,8 @@ def lay_out(work: Path, records: Sequence[RunRecord], sessions: Path, *, perturb
         kept = _kept(record, sessions)
         text = (kept / FINAL_INFO).read_text(encoding="utf-8") if kept else _from_record(record)
         write_text(folder / FINAL_INFO, _perturbed(text) if perturb else text)
-        for name in ALL_RESULTS if kept else ():
-            if (kept / name).is_file():
+        for name in ALL_RESULTS:
+            if kept and (kept / name).is_file():
                 shutil.copyfile(kept / name, folder / name)
 
 
