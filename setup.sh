@@ -17,6 +17,7 @@ tex() { kpsewhich "$1" >/dev/null 2>&1 || packages="$packages $2"; }
 tex booktabs.sty texlive-latex-recommended
 tex titlesec.sty texlive-latex-extra
 tex utmr8a.pfb texlive-fonts-recommended
+tex algorithm.sty texlive-science  # every LaTeX template of AI-Scientist names it
 # Han, kana and hangul in papers and figures; every other letter comes with matplotlib or TeX
 [ -e /usr/share/fonts-droid-fallback/truetype/DroidSansFallback.ttf ] || packages="$packages fonts-droid-fallback"
 

@@ -24,7 +24,9 @@ def show_ideas(ideas: Path, templates: Path, template: str | None = None) -> int
     """All ideas and templates; with a template's name or folder, the ideas that lie in it too."""
     table = table_of("idea", "title", title="Ideas")
     found, complaints = all_ideas(ideas)
-    for idea in [*found, *(_ideas_of(template, templates) if template else ())]:
+    own, unread = _ideas_of(template, templates) if template else ([], [])
+    complaints += unread
+    for idea in [*found, *own]:
         add(table, idea.Name, idea.Title)
     show(table)
     print()
@@ -43,7 +45,7 @@ def show_ideas(ideas: Path, templates: Path, template: str | None = None) -> int
     return 2 if complaints else 0
 
 
-def _ideas_of(template: str, templates: Path) -> list[Idea]:
+def _ideas_of(template: str, templates: Path) -> tuple[list[Idea], list[str]]:
     from agent.app.names import template_folder
     from agent.lab.templating.v1 import ideas
 

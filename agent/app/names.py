@@ -29,14 +29,14 @@ def named_template(name: str, home: Path, adapt: Callable[[Path], Path]) -> Temp
     return load_template(adapt(folder) if is_v1(folder) else folder)
 
 
-def adapter(workspace: Path, walls: bool = True) -> Callable[[Path], Path]:
-    """Makes a template of an AI-Scientist v1 folder, in the workspace."""
+def adapter(workspace: Path, walls: bool = True, *, device: str = "cpu", ask: bool = False) -> Callable[[Path], Path]:
+    """Makes a template of an AI-Scientist v1 folder, in the workspace; `ask`: open questions go into adapter.toml."""
 
     def make(folder: Path) -> Path:
         from agent.lab.templating.adapt import adapt
         from agent.sandbox.boxes import BubblewrapSandbox, NoSandbox
 
-        return adapt(folder, workspace, BubblewrapSandbox if walls else NoSandbox, print)
+        return adapt(folder, workspace, BubblewrapSandbox if walls else NoSandbox, print, device=device, ask=ask)
 
     return make
 
@@ -45,5 +45,12 @@ def named_idea(name: str, template: str | None, home: Path) -> Idea:
     """The idea by its name, among those that lie in the template's folder too, or by its file."""
     from agent.lab.templating.v1 import ideas
 
-    own = ideas(template_folder(template, home)) if template else []
-    return next((one for one in own if one.Name == name), None) or find_idea(name, home / "ideas")
+    own, complaints = ideas(template_folder(template, home)) if template else ([], [])
+    if named := next((one for one in own if one.Name == name), None):
+        return named
+    try:
+        return find_idea(name, home / "ideas")
+    except UserError as error:
+        if complaints:
+            raise UserError(f"{error}; not read: {complaints[0]}") from None
+        raise

@@ -12,7 +12,7 @@ from paper.evidence.confirmed import chosen, fresh, measure
 from paper.evidence.facts import Facts, machines, record_sha256
 from paper.evidence.prices import price
 from paper.evidence.vocabulary import CONFIRMATION, Result
-from paper.press import metric_tables, tables
+from paper.press import metric_tables, repeats, tables
 from paper.press.counted import Counted
 from paper.press.latex import code, code_text, escape, number
 from paper.press.tabular import long_table
@@ -85,27 +85,28 @@ def _parts(given: Appendix) -> Iterator[Part]:
             _constants(constants),
         )
     yield Part(
-        "Values by Seed",
+        "Values by Seed" if facts.manifest.seeded else "Values by Run",
         "app:seeds",
         "",
         "seeds",
         "Every measured value."
         if facts.manifest.measured
-        else "Every value, as the experiments reported it themselves.",
+        else "Every value, as the experiments reported it themselves." + repeats.in_rows(facts),
         metric_tables.seeds(facts),
     )
     yield from _further(facts, names)
     if facts.confirmed is not None:
         yield _confirmation(facts, facts.confirmed)
     if "diagnostics" in names:
+        over = (
+            ", mean and standard error over seeds" if facts.manifest.seeded else " of one execution of the script each"
+        )
         yield Part(
             "Self-reported Quantities",
             "app:diagnostics",
             "The experiments wrote these numbers themselves; nobody checked them.",
             "diagnostics",
-            "Self-reported quantities, mean and standard error over "
-            "seeds; "
-            "the dagger marks what an experiment reported about itself.",
+            f"Self-reported quantities{over}; the dagger marks what an experiment reported about itself.",
             tables.diagnostics(facts),
         )
     if "findings" in names:
@@ -133,7 +134,7 @@ def _parts(given: Appendix) -> Iterator[Part]:
         "each run record; commit: the code that was trained.",
         _provenance(given),
     )
-    yield Part(KINDS, "app:kinds", _kinds(given.kinds, given.meta))
+    yield Part(KINDS, "app:kinds", _kinds(given.kinds, given.meta, facts))
     yield Part("What Was Left Out", "app:cut", _cut(given))
     yield Part("How This Paper Was Made", "app:made", _made(given))
 
@@ -213,7 +214,7 @@ def _provenance(given: Appendix) -> str:
     for index, (expression, value) in enumerate(given.rows, start=1):
         records = value.records(given.facts)
         shown = records if len(records) <= 3 else ()
-        seeds = f"; seeds {_seeds(value.seeds)}" if value.seeds else ""
+        seeds = f"; seeds {_seeds(value.seeds)}" if value.seeds and given.facts.manifest.seeded else ""
         who = ", ".join(r.run for r in shown) if shown else ("all" if records else "--")
         evidence = r"\newline ".join(rf"{code(record_sha256(r)[:8])}\,/\,{code(r.commit[:8])}" for r in shown)
         rows.append(
@@ -228,7 +229,7 @@ def _provenance(given: Appendix) -> str:
     return long_table(
         r"r >{\raggedright}p{0.325\linewidth} >{\raggedright}p{0.21\linewidth} "
         r">{\raggedright}p{0.145\linewidth} >{\raggedright\arraybackslash}p{0.195\linewidth}",
-        ["", "Expression", "Prints", "Runs; seeds", "Record / commit"],
+        ["", "Expression", "Prints", "Runs; seeds" if given.facts.manifest.seeded else "Runs", "Record / commit"],
         rows,
     )
 
@@ -263,12 +264,13 @@ def _diff_line(line: str) -> str:
     return rf"\diffline{{{kind}}}{{{indent}}}{{{text}}}"
 
 
-def _kinds(kinds: Counted, meta: PaperMeta) -> str:
+def _kinds(kinds: Counted, meta: PaperMeta, facts: Facts) -> str:
     """What the sentences of the text are, and who judged those that nothing else shows."""
+    filled = "measured" if facts.manifest.measured else "filled in from what the experiments reported"
     judge = f" by {escape(meta.judge)}" if meta.judge else ""
     same = " Judge and writer are the same model." if meta.same_judge and kinds.judged else ""
     return (
-        f"Of the sentences that print, {kinds.measured} are measured: forms with their connecting words. "
+        f"Of the sentences that print, {kinds.measured} are {filled}: forms with their connecting words. "
         f"{kinds.cited} only cite, and were compared with the cited works. {kinds.told} are told in the writer's own "
         f"words: {kinds.judged} of them were judged{judge} against records, code, settings and plan, and "
         f"{kinds.not_judged} were not judged and print with a mark. {kinds.sent_back} sentences were refused and sent "

@@ -134,7 +134,7 @@ def settings(facts: Facts) -> str:
         varied = any(key in c.settings for c in facts.explored[0].conditions)
         if len(values) > 1 or varied:
             rows[[k for k, _ in rows].index(key)] = (key, "by condition" if varied else "by run")
-    rows.append(("seeds", ", ".join(map(str, facts.explored[0].seeds)) if facts.explored else "--"))
+    rows += _given(facts)
     for condition in facts.explored[0].conditions if facts.explored else ():
         if condition.settings:
             rows.append((condition.label, ", ".join(f"{k} = {setting_text(v)}" for k, v in condition.settings.items())))
@@ -149,6 +149,23 @@ def settings(facts: Facts) -> str:
         left, right = rows[index], rows[index + half] if index + half < len(rows) else ("", "")
         table.add_row([NoEscape(c) for key, value in (left, right) for c in (_setting_name(key), escape(value))])
     return fitted(table.dumps())
+
+
+def _given(facts: Facts) -> list[tuple[str, str]]:
+    """What each run gets besides settings: seeds, or what a script that chooses its own is run with."""
+    if facts.manifest.seeded:
+        return [("seeds", ", ".join(map(str, facts.explored[0].seeds)) if facts.explored else "--")]
+    limits = facts.manifest.profiles[facts.profile].limits
+    repeats = {len(s.values) for r in facts.measured for t in r.trainings for s in t.statistics.values() if s.values}
+    values = f"{min(repeats)} to {max(repeats)}" if len(repeats) > 1 else str(max(repeats, default=1))
+    return [
+        ("executions of the script", "1 for each run"),
+        ("values behind a reported mean", values),
+        ("seeds", "as the script chooses them"),
+        ("time limit", f"{limits.wall_s:,.0f} s"),
+        ("memory limit", f"{limits.memory_mb:,} MB"),
+        ("network", "yes" if facts.manifest.network else "none"),
+    ]
 
 
 def _settings_in_lines(rows: Sequence[tuple[str, str]]) -> str:
@@ -168,6 +185,12 @@ def _setting_name(key: str) -> str:
 
 
 def settings_caption(facts: Facts) -> str:
+    if not facts.manifest.seeded:
+        return (
+            f"What each run of the template {facts.manifest.name} gets from the runner. All other settings stand in "
+            f"the template's script, which a run may change; the described run's changes stand in the "
+            f"appendix.{_effort(facts)}"
+        )
     return (
         f"Settings fixed by the runner for every run (profile {facts.profile} of the template "
         f"{facts.manifest.name}). No run could change them.{_effort(facts)}"
@@ -180,6 +203,10 @@ def _effort(facts: Facts) -> str:
     devices = machines(facts.explored)
     if not walls or not devices:
         return ""
+    if not facts.manifest.seeded:
+        shortest, longest = (f"{wall:.1f}" if wall < 10 else fixed(wall, 0) for wall in (min(walls), max(walls)))
+        span = longest if shortest == longest else f"{shortest} to {longest}"
+        return f" Hardware: {devices}. An execution of the script took {span} s."
     return (
         f" Hardware: {devices}. A training took {fixed(min(walls), 0)} to {fixed(max(walls), 0)} s, all "
         f"{len(walls)} trainings of the exploration {fixed(sum(walls) / 60, 1)} min together."
@@ -207,7 +234,7 @@ def runs(facts: Facts) -> str:
                 for x in (
                     escape(record.run),
                     escape(record.label) + kind,
-                    record.status,
+                    record.status if facts.manifest.measured or record.status != "measured" else "self-reported",
                     str(record.attempts),
                     "--" if share is None else rf"{share:.1f}\,x",
                     about,
@@ -289,7 +316,7 @@ def diagnostics_of(facts: Facts) -> list[Series]:
 
 def diagnostics(facts: Facts) -> str:
     found = diagnostics_of(facts)
-    heads = ["Run", "Quantity", "Condition", "Mean and standard error", "n"]
+    heads = ["Run", "Quantity", "Condition", "Mean and standard error" if facts.manifest.seeded else "Reported", "n"]
     texts = [
         (x.run.label, x.metric, facts.condition_label(x.condition), x.quantity().text() + "+", str(x.n)) for x in found
     ]

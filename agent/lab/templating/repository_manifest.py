@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from agent.lab.measuring import selfreport
-from agent.lab.templating.first_run import FirstRun
+from agent.lab.templating.command_run import FirstRun
 from agent.lab.templating.repository import Taken
 from agent.lab.templating.v1 import direction
 
