@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """The command line. Stdlib only up to the hand-over, so that --help is instant and a bare Python gets a clear word."""
 
 import os
@@ -50,7 +51,7 @@ def _enter_environment() -> None:
     if os.path.realpath(sys.prefix) == os.path.realpath(own):
         return
     if not os.access(python, os.X_OK):
-        sys.exit("launch.py: not set up yet: run `make setup` in " + HERE + ", then the same command again")
+        sys.exit("launch.py: not set up yet: run `sh setup.sh` in " + HERE + ", then the same command again")
     os.execv(python, [python, os.path.join(HERE, "launch.py"), *sys.argv[1:]])
 
 

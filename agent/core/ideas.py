@@ -9,6 +9,7 @@ from pydantic import StringConstraints, ValidationError
 
 from agent.core.errors import UserError
 from agent.core.given import json_given
+from agent.core.nearest import did_you_mean
 from agent.core.schema import Open
 
 
@@ -46,15 +47,19 @@ def find_idea(wanted: str, folder: Path) -> Idea:
             ideas = [idea for idea in ideas if idea.Name == name]
         if len(ideas) == 1:
             return ideas[0]
-        there = ", ".join(idea.Name for idea in read_ideas(Path(path)))
-        raise UserError(f"{path}: holds {there}; name one: --idea {path}:NAME")
+        names = [idea.Name for idea in read_ideas(Path(path))]
+        meant = did_you_mean(name, names) if name else ""
+        raise UserError(f"{path}: holds {', '.join(names)}{meant or f'; name one: --idea {path}:NAME'}")
     named = [*folder.glob(f"{wanted}.json")]
     for file in named or sorted(folder.glob("*.json")):
         for idea in read_ideas(file):
             if idea.Name == wanted:
                 return idea
-    names = ", ".join(idea.Name for idea in all_ideas(folder)[0]) or "none"
-    raise UserError(f"idea {wanted!r}: not found in {folder} (there are: {names}); or give a path to a JSON file")
+    names = [idea.Name for idea in all_ideas(folder)[0]]
+    if meant := did_you_mean(wanted, names):
+        raise UserError(f"idea {wanted!r}: not found in {folder}{meant}")
+    there = ", ".join(names) or "none"
+    raise UserError(f"idea {wanted!r}: not found in {folder} (there are: {there}); or give a path to a JSON file")
 
 
 def all_ideas(folder: Path) -> tuple[list[Idea], list[str]]:

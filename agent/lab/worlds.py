@@ -102,9 +102,22 @@ def prepared(
             if again or (folder / MANIFEST).is_file():
                 say(f"  data: {folder}: {harm}; built again from the secret of its world")
             own = template.condition_data(settings, conditions)
+            before = _as_before(folder.parent, template, profile)
+            say(f"  making data for profile {profile}, once for all sessions{before}")
             _build(template, template.data_settings(settings), own, secret, folder, say, prepare or _prepare_there)
         use(folder)
     return _paths(folder, key)
+
+
+def _as_before(data: Path, template: Template, profile: str) -> str:
+    """How long data of this profile took before on this machine; "" where nobody made any."""
+    took = list[float]()
+    for manifest in sorted(data.glob(f"{template.manifest.name}-{profile}-*/{MANIFEST}")):
+        try:
+            took.append(float(json.loads(foreign.read_file(manifest))["wall_s"]))
+        except (foreign.Foreign, ValueError, TypeError, KeyError):
+            continue
+    return f"; the last took {max(1.0, took[-1]):.0f} s" if took else ""
 
 
 def still_there(cache: Path, template: Template, key: str, use: Callable[[Path], object]) -> DataPaths | None:
