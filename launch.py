@@ -51,7 +51,9 @@ def _enter_environment() -> None:
     if os.path.realpath(sys.prefix) == os.path.realpath(own):
         return
     if not os.access(python, os.X_OK):
-        sys.exit("launch.py: not set up yet: run `sh setup.sh` in " + HERE + ", then the same command again")
+        again = "run `make setup` (or sh setup.sh) in " + HERE + ", then the same command again"
+        print(f"launch.py: not set up yet: {again}", file=sys.stderr)
+        sys.exit(USER_ERROR)
     os.execv(python, [python, os.path.join(HERE, "launch.py"), *sys.argv[1:]])
 
 

@@ -143,7 +143,7 @@ explain() {
 stamp=.venv/ready
 lock=$(sha256sum uv.lock pyproject.toml | sha256sum | cut -c1-16)
 if ! { [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$lock" ] && .venv/bin/python -c '' 2>/dev/null; }; then
-    echo "setup: Python packages: some 2.6 GB to download and 7 GB on disk in .venv/, most of it torch, whose" >&2
+    echo "setup: Python packages: 3.3 GB to download and 7 GB on disk in .venv/, most of it torch, whose" >&2
     echo "  builds in the package registry hold the libraries for NVIDIA cards also where no card is" >&2
     find_uv || get_uv
     # A network with certificates of its own: the system knows them, uv's bundled list does not.

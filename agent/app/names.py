@@ -19,7 +19,7 @@ def launcher() -> str:
 
 
 def command(word: str, session: Path) -> str:
-    """What to type for a command about a session, by its folder."""
+    """What to type for a command (with its dashes) about a session, by its folder."""
     elsewhere = session.parent != HOME / "workspace"
     return f"{launcher()} {word} {session.name}" + (f" --workspace {short(session.parent)}" if elsewhere else "")
 

@@ -25,8 +25,8 @@ def opening_words(paths: SessionPaths) -> str:
     return "\n".join(
         [
             f"Session {paths.root.name}",
-            f"  Watch it    {command('follow', paths.root)}   (in another terminal; a part of the name will do)",
-            f"  Stop it     Ctrl-C, or {command('stop', paths.root)}; nothing is lost",
+            f"  Watch it    {command('--follow', paths.root)}   (in another terminal; a part of the name will do)",
+            f"  Stop it     Ctrl-C, or {command('--stop', paths.root)}; nothing is lost",
             f"  Its files   {short(paths.root)}   (session.log has every line)",
         ]
     )
@@ -34,7 +34,7 @@ def opening_words(paths: SessionPaths) -> str:
 
 def play_session(tools: Tools) -> int:
     """Go on to the end or a stop; the exit status, with its reason said in a line."""
-    resume = command("resume", tools.paths.root)
+    resume = command("--resume", tools.paths.root)
     if told := _asked_at(tools.session.options):
         tools.say(told)
     try:
@@ -119,7 +119,7 @@ def _closing_words(tools: Tools) -> None:
         f"  Repository  {short(paths.repo)}   (git -C {short(paths.repo)} log --oneline)",
         f"  Data        {short(paths.runs)}, records in {short(paths.repo / 'records')}",
         f"  Review      {short(paths.repo / 'review' / 'review.md')} ({summary(session.judging, session.judgements)})",
-        f"  Check it    {command('verify', paths.root)}   (every number again, from the repository alone)",
+        f"  Check it    {command('--verify', paths.root)}   (every number again, from the repository alone)",
     ]
     if next(paths.runs.glob("*/*/trainings/*/export"), None):
         lines.append(f"  SAEs        {short(paths.runs)}/*/*/trainings/*/export (each says how to load it)")

@@ -41,21 +41,23 @@ def stop(paths: SessionPaths, runner: Runner, console: Console) -> int:
             console.conclude(f"{name} has not stopped after {STOPPED_S:.0f} s; it does so after what it is doing now")
             return INFRASTRUCTURE
         job = training(paths, read_session(paths), runner)
-        console.conclude(f"Stopped {name}. Go on with: {command('resume', paths.root)}")
+        console.conclude(f"Stopped {name}. Go on with: {command('--resume', paths.root)}")
         if job:
             console.conclude(
                 f"The training of run {job.run} continues in the background, and a resume finds it. "
-                f"To end it too: {command('stop', paths.root)}"
+                f"To end it too: {command('--stop', paths.root)}"
             )
         return DONE
     job = training(paths, read_session(paths), runner)
     if job is None:
-        raise UserError(f"{name}: nothing of it runs; see the status of all sessions with {launcher()} status")
+        raise UserError(f"{name}: nothing of it runs; see the status of all sessions with {launcher()} --status")
     runner.cancel(job)
     if not _gone(Path(job.folder) / "lock"):
         console.conclude(f"The training of run {job.run} was told to end, but has not ended yet; see {job.folder}")
         return INFRASTRUCTURE
-    console.conclude(f"Ended the training of run {job.run}; a resume starts it again: {command('resume', paths.root)}")
+    console.conclude(
+        f"Ended the training of run {job.run}; a resume starts it again: {command('--resume', paths.root)}"
+    )
     return DONE
 
 

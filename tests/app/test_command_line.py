@@ -279,6 +279,6 @@ def test_before_set_up_one_line_says_what_to_do(tmp_path):
     done = subprocess.run(
         [sys.executable, "-S", "-E", tmp_path / "launch.py", "list"], capture_output=True, text=True, check=False
     )
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert "make setup" in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
