@@ -22,7 +22,7 @@ from typing import Literal, TextIO
 
 from agent.app.exits import Terminated
 from agent.app.terminal import draw
-from agent.app.wording import bar, duration, training_words
+from agent.app.wording import bar_line, duration, training_words
 from agent.core.errors import InfrastructureError
 from agent.core.protocols import Progress
 from agent.core.visible import line
@@ -72,7 +72,7 @@ class TerminalConsole(Console):
             words = training_words(state, known.left(self._clock()))
             self._doing, self._since = f"{text}: {words}", known.began
             if self._live():
-                self._overwrite(f"{text} {bar(fraction)} {fraction:.0%}, {words}")
+                self._overwrite(bar_line(text, fraction, words, self._width() - 1 - len(self._stamp())))
 
     def waiting(self, text: str) -> None:
         with self._turn:

@@ -6,7 +6,7 @@ class Terminated(KeyboardInterrupt):
 
 
 DONE = 0
-FOUND_FAULTS = 1  # what was to be checked does not hold: a paper is not verified, a template has flaws
+NOT_VERIFIED = 1  # a paper is not what its records give
 USER_ERROR = 2  # something that a person gave is wrong, or missing on this machine
 INFRASTRUCTURE = 3  # a tool that the session needs is broken; resume goes on
 BUDGET = 4  # a bound that a person set is reached

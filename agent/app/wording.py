@@ -6,7 +6,7 @@ from agent.core.protocols import Progress
 from agent.session.events import CallFinished
 from agent.session.session import Session
 
-BAR = 20  # characters of a progress bar
+BAR = 20  # characters of a progress bar, at most
 
 
 def call_line(event: CallFinished, session: Session) -> str:
@@ -36,10 +36,19 @@ def duration(seconds: float) -> str:
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
 
 
-def bar(fraction: float) -> str:
-    """A bar that is full at 1."""
-    full = round(BAR * max(0.0, min(1.0, fraction)))
-    return "█" * full + "░" * (BAR - full)
+def bar_line(text: str, fraction: float, words: str, columns: int) -> str:
+    """A progress bar between the name of what goes on and its words, in at most so many columns if that can be.
+
+    Where it does not fit, first the bar gets shorter, then the name loses what stands in brackets.
+    """
+    rest = f"{fraction:.0%}, {words}"
+    if len(f"{text} {rest}") > columns:
+        text = text.partition(" (")[0]
+    cells = min(BAR, columns - len(f"{text}  {rest}"))
+    if cells < 4:
+        return f"{text} {rest}"
+    full = round(cells * max(0.0, min(1.0, fraction)))
+    return f"{text} {'█' * full + '░' * (cells - full)} {rest}"
 
 
 def training_words(state: Progress, left_s: float | None) -> str:
