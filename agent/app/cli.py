@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from agent.app.start import Start
 
 
+CHECKING = "checking this machine, the template and the models"
+
+
 def run(args: argparse.Namespace) -> int:
     """Do what the arguments say; the exit status tells how it ended."""
     logging.getLogger("matplotlib").setLevel(logging.ERROR)  # where it may not write to its home, it says so at length
@@ -65,20 +68,24 @@ def _run(args: argparse.Namespace, workspace: Workspace) -> int:
 
     if args.offline and not args.dry_run:
         raise UserError("--offline: it goes with --dry-run; a session asks its models (or plays a recording)")
-    start = _begin(args, workspace)
-    found = start.complaints()
-    if args.dry_run and not args.offline and not found:
-        found = start.unanswered()
+    console = _console(args)
+    with console.living():
+        console.waiting(CHECKING)
+        start = _begin(args, workspace, console)
+        found = start.complaints()
+        if args.dry_run and not args.offline and not found:
+            found = start.unanswered()
+        console.waiting("")
+        ahead = "" if found else estimate(start.options, start.template, workspace)
     if found:
         things = "1 thing" if len(found) == 1 else f"{len(found)} things"
         for complaint in [*found, f"nothing was started; {things} to mend"]:
             _complain(complaint)
         return USER_ERROR
-    ahead = estimate(start.options, start.template, workspace)
     if args.dry_run:
         print(ahead)
         return DONE
-    return _play(start, args, ahead)
+    return _play(start, console, args, ahead)
 
 
 def _resume(args: argparse.Namespace, workspace: Workspace) -> int:
@@ -87,24 +94,25 @@ def _resume(args: argparse.Namespace, workspace: Workspace) -> int:
     from agent.app.start import go_on
 
     paths = workspace.find(args.operand)
-    start = go_on(paths, choices.typed(args), workspace, Parts(_console(args)), trust=args.trust)
-    start.require()
+    console = _console(args)
+    with console.living():
+        console.waiting(CHECKING)
+        start = go_on(paths, choices.typed(args), workspace, Parts(console), trust=args.trust)
+        start.require()
+        console.waiting("")
     if args.feedback:
         paths.feedback.write_text(args.feedback + "\n", encoding="utf-8")
-    return _play(start, args)
+    return _play(start, console, args)
 
 
-def _play(start: Start, args: argparse.Namespace, ahead: str = "") -> int:
+def _play(start: Start, console: TerminalConsole, args: argparse.Namespace, ahead: str = "") -> int:
     """To the session's end or a stop; `ahead` is what it will take, to be said after its name."""
-    from agent.app.console import TerminalConsole
     from agent.app.notify import Notifier
     from agent.app.playing import opening_words, play_session
     from agent.publishing.bundle.secrets import Stripper
 
-    console = start.system.console
     with ExitStack() as around:
-        if isinstance(console, TerminalConsole):
-            around.enter_context(console.living())
+        around.enter_context(console.living())
         told = None
         if args.on_event:
             told = around.enter_context(Notifier(args.on_event, console.say, Stripper({}).text))
@@ -135,20 +143,20 @@ def _doctor(args: argparse.Namespace, workspace: Workspace) -> int:
 
     console = TerminalConsole(sys.stderr)
     with console.living():
-        (console.say if sys.stderr.isatty() else console.detail)("Looking at this machine")
-        start = _begin(args, workspace)
+        console.waiting(CHECKING)
+        start = _begin(args, workspace, console)
         found = start.complaints()
         if not args.offline and not found:
             found = start.unanswered()
-        return report(found, start.options, start.system.sandbox, workspace, as_json=args.json)
+    return report(found, start.options, start.system.sandbox, workspace, as_json=args.json)
 
 
-def _begin(args: argparse.Namespace, workspace: Workspace) -> Start:
+def _begin(args: argparse.Namespace, workspace: Workspace, console: TerminalConsole) -> Start:
     from agent.app import choices
     from agent.app.assemble import Parts
     from agent.app.start import begin
 
-    return begin(args.idea, choices.typed(args), workspace, Parts(_console(args)))
+    return begin(args.idea, choices.typed(args), workspace, Parts(console))
 
 
 def _status(args: argparse.Namespace, workspace: Workspace) -> int:
@@ -192,7 +200,7 @@ def _verify(args: argparse.Namespace, workspace: Workspace) -> int:
             artefacts=args.artefacts,
             trust=args.trust,
             as_json=args.json,
-            say=console.say if sys.stderr.isatty() else console.detail,
+            say=console.waiting,
         )
 
 

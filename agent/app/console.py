@@ -52,6 +52,7 @@ class TerminalConsole(Console):
         self._turn = threading.RLock()
         self._log: TextIO | None = None
         self._shown = False  # a live line stands there
+        self._said = ""  # the newest line
         self._doing, self._since = "", self._start  # what goes on, and since when
         self._heard = self._start  # when a person last saw something new
         self._bars: dict[str, _Bar] = {}
@@ -76,6 +77,7 @@ class TerminalConsole(Console):
 
     def waiting(self, text: str) -> None:
         with self._turn:
+            self._doing = text or self._said
             if text and self._live():
                 self._overwrite(text)
             else:
@@ -131,7 +133,7 @@ class TerminalConsole(Console):
                 return
             self._wipe()
             self._heard = self._since = self._clock()
-            self._doing = lines[0].strip()
+            self._said = self._doing = lines[0].strip()
             for number, said in enumerate(lines):
                 self._print(said, stamped=number == 0, wrapped=wrapped)
 

@@ -41,7 +41,7 @@ def test_a_process_that_is_ended_says_the_same_at_once_and_the_training_goes_on(
         text = child.stdout.read()
         assert child.wait(timeout=30) == 130
     assert "Stopped. Go on with: ./launch.py --resume" in text
-    assert "goes on in the background and will be found again" in text and "Ctrl-C" not in text
+    assert "goes on in the background and will be found again" in text and "Ctrl-C once more" not in text
     assert "Traceback" not in text
     (supervisor_of(tmp_path).parent / "cancel").touch()
 

@@ -1,4 +1,4 @@
-"""A session from another terminal: its name comes first, --status says what goes on, --stop ends it and its training."""
+"""A session from another terminal: its name comes first, --status knows its training, --stop ends both."""
 
 import pytest
 

@@ -53,7 +53,7 @@ def verify(
         artefacts: also measure the kept artefacts again.
         trust: with artefacts, a stranger's code may run.
         as_json: print one JSON object instead of lines.
-        say: hears what is checked now.
+        say: hears what is checked now, and "" once nothing is any more.
 
     Raises:
         UserError: `name` is no session, repository or paper.
@@ -67,6 +67,7 @@ def verify(
     signed = examine(subject, report)
     if artefacts and subject.session:
         _remeasure(name, subject, subject.session, workspace, report, trust)
+    say("")
     if as_json:
         print(json.dumps(_as_data(report, signed), indent=2))
     else:
