@@ -19,6 +19,7 @@ import types
 from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from filelock import FileLock
@@ -103,7 +104,7 @@ def prepared(
                 say(f"  data: {folder}: {harm}; built again from the secret of its world")
             own = template.condition_data(settings, conditions)
             before = _as_before(folder.parent, template, profile)
-            say(f"  making data for profile {profile}, once for all sessions{before}")
+            say(f"  making a world of profile {profile}, which later sessions use too{before}")
             _build(template, template.data_settings(settings), own, secret, folder, say, prepare or _prepare_there)
         use(folder)
     return _paths(folder, key)
@@ -117,7 +118,7 @@ def _as_before(data: Path, template: Template, profile: str) -> str:
             took.append(float(json.loads(foreign.read_file(manifest))["wall_s"]))
         except (foreign.Foreign, ValueError, TypeError, KeyError):
             continue
-    return f"; the last took {max(1.0, took[-1]):.0f} s" if took else ""
+    return f"; others took about {max(1.0, median(took)):.0f} s" if took else ""
 
 
 def still_there(cache: Path, template: Template, key: str, use: Callable[[Path], object]) -> DataPaths | None:
