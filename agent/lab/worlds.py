@@ -102,9 +102,10 @@ def prepared(
         if harm := damage(folder):
             if again or (folder / MANIFEST).is_file():
                 say(f"  data: {folder}: {harm}; built again from the secret of its world")
+            else:
+                before = _as_before(folder.parent, template, profile)
+                say(f"  making a world of profile {profile}, which later sessions use too{before}")
             own = template.condition_data(settings, conditions)
-            before = _as_before(folder.parent, template, profile)
-            say(f"  making a world of profile {profile}, which later sessions use too{before}")
             _build(template, template.data_settings(settings), own, secret, folder, say, prepare or _prepare_there)
         use(folder)
     return _paths(folder, key)
