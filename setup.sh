@@ -115,7 +115,7 @@ look() {
 
 # Says what is missing, what does not work without it, and the one command that installs it.
 explain() {
-    echo "setup: these system packages are missing, and this user may not install them:$packages" >&2
+    echo "setup: these system packages are missing, and could not be installed:$packages" >&2
     case "$packages" in *" git"*)
         echo "  without git nothing runs: a session is a repository" >&2 ;;
     esac
@@ -152,7 +152,7 @@ if ! { [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$lock" ] && .venv/bin/python -c
 fi
 look
 if [ -n "$packages" ] && can_install; then
-    install $packages
+    install $packages || echo "setup: that failed, and set-up goes on without" >&2
     look
 fi
 if [ -n "$packages" ]; then
