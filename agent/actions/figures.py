@@ -11,6 +11,7 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from agent.actions.experiment import describe
+from agent.actions.runs import last_words
 from agent.core.manifest import Limits
 from agent.core.protocols import Exit, Message, Mount, SandboxSpec
 from agent.core.writing import FigureText
@@ -338,5 +339,5 @@ def _plot_failed(tools: Tools, attempt: int, reason: str, detail: str) -> PlotFa
     commit = tools.versions.commit(
         [name], f"plot, attempt {attempt}: failed ({reason})", {"Attempt": str(attempt), "Event": "plot-failed"}
     )
-    tools.say(f"  attempt {attempt} of plot.py failed: {reason}")
+    tools.say(f"  attempt {attempt} of plot.py failed: {reason}{last_words(detail)}")
     return PlotFailed(at=tools.now, attempt=attempt, reason=reason, detail=detail, commit=commit)

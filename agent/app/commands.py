@@ -77,6 +77,7 @@ class Option(NamedTuple):
     kind: Callable[[str], Any] = str  # makes the value of the text that was typed
     choices: tuple[str, ...] = ()
     repeated: bool = False
+    short: str = ""  # one dash and one letter
 
     @property
     def owners(self) -> list[str]:
@@ -97,6 +98,7 @@ GROUPED_COMMANDS = {
         ),
         Command("status", "", "show all sessions: stage, runs, tokens, cost"),
         Command("follow", "SESSION", "show a running session live (also: last)"),
+        Command("stop", "SESSION", "stop a session as Ctrl-C does; once more: its training too (also: last)"),
         Command("bundle", "[SESSION]", "one archive to hand over: paper, tex, data, records, repository", "last"),
     ),
     "papers": (
@@ -123,6 +125,7 @@ COMMANDS = {command.name: command for group in GROUPED_COMMANDS.values() for com
 
 ALL = " ".join(COMMANDS)
 PLAYED = "run resume"
+WATCHED = "run resume follow"
 CHECKED = "run resume doctor"
 ASKING = "run resume doctor review generate-ideas"
 BOXED = "run resume doctor review generate-ideas new-template check-template"
@@ -204,6 +207,10 @@ GROUPED_OPTIONS = {
             "auto: Semantic Scholar, OpenAlex, arXiv, then the library; offline: the library alone",
             choices=("auto", "offline"),
         ),
+        Option("--quiet", "", WATCHED, "show only how it ends", short="-q"),
+        Option("--verbose", "", WATCHED, "show every detail, such as the tokens of a playback", short="-v"),
+        Option("--on-event", "COMMAND", PLAYED, "a shell command that gets each event as JSON"),
+        Option("--json", "", "status list doctor verify", "print one JSON object, for programs"),
         Option("--skip-novelty", "", PLAYED, "do not ask whether the idea is known"),
         Option("--workspace", "FOLDER", ALL, "where sessions lie (default: workspace/)"),
         Option("--allow-network", "", CHECKED, "for templates that ask for network"),
@@ -211,3 +218,9 @@ GROUPED_OPTIONS = {
     ),
 }
 OPTIONS = {option.name: option for group in GROUPED_OPTIONS.values() for option in group}
+
+# What only a typed word may say, because a forgotten default would change one session, or would take walls down.
+TYPED_ONLY = (
+    *("--idea", "--playback", "--stop-after", "--dry-run", "--offline", "--feedback", "--out", "--artefacts", "--json"),
+    *("--trust", "--allow", "--allow-network", "--unsafe-no-sandbox"),
+)

@@ -1,4 +1,4 @@
-"""Templates and ideas by the name or the path that a person gives."""
+"""Templates, ideas and this program by the name or the path that a person gives or can type."""
 
 from __future__ import annotations
 
@@ -7,7 +7,29 @@ from pathlib import Path
 
 from agent.core.errors import UserError
 from agent.core.ideas import Idea, find_idea
+from agent.core.nearest import did_you_mean
+from agent.core.paths import HOME
 from agent.core.template import Template, load_template
+
+
+def launcher() -> str:
+    """What to type for this program, from the folder where this command was typed."""
+    here = Path.cwd()
+    return f"./{(HOME / 'launch.py').relative_to(here)}" if HOME.is_relative_to(here) else str(HOME / "launch.py")
+
+
+def command(word: str, session: Path) -> str:
+    """What to type for a command (with its dashes) about a session, by its folder."""
+    elsewhere = session.parent != HOME / "workspace"
+    return f"{launcher()} {word} {session.name}" + (f" --workspace {short(session.parent)}" if elsewhere else "")
+
+
+def short(path: Path) -> str:
+    """A path as it can be typed here: relative where it lies below the current folder."""
+    try:
+        return str(path.relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)
 
 
 def template_folder(name: str, home: Path, option: str = "--template") -> Path:
@@ -16,8 +38,9 @@ def template_folder(name: str, home: Path, option: str = "--template") -> Path:
     if not folder.is_dir():
         folder = Path(name)
     if not folder.is_dir():
-        there = ", ".join(sorted(p.parent.name for p in (home / "templates").glob("*/manifest.toml")))
-        raise UserError(f"{option} {name}: not found; there are {there}, or give a folder")
+        there = sorted(p.parent.name for p in (home / "templates").glob("*/manifest.toml"))
+        meant = did_you_mean(name, there)
+        raise UserError(f"{option} {name}: not found" + (meant or f"; there are {', '.join(there)}, or give a folder"))
     return folder.resolve()
 
 

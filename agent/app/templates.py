@@ -81,13 +81,13 @@ def check(args: argparse.Namespace, home: Path, workspace: Workspace) -> int:
 
 def show_manifest(folder: Path, profile: str | None) -> Manifest | None:
     """A table of what was understood of a manifest; nothing where it cannot be read, which the check says."""
-    from agent.app.listing import add, show, table_of
+    from agent.app.tables import add, show, table
 
     try:
         manifest = load_template(folder).manifest
     except UserError:
         return None
-    understood = table_of("manifest.toml", "as it was understood")
+    understood = table("manifest.toml", "as it was understood")
     for name, value in _understood(manifest, profile or manifest.default_profile):
         add(understood, name, value)
     show(understood)

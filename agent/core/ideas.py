@@ -9,6 +9,7 @@ from pydantic import StringConstraints, ValidationError, model_validator
 
 from agent.core.errors import UserError
 from agent.core.given import json_given
+from agent.core.nearest import did_you_mean
 from agent.core.schema import Open
 
 
@@ -69,15 +70,20 @@ def find_idea(wanted: str, folder: Path) -> Idea:
             return wanted_here[0]
         if complaints:
             raise UserError(complaints[0])
-        raise UserError(f"{path}: holds {', '.join(idea.Name for idea in ideas)}; name one: --idea {path}:NAME")
+        names = [idea.Name for idea in ideas]
+        meant = did_you_mean(name, names) if name else ""
+        raise UserError(f"{path}: holds {', '.join(names)}{meant or f'; name one: --idea {path}:NAME'}")
     ideas, complaints = all_ideas(folder)
     for idea in ideas:
         if idea.Name == wanted:
             return idea
+    names = [idea.Name for idea in ideas]
+    if meant := did_you_mean(wanted, names):
+        raise UserError(f"idea {wanted!r}: not found in {folder}{meant}")
     if complaints:
         raise UserError(f"idea {wanted!r}: not found; {complaints[0]}")
-    names = ", ".join(idea.Name for idea in ideas) or "none"
-    raise UserError(f"idea {wanted!r}: not found in {folder} (there are: {names}); or give a path to a JSON file")
+    there = ", ".join(names) or "none"
+    raise UserError(f"idea {wanted!r}: not found in {folder} (there are: {there}); or give a path to a JSON file")
 
 
 def all_ideas(folder: Path) -> tuple[list[Idea], list[str]]:

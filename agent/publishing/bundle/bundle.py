@@ -37,8 +37,10 @@ def bundle(name: str, workspace: Workspace, out: Path) -> int:
         InfrastructureError: git or TeX does not run.
     """
     paths = workspace.find(name)
-    if not out.is_dir():
-        raise UserError(f"{out}: no such folder; make it, or name another with --out")
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"{out}: {error.strerror}; name another folder with --out") from None
     with reading_lock(paths.lock):
         session = read_session(paths)
         members = _members(paths, workspace, session)

@@ -55,6 +55,7 @@ def check_paper(subject: Subject, repo: GitReader, material: Material, report: R
     """Render from sections and records; compare paper.tex, its figures and the PDF with that."""
     with TemporaryFolder("verify") as scratch:
         folder = Path(scratch)
+        report.say("Rendering the paper again from sections and records")
         needed = [f.file for f in material.account.figures] + [f"{STYLE}/{name}" for name in material.account.style]
         foreign.write(folder / "repo", {name: repo.blob(repo.head, name) or b"" for name in needed})
         sections, library = _sections(repo), _citable(repo)
@@ -66,8 +67,10 @@ def check_paper(subject: Subject, repo: GitReader, material: Material, report: R
             report.problems += _by_values(subject, repo, material, rendered, report)
             return
         report.problems += found
+        report.say("Drawing its figures again")
         report.problems += _figures(material, folder, report, makers)
         write(rendered, folder / "paper")
+        report.say("Compiling the pages again and comparing them with the PDF")
         report.problems += _pdf(subject, repo, material, rendered, report, lambda: makers.compile(folder / "paper"))
 
 

@@ -158,8 +158,9 @@ def test_a_key_in_the_repository_stops_the_archive(clean, tmp_path):
 def test_what_cannot_be_bundled_is_said(clean, tmp_path):
     with pytest.raises(UserError, match="not found"):
         bundle("nothing", clean.workspace, tmp_path)
-    with pytest.raises(UserError, match="no such folder"):
-        bundle("last", clean.workspace, tmp_path / "none")
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match="file/x: Not a directory; name another folder with --out"):
+        bundle("last", clean.workspace, tmp_path / "file" / "x")
     with session_lock(clean.paths.lock), pytest.raises(UserError, match="held by"):
         bundle("last", clean.workspace, tmp_path)
 
