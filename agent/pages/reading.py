@@ -1,0 +1,291 @@
+"""Everything that a page shows of a session, gathered from its folder by the readers that the other commands use.
+
+Reads only. What cannot be read is left out and named in `problems`: a page of a damaged session is better than none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from agent.core.errors import InfrastructureError, UserError
+from agent.core.manifest import Manifest
+from agent.core.paths import SessionPaths
+from agent.core.protocols import Progress
+from agent.core.record import Job, RunRecord
+from agent.core.template import parse_manifest
+from agent.lab.jobs.local import LocalRunner
+from agent.lab.saebench.catalogue import measured_at
+from agent.literature.found import FILE as FOUND
+from agent.literature.found import read_found
+from agent.literature.library import Library, shipped_library
+from agent.llm.calls import CallRecord
+from agent.publishing.records import read_record
+from agent.publishing.verify.rendering import again
+from agent.publishing.verify.subject import Unreadable, read_material
+from agent.session.events import Event
+from agent.session.session import Session, fold
+from agent.storage import foreign
+from agent.storage.git_reader import BrokenRepository, GitReader
+from agent.storage.locks import is_locked
+from agent.storage.log import EventLog
+from paper.evidence.facts import Facts
+from paper.press.account import FILE as ACCOUNT
+from paper.press.account import PaperAccount
+from paper.press.compare import Problem
+from paper.press.parts import Rendered
+
+MANIFEST = "template/manifest.toml"
+TAIL = 4000  # bytes of a log's end
+LARGEST_PICTURE = 2 << 20
+
+
+@dataclass(frozen=True)
+class PaperSource:
+    """The paper as it is committed, and what the committed records give when it is rendered once more."""
+
+    account: PaperAccount
+    sections: Mapping[str, str]
+    rendered: Rendered
+    numbers: int  # results that it prints
+    problems: tuple[Problem, ...]  # where the committed text differs from what the records give
+
+
+@dataclass(frozen=True)
+class RunFiles:
+    """What a run left besides its record."""
+
+    code: str = ""  # the script that was trained
+    parent_code: str = ""
+    log: str = ""  # the end of what a training printed
+    log_name: str = ""  # where the whole of it lies, below the session's folder
+    artefacts: tuple[str, ...] = ()  # folders from which the model can be loaded, below the session's folder
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """A session as its folder has it now."""
+
+    paths: SessionPaths
+    events: tuple[Event, ...]
+    session: Session
+    running: bool
+    manifest: Manifest | None = None
+    facts: Facts | None = None
+    files: Mapping[str, RunFiles] = field(default_factory=dict)
+    progress: Progress | None = None
+    calls: tuple[CallRecord, ...] = ()
+    pictures: Mapping[str, bytes] = field(default_factory=dict)  # PNG by the figure's name
+    paper: PaperSource | None = None
+    library: Library = Library()
+    problems: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        return self.paths.root.name
+
+    @property
+    def records(self) -> tuple[RunRecord, ...]:
+        return self.facts.records if self.facts else ()
+
+
+def gather(paths: SessionPaths) -> Gathered:
+    """Read a session.
+
+    Raises:
+        UserError: its log is empty.
+        InfrastructureError: its log cannot be read.
+    """
+    events = tuple(EventLog(paths.events).read())
+    try:
+        session = fold(events)
+    except UserError as error:
+        raise UserError(f"{paths.root}: {error}") from None
+    problems: list[str] = []
+    manifest = _manifest(paths, session, problems)
+    facts = _facts(paths, session, manifest, problems) if manifest else None
+    repo = GitReader(paths.repo / ".git")
+    return Gathered(
+        paths=paths,
+        events=events,
+        session=session,
+        running=is_locked(paths.lock),
+        manifest=manifest,
+        facts=facts,
+        files=_files(paths, session, facts, repo, problems) if facts else {},
+        progress=progress_of(paths, session),
+        calls=tuple(read_calls(paths, session)),
+        pictures=_pictures(paths, session),
+        paper=_paper(session, facts, repo, problems),
+        library=_library(paths, problems),
+        problems=tuple(problems),
+    )
+
+
+def progress_of(paths: SessionPaths, session: Session) -> Progress | None:
+    """How far the training is that goes on now; None where there is none."""
+    run = session.current
+    if run is None or run.phase != "submitted":
+        return None
+    job = _job(paths, run.run, run.attempt, run.restarts)
+    return LocalRunner().progress(job) if job else None
+
+
+def read_calls(paths: SessionPaths, session: Session) -> Iterable[CallRecord]:
+    """The exchanges with models that the log knows, in their order; one that cannot be read is left out."""
+    root = paths.root.resolve()
+    for event in session.calls.values():
+        try:
+            yield CallRecord.model_validate_json(foreign.read(root, event.path))
+        except (foreign.Foreign, ValueError):
+            continue
+
+
+# ---------------------------------------------------------------- records and code
+
+
+def _manifest(paths: SessionPaths, session: Session, problems: list[str]) -> Manifest | None:
+    try:
+        manifest = parse_manifest(foreign.read(paths.repo.resolve(), MANIFEST), MANIFEST)
+        return measured_at(manifest, session.options.profile)
+    except foreign.Missing:
+        return None  # the data are not prepared yet
+    except (UserError, KeyError) as error:
+        problems.append(f"{MANIFEST}: {error}")
+        return None
+
+
+def _facts(paths: SessionPaths, session: Session, manifest: Manifest, problems: list[str]) -> Facts:
+    records = []
+    for run in (run for run in session.runs.values() if run.over):
+        try:
+            records.append(read_record(paths.repo / "records" / f"{run.run}.json", run))
+        except (InfrastructureError, ValueError) as error:
+            problems.append(str(error))
+    return Facts(records, manifest, session.options.profile)
+
+
+def _files(
+    paths: SessionPaths, session: Session, facts: Facts, repo: GitReader, problems: list[str]
+) -> dict[str, RunFiles]:
+    """By run: code with its parent's, the log's end, and where the artefacts lie."""
+    script = facts.manifest.editable[0]
+    scripts = {b.name: f"template/{b.file}" for b in facts.manifest.baselines}
+    commits = {r.run: r.commit for r in facts.records}
+    wanted = []
+    for record in facts.records:
+        own = script if record.kind != "baseline" or record.run == "0" else scripts.get(record.name, script)
+        wanted += [(record.commit, own), (commits.get(record.parent or "", ""), script)]
+    try:
+        codes = [(data or b"").decode("utf-8", "replace") for data in repo.blobs(wanted)]
+    except BrokenRepository as broken:
+        problems.append(f"the repository cannot be read: {broken}")
+        codes = [""] * len(wanted)
+    found = {}
+    for place, record in enumerate(facts.records):
+        state = session.runs[record.run]
+        name, log = _log(paths, record, state.attempt, state.restarts)
+        found[record.run] = RunFiles(
+            code=codes[2 * place],
+            parent_code=codes[2 * place + 1],
+            log=log,
+            log_name=name,
+            artefacts=_artefacts(paths, record, state.attempt, state.restarts),
+        )
+    return found
+
+
+def _log(paths: SessionPaths, record: RunRecord, attempt: int, restarts: int) -> tuple[str, str]:
+    """The end of what the first failed training printed, or else the first of all; with its name."""
+    trainings = sorted(record.trainings, key=lambda t: t.outcome == "measured")
+    for training in trainings[:1]:
+        for stream in ("train.stderr", "train.stdout"):
+            folder = _training(paths, record.run, attempt, restarts, training.condition, training.seed)
+            name = f"{folder}/{stream}.txt"
+            if text := _tail(paths.root.resolve(), name):
+                return name, text
+    return "", ""
+
+
+def _training(paths: SessionPaths, run: str, attempt: int, restarts: int, condition: str, seed: int) -> str:
+    folder = paths.attempt(run, attempt, restarts).relative_to(paths.root).as_posix()
+    return f"{folder}/trainings/{condition}-seed{seed}"
+
+
+def _tail(root: Path, name: str) -> str:
+    """The end of a file; "" where there is none."""
+    try:
+        if not foreign.is_plain(name):
+            return ""
+        with open(foreign.opened(root, name, foreign.LONGEST_LOG), "rb") as file:
+            file.seek(max(0, file.seek(0, 2) - TAIL))
+            return file.read(TAIL).decode("utf-8", "replace")
+    except foreign.Foreign:
+        return ""
+
+
+def _artefacts(paths: SessionPaths, record: RunRecord, attempt: int, restarts: int) -> tuple[str, ...]:
+    folders = [
+        f"{_training(paths, record.run, attempt, restarts, t.condition, t.seed)}/export"
+        for t in record.trainings
+        if t.outcome == "measured"
+    ]
+    return tuple(folder for folder in folders if (paths.root / folder).is_dir())
+
+
+def _job(paths: SessionPaths, run: str, attempt: int, restarts: int) -> Job | None:
+    folder = paths.attempt(run, attempt, restarts)
+    try:
+        name = (folder / "job.json").relative_to(paths.root).as_posix()
+        job = Job.model_validate_json(foreign.read(paths.root.resolve(), name))
+    except (foreign.Foreign, ValueError):
+        return None  # none yet, or nothing that a runner writes
+    return job.model_copy(update={"folder": str(folder)})
+
+
+# ---------------------------------------------------------------- paper, figures, literature
+
+
+def _paper(session: Session, facts: Facts | None, repo: GitReader, problems: list[str]) -> PaperSource | None:
+    if session.compiled is None or facts is None or not facts.measured:
+        return None
+    try:
+        files = repo.files(repo.head)
+        if ACCOUNT not in files:
+            return None
+        material = read_material(repo, files)
+        sections, rendered, numbers, found = again(repo, material)
+    except BrokenRepository as broken:
+        problems.append(f"the repository cannot be read: {broken}")
+        return None
+    except (Unreadable, InfrastructureError) as bad:
+        problems.append(f"{getattr(bad, 'where', 'paper')}: {bad}")
+        return None
+    return PaperSource(material.account, sections, rendered, numbers, tuple(found))
+
+
+def _pictures(paths: SessionPaths, session: Session) -> dict[str, bytes]:
+    """Figures of the runner as PNG: they lie beside the PDFs. An agent's figure has none."""
+    found = {}
+    for figure in session.figures:
+        try:
+            name = str(Path(figure.file).with_suffix(".png"))
+            data = foreign.read(paths.repo.resolve(), name, LARGEST_PICTURE)
+        except foreign.Foreign:
+            continue
+        if data.startswith(b"\x89PNG\r\n"):
+            found[figure.name] = data
+    return found
+
+
+def _library(paths: SessionPaths, problems: list[str]) -> Library:
+    try:
+        data: bytes | None = foreign.read(paths.repo.resolve(), FOUND)
+    except foreign.Foreign:
+        data = None
+    try:
+        return shipped_library().adding(read_found(data).entries())
+    except InfrastructureError as error:
+        problems.append(str(error))
+        return shipped_library()
