@@ -70,12 +70,16 @@ def policy(served: bool) -> str:
 
 
 def _page(template: str, serving: Serving | None, **given: Any) -> bytes:
-    text = _environment().get_template(template).render(
-        serving=serving,
-        policy=policy(serving is not None),
-        css=Markup(_asset("pages.css")),  # ours: nothing of a session is in it
-        js=Markup(_asset("pages.js")),
-        **given,
+    text = (
+        _environment()
+        .get_template(template)
+        .render(
+            serving=serving,
+            policy=policy(serving is not None),
+            css=Markup(_asset("pages.css")),  # ours: nothing of a session is in it
+            js=Markup(_asset("pages.js")),
+            **given,
+        )
     )
     return text.encode("utf-8")
 

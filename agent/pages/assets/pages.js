@@ -17,6 +17,10 @@ function sortable(table) {
     const button = make("button");
     button.type = "button";
     button.append(...head.childNodes);
+    const arrow = make("span");
+    arrow.className = "arrow";
+    arrow.setAttribute("aria-hidden", "true");
+    button.firstChild ? button.firstChild.after(arrow) : button.append(arrow);
     head.append(button);
     button.addEventListener("click", () => {
       const up = head.getAttribute("aria-sort") === "descending";
@@ -53,9 +57,12 @@ function box(tools, changed) {
   tools.hidden = false;
 }
 
+const FEW = 8; // rows that are seen at once
+
 function filtered(tools) {
+  const rows = all("tbody tr", document.getElementById(tools.dataset.filter));
+  if (rows.length <= FEW) return;
   box(tools, (wanted) => {
-    const rows = all("tbody tr", document.getElementById(tools.dataset.filter));
     let shown = 0;
     for (const row of rows) {
       row.hidden = !row.textContent.toLowerCase().includes(wanted);
@@ -105,10 +112,10 @@ function scale(values, begin, end) {
   const gap = (high - low) * 0.1 || Math.abs(high) * 0.1 || 1;
   const from = low - gap, to = high + gap;
   const rough = (to - from) / 5, size = 10 ** Math.floor(Math.log10(rough));
-  const step = [1, 2, 5, 10].map((m) => m * size).find((s) => s >= rough * 0.999);
+  const step = [1, 2, 2.5, 5, 10].map((m) => m * size).find((s) => s >= rough * 0.999);
   const ticks = [];
   for (let n = Math.ceil(from / step); n * step <= to; n++) ticks.push(n * step);
-  const digits = Math.max(0, -Math.floor(Math.log10(step) + 1e-9));
+  const digits = Math.max(0, -Math.floor(Math.log10(step) + 1e-9) + (/^25/.test(step.toPrecision(2).replace(/[0.]/g, "")) ? 1 : 0));
   return { at: (v) => begin + ((v - from) / (to - from)) * (end - begin), ticks, digits };
 }
 

@@ -87,10 +87,10 @@ def own_curves(record: RunRecord, baseline: RunRecord | None, name: str) -> Mark
     curves += [Curve(*c, class_="line c0 thin", label=record.label if i == 0 else "") for i, c in enumerate(own)]
     if not own:
         return None
-    return curve_chart(curves, f"{name} of {record.label} while training", name, legend=True, height=200)
+    return curve_chart(curves, f"{name} of {record.label} while training", name, legend=True, height=220)
 
 
-def curve_chart(curves: Sequence[Curve], label: str, name: str, *, legend: bool, height: float = 300) -> Markup:
+def curve_chart(curves: Sequence[Curve], label: str, name: str, *, legend: bool, height: float = 340) -> Markup:
     """Lines over training; the vertical axis is logarithmic where the values span more than a factor of twenty."""
     ys = [y for c in curves for y in c.ys if math.isfinite(y)]
     log = bool(ys) and min(ys) > 0 and max(ys) > 20 * min(ys)
@@ -191,7 +191,7 @@ def pairs(found: Confirmation) -> Markup:
     y = Scale.over(values, 220, 24, margin=0.12)
     left, right = 150.0, 330.0
     parts = []
-    for value, text in y.ticks(4):
+    for value, text in y.ticks(5):
         parts.append(tag("line", class_="grid", x1=60, x2=420, y1=y.at(value), y2=y.at(value)))
         parts.append(tag("text", text, class_="tick", x=52, y=y.at(value) + 4, text_anchor="end"))
     for seed, a, b in zip(found.ours.seeds, found.baseline.values, found.ours.values, strict=True):

@@ -57,7 +57,7 @@ class Scale:
         if log and low > 0:
             spread = (high / low) ** margin if high > low else 2.0
             return cls(low / spread, high * spread, begin, end, True)
-        gap = (high - low) * margin or abs(high) * 0.1 or 1.0
+        gap = (high - low) * margin if high > low else abs(high) * 0.1 or 1.0
         return cls(low - gap, high + gap, begin, end)
 
     def at(self, value: float) -> float:
@@ -70,7 +70,7 @@ class Scale:
             share = (value - self.low) / (self.high - self.low)
         return self.begin + min(1.0, max(0.0, share)) * (self.end - self.begin)
 
-    def ticks(self, about: int = 5) -> list[tuple[float, str]]:
+    def ticks(self, about: int = 6) -> list[tuple[float, str]]:
         """Round values inside the scale, with their texts."""
         if self.log and self.high / self.low > 12:
             exponents = range(math.ceil(math.log10(self.low)), math.floor(math.log10(self.high)) + 1)
@@ -78,13 +78,15 @@ class Scale:
         step = _round_step((self.high - self.low) / max(1, about))
         first = math.ceil(self.low / step) * step
         count = int((self.high - first) / step + 1e-9) + 1
-        exponent = math.floor(math.log10(step) + 1e-9)
+        exponent = math.floor(math.log10(step) + 1e-9) - (
+            round(step / 10 ** math.floor(math.log10(step) + 1e-9), 1) == 2.5
+        )
         return [(first + i * step, _number(first + i * step, exponent)) for i in range(count)]
 
 
 def _round_step(rough: float) -> float:
     size = 10 ** math.floor(math.log10(rough)) if rough > 0 else 1.0
-    return next(size * m for m in (1, 2, 5, 10) if size * m >= rough * 0.999)
+    return next(size * m for m in (1, 2, 2.5, 5, 10) if size * m >= rough * 0.999)
 
 
 def _number(value: float, exponent: int) -> str:

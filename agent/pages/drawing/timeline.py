@@ -8,6 +8,7 @@ from agent.pages.drawing.svg import Scale, picture, tag
 from agent.pages.views.story import Story
 from agent.pages.views.words import lasted
 
+_STEPS = (1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 14400, 28800, 86400, 172800, 604800)
 ROW, LEFT, WIDTH = 26, 118, 720
 MOST_MARKS = 60  # failures that are drawn in a stage
 
@@ -16,9 +17,9 @@ def timeline(story: Story) -> Markup:
     """One row a stage."""
     rows = len(story.spans)
     height = rows * ROW + 34
-    x = Scale(0.0, max(story.total, 1.0), LEFT, WIDTH - 64)
+    x = Scale(0.0, max(story.total, 1.0), LEFT, WIDTH - 70)
     parts = []
-    for value, _ in x.ticks(5):
+    for value in _round_times(x.high):
         at = x.at(value)
         parts.append(tag("line", class_="grid", x1=at, x2=at, y1=4, y2=rows * ROW + 6))
         parts.append(
@@ -41,3 +42,9 @@ def timeline(story: Story) -> Markup:
     failed = sum(len(span.failures) for span in story.spans)
     label = f"Stages of the session over {lasted(story.total)} of active time, with {failed} failures"
     return picture(WIDTH, height, label, *parts, class_="chart timeline")
+
+
+def _round_times(total: float) -> list[float]:
+    """About five times that a person would choose, from 0."""
+    step = next((s for s in _STEPS if total / s <= 6), _STEPS[-1])
+    return [step * i for i in range(min(40, int(total / step) + 1))]

@@ -5,8 +5,8 @@ The tree is the one that the LaTeX is written from, and the numbers are those of
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from agent.literature.library import Library
@@ -161,9 +161,10 @@ class _Reader:
     def _sentence(self, sentence: Sentence) -> Spoke:
         values = spoken(sentence, self.facts)
         waiting = iter(values)
+        pieces = [self._piece(part, waiting) for part in sentence.parts if not isinstance(part, Forbidden)]
         return Spoke(
             kind=kind_of(sentence, values, self.facts),
-            pieces=tuple(self._piece(part, waiting) for part in sentence.parts if not isinstance(part, Forbidden)),
+            pieces=tuple(_begun(pieces, values)),
             cut=self.cut.get(sentence.key, ""),
             judged=sentence.key not in self.unjudged,
         )
@@ -211,3 +212,14 @@ class _Reader:
                 seeds=", ".join(map(str, value.seeds)),
                 records=tuple((r.run, r.label, record_sha256(r)[:12], r.commit[:12]) for r in records[:12]),
             )
+
+
+def _begun(pieces: list[Piece], values: Sequence[Spoken]) -> list[Piece]:
+    """A sentence that begins with words of an expression begins with a capital, as in the PDF."""
+    first = next((i for i, p in enumerate(pieces) if p.kind != "text" or p.text.strip()), None)
+    if first is None or pieces[first].kind != "number" or not values or not isinstance(values[0].value, Result):
+        return pieces
+    if values[0].value.kind in ("count", "words", "clause"):
+        text = pieces[first].text
+        pieces[first] = replace(pieces[first], text=text[:1].upper() + text[1:])
+    return pieces
