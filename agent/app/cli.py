@@ -124,10 +124,27 @@ def _follow(args: argparse.Namespace, workspace: Workspace) -> int:
     return follow(workspace.find(args.operand))
 
 
+def _page(args: argparse.Namespace, workspace: Workspace) -> int:
+    from agent.app.follow import describe
+    from agent.pages.command import page
+
+    return page(workspace.find(args.operand), Path(args.out) if args.out else Path.cwd(), describe)
+
+
+def _serve(args: argparse.Namespace, workspace: Workspace) -> int:
+    from agent.app.follow import describe
+    from agent.pages.command import serve
+
+    return serve(workspace, args.host or "127.0.0.1", args.port, args.control, describe)
+
+
 def _bundle(args: argparse.Namespace, workspace: Workspace) -> int:
+    from agent.app.follow import describe
+    from agent.pages.command import page_of
     from agent.publishing.bundle.bundle import bundle
 
-    return bundle(args.operand, workspace, Path(args.out) if args.out else Path.cwd())
+    out = Path(args.out) if args.out else Path.cwd()
+    return bundle(args.operand, workspace, out, lambda paths: page_of(paths, describe))
 
 
 # ---------------------------------------------------------------- papers
@@ -192,6 +209,8 @@ COMMANDS = {
     "resume": _resume,
     "status": _status,
     "follow": _follow,
+    "page": _page,
+    "serve": _serve,
     "bundle": _bundle,
     "verify": _verify,
     "review": _review,

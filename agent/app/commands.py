@@ -37,6 +37,13 @@ def count(text: str) -> int:
     return int(text)
 
 
+def port(text: str) -> int:
+    """A port of TCP. Raises: argparse.ArgumentTypeError."""
+    if not re.fullmatch(r"[0-9]{1,5}", text) or not 1 <= int(text) <= 65535:
+        raise argparse.ArgumentTypeError(f"give a number from 1 to 65535, found {text[:40]}")
+    return int(text)
+
+
 def url(text: str) -> str:
     """The address of a server. Raises: argparse.ArgumentTypeError."""
     if not re.match(r"https?://[^/\s]+", text):
@@ -97,6 +104,8 @@ GROUPED_COMMANDS = {
         ),
         Command("status", "", "show all sessions: stage, runs, tokens, cost"),
         Command("follow", "SESSION", "show a running session live (also: last)"),
+        Command("page", "[SESSION]", "write a session as one HTML file for a browser", "last"),
+        Command("serve", "", "show all sessions in a browser, live, on this machine"),
         Command("bundle", "[SESSION]", "one archive to hand over: paper, tex, data, records, repository", "last"),
     ),
     "papers": (
@@ -179,7 +188,10 @@ GROUPED_OPTIONS = {
         Option("--dry-run", "", "run", "preflight, one tiny request to each model and an estimate, then end"),
         Option("--offline", "", "run doctor", "with --dry-run or doctor: do not ask the models"),
         Option("--feedback", "TEXT", "resume", "a word to the planner after the next run"),
-        Option("--out", "FOLDER", "review bundle", "where the result goes"),
+        Option("--out", "FOLDER", "review bundle page", "where the result goes"),
+        Option("--port", "N", "serve", "the port to listen on (default: 8765, or a free one)", port),
+        Option("--host", "ADDRESS", "serve", "the address to listen on (default: 127.0.0.1, this machine alone)"),
+        Option("--control", "", "serve", "buttons to stop, resume, verify and advise; the printed address has a token"),
         Option("--artefacts", "", "verify", "hash and measure the kept artefacts again too"),
         Option("--trust", "", "verify resume check-template", "run code that this installation did not make"),
         Option(

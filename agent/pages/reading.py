@@ -30,6 +30,7 @@ from agent.storage import foreign
 from agent.storage.git_reader import BrokenRepository, GitReader
 from agent.storage.locks import is_locked
 from agent.storage.log import EventLog
+from agent.storage.workspace import read_session
 from paper.evidence.facts import Facts
 from paper.press.account import FILE as ACCOUNT
 from paper.press.account import PaperAccount
@@ -61,6 +62,17 @@ class RunFiles:
     log: str = ""  # the end of what a training printed
     log_name: str = ""  # where the whole of it lies, below the session's folder
     artefacts: tuple[str, ...] = ()  # folders from which the model can be loaded, below the session's folder
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What the index knows of a session. `problem`: why it could not be read."""
+
+    name: str
+    session: Session | None = None
+    facts: Facts | None = None
+    running: bool = False
+    problem: str = ""
 
 
 @dataclass(frozen=True)
@@ -121,6 +133,17 @@ def gather(paths: SessionPaths) -> Gathered:
         library=_library(paths, problems),
         problems=tuple(problems),
     )
+
+
+def glance(paths: SessionPaths) -> Seen:
+    """What the index shows of a session: its state and records, without code, calls and paper."""
+    try:
+        session = read_session(paths)
+    except (UserError, InfrastructureError) as error:
+        return Seen(paths.root.name, problem=str(error))
+    manifest = _manifest(paths, session, [])
+    facts = _facts(paths, session, manifest, []) if manifest else None
+    return Seen(paths.root.name, session, facts, is_locked(paths.lock))
 
 
 def progress_of(paths: SessionPaths, session: Session) -> Progress | None:
@@ -200,9 +223,8 @@ def _log(paths: SessionPaths, record: RunRecord, attempt: int, restarts: int) ->
     """The end of what the first failed training printed, or else the first of all; with its name."""
     trainings = sorted(record.trainings, key=lambda t: t.outcome == "measured")
     for training in trainings[:1]:
-        for stream in ("train.stderr", "train.stdout"):
-            folder = _training(paths, record.run, attempt, restarts, training.condition, training.seed)
-            name = f"{folder}/{stream}.txt"
+        for file in ("train.stderr.txt", "train.stdout.txt", "harvest/log.jsonl"):
+            name = f"{_training(paths, record.run, attempt, restarts, training.condition, training.seed)}/{file}"
             if text := _tail(paths.root.resolve(), name):
                 return name, text
     return "", ""

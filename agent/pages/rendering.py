@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -22,6 +23,7 @@ from agent.pages.views.index import IndexRow
 from agent.pages.views.session import SessionView
 
 HERE = Path(__file__).parent
+Strip = Callable[[str], str]
 
 
 @dataclass(frozen=True)
@@ -32,24 +34,28 @@ class Serving:
     answer: str = ""  # what the last command said
 
 
-def session_page(view: SessionView, serving: Serving | None = None) -> bytes:
-    """The page of one session; without `serving` it is a file of its own."""
-    return _page("session.html.j2", serving, view=view, title=f"{view.title}")
+def session_page(view: SessionView, serving: Serving | None = None, strip: Strip = str) -> bytes:
+    """The page of one session; without `serving` it is a file of its own.
+
+    `strip` rewrites each text before it is printed: a file that may be handed on holds no key and no place of this
+    machine.
+    """
+    return _page("session.html.j2", serving, strip, view=view, title=view.title)
 
 
 def index_page(rows: tuple[IndexRow, ...], closed: list[str], serving: Serving | None = None) -> bytes:
     """All sessions. `closed`: names of folders that this user may not read."""
-    return _page("index.html.j2", serving, rows=rows, closed=closed, title="Sessions")
+    return _page("index.html.j2", serving, str, rows=rows, closed=closed, title="Sessions")
 
 
 def call_page(step: str, messages: list[tuple[str, str]], reply: str, serving: Serving | None = None) -> bytes:
     """One exchange with a model, whole."""
-    return _page("call.html.j2", serving, step=step, messages=messages, reply=reply, title=step)
+    return _page("call.html.j2", serving, str, step=step, messages=messages, reply=reply, title=step)
 
 
 def problem_page(title: str, text: str) -> bytes:
     """One line that says what is wrong."""
-    return _page("problem.html.j2", Serving(), text=text, title=title)
+    return _page("problem.html.j2", Serving(), str, text=text, title=title)
 
 
 def policy(served: bool) -> str:
@@ -69,9 +75,9 @@ def policy(served: bool) -> str:
 # ---------------------------------------------------------------- inside
 
 
-def _page(template: str, serving: Serving | None, **given: Any) -> bytes:
+def _page(template: str, serving: Serving | None, strip: Strip, **given: Any) -> bytes:
     text = (
-        _environment()
+        _environment(strip)
         .get_template(template)
         .render(
             serving=serving,
@@ -94,20 +100,19 @@ def _hash(name: str) -> str:
     return "sha256-" + base64.b64encode(hashlib.sha256(_asset(name).encode()).digest()).decode()
 
 
-@cache
-def _environment() -> Environment:
+def _environment(strip: Strip) -> Environment:
     environment = Environment(
         loader=FileSystemLoader(HERE / "templates"),
         undefined=StrictUndefined,
         autoescape=True,
         trim_blocks=True,
         lstrip_blocks=True,
-        finalize=_shown,
+        finalize=lambda value: _shown(value, strip),
     )
     environment.filters |= {
         "embedded": _embedded,
-        "download": _download,
-        "json_block": _json_block,
+        "download": lambda text: _download(strip(text)),
+        "json_block": lambda text: _json_block(strip(text)),
         "slug": slug,
         "counted": words.counted,
         "spaced": lambda text: text.replace("_", " "),
@@ -115,10 +120,10 @@ def _environment() -> Environment:
     return environment
 
 
-def _shown(value: object) -> object:
+def _shown(value: object, strip: Strip) -> object:
     if isinstance(value, Markup) or not isinstance(value, str):
         return value
-    return visible(value)
+    return visible(strip(value))
 
 
 def slug(text: str) -> str:

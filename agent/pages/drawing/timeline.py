@@ -22,9 +22,8 @@ def timeline(story: Story) -> Markup:
     for value in _round_times(x.high):
         at = x.at(value)
         parts.append(tag("line", class_="grid", x1=at, x2=at, y1=4, y2=rows * ROW + 6))
-        parts.append(
-            tag("text", lasted(value) if value else "0", class_="tick", x=at, y=height - 6, text_anchor="middle")
-        )
+        text = lasted(value).removesuffix(" 00 s").removesuffix(" 00 min") if value else "0"
+        parts.append(tag("text", text, class_="tick", x=at, y=height - 6, text_anchor="middle"))
     for place, span in enumerate(story.spans):
         top = place * ROW + 8
         begin, end = x.at(span.begin), x.at(span.end)

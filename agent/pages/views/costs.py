@@ -137,7 +137,7 @@ def exchanges(
     seen: dict[str, str] = {}
     fresh: list[list[tuple[str, str, str]]] = []
     for call in calls:
-        said = []
+        said: list[tuple[str, str, str]] = []
         for message in call.messages:
             key = hashlib.sha256(message.content.encode("utf-8", "replace")).hexdigest()
             said.append((message.role, message.content, seen.get(key, "")))

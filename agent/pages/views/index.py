@@ -5,20 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
+from agent.pages.reading import Seen
 from agent.pages.views.words import ago, compact, iso, money
 from agent.session.session import Session, missing_pdf, stage
 from paper.evidence.facts import Facts
-
-
-@dataclass(frozen=True)
-class Seen:
-    """What the index knows of a session. `problem`: why it could not be read."""
-
-    name: str
-    session: Session | None = None
-    facts: Facts | None = None
-    running: bool = False
-    problem: str = ""
 
 
 @dataclass(frozen=True)
