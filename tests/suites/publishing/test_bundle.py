@@ -72,6 +72,7 @@ def test_every_part_is_there_and_told(unpacked):
         "session/events.jsonl",
         "verify.sh",
         "notes.txt",
+        "page.html",
     ):
         assert (unpacked / name).is_file(), name
         assert name.split("/")[0] in readme
@@ -133,6 +134,7 @@ def test_each_figure_has_its_data(unpacked, clean):
 
 def test_no_secret_and_no_place_of_this_machine_is_inside(unpacked, clean):
     texts = [path.read_text(errors="replace") for path in (unpacked / "session").rglob("*") if path.is_file()]
+    texts.append((unpacked / "page.html").read_text())
     for secret in (KEY, OWN, "hidden1234", str(clean.workspace.root), str(ROOT)):
         assert not any(secret in text for text in texts), secret
     events = map(json.loads, (unpacked / "session/events.jsonl").read_text().splitlines())
