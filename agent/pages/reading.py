@@ -130,7 +130,7 @@ def gather(paths: SessionPaths) -> Gathered:
         calls=tuple(read_calls(paths, session)),
         pictures=_pictures(paths, session),
         paper=_paper(session, facts, repo, problems),
-        library=_library(paths, problems),
+        library=_library(paths, session, problems),
         problems=tuple(problems),
     )
 
@@ -301,7 +301,10 @@ def _pictures(paths: SessionPaths, session: Session) -> dict[str, bytes]:
     return found
 
 
-def _library(paths: SessionPaths, problems: list[str]) -> Library:
+def _library(paths: SessionPaths, session: Session, problems: list[str]) -> Library:
+    """What may be cited; the shipped works are read only where something of them is shown."""
+    if session.verdict is None and not session.chosen and not session.sections:
+        return Library()
     try:
         data: bytes | None = foreign.read(paths.repo.resolve(), FOUND)
     except foreign.Foreign:

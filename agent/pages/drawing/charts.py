@@ -12,7 +12,7 @@ from agent.core.record import RunRecord, Training
 from agent.pages.drawing.svg import Scale, frame, path, picture, tag
 from paper.evidence.confirmation import Confirmation
 
-POINTS = 60  # of a curve; more cannot be told apart at this size
+POINTS = 50  # of a curve; more cannot be told apart at this size
 COLOURS = 8  # classes c0 to c7 of the style sheet
 OVERLAID = 12  # runs whose curves are drawn over each other
 STEPS = ("samples", "step", "steps")
@@ -76,14 +76,14 @@ def overlay(records: Sequence[RunRecord], name: str, chosen: Sequence[str]) -> M
     return curve_chart(curves, f"{name} while training, {len(curves)} runs", name, legend=True)
 
 
-def own_curves(record: RunRecord, baseline: RunRecord | None, name: str) -> Markup | None:
-    """One curve of one run, a line for each seed, before its baseline's."""
+def own_curves(record: RunRecord, baseline: RunRecord | None, name: str, seeds: int) -> Markup | None:
+    """One curve of one run, a line for each of its first seeds, before its baseline's."""
     curves = []
     if baseline is not None and baseline.run != record.run:
         found = _mean([c for t in baseline.trainings if (c := _curve(t, name))])
         if found:
             curves.append(Curve(*found, class_="line behind", label=baseline.label))
-    own = [c for t in record.trainings[:9] if (c := _curve(t, name))]
+    own = [c for t in record.trainings[:seeds] if (c := _curve(t, name))]
     curves += [Curve(*c, class_="line c0 thin", label=record.label if i == 0 else "") for i, c in enumerate(own)]
     if not own:
         return None

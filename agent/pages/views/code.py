@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from difflib import unified_diff
+from itertools import groupby
 from typing import Literal
 
 Mark = Literal["added", "removed", "hunk", "context"]
@@ -11,8 +12,8 @@ _MARKS: dict[str, Mark] = {"+": "added", "-": "removed", "@": "hunk"}
 
 
 @dataclass(frozen=True)
-class Line:
-    """One line of a diff."""
+class Block:
+    """Lines of a diff that stand together and have one mark, each with its sign in front."""
 
     mark: Mark
     text: str
@@ -22,7 +23,7 @@ class Line:
 class Diff:
     """`left_out` counts the lines that are not shown."""
 
-    lines: tuple[Line, ...] = ()
+    blocks: tuple[Block, ...] = ()
     added: int = 0
     removed: int = 0
     left_out: int = 0
@@ -30,21 +31,19 @@ class Diff:
 
 def diff_of(old: str, new: str, most: int) -> Diff:
     """The unified diff of two files; lines are shown until `most` characters are reached."""
-    lines = [_line(text) for text in list(unified_diff(old.splitlines(), new.splitlines(), n=3, lineterm=""))[2:]]
-    shown, size = [], 0
-    for line in lines:
-        size += len(line.text) + 1
-        if size > most:
-            break
-        shown.append(line)
+    lines = list(unified_diff(old.splitlines(), new.splitlines(), n=3, lineterm=""))[2:]
+    shown, size = 0, 0
+    while shown < len(lines) and size + len(lines[shown]) < most:
+        size += len(lines[shown]) + 1
+        shown += 1
+    grouped = groupby(lines[:shown], key=_mark)
     return Diff(
-        lines=tuple(shown),
-        added=sum(line.mark == "added" for line in lines),
-        removed=sum(line.mark == "removed" for line in lines),
-        left_out=len(lines) - len(shown),
+        blocks=tuple(Block(mark, "\n".join(texts)) for mark, texts in grouped),
+        added=sum(_mark(line) == "added" for line in lines),
+        removed=sum(_mark(line) == "removed" for line in lines),
+        left_out=len(lines) - shown,
     )
 
 
-def _line(text: str) -> Line:
-    mark = _MARKS.get(text[:1], "context")
-    return Line(mark, text if mark == "hunk" else text[1:])
+def _mark(line: str) -> Mark:
+    return _MARKS.get(line[:1], "context")

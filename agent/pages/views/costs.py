@@ -23,7 +23,7 @@ STAGES = (
     ("Review", r"(improve-\d+\.)?review"),
     ("Paper", r"paper|improve"),
 )
-ALL_WORDS = 1_400_000  # characters of all prompts and replies on one page
+ALL_WORDS = 1_100_000  # characters of all prompts and replies on one page
 MOST_WORDS, LEAST_WORDS = 30_000, 400  # of one message
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from agent.core.record import Finding, RunRecord
 from agent.pages.reading import RunFiles
@@ -13,9 +13,9 @@ from agent.session.session import Session
 from agent.session.states import RunState
 from paper.evidence.facts import Facts, record_sha256
 from paper.evidence.numbers import setting_text
-from paper.evidence.series import Difference, FactError
+from paper.evidence.series import Difference, FactError, series_of
 
-MOST_TEXT, LEAST_TEXT, ALL_TEXT = 24_000, 2_500, 1_200_000  # characters: of a run at most and at least, of all runs
+MOST_TEXT, LEAST_TEXT, ALL_TEXT = 24_000, 2_000, 1_000_000  # characters: of a run at most and at least, of all runs
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,6 @@ class Branch:
     label: str
     status: str
     text: str
-    gap: Gap | None
     children: tuple[Branch, ...]
 
 
@@ -119,6 +118,7 @@ class Card:
     artefacts: tuple[str, ...]
     loads: str  # how, e.g. "SAELens: topk"
     settings: tuple[tuple[str, str], ...]
+    settings_of: str  # the label of the run that the settings are told apart from; "" where all are given
     facts: tuple[tuple[str, str], ...]  # device, compute, commit, record
 
 
@@ -148,7 +148,7 @@ def runs(session: Session, facts: Facts, files: Mapping[str, RunFiles]) -> Runs:
         headings=headings,
         rows=tuple(_marked(explored, facts)),
         confirmation=tuple(arms),
-        tree=tuple(_tree(facts)),
+        tree=tuple(_tree(facts, {row.run: row for row in reversed(explored)})),
         cards=tuple(_card(r, session.runs[r.run], facts, files.get(r.run, RunFiles()), each) for r in facts.records),
         waiting=tuple(_waiting(session, facts)),
         self_reported=not facts.manifest.measured,
@@ -191,8 +191,6 @@ def _rows(record: RunRecord, facts: Facts, session: Session) -> Iterator[Row]:
 
 
 def _cell(record: RunRecord, key: str, condition: str, facts: Facts) -> Cell:
-    from paper.evidence.series import series_of
-
     series = series_of(record, key, condition) if record.status == "measured" else None
     if series is None:
         return Cell("")
@@ -201,8 +199,6 @@ def _cell(record: RunRecord, key: str, condition: str, facts: Facts) -> Cell:
 
 def _marked(rows: Sequence[Row], facts: Facts) -> Iterator[Row]:
     """The best value of each metric under each condition is marked."""
-    from dataclasses import replace
-
     best: dict[tuple[str, int], float] = {}
     names = {c.label: c.name for r in facts.explored for c in r.conditions}
 
@@ -263,7 +259,9 @@ def _all_findings(record: RunRecord) -> tuple[Finding, ...]:
 # ---------------------------------------------------------------- tree
 
 
-def _tree(facts: Facts) -> Iterator[Branch]:
+def _tree(facts: Facts, rows: Mapping[str, Row]) -> Iterator[Branch]:
+    """`rows` has the first row of each run."""
+    primary = list(facts.manifest.metrics).index(facts.manifest.primary)
     known = {r.run for r in facts.explored}
     children: dict[str, list[RunRecord]] = {}
     for record in facts.explored:
@@ -272,14 +270,12 @@ def _tree(facts: Facts) -> Iterator[Branch]:
 
     def branch(record: RunRecord, above: frozenset[str]) -> Branch:
         below = [c for c in children.get(record.run, ()) if c.run not in above]
-        metric, conditions = facts.manifest.primary, facts.condition_names(record)
-        cell = _cell(record, metric, conditions[0], facts) if len(conditions) == 1 else Cell("")
+        row = rows[record.run]
         return Branch(
             run=record.run,
             label=record.label,
             status=record.status,
-            text=cell.text,
-            gap=None,
+            text="" if row.condition else row.cells[primary].text,
             children=tuple(branch(c, above | {record.run}) for c in below),
         )
 
@@ -295,6 +291,8 @@ def _card(record: RunRecord, state: RunState, facts: Facts, files: RunFiles, mos
     planned = state.planned
     parent = next((r for r in facts.records if r.run == record.parent), None)
     measured = [t for t in record.trainings if t.outcome == "measured"]
+    first = facts.records[0]
+    same = {} if record is first else dict(first.settings)
     return Card(
         run=record.run,
         label=record.label,
@@ -317,7 +315,8 @@ def _card(record: RunRecord, state: RunState, facts: Facts, files: RunFiles, mos
         seeds=tuple(_seed_lines(record, facts)),
         artefacts=files.artefacts[:20],
         loads=next((t.export for t in measured if t.export), ""),
-        settings=tuple((key, setting_text(value)) for key, value in record.settings.items()),
+        settings=tuple((k, setting_text(v)) for k, v in record.settings.items() if same.get(k) != v),
+        settings_of="" if record is first else first.label,
         facts=tuple(_about(record, state)),
     )
 

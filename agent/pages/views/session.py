@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from markupsafe import Markup
@@ -24,7 +24,6 @@ from agent.session.events import Event
 from agent.session.session import Session, missing_pdf, stage
 from paper.evidence.expressions import evaluate
 from paper.evidence.facts import Facts
-from paper.evidence.series import series_of
 from paper.evidence.vocabulary import Result
 from paper.press.account import FigureAccount
 
@@ -114,7 +113,7 @@ def session_view(found: Gathered, now: float, tell: Tell) -> SessionView:
     session, facts = found.session, found.facts
     told = story(found.events, session, found.manifest, now, found.running, tell)
     shown = runs(session, facts, found.files) if facts and facts.records else None
-    chosen = _chosen(facts, session) if facts else ()
+    chosen = _chosen(facts, shown) if facts and shown else ()
     sentence, good = _verdict(session, facts)
     files = {key: event.path for key, event in session.calls.items()}
     return SessionView(
@@ -138,7 +137,7 @@ def session_view(found: Gathered, now: float, tell: Tell) -> SessionView:
         overlays=_overlays(facts, chosen) if facts else (),
         overlaid=_overlaid(facts, chosen) if facts else "",
         own_curves=_own(facts) if facts else {},
-        planes=_planes(facts) if facts else None,
+        planes=_planes(facts, shown) if facts and shown else None,
         confirmed=_confirmed(facts) if facts else None,
         why_unconfirmed=_sentence(facts, "confirmation()") if facts and not facts.confirmed else "",
         plan=session.plan.comparison.why if session.plan else "",
@@ -250,18 +249,21 @@ def _strips(shown: Runs) -> dict[tuple[str, str], Markup]:
     return {(row.run, row.condition): strip(row) for row in rows if row.seeds}
 
 
-def _chosen(facts: Facts, session: Session) -> tuple[str, ...]:
+def _chosen(facts: Facts, shown: Runs) -> tuple[str, ...]:
     """The runs whose curves are laid over each other: of many, the baselines, the best and the newest."""
-    measured = [r for r in facts.explored if r.status == "measured"]
+    measured = list(dict.fromkeys(row.run for row in shown.rows if row.status == "measured"))
     if len(measured) <= charts.OVERLAID:
-        return tuple(r.run for r in measured)
-    first = [r.run for r in measured if r.kind == "baseline"][:3]
-    rest = [r for r in measured if r.run not in first]
-    best = []
-    for _ in range(5):
-        found = facts.best_of([r for r in rest if r.run not in best])
-        best.append(found.run)
-    newest = [r.run for r in reversed(rest) if r.run not in best]
+        return tuple(measured)
+    first = [r.run for r in facts.baselines if r.run in measured][:3]
+    place, metric = list(facts.manifest.metrics).index(facts.manifest.primary), facts.manifest.primary
+    names = {r.run: facts.condition_names(r)[0] for r in facts.measured}
+    merits = {
+        row.run: facts.merit(metric, value, names[row.run])
+        for row in reversed(shown.rows)
+        if (value := row.cells[place].value) is not None and row.run not in first
+    }
+    best = sorted(merits, key=lambda run: -merits[run])[:5]
+    newest = [run for run in reversed(measured) if run not in (*first, *best)]
     return tuple([*first, *best, *newest][: charts.OVERLAID])
 
 
@@ -284,16 +286,17 @@ def _overlays(facts: Facts, chosen: tuple[str, ...]) -> tuple[tuple[str, Markup]
 
 def _own(facts: Facts) -> dict[str, tuple[Markup, ...]]:
     base = next((r for r in facts.baselines if r.status == "measured"), None)
-    found = {}
+    many, found = len(facts.records) > 40, {}
     for record in facts.records:
-        names = charts.curve_names([record])[: 3 if len(facts.records) <= 40 else 1]
-        found[record.run] = tuple(c for name in names if (c := charts.own_curves(record, base, name)))
+        names = charts.curve_names([record])[: 1 if many else 3]
+        seeds = 3 if many else 9
+        found[record.run] = tuple(c for name in names if (c := charts.own_curves(record, base, name, seeds)))
     return found
 
 
-def _planes(facts: Facts) -> Planes | None:
+def _planes(facts: Facts, shown: Runs) -> Planes | None:
     metrics = list(facts.manifest.metrics)
-    points = [p for r in facts.measured for c in facts.condition_names(r) if (p := _point(facts, r.run, c)).values]
+    points = [_point(row, metrics) for row in shown.rows if row.status == "measured"]
     if len(metrics) < 2 or not points:
         return None
     wanted = [t for t in facts.manifest.tradeoffs if not t.sweep] or [TradeOff(x=metrics[1], y=metrics[0])]
@@ -301,20 +304,30 @@ def _planes(facts: Facts) -> Planes | None:
     labels = {key: facts.spec(key).label for key in metrics}
     data = {
         "metrics": labels,
-        "points": [{"run": p.run, "label": p.label, "kind": p.kind, "values": p.values} for p in points],
+        "points": [
+            {
+                "label": p.label,
+                "kind": p.kind,
+                "values": {k: [_digits(v) for v in pair] for k, pair in p.values.items()},
+            }
+            for p in points
+        ],
     }
-    return Planes(charts.plane(points, x, y, labels), x, y, tuple(labels.items()), json.dumps(data))
+    drawn = charts.plane(points, x, y, labels)
+    return Planes(drawn, x, y, tuple(labels.items()), json.dumps(data, separators=(",", ":")))
 
 
-def _point(facts: Facts, run: str, condition: str) -> charts.Point:
-    record = next(r for r in facts.explored if r.run == run)
-    several = len(record.conditions) > 1
-    found = {key: series_of(record, key, condition) for key in facts.manifest.metrics}
+def _short(values: Mapping[str, tuple[float, float | None]]) -> dict[str, list[float | None]]:
+    """Six digits: more cannot be seen in a drawing."""
+    return {k: [None if v is None else float(f"{v:.6g}") for v in pair] for k, pair in values.items()}
+
+
+def _point(row: Row, metrics: list[str]) -> charts.Point:
     return charts.Point(
-        run=run,
-        label=f"{record.label}, {facts.condition_label(condition)}" if several else record.label,
-        kind=record.kind,
-        values={key: (s.mean, s.se) for key, s in found.items() if s},
+        run=row.run,
+        label=f"{row.label}, {row.condition}" if row.condition else row.label,
+        kind=row.kind,
+        values={key: (c.value, c.error) for key, c in zip(metrics, row.cells, strict=True) if c.value is not None},
     )
 
 
