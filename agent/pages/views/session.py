@@ -304,14 +304,7 @@ def _planes(facts: Facts, shown: Runs) -> Planes | None:
     labels = {key: facts.spec(key).label for key in metrics}
     data = {
         "metrics": labels,
-        "points": [
-            {
-                "label": p.label,
-                "kind": p.kind,
-                "values": {k: [_digits(v) for v in pair] for k, pair in p.values.items()},
-            }
-            for p in points
-        ],
+        "points": [{"label": p.label, "kind": p.kind, "values": _short(p.values)} for p in points],
     }
     drawn = charts.plane(points, x, y, labels)
     return Planes(drawn, x, y, tuple(labels.items()), json.dumps(data, separators=(",", ":")))
