@@ -45,7 +45,10 @@ def page_of(paths: SessionPaths, tell: Tell) -> bytes:
     from agent.publishing.bundle.secrets import Stripper
 
     strip = Stripper({paths.root.parent: "[workspace]", HOME: "[checkout]"})
-    return session_page(session_view(gather(paths), time.time(), tell), strip=strip.text)
+    view = session_view(gather(paths), time.time(), tell)
+    printed: dict[str, str] = {}
+    session_page(view, strip=lambda text: printed.setdefault(text, text))  # which texts there are
+    return session_page(view, strip=strip.texts(printed).__getitem__)
 
 
 def serve(workspace: Workspace, host: str, port: int | None, control: bool, tell: Tell) -> int:

@@ -15,7 +15,7 @@ from paper.evidence.confirmation import Confirmation
 POINTS = 50  # of a curve; more cannot be told apart at this size
 COLOURS = 8  # classes c0 to c7 of the style sheet
 OVERLAID = 12  # runs whose curves are drawn over each other
-STEPS = ("samples", "step", "steps")
+STEPS = {"samples": "samples seen", "step": "training step", "steps": "training step"}
 
 
 @dataclass(frozen=True)
@@ -65,46 +65,46 @@ def curve_names(records: Sequence[RunRecord]) -> list[str]:
 def overlay(records: Sequence[RunRecord], name: str, chosen: Sequence[str]) -> Markup | None:
     """One curve of many runs, each as the mean over its seeds; `chosen` are the runs that are drawn."""
     drawn = [r for r in records if r.run in chosen]
-    curves = []
+    curves, axis = [], _axis(drawn, name)
     for place, record in enumerate(drawn):
-        found = _mean([c for t in record.trainings if (c := _curve(t, name))])
+        found = _mean([c for t in record.trainings if (c := _curve(t, name, axis))])
         if found:
             colour = f"c{place % COLOURS}" + (" second" if place >= COLOURS else "")
             curves.append(Curve(*found, class_=f"line {colour}", label=record.label))
     if not curves:
         return None
-    return curve_chart(curves, f"{name} while training, {len(curves)} runs", name, legend=True)
+    return curve_chart(curves, f"{name} while training, {len(curves)} runs", name, axis)
 
 
 def own_curves(record: RunRecord, baseline: RunRecord | None, name: str, seeds: int) -> Markup | None:
     """One curve of one run, a line for each of its first seeds, before its baseline's."""
-    curves = []
+    curves, axis = [], _axis([record], name)
     if baseline is not None and baseline.run != record.run:
-        found = _mean([c for t in baseline.trainings if (c := _curve(t, name))])
+        found = _mean([c for t in baseline.trainings if (c := _curve(t, name, axis))])
         if found:
             curves.append(Curve(*found, class_="line behind", label=baseline.label))
-    own = [c for t in record.trainings[:seeds] if (c := _curve(t, name))]
+    own = [c for t in record.trainings[:seeds] if (c := _curve(t, name, axis))]
     curves += [Curve(*c, class_="line c0 thin", label=record.label if i == 0 else "") for i, c in enumerate(own)]
     if not own:
         return None
-    return curve_chart(curves, f"{name} of {record.label} while training", name, legend=True, height=220)
+    return curve_chart(curves, f"{name} of {record.label} while training", name, axis, height=220)
 
 
-def curve_chart(curves: Sequence[Curve], label: str, name: str, *, legend: bool, height: float = 340) -> Markup:
+def curve_chart(curves: Sequence[Curve], label: str, name: str, axis: str, *, height: float = 340) -> Markup:
     """Lines over training; the vertical axis is logarithmic where the values span more than a factor of twenty."""
     ys = [y for c in curves for y in c.ys if math.isfinite(y)]
     log = bool(ys) and min(ys) > 0 and max(ys) > 20 * min(ys)
     named = [c for c in curves if c.label]
-    lines = -(-len(named) // 4) if legend else 0
+    lines = -(-len(named) // 4)
     bottom = height - 44 - 18 * lines
     x = Scale.over([v for c in curves for v in (c.xs[0], c.xs[-1])], 56, 704, margin=0.0)
     y = Scale.over(ys, bottom, 30, log)
-    parts = frame(x, y, "samples seen", f"{name} (self-reported{', log scale' if log else ''})")
+    parts = frame(x, y, STEPS.get(axis, axis), f"{name} (self-reported{', log scale' if log else ''})")
     for curve in curves:
         points = [(x.at(a), y.at(b)) for a, b in zip(curve.xs, curve.ys, strict=True) if math.isfinite(b)]
         drawn = tag("path", tag("title", curve.label) if curve.label else "", class_=curve.class_, d=path(points))
         parts.append(tag("g", drawn, class_="curve", data_label=curve.label or None))
-    for place, curve in enumerate(named if legend else []):
+    for place, curve in enumerate(named):
         left, top = 56 + 162 * (place % 4), bottom + 56 + 18 * (place // 4)
         key = tag("line", class_=curve.class_, x1=left, x2=left + 18, y1=top - 4, y2=top - 4)
         text = tag("text", _cut(curve.label, 20), class_="key", x=left + 24, y=top)
@@ -112,9 +112,15 @@ def curve_chart(curves: Sequence[Curve], label: str, name: str, *, legend: bool,
     return picture(720, height + (8 if lines else 0), label, *parts)
 
 
-def _curve(training: Training, name: str) -> tuple[tuple[float, ...], tuple[float, ...]] | None:
+def _axis(records: Sequence[RunRecord], name: str) -> str:
+    """What all trainings of these runs count their progress in."""
+    curves = [t.curves for r in records for t in r.trainings if len(t.curves.get(name, ())) > 1]
+    return next((s for s in STEPS if all(len(c.get(s, ())) == len(c[name]) for c in curves)), "step")
+
+
+def _curve(training: Training, name: str, axis: str) -> tuple[tuple[float, ...], tuple[float, ...]] | None:
     ys = training.curves.get(name, ())
-    xs: tuple[float, ...] = next((training.curves[s] for s in STEPS if len(training.curves.get(s, ())) == len(ys)), ())
+    xs = training.curves.get(axis, ())
     if len(ys) < 2 or len(xs) != len(ys):
         return None
     places = sorted({round(i * (len(ys) - 1) / (POINTS - 1)) for i in range(POINTS)}) if len(ys) > POINTS else None

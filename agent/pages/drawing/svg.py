@@ -91,7 +91,8 @@ def _round_step(rough: float) -> float:
 
 def _number(value: float, exponent: int) -> str:
     if abs(value) >= 1e6 or (value and abs(value) < 1e-4):
-        return f"{value:.0e}".replace("e+0", "e").replace("e-0", "e-").replace("e+", "e")
+        digits = max(0, math.floor(math.log10(abs(value)) + 1e-9) - exponent)
+        return f"{value:.{digits}e}".replace("e+0", "e").replace("e-0", "e-").replace("e+", "e")
     if abs(value) >= 10_000 and exponent >= 3:
         return f"{value / 1000:g}k"
     text = f"{value:.{max(0, -exponent)}f}"

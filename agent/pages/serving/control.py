@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -24,12 +25,17 @@ VERIFIED_S = 900.0
 _HOLDER = re.compile(r"process (\d+) on (\S+) since ")
 
 
+def _in_a_thread(run: Callable[[], None]) -> None:
+    threading.Thread(target=run, daemon=True).start()
+
+
 @dataclass
 class Control:
     """Does what a button asks for, and keeps what was said to it until the next."""
 
     workspace: Workspace
     launcher: tuple[str, ...] = (sys.executable, str(HOME / "launch.py"))
+    background: Callable[[Callable[[], None]], None] = _in_a_thread
     answers: dict[str, str] = field(default_factory=dict)  # by session
     _busy: set[str] = field(default_factory=set)
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -84,7 +90,7 @@ class Control:
                 return
             self._busy.add(name)
         self._say(paths, f"launch.py {command} {name}: started")
-        threading.Thread(target=self._run, args=(paths, command, most), daemon=True).start()
+        self.background(lambda: self._run(paths, command, most))
 
     def _run(self, paths: SessionPaths, command: str, most: float | None) -> None:
         words = [*self.launcher, command, paths.root.name, "--workspace", str(self.workspace.root)]
