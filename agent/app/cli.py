@@ -138,6 +138,16 @@ def _serve(args: argparse.Namespace, workspace: Workspace) -> int:
     return serve(workspace, args.host or "127.0.0.1", args.port, args.control, describe)
 
 
+def _export(args: argparse.Namespace, workspace: Workspace) -> int:
+    from agent.publishing.wandb_export import export_wandb
+
+    if args.operand != "wandb":
+        raise UserError(f"export: there is no export to {args.operand!r}; name wandb")
+    out = Path(args.out) if args.out else Path.cwd()
+    paths = workspace.find(args.session or "last")
+    return export_wandb(paths, args.project or "experiment-runner", out, offline=args.offline)
+
+
 def _bundle(args: argparse.Namespace, workspace: Workspace) -> int:
     from agent.app.follow import describe
     from agent.pages.command import page_of
@@ -211,6 +221,7 @@ COMMANDS = {
     "follow": _follow,
     "page": _page,
     "serve": _serve,
+    "export": _export,
     "bundle": _bundle,
     "verify": _verify,
     "review": _review,

@@ -106,6 +106,7 @@ GROUPED_COMMANDS = {
         Command("follow", "SESSION", "show a running session live (also: last)"),
         Command("page", "[SESSION]", "write a session as one HTML file for a browser", "last"),
         Command("serve", "", "show all sessions in a browser, live, on this machine"),
+        Command("export", "wandb", "send a session's runs, curves and references to its models to Weights & Biases"),
         Command("bundle", "[SESSION]", "one archive to hand over: paper, tex, data, records, repository", "last"),
     ),
     "papers": (
@@ -186,9 +187,16 @@ GROUPED_OPTIONS = {
     ),
     "more": (
         Option("--dry-run", "", "run", "preflight, one tiny request to each model and an estimate, then end"),
-        Option("--offline", "", "run doctor", "with --dry-run or doctor: do not ask the models"),
+        Option(
+            "--offline",
+            "",
+            "run doctor export",
+            "ask no model (run --dry-run, doctor); send nothing (export)",
+        ),
         Option("--feedback", "TEXT", "resume", "a word to the planner after the next run"),
-        Option("--out", "FOLDER", "review bundle page", "where the result goes"),
+        Option("--session", "SESSION", "export", "which session (default: last)"),
+        Option("--project", "NAME", "export", "the project there (default: experiment-runner)"),
+        Option("--out", "FOLDER", "review bundle page export", "where the result goes"),
         Option("--port", "N", "serve", "the port to listen on (default: 8765, or a free one)", port),
         Option("--host", "ADDRESS", "serve", "the address to listen on (default: 127.0.0.1, this machine alone)"),
         Option("--control", "", "serve", "buttons to stop, resume, verify and advise; the printed address has a token"),
