@@ -5,6 +5,8 @@ Reads only. What cannot be read is left out and named in `problems`: a page of a
 
 from __future__ import annotations
 
+import hashlib
+import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,14 +24,18 @@ from agent.literature.found import read_found
 from agent.literature.library import Library, shipped_library
 from agent.llm.calls import CallRecord
 from agent.publishing.records import read_record
+from agent.publishing.review.pictures import drawn
 from agent.publishing.verify.rendering import again
 from agent.publishing.verify.subject import Unreadable, read_material
+from agent.sandbox.boxes import BubblewrapSandbox
+from agent.sandbox.probe import probe
 from agent.session.events import Event
 from agent.session.session import Session, fold
 from agent.storage import foreign
 from agent.storage.git_reader import BrokenRepository, GitReader
 from agent.storage.locks import is_locked
 from agent.storage.log import EventLog
+from agent.storage.temporary import TemporaryFolder
 from agent.storage.workspace import read_session
 from paper.evidence.facts import Facts
 from paper.press.account import FILE as ACCOUNT
@@ -40,6 +46,9 @@ from paper.press.parts import Rendered
 MANIFEST = "template/manifest.toml"
 TAIL = 4000  # bytes of a log's end
 LARGEST_PICTURE = 2 << 20
+PNG = b"\x89PNG\r\n"
+MOST_DRAWN = 64
+_DRAWN: dict[str, bytes] = {}  # pictures of PDFs by the PDF's hash, for a live page that is made again and again
 
 
 @dataclass(frozen=True)
@@ -288,17 +297,34 @@ def _paper(session: Session, facts: Facts | None, repo: GitReader, problems: lis
 
 
 def _pictures(paths: SessionPaths, session: Session) -> dict[str, bytes]:
-    """Figures of the runner as PNG: they lie beside the PDFs. An agent's figure has none."""
-    found = {}
+    """Figures as PNG: those of the runner lie beside their PDFs, an agent's PDF is drawn in the sandbox."""
+    found, repo = {}, paths.repo.resolve()
     for figure in session.figures:
         try:
-            name = str(Path(figure.file).with_suffix(".png"))
-            data = foreign.read(paths.repo.resolve(), name, LARGEST_PICTURE)
+            data = foreign.read(repo, str(Path(figure.file).with_suffix(".png")), LARGEST_PICTURE)
+        except foreign.Missing:
+            data = _drawn(repo, figure.file)
         except foreign.Foreign:
             continue
-        if data.startswith(b"\x89PNG\r\n"):
+        if data.startswith(PNG):
             found[figure.name] = data
     return found
+
+
+def _drawn(repo: Path, name: str) -> bytes:
+    """A figure's PDF as a PNG file; empty where it is none, or where there are no walls to draw it behind."""
+    try:
+        data = foreign.read(repo, name, LARGEST_PICTURE)
+    except foreign.Foreign:
+        return b""
+    key = hashlib.sha256(data).hexdigest()
+    if key not in _DRAWN and data.startswith(b"%PDF-") and shutil.which("pdftoppm") and not probe():
+        while len(_DRAWN) >= MOST_DRAWN:
+            _DRAWN.pop(next(iter(_DRAWN)))
+        with TemporaryFolder("figure") as folder:
+            (Path(folder) / "figure.pdf").write_bytes(data)
+            _DRAWN[key] = drawn(Path(folder) / "figure.pdf", 1, BubblewrapSandbox())
+    return _DRAWN.get(key, b"")
 
 
 def _library(paths: SessionPaths, session: Session, problems: list[str]) -> Library:
