@@ -20,6 +20,7 @@ from markupsafe import Markup
 from agent.core.visible import visible
 from agent.pages.views import words
 from agent.pages.views.index import IndexRow
+from agent.pages.views.maths import formula
 from agent.pages.views.session import SessionView
 
 HERE = Path(__file__).parent
@@ -32,6 +33,7 @@ class Serving:
 
     token: str = ""
     answer: str = ""  # what the last command said
+    seen: str = ""  # names the state that the page shows
 
 
 def session_page(view: SessionView, serving: Serving | None = None, strip: Strip = str) -> bytes:
@@ -114,6 +116,7 @@ def _environment(strip: Strip) -> Environment:
         "download": lambda text: _download(strip(text)),
         "json_block": lambda text: _json_block(strip(text)),
         "slug": slug,
+        "formula": formula,
         "counted": words.counted,
         "spaced": lambda text: text.replace("_", " "),
     }

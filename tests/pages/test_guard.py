@@ -185,3 +185,20 @@ def test_one_exchange_is_shown_whole(paths):
 
     assert status == 200
     assert body.count(b"An answer to run-1.comment.") == 150
+
+
+def test_a_change_between_a_page_and_its_stream_is_not_missed(paths):
+    made = site(paths)
+    page = ask(made, f"/session/{paths.root.name}/")[2].decode()
+    seen = re.search(r'data-live="[^"]*seen=(\w+)"', page)[1]
+
+    def first_of(stream, most):
+        async def read():
+            return [await anext(stream) for _ in range(most)]
+
+        return asyncio.run(read())
+
+    state = lambda: made.state(paths)  # noqa: E731
+    assert first_of(made.streams.stream("another", state, lambda: ""), 2)[1].startswith("event: changed")
+    told = first_of(made.streams.stream(seen, state, lambda: '{"fraction": 0.5}'), 2)
+    assert told[1].startswith("event: progress")  # and no change

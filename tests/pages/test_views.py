@@ -14,6 +14,7 @@ from agent.pages.rendering import policy, session_page
 from agent.pages.views.code import diff_of
 from agent.pages.views.costs import ALL_WORDS, costs, exchanges, stage_of
 from agent.pages.views.index import index_rows
+from agent.pages.views.maths import formula
 from agent.pages.views.runs import runs
 from agent.pages.views.session import session_view
 from agent.pages.views.story import story
@@ -237,6 +238,28 @@ def test_a_shortened_text_says_how_much_is_missing():
 @pytest.mark.parametrize(("seconds", "text"), [(5, "5 s"), (65, "1 min 05 s"), (7260, "2 h 01 min"), (9e5, "10 days")])
 def test_durations_have_two_units(seconds, text):
     assert lasted(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("source", "shown"),
+    [
+        (r"x = W^\top z + b", "x = W^⊤z + b"),
+        (r"d_{\text{sae}}", "d_sae"),
+        (r"\frac{1}{n}\sum_i x_i^2", "1/n∑_i x_i^2"),
+        (r"\lVert x - \hat{x} \rVert_2", "‖x - x\u0302 ‖_2"),
+        (r"\sqrt{a+b} \unknown{c}", "√(a+b) \\unknown c"),
+        (r"x^{n^2}", "x^n^2"),
+        ("x}^_", "x"),
+    ],
+)
+def test_a_formula_is_printed_with_its_signs(source, shown):
+    marks = {"plain": "", "sup": "^", "sub": "_"}
+
+    assert "".join(marks[p.kind] + p.text for p in formula(source)).strip() == shown
+
+
+def test_a_formula_of_any_depth_ends():
+    assert "".join(p.text for p in formula("{^" * 5000 + "x")).endswith("x")
 
 
 # ---------------------------------------------------------------- index

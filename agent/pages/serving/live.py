@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import time
 from collections.abc import AsyncIterator, Callable
@@ -37,6 +38,11 @@ def state_of_all(workspace: Workspace) -> State:
     return tuple((paths.root.name, *state_of(paths)) for paths in workspace.sessions())
 
 
+def named(state: State) -> str:
+    """A state in a few letters. A page holds the name of the one it shows, so that no change after it is missed."""
+    return hashlib.sha256(repr(state).encode()).hexdigest()[:16]
+
+
 def progress_event(paths: SessionPaths) -> str:
     """The running training as JSON; "" where none runs or nothing can be read."""
     try:
@@ -60,18 +66,16 @@ class Streams:
     def full(self) -> bool:
         return self.open >= MOST
 
-    async def stream(self, state: Callable[[], State], progress: Callable[[], str]) -> AsyncIterator[str]:
-        """`changed` whenever the state does, `progress` whenever its text does."""
+    async def stream(self, seen: str, state: Callable[[], State], progress: Callable[[], str]) -> AsyncIterator[str]:
+        """`changed` whenever the state is another than the browser has seen, `progress` whenever its text changes."""
         self.open += 1
         try:
             began = said = time.monotonic()
-            before, told = await asyncio.to_thread(state), ""
+            told = ""
             yield "retry: 2000\n\n"
             while not self.stopping() and time.monotonic() - began < LONGEST_S:
-                await asyncio.sleep(POLL_S)
-                now = await asyncio.to_thread(state)
-                if now != before:
-                    before = now
+                if (now := named(await asyncio.to_thread(state))) != seen:
+                    seen = now
                     yield "event: changed\ndata: {}\n\n"
                 if (words := await asyncio.to_thread(progress)) and words != told:
                     told = words
@@ -79,5 +83,6 @@ class Streams:
                 if time.monotonic() - said > KEEP_ALIVE_S:
                     said = time.monotonic()
                     yield ": still here\n\n"
+                await asyncio.sleep(POLL_S)
         finally:
             self.open -= 1

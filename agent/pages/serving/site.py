@@ -7,6 +7,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable
+from dataclasses import replace
 from urllib.parse import parse_qs, quote
 
 from starlette.applications import Starlette
@@ -22,13 +23,15 @@ from agent.pages.reading import gather, glance
 from agent.pages.rendering import Serving, call_page, index_page, problem_page, session_page
 from agent.pages.serving.control import Control
 from agent.pages.serving.guard import Gate, Guard
-from agent.pages.serving.live import Streams, progress_event, state_of, state_of_all
+from agent.pages.serving.live import State, Streams, named, progress_event, state_of, state_of_all
 from agent.pages.views.index import index_rows
 from agent.pages.views.session import Tell, session_view
 from agent.storage import foreign
+from agent.storage.locks import is_locked
 from agent.storage.workspace import Workspace
 
 KEPT = 12  # pages that are kept as they were made
+AGED_S = 60.0  # the index is made anew after so long, for the ages on it
 FRESH_S = 10.0  # a running session's page is made anew after so long, for its clock
 LARGEST_FORM = 32_000  # bytes
 
@@ -58,19 +61,18 @@ class Site:
 
     async def index(self, request: Request) -> Response:
         """All sessions, newest first."""
-        serving = self._serving(request)
-        return await self._page(("", state_of_all(self.workspace)), lambda: self._index(serving))
+        serving = replace(self._serving(request), seen=named(state_of_all(self.workspace)))
+        return await self._page(("", serving, time.time() // AGED_S), lambda: self._index(serving))
 
     async def session(self, request: Request) -> Response:
         """One session."""
         paths = self._find(request)
         if paths is None:
             return await _not_found(request)
-        serving = self._serving(request, paths)
-        state = state_of(paths)
-        clock = time.time() // FRESH_S if state and state[-1] else 0
-        key = (paths.root.name, state, clock, serving.token, serving.answer)
-        return await self._page(key, lambda: self._session(paths, serving))
+        state = self.state(paths)
+        serving = replace(self._serving(request, paths), seen=named(state))
+        clock = time.time() // FRESH_S if is_locked(paths.lock) else 0
+        return await self._page((paths.root.name, serving, clock), lambda: self._session(paths, serving))
 
     async def call(self, request: Request) -> Response:
         """One exchange with a model, whole."""
@@ -115,16 +117,21 @@ class Site:
         paths = self._find(request)
         if paths is None:
             return await _not_found(request)
-        return self._stream(lambda: (*state_of(paths), self._answer(paths)), lambda: progress_event(paths))
+        return self._stream(request, lambda: self.state(paths), lambda: progress_event(paths))
 
     async def all_events(self, request: Request) -> Response:
         """What happens to any session."""
-        return self._stream(lambda: state_of_all(self.workspace), lambda: "")
+        return self._stream(request, lambda: state_of_all(self.workspace), lambda: "")
 
-    def _stream(self, state: Callable[[], tuple[object, ...]], progress: Callable[[], str]) -> Response:
+    def state(self, paths: SessionPaths) -> State:
+        """What changes with what the session's page shows."""
+        return *state_of(paths), self._answer(paths)
+
+    def _stream(self, request: Request, state: Callable[[], State], progress: Callable[[], str]) -> Response:
         if self.streams.full:
             return PlainTextResponse("too many browsers watch already; close one\n", 503)
-        return StreamingResponse(self.streams.stream(state, progress), media_type="text/event-stream")
+        told = self.streams.stream(request.query_params.get("seen", ""), state, progress)
+        return StreamingResponse(told, media_type="text/event-stream")
 
     # ------------------------------------------------------------ orders
 
