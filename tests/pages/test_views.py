@@ -286,6 +286,7 @@ def test_the_index_is_newest_first_and_tells_chains_and_what_cannot_be_read(few,
 
 
 def test_an_element_escapes_whatever_it_is_given():
+    assert tag("text", "turned \u202e around") == Markup(r"<text>turned \u202e around</text>")
     made = tag("text", '<b>"&', data_label='" onload="x')
 
     assert made == Markup('<text data-label="&#34; onload=&#34;x">&lt;b&gt;&#34;&amp;</text>')

@@ -8,17 +8,19 @@ from dataclasses import dataclass
 
 from markupsafe import Markup, escape
 
+from agent.core.visible import visible
+
 Child = Markup | str
 
 
 def tag(name: str, *children: Child, **attributes: object) -> Markup:
     """An element. `class_` is written as `class`, `stroke_width` as `stroke-width`; None leaves an attribute out."""
     written = "".join(
-        f' {escape(key.rstrip("_").replace("_", "-"))}="{escape(_text(value))}"'
+        f' {escape(key.rstrip("_").replace("_", "-"))}="{escape(visible(_text(value)))}"'
         for key, value in attributes.items()
         if value is not None
     )
-    inside = Markup("").join(children)
+    inside = Markup("").join(c if isinstance(c, Markup) else visible(c) for c in children)
     return Markup(f"<{name}{written}>{inside}</{name}>") if inside else Markup(f"<{name}{written}/>")
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from agent.core.manifest import TradeOff
+from agent.core.visible import visible
 from agent.pages.drawing import charts
 from agent.pages.drawing.timeline import timeline
 from agent.pages.reading import Gathered
@@ -304,7 +305,7 @@ def _planes(facts: Facts, shown: Runs) -> Planes | None:
     labels = {key: facts.spec(key).label for key in metrics}
     data = {
         "metrics": labels,
-        "points": [{"label": p.label, "kind": p.kind, "values": _short(p.values)} for p in points],
+        "points": [{"label": visible(p.label), "kind": p.kind, "values": _short(p.values)} for p in points],
     }
     drawn = charts.plane(points, x, y, labels)
     return Planes(drawn, x, y, tuple(labels.items()), json.dumps(data, separators=(",", ":")))
