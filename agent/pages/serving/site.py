@@ -55,7 +55,7 @@ class Site:
         ]
         if self.control:
             routes.append(Route("/session/{name}/{order}", self.order, methods=["POST"]))
-        return Guard(Starlette(routes=routes, exception_handlers={404: _not_found}), self.gate)
+        return Guard(Starlette(routes=routes, exception_handlers={404: _not_found, Exception: _failed}), self.gate)
 
     # ------------------------------------------------------------ pages
 
@@ -178,6 +178,11 @@ async def _bounded(request: Request) -> bytes:
 
 async def _not_found(request: Request, error: Exception | None = None) -> Response:
     return _html(problem_page("Not found", "There is nothing at this address."), 404)
+
+
+async def _failed(request: Request, error: Exception) -> Response:
+    words = f"A fault of this program ({type(error).__name__}); the terminal of the server has more."
+    return _html(problem_page("This page cannot be made", words), 500)
 
 
 def _html(data: bytes, status: int = 200) -> Response:
