@@ -1,4 +1,4 @@
-"""The runs as a table and as a tree, and each run by itself. Facts are the records'; words are quoted and cut."""
+"""The runs as a table and as a tree."""
 
 from __future__ import annotations
 
@@ -7,12 +7,10 @@ from dataclasses import dataclass, replace
 
 from agent.core.record import Finding, RunRecord
 from agent.pages.reading import RunFiles
-from agent.pages.views.code import Diff, diff_of
-from agent.pages.views.words import Shortened, ended, lasted, shortened
+from agent.pages.views.cards import Card, all_findings, card_of
+from agent.pages.views.words import lasted
 from agent.session.session import Session
-from agent.session.states import RunState
-from paper.evidence.facts import Facts, record_sha256
-from paper.evidence.numbers import setting_text
+from paper.evidence.facts import Facts
 from paper.evidence.series import Difference, FactError, series_of
 
 MOST_TEXT, LEAST_TEXT, ALL_TEXT = 24_000, 2_000, 1_000_000  # characters: of a run at most and at least, of all runs
@@ -83,46 +81,6 @@ class Branch:
 
 
 @dataclass(frozen=True)
-class Attempt:
-    """An attempt that came to nothing."""
-
-    number: int
-    stage: str
-    reason: str
-    detail: Shortened
-
-
-@dataclass(frozen=True)
-class Card:
-    """A run's own page."""
-
-    run: str
-    label: str
-    name: str
-    kind: str
-    status: str
-    about: str
-    hypothesis: str
-    change: Shortened
-    parent: str  # label
-    parent_run: str
-    failed: tuple[Attempt, ...]
-    comment: Shortened
-    reading: Shortened  # the planner's, after the run
-    feedback: str
-    diff: Diff
-    log: Shortened
-    log_name: str
-    findings: tuple[Finding, ...]
-    seeds: tuple[tuple[str, ...], ...]  # a line for each training: seed, condition, values
-    artefacts: tuple[str, ...]
-    loads: str  # how, e.g. "SAELens: topk"
-    settings: tuple[tuple[str, str], ...]
-    settings_of: str  # the label of the run that the settings are told apart from; "" where all are given
-    facts: tuple[tuple[str, str], ...]  # device, compute, commit, record
-
-
-@dataclass(frozen=True)
 class Runs:
     """Everything of the section."""
 
@@ -149,7 +107,7 @@ def runs(session: Session, facts: Facts, files: Mapping[str, RunFiles]) -> Runs:
         rows=tuple(_marked(explored, facts)),
         confirmation=tuple(arms),
         tree=tuple(_tree(facts, {row.run: row for row in reversed(explored)})),
-        cards=tuple(_card(r, session.runs[r.run], facts, files.get(r.run, RunFiles()), each) for r in facts.records),
+        cards=tuple(card_of(r, session.runs[r.run], facts, files.get(r.run, RunFiles()), each) for r in facts.records),
         waiting=tuple(_waiting(session, facts)),
         self_reported=not facts.manifest.measured,
     )
@@ -185,7 +143,7 @@ def _rows(record: RunRecord, facts: Facts, session: Session) -> Iterator[Row]:
             seeds=tuple((t.seed, t.metrics[primary]) for t in trainings if primary in t.metrics),
             gap=gap_of(record, condition.name, facts, session),
             attempts=record.attempts,
-            findings=_all_findings(record),
+            findings=all_findings(record),
             seconds=sum(t.gpu_s if t.gpu_s is not None else t.cpu_s for t in trainings),
         )
 
@@ -251,11 +209,6 @@ def _gap(found: Difference, facts: Facts, condition: str) -> Gap:
     )
 
 
-def _all_findings(record: RunRecord) -> tuple[Finding, ...]:
-    found = [*record.findings, *(f for t in record.trainings for f in t.findings)]
-    return tuple({(f.code, f.text): f for f in found}.values())
-
-
 # ---------------------------------------------------------------- tree
 
 
@@ -282,60 +235,3 @@ def _tree(facts: Facts, rows: Mapping[str, Row]) -> Iterator[Branch]:
     for record in facts.explored:
         if record.parent not in known:
             yield branch(record, frozenset())
-
-
-# ---------------------------------------------------------------- one run
-
-
-def _card(record: RunRecord, state: RunState, facts: Facts, files: RunFiles, most: int) -> Card:
-    planned = state.planned
-    parent = next((r for r in facts.records if r.run == record.parent), None)
-    measured = [t for t in record.trainings if t.outcome == "measured"]
-    first = facts.records[0]
-    same = {} if record is first else dict(first.settings)
-    return Card(
-        run=record.run,
-        label=record.label,
-        name=record.name,
-        kind=record.kind,
-        status=record.status,
-        about=record.about,
-        hypothesis=planned.hypothesis if planned else "",
-        change=shortened(planned.change if planned else "", most // 8),
-        parent=parent.label if parent else "",
-        parent_run=parent.run if parent else "",
-        failed=tuple(Attempt(f.attempt, f.stage, f.reason, ended(f.detail, most // 8)) for f in state.failures),
-        comment=shortened(state.comment.text if state.comment else "", most // 8),
-        reading=shortened(state.reflection.interpretation if state.reflection else "", most // 8),
-        feedback=state.feedback,
-        diff=diff_of(files.parent_code, files.code, most // 2) if parent else Diff(),
-        log=ended(files.log, most // 8),
-        log_name=files.log_name,
-        findings=_all_findings(record),
-        seeds=tuple(_seed_lines(record, facts)),
-        artefacts=files.artefacts[:20],
-        loads=next((t.export for t in measured if t.export), ""),
-        settings=tuple((k, setting_text(v)) for k, v in record.settings.items() if same.get(k) != v),
-        settings_of="" if record is first else first.label,
-        facts=tuple(_about(record, state)),
-    )
-
-
-def _seed_lines(record: RunRecord, facts: Facts) -> Iterator[tuple[str, ...]]:
-    labels = {c.name: c.label for c in record.conditions}
-    for t in record.trainings:
-        values = (f"{t.metrics[key]:.4g}" if key in t.metrics else "" for key in facts.manifest.metrics)
-        yield (str(t.seed), labels.get(t.condition, t.condition), *values, t.reason or t.outcome)
-
-
-def _about(record: RunRecord, state: RunState) -> Iterator[tuple[str, str]]:
-    seconds = sum(t.gpu_s if t.gpu_s is not None else t.cpu_s for t in record.trainings)
-    yield "Seeds", ", ".join(map(str, record.seeds))
-    yield "Compute", f"{lasted(seconds)} of processor, {lasted(record.wall_s)} on the clock"
-    yield "Memory", f"{max((t.peak_memory_mb for t in record.trainings), default=0.0):.0f} MB at most"
-    yield "Device", record.device
-    yield "Sandbox", record.sandbox
-    yield "Commit", record.commit[:12]
-    yield "Record", record_sha256(record)[:12]
-    if state.restarts:
-        yield "Trained again", f"{state.restarts} times, because a machine or process was lost"

@@ -16,10 +16,11 @@ from agent.pages.reading import Gathered
 from agent.pages.views import words
 from agent.pages.views.costs import Costs, Exchange, costs, exchanges
 from agent.pages.views.index import state_of, verdict_of
+from agent.pages.views.literature import Literature, literature
 from agent.pages.views.paper import PaperView, paper_view
+from agent.pages.views.reviews import Reviews, reviews
 from agent.pages.views.runs import Row, Runs, runs
 from agent.pages.views.story import Story, story
-from agent.pages.views.words_of_others import Literature, Reviews, literature, reviews
 from agent.publishing.bundle.tables import figure_csv
 from agent.session.events import Event
 from agent.session.session import Session, missing_pdf, stage
