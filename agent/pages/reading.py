@@ -15,7 +15,7 @@ from agent.core.errors import InfrastructureError, UserError
 from agent.core.manifest import Manifest
 from agent.core.paths import SessionPaths
 from agent.core.protocols import Progress
-from agent.core.record import Job, RunRecord
+from agent.core.record import RunRecord
 from agent.core.template import parse_manifest
 from agent.lab.jobs.local import LocalRunner
 from agent.lab.saebench.catalogue import measured_at
@@ -23,6 +23,7 @@ from agent.literature.found import FILE as FOUND
 from agent.literature.found import read_found
 from agent.literature.library import Library, shipped_library
 from agent.llm.calls import CallRecord
+from agent.pages.run_files import RunFiles, files_of, job_of
 from agent.publishing.records import read_record
 from agent.publishing.review.pictures import drawn
 from agent.publishing.verify.rendering import again
@@ -44,7 +45,6 @@ from paper.press.compare import Problem
 from paper.press.parts import Rendered
 
 MANIFEST = "template/manifest.toml"
-TAIL = 4000  # bytes of a log's end
 LARGEST_PICTURE = 2 << 20
 PNG = b"\x89PNG\r\n"
 MOST_DRAWN = 64
@@ -60,17 +60,6 @@ class PaperSource:
     rendered: Rendered
     numbers: int  # results that it prints
     problems: tuple[Problem, ...]  # where the committed text differs from what the records give
-
-
-@dataclass(frozen=True)
-class RunFiles:
-    """What a run left besides its record."""
-
-    code: str = ""  # the script that was trained
-    parent_code: str = ""
-    log: str = ""  # the end of what a training printed
-    log_name: str = ""  # where the whole of it lies, below the session's folder
-    artefacts: tuple[str, ...] = ()  # folders from which the model can be loaded, below the session's folder
 
 
 @dataclass(frozen=True)
@@ -134,7 +123,7 @@ def gather(paths: SessionPaths) -> Gathered:
         running=is_locked(paths.lock),
         manifest=manifest,
         facts=facts,
-        files=_files(paths, session, facts, repo, problems) if facts else {},
+        files=files_of(paths, session, facts, repo, problems) if facts else {},
         progress=progress_of(paths, session),
         calls=tuple(read_calls(paths, session)),
         pictures=_pictures(paths, session),
@@ -160,7 +149,7 @@ def progress_of(paths: SessionPaths, session: Session) -> Progress | None:
     run = session.current
     if run is None or run.phase != "submitted":
         return None
-    job = _job(paths, run.run, run.attempt, run.restarts)
+    job = job_of(paths, run.run, run.attempt, run.restarts)
     return LocalRunner().progress(job) if job else None
 
 
@@ -196,83 +185,6 @@ def _facts(paths: SessionPaths, session: Session, manifest: Manifest, problems: 
         except (InfrastructureError, ValueError) as error:
             problems.append(str(error))
     return Facts(records, manifest, session.options.profile)
-
-
-def _files(
-    paths: SessionPaths, session: Session, facts: Facts, repo: GitReader, problems: list[str]
-) -> dict[str, RunFiles]:
-    """By run: code with its parent's, the log's end, and where the artefacts lie."""
-    script = facts.manifest.editable[0]
-    scripts = {b.name: f"template/{b.file}" for b in facts.manifest.baselines}
-    commits = {r.run: r.commit for r in facts.records}
-    wanted = []
-    for record in facts.records:
-        own = script if record.kind != "baseline" or record.run == "0" else scripts.get(record.name, script)
-        wanted += [(record.commit, own), (commits.get(record.parent or "", ""), script)]
-    try:
-        codes = [(data or b"").decode("utf-8", "replace") for data in repo.blobs(wanted)]
-    except BrokenRepository as broken:
-        problems.append(f"the repository cannot be read: {broken}")
-        codes = [""] * len(wanted)
-    found = {}
-    for place, record in enumerate(facts.records):
-        state = session.runs[record.run]
-        name, log = _log(paths, record, state.attempt, state.restarts)
-        found[record.run] = RunFiles(
-            code=codes[2 * place],
-            parent_code=codes[2 * place + 1],
-            log=log,
-            log_name=name,
-            artefacts=_artefacts(paths, record, state.attempt, state.restarts),
-        )
-    return found
-
-
-def _log(paths: SessionPaths, record: RunRecord, attempt: int, restarts: int) -> tuple[str, str]:
-    """The end of what the first failed training printed, or else the first of all; with its name."""
-    trainings = sorted(record.trainings, key=lambda t: t.outcome == "measured")
-    for training in trainings[:1]:
-        for file in ("train.stderr.txt", "train.stdout.txt", "harvest/log.jsonl"):
-            name = f"{_training(paths, record.run, attempt, restarts, training.condition, training.seed)}/{file}"
-            if text := _tail(paths.root.resolve(), name):
-                return name, text
-    return "", ""
-
-
-def _training(paths: SessionPaths, run: str, attempt: int, restarts: int, condition: str, seed: int) -> str:
-    folder = paths.attempt(run, attempt, restarts).relative_to(paths.root).as_posix()
-    return f"{folder}/trainings/{condition}-seed{seed}"
-
-
-def _tail(root: Path, name: str) -> str:
-    """The end of a file; "" where there is none."""
-    try:
-        if not foreign.is_plain(name):
-            return ""
-        with open(foreign.opened(root, name, foreign.LONGEST_LOG), "rb") as file:
-            file.seek(max(0, file.seek(0, 2) - TAIL))
-            return file.read(TAIL).decode("utf-8", "replace")
-    except foreign.Foreign:
-        return ""
-
-
-def _artefacts(paths: SessionPaths, record: RunRecord, attempt: int, restarts: int) -> tuple[str, ...]:
-    folders = [
-        f"{_training(paths, record.run, attempt, restarts, t.condition, t.seed)}/export"
-        for t in record.trainings
-        if t.outcome == "measured"
-    ]
-    return tuple(folder for folder in folders if (paths.root / folder).is_dir())
-
-
-def _job(paths: SessionPaths, run: str, attempt: int, restarts: int) -> Job | None:
-    folder = paths.attempt(run, attempt, restarts)
-    try:
-        name = (folder / "job.json").relative_to(paths.root).as_posix()
-        job = Job.model_validate_json(foreign.read(paths.root.resolve(), name))
-    except (foreign.Foreign, ValueError):
-        return None  # none yet, or nothing that a runner writes
-    return job.model_copy(update={"folder": str(folder)})
 
 
 # ---------------------------------------------------------------- paper, figures, literature

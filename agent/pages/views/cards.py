@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from agent.core.record import Finding, RunRecord
-from agent.pages.reading import RunFiles
+from agent.pages.run_files import RunFiles
 from agent.pages.views.code import Diff, diff_of
 from agent.pages.views.words import Shortened, ended, lasted, shortened
 from agent.session.states import RunState

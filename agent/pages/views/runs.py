@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from agent.core.record import Finding, RunRecord
-from agent.pages.reading import RunFiles
+from agent.pages.run_files import RunFiles
 from agent.pages.views.cards import Card, all_findings, card_of
 from agent.pages.views.words import lasted
 from agent.session.session import Session

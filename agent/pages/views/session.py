@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from agent.core.manifest import TradeOff
-from agent.core.visible import visible
 from agent.pages.drawing import charts
 from agent.pages.drawing.timeline import timeline
 from agent.pages.reading import Gathered
-from agent.pages.views import words
+from agent.pages.views import pictured, words
 from agent.pages.views.costs import Costs, Exchange, costs, exchanges
 from agent.pages.views.index import state_of, verdict_of
 from agent.pages.views.literature import Literature, literature
 from agent.pages.views.paper import PaperView, paper_view
 from agent.pages.views.reviews import Reviews, reviews
-from agent.pages.views.runs import Row, Runs, runs
+from agent.pages.views.runs import Runs, runs
 from agent.pages.views.story import Story, story
 from agent.publishing.bundle.tables import figure_csv
 from agent.session.events import Event
@@ -43,17 +40,6 @@ class FigureView:
     picture: bytes  # PNG; empty where there is none
     file: str
     csv: str  # "" where it is too large for a page
-
-
-@dataclass(frozen=True)
-class Planes:
-    """The scatter: as it is drawn, and what the script needs to draw others."""
-
-    drawn: Markup
-    x: str
-    y: str
-    metrics: tuple[tuple[str, str], ...]  # key, label
-    data: str  # JSON
 
 
 @dataclass(frozen=True)
@@ -97,7 +83,7 @@ class SessionView:
     overlays: tuple[tuple[str, Markup], ...]
     overlaid: str  # which runs are drawn, if not all
     own_curves: dict[str, tuple[Markup, ...]]
-    planes: Planes | None
+    planes: pictured.Planes | None
     confirmed: Confirmed | None
     why_unconfirmed: str
     plan: str  # why the comparison was fixed
@@ -115,7 +101,7 @@ def session_view(found: Gathered, now: float, tell: Tell) -> SessionView:
     session, facts = found.session, found.facts
     told = story(found.events, session, found.manifest, now, found.running, tell)
     shown = runs(session, facts, found.files) if facts and facts.records else None
-    chosen = _chosen(facts, shown) if facts and shown else ()
+    chosen = pictured.chosen_of(facts, shown) if facts and shown else ()
     sentence, good = _verdict(session, facts)
     files = {key: event.path for key, event in session.calls.items()}
     return SessionView(
@@ -135,11 +121,11 @@ def session_view(found: Gathered, now: float, tell: Tell) -> SessionView:
         timeline=timeline(told),
         progress=_progress(found),
         runs=shown,
-        strips=_strips(shown) if shown else {},
-        overlays=_overlays(facts, chosen) if facts else (),
-        overlaid=_overlaid(facts, chosen) if facts else "",
-        own_curves=_own(facts) if facts else {},
-        planes=_planes(facts, shown) if facts and shown else None,
+        strips=pictured.strips(shown) if shown else {},
+        overlays=pictured.overlays(facts, chosen) if facts else (),
+        overlaid=pictured.overlaid(facts, chosen) if facts else "",
+        own_curves=pictured.own_curves(facts) if facts else {},
+        planes=pictured.planes(facts, shown) if facts and shown else None,
         confirmed=_confirmed(facts) if facts else None,
         why_unconfirmed=_sentence(facts, "confirmation()") if facts and not facts.confirmed else "",
         plan=session.plan.comparison.why if session.plan else "",
@@ -232,98 +218,7 @@ def _progress(found: Gathered) -> tuple[str, float, str] | None:
     return label, progress.fraction, f"{progress.done} of {progress.total} trainings are done"
 
 
-# ---------------------------------------------------------------- charts
-
-
-def _strips(shown: Runs) -> dict[tuple[str, str], Markup]:
-    """All rows on one scale; a line shows where the first baseline's mean lies."""
-    rows = [*shown.rows, *shown.confirmation]
-    values = [v for row in rows for _, v in row.seeds]
-    if not values:
-        return {}
-    low, high = min(values), max(values)
-    first = next((row for row in shown.rows if row.kind == "baseline" and row.seeds), None)
-    base = sum(v for _, v in first.seeds) / len(first.seeds) if first else None
-
-    def strip(row: Row) -> Markup:
-        return charts.dots([v for _, v in row.seeds], low, high, base)
-
-    return {(row.run, row.condition): strip(row) for row in rows if row.seeds}
-
-
-def _chosen(facts: Facts, shown: Runs) -> tuple[str, ...]:
-    """The runs whose curves are laid over each other: of many, the baselines, the best and the newest."""
-    measured = list(dict.fromkeys(row.run for row in shown.rows if row.status == "measured"))
-    if len(measured) <= charts.OVERLAID:
-        return tuple(measured)
-    first = [r.run for r in facts.baselines if r.run in measured][:3]
-    place, metric = list(facts.manifest.metrics).index(facts.manifest.primary), facts.manifest.primary
-    names = {r.run: facts.condition_names(r)[0] for r in facts.measured}
-    merits = {
-        row.run: facts.merit(metric, value, names[row.run])
-        for row in reversed(shown.rows)
-        if (value := row.cells[place].value) is not None and row.run not in first
-    }
-    best = sorted(merits, key=lambda run: -merits[run])[:5]
-    newest = [run for run in reversed(measured) if run not in (*first, *best)]
-    return tuple([*first, *best, *newest][: charts.OVERLAID])
-
-
-def _overlaid(facts: Facts, chosen: tuple[str, ...]) -> str:
-    measured = sum(r.status == "measured" for r in facts.explored)
-    if measured <= len(chosen):
-        return ""
-    return (
-        f"{len(chosen)} of {measured} runs are drawn: baselines, the best and the newest. Each run's page has its own."
-    )
-
-
-def _overlays(facts: Facts, chosen: tuple[str, ...]) -> tuple[tuple[str, Markup], ...]:
-    drawn = []
-    for name in charts.curve_names(facts.explored)[:4]:
-        if found := charts.overlay(facts.explored, name, chosen):
-            drawn.append((name, found))
-    return tuple(drawn)
-
-
-def _own(facts: Facts) -> dict[str, tuple[Markup, ...]]:
-    base = next((r for r in facts.baselines if r.status == "measured"), None)
-    many, found = len(facts.records) > 40, {}
-    for record in facts.records:
-        names = charts.curve_names([record])[: 1 if many else 3]
-        seeds = 3 if many else 9
-        found[record.run] = tuple(c for name in names if (c := charts.own_curves(record, base, name, seeds)))
-    return found
-
-
-def _planes(facts: Facts, shown: Runs) -> Planes | None:
-    metrics = list(facts.manifest.metrics)
-    points = [_point(row, metrics) for row in shown.rows if row.status == "measured"]
-    if len(metrics) < 2 or not points:
-        return None
-    wanted = [t for t in facts.manifest.tradeoffs if not t.sweep] or [TradeOff(x=metrics[1], y=metrics[0])]
-    x, y = wanted[0].x, wanted[0].y
-    labels = {key: facts.spec(key).label for key in metrics}
-    data = {
-        "metrics": labels,
-        "points": [{"label": visible(p.label), "kind": p.kind, "values": _short(p.values)} for p in points],
-    }
-    drawn = charts.plane(points, x, y, labels)
-    return Planes(drawn, x, y, tuple(labels.items()), json.dumps(data, separators=(",", ":")))
-
-
-def _short(values: Mapping[str, tuple[float, float | None]]) -> dict[str, list[float | None]]:
-    """Six digits: more cannot be seen in a drawing."""
-    return {k: [None if v is None else float(f"{v:.6g}") for v in pair] for k, pair in values.items()}
-
-
-def _point(row: Row, metrics: list[str]) -> charts.Point:
-    return charts.Point(
-        run=row.run,
-        label=f"{row.label}, {row.condition}" if row.condition else row.label,
-        kind=row.kind,
-        values={key: (c.value, c.error) for key, c in zip(metrics, row.cells, strict=True) if c.value is not None},
-    )
+# ---------------------------------------------------------------- confirmation and figures
 
 
 def _confirmed(facts: Facts) -> Confirmed | None:
