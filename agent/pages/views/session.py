@@ -103,7 +103,6 @@ def session_view(found: Gathered, now: float, tell: Tell) -> SessionView:
     shown = runs(session, facts, found.files) if facts and facts.records else None
     chosen = pictured.chosen_of(facts, shown) if facts and shown else ()
     sentence, good = _verdict(session, facts)
-    files = {key: event.path for key, event in session.calls.items()}
     return SessionView(
         name=found.name,
         title=session.idea.Title,
@@ -134,7 +133,7 @@ def session_view(found: Gathered, now: float, tell: Tell) -> SessionView:
         reviews=reviews(session, found.events, found.paper),
         literature=literature(session, found.paper, found.library),
         costs=costs(found.events),
-        exchanges=exchanges(found.calls, session.refused, files),
+        exchanges=exchanges(found.calls, session.refused, {key: call.path for key, call in session.calls.items()}),
         problems=found.problems,
     )
 
