@@ -179,10 +179,37 @@ def _stop(args: argparse.Namespace, workspace: Workspace) -> int:
     return stop(workspace.find(args.operand), LocalRunner(), TerminalConsole())
 
 
+def _page(args: argparse.Namespace, workspace: Workspace) -> int:
+    from agent.app.follow import describe
+    from agent.pages.command import page
+
+    return page(workspace.find(args.operand), Path(args.out) if args.out else Path.cwd(), describe)
+
+
+def _serve(args: argparse.Namespace, workspace: Workspace) -> int:
+    from agent.app.follow import describe
+    from agent.pages.command import serve
+
+    return serve(workspace, args.host or "127.0.0.1", args.port, args.control, describe)
+
+
+def _export(args: argparse.Namespace, workspace: Workspace) -> int:
+    from agent.publishing.wandb_export import export_wandb
+
+    if args.operand != "wandb":
+        raise UserError(f"export: there is no export to {args.operand!r}; name wandb")
+    out = Path(args.out) if args.out else Path.cwd()
+    paths = workspace.find(args.session or "last")
+    return export_wandb(paths, args.project or "experiment-runner", out, offline=args.offline)
+
+
 def _bundle(args: argparse.Namespace, workspace: Workspace) -> int:
+    from agent.app.follow import describe
+    from agent.pages.command import page_of
     from agent.publishing.bundle.bundle import bundle
 
-    return bundle(args.operand, workspace, Path(args.out) if args.out else Path.cwd())
+    out = Path(args.out) if args.out else Path.cwd()
+    return bundle(args.operand, workspace, out, lambda paths: page_of(paths, describe))
 
 
 # ---------------------------------------------------------------- papers
@@ -258,6 +285,9 @@ COMMANDS = {
     "status": _status,
     "follow": _follow,
     "stop": _stop,
+    "page": _page,
+    "serve": _serve,
+    "export": _export,
     "bundle": _bundle,
     "verify": _verify,
     "review": _review,

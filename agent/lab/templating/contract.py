@@ -294,7 +294,6 @@ def stale_runs(template: Template, sources: Sources) -> Iterator[Flaw]:
                 source.at(call.lineno),
                 f"{name}(...) draws whatever run folders lie about, those of older or failed attempts too",
                 "read records.json, which holds the measured runs alone",
-                for_measured=template.manifest.form == "v1",  # it is given the folders of measured runs alone
             )
             return
     if not any("records.json" in text for text, _ in source.strings()):

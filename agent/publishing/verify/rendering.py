@@ -74,6 +74,24 @@ def check_paper(subject: Subject, repo: GitReader, material: Material, report: R
         report.problems += _pdf(subject, repo, material, rendered, report, lambda: makers.compile(folder / "paper"))
 
 
+def again(repo: GitReader, material: Material) -> tuple[dict[str, str], Rendered, int, list[Problem]]:
+    """The committed paper's text, made once more from the committed records, without TeX and without drawing.
+
+    Returns the sections, the rendered paper, how many numbers it prints, and where the committed text differs.
+    """
+    with TemporaryFolder("render") as scratch:
+        folder = Path(scratch)
+        needed = [f.file for f in material.account.figures] + [f"{STYLE}/{name}" for name in material.account.style]
+        foreign.write(folder, {name: repo.blob(repo.head, name) or b"" for name in needed})
+        sections = _sections(repo)
+        rendered = _rendered(repo, material, sections, _citable(repo), folder)
+        tex = (repo.blob(repo.head, "paper/paper.tex") or b"").decode("utf-8", "replace")
+        if material.account.program == program_sha256():
+            return sections, rendered, count_numbers(rendered), compare_tex(tex, rendered)
+        numbers, problems = values_problems(tex, material)  # another version words it differently
+        return sections, rendered, numbers, problems
+
+
 def recompile(folder: Path) -> bytes | None:
     """The PDF that this machine's TeX makes of a folder, always in the sandbox: a venue's style is foreign code."""
     if shutil.which("latexmk") is None:
