@@ -293,7 +293,7 @@ class Manuscript:
             refusals=session.refusals,
             judge=next((e.model for e in session.judgements if not e.failed), ""),
             same_judge=session.options.models.reviewer == session.options.models.writer,
-            literature=(*literature(session, self.found), *self._of_the_template()),
+            literature=(*literature(session, self.found, self.library), *self._of_the_template()),
             figures=tuple(
                 FigureAccount(
                     name=f.name,

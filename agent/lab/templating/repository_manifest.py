@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 from agent.lab.measuring import selfreport
 from agent.lab.templating.command_run import FirstRun
-from agent.lab.templating.repository import Taken
 from agent.lab.templating.directions import direction
+from agent.lab.templating.repository import Taken
 
 CODE = "code"  # folder of the template with the repository
 PROFILE = "full"
