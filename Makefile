@@ -7,7 +7,7 @@ PYTEST = $(PYTHON) -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder --du
 .PHONY: demo test suites suites-all tamper redteam traps setup lint hostile faults fuzz bench bench-baselines bench-tokens bench-edits
 
 demo: setup
-	@python3 launch.py --idea hierarchical_sae
+	@./launch.py --idea hierarchical_sae --playback templates/synth_sae/playback/hierarchical_sae
 
 test: setup
 	@$(PYTEST) --ignore=tests/suites

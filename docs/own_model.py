@@ -30,4 +30,4 @@ if __name__ == "__main__":
     )
     for record in outcome.records:
         print(record.label, "F1", fmean(training.metrics["f1"] for training in record.trainings))
-    print("go on with: python launch.py --resume", outcome.folder.name, "--model ...")
+    print("go on with: ./launch.py --resume", outcome.folder.name, "--model ...")

@@ -18,6 +18,11 @@ from tests.support.whole import IDEA, Script, Whole
 for name in [n for n in os.environ if n.endswith("_API_KEY")]:
     del os.environ[name]
 
+# Nor may a developer's own settings change what a test does.
+for name in [n for n in os.environ if n.startswith("EXPERIMENT_RUNNER_") and n != "EXPERIMENT_RUNNER_KEYS"]:
+    del os.environ[name]
+os.environ["EXPERIMENT_RUNNER_CONFIG"] = ""
+
 # Sessions of tests are signed with a key of their own, which worker processes and commands inherit.
 if "EXPERIMENT_RUNNER_KEYS" not in os.environ:
     os.environ["EXPERIMENT_RUNNER_KEYS"] = tempfile.mkdtemp(prefix="keys-")

@@ -11,6 +11,7 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from agent.actions.experiment import describe
+from agent.actions.runs import last_words
 from agent.core.manifest import Limits
 from agent.core.protocols import Exit, Message, Mount, SandboxSpec
 from agent.core.writing import FigureText
@@ -19,7 +20,7 @@ from agent.lab.measuring import foreign
 from agent.lab.measuring.reports import ALL_RESULTS
 from agent.lab.measuring.scratch import remove
 from agent.lab.measuring.selfreport import slug
-from agent.lab.plots import drawing, perturbing, pictures, plotcheck, runfolders
+from agent.lab.plots import drawing, legible, perturbing, pictures, plotcheck, runfolders
 from agent.lab.plots.draw_worker import DRAWN
 from agent.llm.answers import ask_json
 from agent.llm.editing.lint import lint
@@ -142,8 +143,16 @@ def _drawn(folder: Path, tools: Tools) -> tuple[FigureText, ...]:
             where = "" if name == "work" else "with other numbers in records.json: "
             raise _NotDrawn(end.reason, where + said)
     figures = _harvest(folder / "work", tools)
+    drawings = _drawings(folder / "work")
+    if unreadable := legible.problems(drawings, map(_own_name, figures)):
+        raise harvest.Unharvestable("\n".join(unreadable))
     _check_drawn_from_records(folder, figures, records, tools)
-    return figures
+    return tuple(f.model_copy(update={"width": legible.share(drawings.get(_own_name(f)))}) for f in figures)
+
+
+def _own_name(figure: FigureText) -> str:
+    """The file as plot.py named it."""
+    return Path(figure.file).name.removeprefix("agent-")
 
 
 def _draw(tools: Tools, folder: Path, name: str, records: str) -> Exit:
@@ -172,9 +181,9 @@ def _check_drawn_from_records(folder: Path, figures: tuple[FigureText, ...], rec
     Raises:
         Unharvestable: a figure shows what the records do not hold; the text is for the agent.
     """
-    if any((folder / "work").glob(f"run_*/{ALL_RESULTS}")):
+    if any(path for name in ALL_RESULTS for path in (folder / "work").glob(f"run_*/{name}")):
         return  # arrays that nobody can perturb: the caption says that what the figure shows is not verified
-    taken = {Path(f.file).name.removeprefix("agent-"): file_sha256(tools.paths.repo / f.file) for f in figures}
+    taken = {_own_name(f): file_sha256(tools.paths.repo / f.file) for f in figures}
     first, second = (_drawings(folder / which) for which in ("work", "perturbed"))
     if tools.template.manifest.form == "v1":  # its files are not records.json, and are perturbed on their own
         found = plotcheck.unchanged(first, second)
@@ -199,7 +208,7 @@ def _captions(folder: Path, figures: tuple[FigureText, ...]) -> Iterator[tuple[s
     items = [item for item in listed if isinstance(item, dict)] if isinstance(listed, list) else []
     after = {re.sub(r"\.(?:pdf|png)\Z", "", str(i.get("file", ""))): str(i.get("caption", "")) for i in items}
     for figure in figures:
-        name = Path(figure.file).name.removeprefix("agent-")
+        name = _own_name(figure)
         yield name, figure.caption, after.get(Path(name).stem)
 
 
@@ -302,7 +311,7 @@ def _harvest(work: Path, tools: Tools) -> tuple[FigureText, ...]:
             )
         file = _take(work, [listed_as] if listed_as != stem else [f"{stem}.pdf", f"{stem}.png"], tools)
         figures[stem] = FigureText(
-            name=f"agent-{stem}", file=f"figures/agent-{file}", caption=caption, description="", by="agent", width=0.8
+            name=f"agent-{stem}", file=f"figures/agent-{file}", caption=caption, description="", by="agent"
         )
     return tuple(figures.values())
 
@@ -330,5 +339,5 @@ def _plot_failed(tools: Tools, attempt: int, reason: str, detail: str) -> PlotFa
     commit = tools.versions.commit(
         [name], f"plot, attempt {attempt}: failed ({reason})", {"Attempt": str(attempt), "Event": "plot-failed"}
     )
-    tools.say(f"  attempt {attempt} of plot.py failed: {reason}")
+    tools.say(f"  attempt {attempt} of plot.py failed: {reason}{last_words(detail)}")
     return PlotFailed(at=tools.now, attempt=attempt, reason=reason, detail=detail, commit=commit)

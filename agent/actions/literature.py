@@ -67,7 +67,8 @@ def check_novelty(action: CheckNovelty, tools: Tools) -> NoveltyChecked:
         if answer.verdict == "published"
         else f"Novelty: {answer.verdict}"
     )
-    tools.say(f"{loud}: {', '.join(f'{shown[c.key].title} [{c.key}]' for c in answer.closest) or 'no near work'}")
+    near = [f"    {' '.join(shown[c.key].title.split())} [{c.key}]" for c in answer.closest]
+    tools.say("\n".join([f"{loud}; {'nearest works:' if near else 'no near work'}", *near]))
     return NoveltyChecked(
         at=tools.now,
         round=action.round,

@@ -19,6 +19,7 @@ from agent.session.tools import Tools
 from agent.storage.atomic import write_text
 from paper.evidence.facts import Facts
 
+LAST_WORDS = 200  # characters of an error's last line that are shown
 EXPLORED = 0  # the world of the exploration; what was seen while choosing does not confirm, so 1 and on do
 
 
@@ -191,6 +192,15 @@ def listed(names: Sequence[str]) -> str:
     return f"{', '.join(others)} and {last}" if others else last
 
 
+def last_words(detail: str, stage: Stage = "training") -> str:
+    """An error's last line, to append to what is said of it; "" where all of it has a line of its own."""
+    lines = [said for said in map(str.strip, detail.splitlines()) if said]
+    if not lines or stage in ("lint", "runner"):
+        return ""
+    last = lines[-1]
+    return f": {last[:LAST_WORDS]}{'…' if len(last) > LAST_WORDS else ''}"
+
+
 def fail_attempt(
     tools: Tools, run: str, planned: PlannedRun | None, attempt: int, stage: Stage, reason: str, detail: str
 ) -> AttemptFailed:
@@ -212,7 +222,7 @@ def fail_attempt(
             "Event": "attempt-failed",
         },
     )
-    tools.say(f"  attempt {attempt} of run {run} failed at {stage}: {reason}")
+    tools.say(f"  attempt {attempt} of run {run} failed at {stage}: {reason}{last_words(detail, stage)}")
     return AttemptFailed(
         at=tools.now, run=run, attempt=attempt, stage=stage, reason=reason, detail=detail, commit=commit
     )

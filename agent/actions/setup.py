@@ -6,6 +6,7 @@ import json
 
 from agent.actions.runs import EXPLORED, confirmed_worlds
 from agent.lab.worlds import data_key
+from agent.llm.prompting import render
 from agent.publishing.manuscript import edition
 from agent.publishing.signatures import END, commit_signed, commit_tag, signers
 from agent.session.action import Finish, PrepareData
@@ -24,6 +25,7 @@ def prepare_data(action: PrepareData, tools: Tools) -> DataPrepared:
     idea = tools.session.idea.model_dump_json(indent=2, exclude_none=True)
     files = {"idea.json": f"{idea}\n".encode()}
     files |= {name: tools.template.path(name).read_bytes() for name in (*manifest.editable, manifest.plot)}
+    files["README.md"] = _readme(tools).encode()
     own = manifest.environment
     if own:
         tools.environment()
@@ -35,6 +37,12 @@ def prepare_data(action: PrepareData, tools: Tools) -> DataPrepared:
         write_bytes(repo / name, content)
     commit = tools.versions.commit(sorted(files), f"idea: {tools.session.idea.Title}", {"Event": "session"})
     return DataPrepared(at=tools.now, key=data.key, hashes=data.hashes, commit=commit)
+
+
+def _readme(tools: Tools) -> str:
+    """What this repository is and where what lies, for somebody who finds it."""
+    idea, question = tools.session.idea, tools.template.manifest.question
+    return render("repository_readme", title=" ".join(idea.Title.split()), question=" ".join(question.split()))
 
 
 def finish(action: Finish, tools: Tools) -> SessionFinished:

@@ -12,16 +12,17 @@ from functools import partial
 from typing import Any, NoReturn
 
 from agent.app.commands import COMMANDS, GROUPED_COMMANDS, GROUPED_OPTIONS, OPTIONS, Command, Option
+from agent.core.nearest import nearest
 
 ABOUT = "From an idea to a paper whose every number was measured by the runner, all of it in git."
 EXAMPLES = """examples:
-  python launch.py --idea hierarchical_sae            # play the shipped recording: no key, no GPU, no network
-  python launch.py --idea hierarchical_sae --model anthropic/claude-sonnet-4-5 --max-usd 5
-  python launch.py --idea my_ideas.json:my_idea --planner openai/o3 --model openai/gpt-4.1
-  python launch.py --idea hierarchical_sae --dry-run  # check everything, estimate, start nothing
-  python launch.py resume last                        # go on after any stop
-  python launch.py follow last                        # watch a running session
-  python launch.py review paper.pdf --model openai/gpt-4.1
+  ./launch.py --idea hierarchical_sae            # play the shipped recording: no key, no GPU, no network
+  ./launch.py --idea hierarchical_sae --model anthropic/claude-sonnet-4-5 --max-usd 5
+  ./launch.py --idea my_ideas.json:my_idea --planner openai/o3 --model openai/gpt-4.1
+  ./launch.py --idea hierarchical_sae --dry-run  # check everything, estimate, start nothing
+  ./launch.py resume last                        # go on after any stop
+  ./launch.py follow last                        # watch a running session
+  ./launch.py review paper.pdf --model openai/gpt-4.1
 """
 
 
@@ -94,7 +95,8 @@ def _parser(options: Iterable[Option]) -> _Parser:
         shown = parser.add_argument_group(title)
         for option in group:
             if option in options:
-                shown.add_argument(option.name, help=option.about, **_taken(option))
+                names = [name for name in (option.short, option.name) if name]
+                shown.add_argument(*names, dest=option.dest, help=option.about, **_taken(option))
     parser.add_argument("-h", "--help", action="store_true", help=argparse.SUPPRESS)
     return parser
 
@@ -145,14 +147,12 @@ def _take_operand(args: argparse.Namespace, command: Command, typed: dict[str, A
 
 def _nearest(word: str, named: list[Command]) -> str:
     """A remark that names what is most like a mistyped word, the command's own options first."""
-    from difflib import get_close_matches
-
     word = word.split("=")[0]
     own = [o.name for o in OPTIONS.values() if named and named[0].name in o.owners]
     dashed = [*OPTIONS, *(f"--{name}" for name in COMMANDS if name != "run")]
     for names in (own, dashed) if word.startswith("-") else (COMMANDS,):
-        if found := get_close_matches(word, names, 1, 0.7):
-            return f"; did you mean {found[0]}?"
+        if found := nearest(word, names, 0.7):
+            return f"; did you mean {found}?"
     return "; launch.py --help shows what there is"
 
 

@@ -121,6 +121,7 @@ def open_session(
 ) -> Iterator[Tools]:
     """Hold a session's lock and hand out its tools; says in the log how the process left."""
     with session_lock(paths.lock):
+        system.console.keep(paths.log)
         for folder in (paths.root, workspace.cache):
             sweep(folder)
         sweep_folders()

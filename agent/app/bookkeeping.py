@@ -41,7 +41,8 @@ class Books:
             tokens_cached=call.tokens_cached,
         )
         self.journal.append(event)
-        self.console.say(call_line(event, self.journal.session))
+        played = self.journal.session.options.playback  # costs nothing, so that nobody counts its tokens
+        (self.console.detail if played else self.console.say)(call_line(event, self.journal.session))
 
     def on_waste(self, call: Call, spent: Reply, why: str) -> None:
         self.journal.append(

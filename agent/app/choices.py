@@ -17,6 +17,7 @@ from pydantic import TypeAdapter, ValidationError
 from agent.core.errors import UserError
 from agent.core.given import place_given
 from agent.core.ideas import Idea
+from agent.core.nearest import did_you_mean
 from agent.core.options import ROLES, Models, Options
 from agent.core.template import Template
 
@@ -45,7 +46,8 @@ def new_options(template: Template, idea: Idea | None, chosen: Mapping[str, Any]
     manifest = template.manifest
     profile = chosen.get("profile", manifest.default_profile)
     if profile not in manifest.profiles:
-        raise UserError(f"--profile {profile}: {manifest.name} has {', '.join(manifest.profiles)}")
+        meant = did_you_mean(profile, manifest.profiles)
+        raise UserError(f"--profile {profile}: {manifest.name} has {', '.join(manifest.profiles)}{meant}")
     models, playback = _players(chosen, template, idea)
     slots, threads = cores(chosen.get("slots"))
     suggested = {"device": own_device(), "slots": slots, "threads": threads}
@@ -192,7 +194,9 @@ def _baselines(wanted: str | Sequence[str] | None, template: Template) -> tuple[
     given = tuple(part.strip() for part in split if part.strip())
     text = ",".join(split)
     if not given or not set(given) <= set(names):
-        raise UserError(f"--baselines {text}: {template.manifest.name} has {', '.join(names)}, or all")
+        unknown = next((name for name in given if name not in names), "")
+        meant = did_you_mean(unknown, names) if unknown else ""
+        raise UserError(f"--baselines {text}: {template.manifest.name} has {', '.join(names)}, or all{meant}")
     if twice := next((name for name in given if given.count(name) > 1), None):
         raise UserError(f"--baselines {text}: {twice} is named twice; name each once")
     if given[0] != names[0]:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import signal
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agent.app.exits import BUDGET, DONE, INFRASTRUCTURE, INTERRUPTED, USER_ERROR, Terminated
+from agent.app.settings import sources, with_defaults
 from agent.core.errors import BudgetSpent, InfrastructureError, UserError, disk_named
 from agent.core.given import place_given
 from agent.core.paths import HOME
@@ -17,7 +20,11 @@ from agent.core.visible import line
 from agent.storage.workspace import Workspace
 
 if TYPE_CHECKING:
+    from agent.app.console import Loudness, TerminalConsole
     from agent.app.start import Start
+
+
+CHECKING = "checking this machine, the template and the models"
 
 
 def run(args: argparse.Namespace) -> int:
@@ -28,6 +35,7 @@ def run(args: argparse.Namespace) -> int:
         signal.signal(number, _end)
     try:
         with disk_named():
+            args = with_defaults(args, sources(os.environ, HOME))
             root = place_given(args.workspace, "--workspace") if args.workspace else HOME / "workspace"
             return COMMANDS[args.command](args, Workspace(root))
     except UserError as error:
@@ -57,86 +65,170 @@ def _end(number: int, frame: object) -> None:
 
 def _run(args: argparse.Namespace, workspace: Workspace) -> int:
     from agent.app.estimate import estimate
-    from agent.app.playing import play_session
 
     if args.offline and not args.dry_run:
         raise UserError("--offline: it goes with --dry-run; a session asks its models (or plays a recording)")
-    start = _begin(args, workspace)
-    found = start.complaints()
-    if args.dry_run and not args.offline and not found:
-        found = start.unanswered()
+    console = _console(args)
+    with console.living():
+        console.waiting(CHECKING)
+        start = _begin(args, workspace, console)
+        found = start.complaints()
+        if args.dry_run and not args.offline and not found:
+            found = start.unanswered()
+        console.waiting("")
+        ahead = "" if found else estimate(start.options, start.template, workspace)
     if found:
         things = "1 thing" if len(found) == 1 else f"{len(found)} things"
         for complaint in [*found, f"nothing was started; {things} to mend"]:
             _complain(complaint)
         return USER_ERROR
-    print(estimate(start.options, start.template, workspace))
     if args.dry_run:
+        print(ahead)
         return DONE
-    with start.opened() as tools:
-        return play_session(tools)
+    return _play(start, console, args, ahead)
 
 
 def _resume(args: argparse.Namespace, workspace: Workspace) -> int:
     from agent.app import choices
     from agent.app.assemble import Parts
-    from agent.app.console import TerminalConsole
-    from agent.app.playing import play_session
     from agent.app.start import go_on
 
     paths = workspace.find(args.operand)
-    start = go_on(paths, choices.typed(args), workspace, Parts(TerminalConsole()), trust=args.trust)
-    start.require()
+    console = _console(args)
+    with console.living():
+        console.waiting(CHECKING)
+        start = go_on(paths, choices.typed(args), workspace, Parts(console), trust=args.trust)
+        start.require()
+        console.waiting("")
     if args.feedback:
         paths.feedback.write_text(args.feedback + "\n", encoding="utf-8")
-    with start.opened() as tools:
+    return _play(start, console, args)
+
+
+def _play(start: Start, console: TerminalConsole, args: argparse.Namespace, ahead: str = "") -> int:
+    """To the session's end or a stop; `ahead` is what it will take, to be said after its name."""
+    from agent.app.notify import Notifier
+    from agent.app.playing import opening_words, play_session
+    from agent.publishing.bundle.secrets import Stripper
+
+    with ExitStack() as around:
+        around.enter_context(console.living())
+        told = None
+        if args.on_event:
+            told = around.enter_context(Notifier(args.on_event, console.say, Stripper({}).text))
+        tools = around.enter_context(start.opened())
+        if told:
+            tools.journal.listeners.append(lambda event, session: told.hear(event, session, tools.paths.root))
+        console.conclude(opening_words(tools.paths))
+        if ahead:
+            console.say(ahead)
         return play_session(tools)
 
 
+def _console(args: argparse.Namespace) -> TerminalConsole:
+    from agent.app.console import TerminalConsole
+
+    return TerminalConsole(loudness=_loudness(args))
+
+
+def _loudness(args: argparse.Namespace) -> Loudness:
+    if args.quiet and args.verbose:
+        raise UserError("--quiet and --verbose do not go together")
+    return "quiet" if args.quiet else "verbose" if args.verbose else "normal"
+
+
 def _doctor(args: argparse.Namespace, workspace: Workspace) -> int:
-    from agent.app.preflight import report
+    from agent.app.console import TerminalConsole
+    from agent.app.doctor import report
 
-    start = _begin(args, workspace)
-    found = start.complaints()
-    if not args.offline and not found:
-        found = start.unanswered()
-    return report(found, start.options, start.system, workspace.cache)
+    console = TerminalConsole(sys.stderr)
+    with console.living():
+        console.waiting(CHECKING)
+        start = _begin(args, workspace, console)
+        found = start.complaints()
+        if not args.offline and not found:
+            found = start.unanswered()
+    return report(found, start.options, start.system.sandbox, workspace, as_json=args.json)
 
 
-def _begin(args: argparse.Namespace, workspace: Workspace) -> Start:
+def _begin(args: argparse.Namespace, workspace: Workspace, console: TerminalConsole) -> Start:
     from agent.app import choices
     from agent.app.assemble import Parts
-    from agent.app.console import TerminalConsole
     from agent.app.start import begin
 
-    return begin(args.idea, choices.typed(args), workspace, Parts(TerminalConsole()))
+    return begin(args.idea, choices.typed(args), workspace, Parts(console))
 
 
 def _status(args: argparse.Namespace, workspace: Workspace) -> int:
-    from agent.app.listing import show_status
+    from agent.app.status import show_status
 
-    return show_status(workspace)
+    return show_status(workspace, as_json=args.json)
 
 
 def _follow(args: argparse.Namespace, workspace: Workspace) -> int:
     from agent.app.follow import follow
 
-    return follow(workspace.find(args.operand))
+    return follow(workspace.find(args.operand), _loudness(args))
+
+
+def _stop(args: argparse.Namespace, workspace: Workspace) -> int:
+    from agent.app.console import TerminalConsole
+    from agent.app.stopping import stop
+    from agent.lab.jobs.local import LocalRunner
+
+    return stop(workspace.find(args.operand), LocalRunner(), TerminalConsole())
+
+
+def _page(args: argparse.Namespace, workspace: Workspace) -> int:
+    from agent.app.follow import describe
+    from agent.pages.command import page
+
+    return page(workspace.find(args.operand), Path(args.out) if args.out else Path.cwd(), describe)
+
+
+def _serve(args: argparse.Namespace, workspace: Workspace) -> int:
+    from agent.app.follow import describe
+    from agent.pages.command import serve
+
+    return serve(workspace, args.host or "127.0.0.1", args.port, args.control, describe)
+
+
+def _export(args: argparse.Namespace, workspace: Workspace) -> int:
+    from agent.publishing.wandb_export import export_wandb
+
+    if args.operand != "wandb":
+        raise UserError(f"export: there is no export to {args.operand!r}; name wandb")
+    out = Path(args.out) if args.out else Path.cwd()
+    paths = workspace.find(args.session or "last")
+    return export_wandb(paths, args.project or "experiment-runner", out, offline=args.offline)
 
 
 def _bundle(args: argparse.Namespace, workspace: Workspace) -> int:
+    from agent.app.follow import describe
+    from agent.pages.command import page_of
     from agent.publishing.bundle.bundle import bundle
 
-    return bundle(args.operand, workspace, Path(args.out) if args.out else Path.cwd())
+    out = Path(args.out) if args.out else Path.cwd()
+    return bundle(args.operand, workspace, out, lambda paths: page_of(paths, describe))
 
 
 # ---------------------------------------------------------------- papers
 
 
 def _verify(args: argparse.Namespace, workspace: Workspace) -> int:
+    from agent.app.console import TerminalConsole
     from agent.publishing.verify.command import verify
 
-    return verify(args.operand, workspace, artefacts=args.artefacts, trust=args.trust)
+    console = TerminalConsole(sys.stderr)  # what is found goes to stdout alone
+    with console.living():
+        return verify(
+            args.operand,
+            workspace,
+            artefacts=args.artefacts,
+            trust=args.trust,
+            as_json=args.json,
+            say=console.waiting,
+        )
 
 
 def _review(args: argparse.Namespace, workspace: Workspace) -> int:
@@ -151,7 +243,7 @@ def _review(args: argparse.Namespace, workspace: Workspace) -> int:
 def _list(args: argparse.Namespace, workspace: Workspace) -> int:
     from agent.app.listing import show_ideas
 
-    return show_ideas(HOME / "ideas", HOME / "templates", args.template)
+    return show_ideas(HOME / "ideas", HOME / "templates", args.template, as_json=args.json)
 
 
 def _generate_ideas(args: argparse.Namespace, workspace: Workspace) -> int:
@@ -192,6 +284,10 @@ COMMANDS = {
     "resume": _resume,
     "status": _status,
     "follow": _follow,
+    "stop": _stop,
+    "page": _page,
+    "serve": _serve,
+    "export": _export,
     "bundle": _bundle,
     "verify": _verify,
     "review": _review,

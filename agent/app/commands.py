@@ -37,6 +37,13 @@ def count(text: str) -> int:
     return int(text)
 
 
+def port(text: str) -> int:
+    """A port of TCP. Raises: argparse.ArgumentTypeError."""
+    if not re.fullmatch(r"[0-9]{1,5}", text) or not 1 <= int(text) <= 65535:
+        raise argparse.ArgumentTypeError(f"give a number from 1 to 65535, found {text[:40]}")
+    return int(text)
+
+
 def url(text: str) -> str:
     """The address of a server. Raises: argparse.ArgumentTypeError."""
     if not re.match(r"https?://[^/\s]+", text):
@@ -77,6 +84,7 @@ class Option(NamedTuple):
     kind: Callable[[str], Any] = str  # makes the value of the text that was typed
     choices: tuple[str, ...] = ()
     repeated: bool = False
+    short: str = ""  # one dash and one letter
 
     @property
     def owners(self) -> list[str]:
@@ -97,6 +105,10 @@ GROUPED_COMMANDS = {
         ),
         Command("status", "", "show all sessions: stage, runs, tokens, cost"),
         Command("follow", "SESSION", "show a running session live (also: last)"),
+        Command("stop", "SESSION", "stop a session as Ctrl-C does; once more: its training too (also: last)"),
+        Command("page", "[SESSION]", "write a session as one HTML file for a browser", "last"),
+        Command("serve", "", "show all sessions in a browser, live, on this machine"),
+        Command("export", "wandb", "send a session's runs, curves and references to its models to Weights & Biases"),
         Command("bundle", "[SESSION]", "one archive to hand over: paper, tex, data, records, repository", "last"),
     ),
     "papers": (
@@ -123,6 +135,7 @@ COMMANDS = {command.name: command for group in GROUPED_COMMANDS.values() for com
 
 ALL = " ".join(COMMANDS)
 PLAYED = "run resume"
+WATCHED = "run resume follow"
 CHECKED = "run resume doctor"
 ASKING = "run resume doctor review generate-ideas"
 BOXED = "run resume doctor review generate-ideas new-template check-template"
@@ -181,11 +194,21 @@ GROUPED_OPTIONS = {
     ),
     "more": (
         Option("--dry-run", "", "run", "preflight, one tiny request to each model and an estimate, then end"),
-        Option("--offline", "", "run doctor", "with --dry-run or doctor: do not ask the models"),
+        Option(
+            "--offline",
+            "",
+            "run doctor export",
+            "ask no model (run --dry-run, doctor); send nothing (export)",
+        ),
         Option("--feedback", "TEXT", "resume", "a word to the planner after the next run"),
         Option("--from", "FOLDER|URL", "new-template", "a repository that the template is made of, with --run"),
         Option("--run", "COMMAND", "new-template", "how it is run there, e.g. 'python train.py --seed {seed}'"),
-        Option("--out", "FOLDER", "review bundle", "where the result goes"),
+        Option("--session", "SESSION", "export", "which session (default: last)"),
+        Option("--project", "NAME", "export", "the project there (default: experiment-runner)"),
+        Option("--out", "FOLDER", "review bundle page export", "where the result goes"),
+        Option("--port", "N", "serve", "the port to listen on (default: 8765, or a free one)", port),
+        Option("--host", "ADDRESS", "serve", "the address to listen on (default: 127.0.0.1, this machine alone)"),
+        Option("--control", "", "serve", "buttons to stop, resume, verify and advise; the printed address has a token"),
         Option("--artefacts", "", "verify", "hash and measure the kept artefacts again too"),
         Option(
             "--trust", "", "verify resume new-template check-template", "run code that this installation did not make"
@@ -204,6 +227,10 @@ GROUPED_OPTIONS = {
             "auto: Semantic Scholar, OpenAlex, arXiv, then the library; offline: the library alone",
             choices=("auto", "offline"),
         ),
+        Option("--quiet", "", WATCHED, "show only how it ends", short="-q"),
+        Option("--verbose", "", WATCHED, "show every detail, such as the tokens of a playback", short="-v"),
+        Option("--on-event", "COMMAND", PLAYED, "a shell command that gets each event as JSON"),
+        Option("--json", "", "status list doctor verify", "print one JSON object, for programs"),
         Option("--skip-novelty", "", PLAYED, "do not ask whether the idea is known"),
         Option("--workspace", "FOLDER", ALL, "where sessions lie (default: workspace/)"),
         Option("--allow-network", "", CHECKED, "for templates that ask for network"),
@@ -211,3 +238,9 @@ GROUPED_OPTIONS = {
     ),
 }
 OPTIONS = {option.name: option for group in GROUPED_OPTIONS.values() for option in group}
+
+# What only a typed word may say, because a forgotten default would change one session, or would take walls down.
+TYPED_ONLY = (
+    *("--idea", "--playback", "--stop-after", "--dry-run", "--offline", "--feedback", "--out", "--artefacts", "--json"),
+    *("--trust", "--allow", "--allow-network", "--unsafe-no-sandbox"),
+)

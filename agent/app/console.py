@@ -1,55 +1,208 @@
-"""What a person sees: lines that stay on stdout, one progress line that is overwritten, remarks on stderr."""
+"""What a person sees: lines that stay, one live line that is overwritten, and a sign of life in every long wait.
+
+On a terminal the live line shows what is going on and for how long. Where there is none (a pipe, a file, a job's log),
+a silence of half a minute is broken by one line. Every line also goes to a session's own log (`keep`).
+"""
 
 from __future__ import annotations
 
+import _thread
+import os
+import shutil
+import signal
 import sys
+import textwrap
+import threading
 import time
-from collections.abc import Callable
-from typing import TextIO
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import datetime
+from pathlib import Path
+from typing import Literal, TextIO
 
+from agent.app.exits import Terminated
 from agent.app.terminal import draw
+from agent.app.wording import bar_line, duration, training_words
+from agent.core.errors import InfrastructureError
 from agent.core.protocols import Progress
 from agent.core.visible import line
 from agent.session.tools import Console
 
+Loudness = Literal["quiet", "normal", "verbose"]
+LIVELY_S = 2.0  # of silence on a terminal, before the live line says what goes on
+PATIENT_S = 30.0  # of silence elsewhere, before a line says it
+SETTLED = 0.05  # of the bar that must be filled before an estimate of what is left is worth a look
+
 
 class TerminalConsole(Console):
-    """Plain lines with the time since the start; a progress line only where there is a terminal."""
+    """Lines with a stamp: what `stamp` says, or the time since the start. `width` gives the terminal's columns."""
 
-    def __init__(self, out: TextIO | None = None, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        out: TextIO | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        loudness: Loudness = "normal",
+        width: Callable[[], int] | None = None,
+        stamp: Callable[[], str] | None = None,
+    ) -> None:
         self._out = out or sys.stdout
-        self._clock = clock
-        self._start = clock()
-        self._shown = False
+        self._clock, self._start = clock, clock()
+        self._loudness = loudness
+        self._width, self._stamp = width or self._columns, stamp or self._elapsed
+        self._turn = threading.RLock()
+        self._log: TextIO | None = None
+        self._shown = False  # a live line stands there
+        self._said = ""  # the newest line
+        self._doing, self._since = "", self._start  # what goes on, and since when
+        self._heard = self._start  # when a person last saw something new
+        self._bars: dict[str, _Bar] = {}
 
     def say(self, text: str) -> None:
-        self._wipe()
-        elapsed = int(self._clock() - self._start)
-        for number, said in enumerate(map(line, text.splitlines() or [""])):
-            stamp = f"{elapsed // 60:3d}:{elapsed % 60:02d} " if number == 0 else " " * 7
-            print(stamp + said, file=self._out, flush=True)
+        self._tell(text, seen=self._loudness != "quiet")
+
+    def detail(self, text: str) -> None:
+        self._tell(text, seen=self._loudness == "verbose")
+
+    def conclude(self, text: str) -> None:
+        self._tell(text, seen=True, wrapped=False)  # it holds commands and paths to copy
 
     def progress(self, text: str, state: Progress) -> None:
-        if not self._out.isatty():
-            return
-        width = 24
-        full = round(width * max(0.0, min(1.0, state.fraction)))
-        bar = "█" * full + "░" * (width - full)
-        said = f"       {text} {bar} {state.fraction:4.0%}, {state.done} of {state.total} trainings {state.last_line}"
-        self._overwrite(said)
+        with self._turn:
+            known = self._bars.setdefault(text, _Bar(self._clock(), state.fraction))
+            fraction = known.at(state.fraction)
+            words = training_words(state, known.left(self._clock()))
+            self._doing, self._since = f"{text}: {words}", known.began
+            if self._live():
+                self._overwrite(bar_line(text, fraction, words, self._width() - 1 - len(self._stamp())))
 
     def waiting(self, text: str) -> None:
-        if text and self._out.isatty():
-            self._overwrite(f"       {text}")
-        else:
-            self._wipe()
+        with self._turn:
+            self._doing = text or self._said
+            if text and self._live():
+                self._overwrite(text)
+            else:
+                self._wipe()
 
-    def _overwrite(self, said: str) -> None:
-        draw(self._out, "\r\x1b[2K" + line(said)[:118])
+    def keep(self, file: Path) -> None:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        with suppress(OSError):  # a courtesy: where it cannot be written, the session goes on without it
+            self._log = os.fdopen(os.open(file, flags, 0o644), "w", encoding="utf-8", errors="backslashreplace")
+
+    def beat(self) -> None:
+        """Show that a long wait is alive; called about once a second."""
+        with self._turn:
+            now = self._clock()
+            if not self._doing or self._loudness == "quiet":
+                return
+            if not self._out.isatty():
+                if now - self._heard >= PATIENT_S:
+                    self._heard = now
+                    self._print(f"  still at it, for {duration(now - self._since)}: {self._doing}")
+            elif now - self._heard >= LIVELY_S:
+                self._overwrite(f"{duration(now - self._since)} {self._doing}", new=False)
+
+    @contextmanager
+    def living(self) -> Iterator[None]:
+        """While inside, a thread calls `beat`."""
+        over = threading.Event()
+
+        def beats() -> None:
+            while not over.wait(1.0):
+                try:
+                    self.beat()
+                except (Terminated, InfrastructureError):  # nobody reads any more: let the session end as it does then
+                    _thread.interrupt_main(signal.SIGTERM)
+                    return
+
+        thread = threading.Thread(target=beats, name="signs of life", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()
+            with self._turn:
+                self._wipe()
+
+    def _tell(self, text: str, *, seen: bool, wrapped: bool = True) -> None:
+        with self._turn:
+            self._bars.clear()  # each training is announced, also a second one of the same run
+            lines = [line(said) for said in text.splitlines() or [""]]
+            self._record(lines)
+            if not seen:
+                return
+            self._wipe()
+            self._heard = self._since = self._clock()
+            self._said = self._doing = lines[0].strip()
+            for number, said in enumerate(lines):
+                self._print(said, stamped=number == 0, wrapped=wrapped)
+
+    def _print(self, said: str, *, stamped: bool = True, wrapped: bool = True) -> None:
+        stamp = self._stamp()
+        stamp = stamp if stamped else " " * len(stamp)
+        print(stamp + (self._wrapped(said, len(stamp)) if wrapped else said), file=self._out, flush=True)
+
+    def _wrapped(self, said: str, indent: int) -> str:
+        """Broken between words where a terminal would break inside of one; lines for a file stay whole."""
+        if not self._out.isatty() or len(said) <= self._width() - indent:
+            return said
+        margin = len(said) - len(said.lstrip())
+        parts = textwrap.wrap(
+            said,
+            max(20, self._width() - indent),
+            subsequent_indent=" " * (margin + 2),
+            break_long_words=False,
+            break_on_hyphens=False,
+            drop_whitespace=True,
+        )
+        return ("\n" + " " * indent).join([" " * margin + parts[0].lstrip(), *parts[1:]])
+
+    def _record(self, lines: list[str]) -> None:
+        if self._log is None:
+            return
+        try:
+            self._log.write("".join(f"{datetime.now():%Y-%m-%d %H:%M:%S} {said}\n" for said in lines))
+            self._log.flush()
+        except (OSError, ValueError):
+            self._log = None
+
+    def _live(self) -> bool:
+        return self._loudness != "quiet" and self._out.isatty()
+
+    def _overwrite(self, said: str, *, new: bool = True) -> None:
+        draw(self._out, "\r\x1b[2K" + (" " * len(self._stamp()) + line(said))[: self._width() - 1])
         self._out.flush()
         self._shown = True
+        if new:
+            self._heard = self._clock()
 
     def _wipe(self) -> None:
         if self._shown:
             draw(self._out, "\r\x1b[2K")
             self._shown = False
+
+    def _elapsed(self) -> str:
+        return f"{duration(self._clock() - self._start):>6} "
+
+    def _columns(self) -> int:
+        try:
+            return os.get_terminal_size(self._out.fileno()).columns or 80
+        except (OSError, ValueError):
+            return shutil.get_terminal_size().columns
+
+
+class _Bar:
+    """How far one run is, never less than before, and what its pace makes of the rest."""
+
+    def __init__(self, began: float, fraction: float) -> None:
+        self.began, self._first, self._most = began, fraction, fraction
+
+    def at(self, fraction: float) -> float:
+        """The fraction to show."""
+        self._most = max(self._most, fraction)
+        return self._most
+
+    def left(self, now: float) -> float | None:
+        """Seconds that are left at the pace so far; None while too little is done to tell."""
+        made = self._most - self._first
+        return (now - self.began) * (1.0 - self._most) / made if made >= SETTLED else None

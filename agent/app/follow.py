@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import time
 from contextlib import suppress
+from datetime import datetime
 
-from agent.app.console import TerminalConsole
+from agent.actions.runs import last_words
+from agent.app.console import Loudness, TerminalConsole
 from agent.app.wording import call_line
 from agent.core.paths import SessionPaths
 from agent.session.events import Event
@@ -19,36 +21,63 @@ from agent.storage.workspace import read_session
 POLL_S = 0.5
 
 
-def follow(paths: SessionPaths) -> int:
+def follow(paths: SessionPaths, loudness: Loudness = "normal") -> int:
     """Until the session is finished or nobody holds it; Ctrl-C ends the watching, not the session.
+
+    Each line is stamped with the time of day of its event, past ones too.
 
     Raises:
         UserError: nobody holds it, and its log is empty.
     """
-    console = TerminalConsole()
-    session: Session | None = None
-    seen = 0
+    watch = _Watch(paths, loudness)
     try:
-        while True:
-            held = is_locked(paths.lock)
-            events = list(EventLog(paths.events).read())
-            for event in events[seen:]:
-                session = apply(session, event) if session else fold([event])
-                line = describe(event, session)
-                if line:
-                    console.say(line)
-            seen = len(events)
-            if not held or (session and session.finished):
-                break
-            if session:
-                _show_training(paths, session, console)
-            time.sleep(POLL_S)
+        with watch.console.living():
+            while not watch.look():
+                time.sleep(POLL_S)
     except KeyboardInterrupt:
         return 130
-    session = session or read_session(paths)
+    session = watch.session or read_session(paths)
     state = "is finished" if session.finished else f"is stopped at stage {stage(session)}"
-    console.say(f"{paths.root.name} {state}")
+    watch.console.conclude(f"{paths.root.name} {state}")
     return 0
+
+
+class _Watch:
+    """What was shown of a session so far."""
+
+    def __init__(self, paths: SessionPaths, loudness: Loudness) -> None:
+        self.session: Session | None = None
+        self.console = TerminalConsole(loudness=loudness, stamp=self._stamp)
+        self._paths, self._seen, self._day = paths, 0, ""
+        self._at: float | None = None  # of the event that is shown; None: now
+
+    def look(self) -> bool:
+        """Show what is new; whether the watching is over."""
+        held = is_locked(self._paths.lock)
+        events = list(EventLog(self._paths.events).read())
+        for event in events[self._seen :]:
+            self._show(event)
+        self._seen, self._at = len(events), None
+        if not held or (self.session and self.session.finished):
+            return True
+        if self.session:
+            _show_training(self._paths, self.session, self.console)
+        return False
+
+    def _show(self, event: Event) -> None:
+        self.session = session = apply(self.session, event) if self.session else fold([event])
+        self._at = event.at
+        day = f"{datetime.fromtimestamp(event.at):%Y-%m-%d}"
+        if day != self._day:
+            self._day = day
+            self.console.say(f"{day}, session {session.session}")
+        if told := describe(event, session):
+            folded = event.type == "call_finished" and session.options.playback
+            (self.console.detail if folded else self.console.say)(told)
+
+    def _stamp(self) -> str:
+        at = time.time() if self._at is None else self._at
+        return f"{datetime.fromtimestamp(at):%H:%M:%S} "
 
 
 def describe(event: Event, session: Session) -> str:
@@ -65,7 +94,8 @@ def describe(event: Event, session: Session) -> str:
         case "edited":
             return f"run {event.run}, attempt {event.attempt}: edited"
         case "attempt_failed":
-            return f"run {event.run}, attempt {event.attempt} failed at {event.stage}: {event.reason}"
+            why = last_words(event.detail, event.stage)
+            return f"run {event.run}, attempt {event.attempt} failed at {event.stage}: {event.reason}{why}"
         case "run_submitted":
             return f"run {event.run}: training"
         case "run_measured":

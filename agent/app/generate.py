@@ -84,7 +84,7 @@ def generate(args: argparse.Namespace, home: Path, workspace: Workspace) -> int:
         if found:
             print(
                 f"Best first in {file}; the scores are the model's own. Edit the file as you like, then:\n"
-                f"  python launch.py --idea {file}:{ranked(found)[0].Name}",
+                f"  ./launch.py --idea {file}:{ranked(found)[0].Name}",
                 flush=True,
             )
     return 0

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from agent.actions.training import cancel, running_job
 from agent.app.exits import BUDGET, DONE, INFRASTRUCTURE, INTERRUPTED, NO_PDF, Terminated
+from agent.app.names import command, launcher, short
 from agent.core.errors import BudgetSpent, InfrastructureError
 from agent.core.options import DEFAULT_TEMPLATE, Options
 from agent.core.paths import SessionPaths
@@ -19,25 +20,39 @@ from agent.session.session import Session, missing_pdf
 from agent.session.tools import Tools
 
 
+def opening_words(paths: SessionPaths) -> str:
+    """The session's name, and where to look while it runs."""
+    return "\n".join(
+        [
+            f"Session {paths.root.name}",
+            f"  Watch it    {command('--follow', paths.root)}   (in another terminal; a part of the name will do)",
+            f"  Stop it     Ctrl-C, or {command('--stop', paths.root)}; nothing is lost",
+            f"  Its files   {short(paths.root)}   (session.log has every line)",
+        ]
+    )
+
+
 def play_session(tools: Tools) -> int:
     """Go on to the end or a stop; the exit status, with its reason said in a line."""
-    resume = f"python launch.py --resume {tools.paths.root.name}"
+    resume = command("--resume", tools.paths.root)
     if told := _asked_at(tools.session.options):
         tools.say(told)
     try:
         stop = play(tools)
     except BudgetSpent as error:
         tools.journal.stopped = str(error)
-        tools.say(f"Stopped: {error}. Nothing is lost; go on with a higher bound: {resume}")
+        tools.console.conclude(f"Stopped: {error}. Nothing is lost; go on with a higher bound: {resume}")
         return BUDGET
     except InfrastructureError as error:
         tools.journal.stopped = str(error)
-        tools.say(f"Stopped: {error}\nNothing is lost; go on with: {resume}")
+        tools.console.conclude(f"Stopped: {error}\nNothing is lost; go on with: {resume}")
         return INFRASTRUCTURE
     except KeyboardInterrupt as stop_asked:
         return _interrupted(tools, running_job(tools), resume, again=not isinstance(stop_asked, Terminated))
     if stop is not None:
-        tools.say(f"Stopped after {stop.after}, as asked. Go on with: {resume} (add --stop-after to stop again)")
+        tools.console.conclude(
+            f"Stopped after {stop.after}, as asked. Go on with: {resume} (add --stop-after to stop again)"
+        )
         return DONE
     _closing_words(tools)
     return _strict_end(tools) or (NO_PDF if missing_pdf(tools.session) else DONE)
@@ -60,7 +75,7 @@ def _strict_end(tools: Tools) -> int:
         return DONE
     over = PlaybackModel(Path(session.options.playback)).leftover(set(session.calls))
     if over:
-        tools.say(
+        tools.console.conclude(
             f"playback: nobody asked for {', '.join(over)}; the session went another way than the recording "
             "(another number of runs or attempts?)"
         )
@@ -69,14 +84,14 @@ def _strict_end(tools: Tools) -> int:
 
 def _interrupted(tools: Tools, job: Job | None, resume: str, *, again: bool) -> int:
     """Say what goes on; a second Ctrl-C within a few seconds ends that too, where one may come (`again`)."""
-    tools.say(f"Stopped. Go on with: {resume}")
+    tools.console.conclude(f"Stopped. Go on with: {resume}")
     if job is None:
         return INTERRUPTED
     if not again:
-        tools.say(f"The training of run {job.run} goes on in the background and will be found again.")
+        tools.console.conclude(f"The training of run {job.run} goes on in the background and will be found again.")
         return INTERRUPTED
     try:
-        tools.say(
+        tools.console.conclude(
             f"The training of run {job.run} goes on in the background and will be found again. "
             "Ctrl-C once more within 5 s cancels it."
         )
@@ -92,22 +107,22 @@ def _closing_words(tools: Tools) -> None:
     pdf = paths.repo / "paper" / "paper.pdf"
     if reason := missing_pdf(session):
         lines = [
-            "",
             "The paper has no PDF; everything else is done.",
             f"  TeX says    {reason}",
-            f"  Paper       {_short(pdf.with_suffix('.tex'))} (after a repair there: latexmk -pdf paper.tex)",
+            f"  Paper       {short(pdf.with_suffix('.tex'))} (after a repair there: latexmk -pdf paper.tex)",
         ]
     else:
-        lines = ["", "Done."]
+        lines = ["Done."]
         if pdf.exists() and session.compiled:
-            lines.append(f"  Paper       {_short(pdf)} ({session.compiled.pages} pages)")
+            lines.append(f"  Paper       {short(pdf)} ({session.compiled.pages} pages)")
     lines += [
-        f"  Repository  {_short(paths.repo)}   (git -C {_short(paths.repo)} log --oneline)",
-        f"  Data        {_short(paths.runs)}, records in {_short(paths.repo / 'records')}",
-        f"  Review      {_short(paths.repo / 'review' / 'review.md')} ({summary(session.judging, session.judgements)})",
+        f"  Repository  {short(paths.repo)}   (git -C {short(paths.repo)} log --oneline)",
+        f"  Data        {short(paths.runs)}, records in {short(paths.repo / 'records')}",
+        f"  Review      {short(paths.repo / 'review' / 'review.md')} ({summary(session.judging, session.judgements)})",
+        f"  Check it    {command('--verify', paths.root)}   (every number again, from the repository alone)",
     ]
     if next(paths.runs.glob("*/*/trainings/*/export"), None):
-        lines.append(f"  SAEs        {_short(paths.runs)}/*/*/trainings/*/export (each says how to load it)")
+        lines.append(f"  SAEs        {short(paths.runs)}/*/*/trainings/*/export (each says how to load it)")
     if session.compiled and session.compiled.dropped:
         lines.append(f"  {len(session.compiled.dropped)} passages were cut from the paper; its appendix lists them")
     if read := [event for event in session.judgements if event.judged]:
@@ -116,25 +131,16 @@ def _closing_words(tools: Tools) -> None:
         lines.append(f"  Sentences   {judged} told in words were judged by {read[0].model}, {refused} refused{missed}")
     if session.options.playback:
         lines += [
-            "",
             "The words of this session were played back from a recording; the trainings and all measured",
             "numbers are this machine's, made just now. With a real model:",
-            f"  ANTHROPIC_API_KEY=... python launch.py {_what(session, paths)} --model anthropic/claude-sonnet-4-5",
+            f"  ANTHROPIC_API_KEY=... {launcher()} {_what(session, paths)} --model anthropic/claude-sonnet-4-5",
         ]
-    print("\n".join(lines), flush=True)
+    tools.console.conclude("\n".join(lines))
 
 
 def _what(session: Session, paths: SessionPaths) -> str:
     """Options that name the same idea and template; an idea that is not shipped lies in its repository."""
     template = Path(session.options.template)
     shipped = Path(session.options.playback or "").is_relative_to(template)
-    idea = session.idea.Name if shipped else _short(paths.repo / "idea.json")
-    return f"--idea {idea}" + ("" if template.name == DEFAULT_TEMPLATE else f" --template {_short(template)}")
-
-
-def _short(path: Path) -> str:
-    """Relative where that is shorter."""
-    try:
-        return str(path.relative_to(Path.cwd()))
-    except ValueError:
-        return str(path)
+    idea = session.idea.Name if shipped else short(paths.repo / "idea.json")
+    return f"--idea {idea}" + ("" if template.name == DEFAULT_TEMPLATE else f" --template {short(template)}")

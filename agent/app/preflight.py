@@ -6,7 +6,6 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,8 +13,6 @@ from agent.app import saebench
 from agent.core.errors import UserError
 from agent.core.options import Options
 from agent.core.template import Template
-from agent.lab.saebench.environment import described
-from agent.storage.cache import summary
 from agent.storage.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -35,7 +32,7 @@ def complaints(options: Options, template: Template, system: System, workspace: 
                 f"TeX: {', '.join(missing)} not found; install with: sudo apt-get install texlive-latex-extra "
                 "texlive-fonts-recommended latexmk (or add --no-pdf)"
             )
-    place = _existing(workspace)
+    place = existing(workspace)
     if not os.access(place, os.W_OK | os.X_OK):
         found.append(f"disk: this user may not write to {place}; choose another place with --workspace")
     free = shutil.disk_usage(place).free / 1e9
@@ -53,24 +50,6 @@ def complaints(options: Options, template: Template, system: System, workspace: 
             f"template {template.manifest.name}: asks for network inside the sandbox; allow it with --allow-network"
         )
     return found
-
-
-def report(found: list[str], options: Options, system: System, cache: Path) -> int:
-    """The command doctor: what holds here, what does not, and which limit is enforced by what."""
-    from agent.sandbox.probe import limits_report
-
-    print(f"python         {sys.version.split()[0]} ({sys.executable})")
-    print(f"models         {', '.join(_names(options))}")
-    print(f"sandbox        {system.sandbox.name}")
-    for limit, means in limits_report().items():
-        print(f"  {limit:<13}{means}")
-    print(f"device         {options.device}, {options.slots} trainings side by side, {options.threads} thread(s) each")
-    print(f"cache          {summary(cache)}, at most {options.cache_gb:g} GB")
-    print(f"sae-bench      {described(cache)}")
-    for complaint in found:
-        print(f"mend           {complaint}")
-    print("all well" if not found else f"{len(found)} to mend")
-    return 2 if found else 0
 
 
 def _model(options: Options, system: System) -> list[str]:
@@ -96,10 +75,10 @@ def asked(options: Options, system: System) -> list[str]:
 
     if options.playback or not isinstance(system.model, LiteLLMModel):
         return []
-    return [told for name in _names(options) if (told := system.model.try_out(name))]
+    return [told for name in models_of(options) if (told := system.model.try_out(name))]
 
 
-def _names(options: Options) -> list[str]:
+def models_of(options: Options) -> list[str]:
     """Every model that may be asked, each once."""
     return sorted({*options.models.names().values(), *([options.fallback] if options.fallback else [])})
 
@@ -109,7 +88,7 @@ def _unpriced(options: Options) -> list[str]:
     from agent.app.assemble import stated_of
     from agent.llm.providers import is_priced
 
-    names = [name for name in _names(options) if not is_priced(name, stated_of(options))]
+    names = [name for name in models_of(options) if not is_priced(name, stated_of(options))]
     if options.max_usd is None or not names:
         return []
     return [
@@ -137,7 +116,7 @@ def _environment(options: Options, template: Template, workspace: Path) -> list[
         return [str(error)]
     if not options.device.startswith("cuda"):
         return []
-    text = mismatch(own.cuda if own else cuda_of_torch(), _nvidia_smi())
+    text = mismatch(own.cuda if own else cuda_of_torch(), nvidia_smi())
     return [f"device {options.device}: {text}"] if text else []
 
 
@@ -165,7 +144,7 @@ def mismatch(torch_cuda: str | None, smi: str) -> str:
     return ""
 
 
-def _nvidia_smi() -> str:
+def nvidia_smi() -> str:
     """The table of nvidia-smi; "" where it does not run."""
     try:
         return subprocess.run(["nvidia-smi"], capture_output=True, text=True, timeout=30, check=False).stdout
@@ -173,7 +152,8 @@ def _nvidia_smi() -> str:
         return ""
 
 
-def _existing(path: Path) -> Path:
+def existing(path: Path) -> Path:
+    """The folder itself, or the nearest one above it that is there."""
     while not path.exists():
         path = path.parent
     return path

@@ -32,8 +32,10 @@ def review(args: argparse.Namespace) -> int:
     """
     pdf, count = Path(args.operand), choices.value("reviews", args.reviews)
     out = Path(args.out) if args.out else pdf.parent
-    if not out.is_dir():
-        raise UserError(f"{out}: no such folder; make it, or name another with --out")
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"{out}: {error.strerror}; name another folder with --out") from None
     model = model_for(args, "reviewer", "--review")
     try:
         text = read_words(pdf, _sandbox(args.unsafe_no_sandbox))

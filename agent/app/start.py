@@ -95,7 +95,8 @@ def begin(idea: Idea | str | None, chosen: Mapping[str, Any], workspace: Workspa
     name = chosen.get("template")
     if isinstance(idea, str):
         idea = named_idea(idea, name, HOME)
-    adapt = adapter(workspace.root, walls=chosen.get("sandbox") != "none")
+    device = chosen.get("device") or choices.own_device()
+    adapt = adapter(workspace.root, walls=chosen.get("sandbox") != "none", device=device)
     template = named_template(name or DEFAULT_TEMPLATE, HOME, adapt)
     options = choices.new_options(template, idea, {"addresses": addresses(), **chosen})
     return Start(workspace, options, template_of(options), system_for(options, parts), idea)

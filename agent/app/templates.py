@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from agent.lab.templating.flaw import Flaw
 
 CODE = "its prepare.py, its evaluate.py and its trainings run here, in the sandbox"
+PACKAGES = ", and the packages that its adapter.toml names are installed"
 ELSEWHERE = "it lies outside of templates/, and --new-template did not make it there"
 
 
@@ -66,11 +67,11 @@ def check(args: argparse.Namespace, home: Path, workspace: Workspace) -> int:
     folder = template_folder(args.operand, home, "--check-template")
     own = is_own(folder, home)
     if not own:
-        ask_for_trust(args.operand, CODE, args.trust, ELSEWHERE)
+        ask_for_trust(args.operand, CODE + (PACKAGES if is_v1(folder) else ""), args.trust, ELSEWHERE)
     sandbox = _sandbox(args.unsafe_no_sandbox, own)
     prepare = None if own or is_v1(folder) else prepare_walled(sandbox)  # the adapter's prepare.py is ours
     if is_v1(folder):
-        folder = adapter(workspace.root, sandbox.name != "none")(folder)
+        folder = adapter(workspace.root, sandbox.name != "none", device=device, ask=True)(folder)
     manifest = show_manifest(folder, args.profile)
     flaws = check_template(
         folder, workspace.cache, sandbox, print, profile=args.profile, device=device, prepare=prepare
@@ -80,13 +81,13 @@ def check(args: argparse.Namespace, home: Path, workspace: Workspace) -> int:
 
 def show_manifest(folder: Path, profile: str | None) -> Manifest | None:
     """A table of what was understood of a manifest; nothing where it cannot be read, which the check says."""
-    from agent.app.listing import add, show, table_of
+    from agent.app.tables import add, show, table
 
     try:
         manifest = load_template(folder).manifest
     except UserError:
         return None
-    understood = table_of("manifest.toml", "as it was understood")
+    understood = table("manifest.toml", "as it was understood")
     for name, value in _understood(manifest, profile or manifest.default_profile):
         add(understood, name, value)
     show(understood)

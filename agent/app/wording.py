@@ -1,9 +1,12 @@
-"""Numbers and calls in a person's words, the same in every place that shows them."""
+"""Numbers, calls and progress in a person's words, the same in every place that shows them."""
 
 from __future__ import annotations
 
+from agent.core.protocols import Progress
 from agent.session.events import CallFinished
 from agent.session.session import Session
+
+BAR = 20  # characters of a progress bar, at most
 
 
 def call_line(event: CallFinished, session: Session) -> str:
@@ -24,3 +27,39 @@ def compact(number: float) -> str:
         if number >= bound:
             return f"{number / bound:.1f}{unit}"
     return str(int(number))
+
+
+def duration(seconds: float) -> str:
+    """74 -> 1:14, 3674 -> 1:01:14."""
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+
+
+def bar_line(text: str, fraction: float, words: str, columns: int) -> str:
+    """A progress bar between the name of what goes on and its words, in at most so many columns if that can be.
+
+    Where it does not fit, first the bar gets shorter, then the name loses what stands in brackets.
+    """
+    rest = f"{fraction:.0%}, {words}"
+    if len(f"{text} {rest}") > columns:
+        text = text.partition(" (")[0]
+    cells = min(BAR, columns - len(f"{text}  {rest}"))
+    if cells < 4:
+        return f"{text} {rest}"
+    full = round(cells * max(0.0, min(1.0, fraction)))
+    return f"{text} {'█' * full + '░' * (cells - full)} {rest}"
+
+
+def training_words(state: Progress, left_s: float | None) -> str:
+    """How far a job is: trainings that are done, the step and loss of the one that runs, and the time that is left."""
+    words = [f"{state.done} of {state.total} trained"]
+    if state.phase == "measuring":
+        words.append("measuring")
+    elif state.steps:
+        words.append(f"step {min(state.step, state.steps):.0f}/{state.steps:.0f}")
+    if state.loss is not None and state.phase == "training":
+        words.append(f"loss {state.loss:.3g}")
+    if left_s is not None:
+        words.append(f"{duration(left_s)} left")
+    return ", ".join(words)

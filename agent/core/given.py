@@ -66,7 +66,7 @@ def json_given(path: Path) -> Any:
         FileNotFoundError, UserError: as `read_given`, or it is not JSON, or says something twice.
     """
     try:
-        text = read_given(path).decode("utf-8")
+        text = read_given(path).decode("utf-8-sig")
         value = json.loads(text, parse_constant=_no_constant, object_pairs_hook=_once)
         _check_kept(value, DEEPEST)
         return value
@@ -92,7 +92,7 @@ def toml_given(data: bytes, where: str) -> dict[str, Any]:
         UserError: it is not TOML.
     """
     try:
-        return tomllib.loads(data.decode("utf-8"))
+        return tomllib.loads(data.decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:
         raise UserError(f"{where}: not valid TOML: {_said(error)}") from None
 

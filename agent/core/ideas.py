@@ -5,32 +5,55 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import StringConstraints, ValidationError
+from pydantic import StringConstraints, ValidationError, model_validator
 
 from agent.core.errors import UserError
 from agent.core.given import json_given
+from agent.core.nearest import did_you_mean
 from agent.core.schema import Open
 
 
 def read_ideas(path: Path) -> list[Idea]:
-    """All ideas of one file.
+    """All ideas of one file. Where two ideas have one Name, the later one is called NAME_2, NAME_3, and so on.
 
     Raises:
-        UserError: not JSON, not an idea, or two ideas of one name; names file, field and mend.
+        UserError: not JSON, or not an idea; names file, field and remedy.
     """
+    ideas, complaints = readable_ideas(path)
+    if complaints:
+        raise UserError(complaints[0])
+    return ideas
+
+
+def readable_ideas(path: Path) -> tuple[list[Idea], list[str]]:
+    """The ideas of one file, and one line for each entry that is none; a file that cannot be read gives one line."""
     try:
         data = json_given(path)
     except FileNotFoundError:
-        raise UserError(f"{path}: no such file; see --list for the ideas there are") from None
+        return [], [f"{path}: no such file; see --list for the ideas there are"]
+    except UserError as error:
+        return [], [str(error)]
     items = data if isinstance(data, list) else [data]
     if not items:
-        raise UserError(f"{path}: holds an empty list; add an idea with Name, Title and Experiment")
-    ideas = [_read(path, item, f"[{i}]" if isinstance(data, list) else "") for i, item in enumerate(items)]
-    names = [idea.Name for idea in ideas]
-    for name in names:
-        if names.count(name) > 1:
-            raise UserError(f"{path}: Name: {name!r} stands there twice; rename one of them")
-    return ideas
+        return [], [f"{path}: holds an empty list; add an idea with Name, Title and Experiment"]
+    ideas: list[Idea] = []
+    complaints = []
+    for i, item in enumerate(items):
+        try:
+            idea = _read(path, item, f"[{i}]" if isinstance(data, list) else "")
+        except UserError as error:
+            complaints.append(str(error))
+        else:
+            ideas.append(_named_apart(idea, {other.Name for other in ideas}))
+    return ideas, complaints
+
+
+def _named_apart(idea: Idea, taken: set[str]) -> Idea:
+    """The idea under its own name, or under the name with the first free number behind it."""
+    if idea.Name not in taken:
+        return idea
+    names = (f"{idea.Name[:60]}_{number}" for number in range(2, len(taken) + 3))
+    return idea.model_copy(update={"Name": next(name for name in names if name not in taken)})
 
 
 def find_idea(wanted: str, folder: Path) -> Idea:
@@ -41,31 +64,32 @@ def find_idea(wanted: str, folder: Path) -> Idea:
     """
     path, _, name = wanted.partition(":")
     if "/" in path or path.endswith(".json"):
-        ideas = read_ideas(Path(path))
-        if name:
-            ideas = [idea for idea in ideas if idea.Name == name]
-        if len(ideas) == 1:
-            return ideas[0]
-        there = ", ".join(idea.Name for idea in read_ideas(Path(path)))
-        raise UserError(f"{path}: holds {there}; name one: --idea {path}:NAME")
-    named = [*folder.glob(f"{wanted}.json")]
-    for file in named or sorted(folder.glob("*.json")):
-        for idea in read_ideas(file):
-            if idea.Name == wanted:
-                return idea
-    names = ", ".join(idea.Name for idea in all_ideas(folder)[0]) or "none"
-    raise UserError(f"idea {wanted!r}: not found in {folder} (there are: {names}); or give a path to a JSON file")
+        ideas, complaints = readable_ideas(Path(path))
+        wanted_here = [idea for idea in ideas if name in ("", idea.Name)]
+        if len(wanted_here) == 1 and (name or not complaints):
+            return wanted_here[0]
+        if complaints:
+            raise UserError(complaints[0])
+        names = [idea.Name for idea in ideas]
+        meant = did_you_mean(name, names) if name else ""
+        raise UserError(f"{path}: holds {', '.join(names)}{meant or f'; name one: --idea {path}:NAME'}")
+    ideas, complaints = all_ideas(folder)
+    for idea in ideas:
+        if idea.Name == wanted:
+            return idea
+    names = [idea.Name for idea in ideas]
+    if meant := did_you_mean(wanted, names):
+        raise UserError(f"idea {wanted!r}: not found in {folder}{meant}")
+    if complaints:
+        raise UserError(f"idea {wanted!r}: not found; {complaints[0]}")
+    there = ", ".join(names) or "none"
+    raise UserError(f"idea {wanted!r}: not found in {folder} (there are: {there}); or give a path to a JSON file")
 
 
 def all_ideas(folder: Path) -> tuple[list[Idea], list[str]]:
-    """Every readable idea of a folder, and one line for each file that is not."""
-    ideas, complaints = [], []
-    for file in sorted(folder.glob("*.json")):
-        try:
-            ideas.extend(read_ideas(file))
-        except UserError as error:
-            complaints.append(str(error))
-    return ideas, complaints
+    """Every readable idea of a folder, and one line for each entry or file that is not."""
+    found = [readable_ideas(file) for file in sorted(folder.glob("*.json"))]
+    return [idea for ideas, _ in found for idea in ideas], [line for _, lines in found for line in lines]
 
 
 def _read(path: Path, item: object, where: str) -> Idea:
@@ -83,7 +107,10 @@ def _read(path: Path, item: object, where: str) -> Idea:
 
 
 class Idea(Open):
-    """A research idea. The keys are those of the field's idea files; unknown ones are kept."""
+    """A research idea. The keys are those of the field's idea files; unknown ones are kept.
+
+    AI-Scientist-v2 calls the experiment `Experiments` and writes it as a list; it becomes the text of `Experiment`.
+    """
 
     Name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
     Title: Annotated[str, StringConstraints(min_length=1)]
@@ -97,8 +124,28 @@ class Idea(Open):
     Abstract: str | None = None
     Overall_Score: float | None = None
 
+    @model_validator(mode="before")
+    @classmethod
+    def _one_experiment(cls, data: Any) -> Any:
+        if not isinstance(data, dict):
+            return data
+        key = "Experiment" if "Experiment" in data else "Experiments"
+        text = _text(data.get(key))
+        return {k: v for k, v in data.items() if k != key} | {"Experiment": text} if text else data
+
     def details(self) -> dict[str, Any]:
         """Every key but the name that says something, in file order, scores left out of what a model reads."""
         data = self.model_dump(exclude_none=True)
         hidden = {"Name", "Title", "Experiment", "novel"}
-        return {k: v for k, v in data.items() if k not in hidden and isinstance(v, str) and v.strip()}
+        return {key: text for key, value in data.items() if key not in hidden and (text := _text(value))}
+
+
+def _text(value: object) -> str:
+    """A text as it is; a list or an object of texts as lines; empty where a value says nothing in words."""
+    if isinstance(value, str):
+        return value if value.strip() else ""
+    if isinstance(value, list):
+        return "\n".join(f"{i}. {text}" for i, item in enumerate(value, start=1) if (text := _text(item)))
+    if isinstance(value, dict):
+        return "; ".join(f"{key}: {text}" for key, item in value.items() if (text := _text(item)))
+    return ""

@@ -59,6 +59,7 @@ class BaselineSpec(Strict):
     label: str  # how tables name it, e.g. "TopK"
     file: str  # trained in the place of experiment.py
     about: str  # one sentence for the planner and the paper
+    settings: tuple[str, ...] = ()  # that only this baseline reads, or it and other baselines
     control: bool = False  # does not learn (a mean, random rows), so that it may be no better than chance
 
 
@@ -256,6 +257,9 @@ class Manifest(Strict):
         unknown = set(self.data_settings).difference(*(p.settings for p in self.profiles.values()))
         if unknown:
             raise ValueError(f"data_settings names {', '.join(sorted(unknown))}, which no profile sets")
+        own = {key for b in self.baselines for key in b.settings}
+        if unknown := own.difference(*(p.settings for p in self.profiles.values())):
+            raise ValueError(f"a baseline's settings name {', '.join(sorted(unknown))}, which no profile sets")
         names = [b.name for b in self.baselines]
         if len(set(names)) != len(names):
             raise ValueError("two baselines share a name")

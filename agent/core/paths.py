@@ -23,6 +23,11 @@ class SessionPaths:
         return self.root / "lock"
 
     @property
+    def log(self) -> Path:
+        """Every line that was said, also those that were not shown; for a person, and read by nobody else."""
+        return self.root / "session.log"
+
+    @property
     def repo(self) -> Path:
         return self.root / "repo"
 

@@ -87,6 +87,13 @@ class Shown:
     def say(self, text: str) -> None:
         """A line that stays."""
 
+    def detail(self, text: str) -> None:
+        """A line that only a person who asked for every detail wants to see."""
+
+    def conclude(self, text: str) -> None:
+        """A line that also a person who asked for quiet needs to see: how it ended, and what to do now."""
+        self.say(text)
+
     def waiting(self, text: str) -> None:
         """Who is waited for and how long: a line that is overwritten, and removed by an empty text."""
 
@@ -137,8 +144,11 @@ class Progress:
 
     done: int
     total: int
-    fraction: float  # 0..1 over all trainings, self-reported by the experiments
-    last_line: str = ""
+    fraction: float  # 0..1 over all trainings and their measuring, self-reported by the experiments
+    phase: Literal["training", "measuring"] = "training"  # measuring: no training runs, and one is being measured
+    step: float = 0.0  # of the first training that runs, as its log says; steps or samples
+    steps: float = 0.0  # of these at its end; 0 where the log does not say it
+    loss: float | None = None  # the newest in that log
     stuck: str = ""  # who does not go on, and what a person can do about it; "" while all do
 
 

@@ -112,6 +112,13 @@ def world_index(seeds: Sequence[int], seed: int, worlds: int) -> int:
     return seeds.index(seed) % worlds if seed in seeds else 0
 
 
+class Statistic(Strict):
+    """What an experiment that measures itself says of the spread behind one of its means. Self-reported."""
+
+    stderr: float | None = None  # as the experiment computed it, by whichever formula
+    values: tuple[float, ...] = ()  # those that the mean is over, e.g. one for each of the script's own seeds
+
+
 class Training(Strict):
     """One seed under one condition, from its first step to its metrics."""
 
@@ -122,6 +129,8 @@ class Training(Strict):
     detail: str = ""  # bounded text for the agent: traceback's end, what the harvest found
     metrics: dict[str, float] = {}  # measured by the runner (self-reported if the template says so)
     diagnostics: dict[str, float] = {}  # self-reported by the experiment
+    statistics: dict[str, Statistic] = {}  # by the name of a metric or diagnostic that the experiment reported
+    undefined: tuple[str, ...] = ()  # metrics that the experiment reported as NaN or infinite
     declared: dict[str, float] = {}  # the experiment's own count of samples and steps
     curves: dict[str, tuple[float, ...]] = {}  # self-reported, thinned: "step", "loss", ...
     wall_s: float = 0.0
@@ -141,6 +150,9 @@ class Training(Strict):
         written: dict[str, Any] = write(self)
         if not self.artefact_facts:
             written.pop("artefact_facts", None)
+        for name in ("statistics", "undefined"):
+            if not getattr(self, name):
+                written.pop(name, None)
         return written
 
 

@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict
 class Strict(BaseModel):
     """Refuses unknown keys, type coercion and non-finite numbers; cannot be changed once made."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False, defer_build=True)
 
 
 class Happened(Strict):
@@ -19,4 +19,4 @@ class Happened(Strict):
 class Open(BaseModel):
     """Frozen, but keeps keys it does not know (ideas carry fields of their own)."""
 
-    model_config = ConfigDict(frozen=True, extra="allow", allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="allow", allow_inf_nan=False, defer_build=True)

@@ -13,7 +13,7 @@ LAYOUT = "\n\t"  # what our own texts are laid out with
 
 def visible(text: str, kept: str = LAYOUT) -> str:
     r"""The text with each character that is not to be seen as its escape: `\x1b`, `\u202e`; those in `kept` stay."""
-    if text.isprintable():
+    if text.translate(dict.fromkeys(map(ord, kept))).isprintable():
         return text
     return "".join(c if c in kept or _is_seen(c) else c.encode("unicode_escape").decode() for c in text)
 

@@ -19,6 +19,7 @@ import types
 from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from filelock import FileLock
@@ -101,11 +102,25 @@ def prepared(
         if harm := damage(folder):
             if again or (folder / MANIFEST).is_file():
                 say(f"  data: {folder}: {harm}; built again from the secret of its world")
+            else:
+                before = _as_before(folder.parent, template, profile)
+                say(f"  making a world of profile {profile}, which later sessions use too{before}")
             own = template.condition_data(settings, conditions)
             how = prepare or _prepare_there if template.has_data else _nothing
             _build(template, template.data_settings(settings), own, secret, folder, say, how)
         use(folder)
     return _paths(folder, key)
+
+
+def _as_before(data: Path, template: Template, profile: str) -> str:
+    """How long data of this profile took before on this machine; "" where nobody made any."""
+    took = list[float]()
+    for manifest in sorted(data.glob(f"{template.manifest.name}-{profile}-*/{MANIFEST}")):
+        try:
+            took.append(float(json.loads(foreign.read_file(manifest))["wall_s"]))
+        except (foreign.Foreign, ValueError, TypeError, KeyError):
+            continue
+    return f"; others took about {max(1.0, median(took)):.0f} s" if took else ""
 
 
 def still_there(cache: Path, template: Template, key: str, use: Callable[[Path], object]) -> DataPaths | None:

@@ -38,6 +38,16 @@ class Entry:
         return re.sub(r"[{}]", "", self.fields.get("author", ""))
 
     @property
+    def named(self) -> str:
+        """How a sentence names the work: "Gao et al. (2025)"."""
+        people = [
+            name.split(",")[0] if "," in name else name.split()[-1] for name in self.authors.split(" and ") if name
+        ]
+        who = people[0] if people else self.title
+        who += {0: "", 1: "", 2: f" and {people[-1]}" if people else ""}.get(len(people), " et al.")
+        return f"{who} ({self.year})" if self.year else who
+
+    @property
     def year(self) -> str:
         return self.fields.get("year", "") or self.fields.get("date", "")[:4]
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from agent.core.ideas import all_ideas
 from agent.core.options import Options
 from agent.literature.found import FoundWorks
+from agent.literature.library import Library
 from agent.session.session import Session
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -57,7 +58,7 @@ def costs(session: Session) -> tuple[tuple[str, str], ...]:
     )
 
 
-def literature(session: Session, found: FoundWorks) -> tuple[tuple[str, str], ...]:
+def literature(session: Session, found: FoundWorks, library: Library) -> tuple[tuple[str, str], ...]:
     """How works were found and compared, for the appendix: facts, none of them a model's words but the verdict."""
     rows = []
     if verdict := session.verdict:
@@ -68,7 +69,7 @@ def literature(session: Session, found: FoundWorks) -> tuple[tuple[str, str], ..
                 "Novelty",
                 f"{verdict.verdict}, judged by {_answered(session, 'novelty')} before the first run "
                 f"after {counted(searches, 'search', 'searches')} ({places}); closest: "
-                f"{', '.join(c.key for c in verdict.closest) or 'none'}",
+                f"{', '.join(e.named for e in library.entries(c.key for c in verdict.closest)) or 'none'}",
             )
         )
     elif session.options.skip_novelty:
@@ -83,7 +84,8 @@ def literature(session: Session, found: FoundWorks) -> tuple[tuple[str, str], ..
                 "back to the writer or cut",
             )
         )
-    rows += [("Found online", f"{w.paper.key} ({w.paper.source}, {w.paper.retrieved})") for w in found.works]
+    online = {w.paper.key: f"{w.paper.source}, {w.paper.retrieved}" for w in found.works}
+    rows += [("Found online", f"{e.named}: {e.title} ({online[e.key]})") for e in library.entries(online)]
     return tuple(rows)
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from typing import Literal
 
 from agent.core.record import RunRecord, Training
+from agent.publishing.notes import said_of_spread
 from agent.sandbox.harvest import one_line
 from agent.session.events import AttemptFailed
 from agent.session.session import Session
@@ -51,16 +52,18 @@ def detail(record: RunRecord, facts: Facts) -> list[str]:
     several, lines = len(record.conditions) > 1, []
     others = [r for r in facts.measured if r.run == record.parent or r.name == _fixed(facts)]
     fields: tuple[tuple[Literal["metrics", "diagnostics"], str], ...]
-    fields = (("metrics", ""), ("diagnostics", ", self-reported"))
+    fields = (("metrics", "" if facts.manifest.measured else ", self-reported"), ("diagnostics", ", self-reported"))
     for field, mark in fields:
         for name in dict.fromkeys(key for t in record.trainings for key in getattr(t, field)):
             for condition in record.conditions:
                 if series := series_of(record, name, condition.name, field):
                     at = f" [{condition.name}]" if several else ""
-                    values = f"by seed {', '.join(f'{value:.4g}' for value in series.values)}"
+                    values = ", ".join(f"{value:.4g}" for value in series.values)
+                    beside = f"by seed {values}" if facts.manifest.seeded else ""
                     if field == "metrics" and facts.manifest.metrics[name].detail:
-                        values = ", ".join(_beside(r, name, condition.name) for r in others if r.run != record.run)
-                    lines.append(f"- {name}{at}{mark}: {'; '.join(filter(None, [series.quantity().text(), values]))}")
+                        beside = ", ".join(_beside(r, name, condition.name) for r in others if r.run != record.run)
+                    lines.append(f"- {name}{at}{mark}: {'; '.join(filter(None, [series.quantity().text(), beside]))}")
+    lines += [f"- {line}" for line in said_of_spread(record)]
     lines += [f"- {name} of the first seed, self-reported: {curve}" for name, curve in _curves(record.trainings)]
     seconds = [t.wall_s for t in record.trainings]
     memory = max((t.peak_memory_mb for t in record.trainings), default=0.0)

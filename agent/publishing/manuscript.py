@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from typing import Any
 
 from agent.core.manifest import Manifest
 from agent.core.template import joined
+from agent.core.writing import FigureText
 from agent.lab.built import file_sha256
 from agent.lab.worlds import package_version
 from agent.literature.found import FILE as FOUND
@@ -42,6 +44,7 @@ from paper.reading.branches import parsed_paper
 from paper.text.cited import Cited, cited_pairs
 from paper.text.sections import SECTIONS
 from paper.truth import checks, told
+from paper.truth.checks import unverified_numbers
 from paper.truth.complaints import Complaint
 
 SIGNED = "Signed with key"  # in the appendix
@@ -109,10 +112,19 @@ class Manuscript:
                 description=f.description,
                 by=f.by,
                 width=f.width,
-                caption=f.caption if f.by == "runner" else f"{f.caption} {AGENT_LABEL}",
+                caption=f.caption if f.by == "runner" else f"{self._agent_caption(f)} {AGENT_LABEL}",
             )
             for f in self._tools.session.figures
         )
+
+    def _agent_caption(self, figure: FigureText) -> str:
+        """As plot.py words it; a plot.py of the v1 form words nothing, so there the writer's description stands, but
+        for its sentences with a number that no record bears out."""
+        if self.facts.manifest.form == "own" or not figure.description:
+            return figure.caption
+        sentences = re.split(r"(?<=[.!?])\s+", " ".join(figure.description.split()))
+        borne_out = [s for s in sentences if not [n for n in unverified_numbers(s, self.facts) if n != "%"]]
+        return " ".join(borne_out) or figure.caption
 
     @cached_property
     def source(self) -> str:
@@ -281,7 +293,7 @@ class Manuscript:
             refusals=session.refusals,
             judge=next((e.model for e in session.judgements if not e.failed), ""),
             same_judge=session.options.models.reviewer == session.options.models.writer,
-            literature=(*literature(session, self.found), *self._of_the_template()),
+            literature=(*literature(session, self.found, self.library), *self._of_the_template()),
             figures=tuple(
                 FigureAccount(
                     name=f.name,
@@ -336,7 +348,7 @@ def statement(session: Session, manifest: Manifest) -> str:
         "result in the text is filled in from its run records."
         if manifest.measured
         else "All results are self-reported: the experiments measured themselves, in code that a model may have "
-        "changed; the runner trained them on the machine named in the appendix and filled in what they wrote."
+        "changed; the runner ran them on the machine named in the appendix and filled in what they wrote."
     )
     if stateful := " and ".join(manifest.model.stateful) if manifest.measured else "":
         measured += (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 from agent.core.record import RunRecord
 from agent.session.session import Session
@@ -74,9 +75,11 @@ def render(session: Session, facts: Facts) -> str:
 
 
 def one_line(record: RunRecord, facts: Facts) -> str:
-    """The headline metrics of a run, averaged over its conditions, on the console."""
-    metrics = facts.manifest.headline.items()
-    return ", ".join(f"{m.label} {averaged(record, name).quantity(facts.unit(name)).text()}" for name, m in metrics)
+    """A run's headline metrics, averaged over its conditions, on the console; an undefined one is left out."""
+    defined = [name for name in facts.manifest.headline if all(name in t.metrics for t in record.trainings)]
+    return ", ".join(
+        f"{facts.spec(name).label} {averaged(record, name).quantity(facts.unit(name)).text()}" for name in defined
+    )
 
 
 def _words(text: str, facts: Facts) -> list[str]:
@@ -103,7 +106,7 @@ def _measured(record: RunRecord, facts: Facts) -> list[str]:
         "",
         record.about,
         "",
-        f"### Facts (written by the runner; n = {len(record.seeds)} seeds, mean ± standard error)",
+        f"### Facts ({_how_known(record, facts)})",
         "",
     ]
     where = {c.name: f" [{c.label}]" if len(record.conditions) > 1 else "" for c in record.conditions}
@@ -115,12 +118,31 @@ def _measured(record: RunRecord, facts: Facts) -> list[str]:
         for condition, at in where.items():
             if series := series_of(record, name, condition, "diagnostics"):
                 lines.append(f"- {name}{at} (self-reported by the experiment): {series.quantity().text()}")
+    lines += [f"- {line}" for line in said_of_spread(record)]
     lines += [
         f"- attempts: {record.attempts}; training: {sum(t.wall_s for t in record.trainings):.0f} s in all; "
         f"commit {record.commit[:10]}"
     ]
     lines += [f"- {finding.grade}: {finding.code}: {finding.text}" for finding in record.findings]
     return [*lines, ""]
+
+
+def _how_known(record: RunRecord, facts: Facts) -> str:
+    if not facts.manifest.seeded:
+        return "written by the runner, from what one execution of the script reported"
+    return f"written by the runner; n = {len(record.seeds)} seeds, mean ± standard error"
+
+
+def said_of_spread(record: RunRecord) -> Iterator[str]:
+    """Metrics and quantities that a self-reporting experiment gave as undefined or with a spread, a line each."""
+    for training in record.trainings:
+        for name in training.undefined:
+            yield f"{name}: undefined; the experiment reported NaN or an infinite number"
+        for name, told in training.statistics.items():
+            own = ", ".join(f"{value:.4g}" for value in told.values)
+            error = f"standard error as the experiment computed it {told.stderr:.2g}" if told.stderr is not None else ""
+            values = f"over its own {len(told.values)} values {own}" if own else ""
+            yield f"{name}, self-reported: {'; '.join(part for part in (values, error) if part)}"
 
 
 def _failure(run: RunState) -> list[str]:

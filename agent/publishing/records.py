@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
 from pathlib import Path
 
 from agent.core.errors import InfrastructureError
@@ -23,16 +22,16 @@ def session_facts(tools: Tools, *added: RunRecord) -> Facts:
     """
     new = {record.run for record in added}
     over = [run for run in tools.session.runs.values() if run.over and run.run not in new]
-    records = [*_read_records(tools.paths.repo, over), *added]
+    records = [*(read_record(tools.paths.repo / "records" / f"{run.run}.json", run) for run in over), *added]
     return Facts(records, tools.template.manifest, tools.session.options.profile)
 
 
-def _read_records(repo: Path, runs: Sequence[RunState]) -> list[RunRecord]:
-    """The records of these runs, in this order."""
-    return [_read_record(repo / "records" / f"{run.run}.json", run) for run in runs]
+def read_record(path: Path, run: RunState) -> RunRecord:
+    """The record of a run that is over.
 
-
-def _read_record(path: Path, run: RunState) -> RunRecord:
+    Raises:
+        InfrastructureError: it is missing, or is not the one that was measured.
+    """
     mend = f"restore it with: git -C {path.parent.parent} checkout records/{path.name}"
     try:
         data = path.read_bytes()

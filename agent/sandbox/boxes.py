@@ -144,8 +144,8 @@ def version(program: str) -> tuple[int, ...]:
         out = subprocess.check_output([program, "--version"], text=True, timeout=START_S)
     except (OSError, subprocess.SubprocessError):
         raise InfrastructureError(
-            "No sandbox: `bwrap` is not on PATH or does not run. Install bubblewrap (apt-get install bubblewrap"
-            ", or conda install -c conda-forge bubblewrap) and start the same command again."
+            "No sandbox: `bwrap` is not on PATH or does not run. Install bubblewrap (apt-get, dnf or pacman: "
+            "bubblewrap; without root: conda install -c conda-forge bubblewrap), then start the same command again"
         ) from None
     return tuple(int(part) for part in re.findall(r"\d+", out)[:3])
 

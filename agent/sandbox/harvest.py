@@ -145,8 +145,8 @@ def dumps(value: Any) -> str:
     return json.dumps(value, indent=1, sort_keys=True, allow_nan=False) + "\n"
 
 
-def parse_json(data: bytes, *, max_bytes: int = 1 << 20, max_depth: int = 16) -> Any:
-    """Parse hostile JSON.
+def parse_json(data: bytes, *, max_bytes: int = 1 << 20, max_depth: int = 16, finite: bool = True) -> Any:
+    """Parse hostile JSON. With `finite=False`, NaN and infinite numbers are returned as such floats.
 
     Raises:
         Unharvestable: too large, too deep, not UTF-8, not JSON, NaN or infinity, a key given twice.
@@ -157,7 +157,10 @@ def parse_json(data: bytes, *, max_bytes: int = 1 << 20, max_depth: int = 16) ->
         raise Unharvestable(f"JSON nested deeper than {max_depth} levels")
     try:
         return json.loads(
-            data.decode("utf-8"), parse_constant=_no_constant, object_pairs_hook=_no_repeat, parse_float=_finite
+            data.decode("utf-8"),
+            parse_constant=_no_constant if finite else float,
+            object_pairs_hook=_no_repeat,
+            parse_float=_finite if finite else float,
         )
     except Unharvestable:
         raise

@@ -16,10 +16,6 @@ from agent.storage.temporary import TemporaryFolder
 APPARMOR = Path("/proc/sys/kernel/apparmor_restrict_unprivileged_userns")
 USERNS = (Path("/proc/sys/kernel/unprivileged_userns_clone"), Path("/proc/sys/user/max_user_namespaces"))
 CONTAINERS = (Path("/.dockerenv"), Path("/run/.containerenv"))
-INSTALL = (
-    "install it: apt-get install bubblewrap (dnf, pacman: bubblewrap; "
-    "without root: conda install -c conda-forge bubblewrap)"
-)
 APPARMOR_MEND = (
     "let bwrap make user namespaces, as root: printf 'abi <abi/4.0>,\\ninclude <tunables/global>\\n"
     "profile bwrap /usr/bin/bwrap flags=(unconfined) {\\n  userns,\\n}\\n' > /etc/apparmor.d/bwrap && "
@@ -42,7 +38,8 @@ def probe(sandbox: Sandbox | None = None) -> list[str]:
     try:
         end, said = _try(sandbox or BubblewrapSandbox())
     except InfrastructureError as error:
-        return [f"{error}; {mend(str(error))}"]
+        remedy = mend(str(error))
+        return [f"{error}{f'; {remedy}' if remedy else ''}"]
     if end.reason == "ok":
         return []
     python = f"{sys.executable} does not start in the sandbox ({said.strip()[-200:] or end.reason})"
@@ -56,9 +53,9 @@ def mend(
     userns: tuple[Path, ...] = USERNS,
     containers: tuple[Path, ...] = CONTAINERS,
 ) -> str:
-    """What helps on this host against what bubblewrap said."""
+    """What helps on this host against what bubblewrap said; "" where it says so itself."""
     if "not on PATH" in said:
-        return INSTALL
+        return ""
     if any(mark.exists() for mark in containers):
         return CONTAINER_MEND
     if _reads(apparmor, "1") and ("uid map" in said or "ermission denied" in said or "RTM_NEWADDR" in said):

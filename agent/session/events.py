@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Union
 
-from pydantic import Field, TypeAdapter
+from pydantic import ConfigDict, Field, TypeAdapter
 
 from agent.core.ideas import Idea
 from agent.core.options import Options
@@ -317,4 +317,4 @@ Event = Annotated[
     ],
     Field(discriminator="type"),
 ]
-ADAPTER: TypeAdapter[Event] = TypeAdapter(Event)
+ADAPTER: TypeAdapter[Event] = TypeAdapter(Event, config=ConfigDict(defer_build=True))

@@ -43,6 +43,7 @@ class Journal:
         self.log = log
         self.clock = clock
         self.session = fold(log.read())
+        self.listeners: list[Callable[[Event, Session], None]] = []  # told of each event once it is in the log
         self.stopped = ""  # why the process lets go of the session, where something made it
         self._steady, self._began, self._before = steady, steady(), self.session.active_s
 
@@ -50,6 +51,8 @@ class Journal:
         event = event.model_copy(update={"active": self.active_s()})
         self.log.append(event)
         self.session = apply(self.session, event)
+        for listener in self.listeners:
+            listener(event, self.session)
 
     def active_s(self) -> float:
         """Seconds that processes have held the session until now, this one included."""
@@ -60,7 +63,10 @@ class Console(Shown):
     """What a person sees while a session runs. Silent here; app/console.py has the real one."""
 
     def progress(self, text: str, state: Progress) -> None:
-        """A line that is overwritten."""
+        """How far the trainings of a run are: a line that is overwritten."""
+
+    def keep(self, file: Path) -> None:
+        """From here on also append every line to this file, those that are not shown too."""
 
 
 @dataclass

@@ -7,6 +7,7 @@ The session's own committer is git.py.
 from __future__ import annotations
 
 import os
+import re
 import resource
 import subprocess
 import tempfile
@@ -162,6 +163,26 @@ class GitReader:
             return self._run("cat-file", "blob", f"{commit}:{path}") if foreign.is_plain(path) else None
         except BrokenRepository:
             return None
+
+    def blobs(self, wanted: Sequence[tuple[str, str]]) -> list[bytes | None]:
+        """Files of commits, given as (commit, path), read by one process of git; None for one that is not there."""
+        plain = [bool(re.fullmatch(r"[0-9a-f]{4,64}", commit)) and foreign.is_plain(path) for commit, path in wanted]
+        asked = [f"{commit}:{path}" for (commit, path), fine in zip(wanted, plain, strict=True) if fine]
+        data, at = self._run("cat-file", "--batch", feed="".join(f"{name}\n" for name in asked).encode()), 0
+        found: list[bytes | None] = []
+        for fine in plain:
+            if not fine:
+                found.append(None)
+                continue
+            end = data.index(b"\n", at)
+            about = data[at:end].split()
+            if len(about) != 3 or about[1] != b"blob":
+                found.append(None)  # "... missing", and nothing behind it
+                at = end + 1 if about[-1:] == [b"missing"] else end + 2 + int(about[-1])
+                continue
+            found.append(data[end + 1 : end + 1 + int(about[2])])
+            at = end + 2 + int(about[2])
+        return found
 
     def diff(self, old: str, new: str, files: Sequence[str]) -> str:
         """As the session's own committer prints it."""

@@ -67,7 +67,7 @@ def own_signer() -> Signer:
     Raises:
         InfrastructureError: it cannot be made or read, or others may read it.
     """
-    folder = _folder()
+    folder = keys_folder()
     path = folder / FILE
     try:
         if not os.path.lexists(path):
@@ -89,7 +89,7 @@ def own_signer() -> Signer:
 def own_public() -> str:
     """The public half, if there is a key yet; "" otherwise. Makes none."""
     try:
-        return own_signer().public if os.path.lexists(_folder() / FILE) else ""
+        return own_signer().public if os.path.lexists(keys_folder() / FILE) else ""
     except InfrastructureError:
         return ""
 
@@ -98,7 +98,8 @@ def _message(purpose: str, data: bytes) -> bytes:
     return _PURPOSE + purpose.encode() + b"\n" + data
 
 
-def _folder() -> Path:
+def keys_folder() -> Path:
+    """Where this installation's key lies, or will."""
     if chosen := os.environ.get(VARIABLE):
         return Path(chosen)
     data = os.environ.get("XDG_DATA_HOME")

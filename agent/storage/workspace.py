@@ -7,12 +7,16 @@ import re
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from agent.core.errors import InfrastructureError, UserError
+from agent.core.nearest import did_you_mean
 from agent.core.paths import SessionPaths
-from agent.session.session import Session, fold
-from agent.storage.log import EventLog
 
+if TYPE_CHECKING:
+    from agent.session.session import Session
+
+NAMED = 3  # sessions in a complaint
 _STAMP = re.compile(r"\d{8}_\d{6}_")  # how names of sessions begin
 
 
@@ -40,10 +44,10 @@ class Workspace:
         return [path.name for path in folders if not os.access(path, os.X_OK)]
 
     def find(self, name: str) -> SessionPaths:
-        """A session by its folder, its name, or "last".
+        """A session by its folder, its name, "last", or any part of its name that no other session's has.
 
         Raises:
-            UserError: there is no such session.
+            UserError: there is no such session, or there are several.
         """
         sessions = self.sessions()
         if name == "last" and sessions:
@@ -51,7 +55,17 @@ class Workspace:
         for candidate in (self.root / name, Path(name)):
             if os.path.isfile(candidate / "events.jsonl"):
                 return SessionPaths(candidate.resolve())
-        known = ", ".join(s.root.name for s in sessions[-3:]) or "none yet"
+        names = [session.root.name for session in sessions]
+        alike = [one for one in names if name in one] if "/" not in name else []
+        if len(alike) == 1:
+            return SessionPaths((self.root / alike[0]).resolve())
+        if alike:
+            several = f"{len(alike)} sessions" if len(alike) > NAMED else " and ".join(alike)
+            raise UserError(f"session {name!r}: means {several} in {self.root}; type more of one (newest: {alike[-1]})")
+        bare = {_STAMP.sub("", one): one for one in names}
+        if meant := did_you_mean(name, bare):
+            raise UserError(f"session {name!r}: not found in {self.root}{meant}; see --status")
+        known = ", ".join(names[-NAMED:]) or "none yet"
         raise UserError(f"session {name!r}: not found in {self.root} (newest: {known}); see --status")
 
 
@@ -62,6 +76,9 @@ def read_session(paths: SessionPaths) -> Session:
         UserError: the log is empty, because its process was killed before it wrote the first event.
         InfrastructureError: a line of the log cannot be read.
     """
+    from agent.session.session import fold  # here, because the commands that read no log start faster without it
+    from agent.storage.log import EventLog
+
     try:
         return fold(EventLog(paths.events).read())
     except UserError as error:

@@ -143,7 +143,8 @@ def spread(facts: Facts, run: str, metric: str, condition: str | None = None) ->
     series = facts.series(run, metric, condition)
     label, unit = facts.spec(metric).label, facts.unit(metric)
     if series.n == 1:
-        text = f"{label} of {series.run.label} was measured with one seed: {series.quantity(unit).bare()}"
+        once = "was measured with one seed" if facts.manifest.seeded else "was reported once"
+        text = f"{label} of {series.run.label} {once}: {series.quantity(unit).bare()}"
         return _clause(facts, text, [series])
     low, high = (Quantity(v, series.se, unit=unit).bare() for v in (min(series.values), max(series.values)))
     text = f"over {count_text(series.n)} seeds, {label} of {series.run.label} lies between {low} and {high}"
@@ -174,7 +175,7 @@ def between(facts: Facts, run: str, metric: str, one: str, other: str) -> Result
         relation = f"{stands} under {here} and under {there}"
     else:
         relation = f"is {'higher' if gap.value > 0 else 'lower'} under {here} than under {there}"
-    single = "" if gap.judged else ", measured with one seed on a side"
+    single = _unjudged(facts, [gap])
     text = f"{facts.spec(metric).label} of {series[0].run.label} {relation} ({_values(facts, gap)}){single}"
     return _clause(facts, text, series)
 
@@ -301,7 +302,7 @@ def budget(facts: Facts) -> Result:
         raise FactError("there are no records yet")
     given = [f"{setting_text(first.settings[k])} {k}" for k in ("samples", "tokens", "steps") if k in first.settings]
     seeds = f"{count_text(len(first.seeds))} {'seed' if len(first.seeds) == 1 else 'seeds'}"
-    trained = f"is trained with {seeds}"
+    trained = f"is trained with {seeds}" if facts.manifest.seeded else "is one execution of the template's script"
     if len(first.conditions) > 1:
         trained += f" under each of {count_text(len(first.conditions))} conditions"
     text = f"every run is given {listed(given)} and {trained}" if given else f"every run {trained}"
@@ -360,8 +361,14 @@ def _against(facts: Facts, gaps: Sequence[Difference], full: bool, named: bool =
             against = _AGAINST[kind].format(found[0].b.run.label)
             alone = against if named else _WITHOUT_NAME[kind]
             parts.append(f"{_GOES_ON[kind] if parts else alone} {listed([_step(facts, g, full) for g in found])}")
-    single = "" if all(gap.judged for gap in gaps) else ", measured with one seed on a side"
-    return listed(parts) + _price(facts, gaps) + single
+    return listed(parts) + _price(facts, gaps) + _unjudged(facts, gaps)
+
+
+def _unjudged(facts: Facts, gaps: Sequence[Difference]) -> str:
+    """What stands behind a comparison of which no interval says whether it is more than noise."""
+    if all(gap.judged for gap in gaps):
+        return ""
+    return ", measured with one seed on a side" if facts.manifest.seeded else ", each from one execution of the script"
 
 
 def _price(facts: Facts, gaps: Sequence[Difference]) -> str:

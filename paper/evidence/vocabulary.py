@@ -61,6 +61,9 @@ def _result(
     )
 
 
+OWN_SEEDS = "the script chooses its own seeds, and no record says how many; say that a run is one execution of it"
+
+
 # ---------------------------------------------------------------- numbers of one run
 
 
@@ -80,7 +83,8 @@ def se(facts: Facts, run: str, metric: str, condition: str | None = None) -> Res
     """the standard error alone"""
     series = facts.series(run, metric, condition)
     if series.se is None:
-        raise FactError(f'run "{series.run.name}" was measured with one seed, so it has no standard error')
+        once = "was measured with one seed" if facts.manifest.seeded else "has one value"
+        raise FactError(f'run "{series.run.name}" {once}, so it has no standard error')
     return _result(facts, Quantity(series.se, series.se, unit=facts.unit(metric)).bare(), [series])
 
 
@@ -193,12 +197,15 @@ def label(facts: Facts, metric: str) -> Result:
 def status(facts: Facts, run: str) -> Result:
     """ "measured", "failed" or "refused" """
     record = facts.record(run)
-    return Result(text=record.status, kind="words", runs=(record.name,))
+    text = record.status if facts.manifest.measured or record.status != "measured" else "self-reported"
+    return Result(text=text, kind="words", runs=(record.name,))
 
 
 def n(facts: Facts, run: str, condition: str | None = None) -> Result:
     """how many seeds of a run were measured, in words"""
     series = facts.series(run, facts.manifest.primary, condition)
+    if not facts.manifest.seeded:
+        raise FactError(OWN_SEEDS)
     return Result(
         text=count_text(series.n), kind="count", runs=(series.run.name,), seeds=series.seeds, condition=series.condition
     )
@@ -220,6 +227,8 @@ def count(facts: Facts, what: str) -> Result:
     }
     if what not in counts:
         raise FactError(f'count("{what}") is not known; there are {", ".join(counts)}')
+    if what == "seeds" and not facts.manifest.seeded:
+        raise FactError(OWN_SEEDS)
     return Result(text=count_text(counts[what]), kind="count", runs=tuple(r.name for r in facts.explored))
 
 

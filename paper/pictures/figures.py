@@ -85,13 +85,14 @@ def _metric_figure(facts: Facts, folder: Path, names: list[str], place: int, eve
     primary = place == 0 and len(names) > 1
     first = f" The primary metric, {facts.spec(names[0]).label}, comes first." if primary else ""
     kinds = "" if len(conditions) > 1 else " (circles: baselines, squares: experiments)"
+    having = "measured" if facts.manifest.measured else "finished"
     means = means_words(facts, ", bars one standard error (ddof = 1), open grey circles the single seeds")
     target = " A dotted line is a target." if any(facts.target(m) is not None for m in names) else ""
     return Figure(
         name,
         file,
         caption=(
-            f"{_shown(names, place, every)} for every measured run, baselines at the top.{first} Filled markers{kinds} "
+            f"{_shown(names, place, every)} for every {having} run, baselines at the top.{first} Filled markers{kinds} "
             f"are {means}. Arrows give the direction that is better.{target}{described_words(facts)}"
             f"{reported_words(facts)}"
         ),
@@ -179,12 +180,13 @@ def _differences(facts: Facts, folder: Path) -> Figure | None:
     file = draw(folder / "differences", width * TEXT_WIDTH, height, paint)
     label = facts.spec(metric).label
     left = "Left: exploration. " if confirmed else ""
+    strongest = "the strongest baseline" if len(facts.baselines) > 1 else "the baseline"
     return Figure(
         "differences",
         file,
         width=width,
         caption=(
-            f"{left}Difference of each run to the strongest baseline, {base.label}, in the primary metric, {label}. "
+            f"{left}Difference of each run to {strongest}, {base.label}, in the primary metric, {label}. "
             f"{_explored_words(facts, rows)}{prices(facts)}{described_words(facts)}{_confirmed_words(facts)}"
             f"{reported_words(facts)}"
         ),
@@ -215,6 +217,8 @@ def _explored(axis: Any, facts: Facts, rows: list[Any], base: Any) -> None:
 def _explored_words(facts: Facts, rows: list[Any]) -> str:
     """What the markers are; where nothing was trained twice there are neither bars nor verdicts."""
     if not any(gap.judged for _, _, gap in rows):
+        if not facts.manifest.seeded:
+            return "Every run is one execution of the script: nothing says how much of a difference is noise."
         return "Every run was trained once: without a second seed nothing says how much of a difference is noise."
     return (
         f"Large markers are means over {seeds_words(facts)}, small open circles the seeds. Bars are exploratory 95% "

@@ -68,7 +68,8 @@ def means_words(facts: Facts, spread: str) -> str:
     counts = {
         s.n for r in facts.measured for c in facts.condition_names() if (s := series_of(r, facts.manifest.primary, c))
     }
-    return "the values of one training each" if counts == {1} else f"means over {seeds_words(facts)}{spread}"
+    once = "the values of one training each" if facts.manifest.seeded else "the values that one execution reported"
+    return once if counts == {1} else f"means over {seeds_words(facts)}{spread}"
 
 
 def metric_words(facts: Facts, metric: str) -> str:

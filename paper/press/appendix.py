@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,7 @@ from paper.evidence.confirmed import chosen, fresh, measure
 from paper.evidence.facts import Facts, machines, record_sha256
 from paper.evidence.prices import price
 from paper.evidence.vocabulary import CONFIRMATION, Result
-from paper.press import metric_tables, tables
+from paper.press import metric_tables, repeats, tables
 from paper.press.counted import Counted
 from paper.press.latex import code, code_text, escape, number
 from paper.press.tabular import long_table
@@ -21,7 +21,7 @@ from paper.truth.complaints import Complaint
 if TYPE_CHECKING:
     from paper.press.parts import Dropped, PaperMeta
 
-MAX_DIFF_LINES = 400
+MAX_DIFF_LINES = 90  # somewhat more than a page
 
 # Titles of parts that others look for.
 RUNS, CODE, PROVENANCE, KINDS = (
@@ -85,27 +85,28 @@ def _parts(given: Appendix) -> Iterator[Part]:
             _constants(constants),
         )
     yield Part(
-        "Values by Seed",
+        "Values by Seed" if facts.manifest.seeded else "Values by Run",
         "app:seeds",
         "",
         "seeds",
         "Every measured value."
         if facts.manifest.measured
-        else "Every value, as the experiments reported it themselves.",
+        else "Every value, as the experiments reported it themselves." + repeats.in_rows(facts),
         metric_tables.seeds(facts),
     )
     yield from _further(facts, names)
     if facts.confirmed is not None:
         yield _confirmation(facts, facts.confirmed)
     if "diagnostics" in names:
+        over = (
+            ", mean and standard error over seeds" if facts.manifest.seeded else " of one execution of the script each"
+        )
         yield Part(
             "Self-reported Quantities",
             "app:diagnostics",
             "The experiments wrote these numbers themselves; nobody checked them.",
             "diagnostics",
-            "Self-reported quantities, mean and standard error over "
-            "seeds; "
-            "the dagger marks what an experiment reported about itself.",
+            f"Self-reported quantities{over}; the dagger marks what an experiment reported about itself.",
             tables.diagnostics(facts),
         )
     if "findings" in names:
@@ -120,7 +121,7 @@ def _parts(given: Appendix) -> Iterator[Part]:
     if given.figures:
         yield Part("Further Figures", "app:figures", "\n\n".join(given.figures))
     if given.meta.diff.strip():
-        yield Part(CODE, "app:code", _diff(given.meta.diff))
+        yield Part(CODE, "app:code", _diff(given))
     yield Part(
         PROVENANCE,
         "app:provenance",
@@ -133,7 +134,7 @@ def _parts(given: Appendix) -> Iterator[Part]:
         "each run record; commit: the code that was trained.",
         _provenance(given),
     )
-    yield Part(KINDS, "app:kinds", _kinds(given.kinds, given.meta))
+    yield Part(KINDS, "app:kinds", _kinds(given.kinds, given.meta, facts))
     yield Part("What Was Left Out", "app:cut", _cut(given))
     yield Part("How This Paper Was Made", "app:made", _made(given))
 
@@ -209,28 +210,44 @@ def _confirmation(facts: Facts, found: Confirmation) -> Part:
 
 
 def _provenance(given: Appendix) -> str:
-    rows = []
-    for index, (expression, value) in enumerate(given.rows, start=1):
-        records = value.records(given.facts)
-        shown = records if len(records) <= 3 else ()
-        seeds = f"; seeds {_seeds(value.seeds)}" if value.seeds else ""
-        who = ", ".join(r.run for r in shown) if shown else ("all" if records else "--")
-        evidence = r"\newline ".join(rf"{code(record_sha256(r)[:8])}\,/\,{code(r.commit[:8])}" for r in shown)
-        rows.append(
-            [
-                rf"\resultrow{{{index}}}",
-                code(expression),
-                number(value.text).replace(r"\_", r"\_\allowbreak{}"),  # names of metrics may be long words
-                escape(f"{who}{seeds}"),
-                evidence or escape("every record of Table ") + r"\ref{tab:runs}",
-            ]
-        )
-    return long_table(
+    """A row for each result; settings, names and counts, which every record holds, in a paragraph below."""
+    numbered = list(enumerate(given.rows, start=1))
+    rows = [_origin(given.facts, *row) for row in numbered if not _common_to_all(given.facts, row[1][1])]
+    table = long_table(
         r"r >{\raggedright}p{0.325\linewidth} >{\raggedright}p{0.21\linewidth} "
         r">{\raggedright}p{0.145\linewidth} >{\raggedright\arraybackslash}p{0.195\linewidth}",
-        ["", "Expression", "Prints", "Runs; seeds", "Record / commit"],
+        ["", "Expression", "Prints", "Runs; seeds" if given.facts.manifest.seeded else "Runs", "Record / commit"],
         rows,
     )
+    rest = [
+        rf"\resultrow{{{index}}}~{code(expression)} {number(value.text)}"
+        for index, (expression, value) in numbered
+        if _common_to_all(given.facts, value)
+    ]
+    if not rest:
+        return table
+    words = "Settings, names and counts, which every record holds: "
+    return f"{table}\n\n{{\\footnotesize\\raggedright {words}{'; '.join(rest)}.\\par}}\n"
+
+
+def _common_to_all(facts: Facts, value: Result) -> bool:
+    return value.kind in ("name", "count") or (value.kind == "setting" and len(value.records(facts)) != 1)
+
+
+def _origin(facts: Facts, index: int, row: tuple[str, Result]) -> list[str]:
+    expression, value = row
+    records = value.records(facts)
+    shown = records if len(records) <= 3 else ()
+    seeds = f"; seeds {_seeds(value.seeds)}" if value.seeds and facts.manifest.seeded else ""
+    who = ", ".join(r.run for r in shown) if shown else ("all" if records else "--")
+    evidence = r"\newline ".join(rf"{code(record_sha256(r)[:8])}\,/\,{code(r.commit[:8])}" for r in shown)
+    return [
+        rf"\resultrow{{{index}}}",
+        code(expression),
+        number(value.text).replace(r"\_", r"\_\allowbreak{}"),  # names of metrics may be long words
+        escape(f"{who}{seeds}"),
+        evidence or escape("every record of Table ") + r"\ref{tab:runs}",
+    ]
 
 
 def _seeds(seeds: tuple[int, ...]) -> str:
@@ -240,17 +257,30 @@ def _seeds(seeds: tuple[int, ...]) -> str:
     return ", ".join(map(str, seeds))
 
 
-def _diff(diff: str) -> str:
-    """The difference to the first baseline, line by line, added and removed lines marked."""
-    heads = ("index ", "diff --git", "\\ No newline", "--- ", "+++ ")
-    lines = [line for line in diff.splitlines() if not line.startswith(heads)]
+def _diff(given: Appendix) -> str:
+    """The difference to the first baseline, added and removed lines marked; of a long one the beginning."""
+    lines = _changed(given.meta.diff.splitlines())
     shown = [_diff_line(line) for line in lines[:MAX_DIFF_LINES]]
-    if len(lines) > MAX_DIFF_LINES:
-        shown.append(rf"\emph{{... {len(lines) - MAX_DIFF_LINES} further lines are in the repository.}}")
+    facts = given.facts
+    command = f"git diff {facts.measured[0].commit[:10]} {facts.described.commit[:10]} -- {facts.manifest.editable[0]}"
+    left = f" Its last {len(lines) - MAX_DIFF_LINES} lines are left out." if len(lines) > MAX_DIFF_LINES else ""
     return (
-        "The difference between the first baseline's code and the code of the run that this paper describes.\n\n"
+        "The difference between the first baseline's code and the code of the run that this paper describes, a line "
+        f"around each change.{left} The whole, in the session's repository: {code(command)}.\n\n"
         "\\begin{difflines}\n" + "\n".join(shown) + "\n\\end{difflines}"
     )
+
+
+def _changed(lines: Sequence[str]) -> list[str]:
+    """The hunks of a diff, each with one line of context around a change, and without what git says of files."""
+    heads = ("index ", "diff --git", "\\ No newline", "--- ", "+++ ")
+    body = ["", *(line for line in lines if not line.startswith(heads)), ""]
+    near = zip(body, body[1:], body[2:], strict=False)
+    return [
+        line
+        for before, line, after in near
+        if line.startswith("@@") or any(x.startswith(("+", "-")) for x in (before, line, after))
+    ]
 
 
 def _diff_line(line: str) -> str:
@@ -263,12 +293,13 @@ def _diff_line(line: str) -> str:
     return rf"\diffline{{{kind}}}{{{indent}}}{{{text}}}"
 
 
-def _kinds(kinds: Counted, meta: PaperMeta) -> str:
+def _kinds(kinds: Counted, meta: PaperMeta, facts: Facts) -> str:
     """What the sentences of the text are, and who judged those that nothing else shows."""
+    filled = "measured" if facts.manifest.measured else "filled in from what the experiments reported"
     judge = f" by {escape(meta.judge)}" if meta.judge else ""
     same = " Judge and writer are the same model." if meta.same_judge and kinds.judged else ""
     return (
-        f"Of the sentences that print, {kinds.measured} are measured: forms with their connecting words. "
+        f"Of the sentences that print, {kinds.measured} are {filled}: forms with their connecting words. "
         f"{kinds.cited} only cite, and were compared with the cited works. {kinds.told} are told in the writer's own "
         f"words: {kinds.judged} of them were judged{judge} against records, code, settings and plan, and "
         f"{kinds.not_judged} were not judged and print with a mark. {kinds.sent_back} sentences were refused and sent "

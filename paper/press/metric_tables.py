@@ -12,6 +12,7 @@ from paper.evidence.facts import Facts, Series
 from paper.evidence.numbers import Quantity, decimals_for_column, fixed
 from paper.evidence.prices import prices
 from paper.evidence.series import series_of
+from paper.press import repeats
 from paper.press.latex import escape, number
 from paper.press.tabular import DAGGER, GAP_PT, LETTERS_PT, fitted, head_row, in_lines, long, paragraph, tabular
 from paper.press.widths import LINE_PT, lines_of, text_pt
@@ -96,9 +97,12 @@ def _cell_pt(facts: Facts, metric: str) -> float:
 def _quantity(series: Series, facts: Facts) -> Quantity:
     """A mean with the decimals of its column."""
     column = [
-        s.quantity() for r in facts.measured for c in facts.condition_names(r) if (s := series_of(r, series.metric, c))
+        repeats.told(s)
+        for r in facts.measured
+        for c in facts.condition_names(r)
+        if (s := series_of(r, series.metric, c))
     ]
-    return replace(series.quantity(), places=decimals_for_column(column))
+    return replace(repeats.told(series), places=decimals_for_column(column))
 
 
 def _head_pt(facts: Facts, metric: str, width: float | None) -> float:
@@ -206,7 +210,8 @@ def main_caption(facts: Facts) -> str:
     seeds = sorted({len(r.seeds) for r in facts.explored})
     n = f"n = {seeds[0]} seeds" if len(seeds) == 1 else "the seeds of each run (listed in the appendix)"
     once = seeds == [1]
-    means = "One value each, of a single training." if once else f"Mean and standard error (ddof = 1) over {n}."
+    single = "One value each, of a single training." if facts.manifest.seeded else repeats.executed_once(facts)
+    means = single if once else f"Mean and standard error (ddof = 1) over {n}."
     value = "value" if once else "mean"
     reported = "" if facts.manifest.measured else " All values are self-reported by the experiments."
     failed = " Runs without a measured result keep their row." if len(facts.measured) < len(facts.explored) else ""
@@ -249,7 +254,7 @@ def _mean_cell(series: Series, facts: Facts, bold: bool) -> str:
     value = number(quantity.bare())
     value = rf"\textbf{{{value}}}" if bold else value
     mark = "" if facts.manifest.measured else DAGGER
-    if series.se is None:
+    if quantity.se is None:
         return value + mark
     return rf"{value}\plusminus{{{number(quantity.error())}}}{mark}"
 
@@ -308,7 +313,7 @@ def _seeds(
 ) -> str:
     kinds = ["l" if width is None else paragraph(width) for width in narrow]
     table = long(f"{' '.join(kinds)} r " + "r" * len(metrics), 2 + several + len(metrics))
-    words = ["Run", *(["Condition"] if several else []), "Seed"]
+    words = ["Run", *(["Condition"] if several else []), "Seed" if facts.manifest.seeded else "Value"]
     if head is None:
         head_row(table, [*words, *(facts.spec(m).label for m in metrics)])
     else:
@@ -321,5 +326,8 @@ def _seeds(
                 values = [training.outcome, *[""] * (len(metrics) - 1)]
             where = [NoEscape(in_lines(facts.condition_label(training.condition), narrow[-1]))] if several else []
             name = NoEscape(in_lines(record.label, narrow[0]))
-            table.add_row([name, *where, training.seed, *(NoEscape(number(v)) for v in values)])
+            which = training.seed if facts.manifest.seeded else "reported"
+            table.add_row([name, *where, which, *(NoEscape(number(v)) for v in values)])
+            for index, row in enumerate(repeats.behind(training, metrics), start=1):
+                table.add_row(["", *([""] if several else []), index, *(NoEscape(number(v)) for v in row)])
     return table.dumps()

@@ -22,6 +22,7 @@ from paper.press.counted import counted
 from paper.press.parts import Dropped, PaperMeta, Rendered
 from paper.press.venue import Venue
 from paper.reading.branches import parsed_paper
+from paper.reading.spoken import printed
 from paper.text.nodes import Placement, Section
 from paper.text.sections import SECTIONS, SectionSpec
 from paper.truth.checks import check
@@ -72,7 +73,8 @@ def render(
         reserved=_reserved(parsed),
         unjudged=frozenset(t.key for t in to_judge(told, meta.verdicts)),
     )
-    title, abstract = _title(parsed["title"], body, meta)
+    title, title_words = _title(parsed["title"], body, meta)
+    abstract = body.section(parsed["title"]) or _NOTHING_LEFT
     written = [
         (spec, heading, _section(spec.name, parsed[spec.name], body)) for spec, heading in section_order(meta.venue)
     ]
@@ -99,7 +101,8 @@ def render(
         "appendix": parts,
         "cites": bool(body.cited),
         "venue": meta.venue,
-        "outline": latex.outline(meta.fallback_title),
+        "outline": latex.outline(title_words),
+        "outline_authors": latex.outline(meta.authors or meta.session),
     }
     template = _environment().get_template("paper.tex.j2")
     tex = template.render(filled, glyphs=False)
@@ -185,10 +188,11 @@ def section_order(venue: Venue | None) -> list[tuple[SectionSpec, str]]:
 
 
 def _title(section: Section, body: Body, meta: PaperMeta) -> tuple[str, str]:
+    """The title as LaTeX and as plain words: the writer's, or the idea's where that one was cut."""
     title = section.title
-    usable = title is not None and title.key not in body.cut and title.source
-    text = body.inline(title, plain=True) if usable and title else latex.escape(meta.fallback_title)
-    return text, body.section(section) or _NOTHING_LEFT
+    if title is None or title.key in body.cut or not title.source:
+        return latex.escape(meta.fallback_title), meta.fallback_title
+    return body.inline(title, plain=True), printed(title, body.ledger.facts)
 
 
 def _section(name: str, section: Section, body: Body) -> str:

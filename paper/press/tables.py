@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import zip_longest
 
 from pylatex import NoEscape
 
@@ -127,28 +128,70 @@ def metrics_caption(facts: Facts) -> str:
 
 
 def settings(facts: Facts) -> str:
-    """The settings that all runs share, and what each condition changes."""
-    rows = [(key, setting_text(value)) for key, value in (facts.explored[0].settings if facts.explored else {}).items()]
-    for key, _ in list(rows):
-        values = {setting_text(r.settings.get(key, "--")) for r in facts.explored}
-        varied = any(key in c.settings for c in facts.explored[0].conditions)
-        if len(values) > 1 or varied:
-            rows[[k for k, _ in rows].index(key)] = (key, "by condition" if varied else "by run")
-    rows.append(("seeds", ", ".join(map(str, facts.explored[0].seeds)) if facts.explored else "--"))
-    for condition in facts.explored[0].conditions if facts.explored else ():
-        if condition.settings:
-            rows.append((condition.label, ", ".join(f"{k} = {setting_text(v)}" for k, v in condition.settings.items())))
+    """The settings that the session's runs share, of the data and of the training, and what each condition changes."""
+    data, training = _settings_rows(facts)
+    rows = [*data, *training]
     sizes = [(text_pt(key, LETTERS_PT) * 1.1, text_pt(value, LETTERS_PT)) for key, value in rows]
     if 2 * (max(k for k, _ in sizes) + max(v for _, v in sizes)) > 1.25 * LINE_PT:
         return _settings_in_lines(rows)
-    half = -(-len(rows) // 2)
+    heads = ["Data", "", "Training", ""]
+    if not data or not training or max(len(data), len(training)) > 0.75 * len(rows):
+        half = -(-len(rows) // 2)
+        data, training, heads = rows[:half], rows[half:], ["Setting", "Value", "Setting", "Value"]
     table = tabular(r"l r @{\hspace{3em}} l r", width=4)
-    table.add_row(["Setting", "Value", "Setting", "Value"])
+    table.add_row(heads)
     table.add_hline()
-    for index in range(half):
-        left, right = rows[index], rows[index + half] if index + half < len(rows) else ("", "")
+    for left, right in zip_longest(data, training, fillvalue=("", "")):
         table.add_row([NoEscape(c) for key, value in (left, right) for c in (_setting_name(key), escape(value))])
     return fitted(table.dumps())
+
+
+def _given(facts: Facts) -> list[tuple[str, str]]:
+    """What each run gets besides settings: seeds, or what a script that chooses its own is run with."""
+    if facts.manifest.seeded:
+        return [("seeds", ", ".join(map(str, facts.explored[0].seeds)) if facts.explored else "--")]
+    limits = facts.manifest.profiles[facts.profile].limits
+    repeats = {len(s.values) for r in facts.measured for t in r.trainings for s in t.statistics.values() if s.values}
+    values = f"{min(repeats)} to {max(repeats)}" if len(repeats) > 1 else str(max(repeats, default=1))
+    return [
+        ("executions of the script", "1 for each run"),
+        ("values behind a reported mean", values),
+        ("seeds", "as the script chooses them"),
+        ("time limit", f"{limits.wall_s:,.0f} s"),
+        ("memory limit", f"{limits.memory_mb:,} MB"),
+        ("network", "yes" if facts.manifest.network else "none"),
+    ]
+
+
+Rows = list[tuple[str, str]]
+
+
+def _settings_rows(facts: Facts) -> tuple[Rows, Rows]:
+    """Names and values of what shapes the data, and of the rest. What only a baseline reads that this session does not
+    train is left out."""
+    first = next(iter(facts.explored), None)
+    if first is None:
+        return [], _given(facts)
+    trained = {run.name for run in facts.explored}
+    idle = {key for b in facts.manifest.baselines if b.name not in trained for key in b.settings}
+    idle -= {key for b in facts.manifest.baselines if b.name in trained for key in b.settings}
+    several = len(first.conditions) > 1
+    rows = {key: setting_text(value) for key, value in first.settings.items() if key not in idle}
+    for key in rows:
+        values = {setting_text(r.settings.get(key, "--")) for r in facts.explored}
+        if several and any(key in c.settings for c in first.conditions):
+            rows[key] = "by condition"
+        elif len(values) > 1:
+            rows[key] = "by run"
+    for condition in first.conditions:
+        own = {key: setting_text(value) for key, value in condition.settings.items()}
+        if not several:
+            rows |= own
+        elif own:
+            rows[condition.label] = ", ".join(f"{key} = {value}" for key, value in own.items())
+    rows |= dict(_given(facts))
+    ours = facts.manifest.data_settings
+    return [(k, v) for k, v in rows.items() if k in ours], [(k, v) for k, v in rows.items() if k not in ours]
 
 
 def _settings_in_lines(rows: Sequence[tuple[str, str]]) -> str:
@@ -168,6 +211,12 @@ def _setting_name(key: str) -> str:
 
 
 def settings_caption(facts: Facts) -> str:
+    if not facts.manifest.seeded:
+        return (
+            f"What each run of the template {facts.manifest.name} gets from the runner. All other settings stand in "
+            f"the template's script, which a run may change; the described run's changes stand in the "
+            f"appendix.{_effort(facts)}"
+        )
     return (
         f"Settings fixed by the runner for every run (profile {facts.profile} of the template "
         f"{facts.manifest.name}). No run could change them.{_effort(facts)}"
@@ -180,6 +229,10 @@ def _effort(facts: Facts) -> str:
     devices = machines(facts.explored)
     if not walls or not devices:
         return ""
+    if not facts.manifest.seeded:
+        shortest, longest = (f"{wall:.1f}" if wall < 10 else fixed(wall, 0) for wall in (min(walls), max(walls)))
+        span = longest if shortest == longest else f"{shortest} to {longest}"
+        return f" Hardware: {devices}. An execution of the script took {span} s."
     return (
         f" Hardware: {devices}. A training took {fixed(min(walls), 0)} to {fixed(max(walls), 0)} s, all "
         f"{len(walls)} trainings of the exploration {fixed(sum(walls) / 60, 1)} min together."
@@ -207,7 +260,7 @@ def runs(facts: Facts) -> str:
                 for x in (
                     escape(record.run),
                     escape(record.label) + kind,
-                    record.status,
+                    record.status if facts.manifest.measured or record.status != "measured" else "self-reported",
                     str(record.attempts),
                     "--" if share is None else rf"{share:.1f}\,x",
                     about,
@@ -289,7 +342,7 @@ def diagnostics_of(facts: Facts) -> list[Series]:
 
 def diagnostics(facts: Facts) -> str:
     found = diagnostics_of(facts)
-    heads = ["Run", "Quantity", "Condition", "Mean and standard error", "n"]
+    heads = ["Run", "Quantity", "Condition", "Mean and standard error" if facts.manifest.seeded else "Reported", "n"]
     texts = [
         (x.run.label, x.metric, facts.condition_label(x.condition), x.quantity().text() + "+", str(x.n)) for x in found
     ]

@@ -19,6 +19,8 @@ from paper.press import outline
 
 PREAMBLE = "preamble.tex"
 FOLDER = "paper/style"  # its place in a session's repository
+# Files of Debian's texlive-science that templates of papers often name.
+SCIENCE = {f"{name}.sty" for name in ("algorithm", "algorithmic", "algorithmicx", "algpseudocode", "algorithm2e")}
 NATBIB = {"plain": "plainnat", "unsrt": "unsrtnat", "abbrv": "abbrvnat"}  # the same looks, with authors and years
 KINDS = (".cls", ".sty", ".bst", ".tex", ".def", ".clo", ".cfg", ".fd", ".pdf", ".png")
 MAX_FILES, MAX_BYTES = 60, 8 << 20
@@ -96,8 +98,10 @@ def _venue(where: str, files: dict[str, Path]) -> Venue:
     packages = [package.strip() for group in _PACKAGES.findall(text) for package in group.split(",")]
     missing = [f for f in (f"{found[1]}.cls", *(f"{package}.sty" for package in packages)) if not _there(f, files)]
     if missing:
+        science = "; apt-get install texlive-science brings them" if set(missing) <= SCIENCE else ""
         raise UserError(
-            f"{where}: {', '.join(missing)}: named in {name}, but neither in the folder nor in this machine's TeX"
+            f"{where}: {', '.join(missing)}: named in {name}, but neither in the folder nor in this machine's "
+            f"TeX{science or '; put them into the folder, or install the package of TeX Live that holds them'}"
         )
     style = styles[0].removesuffix(".bst") if styles else "plainnat"
     if taken is None:

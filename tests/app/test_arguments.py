@@ -129,13 +129,13 @@ def test_help_names_every_command_and_a_command_s_own_options_alone():
     overview = help_text(None)
     for name in COMMANDS:
         assert re.search(rf"^  {name}\b", overview, re.MULTILINE), name
-        shown = set(re.findall(r"^  (--[a-z-]+)", help_text(name), re.MULTILINE))
+        shown = set(re.findall(r"^  (?:-[a-z], )?(--[a-z-]+)", help_text(name), re.MULTILINE))
         assert shown == {option.name for option in OPTIONS.values() if name in option.owners}
         assert parse([name, "--help"]) == parse([f"--{name}" if name != "run" else "run", "-h"])
 
 
 def test_every_example_of_the_help_is_taken():
-    examples = re.findall(r"python launch\.py (.*?)(?: *#.*)?$", help_text(None), re.MULTILINE)
+    examples = re.findall(r"  \./launch\.py (.*?)(?: *#.*)?$", help_text(None), re.MULTILINE)
     assert len(examples) > 5
     for words in examples:
         assert parse(words.split()).command, words

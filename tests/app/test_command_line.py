@@ -1,5 +1,6 @@
 """What a person types and reads: whole sessions through launch.py, and one clear line for what is wrong."""
 
+import json
 import re
 import subprocess
 import sys
@@ -260,17 +261,21 @@ def test_every_complaint_is_said_at_once(tmp_path, idea):
     assert "device cuda" in done.stderr
 
 
-def test_list_shows_ideas_and_templates():
+def test_list_shows_ideas_with_their_recordings_and_says_what_its_star_means():
     done = launch("--list")
     assert done.returncode == 0
-    assert "hierarchical_sae" in done.stdout
-    assert "synth_sae" in done.stdout
+    assert re.search(r"^hierarchical_sae .* lm_sae, synth_sae$", done.stdout, re.MULTILINE)
+    assert "demo*" in done.stdout and "* the profile" in done.stdout
+    told = json.loads(launch("--list", "--json").stdout)
+    assert {"name": "hierarchical_sae", "recordings": ["lm_sae", "synth_sae"]}.items() <= told["ideas"][4].items()
+    assert told["templates"][1]["default_profile"] == "demo" and told["problems"] == []
 
 
 def test_doctor_says_what_holds_here(tmp_path):
-    done = launch("--doctor", "--workspace", tmp_path)
-    assert "sandbox" in done.stdout
-    assert "memory" in done.stdout
+    told = json.loads(launch("--doctor", "--json", "--workspace", tmp_path).stdout)
+    assert told["well"] is True and told["mend"] == [] and "memory" in told["limits"]
+    assert {"version", "python", "packages", "models", "gpu", "sandbox", "device", "disk"} <= set(told)
+    assert "TeX" in told["tex"] and str(tmp_path) in told["sessions"] and "signing key" in told
 
 
 def test_before_set_up_one_line_says_what_to_do(tmp_path):
@@ -279,6 +284,6 @@ def test_before_set_up_one_line_says_what_to_do(tmp_path):
     done = subprocess.run(
         [sys.executable, "-S", "-E", tmp_path / "launch.py", "list"], capture_output=True, text=True, check=False
     )
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert "make setup" in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1

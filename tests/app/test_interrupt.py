@@ -23,7 +23,7 @@ def test_the_first_stops_and_tells_and_the_second_cancels(tmp_path, idea):
                 child.send_signal(signal.SIGINT)
         assert child.wait(timeout=30) == 130
     text = "".join(said)
-    assert re.search(r"Stopped\. Go on with: python launch\.py --resume \S+_tiny_idea", text)
+    assert re.search(r"Stopped\. Go on with: \./launch\.py --resume \S+_tiny_idea --workspace \S+", text)
     assert "The training of run 0 goes on in the background" in text
     assert "is cancelled" in text
     assert "Traceback" not in text
@@ -40,8 +40,8 @@ def test_a_process_that_is_ended_says_the_same_at_once_and_the_training_goes_on(
         child.send_signal(number)
         text = child.stdout.read()
         assert child.wait(timeout=30) == 130
-    assert "Stopped. Go on with: python launch.py --resume" in text
-    assert "goes on in the background and will be found again" in text and "Ctrl-C" not in text
+    assert "Stopped. Go on with: ./launch.py --resume" in text
+    assert "goes on in the background and will be found again" in text and "Ctrl-C once more" not in text
     assert "Traceback" not in text
     (supervisor_of(tmp_path).parent / "cancel").touch()
 

@@ -51,7 +51,7 @@ def test_what_a_terminal_would_obey_is_shown_and_the_rest_stays(tmp_path, text, 
 def test_the_console_says_it_without_control_characters_and_draws_its_own(tmp_path, text):
     with open(tmp_path / "out", "wb") as file, _OnTerminal(file, encoding="utf-8") as out:
         console = TerminalConsole(out, clock=lambda: 0.0)
-        console.progress(text, Progress(done=1, total=2, fraction=0.5, last_line=text))
+        console.progress(text, Progress(done=1, total=2, fraction=0.5))
         console.say(text)
     drawn = (tmp_path / "out").read_bytes().decode().replace("\r\x1b[2K", "")
     assert drawn == visible(drawn) and drawn.count("\n") == len(text.splitlines())

@@ -42,6 +42,58 @@ def test_the_short_and_the_long_form_are_read_and_unknown_keys_kept(tmp_path):
     assert ideas[1].model_dump()["Mood"] == "good"
 
 
+def test_the_second_idea_of_a_name_gets_a_number_and_the_first_free_one(tmp_path):
+    again = [SHORT, SHORT | {"Title": "U"}, SHORT | {"Name": "a_b_2"}, SHORT | {"Title": "V"}]
+    path = save(tmp_path, again)
+    assert [i.Name for i in read_ideas(path)] == ["a_b", "a_b_2", "a_b_2_2", "a_b_3"]
+    assert find_idea(f"{path}:a_b_2", tmp_path).Title == "U"
+    assert find_idea("a_b", tmp_path).Title == "T"
+
+
+@pytest.mark.parametrize(
+    ("experiments", "experiment"),
+    [
+        (["Train it.", "Then compare."], "1. Train it.\n2. Then compare."),
+        ("Train it.", "Train it."),
+        ([{"Description": "Train it.", "Metric": "loss"}], "1. Description: Train it.; Metric: loss"),
+    ],
+)
+def test_the_form_of_ai_scientist_v2_is_an_idea_and_all_its_parts_are_told(tmp_path, experiments, experiment):
+    second = {
+        "Name": "b_c",
+        "Title": "T",
+        "Short Hypothesis": "Less is more.",
+        "Related Work": "Much was more before.",
+        "Abstract": "We take less.",
+        "Experiments": experiments,
+        "Risk Factors and Limitations": ["It may be too little.", "It may take long."],
+    }
+    [idea] = read_ideas(save(tmp_path, second))
+    assert idea.Experiment == experiment
+    assert idea.details() == {
+        "Short Hypothesis": "Less is more.",
+        "Related Work": "Much was more before.",
+        "Abstract": "We take less.",
+        "Risk Factors and Limitations": "1. It may be too little.\n2. It may take long.",
+    }
+    assert read_ideas(save(tmp_path, [second, SHORT], "list.json"))[0] == idea
+
+
+def test_a_byte_order_mark_is_no_part_of_a_file(tmp_path):
+    (tmp_path / "marked.json").write_bytes(b"\xef\xbb\xbf" + json.dumps(SHORT).encode())
+    assert find_idea("a_b", tmp_path).Title == "T"
+
+
+def test_an_entry_that_is_no_idea_does_not_hide_the_others(tmp_path):
+    path = save(tmp_path, [{"Name": "half"}, SHORT])
+    assert find_idea("a_b", tmp_path) == find_idea(f"{path}:a_b", tmp_path)
+    ideas, complaints = all_ideas(tmp_path)
+    assert [i.Name for i in ideas] == ["a_b"]
+    assert len(complaints) == 1 and f"{path}[0]: Title" in complaints[0]
+    with pytest.raises(UserError, match=r"ideas\.json\[0\]"):
+        find_idea("half", tmp_path)
+
+
 def test_an_idea_is_found_by_name_and_by_path(tmp_path):
     path = save(tmp_path, [SHORT, LONG])
     assert find_idea("long", tmp_path).Name == "long"
@@ -65,7 +117,6 @@ def test_the_shipped_ideas_are_all_readable():
         ({"Name": "x", "Title": "T"}, "Experiment"),
         ({**SHORT, "Name": "a b/c"}, "Name"),
         ({**SHORT, "Novelty": "high"}, "Novelty"),
-        ([SHORT, SHORT], "twice"),
         ('{"Name": "x", "Title": "T", "Title": "U", "Experiment": "E"}', "'Title' stands there twice"),
         ('{"Name": "x", "Title": "T", "Experiment": "E", "Own": {"a": 1, "a": 2}}', "'a' stands there twice"),
         ('{"Name": "x", "Title": "T", "Experiment": "E", "Novelty": ' + "9" * 6000 + "}", "4300 digits"),

@@ -41,7 +41,7 @@ def test_linked_files_are_there():
 
 
 def test_every_command_typed_in_an_example_is_taken():
-    examples = re.findall(r"(?:python |`)launch\.py ([^`\n]*)", README.read_text())
+    examples = re.findall(r"(?:\./|`)launch\.py ([^`\n]*)", README.read_text())
     assert len(examples) > 20
     for words in examples:
         parse(shlex.split(words, comments=True))

@@ -145,13 +145,13 @@ def test_progress_is_read_from_what_the_experiments_say(tmp_path):
     job = make_job(tmp_path, seeds=(1, 2), **{"seed 2": "gate"})
     RUNNER.submit(job)
     until(lambda: running_in_sandbox(job, seed=2))
-    until(lambda: RUNNER.progress(job).last_line != "")
+    until(lambda: RUNNER.progress(job).steps > 0)
     seen = RUNNER.progress(job)
     (tmp_path / "open").touch()
     finished(job)
 
-    assert (seen.done, seen.total, seen.fraction) == (1, 2, 0.75)
-    assert seen.last_line == '{"step": 1, "steps": 2}'
+    assert (seen.done, seen.total, seen.fraction) == (1, 2, 0.725)
+    assert (seen.phase, seen.step, seen.steps, seen.loss) == ("training", 1, 2, None)
 
 
 @pytest.mark.parametrize(
@@ -184,7 +184,7 @@ def test_a_link_in_the_place_of_the_curve_is_not_followed(tmp_path):
     secret.write_text('{"step": 1, "steps": 2, "password": "x"}\n')
     (out / "log.jsonl").symlink_to(secret)
 
-    assert RUNNER.progress(job).last_line == ""
+    assert RUNNER.progress(job).steps == 0
 
 
 def test_no_key_reaches_the_supervisor(tmp_path):

@@ -154,9 +154,14 @@ def test_what_prepare_says_reaches_the_person_in_one_line_and_without_the_token(
         cwd=ROOT,
         env={**os.environ, "HF_TOKEN": "hf_secret"},
     )
-    heard, kind_of_error, said = done.stdout.split("\n", 2)
+    begun, heard, kind_of_error, said = done.stdout.split("\n", 3)
 
-    assert heard == "  3 GB wanted" and kind_of_error == error.__name__ and re.search(text, said)
+    assert (
+        begun.startswith("  making a world of profile tiny")
+        and heard == "  3 GB wanted"
+        and kind_of_error == error.__name__
+        and re.search(text, said)
+    )
     assert "hf_secret" not in done.stdout + done.stderr
     assert not list((tmp_path / "c" / "data").glob("*.new"))
 

@@ -7,7 +7,7 @@ import socket
 
 import pytest
 
-from agent.app.listing import show_status
+from agent.app.status import show_status
 from agent.core.errors import InfrastructureError
 from agent.core.protocols import Call, Message, Shown
 from agent.llm.caching import STAYS_ABOVE, with_cache_markers

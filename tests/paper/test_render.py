@@ -5,14 +5,19 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from pypdf import PdfReader
 
 from agent.core.errors import InfrastructureError
 from agent.core.protocols import Exit
 from agent.literature.library import load_library
 from agent.sandbox.boxes import BubblewrapSandbox
+from paper.evidence.facts import Facts
 from paper.pictures.figures import AGENT_LABEL, standard_figures
+from paper.press import tables
+from paper.press.appendix import MAX_DIFF_LINES
 from paper.press.compile import compile_pdf, pdf_text, read_log
 from paper.press.render import render, write
+from paper.text.sections import parse
 from tests.support.paper_fixture import TWO, fixture
 
 FIXTURE = fixture()
@@ -80,6 +85,48 @@ def test_every_printed_expression_links_to_its_provenance_row(figures):
     rows = [int(n) for n in re.findall(r"\\resultrow\{(\d+)\}", paper.tex)]
 
     assert used == set(rows) == set(range(1, paper.expressions + 1)) and len(rows) == len(set(rows))
+
+
+def test_settings_and_names_stand_below_the_rows_of_results(figures):
+    text = FIXTURE.sections["results"] + '\n\nEach row keeps {{ config("l0") }} latents of {{ name("topk") }}.\n'
+    table, below = rendered(figures, {"results": text}).tex.split(
+        "Settings, names and counts, which every record holds"
+    )
+
+    rows = [re.sub(r"\\\w+|[{}\\]", "", row) for row in re.findall(r"resultrow\{\d+\}(.*)", table)]
+    assert rows and not [row for row in rows if "config" in row or "name" in row]
+    assert "config" in below and "name" in below
+
+
+def test_the_pdf_bears_the_papers_own_title_and_who_wrote_it(compiled):
+    found = PdfReader(compiled.pdf).metadata
+    title = parse("title", FIXTURE.sections["title"]).title
+    assert (found.title, found.author) == (title.source, FIXTURE.meta.authors or FIXTURE.meta.session)
+
+
+def test_of_a_long_diff_one_line_of_context_and_a_page_are_printed_and_the_command_for_the_rest(figures):
+    diff = "@@ -1,9 +1,9 @@\n far away\n beside\n-old\n+new\n beside too\n far again\n" + "+more\n" * MAX_DIFF_LINES
+    tex = rendered(figures, diff=diff).tex
+
+    assert "beside too" in tex and "far" not in tex.split("difflines")[1]
+    assert tex.split("difflines")[1].count("\\diffline{") == MAX_DIFF_LINES
+    assert "Its last 5 lines are left out." in tex and "git" in tex.split("session's repository:")[1][:120]
+
+
+def test_settings_that_only_idle_baselines_read_are_no_rows_and_one_condition_is_no_row_of_its_own():
+    facts = FIXTURE.facts
+    owned = [
+        b.model_copy(update={"settings": ("batch",) if b.name == "idle" else ()}) for b in facts.manifest.baselines
+    ]
+    idle = owned[0].model_copy(update={"name": "idle", "settings": ("batch",)})
+
+    def rows(*baselines):
+        manifest = facts.manifest.model_copy(update={"baselines": baselines, "data_settings": ("d_in",)})
+        return tables.settings(Facts(facts.records, manifest, facts.profile))
+
+    assert "batch" in rows(*owned) and "batch" not in rows(*owned, idle)
+    assert "batch" in rows(owned[0].model_copy(update={"settings": ("batch",)}), idle)
+    assert "8 active latents" not in rows(*owned)
 
 
 def test_a_refused_sentence_is_cut_and_listed_with_its_reason(figures):

@@ -171,6 +171,25 @@ def test_a_clone_elsewhere_is_verified_by_the_command_in_seconds(session, clone)
     assert git(clone, "status", "--porcelain") == ""
 
 
+def test_a_program_reads_what_was_found_and_a_person_hears_each_step(clone, capsys):
+    change(clone / "notes.txt", "Question", "question")
+    heard = []
+    assert verify(str(clone), NOWHERE, as_json=True, say=heard.append) == 1
+    told = json.loads(capsys.readouterr().out)
+    assert (told["verified"], told["numbers"]) == (False, told["numbers_verified"]) and told["numbers"] > 0
+    assert [problem["where"] for problem in told["problems"]] == ["notes.txt"]
+    steps = ("Reading the repository", "Checking", "Rendering the paper", "Drawing its figures", "Compiling", "")
+    assert all(said.startswith(step) for said, step in zip(heard, steps, strict=True))
+
+
+def test_the_repository_says_to_a_stranger_what_it_is(session, clone):
+    page = (clone / "README.md").read_text()
+    assert page.startswith(f"# {session.idea.Title}\n") and "--verify" in page
+    assert "README.md" in git(
+        clone, "show", "--name-only", "--format=", git(clone, "rev-list", "--max-parents=0", "HEAD")
+    )
+
+
 def test_session_bare_clone_and_paper_with_a_clone_beside_it_are_verified_too(session, clone, tmp_path, look):
     git(tmp_path, "clone", "-q", "--bare", session.paths.repo, tmp_path / "bare.git")
     shutil.copy(clone / "paper/paper.pdf", tmp_path / "paper.pdf")

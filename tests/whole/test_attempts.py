@@ -40,6 +40,8 @@ def test_an_answer_without_a_block_costs_an_attempt_and_is_told(whole):
     it = whole({"run-1.edit-1": "I would rather not."}, runs=1, **RUNS_ONLY)
     session = it.play()
     assert failures(it) == [("1", 1, "edit", "no-block")]
+    (line,) = [said for said in it.console.lines if "attempt 1 of run 1 failed" in said]
+    assert line.endswith("no-block: the answer held no SEARCH/REPLACE block, so nothing was changed.")
     assert "no SEARCH/REPLACE block" in it.model.prompt("run-1.edit-2")
     assert session.experiments[0].phase == "measured"
 

@@ -19,7 +19,7 @@ from agent.actions.literature import ChosenAnswer, MissingAnswer, NoveltyAnswer,
 from agent.core.labels import label_problem
 from agent.core.plan import Reflection
 from agent.core.reviews import MetaWords, Review, tally
-from agent.lab.plots import draw_worker, drawing, plotcheck
+from agent.lab.plots import draw_worker, drawing, legible, plotcheck
 from agent.lab.plots.perturbing import perturb
 from agent.literature.library import load_library
 from agent.literature.search import Shelf
@@ -197,6 +197,7 @@ def test_the_plot_edit_applies_and_draws_the_figures_that_are_described(recordin
 
     pictures = {name: one.sha256 for name, one in shown.items() if name.endswith(".pdf")}
     assert plotcheck.problems(shown, perturbed, pictures, records) == []
+    assert legible.problems(shown, pictures) == []
     drawn = [f"agent-{f['file']}" for f in json.loads((tmp_path / "figures.json").read_text())]
     assert drawn == [name for name in FIGURES[recording.manifest.name] if name.startswith("agent-")]
     assert lint(tmp_path / "plot.py") == ()

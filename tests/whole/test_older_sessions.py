@@ -86,7 +86,7 @@ def test_a_stopped_one_goes_on_to_its_end_and_repeats_nothing(old):
     assert not [step for step, _ in whole.model.asked if re.match(r"plan|novelty|run-", step)]
 
 
-def test_a_session_whose_paper_has_no_pdf_is_not_called_done(old, capsys):
+def test_a_session_whose_paper_has_no_pdf_is_not_called_done(old):
     whole = Whole(old / "finished", Script(1), runs=1)
     lines = [json.loads(line) for line in whole.paths.events.read_text().splitlines()]
     for line in lines:
@@ -96,15 +96,15 @@ def test_a_session_whose_paper_has_no_pdf_is_not_called_done(old, capsys):
 
     with whole.tools() as tools:
         assert play_session(tools) == NO_PDF
-    said = capsys.readouterr().out
+    said = "\n".join(whole.console.lines)
     assert "Done" not in said and "The paper has no PDF" in said and "the work doe" in said
     shown = launch("--status", "--workspace", old / "finished")
     assert re.search(f"{NAME} +no PDF +done", shown.stdout), shown
 
 
-def test_a_session_that_has_its_paper_is_done(old, capsys):
+def test_a_session_that_has_its_paper_is_done(old):
     whole = Whole(old / "finished", Script(1), runs=1)
 
     with whole.tools() as tools:
         assert play_session(tools) == DONE
-    assert "Done." in capsys.readouterr().out
+    assert "Done." in "\n".join(whole.console.lines)

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeGuard
 
@@ -16,7 +17,7 @@ from agent.core.protocols import Progress
 from agent.core.record import Job, JobResult
 from agent.lab.jobs.paths import JobPaths, Supervisor
 from agent.lab.saebench.environment import variables
-from agent.sandbox.harvest import Unharvestable, clean, read_tail
+from agent.sandbox.harvest import Unharvestable, read_tail
 from agent.sandbox.limits import FREE_FLOOR_MB, free_mb, no_room, start_ticks, stopped
 from agent.storage.atomic import write_text
 from agent.storage.locks import is_locked, try_lock
@@ -24,6 +25,7 @@ from agent.storage.locks import is_locked, try_lock
 PROJECT = Path(__file__).resolve().parents[3]
 START_S = 60.0
 MOST_NAMED = 20  # processes in a line
+TRAINED = 0.9  # share of a training in its part of the bar; the rest is its measuring
 LARGEST = 1e18  # of steps or samples that a log may speak of
 # Measuring needs no key: what the supervisor and all below it see of our environment.
 ENVIRONMENT = (
@@ -93,14 +95,27 @@ class LocalRunner:
 
         paths = JobPaths.of(job)
         keys = [(seed, c.name) for c in job.conditions for seed in job.seeds]
-        done = sum(paths.training(*key).exists() for key in keys)
-        parts, line = 0.0, ""
-        for seed, condition in (key for key in keys if not paths.training(*key).exists()):
-            log = TrainingPaths.of(job, seed, condition).live_log
-            part, last = _read_curve(log, job.settings.get("samples"))
-            parts, line = parts + part, last or line
-        fraction = min(1.0, (done + min(parts, len(keys) - done)) / len(keys))
-        return Progress(done=done, total=len(keys), fraction=fraction, last_line=line, stuck=_stuck(paths))
+        left = [key for key in keys if not paths.training(*key).exists()]
+        parts, first, measuring = 0.0, _Curve(), False
+        for seed, condition in left:
+            training = TrainingPaths.of(job, seed, condition)
+            if training.kept.exists():  # it has come to its end, and its log was moved here
+                parts, measuring = parts + TRAINED, True
+                continue
+            curve = _read_curve(training.live_log, job.settings.get("samples"))
+            parts += TRAINED * curve.part
+            first = first if first.said else curve
+        done = len(keys) - len(left)
+        return Progress(
+            done=done,
+            total=len(keys),
+            fraction=min(1.0, (done + parts) / len(keys)),
+            phase="measuring" if measuring and not first.said else "training",
+            step=first.step,
+            steps=first.steps,
+            loss=first.loss,
+            stuck=_stuck(paths),
+        )
 
     def result(self, job: Job) -> JobResult:
         """
@@ -179,20 +194,36 @@ def _stuck(paths: JobPaths) -> str:
     return f"{who} is stopped (process {pids}); let it go on with: kill -CONT {pids}"
 
 
-def _read_curve(log: Path, samples: object) -> tuple[float, str]:
-    """How far a running training says it is, 0 to 1, and its last line; it may say anything."""
+@dataclass(frozen=True)
+class _Curve:
+    """What the last line of a running training's log says."""
+
+    said: bool = False  # there is such a line
+    step: float = 0.0
+    steps: float = 0.0
+    loss: float | None = None
+
+    @property
+    def part(self) -> float:
+        """How far the training is, 0 to 1."""
+        return min(1.0, max(0.0, self.step / self.steps)) if self.steps > 0 else 0.0
+
+
+def _read_curve(log: Path, samples: object) -> _Curve:
+    """The end of a log that may say anything, because untrusted code writes it."""
     try:
         text = read_tail(log.parent, log.name, 4096).decode("utf-8", "replace")
         last = text.rpartition("\n")[0].rpartition("\n")[2]  # the last line that is whole
         said = json.loads(last)
     except (Unharvestable, OSError, ValueError, RecursionError):
-        return 0.0, ""
+        return _Curve()
     if not isinstance(said, dict):
-        return 0.0, ""
+        return _Curve()
     pairs = ((said.get("step"), said.get("steps")), (said.get("samples"), samples))
-    known = ((done, total) for done, total in pairs if _number(done) and _number(total) and total > 0)
-    part = next((done / total for done, total in known), 0.0)
-    return min(1.0, max(0.0, part)), clean(last)[:200]
+    known = ((float(done), float(total)) for done, total in pairs if _number(done) and _number(total) and total > 0)
+    step, steps = next(known, (0.0, 0.0))
+    loss = said.get("loss")
+    return _Curve(True, max(0.0, step), steps, float(loss) if _number(loss) else None)
 
 
 def _number(value: object) -> TypeGuard[int | float]:

@@ -18,6 +18,7 @@ from agent.lab.measuring.scratch import TrainingPaths
 from agent.sandbox.bwrap import python_trees
 
 LEVELS = 3
+BESIDE = "beside"  # folder of the data that the script finds in its own folder
 
 
 def python(environment: Environment | None) -> tuple[str, tuple[Mount, ...]]:
@@ -35,12 +36,16 @@ def path_env(environment: Environment | None) -> dict[str, str]:
 
 def mounts(paths: TrainingPaths, data: Mount, *, walls: bool) -> tuple[Mount, ...]:
     """The folder with the code first; the script makes its own out_dir in it."""
-    places = sorted(p for p in data.source.iterdir() if p.is_dir())
+    places = sorted(p for p in data.source.iterdir() if p.is_dir() and p.name != BESIDE)
+    own = sorted(p for p in (data.source / BESIDE).glob("*") if p.is_dir())
     if not walls:
         for place in places:
             _link(paths, place)
+        for place in own:
+            (paths.code / place.name).symlink_to(place)
     code = Mount(paths.code, "/w", writable=True)
-    return (code, *(Mount(place, f"/{place.name}") for place in places))
+    beside = (Mount(place, f"/w/{place.name}") for place in own)
+    return (code, *(Mount(place, f"/{place.name}") for place in places), *beside)
 
 
 def _link(paths: TrainingPaths, place: Path) -> None:

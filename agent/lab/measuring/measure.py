@@ -74,6 +74,8 @@ def _trained(
         detail=detail,
         metrics=account.metrics,
         diagnostics=account.diagnostics,
+        statistics=account.statistics,
+        undefined=account.undefined,
         declared=account.declared,
         curves=account.curves,
         wall_s=end.wall_s,

@@ -15,13 +15,13 @@ from agent.sandbox import harvest
 
 TRAINING_LOSS = ("train_loss", "training_loss", "loss_train", "train_loss_epoch")
 FINAL_INFO = "final_info.json"
-ALL_RESULTS = "all_results.npy"  # only plot.py reads it, in its sandbox
+ALL_RESULTS = ("all_results.npy", "all_results.pkl")  # only plot.py reads them, in its sandbox
 FILES = {"log.jsonl": 8 << 20, "diagnostics.json": 1 << 16, FINAL_INFO: 1 << 20}  # bytes at most
 
 
 def files(manifest: Manifest) -> dict[str, int]:
     """What is kept of a training besides its artefact."""
-    return {**FILES, ALL_RESULTS: 64 << 20} if manifest.form == "v1" else FILES
+    return {**FILES, **dict.fromkeys(ALL_RESULTS, 64 << 20)} if manifest.form == "v1" else FILES
 
 
 def read(kept: Path, found: harvest.Harvest, account: Account, manifest: Manifest) -> None:
@@ -57,7 +57,11 @@ def _diagnostics(path: Path, account: Account, manifest: Manifest) -> None:
 
 
 def take_metrics(kept: Path, found: harvest.Harvest, account: Account, manifest: Manifest, condition: str) -> None:
-    """The experiment's own results, for templates that measure themselves; what is no metric is a diagnostic."""
+    """The experiment's own results, for templates that measure themselves; what is no metric is a diagnostic.
+
+    Raises:
+        Stopped: the file is missing or unreadable, a metric is missing or impossible, or the primary one is undefined.
+    """
     name = manifest.command.results if manifest.command else FINAL_INFO
     try:
         said = results.read(kept, manifest, condition) if manifest.command else _final_info(kept, found, condition)
@@ -66,11 +70,20 @@ def take_metrics(kept: Path, found: harvest.Harvest, account: Account, manifest:
     account.curves = account.curves or _curves(said)
     account.metrics = {name: said.means[name] for name in manifest.metrics if name in said.means}
     rest = {name: number for name, number in said.means.items() if name not in manifest.metrics}
-    rest |= {f"{name}_stderr": number for name, number in said.stderrs.items()}
+    account.statistics = {name: told for name in said.means if (told := said.statistic(name))}
     account.diagnostics, dropped = selfreport.diagnostics({**rest, **account.diagnostics})
     if dropped + said.dropped:
         account.note("results-dropped", f"{dropped + said.dropped} entries of {name} are no single finite number")
-    check_metrics(account.metrics, manifest.metrics)
+    account.undefined = tuple(metric for metric in manifest.metrics if metric in said.undefined)
+    if manifest.primary in account.undefined:
+        text = f"{manifest.primary}, by which runs are compared, is NaN or infinite in {name}"
+        raise Stopped("refused", "metric-not-finite", text)
+    if said.undefined:
+        names = ", ".join(said.undefined[:8])
+        account.note("undefined", f"NaN or infinite in {name}, so this run has no value of {names}")
+    check_metrics(
+        account.metrics, {name: spec for name, spec in manifest.metrics.items() if name not in account.undefined}
+    )
 
 
 def _curves(said: selfreport.Reported) -> dict[str, tuple[float, ...]]:
@@ -82,4 +95,4 @@ def _curves(said: selfreport.Reported) -> dict[str, tuple[float, ...]]:
 def _final_info(kept: Path, found: harvest.Harvest, condition: str) -> selfreport.Reported:
     if FINAL_INFO not in found.sha256:
         raise harvest.Unharvestable(found.problems[FINAL_INFO])
-    return selfreport.final_info(harvest.parse_json((kept / FINAL_INFO).read_bytes()), condition)
+    return selfreport.final_info(harvest.parse_json((kept / FINAL_INFO).read_bytes(), finite=False), condition)

@@ -12,6 +12,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from agent.core.record import Statistic
+
 NAME = re.compile(r"[a-z0-9_]{1,64}")
 MAX_POINTS = 200
 MAX_CURVES = 16
@@ -58,18 +60,26 @@ def diagnostics(value: Any) -> tuple[dict[str, float], int]:
 
 @dataclass
 class Reported:
-    """The numbers of a final_info.json under plain names; `dropped` counts what was no number."""
+    """The numbers of a final_info.json under plain names."""
 
     means: dict[str, float] = field(default_factory=dict)
     curves: dict[str, tuple[float, ...]] = field(default_factory=dict)  # of results that are series
     stderrs: dict[str, float] = field(default_factory=dict)
-    dropped: int = 0
+    values: dict[str, tuple[float, ...]] = field(default_factory=dict)  # those that a mean is over
+    undefined: list[str] = field(default_factory=list)  # names whose mean is NaN or infinite
+    base: dict[str, str] = field(default_factory=dict)  # a name without the data set that it ends in
+    dropped: int = 0  # entries that are no single number
+
+    def statistic(self, name: str) -> Statistic | None:
+        """What is said of the spread behind a mean; None where nothing is."""
+        stderr, values = self.stderrs.get(name), self.values.get(name, ())
+        return None if stderr is None and len(values) < 2 else Statistic(stderr=stderr, values=values)
 
 
 def final_info(value: Any, condition: str = "") -> Reported:
     """Every number of a final_info.json, whichever of its forms was written.
 
-    {dataset: {"means": {...}, "stderrs": {...}, ...}}, nested or not, with or without stderrs; a single number in the
+    {dataset: {"means": {...}, "stderrs": {...}, "final_info_dict": {...}, ...}}, nested or not; a single number in the
     place of the means; {dataset: {metric: number}}; or flat. A dataset that bears the condition's name counts alone.
     With several, each name ends in its dataset: `loss_enwik8`. `x_mean` is called `x`.
     """
@@ -82,18 +92,26 @@ def final_info(value: Any, condition: str = "") -> Reported:
     if condition in datasets:
         value = datasets = {condition: datasets[condition]}
     for key, entry in value.items():
-        if key not in datasets:
+        if key in datasets:
+            _take_dataset(said, str(key), datasets[key], several=len(datasets) > 1)
+        else:
             _take(said, (str(key),), entry, "")
-            continue
-        suffix = f"_{slug(str(key))}" if len(datasets) > 1 else ""
-        means, extra = datasets[key]["means"], datasets[key].get("stderrs")
-        _take(
-            said, () if isinstance(means, Mapping) else (str(key),), means, suffix if isinstance(means, Mapping) else ""
-        )
-        errors = Reported()
-        _take(errors, (), extra if isinstance(extra, Mapping) else {}, suffix)
-        said.stderrs |= errors.stderrs | errors.means
     return said
+
+
+def _take_dataset(said: Reported, key: str, entry: Mapping[str, Any], *, several: bool) -> None:
+    """The means of one data set, and the statistics behind them."""
+    means, errors, values = (entry.get(name) for name in ("means", "stderrs", "final_info_dict"))
+    if not isinstance(means, Mapping):
+        return _take(said, (key,), means, "")
+    suffix = f"_{slug(key)}" if several else ""
+    _take(said, (), means, suffix)
+    extra = Reported()
+    _take(extra, (), errors if isinstance(errors, Mapping) else {}, suffix)
+    said.stderrs |= extra.stderrs | extra.means
+    for name, some in values.items() if isinstance(values, Mapping) else ():
+        if isinstance(some, list) and some and all(map(_finite, some)) and len(said.values) < MAX_NUMBERS:
+            said.values[slug(str(name)) + suffix] = tuple(map(float, some[:MAX_POINTS]))
 
 
 def slug(text: str) -> str:
@@ -115,8 +133,12 @@ def _take(said: Reported, path: tuple[str, ...], value: Any, suffix: str, depth:
         if name.endswith(ending):
             name, target = name.removesuffix(ending), kept
             break
-    if len(said.means) + len(said.stderrs) < MAX_NUMBERS:
-        target[name + suffix] = _float(value)
+    number = _float(value)
+    if not math.isfinite(number):
+        said.undefined += [name + suffix] if target is said.means else []
+    elif len(said.means) + len(said.stderrs) < MAX_NUMBERS:
+        target[name + suffix] = number
+    said.base[name + suffix] = name
 
 
 def _point(line: str) -> dict[str, float] | None:

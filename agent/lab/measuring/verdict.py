@@ -15,7 +15,7 @@ from typing import Literal
 from agent.core.errors import InfrastructureError
 from agent.core.manifest import MetricSpec
 from agent.core.protocols import Exit
-from agent.core.record import Finding, RunKind
+from agent.core.record import Finding, RunKind, Statistic
 from agent.lab.measuring.channel import BadAnswer, Ended
 from agent.sandbox import harvest
 
@@ -42,6 +42,8 @@ class Account:
     end: Exit | None = None
     metrics: dict[str, float] = field(default_factory=dict)
     diagnostics: dict[str, float] = field(default_factory=dict)
+    statistics: dict[str, Statistic] = field(default_factory=dict)
+    undefined: tuple[str, ...] = ()
     declared: dict[str, float] = field(default_factory=dict)
     curves: dict[str, tuple[float, ...]] = field(default_factory=dict)
     artefact_sha256: str | None = None

@@ -17,6 +17,35 @@ from typing import Any
 
 DRAWN = "drawn.json"
 MOST = 200_000  # numbers of one figure
+NAMED = 5  # texts of one figure that are told as small or cut off
+EDGE = 1.5  # pixels that a text may reach beyond the picture, since extents are rounded
+TEXT_WIDTH, TALLEST = 5.5, 5.0  # inches that a page has for a figure
+# The look of the paper's own figures (paper/pictures/style.py), before plot.py says anything.
+LETTERS = {
+    "font.size": 8.5,
+    "axes.titlesize": 8.5,
+    "axes.labelsize": 8.5,
+    "xtick.labelsize": 7.5,
+    "ytick.labelsize": 8,
+    "legend.fontsize": 7.5,
+    "figure.titlesize": 9,
+}
+STYLE: dict[str, Any] = {
+    **LETTERS,
+    "figure.figsize": (TEXT_WIDTH, 3.4),
+    "font.family": ["STIXGeneral", "DejaVu Serif", "DejaVu Sans"],
+    "mathtext.fontset": "stix",
+    "legend.frameon": False,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.linewidth": 0.6,
+    "lines.linewidth": 1.2,
+    "lines.markersize": 4.5,
+    "axes.formatter.useoffset": False,
+    "pdf.fonttype": 42,  # TrueType: letters stay letters
+    "ps.fonttype": 42,
+    "savefig.dpi": 200,
+}
 
 
 def main(plot: str) -> None:
@@ -25,6 +54,7 @@ def main(plot: str) -> None:
     saved: dict[str, Any] = {}
     with contextlib.suppress(ImportError):  # a figure that is drawn without matplotlib is refused later
         watch(saved)
+        style()
     try:
         runpy.run_path(plot, run_name="__main__")
     finally:
@@ -32,8 +62,33 @@ def main(plot: str) -> None:
             json.dump(saved, file)
 
 
+def style() -> None:
+    """The paper's look, and letters that grow with a figure that is larger than a page has room for.
+
+    Sizes that plot.py sets itself stay as they are.
+    """
+    import matplotlib
+    from matplotlib.figure import Figure
+
+    rc: Any = matplotlib.rcParams
+    rc.update(STYLE)
+    ours = dict(LETTERS)
+    original = Figure.__init__
+
+    def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
+        original(self, *args, **kwargs)
+        width, height = self.get_size_inches()
+        scale = max(1.0, float(width) / TEXT_WIDTH, float(height) / TALLEST)
+        for name, size in LETTERS.items():
+            if rc[name] == ours[name]:
+                rc[name] = ours[name] = size * scale
+
+    Figure.__init__ = __init__  # type: ignore[method-assign]
+
+
 def watch(saved: dict[str, Any]) -> None:
     """From now on every figure that is saved to a file is described, as it is at that moment."""
+    import matplotlib
     from matplotlib.backend_bases import FigureCanvasBase
 
     original = FigureCanvasBase.print_figure
@@ -47,10 +102,68 @@ def watch(saved: dict[str, Any]) -> None:
             if os.path.isfile(path):
                 with open(path, "rb") as file:
                     digest = hashlib.sha256(file.read()).hexdigest()
-                saved[os.path.basename(path)] = {"sha256": digest, **describe(self.figure)}
+                tight = kwargs.get("bbox_inches", matplotlib.rcParams["savefig.bbox"]) == "tight"
+                described = {"sha256": digest, **describe(self.figure), **legibility(self.figure, tight)}
+                saved[os.path.basename(path)] = described
         return done
 
     FigureCanvasBase.print_figure = print_figure  # type: ignore[method-assign]
+
+
+def legibility(figure: Any, tight: bool) -> dict[str, Any]:
+    """The size of the picture in inches, its smallest letters in points, and texts that its edge cuts off.
+
+    `tight`: it was saved with bbox_inches="tight", which cuts the picture so that it holds every text.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    canvas = FigureCanvasAgg(figure) if not hasattr(figure.canvas, "get_renderer") else figure.canvas
+    figure.draw_without_rendering()
+    renderer = canvas.get_renderer()
+    width, height = (float(inches) for inches in figure.get_size_inches())
+    if tight:
+        box = figure.get_tightbbox(renderer)
+        width, height = float(box.width), float(box.height)
+    shown = shown_texts(figure, renderer)
+    smallest = sorted(((text.get_text().strip(), float(text.get_fontsize())) for text in shown), key=lambda one: one[1])
+    edge = figure.bbox
+    cut = []
+    for text in shown if not tight else ():
+        box = text.get_window_extent(renderer)
+        if box.x0 < edge.x0 - EDGE or box.y0 < edge.y0 - EDGE or box.x1 > edge.x1 + EDGE or box.y1 > edge.y1 + EDGE:
+            cut.append(text.get_text().strip())
+    return {
+        "size": [width, height],
+        "letters": [[t[:60], size] for t, size in smallest[:NAMED]],
+        "clipped": cut[:NAMED],
+    }
+
+
+def shown_texts(figure: Any, renderer: Any) -> list[Any]:
+    """Every text that is drawn: of labels at ticks only those within the limits, of notes only those in sight."""
+    from matplotlib.text import Annotation, Text
+
+    note: Any = Annotation
+    ticks = {}
+    for axes in figure.axes:
+        for axis in (axes.xaxis, axes.yaxis):
+            drawn = {id(tick) for tick in axis._update_ticks()} if axes.get_visible() and axis.get_visible() else set()
+            for tick in (*axis.majorTicks, *axis.minorTicks):
+                ticks[id(tick.label1)] = ticks[id(tick.label2)] = id(tick) in drawn
+    found = []
+    for text in figure.findobj(Text):
+        hidden = not text.get_visible() or not text.get_text().strip() or not ticks.get(id(text), True)
+        hidden = hidden or (text.axes is not None and not text.axes.get_visible())
+        if hidden or (isinstance(text, note) and not text._check_xy(renderer)):
+            continue
+        if (
+            text.get_clip_on()
+            and text.axes is not None
+            and not text.get_window_extent(renderer).overlaps(text.axes.bbox)
+        ):
+            continue
+        found.append(text)
+    return found
 
 
 def describe(figure: Any) -> dict[str, Any]:

@@ -61,6 +61,9 @@ class Drawing(Strict):
     sha256: str
     axes: tuple[Plot, ...]
     texts: tuple[str, ...]
+    size: tuple[float, float] = (0.0, 0.0)  # inches, as saved
+    letters: tuple[tuple[str, float], ...] = ()  # the smallest texts with their sizes in points, as saved
+    clipped: tuple[str, ...] = ()  # texts that reach beyond the edge of the picture
 
     @property
     def words(self) -> list[str]:

@@ -28,14 +28,15 @@ def lay_out(work: Path, records: Sequence[RunRecord], sessions: Path, *, perturb
         kept = _kept(record, sessions)
         text = (kept / FINAL_INFO).read_text(encoding="utf-8") if kept else _from_record(record)
         write_text(folder / FINAL_INFO, _perturbed(text) if perturb else text)
-        if kept and (kept / ALL_RESULTS).is_file():
-            shutil.copyfile(kept / ALL_RESULTS, folder / ALL_RESULTS)
+        for name in ALL_RESULTS:
+            if kept and (kept / name).is_file():
+                shutil.copyfile(kept / name, folder / name)
 
 
 def pictures(work: Path) -> list[dict[str, str]]:
     """What stands for figures.json: every PNG beside the script, by its name."""
     return [
-        {"file": name, "caption": f"Drawn by plot.py: {one_line(Path(name).stem.replace('_', ' '), 80)}."}
+        {"file": name, "caption": f"{one_line(Path(name).stem.replace('_', ' '), 80)}."}
         for name in listing(work, [".png"])[:MAX_PICTURES]
     ]
 
@@ -53,12 +54,12 @@ def _kept(record: RunRecord, sessions: Path) -> Path | None:
 def _from_record(record: RunRecord) -> str:
     """The plain form, with what the record holds."""
     training = record.trainings[0]
-    errors = {k.removesuffix("_stderr"): v for k, v in training.diagnostics.items() if k.endswith("_stderr")}
+    errors = {name: s.stderr for name, s in training.statistics.items() if s.stderr is not None}
     return json.dumps({record.template: {"means": training.metrics, "stderrs": errors}})
 
 
 def _perturbed(text: str) -> str:
     try:
-        return json.dumps(perturbed(parse_json(text.encode()), random.Random(0)))
+        return json.dumps(perturbed(parse_json(text.encode(), finite=False), random.Random(0)))
     except Unharvestable:
         return text

@@ -13,7 +13,7 @@ from agent.storage.cache import size_of, size_text
 
 PINS = Pins(name="sae-bench", folder=str(Path(__file__).parent), where="sae-bench")
 SPEC = EnvironmentSpec(lock="requirements.txt")
-MEND = "python launch.py --setup-saebench"
+MEND = "./launch.py --setup-saebench"
 
 
 def set_up(cache: Path, say: Say) -> Environment:

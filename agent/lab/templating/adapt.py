@@ -13,18 +13,24 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from agent.core.errors import UserError
-from agent.core.manifest import Manifest
+from agent.core.manifest import EnvironmentSpec, Manifest
 from agent.core.protocols import Sandbox
-from agent.core.template import load_template
+from agent.core.template import Template, load_template
 from agent.lab.measuring import selfreport
-from agent.lab.templating.v1 import ADAPTER, IDEAS, Folder, direction, look
-from agent.sandbox import harvest
+from agent.lab.templating.beside import files_state
+from agent.lab.templating.directions import direction
+from agent.lab.templating.draft import ADAPTER, OPEN, Asked, of_metrics, write
+from agent.lab.templating.first_run import check_packages, reported
+from agent.lab.templating.v1 import IDEAS, Folder, look
 from agent.storage import foreign
 from agent.storage.temporary import TemporaryFolder, sweep_folders
 
-VERSION = "2"  # of what is made here
+VERSION = "3"  # of what is made here
 PROFILE = "full"
+REQUIREMENTS = "adapter-requirements.txt"  # of the packages that adapter.toml lists
 PREPARE = '''"""Takes over the data that the script reads as ../../NAME; written by the adapter."""
 
 import shutil
@@ -46,96 +52,120 @@ def prepare(settings: dict, secret: int, train_dir: Path, truth_dir: Path) -> No
 Say = Callable[[str], None]
 
 
-def adapt(folder: Path, workspace: Path, sandbox: Callable[[], Sandbox], say: Say) -> Path:
+def adapt(
+    folder: Path,
+    workspace: Path,
+    sandbox: Callable[[], Sandbox],
+    say: Say,
+    *,
+    device: str = "cpu",
+    ask: bool = False,
+) -> Path:
     """The folder of a template that runs this one; made once for each state of it.
 
+    `ask`: where something must be said in adapter.toml, the questions are written into it.
+
     Raises:
-        UserError: the form is not whole, its first run fails, or nothing says which way its metrics are better.
+        UserError: the form is not whole, its first run fails, or adapter.toml leaves a question open.
     """
+    try:
+        return _adapted(folder, workspace, sandbox, say, device)
+    except Asked as asked:
+        if ask:
+            raise write(asked) from None
+        raise
+
+
+def _adapted(folder: Path, workspace: Path, sandbox: Callable[[], Sandbox], say: Say, device: str) -> Path:
     given = look(folder)
     target = workspace / ".templates" / _digest(given) / given.name
     if (target / "manifest.toml").is_file():
         return target
     target.parent.mkdir(parents=True, exist_ok=True)
     sweep_folders(workspace / ".templates")
-    if (latex := folder / "latex" / "template.tex").is_file():
-        say(f"{folder}: has LaTeX of its own; add --paper-style {latex.parent} to set the paper in it")
     with TemporaryFolder("template", workspace / ".templates") as scratch:
         beside = Path(scratch)
         beside.chmod(0o755)
-        said = given.run_0() or _first_run(given, beside, sandbox, say)
+
+        def unknown() -> Template:
+            first = beside / "first" / given.name
+            _fill(given, first, {"unknown": _metric("unknown", "higher", True)})
+            return load_template(first)
+
+        if given.said.environment is None:
+            check_packages(given, None)
+        said = given.run_0() or reported(given, unknown, workspace, sandbox, say, device)
         metrics = _metrics(given, said, say)
         _fill(given, beside / given.name, metrics)
         load_template(beside / given.name)
         shutil.rmtree(target, ignore_errors=True)  # without its manifest: not whole
         os.replace(beside / given.name, target)
+    if (latex := folder / "latex" / "template.tex").is_file():
+        say(f"{folder}: has LaTeX of its own; add --paper-style {latex.parent} to set the paper in it")
     return target
 
 
 def _digest(given: Folder) -> str:
     """Over the version of this adapter and everything that is taken over."""
-    digest = hashlib.sha256(f"{VERSION}\0{given.path}\0{given.data()}\0".encode())
-    names = ["experiment.py", "plot.py", "prompt.json", ADAPTER, *IDEAS, "run_0/final_info.json", *given.assets()]
-    for name in names:
+    digest = hashlib.sha256(f"{VERSION}\0{given.state()}\0".encode())
+    for name in ("plot.py", "prompt.json", ADAPTER, *IDEAS, "run_0/final_info.json"):
         path = given.path / name
         digest.update(f"{name}\0".encode() + (path.read_bytes() if path.is_file() else b"") + b"\0")
-    for place in given.data().values():
-        digest.update(repr(_state(place)).encode())
     return digest.hexdigest()[:12]
 
 
-def _state(place: Path) -> list[tuple[str, int, int]]:
-    files = sorted(p for p in place.rglob("*") if p.is_file())
-    return [(p.relative_to(place).as_posix(), p.stat().st_size, p.stat().st_mtime_ns) for p in files]
-
-
-def _first_run(given: Folder, beside: Path, sandbox: Callable[[], Sandbox], say: Say) -> selfreport.Reported:
-    """Run the script once, only to learn what it reports."""
-    from agent.lab.measuring.measure import run_training
-    from agent.lab.measuring.scratch import TrainingPaths
-    from agent.lab.templating.trial import Trial
-
-    say(f"{given.path}: has no run_0; running experiment.py once to learn what it reports")
-    folder = beside / "first" / given.name
-    _fill(given, folder, {"unknown": _metric("unknown", "higher", True)})
-    template = load_template(folder)
-    trial = Trial(template, PROFILE, beside / "run", sandbox(), say)
-    job = trial.job("first", trial.world(1), "experiment.py")
-    found = run_training(job, 0, trial.condition, trial.sandbox, lambda: False)
-    path = TrainingPaths.of(job, 0, trial.condition.name).kept / "final_info.json"
-    if found.outcome == "failed" or not path.is_file():
-        raise UserError(
-            f"{given.path / 'experiment.py'}: the first run gave no final_info.json: {found.reason}: "
-            f"{' '.join(found.detail.split())[-600:]}"
-        )
-    try:
-        return selfreport.final_info(harvest.parse_json(path.read_bytes()))
-    except harvest.Unharvestable as problem:
-        raise UserError(f"{given.path / 'experiment.py'}: its final_info.json cannot be used: {problem}") from None
-
-
 def _metrics(given: Folder, said: selfreport.Reported, say: Say) -> dict[str, dict[str, Any]]:
-    """Those whose direction is known; all other numbers stay self-reported quantities without one."""
-    hints = given.said.metrics
-    if unknown := [name for name in hints if name not in said.means]:
+    """Those whose direction is sure or said; all other numbers stay self-reported quantities without one."""
+    hints, names = given.said.metrics, {name: said.base[name] for name in (*said.means, *said.undefined)}
+    if unknown := [name for name in hints if name not in names and name not in names.values()]:
         raise UserError(
             f"{given.path / ADAPTER}: metrics.{unknown[0]}: the script reports no such number; it reports "
-            f"{', '.join(said.means) or 'none'}"
+            f"{', '.join(names) or 'none'}"
         )
-    if hints:
-        first = next((n for n, hint in hints.items() if hint.primary), next(iter(hints)))
-        return {n: _metric(n, hint.better, n == first, hint.model_dump(exclude_none=True)) for n, hint in hints.items()}
-    known = {name: way for name in said.means if (way := direction(name))}
-    if not known:
-        example = "".join(f'[metrics.{name}]\nbetter = "higher"  # or "lower"\n' for name in list(said.means)[:3])
-        raise UserError(
-            f"{given.path}: nothing says which direction of {', '.join(said.means) or 'its numbers'} is "
-            f"better; say it in {given.path / ADAPTER}, for example:\n{example}".rstrip()
-        )
-    first = min(known, key=lambda name: name.startswith(("train_", "best_train")) or "time" in name)
-    ways = ", ".join(f"{name}: {way} is better" for name, way in known.items())
-    say(f"{given.path.name}: {ways}, by their names; primary: {first} (say otherwise in {ADAPTER})")
-    return {name: _metric(name, way, name == first) for name, way in known.items()}
+    found: dict[str, dict[str, Any]] = {}
+    for name, base in names.items():
+        hint = hints.get(name) or hints.get(base)
+        if hint and hint.better != OPEN:
+            found[name] = _metric(name, hint.better, False, hint.model_dump(exclude_none=True))
+        elif not hints and (way := direction(base)):
+            found[name] = _metric(name, way, False)
+    first = _primary(given, names, list(found))
+    found[first]["primary"] = True
+    ways = ", ".join(f"{name}: {metric['better']} is better" for name, metric in found.items())
+    open_ones = [name for name in names if name not in found]
+    rest = f"; reported without a direction: {', '.join(open_ones)}" if open_ones else ""
+    say(f"{given.path.name}: {ways}; runs are compared by {first}{rest} (say otherwise in {ADAPTER})")
+    return found
+
+
+def _primary(given: Folder, names: Mapping[str, str], directed: list[str]) -> str:
+    """The metric that runs are compared by: the one that is said, or the only one there is.
+
+    Raises:
+        Asked: neither.
+        UserError: what is said is no single number of the script, or nobody says which way it is better.
+    """
+    said, path = given.said, given.path / ADAPTER
+    marked = [name for name, hint in said.metrics.items() if hint.primary]
+    wanted = said.primary if said.primary != OPEN else marked[0] if marked else ""
+    if not names:
+        raise UserError(f"{given.path / 'experiment.py'}: final_info.json holds no number")
+    if not wanted and len(directed) == 1:
+        return directed[0]
+    if not wanted:
+        what = "nothing says which number runs are compared by"
+        if not directed:
+            what = f"nothing says which way of {', '.join(names)} is better, nor which of them runs are compared by"
+        asked_before = said.primary == OPEN and "primary" in said.model_fields_set
+        raise Asked(given.path, what, of_metrics(names, known=bool(said.metrics), primary=asked_before))
+    meant = [name for name, base in names.items() if wanted in (name, base)]
+    if wanted not in names and len(meant) > 1:
+        raise UserError(f"{path}: primary: {wanted} stands for {', '.join(meant)}; name one of them")
+    if not meant:
+        raise UserError(f"{path}: primary: the script reports no {wanted}; it reports {', '.join(names)}")
+    if meant[0] not in directed:
+        raise UserError(f'{path}: metrics.{names[meant[0]]}: say better = "higher" or "lower": runs are compared by it')
+    return meant[0]
 
 
 def _metric(name: str, better: str, primary: bool, said: Mapping[str, Any] | None = None) -> dict[str, Any]:
@@ -148,6 +178,26 @@ def _metric(name: str, better: str, primary: bool, said: Mapping[str, Any] | Non
     return {**found, **(said or {}), "primary": primary}
 
 
+def _environment(given: Folder, folder: Path) -> dict[str, Any] | None:
+    """The environment as a manifest names it; packages that adapter.toml lists become a file of the template."""
+    said = given.said.environment
+    if said is None:
+        return None
+    values = said.model_dump(exclude_none=True)
+    if isinstance(said.requirements, tuple):
+        (folder / REQUIREMENTS).write_text("".join(f"{name}\n" for name in said.requirements))
+        values["requirements"] = REQUIREMENTS
+    if said.python and "/" in said.python and said.python[0] not in "/$~":
+        values["python"] = str(given.path / said.python)
+    try:
+        spec = EnvironmentSpec.model_validate(values)
+    except ValidationError as error:
+        raise UserError(f"{given.path / ADAPTER}: environment: {error.errors()[0]['msg']}") from None
+    if spec.file and not (folder / spec.file).is_file():
+        raise UserError(f"{given.path / ADAPTER}: environment: {spec.file} is not in the folder; add it there")
+    return values
+
+
 def _fill(given: Folder, folder: Path, metrics: Mapping[str, Mapping[str, Any]]) -> None:
     """Write the whole template."""
     assets, data, prompt = given.assets(), given.data(), given.prompt()
@@ -158,7 +208,9 @@ def _fill(given: Folder, folder: Path, metrics: Mapping[str, Mapping[str, Any]])
         except foreign.Foreign as problem:
             raise UserError(f"{given.path / name}: {problem}; put a plain file there") from None
     sources = {name: str(place) for name, place in data.items()}
-    state = hashlib.sha256(repr([_state(place) for place in data.values()]).encode()).hexdigest()
+    environment = _environment(given, folder)
+    listed = [REQUIREMENTS] if environment and environment.get("requirements") == REQUIREMENTS else []
+    state = hashlib.sha256(repr([files_state(place) for place in data.values()]).encode()).hexdigest()
     (folder / "prepare.py").write_text(PREPARE.format(sources=sources, state=state))
     task = prompt.get("task_description") or f"The experiment of {given.path.name}."
     about = task + (f"\n\nThe folder's own words on the role: {prompt['system']}" if prompt.get("system") else "")
@@ -172,7 +224,8 @@ def _fill(given: Folder, folder: Path, metrics: Mapping[str, Mapping[str, Any]])
         "seeded": False,
         "artefact": "final_info.json",
         "protected": ["prepare.py"],
-        "assets": assets,
+        "assets": [*assets, *listed],
+        **({"environment": environment} if environment else {}),
         "absolute_out_dir": given.said.out_dir == "absolute",
         "default_profile": PROFILE,
         "metrics": metrics,

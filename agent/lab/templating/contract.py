@@ -42,6 +42,7 @@ SIGNATURES = {
     "load_truth": ("evaluate.py", ("truth_dir", "settings")),
 }
 FEW_SEEDS = 3
+CHANCE = ("rand", "shuffle", "permut", "dropout", "Dropout", "torch", "sample")  # names of what draws numbers
 Sources = Mapping[str, Source]
 
 
@@ -61,16 +62,16 @@ def trained(template: Template, sources: Sources) -> list[Source]:
 
 
 def metric_ranges(template: Template, sources: Sources) -> Iterator[Flaw]:
-    file = "manifest.toml" if template.manifest.form == "own" else "adapter.toml"
-    for name, spec in template.manifest.metrics.items():
-        if spec.low is None and spec.high is None:
-            yield Flaw(
-                "metric-without-range",
-                file,
-                f"metrics.{name} has neither low nor high, so that no value of it is impossible",
-                "give the bounds that its definition has",
-                for_measured=not template.manifest.measured,
-            )
+    own = template.manifest.form == "own"
+    open_ended = [n for n, spec in template.manifest.metrics.items() if spec.low is None and spec.high is None]
+    for names in [[name] for name in open_ended] if own else filter(None, [open_ended]):
+        yield Flaw(
+            "metric-without-range",
+            "manifest.toml" if own else "adapter.toml",
+            f"metrics.{', '.join(names)}: neither low nor high, so that no value is impossible",
+            "give the bounds that its definition has",
+            for_measured=not template.manifest.measured,
+        )
 
 
 def few_seeds(template: Template, sources: Sources) -> Iterator[Flaw]:
@@ -232,6 +233,8 @@ def seed_unused(template: Template, sources: Sources) -> Iterator[Flaw]:
             )
         return
     for source in trained(template, sources):
+        if not template.manifest.measured and not any(map(source.mentions, CHANCE)):
+            continue  # the same each time, which the trial shows
         hands_over = in_library and any(name.split(".")[0] == library for name, _ in source.imports())
         if not hands_over and not source.mentions("seed"):
             yield Flaw(
@@ -256,7 +259,8 @@ def network(template: Template, sources: Sources) -> Iterator[Flaw]:
                 )
         for name, call in source.calls():
             loads = any(k.arg == "download" and getattr(k.value, "value", False) for k in call.keywords)
-            if FETCHERS.search(name) or loads:
+            own = name.startswith("self.") or source.defines(name.rpartition(".")[2])
+            if loads or (FETCHERS.search(name) and not own):
                 yield Flaw(
                     "network",
                     source.at(call.lineno),
@@ -281,7 +285,7 @@ def absolute_paths(template: Template, sources: Sources) -> Iterator[Flaw]:
 
 def stale_runs(template: Template, sources: Sources) -> Iterator[Flaw]:
     source = sources.get(template.manifest.plot)
-    if source is None:
+    if source is None or template.manifest.form == "v1":  # that form's plot.py is given the measured runs alone
         return
     for name, call in source.calls():
         if SCANS.search(name):
@@ -290,10 +294,9 @@ def stale_runs(template: Template, sources: Sources) -> Iterator[Flaw]:
                 source.at(call.lineno),
                 f"{name}(...) draws whatever run folders lie about, those of older or failed attempts too",
                 "read records.json, which holds the measured runs alone",
-                for_measured=template.manifest.form == "v1",  # it is given the folders of measured runs alone
             )
             return
-    if template.manifest.form == "own" and not any("records.json" in text for text, _ in source.strings()):
+    if not any("records.json" in text for text, _ in source.strings()):
         yield Flaw(
             "plot-without-records",
             source.name,
@@ -304,7 +307,9 @@ def stale_runs(template: Template, sources: Sources) -> Iterator[Flaw]:
 
 def _own(template: Template) -> set[str]:
     """Modules that lie beside the experiment, or that it is given."""
-    mine = {path.stem for path in template.path(".").glob("*.py")} | {"__future__", template.manifest.library}
+    beside = template.path(".")
+    packages = {path.relative_to(beside).parts[0] for path in beside.glob("*/**/*.py")}
+    mine = packages | {path.stem for path in beside.glob("*.py")} | {"__future__", template.manifest.library}
     if command := template.manifest.command:
         names = (
             name.removeprefix(f"{command.folder}/") for name in (*template.manifest.editable, *template.manifest.assets)

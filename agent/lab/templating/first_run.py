@@ -1,129 +1,155 @@
-"""A command is run once, to learn where it writes its results and what they are.
+"""Runs a template's script once, only to learn what it reports; says in a line why that fails.
 
-Not here: what becomes a metric (from_repository.py), and how results are read (measuring/results.py).
+What a script reported is kept by the state of its files, so that answers in adapter.toml cost no second run.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 
-from agent.core.command import FORMS
 from agent.core.errors import UserError
-from agent.core.protocols import Exit, Sandbox
-from agent.core.record import Environment
+from agent.core.protocols import Sandbox
+from agent.core.record import Environment, Training
 from agent.core.template import Template
-from agent.lab.built import file_sha256
-from agent.lab.measuring import results, selfreport
-from agent.lab.measuring.bench import Bench
-from agent.lab.measuring.scratch import inside
-from agent.lab.measuring.train import train
-from agent.lab.measuring.verdict import training_ended
-from agent.lab.templating.trial import Trial
+from agent.lab.environments import environment_of, missing_modules
+from agent.lab.measuring import selfreport
+from agent.lab.templating.draft import ADAPTER, Asked, of_packages
+from agent.lab.templating.flaw import Source, read_source
+from agent.lab.templating.v1 import Folder
 from agent.sandbox import harvest
-from agent.storage import foreign
+from agent.storage.atomic import write_bytes
 
-MOST_LOOKED_AT = 20_000  # files after the run
-# Numbers in files of these names are what the run was told, not what came of it.
-TOLD = re.compile(
-    r"(?i)config|args|arguments|hparam|hyper|param|setting|package|tokenizer|vocab|meta|opt(?:ion)?s\b|optimizer"
+# What the last lines of a script that failed mean for the person who has the template.
+MEANINGS = (
+    (r"ModuleNotFoundError|No module named", "name its package under [environment] in adapter.toml"),
+    (
+        r"cuda|CUDA|NVIDIA|nvidia",
+        "the script asks for a GPU, and this run had none: use --device cuda where there is one",
+    ),
+    (
+        r"huggingface\.co|URLError|ConnectionError|Max retries|name resolution|getaddrinfo|download|urlopen",
+        "the script fetches something, and a sandbox has no network: fetch it once by hand, put it into the "
+        "template's folder (or beside it, where the script reads ../../data), and let the script read it there",
+    ),
+    (
+        r"FileNotFoundError|No such file or directory|FileExistsError|not found in",
+        "this file is missing: get the data as the template's README or authors say, and put them there",
+    ),
+    (r"stopped at the time limit", "raise limits.wall_s in adapter.toml"),
+    (r"stopped at the memory limit", "raise limits.memory_mb in adapter.toml"),
 )
-RESULTS = re.compile(r"(?i)metric|result|score|eval|final|summary|test|history|log")
-Say = Callable[[str], None]
 
 
-@dataclass(frozen=True)
-class FirstRun:
-    """What one run showed."""
-
-    end: Exit
-    results: str  # pattern for command.results
-    said: selfreport.Reported
-    others: tuple[str, ...]  # files that would do as well
-
-
-def first_run(
-    template: Template, profile: str, scratch: Path, sandbox: Sandbox, environment: Environment | None
-) -> FirstRun:
-    """Run the template's command with seed 0, and find its results.
+def reported(
+    given: Folder,
+    template: Callable[[], Template],
+    workspace: Path,
+    sandbox: Callable[[], Sandbox],
+    say: Callable[[str], None],
+    device: str,
+) -> selfreport.Reported:
+    """What the script writes into final_info.json, of this run or an earlier one of the same files.
 
     Raises:
-        UserError: it fails, or writes nothing that can be read as results.
+        Asked: packages are missing.
+        UserError: it fails, or leaves no such file.
     """
-    trial = Trial(template, profile, scratch, sandbox, lambda text: None, environment=environment)
-    job = trial.job("first", trial.world(1), template.manifest.baselines[0].file)
-    bench = Bench.of(job, 0, trial.condition, sandbox, lambda: False)
-    end = train(bench, bench.paths, bench.settings)
-    if end.reason != "ok":
-        stop = training_ended(end, bench.paths.text("train.stderr"))
-        printed = harvest.read_text(bench.paths.text("train.stdout"))
-        raise UserError(f"the first run failed: {_last_lines(stop.detail) or _last_lines(printed)}")
-    work = Path(inside(str(bench.paths.code), template.manifest))
-    before = Path(inside(template.folder, template.manifest))
-    found = [*_candidates(bench.paths.out, None, "{out}/"), *_candidates(work, before, "")]
-    if not found:
-        raise UserError(
-            "the first run ended well, but left no results: write final_info.json, or another JSON, JSON lines, CSV or "
-            "TensorBoard file with numbers, into the folder that {out} or the variable OUT_DIR names"
+    kept = workspace / ".templates" / "reported" / f"{given.state()[:12]}.json"
+    if kept.is_file():
+        return selfreport.final_info(harvest.parse_json(kept.read_bytes(), finite=False))
+    made = template()
+    try:
+        environment = environment_of(made, workspace / ".cache", say)
+    except UserError as error:
+        raise UserError(str(error).replace(str(made.path("manifest.toml")), str(given.path / ADAPTER))) from None
+    check_packages(given, environment)
+    say(f"{given.path}: has no run_0; running experiment.py once to learn what it reports")
+    text = _run(given, made, environment, sandbox(), say, device)
+    try:
+        said = selfreport.final_info(harvest.parse_json(text, finite=False))
+    except harvest.Unharvestable as problem:
+        raise UserError(f"{given.path / 'experiment.py'}: its final_info.json cannot be used: {problem}") from None
+    write_bytes(kept, text)
+    return said
+
+
+def _run(
+    given: Folder,
+    template: Template,
+    environment: Environment | None,
+    sandbox: Sandbox,
+    say: Callable[[str], None],
+    device: str,
+) -> bytes:
+    from agent.lab.measuring.measure import run_training
+    from agent.lab.measuring.scratch import TrainingPaths
+    from agent.lab.templating.trial import Trial
+
+    folder = Path(template.folder).parents[1] / "run"
+    trial = Trial(template, template.manifest.default_profile, folder, sandbox, say, device, environment)
+    job = trial.job("first", trial.world(1), "experiment.py")
+    found = run_training(job, 0, trial.condition, trial.sandbox, lambda: False)
+    path = TrainingPaths.of(job, 0, trial.condition.name).kept / "final_info.json"
+    if found.outcome == "failed" or not path.is_file():
+        raise UserError(f"{given.path / 'experiment.py'}: the first run gave no final_info.json: {told(found)}")
+    return path.read_bytes()
+
+
+def told(failed: Training) -> str:
+    """How a run ended, its last words, and what they mean."""
+    lines = [line.strip() for line in failed.detail.strip().splitlines() if line.strip()]
+    errors = [line for line in lines if re.match(r"[\w.]*(?:Error|Exception|Exit)\b", line)]
+    last = " ".join((errors or lines or [failed.reason])[-1].split())[:400]
+    meaning = next(
+        (text for pattern, text in MEANINGS if re.search(pattern, f"{lines[0] if lines else ''} {last}")), ""
+    )
+    return f"{failed.reason}: {last}{f'; {meaning}' if meaning else ''}"
+
+
+def check_packages(given: Folder, environment: Environment | None) -> None:
+    """
+    Raises:
+        Asked: this Python lacks modules that the script, or what it imports beside itself, needs as it starts.
+        UserError: the environment that adapter.toml names lacks them.
+    """
+    wanted: dict[str, list[str]] = {}
+    for source in _reached(given):
+        for name, line in source.imports(outermost=True):
+            root = name.split(".")[0]
+            if not _beside(given.path, root):
+                wanted.setdefault(root, []).append(source.at(line))
+    lacking = missing_modules(environment, wanted) if environment else [n for n in wanted if find_spec(n) is None]
+    missing = {name: places for name, places in wanted.items() if name in lacking}
+    if missing and environment:
+        told = ", ".join(f"{name} (imported by {places[0]})" for name, places in missing.items())
+        raise UserError(f"{given.path / ADAPTER}: the environment lacks {told}; add what holds it to its requirements")
+    if missing:
+        raise Asked(
+            given.path,
+            f"this Python lacks {', '.join(missing)}, which its code imports",
+            of_packages(missing, requirements=(given.path / "requirements.txt").is_file()),
         )
-    found.sort(key=lambda item: item[0])
-    _, pattern, said = found[0]
-    return FirstRun(end, pattern, said, tuple(dict.fromkeys(p for _, p, _ in found[1:] if p != pattern)))
 
 
-def _candidates(
-    folder: Path, before: Path | None, prefix: str
-) -> Iterator[tuple[tuple[int, int, str], str, selfreport.Reported]]:
-    """Files of a known form that the run has written or changed: rank, pattern, numbers."""
-    for name in _files(folder):
-        last = name.rpartition("/")[2]
-        events = "tfevents" in last
-        if not (events or last.endswith(FORMS)) or (TOLD.search(last) and not RESULTS.search(last)):
+def _beside(folder: Path, root: str) -> list[str]:
+    """The files of a module or package that lies beside the script, relative to the folder."""
+    if (folder / f"{root}.py").is_file():
+        return [f"{root}.py"]
+    return sorted(path.relative_to(folder).as_posix() for path in (folder / root).rglob("*.py"))
+
+
+def _reached(given: Folder) -> list[Source]:
+    """experiment.py, plot.py, and every file beside them that these import, whichever way."""
+    found: dict[str, Source] = {}
+    queue = ["experiment.py", "plot.py"]
+    while queue:
+        name = queue.pop(0)
+        if name in found:
             continue
-        old = before / name if before else None
-        if old and old.is_file() and file_sha256(old) == file_sha256(folder / name):
-            continue
-        try:
-            said = results.read_file(name, harvest.read_bytes(folder, name, results.LARGEST))
-        except harvest.Unharvestable:
-            continue
-        if said.means:
-            rank = 0 if last == "final_info.json" else 3 if events else 1 if RESULTS.search(last) else 2
-            yield (rank, name.count("/"), name), prefix + pattern_of(name), said
-
-
-def _files(folder: Path) -> Iterator[str]:
-    """Names of plain files, within a bound; links are not followed, and odd names are left out."""
-    waiting, seen = [""], 0
-    while waiting:
-        top = waiting.pop(0)
-        for path in sorted((folder / top).iterdir()) if (folder / top).is_dir() else ():
-            seen += 1
-            name = f"{top}{path.name}"
-            if seen > MOST_LOOKED_AT or path.is_symlink() or not foreign.is_plain(name):
-                continue
-            if path.is_dir():
-                waiting.append(f"{name}/")
-            elif path.is_file():
-                yield name
-
-
-def pattern_of(name: str) -> str:
-    """A file's name with `*` for what another run calls otherwise: dates, times and ids; {seed} for the seed 0."""
-    parts = []
-    for part in name.split("/"):
-        part = re.sub(r"(?i)(seed[_=-]?)0(?!\d)", r"\g<1>{seed}", part)
-        if "tfevents" in part:
-            part = f"{part.partition('tfevents')[0]}tfevents.*"
-        elif re.search(r"\d{4,}|\d\d[-_:.]\d\d", part):
-            stem, dot, ending = part.rpartition(".")
-            part = f"*.{ending}" if dot and f".{ending}" in FORMS else "*"
-            part = f"{stem.split('_')[0].split('-')[0]}{part}" if dot and stem[:1].isalpha() else part
-        parts.append(part)
-    return "/".join(parts)
-
-
-def _last_lines(text: str) -> str:
-    return " ".join(" ".join(text.strip().splitlines()[-3:]).split())[-400:]
+        found[name] = read_source(given.path, name)
+        roots = {module.split(".")[0] for module, _ in found[name].imports()}
+        queue += [file for root in sorted(roots) for file in _beside(given.path, root)]
+    return list(found.values())

@@ -54,8 +54,12 @@ class Source:
             if isinstance(key, ast.Constant) and isinstance(key.value, str):
                 yield key.value, node.lineno
 
-    def imports(self) -> Iterator[tuple[str, int]]:
-        for node in ast.walk(self.tree):
+    def imports(self, outermost: bool = False) -> Iterator[tuple[str, int]]:
+        """Every module that is imported, with its line, but not where a failing import is caught.
+
+        `outermost`: only those that are imported as the file is, not those within functions.
+        """
+        for node in _walk(self.tree, outermost):
             if isinstance(node, ast.Import):
                 yield from ((alias.name, node.lineno) for alias in node.names)
             elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
@@ -63,6 +67,12 @@ class Source:
 
     def function(self, name: str) -> ast.FunctionDef | None:
         return next((n for n in self.tree.body if isinstance(n, ast.FunctionDef) and n.name == name), None)
+
+    def defines(self, name: str) -> bool:
+        """Whether a function or method of this name stands anywhere in the file."""
+        return any(
+            isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef) and n.name == name for n in ast.walk(self.tree)
+        )
 
     def class_(self, name: str) -> ast.ClassDef | None:
         return next((n for n in self.tree.body if isinstance(n, ast.ClassDef) and n.name == name), None)
@@ -87,13 +97,31 @@ class Source:
         return f"{self.name}:{line}"
 
 
+def _walk(node: ast.AST, outermost: bool) -> Iterator[ast.AST]:
+    """Every node, but for the bodies of a `try` that catches a failing import (and for functions, if outermost)."""
+    yield node
+    for name, value in ast.iter_fields(node):
+        if isinstance(node, ast.Try) and name == "body" and any(map(_catches_import, node.handlers)):
+            continue
+        for child in value if isinstance(value, list) else [value]:
+            if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda) and outermost:
+                continue
+            if isinstance(child, ast.AST):
+                yield from _walk(child, outermost)
+
+
+def _catches_import(handler: ast.ExceptHandler) -> bool:
+    caught = ast.unparse(handler.type) if handler.type else "Exception"
+    return any(word in caught for word in ("ImportError", "ModuleNotFoundError", "Exception"))
+
+
 def read_source(folder: Path, name: str) -> Source:
     """
     Raises:
         UserError: it is missing or does not parse.
     """
     try:
-        return Source(name, ast.parse((folder / name).read_text(encoding="utf-8")))
+        return Source(name, ast.parse((folder / name).read_text(encoding="utf-8-sig")))
     except OSError as error:
         raise UserError(f"{folder / name}: {error.strerror}") from None
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:

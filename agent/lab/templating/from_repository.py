@@ -1,7 +1,7 @@
 """--new-template NAME --from PLACE --run COMMAND: a researcher's repository becomes a template that runs as it is.
 
 Its numbers are self-reported until an evaluate.py measures. Not here: which files are taken (repository.py), which are
-edited (entry.py), and where the results lie (first_run.py).
+edited (entry.py), and where the results lie (command_run.py).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from agent.core.record import Environment
 from agent.core.template import load_template
 from agent.lab.environments import environment_of
 from agent.lab.templating import entry
-from agent.lab.templating.first_run import FirstRun, first_run
+from agent.lab.templating.command_run import FirstRun, first_run
 from agent.lab.templating.repository import Keys, Taken, take
 from agent.lab.templating.repository_manifest import CODE, PROFILE, SEEDS, Draft, manifest_text, metrics_of
 from agent.storage import foreign

@@ -14,13 +14,13 @@ SKELETON = Path(__file__).with_name("skeleton")
 NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
 NEXT = """\
 {folder} works as it is. Try it, then make it yours, in this order:
-  python launch.py --check-template {shown}       two minutes at most; says what would make a result unbelievable
+  ./launch.py --check-template {shown}       two minutes at most; says what would make a result unbelievable
   {folder}/manifest.toml    question, about, metrics with their direction and range, settings, limits, seeds
   {folder}/prepare.py       your data: what may be trained on, and what is held out
   {folder}/evaluate.py      your metrics
   {folder}/experiment.py    the code that a model starts from; baselines/ holds what it is compared with
   {folder}/plot.py, test_template.py
-Then: python launch.py --idea YOUR_IDEA --template {shown} --model MODEL
+Then: ./launch.py --idea YOUR_IDEA --template {shown} --model MODEL
 docs/templates.md goes through it all."""
 
 

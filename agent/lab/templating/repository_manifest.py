@@ -11,9 +11,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from agent.lab.measuring import selfreport
-from agent.lab.templating.first_run import FirstRun
+from agent.lab.templating.command_run import FirstRun
+from agent.lab.templating.directions import direction
 from agent.lab.templating.repository import Taken
-from agent.lab.templating.v1 import direction
 
 CODE = "code"  # folder of the template with the repository
 PROFILE = "full"

@@ -203,13 +203,17 @@ class Trial:
         return tried if tried.outcome == "measured" else None
 
     def _repeated(self, one: Training, again: Training) -> Iterator[Flaw]:
+        twice = f"two trainings of seed {one.seed}"
+        mend = f"draw everything from {self._seed}; keep to the number of threads; use deterministic kernels"
+        if not self.template.manifest.seeded:
+            twice, mend = "two executions", "seed every generator in the script"
         for name, value in self._untimed(one).items():
             if abs(value - again.metrics[name]) > SAME * max(1e-12, abs(value)):
                 yield Flaw(
                     "not-deterministic",
                     self.template.manifest.baselines[0].file,
-                    f"two trainings of seed {one.seed} give {name} {value:.6g} and {again.metrics[name]:.6g}",
-                    f"draw everything from {self._seed}; keep to the number of threads; use deterministic kernels",
+                    f"{twice} give {name} {value:.6g} and {again.metrics[name]:.6g}",
+                    mend,
                 )
                 return
 

@@ -5,9 +5,8 @@ Reads alone. Making a template of it is adapt.py's; its LaTeX is not read here.
 
 from __future__ import annotations
 
-import ast
+import hashlib
 import os
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -16,35 +15,27 @@ from pydantic import Field, ValidationError
 
 from agent.core.errors import UserError
 from agent.core.given import json_given, read_given, toml_given
-from agent.core.ideas import Idea, read_ideas
+from agent.core.ideas import Idea, readable_ideas
 from agent.core.manifest import Limits
 from agent.core.schema import Strict
 from agent.lab.measuring import selfreport
+from agent.lab.measuring.foreign import BESIDE
+from agent.lab.templating.beside import check_plain, data_beside, files_state, left_out, upward
+from agent.lab.templating.draft import ADAPTER, OPEN
 from agent.sandbox import harvest
 from agent.storage import foreign
 from agent.storage.foreign import is_plain
 
-ADAPTER = "adapter.toml"
 IDEAS = ("ideas.json", "seed_ideas.json")
 NO_ASSETS = {"experiment.py", "plot.py", "prompt.json", *IDEAS, ADAPTER}
-MOST_DATA = 1_000_000  # files of a data folder
 MAX_ASSETS = (2000, 32 << 20)  # files, bytes: they are committed with every session
 RESERVED = {"w", "tmp", "usr", "etc", "proc", "dev", "bin", "sbin", "lib", "lib64", "runner", "artefact", "var", "sys"}
-UP = re.compile(r"(?:\./)?(?:\.\./)+([A-Za-z0-9_][\w.-]*)")
-LOWER = re.compile(
-    r"(?:^|_)(?:loss|losses|error|err|perplexity|ppl|nll|mse|rmse|mae|bpc|bpb|kl|divergence|"
-    r"wer|cer|fid)(?:_|$)"
-)
-HIGHER = re.compile(
-    r"(?:^|_)(?:acc|accuracy|f1|auc|auroc|precision|recall|bleu|rouge|reward|return|score|r2|iou|map|"
-    r"correct)(?:_|$)"
-)
 
 
 class MetricHint(Strict):
     """What a person says of one metric in adapter.toml; the rest is filled in."""
 
-    better: Literal["higher", "lower", "target"]
+    better: Literal["higher", "lower", "target", "?"]
     label: str | None = None
     read: str | None = None
     unit: str = ""
@@ -54,10 +45,22 @@ class MetricHint(Strict):
     primary: bool = False
 
 
+class AdapterEnvironment(Strict):
+    """A template's own Python, as a manifest names it; requirements may also be the packages themselves."""
+
+    requirements: str | tuple[str, ...] | None = None
+    lock: str | None = None
+    python: str | None = None
+    version: str | None = None
+    extend: bool = False
+
+
 class AdapterFile(Strict):
     """adapter.toml beside experiment.py: only what the form itself does not say. All of it is optional."""
 
-    metrics: dict[str, MetricHint] = {}
+    primary: str = OPEN  # the number that runs are compared by
+    metrics: dict[str, MetricHint] = {}  # by a number's name, with or without the data set that it ends in
+    environment: AdapterEnvironment | None = None
     out_dir: Literal["relative", "absolute"] = "relative"
     limits: Limits = Field(
         default=Limits(wall_s=7200.0, memory_mb=16384, disk_mb=4096, files=5000, file_mb=2048, output_mb=64)
@@ -96,10 +99,10 @@ class Folder:
         Raises:
             UserError: there are too many, one is a link, or they are too large to be kept with every session.
         """
-        names, size = [], 0
+        names, size, shown = [], 0, data_beside(self.path)
         for root, folders, files in os.walk(self.path):
-            here = Path(root)
-            folders[:] = sorted(f for f in folders if not _left_out(f, top=here == self.path))
+            here, top = Path(root), Path(root) == self.path
+            folders[:] = sorted(f for f in folders if not left_out(f, top=top) and not (top and f in shown))
             for file in sorted(files):
                 path = here / file
                 name = path.relative_to(self.path).as_posix()
@@ -112,27 +115,38 @@ class Folder:
         if len(names) > MAX_ASSETS[0] or size > MAX_ASSETS[1]:
             raise UserError(
                 f"{self.path}: {len(names)} files of {size >> 20} MB lie beside experiment.py; at most "
-                f"{MAX_ASSETS[0]} files and {MAX_ASSETS[1] >> 20} MB are taken along: move data to "
-                f"{self.path.parent.parent / 'data'} and read them as ../../data"
+                f"{MAX_ASSETS[0]} files and {MAX_ASSETS[1] >> 20} MB are taken along: put data into a folder of their "
+                "own there, without code, or into ../../data"
             )
         return names
 
     def data(self) -> dict[str, Path]:
-        """Folders that the script reads as ../../NAME, by NAME, where they lie; what is nowhere is left out.
+        """Folders that the script reads as ../../NAME, by NAME, where they lie; what is nowhere is left out. Large ones
+        that lie beside the script are called beside/NAME.
 
         Raises:
             UserError: one is a link, or holds one: what it leads to was never meant to be shown.
         """
         found = {}
         for file in [self.path / "experiment.py", *(self.path / n for n in self.assets() if n.endswith(".py"))]:
-            for name in _upward(file):
+            for name in upward(file):
                 levels = (self.path.parent.parent, self.path.parent, self.path.parent.parent.parent, self.path)
                 place = next((level / name for level in levels if (level / name).is_dir()), None)
-                if place is not None and name not in RESERVED:
+                if place is not None and name not in {*RESERVED, BESIDE}:
                     found[name] = place.parent.resolve() / name
         for place in found.values():
-            _check_plain(place)
-        return found
+            check_plain(place)
+        return found | {f"{BESIDE}/{name}": place for name, place in data_beside(self.path).items()}
+
+    def state(self) -> str:
+        """A digest of everything that decides what the script reports, so not of what is said of its numbers."""
+        said = self.said.model_dump_json(include={"environment", "out_dir", "limits"})
+        digest = hashlib.sha256(f"{self.path}\0{self.data()}\0{said}\0".encode())
+        for name in ("experiment.py", *self.assets()):
+            digest.update(f"{name}\0".encode() + (self.path / name).read_bytes() + b"\0")
+        for place in self.data().values():
+            digest.update(repr(files_state(place)).encode())
+        return digest.hexdigest()
 
     def run_0(self) -> selfreport.Reported | None:
         """The numbers of a run_0 that was shipped; None if there is none.
@@ -142,7 +156,8 @@ class Folder:
         """
         path = self.path / "run_0" / "final_info.json"
         try:
-            return selfreport.final_info(harvest.parse_json(foreign.read(self.path.resolve(), "run_0/final_info.json")))
+            report = foreign.read(self.path.resolve(), "run_0/final_info.json")
+            return selfreport.final_info(harvest.parse_json(report, finite=False))
         except foreign.Missing:
             return None
         except (foreign.Foreign, harvest.Unharvestable) as problem:
@@ -167,7 +182,7 @@ def look(folder: Path) -> Folder:
         raise UserError(f"{folder}: has experiment.py but no plot.py; add one that draws from run_*/final_info.json")
     path = folder / ADAPTER
     try:
-        return Folder(folder, AdapterFile.model_validate(toml_given(read_given(path), str(path))))
+        return Folder(folder, AdapterFile.model_validate(_tuples(toml_given(read_given(path), str(path)))))
     except FileNotFoundError:
         return Folder(folder, AdapterFile())
     except ValidationError as error:
@@ -175,43 +190,20 @@ def look(folder: Path) -> Folder:
         raise UserError(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
 
 
-def ideas(folder: Path) -> list[Idea]:
-    """The ideas that lie in a template's folder; of two with one name, that of ideas.json."""
+def ideas(folder: Path) -> tuple[list[Idea], list[str]]:
+    """The ideas that lie in a template's folder, and a line for each entry that is none.
+
+    Of two ideas with one name, that of ideas.json is taken.
+    """
+    read = [readable_ideas(folder / name) for name in IDEAS if (folder / name).is_file()]
     found: dict[str, Idea] = {}
-    for name in IDEAS:
-        if (folder / name).is_file():
-            for idea in read_ideas(folder / name):
-                found.setdefault(idea.Name, idea)
-    return list(found.values())
+    for idea in (idea for some, _ in read for idea in some):
+        found.setdefault(idea.Name, idea)
+    return list(found.values()), [line for _, lines in read for line in lines]
 
 
-def direction(name: str) -> Literal["higher", "lower"] | None:
-    """What a metric's name says of itself; None where it says nothing, or both."""
-    lower, higher = LOWER.search(name), HIGHER.search(name)
-    if bool(lower) == bool(higher):
-        return None
-    return "lower" if lower else "higher"
-
-
-def _check_plain(place: Path) -> None:
-    try:
-        if place.is_symlink():
-            raise foreign.Foreign("a link")
-        for _ in foreign.walk(place, MOST_DATA):
-            pass
-    except foreign.Foreign as problem:
-        raise UserError(f"{place}: {problem}; put a copy there, so that it can be taken along") from None
-
-
-def _left_out(folder: str, *, top: bool) -> bool:
-    return folder.startswith((".", "__pycache__")) or (top and (folder == "latex" or folder.startswith("run_")))
-
-
-def _upward(file: Path) -> list[str]:
-    """First names of relative paths that climb out of the folder."""
-    try:
-        tree = ast.parse(file.read_text(encoding="utf-8", errors="replace"))
-    except (SyntaxError, ValueError):
-        return []
-    texts = [n.value for n in ast.walk(tree) if isinstance(n, ast.Constant) and isinstance(n.value, str)]
-    return sorted({match[1] for text in texts if (match := UP.match(text))})
+def _tuples(value: object) -> object:
+    """TOML has arrays only; strict models want tuples."""
+    if isinstance(value, dict):
+        return {key: _tuples(item) for key, item in value.items()}
+    return tuple(map(_tuples, value)) if isinstance(value, list) else value

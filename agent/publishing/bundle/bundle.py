@@ -10,6 +10,7 @@ import hashlib
 import io
 import shutil
 import tarfile
+from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
 from agent.core.errors import UserError
@@ -29,19 +30,21 @@ from paper.press.compile import INPUTS, compile_pdf
 HOME = Path(__file__).resolve().parents[3]  # the checkout
 
 
-def bundle(name: str, workspace: Workspace, out: Path) -> int:
-    """Make the archive and say where it is; the exit status.
+def bundle(name: str, workspace: Workspace, out: Path, page: Callable[[SessionPaths], bytes]) -> int:
+    """Make the archive and say where it is; the exit status. `page` makes the session's page for a browser.
 
     Raises:
         UserError: no such session, no paper yet, a key in its repository, or `out` is no folder to write to.
         InfrastructureError: git or TeX does not run.
     """
     paths = workspace.find(name)
-    if not out.is_dir():
-        raise UserError(f"{out}: no such folder; make it, or name another with --out")
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"{out}: {error.strerror}; name another folder with --out") from None
     with reading_lock(paths.lock):
         session = read_session(paths)
-        members = _members(paths, workspace, session)
+        members = _members(paths, workspace, session, page)
     target = out / f"{paths.root.name}.tar.gz"
     try:
         _write(target, paths.root.name, members, int(session.last_at))
@@ -51,7 +54,9 @@ def bundle(name: str, workspace: Workspace, out: Path) -> int:
     return 0
 
 
-def _members(paths: SessionPaths, workspace: Workspace, session: Session) -> dict[str, bytes]:
+def _members(
+    paths: SessionPaths, workspace: Workspace, session: Session, page: Callable[[SessionPaths], bytes]
+) -> dict[str, bytes]:
     """Every file of the archive by its name inside."""
     repo = GitReader(paths.repo / ".git")
     try:
@@ -72,6 +77,7 @@ def _members(paths: SessionPaths, workspace: Workspace, session: Session) -> dic
     bbl = _bibliography(members)
     members |= {"tex/paper.bbl": bbl} if bbl else {}
     members |= _log(paths, Stripper({workspace.root: "[workspace]", HOME: "[checkout]"}))
+    members["page.html"] = page(paths)
     readme = render(
         "handover_readme",
         session=session,

@@ -41,6 +41,15 @@ class Stripper:
             text = re.sub(re.escape(path) + r"(?![\w-])", name, text)
         return re.sub(rf"\b{re.escape(self._host)}\b", "[host]", text) if len(self._host) > 3 else text
 
+    def texts(self, texts: Iterable[str]) -> dict[str, str]:
+        """`text` of many, each by what it was; together, which takes a tenth of the time of one after the other."""
+        given = list(dict.fromkeys(texts))
+        between = "\n\0\0\0\0\0\0\n"  # no pattern of a key reaches over it
+        found = self.text(between.join(given)).split(between)
+        if len(found) != len(given):  # a text holds the separator itself
+            found = list(map(self.text, given))
+        return dict(zip(given, found, strict=True))
+
     def json_line(self, line: str) -> str:
         """One JSON value with every string in it rewritten; stripped as text if it is none."""
         try:

@@ -16,12 +16,14 @@ HEAD = ("run", "name", "label", "kind", "seed", "condition")
 def figure_csv(figure: FigureAccount, records: Sequence[RunRecord], manifest: Manifest) -> str:
     """One row a value. The runner's figures show the explored runs; an agent's may show whatever it was given."""
     explored = [r for r in records if r.kind != "confirmation" and r.status == "measured"]
+    mark = "measured" if manifest.measured else "self-reported"
     if figure.by == "runner" and figure.name.startswith("curves"):
         return _csv((*HEAD, "curve", "index", "value"), _curves(explored))
     if figure.by != "runner":
-        rows = [*_values(explored, "metrics"), *_values(explored, "diagnostics")]
+        rows = [*_values(explored, "metrics", mark), *_values(explored, "diagnostics", "self-reported")]
         return _csv((*HEAD, "source", "quantity", "value"), rows)
-    return _csv((*HEAD, "source", "quantity", "value"), _values(explored, "metrics", _shown(figure.name, manifest)))
+    shown = _shown(figure.name, manifest)
+    return _csv((*HEAD, "source", "quantity", "value"), _values(explored, "metrics", mark, shown))
 
 
 def _shown(name: str, manifest: Manifest) -> set[str]:
@@ -33,8 +35,9 @@ def _shown(name: str, manifest: Manifest) -> set[str]:
     return set(manifest.metrics)
 
 
-def _values(records: Sequence[RunRecord], field: str, wanted: set[str] | None = None) -> Iterable[Sequence[object]]:
-    source = "self-reported" if field == "diagnostics" else "measured"
+def _values(
+    records: Sequence[RunRecord], field: str, source: str, wanted: set[str] | None = None
+) -> Iterable[Sequence[object]]:
     for record in records:
         for training in record.trainings:
             for name, value in getattr(training, field).items():

@@ -115,7 +115,7 @@ def lines(record: RunRecord, failures: Sequence[AttemptFailed], facts: Facts) ->
     alike = _common(facts)
     found += [f"{run}/settings/{name}: {value}" for name, value in record.settings.items() if name not in alike]
     for field in ("metrics", "diagnostics"):
-        mark = "(self-reported) " if field == "diagnostics" else ""
+        mark = "" if field == "metrics" and facts.manifest.measured else "(self-reported) "
         for condition in record.conditions:
             at = f"/{condition.name}" if several else ""
             for name in sorted({key for t in record.trainings for key in getattr(t, field)}):

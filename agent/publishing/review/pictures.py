@@ -23,10 +23,11 @@ def pages_with_figures(pdf: Path, sandbox: Sandbox) -> tuple[bytes, ...]:
     except (OSError, ValueError):
         return ()
     pages = sorted({page for name, page in places.items() if name.startswith("figure.")})
-    return tuple(picture for page in pages[:MOST] if (picture := _drawn(pdf, page, sandbox)).startswith(_PNG))
+    return tuple(picture for page in pages[:MOST] if (picture := drawn(pdf, page, sandbox)).startswith(_PNG))
 
 
-def _drawn(pdf: Path, page: int, sandbox: Sandbox) -> bytes:
+def drawn(pdf: Path, page: int, sandbox: Sandbox) -> bytes:
+    """One page of a PDF that nobody trusts, as a PNG file; empty where it cannot be drawn."""
     mount = Mount(pdf.resolve(), INSIDE)
     argv = ("pdftoppm", "-png", "-singlefile", "-r", str(DPI), "-f", str(page), "-l", str(page), sandbox.visible(mount))
     spec = SandboxSpec(argv=argv, cwd="/", mounts=(mount,), limits=LIMITS)

@@ -5,7 +5,9 @@ Not here: history (history.py), signatures (signed.py), the paper's text (render
 
 from __future__ import annotations
 
+import json
 import os
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -36,8 +38,22 @@ from paper.press.compare import Problem
 SHOWN = 20  # problems that are printed
 
 
-def verify(name: str, workspace: Workspace, *, artefacts: bool = False, trust: bool = False) -> int:
-    """Verify, and print what was found; the exit status. `trust`: with artefacts, a stranger's code may run.
+def verify(
+    name: str,
+    workspace: Workspace,
+    *,
+    artefacts: bool = False,
+    trust: bool = False,
+    as_json: bool = False,
+    say: Callable[[str], None] = lambda step: None,
+) -> int:
+    """Verify, and print what was found; the exit status.
+
+    Args:
+        artefacts: also measure the kept artefacts again.
+        trust: with artefacts, a stranger's code may run.
+        as_json: print one JSON object instead of lines.
+        say: hears what is checked now, and "" once nothing is any more.
 
     Raises:
         UserError: `name` is no session, repository or paper.
@@ -45,12 +61,33 @@ def verify(name: str, workspace: Workspace, *, artefacts: bool = False, trust: b
     subject = find(name, workspace)
     if artefacts and subject.session is None:
         raise UserError("--artefacts: only the session's own folder has them, beside its repository; verify that one")
-    report = Report()
+    report = Report(say=say)
     if subject.closed:
         report.notes.append("The session's log, which this user may not read, was not compared with the repository.")
     signed = examine(subject, report)
     if artefacts and subject.session:
         _remeasure(name, subject, subject.session, workspace, report, trust)
+    say("")
+    if as_json:
+        print(json.dumps(_as_data(report, signed), indent=2))
+    else:
+        _print(report, signed)
+    return 1 if report.problems else 0
+
+
+def _as_data(report: Report, signed: Signed | None) -> dict[str, object]:
+    return {
+        "verified": not report.problems,
+        "numbers": report.numbers,
+        "numbers_verified": report.verified,
+        "problems": [{"where": problem.where, "what": problem.what} for problem in report.problems],
+        "notes": report.notes,
+        "audits": [] if report.problems else [numbers(report), *report.audits],
+        "signatures": "" if report.problems else closing(signed),
+    }
+
+
+def _print(report: Report, signed: Signed | None) -> None:
     for problem in report.problems[:SHOWN]:
         print(line(f"{problem.where}: {problem.what}"))
     if len(report.problems) > SHOWN:
@@ -60,12 +97,11 @@ def verify(name: str, workspace: Workspace, *, artefacts: bool = False, trust: b
     if report.problems:
         count = "1 problem" if len(report.problems) == 1 else f"{len(report.problems)} problems"
         print(f"NOT VERIFIED: {count}; {report.verified} of {report.numbers} numbers agree with the committed records.")
-        return 1
+        return
     for audit in (numbers(report), *report.audits):
         print(line(audit))
     print(f"{report.verified} of {report.numbers} numbers verified")
     print(line(closing(signed)))
-    return 0
 
 
 def _remeasure(
@@ -165,6 +201,7 @@ def examine(subject: Subject, report: Report, makers: Makers | None = None) -> S
     """
     repo, signed = GitReader(subject.git_dir), None
     try:
+        report.say("Reading the repository and its history")
         files = committed_files(subject, repo)
         report.problems += check_tree(subject.tree, repo, files)
         report.problems += check_line(repo)
@@ -172,6 +209,7 @@ def examine(subject: Subject, report: Report, makers: Makers | None = None) -> S
         report.notes += filter(None, [unwalled(material.records.values())])
         report.problems += check_records(repo, material.records, material.manifest)
         report.problems += check_account(repo, material, files)
+        report.say(f"Checking {len(material.records)} records and who signed them")
         signed = check_signatures(repo, material, files, subject.session)
         report.problems += signed.problems
         if subject.session:

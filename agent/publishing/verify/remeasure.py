@@ -75,6 +75,7 @@ def remeasure(subject: Subject, session: SessionPaths, report: Report, means: Me
     with TemporaryFolder("remeasure") as scratch:
         bench = _Bench(Path(scratch), repo, material, means)
         for index, (one, file) in enumerate(at_hand if material.manifest.measured else ()):
+            report.say(f"Measuring artefact {index + 1} of {len(at_hand)} again")
             problems = list(bench.differences(one, file, index))
             report.problems += problems
             done += not problems

@@ -55,6 +55,7 @@ def check_paper(subject: Subject, repo: GitReader, material: Material, report: R
     """Render from sections and records; compare paper.tex, its figures and the PDF with that."""
     with TemporaryFolder("verify") as scratch:
         folder = Path(scratch)
+        report.say("Rendering the paper again from sections and records")
         needed = [f.file for f in material.account.figures] + [f"{STYLE}/{name}" for name in material.account.style]
         foreign.write(folder / "repo", {name: repo.blob(repo.head, name) or b"" for name in needed})
         sections, library = _sections(repo), _citable(repo)
@@ -66,9 +67,29 @@ def check_paper(subject: Subject, repo: GitReader, material: Material, report: R
             report.problems += _by_values(subject, repo, material, rendered, report)
             return
         report.problems += found
+        report.say("Drawing its figures again")
         report.problems += _figures(material, folder, report, makers)
         write(rendered, folder / "paper")
+        report.say("Compiling the pages again and comparing them with the PDF")
         report.problems += _pdf(subject, repo, material, rendered, report, lambda: makers.compile(folder / "paper"))
+
+
+def again(repo: GitReader, material: Material) -> tuple[dict[str, str], Rendered, int, list[Problem]]:
+    """The committed paper's text, made once more from the committed records, without TeX and without drawing.
+
+    Returns the sections, the rendered paper, how many numbers it prints, and where the committed text differs.
+    """
+    with TemporaryFolder("render") as scratch:
+        folder = Path(scratch)
+        needed = [f.file for f in material.account.figures] + [f"{STYLE}/{name}" for name in material.account.style]
+        foreign.write(folder, {name: repo.blob(repo.head, name) or b"" for name in needed})
+        sections = _sections(repo)
+        rendered = _rendered(repo, material, sections, _citable(repo), folder)
+        tex = (repo.blob(repo.head, "paper/paper.tex") or b"").decode("utf-8", "replace")
+        if material.account.program == program_sha256():
+            return sections, rendered, count_numbers(rendered), compare_tex(tex, rendered)
+        numbers, problems = values_problems(tex, material)  # another version words it differently
+        return sections, rendered, numbers, problems
 
 
 def recompile(folder: Path) -> bytes | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
@@ -50,6 +50,7 @@ class Report:
     notes: list[str] = field(default_factory=list)
     numbers: int = 0
     audits: list[str] = field(default_factory=list)  # in plain words, one sentence each
+    say: Callable[[str], None] = lambda step: None  # hears what is checked now, which may take a minute
 
     @property
     def verified(self) -> int:

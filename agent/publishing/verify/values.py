@@ -16,6 +16,7 @@ from agent.publishing.verify.subject import Material
 from paper.evidence.facts import Facts
 from paper.evidence.series import Series, averaged, difference_of, series_of
 from paper.press.compare import Problem, printed_numbers
+from paper.press.repeats import error_of
 
 _DECIMAL = re.compile(r"(?<![\d.])\d[\d,]*\.\d+(?![\d.]*\.\d)(%|\\%)?")
 
@@ -52,6 +53,8 @@ def _pool(material: Material) -> Iterator[float]:
         yield from (abs(v) for some in settings for v in some.values() if isinstance(v, float))
         for training in record.trainings:
             yield from map(abs, (*training.metrics.values(), *training.diagnostics.values(), training.wall_s))
+            for told in training.statistics.values():
+                yield from map(abs, (*told.values, error_of(told) or 0.0))
     for columns in _columns(facts):
         yield from (abs(x) for series in columns for x in (series.mean, series.se or 0.0))
         for a, b in permutations(columns, 2):

@@ -27,8 +27,8 @@ PAGES = sorted(DOCS.glob("*.md"))
 BLOCK = re.compile(r"^```sh\n(.*?)^```", re.DOTALL | re.MULTILINE)
 OTHERS = {"templates.md", "from-a-repository.md"}  # have tests of their own, which build what the pages build
 KEYS = {"OPENAI_API_KEY": "sk-none", "ANTHROPIC_API_KEY": "sk-none", "OPENROUTER_API_KEY": "sk-none"}
-# CI itself, a view without an end, tests/suites/app/test_api.py, gigabytes of packages
-ELSEWHERE = ("make setup", "--follow", "docs/own_model.py", "--setup-saebench")
+# CI itself, views without an end, tests/suites/app/test_api.py, gigabytes of packages
+ELSEWHERE = ("make setup", "--follow", "--serve", "docs/own_model.py", "--setup-saebench")
 FOREIGN = {"--depth", "--help", "--security-opt"}  # of git, of every command, of docker
 
 
@@ -65,7 +65,7 @@ def place(tmp_path_factory, stages):
 def test_a_command_of_the_pages_runs(place, command):
     folder, session = place
     line = command.replace("<session>", session).replace("=...", "=sk-none")
-    line = re.sub(r"\bpython launch\.py", f"{sys.executable} launch.py --workspace workspace", line)
+    line = re.sub(r"(?<!\S)\./launch\.py", f"{sys.executable} launch.py --workspace workspace", line)
     if "elsewhere" in line:  # cloned to by one line and verified by the next, of which one alone may be tried
         clone = folder / "elsewhere"
         shutil.rmtree(clone, ignore_errors=True)
@@ -100,7 +100,7 @@ def test_a_command_of_the_pages_runs(place, command):
 
 def test_every_command_on_the_pages_is_taken():
     for page in PAGES:
-        for words in re.findall(r"python launch\.py ([^`\n]*)", page.read_text()):
+        for words in re.findall(r"\./launch\.py ([^`\n]*)", page.read_text()):
             assert parse(shlex.split(words, comments=True)).command, (page.name, words)
 
 

@@ -107,7 +107,7 @@ def test_the_page_builds_a_template_and_its_paper(tmp_path):
 def run(line: str, place: Path, home: Path, url: str) -> str:
     model = f"openai/gpt-4o --api-base {url} --literature offline"
     line = line.replace("ANTHROPIC_API_KEY=...", "OPENAI_API_KEY=sk-none").replace("anthropic/claude-sonnet-4-5", model)
-    line = re.sub(r"\bpython launch\.py", f"{sys.executable} launch.py --workspace workspace", line)
+    line = re.sub(r"(?<!\S)\./launch\.py", f"{sys.executable} launch.py --workspace workspace", line)
     done = subprocess.run(
         line,
         shell=True,

@@ -1,6 +1,6 @@
 """sae-bench beside the runner: proxy and protocol with evaluations made up here, and the real ones where it is set up.
 
-`python launch.py --setup-saebench` sets it up. Models and data sets are made here; the hub is never asked.
+`./launch.py --setup-saebench` sets it up. Models and data sets are made here; the hub is never asked.
 """
 
 import json
@@ -289,14 +289,14 @@ def test_a_session_without_it_is_told_before_it_starts(tmp_path):
     whole = (Path(TINY.folder) / "manifest.toml").read_text() + '\n[profiles.tiny.saebench]\nevals = ["core"]\n'
     profile = parse_manifest(whole.encode(), "here").profiles["tiny"]
     said = command.complaints(profile, OPTIONS, tmp_path)
-    assert said[0] == "sae-bench is not set up in this workspace: python launch.py --setup-saebench"
+    assert said[0] == "sae-bench is not set up in this workspace: ./launch.py --setup-saebench"
     assert any("no setting 'hook_name'" in line for line in said)
 
 
 # ---------------------------------------------------------------- the real one
 
 
-@pytest.mark.skipif(HERE is None, reason="sae-bench is not set up in workspace/ (python launch.py --setup-saebench)")
+@pytest.mark.skipif(HERE is None, reason="sae-bench is not set up in workspace/ (./launch.py --setup-saebench)")
 def test_the_real_evaluations_run_on_a_model_made_here(tmp_path):
     sae = saebench_world.Autoencoder()
     models = load_module(ROOT / "templates/lm_sae/lm/models.py")

@@ -14,6 +14,7 @@ import pytest
 from agent.actions import perform
 from agent.core.errors import UserError
 from agent.core.paths import SessionPaths
+from agent.pages.command import page_of
 from agent.publishing.bundle.bundle import bundle
 from agent.publishing.bundle.secrets import Stripper
 from agent.session.policy import next_action
@@ -22,6 +23,12 @@ from agent.storage.locks import session_lock
 from agent.storage.workspace import Workspace
 from tests.support import ROOT
 from tests.support.whole import Script, Whole
+
+
+def a_page(paths):
+    """The session's page as the command line has it made."""
+    return page_of(paths, lambda event, session: event.type)
+
 
 KEY = "sk-planted0123456789abcdefghij"
 OWN = "a plain password of this machine"
@@ -43,7 +50,7 @@ def unpacked(clean, tmp_path_factory):
     out = tmp_path_factory.mktemp("elsewhere")
     os.environ["PLANTED_API_KEY"] = OWN
     try:
-        assert bundle(clean.paths.root.name, clean.workspace, out) == 0
+        assert bundle(clean.paths.root.name, clean.workspace, out, a_page) == 0
     finally:
         del os.environ["PLANTED_API_KEY"]
     archive = out / f"{clean.paths.root.name}.tar.gz"
@@ -65,6 +72,7 @@ def test_every_part_is_there_and_told(unpacked):
         "session/events.jsonl",
         "verify.sh",
         "notes.txt",
+        "page.html",
     ):
         assert (unpacked / name).is_file(), name
         assert name.split("/")[0] in readme
@@ -126,6 +134,7 @@ def test_each_figure_has_its_data(unpacked, clean):
 
 def test_no_secret_and_no_place_of_this_machine_is_inside(unpacked, clean):
     texts = [path.read_text(errors="replace") for path in (unpacked / "session").rglob("*") if path.is_file()]
+    texts.append((unpacked / "page.html").read_text())
     for secret in (KEY, OWN, "hidden1234", str(clean.workspace.root), str(ROOT)):
         assert not any(secret in text for text in texts), secret
     events = map(json.loads, (unpacked / "session/events.jsonl").read_text().splitlines())
@@ -137,7 +146,7 @@ def test_the_same_session_gives_the_same_bytes(clean, tmp_path):
     archives = []
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
-        bundle(clean.paths.root.name, clean.workspace, tmp_path / name)
+        bundle(clean.paths.root.name, clean.workspace, tmp_path / name, a_page)
         archives.append((tmp_path / name / f"{clean.paths.root.name}.tar.gz").read_bytes())
     assert archives[0] == archives[1]
 
@@ -151,17 +160,18 @@ def test_a_key_in_the_repository_stops_the_archive(clean, tmp_path):
         (copy.repo / "notes.txt").write_text(text)
         GitStore(copy.repo).commit(["notes.txt"], "notes", {"Event": "notes", "Number": str(number)})
     with pytest.raises(UserError, match="holds what looks like a key, in notes.txt"):
-        bundle("last", workspace, tmp_path)
+        bundle("last", workspace, tmp_path, a_page)
     assert not list(tmp_path.glob("*.gz"))
 
 
 def test_what_cannot_be_bundled_is_said(clean, tmp_path):
     with pytest.raises(UserError, match="not found"):
-        bundle("nothing", clean.workspace, tmp_path)
-    with pytest.raises(UserError, match="no such folder"):
-        bundle("last", clean.workspace, tmp_path / "none")
+        bundle("nothing", clean.workspace, tmp_path, a_page)
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match="file/x: Not a directory; name another folder with --out"):
+        bundle("last", clean.workspace, tmp_path / "file" / "x", a_page)
     with session_lock(clean.paths.lock), pytest.raises(UserError, match="held by"):
-        bundle("last", clean.workspace, tmp_path)
+        bundle("last", clean.workspace, tmp_path, a_page)
 
 
 def test_a_session_without_a_paper_says_how_to_go_on(whole, tmp_path):
@@ -169,7 +179,7 @@ def test_a_session_without_a_paper_says_how_to_go_on(whole, tmp_path):
     with it.tools() as tools:
         tools.journal.append(perform(next_action(tools.session), tools))
     with pytest.raises(UserError, match="has no paper yet; go on with --resume"):
-        bundle("last", it.workspace, tmp_path)
+        bundle("last", it.workspace, tmp_path, a_page)
 
 
 def test_strings_are_stripped_and_the_rest_of_a_line_stays(tmp_path):

@@ -127,7 +127,10 @@ def test_a_real_provider_is_asked_with_the_text_fenced_and_a_bound_keeps_what_wa
         (["--review", "{pdf}"], "--review needs a model"),
         (["--review", "{pdf}", "--model", "openai/gpt-4.1"], "OPENAI_API_KEY is not set"),
         (["--review", "{pdf}", "--playback", "{recording}", "--reviews", "0"], "--reviews 0: give 1 to 9"),
-        (["--review", "{pdf}", "--playback", "{recording}", "--out", "/nowhere/x"], "/nowhere/x: no such folder"),
+        (
+            ["--review", "{pdf}", "--playback", "{recording}", "--out", "{pdf}/x"],
+            "x: Not a directory; name another folder with --out",
+        ),
         (["--review", "{empty}", "--playback", "{recording}"], "it holds no text"),
     ],
 )

@@ -1,0 +1,110 @@
+"""The command doctor: what holds on this machine, what does not, and how to mend it. Runs no experiment."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator, Mapping
+from importlib.metadata import PackageNotFoundError, version
+
+from agent.app.exits import DONE, USER_ERROR
+from agent.app.preflight import TEX, existing, models_of, nvidia_smi
+from agent.app.settings import FILE, own_file
+from agent.app.tables import show_json
+from agent.core.errors import InfrastructureError
+from agent.core.options import Options
+from agent.core.paths import HOME
+from agent.core.protocols import Sandbox
+from agent.lab.saebench.environment import described
+from agent.storage.cache import summary
+from agent.storage.signing import keys_folder
+from agent.storage.workspace import Workspace
+
+PACKAGES = ("torch", "sae-lens", "transformer-lens", "litellm", "aider-chat")
+BESIDE_TEX = ("chktex", "pdftoppm")  # without them a paper is made, but less of it is checked
+LONGEST_S = 20.0  # for a tool to say its version
+
+
+def report(found: list[str], options: Options, sandbox: Sandbox, workspace: Workspace, *, as_json: bool = False) -> int:
+    """Print what holds here; the exit status says whether something is to mend."""
+    from agent.sandbox.probe import limits_report
+
+    rows, limits = dict(_rows(options, sandbox, workspace)), limits_report()
+    if as_json:
+        show_json({"well": not found, "mend": found, **rows, "limits": limits})
+        return USER_ERROR if found else DONE
+    for name, said in rows.items():
+        print(f"{name:<15}{said}")
+        if name == "sandbox":
+            for limit, means in limits.items():
+                print(f"  {limit:<13}{means}")
+    for complaint in found:
+        print(f"mend           {complaint}")
+    print("all well" if not found else f"{len(found)} to mend")
+    return USER_ERROR if found else DONE
+
+
+def _rows(options: Options, sandbox: Sandbox, workspace: Workspace) -> Iterator[tuple[str, str]]:
+    yield "version", _own_version()
+    yield "python", f"{sys.version.split()[0]} ({sys.executable})"
+    yield "packages", ", ".join(f"{name} {_installed(name)}" for name in PACKAGES)
+    yield "models", ", ".join(models_of(options))
+    yield "sandbox", sandbox.name
+    yield "device", f"{options.device}, {options.slots} trainings side by side, {options.threads} thread(s) each"
+    yield "gpu", _gpu()
+    yield "tex", _tex()
+    place = existing(workspace.root)
+    free = shutil.disk_usage(place).free / 1e9
+    yield "disk", f"{free:.0f} GB free at {workspace.root}"
+    yield "cache", f"{summary(workspace.cache)}, at most {options.cache_gb:g} GB"
+    yield "sae-bench", described(workspace.cache)
+    yield "sessions", f"{len(workspace.sessions())} in {workspace.root}"
+    yield "settings", _settings(os.environ)
+    yield "signing key", str(keys_folder())
+
+
+def _own_version() -> str:
+    with open(HOME / "pyproject.toml", "rb") as file:
+        number = tomllib.load(file)["project"]["version"]
+    commit = _first_line(["git", "-C", str(HOME), "rev-parse", "--short", "HEAD"])
+    return f"{number}{f' (commit {commit})' if commit else ''} in {HOME}"
+
+
+def _installed(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "missing"
+
+
+def _gpu() -> str:
+    table = nvidia_smi()
+    if not table:
+        return "none; trainings run on the CPU"
+    cuda = re.search(r"CUDA Version:\s*([\d.]+)", table)
+    names = re.findall(r"^\|\s+\d+\s+(\S.*?)\s{2,}", table, re.MULTILINE)
+    return f"{', '.join(names) or 'an NVIDIA GPU'}{f' (driver for CUDA {cuda[1]})' if cuda else ''}"
+
+
+def _tex() -> str:
+    missing = [tool for tool in (*TEX, *BESIDE_TEX) if shutil.which(tool) is None]
+    there = _first_line(["pdflatex", "--version"]) or "no pdflatex; papers without a PDF are made with --no-pdf"
+    return there + (f"; missing: {', '.join(missing)}" if missing else "")
+
+
+def _settings(environment: Mapping[str, str]) -> str:
+    places = [HOME / FILE, own_file(environment)]
+    return ", ".join(f"{path} ({'read' if path.is_file() else 'not there'})" for path in places if path)
+
+
+def _first_line(command: list[str]) -> str:
+    """What a tool says of itself; "" where it does not run."""
+    try:
+        said = subprocess.run(command, capture_output=True, text=True, timeout=LONGEST_S, check=True).stdout
+    except (OSError, subprocess.SubprocessError, InfrastructureError):
+        return ""
+    return (said.splitlines() or [""])[0].strip()

@@ -1,0 +1,107 @@
+"""The command status: every session of a workspace, from its log alone."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import asdict, dataclass
+
+from agent.app.tables import add, show, show_json, table
+from agent.app.wording import compact
+from agent.core.errors import InfrastructureError, UserError
+from agent.core.paths import SessionPaths
+from agent.core.visible import line
+from agent.session.session import Session, missing_pdf, stage
+from agent.storage.locks import is_locked
+from agent.storage.workspace import Workspace, read_session
+
+IN_WORDS = {"no-pdf": "no PDF", "training": "stopped, a training goes on"}
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Where a session stands, as --json prints it."""
+
+    session: str
+    folder: str
+    state: str  # running, training (stopped, but a training goes on), stopped, done, no-pdf, empty or unreadable
+    stage: str = ""
+    idea: str = ""
+    title: str = ""
+    runs: int = 0  # at most
+    measured: int = 0
+    failed: int = 0
+    tokens: int = 0
+    tokens_cached: int = 0
+    usd: float = 0.0
+    usd_complete: bool = True  # false: the price of some calls is not known
+    started_at: float = 0.0  # seconds since the epoch
+    last_at: float = 0.0
+    active_s: float = 0.0
+    problem: str = ""  # why it is empty or unreadable
+
+
+def show_status(workspace: Workspace, *, as_json: bool = False) -> int:
+    sessions, closed = workspace.sessions(), workspace.closed()
+    found = [standing(paths) for paths in sessions]
+    if closed:
+        print(line(f"not shown, for this user may not read them: {', '.join(closed)}"), file=sys.stderr)
+    if as_json:
+        show_json({"workspace": str(workspace.root), "sessions": [asdict(one) for one in found]})
+        return 0
+    if not found:
+        print(f"no sessions in {workspace.root} yet")
+        return 0
+    shown = table("session", "state", "stage", "runs", "tokens", "cost")
+    for one in found:
+        add(shown, *_row(one))
+    show(shown)
+    return 0
+
+
+def standing(paths: SessionPaths) -> Standing:
+    """Where one session stands; a log that cannot be read is a state like others."""
+    name, folder = paths.root.name, str(paths.root)
+    try:
+        session = read_session(paths)
+    except UserError as error:
+        return Standing(name, folder, "empty", problem=str(error))
+    except InfrastructureError as error:
+        return Standing(name, folder, "unreadable", problem=str(error).partition(paths.events.name)[2].strip(":, "))
+    return Standing(
+        session=name,
+        folder=folder,
+        state=_state(paths, session),
+        stage=stage(session),
+        idea=session.idea.Name,
+        title=session.idea.Title,
+        runs=session.options.runs,
+        measured=sum(1 for run in session.experiments if run.phase == "measured"),
+        failed=sum(1 for run in session.experiments if run.phase == "failed"),
+        tokens=session.tokens,
+        tokens_cached=session.tokens_cached,
+        usd=round(session.usd, 6),
+        usd_complete=not session.unpriced_calls,
+        started_at=session.started_at,
+        last_at=session.last_at,
+        active_s=session.active_s,
+    )
+
+
+def _state(paths: SessionPaths, session: Session) -> str:
+    if session.finished:
+        return "no-pdf" if missing_pdf(session) else "done"
+    if is_locked(paths.lock):
+        return "running"
+    run = session.current
+    trains = run is not None and is_locked(paths.attempt(run.run, run.attempt, run.restarts) / "lock")
+    return "training" if trains else "stopped"
+
+
+def _row(one: Standing) -> tuple[str, ...]:
+    state = IN_WORDS.get(one.state, one.state)
+    if one.problem:
+        return one.session, state, one.problem[:60] if one.state == "unreadable" else "", "", "", ""
+    runs = f"{one.measured} of {one.runs}" + (f", {one.failed} failed" if one.failed else "")
+    cost = f"${one.usd:.2f}" + ("" if one.usd_complete else "+?")
+    tokens = compact(one.tokens) + (f", {compact(one.tokens_cached)} cached" if one.tokens_cached else "")
+    return one.session, state, one.stage, runs, tokens, cost

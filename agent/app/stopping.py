@@ -1,0 +1,123 @@
+"""The command stop: what Ctrl-C does, for a session that another terminal or nobody has in hand."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import time
+from pathlib import Path
+
+from agent.app.exits import DONE, INFRASTRUCTURE
+from agent.app.names import command, launcher
+from agent.core.errors import UserError
+from agent.core.paths import SessionPaths
+from agent.core.protocols import Runner
+from agent.core.record import Job
+from agent.session.session import Session
+from agent.session.tools import Console
+from agent.storage import foreign
+from agent.storage.foreign import Foreign
+from agent.storage.locks import is_locked
+from agent.storage.workspace import read_session
+
+POLL_S = 0.2
+STOPPED_S = 60.0  # for a process that is told to stop: it may be in the middle of a compile
+_HOLDER = re.compile(r"process (\d+) on (\S+) since ")
+
+
+def stop(paths: SessionPaths, runner: Runner, console: Console) -> int:
+    """Stop the process that works on a session; where none does, cancel the training that goes on.
+
+    Raises:
+        UserError: it runs on another machine or under another user, or nothing of it runs.
+    """
+    name = paths.root.name
+    if is_locked(paths.lock):
+        _end(paths.lock, name)
+        console.say(f"Asked {name} to stop")
+        if not _gone(paths.lock):
+            console.conclude(f"{name} has not stopped after {STOPPED_S:.0f} s; it does so after what it is doing now")
+            return INFRASTRUCTURE
+        job = training(paths, read_session(paths), runner)
+        console.conclude(f"Stopped {name}. Go on with: {command('--resume', paths.root)}")
+        if job:
+            console.conclude(
+                f"The training of run {job.run} continues in the background, and a resume finds it. "
+                f"To end it too: {command('--stop', paths.root)}"
+            )
+        return DONE
+    job = training(paths, read_session(paths), runner)
+    if job is None:
+        raise UserError(f"{name}: nothing of it runs; see the status of all sessions with {launcher()} --status")
+    runner.cancel(job)
+    if not _gone(Path(job.folder) / "lock"):
+        console.conclude(f"The training of run {job.run} was told to end, but has not ended yet; see {job.folder}")
+        return INFRASTRUCTURE
+    console.conclude(
+        f"Ended the training of run {job.run}; a resume starts it again: {command('--resume', paths.root)}"
+    )
+    return DONE
+
+
+def training(paths: SessionPaths, session: Session, runner: Runner) -> Job | None:
+    """The job of a session that runs now, whether or not a process works on the session."""
+    run = session.current
+    if run is None:
+        return None
+    folder = paths.attempt(run.run, run.attempt, run.restarts)
+    try:
+        job = Job.model_validate_json(
+            foreign.read(paths.root.resolve(), (folder / "job.json").relative_to(paths.root).as_posix())
+        )
+    except (Foreign, ValueError):  # none yet, or nothing that a runner writes
+        return None
+    job = job.model_copy(update={"folder": str(folder)})
+    return job if runner.state(job) == "running" else None
+
+
+def _end(lock: Path, name: str) -> None:
+    """Send SIGTERM to the process that holds the lock, after a look whether it is that process indeed."""
+    found = _HOLDER.match(lock.read_text(encoding="utf-8", errors="replace")[:200])
+    if found is None:
+        raise UserError(f"{name}: its lock does not say which process holds it; stop that with Ctrl-C")
+    number, host = int(found[1]), found[2]
+    if host != socket.gethostname():
+        raise UserError(f"{name}: process {number} on {host} works on it; stop it there")
+    try:
+        handle = os.pidfd_open(number)
+    except ProcessLookupError:
+        return  # it has ended meanwhile
+    try:
+        if not _has_open(number, lock):
+            raise UserError(f"{name}: another user's process works on it; only that user can stop it")
+        signal.pidfd_send_signal(handle, signal.SIGTERM)
+    except ProcessLookupError:
+        return
+    finally:
+        os.close(handle)
+
+
+def _has_open(number: int, file: Path) -> bool:
+    """Whether a process has a file open; False where this user may not look."""
+    wanted = os.stat(file)
+    try:
+        handles = list(Path(f"/proc/{number}/fd").iterdir())
+    except OSError:
+        return False
+    for handle in handles:
+        try:
+            if os.path.samestat(os.stat(handle), wanted):
+                return True
+        except OSError:
+            continue
+    return False
+
+
+def _gone(lock: Path) -> bool:
+    for _ in range(round(STOPPED_S / POLL_S)):
+        if not is_locked(lock):
+            return True
+        time.sleep(POLL_S)
+    return False

@@ -1,0 +1,129 @@
+"""A command is run once, to learn where it writes its results and what they are.
+
+Not here: what becomes a metric (from_repository.py), and how results are read (measuring/results.py).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from agent.core.command import FORMS
+from agent.core.errors import UserError
+from agent.core.protocols import Exit, Sandbox
+from agent.core.record import Environment
+from agent.core.template import Template
+from agent.lab.built import file_sha256
+from agent.lab.measuring import results, selfreport
+from agent.lab.measuring.bench import Bench
+from agent.lab.measuring.scratch import inside
+from agent.lab.measuring.train import train
+from agent.lab.measuring.verdict import training_ended
+from agent.lab.templating.trial import Trial
+from agent.sandbox import harvest
+from agent.storage import foreign
+
+MOST_LOOKED_AT = 20_000  # files after the run
+# Numbers in files of these names are what the run was told, not what came of it.
+TOLD = re.compile(
+    r"(?i)config|args|arguments|hparam|hyper|param|setting|package|tokenizer|vocab|meta|opt(?:ion)?s\b|optimizer"
+)
+RESULTS = re.compile(r"(?i)metric|result|score|eval|final|summary|test|history|log")
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class FirstRun:
+    """What one run showed."""
+
+    end: Exit
+    results: str  # pattern for command.results
+    said: selfreport.Reported
+    others: tuple[str, ...]  # files that would do as well
+
+
+def first_run(
+    template: Template, profile: str, scratch: Path, sandbox: Sandbox, environment: Environment | None
+) -> FirstRun:
+    """Run the template's command with seed 0, and find its results.
+
+    Raises:
+        UserError: it fails, or writes nothing that can be read as results.
+    """
+    trial = Trial(template, profile, scratch, sandbox, lambda text: None, environment=environment)
+    job = trial.job("first", trial.world(1), template.manifest.baselines[0].file)
+    bench = Bench.of(job, 0, trial.condition, sandbox, lambda: False)
+    end = train(bench, bench.paths, bench.settings)
+    if end.reason != "ok":
+        stop = training_ended(end, bench.paths.text("train.stderr"))
+        printed = harvest.read_text(bench.paths.text("train.stdout"))
+        raise UserError(f"the first run failed: {_last_lines(stop.detail) or _last_lines(printed)}")
+    work = Path(inside(str(bench.paths.code), template.manifest))
+    before = Path(inside(template.folder, template.manifest))
+    found = [*_candidates(bench.paths.out, None, "{out}/"), *_candidates(work, before, "")]
+    if not found:
+        raise UserError(
+            "the first run ended well, but left no results: write final_info.json, or another JSON, JSON lines, CSV or "
+            "TensorBoard file with numbers, into the folder that {out} or the variable OUT_DIR names"
+        )
+    found.sort(key=lambda item: item[0])
+    _, pattern, said = found[0]
+    return FirstRun(end, pattern, said, tuple(dict.fromkeys(p for _, p, _ in found[1:] if p != pattern)))
+
+
+def _candidates(
+    folder: Path, before: Path | None, prefix: str
+) -> Iterator[tuple[tuple[int, int, str], str, selfreport.Reported]]:
+    """Files of a known form that the run has written or changed: rank, pattern, numbers."""
+    for name in _files(folder):
+        last = name.rpartition("/")[2]
+        events = "tfevents" in last
+        if not (events or last.endswith(FORMS)) or (TOLD.search(last) and not RESULTS.search(last)):
+            continue
+        old = before / name if before else None
+        if old and old.is_file() and file_sha256(old) == file_sha256(folder / name):
+            continue
+        try:
+            said = results.read_file(name, harvest.read_bytes(folder, name, results.LARGEST))
+        except harvest.Unharvestable:
+            continue
+        if said.means:
+            rank = 0 if last == "final_info.json" else 3 if events else 1 if RESULTS.search(last) else 2
+            yield (rank, name.count("/"), name), prefix + pattern_of(name), said
+
+
+def _files(folder: Path) -> Iterator[str]:
+    """Names of plain files, within a bound; links are not followed, and odd names are left out."""
+    waiting, seen = [""], 0
+    while waiting:
+        top = waiting.pop(0)
+        for path in sorted((folder / top).iterdir()) if (folder / top).is_dir() else ():
+            seen += 1
+            name = f"{top}{path.name}"
+            if seen > MOST_LOOKED_AT or path.is_symlink() or not foreign.is_plain(name):
+                continue
+            if path.is_dir():
+                waiting.append(f"{name}/")
+            elif path.is_file():
+                yield name
+
+
+def pattern_of(name: str) -> str:
+    """A file's name with `*` for what another run calls otherwise: dates, times and ids; {seed} for the seed 0."""
+    parts = []
+    for part in name.split("/"):
+        part = re.sub(r"(?i)(seed[_=-]?)0(?!\d)", r"\g<1>{seed}", part)
+        if "tfevents" in part:
+            part = f"{part.partition('tfevents')[0]}tfevents.*"
+        elif re.search(r"\d{4,}|\d\d[-_:.]\d\d", part):
+            stem, dot, ending = part.rpartition(".")
+            part = f"*.{ending}" if dot and f".{ending}" in FORMS else "*"
+            part = f"{stem.split('_')[0].split('-')[0]}{part}" if dot and stem[:1].isalpha() else part
+        parts.append(part)
+    return "/".join(parts)
+
+
+def _last_lines(text: str) -> str:
+    return " ".join(" ".join(text.strip().splitlines()[-3:]).split())[-400:]

@@ -1,0 +1,114 @@
+"""The commands page and serve."""
+
+from __future__ import annotations
+
+import ipaddress
+import secrets
+import socket
+import time
+from pathlib import Path
+
+from agent.core.errors import InfrastructureError, UserError
+from agent.core.paths import HOME, SessionPaths
+from agent.pages.views.session import Tell
+from agent.storage.workspace import Workspace
+
+PORT = 8765
+
+
+def page(paths: SessionPaths, out: Path, tell: Tell) -> int:
+    """Write a session's page to `out`/NAME.html and say where it is; the exit status.
+
+    Raises:
+        UserError: `out` is no folder to write to, or the session's log is empty.
+        InfrastructureError: the session's log cannot be read.
+    """
+    from agent.storage.atomic import write_bytes
+
+    if not out.is_dir():
+        raise UserError(f"{out}: no such folder; make it, or name another with --out")
+    target = out / f"{paths.root.name}.html"
+    data = page_of(paths, tell)
+    try:
+        write_bytes(target, data)
+    except OSError as error:
+        raise UserError(f"{target}: {error.strerror}; name another place with --out") from None
+    print(f"{target} ({len(data) / 1e6:.1f} MB; open it in any browser, it asks nothing of the network)")
+    return 0
+
+
+def page_of(paths: SessionPaths, tell: Tell) -> bytes:
+    """A session's page as a file of its own, to be handed on: no key and no place of this machine is in it."""
+    from agent.pages.reading import gather
+    from agent.pages.rendering import session_page
+    from agent.pages.views.session import session_view
+    from agent.publishing.bundle.secrets import Stripper
+
+    strip = Stripper({paths.root.parent: "[workspace]", HOME: "[checkout]"})
+    view = session_view(gather(paths), time.time(), tell)
+    printed: dict[str, str] = {}
+    session_page(view, strip=lambda text: printed.setdefault(text, text))  # which texts there are
+    return session_page(view, strip=strip.texts(printed).__getitem__)
+
+
+def serve(workspace: Workspace, host: str, port: int | None, control: bool, tell: Tell) -> int:
+    """Show all sessions until Ctrl-C. Other machines can reach it only where `host` says so, and then with a token.
+
+    Raises:
+        UserError: the address is not this machine's, or the port is taken.
+    """
+    import uvicorn
+
+    from agent.pages.serving.control import Control
+    from agent.pages.serving.guard import Gate
+    from agent.pages.serving.live import Streams
+    from agent.pages.serving.site import Site
+
+    listening = _listen(host, port)
+    number = listening.getsockname()[1]
+    closed = not _is_loopback(host)
+    gate = Gate(host, number, secrets.token_urlsafe(24) if control or closed else "", closed)
+    streams = Streams()
+    site = Site(workspace, gate, tell, Control(workspace) if control else None, streams)
+    server = uvicorn.Server(
+        uvicorn.Config(
+            site.app(),
+            log_level="warning",
+            access_log=False,  # it would hold the token
+            server_header=False,
+            lifespan="off",
+            limit_concurrency=100,
+            timeout_graceful_shutdown=2,
+        )
+    )
+    streams.stopping = lambda: server.should_exit
+    shown = f"[{host}]" if ":" in host else host
+    print(f"http://{shown}:{number}/{f'?token={gate.token}' if gate.token else ''}", flush=True)
+    if closed:
+        print("Others on this network can reach this address. The token lets them read; do not pass it on.", flush=True)
+    print("Ctrl-C ends it; sessions go on.", flush=True)
+    server.run(sockets=[listening])
+    return 0
+
+
+def _listen(host: str, port: int | None) -> socket.socket:
+    """A socket on the wanted port; where none is wanted, on the usual one or else on any that is free."""
+    for number in (PORT, 0) if port is None else (port,):
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        listening = socket.socket(family, socket.SOCK_STREAM)
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listening.bind((host, number))
+            return listening
+        except OSError as error:
+            listening.close()
+            if port is not None or number == 0:
+                raise UserError(f"{host}, port {number}: {error.strerror}; choose others with --host, --port") from None
+    raise InfrastructureError("no port")
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

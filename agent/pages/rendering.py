@@ -1,0 +1,149 @@
+"""Views to HTML: one file with its style, script and pictures inside, and a policy that lets nothing else run.
+
+Whatever a model, a log or an idea says is escaped (jinja2's autoescape), and characters that would turn the order of
+letters around are shown as their codes. Only this module and `drawing` make markup.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from agent.core.visible import visible
+from agent.pages.views import words
+from agent.pages.views.index import IndexRow
+from agent.pages.views.maths import formula
+from agent.pages.views.session import SessionView
+
+HERE = Path(__file__).parent
+Strip = Callable[[str], str]
+
+
+@dataclass(frozen=True)
+class Serving:
+    """What a page needs to know of the server that hands it out. `token`: the reader may also control sessions."""
+
+    token: str = ""
+    answer: str = ""  # what the last command said
+    seen: str = ""  # names the state that the page shows
+
+
+def session_page(view: SessionView, serving: Serving | None = None, strip: Strip = str) -> bytes:
+    """The page of one session; without `serving` it is a file of its own.
+
+    `strip` rewrites each text before it is printed: a file that may be handed on holds no key and no place of this
+    machine.
+    """
+    return _page("session.html.j2", serving, strip, view=view, title=view.title)
+
+
+def index_page(rows: tuple[IndexRow, ...], closed: list[str], serving: Serving | None = None) -> bytes:
+    """All sessions. `closed`: names of folders that this user may not read."""
+    return _page("index.html.j2", serving, str, rows=rows, closed=closed, title="Sessions")
+
+
+def call_page(step: str, messages: list[tuple[str, str]], reply: str, serving: Serving | None = None) -> bytes:
+    """One exchange with a model, whole."""
+    return _page("call.html.j2", serving, str, step=step, messages=messages, reply=reply, title=step)
+
+
+def problem_page(title: str, text: str) -> bytes:
+    """One line that says what is wrong."""
+    return _page("problem.html.j2", Serving(), str, text=text, title=title)
+
+
+def policy(served: bool) -> str:
+    """The Content-Security-Policy: our own style and script by their hashes, pictures that lie in the page."""
+    parts = [
+        "default-src 'none'",
+        f"style-src '{_hash('pages.css')}'",
+        f"script-src '{_hash('pages.js')}'",
+        "img-src data:",
+        "base-uri 'none'",
+    ]
+    if served:
+        return "; ".join([*parts, "connect-src 'self'", "form-action 'self'", "frame-ancestors 'none'"])
+    return "; ".join([*parts, "form-action 'none'"])
+
+
+# ---------------------------------------------------------------- inside
+
+
+def _page(template: str, serving: Serving | None, strip: Strip, **given: Any) -> bytes:
+    text = (
+        _environment(strip)
+        .get_template(template)
+        .render(
+            serving=serving,
+            policy=policy(serving is not None),
+            css=Markup(_asset("pages.css")),  # ours: nothing of a session is in it
+            js=Markup(_asset("pages.js")),
+            **given,
+        )
+    )
+    return text.encode("utf-8")
+
+
+@cache
+def _asset(name: str) -> str:
+    return (HERE / "assets" / name).read_text(encoding="utf-8")
+
+
+@cache
+def _hash(name: str) -> str:
+    return "sha256-" + base64.b64encode(hashlib.sha256(_asset(name).encode()).digest()).decode()
+
+
+def _environment(strip: Strip) -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(HERE / "templates"),
+        undefined=StrictUndefined,
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=lambda value: _shown(value, strip),
+    )
+    environment.filters |= {
+        "embedded": _embedded,
+        "download": lambda text: _download(strip(text)),
+        "json_block": lambda text: _json_block(strip(text)),
+        "slug": slug,
+        "formula": formula,
+        "counted": words.counted,
+        "spaced": lambda text: text.replace("_", " "),
+    }
+    return environment
+
+
+def _shown(value: object, strip: Strip) -> object:
+    if isinstance(value, Markup) or not isinstance(value, str):
+        return value
+    return visible(strip(value))
+
+
+def slug(text: str) -> str:
+    """A text as a part of an anchor: letters, digits and hyphens."""
+    return "".join(c if c.isascii() and c.isalnum() else "-" for c in text)
+
+
+def _embedded(data: bytes) -> str:
+    """A picture as an address that holds it."""
+    return f"data:image/png;base64,{base64.b64encode(data).decode()}"
+
+
+def _download(text: str) -> str:
+    return f"data:text/csv;base64,{base64.b64encode(text.encode()).decode()}"
+
+
+def _json_block(text: str) -> Markup:
+    """JSON inside of a <script> that is not run: nothing in it can end the element."""
+    safe = text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
+    return Markup(safe.replace("\u2028", "\\u2028").replace("\u2029", "\\u2029"))

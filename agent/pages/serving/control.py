@@ -1,0 +1,133 @@
+"""The four things that a browser may do to a session, each as the command that a person would type."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryFile
+
+from agent.core.paths import HOME, SessionPaths
+from agent.storage.atomic import write_text
+from agent.storage.locks import is_locked
+from agent.storage.workspace import Workspace
+
+LONGEST_FEEDBACK = 4000  # characters
+SHOWN = 4000  # of what a command printed, its end
+VERIFIED_S = 900.0
+_HOLDER = re.compile(r"process (\d+) on (\S+) since ")
+
+
+def _in_a_thread(run: Callable[[], None]) -> None:
+    threading.Thread(target=run, daemon=True).start()
+
+
+@dataclass
+class Control:
+    """Does what a button asks for, and keeps what was said to it until the next."""
+
+    workspace: Workspace
+    launcher: tuple[str, ...] = (sys.executable, str(HOME / "launch.py"))
+    background: Callable[[Callable[[], None]], None] = _in_a_thread
+    answers: dict[str, str] = field(default_factory=dict)  # by session
+    _busy: set[str] = field(default_factory=set)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def feedback(self, paths: SessionPaths, text: str) -> None:
+        """Leave a word for the planner."""
+        text = text.strip()
+        if not text or len(text) > LONGEST_FEEDBACK:
+            self._say(paths, f"Not sent: write 1 to {LONGEST_FEEDBACK} characters.")
+            return
+        write_text(paths.feedback, text + "\n")
+        self._say(paths, "Sent: the planner reads it after the next run.")
+
+    def stop(self, paths: SessionPaths) -> None:
+        """What Ctrl-C does, to the process that holds the session."""
+        if not is_locked(paths.lock):
+            self._say(paths, "Nothing runs.")
+            return
+        found = _HOLDER.match(paths.lock.read_text(encoding="utf-8", errors="replace")[:200])
+        if found is None or found[2] != socket.gethostname():
+            self._say(paths, "It runs on another machine; stop it there.")
+            return
+        try:
+            handle = os.pidfd_open(int(found[1]))
+        except ProcessLookupError:
+            self._say(paths, "It has stopped already.")
+            return
+        try:
+            if _has_open(int(found[1]), paths.lock):
+                signal.pidfd_send_signal(handle, signal.SIGINT)
+                self._say(paths, "Asked to stop. A training that runs goes on in the background; a resume finds it.")
+            else:
+                self._say(paths, "Another user's process works on it; only that user can stop it.")
+        finally:
+            os.close(handle)
+
+    def resume(self, paths: SessionPaths) -> None:
+        """Go on with it, in a process of its own that outlives this server."""
+        if is_locked(paths.lock):
+            self._say(paths, "It runs already.")
+            return
+        self._start(paths, "resume", None)
+
+    def verify(self, paths: SessionPaths) -> None:
+        """Derive every number again; takes a minute, so the answer comes later."""
+        self._start(paths, "verify", VERIFIED_S)
+
+    def _start(self, paths: SessionPaths, command: str, most: float | None) -> None:
+        name = paths.root.name
+        with self._lock:
+            if name in self._busy:
+                return
+            self._busy.add(name)
+        self._say(paths, f"launch.py {command} {name}: started")
+        self.background(lambda: self._run(paths, command, most))
+
+    def _run(self, paths: SessionPaths, command: str, most: float | None) -> None:
+        words = [*self.launcher, command, paths.root.name, "--workspace", str(self.workspace.root)]
+        try:
+            with TemporaryFile() as out:
+                process = subprocess.Popen(
+                    words, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, start_new_session=True
+                )
+                try:
+                    status = process.wait(most)
+                except subprocess.TimeoutExpired:
+                    process.kill()
+                    status = process.wait()
+                out.seek(max(0, out.seek(0, 2) - SHOWN))
+                said = out.read().decode("utf-8", "replace").strip()
+            self._say(paths, f"{said}\nlaunch.py {command} ended with status {status}".strip())
+        except OSError as error:
+            self._say(paths, f"launch.py {command} cannot be started: {error.strerror}")
+        finally:
+            with self._lock:
+                self._busy.discard(paths.root.name)
+
+    def _say(self, paths: SessionPaths, words: str) -> None:
+        self.answers[paths.root.name] = words
+
+
+def _has_open(number: int, file: Path) -> bool:
+    """Whether a process has a file open; False where this user may not look."""
+    wanted = os.stat(file)
+    try:
+        handles = list(Path(f"/proc/{number}/fd").iterdir())
+    except OSError:
+        return False
+    for handle in handles:
+        try:
+            if os.path.samestat(os.stat(handle), wanted):
+                return True
+        except OSError:
+            continue
+    return False

@@ -1,0 +1,94 @@
+"""The works that are cited or near the idea, each with the sentences that cite it and a reviewer's verdict on them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from agent.literature.library import Library
+from agent.pages.reading import PaperSource
+from agent.session.session import Session
+from paper.text.cited import Cited, cited_pairs
+
+
+@dataclass(frozen=True)
+class Work:
+    """A work with the sentences that cite it."""
+
+    key: str
+    title: str
+    authors: str
+    year: str
+    link: str
+    source: str
+    abstract: str
+    why: str  # it is near the idea, or was chosen to be cited
+    sentences: tuple[tuple[str, str, str], ...]  # section, sentence, verdict ("" where the work supports it)
+
+
+@dataclass(frozen=True)
+class Literature:
+    verdict: str
+    reason: str
+    searched: tuple[tuple[int, str, str], ...]  # round, query, source
+    works: tuple[Work, ...]
+    compared: int
+
+
+def literature(session: Session, paper: PaperSource | None, library: Library) -> Literature | None:
+    """None where nothing was searched and nothing is cited."""
+    pairs = cited_pairs(paper.sections, library) if paper else ()
+    why = {c.key: f"near the idea: {c.why}" for c in (session.verdict.closest if session.verdict else ())}
+    why |= {c.key: f"cited for: {c.reason}" for c in session.to_cite}
+    keys = list(dict.fromkeys([*why, *(pair.key for pair in pairs)]))
+    if not keys and not session.novelty:
+        return None
+    works = tuple(_work(key, why.get(key, ""), pairs, session, library) for key in keys if key in library)
+    verdict = session.verdict
+    return Literature(
+        verdict=(verdict.verdict or "") if verdict else "",
+        reason=verdict.reason if verdict else "",
+        searched=tuple(
+            (event.round, query, source)
+            for event in session.novelty
+            for query, source in zip(event.searched, event.sources or ("",) * len(event.searched), strict=False)
+        ),
+        works=works,
+        compared=len(_compared(session)),
+    )
+
+
+def _work(key: str, why: str, pairs: Sequence[Cited], session: Session, library: Library) -> Work:
+    (entry,) = library.entries([key])
+    found, read = entry.paper(), _compared(session)
+    against = {u.sentence: u.why for u in session.unsupported if u.key == key}
+
+    def verdict(pair: Cited) -> str:
+        return against.get(pair.sentence) or ("supported" if pair.name in read else "not compared")
+
+    return Work(
+        key=key,
+        title=entry.title,
+        authors=entry.authors.replace(" and ", "; "),
+        year=entry.year,
+        link=_link(found.doi, found.arxiv),
+        source=entry.fields.get("source", "library"),
+        abstract=entry.summary,
+        why=why,
+        sentences=tuple((p.section, p.sentence, verdict(p)) for p in pairs if p.key == key),
+    )
+
+
+def _compared(session: Session) -> frozenset[str]:
+    """Names of the pairs of sentence and work that a reviewer read."""
+    return frozenset(name for event in session.support for name in event.judged)
+
+
+def _link(doi: str, arxiv: str) -> str:
+    """Where the work can be found, built from its identifier alone; "" where that has another form."""
+    if re.fullmatch(r"10\.\d{4,9}/[\w.()/:;-]{1,120}", doi):
+        return f"https://doi.org/{doi}"
+    if re.fullmatch(r"(\d{4}\.\d{4,5}(v\d+)?|[a-z-]+(\.[A-Z]{2})?/\d{7})", arxiv):
+        return f"https://arxiv.org/abs/{arxiv}"
+    return ""

@@ -1,0 +1,225 @@
+"""The paper as it prints, its sentences by kind, and every number with its origin.
+
+The tree is the one that the LaTeX is written from, and the numbers are those of its provenance table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from agent.literature.library import Library
+from agent.pages.reading import PaperSource
+from paper.evidence.expressions import canonical
+from paper.evidence.facts import Facts, record_sha256
+from paper.evidence.vocabulary import Result
+from paper.press.counted import Counted
+from paper.reading.branches import parsed_paper
+from paper.reading.spoken import Spoken, spoken
+from paper.text.nodes import (
+    Block,
+    Citation,
+    Code,
+    Emphasis,
+    Equation,
+    Expression,
+    Forbidden,
+    Heading,
+    Inline,
+    Listing,
+    Math,
+    Paragraph,
+    Placement,
+    Reference,
+    Sentence,
+    Text,
+)
+from paper.text.sections import SECTIONS
+from paper.truth.kinds import kind_of
+from paper.truth.told import Verdicts, passages, to_judge
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A part of a sentence. `target` is the number of a provenance row, or what a citation or reference names."""
+
+    kind: Literal["text", "em", "strong", "code", "math", "number", "cite", "ref"]
+    text: str = ""
+    target: str = ""
+    children: tuple[Piece, ...] = ()
+
+
+@dataclass(frozen=True)
+class Spoke:
+    """A sentence; `cut` says why it is not in the paper."""
+
+    kind: str  # "measured", "cited", "told"
+    pieces: tuple[Piece, ...]
+    cut: str = ""
+    judged: bool = True
+
+
+@dataclass(frozen=True)
+class Part:
+    """A paragraph, heading, list, equation or float."""
+
+    kind: Literal["paragraph", "heading", "list", "ordered", "equation", "float"]
+    sentences: tuple[Spoke, ...] = ()
+    items: tuple[tuple[Part, ...], ...] = ()
+    text: str = ""
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """One section."""
+
+    name: str
+    heading: str
+    parts: tuple[Part, ...]
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a number comes from."""
+
+    number: int
+    expression: str
+    prints: str
+    metric: str
+    condition: str
+    seeds: str
+    records: tuple[tuple[str, str, str, str], ...]  # run, label, first digits of the record's hash, commit
+
+
+@dataclass(frozen=True)
+class PaperView:
+    title: tuple[Piece, ...]
+    chapters: tuple[Chapter, ...]
+    origins: tuple[Origin, ...]
+    kinds: Counted
+    numbers: int
+    agreeing: int
+    problems: tuple[str, ...]
+    judge: str
+    commit: str
+    dropped: tuple[tuple[str, str, str], ...]  # section, sentence, why
+
+
+def paper_view(source: PaperSource, facts: Facts, library: Library) -> PaperView:
+    """The paper of a session that has compiled one."""
+    return _Reader(source, facts, library).view()
+
+
+class _Reader:
+    def __init__(self, source: PaperSource, facts: Facts, library: Library) -> None:
+        self.source, self.facts, self.library = source, facts, library
+        self.rows = {expression: number for number, (expression, _) in enumerate(source.rendered.rows, start=1)}
+        self.cut = {d.key: f"{d.code}: {d.text}" for d in source.rendered.dropped}
+        self.parsed = parsed_paper(source.sections, facts)
+        account = source.account
+        verdicts = Verdicts(frozenset(account.judged), account.refusals)
+        self.unjudged = {told.key for told in to_judge(passages(self.parsed, facts), verdicts)}
+
+    def view(self) -> PaperView:
+        source, account = self.source, self.source.account
+        title = self.parsed["title"].title
+        usable = title is not None and title.key not in self.cut
+        wrong = sum(p.numbers for p in source.problems)
+        return PaperView(
+            title=self._sentence(title).pieces if usable and title else (Piece("text", account.fallback_title),),
+            chapters=tuple(self._chapters()),
+            origins=tuple(self._origins()),
+            kinds=source.rendered.kinds,
+            numbers=source.numbers,
+            agreeing=max(0, source.numbers - wrong),
+            problems=tuple(f"{p.where}: {p.what}" for p in source.problems[:20]),
+            judge=account.judge,
+            commit=account.base,
+            dropped=tuple((d.section, d.sentence, f"{d.code}: {d.text}") for d in source.rendered.dropped),
+        )
+
+    def _chapters(self) -> Iterator[Chapter]:
+        for spec in SECTIONS:
+            heading = "Abstract" if spec.name == "title" else spec.heading
+            yield Chapter(spec.name, heading, tuple(map(self._part, self.parsed[spec.name].blocks)))
+
+    def _part(self, block: Block) -> Part:
+        match block:
+            case Paragraph(sentences=sentences):
+                return Part("paragraph", tuple(map(self._sentence, sentences)))
+            case Heading(sentence=sentence):
+                return Part("heading", (self._sentence(sentence),))
+            case Listing(ordered=ordered, items=items):
+                parts = tuple(tuple(map(self._part, item)) for item in items)
+                return Part("ordered" if ordered else "list", items=parts)
+            case Equation(source=text):
+                return Part("equation", text=text)
+            case Placement(kind=kind, name=name):
+                return Part("float", text=f"{kind}:{name}")
+
+    def _sentence(self, sentence: Sentence) -> Spoke:
+        values = spoken(sentence, self.facts)
+        waiting = iter(values)
+        pieces = [self._piece(part, waiting) for part in sentence.parts if not isinstance(part, Forbidden)]
+        return Spoke(
+            kind=kind_of(sentence, values, self.facts),
+            pieces=tuple(_begun(pieces, values)),
+            cut=self.cut.get(sentence.key, ""),
+            judged=sentence.key not in self.unjudged,
+        )
+
+    def _piece(self, part: Inline, waiting: Iterator[Spoken]) -> Piece:
+        match part:
+            case Text(text):
+                return Piece("text", text)
+            case Emphasis(children, strong):
+                inner = (self._piece(c, waiting) for c in children if not isinstance(c, Forbidden))
+                return Piece("strong" if strong else "em", children=tuple(inner))
+            case Code(text):
+                return Piece("code", text)
+            case Math(text):
+                return Piece("math", text)
+            case Expression():
+                one = next(waiting)
+                row = self.rows.get(canonical(one.source)) if isinstance(one.value, Result) else None
+                return Piece("number", one.text, str(row or ""))
+            case Citation(keys):
+                return Piece("cite", children=tuple(Piece("cite", self._author(key), key) for key in keys))
+            case Reference(kind, name):
+                word = {"fig": "figure", "tab": "table", "sec": "section"}[kind]
+                return Piece("ref", f"{word} {name.replace('_', ' ')}", f"{kind}:{name}")
+        return Piece("text", "")
+
+    def _author(self, key: str) -> str:
+        entry = next(iter(self.library.entries([key])), None) if key in self.library else None
+        if entry is None:
+            return key
+        names = entry.authors.split(" and ")
+        first = names[0].partition(",")[0].split(" ")[-1]
+        return f"{first}{' et al.' if len(names) > 2 else ''} {entry.year}".strip()
+
+    def _origins(self) -> Iterator[Origin]:
+        spec: Mapping[str, str] = {key: one.label for key, one in self.facts.manifest.metrics.items()}
+        for number, (expression, value) in enumerate(self.source.rendered.rows, start=1):
+            records = value.records(self.facts)
+            yield Origin(
+                number=number,
+                expression=expression,
+                prints=value.text,
+                metric=spec.get(value.metric, value.metric),
+                condition=self.facts.condition_label(value.condition) if value.condition else "",
+                seeds=", ".join(map(str, value.seeds)),
+                records=tuple((r.run, r.label, record_sha256(r)[:12], r.commit[:12]) for r in records[:12]),
+            )
+
+
+def _begun(pieces: list[Piece], values: Sequence[Spoken]) -> list[Piece]:
+    """A sentence that begins with words of an expression begins with a capital, as in the PDF."""
+    first = next((i for i, p in enumerate(pieces) if p.kind != "text" or p.text.strip()), None)
+    if first is None or pieces[first].kind != "number" or not values or not isinstance(values[0].value, Result):
+        return pieces
+    if values[0].value.kind in ("count", "words", "clause"):
+        text = pieces[first].text
+        pieces[first] = replace(pieces[first], text=text[:1].upper() + text[1:])
+    return pieces
