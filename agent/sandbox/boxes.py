@@ -62,10 +62,14 @@ class BubblewrapSandbox:
             status = undo.enter_context(os.fdopen(read, "rb"))
             inherited = [handed.enter_context(os.fdopen(write, "wb")).fileno()]
             before += ["--json-status-fd", str(inherited[0])]
+            held, release = os.pipe()  # the program waits for the end of this pipe, however short it is
+            inherited.append(handed.enter_context(os.fdopen(held, "rb")).fileno())
+            hold = undo.enter_context(os.fdopen(release, "wb"))
+            before += ["--block-fd", str(inherited[1])]
             rules = seccomp.filter_bytes(gpu=spec.gpu)
             if rules:
                 inherited.append(handed.enter_context(_memory_file(rules)).fileno())
-                before += ["--seccomp", str(inherited[1])]
+                before += ["--seccomp", str(inherited[-1])]
             plan = {
                 "bwrap": self._program,
                 "uid": uid,
@@ -78,7 +82,8 @@ class BubblewrapSandbox:
             handed.close()
             pumps = _pumps(popen, spec, stdout, stderr)
             first = _first_process(popen, status, pumps[-1])
-            tree = NamespaceTree(first)
+            tree = _tree(popen, first, pumps[-1])
+            hold.close()
             kept = undo.pop_all()
         return ConfinedProcess(
             popen,
@@ -222,10 +227,24 @@ def _first_process(popen: subprocess.Popen[bytes], status: IO[bytes], errors: Pu
     line = status.readline() if ready else b""
     if line:
         return int(json.loads(line)["child-pid"])
+    raise InfrastructureError(_ended_early(popen, errors))
+
+
+def _tree(popen: subprocess.Popen[bytes], first: int, errors: Pump) -> NamespaceTree:
+    """A hold of the first process, which cannot have ended by itself: its program has not begun."""
+    try:
+        return NamespaceTree(first)
+    except ProcessLookupError:
+        said = _ended_early(popen, errors)
+        killed = "the sandbox was killed before its program began; resume to start it again"
+        raise InfrastructureError(said if errors.head else killed) from None
+
+
+def _ended_early(popen: subprocess.Popen[bytes], errors: Pump) -> str:
     popen.kill()
     popen.wait()
     errors.join(timeout=START_S)
-    raise InfrastructureError(_problem(errors))
+    return _problem(errors)
 
 
 def _broken(code: int, status: IO[bytes], errors: Pump) -> str:

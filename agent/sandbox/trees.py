@@ -7,20 +7,18 @@ import select
 import signal
 from contextlib import suppress
 
-from agent.core.errors import InfrastructureError
 from agent.sandbox import limits as use
 
 
 class NamespaceTree:
-    """Everything in the pid namespace whose first process is `init`."""
+    """Everything in the pid namespace whose first process is `init`.
+
+    Raises:
+        ProcessLookupError: there is no such process (any more).
+    """
 
     def __init__(self, init: int) -> None:
-        try:
-            self._handle = os.pidfd_open(init)
-        except ProcessLookupError:
-            raise InfrastructureError(
-                "the sandbox was killed before its program began; resume to start it again"
-            ) from None
+        self._handle = os.pidfd_open(init)
         self._init, self._namespace = init, use.namespace_of(init)
         self._own = use.namespace_of(os.getpid())
         self._host = _devices()

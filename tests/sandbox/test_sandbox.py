@@ -1,17 +1,18 @@
 """Attacks: each test is a program that tries one thing, and what is left afterwards."""
 
 import os
+import signal
 import socket
 import subprocess
 import sys
+import time
 
 import pytest
 
 from agent.core.errors import InfrastructureError
 from agent.core.manifest import Limits
 from agent.core.protocols import Mount, SandboxSpec
-from agent.sandbox import uids
-from agent.sandbox.trees import NamespaceTree
+from agent.sandbox import boxes, uids
 from tests.support import ROOT
 from tests.support.sandbox_box import BARE, WALLS, Box, as_root, both, marked, refused
 
@@ -310,9 +311,25 @@ def test_a_command_that_is_not_there_is_an_exit_not_an_exception(tmp_path):
     assert BARE.start(spec, stdout=None, stderr=None).wait().reason == "exit"
 
 
-def test_a_sandbox_that_is_killed_before_its_program_begins_is_an_infrastructure_error():
-    gone = subprocess.Popen([sys.executable, "-c", ""])
-    gone.wait()
+SHORT = SandboxSpec(argv=("/bin/true",), cwd="/", mounts=(), limits=Limits())
+
+
+def test_a_program_that_ends_before_we_look_has_ended_well(monkeypatch):
+    first = boxes._first_process
+    monkeypatch.setattr(boxes, "_first_process", lambda *said: (first(*said), time.sleep(0.3))[0])
+
+    assert WALLS.start(SHORT, stdout=None, stderr=None).wait().reason == "ok"
+
+
+def test_a_sandbox_that_is_killed_before_its_program_begins_is_an_infrastructure_error(monkeypatch):
+    def killed(popen, *said):
+        pid = first(popen, *said)
+        os.kill(pid, signal.SIGKILL)
+        popen.wait()
+        return pid
+
+    first = boxes._first_process
+    monkeypatch.setattr(boxes, "_first_process", killed)
 
     with pytest.raises(InfrastructureError, match="killed before its program began"):
-        NamespaceTree(gone.pid)
+        WALLS.start(SHORT, stdout=None, stderr=None)

@@ -118,5 +118,5 @@ def run(line: str, place: Path, home: Path, url: str) -> str:
         check=False,
         env={**os.environ, "HOME": str(home)},
     )
-    assert done.returncode == 0, (line, done.stdout, done.stderr)
+    assert done.returncode == 0, f"{line}\n{done.stdout}{done.stderr}"  # a string, which pytest shows whole
     return done.stdout
