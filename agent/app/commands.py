@@ -242,5 +242,15 @@ OPTIONS = {option.name: option for group in GROUPED_OPTIONS.values() for option 
 # What only a typed word may say, because a forgotten default would change one session, or would take walls down.
 TYPED_ONLY = (
     *("--idea", "--playback", "--stop-after", "--dry-run", "--offline", "--feedback", "--out", "--artefacts", "--json"),
-    *("--trust", "--allow", "--allow-network", "--unsafe-no-sandbox"),
+    *(
+        "--session",
+        "--from",
+        "--run",
+        "--host",
+        "--control",
+        "--trust",
+        "--allow",
+        "--allow-network",
+        "--unsafe-no-sandbox",
+    ),
 )

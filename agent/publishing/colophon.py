@@ -19,7 +19,7 @@ def command(session: Session) -> str:
     template, playback = Path(options.template), Path(options.playback or "")
     shipped = session.idea.Name in {idea.Name for idea in all_ideas(ROOT / "ideas")[0]}
     words = [
-        "python launch.py",
+        "./launch.py",
         f"--idea {session.idea.Name if shipped else 'idea.json'}",
         f"--template {'' if template.parent == ROOT / 'templates' else 'path/to/'}{template.name}",
         f"--profile {options.profile}",

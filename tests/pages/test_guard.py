@@ -136,13 +136,14 @@ def test_a_word_to_the_planner_is_left_where_the_session_looks(paths):
     paths.feedback.unlink()
 
 
-def test_verify_and_resume_type_the_command_of_a_person(paths):
+@pytest.mark.parametrize("command", ["stop", "resume", "verify"])
+def test_a_button_types_the_command_of_a_person(paths, command):
     made = site(paths, launcher=("echo", "typed"))
 
-    order(made, paths, "verify", f"token={TOKEN}".encode(), **OURS)
+    order(made, paths, command, f"token={TOKEN}".encode(), **OURS)
 
     said = made.control.answers[paths.root.name]
-    assert re.search(rf"typed verify {paths.root.name} --workspace .*status 0", said, re.DOTALL)
+    assert re.search(rf"typed {command} {paths.root.name} --workspace .*status 0", said, re.DOTALL)
 
 
 def test_a_session_that_runs_is_not_resumed_a_second_time(paths):
@@ -151,15 +152,6 @@ def test_a_session_that_runs_is_not_resumed_a_second_time(paths):
         order(made, paths, "resume", f"token={TOKEN}".encode(), **OURS)
 
     assert made.control.answers[paths.root.name] == "It runs already."
-
-
-def test_stop_signals_no_process_but_the_one_that_holds_the_session(paths):
-    made = site(paths)
-    paths.lock.write_text("process 1 on nowhere since today\n")
-
-    order(made, paths, "stop", f"token={TOKEN}".encode(), **OURS)
-
-    assert made.control.answers[paths.root.name] == "Nothing runs."
 
 
 @pytest.mark.parametrize(

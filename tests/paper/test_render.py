@@ -324,7 +324,7 @@ def test_every_entry_of_the_shipped_library_can_be_printed(figures, tmp_path):
 def test_a_long_address_breaks_within_the_line_wherever_it_is_printed(figures, tmp_path):
     address = "https://example.org/" + "a-long-path/with_many.parts/" * 12 + "q" * 80
     cut = {"discussion": f"We refer to <{address}> for it.\n\nOf it `{address}` is code.\n"}
-    paper, done = compile_text(tmp_path, figures, cut, command=f"python launch.py --api-base {address}")
+    paper, done = compile_text(tmp_path, figures, cut, command=f"./launch.py --api-base {address}")
 
     assert not [p for p in done.problems if p.kind == "overfull"]
     assert [d.code for d in paper.dropped] == ["forbidden-markdown"] and paper.tex.count("We refer to") == 1

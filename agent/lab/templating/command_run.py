@@ -21,6 +21,7 @@ from agent.lab.measuring.bench import Bench
 from agent.lab.measuring.scratch import inside
 from agent.lab.measuring.train import train
 from agent.lab.measuring.verdict import training_ended
+from agent.lab.templating.failures import told
 from agent.lab.templating.trial import Trial
 from agent.sandbox import harvest
 from agent.storage import foreign
@@ -59,7 +60,8 @@ def first_run(
     if end.reason != "ok":
         stop = training_ended(end, bench.paths.text("train.stderr"))
         printed = harvest.read_text(bench.paths.text("train.stdout"))
-        raise UserError(f"the first run failed: {_last_lines(stop.detail) or _last_lines(printed)}")
+        detail = stop.detail if "\n" in stop.detail else f"{stop.detail}\n{printed}"  # where nothing went to stderr
+        raise UserError(f"the first run failed: {told(stop.reason, detail, 'manifest.toml')}")
     work = Path(inside(str(bench.paths.code), template.manifest))
     before = Path(inside(template.folder, template.manifest))
     found = [*_candidates(bench.paths.out, None, "{out}/"), *_candidates(work, before, "")]
@@ -123,7 +125,3 @@ def pattern_of(name: str) -> str:
             part = f"{stem.split('_')[0].split('-')[0]}{part}" if dot and stem[:1].isalpha() else part
         parts.append(part)
     return "/".join(parts)
-
-
-def _last_lines(text: str) -> str:
-    return " ".join(" ".join(text.strip().splitlines()[-3:]).split())[-400:]

@@ -42,9 +42,7 @@ class Asked(UserError):
     """A template cannot be used before somebody has answered; `draft` holds the questions."""
 
     def __init__(self, folder: Path, what: str, draft: Draft) -> None:
-        super().__init__(
-            f"{folder}: {what}; python launch.py --check-template {folder} writes the questions into {ADAPTER}"
-        )
+        super().__init__(f"{folder}: {what}; ./launch.py --check-template {folder} writes the questions into {ADAPTER}")
         self.folder, self.what, self.draft = folder, what, draft
 
 

@@ -5,42 +5,22 @@ What a script reported is kept by the state of its files, so that answers in ada
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 
 from agent.core.errors import UserError
 from agent.core.protocols import Sandbox
-from agent.core.record import Environment, Training
+from agent.core.record import Environment
 from agent.core.template import Template
 from agent.lab.environments import environment_of, missing_modules
 from agent.lab.measuring import selfreport
 from agent.lab.templating.draft import ADAPTER, Asked, of_packages
+from agent.lab.templating.failures import told
 from agent.lab.templating.flaw import Source, read_source
 from agent.lab.templating.v1 import Folder
 from agent.sandbox import harvest
 from agent.storage.atomic import write_bytes
-
-# What the last lines of a script that failed mean for the person who has the template.
-MEANINGS = (
-    (r"ModuleNotFoundError|No module named", "name its package under [environment] in adapter.toml"),
-    (
-        r"cuda|CUDA|NVIDIA|nvidia",
-        "the script asks for a GPU, and this run had none: use --device cuda where there is one",
-    ),
-    (
-        r"huggingface\.co|URLError|ConnectionError|Max retries|name resolution|getaddrinfo|download|urlopen",
-        "the script fetches something, and a sandbox has no network: fetch it once by hand, put it into the "
-        "template's folder (or beside it, where the script reads ../../data), and let the script read it there",
-    ),
-    (
-        r"FileNotFoundError|No such file or directory|FileExistsError|not found in",
-        "this file is missing: get the data as the template's README or authors say, and put them there",
-    ),
-    (r"stopped at the time limit", "raise limits.wall_s in adapter.toml"),
-    (r"stopped at the memory limit", "raise limits.memory_mb in adapter.toml"),
-)
 
 
 def reported(
@@ -94,19 +74,9 @@ def _run(
     found = run_training(job, 0, trial.condition, trial.sandbox, lambda: False)
     path = TrainingPaths.of(job, 0, trial.condition.name).kept / "final_info.json"
     if found.outcome == "failed" or not path.is_file():
-        raise UserError(f"{given.path / 'experiment.py'}: the first run gave no final_info.json: {told(found)}")
+        said = told(found.reason, found.detail, ADAPTER)
+        raise UserError(f"{given.path / 'experiment.py'}: the first run gave no final_info.json: {said}")
     return path.read_bytes()
-
-
-def told(failed: Training) -> str:
-    """How a run ended, its last words, and what they mean."""
-    lines = [line.strip() for line in failed.detail.strip().splitlines() if line.strip()]
-    errors = [line for line in lines if re.match(r"[\w.]*(?:Error|Exception|Exit)\b", line)]
-    last = " ".join((errors or lines or [failed.reason])[-1].split())[:400]
-    meaning = next(
-        (text for pattern, text in MEANINGS if re.search(pattern, f"{lines[0] if lines else ''} {last}")), ""
-    )
-    return f"{failed.reason}: {last}{f'; {meaning}' if meaning else ''}"
 
 
 def check_packages(given: Folder, environment: Environment | None) -> None:

@@ -26,9 +26,9 @@ docs/templates.md goes through it all."""
 
 REPOSITORY_NEXT = """\
 {folder} is made. Next:
-  python launch.py --check-template {shown}       trains it a few times; says what is missing
+  ./launch.py --check-template {shown}       trains it a few times; says what is missing
   {folder}/manifest.toml    question, about, which files are edited, metrics and their direction, limits
-Then: python launch.py --idea YOUR_IDEA --template {shown} --model MODEL
+Then: ./launch.py --idea YOUR_IDEA --template {shown} --model MODEL
 docs/from-a-repository.md says how seeds and data reach the code, and how its numbers become measured."""
 
 

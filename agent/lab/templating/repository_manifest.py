@@ -56,7 +56,7 @@ def manifest_text(draft: Draft, found: FirstRun | None, metrics: Mapping[str, st
 def _head(draft: Draft, primary: str, found: FirstRun | None) -> Iterator[str]:
     title, about = _readme(draft)
     assets = [f"{CODE}/{name}" for name in draft.taken.files if name not in draft.editable]
-    yield f"# Made from {' '.join(draft.taken.origin.split())}. After a change: python launch.py --check-template"
+    yield f"# Made from {' '.join(draft.taken.origin.split())}. After a change: ./launch.py --check-template"
     yield f"name     = {_text(draft.name)}"
     yield f"title    = {_text(title)}"
     yield f"question = {_text(f'Which change of the code of {title} improves its {_label(primary)}?')}"

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import re
-import signal
-import socket
 import subprocess
 import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from tempfile import TemporaryFile
 
 from agent.core.paths import HOME, SessionPaths
@@ -21,8 +16,7 @@ from agent.storage.workspace import Workspace
 
 LONGEST_FEEDBACK = 4000  # characters
 SHOWN = 4000  # of what a command printed, its end
-VERIFIED_S = 900.0
-_HOLDER = re.compile(r"process (\d+) on (\S+) since ")
+STOPPED_S, VERIFIED_S = 120.0, 900.0
 
 
 def _in_a_thread(run: Callable[[], None]) -> None:
@@ -37,7 +31,7 @@ class Control:
     launcher: tuple[str, ...] = (sys.executable, str(HOME / "launch.py"))
     background: Callable[[Callable[[], None]], None] = _in_a_thread
     answers: dict[str, str] = field(default_factory=dict)  # by session
-    _busy: set[str] = field(default_factory=set)
+    _busy: set[tuple[str, str]] = field(default_factory=set)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def feedback(self, paths: SessionPaths, text: str) -> None:
@@ -50,27 +44,8 @@ class Control:
         self._say(paths, "Sent: the planner reads it after the next run.")
 
     def stop(self, paths: SessionPaths) -> None:
-        """What Ctrl-C does, to the process that holds the session."""
-        if not is_locked(paths.lock):
-            self._say(paths, "Nothing runs.")
-            return
-        found = _HOLDER.match(paths.lock.read_text(encoding="utf-8", errors="replace")[:200])
-        if found is None or found[2] != socket.gethostname():
-            self._say(paths, "It runs on another machine; stop it there.")
-            return
-        try:
-            handle = os.pidfd_open(int(found[1]))
-        except ProcessLookupError:
-            self._say(paths, "It has stopped already.")
-            return
-        try:
-            if _has_open(int(found[1]), paths.lock):
-                signal.pidfd_send_signal(handle, signal.SIGINT)
-                self._say(paths, "Asked to stop. A training that runs goes on in the background; a resume finds it.")
-            else:
-                self._say(paths, "Another user's process works on it; only that user can stop it.")
-        finally:
-            os.close(handle)
+        """What Ctrl-C does, to the process that holds the session; a second time, to its training."""
+        self._start(paths, "stop", STOPPED_S)
 
     def resume(self, paths: SessionPaths) -> None:
         """Go on with it, in a process of its own that outlives this server."""
@@ -84,12 +59,12 @@ class Control:
         self._start(paths, "verify", VERIFIED_S)
 
     def _start(self, paths: SessionPaths, command: str, most: float | None) -> None:
-        name = paths.root.name
+        order = (paths.root.name, command)
         with self._lock:
-            if name in self._busy:
+            if order in self._busy:
                 return
-            self._busy.add(name)
-        self._say(paths, f"launch.py {command} {name}: started")
+            self._busy.add(order)
+        self._say(paths, f"launch.py {command} {paths.root.name}: started")
         self.background(lambda: self._run(paths, command, most))
 
     def _run(self, paths: SessionPaths, command: str, most: float | None) -> None:
@@ -111,23 +86,7 @@ class Control:
             self._say(paths, f"launch.py {command} cannot be started: {error.strerror}")
         finally:
             with self._lock:
-                self._busy.discard(paths.root.name)
+                self._busy.discard((paths.root.name, command))
 
     def _say(self, paths: SessionPaths, words: str) -> None:
         self.answers[paths.root.name] = words
-
-
-def _has_open(number: int, file: Path) -> bool:
-    """Whether a process has a file open; False where this user may not look."""
-    wanted = os.stat(file)
-    try:
-        handles = list(Path(f"/proc/{number}/fd").iterdir())
-    except OSError:
-        return False
-    for handle in handles:
-        try:
-            if os.path.samestat(os.stat(handle), wanted):
-                return True
-        except OSError:
-            continue
-    return False

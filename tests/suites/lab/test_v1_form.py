@@ -113,7 +113,7 @@ def test_what_is_not_sure_is_asked_in_a_file_that_the_check_writes_and_answers_a
         "step": {"means": {"final_train_loss": 0.4, "step_val_acc_99": 9, "peak": 1.0}},
     }
     folder = with_run_0(copied(tmp_path), report)
-    with pytest.raises(UserError, match="nothing says which number runs are compared by; python launch.py --check-"):
+    with pytest.raises(UserError, match="nothing says which number runs are compared by; ./launch.py --check-"):
         adapt(folder, tmp_path, refuse_to_run, print)
     assert not (folder / "adapter.toml").exists()
     with pytest.raises(UserError, match="wrote .*adapter.toml for you: go through it, then run the same command again"):
