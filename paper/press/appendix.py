@@ -120,7 +120,7 @@ def _parts(given: Appendix) -> Iterator[Part]:
         )
     if given.figures:
         yield Part("Further Figures", "app:figures", "\n\n".join(given.figures))
-    if given.meta.diff.strip():
+    if given.meta.diff.strip() and facts.measured:
         yield Part(CODE, "app:code", _diff(given))
     yield Part(
         PROVENANCE,
@@ -262,7 +262,8 @@ def _diff(given: Appendix) -> str:
     lines = _changed(given.meta.diff.splitlines())
     shown = [_diff_line(line) for line in lines[:MAX_DIFF_LINES]]
     facts = given.facts
-    command = f"git diff {facts.measured[0].commit[:10]} {facts.described.commit[:10]} -- {facts.manifest.editable[0]}"
+    files = " ".join(facts.manifest.editable)
+    command = f"git diff {facts.measured[0].commit[:10]} {facts.described.commit[:10]} -- {files}"
     left = f" Its last {len(lines) - MAX_DIFF_LINES} lines are left out." if len(lines) > MAX_DIFF_LINES else ""
     return (
         "The difference between the first baseline's code and the code of the run that this paper describes, a line "

@@ -331,7 +331,8 @@ def self_reporting(folder: Path) -> Path:
     [
         ('{"tiny": {"means": {"score": 0.5, "error": 0.1, "l0": 2.0}}}', "measured", ""),
         ('{"score": 0.5, "error": 0.1}', "refused", "missing-metric"),
-        ('{"score": 0.5, "error": NaN, "l0": 2}', "refused", "missing-metric"),
+        ('{"score": 0.5, "error": NaN, "l0": 2}', "measured", ""),
+        ('{"score": NaN, "error": 0.1, "l0": 2}', "refused", "metric-not-finite"),
         ('{"score": 1.5, "error": 0.1, "l0": 2}', "refused", "impossible-value"),
         ("", "refused", "missing-metric"),
     ],

@@ -105,12 +105,13 @@ def test_the_pdf_bears_the_papers_own_title_and_who_wrote_it(compiled):
 
 
 def test_of_a_long_diff_one_line_of_context_and_a_page_are_printed_and_the_command_for_the_rest(figures):
-    diff = "@@ -1,9 +1,9 @@\n far away\n beside\n-old\n+new\n beside too\n far again\n" + "+more\n" * MAX_DIFF_LINES
+    hunk = "@@ -1,9 +1,9 @@\n far away\n beside\n-old\n+new\n beside too\n far again\n beside as well\n"
+    diff = hunk + "+more\n" * MAX_DIFF_LINES
     tex = rendered(figures, diff=diff).tex
 
-    assert "beside too" in tex and "far" not in tex.split("difflines")[1]
+    assert r"beside\ too" in tex and "far" not in tex.split("difflines")[1]
     assert tex.split("difflines")[1].count("\\diffline{") == MAX_DIFF_LINES
-    assert "Its last 5 lines are left out." in tex and "git" in tex.split("session's repository:")[1][:120]
+    assert "Its last 6 lines are left out." in tex and "git" in tex.split("session's repository:")[1][:120]
 
 
 def test_settings_that_only_idle_baselines_read_are_no_rows_and_one_condition_is_no_row_of_its_own():
