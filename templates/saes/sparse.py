@@ -133,8 +133,29 @@ def pre_acts(x: Tensor, W_enc: Tensor, b_enc: Tensor, b_dec: Tensor) -> Tensor:
     return _PreActs.apply(x, W_enc, b_enc, b_dec)
 
 
+def looked(acts: Tensor, centred: Tensor) -> Tensor:
+    """acts, marked as the product of this very `centred`; what is computed from it does not bear the mark."""
+    acts.looked = (centred, acts._version, centred._version)  # type: ignore[attr-defined]
+    return acts
+
+
 def picked(acts: Tensor, centred: Tensor, W_enc: Tensor, b_enc: Tensor, b_dec: Tensor, chosen: Chosen) -> Tensor:
-    """The chosen entries [n] of acts = centred @ W_enc + b_enc, centred = x - b_dec; with gradients."""
+    """The chosen entries [n] of acts = centred @ W_enc + b_enc, centred = x - b_dec; with gradients.
+
+    Acts that carry gradients of their own keep them. Others must be the very pair that `looked` joined: only for that
+    pair is the gradient known to be the product's.
+
+    Raises:
+        ValueError: acts or centred were computed from, or changed, and their gradients would be dropped.
+    """
+    if acts.requires_grad or not torch.is_grad_enabled():
+        return acts.flatten().gather(0, chosen.places)
+    mark = getattr(acts, "looked", (None,))
+    if mark[0] is not centred or mark[1:] != (acts._version, centred._version):
+        raise ValueError(
+            "picked: acts and centred must be what look(x) gave, unchanged; pick first and compute from what was "
+            "picked, or take self.pre_acts(x), whose gradients autograd keeps"
+        )
     return _Picked.apply(acts.detach(), centred.detach(), W_enc, b_enc, b_dec, chosen)
 
 

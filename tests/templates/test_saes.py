@@ -244,6 +244,23 @@ def test_a_subclass_with_an_encoder_of_its_own_is_trained_with_it():
     assert sae.loss(x, saes.Step()).l0 == 0
 
 
+@pytest.mark.parametrize("kind", ALL, ids=lambda k: k.architecture)
+def test_more_active_latents_than_latents_are_refused(kind):
+    with pytest.raises(ValueError, match="at most d_sae = 48"):
+        kind(D_IN, D_SAE, D_SAE + 1)
+
+
+def test_a_gradient_that_picked_would_drop_is_refused():
+    sae, x = saes.TopKSAE(D_IN, D_SAE, 3), world(64)
+    centred, acts = sae.look(x)
+    chosen = saes.Chosen.of_rows(sparse.top_k(acts, 3)[1], D_SAE)
+    scale = torch.nn.Parameter(torch.tensor(2.0))
+
+    for pair in ((acts, centred * scale), (2 * acts, centred), (acts.relu_(), centred)):
+        with pytest.raises(ValueError, match="what look"):
+            sae.picked(*pair, chosen)
+
+
 def assert_same_gradients(one: torch.Tensor, other: torch.Tensor, parameters: list[torch.Tensor]) -> None:
     first, second = (torch.autograd.grad(value, parameters) for value in (one, other))
     torch.testing.assert_close(first, second, rtol=1e-3, atol=1e-4)
