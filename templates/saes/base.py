@@ -21,7 +21,7 @@ class Step:
 
     progress: float = 0.0  # share of the steps that is done, 0..1
     share: float = 0.0  # of the training that this step is: 1 / steps
-    dead: Tensor | None = None  # int64 [n]: latents that have not fired for long; None where there are none
+    dead: Tensor | None = None  # int64 [n], ascending: latents that have not fired for long; None where there are none
 
 
 class Loss(NamedTuple):

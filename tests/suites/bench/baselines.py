@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import islice
 
 from agent.core.record import Training
@@ -24,6 +24,7 @@ RATES = {
     "jumprelu": "lr_jumprelu",
     "matryoshka": "lr_matryoshka",
 }  # the setting that holds a baseline's rate
+WEIGHTS = {"topk": "aux_scale", "batchtopk": "aux_batchtopk", "matryoshka": "aux_matryoshka"}  # that of AuxK
 SHARED_RATES = {"gated": "lr_l1", "jumprelu": "lr_l1"}  # where a profile has no setting of the baseline's own
 METRICS = {
     "synth_sae": ("f1", "mcc", "uniqueness", "explained_variance", "l0", "dead_latents"),
@@ -84,14 +85,24 @@ def _point(trainings: Sequence[Training], metrics: Sequence[str]) -> tuple[float
     return statistics.fmean(values["l0"]), {m: (statistics.fmean(some), spread[m]) for m, some in values.items()}
 
 
-def rates_table(
-    profile: str, names: Sequence[str], rates: Sequence[float], seeds: Sequence[int], device: str, jobs: int
+def tuning_table(
+    profile: str,
+    of: Mapping[str, str],
+    rates: Sequence[float],
+    seeds: Sequence[int],
+    device: str,
+    jobs: int,
+    conditions: Sequence[str] = (),
 ) -> str:
-    """F1 of each baseline at each learning rate under each condition, on a world that no other table uses."""
+    """F1 at each value of a setting under each condition, on a world that no other table uses.
+
+    `of`: the setting of each baseline, such as its learning rate. All others are the profile's.
+    """
     template = load_template(FOLDER)
-    places = [(condition, name) for condition in template.manifest.profiles[profile].conditions for name in names]
+    wanted = [c for c in template.manifest.profiles[profile].conditions if not conditions or c.name in conditions]
+    places = [(condition, name) for condition in wanted for name in of]
     asked = [
-        Asked(profile, name, seed, condition.name, {RATES[name]: rate}, device, TUNING_SECRET)
+        Asked(profile, name, seed, condition.name, {of[name]: rate}, device, TUNING_SECRET)
         for condition, name in places
         for rate in rates
         for seed in seeds
