@@ -169,7 +169,7 @@ GROUPED_OPTIONS = {
             "what is experimented on (default: synth_sae)",
         ),
         Option("--profile", "NAME", "run doctor check-template", "size of the template (default: the template's own)"),
-        Option("--baselines", "A,B|all", "run", "baselines to train; the first is run 0"),
+        Option("--baselines", "A,B|all", "run", "baselines to train, else the profile's; the first is run 0"),
         Option("--runs", "N", PLAYED, "runs at most, 0 to 10 (default: 5)", whole),
         Option("--attempts", "N", PLAYED, "attempts for each run, 1 to 20 (default: 4)", whole),
         Option(

@@ -32,6 +32,28 @@ def test_a_profile_extends_one_that_stands_on_its_own(base):
         parse_manifest(tiny(text), "here")
 
 
+@pytest.mark.parametrize(
+    ("own", "said"),
+    [
+        ('baselines = ["rows"]', "name topk, which runs start from, first"),
+        ('baselines = ["topk", "topk"]', "each once"),
+        ('baselines = ["topk", "gated"]', "names 'gated', which is no baseline"),
+        ("trials = { gated = 3 }", "names 'gated', which is no baseline"),
+        ("trials = { topk = -1 }", "a count is 0 or more"),
+    ],
+)
+def test_a_profile_names_baselines_that_there_are(own, said):
+    with pytest.raises(UserError, match=said):
+        parse_manifest(tiny(f'[profiles.long]\nextends = "tiny"\n{own}\n'), "here")
+
+
+def test_every_profile_of_ours_says_how_its_baselines_were_tuned():
+    for manifest in (load_template(TEMPLATES / name).manifest for name in ("synth_sae", "lm_sae")):
+        for profile in manifest.profiles.values():
+            assert set(profile.trials) == {b.name for b in manifest.baselines}
+            assert profile.untuned or all(profile.trials.values())
+
+
 def test_every_sweep_has_four_sparsities_and_the_data_of_its_profile():
     profiles = SYNTH.manifest.profiles
     for name in ("pareto", "mini-pareto", "16k-pareto"):

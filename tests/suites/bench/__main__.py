@@ -22,7 +22,9 @@ def main() -> None:
         help="all conditions of a profile, learning rates or weights of AuxK to choose from, tokens of a session, "
         "forms of edits, or a speed table",
     )
-    parser.add_argument("--template", default="synth_sae", choices=("synth_sae", "lm_sae"), help="with baselines")
+    parser.add_argument(
+        "--template", default="synth_sae", choices=("synth_sae", "lm_sae"), help="with baselines, rates, weights"
+    )
     parser.add_argument("--profile", default="demo")
     parser.add_argument("--session", type=Path, help="with tokens: a finished session; the demo is played if not given")
     parser.add_argument("--baselines", help="names, with commas between; all of them if not given")
@@ -56,7 +58,7 @@ def main() -> None:
     else:
         values = [float(value) for value in (args.weights if of is WEIGHTS else args.rates).split(",")]
         chosen, some = {name: of[name] for name in names}, [c for c in args.conditions.split(",") if c]
-        table = tuning_table(args.profile, chosen, values, seeds, args.device, args.jobs, some)
+        table = tuning_table(args.template, args.profile, chosen, values, seeds, args.device, args.jobs, some)
     keep = show if args.print else put
     keep(f"{args.what} {args.profile}", table)
 

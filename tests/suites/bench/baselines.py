@@ -25,7 +25,6 @@ RATES = {
     "matryoshka": "lr_matryoshka",
 }  # the setting that holds a baseline's rate
 WEIGHTS = {"topk": "aux_scale", "batchtopk": "aux_batchtopk", "matryoshka": "aux_matryoshka"}  # that of AuxK
-SHARED_RATES = {"gated": "lr_l1", "jumprelu": "lr_l1"}  # where a profile has no setting of the baseline's own
 METRICS = {
     "synth_sae": ("f1", "mcc", "uniqueness", "explained_variance", "l0", "dead_latents"),
     "lm_sae": ("delta_ce", "explained_variance", "sparse_probing_1", "absorption", "l0", "dead_latents"),
@@ -54,12 +53,12 @@ def conditions_table(
         trainings, settings = list(islice(found, len(seeds))), {**size.settings, **condition.settings}
         if lost := [f"seed {t.seed}: {t.reason}: {t.detail}" for t in trainings if t.outcome != "measured"]:
             raise SystemExit(f"no row without all its trainings: {name}, {condition.label}: {lost[0]}")
-        rate = settings.get(RATES[name], settings[SHARED_RATES.get(name, "lr")])
         rows.append(
             [
                 condition.label,
                 _label(template, name),
-                f"{rate:g}",
+                f"{settings[RATES[name]]:g}",
+                f"{settings[WEIGHTS[name]]:g}" if name in WEIGHTS else "",
                 *(_spread([t.metrics[metric] for t in trainings]) for metric in metrics),
                 f"{statistics.fmean(t.cpu_s for t in trainings):.0f}",
             ]
@@ -70,7 +69,7 @@ def conditions_table(
         f"{size.settings['batch']}, {len(seeds)} seeds, mean ± standard deviation; {device_in_words(device)}, "
         f"one thread each, {jobs} side by side."
     )
-    heads = ["condition", "architecture", "lr", *(HEADS.get(metric, metric) for metric in metrics), "CPU s"]
+    heads = ["condition", "architecture", "lr", "AuxK", *(HEADS.get(metric, metric) for metric in metrics), "CPU s"]
     shown = {metric: HEADS.get(metric, metric) for metric in metrics[:2]}
     drawn = f"\n\n{picture(profile, curves, shown)}" if len(size.conditions) > 1 else ""
     return f"{about}\n\n{markdown(heads, rows)}{drawn}"
@@ -86,6 +85,7 @@ def _point(trainings: Sequence[Training], metrics: Sequence[str]) -> tuple[float
 
 
 def tuning_table(
+    folder: str,
     profile: str,
     of: Mapping[str, str],
     rates: Sequence[float],
@@ -94,11 +94,13 @@ def tuning_table(
     jobs: int,
     conditions: Sequence[str] = (),
 ) -> str:
-    """F1 at each value of a setting under each condition, on a world that no other table uses.
+    """The primary metric at each value of a setting under each condition, on a world that no other table uses.
 
     `of`: the setting of each baseline, such as its learning rate. All others are the profile's.
     """
-    template = load_template(FOLDER)
+    template = load_template(TEMPLATES / folder)
+    metric = template.manifest.primary
+    spec = template.manifest.metrics[metric]
     wanted = [c for c in template.manifest.profiles[profile].conditions if not conditions or c.name in conditions]
     places = [(condition, name) for condition in wanted for name in of]
     asked = [
@@ -111,9 +113,11 @@ def tuning_table(
     for condition, name in places:
         tried = [list(islice(found, len(seeds))) for _ in rates]
         scores = [
-            statistics.fmean(t.metrics["f1"] for t in some) if all(t.metrics for t in some) else None for some in tried
+            statistics.fmean(t.metrics[metric] for t in some) if all(t.metrics for t in some) else None
+            for some in tried
         ]
-        best = max((score for score in scores if score is not None), default=None)
+        turned = max if spec.better == "higher" else min
+        best = turned((score for score in scores if score is not None), default=None)
         rows.append(
             [
                 condition.label,
@@ -125,8 +129,8 @@ def tuning_table(
             ]
         )
     return (
-        f"Profile `{profile}`, F1, mean of {len(seeds)} seeds; refused: a seed's result was none that the runner "
-        f"takes, mostly for too many latents in a row.\n\n"
+        f"Profile `{profile}`, {spec.label}, mean of {len(seeds)} seeds; refused: a seed's result was none that the "
+        f"runner takes, mostly for too many latents in a row.\n\n"
         f"{markdown(['condition', 'architecture', *(f'{rate:g}' for rate in rates)], rows)}"
     )
 
