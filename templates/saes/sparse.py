@@ -15,8 +15,6 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-SHORT = 1 << 16  # up to so many latents numpy sorts in the order of their bits, in a fifth of torch's time
-
 
 class Chosen:
     """Which latents of which rows: n entries in the order of rows."""
@@ -47,11 +45,6 @@ class Chosen:
     @cached_property
     def by_latent(self) -> tuple[Tensor, Tensor]:
         """The entries in the order of latents, and where each latent's begin; one sort serves all gradients."""
-        if self.latents.device.type == "cpu" and self.d_sae <= SHORT:
-            latents = self.latents.numpy().astype(np.uint16)
-            ends = np.bincount(latents, minlength=self.d_sae).cumsum()
-            starts = np.concatenate([[0], ends[:-1]])
-            return torch.from_numpy(latents.argsort(kind="stable")), torch.from_numpy(starts)
         ordered, order = self.latents.sort()
         return order, torch.searchsorted(ordered, torch.arange(self.d_sae, device=order.device))
 
