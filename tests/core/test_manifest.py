@@ -48,10 +48,22 @@ def test_a_profile_names_baselines_that_there_are(own, said):
 
 
 def test_every_profile_of_ours_says_how_its_baselines_were_tuned():
+    found = {}
     for manifest in (load_template(TEMPLATES / name).manifest for name in ("synth_sae", "lm_sae")):
+        found |= manifest.profiles
         for profile in manifest.profiles.values():
             assert set(profile.trials) == {b.name for b in manifest.baselines}
-            assert profile.untuned or all(profile.trials.values())
+            assert set(profile.baselines) <= set(profile.trials)
+    untuned = {
+        "16k",
+        "16k-pareto",
+        "mini-pareto",
+        "pythia-70m",
+        "pythia-70m-saebench",
+        "gemma-2-2b",
+        "gemma-2-2b-saebench",
+    }
+    assert {name for name, profile in found.items() if profile.untuned} == untuned
 
 
 def test_every_sweep_has_four_sparsities_and_the_data_of_its_profile():
