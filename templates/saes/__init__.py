@@ -29,7 +29,7 @@ After training on x / scale, sae.rescale(scale) makes it an SAE of x; `run` does
 from saes.base import SAE, Loss, Step
 from saes.optim import adam
 from saes.rows import batches, open_rows
-from saes.sparse import Chosen, aux_k, decode_rows, decode_sparse, decode_tiers, top_k, top_k_of_batch
+from saes.sparse import Chosen, aux_k, decode_rows, decode_sparse, decode_tiers, fired, top_k, top_k_of_batch
 from saes.steered import GatedSAE, JumpReLUSAE, StandardSAE
 from saes.topk import BatchTopKSAE, MatryoshkaSAE, TopKSAE
 from saes.training import Recipe, resample_dead, run, train
@@ -52,6 +52,7 @@ __all__ = [
     "decode_rows",
     "decode_sparse",
     "decode_tiers",
+    "fired",
     "open_rows",
     "resample_dead",
     "run",
