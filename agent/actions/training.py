@@ -38,6 +38,7 @@ from agent.session.states import RunState
 from agent.session.tools import Tools
 from agent.storage.atomic import write_text
 from agent.storage.cache import PROBES
+from paper.evidence.confirmed import confirmation
 from paper.evidence.series import averaged
 
 POLL_S = 0.25
@@ -250,6 +251,8 @@ def _measured(tools: Tools, run: RunState, job: Job, result: JobResult) -> RunMe
     )
     tools.versions.tag(f"run/{run.run}", commit)
     tools.say(f"  run {run.run} measured: {notes.one_line(record, facts)}")
+    if run.run.startswith("confirm.") and facts.confirmed:
+        tools.say(f"Confirmation: {confirmation(facts).text}")
     return _event(tools, record, job.attempt, text, commit)
 
 

@@ -135,7 +135,7 @@ def _take_operand(args: argparse.Namespace, command: Command, typed: dict[str, A
     if len(given) > bool(command.operand):
         raise Refusal(f"launch.py {command.name}: one word too many: {given[-1]}")
     if command.operand and not given and not command.without:
-        raise Refusal(f"launch.py {command.name}: {command.operand} is missing")
+        raise Refusal(f"launch.py {command.name}: {command.operand} is missing" + _example(command))
     if command.operand:
         try:
             args.operand = command.kind(given[0] if given else command.without)
@@ -143,6 +143,10 @@ def _take_operand(args: argparse.Namespace, command: Command, typed: dict[str, A
             raise Refusal(f"launch.py {command.name}: {error}") from None
     if command.name == "run":
         args.idea = args.operand
+
+
+def _example(command: Command) -> str:
+    return f"; e.g. launch.py {command.name} last" if "SESSION" in command.operand else ""
 
 
 def _nearest(word: str, named: list[Command]) -> str:

@@ -78,8 +78,7 @@ def _run(args: argparse.Namespace, workspace: Workspace) -> int:
         console.waiting("")
         ahead = "" if found else estimate(start.options, start.template, workspace)
     if found:
-        things = "1 thing" if len(found) == 1 else f"{len(found)} things"
-        for complaint in [*found, f"nothing was started; {things} to mend"]:
+        for complaint in [*found, *([f"nothing was started; {len(found)} things to mend"] if found[1:] else [])]:
             _complain(complaint)
         return USER_ERROR
     if args.dry_run:
