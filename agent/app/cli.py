@@ -212,6 +212,15 @@ def _bundle(args: argparse.Namespace, workspace: Workspace) -> int:
     return bundle(args.operand, workspace, out, lambda paths: page_of(paths, describe))
 
 
+# ---------------------------------------------------------------- autoencoders
+
+
+def _evaluate(args: argparse.Namespace, workspace: Workspace) -> int:
+    from agent.app.evaluate import evaluate
+
+    return evaluate(args, HOME, workspace)
+
+
 # ---------------------------------------------------------------- papers
 
 
@@ -289,6 +298,7 @@ COMMANDS = {
     "serve": _serve,
     "export": _export,
     "bundle": _bundle,
+    "evaluate": _evaluate,
     "verify": _verify,
     "review": _review,
     "list": _list,

@@ -48,6 +48,13 @@ class SaeBenchJob(Strict):
     shared: str  # folder for what all autoencoders of one model share: probes, activations
 
 
+class Pretrained(Strict):
+    """An autoencoder that others trained, which is measured in the place of a training."""
+
+    artefact: str  # the file in the runner's own form; an absolute path
+    sha256: str
+
+
 class World(Strict):
     """Where one more world's data lie; absolute paths."""
 
@@ -85,6 +92,7 @@ class Job(Strict):
     environment: Environment | None = None  # None: the runner's own Python
     saebench: SaeBenchJob | None = None
     worlds: tuple[World, ...] = ()  # beyond the first: the seeds take turns, see `in_world_of`
+    pretrained: Pretrained | None = None  # nothing is trained: `script` is only the encoder of this artefact
 
     def in_world_of(self, seed: int) -> Job:
         """The job as one seed sees it: with the data of that seed's world and no other."""

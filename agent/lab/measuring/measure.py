@@ -90,8 +90,8 @@ def _trained(
 
 def measure_again(
     job: Job, seed: int, condition: Condition, sandbox: Sandbox, artefact: Path, *, walled: bool = False
-) -> dict[str, float]:
-    """The metrics of an artefact that was kept; job.folder is a fresh one.
+) -> Account:
+    """What measuring an artefact that was kept gives; job.folder is a fresh one.
 
     `walled`: the template is somebody else's, so that its evaluate.py runs in the sandbox too.
 
@@ -103,7 +103,7 @@ def measure_again(
     shutil.copyfile(artefact, bench.artefact)
     account = Account()
     _measure(bench, Harvest(sha256={bench.manifest.artefact: file_sha256(artefact)}), account)
-    return account.metrics
+    return account
 
 
 def _stages(bench: Bench, account: Account) -> None:

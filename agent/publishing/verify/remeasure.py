@@ -173,7 +173,7 @@ class _Bench:
             return
         job, means = self._job(named, self._folder / f"job-{index}"), self._means
         try:
-            found = measure_again(job, training.seed, condition, means.sandbox, file, walled=not means.ours)
+            found = measure_again(job, training.seed, condition, means.sandbox, file, walled=not means.ours).metrics
         except Stopped as stop:
             yield Problem(where, f"the artefact cannot be measured again: {stop.reason}: {stop.detail}")
             return
