@@ -40,9 +40,9 @@ def read(folder: Path, where: str) -> Read:
     weights = folder / next(name for name in sorted(names) if name.endswith(".safetensors"))
     tensors, declared = safetensors(weights)
     config = _config(folder, weights, names)
-    if "encoder.weight" in tensors and ("num_latents" in config or "expansion_factor" in config):
+    if config and "encoder.weight" in tensors and ("num_latents" in config or "expansion_factor" in config):
         return sparsify(config, tensors, json_object(folder / ABOVE) if ABOVE in names else {}, where)
-    if config:
+    if config is not None:
         runner = json_object(folder / "runner_cfg.json") if "runner_cfg.json" in names else {}
         return sae_lens(config, tensors, runner)
     if declared:
@@ -221,12 +221,12 @@ def _tokens(count: Any) -> str:
     return f"{count:,} tokens" if whole_of(count) > 0 else ""
 
 
-def _config(folder: Path, weights: Path, names: set[str]) -> dict[str, Any]:
-    """The configuration beside a weights file: cfg.json, config.json, or a file of its own name."""
+def _config(folder: Path, weights: Path, names: set[str]) -> dict[str, Any] | None:
+    """The configuration beside a weights file: cfg.json, config.json, or a file of its own name; None without one."""
     for name in ("cfg.json", "config.json", f"{weights.stem}.json"):
         if name in names:
             return json_object(folder / name)
-    return {}
+    return None
 
 
 def main(given: str, out: str, where: str) -> None:
