@@ -98,16 +98,9 @@ def _read(name: str, folder: Path, workspace: Workspace, sandbox: Sandbox) -> Pu
     Raises:
         UserError, InfrastructureError: it is nowhere, or cannot be read.
     """
-    from agent.lab.published.releases import fetched, is_release
-    from agent.lab.published.source import read_published
+    from agent.lab.published.source import opened, read_published
 
-    if is_release(name):
-        place = fetched(name, workspace.cache, _say)
-    else:
-        place = Path(name).expanduser()
-        if not place.exists():
-            raise UserError(f"{name}: no such file or folder, and not of the form release/id")
-    return read_published(name, place, folder, sandbox)
+    return read_published(name, opened(name, workspace.cache, _say), folder, sandbox)
 
 
 @contextmanager

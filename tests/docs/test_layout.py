@@ -37,7 +37,8 @@ ROOMS = (
 # Inside two rooms; names in one pair of brackets do not import each other.
 PAPER = (("press",), ("truth", "pictures"), ("reading",), ("text", "evidence"))
 LAB = (
-    ("jobs", "templating", "plots", "published"),
+    ("jobs", "templating", "plots"),
+    ("published",),
     ("measuring",),
     ("integrity", "saebench", "machine", "own_worlds"),
     ("worlds", "environments", "environment_probe"),

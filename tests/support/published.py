@@ -149,7 +149,7 @@ def place(folder: Path, layout: str) -> Path:
     return folder / "layers.5" if layout == "sparsify" else folder
 
 
-def in_form_of_sae_lens(folder: Path, d_in: int, d_sae: int) -> None:
+def in_form_of_sae_lens(folder: Path, d_in: int, d_sae: int, bias: float = -8.0) -> None:
     """A folder as SAELens saves one; its weights are random."""
     folder.mkdir()
     config = {"architecture": "standard", "d_in": d_in, "d_sae": d_sae, "dtype": "float32", "device": "cpu"}
@@ -157,5 +157,5 @@ def in_form_of_sae_lens(folder: Path, d_in: int, d_sae: int) -> None:
     config |= {"metadata": {"sae_lens_version": "6.0.0"}}
     (folder / "cfg.json").write_text(json.dumps(config))
     tensors = {"W_enc": drawn(d_in, d_sae, seed=1), "W_dec": drawn(d_sae, d_in, seed=2)}
-    tensors |= {"b_enc": torch.full((d_sae,), -8.0), "b_dec": torch.zeros(d_in)}
+    tensors |= {"b_enc": torch.full((d_sae,), bias), "b_dec": torch.zeros(d_in)}
     save_file(tensors, folder / "sae_weights.safetensors")

@@ -18,7 +18,7 @@ from agent.lab.machine import job_facts
 from agent.lab.measuring import contents, dictionary, export, outputs, reports
 from agent.lab.measuring.bench import Bench, Cancelled
 from agent.lab.measuring.scratch import remove
-from agent.lab.measuring.train import harvested, saved, train
+from agent.lab.measuring.train import harvested, placed, saved, train
 from agent.lab.measuring.verdict import MAX_DETAIL, Account, Stopped, training_ended
 from agent.sandbox.harvest import Harvest
 
@@ -109,6 +109,11 @@ def measure_again(
 def _stages(bench: Bench, account: Account) -> None:
     """All stages in their order; stops by raising Stopped."""
     remove(bench.paths.root)
+    if bench.job.pretrained:
+        account.end = Exit(reason="ok", code=0, wall_s=0.0, cpu_s=0.0, peak_memory_mb=0.0)
+        account.artefact_sha256 = bench.job.pretrained.sha256
+        _measure(bench, placed(bench, bench.job.pretrained), account)
+        return
     account.end = train(bench, bench.paths, bench.settings)
     found = harvested(bench, bench.paths)
     reports.read(bench.paths.kept, found, account, bench.manifest)

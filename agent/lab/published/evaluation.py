@@ -131,10 +131,9 @@ def evaluate(published: Published, place: Place, folder: Path) -> EvaluationReco
         InfrastructureError: the sandbox, the data or sae-bench failed.
     """
     started, clock = time.time(), time.monotonic()
-    condition = place.condition.model_copy(update={"settings": settings_of(place, published.about)})
     job = job_of(published, place, folder)
     try:
-        account = measure_again(job, SEED, condition, place.sandbox, published.artefact, walled=place.walled)
+        account = measure_again(job, SEED, place.condition, place.sandbox, published.artefact, walled=place.walled)
     except Stopped as stop:
         raise UserError(
             f"{published.name}: cannot be measured: {stop.reason}: {' '.join(stop.detail.split())[:600]}"
@@ -150,7 +149,7 @@ def evaluate(published: Published, place: Place, folder: Path) -> EvaluationReco
         template=place.template.manifest.name,
         profile=place.profile_name,
         condition=place.condition.name,
-        settings=dict(condition.settings),
+        settings=settings_of(place, published.about),
         metrics=account.metrics,
         findings=tuple(account.findings),
         world=place.data.key,
@@ -165,14 +164,15 @@ def evaluate(published: Published, place: Place, folder: Path) -> EvaluationReco
 
 def job_of(published: Published, place: Place, folder: Path) -> Job:
     """The job in which its encoder answers; the encoder is the runner's own code."""
-    manifest, profile = place.template.manifest, place.profile
+    manifest, profile, code = place.template.manifest, place.profile, folder / "encoder"
+    write_text(code / manifest.model.file, encoder_text(manifest))
     return Job(
         key="evaluate",
         run="0",
         kind="baseline",
         attempt=1,
         folder=str(folder),
-        code=str(lay_encoder(manifest, folder / "encoder")),
+        code=str(code),
         script=manifest.model.file,
         template=place.template.folder,
         train_data=str(place.data.train),
@@ -187,17 +187,16 @@ def job_of(published: Published, place: Place, folder: Path) -> Job:
         threads=place.threads,
         sandbox="bwrap" if place.sandbox.name == "bwrap" else "none",
         saebench=place.saebench,
-        pretrained=Pretrained(artefact=str(published.artefact), sha256=published.sha256),
+        pretrained=Pretrained(artefact=str(published.artefact), sha256=published.sha256, d_sae=published.about.d_sae),
     )
 
 
-def lay_encoder(manifest: Manifest, folder: Path) -> Path:
-    """The encoder as the template's own class and method are called."""
+def encoder_text(manifest: Manifest) -> str:
+    """The encoder, with its class and method called as the template calls its own."""
     model = manifest.model
     text = ENCODER.read_text(encoding="utf-8")
     text = text.replace("class SAE:", f"class {model.name}:").replace('-> "SAE":', f'-> "{model.name}":')
-    write_text(folder / model.file, text.replace("def encode(", f"def {model.method}("))
-    return folder
+    return text.replace("def encode(", f"def {model.method}(")
 
 
 def _hashes(place: Place) -> dict[str, str]:

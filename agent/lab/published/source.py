@@ -9,9 +9,10 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import stat
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,13 +25,15 @@ from agent.core.schema import Strict
 from agent.lab.measuring.walled import AGENT
 from agent.lab.published.forms import ABOUT, ARTEFACT, PROBLEM
 from agent.lab.published.layouts import ABOVE
+from agent.lab.published.releases import fetched, is_release
 from agent.sandbox import harvest
-from agent.storage.atomic import readable
+from agent.storage.atomic import readable, write_text
 
 WEIGHTS = ("sae_weights.safetensors", "params.npz", "ae.pt", "sae.safetensors")  # in this order, in a folder
 SUFFIXES = (".safetensors", ".npz", ".pt")
 BESIDE = ("cfg.json", "config.json", "runner_cfg.json")
 LARGEST = 64 << 30  # bytes of one file
+KEPT, TOLD = "kept", "published.json"
 LONGEST = 200  # characters of a name that a file tells
 
 
@@ -48,20 +51,83 @@ class About(Strict):
     remarks: tuple[str, ...]
 
 
+class Told(Strict):
+    """An autoencoder that was read, as its folder tells it (published.json)."""
+
+    name: str  # as it was typed
+    files: dict[str, str]  # sha256 of each file that was read, by its name
+    sha256: str  # of the artefact
+    about: About
+
+
 @dataclass(frozen=True)
 class Published:
     """An autoencoder that was read."""
 
-    name: str  # as it was typed
-    files: dict[str, str]  # sha256 of each file that was read, by its name
+    told: Told
     artefact: Path
-    sha256: str  # of the artefact
-    about: About
+
+    @property
+    def name(self) -> str:
+        return self.told.name
+
+    @property
+    def files(self) -> dict[str, str]:
+        return self.told.files
+
+    @property
+    def sha256(self) -> str:
+        return self.told.sha256
+
+    @property
+    def about(self) -> About:
+        return self.told.about
 
     @property
     def trained_on(self) -> str:
         """Its own training budget, in words."""
         return self.about.known.get("trained_on", "unknown")
+
+
+def opened(name: str, cache: Path, say: Callable[[str], None], beside: Path | None = None) -> Path:
+    """Where the files of an autoencoder lie that is named by a path (also one seen from `beside`) or by its release.
+
+    Raises:
+        UserError, InfrastructureError: there is none, or its release cannot be fetched.
+    """
+    places = [Path(name).expanduser(), *([beside / name] if beside else [])]
+    for place in reversed(places):
+        if place.exists():
+            return place
+    if is_release(name):
+        return fetched(name, cache, say)
+    raise UserError(f"{name}: no such file or folder, and not of the form release/id")
+
+
+def keep(name: str, place: Path, folder: Path, sandbox: Sandbox, trained_on: str = "") -> Published:
+    """`read_published`, in a folder from which `found_again` has it. `trained_on` overrules what the files say.
+
+    Raises:
+        UserError: it cannot be read.
+    """
+    found = read_published(name, place, folder, sandbox)
+    for part in ("given", "out"):
+        shutil.rmtree(folder / part)
+    told = found.told
+    if trained_on:
+        about = found.about.model_copy(update={"known": {**found.about.known, "trained_on": trained_on}})
+        told = told.model_copy(update={"about": about})
+    write_text(folder / TOLD, told.model_dump_json(indent=1))
+    return Published(told, found.artefact)
+
+
+def found_again(folder: Path) -> Published | None:
+    """What `keep` left in this folder; None where it left nothing whole."""
+    try:
+        told = Told.model_validate_json((folder / TOLD).read_bytes())
+    except (OSError, ValidationError):
+        return None
+    return Published(told, folder / KEPT / ARTEFACT)
 
 
 def read_published(name: str, place: Path, folder: Path, sandbox: Sandbox) -> Published:
@@ -70,7 +136,7 @@ def read_published(name: str, place: Path, folder: Path, sandbox: Sandbox) -> Pu
     Raises:
         UserError: it cannot be read; one line that begins with its name.
     """
-    given, out, kept = folder / "given", folder / "out", folder / "kept"
+    given, out, kept = folder / "given", folder / "out", folder / KEPT
     out.mkdir(parents=True)
     files = _copied(name, _chosen(name, place), given)
     readable(folder)
@@ -84,7 +150,8 @@ def read_published(name: str, place: Path, folder: Path, sandbox: Sandbox) -> Pu
         about = About.model_validate_json((kept / ABOUT).read_bytes())
     except ValidationError:
         raise UserError(f"{name}: could not be read: what was found of it makes no sense") from None
-    return Published(name, files, kept / ARTEFACT, found.sha256[ARTEFACT], _bounded(about))
+    told = Told(name=name, files=files, sha256=found.sha256[ARTEFACT], about=_bounded(about))
+    return Published(told, kept / ARTEFACT)
 
 
 def _chosen(name: str, place: Path) -> dict[str, Path]:

@@ -225,7 +225,7 @@ class _Bench:
             repeated = records.get(f"records/{record.parent}.json")
             return self._script(repeated) if repeated and repeated.kind != "confirmation" else manifest.editable[0]
         baseline = next((b for b in manifest.baselines if b.name == record.name), None)
-        return baseline.file if record.kind == "baseline" and baseline else manifest.editable[0]
+        return baseline.script if record.kind == "baseline" and baseline else manifest.editable[0]
 
     def _environment(self, template: Template, record: RunRecord) -> Environment | None:
         """The template's own Python where we made the session; a stranger's requirements are never installed.
