@@ -182,6 +182,7 @@ GROUPED_OPTIONS = {
             "run doctor check-template evaluate",
             "size of the template (default: the template's own)",
         ),
+        Option("--features", "N", "evaluate", "so many latents on a page of their own, 1 to 500", whole),
         Option("--condition", "NAME", "evaluate", "of the profile (default: the first that fits the autoencoder)"),
         Option("--baselines", "A,B|all", "run", "baselines to train; the first is run 0"),
         Option("--runs", "N", PLAYED, "runs at most, 0 to 10 (default: 5)", whole),

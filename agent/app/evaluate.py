@@ -21,17 +21,21 @@ from agent.core.manifest import MetricSpec
 from agent.core.nearest import did_you_mean
 from agent.core.options import DEFAULT_TEMPLATE
 from agent.core.template import Template, load_template
-from agent.storage.atomic import readable, write_text
+from agent.storage.atomic import readable, write_bytes, write_text
 from agent.storage.cache import PROBES, held
 from agent.storage.temporary import TemporaryFolder, sweep_folders
 from agent.storage.workspace import Workspace
 
 if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
+
     from agent.core.protocols import Sandbox
     from agent.core.record import SaeBenchJob
+    from agent.lab.measuring.measure import Look
     from agent.lab.published.evaluation import EvaluationRecord, Place
     from agent.lab.published.source import About, Published
 
+MOST_FEATURES = 500  # on one page
 CODE = "its prepare.py and its evaluate.py run here, in the sandbox"
 
 
@@ -42,6 +46,7 @@ def evaluate(args: argparse.Namespace, home: Path, workspace: Workspace) -> int:
         UserError, InfrastructureError: it cannot be read or measured; one line.
     """
     from agent.lab.published.evaluation import check_dictionary
+    from agent.lab.published.features import check_shown
     from agent.lab.saebench.catalogue import at_profile
 
     device = args.device or "cpu"
@@ -50,6 +55,9 @@ def evaluate(args: argparse.Namespace, home: Path, workspace: Workspace) -> int:
     walled = _asks_for_trust(args, folder, home)
     template = load_template(folder)
     check_dictionary(template.manifest)
+    if args.features is not None:
+        _check_features(args.features, walled)
+        check_shown(template)
     profile = _profile(args.profile, template)
     template = at_profile(template, profile)
     workspace.cache.mkdir(parents=True, exist_ok=True)
@@ -60,13 +68,25 @@ def evaluate(args: argparse.Namespace, home: Path, workspace: Workspace) -> int:
         scratch.chmod(0o755)  # the sandbox's own user reads its mounts there
         found = _read(args.operand, scratch / "published", workspace, sandbox)
         with _place(args, template, profile, found.about, workspace, sandbox, device, walled) as place:
-            record = _measured(found, place, scratch)
-    path = _written(record, workspace)
+            latents: list[csr_matrix] = []
+            record = _measured(found, place, scratch, latents.append)
+            path = _written(record, workspace)
+            page = _page(found, place, latents[0], args.features, record, path) if args.features else None
     if args.json:
-        show_json({"record": str(path), **record.model_dump(mode="json")})
+        show_json({"record": str(path), "page": page and str(page), **record.model_dump(mode="json")})
     else:
         _show(record, template, path)
+        if page:
+            print(f"features: {short(page)} (open it in any browser)")
     return DONE
+
+
+def _check_features(count: int, walled: bool) -> None:
+    """Raises UserError for a page that cannot be made."""
+    if not 1 <= count <= MOST_FEATURES:
+        raise UserError(f"--features {count}: give 1 to {MOST_FEATURES}")
+    if walled:
+        raise UserError("--features: a template of somebody else would say what is shown, outside of the sandbox")
 
 
 def _say(text: str) -> None:
@@ -147,14 +167,36 @@ def _saebench(template: Template, profile: str, workspace: Workspace) -> SaeBenc
     return SaeBenchJob(asked=asked, environment=required(workspace.cache), shared=str(workspace.cache / PROBES))
 
 
-def _measured(found: Published, place: Place, scratch: Path) -> EvaluationRecord:
+def _measured(found: Published, place: Place, scratch: Path, look: Look) -> EvaluationRecord:
     from agent.lab.published.evaluation import evaluate as measure
     from agent.lab.published.evaluation import remarks, settings_of
 
     for line in remarks(settings_of(place, found.about), found.about):
         _say(f"  {line}")
     _say(f"measuring {found.name} on {place.template.manifest.name}, profile {place.profile_name}")
-    return measure(found, place, scratch / "job")
+    return measure(found, place, scratch / "job", look)
+
+
+def _page(
+    found: Published, place: Place, latents: csr_matrix, count: int, record: EvaluationRecord, beside: Path
+) -> Path:
+    """The page of features, beside the record."""
+    from agent.lab.published.features import features_of
+    from agent.pages.rendering import features_page
+    from agent.pages.views.features import features_view
+
+    about = record.sae.about
+    facts = {
+        "Autoencoder": f"{about.architecture}, d_in {about.d_in}, d_sae {about.d_sae}",
+        "Trained on": record.sae.trained_on,
+        "Measured on": f"{record.template}, {record.profile}, {record.condition}",
+        "Place": str(record.settings.get("hook_name", "")),
+        "Artefact (sha256)": record.sae.artefact_sha256[:16],
+    }
+    view = features_view(f"Features of {found.name}", facts, features_of(found, place, latents, count))
+    target = beside.with_suffix(".html")
+    write_bytes(target, features_page(view))
+    return target
 
 
 def _written(record: EvaluationRecord, workspace: Workspace) -> Path:

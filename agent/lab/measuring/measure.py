@@ -7,7 +7,9 @@ truth. Not here: which trainings run when (jobs) and whether a measured result i
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from agent.core.errors import InfrastructureError
 from agent.core.manifest import Condition
@@ -22,6 +24,10 @@ from agent.lab.measuring.train import harvested, placed, saved, train
 from agent.lab.measuring.verdict import MAX_DETAIL, Account, Stopped, training_ended
 from agent.sandbox.harvest import Harvest
 
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
+
+Look = Callable[["csr_matrix"], None]
 __all__ = ["job_facts", "measure_again", "run_training"]
 
 
@@ -89,11 +95,19 @@ def _trained(
 
 
 def measure_again(
-    job: Job, seed: int, condition: Condition, sandbox: Sandbox, artefact: Path, *, walled: bool = False
+    job: Job,
+    seed: int,
+    condition: Condition,
+    sandbox: Sandbox,
+    artefact: Path,
+    *,
+    walled: bool = False,
+    look: Look | None = None,
 ) -> Account:
     """What measuring an artefact that was kept gives; job.folder is a fresh one.
 
-    `walled`: the template is somebody else's, so that its evaluate.py runs in the sandbox too.
+    `walled`: the template is somebody else's, so that its evaluate.py runs in the sandbox too. `look` gets the latents
+    of an autoencoder as its artefact's own scale has them.
 
     Raises:
         Stopped: it cannot be measured, or would be refused.
@@ -102,7 +116,7 @@ def measure_again(
     bench.paths.kept.mkdir(parents=True)
     shutil.copyfile(artefact, bench.artefact)
     account = Account()
-    _measure(bench, Harvest(sha256={bench.manifest.artefact: file_sha256(artefact)}), account)
+    _measure(bench, Harvest(sha256={bench.manifest.artefact: file_sha256(artefact)}), account, look)
     return account
 
 
@@ -126,12 +140,14 @@ def _stages(bench: Bench, account: Account) -> None:
         reports.take_metrics(bench.paths.kept, found, account, bench.manifest, bench.condition.name)
 
 
-def _measure(bench: Bench, found: Harvest, account: Account) -> None:
+def _measure(bench: Bench, found: Harvest, account: Account, look: Look | None = None) -> None:
     """By the kind of artefact: a dictionary whose latents the runner decodes, or a model with outputs."""
     artefact = saved(bench, found)
     account.artefact_facts = contents.facts(bench, artefact)
     if bench.manifest.model.dictionary:
         x, latents = dictionary.measure(bench, artefact, account)
+        if look:
+            look(latents)
         account.export = export.leave(bench.job, bench.seed, bench.condition, bench.paths, x, latents)
     else:
         outputs.measure(bench, artefact, account)

@@ -19,7 +19,7 @@ from agent.core.schema import Strict
 from agent.core.template import Template
 from agent.lab.built import file_sha256
 from agent.lab.machine import PACKAGES, device_in_words
-from agent.lab.measuring.measure import measure_again
+from agent.lab.measuring.measure import Look, measure_again
 from agent.lab.measuring.verdict import Stopped
 from agent.lab.published.source import About, Published
 from agent.lab.worlds import package_version
@@ -123,8 +123,8 @@ def settings_of(place: Place, about: About) -> dict[str, Setting]:
     return {**place.profile.settings, **place.condition.settings, "d_sae": about.d_sae}
 
 
-def evaluate(published: Published, place: Place, folder: Path) -> EvaluationRecord:
-    """Measure it; `folder` is a fresh one, for files on the way.
+def evaluate(published: Published, place: Place, folder: Path, look: Look | None = None) -> EvaluationRecord:
+    """Measure it; `folder` is a fresh one, for files on the way. `look` gets its latents on the held-out rows.
 
     Raises:
         UserError: what it gives cannot be measured; one line.
@@ -133,7 +133,9 @@ def evaluate(published: Published, place: Place, folder: Path) -> EvaluationReco
     started, clock = time.time(), time.monotonic()
     job = job_of(published, place, folder)
     try:
-        account = measure_again(job, SEED, place.condition, place.sandbox, published.artefact, walled=place.walled)
+        account = measure_again(
+            job, SEED, place.condition, place.sandbox, published.artefact, walled=place.walled, look=look
+        )
     except Stopped as stop:
         raise UserError(
             f"{published.name}: cannot be measured: {stop.reason}: {' '.join(stop.detail.split())[:600]}"
