@@ -18,7 +18,7 @@ from pathlib import Path
 from agent.core.errors import InfrastructureError
 from agent.core.paths import SessionPaths
 from agent.core.protocols import Sandbox
-from agent.core.record import Environment, Job, RunRecord, Training
+from agent.core.record import Environment, Job, Pretrained, RunRecord, Training
 from agent.core.template import Template, load_template
 from agent.lab.built import MANIFEST, data_hashes
 from agent.lab.environments import environment_of, kept_as
@@ -216,6 +216,7 @@ class _Bench:
             threads=len(os.sched_getaffinity(0)),
             sandbox="bwrap",
             environment=self._environment(template, record),
+            pretrained=_pretrained(record),
         )
 
     def _script(self, record: RunRecord) -> str:
@@ -291,6 +292,12 @@ class _Bench:
             return [int(world["secret"], 16) for world in worlds[:8] if world.get("secret")]
         except (ValueError, TypeError, AttributeError, KeyError, RecursionError):
             raise Unreadable("session.json", "does not say the secrets of its worlds") from None
+
+
+def _pretrained(record: RunRecord) -> Pretrained | None:
+    """What a record says of an autoencoder that others trained; the artefact itself is the kept one."""
+    origin = record.pretrained
+    return Pretrained(artefact="", sha256=origin.artefact_sha256, d_sae=origin.d_sae) if origin else None
 
 
 def _outside(material: Material, record: RunRecord) -> set[str]:
