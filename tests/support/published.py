@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +11,8 @@ import numpy as np
 import torch
 from safetensors.torch import save_file
 from torch import Tensor
+
+from tests.support import TEMPLATE
 
 D_IN, D_SAE, K = 8, 12, 3
 Encode = Callable[[Tensor], Tensor]
@@ -159,3 +162,23 @@ def in_form_of_sae_lens(folder: Path, d_in: int, d_sae: int, bias: float = -8.0)
     tensors = {"W_enc": drawn(d_in, d_sae, seed=1), "W_dec": drawn(d_sae, d_in, seed=2)}
     tensors |= {"b_enc": torch.full((d_sae,), bias), "b_dec": torch.zeros(d_in)}
     save_file(tensors, folder / "sae_weights.safetensors")
+
+
+ENTRY = """
+[[baselines]]
+name  = "hub"
+label = "Hub SAE"
+pretrained = "hub_sae"
+trained_on = "4 billion tokens"
+about = "An autoencoder from a hub."
+
+[profiles.tiny]"""
+
+
+def with_hub(folder: Path) -> Path:
+    """The tiny template with one more baseline, `hub`, which others trained."""
+    shutil.copytree(TEMPLATE, folder)
+    in_form_of_sae_lens(folder / "hub_sae", 8, 12, bias=-1.0)
+    text = (folder / "manifest.toml").read_text()
+    (folder / "manifest.toml").write_text(text.replace("\n[profiles.tiny]", ENTRY, 1))
+    return folder

@@ -1,58 +1,22 @@
-"""A session whose second baseline others trained: measured as the rest, never trained, told with its own budget."""
+"""Baselines that others trained: what of their entry is refused, and a session that could not use one."""
 
-import json
 import shutil
 
 import pytest
 
 from agent.core.errors import UserError
-from agent.core.template import parse_manifest
-from agent.publishing.verify.command import verify
-from agent.storage.workspace import Workspace
-from tests.support import TEMPLATE
-from tests.support.published import in_form_of_sae_lens
+from agent.core.template import load_template, parse_manifest
+from agent.lab.published.source import read_published
+from agent.lab.templating.pretrained_trial import pretrained_flaws
+from agent.lab.templating.trial import Trial
+from agent.sandbox.boxes import NoSandbox
+from tests.support.published import in_form_of_sae_lens, with_hub
 from tests.support.whole import Script, Whole
-
-ENTRY = """
-[[baselines]]
-name  = "hub"
-label = "Hub SAE"
-pretrained = "hub_sae"
-trained_on = "4 billion tokens"
-about = "An autoencoder from a hub."
-
-[profiles.tiny]"""
 
 
 @pytest.fixture
 def template(tmp_path):
-    folder = tmp_path / "with_hub"
-    shutil.copytree(TEMPLATE, folder)
-    in_form_of_sae_lens(folder / "hub_sae", 8, 12, bias=-1.0)
-    text = (folder / "manifest.toml").read_text()
-    (folder / "manifest.toml").write_text(text.replace("\n[profiles.tiny]", ENTRY, 1))
-    return folder
-
-
-def test_a_pretrained_baseline_is_measured_and_told_with_its_own_budget(tmp_path, template):
-    whole = Whole(tmp_path / "ws", Script(1), template=str(template), runs=1, baselines=("topk", "hub"), pdf=False)
-    session = whole.play()
-    record = json.loads((whole.paths.repo / "records" / "0.hub.json").read_text())
-    tex = (whole.paths.repo / "paper" / "paper.tex").read_text()
-    notes = (whole.paths.repo / "notes.txt").read_text()
-
-    assert session.finished
-    assert (record["label"], record["status"], record["seeds"]) == ("Hub SAE (pretrained)", "measured", [0])
-    assert record["trainings"][0]["cpu_s"] == 0 and record["trainings"][0]["metrics"]["l0"] > 0
-    assert {f["code"] for f in record["findings"]} == {"at-floor", "off-target"}  # random weights: told, not refused
-    assert record["pretrained"]["trained_on"] == "4 billion tokens" and record["pretrained"]["d_sae"] == 12
-    assert record["pretrained"]["files"].keys() == {"cfg.json", "sae_weights.safetensors"}
-    assert "pretrained" not in json.loads((whole.paths.repo / "records" / "0.json").read_text())
-    caption = "Hub SAE (pretrained) was trained by others, on 4 billion tokens, and measured as it is."
-    assert caption in " ".join(tex.split()) and "on 4 billion tokens" in notes
-    assert "class SAE" in (whole.paths.repo / "template" / "pretrained" / "hub.py").read_text()
-    said = []
-    assert verify(str(whole.paths.repo), Workspace(tmp_path / "ws"), artefacts=True, say=said.append) == 0
+    return with_hub(tmp_path / "with_hub")
 
 
 def test_one_that_does_not_fit_stops_the_session_before_anything_is_trained(tmp_path, template):
@@ -81,3 +45,25 @@ def test_a_manifest_that_contradicts_itself_is_refused(template, old, new, said)
     text = (template / "manifest.toml").read_text().replace(old, new, 1)
     with pytest.raises(UserError, match=said):
         parse_manifest(text.encode(), "manifest.toml")
+
+
+def test_the_check_of_a_template_measures_it_and_says_what_is_wrong_with_it(tmp_path, template):
+    said = []
+    trial = Trial(load_template(template), "tiny", tmp_path / "trial", NoSandbox(), said.append)
+    world = trial.world(11)
+
+    def flaws(name: str):
+        return list(
+            pretrained_flaws(
+                trial.template,
+                "tiny",
+                lambda spec: read_published(spec.name, template / spec.pretrained, tmp_path / name, NoSandbox()),
+                lambda spec, given: trial.train(name, world, spec.script, 0, given=given),
+            )
+        )
+
+    assert flaws("first") == []
+    assert any("pretrained/hub.py, seed 0: score" in line for line in said)
+    (template / "hub_sae" / "cfg.json").write_text('{"architecture": "temporal"}')
+    (flaw,) = flaws("second")
+    assert (flaw.code, flaw.where) == ("baseline-fails", "manifest.toml") and "architecture 'temporal'" in flaw.text
