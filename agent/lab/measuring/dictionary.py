@@ -41,7 +41,7 @@ def measure(bench: Bench, saved: Path, account: Account) -> tuple[np.ndarray, cs
     z = latents.multiply(artefact.scale).tocsr()
     z.eliminate_zeros()
     for finding in (f for probe in PROBES for f in probe(truth.x, z, artefact.decoder)):
-        account.judge(finding)
+        account.judge(_told(bench, finding))
     x_hat = z @ artefact.decoder + artefact.bias
     evaluate_into(
         account, lambda: evaluation.evaluate(truth.x, z, x_hat, artefact.decoder, truth), bench.manifest.metrics
@@ -62,6 +62,12 @@ def measure(bench: Bench, saved: Path, account: Account) -> tuple[np.ndarray, cs
     if bench.job.saebench:
         saebench.measure(bench, bench.job.saebench, artefact, account)
     return truth.x, latents
+
+
+def _told(bench: Bench, finding: Finding) -> Finding:
+    """What is odd about others' latents is told with their metrics: nobody smuggles anything in them here."""
+    others = bench.job.pretrained and finding.grade == "refuse"
+    return finding.model_copy(update={"grade": "flag"}) if others else finding
 
 
 def _encoded(bench: Bench, x: np.ndarray, width: int) -> csr_matrix:

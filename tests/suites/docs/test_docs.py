@@ -55,6 +55,7 @@ def place(tmp_path_factory, stages):
     for name in ("launch.py", "agent", "paper", "templates", "ideas", "tests", ".venv"):
         (folder / name).symlink_to(ROOT / name)
     in_form_of_sae_lens(folder / "my_sae", 96, 192)
+    in_form_of_sae_lens(folder / "my_lm_sae", 64, 192)
     (folder / "my_venue").mkdir()
     (folder / "my_venue" / "preamble.tex").write_text("\\documentclass{article}\n")
     idea = re.search(r"```json\n(.*?)```", (DOCS / "ideas.md").read_text(), re.DOTALL)[1]
