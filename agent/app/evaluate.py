@@ -193,7 +193,8 @@ def _page(
         "Place": str(record.settings.get("hook_name", "")),
         "Artefact (sha256)": record.sae.artefact_sha256[:16],
     }
-    view = features_view(f"Features of {found.name}", facts, features_of(found, place, latents, count))
+    called = Path(found.name).resolve().name if Path(found.name).exists() else found.name  # no place of this machine
+    view = features_view(f"Features of {called}", facts, features_of(found, place, latents, count))
     target = beside.with_suffix(".html")
     write_bytes(target, features_page(view))
     return target
