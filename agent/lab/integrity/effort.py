@@ -25,7 +25,7 @@ def no_training(record: RunRecord, earlier: Sequence[RunRecord], manifest: Manif
     """Catches a score at the untrained floor together with no curve, a flat one, or hardly any compute.
 
     Not: an initialisation that burns CPU time and writes a curve by hand (at-floor flags it), a training that failed
-    honestly, nor a baseline that the manifest calls a control.
+    honestly, nor a baseline that the manifest calls a control or that others trained.
     """
     if is_control(record, manifest) or record.pretrained:
         return
