@@ -10,8 +10,8 @@ from typing import NoReturn
 
 from agent.actions import at_fault, pretrained
 from agent.actions.losses import data_harm, harmed, lost, not_charged, swapped_files
+from agent.actions.pretrained import baseline_spec
 from agent.actions.runs import (
-    baseline_spec,
     code_of,
     fail_attempt,
     label_of,

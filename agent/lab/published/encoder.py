@@ -4,6 +4,7 @@ The artefact beside it was written by forms.py: float32 tensors, and in the file
 """
 
 import json
+from typing import Any
 
 import torch
 from safetensors import safe_open
@@ -12,7 +13,7 @@ from safetensors import safe_open
 class SAE:
     """encode(x) gives the latents, which W_dec decodes; each row depends on that row alone."""
 
-    def __init__(self, tensors: dict[str, torch.Tensor], form: dict) -> None:
+    def __init__(self, tensors: dict[str, torch.Tensor], form: dict[str, Any]) -> None:
         self.tensors, self.form = tensors, form
 
     @classmethod
