@@ -8,10 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
-from agent.actions import at_fault
+from agent.actions import at_fault, pretrained
 from agent.actions.losses import data_harm, harmed, lost, not_charged, swapped_files
+from agent.actions.pretrained import baseline_spec
 from agent.actions.runs import (
-    baseline_spec,
     code_of,
     fail_attempt,
     label_of,
@@ -309,7 +309,7 @@ def _job(run: RunState, attempt: int, restart: int, tools: Tools) -> Job:
         texts[script] = tools.versions.show(commit, f"template/{script}")
     texts |= {name: tools.versions.show(commit, f"template/{name}") for name in library_of(tools)}
     code = _write_code(folder / "code", texts)
-    environment = tools.environment()
+    environment, given = tools.environment(), pretrained.for_job(tools, run)
     identity = json.dumps(
         [
             run.run,
@@ -320,6 +320,7 @@ def _job(run: RunState, attempt: int, restart: int, tools: Tools) -> Job:
             seeds,
             profile.model_dump(exclude_none=True, exclude={"confirm_worlds"}),
             *([environment.key] if environment else []),
+            *([given.sha256] if given else []),
             *([[world.key for world in further]] if further else []),
         ]
     )
@@ -346,6 +347,7 @@ def _job(run: RunState, attempt: int, restart: int, tools: Tools) -> Job:
         network=options.network and manifest.network,
         environment=environment,
         saebench=_saebench(profile, tools),
+        pretrained=given,
         worlds=tuple(World(train_data=str(world.train), truth_data=str(world.truth)) for world in further),
         earlier=tuple(str(tools.paths.attempt(run.run, attempt, n)) for n in _lost_before(run, attempt, restart)),
     )

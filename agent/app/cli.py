@@ -211,6 +211,15 @@ def _bundle(args: argparse.Namespace, workspace: Workspace) -> int:
     return bundle(args.operand, workspace, out, lambda paths: page_of(paths, describe))
 
 
+# ---------------------------------------------------------------- autoencoders
+
+
+def _evaluate(args: argparse.Namespace, workspace: Workspace) -> int:
+    from agent.app.evaluate import evaluate
+
+    return evaluate(args, HOME, workspace)
+
+
 # ---------------------------------------------------------------- papers
 
 
@@ -288,6 +297,7 @@ COMMANDS = {
     "serve": _serve,
     "export": _export,
     "bundle": _bundle,
+    "evaluate": _evaluate,
     "verify": _verify,
     "review": _review,
     "list": _list,

@@ -111,6 +111,14 @@ GROUPED_COMMANDS = {
         Command("export", "wandb", "send a session's runs, curves and references to its models to Weights & Biases"),
         Command("bundle", "[SESSION]", "one archive to hand over: paper, tex, data, records, repository", "last"),
     ),
+    "autoencoders": (
+        Command(
+            "evaluate",
+            "SAE",
+            "measure an existing autoencoder with a template's metrics: a folder or file in the form of SAELens, "
+            "Gemma Scope, dictionary_learning or sparsify, or release/id as SAELens lists it",
+        ),
+    ),
     "papers": (
         Command("verify", "SESSION|REPO|PDF", "derive every number of a paper from its records again (also: last)"),
         Command("review", "PDF", "review any paper; the review lies beside it, or in --out"),
@@ -138,7 +146,7 @@ PLAYED = "run resume"
 WATCHED = "run resume follow"
 CHECKED = "run resume doctor"
 ASKING = "run resume doctor review generate-ideas"
-BOXED = "run resume doctor review generate-ideas new-template check-template"
+BOXED = "run resume doctor review generate-ideas new-template check-template evaluate"
 
 GROUPED_OPTIONS = {
     "models (litellm names: anthropic/..., openai/..., openrouter/..., ollama/...)": (
@@ -165,15 +173,25 @@ GROUPED_OPTIONS = {
         Option(
             "--template",
             "NAME|FOLDER",
-            "run doctor generate-ideas list",
+            "run doctor generate-ideas list evaluate",
             "what is experimented on (default: synth_sae)",
         ),
-        Option("--profile", "NAME", "run doctor check-template", "size of the template (default: the template's own)"),
+        Option(
+            "--profile",
+            "NAME",
+            "run doctor check-template evaluate",
+            "size of the template (default: the template's own)",
+        ),
+        Option("--features", "N", "evaluate", "so many latents on a page of their own, 1 to 500", whole),
+        Option("--condition", "NAME", "evaluate", "of the profile (default: the first that fits the autoencoder)"),
         Option("--baselines", "A,B|all", "run", "baselines to train; the first is run 0"),
         Option("--runs", "N", PLAYED, "runs at most, 0 to 10 (default: 5)", whole),
         Option("--attempts", "N", PLAYED, "attempts for each run, 1 to 20 (default: 4)", whole),
         Option(
-            "--device", "DEVICE", CHECKED + " check-template", "cpu, cuda, cuda:1 (default: cuda where there is one)"
+            "--device",
+            "DEVICE",
+            CHECKED + " check-template evaluate",
+            "cpu, cuda, cuda:1 (default: cuda where there is one)",
         ),
         Option("--slots", "N", CHECKED, "trainings side by side (default: from the machine)", whole),
         Option("--stop-after", "", PLAYED, "end there; resume goes on", choices=("plan", "runs", "paper")),
@@ -211,7 +229,10 @@ GROUPED_OPTIONS = {
         Option("--control", "", "serve", "buttons to stop, resume, verify and advise; the printed address has a token"),
         Option("--artefacts", "", "verify", "hash and measure the kept artefacts again too"),
         Option(
-            "--trust", "", "verify resume new-template check-template", "run code that this installation did not make"
+            "--trust",
+            "",
+            "verify resume new-template check-template evaluate",
+            "run code that this installation did not make",
         ),
         Option(
             "--allow",
@@ -230,7 +251,7 @@ GROUPED_OPTIONS = {
         Option("--quiet", "", WATCHED, "show only how it ends", short="-q"),
         Option("--verbose", "", WATCHED, "show every detail, such as the tokens of a playback", short="-v"),
         Option("--on-event", "COMMAND", PLAYED, "a shell command that gets each event as JSON"),
-        Option("--json", "", "status list doctor verify", "print one JSON object, for programs"),
+        Option("--json", "", "status list doctor verify evaluate", "print one JSON object, for programs"),
         Option("--skip-novelty", "", PLAYED, "do not ask whether the idea is known"),
         Option("--workspace", "FOLDER", ALL, "where sessions lie (default: workspace/)"),
         Option("--allow-network", "", CHECKED, "for templates that ask for network"),

@@ -38,7 +38,8 @@ def estimate(options: Options, template: Template, workspace: Workspace) -> str:
     """Calls, tokens, cost where the price is known, and trainings: lines for the console."""
     calls = _calls(options)
     profile = template.manifest.profiles[options.profile]
-    seeds = (len(options.baselines) + options.runs) * len(profile.seeds) + 2 * profile.confirm_seeds
+    trained = [b for b in template.manifest.baselines if b.name in options.baselines and not b.pretrained]
+    seeds = (len(trained) + options.runs) * len(profile.seeds) + 2 * profile.confirm_seeds
     trainings = seeds * len(profile.conditions)
     each = _per_call(options, workspace)
     tokens, money = calls * (each.sent + each.received), _money(options, calls, each)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
@@ -53,14 +54,35 @@ class MetricSpec(Strict):
 
 
 class BaselineSpec(Strict):
-    """A method the runner itself trains before the agent's first edit."""
+    """A method the runner itself trains before the agent's first edit, or an autoencoder that others trained."""
 
     name: str  # the run's name in expressions, e.g. "topk"
     label: str  # how tables name it, e.g. "TopK"
-    file: str  # trained in the place of experiment.py
+    file: str = ""  # trained in the place of experiment.py; with `pretrained` there is none
+    # An autoencoder that is never trained here, only measured: a path seen from the template, or "release/id".
+    pretrained: str = ""
+    trained_on: str = ""  # its own training budget, e.g. "4 billion tokens", where its files do not say it
     about: str  # one sentence for the planner and the paper
     settings: tuple[str, ...] = ()  # that only this baseline reads, or it and other baselines
     control: bool = False  # does not learn (a mean, random rows), so that it may be no better than chance
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> BaselineSpec:
+        if bool(self.file) == bool(self.pretrained):
+            raise ValueError(f"baseline {self.name!r}: give either `file` (it is trained) or `pretrained` (it was)")
+        if not self.pretrained and self.trained_on:
+            raise ValueError(f"baseline {self.name!r}: `trained_on` goes with `pretrained`")
+        if self.pretrained and (self.settings or self.control or not re.fullmatch(r"[\w-]+", self.name)):
+            raise ValueError(
+                f"baseline {self.name!r}: with `pretrained` there is neither `settings` nor `control`, and the name is "
+                "of letters, digits, _ and -"
+            )
+        return self
+
+    @property
+    def script(self) -> str:
+        """The code of its runs, as a session's repository has it: what trains, or the encoder of what was trained."""
+        return self.file or f"pretrained/{self.name}.py"
 
 
 class Condition(Strict):
@@ -254,6 +276,7 @@ class Manifest(Strict):
             raise ValueError(f"{hidden[0]} says detail = true, but every paper compares it")
         if not self.baselines:
             raise ValueError("at least one baseline is needed: the first one is run 0")
+        self._check_pretrained()
         unknown = set(self.data_settings).difference(*(p.settings for p in self.profiles.values()))
         if unknown:
             raise ValueError(f"data_settings names {', '.join(sorted(unknown))}, which no profile sets")
@@ -273,6 +296,18 @@ class Manifest(Strict):
         if all(spec.timed for spec in self.metrics.values()):
             raise ValueError("every metric is timed; chance alone may be ahead in such a one, so add another")
         return self
+
+    def _check_pretrained(self) -> None:
+        given = [b.name for b in self.baselines if b.pretrained]
+        if given and self.baselines[0].pretrained:
+            raise ValueError(
+                f"baseline {given[0]!r}: the agent starts from the first one's code, so that one is trained"
+            )
+        if given and not (self.measured and self.model.dictionary and self.model.file == "experiment.py"):
+            raise ValueError(
+                f"baseline {given[0]!r}: `pretrained` goes with a measured template whose experiment.py defines an "
+                "autoencoder"
+            )
 
     def _check_command(self, profile: str, settings: Mapping[str, Setting]) -> None:
         if self.command is None:
@@ -297,6 +332,11 @@ class Manifest(Strict):
             if metric in seen:
                 raise ValueError(f"guards: {metric!r} is named twice")
             seen.add(metric)
+
+    @property
+    def scripts(self) -> tuple[str, ...]:
+        """The files that the baselines train, as the template's folder holds them."""
+        return tuple(b.file for b in self.baselines if b.file)
 
     @property
     def primary(self) -> str:

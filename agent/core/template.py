@@ -75,7 +75,7 @@ def load_template(folder: Path) -> Template:
         *manifest.editable,
         *manifest.protected,
         manifest.plot,
-        *(b.file for b in manifest.baselines),
+        *manifest.scripts,
         *manifest.assets,
     ]
     if manifest.environment:

@@ -19,6 +19,7 @@ from markupsafe import Markup
 
 from agent.core.visible import visible
 from agent.pages.views import words
+from agent.pages.views.features import FeaturesView
 from agent.pages.views.index import IndexRow
 from agent.pages.views.maths import formula
 from agent.pages.views.session import SessionView
@@ -53,6 +54,11 @@ def index_page(rows: tuple[IndexRow, ...], closed: list[str], serving: Serving |
 def call_page(step: str, messages: list[tuple[str, str]], reply: str, serving: Serving | None = None) -> bytes:
     """One exchange with a model, whole."""
     return _page("call.html.j2", serving, str, step=step, messages=messages, reply=reply, title=step)
+
+
+def features_page(view: FeaturesView) -> bytes:
+    """The latents of one autoencoder, as a file of its own."""
+    return _page("features.html.j2", None, str, view=view, title=view.title)
 
 
 def problem_page(title: str, text: str) -> bytes:
@@ -118,6 +124,7 @@ def _environment(strip: Strip) -> Environment:
         "slug": slug,
         "formula": formula,
         "counted": words.counted,
+        "zip": lambda one, other: zip(one, other, strict=False),
         "spaced": lambda text: text.replace("_", " "),
     }
     return environment

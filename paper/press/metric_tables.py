@@ -220,7 +220,16 @@ def main_caption(facts: Facts) -> str:
     return (
         f"All runs, baselines first. {means} Arrows give the direction that is better; bold marks the best {value} of "
         f"a column, which is no statement about significance.{several}{failed}"
-        f"{prices(facts)}{more}{reported}"
+        f"{prices(facts)}{_of_others(facts)}{more}{reported}"
+    )
+
+
+def _of_others(facts: Facts) -> str:
+    """What was not trained here, and the training that it had."""
+    found = [(record.label, record.pretrained.trained_on) for record in facts.explored if record.pretrained]
+    return "".join(
+        f" {escape(label)} was trained by others, on {escape(budget)}, and measured as it is."
+        for label, budget in found
     )
 
 

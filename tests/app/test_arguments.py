@@ -58,7 +58,7 @@ def test_what_was_typed_comes_out_and_nothing_else():
     [
         ("status --runs 3", "launch.py status: --runs belongs to run and resume"),
         ("--status --idea x", "launch.py status: --idea belongs to run and doctor"),
-        ("resume last --profile p", "launch.py resume: --profile belongs to run, doctor and check-template"),
+        ("resume last --profile p", "launch.py resume: --profile belongs to run, doctor, check-template and evaluate"),
         ("--idea x --artefacts", "launch.py run: --artefacts belongs to verify"),
         ("--idea x --baseline topk", "launch.py run: there is no option --baseline; did you mean --baselines?"),
         ("run x --max_usd=3", "launch.py run: there is no option --max_usd; did you mean --max-usd?"),

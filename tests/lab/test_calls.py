@@ -205,7 +205,9 @@ def test_an_evaluation_behind_walls_gives_the_same_metrics(place):
         folder.chmod(0o755)
     again = job(place, code(), evaluate=evaluate)
 
-    assert measure_again(again, 0, condition, sandbox, kept, walled=True) == pytest.approx(training.metrics, rel=1e-9)
+    assert measure_again(again, 0, condition, sandbox, kept, walled=True).metrics == pytest.approx(
+        training.metrics, rel=1e-9
+    )
 
 
 TORCH = """

@@ -17,7 +17,8 @@ CLOSE = 1e-4  # relative; two seeds of an honest training differ by some percent
 def copied_across_seeds(record: RunRecord, earlier: Sequence[RunRecord], manifest: Manifest) -> Iterator[str]:
     """Catches two trainings of this run with the same artefact, byte for byte: the seed or the condition made no
     difference. Not: a copy with a changed bit (same-across-seeds sees that)."""
-    for one, other in () if is_control(record, manifest) else combinations(_with_artefact(record), 2):
+    same_on_purpose = is_control(record, manifest) or record.pretrained
+    for one, other in () if same_on_purpose else combinations(_with_artefact(record), 2):
         if one.artefact_sha256 == other.artefact_sha256:
             yield f"the artefact of {_place(other)} is byte for byte that of {_place(one)}"
 

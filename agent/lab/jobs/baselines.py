@@ -54,6 +54,7 @@ class BaselineCache:
             platform.machine(),
             version("torch"),
             *([job.environment.key] if job.environment else []),
+            *([job.pretrained.sha256] if job.pretrained else []),
             *([job.saebench.asked.model_dump(), job.saebench.environment.key] if job.saebench else []),
         ]
         digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:20]

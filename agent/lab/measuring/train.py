@@ -5,12 +5,16 @@ Not here: what is believed of the artefact (dictionary.py, outputs.py).
 
 from __future__ import annotations
 
+import shutil
 import time
 from pathlib import Path
 from typing import Any
 
 from agent.core.command import GIVEN
+from agent.core.errors import InfrastructureError
 from agent.core.protocols import Exit, Mount, SandboxSpec
+from agent.core.record import Pretrained
+from agent.lab.built import file_sha256
 from agent.lab.measuring import foreign, reports, results
 from agent.lab.measuring.bench import Bench
 from agent.lab.measuring.scratch import CODE, TrainingPaths, copy_code, inside, remove
@@ -91,6 +95,21 @@ def harvested(bench: Bench, paths: TrainingPaths) -> harvest.Harvest:
         results.keep(bench.manifest, paths, bench.seed)
     remove(paths.code if bench.manifest.command else paths.out)
     return found
+
+
+def placed(bench: Bench, pretrained: Pretrained) -> harvest.Harvest:
+    """What others trained, in the place of what a training would have left.
+
+    Raises:
+        InfrastructureError: it is not the file any more that was read.
+    """
+    bench.paths.kept.mkdir(parents=True)
+    shutil.copyfile(pretrained.artefact, bench.artefact)
+    if file_sha256(bench.artefact) != pretrained.sha256:
+        raise InfrastructureError(
+            f"{pretrained.artefact}: is not the file any more that was read at the session's start"
+        )
+    return harvest.Harvest(sha256={bench.manifest.artefact: pretrained.sha256})
 
 
 def saved(bench: Bench, found: harvest.Harvest) -> Path:

@@ -55,7 +55,7 @@ def look(template: Template, sources: Sources) -> Iterator[Flaw]:
 def trained(template: Template, sources: Sources) -> list[Source]:
     """The files that train: what a model edits, and each baseline."""
     manifest = template.manifest
-    names = dict.fromkeys([*manifest.editable, *(b.file for b in manifest.baselines)])
+    names = dict.fromkeys([*manifest.editable, *manifest.scripts])
     return [
         sources[name] for name in names if name in sources and name not in (manifest.plot, "evaluate.py", "prepare.py")
     ]

@@ -108,7 +108,7 @@ def _check_names(account: PaperAccount, manifest: Manifest, files: Mapping[str, 
     if account.profile not in manifest.profiles:
         raise Unreadable(ACCOUNT, f"names the profile {account.profile[:80]!r}, which the manifest lacks")
     given = [manifest.name, manifest.artefact, manifest.plot, *manifest.editable, *manifest.protected, *manifest.assets]
-    given += [baseline.file for baseline in manifest.baselines]
+    given += [baseline.script for baseline in manifest.baselines]
     for name in given:
         if not is_plain(name):
             raise Unreadable("template/manifest.toml", f"names {name[:200]!r}, which leads out of the template")

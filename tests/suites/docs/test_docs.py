@@ -20,6 +20,7 @@ from agent.core.options import ROLES, Models
 from agent.lab import integrity
 from paper.truth.complaints import CODES
 from tests.support import ROOT, sampling
+from tests.support.published import in_form_of_sae_lens
 from tests.support.whole import Script, Whole
 
 DOCS = ROOT / "docs"
@@ -53,6 +54,8 @@ def place(tmp_path_factory, stages):
     whole.play()
     for name in ("launch.py", "agent", "paper", "templates", "ideas", "tests", ".venv"):
         (folder / name).symlink_to(ROOT / name)
+    in_form_of_sae_lens(folder / "my_sae", 96, 192)
+    in_form_of_sae_lens(folder / "my_lm_sae", 64, 192)
     (folder / "my_venue").mkdir()
     (folder / "my_venue" / "preamble.tex").write_text("\\documentclass{article}\n")
     idea = re.search(r"```json\n(.*?)```", (DOCS / "ideas.md").read_text(), re.DOTALL)[1]
