@@ -28,6 +28,7 @@ from agent.core.plan import PlannedRun
 from agent.core.record import Job, JobResult, RunRecord, SaeBenchJob, Training, World
 from agent.lab import integrity
 from agent.lab.jobs.baselines import BaselineCache
+from agent.lab.measuring import checkpoints
 from agent.lab.saebench.environment import required
 from agent.publishing import notes
 from agent.publishing.records import session_facts
@@ -42,6 +43,7 @@ from paper.evidence.series import averaged
 
 POLL_S = 0.25
 SILENCE_S = 10.0  # of a job that is stopped, before it is told
+INTERRUPTED = "interrupted"  # a lost training that had saved itself
 END_S = 30.0  # for a job that is cancelled; its supervisor gives what measures 20
 
 
@@ -133,8 +135,12 @@ class _Silence:
 
 def _wait(job: Job, run: RunState, tools: Tools) -> JobResult | AttemptFailed:
     result = _ended(job, run, tools)
+    if result:
+        return result
     detail = "the training's supervisor is gone without a result (a restart of the machine, or a kill)"
-    return result or lost(tools, run, job, "lost", detail)
+    if checkpoints.got_further(job):  # however often: each time it has come nearer to its end
+        return not_charged(tools, run, job, INTERRUPTED, f"{detail}; it goes on from its last checkpoint")
+    return lost(tools, run, job, "lost", detail)
 
 
 def _ended(job: Job, run: RunState, tools: Tools) -> JobResult | None:

@@ -20,7 +20,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agent.core.record import Job, JobResult, Training
-from agent.lab.jobs.paths import JobFacts, JobPaths, Supervisor, take_over
+from agent.lab.jobs.paths import LOST, JobFacts, JobPaths, Supervisor, take_over
+from agent.lab.measuring import checkpoints
 from agent.lab.measuring.scratch import remove
 from agent.sandbox.limits import start_ticks
 from agent.storage.atomic import write_text
@@ -284,6 +285,8 @@ def main(argv: list[str] | None = None) -> int:
         result = supervision.run()
     if result is None or not still_names(paths.lock, lock):
         return 0
+    if result.outcome != "cancelled" and not any(training.reason in LOST for training in result.trainings):
+        remove(paths.root / checkpoints.FOLDER)  # else the job is submitted again, and goes on from them
     write_text(paths.result, result.model_dump_json(indent=1) + "\n")
     return 0
 

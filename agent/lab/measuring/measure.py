@@ -17,6 +17,7 @@ from agent.lab.built import build_of, damage, file_sha256
 from agent.lab.machine import job_facts
 from agent.lab.measuring import contents, dictionary, export, outputs, reports
 from agent.lab.measuring.bench import Bench, Cancelled
+from agent.lab.measuring.checkpoints import Checkpoints, possible
 from agent.lab.measuring.scratch import remove
 from agent.lab.measuring.train import harvested, saved, train
 from agent.lab.measuring.verdict import MAX_DETAIL, Account, Stopped, training_ended
@@ -30,20 +31,23 @@ def run_training(
 ) -> Training:
     """Train one seed under one condition and measure what came out.
 
-    Whatever the agent's code does becomes part of the Training. Safe to repeat: it starts afresh. Where the data were
-    lost or damaged meanwhile, the reason is "data", however the training ended.
+    Whatever the agent's code does becomes part of the Training. Safe to repeat: it starts afresh, or goes on from its
+    last checkpoint where it was killed or cancelled. Where the data were lost or damaged meanwhile, the reason is
+    "data", however the training ended.
     `walled`: the template is somebody else's, so that its evaluate.py runs in the sandbox too.
 
     Raises:
         InfrastructureError: the sandbox is broken, or the data cannot be read though they are whole.
     """
-    world = Path(job.truth_data).parent
+    world, kept = Path(job.truth_data).parent, Checkpoints.of(job, seed, condition.name)
     built, broken = build_of(world), None
     try:
         found = _trained(job, seed, condition, sandbox, cancelled, walled)
     except InfrastructureError as error:
         found, broken = Training(seed=seed, condition=condition.name, outcome="failed"), error
     harm = damage(world) or ("was removed and is built again" if build_of(world) != built else "")
+    if harm or (found.outcome != "cancelled" and not broken):
+        kept.drop()
     if harm and found.outcome != "cancelled":
         return found.model_copy(
             update={"outcome": "failed", "reason": "data", "detail": f"{world}: {harm}", "metrics": {}}
@@ -109,7 +113,8 @@ def measure_again(
 def _stages(bench: Bench, account: Account) -> None:
     """All stages in their order; stops by raising Stopped."""
     remove(bench.paths.root)
-    account.end = train(bench, bench.paths, bench.settings)
+    kept = Checkpoints.of(bench.job, bench.seed, bench.condition.name) if possible(bench.manifest) else None
+    account.end = train(bench, bench.paths, bench.settings, kept)
     found = harvested(bench, bench.paths)
     reports.read(bench.paths.kept, found, account, bench.manifest)
     if account.end.reason != "ok":

@@ -11,8 +11,10 @@ from typing import Any
 
 from agent.core.command import GIVEN
 from agent.core.protocols import Exit, Mount, SandboxSpec
+from agent.lab.built import folder_hashes
 from agent.lab.measuring import foreign, reports, results
 from agent.lab.measuring.bench import Bench
+from agent.lab.measuring.checkpoints import Checkpoints, identity_of
 from agent.lab.measuring.scratch import CODE, TrainingPaths, copy_code, inside, remove
 from agent.lab.measuring.verdict import Stopped
 from agent.sandbox import harvest
@@ -21,9 +23,13 @@ from agent.storage.atomic import write_text
 POLL_S = 0.05
 
 
-def train(bench: Bench, paths: TrainingPaths, settings: dict[str, Any]) -> Exit:
-    """Run the script in a sandbox to its end, or to the bench's cancellation."""
+def train(bench: Bench, paths: TrainingPaths, settings: dict[str, Any], kept: Checkpoints | None = None) -> Exit:
+    """Run the script in a sandbox to its end, or to the bench's cancellation.
+
+    With `kept`, it goes on from its checkpoint where there is one, and what comes out counts all of its processes.
+    """
     copy_code(bench.job, paths.code, bench.manifest)
+    hashed = folder_hashes(paths.code) if kept else {}
     mounts, data = _mounts(bench, paths)
     task = {
         **settings,
@@ -34,6 +40,12 @@ def train(bench: Bench, paths: TrainingPaths, settings: dict[str, Any]) -> Exit:
         "data": bench.sandbox.visible(data),
         "artefact": bench.manifest.artefact,
     }
+    limits = bench.job.limits
+    if kept:
+        last = kept.begin(identity_of(bench.job, bench.data_folder, hashed, task))
+        own = kept.mounts(last)
+        mounts, task["checkpoint"] = (*mounts, *own), kept.told(own, bench.sandbox)
+        limits = limits.model_copy(update={"wall_s": max(1.0, limits.wall_s - kept.before.wall_s)})
     write_text(paths.code / "task.json", harvest.dumps(task))
     seen = bench.sandbox.visible(mounts[0])
     argv, env = _started(bench, paths, seen, task)
@@ -41,7 +53,7 @@ def train(bench: Bench, paths: TrainingPaths, settings: dict[str, Any]) -> Exit:
         argv=argv,
         cwd=inside(seen, bench.manifest),
         mounts=(*mounts, *bench.trees),
-        limits=bench.job.limits,
+        limits=limits,
         env={**bench.env, **env},
         gpu=bench.job.device.startswith("cuda"),
         network=bench.job.network,
@@ -49,9 +61,12 @@ def train(bench: Bench, paths: TrainingPaths, settings: dict[str, Any]) -> Exit:
     process = bench.sandbox.start(spec, stdout=paths.text("train.stdout"), stderr=paths.text("train.stderr"))
     while (end := process.poll()) is None:
         if bench.cancelled():
-            return process.kill()
+            end = process.kill()
+            break
+        if kept:
+            kept.look(process)
         time.sleep(POLL_S)
-    return end
+    return kept.ended(end) if kept else end
 
 
 def _started(

@@ -133,7 +133,7 @@ def main(arm: str, tokens: int, threads: int) -> None:
 
 
 def _ours(model: Any, tokens: int, sequences: np.ndarray) -> Result:
-    prepare, saes = load_module(FOLDER / "prepare.py"), load_module(FOLDER.parent / "saes" / "rows.py")
+    prepare, saes = load_module(FOLDER / "prepare.py"), load_module(FOLDER.parent / "saes" / "sequential.py")
     stream = iter(np.split(sequences, range(64, len(sequences), 64)))
     KEPT.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=KEPT) as place:
