@@ -348,7 +348,7 @@ def _job(run: RunState, attempt: int, restart: int, tools: Tools) -> Job:
         sandbox=options.sandbox,
         network=options.network and manifest.network,
         environment=environment,
-        saebench=_saebench(profile, tools),
+        saebench=_saebench(profile, run, tools),
         worlds=tuple(World(train_data=str(world.train), truth_data=str(world.truth)) for world in further),
         earlier=tuple(str(tools.paths.attempt(run.run, attempt, n)) for n in _lost_before(run, attempt, restart)),
     )
@@ -360,8 +360,8 @@ def _lost_before(run: RunState, attempt: int, restart: int) -> list[int]:
     return [n for n in reversed(range(restart)) if n >= len(reasons) or reasons[n] != at_fault.REASON]
 
 
-def _saebench(profile: Profile, tools: Tools) -> SaeBenchJob | None:
-    if profile.saebench is None:
+def _saebench(profile: Profile, run: RunState, tools: Tools) -> SaeBenchJob | None:
+    if profile.saebench is None or (profile.saebench.runs == "confirmation" and run.kind != "confirmation"):
         return None
     return SaeBenchJob(asked=profile.saebench, environment=required(tools.cache), shared=str(tools.cache / PROBES))
 

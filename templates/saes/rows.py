@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from saes.sequential import ShardRows
+from saes.stream import StreamRows
 
 
 class Batches:
@@ -86,6 +87,8 @@ class FileRows:
 def open_rows(task: dict[str, Any]) -> FileRows | ShardRows:
     """Whatever the runner put into the task's data folder."""
     data = Path(task["data"])
+    if "feed" in task:
+        return StreamRows(data / task["hook_name"], task["device"], Path(task["feed"]))
     if "hook_name" in task:
         return ShardRows(data / task["hook_name"], task["device"], task["seed"])
     return FileRows(data / "activations.npy", task["device"])

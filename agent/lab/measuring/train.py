@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from agent.core.command import GIVEN
-from agent.core.protocols import Exit, Mount, SandboxSpec
+from agent.core.protocols import Exit, Mount, SandboxProcess, SandboxSpec
 from agent.lab.built import folder_hashes
-from agent.lab.measuring import foreign, reports, results
+from agent.lab.measuring import feeding, foreign, reports, results
 from agent.lab.measuring.bench import Bench
 from agent.lab.measuring.checkpoints import Checkpoints, identity_of
 from agent.lab.measuring.scratch import CODE, TrainingPaths, copy_code, inside, remove
@@ -46,6 +46,8 @@ def train(bench: Bench, paths: TrainingPaths, settings: dict[str, Any], kept: Ch
         own = kept.mounts(last)
         mounts, task["checkpoint"] = (*mounts, *own), kept.told(own, bench.sandbox)
         limits = limits.model_copy(update={"wall_s": max(1.0, limits.wall_s - kept.before.wall_s)})
+    if fed := feeding.is_fed(bench):
+        task["feed"] = f"{paths.out_name}/{feeding.ASKED}"
     write_text(paths.code / "task.json", harvest.dumps(task))
     seen = bench.sandbox.visible(mounts[0])
     argv, env = _started(bench, paths, seen, task)
@@ -58,15 +60,27 @@ def train(bench: Bench, paths: TrainingPaths, settings: dict[str, Any], kept: Ch
         gpu=bench.job.device.startswith("cuda"),
         network=bench.job.network,
     )
-    process = bench.sandbox.start(spec, stdout=paths.text("train.stdout"), stderr=paths.text("train.stderr"))
+    stdout, stderr = paths.text("train.stdout"), paths.text("train.stderr")
+    process = bench.sandbox.start(spec, stdout=stdout, stderr=stderr, stdin=fed)
+    feed = feeding.Feed(bench, paths, task, process) if fed else None
+    end = _watched(bench, process, kept, feed)
+    return kept.ended(end) if kept else end
+
+
+def _watched(bench: Bench, process: SandboxProcess, kept: Checkpoints | None, feed: feeding.Feed | None) -> Exit:
+    """The end of a training that is looked after while it runs."""
     while (end := process.poll()) is None:
         if bench.cancelled():
             end = process.kill()
             break
         if kept:
             kept.look(process)
+        if feed:
+            feed.look()
         time.sleep(POLL_S)
-    return kept.ended(end) if kept else end
+    if feed:
+        feed.end(well=end.reason in ("ok", "cancelled"))
+    return end
 
 
 def _started(
