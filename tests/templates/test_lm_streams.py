@@ -1,4 +1,4 @@
-"""Activations that a model makes while a training reads them: the same rows for everybody, as if they had been cached."""
+"""Activations that a model makes while a training reads them: the same rows for all, as if they were cached."""
 
 import json
 import shutil

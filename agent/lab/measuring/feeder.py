@@ -36,7 +36,7 @@ def main() -> int:
         fcntl.fcntl(out, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
     try:
         for block in _ahead(_rows(request)):
-            _write(out, memoryview(block).cast("B"))
+            _write(out, block.data.cast("B"))
     except BrokenPipeError:  # the training has what it wants
         return 0
     except (UserError, InfrastructureError) as error:
