@@ -14,7 +14,7 @@ from agent.core.manifest import Profile, Setting
 
 NEEDED = ("d_in", "d_sae", "samples", "batch")
 BYTES = {"float32": 4, "float16": 2, "bfloat16": 2}
-GPU_FLOPS = 1e14  # a second; a large GPU reaches more in bfloat16, a small one less
+GPU_FLOPS = 100e12  # a second; a large GPU reaches more in bfloat16, a small one less
 CPU_FLOPS = 1e10  # a second and thread
 OF_A_STEP = 6  # operations for each entry of W_enc and row: forwards, and backwards twice as many
 STATES = 4  # a parameter, its gradient and Adam's two moments, in float32
@@ -101,9 +101,9 @@ def lines(sizes: Sizes) -> Iterator[str]:
     first = _int(sizes.of_conditions()[0], "samples")
     yield f"  reckoned from the profile's settings: {compact(first)} tokens a training, {compact(sizes.tokens)} in all"
     training, model = sizes.hours
-    rate = f"{GPU_FLOPS:.0e}" if sizes.cuda else f"{CPU_FLOPS * sizes.threads:.0e}"
+    rate = "100 trillion" if sizes.cuda else f"{CPU_FLOPS * sizes.threads / 1e9:,.0f} billion"
     reading = f" and {_hours(model)} for the language model" if sizes.model_gb else ""
-    yield f"    time: about {_hours(training)} of training steps{reading}, at {rate} operations a second"
+    yield f"    time: {_hours(training)} of training steps{reading}, at {rate} operations a second"
     disk = sizes.worlds * sizes.activations_gb
     one = f"{_gb(sizes.activations_gb)} of activations, for {sizes.worlds} worlds {_gb(disk)} where there is room, and "
     cached = one if sizes.activations_gb else ""
@@ -142,4 +142,6 @@ def _gb(size: float) -> str:
 
 
 def _hours(hours: float) -> str:
-    return f"{hours:,.1f} h" if hours >= 1 else f"{60 * hours:.0f} min" if hours >= 1 / 60 else "less than a minute"
+    if hours >= 1:
+        return f"about {hours:,.1f} h"
+    return f"about {60 * hours:.0f} min" if hours >= 1 / 60 else "less than a minute"
