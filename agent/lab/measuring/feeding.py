@@ -19,6 +19,7 @@ from agent.core.protocols import SandboxProcess
 from agent.lab.measuring.bench import Bench
 from agent.lab.measuring.scratch import TrainingPaths
 from agent.sandbox import harvest
+from agent.storage.atomic import write_text
 
 PROJECT = Path(__file__).resolve().parents[3]
 ASKED = "feed.json"  # {"row": n}
@@ -84,6 +85,7 @@ class Feed:
             "seed": self._bench.seed,
             "start": row,
         }
+        write_text(self._paths.root / ASKED, json.dumps({"row": row}))  # kept: the folder that it stood in goes
         pipe = self._training.stdin
         assert pipe
         with open(self._said, "wb") as said:
