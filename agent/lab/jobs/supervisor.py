@@ -103,9 +103,11 @@ class Supervision:
             time.sleep(POLL_S)
 
     def _training_s(self) -> float:
-        bench = self._job.saebench  # one autoencoder after another: the others of the job may be before this one
-        waits = bench.asked.wall_s * max(1, self._job.slots) if bench else 0.0
-        return self._job.limits.wall_s + SANDBOXED_STAGES * self._job.evaluate_limits.wall_s + SLACK_S + waits
+        bench, slots = self._job.saebench, max(1, self._job.slots)
+        waits = bench.asked.wall_s * slots if bench else 0.0  # the others of the job may be before this one
+        measured = SANDBOXED_STAGES * self._job.evaluate_limits.wall_s + SLACK_S
+        turns = slots if self._job.device.startswith("cuda") else 1  # on a GPU one is measured after another
+        return self._job.limits.wall_s + turns * measured + waits
 
     def _start(self, key: Key | None, seconds: float) -> None:
         threads = {name: str(self._job.threads) for name in THREAD_VARIABLES}

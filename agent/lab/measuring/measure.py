@@ -15,7 +15,7 @@ from agent.core.protocols import Exit, Sandbox
 from agent.core.record import Job, Outcome, Training
 from agent.lab.built import build_of, damage, file_sha256
 from agent.lab.machine import job_facts
-from agent.lab.measuring import contents, dictionary, export, outputs, reports
+from agent.lab.measuring import contents, dictionary, export, outputs, reports, turns
 from agent.lab.measuring.bench import Bench, Cancelled
 from agent.lab.measuring.checkpoints import Checkpoints, possible
 from agent.lab.measuring.scratch import remove
@@ -121,7 +121,8 @@ def _stages(bench: Bench, account: Account) -> None:
         raise training_ended(account.end, bench.paths.text("train.stderr"))
     account.artefact_sha256 = found.sha256.get(bench.manifest.artefact)
     if bench.manifest.measured:
-        _measure(bench, found, account)
+        with turns.of_gpu(bench):
+            _measure(bench, found, account)
     else:
         reports.take_metrics(bench.paths.kept, found, account, bench.manifest, bench.condition.name)
 
