@@ -28,6 +28,7 @@ from agent.core.plan import PlannedRun
 from agent.core.record import Job, JobResult, RunRecord, SaeBenchJob, Training, World
 from agent.lab import integrity
 from agent.lab.jobs.baselines import BaselineCache
+from agent.lab.measuring import checkpoints
 from agent.lab.saebench.environment import required
 from agent.publishing import notes
 from agent.publishing.records import session_facts
@@ -43,6 +44,7 @@ from paper.evidence.series import averaged
 
 POLL_S = 0.25
 SILENCE_S = 10.0  # of a job that is stopped, before it is told
+INTERRUPTED = "interrupted"  # a lost training that had saved itself
 END_S = 30.0  # for a job that is cancelled; its supervisor gives what measures 20
 
 
@@ -134,8 +136,12 @@ class _Silence:
 
 def _wait(job: Job, run: RunState, tools: Tools) -> JobResult | AttemptFailed:
     result = _ended(job, run, tools)
+    if result:
+        return result
     detail = "the training's supervisor is gone without a result (a restart of the machine, or a kill)"
-    return result or lost(tools, run, job, "lost", detail)
+    if checkpoints.got_further(job):  # however often: each time it has come nearer to its end
+        return not_charged(tools, run, job, INTERRUPTED, f"{detail}; it goes on from its last checkpoint")
+    return lost(tools, run, job, "lost", detail)
 
 
 def _ended(job: Job, run: RunState, tools: Tools) -> JobResult | None:
@@ -346,7 +352,7 @@ def _job(run: RunState, attempt: int, restart: int, tools: Tools) -> Job:
         sandbox=options.sandbox,
         network=options.network and manifest.network,
         environment=environment,
-        saebench=_saebench(profile, tools),
+        saebench=_saebench(profile, run, tools),
         pretrained=given,
         worlds=tuple(World(train_data=str(world.train), truth_data=str(world.truth)) for world in further),
         earlier=tuple(str(tools.paths.attempt(run.run, attempt, n)) for n in _lost_before(run, attempt, restart)),
@@ -359,8 +365,8 @@ def _lost_before(run: RunState, attempt: int, restart: int) -> list[int]:
     return [n for n in reversed(range(restart)) if n >= len(reasons) or reasons[n] != at_fault.REASON]
 
 
-def _saebench(profile: Profile, tools: Tools) -> SaeBenchJob | None:
-    if profile.saebench is None:
+def _saebench(profile: Profile, run: RunState, tools: Tools) -> SaeBenchJob | None:
+    if profile.saebench is None or (profile.saebench.runs == "confirmation" and run.kind != "confirmation"):
         return None
     return SaeBenchJob(asked=profile.saebench, environment=required(tools.cache), shared=str(tools.cache / PROBES))
 

@@ -23,6 +23,7 @@ from agent.core.template import Template
 
 FIXED = ("template", "profile", "baselines")  # what a session is about
 SLOTS_PER_CORE = 8
+SLOTS_ON_GPU = 1  # by default: each training holds a copy of the language model while it is measured
 _SWITCHES = {"no_pdf": ("pdf", False), "allow_network": ("network", True), "unsafe_no_sandbox": ("sandbox", "none")}
 
 
@@ -49,8 +50,9 @@ def new_options(template: Template, idea: Idea | None, chosen: Mapping[str, Any]
         meant = did_you_mean(profile, manifest.profiles)
         raise UserError(f"--profile {profile}: {manifest.name} has {', '.join(manifest.profiles)}{meant}")
     models, playback = _players(chosen, template, idea)
-    slots, threads = cores(chosen.get("slots"))
-    suggested = {"device": own_device(), "slots": slots, "threads": threads}
+    device = chosen.get("device") or own_device()
+    slots, threads = cores(chosen.get("slots") or (None if device == "cpu" else SLOTS_ON_GPU))
+    suggested = {"device": device, "slots": slots, "threads": threads}
     settled = {
         "template": template.folder,
         "profile": profile,

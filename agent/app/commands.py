@@ -193,7 +193,7 @@ GROUPED_OPTIONS = {
             CHECKED + " check-template evaluate",
             "cpu, cuda, cuda:1 (default: cuda where there is one)",
         ),
-        Option("--slots", "N", CHECKED, "trainings side by side (default: from the machine)", whole),
+        Option("--slots", "N", CHECKED, "trainings side by side (default: one a core; on a GPU 1)", whole),
         Option("--stop-after", "", PLAYED, "end there; resume goes on", choices=("plan", "runs", "paper")),
         Option("--paper-style", "FOLDER", CHECKED, "a venue's own style: preamble.tex or template.tex, .sty"),
         Option("--no-pdf", "", CHECKED, "everything but the compile"),

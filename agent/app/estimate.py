@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from statistics import mean, median
 
-from agent.app import saebench
+from agent.app import saebench, sizes
 from agent.app.assemble import stated_of
 from agent.app.wording import compact
 from agent.core.errors import InfrastructureError, UserError
@@ -50,6 +50,7 @@ def estimate(options: Options, template: Template, workspace: Workspace) -> str:
         f"(--reviews {options.reviews}, --improve {options.improve})",
         *_of_tokens(options, each),
         _of_time(options, template, workspace),
+        *sizes.lines(sizes.Sizes(profile, seeds, options.device != "cpu", options.slots * options.threads)),
     ]
     if options.max_usd is not None and money is not None and money > options.max_usd:
         lines.append(_below(f"--max-usd {options.max_usd:g}"))

@@ -31,6 +31,7 @@ class MetricSpec(Strict):
     distribution: bool = False  # answers in another order score the same: the untrained model is its floor
     detail: bool = False  # told to planner and appendix; no column of the main table, no panel of a figure
     timed: bool = False  # measured by a clock, so that no two measurements agree, and chance can be ahead
+    confirmation: bool = False  # measured of confirmations alone, because it takes long
 
     @model_validator(mode="after")
     def _target_is_named(self) -> MetricSpec:
@@ -113,9 +114,11 @@ Value = int | float | str | bool
 
 
 class SaeBench(Strict):
-    """Evaluations of sae-bench that every autoencoder of the profile is put through."""
+    """Evaluations of sae-bench that autoencoders of the profile are put through."""
 
     evals: tuple[SaeBenchEval, ...]
+    # An evaluation takes longer than a training: unless "all", explored runs and baselines go without.
+    runs: Literal["confirmation", "all"] = "confirmation"
     wall_s: float = Field(default=21600.0, gt=0)  # of one autoencoder, all evaluations together
     data: str = ""  # a folder with data sets under their hub names, for a machine that does not reach the hub
     judge: str = ""  # litellm's name of the model that autointerp asks
@@ -243,6 +246,7 @@ class Manifest(Strict):
     # setting named here has data of its own. Without names, all conditions share one data set.
     data_settings: tuple[str, ...] = ()
     memorised: bool = False  # rows that are measured may be trained on: memorising is what is asked about
+    feed: str = ""  # protected file that makes a training's rows while it runs, with the profile's setting `streamed`
     artefact: str = "sae.safetensors"
     model: ModelSpec = ModelSpec()
     environment: EnvironmentSpec | None = None  # None: the runner's own

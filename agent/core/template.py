@@ -77,6 +77,7 @@ def load_template(folder: Path) -> Template:
         manifest.plot,
         *manifest.scripts,
         *manifest.assets,
+        *filter(None, [manifest.feed]),
     ]
     if manifest.environment:
         named += filter(None, (manifest.environment.requirements, manifest.environment.lock))

@@ -20,7 +20,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agent.core.record import Job, JobResult, Training
-from agent.lab.jobs.paths import JobFacts, JobPaths, Supervisor, take_over
+from agent.lab.jobs.paths import LOST, JobFacts, JobPaths, Supervisor, take_over
+from agent.lab.measuring import checkpoints
 from agent.lab.measuring.scratch import remove
 from agent.sandbox.limits import start_ticks
 from agent.storage.atomic import write_text
@@ -102,9 +103,11 @@ class Supervision:
             time.sleep(POLL_S)
 
     def _training_s(self) -> float:
-        bench = self._job.saebench  # one autoencoder after another: the others of the job may be before this one
-        waits = bench.asked.wall_s * max(1, self._job.slots) if bench else 0.0
-        return self._job.limits.wall_s + SANDBOXED_STAGES * self._job.evaluate_limits.wall_s + SLACK_S + waits
+        bench, slots = self._job.saebench, max(1, self._job.slots)
+        waits = bench.asked.wall_s * slots if bench else 0.0  # the others of the job may be before this one
+        measured = SANDBOXED_STAGES * self._job.evaluate_limits.wall_s + SLACK_S
+        turns = slots if self._job.device.startswith("cuda") else 1  # on a GPU one is measured after another
+        return self._job.limits.wall_s + turns * measured + waits
 
     def _start(self, key: Key | None, seconds: float) -> None:
         threads = {name: str(self._job.threads) for name in THREAD_VARIABLES}
@@ -284,6 +287,8 @@ def main(argv: list[str] | None = None) -> int:
         result = supervision.run()
     if result is None or not still_names(paths.lock, lock):
         return 0
+    if result.outcome != "cancelled" and not any(training.reason in LOST for training in result.trainings):
+        remove(paths.root / checkpoints.FOLDER)  # else the job is submitted again, and goes on from them
     write_text(paths.result, result.model_dump_json(indent=1) + "\n")
     return 0
 

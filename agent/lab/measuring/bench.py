@@ -104,8 +104,8 @@ class Bench:
 
     @property
     def told(self) -> dict[str, Any]:
-        """The settings as evaluate.py gets them."""
-        return {**self.settings, "device": self.job.device}
+        """The settings as evaluate.py gets them. In `kept` it may leave what need not be found out again."""
+        return {**self.settings, "device": self.job.device, "kept": str(self.data_folder / "kept")}
 
     def evaluation(self) -> tuple[Any, Any]:
         """The template's evaluate.py as a module, and the truth as it reads it.

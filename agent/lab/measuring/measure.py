@@ -17,8 +17,9 @@ from agent.core.protocols import Exit, Sandbox
 from agent.core.record import Job, Outcome, Training
 from agent.lab.built import build_of, damage, file_sha256
 from agent.lab.machine import job_facts
-from agent.lab.measuring import contents, dictionary, export, outputs, reports
+from agent.lab.measuring import contents, dictionary, export, outputs, reports, turns
 from agent.lab.measuring.bench import Bench, Cancelled
+from agent.lab.measuring.checkpoints import Checkpoints, possible
 from agent.lab.measuring.scratch import remove
 from agent.lab.measuring.train import harvested, placed, saved, train
 from agent.lab.measuring.verdict import MAX_DETAIL, Account, Stopped, training_ended
@@ -36,20 +37,23 @@ def run_training(
 ) -> Training:
     """Train one seed under one condition and measure what came out.
 
-    Whatever the agent's code does becomes part of the Training. Safe to repeat: it starts afresh. Where the data were
-    lost or damaged meanwhile, the reason is "data", however the training ended.
+    Whatever the agent's code does becomes part of the Training. Safe to repeat: it starts afresh, or goes on from its
+    last checkpoint where it was killed or cancelled. Where the data were lost or damaged meanwhile, the reason is
+    "data", however the training ended.
     `walled`: the template is somebody else's, so that its evaluate.py runs in the sandbox too.
 
     Raises:
         InfrastructureError: the sandbox is broken, or the data cannot be read though they are whole.
     """
-    world = Path(job.truth_data).parent
+    world, kept = Path(job.truth_data).parent, Checkpoints.of(job, seed, condition.name)
     built, broken = build_of(world), None
     try:
         found = _trained(job, seed, condition, sandbox, cancelled, walled)
     except InfrastructureError as error:
         found, broken = Training(seed=seed, condition=condition.name, outcome="failed"), error
     harm = damage(world) or ("was removed and is built again" if build_of(world) != built else "")
+    if harm or (found.outcome != "cancelled" and not broken):
+        kept.drop()
     if harm and found.outcome != "cancelled":
         return found.model_copy(
             update={"outcome": "failed", "reason": "data", "detail": f"{world}: {harm}", "metrics": {}}
@@ -128,14 +132,16 @@ def _stages(bench: Bench, account: Account) -> None:
         account.artefact_sha256 = bench.job.pretrained.sha256
         _measure(bench, placed(bench, bench.job.pretrained), account)
         return
-    account.end = train(bench, bench.paths, bench.settings)
+    kept = Checkpoints.of(bench.job, bench.seed, bench.condition.name) if possible(bench.manifest) else None
+    account.end = train(bench, bench.paths, bench.settings, kept)
     found = harvested(bench, bench.paths)
     reports.read(bench.paths.kept, found, account, bench.manifest)
     if account.end.reason != "ok":
         raise training_ended(account.end, bench.paths.text("train.stderr"))
     account.artefact_sha256 = found.sha256.get(bench.manifest.artefact)
     if bench.manifest.measured:
-        _measure(bench, found, account)
+        with turns.of_gpu(bench):
+            _measure(bench, found, account)
     else:
         reports.take_metrics(bench.paths.kept, found, account, bench.manifest, bench.condition.name)
 
