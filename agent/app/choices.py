@@ -15,7 +15,7 @@ from typing import Annotated, Any
 from pydantic import TypeAdapter, ValidationError
 
 from agent.core.errors import UserError
-from agent.core.given import place_given
+from agent.core.given import place_given, read_given, toml_given
 from agent.core.ideas import Idea
 from agent.core.nearest import did_you_mean
 from agent.core.options import ROLES, Models, Options
@@ -24,6 +24,7 @@ from agent.core.template import Template
 FIXED = ("template", "profile", "baselines")  # what a session is about
 SLOTS_PER_CORE = 8
 SLOTS_ON_GPU = 1  # by default: each training holds a copy of the language model while it is measured
+RECORDED_WITH = "session.toml"  # of a recording's folder: the options that its words depend on
 _SWITCHES = {"no_pdf": ("pdf", False), "allow_network": ("network", True), "unsafe_no_sandbox": ("sandbox", "none")}
 
 
@@ -58,7 +59,7 @@ def new_options(template: Template, idea: Idea | None, chosen: Mapping[str, Any]
         "profile": profile,
         "models": models,
         "playback": playback,
-        "baselines": _baselines(chosen.get("baselines"), template),
+        "baselines": _baselines(chosen.get("baselines") or _recorded(playback), template, profile),
     }
     return _options({**suggested, **chosen, **settled})
 
@@ -185,11 +186,22 @@ def _players(chosen: Mapping[str, Any], template: Template, idea: Idea | None) -
     return Models(**dict.fromkeys(ROLES, "playback")), str(folder.resolve())
 
 
-def _baselines(wanted: str | Sequence[str] | None, template: Template) -> tuple[str, ...]:
-    """The names of the baselines, of a text such as "topk,gated" or "all", or of the names themselves."""
+def _recorded(playback: str | None) -> str | None:
+    """The baselines that a recorded session was made with, where its folder says so; its words speak of these."""
+    path = Path(playback or "", RECORDED_WITH)
+    if not playback or not path.is_file():
+        return None
+    baselines = toml_given(read_given(path), str(path)).get("baselines")
+    if not isinstance(baselines, str):
+        raise UserError(f'{path}: it holds one line such as baselines = "topk,standard"')
+    return baselines
+
+
+def _baselines(wanted: str | Sequence[str] | None, template: Template, profile: str) -> tuple[str, ...]:
+    """The names of the baselines: of a text such as "topk,gated" or "all", or of the names; else the profile's own."""
     names = [b.name for b in template.manifest.baselines]
     if not wanted:
-        return tuple(names[:2])
+        return template.manifest.profiles[profile].baselines or tuple(names)
     if wanted == "all":
         return tuple(names)
     split = wanted.split(",") if isinstance(wanted, str) else wanted

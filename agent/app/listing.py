@@ -49,11 +49,18 @@ def _show_tables(found: Sequence[Idea], recorded: dict[str, list[str]], manifest
     print("An idea with a recording can be tried without a model: its words are played back, its trainings are real.\n")
     shown = table("template", "question", "profiles", "baselines", title="Templates")
     for manifest in manifests:
-        profiles = [f"{name}*" if name == manifest.default_profile else name for name in manifest.profiles]
+        profiles = [_marked(name, manifest) for name in manifest.profiles]
         baselines = ", ".join(baseline.name for baseline in manifest.baselines)
         add(shown, manifest.name, manifest.question, ", ".join(profiles), baselines)
     show(shown)
     print("* the profile (the size of the task) that a session takes where --profile names none")
+    if any(profile.untuned for manifest in manifests for profile in manifest.profiles.values()):
+        print("\u2020 its settings were taken over and not tuned here, so differences between baselines may be theirs")
+
+
+def _marked(name: str, manifest: Manifest) -> str:
+    default = "*" if name == manifest.default_profile else ""
+    return f"{name}{default}\u2020" if manifest.profiles[name].untuned else f"{name}{default}"
 
 
 def _as_data(
@@ -67,6 +74,7 @@ def _as_data(
                 "question": manifest.question,
                 "profiles": list(manifest.profiles),
                 "default_profile": manifest.default_profile,
+                "untuned_profiles": [name for name, profile in manifest.profiles.items() if profile.untuned],
                 "baselines": [baseline.name for baseline in manifest.baselines],
             }
             for manifest in manifests

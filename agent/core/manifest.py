@@ -150,6 +150,8 @@ class Profile(Strict):
     confirm_seeds: int = Field(default=5, ge=5)  # fresh seeds of the one confirmatory comparison
     confirm_worlds: int = Field(default=3, ge=1)  # fresh worlds that those seeds are spread over
     conditions: tuple[Condition, ...]
+    baselines: tuple[str, ...] = ()  # trained where a session names none; empty: all of them
+    trials: dict[str, int] = {}  # settings tried for each baseline before these were fixed; all 0: not tuned
     limits: Limits = Limits()
     evaluate_limits: Limits = Limits(wall_s=600.0)
     saebench: SaeBench | None = None  # evaluations of sae-bench, on top of the template's own
@@ -161,6 +163,11 @@ class Profile(Strict):
         if len(set(self.seeds)) != len(self.seeds):
             raise ValueError("seeds repeat")
         return self
+
+    @property
+    def untuned(self) -> bool:
+        """Whether the manifest says that nobody tuned the settings of this profile."""
+        return bool(self.trials) and not any(self.trials.values())
 
     @property
     def fresh_seeds(self) -> tuple[int, ...]:
@@ -292,6 +299,7 @@ class Manifest(Strict):
             raise ValueError("two baselines share a name")
         width = self.model.outputs
         for name, profile in self.profiles.items():
+            self._check_baselines(name, profile)
             if isinstance(width, str) and width not in profile.settings:
                 raise ValueError(f"model.outputs names {width!r}, which the settings of profile {name!r} lack")
             self._check_command(
@@ -312,6 +320,16 @@ class Manifest(Strict):
                 f"baseline {given[0]!r}: `pretrained` goes with a measured template whose experiment.py defines an "
                 "autoencoder"
             )
+
+    def _check_baselines(self, name: str, profile: Profile) -> None:
+        names = [b.name for b in self.baselines]
+        if unknown := {*profile.baselines, *profile.trials} - set(names):
+            raise ValueError(f"profile {name!r} names {min(unknown)!r}, which is no baseline")
+        wanted = profile.baselines
+        if wanted and (wanted[0] != names[0] or len(set(wanted)) < len(wanted)):
+            raise ValueError(f"profile {name!r}: baselines: name {names[0]}, which runs start from, first; each once")
+        if any(count < 0 for count in profile.trials.values()):
+            raise ValueError(f"profile {name!r}: trials: a count is 0 or more")
 
     def _check_command(self, profile: str, settings: Mapping[str, Setting]) -> None:
         if self.command is None:

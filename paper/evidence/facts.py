@@ -127,6 +127,12 @@ class Facts:
 
     # ---------------------------------------------------------------- metrics
 
+    @property
+    def trials(self) -> dict[str, int]:
+        """How many settings were tried for each baseline of the session, by its label; empty where nobody says."""
+        known = self.manifest.profiles[self.profile].trials
+        return {r.label: known.get(r.name, 0) for r in self.baselines} if known else {}
+
     def spec(self, metric: str) -> MetricSpec:
         if metric not in self.manifest.metrics:
             raise FactError(f'no metric is called "{metric}"; the metrics are {_quoted(self.manifest.metrics)}')

@@ -219,8 +219,19 @@ def settings_caption(facts: Facts) -> str:
         )
     return (
         f"Settings fixed by the runner for every run (profile {facts.profile} of the template "
-        f"{facts.manifest.name}). No run could change them.{_effort(facts)}"
+        f"{facts.manifest.name}). No run could change them.{_tuning(facts)}{_effort(facts)}"
     )
+
+
+def _tuning(facts: Facts) -> str:
+    """How many settings were tried for each baseline that was trained, where the template says it."""
+    trials = facts.trials
+    if not trials:
+        return ""
+    if not any(trials.values()):
+        return " They were not tuned for this profile, neither for a baseline nor for another run."
+    told = ", ".join(f"{label} {count}" for label, count in trials.items())
+    return f" Settings tried for each baseline before these were fixed, in other worlds: {told}; for other runs: none."
 
 
 def _effort(facts: Facts) -> str:

@@ -21,7 +21,7 @@ class Step:
 
     progress: float = 0.0  # share of the steps that is done, 0..1
     share: float = 0.0  # of the training that this step is: 1 / steps
-    dead: Tensor | None = None  # int64 [n]: latents that have not fired for long; None where there are none
+    dead: Tensor | None = None  # int64 [n], ascending: latents that have not fired for long; None where there are none
 
 
 class Loss(NamedTuple):
@@ -42,7 +42,13 @@ class SAE(torch.nn.Module):
     b_dec: Tensor
 
     def __init__(self, d_in: int, d_sae: int, l0: float) -> None:
+        """
+        Raises:
+            ValueError: l0 is not above 0, or there are fewer than l0 latents.
+        """
         super().__init__()
+        if not 0 < l0 <= d_sae:
+            raise ValueError(f"l0 = {l0:g}: a row has more than none and at most d_sae = {d_sae} active latents")
         W_dec = F.normalize(torch.randn(d_sae, d_in), dim=1)
         self.W_dec = torch.nn.Parameter(W_dec)
         self.W_enc = torch.nn.Parameter(W_dec.T.clone(memory_format=torch.contiguous_format))
@@ -64,10 +70,16 @@ class SAE(torch.nn.Module):
         raise NotImplementedError
 
     def look_with(self, x: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
-        """x - b_dec, and its product with W_enc plus a bias [d_sae], which has no gradient."""
+        """x - b_dec, and its product with W_enc plus a bias [d_sae].
+
+        The product has no gradient, which flows through `sparse.picked`. Where x itself has one, autograd keeps all.
+        """
         centred = x - self.b_dec
+        if x.requires_grad and torch.is_grad_enabled():
+            return centred, sparse.pre_acts(x, self.W_enc, bias, self.b_dec)
         with torch.no_grad():
-            return centred, torch.addmm(bias, centred, self.W_enc)
+            acts = torch.addmm(bias, centred, self.W_enc)
+        return centred, sparse.looked(acts, centred)
 
     def decode(self, z: Tensor) -> Tensor:
         """[B, d_sae] -> [B, d_in]."""
@@ -142,7 +154,9 @@ class EncoderBias(SAE):
         return x - self.b_dec, self.pre_acts(x)
 
     def picked(self, acts: Tensor, centred: Tensor, chosen: sparse.Chosen) -> Tensor:
-        """The chosen entries [n] of what `look` gave; their gradients cost what they hold."""
-        if acts.requires_grad:
-            return acts.flatten().gather(0, chosen.places)
+        """The chosen entries [n] of what `look` gave; their gradients cost what they hold.
+
+        Raises:
+            ValueError: acts or centred are not what `look` gave, and gradients are asked for.
+        """
         return sparse.picked(acts, centred, self.W_enc, self.b_enc, self.b_dec, chosen)

@@ -87,7 +87,7 @@ class _Picked(torch.autograd.Function):
         centred, W_enc = ctx.saved_tensors
         chosen = ctx.chosen
         to_bias = chosen.per_latent(grad)
-        to_W_enc = chosen.sum_by_latent(grad, centred, chosen.rows).T
+        to_W_enc = chosen.sum_by_latent(grad, centred, chosen.rows).T.contiguous()  # as the optimizer reads it
         return None, None, to_W_enc, to_bias, -(W_enc @ to_bias), None
 
 
@@ -133,8 +133,29 @@ def pre_acts(x: Tensor, W_enc: Tensor, b_enc: Tensor, b_dec: Tensor) -> Tensor:
     return _PreActs.apply(x, W_enc, b_enc, b_dec)
 
 
+def looked(acts: Tensor, centred: Tensor) -> Tensor:
+    """acts, marked as the product of this very `centred`; what is computed from it does not bear the mark."""
+    acts.looked = (centred, acts._version, centred._version)  # type: ignore[attr-defined]
+    return acts
+
+
 def picked(acts: Tensor, centred: Tensor, W_enc: Tensor, b_enc: Tensor, b_dec: Tensor, chosen: Chosen) -> Tensor:
-    """The chosen entries [n] of acts = centred @ W_enc + b_enc, centred = x - b_dec; with gradients."""
+    """The chosen entries [n] of acts = centred @ W_enc + b_enc, centred = x - b_dec; with gradients.
+
+    Acts that carry gradients of their own keep them. Others must be the very pair that `looked` joined: only for that
+    pair is the gradient known to be the product's.
+
+    Raises:
+        ValueError: acts or centred were computed from, or changed, and their gradients would be dropped.
+    """
+    if acts.requires_grad or not torch.is_grad_enabled():
+        return acts.flatten().gather(0, chosen.places)
+    mark = getattr(acts, "looked", (None,))
+    if mark[0] is not centred or mark[1:] != (acts._version, centred._version):
+        raise ValueError(
+            "picked: acts and centred must be what look(x) gave, unchanged; pick first and compute from what was "
+            "picked, or take self.pre_acts(x), whose gradients autograd keeps"
+        )
     return _Picked.apply(acts.detach(), centred.detach(), W_enc, b_enc, b_dec, chosen)
 
 
@@ -199,15 +220,20 @@ def tiers_of_chosen(values: Tensor, chosen: Chosen, W_dec: Tensor, rows: int, wi
     return _RunningSums.apply(tiers) if count > 1 else tiers
 
 
-def aux_k(acts: Tensor, residual: Tensor, dead: Tensor, W_dec: Tensor) -> Tensor:
-    """AuxK: error of the dead latents' own guess at what is left over; at most d_in / 2 of them a row.
+def aux_k(acts: Tensor, residual: Tensor, dead: Tensor, W_dec: Tensor, spread: Tensor | None = None) -> Tensor:
+    """AuxK as Gao et al. define it (2024, arXiv 2406.04093, and its code): how badly dead latents guess what is left.
+
+    In each row the largest of the dead latents, at most d_in / 2, guess the residual, which itself gets no gradient.
+    The squared error is divided by the residual's variance. Beside an error of the reconstruction that is not divided
+    by the rows' variance, it is multiplied by that: `spread`, which `variance` gives. The default is d_in, the spread
+    of rows with deviation one in a dimension, as `open_rows` makes those of a language model.
 
     Only the dead columns are touched: masking all of d_sae and decoding densely costs as much as another SAE.
     """
-    return aux_k_of(acts.index_select(1, dead), residual, dead, W_dec)
+    return aux_k_of(acts.index_select(1, dead), residual, dead, W_dec, spread)
 
 
-def aux_k_of(among: Tensor, residual: Tensor, dead: Tensor, W_dec: Tensor) -> Tensor:
+def aux_k_of(among: Tensor, residual: Tensor, dead: Tensor, W_dec: Tensor, spread: Tensor | None = None) -> Tensor:
     """The same from the dead latents' activations alone: [B, len(dead)]."""
     k = min(len(dead), residual.shape[1] // 2)
     if k < len(dead):
@@ -215,7 +241,15 @@ def aux_k_of(among: Tensor, residual: Tensor, dead: Tensor, W_dec: Tensor) -> Te
         guess = decode_sparse(values, dead[chosen], W_dec)
     else:
         guess = among @ W_dec.index_select(0, dead)
-    return (residual.detach() - guess).square().sum(1).mean()
+    left = residual.detach()
+    share = (left.shape[1] if spread is None else spread) / variance(left)
+    return share * (left - guess).square().sum(1).mean()
+
+
+def variance(rows: Tensor) -> Tensor:
+    """Of a batch [B, d_in], summed over dimensions; never zero, so that it may divide. It has no gradient."""
+    rows = rows.detach()
+    return (rows - rows.mean(0)).square().sum(1).mean().clamp_min(torch.finfo(rows.dtype).tiny)
 
 
 def fired(values: Tensor, latents: Tensor, d_sae: int) -> Tensor:

@@ -9,6 +9,7 @@ from typing import ClassVar
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from saes.base import SAE, EncoderBias, Loss, Step, squared_error
 from saes.sparse import Chosen, above, decode_rows, picked
@@ -148,30 +149,34 @@ class GatedSAE(SteeredSAE):
         return Loss(error + own + self.weight * gate.sum() / rows, error, *active_of(z.sign(), chosen, rows))
 
 
-class _Step(torch.autograd.Function):
-    """1 where acts pass the threshold; backwards a kernel of some width around it (arXiv 2407.14435).
+class _Jump(torch.autograd.Function):
+    """acts where they pass the threshold, else 0; and 1 where they do. Both have the gradients of arXiv 2407.14435.
 
-    acts and threshold of one shape, or a threshold for each column.
+    acts get that of the latents that are on, and none of the count. The threshold gets those of a rectangular kernel
+    of some width around it: -threshold / width of the latents, -1 / width of the count. acts and threshold are of one
+    shape, or there is a threshold for each column.
     """
 
     @staticmethod
     def forward(ctx, acts, threshold, width):
-        ctx.save_for_backward(acts, threshold)
+        on = (acts > threshold).to(acts.dtype)
+        ctx.save_for_backward(acts, threshold, on)
         ctx.width = width
-        return (acts > threshold).to(acts.dtype)
+        return acts * on, on
 
     @staticmethod
-    def backward(ctx, grad):
-        acts, threshold = ctx.saved_tensors
-        near = ((acts - threshold).abs() < ctx.width / 2) * grad / ctx.width
-        return near, -near if threshold.shape == acts.shape else -near.sum(0), None
+    @once_differentiable
+    def backward(ctx, to_latents, to_count):
+        acts, threshold, on = ctx.saved_tensors
+        near = ((acts - threshold).abs() < ctx.width / 2) * (threshold * to_latents + to_count) / -ctx.width
+        return to_latents * on, near if threshold.shape == acts.shape else near.sum(0), None
 
 
 class JumpReLUSAE(SteeredSAE, EncoderBias):
     """A latent is on where it passes a threshold of its own; the penalty is on the number of latents that are on.
 
-    Neither threshold nor count has a gradient; both get the one of a smoothed step. The kernel's width and the first
-    threshold are shares of a typical latent's size.
+    The threshold learns through a smoothed step, from the reconstruction and from the count; the count moves nothing
+    but thresholds (arXiv 2407.14435). The kernel's width and the first threshold are shares of a typical latent's size.
     """
 
     architecture = "jumprelu"
@@ -196,8 +201,8 @@ class JumpReLUSAE(SteeredSAE, EncoderBias):
 
     def loss_of_all(self, x: Tensor) -> Loss:
         acts = self.pre_acts(x)
-        on = _Step.apply(acts, self.threshold.clamp_min(0.0), self.width * self.size)
-        error = squared_error(x - self.decode(acts * on))
+        z, on = _Jump.apply(acts, self.threshold.clamp_min(0.0), self.width * self.size)
+        error = squared_error(x - self.decode(z))
         return Loss(error + self.weight * on.sum() / len(x), error, *active(on))
 
     def floor(self) -> Tensor:
@@ -206,8 +211,8 @@ class JumpReLUSAE(SteeredSAE, EncoderBias):
     def loss_of_few(self, centred: Tensor, acts: Tensor, chosen: Chosen) -> Loss:
         rows, near = len(centred), self.picked(acts, centred, chosen)
         threshold = self.threshold.clamp_min(0.0).index_select(0, chosen.latents)
-        on = _Step.apply(near, threshold, self.width * self.size)
-        error = squared_error(centred - decode_rows(near * on, chosen, self.W_dec, rows))
+        z, on = _Jump.apply(near, threshold, self.width * self.size)
+        error = squared_error(centred - decode_rows(z, chosen, self.W_dec, rows))
         return Loss(error + self.weight * on.sum() / rows, error, *active_of(on.detach(), chosen, rows))
 
 

@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from saes.base import EncoderBias, Loss, Step, squared_error
-from saes.sparse import Chosen, aux_k_of, decode_rows, fired, pre_acts, tiers_of_chosen, top_k, top_k_of_batch
+from saes.sparse import (
+    Chosen,
+    aux_k_of,
+    decode_rows,
+    fired,
+    pre_acts,
+    tiers_of_chosen,
+    top_k,
+    top_k_of_batch,
+    variance,
+)
 
-AUX_SCALE = 1 / 32  # weight of AuxK
+AUX_SCALE = 1 / 32  # weight of AuxK (saes.sparse.aux_k), as published
 THRESHOLD_RATE = 0.01  # of the moving average of a batch's smallest kept value
 
 
@@ -44,6 +56,7 @@ class TopKSAE(EncoderBias):
         return Loss(total, error, fired(values, chosen.latents, len(self.W_dec)), (values > 0).sum() / len(x))
 
     def auxiliary(self, x: Tensor, acts: Tensor, residual: Tensor, step: Step) -> Tensor | float:
+        """AuxK with its weight; 0.0 where no latent is dead. residual: what is left of x, [B, d_in]."""
         dead = step.dead
         if dead is None or not self.aux_scale:
             return 0.0
@@ -51,7 +64,7 @@ class TopKSAE(EncoderBias):
             among = acts.index_select(1, dead)
         else:
             among = pre_acts(x, self.W_enc.index_select(1, dead), self.b_enc[dead], self.b_dec)
-        return self.aux_scale * aux_k_of(among.relu(), residual, dead, self.W_dec)
+        return self.aux_scale * aux_k_of(among.relu(), residual, dead, self.W_dec, variance(x))
 
 
 class BatchTopKSAE(TopKSAE):
@@ -77,10 +90,27 @@ class BatchTopKSAE(TopKSAE):
         values = self.picked(acts, centred, chosen).relu()
         residual = centred[:, None] - tiers_of_chosen(values, chosen, self.W_dec, len(x), self.tiers())
         mean_of_tiers = squared_error(residual) / residual.shape[1]
-        total = mean_of_tiers + self.auxiliary(x, acts, residual[:, -1], step)
+        total = mean_of_tiers + self.auxiliary_of_tiers(x, acts, residual, step)
         self.cut = values.detach().min()
         on = fired(values, chosen.latents, len(self.W_dec))
         return Loss(total, squared_error(residual.detach()[:, -1]), on, (values > 0).sum() / len(x))
+
+    def auxiliary_of_tiers(self, x: Tensor, acts: Tensor, residual: Tensor, step: Step) -> Tensor | float:
+        """Mean over tiers of AuxK: what a prefix leaves is guessed by the dead latents that it adds to the one before.
+
+        residual: what each prefix leaves of x, [B, tiers, d_in].
+        """
+        if step.dead is None:
+            return 0.0
+        ends = torch.tensor(self.tiers(), device=step.dead.device)
+        bounds = [0, *torch.searchsorted(step.dead, ends).tolist()]
+        own = [step.dead[start:end] for start, end in pairwise(bounds)]
+        levels = [
+            self.auxiliary(x, acts, residual[:, tier], replace(step, dead=dead))
+            for tier, dead in enumerate(own)
+            if len(dead)
+        ]
+        return sum(levels, 0.0) / len(own)
 
     def k_now(self, step: Step) -> float:
         """How many latents a row the batch keeps; override it to anneal."""
@@ -100,7 +130,10 @@ class BatchTopKSAE(TopKSAE):
 
 
 class MatryoshkaSAE(BatchTopKSAE):
-    """BatchTopK whose nested prefixes must each reconstruct the row (arXiv 2503.17547); the mean of their errors."""
+    """BatchTopK whose nested prefixes must each reconstruct the row (arXiv 2503.17547); the mean of their errors.
+
+    Each prefix has an auxiliary loss of its own, as in sae_lens.
+    """
 
     architecture = "matryoshka"
     shares: tuple[float, ...] = (1 / 32, 1 / 8, 1 / 2, 1.0)  # of d_sae

@@ -133,8 +133,11 @@ def resample_dead(sae: SAE, optimizer: torch.optim.Optimizer | Adam, x: Tensor, 
             moment[(slice(None), dead) if name == "W_enc" else dead] = 0.0
 
 
-def run(architecture: type[SAE], lr: str = "lr", resamplings: int = 0) -> None:
-    """A whole experiment.py: one seed and one condition of task.json, trained and saved. `lr`: the setting's name."""
+def run(architecture: type[SAE], lr: str = "lr", resamplings: int = 0, aux: str = "aux_scale") -> None:
+    """A whole experiment.py: one seed and one condition of task.json, trained and saved.
+
+    `lr` and `aux` name the settings that hold the learning rate and, for architectures with AuxK, its weight.
+    """
     parser = argparse.ArgumentParser()
     parser.add_argument("--out_dir", type=Path, required=True)
     out_dir = parser.parse_args().out_dir
@@ -144,7 +147,8 @@ def run(architecture: type[SAE], lr: str = "lr", resamplings: int = 0) -> None:
     torch.backends.cuda.matmul.allow_tf32 = True
     rows = open_rows(task)
     steps = task["samples"] // task["batch"]
-    sae = architecture.from_task(task).to(task["device"])
+    own = {"aux_scale": task[aux]} if aux in task else {}
+    sae = architecture.from_task({**task, **own}).to(task["device"])
     sae.start(rows.first(FIRST_ROWS))
     recipe = Recipe(steps=steps, lr=task[lr], dead_after=task["dead_after"], resamplings=resamplings)
     log, checkpoint = out_dir / "log.jsonl", Checkpoint.of(task)

@@ -65,7 +65,9 @@ def loss_on_batch(sae: SAE, x: torch.Tensor, dead: torch.Tensor, aux_scale: floa
         k_aux = min(int(dead.sum()), x.shape[1] // 2)
         aux_values, aux_latents = pre_acts.masked_fill(~dead, 0).topk(k_aux, dim=1)
         guess = decode(aux_values, aux_latents, sae) - sae.b_dec
-        loss = loss + aux_scale * (residual.detach() - guess).square().sum(1).mean()
+        left = residual.detach()
+        share = x.var(0).sum() / left.var(0).sum()  # the guess is judged beside the residual's variance (2406.04093)
+        loss = loss + aux_scale * share * (left - guess).square().sum(1).mean()
     return loss, fired
 
 

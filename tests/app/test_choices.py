@@ -1,5 +1,7 @@
 """What a person chose becomes the options of a session: what is left out is Options' own default or the machine's."""
 
+import shutil
+
 import pytest
 
 from agent.app import choices
@@ -136,6 +138,39 @@ def test_what_is_out_of_range_is_refused_at_the_start_and_at_a_resume(words, sai
 def test_what_the_template_does_not_have_is_refused(words, said):
     with pytest.raises(UserError, match=said):
         new(words)
+
+
+@pytest.fixture
+def template(tmp_path):
+    """The tiny template with a profile that says its baselines, and a recording that says its own."""
+    folder = shutil.copytree(TEMPLATE, tmp_path / "tiny")
+    with (folder / "manifest.toml").open("a") as manifest:
+        manifest.write('[profiles.short]\nextends = "tiny"\nbaselines = ["topk"]\n')
+    (folder / "playback" / "recorded").mkdir(parents=True)
+    (folder / "playback" / "recorded" / choices.RECORDED_WITH).write_text('baselines = "topk"\n')
+    return load_template(folder)
+
+
+@pytest.mark.parametrize(
+    ("chosen", "trained"),
+    [
+        ({"models": dict.fromkeys(ROLES, "m")}, ("topk", "rows")),
+        ({"models": dict.fromkeys(ROLES, "m"), "profile": "short"}, ("topk",)),
+        ({"models": dict.fromkeys(ROLES, "m"), "profile": "short", "baselines": "all"}, ("topk", "rows")),
+        ({}, ("topk",)),
+        ({"baselines": "topk,rows"}, ("topk", "rows")),
+    ],
+)
+def test_baselines_are_those_named_else_the_recordings_else_the_profiles_else_all(template, chosen, trained):
+    idea = Idea(**{**IDEA, "Name": "recorded"})
+    assert choices.new_options(template, idea, chosen).baselines == trained
+
+
+def test_a_recording_that_does_not_say_its_baselines_in_words_is_refused(template, tmp_path):
+    path = tmp_path / "tiny" / "playback" / "recorded" / choices.RECORDED_WITH
+    path.write_text("baselines = 3\n")
+    with pytest.raises(UserError, match=f"{path}: it holds one line such as"):
+        choices.new_options(template, Idea(**{**IDEA, "Name": "recorded"}), {})
 
 
 def test_names_from_python_are_held_to_the_same_as_those_that_are_typed():

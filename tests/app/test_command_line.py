@@ -269,6 +269,8 @@ def test_list_shows_ideas_with_their_recordings_and_says_what_its_star_means():
     told = json.loads(launch("--list", "--json").stdout)
     assert {"name": "hierarchical_sae", "recordings": ["lm_sae", "synth_sae"]}.items() <= told["ideas"][4].items()
     assert told["templates"][1]["default_profile"] == "demo" and told["problems"] == []
+    assert "gemma-2-2b\u2020" in done.stdout and "\u2020 its settings were taken over" in done.stdout
+    assert "gemma-2-2b" in told["templates"][0]["untuned_profiles"]
 
 
 def test_doctor_says_what_holds_here(tmp_path):

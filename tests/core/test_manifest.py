@@ -32,6 +32,40 @@ def test_a_profile_extends_one_that_stands_on_its_own(base):
         parse_manifest(tiny(text), "here")
 
 
+@pytest.mark.parametrize(
+    ("own", "said"),
+    [
+        ('baselines = ["rows"]', "name topk, which runs start from, first"),
+        ('baselines = ["topk", "topk"]', "each once"),
+        ('baselines = ["topk", "gated"]', "names 'gated', which is no baseline"),
+        ("trials = { gated = 3 }", "names 'gated', which is no baseline"),
+        ("trials = { topk = -1 }", "a count is 0 or more"),
+    ],
+)
+def test_a_profile_names_baselines_that_there_are(own, said):
+    with pytest.raises(UserError, match=said):
+        parse_manifest(tiny(f'[profiles.long]\nextends = "tiny"\n{own}\n'), "here")
+
+
+def test_every_profile_of_ours_says_how_its_baselines_were_tuned():
+    found = {}
+    for manifest in (load_template(TEMPLATES / name).manifest for name in ("synth_sae", "lm_sae")):
+        found |= manifest.profiles
+        for profile in manifest.profiles.values():
+            assert set(profile.trials) == {b.name for b in manifest.baselines}
+            assert set(profile.baselines) <= set(profile.trials)
+    untuned = {
+        "16k",
+        "16k-pareto",
+        "mini-pareto",
+        "pythia-70m",
+        "pythia-70m-saebench",
+        "gemma-2-2b",
+        "gemma-2-2b-saebench",
+    }
+    assert {name for name, profile in found.items() if profile.untuned} == untuned
+
+
 def test_every_sweep_has_four_sparsities_and_the_data_of_its_profile():
     profiles = SYNTH.manifest.profiles
     for name in ("pareto", "mini-pareto", "16k-pareto"):

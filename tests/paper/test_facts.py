@@ -14,6 +14,7 @@ from paper.evidence.numbers import Quantity, decimals_for_column, setting_text
 from paper.evidence.vocabulary import Result
 from paper.pictures.figures import standard_figures
 from paper.press.metric_tables import main_caption
+from paper.press.tables import settings_caption
 from tests.support.paper_fixture import TWO, fixture, manifest, record, records
 
 FACTS = fixture().facts
@@ -29,6 +30,20 @@ def problem(source, facts=FACTS):
     value = evaluate(source, facts)
     assert isinstance(value, Problem), value
     return value.message
+
+
+@pytest.mark.parametrize(
+    ("trials", "said"),
+    [
+        ({}, "change them. Hardware"),
+        ({"topk": 0, "standard": 0}, "They were not tuned for this profile"),
+        ({"topk": 9, "standard": 4}, "in other worlds: Standard L1 4, TopK 9; for other runs: none."),
+    ],
+)
+def test_the_caption_of_the_settings_says_how_many_were_tried_for_each_baseline(trials, said):
+    known = manifest()
+    profiles = {"mini": known.profiles["mini"].model_copy(update={"trials": trials})}
+    assert said in settings_caption(Facts(records(), known.model_copy(update={"profiles": profiles}), "mini"))
 
 
 @pytest.mark.parametrize(

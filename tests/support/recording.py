@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import PurePosixPath
@@ -12,6 +13,7 @@ import numpy as np
 
 from agent.actions.literature import ChosenAnswer, MissingAnswer, NoveltyAnswer
 from agent.actions.writeup import SKELETON, name_of_pass
+from agent.app.choices import RECORDED_WITH
 from agent.core.ideas import find_idea
 from agent.core.plan import Plan, Reflection
 from agent.core.record import RunRecord, Training
@@ -66,7 +68,9 @@ class Recording:
             path.name.removesuffix(".1.md"): path.read_text(encoding="utf-8")
             for path in sorted((self.folder / "playback" / idea).glob("*.md"))
         }
-        self.baselines = self.manifest.baselines[:2]
+        said = (self.folder / "playback" / idea / RECORDED_WITH).read_text(encoding="utf-8")
+        with_these = tomllib.loads(said)["baselines"].split(",")
+        self.baselines = tuple(b for name in with_these for b in self.manifest.baselines if b.name == name)
 
     def answer(self, step: str, form: type) -> Any:
         return parse(self.replies[step], form)

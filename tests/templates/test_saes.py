@@ -55,7 +55,8 @@ def test_decoding_all_tiers_at_once_equals_a_product_for_each_prefix_with_its_gr
 def test_aux_k_equals_the_masked_dense_form_with_its_gradients(dead):
     acts, W_dec = random_acts().requires_grad_(), dictionary()
     residual, numbers = torch.randn(ROWS, D_IN), torch.tensor(dead)
-    fast, slow = (module.aux_k(acts, residual, numbers, W_dec) for module in (sparse, reference))
+    spread = torch.tensor(7.0)
+    fast, slow = (module.aux_k(acts, residual, numbers, W_dec, spread) for module in (sparse, reference))
 
     torch.testing.assert_close(fast, slow)
     torch.testing.assert_close(gradients(fast, acts, W_dec), gradients(slow, acts, W_dec))
@@ -194,29 +195,47 @@ def test_rows_in_shards_come_once_an_epoch_and_scaled(tmp_path, dtype):
 
 
 @pytest.mark.parametrize("kind", [saes.StandardSAE, saes.GatedSAE, saes.JumpReLUSAE], ids=lambda k: k.architecture)
-def test_a_loss_over_few_latents_equals_the_loss_over_all_with_its_gradients(kind):
-    rows = world()
-    sae, _ = trained(kind, rows, steps=300)
-    x, places = rows[:64], sparse.above(sae.look(rows[:64])[1], sae.floor())
+def test_a_loss_over_few_latents_and_one_over_all_are_those_of_dense_autograd(kind):
+    sae, _ = trained(kind, world(), steps=300)
+    sae, x = sae.double(), world(64).double()
     centred, acts = sae.look(x)
+    places = sparse.above(acts, sae.floor())
     few = sae.loss_of_few(centred, acts, saes.Chosen.of_places(places, D_SAE))
-    all_of_them = sae.loss_of_all(x)
 
     assert len(places) < x.shape[0] * D_SAE
-    torch.testing.assert_close(few, all_of_them)
-    parameters = [p for p in sae.parameters() if p.requires_grad]
-    assert_same_gradients(few.total, all_of_them.total, parameters)
+    for found in (few, sae.loss_of_all(x)):
+        assert_same(found.total, reference.loss(sae, x), sae)
+    torch.testing.assert_close(few, sae.loss_of_all(x))
 
 
+@pytest.mark.parametrize("dead", [[], [1], [0, 5, 6, 30], list(range(1, 48, 2))], ids=len)
 @pytest.mark.parametrize("kind", [saes.TopKSAE, saes.BatchTopKSAE, saes.MatryoshkaSAE], ids=lambda k: k.architecture)
-def test_a_loss_over_the_chosen_latents_equals_the_dense_one_with_its_gradients(kind):
-    sae, x, dead = kind(D_IN, D_SAE, 3), world(64), torch.tensor([1, 5, 6])
+def test_a_loss_over_the_chosen_latents_equals_the_dense_one_with_its_gradients(kind, dead):
+    sae, x = kind(D_IN, D_SAE, 3).double(), world(64).double()
     sae.start(x)
-    fast = sae.loss(x, saes.Step(dead=dead))
-    slow = reference.loss(sae, x, dead)
+    found = sae.loss(x, saes.Step(dead=torch.tensor(dead) if dead else None))
+    assert_same(found.total, reference.loss(sae, x, dead), sae)
 
-    torch.testing.assert_close(fast.total, slow)
-    assert_same_gradients(fast.total, slow, list(sae.parameters()))
+
+def test_a_count_of_latents_moves_thresholds_alone():
+    sae, _ = trained(saes.JumpReLUSAE, rows := world(), steps=300)
+    found = []
+    for weight in (0.0, 100.0):
+        sae.weight.fill_(weight)
+        found.append(torch.autograd.grad(sae.loss_of_all(rows[:64]).total, list(sae.parameters())))
+    changed = {n for (n, _), a, b in zip(sae.named_parameters(), *found, strict=True) if not torch.equal(a, b)}
+    assert changed == {"threshold"}
+
+
+@pytest.mark.parametrize("scale", [0.01, 100.0])
+def test_the_part_of_aux_k_in_the_loss_does_not_depend_on_the_unit_of_the_rows(scale):
+    x, residual = world(64).double(), torch.randn(64, D_IN).double()
+    acts, W_dec, dead = random_acts().double(), dictionary().double(), torch.tensor([1, 5, 6])
+    one, other = (
+        sparse.aux_k(unit * acts, unit * residual, dead, W_dec, sparse.variance(unit * x)) / unit**2
+        for unit in (1.0, scale)
+    )
+    torch.testing.assert_close(one, other)
 
 
 def test_a_subclass_with_pre_activations_of_its_own_is_trained_with_them():
@@ -244,23 +263,62 @@ def test_a_subclass_with_an_encoder_of_its_own_is_trained_with_it():
     assert sae.loss(x, saes.Step()).l0 == 0
 
 
-def assert_same_gradients(one: torch.Tensor, other: torch.Tensor, parameters: list[torch.Tensor]) -> None:
+@pytest.mark.parametrize("kind", ALL, ids=lambda k: k.architecture)
+def test_more_active_latents_than_latents_are_refused(kind):
+    with pytest.raises(ValueError, match="at most d_sae = 48"):
+        kind(D_IN, D_SAE, D_SAE + 1)
+
+
+@pytest.mark.parametrize("kind", ALL, ids=lambda k: k.architecture)
+def test_rows_that_ask_for_a_gradient_get_that_of_dense_autograd(kind):
+    sae, _ = trained(kind, world(), steps=300)
+    sae, rows = sae.double(), world(64).double()
+    ours, dense = (rows.clone().requires_grad_() for _ in range(2))
+    wanted = reference.loss(sae, dense)
+    found = sae.loss(ours, saes.Step()).total
+
+    torch.testing.assert_close(found, wanted)
+    torch.testing.assert_close(torch.autograd.grad(found, ours), torch.autograd.grad(wanted, dense))
+
+
+def test_a_gradient_that_picked_would_drop_is_refused():
+    sae, x = saes.TopKSAE(D_IN, D_SAE, 3), world(64)
+    centred, acts = sae.look(x)
+    chosen = saes.Chosen.of_rows(sparse.top_k(acts, 3)[1], D_SAE)
+    scale = torch.nn.Parameter(torch.tensor(2.0))
+
+    for pair in ((acts, centred * scale), (2 * acts, centred), (acts.relu_(), centred)):
+        with pytest.raises(ValueError, match="what look"):
+            sae.picked(*pair, chosen)
+
+
+def assert_same(one: torch.Tensor, other: torch.Tensor, sae: saes.SAE) -> None:
+    """To the precision of float64, with the gradients of all parameters."""
+    torch.testing.assert_close(one, other, rtol=1e-10, atol=1e-10)
+    parameters = list(sae.parameters())
     first, second = (torch.autograd.grad(value, parameters) for value in (one, other))
-    torch.testing.assert_close(first, second, rtol=1e-3, atol=1e-4)
+    torch.testing.assert_close(first, second, rtol=1e-9, atol=1e-9)
 
 
-def test_adam_on_the_cpu_takes_torchs_steps():
+def stored_otherwise(tensor: torch.Tensor) -> torch.Tensor:
+    """The same numbers, the columns' one after the other in memory."""
+    return tensor.T.contiguous().T
+
+
+@pytest.mark.parametrize("of_parameter", [torch.clone, stored_otherwise])
+@pytest.mark.parametrize("of_gradient", [torch.clone, stored_otherwise])
+def test_adam_on_the_cpu_takes_torchs_steps(of_parameter, of_gradient):
     start, grads = torch.randn(5, 7), [torch.randn(5, 7) * 10.0**-i for i in range(6)]
     moved = []
-    for make in (saes.adam, lambda p, lr, betas: torch.optim.Adam(p, lr=lr, betas=betas)):
-        parameter = torch.nn.Parameter(start.clone())
-        optimizer = make([parameter], 0.01, (0.9, 0.999))
+    for make in (saes.adam, lambda p, lr, betas: torch.optim.Adam(p, lr=lr, betas=betas, foreach=False)):
+        parameter, idle = torch.nn.Parameter(of_parameter(start)), torch.nn.Parameter(torch.ones(3))
+        optimizer = make([parameter, idle], 0.01, (0.9, 0.999))
         for index, grad in enumerate(grads):
             optimizer.param_groups[0]["lr"] = 0.01 / (index + 1)
-            parameter.grad = grad.clone()
+            parameter.grad = of_gradient(grad)
             optimizer.step()
         optimizer.zero_grad()
-        assert parameter.grad is None
+        assert parameter.grad is None and torch.equal(idle, torch.ones(3))
         moved.append((parameter.detach(), optimizer.state[parameter]["exp_avg_sq"]))
     torch.testing.assert_close(*moved)
 

@@ -4,4 +4,4 @@ from saes import BatchTopKSAE as SAE
 from saes import run
 
 if __name__ == "__main__":
-    run(SAE)
+    run(SAE, lr="lr_batchtopk", aux="aux_batchtopk")

@@ -4,4 +4,4 @@ from saes import JumpReLUSAE as SAE
 from saes import run
 
 if __name__ == "__main__":
-    run(SAE, lr="lr_l1")
+    run(SAE, lr="lr_jumprelu")

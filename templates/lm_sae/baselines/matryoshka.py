@@ -4,4 +4,4 @@ from saes import MatryoshkaSAE as SAE
 from saes import run
 
 if __name__ == "__main__":
-    run(SAE)
+    run(SAE, lr="lr_matryoshka", aux="aux_matryoshka")

@@ -10,7 +10,7 @@ from pathlib import Path
 from tests.support import ROOT
 
 PAGE = ROOT / "BENCHMARKS.md"
-SPEED = ("speed-topk", "speed-architectures", "speed-splits", "speed-start", "speed-caching")
+SPEED = ("speed-topk", "speed-steps", "speed-architectures", "speed-splits", "speed-start", "speed-caching")
 GPU = ("speed-gpu", "speed-gpu-start", "speed-gpu-peers")
 
 
@@ -18,15 +18,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.suites.bench", description=__doc__)
     parser.add_argument(
         "what",
-        choices=("baselines", "rates", "tokens", "edits", *SPEED, *GPU),
-        help="all conditions of a profile, learning rates, tokens of a session, forms of edits, or a speed table",
+        choices=("baselines", "rates", "weights", "tokens", "edits", *SPEED, *GPU),
+        help="all conditions of a profile, learning rates or weights of AuxK to choose from, tokens of a session, "
+        "forms of edits, or a speed table",
     )
-    parser.add_argument("--template", default="synth_sae", choices=("synth_sae", "lm_sae"), help="with baselines")
+    parser.add_argument(
+        "--template", default="synth_sae", choices=("synth_sae", "lm_sae"), help="with baselines, rates, weights"
+    )
     parser.add_argument("--profile", default="demo")
     parser.add_argument("--session", type=Path, help="with tokens: a finished session; the demo is played if not given")
     parser.add_argument("--baselines", help="names, with commas between; all of them if not given")
     parser.add_argument("--seeds", default="0,1,2")
     parser.add_argument("--rates", default="0.003,0.006,0.01,0.014,0.02,0.03", help="with rates")
+    parser.add_argument("--weights", default="0.03125,0.125,0.5", help="with weights")
+    parser.add_argument("--conditions", default="", help="with rates and weights; all of the profile's if not given")
+    parser.add_argument("--print", action="store_true", help="with rates and weights: print the table, do not keep it")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--jobs", type=int, default=2, help="trainings side by side, with baselines and rates")
     parser.add_argument("--threads", type=int, default=1, help="with speed")
@@ -43,23 +49,27 @@ def main() -> None:
         return put(args.what, speed_table(args))
     if args.what == "edits":
         return edits()
-    from tests.suites.bench.baselines import RATES, conditions_table, rates_table
+    from tests.suites.bench.baselines import RATES, WEIGHTS, conditions_table, tuning_table
 
-    names, seeds = (args.baselines or ",".join(RATES)).split(","), [int(s) for s in args.seeds.split(",")]
+    of = WEIGHTS if args.what == "weights" else RATES
+    names, seeds = args.baselines.split(",") if args.baselines else list(of), [int(s) for s in args.seeds.split(",")]
     if args.what == "baselines":
         table = conditions_table(args.template, args.profile, names, seeds, args.device, args.jobs)
     else:
-        rates = [float(rate) for rate in args.rates.split(",")]
-        table = rates_table(args.profile, names, rates, seeds, args.device, args.jobs)
-    put(f"{args.what} {args.profile}", table)
+        values = [float(value) for value in (args.weights if of is WEIGHTS else args.rates).split(",")]
+        chosen, some = {name: of[name] for name in names}, [c for c in args.conditions.split(",") if c]
+        table = tuning_table(args.template, args.profile, chosen, values, seeds, args.device, args.jobs, some)
+    keep = show if args.print else put
+    keep(f"{args.what} {args.profile}", table)
 
 
 def speed_table(args: argparse.Namespace) -> str:
-    from tests.suites.bench import caching, speed
+    from tests.suites.bench import caching, speed, steps
 
     seeds = [int(s) for s in args.seeds.split(",")]
     measures: dict[str, Callable[[], str]] = {
         "speed-topk": lambda: speed.against_sae_lens(seeds, args.threads),
+        "speed-steps": lambda: steps.table(args.threads),
         "speed-architectures": lambda: speed.architectures(len(seeds), args.threads),
         "speed-splits": lambda: speed.splits(len(seeds)),
         "speed-start": lambda: speed.first_step(7),

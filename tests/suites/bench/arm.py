@@ -35,7 +35,6 @@ OURS = {
     "jumprelu": "JumpReLUSAE",
     "matryoshka": "MatryoshkaSAE",
 }
-SHARES = (1 / 16, 1 / 4, 1 / 2, 1)  # of the dictionary, as in templates/saes
 
 
 def main(argv: list[str]) -> None:
@@ -82,7 +81,10 @@ def _sae_lens(architecture: str, task: dict[str, Any], source: Any) -> tuple[Any
     steps = task["samples"] // task["batch"]
     own: dict[str, Any] = {"k": task["l0"]} if "topk" in name else {}
     if architecture == "matryoshka":
-        own["matryoshka_widths"] = [int(share * task["d_sae"]) for share in SHARES]
+        sys.path.insert(0, str(FOLDER.parent))
+        from saes import MatryoshkaSAE
+
+        own["matryoshka_widths"] = list(MatryoshkaSAE.from_task(task).tiers())
     sae = sae_class(config_class(d_in=task["d_in"], d_sae=task["d_sae"], **own))
     config = SAETrainerConfig(
         n_checkpoints=0,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import islice
 
 from agent.core.record import Training
@@ -24,7 +24,7 @@ RATES = {
     "jumprelu": "lr_jumprelu",
     "matryoshka": "lr_matryoshka",
 }  # the setting that holds a baseline's rate
-SHARED_RATES = {"gated": "lr_l1", "jumprelu": "lr_l1"}  # where a profile has no setting of the baseline's own
+WEIGHTS = {"topk": "aux_scale", "batchtopk": "aux_batchtopk", "matryoshka": "aux_matryoshka"}  # that of AuxK
 METRICS = {
     "synth_sae": ("f1", "mcc", "uniqueness", "explained_variance", "l0", "dead_latents"),
     "lm_sae": ("delta_ce", "explained_variance", "sparse_probing_1", "absorption", "l0", "dead_latents"),
@@ -53,12 +53,12 @@ def conditions_table(
         trainings, settings = list(islice(found, len(seeds))), {**size.settings, **condition.settings}
         if lost := [f"seed {t.seed}: {t.reason}: {t.detail}" for t in trainings if t.outcome != "measured"]:
             raise SystemExit(f"no row without all its trainings: {name}, {condition.label}: {lost[0]}")
-        rate = settings.get(RATES[name], settings[SHARED_RATES.get(name, "lr")])
         rows.append(
             [
                 condition.label,
                 _label(template, name),
-                f"{rate:g}",
+                f"{settings[RATES[name]]:g}",
+                f"{settings[WEIGHTS[name]]:g}" if name in WEIGHTS else "",
                 *(_spread([t.metrics[metric] for t in trainings]) for metric in metrics),
                 f"{statistics.fmean(t.cpu_s for t in trainings):.0f}",
             ]
@@ -69,7 +69,7 @@ def conditions_table(
         f"{size.settings['batch']}, {len(seeds)} seeds, mean ± standard deviation; {device_in_words(device)}, "
         f"one thread each, {jobs} side by side."
     )
-    heads = ["condition", "architecture", "lr", *(HEADS.get(metric, metric) for metric in metrics), "CPU s"]
+    heads = ["condition", "architecture", "lr", "AuxK", *(HEADS.get(metric, metric) for metric in metrics), "CPU s"]
     shown = {metric: HEADS.get(metric, metric) for metric in metrics[:2]}
     drawn = f"\n\n{picture(profile, curves, shown)}" if len(size.conditions) > 1 else ""
     return f"{about}\n\n{markdown(heads, rows)}{drawn}"
@@ -84,14 +84,27 @@ def _point(trainings: Sequence[Training], metrics: Sequence[str]) -> tuple[float
     return statistics.fmean(values["l0"]), {m: (statistics.fmean(some), spread[m]) for m, some in values.items()}
 
 
-def rates_table(
-    profile: str, names: Sequence[str], rates: Sequence[float], seeds: Sequence[int], device: str, jobs: int
+def tuning_table(
+    folder: str,
+    profile: str,
+    of: Mapping[str, str],
+    rates: Sequence[float],
+    seeds: Sequence[int],
+    device: str,
+    jobs: int,
+    conditions: Sequence[str] = (),
 ) -> str:
-    """F1 of each baseline at each learning rate under each condition, on a world that no other table uses."""
-    template = load_template(FOLDER)
-    places = [(condition, name) for condition in template.manifest.profiles[profile].conditions for name in names]
+    """The primary metric at each value of a setting under each condition, on a world that no other table uses.
+
+    `of`: the setting of each baseline, such as its learning rate. All others are the profile's.
+    """
+    template = load_template(TEMPLATES / folder)
+    metric = template.manifest.primary
+    spec = template.manifest.metrics[metric]
+    wanted = [c for c in template.manifest.profiles[profile].conditions if not conditions or c.name in conditions]
+    places = [(condition, name) for condition in wanted for name in of]
     asked = [
-        Asked(profile, name, seed, condition.name, {RATES[name]: rate}, device, TUNING_SECRET)
+        Asked(profile, name, seed, condition.name, {of[name]: rate}, device, TUNING_SECRET)
         for condition, name in places
         for rate in rates
         for seed in seeds
@@ -100,9 +113,11 @@ def rates_table(
     for condition, name in places:
         tried = [list(islice(found, len(seeds))) for _ in rates]
         scores = [
-            statistics.fmean(t.metrics["f1"] for t in some) if all(t.metrics for t in some) else None for some in tried
+            statistics.fmean(t.metrics[metric] for t in some) if all(t.metrics for t in some) else None
+            for some in tried
         ]
-        best = max((score for score in scores if score is not None), default=None)
+        turned = max if spec.better == "higher" else min
+        best = turned((score for score in scores if score is not None), default=None)
         rows.append(
             [
                 condition.label,
@@ -114,8 +129,8 @@ def rates_table(
             ]
         )
     return (
-        f"Profile `{profile}`, F1, mean of {len(seeds)} seeds; refused: a seed's result was none that the runner "
-        f"takes, mostly for too many latents in a row.\n\n"
+        f"Profile `{profile}`, {spec.label}, mean of {len(seeds)} seeds; refused: a seed's result was none that the "
+        f"runner takes, mostly for too many latents in a row.\n\n"
         f"{markdown(['condition', 'architecture', *(f'{rate:g}' for rate in rates)], rows)}"
     )
 

@@ -16,9 +16,10 @@ from typing import Any
 
 from agent.core.paths import DataPaths
 from agent.core.template import Template, load_template
+from agent.lab.built import MANIFEST
 from agent.lab.machine import device_in_words
 from agent.lab.measuring.bench import KEEP_MEMORY, THREADS
-from agent.lab.worlds import data_key, prepared
+from agent.lab.worlds import prepared
 from tests.suites.bench.arm import FOLDER, OURS
 from tests.suites.bench.markdown import markdown
 from tests.suites.bench.trainings import KEPT, SECRET
@@ -77,8 +78,9 @@ def against_sae_lens(seeds: Sequence[int], threads: int) -> str:
         )
     heads = ["TopK", "samples/s", "against the runner", "F1", "MCC", "expl. var."]
     return (
-        f"{about(pool_s)} {LONG:,} samples, {len(seeds)} seeds, {threads} thread(s), the same learning rate, "
-        f"decay and AuxK.\n\n{markdown(heads, rows)}"
+        f"{about(pool_s)} {LONG:,} samples, {len(seeds)} seeds, {threads} thread(s), the same learning rate "
+        f"and decay; each package's own auxiliary loss, in which few or no latents have a part here."
+        f"\n\n{markdown(heads, rows)}"
     )
 
 
@@ -196,17 +198,10 @@ def _to_first_step(folder: Path, template: Template, data: DataPaths, device: st
 
 
 def _pool() -> float:
-    """Build the pool if it is not there; how long that took, then or now."""
+    """Builds the pool if it is not there. Returns the seconds that its building took, now or then."""
     template = load_template(FOLDER)
-    settings = template.manifest.profiles["mini"].settings
-    took = KEPT / f"pool-{data_key(template, settings, SECRET)}.seconds"
-    if not took.is_file():
-        with tempfile.TemporaryDirectory(dir=KEPT) as fresh:  # what is there already tells no time
-            started = time.perf_counter()
-            prepared(template, "mini", settings, SECRET, Path(fresh))
-            took.write_text(f"{time.perf_counter() - started:.1f}")
-    prepared(template, "mini", settings, SECRET, KEPT)
-    return float(took.read_text())
+    data = prepared(template, "mini", template.manifest.profiles["mini"].settings, SECRET, KEPT)
+    return float(json.loads((Path(data.train).parent / MANIFEST).read_text())["wall_s"])
 
 
 def _start(*words: Any) -> subprocess.Popen[str]:
