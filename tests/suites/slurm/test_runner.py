@@ -1,4 +1,4 @@
-"""The promises of a runner, kept by Slurm: a job is submitted once, found again, cancelled, and its result taken once."""
+"""What a runner promises, kept by Slurm: a job is submitted once, found again, cancelled, its result taken once."""
 
 import os
 import time

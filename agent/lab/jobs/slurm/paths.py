@@ -9,6 +9,7 @@ from pathlib import Path
 from agent.core.record import Job
 from agent.core.schema import Strict
 from agent.storage.atomic import write_text
+from agent.storage.locks import is_locked
 
 Key = tuple[int, str]  # seed, condition
 
@@ -75,6 +76,12 @@ class SlurmPaths:
 
     def write_task(self, index: int, begun: Begun) -> None:
         write_text(self.task(index), begun.model_dump_json() + "\n")
+
+
+def is_out(folder: Path) -> bool:
+    """Whether the job in a folder is trained here now, or was handed to Slurm and its result is not taken yet."""
+    submitted = (folder / "slurm" / "submission.json").exists() and not (folder / "result.json").exists()
+    return submitted or is_locked(folder / "lock")
 
 
 def keys_of(job: Job) -> list[Key]:

@@ -164,8 +164,8 @@ class SlurmRunner:
         paths = JobPaths.of(job)
         trainings = [paths.read_training(*key) for key in keys_of(job)]
         facts, cancelled = paths.facts.exists(), paths.cancel.exists()
-        seen = self._seen.setdefault(job.folder, _Seen())
-        if not (all(trainings) and facts) and not self._look(job, submission, seen, cancelled or spoiled(trainings)):
+        seen, unneeded = self._seen.setdefault(job.folder, _Seen()), cancelled or spoiled(trainings)
+        if not (all(trainings) and facts) and not self._look(job, submission, seen, unneeded):
             return False
         active = any(task.active for task in seen.tasks.values())
         step = next_step(trainings, active=active, facts=facts)
@@ -174,7 +174,7 @@ class SlurmRunner:
             return False
         now = self._clock.now()
         seen.ended_since = now if seen.ended_since is None else seen.ended_since
-        if step == "settle" and now - seen.ended_since < self._clock.settle_s:
+        if step == "settle" and not unneeded and now - seen.ended_since < self._clock.settle_s:
             return False
         return _conclude(job, submission, seen.tasks)
 
