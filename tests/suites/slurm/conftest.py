@@ -14,6 +14,7 @@ from agent.lab.jobs.slurm.runner import SlurmRunner
 from tests.support import until
 from tests.support.slurm_site import Site, missing
 
+PATIENT_S = 150.0  # of a machine that others use as well
 MEASURE = "tests.support.fake_measure"
 FAST = Clock(poll_s=0.3, settle_s=1.0, away_s=60.0)
 SMALL = {"mem": "150M", "cpus-per-task": "1", "time": "5"}
@@ -41,6 +42,13 @@ def slurm():
         shutil.rmtree(folder, ignore_errors=True)
 
 
+@pytest.fixture(autouse=True)
+def empty_queue(slurm):
+    """A test that fails leaves no job to the next one."""
+    yield
+    slurm.says("scancel", "--user=root")
+
+
 @pytest.fixture
 def runner(slurm):
     """As a loop has it that was just started."""
@@ -51,7 +59,7 @@ def fresh(said=None, **asked):
     return SlurmRunner({**SMALL, **asked}, (said if said is not None else []).append, measure=MEASURE, clock=FAST)
 
 
-def finished(runner, job, seconds=40.0):
+def finished(runner, job, seconds=PATIENT_S):
     until(lambda: runner.state(job) != "running", seconds)
     assert runner.state(job) == "finished", logs(job)
     return runner.result(job)

@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from agent.lab.jobs.slurm.paths import SlurmPaths
-from tests.suites.slurm.conftest import finished, fresh, logs, queue, training
+from tests.suites.slurm.conftest import PATIENT_S, finished, fresh, logs, queue, training
 from tests.support import ROOT, sampling, until
 from tests.support.jobs import make_job, running_in_sandbox, started
 
@@ -37,7 +37,7 @@ def test_whoever_is_killed_each_training_is_measured_once(slurm, tmp_path, who, 
         runner.submit(job)
     else:
         runner.submit(job)
-        until(lambda: MOMENTS[moment](job), 40)
+        until(lambda: MOMENTS[moment](job), PATIENT_S)
         kill(slurm, who, job, runner)
 
     result, jobs = ended(runner, job, tmp_path)
@@ -47,7 +47,7 @@ def test_whoever_is_killed_each_training_is_measured_once(slurm, tmp_path, who, 
     for before, after in zip(jobs, jobs[1:], strict=False):  # what had ended is not trained again
         kept = training(before, 1)
         assert kept is None or "1-k8" not in started(after)
-    assert not set(queue(slurm, jobs[-1]).values()) & {"PENDING", "RUNNING"}
+    until(lambda: not set(queue(slurm, jobs[-1]).values()) & {"PENDING", "RUNNING"})
 
 
 def kill_the_loop(job, moment):
@@ -57,15 +57,15 @@ def kill_the_loop(job, moment):
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, start_new_session=True) as loop:
         assert loop.stdout and loop.stdout.readline() == b"begins\n"
         if moment == "submitting":
-            until(SlurmPaths.of(job).script.exists, 40)
+            until(SlurmPaths.of(job).script.exists, PATIENT_S)
         else:
-            until(lambda: MOMENTS[moment](job), 40)
+            until(lambda: MOMENTS[moment](job), PATIENT_S)
         os.killpg(loop.pid, signal.SIGKILL)
 
 
 def kill(slurm, who, job, runner):
     if who == "task":
-        until(lambda: tasks_of(job), 40)
+        until(lambda: tasks_of(job), PATIENT_S)
         for process in tasks_of(job):
             process.kill()
         return
@@ -74,11 +74,11 @@ def kill(slurm, who, job, runner):
         for process in tasks_of(job):
             process.parent().kill()  # slurmstepd
             process.kill()
-        until(lambda: "down" in slurm.says("sinfo", "-h", "-p", "main", "-o", "%T"), 90)
+        until(lambda: "down" in slurm.says("sinfo", "-h", "-p", "main", "-o", "%T"), PATIENT_S)
     else:
         slurm.kill(who)
     if who == "slurmctld":
-        until(lambda: runner.state(job) == "running" and "has not answered" in runner.progress(job).stuck, 60)
+        until(lambda: runner.state(job) == "running" and "has not answered" in runner.progress(job).stuck, PATIENT_S)
     slurm.up("slurmd" if who == "node" else who)
     slurm.wait_for_node()
 
@@ -97,9 +97,9 @@ def ended(runner, job, place):
     """The result in the end, and every job that was tried for it."""
     jobs = [job]
     for restart in range(MOST_RESTARTS + 1):
-        until(lambda: tasks_of(jobs[-1]) == [] or training(jobs[-1], 2) or running_in_sandbox(jobs[-1], 2), 60)
+        until(lambda: tasks_of(jobs[-1]) == [] or training(jobs[-1], 2) or running_in_sandbox(jobs[-1], 2), PATIENT_S)
         (Path(jobs[-1].folder) / "open").touch()
-        result = finished(runner, jobs[-1], 90)
+        result = finished(runner, jobs[-1], PATIENT_S)
         if result.outcome == "measured":
             break
         assert {t.reason for t in result.trainings} <= {"", "killed"}

@@ -7,7 +7,7 @@ from agent.lab.jobs.paths import JobPaths
 from agent.lab.jobs.slurm.paths import SlurmPaths, Submission
 from agent.lab.jobs.slurm.runner import batch_of
 from agent.lab.jobs.slurm.script import batch_script
-from tests.suites.slurm.conftest import MEASURE, SMALL, finished, fresh, logs, queue, training
+from tests.suites.slurm.conftest import MEASURE, PATIENT_S, SMALL, finished, fresh, logs, queue, training
 from tests.support import until
 from tests.support.jobs import make_job, running_in_sandbox, started
 
@@ -43,7 +43,7 @@ def test_the_first_training_that_fails_spares_the_others_and_a_cancel_ends_them(
 
     result = finished(runner, job)
     runner.submit(ended)
-    until(lambda: running_in_sandbox(ended), 30)
+    until(lambda: running_in_sandbox(ended), PATIENT_S)
     fresh().cancel(ended)  # as the command stop does
 
     assert [(t.outcome, t.reason) for t in result.trainings] == [
@@ -62,12 +62,12 @@ def test_a_task_that_is_warned_or_preempted_goes_back_into_the_queue_and_its_tra
     preempted = make_job(tmp_path / "preempted", seeds=(1,), key="p", way="gate")
     for job in (warned, preempted):
         runner.submit(job)
-    until(lambda: running_in_sandbox(warned) and running_in_sandbox(preempted), 30)
+    until(lambda: running_in_sandbox(warned) and running_in_sandbox(preempted), PATIENT_S)
     array = SlurmPaths.of(warned).read_submission().id
     slurm.says("scancel", "--batch", "--signal=USR2", array)  # as Slurm does before a time limit
     urgent = slurm.says("sbatch", "--parsable", "-p", "urgent", "-c", "2", "-o", "/dev/null", "--wrap", "sleep 1")
 
-    until(lambda: len(started(warned)) == 2 and len(started(preempted)) == 2, 60)
+    until(lambda: len(started(warned)) == 2 and len(started(preempted)) == 2, PATIENT_S)
     for job in (warned, preempted):
         (tmp_path / job.folder / "open").touch()
 
@@ -81,7 +81,7 @@ def test_a_task_that_is_warned_or_preempted_goes_back_into_the_queue_and_its_tra
 def test_a_job_that_slurm_lost_and_a_node_that_failed_are_the_machines_fault(slurm, runner, tmp_path):
     job = make_job(tmp_path / "lost", seeds=(1, 2), slots=2, key="l", **{"seed 2": "sleep"})
     runner.submit(job)
-    until(lambda: training(job, 1) and running_in_sandbox(job, 2), 30)
+    until(lambda: training(job, 1) and running_in_sandbox(job, 2), PATIENT_S)
     slurm.says("scancel", f"{SlurmPaths.of(job).read_submission().id}_1")  # by somebody else, with no word to us
 
     result = finished(runner, job)
@@ -107,8 +107,8 @@ def test_a_kill_between_submission_and_our_note_of_it_makes_no_second_array(slur
     second.write_text(batch_script(batch_of(job, SMALL, [0], MEASURE)))
     slurm.says("sbatch", str(second))
     until(lambda: len(queue(slurm, job)) == 2)
-    until(lambda: running_in_sandbox(job), 30)
-    until(lambda: runner.state(job) and sorted(queue(slurm, job).values()) == ["CANCELLED", "RUNNING"], 30)
+    until(lambda: running_in_sandbox(job), PATIENT_S)
+    until(lambda: runner.state(job) and sorted(queue(slurm, job).values()) == ["CANCELLED", "RUNNING"], PATIENT_S)
     (tmp_path / "open").touch()
 
     assert finished(runner, job).outcome == "measured"
@@ -119,7 +119,7 @@ def test_a_queue_that_never_starts_the_job_is_said(slurm, tmp_path):
     job = make_job(tmp_path, seeds=(1, 2))
     runner = fresh(partition="closed")
     runner.submit(job)
-    until(lambda: runner.state(job) and runner.progress(job).stuck, 20)
+    until(lambda: runner.state(job) and runner.progress(job).stuck, PATIENT_S)
     said = runner.progress(job).stuck
     runner.cancel(job)
 
