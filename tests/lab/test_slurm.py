@@ -128,9 +128,7 @@ def test_how_a_task_was_lost_and_why_none_runs_are_told_in_words():
     assert "give more with --slurm mem=" in in_words(Task("12", 3, "OUT_OF_MEMORY"), "12", 3)
     assert "knows nothing of task 12_3 any more" in in_words(None, "12", 3)
     waits = {0: Task("12", 0, "PENDING", "", "QOSMaxJobsPerUserLimit"), 1: Task("12", 1, "COMPLETED", "n1", "None")}
-    assert queued(waits, "12") == (
-        "its task waits in Slurm's queue (job 12): QOSMaxJobsPerUserLimit; this session waits too"
-    )
+    assert queued(waits, "12") == "its task waits in Slurm's queue (job 12): QOSMaxJobsPerUserLimit"
     assert "does not end by waiting" in queued({0: Task("12", 0, "PENDING", "", "PartitionTimeLimit")}, "12")
     assert queued({**waits, 2: Task("12", 2, "RUNNING", "n1", "None")}, "12") == ""
 

@@ -115,4 +115,4 @@ def queued(own: Mapping[int, Task], array: str) -> str:
             f"{count} in Slurm's queue (job {array}): {said}; this does not end by waiting: see scontrol show job "
             f"{array}, change --slurm, and resume after a scancel {array}"
         )
-    return f"{count} in Slurm's queue (job {array}): {said}; this session waits too"
+    return f"{count} in Slurm's queue (job {array}): {said}"
