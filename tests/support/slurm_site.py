@@ -110,7 +110,17 @@ class Site:
             process.wait()
 
     def wait_for_node(self) -> None:
+        self.resume_node()
         until(lambda: self.says("sinfo", "-h", "-p", "main", "-o", "%T") in ("idle", "mixed", "allocated"), START_S)
+
+    def resume_node(self) -> None:
+        """What an administrator does for a node that Slurm drained.
+
+        A controller that was killed starts tasks once more that it does not remember; the node then has two jobs of
+        one number, and is drained.
+        """
+        if "drain" in self.says("sinfo", "-h", "-p", "main", "-o", "%T"):
+            self.says("scontrol", "update", f"NodeName={self.node}", "State=RESUME")
 
     def says(self, *command: str) -> str:
         """What one of Slurm's commands prints; "" where it fails."""

@@ -40,7 +40,7 @@ def test_whoever_is_killed_each_training_is_measured_once(slurm, tmp_path, who, 
         until(lambda: MOMENTS[moment](job), PATIENT_S)
         kill(slurm, who, job, runner)
 
-    result, jobs = ended(runner, job, tmp_path)
+    result, jobs = ended(slurm, runner, job, tmp_path)
 
     assert [t.outcome for t in result.trainings] == ["measured", "measured"], [logs(job) for job in jobs]
     assert len(jobs) <= 1 + (who in ("task", "slurmctld"))
@@ -93,13 +93,19 @@ def tasks_of(job):
     return found
 
 
-def ended(runner, job, place):
+def ended(slurm, runner, job, place):
     """The result in the end, and every job that was tried for it."""
+
+    def over():
+        slurm.resume_node()
+        return runner.state(jobs[-1]) != "running"
+
     jobs = [job]
     for restart in range(MOST_RESTARTS + 1):
         until(lambda: tasks_of(jobs[-1]) == [] or training(jobs[-1], 2) or running_in_sandbox(jobs[-1], 2), PATIENT_S)
         (Path(jobs[-1].folder) / "open").touch()
-        result = finished(runner, jobs[-1], PATIENT_S)
+        until(over, PATIENT_S)
+        result = finished(runner, jobs[-1])
         if result.outcome == "measured":
             break
         assert {t.reason for t in result.trainings} <= {"", "killed"}
