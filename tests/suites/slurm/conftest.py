@@ -47,6 +47,7 @@ def empty_queue(slurm):
     """A test that fails leaves no job to the next one."""
     yield
     slurm.says("scancel", "--user=root")
+    slurm.wait_for_node()
 
 
 @pytest.fixture

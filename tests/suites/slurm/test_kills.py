@@ -37,7 +37,7 @@ def test_whoever_is_killed_each_training_is_measured_once(slurm, tmp_path, who, 
         runner.submit(job)
     else:
         runner.submit(job)
-        until(lambda: MOMENTS[moment](job), PATIENT_S)
+        until(lambda: slurm.resume_node() or MOMENTS[moment](job), PATIENT_S)
         kill(slurm, who, job, runner)
 
     result, jobs = ended(slurm, runner, job, tmp_path)
@@ -96,15 +96,11 @@ def tasks_of(job):
 def ended(slurm, runner, job, place):
     """The result in the end, and every job that was tried for it."""
 
-    def over():
-        slurm.resume_node()
-        return runner.state(jobs[-1]) != "running"
-
     jobs = [job]
     for restart in range(MOST_RESTARTS + 1):
         until(lambda: tasks_of(jobs[-1]) == [] or training(jobs[-1], 2) or running_in_sandbox(jobs[-1], 2), PATIENT_S)
         (Path(jobs[-1].folder) / "open").touch()
-        until(over, PATIENT_S)
+        until(lambda: slurm.resume_node() or runner.state(jobs[-1]) != "running", PATIENT_S)
         result = finished(runner, jobs[-1])
         if result.outcome == "measured":
             break
