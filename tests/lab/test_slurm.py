@@ -237,5 +237,17 @@ def test_a_cancel_that_the_controller_forgot_is_made_again(tmp_path):
     assert runner.state(job) == "finished" and runner.result(job).outcome == "cancelled"
 
 
+def test_a_task_that_slurm_could_not_start_and_holds_is_released_a_few_times(tmp_path):
+    held = Said(0, "41_0|PENDING||launch failed requeued held", "")
+    cluster = Cluster(squeue=[NONE, held], sbatch=[Said(0, "41", "")])
+    runner, job = started_on(cluster, tmp_path, seeds=(1,))
+    for _ in range(6):
+        assert runner.state(job) == "running"
+        cluster.time += 5
+
+    assert cluster.calls("scontrol") == [["scontrol", "release", "41_0"]] * 3
+    assert "launch failed requeued held; this does not end by waiting" in runner.progress(job).stuck
+
+
 if __name__ == "__main__":
     GOLDEN.write_text(_script())

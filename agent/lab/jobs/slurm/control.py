@@ -80,6 +80,15 @@ class Slurm:
             raise InfrastructureError(f"squeue does not answer: {_words(said)}")
         return read_queue(said.out)
 
+    def release(self, tasks: Iterable[Task]) -> None:
+        """Let tasks that are held be started.
+
+        Raises:
+            Away: the controller does not answer.
+        """
+        for task in tasks:
+            _check_away(self._run(["scontrol", "release", f"{task.array}_{task.index}"]))
+
     def cancel(self, arrays: Iterable[str]) -> None:
         """Take jobs out of the queue and end their tasks; what has ended already is no error.
 

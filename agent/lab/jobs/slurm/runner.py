@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -32,6 +33,7 @@ from agent.sandbox.limits import FREE_FLOOR_MB, free_mb, no_room
 from agent.storage.atomic import write_text
 from agent.storage.locks import is_locked, try_lock
 
+MOST_RELEASES = 3  # of a task that Slurm could not start on a node
 MEASURE = "agent.lab.measuring.measure"
 # CUDA_VISIBLE_DEVICES is Slurm's to say, on the node; SLURM_CONF is a site's, or a test's.
 ON_NODES = (*(name for name in ENVIRONMENT if not name.endswith("VISIBLE_DEVICES")), "SLURM_CONF")
@@ -46,6 +48,7 @@ class _Seen:
     away_since: float | None = None
     away: str = ""  # what Slurm's command said
     ended_since: float | None = None
+    released: Counter[int] = field(default_factory=Counter)  # how often, by the task's index
 
 
 class SlurmRunner:
@@ -182,7 +185,8 @@ class SlurmRunner:
         """Ask Slurm, if it was not asked just now; whether it has answered.
 
         Tasks that nobody needs, and arrays of the same name that a repeated submission made, are cancelled: also
-        again, because a controller that is killed forgets a cancel.
+        again, because a controller that is killed forgets a cancel. A task that could not be started on its node is let
+        go again, a few times.
 
         Raises:
             InfrastructureError: it does not answer for an hour.
@@ -195,6 +199,10 @@ class SlurmRunner:
             own, others = of_array(self._slurm.tasks(name_of(job)), submission.id)
             rest = {submission.id} if unneeded and any(task.active for task in own.values()) else set()
             self._slurm.cancel(others | rest)
+            held = [t for t in own.values() if t.launch_failed and seen.released[t.index] < MOST_RELEASES]
+            if not rest:
+                seen.released.update(task.index for task in held)
+                self._slurm.release(held)
         except Away as error:
             seen.away_since = now if seen.away_since is None else seen.away_since
             seen.away = str(error)

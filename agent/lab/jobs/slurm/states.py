@@ -27,7 +27,7 @@ ENDED = {
 }
 # Reasons for which a task waits that do not go away by waiting.
 _FOR_EVER = re.compile(
-    "PartitionTimeLimit|PartitionNodeLimit|BadConstraints|Held|HoldMaxRequeue|InvalidAccount|InvalidQOS|"
+    "PartitionTimeLimit|PartitionNodeLimit|BadConstraints|[Hh]eld|HoldMaxRequeue|InvalidAccount|InvalidQOS|"
     "DependencyNeverSatisfied|MaxWallDurationPerJob|MaxNodePerJob|MaxCpuPerJob|MaxMemPerJob|MaxGRESPerJob|AccountNotAllowed|"
     "QOSNotAllowed"
 )
@@ -46,6 +46,11 @@ class Task:
     @property
     def active(self) -> bool:
         return self.state not in ENDED
+
+    @property
+    def launch_failed(self) -> bool:
+        """Whether Slurm could not start it on a node, and holds it until somebody releases it."""
+        return self.active and self.reason.replace("_", " ") == "launch failed requeued held"
 
 
 def read_queue(text: str) -> list[Task]:
