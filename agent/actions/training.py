@@ -22,6 +22,7 @@ from agent.actions.runs import (
     start_record,
     worlds_of,
 )
+from agent.core import slurm
 from agent.core.errors import BudgetSpent, InfrastructureError
 from agent.core.manifest import Profile
 from agent.core.plan import PlannedRun
@@ -299,7 +300,9 @@ def _event(tools: Tools, record: RunRecord, attempt: int, text: str, commit: str
 def _baseline_cache(tools: Tools, run: RunState, job: Job) -> BaselineCache | None:
     """Only for code that no model wrote: a baseline, explored or confirmed."""
     of = tools.session.runs[run.repeats] if run.repeats is not None else run
-    return BaselineCache(tools.cache / "baselines", job) if of.is_baseline else None
+    options = tools.session.options
+    where = f"slurm {slurm.text(options.slurm)}" if options.executor == "slurm" else ""
+    return BaselineCache(tools.cache / "baselines", job, where) if of.is_baseline else None
 
 
 def _job(run: RunState, attempt: int, restart: int, tools: Tools) -> Job:

@@ -62,7 +62,7 @@ class System:
     model: Model
     sandbox: Sandbox
     console: Console
-    runner: Runner | None = None  # None: this machine's
+    runner: Runner | None = None  # None: as the options say
     services: tuple[Service, ...] | None = None  # of literature; None: as the options say
 
 
@@ -80,6 +80,14 @@ def system_for(options: Options, parts: Parts) -> System:
             options.models.names(), options.api_base, parts.console, stated_of(options), options.fallback
         )
     return System(model, sandbox, parts.console, parts.runner)
+
+
+def runner_of(options: Options, say: Callable[[str], None]) -> Runner:
+    """Where a session's trainings run; `say` hears what a cluster's queue is waited for."""
+    from agent.lab.jobs.local import LocalRunner
+    from agent.lab.jobs.slurm.runner import SlurmRunner
+
+    return SlurmRunner(options.slurm, say) if options.executor == "slurm" else LocalRunner()
 
 
 def language_model(
@@ -160,7 +168,6 @@ def _tools(
     paths: SessionPaths, workspace: Workspace, system: System, journal: Journal, signer: Signer, holds: ExitStack
 ) -> Tools:
     """Everything that actions work with; what they hold of the cache is let go with `holds`."""
-    from agent.lab.jobs.local import LocalRunner
     from agent.llm.editing.coder import AiderCoder
     from agent.storage.git import GitStore
 
@@ -199,7 +206,7 @@ def _tools(
         console=system.console,
         ask=calls.ask,
         coder=AiderCoder(calls.ask),
-        runner=system.runner or LocalRunner(),
+        runner=system.runner or runner_of(journal.session.options, say),
         sandbox=system.sandbox,
         versions=GitStore(paths.repo),
         signer=signer,

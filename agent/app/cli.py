@@ -83,6 +83,10 @@ def _run(args: argparse.Namespace, workspace: Workspace) -> int:
         return USER_ERROR
     if args.dry_run:
         print(ahead)
+        if start.options.executor == "slurm":
+            from agent.app.cluster import first_script
+
+            print(f"\n{first_script(start.options, start.template, workspace)}")
         return DONE
     return _play(start, console, args, ahead)
 
@@ -144,10 +148,15 @@ def _doctor(args: argparse.Namespace, workspace: Workspace) -> int:
     with console.living():
         console.waiting(CHECKING)
         start = _begin(args, workspace, console)
-        found = start.complaints()
+        found, cluster = start.complaints(), ""
+        if start.options.executor == "slurm" and not found:
+            from agent.app.cluster import tried
+
+            trial = tried(start.options, start.template, workspace, console.waiting)
+            found, cluster = trial.problems, trial.said
         if not args.offline and not found:
             found = start.unanswered()
-    return report(found, start.options, start.system.sandbox, workspace, as_json=args.json)
+    return report(found, start.options, start.system.sandbox, workspace, cluster, as_json=args.json)
 
 
 def _begin(args: argparse.Namespace, workspace: Workspace, console: TerminalConsole) -> Start:
@@ -171,11 +180,13 @@ def _follow(args: argparse.Namespace, workspace: Workspace) -> int:
 
 
 def _stop(args: argparse.Namespace, workspace: Workspace) -> int:
+    from agent.app.assemble import runner_of
     from agent.app.console import TerminalConsole
     from agent.app.stopping import stop
-    from agent.lab.jobs.local import LocalRunner
+    from agent.storage.workspace import read_session
 
-    return stop(workspace.find(args.operand), LocalRunner(), TerminalConsole())
+    paths, console = workspace.find(args.operand), TerminalConsole()
+    return stop(paths, runner_of(read_session(paths).options, console.say), console)
 
 
 def _page(args: argparse.Namespace, workspace: Workspace) -> int:

@@ -14,6 +14,8 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
+from agent.core.slurm import parse
+
 
 def whole(text: str) -> int:
     """A whole number. Raises: argparse.ArgumentTypeError."""
@@ -62,6 +64,14 @@ def prices(text: str) -> tuple[float, float]:
     if min(found) < 0:
         raise argparse.ArgumentTypeError(f"give two prices of 0 or more, found {text[:40]}")
     return found
+
+
+def sbatch(text: str) -> dict[str, str]:
+    """Options of Slurm's sbatch. Raises: argparse.ArgumentTypeError."""
+    try:
+        return parse(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 class Command(NamedTuple):
@@ -194,6 +204,8 @@ GROUPED_OPTIONS = {
             "cpu, cuda, cuda:1 (default: cuda where there is one)",
         ),
         Option("--slots", "N", CHECKED, "trainings side by side (default: one a core; on a GPU 1)", whole),
+        Option("--executor", "", "run doctor", "where trainings run (default: local)", choices=("local", "slurm")),
+        Option("--slurm", "NAME=VALUE,...", CHECKED, "options of sbatch: partition=gpu,gres=gpu:1,mem=32G", sbatch),
         Option("--stop-after", "", PLAYED, "end there; resume goes on", choices=("plan", "runs", "paper")),
         Option("--paper-style", "FOLDER", CHECKED, "a venue's own style: preamble.tex or template.tex, .sty"),
         Option("--no-pdf", "", CHECKED, "everything but the compile"),

@@ -10,6 +10,7 @@ from agent.app.wording import compact
 from agent.core.errors import InfrastructureError, UserError
 from agent.core.paths import SessionPaths
 from agent.core.visible import line
+from agent.lab.jobs.slurm.paths import is_out
 from agent.session.session import Session, missing_pdf, stage
 from agent.storage.locks import is_locked
 from agent.storage.workspace import Workspace, read_session
@@ -93,7 +94,7 @@ def _state(paths: SessionPaths, session: Session) -> str:
     if is_locked(paths.lock):
         return "running"
     run = session.current
-    trains = run is not None and is_locked(paths.attempt(run.run, run.attempt, run.restarts) / "lock")
+    trains = run is not None and is_out(paths.attempt(run.run, run.attempt, run.restarts))
     return "training" if trains else "stopped"
 
 

@@ -163,7 +163,7 @@ def test_a_range_that_a_help_text_names_is_that_of_the_options():
 
 def test_the_choices_are_those_of_the_options():
     chosen = {name: option.choices for name, option in FIELDS.items() if option.choices}
-    assert set(chosen) == {"stop_after", "literature"}
+    assert set(chosen) == {"stop_after", "literature", "executor"}
     for name, choices in chosen.items():
         annotation = Options.model_fields[name].annotation
         literals = [word for part in get_args(annotation) for word in (get_args(part) or (part,))]

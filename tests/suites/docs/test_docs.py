@@ -28,8 +28,18 @@ PAGES = sorted(DOCS.glob("*.md"))
 BLOCK = re.compile(r"^```sh\n(.*?)^```", re.DOTALL | re.MULTILINE)
 OTHERS = {"templates.md", "from-a-repository.md"}  # have tests of their own, which build what the pages build
 KEYS = {"OPENAI_API_KEY": "sk-none", "ANTHROPIC_API_KEY": "sk-none", "OPENROUTER_API_KEY": "sk-none"}
-# CI itself, views without an end, tests/suites/app/test_api.py, gigabytes of packages
-ELSEWHERE = ("make setup", "--follow", "--serve", "docs/own_model.py", "--setup-saebench")
+# CI itself, views without an end, tests/suites/app/test_api.py, gigabytes of packages, tests/suites/slurm
+ELSEWHERE = (
+    "make setup",
+    "--executor slurm",
+    "sinfo",
+    "squeue",
+    "sbatch",
+    "--follow",
+    "--serve",
+    "docs/own_model.py",
+    "--setup-saebench",
+)
 FOREIGN = {"--depth", "--help", "--security-opt"}  # of git, of every command, of docker
 
 
