@@ -66,6 +66,8 @@ def _end(number: int, frame: object) -> None:
 def _run(args: argparse.Namespace, workspace: Workspace) -> int:
     from agent.app.estimate import estimate
 
+    if args.ideas or len(args.operands) > 1:
+        return _many(args, workspace)
     if args.offline and not args.dry_run:
         raise UserError("--offline: it goes with --dry-run; a session asks its models (or plays a recording)")
     console = _console(args)
@@ -96,6 +98,8 @@ def _resume(args: argparse.Namespace, workspace: Workspace) -> int:
     from agent.app.assemble import Parts
     from agent.app.start import go_on
 
+    if args.operand == "all":
+        return _many(args, workspace)
     paths = workspace.find(args.operand)
     console = _console(args)
     with console.living():
@@ -106,6 +110,17 @@ def _resume(args: argparse.Namespace, workspace: Workspace) -> int:
     if args.feedback:
         paths.feedback.write_text(args.feedback + "\n", encoding="utf-8")
     return _play(start, console, args)
+
+
+def _many(args: argparse.Namespace, workspace: Workspace) -> int:
+    """A session for each of several ideas, or for each that has stopped."""
+    from agent.app import many
+
+    if args.command == "run":
+        sessions = many.of_ideas(many.named_ideas(args))
+    elif not (sessions := many.of_stopped(workspace)):
+        raise UserError(f"resume all: no session in {workspace.root} has stopped before its end; see --status")
+    return many.run_all(sessions, args, workspace, _loudness(args))
 
 
 def _play(start: Start, console: TerminalConsole, args: argparse.Namespace, ahead: str = "") -> int:

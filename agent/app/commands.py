@@ -82,6 +82,7 @@ class Command(NamedTuple):
     about: str
     without: str = ""  # stands for an operand that is left out; "" where one must be given
     kind: Callable[[str], Any] = str
+    several: bool = False  # more than one operand may follow
 
 
 class Option(NamedTuple):
@@ -107,11 +108,11 @@ class Option(NamedTuple):
 
 GROUPED_COMMANDS = {
     "sessions": (
-        Command("run", "NAME|FILE[:NAME]", "start a session on an idea"),
+        Command("run", "NAME|FILE[:NAME]", "start a session on an idea, or one for each of several", several=True),
         Command(
             "resume",
             "SESSION",
-            "go on with a session after any stop (also: last); its options hold, but for those typed now",
+            "go on with a session after any stop (also: last, all); its options hold, but for those typed now",
         ),
         Command("status", "", "show all sessions: stage, runs, tokens, cost"),
         Command("follow", "SESSION", "show a running session live (also: last)"),
@@ -180,6 +181,8 @@ GROUPED_OPTIONS = {
     ),
     "size": (
         Option("--idea", "NAME|FILE[:NAME]", "run doctor", "the idea, where no word after the command names it"),
+        Option("--ideas", "FILE", "run", "every idea of a file, each in a session of its own"),
+        Option("--parallel", "N", PLAYED, "of several sessions, so many at once (default: 1)", whole),
         Option(
             "--template",
             "NAME|FOLDER",
@@ -216,6 +219,7 @@ GROUPED_OPTIONS = {
     ),
     "bounds (what reaches one stops cleanly; a session resumes with a higher one)": (
         Option("--max-usd", "USD", ASKING, "money for model calls", number),
+        Option("--max-usd-total", "USD", PLAYED, "of several sessions: money for all of them together", number),
         Option("--max-tokens", "N", ASKING, "tokens sent and received", whole),
         Option("--hours", "H", PLAYED, "active hours", number),
         Option(
@@ -274,9 +278,22 @@ OPTIONS = {option.name: option for group in GROUPED_OPTIONS.values() for option 
 
 # What only a typed word may say, because a forgotten default would change one session, or would take walls down.
 TYPED_ONLY = (
-    *("--idea", "--playback", "--stop-after", "--dry-run", "--offline", "--feedback", "--out", "--artefacts", "--json"),
+    *(
+        "--idea",
+        "--ideas",
+        "--playback",
+        "--stop-after",
+        "--dry-run",
+        "--offline",
+        "--feedback",
+        "--out",
+        "--artefacts",
+        "--json",
+    ),
     *(
         "--session",
+        "--features",
+        "--condition",
         "--from",
         "--run",
         "--host",
