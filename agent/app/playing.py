@@ -131,7 +131,8 @@ def _closing_words(tools: Tools) -> None:
     if read := [event for event in session.judgements if event.judged]:
         judged, refused = sum(len(event.judged) for event in read), len(session.refusals)
         missed = "; some were not judged and print with a mark" if any(e.failed for e in session.judgements) else ""
-        lines.append(f"  Sentences   {judged} told in words were judged by {read[0].model}, {refused} refused{missed}")
+        words = f"{judged} told in words, over all drafts, were judged by {read[0].model}, {refused} refused{missed}"
+        lines.append(f"  Sentences   {words}")
     if session.options.playback:
         lines += [
             "The words of this session were played back from a recording; the trainings and all measured",

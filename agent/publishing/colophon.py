@@ -52,7 +52,7 @@ def costs(session: Session) -> tuple[tuple[str, str], ...]:
     unpriced = f" and {session.unpriced_calls} calls of unknown price" if session.unpriced_calls else ""
     cached = f", of which {session.tokens_cached:,} read from a cache" if session.tokens_cached else ""
     return (
-        ("Model calls", f"{len(session.calls)}"),
+        ("Model calls", f"{len(session.calls)} before this paper was set; its reviews come after"),
         ("Tokens", f"{session.tokens:,}{cached}"),
         ("Cost", f"${session.usd:.4f}{unpriced}"),
     )
@@ -79,7 +79,7 @@ def literature(session: Session, found: FoundWorks, library: Library) -> tuple[t
         rows.append(
             (
                 "Citations",
-                f"{judged} pairs of sentence and cited work compared by "
+                f"{judged} pairs of sentence and cited work, over all drafts, compared by "
                 f"{_answered(session, 'support')}; {len(session.unsupported)} refused and sent "
                 "back to the writer or cut",
             )

@@ -272,7 +272,8 @@ def _is_best(facts: Facts, series: Series) -> bool:
     rivals = [s for r in facts.measured if (s := series_of(r, series.metric, series.condition))]
     own = facts.merit(series.metric, series.mean, series.condition)
     merits = [facts.merit(s.metric, s.mean, s.condition) for s in rivals]
-    return max(merits) <= own and min(merits) < own
+    least = 1e-9 * max(map(abs, merits))  # sums of the same numbers in another order differ by less
+    return max(merits) <= own + least and min(merits) < own - least
 
 
 def _head(facts: Facts, metric: str, width: float | None) -> str:
