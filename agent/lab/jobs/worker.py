@@ -66,13 +66,13 @@ def _train(job: Job, measure: Any, seed: int, name: str, paths: JobPaths, stoppe
 
     try:
         found = Training.model_validate(measure.run_training(job, seed, condition, sandbox_of(job), cancelled))
-        if found.outcome == "failed" and cancelled():  # what told us to stop, as Slurm does, may have hit its code too
-            return Training(seed=seed, condition=name, outcome="cancelled", reason="cancelled", wall_s=found.wall_s)
-        return found
     except Exception as error:
         traceback.print_exc()  # into the supervisor's log
         sys.stderr.flush()
-        return Training(seed=seed, condition=name, outcome="failed", reason="supervisor", detail=_in_a_line(error))
+        found = Training(seed=seed, condition=name, outcome="failed", reason="supervisor", detail=_in_a_line(error))
+    if found.outcome == "failed" and cancelled():  # what told us to stop, as Slurm does, may have hit its sandbox too
+        return Training(seed=seed, condition=name, outcome="cancelled", reason="cancelled", wall_s=found.wall_s)
+    return found
 
 
 def _in_a_line(error: Exception) -> str:
