@@ -77,7 +77,8 @@ def _of_time(options: Options, template: Template, workspace: Workspace) -> str:
                 f"  a run trains for about {wall:.0f} s here (the median of {len(found)} runs of {paths.root.name}): "
                 f"{options.runs * wall / 60:.0f} min for {options.runs} runs"
             )
-    return f"  not known yet: how long a run of profile {options.profile} trains here; none has been measured"
+    told = "none has been measured; docs/costs.md has figures of another machine"
+    return f"  not known yet: how long a run of profile {options.profile} trains here; {told}"
 
 
 def _is_alike(record: RunRecord, options: Options, template: Template) -> bool:

@@ -53,6 +53,7 @@ def show_status(workspace: Workspace, *, as_json: bool = False) -> int:
         print(f"no sessions in {workspace.root} yet")
         return 0
     shown = table("session", "state", "stage", "runs", "tokens", "cost")
+    shown.columns[0].min_width = max(len(one.session) for one in found)  # a name is there to be copied
     for one in found:
         add(shown, *_row(one))
     show(shown)

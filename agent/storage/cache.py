@@ -111,7 +111,7 @@ def clean(cache: Path, *, busy: bool) -> str:
         said += f"; {_count(len(there) - len(gone), 'data set')} in use kept"
     if busy:
         said += "; baseline results kept, for a session is running"
-    return said + ". Sessions and the secrets of worlds are untouched."
+    return said + ". Sessions and the secrets of worlds are untouched; data are drawn anew when they are needed."
 
 
 def summary(cache: Path) -> str:

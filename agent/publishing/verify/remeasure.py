@@ -75,7 +75,9 @@ def remeasure(subject: Subject, session: SessionPaths, report: Report, means: Me
     with TemporaryFolder("remeasure") as scratch:
         bench = _Bench(Path(scratch), repo, material, means)
         for index, (one, file) in enumerate(at_hand if material.manifest.measured else ()):
-            report.say(f"Measuring artefact {index + 1} of {len(at_hand)} again")
+            report.say(
+                f"Measuring artefact {index + 1} of {len(at_hand)} again; data that the cache lacks are drawn anew"
+            )
             problems = list(bench.differences(one, file, index))
             report.problems += problems
             done += not problems
