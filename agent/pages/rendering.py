@@ -113,6 +113,7 @@ def _environment(strip: Strip) -> Environment:
     )
     environment.filters |= {
         "embedded": _embedded,
+        "sized": _sized,
         "download": lambda text: _download(strip(text)),
         "json_block": lambda text: _json_block(strip(text)),
         "slug": slug,
@@ -137,6 +138,12 @@ def slug(text: str) -> str:
 def _embedded(data: bytes) -> str:
     """A picture as an address that holds it."""
     return f"data:image/png;base64,{base64.b64encode(data).decode()}"
+
+
+def _sized(data: bytes) -> Markup:
+    """Width and height of a PNG picture as attributes, so that nothing moves when it is drawn."""
+    width, height = (int.from_bytes(data[at : at + 4]) for at in (16, 20))
+    return Markup(f' width="{width}" height="{height}"')  # two numbers
 
 
 def _download(text: str) -> str:

@@ -263,6 +263,7 @@ function swap(fresh) {
 const named = (item) => item.querySelector("[id]")?.id || item.querySelector("summary")?.textContent.replace(/\d+/g, "");
 
 function enhance(root) {
+  widths();
   all("table[data-sortable]", root).forEach(sortable);
   all("[data-filter]", root).forEach(filtered);
   all("[data-search]", root).forEach(searched);
@@ -270,15 +271,32 @@ function enhance(root) {
   all("[data-curves]", root).forEach(highlighted);
 }
 
+/* What is wider than its box says so in words; its shadows say so without a script. */
+function widths() {
+  for (const box of all(".scroll, .plot")) {
+    const wider = box.scrollWidth > box.clientWidth + 4;
+    let words = box.previousElementSibling;
+    if (!words?.classList.contains("wider")) {
+      if (!wider) continue;
+      words = make("p", "Wider than the screen: scroll it sideways \u2192");
+      words.className = "wider";
+      box.before(words);
+    }
+    words.hidden = !wider;
+  }
+}
+
 /* A link to what lies in a closed part opens it, also where the browser does not. */
-function reveal() {
+function reveal(event) {
   const target = location.hash && document.getElementById(decodeURIComponent(location.hash.slice(1)));
   const closed = target && target.closest("details:not([open])");
-  if (closed) { closed.open = true; target.scrollIntoView(); }
+  if (closed) closed.open = true;
+  if (closed || (target && !event)) target.scrollIntoView({ behavior: "instant" }); // what stood above has its tools now
 }
 
 if (document.body.dataset.live) live(document.body.dataset.live);
 enhance(document);
 following();
 addEventListener("hashchange", reveal);
+addEventListener("resize", widths);
 reveal();
