@@ -36,13 +36,13 @@ class Serving:
     seen: str = ""  # names the state that the page shows
 
 
-def session_page(view: SessionView, serving: Serving | None = None, strip: Strip = str) -> bytes:
+def session_page(view: SessionView, serving: Serving | None = None, strip: Strip = str, pdf: str = "") -> bytes:
     """The page of one session; without `serving` it is a file of its own.
 
     `strip` rewrites each text before it is printed: a file that may be handed on holds no key and no place of this
-    machine.
+    machine. `pdf` is where the paper lies, seen from such a file; "" where it does not lie beside it.
     """
-    return _page("session.html.j2", serving, strip, view=view, title=view.title)
+    return _page("session.html.j2", serving, strip, view=view, title=view.title, pdf="paper.pdf" if serving else pdf)
 
 
 def index_page(rows: tuple[IndexRow, ...], closed: list[str], serving: Serving | None = None) -> bytes:

@@ -1,6 +1,7 @@
 """Views are plain data: what a page says of a session, without a browser."""
 
 import re
+from dataclasses import replace
 
 import pytest
 from markupsafe import Markup
@@ -10,7 +11,7 @@ from agent.pages.drawing import charts
 from agent.pages.drawing.svg import Scale, tag
 from agent.pages.drawing.timeline import timeline
 from agent.pages.reading import Seen, gather
-from agent.pages.rendering import policy, session_page
+from agent.pages.rendering import Serving, policy, session_page
 from agent.pages.views.code import diff_of
 from agent.pages.views.costs import ALL_WORDS, costs, exchanges, stage_of
 from agent.pages.views.index import index_rows
@@ -98,6 +99,24 @@ def test_sentences_have_their_kinds(whole):
     kinds = {s.kind for c in paper.chapters for part in c.parts for s in part.sentences}
 
     assert kinds == {"measured", "cited", "told"}
+
+
+def test_words_of_a_recording_are_said_to_be_of_one(whole):
+    options = whole.session.options.model_copy(update={"playback": "replies"})
+    view = session_view(replace(whole, session=replace(whole.session, options=options)), 0.0, tell)
+
+    assert session_view(whole, 0.0, tell).played == ""
+    assert view.played.startswith("The words of this session were played back from a recording; the numbers were")
+    assert view.played.encode() in session_page(view)
+
+
+def test_the_pdf_is_a_link_where_it_lies_beside_the_page_and_a_path_elsewhere(whole):
+    view = session_view(whole, 0.0, tell)
+
+    assert b'<a href="paper.pdf"' in session_page(view, Serving())
+    assert b'<a href="repo/paper/paper.pdf"' in session_page(view, pdf="repo/paper/paper.pdf")
+    alone = session_page(view).decode()
+    assert "paper.pdf</code>" in alone and 'type="application/pdf"' not in alone
 
 
 # ---------------------------------------------------------------- the story
@@ -316,7 +335,7 @@ def test_labels_of_close_points_do_not_cover_each_other():
     drawn = charts.plane(points, "x", "y", {"x": "x", "y": "y"})
     places = re.findall(r'class="name-of" x="([\d.]+)" y="([\d.]+)" text-anchor="(\w+)"', drawn)
 
-    assert len(set(places)) == len(points)
+    assert len(set(places)) == 2 * len(points)  # on a screen and on a phone
 
 
 # ---------------------------------------------------------------- markup
