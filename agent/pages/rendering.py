@@ -20,7 +20,7 @@ from markupsafe import Markup
 from agent.core.visible import visible
 from agent.pages.views import words
 from agent.pages.views.index import IndexRow
-from agent.pages.views.maths import formula
+from agent.pages.views.maths import formula, typeset
 from agent.pages.views.session import SessionView
 
 HERE = Path(__file__).parent
@@ -118,6 +118,7 @@ def _environment(strip: Strip) -> Environment:
         "json_block": lambda text: _json_block(strip(text)),
         "slug": slug,
         "formula": formula,
+        "typeset": typeset,
         "counted": words.counted,
         "spaced": lambda text: text.replace("_", " "),
     }
