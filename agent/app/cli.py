@@ -205,10 +205,14 @@ def _stop(args: argparse.Namespace, workspace: Workspace) -> int:
 
 
 def _page(args: argparse.Namespace, workspace: Workspace) -> int:
+    from agent.app.console import TerminalConsole
     from agent.app.follow import describe
     from agent.pages.command import page
 
-    return page(workspace.find(args.operand), Path(args.out) if args.out else Path.cwd(), describe)
+    console, paths = TerminalConsole(sys.stderr), workspace.find(args.operand)
+    with console.living():
+        console.waiting(f"making the page of {paths.root.name}: its paper is rendered and its figures are drawn again")
+        return page(paths, Path(args.out) if args.out else Path.cwd(), describe)
 
 
 def _serve(args: argparse.Namespace, workspace: Workspace) -> int:
@@ -229,12 +233,16 @@ def _export(args: argparse.Namespace, workspace: Workspace) -> int:
 
 
 def _bundle(args: argparse.Namespace, workspace: Workspace) -> int:
+    from agent.app.console import TerminalConsole
     from agent.app.follow import describe
     from agent.pages.command import page_of
     from agent.publishing.bundle.bundle import bundle
 
     out = Path(args.out) if args.out else Path.cwd()
-    return bundle(args.operand, workspace, out, lambda paths: page_of(paths, describe))
+    console = TerminalConsole(sys.stderr)
+    with console.living():
+        console.waiting(f"making the archive of {args.operand}: its page, its bibliography and a check of every file")
+        return bundle(args.operand, workspace, out, lambda paths: page_of(paths, describe, "paper.pdf"))
 
 
 # ---------------------------------------------------------------- autoencoders

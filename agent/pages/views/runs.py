@@ -11,6 +11,7 @@ from agent.pages.views.cards import Card, all_findings, card_of
 from agent.pages.views.words import lasted
 from agent.session.session import Session
 from paper.evidence.facts import Facts
+from paper.evidence.numbers import Quantity, decimals_for_column
 from paper.evidence.series import Difference, FactError, series_of
 
 MOST_TEXT, LEAST_TEXT, ALL_TEXT = 24_000, 2_000, 1_000_000  # characters: of a run at most and at least, of all runs
@@ -99,8 +100,8 @@ def runs(session: Session, facts: Facts, files: Mapping[str, RunFiles]) -> Runs:
         Heading(key, spec.label, facts.direction(key), spec.read, spec.primary)
         for key, spec in facts.manifest.metrics.items()
     )
-    explored = [row for record in facts.explored for row in _rows(record, facts, session)]
-    arms = [row for record in facts.confirmations for row in _rows(record, facts, session)]
+    explored = _aligned([row for record in facts.explored for row in _rows(record, facts, session)], facts)
+    arms = _aligned([row for record in facts.confirmations for row in _rows(record, facts, session)], facts)
     each = max(LEAST_TEXT, min(MOST_TEXT, ALL_TEXT // max(1, len(facts.records))))
     return Runs(
         headings=headings,
@@ -153,6 +154,28 @@ def _cell(record: RunRecord, key: str, condition: str, facts: Facts) -> Cell:
     if series is None:
         return Cell("")
     return Cell(series.quantity(facts.unit(key)).text(), series.mean, series.se)
+
+
+def _aligned(rows: Sequence[Row], facts: Facts) -> list[Row]:
+    """Each metric's column with the digits that its errors support, as a table of the paper has them."""
+    columns = [
+        [q for cell in column if (q := _quantity(cell))] for column in zip(*(r.cells for r in rows), strict=True)
+    ]
+    places = [decimals_for_column(column) for column in columns]
+    units = [facts.unit(key) for key in facts.manifest.metrics]
+
+    def text(cell: Cell, at: int) -> str:
+        found = _quantity(cell)
+        return replace(found, unit=units[at], places=places[at]).text() if found else cell.text
+
+    return [
+        replace(row, cells=tuple(replace(cell, text=text(cell, at)) for at, cell in enumerate(row.cells)))
+        for row in rows
+    ]
+
+
+def _quantity(cell: Cell) -> Quantity | None:
+    return None if cell.value is None else Quantity(cell.value, cell.error)
 
 
 def _marked(rows: Sequence[Row], facts: Facts) -> Iterator[Row]:
