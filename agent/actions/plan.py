@@ -121,7 +121,7 @@ def reflect(action: Reflect, tools: Tools) -> Reflected:
         accept=lambda answer: _runs_complaint(answer.runs, tools),
     )
     reflection = reflection.model_copy(update={"runs": reflection.runs[: max(left, 0)]})
-    tools.say(f"  planner: {'ALL_COMPLETED' if reflection.completed else _next_up(reflection, left)}")
+    tools.say(f"  planner: {'the work is complete' if reflection.completed else _next_up(reflection, left)}")
     return _noted(Reflected(at=tools.now, run=action.run, reflection=reflection, feedback=feedback, commit=""), tools)
 
 

@@ -61,10 +61,9 @@ def submit_run(action: SubmitRun, tools: Tools) -> RunSubmitted:
     if cached and cached.load() is not None:
         tools.say(f"Run {action.run} ({label_of(tools, run)}): cached")
     else:
-        tools.say(
-            f"Run {action.run} ({label_of(tools, run)}): training, {len(job.seeds)} seeds x "
-            f"{len(job.conditions)} {'condition' if len(job.conditions) == 1 else 'conditions'}"
-        )
+        under = f" under each of {len(job.conditions)} conditions" if len(job.conditions) > 1 else ""
+        seeds = "1 seed" if len(job.seeds) == 1 else f"{len(job.seeds)} seeds"
+        tools.say(f"Run {action.run} ({label_of(tools, run)}): training, {seeds}{under}")
         tools.runner.submit(job)
     return submitted
 
