@@ -277,8 +277,9 @@ function enhance(root) {
 
 /* What is wider than its box says so in words; its shadows say so without a script. */
 function widths() {
-  for (const box of all(".scroll, .plot")) {
-    const wider = box.scrollWidth > box.clientWidth + 4;
+  const boxes = all(".scroll, .plot").filter((box) => !box.closest("details:not([open])"));
+  const measured = boxes.map((box) => [box, box.scrollWidth > box.clientWidth + 4]); // all before the first change
+  for (const [box, wider] of measured) {
     let words = box.previousElementSibling;
     if (!words?.classList.contains("wider")) {
       if (!wider) continue;
