@@ -68,6 +68,7 @@ def _run(args: argparse.Namespace, workspace: Workspace) -> int:
 
     if args.ideas or len(args.operands) > 1:
         return _many(args, workspace)
+    _bound_alone(args)
     if args.offline and not args.dry_run:
         raise UserError("--offline: it goes with --dry-run; a session asks its models (or plays a recording)")
     console = _console(args)
@@ -100,6 +101,7 @@ def _resume(args: argparse.Namespace, workspace: Workspace) -> int:
 
     if args.operand == "all":
         return _many(args, workspace)
+    _bound_alone(args)
     paths = workspace.find(args.operand)
     console = _console(args)
     with console.living():
@@ -110,6 +112,12 @@ def _resume(args: argparse.Namespace, workspace: Workspace) -> int:
     if args.feedback:
         paths.feedback.write_text(args.feedback + "\n", encoding="utf-8")
     return _play(start, console, args)
+
+
+def _bound_alone(args: argparse.Namespace) -> None:
+    """What all sessions may take together bounds a single one as well."""
+    bounds = [bound for bound in (args.max_usd, args.max_usd_total) if bound is not None]
+    args.max_usd = min(bounds, default=None)
 
 
 def _many(args: argparse.Namespace, workspace: Workspace) -> int:

@@ -127,6 +127,12 @@ def test_the_options_of_all_are_typed_again_for_each():
     assert again.slots == 2 and again.max_usd is None and again.parallel is None
 
 
+def test_the_bound_on_all_bounds_a_session_that_is_alone(tmp_path, idea):
+    words = ("--template", TEMPLATE, "--model", "openai/gpt-4o", "--no-pdf", "--api-base", "http://127.0.0.1:9")
+    done = launch("run", idea, *words, "--max-usd-total", "0", "--workspace", tmp_path / "ws", OPENAI_API_KEY="sk-x")
+    assert done.returncode == 4 and "go on with a higher bound" in done.stdout
+
+
 def test_a_mistyped_idea_starts_nothing(tmp_path):
     done = launch("run", "hierarchical_sae", "hierarchical_sea", "--workspace", tmp_path / "ws")
     assert done.returncode == 2 and "did you mean hierarchical_sae?" in done.stderr
