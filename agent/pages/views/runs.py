@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -199,9 +200,15 @@ def _marked(rows: Sequence[Row], facts: Facts) -> Iterator[Row]:
             at = (row.condition, place)
             if found is not None and found > best.get(at, float("-inf")):
                 best[at] = found
+
+    def is_best(row: Row, place: int, key: str) -> bool:
+        found, most = merit(row, place, key), best.get((row.condition, place))
+        # sums of the same numbers in another order differ in their last digits
+        return found is not None and most is not None and math.isclose(found, most, rel_tol=1e-9)
+
     for row in rows:
         cells = [
-            replace(cell, best=cell.value is not None and merit(row, place, key) == best.get((row.condition, place)))
+            replace(cell, best=is_best(row, place, key))
             for place, (cell, key) in enumerate(zip(row.cells, facts.manifest.metrics, strict=True))
         ]
         yield replace(row, cells=tuple(cells))
