@@ -22,4 +22,4 @@ def rows(settings: dict[str, Any], truth_dir: Path, seed: int, start: int) -> It
     note = streams.read_note(truth_dir)
     model = models.of_world(truth_dir, settings, offline=False)  # its texts may come from the hub
     text = streams.training_text(note, model, settings)
-    return streams.shuffled(model, text, settings, (note["shuffle"], seed), start)
+    return streams.shuffled(model, text, settings, str(settings["hook_name"]), (note["shuffle"], seed), start)

@@ -141,7 +141,7 @@ def test_a_text_that_ends_is_told_with_how_many_rows_it_gave(world):
     model = load_module(FOLDER / "evaluate.py").load_truth(world / "truth", TASK).model
     text = iter([np.zeros(16, np.int32)] * 250)
     settings = {**TASK, **STREAMED}
-    blocks = streams.shuffled(model, text, settings, (1, 0), 100)
+    blocks = streams.shuffled(model, text, settings, str(settings["hook_name"]), (1, 0), 100)
 
     assert len(next(blocks)) == BLOCK - 100
     with pytest.raises(UserError, match=f"its text ends after {BLOCK - 100} rows; lower samples"):

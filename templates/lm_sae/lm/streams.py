@@ -61,6 +61,7 @@ def shuffled(
     model: HookedTransformer,
     text: Iterator[np.ndarray],
     settings: dict[str, Any],
+    hook: str,
     order: tuple[int, int],
     start: int,
 ) -> Iterator[np.ndarray]:
@@ -84,7 +85,7 @@ def shuffled(
         places = np.random.default_rng([*order, number]).permutation(many * body)
         block = np.empty((many * body, int(settings["d_in"])), shards.STORED[dtype])
         for first, some in core.batched(np.stack(tokens), model, int(settings["lm_eval_batch"])):
-            rows = shards.to_stored(rows_of(model, some, str(settings["hook_name"])), dtype)
+            rows = shards.to_stored(rows_of(model, some, hook), dtype)
             block[places[first * body : first * body + len(rows)]] = rows
         yield block[skipped:]
         number, skipped = number + 1, 0

@@ -163,10 +163,10 @@ def _ours(model: Any, tokens: int, sequences: np.ndarray) -> Result:
 
 def _stream(model: Any, tokens: int, sequences: np.ndarray) -> Result:
     streams, saes = load_module(FOLDER / "prepare.py").streams, load_module(FOLDER.parent / "saes" / "sequential.py")
-    settings = {**SETTINGS, "hook_name": HOOK, "shuffle_rows": SHUFFLED}
+    settings = {**SETTINGS, "shuffle_rows": SHUFFLED}
     text = itertools.cycle(sequences)  # the last block runs ahead of what is trained on
     before, started = _memory_from_here(), time.perf_counter()
-    blocks = map(torch_of, streams.shuffled(model, text, settings, (0, 0), 0))
+    blocks = map(torch_of, streams.shuffled(model, text, settings, HOOK, (0, 0), 0))
     for _ in saes.SequentialBatches(lambda start: blocks, BATCH, tokens // BATCH, "cpu", 1.0):
         pass
     return {"seconds": time.perf_counter() - started, "tokens": tokens, "peak_mb": _memory("VmHWM") - before}
