@@ -25,6 +25,7 @@ from agent.actions.runs import (
 from agent.core import slurm
 from agent.core.errors import BudgetSpent, InfrastructureError
 from agent.core.manifest import Profile
+from agent.core.numbers import counted
 from agent.core.plan import PlannedRun
 from agent.core.record import Job, JobResult, RunRecord, SaeBenchJob, Training, World
 from agent.lab import integrity
@@ -62,8 +63,7 @@ def submit_run(action: SubmitRun, tools: Tools) -> RunSubmitted:
         tools.say(f"Run {action.run} ({label_of(tools, run)}): cached")
     else:
         under = f" under each of {len(job.conditions)} conditions" if len(job.conditions) > 1 else ""
-        seeds = "1 seed" if len(job.seeds) == 1 else f"{len(job.seeds)} seeds"
-        tools.say(f"Run {action.run} ({label_of(tools, run)}): training, {seeds}{under}")
+        tools.say(f"Run {action.run} ({label_of(tools, run)}): training, {counted(len(job.seeds), 'seed')}{under}")
         tools.runner.submit(job)
     return submitted
 

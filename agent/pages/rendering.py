@@ -17,8 +17,8 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from agent.core.numbers import counted
 from agent.core.visible import visible
-from agent.pages.views import words
 from agent.pages.views.features import FeaturesView
 from agent.pages.views.index import IndexRow
 from agent.pages.views.maths import formula, typeset
@@ -125,7 +125,7 @@ def _environment(strip: Strip) -> Environment:
         "slug": slug,
         "formula": formula,
         "typeset": typeset,
-        "counted": words.counted,
+        "counted": counted,
         "zip": lambda one, other: zip(one, other, strict=False),
         "spaced": lambda text: text.replace("_", " "),
     }

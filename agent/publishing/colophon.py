@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from agent.core.ideas import all_ideas
+from agent.core.numbers import counted
 from agent.core.options import Options
 from agent.literature.found import FoundWorks
 from agent.literature.library import Library
@@ -93,7 +94,3 @@ def _answered(session: Session, step: str) -> str:
     """The model that answered the last round of a step; where nobody knows, the one that was chosen."""
     rounds = {name for name, _ in session.calls if name.startswith(f"{step}.")}
     return session.answered_by(*rounds) or session.options.models.reviewer
-
-
-def counted(number: int, one: str, many: str) -> str:
-    return f"{number} {one if number == 1 else many}"

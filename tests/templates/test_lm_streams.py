@@ -8,12 +8,11 @@ import pytest
 import torch
 
 from agent.core.errors import InfrastructureError, UserError
-from agent.core.record import Job
 from agent.lab.measuring.bench import Bench
 from agent.lab.measuring.train import train
 from agent.lab.worlds import load_module
 from agent.sandbox.boxes import BubblewrapSandbox
-from tests.support.lm_world import FOLDER, HOOK, SMALL, TASK, TEMPLATE, code, draw, trained
+from tests.support.lm_world import FOLDER, HOOK, SMALL, TASK, TEMPLATE, draw, lm_job, trained
 
 STREAMED = {**SMALL, "streamed": True, "shuffle_rows": 3000, "samples": 12_800}
 BLOCK = 3000 // 15 * 15  # whole sequences of 15 rows
@@ -49,27 +48,7 @@ def stream_of(world, folder, count, shards) -> None:
 
 def bench_of(folder, world, **changes) -> Bench:
     profile = TEMPLATE.manifest.profiles["tiny"]
-    job = Job(
-        key="k",
-        run="1",
-        kind="experiment",
-        attempt=1,
-        folder=str(folder / "job"),
-        code=str(code(folder / "code")),
-        script="experiment.py",
-        template=TEMPLATE.folder,
-        train_data=str(folder / "train"),
-        truth_data=str(world / "truth"),
-        settings={**STREAMED, **changes},
-        seeds=(0,),
-        conditions=profile.conditions,
-        limits=profile.limits,
-        evaluate_limits=profile.evaluate_limits,
-        device="cpu",
-        slots=1,
-        threads=1,
-        sandbox="bwrap",
-    )
+    job = lm_job(folder, profile, {**STREAMED, **changes}, folder / "train", world / "truth")
     return Bench.of(job, 0, job.conditions[0], BubblewrapSandbox(), lambda: False)
 
 

@@ -13,6 +13,7 @@ from agent.lab.measuring.export import export
 from agent.lab.published.encoder import SAE as Encoder
 from agent.lab.published.source import read_published
 from agent.sandbox.boxes import NoSandbox
+from tests.support.lens import flat, named_as_here
 from tests.support.lm_world import HOOK, TASK, evaluation, world
 from tests.support.small_saes import ALL, seed
 
@@ -80,17 +81,7 @@ def test_latents_and_figures_are_those_of_sae_lens(kind, tmp_path, truth):
     config = get_eval_everything_config(BATCH, 3, 3)
     scaler, bos = ActivationScaler(), [int(truth.tokens[0, 0])]
     groups, _ = run_evals(theirs, HeldOut(truth.tokens), truth.model, scaler, config, exclude_special_tokens=bos)
-    lens = {name: value for group in groups.values() for name, value in group.items()}
-    wanted = {
-        "explained_variance": lens["explained_variance"],
-        "mse": lens["mse"],
-        "cosine": lens["cossim"],
-        "relative_norm": lens["l2_ratio"],
-        "l0": lens["l0"],
-        "kl": lens["kl_div_with_sae"],
-        "ce_loss_score": lens["ce_loss_score"],
-        "delta_ce": lens["ce_loss_with_sae"] - lens["ce_loss_without_sae"],
-    }
+    wanted = named_as_here(flat(groups))
     assert {name: ours[name] for name in wanted} == {n: pytest.approx(v, **TOLERANCE) for n, v in wanted.items()}
     assert 0.2 < ours["explained_variance"] < 1 and ours["l0"] > 1  # it has learned, so there was something to compare
     assert found.about.known == {"model": "grammar", "hook_name": HOOK}

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from agent.core.manifest import Manifest
+from agent.core.numbers import counted
 from agent.pages.drawing import charts
 from agent.pages.drawing.timeline import timeline
 from agent.pages.reading import PDF, Gathered
@@ -219,8 +220,8 @@ def _tiles(found: Gathered, told: Story) -> list[tuple[str, str, str]]:
 
 
 def _failed(runs_failed: int, attempts: int) -> str:
-    said = words.counted(attempts, "failed attempt")
-    return f"{words.counted(runs_failed, 'failed run')}, {said}" if runs_failed else said
+    said = counted(attempts, "failed attempt")
+    return f"{counted(runs_failed, 'failed run')}, {said}" if runs_failed else said
 
 
 def _progress(found: Gathered) -> tuple[str, float, str] | None:

@@ -14,7 +14,7 @@ from agent.lab.measuring.checkpoints import got_further
 from agent.lab.measuring.scratch import TrainingPaths
 from agent.lab.worlds import prepared
 from tests.support import until
-from tests.support.lm_world import REDUCED, TEMPLATE, code
+from tests.support.lm_world import REDUCED, TEMPLATE, lm_job
 
 PROFILE = TEMPLATE.manifest.profiles["tiny-streamed"]
 SETTINGS = {**PROFILE.settings, **REDUCED, "shuffle_rows": 9000, "samples": 60_000, "checkpoint_s": 0.0}
@@ -23,28 +23,7 @@ RUNNER = LocalRunner()
 
 def job(folder: Path, world, **changes) -> Job:
     folder.mkdir()
-    made = Job(
-        key=folder.name,
-        run="1",
-        kind="experiment",
-        attempt=1,
-        folder=str(folder / "job"),
-        code=str(code(folder / "code")),
-        script="experiment.py",
-        template=TEMPLATE.folder,
-        train_data=str(world.train),
-        truth_data=str(world.truth),
-        settings=SETTINGS,
-        seeds=(0,),
-        conditions=PROFILE.conditions,
-        limits=PROFILE.limits,
-        evaluate_limits=PROFILE.evaluate_limits,
-        device="cpu",
-        slots=1,
-        threads=1,
-        sandbox="bwrap",
-    )
-    return made.model_copy(update=changes)
+    return lm_job(folder, PROFILE, SETTINGS, world.train, world.truth).model_copy(update=changes)
 
 
 def ended(job: Job):
