@@ -40,6 +40,7 @@ alive() {
 # Python packages as locked, into .venv/. On a terminal uv draws its own bars.
 sync() {
     if [ -t 2 ]; then
+        echo "setup: after the downloads their bytecode is compiled: up to a minute in which nothing moves" >&2
         "$uv" sync --frozen
     else
         alive "installing Python packages" "$uv" sync --frozen

@@ -121,6 +121,7 @@ def run_plot(action: RunPlot, tools: Tools) -> FiguresDrawn | PlotFailed:
     commit = tools.versions.commit(
         files, f"figures: {len(figures)} drawn by plot.py", {"Attempt": str(action.attempt), "Event": "plot-figures"}
     )
+    tools.versions.restore(commit, files)  # of an earlier start of this action, which was killed after its commit
     tools.say(f"Figures by plot.py: {', '.join(f.name for f in figures)}")
     return FiguresDrawn(at=tools.now, figures=figures, by="agent", commit=commit)
 

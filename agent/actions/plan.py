@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from agent.actions.runs import library_outline, repository_map, shown_code
+from agent.actions import pretrained
+from agent.actions.runs import library_outline, repository_map, shown_code, told
 from agent.core.labels import label_problem
 from agent.core.plan import Plan, PlannedRun, Reflection
 from agent.core.protocols import Message
@@ -120,7 +121,7 @@ def reflect(action: Reflect, tools: Tools) -> Reflected:
         accept=lambda answer: _runs_complaint(answer.runs, tools),
     )
     reflection = reflection.model_copy(update={"runs": reflection.runs[: max(left, 0)]})
-    tools.say(f"  planner: {'ALL_COMPLETED' if reflection.completed else _next_up(reflection, left)}")
+    tools.say(f"  planner: {'the work is complete' if reflection.completed else _next_up(reflection, left)}")
     return _noted(Reflected(at=tools.now, run=action.run, reflection=reflection, feedback=feedback, commit=""), tools)
 
 
@@ -176,7 +177,9 @@ def _conversation(prompt: str, facts: Facts, tools: Tools) -> list[Message]:
         manifest=manifest,
         profile=tools.profile,
         directions={name: facts.direction(name) for name in manifest.metrics},
-        baselines=[b for name in tools.session.options.baselines for b in manifest.baselines if b.name == name],
+        baselines=[
+            told(tools, b) for name in tools.session.options.baselines for b in manifest.baselines if b.name == name
+        ],
     )
     return [Message("system", study), Message("user", prompt)]
 
@@ -198,8 +201,10 @@ def _complaint(plan: Plan, tools: Tools) -> str | None:
         return f"the plan holds {len(plan.runs)} runs, {tools.session.options.runs} are allowed"
     if plan.comparison.metric != manifest.primary:
         return f"comparison.metric must be the primary metric, {manifest.primary!r}"
-    if plan.comparison.baseline not in tools.session.options.baselines:
-        return f"comparison.baseline must be one of {', '.join(tools.session.options.baselines)}"
+    given = [spec.name for spec in pretrained.asked(tools)]
+    trained = [name for name in tools.session.options.baselines if name not in given]
+    if plan.comparison.baseline not in trained:
+        return f"comparison.baseline must be one of {', '.join(trained)}"
     return _runs_complaint(plan.runs, tools)
 
 

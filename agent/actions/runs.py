@@ -6,6 +6,8 @@ import json
 from collections.abc import Sequence
 from typing import TypedDict
 
+from agent.actions import pretrained
+from agent.actions.pretrained import baseline_spec
 from agent.core.manifest import BaselineSpec
 from agent.core.plan import PlannedRun
 from agent.core.record import Job, JobResult, RunKind, RunRecord
@@ -41,6 +43,7 @@ def run_record(tools: Tools, run: RunState, job: Job, result: JobResult) -> RunR
         versions=result.versions,
         hashes=result.hashes,
         sandbox=result.sandbox,
+        pretrained=pretrained.origin(tools, run),
     )
 
 
@@ -70,7 +73,7 @@ def label_of(tools: Tools, run: RunState) -> str:
     """What a person calls the run."""
     if run.repeats is not None:
         return f"{label_of(tools, tools.session.runs[run.repeats])}, confirmation"
-    return run.planned.label if run.planned else baseline_spec(tools, run).label
+    return run.planned.label if run.planned else told(tools, baseline_spec(tools, run)).label
 
 
 def code_of(tools: Tools, run: RunState) -> str:
@@ -84,10 +87,12 @@ def script_of(tools: Tools, run: RunState) -> str:
     """File that is trained in the place of experiment.py."""
     if run.repeats is not None:
         return script_of(tools, tools.session.runs[run.repeats])
-    return baseline_spec(tools, run).file if run.is_baseline else tools.template.manifest.editable[0]
+    return baseline_spec(tools, run).script if run.is_baseline else tools.template.manifest.editable[0]
 
 
 def seeds_of(tools: Tools, run: RunState) -> tuple[int, ...]:
+    if pretrained.spec_of(tools, run):  # it has no seed; another would measure the same numbers again
+        return tools.profile.seeds[:1]
     return tools.profile.fresh_seeds if run.kind == "confirmation" else tools.profile.seeds
 
 
@@ -110,11 +115,13 @@ def library_of(tools: Tools) -> list[str]:
     return sorted(p.relative_to(root).as_posix() for p in (root / name).glob("*.py")) if name else []
 
 
-def baseline_spec(tools: Tools, run: RunState) -> BaselineSpec:
-    """The manifest's entry of a baseline run."""
-    position = [r.run for r in tools.session.runs.values() if r.is_baseline].index(run.run)
-    wanted = tools.session.options.baselines[position]
-    return next(b for b in tools.template.manifest.baselines if b.name == wanted)
+def told(tools: Tools, spec: BaselineSpec) -> BaselineSpec:
+    """A baseline as tables, planner and paper tell it: one that others trained says so, and its own budget."""
+    if not spec.pretrained:
+        return spec
+    budget = pretrained.of(tools, spec).trained_on
+    about = f"{spec.about} Trained by others, on {budget}; it is measured as it is, and cannot be trained again."
+    return spec.model_copy(update={"label": f"{spec.label} (pretrained)", "about": about})
 
 
 class _Identity(TypedDict):
@@ -139,7 +146,7 @@ def _identity(tools: Tools, run: RunState) -> _Identity:
     planned, parent = run.planned, None
     if planned is not None:
         parent = start_record(planned, session_facts(tools)).run
-    what = planned or baseline_spec(tools, run)
+    what = planned or told(tools, baseline_spec(tools, run))
     return {
         "run": run.run,
         "kind": run.kind,

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 
+from agent.actions import pretrained
 from agent.actions.runs import EXPLORED, confirmed_worlds
+from agent.lab.published.evaluation import encoder_text
 from agent.lab.worlds import data_key
 from agent.llm.prompting import render
 from agent.publishing.manuscript import edition
@@ -30,9 +32,12 @@ def prepare_data(action: PrepareData, tools: Tools) -> DataPrepared:
     if own:
         tools.environment()
     pins = filter(None, (own.requirements, own.lock)) if own else ()
-    copied = (*pins, *manifest.protected, *manifest.assets, "manifest.toml", *(b.file for b in manifest.baselines))
+    copied = (*pins, *manifest.protected, *manifest.assets, "manifest.toml", *manifest.scripts)
     files |= {f"template/{name}": tools.template.path(name).read_bytes() for name in copied}
     files |= {f"template/{name}": path.read_bytes() for name, path in tools.template.library().items()}
+    for spec in pretrained.asked(tools):
+        pretrained.of(tools, spec)  # what cannot be read or does not fit is said before anything is trained
+        files[f"template/{spec.script}"] = encoder_text(manifest).encode()
     for name, content in files.items():
         write_bytes(repo / name, content)
     commit = tools.versions.commit(sorted(files), f"idea: {tools.session.idea.Title}", {"Event": "session"})

@@ -8,10 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
-from agent.actions import at_fault
+from agent.actions import at_fault, pretrained
 from agent.actions.losses import data_harm, harmed, lost, not_charged, swapped_files
+from agent.actions.pretrained import baseline_spec
 from agent.actions.runs import (
-    baseline_spec,
     code_of,
     fail_attempt,
     label_of,
@@ -22,12 +22,15 @@ from agent.actions.runs import (
     start_record,
     worlds_of,
 )
+from agent.core import slurm
 from agent.core.errors import BudgetSpent, InfrastructureError
 from agent.core.manifest import Profile
+from agent.core.numbers import counted
 from agent.core.plan import PlannedRun
 from agent.core.record import Job, JobResult, RunRecord, SaeBenchJob, Training, World
 from agent.lab import integrity
 from agent.lab.jobs.baselines import BaselineCache
+from agent.lab.measuring import checkpoints
 from agent.lab.saebench.environment import required
 from agent.publishing import notes
 from agent.publishing.records import session_facts
@@ -38,10 +41,12 @@ from agent.session.states import RunState
 from agent.session.tools import Tools
 from agent.storage.atomic import write_text
 from agent.storage.cache import PROBES
+from paper.evidence.confirmed import confirmation
 from paper.evidence.series import averaged
 
 POLL_S = 0.25
 SILENCE_S = 10.0  # of a job that is stopped, before it is told
+INTERRUPTED = "interrupted"  # a lost training that had saved itself
 END_S = 30.0  # for a job that is cancelled; its supervisor gives what measures 20
 
 
@@ -57,10 +62,8 @@ def submit_run(action: SubmitRun, tools: Tools) -> RunSubmitted:
     if cached and cached.load() is not None:
         tools.say(f"Run {action.run} ({label_of(tools, run)}): cached")
     else:
-        tools.say(
-            f"Run {action.run} ({label_of(tools, run)}): training, {len(job.seeds)} seeds x "
-            f"{len(job.conditions)} {'condition' if len(job.conditions) == 1 else 'conditions'}"
-        )
+        under = f" under each of {len(job.conditions)} conditions" if len(job.conditions) > 1 else ""
+        tools.say(f"Run {action.run} ({label_of(tools, run)}): training, {counted(len(job.seeds), 'seed')}{under}")
         tools.runner.submit(job)
     return submitted
 
@@ -133,8 +136,12 @@ class _Silence:
 
 def _wait(job: Job, run: RunState, tools: Tools) -> JobResult | AttemptFailed:
     result = _ended(job, run, tools)
+    if result:
+        return result
     detail = "the training's supervisor is gone without a result (a restart of the machine, or a kill)"
-    return result or lost(tools, run, job, "lost", detail)
+    if checkpoints.got_further(job):  # however often: each time it has come nearer to its end
+        return not_charged(tools, run, job, INTERRUPTED, f"{detail}; it goes on from its last checkpoint")
+    return lost(tools, run, job, "lost", detail)
 
 
 def _ended(job: Job, run: RunState, tools: Tools) -> JobResult | None:
@@ -250,6 +257,8 @@ def _measured(tools: Tools, run: RunState, job: Job, result: JobResult) -> RunMe
     )
     tools.versions.tag(f"run/{run.run}", commit)
     tools.say(f"  run {run.run} measured: {notes.one_line(record, facts)}")
+    if run.run.startswith("confirm.") and facts.confirmed:
+        tools.say(f"Confirmation: {confirmation(facts).text}")
     return _event(tools, record, job.attempt, text, commit)
 
 
@@ -290,7 +299,9 @@ def _event(tools: Tools, record: RunRecord, attempt: int, text: str, commit: str
 def _baseline_cache(tools: Tools, run: RunState, job: Job) -> BaselineCache | None:
     """Only for code that no model wrote: a baseline, explored or confirmed."""
     of = tools.session.runs[run.repeats] if run.repeats is not None else run
-    return BaselineCache(tools.cache / "baselines", job) if of.is_baseline else None
+    options = tools.session.options
+    where = f"slurm {slurm.text(options.slurm)}" if options.executor == "slurm" else ""
+    return BaselineCache(tools.cache / "baselines", job, where) if of.is_baseline else None
 
 
 def _job(run: RunState, attempt: int, restart: int, tools: Tools) -> Job:
@@ -306,7 +317,7 @@ def _job(run: RunState, attempt: int, restart: int, tools: Tools) -> Job:
         texts[script] = tools.versions.show(commit, f"template/{script}")
     texts |= {name: tools.versions.show(commit, f"template/{name}") for name in library_of(tools)}
     code = _write_code(folder / "code", texts)
-    environment = tools.environment()
+    environment, given = tools.environment(), pretrained.for_job(tools, run)
     identity = json.dumps(
         [
             run.run,
@@ -317,6 +328,7 @@ def _job(run: RunState, attempt: int, restart: int, tools: Tools) -> Job:
             seeds,
             profile.model_dump(exclude_none=True, exclude={"confirm_worlds"}),
             *([environment.key] if environment else []),
+            *([given.sha256] if given else []),
             *([[world.key for world in further]] if further else []),
         ]
     )
@@ -342,7 +354,8 @@ def _job(run: RunState, attempt: int, restart: int, tools: Tools) -> Job:
         sandbox=options.sandbox,
         network=options.network and manifest.network,
         environment=environment,
-        saebench=_saebench(profile, tools),
+        saebench=_saebench(profile, run, tools),
+        pretrained=given,
         worlds=tuple(World(train_data=str(world.train), truth_data=str(world.truth)) for world in further),
         earlier=tuple(str(tools.paths.attempt(run.run, attempt, n)) for n in _lost_before(run, attempt, restart)),
     )
@@ -354,8 +367,8 @@ def _lost_before(run: RunState, attempt: int, restart: int) -> list[int]:
     return [n for n in reversed(range(restart)) if n >= len(reasons) or reasons[n] != at_fault.REASON]
 
 
-def _saebench(profile: Profile, tools: Tools) -> SaeBenchJob | None:
-    if profile.saebench is None:
+def _saebench(profile: Profile, run: RunState, tools: Tools) -> SaeBenchJob | None:
+    if profile.saebench is None or (profile.saebench.runs == "confirmation" and run.kind != "confirmation"):
         return None
     return SaeBenchJob(asked=profile.saebench, environment=required(tools.cache), shared=str(tools.cache / PROBES))
 

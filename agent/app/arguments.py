@@ -20,6 +20,7 @@ EXAMPLES = """examples:
   ./launch.py --idea hierarchical_sae --model anthropic/claude-sonnet-4-5 --max-usd 5
   ./launch.py --idea my_ideas.json:my_idea --planner openai/o3 --model openai/gpt-4.1
   ./launch.py --idea hierarchical_sae --dry-run  # check everything, estimate, start nothing
+  ./launch.py --ideas my_ideas.json --parallel 2 --model openai/gpt-4.1 --max-usd-total 20
   ./launch.py resume last                        # go on after any stop
   ./launch.py follow last                        # watch a running session
   ./launch.py review paper.pdf --model openai/gpt-4.1
@@ -48,7 +49,7 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
             raise Refusal(f"{where}: there is no option {word.split('=')[0]}{_nearest(word, named)}")
     if len(named) > 1:
         raise Refusal(f"{where}: {named[0].name} and {named[1].name} do not go together")
-    args = argparse.Namespace(command=None, operand=None, help="help" in typed)
+    args = argparse.Namespace(command=None, operand=None, operands=(), help="help" in typed)
     for option in OPTIONS.values():
         setattr(args, option.dest, typed.get(option.dest, None if option.value or option.choices else False))
     if named:
@@ -114,7 +115,7 @@ def _named(typed: dict[str, Any], plain: list[str]) -> list[Command]:
     names = [name for name in COMMANDS if f"--{name}" in typed]
     if plain and plain[0] in COMMANDS and plain[0] not in names:
         names.append(plain[0])
-    if not names and "idea" in typed:
+    if not names and ("idea" in typed or "ideas" in typed):
         names = ["run"]
     return [COMMANDS[name] for name in names]
 
@@ -128,21 +129,26 @@ def _check_options(command: Command, typed: dict[str, Any]) -> None:
 
 
 def _take_operand(args: argparse.Namespace, command: Command, typed: dict[str, Any], plain: list[str]) -> None:
-    """Put what the command is about into args.operand, and for `run` into args.idea, where --idea puts it too."""
+    """Put what the command is about into args.operands, the first into args.operand, and for `run` into args.idea."""
     dashed = typed.get("idea" if command.name == "run" else f"--{command.name}")
     given = [dashed] if dashed and command.operand else []
     given += plain[1:] if plain and plain[0] == command.name else plain
-    if len(given) > bool(command.operand):
+    if len(given) > bool(command.operand) and not command.several:
         raise Refusal(f"launch.py {command.name}: one word too many: {given[-1]}")
-    if command.operand and not given and not command.without:
-        raise Refusal(f"launch.py {command.name}: {command.operand} is missing")
+    if command.operand and not given and not command.without and "ideas" not in typed:
+        raise Refusal(f"launch.py {command.name}: {command.operand} is missing" + _example(command))
     if command.operand:
         try:
-            args.operand = command.kind(given[0] if given else command.without)
+            args.operands = tuple(command.kind(word) for word in given or [command.without] if word)
         except argparse.ArgumentTypeError as error:
             raise Refusal(f"launch.py {command.name}: {error}") from None
+        args.operand = next(iter(args.operands), None)
     if command.name == "run":
         args.idea = args.operand
+
+
+def _example(command: Command) -> str:
+    return f"; e.g. launch.py {command.name} last" if "SESSION" in command.operand else ""
 
 
 def _nearest(word: str, named: list[Command]) -> str:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import socket
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 from agent.actions.runs import EXPLORED
@@ -34,7 +34,7 @@ from agent.llm.providers import Stated
 from agent.session.events import OptionsChanged, ProcessStarted, ProcessStopped, SessionStarted
 from agent.session.tools import Console, Journal, Tools
 from agent.storage.atomic import sweep
-from agent.storage.cache import hold, size_text, trim
+from agent.storage.cache import hold, make_room, size_of, size_text, trim
 from agent.storage.locks import session_lock
 from agent.storage.log import EventLog
 from agent.storage.signing import own_signer
@@ -42,6 +42,7 @@ from agent.storage.temporary import sweep_folders
 from agent.storage.workspace import Workspace
 
 CALL_TIMEOUT_S = 600.0
+ROOM = 1.1  # of a world's size, before one like it is built
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ class System:
     model: Model
     sandbox: Sandbox
     console: Console
-    runner: Runner | None = None  # None: this machine's
+    runner: Runner | None = None  # None: as the options say
     services: tuple[Service, ...] | None = None  # of literature; None: as the options say
 
 
@@ -79,6 +80,14 @@ def system_for(options: Options, parts: Parts) -> System:
             options.models.names(), options.api_base, parts.console, stated_of(options), options.fallback
         )
     return System(model, sandbox, parts.console, parts.runner)
+
+
+def runner_of(options: Options, say: Callable[[str], None]) -> Runner:
+    """Where a session's trainings run; `say` hears what a cluster's queue is waited for."""
+    from agent.lab.jobs.local import LocalRunner
+    from agent.lab.jobs.slurm.runner import SlurmRunner
+
+    return SlurmRunner(options.slurm, say) if options.executor == "slurm" else LocalRunner()
 
 
 def language_model(
@@ -159,17 +168,23 @@ def _tools(
     paths: SessionPaths, workspace: Workspace, system: System, journal: Journal, signer: Signer, holds: ExitStack
 ) -> Tools:
     """Everything that actions work with; what they hold of the cache is let go with `holds`."""
-    from agent.lab.jobs.local import LocalRunner
     from agent.llm.editing.coder import AiderCoder
     from agent.storage.git import GitStore
 
     say = system.console.say
-    worlds = OwnWorlds(paths.secrets, workspace.cache, say, use=lambda folder: holds.callback(os.close, hold(folder)))
+    explored = holds.enter_context(ExitStack())  # what is held of the explored world
+    own_room = partial(_make_room, workspace.cache, journal, say)
+    worlds = {
+        stack: OwnWorlds(paths.secrets, workspace.cache, say, partial(_hold, stack), own_room)
+        for stack in (explored, holds)
+    }
 
     def prepare(template: Template, profile: Profile, name: str, world: int) -> DataPaths:
         session = journal.session
+        if world != EXPLORED:  # no run of the session trains there again
+            explored.close()
         begun = Begun(session.data_key, session.data_hashes) if world == EXPLORED else Begun()
-        data = worlds.data(template, name, profile, world, begun)
+        data = worlds[explored if world == EXPLORED else holds].data(template, name, profile, world, begun)
         for gone in trim(workspace.cache, journal.session.options.cache_gb):
             say(f"  cache: {gone.path.name} removed ({size_text(gone.size)}), to stay within --cache-gb")
         return data
@@ -191,18 +206,30 @@ def _tools(
         console=system.console,
         ask=calls.ask,
         coder=AiderCoder(calls.ask),
-        runner=system.runner or LocalRunner(),
+        runner=system.runner or runner_of(journal.session.options, say),
         sandbox=system.sandbox,
         versions=GitStore(paths.repo),
         signer=signer,
         literature=_literature(paths, workspace, system, journal.session.options),
         prepare=prepare,
-        secret=worlds.secret,
+        secret=worlds[holds].secret,
         sleep=time.sleep,
         environment=environment,
         check_budget=check_budget,
     )
     return tools
+
+
+def _hold(stack: ExitStack, folder: Path) -> None:
+    stack.callback(os.close, hold(folder))
+
+
+def _make_room(cache: Path, journal: Journal, say: Callable[[str], None]) -> None:
+    """For one more world, as large as the explored one: two at a time may be more than the disk holds."""
+    key = journal.session.data_key
+    needed = sum(size_of(folder) for folder in (cache / "data").glob(f"*-{key}")) if key else 0
+    for gone in make_room(cache, int(ROOM * needed)):
+        say(f"  cache: {gone.path.name} removed ({size_text(gone.size)}), to make room for the confirmation's data")
 
 
 def _literature(paths: SessionPaths, workspace: Workspace, system: System, options: Options) -> RecordedSearches:

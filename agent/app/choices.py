@@ -17,12 +17,15 @@ from pydantic import TypeAdapter, ValidationError
 from agent.core.errors import UserError
 from agent.core.given import place_given, read_given, toml_given
 from agent.core.ideas import Idea
+from agent.core.manifest import Profile
 from agent.core.nearest import did_you_mean
 from agent.core.options import ROLES, Models, Options
+from agent.core.slurm import wants_gpu
 from agent.core.template import Template
 
-FIXED = ("template", "profile", "baselines")  # what a session is about
+FIXED = ("template", "profile", "baselines", "executor")  # what a session is about
 SLOTS_PER_CORE = 8
+SLOTS_ON_GPU = 1  # by default: each training holds a copy of the language model while it is measured
 RECORDED_WITH = "session.toml"  # of a recording's folder: the options that its words depend on
 _SWITCHES = {"no_pdf": ("pdf", False), "allow_network": ("network", True), "unsafe_no_sandbox": ("sandbox", "none")}
 
@@ -50,8 +53,13 @@ def new_options(template: Template, idea: Idea | None, chosen: Mapping[str, Any]
         meant = did_you_mean(profile, manifest.profiles)
         raise UserError(f"--profile {profile}: {manifest.name} has {', '.join(manifest.profiles)}{meant}")
     models, playback = _players(chosen, template, idea)
-    slots, threads = cores(chosen.get("slots"))
-    suggested = {"device": own_device(), "slots": slots, "threads": threads}
+    if chosen.get("executor") == "slurm":
+        suggested = _on_a_cluster(manifest.profiles[profile], chosen.get("slurm") or {})
+    else:
+        device = chosen.get("device") or own_device()
+        slots, threads = cores(chosen.get("slots") or (None if device == "cpu" else SLOTS_ON_GPU))
+        suggested = {"device": device, "slots": slots, "threads": threads, "slurm": {}}
+        chosen.pop("slurm", None)  # a default for other sessions
     settled = {
         "template": template.folder,
         "profile": profile,
@@ -71,7 +79,9 @@ def changed_options(before: Options, chosen: Mapping[str, Any]) -> Options:
     for name in FIXED:
         if name in chosen:
             raise UserError(f"--{name} cannot change within a session; start a new one")
-    chosen = _checked(chosen)
+    chosen = _checked({"executor": before.executor, **chosen})
+    if chosen.get("slurm") and before.executor != "slurm":
+        raise UserError("--slurm: this session runs without Slurm (--executor local)")
     values = {**before.__dict__, "stop_after": None, **chosen}  # a stop is asked for once: a plain resume goes on
     values["allow"] = (*before.allow, *(text for text in chosen.get("allow") or () if text not in before.allow))
     names = before.models.names() | dict(chosen.get("models") or {})
@@ -143,12 +153,24 @@ def _checked(chosen: Mapping[str, Any]) -> dict[str, Any]:
     if isinstance(device := chosen.get("device"), str):
         check_device(device)
     most = SLOTS_PER_CORE * cores()[0]
-    if isinstance(slots := chosen.get("slots"), int) and not 1 <= slots <= most:
+    local = chosen.get("executor") != "slurm"
+    if local and isinstance(slots := chosen.get("slots"), int) and not 1 <= slots <= most:
         raise UserError(f"--slots {slots}: give 1 to {most}, which is {SLOTS_PER_CORE} for each CPU core here")
     if chosen.get("playback") and chosen.get("models"):
         raise UserError("--playback and --model do not go together")
     settled: dict[str, Callable[[Any], Any]] = {"allow": tuple, "playback": _recording, "paper_style": _paper_style}
     return {name: settled[name](given) if name in settled and given else given for name, given in chosen.items()}
+
+
+def _on_a_cluster(profile: Profile, asked: Mapping[str, str]) -> dict[str, Any]:
+    """All trainings of a run at once, as far as the queue lets them; a GPU where one is asked for."""
+    cpus = asked.get("cpus-per-task", "")
+    seeds = max(len(profile.seeds), profile.confirm_seeds)
+    return {
+        "device": "cuda" if wants_gpu(asked) else "cpu",
+        "slots": seeds * len(profile.conditions),
+        "threads": int(cpus) if cpus.isdecimal() and int(cpus) else 1,
+    }
 
 
 def _recording(folder: str) -> str:

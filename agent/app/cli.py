@@ -66,6 +66,9 @@ def _end(number: int, frame: object) -> None:
 def _run(args: argparse.Namespace, workspace: Workspace) -> int:
     from agent.app.estimate import estimate
 
+    if args.ideas or len(args.operands) > 1:
+        return _many(args, workspace)
+    _bound_alone(args)
     if args.offline and not args.dry_run:
         raise UserError("--offline: it goes with --dry-run; a session asks its models (or plays a recording)")
     console = _console(args)
@@ -78,12 +81,15 @@ def _run(args: argparse.Namespace, workspace: Workspace) -> int:
         console.waiting("")
         ahead = "" if found else estimate(start.options, start.template, workspace)
     if found:
-        things = "1 thing" if len(found) == 1 else f"{len(found)} things"
-        for complaint in [*found, f"nothing was started; {things} to mend"]:
+        for complaint in [*found, *([f"nothing was started; {len(found)} things to mend"] if found[1:] else [])]:
             _complain(complaint)
         return USER_ERROR
     if args.dry_run:
         print(ahead)
+        if start.options.executor == "slurm":
+            from agent.app.cluster import first_script
+
+            print(f"\n{first_script(start.options, start.template, workspace)}")
         return DONE
     return _play(start, console, args, ahead)
 
@@ -93,6 +99,9 @@ def _resume(args: argparse.Namespace, workspace: Workspace) -> int:
     from agent.app.assemble import Parts
     from agent.app.start import go_on
 
+    if args.operand == "all":
+        return _many(args, workspace)
+    _bound_alone(args)
     paths = workspace.find(args.operand)
     console = _console(args)
     with console.living():
@@ -103,6 +112,23 @@ def _resume(args: argparse.Namespace, workspace: Workspace) -> int:
     if args.feedback:
         paths.feedback.write_text(args.feedback + "\n", encoding="utf-8")
     return _play(start, console, args)
+
+
+def _bound_alone(args: argparse.Namespace) -> None:
+    """What all sessions may take together bounds a single one as well."""
+    bounds = [bound for bound in (args.max_usd, args.max_usd_total) if bound is not None]
+    args.max_usd = min(bounds, default=None)
+
+
+def _many(args: argparse.Namespace, workspace: Workspace) -> int:
+    """A session for each of several ideas, or for each that has stopped."""
+    from agent.app import many
+
+    if args.command == "run":
+        sessions = many.of_ideas(many.named_ideas(args))
+    elif not (sessions := many.of_stopped(workspace)):
+        raise UserError(f"resume all: no session in {workspace.root} has stopped before its end; see --status")
+    return many.run_all(sessions, args, workspace, _loudness(args))
 
 
 def _play(start: Start, console: TerminalConsole, args: argparse.Namespace, ahead: str = "") -> int:
@@ -145,10 +171,15 @@ def _doctor(args: argparse.Namespace, workspace: Workspace) -> int:
     with console.living():
         console.waiting(CHECKING)
         start = _begin(args, workspace, console)
-        found = start.complaints()
+        found, cluster = start.complaints(), ""
+        if start.options.executor == "slurm" and not found:
+            from agent.app.cluster import tried
+
+            trial = tried(start.options, start.template, workspace, console.waiting)
+            found, cluster = trial.problems, trial.said
         if not args.offline and not found:
             found = start.unanswered()
-    return report(found, start.options, start.system.sandbox, workspace, as_json=args.json)
+    return report(found, start.options, start.system.sandbox, workspace, cluster, as_json=args.json)
 
 
 def _begin(args: argparse.Namespace, workspace: Workspace, console: TerminalConsole) -> Start:
@@ -172,18 +203,24 @@ def _follow(args: argparse.Namespace, workspace: Workspace) -> int:
 
 
 def _stop(args: argparse.Namespace, workspace: Workspace) -> int:
+    from agent.app.assemble import runner_of
     from agent.app.console import TerminalConsole
     from agent.app.stopping import stop
-    from agent.lab.jobs.local import LocalRunner
+    from agent.storage.workspace import read_session
 
-    return stop(workspace.find(args.operand), LocalRunner(), TerminalConsole())
+    paths, console = workspace.find(args.operand), TerminalConsole()
+    return stop(paths, runner_of(read_session(paths).options, console.say), console)
 
 
 def _page(args: argparse.Namespace, workspace: Workspace) -> int:
+    from agent.app.console import TerminalConsole
     from agent.app.follow import describe
     from agent.pages.command import page
 
-    return page(workspace.find(args.operand), Path(args.out) if args.out else Path.cwd(), describe)
+    console, paths = TerminalConsole(sys.stderr), workspace.find(args.operand)
+    with console.living():
+        console.waiting(f"making the page of {paths.root.name}: its paper is rendered and its figures are drawn again")
+        return page(paths, Path(args.out) if args.out else Path.cwd(), describe)
 
 
 def _serve(args: argparse.Namespace, workspace: Workspace) -> int:
@@ -204,12 +241,25 @@ def _export(args: argparse.Namespace, workspace: Workspace) -> int:
 
 
 def _bundle(args: argparse.Namespace, workspace: Workspace) -> int:
+    from agent.app.console import TerminalConsole
     from agent.app.follow import describe
     from agent.pages.command import page_of
     from agent.publishing.bundle.bundle import bundle
 
     out = Path(args.out) if args.out else Path.cwd()
-    return bundle(args.operand, workspace, out, lambda paths: page_of(paths, describe))
+    console = TerminalConsole(sys.stderr)
+    with console.living():
+        console.waiting(f"making the archive of {args.operand}: its page, its bibliography and a check of every file")
+        return bundle(args.operand, workspace, out, lambda paths: page_of(paths, describe, "paper.pdf"))
+
+
+# ---------------------------------------------------------------- autoencoders
+
+
+def _evaluate(args: argparse.Namespace, workspace: Workspace) -> int:
+    from agent.app.evaluate import evaluate
+
+    return evaluate(args, HOME, workspace)
 
 
 # ---------------------------------------------------------------- papers
@@ -289,6 +339,7 @@ COMMANDS = {
     "serve": _serve,
     "export": _export,
     "bundle": _bundle,
+    "evaluate": _evaluate,
     "verify": _verify,
     "review": _review,
     "list": _list,

@@ -14,6 +14,8 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
+from agent.core.slurm import parse
+
 
 def whole(text: str) -> int:
     """A whole number. Raises: argparse.ArgumentTypeError."""
@@ -64,6 +66,14 @@ def prices(text: str) -> tuple[float, float]:
     return found
 
 
+def sbatch(text: str) -> dict[str, str]:
+    """Options of Slurm's sbatch. Raises: argparse.ArgumentTypeError."""
+    try:
+        return parse(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
 class Command(NamedTuple):
     """A command, which may also be typed with two dashes: `status` or `--status`."""
 
@@ -72,6 +82,7 @@ class Command(NamedTuple):
     about: str
     without: str = ""  # stands for an operand that is left out; "" where one must be given
     kind: Callable[[str], Any] = str
+    several: bool = False  # more than one operand may follow
 
 
 class Option(NamedTuple):
@@ -97,11 +108,11 @@ class Option(NamedTuple):
 
 GROUPED_COMMANDS = {
     "sessions": (
-        Command("run", "NAME|FILE[:NAME]", "start a session on an idea"),
+        Command("run", "NAME|FILE[:NAME]", "start a session on an idea, or one for each of several", several=True),
         Command(
             "resume",
             "SESSION",
-            "go on with a session after any stop (also: last); its options hold, but for those typed now",
+            "go on with a session after any stop (also: last, all); its options hold, but for those typed now",
         ),
         Command("status", "", "show all sessions: stage, runs, tokens, cost"),
         Command("follow", "SESSION", "show a running session live (also: last)"),
@@ -110,6 +121,14 @@ GROUPED_COMMANDS = {
         Command("serve", "", "show all sessions in a browser, live, on this machine"),
         Command("export", "wandb", "send a session's runs, curves and references to its models to Weights & Biases"),
         Command("bundle", "[SESSION]", "one archive to hand over: paper, tex, data, records, repository", "last"),
+    ),
+    "autoencoders": (
+        Command(
+            "evaluate",
+            "SAE",
+            "measure an existing autoencoder with a template's metrics: a folder or file in the form of SAELens, "
+            "Gemma Scope, dictionary_learning or sparsify, or release/id as SAELens lists it",
+        ),
     ),
     "papers": (
         Command("verify", "SESSION|REPO|PDF", "derive every number of a paper from its records again (also: last)"),
@@ -138,7 +157,7 @@ PLAYED = "run resume"
 WATCHED = "run resume follow"
 CHECKED = "run resume doctor"
 ASKING = "run resume doctor review generate-ideas"
-BOXED = "run resume doctor review generate-ideas new-template check-template"
+BOXED = "run resume doctor review generate-ideas new-template check-template evaluate"
 
 GROUPED_OPTIONS = {
     "models (litellm names: anthropic/..., openai/..., openrouter/..., ollama/...)": (
@@ -162,20 +181,34 @@ GROUPED_OPTIONS = {
     ),
     "size": (
         Option("--idea", "NAME|FILE[:NAME]", "run doctor", "the idea, where no word after the command names it"),
+        Option("--ideas", "FILE", "run", "every idea of a file, each in a session of its own"),
+        Option("--parallel", "N", PLAYED, "of several sessions, so many at once (default: 1)", whole),
         Option(
             "--template",
             "NAME|FOLDER",
-            "run doctor generate-ideas list",
+            "run doctor generate-ideas list evaluate",
             "what is experimented on (default: synth_sae)",
         ),
-        Option("--profile", "NAME", "run doctor check-template", "size of the template (default: the template's own)"),
+        Option(
+            "--profile",
+            "NAME",
+            "run doctor check-template evaluate",
+            "size of the template (default: the template's own)",
+        ),
+        Option("--features", "N", "evaluate", "so many latents on a page of their own, 1 to 500", whole),
+        Option("--condition", "NAME", "evaluate", "of the profile (default: the first that fits the autoencoder)"),
         Option("--baselines", "A,B|all", "run", "baselines to train, else the profile's; the first is run 0"),
         Option("--runs", "N", PLAYED, "runs at most, 0 to 10 (default: 5)", whole),
         Option("--attempts", "N", PLAYED, "attempts for each run, 1 to 20 (default: 4)", whole),
         Option(
-            "--device", "DEVICE", CHECKED + " check-template", "cpu, cuda, cuda:1 (default: cuda where there is one)"
+            "--device",
+            "DEVICE",
+            CHECKED + " check-template evaluate",
+            "cpu, cuda, cuda:1 (default: cuda where there is one)",
         ),
-        Option("--slots", "N", CHECKED, "trainings side by side (default: from the machine)", whole),
+        Option("--slots", "N", CHECKED, "trainings side by side (default: one a core; on a GPU 1)", whole),
+        Option("--executor", "", "run doctor", "where trainings run (default: local)", choices=("local", "slurm")),
+        Option("--slurm", "NAME=VALUE,...", CHECKED, "options of sbatch: partition=gpu,gres=gpu:1,mem=32G", sbatch),
         Option("--stop-after", "", PLAYED, "end there; resume goes on", choices=("plan", "runs", "paper")),
         Option("--paper-style", "FOLDER", CHECKED, "a venue's own style: preamble.tex or template.tex, .sty"),
         Option("--no-pdf", "", CHECKED, "everything but the compile"),
@@ -186,6 +219,7 @@ GROUPED_OPTIONS = {
     ),
     "bounds (what reaches one stops cleanly; a session resumes with a higher one)": (
         Option("--max-usd", "USD", ASKING, "money for model calls", number),
+        Option("--max-usd-total", "USD", PLAYED, "of several sessions: money for all of them together", number),
         Option("--max-tokens", "N", ASKING, "tokens sent and received", whole),
         Option("--hours", "H", PLAYED, "active hours", number),
         Option(
@@ -211,7 +245,10 @@ GROUPED_OPTIONS = {
         Option("--control", "", "serve", "buttons to stop, resume, verify and advise; the printed address has a token"),
         Option("--artefacts", "", "verify", "hash and measure the kept artefacts again too"),
         Option(
-            "--trust", "", "verify resume new-template check-template", "run code that this installation did not make"
+            "--trust",
+            "",
+            "verify resume new-template check-template evaluate",
+            "run code that this installation did not make",
         ),
         Option(
             "--allow",
@@ -230,7 +267,7 @@ GROUPED_OPTIONS = {
         Option("--quiet", "", WATCHED, "show only how it ends", short="-q"),
         Option("--verbose", "", WATCHED, "show every detail, such as the tokens of a playback", short="-v"),
         Option("--on-event", "COMMAND", PLAYED, "a shell command that gets each event as JSON"),
-        Option("--json", "", "status list doctor verify", "print one JSON object, for programs"),
+        Option("--json", "", "status list doctor verify evaluate", "print one JSON object, for programs"),
         Option("--skip-novelty", "", PLAYED, "do not ask whether the idea is known"),
         Option("--workspace", "FOLDER", ALL, "where sessions lie (default: workspace/)"),
         Option("--allow-network", "", CHECKED, "for templates that ask for network"),
@@ -241,16 +278,25 @@ OPTIONS = {option.name: option for group in GROUPED_OPTIONS.values() for option 
 
 # What only a typed word may say, because a forgotten default would change one session, or would take walls down.
 TYPED_ONLY = (
-    *("--idea", "--playback", "--stop-after", "--dry-run", "--offline", "--feedback", "--out", "--artefacts", "--json"),
-    *(
-        "--session",
-        "--from",
-        "--run",
-        "--host",
-        "--control",
-        "--trust",
-        "--allow",
-        "--allow-network",
-        "--unsafe-no-sandbox",
-    ),
+    "--idea",
+    "--ideas",
+    "--playback",
+    "--stop-after",
+    "--dry-run",
+    "--offline",
+    "--feedback",
+    "--out",
+    "--artefacts",
+    "--json",
+    "--session",
+    "--features",
+    "--condition",
+    "--from",
+    "--run",
+    "--host",
+    "--control",
+    "--trust",
+    "--allow",
+    "--allow-network",
+    "--unsafe-no-sandbox",
 )

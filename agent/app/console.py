@@ -69,7 +69,7 @@ class TerminalConsole(Console):
     def progress(self, text: str, state: Progress) -> None:
         with self._turn:
             known = self._bars.setdefault(text, _Bar(self._clock(), state.fraction))
-            fraction = known.at(state.fraction)
+            fraction = known.at(state.fraction, self._clock())
             words = training_words(state, known.left(self._clock()))
             self._doing, self._since = f"{text}: {words}", known.began
             if self._live():
@@ -196,13 +196,18 @@ class _Bar:
 
     def __init__(self, began: float, fraction: float) -> None:
         self.began, self._first, self._most = began, fraction, fraction
+        self._moved = began  # when it last got further
 
-    def at(self, fraction: float) -> float:
+    def at(self, fraction: float, now: float) -> float:
         """The fraction to show."""
-        self._most = max(self._most, fraction)
+        if fraction > self._most:
+            self._most, self._moved = fraction, now
         return self._most
 
     def left(self, now: float) -> float | None:
-        """Seconds that are left at the pace so far; None while too little is done to tell."""
+        """Seconds that are left at the pace up to the last step; None while that does not tell, or once it is late."""
         made = self._most - self._first
-        return (now - self.began) * (1.0 - self._most) / made if made >= SETTLED else None
+        if made < SETTLED:
+            return None
+        rest = (self._moved - self.began) * (1.0 - self._most) / made - (now - self._moved)
+        return rest if rest > 0 else None

@@ -19,6 +19,7 @@ from agent.core.errors import InfrastructureError
 from agent.core.options import Options
 from agent.core.paths import HOME
 from agent.core.protocols import Sandbox
+from agent.core.slurm import text
 from agent.lab.saebench.environment import described
 from agent.storage.cache import summary
 from agent.storage.signing import keys_folder
@@ -29,11 +30,23 @@ BESIDE_TEX = ("chktex", "pdftoppm")  # without them a paper is made, but less of
 LONGEST_S = 20.0  # for a tool to say its version
 
 
-def report(found: list[str], options: Options, sandbox: Sandbox, workspace: Workspace, *, as_json: bool = False) -> int:
-    """Print what holds here; the exit status says whether something is to mend."""
+def report(
+    found: list[str],
+    options: Options,
+    sandbox: Sandbox,
+    workspace: Workspace,
+    cluster: str = "",
+    *,
+    as_json: bool = False,
+) -> int:
+    """Print what holds here; the exit status says whether something is to mend.
+
+    `cluster`: what a job in its queue has found; "" where trainings run on this machine.
+    """
     from agent.sandbox.probe import limits_report
 
     rows, limits = dict(_rows(options, sandbox, workspace)), limits_report()
+    rows |= {"cluster": f"Slurm ({text(options.slurm) or 'its defaults'}): {cluster}"} if cluster else {}
     if as_json:
         show_json({"well": not found, "mend": found, **rows, "limits": limits})
         return USER_ERROR if found else DONE

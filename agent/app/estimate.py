@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from statistics import mean, median
 
-from agent.app import saebench
+from agent.app import saebench, sizes
 from agent.app.assemble import stated_of
 from agent.app.wording import compact
 from agent.core.errors import InfrastructureError, UserError
@@ -38,7 +38,8 @@ def estimate(options: Options, template: Template, workspace: Workspace) -> str:
     """Calls, tokens, cost where the price is known, and trainings: lines for the console."""
     calls = _calls(options)
     profile = template.manifest.profiles[options.profile]
-    seeds = (len(options.baselines) + options.runs) * len(profile.seeds) + 2 * profile.confirm_seeds
+    trained = [b for b in template.manifest.baselines if b.name in options.baselines and not b.pretrained]
+    seeds = (len(trained) + options.runs) * len(profile.seeds) + 2 * profile.confirm_seeds
     trainings = seeds * len(profile.conditions)
     each = _per_call(options, workspace)
     tokens, money = calls * (each.sent + each.received), _money(options, calls, each)
@@ -49,6 +50,7 @@ def estimate(options: Options, template: Template, workspace: Workspace) -> str:
         f"(--reviews {options.reviews}, --improve {options.improve})",
         *_of_tokens(options, each),
         _of_time(options, template, workspace),
+        *sizes.lines(sizes.Sizes(profile, seeds, options.device != "cpu", options.slots * options.threads)),
     ]
     if options.max_usd is not None and money is not None and money > options.max_usd:
         lines.append(_below(f"--max-usd {options.max_usd:g}"))
@@ -75,7 +77,8 @@ def _of_time(options: Options, template: Template, workspace: Workspace) -> str:
                 f"  a run trains for about {wall:.0f} s here (the median of {len(found)} runs of {paths.root.name}): "
                 f"{options.runs * wall / 60:.0f} min for {options.runs} runs"
             )
-    return f"  not known yet: how long a run of profile {options.profile} trains here; none has been measured"
+    told = "none has been measured; docs/costs.md has figures of another machine"
+    return f"  not known yet: how long a run of profile {options.profile} trains here; {told}"
 
 
 def _is_alike(record: RunRecord, options: Options, template: Template) -> bool:

@@ -97,11 +97,11 @@ def describe(event: Event, session: Session) -> str:
             why = last_words(event.detail, event.stage)
             return f"run {event.run}, attempt {event.attempt} failed at {event.stage}: {event.reason}{why}"
         case "run_submitted":
-            return f"run {event.run}: training"
+            return f"run {_named(session, event.run)}: training"
         case "run_measured":
-            return f"run {event.run}: measured, primary metric {event.primary:.4g}"
+            return f"run {_named(session, event.run)}: measured, primary metric {event.primary:.4g}"
         case "run_failed":
-            return f"run {event.run}: failed ({event.reason})"
+            return f"run {_named(session, event.run)}: failed ({event.reason})"
         case "sections_written":
             count = sum(event.sections.values())
             refused = f", {count} {'complaint' if count == 1 else 'complaints'}" if count else ""
@@ -124,6 +124,12 @@ def describe(event: Event, session: Session) -> str:
             return f"the process stopped ({event.reason})"
         case _:
             return ""
+
+
+def _named(session: Session, run: str) -> str:
+    """A run with the name that the plan gave it, if it gave one."""
+    planned = session.runs[run].planned if run in session.runs else None
+    return f"{run} ({planned.label})" if planned else run
 
 
 def _show_training(paths: SessionPaths, session: Session, console: TerminalConsole) -> None:

@@ -15,9 +15,11 @@ from agent.core.paths import SessionPaths
 from agent.core.record import Job
 from agent.llm.playback import PlaybackModel
 from agent.loop import play
+from agent.publishing.records import session_facts
 from agent.publishing.review.page import summary
 from agent.session.session import Session, missing_pdf
 from agent.session.tools import Tools
+from paper.evidence.confirmed import confirmation
 
 
 def opening_words(paths: SessionPaths) -> str:
@@ -112,13 +114,14 @@ def _closing_words(tools: Tools) -> None:
             f"  Paper       {short(pdf.with_suffix('.tex'))} (after a repair there: latexmk -pdf paper.tex)",
         ]
     else:
-        lines = ["Done."]
+        lines = ["Done.", f"  Result      {confirmation(session_facts(tools)).text}"]
         if pdf.exists() and session.compiled:
             lines.append(f"  Paper       {short(pdf)} ({session.compiled.pages} pages)")
     lines += [
         f"  Repository  {short(paths.repo)}   (git -C {short(paths.repo)} log --oneline)",
         f"  Data        {short(paths.runs)}, records in {short(paths.repo / 'records')}",
         f"  Review      {short(paths.repo / 'review' / 'review.md')} ({summary(session.judging, session.judgements)})",
+        f"  Look at it  {command('--page', paths.root)}   (one file for a browser; --serve shows all sessions)",
         f"  Check it    {command('--verify', paths.root)}   (every number again, from the repository alone)",
     ]
     if next(paths.runs.glob("*/*/trainings/*/export"), None):
@@ -128,7 +131,8 @@ def _closing_words(tools: Tools) -> None:
     if read := [event for event in session.judgements if event.judged]:
         judged, refused = sum(len(event.judged) for event in read), len(session.refusals)
         missed = "; some were not judged and print with a mark" if any(e.failed for e in session.judgements) else ""
-        lines.append(f"  Sentences   {judged} told in words were judged by {read[0].model}, {refused} refused{missed}")
+        words = f"{judged} told in words, over all drafts, were judged by {read[0].model}, {refused} refused{missed}"
+        lines.append(f"  Sentences   {words}")
     if session.options.playback:
         lines += [
             "The words of this session were played back from a recording; the trainings and all measured",

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from agent.app.assemble import System
 
 FREE_GB = 2.0
+SLURM = ("sbatch", "squeue", "scancel", "scontrol")
 TEX = ("latexmk", "pdflatex", "bibtex")
 
 
@@ -41,7 +42,9 @@ def complaints(options: Options, template: Template, system: System, workspace: 
             f"disk: {free:.1f} GB free at {workspace}; {FREE_GB:g} GB are needed: make room, or choose "
             "another place with --workspace"
         )
-    if options.device.startswith("cuda") and not Path("/dev/nvidiactl").exists():
+    if options.executor == "slurm":
+        found += _slurm()
+    elif options.device.startswith("cuda") and not Path("/dev/nvidiactl").exists():
         found.append(f"device {options.device}: no NVIDIA driver on this machine; use --device cpu")
     found += _environment(options, template, workspace)
     found += saebench.complaints(template.manifest.profiles[options.profile], options, Workspace(workspace).cache)
@@ -97,6 +100,13 @@ def _unpriced(options: Options) -> list[str]:
     ]
 
 
+def _slurm() -> list[str]:
+    missing = [tool for tool in SLURM if shutil.which(tool) is None]
+    if not missing:
+        return []
+    return [f"Slurm: {', '.join(missing)} not found here; start on a login node, or use --executor local"]
+
+
 def _sandbox(options: Options) -> list[str]:
     if options.sandbox == "none":
         return []
@@ -114,7 +124,7 @@ def _environment(options: Options, template: Template, workspace: Path) -> list[
         own = environment_of(template, Workspace(workspace).cache, print)
     except UserError as error:
         return [str(error)]
-    if not options.device.startswith("cuda"):
+    if not options.device.startswith("cuda") or options.executor == "slurm":  # the driver is on the nodes
         return []
     text = mismatch(own.cuda if own else cuda_of_torch(), nvidia_smi())
     return [f"device {options.device}: {text}"] if text else []

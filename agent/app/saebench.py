@@ -95,7 +95,8 @@ def announced(profile: Profile) -> list[str]:
     asked = profile.saebench
     if asked is None:
         return []
+    which = "each training of the confirmation" if asked.runs == "confirmation" else "each training"
     return [
-        f"  sae-bench, after each training and one at a time, at most {asked.wall_s / 3600:.1f} h each:",
+        f"  sae-bench, after {which} and one at a time, at most {asked.wall_s / 3600:.1f} h each:",
         *(f"    {one}: {needs(one)}" for one in asked.evals),
     ]

@@ -63,6 +63,9 @@ def with_defaults(args: argparse.Namespace, found: Sequence[Source]) -> argparse
 
     A session that goes on keeps the options it was started with, so that of these only those hold that are no part
     of a session.
+
+    Raises:
+        UserError: --slurm was typed, and trainings run on this machine.
     """
     settled = argparse.Namespace(**vars(args))
     taken = {option.dest for option in OPTIONS.values() if getattr(args, option.dest) not in (None, False)}
@@ -72,6 +75,8 @@ def with_defaults(args: argparse.Namespace, found: Sequence[Source]) -> argparse
             if option.dest in source.values and _is_open(option, args.command, before):
                 setattr(settled, option.dest, source.values[option.dest])
                 taken.add(option.dest)
+    if args.slurm and args.command in ("run", "doctor") and settled.executor != "slurm":
+        raise UserError("--slurm: it goes with --executor slurm")
     return settled
 
 

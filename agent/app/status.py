@@ -10,6 +10,7 @@ from agent.app.wording import compact
 from agent.core.errors import InfrastructureError, UserError
 from agent.core.paths import SessionPaths
 from agent.core.visible import line
+from agent.lab.jobs.slurm.paths import is_out
 from agent.session.session import Session, missing_pdf, stage
 from agent.storage.locks import is_locked
 from agent.storage.workspace import Workspace, read_session
@@ -52,6 +53,7 @@ def show_status(workspace: Workspace, *, as_json: bool = False) -> int:
         print(f"no sessions in {workspace.root} yet")
         return 0
     shown = table("session", "state", "stage", "runs", "tokens", "cost")
+    shown.columns[0].min_width = max(len(one.session) for one in found)  # a name is there to be copied
     for one in found:
         add(shown, *_row(one))
     show(shown)
@@ -93,7 +95,7 @@ def _state(paths: SessionPaths, session: Session) -> str:
     if is_locked(paths.lock):
         return "running"
     run = session.current
-    trains = run is not None and is_locked(paths.attempt(run.run, run.attempt, run.restarts) / "lock")
+    trains = run is not None and is_out(paths.attempt(run.run, run.attempt, run.restarts))
     return "training" if trains else "stopped"
 
 

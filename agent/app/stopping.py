@@ -7,6 +7,7 @@ import re
 import signal
 import socket
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from agent.app.exits import DONE, INFRASTRUCTURE
@@ -37,7 +38,7 @@ def stop(paths: SessionPaths, runner: Runner, console: Console) -> int:
     if is_locked(paths.lock):
         _end(paths.lock, name)
         console.say(f"Asked {name} to stop")
-        if not _gone(paths.lock):
+        if not _until(lambda: not is_locked(paths.lock)):
             console.conclude(f"{name} has not stopped after {STOPPED_S:.0f} s; it does so after what it is doing now")
             return INFRASTRUCTURE
         job = training(paths, read_session(paths), runner)
@@ -52,7 +53,7 @@ def stop(paths: SessionPaths, runner: Runner, console: Console) -> int:
     if job is None:
         raise UserError(f"{name}: nothing of it runs; see the status of all sessions with {launcher()} --status")
     runner.cancel(job)
-    if not _gone(Path(job.folder) / "lock"):
+    if not _until(lambda: runner.state(job) != "running"):
         console.conclude(f"The training of run {job.run} was told to end, but has not ended yet; see {job.folder}")
         return INFRASTRUCTURE
     console.conclude(
@@ -115,9 +116,9 @@ def _has_open(number: int, file: Path) -> bool:
     return False
 
 
-def _gone(lock: Path) -> bool:
+def _until(claim: Callable[[], bool]) -> bool:
     for _ in range(round(STOPPED_S / POLL_S)):
-        if not is_locked(lock):
+        if claim():
             return True
         time.sleep(POLL_S)
     return False

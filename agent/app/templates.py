@@ -47,7 +47,7 @@ def _taking_over(args: argparse.Namespace, given: str, workspace: Workspace) -> 
         from agent.lab.templating.from_repository import new_from_repository
         from agent.publishing.bundle.secrets import keys_in
 
-        sandbox = _sandbox(args.unsafe_no_sandbox, own=args.unsafe_no_sandbox)
+        sandbox = boxes(args.unsafe_no_sandbox, own=args.unsafe_no_sandbox)
         install = args.trust or Path(given).is_dir()
         new_from_repository(folder, given, args.run, workspace.cache, sandbox, keys_in, print, install)
 
@@ -68,7 +68,7 @@ def check(args: argparse.Namespace, home: Path, workspace: Workspace) -> int:
     own = is_own(folder, home)
     if not own:
         ask_for_trust(args.operand, CODE + (PACKAGES if is_v1(folder) else ""), args.trust, ELSEWHERE)
-    sandbox = _sandbox(args.unsafe_no_sandbox, own)
+    sandbox = boxes(args.unsafe_no_sandbox, own)
     prepare = None if own or is_v1(folder) else prepare_walled(sandbox)  # the adapter's prepare.py is ours
     if is_v1(folder):
         folder = adapter(workspace.root, sandbox.name != "none", device=device, ask=True)(folder)
@@ -131,7 +131,7 @@ def _bound(value: float | None) -> str:
     return "any" if value is None else f"{value:g}"
 
 
-def _sandbox(unsafe: bool, own: bool) -> Sandbox:
+def boxes(unsafe: bool, own: bool) -> Sandbox:
     """
     Raises:
         UserError: there is none for a template of somebody else.

@@ -23,7 +23,7 @@ def call_line(event: CallFinished, session: Session) -> str:
 
 def compact(number: float) -> str:
     """1234 -> 1.2k."""
-    for bound, unit in ((1e6, "M"), (1e3, "k")):
+    for bound, unit in ((1e9, "B"), (1e6, "M"), (1e3, "k")):
         if number >= bound:
             return f"{number / bound:.1f}{unit}"
     return str(int(number))

@@ -100,10 +100,8 @@ def _read(path: Path, item: object, where: str) -> Idea:
     except ValidationError as error:
         first = error.errors()[0]
         field = ".".join(str(part) for part in first["loc"])
-        mend = "add it" if first["type"] == "missing" else first["msg"]
-        raise UserError(
-            f"{path}{where}: {field}: {first['msg']}; {mend}" if mend == "add it" else f"{path}{where}: {field}: {mend}"
-        ) from None
+        wrong = f"{field} is missing; add it" if first["type"] == "missing" else f"{field}: {first['msg']}"
+        raise UserError(f"{path}{where}: {wrong}") from None
 
 
 class Idea(Open):

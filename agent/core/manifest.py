@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
@@ -30,6 +31,7 @@ class MetricSpec(Strict):
     distribution: bool = False  # answers in another order score the same: the untrained model is its floor
     detail: bool = False  # told to planner and appendix; no column of the main table, no panel of a figure
     timed: bool = False  # measured by a clock, so that no two measurements agree, and chance can be ahead
+    confirmation: bool = False  # measured of confirmations alone, because it takes long
 
     @model_validator(mode="after")
     def _target_is_named(self) -> MetricSpec:
@@ -53,14 +55,35 @@ class MetricSpec(Strict):
 
 
 class BaselineSpec(Strict):
-    """A method the runner itself trains before the agent's first edit."""
+    """A method the runner itself trains before the agent's first edit, or an autoencoder that others trained."""
 
     name: str  # the run's name in expressions, e.g. "topk"
     label: str  # how tables name it, e.g. "TopK"
-    file: str  # trained in the place of experiment.py
+    file: str = ""  # trained in the place of experiment.py; with `pretrained` there is none
+    # An autoencoder that is never trained here, only measured: a path seen from the template, or "release/id".
+    pretrained: str = ""
+    trained_on: str = ""  # its own training budget, e.g. "4 billion tokens", where its files do not say it
     about: str  # one sentence for the planner and the paper
     settings: tuple[str, ...] = ()  # that only this baseline reads, or it and other baselines
     control: bool = False  # does not learn (a mean, random rows), so that it may be no better than chance
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> BaselineSpec:
+        if bool(self.file) == bool(self.pretrained):
+            raise ValueError(f"baseline {self.name!r}: give either `file` (it is trained) or `pretrained` (it was)")
+        if not self.pretrained and self.trained_on:
+            raise ValueError(f"baseline {self.name!r}: `trained_on` goes with `pretrained`")
+        if self.pretrained and (self.settings or self.control or not re.fullmatch(r"[\w-]+", self.name)):
+            raise ValueError(
+                f"baseline {self.name!r}: with `pretrained` there is neither `settings` nor `control`, and the name is "
+                "of letters, digits, _ and -"
+            )
+        return self
+
+    @property
+    def script(self) -> str:
+        """The code of its runs, as a session's repository has it: what trains, or the encoder of what was trained."""
+        return self.file or f"pretrained/{self.name}.py"
 
 
 class Condition(Strict):
@@ -91,9 +114,11 @@ Value = int | float | str | bool
 
 
 class SaeBench(Strict):
-    """Evaluations of sae-bench that every autoencoder of the profile is put through."""
+    """Evaluations of sae-bench that autoencoders of the profile are put through."""
 
     evals: tuple[SaeBenchEval, ...]
+    # An evaluation takes longer than a training: unless "all", explored runs and baselines go without.
+    runs: Literal["confirmation", "all"] = "confirmation"
     wall_s: float = Field(default=21600.0, gt=0)  # of one autoencoder, all evaluations together
     data: str = ""  # a folder with data sets under their hub names, for a machine that does not reach the hub
     judge: str = ""  # litellm's name of the model that autointerp asks
@@ -228,6 +253,7 @@ class Manifest(Strict):
     # setting named here has data of its own. Without names, all conditions share one data set.
     data_settings: tuple[str, ...] = ()
     memorised: bool = False  # rows that are measured may be trained on: memorising is what is asked about
+    feed: str = ""  # protected file that makes a training's rows while it runs, with the profile's setting `streamed`
     artefact: str = "sae.safetensors"
     model: ModelSpec = ModelSpec()
     environment: EnvironmentSpec | None = None  # None: the runner's own
@@ -261,6 +287,7 @@ class Manifest(Strict):
             raise ValueError(f"{hidden[0]} says detail = true, but every paper compares it")
         if not self.baselines:
             raise ValueError("at least one baseline is needed: the first one is run 0")
+        self._check_pretrained()
         unknown = set(self.data_settings).difference(*(p.settings for p in self.profiles.values()))
         if unknown:
             raise ValueError(f"data_settings names {', '.join(sorted(unknown))}, which no profile sets")
@@ -281,6 +308,18 @@ class Manifest(Strict):
         if all(spec.timed for spec in self.metrics.values()):
             raise ValueError("every metric is timed; chance alone may be ahead in such a one, so add another")
         return self
+
+    def _check_pretrained(self) -> None:
+        given = [b.name for b in self.baselines if b.pretrained]
+        if given and self.baselines[0].pretrained:
+            raise ValueError(
+                f"baseline {given[0]!r}: the agent starts from the first one's code, so that one is trained"
+            )
+        if given and not (self.measured and self.model.dictionary and self.model.file == "experiment.py"):
+            raise ValueError(
+                f"baseline {given[0]!r}: `pretrained` goes with a measured template whose experiment.py defines an "
+                "autoencoder"
+            )
 
     def _check_baselines(self, name: str, profile: Profile) -> None:
         names = [b.name for b in self.baselines]
@@ -315,6 +354,11 @@ class Manifest(Strict):
             if metric in seen:
                 raise ValueError(f"guards: {metric!r} is named twice")
             seen.add(metric)
+
+    @property
+    def scripts(self) -> tuple[str, ...]:
+        """The files that the baselines train, as the template's folder holds them."""
+        return tuple(b.file for b in self.baselines if b.file)
 
     @property
     def primary(self) -> str:

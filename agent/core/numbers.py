@@ -11,3 +11,8 @@ def number_of(value: object) -> float | None:
         return float(value)
     except (ValueError, OverflowError):
         return None
+
+
+def counted(number: int, one: str, many: str = "") -> str:
+    """A number with its noun, e.g. "1 run" or "5 runs"."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, get_args
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from agent.core.protocols import Role
 from agent.core.schema import Strict
+from agent.core.slurm import check
 
 DEFAULT_TEMPLATE = "synth_sae"
 
@@ -47,6 +48,8 @@ class Options(Strict):
     attempts: int = Field(default=4, ge=1, le=20)
     baselines: tuple[str, ...] = ()  # names; the first is run 0
     device: str = "cpu"
+    executor: Literal["local", "slurm"] = "local"  # this machine, or a cluster's queue
+    slurm: dict[str, str] = {}  # options of sbatch by their long names, e.g. {"partition": "gpu"}
     slots: int = Field(default=1, ge=1)  # trainings side by side
     threads: int = Field(default=1, ge=1)  # torch threads of each
     sandbox: Literal["bwrap", "none"] = "bwrap"
@@ -63,3 +66,9 @@ class Options(Strict):
     max_tokens: int | None = Field(default=None, ge=0)
     hours: float | None = Field(default=None, ge=0)
     cache_gb: float = Field(default=50.0, ge=0)  # of disk for data that sessions share; what is in use stays
+
+    @field_validator("slurm")
+    @classmethod
+    def _of_sbatch(cls, asked: dict[str, str]) -> dict[str, str]:
+        check(asked)
+        return asked

@@ -222,6 +222,15 @@ class Exit:
     peak_memory_mb: float
 
 
+@dataclass(frozen=True)
+class Used:
+    """What a process tree has taken so far."""
+
+    wall_s: float = 0.0
+    cpu_s: float = 0.0
+    peak_memory_mb: float = 0.0
+
+
 class SandboxProcess(Protocol):
     """A running tree. Whoever started it must call poll() often: limits are enforced there."""
 
@@ -229,6 +238,7 @@ class SandboxProcess(Protocol):
     stdout: IO[bytes] | None
 
     def poll(self) -> Exit | None: ...
+    def used(self) -> Used: ...
     def wait(self) -> Exit: ...
     def kill(self) -> Exit: ...
 

@@ -48,6 +48,26 @@ class SaeBenchJob(Strict):
     shared: str  # folder for what all autoencoders of one model share: probes, activations
 
 
+class Pretrained(Strict):
+    """An autoencoder that others trained, which is measured in the place of a training."""
+
+    artefact: str  # the file in the runner's own form; an absolute path
+    sha256: str
+    d_sae: int  # it has as many latents as it has, whatever a condition asks for
+
+
+class Origin(Strict):
+    """Where an autoencoder comes from that was not trained here."""
+
+    source: str  # the path or release that the manifest names
+    files: dict[str, str]  # sha256 of what was read, by name
+    artefact_sha256: str
+    layout: str
+    architecture: str
+    d_sae: int
+    trained_on: str  # its own training budget, or "unknown"
+
+
 class World(Strict):
     """Where one more world's data lie; absolute paths."""
 
@@ -85,6 +105,7 @@ class Job(Strict):
     environment: Environment | None = None  # None: the runner's own Python
     saebench: SaeBenchJob | None = None
     worlds: tuple[World, ...] = ()  # beyond the first: the seeds take turns, see `in_world_of`
+    pretrained: Pretrained | None = None  # nothing is trained: `script` is only the encoder of this artefact
 
     def in_world_of(self, seed: int) -> Job:
         """The job as one seed sees it: with the data of that seed's world and no other."""
@@ -196,6 +217,15 @@ class RunRecord(Strict):
     versions: dict[str, str]
     hashes: dict[str, str]
     sandbox: str
+    pretrained: Origin | None = None  # a baseline that others trained
+
+    @model_serializer(mode="wrap")
+    def _as_older_versions_wrote_it(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without an origin where there is none: the digest that a paper prints stays what it was."""
+        written: dict[str, Any] = write(self)
+        if self.pretrained is None:
+            written.pop("pretrained", None)
+        return written
 
     @property
     def worlds(self) -> tuple[dict[str, str], ...]:

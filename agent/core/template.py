@@ -75,8 +75,9 @@ def load_template(folder: Path) -> Template:
         *manifest.editable,
         *manifest.protected,
         manifest.plot,
-        *(b.file for b in manifest.baselines),
+        *manifest.scripts,
         *manifest.assets,
+        *filter(None, [manifest.feed]),
     ]
     if manifest.environment:
         named += filter(None, (manifest.environment.requirements, manifest.environment.lock))

@@ -34,6 +34,7 @@ class OwnWorlds:
     cache: Path
     say: Say
     use: Callable[[Path], object]
+    make_room: Callable[[], object] = lambda: None  # called before a world of the confirmation is built
 
     def data(self, template: Template, name: str, profile: Profile, world: int, begun: Begun) -> DataPaths:
         """The data of a world under a profile, built (again) where they are not whole.
@@ -49,7 +50,8 @@ class OwnWorlds:
                 raise InfrastructureError(self._gone(template, world, str(begun.key)))
         else:
             asked = (template, name, profile.settings, secret, self.cache, self.say, self.use)
-            data = prepared(*asked, again=begun.key, conditions=profile.conditions)
+            room = self.make_room if world else lambda: None
+            data = prepared(*asked, again=begun.key, conditions=profile.conditions, make_room=room)
             self._keep(world, secret)
         other = [n for n in sorted({*begun.hashes, *data.hashes}) if begun.hashes.get(n) != data.hashes.get(n)]
         if begun.hashes and other:

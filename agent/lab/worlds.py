@@ -84,12 +84,14 @@ def prepared(
     prepare: Prepare | None = None,
     again: str | None = None,
     conditions: Sequence[Condition] = (),
+    make_room: Callable[[], object] = lambda: None,
 ) -> DataPaths:
     """The data of one world; built if this cache does not hold it (whole) yet. `say` hears how the building goes.
 
     `use` may take hold of the folder before anybody else can remove it. `prepare` runs prepare.py in another way than
     as a process beside this one. `again`: the data were there before, so that a building is a repair, which is said.
     `conditions`: those that change a declared data setting get data of their own, drawn from the same secret.
+    `make_room` is called before they are built.
 
     Raises:
         InfrastructureError: prepare.py failed.
@@ -105,6 +107,7 @@ def prepared(
             else:
                 before = _as_before(folder.parent, template, profile)
                 say(f"  making a world of profile {profile}, which later sessions use too{before}")
+            make_room()
             own = template.condition_data(settings, conditions)
             how = prepare or _prepare_there if template.has_data else _nothing
             _build(template, template.data_settings(settings), own, secret, folder, say, how)

@@ -5,11 +5,14 @@ from __future__ import annotations
 import ipaddress
 import secrets
 import socket
+import sys
 import time
 from pathlib import Path
+from urllib.parse import quote
 
 from agent.core.errors import InfrastructureError, UserError
 from agent.core.paths import HOME, SessionPaths
+from agent.pages.reading import PDF
 from agent.pages.views.session import Tell
 from agent.storage.workspace import Workspace
 
@@ -28,7 +31,7 @@ def page(paths: SessionPaths, out: Path, tell: Tell) -> int:
     if not out.is_dir():
         raise UserError(f"{out}: no such folder; make it, or name another with --out")
     target = out / f"{paths.root.name}.html"
-    data = page_of(paths, tell)
+    data = page_of(paths, tell, _beside(paths, out))
     try:
         write_bytes(target, data)
     except OSError as error:
@@ -37,8 +40,18 @@ def page(paths: SessionPaths, out: Path, tell: Tell) -> int:
     return 0
 
 
-def page_of(paths: SessionPaths, tell: Tell) -> bytes:
-    """A session's page as a file of its own, to be handed on: no key and no place of this machine is in it."""
+def _beside(paths: SessionPaths, out: Path) -> str:
+    """Where the paper lies, seen from a page in `out`; "" where it lies elsewhere."""
+    pdf, here = (paths.repo / PDF).resolve(), out.resolve()
+    near = here in pdf.parents and here.is_relative_to(paths.root.parent.resolve())
+    return quote(pdf.relative_to(here).as_posix()) if near and pdf.is_file() else ""
+
+
+def page_of(paths: SessionPaths, tell: Tell, pdf: str = "") -> bytes:
+    """A session's page as a file of its own, to be handed on: no key and no place of this machine is in it.
+
+    `pdf`: where the paper lies beside it.
+    """
     from agent.pages.reading import gather
     from agent.pages.rendering import session_page
     from agent.pages.views.session import session_view
@@ -47,8 +60,8 @@ def page_of(paths: SessionPaths, tell: Tell) -> bytes:
     strip = Stripper({paths.root.parent: "[workspace]", HOME: "[checkout]"})
     view = session_view(gather(paths), time.time(), tell)
     printed: dict[str, str] = {}
-    session_page(view, strip=lambda text: printed.setdefault(text, text))  # which texts there are
-    return session_page(view, strip=strip.texts(printed).__getitem__)
+    session_page(view, strip=lambda text: printed.setdefault(text, text), pdf=pdf)  # which texts there are
+    return session_page(view, strip=strip.texts(printed).__getitem__, pdf=pdf)
 
 
 def serve(workspace: Workspace, host: str, port: int | None, control: bool, tell: Tell) -> int:
@@ -66,6 +79,8 @@ def serve(workspace: Workspace, host: str, port: int | None, control: bool, tell
 
     listening = _listen(host, port)
     number = listening.getsockname()[1]
+    if port is None and number != PORT:
+        print(f"Port {PORT} is in use, perhaps by another serve: this one takes {number}.", file=sys.stderr, flush=True)
     closed = not _is_loopback(host)
     gate = Gate(host, number, secrets.token_urlsafe(24) if control or closed else "", closed)
     streams = Streams()

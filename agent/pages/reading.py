@@ -45,6 +45,7 @@ from paper.press.compare import Problem
 from paper.press.parts import Rendered
 
 MANIFEST = "template/manifest.toml"
+PDF = "paper/paper.pdf"
 LARGEST_PICTURE = 2 << 20
 PNG = b"\x89PNG\r\n"
 MOST_DRAWN = 64

@@ -17,10 +17,11 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from agent.core.numbers import counted
 from agent.core.visible import visible
-from agent.pages.views import words
+from agent.pages.views.features import FeaturesView
 from agent.pages.views.index import IndexRow
-from agent.pages.views.maths import formula
+from agent.pages.views.maths import formula, typeset
 from agent.pages.views.session import SessionView
 
 HERE = Path(__file__).parent
@@ -36,13 +37,13 @@ class Serving:
     seen: str = ""  # names the state that the page shows
 
 
-def session_page(view: SessionView, serving: Serving | None = None, strip: Strip = str) -> bytes:
+def session_page(view: SessionView, serving: Serving | None = None, strip: Strip = str, pdf: str = "") -> bytes:
     """The page of one session; without `serving` it is a file of its own.
 
     `strip` rewrites each text before it is printed: a file that may be handed on holds no key and no place of this
-    machine.
+    machine. `pdf` is where the paper lies, seen from such a file; "" where it does not lie beside it.
     """
-    return _page("session.html.j2", serving, strip, view=view, title=view.title)
+    return _page("session.html.j2", serving, strip, view=view, title=view.title, pdf="paper.pdf" if serving else pdf)
 
 
 def index_page(rows: tuple[IndexRow, ...], closed: list[str], serving: Serving | None = None) -> bytes:
@@ -53,6 +54,11 @@ def index_page(rows: tuple[IndexRow, ...], closed: list[str], serving: Serving |
 def call_page(step: str, messages: list[tuple[str, str]], reply: str, serving: Serving | None = None) -> bytes:
     """One exchange with a model, whole."""
     return _page("call.html.j2", serving, str, step=step, messages=messages, reply=reply, title=step)
+
+
+def features_page(view: FeaturesView) -> bytes:
+    """The latents of one autoencoder, as a file of its own."""
+    return _page("features.html.j2", None, str, view=view, title=view.title)
 
 
 def problem_page(title: str, text: str) -> bytes:
@@ -113,11 +119,14 @@ def _environment(strip: Strip) -> Environment:
     )
     environment.filters |= {
         "embedded": _embedded,
+        "sized": _sized,
         "download": lambda text: _download(strip(text)),
         "json_block": lambda text: _json_block(strip(text)),
         "slug": slug,
         "formula": formula,
-        "counted": words.counted,
+        "typeset": typeset,
+        "counted": counted,
+        "zip": lambda one, other: zip(one, other, strict=False),
         "spaced": lambda text: text.replace("_", " "),
     }
     return environment
@@ -137,6 +146,12 @@ def slug(text: str) -> str:
 def _embedded(data: bytes) -> str:
     """A picture as an address that holds it."""
     return f"data:image/png;base64,{base64.b64encode(data).decode()}"
+
+
+def _sized(data: bytes) -> Markup:
+    """Width and height of a PNG picture as attributes, so that nothing moves when it is drawn."""
+    width, height = (int.from_bytes(data[at : at + 4]) for at in (16, 20))
+    return Markup(f' width="{width}" height="{height}"')  # two numbers
 
 
 def _download(text: str) -> str:

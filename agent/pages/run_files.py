@@ -31,7 +31,7 @@ def files_of(
 ) -> dict[str, RunFiles]:
     """By run: code with its parent's, the log's end, and where the artefacts lie."""
     script = facts.manifest.editable[0]
-    scripts = {b.name: f"template/{b.file}" for b in facts.manifest.baselines}
+    scripts = {b.name: f"template/{b.script}" for b in facts.manifest.baselines}
     commits = {r.run: r.commit for r in facts.records}
     wanted = []
     for record in facts.records:

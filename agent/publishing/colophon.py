@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from agent.core.ideas import all_ideas
+from agent.core.numbers import counted
 from agent.core.options import Options
 from agent.literature.found import FoundWorks
 from agent.literature.library import Library
@@ -52,7 +53,7 @@ def costs(session: Session) -> tuple[tuple[str, str], ...]:
     unpriced = f" and {session.unpriced_calls} calls of unknown price" if session.unpriced_calls else ""
     cached = f", of which {session.tokens_cached:,} read from a cache" if session.tokens_cached else ""
     return (
-        ("Model calls", f"{len(session.calls)}"),
+        ("Model calls", f"{len(session.calls)} before this paper was set; its reviews come after"),
         ("Tokens", f"{session.tokens:,}{cached}"),
         ("Cost", f"${session.usd:.4f}{unpriced}"),
     )
@@ -79,7 +80,7 @@ def literature(session: Session, found: FoundWorks, library: Library) -> tuple[t
         rows.append(
             (
                 "Citations",
-                f"{judged} pairs of sentence and cited work compared by "
+                f"{judged} pairs of sentence and cited work, over all drafts, compared by "
                 f"{_answered(session, 'support')}; {len(session.unsupported)} refused and sent "
                 "back to the writer or cut",
             )
@@ -93,7 +94,3 @@ def _answered(session: Session, step: str) -> str:
     """The model that answered the last round of a step; where nobody knows, the one that was chosen."""
     rounds = {name for name, _ in session.calls if name.startswith(f"{step}.")}
     return session.answered_by(*rounds) or session.options.models.reviewer
-
-
-def counted(number: int, one: str, many: str) -> str:
-    return f"{number} {one if number == 1 else many}"

@@ -15,7 +15,7 @@ from typing import IO, Literal, Protocol
 
 from agent.core.errors import InfrastructureError
 from agent.core.manifest import Limits
-from agent.core.protocols import Exit, ExitReason
+from agent.core.protocols import Exit, ExitReason, Used
 from agent.sandbox import limits as use
 from agent.sandbox.cgroups import Group
 
@@ -123,6 +123,15 @@ class ConfinedProcess:
             self._finish(os.waitstatus_to_exitcode(status), rusage)
         else:
             self._enforce(time.monotonic())
+
+    def used(self) -> Used:
+        """What the tree has taken until now; of one that has ended, what it took in all."""
+        with self._lock:
+            if self._exit is not None:
+                return Used(self._exit.wall_s, self._exit.cpu_s, self._exit.peak_memory_mb)
+            with suppress(OSError):  # ended just now
+                self._over_memory()  # a look at the tree also adds up its CPU time
+            return Used(time.monotonic() - self._started, self._meter.cpu_s, self._meter.peak / use.MB)
 
     def wait(self) -> Exit:
         while (ended := self.poll()) is None:

@@ -11,7 +11,7 @@ from agent.core.writing import SectionPhase
 from agent.session import events as ev
 
 # Reasons with which the session stops before long.
-NOT_COUNTED = ("cancelled", "data", "data-changed", "protected-changed", "template")
+NOT_COUNTED = ("cancelled", "data", "data-changed", "interrupted", "protected-changed", "template")
 Phase = Literal["new", "edited", "linted", "submitted", "measured", "failed"]
 
 
@@ -36,7 +36,10 @@ class RunState:
 
     @property
     def lost(self) -> int:
-        """How often this attempt's training was lost; what a person, a bound or damaged data ended is not counted."""
+        """How often this attempt's training was lost; what a person, a bound or damaged data ended is not counted.
+
+        Neither is a loss after which it goes on from a checkpoint.
+        """
         return sum(f.reason not in NOT_COUNTED for f in self._not_charged)
 
     @property

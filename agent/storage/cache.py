@@ -9,7 +9,7 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,6 +73,28 @@ def trim(cache: Path, limit_gb: float) -> list[Kept]:
     return gone
 
 
+def make_room(cache: Path, needed: int, free: Callable[[Path], int] | None = None) -> list[Kept]:
+    """Remove data sets that nobody uses, oldest first, until so many bytes are free on the disk; returns what went.
+
+    Nothing is removed where there is room, or where all of them together would not make it.
+    """
+    measure = free or _free
+    there = data_sets(cache)
+    if measure(cache) + sum(kept.size for kept in there) < needed:
+        return []
+    gone = []
+    for kept in there:
+        if measure(cache) >= needed:
+            break
+        if _remove(kept.path):
+            gone.append(kept)
+    return gone
+
+
+def _free(folder: Path) -> int:
+    return shutil.disk_usage(folder).free
+
+
 def clean(cache: Path, *, busy: bool) -> str:
     """Remove all that nobody uses, and say it; `busy`: a session runs, so baseline results stay."""
     there = data_sets(cache)
@@ -89,7 +111,7 @@ def clean(cache: Path, *, busy: bool) -> str:
         said += f"; {_count(len(there) - len(gone), 'data set')} in use kept"
     if busy:
         said += "; baseline results kept, for a session is running"
-    return said + ". Sessions and the secrets of worlds are untouched."
+    return said + ". Sessions and the secrets of worlds are untouched; data are drawn anew when they are needed."
 
 
 def summary(cache: Path) -> str:

@@ -48,7 +48,7 @@ def planes(facts: Facts, folder: Path) -> Figure | None:
         file,
         width=width,
         caption=(
-            f"What is paid for what: {what}, one marker a run (circles: baselines, squares: experiments). Markers are "
+            f"Trade-offs: {what}, one marker a run (circles: baselines, squares: experiments). Markers are "
             f"{means_words(facts, ', bars one standard error in either direction')}; arrows give the "
             f"direction of an axis that is better.{joined}{described_words(facts)}{reported_words(facts)}"
         ),

@@ -220,7 +220,16 @@ def main_caption(facts: Facts) -> str:
     return (
         f"All runs, baselines first. {means} Arrows give the direction that is better; bold marks the best {value} of "
         f"a column, which is no statement about significance.{several}{failed}"
-        f"{prices(facts)}{more}{reported}"
+        f"{prices(facts)}{_of_others(facts)}{more}{reported}"
+    )
+
+
+def _of_others(facts: Facts) -> str:
+    """What was not trained here, and the training that it had."""
+    found = [(record.label, record.pretrained.trained_on) for record in facts.explored if record.pretrained]
+    return "".join(
+        f" {escape(label)} was trained by others, on {escape(budget)}, and measured as it is."
+        for label, budget in found
     )
 
 
@@ -263,7 +272,8 @@ def _is_best(facts: Facts, series: Series) -> bool:
     rivals = [s for r in facts.measured if (s := series_of(r, series.metric, series.condition))]
     own = facts.merit(series.metric, series.mean, series.condition)
     merits = [facts.merit(s.metric, s.mean, s.condition) for s in rivals]
-    return max(merits) <= own and min(merits) < own
+    least = 1e-9 * max(map(abs, merits))  # sums of the same numbers in another order differ by less
+    return max(merits) <= own + least and min(merits) < own - least
 
 
 def _head(facts: Facts, metric: str, width: float | None) -> str:

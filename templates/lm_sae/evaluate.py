@@ -43,13 +43,8 @@ class Truth:
 def load_truth(truth_dir: Path, settings: dict[str, Any]) -> Truth:
     """Read what prepare.py wrote, and load the model it was written with."""
     place = truth_dir / str(settings["hook_name"])
-    about = json.loads((truth_dir / "about.json").read_text())
     reference = json.loads((place / "reference.json").read_text())
-    own = truth_dir / "model"
-    name = str(own) if own.is_dir() else str(settings["model"])
-    model = models.load(name, str(settings["dtype"]), str(settings.get("device", "cpu")), offline=True)
-    if models.weights_sha256(model) != about["weights_sha256"]:
-        raise ValueError(f"{name} has other weights than when the data were prepared")
+    model = models.of_world(truth_dir, settings)
     labels = {path.stem.removeprefix("label-"): np.load(path) for path in sorted(truth_dir.glob("label-*.npz"))}
     probes = np.load(place / "probes.npz")
     return Truth(

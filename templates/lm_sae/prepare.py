@@ -15,7 +15,7 @@ import numpy as np
 
 from agent import InfrastructureError, UserError
 
-from .lm import core, corpus, letters, models, probing, shards
+from .lm import core, corpus, letters, models, probing, shards, streams
 
 if TYPE_CHECKING:
     from transformer_lens import HookedTransformer
@@ -41,6 +41,8 @@ def prepare(settings: dict[str, Any], secret: int, train_dir: Path, truth_dir: P
     source = _Grammar(settings, seeds[0], truth_dir) if settings["model"] == GRAMMAR else _Text(settings, seeds[0])
     model = source.model
     _check_sizes(model, settings, hooks)
+    if settings.get("streamed"):
+        streams.write_note(truth_dir, seeds[4], source.note())
     held = _take(source.held_out(), int(settings["held_out"]), settings)
     np.save(truth_dir / "tokens.npy", held)
     _write_truth(model, settings, hooks, held, source, truth_dir, np.random.default_rng(seeds[1]))
@@ -65,7 +67,7 @@ class _Grammar:
         from .lm.grammar import Grammar
 
         self._settings, (words, self._training, self._held, weights) = settings, seed.spawn(4)
-        self._grammar = Grammar(words)
+        self._words, self._grammar = words, Grammar(words)
         torch.set_num_threads(int(settings["lm_threads"]))  # another number would sum in another order
         tokens = np.concatenate(list(self._pieces(self._training, int(settings["lm_tokens"]))))
         model_seed = int(weights.generate_state(1)[0])
@@ -78,6 +80,10 @@ class _Grammar:
     def training(self) -> Sequences:
         """More of the corpus than the model was trained on, from its beginning."""
         return self._pieces(self._training, None)
+
+    def note(self) -> dict[str, Any]:
+        """From where a stream of training text goes on."""
+        return {"words": streams.state_of(self._words), "training": streams.state_of(self._training)}
 
     def held_out(self) -> Sequences:
         """Sequences nobody has seen; their labels are kept."""
@@ -138,8 +144,12 @@ class _Text:
         device = "cuda" if torch.cuda.is_available() else "cpu"
         say(f"loading {settings['model']}")
         self.model = models.load(str(settings["model"]), str(settings["dtype"]), device)
-        order = int(seed.generate_state(1, np.uint64)[0])
-        self._stream = corpus.sequences(self.model, settings, order)
+        self._settings, self._order = settings, int(seed.generate_state(1, np.uint64)[0])
+        self._stream = corpus.sequences(self.model, settings, self._order)
+
+    def note(self) -> dict[str, Any]:
+        """From where a stream of training text goes on."""
+        return {"order": self._order, "skip": int(self._settings["held_out"])}
 
     def held_out(self) -> Sequences:
         """The stream's beginning; training goes on behind it."""
@@ -222,7 +232,7 @@ def _write_truth(
     for hook in hooks:
         place = truth_dir / hook
         place.mkdir()
-        parts = [_rows(model, some, hook) for _, some in core.batched(held, model, batch)]
+        parts = [streams.rows_of(model, some, hook) for _, some in core.batched(held, model, batch)]
         if extra is not None:
             parts += [
                 core.activations(model, some, [hook])[hook][:, -1] for _, some in core.batched(extra, model, batch)
@@ -234,11 +244,6 @@ def _write_truth(
         ce_zero = core.cross_entropy(model, held, batch, zeros_at=hook)
         (place / "reference.json").write_text(json.dumps({"ce_zero": ce_zero, "absorbed": absorbed}))
     (truth_dir / "about.json").write_text(json.dumps(about, indent=1))
-
-
-def _rows(model: HookedTransformer, tokens: Any, hook: str) -> Any:
-    """[n, d_in]: every token but BOS."""
-    return core.activations(model, tokens, [hook])[hook][:, 1:].flatten(0, 1)
 
 
 def _write_shards(

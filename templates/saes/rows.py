@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,17 +9,61 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from saes.sequential import ShardRows
+from saes.stream import StreamRows
 
-def batches(rows: Tensor, batch: int, steps: int, device: str = "cpu") -> Iterator[Tensor]:
+
+class Batches:
+    """Shuffled batches of rows, epoch after epoch; it can say where it is, and go on from there."""
+
+    def __init__(self, rows: Tensor, batch: int, steps: int, device: str = "cpu") -> None:
+        if batch > len(rows):
+            raise ValueError(f"batch = {batch}: there are {len(rows)} rows")
+        self._rows, self._batch, self._left, self._device = rows, batch, steps, device
+        self._start, self._order, self._drawn_with = len(rows), rows.new_empty(0, dtype=torch.int64), None
+
+    def __iter__(self) -> Batches:
+        return self
+
+    def __next__(self) -> Tensor:
+        if not self._left:
+            raise StopIteration
+        if self._start + self._batch > len(self._rows):
+            self._shuffle()
+        chosen = self._order[self._start : self._start + self._batch]
+        self._start, self._left = self._start + self._batch, self._left - 1
+        return self._rows.index_select(0, chosen).to(self._device, torch.float32, non_blocking=True)
+
+    def _shuffle(self) -> None:
+        self._drawn_with = generator_state(self._rows.device)
+        self._order, self._start = torch.randperm(len(self._rows), device=self._rows.device), 0
+
+    def state(self) -> dict[str, Any]:
+        """Small: an epoch's order is drawn again from the state of the generator."""
+        return {"start": self._start, "left": self._left, "drawn_with": self._drawn_with}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from a state; the generator is where the epoch began afterwards."""
+        if state["drawn_with"] is not None:
+            set_generator(self._rows.device, state["drawn_with"])
+            self._shuffle()
+        self._start, self._left = state["start"], state["left"]
+
+
+def batches(rows: Tensor, batch: int, steps: int, device: str = "cpu") -> Batches:
     """Shuffled batches, epoch after epoch. Rows on the device are drawn there, others are carried over."""
-    done = 0
-    while done < steps:
-        order = torch.randperm(len(rows), device=rows.device)
-        for start in range(0, len(rows) - batch + 1, batch):
-            if done == steps:
-                return
-            yield rows.index_select(0, order[start : start + batch]).to(device, torch.float32, non_blocking=True)
-            done += 1
+    return Batches(rows, batch, steps, device)
+
+
+def generator_state(device: torch.device) -> Tensor:
+    return torch.cuda.get_rng_state(device) if device.type == "cuda" else torch.get_rng_state()
+
+
+def set_generator(device: torch.device, state: Tensor) -> None:
+    if device.type == "cuda":
+        torch.cuda.set_rng_state(state, device)
+    else:
+        torch.set_rng_state(state)
 
 
 class FileRows:
@@ -38,52 +80,15 @@ class FileRows:
     def first(self, count: int) -> Tensor:
         return self._rows[:count].to(self._device).float()
 
-    def batches(self, batch: int, steps: int) -> Iterator[Tensor]:
+    def batches(self, batch: int, steps: int) -> Batches:
         return batches(self._rows, batch, steps, self._device)
-
-
-class ShardRows:
-    """The shards of one hook, mapped one at a time, so that memory does not grow with them.
-
-    The rows lie in random order over all shards; every epoch takes shards and the rows in them in a new order. What
-    comes out is divided by `scale`: deviation one in a dimension on average, so that one learning rate serves all
-    models and places.
-    """
-
-    def __init__(self, folder: Path, device: str) -> None:
-        about = json.loads((folder / "about.json").read_text())
-        self._shards = [folder / name for name in about["shards"]]
-        self._bfloat16 = about["dtype"] == "bfloat16"  # kept as int16
-        self._device = device
-        self.scale: float = about["deviation"] / about["d_in"] ** 0.5
-
-    def first(self, count: int) -> Tensor:
-        return self._shard(self._shards[0])[:count].to(self._device).float() / self.scale
-
-    def batches(self, batch: int, steps: int) -> Iterator[Tensor]:
-        """A batch that a shard ends in is filled from the next, so that none is lost."""
-        rest, done = None, 0
-        while done < steps:
-            for number in torch.randperm(len(self._shards)).tolist():
-                rows = self._shard(self._shards[number])
-                for chosen in torch.randperm(len(rows)).split(batch):
-                    some = rows[chosen] if rest is None else torch.cat([rest, rows[chosen]])
-                    rest = None if len(some) == batch else some[batch:] if len(some) > batch else some
-                    if len(some) < batch:
-                        continue
-                    if done == steps:
-                        return
-                    yield some[:batch].to(self._device, torch.float32, non_blocking=True) / self.scale
-                    done += 1
-
-    def _shard(self, path: Path) -> Tensor:
-        rows = torch.from_numpy(np.load(path, mmap_mode="c"))
-        return rows.view(torch.bfloat16) if self._bfloat16 else rows
 
 
 def open_rows(task: dict[str, Any]) -> FileRows | ShardRows:
     """Whatever the runner put into the task's data folder."""
     data = Path(task["data"])
+    if "feed" in task:
+        return StreamRows(data / task["hook_name"], task["device"], Path(task["feed"]))
     if "hook_name" in task:
-        return ShardRows(data / task["hook_name"], task["device"])
+        return ShardRows(data / task["hook_name"], task["device"], task["seed"])
     return FileRows(data / "activations.npy", task["device"])

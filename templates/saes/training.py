@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from saes.base import SAE, Step
+from saes.checkpoint import Checkpoint, become, go_on
 from saes.optim import Adam, adam
 from saes.rows import open_rows
 
@@ -46,16 +47,30 @@ class Recipe:
         return bool(every) and step < until and (step + 1) % every == 0
 
 
-def train(sae: SAE, data: Iterable[Tensor], recipe: Recipe, log: Path | None = None) -> dict[str, float]:
+def train(
+    sae: SAE,
+    data: Iterable[Tensor],
+    recipe: Recipe,
+    log: Path | None = None,
+    checkpoint: Checkpoint | None = None,
+) -> dict[str, float]:
     """Train on batches [B, d_in]; returns diagnostics. `sae.start` has seen some rows before.
 
-    The log gets a JSON line every hundredth of the way.
+    The log gets a JSON line every hundredth of the way. With a checkpoint, the training goes on from where an earlier
+    process of it was; `data` is then one of rows.py, which know their place.
     """
     optimizer = adam(sae.parameters(), recipe.lr, recipe.betas)
     idle = torch.zeros(len(sae.W_dec), device=sae.W_dec.device)  # samples since each latent last fired
     log_every = max(1, recipe.steps // LOG_LINES)
-    dead, samples, resampled = None, 0, 0
-    for index, x in zip(range(recipe.steps), data, strict=False):
+    dead, samples, resampled, done = None, 0, 0, 0
+    if checkpoint and (saved := checkpoint.loaded()):
+        become(sae, saved["sae"])
+        optimizer, idle, (dead, samples, resampled, done) = saved["optimizer"], saved["idle"], saved["counters"]
+        data.restore(saved["data"])
+        if log:
+            log.write_text(saved["log"])
+        go_on(saved["generators"])
+    for index, x in zip(range(done, recipe.steps), data, strict=False):
         for group in optimizer.param_groups:
             group["lr"] = recipe.lr_at(index)
         step = Step(progress=index / recipe.steps, share=1 / recipe.steps, dead=dead)
@@ -82,6 +97,10 @@ def train(sae: SAE, data: Iterable[Tensor], recipe: Recipe, log: Path | None = N
             }
             with open(log, "a") as file:
                 file.write(json.dumps({**line, **sae.report()}) + "\n")
+        if checkpoint and checkpoint.due:
+            counters, text = (dead, samples, resampled, index + 1), log.read_text() if log and log.exists() else ""
+            state = {"sae": sae, "optimizer": optimizer, "idle": idle, "counters": counters}
+            checkpoint.save({**state, "data": data.state(), "log": text})
     shares = {"dead_share_in_training": (idle > recipe.dead_after).float().mean().item()}
     return {**shares, "resampled_latents": float(resampled)} if recipe.resamplings else shares
 
@@ -132,7 +151,8 @@ def run(architecture: type[SAE], lr: str = "lr", resamplings: int = 0, aux: str 
     sae = architecture.from_task({**task, **own}).to(task["device"])
     sae.start(rows.first(FIRST_ROWS))
     recipe = Recipe(steps=steps, lr=task[lr], dead_after=task["dead_after"], resamplings=resamplings)
-    numbers = train(sae, rows.batches(task["batch"], steps), recipe, out_dir / "log.jsonl")
+    log, checkpoint = out_dir / "log.jsonl", Checkpoint.of(task)
+    numbers = train(sae, rows.batches(task["batch"], steps), recipe, log, checkpoint)
     sae.rescale(rows.scale)
     (out_dir / "diagnostics.json").write_text(json.dumps({**numbers, **sae.report()}))
     sae.save(out_dir / task["artefact"])

@@ -25,13 +25,13 @@ class Truth:
 
 def load_truth(truth_dir: Path, settings: dict) -> Truth:
     """Read what prepare.py wrote."""
-    directions = np.load(truth_dir / "directions.npy", allow_pickle=False).astype(np.float64)
+    features = np.load(truth_dir / "features.npz", allow_pickle=False)
     acts = sparse.load_npz(truth_dir / "feature_acts.npz")
     return Truth(
         x=np.load(truth_dir / "x.npy", allow_pickle=False),
         fires=sparse.csc_matrix(acts > 0),
-        directions=unit_rows(directions),
-        parent=np.load(truth_dir / "parent.npy", allow_pickle=False),
+        directions=unit_rows(features["directions"].astype(np.float64)),
+        parent=features["parent"],
     )
 
 

@@ -19,8 +19,11 @@ def prepare(settings: dict, secret: int, train_dir: Path, truth_dir: Path) -> No
     """Write `activations.npy` for training, and held-out rows with their truth where no experiment looks."""
     world_seed, train_seed, held_out_seed = np.random.SeedSequence(secret).spawn(3)
     world = draw_world(settings, world_seed)
-    np.save(truth_dir / "directions.npy", world.feature_dict.feature_vectors.detach().numpy())
-    np.save(truth_dir / "parent.npy", parents(world.hierarchy.roots, int(settings["num_features"])))
+    directions = world.feature_dict.feature_vectors.detach().numpy()
+    parent = parents(
+        world.hierarchy.roots, int(settings["num_features"])
+    )  # no file of its own: it is the same in every world
+    np.savez(truth_dir / "features.npz", directions=directions, parent=parent)
     fill_torch_generator(train_seed)
     write_rows(world, int(settings["pool"]), train_dir / "activations.npy", None)
     fill_torch_generator(held_out_seed)

@@ -58,7 +58,7 @@ def test_what_was_typed_comes_out_and_nothing_else():
     [
         ("status --runs 3", "launch.py status: --runs belongs to run and resume"),
         ("--status --idea x", "launch.py status: --idea belongs to run and doctor"),
-        ("resume last --profile p", "launch.py resume: --profile belongs to run, doctor and check-template"),
+        ("resume last --profile p", "launch.py resume: --profile belongs to run, doctor, check-template and evaluate"),
         ("--idea x --artefacts", "launch.py run: --artefacts belongs to verify"),
         ("--idea x --baseline topk", "launch.py run: there is no option --baseline; did you mean --baselines?"),
         ("run x --max_usd=3", "launch.py run: there is no option --max_usd; did you mean --max-usd?"),
@@ -68,10 +68,9 @@ def test_what_was_typed_comes_out_and_nothing_else():
         ("hierarchical_sae", "launch.py: there is no command hierarchical_sae; launch.py --help shows"),
         ("list --status", "launch.py: status and list do not go together"),
         ("--verify a --list", "launch.py: verify and list do not go together"),
-        ("verify", "launch.py verify: SESSION|REPO|PDF is missing"),
-        ("--verify --artefacts", "launch.py verify: SESSION|REPO|PDF is missing"),
+        ("verify", "launch.py verify: SESSION|REPO|PDF is missing; e.g. launch.py verify last"),
+        ("--verify --artefacts", "launch.py verify: SESSION|REPO|PDF is missing; e.g. launch.py verify last"),
         ("run --runs 2", "launch.py run: NAME|FILE[:NAME] is missing"),
-        ("run a --idea b", "launch.py run: one word too many: a"),
         ("bundle a b", "launch.py bundle: one word too many: b"),
         ("--status x", "launch.py status: one word too many: x"),
         ("generate-ideas 0", "launch.py generate-ideas: give a number from 1 to 50, found 0"),
@@ -163,7 +162,7 @@ def test_a_range_that_a_help_text_names_is_that_of_the_options():
 
 def test_the_choices_are_those_of_the_options():
     chosen = {name: option.choices for name, option in FIELDS.items() if option.choices}
-    assert set(chosen) == {"stop_after", "literature"}
+    assert set(chosen) == {"stop_after", "literature", "executor"}
     for name, choices in chosen.items():
         annotation = Options.model_fields[name].annotation
         literals = [word for part in get_args(annotation) for word in (get_args(part) or (part,))]

@@ -69,7 +69,13 @@ def test_a_price_or_length_that_cannot_be_is_refused_in_one_line(words, said):
 def test_fewer_trainings_side_by_side_get_more_threads():
     cores, _ = choices.cores()
     assert (new("--slots 1").slots, new("--slots 1").threads) == (1, cores)
-    assert (new().slots, new().threads) == (cores, 1)
+    assert (new("--device cpu").slots, new("--device cpu").threads) == (cores, 1)
+
+
+def test_on_a_gpu_one_training_runs_at_a_time_unless_more_are_asked_for():
+    cores, _ = choices.cores()
+    assert (new("--device cuda").slots, new("--device cuda:1").threads) == (1, cores)
+    assert new("--device cuda --slots 2").slots == 2
 
 
 def test_a_role_s_own_model_goes_before_the_one_of_all():

@@ -57,6 +57,17 @@ def test_progress_is_in_words_within_the_terminal_s_width(clock):
     assert "loss 7" in screen.drawn()[-2]
 
 
+def test_what_is_left_never_grows_while_nothing_gets_further(clock):
+    screen = Screen()
+    shown = console(screen, clock, width=100)
+    lefts = []
+    for now, fraction in ((0.0, 0.0), (20.0, 0.5), (30.0, 0.5), (45.0, 0.5)):
+        clock.now = now
+        shown.progress("run 1", Progress(1, 3, fraction, step=7, steps=9, loss=1.0))
+        lefts.append(re.findall(r"(\d:\d\d) left", screen.drawn()[-1]))
+    assert lefts == [[], ["0:20"], ["0:10"], []]  # late at last: nobody knows how much
+
+
 def test_the_bar_never_falls_back_and_measuring_is_a_phase(clock):
     screen = Screen()
     shown = console(screen, clock, width=100)

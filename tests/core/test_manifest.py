@@ -62,6 +62,7 @@ def test_every_profile_of_ours_says_how_its_baselines_were_tuned():
         "pythia-70m-saebench",
         "gemma-2-2b",
         "gemma-2-2b-saebench",
+        "gemma-2-2b-streamed",
     }
     assert {name for name, profile in found.items() if profile.untuned} == untuned
 

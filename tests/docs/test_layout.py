@@ -38,6 +38,7 @@ ROOMS = (
 PAPER = (("press",), ("truth", "pictures"), ("reading",), ("text", "evidence"))
 LAB = (
     ("jobs", "templating", "plots"),
+    ("published",),
     ("measuring",),
     ("integrity", "saebench", "machine", "own_worlds"),
     ("worlds", "environments", "environment_probe"),

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
+from agent.app.choices import own_device
 from agent.core.manifest import Limits
 from agent.core.methods import ModelSpec
 from agent.core.record import Job
@@ -205,33 +206,49 @@ def test_an_evaluation_behind_walls_gives_the_same_metrics(place):
         folder.chmod(0o755)
     again = job(place, code(), evaluate=evaluate)
 
-    assert measure_again(again, 0, condition, sandbox, kept, walled=True) == pytest.approx(training.metrics, rel=1e-9)
+    assert measure_again(again, 0, condition, sandbox, kept, walled=True).metrics == pytest.approx(
+        training.metrics, rel=1e-9
+    )
 
 
 TORCH = """
 import torch
 class Net(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.one = torch.nn.Parameter(torch.ones(1, dtype=torch.bfloat16))
     @classmethod
     def load(cls, path): return cls()
     def half(self, x, scale):
         assert x.dtype == torch.bfloat16 and isinstance(scale, int)
-        return x / scale, torch.arange(len(x), dtype=torch.int32)
+        return self.one * x / scale, torch.arange(len(x), dtype=torch.int32)
 """
 
 
-def test_torch_code_gets_and_gives_tensors_of_the_declared_types(tmp_path):
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_torch_code_gets_and_gives_tensors_of_the_declared_types(tmp_path, device):
+    """Asked for a GPU on a machine without one, it answers on the CPU and says so."""
     (tmp_path / "experiment.py").write_text(TORCH)
     takes, gives = {"x": "bfloat16 [n]", "scale": "int64 []"}, {"y": "bfloat16 [n]", "i": "int64 [n]"}
     spec = ModelSpec.model_validate({"name": "Net", "methods": {"half": {"takes": takes, "gives": gives}}})
-    words = (box.HERE / "frames.py", "none", "1", "experiment.Net", json.dumps([box.told(spec.called({})["half"])]))
+    words = (
+        box.HERE / "frames.py",
+        "none",
+        "1",
+        device,
+        "experiment.Net",
+        json.dumps([box.told(spec.called({})["half"])]),
+    )
     call = frames.pack(frames.CALL, 0, [np.array([1.0, 3.0], np.float32), np.array(2)])
     command = [sys.executable, "-P", box.HERE / "call_worker.py", *words]
-    said = io.BytesIO(subprocess.run(command, input=call, cwd=tmp_path, stdout=subprocess.PIPE, check=True).stdout)
+    done = subprocess.run(command, input=call, cwd=tmp_path, capture_output=True, check=True)
+    said = io.BytesIO(done.stdout)
     tag, number, shapes = frames.header(said.read(frames.HEAD.size), said.read)
     half, index = frames.arrays(shapes, said.read)
 
     assert (tag, number, shapes) == (frames.GAVE, 0, [("float32", (2,)), ("int64", (2,))])
     assert half.tolist() == [0.5, 1.5] and index.tolist() == [0, 1]
+    assert (b"answers on the CPU, because on cuda" in done.stderr) == (device == "cuda" and own_device() == "cpu")
 
 
 # -------------------------------------------------------------------- attacks

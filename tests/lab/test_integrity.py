@@ -94,6 +94,21 @@ def test_a_confirmation_may_repeat_code_and_has_data_of_its_own():
     assert found(again, record(0), record(1)) == {}
 
 
+@pytest.mark.parametrize(
+    ("scores", "refused"),
+    [
+        ((338 / 360, 338 / 360, 341 / 360), False),  # so many rows of 360: two seeds agree by chance
+        ((338 / 360, 338 / 360), False),
+        ((338 / 360, 338 / 360, 338 / 360), True),
+        ((0.938765432109876, 0.938765432109876, 0.947), True),
+    ],
+)
+def test_seeds_whose_scores_are_counts_of_rows_may_agree_by_chance_but_not_all_of_them(scores, refused):
+    trainings = tuple(training(s, 1, metrics={**METRICS, "score": score}) for s, score in enumerate(scores))
+    mine = record(seeds=tuple(range(len(scores))), trainings=trainings)
+    assert (found(mine).get("same-across-seeds") == "refuse") is refused
+
+
 def test_an_honest_failure_at_the_floor_is_flagged_and_not_refused():
     assert found(record(**one(**AT_FLOOR))) == {"at-floor": "flag"}
 

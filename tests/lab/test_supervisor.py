@@ -132,6 +132,17 @@ def test_a_result_that_ended_well_is_kept_by_the_next_supervisor(tmp_path):
     assert len(started(job)) == 2
 
 
+def test_what_failed_under_an_earlier_job_is_trained_again(tmp_path):
+    before = make_job(tmp_path / "attempt-1", seeds=(1,), way="failed")
+    RUNNER.submit(before)
+    assert finished(before).outcome == "failed"
+    again = make_job(tmp_path / "attempt-1-again-1", seeds=(1,), key="b2")
+    again = again.model_copy(update={"earlier": (before.folder,)})
+    RUNNER.submit(again)
+
+    assert finished(again).outcome == "measured" and started(again) == ["1-k8"]
+
+
 def test_what_ended_under_a_lost_supervisor_is_taken_over_whole(tmp_path):
     lost = make_job(tmp_path / "attempt-1", seeds=(1, 2), **{"seed 2": "sleep"})
     RUNNER.submit(lost)

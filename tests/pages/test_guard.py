@@ -172,6 +172,28 @@ def test_nothing_in_an_address_is_a_path(paths, path):
     assert ask(site(paths, control=False), path.replace("NAME", paths.root.name))[0] == 404
 
 
+def test_the_pdf_is_handed_out_behind_the_same_guard(tmp_path):
+    paths = many_runs(tmp_path, 1)
+    address, pdf = f"/session/{paths.root.name}/paper.pdf", paths.repo / "paper/paper.pdf"
+    made = site(paths, control=False, closed=True)
+    cookie = {"cookie": ask(made, f"/?token={TOKEN}")[1]["set-cookie"].split(";")[0]}
+    pdf.parent.mkdir(exist_ok=True)
+    pdf.unlink(missing_ok=True)
+
+    assert ask(made, address, **cookie)[0] == 404
+    pdf.write_bytes(b"<script>no PDF</script>")
+    assert ask(made, address, **cookie)[0] == 404
+    pdf.write_bytes(b"%PDF-1.7 of a paper")
+    status, headers, body = ask(made, address, **cookie)
+    assert (status, headers["content-type"], body) == (200, "application/pdf", b"%PDF-1.7 of a paper")
+    assert headers["x-content-type-options"] == "nosniff"
+    assert ask(made, address)[0] == 403
+    assert ask(made, address, host="evil.example:8765", **cookie)[0] == 421
+    pdf.rename(tmp_path / "elsewhere.pdf")
+    pdf.symlink_to(tmp_path / "elsewhere.pdf")
+    assert ask(made, address, **cookie)[0] == 404  # a link out of the session is not followed
+
+
 def test_one_exchange_is_shown_whole(paths):
     status, _, body = ask(site(paths), f"/session/{paths.root.name}/call/run-1.comment.1")
 

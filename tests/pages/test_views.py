@@ -1,20 +1,24 @@
 """Views are plain data: what a page says of a session, without a browser."""
 
 import re
+from dataclasses import replace
 
 import pytest
 from markupsafe import Markup
 
 from agent.core.paths import SessionPaths
+from agent.literature.library import Entry
 from agent.pages.drawing import charts
 from agent.pages.drawing.svg import Scale, tag
 from agent.pages.drawing.timeline import timeline
 from agent.pages.reading import Seen, gather
-from agent.pages.rendering import policy, session_page
+from agent.pages.rendering import Serving, policy, session_page
 from agent.pages.views.code import diff_of
 from agent.pages.views.costs import ALL_WORDS, costs, exchanges, stage_of
 from agent.pages.views.index import index_rows
-from agent.pages.views.maths import formula
+from agent.pages.views.maths import formula, typeset
+from agent.pages.views.paper import labels_of
+from agent.pages.views.plain import authors_of, plain, surnames_of
 from agent.pages.views.runs import runs
 from agent.pages.views.session import session_view
 from agent.pages.views.story import story
@@ -98,6 +102,82 @@ def test_sentences_have_their_kinds(whole):
     kinds = {s.kind for c in paper.chapters for part in c.parts for s in part.sentences}
 
     assert kinds == {"measured", "cited", "told"}
+
+
+def test_words_of_a_recording_are_said_to_be_of_one(whole):
+    options = whole.session.options.model_copy(update={"playback": "replies"})
+    view = session_view(replace(whole, session=replace(whole.session, options=options)), 0.0, tell)
+
+    assert session_view(whole, 0.0, tell).played == ""
+    assert view.played.startswith("The words of this session were played back from a recording; the numbers were")
+    assert view.played.encode() in session_page(view)
+
+
+def test_the_pdf_is_a_link_where_it_lies_beside_the_page_and_a_path_elsewhere(whole):
+    view = session_view(whole, 0.0, tell)
+
+    assert b'<a href="paper.pdf"' in session_page(view, Serving())
+    assert b'<a href="repo/paper/paper.pdf"' in session_page(view, pdf="repo/paper/paper.pdf")
+    alone = session_page(view).decode()
+    assert "paper.pdf</code>" in alone and 'type="application/pdf"' not in alone
+
+
+@pytest.mark.parametrize(
+    ("tex", "read"),
+    [
+        (r"Adri{\`a} Garriga-Alonso", "Adrià Garriga-Alonso"),
+        (r"Przemys{\l}aw", "Przemysław"),
+        (r"Przemys\l aw", "Przemysław"),
+        (r"Tom{\'a}{\v s}", "Tomáš"),
+        (r"Ga\"el {Dupr{\'e} la Tour}", "Gaël Dupré la Tour"),
+        (r"Fran{\c{c}}ois \v{C}ern\'{\i}", "François Černí"),
+        (r"{SAE}s \& $L_1$--norms: \emph{which} one?", "SAEs & L1–norms: which one?"),
+        (r"<b>100\%</b> \foo{kept}", "<b>100%</b> kept"),
+    ],
+)
+def test_names_and_titles_of_a_bibliography_are_read_without_tex(tex, read):
+    assert plain(tex) == read
+
+
+def test_names_are_whole_and_works_that_would_be_cited_alike_have_letters():
+    entry = Entry("a", "misc", {"author": " and ".join(f"Last{n}, First{n}" for n in range(9)), "title": "{A} Title"})
+
+    assert authors_of(entry).endswith("First5 Last5 and 3 more")
+    assert surnames_of(entry) == "Last0 et al."
+    assert surnames_of(Entry("b", "misc", {"author": "{OpenAI Team} and Ann van Berg"})) == "OpenAI Team and Berg"
+
+
+def test_figures_tables_and_sections_are_called_as_in_the_pdf(whole):
+    tex = (
+        "\\section{One}\n\\label{sec:one}\n\\label{tab:a}\n\\label{fig:x}\n\\section{Two}\n\\label{sec:two}\n"
+        "\\label{fig:y}\n\\paperappendix\n\\section{Runs}\n\\label{app:runs}\n\\begin{appendixtable}{tab:runs}{All}\n"
+    )
+    assert labels_of(tex) == {
+        "sec:one": "Section 1",
+        "tab:a": "Table 1",
+        "fig:x": "Figure 1",
+        "sec:two": "Section 2",
+        "fig:y": "Figure 2",
+        "app:runs": "Appendix A",
+        "tab:runs": "Table 2",
+    }
+    page = session_page(session_view(whole, 0.0, tell)).decode()
+    assert re.search(r"[ >](Figure|Table|Section) \d[ .<,)]", page)
+    assert not re.search(r">(fig|tab|sec):\w+<", page)
+
+
+@pytest.mark.parametrize(
+    ("source", "understood"),
+    [
+        (r"\hat{x}_t = b_{\text{dec}} + \sum_{j \le m_t} z_j \, d_j", True),
+        (r"\left( 0, \; 1 - \frac{s}{\rho S} \right)", True),
+        (r"\begin{cases} a & b \\ c & d \end{cases}", False),
+        (r"\overbrace{x}", False),
+        (r"x_{1", False),
+    ],
+)
+def test_a_formula_that_is_not_understood_is_shown_as_its_source(source, understood):
+    assert typeset(source) is understood
 
 
 # ---------------------------------------------------------------- the story
@@ -316,7 +396,7 @@ def test_labels_of_close_points_do_not_cover_each_other():
     drawn = charts.plane(points, "x", "y", {"x": "x", "y": "y"})
     places = re.findall(r'class="name-of" x="([\d.]+)" y="([\d.]+)" text-anchor="(\w+)"', drawn)
 
-    assert len(set(places)) == len(points)
+    assert len(set(places)) == 2 * len(points)  # on a screen and on a phone
 
 
 # ---------------------------------------------------------------- markup

@@ -22,7 +22,7 @@ def said(**chosen):
 def test_every_choice_that_matters_is_in_it():
     words = said(attempts=2, improve=1, skip_novelty=True, sandbox="none", literature="offline").split()
 
-    found = parse(words[2:])
+    found = parse(words[1:])
     assert (found.template, found.profile, found.baselines, found.attempts, found.improve, found.model) == (
         "synth_sae",
         "demo",

@@ -9,7 +9,7 @@ import pytest
 from filelock import FileLock
 
 from agent.lab.worlds import prepared
-from agent.storage.cache import PROBES, TURN, clean, data_sets, held, hold, summary, trim
+from agent.storage.cache import PROBES, TURN, clean, data_sets, held, hold, make_room, summary, trim
 from tests.support import ROOT
 from tests.support.tiny import SETTINGS, TINY
 
@@ -53,6 +53,20 @@ def test_another_process_holds_too_and_lets_go_when_it_is_killed(tmp_path):
     process.kill()
     process.wait()
     assert [kept.path for kept in trim(tmp_path, 0)] == [folder]
+
+
+def test_room_is_made_by_the_oldest_that_nobody_uses_and_only_where_that_is_enough(tmp_path):
+    old, used, new = (data_set(tmp_path, name, age, 2 * MB) for age, name in enumerate(("a-1", "b-1", "c-1"), 1))
+
+    def free(folder):
+        """A disk of seven megabytes."""
+        return 7 * MB - sum(kept.size for kept in data_sets(folder))
+
+    with held(used):
+        assert make_room(tmp_path, 20 * MB, free) == [] and make_room(tmp_path, MB // 2, free) == []
+        assert [kept.path for kept in make_room(tmp_path, 3 * MB // 2, free)] == [old]
+        assert used.is_dir() and new.is_dir()
+        assert [kept.path for kept in make_room(tmp_path, 6 * MB, free)] == [new]
 
 
 def test_what_is_being_built_stays(tmp_path):

@@ -13,6 +13,8 @@ from tempfile import TemporaryDirectory
 
 import torch
 
+from agent.core.manifest import Profile
+from agent.core.record import Job
 from agent.core.template import load_template
 from agent.lab.worlds import load_module
 from tests.support import ROOT
@@ -93,3 +95,28 @@ def trained(folder: Path, world: Path, script: str, task: dict = TASK) -> Path:
     )
     assert done.returncode == 0, done.stderr
     return folder / "run_0"
+
+
+def lm_job(folder: Path, profile: Profile, settings: dict, train: Path, truth: Path) -> Job:
+    """One training of the template's own experiment, with seed 0 under the profile's conditions."""
+    return Job(
+        key=folder.name,
+        run="1",
+        kind="experiment",
+        attempt=1,
+        folder=str(folder / "job"),
+        code=str(code(folder / "code")),
+        script="experiment.py",
+        template=TEMPLATE.folder,
+        train_data=str(train),
+        truth_data=str(truth),
+        settings=settings,
+        seeds=(0,),
+        conditions=profile.conditions,
+        limits=profile.limits,
+        evaluate_limits=profile.evaluate_limits,
+        device="cpu",
+        slots=1,
+        threads=1,
+        sandbox="bwrap",
+    )

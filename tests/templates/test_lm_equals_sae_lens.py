@@ -6,6 +6,7 @@ import torch
 from scipy import sparse
 
 from agent.lab.worlds import load_module
+from tests.support.lens import flat, named_as_here
 from tests.support.lm_world import FOLDER, HOOK, evaluation
 
 core = load_module(FOLDER / "evaluate.py").core
@@ -102,16 +103,9 @@ def test_core_metrics_equal_those_of_sae_lens(model, kind):
     }
 
     density = np.array(features["feature_density"])
-    lens = {name: value for group in theirs.values() for name, value in group.items()}
+    lens = flat(theirs)
     wanted = {
-        "explained_variance": lens["explained_variance"],
-        "mse": lens["mse"],
-        "cosine": lens["cossim"],
-        "relative_norm": lens["l2_ratio"],
-        "l0": lens["l0"],
-        "kl": lens["kl_div_with_sae"],
-        "ce_loss_score": lens["ce_loss_score"],
-        "delta_ce": lens["ce_loss_with_sae"] - lens["ce_loss_without_sae"],
+        **named_as_here(lens),
         "dead_latents": (density == 0).mean(),
         "dense_latents": (density > 0.1).mean(),
     }

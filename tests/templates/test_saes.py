@@ -185,7 +185,7 @@ def test_rows_in_shards_come_once_an_epoch_and_scaled(tmp_path, dtype):
         np.save(tmp_path / "hook" / f"{number}.npy", part)
     about = {"shards": ["0.npy", "1.npy", "2.npy"], "dtype": dtype, "deviation": 20.0, "d_in": 4}
     (tmp_path / "hook" / "about.json").write_text(json.dumps(about))
-    opened = saes.open_rows({"data": str(tmp_path), "hook_name": "hook", "device": "cpu"})
+    opened = saes.open_rows({"data": str(tmp_path), "hook_name": "hook", "device": "cpu", "seed": 0})
     drawn = list(opened.batches(10, 20))
 
     for epoch in (drawn[:10], drawn[10:]):

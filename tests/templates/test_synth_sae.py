@@ -164,6 +164,16 @@ def test_the_true_dictionary_scores_one(world):
     assert (metrics["absorption"], metrics["shrinkage"]) == pytest.approx((0, 1))
 
 
+def test_two_worlds_have_no_file_in_common_so_that_a_confirmation_may_call_them_fresh(world, tmp_path):
+    (tmp_path / "train").mkdir()
+    (tmp_path / "truth").mkdir()
+    load_module(FOLDER / "prepare.py").prepare(SMALL, 7, tmp_path / "train", tmp_path / "truth")
+
+    names = [path.relative_to(world) for path in world.rglob("*") if path.is_file()]
+    assert len(names) == 4
+    assert not [name for name in names if (world / name).read_bytes() == (tmp_path / name).read_bytes()]
+
+
 def test_the_world_is_hierarchical_sparse_and_repeatable(world, tmp_path):
     (tmp_path / "train").mkdir()
     (tmp_path / "truth").mkdir()

@@ -4,7 +4,10 @@ from agent.actions.training import cancel
 from agent.app.exits import INFRASTRUCTURE
 from agent.app.playing import play_session
 from agent.core.protocols import Progress
+from agent.lab.jobs.local import LocalRunner
+from agent.lab.measuring.checkpoints import Checkpoints, Note
 from agent.session.policy import CollectRun, SubmitRun
+from agent.storage.atomic import write_text
 from tests.support.ended import KILLED, Ended, losses, own_cache, until
 
 STUCK = "its supervisor is stopped (process 7); let it go on with: kill -CONT 7"
@@ -20,6 +23,39 @@ def test_a_baseline_that_is_killed_again_and_again_stops_the_session_and_blames_
     assert "run 0 (TopK) was lost 3 times" in stopped and "SIGKILL" in stopped and "template" not in stopped
     assert "Give the machine room" in stopped
     assert losses(it) == [("0", 1, "runner", "killed")] * 3
+
+
+class Interrupted(LocalRunner):
+    """This machine's runner, but the first jobs are lost, each after it has taken a checkpoint."""
+
+    def __init__(self, times: int) -> None:
+        super().__init__()
+        self.left, self.lost, self.jobs = times, set(), []
+
+    def submit(self, job):
+        self.jobs.append(job)
+        if self.left == 0:
+            return super().submit(job)
+        self.left -= 1
+        self.lost.add(job.folder)
+        place = Checkpoints.of(job, job.seeds[0], job.conditions[0].name)
+        note = Note(identity="its own", job=job.key, sha256="0" * 64, wall_s=1.0, cpu_s=1.0, peak_memory_mb=1.0)
+        write_text(place.note, note.model_dump_json())
+
+    def state(self, job):
+        return "lost" if job.folder in self.lost else super().state(job)
+
+
+def test_a_training_that_gets_further_each_time_may_be_lost_as_often_as_it_takes(stages, tmp_path):
+    it = own_cache(stages.copied(tmp_path, SubmitRun, runs=1))
+    with it.tools() as tools:
+        tools.runner = runner = Interrupted(5)
+        until(tools, SubmitRun, "0.rows")
+
+    assert losses(it) == [("0", 1, "runner", "interrupted")] * 5
+    told = [line for line in it.console.lines if "it goes on from its last checkpoint; no attempt is charged" in line]
+    assert len(told) == 5
+    assert runner.jobs[-1].earlier == tuple(job.folder for job in reversed(runner.jobs[:-1]))
 
 
 class Silent(Ended):

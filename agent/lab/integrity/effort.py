@@ -25,9 +25,9 @@ def no_training(record: RunRecord, earlier: Sequence[RunRecord], manifest: Manif
     """Catches a score at the untrained floor together with no curve, a flat one, or hardly any compute.
 
     Not: an initialisation that burns CPU time and writes a curve by hand (at-floor flags it), a training that failed
-    honestly, nor a baseline that the manifest calls a control.
+    honestly, nor a baseline that the manifest calls a control or that others trained.
     """
-    if is_control(record, manifest):
+    if is_control(record, manifest) or record.pretrained:
         return
     for training in record.trainings:
         if not any(finding.code == AT_FLOOR for finding in training.findings):
@@ -46,7 +46,7 @@ def no_training(record: RunRecord, earlier: Sequence[RunRecord], manifest: Manif
 def no_curve(record: RunRecord, earlier: Sequence[RunRecord], manifest: Manifest) -> Iterator[str]:
     """Tells of a training without a loss curve of two points or more. A curve is self-reported: a lie passes."""
     without = [t for t in record.trainings if len(t.curves.get("loss", ())) < 2]
-    if without and manifest.form == "own":  # a script of the v1 form knows of no log.jsonl
+    if without and manifest.form == "own" and not record.pretrained:  # a script of the v1 form knows of no log.jsonl
         yield f"{len(without)} of {len(record.trainings)} trainings logged no loss curve"
 
 
@@ -65,7 +65,7 @@ def little_compute(record: RunRecord, earlier: Sequence[RunRecord], manifest: Ma
     Not: a training that burns time without learning.
     """
     shares = [s for t in record.trainings if (s := _compute_share(record, t, earlier)) is not None]
-    if shares and min(shares) < LITTLE:
+    if shares and min(shares) < LITTLE and not record.pretrained:
         yield f"a training used only {min(shares):.0%} of the first baseline's compute"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from fractions import Fraction
 from itertools import combinations
 from math import isclose
 
@@ -10,6 +11,7 @@ from agent.core.manifest import Manifest
 from agent.core.record import RunRecord, Training
 from agent.lab.integrity.rule import is_control, named
 
+MOST_ROWS = 100_000  # of a held-out set whose shares are told from other numbers
 CLOSE = 1e-4  # relative; two seeds of an honest training differ by some percent in some metric
 
 
@@ -17,7 +19,8 @@ CLOSE = 1e-4  # relative; two seeds of an honest training differ by some percent
 def copied_across_seeds(record: RunRecord, earlier: Sequence[RunRecord], manifest: Manifest) -> Iterator[str]:
     """Catches two trainings of this run with the same artefact, byte for byte: the seed or the condition made no
     difference. Not: a copy with a changed bit (same-across-seeds sees that)."""
-    for one, other in () if is_control(record, manifest) else combinations(_with_artefact(record), 2):
+    same_on_purpose = is_control(record, manifest) or record.pretrained
+    for one, other in () if same_on_purpose else combinations(_with_artefact(record), 2):
         if one.artefact_sha256 == other.artefact_sha256:
             yield f"the artefact of {_place(other)} is byte for byte that of {_place(one)}"
 
@@ -43,12 +46,14 @@ def artefact_of_an_earlier_run(record: RunRecord, earlier: Sequence[RunRecord], 
 @named("same-across-seeds", "refuse")
 def same_across_seeds(record: RunRecord, earlier: Sequence[RunRecord], manifest: Manifest) -> Iterator[str]:
     """Catches two seeds whose metrics all agree to four digits: one training told twice, rows reordered or a bit
-    changed. Not: a copy with enough noise to move a metric."""
+    changed. Where each metric is a share of so many rows, chance makes two seeds agree; then all of three or more have
+    to. Not: a copy with enough noise to move a metric."""
     for one, other in () if is_control(record, manifest) else combinations(record.trainings, 2):
         if (
             one.condition == other.condition
             and _alike(one, other, manifest)
             and one.artefact_sha256 != other.artefact_sha256
+            and (_all_alike(record, one, manifest) or not all(_counted(t, manifest) for t in (one, other)))
         ):
             yield f"all metrics of {_place(other)} equal those of {_place(one)}; the seed makes no difference"
 
@@ -104,6 +109,18 @@ def _place(training: Training) -> str:
 def _alike(one: Training, other: Training, manifest: Manifest) -> bool:
     """Measured values only: a template that reports its own may round them."""
     return one.artefact_sha256 is not None and bool(one.metrics) and _same(one, other, manifest)
+
+
+def _counted(training: Training, manifest: Manifest) -> bool:
+    """Whether every metric is a ratio of whole numbers, such as an accuracy over some hundred rows."""
+    values = [value for name, value in training.metrics.items() if not manifest.metrics[name].timed]
+    return all(isclose(Fraction(v).limit_denominator(MOST_ROWS), v, rel_tol=1e-12, abs_tol=1e-12) for v in values)
+
+
+def _all_alike(record: RunRecord, one: Training, manifest: Manifest) -> bool:
+    """Whether three seeds or more of a condition were measured, and all of them as this one."""
+    beside = [t for t in record.trainings if t.condition == one.condition]
+    return len(beside) > 2 and all(_same(one, other, manifest) for other in beside)
 
 
 def _same(one: Training, other: Training, manifest: Manifest) -> bool:

@@ -35,10 +35,11 @@ def foreign_training(record: RunRecord, earlier: Sequence[RunRecord], manifest: 
 
 @named("missing-metric", "refuse")
 def missing_metric(record: RunRecord, earlier: Sequence[RunRecord], manifest: Manifest) -> Iterator[str]:
-    """Catches a metric the template promises and a training lacks."""
+    """Catches a metric the template promises and a training lacks. Not: one that is of confirmations, elsewhere."""
+    late = {name for name, spec in manifest.metrics.items() if spec.confirmation and record.kind != "confirmation"}
     # A metric that a self-reporting experiment gave as NaN is no lie: the record tells it as undefined.
     for training in record.trainings:
-        for name in sorted(set(manifest.metrics) - set(training.metrics) - set(training.undefined)):
+        for name in sorted(set(manifest.metrics) - late - set(training.metrics) - set(training.undefined)):
             yield f"seed {training.seed}, {training.condition}: no value for {name}"
 
 

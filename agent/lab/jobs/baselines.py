@@ -18,9 +18,9 @@ from agent.storage.atomic import write_text
 class BaselineCache:
     """Where the result of one baseline job lies for other sessions to find."""
 
-    def __init__(self, folder: Path, job: Job) -> None:
-        self._folder = folder
-        self._job = job
+    def __init__(self, folder: Path, job: Job, where: str = "") -> None:
+        """`where`: the part of a cluster that the baseline is trained on; this machine where it is empty."""
+        self._folder, self._job, self._where = folder, job, where or platform.node()
 
     def load(self) -> JobResult | None:
         """The result, None where there is none that can be read: the baseline is trained then."""
@@ -50,10 +50,11 @@ class BaselineCache:
             job.device,
             job.threads,
             job.sandbox,
-            platform.node(),
+            self._where,
             platform.machine(),
             version("torch"),
             *([job.environment.key] if job.environment else []),
+            *([job.pretrained.sha256] if job.pretrained else []),
             *([job.saebench.asked.model_dump(), job.saebench.environment.key] if job.saebench else []),
         ]
         digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:20]

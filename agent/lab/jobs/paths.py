@@ -13,6 +13,8 @@ from agent.core.schema import Strict
 from agent.lab.measuring.scratch import TrainingPaths, remove
 from agent.storage.atomic import write_text
 
+LOST = ("supervisor", "killed", "data")  # reasons of trainings that somebody else than their code brought to nothing
+
 
 class Supervisor(Strict):
     """Who owns a job (supervisor.json); pid and start together name one process for ever."""
@@ -104,11 +106,14 @@ class JobPaths:
 
 
 def take_over(job: Job, seed: int, condition: str) -> Training | None:
-    """A training that came to its end under a supervisor that was lost, moved whole into this job's folder."""
+    """A training that was measured under a supervisor that was lost, moved whole into this job's folder.
+
+    One that failed is trained again: a baseline that failed for a reason of the machine is tried by every resume.
+    """
     for folder in job.earlier:
         before = job.model_copy(update={"folder": folder})
         found = JobPaths.of(before).read_training(seed, condition)
-        if found is None or found.outcome == "cancelled" or found.reason in ("supervisor", "killed", "data"):
+        if found is None or found.outcome != "measured":
             continue
         old, new = (TrainingPaths.of(where, seed, condition).root for where in (before, job))
         if old.is_dir():  # else a kill fell between the move and what follows

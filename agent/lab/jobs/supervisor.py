@@ -15,12 +15,14 @@ import sys
 import time
 import traceback
 from collections import deque
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from agent.core.record import Job, JobResult, Training
-from agent.lab.jobs.paths import JobFacts, JobPaths, Supervisor, take_over
+from agent.core.record import Job, JobResult, Outcome, Training
+from agent.lab.jobs.paths import LOST, JobFacts, JobPaths, Supervisor, take_over
+from agent.lab.measuring import checkpoints
 from agent.lab.measuring.scratch import remove
 from agent.sandbox.limits import start_ticks
 from agent.storage.atomic import write_text
@@ -75,9 +77,7 @@ class Supervision:
             text = traceback.format_exc()
             print(text, file=sys.stderr, flush=True)
             for key in self._keys:
-                update = {"outcome": "failed", "detail": text[-2000:]}
-                lost = _not_run(key, "supervisor").model_copy(update=update)
-                self._done.setdefault(key, lost)
+                self._done.setdefault(key, failed(key, "supervisor", text[-2000:]))
         finally:
             for running in self._running.values():
                 running.process.kill()
@@ -97,24 +97,12 @@ class Supervision:
         while waiting or self._running:
             self._look_for_the_end(waiting)
             while waiting and sum(key is not None for key in self._running) < max(1, self._job.slots):
-                self._start(waiting.popleft(), self._training_s())
+                self._start(waiting.popleft(), training_s(self._job))
             self._reap()
             time.sleep(POLL_S)
 
-    def _training_s(self) -> float:
-        bench = self._job.saebench  # one autoencoder after another: the others of the job may be before this one
-        waits = bench.asked.wall_s * max(1, self._job.slots) if bench else 0.0
-        return self._job.limits.wall_s + SANDBOXED_STAGES * self._job.evaluate_limits.wall_s + SLACK_S + waits
-
     def _start(self, key: Key | None, seconds: float) -> None:
-        threads = {name: str(self._job.threads) for name in THREAD_VARIABLES}
-        arguments = [str(os.getpid()), str(self._paths.root), self._module, *(map(str, key) if key else ())]
-        process = subprocess.Popen(
-            [sys.executable, "-m", "agent.lab.jobs.worker", *arguments],
-            cwd=PROJECT,
-            env={**os.environ, **threads},
-            stdin=subprocess.DEVNULL,
-        )
+        process = start_worker(self._job, self._paths, self._module, key)
         now = time.monotonic()
         self._running[key] = _Running(process, now, now + seconds)
 
@@ -152,7 +140,8 @@ class Supervision:
             if key is not None:
                 self._done[key] = self._outcome(key, running)
             elif running.process.returncode:
-                self._no_facts = _ended(running, now - running.started)  # reason, and words for it
+                # reason, and words for it
+                self._no_facts = ended(running.process.returncode, running.why, now - running.started)
 
     def _outcome(self, key: Key, running: _Running) -> Training:
         stored = self._paths.read_training(*key)
@@ -161,53 +150,92 @@ class Supervision:
         wall_s = time.monotonic() - running.started
         why = running.why or ("cancelled" if self._paths.cancel.exists() else "")
         if why in ("cancelled", "skipped"):
-            return _not_run(key, why, wall_s)
-        reason, detail = _ended(running, wall_s)
-        lost = _not_run(key, reason, wall_s).model_copy(
-            update={"outcome": "failed", "detail": f"{detail}; see {self._paths.log}"}
-        )
+            return not_run(key, why, wall_s)
+        reason, detail = ended(running.process.returncode, running.why, wall_s)
+        lost = failed(key, reason, f"{detail}; see {self._paths.log}", wall_s)
         self._paths.write_training(lost)
         return lost
 
     def _result(self, started_at: float, wall_s: float) -> JobResult:
-        trainings = [
-            self._done.get(key) or _not_run(key, "cancelled" if self.cancelled else "skipped") for key in self._keys
-        ]
-        facts = _job_facts(self._paths)
-        if facts is None and not self.cancelled:
-            reason, detail = self._no_facts
-            detail = f"code and data could not be hashed: {detail}; see {self._paths.log}"
-            trainings = [_without_facts(training, reason, detail) for training in trainings]
-        facts = facts or JobFacts(device=f"{self._job.device}: {platform.machine()}", versions={}, hashes={})
-        outcomes = {training.outcome for training in trainings}
-        order = ("failed", "refused", "cancelled")
-        return JobResult(
-            key=self._job.key,
-            outcome=next((o for o in order if o in outcomes), "measured"),
-            trainings=tuple(trainings),
-            started_at=started_at,
-            wall_s=wall_s,
-            device=facts.device,
-            versions=facts.versions,
-            hashes=facts.hashes,
-            sandbox=self._job.sandbox,
-        )
+        missing = "cancelled" if self.cancelled else "skipped"
+        trainings = [self._done.get(key) or not_run(key, missing) for key in self._keys]
+        reason, detail = self._no_facts
+        if self.cancelled:
+            return result_of(self._job, self._paths, trainings, started_at, wall_s)
+        no_facts = reason, f"{detail}; see {self._paths.log}"
+        return result_of(self._job, self._paths, trainings, started_at, wall_s, no_facts)
 
 
-def _ended(running: _Running, wall_s: float) -> tuple[str, str]:
-    """Reason code and words for a measuring process that left no result."""
-    code = running.process.returncode
-    if running.why == "timeout":
+def result_of(
+    job: Job,
+    paths: JobPaths,
+    trainings: Sequence[Training],
+    started_at: float,
+    wall_s: float,
+    no_facts: tuple[str, str] | None = None,
+) -> JobResult:
+    """The job's result; `no_facts` says why there are no facts (reason, words), without which no number counts."""
+    facts = _job_facts(paths)
+    if facts is None and no_facts:
+        reason, why = no_facts
+        detail = f"code and data could not be hashed: {why}"
+        trainings = [_without_facts(training, reason, detail) for training in trainings]
+    facts = facts or JobFacts(device=f"{job.device}: {platform.machine()}", versions={}, hashes={})
+    outcomes = {training.outcome for training in trainings}
+    order: tuple[Outcome, ...] = ("failed", "refused", "cancelled")
+    return JobResult(
+        key=job.key,
+        outcome=next((o for o in order if o in outcomes), "measured"),
+        trainings=tuple(trainings),
+        started_at=started_at,
+        wall_s=wall_s,
+        device=facts.device,
+        versions=facts.versions,
+        hashes=facts.hashes,
+        sandbox=job.sandbox,
+    )
+
+
+def training_s(job: Job) -> float:
+    """The longest time that a training and its measuring may take, in seconds."""
+    bench, slots = job.saebench, max(1, job.slots)
+    waits = bench.asked.wall_s * slots if bench else 0.0  # the others of the job may be before this one
+    measured = SANDBOXED_STAGES * job.evaluate_limits.wall_s + SLACK_S
+    turns = slots if job.device.startswith("cuda") else 1  # on a GPU one is measured after another
+    return job.limits.wall_s + turns * measured + waits
+
+
+def start_worker(job: Job, paths: JobPaths, module: str, key: Key | None) -> subprocess.Popen[bytes]:
+    """A child that makes one training, or the job's facts where the key is None; it dies with this process."""
+    threads = {name: str(job.threads) for name in THREAD_VARIABLES}
+    arguments = [str(os.getpid()), str(paths.root), module, *(map(str, key) if key else ())]
+    return subprocess.Popen(
+        [sys.executable, "-m", "agent.lab.jobs.worker", *arguments],
+        cwd=PROJECT,
+        env={**os.environ, **threads},
+        stdin=subprocess.DEVNULL,
+    )
+
+
+def ended(code: int, why: str, wall_s: float) -> tuple[str, str]:
+    """Reason code and words for a measuring process that left no result; `why`: for what it was told to stop."""
+    if why == "timeout":
         return "supervisor", f"the measuring process was stopped after {wall_s:.0f} s"
     if code < 0:
         name = signal.Signals(-code).name
-        why = ", as the kernel does where memory runs out" if -code == signal.SIGKILL else ""
-        return KILLED, f"the measuring process was ended from outside by {name} (status {code}){why}"
+        kernel = ", as the kernel does where memory runs out" if -code == signal.SIGKILL else ""
+        return KILLED, f"the measuring process was ended from outside by {name} (status {code}){kernel}"
     return "supervisor", f"the measuring process ended with status {code} and left no result"
 
 
-def _not_run(key: Key, reason: str, wall_s: float = 0.0) -> Training:
+def not_run(key: Key, reason: str, wall_s: float = 0.0) -> Training:
+    """A training that nobody needed any more."""
     return Training(seed=key[0], condition=key[1], outcome="cancelled", reason=reason, wall_s=wall_s)
+
+
+def failed(key: Key, reason: str, detail: str, wall_s: float = 0.0) -> Training:
+    """A training that left no result."""
+    return not_run(key, reason, wall_s).model_copy(update={"outcome": "failed", "detail": detail})
 
 
 def _job_facts(paths: JobPaths) -> JobFacts | None:
@@ -284,6 +312,8 @@ def main(argv: list[str] | None = None) -> int:
         result = supervision.run()
     if result is None or not still_names(paths.lock, lock):
         return 0
+    if result.outcome != "cancelled" and not any(training.reason in LOST for training in result.trainings):
+        remove(paths.root / checkpoints.FOLDER)  # else the job is submitted again, and goes on from them
     write_text(paths.result, result.model_dump_json(indent=1) + "\n")
     return 0
 

@@ -65,12 +65,14 @@ def _train(job: Job, measure: Any, seed: int, name: str, paths: JobPaths, stoppe
         return stopped.is_set() or paths.cancel.exists()
 
     try:
-        found = measure.run_training(job, seed, condition, sandbox_of(job), cancelled)
-        return Training.model_validate(found)
+        found = Training.model_validate(measure.run_training(job, seed, condition, sandbox_of(job), cancelled))
     except Exception as error:
         traceback.print_exc()  # into the supervisor's log
         sys.stderr.flush()
-        return Training(seed=seed, condition=name, outcome="failed", reason="supervisor", detail=_in_a_line(error))
+        found = Training(seed=seed, condition=name, outcome="failed", reason="supervisor", detail=_in_a_line(error))
+    if found.outcome == "failed" and cancelled():  # what told us to stop, as Slurm does, may have hit its sandbox too
+        return Training(seed=seed, condition=name, outcome="cancelled", reason="cancelled", wall_s=found.wall_s)
+    return found
 
 
 def _in_a_line(error: Exception) -> str:

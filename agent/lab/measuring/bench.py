@@ -70,7 +70,11 @@ class Bench:
             cancelled=cancelled,
             paths=TrainingPaths.of(job, seed, condition.name),
             manifest=load_template(Path(job.template)).manifest,
-            settings={**job.settings, **condition.settings},
+            settings={
+                **job.settings,
+                **condition.settings,
+                **({"d_sae": job.pretrained.d_sae} if job.pretrained else {}),
+            },
             python=python,
             trees=trees,
             walled=walled,
@@ -85,7 +89,7 @@ class Bench:
     @property
     def control(self) -> bool:
         """Whether this is a baseline that the manifest calls a control: nobody asks whether it has learned."""
-        named = (b.control for b in self.manifest.baselines if b.file == self.job.script)
+        named = (b.control for b in self.manifest.baselines if b.script == self.job.script)
         return self.job.of_baseline and any(named)
 
     @property
@@ -100,8 +104,8 @@ class Bench:
 
     @property
     def told(self) -> dict[str, Any]:
-        """The settings as evaluate.py gets them."""
-        return {**self.settings, "device": self.job.device}
+        """The settings as evaluate.py gets them. In `kept` it may leave what need not be found out again."""
+        return {**self.settings, "device": self.job.device, "kept": str(self.data_folder / "kept")}
 
     def evaluation(self) -> tuple[Any, Any]:
         """The template's evaluate.py as a module, and the truth as it reads it.

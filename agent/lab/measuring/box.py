@@ -109,13 +109,15 @@ def started(
     worker, wire = (Mount(HERE / name, f"/runner/{name}") for name in ("call_worker.py", "frames.py"))
     saved = Mount(artefact or bench.artefact, f"/artefact/{bench.manifest.artefact}")
     said = json.dumps([told(method) for method in methods.values()])
-    argv = (bench.python, "-P", *map(show, (worker, wire, saved)), str(threads or bench.job.threads), model.place, said)
+    how = (str(threads or bench.job.threads), bench.job.device, model.place, said)
+    argv = (bench.python, "-P", *map(show, (worker, wire, saved)), *how)
     spec = SandboxSpec(
         argv=argv,
         cwd=inside(show(code), bench.manifest),
         mounts=(code, worker, wire, saved, *bench.trees),
         limits=limits or bench.job.evaluate_limits,
         env=bench.env,
+        gpu=bench.job.device.startswith("cuda"),
     )
     stderr = paths.text(f"{stage}.stderr")
     process = bench.sandbox.start(spec, stdout=None, stderr=stderr, stdin=True)

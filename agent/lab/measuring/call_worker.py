@@ -1,9 +1,10 @@
 """Runs inside the sandbox: loads the agent's model and answers calls of its methods, array in, array out.
 
-Called as `python -P call_worker.py FRAMES ARTEFACT THREADS CLASS METHODS` in the folder of the experiment's code:
-FRAMES is the path of frames.py, CLASS has its module before it (experiment.SAE), METHODS is a JSON list. Imports
+Called as `python -P call_worker.py FRAMES ARTEFACT THREADS DEVICE CLASS METHODS` in the folder of the experiment's
+code: FRAMES is the path of frames.py, CLASS has its module before it (experiment.SAE), METHODS is a JSON list. Imports
 nothing else of the runner, which trusts no answer. Code that never imports torch gets numpy arrays; an argument
-without dimensions is a Python number.
+without dimensions is a Python number. A torch module answers on the device, unless its first answer there fails: code
+that makes tensors without saying where gets the CPU.
 """
 
 import importlib
@@ -22,8 +23,8 @@ def main() -> None:
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever the experiment prints goes to the log, not among the answers
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-    frames, (artefact, threads, kind, methods) = load_frames(sys.argv[1]), sys.argv[2:6]
-    answerer = Answerer(kind, artefact, int(threads))
+    frames, (artefact, threads, device, kind, methods) = load_frames(sys.argv[1]), sys.argv[2:7]
+    answerer = Answerer(kind, artefact, int(threads), device)
     declared = json.loads(methods)
     while head := requests.read(frames.HEAD.size):
         _, number, shapes = frames.header(head, requests.read)
@@ -44,7 +45,8 @@ def load_frames(path: str) -> ModuleType:
 class Answerer:
     """The experiment's own class, loaded from the artefact."""
 
-    def __init__(self, kind: str, artefact: str, threads: int) -> None:
+    def __init__(self, kind: str, artefact: str, threads: int, device: str = "cpu") -> None:
+        self.device, self.answered = "cpu", False
         sys.path.insert(0, os.getcwd())
         module, _, name = kind.rpartition(".")
         model = getattr(importlib.import_module(module), name)
@@ -57,6 +59,7 @@ class Answerer:
             self.model = model.load(artefact)
             if isinstance(self.model, self.torch.nn.Module):
                 self.model.eval()
+                self.device = device
 
     def answer(self, method: dict[str, Any], given: list[np.ndarray]) -> list[np.ndarray]:
         """What the method gives for these arguments, as it is sent."""
@@ -65,7 +68,7 @@ class Answerer:
             gave = call(*(array if array.ndim else array.item() for array in given))
         else:
             with self.torch.no_grad():
-                gave = call(*(self._tensor(a, method["takes"][n]) for n, a in enumerate(given)))
+                gave = self._gave(call, method["takes"], given)
         several = gave if len(method["gives"]) > 1 else (gave,)
         if not isinstance(several, (tuple, list)) or len(several) != len(method["gives"]):
             raise ValueError(
@@ -74,8 +77,26 @@ class Answerer:
         arrays = [self._array(v, method["call"], *method["gives"][n]) for n, v in enumerate(several)]
         return sparse(arrays[0], given[0], method["call"]) if method["sparse"] else arrays
 
+    def _gave(self, call: Any, dtypes: list[str], given: list[np.ndarray]) -> Any:
+        """On the device; where the first answer fails there, on the CPU from then on."""
+        try:
+            if self.device != "cpu" and not self.answered:
+                self.model.to(self.device)
+            gave = call(*(self._tensor(a, dtypes[n]) for n, a in enumerate(given)))
+        except Exception as error:
+            if self.device == "cpu" or self.answered:
+                raise
+            print(f"answers on the CPU, because on {self.device}: {error}", file=sys.stderr)
+            self.device = "cpu"
+            self.model.to(self.device)
+            gave = call(*(self._tensor(a, dtypes[n]) for n, a in enumerate(given)))
+        self.answered = True
+        return gave
+
     def _tensor(self, array: np.ndarray, dtype: str) -> Any:
-        return self.torch.from_numpy(array).to(getattr(self.torch, dtype)) if array.ndim else array.item()
+        if not array.ndim:
+            return array.item()
+        return self.torch.from_numpy(array).to(self.device, getattr(self.torch, dtype))
 
     def _array(self, value: Any, call: str, name: str, dtype: str, carried: str) -> np.ndarray:
         """A result as it travels: floats and integers of another width are taken, another kind of number is not."""

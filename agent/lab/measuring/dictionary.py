@@ -34,13 +34,14 @@ def measure(bench: Bench, saved: Path, account: Account) -> tuple[np.ndarray, cs
         Stopped: the artefact cannot be read or measured, or what it gives is not to be believed.
     """
     artefact = _artefact(bench, saved)
-    check_no_data(bench, saved)
+    if not bench.job.pretrained:  # what others trained never saw this data, and the runner itself wrote its file
+        check_no_data(bench, saved)
     evaluation, truth = bench.evaluation()
     latents = _encoded(bench, truth.x, len(artefact.decoder))
     z = latents.multiply(artefact.scale).tocsr()
     z.eliminate_zeros()
     for finding in (f for probe in PROBES for f in probe(truth.x, z, artefact.decoder)):
-        account.judge(finding)
+        account.judge(_told(bench, finding))
     x_hat = z @ artefact.decoder + artefact.bias
     evaluate_into(
         account, lambda: evaluation.evaluate(truth.x, z, x_hat, artefact.decoder, truth), bench.manifest.metrics
@@ -56,18 +57,25 @@ def measure(bench: Bench, saved: Path, account: Account) -> tuple[np.ndarray, cs
     )
     if text := at_floor(account.metrics, floor, bench.manifest.headline):
         account.judge(Finding(code=AT_FLOOR, grade="flag", text=text))
-        if z.nnz and not bench.control:  # a dead training stays where it starts, honestly
+        if z.nnz and not bench.control and not bench.job.pretrained:  # a dead training stays where it starts, honestly
             _check_it_moved(bench, artefact, account)
     if bench.job.saebench:
         saebench.measure(bench, bench.job.saebench, artefact, account)
     return truth.x, latents
 
 
+def _told(bench: Bench, finding: Finding) -> Finding:
+    """What is odd about others' latents is told with their metrics: nobody smuggles anything in them here."""
+    others = bench.job.pretrained and finding.grade == "refuse"
+    return finding.model_copy(update={"grade": "flag"}) if others else finding
+
+
 def _encoded(bench: Bench, x: np.ndarray, width: int) -> csr_matrix:
     """Latents of all rows, in a secret order, and the same again in a second process."""
     import numpy as np
 
-    method = bench.manifest.model.rows("latents", width, bench.manifest.max_l0)
+    most = width if bench.job.pretrained else bench.manifest.max_l0  # others had other aims
+    method = bench.manifest.model.rows("latents", width, most)
     given = np.ascontiguousarray(x, dtype=np.float32)
     order = np.random.default_rng(bench.order_seed("encode")).permutation(len(x))
     with box.started(bench, "encode", {method.name: method}) as answers:

@@ -7,7 +7,9 @@ truth. Not here: which trainings run when (jobs) and whether a measured result i
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from agent.core.errors import InfrastructureError
 from agent.core.manifest import Condition
@@ -15,13 +17,18 @@ from agent.core.protocols import Exit, Sandbox
 from agent.core.record import Job, Outcome, Training
 from agent.lab.built import build_of, damage, file_sha256
 from agent.lab.machine import job_facts
-from agent.lab.measuring import contents, dictionary, export, outputs, reports
+from agent.lab.measuring import contents, dictionary, export, outputs, reports, turns
 from agent.lab.measuring.bench import Bench, Cancelled
+from agent.lab.measuring.checkpoints import Checkpoints, possible
 from agent.lab.measuring.scratch import remove
-from agent.lab.measuring.train import harvested, saved, train
+from agent.lab.measuring.train import harvested, placed, saved, train
 from agent.lab.measuring.verdict import MAX_DETAIL, Account, Stopped, training_ended
 from agent.sandbox.harvest import Harvest
 
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
+
+Look = Callable[["csr_matrix"], None]
 __all__ = ["job_facts", "measure_again", "run_training"]
 
 
@@ -30,20 +37,23 @@ def run_training(
 ) -> Training:
     """Train one seed under one condition and measure what came out.
 
-    Whatever the agent's code does becomes part of the Training. Safe to repeat: it starts afresh. Where the data were
-    lost or damaged meanwhile, the reason is "data", however the training ended.
+    Whatever the agent's code does becomes part of the Training. Safe to repeat: it starts afresh, or goes on from its
+    last checkpoint where it was killed or cancelled. Where the data were lost or damaged meanwhile, the reason is
+    "data", however the training ended.
     `walled`: the template is somebody else's, so that its evaluate.py runs in the sandbox too.
 
     Raises:
         InfrastructureError: the sandbox is broken, or the data cannot be read though they are whole.
     """
-    world = Path(job.truth_data).parent
+    world, kept = Path(job.truth_data).parent, Checkpoints.of(job, seed, condition.name)
     built, broken = build_of(world), None
     try:
         found = _trained(job, seed, condition, sandbox, cancelled, walled)
     except InfrastructureError as error:
         found, broken = Training(seed=seed, condition=condition.name, outcome="failed"), error
     harm = damage(world) or ("was removed and is built again" if build_of(world) != built else "")
+    if harm or (found.outcome != "cancelled" and not broken):
+        kept.drop()
     if harm and found.outcome != "cancelled":
         return found.model_copy(
             update={"outcome": "failed", "reason": "data", "detail": f"{world}: {harm}", "metrics": {}}
@@ -89,11 +99,19 @@ def _trained(
 
 
 def measure_again(
-    job: Job, seed: int, condition: Condition, sandbox: Sandbox, artefact: Path, *, walled: bool = False
-) -> dict[str, float]:
-    """The metrics of an artefact that was kept; job.folder is a fresh one.
+    job: Job,
+    seed: int,
+    condition: Condition,
+    sandbox: Sandbox,
+    artefact: Path,
+    *,
+    walled: bool = False,
+    look: Look | None = None,
+) -> Account:
+    """What measuring an artefact that was kept gives; job.folder is a fresh one.
 
-    `walled`: the template is somebody else's, so that its evaluate.py runs in the sandbox too.
+    `walled`: the template is somebody else's, so that its evaluate.py runs in the sandbox too. `look` gets the latents
+    of an autoencoder as its artefact's own scale has them.
 
     Raises:
         Stopped: it cannot be measured, or would be refused.
@@ -102,31 +120,40 @@ def measure_again(
     bench.paths.kept.mkdir(parents=True)
     shutil.copyfile(artefact, bench.artefact)
     account = Account()
-    _measure(bench, Harvest(sha256={bench.manifest.artefact: file_sha256(artefact)}), account)
-    return account.metrics
+    _measure(bench, Harvest(sha256={bench.manifest.artefact: file_sha256(artefact)}), account, look)
+    return account
 
 
 def _stages(bench: Bench, account: Account) -> None:
     """All stages in their order; stops by raising Stopped."""
     remove(bench.paths.root)
-    account.end = train(bench, bench.paths, bench.settings)
+    if bench.job.pretrained:
+        account.end = Exit(reason="ok", code=0, wall_s=0.0, cpu_s=0.0, peak_memory_mb=0.0)
+        account.artefact_sha256 = bench.job.pretrained.sha256
+        _measure(bench, placed(bench, bench.job.pretrained), account)
+        return
+    kept = Checkpoints.of(bench.job, bench.seed, bench.condition.name) if possible(bench.manifest) else None
+    account.end = train(bench, bench.paths, bench.settings, kept)
     found = harvested(bench, bench.paths)
     reports.read(bench.paths.kept, found, account, bench.manifest)
     if account.end.reason != "ok":
         raise training_ended(account.end, bench.paths.text("train.stderr"))
     account.artefact_sha256 = found.sha256.get(bench.manifest.artefact)
     if bench.manifest.measured:
-        _measure(bench, found, account)
+        with turns.of_gpu(bench):
+            _measure(bench, found, account)
     else:
         reports.take_metrics(bench.paths.kept, found, account, bench.manifest, bench.condition.name)
 
 
-def _measure(bench: Bench, found: Harvest, account: Account) -> None:
+def _measure(bench: Bench, found: Harvest, account: Account, look: Look | None = None) -> None:
     """By the kind of artefact: a dictionary whose latents the runner decodes, or a model with outputs."""
     artefact = saved(bench, found)
     account.artefact_facts = contents.facts(bench, artefact)
     if bench.manifest.model.dictionary:
         x, latents = dictionary.measure(bench, artefact, account)
+        if look:
+            look(latents)
         account.export = export.leave(bench.job, bench.seed, bench.condition, bench.paths, x, latents)
     else:
         outputs.measure(bench, artefact, account)

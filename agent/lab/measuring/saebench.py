@@ -7,13 +7,9 @@ must be a function of each row alone there too.
 from __future__ import annotations
 
 import hashlib
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-from filelock import FileLock, Timeout
 
 from agent.core.errors import InfrastructureError
 from agent.core.manifest import CHATS, FORGET_CORPUS
@@ -24,6 +20,7 @@ from agent.lab.measuring import box, repeat
 from agent.lab.measuring.artefact import Artefact
 from agent.lab.measuring.bench import Bench
 from agent.lab.measuring.scratch import remove
+from agent.lab.measuring.turns import turn
 from agent.lab.measuring.verdict import Account, Stopped, check_metrics
 from agent.lab.saebench import catalogue, client
 from agent.storage.cache import TURN
@@ -32,7 +29,6 @@ if TYPE_CHECKING:
     import numpy as np
     from scipy.sparse import csr_matrix
 
-WAIT_S = 0.5
 JUDGE_S = 120.0  # one answer
 KEPT_ROWS = 32  # of one request
 KEPT = 64  # requests whose rows are encoded again
@@ -52,7 +48,7 @@ def measure(bench: Bench, wanted: SaeBenchJob, artefact: Artefact, account: Acco
     limits = bench.job.evaluate_limits.model_copy(update={"wall_s": wanted.asked.wall_s})
     threads = bench.job.threads * bench.job.slots  # one autoencoder at a time: it may have them all
     with (
-        _turn(Path(wanted.shared), bench.cancelled),
+        turn(Path(wanted.shared) / TURN, bench.cancelled),  # it takes a model's memory, and they share probes
         box.started(bench, "saebench", _methods(bench, artefact), limits=limits, threads=threads) as answers,
     ):
         asked = _Asked(bench, answers, artefact)
@@ -203,22 +199,3 @@ def _named(bench: SaeBenchJob, model: str, dtype: str) -> str:
         about = weights.stat()
         identity += [about.st_size, about.st_mtime_ns]
     return f"{source.name}-{hashlib.sha256(repr(identity).encode()).hexdigest()[:12]}"
-
-
-@contextmanager
-def _turn(shared: Path, cancelled: Callable[[], bool]) -> Iterator[None]:
-    """One autoencoder at a time on this machine: each takes a model's memory, and they share probes."""
-    shared.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(shared / TURN)
-    while True:
-        if cancelled():
-            raise Stopped("cancelled", "cancelled", "the measurement was cancelled")
-        try:
-            lock.acquire(timeout=0)
-            break
-        except Timeout:
-            time.sleep(WAIT_S)
-    try:
-        yield
-    finally:
-        lock.release()

@@ -5,14 +5,19 @@ Not here: what is believed of the artefact (dictionary.py, outputs.py).
 
 from __future__ import annotations
 
+import shutil
 import time
 from pathlib import Path
 from typing import Any
 
 from agent.core.command import GIVEN
-from agent.core.protocols import Exit, Mount, SandboxSpec
-from agent.lab.measuring import foreign, reports, results
+from agent.core.errors import InfrastructureError
+from agent.core.protocols import Exit, Mount, SandboxProcess, SandboxSpec
+from agent.core.record import Pretrained
+from agent.lab.built import file_sha256, folder_hashes
+from agent.lab.measuring import feeding, foreign, reports, results
 from agent.lab.measuring.bench import Bench
+from agent.lab.measuring.checkpoints import Checkpoints, identity_of
 from agent.lab.measuring.scratch import CODE, TrainingPaths, copy_code, inside, remove
 from agent.lab.measuring.verdict import Stopped
 from agent.sandbox import harvest
@@ -21,9 +26,13 @@ from agent.storage.atomic import write_text
 POLL_S = 0.05
 
 
-def train(bench: Bench, paths: TrainingPaths, settings: dict[str, Any]) -> Exit:
-    """Run the script in a sandbox to its end, or to the bench's cancellation."""
+def train(bench: Bench, paths: TrainingPaths, settings: dict[str, Any], kept: Checkpoints | None = None) -> Exit:
+    """Run the script in a sandbox to its end, or to the bench's cancellation.
+
+    With `kept`, it goes on from its checkpoint where there is one, and what comes out counts all of its processes.
+    """
     copy_code(bench.job, paths.code, bench.manifest)
+    hashed = folder_hashes(paths.code) if kept else {}
     mounts, data = _mounts(bench, paths)
     task = {
         **settings,
@@ -34,6 +43,14 @@ def train(bench: Bench, paths: TrainingPaths, settings: dict[str, Any]) -> Exit:
         "data": bench.sandbox.visible(data),
         "artefact": bench.manifest.artefact,
     }
+    limits = bench.job.limits
+    if kept:
+        last = kept.begin(identity_of(bench.job, bench.data_folder, hashed, task))
+        own = kept.mounts(last)
+        mounts, task["checkpoint"] = (*mounts, *own), kept.told(own, bench.sandbox)
+        limits = limits.model_copy(update={"wall_s": max(1.0, limits.wall_s - kept.before.wall_s)})
+    if fed := feeding.is_fed(bench):
+        task["feed"] = f"{paths.out_name}/{feeding.ASKED}"
     write_text(paths.code / "task.json", harvest.dumps(task))
     seen = bench.sandbox.visible(mounts[0])
     argv, env = _started(bench, paths, seen, task)
@@ -41,16 +58,31 @@ def train(bench: Bench, paths: TrainingPaths, settings: dict[str, Any]) -> Exit:
         argv=argv,
         cwd=inside(seen, bench.manifest),
         mounts=(*mounts, *bench.trees),
-        limits=bench.job.limits,
+        limits=limits,
         env={**bench.env, **env},
         gpu=bench.job.device.startswith("cuda"),
         network=bench.job.network,
     )
-    process = bench.sandbox.start(spec, stdout=paths.text("train.stdout"), stderr=paths.text("train.stderr"))
+    stdout, stderr = paths.text("train.stdout"), paths.text("train.stderr")
+    process = bench.sandbox.start(spec, stdout=stdout, stderr=stderr, stdin=fed)
+    feed = feeding.Feed(bench, paths, task, process) if fed else None
+    end = _watched(bench, process, kept, feed)
+    return kept.ended(end) if kept else end
+
+
+def _watched(bench: Bench, process: SandboxProcess, kept: Checkpoints | None, feed: feeding.Feed | None) -> Exit:
+    """The end of a training that is looked after while it runs."""
     while (end := process.poll()) is None:
         if bench.cancelled():
-            return process.kill()
+            end = process.kill()
+            break
+        if kept:
+            kept.look(process)
+        if feed:
+            feed.look()
         time.sleep(POLL_S)
+    if feed:
+        feed.end(well=end.reason in ("ok", "cancelled"))
     return end
 
 
@@ -91,6 +123,21 @@ def harvested(bench: Bench, paths: TrainingPaths) -> harvest.Harvest:
         results.keep(bench.manifest, paths, bench.seed)
     remove(paths.code if bench.manifest.command else paths.out)
     return found
+
+
+def placed(bench: Bench, pretrained: Pretrained) -> harvest.Harvest:
+    """What others trained, in the place of what a training would have left.
+
+    Raises:
+        InfrastructureError: it is not the file any more that was read.
+    """
+    bench.paths.kept.mkdir(parents=True)
+    shutil.copyfile(pretrained.artefact, bench.artefact)
+    if file_sha256(bench.artefact) != pretrained.sha256:
+        raise InfrastructureError(
+            f"{pretrained.artefact}: is not the file any more that was read at the session's start"
+        )
+    return harvest.Harvest(sha256={bench.manifest.artefact: pretrained.sha256})
 
 
 def saved(bench: Bench, found: harvest.Harvest) -> Path:

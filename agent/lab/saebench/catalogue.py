@@ -43,7 +43,11 @@ def measured_at(manifest: Manifest, profile: str) -> Manifest:
     asked = manifest.profiles[profile].saebench if profile in manifest.profiles else None
     if asked is None:
         return manifest
-    return manifest.model_copy(update={"metrics": {**manifest.metrics, **specs(asked.evals)}})
+    added = specs(asked.evals)
+    if asked.runs == "confirmation":  # a column of the table of runs would be empty
+        told = {"detail": True, "confirmation": True}
+        added = {name: spec.model_copy(update=told) for name, spec in added.items()}
+    return manifest.model_copy(update={"metrics": {**manifest.metrics, **added}})
 
 
 def at_profile(template: Template, profile: str) -> Template:

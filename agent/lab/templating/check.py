@@ -124,7 +124,7 @@ def why_self_reported(manifest: Manifest) -> str:
 def sources(template: Template) -> dict[str, Source]:
     """Every Python file that the manifest names, parsed."""
     manifest = template.manifest
-    names = [*manifest.editable, manifest.plot, *(b.file for b in manifest.baselines), *manifest.protected]
+    names = [*manifest.editable, manifest.plot, *manifest.scripts, *manifest.protected]
     named = {name for name in names if name.endswith(".py")}
     named |= {name for name in ("prepare.py", "evaluate.py") if template.path(name).is_file()}
     return {name: read_source(Path(template.folder), name) for name in sorted(named)}

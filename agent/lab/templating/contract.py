@@ -55,7 +55,7 @@ def look(template: Template, sources: Sources) -> Iterator[Flaw]:
 def trained(template: Template, sources: Sources) -> list[Source]:
     """The files that train: what a model edits, and each baseline."""
     manifest = template.manifest
-    names = dict.fromkeys([*manifest.editable, *(b.file for b in manifest.baselines)])
+    names = dict.fromkeys([*manifest.editable, *manifest.scripts])
     return [
         sources[name] for name in names if name in sources and name not in (manifest.plot, "evaluate.py", "prepare.py")
     ]
@@ -206,7 +206,8 @@ def undeclared_data_settings(template: Template, sources: Sources) -> Iterator[F
         for name, value in condition.settings.items()
         if name not in declared and profile.settings.get(name) != value
     }
-    protected = [sources[n] for n in template.manifest.protected if n in sources and n != "evaluate.py"]
+    no_data = ("evaluate.py", template.manifest.feed)  # the two read a condition's settings while it runs
+    protected = [sources[n] for n in template.manifest.protected if n in sources and n not in no_data]
     read = {(name, source.at(line)) for source in protected for name, line in source.looked_up() if name in changed}
     for name, where in sorted(read):
         needed = ", ".join(f'"{n}"' for n in sorted({name, *declared}))

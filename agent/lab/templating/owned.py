@@ -46,7 +46,7 @@ def copied(template: Template, target: Path) -> Template:
     for name in filter(None, (manifest.name, manifest.library, manifest.artefact)):
         _check_plain(folder, name)
     names = {*manifest.editable, *manifest.protected, *manifest.assets, manifest.plot, "prepare.py", "evaluate.py"}
-    names |= {"manifest.toml", *(spec.file for spec in manifest.baselines)}
+    names |= {"manifest.toml", *manifest.scripts}
     places = dict.fromkeys(names, folder)
     for name, path in template.library().items():
         places[name] = path.parents[1]

@@ -11,17 +11,21 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from agent.core.errors import InfrastructureError
-from agent.core.manifest import Condition, Profile, Setting
+from agent.core.errors import InfrastructureError, UserError
+from agent.core.manifest import BaselineSpec, Condition, Profile, Setting
 from agent.core.paths import DataPaths
 from agent.core.protocols import Sandbox
-from agent.core.record import Environment, Job, Training
+from agent.core.record import Environment, Job, Pretrained, Training
 from agent.core.template import Template
 from agent.lab.integrity.effort import AT_FLOOR
 from agent.lab.measuring.verdict import EvaluationFault
 from agent.lab.measuring.walled import WalledEvaluation, bounded
+from agent.lab.published.evaluation import encoder_text
+from agent.lab.published.releases import is_release
+from agent.lab.published.source import Published, opened, read_published
 from agent.lab.templating.data_trial import data_flaws
 from agent.lab.templating.flaw import Flaw
+from agent.lab.templating.pretrained_trial import pretrained_flaws
 from agent.lab.worlds import Prepare, load_module, prepared
 from agent.storage.atomic import readable, write_bytes
 
@@ -120,7 +124,13 @@ class Trial:
         if manifest.measured:
             yield from self._floor(done[0], self._untrained(world, seeds[0]), noise)
         yield from self._conditions(world, done[0])
-        for spec in manifest.baselines[1:]:
+        yield from pretrained_flaws(
+            self.template,
+            self.profile_name,
+            self._published,
+            lambda spec, given: self.train(f"baseline-{spec.name}", world, spec.script, seeds[0], given=given),
+        )
+        for spec in (b for b in manifest.baselines[1:] if b.file):
             tried = self.train(f"baseline-{spec.name}", world, spec.file, seeds[0])
             refused = [f.text for f in tried.findings if f.grade == "refuse"]
             if tried.outcome != "measured":
@@ -135,6 +145,7 @@ class Trial:
         script: str,
         seed: int,
         under: Condition | None = None,
+        given: Pretrained | None = None,
         **settings: Setting,
     ) -> Training:
         """One training, measured as a session would; its numbers are said."""
@@ -143,7 +154,7 @@ class Trial:
         manifest = self.template.manifest
         under = under or self.condition
         condition = under.model_copy(update={"settings": {**under.settings, **settings}})
-        job = self.job(name, world, script)
+        job = self.job(name, world, script).model_copy(update={"pretrained": given})
         found = run_training(job, seed, condition, self.sandbox, lambda: False, walled=self.walled)
         shown = ", ".join(f"{manifest.metrics[n].label} {v:.4g}" for n, v in found.metrics.items())
         self.say(
@@ -152,6 +163,17 @@ class Trial:
             f"{shown or found.reason} ({found.wall_s:.1f} s)"
         )
         return found
+
+    def _published(self, spec: BaselineSpec) -> Published:
+        """
+        Raises:
+            UserError: it cannot be read; or somebody else's template names it by a path.
+            InfrastructureError: its release cannot be fetched.
+        """
+        if self.walled and not is_release(spec.pretrained):
+            raise UserError("somebody else's template names a file of this machine; copy it into templates/ first")
+        place = opened(spec.pretrained, self.folder.parent, self.say, Path(self.template.folder))
+        return read_published(spec.pretrained, place, self.folder / f"pretrained-{spec.name}", self.sandbox)
 
     def job(self, name: str, world: DataPaths, script: str) -> Job:
         """The job of one training; everything it writes lies in a folder of its own."""
@@ -183,9 +205,12 @@ class Trial:
     def _code(self, script: str) -> Path:
         """What a session lays out for a training: the editable files, its script, and the library."""
         folder = self.folder / "scripts" / Path(script).stem
-        files = {name: self.template.path(name) for name in (*self.template.manifest.editable, script)}
-        for name, path in (files | self.template.library()).items():
+        manifest = self.template.manifest
+        on_disk = [*manifest.editable, *([script] if script in (*manifest.scripts, *manifest.editable) else [])]
+        for name, path in ({n: self.template.path(n) for n in on_disk} | self.template.library()).items():
             write_bytes(folder / name, path.read_bytes())
+        if script not in on_disk:
+            write_bytes(folder / script, encoder_text(manifest).encode())
         return folder
 
     def _untrained(self, world: DataPaths, seed: int) -> Training | None:

@@ -111,7 +111,7 @@ function scale(values, begin, end) {
   const low = Math.min(...values), high = Math.max(...values);
   const gap = (high - low) * 0.1 || Math.abs(high) * 0.1 || 1;
   const from = low - gap, to = high + gap;
-  const rough = (to - from) / 5, size = 10 ** Math.floor(Math.log10(rough));
+  const rough = (to - from) / (Math.abs(end - begin) > 400 || end < begin ? 5 : 3), size = 10 ** Math.floor(Math.log10(rough));
   const step = [1, 2, 2.5, 5, 10].map((m) => m * size).find((s) => s >= rough * 0.999);
   const ticks = [];
   for (let n = Math.ceil(from / step); n * step <= to; n++) ticks.push(n * step);
@@ -121,9 +121,12 @@ function scale(values, begin, end) {
 
 function redraw(figure, data, xKey, yKey) {
   const points = data.points.filter((p) => p.values[xKey] && p.values[yKey]);
-  const svg = figure.querySelector("svg");
-  if (!points.length || !svg) return;
-  const x = scale(points.map((p) => p.values[xKey][0]), 56, 690);
+  if (points.length) all("svg", figure).forEach((svg) => redrawn(svg, points, data, xKey, yKey));
+}
+
+function redrawn(svg, points, data, xKey, yKey) {
+  const end = svg.viewBox.baseVal.width - 30;
+  const x = scale(points.map((p) => p.values[xKey][0]), 56, end);
   const y = scale(points.map((p) => p.values[yKey][0]), 300, 34);
   const draw = (name, attributes, words, parent) => {
     const element = document.createElementNS(SVG, name);
@@ -137,15 +140,15 @@ function redraw(figure, data, xKey, yKey) {
   svg.setAttribute("aria-label", label);
   const line = (x1, y1, x2, y2, look, parent = svg) => draw("line", { x1, y1, x2, y2, class: look }, "", parent);
   for (const t of y.ticks) {
-    line(56, y.at(t), 690, y.at(t), "grid");
+    line(56, y.at(t), end, y.at(t), "grid");
     draw("text", { x: 48, y: y.at(t) + 4, class: "tick", "text-anchor": "end" }, t.toFixed(y.digits), svg);
   }
   for (const t of x.ticks) {
     line(x.at(t), 300, x.at(t), 304, "tickmark");
     draw("text", { x: x.at(t), y: 318, class: "tick", "text-anchor": "middle" }, t.toFixed(x.digits), svg);
   }
-  line(56, 300, 690, 300, "axis");
-  draw("text", { x: 690, y: 336, class: "name", "text-anchor": "end" }, data.metrics[xKey], svg);
+  line(56, 300, end, 300, "axis");
+  draw("text", { x: end, y: 336, class: "name", "text-anchor": "end" }, data.metrics[xKey], svg);
   draw("text", { x: 56, y: 22, class: "name" }, data.metrics[yKey], svg);
   const crowded = points.length > 24;
   const taken = [];
@@ -160,8 +163,9 @@ function redraw(figure, data, xKey, yKey) {
       const name = p.label.length > 24 ? p.label.slice(0, 23) + "…" : p.label, wide = 6.6 * name.length;
       const cx = x.at(mx), cy = y.at(my);
       const tries = [[cx + 10, cy + 4, "start", cx + 10], [cx - 10, cy + 4, "end", cx - 10 - wide], [cx, cy - 11, "middle", cx - wide / 2], [cx, cy + 20, "middle", cx - wide / 2]];
-      const free = ([, ty, , left]) => left >= 58 && left + wide <= 716 && !taken.some(([a, b, w]) => Math.abs(ty - b) < 13 && left < a + w && a < left + wide);
-      const [tx, ty, anchor, left] = tries.find(free) || tries[0];
+      const inside = ([, , , left]) => left >= 58 && left + wide <= end + 26;
+      const free = ([, ty, , left]) => inside([0, 0, 0, left]) && !taken.some(([a, b, w]) => Math.abs(ty - b) < 13 && left < a + w && a < left + wide);
+      const [tx, ty, anchor, left] = tries.find(free) || tries.findLast(inside) || tries[0];
       taken.push([left, ty, wide]);
       draw("text", { x: tx, y: ty, class: "name-of", "text-anchor": anchor }, name, group);
     }
@@ -263,6 +267,7 @@ function swap(fresh) {
 const named = (item) => item.querySelector("[id]")?.id || item.querySelector("summary")?.textContent.replace(/\d+/g, "");
 
 function enhance(root) {
+  widths();
   all("table[data-sortable]", root).forEach(sortable);
   all("[data-filter]", root).forEach(filtered);
   all("[data-search]", root).forEach(searched);
@@ -270,15 +275,33 @@ function enhance(root) {
   all("[data-curves]", root).forEach(highlighted);
 }
 
+/* What is wider than its box says so in words; its shadows say so without a script. */
+function widths() {
+  const boxes = all(".scroll, .plot").filter((box) => !box.closest("details:not([open])"));
+  const measured = boxes.map((box) => [box, box.scrollWidth > box.clientWidth + 4]); // all before the first change
+  for (const [box, wider] of measured) {
+    let words = box.previousElementSibling;
+    if (!words?.classList.contains("wider")) {
+      if (!wider) continue;
+      words = make("p", "Wider than the screen: scroll it sideways \u2192");
+      words.className = "wider";
+      box.before(words);
+    }
+    words.hidden = !wider;
+  }
+}
+
 /* A link to what lies in a closed part opens it, also where the browser does not. */
-function reveal() {
+function reveal(event) {
   const target = location.hash && document.getElementById(decodeURIComponent(location.hash.slice(1)));
   const closed = target && target.closest("details:not([open])");
-  if (closed) { closed.open = true; target.scrollIntoView(); }
+  if (closed) closed.open = true;
+  if (closed || (target && !event)) target.scrollIntoView({ behavior: "instant" }); // what stood above has its tools now
 }
 
 if (document.body.dataset.live) live(document.body.dataset.live);
 enhance(document);
 following();
 addEventListener("hashchange", reveal);
+addEventListener("resize", widths);
 reveal();

@@ -11,10 +11,13 @@ from markupsafe import Markup
 from agent.core.record import RunRecord, Training
 from agent.pages.drawing.svg import Scale, frame, path, picture, tag
 from paper.evidence.confirmation import Confirmation
+from paper.evidence.numbers import Quantity
 
+BROAD, SLIM = 720, 360  # a screen's width and a phone's
 POINTS = 50  # of a curve; more cannot be told apart at this size
 COLOURS = 8  # classes c0 to c7 of the style sheet
 OVERLAID = 12  # runs whose curves are drawn over each other
+OWN = 420  # of one run's curves, which a phone shows nearly as large
 STEPS = {"samples": "samples seen", "step": "training step", "steps": "training step"}
 
 
@@ -73,7 +76,9 @@ def overlay(records: Sequence[RunRecord], name: str, chosen: Sequence[str]) -> M
             curves.append(Curve(*found, class_=f"line {colour}", label=record.label))
     if not curves:
         return None
-    return curve_chart(curves, f"{name} while training, {len(curves)} runs", name, axis)
+    label = f"{name} while training, {len(curves)} runs"
+    broad = curve_chart(curves, label, name, axis, class_="chart broad")
+    return broad + curve_chart(curves, label, name, axis, width=SLIM, height=300, class_="chart slim")
 
 
 def own_curves(record: RunRecord, baseline: RunRecord | None, name: str, seeds: int) -> Markup | None:
@@ -87,17 +92,27 @@ def own_curves(record: RunRecord, baseline: RunRecord | None, name: str, seeds: 
     curves += [Curve(*c, class_="line c0 thin", label=record.label if i == 0 else "") for i, c in enumerate(own)]
     if not own:
         return None
-    return curve_chart(curves, f"{name} of {record.label} while training", name, axis, height=220)
+    return curve_chart(curves, f"{name} of {record.label} while training", name, axis, width=OWN, height=220)
 
 
-def curve_chart(curves: Sequence[Curve], label: str, name: str, axis: str, *, height: float = 340) -> Markup:
+def curve_chart(
+    curves: Sequence[Curve],
+    label: str,
+    name: str,
+    axis: str,
+    *,
+    width: float = BROAD,
+    height: float = 340,
+    class_: str = "chart",
+) -> Markup:
     """Lines over training; the vertical axis is logarithmic where the values span more than a factor of twenty."""
     ys = [y for c in curves for y in c.ys if math.isfinite(y)]
     log = bool(ys) and min(ys) > 0 and max(ys) > 20 * min(ys)
     named = [c for c in curves if c.label]
-    lines = -(-len(named) // 4)
+    across = 4 if width >= BROAD else 2
+    lines = -(-len(named) // across)
     bottom = height - 44 - 18 * lines
-    x = Scale.over([v for c in curves for v in (c.xs[0], c.xs[-1])], 56, 704, margin=0.0)
+    x = Scale.over([v for c in curves for v in (c.xs[0], c.xs[-1])], 56, width - 16, margin=0.0)
     y = Scale.over(ys, bottom, 30, log)
     parts = frame(x, y, STEPS.get(axis, axis), f"{name} (self-reported{', log scale' if log else ''})")
     for curve in curves:
@@ -105,11 +120,11 @@ def curve_chart(curves: Sequence[Curve], label: str, name: str, axis: str, *, he
         drawn = tag("path", tag("title", curve.label) if curve.label else "", class_=curve.class_, d=path(points))
         parts.append(tag("g", drawn, class_="curve", data_label=curve.label or None))
     for place, curve in enumerate(named):
-        left, top = 56 + 162 * (place % 4), bottom + 56 + 18 * (place // 4)
+        left, top = width - 2 - 165 * (across - place % across), bottom + 56 + 18 * (place // across)
         key = tag("line", class_=curve.class_, x1=left, x2=left + 18, y1=top - 4, y2=top - 4)
         text = tag("text", _cut(curve.label, 20), class_="key", x=left + 24, y=top)
         parts.append(tag("g", tag("title", curve.label), key, text, class_="legend", data_label=curve.label))
-    return picture(720, height + (8 if lines else 0), label, *parts)
+    return picture(width, height + (8 if lines else 0), label, *parts, class_=class_)
 
 
 def _axis(records: Sequence[RunRecord], name: str) -> str:
@@ -143,8 +158,15 @@ def _mean(
 
 def plane(points: Sequence[Point], x_key: str, y_key: str, labels: Mapping[str, str]) -> Markup:
     """Every run in the plane of two metrics with bars of one standard error. The page's script can change the axes."""
+    broad = _plane(points, x_key, y_key, labels, BROAD, "chart broad")
+    return broad + _plane(points, x_key, y_key, labels, SLIM, "chart slim")
+
+
+def _plane(
+    points: Sequence[Point], x_key: str, y_key: str, labels: Mapping[str, str], width: float, class_: str
+) -> Markup:
     shown = [p for p in points if x_key in p.values and y_key in p.values]
-    x = Scale.over([p.values[x_key][0] for p in shown], 56, 690, margin=0.1)
+    x = Scale.over([p.values[x_key][0] for p in shown], 56, width - 30, margin=0.1)
     y = Scale.over([p.values[y_key][0] for p in shown], 300, 34, margin=0.1)
     parts = [tag("g", *frame(x, y, labels[x_key], labels[y_key]), class_="frame")]
     crowded = len(shown) > 24
@@ -157,15 +179,16 @@ def plane(points: Sequence[Point], x_key: str, y_key: str, labels: Mapping[str, 
             marks.append(tag("line", class_="error", x1=x.at(mx - ex), x2=x.at(mx + ex), y1=cy, y2=cy))
         if ey:
             marks.append(tag("line", class_="error", x1=cx, x2=cx, y1=y.at(my - ey), y2=y.at(my + ey)))
-        said = f"{point.label}: {labels[x_key]} {mx:.4g}, {labels[y_key]} {my:.4g}"
+        said = f"{point.label}: {labels[x_key]} {Quantity(mx, ex).text()}, {labels[y_key]} {Quantity(my, ey).text()}"
         marks.append(tag("circle", tag("title", said), cx=cx, cy=cy, r=5.5))
         if not crowded:
-            marks.append(_beside(point.label, cx, cy, taken))
+            marks.append(_beside(point.label, cx, cy, taken, width - 4))
         parts.append(tag("g", *marks, class_=f"point {point.kind}", data_run=point.run))
-    return picture(720, 346, f"{labels[y_key]} against {labels[x_key]}, {len(shown)} runs", *parts)
+    label = f"{labels[y_key]} against {labels[x_key]}, {len(shown)} runs"
+    return picture(width, 346, label, *parts, class_=class_)
 
 
-def _beside(label: str, cx: float, cy: float, taken: list[tuple[float, float, float]]) -> Markup:
+def _beside(label: str, cx: float, cy: float, taken: list[tuple[float, float, float]], end: float) -> Markup:
     """The label where it covers no other: right, left, above or below its mark."""
     text = _cut(label, 24)
     width = 6.6 * len(text)
@@ -178,12 +201,14 @@ def _beside(label: str, cx: float, cy: float, taken: list[tuple[float, float, fl
         (cx + 8, cy + 18, "start", cx + 8),
     )
 
+    def inside(at: tuple[float, float, str, float]) -> bool:
+        return at[3] >= 58 and at[3] + width <= end
+
     def free(at: tuple[float, float, str, float]) -> bool:
         _, top, _, left = at
-        inside = left >= 58 and left + width <= 716
-        return inside and not any(abs(top - b) < 13 and left < a + w and a < left + width for a, b, w in taken)
+        return inside(at) and not any(abs(top - b) < 13 and left < a + w and a < left + width for a, b, w in taken)
 
-    tx, ty, anchor, left = next(filter(free, tries), tries[0])
+    tx, ty, anchor, left = next(filter(free, tries), next(filter(inside, tries[::-1]), tries[0]))
     taken.append((left, ty, width))
     return tag("text", text, class_="name-of", x=tx, y=ty, text_anchor=anchor)
 

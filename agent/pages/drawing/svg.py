@@ -108,7 +108,7 @@ def frame(x: Scale, y: Scale, x_label: str, y_label: str) -> list[Markup]:
         at = y.at(value)
         parts.append(tag("line", class_="grid", x1=x.begin, x2=x.end, y1=at, y2=at))
         parts.append(tag("text", text, class_="tick", x=x.begin - 8, y=at + 4, text_anchor="end"))
-    for value, text in x.ticks(6):
+    for value, text in x.ticks(6 if x.end > 400 else 4):
         at = x.at(value)
         parts.append(tag("line", class_="tickmark", x1=at, x2=at, y1=y.begin, y2=y.begin + 4))
         parts.append(tag("text", text, class_="tick", x=at, y=y.begin + 18, text_anchor="middle"))

@@ -9,17 +9,22 @@ from agent.pages.views.story import Story
 from agent.pages.views.words import lasted
 
 _STEPS = (1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 14400, 28800, 86400, 172800, 604800)
-ROW, LEFT, WIDTH = 26, 118, 720
+ROW, LEFT = 26, 112
+BROAD, SLIM = 720, 360  # a screen's and a phone's
 MOST_MARKS = 60  # failures that are drawn in a stage
 
 
 def timeline(story: Story) -> Markup:
-    """One row a stage."""
+    """One row a stage, as a screen and as a phone shows it."""
+    return _drawn(story, BROAD, "broad") + _drawn(story, SLIM, "slim")
+
+
+def _drawn(story: Story, width: int, look_of: str) -> Markup:
     rows = len(story.spans)
     height = rows * ROW + 34
-    x = Scale(0.0, max(story.total, 1.0), LEFT, WIDTH - 70)
+    x = Scale(0.0, max(story.total, 1.0), LEFT, width - 74)
     parts = []
-    for value in _round_times(x.high):
+    for value in _round_times(x.high, most=6 if width == BROAD else 3):
         at = x.at(value)
         parts.append(tag("line", class_="grid", x1=at, x2=at, y1=4, y2=rows * ROW + 6))
         text = lasted(value).removesuffix(" 00 s").removesuffix(" 00 min") if value else "0"
@@ -40,10 +45,10 @@ def timeline(story: Story) -> Markup:
             parts.append(tag("line", class_="cursor", x1=end, x2=end, y1=2, y2=rows * ROW + 8))
     failed = sum(len(span.failures) for span in story.spans)
     label = f"Stages of the session over {lasted(story.total)} of active time, with {failed} failures"
-    return picture(WIDTH, height, label, *parts, class_="chart timeline")
+    return picture(width, height, label, *parts, class_=f"chart timeline {look_of}")
 
 
-def _round_times(total: float) -> list[float]:
-    """About five times that a person would choose, from 0."""
-    step = next((s for s in _STEPS if total / s <= 6), _STEPS[-1])
+def _round_times(total: float, most: int) -> list[float]:
+    """At most so many steps that a person would choose, from 0."""
+    step = next((s for s in _STEPS if total / s <= most), _STEPS[-1])
     return [step * i for i in range(min(40, int(total / step) + 1))]

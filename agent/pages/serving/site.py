@@ -19,7 +19,7 @@ from starlette.types import ASGIApp
 from agent.core.errors import InfrastructureError, UserError
 from agent.core.paths import SessionPaths
 from agent.llm.calls import CallRecord
-from agent.pages.reading import gather, glance
+from agent.pages.reading import PDF, gather, glance
 from agent.pages.rendering import Serving, call_page, index_page, problem_page, session_page
 from agent.pages.serving.control import Control
 from agent.pages.serving.guard import Gate, Guard
@@ -51,6 +51,7 @@ class Site:
             Route("/events", self.all_events),
             Route("/session/{name}/", self.session),
             Route("/session/{name}/events", self.events),
+            Route("/session/{name}/paper.pdf", self.paper),
             Route("/session/{name}/call/{call}", self.call),
         ]
         if self.control:
@@ -73,6 +74,17 @@ class Site:
         serving = replace(self._serving(request, paths), seen=named(state))
         clock = time.time() // FRESH_S if is_locked(paths.lock) else 0
         return await self._page((paths.root.name, serving, clock), lambda: self._session(paths, serving))
+
+    async def paper(self, request: Request) -> Response:
+        """A session's PDF as it was compiled."""
+        paths = self._find(request)
+        try:
+            data = await asyncio.to_thread(foreign.read, paths.repo.resolve(), PDF) if paths else b""
+        except foreign.Foreign:
+            data = b""
+        if not data.startswith(b"%PDF-"):
+            return await _not_found(request)
+        return Response(data, media_type="application/pdf")
 
     async def call(self, request: Request) -> Response:
         """One exchange with a model, whole."""

@@ -11,7 +11,8 @@ from agent.pages.views.code import Diff, diff_of
 from agent.pages.views.words import Shortened, ended, lasted, shortened
 from agent.session.states import RunState
 from paper.evidence.facts import Facts, record_sha256
-from paper.evidence.numbers import setting_text
+from paper.evidence.numbers import fixed, setting_text
+from paper.evidence.series import series_of
 
 
 @dataclass(frozen=True)
@@ -91,8 +92,16 @@ def card_of(record: RunRecord, state: RunState, facts: Facts, files: RunFiles, m
 
 def _seed_lines(record: RunRecord, facts: Facts) -> Iterator[tuple[str, ...]]:
     labels = {c.name: c.label for c in record.conditions}
+
+    def decimals(key: str, condition: str) -> int:
+        found = series_of(record, key, condition)
+        return found.quantity().decimals if found else 3
+
     for t in record.trainings:
-        values = (f"{t.metrics[key]:.4g}" if key in t.metrics else "" for key in facts.manifest.metrics)
+        values = (
+            fixed(t.metrics[key], decimals(key, t.condition)) if key in t.metrics else ""
+            for key in facts.manifest.metrics
+        )
         yield (str(t.seed), labels.get(t.condition, t.condition), *values, t.reason or t.outcome)
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from agent.literature.library import Library
 from agent.pages.reading import PaperSource
+from agent.pages.views.plain import authors_of, plain, title_of
 from agent.session.session import Session
 from paper.text.cited import Cited, cited_pairs
 
@@ -69,12 +70,12 @@ def _work(key: str, why: str, pairs: Sequence[Cited], session: Session, library:
 
     return Work(
         key=key,
-        title=entry.title,
-        authors=entry.authors.replace(" and ", "; "),
+        title=title_of(entry),
+        authors=authors_of(entry),
         year=entry.year,
         link=_link(found.doi, found.arxiv),
         source=entry.fields.get("source", "library"),
-        abstract=entry.summary,
+        abstract=plain(entry.summary),
         why=why,
         sentences=tuple((p.section, p.sentence, verdict(p)) for p in pairs if p.key == key),
     )

@@ -1,6 +1,6 @@
 """Formulas as a page can print them without a script: letters, signs, raised and lowered pieces.
 
-What is not understood stands as it was typed. The PDF has the formulas as TeX sets them.
+A formula that is not understood is shown as it was typed (`typeset`). The PDF has the formulas as TeX sets them.
 """
 
 from __future__ import annotations
@@ -49,6 +49,12 @@ def formula(source: str) -> tuple[Piece, ...]:
         else:
             joined.append(piece)
     return tuple(joined)
+
+
+def typeset(source: str) -> bool:
+    """Whether every part of a formula is understood: no command, environment or brace is left over."""
+    bare = re.sub(r"\\[{}\\]", "", source)
+    return bare.count("{") == bare.count("}") and not any("\\" in p.text or "&" in p.text for p in formula(source))
 
 
 def _tokens(source: str) -> Iterator[tuple[str, str]]:

@@ -5,12 +5,16 @@ The tree is the one that the LaTeX is written from, and the numbers are those of
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from string import ascii_lowercase, ascii_uppercase
 from typing import Literal
 
 from agent.literature.library import Library
 from agent.pages.reading import PaperSource
+from agent.pages.views.plain import surnames_of, title_of
 from paper.evidence.expressions import canonical
 from paper.evidence.facts import Facts, record_sha256
 from paper.evidence.vocabulary import Result
@@ -38,6 +42,12 @@ from paper.text.nodes import (
 from paper.text.sections import SECTIONS
 from paper.truth.kinds import kind_of
 from paper.truth.told import Verdicts, passages, to_judge
+
+KINDS = {"fig": "Figure", "tab": "Table", "sec": "Section"}
+SHOWN = {"tab:main": "runs", "tab:runs": "runs", "tab:confirmation": "confirmation", "tab:provenance": "paper"}
+_LABEL = re.compile(
+    r"^(?:(\\paperappendix|\\section\{)|\\label\{([^}]+)\}|\\begin\{appendixtable\}\{([^}]+)\})", re.MULTILINE
+)
 
 
 @dataclass(frozen=True)
@@ -111,10 +121,31 @@ def paper_view(source: PaperSource, facts: Facts, library: Library) -> PaperView
     return _Reader(source, facts, library).view()
 
 
+def labels_of(tex: str) -> dict[str, str]:
+    """What the PDF calls its figures, tables and sections, by label: they are counted in their order, as TeX does."""
+    found, counted, appendix = {}, Counter[str](), False
+    for begun, label, table in _LABEL.findall(tex):
+        label = label or table
+        if begun == r"\paperappendix":
+            appendix, counted["sec"] = True, 0
+        elif begun:
+            counted["sec"] += 1
+        elif label.startswith(("fig:", "tab:")):
+            counted[label[:3]] += 1
+            found[label] = f"{KINDS[label[:3]]} {counted[label[:3]]}"
+        elif appendix:
+            found[label] = f"Appendix {ascii_uppercase[(counted['sec'] - 1) % 26]}"
+        else:
+            found.setdefault(label, f"Section {counted['sec']}")
+    return found
+
+
 class _Reader:
     def __init__(self, source: PaperSource, facts: Facts, library: Library) -> None:
         self.source, self.facts, self.library = source, facts, library
         self.rows = {expression: number for number, (expression, _) in enumerate(source.rendered.rows, start=1)}
+        self.labels = labels_of(source.rendered.tex)
+        self.authors = self._cited()
         self.cut = {d.key: f"{d.code}: {d.text}" for d in source.rendered.dropped}
         self.parsed = parsed_paper(source.sections, facts)
         account = source.account
@@ -156,7 +187,7 @@ class _Reader:
             case Equation(source=text):
                 return Part("equation", text=text)
             case Placement(kind=kind, name=name):
-                return Part("float", text=f"{kind}:{name}")
+                return Part("float", (Spoke("told", (self._reference(kind, name),)),))
 
     def _sentence(self, sentence: Sentence) -> Spoke:
         values = spoken(sentence, self.facts)
@@ -185,19 +216,31 @@ class _Reader:
                 row = self.rows.get(canonical(one.source)) if isinstance(one.value, Result) else None
                 return Piece("number", one.text, str(row or ""))
             case Citation(keys):
-                return Piece("cite", children=tuple(Piece("cite", self._author(key), key) for key in keys))
+                return Piece("cite", children=tuple(Piece("cite", self.authors.get(key, key), key) for key in keys))
             case Reference(kind, name):
-                word = {"fig": "figure", "tab": "table", "sec": "section"}[kind]
-                return Piece("ref", f"{word} {name.replace('_', ' ')}", f"{kind}:{name}")
+                return self._reference(kind, name)
         return Piece("text", "")
 
-    def _author(self, key: str) -> str:
-        entry = next(iter(self.library.entries([key])), None) if key in self.library else None
-        if entry is None:
-            return key
-        names = entry.authors.split(" and ")
-        first = names[0].partition(",")[0].split(" ")[-1]
-        return f"{first}{' et al.' if len(names) > 2 else ''} {entry.year}".strip()
+    def _reference(self, kind: str, name: str) -> Piece:
+        """What the PDF calls a figure, table or section, with the part of the page that shows it."""
+        label = f"{kind}:{name}"
+        words = self.labels.get(label) or f"{KINDS[kind]} “{name.replace('_', ' ')}”"
+        return Piece("ref", words, SHOWN.get(label, "") if kind == "tab" else label)
+
+    def _cited(self) -> dict[str, str]:
+        """How each work of the bibliography is cited; those that would read the same have letters, as in the PDF."""
+        keys = re.findall(r"^@\w+\{([^,\s]+),", self.source.rendered.bib, re.MULTILINE)
+        entries = sorted(
+            self.library.entries(keys), key=lambda e: (surnames_of(e), e.fields.get("author", ""), e.year, title_of(e))
+        )
+        same: dict[str, list[str]] = {}
+        for entry in entries:
+            same.setdefault(f"{surnames_of(entry)} {entry.year}".strip(), []).append(entry.key)
+        return {
+            key: name + (ascii_lowercase[place % 26] if len(found) > 1 else "")
+            for name, found in same.items()
+            for place, key in enumerate(found)
+        }
 
     def _origins(self) -> Iterator[Origin]:
         spec: Mapping[str, str] = {key: one.label for key, one in self.facts.manifest.metrics.items()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -11,6 +12,7 @@ from agent.pages.views.cards import Card, all_findings, card_of
 from agent.pages.views.words import lasted
 from agent.session.session import Session
 from paper.evidence.facts import Facts
+from paper.evidence.numbers import Quantity, decimals_for_column
 from paper.evidence.series import Difference, FactError, series_of
 
 MOST_TEXT, LEAST_TEXT, ALL_TEXT = 24_000, 2_000, 1_000_000  # characters: of a run at most and at least, of all runs
@@ -99,8 +101,8 @@ def runs(session: Session, facts: Facts, files: Mapping[str, RunFiles]) -> Runs:
         Heading(key, spec.label, facts.direction(key), spec.read, spec.primary)
         for key, spec in facts.manifest.metrics.items()
     )
-    explored = [row for record in facts.explored for row in _rows(record, facts, session)]
-    arms = [row for record in facts.confirmations for row in _rows(record, facts, session)]
+    explored = _aligned([row for record in facts.explored for row in _rows(record, facts, session)], facts)
+    arms = _aligned([row for record in facts.confirmations for row in _rows(record, facts, session)], facts)
     each = max(LEAST_TEXT, min(MOST_TEXT, ALL_TEXT // max(1, len(facts.records))))
     return Runs(
         headings=headings,
@@ -155,6 +157,28 @@ def _cell(record: RunRecord, key: str, condition: str, facts: Facts) -> Cell:
     return Cell(series.quantity(facts.unit(key)).text(), series.mean, series.se)
 
 
+def _aligned(rows: Sequence[Row], facts: Facts) -> list[Row]:
+    """Each metric's column with the digits that its errors support, as a table of the paper has them."""
+    columns = [
+        [q for cell in column if (q := _quantity(cell))] for column in zip(*(r.cells for r in rows), strict=True)
+    ]
+    places = [decimals_for_column(column) for column in columns]
+    units = [facts.unit(key) for key in facts.manifest.metrics]
+
+    def text(cell: Cell, at: int) -> str:
+        found = _quantity(cell)
+        return replace(found, unit=units[at], places=places[at]).text() if found else cell.text
+
+    return [
+        replace(row, cells=tuple(replace(cell, text=text(cell, at)) for at, cell in enumerate(row.cells)))
+        for row in rows
+    ]
+
+
+def _quantity(cell: Cell) -> Quantity | None:
+    return None if cell.value is None else Quantity(cell.value, cell.error)
+
+
 def _marked(rows: Sequence[Row], facts: Facts) -> Iterator[Row]:
     """The best value of each metric under each condition is marked."""
     best: dict[tuple[str, int], float] = {}
@@ -176,9 +200,15 @@ def _marked(rows: Sequence[Row], facts: Facts) -> Iterator[Row]:
             at = (row.condition, place)
             if found is not None and found > best.get(at, float("-inf")):
                 best[at] = found
+
+    def is_best(row: Row, place: int, key: str) -> bool:
+        found, most = merit(row, place, key), best.get((row.condition, place))
+        # sums of the same numbers in another order differ in their last digits
+        return found is not None and most is not None and math.isclose(found, most, rel_tol=1e-9)
+
     for row in rows:
         cells = [
-            replace(cell, best=cell.value is not None and merit(row, place, key) == best.get((row.condition, place)))
+            replace(cell, best=is_best(row, place, key))
             for place, (cell, key) in enumerate(zip(row.cells, facts.manifest.metrics, strict=True))
         ]
         yield replace(row, cells=tuple(cells))

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
+from agent.core.manifest import Manifest
+from agent.core.numbers import counted
 from agent.pages.drawing import charts
 from agent.pages.drawing.timeline import timeline
-from agent.pages.reading import Gathered
+from agent.pages.reading import PDF, Gathered
 from agent.pages.views import pictured, words
 from agent.pages.views.costs import Costs, Exchange, costs, exchanges
 from agent.pages.views.index import state_of, verdict_of
@@ -23,6 +25,7 @@ from agent.session.events import Event
 from agent.session.session import Session, missing_pdf, stage
 from paper.evidence.expressions import evaluate
 from paper.evidence.facts import Facts
+from paper.evidence.numbers import fixed
 from paper.evidence.vocabulary import Result
 from paper.press.account import FigureAccount
 
@@ -74,6 +77,8 @@ class SessionView:
     sentence: str  # the verdict
     good: bool | None
     badge: Badge
+    pdf: str  # where the paper lies; "" where there is none
+    played: str  # that no model wrote these words; "" where one did
     tiles: tuple[tuple[str, str, str], ...]  # label, value, remark
     story: Story
     timeline: Markup
@@ -115,6 +120,8 @@ def session_view(found: Gathered, now: float, tell: Tell) -> SessionView:
         sentence=sentence,
         good=good,
         badge=_badge(found),
+        pdf=str(found.paths.repo / PDF) if session.compiled and (found.paths.repo / PDF).is_file() else "",
+        played=_played(session, found.manifest),
         tiles=tuple(_tiles(found, told)),
         story=told,
         timeline=timeline(told),
@@ -156,6 +163,14 @@ def _verdict(session: Session, facts: Facts | None) -> tuple[str, bool | None]:
     if facts.confirmed or over:
         return _sentence(facts, "confirmation()"), verdict_of(facts)[1]
     return _so_far(facts), None
+
+
+def _played(session: Session, manifest: Manifest | None) -> str:
+    """Whether a model wrote the words of this session just now, said to whoever reads them."""
+    if not session.options.playback:
+        return ""
+    numbers = "were measured here" if manifest is None or manifest.measured else "were made here"
+    return f"The words of this session were played back from a recording; the numbers {numbers}."
 
 
 def _so_far(facts: Facts) -> str:
@@ -205,8 +220,8 @@ def _tiles(found: Gathered, told: Story) -> list[tuple[str, str, str]]:
 
 
 def _failed(runs_failed: int, attempts: int) -> str:
-    said = words.counted(attempts, "failed attempt")
-    return f"{words.counted(runs_failed, 'failed run')}, {said}" if runs_failed else said
+    said = counted(attempts, "failed attempt")
+    return f"{counted(runs_failed, 'failed run')}, {said}" if runs_failed else said
 
 
 def _progress(found: Gathered) -> tuple[str, float, str] | None:
@@ -225,10 +240,13 @@ def _confirmed(facts: Facts) -> Confirmed | None:
     if found is None:
         return None
     seeds = zip(found.ours.seeds, found.baseline.values, found.ours.values, found.steps, strict=True)
+    most = max(series.quantity().decimals for series in (found.baseline, found.ours))
     return Confirmed(
         sentence=_sentence(facts, "confirmation()"),
         chart=charts.pairs(found),
-        seeds=tuple((seed, f"{a:.4g}", f"{b:.4g}", f"{step:+.4g}") for seed, a, b, step in seeds),
+        seeds=tuple(
+            (seed, fixed(a, most), fixed(b, most), fixed(step, most, signed=True)) for seed, a, b, step in seeds
+        ),
         labels=(found.baseline.run.label, found.ours.run.label),
     )
 

@@ -36,11 +36,6 @@ def ago(seconds: float) -> str:
     return "just now"
 
 
-def counted(number: int, one: str, many: str = "") -> str:
-    """A number with its noun, e.g. "1 run" or "5 runs"."""
-    return f"{number:,} {one if number == 1 else many or one + 's'}"
-
-
 def money(usd: float, unpriced: int = 0) -> str:
     """US dollars, with a mark where some calls have no known price."""
     return f"${usd:.2f}" + (" and more" if unpriced else "")

@@ -76,7 +76,8 @@ def _references(material: Material, sections: Mapping[str, str], library: Librar
     pairs, refused = len(cited_pairs(sections, library)), len(material.account.unsupported)
     return (
         f"References: {known} of {len(keys)} cited works exist in the library or among what this session's searches "
-        f"found; of {pairs} pairs of sentence and work, the session's reviewer refused {refused}, which are cut."
+        f"found; of {pairs} pairs of sentence and work, the session's reviewer refused {refused}, which were written "
+        "anew or cut."
     )
 
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from agent.core.errors import InfrastructureError
 from agent.core.paths import SessionPaths
 from agent.core.protocols import Sandbox
-from agent.core.record import Environment, Job, RunRecord, Training
+from agent.core.record import Environment, Job, Pretrained, RunRecord, Training
 from agent.core.template import Template, load_template
 from agent.lab.built import MANIFEST, data_hashes
 from agent.lab.environments import environment_of, kept_as
@@ -75,7 +75,9 @@ def remeasure(subject: Subject, session: SessionPaths, report: Report, means: Me
     with TemporaryFolder("remeasure") as scratch:
         bench = _Bench(Path(scratch), repo, material, means)
         for index, (one, file) in enumerate(at_hand if material.manifest.measured else ()):
-            report.say(f"Measuring artefact {index + 1} of {len(at_hand)} again")
+            report.say(
+                f"Measuring artefact {index + 1} of {len(at_hand)} again; data that the cache lacks are drawn anew"
+            )
             problems = list(bench.differences(one, file, index))
             report.problems += problems
             done += not problems
@@ -173,7 +175,7 @@ class _Bench:
             return
         job, means = self._job(named, self._folder / f"job-{index}"), self._means
         try:
-            found = measure_again(job, training.seed, condition, means.sandbox, file, walled=not means.ours)
+            found = measure_again(job, training.seed, condition, means.sandbox, file, walled=not means.ours).metrics
         except Stopped as stop:
             yield Problem(where, f"the artefact cannot be measured again: {stop.reason}: {stop.detail}")
             return
@@ -216,6 +218,7 @@ class _Bench:
             threads=len(os.sched_getaffinity(0)),
             sandbox="bwrap",
             environment=self._environment(template, record),
+            pretrained=_pretrained(record),
         )
 
     def _script(self, record: RunRecord) -> str:
@@ -225,7 +228,7 @@ class _Bench:
             repeated = records.get(f"records/{record.parent}.json")
             return self._script(repeated) if repeated and repeated.kind != "confirmation" else manifest.editable[0]
         baseline = next((b for b in manifest.baselines if b.name == record.name), None)
-        return baseline.file if record.kind == "baseline" and baseline else manifest.editable[0]
+        return baseline.script if record.kind == "baseline" and baseline else manifest.editable[0]
 
     def _environment(self, template: Template, record: RunRecord) -> Environment | None:
         """The template's own Python where we made the session; a stranger's requirements are never installed.
@@ -291,6 +294,12 @@ class _Bench:
             return [int(world["secret"], 16) for world in worlds[:8] if world.get("secret")]
         except (ValueError, TypeError, AttributeError, KeyError, RecursionError):
             raise Unreadable("session.json", "does not say the secrets of its worlds") from None
+
+
+def _pretrained(record: RunRecord) -> Pretrained | None:
+    """What a record says of an autoencoder that others trained; the artefact itself is the kept one."""
+    origin = record.pretrained
+    return Pretrained(artefact="", sha256=origin.artefact_sha256, d_sae=origin.d_sae) if origin else None
 
 
 def _outside(material: Material, record: RunRecord) -> set[str]:

@@ -20,6 +20,7 @@ from agent.lab.saebench.catalogue import measured_at
 from agent.storage import foreign
 from agent.storage.foreign import is_plain
 from agent.storage.git_reader import BrokenRepository, GitReader
+from agent.storage.locks import is_locked
 from agent.storage.log import EventLog
 from paper.press.account import FILE as ACCOUNT
 from paper.press.account import PaperAccount, sha256
@@ -107,7 +108,7 @@ def _check_names(account: PaperAccount, manifest: Manifest, files: Mapping[str, 
     if account.profile not in manifest.profiles:
         raise Unreadable(ACCOUNT, f"names the profile {account.profile[:80]!r}, which the manifest lacks")
     given = [manifest.name, manifest.artefact, manifest.plot, *manifest.editable, *manifest.protected, *manifest.assets]
-    given += [baseline.file for baseline in manifest.baselines]
+    given += [baseline.script for baseline in manifest.baselines]
     for name in given:
         if not is_plain(name):
             raise Unreadable("template/manifest.toml", f"names {name[:200]!r}, which leads out of the template")
@@ -146,6 +147,9 @@ def committed_files(subject: Subject, repo: GitReader) -> dict[str, str]:
     if not any(path.startswith(("records/", "template/")) for path in files):
         raise UserError(f"{subject.git_dir}: not the repository of a session: it has no records/ and no template/")
     if "paper/paper.tex" not in files and ACCOUNT not in files:
+        if subject.session and is_locked(subject.session.lock):
+            name = subject.session.root.name
+            raise UserError(f"{name}: runs still, and has no paper yet; --follow {name} shows how far it is")
         raise UserError(f"{subject.git_dir}: the session has no paper yet; go on with it (--resume), then verify")
     return files
 

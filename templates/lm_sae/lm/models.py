@@ -11,7 +11,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +30,7 @@ UNREACHABLE = {
     "HfHubHTTPError",
 }  # names of exceptions: requests, httpx and huggingface_hub each have their own
 UNREACHABLE_TEXTS = ("couldn't connect", "can't load the", "client has been closed")  # where the reason is swallowed
+PROBED = 4096  # entries of a parameter that are compared where all were hashed before
 CONFIG, WEIGHTS = "model.json", "model.safetensors"
 
 
@@ -60,6 +61,55 @@ def load(name: str, dtype: str, device: str, offline: bool = False) -> HookedTra
             ) from None
         model = HookedTransformer.from_pretrained_no_processing(name, device=device, dtype=dtype)
     return model.eval().requires_grad_(False)
+
+
+def of_world(truth_dir: Path, settings: dict[str, Any], offline: bool = True) -> HookedTransformer:
+    """The model that the world in this folder was prepared with.
+
+    Raises:
+        ValueError: it has other weights now.
+    """
+    own = truth_dir / "model"
+    name = str(own) if own.is_dir() else str(settings["model"])
+    model = load(name, str(settings["dtype"]), str(settings.get("device", "cpu")), offline)
+    about = json.loads((truth_dir / "about.json").read_text())
+    kept = settings.get("kept")
+    if not is_same(model, about["weights_sha256"], Path(str(kept)) if kept else None):
+        raise ValueError(f"{name} has other weights than when the data were prepared")
+    return model
+
+
+def is_same(model: HookedTransformer, sha256: str, kept: Path | None) -> bool:
+    """Whether a model has these weights: all are hashed once, and noted in `kept`; later a sample is compared.
+
+    The sample takes PROBED entries of each parameter, so that another model, or another state of the same training,
+    is found as surely as by hashing gigabytes before each of a session's trainings.
+    """
+    sample = _sample(model)
+    note = kept / f"weights-{sha256[:16]}.json" if kept else None
+    with suppress(OSError, ValueError):
+        if note and json.loads(note.read_text()) == sample:
+            return True
+    if weights_sha256(model) != sha256:
+        return False
+    if note:
+        with suppress(OSError):  # where nothing may be kept, it is hashed each time
+            note.parent.mkdir(parents=True, exist_ok=True)
+            beside = note.with_name(f".{note.name}-{os.getpid()}")
+            beside.write_text(json.dumps(sample))
+            os.replace(beside, note)
+    return True
+
+
+def _sample(model: HookedTransformer) -> str:
+    """One hash over entries spread evenly over every parameter."""
+    digest = hashlib.sha256()
+    for name, value in sorted(model.named_parameters()):
+        flat = value.detach().flatten()
+        some = flat[:: max(1, len(flat) // PROBED)].float().cpu().numpy()
+        digest.update(f"{name} {tuple(value.shape)} {value.dtype}".encode())
+        digest.update(some.tobytes())
+    return digest.hexdigest()
 
 
 def save(model: HookedTransformer, folder: Path) -> None:

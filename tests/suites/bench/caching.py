@@ -2,11 +2,13 @@
 
 An arm is `python -m tests.suites.bench.caching ARM TOKENS THREADS`.
 
-ARM is ours (templates/lm_sae's shuffled shards) or store. Model and sequences, the same for both, are not measured.
+ARM is ours (templates/lm_sae's shuffled shards), stream (its blocks, shuffled in memory) or store. Model and
+sequences, the same for all, are not measured.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import statistics
@@ -34,7 +36,12 @@ SHARD_MB = 8  # of the profile's 256, so that the smaller corpus has several, as
 SETTINGS = {**load_template(FOLDER).manifest.profiles["pythia-70m"].settings, "shard_mb": SHARD_MB}
 HOOK, BATCH, PROMPTS = str(SETTINGS["hook_names"]), int(SETTINGS["batch"]), int(SETTINGS["lm_eval_batch"])
 BUFFER = 20  # sequences' worth of rows that the store mixes: sae_lens's default
-ARMS = {"store": "sae_lens ActivationsStore, nothing kept", "ours": "templates/lm_sae, shards on disk"}
+SHUFFLED = 16_384  # rows of a block: 129 sequences of 127, where the store mixes BUFFER of them
+ARMS = {
+    "store": "sae_lens ActivationsStore, nothing kept",
+    "stream": "templates/lm_sae, streamed, nothing kept",
+    "ours": "templates/lm_sae, shards on disk",
+}
 Result = dict[str, float]
 
 
@@ -69,8 +76,9 @@ def _about(ours: list[Result], rounds: int, threads: int) -> str:
         f"{SETTINGS['context']}, {PROMPTS} sequences a forward pass, float32, BOS left out; {device_in_words('cpu')}, "
         f"{threads} thread(s); medians of {rounds} round(s) in which arms took turns, each in a process of its own. "
         "What is compared is what a training needs to be fed. The store keeps nothing: every run and seed pays for "
-        f"the forward passes again; it mixes {BUFFER} sequences' worth of rows (its default). Ours shuffles the whole "
-        f"corpus and pays once: building the cache of {SIZES[-1]:,} activations takes {cost['seconds']:.0f} s and "
+        f"the forward passes again; it mixes {BUFFER} sequences' worth of rows (its default). So does the stream, "
+        f"which shuffles blocks of {SHUFFLED:,} rows. The shards shuffle the whole corpus and pay once: building the "
+        f"cache of {SIZES[-1]:,} activations takes {cost['seconds']:.0f} s and "
         f"{cost['disk_mb']:,.0f} MB of disk, hashing it {cost['hash_s']:.1f} s; every run and seed then reads it in "
         f"{cost['read_s']:.1f} s (templates/saes, from the page cache). Shards are of {SHARD_MB} MB. Peak memory is "
         "what the arm takes on top of imports, model and sequences."
@@ -129,11 +137,11 @@ def main(arm: str, tokens: int, threads: int) -> None:
     count = tokens // body + BUFFER + 2 * PROMPTS  # the store runs ahead by its buffer
     words = np.random.default_rng(0).integers(1, D_VOCAB, (count, body), dtype=np.int32)
     sequences = np.concatenate([np.zeros((count, 1), np.int32), words], axis=1)  # 0 is BOS
-    print(json.dumps({"ours": _ours, "store": _store}[arm](model, tokens, sequences)))
+    print(json.dumps({"ours": _ours, "store": _store, "stream": _stream}[arm](model, tokens, sequences)))
 
 
 def _ours(model: Any, tokens: int, sequences: np.ndarray) -> Result:
-    prepare, saes = load_module(FOLDER / "prepare.py"), load_module(FOLDER.parent / "saes" / "rows.py")
+    prepare, saes = load_module(FOLDER / "prepare.py"), load_module(FOLDER.parent / "saes" / "sequential.py")
     stream = iter(np.split(sequences, range(64, len(sequences), 64)))
     KEPT.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=KEPT) as place:
@@ -151,6 +159,23 @@ def _ours(model: Any, tokens: int, sequences: np.ndarray) -> Result:
         disk = sum(p.stat().st_size for p in folder.rglob("*.npy")) / 1e6
     built, hashed, read = np.diff(marks).tolist()
     return {"seconds": built, "tokens": tokens, "peak_mb": peak, "disk_mb": disk, "hash_s": hashed, "read_s": read}
+
+
+def _stream(model: Any, tokens: int, sequences: np.ndarray) -> Result:
+    streams, saes = load_module(FOLDER / "prepare.py").streams, load_module(FOLDER.parent / "saes" / "sequential.py")
+    settings = {**SETTINGS, "shuffle_rows": SHUFFLED}
+    text = itertools.cycle(sequences)  # the last block runs ahead of what is trained on
+    before, started = _memory_from_here(), time.perf_counter()
+    blocks = map(torch_of, streams.shuffled(model, text, settings, HOOK, (0, 0), 0))
+    for _ in saes.SequentialBatches(lambda start: blocks, BATCH, tokens // BATCH, "cpu", 1.0):
+        pass
+    return {"seconds": time.perf_counter() - started, "tokens": tokens, "peak_mb": _memory("VmHWM") - before}
+
+
+def torch_of(rows: np.ndarray) -> Any:
+    import torch
+
+    return torch.from_numpy(rows)
 
 
 def _store(model: Any, tokens: int, sequences: np.ndarray) -> Result:

@@ -31,12 +31,19 @@ def ours(task: Task, compiled: bool = False) -> None:
     has no setting for it, and sums over chosen decoder rows want one type."""
     sys.path.insert(0, str(TEMPLATES))
     from saes import Recipe, TopKSAE, train
+    from saes.sparse import looked
 
     sae = TopKSAE(task.sizes.d_in, task.sizes.d_sae, task.sizes.k).to(task.device)
     sae.start(task.turns.rows[0])
-    for name in ("pre_acts", "look") if task.half else ():
-        if hasattr(sae, name):
-            setattr(sae, name, _in_half(getattr(sae, name), task.autocast()))
+    if task.half:
+        look = sae.look
+
+        def in_half(x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+            with task.autocast():
+                centred, acts = look(x)
+            return centred, looked(acts.float(), centred)
+
+        sae.pre_acts, sae.look = _in_half(sae.pre_acts, task.autocast()), in_half
     for name in ("loss", "before_step", "after_step") if compiled else ():
         setattr(sae, name, torch.compile(getattr(sae, name)))
     train(sae, task.turns, Recipe(steps=MANY, lr=LR, dead_after=DEAD_AFTER))
@@ -45,8 +52,7 @@ def ours(task: Task, compiled: bool = False) -> None:
 def _in_half(product: Callable[..., Any], autocast: torch.autocast) -> Callable[..., Any]:
     def computed(*args: Any) -> Any:
         with autocast:
-            found = product(*args)
-        return tuple(one.float() for one in found) if isinstance(found, tuple) else found.float()
+            return product(*args).float()
 
     return computed
 

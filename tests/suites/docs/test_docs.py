@@ -20,6 +20,7 @@ from agent.core.options import ROLES, Models
 from agent.lab import integrity
 from paper.truth.complaints import CODES
 from tests.support import ROOT, sampling
+from tests.support.published import in_form_of_sae_lens
 from tests.support.whole import Script, Whole
 
 DOCS = ROOT / "docs"
@@ -27,8 +28,18 @@ PAGES = sorted(DOCS.glob("*.md"))
 BLOCK = re.compile(r"^```sh\n(.*?)^```", re.DOTALL | re.MULTILINE)
 OTHERS = {"templates.md", "from-a-repository.md"}  # have tests of their own, which build what the pages build
 KEYS = {"OPENAI_API_KEY": "sk-none", "ANTHROPIC_API_KEY": "sk-none", "OPENROUTER_API_KEY": "sk-none"}
-# CI itself, views without an end, tests/suites/app/test_api.py, gigabytes of packages
-ELSEWHERE = ("make setup", "--follow", "--serve", "docs/own_model.py", "--setup-saebench")
+# CI itself, views without an end, tests/suites/app/test_api.py, gigabytes of packages, tests/suites/slurm
+ELSEWHERE = (
+    "make setup",
+    "--executor slurm",
+    "sinfo",
+    "squeue",
+    "sbatch",
+    "--follow",
+    "--serve",
+    "docs/own_model.py",
+    "--setup-saebench",
+)
 FOREIGN = {"--depth", "--help", "--security-opt"}  # of git, of every command, of docker
 
 
@@ -53,6 +64,8 @@ def place(tmp_path_factory, stages):
     whole.play()
     for name in ("launch.py", "agent", "paper", "templates", "ideas", "tests", ".venv"):
         (folder / name).symlink_to(ROOT / name)
+    in_form_of_sae_lens(folder / "my_sae", 96, 192)
+    in_form_of_sae_lens(folder / "my_lm_sae", 64, 192)
     (folder / "my_venue").mkdir()
     (folder / "my_venue" / "preamble.tex").write_text("\\documentclass{article}\n")
     idea = re.search(r"```json\n(.*?)```", (DOCS / "ideas.md").read_text(), re.DOTALL)[1]

@@ -128,7 +128,8 @@ def chosen(everything: list[Point], number: int, seed: int) -> list[Point]:
     """A sample that comes by every kind of place; points within trainings are the dear ones, so there are fewer."""
     draw = random.Random(seed)
     own, training = (_in_turn([p for p in everything if (p.stream == "loop") is loop], draw) for loop in (True, False))
-    few = min(len(training), max(number // TRAININGS, number - len(own)))
+    ways = len({point.how for point in training})
+    few = min(len(training), max(number // TRAININGS, min(ways, number // 2), number - len(own)))
     return [*own[: number - few], *training[:few]]
 
 

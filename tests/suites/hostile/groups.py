@@ -37,10 +37,10 @@ class Group:
 
 
 GROUPS: tuple[Group, ...] = (
-    Group("limits", Arena, limits.attacks(), 10),
+    Group("limits", Arena, limits.attacks(), 7),
     Group("walls", walls.Walls, walls.attacks()),
-    Group("artefacts", Arena, artefacts.attacks(), 15),
-    Group("encoders", Arena, encoders.attacks(), 7),
+    Group("artefacts", Arena, artefacts.attacks(), 10),
+    Group("encoders", Arena, encoders.attacks(), 5),
     Group("figures", Sessions, figures.attacks()),
     Group("tex", tex.Papers, tex.attacks()),
     Group("words", Sessions, words.attacks()),

@@ -67,7 +67,7 @@ class Sessions:
             n
             for n in tracked
             if not n.startswith(known)
-            and n not in ("experiment.py", PLOT, "idea.json", "plan.json", "notes.txt", "session.json")
+            and n not in ("README.md", "experiment.py", PLOT, "idea.json", "plan.json", "notes.txt", "session.json")
         ]
         must(not odd, f"committed: {odd[:5]}")
         must(all(json.loads(plot_records(self.tools))), "the records can no longer be read")

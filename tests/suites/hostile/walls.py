@@ -100,7 +100,7 @@ _PROBES: tuple[tuple[str, str, str], ...] = (
         for top, folders, files in os.walk('/'):
             folders[:] = [f for f in folders if top != '/' or f not in ('proc', 'sys', 'usr')]
             for name in files:
-                if name in ('directions.npy', 'events.jsonl', 'result.json', 'id_ed25519'): got(top + '/' + name)
+                if name in ('directions.npy', 'features.npz', 'events.jsonl', 'result.json', 'id_ed25519'): got(top + '/' + name)
         """,
     ),
     (

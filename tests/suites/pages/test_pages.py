@@ -114,7 +114,7 @@ def test_tables_sort_prompts_are_searched_and_axes_are_chosen(chromium, whole):
         assert 0 < shown < tab.page.locator("details.exchange").count()
 
         tab.page.get_by_label("Horizontal").select_option("l0")
-        assert "against L0" in tab.page.locator("#plane svg").get_attribute("aria-label")
+        assert "against L0" in tab.page.locator("#plane svg:visible").get_attribute("aria-label")
         assert tab.wrong == []
 
 
@@ -165,6 +165,35 @@ def test_axe_finds_nothing(chromium, whole, scheme, width):
         open_all(tab.page)
         found = Axe().run(tab.page).response["violations"]
         assert [(v["id"], [n["target"] for n in v["nodes"][:3]]) for v in found] == []
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_the_contents_and_an_opened_anchor_lead_to_where_a_section_begins(chromium, whole, width):
+    top = "(part) => document.querySelector(part).getBoundingClientRect().top"
+    with Tab(chromium, str(whole), viewport={"width": width, "height": 844}) as tab:
+        for part in ("#review", "#runs", "#literature", "#paper"):
+            tab.page.locator(f".contents a[href='{part}']").click()
+            tab.page.wait_for_timeout(1500)  # the page glides there
+            assert abs(tab.page.evaluate(top, part) - 24) < 3, part
+    with Tab(chromium, f"{whole.as_uri()}#paper", viewport={"width": width, "height": 844}) as tab:
+        tab.page.wait_for_load_state("load")
+        assert abs(tab.page.evaluate(top, "#paper") - 24) < 3
+
+
+def test_a_table_wider_than_its_box_says_so_and_keeps_the_names_of_its_rows_in_view(chromium, whole):
+    with Tab(chromium, str(whole), viewport=PHONE) as tab:
+        box = tab.page.get_by_role("region", name="All explored runs")
+        heads = box.locator("thead th").all_inner_texts()
+        assert [head.split("\n")[0].strip() for head in heads[:3]] == ["Run", "score", "To baseline"]
+        for place in (1, 2):
+            cell = box.locator("tbody tr").last.locator("th, td").nth(place).bounding_box()
+            assert cell["x"] + cell["width"] <= PHONE["width"], heads[place]
+        assert "scroll it sideways" in tab.page.locator("#runs .wider").first.inner_text()
+        box.focus()
+        assert tab.page.evaluate("document.activeElement.getAttribute('aria-label')") == "All explored runs"
+        box.evaluate("(box) => { box.scrollLeft = 200; }")
+        name = box.locator("tbody th").last.bounding_box()
+        assert abs(name["x"] - box.bounding_box()["x"]) < 2
 
 
 # ---------------------------------------------------------------- hostile words

@@ -184,7 +184,7 @@ def test_the_appendix_says_how_works_were_found_and_compared(played):
     tex = (whole.paths.repo / "paper/paper.tex").read_text()
     made = tex[tex.index("app:made") :]
     assert "published, judged by scripted before the first run after 2 searches" in made
-    assert f"{KEY} (semantic" in made and "pairs of sentence and cited work" in made
+    assert "closest: Évil (2024)" in made and "pairs of sentence and cited work" in made
 
 
 def test_the_pages_with_figures_are_drawn_for_a_reviewer_that_sees(played, tmp_path):

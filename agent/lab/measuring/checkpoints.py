@@ -1,0 +1,233 @@
+"""Checkpoints inside a training: taken by the runner while its code runs, handed back after a kill or a restart.
+
+The code saves itself under one name in a folder that only this training can write to. The runner moves the file out of
+its reach and notes its hash beside what the training is (code, settings, seed, data, machine) and what it has cost so
+far. A file is handed back only to a training of which all of that holds. Nothing here reads what is in a checkpoint.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from agent.core.manifest import Manifest
+from agent.core.protocols import Exit, Mount, Sandbox, SandboxProcess, Used
+from agent.core.record import Job
+from agent.core.schema import Strict
+from agent.lab.built import build_of, recorded_hashes
+from agent.lab.machine import device_in_words
+from agent.lab.measuring.scratch import remove
+from agent.lab.worlds import package_version
+from agent.sandbox import harvest
+from agent.storage import foreign
+from agent.storage.atomic import sync_folder, write_text
+
+FOLDER = "checkpoints"  # in the job's folder, beside its trainings, which every start of a training clears
+SAVED = "state"  # what the code calls a checkpoint in the folder that it may write to
+EVERY_S = 1.0  # between two looks for a new one
+SHARE = 4  # a checkpoint may fill this part of the disk limit: an older one and the artefact lie beside it
+LARGEST_NOTE = 1 << 16  # bytes
+PACKAGES = ("numpy", "torch", "safetensors")  # whose versions decide whether a training goes on bit for bit
+
+
+class Note(Strict):
+    """What the runner knows of a checkpoint (note.json)."""
+
+    identity: str  # of the training that saved it
+    job: str  # key of the job in which it was taken
+    sha256: str
+    wall_s: float  # that the training took until then, over all of its processes
+    cpu_s: float
+    peak_memory_mb: float
+
+
+@dataclass
+class Checkpoints:
+    """The checkpoints of one training; at most one is kept."""
+
+    job: Job
+    root: Path
+    before: Used = field(default_factory=Used)  # what the checkpoint that this process goes on from had cost
+    identity: str = ""
+    _looked: float = 0.0
+
+    @classmethod
+    def of(cls, job: Job, seed: int, condition: str) -> Checkpoints:
+        return cls(job, _root(job.folder, seed, condition))
+
+    @property
+    def offered(self) -> Path:
+        """The folder that the training may write to."""
+        return self.root / "offered"
+
+    @property
+    def note(self) -> Path:
+        return self.root / "note.json"
+
+    @property
+    def most_bytes(self) -> int:
+        """Of one checkpoint."""
+        return min(self.job.limits.file_mb, self.job.limits.disk_mb // SHARE) << 20
+
+    def begin(self, identity: str) -> Path | None:
+        """Look for the checkpoint of this very training, here and under its lost jobs; returns it, None without one.
+
+        Whatever else lies there is removed.
+        """
+        self.identity, self.before = identity, Used()
+        name = self.root.name
+        places = [self.root, *(Path(folder, FOLDER, name) for folder in self.job.earlier)]
+        found = next(((place, note) for place in places if (note := _valid(place, identity))), None)
+        if found and found[0] != self.root:
+            remove(self.root)
+            self.root.parent.mkdir(parents=True, exist_ok=True)
+            found[0].rename(self.root)
+        for place in places[1:] if found else places:
+            remove(place)
+        remove(self.offered)
+        self.offered.mkdir(parents=True)
+        if found is None:
+            return None
+        note = found[1]
+        self.before = Used(wall_s=note.wall_s, cpu_s=note.cpu_s, peak_memory_mb=note.peak_memory_mb)
+        for other in self.root.iterdir():
+            if other.name not in (note.sha256, self.note.name, self.offered.name):
+                remove(other)
+        return self.root / note.sha256
+
+    def mounts(self, kept: Path | None) -> tuple[Mount, ...]:
+        """The folder to save to, and the checkpoint to go on from."""
+        read = (Mount(kept, f"/checkpoint-kept/{SAVED}"),) if kept else ()
+        return (Mount(self.offered, "/checkpoint", writable=True), *read)
+
+    def told(self, mounts: tuple[Mount, ...], sandbox: Sandbox) -> dict[str, Any]:
+        """What task.json says of them."""
+        save, *load = (sandbox.visible(mount) for mount in mounts)
+        return {"save": f"{save}/{SAVED}", "load": load[0] if load else "", "most_bytes": self.most_bytes}
+
+    def look(self, process: SandboxProcess) -> None:
+        """Take a checkpoint that the running code has saved since the last look."""
+        if time.monotonic() - self._looked < EVERY_S:
+            return
+        self._looked = time.monotonic()
+        if os.path.lexists(self.offered / SAVED):
+            self._take(_sum(self.before, process.used()))
+
+    def ended(self, end: Exit) -> Exit:
+        """The end of the training with what its earlier processes took until the checkpoint that was gone on from."""
+        spent = _sum(self.before, Used(wall_s=end.wall_s, cpu_s=end.cpu_s, peak_memory_mb=end.peak_memory_mb))
+        return Exit(end.reason, end.code, spent.wall_s, spent.cpu_s, spent.peak_memory_mb)
+
+    def drop(self) -> None:
+        """The training is over, or must not go on from where it was."""
+        remove(self.root)
+
+    def _take(self, spent: Used) -> None:
+        """A plain file within its bound replaces the one that is kept; anything else is removed."""
+        beside = self.root / "taken"
+        remove(beside)
+        try:
+            os.rename(self.offered / SAVED, beside)
+            digest = _sealed(beside, self.most_bytes)
+        except FileNotFoundError:  # its code took it away again
+            return
+        except foreign.Foreign:
+            remove(beside)
+            return
+        os.rename(beside, self.root / digest)
+        sync_folder(self.root)
+        note = Note(identity=self.identity, job=self.job.key, sha256=digest, **vars(spent))
+        write_text(self.note, note.model_dump_json() + "\n")
+        for other in self.root.iterdir():
+            if other.name not in (digest, self.note.name, self.offered.name):
+                remove(other)
+
+
+def identity_of(job: Job, world: Path, code: Mapping[str, str], task: Mapping[str, Any]) -> str:
+    """Names one training: what is trained, on what, with what, and for which attempt.
+
+    `code` holds the hashes of the files that the training sees. Which restart of the attempt it is, is not part of it.
+    """
+    identity = [
+        [job.run, job.attempt, job.script, job.device, job.sandbox],
+        sorted(code.items()),
+        task,
+        [build_of(world), sorted(recorded_hashes(world).items())],
+        [device_in_words(job.device), {name: package_version(name) for name in PACKAGES}],
+        job.environment.key if job.environment else "",
+    ]
+    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
+
+
+def possible(manifest: Manifest) -> bool:
+    """Whether a template's trainings are told of checkpoints: those that are started as python experiment.py."""
+    return manifest.form == "own" and manifest.command is None
+
+
+def got_further(job: Job) -> bool:
+    """Whether a job that was lost has taken a checkpoint of its own, from which the next one goes on."""
+    return any(note.job == job.key for note in _notes(job))
+
+
+def _notes(job: Job) -> Iterator[Note]:
+    for condition in job.conditions:
+        for seed in job.seeds:
+            if note := _read(_root(job.folder, seed, condition.name)):
+                yield note
+
+
+def _root(folder: str, seed: int, condition: str) -> Path:
+    return Path(folder, FOLDER, f"{condition}-seed{seed}")
+
+
+def _read(root: Path) -> Note | None:
+    try:
+        return Note.model_validate_json(foreign.read(root, "note.json", LARGEST_NOTE))
+    except (foreign.Foreign, ValueError):
+        return None
+
+
+def _valid(root: Path, identity: str) -> Note | None:
+    """The note of a checkpoint that this training saved, and that is still the file that was taken."""
+    note = _read(root)
+    if note is None or note.identity != identity:
+        return None
+    try:
+        return note if _sealed(root / note.sha256) == note.sha256 else None
+    except foreign.Foreign:
+        return None
+
+
+def _sealed(path: Path, most_bytes: int = sys.maxsize) -> str:
+    """sha256 of a plain file with one name; it is on disk and ours then, and the sandbox's user may read it.
+
+    Raises:
+        Foreign: there is no such file, or it is larger than allowed.
+    """
+    handle = foreign.opened(path.parent, path.name, most_bytes)
+    with os.fdopen(handle, "rb") as file:
+        if os.fstat(handle).st_nlink != 1:
+            raise foreign.Foreign("a hard link")
+        if os.getuid() == 0:
+            os.fchown(handle, 0, 0)
+        os.fchmod(handle, 0o644)
+        digest = hashlib.sha256()
+        while chunk := file.read(harvest.CHUNK):
+            digest.update(chunk)
+        os.fsync(handle)
+    return digest.hexdigest()
+
+
+def _sum(before: Used, now: Used) -> Used:
+    return Used(
+        wall_s=before.wall_s + now.wall_s,
+        cpu_s=before.cpu_s + now.cpu_s,
+        peak_memory_mb=max(before.peak_memory_mb, now.peak_memory_mb),
+    )

@@ -1,0 +1,45 @@
+"""Measurements that wait for each other, because each takes a copy of a language model into memory."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from agent.lab.measuring.bench import Bench
+from agent.lab.measuring.verdict import Stopped
+
+WAIT_S = 0.5
+
+
+def of_gpu(bench: Bench) -> AbstractContextManager[None]:
+    """On a GPU, one training of the job is measured at a time, whatever the slots; on the CPU nobody waits."""
+    if not bench.job.device.startswith("cuda") or bench.job.slots == 1:
+        return nullcontext()
+    return turn(Path(bench.job.folder) / "measuring.lock", bench.cancelled)
+
+
+@contextmanager
+def turn(lock: Path, cancelled: Callable[[], bool]) -> Iterator[None]:
+    """Hold a lock of this machine, once whoever has it is done.
+
+    Raises:
+        Stopped: it was cancelled before that.
+    """
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    held = FileLock(lock)
+    while True:
+        if cancelled():
+            raise Stopped("cancelled", "cancelled", "the measurement was cancelled")
+        try:
+            held.acquire(timeout=0)
+            break
+        except Timeout:
+            time.sleep(WAIT_S)
+    try:
+        yield
+    finally:
+        held.release()
