@@ -217,6 +217,9 @@ def _runs_complaint(runs: tuple[PlannedRun, ...], tools: Tools) -> str | None:
         if problem := label_problem(planned.label, tools.template.manifest, labels):
             return f"the label of run {planned.name!r}, {planned.label!r}: {problem}; say what is changed, in words"
         labels.append(planned.label)
+        for factor in planned.factors:
+            if problem := label_problem(factor, tools.template.manifest):
+                return f"the factor {factor!r} of run {planned.name!r}: {problem}; name the change, in words"
         if planned.name in taken:
             return f"the run name {planned.name!r} is taken; choose another"
         if planned.start_from not in starts:

@@ -136,6 +136,7 @@ class _Identity(TypedDict):
     attempts: int
     template: str
     profile: str
+    factors: tuple[str, ...]
 
 
 def _identity(tools: Tools, run: RunState) -> _Identity:
@@ -158,6 +159,7 @@ def _identity(tools: Tools, run: RunState) -> _Identity:
         "attempts": run.attempt - (run.phase == "new") if planned else 1,
         "template": manifest.name,
         "profile": options.profile,
+        "factors": planned.factors if planned else (),
     }
 
 

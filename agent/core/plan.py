@@ -10,6 +10,8 @@ from agent.core.schema import Strict
 
 # A run is called by this name in plans, expressions and tables.
 RunName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
+# A change that several runs of a plan hold, as tables and sentences call it.
+Factor = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9]*(?:[ -][a-z0-9]+)*$", max_length=24)]
 
 
 class PlannedRun(Strict):
@@ -20,6 +22,7 @@ class PlannedRun(Strict):
     change: Annotated[str, StringConstraints(min_length=10)]  # what the editor is to do
     hypothesis: Annotated[str, StringConstraints(min_length=1)]
     start_from: str = "baseline"  # "baseline", "best", or the name of an earlier run of the plan
+    factors: tuple[Factor, ...] = ()  # of a factorial design: all that distinguishes the run from run 0
 
 
 class Comparison(Strict):

@@ -218,13 +218,15 @@ class RunRecord(Strict):
     hashes: dict[str, str]
     sandbox: str
     pretrained: Origin | None = None  # a baseline that others trained
+    factors: tuple[str, ...] = ()  # of a factorial design: the changes that the run holds beside run 0, from the plan
 
     @model_serializer(mode="wrap")
     def _as_older_versions_wrote_it(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Without an origin where there is none: the digest that a paper prints stays what it was."""
+        """Without an origin or factors where there are none: the digest that a paper prints stays what it was."""
         written: dict[str, Any] = write(self)
-        if self.pretrained is None:
-            written.pop("pretrained", None)
+        for name in ("pretrained", "factors"):
+            if not getattr(self, name):
+                written.pop(name, None)
         return written
 
     @property

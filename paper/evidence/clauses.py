@@ -7,37 +7,27 @@ in the writer's prompt. Single numbers and names are in vocabulary.py, the confi
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Callable
 from itertools import combinations
-from typing import Literal
 
 from agent.core.compute import measure_of, relative_compute
-from paper.evidence.facts import Difference, FactError, Facts, Series
+from paper.evidence.facts import FactError, Facts, Series
 from paper.evidence.numbers import ORDINALS, Quantity, count_text, listed, setting_text
-from paper.evidence.prices import price
+from paper.evidence.relations import (
+    Metrics,
+    both_values,
+    clause,
+    metrics_of,
+    relation_of,
+    sides_of,
+    stands,
+    step,
+    subject_of,
+    unjudged,
+)
 from paper.evidence.series import difference_of
-from paper.evidence.vocabulary import SELF_REPORTED, Result
+from paper.evidence.vocabulary import Result
 
-Relation = Literal["ahead", "behind", "level", "above", "below", "equal"]
-Metrics = str | tuple[str, ...]
-_AGAINST: dict[Relation, str] = {
-    "ahead": "is ahead of {} in",
-    "behind": "is behind {} in",
-    "level": "does not differ measurably from {} in",
-    "above": "is above {} in",
-    "below": "is below {} in",
-    "equal": "equals {} in",
-}
-_GOES_ON: dict[Relation, str] = {
-    "ahead": "ahead in",
-    "behind": "behind in",
-    "level": "not measurably different in",
-    "above": "above in",
-    "below": "below in",
-    "equal": "equal in",
-}
-_WITHOUT_NAME = {kind: f"is {words}" for kind, words in _GOES_ON.items()} | {"level": "does not differ measurably in"}
 FORMS = ("short", "full")
 
 
@@ -57,8 +47,8 @@ def versus(
     (-0.012)"; form="full" adds both values and the 95% interval"""
     if form not in FORMS:
         raise FactError(f'versus(form="{form}") is not known; there are {", ".join(FORMS)}')
-    gaps = [facts.difference(a, b, m, condition) for m in _several(metrics)]
-    return _clause(facts, f"{_subject(subject, gaps[0].a)} {_against(facts, gaps, form == 'full')}", _sides(gaps))
+    gaps = [facts.difference(a, b, m, condition) for m in metrics_of(metrics)]
+    return clause(facts, f"{subject_of(subject, gaps[0].a)} {stands(facts, gaps, form == 'full')}", sides_of(gaps))
 
 
 def effect(facts: Facts, run: str, metrics: Metrics, subject: str = "", condition: str | None = None) -> Result:
@@ -68,64 +58,29 @@ def effect(facts: Facts, run: str, metrics: Metrics, subject: str = "", conditio
     parent = next((r for r in facts.explored if r.run == record.parent), None)
     if parent is None:
         raise FactError(f'run "{record.name}" starts from no other run; use versus(...)')
-    gaps = [facts.difference(record.name, parent.name, m, condition) for m in _several(metrics)]
-    who = _subject(subject, gaps[0].a)
-    text = f"against {parent.label}, from which it starts, {who} {_against(facts, gaps, False, named=False)}"
-    return _clause(facts, text, _sides(gaps))
+    gaps = [facts.difference(record.name, parent.name, m, condition) for m in metrics_of(metrics)]
+    who = subject_of(subject, gaps[0].a)
+    text = f"against {parent.label}, from which it starts, {who} {stands(facts, gaps, False, named=False)}"
+    return clause(facts, text, sides_of(gaps))
 
 
 def tradeoff(facts: Facts, a: str, b: str, gain: str, loss: str, condition: str | None = None) -> Result:
     """run a against run b in two metrics, as an exchange where it is one, e.g. "Annealed is ahead of Plain in F1
     (+0.31) at the price of explained variance (-0.03)"; a loss that a guard allows is told as allowed"""
     gaps = [facts.difference(a, b, m, condition) for m in (gain, loss)]
-    won, lost = (_relation(facts, gap) for gap in gaps)
+    won, lost = (relation_of(facts, gap) for gap in gaps)
     if {won, lost} != {"ahead", "behind"}:
-        return _clause(facts, f"{gaps[0].a.run.label} {_against(facts, gaps, False)}", _sides(gaps))
+        return clause(facts, f"{gaps[0].a.run.label} {stands(facts, gaps, False)}", sides_of(gaps))
     first, second = gaps if won == "ahead" else (gaps[1], gaps[0])
     one, other = (side.run for side in (first.a, first.b))
-    text = f"{one.label} is ahead of {other.label} in {_step(facts, first)}"
+    text = f"{one.label} is ahead of {other.label} in {step(facts, first)}"
     guards = {guard.metric for guard in facts.manifest.guards}
     broken = {found.metric for found in facts.broken_guards(one.name, other.name, first.a.condition)}
     if second.a.metric in guards - broken:  # the template says how much may be lost, and no more is
-        text += f" and behind in {_step(facts, second)}, which its guard allows"
+        text += f" and behind in {step(facts, second)}, which its guard allows"
     else:
-        text += f" at the price of {_step(facts, second)}"
-    return _clause(facts, text, _sides(gaps))
-
-
-def factorial(
-    facts: Facts, both: str, one: str, other: str, neither: str, metric: str, condition: str | None = None
-) -> Result:
-    """how two changes act alone and together: the four runs that have both, one, the other and neither of them"""
-    four = [facts.series(run, metric, condition) for run in (both, one, other, neither)]
-    if len({s.run.run for s in four}) < 4 or len({s.condition for s in four}) > 1:
-        raise FactError("factorial(...) needs four different runs under one condition")
-    alone = [facts.difference(run, neither, metric, condition) for run in (one, other)]
-    together = facts.difference(both, neither, metric, condition)
-    unit, label = facts.unit(metric), facts.spec(metric).label
-    parts = [f"{gap.a.run.label} {gap.quantity(unit).bare()}" for gap in alone]
-    total = sum(gap.value for gap in alone)
-    text = (
-        f"in {label}, measured from {together.b.run.label}: {' and '.join(parts)}, and both changes together "
-        f"({together.a.run.label}) {together.quantity(unit).bare()}, {_interaction(four, total, unit)}"
-    )
-    return _clause(facts, text, four)
-
-
-def _interaction(four: Sequence[Series], total: float, unit: str) -> str:
-    """Does the whole differ from the sum of its parts? By the same interval as every difference."""
-    both, one, other, neither = four
-    summed = f"the sum of the two ({Quantity(total, signed=True, unit=unit).bare()})"
-    if len({s.seeds for s in four}) > 1:
-        return f"beside {summed}"
-    gap = difference_of(_added(both, neither), _added(one, other))
-    if not gap.distinct:
-        return f"not measurably different from {summed}" if gap.judged else f"beside {summed}"
-    return f"{'more' if gap.value > 0 else 'less'} than {summed}"
-
-
-def _added(a: Series, b: Series) -> Series:
-    return replace(a, values=tuple(x + y for x, y in zip(a.values, b.values, strict=True)))
+        text += f" at the price of {step(facts, second)}"
+    return clause(facts, text, sides_of(gaps))
 
 
 # ---------------------------------------------------------------- one run
@@ -133,9 +88,9 @@ def _added(a: Series, b: Series) -> Series:
 
 def reaches(facts: Facts, run: str, metrics: Metrics, subject: str = "", condition: str | None = None) -> Result:
     """values of one run, e.g. "Plain reaches 0.580 ± 0.004 in F1 and 0.702 ± 0.003 in MCC" """
-    series = [facts.series(run, m, condition) for m in _several(metrics)]
+    series = [facts.series(run, m, condition) for m in metrics_of(metrics)]
     values = [f"{s.quantity(facts.unit(s.metric)).text()} in {facts.spec(s.metric).label}" for s in series]
-    return _clause(facts, f"{_subject(subject, series[0])} reaches {listed(values)}", series)
+    return clause(facts, f"{subject_of(subject, series[0])} reaches {listed(values)}", series)
 
 
 def spread(facts: Facts, run: str, metric: str, condition: str | None = None) -> Result:
@@ -145,10 +100,10 @@ def spread(facts: Facts, run: str, metric: str, condition: str | None = None) ->
     if series.n == 1:
         once = "was measured with one seed" if facts.manifest.seeded else "was reported once"
         text = f"{label} of {series.run.label} {once}: {series.quantity(unit).bare()}"
-        return _clause(facts, text, [series])
+        return clause(facts, text, [series])
     low, high = (Quantity(v, series.se, unit=unit).bare() for v in (min(series.values), max(series.values)))
     text = f"over {count_text(series.n)} seeds, {label} of {series.run.label} lies between {low} and {high}"
-    return _clause(facts, text, [series])
+    return clause(facts, text, [series])
 
 
 def across(facts: Facts, run: str, metric: str) -> Result:
@@ -159,7 +114,7 @@ def across(facts: Facts, run: str, metric: str) -> Result:
         raise FactError("there is one condition only; use reaches(...)")
     unit = facts.unit(metric)
     values = [f"{s.quantity(unit).text()} under {facts.condition_label(s.condition)}" for s in series]
-    return _clause(facts, f"{facts.spec(metric).label} of {record.label} is {listed(values)}", series)
+    return clause(facts, f"{facts.spec(metric).label} of {record.label} is {listed(values)}", series)
 
 
 def between(facts: Facts, run: str, metric: str, one: str, other: str) -> Result:
@@ -175,9 +130,9 @@ def between(facts: Facts, run: str, metric: str, one: str, other: str) -> Result
         relation = f"{stands} under {here} and under {there}"
     else:
         relation = f"is {'higher' if gap.value > 0 else 'lower'} under {here} than under {there}"
-    single = _unjudged(facts, [gap])
-    text = f"{facts.spec(metric).label} of {series[0].run.label} {relation} ({_values(facts, gap)}){single}"
-    return _clause(facts, text, series)
+    single = unjudged(facts, [gap])
+    text = f"{facts.spec(metric).label} of {series[0].run.label} {relation} ({both_values(facts, gap)}){single}"
+    return clause(facts, text, series)
 
 
 def failure(facts: Facts, run: str, subject: str = "") -> Result:
@@ -195,9 +150,9 @@ def failure(facts: Facts, run: str, subject: str = "") -> Result:
 def reported(facts: Facts, run: str, diagnostics: Metrics, subject: str = "", condition: str | None = None) -> Result:
     """one or several quantities that the experiment reported of itself, marked so, e.g. "Larger batch reports of
     itself: final loss 0.12 ± 0.01 and gradient norm 3.1 ± 0.2 (self-reported)" """
-    series = [facts.diagnostic(run, name, condition) for name in _several(diagnostics)]
+    series = [facts.diagnostic(run, name, condition) for name in metrics_of(diagnostics)]
     values = [f"{s.metric.replace('_', ' ')} {s.quantity().text()}" for s in series]
-    return _clause(facts, f"{_subject(subject, series[0])} reports of itself: {listed(values)}", series, reported=True)
+    return clause(facts, f"{subject_of(subject, series[0])} reports of itself: {listed(values)}", series, reported=True)
 
 
 def cost(facts: Facts, run: str, against: str = "baseline") -> Result:
@@ -225,10 +180,10 @@ def ranking(facts: Facts, metric: str, condition: str | None = None) -> Result:
     level = [
         f"{x.run.label} and {y.run.label}"
         for x, y in zip(series, series[1:], strict=False)
-        if _relation(facts, facts.difference(x.run.name, y.run.name, metric, x.condition)) == "level"
+        if relation_of(facts, facts.difference(x.run.name, y.run.name, metric, x.condition)) == "level"
     ]
     apart = f"; neighbours that do not differ measurably: {'; '.join(level)}" if level else ""
-    return _clause(facts, f"in {facts.spec(metric).label}, best first: {', '.join(valued)}{apart}", series)
+    return clause(facts, f"in {facts.spec(metric).label}, best first: {', '.join(valued)}{apart}", series)
 
 
 def position(facts: Facts, run: str, metric: str, subject: str = "", condition: str | None = None) -> Result:
@@ -237,8 +192,8 @@ def position(facts: Facts, run: str, metric: str, subject: str = "", condition: 
     ranked = _ranked(facts, metric, series.condition)
     place = 1 + next(i for i, s in enumerate(ranked) if s.run.run == series.run.run)
     ordinal = ORDINALS[place] if place < len(ORDINALS) else f"number {place}"
-    text = f"{_subject(subject, series)} is {ordinal} of {count_text(len(ranked))} in {facts.spec(metric).label}"
-    return _clause(facts, text, [series])
+    text = f"{subject_of(subject, series)} is {ordinal} of {count_text(len(ranked))} in {facts.spec(metric).label}"
+    return clause(facts, text, [series])
 
 
 def ahead_of(facts: Facts, b: str, metric: str, condition: str | None = None) -> Result:
@@ -249,7 +204,7 @@ def ahead_of(facts: Facts, b: str, metric: str, condition: str | None = None) ->
     if not field:
         raise FactError("no other experiment has a result")
     gaps = [facts.difference(r.name, other.name, metric, condition) for r in field]
-    relations = [_relation(facts, gap) for gap in gaps]
+    relations = [relation_of(facts, gap) for gap in gaps]
     ahead, level = (sum(r == wanted for r in relations) for wanted in ("ahead", "level"))
     are = "is" if ahead == 1 else "are"
     count = "none" if not ahead else count_text(ahead)
@@ -257,7 +212,7 @@ def ahead_of(facts: Facts, b: str, metric: str, condition: str | None = None) ->
     text += facts.spec(metric).label
     if level:
         text += f", and {count_text(level)} {'does' if level == 1 else 'do'} not differ from it measurably"
-    return _clause(facts, text, _sides(gaps))
+    return clause(facts, text, sides_of(gaps))
 
 
 def guarded(facts: Facts, subject: str = "", condition: str | None = None) -> Result:
@@ -272,9 +227,9 @@ def guarded(facts: Facts, subject: str = "", condition: str | None = None) -> Re
     for name in where:
         gaps = [facts.difference(ours.name, baseline.name, m, name) for m in names]
         at = f"under {facts.condition_label(name)}, " if len(where) > 1 else ""
-        sentences.append((f"{at}{_subject(subject, gaps[0].a)} {_against(facts, gaps, False)}", gaps))
+        sentences.append((f"{at}{subject_of(subject, gaps[0].a)} {stands(facts, gaps, False)}", gaps))
     text = "; ".join(text for text, _ in sentences)
-    return _clause(facts, text, _sides([gap for _, gaps in sentences for gap in gaps]))
+    return clause(facts, text, sides_of([gap for _, gaps in sentences for gap in gaps]))
 
 
 def companions(facts: Facts) -> tuple[str, ...]:
@@ -314,17 +269,17 @@ def budget(facts: Facts) -> Result:
 
 def ahead(facts: Facts, a: str, b: str, metric: str, condition: str | None = None) -> bool:
     """run a is measurably better than run b in the metric"""
-    return _relation(facts, facts.difference(a, b, metric, condition)) == "ahead"
+    return relation_of(facts, facts.difference(a, b, metric, condition)) == "ahead"
 
 
 def behind(facts: Facts, a: str, b: str, metric: str, condition: str | None = None) -> bool:
     """run a is measurably worse than run b in the metric"""
-    return _relation(facts, facts.difference(a, b, metric, condition)) == "behind"
+    return relation_of(facts, facts.difference(a, b, metric, condition)) == "behind"
 
 
 def level(facts: Facts, a: str, b: str, metric: str, condition: str | None = None) -> bool:
     """the two runs do not differ measurably in the metric"""
-    return _relation(facts, facts.difference(a, b, metric, condition)) == "level"
+    return relation_of(facts, facts.difference(a, b, metric, condition)) == "level"
 
 
 def measured(facts: Facts, run: str) -> bool:
@@ -337,107 +292,11 @@ def confirmed_ahead(facts: Facts) -> bool:
     return facts.confirmed is not None and facts.confirmed.verdict == "improvement"
 
 
-# ---------------------------------------------------------------- shared
-
-
-def _relation(facts: Facts, gap: Difference) -> Relation:
-    """How a stands to b, better first; with a single value on a side only which number is larger."""
-    if not gap.judged:
-        return "equal" if gap.value == 0 else "above" if gap.value > 0 else "below"
-    if not gap.distinct:
-        return "level"
-    mine, theirs = (facts.merit(s.metric, s.mean, s.condition) for s in (gap.a, gap.b))
-    return "level" if mine == theirs else "ahead" if mine > theirs else "behind"
-
-
-def _against(facts: Facts, gaps: Sequence[Difference], full: bool, named: bool = True) -> str:
-    """ "is ahead of TopK in F1 (+0.129) and is behind in MCC (-0.012)": ahead first, then level, then behind."""
-    kinds: dict[Relation, list[Difference]] = {kind: [] for kind in _AGAINST}
-    for gap in gaps:
-        kinds[_relation(facts, gap)].append(gap)
-    parts: list[str] = []
-    for kind, found in kinds.items():
-        if found:
-            against = _AGAINST[kind].format(found[0].b.run.label)
-            alone = against if named else _WITHOUT_NAME[kind]
-            parts.append(f"{_GOES_ON[kind] if parts else alone} {listed([_step(facts, g, full) for g in found])}")
-    return listed(parts) + _price(facts, gaps) + _unjudged(facts, gaps)
-
-
-def _unjudged(facts: Facts, gaps: Sequence[Difference]) -> str:
-    """What stands behind a comparison of which no interval says whether it is more than noise."""
-    if all(gap.judged for gap in gaps):
-        return ""
-    return ", measured with one seed on a side" if facts.manifest.seeded else ", each from one execution of the script"
-
-
-def _price(facts: Facts, gaps: Sequence[Difference]) -> str:
-    """What being ahead in the primary metric was paid with, where the manifest's guards do not allow that much."""
-    for gap in gaps:
-        if gap.a.metric == facts.manifest.primary and _relation(facts, gap) in ("ahead", "above"):
-            broken = facts.broken_guards(gap.a.run.name, gap.b.run.name, gap.a.condition)
-            return f", at the price of {price(facts, broken, values=True)}" if broken else ""
-    return ""
-
-
-def _step(facts: Facts, gap: Difference, full: bool = False) -> str:
-    """ "F1 (+0.129)", with values and interval where the full form is asked for."""
-    metric = gap.a.metric
-    spec, unit = facts.spec(metric), facts.unit(metric)
-    name = spec.label
-    if spec.better == "target" and (aim := facts.target(metric, gap.a.condition)) is not None:
-        name += f" towards its target of {setting_text(aim)}"
-    return f"{name} ({_values(facts, gap) if full else gap.quantity(unit).bare()})"
-
-
-def _values(facts: Facts, gap: Difference) -> str:
-    """ "0.63 against 0.51, difference +0.12, 95% interval [0.10, 0.14]"."""
-    unit = facts.unit(gap.a.metric)
-    values = " against ".join(s.quantity(unit).text() for s in (gap.a, gap.b))
-    width = f", 95% interval {gap.interval_text(unit)}" if gap.judged else ""
-    return f"{values}, difference {gap.quantity(unit).bare()}{width}"
-
-
 def _ranked(facts: Facts, metric: str, condition: str | None) -> list[Series]:
     field = [facts.series(r.name, metric, condition) for r in facts.measured]
     if not field:
         raise FactError("no run has a measured result")
     return sorted(field, key=lambda s: -facts.merit(metric, s.mean, s.condition))
-
-
-def _several(metrics: Metrics) -> tuple[str, ...]:
-    names = (metrics,) if isinstance(metrics, str) else tuple(dict.fromkeys(metrics))
-    if not names:
-        raise FactError('name a metric, or several in a list: ["accuracy", "loss"]')
-    return names
-
-
-def _subject(subject: str, series: Series) -> str:
-    """What the clause begins with: the run's label, or one of a few words that stand for it."""
-    if subject not in SUBJECTS:
-        raise FactError(f'subject="{subject}" is not known; there are {", ".join(s for s in SUBJECTS if s)}')
-    return subject or series.run.label
-
-
-SUBJECTS = ("", "it", "this run", "this variant", "the variant", "the method", "our method")
-
-
-def _sides(gaps: Iterable[Difference]) -> list[Series]:
-    return [side for gap in gaps for side in (gap.a, gap.b)]
-
-
-def _clause(facts: Facts, text: str, series: Sequence[Series], reported: bool = False) -> Result:
-    marked = reported or not facts.manifest.measured
-    metrics = dict.fromkeys(s.metric for s in series)
-    return Result(
-        text=text + (SELF_REPORTED if marked else ""),
-        kind="clause",
-        runs=tuple(dict.fromkeys(s.run.name for s in series)),
-        metric=next(iter(metrics)) if len(metrics) == 1 else "",
-        condition=series[0].condition,
-        seeds=tuple(sorted({seed for s in series for seed in s.seeds})),
-        self_reported=marked,
-    )
 
 
 def signs(facts: Facts) -> str:
@@ -447,7 +306,7 @@ def signs(facts: Facts) -> str:
         for a, b in combinations(facts.measured, 2):
             for where in facts.condition_names(a):
                 try:
-                    letters.append(_relation(facts, facts.difference(a.name, b.name, metric, where))[0])
+                    letters.append(relation_of(facts, facts.difference(a.name, b.name, metric, where))[0])
                 except FactError:
                     letters.append("-")
     verdict = facts.confirmed.verdict if facts.confirmed else "none"
@@ -459,7 +318,6 @@ FUNCTIONS: tuple[Callable[..., Result], ...] = (
     versus,
     effect,
     tradeoff,
-    factorial,
     reaches,
     spread,
     across,

@@ -13,13 +13,14 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
-from paper.evidence import clauses, confirmed
+from paper.evidence import clauses, confirmed, factors
 from paper.evidence import vocabulary as explored
 from paper.evidence.facts import FactError, Facts
 from paper.evidence.vocabulary import Result
 
 MAX_LENGTH = 400
-_FORMS: tuple[Callable[..., Result], ...] = (*clauses.FUNCTIONS, *confirmed.FUNCTIONS, *explored.FUNCTIONS)
+_CLAUSES = (*clauses.FUNCTIONS, *factors.FUNCTIONS)
+_FORMS: tuple[Callable[..., Result], ...] = (*_CLAUSES, *confirmed.FUNCTIONS, *explored.FUNCTIONS)
 FUNCTIONS: dict[str, Callable[..., Result]] = {call.__name__: call for call in _FORMS}
 CONDITIONS: dict[str, Callable[..., bool]] = {call.__name__: call for call in clauses.CONDITIONS}
 Argument = str | tuple[str, ...]
@@ -114,7 +115,7 @@ def usage(function: str, known: Mapping[str, Callable[..., Any]] = FUNCTIONS) ->
 def vocabulary(facts: Facts | None = None) -> str:
     """The table of expressions for the writer's prompt; with facts, also the names that are valid and what stands."""
     lines = ["Measured clauses, which print whole clauses (their word of direction is the records'):"]
-    lines += _table(clauses.FUNCTIONS)
+    lines += _table(_CLAUSES)
     lines += ["Of the confirmation:", *_table(confirmed.FUNCTIONS)]
     lines += ["Single values, names and counts:", *_table(explored.FUNCTIONS)]
     lines += ["Conditions of {% if ... %}:", *_table(clauses.CONDITIONS)]
@@ -157,6 +158,8 @@ def _named(facts: Facts) -> list[str]:
         "conditions: " + ", ".join(f'"{c}"' for c in conditions) + several,
         "settings: " + ", ".join(f'"{k}"' for k in settings),
     ]
+    if changes := factors.names(facts):
+        lines.append("changes of the factorial design (`[@tab:factorial]`): " + ", ".join(f'"{c}"' for c in changes))
     if diagnostics:
         lines.append("diagnostics: " + ", ".join(f'"{k}" of "{r}"' for r, k in sorted(diagnostics)))
     return lines
@@ -174,6 +177,9 @@ def standing(facts: Facts) -> list[str]:
             if other.run in (one.parent, "0") or other.kind == "baseline":
                 found = evaluate(f'versus("{one.name}", "{other.name}", [{metrics}]{at})', facts)
                 lines += [f"  {found.text}{at}"] if isinstance(found, Result) else []
+        for name in factors.names(facts):
+            found = evaluate(f'factor("{name}", [{metrics}]{at})', facts)
+            lines += [f"  {found.text}{at}"] if isinstance(found, Result) else []
     for source in ("guarded()", f'ranking("{facts.manifest.primary}")', "budget()", "confirmation()"):
         found = evaluate(source, facts)
         lines += [f"  {source} prints: {found.text}"] if isinstance(found, Result) else []

@@ -180,7 +180,7 @@ def _main_block(table: Tabular, facts: Facts, metrics: Sequence[str], shape: Sha
     width = shape.width
     empty = [""] * (width - len(metrics))
     units = [f"[{escape(facts.spec(m).unit)}]" if facts.spec(m).unit else "" for m in metrics]
-    table.add_row([NoEscape("Run"), *(NoEscape(_head(facts, m, shape.head)) for m in metrics), *empty])
+    table.add_row([NoEscape("Run"), *(NoEscape(column_head(facts, m, shape.head)) for m in metrics), *empty])
     if any(units):
         table.add_row(["", *map(NoEscape, units), *empty])
     several = len(facts.condition_names()) > 1
@@ -254,11 +254,12 @@ def _main_row(
     cells = []
     for metric in metrics:
         series = series_of(record, metric, condition)
-        cells.append("--" if series is None else _mean_cell(series, facts, bold=_is_best(facts, series)))
+        cells.append("--" if series is None else mean_cell(facts, series, bold=_is_best(facts, series)))
     table.add_row([NoEscape(name), *map(NoEscape, cells), *empty])
 
 
-def _mean_cell(series: Series, facts: Facts, bold: bool) -> str:
+def mean_cell(facts: Facts, series: Series, bold: bool = False) -> str:
+    """A mean with its standard error set small, in the decimals of its column."""
     quantity = _quantity(series, facts)
     value = number(quantity.bare())
     value = rf"\textbf{{{value}}}" if bold else value
@@ -276,7 +277,8 @@ def _is_best(facts: Facts, series: Series) -> bool:
     return max(merits) <= own + least and min(merits) < own - least
 
 
-def _head(facts: Facts, metric: str, width: float | None) -> str:
+def column_head(facts: Facts, metric: str, width: float | None = None) -> str:
+    """A metric's name with the arrow of its direction, broken into lines."""
     spec = facts.spec(metric)
     aim = facts.target(metric)
     target = f"\\,{fixed(aim, 0 if aim.is_integer() else 2)}" if aim is not None else ""

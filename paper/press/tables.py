@@ -9,11 +9,13 @@ from pylatex import NoEscape
 
 from agent.core.compute import relative_compute
 from agent.core.record import RunRecord
+from paper.evidence import factors
 from paper.evidence.confirmation import Confirmation
 from paper.evidence.confirmed import p_text
 from paper.evidence.facts import Facts, Series, machines
 from paper.evidence.numbers import fixed, setting_text
 from paper.evidence.series import series_of
+from paper.press.factor_table import factorial, factorial_caption  # noqa: F401  (tables by their names)
 from paper.press.latex import code, escape, number
 from paper.press.metric_tables import has_further, main, main_caption  # noqa: F401  (tables by their names)
 from paper.press.tabular import (
@@ -30,12 +32,13 @@ from paper.press.tabular import (
 )
 from paper.press.widths import CODE_EM, LINE_PT, lines_of, text_pt
 
-BODY = ("main", "metrics", "settings")  # float near their mention; the others stand in the appendix
+BODY = ("main", "metrics", "settings", "factorial")  # float near their mention; the others stand in the appendix
 
 
 def names(facts: Facts) -> tuple[str, ...]:
     """The tables that this paper has: `[@tab:name]`."""
-    found = [*BODY, "runs", "seeds", "provenance"]
+    found = [name for name in BODY if name != "factorial" or factors.names(facts)]
+    found += ["runs", "seeds", "provenance"]
     if facts.confirmed is not None:
         found.append("confirmation")
     if has_further(facts):

@@ -1,0 +1,85 @@
+"""The table of a factorial design: which changes each run holds, and what each makes in the mean of its pairs. Pure."""
+
+from __future__ import annotations
+
+from pylatex import NoEscape, Tabular
+
+from paper.evidence import factors
+from paper.evidence.clauses import companions
+from paper.evidence.facts import Facts
+from paper.evidence.numbers import count_text
+from paper.evidence.relations import unjudged
+from paper.press.latex import escape, number
+from paper.press.metric_tables import column_head, mean_cell
+from paper.press.tabular import DAGGER, fitted, tabular
+
+_METRICS = 5  # columns beside those of the changes
+_HELD = r"$\bullet$"
+
+
+def factorial(facts: Facts) -> str:
+    """The runs by the changes they hold, fewest first, then a row for the effect of each change."""
+    names = factors.names(facts)
+    metrics = companions(facts)[:_METRICS]
+    table = tabular(f"@{{}}l{'c' * len(names)}{'r' * len(metrics)}@{{}}", width=1 + len(names) + len(metrics))
+    heads = [_head(name) for name in names]
+    table.add_row([NoEscape(cell) for cell in ("Run", *heads, *(column_head(facts, m) for m in metrics))])
+    for condition in facts.condition_names():
+        table.add_hline()
+        if len(facts.condition_names()) > 1:
+            width = 1 + len(names) + len(metrics)
+            words = escape(facts.condition_label(condition))
+            table.append(NoEscape(rf"\multicolumn{{{width}}}{{@{{}}l}}{{\itshape {words}}}\\"))
+        for held, record in factors.cells(facts).items():
+            cells = [_HELD if name in held else "" for name in names]
+            means = [mean_cell(facts, facts.series(record.name, m, condition)) for m in metrics]
+            table.add_row([NoEscape(cell) for cell in (escape(record.label), *cells, *means)])
+        table.append(NoEscape(r"\midrule"))
+        for name in names:
+            _effect_row(table, facts, name, metrics, condition, len(names))
+    return fitted(table.dumps(), close=True)
+
+
+def _head(name: str) -> str:
+    lines = r"\\ ".join(map(escape, name.rsplit(" ", 1)))
+    return rf"\columnhead{{{lines}}}"
+
+
+def _effect_row(
+    table: Tabular, facts: Facts, name: str, metrics: tuple[str, ...], condition: str, columns: int
+) -> None:
+    count = len(factors.pairs(facts, name))
+    pairs = f"{count_text(count)} {'pair' if count == 1 else 'pairs'}" if count else "no pair"
+    cells = [_effect(facts, name, m, condition) if count else "--" for m in metrics]
+    head = rf"\multicolumn{{{1 + columns}}}{{@{{}}l}}{{Effect of {escape(name)} ({pairs})}}"
+    table.append(NoEscape(rf"{' & '.join([head, *cells])}\\"))
+
+
+def _effect(facts: Facts, name: str, metric: str, condition: str) -> str:
+    gap = factors.effect(facts, name, metric, condition).gap
+    quantity = gap.quantity()
+    star = r"\rlap{\textsuperscript{$*$}}" if gap.distinct else ""
+    error = "" if quantity.se is None else rf"\plusminus{{{number(quantity.error())}}}"
+    return f"{number(quantity.bare())}{error}{star}{'' if facts.manifest.measured else DAGGER}"
+
+
+def factorial_caption(facts: Facts) -> str:
+    """What a row is, and how an effect is reckoned."""
+    first = next(iter(factors.cells(facts).values()))
+    effects = [
+        factors.effect(facts, name, m, c).gap
+        for name in factors.names(facts)
+        if factors.pairs(facts, name)
+        for m in companions(facts)[:_METRICS]
+        for c in facts.condition_names()
+    ]
+    star = (
+        " A star marks an effect whose 95% interval over seeds excludes zero."
+        if any(g.distinct for g in effects)
+        else ""
+    )
+    return (
+        f"The runs by the planned changes that each holds beside {first.label}, and the effect of each change: the "
+        f"mean difference, seed by seed, of the pairs of runs that differ in it alone{unjudged(facts, effects)}."
+        f"{star} Like all of the exploration this is not corrected for the number of comparisons."
+    )
