@@ -7,9 +7,7 @@ measures it on held-out data; nothing that is written here counts as a result.
 """
 
 import torch
-from saes import Loss, Step, TopKSAE, aux_k, decode_sparse, run, top_k
-
-AUX_SCALE = 1 / 32  # weight of AuxK
+from saes import Chosen, Loss, Step, TopKSAE, decode_rows, fired, run, top_k
 
 
 class SAE(TopKSAE):
@@ -22,17 +20,18 @@ class SAE(TopKSAE):
         return torch.zeros_like(acts).scatter_(1, latents, values)
 
     def loss(self, x: torch.Tensor, step: Step) -> Loss:
-        """Reconstruction error, plus AuxK: dead latents learn what is left. Also says which latents fired."""
-        acts = self.pre_acts(x).relu()
-        values, latents = top_k(acts, self.k)
-        residual = x - decode_sparse(values, latents, self.W_dec) - self.b_dec
+        """Reconstruction error, plus AuxK: dead latents learn what is left. Also says which latents fired.
+
+        `look` gives all pre-activations without gradients, to choose from; those of the chosen flow through `picked`.
+        """
+        d_sae = len(self.W_dec)
+        centred, acts = self.look(x)  # x - b_dec, and [B, d_sae]
+        chosen = Chosen.of_rows(top_k(acts, self.k)[1], d_sae)
+        values = self.picked(acts, centred, chosen).relu()  # [B * l0], in the order of rows
+        residual = centred - decode_rows(values, chosen, self.W_dec, len(x))
         error = residual.square().sum(1).mean()
-        total = error
-        if step.dead is not None:
-            total = error + AUX_SCALE * aux_k(acts, residual, step.dead, self.W_dec)
-        fired = torch.zeros(len(self.W_dec), dtype=torch.bool, device=x.device)
-        fired[latents[values > 0]] = True
-        return Loss(total, error, fired, (values > 0).sum() / len(x))
+        total = error + self.auxiliary(x, acts, residual, step)
+        return Loss(total, error, fired(values, chosen.latents, d_sae), (values > 0).sum() / len(x))
 
 
 if __name__ == "__main__":

@@ -2,7 +2,8 @@
 
 Every number is invented; none of them leaves the tests. `facts()` holds two baselines, five measured experiments, one
 that failed, and a confirmation in which the best experiment improves on TopK. `CODE` is the experiment.py of the
-described run, `PLAN` what was planned before the first run, `FIGURES` what each figure shows.
+described run, `PLAN` what was planned before the first run, `FIGURES` what each figure shows; in the folder session lie
+the plan as it was answered and what each run changed.
 """
 
 from __future__ import annotations
@@ -10,18 +11,17 @@ from __future__ import annotations
 import hashlib
 import math
 from functools import cache
+from pathlib import Path
 
 from agent.core.record import RunRecord, Training
 from agent.core.template import load_template
 from paper.evidence.facts import Facts
 from tests.support import ROOT
-from tests.support.recording import Recording
 
 SEEDS = (0, 1, 2)
 FRESH_SEEDS = (100, 101, 102, 103, 104)
-# The edits that fail in the recorded session; with their repairs the code of the later runs is the code that trained.
-PLANTED = frozenset({("run-1.edit-1", "lint"), ("run-2.edit-1", "training")})
-CODE = Recording("synth_sae", PLANTED).codes["annealed_batchtopk"]
+FOLDER = Path(__file__).parent / "session"
+CODE = (FOLDER / "experiment.txt").read_text(encoding="utf-8")
 TEMPLATE = load_template(ROOT / "templates" / "synth_sae")
 D_SAE = 192  # of the profile demo: shares of latents are multiples of 1 / 192
 

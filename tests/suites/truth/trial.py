@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from agent.actions.judge import JudgeAnswer, complaint, shown
+from agent.core.ideas import find_idea
+from agent.core.plan import Plan
 from agent.core.protocols import Ask, Message
 from agent.core.record import RunRecord
 from agent.literature.library import shipped_library
@@ -21,7 +22,7 @@ from paper.truth.checks import check
 from paper.truth.told import NONE_JUDGED, Told, passages, to_judge
 from tests.suites.truth import facts as session
 from tests.suites.truth.corpus import Passage
-from tests.support.recording import Recording
+from tests.support import ROOT
 
 WHOLE = ("comparison-not-first", "guards-not-shown", "untold-run", "duplicate-label", "empty-section")
 TOGETHER = 24  # passages in one paper
@@ -87,9 +88,9 @@ def _sentences(case: Case, waiting: Sequence[Told]) -> list[Told]:
 
 def material() -> dict[str, object]:
     """What the judge of a session is shown, for the session that the passages speak of."""
-    facts, recording = session.facts(), Recording("synth_sae", session.PLANTED)
+    facts = session.facts()
     runs = tuple(
-        evidence.RunEvidence(r.run, evidence.head(r), tuple(evidence.lines(r, (), facts)), "", _diff(r, recording))
+        evidence.RunEvidence(r.run, evidence.head(r), tuple(evidence.lines(r, (), facts)), "", _diff(r))
         for r in facts.records
     )
     figures = [
@@ -97,9 +98,9 @@ def material() -> dict[str, object]:
         for name, shows in session.FIGURES.items()
     ]
     return {
-        "idea": recording.idea,
+        "idea": find_idea("hierarchical_sae", ROOT / "ideas"),
         "manifest": facts.manifest,
-        "plan": recording.plan,
+        "plan": Plan.model_validate_json((session.FOLDER / "plan.json").read_text(encoding="utf-8")),
         "evidence": evidence.Evidence(runs, evidence.settings(facts)),
         "order": evidence.order(facts),
         "described": facts.described,
@@ -109,9 +110,7 @@ def material() -> dict[str, object]:
     }
 
 
-def _diff(record: RunRecord, recording: Recording) -> str:
-    if record.kind != "experiment" or record.name not in recording.codes:
-        return ""
-    start = next(run.start_from for run in recording.plan.runs if run.name == record.name)
-    old, new = recording.codes[start], recording.codes[record.name]
-    return "\n".join(difflib.unified_diff(old.splitlines(), new.splitlines(), start, record.name, lineterm=""))
+def _diff(record: RunRecord) -> str:
+    """What the run changed of the one it started from; empty where nothing was changed, or kept."""
+    kept = session.FOLDER / f"{record.name}.diff"
+    return kept.read_text(encoding="utf-8") if record.kind == "experiment" and kept.exists() else ""
