@@ -11,6 +11,7 @@ from collections.abc import Callable
 from itertools import combinations
 
 from agent.core.compute import measure_of, relative_compute
+from paper.evidence import factors
 from paper.evidence.facts import FactError, Facts, Series
 from paper.evidence.numbers import ORDINALS, Quantity, count_text, listed, setting_text
 from paper.evidence.relations import (
@@ -300,13 +301,20 @@ def _ranked(facts: Facts, metric: str, condition: str | None) -> list[Series]:
 
 
 def signs(facts: Facts) -> str:
-    """How every pair of measured runs stands in every metric and condition, one letter each: what words may hang on."""
+    """How every pair of measured runs and every change of a design stands in every metric and condition, one letter
+    each: what words may hang on."""
     letters = []
     for metric in facts.manifest.metrics:
         for a, b in combinations(facts.measured, 2):
             for where in facts.condition_names(a):
                 try:
                     letters.append(relation_of(facts, facts.difference(a.name, b.name, metric, where))[0])
+                except FactError:
+                    letters.append("-")
+        for name in factors.names(facts):
+            for where in facts.condition_names():
+                try:
+                    letters.append(relation_of(facts, factors.effect(facts, name, metric, where).gap)[0])
                 except FactError:
                     letters.append("-")
     verdict = facts.confirmed.verdict if facts.confirmed else "none"

@@ -22,7 +22,8 @@ MAX_LENGTH = 400
 _CLAUSES = (*clauses.FUNCTIONS, *factors.FUNCTIONS)
 _FORMS: tuple[Callable[..., Result], ...] = (*_CLAUSES, *confirmed.FUNCTIONS, *explored.FUNCTIONS)
 FUNCTIONS: dict[str, Callable[..., Result]] = {call.__name__: call for call in _FORMS}
-CONDITIONS: dict[str, Callable[..., bool]] = {call.__name__: call for call in clauses.CONDITIONS}
+_HELD = (*clauses.CONDITIONS, *factors.CONDITIONS)
+CONDITIONS: dict[str, Callable[..., bool]] = {call.__name__: call for call in _HELD}
 Argument = str | tuple[str, ...]
 Call = tuple[str, tuple[Argument, ...], dict[str, Argument]]
 
@@ -118,7 +119,7 @@ def vocabulary(facts: Facts | None = None) -> str:
     lines += _table(_CLAUSES)
     lines += ["Of the confirmation:", *_table(confirmed.FUNCTIONS)]
     lines += ["Single values, names and counts:", *_table(explored.FUNCTIONS)]
-    lines += ["Conditions of {% if ... %}:", *_table(clauses.CONDITIONS)]
+    lines += ["Conditions of {% if ... %}:", *_table(_HELD)]
     lines.append(
         'Arguments are names in quotes, or lists of them: ["accuracy", "loss"]. As a run, "best", "ours" and '
         '"baseline" mean the best measured run of all, of the experiments and of the baselines. A value prints the run '

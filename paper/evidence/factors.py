@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from agent.core.record import RunRecord
 from paper.evidence.facts import Facts
 from paper.evidence.numbers import Quantity, count_text
-from paper.evidence.relations import Metrics, clause, compared, metrics_of, unjudged
+from paper.evidence.relations import Metrics, clause, compared, metrics_of, relation_of, unjudged
 from paper.evidence.series import Difference, FactError, Series, difference_of
 from paper.evidence.vocabulary import Result
 
@@ -126,4 +126,15 @@ def _added(a: Series, b: Series) -> Series:
     return replace(a, values=tuple(x + y for x, y in zip(a.values, b.values, strict=True)))
 
 
+def gains(facts: Facts, factor: str, metric: str, condition: str | None = None) -> bool:
+    """the change of a factorial design is measurably better in the metric, in the mean of its pairs"""
+    return relation_of(facts, effect(facts, factor, metric, condition).gap) == "ahead"
+
+
+def loses(facts: Facts, factor: str, metric: str, condition: str | None = None) -> bool:
+    """the change of a factorial design is measurably worse in the metric, in the mean of its pairs"""
+    return relation_of(facts, effect(facts, factor, metric, condition).gap) == "behind"
+
+
 FUNCTIONS: tuple[Callable[..., Result], ...] = (factor, factorial)
+CONDITIONS: tuple[Callable[..., bool], ...] = (gains, loses)

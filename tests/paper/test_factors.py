@@ -8,7 +8,8 @@ import pytest
 from scipy import stats
 
 from paper.evidence import factors
-from paper.evidence.expressions import Problem, evaluate
+from paper.evidence.clauses import signs
+from paper.evidence.expressions import Problem, evaluate, holds
 from paper.evidence.facts import Facts
 from paper.evidence.series import FactError
 from paper.press import tables
@@ -119,3 +120,15 @@ def test_the_table_has_a_row_for_each_run_and_each_effect_with_the_number_that_s
     assert held.count("bullet") == 3
     assert "Other" not in table
     assert "star" in factorial_caption(facts)
+
+
+@pytest.mark.parametrize("drawn", range(3))
+def test_a_condition_on_a_change_follows_the_metric_s_direction_and_turns_what_may_hang_on_it(drawn):
+    facts = design(drawn=drawn)
+
+    for change, (metric, sign) in itertools.product(CHANGES, [("f1", 1), ("mcc", 1), ("dead", -1)]):
+        value, distinct = by_hand(facts, change, metric)
+        assert holds(f'gains("{change}", "{metric}")', facts) is bool(distinct and sign * value > 0)
+        assert holds(f'loses("{change}", "{metric}")', facts) is bool(distinct and sign * value < 0)
+    plain = Facts([r.model_copy(update={"factors": ()}) for r in facts.records], manifest(ONE), "mini")
+    assert len(signs(facts)) == len(signs(plain)) + len(CHANGES) * len(METRICS)
