@@ -12,6 +12,7 @@ from pydantic import BaseModel
 
 from agent.actions.experiment import describe
 from agent.actions.runs import last_words
+from agent.core.looks import STYLE, looks
 from agent.core.manifest import Limits
 from agent.core.protocols import Exit, Message, Mount, SandboxSpec
 from agent.core.writing import FigureText
@@ -167,7 +168,7 @@ def _draw(tools: Tools, folder: Path, name: str, records: str) -> Exit:
     environment = tools.environment()
     python, trees = foreign.python(environment)
     spec = SandboxSpec(
-        argv=(python, "-P", tools.sandbox.visible(worker), plot),
+        argv=(python, "-P", tools.sandbox.visible(worker), plot, json.dumps(STYLE)),
         cwd=tools.sandbox.visible(mount),
         mounts=(mount, worker, *trees),
         limits=PLOT_LIMITS,
@@ -239,10 +240,11 @@ def describe_figures(action: DescribeFigures, tools: Tools) -> FiguresDescribed:
 
 
 def plot_records(tools: Tools) -> str:
-    """records.json: what plot.py may draw, means and standard errors by metric and condition."""
-    manifest = tools.template.manifest
+    """records.json: what plot.py may draw, means and standard errors by metric and condition, and each run's look."""
+    manifest, facts = tools.template.manifest, session_facts(tools)
+    look = looks(facts.records)
     entries = []
-    for record in session_facts(tools).explored:
+    for record in facts.explored:
         metrics = {
             name: {
                 c.name: {"mean": found.mean, "se": found.se, "n": found.n, "values": found.values}
@@ -259,6 +261,7 @@ def plot_records(tools: Tools) -> str:
                 "label": record.label,
                 "kind": record.kind,
                 "status": record.status,
+                "look": look[record.run],
                 "conditions": [c.model_dump() for c in record.conditions],
                 "targets": {
                     name: aim

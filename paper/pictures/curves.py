@@ -5,14 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from agent.core.looks import TEXT_WIDTH
 from paper.evidence.facts import Facts
-from paper.pictures.shown import Figure, described_words, in_lines, means_words, standing_out
-from paper.pictures.style import GREY, LINES, TEXT_WIDTH, draw, look
+from paper.pictures.shown import Figure, described_words, in_lines, look_of, means_words, standing_out
+from paper.pictures.style import GREY, LINES, draw
 
 if TYPE_CHECKING:
     from agent.core.record import RunRecord
 
-COLUMNS = 4
+COLUMNS = 4, 5  # panels side by side; five where that leaves fewer rows
 WORDS = 15  # letters of a run's name above a panel; half as many more stay in one line
 MAX_CONDITIONS = 3  # lines in a panel
 Curve = tuple[Any, Any, Any]  # steps, mean, standard error
@@ -23,8 +24,9 @@ def curves(facts: Facts, folder: Path) -> Figure | None:
     drawn = [(r, lines) for r in facts.measured if (lines := _lines_of(facts, r))]
     if not drawn:
         return None
-    columns = min(COLUMNS, len(drawn))
+    columns = min(min(COLUMNS, key=lambda n: -(-len(drawn) // n)), len(drawn))
     rows = -(-len(drawn) // columns)
+    columns = -(-len(drawn) // rows)  # no row much shorter than the others
     several = max(len(lines) for _, lines in drawn) > 1
 
     def paint(canvas: Any) -> None:
@@ -69,7 +71,7 @@ def _panel(axis: Any, facts: Facts, record: RunRecord, lines: dict[str, Curve], 
     for other in others:
         steps, mean, _ = next(iter(other.values()))
         axis.plot(steps, mean, color=GREY, lw=0.6, zorder=1)
-    colour = look(0 if record.kind == "baseline" else 1)["color"]
+    colour = look_of(facts, record)["color"]
     for index, (condition, (steps, mean, se)) in enumerate(lines.items()):
         axis.fill_between(steps, mean - se, mean + se, color=colour, alpha=0.25, lw=0, zorder=2)
         axis.plot(steps, mean, color=colour, lw=1.1, ls=LINES[index], zorder=3, label=facts.condition_label(condition))

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from agent.core.looks import SIZE, TEXT_WIDTH
 from paper.evidence.facts import FactError, Facts, difference_of
 from paper.evidence.numbers import setting_text
 from paper.evidence.prices import prices
@@ -20,13 +21,14 @@ from paper.pictures.shown import (
     axis_words,
     described_words,
     in_lines,
+    look_of,
     mark_label,
     means_words,
     metric_words,
     reported_words,
     seeds_words,
 )
-from paper.pictures.style import SEED, TEXT_WIDTH, draw, look
+from paper.pictures.style import MARKERS, SEED, draw
 
 if TYPE_CHECKING:
     from agent.core.record import RunRecord
@@ -75,8 +77,7 @@ def _metric_figure(facts: Facts, folder: Path, names: list[str], place: int, eve
         for axis in axes[len(names) :]:
             axis.set_visible(False)
         if len(conditions) > 1:
-            handles, labels = axes[0].get_legend_handles_labels()
-            canvas.legend(handles, labels, loc="outside lower center", ncols=_across(labels))
+            _name_conditions(canvas, facts)
 
     name = "metrics" if place == 0 else f"metrics_{place + 1}"
     height = min(TALLEST, height + (0.25 if len(conditions) > 1 else 0))
@@ -84,7 +85,7 @@ def _metric_figure(facts: Facts, folder: Path, names: list[str], place: int, eve
     what = ", ".join(metric_words(facts, m) for m in names)
     primary = place == 0 and len(names) > 1
     first = f" The primary metric, {facts.spec(names[0]).label}, comes first." if primary else ""
-    kinds = "" if len(conditions) > 1 else " (circles: baselines, squares: experiments)"
+    marked = "; the shape of a marker is its condition" if len(conditions) > 1 else ""
     having = "measured" if facts.manifest.measured else "finished"
     means = means_words(facts, ", bars one standard error (ddof = 1), open grey circles the single seeds")
     target = " A dotted line is a target." if any(facts.target(m) is not None for m in names) else ""
@@ -92,8 +93,8 @@ def _metric_figure(facts: Facts, folder: Path, names: list[str], place: int, eve
         name,
         file,
         caption=(
-            f"{_shown(names, place, every)} for every {having} run, baselines at the top.{first} Filled markers{kinds} "
-            f"are {means}. Arrows give the direction that is better.{target}{described_words(facts)}"
+            f"{_shown(names, place, every)} for every {having} run, baselines at the top.{first} Filled markers "
+            f"are {means}{marked}. Arrows give the direction that is better.{target}{described_words(facts)}"
             f"{reported_words(facts)}"
         ),
         description=f"Metrics by run with error bars: {what}.",
@@ -119,6 +120,16 @@ def _across(labels: list[str]) -> int:
     return len(labels) if sum(map(len, labels)) <= 80 else max(1, 80 // max(map(len, labels)))
 
 
+def _name_conditions(canvas: Any, facts: Facts) -> None:
+    """A legend of the markers of conditions below the panels."""
+    from matplotlib.lines import Line2D
+
+    labels = [facts.condition_label(name) for name in facts.condition_names()]
+    shapes = [MARKERS[index % len(MARKERS)] for index in range(len(labels))]
+    handles = [Line2D([], [], ls="none", color="#555555", marker=shape) for shape in shapes]
+    canvas.legend(handles, labels, loc="outside lower center", ncols=_across(labels))
+
+
 def _title(facts: Facts, metric: str) -> str:
     spec, target = facts.spec(metric), facts.target(metric)
     aim = f" (target {setting_text(target)})" if target is not None else ""
@@ -133,10 +144,11 @@ def _panel(axis: Any, facts: Facts, metric: str) -> None:
             if series is None:
                 continue
             y = place + (index - (len(conditions) - 1) / 2) * 0.24
-            style = look(index) if len(conditions) > 1 else look(0 if record.kind == "baseline" else 1)
+            style: dict[str, Any] = {**look_of(facts, record)}
+            if len(conditions) > 1:
+                style |= {"marker": MARKERS[index % len(MARKERS)], "markersize": SIZE}
             axis.plot(series.values, [y] * series.n, **SEED)
-            label = facts.condition_label(condition) if place == 0 else None
-            axis.errorbar(series.mean, y, xerr=series.se or 0, capsize=2, zorder=3, label=label, **style)
+            axis.errorbar(series.mean, y, xerr=series.se or 0, zorder=3, **style)
     target = facts.target(metric)
     axis.set_title(_title(facts, metric))
     axis.set_yticks(range(len(facts.measured)), [in_lines(r.label, WORDS) for r in facts.measured])
@@ -198,7 +210,7 @@ def _differences(facts: Facts, folder: Path) -> Figure | None:
 def _explored(axis: Any, facts: Facts, rows: list[Any], base: Any) -> None:
     axis.axvline(0, color="black", lw=0.8)
     for y, (record, _, gap) in enumerate(rows):
-        style = look(0 if record.kind == "baseline" else 1)
+        style = look_of(facts, record)
         if gap.a.seeds == gap.b.seeds:
             steps = [a - b for a, b in zip(gap.a.values, gap.b.values, strict=True)]
             axis.plot(steps, [y] * len(steps), **SEED)
@@ -237,8 +249,8 @@ def _confirmed(axis: Any, facts: Facts) -> None:
     found = facts.confirmation
     for pair in zip(found.baseline.values, found.ours.values, strict=True):
         axis.plot([0, 1], pair, color="#8a8a8a", lw=0.7, **{k: v for k, v in SEED.items() if k != "ls"})
-    for x, arm, style in ((0, found.baseline, look(0)), (1, found.ours, look(1))):
-        axis.errorbar(x, arm.mean, yerr=arm.se or 0, capsize=2, zorder=3, **style)
+    for x, arm in ((0, found.baseline), (1, found.ours)):
+        axis.errorbar(x, arm.mean, yerr=arm.se or 0, zorder=3, **look_of(facts, arm.run))
     axis.set_xticks([0, 1], [_lines(found.baseline.run.label), _lines(found.ours.run.label)])
     axis.get_xticklabels()[1].set_fontweight("bold")
     axis.set_xlim(-0.5, 1.5)

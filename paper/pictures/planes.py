@@ -1,4 +1,4 @@
-"""Trade-off planes: two metrics against each other, each run named beside its marker."""
+"""Trade-off planes: two metrics against each other, a marker a run, and one legend for all planes."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from agent.core.looks import TEXT_WIDTH
 from agent.core.manifest import TradeOff
 from paper.evidence.facts import Facts
 from paper.evidence.series import series_of
@@ -14,13 +15,15 @@ from paper.pictures.shown import (
     axis_words,
     described_words,
     in_lines,
+    look_of,
+    mark_label,
     means_words,
     reported_words,
-    standing_out,
 )
-from paper.pictures.style import LINES, TEXT_WIDTH, Point, draw, look, name_points
+from paper.pictures.style import draw
 
 MAX_PLANES = 2  # side by side
+LETTERS = 20  # of a run's name in one line of the legend
 
 
 def planes(facts: Facts, folder: Path) -> Figure | None:
@@ -32,15 +35,13 @@ def planes(facts: Facts, folder: Path) -> Figure | None:
     def paint(canvas: Any) -> None:
         shared = len({plane.y for plane in shown}) == 1
         axes = canvas.subplots(1, len(shown), squeeze=False, sharey=shared).ravel()
-        points = [
+        for index, (axis, plane) in enumerate(zip(axes, shown, strict=True)):
             _plane(axis, facts, plane.x, plane.y, named=not (shared and index))
-            for index, (axis, plane) in enumerate(zip(axes, shown, strict=True))
-        ]
-        for axis, found in zip(axes, points, strict=True):  # after both are drawn: the layout is final then
-            name_points(axis, found)
+        _name_runs(canvas, facts)
 
-    width = 1.0 if len(shown) > 1 else 0.7
-    file = draw(folder / "tradeoff", width * TEXT_WIDTH, 2.15, paint)
+    width = 1.0 if len(shown) > 1 else 0.8
+    lines = sum(in_lines(r.label, LETTERS).count("\n") + 1 for r in facts.measured)
+    file = draw(folder / "tradeoff", width * TEXT_WIDTH, max(2.15, 0.3 + 0.14 * lines), paint)
     joined = " Lines join the conditions of a run." if len(facts.condition_names()) > 1 else ""
     what = " and ".join(f"{facts.spec(p.y).label} against {facts.spec(p.x).label}" for p in shown)
     return Figure(
@@ -48,7 +49,7 @@ def planes(facts: Facts, folder: Path) -> Figure | None:
         file,
         width=width,
         caption=(
-            f"Trade-offs: {what}, one marker a run (circles: baselines, squares: experiments). Markers are "
+            f"Trade-offs: {what}, one marker a run, the same as in the other figures. Markers are "
             f"{means_words(facts, ', bars one standard error in either direction')}; arrows give the "
             f"direction of an axis that is better.{joined}{described_words(facts)}{reported_words(facts)}"
         ),
@@ -63,10 +64,8 @@ def _chosen(facts: Facts) -> Sequence[TradeOff]:
     return ([p for p in planes if p.sweep == several] or [p for p in planes if not p.sweep])[:MAX_PLANES]
 
 
-def _plane(axis: Any, facts: Facts, x_metric: str, y_metric: str, named: bool) -> list[Point]:
-    """Draw one plane; the points that are to be named in it."""
-    chosen = standing_out(facts)
-    points = []
+def _plane(axis: Any, facts: Facts, x_metric: str, y_metric: str, named: bool) -> None:
+    """Draw one plane; `named`: its vertical axis has a name."""
     for record in facts.measured:
         pairs = [
             (x, y)
@@ -80,25 +79,23 @@ def _plane(axis: Any, facts: Facts, x_metric: str, y_metric: str, named: bool) -
             [y.mean for _, y in pairs],
             xerr=[x.se or 0 for x, _ in pairs],
             yerr=[y.se or 0 for _, y in pairs],
-            capsize=1.5,
             elinewidth=0.8,
-            ls=LINES[1] if len(pairs) > 1 else "none",
-            **look(0 if record.kind == "baseline" else 1),
-        )
-        x, y = pairs[-1]
-        points.append(
-            Point(
-                x.mean,
-                y.mean,
-                in_lines(record.label, 22),
-                chosen is not None and record.run == chosen.run,
-                x.se or 0,
-                y.se or 0,
-            )
+            ls="-" if len(pairs) > 1 else "none",
+            lw=0.8,
+            **look_of(facts, record),
         )
     axis.set_xlabel(in_lines(axis_words(facts, x_metric), 30))
     if named:
         axis.set_ylabel(in_lines(axis_words(facts, y_metric), 22))
-    axis.margins(0.2)
+    axis.margins(0.08)
     axis.locator_params(nbins=5)
-    return points
+
+
+def _name_runs(canvas: Any, facts: Facts) -> None:
+    """A legend of all runs beside the planes, the described one in bold: it collides with nothing."""
+    from matplotlib.lines import Line2D
+
+    handles = [Line2D([], [], ls="none", **look_of(facts, record)) for record in facts.measured]
+    labels = [in_lines(record.label, LETTERS) for record in facts.measured]
+    legend = canvas.legend(handles, labels, loc="outside right center")
+    mark_label(legend.get_texts(), list(facts.measured), facts)

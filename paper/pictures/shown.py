@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from agent.core.looks import Look, looks
 from paper.evidence.facts import Facts
 from paper.evidence.numbers import count_text
 from paper.evidence.series import series_of
@@ -32,6 +33,11 @@ class Figure:
 def standing_out(facts: Facts) -> RunRecord | None:
     """The run that the paper describes, which a figure sets off; None where nothing was measured."""
     return facts.described if facts.measured else None
+
+
+def look_of(facts: Facts, record: RunRecord) -> Look:
+    """The colour and the marker that a run has in every figure of its session."""
+    return looks(facts.records)[record.run]
 
 
 def in_lines(text: str, letters: int) -> str:
@@ -87,7 +93,7 @@ def axis_words(facts: Facts, metric: str) -> str:
 def described_words(facts: Facts) -> str:
     """Which run a figure sets off."""
     chosen = standing_out(facts)
-    return f" The name of the run that the paper describes, {chosen.label}, is in bold." if chosen else ""
+    return f" In bold: {chosen.label}, which the paper describes." if chosen else ""
 
 
 def reported_words(facts: Facts) -> str:

@@ -1,7 +1,8 @@
 """Figures of all runs. Called without arguments beside records.json; writes PDF, PNG and figures.json.
 
-records.json: a list of {run, name, label, kind, status, metrics: {metric: {condition: {mean, se, n, values}}},
+records.json: a list of {run, name, label, kind, status, look, metrics: {metric: {condition: {mean, se, n, values}}},
 metric_labels, diagnostics: {name: [a value a training]}, curves}. Every number in a figure must come from there.
+The paper's style is set before this runs. `look` is a run's colour and marker in all figures: axis.plot(x, y, **look).
 """
 
 import json
@@ -13,13 +14,6 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
 WIDTH = 4.4  # inches, as wide as the figure is printed, so that letters keep their size
-COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#999999"]
-MARKERS = ["o", "s", "^", "D", "v", "P", "X", "*"]
-plt.rcParams.update({
-    "font.family": "serif", "font.serif": ["STIXGeneral"], "font.size": 8.5, "legend.frameon": False, "axes.grid": True,
-    "axes.spines.top": False, "axes.spines.right": False, "axes.axisbelow": True, "grid.color": "#dddddd",
-    "pdf.fonttype": 42, "lines.markersize": 4.5,
-})
 
 
 def measured() -> list[dict]:
@@ -38,17 +32,16 @@ def save(figure, name: str, title: str, caption: str) -> dict:
 def plot_capacity(records: list[dict]) -> dict:
     """Is the dictionary used: latents that never fire against distinct features."""
     figure, axis = plt.subplots(figsize=(WIDTH, 2.3), layout="constrained")
-    for place, record in enumerate(records):
+    for record in records:
         dead, unique = record["metrics"]["dead_latents"], record["metrics"]["uniqueness"]
         for number, condition in enumerate(dead):
             x, y = dead[condition], unique[condition]
-            axis.errorbar(x["mean"], y["mean"], xerr=x["se"] or 0, yerr=y["se"] or 0, capsize=2, elinewidth=0.8,
-                          linestyle="none", marker=MARKERS[place % len(MARKERS)], color=COLOURS[place % len(COLOURS)],
-                          label=record["label"] if number == 0 else None)
+            axis.errorbar(x["mean"], y["mean"], xerr=x["se"] or 0, yerr=y["se"] or 0, elinewidth=0.8,
+                          linestyle="none", label=record["label"] if number == 0 else None, **record["look"])
     axis.set_xlabel("share of dead latents (lower is better)")
     axis.set_ylabel("uniqueness (higher is better)")
     axis.margins(0.12)
-    figure.legend(loc="outside right center", fontsize=7.5)
+    figure.legend(loc="outside right center")
     return save(figure, "capacity", "How much of the dictionary is used",
                 "Share of latents that never fire on held-out rows against the share of distinct features among the "
                 "nearest ones. Markers are means over seeds, bars one standard error.")

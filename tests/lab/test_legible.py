@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from agent.core import looks
 from agent.lab.plots import draw_worker
 from agent.lab.plots.drawing import parse
 from agent.lab.plots.legible import SMALLEST, problems, share
@@ -37,7 +38,7 @@ def shown(tmp_path_factory):
     """Every figure as the worker measured it, and the folder of the files."""
     folder = tmp_path_factory.mktemp("figures")
     (folder / "plot.py").write_text(f"FIGURES = {FIGURES!r}\n{SCRIPT}")
-    worker = [sys.executable, "-P", draw_worker.__file__, "plot.py"]
+    worker = [sys.executable, "-P", draw_worker.__file__, "plot.py", json.dumps(looks.STYLE)]
     environment = {"MPLBACKEND": "Agg", "MPLCONFIGDIR": str(folder / "matplotlib")}
     subprocess.run(worker, cwd=folder, check=True, env=environment)
     return parse(json.loads((folder / draw_worker.DRAWN).read_text())), folder
@@ -72,8 +73,17 @@ def test_letters_stay_letters_in_the_papers_font(shown):
     assert b"/Subtype /Type0" in data and b"/Type3" not in data and b"STIX" in data
 
 
-def test_the_style_is_that_of_the_papers_own_figures():
-    ours = {key: value for key, value in draw_worker.STYLE.items() if key in style._RC}
-    assert len(ours) >= 14
-    assert ours == {key: style._RC[key] for key in ours}
-    assert draw_worker.TEXT_WIDTH == style.TEXT_WIDTH and SMALLEST == 6
+def test_a_figure_of_plot_py_has_the_lines_grid_and_colours_of_the_papers_own(shown, tmp_path):
+    """Read where matplotlib has them while each draws: in plot.py under the worker, and in the runner's own canvas."""
+    import matplotlib
+
+    names = [name for name in looks.STYLE if name != "font.family"]  # the runner adds fonts of its machine
+    told = f"import json, matplotlib as m; print(json.dumps({{n: str(m.rcParams[n]) for n in {names!r}}}))"
+    (tmp_path / "plot.py").write_text(told)
+    worker = [sys.executable, "-P", draw_worker.__file__, "plot.py", json.dumps(looks.STYLE)]
+    theirs = json.loads(subprocess.run(worker, cwd=tmp_path, check=True, capture_output=True, text=True).stdout)
+    ours = {}
+    style.draw(tmp_path / "own", 2, 2, lambda _: ours.update({n: str(matplotlib.rcParams[n]) for n in names}))
+
+    assert theirs == ours and "#D55E00" in ours["axes.prop_cycle"]
+    assert draw_worker.TEXT_WIDTH == looks.TEXT_WIDTH and SMALLEST == 6

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from agent.core import looks
 from agent.lab.plots import draw_worker
 from agent.lab.plots.drawing import parse
 from agent.lab.plots.perturbing import perturb
@@ -231,7 +232,7 @@ def drawn(folder: Path, records: str) -> tuple[dict, dict[str, str]]:
     bodies = {f"k{place}.png": HEAD + script + SAVE for place, script in enumerate(SCRIPTS.values())}
     one = "for name, body in BODIES.items():\n    exec(body, {'name': name})\n    plt.close('all')\n"
     (folder / "plot.py").write_text(f"import matplotlib.pyplot as plt\nBODIES = {bodies!r}\n{one}")
-    worker = [sys.executable, "-P", draw_worker.__file__, "plot.py"]
+    worker = [sys.executable, "-P", draw_worker.__file__, "plot.py", json.dumps(looks.STYLE)]
     environment = {"MPLBACKEND": "Agg", "MPLCONFIGDIR": str(folder / "matplotlib")}
     subprocess.run(worker, cwd=folder, check=True, env=environment)
     shown = parse(json.loads((folder / draw_worker.DRAWN).read_text()))

@@ -1,12 +1,13 @@
-"""The one look of all figures survives a grey printer and colour-blind eyes, and names stand beside their points."""
+"""The one look of all figures survives a grey printer and colour-blind eyes, and is a run's own."""
 
 from itertools import combinations
 
 import numpy as np
 import pytest
-from matplotlib.transforms import Bbox
 
-from paper.pictures.style import COLOURS, GREY, LINES, MARKERS, Point, draw, look, name_points
+from agent.core.looks import BASELINE_COLOURS, EXPERIMENT_COLOURS, looks
+from paper.pictures.style import COLOURS, GREY, LINES, MARKERS, look
+from tests.support import paper_fixture
 
 # Machado, Oliveira and Fernandes (2009), severity 1: linear RGB as other eyes see it.
 EYES = {
@@ -28,41 +29,40 @@ def lab(rgb):
     return np.array([116 * y - 16, 500 * (x - y), 200 * (y - z)])
 
 
+def records(baselines=3, experiments=7):
+    one, other, *_ = paper_fixture.records()
+    other = other.model_copy(update={"kind": "experiment"})
+    first = [one.model_copy(update={"run": f"0.{i}"}) for i in range(baselines)]
+    return [*first, *(other.model_copy(update={"run": str(i)}) for i in range(1, experiments + 1))]
+
+
 def test_any_two_series_differ_without_their_colour():
     assert len(set(MARKERS)) == len(set(map(str, LINES))) == len(COLOURS) == len(set(COLOURS))
     assert all(one["marker"] != two["marker"] for one, two in combinations(map(look, range(len(COLOURS))), 2))
 
 
-@pytest.mark.parametrize("eye", EYES)
-def test_baselines_and_experiments_differ_in_colour_to_all_eyes(eye):
-    one, two = (lab(np.array(EYES[eye]) @ linear(look(i)["color"])) for i in (0, 1))
+def test_any_two_runs_differ_without_their_colour():
+    given = looks(records())
 
-    assert np.linalg.norm(one - two) > 20
+    assert len({one["marker"] for one in given.values()}) == len(given) == 10
+
+
+def test_a_run_keeps_its_look_when_others_follow_and_its_confirmation_looks_like_it():
+    arms = paper_fixture.confirmation()
+    few, many = (looks([*paper_fixture.records(), *more, *arms]) for more in ([], records(0, 9)[4:]))
+
+    assert all(many[run] == one for run, one in few.items())
+    assert many["confirm.best"] == many["2"] and many["confirm.baseline"] == many["0.topk"]
+
+
+@pytest.mark.parametrize("eye", EYES)
+def test_a_baseline_differs_from_every_experiment_in_colour_to_all_eyes(eye):
+    cold, warm = ([lab(np.array(EYES[eye]) @ linear(c)) for c in cs] for cs in (BASELINE_COLOURS, EXPERIMENT_COLOURS))
+
+    assert min(np.linalg.norm(one - two) for one in cold for two in warm) > 20
 
 
 def test_what_stands_behind_is_paler_than_what_stands_out_also_in_grey():
     behind = lab(linear(GREY))[0]
 
-    assert all(behind - lab(linear(look(i)["color"]))[0] > 20 for i in (0, 1))
-
-
-def test_names_cover_no_other_name_and_stay_inside(tmp_path):
-    points = [Point(0.1 * i, 0.02 * (i % 3), f"A run called {i}", i == 3, 0.02, 0.004) for i in range(8)]
-    seen = {}
-
-    def paint(canvas):
-        axis = canvas.subplots()
-        axis.plot([p[0] for p in points], [p[1] for p in points], "o")
-        axis.margins(0.3)
-        name_points(axis, points)
-        boxes = [text.get_window_extent() for text in axis.texts]
-        bars = [Bbox(axis.transData.transform([(p.x - p.x_bar, p.y), (p.x + p.x_bar, p.y)])) for p in points]
-        seen["overlaps"] = sum(a.overlaps(b) for a, b in combinations(boxes, 2))
-        seen["struck out"] = sum(text.overlaps(bar) for text in boxes for bar in bars)
-        seen["bold"] = [text.get_text() for text in axis.texts if text.get_fontweight() == "bold"]
-        frame = axis.get_window_extent()
-        seen["outside"] = sum(b.x0 < frame.x0 - 1 or b.x1 > frame.x1 + 1 for b in boxes)
-
-    draw(tmp_path / "figure", 5.5, 3.0, paint)
-
-    assert seen == {"overlaps": 0, "struck out": 0, "bold": ["A run called 3"], "outside": 0}
+    assert all(behind - lab(linear(one["color"]))[0] > 10 for one in looks(records()).values())

@@ -110,6 +110,7 @@ def test_the_figures_are_drawn_from_the_records(tmp_path):
             "label": f"Run {i}",
             "kind": "experiment",
             "status": status,
+            "look": {"color": "#D55E00", "marker": "s", "markersize": 4.5},
             "curves": [],
             "diagnostics": {},
             "metrics": {"dead_latents": value, "dense_latents": value},

@@ -257,6 +257,7 @@ def plot_records() -> list[dict]:
             "label": f"Run {i}",
             "kind": "experiment",
             "status": status,
+            "look": {"color": "#D55E00", "marker": "s", "markersize": 4.5},
             "curves": [],
             "diagnostics": diagnostics,
             "metrics": {"dead_latents": value, "uniqueness": value},

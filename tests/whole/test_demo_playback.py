@@ -17,6 +17,7 @@ from agent.actions.figures import Descriptions
 from agent.actions.judge import JudgeAnswer, complaint
 from agent.actions.literature import ChosenAnswer, MissingAnswer, NoveltyAnswer, SupportAnswer
 from agent.core.labels import label_problem
+from agent.core.looks import STYLE
 from agent.core.plan import Reflection
 from agent.core.reviews import MetaWords, Review, tally
 from agent.lab.plots import draw_worker, drawing, legible, plotcheck
@@ -167,7 +168,7 @@ def test_every_version_on_a_language_model_does_what_its_plan_says():
 def run_plot(folder: Path, records: str) -> dict[str, drawing.Drawing]:
     """What plot.py draws of these records."""
     (folder / "records.json").write_text(records)
-    worker = [sys.executable, "-P", draw_worker.__file__, "plot.py"]
+    worker = [sys.executable, "-P", draw_worker.__file__, "plot.py", json.dumps(STYLE)]
     subprocess.run(worker, cwd=folder, check=True, env={"MPLBACKEND": "Agg"})
     return drawing.parse(json.loads((folder / draw_worker.DRAWN).read_text()))
 
@@ -186,6 +187,7 @@ def test_the_plot_edit_applies_and_draws_the_figures_that_are_described(recordin
                 "label": f"Run {i}",
                 "kind": "experiment",
                 "status": status,
+                "look": {"color": "#D55E00", "marker": "s", "markersize": 4.5},
                 "curves": [],
                 "diagnostics": diagnostics,
                 "metrics": dict.fromkeys(recording.manifest.metrics, value),

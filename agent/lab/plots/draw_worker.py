@@ -1,7 +1,8 @@
 """Runs inside the sandbox: runs plot.py as it is, and writes beside it what matplotlib was told to draw.
 
-Called as `python -P draw_worker.py PLOT` in the folder with records.json. Leaves drawn.json: for each saved file its
-SHA-256 and the data of every bar, line, point, image and text. Imports nothing of the runner, which trusts no answer.
+Called as `python -P draw_worker.py PLOT STYLE` in the folder with records.json; STYLE is a JSON object of matplotlib's
+settings (agent/core/looks.py). Leaves drawn.json: for each saved file its SHA-256 and the data of every bar, line,
+point, image and text. Imports nothing of the runner, which trusts no answer.
 """
 
 from __future__ import annotations
@@ -20,41 +21,25 @@ MOST = 200_000  # numbers of one figure
 NAMED = 5  # texts of one figure that are told as small or cut off
 EDGE = 1.5  # pixels that a text may reach beyond the picture, since extents are rounded
 TEXT_WIDTH, TALLEST = 5.5, 5.0  # inches that a page has for a figure
-# The look of the paper's own figures (paper/pictures/style.py), before plot.py says anything.
-LETTERS = {
-    "font.size": 8.5,
-    "axes.titlesize": 8.5,
-    "axes.labelsize": 8.5,
-    "xtick.labelsize": 7.5,
-    "ytick.labelsize": 8,
-    "legend.fontsize": 7.5,
-    "figure.titlesize": 9,
-}
-STYLE: dict[str, Any] = {
-    **LETTERS,
-    "figure.figsize": (TEXT_WIDTH, 3.4),
-    "font.family": ["STIXGeneral", "DejaVu Serif", "DejaVu Sans"],
-    "mathtext.fontset": "stix",
-    "legend.frameon": False,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.linewidth": 0.6,
-    "lines.linewidth": 1.2,
-    "lines.markersize": 4.5,
-    "axes.formatter.useoffset": False,
-    "pdf.fonttype": 42,  # TrueType: letters stay letters
-    "ps.fonttype": 42,
-    "savefig.dpi": 200,
-}
+# Sizes of letters that the style sets; those that plot.py changes itself stay as they are.
+LETTERS = (
+    "font.size",
+    "axes.titlesize",
+    "axes.labelsize",
+    "xtick.labelsize",
+    "ytick.labelsize",
+    "legend.fontsize",
+    "figure.titlesize",
+)
 
 
-def main(plot: str) -> None:
+def main(plot: str, settings: dict[str, Any]) -> None:
     sys.path.insert(0, os.getcwd())
     sys.argv = [plot]
     saved: dict[str, Any] = {}
     with contextlib.suppress(ImportError):  # a figure that is drawn without matplotlib is refused later
         watch(saved)
-        style()
+        style(settings)
     try:
         runpy.run_path(plot, run_name="__main__")
     finally:
@@ -62,8 +47,9 @@ def main(plot: str) -> None:
             json.dump(saved, file)
 
 
-def style() -> None:
-    """The paper's look, and letters that grow with a figure that is larger than a page has room for.
+def style(settings: dict[str, Any]) -> None:
+    """The paper's look before plot.py says anything, and letters that grow with a figure that is larger than a page has
+    room for.
 
     Sizes that plot.py sets itself stay as they are.
     """
@@ -71,15 +57,16 @@ def style() -> None:
     from matplotlib.figure import Figure
 
     rc: Any = matplotlib.rcParams
-    rc.update(STYLE)
-    ours = dict(LETTERS)
+    rc.update({"figure.figsize": (TEXT_WIDTH, 3.4), "figure.titlesize": 9, **settings})
+    given = {name: float(rc[name]) for name in LETTERS}
+    ours = dict(given)
     original = Figure.__init__
 
     def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
         original(self, *args, **kwargs)
         width, height = self.get_size_inches()
         scale = max(1.0, float(width) / TEXT_WIDTH, float(height) / TALLEST)
-        for name, size in LETTERS.items():
+        for name, size in given.items():
             if rc[name] == ours[name]:
                 rc[name] = ours[name] = size * scale
 
@@ -294,4 +281,4 @@ def numbers(values: Any) -> list[float | None]:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(sys.argv[1], json.loads(sys.argv[2]))

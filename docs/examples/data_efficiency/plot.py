@@ -14,9 +14,7 @@ for record in json.loads(Path("records.json").read_text()):
         values = {int(name.removeprefix("rows_")): v for name, v in record["metrics"]["accuracy"].items()}
         rows = sorted(values)
         errors = [values[n]["se"] or 0 for n in rows]
-        axis.errorbar(
-            rows, [values[n]["mean"] for n in rows], yerr=errors, marker="o", capsize=2, label=record["label"]
-        )
+        axis.errorbar(rows, [values[n]["mean"] for n in rows], yerr=errors, label=record["label"], **record["look"])
 axis.set_xscale("log")
 axis.set_xlabel("labelled rows")
 axis.set_ylabel("accuracy (higher is better)")

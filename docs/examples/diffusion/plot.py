@@ -12,7 +12,7 @@ figure, axis = plt.subplots(figsize=(4.4, 2.4), layout="constrained")
 records = [record for record in json.loads(Path("records.json").read_text()) if record["status"] == "measured"]
 for place, record in enumerate(records):
     for value in record["metrics"]["distance"].values():
-        axis.errorbar(value["mean"], place, xerr=value["se"] or 0, fmt="o", capsize=2)
+        axis.errorbar(value["mean"], place, xerr=value["se"] or 0, linestyle="none", **record["look"])
 axis.set_yticks(range(len(records)), [record["label"] for record in records])
 axis.set_xlabel("energy distance to held-out points (lower is better)")
 figure.savefig("main.pdf")

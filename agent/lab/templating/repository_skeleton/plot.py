@@ -1,7 +1,8 @@
 """Figures of all runs. Called without arguments beside records.json; writes PDF, PNG and figures.json.
 
-records.json: a list of {run, name, label, kind, status, metrics: {metric: {condition: {mean, se, n, values}}},
-metric_labels, diagnostics, curves}. Every number in a figure must come from there.
+records.json: a list of {run, name, label, kind, status, look, metrics: {metric: {condition: {mean, se, n,
+values}}}, metric_labels, diagnostics, curves}. Every number in a figure must come from there. The paper's style is set
+before this runs; `look` is a run's colour and marker in all figures.
 """
 
 import json
@@ -18,7 +19,7 @@ figure, axis = plt.subplots(figsize=(4.4, 2.4), layout="constrained")
 records = [record for record in json.loads(Path("records.json").read_text()) if record["status"] == "measured"]
 for place, record in enumerate(records):
     for value in record["metrics"][METRIC].values():
-        axis.errorbar(value["mean"], place, xerr=value["se"] or 0, fmt="o", capsize=2)
+        axis.errorbar(value["mean"], place, xerr=value["se"] or 0, linestyle="none", **record["look"])
 axis.set_yticks(range(len(records)), [record["label"] for record in records])
 axis.set_xlabel(records[0]["metric_labels"][METRIC])
 figure.savefig("results.pdf")
