@@ -77,13 +77,15 @@ def _price(facts: Facts, gaps: Sequence[Difference]) -> str:
 
 
 def step(facts: Facts, gap: Difference, full: bool = False) -> str:
-    """ "F1 (+0.129)", with values and interval where the full form is asked for."""
+    """ "F1 (+0.129)", with values and interval where the full form is asked for; of a companion metric of which less
+    is better this is said, since a reader expects a lead to stand beside a plus."""
     metric = gap.a.metric
     spec, unit = facts.spec(metric), facts.unit(metric)
     name = spec.label
     if spec.better == "target" and (aim := facts.target(metric, gap.a.condition)) is not None:
         name += f" towards its target of {setting_text(aim)}"
-    return f"{name} ({both_values(facts, gap) if full else gap.quantity(unit).bare()})"
+    less = ", lower is better" if spec.better == "lower" and not spec.primary else ""
+    return f"{name} ({both_values(facts, gap) if full else gap.quantity(unit).bare()}{less})"
 
 
 def both_values(facts: Facts, gap: Difference) -> str:

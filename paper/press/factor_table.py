@@ -13,14 +13,14 @@ from paper.press.latex import escape, number
 from paper.press.metric_tables import column_head, mean_cell
 from paper.press.tabular import DAGGER, fitted, tabular
 
-_METRICS = 5  # columns beside those of the changes
+_METRICS = 6  # columns beside those of the changes
 _HELD = r"$\bullet$"
 
 
 def factorial(facts: Facts) -> str:
     """The runs by the changes they hold, fewest first, then a row for the effect of each change."""
     names = factors.names(facts)
-    metrics = companions(facts)[:_METRICS]
+    metrics = _shown(facts)
     table = tabular(f"@{{}}l{'c' * len(names)}{'r' * len(metrics)}@{{}}", width=1 + len(names) + len(metrics))
     heads = [_head(name) for name in names]
     table.add_row([NoEscape(cell) for cell in ("Run", *heads, *(column_head(facts, m) for m in metrics))])
@@ -38,6 +38,12 @@ def factorial(facts: Facts) -> str:
         for name in names:
             _effect_row(table, facts, name, metrics, condition, len(names))
     return fitted(table.dumps(), close=True)
+
+
+def _shown(facts: Facts) -> tuple[str, ...]:
+    """The primary metric and its guards, then what else the main table shows, but for metrics to be held at a target."""
+    names = dict.fromkeys((*companions(facts), *facts.manifest.headline))
+    return tuple(name for name in names if facts.spec(name).better != "target")[:_METRICS]
 
 
 def _head(name: str) -> str:
@@ -70,7 +76,7 @@ def factorial_caption(facts: Facts) -> str:
         factors.effect(facts, name, m, c).gap
         for name in factors.names(facts)
         if factors.pairs(facts, name)
-        for m in companions(facts)[:_METRICS]
+        for m in _shown(facts)
         for c in facts.condition_names()
     ]
     star = (

@@ -13,7 +13,7 @@ from tests.support.paper_fixture import ONE, TWO, fixture, manifest, record
 
 FIXTURE = fixture()
 METRICS = ("f1", "mcc", "uniqueness", "explained_variance", "dead", "l0")
-STEP = re.compile(r"([\w.]+(?: [\w.]+)?)(?: towards its target of 8)? \(([+-]?[\d.]+)\)")
+STEP = re.compile(r"([\w.]+(?: [\w.]+)?)(?: towards its target of 8)? \(([+-]?[\d.]+)(?:, lower is better)?\)")
 
 
 def drawn(seed: int, seeds: tuple[int, ...] = (1, 2, 3)) -> Facts:
