@@ -53,6 +53,7 @@ def new_options(template: Template, idea: Idea | None, chosen: Mapping[str, Any]
         meant = did_you_mean(profile, manifest.profiles)
         raise UserError(f"--profile {profile}: {manifest.name} has {', '.join(manifest.profiles)}{meant}")
     models, playback = _players(chosen, template, idea)
+    recorded = _recorded(playback)
     if chosen.get("executor") == "slurm":
         suggested = _on_a_cluster(manifest.profiles[profile], chosen.get("slurm") or {})
     else:
@@ -65,9 +66,9 @@ def new_options(template: Template, idea: Idea | None, chosen: Mapping[str, Any]
         "profile": profile,
         "models": models,
         "playback": playback,
-        "baselines": _baselines(chosen.get("baselines") or _recorded(playback), template, profile),
+        "baselines": _baselines(chosen.get("baselines") or recorded.get("baselines"), template, profile),
     }
-    return _options({**suggested, **chosen, **settled})
+    return _options({**suggested, **recorded, **chosen, **settled})
 
 
 def changed_options(before: Options, chosen: Mapping[str, Any]) -> Options:
@@ -206,15 +207,16 @@ def _players(chosen: Mapping[str, Any], template: Template, idea: Idea | None) -
     return Models(**dict.fromkeys(ROLES, "playback")), str(folder.resolve())
 
 
-def _recorded(playback: str | None) -> str | None:
-    """The baselines that a recorded session was made with, where its folder says so; its words speak of these."""
+def _recorded(playback: str | None) -> dict[str, Any]:
+    """The number of runs and the baselines that a recorded session was made with, where its folder says so; its words
+    speak of these."""
     path = Path(playback or "", RECORDED_WITH)
     if not playback or not path.is_file():
-        return None
-    baselines = toml_given(read_given(path), str(path)).get("baselines")
-    if not isinstance(baselines, str):
-        raise UserError(f'{path}: it holds one line such as baselines = "topk,standard"')
-    return baselines
+        return {}
+    given = toml_given(read_given(path), str(path))
+    if not given.keys() <= {"runs", "baselines"} or not isinstance(given.get("baselines", ""), str):
+        raise UserError(f'{path}: it holds lines such as runs = 5 and baselines = "topk,standard"')
+    return given
 
 
 def _baselines(wanted: str | Sequence[str] | None, template: Template, profile: str) -> tuple[str, ...]:

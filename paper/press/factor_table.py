@@ -41,7 +41,7 @@ def factorial(facts: Facts) -> str:
 
 
 def _shown(facts: Facts) -> tuple[str, ...]:
-    """The primary metric and its guards, then what else the main table shows, but for metrics to be held at a target."""
+    """The primary metric, its guards, then what else the main table shows, but for what is to be held at a target."""
     names = dict.fromkeys((*companions(facts), *facts.manifest.headline))
     return tuple(name for name in names if facts.spec(name).better != "target")[:_METRICS]
 

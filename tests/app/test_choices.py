@@ -147,7 +147,7 @@ def template(tmp_path):
     with (folder / "manifest.toml").open("a") as manifest:
         manifest.write('[profiles.short]\nextends = "tiny"\nbaselines = ["topk"]\n')
     (folder / "playback" / "recorded").mkdir(parents=True)
-    (folder / "playback" / "recorded" / choices.RECORDED_WITH).write_text('baselines = "topk"\n')
+    (folder / "playback" / "recorded" / choices.RECORDED_WITH).write_text('runs = 7\nbaselines = "topk"\n')
     return load_template(folder)
 
 
@@ -166,10 +166,16 @@ def test_baselines_are_those_named_else_the_recordings_else_the_profiles_else_al
     assert choices.new_options(template, idea, chosen).baselines == trained
 
 
-def test_a_recording_that_does_not_say_its_baselines_in_words_is_refused(template, tmp_path):
+@pytest.mark.parametrize(("chosen", "runs"), [({"models": dict.fromkeys(ROLES, "m")}, 5), ({}, 7), ({"runs": 2}, 2)])
+def test_runs_are_as_many_as_asked_else_as_the_recording_has_else_the_default(template, chosen, runs):
+    assert choices.new_options(template, Idea(**{**IDEA, "Name": "recorded"}), chosen).runs == runs
+
+
+@pytest.mark.parametrize("said", ["baselines = 3\n", 'hours = 3\nbaselines = "topk"\n', "[runs]\n"])
+def test_a_recording_that_says_anything_but_its_runs_and_baselines_is_refused(template, tmp_path, said):
     path = tmp_path / "tiny" / "playback" / "recorded" / choices.RECORDED_WITH
-    path.write_text("baselines = 3\n")
-    with pytest.raises(UserError, match=f"{path}: it holds one line such as"):
+    path.write_text(said)
+    with pytest.raises(UserError):
         choices.new_options(template, Idea(**{**IDEA, "Name": "recorded"}), {})
 
 

@@ -18,6 +18,7 @@ RUN = {
     "change": 'Put this in:\n```python\nx = {1: "{"}  # it\'s "so"\n```\nand no more.',
     "hypothesis": "it helps",
     "start_from": "baseline",
+    "factors": ["tiers"],
 }
 PLAN = {"comparison": {"metric": "f1", "baseline": "topk", "why": "it is strong"}, "runs": [RUN]}
 TEXT = json.dumps(PLAN, indent=1)
@@ -48,7 +49,7 @@ def refusal(text: str, form=Plan) -> str:
     ids=range(11),
 )
 def test_a_plan_whose_texts_quote_code_is_taken_as_it_is(answer: str):
-    assert parse(answer, Plan) == Plan.model_validate(PLAN)
+    assert parse(answer, Plan).model_dump(mode="json") == PLAN
 
 
 def test_an_object_in_pythons_spelling_is_taken():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import PurePosixPath
 from typing import Any
@@ -68,9 +68,9 @@ class Recording:
             path.name.removesuffix(".1.md"): path.read_text(encoding="utf-8")
             for path in sorted((self.folder / "playback" / idea).glob("*.md"))
         }
-        said = (self.folder / "playback" / idea / RECORDED_WITH).read_text(encoding="utf-8")
-        with_these = tomllib.loads(said)["baselines"].split(",")
-        self.baselines = tuple(b for name in with_these for b in self.manifest.baselines if b.name == name)
+        self.options = tomllib.loads((self.folder / "playback" / idea / RECORDED_WITH).read_text(encoding="utf-8"))
+        names = self.options["baselines"].split(",")
+        self.baselines = tuple(b for name in names for b in self.manifest.baselines if b.name == name)
 
     def answer(self, step: str, form: type) -> Any:
         return parse(self.replies[step], form)
@@ -83,7 +83,7 @@ class Recording:
     def asked(self) -> tuple[str, ...]:
         """Every step that asks a model, in the order of the recorded session."""
         recorded, steps = Recorded(self), []
-        chosen = options(baselines=tuple(b.name for b in self.baselines))
+        chosen = options(baselines=tuple(b.name for b in self.baselines), runs=self.options["runs"])
         session = fold([ev.SessionStarted(at=0.0, session="s", idea=self.idea, options=chosen)])
         while action := policy.next_action(session):
             steps += self.steps_of(action)
@@ -234,7 +234,7 @@ class Recording:
             name=name,
             label=label,
             about="Tries something.",
-            parent=None,
+            parent=self._parent(name) if kind == "experiment" else None,
             attempts=1,
             status="failed" if failed else "measured",
             commit="c" * 40,
@@ -252,17 +252,29 @@ class Recording:
             versions={},
             sandbox="bwrap",
             hashes={"data/activations.npy": ("1" if confirms else "0") * 64},
+            factors=next((r.factors for r in self.plan.runs if r.name == name), ()),
         )
+
+    def _parent(self, name: str) -> str:
+        """The run that a planned one starts from; "0": the first baseline."""
+        start = next(run.start_from for run in self.plan.runs if run.name == name)
+        return next((number for number, _, run, _ in self.runs if run == start), "0")
 
     def _diagnostics(self, name: str, draw: np.random.Generator) -> dict[str, float]:
         """Which of the quantities that the paper tells this run reports, read from its code; invented values."""
         own = [b.file for b in self.manifest.baselines if b.name == name]
         code = (self.folder / own[0]).read_text() if own else self.codes[name]
-        return {key: draw.uniform(0, 1) for key in sorted(set(self._told())) if f'"{key}"' in code}
+        return {key: draw.uniform(0, 1) for key in sorted(self.reported) if f'"{key}"' in code}
 
-    def _told(self) -> Iterator[str]:
+    @cached_property
+    def reported(self) -> tuple[str, ...]:
+        """The quantities of runs' own accounts that the paper tells."""
+        found = {}
         for reply in self.replies.values():
-            yield from re.findall(r'diagnostic\("\w+", "(\w+)"\)', reply)
+            found |= dict.fromkeys(re.findall(r'diagnostic\("\w+", "(\w+)"\)', reply))
+            for listed in re.findall(r'reported\("\w+", \[(.*?)\]', reply, flags=re.DOTALL):
+                found |= dict.fromkeys(re.findall(r'"(\w+)"', listed))
+        return tuple(found)
 
 
 class Recorded(Dice):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import json
 import re
 import subprocess
@@ -40,10 +39,10 @@ from paper.truth import checks
 from tests.support.paper_fixture import fixture
 from tests.support.recording import Recording, edited
 
-SYNTH = Recording("synth_sae", frozenset({("run-1.edit-1", "lint"), ("run-2.edit-1", "training")}))
+SYNTH = Recording("synth_sae", frozenset({("run-1.edit-1", "lint"), ("run-4.edit-1", "training")}))
 LM = Recording("lm_sae")
 FIGURES = {
-    "synth_sae": ("metrics", "differences", "curves", "tradeoff", "agent-capacity", "agent-tiers"),
+    "synth_sae": ("metrics", "differences", "curves", "tradeoff", "agent-detection", "agent-tiers"),
     "lm_sae": ("metrics", "differences", "curves", "tradeoff", "agent-use", "agent-tiers"),
 }
 DESIGN = {"0.01", "60 %"}  # numbers that describe the design of a run, not its outcome
@@ -60,7 +59,9 @@ def test_the_recording_holds_a_reply_for_every_step_and_none_left_over(recording
 def test_the_json_replies_are_what_the_loop_takes(recording):
     plan, manifest = recording.plan, recording.manifest
     names = [run.name for run in plan.runs]
-    assert plan.comparison.metric == manifest.primary and plan.comparison.baseline == manifest.baselines[0].name
+    assert plan.comparison.metric == manifest.primary and plan.comparison.baseline in {
+        b.name for b in recording.baselines
+    }
     assert all(run.start_from in ("baseline", *names[:i]) for i, run in enumerate(plan.runs))  # fixed, not "best"
     assert all(len(run.label) <= 18 and not label_problem(run.label, manifest) for run in plan.runs)
     for number in range(1, len(names) + 1):
@@ -115,22 +116,28 @@ def versions(recording: Recording) -> dict[str, ModuleType]:
 
 
 @pytest.mark.parametrize("profile", ["demo", "mini"])
-def test_one_step_of_every_version_works_but_for_the_planted_failure_at_any_size(profile):
+def test_every_version_holds_the_changes_that_its_plan_names_and_the_planted_failure_fails_at_any_size(profile):
+    sys.path.insert(0, str(SYNTH.folder.parent))  # as an experiment sees the library: beside its script
     import torch
+    from saes import Step
 
     chosen = SYNTH.manifest.profiles[profile]
     size = chosen.settings | chosen.conditions[0].settings
+    held = {f"run-{n}": run.factors for n, run in enumerate(SYNTH.plan.runs, start=1)}
     for step, module in versions(SYNTH).items():
-        sae = module.SAE(size["d_in"], size["d_sae"], size["l0"])
-        x, dead = torch.randn(size["batch"], size["d_in"]), torch.zeros(size["d_sae"], dtype=torch.bool)
-        dead[-5:] = True
-        arguments = [sae, x, dead, size["aux_scale"], 20][: len(inspect.signature(module.loss_on_batch).parameters)]
+        torch.manual_seed(0)
+        sae = module.SAE(size["d_in"], size["d_sae"], size["l0"], size["aux_scale"])
+        x, dead = torch.randn(size["batch"], size["d_in"]), torch.arange(size["d_sae"] - 5, size["d_sae"])
         if (step, "training") in SYNTH.planted:
-            with pytest.raises(RuntimeError, match="out of range"):
-                module.loss_on_batch(*arguments)
+            with pytest.raises(RuntimeError, match="equal size"):
+                sae.loss(x, Step(dead=dead))
             continue
-        loss, fired = module.loss_on_batch(*arguments)
-        assert loss.item() > 0 and fired.shape == (size["d_sae"],) and fired.any()
+        found, factors = sae.loss(x, Step(progress=1.0, dead=dead)), held[step.partition(".")[0]]
+        assert found.total.item() > found.error.item() > 0 and found.fired.any()
+        assert (sae.loss(x, Step(progress=0.0)).l0 > 2 * size["l0"]) == ("schedule" in factors)
+        assert ("share_in_first_tier" in (sae.report() or {})) == ("tiers" in factors)
+        kept = (sae.encode(x) > 0).sum(1)
+        assert bool((kept == size["l0"]).all()) == ("batch choice" not in factors)
 
 
 def test_every_version_on_a_language_model_does_what_its_plan_says():
@@ -178,7 +185,7 @@ def test_the_plot_edit_applies_and_draws_the_figures_that_are_described(recordin
     before = (recording.folder / "plot.py").read_text(encoding="utf-8")
     (tmp_path / "plot.py").write_text(edited({"plot.py": before}, recording.replies["plot.edit-1"])["plot.py"])
     value = {"c": {"mean": 0.5, "se": 0.01, "n": 3, "values": [0.49, 0.5, 0.51]}}
-    tiers = {"first_tier_active_share": [0.3, 0.31, 0.32], "first_tier_explained_variance": [0.4, 0.41, 0.42]}
+    tiers = {name: [0.3, 0.31, 0.32] for name in recording.reported}
     records = json.dumps(
         [
             {
@@ -289,18 +296,14 @@ def test_the_recorded_choices_are_among_what_the_library_returns(recording, tmp_
         return
     chosen = recording.answer("citations.round-1.choose", ChosenAnswer).chosen
     assert {c.key for c in chosen} <= {p.key for p in searches.search("c", [m.query for m in missing]).papers}
-    placed = recording.before_support["related_work"]
-    assert all(c.section == "related_work" and f"@{c.key}" in placed for c in chosen)
+    assert all(f"@{c.key}" in recording.before_support[c.section] for c in chosen)
 
 
-@pytest.mark.parametrize(("recording", "again"), [(SYNTH, ["discussion"]), (LM, [])], ids=["synth_sae", "lm_sae"])
-def test_each_cited_sentence_is_judged_once_and_a_refused_one_is_rewritten(recording, again):
+@both
+def test_each_cited_sentence_is_judged_once(recording):
     before = cited_pairs(recording.before_support, load_library())
     after = cited_pairs(recording.manuscripts[-1][1], load_library())
     answer = recording.answer("support.round-1", SupportAnswer)
     assert each_once(answer.accepted, [r.n for r in answer.refused], len(before)) is None
-    refused = [before[r.n - 1] for r in answer.refused]
-    rewritten = [p for p in after if p not in before]
-    assert [p.section for p in refused] == [p.section for p in rewritten] == again
-    assert not set(refused) & set(after)
-    assert ("support.round-2" in recording.replies) == bool(again)
+    assert answer.refused == () and after == before
+    assert "support.round-2" not in recording.replies
