@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pydantic import BaseModel
 
@@ -26,7 +27,7 @@ from agent.lab.plots.draw_worker import DRAWN
 from agent.llm.answers import ask_json
 from agent.llm.editing.lint import lint
 from agent.llm.prompting import render
-from agent.publishing import notes
+from agent.publishing import digest, notes
 from agent.publishing.notes import table
 from agent.publishing.records import session_facts
 from agent.sandbox import harvest
@@ -94,7 +95,7 @@ def edit_plot(action: EditPlot, tools: Tools) -> PlotEdited | PlotFailed:
             manifest=tools.template.manifest,
             runs=session_facts(tools).explored,
             standard=tools.session.figures,
-            example=json.dumps(records[-1], indent=1)[:3000],
+            example=json.dumps(_shortened(records[-1]), indent=1)[:6000],
         )
     result = tools.coder.edit(tools.paths.repo, [plot], prompt, step=f"plot.edit-{action.attempt}", role="editor")
     if result.refused:
@@ -104,6 +105,21 @@ def edit_plot(action: EditPlot, tools: Tools) -> PlotEdited | PlotFailed:
     if errors:
         return _plot_failed(tools, action.attempt, errors[0].code, describe(errors))
     return PlotEdited(at=tools.now, attempt=action.attempt, commit=commit)
+
+
+def _shortened(value: Any, most: int = 4) -> Any:
+    """A record's form: of a list or of what lies under names of its own the first few."""
+    if isinstance(value, list):
+        rest = [f"... {len(value)} in all"] if len(value) > most else []
+        return [*(_shortened(one) for one in value[:most]), *rest]
+    if not isinstance(value, dict):
+        return value
+    known = {key: _shortened(one) for key, one in value.items()}
+    for name in ("metrics", "metric_labels", "diagnostics"):
+        if len(known.get(name, ())) > most:
+            first = dict(list(known[name].items())[:most])
+            known[name] = {**first, "...": f"{len(value[name])} in all: {', '.join(value[name])}"}
+    return known
 
 
 def run_plot(action: RunPlot, tools: Tools) -> FiguresDrawn | PlotFailed:
@@ -225,7 +241,7 @@ def describe_figures(action: DescribeFigures, tools: Tools) -> FiguresDescribed:
     figures = tools.session.figures
     names = {figure.name for figure in figures}
     facts = session_facts(tools)
-    prompt = render("describe_figures", figures=figures, table=table(facts))
+    prompt = render("describe_figures", figures=figures, table=table(facts), more=digest.beside_tables(facts))
 
     def accept(answer: Descriptions) -> str | None:
         missing = names - set(answer.descriptions)

@@ -5,7 +5,7 @@ Facts are the records'; a model's words stand in quotes and are cut. The length 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Literal
 
 from agent.core.record import RunRecord, Training
@@ -23,6 +23,7 @@ MOST = 12  # runs that are told in full: the baselines, the best, the newest; of
 POINTS = 5  # of a learning curve
 CHANGE, WORDS = 400, 500  # characters of what a run changed, and of what its planner made of it
 CONDITIONS = 3  # whose verdicts are told
+QUANTITIES = 60  # lines of what tables leave out
 
 
 def runs(session: Session, facts: Facts, *, words: bool = False) -> list[str]:
@@ -69,6 +70,36 @@ def detail(record: RunRecord, facts: Facts) -> list[str]:
     memory = max((t.peak_memory_mb for t in record.trainings), default=0.0)
     lines.append(f"- a training took {min(seconds):.0f} to {max(seconds):.0f} s and at most {memory:.0f} MB")
     return [*lines, *(f"- check, {f.grade}: {f.code}: {f.text}" for f in record.findings)]
+
+
+def beside_tables(facts: Facts) -> list[str]:
+    """What tables of means leave out, by quantity: metrics told in detail, and what runs say of themselves."""
+    told = _told_of(facts.measured, facts)
+    lines = []
+    for name in (n for n, spec in facts.manifest.metrics.items() if spec.detail):
+        lines += _row(told, name, "metrics", facts)
+    for name in dict.fromkeys(key for r in told for t in r.trainings for key in t.diagnostics):
+        lines += _row(told, name, "diagnostics", facts)
+    return lines[:QUANTITIES]
+
+
+def _told_of(records: Sequence[RunRecord], facts: Facts) -> list[RunRecord]:
+    """The baselines, the best and the newest of many."""
+    best = facts.described.run if facts.measured else ""
+    kept = {r.run for r in records if r.kind == "baseline" or r.run == best} | {r.run for r in records[-MOST:]}
+    return [r for r in records if r.run in kept]
+
+
+def _row(
+    records: Sequence[RunRecord], name: str, field: Literal["metrics", "diagnostics"], facts: Facts
+) -> Iterator[str]:
+    """One quantity under one condition, run by run; nothing where no run has it."""
+    mark = ", self-reported" if field == "diagnostics" else ""
+    for condition in facts.condition_names()[:CONDITIONS]:
+        found = [(r.label, s) for r in records if (s := series_of(r, name, condition, field))]
+        at = f" [{condition}]" if len(facts.condition_names()) > 1 else ""
+        if found:
+            yield f"{name}{at}{mark}: " + ", ".join(f"{label} {series.quantity().text()}" for label, series in found)
 
 
 def _beside(record: RunRecord, metric: str, condition: str) -> str:

@@ -159,6 +159,13 @@ def _named(facts: Facts) -> list[str]:
         "conditions: " + ", ".join(f'"{c}"' for c in conditions) + several,
         "settings: " + ", ".join(f'"{k}"' for k in settings),
     ]
+    if facts.trials:
+        tried = ", ".join(f"{label} {count}" for label, count in facts.trials.items())
+        lines.append(
+            f"settings tried for each baseline before the session, in other worlds: {tried}; for the runs none"
+        )
+    if worlds := max((len(r.worlds) for r in facts.explored), default=0):
+        lines.append(f"worlds of the exploration: {worlds}, shared by all runs and seeds")
     if changes := factors.names(facts):
         lines.append("changes of the factorial design (`[@tab:factorial]`): " + ", ".join(f'"{c}"' for c in changes))
     if diagnostics:

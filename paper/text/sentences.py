@@ -10,6 +10,7 @@ from paper.text.nodes import Emphasis, Inline, Sentence, Text
 _ABBREVIATION = re.compile(
     r"(?:\b(?:e\.g|i\.e|et al|cf|vs|resp|approx|Fig|Figs|Eq|Eqs|Sec|Tab|No|Dr|St|w\.r\.t|viz|a\.k\.a)|\b[A-Z])\.$"
 )
+_SMALL_NAME = re.compile(r"[a-z]-[a-z]")  # a term that begins with a letter of a formula, such as p-annealing
 _END = re.compile(r"[.!?]+[\"'”’)\]]*(?=\s|$)")
 
 Placed = tuple[Inline, int]  # a node and its line
@@ -52,7 +53,8 @@ def _cut(piece: list[Placed], last: bool) -> list[tuple[Inline, int, bool]]:
     start = 0
     for match in _END.finditer(text):
         rest = text[match.end() :].lstrip()
-        continues = rest[0].islower() if rest else last or match.end() == len(text)
+        goes_on = rest[:1].islower() and not _SMALL_NAME.match(rest)
+        continues = goes_on if rest else last or match.end() == len(text)
         if continues or _ABBREVIATION.search(text[: match.end()]):
             continue
         found.append((Text(text[start : match.end()]), lines[start + _indent(text[start:])], True))

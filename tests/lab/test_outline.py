@@ -33,3 +33,10 @@ def test_a_library_without_a_first_page_is_told_whole_and_one_that_cannot_be_rea
 def test_an_outline_is_bounded():
     many = "\n".join(f"def function_{n}(argument): ..." for n in range(5000))
     assert ast.parse(many) and len(outline({"many.py": many})) == MOST
+
+
+def test_what_is_read_as_an_attribute_is_shown_without_parentheses():
+    code = 'class Box:\n    @property\n    def size(self):\n        """How large."""\n\n    def grow(self, by): ...\n'
+    told = outline({"a.py": code})
+
+    assert "size (a property): How large." in told and "grow(by)" in told

@@ -27,6 +27,16 @@ def test_a_sentence_knows_its_line_and_ends_where_it_ends():
     ]
 
 
+def test_a_sentence_may_begin_with_a_term_whose_first_letter_is_a_formula_s():
+    section = parse("results", "It does so over a batch. p-annealing moves it, e.g. slowly. k-sparse codes do not.")
+
+    assert [s.source for s in section.sentences] == [
+        "It does so over a batch.",
+        "p-annealing moves it, e.g. slowly.",
+        "k-sparse codes do not.",
+    ]
+
+
 def test_expressions_citations_references_and_math_are_nodes():
     text = 'It is {{ mean("a_b", "f_1") }} in [@fig:x], see [@key1; @key2], $x_1$.'
 

@@ -16,7 +16,7 @@ from paper.evidence.facts import Facts
 from tests.support.dice import IDEA, options
 from tests.support.recording import Recording
 
-RECORDING = Recording("synth_sae", frozenset({("run-1.edit-1", "lint"), ("run-2.edit-1", "training")}))
+RECORDING = Recording("synth_sae", frozenset({("run-1.edit-1", "lint"), ("run-4.edit-1", "training")}))
 FAILED = ev.AttemptFailed(at=1.0, run="3", attempt=1, stage="lint", reason="F821", detail="d", commit="c")
 
 
@@ -85,7 +85,7 @@ def test_the_newest_run_is_told_seed_by_seed_with_its_curve_and_its_seconds():
     _, facts = many(2)
     lines = digest.detail(facts.records[-1], facts)
     assert "- f1: 0.4990 ± 0.0006; by seed 0.498, 0.499, 0.5" in lines
-    assert any("decoder_overlap, self-reported: " in line and "by seed" in line for line in lines)
+    assert any("share_in_first_tier, self-reported: " in line and "by seed" in line for line in lines)
     assert any(line.startswith("- loss of the first seed, self-reported: 1500 at step 1, ") for line in lines)
     assert any(line.startswith("- a training took 20 to 20 s and at most ") for line in lines)
 
@@ -105,3 +105,17 @@ def test_what_is_left_names_every_bound_that_was_set():
     assert digest.left(session) == ["6 of 10 runs are left"]
     bounded = replace(session, options=options(runs=5, hours=2.0, max_usd=3.0), active_s=3600.0, usd=1.0)
     assert digest.left(bounded) == ["1 of 5 run is left", "1.0 of 2 hours", "$2.00 of $3"]
+
+
+def test_what_tables_leave_out_is_told_by_quantity_and_run_in_a_bounded_number_of_lines():
+    _, facts = many(30)
+    lines = digest.beside_tables(facts)
+
+    detailed = [name for name, spec in facts.manifest.metrics.items() if spec.detail]
+    assert [line.partition(":")[0] for line in lines[: len(detailed)]] == detailed
+    assert any("self-reported" in line for line in lines) or not any(
+        t.diagnostics for r in facts.measured for t in r.trainings
+    )
+    assert all(
+        "Variant 7 " in line and "Variant 30 " in line and "Variant 12 " not in line for line in lines[: len(detailed)]
+    )

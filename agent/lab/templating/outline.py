@@ -83,7 +83,8 @@ def _function(node: ast.stmt, of_class: bool = False) -> Iterator[str]:
         argument.annotation = None  # the docstring says what it is
     if of_class and arguments.args and arguments.args[0].arg in ("self", "cls"):
         del arguments.args[0]
-    yield f"{node.name}({ast.unparse(arguments)}){_line(node)}"
+    called = any(isinstance(d, ast.Name) and d.id.endswith("property") for d in node.decorator_list)
+    yield f"{node.name} (a property){_line(node)}" if called else f"{node.name}({ast.unparse(arguments)}){_line(node)}"
 
 
 def _line(node: ast.ClassDef | ast.FunctionDef) -> str:
