@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from pylatex import NoEscape, Tabular
@@ -14,11 +14,12 @@ from paper.evidence.prices import prices
 from paper.evidence.series import series_of
 from paper.press import repeats
 from paper.press.latex import escape, number
-from paper.press.tabular import DAGGER, GAP_PT, LETTERS_PT, fitted, head_row, in_lines, long, paragraph, tabular
+from paper.press.tabular import APART, DAGGER, GAP_PT, LETTERS_PT, fitted, head_row, in_lines, long, paragraph, tabular
 from paper.press.widths import LINE_PT, lines_of, text_pt
 
 MAIN_METRICS, SEED_METRICS = 8, 7  # columns of metrics that a page's width holds in letters one can read
 MAIN_LINES = 46  # lines of a table that floats; what is more stands in the appendix
+TOGETHER = 10  # rows of one run under its name that stay on one page
 _WIDEST = LINE_PT / 0.94  # what adjustbox may shrink: letters of 7 pt are then still 6.5 pt
 _MAIN_GAP = 6.4
 _NARROW_HEAD, _NARROW_LABEL = 46.0, 112.0
@@ -329,15 +330,29 @@ def _seeds(
     else:
         lines = [r"\\ ".join(map(escape, lines_of(facts.spec(m).label, head, LETTERS_PT))) for m in metrics]
         head_row(table, [*words, *(rf"\columnhead{{{line}}}" for line in lines)], latex=True)
-    for record in facts.measured:
-        for training in sorted(record.trainings, key=lambda t: (t.condition, t.seed)):
-            values = [fixed(training.metrics[m], 4) if m in training.metrics else "--" for m in metrics]
-            if training.outcome != "measured":
-                values = [training.outcome, *[""] * (len(metrics) - 1)]
-            where = [NoEscape(in_lines(facts.condition_label(training.condition), narrow[-1]))] if several else []
-            name = NoEscape(in_lines(record.label, narrow[0]))
-            which = training.seed if facts.manifest.seeded else "reported"
-            table.add_row([name, *where, which, *(NoEscape(number(v)) for v in values)])
-            for index, row in enumerate(repeats.behind(training, metrics), start=1):
-                table.add_row(["", *([""] if several else []), index, *(NoEscape(number(v)) for v in row)])
+    for place, record in enumerate(facts.measured):
+        if place:
+            table.append(NoEscape(APART))
+        rows = list(_seed_rows(facts, record, metrics, narrow if several else [None, None]))
+        for index, row in enumerate(rows):
+            first = index % TOGETHER == 0
+            name = in_lines(record.label, narrow[0]) if first else ""
+            stays = index + 1 < len(rows) and (index + 1) % TOGETHER
+            cells = [name, *(row if several else row[1:])]
+            table.append(NoEscape("&".join(cells) + (r"\\*" if stays else r"\\")))
     return table.dumps()
+
+
+def _seed_rows(
+    facts: Facts, record: RunRecord, metrics: Sequence[str], narrow: Sequence[float | None]
+) -> Iterator[list[str]]:
+    """Rows of one run behind its name, as LaTeX: condition, seed, and a value for each metric."""
+    for training in sorted(record.trainings, key=lambda t: (t.condition, t.seed)):
+        values = [fixed(training.metrics[m], 4) if m in training.metrics else "--" for m in metrics]
+        if training.outcome != "measured":
+            values = [training.outcome, *[""] * (len(metrics) - 1)]
+        where = in_lines(facts.condition_label(training.condition), narrow[-1])
+        which = str(training.seed) if facts.manifest.seeded else "reported"
+        yield [where, which, *map(number, values)]
+        for index, row in enumerate(repeats.behind(training, metrics), start=1):
+            yield ["", str(index), *map(number, row)]

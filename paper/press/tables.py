@@ -17,6 +17,7 @@ from paper.evidence.series import series_of
 from paper.press.latex import code, escape, number
 from paper.press.metric_tables import has_further, main, main_caption  # noqa: F401  (tables by their names)
 from paper.press.tabular import (
+    APART,
     DAGGER,
     LETTERS_PT,
     Columns,
@@ -258,7 +259,9 @@ def runs(facts: Facts) -> str:
     table = long(r"l >{\raggedright}p{0.15\linewidth} l r r >{\raggedright}p{0.295\linewidth} l", 7)
     head_row(table, ["Run", "Name", "Outcome", "Tries", "Compute", "What it tries, and why it ended so", "Commit"])
     first = next((r for r in facts.baselines if r.status == "measured"), None)
-    for record in facts.records:
+    for index, record in enumerate(facts.records):
+        if index:
+            table.append(NoEscape(APART))
         share = relative_compute(record, first) if first and record.status == "measured" else None
         repeats = f"Repeats run {record.parent} on fresh seeds."
         about = escape(repeats if record.kind == "confirmation" else record.about)
@@ -384,5 +387,8 @@ def findings(facts: Facts) -> str:
     first = "l" if narrow is None else paragraph(narrow)
     rows = [[in_lines(who, narrow), f.grade, code(f.code), escape(f.text)] for who, f in found]
     return long_table(
-        rf"{first} l l >{{\raggedright\arraybackslash}}p{{0.52\linewidth}}", ["Run", "Grade", "Code", "Finding"], rows
+        rf"{first} l l >{{\raggedright\arraybackslash}}p{{0.52\linewidth}}",
+        ["Run", "Grade", "Code", "Finding"],
+        rows,
+        apart=True,
     )
