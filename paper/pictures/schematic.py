@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from agent.core.record import RunRecord
 
 NAME = "schematic"
-HEIGHT, MIDDLE, TALL = 1.55, 0.86, 1.1  # inches: of the picture, of its axis, of a column of latents
+HEIGHT, MIDDLE, TALL = 1.35, 0.76, 0.92  # inches: of the picture, of its axis, of a column of latents
 INK, PALE, FAINT = "#333333", "#eef1f4", "#d4dbe2"
 # What the runner recognised of an exported autoencoder: in the box, and in the caption.
 FORMS = {

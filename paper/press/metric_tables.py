@@ -14,11 +14,24 @@ from paper.evidence.prices import prices
 from paper.evidence.series import series_of
 from paper.press import repeats
 from paper.press.latex import escape, number
-from paper.press.tabular import APART, DAGGER, GAP_PT, LETTERS_PT, fitted, head_row, in_lines, long, paragraph, tabular
+from paper.press.tabular import (
+    APART,
+    DAGGER,
+    GAP_PT,
+    LETTERS_PT,
+    end_head,
+    fitted,
+    head_row,
+    in_lines,
+    long,
+    paragraph,
+    tabular,
+)
 from paper.press.widths import LINE_PT, lines_of, text_pt
 
 MAIN_METRICS, SEED_METRICS = 8, 7  # columns of metrics that a page's width holds in letters one can read
 MAIN_LINES = 46  # lines of a table that floats; what is more stands in the appendix
+TOGETHER_MOST = 40  # lines of a table in the appendix that is not divided where it fits on a page
 TOGETHER = 10  # rows of one run under its name that stay on one page
 _WIDEST = LINE_PT / 0.94  # what adjustbox may shrink: letters of 7 pt are then still 6.5 pt
 _MAIN_GAP = 6.4
@@ -171,22 +184,37 @@ def further(facts: Facts) -> str:
         for block in _blocks(metrics, shape.width):
             part = Shape((tuple(block),), shape.head, shape.label)
             table = long(f"{shape.first} " + "r" * len(block), 1 + len(block))
-            _main_block(table, facts, block, part, conditions)
-            tables.append(table.dumps())
+            _main_block(table, facts, block, part, conditions, over_pages=True)
+            lines = 5 + len(conditions) * sum(
+                in_lines(r.label, shape.label).count(r"\newline") + 1 for r in facts.explored
+            )
+            room = rf"\roomforrows{{{lines}}}" + "\n" if tables and lines <= TOGETHER_MOST else ""
+            tables.append(room + table.dumps())
     return "\n\\addtocounter{table}{-1}\n".join(tables)
 
 
-def _main_block(table: Tabular, facts: Facts, metrics: Sequence[str], shape: Shape, conditions: Sequence[str]) -> None:
-    """All runs by some of the metrics; empty cells where the block is not as wide as the table."""
+def _main_block(
+    table: Tabular,
+    facts: Facts,
+    metrics: Sequence[str],
+    shape: Shape,
+    conditions: Sequence[str],
+    over_pages: bool = False,
+) -> None:
+    """All runs by some of the metrics; empty cells where the block is not as wide as the table. `over_pages`: its head
+    is repeated on each."""
     width = shape.width
     empty = [""] * (width - len(metrics))
     units = [f"[{escape(facts.spec(m).unit)}]" if facts.spec(m).unit else "" for m in metrics]
     table.add_row([NoEscape("Run"), *(NoEscape(_head(facts, m, shape.head)) for m in metrics), *empty])
     if any(units):
         table.add_row(["", *map(NoEscape, units), *empty])
+    if over_pages:
+        end_head(table)
     several = len(facts.condition_names()) > 1
-    for condition in conditions:
-        table.add_hline()
+    for place, condition in enumerate(conditions):
+        if place or not over_pages:
+            table.add_hline()
         if several:
             table.append(
                 NoEscape(

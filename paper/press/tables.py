@@ -256,7 +256,7 @@ def _effort(facts: Facts) -> str:
 
 def runs(facts: Facts) -> str:
     """Every run that was tried, with how it ended, and its compute as a multiple of the first baseline's."""
-    table = long(r"l >{\raggedright}p{0.15\linewidth} l r r >{\raggedright}p{0.295\linewidth} l", 7)
+    table = long(r"l >{\raggedright}p{0.14\linewidth} l r r >{\raggedright}p{0.305\linewidth} l", 7)
     head_row(table, ["Run", "Name", "Outcome", "Tries", "Compute", "What it tries, and why it ended so", "Commit"])
     first = next((r for r in facts.baselines if r.status == "measured"), None)
     for index, record in enumerate(facts.records):

@@ -82,6 +82,11 @@ def long(spec: str, width: int) -> LongTable:
 def head_row(table: LongTable, heads: Sequence[str], latex: bool = False) -> None:
     """Repeated on each page, whose part of the table ends with a rule. `latex`: the heads are LaTeX already."""
     table.add_row([NoEscape(h if latex else escape(h)) for h in heads])
+    end_head(table)
+
+
+def end_head(table: LongTable) -> None:
+    """What stands above is repeated on each page, and a rule ends each page's part."""
     table.add_hline()
     table.end_table_header()
     table.append(NoEscape(r"\bottomrule\endfoot\endlastfoot"))
