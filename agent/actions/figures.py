@@ -38,6 +38,7 @@ from agent.session.tools import Tools
 from agent.storage.atomic import write_text
 from paper.evidence.series import series_of
 from paper.pictures.figures import standard_figures
+from paper.pictures.schematic import NAME as SCHEMATIC
 from paper.truth.checks import unverified_numbers
 
 PLOT_LIMITS = Limits(wall_s=120, memory_mb=4096, processes=64, disk_mb=64, files=64, file_mb=16, output_mb=2)
@@ -238,7 +239,7 @@ def give_up_plots(action: GiveUpPlots, tools: Tools) -> PlotsGivenUp:
 
 def describe_figures(action: DescribeFigures, tools: Tools) -> FiguresDescribed:
     """A paragraph on each figure for notes.txt."""
-    figures = tools.session.figures
+    figures = [figure for figure in tools.session.figures if figure.name != SCHEMATIC]  # it shows no result to read
     names = {figure.name for figure in figures}
     facts = session_facts(tools)
     prompt = render("describe_figures", figures=figures, table=table(facts), more=digest.beside_tables(facts))

@@ -202,6 +202,16 @@ class EnvironmentSpec(Strict):
         return self
 
 
+class Schematic(Strict):
+    """What the paper may draw of the described run as an autoencoder: where its record holds the parts."""
+
+    d_in: str = "d_in"  # names of settings
+    d_sae: str = "d_sae"
+    l0: str = "l0"
+    tiers: str = ""  # how the names of diagnostics begin that hold the latents of each nested prefix, in their order
+    schedule: str = ""  # a curve of the log: active latents a row
+
+
 class TradeOff(Strict):
     """Two metrics whose plane the paper draws."""
 
@@ -269,6 +279,7 @@ class Manifest(Strict):
     baselines: tuple[BaselineSpec, ...]
     profiles: dict[str, Profile]
     tradeoffs: tuple[TradeOff, ...] = ()
+    schematic: Schematic | None = None
     methods: tuple[str, ...] = ()  # published methods besides the baselines: no run may be called after one
     max_l0: int = Field(default=512, gt=0)  # non-zeros a row of latents may have
 

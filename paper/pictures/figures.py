@@ -16,6 +16,7 @@ from paper.evidence.prices import prices
 from paper.evidence.series import series_of
 from paper.pictures.curves import curves
 from paper.pictures.planes import planes
+from paper.pictures.schematic import schematic
 from paper.pictures.shown import (
     Figure,
     axis_words,
@@ -39,11 +40,18 @@ AGENT_LABEL = "Drawn by the agent's plot.py; not verified."
 
 
 def standard_figures(facts: Facts, folder: Path) -> tuple[Figure, ...]:
-    """Draw what the records allow: metrics by run, differences to the baseline, learning curves, trade-offs."""
+    """Draw what the records allow: the described run, metrics by run, distances to the baseline, curves, planes."""
     if not facts.measured:
         return ()
     first, *others = _metrics(facts, folder)
-    figures = (first, _differences(facts, folder), curves(facts, folder), planes(facts, folder), *others)
+    figures = (
+        schematic(facts, folder),
+        first,
+        _differences(facts, folder),
+        curves(facts, folder),
+        planes(facts, folder),
+        *others,
+    )
     return tuple(f for f in figures if f is not None)
 
 

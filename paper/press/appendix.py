@@ -119,7 +119,8 @@ def _parts(given: Appendix) -> Iterator[Part]:
             tables.findings(facts),
         )
     if given.figures:
-        yield Part("Further Figures", "app:figures", "\n\n".join(given.figures))
+        words = "These figures are not mentioned in the text."
+        yield Part("Further Figures", "app:figures", "\n\n".join([words, *given.figures]))
     if given.meta.diff.strip() and facts.measured:
         yield Part(CODE, "app:code", _diff(given))
     yield Part(
@@ -214,10 +215,11 @@ def _provenance(given: Appendix) -> str:
     numbered = list(enumerate(given.rows, start=1))
     rows = [_origin(given.facts, *row) for row in numbered if not _common_to_all(given.facts, row[1][1])]
     table = long_table(
-        r"r >{\raggedright}p{0.325\linewidth} >{\raggedright}p{0.21\linewidth} "
+        r"r >{\raggedright}p{0.27\linewidth} >{\raggedright}p{0.265\linewidth} "
         r">{\raggedright}p{0.145\linewidth} >{\raggedright\arraybackslash}p{0.195\linewidth}",
         ["", "Expression", "Prints", "Runs; seeds" if given.facts.manifest.seeded else "Runs", "Record / commit"],
         rows,
+        apart=True,
     )
     rest = [
         rf"\resultrow{{{index}}}~{code(expression)} {number(value.text)}"

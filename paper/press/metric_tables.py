@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from pylatex import NoEscape, Tabular
@@ -14,11 +14,25 @@ from paper.evidence.prices import prices
 from paper.evidence.series import series_of
 from paper.press import repeats
 from paper.press.latex import escape, number
-from paper.press.tabular import DAGGER, GAP_PT, LETTERS_PT, fitted, head_row, in_lines, long, paragraph, tabular
+from paper.press.tabular import (
+    APART,
+    DAGGER,
+    GAP_PT,
+    LETTERS_PT,
+    end_head,
+    fitted,
+    head_row,
+    in_lines,
+    long,
+    paragraph,
+    tabular,
+)
 from paper.press.widths import LINE_PT, lines_of, text_pt
 
 MAIN_METRICS, SEED_METRICS = 8, 7  # columns of metrics that a page's width holds in letters one can read
 MAIN_LINES = 46  # lines of a table that floats; what is more stands in the appendix
+TOGETHER_MOST = 40  # lines of a table in the appendix that is not divided where it fits on a page
+TOGETHER = 10  # rows of one run under its name that stay on one page
 _WIDEST = LINE_PT / 0.94  # what adjustbox may shrink: letters of 7 pt are then still 6.5 pt
 _MAIN_GAP = 6.4
 _NARROW_HEAD, _NARROW_LABEL = 46.0, 112.0
@@ -170,22 +184,37 @@ def further(facts: Facts) -> str:
         for block in _blocks(metrics, shape.width):
             part = Shape((tuple(block),), shape.head, shape.label)
             table = long(f"{shape.first} " + "r" * len(block), 1 + len(block))
-            _main_block(table, facts, block, part, conditions)
-            tables.append(table.dumps())
+            _main_block(table, facts, block, part, conditions, over_pages=True)
+            lines = 5 + len(conditions) * sum(
+                in_lines(r.label, shape.label).count(r"\newline") + 1 for r in facts.explored
+            )
+            room = rf"\roomforrows{{{lines}}}" + "\n" if tables and lines <= TOGETHER_MOST else ""
+            tables.append(room + table.dumps())
     return "\n\\addtocounter{table}{-1}\n".join(tables)
 
 
-def _main_block(table: Tabular, facts: Facts, metrics: Sequence[str], shape: Shape, conditions: Sequence[str]) -> None:
-    """All runs by some of the metrics; empty cells where the block is not as wide as the table."""
+def _main_block(
+    table: Tabular,
+    facts: Facts,
+    metrics: Sequence[str],
+    shape: Shape,
+    conditions: Sequence[str],
+    over_pages: bool = False,
+) -> None:
+    """All runs by some of the metrics; empty cells where the block is not as wide as the table. `over_pages`: its head
+    is repeated on each."""
     width = shape.width
     empty = [""] * (width - len(metrics))
     units = [f"[{escape(facts.spec(m).unit)}]" if facts.spec(m).unit else "" for m in metrics]
     table.add_row([NoEscape("Run"), *(NoEscape(column_head(facts, m, shape.head)) for m in metrics), *empty])
     if any(units):
         table.add_row(["", *map(NoEscape, units), *empty])
+    if over_pages:
+        end_head(table)
     several = len(facts.condition_names()) > 1
-    for condition in conditions:
-        table.add_hline()
+    for place, condition in enumerate(conditions):
+        if place or not over_pages:
+            table.add_hline()
         if several:
             table.append(
                 NoEscape(
@@ -331,15 +360,29 @@ def _seeds(
     else:
         lines = [r"\\ ".join(map(escape, lines_of(facts.spec(m).label, head, LETTERS_PT))) for m in metrics]
         head_row(table, [*words, *(rf"\columnhead{{{line}}}" for line in lines)], latex=True)
-    for record in facts.measured:
-        for training in sorted(record.trainings, key=lambda t: (t.condition, t.seed)):
-            values = [fixed(training.metrics[m], 4) if m in training.metrics else "--" for m in metrics]
-            if training.outcome != "measured":
-                values = [training.outcome, *[""] * (len(metrics) - 1)]
-            where = [NoEscape(in_lines(facts.condition_label(training.condition), narrow[-1]))] if several else []
-            name = NoEscape(in_lines(record.label, narrow[0]))
-            which = training.seed if facts.manifest.seeded else "reported"
-            table.add_row([name, *where, which, *(NoEscape(number(v)) for v in values)])
-            for index, row in enumerate(repeats.behind(training, metrics), start=1):
-                table.add_row(["", *([""] if several else []), index, *(NoEscape(number(v)) for v in row)])
+    for place, record in enumerate(facts.measured):
+        if place:
+            table.append(NoEscape(APART))
+        rows = list(_seed_rows(facts, record, metrics, narrow if several else [None, None]))
+        for index, row in enumerate(rows):
+            first = index % TOGETHER == 0
+            name = in_lines(record.label, narrow[0]) if first else ""
+            stays = index + 1 < len(rows) and (index + 1) % TOGETHER
+            cells = [name, *(row if several else row[1:])]
+            table.append(NoEscape("&".join(cells) + (r"\\*" if stays else r"\\")))
     return table.dumps()
+
+
+def _seed_rows(
+    facts: Facts, record: RunRecord, metrics: Sequence[str], narrow: Sequence[float | None]
+) -> Iterator[list[str]]:
+    """Rows of one run behind its name, as LaTeX: condition, seed, and a value for each metric."""
+    for training in sorted(record.trainings, key=lambda t: (t.condition, t.seed)):
+        values = [fixed(training.metrics[m], 4) if m in training.metrics else "--" for m in metrics]
+        if training.outcome != "measured":
+            values = [training.outcome, *[""] * (len(metrics) - 1)]
+        where = in_lines(facts.condition_label(training.condition), narrow[-1])
+        which = str(training.seed) if facts.manifest.seeded else "reported"
+        yield [where, which, *map(number, values)]
+        for index, row in enumerate(repeats.behind(training, metrics), start=1):
+            yield ["", str(index), *map(number, row)]

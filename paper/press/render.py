@@ -15,6 +15,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from agent.literature.library import Library, references_bib
 from paper.evidence.facts import Facts
 from paper.pictures.figures import AGENT_LABEL, Figure
+from paper.pictures.schematic import NAME as SCHEMATIC
 from paper.press import latex, tables
 from paper.press.appendix import Appendix, appendix_parts
 from paper.press.body import Body, Ledger
@@ -197,6 +198,10 @@ def _title(section: Section, body: Body, meta: PaperMeta) -> tuple[str, str]:
 
 def _section(name: str, section: Section, body: Body) -> str:
     text = body.section(section)
+    free = name == "method" and f"fig:{SCHEMATIC}" not in body.reserved | body.printed
+    if free and (placed := body.floats("fig", SCHEMATIC)):
+        body.printed.add(f"fig:{SCHEMATIC}")
+        text = f"{placed}\n\n{text}"
     for table, home in (("settings", "experimental_setup"), ("metrics", "experimental_setup"), ("main", "results")):
         if name == home and f"tab:{table}" not in body.reserved and f"tab:{table}" not in body.printed:
             body.printed.add(f"tab:{table}")

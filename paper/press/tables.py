@@ -19,6 +19,7 @@ from paper.press.factor_table import factorial, factorial_caption  # noqa: F401 
 from paper.press.latex import code, escape, number
 from paper.press.metric_tables import has_further, main, main_caption  # noqa: F401  (tables by their names)
 from paper.press.tabular import (
+    APART,
     DAGGER,
     LETTERS_PT,
     Columns,
@@ -258,10 +259,12 @@ def _effort(facts: Facts) -> str:
 
 def runs(facts: Facts) -> str:
     """Every run that was tried, with how it ended, and its compute as a multiple of the first baseline's."""
-    table = long(r"l >{\raggedright}p{0.15\linewidth} l r r >{\raggedright}p{0.295\linewidth} l", 7)
+    table = long(r"l >{\raggedright}p{0.14\linewidth} l r r >{\raggedright}p{0.305\linewidth} l", 7)
     head_row(table, ["Run", "Name", "Outcome", "Tries", "Compute", "What it tries, and why it ended so", "Commit"])
     first = next((r for r in facts.baselines if r.status == "measured"), None)
-    for record in facts.records:
+    for index, record in enumerate(facts.records):
+        if index:
+            table.append(NoEscape(APART))
         share = relative_compute(record, first) if first and record.status == "measured" else None
         repeats = f"Repeats run {record.parent} on fresh seeds."
         about = escape(repeats if record.kind == "confirmation" else record.about)
@@ -387,5 +390,8 @@ def findings(facts: Facts) -> str:
     first = "l" if narrow is None else paragraph(narrow)
     rows = [[in_lines(who, narrow), f.grade, code(f.code), escape(f.text)] for who, f in found]
     return long_table(
-        rf"{first} l l >{{\raggedright\arraybackslash}}p{{0.52\linewidth}}", ["Run", "Grade", "Code", "Finding"], rows
+        rf"{first} l l >{{\raggedright\arraybackslash}}p{{0.52\linewidth}}",
+        ["Run", "Grade", "Code", "Finding"],
+        rows,
+        apart=True,
     )

@@ -12,6 +12,7 @@ from paper.press.widths import CODE_EM, LINE_PT, lines_of, shares, text_pt
 DAGGER = r"\textsuperscript{\dag}"
 LETTERS_PT = 8.0  # of \footnotesize, in which all tables are set
 GAP_PT = 9.0  # between two columns of a table in the appendix
+APART = r"\addlinespace[3pt]"  # between two rows, or groups of rows
 _SLACK = 0.96  # widths are estimated
 
 
@@ -57,11 +58,13 @@ def in_lines(text: str, width: float | None) -> str:
     return r"\newline ".join(escape(line) for line in lines_of(text, width * _SLACK, LETTERS_PT))
 
 
-def long_table(spec: str, heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table over several pages from cells that are LaTeX already."""
+def long_table(spec: str, heads: Sequence[str], rows: Sequence[Sequence[str]], apart: bool = False) -> str:
+    """A table over several pages from cells that are LaTeX already. `apart`: rows are of several lines each."""
     table = long(spec, len(heads))
     head_row(table, heads)
-    for row in rows:
+    for index, row in enumerate(rows):
+        if apart and index:
+            table.append(NoEscape(APART))
         table.add_row([NoEscape(cell) for cell in row])
     return table.dumps()
 
@@ -77,10 +80,16 @@ def long(spec: str, width: int) -> LongTable:
 
 
 def head_row(table: LongTable, heads: Sequence[str], latex: bool = False) -> None:
-    """Repeated on each page. `latex`: the heads are LaTeX already."""
+    """Repeated on each page, whose part of the table ends with a rule. `latex`: the heads are LaTeX already."""
     table.add_row([NoEscape(h if latex else escape(h)) for h in heads])
+    end_head(table)
+
+
+def end_head(table: LongTable) -> None:
+    """What stands above is repeated on each page, and a rule ends each page's part."""
     table.add_hline()
     table.end_table_header()
+    table.append(NoEscape(r"\bottomrule\endfoot\endlastfoot"))
 
 
 def fitted(table: str, close: bool = False) -> str:

@@ -94,6 +94,7 @@ def train(
                 "samples": samples,
                 "loss": found.total.item(),
                 "error": found.error.item(),
+                "l0": float(found.l0),
             }
             with open(log, "a") as file:
                 file.write(json.dumps({**line, **sae.report()}) + "\n")
@@ -133,6 +134,12 @@ def resample_dead(sae: SAE, optimizer: torch.optim.Optimizer | Adam, x: Tensor, 
             moment[(slice(None), dead) if name == "W_enc" else dead] = 0.0
 
 
+def _tiers(sae: SAE) -> dict[str, float]:
+    """Latents of each nested prefix, where an architecture has several: the paper draws them."""
+    widths = list(sae.tiers()) if hasattr(sae, "tiers") else []
+    return {f"tier_latents_{place}": float(width) for place, width in enumerate(widths, start=1) if len(widths) > 1}
+
+
 def run(architecture: type[SAE], lr: str = "lr", resamplings: int = 0, aux: str = "aux_scale") -> None:
     """A whole experiment.py: one seed and one condition of task.json, trained and saved.
 
@@ -154,5 +161,5 @@ def run(architecture: type[SAE], lr: str = "lr", resamplings: int = 0, aux: str 
     log, checkpoint = out_dir / "log.jsonl", Checkpoint.of(task)
     numbers = train(sae, rows.batches(task["batch"], steps), recipe, log, checkpoint)
     sae.rescale(rows.scale)
-    (out_dir / "diagnostics.json").write_text(json.dumps({**numbers, **sae.report()}))
+    (out_dir / "diagnostics.json").write_text(json.dumps({**numbers, **sae.report(), **_tiers(sae)}))
     sae.save(out_dir / task["artefact"])

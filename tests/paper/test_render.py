@@ -13,10 +13,10 @@ from agent.literature.library import load_library
 from agent.sandbox.boxes import BubblewrapSandbox
 from paper.evidence.facts import Facts
 from paper.pictures.figures import AGENT_LABEL, standard_figures
-from paper.press import tables
+from paper.press import metric_tables, tables
 from paper.press.appendix import MAX_DIFF_LINES
 from paper.press.compile import compile_pdf, pdf_text, read_log
-from paper.press.render import render, write
+from paper.press.render import CLASS_FILE, PARTS_FILE, render, write
 from paper.text.sections import parse
 from tests.support.paper_fixture import TWO, fixture
 
@@ -112,6 +112,39 @@ def test_of_a_long_diff_one_line_of_context_and_a_page_are_printed_and_the_comma
     assert r"beside\ too" in tex and "far" not in tex.split("difflines")[1]
     assert tex.split("difflines")[1].count("\\diffline{") == MAX_DIFF_LINES
     assert "Its last 6 lines are left out." in tex and "git" in tex.split("session's repository:")[1][:120]
+
+
+def test_the_head_of_a_hunk_ends_no_page(tmp_path):
+    """Behind every number of lines above it that a page holds; seventy pages, set once."""
+    hunk = r"\diffline{hunk}{0}{@@\ head}\diffline{added}{0}{+one}\diffline{context}{0}{after}"
+    shifted = "".join(rf"\newpage\vspace*{{{n}\baselineskip}}{{\difflines {hunk}}}" + "\n" for n in range(70))
+    folder = tmp_path / "paper"
+    folder.mkdir()
+    for source in (CLASS_FILE, PARTS_FILE):
+        (folder / source.name).write_bytes(source.read_bytes())
+    (folder / "paper.tex").write_text(rf"\documentclass{{runpaper}}\begin{{document}}x{shifted}\end{{document}}")
+    pages = [page.extract_text() for page in PdfReader(compile_pdf(folder, BubblewrapSandbox()).pdf).pages]
+    heads = [page for page in pages if "@@" in page]
+
+    assert len(heads) == 70 and all("+one" in page for page in heads)
+
+
+def test_a_long_table_repeats_its_head_and_ends_each_page_with_a_rule_and_a_run_stands_together_under_its_name():
+    many = tuple(range(1, 13))
+    records = [r.model_copy(update={"seeds": many, "trainings": repeated(r, many)}) for r in FIXTURE.facts.records]
+    text = metric_tables.seeds(Facts(records, FIXTURE.facts.manifest, "mini"))
+    rows = [line for line in text.splitlines() if re.search(r"&\d+\.\d{4}&", line)]
+    named = [row for row in rows if not row.startswith("&")]
+
+    assert r"\midrule%" in text and re.search(r"\\endhead%\s*\\bottomrule\\endfoot\\endlastfoot", text)
+    measured = len(FIXTURE.facts.measured)
+    assert len(rows) == 12 * measured and len(named) == 2 * measured  # ten rows, and the name again over the rest
+    assert sum(r"\\*" in row for row in rows) == (9 + 1) * measured
+
+
+def repeated(record, seeds):
+    first = record.trainings[0]
+    return tuple(first.model_copy(update={"seed": seed}) for seed in seeds)
 
 
 def test_settings_that_only_idle_baselines_read_are_no_rows_and_one_condition_is_no_row_of_its_own():

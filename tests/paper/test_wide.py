@@ -108,6 +108,7 @@ def test_a_metric_told_in_detail_is_no_column_of_the_main_table_and_no_panel_but
     main, further = metric_tables.main(facts), metric_tables.further(facts)
 
     assert [main.count("columnhead"), further.count("columnhead")] == [6, 2]
+    assert main.count("endhead") == 0 and further.count(r"\endhead") == further.count(r"\begin{longtable}") == 1
     assert "further" in tables.names(facts) and tables.further_metrics(facts).count("Share of what is") == 2 * 6
     assert [f.name for f in standard_figures(facts, tmp_path) if f.name.startswith("metrics")] == ["metrics"]
     assert companions(facts) == tuple(n for n in told if n not in ("m6", "m7"))
