@@ -21,13 +21,17 @@ from agent.core.errors import UserError
 TRIES = 20  # of 10 ms: somebody who only asks holds the shared lock for an instant
 
 
-def try_lock(path: Path) -> int | None:
-    """The exclusive lock as an open handle, None when another process holds it. Makes the file."""
+def try_lock(path: Path, tries: int = TRIES) -> int | None:
+    """The exclusive lock as an open handle, None when another process holds it. Makes the file.
+
+    Whoever comes back anyway tries once.
+    """
     handle = _opened(path, os.O_RDWR | os.O_CREAT)
-    for _ in range(TRIES):
+    for number in range(tries):
+        if number:
+            time.sleep(0.01)
         if lock_at_once(handle):
             return handle
-        time.sleep(0.01)
     os.close(handle)
     return None
 
