@@ -10,6 +10,7 @@ from agent.app.wording import compact
 from agent.core.errors import InfrastructureError, UserError
 from agent.core.paths import SessionPaths
 from agent.core.visible import line
+from agent.lab.jobs.places import folder, holders
 from agent.lab.jobs.slurm.paths import is_out
 from agent.session.session import Session, missing_pdf, stage
 from agent.storage.locks import is_locked
@@ -46,8 +47,10 @@ def show_status(workspace: Workspace, *, as_json: bool = False) -> int:
     found = [standing(paths) for paths in sessions]
     if closed:
         print(line(f"not shown, for this user may not read them: {', '.join(closed)}"), file=sys.stderr)
+    held = holders(folder())
     if as_json:
-        show_json({"workspace": str(workspace.root), "sessions": [asdict(one) for one in found]})
+        places = [asdict(one) for one in held]
+        show_json({"workspace": str(workspace.root), "sessions": [asdict(one) for one in found], "places": places})
         return 0
     if not found:
         print(f"no sessions in {workspace.root} yet")
@@ -57,6 +60,8 @@ def show_status(workspace: Workspace, *, as_json: bool = False) -> int:
     for one in found:
         add(shown, *_row(one))
     show(shown)
+    for number, holder in enumerate(held):
+        print(line(f"{'places' if number == 0 else '':<8}{holder}"))
     return 0
 
 

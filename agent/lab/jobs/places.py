@@ -18,6 +18,7 @@ from agent.storage.locks import is_locked, try_lock
 
 VARIABLE = "EXPERIMENT_RUNNER_PLACES"  # a folder in the place of the usual one
 TURN = ".turn"  # ends the name of the lock that the first in a pool's line holds while it waits
+SHARED = 0o666  # as far as the umask lets: several users may have named one folder
 LONGEST = 300  # characters that a holder says of itself
 
 
@@ -109,7 +110,7 @@ class Claim:
     def _in_line(self, pool: Pool) -> _Line | None:
         if pool.name in self._lines:
             return self._lines[pool.name]
-        turn = try_lock(self._folder / f"{pool.name}{TURN}", tries=1)
+        turn = try_lock(self._folder / f"{pool.name}{TURN}", tries=1, mode=SHARED)
         if turn is None:
             return None
         self._lines[pool.name] = _Line(turn)
@@ -119,7 +120,7 @@ class Claim:
         for name in pool.places:
             if len(line.places) >= pool.wanted:
                 break
-            if name not in line.places and (handle := try_lock(self._folder / name, tries=1)) is not None:
+            if name not in line.places and (handle := try_lock(self._folder / name, tries=1, mode=SHARED)) is not None:
                 line.places[name] = handle
                 _say(handle, self._who)
         if len(line.places) >= pool.wanted:
