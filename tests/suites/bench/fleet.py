@@ -28,7 +28,6 @@ from tests.support.fake_provider import Answer, FakeProvider, Request, reply
 from tests.support.launched import answer
 from tests.support.whole import IDEA
 
-SHARE_S = (0.05, 1.0)  # aims: of the loop in a session's time, and from a training to the next
 MOST_NAMED = 4  # kinds of events, of those that the loop's own time went into
 
 
@@ -75,11 +74,12 @@ def table(sessions: int, wait_s: float, parallel: int) -> str:
             ]
         )
     heads = ["an answer", "at once", "s in all", "gain", "model", "training", "loop", "to the next training, s"]
-    return (
-        f"{sessions} sessions of one run; {device_in_words('cpu')}, load {os.getloadavg()[2]:.1f}. Parts are of the time "
-        "from a session's first event to its last; the last column is from the end of a training to the start of the next "
-        f"that waited for its place (median, most, count).\n\n{markdown(heads, rows)}\n\n{_went(list(found.values()))}"
+    about = (
+        f"{sessions} sessions of one run; {device_in_words('cpu')}, load {os.getloadavg()[2]:.1f}. Parts are of the "
+        "time from a session's first event to its last; the last column is from the end of a training to the start of the "
+        "next that waited for its place (median, most, count)."
     )
+    return f"{about}\n\n{markdown(heads, rows)}\n\n{_went(list(found.values()))}"
 
 
 def played(arm: Arm, sessions: int) -> Found:
