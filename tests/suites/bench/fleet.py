@@ -76,8 +76,8 @@ def table(sessions: int, wait_s: float, parallel: int) -> str:
     heads = ["an answer", "at once", "s in all", "gain", "model", "training", "loop", "to the next training, s"]
     about = (
         f"{sessions} sessions of one run; {device_in_words('cpu')}, load {os.getloadavg()[2]:.1f}. Parts are of the "
-        "time from a session's first event to its last; the last column is from the end of a training to the start of the "
-        "next that waited for its place (median, most, count)."
+        "time from a session's first event to its last; the last column is from the end of a training to the start "
+        "of the next that waited for its place (median, most, count)."
     )
     return f"{about}\n\n{markdown(heads, rows)}\n\n{_went(list(found.values()))}"
 
