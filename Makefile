@@ -4,7 +4,8 @@ export PATH := $(CURDIR)/.tools/bin:$(PATH)  # where setup.sh puts uv, which bui
 # Two workers; a file is handed out whole, for what it prepares once. Said at the end: what took longest.
 PYTEST = $(PYTHON) -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder --durations=10 --durations-min=5
 
-.PHONY: demo test suites suites-all tamper redteam traps setup lint hostile faults fuzz bench bench-baselines bench-tokens bench-edits
+.PHONY: demo test suites suites-all tamper redteam traps setup lint hostile faults fuzz \
+	bench bench-baselines bench-tokens bench-edits bench-fleet bench-simulation
 
 demo: setup
 	@./launch.py --idea hierarchical_sae --playback templates/synth_sae/playback/hierarchical_sae
@@ -52,6 +53,14 @@ bench-tokens: setup
 
 bench-baselines: setup
 	@$(PYTHON) -m tests.suites.bench baselines
+
+# Sessions side by side against one after another: some ten minutes on two cores.
+bench-fleet: setup
+	@$(PYTHON) -m tests.suites.bench fleet
+
+# A thousand sessions with a clock of their own.
+bench-simulation: setup
+	@$(PYTHON) -m tests.suites.bench simulation
 
 bench-edits: setup
 	@$(PYTHON) -m tests.suites.bench edits

@@ -3,6 +3,7 @@
 A folder says what is slow: all that lies in suites/ is `make suites`; the rest, `make test`, is for every change.
 """
 
+import itertools
 import json
 import os
 import tempfile
@@ -47,6 +48,12 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if item.path.is_relative_to(SUITES):
             item.add_marker("suite")
+
+
+@pytest.fixture(autouse=True)
+def own_places(places=itertools.count(), base=tempfile.mkdtemp(prefix="places-")):  # noqa: B008
+    """No test waits for a training that another test, or a person's session, has under way."""
+    os.environ["EXPERIMENT_RUNNER_PLACES"] = f"{base}/{next(places)}"
 
 
 @pytest.fixture(scope="session")

@@ -46,6 +46,7 @@ from paper.evidence.series import averaged
 
 POLL_S = 0.25
 SILENCE_S = 10.0  # of a job that is stopped, before it is told
+PLACELESS_S = 0.0  # the same of one that waits for places: its supervisor has waited before it says so
 INTERRUPTED = "interrupted"  # a lost training that had saved itself
 END_S = 30.0  # for a job that is cancelled; its supervisor gives what measures 20
 
@@ -121,17 +122,18 @@ def cancel(job: Job, tools: Tools) -> None:
 class _Silence:
     """Whether a job goes on, told once it has not for a while, and once it does again."""
 
-    def __init__(self, say: Callable[[str], None], run: str) -> None:
-        self._say, self._run, self._polls = say, run, 0
+    def __init__(self, say: Callable[[str], None], what: str, again: str, after_s: float) -> None:
+        self._say, self._what, self._again = say, what, again
+        self._most, self._polls = after_s / POLL_S, 0.0
 
-    def hear(self, stuck: str) -> None:
+    def hear(self, why: str) -> None:
         """Called at each look at the job, with what keeps it from going on."""
-        told = self._polls >= SILENCE_S / POLL_S
-        self._polls = self._polls + 1 if stuck else 0
-        if not told and self._polls >= SILENCE_S / POLL_S:
-            self._say(f"  run {self._run} does not go on: {stuck}")
-        elif told and not stuck:
-            self._say(f"  run {self._run} goes on")
+        told = self._polls > self._most
+        self._polls = self._polls + 1 if why else 0.0
+        if not told and self._polls > self._most:
+            self._say(f"  {self._what}: {why}")
+        elif told and not why:
+            self._say(f"  {self._again}")
 
 
 def _wait(job: Job, run: RunState, tools: Tools) -> JobResult | AttemptFailed:
@@ -146,11 +148,13 @@ def _wait(job: Job, run: RunState, tools: Tools) -> JobResult | AttemptFailed:
 
 def _ended(job: Job, run: RunState, tools: Tools) -> JobResult | None:
     """Wait for a job; None where it was lost."""
-    silence = _Silence(tools.say, run.run)
+    silence = _Silence(tools.say, f"run {run.run} does not go on", f"run {run.run} goes on", SILENCE_S)
+    queue = _Silence(tools.say, f"run {run.run} waits for its places", f"run {run.run} has its places", PLACELESS_S)
     while (state := tools.runner.state(job)) == "running":
         progress = tools.runner.progress(job)
         tools.console.progress(f"run {run.run} ({label_of(tools, run)})", progress)
         silence.hear(progress.stuck)
+        queue.hear(progress.waiting)
         try:
             tools.check_budget()
         except BudgetSpent:

@@ -14,6 +14,7 @@ from pathlib import Path
 from agent.actions.runs import EXPLORED
 from agent.app.bookkeeping import Books
 from agent.app.bounds import Budget
+from agent.app.sizes import Sizes
 from agent.core.errors import BudgetSpent, InfrastructureError
 from agent.core.ideas import Idea
 from agent.core.manifest import Profile
@@ -87,7 +88,17 @@ def runner_of(options: Options, say: Callable[[str], None]) -> Runner:
     from agent.lab.jobs.local import LocalRunner
     from agent.lab.jobs.slurm.runner import SlurmRunner
 
-    return SlurmRunner(options.slurm, say) if options.executor == "slurm" else LocalRunner()
+    if options.executor == "slurm":
+        return SlurmRunner(options.slurm, say)
+    return LocalRunner(gpus=options.gpus, gpu_gb=_of_a_gpu(options))
+
+
+def _of_a_gpu(options: Options) -> float:
+    """GB that a training takes while it runs and is measured, where the profile's settings tell; else 0."""
+    if not options.device.startswith("cuda"):
+        return 0.0
+    profile = load_template(Path(options.template)).manifest.profiles[options.profile]
+    return Sizes(profile, len(profile.seeds), True, options.threads).gpu_gb
 
 
 def language_model(

@@ -22,10 +22,10 @@ from agent.core.nearest import did_you_mean
 from agent.core.options import ROLES, Models, Options
 from agent.core.slurm import wants_gpu
 from agent.core.template import Template
+from agent.lab.jobs.inventory import ALL, gpu_count
 
 FIXED = ("template", "profile", "baselines", "executor")  # what a session is about
 SLOTS_PER_CORE = 8
-SLOTS_ON_GPU = 1  # by default: each training holds a copy of the language model while it is measured
 RECORDED_WITH = "session.toml"  # of a recording's folder: the options that its words depend on
 _SWITCHES = {"no_pdf": ("pdf", False), "allow_network": ("network", True), "unsafe_no_sandbox": ("sandbox", "none")}
 
@@ -58,7 +58,8 @@ def new_options(template: Template, idea: Idea | None, chosen: Mapping[str, Any]
         suggested = _on_a_cluster(manifest.profiles[profile], chosen.get("slurm") or {})
     else:
         device = chosen.get("device") or own_device()
-        slots, threads = cores(chosen.get("slots") or (None if device == "cpu" else SLOTS_ON_GPU))
+        # On a GPU one: each training holds a copy of the language model while it is measured.
+        slots, threads = cores(chosen.get("slots") or (None if device == "cpu" else gpu_count(chosen.get("gpus", ALL))))
         suggested = {"device": device, "slots": slots, "threads": threads, "slurm": {}}
         chosen.pop("slurm", None)  # a default for other sessions
     settled = {
@@ -80,7 +81,7 @@ def changed_options(before: Options, chosen: Mapping[str, Any]) -> Options:
     for name in FIXED:
         if name in chosen:
             raise UserError(f"--{name} cannot change within a session; start a new one")
-    chosen = _checked({"executor": before.executor, **chosen})
+    chosen = _checked({"executor": before.executor, "device": before.device, **chosen})
     if chosen.get("slurm") and before.executor != "slurm":
         raise UserError("--slurm: this session runs without Slurm (--executor local)")
     values = {**before.__dict__, "stop_after": None, **chosen}  # a stop is asked for once: a plain resume goes on
@@ -155,12 +156,22 @@ def _checked(chosen: Mapping[str, Any]) -> dict[str, Any]:
         check_device(device)
     most = SLOTS_PER_CORE * cores()[0]
     local = chosen.get("executor") != "slurm"
+    chosen = {**chosen, **_of_gpus(chosen)} if local else chosen
     if local and isinstance(slots := chosen.get("slots"), int) and not 1 <= slots <= most:
         raise UserError(f"--slots {slots}: give 1 to {most}, which is {SLOTS_PER_CORE} for each CPU core here")
     if chosen.get("playback") and chosen.get("models"):
         raise UserError("--playback and --model do not go together")
     settled: dict[str, Callable[[Any], Any]] = {"allow": tuple, "playback": _recording, "paper_style": _paper_style}
     return {name: settled[name](given) if name in settled and given else given for name, given in chosen.items()}
+
+
+def _of_gpus(chosen: Mapping[str, Any]) -> dict[str, str]:
+    """cuda:1 is the GPU of that number and no other: a training sees its own as the only one."""
+    device, gpus = chosen.get("device") or own_device(), chosen.get("gpus") or ALL
+    number = device.partition(":")[2]
+    if gpus != ALL and (device == "cpu" or number not in ("", gpus)):
+        raise UserError(f"--gpus {gpus}: trainings run on {device}; say --device cuda with it")
+    return {"device": "cuda", "gpus": number} if number else {}
 
 
 def _on_a_cluster(profile: Profile, asked: Mapping[str, str]) -> dict[str, Any]:

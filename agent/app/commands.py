@@ -66,6 +66,16 @@ def prices(text: str) -> tuple[float, float]:
     return found
 
 
+def gpu_numbers(text: str) -> str:
+    """Numbers of GPUs, each once, or "all". Raises: argparse.ArgumentTypeError."""
+    numbers = [part.strip() for part in text.split(",")]
+    if text == "all":
+        return text
+    if not all(re.fullmatch(r"[0-9]{1,3}", part) for part in numbers) or len({*numbers}) < len(numbers):
+        raise argparse.ArgumentTypeError(f"give all, or numbers of GPUs with commas between, found {text[:40]}")
+    return ",".join(str(int(part)) for part in numbers)
+
+
 def sbatch(text: str) -> dict[str, str]:
     """Options of Slurm's sbatch. Raises: argparse.ArgumentTypeError."""
     try:
@@ -206,7 +216,14 @@ GROUPED_OPTIONS = {
             CHECKED + " check-template evaluate",
             "cpu, cuda, cuda:1 (default: cuda where there is one)",
         ),
-        Option("--slots", "N", CHECKED, "trainings side by side (default: one a core; on a GPU 1)", whole),
+        Option(
+            "--slots",
+            "N",
+            CHECKED,
+            "trainings of a session side by side, where places are free (default: one a core, or one a GPU)",
+            whole,
+        ),
+        Option("--gpus", "all|N,N,...", CHECKED, "GPUs that trainings may use (default: all)", gpu_numbers),
         Option("--executor", "", "run doctor", "where trainings run (default: local)", choices=("local", "slurm")),
         Option("--slurm", "NAME=VALUE,...", CHECKED, "options of sbatch: partition=gpu,gres=gpu:1,mem=32G", sbatch),
         Option("--stop-after", "", PLAYED, "end there; resume goes on", choices=("plan", "runs", "paper")),

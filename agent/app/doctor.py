@@ -16,10 +16,13 @@ from agent.app.preflight import TEX, existing, models_of, nvidia_smi
 from agent.app.settings import FILE, own_file
 from agent.app.tables import show_json
 from agent.core.errors import InfrastructureError
+from agent.core.numbers import counted
 from agent.core.options import Options
 from agent.core.paths import HOME
 from agent.core.protocols import Sandbox
 from agent.core.slurm import text
+from agent.lab.jobs.inventory import allowed, of_this_machine
+from agent.lab.jobs.places import folder, holders
 from agent.lab.saebench.environment import described
 from agent.storage.cache import summary
 from agent.storage.signing import keys_folder
@@ -68,6 +71,7 @@ def _rows(options: Options, sandbox: Sandbox, workspace: Workspace) -> Iterator[
     yield "models", ", ".join(models_of(options))
     yield "sandbox", sandbox.name
     yield "device", f"{options.device}, {options.slots} trainings side by side, {options.threads} thread(s) each"
+    yield "places", _places(options)
     yield "gpu", _gpu()
     yield "tex", _tex()
     place = existing(workspace.root)
@@ -92,6 +96,14 @@ def _installed(package: str) -> str:
         return version(package)
     except PackageNotFoundError:
         return "missing"
+
+
+def _places(options: Options) -> str:
+    """What trainings share here, who holds of it, and who waits."""
+    there = of_this_machine(options.device.startswith("cuda"))
+    gpus = f" and {counted(len(allowed(there.gpus, options.gpus)), 'GPU')}" if there.gpus else ""
+    held = "; ".join(map(str, holders(folder()))) or "all free"
+    return f"{counted(len(there.cores), 'core')}{gpus}; {held} ({folder()})"
 
 
 def _gpu() -> str:

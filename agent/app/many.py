@@ -19,7 +19,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from agent.app.choices import own_device
 from agent.app.commands import OPTIONS
 from agent.app.exits import BUDGET, DONE, INFRASTRUCTURE, INTERRUPTED, NO_PDF, USER_ERROR
 from agent.app.names import named_idea
@@ -31,7 +30,7 @@ from agent.core.visible import line
 from agent.storage.workspace import Workspace
 
 Say = Callable[[str], None]
-OWN = ("idea", "ideas", "parallel", "max_usd", "max_usd_total", "quiet", "verbose", "slots")  # said anew to each
+OWN = ("idea", "ideas", "parallel", "max_usd", "max_usd_total", "quiet", "verbose")  # said anew to each
 LAUNCHER = (sys.executable, str(HOME / "launch.py"))
 ENDS = {
     DONE: "ended",
@@ -231,7 +230,7 @@ def run_all(sessions: Sequence[One], args: argparse.Namespace, workspace: Worksp
         raise UserError(f"--parallel {parallel}: give 1 to {MOST}")
     if args.max_usd_total is not None and args.max_usd_total <= 0:
         raise UserError(f"--max-usd-total {args.max_usd_total:g}: give more than 0")
-    options = common_words(args, len(os.sched_getaffinity(0)))
+    options = common_words(args)
     return Many(sessions, workspace, options, parallel, args.max_usd, args.max_usd_total, loudness).run()
 
 
@@ -260,8 +259,8 @@ def share(total: float, sessions: Sequence[One], one: One) -> float:
     return one.spent + max(0.0, total - claimed) / waiting
 
 
-def common_words(args: argparse.Namespace, cores: int) -> tuple[str, ...]:
-    """The options that hold for each session, as they are typed; new sessions that run side by side share the cores."""
+def common_words(args: argparse.Namespace) -> tuple[str, ...]:
+    """The options that hold for each session, as they are typed."""
 
     def words() -> Iterator[str]:
         for option in OPTIONS.values():
@@ -271,10 +270,6 @@ def common_words(args: argparse.Namespace, cores: int) -> tuple[str, ...]:
             for said in value if option.repeated else (value,):
                 shown = _as_typed(said)
                 yield from (option.name,) if value is True else (option.name, shown)
-        side_by_side = args.parallel or 1
-        here = args.executor != "slurm" and (args.device or own_device()) == "cpu"
-        slots = args.slots or (max(1, cores // side_by_side) if args.command == "run" and here else None)
-        yield from ("--slots", str(slots)) if slots and (args.slots or side_by_side > 1) else ()
 
     return tuple(words())
 

@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from agent.app import saebench
 from agent.core.errors import UserError
 from agent.core.options import Options
 from agent.core.template import Template
+from agent.lab.jobs.inventory import ALL, Gpu, of_this_machine
 from agent.storage.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -46,6 +48,8 @@ def complaints(options: Options, template: Template, system: System, workspace: 
         found += _slurm()
     elif options.device.startswith("cuda") and not Path("/dev/nvidiactl").exists():
         found.append(f"device {options.device}: no NVIDIA driver on this machine; use --device cpu")
+    elif options.device.startswith("cuda"):
+        found += not_there(options.gpus, of_this_machine(gpus=True).gpus)
     found += _environment(options, template, workspace)
     found += saebench.complaints(template.manifest.profiles[options.profile], options, Workspace(workspace).cache)
     if template.manifest.network and not options.network:
@@ -105,6 +109,15 @@ def _slurm() -> list[str]:
     if not missing:
         return []
     return [f"Slurm: {', '.join(missing)} not found here; start on a login node, or use --executor local"]
+
+
+def not_there(gpus: str, there: Sequence[Gpu]) -> list[str]:
+    """A complaint where GPUs are named that this machine does not have, or does not let be seen."""
+    names = [gpu.name for gpu in there]
+    missing = [] if gpus == ALL else [name for name in gpus.split(",") if name not in names]
+    if not missing:
+        return []
+    return [f"--gpus {gpus}: no GPU {', '.join(missing)} is to be seen here; there is {', '.join(names) or 'none'}"]
 
 
 def _sandbox(options: Options) -> list[str]:

@@ -22,7 +22,7 @@ from agent.core.nearest import did_you_mean
 FILE = "experiment-runner.toml"
 PREFIX = "EXPERIMENT_RUNNER_"
 PLACE = f"{PREFIX}CONFIG"  # the person's file, in the place of the usual one; empty for none
-OTHERS = (PLACE, f"{PREFIX}KEYS")  # variables of ours that set no option
+OTHERS = (PLACE, f"{PREFIX}KEYS", f"{PREFIX}PLACES")  # variables of ours that set no option
 RESUMED = ("workspace", "on_event", "quiet", "verbose")  # alone hold for a session that was started before
 SETTINGS = {name[2:]: option for name, option in OPTIONS.items() if name not in TYPED_ONLY}
 _ROLES = ("planner", "editor", "writer", "reviewer")

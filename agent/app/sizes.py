@@ -22,6 +22,7 @@ BATCH_ARRAYS = 4  # of pre-activations [batch, d_sae] and what is made of them
 LOGITS = 3  # arrays of logits at a time while the model is measured
 KEPT = 2  # an artefact is harvested and exported
 SHUFFLED = 3  # blocks of a stream that are in memory at a time
+CUDA_GB = 1.0  # of a process that uses a GPU at all
 GB = 1e9
 
 
@@ -83,6 +84,14 @@ class Sizes:
         s = self.profile.settings
         logits = LOGITS * 4 * _int(s, "lm_eval_batch") * _int(s, "context") * _int(s, "lm_vocabulary")
         return self.model_gb + logits / GB
+
+    @property
+    def gpu_gb(self) -> float:
+        """GPU memory that is set aside for one training, 0 where the settings do not tell.
+
+        What was reckoned and half of it again, beside what CUDA takes for itself.
+        """
+        return CUDA_GB + 1.5 * (self.training_gb + self.measuring_gb) if self.known else 0.0
 
     @property
     def hours(self) -> tuple[float, float]:

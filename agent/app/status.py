@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 
 from agent.app.tables import add, show, show_json, table
 from agent.app.wording import compact
 from agent.core.errors import InfrastructureError, UserError
 from agent.core.paths import SessionPaths
 from agent.core.visible import line
+from agent.lab.jobs.places import folder, holders
 from agent.lab.jobs.slurm.paths import is_out
-from agent.session.session import Session, missing_pdf, stage
+from agent.session.session import missing_pdf, stage
 from agent.storage.locks import is_locked
 from agent.storage.workspace import Workspace, read_session
 
+OPEN = "open"  # not ended
 IN_WORDS = {"no-pdf": "no PDF", "training": "stopped, a training goes on"}
 
 
@@ -42,12 +45,16 @@ class Standing:
 
 
 def show_status(workspace: Workspace, *, as_json: bool = False) -> int:
+    from agent.app.standings import standings
+
     sessions, closed = workspace.sessions(), workspace.closed()
-    found = [standing(paths) for paths in sessions]
+    found = standings(sessions, workspace.cache)
     if closed:
         print(line(f"not shown, for this user may not read them: {', '.join(closed)}"), file=sys.stderr)
+    held = holders(folder())
     if as_json:
-        show_json({"workspace": str(workspace.root), "sessions": [asdict(one) for one in found]})
+        places = [asdict(one) for one in held]
+        show_json({"workspace": str(workspace.root), "sessions": [asdict(one) for one in found], "places": places})
         return 0
     if not found:
         print(f"no sessions in {workspace.root} yet")
@@ -57,22 +64,35 @@ def show_status(workspace: Workspace, *, as_json: bool = False) -> int:
     for one in found:
         add(shown, *_row(one))
     show(shown)
+    for number, holder in enumerate(held):
+        print(line(f"{'places' if number == 0 else '':<8}{holder}"))
     return 0
 
 
 def standing(paths: SessionPaths) -> Standing:
     """Where one session stands; a log that cannot be read is a state like others."""
+    return now(paths, *of_log(paths))
+
+
+def of_log(paths: SessionPaths) -> tuple[Standing, str]:
+    """What a session's log says, and the folder of its attempt under way: as long as the log stays the same.
+
+    The state of one that has not ended is OPEN: whether somebody works on it, the log does not say (`now`).
+    """
     name, folder = paths.root.name, str(paths.root)
     try:
         session = read_session(paths)
     except UserError as error:
-        return Standing(name, folder, "empty", problem=str(error))
+        return Standing(name, folder, "empty", problem=str(error)), ""
     except InfrastructureError as error:
-        return Standing(name, folder, "unreadable", problem=str(error).partition(paths.events.name)[2].strip(":, "))
-    return Standing(
+        problem = str(error).partition(paths.events.name)[2].strip(":, ")
+        return Standing(name, folder, "unreadable", problem=problem), ""
+    run = session.current
+    attempt = "" if run is None else str(paths.attempt(run.run, run.attempt, run.restarts))
+    stood = Standing(
         session=name,
         folder=folder,
-        state=_state(paths, session),
+        state=OPEN if not session.finished else "no-pdf" if missing_pdf(session) else "done",
         stage=stage(session),
         idea=session.idea.Name,
         title=session.idea.Title,
@@ -87,16 +107,16 @@ def standing(paths: SessionPaths) -> Standing:
         last_at=session.last_at,
         active_s=session.active_s,
     )
+    return stood, attempt
 
 
-def _state(paths: SessionPaths, session: Session) -> str:
-    if session.finished:
-        return "no-pdf" if missing_pdf(session) else "done"
+def now(paths: SessionPaths, stood: Standing, attempt: str) -> Standing:
+    """The same, with what holds at this moment: whether somebody works on it, or its training goes on."""
+    if stood.state != OPEN:
+        return stood
     if is_locked(paths.lock):
-        return "running"
-    run = session.current
-    trains = run is not None and is_out(paths.attempt(run.run, run.attempt, run.restarts))
-    return "training" if trains else "stopped"
+        return replace(stood, state="running")
+    return replace(stood, state="training" if attempt and is_out(Path(attempt)) else "stopped")
 
 
 def _row(one: Standing) -> tuple[str, ...]:

@@ -54,6 +54,8 @@ def bar_line(text: str, fraction: float, words: str, columns: int) -> str:
 def training_words(state: Progress, left_s: float | None) -> str:
     """How far a job is: trainings that are done, the step and loss of the one that runs, and the time that is left."""
     words = [f"{state.done} of {state.total} trained"]
+    if state.waiting:
+        return f"{words[0]}, waiting for places ({state.waiting})"
     if state.phase == "measuring":
         words.append("measuring")
     elif state.steps:

@@ -50,6 +50,7 @@ class Options(Strict):
     device: str = "cpu"
     executor: Literal["local", "slurm"] = "local"  # this machine, or a cluster's queue
     slurm: dict[str, str] = {}  # options of sbatch by their long names, e.g. {"partition": "gpu"}
+    gpus: str = "all"  # that trainings may use here: "all", or their numbers with commas between
     slots: int = Field(default=1, ge=1)  # trainings side by side
     threads: int = Field(default=1, ge=1)  # torch threads of each
     sandbox: Literal["bwrap", "none"] = "bwrap"

@@ -150,6 +150,7 @@ class Progress:
     steps: float = 0.0  # of these at its end; 0 where the log does not say it
     loss: float | None = None  # the newest in that log
     stuck: str = ""  # who does not go on, and what a person can do about it; "" while all do
+    waiting: str = ""  # who holds the places of this machine that the job waits for; "" while one of its trainings runs
 
 
 class Runner(Protocol):

@@ -61,7 +61,9 @@ def _cpu_name() -> str:
 
 
 def _gpu_name(device: str) -> str:
-    index = device.partition(":")[2] or "0"
+    number = int(device.partition(":")[2] or 0)
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")  # numbers or UUIDs; nvidia-smi takes both
+    index = visible[number] if number < len(visible) and visible[number] else str(number)
     try:
         asked = subprocess.run(
             ["nvidia-smi", f"--id={index}", "--query-gpu=name", "--format=csv,noheader"],

@@ -6,8 +6,9 @@ There is a Session only once one was started: the first event, SessionStarted, m
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
+from agent.core.copied import replace
 from agent.core.errors import InfrastructureError, UserError
 from agent.core.ideas import Idea
 from agent.core.options import Options

@@ -21,24 +21,28 @@ from agent.core.errors import UserError
 TRIES = 20  # of 10 ms: somebody who only asks holds the shared lock for an instant
 
 
-def try_lock(path: Path) -> int | None:
-    """The exclusive lock as an open handle, None when another process holds it. Makes the file."""
-    handle = _opened(path, os.O_RDWR | os.O_CREAT)
-    for _ in range(TRIES):
+def try_lock(path: Path, tries: int = TRIES, mode: int = 0o644) -> int | None:
+    """The exclusive lock as an open handle, None when another process holds it. Makes the file.
+
+    Whoever comes back anyway tries once.
+    """
+    handle = _opened(path, os.O_RDWR | os.O_CREAT, mode)
+    for number in range(tries):
+        if number:
+            time.sleep(0.01)
         if lock_at_once(handle):
             return handle
-        time.sleep(0.01)
     os.close(handle)
     return None
 
 
-def _opened(path: Path, flags: int) -> int:
+def _opened(path: Path, flags: int, mode: int = 0o644) -> int:
     """
     Raises:
         UserError: it is a link, a pipe, or has a second name: nothing that a session makes.
     """
     try:
-        handle = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o644)
+        handle = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, mode)
     except OSError as error:
         if error.errno not in (errno.ELOOP, errno.ENXIO, errno.EISDIR):
             raise

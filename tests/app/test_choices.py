@@ -56,6 +56,7 @@ def test_what_is_said_of_models_is_kept_and_a_resume_uses_it():
         ("--price 3", "--price: give two numbers with a comma between, found 3"),
         ("--price 3,x", "--price: give a number, found x"),
         ("--price 3,-1", "--price: give two prices of 0 or more, found 3,-1"),
+        ("--gpus 0,0", "--gpus: give all, or numbers of GPUs with commas between, found 0,0"),
         ("--context 0", "--context 0: give 1 or more"),
         ("--max-output 0", "--max-output 0: give 1 or more"),
     ],
@@ -76,6 +77,13 @@ def test_on_a_gpu_one_training_runs_at_a_time_unless_more_are_asked_for():
     cores, _ = choices.cores()
     assert (new("--device cuda").slots, new("--device cuda:1").threads) == (1, cores)
     assert new("--device cuda --slots 2").slots == 2
+    assert new("--device cuda --gpus 0,3").slots == 2
+
+
+def test_a_numbered_device_is_the_gpu_that_trainings_may_use():
+    assert (new("--device cuda:1").device, new("--device cuda:1").gpus) == ("cuda", "1")
+    before = new("--device cuda --gpus 0")
+    assert resumed(before) == before and resumed(before, "--gpus 1,2").gpus == "1,2"
 
 
 def test_a_role_s_own_model_goes_before_the_one_of_all():
@@ -113,6 +121,8 @@ def test_what_a_session_is_about_cannot_change(field):
         ("--slots 100000", r"--slots 100000: give 1 to \d+"),
         ("--device tpu", "--device tpu: give cpu, cuda, or cuda:N"),
         ("--device cuda:x", "--device cuda:x: give"),
+        ("--device cpu --gpus 0", "--gpus 0: trainings run on cpu; say --device cuda with it"),
+        ("--device cuda:1 --gpus 0", "--gpus 0: trainings run on cuda:1; say --device cuda with it"),
         ("--runs 11", "--runs 11: give 0 to 10"),
         ("--max-usd -1", "--max-usd -1.0: give 0 or more"),
         ("--playback somewhere", "--playback and --model do not go together"),

@@ -24,6 +24,8 @@ def run_training(job, seed, condition, sandbox, cancelled):
     with open(folder / "started.txt", "a") as file:
         file.write(f"{seed}-{condition.name} {os.getpid()}\n")
     (folder / f"environment-{seed}").write_text("\n".join(os.environ))
+    gpu = " ".join(os.environ.get(name, "") for name in ("CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER"))
+    (folder / f"gpu-{seed}").write_text(gpu)
     way = str(job.settings.get(f"seed {seed}", job.settings.get("way", "measure")))
     if way == "raise":
         raise RuntimeError("the measurement broke")

@@ -15,7 +15,9 @@ from typing import Literal, TypeGuard
 from agent.core.errors import InfrastructureError
 from agent.core.protocols import Progress
 from agent.core.record import Job, JobResult
+from agent.lab.jobs.inventory import ALL, Inventoried, of_this_machine, places_of
 from agent.lab.jobs.paths import JobPaths, Supervisor
+from agent.lab.jobs.places import Places
 from agent.lab.saebench.environment import variables
 from agent.sandbox.harvest import Unharvestable, read_tail
 from agent.sandbox.limits import FREE_FLOOR_MB, free_mb, no_room, start_ticks, stopped
@@ -52,8 +54,18 @@ ENVIRONMENT = (
 class LocalRunner:
     """Implements protocols.Runner."""
 
-    def __init__(self, measure: str = "agent.lab.measuring.measure", environment: Iterable[str] = ENVIRONMENT) -> None:
+    def __init__(
+        self,
+        measure: str = "agent.lab.measuring.measure",
+        environment: Iterable[str] = ENVIRONMENT,
+        *,
+        gpus: str = ALL,
+        gpu_gb: float = 0.0,
+        inventory: Inventoried = of_this_machine,
+    ) -> None:
+        """`gpus` may be used, and a training takes `gpu_gb` of one; 0 where that is not known."""
         self._measure, self._environment = measure, tuple(environment)
+        self._gpus, self._gpu_gb, self._inventory = gpus, gpu_gb, inventory
 
     def submit(self, job: Job) -> None:
         """Start the job's supervisor unless the job runs or is done. A lost job goes on where it stopped.
@@ -115,6 +127,7 @@ class LocalRunner:
             steps=first.steps,
             loss=first.loss,
             stuck=_stuck(paths),
+            waiting=_waiting(paths),
         )
 
     def result(self, job: Job) -> JobResult:
@@ -148,6 +161,10 @@ class LocalRunner:
         finally:
             os.close(handle)
 
+    def _places(self, job: Job) -> Places:
+        there = self._inventory(job.device.startswith("cuda"))
+        return places_of(job, there, self._gpus, self._gpu_gb)
+
     def _start(self, paths: JobPaths, lock: int) -> None:
         bench = paths.read_job().saebench
         names = {*self._environment, *variables(bench.asked if bench else None)}
@@ -161,6 +178,8 @@ class LocalRunner:
             str(lock),
             "--measure",
             self._measure,
+            "--places",
+            self._places(paths.read_job()).model_dump_json(),
         ]
         try:  # the process we start forks the supervisor and ends at once
             subprocess.run(
@@ -178,6 +197,13 @@ class LocalRunner:
             raise InfrastructureError(f"{paths.root}: its supervisor did not start: {error.stderr}") from None
         except (OSError, subprocess.TimeoutExpired) as error:
             raise InfrastructureError(f"{paths.root}: its supervisor did not start: {error}") from None
+
+
+def _waiting(paths: JobPaths) -> str:
+    try:
+        return paths.waiting.read_text(encoding="utf-8", errors="replace").strip()
+    except OSError:
+        return ""
 
 
 def _stuck(paths: JobPaths) -> str:

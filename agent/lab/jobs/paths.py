@@ -68,6 +68,11 @@ class JobPaths:
         return self.root / "supervisor.log"
 
     @property
+    def waiting(self) -> Path:
+        """Who holds the places that the job's next training waits for, while none of its trainings runs."""
+        return self.root / "waiting"
+
+    @property
     def cancel(self) -> Path:
         """Its being there is the request."""
         return self.root / "cancel"

@@ -21,7 +21,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agent.core.record import Job, JobResult, Outcome, Training
+from agent.lab.jobs.inventory import of_this_machine, places_of
 from agent.lab.jobs.paths import LOST, JobFacts, JobPaths, Supervisor, take_over
+from agent.lab.jobs.places import Places, Taken
+from agent.lab.jobs.waiting import Wait
 from agent.lab.measuring import checkpoints
 from agent.lab.measuring.scratch import remove
 from agent.sandbox.limits import start_ticks
@@ -37,6 +40,7 @@ SLACK_S = 300.0  # on top of a training's own limits: reading, decoding, evaluat
 SANDBOXED_STAGES = 4  # after the training: encode, encode again, and a decoder's own two
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 KILLED = "killed"  # reason of a training whose measuring process somebody else ended
+NOWHERE = Taken("", ())
 Key = tuple[int, str]  # seed, condition
 
 
@@ -55,8 +59,9 @@ class _Moved(Exception):
 class Supervision:
     """The trainings of one job. Everything durable lies in the job's folder, so that a new one can go on."""
 
-    def __init__(self, job: Job, paths: JobPaths, module: str, lock: int) -> None:
+    def __init__(self, job: Job, paths: JobPaths, module: str, lock: int, places: Places) -> None:
         self._job, self._paths, self._module, self._lock = job, paths, module, lock
+        self._places, self._wait = places, Wait(job, paths.waiting, places)
         self._keys: list[Key] = [(seed, c.name) for c in job.conditions for seed in job.seeds]
         self._done: dict[Key, Training] = {}
         self._running: dict[Key | None, _Running] = {}  # None: the facts
@@ -79,11 +84,12 @@ class Supervision:
             for key in self._keys:
                 self._done.setdefault(key, failed(key, "supervisor", text[-2000:]))
         finally:
+            self._wait.end()
             for running in self._running.values():
                 running.process.kill()
             for running in self._running.values():
                 running.process.wait()
-        return self._result(started_at, time.monotonic() - began)
+        return self._result(started_at, time.monotonic() - began - self._wait.idle_s)
 
     def _train_all(self) -> None:
         for key in self._keys:
@@ -96,13 +102,24 @@ class Supervision:
             self._start(None, FACTS_S)
         while waiting or self._running:
             self._look_for_the_end(waiting)
-            while waiting and sum(key is not None for key in self._running) < max(1, self._job.slots):
-                self._start(waiting.popleft(), training_s(self._job))
+            while waiting and self._trains < max(1, self._job.slots):
+                if (taken := self._wait.taken(waiting[0], idle=not self._trains)) is None:
+                    break
+                self._start(waiting.popleft(), training_s(self._job), taken)
             self._reap()
             time.sleep(POLL_S)
 
-    def _start(self, key: Key | None, seconds: float) -> None:
-        process = start_worker(self._job, self._paths, self._module, key)
+    @property
+    def _trains(self) -> int:
+        return sum(key is not None for key in self._running)
+
+    def _start(self, key: Key | None, seconds: float, taken: Taken | None = None) -> None:
+        """The process inherits its places: they are free again once it has ended, whoever lives then."""
+        taken = taken or Taken(self._places.visible, ())
+        try:
+            process = start_worker(self._job, self._paths, self._module, key, taken)
+        finally:
+            taken.close()
         now = time.monotonic()
         self._running[key] = _Running(process, now, now + seconds)
 
@@ -119,6 +136,7 @@ class Supervision:
         if (self.cancelled or bad) and not self._stopping:
             self._stopping = True
             waiting.clear()
+            self._wait.end()
             for key, running in self._running.items():
                 if key is not None or self.cancelled:
                     self._tell(running, "cancelled" if self.cancelled else "skipped")
@@ -205,15 +223,20 @@ def training_s(job: Job) -> float:
     return job.limits.wall_s + turns * measured + waits
 
 
-def start_worker(job: Job, paths: JobPaths, module: str, key: Key | None) -> subprocess.Popen[bytes]:
+def start_worker(
+    job: Job, paths: JobPaths, module: str, key: Key | None, taken: Taken = NOWHERE
+) -> subprocess.Popen[bytes]:
     """A child that makes one training, or the job's facts where the key is None; it dies with this process."""
     threads = {name: str(job.threads) for name in THREAD_VARIABLES}
+    # nvidia-smi, which the numbers are of, counts by the bus; CUDA would by speed.
+    gpu = {"CUDA_VISIBLE_DEVICES": taken.visible, "CUDA_DEVICE_ORDER": "PCI_BUS_ID"} if taken.visible else {}
     arguments = [str(os.getpid()), str(paths.root), module, *(map(str, key) if key else ())]
     return subprocess.Popen(
         [sys.executable, "-m", "agent.lab.jobs.worker", *arguments],
         cwd=PROJECT,
-        env={**os.environ, **threads},
+        env={**os.environ, **threads, **gpu},
         stdin=subprocess.DEVNULL,
+        pass_fds=taken.handles,
     )
 
 
@@ -293,6 +316,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument(
         "--measure", default="agent.lab.measuring.measure", help="module with run_training and job_facts"
     )
+    parser.add_argument("--places", type=Places.model_validate_json, help="where trainings may run; this machine's own")
     options = parser.parse_args(argv)
     paths = JobPaths(options.folder.resolve())
     _detach(paths.log)
@@ -300,14 +324,16 @@ def main(argv: list[str] | None = None) -> int:
     if lock is None or paths.result.exists():
         return 0  # another supervisor owns the job, or it is done
     os.set_inheritable(lock, False)
-    supervision = Supervision(paths.read_job(), paths, options.measure, lock)
+    job = paths.read_job()
+    places = options.places or places_of(job, of_this_machine(job.device.startswith("cuda")))
+    supervision = Supervision(job, paths, options.measure, lock, places)
 
     def stop(number: int, frame: object) -> None:
         supervision.cancelled = True
 
     signal.signal(signal.SIGTERM, stop)
     with ExitStack() as holds:
-        for folder in paths.read_job().data_folders:
+        for folder in job.data_folders:
             holds.enter_context(held(folder))
         result = supervision.run()
     if result is None or not still_names(paths.lock, lock):

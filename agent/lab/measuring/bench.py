@@ -6,6 +6,7 @@ Every stage (train, encode, evaluate, sae-bench) gets a Bench; none of them know
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,7 @@ from agent.lab.worlds import load_module
 
 Cancelled = Callable[[], bool]
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+GPU = ("CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER")  # which one of the machine's is a training's
 # glibc hands a step's arrays back to the kernel, which clears them anew in the next: a fifth of a CPU training's time.
 KEEP_MEMORY = {
     "MALLOC_MMAP_THRESHOLD_": str(32 << 20),
@@ -84,7 +86,8 @@ class Bench:
     def env(self) -> dict[str, str]:
         """Environment variables of the template's code."""
         path = foreign.path_env(self.job.environment)
-        return {**dict.fromkeys(THREADS, str(self.job.threads)), **KEEP_MEMORY, **path}
+        gpu = {name: os.environ[name] for name in GPU if name in os.environ and self.job.device.startswith("cuda")}
+        return {**dict.fromkeys(THREADS, str(self.job.threads)), **KEEP_MEMORY, **path, **gpu}
 
     @property
     def control(self) -> bool:

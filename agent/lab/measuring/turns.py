@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -16,10 +18,11 @@ WAIT_S = 0.5
 
 
 def of_gpu(bench: Bench) -> AbstractContextManager[None]:
-    """On a GPU, one training of the job is measured at a time, whatever the slots; on the CPU nobody waits."""
+    """On one GPU, one training of the job is measured at a time, whatever the slots; on the CPU nobody waits."""
     if not bench.job.device.startswith("cuda") or bench.job.slots == 1:
         return nullcontext()
-    return turn(Path(bench.job.folder) / "measuring.lock", bench.cancelled)
+    visible = re.sub(r"[^\w-]", "", os.environ.get("CUDA_VISIBLE_DEVICES", ""))
+    return turn(Path(bench.job.folder) / f"measuring{visible}.lock", bench.cancelled)
 
 
 @contextmanager
