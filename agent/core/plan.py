@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import StringConstraints
+from pydantic import Field, StringConstraints
 
 from agent.core.schema import Strict
 
 # A run is called by this name in plans, expressions and tables.
 RunName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
+
+
+class Sweep(Strict):
+    """One number that a run is also trained at several values of; the run itself stays at the profile's settings."""
+
+    setting: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,31}$")]  # the key of task.json
+    values: Annotated[tuple[int | float, ...], Field(min_length=2, max_length=8)]
 
 
 class PlannedRun(Strict):
@@ -20,6 +27,7 @@ class PlannedRun(Strict):
     change: Annotated[str, StringConstraints(min_length=10)]  # what the editor is to do
     hypothesis: Annotated[str, StringConstraints(min_length=1)]
     start_from: str = "baseline"  # "baseline", "best", or the name of an earlier run of the plan
+    sweep: Sweep | None = None
 
 
 class Comparison(Strict):

@@ -1,6 +1,6 @@
 """The standard figures, drawn from records: every metric by run, and the distance to the strongest baseline.
 
-Learning curves and planes are in curves.py and planes.py. Captions are plain text and stand alone.
+Learning curves, planes and sweeps are in modules of their own. Captions are plain text and stand alone.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from paper.pictures.shown import (
     seeds_words,
 )
 from paper.pictures.style import SEED, TEXT_WIDTH, draw, look
+from paper.pictures.sweeps import sweeps
 
 if TYPE_CHECKING:
     from agent.core.record import RunRecord
@@ -37,11 +38,12 @@ AGENT_LABEL = "Drawn by the agent's plot.py; not verified."
 
 
 def standard_figures(facts: Facts, folder: Path) -> tuple[Figure, ...]:
-    """Draw what the records allow: metrics by run, differences to the baseline, learning curves, trade-offs."""
+    """Draw what the records allow: metrics by run, differences to the baseline, learning curves, trade-offs, sweeps."""
     if not facts.measured:
         return ()
     first, *others = _metrics(facts, folder)
-    figures = (first, _differences(facts, folder), curves(facts, folder), planes(facts, folder), *others)
+    drawn = (first, _differences(facts, folder), curves(facts, folder), planes(facts, folder))
+    figures = (*drawn, *sweeps(facts, folder), *others)
     return tuple(f for f in figures if f is not None)
 
 
