@@ -58,6 +58,7 @@ def test_every_profile_of_ours_says_how_its_baselines_were_tuned():
         "16k",
         "16k-pareto",
         "mini-pareto",
+        "tiny-transcoder",
         "pythia-70m",
         "pythia-70m-saebench",
         "gemma-2-2b",
