@@ -37,6 +37,9 @@ class SAE(torch.nn.Module):
     """x ~ encode(x) @ W_dec + b_dec. Not an architecture itself: `encode` and `loss` are the subclass's."""
 
     architecture: ClassVar[str] = ""
+    halves: bool = (
+        False  # multiply by W_enc in bfloat16 while training; sums, parameters and what is saved stay float32
+    )
     d_read: int = 0  # of a transcoder: the width of what it reads; an autoencoder reads what it writes
     pair: tuple[Tensor, Tensor] | None = None  # of a transcoder while its loss is computed: what is read, and written
     W_enc: Tensor
@@ -71,6 +74,11 @@ class SAE(torch.nn.Module):
         """[B, d_in] -> [B, d_sae], the inference form."""
         raise NotImplementedError
 
+    @property
+    def halved(self) -> bool:
+        """Whether products are in bfloat16 now: an artefact is always encoded in float32."""
+        return self.halves and torch.is_grad_enabled()
+
     def look_with(self, x: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
         """x - b_dec, and its product with W_enc plus a bias [d_sae].
 
@@ -78,9 +86,10 @@ class SAE(torch.nn.Module):
         """
         centred = x - self.b_dec
         if x.requires_grad and torch.is_grad_enabled():
-            return centred, sparse.pre_acts(x, self.W_enc, bias, self.b_dec)
+            return centred, sparse.pre_acts(x, self.W_enc, bias, self.b_dec, self.halved)
+        halved = self.halved
         with torch.no_grad():
-            acts = torch.addmm(bias, centred, self.W_enc)
+            acts = sparse.affine(centred, self.W_enc, bias, halved)
         return centred, sparse.looked(acts, centred)
 
     def decode(self, z: Tensor) -> Tensor:
@@ -156,8 +165,8 @@ class EncoderBias(SAE):
         """[B, d_in] -> [B, d_sae], before any choice of latents."""
         if self.d_read:
             read = self.pair[0] if self.pair is not None and x is self.pair[1] else x
-            return sparse.pre_acts(read, self.W_enc, self.b_enc, read.new_zeros(self.d_read))
-        return sparse.pre_acts(x, self.W_enc, self.b_enc, self.b_dec)
+            return sparse.pre_acts(read, self.W_enc, self.b_enc, read.new_zeros(self.d_read), self.halved)
+        return sparse.pre_acts(x, self.W_enc, self.b_enc, self.b_dec, self.halved)
 
     def look(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """x - b_dec, and all pre-activations to choose from: without gradients, which flow through `picked`.

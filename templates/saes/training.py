@@ -137,9 +137,10 @@ def resample_dead(sae: SAE, optimizer: torch.optim.Optimizer | Adam, x: Tensor, 
 def run(architecture: type[SAE], lr: str = "lr", resamplings: int = 0, aux: str = "aux_scale") -> None:
     """A whole experiment.py: one seed and one condition of task.json, trained and saved.
 
-    `lr` and `aux` name the settings that hold the learning rate and, for architectures with AuxK, its weight. With the
-    setting `hook_name_out`, the architecture is trained as a transcoder, from one activation to another, or the script
-    ends with one line that says why it cannot be.
+    `lr` and `aux` name the settings that hold the learning rate and, for architectures with AuxK, its weight. Of the
+    task's further settings, `decay` and `warmup` are the recipe's, and `precision = "bfloat16"` halves the encoder's
+    products. With `hook_name_out` the architecture is trained as a transcoder, from one activation to another, or the
+    script ends with one line that says why it cannot be.
     """
     parser = argparse.ArgumentParser()
     parser.add_argument("--out_dir", type=Path, required=True)
@@ -151,10 +152,12 @@ def run(architecture: type[SAE], lr: str = "lr", resamplings: int = 0, aux: str 
     rows = open_rows(task)
     steps = task["samples"] // task["batch"]
     sae = _of_task(architecture, {**task, **({"aux_scale": task[aux]} if aux in task else {})}).to(task["device"])
+    sae.halves = task.get("precision", "float32") == "bfloat16"
     transcode.start(sae, rows.first(FIRST_ROWS))
     if sae.d_read:
         resamplings = 0  # what is left of y says nothing of directions in x
-    recipe = Recipe(steps=steps, lr=task[lr], dead_after=task["dead_after"], resamplings=resamplings)
+    wanted = {name: task[name] for name in ("decay", "warmup") if name in task}
+    recipe = Recipe(steps=steps, lr=task[lr], dead_after=task["dead_after"], resamplings=resamplings, **wanted)
     log, checkpoint = out_dir / "log.jsonl", Checkpoint.of(task)
     numbers = train(sae, rows.batches(task["batch"], steps), recipe, log, checkpoint)
     sae.rescale(rows.scale)
