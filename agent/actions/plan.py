@@ -10,6 +10,7 @@ from agent.core.labels import label_problem
 from agent.core.plan import Plan, PlannedRun, Reflection
 from agent.core.protocols import Message
 from agent.core.record import RunRecord
+from agent.core.sweeps import sweep_problem
 from agent.llm.answers import ask_json, head_and_tail
 from agent.llm.prompting import render
 from agent.publishing import digest, notes
@@ -53,7 +54,7 @@ def make_plan(action: MakePlan, tools: Tools) -> Planned:
     plan, weaker = _against_the_strongest(plan, facts)
     if weaker:
         tools.say(f"  compared with {plan.comparison.baseline}, the strongest baseline; the planner named {weaker}")
-    write_text(tools.paths.repo / "plan.json", plan.model_dump_json(indent=2) + "\n")
+    write_text(tools.paths.repo / "plan.json", plan.model_dump_json(indent=2, exclude_none=True) + "\n")
     commit = tools.versions.commit(["plan.json"], f"plan: {len(plan.runs)} runs", {"Event": "plan"})
     for number, planned in enumerate(plan.runs, start=1):
         tools.say(f"  {number}. {planned.label}: {planned.hypothesis}")
@@ -212,9 +213,10 @@ def _runs_complaint(runs: tuple[PlannedRun, ...], tools: Tools) -> str | None:
     """Names are unique over the session, and a run starts from something that exists by then."""
     taken = {*tools.session.options.baselines, *(r.planned.name for r in tools.session.experiments if r.planned)}
     labels = [r.planned.label for r in tools.session.experiments if r.planned]
+    template = tools.template
     starts = {"baseline", "best", tools.session.options.baselines[0], *taken}
     for planned in runs:
-        if problem := label_problem(planned.label, tools.template.manifest, labels):
+        if problem := label_problem(planned.label, template.manifest, labels):
             return f"the label of run {planned.name!r}, {planned.label!r}: {problem}; say what is changed, in words"
         labels.append(planned.label)
         for factor in planned.factors:
@@ -224,6 +226,8 @@ def _runs_complaint(runs: tuple[PlannedRun, ...], tools: Tools) -> str | None:
             return f"the run name {planned.name!r} is taken; choose another"
         if planned.start_from not in starts:
             return f"run {planned.name!r} starts from {planned.start_from!r}, which is no earlier run"
+        if planned.sweep and (problem := sweep_problem(planned.sweep, template, tools.profile)):
+            return f"run {planned.name!r} cannot sweep {planned.sweep.setting}: {problem}"
         taken.add(planned.name)
         starts.add(planned.name)
     return None

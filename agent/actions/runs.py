@@ -11,6 +11,7 @@ from agent.actions.pretrained import baseline_spec
 from agent.core.manifest import BaselineSpec
 from agent.core.plan import PlannedRun
 from agent.core.record import Job, JobResult, RunKind, RunRecord
+from agent.core.sweeps import points
 from agent.core.template import joined
 from agent.lab.templating.outline import map_of, outline
 from agent.publishing.records import session_facts
@@ -26,8 +27,8 @@ EXPLORED = 0  # the world of the exploration; what was seen while choosing does 
 
 
 def run_record(tools: Tools, run: RunState, job: Job, result: JobResult) -> RunRecord:
-    """The record of a run whose trainings are all measured."""
-    return RunRecord(
+    """The record of a run whose trainings are all measured; the points of a sweep stand apart in it."""
+    record = RunRecord(
         **_identity(tools, run),
         status="measured",
         commit=code_of(tools, run),
@@ -45,6 +46,9 @@ def run_record(tools: Tools, run: RunState, job: Job, result: JobResult) -> RunR
         sandbox=result.sandbox,
         pretrained=pretrained.origin(tools, run),
     )
+    if run.planned is None or run.planned.sweep is None:
+        return record
+    return record.with_apart(run.planned.sweep.setting, points(run.planned.sweep, tools.profile))
 
 
 def failed_record(tools: Tools, run: RunState) -> RunRecord:

@@ -28,6 +28,7 @@ from agent.core.manifest import Profile
 from agent.core.numbers import counted
 from agent.core.plan import PlannedRun
 from agent.core.record import Job, JobResult, RunRecord, SaeBenchJob, Training, World
+from agent.core.sweeps import points
 from agent.lab import integrity
 from agent.lab.jobs.baselines import BaselineCache
 from agent.lab.measuring import checkpoints
@@ -64,6 +65,9 @@ def submit_run(action: SubmitRun, tools: Tools) -> RunSubmitted:
         tools.say(f"Run {action.run} ({label_of(tools, run)}): cached")
     else:
         under = f" under each of {len(job.conditions)} conditions" if len(job.conditions) > 1 else ""
+        if run.planned and run.planned.sweep:
+            points_of = len(job.conditions) - len(tools.profile.conditions)
+            under += f", {points_of} of them values of {run.planned.sweep.setting}"
         tools.say(f"Run {action.run} ({label_of(tools, run)}): training, {counted(len(job.seeds), 'seed')}{under}")
         tools.runner.submit(job)
     return submitted
@@ -321,6 +325,7 @@ def _job(run: RunState, attempt: int, restart: int, tools: Tools) -> Job:
         texts[script] = tools.versions.show(commit, f"template/{script}")
     texts |= {name: tools.versions.show(commit, f"template/{name}") for name in library_of(tools)}
     code = _write_code(folder / "code", texts)
+    swept = points(run.planned.sweep, profile) if run.planned and run.planned.sweep else ()
     environment, given = tools.environment(), pretrained.for_job(tools, run)
     identity = json.dumps(
         [
@@ -331,6 +336,7 @@ def _job(run: RunState, attempt: int, restart: int, tools: Tools) -> Job:
             data.key,
             seeds,
             profile.model_dump(exclude_none=True, exclude={"confirm_worlds"}),
+            *([point.model_dump() for point in swept]),
             *([environment.key] if environment else []),
             *([given.sha256] if given else []),
             *([[world.key for world in further]] if further else []),
@@ -349,7 +355,7 @@ def _job(run: RunState, attempt: int, restart: int, tools: Tools) -> Job:
         truth_data=str(data.truth),
         settings=profile.settings,
         seeds=seeds,
-        conditions=profile.conditions,
+        conditions=(*profile.conditions, *swept),
         limits=profile.limits,
         evaluate_limits=profile.evaluate_limits,
         device=options.device,

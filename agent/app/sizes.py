@@ -55,7 +55,7 @@ class Sizes:
     def activations_gb(self) -> float:
         """Of one world."""
         s = self.profile.settings
-        hooks = len(str(s.get("hook_names", "")).split())
+        hooks = len(str(s.get("hook_names", "")).replace(">", " ").split())  # a transcoder's rows are of two
         return hooks * _int(s, "tokens") * _int(s, "d_in") * BYTES.get(str(s.get("dtype")), 4) / GB
 
     @property
@@ -121,7 +121,7 @@ def lines(sizes: Sizes) -> Iterator[str]:
         if cached
         else (f"    disk: {_gb(sizes.artefacts_gb)} of artefacts")
     )
-    if sizes.streamed:
+    if sizes.streamed and "shuffle_rows" in sizes.profile.settings:
         s = sizes.profile.settings
         block = _int(s, "shuffle_rows") * _int(s, "d_in") * BYTES.get(str(s.get("dtype")), 4) / GB
         yield f"    memory: {_gb(SHUFFLED * block)} beside each training, for rows that are being shuffled"

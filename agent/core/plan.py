@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import StringConstraints
+from pydantic import Field, StringConstraints
 
 from agent.core.schema import Strict
 
@@ -12,6 +12,13 @@ from agent.core.schema import Strict
 RunName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
 # A change that several runs of a plan hold, as tables and sentences call it.
 Factor = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9]*(?:[ -][a-z0-9]+)*$", max_length=24)]
+
+
+class Sweep(Strict):
+    """One number that a run is also trained at several values of; the run itself stays at the profile's settings."""
+
+    setting: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,31}$")]  # the key of task.json
+    values: Annotated[tuple[int | float, ...], Field(min_length=2, max_length=8)]
 
 
 class PlannedRun(Strict):
@@ -23,6 +30,7 @@ class PlannedRun(Strict):
     hypothesis: Annotated[str, StringConstraints(min_length=1)]
     start_from: str = "baseline"  # "baseline", "best", or the name of an earlier run of the plan
     factors: tuple[Factor, ...] = ()  # of a factorial design: all that distinguishes the run from run 0
+    sweep: Sweep | None = None
 
 
 class Comparison(Strict):

@@ -191,6 +191,14 @@ class JobResult(Strict):
     sandbox: str
 
 
+class Swept(Strict):
+    """The points of a run at which one number was swept, beside the conditions that all runs share."""
+
+    setting: str
+    conditions: tuple[Condition, ...]  # one for each value, ascending
+    trainings: tuple[Training, ...]
+
+
 class RunRecord(Strict):
     """The committed account of one run's last attempt: records/<run>.json in the session's repository."""
 
@@ -219,15 +227,44 @@ class RunRecord(Strict):
     sandbox: str
     pretrained: Origin | None = None  # a baseline that others trained
     factors: tuple[str, ...] = ()  # of a factorial design: the changes that the run holds beside run 0, from the plan
+    swept: Swept | None = None  # never part of a comparison with other runs, and never confirmed
 
     @model_serializer(mode="wrap")
     def _as_older_versions_wrote_it(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Without an origin or factors where there are none: the digest that a paper prints stays what it was."""
+        """Without origin, factors and sweep where there are none: the digest that a paper prints stays what it was."""
         written: dict[str, Any] = write(self)
-        for name in ("pretrained", "factors"):
+        for name in ("pretrained", "factors", "swept"):
             if not getattr(self, name):
                 written.pop(name, None)
         return written
+
+    @property
+    def whole(self) -> RunRecord:
+        """The record with the points of its sweep among its conditions and trainings: everything that was trained."""
+        if self.swept is None:
+            return self
+        conditions, trainings = self.swept.conditions, self.swept.trainings
+        every = {"conditions": (*self.conditions, *conditions), "trainings": (*self.trainings, *trainings)}
+        return self.model_copy(update={**every, "swept": None})
+
+    @property
+    def points(self) -> RunRecord | None:
+        """The points of the sweep as a record of their own; None where nothing was swept."""
+        if self.swept is None:
+            return None
+        return self.model_copy(update={"conditions": self.swept.conditions, "trainings": self.swept.trainings})
+
+    def with_apart(self, setting: str, conditions: Sequence[Condition]) -> RunRecord:
+        """The reverse: these conditions and their trainings become the points of a sweep."""
+        names = {c.name for c in conditions}
+        swept = Swept(
+            setting=setting,
+            conditions=tuple(conditions),
+            trainings=tuple(t for t in self.trainings if t.condition in names),
+        )
+        others = tuple(t for t in self.trainings if t.condition not in names)
+        kept = tuple(c for c in self.conditions if c.name not in names)
+        return self.model_copy(update={"swept": swept, "conditions": kept, "trainings": others})
 
     @property
     def worlds(self) -> tuple[dict[str, str], ...]:

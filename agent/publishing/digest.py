@@ -14,6 +14,7 @@ from agent.sandbox.harvest import one_line
 from agent.session.events import AttemptFailed
 from agent.session.session import Session
 from agent.session.states import RunState
+from paper.evidence import sweeps
 from paper.evidence.expressions import evaluate
 from paper.evidence.facts import Facts
 from paper.evidence.series import series_of
@@ -64,7 +65,7 @@ def detail(record: RunRecord, facts: Facts) -> list[str]:
                     if field == "metrics" and facts.manifest.metrics[name].detail:
                         beside = ", ".join(_beside(r, name, condition.name) for r in others if r.run != record.run)
                     lines.append(f"- {name}{at}{mark}: {'; '.join(filter(None, [series.quantity().text(), beside]))}")
-    lines += [f"- {line}" for line in said_of_spread(record)]
+    lines += [f"- {line}" for line in (*sweeps.told(record, facts), *said_of_spread(record))]
     lines += [f"- {name} of the first seed, self-reported: {curve}" for name, curve in _curves(record.trainings)]
     seconds = [t.wall_s for t in record.trainings]
     memory = max((t.peak_memory_mb for t in record.trainings), default=0.0)

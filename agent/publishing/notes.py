@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from agent.core.record import RunRecord
 from agent.session.session import Session
 from agent.session.states import RunState
+from paper.evidence import sweeps
 from paper.evidence.facts import Facts
 from paper.evidence.series import averaged, series_of
 from paper.truth.checks import unverified_numbers
@@ -118,7 +119,7 @@ def _measured(record: RunRecord, facts: Facts) -> list[str]:
         for condition, at in where.items():
             if series := series_of(record, name, condition, "diagnostics"):
                 lines.append(f"- {name}{at} (self-reported by the experiment): {series.quantity().text()}")
-    lines += [f"- {line}" for line in said_of_spread(record)]
+    lines += [f"- {line}" for line in (*sweeps.told(record, facts), *said_of_spread(record))]
     lines += [
         f"- attempts: {record.attempts}; training: {sum(t.wall_s for t in record.trainings):.0f} s in all; "
         f"commit {record.commit[:10]}"

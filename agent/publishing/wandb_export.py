@@ -56,7 +56,7 @@ def export_wandb(paths: SessionPaths, project: str, out: Path, *, offline: bool)
 
 
 def _measured(records: list[RunRecord]) -> Iterator[tuple[RunRecord, Training]]:
-    for record in records:
+    for record in (record.whole for record in records):
         for training in record.trainings:
             if training.outcome == "measured":
                 yield record, training

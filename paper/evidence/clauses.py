@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import combinations
 
 from agent.core.compute import measure_of, relative_compute
@@ -27,6 +28,7 @@ from paper.evidence.relations import (
     unjudged,
 )
 from paper.evidence.series import difference_of
+from paper.evidence.sweeps import curve_of, values_text
 from paper.evidence.vocabulary import Result
 
 FORMS = ("short", "full")
@@ -116,6 +118,18 @@ def across(facts: Facts, run: str, metric: str) -> Result:
     unit = facts.unit(metric)
     values = [f"{s.quantity(unit).text()} under {facts.condition_label(s.condition)}" for s in series]
     return clause(facts, f"{facts.spec(metric).label} of {record.label} is {listed(values)}", series)
+
+
+def swept(facts: Facts, run: str, metric: str, subject: str = "") -> Result:
+    """one run over the values of its sweep, e.g. "accuracy of Plain, swept over rate, is 0.51 at 4, 0.63 at 16 and 0.60
+    at 64" """
+    record = facts.record(run)
+    label, points = facts.spec(metric).label, curve_of(record, metric)
+    if record.swept is None or not points:
+        raise FactError(f'run "{record.name}" has no sweep of {metric}')
+    values = listed(values_text(facts, record, metric))
+    text = f"{label} of {subject or record.label}, swept over {record.swept.setting}, is {values}"
+    return replace(clause(facts, text, [p.series for p in points]), condition="")
 
 
 def between(facts: Facts, run: str, metric: str, one: str, other: str) -> Result:
@@ -329,6 +343,7 @@ FUNCTIONS: tuple[Callable[..., Result], ...] = (
     reaches,
     spread,
     across,
+    swept,
     between,
     failure,
     reported,

@@ -1,6 +1,6 @@
 """The standard figures, drawn from records: every metric by run, and the distance to the strongest baseline.
 
-Learning curves and planes are in curves.py and planes.py. Captions are plain text and stand alone.
+Learning curves, planes and sweeps are in modules of their own. Captions are plain text and stand alone.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from paper.pictures.shown import (
     seeds_words,
 )
 from paper.pictures.style import MARKERS, SEED, draw
+from paper.pictures.sweeps import sweeps
 
 if TYPE_CHECKING:
     from agent.core.record import RunRecord
@@ -40,7 +41,7 @@ AGENT_LABEL = "Drawn by the agent's plot.py; not verified."
 
 
 def standard_figures(facts: Facts, folder: Path) -> tuple[Figure, ...]:
-    """Draw what the records allow: the described run, metrics by run, distances to the baseline, curves, planes."""
+    """Draw what the records allow: the described run, metrics by run, distances to the baseline, curves, planes, sweeps."""
     if not facts.measured:
         return ()
     first, *others = _metrics(facts, folder)
@@ -50,6 +51,7 @@ def standard_figures(facts: Facts, folder: Path) -> tuple[Figure, ...]:
         _differences(facts, folder),
         curves(facts, folder),
         planes(facts, folder),
+        *sweeps(facts, folder),
         *others,
     )
     return tuple(f for f in figures if f is not None)
@@ -66,7 +68,8 @@ TALLEST = 7.2  # inches that a page has for a figure, beside its caption
 def _metrics(facts: Facts, folder: Path) -> list[Figure]:
     """Every metric in panels, six a figure, the primary one first; the figures after the first are for the appendix."""
     names = sorted(facts.manifest.headline, key=lambda m: not facts.manifest.metrics[m].primary)
-    groups = [names[start : start + PANELS] for start in range(0, len(names), PANELS)]
+    size = -(-len(names) // -(-len(names) // PANELS))  # as few figures as hold them, each of about as many panels
+    groups = [names[start : start + size] for start in range(0, len(names), size)]
     return [_metric_figure(facts, folder, group, place, names) for place, group in enumerate(groups)]
 
 

@@ -97,6 +97,16 @@ def _parts(given: Appendix) -> Iterator[Part]:
     yield from _further(facts, names)
     if facts.confirmed is not None:
         yield _confirmation(facts, facts.confirmed)
+    if "sweeps" in names:
+        yield Part(
+            "Sweeps",
+            "app:sweeps",
+            "Some runs were also trained at other values of one number, with the same code and the same seeds.",
+            "sweeps",
+            "Each sweep, value by value: mean and standard error over seeds."
+            + ("" if facts.manifest.measured else " All values are self-reported by the experiments."),
+            tables.sweeps(facts),
+        )
     if "diagnostics" in names:
         over = (
             ", mean and standard error over seeds" if facts.manifest.seeded else " of one execution of the script each"

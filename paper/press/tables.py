@@ -15,6 +15,7 @@ from paper.evidence.confirmed import p_text
 from paper.evidence.facts import Facts, Series, machines
 from paper.evidence.numbers import fixed, setting_text
 from paper.evidence.series import series_of
+from paper.evidence.sweeps import curve_of, swept_runs
 from paper.press.factor_table import factorial, factorial_caption  # noqa: F401  (tables by their names)
 from paper.press.latex import code, escape, number
 from paper.press.metric_tables import has_further, main, main_caption  # noqa: F401  (tables by their names)
@@ -44,6 +45,8 @@ def names(facts: Facts) -> tuple[str, ...]:
         found.append("confirmation")
     if has_further(facts):
         found.append("further")
+    if swept_runs(facts):
+        found.append("sweeps")
     if diagnostics_of(facts):
         found.append("diagnostics")
     if any(r.findings or any(t.findings for t in r.trainings) for r in facts.records):
@@ -240,7 +243,7 @@ def _tuning(facts: Facts) -> str:
 
 def _effort(facts: Facts) -> str:
     """Where the trainings ran, and how long they took."""
-    walls = [t.wall_s for r in facts.explored for t in r.trainings if t.outcome == "measured" and t.wall_s > 0]
+    walls = [t.wall_s for r in facts.explored for t in r.whole.trainings if t.outcome == "measured" and t.wall_s > 0]
     devices = machines(facts.explored)
     if not walls or not devices:
         return ""
@@ -344,6 +347,30 @@ def _confirmation_head(text: str) -> str:
 
 
 _HEAD_PT = 120.0
+
+
+def sweeps(facts: Facts) -> str:
+    """Every headline metric of each swept run, a row for each value."""
+    heads = ["Run", "Swept", "Value", "Metric", "Mean and standard error" if facts.manifest.seeded else "Reported", "n"]
+    texts = [
+        (
+            record.label,
+            record.swept.setting if record.swept else "",
+            setting_text(point.value),
+            facts.spec(metric).label,
+            point.series.quantity(facts.unit(metric)).text(),
+            str(point.series.n),
+        )
+        for record in swept_runs(facts)
+        for metric in facts.manifest.headline
+        for point in curve_of(record, metric)
+    ]
+    columns = Columns("lcrlrr", heads, texts)
+    rows = [
+        [columns.words(0, run), code(setting), number(value), columns.words(3, metric), number(found), n]
+        for run, setting, value, metric, found, n in texts
+    ]
+    return long_table(columns.spec, heads, rows)
 
 
 def diagnostics_of(facts: Facts) -> list[Series]:

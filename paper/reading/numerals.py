@@ -128,7 +128,7 @@ class NumberRules:
     def settings(self) -> dict[str, set[Setting]]:
         found: dict[str, set[Setting]] = {}
         for record in self.facts.explored:
-            for settings in (record.settings, *(c.settings for c in record.conditions)):
+            for settings in (record.settings, *(c.settings for c in record.whole.conditions)):
                 for key, value in settings.items():
                     found.setdefault(key, set()).add(value)
         return found

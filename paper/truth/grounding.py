@@ -53,8 +53,8 @@ def _recorded(facts: Facts) -> set[str]:
         manifest.artefact,
     }
     for record in facts.explored:
-        names |= {record.name, *record.settings, *(c.name for c in record.conditions)}
-        names |= {key for c in record.conditions for key in c.settings}
+        names |= {record.name, *record.settings, *(c.name for c in record.whole.conditions)}
+        names |= {key for c in record.whole.conditions for key in c.settings}
         names |= {key for t in record.trainings for key in (*t.diagnostics, *t.curves, *t.declared)}
     return names | {part for name in names for part in _WORD.findall(name)}
 

@@ -26,13 +26,14 @@ class Truth:
 
     x: np.ndarray  # float32 [N, d_in]: tokens of the held-out sequences but BOS, then rows for labels alone
     tokens: np.ndarray  # int32 [sequences, context]
-    hook_name: str
+    hook_name: str  # of what is reconstructed
     model: HookedTransformer
     ce_zero: float  # nats with zeros at the hook
     labellings: dict[str, probing.Labelling]
     absorbed: str  # the labelling that absorption is asked of
     probes: probing.Probes
     batch: int  # sequences in one forward pass
+    reconstructed: np.ndarray | None = None  # [N, d_out]: what a transcoder is to write; None: x itself
 
     @property
     def held(self) -> int:
@@ -42,32 +43,40 @@ class Truth:
 
 def load_truth(truth_dir: Path, settings: dict[str, Any]) -> Truth:
     """Read what prepare.py wrote, and load the model it was written with."""
-    place = truth_dir / str(settings["hook_name"])
+    read = str(settings["hook_name"])
+    hook_name = str(settings.get("hook_name_out", read))
+    place, dtype = truth_dir / hook_name, str(settings["dtype"])
     reference = json.loads((place / "reference.json").read_text())
     model = models.of_world(truth_dir, settings)
     labels = {path.stem.removeprefix("label-"): np.load(path) for path in sorted(truth_dir.glob("label-*.npz"))}
     probes = np.load(place / "probes.npz")
+    target = shards.from_stored(np.load(place / "x.npy"), dtype)
     return Truth(
-        x=shards.from_stored(np.load(place / "x.npy"), str(settings["dtype"])),
+        x=target if hook_name == read else shards.from_stored(np.load(truth_dir / read / "x.npy"), dtype),
         tokens=np.load(truth_dir / "tokens.npy"),
-        hook_name=str(settings["hook_name"]),
+        hook_name=hook_name,
         model=model,
         ce_zero=reference["ce_zero"],
         absorbed=reference["absorbed"],
         labellings={name: probing.Labelling(a["rows"], a["classes"], a["fits"]) for name, a in labels.items()},
         probes=probing.Probes(probes["weights"], probes["biases"]),
         batch=int(settings["lm_eval_batch"]),
+        reconstructed=None if hook_name == read else target,
     )
 
 
 def evaluate(x: np.ndarray, z: csr_matrix, x_hat: np.ndarray, decoder: np.ndarray, truth: Truth) -> dict[str, float]:
-    """All metrics of one artefact. Shapes: x, x_hat [N, d_in]; z [N, d_sae]; decoder [d_sae, d_in], unit rows."""
+    """All metrics of one artefact. Shapes: x [N, d_in]; z [N, d_sae]; x_hat [N, d_out]; decoder [d_sae, d_out].
+
+    Rows of the decoder have length one. d_out is d_in, but for a transcoder: its x_hat is one of `truth.reconstructed`.
+    """
+    y = x if truth.reconstructed is None else truth.reconstructed
     held, asked = truth.held, truth.labellings[truth.absorbed]
     return {
-        **core.reconstruction(x[:held], x_hat[:held]),
+        **core.reconstruction(y[:held], x_hat[:held]),
         **core.activity(z[:held]),
         **core.behaviour(truth.model, truth.tokens, truth.hook_name, x_hat[:held], truth.ce_zero, truth.batch),
         "sparse_probing_1": probing.sparse_probing(z, truth.labellings, 1),
         "sparse_probing_5": probing.sparse_probing(z, truth.labellings, 5),
-        "absorption": probing.absorption(x, z, decoder, asked, truth.probes),
+        "absorption": probing.absorption(y, z, decoder, asked, truth.probes),
     }

@@ -1,7 +1,8 @@
 """Activations of a language model for training, and held-out sequences with labels; run by the runner alone.
 
 The profile's `model` is "grammar" (a small transformer is trained here, on a corpus of its own), the name of a model
-that transformer-lens knows, or a folder that lm/models.py wrote. `hook_names` lists the places, one folder each.
+that transformer-lens knows, or a folder that lm/models.py wrote. `hook_names` lists the places, one folder each; two
+places with ">" between are a transcoder's, whose rows hold both activations of a token, in the first one's folder.
 """
 
 from __future__ import annotations
@@ -28,29 +29,41 @@ Sequences = Iterator[np.ndarray]
 
 def prepare(settings: dict[str, Any], secret: int, train_dir: Path, truth_dir: Path) -> None:
     """Write shuffled shards for each hook, and where no experiment looks: tokens, rows, labels, probes, the model."""
-    rows, d_in, hooks = int(settings["tokens"]), int(settings["d_in"]), hook_names(settings)
-    needed = len(hooks) * shards.bytes_needed(rows, d_in, str(settings["dtype"]))
-    say(
-        shards.check_disk(
-            train_dir,
-            needed,
-            f"{rows:,} activations of {d_in} dimensions at {len(hooks)} {'hook' if len(hooks) == 1 else 'hooks'}",
-        )
-    )
+    rows, places = int(settings["tokens"]), places_of(settings)
+    hooks = list(dict.fromkeys(hook for place in places for hook in place))
+    widths = [sum(_width(settings, i) for i in range(len(place))) for place in places]
+    needed = sum(shards.bytes_needed(rows, width, str(settings["dtype"])) for width in widths)
+    what = f"{rows:,} activations of {widths[0]} dimensions at {len(places)} {'hook' if len(places) == 1 else 'hooks'}"
+    say(shards.check_disk(train_dir, needed, what))
     seeds = np.random.SeedSequence(secret).spawn(5)
     source = _Grammar(settings, seeds[0], truth_dir) if settings["model"] == GRAMMAR else _Text(settings, seeds[0])
     model = source.model
-    _check_sizes(model, settings, hooks)
+    _check_sizes(model, settings, places)
     if settings.get("streamed"):
         streams.write_note(truth_dir, seeds[4], source.note())
     held = _take(source.held_out(), int(settings["held_out"]), settings)
     np.save(truth_dir / "tokens.npy", held)
     _write_truth(model, settings, hooks, held, source, truth_dir, np.random.default_rng(seeds[1]))
-    _write_shards(model, settings, hooks, source.training(), train_dir, seeds[2:])
+    _write_shards(model, settings, places, source.training(), train_dir, seeds[2:])
 
 
-def hook_names(settings: dict[str, Any]) -> list[str]:
-    return str(settings["hook_names"]).split()
+def places_of(settings: dict[str, Any]) -> list[tuple[str, ...]]:
+    """The hooks that rows are of, one for an autoencoder, two for a transcoder: what it reads, and what it writes.
+
+    Raises:
+        UserError: a transcoder's rows are to be streamed, or are of more than two hooks.
+    """
+    places = [tuple(place.split(">")) for place in str(settings["hook_names"]).split()]
+    if any(len(place) > 2 for place in places):
+        raise UserError("hook_names: a transcoder reads one hook and writes one: first>second")
+    if settings.get("streamed") and any(len(place) > 1 for place in places):
+        raise UserError("hook_names: rows of a transcoder are not streamed; leave `streamed` out")
+    return places
+
+
+def _width(settings: dict[str, Any], part: int) -> int:
+    """Dimensions of what is read (part 0) or written by a transcoder (part 1)."""
+    return int(settings["d_out" if part else "d_in"])
 
 
 def say(text: str) -> None:
@@ -169,15 +182,17 @@ class _Text:
         return {"first_letter": probing.labelling_of(rows, initials, most, draw)}, tokens, "first_letter"
 
 
-def _check_sizes(model: HookedTransformer, settings: dict[str, Any], hooks: list[str]) -> None:
+def _check_sizes(model: HookedTransformer, settings: dict[str, Any], places: list[tuple[str, ...]]) -> None:
+    hooks = [hook for place in places for hook in place]
     unknown = [name for name in hooks if name not in model.hook_dict]
     if unknown:
         some = ", ".join(name for name in model.hook_dict if name.startswith("blocks.0.hook_resid"))
         raise UserError(f"hook_names: the model has no {unknown[0]}; there are {some} and others like them")
     found = core.activations(model, _any_tokens(model), hooks)
-    for name, rows in found.items():
-        if rows.shape[-1] != int(settings["d_in"]):
-            raise UserError(f"d_in = {settings['d_in']}, but {name} has {rows.shape[-1]} dimensions")
+    for part, name in ((part, name) for place in places for part, name in enumerate(place)):
+        if (width := found[name].shape[-1]) != _width(settings, part):
+            which = "d_out" if part else "d_in"
+            raise UserError(f"{which} = {_width(settings, part)}, but {name} has {width} dimensions")
     if int(settings["context"]) > model.cfg.n_ctx:
         raise UserError(f"context = {settings['context']}; the model reads {model.cfg.n_ctx} tokens at most")
 
@@ -249,29 +264,33 @@ def _write_truth(
 def _write_shards(
     model: HookedTransformer,
     settings: dict[str, Any],
-    hooks: list[str],
+    places: list[tuple[str, ...]],
     stream: Sequences,
     train_dir: Path,
     seeds: list[np.random.SeedSequence],
 ) -> None:
-    """One forward pass serves all hooks; each gets an order of its own."""
+    """One forward pass serves all hooks; each place gets an order of its own."""
     rows, d_in, dtype = int(settings["tokens"]), int(settings["d_in"]), str(settings["dtype"])
+    import torch
+
     shard_rows = max(1, (int(settings["shard_mb"]) << 20) // shards.bytes_needed(1, d_in, dtype))
     order = int(seeds[0].generate_state(1, np.uint64)[0])
-    writers = {
-        hook: shards.ShuffledShards(train_dir / hook, rows, d_in, dtype, shard_rows, order + i)
-        for i, hook in enumerate(hooks)
-    }
+    writers = {}
+    for i, place in enumerate(places):
+        d_out = _width(settings, 1) if len(place) > 1 else 0
+        writers[place] = shards.ShuffledShards(train_dir / place[0], rows, d_in, dtype, shard_rows, order + i, d_out)
+    hooks = [hook for place in places for hook in place]
     batch, told = int(settings["lm_eval_batch"]), 0
-    while (missing := writers[hooks[0]].missing) > 0:
+    while (missing := writers[places[0]].missing) > 0:
         tokens = next(stream, None)
         if tokens is None:
             body = int(settings["context"]) - 1
             raise _too_short(settings, (rows - missing) // body, rows // body)
         for _, some in core.batched(tokens, model, batch):
-            for hook, found in core.activations(model, some, hooks).items():
-                writers[hook].add(found[:, 1:].flatten(0, 1))
-        done = 10 * (rows - writers[hooks[0]].missing) // rows
+            found = core.activations(model, some, hooks)
+            for place, writer in writers.items():
+                writer.add(torch.cat([found[hook] for hook in place], dim=-1)[:, 1:].flatten(0, 1))
+        done = 10 * (rows - writers[places[0]].missing) // rows
         if rows > 2_000_000 and done > told:
             told = done
             say(f"{10 * done}% of the activations")

@@ -23,6 +23,7 @@ A loss over few latents is fast on a CPU if it touches the chosen ones alone:
     chosen = Chosen.of_rows(top_k(acts, k)[1], d_sae)     # or Chosen.of_places(places in the flattened batch, d_sae)
     values = self.picked(acts, centred, chosen).relu()    # [n] with gradients; chosen.rows, chosen.latents say whose
     residual = centred - decode_rows(values, chosen, self.W_dec, len(x))
+With the setting hook_name_out, `run` trains a transcoder: the loss is given y, and pre_acts and look see its x.
 After training on x / scale, sae.rescale(scale) makes it an SAE of x; `run` does both.
 """
 

@@ -37,6 +37,11 @@ class SAE(torch.nn.Module):
     """x ~ encode(x) @ W_dec + b_dec. Not an architecture itself: `encode` and `loss` are the subclass's."""
 
     architecture: ClassVar[str] = ""
+    halves: bool = (
+        False  # multiply by W_enc in bfloat16 while training; sums, parameters and what is saved stay float32
+    )
+    d_read: int = 0  # of a transcoder: the width of what it reads; an autoencoder reads what it writes
+    pair: tuple[Tensor, Tensor] | None = None  # of a transcoder while its loss is computed: what is read, and written
     W_enc: Tensor
     W_dec: Tensor
     b_dec: Tensor
@@ -69,6 +74,11 @@ class SAE(torch.nn.Module):
         """[B, d_in] -> [B, d_sae], the inference form."""
         raise NotImplementedError
 
+    @property
+    def halved(self) -> bool:
+        """Whether products are in bfloat16 now: an artefact is always encoded in float32."""
+        return self.halves and torch.is_grad_enabled()
+
     def look_with(self, x: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
         """x - b_dec, and its product with W_enc plus a bias [d_sae].
 
@@ -76,9 +86,10 @@ class SAE(torch.nn.Module):
         """
         centred = x - self.b_dec
         if x.requires_grad and torch.is_grad_enabled():
-            return centred, sparse.pre_acts(x, self.W_enc, bias, self.b_dec)
+            return centred, sparse.pre_acts(x, self.W_enc, bias, self.b_dec, self.halved)
+        halved = self.halved
         with torch.no_grad():
-            acts = torch.addmm(bias, centred, self.W_enc)
+            acts = sparse.affine(centred, self.W_enc, bias, halved)
         return centred, sparse.looked(acts, centred)
 
     def decode(self, z: Tensor) -> Tensor:
@@ -101,8 +112,14 @@ class SAE(torch.nn.Module):
         self.W_dec.div_(self.W_dec.norm(dim=1, keepdim=True).clamp_min_(1e-8))
 
     @torch.no_grad()
-    def rescale(self, scale: float) -> None:
-        """Trained on x / scale, become an SAE of x: all is homogeneous, so biases and thresholds grow by the scale."""
+    def rescale(self, scale: float | Tensor) -> None:
+        """Trained on x / scale, become an SAE of x: all is homogeneous, so biases and thresholds grow by the scale.
+
+        A transcoder gets the scale of each entry of its pairs, and its latents grow with what it writes.
+        """
+        if isinstance(scale, Tensor):
+            read, scale = scale[0].item(), scale[-1].item()
+            self.W_enc.mul_(scale / read)
         for name, value in [*self.named_parameters(), *self.named_buffers()]:
             if name.startswith("b_") or name == "threshold":
                 value.mul_(scale)
@@ -114,15 +131,19 @@ class SAE(torch.nn.Module):
     def save(self, path: str | Path) -> None:
         """A safetensors file that names its architecture."""
         tensors = {name: value.detach().cpu().contiguous() for name, value in self.state_dict().items()}
-        save_file(tensors, path, metadata={"architecture": self.architecture})
+        reads = {"reads": "another activation"} if self.d_read else {}
+        save_file(tensors, path, metadata={"architecture": self.architecture, **reads})
 
     @classmethod
     def load(cls, path: str | Path) -> SAE:
         """What save wrote."""
         with safe_open(path, framework="pt") as file:
             state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        d_sae, d_in = state["W_dec"].shape
-        sae = cls(d_in, d_sae, float(state["l0"]))
+            transcodes = "reads" in (file.metadata() or {})
+        d_sae, width = state["W_dec"].shape
+        sae = cls(width, d_sae, float(state["l0"]))
+        if transcodes:
+            sae.d_read, sae.W_enc = len(state["W_enc"]), torch.nn.Parameter(torch.empty_like(state["W_enc"]))
         sae.load_state_dict(state)
         return sae
 
@@ -142,14 +163,17 @@ class EncoderBias(SAE):
 
     def pre_acts(self, x: Tensor) -> Tensor:
         """[B, d_in] -> [B, d_sae], before any choice of latents."""
-        return sparse.pre_acts(x, self.W_enc, self.b_enc, self.b_dec)
+        if self.d_read:
+            read = self.pair[0] if self.pair is not None and x is self.pair[1] else x
+            return sparse.pre_acts(read, self.W_enc, self.b_enc, read.new_zeros(self.d_read), self.halved)
+        return sparse.pre_acts(x, self.W_enc, self.b_enc, self.b_dec, self.halved)
 
     def look(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """x - b_dec, and all pre-activations to choose from: without gradients, which flow through `picked`.
 
-        A subclass with pre-activations of its own keeps theirs.
+        A subclass with pre-activations of its own keeps theirs, and a transcoder's have gradients.
         """
-        if type(self).pre_acts is EncoderBias.pre_acts:
+        if type(self).pre_acts is EncoderBias.pre_acts and not self.d_read:
             return self.look_with(x, self.b_enc)
         return x - self.b_dec, self.pre_acts(x)
 

@@ -88,7 +88,7 @@ def open_rows(task: dict[str, Any]) -> FileRows | ShardRows:
     """Whatever the runner put into the task's data folder."""
     data = Path(task["data"])
     if "feed" in task:
-        return StreamRows(data / task["hook_name"], task["device"], Path(task["feed"]))
+        return StreamRows(data / task.get("hook_name", ""), task["device"], Path(task["feed"]))
     if "hook_name" in task:
         return ShardRows(data / task["hook_name"], task["device"], task["seed"])
     return FileRows(data / "activations.npy", task["device"])

@@ -25,7 +25,7 @@ Source = Callable[[int], Iterator[Tensor]]  # the number of a row -> blocks [n, 
 class SequentialBatches:
     """Batches in the order of their source, divided by `scale`; it can say where it is, and go on from there."""
 
-    def __init__(self, source: Source, batch: int, steps: int, device: str, scale: float) -> None:
+    def __init__(self, source: Source, batch: int, steps: int, device: str, scale: float | Tensor) -> None:
         self._source, self._batch, self._steps, self._device, self._scale = source, batch, steps, device, scale
         self._given = 0
         self._waiting: Iterator[Tensor] | None = None
@@ -87,7 +87,7 @@ class ShardRows:
     The rows lie in random order over all shards. So the first epoch reads them as they lie, in an order of the shards
     that hangs on the seed; every later one takes the shards in a new order and shuffles what it has read at a time.
     What comes out is divided by `scale`: deviation one in a dimension on average, so that one learning rate serves all
-    models and places.
+    models and places. Pairs of two activations (transcode.py) have a scale for each entry, one number for either part.
     """
 
     def __init__(self, folder: Path, device: str, seed: int = 0) -> None:
@@ -95,7 +95,11 @@ class ShardRows:
         self._shards = [np.load(folder / name, mmap_mode="r") for name in about["shards"]]
         self._bfloat16 = about["dtype"] == "bfloat16"  # kept as int16
         self._device, self._seed = device, seed
-        self.scale: float = about["deviation"] / about["d_in"] ** 0.5
+        self.scale: float | Tensor = about["deviation"] / about["d_in"] ** 0.5
+        if "d_out" in about:
+            written = about["deviation_out"] / about["d_out"] ** 0.5
+            parts = [torch.full((about["d_in"],), self.scale), torch.full((about["d_out"],), written)]
+            self.scale = torch.cat(parts).to(device)
 
     def first(self, count: int) -> Tensor:
         return self._tensor(self._shards[0][:count]).to(self._device).float() / self.scale

@@ -58,18 +58,19 @@ class _PreActs(torch.autograd.Function):
     """(x - b_dec) @ W_enc + b_enc. Autograd alone would multiply by W_enc again to find one gradient for b_dec."""
 
     @staticmethod
-    def forward(ctx, x, W_enc, b_enc, b_dec):
+    def forward(ctx, x, W_enc, b_enc, b_dec, halved):
         centred = x - b_dec
         ctx.save_for_backward(centred, W_enc)
-        return torch.addmm(b_enc, centred, W_enc)
+        ctx.halved = halved
+        return affine(centred, W_enc, b_enc, halved)
 
     @staticmethod
     @once_differentiable
     def backward(ctx, grad):
         centred, W_enc = ctx.saved_tensors
         to_bias = grad.sum(0)
-        to_x = grad @ W_enc.T if ctx.needs_input_grad[0] else None
-        return to_x, centred.T @ grad, to_bias, -(W_enc @ to_bias)
+        to_x = product(grad, W_enc.T, ctx.halved) if ctx.needs_input_grad[0] else None
+        return to_x, product(centred.T, grad, ctx.halved), to_bias, -(W_enc @ to_bias), None
 
 
 class _Picked(torch.autograd.Function):
@@ -128,9 +129,19 @@ class _RunningSums(torch.autograd.Function):
         return grad
 
 
-def pre_acts(x: Tensor, W_enc: Tensor, b_enc: Tensor, b_dec: Tensor) -> Tensor:
-    """All of them: [B, d_in] -> [B, d_sae]."""
-    return _PreActs.apply(x, W_enc, b_enc, b_dec)
+def product(one: Tensor, other: Tensor, halved: bool) -> Tensor:
+    """A matrix product; `halved`: of bfloat16 factors, summed in float32 by the hardware, as float32."""
+    return (one.bfloat16() @ other.bfloat16()).float() if halved else one @ other
+
+
+def affine(centred: Tensor, W_enc: Tensor, bias: Tensor, halved: bool = False) -> Tensor:
+    """centred @ W_enc + bias."""
+    return product(centred, W_enc, True).add_(bias) if halved else torch.addmm(bias, centred, W_enc)
+
+
+def pre_acts(x: Tensor, W_enc: Tensor, b_enc: Tensor, b_dec: Tensor, halved: bool = False) -> Tensor:
+    """All of them: [B, d_in] -> [B, d_sae]; `halved`: by products in bfloat16."""
+    return _PreActs.apply(x, W_enc, b_enc, b_dec, halved)
 
 
 def looked(acts: Tensor, centred: Tensor) -> Tensor:

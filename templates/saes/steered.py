@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from saes.base import SAE, EncoderBias, Loss, Step, squared_error
-from saes.sparse import Chosen, above, decode_rows, picked
+from saes.sparse import Chosen, above, decode_rows, picked, product
 
 WEIGHT_START = 0.02  # of a typical latent's size; low, so that directions form first
 TRAVEL = 10.0  # the weight changes by a factor of exp(10) in a whole training, at most
@@ -120,7 +120,7 @@ class GatedSAE(SteeredSAE):
 
     def paths(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Gate and latents; one product with W_enc serves both."""
-        shared = (x - self.b_dec) @ self.W_enc
+        shared = product(x - self.b_dec, self.W_enc, self.halved)
         gate = shared + self.b_gate
         return gate, (gate > 0) * torch.addcmul(self.b_mag, shared, self.r_mag.exp()).relu()
 

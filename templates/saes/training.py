@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from saes import transcode
 from saes.base import SAE, Step
 from saes.checkpoint import Checkpoint, become, go_on
 from saes.optim import Adam, adam
@@ -74,7 +75,7 @@ def train(
         for group in optimizer.param_groups:
             group["lr"] = recipe.lr_at(index)
         step = Step(progress=index / recipe.steps, share=1 / recipe.steps, dead=dead)
-        found = sae.loss(x, step)
+        found = transcode.loss(sae, x, step)
         optimizer.zero_grad()
         found.total.backward()
         sae.before_step()
@@ -143,7 +144,10 @@ def _tiers(sae: SAE) -> dict[str, float]:
 def run(architecture: type[SAE], lr: str = "lr", resamplings: int = 0, aux: str = "aux_scale") -> None:
     """A whole experiment.py: one seed and one condition of task.json, trained and saved.
 
-    `lr` and `aux` name the settings that hold the learning rate and, for architectures with AuxK, its weight.
+    `lr` and `aux` name the settings that hold the learning rate and, for architectures with AuxK, its weight. Of the
+    task's further settings, `decay` and `warmup` are the recipe's, and `precision = "bfloat16"` halves the encoder's
+    products. With `hook_name_out` the architecture is trained as a transcoder, from one activation to another, or the
+    script ends with one line that says why it cannot be.
     """
     parser = argparse.ArgumentParser()
     parser.add_argument("--out_dir", type=Path, required=True)
@@ -154,12 +158,26 @@ def run(architecture: type[SAE], lr: str = "lr", resamplings: int = 0, aux: str 
     torch.backends.cuda.matmul.allow_tf32 = True
     rows = open_rows(task)
     steps = task["samples"] // task["batch"]
-    own = {"aux_scale": task[aux]} if aux in task else {}
-    sae = architecture.from_task({**task, **own}).to(task["device"])
-    sae.start(rows.first(FIRST_ROWS))
-    recipe = Recipe(steps=steps, lr=task[lr], dead_after=task["dead_after"], resamplings=resamplings)
+    sae = _of_task(architecture, {**task, **({"aux_scale": task[aux]} if aux in task else {})}).to(task["device"])
+    sae.halves = task.get("precision", "float32") == "bfloat16"
+    transcode.start(sae, rows.first(FIRST_ROWS))
+    if sae.d_read:
+        resamplings = 0  # what is left of y says nothing of directions in x
+    wanted = {name: task[name] for name in ("decay", "warmup") if name in task}
+    recipe = Recipe(steps=steps, lr=task[lr], dead_after=task["dead_after"], resamplings=resamplings, **wanted)
     log, checkpoint = out_dir / "log.jsonl", Checkpoint.of(task)
     numbers = train(sae, rows.batches(task["batch"], steps), recipe, log, checkpoint)
     sae.rescale(rows.scale)
     (out_dir / "diagnostics.json").write_text(json.dumps({**numbers, **sae.report(), **_tiers(sae)}))
     sae.save(out_dir / task["artefact"])
+
+
+def _of_task(architecture: type[SAE], task: dict[str, Any]) -> SAE:
+    if "hook_name_out" not in task:
+        return architecture.from_task(task)
+    sae = architecture.from_task({**task, "d_in": task["d_out"]})
+    try:
+        transcode.make_transcoder(sae, task["d_in"])
+    except ValueError as problem:
+        raise SystemExit(f"no transcoder: {problem}") from None
+    return sae

@@ -2,23 +2,29 @@
 
 The world is sae_lens's SyntheticModel: hierarchical, correlated, Zipf-distributed features in superposition.
 It is drawn from a secret. torch's CPU generator keeps only 32 bits of a seed, so a world seeded that way
-could be searched; here the generator's whole state is filled from the secret instead.
+could be searched; here the generator's whole state is filled from the secret instead. With the setting `world`,
+features and their statistics are those of a world that others published, and the secret draws rows alone.
 """
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from agent import InfrastructureError, UserError
+
+WORLD, NOTE = "world", "stream.json"  # beside the truth, for feed.py
 CHUNK_BYTES = 1 << 26  # of true feature activations sampled at a time; sampling takes some ten times that
 
 
 def prepare(settings: dict, secret: int, train_dir: Path, truth_dir: Path) -> None:
     """Write `activations.npy` for training, and held-out rows with their truth where no experiment looks."""
-    world_seed, train_seed, held_out_seed = np.random.SeedSequence(secret).spawn(3)
-    world = draw_world(settings, world_seed)
+    world_seed, train_seed, held_out_seed, stream_seed = np.random.SeedSequence(secret).spawn(4)
+    source = str(settings.get("world", ""))
+    world = published_world(source, settings) if source else draw_world(settings, world_seed)
     directions = world.feature_dict.feature_vectors.detach().numpy()
     parent = parents(
         world.hierarchy.roots, int(settings["num_features"])
@@ -28,6 +34,49 @@ def prepare(settings: dict, secret: int, train_dir: Path, truth_dir: Path) -> No
     write_rows(world, int(settings["pool"]), train_dir / "activations.npy", None)
     fill_torch_generator(held_out_seed)
     write_rows(world, int(settings["held_out"]), truth_dir / "x.npy", truth_dir / "feature_acts.npz")
+    if settings.get("streamed"):
+        keep_for_stream(world, settings, stream_seed, train_dir, truth_dir)
+
+
+def published_world(source: str, settings: dict):
+    """A SyntheticModel by the name of its repository on the Hugging Face hub, or the folder that one was saved in.
+
+    Raises:
+        InfrastructureError: it cannot be had.
+        UserError: it has another size than the settings say.
+    """
+    try:
+        world = loaded(source)
+    except Exception as problem:  # the hub raises a dozen kinds of them
+        why = (str(problem).splitlines() or [type(problem).__name__])[0]
+        raise InfrastructureError(f"world {source}: cannot be loaded from a folder or the hub: {why}") from problem
+    found = world.cfg.num_features, world.cfg.hidden_dim
+    if found != (int(settings["num_features"]), int(settings["d_in"])):
+        raise UserError(f"world {source}: num_features = {found[0]} and d_in = {found[1]}, unlike the profile's")
+    return world
+
+
+def loaded(source: str, device: str = "cpu"):
+    """By sae_lens's own loader; what a world's file leaves to chance comes out the same each time."""
+    from sae_lens.synthetic import SyntheticModel
+
+    fill_torch_generator(np.random.SeedSequence(0))
+    return SyntheticModel.load_from_source(source, device=device)
+
+
+def keep_for_stream(world, settings: dict, seed: np.random.SeedSequence, train_dir: Path, truth_dir: Path) -> None:
+    """What feed.py draws from; and a note by which a training knows the rows on disk as a sample, in their own scale.
+
+    Raises:
+        UserError: the world is a drawn one, of which a file does not hold everything.
+    """
+    if not settings.get("world"):
+        raise UserError("streamed: rows are made anew only of a published `world`")
+    world.save(truth_dir / WORLD)
+    (truth_dir / NOTE).write_text(json.dumps({"stream": seed.generate_state(8, np.uint32).tolist()}))
+    d_in = int(settings["d_in"])
+    about = {"rows": int(settings["pool"]), "d_in": d_in, "dtype": "float32", "shards": ["activations.npy"]}
+    (train_dir / "about.json").write_text(json.dumps({**about, "deviation": d_in**0.5}))
 
 
 def fill_torch_generator(seed: np.random.SeedSequence) -> None:

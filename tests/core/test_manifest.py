@@ -57,7 +57,9 @@ def test_every_profile_of_ours_says_how_its_baselines_were_tuned():
     untuned = {
         "16k",
         "16k-pareto",
+        "synth-sae-bench-16k",
         "mini-pareto",
+        "tiny-transcoder",
         "pythia-70m",
         "pythia-70m-saebench",
         "gemma-2-2b",

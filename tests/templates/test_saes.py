@@ -335,3 +335,44 @@ def test_a_training_on_the_cpu_does_not_wait_for_torchs_compiler(tmp_path):
         [sys.executable, script], env={**os.environ, "PYTHONPATH": str(TEMPLATES)}, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("kind", ALL, ids=lambda kind: kind.architecture)
+def test_a_step_with_products_in_bfloat16_is_that_of_float32_to_three_digits(kind):
+    rows, sae = world(256), kind(D_IN, D_SAE, 3)
+    sae.start(rows)
+    found = {}
+    for halves in (False, True):
+        sae.halves = halves
+        sae.zero_grad()
+        total = sae.loss(rows, saes.Step()).total
+        total.backward()
+        found[halves] = total.item(), {name: p.grad.clone() for name, p in sae.named_parameters() if p.grad is not None}
+
+    assert found[True][0] == pytest.approx(found[False][0], rel=0.01)
+    assert found[True][0] != found[False][0]  # the products were halved
+    for name, exact in found[False][1].items():
+        error = (found[True][1][name] - exact).norm() / exact.norm().clamp_min(1e-6)
+        assert found[True][1][name].dtype == torch.float32 and error < 0.1, name
+
+
+@pytest.mark.parametrize("kind", [saes.BatchTopKSAE, saes.JumpReLUSAE], ids=lambda kind: kind.architecture)
+def test_a_training_with_products_in_bfloat16_ends_as_well_and_encodes_in_float32(kind, tmp_path):
+    rows, ends = world(), {}
+    for halves in (False, True):
+        torch.manual_seed(0)
+        kind.halves = halves
+        try:
+            sae, _ = trained(kind, rows)
+        finally:
+            del kind.halves
+        z = sae.encode(rows)
+        ends[halves] = (rows - sae.decode(z)).square().sum(1).mean().item(), (z > 0).float().sum(1).mean().item()
+        sae.halves = halves
+        with torch.no_grad():
+            again = sae.encode(rows[:50])
+        sae.save(tmp_path / "sae.safetensors")
+        torch.testing.assert_close(kind.load(tmp_path / "sae.safetensors").encode(rows[:50]), again)
+
+    assert ends[True][0] < 1.15 * ends[False][0] + 0.05
+    assert ends[True][1] == pytest.approx(ends[False][1], rel=0.1)

@@ -80,9 +80,13 @@ REFUSED_BY_THE_MEASUREMENT: dict[str, str] = {
 
 
 def check(record: RunRecord, earlier: Sequence[RunRecord], manifest: Manifest) -> tuple[Finding, ...]:
-    """All findings, the gravest first; those of single trainings are kept."""
+    """All findings, the gravest first; those of single trainings are kept. Points of a sweep are judged by themselves,
+    beside the earlier runs and the run's own trainings."""
     found = [finding for training in record.trainings for finding in training.findings]
     found += [finding for one in CHECKS for finding in one(record, earlier, manifest)]
+    if record.points is not None:
+        found += [finding for training in record.points.trainings for finding in training.findings]
+        found += [finding for one in CHECKS for finding in one(record.points, [*earlier, record], manifest)]
     order = {"refuse": 0, "flag": 1, "note": 2}
     return tuple(sorted(dict.fromkeys(found), key=lambda f: order[f.grade]))
 

@@ -69,11 +69,14 @@ def at_floor(
 def _draw(evaluation: Any, truth: Any, d_sae: int, k: int, seed: int) -> dict[str, float]:
     import numpy as np
 
-    x = np.asarray(truth.x)
-    decoder = np.random.default_rng(10_000 + seed).normal(size=(d_sae, x.shape[1]))
+    x, draw = np.asarray(truth.x), np.random.default_rng(10_000 + seed)
+    other = getattr(truth, "reconstructed", None)  # what a transcoder writes has a width of its own
+    y = x if other is None else np.asarray(other)
+    decoder = draw.normal(size=(d_sae, y.shape[1]))
     decoder /= np.linalg.norm(decoder, axis=1, keepdims=True)
-    bias = x.mean(axis=0, dtype=np.float64)
-    z = _largest(x - bias, decoder, min(k, d_sae))
+    encoder = decoder if x.shape == y.shape else draw.normal(size=(d_sae, x.shape[1])) / x.shape[1] ** 0.5
+    bias = y.mean(axis=0, dtype=np.float64)
+    z = _largest(x - x.mean(axis=0, dtype=np.float64), encoder, min(k, d_sae))
     return {name: float(v) for name, v in evaluation.evaluate(x, z, z @ decoder + bias, decoder, truth).items()}
 
 

@@ -28,9 +28,9 @@ def copied_across_seeds(record: RunRecord, earlier: Sequence[RunRecord], manifes
 @named("copied-seed", "refuse")
 def artefact_of_another_seed(record: RunRecord, earlier: Sequence[RunRecord], manifest: Manifest) -> Iterator[str]:
     """Catches an artefact that an earlier run made under another seed or condition. Not: the same seed's
-    (repeated-artefact), which a refactoring reproduces."""
+    (repeated-artefact), which a refactoring reproduces, and a point of a sweep at the code's own default."""
     for run, mine, theirs in _shared(record, earlier):
-        if _key(mine) != _key(theirs):
+        if _key(mine) != _key(theirs) and not _default_of_a_sweep(record, run, mine, theirs):
             yield f"the artefact of {_place(mine)} is byte for byte that of run {run.run}, {_place(theirs)}"
 
 
@@ -71,18 +71,20 @@ def no_effect(record: RunRecord, earlier: Sequence[RunRecord], manifest: Manifes
 
 @named("unchanged-code", "refuse")
 def unchanged_code(record: RunRecord, earlier: Sequence[RunRecord], manifest: Manifest) -> Iterator[str]:
-    """Catches an experiment whose code is, to the letter, that of the run it started from. Not: a change of
-    comments alone (no-effect tells of it)."""
+    """Catches an experiment whose code is, to the letter, that of the run it started from, and that sweeps no number.
+    Not: a change of comments alone (no-effect tells of it)."""
     parent = next((r for r in earlier if r.run == record.parent), None)
-    if record.kind == "experiment" and parent is not None and _code(record) and _code(record) == _code(parent):
+    if record.kind != "experiment" or record.swept or parent is None:
+        return
+    if _code(record) and _code(record) == _code(parent):
         yield f"the code is that of run {parent.run}, which this run starts from; nothing was tried"
 
 
 @named("same-code", "flag")
 def same_code(record: RunRecord, earlier: Sequence[RunRecord], manifest: Manifest) -> Iterator[str]:
     """Tells of code that equals that of an earlier run other than the parent."""
-    for other in earlier:
-        if record.kind == "experiment" and other.run != record.parent and _code(record) == _code(other) != {}:
+    for other in (run for run in earlier if run.run not in (record.run, record.parent)):
+        if record.kind == "experiment" and _code(record) == _code(other) != {}:
             yield f"the code equals that of run {other.run} ({other.label})"
 
 
@@ -92,6 +94,13 @@ def _shared(record: RunRecord, earlier: Sequence[RunRecord]) -> Iterator[tuple[R
             for mine in _with_artefact(record):
                 if mine.artefact_sha256 == theirs.artefact_sha256:
                     yield run, mine, theirs
+
+
+def _default_of_a_sweep(record: RunRecord, run: RunRecord, mine: Training, theirs: Training) -> bool:
+    """Whether a point of a sweep may be another run's training: its code's default for a number no profile sets."""
+    swept, condition = record.swept, next((c for c in run.conditions if c.name == theirs.condition), None)
+    known = {**run.settings, **(condition.settings if condition else {})}
+    return swept is not None and mine.seed == theirs.seed and swept.setting not in known
 
 
 def _with_artefact(record: RunRecord) -> list[Training]:

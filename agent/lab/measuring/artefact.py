@@ -24,8 +24,8 @@ class BadArtefact(Exception):
 class Artefact:
     """The linear decoder, with rows of unit length."""
 
-    decoder: np.ndarray  # float64 [d_sae, d_in]
-    bias: np.ndarray  # float64 [d_in]
+    decoder: np.ndarray  # float64 [d_sae, d_out]; d_out is d_in, unless a setting of this name says otherwise
+    bias: np.ndarray  # float64 [d_out]
     scale: np.ndarray  # float64 [d_sae]: length of each row as it was saved; latents are multiplied by it
 
 
@@ -48,9 +48,9 @@ def read_artefact(path: Path, settings: dict[str, Any]) -> Artefact:
             W_dec, b_dec = tensor(path, file, "W_dec"), tensor(path, file, "b_dec")
     except (SafetensorError, OSError, ValueError, TypeError) as error:
         raise BadArtefact(f"{path.name} is not a readable safetensors file: {one_line(str(error), 300)}") from None
-    d_sae, d_in = settings.get("d_sae"), settings.get("d_in")
-    _check("W_dec", W_dec, (d_sae, d_in))
-    _check("b_dec", b_dec, (d_in,))
+    d_sae, d_out = settings.get("d_sae"), settings.get("d_out", settings.get("d_in"))
+    _check("W_dec", W_dec, (d_sae, d_out))
+    _check("b_dec", b_dec, (d_out,))
     W_dec = W_dec.astype(np.float64)
     scale = np.linalg.norm(W_dec, axis=1)
     unit = W_dec / np.maximum(scale, 1e-12)[:, None]

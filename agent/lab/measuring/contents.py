@@ -102,13 +102,13 @@ def _data(bench: Bench, d_in: int) -> np.ndarray | None:
 
     for path in sorted(Path(bench.job.train_data).rglob("*.npy")):
         rows = np.load(path, mmap_mode="r", allow_pickle=False)
-        if rows.ndim != 2 or rows.shape[1] != d_in:
+        if rows.ndim != 2 or rows.shape[1] % d_in:  # a transcoder's row holds two activations of this width
             continue
         chosen = np.sort(np.random.default_rng(0).choice(len(rows), min(len(rows), MOST_DATA), replace=False))
         taken = np.asarray(rows[chosen])
         if taken.dtype == np.int16:  # bfloat16, which numpy lacks
             taken = (taken.view(np.uint16).astype(np.uint32) << 16).view(np.float32)
-        return _finite(taken)
+        return _finite(taken.reshape(-1, d_in))
     return None
 
 

@@ -11,6 +11,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,7 +35,13 @@ CHUNK = 256  # rows at a time
 FORMAT = "6.0.0"  # of SAELens: the first version with this cfg.json
 INFERENCE = {"batchtopk": "jumprelu", "matryoshka": "jumprelu"}  # what a declared architecture is at inference
 # SAELens's words for where in a language model an SAE belongs, and the settings that say it.
-PLACES = {"model_name": "model", "hook_name": "hook_name", "context_size": "context", "dataset_path": "dataset"}
+PLACES = {
+    "model_name": "model",
+    "hook_name": "hook_name",
+    "hook_name_out": "hook_name_out",
+    "context_size": "context",
+    "dataset_path": "dataset",
+}
 
 
 @dataclass(frozen=True)
@@ -45,6 +52,7 @@ class Form:
     tensors: dict[str, np.ndarray]
     k: int = 0  # of topk
     apply_b_dec_to_input: bool = True
+    transcodes: bool = False  # W_dec and b_dec are of another activation than the one that is read
 
     def encode(self, x: np.ndarray) -> np.ndarray:
         """What SAELens computes, in float32; [B, d_sae]."""
@@ -63,13 +71,20 @@ class Form:
             return np.where(acts >= cut, np.maximum(acts, 0), 0)
         return np.maximum(acts, 0)
 
+    @property
+    def named(self) -> str:
+        """The architecture in SAELens's words."""
+        named = {"standard": "transcoder", "jumprelu": "jumprelu_transcoder"} if self.transcodes else {}
+        return named.get(self.architecture, self.architecture)
+
     def config(self, metadata: dict[str, Any]) -> dict[str, Any]:
-        d_sae, d_in = self.tensors["W_dec"].shape
+        d_in, d_sae = self.tensors["W_enc"].shape
         k = {"k": self.k, "rescale_acts_by_decoder_norm": False} if self.architecture == "topk" else {}
         return {
-            "architecture": self.architecture,
+            "architecture": self.named,
             "d_in": d_in,
             "d_sae": d_sae,
+            **({"d_out": self.tensors["W_dec"].shape[1]} if self.transcodes else {}),
             **k,
             "dtype": "float32",
             "device": "cpu",
@@ -130,12 +145,12 @@ def export(
         f"""SAELens reads this folder:
 
     from sae_lens import SAE
-    sae = SAE.load_from_disk("{folder.name}")  # architecture {form.architecture}
+    sae = SAE.load_from_disk("{folder.name}")  # architecture {form.named}
 
 Its latents were compared with those that were measured, on {min(ROWS, len(x))} held-out rows.
 """,
     )
-    return f"SAELens: {form.architecture}"
+    return f"SAELens: {form.named}"
 
 
 def recognised(artefact: Path, x: np.ndarray, latents: csr_matrix, settings: dict[str, Any]) -> Form | None:
@@ -151,29 +166,39 @@ def forms(tensors: dict[str, np.ndarray], settings: dict[str, Any]) -> Iterator[
     import numpy as np
 
     d_sae, d_in = tensors["W_dec"].shape
+    transcodes = "hook_name_out" in settings  # SAELens has two forms of these, whose encoder reads a row as it is
+    if transcodes:
+        d_in = settings["d_in"]
     wide = {name: np.broadcast_to(t, (d_sae,)) for name, t in tensors.items() if t.shape in ((), (1,), (d_sae,))}
     if tensors.get("W_enc", np.zeros(0)).shape != (d_in, d_sae):
         return
     shared = {name: tensors[name] for name in ("W_enc", "W_dec", "b_dec")}
-    for applied in (True, False):
-        if {"b_gate", "r_mag", "b_mag"} <= wide.keys():
+    form = partial(_form, transcodes=transcodes)
+    for applied in (False,) if transcodes else (True, False):
+        if {"b_gate", "r_mag", "b_mag"} <= wide.keys() and not transcodes:
             yield _form("gated", {**shared, **{n: wide[n] for n in ("b_gate", "r_mag", "b_mag")}}, applied)
         affine = {**shared, "b_enc": wide.get("b_enc", np.zeros(d_sae))}
         if "threshold" in wide:
-            yield _form("jumprelu", {**affine, "threshold": wide["threshold"]}, applied)
+            yield form("jumprelu", {**affine, "threshold": wide["threshold"]}, applied)
         if "log_threshold" in wide:
-            yield _form("jumprelu", {**affine, "threshold": np.exp(wide["log_threshold"])}, applied)
-        yield _form("standard", affine, applied)
+            yield _form(
+                "jumprelu", {**affine, "threshold": np.exp(wide["log_threshold"])}, applied, transcodes=transcodes
+            )
+        yield form("standard", affine, applied)
+        if transcodes:
+            continue
         for k in sorted({_whole(v) for v in (tensors.get("k"), tensors.get("l0"), settings.get("l0"))} - {0}):
             if k < d_sae:
                 yield _form("topk", affine, applied, k)
 
 
-def _form(architecture: str, tensors: dict[str, np.ndarray], applied: bool, k: int = 0) -> Form:
+def _form(
+    architecture: str, tensors: dict[str, np.ndarray], applied: bool, k: int = 0, transcodes: bool = False
+) -> Form:
     import numpy as np
 
     ready = {name: np.ascontiguousarray(tensor, dtype=np.float32) for name, tensor in tensors.items()}
-    return Form(architecture, ready, k, applied)
+    return Form(architecture, ready, k, applied, transcodes)
 
 
 def _whole(value: Any) -> int:

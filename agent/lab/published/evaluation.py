@@ -96,6 +96,8 @@ def fitting(manifest: Manifest, profile_name: str, about: About, wanted: str | N
             f"--condition {wanted}: profile {profile_name} has {', '.join(c.name for c in profile.conditions)}"
         )
     settings = {c.name: {**profile.settings, **c.settings} for c in asked}
+    if all("hook_name_out" in one for one in settings.values()):
+        raise UserError(f"profile {profile_name} measures transcoders, which reconstruct another activation")
     wide = [c for c in asked if settings[c.name].get("d_in", about.d_in) == about.d_in]
     if not wide:
         widths = ", ".join(sorted({str(one["d_in"]) for one in settings.values()}))

@@ -10,6 +10,7 @@ from agent.pages.run_files import RunFiles
 from agent.pages.views.code import Diff, diff_of
 from agent.pages.views.words import Shortened, ended, lasted, shortened
 from agent.session.states import RunState
+from paper.evidence import sweeps
 from paper.evidence.facts import Facts, record_sha256
 from paper.evidence.numbers import fixed, setting_text
 from paper.evidence.series import series_of
@@ -50,6 +51,7 @@ class Card:
     seeds: tuple[tuple[str, ...], ...]  # a line for each training: seed, condition, values
     artefacts: tuple[str, ...]
     loads: str  # how, e.g. "SAELens: topk"
+    sweep: tuple[str, ...]  # a line for each headline metric, value by value
     settings: tuple[tuple[str, str], ...]
     settings_of: str  # the label of the run that the settings are told apart from; "" where all are given
     facts: tuple[tuple[str, str], ...]  # device, compute, commit, record
@@ -84,6 +86,7 @@ def card_of(record: RunRecord, state: RunState, facts: Facts, files: RunFiles, m
         seeds=tuple(_seed_lines(record, facts)),
         artefacts=files.artefacts[:20],
         loads=next((t.export for t in measured if t.export), ""),
+        sweep=tuple(sweeps.told(record, facts)),
         settings=tuple((k, setting_text(v)) for k, v in record.settings.items() if same.get(k) != v),
         settings_of="" if record is first else first.label,
         facts=tuple(_about(record, state)),
@@ -91,13 +94,14 @@ def card_of(record: RunRecord, state: RunState, facts: Facts, files: RunFiles, m
 
 
 def _seed_lines(record: RunRecord, facts: Facts) -> Iterator[tuple[str, ...]]:
-    labels = {c.name: c.label for c in record.conditions}
+    whole = record.whole
+    labels = {c.name: c.label for c in whole.conditions}
 
     def decimals(key: str, condition: str) -> int:
-        found = series_of(record, key, condition)
+        found = series_of(whole, key, condition)
         return found.quantity().decimals if found else 3
 
-    for t in record.trainings:
+    for t in whole.trainings:
         values = (
             fixed(t.metrics[key], decimals(key, t.condition)) if key in t.metrics else ""
             for key in facts.manifest.metrics
@@ -106,7 +110,7 @@ def _seed_lines(record: RunRecord, facts: Facts) -> Iterator[tuple[str, ...]]:
 
 
 def _about(record: RunRecord, state: RunState) -> Iterator[tuple[str, str]]:
-    seconds = sum(t.gpu_s if t.gpu_s is not None else t.cpu_s for t in record.trainings)
+    seconds = sum(t.gpu_s if t.gpu_s is not None else t.cpu_s for t in record.whole.trainings)
     yield "Seeds", ", ".join(map(str, record.seeds))
     yield "Compute", f"{lasted(seconds)} of processor, {lasted(record.wall_s)} on the clock"
     yield "Memory", f"{max((t.peak_memory_mb for t in record.trainings), default=0.0):.0f} MB at most"

@@ -19,6 +19,9 @@ def figure_csv(figure: FigureAccount, records: Sequence[RunRecord], manifest: Ma
     mark = "measured" if manifest.measured else "self-reported"
     if figure.by == "runner" and figure.name.startswith("curves"):
         return _csv((*HEAD, "curve", "index", "value"), _curves(explored))
+    if figure.name.startswith("sweep_"):
+        whole = [r.whole for r in explored if r.swept]
+        return _csv((*HEAD, "source", "quantity", "value"), _values(whole, "metrics", mark))
     if figure.by != "runner":
         rows = [*_values(explored, "metrics", mark), *_values(explored, "diagnostics", "self-reported")]
         return _csv((*HEAD, "source", "quantity", "value"), rows)

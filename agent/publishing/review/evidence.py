@@ -19,6 +19,7 @@ from agent.sandbox import harvest
 from agent.session.events import AttemptFailed
 from agent.session.states import RunState
 from agent.session.tools import Tools
+from paper.evidence import sweeps
 from paper.evidence.clauses import ranking
 from paper.evidence.confirmation import OURS
 from paper.evidence.confirmed import confirmation
@@ -124,6 +125,7 @@ def lines(record: RunRecord, failures: Sequence[AttemptFailed], facts: Facts) ->
                     if field == "metrics" and facts.manifest.metrics[name].detail:
                         by_seed = ""
                     found.append(f"{run}/{field}/{name}{at}: {mark}{series.quantity().text()}{by_seed}")
+    found += [f"{run}/sweep: {line}" for line in sweeps.told(record, facts)]
     found += _verdicts(record, facts)
     if record.findings:
         found.append(f"{run}/findings: " + "; ".join(f"{f.grade}: {f.text}" for f in record.findings))

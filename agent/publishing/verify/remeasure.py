@@ -63,7 +63,7 @@ def remeasure(subject: Subject, session: SessionPaths, report: Report, means: Me
     _check_names(material)
     named = [
         _Named(record, t)
-        for record in material.records.values()
+        for record in (record.whole for record in material.records.values())
         for t in record.trainings
         if record.status == "measured" and t.artefact_sha256
     ]
@@ -106,7 +106,7 @@ def _check_names(material: Material) -> None:
         Unreadable: it would lead elsewhere.
     """
     for name, record in material.records.items():
-        for part in (record.run, *(t.condition for t in record.trainings)):
+        for part in (record.run, *(t.condition for t in record.whole.trainings)):
             if not foreign.is_plain(part) or "/" in part:
                 raise Unreadable(name, f"names {part[:80]!r}, which is no name of a run or a condition")
         if record.profile not in material.manifest.profiles:

@@ -15,6 +15,7 @@ from itertools import permutations
 from agent.publishing.verify.subject import Material
 from paper.evidence.facts import Facts
 from paper.evidence.series import Series, averaged, difference_of, series_of
+from paper.evidence.sweeps import curve_of
 from paper.press.compare import Problem, printed_numbers
 from paper.press.repeats import error_of
 
@@ -48,7 +49,7 @@ def _pool(material: Material) -> Iterator[float]:
     """Sizes of everything that an expression or a table may print with decimals."""
     records = list(material.records.values())
     facts = Facts(records, material.manifest, material.account.profile)
-    for record in records:
+    for record in (record.whole for record in records):
         settings = [record.settings, *(c.settings for c in record.conditions)]
         yield from (abs(v) for some in settings for v in some.values() if isinstance(v, float))
         for training in record.trainings:
@@ -78,5 +79,7 @@ def _columns(facts: Facts) -> Iterator[list[Series]]:
             yield [s for r in measured if (s := series_of(r, key, condition))]
         for key in keys:
             yield [s for r in measured if (s := series_of(r, key, condition, "diagnostics"))]
+    for record in (r for r in measured if r.swept):
+        yield from ([p.series] for key in facts.manifest.metrics for p in curve_of(record, key))
     for key in facts.manifest.metrics:
         yield [averaged(r, key) for r in measured if all(key in t.metrics for t in r.trainings)]

@@ -43,15 +43,19 @@ class ShuffledShards:
     random order: together a uniform permutation, written and read sequentially, one shard in memory.
     """
 
-    def __init__(self, folder: Path, rows: int, d_in: int, dtype: str, shard_rows: int, seed: int) -> None:
+    def __init__(
+        self, folder: Path, rows: int, d_in: int, dtype: str, shard_rows: int, seed: int, d_out: int = 0
+    ) -> None:
+        """`d_out`: the width of a second activation that stands behind the first in each row; 0: there is none."""
         folder.mkdir(parents=True)
-        self._folder, self._dtype, self._shape = folder, dtype, (rows, d_in)
+        self._folder, self._dtype, self._shape = folder, dtype, (rows, d_in + d_out)
+        self._parts = [slice(0, d_in), *([slice(d_in, d_in + d_out)] if d_out else [])]
         count = math.ceil(rows / shard_rows)
         sizes = [rows // count + (i < rows % count) for i in range(count)]
         self._paths = [folder / f"{i:05d}.npy" for i in range(count)]
         self._sizes, self._room = sizes, np.array(sizes)
         self._draw = np.random.default_rng(seed)
-        self._squares, self._sum, self._seen = 0.0, np.zeros(d_in), 0
+        self._squares, self._sum, self._seen = [0.0] * len(self._parts), np.zeros(d_in + d_out), 0
         for path, size in zip(self._paths, sizes, strict=True):
             self._header(path, size)
 
@@ -79,21 +83,25 @@ class ShuffledShards:
             shard = np.load(path)
             self._draw.shuffle(shard)
             np.save(path, shard)
-        rows, d_in = self._shape
-        mean = self._sum / self._seen
-        rms = math.sqrt(self._squares / self._seen - float(mean @ mean))
+        means = [self._sum[part] / self._seen for part in self._parts]
+        rms = [
+            math.sqrt(squares / self._seen - float(mean @ mean))
+            for squares, mean in zip(self._squares, means, strict=True)
+        ]
         about = {
-            "rows": rows,
-            "d_in": d_in,
+            "rows": self._shape[0],
+            "d_in": len(means[0]),
             "dtype": self._dtype,
             "shards": [p.name for p in self._paths],
-            "deviation": rms,
+            "deviation": rms[0],
+            **({"d_out": len(means[1]), "deviation_out": rms[1]} if len(means) > 1 else {}),
         }
         (self._folder / ABOUT).write_text(json.dumps(about, indent=1))
 
     def _look(self, rows: torch.Tensor) -> None:
         rows = rows.double()
-        self._squares += rows.square().sum().item()
+        for index, part in enumerate(self._parts):
+            self._squares[index] += rows[:, part].square().sum().item()
         self._sum += rows.sum(0).cpu().numpy()
         self._seen += len(rows)
 
