@@ -76,7 +76,7 @@ def detail(record: RunRecord, facts: Facts) -> list[str]:
 def beside_tables(facts: Facts) -> list[str]:
     """What tables of means leave out, by quantity: metrics told in detail, and what runs say of themselves."""
     told = _told_of(facts.measured, facts)
-    lines = []
+    lines: list[str] = []
     for name in (n for n, spec in facts.manifest.metrics.items() if spec.detail):
         lines += _row(told, name, "metrics", facts)
     for name in dict.fromkeys(key for r in told for t in r.trainings for key in t.diagnostics):

@@ -41,7 +41,7 @@ AGENT_LABEL = "Drawn by the agent's plot.py; not verified."
 
 
 def standard_figures(facts: Facts, folder: Path) -> tuple[Figure, ...]:
-    """Draw what the records allow: the described run, metrics by run, distances to the baseline, curves, planes, sweeps."""
+    """Draw what the records allow: the described run, metrics, distances to the baseline, curves, planes, sweeps."""
     if not facts.measured:
         return ()
     first, *others = _metrics(facts, folder)
