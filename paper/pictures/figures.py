@@ -74,7 +74,7 @@ def _metrics(facts: Facts, folder: Path) -> list[Figure]:
 
 
 def _metric_figure(facts: Facts, folder: Path, names: list[str], place: int, every: list[str]) -> Figure:
-    columns = min(3, len(names))
+    columns = 2 if len(names) == 4 else min(3, len(names))
     rows = -(-len(names) // columns)
     conditions = facts.condition_names()
     line = 0.155 * max(1.0, 0.7 * len(conditions), 0.9 * _lines_of(r.label for r in facts.measured))

@@ -42,7 +42,16 @@ from tests.support.recording import Recording, edited
 SYNTH = Recording("synth_sae", frozenset({("run-1.edit-1", "lint"), ("run-4.edit-1", "training")}))
 LM = Recording("lm_sae")
 FIGURES = {
-    "synth_sae": ("metrics", "differences", "curves", "tradeoff", "agent-detection", "agent-tiers"),
+    "synth_sae": (
+        "schematic",
+        "metrics",
+        "metrics_2",
+        "differences",
+        "curves",
+        "tradeoff",
+        "agent-detection",
+        "agent-tiers",
+    ),
     "lm_sae": ("metrics", "differences", "curves", "tradeoff", "agent-use", "agent-tiers"),
 }
 DESIGN = {"0.01", "60 %"}  # numbers that describe the design of a run, not its outcome
