@@ -11,6 +11,7 @@ from agent.actions.runs import (
     repository_map,
     start_commit,
 )
+from agent.core.earlier import EARLIER
 from agent.core.plan import PlannedRun
 from agent.core.protocols import EditResult
 from agent.llm.editing.lint import LintError, lint
@@ -30,10 +31,15 @@ def edit_run(action: EditRun, tools: Tools) -> Edited | AttemptFailed:
     editable = tools.template.manifest.editable
     tools.versions.reset(tools.versions.head())
     tools.versions.restore(run.code if run and run.code else start_commit(planned, tools), editable)
+    carried = _carried_code(action, planned, tools)
     tools.say(
         f"Run {action.run} ({planned.label}), attempt {action.attempt} of {tools.session.options.attempts}: "
-        f"editing {listed(editable)}"
+        + ("the code of the earlier session" if carried else f"editing {listed(editable)}")
     )
+    if carried:
+        for name, text in carried.items():
+            write_text(tools.paths.repo / name, text)
+        return _edited(action, planned, tools)
     result = tools.coder.edit(
         tools.paths.repo,
         editable,
@@ -44,8 +50,18 @@ def edit_run(action: EditRun, tools: Tools) -> Edited | AttemptFailed:
     )
     if result.refused:
         return fail_attempt(tools, action.run, planned, action.attempt, "edit", result.refused, _why(result))
+    return _edited(action, planned, tools)
+
+
+def _carried_code(action: EditRun, planned: PlannedRun, tools: Tools) -> dict[str, str]:
+    """The code of the earlier session, where this run takes it over as it was; a later attempt repairs it."""
+    earlier = tools.session.earlier
+    return earlier.code if earlier and planned.name == EARLIER and action.attempt == 1 else {}
+
+
+def _edited(action: EditRun, planned: PlannedRun, tools: Tools) -> Edited:
     commit = tools.versions.commit(
-        editable,
+        tools.template.manifest.editable,
         f"run {action.run}, attempt {action.attempt}: {planned.label}",
         {"Run": action.run, "Attempt": str(action.attempt), "Status": "edited", "Event": "edit"},
     )

@@ -6,6 +6,7 @@ from typing import Any
 
 from agent.actions import pretrained
 from agent.actions.runs import library_outline, repository_map, shown_code, told
+from agent.core.earlier import EARLIER
 from agent.core.labels import label_problem
 from agent.core.plan import Plan, PlannedRun, Reflection
 from agent.core.protocols import Message
@@ -37,7 +38,8 @@ def make_plan(action: MakePlan, tools: Tools) -> Planned:
     prompt = render(
         "plan",
         manifest=manifest,
-        runs=session.options.runs,
+        runs=_to_plan(session),
+        earlier=session.earlier,
         table=table(facts),
         code=_shown_code(tools),
         library=library_outline(tools),
@@ -54,11 +56,18 @@ def make_plan(action: MakePlan, tools: Tools) -> Planned:
     plan, weaker = _against_the_strongest(plan, facts)
     if weaker:
         tools.say(f"  compared with {plan.comparison.baseline}, the strongest baseline; the planner named {weaker}")
+    if session.earlier and session.options.runs:
+        plan = plan.model_copy(update={"runs": (session.earlier.planned(), *plan.runs)})
     write_text(tools.paths.repo / "plan.json", plan.model_dump_json(indent=2, exclude_none=True) + "\n")
     commit = tools.versions.commit(["plan.json"], f"plan: {len(plan.runs)} runs", {"Event": "plan"})
     for number, planned in enumerate(plan.runs, start=1):
         tools.say(f"  {number}. {planned.label}: {planned.hypothesis}")
     return Planned(at=tools.now, plan=plan, commit=commit, instead_of=weaker)
+
+
+def _to_plan(session: Session) -> int:
+    """How many runs the planner may plan: all but the one that measures an earlier session's code again."""
+    return max(0, session.options.runs - 1) if session.earlier else session.options.runs
 
 
 def _against_the_strongest(plan: Plan, facts: Facts) -> tuple[Plan, str]:
@@ -175,6 +184,9 @@ def _conversation(prompt: str, facts: Facts, tools: Tools) -> list[Message]:
     study = render(
         "study",
         idea=tools.session.idea,
+        earlier=tools.session.earlier,
+        profile_name=tools.session.options.profile,
+        data_key=tools.session.data_key,
         manifest=manifest,
         profile=tools.profile,
         directions={name: facts.direction(name) for name in manifest.metrics},
@@ -196,10 +208,11 @@ def _shown_code(tools: Tools) -> str:
 
 def _complaint(plan: Plan, tools: Tools) -> str | None:
     manifest = tools.template.manifest
-    if not plan.runs:
+    most = _to_plan(tools.session)
+    if not plan.runs and (most or not tools.session.earlier):
         return "the plan holds no run"
-    if len(plan.runs) > tools.session.options.runs:
-        return f"the plan holds {len(plan.runs)} runs, {tools.session.options.runs} are allowed"
+    if len(plan.runs) > most:
+        return f"the plan holds {len(plan.runs)} runs, {most} are allowed"
     if plan.comparison.metric != manifest.primary:
         return f"comparison.metric must be the primary metric, {manifest.primary!r}"
     given = [spec.name for spec in pretrained.asked(tools)]
@@ -214,6 +227,9 @@ def _runs_complaint(runs: tuple[PlannedRun, ...], tools: Tools) -> str | None:
     taken = {*tools.session.options.baselines, *(r.planned.name for r in tools.session.experiments if r.planned)}
     labels = [r.planned.label for r in tools.session.experiments if r.planned]
     template = tools.template
+    if tools.session.earlier:
+        taken.add(EARLIER)
+        labels.append(tools.session.earlier.label)
     starts = {"baseline", "best", tools.session.options.baselines[0], *taken}
     for planned in runs:
         if problem := label_problem(planned.label, template.manifest, labels):

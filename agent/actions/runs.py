@@ -97,7 +97,14 @@ def script_of(tools: Tools, run: RunState) -> str:
 def seeds_of(tools: Tools, run: RunState) -> tuple[int, ...]:
     if pretrained.spec_of(tools, run):  # it has no seed; another would measure the same numbers again
         return tools.profile.seeds[:1]
-    return tools.profile.fresh_seeds if run.kind == "confirmation" else tools.profile.seeds
+    return _fresh_seeds(tools) if run.kind == "confirmation" else tools.profile.seeds
+
+
+def _fresh_seeds(tools: Tools) -> tuple[int, ...]:
+    """Seeds that no exploratory run has used, nor the confirmation of a session that this one continues."""
+    fresh, earlier = tools.profile.fresh_seeds, tools.session.earlier
+    first = max(fresh[0], earlier.last_seed + 1) if earlier else fresh[0]
+    return tuple(range(first, first + len(fresh)))
 
 
 def worlds_of(session: Session, run: RunState) -> tuple[int, ...]:
@@ -108,9 +115,13 @@ def worlds_of(session: Session, run: RunState) -> tuple[int, ...]:
 
 
 def confirmed_worlds(session: Session) -> tuple[int, ...]:
-    """The worlds of the confirmation; none where nothing was sent there."""
+    """The worlds of the confirmation; none where nothing was sent there.
+
+    A session that continues others was planned by somebody who knows how theirs ended, so it gets further ones.
+    """
     planned = session.confirmation
-    return () if planned is None or planned.best is None else tuple(range(1, 1 + planned.worlds))
+    first = 1 + (session.earlier.worlds if session.earlier else 0)
+    return () if planned is None or planned.best is None else tuple(range(first, first + planned.worlds))
 
 
 def library_of(tools: Tools) -> list[str]:

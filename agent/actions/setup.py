@@ -35,6 +35,9 @@ def prepare_data(action: PrepareData, tools: Tools) -> DataPrepared:
     copied = (*pins, *manifest.protected, *manifest.assets, "manifest.toml", *manifest.scripts)
     files |= {f"template/{name}": tools.template.path(name).read_bytes() for name in copied}
     files |= {f"template/{name}": path.read_bytes() for name, path in tools.template.library().items()}
+    if earlier := tools.session.earlier:
+        page = render("earlier", earlier=earlier, profile_name=options.profile, data_key=data.key)
+        files["earlier.md"] = page.encode()
     for spec in pretrained.asked(tools):
         pretrained.of(tools, spec)  # what cannot be read or does not fit is said before anything is trained
         files[f"template/{spec.script}"] = encoder_text(manifest).encode()

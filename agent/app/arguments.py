@@ -115,7 +115,7 @@ def _named(typed: dict[str, Any], plain: list[str]) -> list[Command]:
     names = [name for name in COMMANDS if f"--{name}" in typed]
     if plain and plain[0] in COMMANDS and plain[0] not in names:
         names.append(plain[0])
-    if not names and ("idea" in typed or "ideas" in typed):
+    if not names and {"idea", "ideas", "after"} & typed.keys():
         names = ["run"]
     return [COMMANDS[name] for name in names]
 
@@ -135,7 +135,7 @@ def _take_operand(args: argparse.Namespace, command: Command, typed: dict[str, A
     given += plain[1:] if plain and plain[0] == command.name else plain
     if len(given) > bool(command.operand) and not command.several:
         raise Refusal(f"launch.py {command.name}: one word too many: {given[-1]}")
-    if command.operand and not given and not command.without and "ideas" not in typed:
+    if command.operand and not given and not command.without and not {"ideas", "after"} & typed.keys():
         raise Refusal(f"launch.py {command.name}: {command.operand} is missing" + _example(command))
     if command.operand:
         try:

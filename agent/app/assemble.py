@@ -15,6 +15,7 @@ from agent.actions.runs import EXPLORED
 from agent.app.bookkeeping import Books
 from agent.app.bounds import Budget
 from agent.app.sizes import Sizes
+from agent.core.earlier import Earlier
 from agent.core.errors import BudgetSpent, InfrastructureError
 from agent.core.ideas import Idea
 from agent.core.manifest import Profile
@@ -137,9 +138,13 @@ def open_session(
     system: System,
     *,
     new: tuple[Idea, Options] | None = None,
+    earlier: Earlier | None = None,
     changed: Options | None = None,
 ) -> Iterator[Tools]:
-    """Hold a session's lock and hand out its tools; says in the log how the process left."""
+    """Hold a session's lock and hand out its tools; says in the log how the process left.
+
+    `new`: start it with this. `earlier`: what a new one takes over from the session that it continues.
+    """
     with session_lock(paths.lock):
         system.console.keep(paths.log)
         for folder in (paths.root, workspace.cache):
@@ -149,7 +154,8 @@ def open_session(
         log = EventLog(paths.events, signer)
         if new:
             idea, options = new
-            log.append(SessionStarted(at=time.time(), session=paths.root.name, idea=idea, options=options))
+            session = paths.root.name
+            log.append(SessionStarted(at=time.time(), session=session, idea=idea, options=options, earlier=earlier))
         journal = Journal(log, time.time, time.monotonic)
         journal.append(ProcessStarted(at=time.time(), pid=os.getpid(), host=socket.gethostname()))
         if changed:

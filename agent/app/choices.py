@@ -24,7 +24,7 @@ from agent.core.slurm import wants_gpu
 from agent.core.template import Template
 from agent.lab.jobs.inventory import ALL, gpu_count
 
-FIXED = ("template", "profile", "baselines", "executor")  # what a session is about
+FIXED = ("template", "profile", "baselines", "executor", "after")  # what a session is about
 SLOTS_PER_CORE = 8
 RECORDED_WITH = "session.toml"  # of a recording's folder: the options that its words depend on
 _SWITCHES = {"no_pdf": ("pdf", False), "allow_network": ("network", True), "unsafe_no_sandbox": ("sandbox", "none")}
@@ -205,6 +205,8 @@ def _players(chosen: Mapping[str, Any], template: Template, idea: Idea | None) -
         if missing := [role for role in ROLES if role not in named]:
             raise UserError(f"no model for {', '.join(missing)}: name them, or one for all with --model MODEL")
         return Models(**named), None
+    if chosen.get("after") and not playback:
+        raise UserError("--after: a shipped recording knows no other session; name a model with --model MODEL")
     shipped = Path(template.folder) / "playback" / (idea.Name if idea else "")
     folder = Path(playback) if playback else shipped
     if idea is not None and not folder.is_dir():

@@ -187,7 +187,7 @@ def _begin(args: argparse.Namespace, workspace: Workspace, console: TerminalCons
     from agent.app.assemble import Parts
     from agent.app.start import begin
 
-    return begin(args.idea, choices.typed(args), workspace, Parts(console))
+    return begin(args.idea, choices.typed(args), workspace, Parts(console), trust=args.trust)
 
 
 def _status(args: argparse.Namespace, workspace: Workspace) -> int:

@@ -192,6 +192,12 @@ GROUPED_OPTIONS = {
     "size": (
         Option("--idea", "NAME|FILE[:NAME]", "run doctor", "the idea, where no word after the command names it"),
         Option("--ideas", "FILE", "run", "every idea of a file, each in a session of its own"),
+        Option(
+            "--after",
+            "SESSION",
+            "run",
+            "continue a finished session from its best code (also: last)",
+        ),
         Option("--parallel", "N", PLAYED, "of several sessions, so many at once (default: 1)", whole),
         Option(
             "--template",
@@ -264,7 +270,7 @@ GROUPED_OPTIONS = {
         Option(
             "--trust",
             "",
-            "verify resume new-template check-template evaluate",
+            "verify run resume new-template check-template evaluate",
             "run code that this installation did not make",
         ),
         Option(
@@ -297,6 +303,7 @@ OPTIONS = {option.name: option for group in GROUPED_OPTIONS.values() for option 
 TYPED_ONLY = (
     "--idea",
     "--ideas",
+    "--after",
     "--playback",
     "--stop-after",
     "--dry-run",

@@ -15,11 +15,13 @@ from urllib.parse import urlsplit
 from agent.app import choices, preflight
 from agent.app.assemble import Parts, System, open_session, system_for, template_of
 from agent.app.names import adapter, named_idea, named_template
+from agent.core.earlier import Earlier
 from agent.core.errors import UserError
 from agent.core.ideas import Idea
 from agent.core.options import DEFAULT_TEMPLATE, Options
 from agent.core.paths import HOME, SessionPaths
 from agent.core.template import Template
+from agent.publishing.earlier import check_fits, read_earlier
 from agent.publishing.verify.trust import TRUSTED, ask_for_trust, is_ours
 from agent.session.tools import Tools
 from agent.storage.workspace import Workspace, new_session_folder, read_session
@@ -38,6 +40,7 @@ class Start:
     idea: Idea | None  # None: the session was there before, or only the machine is looked at
     stopped: SessionPaths | None = None
     changed: bool = False  # the options of a stopped session
+    earlier: Earlier | None = None  # of a new session that continues another one
 
     def complaints(self) -> list[str]:
         """One line for each thing that would stop the session."""
@@ -65,7 +68,8 @@ class Start:
                 yield tools
         elif self.idea:
             paths = new_session_folder(self.workspace, self.idea.Name)
-            with open_session(paths, self.workspace, self.system, new=(self.idea, self.options)) as tools:
+            new = (self.idea, self.options)
+            with open_session(paths, self.workspace, self.system, new=new, earlier=self.earlier) as tools:
                 yield tools
 
 
@@ -82,24 +86,37 @@ def addresses() -> dict[str, str]:
     return found
 
 
-def begin(idea: Idea | str | None, chosen: Mapping[str, Any], workspace: Workspace, parts: Parts) -> Start:
+def begin(
+    idea: Idea | str | None, chosen: Mapping[str, Any], workspace: Workspace, parts: Parts, *, trust: bool = False
+) -> Start:
     """A new session; nothing is written yet.
 
     Args:
-        idea: itself, its name, or FILE[:NAME]; None only looks at the machine.
-        chosen: fields of Options that a person gave; the others have their defaults.
+        idea: itself, its name, or FILE[:NAME]; None only looks at the machine, or takes the idea of the session
+            that this one continues.
+        chosen: fields of Options that a person gave; the others have their defaults, or are those of the session
+            that this one continues (template and profile).
+        trust: also continue a session that this installation did not make.
 
     Raises:
         UserError: something that was given is not there, or out of range.
     """
+    earlier = None
+    if after := chosen.get("after"):
+        earlier, before = read_earlier(workspace.find(after), trust=trust)
+        idea = idea or before.idea
+        same = {"template": before.options.template, "profile": before.options.profile}
+        chosen = {**same, **chosen, "after": earlier.session}
     name = chosen.get("template")
     if isinstance(idea, str):
         idea = named_idea(idea, name, HOME)
     device = chosen.get("device") or choices.own_device()
     adapt = adapter(workspace.root, walls=chosen.get("sandbox") != "none", device=device)
     template = named_template(name or DEFAULT_TEMPLATE, HOME, adapt)
+    if earlier:
+        check_fits(earlier, template)
     options = choices.new_options(template, idea, {"addresses": addresses(), **chosen})
-    return Start(workspace, options, template_of(options), system_for(options, parts), idea)
+    return Start(workspace, options, template_of(options), system_for(options, parts), idea, earlier=earlier)
 
 
 def go_on(

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from agent.app.tables import add, show, show_json, table
 from agent.app.wording import compact
+from agent.core.chains import in_chains
 from agent.core.errors import InfrastructureError, UserError
 from agent.core.paths import SessionPaths
 from agent.core.visible import line
@@ -41,6 +43,7 @@ class Standing:
     started_at: float = 0.0  # seconds since the epoch
     last_at: float = 0.0
     active_s: float = 0.0
+    after: str = ""  # the session that it continues
     problem: str = ""  # why it is empty or unreadable
 
 
@@ -61,8 +64,12 @@ def show_status(workspace: Workspace, *, as_json: bool = False) -> int:
         return 0
     shown = table("session", "state", "stage", "runs", "tokens", "cost")
     shown.columns[0].min_width = max(len(one.session) for one in found)  # a name is there to be copied
-    for one in found:
-        add(shown, *_row(one))
+    by_name = {one.session: one for one in found}
+    for chain in in_chains(list(by_name), {one.session: one.after for one in found}):
+        for one in (by_name[name] for name in chain):
+            add(shown, *_row(one))
+        if chain[1:]:
+            add(shown, *_sum([by_name[name] for name in chain]))
     show(shown)
     for number, holder in enumerate(held):
         print(line(f"{'places' if number == 0 else '':<8}{holder}"))
@@ -106,6 +113,7 @@ def of_log(paths: SessionPaths) -> tuple[Standing, str]:
         started_at=session.started_at,
         last_at=session.last_at,
         active_s=session.active_s,
+        after=session.options.after or "",
     )
     return stood, attempt
 
@@ -117,6 +125,24 @@ def now(paths: SessionPaths, stood: Standing, attempt: str) -> Standing:
     if is_locked(paths.lock):
         return replace(stood, state="running")
     return replace(stood, state="training" if attempt and is_out(Path(attempt)) else "stopped")
+
+
+def _sum(chain: Sequence[Standing]) -> tuple[str, ...]:
+    """What sessions that continue one another, which stand above, come to together."""
+    whole = Standing(
+        session=f"= a chain of {len(chain)}",
+        folder="",
+        state=chain[-1].state,
+        stage=chain[-1].stage,
+        runs=sum(one.runs for one in chain),
+        measured=sum(one.measured for one in chain),
+        failed=sum(one.failed for one in chain),
+        tokens=sum(one.tokens for one in chain),
+        tokens_cached=sum(one.tokens_cached for one in chain),
+        usd=sum(one.usd for one in chain),
+        usd_complete=all(one.usd_complete for one in chain),
+    )
+    return _row(whole)
 
 
 def _row(one: Standing) -> tuple[str, ...]:

@@ -44,6 +44,7 @@ class Options(Strict):
     price: tuple[Dollars, Dollars] | None = None  # per million tokens in and out, of models without a known price
     max_output: int | None = Field(default=None, ge=1)  # tokens of an answer, of models that litellm does not know
     context: int | None = Field(default=None, ge=1)  # tokens of a request and its answer, of the same models
+    after: str | None = None  # the session that this one continues, by its name
     runs: int = Field(default=5, ge=0, le=10)
     attempts: int = Field(default=4, ge=1, le=20)
     baselines: tuple[str, ...] = ()  # names; the first is run 0

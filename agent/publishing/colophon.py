@@ -26,6 +26,7 @@ def command(session: Session) -> str:
         f"--profile {options.profile}",
         f"--runs {options.runs}",
     ]
+    words += [f"--after {options.after}"] if options.after else []
     words += [f"--baselines {','.join(options.baselines)}"] if options.baselines else []
     names = options.models.names()
     if not options.playback:
@@ -46,6 +47,22 @@ def command(session: Session) -> str:
         if on
     ]
     return " ".join(words)
+
+
+def continued(session: Session) -> tuple[tuple[str, str], ...]:
+    """What a session took over from the one that it continues, for the appendix; nothing where it continues none."""
+    if (earlier := session.earlier) is None:
+        return ()
+    data = "the same data" if earlier.data_key == session.data_key else "other data"
+    told = (
+        f"the session {earlier.session} (profile {earlier.profile}, {data} in its exploration), whose planner's best "
+        f"run was chosen among {counted(earlier.tried, 'run')}, those of earlier sessions of its chain included. Its "
+        "code was trained and measured anew as this session's first run; its findings, which the planner read, stand "
+        "in earlier.md of the repository, and no number of this paper is taken from there. Seeds"
+        + (" and worlds" if earlier.worlds else "")
+        + " of the confirmation are ones that no session of the chain had used."
+    )
+    return (("Continues", told),)
 
 
 def costs(session: Session) -> tuple[tuple[str, str], ...]:

@@ -143,7 +143,7 @@ def _told(over: Sequence[RunState], facts: Facts) -> frozenset[str]:
 def _line(run: RunState, record: RunRecord, facts: Facts, words: bool) -> str:
     parent = next((r.name for r in facts.records if r.run == record.parent), "")
     origin = f", from `{parent}`" if parent else ""
-    parts = [f"- `{record.name}` ({record.label}, {record.kind}{origin}): {_short(record.about, CHANGE)}"]
+    parts = [f"- `{record.name}` ({record.label}, {record.kind}{origin}): {short(record.about, CHANGE)}"]
     if record.status != "measured":
         parts.append("It failed and has no result.")
     else:
@@ -152,7 +152,7 @@ def _line(run: RunState, record: RunRecord, facts: Facts, words: bool) -> str:
     if run.failures:
         parts.append(f"Failed on the way: {failures(run.failures)}.")
     if words and run.reflection:
-        parts.append(f'Read by its planner as: "{_short(run.reflection.interpretation, WORDS)}"')
+        parts.append(f'Read by its planner as: "{short(run.reflection.interpretation, WORDS)}"')
     return " ".join(parts)
 
 
@@ -161,7 +161,7 @@ def _fixed(facts: Facts) -> str:
     return facts.record("baseline").name if facts.baselines else ""
 
 
-def _short(text: str, most: int) -> str:
+def short(text: str, most: int) -> str:
     """One line that ends as a sentence; what is cut off is said to be."""
     line = one_line(text, 10**6)
     return line if len(line) <= most else f"{line[:most].rsplit(' ', 1)[0]} [...]"

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from agent.core.manifest import Manifest
+from agent.core.numbers import counted
 from agent.core.template import joined
 from agent.core.writing import FigureText
 from agent.lab.built import file_sha256
@@ -21,7 +22,7 @@ from agent.literature.found import FoundWorks, read_found
 from agent.literature.library import Entry, Library, shipped_library
 from agent.llm.prompting import render
 from agent.publishing import digest
-from agent.publishing.colophon import command, costs, literature
+from agent.publishing.colophon import command, continued, costs, literature
 from agent.publishing.notes import table
 from agent.publishing.records import session_facts
 from agent.publishing.signatures import signers
@@ -283,7 +284,7 @@ class Manuscript:
             statement=statement(session, self.facts.manifest),
             fallback_title=session.idea.Title,
             command=command(session),
-            costs=(*costs(session), (SIGNED, signers(self._repo, self._tools.signer.public))),
+            costs=(*continued(session), *costs(session), (SIGNED, signers(self._repo, self._tools.signer.public))),
             allow=session.options.allow,
             broken=broken,
             style=style,
@@ -354,6 +355,11 @@ def statement(session: Session, manifest: Manifest) -> str:
         measured += (
             f" Stateful: {stateful} may answer by the whole call, not row by row; a fresh process served each "
             "measurement, and another one answered a sample of the calls again."
+        )
+    if earlier := session.earlier:
+        measured += (
+            f" This session continues an earlier one: its first run is the best code of "
+            f"{counted(earlier.tried, 'run')} there, measured again here."
         )
     if manifest.memorised:
         measured += " Rows that are measured may have been trained on: memorising them is what is asked about."

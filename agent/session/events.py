@@ -9,6 +9,7 @@ from typing import Annotated, Literal, Union
 
 from pydantic import ConfigDict, Field, TypeAdapter
 
+from agent.core.earlier import Earlier
 from agent.core.ideas import Idea
 from agent.core.options import Options
 from agent.core.plan import Plan, Reflection
@@ -38,6 +39,7 @@ class SessionStarted(Happened):
     session: str
     idea: Idea
     options: Options
+    earlier: Earlier | None = None  # of a session that continues another one
 
 
 class ProcessStarted(Happened):

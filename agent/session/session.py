@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from agent.core.copied import replace
+from agent.core.earlier import Earlier
 from agent.core.errors import InfrastructureError, UserError
 from agent.core.ideas import Idea
 from agent.core.options import Options
@@ -27,6 +28,7 @@ class Session:
     session: str
     idea: Idea
     options: Options
+    earlier: Earlier | None = None  # what it takes over from the session that it continues
     data_key: str | None = None
     data_hashes: dict[str, str] = field(default_factory=dict)
     first_commit: str = ""  # once the data are prepared
@@ -138,6 +140,7 @@ def begin(event: ev.SessionStarted) -> Session:
         session=event.session,
         idea=event.idea,
         options=event.options,
+        earlier=event.earlier,
         runs={name: RunState(name, "baseline") for name in names},
         last_at=event.at,
         started_at=event.at,

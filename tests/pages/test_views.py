@@ -362,6 +362,25 @@ def test_the_index_is_newest_first_and_tells_chains_and_what_cannot_be_read(few,
     assert rows[3].age == "2 h ago"
 
 
+def test_sessions_that_continue_one_another_stand_together_with_their_sum(few):
+    def after(name):
+        return replace(few.session, options=few.session.options.model_copy(update={"after": name}))
+
+    seen = [
+        Seen("a", few.session, few.facts),
+        Seen("b", few.session, few.facts),
+        Seen("c", after("a"), few.facts),
+        Seen("d", after("gone"), few.facts),
+        Seen("e", after("c"), few.facts),
+    ]
+    rows = {row.name: row for row in index_rows(seen, few.session.started_at)}
+
+    assert list(rows) == ["e", "c", "a", "d", "b"]
+    assert [row.after for row in rows.values()] == ["c", "a", "", "", ""]
+    assert rows["e"].chain.startswith("chain of 3 sessions: 18 runs measured, $")
+    assert [row.chain for row in rows.values() if row.name != "e"] == [""] * 4
+
+
 # ---------------------------------------------------------------- drawing
 
 

@@ -1,10 +1,11 @@
-"""All sessions of a workspace, one row each; sessions on one idea are a chain, oldest first."""
+"""All sessions of a workspace, one row each; those that continue one another stand together, as one chain."""
 
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from agent.core.chains import in_chains
 from agent.pages.reading import Seen
 from agent.pages.views.words import ago, compact, iso, money
 from agent.session.session import Session, missing_pdf, stage
@@ -16,7 +17,9 @@ class IndexRow:
     name: str
     title: str
     idea: str
-    place: str  # in its chain, e.g. "2 of 3"; "" for the only one
+    place: str  # among the sessions on its idea, e.g. "2 of 3"; "" for the only one
+    after: str  # the session that it continues; "" where it continues none, or one that is not here
+    chain: str  # what it and those that it continues come to together; "" but for the newest of a chain
     state: str  # "running", "stopped", "done", "no PDF", "unreadable"
     stage: str
     runs: str
@@ -35,17 +38,31 @@ class IndexRow:
 
 def index_rows(sessions: list[Seen], now: float) -> tuple[IndexRow, ...]:
     """Newest first."""
-    chains = Counter(seen.session.idea.Name for seen in sessions if seen.session)
+    ideas = Counter(seen.session.idea.Name for seen in sessions if seen.session)
     met: Counter[str] = Counter()
-    rows = []
+    rows = dict[str, IndexRow]()
     for seen in sessions:
         if seen.session is None:
-            rows.append(_unread(seen))
+            rows[seen.name] = _unread(seen)
             continue
         idea = seen.session.idea.Name
         met[idea] += 1
-        rows.append(_row(seen, seen.session, f"{met[idea]} of {chains[idea]}" if chains[idea] > 1 else "", now))
-    return tuple(reversed(rows))
+        rows[seen.name] = _row(seen, seen.session, f"{met[idea]} of {ideas[idea]}" if ideas[idea] > 1 else "", now)
+    found = {seen.name: seen.session for seen in sessions if seen.session}
+    chains = in_chains(list(rows), {name: session.options.after or "" for name, session in found.items()})
+    for chain in (chain for chain in chains if chain[1:]):
+        for name in chain:
+            before = found[name].options.after or ""
+            rows[name] = replace(rows[name], after=before if before in rows else "")
+        rows[chain[-1]] = replace(rows[chain[-1]], chain=_together([found[name] for name in chain]))
+    return tuple(rows[name] for chain in reversed(chains) for name in reversed(chain))
+
+
+def _together(chain: list[Session]) -> str:
+    """Sessions that continue one another as one, in words."""
+    measured = sum(run.phase == "measured" for session in chain for run in session.experiments)
+    cost = money(sum(session.usd for session in chain), sum(session.unpriced_calls for session in chain))
+    return f"chain of {len(chain)} sessions: {measured} runs measured, {cost}"
 
 
 def state_of(session: Session, running: bool) -> str:
@@ -78,6 +95,8 @@ def _row(seen: Seen, session: Session, place: str, now: float) -> IndexRow:
         title=session.idea.Title,
         idea=session.idea.Name,
         place=place,
+        after="",
+        chain="",
         state=state_of(session, seen.running),
         stage=stage(session),
         runs=f"{measured} of {session.options.runs}" + (f", {failed} failed" if failed else ""),
@@ -112,6 +131,8 @@ def _unread(seen: Seen) -> IndexRow:
         title=seen.name,
         idea="",
         place="",
+        after="",
+        chain="",
         state="unreadable",
         stage="",
         runs="",

@@ -74,6 +74,8 @@ class SessionView:
     stage: str
     running: bool
     started: str
+    continues: str  # what it took over from the session that it continues; "" where it continues none
+    after: str  # that session's name
     sentence: str  # the verdict
     good: bool | None
     badge: Badge
@@ -117,6 +119,8 @@ def session_view(found: Gathered, now: float, tell: Tell) -> SessionView:
         stage=stage(session),
         running=found.running and not session.finished,
         started=words.moment(session.started_at),
+        continues=_continues(session),
+        after=session.earlier.session if session.earlier else "",
         sentence=sentence,
         good=good,
         badge=_badge(found),
@@ -163,6 +167,17 @@ def _verdict(session: Session, facts: Facts | None) -> tuple[str, bool | None]:
     if facts.confirmed or over:
         return _sentence(facts, "confirmation()"), verdict_of(facts)[1]
     return _so_far(facts), None
+
+
+def _continues(session: Session) -> str:
+    """What a session took over, behind the earlier one's name."""
+    if (earlier := session.earlier) is None:
+        return ""
+    data = "the same data" if earlier.data_key == session.data_key else "other data"
+    return (
+        f"(profile {earlier.profile}, {data}): its best code, {earlier.label}, is measured again here as the "
+        f"first run. Its own confirmation: {earlier.confirmation}."
+    )
 
 
 def _played(session: Session, manifest: Manifest | None) -> str:
