@@ -12,7 +12,6 @@ from agent.core.looks import STYLE
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
-    from matplotlib.typing import RcKeyType
 
 SYSTEM_FONTS = (  # Debian's fonts-droid-fallback; matplotlib itself ships no Han, kana or hangul
     Path("/usr/share/fonts-droid-fallback/truetype/DroidSansFallback.ttf"),
@@ -33,7 +32,7 @@ def draw(path: Path, width: float, height: float, paint: Callable[[Canvas], None
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure as Canvas
 
-    settings: dict[RcKeyType, Any] = {**STYLE, "font.family": [*STYLE["font.family"], *system_fonts()]}
+    settings: dict[Any, Any] = {**STYLE, "font.family": [*STYLE["font.family"], *system_fonts()]}
     with mpl.rc_context({**mpl.rcParamsDefault, **settings, "backend": mpl.rcParams["backend"]}):
         canvas = Canvas(figsize=(width, height), layout="constrained")
         FigureCanvasAgg(canvas)  # it measures letters
