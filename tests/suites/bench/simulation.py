@@ -177,7 +177,7 @@ def table() -> str:
     ]
     logs = [_long(runs) for runs in RUNS]
     about = (
-        f"{device_in_words('cpu')}; processor time but for `status`, load {os.getloadavg()[2]:.1f}. An idea has a "
+        f"{device_in_words('cpu')}; processor time, load {os.getloadavg()[2]:.1f}. An idea has a "
         f"baseline and up to {CHOSEN.runs} runs of {SEEDS} trainings of {TRAINING_S / 60:.0f} min; a model answers in "
         f"{MODEL_S:.0f} s."
     )
@@ -196,8 +196,7 @@ def _night(ideas: int, places: int) -> list[str]:
         polls = _polls(night.places)
         status = [_status(root / "ws") for _ in range(2)]
         used = night.busy_s / (night.now * places)
-        print(ideas, places, f"{hours:.1f} h", dict(cost.seconds), status, flush=True)
-        return [
+        row = [
             f"{ideas:,}",
             f"{places:,}",
             f"{hours:.1f}",
@@ -208,6 +207,8 @@ def _night(ideas: int, places: int) -> list[str]:
             f"{memory:.0f}",
             *(f"{seconds:.1f}" for seconds in status),
         ]
+        print(*row, flush=True)
+        return row
     finally:
         shutil.rmtree(root, ignore_errors=True)
 
@@ -230,11 +231,12 @@ def _polls(places: Places) -> tuple[float, float]:
 
 
 def _status(workspace: Path) -> float:
-    """The command as a person types it, in seconds by the wall."""
+    """Processor time of the command as a person types it; it waits for nothing."""
     command = [sys.executable, str(ROOT / "launch.py"), "status", "--workspace", str(workspace)]
-    began = time.monotonic()
-    subprocess.run(command, check=True, capture_output=True, timeout=300)
-    return time.monotonic() - began
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run(command, check=True, capture_output=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
 def _resident() -> float:
