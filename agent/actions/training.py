@@ -154,6 +154,8 @@ def _ended(job: Job, run: RunState, tools: Tools) -> JobResult | None:
     """Wait for a job; None where it was lost."""
     silence = _Silence(tools.say, f"run {run.run} does not go on", f"run {run.run} goes on", SILENCE_S)
     queue = _Silence(tools.say, f"run {run.run} waits for its places", f"run {run.run} has its places", PLACELESS_S)
+    if tools.runner.state(job) == "running":
+        tools.coder.warm()
     while (state := tools.runner.state(job)) == "running":
         progress = tools.runner.progress(job)
         tools.console.progress(f"run {run.run} ({label_of(tools, run)})", progress)

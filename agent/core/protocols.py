@@ -134,6 +134,9 @@ class Coder(Protocol):
     ) -> EditResult:
         """`briefing` is what several edits have in common: it stands first, where a provider's cache serves it."""
 
+    def warm(self) -> None:
+        """Load what an edit needs, which takes seconds; called while something else is waited for anyway."""
+
 
 # ---------------------------------------------------------------- jobs
 

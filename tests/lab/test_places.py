@@ -31,6 +31,11 @@ def gpus(where, *wanted):
     return Places(folder=str(where), pools=tuple(pools))
 
 
+def refused(claim):
+    """Asked twice: from the second time on it stands in the line."""
+    return claim.take() is None and claim.take() is None
+
+
 def runner(inventory=ONE, **chosen):
     return LocalRunner(measure="tests.support.fake_measure", inventory=lambda gpus: inventory, **chosen)
 
@@ -39,7 +44,7 @@ def test_a_place_is_held_by_one_and_its_holder_is_named(tmp_path):
     first, second = (Claim(cores(tmp_path, 1), who) for who in ("one, run 1", "two, run 3"))
     taken = first.take()
 
-    assert taken and second.take() is None
+    assert taken and refused(second)
     assert second.behind().startswith("core: one, run 1, since ")
     assert [one.waits for one in holders(tmp_path)] == [False, True]
     taken.close()
@@ -49,7 +54,7 @@ def test_a_place_is_held_by_one_and_its_holder_is_named(tmp_path):
 def test_one_that_needs_many_places_gets_them_though_others_need_few(tmp_path):
     running = [Claim(cores(tmp_path, 2), f"small {n}").take() for n in range(2)]
     wide, late = Claim(cores(tmp_path, 2, wanted=2), "wide"), Claim(cores(tmp_path, 2), "late")
-    assert wide.take() is None and late.take() is None
+    assert refused(wide) and refused(late)
     for taken in running:
         taken.close()
         assert late.take() is None  # it came later, and the line is one
@@ -60,12 +65,22 @@ def test_one_that_needs_many_places_gets_them_though_others_need_few(tmp_path):
     assert late.take()
 
 
+def test_a_job_that_just_got_a_place_lets_another_have_the_next(tmp_path):
+    busy = Claim(cores(tmp_path, 1), "greedy, seed 1").take()
+    patient = Claim(cores(tmp_path, 1), "patient")
+    greedy = Claim(cores(tmp_path, 1), "greedy, seed 2")
+    assert greedy.take() is None and refused(patient)
+    busy.close()
+
+    assert greedy.take() is None and patient.take()
+
+
 def test_the_memory_of_a_gpu_is_shared_and_a_training_is_on_one_gpu_alone(tmp_path):
     half = [Claim(gpus(tmp_path, 1, 1), f"half {n}").take() for n in range(3)]
     assert [taken.visible for taken in half] == ["0", "0", "1"]
 
     whole = Claim(gpus(tmp_path, 2, 2), "whole")
-    assert whole.take() is None
+    assert refused(whole)
     half[2].close()
     assert whole.take().visible == "1"
 
@@ -75,7 +90,7 @@ def test_who_waits_for_several_gpus_stands_in_one_line_alone(tmp_path):
     both = Claim(gpus(tmp_path, 2, 2), "either")
     other = Claim(Places(folder=str(tmp_path), pools=gpus(tmp_path, 2, 2).pools[1:]), "second")
     taken = other.take()
-    assert both.take() is None
+    assert refused(both)
     waits = [one.place for one in holders(tmp_path) if one.waits]
     assert waits == ["gpu-0"]
     taken.close()
@@ -85,7 +100,7 @@ def test_who_waits_for_several_gpus_stands_in_one_line_alone(tmp_path):
 def test_who_waits_no_longer_keeps_nothing(tmp_path):
     busy = Claim(cores(tmp_path, 2), "busy").take()
     wide = Claim(cores(tmp_path, 2, wanted=2), "wide")
-    assert wide.take() is None
+    assert refused(wide)
     wide.close()
 
     assert Claim(cores(tmp_path, 2), "next").take() and busy

@@ -72,11 +72,13 @@ class Claim:
     """One training's wait: `take` is asked again and again until it gives the places.
 
     Whoever waits stands first in the line of at most one pool, so that nobody waits for two that wait for each other.
+    Who asks for the first time does not stand there yet: a job that just got a place lets others have the next.
     """
 
     def __init__(self, places: Places, who: str) -> None:
         self._folder, self._pools, self._who = Path(places.folder), places.pools, who
         self._lines: dict[str, _Line] = {}
+        self._waits = False  # has asked before
 
     def take(self) -> Taken | None:
         """The places, if they are free now.
@@ -89,6 +91,7 @@ class Claim:
             for pool in self._pools:
                 if (line := self._in_line(pool)) and self._enough(pool, line):
                     return self._granted(pool, line)
+            self._waits = True
         except OSError as error:
             raise InfrastructureError(
                 f"{self._folder}: the places of this machine cannot be locked: {mend(error)} "
@@ -125,7 +128,7 @@ class Claim:
                 _say(handle, self._who)
         if len(line.places) >= pool.wanted:
             return True
-        if len(self._lines) > 1:
+        if len(self._lines) > 1 or not self._waits:
             self._lines.pop(pool.name).close()
         elif not line.said:
             _say(line.turn, self._who)
@@ -179,9 +182,16 @@ def _held(where: Path) -> Iterator[tuple[str, str]]:
         return
     for name in names:
         if is_locked(where / name):
-            text = (where / name).read_text(encoding="utf-8", errors="replace")[:LONGEST].strip()
+            text = _said(where / name)
             if text or not name.endswith(TURN):  # the turn of one that waits for nobody is held for an instant
                 yield name, text or "a process that is just taking it"
+
+
+def _said(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8", errors="replace")[:LONGEST].strip()
+    except OSError:  # another user's
+        return ""
 
 
 def _pool_of(name: str) -> str:

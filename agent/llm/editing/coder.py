@@ -47,6 +47,10 @@ class AiderCoder:
     def __init__(self, ask: Ask) -> None:
         self.ask = ask
 
+    def warm(self) -> None:
+        """Import aider, and litellm with it."""
+        _aider()
+
     def edit(
         self,
         folder: Path,

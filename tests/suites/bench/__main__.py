@@ -47,6 +47,10 @@ def main() -> None:
         from tests.suites.bench import fleet
 
         return put("fleet", fleet.table(args.sessions, args.wait, args.jobs))
+    if args.what == "simulation":
+        from tests.suites.bench import simulation
+
+        return put("simulation", simulation.table())
     if args.what == "tokens":
         from tests.suites.bench import tokens
 

@@ -76,7 +76,7 @@ class Stage:
             cwd=ROOT,
             pass_fds=[theirs.fileno()],
             stdin=subprocess.DEVNULL,
-            env={**os.environ, **threads},
+            env={**os.environ, **threads, "EXPERIMENT_RUNNER_PLACES": str(self.workspace.with_name("places"))},
         )
         theirs.close()
         if self._channel.recv(16) != b"ready":
