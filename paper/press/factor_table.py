@@ -13,7 +13,7 @@ from paper.press.latex import escape, number
 from paper.press.metric_tables import column_head, mean_cell
 from paper.press.tabular import DAGGER, fitted, tabular
 
-_METRICS = 6  # columns beside those of the changes
+_METRICS = 5  # columns beside those of the changes
 _HELD = r"$\bullet$"
 
 

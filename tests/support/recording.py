@@ -234,7 +234,7 @@ class Recording:
             name=name,
             label=label,
             about="Tries something.",
-            parent=self._parent(name) if kind == "experiment" else None,
+            parent=self._parent(kind, name),
             attempts=1,
             status="failed" if failed else "measured",
             commit="c" * 40,
@@ -255,10 +255,13 @@ class Recording:
             factors=next((r.factors for r in self.plan.runs if r.name == name), ()),
         )
 
-    def _parent(self, name: str) -> str:
-        """The run that a planned one starts from; "0": the first baseline."""
-        start = next(run.start_from for run in self.plan.runs if run.name == name)
-        return next((number for number, _, run, _ in self.runs if run == start), "0")
+    def _parent(self, kind: str, name: str) -> str | None:
+        """The run that a planned one starts from ("0": the first baseline), or that one of the confirmation repeats."""
+        numbers = {run: number for number, _, run, _ in self.runs}
+        if kind == "confirmation":
+            return numbers[name]
+        start = next((run.start_from for run in self.plan.runs if run.name == name), None)
+        return start and numbers.get(start, "0")
 
     def _diagnostics(self, name: str, draw: np.random.Generator) -> dict[str, float]:
         """Which of the quantities that the paper tells this run reports, read from its code; invented values."""

@@ -52,7 +52,17 @@ FIGURES = {
         "agent-detection",
         "agent-tiers",
     ),
-    "lm_sae": ("metrics", "differences", "curves", "tradeoff", "agent-use", "agent-tiers"),
+    "lm_sae": (
+        "schematic",
+        "metrics",
+        "metrics_2",
+        "metrics_3",
+        "differences",
+        "curves",
+        "tradeoff",
+        "agent-tiers",
+        "agent-absorption",
+    ),
 }
 DESIGN = {"0.01", "60 %"}  # numbers that describe the design of a run, not its outcome
 both = pytest.mark.parametrize("recording", [SYNTH, LM], ids=lambda r: r.manifest.name)
@@ -149,36 +159,20 @@ def test_every_version_holds_the_changes_that_its_plan_names_and_the_planted_fai
         assert bool((kept == size["l0"]).all()) == ("batch choice" not in factors)
 
 
-def test_every_version_on_a_language_model_does_what_its_plan_says():
+def test_every_version_on_a_language_model_holds_the_changes_that_its_plan_names():
     sys.path.insert(0, str(LM.folder.parent))  # as an experiment sees the library: beside its script
     import torch
     from saes import Step
 
-    widths = {}
     for run, module in zip(LM.plan.runs, versions(LM).values(), strict=True):
         torch.manual_seed(0)
         sae, x = module.SAE(32, 48, 4), torch.randn(64, 32)
-        widths[run.name] = sae.tiers()
-        found = sae.loss(x, Step())
+        found = sae.loss(x, Step(progress=1.0))
         assert found.fired.any() and found.l0 == 4
-        assert sae.report().keys() == {"first_tier_active_share", "first_tier_explained_variance"}
-        if run.name == "shuffled_topk":  # the prefixes are others, what the whole dictionary leaves is the same
-            again = sae.loss(x, Step())
-            assert again.total != found.total and again.error.item() == pytest.approx(found.error.item(), rel=1e-5)
-            continue
-        assert sae.loss(x, Step(dead=torch.arange(43, 48))).total > found.total
-        z = sae.encode(x)
-        by_hand = [x - sae.b_dec - z[:, :width] @ sae.W_dec[:width] for width in sae.tiers()]
-        errors = [left.square().sum(1).mean().item() for left in by_hand]
-        assert found.total.item() == pytest.approx(np.mean(errors), rel=1e-5)
-        sae.residuals(x, z)[-1].square().sum().backward()
-        assert bool(sae.W_dec.grad[: sae.tiers()[0]].any()) is (run.name != "detached_topk")
-    assert widths == {
-        "tiered_topk": [4, 16, 48],
-        "detached_topk": [4, 16, 48],
-        "equal_topk": [16, 32, 48],
-        "shuffled_topk": [4, 16, 48],
-    }
+        assert (sae.loss(x, Step(progress=0.0)).l0 > 8) == ("schedule" in run.factors)
+        assert ("share_in_first_tier" in (sae.report() or {})) == ("tiers" in run.factors)
+        assert sae.loss(x, Step(progress=1.0, dead=torch.arange(43, 48))).total > found.total
+        assert bool(((sae.encode(x) > 0).sum(1) == 4).all()) == ("batch choice" not in run.factors)
 
 
 def run_plot(folder: Path, records: str) -> dict[str, drawing.Drawing]:
@@ -279,7 +273,7 @@ def test_thirteen_metrics_fit_the_pages_of_the_paper(tmp_path):
     assert [f.words for f in found] == []
 
 
-@pytest.mark.parametrize(("recording", "works"), [(SYNTH, 20), (LM, 25)], ids=["synth_sae", "lm_sae"])
+@pytest.mark.parametrize(("recording", "works"), [(SYNTH, 20), (LM, 20)], ids=["synth_sae", "lm_sae"])
 def test_the_paper_changes_under_criticism_and_cites_widely(recording, works):
     assert {"paper.polish", "paper.judge"} <= {step for step, _ in recording.manuscripts}
     sections = recording.manuscripts[-1][1]
