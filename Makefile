@@ -44,7 +44,7 @@ lint: setup
 	@$(PYTHON) -m mypy
 
 bench: setup
-	@for table in speed-topk speed-steps speed-architectures speed-splits speed-start speed-caching; do \
+	@for table in speed-topk speed-steps speed-sizes speed-architectures speed-splits speed-start speed-caching; do \
 		$(PYTHON) -m tests.suites.bench $$table || exit 1; done
 
 # Plays the demo, and counts what its conversations cost.

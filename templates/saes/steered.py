@@ -5,7 +5,7 @@ A fixed weight that suits one data set misses the sparsity in the next, and meth
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -18,6 +18,7 @@ WEIGHT_START = 0.02  # of a typical latent's size; low, so that directions form 
 TRAVEL = 10.0  # the weight changes by a factor of exp(10) in a whole training, at most
 GAIN = 5.0  # the full pace from a fifth off the target on
 MEMORY = 0.05  # rate of the moving average of l0
+WIDTH = 0.2  # of JumpReLU's kernel, unless the setting `bandwidth` says otherwise
 FEW = 1 / 16  # share of the latents below which sums over the active ones alone take less time on a CPU
 
 
@@ -176,16 +177,21 @@ class JumpReLUSAE(SteeredSAE, EncoderBias):
     """A latent is on where it passes a threshold of its own; the penalty is on the number of latents that are on.
 
     The threshold learns through a smoothed step, from the reconstruction and from the count; the count moves nothing
-    but thresholds (arXiv 2407.14435). The kernel's width and the first threshold are shares of a typical latent's size.
+    but thresholds (arXiv 2407.14435). The kernel's width (its bandwidth) and the first threshold are shares of a
+    typical latent's size.
     """
 
     architecture = "jumprelu"
-    width = 0.2
     first_threshold = 0.1
 
-    def __init__(self, d_in: int, d_sae: int, l0: float) -> None:
+    def __init__(self, d_in: int, d_sae: int, l0: float, width: float = WIDTH) -> None:
         super().__init__(d_in, d_sae, l0)
+        self.width = width
         self.threshold = torch.nn.Parameter(torch.zeros(d_sae))
+
+    @classmethod
+    def from_task(cls, task: dict[str, Any]) -> JumpReLUSAE:
+        return cls(task["d_in"], task["d_sae"], task["l0"], width=task.get("bandwidth", WIDTH))
 
     @torch.no_grad()
     def start(self, x: Tensor) -> None:

@@ -376,3 +376,18 @@ def test_a_training_with_products_in_bfloat16_ends_as_well_and_encodes_in_float3
 
     assert ends[True][0] < 1.15 * ends[False][0] + 0.05
     assert ends[True][1] == pytest.approx(ends[False][1], rel=0.1)
+
+
+def test_only_thresholds_within_half_the_bandwidth_of_an_activation_learn():
+    moved = {}
+    for bandwidth in (0.05, 0.4):
+        seed()
+        sae = saes.JumpReLUSAE.from_task({"d_in": D_IN, "d_sae": D_SAE, "l0": 3, "bandwidth": bandwidth})
+        rows = world(64)
+        sae.start(rows)
+        with torch.no_grad():
+            gap = (sae.pre_acts(rows) - sae.threshold).abs()
+        sae.loss(rows, saes.Step()).total.backward()
+        moved[bandwidth] = sae.threshold.grad != 0
+        assert torch.equal(moved[bandwidth], (gap < bandwidth * sae.size / 2).any(0))
+    assert moved[0.05].sum() < moved[0.4].sum()

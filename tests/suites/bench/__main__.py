@@ -10,7 +10,15 @@ from pathlib import Path
 from tests.support import ROOT
 
 PAGE = ROOT / "BENCHMARKS.md"
-SPEED = ("speed-topk", "speed-steps", "speed-architectures", "speed-splits", "speed-start", "speed-caching")
+SPEED = (
+    "speed-topk",
+    "speed-steps",
+    "speed-sizes",
+    "speed-architectures",
+    "speed-splits",
+    "speed-start",
+    "speed-caching",
+)
 GPU = ("speed-gpu", "speed-gpu-start", "speed-gpu-peers")
 
 
@@ -80,6 +88,7 @@ def speed_table(args: argparse.Namespace) -> str:
     measures: dict[str, Callable[[], str]] = {
         "speed-topk": lambda: speed.against_sae_lens(seeds, args.threads),
         "speed-steps": lambda: steps.table(args.threads),
+        "speed-sizes": lambda: steps.against_trainer(args.threads),
         "speed-architectures": lambda: speed.architectures(len(seeds), args.threads),
         "speed-splits": lambda: speed.splits(len(seeds)),
         "speed-start": lambda: speed.first_step(7),
