@@ -113,7 +113,9 @@ class SAE(torch.nn.Module):
 
     @torch.no_grad()
     def rescale(self, scale: float | Tensor) -> None:
-        """Trained on x / scale, become an SAE of x: all is homogeneous, so biases and thresholds grow by the scale.
+        """Trained on x / scale, become an SAE of x: what is called b_... or threshold grows by it, a subclass's own too.
+
+        All is homogeneous, so that nothing else has to change.
 
         A transcoder gets the scale of each entry of its pairs, and its latents grow with what it writes.
         """

@@ -213,10 +213,7 @@ def decode_sparse(values: Tensor, latents: Tensor, W_dec: Tensor) -> Tensor:
 
 
 def decode_tiers(values: Tensor, places: Tensor, W_dec: Tensor, rows: int, widths: Sequence[int]) -> Tensor:
-    """What each nested prefix of the dictionary adds up to: [rows, len(widths), d_in].
-
-    `values` and `places` as top_k_of_batch gives them.
-    """
+    """What each nested prefix adds up to: [rows, len(widths), d_in]; places ascend, as top_k_of_batch gives them."""
     return tiers_of_chosen(values, Chosen.of_places(places, len(W_dec)), W_dec, rows, widths)
 
 

@@ -68,7 +68,7 @@ class TopKSAE(EncoderBias):
 
 
 class BatchTopKSAE(TopKSAE):
-    """The batch keeps l0 latents a row on average (arXiv 2412.06410).
+    """The batch keeps l0 latents a row on average (arXiv 2412.06410); `after_step` moves the stored threshold.
 
     At inference a row stands alone: a latent is on where it passes the threshold, a moving average of the cut.
     """
@@ -96,9 +96,9 @@ class BatchTopKSAE(TopKSAE):
         return Loss(total, squared_error(residual.detach()[:, -1]), on, (values > 0).sum() / len(x))
 
     def auxiliary_of_tiers(self, x: Tensor, acts: Tensor, residual: Tensor, step: Step) -> Tensor | float:
-        """Mean over tiers of AuxK: what a prefix leaves is guessed by the dead latents that it adds to the one before.
+        """Mean over tiers of AuxK; residual: what each prefix leaves of x, [B, tiers, d_in].
 
-        residual: what each prefix leaves of x, [B, tiers, d_in].
+        That of a prefix is guessed by the dead latents that it adds to the one before.
         """
         if step.dead is None:
             return 0.0
