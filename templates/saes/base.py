@@ -113,7 +113,7 @@ class SAE(torch.nn.Module):
 
     @torch.no_grad()
     def rescale(self, scale: float | Tensor) -> None:
-        """Trained on x / scale, become an SAE of x: what is called b_... or threshold grows by it, a subclass's own too.
+        """Trained on x / scale, become an SAE of x: what is called b_... or threshold grows by it, also a subclass's.
 
         All is homogeneous, so that nothing else has to change.
 
