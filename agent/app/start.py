@@ -18,7 +18,8 @@ from agent.app.names import adapter, named_idea, named_template
 from agent.core.errors import UserError
 from agent.core.ideas import Idea
 from agent.core.options import DEFAULT_TEMPLATE, Options
-from agent.core.paths import HOME, SessionPaths
+from agent.core.paths import SessionPaths
+from agent.core.program import places
 from agent.core.template import Template
 from agent.publishing.verify.trust import TRUSTED, ask_for_trust, is_ours
 from agent.session.tools import Tools
@@ -94,10 +95,10 @@ def begin(idea: Idea | str | None, chosen: Mapping[str, Any], workspace: Workspa
     """
     name = chosen.get("template")
     if isinstance(idea, str):
-        idea = named_idea(idea, name, HOME)
+        idea = named_idea(idea, name, places())
     device = chosen.get("device") or choices.own_device()
     adapt = adapter(workspace.root, walls=chosen.get("sandbox") != "none", device=device)
-    template = named_template(name or DEFAULT_TEMPLATE, HOME, adapt)
+    template = named_template(name or DEFAULT_TEMPLATE, places(), adapt)
     options = choices.new_options(template, idea, {"addresses": addresses(), **chosen})
     return Start(workspace, options, template_of(options), system_for(options, parts), idea)
 

@@ -11,7 +11,8 @@ from pathlib import Path
 from urllib.parse import quote
 
 from agent.core.errors import InfrastructureError, UserError
-from agent.core.paths import HOME, SessionPaths
+from agent.core.paths import SessionPaths
+from agent.core.program import HOME
 from agent.pages.reading import PDF
 from agent.pages.views.session import Tell
 from agent.storage.workspace import Workspace
