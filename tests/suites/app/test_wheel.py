@@ -21,7 +21,7 @@ from tests.support.launched import answer
 from tests.support.whole import IDEA
 
 UNREACHED = ("Failed to fetch", "cannot be downloaded", "No solution found")  # what a build says without a registry
-OFFLINE = ("--runs", "1", "--reviews", "1", "--literature", "offline", "--skip-novelty")
+SHORT = ("--runs", "1", "--stop-after", "paper", "--literature", "offline", "--skip-novelty")
 
 
 def uv(*words):
@@ -66,7 +66,7 @@ def typed(folder, *words, **environment):
         text=True,
         cwd=folder,
         env={**os.environ, **environment},
-        timeout=280,
+        timeout=570,
         check=False,
     )
 
@@ -81,15 +81,12 @@ def test_an_installed_copy_plays_a_session_from_another_folder(installed, folder
     before = files(package)
     with FakeProvider(lambda request: reply(answer(request))) as provider:
         words = ("run", "tiny_idea", "--template", "tiny", "--model", "openai/gpt-4o", "--api-base", provider.url)
-        done = typed(folder, installed, *words, *OFFLINE, OPENAI_API_KEY="sk-x")
+        done = typed(folder, installed, *words, *SHORT, OPENAI_API_KEY="sk-x")
     assert done.returncode == 0, done.stdout + done.stderr
     session = next((folder / "workspace").glob("2*_tiny_idea"))
     assert (session / "repo/paper/paper.pdf").read_bytes().startswith(b"%PDF")
     assert "experiment-runner --follow" in done.stdout and "launch.py" not in done.stdout + done.stderr
     assert files(package) == before
-
-    verified = typed(folder, installed, "verify", "last")
-    assert verified.returncode == 0, verified.stdout + verified.stderr
 
 
 def test_names_are_looked_up_in_the_current_folder_first(installed, folder):
