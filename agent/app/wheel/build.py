@@ -21,12 +21,12 @@ PACKAGE = "aider-chat"
 
 
 class CarriesAider(BuildHookInterface):
-    """A build hook of hatchling."""
+    """A build hook of hatchling. Its folder is not named as those of sessions, which a starting session sweeps."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         if self.target_name != "wheel" or version == "editable":
             return
-        self.scratch = tempfile.TemporaryDirectory(prefix="experiment-runner-wheel-")
+        self.scratch = tempfile.TemporaryDirectory(prefix="aider-for-a-wheel-")
         unpacked = Path(self.scratch.name, "unpacked")
         with zipfile.ZipFile(downloaded(Path(self.root, "uv.lock"), Path(self.scratch.name))) as wheel:
             wheel.extractall(unpacked)
