@@ -6,6 +6,7 @@ only: launch.py reads this before it enters the project's environment.
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -14,6 +15,7 @@ HOME = Path(__file__).resolve().parents[2]  # the checkout, or the folder experi
 INSTALLED = (HOME / "__init__.py").is_file()  # only the wheel makes a package of its folder
 NAME = "experiment-runner" if INSTALLED else "launch.py"
 TYPED = NAME if INSTALLED else f"./{NAME}"
+OURS = {Path(sys.prefix): "[environment]", HOME: "[checkout]"}  # folders of this machine, and their names elsewhere
 
 
 @dataclass(frozen=True)
