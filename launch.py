@@ -1,5 +1,8 @@
 #!/usr/bin/env python3
-"""The command line. Stdlib only up to the hand-over, so that --help is instant and a bare Python gets a clear word."""
+"""The command line, of a checkout and, as experiment-runner, of an installed wheel.
+
+Standard library only up to the hand-over, so that --help is instant and a bare Python gets a clear word.
+"""
 
 import os
 import sys
@@ -20,6 +23,7 @@ if __name__ == "__main__":  # what is imported below is Python's and ours, whate
 from agent.app import arguments, terminal  # noqa: E402
 from agent.app.exits import INFRASTRUCTURE, INTERRUPTED, USER_ERROR  # noqa: E402
 from agent.core.errors import InfrastructureError  # noqa: E402
+from agent.core.program import INSTALLED, NAME, version  # noqa: E402
 
 
 def main() -> int:
@@ -29,7 +33,7 @@ def main() -> int:
     except KeyboardInterrupt:
         status = INTERRUPTED
     except InfrastructureError as error:
-        print(f"launch.py: {error}", file=sys.stderr)
+        print(f"{NAME}: {error}", file=sys.stderr)
         status = INFRASTRUCTURE
     return terminal.finish(status)
 
@@ -40,16 +44,29 @@ def _run() -> int:
     except arguments.Refusal as refused:
         print(refused, file=sys.stderr)
         return USER_ERROR
+    if args.version:
+        print(f"experiment-runner {version()}")
+        return 0
     if args.help or args.command is None:
         print(arguments.help_text(args.command), end="")
         return 0 if args.help else USER_ERROR
-    if os.path.realpath(sys.prefix) != os.path.realpath(OWN):
-        again = "run `make setup` (or sh setup.sh) in " + HERE + ", then the same command again"
-        print(f"launch.py: not set up yet: {again}", file=sys.stderr)
+    if wrong := _wrong_environment():
+        print(f"{NAME}: {wrong}", file=sys.stderr)
         return USER_ERROR
     from agent.app.cli import run
 
     return run(args)
+
+
+def _wrong_environment() -> str:
+    """Why experiments could not run with the packages of this Python; "" where they can."""
+    if not INSTALLED:
+        again = f"run `make setup` (or sh setup.sh) in {HERE}, then the same command again"
+        return "" if os.path.realpath(sys.prefix) == os.path.realpath(OWN) else f"not set up yet: {again}"
+    if os.path.realpath(HERE).startswith(os.path.join(os.path.realpath(sys.prefix), "")):
+        return ""
+    outside = f"it is installed in {HERE}, outside of the environment {sys.prefix} that sandboxes see"
+    return f"{outside}; install it with uv tool, with pipx, or in a venv of its own"
 
 
 if __name__ == "__main__":

@@ -13,17 +13,18 @@ from typing import Any, NoReturn
 
 from agent.app.commands import COMMANDS, GROUPED_COMMANDS, GROUPED_OPTIONS, OPTIONS, Command, Option
 from agent.core.nearest import nearest
+from agent.core.program import NAME, TYPED
 
 ABOUT = "From an idea to a paper whose every number was measured by the runner, all of it in git."
-EXAMPLES = """examples:
-  ./launch.py --idea hierarchical_sae            # play the shipped recording: no key, no GPU, no network
-  ./launch.py --idea hierarchical_sae --model anthropic/claude-sonnet-4-5 --max-usd 5
-  ./launch.py --idea my_ideas.json:my_idea --planner openai/o3 --model openai/gpt-4.1
-  ./launch.py --idea hierarchical_sae --dry-run  # check everything, estimate, start nothing
-  ./launch.py --ideas my_ideas.json --parallel 2 --model openai/gpt-4.1 --max-usd-total 20
-  ./launch.py resume last                        # go on after any stop
-  ./launch.py follow last                        # watch a running session
-  ./launch.py review paper.pdf --model openai/gpt-4.1
+EXAMPLES = f"""examples:
+  {TYPED} --idea hierarchical_sae            # play the shipped recording: no key, no GPU, no network
+  {TYPED} --idea hierarchical_sae --model anthropic/claude-sonnet-4-5 --max-usd 5
+  {TYPED} --idea my_ideas.json:my_idea --planner openai/o3 --model openai/gpt-4.1
+  {TYPED} --idea hierarchical_sae --dry-run  # check everything, estimate, start nothing
+  {TYPED} --ideas my_ideas.json --parallel 2 --model openai/gpt-4.1 --max-usd-total 20
+  {TYPED} resume last                        # go on after any stop
+  {TYPED} follow last                        # watch a running session
+  {TYPED} review paper.pdf --model openai/gpt-4.1
 """
 
 
@@ -32,9 +33,9 @@ class Refusal(Exception):
 
 
 def parse(words: Sequence[str]) -> argparse.Namespace:
-    """What was typed: `command` (None where there is none), its `operand`, `help`, and each option by its name.
+    """What was typed: `command` (None where there is none), its `operand`, and each option by its name.
 
-    An option that was not typed is None, a switch False.
+    An option that was not typed is None, a switch False; so are `help` and `version`.
 
     Raises:
         Refusal: a word that is no command or option, is another command's, or is missing.
@@ -43,13 +44,13 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
     typed = vars(found)
     plain = [word for word in rest if not word.startswith("-")]
     named = _named(typed, plain)
-    where = f"launch.py {named[0].name}" if len(named) == 1 else "launch.py"
+    where = f"{NAME} {named[0].name}" if len(named) == 1 else NAME
     for word in rest:
         if word.startswith("-"):
             raise Refusal(f"{where}: there is no option {word.split('=')[0]}{_nearest(word, named)}")
     if len(named) > 1:
         raise Refusal(f"{where}: {named[0].name} and {named[1].name} do not go together")
-    args = argparse.Namespace(command=None, operand=None, operands=(), help="help" in typed)
+    args = argparse.Namespace(command=None, operand=None, operands=(), help="help" in typed, version="version" in typed)
     for option in OPTIONS.values():
         setattr(args, option.dest, typed.get(option.dest, None if option.value or option.choices else False))
     if named:
@@ -58,9 +59,9 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
         if not args.help:
             _take_operand(args, named[0], typed, plain)
     elif plain:
-        raise Refusal(f"launch.py: there is no command {plain[0]}{_nearest(plain[0], named)}")
-    elif typed and not args.help:
-        raise Refusal("launch.py: name a command, or an idea with --idea NAME; launch.py --help shows what there is")
+        raise Refusal(f"{NAME}: there is no command {plain[0]}{_nearest(plain[0], named)}")
+    elif typed and not args.help and not args.version:
+        raise Refusal(f"{NAME}: name a command, or an idea with --idea NAME; {NAME} --help shows what there is")
     return args
 
 
@@ -70,7 +71,7 @@ def help_text(command: str | None, width: int | None = None) -> str:
         return _overview()
     chosen = COMMANDS[command]
     parser = _parser(option for option in OPTIONS.values() if command in option.owners)
-    parser.usage = " ".join(word for word in ("launch.py", command, chosen.operand, "[OPTIONS]") if word)
+    parser.usage = " ".join(word for word in (NAME, command, chosen.operand, "[OPTIONS]") if word)
     parser.description = _about(chosen)
     parser.formatter_class = partial(argparse.HelpFormatter, width=width)
     return parser.format_help()
@@ -81,13 +82,13 @@ def help_text(command: str | None, width: int | None = None) -> str:
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        raise Refusal(f"launch.py: {message.replace('argument ', '', 1)}")
+        raise Refusal(f"{NAME}: {message.replace('argument ', '', 1)}")
 
 
 def _parser(options: Iterable[Option]) -> _Parser:
     """A parser of these options, grouped as in the table; the commands with dashes are known to it, and not shown."""
     options = list(options)
-    parser = _Parser(prog="launch.py", add_help=False, allow_abbrev=False, argument_default=argparse.SUPPRESS)
+    parser = _Parser(prog=NAME, add_help=False, allow_abbrev=False, argument_default=argparse.SUPPRESS)
     for command in COMMANDS.values():
         if command.name != "run":
             takes: dict[str, Any] = {"nargs": "?", "const": ""} if command.operand else {"action": "store_true"}
@@ -99,6 +100,7 @@ def _parser(options: Iterable[Option]) -> _Parser:
                 names = [name for name in (option.short, option.name) if name]
                 shown.add_argument(*names, dest=option.dest, help=option.about, **_taken(option))
     parser.add_argument("-h", "--help", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--version", action="store_true", help=argparse.SUPPRESS)
     return parser
 
 
@@ -125,7 +127,7 @@ def _check_options(command: Command, typed: dict[str, Any]) -> None:
         if option.dest in typed and command.name not in option.owners:
             *others, last = option.owners
             owners = f"{', '.join(others)} and {last}" if others else last
-            raise Refusal(f"launch.py {command.name}: {option.name} belongs to {owners}")
+            raise Refusal(f"{NAME} {command.name}: {option.name} belongs to {owners}")
 
 
 def _take_operand(args: argparse.Namespace, command: Command, typed: dict[str, Any], plain: list[str]) -> None:
@@ -134,21 +136,21 @@ def _take_operand(args: argparse.Namespace, command: Command, typed: dict[str, A
     given = [dashed] if dashed and command.operand else []
     given += plain[1:] if plain and plain[0] == command.name else plain
     if len(given) > bool(command.operand) and not command.several:
-        raise Refusal(f"launch.py {command.name}: one word too many: {given[-1]}")
+        raise Refusal(f"{NAME} {command.name}: one word too many: {given[-1]}")
     if command.operand and not given and not command.without and not {"ideas", "after"} & typed.keys():
-        raise Refusal(f"launch.py {command.name}: {command.operand} is missing" + _example(command))
+        raise Refusal(f"{NAME} {command.name}: {command.operand} is missing" + _example(command))
     if command.operand:
         try:
             args.operands = tuple(command.kind(word) for word in given or [command.without] if word)
         except argparse.ArgumentTypeError as error:
-            raise Refusal(f"launch.py {command.name}: {error}") from None
+            raise Refusal(f"{NAME} {command.name}: {error}") from None
         args.operand = next(iter(args.operands), None)
     if command.name == "run":
         args.idea = args.operand
 
 
 def _example(command: Command) -> str:
-    return f"; e.g. launch.py {command.name} last" if "SESSION" in command.operand else ""
+    return f"; e.g. {NAME} {command.name} last" if "SESSION" in command.operand else ""
 
 
 def _nearest(word: str, named: list[Command]) -> str:
@@ -159,7 +161,7 @@ def _nearest(word: str, named: list[Command]) -> str:
     for names in (own, dashed) if word.startswith("-") else (COMMANDS,):
         if found := nearest(word, names, 0.7):
             return f"; did you mean {found}?"
-    return "; launch.py --help shows what there is"
+    return f"; {NAME} --help shows what there is"
 
 
 def _about(command: Command) -> str:
@@ -167,7 +169,7 @@ def _about(command: Command) -> str:
 
 
 def _overview() -> str:
-    lines = ["usage: launch.py COMMAND [OPTIONS]", "", ABOUT]
+    lines = [f"usage: {NAME} COMMAND [OPTIONS]", "", ABOUT]
     for title, commands in GROUPED_COMMANDS.items():
         lines += ["", f"{title}:"]
         for command in commands:
@@ -175,8 +177,9 @@ def _overview() -> str:
             lines.append(f"  {typed:<28}{_about(command)}")
     lines += [
         "",
-        "launch.py COMMAND --help shows the options of a command. launch.py --idea NAME is launch.py run NAME;",
-        "every other command may also be typed with two dashes: launch.py --status, launch.py --resume last.",
+        f"{NAME} COMMAND --help shows the options of a command. {NAME} --idea NAME is {NAME} run NAME;",
+        f"every other command may also be typed with two dashes: {NAME} --status, {NAME} --resume last.",
+        f"{NAME} --version says which version this is.",
         "",
         EXAMPLES,
     ]

@@ -15,7 +15,7 @@ from agent.app.exits import BUDGET, DONE, INFRASTRUCTURE, INTERRUPTED, USER_ERRO
 from agent.app.settings import sources, with_defaults
 from agent.core.errors import BudgetSpent, InfrastructureError, UserError, disk_named
 from agent.core.given import place_given
-from agent.core.paths import HOME
+from agent.core.program import HOME, NAME, places
 from agent.core.visible import line
 from agent.storage.workspace import Workspace
 
@@ -36,7 +36,7 @@ def run(args: argparse.Namespace) -> int:
     try:
         with disk_named():
             args = with_defaults(args, sources(os.environ, HOME))
-            root = place_given(args.workspace, "--workspace") if args.workspace else HOME / "workspace"
+            root = place_given(args.workspace, "--workspace") if args.workspace else places().workspace
             return COMMANDS[args.command](args, Workspace(root))
     except UserError as error:
         _complain(str(error))
@@ -52,7 +52,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _complain(text: str) -> None:
-    print(f"launch.py: {line(text)}", file=sys.stderr)
+    print(f"{NAME}: {line(text)}", file=sys.stderr)
 
 
 def _end(number: int, frame: object) -> None:
@@ -259,7 +259,7 @@ def _bundle(args: argparse.Namespace, workspace: Workspace) -> int:
 def _evaluate(args: argparse.Namespace, workspace: Workspace) -> int:
     from agent.app.evaluate import evaluate
 
-    return evaluate(args, HOME, workspace)
+    return evaluate(args, places(), workspace)
 
 
 # ---------------------------------------------------------------- papers
@@ -293,25 +293,25 @@ def _review(args: argparse.Namespace, workspace: Workspace) -> int:
 def _list(args: argparse.Namespace, workspace: Workspace) -> int:
     from agent.app.listing import show_ideas
 
-    return show_ideas(HOME / "ideas", HOME / "templates", args.template, as_json=args.json)
+    return show_ideas(places(), args.template, as_json=args.json)
 
 
 def _generate_ideas(args: argparse.Namespace, workspace: Workspace) -> int:
     from agent.app.generate import generate
 
-    return generate(args, HOME, workspace)
+    return generate(args, places(), workspace)
 
 
 def _new_template(args: argparse.Namespace, workspace: Workspace) -> int:
     from agent.app.templates import new
 
-    return new(args, HOME, workspace)
+    return new(args, places(), workspace)
 
 
 def _check_template(args: argparse.Namespace, workspace: Workspace) -> int:
     from agent.app.templates import check
 
-    return check(args, HOME, workspace)
+    return check(args, places(), workspace)
 
 
 # ---------------------------------------------------------------- this machine

@@ -7,9 +7,8 @@ import re
 import shutil
 import subprocess
 import sys
-import tomllib
 from collections.abc import Iterator, Mapping
-from importlib.metadata import PackageNotFoundError, version
+from importlib import metadata
 
 from agent.app.exits import DONE, USER_ERROR
 from agent.app.preflight import TEX, existing, models_of, nvidia_smi
@@ -18,7 +17,7 @@ from agent.app.tables import show_json
 from agent.core.errors import InfrastructureError
 from agent.core.numbers import counted
 from agent.core.options import Options
-from agent.core.paths import HOME
+from agent.core.program import HOME, INSTALLED, version
 from agent.core.protocols import Sandbox
 from agent.core.slurm import text
 from agent.lab.jobs.inventory import allowed, of_this_machine
@@ -85,16 +84,14 @@ def _rows(options: Options, sandbox: Sandbox, workspace: Workspace) -> Iterator[
 
 
 def _own_version() -> str:
-    with open(HOME / "pyproject.toml", "rb") as file:
-        number = tomllib.load(file)["project"]["version"]
-    commit = _first_line(["git", "-C", str(HOME), "rev-parse", "--short", "HEAD"])
-    return f"{number}{f' (commit {commit})' if commit else ''} in {HOME}"
+    commit = "" if INSTALLED else _first_line(["git", "-C", str(HOME), "rev-parse", "--short", "HEAD"])
+    return f"{version()}{f' (commit {commit})' if commit else ''} in {HOME}"
 
 
 def _installed(package: str) -> str:
     try:
-        return version(package)
-    except PackageNotFoundError:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
         return "missing"
 
 

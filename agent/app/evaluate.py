@@ -20,6 +20,7 @@ from agent.core.errors import UserError
 from agent.core.manifest import MetricSpec
 from agent.core.nearest import did_you_mean
 from agent.core.options import DEFAULT_TEMPLATE
+from agent.core.program import Places
 from agent.core.template import Template, load_template
 from agent.storage.atomic import readable, write_bytes, write_text
 from agent.storage.cache import PROBES, held
@@ -39,7 +40,7 @@ MOST_FEATURES = 500  # on one page
 CODE = "its prepare.py and its evaluate.py run here, in the sandbox"
 
 
-def evaluate(args: argparse.Namespace, home: Path, workspace: Workspace) -> int:
+def evaluate(args: argparse.Namespace, places: Places, workspace: Workspace) -> int:
     """Measure the autoencoder, print what was found, and write the record into the workspace.
 
     Raises:
@@ -51,8 +52,8 @@ def evaluate(args: argparse.Namespace, home: Path, workspace: Workspace) -> int:
 
     device = args.device or "cpu"
     check_device(device)
-    folder = template_folder(args.template or DEFAULT_TEMPLATE, home)
-    walled = _asks_for_trust(args, folder, home)
+    folder = template_folder(args.template or DEFAULT_TEMPLATE, places)
+    walled = _asks_for_trust(args, folder, places.shipped)
     template = load_template(folder)
     check_dictionary(template.manifest)
     if args.features is not None:
@@ -93,12 +94,12 @@ def _say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)  # what is found goes to stdout alone
 
 
-def _asks_for_trust(args: argparse.Namespace, folder: Path, home: Path) -> bool:
+def _asks_for_trust(args: argparse.Namespace, folder: Path, shipped: Path) -> bool:
     """Whether the template is somebody else's, which a person has to allow."""
     from agent.lab.templating.owned import is_own
     from agent.publishing.verify.trust import ask_for_trust
 
-    if is_own(folder, home):
+    if is_own(folder, shipped):
         return False
     ask_for_trust(args.template, CODE, args.trust, ELSEWHERE)
     return True

@@ -7,7 +7,6 @@ import json
 import re
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field, StringConstraints
@@ -19,6 +18,7 @@ from agent.app.wording import compact
 from agent.core.ideas import Idea, all_ideas
 from agent.core.manifest import Profile
 from agent.core.options import DEFAULT_TEMPLATE
+from agent.core.program import TYPED, Places
 from agent.core.protocols import Ask, Message
 from agent.core.schema import Strict
 from agent.core.template import Template, joined
@@ -54,7 +54,7 @@ class Proposal(Strict):
     done: bool
 
 
-def generate(args: argparse.Namespace, home: Path, workspace: Workspace) -> int:
+def generate(args: argparse.Namespace, places: Places, workspace: Workspace) -> int:
     """Propose ideas one after another; each is in the file before the next is asked for.
 
     Raises:
@@ -63,13 +63,13 @@ def generate(args: argparse.Namespace, home: Path, workspace: Workspace) -> int:
         BudgetSpent: likewise.
     """
     adapt = adapter(workspace.root, walls=not args.unsafe_no_sandbox)
-    template = named_template(args.template or DEFAULT_TEMPLATE, home, adapt)
+    template = named_template(args.template or DEFAULT_TEMPLATE, places, adapt)
     model = model_for(args, "planner", "--generate-ideas")
     folder = workspace.root / "ideas" / f"{datetime.now():%Y%m%d_%H%M%S}_{template.manifest.name}"
     folder.mkdir(parents=True, exist_ok=True)
     spent = Spent(args.max_usd, args.max_tokens)
     calls = RecordedCalls(model, folder / "calls", spent.add, spent.check)
-    known, complaints = all_ideas(home / "ideas")
+    known, complaints = all_ideas(*places.under("ideas"))
     for complaint in complaints:
         print(f"not read: {complaint}")
     file, found = folder / "ideas.json", list[Idea]()
@@ -84,7 +84,7 @@ def generate(args: argparse.Namespace, home: Path, workspace: Workspace) -> int:
         if found:
             print(
                 f"Best first in {file}; the scores are the model's own. Edit the file as you like, then:\n"
-                f"  ./launch.py --idea {file}:{ranked(found)[0].Name}",
+                f"  {TYPED} --idea {file}:{ranked(found)[0].Name}",
                 flush=True,
             )
     return 0

@@ -10,23 +10,24 @@ from agent.app.tables import add, show, show_json, table
 from agent.core.errors import UserError
 from agent.core.ideas import Idea, all_ideas
 from agent.core.manifest import Manifest
+from agent.core.program import Places
 from agent.core.template import load_template
 from agent.core.visible import line
 from agent.storage.workspace import Workspace
 
 
-def show_ideas(ideas: Path, templates: Path, template: str | None = None, *, as_json: bool = False) -> int:
+def show_ideas(where: Places, template: str | None = None, *, as_json: bool = False) -> int:
     """All ideas and templates; with a template's name or folder, the ideas that lie in it too."""
-    found, complaints = all_ideas(ideas)
-    own, unread = _ideas_of(template, templates) if template else ([], [])
+    found, complaints = all_ideas(*where.under("ideas"))
+    own, unread = _ideas_of(template, where) if template else ([], [])
     found, complaints = [*found, *own], [*complaints, *unread]
     manifests = list[Manifest]()
-    for manifest_file in sorted(templates.glob("*/manifest.toml")):
+    for folder in _templates(where):
         try:
-            manifests.append(load_template(manifest_file.parent).manifest)
+            manifests.append(load_template(folder).manifest)
         except UserError as error:
             complaints.append(str(error))
-    recorded = {idea.Name: recordings(idea.Name, templates) for idea in found}
+    recorded = {idea.Name: recordings(idea.Name, where) for idea in found}
     if as_json:
         show_json(_as_data(found, recorded, manifests, complaints))
     else:
@@ -36,9 +37,17 @@ def show_ideas(ideas: Path, templates: Path, template: str | None = None, *, as_
     return 2 if complaints else 0
 
 
-def recordings(idea: str, templates: Path) -> list[str]:
+def recordings(idea: str, where: Places) -> list[str]:
     """The templates that ship a recording of a session on this idea."""
-    return sorted(folder.parent.parent.name for folder in templates.glob(f"*/playback/{idea}") if folder.is_dir())
+    return [folder.name for folder in _templates(where) if (folder / "playback" / idea).is_dir()]
+
+
+def _templates(where: Places) -> list[Path]:
+    """Folders of templates by their name; of a name that lies in two places, a person's own."""
+    found = {
+        file.parent.name: file.parent for p in reversed(where.under("templates")) for file in p.glob("*/manifest.toml")
+    }
+    return [found[name] for name in sorted(found)]
 
 
 def _show_tables(found: Sequence[Idea], recorded: dict[str, list[str]], manifests: Sequence[Manifest]) -> None:
@@ -83,11 +92,11 @@ def _as_data(
     }
 
 
-def _ideas_of(template: str, templates: Path) -> tuple[list[Idea], list[str]]:
+def _ideas_of(template: str, where: Places) -> tuple[list[Idea], list[str]]:
     from agent.app.names import template_folder
     from agent.lab.templating.v1 import ideas
 
-    return ideas(template_folder(template, templates.parent))
+    return ideas(template_folder(template, where))
 
 
 def clean_cache(workspace: Workspace) -> int:

@@ -25,7 +25,8 @@ from agent.app.names import named_idea
 from agent.app.status import Standing, standing
 from agent.core.errors import UserError
 from agent.core.ideas import read_ideas
-from agent.core.paths import HOME, SessionPaths
+from agent.core.paths import SessionPaths
+from agent.core.program import HOME, places
 from agent.core.visible import line
 from agent.storage.workspace import Workspace
 
@@ -244,7 +245,7 @@ def named_ideas(args: argparse.Namespace) -> list[str]:
     if args.ideas:
         names += [f"{args.ideas}:{idea.Name}" for idea in read_ideas(Path(args.ideas))]
     for name in names:
-        named_idea(name, args.template, HOME)
+        named_idea(name, args.template, places())
     return names
 
 

@@ -8,19 +8,21 @@ from pathlib import Path
 from agent.core.errors import UserError
 from agent.core.ideas import Idea, find_idea
 from agent.core.nearest import did_you_mean
-from agent.core.paths import HOME
+from agent.core.program import HOME, INSTALLED, NAME, Places, places
 from agent.core.template import Template, load_template
 
 
 def launcher() -> str:
     """What to type for this program, from the folder where this command was typed."""
-    here = Path.cwd()
-    return f"./{(HOME / 'launch.py').relative_to(here)}" if HOME.is_relative_to(here) else str(HOME / "launch.py")
+    if INSTALLED:
+        return NAME
+    here, script = Path.cwd(), HOME / NAME
+    return f"./{script.relative_to(here)}" if script.is_relative_to(here) else str(script)
 
 
 def command(word: str, session: Path) -> str:
     """What to type for a command (with its dashes) about a session, by its folder."""
-    elsewhere = session.parent != HOME / "workspace"
+    elsewhere = session.parent != places().workspace
     return f"{launcher()} {word} {session.name}" + (f" --workspace {short(session.parent)}" if elsewhere else "")
 
 
@@ -32,23 +34,21 @@ def short(path: Path) -> str:
         return str(path)
 
 
-def template_folder(name: str, home: Path, option: str = "--template") -> Path:
-    """Where a template lies, by its name among the project's own or by its folder."""
-    folder = home / "templates" / name
-    if not folder.is_dir():
-        folder = Path(name)
-    if not folder.is_dir():
-        there = sorted(p.parent.name for p in (home / "templates").glob("*/manifest.toml"))
+def template_folder(name: str, where: Places, option: str = "--template") -> Path:
+    """Where a template lies, by its name in one of the places or by its folder."""
+    found = [path for path in (*(folder / name for folder in where.under("templates")), Path(name)) if path.is_dir()]
+    if not found:
+        there = sorted({p.parent.name for folder in where.under("templates") for p in folder.glob("*/manifest.toml")})
         meant = did_you_mean(name, there)
         raise UserError(f"{option} {name}: not found" + (meant or f"; there are {', '.join(there)}, or give a folder"))
-    return folder.resolve()
+    return found[0].resolve()
 
 
-def named_template(name: str, home: Path, adapt: Callable[[Path], Path]) -> Template:
+def named_template(name: str, where: Places, adapt: Callable[[Path], Path]) -> Template:
     """A template by its name or folder; `adapt` makes one of another system's folder."""
     from agent.lab.templating.v1 import is_v1
 
-    folder = template_folder(name, home)
+    folder = template_folder(name, where)
     return load_template(adapt(folder) if is_v1(folder) else folder)
 
 
@@ -64,15 +64,15 @@ def adapter(workspace: Path, walls: bool = True, *, device: str = "cpu", ask: bo
     return make
 
 
-def named_idea(name: str, template: str | None, home: Path) -> Idea:
+def named_idea(name: str, template: str | None, where: Places) -> Idea:
     """The idea by its name, among those that lie in the template's folder too, or by its file."""
     from agent.lab.templating.v1 import ideas
 
-    own, complaints = ideas(template_folder(template, home)) if template else ([], [])
+    own, complaints = ideas(template_folder(template, where)) if template else ([], [])
     if named := next((one for one in own if one.Name == name), None):
         return named
     try:
-        return find_idea(name, home / "ideas")
+        return find_idea(name, *where.under("ideas"))
     except UserError as error:
         if complaints:
             raise UserError(f"{error}; not read: {complaints[0]}") from None

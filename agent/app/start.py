@@ -19,7 +19,8 @@ from agent.core.earlier import Earlier
 from agent.core.errors import UserError
 from agent.core.ideas import Idea
 from agent.core.options import DEFAULT_TEMPLATE, Options
-from agent.core.paths import HOME, SessionPaths
+from agent.core.paths import SessionPaths
+from agent.core.program import places
 from agent.core.template import Template
 from agent.publishing.earlier import check_fits, read_earlier
 from agent.publishing.verify.trust import TRUSTED, ask_for_trust, is_ours
@@ -109,10 +110,10 @@ def begin(
         chosen = {**same, **chosen, "after": earlier.session}
     name = chosen.get("template")
     if isinstance(idea, str):
-        idea = named_idea(idea, name, HOME)
+        idea = named_idea(idea, name, places())
     device = chosen.get("device") or choices.own_device()
     adapt = adapter(workspace.root, walls=chosen.get("sandbox") != "none", device=device)
-    template = named_template(name or DEFAULT_TEMPLATE, HOME, adapt)
+    template = named_template(name or DEFAULT_TEMPLATE, places(), adapt)
     if earlier:
         check_fits(earlier, template)
     options = choices.new_options(template, idea, {"addresses": addresses(), **chosen})

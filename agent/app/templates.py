@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agent.core.errors import UserError
+from agent.core.program import Places
 from agent.core.template import load_template
 from agent.storage.workspace import Workspace
 
@@ -21,7 +22,7 @@ PACKAGES = ", and the packages that its adapter.toml names are installed"
 ELSEWHERE = "it lies outside of templates/, and --new-template did not make it there"
 
 
-def new(args: argparse.Namespace, home: Path, workspace: Workspace) -> int:
+def new(args: argparse.Namespace, places: Places, workspace: Workspace) -> int:
     """
     Raises:
         UserError: --from or --run is missing where the other was given, or the template cannot be made.
@@ -34,9 +35,9 @@ def new(args: argparse.Namespace, home: Path, workspace: Workspace) -> int:
             "new-template: --from FOLDER-or-URL and --run 'COMMAND' go together: a repository, and how it is run"
         )
     if not given:
-        print(new_template(args.operand, home))
+        print(new_template(args.operand, places.own))
         return 0
-    print(new_from(args.operand, home, _taking_over(args, given, workspace)))
+    print(new_from(args.operand, places.own, _taking_over(args, given, workspace)))
     return 0
 
 
@@ -54,7 +55,7 @@ def _taking_over(args: argparse.Namespace, given: str, workspace: Workspace) -> 
     return make
 
 
-def check(args: argparse.Namespace, home: Path, workspace: Workspace) -> int:
+def check(args: argparse.Namespace, places: Places, workspace: Workspace) -> int:
     from agent.app.choices import check_device
     from agent.app.names import adapter, template_folder
     from agent.lab.templating.check import check_template, report, why_self_reported
@@ -64,8 +65,8 @@ def check(args: argparse.Namespace, home: Path, workspace: Workspace) -> int:
 
     device = args.device or "cpu"
     check_device(device)
-    folder = template_folder(args.operand, home, "--check-template")
-    own = is_own(folder, home)
+    folder = template_folder(args.operand, places, "--check-template")
+    own = is_own(folder, places.shipped)
     if not own:
         ask_for_trust(args.operand, CODE + (PACKAGES if is_v1(folder) else ""), args.trust, ELSEWHERE)
     sandbox = boxes(args.unsafe_no_sandbox, own)

@@ -14,6 +14,7 @@ from typing import NoReturn, TextIO
 
 from agent.app.exits import INFRASTRUCTURE, Terminated
 from agent.core.errors import InfrastructureError
+from agent.core.program import NAME
 from agent.core.visible import visible
 
 ERRORS = "agent.plain"  # name of the way to write a character that the encoding lacks
@@ -102,7 +103,7 @@ def finish(status: int) -> int:
         except Terminated:
             pass
         except InfrastructureError as error:
-            print(f"launch.py: {error}", file=sys.stderr)
+            print(f"{NAME}: {error}", file=sys.stderr)
             status = status or INFRASTRUCTURE
     return status
 

@@ -56,8 +56,8 @@ def _named_apart(idea: Idea, taken: set[str]) -> Idea:
     return idea.model_copy(update={"Name": next(name for name in names if name not in taken)})
 
 
-def find_idea(wanted: str, folder: Path) -> Idea:
-    """An idea by its Name among the files of a folder, or by a path (PATH or PATH:NAME).
+def find_idea(wanted: str, *folders: Path) -> Idea:
+    """An idea by its Name among the files of these folders, the first that has it, or by a path (PATH or PATH:NAME).
 
     Raises:
         UserError: not found, or ambiguous.
@@ -73,11 +73,11 @@ def find_idea(wanted: str, folder: Path) -> Idea:
         names = [idea.Name for idea in ideas]
         meant = did_you_mean(name, names) if name else ""
         raise UserError(f"{path}: holds {', '.join(names)}{meant or f'; name one: --idea {path}:NAME'}")
-    ideas, complaints = all_ideas(folder)
+    ideas, complaints = all_ideas(*folders)
     for idea in ideas:
         if idea.Name == wanted:
             return idea
-    names = [idea.Name for idea in ideas]
+    names, folder = [idea.Name for idea in ideas], folders[-1]
     if meant := did_you_mean(wanted, names):
         raise UserError(f"idea {wanted!r}: not found in {folder}{meant}")
     if complaints:
@@ -86,10 +86,19 @@ def find_idea(wanted: str, folder: Path) -> Idea:
     raise UserError(f"idea {wanted!r}: not found in {folder} (there are: {there}); or give a path to a JSON file")
 
 
-def all_ideas(folder: Path) -> tuple[list[Idea], list[str]]:
-    """Every readable idea of a folder, and one line for each entry or file that is not."""
-    found = [readable_ideas(file) for file in sorted(folder.glob("*.json"))]
-    return [idea for ideas, _ in found for idea in ideas], [line for _, lines in found for line in lines]
+def all_ideas(*folders: Path) -> tuple[list[Idea], list[str]]:
+    """Every readable idea of these folders, and one line for each entry or file that is not.
+
+    Of a name that stands in two folders the first folder's idea is returned.
+    """
+    ideas: list[Idea] = []
+    complaints = []
+    for folder in folders:
+        found = [readable_ideas(file) for file in sorted(folder.glob("*.json"))]
+        earlier = {idea.Name for idea in ideas}
+        ideas += [idea for more, _ in found for idea in more if idea.Name not in earlier]
+        complaints += [line for _, lines in found for line in lines]
+    return ideas, complaints
 
 
 def _read(path: Path, item: object, where: str) -> Idea:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-HOME = Path(__file__).resolve().parents[2]  # the checkout
-
 
 @dataclass(frozen=True)
 class SessionPaths:

@@ -22,6 +22,7 @@ from filelock import FileLock
 
 from agent.core.errors import UserError
 from agent.core.manifest import EnvironmentSpec
+from agent.core.program import HOME
 from agent.core.record import Environment
 from agent.core.template import Template
 from agent.sandbox.bwrap import trees_of
@@ -206,8 +207,8 @@ def find_uv() -> str:
     Raises:
         UserError: it is nowhere.
     """
-    home = Path(__file__).resolve().parents[2]
-    usual = (home / ".tools/bin/uv", Path.home() / ".local/bin/uv", Path.home() / ".cargo/bin/uv")
+    beside = Path(sys.executable).parent / "uv"  # pip put it into this environment, which nobody activated
+    usual = (HOME / ".tools/bin/uv", beside, Path.home() / ".local/bin/uv", Path.home() / ".cargo/bin/uv")
     for place in (shutil.which("uv"), *usual):
         if place and os.access(place, os.X_OK):
             return str(place)

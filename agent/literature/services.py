@@ -9,7 +9,9 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-USER_AGENT = "experiment-runner/0.1"
+from agent.core.program import version
+
+USER_AGENT = f"experiment-runner/{version()}"
 # What the person may set; none is needed.
 S2_KEY, OPENALEX_KEY, OPENALEX_MAIL = "S2_API_KEY", "OPENALEX_API_KEY", "OPENALEX_MAILTO"
 

@@ -11,7 +11,8 @@ from pathlib import Path
 from urllib.parse import quote
 
 from agent.core.errors import InfrastructureError, UserError
-from agent.core.paths import HOME, SessionPaths
+from agent.core.paths import SessionPaths
+from agent.core.program import OURS
 from agent.pages.reading import PDF
 from agent.pages.views.session import Tell
 from agent.storage.workspace import Workspace
@@ -57,7 +58,7 @@ def page_of(paths: SessionPaths, tell: Tell, pdf: str = "") -> bytes:
     from agent.pages.views.session import session_view
     from agent.publishing.bundle.secrets import Stripper
 
-    strip = Stripper({paths.root.parent: "[workspace]", HOME: "[checkout]"})
+    strip = Stripper({paths.root.parent: "[workspace]", **OURS})
     view = session_view(gather(paths), time.time(), tell)
     printed: dict[str, str] = {}
     session_page(view, strip=lambda text: printed.setdefault(text, text), pdf=pdf)  # which texts there are

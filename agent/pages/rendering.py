@@ -18,6 +18,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from agent.core.numbers import counted
+from agent.core.program import TYPED
 from agent.core.visible import visible
 from agent.pages.views.features import FeaturesView
 from agent.pages.views.index import IndexRow
@@ -48,7 +49,7 @@ def session_page(view: SessionView, serving: Serving | None = None, strip: Strip
 
 def index_page(rows: tuple[IndexRow, ...], closed: list[str], serving: Serving | None = None) -> bytes:
     """All sessions. `closed`: names of folders that this user may not read."""
-    return _page("index.html.j2", serving, str, rows=rows, closed=closed, title="Sessions")
+    return _page("index.html.j2", serving, str, rows=rows, closed=closed, typed=TYPED, title="Sessions")
 
 
 def call_page(step: str, messages: list[tuple[str, str]], reply: str, serving: Serving | None = None) -> bytes:

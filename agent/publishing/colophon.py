@@ -7,22 +7,21 @@ from pathlib import Path
 from agent.core.ideas import all_ideas
 from agent.core.numbers import counted
 from agent.core.options import Options
+from agent.core.program import HOME, TYPED
 from agent.literature.found import FoundWorks
 from agent.literature.library import Library
 from agent.session.session import Session
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 def command(session: Session) -> str:
     """What runs the same session again; what lies outside of this program is named without its path."""
     options = session.options
     template, playback = Path(options.template), Path(options.playback or "")
-    shipped = session.idea.Name in {idea.Name for idea in all_ideas(ROOT / "ideas")[0]}
+    shipped = session.idea.Name in {idea.Name for idea in all_ideas(HOME / "ideas")[0]}
     words = [
-        "./launch.py",
+        TYPED,
         f"--idea {session.idea.Name if shipped else 'idea.json'}",
-        f"--template {'' if template.parent == ROOT / 'templates' else 'path/to/'}{template.name}",
+        f"--template {'' if template.parent == HOME / 'templates' else 'path/to/'}{template.name}",
         f"--profile {options.profile}",
         f"--runs {options.runs}",
     ]

@@ -101,7 +101,7 @@ def test_an_idea_is_found_by_name_and_by_path(tmp_path):
 
 
 def test_the_shipped_ideas_are_all_readable():
-    from agent.core.paths import HOME
+    from agent.core.program import HOME
 
     ideas, complaints = all_ideas(HOME / "ideas")
     assert not complaints

@@ -6,6 +6,7 @@ from agent.app.names import template_folder
 from agent.core.errors import UserError
 from agent.core.ideas import find_idea
 from agent.core.nearest import did_you_mean, nearest
+from agent.core.program import Places
 from agent.storage.workspace import Workspace
 from tests.support import ROOT
 
@@ -23,7 +24,7 @@ def test_what_is_near_is_named_and_nothing_else(typed, meant):
     ("find", "meant"),
     [
         (lambda: find_idea("hierarchical_sea", ROOT / "ideas"), "hierarchical_sae"),
-        (lambda: template_folder("synth-sae", ROOT), "synth_sae"),
+        (lambda: template_folder("synth-sae", Places(ROOT, ROOT)), "synth_sae"),
     ],
 )
 def test_ideas_and_templates(find, meant):

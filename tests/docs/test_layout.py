@@ -45,7 +45,11 @@ LAB = (
     ("built",),
 )
 OF_AGENT_FOR_PAPER = {"literature", "sandbox", "storage", "core"}
-ELSEWHERE = ("agent/lab/templating/skeleton/", "agent/lab/saebench/worker/")  # run on their own, not as modules
+ELSEWHERE = (  # run on their own, not as modules
+    "agent/lab/templating/skeleton/",
+    "agent/lab/saebench/worker/",
+    "agent/app/wheel/",
+)
 Imports = Mapping[str, set[str]]
 
 

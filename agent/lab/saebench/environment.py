@@ -6,6 +6,7 @@ from pathlib import Path
 
 from agent.core.errors import UserError
 from agent.core.manifest import EnvironmentSpec, SaeBench
+from agent.core.program import TYPED
 from agent.core.record import Environment
 from agent.lab.environments import Pins, Say, built, kept
 from agent.lab.saebench.client import PASSED
@@ -13,7 +14,7 @@ from agent.storage.cache import size_of, size_text
 
 PINS = Pins(name="sae-bench", folder=str(Path(__file__).parent), where="sae-bench")
 SPEC = EnvironmentSpec(lock="requirements.txt")
-MEND = "./launch.py --setup-saebench"
+MEND = f"{TYPED} --setup-saebench"
 
 
 def set_up(cache: Path, say: Say) -> Environment:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agent.core.errors import UserError
+from agent.core.program import TYPED
 from agent.lab.templating.directions import direction
 from agent.storage.atomic import write_text
 
@@ -42,7 +43,7 @@ class Asked(UserError):
     """A template cannot be used before somebody has answered; `draft` holds the questions."""
 
     def __init__(self, folder: Path, what: str, draft: Draft) -> None:
-        super().__init__(f"{folder}: {what}; ./launch.py --check-template {folder} writes the questions into {ADAPTER}")
+        super().__init__(f"{folder}: {what}; {TYPED} --check-template {folder} writes the questions into {ADAPTER}")
         self.folder, self.what, self.draft = folder, what, draft
 
 

@@ -8,27 +8,28 @@ from collections.abc import Callable
 from pathlib import Path
 
 from agent.core.errors import UserError
+from agent.core.program import TYPED
 from agent.lab.templating.owned import mark_own
 
 SKELETON = Path(__file__).with_name("skeleton")
 NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
 NEXT = """\
 {folder} works as it is. Try it, then make it yours, in this order:
-  ./launch.py --check-template {shown}       two minutes at most; says what would make a result unbelievable
+  {typed} --check-template {shown}       two minutes at most; says what would make a result unbelievable
   {folder}/manifest.toml    question, about, metrics with their direction and range, settings, limits, seeds
   {folder}/prepare.py       your data: what may be trained on, and what is held out
   {folder}/evaluate.py      your metrics
   {folder}/experiment.py    the code that a model starts from; baselines/ holds what it is compared with
   {folder}/plot.py, test_template.py
-Then: ./launch.py --idea YOUR_IDEA --template {shown} --model MODEL
+Then: {typed} --idea YOUR_IDEA --template {shown} --model MODEL
 docs/templates.md goes through it all."""
 
 
 REPOSITORY_NEXT = """\
 {folder} is made. Next:
-  ./launch.py --check-template {shown}       trains it a few times; says what is missing
+  {typed} --check-template {shown}       trains it a few times; says what is missing
   {folder}/manifest.toml    question, about, which files are edited, metrics and their direction, limits
-Then: ./launch.py --idea YOUR_IDEA --template {shown} --model MODEL
+Then: {typed} --idea YOUR_IDEA --template {shown} --model MODEL
 docs/from-a-repository.md says how seeds and data reach the code, and how its numbers become measured."""
 
 
@@ -72,7 +73,7 @@ def _made(name: str, home: Path, make: Callable[[Path], None], what_next: str) -
     except OSError as error:
         raise UserError(f"--new-template {name}: cannot write {folder}: {error.strerror}") from None
     shown = folder.name if folder.parent == home / "templates" else str(folder)
-    return what_next.format(folder=_short(folder), shown=shown)
+    return what_next.format(typed=TYPED, folder=_short(folder), shown=shown)
 
 
 def _short(folder: Path) -> str:

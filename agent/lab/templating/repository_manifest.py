@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from agent.core.program import TYPED
 from agent.lab.measuring import selfreport
 from agent.lab.templating.command_run import FirstRun
 from agent.lab.templating.directions import direction
@@ -56,7 +57,7 @@ def manifest_text(draft: Draft, found: FirstRun | None, metrics: Mapping[str, st
 def _head(draft: Draft, primary: str, found: FirstRun | None) -> Iterator[str]:
     title, about = _readme(draft)
     assets = [f"{CODE}/{name}" for name in draft.taken.files if name not in draft.editable]
-    yield f"# Made from {' '.join(draft.taken.origin.split())}. After a change: ./launch.py --check-template"
+    yield f"# Made from {' '.join(draft.taken.origin.split())}. After a change: {TYPED} --check-template"
     yield f"name     = {_text(draft.name)}"
     yield f"title    = {_text(title)}"
     yield f"question = {_text(f'Which change of the code of {title} improves its {_label(primary)}?')}"

@@ -9,7 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from tempfile import TemporaryFile
 
-from agent.core.paths import HOME, SessionPaths
+from agent.core.paths import SessionPaths
+from agent.core.program import HOME, NAME
 from agent.storage.atomic import write_text
 from agent.storage.locks import is_locked
 from agent.storage.workspace import Workspace
@@ -64,7 +65,7 @@ class Control:
             if order in self._busy:
                 return
             self._busy.add(order)
-        self._say(paths, f"launch.py {command} {paths.root.name}: started")
+        self._say(paths, f"{NAME} {command} {paths.root.name}: started")
         self.background(lambda: self._run(paths, command, most))
 
     def _run(self, paths: SessionPaths, command: str, most: float | None) -> None:
@@ -81,9 +82,9 @@ class Control:
                     status = process.wait()
                 out.seek(max(0, out.seek(0, 2) - SHOWN))
                 said = out.read().decode("utf-8", "replace").strip()
-            self._say(paths, f"{said}\nlaunch.py {command} ended with status {status}".strip())
+            self._say(paths, f"{said}\n{NAME} {command} ended with status {status}".strip())
         except OSError as error:
-            self._say(paths, f"launch.py {command} cannot be started: {error.strerror}")
+            self._say(paths, f"{NAME} {command} cannot be started: {error.strerror}")
         finally:
             with self._lock:
                 self._busy.discard((paths.root.name, command))

@@ -9,6 +9,7 @@ from markupsafe import Markup
 
 from agent.core.manifest import Manifest
 from agent.core.numbers import counted
+from agent.core.program import TYPED
 from agent.pages.drawing import charts
 from agent.pages.drawing.timeline import timeline
 from agent.pages.reading import PDF, Gathered
@@ -207,7 +208,7 @@ def _badge(found: Gathered) -> Badge:
         return Badge(text, f"The committed text differs from what the records give: {paper.problems[0].what}", False)
     detail = (
         "When this page was made, every number of the paper's text was computed again from the committed records. "
-        f"For signatures, history, figures and the PDF: ./launch.py --verify {found.name}"
+        f"For signatures, history, figures and the PDF: {TYPED} --verify {found.name}"
     )
     return Badge(f"{paper.numbers} of {paper.numbers} numbers verified", detail, True)
 

@@ -15,6 +15,7 @@ from pathlib import Path, PurePosixPath
 
 from agent.core.errors import UserError
 from agent.core.paths import SessionPaths
+from agent.core.program import OURS
 from agent.llm.prompting import render
 from agent.publishing.bundle.secrets import Stripper, keys_in
 from agent.publishing.bundle.tables import figure_csv
@@ -26,8 +27,6 @@ from agent.storage.locks import reading_lock
 from agent.storage.temporary import TemporaryFolder
 from agent.storage.workspace import Workspace, read_session
 from paper.press.compile import INPUTS, compile_pdf
-
-HOME = Path(__file__).resolve().parents[3]  # the checkout
 
 
 def bundle(name: str, workspace: Workspace, out: Path, page: Callable[[SessionPaths], bytes]) -> int:
@@ -76,7 +75,7 @@ def _members(
         raise UserError(f"{paths.root.name}: {broken}; see --verify {paths.root.name}") from None
     bbl = _bibliography(members)
     members |= {"tex/paper.bbl": bbl} if bbl else {}
-    members |= _log(paths, Stripper({workspace.root: "[workspace]", HOME: "[checkout]"}))
+    members |= _log(paths, Stripper({workspace.root: "[workspace]", **OURS}))
     members["page.html"] = page(paths)
     readme = render(
         "handover_readme",

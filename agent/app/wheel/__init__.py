@@ -1,0 +1,1 @@
+"""What the wheel is made with and begins with; a checkout runs none of it."""
