@@ -22,7 +22,7 @@ from typing import Any
 from agent.app.commands import OPTIONS
 from agent.app.exits import BUDGET, DONE, INFRASTRUCTURE, INTERRUPTED, NO_PDF, USER_ERROR
 from agent.app.names import named_idea
-from agent.app.status import Standing, standing
+from agent.app.standing import Standing, standing
 from agent.core.errors import UserError
 from agent.core.ideas import read_ideas
 from agent.core.paths import SessionPaths

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
-from agent.app.status import OPEN, Standing, now, of_log
+from agent.app.standing import OPEN, Standing, now, of_log
 from agent.core.paths import SessionPaths
 from agent.storage.atomic import write_bytes
 

@@ -1,55 +1,24 @@
-"""The command status: every session of a workspace, from its log alone."""
+"""The command status: every session of a workspace, from its log alone, and who holds places of this machine."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
-from pathlib import Path
+from dataclasses import asdict
 
+from agent.app.standing import Standing
+from agent.app.standings import standings
 from agent.app.tables import add, show, show_json, table
 from agent.app.wording import compact
 from agent.core.chains import in_chains
-from agent.core.errors import InfrastructureError, UserError
-from agent.core.paths import SessionPaths
 from agent.core.visible import line
 from agent.lab.jobs.places import folder, holders
-from agent.lab.jobs.slurm.paths import is_out
-from agent.session.session import missing_pdf, stage
-from agent.storage.locks import is_locked
-from agent.storage.workspace import Workspace, read_session
+from agent.storage.workspace import Workspace
 
-OPEN = "open"  # not ended
 IN_WORDS = {"no-pdf": "no PDF", "training": "stopped, a training goes on"}
 
 
-@dataclass(frozen=True)
-class Standing:
-    """Where a session stands, as --json prints it."""
-
-    session: str
-    folder: str
-    state: str  # running, training (stopped, but a training goes on), stopped, done, no-pdf, empty or unreadable
-    stage: str = ""
-    idea: str = ""
-    title: str = ""
-    runs: int = 0  # at most
-    measured: int = 0
-    failed: int = 0
-    tokens: int = 0
-    tokens_cached: int = 0
-    usd: float = 0.0
-    usd_complete: bool = True  # false: the price of some calls is not known
-    started_at: float = 0.0  # seconds since the epoch
-    last_at: float = 0.0
-    active_s: float = 0.0
-    after: str = ""  # the session that it continues
-    problem: str = ""  # why it is empty or unreadable
-
-
 def show_status(workspace: Workspace, *, as_json: bool = False) -> int:
-    from agent.app.standings import standings
-
     sessions, closed = workspace.sessions(), workspace.closed()
     found = standings(sessions, workspace.cache)
     if closed:
@@ -74,57 +43,6 @@ def show_status(workspace: Workspace, *, as_json: bool = False) -> int:
     for number, holder in enumerate(held):
         print(line(f"{'places' if number == 0 else '':<8}{holder}"))
     return 0
-
-
-def standing(paths: SessionPaths) -> Standing:
-    """Where one session stands; a log that cannot be read is a state like others."""
-    return now(paths, *of_log(paths))
-
-
-def of_log(paths: SessionPaths) -> tuple[Standing, str]:
-    """What a session's log says, and the folder of its attempt under way: as long as the log stays the same.
-
-    The state of one that has not ended is OPEN: whether somebody works on it, the log does not say (`now`).
-    """
-    name, folder = paths.root.name, str(paths.root)
-    try:
-        session = read_session(paths)
-    except UserError as error:
-        return Standing(name, folder, "empty", problem=str(error)), ""
-    except InfrastructureError as error:
-        problem = str(error).partition(paths.events.name)[2].strip(":, ")
-        return Standing(name, folder, "unreadable", problem=problem), ""
-    run = session.current
-    attempt = "" if run is None else str(paths.attempt(run.run, run.attempt, run.restarts))
-    stood = Standing(
-        session=name,
-        folder=folder,
-        state=OPEN if not session.finished else "no-pdf" if missing_pdf(session) else "done",
-        stage=stage(session),
-        idea=session.idea.Name,
-        title=session.idea.Title,
-        runs=session.options.runs,
-        measured=sum(1 for run in session.experiments if run.phase == "measured"),
-        failed=sum(1 for run in session.experiments if run.phase == "failed"),
-        tokens=session.tokens,
-        tokens_cached=session.tokens_cached,
-        usd=round(session.usd, 6),
-        usd_complete=not session.unpriced_calls,
-        started_at=session.started_at,
-        last_at=session.last_at,
-        active_s=session.active_s,
-        after=session.options.after or "",
-    )
-    return stood, attempt
-
-
-def now(paths: SessionPaths, stood: Standing, attempt: str) -> Standing:
-    """The same, with what holds at this moment: whether somebody works on it, or its training goes on."""
-    if stood.state != OPEN:
-        return stood
-    if is_locked(paths.lock):
-        return replace(stood, state="running")
-    return replace(stood, state="training" if attempt and is_out(Path(attempt)) else "stopped")
 
 
 def _sum(chain: Sequence[Standing]) -> tuple[str, ...]:

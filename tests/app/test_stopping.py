@@ -4,7 +4,7 @@ import pytest
 
 from agent.app.console import TerminalConsole
 from agent.app.follow import follow
-from agent.app.status import standing
+from agent.app.standing import standing
 from agent.app.stopping import stop
 from agent.core.errors import UserError
 from agent.lab.jobs.local import LocalRunner
