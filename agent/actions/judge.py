@@ -14,6 +14,7 @@ from agent.core.writing import Refusal, RefusalKind
 from agent.llm.answers import NoUsableAnswer, ask_json
 from agent.llm.numbered import each_once
 from agent.llm.prompting import render
+from agent.publishing import digest
 from agent.publishing.manuscript import Manuscript
 from agent.publishing.review import evidence
 from agent.publishing.review.ensemble import to_reviewer
@@ -92,7 +93,7 @@ def material(manuscript: Manuscript, tools: Tools) -> dict[str, object]:
         "manifest": tools.template.manifest,
         "plan": tools.session.plan,
         "evidence": evidence.gather(tools),
-        "order": evidence.order(manuscript.facts),
+        "order": evidence.order(digest.bounded(tools.session, manuscript.facts), manuscript.facts),
         "described": manuscript.facts.described,
         "code": manuscript.source,
         "figures": manuscript.figures,

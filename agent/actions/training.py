@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
@@ -16,6 +16,7 @@ from agent.actions.runs import (
     fail_attempt,
     label_of,
     library_of,
+    listed,
     run_record,
     script_of,
     seeds_of,
@@ -27,6 +28,7 @@ from agent.core.errors import BudgetSpent, InfrastructureError
 from agent.core.manifest import Profile
 from agent.core.numbers import counted
 from agent.core.plan import PlannedRun
+from agent.core.protocols import together
 from agent.core.record import Job, JobResult, RunRecord, SaeBenchJob, Training, World
 from agent.lab import integrity
 from agent.lab.jobs.baselines import BaselineCache
@@ -35,7 +37,7 @@ from agent.lab.saebench.environment import required
 from agent.publishing import notes
 from agent.publishing.records import session_facts
 from agent.publishing.signatures import commit_signed, record_statement
-from agent.session.action import CollectRun, SubmitRun
+from agent.session.action import CollectAny, CollectRun, SubmitRun
 from agent.session.events import AttemptFailed, RunMeasured, RunSubmitted, Stage
 from agent.session.states import RunState
 from agent.session.tools import Tools
@@ -92,10 +94,55 @@ def collect_run(action: CollectRun, tools: Tools) -> RunMeasured | AttemptFailed
     return event
 
 
-def running_job(tools: Tools) -> Job | None:
-    """The job that goes on when this process stops now."""
-    run = tools.session.current
-    if run is None or not tools.session.data_key:
+def collect_any(action: CollectAny, tools: Tools) -> RunMeasured | AttemptFailed:
+    """Wait until one of several runs has ended, and judge that one.
+
+    A run whose end is committed already comes first: a kill kept its event from the log, and the log keeps the order of
+    the history.
+    """
+    runs = [tools.session.runs[name] for name in action.runs]
+    ended = next((run for run in runs if _told_before(tools, run)), None) or _first_ended(runs, tools)
+    return collect_run(CollectRun(ended.run, ended.attempt), tools)
+
+
+def _told_before(tools: Tools, run: RunState) -> str | None:
+    """The commit that tells how this attempt's training ended, if there is one."""
+    failed = {"Run": run.run, "Attempt": str(run.attempt), "Restart": str(run.restarts), "Event": "attempt-failed"}
+    return _measured_before(tools, run.run, run.attempt) or tools.versions.find(failed)
+
+
+def _first_ended(runs: Sequence[RunState], tools: Tools) -> RunState:
+    """Wait for the first of these runs whose job does not go on.
+
+    Raises:
+        BudgetSpent: a bound was reached; all of the jobs are cancelled.
+    """
+    jobs = {run.run: _job(run, run.attempt, run.restarts, tools) for run in runs}
+    silences = {run.run: _Silence(tools.say, run.run) for run in runs}
+    while True:
+        for run in runs:
+            if tools.runner.state(jobs[run.run]) != "running":
+                return run
+        states = [tools.runner.progress(job) for job in jobs.values()]
+        tools.console.progress(f"runs {listed(list(jobs))}", together(states))
+        for name, state in zip(jobs, states, strict=True):
+            silences[name].hear(state.stuck)
+        try:
+            tools.check_budget()
+        except BudgetSpent:
+            for job in jobs.values():
+                cancel(job, tools)
+            raise
+        tools.sleep(POLL_S)
+
+
+def running_jobs(tools: Tools) -> list[Job]:
+    """The jobs that go on when this process stops now."""
+    return [job for run in tools.session.under_way if (job := _running_job(run, tools))]
+
+
+def _running_job(run: RunState, tools: Tools) -> Job | None:
+    if not tools.session.data_key:
         return None
     submitted = run.phase in ("linted", "submitted") or (run.phase == "new" and run.kind != "experiment")
     if not submitted:  # a stop may fall between a job's start and its event
@@ -172,7 +219,7 @@ def _failed(tools: Tools, run: RunState, job: Job, result: JobResult) -> Attempt
     if bad.reason == "supervisor":
         return not_charged(tools, run, job, bad.reason, detail)
     stage: Stage = "training" if result.outcome == "failed" else "integrity"
-    return fail_attempt(tools, run.run, run.planned, job.attempt, stage, bad.reason, detail)
+    return fail_attempt(tools, run.run, run.planned, job.attempt, stage, bad.reason, detail, result.wall_s)
 
 
 def _baseline_is_none(tools: Tools, run: RunState, job: Job, reason: str, detail: str) -> NoReturn:
@@ -234,7 +281,8 @@ def _measured(tools: Tools, run: RunState, job: Job, result: JobResult) -> RunMe
         text = "\n".join(f"{f.code}: {f.text}" for f in refusals)
         if run.is_baseline:
             _baseline_is_none(tools, run, job, refusals[0].code, text)
-        return fail_attempt(tools, run.run, run.planned, job.attempt, "integrity", refusals[0].code, text)
+        code, spent = refusals[0].code, result.wall_s
+        return fail_attempt(tools, run.run, run.planned, job.attempt, "integrity", code, text, spent)
     record = record.model_copy(update={"findings": findings})
     tools.versions.reset(tools.versions.head())
     text = record.model_dump_json(indent=1) + "\n"

@@ -57,7 +57,7 @@ def new_options(template: Template, idea: Idea | None, chosen: Mapping[str, Any]
         suggested = _on_a_cluster(manifest.profiles[profile], chosen.get("slurm") or {})
     else:
         device = chosen.get("device") or own_device()
-        slots, threads = cores(chosen.get("slots") or (None if device == "cpu" else SLOTS_ON_GPU))
+        slots, threads = cores(chosen.get("slots") or _own_slots(device, chosen.get("branches") or 1))
         suggested = {"device": device, "slots": slots, "threads": threads, "slurm": {}}
         chosen.pop("slurm", None)  # a default for other sessions
     settled = {
@@ -118,6 +118,11 @@ def cores(slots: int | None = None) -> tuple[int, int]:
     there = len(os.sched_getaffinity(0))
     side_by_side = slots or there
     return side_by_side, max(1, there // side_by_side)
+
+
+def _own_slots(device: str, branches: int) -> int:
+    """Trainings side by side of one run: runs that are under way at once share the cores."""
+    return max(1, cores()[0] // max(1, branches)) if device == "cpu" else SLOTS_ON_GPU
 
 
 def own_device() -> str:

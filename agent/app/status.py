@@ -102,8 +102,7 @@ def _state(paths: SessionPaths, session: Session) -> str:
         return "no-pdf" if missing_pdf(session) else "done"
     if is_locked(paths.lock):
         return "running"
-    run = session.current
-    trains = run is not None and is_out(paths.attempt(run.run, run.attempt, run.restarts))
+    trains = any(is_out(paths.attempt(run.run, run.attempt, run.restarts)) for run in session.under_way)
     return "training" if trains else "stopped"
 
 

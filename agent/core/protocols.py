@@ -152,6 +152,17 @@ class Progress:
     stuck: str = ""  # who does not go on, and what a person can do about it; "" while all do
 
 
+def together(states: Sequence[Progress]) -> Progress:
+    """How far several jobs are that run side by side, as one."""
+    return Progress(
+        done=sum(state.done for state in states),
+        total=sum(state.total for state in states),
+        fraction=sum(state.fraction for state in states) / len(states),
+        phase="training" if any(state.phase == "training" for state in states) else "measuring",
+        stuck=next((state.stuck for state in states if state.stuck), ""),
+    )
+
+
 class Runner(Protocol):
     """Owns jobs. submit is idempotent by key; a job survives the death of the loop."""
 

@@ -191,6 +191,14 @@ class JobResult(Strict):
     sandbox: str
 
 
+class Spent(Strict):
+    """What a run without a result took."""
+
+    tokens: int  # of its edits and of what was asked about it
+    usd: float | None  # None: the price of a call is not known
+    train_s: float  # seconds that trainings of its failed attempts took
+
+
 class RunRecord(Strict):
     """The committed account of one run's last attempt: records/<run>.json in the session's repository."""
 
@@ -218,13 +226,16 @@ class RunRecord(Strict):
     hashes: dict[str, str]
     sandbox: str
     pretrained: Origin | None = None  # a baseline that others trained
+    reasons: tuple[str, ...] = ()  # why each attempt of a failed run came to nothing
+    spent: Spent | None = None  # of a failed run
 
     @model_serializer(mode="wrap")
     def _as_older_versions_wrote_it(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Without an origin where there is none: the digest that a paper prints stays what it was."""
+        """Without what is not there, such as an origin: the digest that a paper prints stays what it was."""
         written: dict[str, Any] = write(self)
-        if self.pretrained is None:
-            written.pop("pretrained", None)
+        for name in ("pretrained", "reasons", "spent"):
+            if not getattr(self, name):
+                written.pop(name, None)
         return written
 
     @property

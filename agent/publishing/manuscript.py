@@ -182,7 +182,7 @@ class Manuscript:
             plan=session.plan,
             runs=digest.runs(session, self.facts, words=True),
             table=table(digest.shown(session, self.facts)),
-            vocabulary=vocabulary(self.facts),
+            vocabulary=vocabulary(digest.bounded(session, self.facts), self.facts),
             figures=self.figures,
             tables=self._tables,
             chosen=session.to_cite,
@@ -192,7 +192,11 @@ class Manuscript:
 
     def forms(self) -> dict[str, Any]:
         """What the writer needs to mend a passage: how a result is printed, and what may be referred to."""
-        return {"forms": forms(self.facts), "figures": self.figures, "tables": self._tables}
+        return {
+            "forms": forms(digest.bounded(self._tools.session, self.facts)),
+            "figures": self.figures,
+            "tables": self._tables,
+        }
 
     @property
     def _tables(self) -> list[str]:

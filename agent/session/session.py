@@ -116,16 +116,16 @@ class Session:
         return next(iter(self.under_way), None)
 
     @property
-    def upcoming(self) -> PlannedRun | None:
-        """The planned run that starts next: the first whose code to start from is there.
+    def startable(self) -> tuple[PlannedRun, ...]:
+        """The planned runs that can start now, the next one first: those whose code to start from is there.
 
         A run that starts from one under way, or from one that is itself still to come, waits for it.
         """
         busy = {run.planned.name for run in self.under_way if run.planned and not run.over}
         if not busy:
-            return self.pending[0] if self.pending else None
+            return self.pending
         busy |= {planned.name for planned in self.pending}
-        return next((planned for planned in self.pending if planned.start_from not in busy), None)
+        return tuple(planned for planned in self.pending if planned.start_from not in busy)
 
 
 def fold(events: Iterable[ev.Event]) -> Session:
@@ -299,7 +299,7 @@ def _attempt_failed(session: Session, event: ev.AttemptFailed) -> Session:
 
 def _run(session: Session, run: str) -> RunState:
     """The run as far as it has come; one that no event has named before is the next that was planned."""
-    return session.runs.get(run) or RunState(run, "experiment", session.upcoming)
+    return session.runs.get(run) or RunState(run, "experiment", upcoming(session))
 
 
 def _put(session: Session, run: RunState) -> Session:
@@ -376,4 +376,15 @@ def runs_over(session: Session) -> bool:
 def may_start(session: Session) -> bool:
     """A further run may begin now: one is planned that can, and the exploration is not over."""
     over = session.completed or session.confirmation is not None or len(session.experiments) >= session.options.runs
-    return not over and session.upcoming is not None
+    return not over and bool(session.startable)
+
+
+def upcoming(session: Session) -> PlannedRun:
+    """The planned run that starts next.
+
+    Raises:
+        InfrastructureError: none is planned that can; the log does not belong together.
+    """
+    if not session.startable:
+        raise InfrastructureError(f"session {session.session}: a run begins that nobody planned; restore its log")
+    return session.startable[0]

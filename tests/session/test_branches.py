@@ -9,7 +9,7 @@ from agent.core.plan import PlannedRun
 from agent.session import events as ev
 from agent.session.policy import CollectAny, CollectRun, EditRun, LintRun, Reflect, SubmitRun, next_action
 from agent.session.selection import EXPLORED, Node, best_few, ordered
-from agent.session.session import apply, fold
+from agent.session.session import apply, fold, upcoming
 from tests.support.dice import IDEA, Dice, options
 
 THROWS = st.randoms(use_true_random=False)
@@ -82,7 +82,7 @@ def test_the_planner_is_asked_when_a_run_has_ended_and_a_run_starts_only_from_on
         if isinstance(action, Reflect):
             assert state.runs[action.run].over
         if isinstance(action, EditRun) and action.run not in state.runs:
-            start = state.upcoming.start_from
+            start = upcoming(state).start_from
             assert start == "baseline" or start not in {r.planned.name for r in state.experiments if not r.over}
         if isinstance(action, CollectAny):
             assert len(action.runs) > 1 and event.run in action.runs
@@ -126,7 +126,7 @@ def test_one_branch_waits_for_its_run_and_takes_the_plan_in_its_order(random):
     for _, action, state in steps:
         assert len([run for run in state.under_way if run.kind == "experiment"]) <= 1
         if isinstance(action, EditRun) and action.run not in state.runs:
-            assert state.upcoming is state.pending[0]
+            assert upcoming(state) is state.pending[0]
         if isinstance(action, CollectRun):
             assert state.current.run == action.run
     assert [run.run for run in session.experiments] == [str(n) for n in range(1, len(session.experiments) + 1)]

@@ -101,7 +101,7 @@ def material() -> dict[str, object]:
         "manifest": facts.manifest,
         "plan": recording.plan,
         "evidence": evidence.Evidence(runs, evidence.settings(facts)),
-        "order": evidence.order(facts),
+        "order": evidence.order(facts, facts),
         "described": facts.described,
         "code": session.CODE,
         "figures": figures,
