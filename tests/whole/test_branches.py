@@ -1,79 +1,88 @@
 """Two runs under way at once, with real edits, git, sandbox and trainings."""
 
 import json
-import re
+from collections import Counter
 
 import pytest
 
+from agent.loop import play
 from agent.session import events as ev
 from agent.session.action import CollectAny
 from agent.session.policy import next_action
 from agent.session.session import apply, fold
-from agent.storage.log import EventLog
-from tests.support.whole import RATES, Script, Whole, fenced, plan, planned, rate_block
-
-RUNS = 4
-FAILS = rate_block(RATES[0], RATES[2]).replace(
-    f"RATE = {RATES[2]}  # step size", f'RATE = {RATES[2]}  # step size\nraise SystemExit("no luck")'
-)
-
-
-class Branches(Script):
-    """The first plan holds two runs; whichever ends first has the third as its child, the next one the fourth."""
-
-    def __init__(self, answers=None):
-        super().__init__(RUNS, {"plan": fenced(plan(2)), "run-2.edit-1": FAILS, **(answers or {})})
-        self.children = [3, 4]
-
-    def __call__(self, messages, call):
-        if match := re.fullmatch(r"run-(\d+)\.reflect", call.step):
-            more = [planned(self.children.pop(0))] if self.children else []
-            return fenced({"interpretation": f"Run {match[1]} moved rows.", "completed": not more, "runs": more})
-        return super().__call__(messages, call)
-
-
-def played(root, cache, **chosen):
-    it = Whole(root, Branches(), cache=cache, branches=2, runs=RUNS, attempts=1, stop_after="runs", slots=1, **chosen)
-    return it, it.play()
+from tests.support.branches import CHOSEN, Branches, check, events_of
+from tests.support.whole import Whole
 
 
 @pytest.fixture(scope="module")
 def two(tmp_path_factory, stages):
-    return played(tmp_path_factory.mktemp("two"), stages.cache)
+    it = Whole(tmp_path_factory.mktemp("two"), Branches(), cache=stages.cache, **CHOSEN)
+    return it, it.play()
 
 
-def test_two_runs_are_trained_at_once_and_every_end_is_one_commit_in_its_order(two):
-    it, session = two
-    events = list(EventLog(it.paths.events).read())
+def test_two_runs_are_trained_at_once_and_every_end_is_told_in_its_order(two):
+    it, _ = two
+    check(it)
+    events = events_of(it)
     state, waited = fold(events[:1]), 0
     for event in events[1:]:
         waited += isinstance(next_action(state), CollectAny)
         state = apply(state, event)
-    assert waited and state == session
-
-    ended = [e.run for e in events if isinstance(e, ev.RunMeasured | ev.RunFailed) and session.runs[e.run].planned]
-    assert sorted(ended) == ["1", "2", "3", "4"]
-    log = [match[1] for line in it.log() if (match := re.match(r"run (\d+): (?:step|failed)", line))]
-    assert [n for n in log if session.runs[n].planned] == ended
-    notes = (it.paths.repo / "notes.txt").read_text()
-    assert re.findall(r"^## Run (\d+)[: ]", notes, re.M)[-len(ended) :] == ended, "notes grow as runs end"
+    assert waited
 
 
-def test_each_run_is_trained_from_its_own_code_though_all_are_edited_in_one_work_tree(two):
+def test_the_planner_is_told_what_is_under_way_and_which_nodes_are_best(two):
     it, session = two
-    repo = it.paths.repo
-    rates = {}
-    for run in session.experiments:
-        job = json.loads(next(it.paths.runs.glob(f"{run.run}/attempt-1/job.json")).read_text())
-        rates[run.planned.name] = re.search(
-            r"RATE = ([\d.]+)", (repo.parent / job["code"] / "experiment.py").read_text()
-        )[1]
-    assert rates == {f"step{n}": str(RATES[n]) for n in range(1, RUNS + 1)}
+    first = session.experiments[0].run
+    prompt = it.model.prompt(f"run-{first}.reflect")
+    other = next(run.planned.name for run in session.experiments if run.run in "12" and run.run != first)
+    assert f"- `{other}`" in prompt.partition("Under way at the moment")[2].partition("Still planned")[0]
+    assert "Propose several children of the best few (`" in prompt
 
 
 def test_a_failed_branch_has_its_reason_and_its_costs_in_its_record(two):
-    it, _ = two
-    record = json.loads((it.paths.repo / "records/2.json").read_text())
-    assert record["status"] == "failed"
+    it, session = two
+    (failed,) = [run.run for run in session.experiments if run.phase == "failed"]
+    record = json.loads((it.paths.repo / f"records/{failed}.json").read_text())
     assert record["reasons"] == ["attempt 1: training: exit: no luck"]
     assert record["spent"]["tokens"] == 15 and record["spent"]["usd"] == 0.0 and record["spent"]["train_s"] > 0
+
+
+class Killed(BaseException):
+    """The process is gone."""
+
+
+class Dying:
+    """A log whose process dies when the first event of each kind of an experiment is about to be written."""
+
+    def __init__(self, log, died):
+        self._log, self._died = log, died
+
+    def append(self, event):
+        kind = type(event)
+        run = getattr(event, "run", "0")
+        if run.isdigit() and run != "0" and kind not in self._died:
+            self._died.append(kind)
+            raise Killed
+        self._log.append(event)
+
+    def __getattr__(self, name):
+        return getattr(self._log, name)
+
+
+def test_killed_between_an_effect_and_its_event_nothing_is_lost_and_nothing_is_done_twice(tmp_path, stages):
+    it = Whole(tmp_path, Branches(), cache=stages.cache, **CHOSEN)
+    died = []
+    for _ in range(20):
+        try:
+            with it.tools() as tools:
+                tools.journal.log = Dying(tools.journal.log, died)
+                play(tools)
+            break
+        except Killed:
+            continue
+
+    kinds = [ev.Edited, ev.LintPassed, ev.RunSubmitted, ev.AttemptFailed, ev.RunFailed, ev.RunMeasured]
+    assert set(died) == {*kinds, ev.Commented, ev.Reflected}
+    check(it)
+    assert set(Counter(it.model.asked).values()) == {1}, "no answer is paid for twice"
