@@ -14,13 +14,13 @@ from agent.core.writing import Refusal, RefusalKind
 from agent.llm.answers import NoUsableAnswer, ask_json
 from agent.llm.numbered import each_once
 from agent.llm.prompting import render
-from agent.publishing import digest
 from agent.publishing.manuscript import Manuscript
 from agent.publishing.review import evidence
 from agent.publishing.review.ensemble import to_reviewer
 from agent.session.action import JudgeSentences
 from agent.session.events import SentencesJudged
 from agent.session.tools import Tools
+from paper.evidence.few import few
 from paper.press import tables
 from paper.truth.told import Passage, Told, to_judge
 
@@ -93,7 +93,7 @@ def material(manuscript: Manuscript, tools: Tools) -> dict[str, object]:
         "manifest": tools.template.manifest,
         "plan": tools.session.plan,
         "evidence": evidence.gather(tools),
-        "order": evidence.order(digest.bounded(tools.session, manuscript.facts), manuscript.facts),
+        "order": evidence.order(few(manuscript.facts), manuscript.facts),
         "described": manuscript.facts.described,
         "code": manuscript.source,
         "figures": manuscript.figures,

@@ -21,7 +21,6 @@ from paper.evidence.vocabulary import Result
 
 MOST = 12  # runs that are told in full: the baselines, the best, the newest; of the others the names
 NAMED = 40  # of the others, the newest by name
-BOUNDED = 20  # runs up to which everything is listed for writers and reviewers
 POINTS = 5  # of a learning curve
 CHANGE, WORDS = 400, 500  # characters of what a run changed, and of what its planner made of it
 CONDITIONS = 3  # whose verdicts are told
@@ -41,11 +40,6 @@ def runs(session: Session, facts: Facts, *, words: bool = False) -> list[str]:
             f"- {len(others)} further runs, none of them the best or among the newest: {', '.join(named)}{unnamed}"
         )
     return lines
-
-
-def bounded(session: Session, facts: Facts) -> Facts:
-    """All facts of a session of ordinary size; of a larger one, those of the runs that are told in full."""
-    return facts if len(facts.records) <= BOUNDED else shown(session, facts)
 
 
 def shown(session: Session, facts: Facts) -> Facts:

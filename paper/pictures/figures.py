@@ -6,10 +6,12 @@ Learning curves and planes are in curves.py and planes.py. Captions are plain te
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from paper.evidence.facts import FactError, Facts, difference_of
+from paper.evidence.few import few, left_out_words
 from paper.evidence.numbers import setting_text
 from paper.evidence.prices import prices
 from paper.evidence.series import series_of
@@ -40,9 +42,10 @@ def standard_figures(facts: Facts, folder: Path) -> tuple[Figure, ...]:
     """Draw what the records allow: metrics by run, differences to the baseline, learning curves, trade-offs."""
     if not facts.measured:
         return ()
-    first, *others = _metrics(facts, folder)
-    figures = (first, _differences(facts, folder), curves(facts, folder), planes(facts, folder), *others)
-    return tuple(f for f in figures if f is not None)
+    shown, which = few(facts), left_out_words(facts)
+    first, *others = _metrics(shown, folder)
+    figures = (first, _differences(shown, folder), curves(shown, folder), planes(shown, folder), *others)
+    return tuple(replace(f, caption=f"{f.caption}{which}") for f in figures if f is not None)
 
 
 # ---------------------------------------------------------------- metrics by run

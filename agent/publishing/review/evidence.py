@@ -23,6 +23,7 @@ from paper.evidence.clauses import ranking
 from paper.evidence.confirmation import OURS
 from paper.evidence.confirmed import confirmation
 from paper.evidence.facts import FactError, Facts
+from paper.evidence.few import few
 from paper.evidence.prices import price
 from paper.evidence.series import series_of
 
@@ -54,7 +55,7 @@ class Evidence:
 def gather(tools: Tools) -> Evidence:
     """Everything there is about the session's runs, within bounds."""
     facts, left, runs = Manuscript(tools).facts, MAX_DIFFS, []
-    shown = digest.bounded(tools.session, facts)
+    shown = few(facts)
     for record in shown.records:
         parent = next((r for r in facts.records if r.run == record.parent), None)
         diff = ""
