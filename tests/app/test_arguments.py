@@ -149,7 +149,7 @@ def test_a_default_that_a_help_text_names_is_that_of_the_options():
         if found := re.search(r"\(default: (\d+)", option.about):
             assert int(found[1]) == Options.model_fields[name].default, option.name
             named += 1
-    assert named == 5
+    assert named == 6
     assert f"(default: {DEFAULT_TEMPLATE})" in OPTIONS["--template"].about
 
 
