@@ -134,6 +134,8 @@ def own_device() -> str:
 
 
 def _options(values: Mapping[str, Any]) -> Options:
+    if values.get("playback") and (values.get("branches") or 1) != 1:
+        raise UserError("--branches: a recording plays one run after the other; name a model with --model MODEL")
     try:
         return Options(**values)
     except ValidationError as error:

@@ -288,6 +288,7 @@ TYPED_ONLY = (
     "--idea",
     "--ideas",
     "--after",
+    "--branches",
     "--playback",
     "--stop-after",
     "--dry-run",

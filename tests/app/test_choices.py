@@ -21,6 +21,12 @@ def new(words=""):
     return choices.new_options(load_template(TEMPLATE), Idea(**IDEA), choices.typed(args))
 
 
+def test_a_recording_is_played_one_run_after_the_other(tmp_path):
+    played = Options(template="t", profile="p", models=Models(**dict.fromkeys(ROLES, "m")), playback=str(tmp_path))
+    with pytest.raises(UserError, match="--branches: a recording plays one run after the other"):
+        resumed(played, "--branches 2")
+
+
 def resumed(before, words=""):
     return choices.changed_options(before, choices.typed(parse(["resume", "last", *words.split()])))
 
