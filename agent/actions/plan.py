@@ -81,13 +81,16 @@ def _to_plan(session: Session, left: int) -> int:
 def _selected(proposals: tuple[PlannedRun, ...], facts: Facts, tools: Tools) -> tuple[PlannedRun, ...]:
     """The proposals in the order in which they are to start; the planner's own where one run follows the other.
 
-    "best" is what it names now: another run may be ahead by the time that a proposal starts.
+    "best" and "baseline" become the names of the runs that they mean now: another may be ahead by the time that a
+    proposal starts.
     """
     session = tools.session
     if session.options.branches == 1:
         return proposals
-    best = start_record(PlannedRun(name="x", label="x", change="x" * 10, hypothesis="x", start_from="best"), facts)
-    named = [p.model_copy(update={"start_from": best.name}) if p.start_from == "best" else p for p in proposals]
+    named = [
+        p.model_copy(update={"start_from": start_record(p, facts).name}) if p.start_from in ("best", "baseline") else p
+        for p in proposals
+    ]
     return ordered(named, nodes(session, facts), len(session.experiments))
 
 

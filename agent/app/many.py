@@ -273,7 +273,8 @@ def common_words(args: argparse.Namespace, cores: int) -> tuple[str, ...]:
                 yield from (option.name,) if value is True else (option.name, shown)
         side_by_side = args.parallel or 1
         here = args.executor != "slurm" and (args.device or own_device()) == "cpu"
-        slots = args.slots or (max(1, cores // side_by_side) if args.command == "run" and here else None)
+        at_once = side_by_side * (args.branches or 1)
+        slots = args.slots or (max(1, cores // at_once) if args.command == "run" and here else None)
         yield from ("--slots", str(slots)) if slots and (args.slots or side_by_side > 1) else ()
 
     return tuple(words())

@@ -6,12 +6,15 @@ from collections import Counter
 import pytest
 
 from agent.loop import play
+from agent.pages.reading import gather
+from agent.pages.rendering import session_page
+from agent.pages.views.session import session_view
 from agent.session import events as ev
 from agent.session.action import CollectAny
 from agent.session.policy import next_action
 from agent.session.session import apply, fold
-from tests.support.branches import CHOSEN, Branches, check, events_of
-from tests.support.whole import Whole
+from tests.support.branches import CHOSEN, RUNS, Branches, check, events_of
+from tests.support.whole import RATES, Whole
 
 
 @pytest.fixture(scope="module")
@@ -38,6 +41,12 @@ def test_the_planner_is_told_what_is_under_way_and_which_nodes_are_best(two):
     other = next(run.planned.name for run in session.experiments if run.run in "12" and run.run != first)
     assert f"- `{other}`" in prompt.partition("Under way at the moment")[2].partition("Still planned")[0]
     assert "Propose several children of the best few (`" in prompt
+
+
+def test_its_page_shows_every_run(two):
+    it, session = two
+    page = session_page(session_view(gather(it.paths), session.last_at, lambda event, state: event.type)).decode()
+    assert all(f"step {round(100 * RATES[n])}" in page for n in range(1, RUNS + 1))
 
 
 def test_a_failed_branch_has_its_reason_and_its_costs_in_its_record(two):
