@@ -59,14 +59,17 @@ def make_plan(action: MakePlan, tools: Tools) -> Planned:
     plan, weaker = _against_the_strongest(plan, facts)
     if weaker:
         tools.say(f"  compared with {plan.comparison.baseline}, the strongest baseline; the planner named {weaker}")
-    plan = plan.model_copy(update={"runs": _selected(plan.runs, facts, tools)})
-    if session.earlier and session.options.runs:
-        plan = plan.model_copy(update={"runs": (session.earlier.planned(), *plan.runs)})
+    plan = plan.model_copy(update={"runs": (*_carried(session), *_selected(plan.runs, facts, tools))})
     write_text(tools.paths.repo / "plan.json", plan.model_dump_json(indent=2) + "\n")
     commit = tools.versions.commit(["plan.json"], f"plan: {len(plan.runs)} runs", {"Event": "plan"})
     for number, planned in enumerate(plan.runs, start=1):
         tools.say(f"  {number}. {planned.label}: {planned.hypothesis}")
     return Planned(at=tools.now, plan=plan, commit=commit, instead_of=weaker)
+
+
+def _carried(session: Session) -> tuple[PlannedRun, ...]:
+    """The run that measures the code of an earlier session again, where this one continues one and has a run for it."""
+    return (session.earlier.planned(),) if session.earlier and session.options.runs else ()
 
 
 def _to_plan(session: Session, left: int) -> int:
@@ -134,12 +137,7 @@ def reflect(action: Reflect, tools: Tools) -> Reflected:
         "reflect",
         run=run,
         budget=digest.left(session),
-        left=left,
-        most=_to_plan(session, left),
-        branches=session.options.branches,
-        under_way=[r.planned for r in session.experiments if r.planned and not r.over],
-        few=best_few(nodes(session, facts)),
-        pending=session.pending,
+        **_ahead(session, facts, left),
         comparison=session.comparison,
         best=facts.best_of(facts.measured),
         record=record,
@@ -162,6 +160,18 @@ def reflect(action: Reflect, tools: Tools) -> Reflected:
     reflection = reflection.model_copy(update={"runs": _selected(proposals, facts, tools)})
     tools.say(f"  planner: {'the work is complete' if reflection.completed else _next_up(reflection, left)}")
     return _noted(Reflected(at=tools.now, run=action.run, reflection=reflection, feedback=feedback, commit=""), tools)
+
+
+def _ahead(session: Session, facts: Facts, left: int) -> dict[str, Any]:
+    """What is under way and what may still be planned, for the planner."""
+    return {
+        "left": left,
+        "most": _to_plan(session, left),
+        "branches": session.options.branches,
+        "under_way": [run.planned for run in session.experiments if run.planned and not run.over],
+        "few": best_few(nodes(session, facts)),
+        "pending": session.pending,
+    }
 
 
 def plan_confirmation(action: PlanConfirmation, tools: Tools) -> ConfirmationPlanned:
