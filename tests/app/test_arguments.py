@@ -176,3 +176,10 @@ def test_every_role_has_an_option():
 def test_every_option_of_a_session_can_be_typed_but_for_what_follows_from_others():
     typed = {"models", "addresses", "sandbox", "network", "pdf", "threads"}
     assert set(Options.model_fields) - set(FIELDS) == typed
+
+
+def test_a_session_that_continues_another_one_needs_no_idea_of_its_own():
+    for words in (["run", "--after", "last"], ["--after", "last"]):
+        args = parse(words)
+        assert (args.command, args.idea, args.after) == ("run", None, "last")
+    assert parse(["run", "other", "--after", "last"]).idea == "other"
