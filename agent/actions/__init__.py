@@ -21,6 +21,7 @@ _PERFORM: dict[type, Callable[..., Event]] = {
     act.GiveUpRun: experiment.give_up_run,
     act.SubmitRun: training.submit_run,
     act.CollectRun: training.collect_run,
+    act.CollectAny: training.collect_any,
     act.PlanConfirmation: plan.plan_confirmation,
     act.DrawFigures: figures.draw_figures,
     act.EditPlot: figures.edit_plot,

@@ -19,6 +19,7 @@ from agent.llm.prompting import render
 from agent.publishing.signatures import commit_signed, record_statement
 from agent.session.action import EditRun, GiveUpRun, LintRun
 from agent.session.events import AttemptFailed, Edited, LintPassed, RunFailed
+from agent.session.session import upcoming
 from agent.session.states import RunState
 from agent.session.tools import Tools
 from agent.storage.atomic import write_text
@@ -27,7 +28,7 @@ from agent.storage.atomic import write_text
 def edit_run(action: EditRun, tools: Tools) -> Edited | AttemptFailed:
     """One editing conversation for one attempt; starts from the parent's code or the last attempt's."""
     run = tools.session.runs.get(action.run)
-    planned = (run and run.planned) or tools.session.pending[0]
+    planned = (run and run.planned) or upcoming(tools.session)
     editable = tools.template.manifest.editable
     tools.versions.reset(tools.versions.head())
     tools.versions.restore(run.code if run and run.code else start_commit(planned, tools), editable)

@@ -36,6 +36,7 @@ from agent.session.events import FiguresDescribed, FiguresDrawn, PlotEdited, Plo
 from agent.session.session import apply
 from agent.session.tools import Tools
 from agent.storage.atomic import write_text
+from paper.evidence.few import few
 from paper.evidence.series import series_of
 from paper.pictures.figures import standard_figures
 from paper.pictures.schematic import NAME as SCHEMATIC
@@ -94,7 +95,7 @@ def edit_plot(action: EditPlot, tools: Tools) -> PlotEdited | PlotFailed:
             "plot",
             idea=tools.session.idea,
             manifest=tools.template.manifest,
-            runs=session_facts(tools).explored,
+            runs=few(session_facts(tools)).explored,
             standard=tools.session.figures,
             example=json.dumps(_shortened(records[-1]), indent=1)[:6000],
         )
@@ -242,7 +243,7 @@ def describe_figures(action: DescribeFigures, tools: Tools) -> FiguresDescribed:
     figures = [figure for figure in tools.session.figures if figure.name != SCHEMATIC]  # it shows no result to read
     names = {figure.name for figure in figures}
     facts = session_facts(tools)
-    prompt = render("describe_figures", figures=figures, table=table(facts), more=digest.beside_tables(facts))
+    prompt = render("describe_figures", figures=figures, table=table(few(facts)), more=digest.beside_tables(facts))
 
     def accept(answer: Descriptions) -> str | None:
         missing = names - set(answer.descriptions)

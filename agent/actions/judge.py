@@ -20,6 +20,7 @@ from agent.publishing.review.ensemble import to_reviewer
 from agent.session.action import JudgeSentences
 from agent.session.events import SentencesJudged
 from agent.session.tools import Tools
+from paper.evidence.few import few
 from paper.press import tables
 from paper.truth.told import Passage, Told, to_judge
 
@@ -92,7 +93,7 @@ def material(manuscript: Manuscript, tools: Tools) -> dict[str, object]:
         "manifest": tools.template.manifest,
         "plan": tools.session.plan,
         "evidence": evidence.gather(tools),
-        "order": evidence.order(manuscript.facts),
+        "order": evidence.order(few(manuscript.facts), manuscript.facts),
         "described": manuscript.facts.described,
         "code": manuscript.source,
         "figures": manuscript.figures,

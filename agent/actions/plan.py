@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from agent.actions import pretrained
-from agent.actions.runs import library_outline, repository_map, shown_code, told
+from agent.actions.runs import library_outline, nodes, repository_map, shown_code, start_record, told
 from agent.core.earlier import EARLIER
 from agent.core.labels import label_problem
 from agent.core.plan import Plan, PlannedRun, Reflection
@@ -19,6 +19,7 @@ from agent.publishing.notes import table
 from agent.publishing.records import session_facts
 from agent.session.action import CommentRun, MakePlan, PlanConfirmation, Reflect
 from agent.session.events import Commented, ConfirmationPlanned, Planned, Reflected
+from agent.session.selection import best_few, ordered
 from agent.session.session import Session, apply
 from agent.session.tools import Tools
 from agent.storage.atomic import write_text
@@ -26,6 +27,7 @@ from paper.evidence.facts import Facts
 from paper.evidence.numbers import count_text
 
 DECLINED = 300  # characters of a reason that are kept
+AHEAD = 10  # runs that are planned at once; every ended run lets the planner revise them
 COMMENT = 4000  # characters of a comment that are kept: a few lines were asked for
 
 
@@ -34,11 +36,13 @@ def make_plan(action: MakePlan, tools: Tools) -> Planned:
     strongest that was trained, whichever the planner names."""
     session, manifest = tools.session, tools.template.manifest
     facts = session_facts(tools)
+    most = _to_plan(session, session.options.runs)
     tools.say(f"Planning up to {session.options.runs} runs ({session.options.models.planner})")
     prompt = render(
         "plan",
         manifest=manifest,
-        runs=_to_plan(session),
+        runs=most,
+        branches=session.options.branches,
         earlier=session.earlier,
         table=table(facts),
         code=_shown_code(tools),
@@ -56,8 +60,7 @@ def make_plan(action: MakePlan, tools: Tools) -> Planned:
     plan, weaker = _against_the_strongest(plan, facts)
     if weaker:
         tools.say(f"  compared with {plan.comparison.baseline}, the strongest baseline; the planner named {weaker}")
-    if session.earlier and session.options.runs:
-        plan = plan.model_copy(update={"runs": (session.earlier.planned(), *plan.runs)})
+    plan = plan.model_copy(update={"runs": (*_carried(session), *_selected(plan.runs, facts, tools))})
     write_text(tools.paths.repo / "plan.json", plan.model_dump_json(indent=2, exclude_none=True) + "\n")
     commit = tools.versions.commit(["plan.json"], f"plan: {len(plan.runs)} runs", {"Event": "plan"})
     for number, planned in enumerate(plan.runs, start=1):
@@ -65,9 +68,34 @@ def make_plan(action: MakePlan, tools: Tools) -> Planned:
     return Planned(at=tools.now, plan=plan, commit=commit, instead_of=weaker)
 
 
-def _to_plan(session: Session) -> int:
-    """How many runs the planner may plan: all but the one that measures an earlier session's code again."""
-    return max(0, session.options.runs - 1) if session.earlier else session.options.runs
+def _carried(session: Session) -> tuple[PlannedRun, ...]:
+    """The run that measures the code of an earlier session again, where this one continues one and has a run for it."""
+    return (session.earlier.planned(),) if session.earlier and session.options.runs else ()
+
+
+def _to_plan(session: Session, left: int) -> int:
+    """How many runs the planner may plan at once, where so many are left.
+
+    The first plan of a session that continues another one has the run that measures its code again besides.
+    """
+    carried = 1 if session.earlier and session.plan is None else 0
+    return min(AHEAD, max(0, left - carried))
+
+
+def _selected(proposals: tuple[PlannedRun, ...], facts: Facts, tools: Tools) -> tuple[PlannedRun, ...]:
+    """The proposals in the order in which they are to start; the planner's own where one run follows the other.
+
+    "best" and "baseline" become the names of the runs that they mean now: another may be ahead by the time that a
+    proposal starts.
+    """
+    session = tools.session
+    if session.options.branches == 1:
+        return proposals
+    named = [
+        p.model_copy(update={"start_from": start_record(p, facts).name}) if p.start_from in ("best", "baseline") else p
+        for p in proposals
+    ]
+    return ordered(named, nodes(session, facts), len(session.experiments))
 
 
 def _against_the_strongest(plan: Plan, facts: Facts) -> tuple[Plan, str]:
@@ -110,8 +138,7 @@ def reflect(action: Reflect, tools: Tools) -> Reflected:
         "reflect",
         run=run,
         budget=digest.left(session),
-        left=left,
-        pending=session.pending,
+        **_ahead(session, facts, left),
         comparison=session.comparison,
         best=facts.best_of(facts.measured),
         record=record,
@@ -130,9 +157,22 @@ def reflect(action: Reflect, tools: Tools) -> Reflected:
         Reflection,
         accept=lambda answer: _runs_complaint(answer.runs, tools),
     )
-    reflection = reflection.model_copy(update={"runs": reflection.runs[: max(left, 0)]})
+    proposals = reflection.runs[: _to_plan(session, left)]
+    reflection = reflection.model_copy(update={"runs": _selected(proposals, facts, tools)})
     tools.say(f"  planner: {'the work is complete' if reflection.completed else _next_up(reflection, left)}")
     return _noted(Reflected(at=tools.now, run=action.run, reflection=reflection, feedback=feedback, commit=""), tools)
+
+
+def _ahead(session: Session, facts: Facts, left: int) -> dict[str, Any]:
+    """What is under way and what may still be planned, for the planner."""
+    return {
+        "left": left,
+        "most": _to_plan(session, left),
+        "branches": session.options.branches,
+        "under_way": [run.planned for run in session.experiments if run.planned and not run.over],
+        "few": best_few(nodes(session, facts)),
+        "pending": session.pending,
+    }
 
 
 def plan_confirmation(action: PlanConfirmation, tools: Tools) -> ConfirmationPlanned:
@@ -154,7 +194,7 @@ def plan_confirmation(action: PlanConfirmation, tools: Tools) -> ConfirmationPla
 
 def _why_unconfirmed(best: RunRecord, baseline: RunRecord, facts: Facts, session: Session) -> str:
     """Why no run is trained once more; empty where the best is worth it."""
-    last = session.experiments[-1].reflection if session.experiments else None
+    last = session.reflection
     if best.kind != "experiment":
         return "no experiment was measured"
     if not facts.manifest.seeded:
@@ -208,7 +248,7 @@ def _shown_code(tools: Tools) -> str:
 
 def _complaint(plan: Plan, tools: Tools) -> str | None:
     manifest = tools.template.manifest
-    most = _to_plan(tools.session)
+    most = _to_plan(tools.session, tools.session.options.runs)
     if not plan.runs and (most or not tools.session.earlier):
         return "the plan holds no run"
     if len(plan.runs) > most:

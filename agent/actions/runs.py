@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from typing import TypedDict
 
@@ -10,12 +11,13 @@ from agent.actions import pretrained
 from agent.actions.pretrained import baseline_spec
 from agent.core.manifest import BaselineSpec
 from agent.core.plan import PlannedRun
-from agent.core.record import Job, JobResult, RunKind, RunRecord
+from agent.core.record import Job, JobResult, RunKind, RunRecord, Spent
 from agent.core.sweeps import points
 from agent.core.template import joined
 from agent.lab.templating.outline import map_of, outline
 from agent.publishing.records import session_facts
 from agent.session.events import AttemptFailed, Stage
+from agent.session.selection import Node
 from agent.session.session import Session
 from agent.session.states import RunState
 from agent.session.tools import Tools
@@ -70,6 +72,22 @@ def failed_record(tools: Tools, run: RunState) -> RunRecord:
         versions={},
         hashes={},
         sandbox=tools.session.options.sandbox,
+        reasons=tuple(_reason(failure) for failure in run.failures),
+        spent=_spent(tools.session, run),
+    )
+
+
+def _reason(failure: AttemptFailed) -> str:
+    return f"attempt {failure.attempt}: {failure.stage}: {failure.reason}{last_words(failure.detail, failure.stage)}"
+
+
+def _spent(session: Session, run: RunState) -> Spent:
+    calls = [call for (step, _), call in session.calls.items() if step.startswith(f"run-{run.run}.")]
+    prices = [call.cost_usd for call in calls]
+    return Spent(
+        tokens=sum(call.tokens_in + call.tokens_out for call in calls),
+        usd=None if None in prices else round(sum(price for price in prices if price is not None), 6),
+        train_s=round(sum(failure.wall_s for failure in run.failures), 1),
     )
 
 
@@ -186,6 +204,14 @@ def start_record(planned: PlannedRun, facts: Facts) -> RunRecord:
     return next((r for r in agent_runs if r.name == planned.start_from), agent_runs[0])
 
 
+def nodes(session: Session, facts: Facts) -> list[Node]:
+    """What further runs may start from, with the merit of each in the exploration, in the order of measuring."""
+    children = Counter(r.parent for r in facts.experiments)
+    children.update(start_record(r.planned, facts).run for r in session.experiments if r.planned and not r.over)
+    agent_runs = [r for r in facts.measured if r.run == "0" or r.kind == "experiment"]
+    return [Node(r.name, facts.explored_merit(r), children[r.run]) for r in agent_runs]
+
+
 def start_commit(planned: PlannedRun, tools: Tools) -> str:
     return start_record(planned, session_facts(tools)).commit
 
@@ -226,9 +252,16 @@ def last_words(detail: str, stage: Stage = "training") -> str:
 
 
 def fail_attempt(
-    tools: Tools, run: str, planned: PlannedRun | None, attempt: int, stage: Stage, reason: str, detail: str
+    tools: Tools,
+    run: str,
+    planned: PlannedRun | None,
+    attempt: int,
+    stage: Stage,
+    reason: str,
+    detail: str,
+    wall_s: float = 0.0,
 ) -> AttemptFailed:
-    """Commit an attempt's failure, so that the history tells it, and say it."""
+    """Commit an attempt's failure, so that the history tells it, and say it. `wall_s`: what its training took."""
     tools.versions.reset(tools.versions.head())
     restart = tools.session.runs[run].restarts if run in tools.session.runs else 0
     label = planned.label if planned else "as it is"
@@ -248,5 +281,12 @@ def fail_attempt(
     )
     tools.say(f"  attempt {attempt} of run {run} failed at {stage}: {reason}{last_words(detail, stage)}")
     return AttemptFailed(
-        at=tools.now, run=run, attempt=attempt, stage=stage, reason=reason, detail=detail, commit=commit
+        at=tools.now,
+        run=run,
+        attempt=attempt,
+        stage=stage,
+        reason=reason,
+        detail=detail,
+        commit=commit,
+        wall_s=wall_s,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
@@ -16,6 +16,7 @@ from agent.actions.runs import (
     fail_attempt,
     label_of,
     library_of,
+    listed,
     run_record,
     script_of,
     seeds_of,
@@ -27,6 +28,7 @@ from agent.core.errors import BudgetSpent, InfrastructureError
 from agent.core.manifest import Profile
 from agent.core.numbers import counted
 from agent.core.plan import PlannedRun
+from agent.core.protocols import Progress, together
 from agent.core.record import Job, JobResult, RunRecord, SaeBenchJob, Training, World
 from agent.core.sweeps import points
 from agent.lab import integrity
@@ -36,7 +38,7 @@ from agent.lab.saebench.environment import required
 from agent.publishing import notes
 from agent.publishing.records import session_facts
 from agent.publishing.signatures import commit_signed, record_statement
-from agent.session.action import CollectRun, SubmitRun
+from agent.session.action import CollectAny, CollectRun, SubmitRun
 from agent.session.events import AttemptFailed, RunMeasured, RunSubmitted, Stage
 from agent.session.states import RunState
 from agent.session.tools import Tools
@@ -97,10 +99,56 @@ def collect_run(action: CollectRun, tools: Tools) -> RunMeasured | AttemptFailed
     return event
 
 
-def running_job(tools: Tools) -> Job | None:
-    """The job that goes on when this process stops now."""
-    run = tools.session.current
-    if run is None or not tools.session.data_key:
+def collect_any(action: CollectAny, tools: Tools) -> RunMeasured | AttemptFailed:
+    """Wait until one of several runs has ended, and judge that one.
+
+    A run whose end is committed already comes first: a kill kept its event from the log, and the log keeps the order of
+    the history.
+    """
+    runs = [tools.session.runs[name] for name in action.runs]
+    ended = next((run for run in runs if _told_before(tools, run)), None) or _first_ended(runs, tools)
+    return collect_run(CollectRun(ended.run, ended.attempt), tools)
+
+
+def _told_before(tools: Tools, run: RunState) -> str | None:
+    """The commit that tells how this attempt's training ended, if there is one."""
+    failed = {"Run": run.run, "Attempt": str(run.attempt), "Restart": str(run.restarts), "Event": "attempt-failed"}
+    return _measured_before(tools, run.run, run.attempt) or tools.versions.find(failed)
+
+
+def _first_ended(runs: Sequence[RunState], tools: Tools) -> RunState:
+    """Wait for the first of these runs whose job does not go on.
+
+    Raises:
+        BudgetSpent: a bound was reached; all of the jobs are cancelled.
+    """
+    jobs = {run.run: _job(run, run.attempt, run.restarts, tools) for run in runs}
+    listeners = [_listener(tools.say, name) for name in jobs]
+    tools.coder.warm()
+    while True:
+        for run in runs:
+            if tools.runner.state(jobs[run.run]) != "running":
+                return run
+        states = [tools.runner.progress(job) for job in jobs.values()]
+        tools.console.progress(f"runs {listed(list(jobs))}", together(states))
+        for hear, state in zip(listeners, states, strict=True):
+            hear(state)
+        try:
+            tools.check_budget()
+        except BudgetSpent:
+            for job in jobs.values():
+                cancel(job, tools)
+            raise
+        tools.sleep(POLL_S)
+
+
+def running_jobs(tools: Tools) -> list[Job]:
+    """The jobs that go on when this process stops now."""
+    return [job for run in tools.session.under_way if (job := _running_job(run, tools))]
+
+
+def _running_job(run: RunState, tools: Tools) -> Job | None:
+    if not tools.session.data_key:
         return None
     submitted = run.phase in ("linted", "submitted") or (run.phase == "new" and run.kind != "experiment")
     if not submitted:  # a stop may fall between a job's start and its event
@@ -140,6 +188,18 @@ class _Silence:
             self._say(f"  {self._again}")
 
 
+def _listener(say: Callable[[str], None], run: str) -> Callable[[Progress], None]:
+    """What is called at each look at a run's job: it says when the job stands still or waits for places."""
+    silence = _Silence(say, f"run {run} does not go on", f"run {run} goes on", SILENCE_S)
+    queue = _Silence(say, f"run {run} waits for its places", f"run {run} has its places", PLACELESS_S)
+
+    def hear(progress: Progress) -> None:
+        silence.hear(progress.stuck)
+        queue.hear(progress.waiting)
+
+    return hear
+
+
 def _wait(job: Job, run: RunState, tools: Tools) -> JobResult | AttemptFailed:
     result = _ended(job, run, tools)
     if result:
@@ -152,15 +212,13 @@ def _wait(job: Job, run: RunState, tools: Tools) -> JobResult | AttemptFailed:
 
 def _ended(job: Job, run: RunState, tools: Tools) -> JobResult | None:
     """Wait for a job; None where it was lost."""
-    silence = _Silence(tools.say, f"run {run.run} does not go on", f"run {run.run} goes on", SILENCE_S)
-    queue = _Silence(tools.say, f"run {run.run} waits for its places", f"run {run.run} has its places", PLACELESS_S)
+    hear = _listener(tools.say, run.run)
     if tools.runner.state(job) == "running":
         tools.coder.warm()
     while (state := tools.runner.state(job)) == "running":
         progress = tools.runner.progress(job)
         tools.console.progress(f"run {run.run} ({label_of(tools, run)})", progress)
-        silence.hear(progress.stuck)
-        queue.hear(progress.waiting)
+        hear(progress)
         try:
             tools.check_budget()
         except BudgetSpent:
@@ -182,7 +240,7 @@ def _failed(tools: Tools, run: RunState, job: Job, result: JobResult) -> Attempt
     if bad.reason == "supervisor":
         return not_charged(tools, run, job, bad.reason, detail)
     stage: Stage = "training" if result.outcome == "failed" else "integrity"
-    return fail_attempt(tools, run.run, run.planned, job.attempt, stage, bad.reason, detail)
+    return fail_attempt(tools, run.run, run.planned, job.attempt, stage, bad.reason, detail, result.wall_s)
 
 
 def _baseline_is_none(tools: Tools, run: RunState, job: Job, reason: str, detail: str) -> NoReturn:
@@ -244,7 +302,8 @@ def _measured(tools: Tools, run: RunState, job: Job, result: JobResult) -> RunMe
         text = "\n".join(f"{f.code}: {f.text}" for f in refusals)
         if run.is_baseline:
             _baseline_is_none(tools, run, job, refusals[0].code, text)
-        return fail_attempt(tools, run.run, run.planned, job.attempt, "integrity", refusals[0].code, text)
+        code, spent = refusals[0].code, result.wall_s
+        return fail_attempt(tools, run.run, run.planned, job.attempt, "integrity", code, text, spent)
     record = record.model_copy(update={"findings": findings})
     tools.versions.reset(tools.versions.head())
     text = record.model_dump_json(indent=1) + "\n"

@@ -58,8 +58,8 @@ def new_options(template: Template, idea: Idea | None, chosen: Mapping[str, Any]
         suggested = _on_a_cluster(manifest.profiles[profile], chosen.get("slurm") or {})
     else:
         device = chosen.get("device") or own_device()
-        # On a GPU one: each training holds a copy of the language model while it is measured.
-        slots, threads = cores(chosen.get("slots") or (None if device == "cpu" else gpu_count(chosen.get("gpus", ALL))))
+        own = _own_slots(device, chosen.get("branches") or 1, chosen.get("gpus", ALL))
+        slots, threads = cores(chosen.get("slots") or own)
         suggested = {"device": device, "slots": slots, "threads": threads, "slurm": {}}
         chosen.pop("slurm", None)  # a default for other sessions
     settled = {
@@ -122,6 +122,14 @@ def cores(slots: int | None = None) -> tuple[int, int]:
     return side_by_side, max(1, there // side_by_side)
 
 
+def _own_slots(device: str, branches: int, gpus: str) -> int:
+    """Trainings side by side of one run: runs that are under way at once share the cores.
+
+    On a GPU one: each training holds a copy of the language model while it is measured.
+    """
+    return max(1, cores()[0] // branches) if device == "cpu" else gpu_count(gpus)
+
+
 def own_device() -> str:
     """cuda where there is one. Asked of the driver's device files: importing torch takes seconds."""
     return "cuda" if Path("/dev/nvidiactl").exists() else "cpu"
@@ -131,6 +139,8 @@ def own_device() -> str:
 
 
 def _options(values: Mapping[str, Any]) -> Options:
+    if values.get("playback") and (values.get("branches") or 1) != 1:
+        raise UserError("--branches: a recording plays one run after the other; name a model with --model MODEL")
     try:
         return Options(**values)
     except ValidationError as error:

@@ -214,7 +214,8 @@ GROUPED_OPTIONS = {
         Option("--features", "N", "evaluate", "so many latents on a page of their own, 1 to 500", whole),
         Option("--condition", "NAME", "evaluate", "of the profile (default: the first that fits the autoencoder)"),
         Option("--baselines", "A,B|all", "run", "baselines to train, else the profile's; the first is run 0"),
-        Option("--runs", "N", PLAYED, "runs at most, 0 to 10 (default: 5)", whole),
+        Option("--runs", "N", PLAYED, "runs at most, 0 to 200 (default: 5)", whole),
+        Option("--branches", "K", PLAYED, "runs under way at once, 1 to 16 (default: 1)", whole),
         Option("--attempts", "N", PLAYED, "attempts for each run, 1 to 20 (default: 4)", whole),
         Option(
             "--device",
@@ -304,6 +305,7 @@ TYPED_ONLY = (
     "--idea",
     "--ideas",
     "--after",
+    "--branches",
     "--playback",
     "--stop-after",
     "--dry-run",

@@ -10,6 +10,7 @@ from agent.actions.runs import last_words
 from agent.app.console import Loudness, TerminalConsole
 from agent.app.wording import call_line
 from agent.core.paths import SessionPaths
+from agent.core.protocols import Progress, together
 from agent.session.events import Event
 from agent.session.session import Session, apply, fold, stage
 from agent.storage import foreign
@@ -136,12 +137,13 @@ def _show_training(paths: SessionPaths, session: Session, console: TerminalConso
     from agent.core.record import Job
     from agent.lab.jobs.local import LocalRunner
 
-    run = session.current
-    if run is None or run.phase != "submitted":
-        return
-    folder = paths.attempt(run.run, run.attempt, run.restarts)
-    name = (folder / "job.json").relative_to(paths.root).as_posix()
-    with suppress(Foreign, ValueError):  # none yet, or nothing that a runner writes
-        job = Job.model_validate_json(foreign.read(paths.root.resolve(), name))
-        job = job.model_copy(update={"folder": str(folder)})
-        console.progress(f"run {run.run}", LocalRunner().progress(job))
+    found = dict[str, Progress]()
+    for run in (run for run in session.under_way if run.phase == "submitted"):
+        folder = paths.attempt(run.run, run.attempt, run.restarts)
+        name = (folder / "job.json").relative_to(paths.root).as_posix()
+        with suppress(Foreign, ValueError):  # none yet, or nothing that a runner writes
+            job = Job.model_validate_json(foreign.read(paths.root.resolve(), name))
+            found[run.run] = LocalRunner().progress(job.model_copy(update={"folder": str(folder)}))
+    if found:
+        runs = ", ".join(found)
+        console.progress(f"runs {runs}" if len(found) > 1 else f"run {runs}", together(list(found.values())))

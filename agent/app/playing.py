@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from agent.actions.training import cancel, running_job
+from agent.actions.runs import listed
+from agent.actions.training import cancel, running_jobs
 from agent.app.exits import BUDGET, DONE, INFRASTRUCTURE, INTERRUPTED, NO_PDF, Terminated
 from agent.app.names import command, launcher, short
 from agent.core.errors import BudgetSpent, InfrastructureError
@@ -50,7 +52,7 @@ def play_session(tools: Tools) -> int:
         tools.console.conclude(f"Stopped: {error}\nNothing is lost; go on with: {resume}")
         return INFRASTRUCTURE
     except KeyboardInterrupt as stop_asked:
-        return _interrupted(tools, running_job(tools), resume, again=not isinstance(stop_asked, Terminated))
+        return _interrupted(tools, running_jobs(tools), resume, again=not isinstance(stop_asked, Terminated))
     if stop is not None:
         tools.console.conclude(
             f"Stopped after {stop.after}, as asked. Go on with: {resume} (add --stop-after to stop again)"
@@ -84,23 +86,25 @@ def _strict_end(tools: Tools) -> int:
     return INFRASTRUCTURE if over else DONE
 
 
-def _interrupted(tools: Tools, job: Job | None, resume: str, *, again: bool) -> int:
+def _interrupted(tools: Tools, jobs: Sequence[Job], resume: str, *, again: bool) -> int:
     """Say what goes on; a second Ctrl-C within a few seconds ends that too, where one may come (`again`)."""
     tools.console.conclude(f"Stopped. Go on with: {resume}")
-    if job is None:
+    if not jobs:
         return INTERRUPTED
+    several = len(jobs) > 1
+    runs = f"runs {listed([job.run for job in jobs])}" if several else f"run {jobs[0].run}"
+    who = f"The trainings of {runs} go" if several else f"The training of {runs} goes"
+    told = f"{who} on in the background and will be found again."
     if not again:
-        tools.console.conclude(f"The training of run {job.run} goes on in the background and will be found again.")
+        tools.console.conclude(told)
         return INTERRUPTED
     try:
-        tools.console.conclude(
-            f"The training of run {job.run} goes on in the background and will be found again. "
-            "Ctrl-C once more within 5 s cancels it."
-        )
+        tools.console.conclude(f"{told} Ctrl-C once more within 5 s cancels {'them' if several else 'it'}.")
         time.sleep(5)
     except KeyboardInterrupt:
         with suppress(KeyboardInterrupt):  # a third one does not wait for it
-            cancel(job, tools)
+            for job in jobs:
+                cancel(job, tools)
     return INTERRUPTED
 
 

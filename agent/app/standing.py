@@ -5,6 +5,7 @@ Not here: how it is shown (status.py), and what is remembered of many (standings
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -47,8 +48,8 @@ def standing(paths: SessionPaths) -> Standing:
     return now(paths, *of_log(paths))
 
 
-def of_log(paths: SessionPaths) -> tuple[Standing, str]:
-    """What a session's log says, and the folder of its attempt under way: as long as the log stays the same.
+def of_log(paths: SessionPaths) -> tuple[Standing, tuple[str, ...]]:
+    """What a session's log says, and the folders of its attempts under way: as long as the log stays the same.
 
     The state of one that has not ended is OPEN: whether somebody works on it, the log does not say (`now`).
     """
@@ -56,12 +57,11 @@ def of_log(paths: SessionPaths) -> tuple[Standing, str]:
     try:
         session = read_session(paths)
     except UserError as error:
-        return Standing(name, folder, "empty", problem=str(error)), ""
+        return Standing(name, folder, "empty", problem=str(error)), ()
     except InfrastructureError as error:
         problem = str(error).partition(paths.events.name)[2].strip(":, ")
-        return Standing(name, folder, "unreadable", problem=problem), ""
-    run = session.current
-    attempt = "" if run is None else str(paths.attempt(run.run, run.attempt, run.restarts))
+        return Standing(name, folder, "unreadable", problem=problem), ()
+    attempts = tuple(str(paths.attempt(run.run, run.attempt, run.restarts)) for run in session.under_way)
     stood = Standing(
         session=name,
         folder=folder,
@@ -81,13 +81,13 @@ def of_log(paths: SessionPaths) -> tuple[Standing, str]:
         active_s=session.active_s,
         after=session.options.after or "",
     )
-    return stood, attempt
+    return stood, attempts
 
 
-def now(paths: SessionPaths, stood: Standing, attempt: str) -> Standing:
+def now(paths: SessionPaths, stood: Standing, attempts: Sequence[str]) -> Standing:
     """The same, with what holds at this moment: whether somebody works on it, or its training goes on."""
     if stood.state != OPEN:
         return stood
     if is_locked(paths.lock):
         return replace(stood, state="running")
-    return replace(stood, state="training" if attempt and is_out(Path(attempt)) else "stopped")
+    return replace(stood, state="training" if any(is_out(Path(attempt)) for attempt in attempts) else "stopped")

@@ -18,7 +18,7 @@ from agent.storage.atomic import write_bytes
 
 FILE = "standings.json"
 Seen = tuple[int, int, int]  # a log's inode, its size, and when it was written, in nanoseconds
-Known = dict[str, tuple[Seen, Standing, str]]  # by the session's name: as its log says, and its attempt under way
+Known = dict[str, tuple[Seen, Standing, tuple[str, ...]]]  # by session: as its log says, and its attempts under way
 _KNOWN: TypeAdapter[Known] = TypeAdapter(Known)
 KEPT = (OPEN, "done", "no-pdf")  # what is empty or unreadable may be so for a reason outside of the log
 
@@ -33,12 +33,12 @@ def standings(sessions: Sequence[SessionPaths], cache: Path) -> list[Standing]:
         seen = _seen(paths.events)
         known = before.get(name)
         if known and known[0] == seen and known[1].folder == str(paths.root):
-            stood, attempt = known[1:]
+            stood, attempts = known[1:]
         else:
-            stood, attempt = of_log(paths)
+            stood, attempts = of_log(paths)
         if stood.state in KEPT:
-            after[name] = (seen, stood, attempt)
-        found.append(now(paths, stood, attempt))
+            after[name] = (seen, stood, attempts)
+        found.append(now(paths, stood, attempts))
     if after != before:
         with suppress(OSError):
             cache.mkdir(exist_ok=True)

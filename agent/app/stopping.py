@@ -8,6 +8,7 @@ import signal
 import socket
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from agent.app.exits import DONE, INFRASTRUCTURE
@@ -17,6 +18,7 @@ from agent.core.paths import SessionPaths
 from agent.core.protocols import Runner
 from agent.core.record import Job
 from agent.session.session import Session
+from agent.session.states import RunState
 from agent.session.tools import Console
 from agent.storage import foreign
 from agent.storage.foreign import Foreign
@@ -41,32 +43,38 @@ def stop(paths: SessionPaths, runner: Runner, console: Console) -> int:
         if not _until(lambda: not is_locked(paths.lock)):
             console.conclude(f"{name} has not stopped after {STOPPED_S:.0f} s; it does so after what it is doing now")
             return INFRASTRUCTURE
-        job = training(paths, read_session(paths), runner)
         console.conclude(f"Stopped {name}. Go on with: {command('--resume', paths.root)}")
-        if job:
+        for job in trainings(paths, read_session(paths), runner):
             console.conclude(
                 f"The training of run {job.run} continues in the background, and a resume finds it. "
                 f"To end it too: {command('--stop', paths.root)}"
             )
         return DONE
-    job = training(paths, read_session(paths), runner)
-    if job is None:
+    jobs = trainings(paths, read_session(paths), runner)
+    if not jobs:
         raise UserError(f"{name}: nothing of it runs; see the status of all sessions with {launcher()} --status")
-    runner.cancel(job)
-    if not _until(lambda: runner.state(job) != "running"):
-        console.conclude(f"The training of run {job.run} was told to end, but has not ended yet; see {job.folder}")
-        return INFRASTRUCTURE
-    console.conclude(
-        f"Ended the training of run {job.run}; a resume starts it again: {command('--resume', paths.root)}"
-    )
+    for job in jobs:
+        runner.cancel(job)
+    for job in jobs:
+        if not _until(partial(_has_ended, runner, job)):
+            console.conclude(f"The training of run {job.run} was told to end, but has not ended yet; see {job.folder}")
+            return INFRASTRUCTURE
+        console.conclude(
+            f"Ended the training of run {job.run}; a resume starts it again: {command('--resume', paths.root)}"
+        )
     return DONE
 
 
-def training(paths: SessionPaths, session: Session, runner: Runner) -> Job | None:
-    """The job of a session that runs now, whether or not a process works on the session."""
-    run = session.current
-    if run is None:
-        return None
+def _has_ended(runner: Runner, job: Job) -> bool:
+    return runner.state(job) != "running"
+
+
+def trainings(paths: SessionPaths, session: Session, runner: Runner) -> list[Job]:
+    """The jobs of a session that run now, whether or not a process works on the session."""
+    return [job for run in session.under_way if (job := _training(paths, run, runner))]
+
+
+def _training(paths: SessionPaths, run: RunState, runner: Runner) -> Job | None:
     folder = paths.attempt(run.run, run.attempt, run.restarts)
     try:
         job = Job.model_validate_json(

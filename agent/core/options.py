@@ -45,7 +45,8 @@ class Options(Strict):
     max_output: int | None = Field(default=None, ge=1)  # tokens of an answer, of models that litellm does not know
     context: int | None = Field(default=None, ge=1)  # tokens of a request and its answer, of the same models
     after: str | None = None  # the session that this one continues, by its name
-    runs: int = Field(default=5, ge=0, le=10)
+    runs: int = Field(default=5, ge=0, le=200)
+    branches: int = Field(default=1, ge=1, le=16)  # runs under way at once
     attempts: int = Field(default=4, ge=1, le=20)
     baselines: tuple[str, ...] = ()  # names; the first is run 0
     device: str = "cpu"

@@ -156,6 +156,18 @@ class Progress:
     waiting: str = ""  # who holds the places of this machine that the job waits for; "" while one of its trainings runs
 
 
+def together(states: Sequence[Progress]) -> Progress:
+    """How far several jobs are that run side by side, as one."""
+    return Progress(
+        done=sum(state.done for state in states),
+        total=sum(state.total for state in states),
+        fraction=sum(state.fraction for state in states) / len(states),
+        phase="training" if any(state.phase == "training" for state in states) else "measuring",
+        stuck=next((state.stuck for state in states if state.stuck), ""),
+        waiting=states[0].waiting if all(state.waiting for state in states) else "",
+    )
+
+
 class Runner(Protocol):
     """Owns jobs. submit is idempotent by key; a job survives the death of the loop."""
 

@@ -199,6 +199,14 @@ class Swept(Strict):
     trainings: tuple[Training, ...]
 
 
+class Spent(Strict):
+    """What a run without a result took."""
+
+    tokens: int  # of its edits and of what was asked about it
+    usd: float | None  # None: the price of a call is not known
+    train_s: float  # seconds that trainings of its failed attempts took
+
+
 class RunRecord(Strict):
     """The committed account of one run's last attempt: records/<run>.json in the session's repository."""
 
@@ -228,12 +236,14 @@ class RunRecord(Strict):
     pretrained: Origin | None = None  # a baseline that others trained
     factors: tuple[str, ...] = ()  # of a factorial design: the changes that the run holds beside run 0, from the plan
     swept: Swept | None = None  # never part of a comparison with other runs, and never confirmed
+    reasons: tuple[str, ...] = ()  # why each attempt of a failed run came to nothing
+    spent: Spent | None = None  # of a failed run
 
     @model_serializer(mode="wrap")
     def _as_older_versions_wrote_it(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Without origin, factors and sweep where there are none: the digest that a paper prints stays what it was."""
+        """Without what is not there, such as an origin: the digest that a paper prints stays what it was."""
         written: dict[str, Any] = write(self)
-        for name in ("pretrained", "factors", "swept"):
+        for name in ("pretrained", "factors", "swept", "reasons", "spent"):
             if not getattr(self, name):
                 written.pop(name, None)
         return written

@@ -14,7 +14,7 @@ from pathlib import Path
 from agent.core.errors import InfrastructureError, UserError
 from agent.core.manifest import Manifest
 from agent.core.paths import SessionPaths
-from agent.core.protocols import Progress
+from agent.core.protocols import Progress, together
 from agent.core.record import RunRecord
 from agent.core.template import parse_manifest
 from agent.lab.jobs.local import LocalRunner
@@ -146,12 +146,10 @@ def glance(paths: SessionPaths) -> Seen:
 
 
 def progress_of(paths: SessionPaths, session: Session) -> Progress | None:
-    """How far the training is that goes on now; None where there is none."""
-    run = session.current
-    if run is None or run.phase != "submitted":
-        return None
-    job = job_of(paths, run.run, run.attempt, run.restarts)
-    return LocalRunner().progress(job) if job else None
+    """How far the trainings are that go on now; None where there are none."""
+    submitted = (run for run in session.under_way if run.phase == "submitted")
+    jobs = [job for run in submitted if (job := job_of(paths, run.run, run.attempt, run.restarts))]
+    return together([LocalRunner().progress(job) for job in jobs]) if jobs else None
 
 
 def read_calls(paths: SessionPaths, session: Session) -> Iterable[CallRecord]:

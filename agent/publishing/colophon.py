@@ -33,7 +33,7 @@ def command(session: Session) -> str:
         words += [f"--model {names['planner']}"] if same else [f"--{role} {name}" for role, name in names.items()]
     elif playback.parent.parent != template:
         words.append(f"--playback path/to/{playback.name}")
-    for name in ("attempts", "reviews", "improve", "literature"):
+    for name in ("branches", "attempts", "reviews", "improve", "literature"):
         if getattr(options, name) != Options.model_fields[name].default:
             words.append(f"--{name} {getattr(options, name)}")
     words += [

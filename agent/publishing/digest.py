@@ -21,6 +21,7 @@ from paper.evidence.series import series_of
 from paper.evidence.vocabulary import Result
 
 MOST = 12  # runs that are told in full: the baselines, the best, the newest; of the others the names
+NAMED = 40  # of the others, the newest by name
 POINTS = 5  # of a learning curve
 CHANGE, WORDS = 400, 500  # characters of what a run changed, and of what its planner made of it
 CONDITIONS = 3  # whose verdicts are told
@@ -35,8 +36,11 @@ def runs(session: Session, facts: Facts, *, words: bool = False) -> list[str]:
     lines = [_line(run, records[run.run], facts, words) for run in over if run.run in told]
     others = [records[run.run] for run in over if run.run not in told]
     if others:
-        names = ", ".join(f"`{r.name}`{'' if r.status == 'measured' else ' (failed)'}" for r in others)
-        lines.append(f"- {len(others)} further runs, none of them the best or among the newest: {names}")
+        named = [f"`{r.name}`{'' if r.status == 'measured' else ' (failed)'}" for r in others[-NAMED:]]
+        unnamed = f", and {len(others) - NAMED} before them" if len(others) > NAMED else ""
+        lines.append(
+            f"- {len(others)} further runs, none of them the best or among the newest: {', '.join(named)}{unnamed}"
+        )
     return lines
 
 

@@ -31,6 +31,7 @@ from agent.session.tools import Tools
 from agent.storage.atomic import write_bytes, write_text
 from paper.evidence.expressions import forms, vocabulary
 from paper.evidence.facts import Facts
+from paper.evidence.few import few
 from paper.pictures.figures import AGENT_LABEL, Figure
 from paper.press import pages, tables
 from paper.press.account import FILE as ACCOUNT
@@ -182,7 +183,7 @@ class Manuscript:
             plan=session.plan,
             runs=digest.runs(session, self.facts, words=True),
             table=table(digest.shown(session, self.facts)),
-            vocabulary=vocabulary(self.facts),
+            vocabulary=vocabulary(few(self.facts), self.facts),
             figures=self.figures,
             tables=self._tables,
             chosen=session.to_cite,
@@ -192,7 +193,11 @@ class Manuscript:
 
     def forms(self) -> dict[str, Any]:
         """What the writer needs to mend a passage: how a result is printed, and what may be referred to."""
-        return {"forms": forms(self.facts), "figures": self.figures, "tables": self._tables}
+        return {
+            "forms": forms(few(self.facts)),
+            "figures": self.figures,
+            "tables": self._tables,
+        }
 
     @property
     def _tables(self) -> list[str]:

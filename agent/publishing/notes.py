@@ -48,7 +48,7 @@ def render(session: Session, facts: Facts) -> str:
         fixed = session.plan.comparison
         parts += ["## Comparison fixed before the first run", "", f"{fixed.metric} against {fixed.baseline}.", ""]
         parts += ["Why (a model's words):", "", *_words(fixed.why, facts)]
-    for run in session.runs.values():
+    for run in sorted(session.runs.values(), key=lambda run: not run.over):  # the newest, not over yet, comes last
         record = measured.get(run.run)
         if record is not None:
             parts += _measured(record, facts)

@@ -48,6 +48,13 @@ class CollectRun:
 
 
 @dataclass(frozen=True)
+class CollectAny:
+    """Whichever of these runs ends first; its event says which."""
+
+    runs: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class GiveUpRun:
     run: str
 
@@ -167,6 +174,7 @@ Action = (
     | LintRun
     | SubmitRun
     | CollectRun
+    | CollectAny
     | GiveUpRun
     | CommentRun
     | Reflect

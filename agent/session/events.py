@@ -161,6 +161,7 @@ class AttemptFailed(Happened):
     reason: str
     detail: str
     commit: str
+    wall_s: float = 0.0  # that its training took, where it came to one
 
 
 class LintPassed(Happened):

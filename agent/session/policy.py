@@ -12,6 +12,7 @@ from agent.session.action import (
     CheckRevision,
     CheckSupport,
     ChooseCitations,
+    CollectAny,
     CollectRun,
     CommentRun,
     CompilePaper,
@@ -37,7 +38,7 @@ from agent.session.action import (
     SubmitRun,
     WriteSections,
 )
-from agent.session.session import Session, novelty_over, runs_over
+from agent.session.session import Session, may_start, novelty_over
 from agent.session.states import RunState, SectionState
 
 MAX_RESTARTS = 2  # of one attempt's training after a lost machine
@@ -64,11 +65,9 @@ def next_action(session: Session) -> Action | None:
         return MakePlan()
     if session.options.stop_after == "plan":
         return Stop("plan")
-    if current is not None and current.kind == "experiment":
-        return _run(current, session.options.attempts)
+    if action := _exploration(session):
+        return action
     if session.confirmation is None:
-        if not runs_over(session):
-            return EditRun(run=str(len(session.experiments) + 1), attempt=1)
         return Stop("runs") if session.options.stop_after == "runs" else PlanConfirmation()
     if current is not None:
         return _confirmation(current)
@@ -90,6 +89,25 @@ def _confirmation(run: RunState) -> Action:
     if run.failures and not (lost and run.lost <= MAX_RESTARTS):
         return GiveUpRun(run.run)
     return SubmitRun(run.run, run.attempt, run.restarts)
+
+
+def _exploration(session: Session) -> Action | None:
+    """The next step of a run under way, the start of a further one, or the wait for those that are trained.
+
+    At most one run is between its edit and its training, so that nothing comes between: all runs share one work tree.
+    """
+    waited = list[CollectRun]()
+    for run in sorted(session.under_way, key=lambda run: run.phase not in ("edited", "linted")):
+        if run.kind == "experiment":
+            action = _run(run, session.options.attempts)
+            if not isinstance(action, CollectRun):
+                return action
+            waited.append(action)
+    if len(waited) < session.options.branches and may_start(session):
+        return EditRun(run=str(len(session.experiments) + 1), attempt=1)
+    if len(waited) > 1:
+        return CollectAny(tuple(wait.run for wait in waited))
+    return waited[0] if waited else None
 
 
 def _run(run: RunState, attempts: int) -> Action:

@@ -13,7 +13,7 @@ from agent.core.earlier import Earlier
 from agent.core.errors import InfrastructureError, UserError
 from agent.core.ideas import Idea
 from agent.core.options import Options
-from agent.core.plan import Comparison, Plan, PlannedRun
+from agent.core.plan import Comparison, Plan, PlannedRun, Reflection
 from agent.core.works import Chosen
 from agent.core.writing import WRITING_ORDER, FigureText, Refusal, Unsupported
 from agent.session import events as ev
@@ -36,6 +36,7 @@ class Session:
     plan: Plan | None = None
     pending: tuple[PlannedRun, ...] = ()
     completed: bool = False  # the planner said ALL_COMPLETED
+    reflection: Reflection | None = None  # the newest, of whichever run
     confirmation: ev.ConfirmationPlanned | None = None
     runs: dict[str, RunState] = field(default_factory=dict)
     figures: tuple[FigureText, ...] = ()
@@ -106,12 +107,26 @@ class Session:
         return next((call.model for (step, _), call in reversed(self.calls.items()) if step in steps), "")
 
     @property
+    def under_way(self) -> tuple[RunState, ...]:
+        """The runs that have begun and are not over, or over but not yet reflected on; baselines wait here too."""
+        return tuple(r for r in self.runs.values() if not r.over or (r.kind == "experiment" and r.reflection is None))
+
+    @property
     def current(self) -> RunState | None:
-        """The run that is under way, or over but not yet reflected on."""
-        for run in self.runs.values():
-            if not run.over or (run.kind == "experiment" and run.reflection is None):
-                return run
-        return None
+        """The first of the runs under way."""
+        return next(iter(self.under_way), None)
+
+    @property
+    def startable(self) -> tuple[PlannedRun, ...]:
+        """The planned runs that can start now, the next one first: those whose code to start from is there.
+
+        A run that starts from one under way, or from one that is itself still to come, waits for it.
+        """
+        busy = {run.planned.name for run in self.under_way if run.planned and not run.over}
+        if not busy:
+            return self.pending
+        busy |= {planned.name for planned in self.pending}
+        return tuple(planned for planned in self.pending if planned.start_from not in busy)
 
 
 def fold(events: Iterable[ev.Event]) -> Session:
@@ -205,7 +220,8 @@ def _apply(session: Session, event: ev.Event) -> Session:
             word = session.runs[event.run].feedback or event.feedback
             run = replace(_run(session, event.run), reflection=event.reflection, feedback=word)
             session = _put(session, run)
-            return replace(session, pending=event.reflection.runs, completed=event.reflection.completed)
+            told = event.reflection
+            return replace(session, pending=told.runs, completed=told.completed, reflection=told)
         case ev.ConfirmationPlanned():
             arms = (
                 {}
@@ -284,13 +300,22 @@ def _attempt_failed(session: Session, event: ev.AttemptFailed) -> Session:
 
 def _run(session: Session, run: str) -> RunState:
     """The run as far as it has come; one that no event has named before is the next that was planned."""
-    return session.runs.get(run) or RunState(run, "experiment", session.pending[0])
+    return session.runs.get(run) or RunState(run, "experiment", upcoming(session))
 
 
 def _put(session: Session, run: RunState) -> Session:
-    """The session with this state of a run; its first event takes it off the list of what is planned."""
-    pending = session.pending if run.run in session.runs else session.pending[1:]
-    return replace(session, pending=pending, runs={**session.runs, run.run: run})
+    """The session with this state of a run; its first event takes it off the list of what is planned.
+
+    Experiments that are over stand in the order in which they ended.
+    """
+    before = session.runs.get(run.run)
+    pending, runs = session.pending, {**session.runs, run.run: run}
+    if before is None and run.planned in pending:
+        place = pending.index(run.planned)
+        pending = (*pending[:place], *pending[place + 1 :])
+    if before and run.kind == "experiment" and run.over and not before.over:
+        runs[run.run] = runs.pop(run.run)
+    return replace(session, pending=pending, runs=runs)
 
 
 def _charge(session: Session, event: ev.CallFinished | ev.TryWasted) -> Session:
@@ -346,7 +371,21 @@ def novelty_over(session: Session) -> bool:
 
 def runs_over(session: Session) -> bool:
     """No run is under way and none is to come."""
-    if session.current is not None:
-        return False
-    spent = len(session.experiments) >= session.options.runs
-    return spent or session.completed or not session.pending
+    return session.current is None and not may_start(session)
+
+
+def may_start(session: Session) -> bool:
+    """A further run may begin now: one is planned that can, and the exploration is not over."""
+    over = session.completed or session.confirmation is not None or len(session.experiments) >= session.options.runs
+    return not over and bool(session.startable)
+
+
+def upcoming(session: Session) -> PlannedRun:
+    """The planned run that starts next.
+
+    Raises:
+        InfrastructureError: none is planned that can; the log does not belong together.
+    """
+    if not session.startable:
+        raise InfrastructureError(f"session {session.session}: a run begins that nobody planned; restore its log")
+    return session.startable[0]

@@ -113,8 +113,11 @@ def usage(function: str, known: Mapping[str, Callable[..., Any]] = FUNCTIONS) ->
     return f"{function}({', '.join(shown)})"
 
 
-def vocabulary(facts: Facts | None = None) -> str:
-    """The table of expressions for the writer's prompt; with facts, also the names that are valid and what stands."""
+def vocabulary(facts: Facts | None = None, whole: Facts | None = None) -> str:
+    """The table of expressions for the writer's prompt; with facts, also the names that are valid and what stands.
+
+    `whole`: all facts of the session, where `facts` are those of the runs that a writer is told of.
+    """
     lines = ["Measured clauses, which print whole clauses (their word of direction is the records'):"]
     lines += _table(_CLAUSES)
     lines += ["Of the confirmation:", *_table(confirmed.FUNCTIONS)]
@@ -125,7 +128,7 @@ def vocabulary(facts: Facts | None = None) -> str:
         '"baseline" mean the best measured run of all, of the experiments and of the baselines. A value prints the run '
         "and the metric behind it where its clause does not name them; a clause that names others is refused."
     )
-    return "\n".join([*lines, *(_names(facts) if facts is not None else ())])
+    return "\n".join([*lines, *(_names(facts, whole or facts) if facts is not None else ())])
 
 
 def forms(facts: Facts) -> str:
@@ -140,8 +143,8 @@ def _table(functions: Sequence[Callable[..., Any]]) -> list[str]:
     return [f"  {usage(name, known)}: {' '.join((call.__doc__ or '').split())}" for name, call in known.items()]
 
 
-def _names(facts: Facts) -> list[str]:
-    return [*_named(facts), "", *standing(facts)]
+def _names(facts: Facts, whole: Facts) -> list[str]:
+    return [*_named(facts), "", *standing(facts, whole)]
 
 
 def _named(facts: Facts) -> list[str]:
@@ -173,8 +176,11 @@ def _named(facts: Facts) -> list[str]:
     return lines
 
 
-def standing(facts: Facts) -> list[str]:
-    """What the forms print now: each run against its start and the baselines, and the clauses that papers need most."""
+def standing(facts: Facts, whole: Facts) -> list[str]:
+    """What the forms print now: each run against its start and the baselines, and the clauses that papers need most.
+
+    Where `whole` holds more runs than are told (`facts`), its ranking is too long for a sentence and is left out.
+    """
     if len(facts.measured) < 2:
         return []
     lines = ["How the runs stand (this is what the clauses print; write nothing that speaks against it):"]
@@ -188,7 +194,8 @@ def standing(facts: Facts) -> list[str]:
         for name in factors.names(facts):
             found = evaluate(f'factor("{name}", [{metrics}]{at})', facts)
             lines += [f"  {found.text}{at}"] if isinstance(found, Result) else []
-    for source in ("guarded()", f'ranking("{facts.manifest.primary}")', "budget()", "confirmation()"):
-        found = evaluate(source, facts)
+    ranked = [f'ranking("{facts.manifest.primary}")'] if len(whole.records) == len(facts.records) else []
+    for source in ("guarded()", *ranked, "budget()", "confirmation()"):
+        found = evaluate(source, whole)
         lines += [f"  {source} prints: {found.text}"] if isinstance(found, Result) else []
     return lines

@@ -108,7 +108,7 @@ class Facts:
 
     def best_of(self, records: Iterable[RunRecord], what: str = "best") -> RunRecord:
         """Best by the primary metric, averaged over conditions; the earlier run wins a tie."""
-        scored = [(self._merit(r), r) for r in records]
+        scored = [(self.explored_merit(r), r) for r in records]
         if not scored:
             raise FactError(f'"{what}" names no run: none of that kind has a measured result')
         return max(scored, key=lambda pair: pair[0])[1]
@@ -119,7 +119,7 @@ class Facts:
         where no experiment was measured."""
         return self.best_of([r for r in self.measured if r.kind == "experiment"] or self.measured)
 
-    def _merit(self, record: RunRecord) -> float:
+    def explored_merit(self, record: RunRecord) -> float:
         """Merit of the primary metric's mean over seeds, averaged over the conditions, each with its own target."""
         metric = self.manifest.primary
         means = {c: self.series(record.name, metric, c).mean for c in self.condition_names(record)}

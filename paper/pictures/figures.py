@@ -6,11 +6,13 @@ Learning curves, planes and sweeps are in modules of their own. Captions are pla
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agent.core.looks import SIZE, TEXT_WIDTH
 from paper.evidence.facts import FactError, Facts, difference_of
+from paper.evidence.few import few, left_out_words
 from paper.evidence.numbers import setting_text
 from paper.evidence.prices import prices
 from paper.evidence.series import series_of
@@ -44,17 +46,18 @@ def standard_figures(facts: Facts, folder: Path) -> tuple[Figure, ...]:
     """Draw what the records allow: the described run, metrics, distances to the baseline, curves, planes, sweeps."""
     if not facts.measured:
         return ()
-    first, *others = _metrics(facts, folder)
+    shown, which = few(facts), left_out_words(facts)
+    first, *others = _metrics(shown, folder)
     figures = (
-        schematic(facts, folder),
         first,
-        _differences(facts, folder),
-        curves(facts, folder),
-        planes(facts, folder),
-        *sweeps(facts, folder),
+        _differences(shown, folder),
+        curves(shown, folder),
+        planes(shown, folder),
+        *sweeps(shown, folder),
         *others,
     )
-    return tuple(f for f in figures if f is not None)
+    described = [found] if (found := schematic(facts, folder)) else []
+    return (*described, *(replace(f, caption=f"{f.caption}{which}") for f in figures if f is not None))
 
 
 # ---------------------------------------------------------------- metrics by run

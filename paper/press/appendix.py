@@ -74,6 +74,16 @@ def _parts(given: Appendix) -> Iterator[Part]:
         "multiple of the first baseline's.",
         tables.runs(facts),
     )
+    if "failed" in names:
+        yield Part(
+            "Failed Runs",
+            "app:failed",
+            "",
+            "failed",
+            "Every run that has no result, why each of its attempts failed, and what it took: tokens of the models, "
+            "their price, and seconds of training. A training that was lost with its machine is not counted.",
+            tables.failed(facts),
+        )
     if constants := code_constants(given.meta.source):
         yield Part(
             "Hyperparameters",

@@ -9,6 +9,7 @@ from pylatex import NoEscape, Tabular
 
 from agent.core.record import RunRecord
 from paper.evidence.facts import Facts, Series
+from paper.evidence.few import few, left_out_words
 from paper.evidence.numbers import Quantity, decimals_for_column, fixed
 from paper.evidence.prices import prices
 from paper.evidence.series import series_of
@@ -129,7 +130,8 @@ def _head_lines(facts: Facts, metric: str, width: float | None) -> list[str]:
 
 
 def main(facts: Facts) -> str:
-    """All runs by the headline metrics; the best mean of each in bold; failed runs keep their row."""
+    """The runs by the headline metrics; the best mean of each in bold; failed runs keep their row."""
+    facts = few(facts)
     shape = _main_shape(facts, list(facts.manifest.headline))
     shown, _ = _divided(facts, shape)
     table = tabular(f"@{{}}{shape.first}" + "r" * shape.width + "@{}", width=1 + shape.width)
@@ -165,7 +167,7 @@ def _divided(facts: Facts, shape: Shape) -> tuple[list[Piece], list[Piece]]:
 
 def has_further(facts: Facts) -> bool:
     """Are there means that the floating table has no room for?"""
-    return bool(facts.explored) and bool(_beside(facts))
+    return bool(facts.explored) and bool(_beside(few(facts)))
 
 
 def _beside(facts: Facts) -> list[Piece]:
@@ -179,6 +181,7 @@ def _beside(facts: Facts) -> list[Piece]:
 def further(facts: Facts) -> str:
     """The means that the floating table has no room for, over as many pages as they take."""
     tables: list[str] = []
+    facts = few(facts)
     for metrics, conditions in _beside(facts):
         shape = _main_shape(facts, metrics, GAP_PT, LINE_PT)
         for block in _blocks(metrics, shape.width):
@@ -236,6 +239,9 @@ def _blocks(metrics: Sequence[str], most: int) -> list[Sequence[str]]:
 
 
 def main_caption(facts: Facts) -> str:
+    left_out = left_out_words(facts).strip()
+    which = f"{left_out} Baselines come first." if left_out else "All runs, baselines first."
+    facts = few(facts)
     seeds = sorted({len(r.seeds) for r in facts.explored})
     n = f"n = {seeds[0]} seeds" if len(seeds) == 1 else "the seeds of each run (listed in the appendix)"
     once = seeds == [1]
@@ -247,7 +253,7 @@ def main_caption(facts: Facts) -> str:
     several = " Conditions are set in italics." if len(facts.condition_names()) > 1 else ""
     more = " What one page does not hold stands in the appendix, under Further Metrics." if has_further(facts) else ""
     return (
-        f"All runs, baselines first. {means} Arrows give the direction that is better; bold marks the best {value} of "
+        f"{which} {means} Arrows give the direction that is better; bold marks the best {value} of "
         f"a column, which is no statement about significance.{several}{failed}"
         f"{prices(facts)}{_of_others(facts)}{more}{reported}"
     )

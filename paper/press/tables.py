@@ -51,7 +51,14 @@ def names(facts: Facts) -> tuple[str, ...]:
         found.append("diagnostics")
     if any(r.findings or any(t.findings for t in r.trainings) for r in facts.records):
         found.append("findings")
+    if failed_runs(facts):
+        found.append("failed")
     return tuple(found)
+
+
+def failed_runs(facts: Facts) -> list[RunRecord]:
+    """Runs without a result whose costs are known."""
+    return [record for record in facts.records if record.spent is not None]
 
 
 # ---------------------------------------------------------------- in the body
@@ -292,14 +299,35 @@ def runs(facts: Facts) -> str:
 
 
 def _reason(record: RunRecord) -> str:
-    texts = [f.text for f in record.findings if f.grade == "refuse"]
+    texts = [f.text for f in record.findings if f.grade == "refuse"] + list(record.reasons[-1:])
     texts += [
         f"{t.reason}: {t.detail.strip().splitlines()[-1] if t.detail.strip() else 'no detail'}"
         for t in record.trainings
         if t.outcome in ("failed", "refused")
     ]
-    first = texts[0] if texts else "no reason recorded"
-    return first if len(first) <= 160 else first[:157] + "..."
+    return _cut(texts[0] if texts else "no reason recorded")
+
+
+def failed(facts: Facts) -> str:
+    """Why each attempt of a failed run came to nothing, and what the run took."""
+    rows = []
+    for record in failed_runs(facts):
+        spent = record.spent
+        if spent is not None:
+            why = r"\newline ".join(escape(_cut(reason)) for reason in record.reasons)
+            price = "unknown" if spent.usd is None else f"{spent.usd:.4f}"
+            rows.append(
+                [escape(record.run), escape(record.label), why, f"{spent.tokens:,}", price, f"{spent.train_s:.0f}"]
+            )
+    return long_table(
+        r"l >{\raggedright}p{0.15\linewidth} >{\raggedright}p{0.42\linewidth} r r r",
+        ["Run", "Name", "Why each attempt failed", "Tokens", "US dollars", "Training (s)"],
+        rows,
+    )
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= 160 else text[:157] + "..."
 
 
 def confirmation(found: Confirmation) -> str:

@@ -149,7 +149,7 @@ def test_a_default_that_a_help_text_names_is_that_of_the_options():
         if found := re.search(r"\(default: (\d+)", option.about):
             assert int(found[1]) == Options.model_fields[name].default, option.name
             named += 1
-    assert named == 5
+    assert named == 6
     assert f"(default: {DEFAULT_TEMPLATE})" in OPTIONS["--template"].about
 
 
@@ -176,3 +176,10 @@ def test_every_role_has_an_option():
 def test_every_option_of_a_session_can_be_typed_but_for_what_follows_from_others():
     typed = {"models", "addresses", "sandbox", "network", "pdf", "threads"}
     assert set(Options.model_fields) - set(FIELDS) == typed
+
+
+def test_a_session_that_continues_another_one_needs_no_idea_of_its_own():
+    for words in (["run", "--after", "last"], ["--after", "last"]):
+        args = parse(words)
+        assert (args.command, args.idea, args.after) == ("run", None, "last")
+    assert parse(["run", "other", "--after", "last"]).idea == "other"

@@ -21,6 +21,12 @@ def new(words=""):
     return choices.new_options(load_template(TEMPLATE), Idea(**IDEA), choices.typed(args))
 
 
+def test_a_recording_is_played_one_run_after_the_other(tmp_path):
+    played = Options(template="t", profile="p", models=Models(**dict.fromkeys(ROLES, "m")), playback=str(tmp_path))
+    with pytest.raises(UserError, match="--branches: a recording plays one run after the other"):
+        resumed(played, "--branches 2")
+
+
 def resumed(before, words=""):
     return choices.changed_options(before, choices.typed(parse(["resume", "last", *words.split()])))
 
@@ -123,7 +129,8 @@ def test_what_a_session_is_about_cannot_change(field):
         ("--device cuda:x", "--device cuda:x: give"),
         ("--device cpu --gpus 0", "--gpus 0: trainings run on cpu; say --device cuda with it"),
         ("--device cuda:1 --gpus 0", "--gpus 0: trainings run on cuda:1; say --device cuda with it"),
-        ("--runs 11", "--runs 11: give 0 to 10"),
+        ("--runs 201", "--runs 201: give 0 to 200"),
+        ("--branches 0", "--branches 0: give 1 to 16"),
         ("--max-usd -1", "--max-usd -1.0: give 0 or more"),
         ("--playback somewhere", "--playback and --model do not go together"),
     ],

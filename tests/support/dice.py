@@ -91,6 +91,9 @@ class Dice:
                 return ev.RunSubmitted(at=at, run=action.run, attempt=action.attempt, key="k", commit=commit)
             case policy.CollectRun():
                 return self.collected(at, action, session)
+            case policy.CollectAny():
+                run = session.runs[action.runs[self.throw(len(action.runs))]]
+                return self.collected(at, policy.CollectRun(run.run, run.attempt), session)
             case policy.GiveUpRun():
                 return ev.RunFailed(at=at, run=action.run, attempts=1, reason="spent", commit=commit)
             case policy.CommentRun():

@@ -241,10 +241,11 @@ def _failed(runs_failed: int, attempts: int) -> str:
 
 
 def _progress(found: Gathered) -> tuple[str, float, str] | None:
-    run, progress = found.session.current, found.progress
-    if run is None or progress is None or found.session.finished:
+    runs = [run for run in found.session.under_way if run.phase == "submitted"] or found.session.under_way[:1]
+    progress = found.progress
+    if not runs or progress is None or found.session.finished:
         return None
-    label = run.planned.label if run.planned else f"run {run.run}"
+    label = ", ".join(run.planned.label if run.planned else f"run {run.run}" for run in runs)
     return label, progress.fraction, f"{progress.done} of {progress.total} trainings are done"
 
 

@@ -24,6 +24,7 @@ from paper.evidence.clauses import ranking
 from paper.evidence.confirmation import OURS
 from paper.evidence.confirmed import confirmation
 from paper.evidence.facts import FactError, Facts
+from paper.evidence.few import few
 from paper.evidence.prices import price
 from paper.evidence.series import series_of
 
@@ -45,16 +46,18 @@ class RunEvidence:
 
 @dataclass(frozen=True)
 class Evidence:
-    """All runs, in the order in which they were made."""
+    """The runs in the order in which they were made: all, or of very many those that writers are told in full."""
 
     runs: tuple[RunEvidence, ...]
     settings: tuple[str, ...]  # that all runs share
+    unshown: int = 0  # further runs
 
 
 def gather(tools: Tools) -> Evidence:
     """Everything there is about the session's runs, within bounds."""
     facts, left, runs = Manuscript(tools).facts, MAX_DIFFS, []
-    for record in facts.records:
+    shown = few(facts)
+    for record in shown.records:
         parent = next((r for r in facts.records if r.run == record.parent), None)
         diff = ""
         if parent and record.commit and record.kind == "experiment":
@@ -68,7 +71,7 @@ def gather(tools: Tools) -> Evidence:
                 1, f"{record.run}/hypothesis, before it was run: {harvest.one_line(state.planned.hypothesis, 600)}"
             )
         runs.append(RunEvidence(record.run, head(record), tuple(said), _log(tools, state), diff))
-    return Evidence(tuple(runs), settings(facts))
+    return Evidence(tuple(runs), settings(facts), len(facts.records) - len(shown.records))
 
 
 def settings(facts: Facts) -> tuple[str, ...]:
@@ -84,13 +87,14 @@ def _common(facts: Facts) -> dict[str, Setting]:
     return {name: value for name, value in first.items() if all(o.get(name) == value for o in others)}
 
 
-def order(facts: Facts) -> tuple[str, ...]:
-    """How the measured runs stand in each metric and condition, best first, and which neighbours do not differ."""
+def order(shown: Facts, facts: Facts) -> tuple[str, ...]:
+    """How the shown runs stand in each metric and condition, best first, and which neighbours do not differ; then how
+    the confirmation of the session ended, of which `facts` are all."""
     lines = []
     for metric in facts.manifest.headline:
         for condition in facts.condition_names():
             with suppress(FactError):  # a run without this metric
-                lines.append(f"{ranking(facts, metric, condition).text} ({facts.direction(metric)})")
+                lines.append(f"{ranking(shown, metric, condition).text} ({facts.direction(metric)})")
     return (*lines, f"confirmation: {confirmation(facts).text}")
 
 

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from agent.actions.training import running_job
+from agent.actions.training import running_jobs
 from agent.app.assemble import System
 from agent.app.console import TerminalConsole
 from agent.app.exits import BUDGET, INFRASTRUCTURE
@@ -129,7 +129,7 @@ def test_hours_end_a_long_training_and_a_resume_trains_it_anew_uncharged(stages,
         _until(tools, CollectRun, "1")
         spent = tools.session.active_s
     with it.tools(options(runs=1, stop_after="runs", hours=(spent + 1.5) / 3600)) as tools:
-        job = running_job(tools)
+        (job,) = running_jobs(tools)
         assert play_session(tools) == BUDGET
         assert tools.runner.state(job) == "finished"
         assert tools.runner.result(job).outcome == "cancelled"

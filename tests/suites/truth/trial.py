@@ -102,7 +102,7 @@ def material() -> dict[str, object]:
         "manifest": facts.manifest,
         "plan": Plan.model_validate_json((session.FOLDER / "plan.json").read_text(encoding="utf-8")),
         "evidence": evidence.Evidence(runs, evidence.settings(facts)),
-        "order": evidence.order(facts),
+        "order": evidence.order(facts, facts),
         "described": facts.described,
         "code": session.CODE,
         "figures": figures,

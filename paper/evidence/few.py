@@ -1,0 +1,33 @@
+"""Of very many runs the few that a table, figure or prompt of bounded size shows; the appendix lists all. Pure."""
+
+from __future__ import annotations
+
+from paper.evidence.facts import Facts
+
+MOST = 24  # explored runs; where there are no more, all of them are shown
+
+
+def few(facts: Facts) -> Facts:
+    """All facts, or where there are more than `MOST` explored runs: baselines, best experiments, their parents, newest.
+
+    The confirmation is always kept. What counts the runs of the session has to be asked of all facts.
+    """
+    explored = facts.explored
+    if len(explored) <= MOST:
+        return facts
+    kept = [r.run for r in facts.baselines][: MOST // 3]
+    best = sorted((r for r in facts.experiments if r.status == "measured"), key=facts.explored_merit, reverse=True)
+    for record in best[: MOST // 4]:
+        kept += [record.run, *([record.parent] if record.parent is not None else [])]
+    newest = [r.run for r in reversed(explored) if r.run not in kept]
+    chosen = {*kept, *newest[: MOST - len(set(kept))]}
+    records = [r for r in facts.records if r.kind == "confirmation" or r.run in chosen]
+    return Facts(records, facts.manifest, facts.profile)
+
+
+def left_out_words(facts: Facts) -> str:
+    """A sentence for a caption that says which runs are shown; "" where all are."""
+    shown, every = len(few(facts).explored), len(facts.explored)
+    if shown == every:
+        return ""
+    return f" Of {every} runs, {shown} are shown: baselines, the best with those they start from, and the newest."
