@@ -178,7 +178,7 @@ def _beside(facts: Facts) -> list[Piece]:
 
 def further(facts: Facts) -> str:
     """The means that the floating table has no room for, over as many pages as they take."""
-    tables = []
+    tables: list[str] = []
     for metrics, conditions in _beside(facts):
         shape = _main_shape(facts, metrics, GAP_PT, LINE_PT)
         for block in _blocks(metrics, shape.width):
