@@ -72,13 +72,15 @@ def failed_record(tools: Tools, run: RunState) -> RunRecord:
         versions={},
         hashes={},
         sandbox=tools.session.options.sandbox,
-        reasons=tuple(_reason(failure) for failure in run.failures),
+        reasons=_reasons(run.failures),
         spent=_spent(tools.session, run),
     )
 
 
-def _reason(failure: AttemptFailed) -> str:
-    return f"attempt {failure.attempt}: {failure.stage}: {failure.reason}{last_words(failure.detail, failure.stage)}"
+def _reasons(failures: Sequence[AttemptFailed]) -> tuple[str, ...]:
+    """Why each attempt failed; what was lost with a machine only where nothing else is the reason."""
+    told = [f for f in failures if f.stage != "runner"] or failures
+    return tuple(f"attempt {f.attempt}: {f.stage}: {f.reason}{last_words(f.detail, f.stage)}" for f in told)
 
 
 def _spent(session: Session, run: RunState) -> Spent:

@@ -317,11 +317,11 @@ def failed(facts: Facts) -> str:
             why = r"\newline ".join(escape(_cut(reason)) for reason in record.reasons)
             price = "unknown" if spent.usd is None else f"{spent.usd:.4f}"
             rows.append(
-                [escape(record.run), escape(record.label), why, f"{spent.tokens:,}", price, f"{spent.train_s:.0f}"]
+                [escape(record.run), escape(record.label), why, f"{spent.tokens:,}", price, rf"{spent.train_s:.0f}\,s"]
             )
     return long_table(
         r"l >{\raggedright}p{0.15\linewidth} >{\raggedright}p{0.42\linewidth} r r r",
-        ["Run", "Name", "Why each attempt failed", "Tokens", "US dollars", "Training (s)"],
+        ["Run", "Name", "Why each attempt failed", "Tokens", "US dollars", "Training"],
         rows,
     )
 

@@ -24,6 +24,7 @@ _OF_THE_MOMENT = {
     "key",
     "wall_s",
     "cpu_s",
+    "train_s",
     "peak_memory_mb",
     "started_at",
     "base",
@@ -34,7 +35,7 @@ _OF_THE_MOMENT = {
     "signed",
 }
 _HEX = re.compile(r"\b[0-9a-f]{7,64}\b")
-_SECONDS = re.compile(r"\b\d+(\.\d+)? ?(s|MB|min)\b|\b\d+\.\d\\,x|- attempt \d+: runner: \w+\n")
+_SECONDS = re.compile(r"\b\d+(\.\d+)?(?: |\\,)?(s|MB|min)\b|\b\d+\.\d\\,x|- attempt \d+: runner: \w+\n")
 _KEPT_LOCKS = {"runner.lock"}
 
 
