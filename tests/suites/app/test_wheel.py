@@ -66,7 +66,7 @@ def typed(folder, *words, **environment):
         text=True,
         cwd=folder,
         env={**os.environ, **environment},
-        timeout=570,
+        timeout=580,  # of a machine that others use as well
         check=False,
     )
 
