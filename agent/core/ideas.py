@@ -92,7 +92,7 @@ def all_ideas(*folders: Path) -> tuple[list[Idea], list[str]]:
     Of a name that stands in two folders the first folder's idea is returned.
     """
     ideas: list[Idea] = []
-    complaints = []
+    complaints: list[str] = []
     for folder in folders:
         found = [readable_ideas(file) for file in sorted(folder.glob("*.json"))]
         earlier = {idea.Name for idea in ideas}
