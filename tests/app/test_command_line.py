@@ -210,7 +210,7 @@ def test_status_and_follow_show_a_session(workspace, idea):
         (("--idea", "nowhere"), "idea 'nowhere': not found"),
         (("--idea", "hierarchical_sae", "--template", "nowhere"), "--template nowhere: not found"),
         (("--idea", "hierarchical_sae", "--profile", "nowhere"), "--profile nowhere"),
-        (("--idea", "hierarchical_sae", "--runs", "11"), "--runs"),
+        (("--idea", "hierarchical_sae", "--runs", "201"), "--runs"),
         (("--idea", "hierarchical_sae", "--attempts", "0"), "--attempts"),
         (("--idea", "hierarchical_sae", "--planner", "openai/x"), "no model for editor, writer, reviewer"),
         (("--idea", "adaptive_sparse_orthogonal_sae"), "no shipped recording"),
