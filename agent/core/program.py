@@ -1,6 +1,6 @@
 """This program itself: where its files lie, what a person types to start it, and which version it is.
 
-It is either a checkout, started as ./launch.py, or an installed wheel, started as experiment-runner. Standard library
+It is either a checkout, started as launch.py, or an installed wheel, started as experiment-runner. Standard library
 only: launch.py reads this before it enters the project's environment.
 """
 
