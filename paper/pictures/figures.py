@@ -119,7 +119,7 @@ def _shown(names: list[str], place: int, every: list[str]) -> str:
     """Which of the metrics a figure draws, in the order of the template with the primary one first."""
     if len(names) == len(every):
         return "Every metric"
-    first = place * PANELS + 1
+    first = every.index(names[0]) + 1
     last = first + len(names) - 1
     which = f"Metric {first}" if first == last else f"Metrics {first} to {last}"
     return f"{which} of {len(every)}{' (further figures show the others)' if place == 0 else ''}"

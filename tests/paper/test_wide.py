@@ -77,9 +77,9 @@ def test_the_figures_draw_every_metric_and_say_which(tmp_path):
     captions = [f.caption.partition(" for every")[0] for f in figures.values()]
 
     assert captions == [
-        "Metrics 1 to 6 of 13 (further figures show the others)",
-        "Metrics 7 to 12 of 13",
-        "Metric 13 of 13",
+        "Metrics 1 to 5 of 13 (further figures show the others)",
+        "Metrics 6 to 10 of 13",
+        "Metrics 11 to 13 of 13",
     ]
     described = " ".join(f.description for f in figures.values())
     assert all(spec.label in described for spec in facts.manifest.metrics.values())

@@ -4,14 +4,15 @@ from pathlib import Path
 
 from agent.app.arguments import parse
 from agent.core.options import ROLES, Models, Options
-from agent.publishing.colophon import ROOT, command
+from agent.core.program import HOME
+from agent.publishing.colophon import command
 from agent.session.session import Session
 from tests.support.dice import IDEA
 
 
 def said(**chosen):
     options = {
-        "template": str(ROOT / "templates/synth_sae"),
+        "template": str(HOME / "templates/synth_sae"),
         "profile": "demo",
         "baselines": ("topk",),
         "models": Models(**dict.fromkeys(ROLES, "openai/x")),

@@ -129,20 +129,20 @@ def other_digit(number):
 
 
 def alter_pdf(path, number):
-    """Print another last digit, in the page's own content stream."""
+    """Print another last digit wherever the number stands, in the pages' own content streams."""
     from pypdf import PdfReader, PdfWriter
     from pypdf.generic import DecodedStreamObject, NameObject
 
-    writer = PdfWriter(clone_from=PdfReader(path))
+    writer, found = PdfWriter(clone_from=PdfReader(path)), False
     for page in writer.pages:
         data = page.get_contents().get_data()
         if number.encode() in data:
             stream = DecodedStreamObject()
-            stream.set_data(data.replace(number.encode(), other_digit(number).encode(), 1))
+            stream.set_data(data.replace(number.encode(), other_digit(number).encode()))
             page[NameObject("/Contents")] = writer._add_object(stream)
-            writer.write(path)
-            return
-    raise AssertionError(f"{number} is in no content stream")
+            found = True
+    assert found, f"{number} is in no content stream"
+    writer.write(path)
 
 
 # ---------------------------------------------------------------- what verifies
