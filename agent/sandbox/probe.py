@@ -43,6 +43,8 @@ def probe(sandbox: Sandbox | None = None) -> list[str]:
     if end.reason == "ok":
         return []
     python = f"{sys.executable} does not start in the sandbox ({said.strip()[-200:] or end.reason})"
+    if end.reason != "exit":
+        return [f"{python}; the machine may be busy or short of memory: try again"]
     return [f"{python}; make it readable: chmod -R go+rX {sys.prefix} {sys.base_prefix}"]
 
 

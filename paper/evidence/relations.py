@@ -47,7 +47,7 @@ def stands(facts: Facts, gaps: Sequence[Difference], full: bool, named: bool = T
 
 
 def compared(facts: Facts, gaps: Sequence[Difference], full: bool, named: bool) -> str:
-    """ "is ahead of TopK in F1 (+0.129) and is behind in MCC (-0.012)": ahead first, then level, then behind."""
+    """ "is ahead of TopK in F1 (+0.129) and behind in MCC (-0.012)": ahead first, then level, then behind."""
     kinds: dict[Relation, list[Difference]] = {kind: [] for kind in _AGAINST}
     for gap in gaps:
         kinds[relation_of(facts, gap)].append(gap)
@@ -89,7 +89,7 @@ def step(facts: Facts, gap: Difference, full: bool = False) -> str:
 
 
 def both_values(facts: Facts, gap: Difference) -> str:
-    """ "0.63 against 0.51, difference +0.12, 95% interval [0.10, 0.14]"."""
+    """ "0.63 ± 0.01 against 0.51 ± 0.01, difference +0.12, 95% interval +0.10 to +0.14"."""
     unit = facts.unit(gap.a.metric)
     values = " against ".join(s.quantity(unit).text() for s in (gap.a, gap.b))
     width = f", 95% interval {gap.interval_text(unit)}" if gap.judged else ""

@@ -155,10 +155,10 @@ def improves(facts: Facts, a: str, b: str, metric: str, condition: str | None = 
         words = "equals" if gap.value == 0 else "is above" if gap.value > 0 else "is below"
     elif gap.distinct:
         where = gap.a.condition
-        better = facts.merit(metric, gap.a.mean, where) > facts.merit(metric, gap.b.mean, where)
+        mine, theirs = (facts.merit(metric, side.mean, where) for side in (gap.a, gap.b))
         broken = facts.broken_guards(gap.a.run.name, gap.b.run.name, where) if metric == facts.manifest.primary else ()
         ahead = f"is ahead, at the price of {price(facts, broken)}, of" if broken else "is ahead of"
-        words = ahead if better else "is behind"
+        words = words if mine == theirs else ahead if mine > theirs else "is behind"
     return _result(facts, words, [gap.a, gap.b], "words")
 
 

@@ -29,6 +29,7 @@ from paper.text.nodes import (
     Section,
     Sentence,
     Text,
+    paragraphs_of,
 )
 
 # A citation after these words is a noun of its sentence; elsewhere it stands behind what it is for, in parentheses.
@@ -42,7 +43,6 @@ _LEADS_TO = re.compile(r"\n\n(% piece: \S+\n\\begin\{equation\})")
 _GOES_ON = re.compile(r"(\\end\{equation\}\n)\n(?=(?:% piece: \S+\n)+[a-z])")
 # A measured number inside of words: signed, decimal or with its error, and no part of a name such as F1 or Step 2.
 _NUMBER = re.compile(r"(?<![\w-])[+-]?\d[\d,]*(?:\.\d+)?(?: ± [\d.,]+)?%?(?![\w-])")
-SECTION_LABEL = "sec:{}"
 
 
 @dataclass
@@ -127,8 +127,7 @@ class Body:
 
     def _mentioned(self, block: Block) -> Iterator[str]:
         """The floats whose first mention stands in this block follow it."""
-        paragraphs = [block] if isinstance(block, Paragraph) else _paragraphs(block)
-        for sentence in (s for p in paragraphs for s in p.sentences if s.key not in self.cut):
+        for sentence in (s for p in paragraphs_of((block,)) for s in p.sentences if s.key not in self.cut):
             for node in sentence.walk():
                 if not isinstance(node, Reference) or f"{node.kind}:{node.name}" in self.reserved:
                     continue
@@ -220,9 +219,3 @@ def _blank_first(sentence: Sentence) -> bool:
 def _reference(kind: str, name: str) -> str:
     word = {"fig": "Figure", "tab": "Table", "sec": "Section"}[kind]
     return rf"\hyperref[{kind}:{name}]{{{word}~\ref*{{{kind}:{name}}}}}"
-
-
-def _paragraphs(block: Block) -> list[Paragraph]:
-    if not isinstance(block, Listing):
-        return []
-    return [p for item in block.items for b in item for p in ([b] if isinstance(b, Paragraph) else _paragraphs(b))]

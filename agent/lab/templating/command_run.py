@@ -6,7 +6,7 @@ Not here: what becomes a metric (from_repository.py), and how results are read (
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,7 +32,6 @@ TOLD = re.compile(
     r"(?i)config|args|arguments|hparam|hyper|param|setting|package|tokenizer|vocab|meta|opt(?:ion)?s\b|optimizer"
 )
 RESULTS = re.compile(r"(?i)metric|result|score|eval|final|summary|test|history|log")
-Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)

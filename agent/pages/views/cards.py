@@ -39,7 +39,6 @@ class Card:
     hypothesis: str
     change: Shortened
     parent: str  # label
-    parent_run: str
     failed: tuple[Attempt, ...]
     comment: Shortened
     reading: Shortened  # the planner's, after the run
@@ -74,7 +73,6 @@ def card_of(record: RunRecord, state: RunState, facts: Facts, files: RunFiles, m
         hypothesis=planned.hypothesis if planned else "",
         change=shortened(planned.change if planned else "", most // 8),
         parent=parent.label if parent else "",
-        parent_run=parent.run if parent else "",
         failed=tuple(Attempt(f.attempt, f.stage, f.reason, ended(f.detail, most // 8)) for f in state.failures),
         comment=shortened(state.comment.text if state.comment else "", most // 8),
         reading=shortened(state.reflection.interpretation if state.reflection else "", most // 8),

@@ -109,7 +109,6 @@ class PaperView:
     origins: tuple[Origin, ...]
     kinds: Counted
     numbers: int
-    agreeing: int
     problems: tuple[str, ...]
     judge: str
     commit: str
@@ -156,14 +155,12 @@ class _Reader:
         source, account = self.source, self.source.account
         title = self.parsed["title"].title
         usable = title is not None and title.key not in self.cut
-        wrong = sum(p.numbers for p in source.problems)
         return PaperView(
             title=self._sentence(title).pieces if usable and title else (Piece("text", account.fallback_title),),
             chapters=tuple(self._chapters()),
             origins=tuple(self._origins()),
             kinds=source.rendered.kinds,
             numbers=source.numbers,
-            agreeing=max(0, source.numbers - wrong),
             problems=tuple(f"{p.where}: {p.what}" for p in source.problems[:20]),
             judge=account.judge,
             commit=account.base,
