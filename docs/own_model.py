@@ -24,7 +24,8 @@ if __name__ == "__main__":
         "hierarchical_sae",
         workspace="workspace",
         model=MyModel(),
-        baselines=("topk",),
+        baselines=("topk", "matryoshka"),
+        runs=7,
         literature="offline",
         stop_after="plan",
     )

@@ -78,7 +78,7 @@ def test_a_bound_stops_it_and_is_an_exception(tmp_path):
         ({"idea": "no_such_idea"}, "not found"),
         ({"idea": Idea(**IDEA)}, "name a model"),
         ({"idea": Idea(**IDEA), "model": ScriptedModel(Script(1)), "rnus": 3}, "no such option"),
-        ({"idea": Idea(**IDEA), "model": ScriptedModel(Script(1)), "runs": 99}, "--runs"),
+        ({"idea": Idea(**IDEA), "model": ScriptedModel(Script(1)), "runs": 201}, "--runs"),
         ({"idea": Idea(**IDEA), "model": ScriptedModel(Script(1)), "profile": "huge"}, "--profile huge"),
         ({"idea": Idea(**IDEA), "model": ScriptedModel(Script(1)), "baselines": ("topk", "topk")}, "named twice"),
         ({"idea": Idea(**IDEA), "model": "nobody/knows-this"}, "no provider"),

@@ -25,7 +25,10 @@ SHORT = ("--runs", "1", "--baselines", "topk", "--literature", "offline", "--ski
 
 
 def uv(*words):
-    return subprocess.run([find_uv(), *map(str, words)], capture_output=True, text=True, timeout=300, check=False)
+    """As setup.sh calls it: with the certificates of the machine, however this version of uv asks for them."""
+    env = {**os.environ, "UV_SYSTEM_CERTS": "1", "UV_NATIVE_TLS": "1"}
+    words = [find_uv(), *map(str, words)]
+    return subprocess.run(words, capture_output=True, text=True, timeout=300, check=False, env=env)
 
 
 @pytest.fixture(scope="module")

@@ -39,7 +39,7 @@ DETOURS = {
         {"chosen": [{"key": "cunningham2023sparse", "section": "background", "reason": "an early work on the method"}]}
     ),
 }
-UNREACHED = {policy.GiveUpPlots, policy.Stop}  # on the way played here; neither asks a model
+UNREACHED = {policy.GiveUpPlots, policy.Stop, policy.CollectAny}  # on the way played here; none asks a model
 
 
 @dataclass(frozen=True)

@@ -98,7 +98,7 @@ READ = [  # by reading alone
         ("manifest.toml", '["experiment.py"] ', '["experiment.py", "evaluate.py"] '),
     ),
     ("evaluation-unprotected", "manifest.toml", ("manifest.toml", '["prepare.py", "evaluate.py"]', '["prepare.py"]')),
-    ("stale-runs", "plot.py:16", ("plot.py", "records = [", 'list(Path(".").glob("run*"))\nrecords = [')),
+    ("stale-runs", "plot.py:17", ("plot.py", "records = [", 'list(Path(".").glob("run*"))\nrecords = [')),
     ("plot-without-records", "plot.py", ("plot.py", 'json.loads(Path("records.json").read_text())', "[]")),
     (
         "absolute-path",

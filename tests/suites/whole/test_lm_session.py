@@ -8,7 +8,7 @@ import pytest
 from tests.support.lm_world import FOLDER, REDUCED
 from tests.support.whole import Script, Whole, block, fenced
 
-TOTAL = "        return Loss(total, error, fired, (values > 0).sum() / len(x))"
+TOTAL = "        return Loss(total, error, fired(values, chosen.latents, d_sae), (values > 0).sum() / len(x))"
 
 
 @pytest.fixture(scope="module")

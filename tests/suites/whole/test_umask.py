@@ -28,6 +28,7 @@ def test_a_session_trains_under_a_strict_umask_from_a_checkout_nobody_else_can_r
     for name in ("agent", "paper", "tests/support", "templates"):
         shutil.copytree(ROOT / name, home / name, ignore=shutil.ignore_patterns("__pycache__"))
     (home / "tests/__init__.py").touch()
+    shutil.copy(ROOT / "pyproject.toml", home)  # says the version
     subprocess.run(["chmod", "-R", "go-rwx", home], check=True)
     code = PROGRAM.format(umask=umask, root=str(home), folder=str(home / "workspace"))
 
