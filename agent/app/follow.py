@@ -100,7 +100,8 @@ def describe(event: Event, session: Session) -> str:
         case "run_submitted":
             return f"run {_named(session, event.run)}: training"
         case "run_measured":
-            return f"run {_named(session, event.run)}: measured, primary metric {event.primary:.4g}"
+            metric = session.plan.comparison.metric if session.plan else "primary metric"
+            return f"run {_named(session, event.run)}: measured, {metric} {event.primary:.4g}"
         case "run_failed":
             return f"run {_named(session, event.run)}: failed ({event.reason})"
         case "sections_written":
