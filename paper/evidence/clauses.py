@@ -254,6 +254,11 @@ def companions(facts: Facts) -> tuple[str, ...]:
     return tuple(dict.fromkeys((manifest.primary, *(guards or manifest.headline))))
 
 
+def foremost(facts: Facts) -> tuple[str, ...]:
+    """All headline metrics in the order of their weight: the primary one, what has to be read beside it, the others."""
+    return tuple(dict.fromkeys((*companions(facts), *facts.manifest.headline)))
+
+
 # ---------------------------------------------------------------- settings
 
 

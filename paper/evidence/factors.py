@@ -50,7 +50,6 @@ def pairs(facts: Facts, factor: str) -> tuple[tuple[RunRecord, RunRecord], ...]:
 class Effect:
     """What a change makes of one metric in the mean of its pairs, with its interval over seeds."""
 
-    factor: str
     pairs: int
     gap: Difference
     series: tuple[Series, ...]  # of all runs that were read
@@ -69,7 +68,7 @@ def effect(facts: Facts, factor: str, metric: str, condition: str | None = None)
     series = tuple(s for side in sides for s in side)
     if len({s.seeds for s in series}) > 1:
         raise FactError(f'the runs that differ in "{factor}" were measured with different seeds')
-    return Effect(factor, len(found), difference_of(*map(_mean_of, sides)), series)
+    return Effect(len(found), difference_of(*map(_mean_of, sides)), series)
 
 
 def _mean_of(side: Sequence[Series]) -> Series:

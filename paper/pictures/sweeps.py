@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agent.core.looks import TEXT_WIDTH
+from paper.evidence.clauses import foremost
 from paper.evidence.facts import Facts
 from paper.evidence.sweeps import curve_of, swept_runs
 from paper.pictures.shown import Figure, axis_words, in_lines, look_of, metric_words, reported_words
@@ -15,7 +16,7 @@ from paper.pictures.style import draw
 if TYPE_CHECKING:
     from agent.core.record import RunRecord
 
-MOST_PANELS = 3
+MOST_PANELS = 3  # as many metrics as stand side by side
 LETTERS = 26  # of a title or of a legend's entry, side by side
 
 
@@ -29,7 +30,7 @@ def sweeps(facts: Facts, folder: Path) -> list[Figure]:
 
 
 def _figure(facts: Facts, folder: Path, setting: str, records: Sequence[RunRecord]) -> Figure:
-    names = _metrics(facts)
+    names = foremost(facts)[:MOST_PANELS]
 
     def paint(canvas: Any) -> None:
         axes = canvas.subplots(1, len(names), squeeze=False).ravel()
@@ -54,14 +55,6 @@ def _figure(facts: Facts, folder: Path, setting: str, records: Sequence[RunRecor
         ),
         description=f"Sweep: {what} against {setting}, a line a run.",
     )
-
-
-def _metrics(facts: Facts) -> list[str]:
-    """The primary metric, then guarded ones, then others, as many as stand side by side."""
-    manifest = facts.manifest
-    return list(dict.fromkeys((manifest.primary, *(g.metric for g in manifest.guards), *manifest.headline)))[
-        :MOST_PANELS
-    ]
 
 
 def _panel(axis: Any, facts: Facts, setting: str, records: Sequence[RunRecord], metric: str) -> None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from pylatex import NoEscape, Tabular
 
 from paper.evidence import factors
-from paper.evidence.clauses import companions
+from paper.evidence.clauses import foremost
 from paper.evidence.facts import Facts
 from paper.evidence.numbers import count_text
 from paper.evidence.relations import unjudged
 from paper.press.latex import escape, number
-from paper.press.metric_tables import column_head, mean_cell
+from paper.press.metric_tables import column_head, condition_row, mean_cell
 from paper.press.tabular import DAGGER, fitted, tabular
 
 _METRICS = 5  # columns beside those of the changes
@@ -21,15 +21,14 @@ def factorial(facts: Facts) -> str:
     """The runs by the changes they hold, fewest first, then a row for the effect of each change."""
     names = factors.names(facts)
     metrics = _shown(facts)
-    table = tabular(f"@{{}}l{'c' * len(names)}{'r' * len(metrics)}@{{}}", width=1 + len(names) + len(metrics))
+    width = 1 + len(names) + len(metrics)
+    table = tabular(f"@{{}}l{'c' * len(names)}{'r' * len(metrics)}@{{}}", width=width)
     heads = [_head(name) for name in names]
     table.add_row([NoEscape(cell) for cell in ("Run", *heads, *(column_head(facts, m) for m in metrics))])
     for condition in facts.condition_names():
         table.add_hline()
         if len(facts.condition_names()) > 1:
-            width = 1 + len(names) + len(metrics)
-            words = escape(facts.condition_label(condition))
-            table.append(NoEscape(rf"\multicolumn{{{width}}}{{@{{}}l}}{{\itshape {words}}}\\"))
+            table.append(condition_row(facts, condition, width))
         for held, record in factors.cells(facts).items():
             cells = [_HELD if name in held else "" for name in names]
             means = [mean_cell(facts, facts.series(record.name, m, condition)) for m in metrics]
@@ -42,8 +41,7 @@ def factorial(facts: Facts) -> str:
 
 def _shown(facts: Facts) -> tuple[str, ...]:
     """The primary metric, its guards, then what else the main table shows, but for what is to be held at a target."""
-    names = dict.fromkeys((*companions(facts), *facts.manifest.headline))
-    return tuple(name for name in names if facts.spec(name).better != "target")[:_METRICS]
+    return tuple(name for name in foremost(facts) if facts.spec(name).better != "target")[:_METRICS]
 
 
 def _head(name: str) -> str:

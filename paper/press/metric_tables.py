@@ -219,16 +219,16 @@ def _main_block(
         if place or not over_pages:
             table.add_hline()
         if several:
-            table.append(
-                NoEscape(
-                    rf"\multicolumn{{{width + 1}}}{{@{{}}l}}{{\itshape "
-                    rf"{escape(facts.condition_label(condition))}}}\\"
-                )
-            )
+            table.append(condition_row(facts, condition, width + 1))
         for record in facts.explored:
             if record.run == next((r.run for r in facts.experiments), ""):
                 table.append(NoEscape(r"\addlinespace[2pt]"))
             _main_row(table, facts, record, metrics, condition, empty, shape.label)
+
+
+def condition_row(facts: Facts, condition: str, columns: int) -> NoEscape:
+    """The line above the runs under one of several conditions."""
+    return NoEscape(rf"\multicolumn{{{columns}}}{{@{{}}l}}{{\itshape {escape(facts.condition_label(condition))}}}\\")
 
 
 def _blocks(metrics: Sequence[str], most: int) -> list[Sequence[str]]:
