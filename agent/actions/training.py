@@ -120,7 +120,7 @@ def _first_ended(runs: Sequence[RunState], tools: Tools) -> RunState:
     """Wait for the first of these runs whose job does not go on.
 
     Raises:
-        BudgetSpent: a bound was reached; all of the jobs are cancelled.
+        BudgetSpent: a bound was reached.
     """
     jobs = {run.run: _job(run, run.attempt, run.restarts, tools) for run in runs}
     listeners = [_listener(tools.say, name) for name in jobs]
@@ -133,12 +133,7 @@ def _first_ended(runs: Sequence[RunState], tools: Tools) -> RunState:
         tools.console.progress(f"runs {listed(list(jobs))}", together(states))
         for hear, state in zip(listeners, states, strict=True):
             hear(state)
-        try:
-            tools.check_budget()
-        except BudgetSpent:
-            for job in jobs.values():
-                cancel(job, tools)
-            raise
+        tools.check_budget()
         tools.sleep(POLL_S)
 
 
@@ -222,7 +217,7 @@ def _ended(job: Job, run: RunState, tools: Tools) -> JobResult | None:
         try:
             tools.check_budget()
         except BudgetSpent:
-            cancel(job, tools)  # a bound on hours holds for what they are spent on
+            cancel(job, tools)  # here, because not every job that is waited for is a run's
             raise
         tools.sleep(POLL_S)
     return tools.runner.result(job) if state == "finished" else None
@@ -421,6 +416,7 @@ def _job(run: RunState, attempt: int, restart: int, tools: Tools) -> Job:
         evaluate_limits=profile.evaluate_limits,
         device=options.device,
         slots=options.slots,
+        slots_folder=str(tools.paths.slots),
         threads=options.threads,
         sandbox=options.sandbox,
         network=options.network and manifest.network,

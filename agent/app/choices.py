@@ -58,7 +58,8 @@ def new_options(template: Template, idea: Idea | None, chosen: Mapping[str, Any]
         suggested = _on_a_cluster(manifest.profiles[profile], chosen.get("slurm") or {})
     else:
         device = chosen.get("device") or own_device()
-        own = _own_slots(device, chosen.get("branches") or 1, chosen.get("gpus", ALL))
+        # on a GPU one: each training holds a copy of the language model while it is measured
+        own = None if device == "cpu" else gpu_count(chosen.get("gpus", ALL))
         slots, threads = cores(chosen.get("slots") or own)
         suggested = {"device": device, "slots": slots, "threads": threads, "slurm": {}}
         chosen.pop("slurm", None)  # a default for other sessions
@@ -120,14 +121,6 @@ def cores(slots: int | None = None) -> tuple[int, int]:
     there = len(os.sched_getaffinity(0))
     side_by_side = slots or there
     return side_by_side, max(1, there // side_by_side)
-
-
-def _own_slots(device: str, branches: int, gpus: str) -> int:
-    """Trainings side by side of one run: runs that are under way at once share the cores.
-
-    On a GPU one: each training holds a copy of the language model while it is measured.
-    """
-    return max(1, cores()[0] // branches) if device == "cpu" else gpu_count(gpus)
 
 
 def own_device() -> str:

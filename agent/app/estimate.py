@@ -5,8 +5,9 @@ What earlier sessions of the same template and profile took on this machine is u
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from statistics import mean, median
+from statistics import mean
 
 from agent.app import saebench, sizes
 from agent.app.assemble import stated_of
@@ -68,17 +69,26 @@ def _of_tokens(options: Options, each: PerCall) -> list[str]:
 
 
 def _of_time(options: Options, template: Template, workspace: Workspace) -> str:
-    """How long runs train, from the newest session here that has measured some with this profile and device."""
+    """How long runs train, from the newest session here that measured some with this profile and device."""
     for paths in reversed(workspace.sessions()[-LOOKED_AT:]):
-        found = [r.wall_s for r in _records(paths) if _is_alike(r, options, template)]
+        found = [r for r in _records(paths) if _is_alike(r, options, template)]
         if found:
-            wall = median(found)
+            each = trained_s(found) / len(found)
             return (
-                f"  a run trains for about {wall:.0f} s here (the median of {len(found)} runs of {paths.root.name}): "
-                f"{options.runs * wall / 60:.0f} min for {options.runs} runs"
+                f"  a run trains for about {each:.0f} s here (as did {len(found)} runs of {paths.root.name}): "
+                f"{options.runs * each / 60:.0f} min for {options.runs} runs"
             )
     told = "none has been measured; docs/costs.md has figures of another machine"
     return f"  not known yet: how long a run of profile {options.profile} trains here; {told}"
+
+
+def trained_s(records: Iterable[RunRecord]) -> float:
+    """Seconds in which at least one of these runs was trained; several may have been trained at once."""
+    found = end = 0.0
+    for started, ended in sorted((r.started_at, r.started_at + r.wall_s) for r in records):
+        found += max(0.0, ended - max(started, end))
+        end = max(end, ended)
+    return found
 
 
 def _is_alike(record: RunRecord, options: Options, template: Template) -> bool:

@@ -11,7 +11,7 @@ from agent.actions.runs import listed
 from agent.actions.training import cancel, running_jobs
 from agent.app.exits import BUDGET, DONE, INFRASTRUCTURE, INTERRUPTED, NO_PDF, Terminated
 from agent.app.names import command, launcher, short
-from agent.core.errors import BudgetSpent, InfrastructureError
+from agent.core.errors import BudgetSpent, InfrastructureError, UserError
 from agent.core.options import DEFAULT_TEMPLATE, Options
 from agent.core.paths import SessionPaths
 from agent.core.record import Job
@@ -49,7 +49,7 @@ def play_session(tools: Tools) -> int:
         return BUDGET
     except InfrastructureError as error:
         tools.journal.stopped = str(error)
-        tools.console.conclude(f"Stopped: {error}\nNothing is lost; go on with: {resume}")
+        tools.console.conclude(f"Stopped: {error}\n{_what_goes_on(tools)}Nothing is lost; go on with: {resume}")
         return INFRASTRUCTURE
     except KeyboardInterrupt as stop_asked:
         return _interrupted(tools, running_jobs(tools), resume, again=not isinstance(stop_asked, Terminated))
@@ -86,20 +86,33 @@ def _strict_end(tools: Tools) -> int:
     return INFRASTRUCTURE if over else DONE
 
 
+def _in_background(jobs: Sequence[Job]) -> str:
+    several = len(jobs) > 1
+    runs = f"runs {listed([job.run for job in jobs])}" if several else f"run {jobs[0].run}"
+    who = f"The trainings of {runs} go" if several else f"The training of {runs} goes"
+    return f"{who} on in the background and will be found again."
+
+
+def _what_goes_on(tools: Tools) -> str:
+    """A line about the trainings that outlive a session which stops for a fault, with its line end; "" for none."""
+    try:
+        jobs = running_jobs(tools)
+    except (InfrastructureError, UserError, OSError):  # what stopped the session may stop this too
+        return ""
+    return f"{_in_background(jobs)}\n" if jobs else ""
+
+
 def _interrupted(tools: Tools, jobs: Sequence[Job], resume: str, *, again: bool) -> int:
     """Say what goes on; a second Ctrl-C within a few seconds ends that too, where one may come (`again`)."""
     tools.console.conclude(f"Stopped. Go on with: {resume}")
     if not jobs:
         return INTERRUPTED
-    several = len(jobs) > 1
-    runs = f"runs {listed([job.run for job in jobs])}" if several else f"run {jobs[0].run}"
-    who = f"The trainings of {runs} go" if several else f"The training of {runs} goes"
-    told = f"{who} on in the background and will be found again."
+    told = _in_background(jobs)
     if not again:
         tools.console.conclude(told)
         return INTERRUPTED
     try:
-        tools.console.conclude(f"{told} Ctrl-C once more within 5 s cancels {'them' if several else 'it'}.")
+        tools.console.conclude(f"{told} Ctrl-C once more within 5 s cancels {'them' if len(jobs) > 1 else 'it'}.")
         time.sleep(5)
     except KeyboardInterrupt:
         with suppress(KeyboardInterrupt):  # a third one does not wait for it

@@ -43,6 +43,11 @@ class SessionPaths:
         return self.root / "runs"
 
     @property
+    def slots(self) -> Path:
+        """Locks, of which each training that runs holds one."""
+        return self.root / "slots"
+
+    @property
     def secrets(self) -> Path:
         """What its worlds are drawn from; no sandbox, prompt or archive sees it."""
         return self.root / "secrets"

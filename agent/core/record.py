@@ -97,10 +97,11 @@ class Job(Strict):
     limits: Limits
     evaluate_limits: Limits
     device: str  # "cpu", "cuda", "cuda:1"
-    slots: int  # trainings side by side
+    slots: int  # trainings side by side, of all jobs with the same `slots_folder`
     threads: int  # torch threads of each
     sandbox: Literal["bwrap", "none"]
     network: bool = False
+    slots_folder: str = ""  # of the session: its locks are the slots; "": this job has no others beside it
     earlier: tuple[str, ...] = ()  # folders of this job's lost predecessors, newest first: what ended there is kept
     environment: Environment | None = None  # None: the runner's own Python
     saebench: SaeBenchJob | None = None

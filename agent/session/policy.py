@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Literal, get_args
 
 from agent.core.writing import DRAFTS, WRITING_ORDER, SectionPhase, together
@@ -56,11 +56,13 @@ def next_action(session: Session) -> Action | None:
         return None
     if session.data_key is None:
         return PrepareData()
+    baselines = [run for run in session.under_way if run.is_baseline]
+    if action := _submission(baselines):  # they train while the model is asked whether the idea is new
+        return action
     if not novelty_over(session):
         return CheckNovelty(len(session.novelty) + 1)
-    current = session.current
-    if current is not None and current.is_baseline:
-        return _baseline(current)
+    if baselines:
+        return _collection(baselines)
     if session.plan is None:
         return MakePlan()
     if session.options.stop_after == "plan":
@@ -69,26 +71,31 @@ def next_action(session: Session) -> Action | None:
         return action
     if session.confirmation is None:
         return Stop("runs") if session.options.stop_after == "runs" else PlanConfirmation()
-    if current is not None:
-        return _confirmation(current)
+    if arms := [run for run in session.under_way if run.kind == "confirmation"]:
+        return _confirmation(arms)
     return _plots(session) or _paper(session)
 
 
-def _baseline(run: RunState) -> Action:
-    """A baseline that fails stops the session with its reason; every resume tries it once more."""
-    if run.phase == "submitted":
-        return CollectRun(run.run, run.attempt)
-    return SubmitRun(run.run, run.attempt, run.restarts)
+def _submission(runs: Sequence[RunState]) -> SubmitRun | None:
+    """The first of these runs whose trainings were not submitted: all are, before the first is waited for."""
+    return next((SubmitRun(run.run, run.attempt, run.restarts) for run in runs if run.phase != "submitted"), None)
 
 
-def _confirmation(run: RunState) -> Action:
-    """Trained as it is: nobody edits, so a failure is final; only a lost machine is tried again."""
-    if run.phase == "submitted":
-        return CollectRun(run.run, run.attempt)
-    lost = bool(run.failures) and run.failures[-1].stage == "runner"
-    if run.failures and not (lost and run.lost <= MAX_RESTARTS):
-        return GiveUpRun(run.run)
-    return SubmitRun(run.run, run.attempt, run.restarts)
+def _collection(runs: Sequence[RunState]) -> CollectRun:
+    """They are collected in their order, whichever ends first, so that a session's history does not depend on it.
+
+    A baseline that fails stops the session with its reason; every resume tries it once more.
+    """
+    return CollectRun(runs[0].run, runs[0].attempt)
+
+
+def _confirmation(arms: Sequence[RunState]) -> Action:
+    """Trained as they are: nobody edits, so a failure is final; only a lost machine is tried again."""
+    for run in arms:
+        lost = bool(run.failures) and run.failures[-1].stage == "runner"
+        if run.phase != "submitted" and run.failures and not (lost and run.lost <= MAX_RESTARTS):
+            return GiveUpRun(run.run)
+    return _submission(arms) or _collection(arms)
 
 
 def _exploration(session: Session) -> Action | None:

@@ -4,13 +4,14 @@ import re
 
 import pytest
 
-from agent.app.estimate import estimate
+from agent.app.estimate import estimate, trained_s
 from agent.core.options import ROLES, Models
 from agent.core.template import load_template
 from agent.session.policy import MakePlan
 from agent.storage.workspace import Workspace, read_session
 from tests.support import TEMPLATE
 from tests.support.provided import BROUGHT
+from tests.support.records import record
 from tests.support.whole import options
 
 
@@ -29,8 +30,13 @@ def measured(stages):
 
 
 def test_the_seconds_of_a_run_are_those_of_this_profile_and_device(measured):
-    assert re.search(r"a run trains for about \d+ s here \(the median of 2 runs of 2026\w+\): \d+ min", said(measured))
+    assert re.search(r"a run trains for about \d+ s here \(as did 2 runs of 2026\w+\): \d+ min", said(measured))
     assert "not known yet: how long a run of profile tiny trains here" in said(measured, device="cuda")
+
+
+def test_runs_that_were_trained_at_once_are_not_counted_twice():
+    spans = ((0.0, 10.0), (5.0, 10.0), (20.0, 4.0))
+    assert trained_s(record(started_at=at, wall_s=lasted) for at, lasted in spans) == 19.0
 
 
 def test_what_no_session_here_has_shown_is_said_to_be_unknown(tmp_path):

@@ -10,6 +10,7 @@ from agent.lab.jobs.inventory import Gpu, Inventory, places_of, read_list, seen
 from agent.lab.jobs.local import LocalRunner
 from agent.lab.jobs.paths import JobPaths
 from agent.lab.jobs.places import Claim, Places, Pool, folder, holders
+from agent.lab.jobs.waiting import Wait
 from agent.storage.locks import is_locked
 from tests.support import until
 from tests.support.jobs import make_job, running_in_sandbox, started, supervisor
@@ -160,6 +161,25 @@ def test_a_job_waits_for_a_place_says_for_whom_and_the_wait_is_no_training_time(
     assert result.outcome == "measured" and not alive
     waited = JobPaths.of(second).result.stat().st_mtime - result.started_at
     assert result.wall_s < waited - 1.5  # a wait is told after two seconds, so that it was at least as long
+
+
+def test_a_session_trains_no_more_at_once_than_its_slots_whichever_job_a_training_is_of(tmp_path):
+    first, second = (make_job(tmp_path / name, seeds=(1,), key=name, way="gate") for name in ("one", "two"))
+    first, second = (job.model_copy(update={"slots_folder": str(tmp_path / "slots")}) for job in (first, second))
+    jobs = runner(Inventory(cores=(0, 1, 2)))
+    jobs.submit(first)
+    until(lambda: running_in_sandbox(first))
+    clock = iter(range(0, 100, 5))
+    wait = Wait(second, tmp_path / "told", cores(tmp_path / "places", 1), clock=lambda: next(clock))
+
+    assert wait.taken((1, "k8"), idle=True) is wait.taken((1, "k8"), idle=True) is None
+    assert not (tmp_path / "told").exists()  # its own trainings are no news to a session
+    (tmp_path / "one" / "open").touch()
+    until(lambda: jobs.state(first) == "finished")
+    taken = wait.taken((1, "k8"), idle=True)
+    assert taken and is_locked(tmp_path / "slots" / "0")
+    taken.close()
+    assert not is_locked(tmp_path / "slots" / "0")
 
 
 def test_a_job_that_waits_is_cancelled_at_once(tmp_path):

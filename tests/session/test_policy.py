@@ -9,7 +9,17 @@ from hypothesis import strategies as st
 from agent.core.plan import Reflection
 from agent.core.writing import DRAFTS, WRITING_ORDER
 from agent.session import events as ev
-from agent.session.policy import CheckNovelty, EditRun, GiveUpRun, MakePlan, Reflect, Stop, SubmitRun, next_action
+from agent.session.policy import (
+    CheckNovelty,
+    CollectRun,
+    EditRun,
+    GiveUpRun,
+    MakePlan,
+    Reflect,
+    Stop,
+    SubmitRun,
+    next_action,
+)
 from agent.session.session import apply, fold, runs_over
 from tests.support.dice import IDEA, Dice, options, planned, play
 
@@ -102,6 +112,24 @@ def until(kind, chosen, throw=lambda n: n - 1):
     while not isinstance(action := next_action(session), kind):
         session = apply(session, dice.answer(action, session))
     return session
+
+
+@settings(max_examples=30, deadline=None)
+@given(THROWS)
+def test_baselines_and_arms_of_the_confirmation_are_all_submitted_before_one_is_waited_for(random):
+    events, session = play(Dice(random.randrange), options(runs=1))
+    told = [e for e in events if isinstance(e, ev.RunSubmitted | ev.RunMeasured | ev.NoveltyChecked)]
+    assert [e.run for e in told[:2]] == ["0", "0.other"]
+    assert isinstance(told[2], ev.NoveltyChecked)  # they train while the model is asked
+    arms = [e for e in told if not isinstance(e, ev.NoveltyChecked) and e.run.startswith("confirm.")]
+    assert {e.run for e in arms[:2]} == ({"confirm.baseline", "confirm.best"} if session.confirmation.best else set())
+
+
+def test_baselines_are_collected_in_their_order():
+    session = until(CollectRun, options())
+    assert next_action(session) == CollectRun("0", attempt=1)
+    lost = apply(session, Dice.failure(None, 4.0, "0", 1, "runner"))
+    assert next_action(lost) == SubmitRun("0", attempt=1, restart=1)
 
 
 def test_a_lost_training_is_submitted_again_without_charging_the_agent():

@@ -18,11 +18,11 @@ WAIT_S = 0.5
 
 
 def of_gpu(bench: Bench) -> AbstractContextManager[None]:
-    """On one GPU, one training of the job is measured at a time, whatever the slots; on the CPU nobody waits."""
+    """On one GPU, one training of the session is measured at a time, whatever its slots; on the CPU nobody waits."""
     if not bench.job.device.startswith("cuda") or bench.job.slots == 1:
         return nullcontext()
     visible = re.sub(r"[^\w-]", "", os.environ.get("CUDA_VISIBLE_DEVICES", ""))
-    return turn(Path(bench.job.folder) / f"measuring{visible}.lock", bench.cancelled)
+    return turn(Path(bench.job.slots_folder or bench.job.folder) / f"measuring{visible}.lock", bench.cancelled)
 
 
 @contextmanager
