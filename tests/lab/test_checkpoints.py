@@ -12,52 +12,22 @@ from agent.core.record import JobResult
 from agent.lab.jobs.local import LocalRunner
 from agent.lab.jobs.paths import JobPaths, Supervisor
 from agent.lab.measuring.checkpoints import FOLDER, Checkpoints, Note, got_further
-from agent.lab.measuring.scratch import TrainingPaths
 from agent.lab.worlds import prepared
-from tests.support import ROOT, until
-from tests.support.tiny import SETTINGS, TINY, job_of
+from tests.support import until
+from tests.support.checkpointed import STEPS, artefact, job, log, note, tiny_world
+from tests.support.tiny import SETTINGS, TINY
 
 RUNNER = LocalRunner()
-CODE = """
-import time
-from saes import TopKSAE, run
-
-class SAE(TopKSAE):
-    def loss(self, x, step):
-        time.sleep(PAUSE)
-        return super().loss(x, step)
-
-if __name__ == "__main__":
-    run(SAE)
-"""
-STEPS = 300
-OWN = {"samples": STEPS * 64, "lr": 0.01, "dead_after": 2000, "checkpoint_s": 0.0}
-LIMITS = TINY.manifest.profiles["tiny"].limits.model_copy(update={"memory_mb": 4096, "disk_mb": 64, "file_mb": 16})
 
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("cache")
-    for above in (folder, folder.parent):
-        above.chmod(0o755)  # the sandbox's user must reach its mounts
-    return prepared(TINY, "tiny", SETTINGS, 7, folder)
-
-
-def job(folder: Path, world, pause: float = 0.006, **changes):
-    folder.mkdir()
-    changes = {"seeds": (0,), "settings": {**SETTINGS, **OWN}, "limits": LIMITS, "evaluate_limits": LIMITS, **changes}
-    made = job_of(folder, world, CODE.replace("PAUSE", str(pause)), sandbox="bwrap", **changes)
-    shutil.copytree(ROOT / "templates" / "saes", folder / "code" / "saes", ignore=shutil.ignore_patterns("__pycache__"))
-    return made
+    return tiny_world(tmp_path_factory.mktemp("cache"))
 
 
 def finished(job) -> JobResult:
     until(lambda: RUNNER.state(job) != "running", seconds=120)
     return RUNNER.result(job)
-
-
-def note(job) -> Note:
-    return Note.model_validate_json(Checkpoints.of(job, 0, "k2").note.read_bytes())
 
 
 def killed(job) -> None:
@@ -67,14 +37,6 @@ def killed(job) -> None:
     owner = Supervisor.model_validate_json(JobPaths.of(job).supervisor.read_bytes())
     os.kill(owner.pid, signal.SIGKILL)
     until(lambda: RUNNER.state(job) == "lost")
-
-
-def artefact(job) -> bytes:
-    return (TrainingPaths.of(job, 0, "k2").kept / "sae.safetensors").read_bytes()
-
-
-def log(job) -> str:
-    return (TrainingPaths.of(job, 0, "k2").kept / "log.jsonl").read_text()
 
 
 @pytest.mark.skipif(not shutil.which("bwrap"), reason="no bubblewrap")

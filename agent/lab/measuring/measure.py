@@ -52,7 +52,9 @@ def run_training(
     except InfrastructureError as error:
         found, broken = Training(seed=seed, condition=condition.name, outcome="failed"), error
     harm = damage(world) or ("was removed and is built again" if build_of(world) != built else "")
-    if harm or (found.outcome != "cancelled" and not broken):
+    # what tells us to stop may end the training itself: Slurm signals every process of a task that it preempts
+    stopped = found.outcome == "cancelled" or (found.outcome == "failed" and cancelled())
+    if harm or not (stopped or broken):
         kept.drop()
     if harm and found.outcome != "cancelled":
         return found.model_copy(

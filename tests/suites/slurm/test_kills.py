@@ -28,7 +28,7 @@ CASES = [(who, moment) for who in KILLED for moment in MOMENTS] + [("loop", "sub
 MOST_RESTARTS = 2
 
 
-@pytest.mark.parametrize(("who", "moment"), sampling.sample(CASES, 2, "kills around Slurm"))
+@pytest.mark.parametrize(("who", "moment"), sampling.sample(CASES, 1, "kills around Slurm"))
 def test_whoever_is_killed_each_training_is_measured_once(slurm, tmp_path, who, moment):
     job = make_job(tmp_path / "job-0", seeds=(1, 2), slots=2, **{"seed 2": "gate"})
     runner = fresh()

@@ -3,12 +3,14 @@
 import os
 import time
 
+from agent.lab.jobs.local import LocalRunner
 from agent.lab.jobs.paths import JobPaths
 from agent.lab.jobs.slurm.paths import SlurmPaths, Submission
-from agent.lab.jobs.slurm.runner import batch_of
+from agent.lab.jobs.slurm.runner import SlurmRunner, batch_of
 from agent.lab.jobs.slurm.script import batch_script
-from tests.suites.slurm.conftest import MEASURE, PATIENT_S, SMALL, finished, fresh, logs, queue, training
-from tests.support import until
+from agent.lab.measuring.checkpoints import got_further
+from tests.suites.slurm.conftest import FAST, MEASURE, PATIENT_S, SMALL, finished, fresh, logs, queue, training
+from tests.support import checkpointed, until
 from tests.support.jobs import make_job, running_in_sandbox, started
 
 
@@ -76,6 +78,26 @@ def test_a_task_that_is_warned_or_preempted_goes_back_into_the_queue_and_its_tra
         result = finished(runner, job)
         assert result.outcome == "measured", logs(job)
         assert SlurmPaths.of(job).read_task(0).starts == 2 and training(job, 1).metrics == {"f1": 0.5}
+
+
+def test_a_preempted_training_goes_on_from_its_checkpoint_and_leaves_the_artefact_of_an_undisturbed_one(
+    slurm, tmp_path
+):
+    world = checkpointed.tiny_world(tmp_path / "cache")
+    again, whole = (checkpointed.job(tmp_path / name, world, 0.015, key=name) for name in ("again", "whole"))
+    runner, here = SlurmRunner({**SMALL, "mem": "1G"}, [].append, clock=FAST), LocalRunner()
+    here.submit(whole)
+    runner.submit(again)
+    until(lambda: got_further(again), PATIENT_S)
+    urgent = slurm.says("sbatch", "--parsable", "-p", "urgent", "-c", "2", "-o", "/dev/null", "--wrap", "sleep 1")
+    until(lambda: SlurmPaths.of(again).read_task(0).starts == 2, PATIENT_S)
+    resumed = finished(runner, again).trainings[0]
+    undisturbed = finished(here, whole).trainings[0]
+
+    assert urgent and resumed.outcome == undisturbed.outcome == "measured", logs(again)
+    assert checkpointed.artefact(again) == checkpointed.artefact(whole)
+    assert resumed.metrics == undisturbed.metrics
+    assert checkpointed.began_at(again) > checkpointed.began_at(whole)
 
 
 def test_a_job_that_slurm_lost_and_a_node_that_failed_are_the_machines_fault(slurm, runner, tmp_path):
