@@ -26,9 +26,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.suites.bench", description=__doc__)
     parser.add_argument(
         "what",
-        choices=("baselines", "rates", "weights", "tokens", "edits", "fleet", "simulation", *SPEED, *GPU),
+        choices=("baselines", "rates", "weights", "tokens", "edits", "fleet", "branches", "simulation", *SPEED, *GPU),
         help="all conditions of a profile, learning rates or weights of AuxK to choose from, tokens of a session, "
-        "forms of edits, sessions side by side, a simulation of many, or a speed table",
+        "forms of edits, sessions or runs side by side, a simulation of many, or a speed table",
     )
     parser.add_argument(
         "--template", default="synth_sae", choices=("synth_sae", "lm_sae"), help="with baselines, rates, weights"
@@ -46,7 +46,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1, help="with speed")
     parser.add_argument("--small", action="store_true", help="with speed-gpu: tiny sizes, tables printed and not kept")
     parser.add_argument("--sessions", type=int, default=8, help="with fleet")
-    parser.add_argument("--wait", type=float, default=15.0, help="with fleet: seconds that a model takes for an answer")
+    parser.add_argument("--wait", type=float, default=15.0, help="with fleet, branches: seconds for an answer")
     parser.add_argument("--python", default="3.12", help="with speed-gpu-peers: of the machine that they are made for")
     args = parser.parse_args()
     if args.what in GPU:
@@ -55,6 +55,10 @@ def main() -> None:
         from tests.suites.bench import fleet
 
         return put("fleet", fleet.table(args.sessions, args.wait, args.jobs))
+    if args.what == "branches":
+        from tests.suites.bench import branching
+
+        return put("branches", branching.table(args.wait))
     if args.what == "simulation":
         from tests.suites.bench import simulation
 
