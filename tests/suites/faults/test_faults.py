@@ -10,7 +10,7 @@ from tests.suites.faults.__main__ import SKIPPED
 from tests.suites.faults.points import KILLS as WAYS
 from tests.support import ROOT, sampling
 
-KILLS, FULL = (-1, -1) if sampling.everything() else (24, 5)  # -1: all there are
+KILLS, FULL = (-1, -1) if sampling.everything() else (16, 4)  # -1: all there are
 pytestmark = pytest.mark.timeout(24 * 3600 if sampling.everything() else 1500)
 
 

@@ -14,7 +14,7 @@ from tests.support import sampling
 from tests.support.paper_fixture import fixture
 
 FILES = 504  # 56 papers
-PAPERS = 56 if sampling.everything() else 24
+PAPERS = 56 if sampling.everything() else 14
 SEED = 1
 
 

@@ -37,12 +37,12 @@ class Group:
 
 
 GROUPS: tuple[Group, ...] = (
-    Group("limits", Arena, limits.attacks(), 7),
-    Group("walls", walls.Walls, walls.attacks()),
-    Group("artefacts", Arena, artefacts.attacks(), 10),
+    Group("limits", Arena, limits.attacks(), 5),
+    Group("walls", walls.Walls, walls.attacks(), 30),
+    Group("artefacts", Arena, artefacts.attacks(), 8),
     Group("encoders", Arena, encoders.attacks(), 5),
-    Group("figures", Sessions, figures.attacks()),
-    Group("tex", tex.Papers, tex.attacks()),
+    Group("figures", Sessions, figures.attacks(), 16),
+    Group("tex", tex.Papers, tex.attacks(), 12),
     Group("words", Sessions, words.attacks()),
-    Group("foreign", foreign.Foreign, foreign.attacks()),
+    Group("foreign", foreign.Foreign, foreign.attacks(), 30),
 )
