@@ -27,6 +27,7 @@ from tests.support import ROOT
 from tests.support.fake_provider import Answer, FakeProvider, Request, reply
 from tests.support.whole import fenced
 
+ASKED = re.compile(r"^This is run \d+: (.+)\.$|^Attempt \d+ of run \d+ \((.+)\) failed", re.MULTILINE)  # with a label
 RECORDED = ROOT / "templates" / "synth_sae" / "playback" / "hierarchical_sae"
 
 
@@ -45,8 +46,8 @@ class Planner:
     def _words(self, text: str) -> str:
         if "Plan at most" in text:
             return fenced(self._plan)
-        if found := re.search(r"^This is run \d+: (.+)\.$", text, re.MULTILINE):
-            return self._edit(found[1])
+        if found := ASKED.search(text):
+            return self._edit(found[1] or found[2])
         if "Write what this run means" in text:
             left = [run for run in self._plan["runs"] if run["label"] not in self._edits]
             return fenced({"interpretation": "As it was expected.", "completed": not left, "runs": left})
@@ -75,7 +76,7 @@ def played(branches: int, wait_s: float) -> tuple[spent.Spent, int, float]:
     """Where the session's time went, its runs, and the seconds from the first edit to the last reflection.
 
     Raises:
-        SystemExit: it did not end well.
+        SystemExit: it did not end well, or a run was not measured.
     """
     folder = Path(tempfile.mkdtemp(prefix="branching-"))
     folder.chmod(0o755)
@@ -95,6 +96,8 @@ def played(branches: int, wait_s: float) -> tuple[spent.Spent, int, float]:
             raise SystemExit(f"{branches}: status {done.returncode}\n{done.stdout[-3000:]}{done.stderr[-3000:]}")
         (paths,) = Workspace(folder / "ws").sessions()
         session, found = read_session(paths), spent.of_session(paths)
+        if missing := [run.run for run in session.experiments if run.phase != "measured"]:
+            raise SystemExit(f"{branches}: not measured: {', '.join(missing)}")
         events = list(EventLog(paths.events).read())
         first = next(e.at for e in events if isinstance(e, Planned))
         last = max(e.at for e in events if isinstance(e, Reflected))
