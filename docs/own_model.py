@@ -1,4 +1,4 @@
-"""A session from Python with a model of one's own: run it with `.venv/bin/python docs/own_model.py`."""
+"""A session from Python with a model of one's own: run it with `PYTHONPATH=. .venv/bin/python docs/own_model.py`."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,5 +1,6 @@
 """Sessions from Python: `from agent import run`, with one's own model, runner and console."""
 
+import os
 import subprocess
 import sys
 
@@ -123,7 +124,11 @@ def test_every_public_name_loads_and_none_loads_early():
 def test_the_example_of_the_documentation_runs(tmp_path):
     place = f"workspace={str(tmp_path)!r}"
     text = (ROOT / "docs/own_model.py").read_text().replace('workspace="workspace"', place)
-    assert place in text
-    done = subprocess.run([sys.executable, "-c", text], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert place in text and "PYTHONPATH=. .venv/bin/python docs/own_model.py" in (ROOT / "docs/python.md").read_text()
+    script = tmp_path / "own_model.py"
+    script.write_text(text)
+    environment = {**os.environ, "PYTHONPATH": "."}
+    command = [sys.executable, script]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "TopK" in done.stdout and "--resume" in done.stdout
