@@ -1,6 +1,6 @@
-"""Several sessions in one command: a process for each, so many at once, one bound on money, one summary.
+"""Several sessions in one command: each in a process of its own, some at a time, with one bound on money for all.
 
-A session that fails or hangs harms no other. Not here: what a session does (playing.py), and how it is started alone.
+A session that fails or hangs does not affect the others. Not here: what a session does (playing.py).
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from agent.core.visible import line
 from agent.storage.workspace import Workspace
 
 Say = Callable[[str], None]
-OWN = ("idea", "ideas", "parallel", "max_usd", "max_usd_total", "quiet", "verbose")  # said anew to each
+OWN = ("idea", "ideas", "parallel", "max_usd", "max_usd_total", "quiet", "verbose")  # not passed on as they were typed
 LAUNCHER = (sys.executable, str(HOME / "launch.py"))
 ENDS = {
     DONE: "ended",
@@ -42,29 +42,29 @@ ENDS = {
     INTERRUPTED: "stopped",
 }
 MOST = 256  # sessions at once
-_STAMP = re.compile(r" *\d+(:\d\d)+ (?=\S)")  # that a console puts before the first line of what it says
+_STAMP = re.compile(r" *\d+(:\d\d)+ (?=\S)")  # the time that a session's console prints before a line
 _SESSION = re.compile(r"Session (\S+)$")
 
 
 @dataclass
 class One:
-    """A session of the many: what is typed for it, and what became of it."""
+    """One of the sessions: the words that start it, and its state."""
 
     label: str
-    words: tuple[str, ...]  # the command and what it is about
+    words: tuple[str, ...]  # the command and its operand
     session: str = ""  # its name, once it is known
-    cap: float | None = None  # US dollars that it may reach; None without a bound on all
-    spent: float = 0.0  # US dollars, when it was last looked at
-    status: int | None = None  # how its process ended; None: it was not started, or runs
+    cap: float | None = None  # US dollars that it may reach; None if there is no bound on all sessions
+    spent: float = 0.0  # US dollars that its log last showed
+    status: int | None = None  # exit status of its process; None: it was not started, or still runs
     process: subprocess.Popen[str] | None = None
 
 
 @dataclass
 class Many:
-    """Sessions that wait, run and have ended.
+    """Sessions that wait, run or have ended.
 
-    `launcher` is what a person would type; every session gets `options` as well. At most `parallel` run at once.
-    `each` and `total` are bounds in US dollars.
+    Each is started by `launcher`, its own words and `options`; at most `parallel` run at once. `each` and `total` bound
+    the US dollars of one session and of all.
     """
 
     sessions: Sequence[One]
@@ -80,9 +80,9 @@ class Many:
     _stopping: bool = False
 
     def run(self) -> int:
-        """Run them all; the exit status is the highest of theirs.
+        """Runs all sessions; returns the highest of their exit statuses.
 
-        The first Ctrl-C stops all of them as it stops one, and starts no more; a second one cancels their trainings.
+        The first Ctrl-C stops those that run, and no more are started; a second one cancels their trainings.
         """
         with self._signals():
             while self._running or (self._waiting and not self._stopping):
@@ -128,13 +128,13 @@ class Many:
             stderr=subprocess.STDOUT,
             text=True,
             errors="replace",
-            start_new_session=True,  # the terminal's Ctrl-C comes to us alone, and we hand it on
+            start_new_session=True,  # so that Ctrl-C reaches only this process, which passes it on
         )
         threading.Thread(target=self._listen, args=(one, process), daemon=True).start()
         return process
 
     def _listen(self, one: One, process: subprocess.Popen[str]) -> None:
-        """In a thread of its own: what a session prints, and then that it has ended."""
+        """Queues each line that a session prints, and at its end None; runs in a thread of its own."""
         assert process.stdout
         pipe = process.stdout
 
@@ -149,7 +149,7 @@ class Many:
         self._told.put((one, None))
 
     def _hear(self, one: One | None, told: str | int | None) -> None:
-        """A line that a session printed; None: its process has ended; without a session: a signal that came to us."""
+        """Handles an entry of the queue: a line of a session, None for its end, or (without a session) a signal."""
         if one is None:
             self._stop(signal.Signals(int(told or 0)))
         elif told is None:
@@ -160,6 +160,7 @@ class Many:
             self._echo(one, str(told).rstrip("\n"))
 
     def _echo(self, one: One, text: str) -> None:
+        """Prints a session's line behind its label, and learns the session's name from its first line."""
         text = _STAMP.sub("", text, count=1)
         if named := _SESSION.match(text):
             one.session = named[1]
@@ -169,7 +170,7 @@ class Many:
 
     @contextmanager
     def _signals(self) -> Iterator[None]:
-        """A signal waits its turn among what sessions say, so that it finds all of them in a known state."""
+        """Signals go into the queue with what sessions print, so that no session changes while one is handled."""
 
         def hear(number: int, frame: object) -> None:
             self._told.put((None, number))
@@ -182,7 +183,7 @@ class Many:
                 signal.signal(number, handler)
 
     def _stop(self, number: signal.Signals) -> None:
-        """Hand a signal on; a second Ctrl-C reaches sessions that wait for it, and cancels their trainings."""
+        """Passes a signal on to all running sessions. A second Ctrl-C, for which they wait, cancels their trainings."""
         again, self._stopping = self._stopping, True
         running = self._running
         asked = (
@@ -221,7 +222,7 @@ class Many:
 
 
 def run_all(sessions: Sequence[One], args: argparse.Namespace, workspace: Workspace, loudness: str) -> int:
-    """Run them with the options that were typed.
+    """Runs these sessions with the options that were typed; returns the exit status.
 
     Raises:
         UserError: a number is out of range.
@@ -236,10 +237,10 @@ def run_all(sessions: Sequence[One], args: argparse.Namespace, workspace: Worksp
 
 
 def named_ideas(args: argparse.Namespace) -> list[str]:
-    """Every idea that was typed, and those of --ideas FILE, each looked up: a mistyped one starts nothing.
+    """Every idea that was typed, and those of --ideas FILE. All are looked up before any session starts.
 
     Raises:
-        UserError: one of them is not there.
+        UserError: one of them is not found.
     """
     names = list(args.operands)
     if args.ideas:
@@ -250,10 +251,10 @@ def named_ideas(args: argparse.Namespace) -> list[str]:
 
 
 def share(total: float, sessions: Sequence[One], one: One) -> float:
-    """What a session that starts now may reach: its own spending, and an equal part of what nobody has a claim to.
+    """US dollars that a session which starts now may reach: what it has spent, and an equal part of what is free.
 
-    A session that runs has a claim to all of its own bound; what one leaves is there for those that come later. So the
-    sum over all sessions never passes the total.
+    The bound of a running session counts as taken, so the sum over all sessions never passes the total. What a session
+    leaves of its bound is free for those that start later.
     """
     claimed = sum(s.cap if s.process and s.status is None and s.cap is not None else s.spent for s in sessions)
     waiting = sum(1 for s in sessions if s.process is None and s.status is None)
@@ -261,7 +262,7 @@ def share(total: float, sessions: Sequence[One], one: One) -> float:
 
 
 def common_words(args: argparse.Namespace) -> tuple[str, ...]:
-    """The options that hold for each session, as they are typed."""
+    """The options that every session gets, as words of a command line."""
 
     def words() -> Iterator[str]:
         for option in OPTIONS.values():
@@ -282,7 +283,7 @@ def _as_typed(value: Any) -> str:
 
 
 def of_ideas(names: Sequence[str]) -> list[One]:
-    """A session for each idea, labelled by the idea's own name; twice the same has numbers."""
+    """A session for each idea, labelled by the idea's name, and by a number if an idea is named twice."""
     labels = [Path(name.rpartition(":")[2]).stem for name in names]
     counted = [
         f"{label} {labels[:i].count(label) + 1}" if labels.count(label) > 1 else label for i, label in enumerate(labels)
@@ -291,7 +292,7 @@ def of_ideas(names: Sequence[str]) -> list[One]:
 
 
 def of_stopped(workspace: Workspace) -> list[One]:
-    """A session for each that has stopped before its end and that nobody works on."""
+    """One for each session that has stopped before its end, and that no process works on."""
     found = [standing(paths) for paths in workspace.sessions()]
     return [
         One(stood.session, ("resume", stood.session), session=stood.session)

@@ -1,10 +1,14 @@
-"""The command setup-saebench, and what would stop a session that asks for sae-bench."""
+"""sae-bench for the command line: the command setup-saebench, the preflight of profiles that ask for it, its costs.
+
+sae-bench is the published benchmark of that name; it runs in a Python environment of its own.
+"""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
 
+from agent.app.exits import DONE
 from agent.core.errors import UserError
 from agent.core.manifest import CHATS, FORGET_CORPUS, Profile, SaeBench
 from agent.core.options import Options
@@ -16,14 +20,14 @@ SETTINGS = ("model", "hook_name", "dtype")
 
 
 def set_up_here(workspace: Workspace) -> int:
-    """Build it and say where it lies; a second time finds it."""
+    """Builds the environment of sae-bench if it is not there yet, and prints where it lies."""
     set_up(workspace.cache, print)
     print(f"sae-bench {described(workspace.cache)}")
-    return 0
+    return DONE
 
 
 def complaints(profile: Profile, options: Options, cache: Path) -> list[str]:
-    """One line for each thing that is missing."""
+    """One line for each thing that is missing for the profile's evaluations by sae-bench."""
     asked = profile.saebench
     if asked is None:
         return []
@@ -41,7 +45,7 @@ def complaints(profile: Profile, options: Options, cache: Path) -> list[str]:
 
 
 def _judged(asked: SaeBench, options: Options) -> list[str]:
-    """The judge is asked where trainings are measured, out of the reach of a session's bounds."""
+    """Complaints about the judge of autointerp. It is asked where trainings are measured, so no bound covers it."""
     if not asked.judge:
         return []
     from agent.llm.names import check
@@ -56,7 +60,7 @@ def _judged(asked: SaeBench, options: Options) -> list[str]:
 
 
 def _unlearned(asked: SaeBench) -> list[str]:
-    """Hours of training would be over before its worker misses them."""
+    """Complaints about what unlearning needs; its worker would miss it only after hours of training."""
     if not asked.instruct:
         return []
     found = []
@@ -91,7 +95,7 @@ def _has_text(corpus: Path) -> bool:
 
 
 def announced(profile: Profile) -> list[str]:
-    """What its evaluations take, for the estimate."""
+    """Lines of the estimate: what the evaluations by sae-bench take."""
     asked = profile.saebench
     if asked is None:
         return []

@@ -1,4 +1,4 @@
-"""Numbers, calls and progress in a person's words, the same in every place that shows them."""
+"""Numbers, calls and progress as texts for a person, the same wherever they are shown."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ def duration(seconds: float) -> str:
 
 
 def bar_line(text: str, fraction: float, words: str, columns: int) -> str:
-    """A progress bar between the name of what goes on and its words, in at most so many columns if that can be.
+    """A progress bar between a name and a text, in at most `columns` columns if possible.
 
-    Where it does not fit, first the bar gets shorter, then the name loses what stands in brackets.
+    If the line is too long, the bar gets shorter or is left out; if it still is, the name loses its brackets.
     """
     rest = f"{fraction:.0%}, {words}"
     if len(f"{text} {rest}") > columns:
@@ -52,7 +52,7 @@ def bar_line(text: str, fraction: float, words: str, columns: int) -> str:
 
 
 def training_words(state: Progress, left_s: float | None) -> str:
-    """How far a job is: trainings that are done, the step and loss of the one that runs, and the time that is left."""
+    """The progress of a job: trainings that are done, step and loss of the one that runs, and the time that is left."""
     words = [f"{state.done} of {state.total} trained"]
     if state.waiting:
         return f"{words[0]}, waiting for places ({state.waiting})"
