@@ -1,6 +1,6 @@
-"""A fabricated session for the paper's tests: two baselines, four runs of which one failed, three seeds.
+"""An invented session for the paper's tests: two baselines, four runs of which one failed, three seeds.
 
-Every number here is invented; it never leaves the tests.
+All of its numbers are invented and used in tests only.
 """
 
 from __future__ import annotations
@@ -191,7 +191,7 @@ def record(
 
 
 def hash_of(text: str) -> int:
-    """Stable across processes, unlike hash()."""
+    """A number that is the same in every process, unlike hash()."""
     import hashlib
 
     return int(hashlib.sha256(text.encode()).hexdigest()[:32], 16) * 2**32
