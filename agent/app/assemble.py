@@ -8,24 +8,22 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
 
-from agent.actions.runs import EXPLORED
 from agent.app.bookkeeping import Books
 from agent.app.bounds import Budget
 from agent.app.sizes import Sizes
+from agent.app.worlds import SessionWorlds
 from agent.core.earlier import Earlier
 from agent.core.errors import BudgetSpent, InfrastructureError
 from agent.core.ideas import Idea
-from agent.core.manifest import Profile
 from agent.core.options import Options
-from agent.core.paths import DataPaths, SessionPaths
+from agent.core.paths import SessionPaths
 from agent.core.protocols import Model, Role, Runner, Sandbox, Signer
 from agent.core.record import Environment
 from agent.core.template import Template, load_template
 from agent.lab.environments import environment_of
-from agent.lab.own_worlds import Begun, OwnWorlds
 from agent.literature.fetch import Fetcher
 from agent.literature.search import Cache, Finder, Online, Shelf
 from agent.literature.searches import RecordedSearches
@@ -36,7 +34,6 @@ from agent.llm.providers import Stated
 from agent.session.events import OptionsChanged, ProcessStarted, ProcessStopped, SessionStarted
 from agent.session.tools import Console, Journal, Tools
 from agent.storage.atomic import sweep
-from agent.storage.cache import hold, make_room, size_of, size_text, trim
 from agent.storage.locks import session_lock
 from agent.storage.log import EventLog
 from agent.storage.signing import own_signer
@@ -44,7 +41,6 @@ from agent.storage.temporary import sweep_folders
 from agent.storage.workspace import Workspace
 
 CALL_TIMEOUT_S = 600.0
-ROOM = 1.1  # free disk that is needed before another world is built, as a multiple of the explored world's size
 
 
 @dataclass(frozen=True)
@@ -191,23 +187,7 @@ def _tools(
     from agent.llm.editing.coder import AiderCoder
     from agent.storage.git import GitStore
 
-    say = system.console.say
-    explored = holds.enter_context(ExitStack())  # locks on the explored world
-    own_room = partial(_make_room, workspace.cache, journal, say)
-    worlds = {
-        stack: OwnWorlds(paths.secrets, workspace.cache, say, partial(_hold, stack), own_room)
-        for stack in (explored, holds)
-    }
-
-    def prepare(template: Template, profile: Profile, name: str, world: int) -> DataPaths:
-        session = journal.session
-        if world != EXPLORED:  # the confirmation has begun: no run trains on the explored world again
-            explored.close()
-        begun = Begun(session.data_key, session.data_hashes) if world == EXPLORED else Begun()
-        data = worlds[explored if world == EXPLORED else holds].data(template, name, profile, world, begun)
-        for gone in trim(workspace.cache, journal.session.options.cache_gb):
-            say(f"  cache: {gone.path.name} removed ({size_text(gone.size)}), to stay within --cache-gb")
-        return data
+    worlds = SessionWorlds(paths, workspace.cache, journal, system.console.say, holds)
 
     @cache
     def environment() -> Environment | None:
@@ -226,30 +206,18 @@ def _tools(
         console=system.console,
         ask=calls.ask,
         coder=AiderCoder(calls.ask),
-        runner=system.runner or runner_of(journal.session.options, say),
+        runner=system.runner or runner_of(journal.session.options, system.console.say),
         sandbox=system.sandbox,
         versions=GitStore(paths.repo),
         signer=signer,
         literature=_literature(paths, workspace, system, journal.session.options),
-        prepare=prepare,
-        secret=worlds[holds].secret,
+        prepare=worlds.prepare,
+        secret=worlds.secret,
         sleep=time.sleep,
         environment=environment,
         check_budget=check_budget,
     )
     return tools
-
-
-def _hold(stack: ExitStack, folder: Path) -> None:
-    stack.callback(os.close, hold(folder))
-
-
-def _make_room(cache: Path, journal: Journal, say: Callable[[str], None]) -> None:
-    """Frees disk for a world of the confirmation, which is as large as the explored one, before it is built."""
-    key = journal.session.data_key
-    needed = sum(size_of(folder) for folder in (cache / "data").glob(f"*-{key}")) if key else 0
-    for gone in make_room(cache, int(ROOM * needed)):
-        say(f"  cache: {gone.path.name} removed ({size_text(gone.size)}), to make room for the confirmation's data")
 
 
 def _literature(paths: SessionPaths, workspace: Workspace, system: System, options: Options) -> RecordedSearches:

@@ -29,7 +29,7 @@ def opening_words(paths: SessionPaths) -> str:
     return "\n".join(
         [
             f"Session {paths.root.name}",
-            f"  Watch it    {command('--follow', paths.root)}   (in another terminal; a part of the name will do)",
+            f"  Watch it    {command('--follow', paths.root)}   (in another terminal; a part of the name is enough)",
             f"  Stop it     Ctrl-C, or {command('--stop', paths.root)}; nothing is lost",
             f"  Its files   {short(paths.root)}   (session.log has every line)",
         ]
@@ -83,8 +83,8 @@ def _strict_end(tools: Tools) -> int:
     over = PlaybackModel(Path(session.options.playback)).leftover(set(session.calls))
     if over:
         tools.console.conclude(
-            f"playback: nobody asked for {', '.join(over)}; the session went another way than the recording "
-            "(another number of runs or attempts?)"
+            f"playback: these replies were not used: {', '.join(over)}. The session took another way than the recorded "
+            "one (another number of runs or attempts?)"
         )
     return INFRASTRUCTURE if over else DONE
 

@@ -114,7 +114,9 @@ def _strict_end(model: Model, asked: set[tuple[str, int]]) -> None:
     from agent.llm.playback import PlaybackModel
 
     if isinstance(model, PlaybackModel) and (over := model.leftover(asked)):
-        raise InfrastructureError(f"playback: nobody asked for {', '.join(over)} (another number of reviews?)")
+        raise InfrastructureError(
+            f"playback: these replies were not used: {', '.join(over)} (another number of reviews?)"
+        )
 
 
 def _sandbox(unsafe: bool) -> Sandbox:

@@ -38,7 +38,7 @@ def complaints(profile: Profile, options: Options, cache: Path) -> list[str]:
         found.append(str(error))
     for name in SETTINGS:
         if any(name not in {**profile.settings, **c.settings} for c in profile.conditions):
-            found.append(f"sae-bench: the profile has no setting {name!r}, which names the model's place to evaluate")
+            found.append(f"sae-bench: the profile has no setting {name!r}, which sae-bench needs to load the model")
     if asked.data and not (Path(asked.data).is_absolute() and Path(asked.data).is_dir()):
         found.append(f"sae-bench: saebench.data = {asked.data!r}: no such folder (an absolute path is needed)")
     return found + _judged(asked, options) + _unlearned(asked)
@@ -67,21 +67,20 @@ def _unlearned(asked: SaeBench) -> list[str]:
     model = Path(asked.instruct)
     if model.name not in CHATS and not (model.is_absolute() and (model / "model.json").is_file()):
         found.append(
-            f"sae-bench: saebench.instruct = {asked.instruct!r}: unlearning asks in Gemma's form of a chat "
-            f"alone: name {' or '.join(CHATS)}, or the absolute path of a folder with a model that was made "
-            "for it (model.json)"
+            f"sae-bench: saebench.instruct = {asked.instruct!r}: unlearning supports Gemma's chat format only: "
+            f"name {' or '.join(CHATS)}, or the absolute path of a folder with a model of that format (model.json)"
         )
     corpus = Path(asked.data) / FORGET_CORPUS
     if not asked.data or not corpus.is_file():
         found.append(
-            "sae-bench: unlearning reads bio-forget-corpus.jsonl, which its authors give on request alone "
+            "sae-bench: unlearning reads bio-forget-corpus.jsonl, which its authors give only on request "
             "(the page of cais/wmdp-corpora on the hub says where to ask): set saebench.data to a folder, and "
             f"put it there as {FORGET_CORPUS}"
         )
     elif not _has_text(corpus):
         found.append(
-            f'sae-bench: {corpus}: its first line is no JSON object with a "text": a line for each document '
-            "is what unlearning reads"
+            f'sae-bench: {corpus}: its first line is no JSON object with a "text"; unlearning reads one such line for '
+            "each document"
         )
     return found
 

@@ -75,7 +75,7 @@ def with_defaults(args: argparse.Namespace, found: Sequence[Source]) -> argparse
                 setattr(settled, option.dest, source.values[option.dest])
                 taken.add(option.dest)
     if args.slurm and args.command in ("run", "doctor") and settled.executor != "slurm":
-        raise UserError("--slurm: it goes with --executor slurm")
+        raise UserError("--slurm: only --executor slurm uses it; add that, or leave --slurm out")
     return settled
 
 

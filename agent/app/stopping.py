@@ -50,7 +50,7 @@ def stop(paths: SessionPaths, runner: Runner, console: Console) -> int:
         return DONE
     jobs = trainings(paths, read_session(paths), runner)
     if not jobs:
-        raise UserError(f"{name}: nothing of it runs; see the status of all sessions with {launcher()} --status")
+        raise UserError(f"{name}: neither it nor a training of it runs; {launcher()} --status shows all sessions")
     for job in jobs:
         runner.cancel(job)
     for job in jobs:
