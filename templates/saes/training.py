@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from saes import transcode
-from saes.base import SAE, Step
+from saes.base import SAE, Loss, Step
 from saes.checkpoint import Checkpoint, become, go_on
 from saes.optim import Adam, adam
 from saes.rows import open_rows
@@ -89,22 +89,20 @@ def train(
             resample_dead(sae, optimizer, x, silent)
             idle[silent], dead, resampled = 0, None, resampled + len(silent)
         if log and ((index + 1) % log_every == 0 or index + 1 == recipe.steps):
-            line = {
-                "step": index + 1,
-                "steps": recipe.steps,
-                "samples": samples,
-                "loss": found.total.item(),
-                "error": found.error.item(),
-                "l0": float(found.l0),
-            }
-            with open(log, "a") as file:
-                file.write(json.dumps({**line, **sae.report()}) + "\n")
+            _write_line(log, sae, found, {"step": index + 1, "steps": recipe.steps, "samples": samples})
         if checkpoint and checkpoint.due:
             counters, text = (dead, samples, resampled, index + 1), log.read_text() if log and log.exists() else ""
             state = {"sae": sae, "optimizer": optimizer, "idle": idle, "counters": counters}
             checkpoint.save({**state, "data": data.state(), "log": text})
     shares = {"dead_share_in_training": (idle > recipe.dead_after).float().mean().item()}
     return {**shares, "resampled_latents": float(resampled)} if recipe.resamplings else shares
+
+
+def _write_line(log: Path, sae: SAE, found: Loss, place: dict[str, int]) -> None:
+    """Appends the loss of a step to the log, with the step's place in the training."""
+    numbers = {"loss": found.total.item(), "error": found.error.item(), "l0": float(found.l0)}
+    with open(log, "a") as file:
+        file.write(json.dumps({**place, **numbers, **sae.report()}) + "\n")
 
 
 def _dead(idle: Tensor, after: int) -> Tensor | None:
