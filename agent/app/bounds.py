@@ -7,7 +7,7 @@ from agent.llm.calls import CallRecord
 from agent.session.tools import Journal
 
 
-def check_spent(usd: float, max_usd: float | None, tokens: int, max_tokens: int | None) -> None:
+def _check_spent(usd: float, max_usd: float | None, tokens: int, max_tokens: int | None) -> None:
     """Raises BudgetSpent if one of the two bounds is reached; None is no bound."""
     if max_usd is not None and usd >= max_usd:
         raise BudgetSpent(f"--max-usd {max_usd:g} is reached (${usd:.4f} spent)")
@@ -29,7 +29,7 @@ class Budget:
         self._journal.log.check()  # a call for a session whose folder was deleted would be paid for nothing
         session = self._journal.session
         options = session.options
-        check_spent(session.usd, options.max_usd, session.tokens, options.max_tokens)
+        _check_spent(session.usd, options.max_usd, session.tokens, options.max_tokens)
         active = self._journal.active_s()
         if options.hours is not None and active + ahead_s >= options.hours * 3600:
             wait = f", and the provider is to be asked again in {ahead_s:.0f} s" if ahead_s else ""
@@ -54,4 +54,4 @@ class Spent:
         self.tokens += call.tokens_in + call.tokens_out
 
     def check(self) -> None:
-        check_spent(self.usd, self.max_usd, self.tokens, self.max_tokens)
+        _check_spent(self.usd, self.max_usd, self.tokens, self.max_tokens)

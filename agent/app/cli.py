@@ -324,15 +324,20 @@ def _check_template(args: argparse.Namespace, workspace: Workspace) -> int:
 
 
 def _setup_saebench(args: argparse.Namespace, workspace: Workspace) -> int:
-    from agent.app.saebench import set_up_here
+    from agent.lab.saebench.environment import described, set_up
 
-    return set_up_here(workspace)
+    set_up(workspace.cache, print)
+    print(f"sae-bench {described(workspace.cache)}")
+    return DONE
 
 
 def _clean(args: argparse.Namespace, workspace: Workspace) -> int:
-    from agent.app.listing import clean_cache
+    from agent.storage.cache import clean
+    from agent.storage.locks import is_locked
 
-    return clean_cache(workspace)
+    busy = any(is_locked(paths.lock) for paths in workspace.sessions())
+    print(clean(workspace.cache, busy=busy))
+    return DONE
 
 
 COMMANDS = {

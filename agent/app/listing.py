@@ -1,4 +1,4 @@
-"""The commands list (ideas and templates) and clean (the cache)."""
+"""The command list: the ideas and templates that there are."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from agent.core.manifest import Manifest
 from agent.core.program import Places
 from agent.core.template import load_template
 from agent.core.visible import line
-from agent.storage.workspace import Workspace
 
 
 def show_ideas(where: Places, template: str | None = None, *, as_json: bool = False) -> int:
@@ -101,13 +100,3 @@ def _ideas_of(template: str, where: Places) -> tuple[list[Idea], list[str]]:
     from agent.lab.templating.v1 import ideas
 
     return ideas(template_folder(template, where))
-
-
-def clean_cache(workspace: Workspace) -> int:
-    """Deletes cached data and baselines that are not in use, and prints how much disk that frees."""
-    from agent.storage.cache import clean
-    from agent.storage.locks import is_locked
-
-    busy = any(is_locked(paths.lock) for paths in workspace.sessions())
-    print(clean(workspace.cache, busy=busy))
-    return DONE

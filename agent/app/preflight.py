@@ -49,7 +49,7 @@ def complaints(options: Options, template: Template, system: System, workspace: 
     elif options.device.startswith("cuda") and not Path("/dev/nvidiactl").exists():
         found.append(f"device {options.device}: no NVIDIA driver on this machine; use --device cpu")
     elif options.device.startswith("cuda"):
-        found += not_there(options.gpus, of_this_machine(gpus=True).gpus)
+        found += _hidden_gpus(options.gpus, of_this_machine(gpus=True).gpus)
     found += _environment(options, template, workspace)
     found += saebench.complaints(template.manifest.profiles[options.profile], options, workspace.cache)
     if template.manifest.network and not options.network:
@@ -111,7 +111,7 @@ def _slurm() -> list[str]:
     return [f"Slurm: {', '.join(missing)} not found here; start on a login node, or use --executor local"]
 
 
-def not_there(gpus: str, there: Sequence[Gpu]) -> list[str]:
+def _hidden_gpus(gpus: str, there: Sequence[Gpu]) -> list[str]:
     """A complaint if --gpus names GPUs that this machine does not have or does not show to this user."""
     names = [gpu.name for gpu in there]
     missing = [] if gpus == ALL else [name for name in gpus.split(",") if name not in names]

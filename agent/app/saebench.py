@@ -1,4 +1,4 @@
-"""sae-bench for the command line: the command setup-saebench, the preflight of profiles that ask for it, its costs.
+"""What profiles that ask for sae-bench need before a session starts, and what its evaluations take.
 
 sae-bench is the published benchmark of that name; it runs in a Python environment of its own.
 """
@@ -8,22 +8,13 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from agent.app.exits import DONE
 from agent.core.errors import UserError
 from agent.core.manifest import CHATS, FORGET_CORPUS, Profile, SaeBench
 from agent.core.options import Options
 from agent.lab.saebench.catalogue import needs
-from agent.lab.saebench.environment import described, required, set_up
-from agent.storage.workspace import Workspace
+from agent.lab.saebench.environment import required
 
 SETTINGS = ("model", "hook_name", "dtype")
-
-
-def set_up_here(workspace: Workspace) -> int:
-    """Builds the environment of sae-bench if it is not there yet, and prints where it lies."""
-    set_up(workspace.cache, print)
-    print(f"sae-bench {described(workspace.cache)}")
-    return DONE
 
 
 def complaints(profile: Profile, options: Options, cache: Path) -> list[str]:

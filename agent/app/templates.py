@@ -79,14 +79,14 @@ def check(args: argparse.Namespace, places: Places, workspace: Workspace) -> int
     prepare = None if own or is_v1(folder) else prepare_walled(sandbox)  # that of a v1 folder is this program's own
     if is_v1(folder):
         folder = adapter(workspace.root, sandbox.name != "none", device=device, ask=True)(folder)
-    manifest = show_manifest(folder, args.profile)
+    manifest = _show_manifest(folder, args.profile)
     flaws = check_template(
         folder, workspace.cache, sandbox, print, profile=args.profile, device=device, prepare=prepare
     )
     return report([*flaws, *unprintable_letters(folder)], print, why_self_reported(manifest) if manifest else "")
 
 
-def show_manifest(folder: Path, profile: str | None) -> Manifest | None:
+def _show_manifest(folder: Path, profile: str | None) -> Manifest | None:
     """Prints how a manifest was understood, and returns it; None if it cannot be read, which the check reports."""
     from agent.app.tables import add, show, table
 

@@ -35,7 +35,7 @@ class Batches:
         return self._rows.index_select(0, chosen).to(self._device, torch.float32, non_blocking=True)
 
     def _shuffle(self) -> None:
-        self._drawn_with = generator_state(self._rows.device)
+        self._drawn_with = _generator_state(self._rows.device)
         self._order, self._start = torch.randperm(len(self._rows), device=self._rows.device), 0
 
     def state(self) -> dict[str, Any]:
@@ -45,7 +45,7 @@ class Batches:
     def restore(self, state: dict[str, Any]) -> None:
         """Continues from a saved place. The random generator is then in the state after the epoch's shuffle."""
         if state["drawn_with"] is not None:
-            set_generator(self._rows.device, state["drawn_with"])
+            _set_generator(self._rows.device, state["drawn_with"])
             self._shuffle()
         self._start, self._left = state["start"], state["left"]
 
@@ -55,11 +55,11 @@ def batches(rows: Tensor, batch: int, steps: int, device: str = "cpu") -> Batche
     return Batches(rows, batch, steps, device)
 
 
-def generator_state(device: torch.device) -> Tensor:
+def _generator_state(device: torch.device) -> Tensor:
     return torch.cuda.get_rng_state(device) if device.type == "cuda" else torch.get_rng_state()
 
 
-def set_generator(device: torch.device, state: Tensor) -> None:
+def _set_generator(device: torch.device, state: Tensor) -> None:
     if device.type == "cuda":
         torch.cuda.set_rng_state(state, device)
     else:

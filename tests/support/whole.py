@@ -123,16 +123,11 @@ def default_answer(call: Call, runs: int) -> str:
         return block("plot.py", 'axis.set_ylabel("score")', 'axis.set_ylabel("mean score")')
     if step == "plot.describe":
         return fenced({"descriptions": {}})
-    return review_answer(step) or "NO CHANGE"
-
-
-def review_answer(step: str) -> str | None:
-    """A short answer of a reviewer or chair; None for other steps."""
     if re.fullmatch(r"(improve-\d+\.)?review-\d+", step):
         return fenced(REVIEW)
     if step.endswith("review.meta"):
         return fenced(META)
-    return None
+    return "NO CHANGE"
 
 
 def told_in(prompt: str) -> list[str]:

@@ -74,12 +74,12 @@ def of_world(truth_dir: Path, settings: dict[str, Any], offline: bool = True) ->
     model = load(name, str(settings["dtype"]), str(settings.get("device", "cpu")), offline)
     about = json.loads((truth_dir / "about.json").read_text())
     kept = settings.get("kept")
-    if not is_same(model, about["weights_sha256"], Path(str(kept)) if kept else None):
+    if not _has_weights(model, about["weights_sha256"], Path(str(kept)) if kept else None):
         raise ValueError(f"{name} has other weights than when the data were prepared")
     return model
 
 
-def is_same(model: HookedTransformer, sha256: str, kept: Path | None) -> bool:
+def _has_weights(model: HookedTransformer, sha256: str, kept: Path | None) -> bool:
     """Whether the hash of all weights is `sha256`. After the first time only a sample is compared, noted in `kept`.
 
     The sample has PROBED entries of each parameter. That finds another model, or another step of the same training, and
