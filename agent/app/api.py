@@ -59,7 +59,7 @@ def run(
     """Starts a session on an idea and plays it to its end.
 
     Args:
-        idea: an Idea, the name of a shipped one, or FILE[:NAME].
+        idea: an Idea, its name, or FILE[:NAME].
         model: answers in all roles: an object, or a litellm name; None plays the template's recording.
         runner, sandbox, console: replace those of this machine; Console() prints nothing.
         options: fields of agent.Options: runs, attempts, baselines, stop_after, pdf, max_usd ...

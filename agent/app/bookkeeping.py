@@ -6,7 +6,7 @@ import hashlib
 import time
 from dataclasses import dataclass
 
-from agent.app.wording import call_line
+from agent.app.wording import call_line, refusal_line
 from agent.core.paths import SessionPaths
 from agent.core.protocols import Call, Reply
 from agent.llm.calls import CallRecord
@@ -67,7 +67,6 @@ class Books:
         """Logs and prints that an answer did not have the form that was asked for."""
         if (call.step, call.ordinal) in self.journal.session.refused:
             return
-        self.journal.append(
-            AnswerRefused(at=time.time(), step=call.step, ordinal=call.ordinal, role=call.role, reason=reason)
-        )
-        self.console.say(f"  {call.role}: the answer cannot be used: {reason.splitlines()[0][:200]}")
+        event = AnswerRefused(at=time.time(), step=call.step, ordinal=call.ordinal, role=call.role, reason=reason)
+        self.journal.append(event)
+        self.console.say(f"  {refusal_line(event)}")

@@ -9,7 +9,7 @@ from agent.actions.runs import last_words
 from agent.app.console import Loudness, TerminalConsole
 from agent.app.exits import DONE, INTERRUPTED
 from agent.app.standing import job_under_way
-from agent.app.wording import call_line
+from agent.app.wording import call_line, refusal_line
 from agent.core.paths import SessionPaths
 from agent.core.protocols import Progress, together
 from agent.session.events import Event
@@ -86,7 +86,7 @@ def describe(event: Event, session: Session) -> str:
         case "call_finished":
             return call_line(event, session)
         case "answer_refused":
-            return f"{event.role}: the answer cannot be used: {event.reason.splitlines()[0][:200]}"
+            return refusal_line(event)
         case "try_wasted":
             return f"{event.role}: {event.model}: {event.reason}"
         case "planned":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from agent.core.protocols import Progress
-from agent.session.events import CallFinished
+from agent.session.events import AnswerRefused, CallFinished
 from agent.session.session import Session
 
 BAR = 20  # characters of a progress bar, at most
@@ -19,6 +19,11 @@ def call_line(event: CallFinished, session: Session) -> str:
         f"  {event.role} ({event.model}): {compact(event.tokens_in)} sent{cached}, "
         f"{compact(event.tokens_out)} received, {price}{about}; session {compact(session.tokens)} tokens, {total}"
     )
+
+
+def refusal_line(event: AnswerRefused) -> str:
+    """Whose answer did not have the form that was asked for, and why."""
+    return f"{event.role}: the answer cannot be used: {event.reason.splitlines()[0][:200]}"
 
 
 def compact(number: float) -> str:
