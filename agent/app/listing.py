@@ -16,7 +16,7 @@ from agent.core.template import load_template
 from agent.core.visible import line
 
 
-def show_ideas(where: Places, template: str | None = None, *, as_json: bool = False) -> int:
+def show_ideas(where: Places, template: str | None, *, as_json: bool) -> int:
     """Prints all ideas and templates. `template`: a name or folder whose own ideas are printed too.
 
     What cannot be read is reported on stderr, and the exit status then is that of an error.

@@ -56,7 +56,7 @@ def named_template(name: str, where: Places, adapt: Callable[[Path], Path]) -> T
     return load_template(adapt(folder) if is_v1(folder) else folder)
 
 
-def adapter(workspace: Path, walls: bool = True, *, device: str = "cpu", ask: bool = False) -> Callable[[Path], Path]:
+def adapter(workspace: Path, walls: bool, *, device: str = "cpu", ask: bool = False) -> Callable[[Path], Path]:
     """A function that converts a folder of AI-Scientist (v1) into a template in the workspace, and returns its folder.
 
     `ask`: questions that the conversion leaves open are written into adapter.toml, for a person to answer.

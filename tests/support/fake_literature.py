@@ -33,14 +33,14 @@ def scholar(title: str = TITLE, **more: object) -> Answer:
     return Answer(json={"total": 1, "data": [{**work, **more}]})
 
 
-def openalex(title: str = TITLE) -> Answer:
+def openalex() -> Answer:
     return Answer(
         json={
             "results": [
                 {
                     "id": "https://openalex.org/W1",
                     "doi": "https://doi.org/10.1000/xyz",
-                    "title": title,
+                    "title": TITLE,
                     "publication_year": 2023,
                     "authorships": [{"author": {"display_name": "Émile Noë"}}],
                     "primary_location": {
@@ -100,7 +100,7 @@ class World:
     def services(self, key: str = "") -> tuple[Service, ...]:
         return tuple(Service(name, self.server.url, 1.0, key) for name in self.scripts)
 
-    def online(self, services: tuple[Service, ...] | None = None, read_s: float = 3.0) -> Online:
+    def online(self, services: tuple[Service, ...] | None = None) -> Online:
         """The finder as a new process has it, with the same folders."""
         fetcher = Fetcher(
             self.folder,
@@ -108,7 +108,7 @@ class World:
             steady=self.clock,
             sleep=self.clock.sleep,
             connect_s=2.0,
-            read_s=read_s,
+            read_s=3.0,
         )
         return Online(
             services or self.services(),

@@ -49,7 +49,7 @@ def commit(folder: Path, event: str = "notes") -> None:
     git(folder, "commit", "-qm", f"quiet\n\nEvent: {event}")
 
 
-def plant(repo: Path, entries: dict[str, bytes], event: str = "notes") -> str:
+def plant(repo: Path, entries: dict[str, bytes]) -> str:
     """Adds a commit whose tree has these names at its top without any check, so also absolute ones and `..`.
 
     A name that ends in "@link" becomes a symbolic link to its content. HEAD's branch points to the commit, whose id is
@@ -61,7 +61,7 @@ def plant(repo: Path, entries: dict[str, bytes], event: str = "notes") -> str:
         mode = "120000" if name.endswith("@link") else "100644"
         lines += f"{mode} blob {blob}\t{name.removesuffix('@link')}\0".encode()
     tree = _tree(repo, lines)
-    made = git(repo, "commit-tree", tree, "-p", "HEAD", "-m", f"quiet\n\nEvent: {event}")
+    made = git(repo, "commit-tree", tree, "-p", "HEAD", "-m", "quiet\n\nEvent: notes")
     git(repo, "update-ref", "HEAD", made)
     return made
 

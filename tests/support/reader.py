@@ -33,7 +33,7 @@ def shared_folder() -> Iterator[Path]:
         yield Path(name)
 
 
-def read_as_stranger(*words: object, read_only: Path | None = None) -> subprocess.CompletedProcess[str]:
+def read_as_stranger(*words: object, read_only: Path | None) -> subprocess.CompletedProcess[str]:
     """Runs launch.py as another user to its end; asserts that it prints no traceback."""
     command = [sys.executable, ROOT / "launch.py", *words]
     with shared_folder() as hold:

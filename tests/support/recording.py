@@ -34,6 +34,7 @@ BLOCK = re.compile(
 )
 PASSES = ("write-1", "write-2", "polish", "support", "judge")  # before the paper is compiled for the first time
 UNCHANGED = "\n\nNO CHANGE\n"
+IDEA = "hierarchical_sae"  # the idea of all shipped recordings
 
 
 def edited(texts: Mapping[str, str], reply: str, missing: str | None = None) -> dict[str, str]:
@@ -54,21 +55,19 @@ def section_of(file: str) -> str:
 
 
 class Recording:
-    """The recording in the folder playback/<idea> of a template. `planted`: (step, stage) of edits meant to fail."""
+    """The recording of a template, in its folder playback. `planted`: (step, stage) of edits meant to fail."""
 
-    def __init__(
-        self, template: str, planted: frozenset[tuple[str, str]] = frozenset(), idea: str = "hierarchical_sae"
-    ) -> None:
+    def __init__(self, template: str, planted: frozenset[tuple[str, str]] = frozenset()) -> None:
         self.folder, self.planted = ROOT / "templates" / template, planted
         self.template = load_template(self.folder)
         self.manifest = self.template.manifest
         self.profile = self.manifest.profiles[self.manifest.default_profile]
-        self.idea = find_idea(idea, ROOT / "ideas")
+        self.idea = find_idea(IDEA, ROOT / "ideas")
         self.replies = {
             path.name.removesuffix(".1.md"): path.read_text(encoding="utf-8")
-            for path in sorted((self.folder / "playback" / idea).glob("*.md"))
+            for path in sorted((self.folder / "playback" / IDEA).glob("*.md"))
         }
-        self.options = tomllib.loads((self.folder / "playback" / idea / RECORDED_WITH).read_text(encoding="utf-8"))
+        self.options = tomllib.loads((self.folder / "playback" / IDEA / RECORDED_WITH).read_text(encoding="utf-8"))
         names = self.options["baselines"].split(",")
         self.baselines = tuple(b for name in names for b in self.manifest.baselines if b.name == name)
 

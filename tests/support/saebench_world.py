@@ -114,8 +114,8 @@ class Autoencoder:
         return sparse.csr_matrix(np.where(acts >= cut, acts, 0.0))
 
 
-def texts(draw: np.random.Generator, words: list[str], count: int, length: int = 24) -> list[str]:
-    return [" " + " ".join(draw.choice(words, size=length)) for _ in range(count)]
+def texts(draw: np.random.Generator, words: list[str], count: int) -> list[str]:
+    return [" " + " ".join(draw.choice(words, size=24)) for _ in range(count)]
 
 
 def data_sets(folder: Path) -> Path:

@@ -70,8 +70,9 @@ def marked(token):
     return found
 
 
-def gone(token, seconds=3.0):
-    deadline = time.monotonic() + seconds
+def gone(token):
+    """Whether the processes with the token end within three seconds."""
+    deadline = time.monotonic() + 3.0
     while marked(token) and time.monotonic() < deadline:
         time.sleep(0.02)
     return not marked(token)
