@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""The command line, of a checkout and, as experiment-runner, of an installed wheel.
+"""The command line: ./launch.py in a checkout, experiment-runner where the wheel is installed.
 
-Standard library only up to the hand-over, so that --help is instant and a bare Python gets a clear word.
+Until it calls agent.app.cli it imports the standard library and our own modules only, so that --help is instant and a
+Python without the needed packages gets a clear message.
 """
 
 import os
@@ -10,14 +11,14 @@ import sys
 HERE = os.path.dirname(os.path.abspath(__file__))
 OWN = os.path.join(HERE, ".venv")  # the project's own environment
 PYTHON = os.path.join(OWN, "bin", "python")
-if __name__ == "__main__":  # what is imported below is Python's and ours, whatever the environment says
+if __name__ == "__main__":  # the environment must not decide which modules the imports below find
     os.environ.pop("PYTHONSAFEPATH", None)  # it keeps the processes that we start from finding our modules
-    misled = os.environ.pop("PYTHONPATH", "")  # a json.py there would stand in the place of Python's
+    misled = os.environ.pop("PYTHONPATH", "")  # a json.py there would be imported instead of Python's own
     if os.path.realpath(sys.prefix) != os.path.realpath(OWN) and os.access(PYTHON, os.X_OK):
-        os.execv(PYTHON, [PYTHON, os.path.join(HERE, "launch.py"), *sys.argv[1:]])  # whichever Python was typed
+        os.execv(PYTHON, [PYTHON, os.path.join(HERE, "launch.py"), *sys.argv[1:]])
     if misled and sys.executable:
         os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
-    if sys.path[:1] != [HERE]:  # python -P, python -I
+    if sys.path[:1] != [HERE]:  # python -P and python -I leave the script's folder out
         sys.path.insert(0, HERE)
 
 from agent.app import arguments, terminal  # noqa: E402
@@ -59,7 +60,7 @@ def _run() -> int:
 
 
 def _wrong_environment() -> str:
-    """Why experiments could not run with the packages of this Python; "" where they can."""
+    """Returns why experiments could not use this Python's packages, or "" if they can."""
     if not INSTALLED:
         again = f"run `make setup` (or sh setup.sh) in {HERE}, then the same command again"
         return "" if os.path.realpath(sys.prefix) == os.path.realpath(OWN) else f"not set up yet: {again}"

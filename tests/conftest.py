@@ -1,6 +1,6 @@
-"""Nothing is patched: every test hands real stand-ins to real code.
+"""Fixtures and settings of all tests. No code is patched: tests hand stand-ins that are real classes to real code.
 
-A folder says what is slow: all that lies in suites/ is `make suites`; the rest, `make test`, is for every change.
+Slow tests lie in suites/ (`make suites`); all others run with every change (`make test`).
 """
 
 import itertools
@@ -19,7 +19,7 @@ from tests.support.whole import IDEA, Script, Whole
 for name in [n for n in os.environ if n.endswith("_API_KEY")]:
     del os.environ[name]
 
-# Nor may a developer's own settings change what a test does.
+# A developer's own settings must not change what a test does either.
 for name in [n for n in os.environ if n.startswith("EXPERIMENT_RUNNER_") and n != "EXPERIMENT_RUNNER_KEYS"]:
     del os.environ[name]
 os.environ["EXPERIMENT_RUNNER_CONFIG"] = ""
@@ -28,14 +28,14 @@ os.environ["EXPERIMENT_RUNNER_CONFIG"] = ""
 if "EXPERIMENT_RUNNER_KEYS" not in os.environ:
     os.environ["EXPERIMENT_RUNNER_KEYS"] = tempfile.mkdtemp(prefix="keys-")
 
-# Worker processes inherit both: figures that suites want said at the end of the run, and the seed of their samples.
+# Worker processes inherit both: the file of lines for the end of the run, and the seed of the suites' samples.
 if "SUITE_FIGURES" not in os.environ:
     os.environ["SUITE_FIGURES"] = tempfile.mkstemp(prefix="figures-")[1]
 FIGURES = Path(os.environ["SUITE_FIGURES"])
 os.environ.setdefault(sampling.SEED, sampling.fresh())
 
 SUITES = Path(__file__).parent / "suites"
-# Whole sessions first: files are handed out whole, and a long one that comes last is waited for.
+# Folders with whole sessions first: a worker runs a whole file, and all would wait for a long one that starts last.
 FIRST = ("whole", "publishing", "app", "hostile", "faults", "fuzz", "redteam")
 
 
@@ -52,13 +52,13 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture(autouse=True)
 def own_places(places=itertools.count(), base=tempfile.mkdtemp(prefix="places-")):  # noqa: B008
-    """No test waits for a training that another test, or a person's session, has under way."""
+    """Places of its own for each test, so that none waits for a training of another test or of a person's session."""
     os.environ["EXPERIMENT_RUNNER_PLACES"] = f"{base}/{next(places)}"
 
 
 @pytest.fixture(scope="session")
 def stages(tmp_path_factory):
-    """Sessions that stand at a point, and worlds and baselines: made once for all workers of this run."""
+    """Sessions that stand before an action, with worlds and baselines; made once for all workers of this run."""
     own = tmp_path_factory.getbasetemp()
     folder = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "stages"
     folder.mkdir(exist_ok=True)
@@ -67,7 +67,10 @@ def stages(tmp_path_factory):
 
 @pytest.fixture
 def whole(tmp_path, stages):
-    """A session on the tiny template, from its start or from before a kind of action, with answers of one's own."""
+    """Makes a session on the tiny template that stands at its start or before a kind of action (`before`).
+
+    `answers` replace those of the scripted model; other arguments are options of the session.
+    """
 
     def make(answers=None, before=None, **chosen):
         if before is not None:
@@ -79,7 +82,7 @@ def whole(tmp_path, stages):
 
 @pytest.fixture
 def workspace(tmp_path, stages):
-    """A workspace for launch.py whose worlds and baselines are those of all."""
+    """A workspace for launch.py that shares worlds and baselines with all tests."""
     folder = tmp_path / "ws"
     folder.mkdir()
     (folder / ".cache").symlink_to(stages.cache)
@@ -88,7 +91,7 @@ def workspace(tmp_path, stages):
 
 @pytest.fixture
 def idea(tmp_path):
-    """A file with one idea, as a person gives it."""
+    """A file with one idea, in the form in which a person writes one."""
     path = tmp_path / "ideas.json"
     path.write_text(json.dumps([IDEA]))
     return path
@@ -96,7 +99,7 @@ def idea(tmp_path):
 
 @pytest.fixture(scope="session")
 def say_at_the_end():
-    """A line for the end of the run, e.g. how many attacks were tried."""
+    """A function that takes a line to be printed at the end of the run, such as how many attacks were tried."""
 
     def say(text: str) -> None:
         with FIGURES.open("a") as file:
@@ -107,7 +110,7 @@ def say_at_the_end():
 
 def pytest_terminal_summary(terminalreporter):
     if hasattr(terminalreporter.config, "workerinput"):
-        return  # a worker has a reporter too, which nobody reads
+        return  # the reporter of a worker prints nothing
     for line in FIGURES.read_text().splitlines() if FIGURES.is_file() else []:
         terminalreporter.write_line(line)
     FIGURES.unlink(missing_ok=True)

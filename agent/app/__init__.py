@@ -1,1 +1,1 @@
-"""The ways in: the command line and Python. The one place where parts are joined; nothing imports it."""
+"""The entry points: the command line, and run and resume for Python. It joins all rooms; no room imports it."""

@@ -1,4 +1,4 @@
-"""A session from Python, with a model, runner or sandbox of one's own. launch.py does the same with words."""
+"""run and resume: a session from Python, with a model, runner or sandbox of the caller's own if wanted."""
 
 from __future__ import annotations
 
@@ -26,19 +26,20 @@ from agent.storage.workspace import Workspace
 
 @dataclass(frozen=True)
 class Outcome:
-    """Where a session stands after run() or resume(): finished, or at the stop that was asked for."""
+    """A session after run() or resume(): finished, or stopped at the stage that was asked for."""
 
-    session: Session = field(repr=False)  # all of its state, which fills a screen
+    session: Session = field(repr=False)  # its whole state, too long for a repr
     folder: Path
 
     @property
     def pdf(self) -> Path | None:
+        """The paper, or None if the session has made no PDF."""
         path = SessionPaths(self.folder).repo / "paper" / "paper.pdf"
         return path if path.is_file() else None
 
     @cached_property
     def records(self) -> list[RunRecord]:
-        """What the runner measured, one record a run, failed ones included."""
+        """What the runner measured: one record for each run, including failed ones."""
         files = sorted((SessionPaths(self.folder).repo / "records").glob("*.json"))
         return [RunRecord.model_validate_json(file.read_bytes()) for file in files]
 
@@ -55,17 +56,17 @@ def run(
     console: Console | None = None,
     **options: Any,
 ) -> Outcome:
-    """A new session on an idea, played to its end.
+    """Starts a session on an idea and plays it to its end.
 
     Args:
-        idea: an Idea, its name among the project's own, or FILE[:NAME].
-        model: answers all roles: an object, or a litellm name; None plays the recording of the template.
-        runner, sandbox, console: in the place of this machine's own; Console() says nothing.
+        idea: an Idea, its name, or FILE[:NAME].
+        model: answers in all roles: an object, or a litellm name; None plays the template's recording.
+        runner, sandbox, console: replace those of this machine; Console() prints nothing.
         options: fields of agent.Options: runs, attempts, baselines, stop_after, pdf, max_usd ...
 
     Raises:
-        UserError: something given is wrong, or missing on this machine; nothing was started.
-        InfrastructureError, BudgetSpent: the session stopped cleanly; resume() goes on.
+        UserError: an argument is wrong, or something is missing on this machine; nothing was started.
+        InfrastructureError, BudgetSpent: the session stopped cleanly; resume() continues it.
     """
     chosen = {**_known("run", options), "template": str(template)}
     if profile is not None:
@@ -87,9 +88,9 @@ def resume(
     trust: bool = False,
     **changes: Any,
 ) -> Outcome:
-    """Go on with a session after any stop, with the same parts; `changes` are fields of agent.Options.
+    """Continues a session after any stop; `changes` are fields of agent.Options, the other arguments as in run().
 
-    `trust`: also with one that this installation did not make, whose template is run without walls.
+    `trust`: also continue a session that this installation did not make; its template then runs outside the sandbox.
 
     Raises:
         UserError, InfrastructureError, BudgetSpent: as run().
@@ -101,6 +102,7 @@ def resume(
 
 
 def _known(function: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options; raises UserError if one is no field of Options."""
     unknown = sorted(set(options) - set(Options.model_fields))
     if unknown:
         there = ", ".join(sorted(Options.model_fields))

@@ -1,7 +1,7 @@
-"""From the words that were typed to a command and its options, or to one line that refuses them; and --help.
+"""Parses the command line with the tables of commands.py, or refuses it in one line; prints --help.
 
-Everything follows from the tables of commands.py. Standard library only, like them. Not here: what the values mean
-(choices.py) and what a command does (cli.py).
+Like commands.py it imports the standard library and agent/core only. Not here: what the values mean (choices.py) and
+what a command does (cli.py).
 """
 
 from __future__ import annotations
@@ -29,16 +29,16 @@ EXAMPLES = f"""examples:
 
 
 class Refusal(Exception):
-    """What was typed is no command of ours: one line that says why."""
+    """The command line is not valid; the message is one line that says why."""
 
 
 def parse(words: Sequence[str]) -> argparse.Namespace:
-    """What was typed: `command` (None where there is none), its `operand`, and each option by its name.
+    """The words as a Namespace: `command` (None if none was typed), `operand`, and each option by its name.
 
-    An option that was not typed is None, a switch False; so are `help` and `version`.
+    An option that was not typed is None. Switches, `help` and `version` are True or False.
 
     Raises:
-        Refusal: a word that is no command or option, is another command's, or is missing.
+        Refusal: a word is no command or option, belongs to another command, or is missing.
     """
     found, rest = _parser(OPTIONS.values()).parse_known_args(words)
     typed = vars(found)
@@ -66,7 +66,7 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
 
 
 def help_text(command: str | None, width: int | None = None) -> str:
-    """The help of a command, or what commands there are; `width` is the terminal's where it is None."""
+    """The help of a command, or the list of commands for None; `width` None stands for the terminal's width."""
     if command is None:
         return _overview()
     chosen = COMMANDS[command]
@@ -86,7 +86,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _parser(options: Iterable[Option]) -> _Parser:
-    """A parser of these options, grouped as in the table; the commands with dashes are known to it, and not shown."""
+    """A parser of these options, in the groups of the table. It also accepts `--status` for `status`, not in help."""
     options = list(options)
     parser = _Parser(prog=NAME, add_help=False, allow_abbrev=False, argument_default=argparse.SUPPRESS)
     for command in COMMANDS.values():
@@ -113,7 +113,7 @@ def _taken(option: Option) -> dict[str, Any]:
 
 
 def _named(typed: dict[str, Any], plain: list[str]) -> list[Command]:
-    """The commands that were typed, with dashes or as the first word; an idea alone means `run`."""
+    """The commands that were typed, with dashes or as the first word; an idea without a command means `run`."""
     names = [name for name in COMMANDS if f"--{name}" in typed]
     if plain and plain[0] in COMMANDS and plain[0] not in names:
         names.append(plain[0])
@@ -131,7 +131,11 @@ def _check_options(command: Command, typed: dict[str, Any]) -> None:
 
 
 def _take_operand(args: argparse.Namespace, command: Command, typed: dict[str, Any], plain: list[str]) -> None:
-    """Put what the command is about into args.operands, the first into args.operand, and for `run` into args.idea."""
+    """Sets args.operands, args.operand (the first of them) and, for `run`, args.idea.
+
+    Raises:
+        Refusal: there are too many operands, none where one is needed, or one that the command cannot take.
+    """
     dashed = typed.get("idea" if command.name == "run" else f"--{command.name}")
     given = [dashed] if dashed and command.operand else []
     given += plain[1:] if plain and plain[0] == command.name else plain
@@ -154,7 +158,7 @@ def _example(command: Command) -> str:
 
 
 def _nearest(word: str, named: list[Command]) -> str:
-    """A remark that names what is most like a mistyped word, the command's own options first."""
+    """A remark that names what a mistyped word resembles most; the command's own options are tried first."""
     word = word.split("=")[0]
     own = [o.name for o in OPTIONS.values() if named and named[0].name in o.owners]
     dashed = [*OPTIONS, *(f"--{name}" for name in COMMANDS if name != "run")]

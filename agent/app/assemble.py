@@ -1,4 +1,4 @@
-"""The one place that joins implementations: real model or playback, aider, sandbox, runner, git."""
+"""Joins the implementations that a session works with: model or playback, aider, sandbox, runner, git, literature."""
 
 from __future__ import annotations
 
@@ -8,24 +8,22 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
 
-from agent.actions.runs import EXPLORED
 from agent.app.bookkeeping import Books
 from agent.app.bounds import Budget
 from agent.app.sizes import Sizes
+from agent.app.worlds import SessionWorlds
 from agent.core.earlier import Earlier
 from agent.core.errors import BudgetSpent, InfrastructureError
 from agent.core.ideas import Idea
-from agent.core.manifest import Profile
 from agent.core.options import Options
-from agent.core.paths import DataPaths, SessionPaths
+from agent.core.paths import SessionPaths
 from agent.core.protocols import Model, Role, Runner, Sandbox, Signer
 from agent.core.record import Environment
 from agent.core.template import Template, load_template
 from agent.lab.environments import environment_of
-from agent.lab.own_worlds import Begun, OwnWorlds
 from agent.literature.fetch import Fetcher
 from agent.literature.search import Cache, Finder, Online, Shelf
 from agent.literature.searches import RecordedSearches
@@ -36,7 +34,6 @@ from agent.llm.providers import Stated
 from agent.session.events import OptionsChanged, ProcessStarted, ProcessStopped, SessionStarted
 from agent.session.tools import Console, Journal, Tools
 from agent.storage.atomic import sweep
-from agent.storage.cache import hold, make_room, size_of, size_text, trim
 from agent.storage.locks import session_lock
 from agent.storage.log import EventLog
 from agent.storage.signing import own_signer
@@ -44,12 +41,11 @@ from agent.storage.temporary import sweep_folders
 from agent.storage.workspace import Workspace
 
 CALL_TIMEOUT_S = 600.0
-ROOM = 1.1  # of a world's size, before one like it is built
 
 
 @dataclass(frozen=True)
 class Parts:
-    """What a caller brings for a session; None stands for this machine's own."""
+    """The parts that a caller provides for a session; None stands for this machine's own."""
 
     console: Console
     model: Model | None = None
@@ -59,17 +55,17 @@ class Parts:
 
 @dataclass(frozen=True)
 class System:
-    """The parts that exist before a session does."""
+    """The parts that are made before a session is opened."""
 
     model: Model
     sandbox: Sandbox
     console: Console
-    runner: Runner | None = None  # None: as the options say
-    services: tuple[Service, ...] | None = None  # of literature; None: as the options say
+    runner: Runner | None = None  # None: the one that the options name
+    services: tuple[Service, ...] | None = None  # literature services; None: those that the options name
 
 
 def system_for(options: Options, parts: Parts) -> System:
-    """What a caller brought, and for the rest what the options say."""
+    """The parts that the caller provides, and for the others those that the options name."""
     from agent.sandbox.boxes import BubblewrapSandbox, NoSandbox
 
     sandbox = parts.sandbox or (BubblewrapSandbox() if options.sandbox == "bwrap" else NoSandbox())
@@ -85,7 +81,7 @@ def system_for(options: Options, parts: Parts) -> System:
 
 
 def runner_of(options: Options, say: Callable[[str], None]) -> Runner:
-    """Where a session's trainings run; `say` hears what a cluster's queue is waited for."""
+    """Where a session's trainings run. A runner of a cluster calls `say` with what it waits for in the queue."""
     from agent.lab.jobs.local import LocalRunner
     from agent.lab.jobs.slurm.runner import SlurmRunner
 
@@ -95,7 +91,7 @@ def runner_of(options: Options, say: Callable[[str], None]) -> Runner:
 
 
 def _of_a_gpu(options: Options) -> float:
-    """GB that a training takes while it runs and is measured, where the profile's settings tell; else 0."""
+    """GB of GPU memory that one training takes, as the profile's settings tell; 0 if they do not, or on a CPU."""
     if not options.device.startswith("cuda"):
         return 0.0
     profile = load_template(Path(options.template)).manifest.profiles[options.profile]
@@ -105,7 +101,7 @@ def _of_a_gpu(options: Options) -> float:
 def language_model(
     names: Mapping[Role, str], api_base: str | None, console: Console, stated: Stated, fallback: str | None = None
 ) -> Model:
-    """Models behind a provider; `console` is told whom the session waits for, and when one is asked again."""
+    """Models behind providers, by role. `console` shows which model is waited for, and when one is asked again."""
     from agent.llm.litellm_model import LiteLLMModel
 
     return LiteLLMModel(
@@ -120,12 +116,12 @@ def language_model(
 
 
 def stated_of(options: Options) -> Stated:
-    """What the person said of models that litellm does not know."""
+    """What the options state about models that litellm does not know: price, longest answer, context."""
     return Stated(options.price, options.max_output, options.context)
 
 
 def template_of(options: Options) -> Template:
-    """The template of a session, with the metrics of its profile."""
+    """The template of a session, with the metrics that its profile adds (sae-bench's, if it asks for them)."""
     from agent.lab.saebench.catalogue import at_profile
 
     return at_profile(load_template(Path(options.template)), options.profile)
@@ -141,9 +137,12 @@ def open_session(
     earlier: Earlier | None = None,
     changed: Options | None = None,
 ) -> Iterator[Tools]:
-    """Hold a session's lock and hand out its tools; says in the log how the process left.
+    """Locks a session and yields its tools; logs when the process starts and how it stops.
 
-    `new`: start it with this. `earlier`: what a new one takes over from the session that it continues.
+    Args:
+        new: idea and options of a session that starts now; None continues the session that is there.
+        earlier: what a new session takes over from the one that it continues (--after).
+        changed: the options of a session that continues, if they differ from before.
     """
     with session_lock(paths.lock):
         system.console.keep(paths.log)
@@ -176,7 +175,7 @@ def open_session(
 
 
 def _say_goodbye(journal: Journal, reason: str) -> None:
-    with suppress(InfrastructureError):  # a full disk: the line is a courtesy, and what stopped us has been said
+    with suppress(InfrastructureError):  # on a full disk: the event is not essential, and the reason is printed anyway
         journal.append(ProcessStopped(at=time.time(), reason=reason))
     journal.log.close()
 
@@ -184,27 +183,11 @@ def _say_goodbye(journal: Journal, reason: str) -> None:
 def _tools(
     paths: SessionPaths, workspace: Workspace, system: System, journal: Journal, signer: Signer, holds: ExitStack
 ) -> Tools:
-    """Everything that actions work with; what they hold of the cache is let go with `holds`."""
+    """Everything that actions work with. Data of the cache that they use stay locked until `holds` is closed."""
     from agent.llm.editing.coder import AiderCoder
     from agent.storage.git import GitStore
 
-    say = system.console.say
-    explored = holds.enter_context(ExitStack())  # what is held of the explored world
-    own_room = partial(_make_room, workspace.cache, journal, say)
-    worlds = {
-        stack: OwnWorlds(paths.secrets, workspace.cache, say, partial(_hold, stack), own_room)
-        for stack in (explored, holds)
-    }
-
-    def prepare(template: Template, profile: Profile, name: str, world: int) -> DataPaths:
-        session = journal.session
-        if world != EXPLORED:  # no run of the session trains there again
-            explored.close()
-        begun = Begun(session.data_key, session.data_hashes) if world == EXPLORED else Begun()
-        data = worlds[explored if world == EXPLORED else holds].data(template, name, profile, world, begun)
-        for gone in trim(workspace.cache, journal.session.options.cache_gb):
-            say(f"  cache: {gone.path.name} removed ({size_text(gone.size)}), to stay within --cache-gb")
-        return data
+    worlds = SessionWorlds(paths, workspace.cache, journal, system.console.say, holds)
 
     @cache
     def environment() -> Environment | None:
@@ -223,13 +206,13 @@ def _tools(
         console=system.console,
         ask=calls.ask,
         coder=AiderCoder(calls.ask),
-        runner=system.runner or runner_of(journal.session.options, say),
+        runner=system.runner or runner_of(journal.session.options, system.console.say),
         sandbox=system.sandbox,
         versions=GitStore(paths.repo),
         signer=signer,
         literature=_literature(paths, workspace, system, journal.session.options),
-        prepare=prepare,
-        secret=worlds[holds].secret,
+        prepare=worlds.prepare,
+        secret=worlds.secret,
         sleep=time.sleep,
         environment=environment,
         check_budget=check_budget,
@@ -237,20 +220,11 @@ def _tools(
     return tools
 
 
-def _hold(stack: ExitStack, folder: Path) -> None:
-    stack.callback(os.close, hold(folder))
-
-
-def _make_room(cache: Path, journal: Journal, say: Callable[[str], None]) -> None:
-    """For one more world, as large as the explored one: two at a time may be more than the disk holds."""
-    key = journal.session.data_key
-    needed = sum(size_of(folder) for folder in (cache / "data").glob(f"*-{key}")) if key else 0
-    for gone in make_room(cache, int(ROOM * needed)):
-        say(f"  cache: {gone.path.name} removed ({size_text(gone.size)}), to make room for the confirmation's data")
-
-
 def _literature(paths: SessionPaths, workspace: Workspace, system: System, options: Options) -> RecordedSearches:
-    """A session that is played back asks nobody: the recording was made with the library."""
+    """Searches in the services that the options name, or in the shipped library alone.
+
+    A playback always uses the library, because the recording was made with it.
+    """
     from agent.literature.library import shipped_library
 
     folder = workspace.cache / "literature"

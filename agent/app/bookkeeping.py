@@ -1,4 +1,4 @@
-"""What an exchange with a model means to the session: its event and its price, wasted tries and refused answers too."""
+"""Turns exchanges with a model into events of the session: finished calls, wasted tries and refused answers."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import hashlib
 import time
 from dataclasses import dataclass
 
-from agent.app.wording import call_line
+from agent.app.wording import call_line, refusal_line
 from agent.core.paths import SessionPaths
 from agent.core.protocols import Call, Reply
 from agent.llm.calls import CallRecord
@@ -16,13 +16,14 @@ from agent.session.tools import Console, Journal
 
 @dataclass(frozen=True)
 class Books:
-    """Told by RecordedCalls; each event is written once, also when a resume reads the same reply again."""
+    """Called by RecordedCalls. Each event is written once, also if a resumed session reads the same reply again."""
 
     paths: SessionPaths
     journal: Journal
     console: Console
 
     def on_call(self, call: CallRecord) -> None:
+        """Logs a finished call with the hash of its file, and prints its tokens and cost."""
         if (call.step, call.ordinal) in self.journal.session.calls:
             return
         path = self.paths.calls / f"{call.step}.{call.ordinal}.json"
@@ -41,10 +42,11 @@ class Books:
             tokens_cached=call.tokens_cached,
         )
         self.journal.append(event)
-        played = self.journal.session.options.playback  # costs nothing, so that nobody counts its tokens
+        played = self.journal.session.options.playback  # its tokens cost nothing, so they are only a detail
         (self.console.detail if played else self.console.say)(call_line(event, self.journal.session))
 
     def on_waste(self, call: Call, spent: Reply, why: str) -> None:
+        """Logs a try that cost tokens and gave no answer."""
         self.journal.append(
             TryWasted(
                 at=time.time(),
@@ -62,9 +64,9 @@ class Books:
         )
 
     def on_refusal(self, call: CallRecord, reason: str) -> None:
+        """Logs and prints that an answer did not have the form that was asked for."""
         if (call.step, call.ordinal) in self.journal.session.refused:
             return
-        self.journal.append(
-            AnswerRefused(at=time.time(), step=call.step, ordinal=call.ordinal, role=call.role, reason=reason)
-        )
-        self.console.say(f"  {call.role}: the answer cannot be taken: {reason.splitlines()[0][:200]}")
+        event = AnswerRefused(at=time.time(), step=call.step, ordinal=call.ordinal, role=call.role, reason=reason)
+        self.journal.append(event)
+        self.console.say(f"  {refusal_line(event)}")

@@ -1,4 +1,4 @@
-"""The bounds that a person sets on money, tokens and hours: reached before a call, it is not made."""
+"""The bounds that a person sets on money, tokens and hours. They are checked before each call of a model."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from agent.llm.calls import CallRecord
 from agent.session.tools import Journal
 
 
-def check_spent(usd: float, max_usd: float | None, tokens: int, max_tokens: int | None) -> None:
-    """Raises BudgetSpent where one of the two is reached; None bounds nothing."""
+def _check_spent(usd: float, max_usd: float | None, tokens: int, max_tokens: int | None) -> None:
+    """Raises BudgetSpent if one of the two bounds is reached; None is no bound."""
     if max_usd is not None and usd >= max_usd:
         raise BudgetSpent(f"--max-usd {max_usd:g} is reached (${usd:.4f} spent)")
     if max_tokens is not None and tokens >= max_tokens:
@@ -16,19 +16,20 @@ def check_spent(usd: float, max_usd: float | None, tokens: int, max_tokens: int 
 
 
 class Budget:
-    """Raises BudgetSpent once a bound is reached; called before each model call and while trainings run.
+    """A session's check: raises BudgetSpent once a bound is reached.
 
-    Before a wait it is called with the wait's seconds: none is begun that would pass --hours.
+    It is called before each model call and while trainings run. Before a wait it is called with the seconds of the
+    wait (`ahead_s`), so that no wait is begun that would pass --hours.
     """
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
 
     def __call__(self, ahead_s: float = 0.0) -> None:
-        self._journal.log.check()  # nothing is begun, nor paid, for a session that is not there any more
+        self._journal.log.check()  # a call for a session whose folder was deleted would be paid for nothing
         session = self._journal.session
         options = session.options
-        check_spent(session.usd, options.max_usd, session.tokens, options.max_tokens)
+        _check_spent(session.usd, options.max_usd, session.tokens, options.max_tokens)
         active = self._journal.active_s()
         if options.hours is not None and active + ahead_s >= options.hours * 3600:
             wait = f", and the provider is to be asked again in {ahead_s:.0f} s" if ahead_s else ""
@@ -36,7 +37,7 @@ class Budget:
 
 
 class Spent:
-    """What the calls took so far, and the bounds a person set."""
+    """Counts what the calls of a command without a session cost, and checks the bounds that were set."""
 
     def __init__(self, max_usd: float | None, max_tokens: int | None) -> None:
         self.max_usd, self.max_tokens = max_usd, max_tokens
@@ -44,6 +45,7 @@ class Spent:
 
     @property
     def cost(self) -> str:
+        """US dollars as text, with "+?" if the price of some calls is not known."""
         return f"${self.usd:.2f}" + ("+?" if self.unpriced else "")
 
     def add(self, call: CallRecord) -> None:
@@ -52,4 +54,4 @@ class Spent:
         self.tokens += call.tokens_in + call.tokens_out
 
     def check(self) -> None:
-        check_spent(self.usd, self.max_usd, self.tokens, self.max_tokens)
+        _check_spent(self.usd, self.max_usd, self.tokens, self.max_tokens)

@@ -1,4 +1,7 @@
-"""The commands behind launch.py: each turns what was typed into a call, and what a person can meet into one line."""
+"""The commands of launch.py: each function calls the module that does the work with the arguments that were typed.
+
+Errors that a user can cause or meet end as one line on stderr and an exit status (exits.py).
+"""
 
 from __future__ import annotations
 
@@ -28,9 +31,9 @@ CHECKING = "checking this machine, the template and the models"
 
 
 def run(args: argparse.Namespace) -> int:
-    """Do what the arguments say; the exit status tells how it ended."""
-    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # where it may not write to its home, it says so at length
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell that started us with & left it ignored
+    """Runs the command that the arguments name, and returns its exit status."""
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # it warns at length if it cannot write to the home folder
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell that starts a command with & makes it ignored
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _end)
     try:
@@ -56,7 +59,7 @@ def _complain(text: str) -> None:
 
 
 def _end(number: int, frame: object) -> None:
-    """End as Ctrl-C does, with its closing line, but without a wait for a second one."""
+    """Ends the command as Ctrl-C does, except that nothing waits for a second Ctrl-C."""
     raise Terminated
 
 
@@ -81,7 +84,7 @@ def _run(args: argparse.Namespace, workspace: Workspace) -> int:
         console.waiting("")
         ahead = "" if found else estimate(start.options, start.template, workspace)
     if found:
-        for complaint in [*found, *([f"nothing was started; {len(found)} things to mend"] if found[1:] else [])]:
+        for complaint in [*found, *([f"nothing was started; {len(found)} things to fix"] if found[1:] else [])]:
             _complain(complaint)
         return USER_ERROR
     if args.dry_run:
@@ -115,13 +118,13 @@ def _resume(args: argparse.Namespace, workspace: Workspace) -> int:
 
 
 def _bound_alone(args: argparse.Namespace) -> None:
-    """What all sessions may take together bounds a single one as well."""
+    """Makes --max-usd-total, the bound of several sessions together, bound a single session as well."""
     bounds = [bound for bound in (args.max_usd, args.max_usd_total) if bound is not None]
     args.max_usd = min(bounds, default=None)
 
 
 def _many(args: argparse.Namespace, workspace: Workspace) -> int:
-    """A session for each of several ideas, or for each that has stopped."""
+    """Plays a session for each of several ideas, or resumes every session that has stopped."""
     from agent.app import many
 
     if args.command == "run":
@@ -132,7 +135,7 @@ def _many(args: argparse.Namespace, workspace: Workspace) -> int:
 
 
 def _play(start: Start, console: TerminalConsole, args: argparse.Namespace, ahead: str = "") -> int:
-    """To the session's end or a stop; `ahead` is what it will take, to be said after its name."""
+    """Plays the session to its end or a stop; `ahead` is the estimate, printed after the session's name."""
     from agent.app.notify import Notifier
     from agent.app.playing import opening_words, play_session
     from agent.publishing.bundle.secrets import Stripper
@@ -220,7 +223,7 @@ def _page(args: argparse.Namespace, workspace: Workspace) -> int:
     console, paths = TerminalConsole(sys.stderr), workspace.find(args.operand)
     with console.living():
         console.waiting(f"making the page of {paths.root.name}: its paper is rendered and its figures are drawn again")
-        return page(paths, Path(args.out) if args.out else Path.cwd(), describe)
+        return page(paths, _out(args), describe)
 
 
 def _serve(args: argparse.Namespace, workspace: Workspace) -> int:
@@ -235,9 +238,8 @@ def _export(args: argparse.Namespace, workspace: Workspace) -> int:
 
     if args.operand != "wandb":
         raise UserError(f"export: there is no export to {args.operand!r}; name wandb")
-    out = Path(args.out) if args.out else Path.cwd()
     paths = workspace.find(args.session or "last")
-    return export_wandb(paths, args.project or "experiment-runner", out, offline=args.offline)
+    return export_wandb(paths, args.project or "experiment-runner", _out(args), offline=args.offline)
 
 
 def _bundle(args: argparse.Namespace, workspace: Workspace) -> int:
@@ -246,11 +248,15 @@ def _bundle(args: argparse.Namespace, workspace: Workspace) -> int:
     from agent.pages.command import page_of
     from agent.publishing.bundle.bundle import bundle
 
-    out = Path(args.out) if args.out else Path.cwd()
     console = TerminalConsole(sys.stderr)
     with console.living():
         console.waiting(f"making the archive of {args.operand}: its page, its bibliography and a check of every file")
-        return bundle(args.operand, workspace, out, lambda paths: page_of(paths, describe, "paper.pdf"))
+        return bundle(args.operand, workspace, _out(args), lambda paths: page_of(paths, describe, "paper.pdf"))
+
+
+def _out(args: argparse.Namespace) -> Path:
+    """The folder of --out, by default the current one."""
+    return Path(args.out) if args.out else Path.cwd()
 
 
 # ---------------------------------------------------------------- autoencoders
@@ -269,7 +275,7 @@ def _verify(args: argparse.Namespace, workspace: Workspace) -> int:
     from agent.app.console import TerminalConsole
     from agent.publishing.verify.command import verify
 
-    console = TerminalConsole(sys.stderr)  # what is found goes to stdout alone
+    console = TerminalConsole(sys.stderr)  # stdout holds the findings only
     with console.living():
         return verify(
             args.operand,
@@ -318,15 +324,20 @@ def _check_template(args: argparse.Namespace, workspace: Workspace) -> int:
 
 
 def _setup_saebench(args: argparse.Namespace, workspace: Workspace) -> int:
-    from agent.app.saebench import set_up_here
+    from agent.lab.saebench.environment import described, set_up
 
-    return set_up_here(workspace)
+    set_up(workspace.cache, print)
+    print(f"sae-bench {described(workspace.cache)}")
+    return DONE
 
 
 def _clean(args: argparse.Namespace, workspace: Workspace) -> int:
-    from agent.app.listing import clean_cache
+    from agent.storage.cache import clean
+    from agent.storage.locks import is_locked
 
-    return clean_cache(workspace)
+    busy = any(is_locked(paths.lock) for paths in workspace.sessions())
+    print(clean(workspace.cache, busy=busy))
+    return DONE
 
 
 COMMANDS = {

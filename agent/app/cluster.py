@@ -1,4 +1,4 @@
-"""What the commands run --dry-run and doctor say of a cluster before a session starts there."""
+"""What `run --dry-run` and `doctor` report about a Slurm cluster before a session starts there."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ def first_script(options: Options, template: Template, workspace: Workspace) -> 
 
 
 def tried(options: Options, template: Template, workspace: Workspace, waiting: Callable[[str], None]) -> Tried:
-    """What a job with the wishes of a training finds on a node."""
+    """Submits a small job with the resources of a training, and returns what it found on its node."""
     waiting("trying a job in Slurm's queue")
     asked = batch_of(_first_job(options, template, workspace), options.slurm, [0]).asked or {}
     return try_cluster(workspace.root, asked, options.device, options.sandbox)
 
 
 def _first_job(options: Options, template: Template, workspace: Workspace) -> Job:
-    """The job of run 0, as far as it is known before there are data."""
+    """The job of run 0, as far as it is known before the data are prepared."""
     profile = template.manifest.profiles[options.profile]
     session = workspace.root / "SESSION"
     return Job(

@@ -1,8 +1,8 @@
-"""The commands, and the options with the commands that they belong to: a new one is one line in a table.
+"""Tables of the commands and of their options. A new command or option is one line here.
 
-What is parsed, what is refused and what --help says follow from the tables (arguments.py). Standard library only,
-because launch.py reads this before it enters the project's environment. A default that a help text names stands in
-core/options.py; tests/app/test_arguments.py holds the two against each other.
+arguments.py derives from these tables what is parsed, what is refused and what --help prints. The module imports the
+standard library and agent/core only, because launch.py reads it before it knows whether our packages are installed.
+The defaults that help texts name stand in core/options.py; tests/app/test_arguments.py compares the two.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def port(text: str) -> int:
 
 
 def url(text: str) -> str:
-    """The address of a server. Raises: argparse.ArgumentTypeError."""
+    """The address of a server, without a password. Raises: argparse.ArgumentTypeError."""
     if not re.match(r"https?://[^/\s]+", text):
         raise argparse.ArgumentTypeError(f"give a URL that begins with http:// or https://, found {text}")
     if urlsplit(text).password:
@@ -88,23 +88,23 @@ class Command(NamedTuple):
     """A command, which may also be typed with two dashes: `status` or `--status`."""
 
     name: str
-    operand: str  # what follows the name, as help shows it; "" where nothing does
+    operand: str  # the word that follows the name, as help shows it; "" if none does
     about: str
-    without: str = ""  # stands for an operand that is left out; "" where one must be given
-    kind: Callable[[str], Any] = str
+    without: str = ""  # the operand's default; "" if it must be given
+    kind: Callable[[str], Any] = str  # converts the operand that was typed
     several: bool = False  # more than one operand may follow
 
 
 class Option(NamedTuple):
-    """An option and the commands that it belongs to, their names with spaces between."""
+    """An option, and the commands that accept it."""
 
     name: str
-    value: str  # what follows the name, as help shows it; "" for a switch
-    commands: str
+    value: str  # the word that follows the name, as help shows it; "" for a switch
+    commands: str  # names with spaces between them
     about: str
-    kind: Callable[[str], Any] = str  # makes the value of the text that was typed
+    kind: Callable[[str], Any] = str  # converts the value that was typed
     choices: tuple[str, ...] = ()
-    repeated: bool = False
+    repeated: bool = False  # it may be typed several times
     short: str = ""  # one dash and one letter
 
     @property
@@ -122,7 +122,7 @@ GROUPED_COMMANDS = {
         Command(
             "resume",
             "SESSION",
-            "go on with a session after any stop (also: last, all); its options hold, but for those typed now",
+            "go on with a session after any stop (also: last, all), with its own options except those typed now",
         ),
         Command("status", "", "show all sessions: stage, runs, tokens, cost"),
         Command("follow", "SESSION", "show a running session live (also: last)"),
@@ -152,7 +152,7 @@ GROUPED_COMMANDS = {
             "NAME|FOLDER",
             "make a template of your own that runs as it is, or of a repository (--from, --run)",
         ),
-        Command("check-template", "NAME|FOLDER", "try a template: what would make its results unbelievable"),
+        Command("check-template", "NAME|FOLDER", "try a template, and list what would make its results unbelievable"),
     ),
     "this machine": (
         Command("doctor", "", "check this machine and the chosen models; run nothing"),
@@ -162,7 +162,7 @@ GROUPED_COMMANDS = {
 }
 COMMANDS = {command.name: command for group in GROUPED_COMMANDS.values() for command in group}
 
-ALL = " ".join(COMMANDS)
+ROOTED = " ".join(name for name in COMMANDS if name not in ("list", "review"))  # these two use no workspace
 PLAYED = "run resume"
 WATCHED = "run resume follow"
 CHECKED = "run resume doctor"
@@ -178,19 +178,19 @@ GROUPED_OPTIONS = {
         Option("--reviewer", "MODEL", CHECKED + " review", "comments on runs, reviews the paper (default: --model)"),
         Option("--playback", "FOLDER", ASKING, "play this recording instead of a model"),
         Option("--api-base", "URL", ASKING, "an OpenAI-compatible server of your own", url),
-        Option("--fallback", "MODEL", CHECKED, "answers in the place of a model whose provider stays away"),
+        Option("--fallback", "MODEL", CHECKED, "answers when the provider of another model fails"),
         Option(
             "--price",
             "IN,OUT",
             ASKING,
-            "US dollars for a million tokens sent and received, of models that litellm has no price of",
+            "US dollars for a million tokens sent and received, for models whose price litellm does not know",
             prices,
         ),
-        Option("--max-output", "N", ASKING, "tokens of an answer, of models that litellm does not know", whole),
-        Option("--context", "N", ASKING, "tokens of a request and its answer together, of the same models", whole),
+        Option("--max-output", "N", ASKING, "tokens of an answer, for models that litellm does not know", whole),
+        Option("--context", "N", ASKING, "tokens of a request and its answer together, for such models", whole),
     ),
     "size": (
-        Option("--idea", "NAME|FILE[:NAME]", "run doctor", "the idea, where no word after the command names it"),
+        Option("--idea", "NAME|FILE[:NAME]", "run doctor", "the idea, if no word after the command names it"),
         Option("--ideas", "FILE", "run", "every idea of a file, each in a session of its own"),
         Option(
             "--after",
@@ -198,7 +198,7 @@ GROUPED_OPTIONS = {
             "run",
             "continue a finished session from its best code (also: last)",
         ),
-        Option("--parallel", "N", PLAYED, "of several sessions, so many at once (default: 1)", whole),
+        Option("--parallel", "N", PLAYED, "how many of several sessions run at once (default: 1)", whole),
         Option(
             "--template",
             "NAME|FOLDER",
@@ -211,8 +211,10 @@ GROUPED_OPTIONS = {
             "run doctor check-template evaluate",
             "size of the template (default: the template's own)",
         ),
-        Option("--features", "N", "evaluate", "so many latents on a page of their own, 1 to 500", whole),
-        Option("--condition", "NAME", "evaluate", "of the profile (default: the first that fits the autoencoder)"),
+        Option("--features", "N", "evaluate", "also write a page that shows this many latents, 1 to 500", whole),
+        Option(
+            "--condition", "NAME", "evaluate", "condition of the profile (default: the first that fits the autoencoder)"
+        ),
         Option("--baselines", "A,B|all", "run", "baselines to train, else the profile's; the first is run 0"),
         Option("--runs", "N", PLAYED, "runs at most, 0 to 200 (default: 5)", whole),
         Option("--branches", "K", PLAYED, "runs under way at once, 1 to 16 (default: 1)", whole),
@@ -235,7 +237,7 @@ GROUPED_OPTIONS = {
         Option("--slurm", "NAME=VALUE,...", CHECKED, "options of sbatch: partition=gpu,gres=gpu:1,mem=32G", sbatch),
         Option("--stop-after", "", PLAYED, "end there; resume goes on", choices=("plan", "runs", "paper")),
         Option("--paper-style", "FOLDER", CHECKED, "a venue's own style: preamble.tex or template.tex, .sty"),
-        Option("--no-pdf", "", CHECKED, "everything but the compile"),
+        Option("--no-pdf", "", CHECKED, "write the paper as LaTeX, and make no PDF of it"),
         Option("--reviews", "N", PLAYED + " review", "reviewers of the finished paper, 1 to 9 (default: 3)", whole),
         Option(
             "--improve", "N", PLAYED, "revisions after the review, 0 to 5 (default: 0); the better version stays", whole
@@ -243,7 +245,7 @@ GROUPED_OPTIONS = {
     ),
     "bounds (what reaches one stops cleanly; a session resumes with a higher one)": (
         Option("--max-usd", "USD", ASKING, "money for model calls", number),
-        Option("--max-usd-total", "USD", PLAYED, "of several sessions: money for all of them together", number),
+        Option("--max-usd-total", "USD", PLAYED, "money for model calls of several sessions together", number),
         Option("--max-tokens", "N", ASKING, "tokens sent and received", whole),
         Option("--hours", "H", PLAYED, "active hours", number),
         Option(
@@ -258,16 +260,16 @@ GROUPED_OPTIONS = {
             "run doctor export",
             "ask no model (run --dry-run, doctor); send nothing (export)",
         ),
-        Option("--feedback", "TEXT", "resume", "a word to the planner after the next run"),
+        Option("--feedback", "TEXT", "resume", "a message that the planner reads after the next run"),
         Option("--from", "FOLDER|URL", "new-template", "a repository that the template is made of, with --run"),
         Option("--run", "COMMAND", "new-template", "how it is run there, e.g. 'python train.py --seed {seed}'"),
         Option("--session", "SESSION", "export", "which session (default: last)"),
-        Option("--project", "NAME", "export", "the project there (default: experiment-runner)"),
+        Option("--project", "NAME", "export", "project in Weights & Biases (default: experiment-runner)"),
         Option("--out", "FOLDER", "review bundle page export", "where the result goes"),
         Option("--port", "N", "serve", "the port to listen on (default: 8765, or a free one)", port),
         Option("--host", "ADDRESS", "serve", "the address to listen on (default: 127.0.0.1, this machine alone)"),
         Option("--control", "", "serve", "buttons to stop, resume, verify and advise; the printed address has a token"),
-        Option("--artefacts", "", "verify", "hash and measure the kept artefacts again too"),
+        Option("--artefacts", "", "verify", "also hash and measure the kept artefacts again"),
         Option(
             "--trust",
             "",
@@ -293,14 +295,15 @@ GROUPED_OPTIONS = {
         Option("--on-event", "COMMAND", PLAYED, "a shell command that gets each event as JSON"),
         Option("--json", "", "status list doctor verify evaluate", "print one JSON object, for programs"),
         Option("--skip-novelty", "", PLAYED, "do not ask whether the idea is known"),
-        Option("--workspace", "FOLDER", ALL, "where sessions lie (default: workspace/)"),
+        Option("--workspace", "FOLDER", ROOTED, "where sessions lie (default: workspace/)"),
         Option("--allow-network", "", CHECKED, "for templates that ask for network"),
         Option("--unsafe-no-sandbox", "", BOXED, "run the agent's code without isolation; the paper says so"),
     ),
 }
 OPTIONS = {option.name: option for group in GROUPED_OPTIONS.values() for option in group}
 
-# What only a typed word may say, because a forgotten default would change one session, or would take walls down.
+# Options that settings files and variables may not set: a forgotten default would change a single session, or would
+# switch a protection off.
 TYPED_ONLY = (
     "--idea",
     "--ideas",

@@ -1,7 +1,7 @@
-"""What a person sees: lines that stay, one live line that is overwritten, and a sign of life in every long wait.
+"""What a person sees of a session: lines that stay, and one live line that is overwritten.
 
-On a terminal the live line shows what is going on and for how long. Where there is none (a pipe, a file, a job's log),
-a silence of half a minute is broken by one line. Every line also goes to a session's own log (`keep`).
+On a terminal the live line shows what the session is doing and for how long. Elsewhere (a pipe, a file, a job's log) a
+line says so after half a minute without any other. Every line also goes to the session's own log (`keep`).
 """
 
 from __future__ import annotations
@@ -29,13 +29,18 @@ from agent.core.visible import line
 from agent.session.tools import Console
 
 Loudness = Literal["quiet", "normal", "verbose"]
-LIVELY_S = 2.0  # of silence on a terminal, before the live line says what goes on
-PATIENT_S = 30.0  # of silence elsewhere, before a line says it
-SETTLED = 0.05  # of the bar that must be filled before an estimate of what is left is worth a look
+LIVELY_S = 2.0  # seconds without a line after which the live line of a terminal counts the time
+PATIENT_S = 30.0  # seconds without a line after which an output that is no terminal gets one
+SETTLED = 0.05  # share of a bar that must be filled before the time that is left is estimated
 
 
 class TerminalConsole(Console):
-    """Lines with a stamp: what `stamp` says, or the time since the start. `width` gives the terminal's columns."""
+    """Prints lines, each with a stamp in front.
+
+    Args:
+        stamp: gives the stamp; by default the time since the console was made.
+        width: gives the columns of the terminal.
+    """
 
     def __init__(
         self,
@@ -51,10 +56,10 @@ class TerminalConsole(Console):
         self._width, self._stamp = width or self._columns, stamp or self._elapsed
         self._turn = threading.RLock()
         self._log: TextIO | None = None
-        self._shown = False  # a live line stands there
+        self._shown = False  # whether a live line is on the screen
         self._said = ""  # the newest line
-        self._doing, self._since = "", self._start  # what goes on, and since when
-        self._heard = self._start  # when a person last saw something new
+        self._doing, self._since = "", self._start  # what the session does, and since when
+        self._heard = self._start  # when something new was last printed
         self._bars: dict[str, _Bar] = {}
 
     def say(self, text: str) -> None:
@@ -64,7 +69,7 @@ class TerminalConsole(Console):
         self._tell(text, seen=self._loudness == "verbose")
 
     def conclude(self, text: str) -> None:
-        self._tell(text, seen=True, wrapped=False)  # it holds commands and paths to copy
+        self._tell(text, seen=True, wrapped=False)  # its commands and paths must stay whole, to be copied
 
     def progress(self, text: str, state: Progress) -> None:
         with self._turn:
@@ -85,11 +90,11 @@ class TerminalConsole(Console):
 
     def keep(self, file: Path) -> None:
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-        with suppress(OSError):  # a courtesy: where it cannot be written, the session goes on without it
+        with suppress(OSError):  # the session does not need its log, so it goes on without one
             self._log = os.fdopen(os.open(file, flags, 0o644), "w", encoding="utf-8", errors="backslashreplace")
 
     def beat(self) -> None:
-        """Show that a long wait is alive; called about once a second."""
+        """Shows, if nothing was printed for a while, what is waited for; called about once a second."""
         with self._turn:
             now = self._clock()
             if not self._doing or self._loudness == "quiet":
@@ -103,14 +108,14 @@ class TerminalConsole(Console):
 
     @contextmanager
     def living(self) -> Iterator[None]:
-        """While inside, a thread calls `beat`."""
+        """A thread calls `beat` each second until the block is left."""
         over = threading.Event()
 
         def beats() -> None:
             while not over.wait(1.0):
                 try:
                     self.beat()
-                except (Terminated, InfrastructureError):  # nobody reads any more: let the session end as it does then
+                except (Terminated, InfrastructureError):  # the output is closed: end the session as SIGTERM does
                     _thread.interrupt_main(signal.SIGTERM)
                     return
 
@@ -126,7 +131,7 @@ class TerminalConsole(Console):
 
     def _tell(self, text: str, *, seen: bool, wrapped: bool = True) -> None:
         with self._turn:
-            self._bars.clear()  # each training is announced, also a second one of the same run
+            self._bars.clear()  # a line announces each training, so the next one starts a bar of its own
             lines = [line(said) for said in text.splitlines() or [""]]
             self._record(lines)
             if not seen:
@@ -143,7 +148,7 @@ class TerminalConsole(Console):
         print(stamp + (self._wrapped(said, len(stamp)) if wrapped else said), file=self._out, flush=True)
 
     def _wrapped(self, said: str, indent: int) -> str:
-        """Broken between words where a terminal would break inside of one; lines for a file stay whole."""
+        """A long line broken between words for a terminal; for a file it stays whole."""
         if not self._out.isatty() or len(said) <= self._width() - indent:
             return said
         margin = len(said) - len(said.lstrip())
@@ -192,11 +197,11 @@ class TerminalConsole(Console):
 
 
 class _Bar:
-    """How far one run is, never less than before, and what its pace makes of the rest."""
+    """The progress of one run, which never goes back, and the time that is left at its pace."""
 
     def __init__(self, began: float, fraction: float) -> None:
         self.began, self._first, self._most = began, fraction, fraction
-        self._moved = began  # when it last got further
+        self._moved = began  # when it last progressed
 
     def at(self, fraction: float, now: float) -> float:
         """The fraction to show."""
@@ -205,7 +210,7 @@ class _Bar:
         return self._most
 
     def left(self, now: float) -> float | None:
-        """Seconds that are left at the pace up to the last step; None while that does not tell, or once it is late."""
+        """Seconds that are left at the pace so far; None while too little is done to tell, or once they are over."""
         made = self._most - self._first
         if made < SETTLED:
             return None

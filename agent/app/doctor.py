@@ -1,4 +1,4 @@
-"""The command doctor: what holds on this machine, what does not, and how to mend it. Runs no experiment."""
+"""The command doctor: reports the state of this machine, and what is wrong and how to fix it. Runs no experiment."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from agent.storage.workspace import Workspace
 
 PACKAGES = ("torch", "sae-lens", "transformer-lens", "litellm", "aider-chat")
 BESIDE_TEX = ("chktex", "pdftoppm")  # without them a paper is made, but less of it is checked
-LONGEST_S = 20.0  # for a tool to say its version
+LONGEST_S = 20.0  # seconds in which a tool has to print its version
 
 
 def report(
@@ -41,9 +41,11 @@ def report(
     *,
     as_json: bool = False,
 ) -> int:
-    """Print what holds here; the exit status says whether something is to mend.
+    """Prints the report; the exit status says whether something is wrong.
 
-    `cluster`: what a job in its queue has found; "" where trainings run on this machine.
+    Args:
+        found: the problems, each a line that also says how to fix it.
+        cluster: what a job in the cluster's queue found; "" if trainings run on this machine.
     """
     from agent.sandbox.probe import limits_report
 
@@ -58,8 +60,8 @@ def report(
             for limit, means in limits.items():
                 print(f"  {limit:<13}{means}")
     for complaint in found:
-        print(f"mend           {complaint}")
-    print("all well" if not found else f"{len(found)} to mend")
+        print(f"problem        {complaint}")
+    print("all well" if not found else f"{counted(len(found), 'problem')} to fix")
     return USER_ERROR if found else DONE
 
 
@@ -96,7 +98,7 @@ def _installed(package: str) -> str:
 
 
 def _places(options: Options) -> str:
-    """What trainings share here, who holds of it, and who waits."""
+    """The cores and GPUs that trainings share here, and the sessions that hold or wait for some of them."""
     there = of_this_machine(options.device.startswith("cuda"))
     gpus = f" and {counted(len(allowed(there.gpus, options.gpus)), 'GPU')}" if there.gpus else ""
     held = "; ".join(map(str, holders(folder()))) or "all free"
@@ -124,7 +126,7 @@ def _settings(environment: Mapping[str, str]) -> str:
 
 
 def _first_line(command: list[str]) -> str:
-    """What a tool says of itself; "" where it does not run."""
+    """The first line that a command prints; "" if it does not run."""
     try:
         said = subprocess.run(command, capture_output=True, text=True, timeout=LONGEST_S, check=True).stdout
     except (OSError, subprocess.SubprocessError, InfrastructureError):

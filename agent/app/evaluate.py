@@ -1,4 +1,4 @@
-"""The command evaluate: an existing autoencoder, measured with a template's metrics; a table and a record."""
+"""The command evaluate: measures an existing autoencoder with a template's metrics, on the template's held-out data."""
 
 from __future__ import annotations
 
@@ -41,10 +41,10 @@ CODE = "its prepare.py and its evaluate.py run here, in the sandbox"
 
 
 def evaluate(args: argparse.Namespace, places: Places, workspace: Workspace) -> int:
-    """Measure the autoencoder, print what was found, and write the record into the workspace.
+    """Measures the autoencoder, prints a table, and writes the record into the workspace.
 
     Raises:
-        UserError, InfrastructureError: it cannot be read or measured; one line.
+        UserError, InfrastructureError: it cannot be read or measured.
     """
     from agent.lab.published.evaluation import check_dictionary
     from agent.lab.published.features import check_shown
@@ -66,7 +66,7 @@ def evaluate(args: argparse.Namespace, places: Places, workspace: Workspace) -> 
     sandbox = boxes(args.unsafe_no_sandbox, own=not walled)
     with TemporaryFolder("evaluate", workspace.cache) as name:
         scratch = Path(name)
-        scratch.chmod(0o755)  # the sandbox's own user reads its mounts there
+        scratch.chmod(0o755)  # the sandbox runs as another user, who reads its mounts there
         found = _read(args.operand, scratch / "published", workspace, sandbox)
         with _place(args, template, profile, found.about, workspace, sandbox, device, walled) as place:
             latents: list[csr_matrix] = []
@@ -83,19 +83,23 @@ def evaluate(args: argparse.Namespace, places: Places, workspace: Workspace) -> 
 
 
 def _check_features(count: int, walled: bool) -> None:
-    """Raises UserError for a page that cannot be made."""
+    """Raises UserError if no page of features can be made."""
     if not 1 <= count <= MOST_FEATURES:
         raise UserError(f"--features {count}: give 1 to {MOST_FEATURES}")
     if walled:
-        raise UserError("--features: a template of somebody else would say what is shown, outside of the sandbox")
+        raise UserError("--features: a template that was not made here would choose what is shown, outside the sandbox")
 
 
 def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)  # what is found goes to stdout alone
+    print(text, file=sys.stderr, flush=True)  # stdout holds the result only
 
 
 def _asks_for_trust(args: argparse.Namespace, folder: Path, shipped: Path) -> bool:
-    """Whether the template is somebody else's, which a person has to allow."""
+    """Whether somebody else made the template, so that its code runs in the sandbox.
+
+    Raises:
+        UserError: somebody else made it, and --trust was not typed.
+    """
     from agent.lab.templating.owned import is_own
     from agent.publishing.verify.trust import ask_for_trust
 
@@ -106,6 +110,7 @@ def _asks_for_trust(args: argparse.Namespace, folder: Path, shipped: Path) -> bo
 
 
 def _profile(wanted: str | None, template: Template) -> str:
+    """The profile that was typed, or the template's default one; raises UserError if there is none of that name."""
     manifest = template.manifest
     name = wanted or manifest.default_profile
     if name not in manifest.profiles:
@@ -115,9 +120,10 @@ def _profile(wanted: str | None, template: Template) -> str:
 
 
 def _read(name: str, folder: Path, workspace: Workspace, sandbox: Sandbox) -> Published:
-    """
+    """The autoencoder of this name, converted into `folder`.
+
     Raises:
-        UserError, InfrastructureError: it is nowhere, or cannot be read.
+        UserError, InfrastructureError: it is not found, or cannot be read.
     """
     from agent.lab.published.source import opened, read_published
 
@@ -135,7 +141,7 @@ def _place(
     device: str,
     walled: bool,
 ) -> Iterator[Place]:
-    """Where it is measured: its data are prepared, and held against removal meanwhile."""
+    """Where the autoencoder is measured. Its data are prepared, and locked until the block is left."""
     from agent.lab.published.evaluation import Place, fitting
     from agent.lab.worlds import prepared, world_secret
     from agent.publishing.verify.trust import prepare_walled
@@ -154,7 +160,7 @@ def _place(
 
 
 def _saebench(template: Template, profile: str, workspace: Workspace) -> SaeBenchJob | None:
-    """How sae-bench measures it too, where the profile asks for that.
+    """The evaluation by sae-bench, if the profile asks for one.
 
     Raises:
         UserError: sae-bench is not set up.
@@ -181,7 +187,7 @@ def _measured(found: Published, place: Place, scratch: Path, look: Look) -> Eval
 def _page(
     found: Published, place: Place, latents: csr_matrix, count: int, record: EvaluationRecord, beside: Path
 ) -> Path:
-    """The page of features, beside the record."""
+    """Writes the page of features beside the record; returns its path."""
     from agent.lab.published.features import features_of
     from agent.pages.rendering import features_page
     from agent.pages.views.features import features_view
@@ -194,7 +200,8 @@ def _page(
         "Place": str(record.settings.get("hook_name", "")),
         "Artefact (sha256)": record.sae.artefact_sha256[:16],
     }
-    called = Path(found.name).resolve().name if Path(found.name).exists() else found.name  # no place of this machine
+    # a page may be published, so it names no folder of this machine
+    called = Path(found.name).resolve().name if Path(found.name).exists() else found.name
     view = features_view(f"Features of {called}", facts, features_of(found, place, latents, count))
     target = beside.with_suffix(".html")
     write_bytes(target, features_page(view))
@@ -202,7 +209,7 @@ def _page(
 
 
 def _written(record: EvaluationRecord, workspace: Workspace) -> Path:
-    """The record beside those of earlier evaluations."""
+    """Writes the record beside those of earlier evaluations; returns its path."""
     stamp = time.strftime("%Y%m%d_%H%M%S", time.localtime(record.started_at))
     name = re.sub(r"[^A-Za-z0-9.-]+", "_", record.sae.name.strip("/"))[-60:].strip("_.")
     path = workspace.root / "evaluations" / f"{stamp}_{name}_{record.sae.artefact_sha256[:8]}.json"
@@ -227,5 +234,5 @@ def _show(record: EvaluationRecord, template: Template, path: Path) -> None:
 
 
 def _better(spec: MetricSpec) -> str:
-    """Which direction is better; the target of a number such as l0 is each autoencoder's own affair."""
+    """The better direction; empty for a metric with a target such as L0, because each autoencoder has its own."""
     return "" if spec.better == "target" else spec.better

@@ -1,20 +1,19 @@
-"""The command follow: a session's events as they come, and how far its training is. Reads only."""
+"""The command follow: prints a session's events as they happen, and the progress of its trainings. Only reads."""
 
 from __future__ import annotations
 
 import time
-from contextlib import suppress
 from datetime import datetime
 
 from agent.actions.runs import last_words
 from agent.app.console import Loudness, TerminalConsole
-from agent.app.wording import call_line
+from agent.app.exits import DONE, INTERRUPTED
+from agent.app.standing import job_under_way
+from agent.app.wording import call_line, refusal_line
 from agent.core.paths import SessionPaths
 from agent.core.protocols import Progress, together
 from agent.session.events import Event
 from agent.session.session import Session, apply, fold, stage
-from agent.storage import foreign
-from agent.storage.foreign import Foreign
 from agent.storage.locks import is_locked
 from agent.storage.log import EventLog
 from agent.storage.workspace import read_session
@@ -23,12 +22,12 @@ POLL_S = 0.5
 
 
 def follow(paths: SessionPaths, loudness: Loudness = "normal") -> int:
-    """Until the session is finished or nobody holds it; Ctrl-C ends the watching, not the session.
+    """Prints events until the session is finished or no process works on it. Ctrl-C ends only the watching.
 
-    Each line is stamped with the time of day of its event, past ones too.
+    The stamp of each line is the time of day of its event, also of past ones.
 
     Raises:
-        UserError: nobody holds it, and its log is empty.
+        UserError: no process works on it, and its log is empty.
     """
     watch = _Watch(paths, loudness)
     try:
@@ -36,24 +35,24 @@ def follow(paths: SessionPaths, loudness: Loudness = "normal") -> int:
             while not watch.look():
                 time.sleep(POLL_S)
     except KeyboardInterrupt:
-        return 130
+        return INTERRUPTED
     session = watch.session or read_session(paths)
     state = "is finished" if session.finished else f"is stopped at stage {stage(session)}"
     watch.console.conclude(f"{paths.root.name} {state}")
-    return 0
+    return DONE
 
 
 class _Watch:
-    """What was shown of a session so far."""
+    """What was printed of a session so far."""
 
     def __init__(self, paths: SessionPaths, loudness: Loudness) -> None:
         self.session: Session | None = None
         self.console = TerminalConsole(loudness=loudness, stamp=self._stamp)
         self._paths, self._seen, self._day = paths, 0, ""
-        self._at: float | None = None  # of the event that is shown; None: now
+        self._at: float | None = None  # time of the event that is being printed; None: now
 
     def look(self) -> bool:
-        """Show what is new; whether the watching is over."""
+        """Prints what is new; returns whether the watching is over."""
         held = is_locked(self._paths.lock)
         events = list(EventLog(self._paths.events).read())
         for event in events[self._seen :]:
@@ -82,12 +81,12 @@ class _Watch:
 
 
 def describe(event: Event, session: Session) -> str:
-    """One line for an event a person cares about."""
+    """One line about an event, or "" for an event that a person need not see."""
     match event.type:
         case "call_finished":
             return call_line(event, session)
         case "answer_refused":
-            return f"{event.role}: the answer cannot be taken: {event.reason.splitlines()[0][:200]}"
+            return refusal_line(event)
         case "try_wasted":
             return f"{event.role}: {event.model}: {event.reason}"
         case "planned":
@@ -113,7 +112,7 @@ def describe(event: Event, session: Session) -> str:
         case "sentences_judged":
             return f"judge: {event.failed or f'{len(event.judged)} sentences, {len(event.refused)} refused'}"
         case "evidence_reviewed":
-            return f"evidence review: {event.failed or f'{len(event.doubts)} to mend'}"
+            return f"evidence review: {event.failed or f'{len(event.doubts)} to repair'}"
         case "review_given":
             return f"review {event.number}: " + (
                 f"{event.review.overall} of 10, {event.review.decision}" if event.review else "failed"
@@ -135,16 +134,12 @@ def _named(session: Session, run: str) -> str:
 
 
 def _show_training(paths: SessionPaths, session: Session, console: TerminalConsole) -> None:
-    from agent.core.record import Job
     from agent.lab.jobs.local import LocalRunner
 
     found = dict[str, Progress]()
     for run in (run for run in session.under_way if run.phase == "submitted"):
-        folder = paths.attempt(run.run, run.attempt, run.restarts)
-        name = (folder / "job.json").relative_to(paths.root).as_posix()
-        with suppress(Foreign, ValueError):  # none yet, or nothing that a runner writes
-            job = Job.model_validate_json(foreign.read(paths.root.resolve(), name))
-            found[run.run] = LocalRunner().progress(job.model_copy(update={"folder": str(folder)}))
+        if job := job_under_way(paths, run):
+            found[run.run] = LocalRunner().progress(job)
     if found:
         runs = ", ".join(found)
         console.progress(f"runs {runs}" if len(found) > 1 else f"run {runs}", together(list(found.values())))

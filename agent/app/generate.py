@@ -1,4 +1,7 @@
-"""The command generate-ideas: new ideas for a template, told apart from those there are, in a file to edit."""
+"""The command generate-ideas: asks the planner for ideas for a template that differ from the known ones.
+
+They are written to a file that a person can edit before a session plays one of them.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ from typing import Annotated
 from pydantic import Field, StringConstraints
 
 from agent.app.bounds import Spent
+from agent.app.exits import DONE
 from agent.app.names import adapter, named_template
 from agent.app.one_model import model_for
 from agent.app.wording import compact
@@ -28,9 +32,9 @@ from agent.llm.prompting import render
 from agent.storage.atomic import write_text
 from agent.storage.workspace import Workspace
 
-SHOWN_PAPERS = 40
-ROUNDS = 3  # looks at one idea: the proposal and two reflections
-SAME = 0.6  # share of common words above which two ideas are one
+SHOWN_PAPERS = 40  # of the library, in the prompt
+ROUNDS = 3  # answers about one idea: the proposal and two reflections
+SAME = 0.6  # share of common words above which two ideas count as the same
 _WORD = re.compile(r"[a-z0-9]+")
 _COMMON = frozenset(_WORD.findall("a an and are as at be by do does for from in is it its of on or that the to with"))
 
@@ -38,7 +42,7 @@ Score = Annotated[float, Field(ge=1, le=10)]
 
 
 class NewIdea(Strict):
-    """An idea in the form of the idea files; its scores are a model's own."""
+    """An idea in the form of the idea files; the model that proposes it also gives the scores."""
 
     Name: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{2,63}$")]
     Title: Annotated[str, StringConstraints(min_length=10, max_length=200)]
@@ -49,18 +53,20 @@ class NewIdea(Strict):
 
 
 class Proposal(Strict):
+    """The planner's answer; `done`: a further reflection would not improve the idea."""
+
     thought: str
     idea: NewIdea
     done: bool
 
 
 def generate(args: argparse.Namespace, places: Places, workspace: Workspace) -> int:
-    """Propose ideas one after another; each is in the file before the next is asked for.
+    """Asks for ideas one after another, and writes each to the file before it asks for the next.
 
     Raises:
-        UserError: the template or the model will not do.
-        InfrastructureError: no usable answer; what was found before is in the file.
-        BudgetSpent: likewise.
+        UserError: the template or the model cannot be used.
+        InfrastructureError: no answer could be used; the ideas before it are in the file.
+        BudgetSpent: a bound is reached; likewise.
     """
     adapt = adapter(workspace.root, walls=not args.unsafe_no_sandbox)
     template = named_template(args.template or DEFAULT_TEMPLATE, places, adapt)
@@ -87,7 +93,7 @@ def generate(args: argparse.Namespace, places: Places, workspace: Workspace) -> 
                 f"  {TYPED} --idea {file}:{ranked(found)[0].Name}",
                 flush=True,
             )
-    return 0
+    return DONE
 
 
 def _ideas(wanted: int, calls: RecordedCalls, template: Template, known: list[Idea]) -> Iterator[Idea]:
@@ -112,7 +118,9 @@ def _papers(template: Template) -> list[str]:
 def propose(
     ask: Ask, number: int, template: Template, profile: Profile, code: str, known: Sequence[Idea], papers: Sequence[str]
 ) -> Idea:
-    """One idea that is none of `known`, after at most ROUNDS looks at it.
+    """One idea that is none of `known`, after at most ROUNDS answers.
+
+    `code` is the template's editable code, `papers` titles with years; both are shown to the planner.
 
     Raises:
         InfrastructureError: the model gave no usable answer.
@@ -150,6 +158,7 @@ def ranked(ideas: Sequence[Idea]) -> list[Idea]:
 
 
 def _known(idea: NewIdea, known: Sequence[Idea]) -> str | None:
+    """Why an idea is refused as a known one, in words for the planner; None if it is new."""
     for other in known:
         if other.Name == idea.Name:
             return f"the name {idea.Name!r} is taken; if the idea is another one, give it another name"

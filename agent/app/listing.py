@@ -1,4 +1,4 @@
-"""The commands list and clean."""
+"""The command list: the ideas and templates that there are."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from agent.app.exits import DONE, USER_ERROR
 from agent.app.tables import add, show, show_json, table
 from agent.core.errors import UserError
 from agent.core.ideas import Idea, all_ideas
@@ -13,11 +14,13 @@ from agent.core.manifest import Manifest
 from agent.core.program import Places
 from agent.core.template import load_template
 from agent.core.visible import line
-from agent.storage.workspace import Workspace
 
 
-def show_ideas(where: Places, template: str | None = None, *, as_json: bool = False) -> int:
-    """All ideas and templates; with a template's name or folder, the ideas that lie in it too."""
+def show_ideas(where: Places, template: str | None, *, as_json: bool) -> int:
+    """Prints all ideas and templates. `template`: a name or folder whose own ideas are printed too.
+
+    What cannot be read is reported on stderr, and the exit status then is that of an error.
+    """
     found, complaints = all_ideas(*where.under("ideas"))
     own, unread = _ideas_of(template, where) if template else ([], [])
     found, complaints = [*found, *own], [*complaints, *unread]
@@ -34,7 +37,7 @@ def show_ideas(where: Places, template: str | None = None, *, as_json: bool = Fa
         _show_tables(found, recorded, manifests)
     for complaint in complaints:
         print(line(complaint), file=sys.stderr)
-    return 2 if complaints else 0
+    return USER_ERROR if complaints else DONE
 
 
 def recordings(idea: str, where: Places) -> list[str]:
@@ -43,7 +46,7 @@ def recordings(idea: str, where: Places) -> list[str]:
 
 
 def _templates(where: Places) -> list[Path]:
-    """Folders of templates by their name; of a name that lies in two places, a person's own."""
+    """The folders of templates, sorted by name. A person's own one hides a shipped one of the same name."""
     found = {
         file.parent.name: file.parent for p in reversed(where.under("templates")) for file in p.glob("*/manifest.toml")
     }
@@ -97,13 +100,3 @@ def _ideas_of(template: str, where: Places) -> tuple[list[Idea], list[str]]:
     from agent.lab.templating.v1 import ideas
 
     return ideas(template_folder(template, where))
-
-
-def clean_cache(workspace: Workspace) -> int:
-    """Free the cache, and say what that frees."""
-    from agent.storage.cache import clean
-    from agent.storage.locks import is_locked
-
-    busy = any(is_locked(paths.lock) for paths in workspace.sessions())
-    print(clean(workspace.cache, busy=busy))
-    return 0

@@ -1,227 +1,30 @@
-"""Several sessions in one command: a process for each, so many at once, one bound on money, one summary.
+"""Several sessions in one command: one for each idea that was typed, or for each session that has stopped.
 
-A session that fails or hangs harms no other. Not here: what a session does (playing.py), and how it is started alone.
+Not here: how they run side by side (fleet.py).
 """
 
 from __future__ import annotations
 
 import argparse
-import os
-import queue
-import re
-import signal
-import subprocess
-import sys
-import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from agent.app.commands import OPTIONS
-from agent.app.exits import BUDGET, DONE, INFRASTRUCTURE, INTERRUPTED, NO_PDF, USER_ERROR
+from agent.app.fleet import Many, One
 from agent.app.names import named_idea
-from agent.app.standing import Standing, standing
+from agent.app.standing import standing
 from agent.core.errors import UserError
 from agent.core.ideas import read_ideas
-from agent.core.paths import SessionPaths
-from agent.core.program import HOME, places
-from agent.core.visible import line
+from agent.core.program import places
 from agent.storage.workspace import Workspace
 
-Say = Callable[[str], None]
-OWN = ("idea", "ideas", "parallel", "max_usd", "max_usd_total", "quiet", "verbose")  # said anew to each
-LAUNCHER = (sys.executable, str(HOME / "launch.py"))
-ENDS = {
-    DONE: "ended",
-    USER_ERROR: "refused",
-    INFRASTRUCTURE: "stopped by a fault",
-    BUDGET: "stopped at a bound",
-    NO_PDF: "ended without a PDF",
-    INTERRUPTED: "stopped",
-}
+OWN = ("idea", "ideas", "parallel", "max_usd", "max_usd_total", "quiet", "verbose")  # not passed on as they were typed
 MOST = 256  # sessions at once
-_STAMP = re.compile(r" *\d+(:\d\d)+ (?=\S)")  # that a console puts before the first line of what it says
-_SESSION = re.compile(r"Session (\S+)$")
-
-
-@dataclass
-class One:
-    """A session of the many: what is typed for it, and what became of it."""
-
-    label: str
-    words: tuple[str, ...]  # the command and what it is about
-    session: str = ""  # its name, once it is known
-    cap: float | None = None  # US dollars that it may reach; None without a bound on all
-    spent: float = 0.0  # US dollars, when it was last looked at
-    status: int | None = None  # how its process ended; None: it was not started, or runs
-    process: subprocess.Popen[str] | None = None
-
-
-@dataclass
-class Many:
-    """Sessions that wait, run and have ended.
-
-    `launcher` is what a person would type; every session gets `options` as well. At most `parallel` run at once.
-    `each` and `total` are bounds in US dollars.
-    """
-
-    sessions: Sequence[One]
-    workspace: Workspace
-    options: tuple[str, ...] = ()
-    parallel: int = 1
-    each: float | None = None
-    total: float | None = None
-    loudness: str = "normal"
-    launcher: tuple[str, ...] = LAUNCHER
-    say: Say = lambda text: print(line(text), flush=True)
-    _told: queue.SimpleQueue[tuple[One | None, str | int | None]] = field(default_factory=queue.SimpleQueue)
-    _stopping: bool = False
-
-    def run(self) -> int:
-        """Run them all; the exit status is the highest of theirs.
-
-        The first Ctrl-C stops all of them as it stops one, and starts no more; a second one cancels their trainings.
-        """
-        with self._signals():
-            while self._running or (self._waiting and not self._stopping):
-                self._start_some()
-                if self._running:
-                    self._hear(*self._told.get())
-        self._summary()
-        ends = [INTERRUPTED if one.status is None else one.status for one in self.sessions]
-        return INTERRUPTED if self._stopping else max(ends, default=DONE)
-
-    # ---------------------------------------------------------------- inside
-
-    @property
-    def _running(self) -> list[One]:
-        return [one for one in self.sessions if one.process and one.status is None]
-
-    @property
-    def _waiting(self) -> list[One]:
-        return [one for one in self.sessions if one.process is None and one.status is None]
-
-    def _start_some(self) -> None:
-        while not self._stopping and self._waiting and len(self._running) < self.parallel:
-            one = self._waiting[0]
-            if self.total is not None:
-                for other in self.sessions:
-                    other.spent = self._spent(other)
-                one.cap = share(self.total, self.sessions, one)
-                if one.cap <= one.spent:
-                    one.status = BUDGET
-                    self.say(f"{one.label}: not started: --max-usd-total {self.total:g} is spent or promised")
-                    continue
-            bounds = [bound for bound in (one.cap, self.each) if bound is not None]
-            one.process = self._process(one, min(bounds, default=None))
-
-    def _process(self, one: One, most: float | None) -> subprocess.Popen[str]:
-        words = [*self.launcher, *one.words, *self.options]
-        words += ["--max-usd", f"{most:.6f}"] if most is not None else []
-        words += [] if self.loudness == "verbose" else ["--quiet"]
-        process = subprocess.Popen(
-            words,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-            start_new_session=True,  # the terminal's Ctrl-C comes to us alone, and we hand it on
-        )
-        threading.Thread(target=self._listen, args=(one, process), daemon=True).start()
-        return process
-
-    def _listen(self, one: One, process: subprocess.Popen[str]) -> None:
-        """In a thread of its own: what a session prints, and then that it has ended."""
-        assert process.stdout
-        pipe = process.stdout
-
-        def read() -> None:
-            for text in pipe:
-                self._told.put((one, text))
-
-        reader = threading.Thread(target=read, daemon=True)
-        reader.start()
-        process.wait()
-        reader.join(timeout=2.0)  # a command of --on-event may hold the pipe for longer
-        self._told.put((one, None))
-
-    def _hear(self, one: One | None, told: str | int | None) -> None:
-        """A line that a session printed; None: its process has ended; without a session: a signal that came to us."""
-        if one is None:
-            self._stop(signal.Signals(int(told or 0)))
-        elif told is None:
-            assert one.process
-            one.status = one.process.returncode if one.process.returncode >= 0 else INFRASTRUCTURE
-            self.say(f"{one.label}: {ENDS.get(one.status, f'ended with status {one.status}')}")
-        else:
-            self._echo(one, str(told).rstrip("\n"))
-
-    def _echo(self, one: One, text: str) -> None:
-        text = _STAMP.sub("", text, count=1)
-        if named := _SESSION.match(text):
-            one.session = named[1]
-        details = text.startswith(" ") and self.loudness == "normal"
-        if text and not details and self.loudness != "quiet":
-            self.say(f"{one.label}: {text}")
-
-    @contextmanager
-    def _signals(self) -> Iterator[None]:
-        """A signal waits its turn among what sessions say, so that it finds all of them in a known state."""
-
-        def hear(number: int, frame: object) -> None:
-            self._told.put((None, number))
-
-        before = {number: signal.signal(number, hear) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
-
-    def _stop(self, number: signal.Signals) -> None:
-        """Hand a signal on; a second Ctrl-C reaches sessions that wait for it, and cancels their trainings."""
-        again, self._stopping = self._stopping, True
-        running = self._running
-        asked = (
-            "once more, for their trainings too"
-            if again
-            else "each says how to go on; Ctrl-C once more within 5 s cancels trainings"
-        )
-        self.say(f"Stopping {len(running)} of {len(self.sessions)} sessions: {asked}")
-        for one in running:
-            assert one.process
-            with suppress(ProcessLookupError):
-                os.kill(one.process.pid, signal.SIGINT if number == signal.SIGINT else signal.SIGTERM)
-
-    def _standing(self, one: One) -> Standing | None:
-        paths = SessionPaths(self.workspace.root / one.session)
-        return standing(paths) if one.session and paths.events.is_file() else None
-
-    def _spent(self, one: One) -> float:
-        found = self._standing(one)
-        return found.usd if found else 0.0
-
-    def _summary(self) -> None:
-        from agent.app.tables import add, show, table
-
-        shown = table("idea", "session", "end", "stage", "runs", "cost")
-        cost = 0.0
-        for one in self.sessions:
-            found = self._standing(one)
-            end = "not started" if one.process is None else ENDS.get(one.status or 0, f"status {one.status}")
-            runs = f"{found.measured} of {found.runs}" if found else ""
-            cost += found.usd if found else 0.0
-            add(shown, one.label, one.session or "-", end, found.stage if found else "", runs, _dollars(found))
-        show(shown)
-        done = sum(1 for one in self.sessions if one.status == DONE)
-        self.say(f"{done} of {len(self.sessions)} ended as asked; ${cost:.2f} in all. See --status, --page SESSION")
 
 
 def run_all(sessions: Sequence[One], args: argparse.Namespace, workspace: Workspace, loudness: str) -> int:
-    """Run them with the options that were typed.
+    """Runs these sessions with the options that were typed; returns the exit status.
 
     Raises:
         UserError: a number is out of range.
@@ -236,10 +39,10 @@ def run_all(sessions: Sequence[One], args: argparse.Namespace, workspace: Worksp
 
 
 def named_ideas(args: argparse.Namespace) -> list[str]:
-    """Every idea that was typed, and those of --ideas FILE, each looked up: a mistyped one starts nothing.
+    """Every idea that was typed, and those of --ideas FILE. All are looked up before any session starts.
 
     Raises:
-        UserError: one of them is not there.
+        UserError: one of them is not found.
     """
     names = list(args.operands)
     if args.ideas:
@@ -249,19 +52,8 @@ def named_ideas(args: argparse.Namespace) -> list[str]:
     return names
 
 
-def share(total: float, sessions: Sequence[One], one: One) -> float:
-    """What a session that starts now may reach: its own spending, and an equal part of what nobody has a claim to.
-
-    A session that runs has a claim to all of its own bound; what one leaves is there for those that come later. So the
-    sum over all sessions never passes the total.
-    """
-    claimed = sum(s.cap if s.process and s.status is None and s.cap is not None else s.spent for s in sessions)
-    waiting = sum(1 for s in sessions if s.process is None and s.status is None)
-    return one.spent + max(0.0, total - claimed) / waiting
-
-
 def common_words(args: argparse.Namespace) -> tuple[str, ...]:
-    """The options that hold for each session, as they are typed."""
+    """The options that every session gets, as words of a command line."""
 
     def words() -> Iterator[str]:
         for option in OPTIONS.values():
@@ -282,7 +74,7 @@ def _as_typed(value: Any) -> str:
 
 
 def of_ideas(names: Sequence[str]) -> list[One]:
-    """A session for each idea, labelled by the idea's own name; twice the same has numbers."""
+    """A session for each idea, labelled by the idea's name, and by a number if an idea is named twice."""
     labels = [Path(name.rpartition(":")[2]).stem for name in names]
     counted = [
         f"{label} {labels[:i].count(label) + 1}" if labels.count(label) > 1 else label for i, label in enumerate(labels)
@@ -291,14 +83,10 @@ def of_ideas(names: Sequence[str]) -> list[One]:
 
 
 def of_stopped(workspace: Workspace) -> list[One]:
-    """A session for each that has stopped before its end and that nobody works on."""
+    """One for each session that has stopped before its end, and that no process works on."""
     found = [standing(paths) for paths in workspace.sessions()]
     return [
         One(stood.session, ("resume", stood.session), session=stood.session)
         for stood in found
         if stood.state in ("stopped", "training")
     ]
-
-
-def _dollars(found: Standing | None) -> str:
-    return "" if found is None else f"${found.usd:.2f}" + ("" if found.usd_complete else "+?")

@@ -1,4 +1,4 @@
-"""Templates, ideas and this program by the name or the path that a person gives or can type."""
+"""Finds templates and ideas by the names and paths that a person types, and prints commands that a person can type."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from agent.core.template import Template, load_template
 
 
 def launcher() -> str:
-    """What to type for this program, from the folder where this command was typed."""
+    """What a person types to start this program from the current folder."""
     if INSTALLED:
         return NAME
     here, script = Path.cwd(), HOME / NAME
@@ -21,13 +21,13 @@ def launcher() -> str:
 
 
 def command(word: str, session: Path) -> str:
-    """What to type for a command (with its dashes) about a session, by its folder."""
+    """What a person types for a command about a session. `word`: the command with its dashes; `session`: a folder."""
     elsewhere = session.parent != places().workspace
     return f"{launcher()} {word} {session.name}" + (f" --workspace {short(session.parent)}" if elsewhere else "")
 
 
 def short(path: Path) -> str:
-    """A path as it can be typed here: relative where it lies below the current folder."""
+    """A path as a person types it: relative if it lies below the current folder."""
     try:
         return str(path.relative_to(Path.cwd()))
     except ValueError:
@@ -35,7 +35,11 @@ def short(path: Path) -> str:
 
 
 def template_folder(name: str, where: Places, option: str = "--template") -> Path:
-    """Where a template lies, by its name in one of the places or by its folder."""
+    """The folder of a template, by its name in one of the places or by a path.
+
+    Raises:
+        UserError: there is none; the message begins with `option`, which names it.
+    """
     found = [path for path in (*(folder / name for folder in where.under("templates")), Path(name)) if path.is_dir()]
     if not found:
         there = sorted({p.parent.name for folder in where.under("templates") for p in folder.glob("*/manifest.toml")})
@@ -45,15 +49,18 @@ def template_folder(name: str, where: Places, option: str = "--template") -> Pat
 
 
 def named_template(name: str, where: Places, adapt: Callable[[Path], Path]) -> Template:
-    """A template by its name or folder; `adapt` makes one of another system's folder."""
+    """A template by its name or folder; `adapt` converts a folder of AI-Scientist (v1) into one first."""
     from agent.lab.templating.v1 import is_v1
 
     folder = template_folder(name, where)
     return load_template(adapt(folder) if is_v1(folder) else folder)
 
 
-def adapter(workspace: Path, walls: bool = True, *, device: str = "cpu", ask: bool = False) -> Callable[[Path], Path]:
-    """Makes a template of an AI-Scientist v1 folder, in the workspace; `ask`: open questions go into adapter.toml."""
+def adapter(workspace: Path, walls: bool, *, device: str = "cpu", ask: bool = False) -> Callable[[Path], Path]:
+    """A function that converts a folder of AI-Scientist (v1) into a template in the workspace, and returns its folder.
+
+    `ask`: questions that the conversion leaves open are written into adapter.toml, for a person to answer.
+    """
 
     def make(folder: Path) -> Path:
         from agent.lab.templating.adapt import adapt
@@ -65,7 +72,11 @@ def adapter(workspace: Path, walls: bool = True, *, device: str = "cpu", ask: bo
 
 
 def named_idea(name: str, template: str | None, where: Places) -> Idea:
-    """The idea by its name, among those that lie in the template's folder too, or by its file."""
+    """An idea by its name (those in the template's folder come first), or by its file.
+
+    Raises:
+        UserError: there is none.
+    """
     from agent.lab.templating.v1 import ideas
 
     own, complaints = ideas(template_folder(template, where)) if template else ([], [])

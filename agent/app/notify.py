@@ -1,6 +1,6 @@
-"""--on-event: a person's own command hears of each event of a session, outside of every sandbox.
+"""--on-event: runs a person's own command for each event of a session, outside the sandbox and as that person.
 
-It runs as the person, one event after another, each for a bounded time; whatever it does, the session goes on.
+The command gets one event after another and a bounded time for each. The session continues whatever the command does.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ from agent.app.follow import describe
 from agent.session.events import Event
 from agent.session.session import Session, stage
 
-LONGEST_S = 10.0  # of one call of the command
-DRAINED_S = 20.0  # for what is left to tell when the session's process ends
+LONGEST_S = 10.0  # seconds that one call of the command may take
+DRAINED_S = 20.0  # seconds in which the remaining events are handed over when the session's process ends
 Say = Callable[[str], None]
 Strip = Callable[[str], str]
 
 
 class Notifier:
-    """Tells a shell command of events, in a thread of its own, in their order."""
+    """Hands events to a shell command in their order, in a thread of its own."""
 
     def __init__(self, command: str, say: Say, strip: Strip, longest_s: float = LONGEST_S) -> None:
-        """`strip` takes keys and the like out of a text; `say` hears once that the command fails."""
+        """`strip` removes keys and other secrets from a text; `say` is called once if the command fails."""
         self._command, self._say, self._strip, self._longest_s = command, say, strip, longest_s
         self._waiting: queue.Queue[str | None] = queue.Queue()
         self._failed = False
@@ -45,7 +45,7 @@ class Notifier:
         self._thread.join(DRAINED_S)
 
     def hear(self, event: Event, session: Session, folder: Path) -> None:
-        """Called with each event once it is in the session's log."""
+        """Queues an event for the command. It is called once the event is in the session's log."""
         told = {name: self._strip(text) if isinstance(text, str) else text for name, text in account(event, session)}
         self._waiting.put(json.dumps({**told, "folder": str(folder)}) + "\n")
 
@@ -61,7 +61,7 @@ class Notifier:
 
 
 def account(event: Event, session: Session) -> list[tuple[str, Any]]:
-    """What a command is told: facts and one line, never a whole text of a model, a log or an option."""
+    """The fields of the JSON object that the command gets: facts and one line, but no whole text of a model or log."""
     whose = {name: getattr(event, name) for name in ("run", "attempt") if hasattr(event, name)}
     return [
         ("event", event.type),
@@ -77,7 +77,7 @@ def account(event: Event, session: Session) -> list[tuple[str, Any]]:
 
 
 def _run(command: str, told: str, longest_s: float) -> str:
-    """Why it failed; "" where it did not."""
+    """Runs the command with one event on its standard input; returns why it failed, or ""."""
     try:
         process = subprocess.Popen(
             ["/bin/sh", "-c", command],
@@ -86,7 +86,7 @@ def _run(command: str, told: str, longest_s: float) -> str:
             stderr=subprocess.PIPE,
             text=True,
             errors="replace",
-            start_new_session=True,  # so that all it starts ends with it, and Ctrl-C is not for it
+            start_new_session=True,  # so that killpg ends all that it started, and Ctrl-C does not reach it
         )
     except OSError as error:
         return f"the command does not start ({error.strerror})"

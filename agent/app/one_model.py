@@ -1,4 +1,4 @@
-"""The model of one role, for commands that ask it without a session."""
+"""The model of one role, for the commands that ask a model without a session (review, generate-ideas)."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from agent.core.protocols import Model, Role
 
 
 def model_for(args: argparse.Namespace, role: Role, option: str) -> Model:
-    """The model that plays a role for the command `option`.
+    """The model that the arguments name for a role; `option` names the command in error messages.
 
     Raises:
-        UserError: none is named, it is not known, or its key is missing.
+        UserError: no model is named, it is not known, or its key is missing.
     """
     if args.playback:
         from agent.llm.playback import PlaybackModel

@@ -1,4 +1,4 @@
-"""A session played for a person: to its end or a stop, which is said in a line and an exit status."""
+"""Plays a session for a person at a terminal, and says how it ended: in a few lines and in the exit status."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def opening_words(paths: SessionPaths) -> str:
     return "\n".join(
         [
             f"Session {paths.root.name}",
-            f"  Watch it    {command('--follow', paths.root)}   (in another terminal; a part of the name will do)",
+            f"  Watch it    {command('--follow', paths.root)}   (in another terminal; a part of the name is enough)",
             f"  Stop it     Ctrl-C, or {command('--stop', paths.root)}; nothing is lost",
             f"  Its files   {short(paths.root)}   (session.log has every line)",
         ]
@@ -37,7 +37,7 @@ def opening_words(paths: SessionPaths) -> str:
 
 
 def play_session(tools: Tools) -> int:
-    """Go on to the end or a stop; the exit status, with its reason said in a line."""
+    """Plays the session to its end or a stop, prints why it stopped, and returns the exit status."""
     resume = command("--resume", tools.paths.root)
     if told := _asked_at(tools.session.options):
         tools.say(told)
@@ -63,7 +63,7 @@ def play_session(tools: Tools) -> int:
 
 
 def _asked_at(options: Options) -> str:
-    """Where the session's words go; empty where each provider's own server is asked, or a recording plays."""
+    """Which servers get the session's prompts; "" if they are the providers' own, or a recording answers."""
     if options.playback:
         return ""
     if options.api_base:
@@ -73,15 +73,18 @@ def _asked_at(options: Options) -> str:
 
 
 def _strict_end(tools: Tools) -> int:
-    """A recording must be played to its last reply; one left over means that the session went another way."""
+    """The exit status of a playback: an error if replies of the recording were not used.
+
+    A reply that is left over means that the session took another way than the recorded one.
+    """
     session = tools.session
     if not session.options.playback:
         return DONE
     over = PlaybackModel(Path(session.options.playback)).leftover(set(session.calls))
     if over:
         tools.console.conclude(
-            f"playback: nobody asked for {', '.join(over)}; the session went another way than the recording "
-            "(another number of runs or attempts?)"
+            f"playback: these replies were not used: {', '.join(over)}. The session took another way than the recorded "
+            "one (another number of runs or attempts?)"
         )
     return INFRASTRUCTURE if over else DONE
 
@@ -103,7 +106,7 @@ def _what_goes_on(tools: Tools) -> str:
 
 
 def _interrupted(tools: Tools, jobs: Sequence[Job], resume: str, *, again: bool) -> int:
-    """Say what goes on; a second Ctrl-C within a few seconds ends that too, where one may come (`again`)."""
+    """Prints which trainings continue. If `again`, waits a few seconds for a second Ctrl-C, which cancels them."""
     tools.console.conclude(f"Stopped. Go on with: {resume}")
     if not jobs:
         return INTERRUPTED
@@ -115,7 +118,7 @@ def _interrupted(tools: Tools, jobs: Sequence[Job], resume: str, *, again: bool)
         tools.console.conclude(f"{told} Ctrl-C once more within 5 s cancels {'them' if len(jobs) > 1 else 'it'}.")
         time.sleep(5)
     except KeyboardInterrupt:
-        with suppress(KeyboardInterrupt):  # a third one does not wait for it
+        with suppress(KeyboardInterrupt):  # a third Ctrl-C ends the wait for the cancelled trainings
             for job in jobs:
                 cancel(job, tools)
     return INTERRUPTED
@@ -160,7 +163,7 @@ def _closing_words(tools: Tools) -> None:
 
 
 def _what(session: Session, paths: SessionPaths) -> str:
-    """Options that name the same idea and template; an idea that is not shipped lies in its repository."""
+    """The options that name the same idea and template; an idea that is not shipped is named by its file."""
     template = Path(session.options.template)
     shipped = Path(session.options.playback or "").is_relative_to(template)
     idea = session.idea.Name if shipped else short(paths.repo / "idea.json")

@@ -1,4 +1,4 @@
-"""What would stop a session, known before its first token. Not here: what it will take (estimate.py)."""
+"""Finds what would stop a session before it costs a token. Not here: what a session will take (estimate.py)."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from agent.storage.workspace import Workspace
 if TYPE_CHECKING:
     from agent.app.assemble import System
 
-FREE_GB = 2.0
+FREE_GB = 2.0  # disk without which no session starts
 SLURM = ("sbatch", "squeue", "scancel", "scontrol")
 TEX = ("latexmk", "pdflatex", "bibtex")
 
 
-def complaints(options: Options, template: Template, system: System, workspace: Path) -> list[str]:
-    """One line for each thing that would stop the session: what, and how to mend it. All at once."""
+def complaints(options: Options, template: Template, system: System, workspace: Workspace) -> list[str]:
+    """One line for each thing that would stop the session: what it is, and how to fix it."""
     found = [*_model(options, system), *_sandbox(options)]
     if options.pdf:
         missing = [tool for tool in TEX if shutil.which(tool) is None]
@@ -35,13 +35,13 @@ def complaints(options: Options, template: Template, system: System, workspace: 
                 f"TeX: {', '.join(missing)} not found; install with: sudo apt-get install texlive-latex-extra "
                 "texlive-fonts-recommended latexmk (or add --no-pdf)"
             )
-    place = existing(workspace)
+    place = existing(workspace.root)
     if not os.access(place, os.W_OK | os.X_OK):
         found.append(f"disk: this user may not write to {place}; choose another place with --workspace")
     free = shutil.disk_usage(place).free / 1e9
     if free < FREE_GB:
         found.append(
-            f"disk: {free:.1f} GB free at {workspace}; {FREE_GB:g} GB are needed: make room, or choose "
+            f"disk: {free:.1f} GB free at {workspace.root}; {FREE_GB:g} GB are needed: make room, or choose "
             "another place with --workspace"
         )
     if options.executor == "slurm":
@@ -49,9 +49,9 @@ def complaints(options: Options, template: Template, system: System, workspace: 
     elif options.device.startswith("cuda") and not Path("/dev/nvidiactl").exists():
         found.append(f"device {options.device}: no NVIDIA driver on this machine; use --device cpu")
     elif options.device.startswith("cuda"):
-        found += not_there(options.gpus, of_this_machine(gpus=True).gpus)
+        found += _hidden_gpus(options.gpus, of_this_machine(gpus=True).gpus)
     found += _environment(options, template, workspace)
-    found += saebench.complaints(template.manifest.profiles[options.profile], options, Workspace(workspace).cache)
+    found += saebench.complaints(template.manifest.profiles[options.profile], options, workspace.cache)
     if template.manifest.network and not options.network:
         found.append(
             f"template {template.manifest.name}: asks for network inside the sandbox; allow it with --allow-network"
@@ -71,13 +71,13 @@ def _model(options: Options, system: System) -> list[str]:
     if not isinstance(system.model, LiteLLMModel):  # a caller's own
         return []
     found = check(options.models.names(), options.api_base)
-    if options.fallback:  # it may be asked at another place
+    if options.fallback:  # it may be asked at another server
         found += check({"fallback": options.fallback}, system.model.base_of(options.fallback))
     return [*(f"{problem}; {mend}" for problem, mend in found), *_unpriced(options)]
 
 
 def asked(options: Options, system: System) -> list[str]:
-    """One line for each model that does not answer one tiny request; a recording needs no asking."""
+    """Sends each model one tiny request; returns one line for each that does not answer. A recording is not asked."""
     from agent.llm.litellm_model import LiteLLMModel
 
     if options.playback or not isinstance(system.model, LiteLLMModel):
@@ -86,12 +86,12 @@ def asked(options: Options, system: System) -> list[str]:
 
 
 def models_of(options: Options) -> list[str]:
-    """Every model that may be asked, each once."""
+    """The name of every model that may be asked, each once."""
     return sorted({*options.models.names().values(), *([options.fallback] if options.fallback else [])})
 
 
 def _unpriced(options: Options) -> list[str]:
-    """A bound on money holds only for models whose price is known."""
+    """A complaint if --max-usd is set and the price of a model is not known, since the bound could not hold."""
     from agent.app.assemble import stated_of
     from agent.llm.providers import is_priced
 
@@ -111,13 +111,13 @@ def _slurm() -> list[str]:
     return [f"Slurm: {', '.join(missing)} not found here; start on a login node, or use --executor local"]
 
 
-def not_there(gpus: str, there: Sequence[Gpu]) -> list[str]:
-    """A complaint where GPUs are named that this machine does not have, or does not let be seen."""
+def _hidden_gpus(gpus: str, there: Sequence[Gpu]) -> list[str]:
+    """A complaint if --gpus names GPUs that this machine does not have or does not show to this user."""
     names = [gpu.name for gpu in there]
     missing = [] if gpus == ALL else [name for name in gpus.split(",") if name not in names]
     if not missing:
         return []
-    return [f"--gpus {gpus}: no GPU {', '.join(missing)} is to be seen here; there is {', '.join(names) or 'none'}"]
+    return [f"--gpus {gpus}: GPU {', '.join(missing)} is not visible here; there is {', '.join(names) or 'none'}"]
 
 
 def _sandbox(options: Options) -> list[str]:
@@ -128,13 +128,13 @@ def _sandbox(options: Options) -> list[str]:
     return [f"sandbox: {problem} (or accept the risk with --unsafe-no-sandbox)" for problem in probe()]
 
 
-def _environment(options: Options, template: Template, workspace: Path) -> list[str]:
-    """The template's own Python is built here: what cannot be had is known before the first token."""
+def _environment(options: Options, template: Template, workspace: Workspace) -> list[str]:
+    """Builds the template's own Python, if it has one; a complaint if that fails or its torch cannot use the GPU."""
     from agent.lab.environment_probe import cuda_of_torch
     from agent.lab.environments import environment_of
 
     try:
-        own = environment_of(template, Workspace(workspace).cache, print)
+        own = environment_of(template, workspace.cache, print)
     except UserError as error:
         return [str(error)]
     if not options.device.startswith("cuda") or options.executor == "slurm":  # the driver is on the nodes
@@ -144,13 +144,14 @@ def _environment(options: Options, template: Template, workspace: Path) -> list[
 
 
 def mismatch(torch_cuda: str | None, smi: str) -> str:
-    """Why the NVIDIA driver does not serve this torch, and the mend; "" if nothing speaks against it.
+    """Why the NVIDIA driver does not support this torch, and how to fix it; "" if nothing is known to be wrong.
 
-    `smi` is the table that nvidia-smi prints. Within one major version of CUDA a driver also serves newer minor
-    versions.
+    Args:
+        torch_cuda: the CUDA version that torch was built for; "" for a CPU build, None if there is no torch.
+        smi: the table that nvidia-smi prints. Within one major version of CUDA a driver supports all minor versions.
     """
     if torch_cuda is None:
-        return ""  # no torch: another library's affair
+        return ""  # another library uses the GPU, and checks it
     if not torch_cuda:
         return (
             "torch is built for the CPU alone, and a CUDA device was asked for: install a CUDA build of torch, or "
@@ -168,7 +169,7 @@ def mismatch(torch_cuda: str | None, smi: str) -> str:
 
 
 def nvidia_smi() -> str:
-    """The table of nvidia-smi; "" where it does not run."""
+    """What nvidia-smi prints; "" if it does not run."""
     try:
         return subprocess.run(["nvidia-smi"], capture_output=True, text=True, timeout=30, check=False).stdout
     except (OSError, subprocess.TimeoutExpired):
@@ -176,7 +177,7 @@ def nvidia_smi() -> str:
 
 
 def existing(path: Path) -> Path:
-    """The folder itself, or the nearest one above it that is there."""
+    """The folder itself, or the nearest one above it that exists."""
     while not path.exists():
         path = path.parent
     return path

@@ -1,4 +1,4 @@
-"""The command review: a typed review of any PDF by an ensemble and an area chair, without a session."""
+"""The command review: several reviewers and an area chair, played by a model, review any PDF without a session."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 
 from agent.app import choices
 from agent.app.bounds import Spent
+from agent.app.exits import DONE, INFRASTRUCTURE
 from agent.app.one_model import model_for
 from agent.app.wording import compact
 from agent.core.errors import BudgetSpent, InfrastructureError, UserError
@@ -24,11 +25,11 @@ from agent.storage.temporary import TemporaryFolder
 
 
 def review(args: argparse.Namespace) -> int:
-    """Review, write both files, print the summary; the exit status.
+    """Reviews the PDF, writes the review as JSON and as Markdown, prints its summary, and returns the exit status.
 
     Raises:
-        UserError: the PDF, the model or the place for the result will not do.
-        InfrastructureError, BudgetSpent: reviews that were given before are written.
+        UserError: the PDF, the model or the folder of --out cannot be used.
+        InfrastructureError, BudgetSpent: the calls were stopped; the reviews that were given before are written.
     """
     pdf, count = Path(args.operand), choices.value("reviews", args.reviews)
     out = Path(args.out) if args.out else pdf.parent
@@ -80,7 +81,7 @@ def _review(calls: RecordedCalls, count: int, text: str, pdf: Path, out: Path) -
     finally:
         if meta and given:
             _write(given, meta, pdf, out)
-    return 0 if usable(given) else 3
+    return DONE if usable(given) else INFRASTRUCTURE
 
 
 def _meta(given: list[ReviewGiven], words: MetaWords | None, failed: str) -> PaperReviewed:
@@ -109,11 +110,13 @@ def _write(given: list[ReviewGiven], meta: PaperReviewed, pdf: Path, out: Path) 
 
 
 def _strict_end(model: Model, asked: set[tuple[str, int]]) -> None:
-    """A recording is played to its last reply."""
+    """Raises InfrastructureError if replies of a recording were not used."""
     from agent.llm.playback import PlaybackModel
 
     if isinstance(model, PlaybackModel) and (over := model.leftover(asked)):
-        raise InfrastructureError(f"playback: nobody asked for {', '.join(over)} (another number of reviews?)")
+        raise InfrastructureError(
+            f"playback: these replies were not used: {', '.join(over)} (another number of reviews?)"
+        )
 
 
 def _sandbox(unsafe: bool) -> Sandbox:

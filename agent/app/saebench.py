@@ -1,4 +1,7 @@
-"""The command setup-saebench, and what would stop a session that asks for sae-bench."""
+"""What profiles that ask for sae-bench need before a session starts, and what its evaluations take.
+
+sae-bench is the published benchmark of that name; it runs in a Python environment of its own.
+"""
 
 from __future__ import annotations
 
@@ -9,21 +12,13 @@ from agent.core.errors import UserError
 from agent.core.manifest import CHATS, FORGET_CORPUS, Profile, SaeBench
 from agent.core.options import Options
 from agent.lab.saebench.catalogue import needs
-from agent.lab.saebench.environment import described, required, set_up
-from agent.storage.workspace import Workspace
+from agent.lab.saebench.environment import required
 
 SETTINGS = ("model", "hook_name", "dtype")
 
 
-def set_up_here(workspace: Workspace) -> int:
-    """Build it and say where it lies; a second time finds it."""
-    set_up(workspace.cache, print)
-    print(f"sae-bench {described(workspace.cache)}")
-    return 0
-
-
 def complaints(profile: Profile, options: Options, cache: Path) -> list[str]:
-    """One line for each thing that is missing."""
+    """One line for each thing that is missing for the profile's evaluations by sae-bench."""
     asked = profile.saebench
     if asked is None:
         return []
@@ -34,14 +29,14 @@ def complaints(profile: Profile, options: Options, cache: Path) -> list[str]:
         found.append(str(error))
     for name in SETTINGS:
         if any(name not in {**profile.settings, **c.settings} for c in profile.conditions):
-            found.append(f"sae-bench: the profile has no setting {name!r}, which names the model's place to evaluate")
+            found.append(f"sae-bench: the profile has no setting {name!r}, which sae-bench needs to load the model")
     if asked.data and not (Path(asked.data).is_absolute() and Path(asked.data).is_dir()):
         found.append(f"sae-bench: saebench.data = {asked.data!r}: no such folder (an absolute path is needed)")
     return found + _judged(asked, options) + _unlearned(asked)
 
 
 def _judged(asked: SaeBench, options: Options) -> list[str]:
-    """The judge is asked where trainings are measured, out of the reach of a session's bounds."""
+    """Complaints about the judge of autointerp. It is asked where trainings are measured, so no bound covers it."""
     if not asked.judge:
         return []
     from agent.llm.names import check
@@ -56,28 +51,27 @@ def _judged(asked: SaeBench, options: Options) -> list[str]:
 
 
 def _unlearned(asked: SaeBench) -> list[str]:
-    """Hours of training would be over before its worker misses them."""
+    """Complaints about what unlearning needs; its worker would miss it only after hours of training."""
     if not asked.instruct:
         return []
     found = []
     model = Path(asked.instruct)
     if model.name not in CHATS and not (model.is_absolute() and (model / "model.json").is_file()):
         found.append(
-            f"sae-bench: saebench.instruct = {asked.instruct!r}: unlearning asks in Gemma's form of a chat "
-            f"alone: name {' or '.join(CHATS)}, or the absolute path of a folder with a model that was made "
-            "for it (model.json)"
+            f"sae-bench: saebench.instruct = {asked.instruct!r}: unlearning supports Gemma's chat format only: "
+            f"name {' or '.join(CHATS)}, or the absolute path of a folder with a model of that format (model.json)"
         )
     corpus = Path(asked.data) / FORGET_CORPUS
     if not asked.data or not corpus.is_file():
         found.append(
-            "sae-bench: unlearning reads bio-forget-corpus.jsonl, which its authors give on request alone "
+            "sae-bench: unlearning reads bio-forget-corpus.jsonl, which its authors give only on request "
             "(the page of cais/wmdp-corpora on the hub says where to ask): set saebench.data to a folder, and "
             f"put it there as {FORGET_CORPUS}"
         )
     elif not _has_text(corpus):
         found.append(
-            f'sae-bench: {corpus}: its first line is no JSON object with a "text": a line for each document '
-            "is what unlearning reads"
+            f'sae-bench: {corpus}: its first line is no JSON object with a "text"; unlearning reads one such line for '
+            "each document"
         )
     return found
 
@@ -91,7 +85,7 @@ def _has_text(corpus: Path) -> bool:
 
 
 def announced(profile: Profile) -> list[str]:
-    """What its evaluations take, for the estimate."""
+    """Lines of the estimate: what the evaluations by sae-bench take."""
     asked = profile.saebench
     if asked is None:
         return []

@@ -1,8 +1,8 @@
-"""Defaults of a person's own, for options that were not typed.
+"""A person's own defaults for options that were not typed.
 
-What is typed wins over environment variables, these over `experiment-runner.toml` in the checkout, that over the
-person's file of that name, and that over what is built in. The checkout is the folder of launch.py, never the folder
-where a command is typed: a stranger's repository must not be able to set options by lying there.
+A typed option wins over environment variables, these over `experiment-runner.toml` in the checkout, that over the
+person's file of the same name, and that over the built-in default. The checkout is the folder of launch.py. The current
+folder is not read, because it may be a stranger's repository, which must not set options.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from agent.core.nearest import did_you_mean
 
 FILE = "experiment-runner.toml"
 PREFIX = "EXPERIMENT_RUNNER_"
-PLACE = f"{PREFIX}CONFIG"  # the person's file, in the place of the usual one; empty for none
-OTHERS = (PLACE, f"{PREFIX}KEYS", f"{PREFIX}PLACES")  # variables of ours that set no option
-RESUMED = ("workspace", "on_event", "quiet", "verbose")  # alone hold for a session that was started before
+PLACE = f"{PREFIX}CONFIG"  # variable that names the person's file, instead of the usual one; empty for no file
+OTHERS = (PLACE, f"{PREFIX}KEYS", f"{PREFIX}PLACES")  # variables of this program that set no option
+RESUMED = ("workspace", "on_event", "quiet", "verbose")  # the only defaults that `resume` takes
 SETTINGS = {name[2:]: option for name, option in OPTIONS.items() if name not in TYPED_ONLY}
 _ROLES = ("planner", "editor", "writer", "reviewer")
 _WORDS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False, "": False}
@@ -31,17 +31,17 @@ _WORDS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no"
 
 @dataclass(frozen=True)
 class Source:
-    """Where defaults come from, and what it says of options by their `dest`; False for a switch that is off."""
+    """A file of defaults, or the environment."""
 
-    where: str
-    values: Mapping[str, Any]
+    where: str  # for messages
+    values: Mapping[str, Any]  # by the options' `dest`; False for a switch that is off
 
 
 def sources(environment: Mapping[str, str], checkout: Path) -> list[Source]:
-    """Every source there is, the strongest first.
+    """Every source that exists, the strongest first.
 
     Raises:
-        UserError: one of them names no setting, or gives a value that the option would not take.
+        UserError: a source names a setting that does not exist, or gives a value that the option refuses.
     """
     found = [Source("the environment", _of_environment(environment))]
     for path in (checkout / FILE, own_file(environment)):
@@ -51,7 +51,7 @@ def sources(environment: Mapping[str, str], checkout: Path) -> list[Source]:
 
 
 def own_file(environment: Mapping[str, str]) -> Path | None:
-    """Where a person's defaults lie, whether or not they are there."""
+    """The path of the person's file, whether or not it exists; None if the variable switches it off."""
     if PLACE in environment:
         return Path(environment[PLACE]) if environment[PLACE] else None
     home = environment.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")
@@ -61,11 +61,10 @@ def own_file(environment: Mapping[str, str]) -> Path | None:
 def with_defaults(args: argparse.Namespace, found: Sequence[Source]) -> argparse.Namespace:
     """The same arguments, with the defaults of these sources for options of the command that were not typed.
 
-    A session that goes on keeps the options it was started with, so that of these only those hold that are no part
-    of a session.
+    A resumed session keeps the options that it was started with, so `resume` takes only the defaults in RESUMED.
 
     Raises:
-        UserError: --slurm was typed, and trainings run on this machine.
+        UserError: --slurm was typed without --executor slurm.
     """
     settled = argparse.Namespace(**vars(args))
     taken = {option.dest for option in OPTIONS.values() if getattr(args, option.dest) not in (None, False)}
@@ -76,7 +75,7 @@ def with_defaults(args: argparse.Namespace, found: Sequence[Source]) -> argparse
                 setattr(settled, option.dest, source.values[option.dest])
                 taken.add(option.dest)
     if args.slurm and args.command in ("run", "doctor") and settled.executor != "slurm":
-        raise UserError("--slurm: it goes with --executor slurm")
+        raise UserError("--slurm: only --executor slurm uses it; add that, or leave --slurm out")
     return settled
 
 
@@ -84,14 +83,14 @@ def with_defaults(args: argparse.Namespace, found: Sequence[Source]) -> argparse
 
 
 def _is_open(option: Option, command: str, taken: set[str]) -> bool:
-    """Whether a weaker source may say this, beside what stronger ones have said."""
+    """Whether a source may set this option, given the options that stronger sources have set (`taken`)."""
     if command not in option.owners or option.dest in taken:
         return False
     if command == "resume" and option.dest not in RESUMED:
         return False
     if option.dest in ("model", *_ROLES) and "playback" in taken:
         return False
-    if option.dest in _ROLES and "model" in taken:  # it names all roles, and is the stronger word
+    if option.dest in _ROLES and "model" in taken:  # a stronger source has named one model for all roles
         return False
     return not (option.dest in ("quiet", "verbose") and taken & {"quiet", "verbose"})
 
@@ -135,7 +134,7 @@ def _setting(name: str, where: str, names: Any) -> Option:
 
 
 def _value(option: Option, text: str, where: str) -> Any:
-    """What the option's own reader makes of a text."""
+    """A text converted as the option converts what is typed; raises UserError if it refuses the text."""
     if option.choices:
         if text not in option.choices:
             raise UserError(f"{where} = {text}: give {' or '.join(option.choices)}{did_you_mean(text, option.choices)}")

@@ -1,7 +1,7 @@
-"""What the trainings of a profile will take: tokens, hours, disk and GPU memory, reckoned from its settings alone.
+"""Estimates what the trainings of a profile take, from its settings alone: tokens, hours, disk and GPU memory.
 
-Reckoned for autoencoders, whose profiles name d_in, d_sae and samples; of other templates only earlier sessions tell
-(estimate.py). The hours stand on rates that are assumed here and named where they are printed.
+The estimate is for autoencoders, whose profiles name d_in, d_sae and samples. What other templates take is known only
+from earlier sessions (estimate.py). The hours assume the rates below, which are printed with them.
 """
 
 from __future__ import annotations
@@ -14,88 +14,90 @@ from agent.core.manifest import Profile, Setting
 
 NEEDED = ("d_in", "d_sae", "samples", "batch")
 BYTES = {"float32": 4, "float16": 2, "bfloat16": 2}
-GPU_FLOPS = 100e12  # a second; a large GPU reaches more in bfloat16, a small one less
-CPU_FLOPS = 1e10  # a second and thread
-OF_A_STEP = 6  # operations for each entry of W_enc and row: forwards, and backwards twice as many
-STATES = 4  # a parameter, its gradient and Adam's two moments, in float32
-BATCH_ARRAYS = 4  # of pre-activations [batch, d_sae] and what is made of them
-LOGITS = 3  # arrays of logits at a time while the model is measured
-KEPT = 2  # an artefact is harvested and exported
+GPU_FLOPS = 100e12  # per second; a large GPU reaches more in bfloat16, a small one less
+CPU_FLOPS = 1e10  # per second and thread
+OF_A_STEP = 6  # operations per entry of W_enc and row: two forwards, four backwards
+STATES = 4  # float32 values per parameter: itself, its gradient and Adam's two moments
+BATCH_ARRAYS = 4  # float32 arrays [batch, d_sae] at a time: pre-activations and what is computed from them
+LOGITS = 3  # arrays of logits at a time while the language model is measured
+KEPT = 2  # copies of an artefact that stay on disk: the harvested and the exported one
 SHUFFLED = 3  # blocks of a stream that are in memory at a time
-CUDA_GB = 1.0  # of a process that uses a GPU at all
+CUDA_GB = 1.0  # GPU memory that CUDA takes for each process
 GB = 1e9
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """Of one profile in one session."""
+    """What the trainings of one profile take in one session."""
 
     profile: Profile
-    seeds: int  # trainings of each condition
+    seeds: int  # trainings under each condition (a setting such as a sparsity), over all runs
     cuda: bool
-    threads: int  # of all trainings that run side by side
+    threads: int  # of all trainings that run side by side, together
 
     def of_conditions(self) -> list[dict[str, Setting]]:
+        """The settings of each condition."""
         return [{**self.profile.settings, **c.settings} for c in self.profile.conditions]
 
     @property
     def known(self) -> bool:
+        """Whether the settings suffice for an estimate."""
         return all(isinstance(s.get(n), int) for s in self.of_conditions() for n in NEEDED)
 
     @property
     def streamed(self) -> bool:
+        """Whether the language model makes rows during each training, instead of once for the disk."""
         return bool(self.profile.settings.get("streamed"))
 
     @property
     def tokens(self) -> int:
-        """That all trainings see together."""
+        """Tokens that all trainings see together."""
         return self.seeds * sum(_int(s, "samples") for s in self.of_conditions())
 
     @property
     def activations_gb(self) -> float:
-        """Of one world."""
+        """GB of cached activations of one world (a data set drawn from a secret)."""
         s = self.profile.settings
-        hooks = len(str(s.get("hook_names", "")).replace(">", " ").split())  # a transcoder's rows are of two
+        hooks = len(str(s.get("hook_names", "")).replace(">", " ").split())  # "a>b": a transcoder's rows hold both
         return hooks * _int(s, "tokens") * _int(s, "d_in") * BYTES.get(str(s.get("dtype")), 4) / GB
 
     @property
     def worlds(self) -> int:
-        """That lie on the disk at the end: the explored one and those of the confirmation."""
+        """Worlds on the disk at the end: the explored one and those of the confirmation."""
         return 1 + min(self.profile.confirm_worlds, self.profile.confirm_seeds)
 
     @property
     def artefacts_gb(self) -> float:
+        """GB of all trained autoencoders."""
         return self.seeds * sum(KEPT * 4 * _parameters(s) for s in self.of_conditions()) / GB
 
     @property
     def model_gb(self) -> float:
+        """GB of the language model's weights."""
         s = self.profile.settings
         return _int(s, "lm_parameters") * BYTES.get(str(s.get("dtype")), 4) / GB
 
     @property
     def training_gb(self) -> float:
-        """GPU memory of the largest training, with the model beside it where rows are streamed."""
+        """GB of GPU memory of the largest training, with the language model beside it if rows are streamed."""
         own = max(4 * (STATES * _parameters(s) + BATCH_ARRAYS * _rows(s)) for s in self.of_conditions()) / GB
         return own + (self.model_gb if self.streamed else 0.0)
 
     @property
     def measuring_gb(self) -> float:
-        """GPU memory of the model while it reads held-out sequences."""
+        """GB of GPU memory of the language model while it reads held-out sequences."""
         s = self.profile.settings
         logits = LOGITS * 4 * _int(s, "lm_eval_batch") * _int(s, "context") * _int(s, "lm_vocabulary")
         return self.model_gb + logits / GB
 
     @property
     def gpu_gb(self) -> float:
-        """GPU memory that is set aside for one training, 0 where the settings do not tell.
-
-        What was reckoned and half of it again, beside what CUDA takes for itself.
-        """
+        """GB of GPU memory to reserve for one training: the estimates with half of them as a margin; 0 if not known."""
         return CUDA_GB + 1.5 * (self.training_gb + self.measuring_gb) if self.known else 0.0
 
     @property
     def hours(self) -> tuple[float, float]:
-        """Of the trainings, and of the model that makes their rows."""
+        """Hours of all trainings, and of the language model that makes their rows."""
         rate = 3600 * (GPU_FLOPS if self.cuda else CPU_FLOPS * self.threads)
         steps = self.seeds * sum(OF_A_STEP * _int(s, "samples") * _entries(s) for s in self.of_conditions())
         rows = self.tokens if self.streamed else self.worlds * _int(self.profile.settings, "tokens")
@@ -103,24 +105,21 @@ class Sizes:
 
 
 def lines(sizes: Sizes) -> Iterator[str]:
-    """For the console; none where the settings do not tell."""
+    """The estimate as lines for the console; none if the settings do not suffice."""
     if not sizes.known:
         return
     where = "made by the model anew in each training" if sizes.streamed else "cached on disk"
     first = _int(sizes.of_conditions()[0], "samples")
-    yield f"  reckoned from the profile's settings: {compact(first)} tokens a training, {compact(sizes.tokens)} in all"
+    yield f"  estimated from the profile's settings: {compact(first)} tokens a training, {compact(sizes.tokens)} in all"
     training, model = sizes.hours
     rate = "100 trillion" if sizes.cuda else f"{CPU_FLOPS * sizes.threads / 1e9:,.0f} billion"
     reading = f" and {_hours(model)} for the language model" if sizes.model_gb else ""
     yield f"    time: {_hours(training)} of training steps{reading}, at {rate} operations a second"
-    disk = sizes.worlds * sizes.activations_gb
-    one = f"{_gb(sizes.activations_gb)} of activations, for {sizes.worlds} worlds {_gb(disk)} where there is room, and "
-    cached = one if sizes.activations_gb else ""
-    yield (
-        f"    disk: {cached}{_gb(sizes.artefacts_gb)} of artefacts; rows are {where}"
-        if cached
-        else (f"    disk: {_gb(sizes.artefacts_gb)} of artefacts")
-    )
+    kept = f"{_gb(sizes.artefacts_gb)} of artefacts"
+    if sizes.activations_gb:
+        every = f"for {sizes.worlds} worlds {_gb(sizes.worlds * sizes.activations_gb)} where there is room"
+        kept = f"{_gb(sizes.activations_gb)} of activations, {every}, and {kept}; rows are {where}"
+    yield f"    disk: {kept}"
     if sizes.streamed and "shuffle_rows" in sizes.profile.settings:
         s = sizes.profile.settings
         block = _int(s, "shuffle_rows") * _int(s, "d_in") * BYTES.get(str(s.get("dtype")), 4) / GB

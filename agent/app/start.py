@@ -1,6 +1,6 @@
-"""How a session starts and goes on, for the command line and for Python: settle the options, look ahead, open.
+"""Starts or continues a session, for the command line and for Python: sets its options, checks, and opens it.
 
-Not here: what was typed (arguments.py), what the options become (choices.py), how parts are joined (assemble.py).
+Not here: parsing what was typed (arguments.py), the values of options (choices.py), joining the parts (assemble.py).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from agent.publishing.verify.trust import TRUSTED, ask_for_trust, is_ours
 from agent.session.tools import Tools
 from agent.storage.workspace import Workspace, new_session_folder, read_session
 
-ADDRESSES = ("_API_BASE", "_BASE_URL")  # how variables end that name a provider's server
+ADDRESSES = ("_API_BASE", "_BASE_URL")  # endings of the environment variables that name a provider's server
 
 
 @dataclass(frozen=True)
@@ -38,17 +38,17 @@ class Start:
     options: Options
     template: Template
     system: System
-    idea: Idea | None  # None: the session was there before, or only the machine is looked at
-    stopped: SessionPaths | None = None
-    changed: bool = False  # the options of a stopped session
-    earlier: Earlier | None = None  # of a new session that continues another one
+    idea: Idea | None  # None: a stopped session continues, or only the machine is checked
+    stopped: SessionPaths | None = None  # the session that continues; None: a new one
+    changed: bool = False  # whether the stopped session's options change
+    earlier: Earlier | None = None  # what a new session takes over from the one that it continues (--after)
 
     def complaints(self) -> list[str]:
         """One line for each thing that would stop the session."""
-        return preflight.complaints(self.options, self.template, self.system, self.workspace.root)
+        return preflight.complaints(self.options, self.template, self.system, self.workspace)
 
     def unanswered(self) -> list[str]:
-        """One line for each model that does not answer; each that does takes a few tokens."""
+        """One line for each model that does not answer. Asking costs a few tokens for each model."""
         return preflight.asked(self.options, self.system)
 
     def require(self) -> None:
@@ -58,10 +58,10 @@ class Start:
 
     @contextmanager
     def opened(self) -> Iterator[Tools]:
-        """The session's tools, while this process holds its lock.
+        """The session's tools; this process holds the session's lock until the block is left.
 
         Raises:
-            UserError: another process holds it.
+            UserError: another process holds the lock.
         """
         if self.stopped:
             changed = self.options if self.changed else None
@@ -75,10 +75,10 @@ class Start:
 
 
 def addresses() -> dict[str, str]:
-    """The variables of this environment that name a provider's server.
+    """The variables of this environment that name a provider's server, with their values.
 
     Raises:
-        UserError: one of them holds a password, which would be kept with the session.
+        UserError: one of them holds a password, which would be stored with the session.
     """
     found = {name: value for name, value in sorted(os.environ.items()) if name.endswith(ADDRESSES) and value}
     for name, value in found.items():
@@ -90,13 +90,13 @@ def addresses() -> dict[str, str]:
 def begin(
     idea: Idea | str | None, chosen: Mapping[str, Any], workspace: Workspace, parts: Parts, *, trust: bool = False
 ) -> Start:
-    """A new session; nothing is written yet.
+    """A new session, of which nothing is written yet.
 
     Args:
-        idea: itself, its name, or FILE[:NAME]; None only looks at the machine, or takes the idea of the session
-            that this one continues.
-        chosen: fields of Options that a person gave; the others have their defaults, or are those of the session
-            that this one continues (template and profile).
+        idea: an Idea, its name, or FILE[:NAME]. None takes the idea of the session that this one continues, or, without
+            one, only checks the machine.
+        chosen: fields of Options that a person gave. The others have their defaults; template and profile are those of
+            the session that this one continues.
         trust: also continue a session that this installation did not make.
 
     Raises:
@@ -123,18 +123,18 @@ def begin(
 def go_on(
     paths: SessionPaths, chosen: Mapping[str, Any], workspace: Workspace, parts: Parts, *, trust: bool = False
 ) -> Start:
-    """A session after any stop; `chosen` holds the fields of Options that change.
+    """A session that continues after any stop; `chosen` holds the fields of Options that change.
 
-    `trust`: also one that this installation did not make, whose template is run without walls.
+    `trust`: also continue one that this installation did not make; its template then runs outside the sandbox.
 
     Raises:
-        UserError: its log is empty, nobody said that it is trusted, or a change is not possible.
+        UserError: its log is empty, it is a stranger's and not trusted, or a change is not possible.
     """
-    before = read_session(paths).options  # an empty log is told as that, whoever made it
+    before = read_session(paths).options  # read first, so that an empty log is reported as one whoever made it
     if not is_ours(paths):
         ask_for_trust(paths.root.name, TRUSTED, trust)
     for variable, server in before.addresses.items():
-        os.environ.setdefault(variable, server)  # else the next call would go to the provider's public server
+        os.environ.setdefault(variable, server)  # without it the next call would go to the provider's public server
     now = {name: os.environ[name] for name in before.addresses} | addresses()
     options = choices.changed_options(before, {"addresses": now, **chosen})
     system = system_for(options, parts)

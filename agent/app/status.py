@@ -1,4 +1,7 @@
-"""The command status: every session of a workspace, from its log alone, and who holds places of this machine."""
+"""The command status: every session of a workspace as its log says, and which sessions hold places of this machine.
+
+A place is a core, or a part of a GPU's memory, that a training holds while it runs.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +9,8 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from agent.app.standing import Standing
-from agent.app.standings import standings
+from agent.app.exits import DONE
+from agent.app.standing import Standing, standings
 from agent.app.tables import add, show, show_json, table
 from agent.app.wording import compact
 from agent.core.chains import in_chains
@@ -19,6 +22,7 @@ IN_WORDS = {"no-pdf": "no PDF", "training": "stopped, a training goes on"}
 
 
 def show_status(workspace: Workspace, *, as_json: bool = False) -> int:
+    """Prints a table, or one JSON object. Sessions that continue one another stand together, with their sum."""
     sessions, closed = workspace.sessions(), workspace.closed()
     found = standings(sessions, workspace.cache)
     if closed:
@@ -27,12 +31,12 @@ def show_status(workspace: Workspace, *, as_json: bool = False) -> int:
     if as_json:
         places = [asdict(one) for one in held]
         show_json({"workspace": str(workspace.root), "sessions": [asdict(one) for one in found], "places": places})
-        return 0
+        return DONE
     if not found:
         print(f"no sessions in {workspace.root} yet")
-        return 0
+        return DONE
     shown = table("session", "state", "stage", "runs", "tokens", "cost")
-    shown.columns[0].min_width = max(len(one.session) for one in found)  # a name is there to be copied
+    shown.columns[0].min_width = max(len(one.session) for one in found)  # names are copied, so they are not wrapped
     by_name = {one.session: one for one in found}
     for chain in in_chains(list(by_name), {one.session: one.after for one in found}):
         for one in (by_name[name] for name in chain):
@@ -42,11 +46,11 @@ def show_status(workspace: Workspace, *, as_json: bool = False) -> int:
     show(shown)
     for number, holder in enumerate(held):
         print(line(f"{'places' if number == 0 else '':<8}{holder}"))
-    return 0
+    return DONE
 
 
 def _sum(chain: Sequence[Standing]) -> tuple[str, ...]:
-    """What sessions that continue one another, which stand above, come to together."""
+    """The row with the sums over a chain of sessions that continue one another."""
     whole = Standing(
         session=f"= a chain of {len(chain)}",
         folder="",

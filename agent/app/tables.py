@@ -1,4 +1,4 @@
-"""Tables and JSON on standard output: plain, because words in them may be anybody's."""
+"""Tables and JSON on standard output, without markup or colours, because texts in them may come from strangers."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ def table(*heads: str, title: str | None = None) -> Table:
 
 
 def add(to: Table, *cells: str) -> None:
-    """A row; what a terminal would obey in a cell is shown as its code."""
+    """Adds a row; control characters in a cell are shown as their codes."""
     to.add_row(*map(line, cells))
 
 
 def show(made: Table) -> None:
-    """Print a table; words in it are neither markup nor colours."""
+    """Prints a table; rich's markup and emoji codes in its texts are printed as they are."""
     from rich.console import Console
 
     Console(color_system=None, force_terminal=False, markup=False, emoji=False, highlight=False).print(made)

@@ -23,9 +23,10 @@ ELSEWHERE = "it lies outside of templates/, and --new-template did not make it t
 
 
 def new(args: argparse.Namespace, places: Places, workspace: Workspace) -> int:
-    """
+    """Makes a template that runs as it is, or one of a repository (--from, --run); prints what to do next.
+
     Raises:
-        UserError: --from or --run is missing where the other was given, or the template cannot be made.
+        UserError: one of --from and --run was given without the other, or the template cannot be made.
     """
     from agent.lab.templating.new import new_from, new_template
 
@@ -42,7 +43,7 @@ def new(args: argparse.Namespace, places: Places, workspace: Workspace) -> int:
 
 
 def _taking_over(args: argparse.Namespace, given: str, workspace: Workspace) -> Callable[[Path], None]:
-    """Fills the folder of a new template with a repository."""
+    """A function that fills the folder of a new template with the repository `given`."""
 
     def make(folder: Path) -> None:
         from agent.lab.templating.from_repository import new_from_repository
@@ -56,6 +57,11 @@ def _taking_over(args: argparse.Namespace, given: str, workspace: Workspace) -> 
 
 
 def check(args: argparse.Namespace, places: Places, workspace: Workspace) -> int:
+    """Tries a template and prints its flaws; the exit status says whether there are any.
+
+    Raises:
+        UserError: it is not found, or it is somebody else's and --trust was not typed.
+    """
     from agent.app.choices import check_device
     from agent.app.names import adapter, template_folder
     from agent.lab.templating.check import check_template, report, why_self_reported
@@ -70,18 +76,18 @@ def check(args: argparse.Namespace, places: Places, workspace: Workspace) -> int
     if not own:
         ask_for_trust(args.operand, CODE + (PACKAGES if is_v1(folder) else ""), args.trust, ELSEWHERE)
     sandbox = boxes(args.unsafe_no_sandbox, own)
-    prepare = None if own or is_v1(folder) else prepare_walled(sandbox)  # the adapter's prepare.py is ours
+    prepare = None if own or is_v1(folder) else prepare_walled(sandbox)  # that of a v1 folder is this program's own
     if is_v1(folder):
         folder = adapter(workspace.root, sandbox.name != "none", device=device, ask=True)(folder)
-    manifest = show_manifest(folder, args.profile)
+    manifest = _show_manifest(folder, args.profile)
     flaws = check_template(
         folder, workspace.cache, sandbox, print, profile=args.profile, device=device, prepare=prepare
     )
     return report([*flaws, *unprintable_letters(folder)], print, why_self_reported(manifest) if manifest else "")
 
 
-def show_manifest(folder: Path, profile: str | None) -> Manifest | None:
-    """A table of what was understood of a manifest; nothing where it cannot be read, which the check says."""
+def _show_manifest(folder: Path, profile: str | None) -> Manifest | None:
+    """Prints how a manifest was understood, and returns it; None if it cannot be read, which the check reports."""
     from agent.app.tables import add, show, table
 
     try:
@@ -117,7 +123,7 @@ def _understood(manifest: Manifest, profile_name: str) -> Iterator[tuple[str, st
         better = f"target {spec.target:g}" if spec.target is not None else f"{spec.better} is better"
         yield f"metric {name}", f"{spec.label}: {better}{bounds}{', primary' if spec.primary else ''}"
     yield "baselines", ", ".join(f"{b.name}{' (control)' if b.control else ''}" for b in manifest.baselines)
-    if profile is None:  # the check says so
+    if profile is None:  # the check reports it
         return
     yield f"profile {profile_name}", ", ".join(f"{n} = {v}" for n, v in profile.settings.items()) or "no settings"
     yield "seeds", ", ".join(map(str, profile.seeds)) + ("" if manifest.seeded else "; the code chooses its own")
@@ -133,9 +139,12 @@ def _bound(value: float | None) -> str:
 
 
 def boxes(unsafe: bool, own: bool) -> Sandbox:
-    """
+    """The sandbox in which a template's code runs. `unsafe`: none was asked for; `own`: the template was made here.
+
+    A template of one's own also runs where no sandbox works, after a remark.
+
     Raises:
-        UserError: there is none for a template of somebody else.
+        UserError: no sandbox works, and the template is somebody else's.
     """
     from agent.sandbox.boxes import BubblewrapSandbox, NoSandbox
     from agent.sandbox.probe import probe
@@ -144,18 +153,18 @@ def boxes(unsafe: bool, own: bool) -> Sandbox:
     if problems and not own:
         raise UserError(f"sandbox: {problems[0]}; nothing of somebody else's template runs without one")
     if problems:
-        print(f"  no sandbox here ({problems[0]}): its own code runs without walls")
+        print(f"  no sandbox here ({problems[0]}): the template's code runs without one")
     return NoSandbox() if unsafe or problems else BubblewrapSandbox()
 
 
 def unprintable_letters(folder: Path) -> list[Flaw]:
-    """Characters of a manifest that a paper prints as their number, since no font here has them."""
+    """A flaw for each character of a manifest that no font of the papers has, so that its number would be printed."""
     from agent.lab.templating.flaw import Flaw
     from paper.press.glyphs import unprintable
 
     try:
         words = load_template(folder).manifest.model_dump_json()
-    except UserError:  # the check has said so
+    except UserError:  # the check has reported it
         return []
     mend = "write it in another way; Han, kana and hangul need Debian's fonts-droid-fallback"
     return [

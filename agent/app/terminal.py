@@ -1,7 +1,7 @@
-"""The one way from this process to a terminal, a pipe or a file: what is printed is visible, and an end is an end.
+"""Replaces stdout and stderr (`prepare`), so that every print of the program is safe.
 
-`prepare` puts it in the place of stdout and stderr, so that no print has to think of control characters, of a terminal
-that knows ASCII alone, or of a reader that is gone. Standard library only.
+Control characters in a text are made visible; characters that the terminal's encoding lacks are replaced; a closed
+pipe or a full disk ends the program cleanly. Standard library and agent/core only.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from agent.core.errors import InfrastructureError
 from agent.core.program import NAME
 from agent.core.visible import visible
 
-ERRORS = "agent.plain"  # name of the way to write a character that the encoding lacks
-# For an encoding without them; any other character is written as its escape.
+ERRORS = "agent.plain"  # name of the codec error handler that replaces characters which the encoding lacks
+# What it writes instead; of any other character it writes the escape.
 _PLAIN = {
     "±": "+-",
     "…": "...",
@@ -35,19 +35,19 @@ _PLAIN = {
 
 
 class Terminal(io.TextIOWrapper):
-    """Where words are printed."""
+    """A text stream that makes control characters visible."""
 
     def write(self, text: str) -> int:
-        """Print what a person may see of it."""
+        """Prints a text with its control characters made visible."""
         self.draw(visible(text))
         return len(text)
 
     def draw(self, text: str) -> None:
-        """Print with control codes, which are our own.
+        """Prints a text as it is, for control codes of this program's own.
 
         Raises:
-            Terminated: nobody reads any more; what is printed from here on is lost.
-            InfrastructureError: what it goes to has no room.
+            Terminated: the reader of the pipe has closed it; later output is discarded.
+            InfrastructureError: the file or disk has no room.
         """
         try:
             super().write(text)
@@ -55,7 +55,8 @@ class Terminal(io.TextIOWrapper):
             self._end(error)
 
     def flush(self) -> None:
-        """
+        """Writes out what is buffered.
+
         Raises:
             Terminated, InfrastructureError: as `draw`.
         """
@@ -65,7 +66,7 @@ class Terminal(io.TextIOWrapper):
             self._end(error)
 
     def _end(self, error: OSError) -> NoReturn:
-        """Let the rest go nowhere, so that what still waits is not complained of again."""
+        """Sends all further output to /dev/null, so that flushing the rest at exit does not fail again; then raises."""
         null = os.open(os.devnull, os.O_WRONLY)
         os.dup2(null, self.fileno())
         os.close(null)
@@ -75,12 +76,16 @@ class Terminal(io.TextIOWrapper):
 
 
 def draw(out: TextIO, text: str) -> None:
-    """Print with control codes of our own, on a Terminal or on what stands for one."""
+    """Prints control codes of this program's own, on a Terminal or on a plain stream that a test passes."""
     (out.draw if isinstance(out, Terminal) else out.write)(text)
 
 
 def prepare() -> None:
-    """Stand in for stdout and stderr. One that was closed goes nowhere, or the next file to be opened would be it."""
+    """Replaces stdout and stderr by Terminals.
+
+    A standard stream that was closed is opened to /dev/null; otherwise the next file that is opened would take its
+    number, and prints would go into that file.
+    """
     for number in range(3):
         try:
             os.fstat(number)
@@ -96,7 +101,7 @@ def prepare() -> None:
 
 
 def finish(status: int) -> int:
-    """Print what still waits; the exit status, which that may change."""
+    """Flushes both streams; returns the exit status, an error's if that fails."""
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()

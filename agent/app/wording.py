@@ -1,9 +1,9 @@
-"""Numbers, calls and progress in a person's words, the same in every place that shows them."""
+"""Numbers, calls and progress as texts for a person, the same wherever they are shown."""
 
 from __future__ import annotations
 
 from agent.core.protocols import Progress
-from agent.session.events import CallFinished
+from agent.session.events import AnswerRefused, CallFinished
 from agent.session.session import Session
 
 BAR = 20  # characters of a progress bar, at most
@@ -19,6 +19,11 @@ def call_line(event: CallFinished, session: Session) -> str:
         f"  {event.role} ({event.model}): {compact(event.tokens_in)} sent{cached}, "
         f"{compact(event.tokens_out)} received, {price}{about}; session {compact(session.tokens)} tokens, {total}"
     )
+
+
+def refusal_line(event: AnswerRefused) -> str:
+    """Whose answer did not have the form that was asked for, and why."""
+    return f"{event.role}: the answer cannot be used: {event.reason.splitlines()[0][:200]}"
 
 
 def compact(number: float) -> str:
@@ -37,9 +42,9 @@ def duration(seconds: float) -> str:
 
 
 def bar_line(text: str, fraction: float, words: str, columns: int) -> str:
-    """A progress bar between the name of what goes on and its words, in at most so many columns if that can be.
+    """A progress bar between a name and a text, in at most `columns` columns if possible.
 
-    Where it does not fit, first the bar gets shorter, then the name loses what stands in brackets.
+    If the line is too long, the bar gets shorter or is left out; if it still is, the name loses its brackets.
     """
     rest = f"{fraction:.0%}, {words}"
     if len(f"{text} {rest}") > columns:
@@ -52,7 +57,7 @@ def bar_line(text: str, fraction: float, words: str, columns: int) -> str:
 
 
 def training_words(state: Progress, left_s: float | None) -> str:
-    """How far a job is: trainings that are done, the step and loss of the one that runs, and the time that is left."""
+    """The progress of a job: trainings that are done, step and loss of the one that runs, and the time that is left."""
     words = [f"{state.done} of {state.total} trained"]
     if state.waiting:
         return f"{words[0]}, waiting for places ({state.waiting})"

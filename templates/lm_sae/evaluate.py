@@ -1,7 +1,7 @@
-"""Metrics of a sparse autoencoder on a language model's activations. Runs in the runner.
+"""Metrics of a sparse autoencoder on a language model's activations. Only the runner runs it, outside the sandbox.
 
-Not here: encoding (done in a sandbox) and statistics over seeds (done by the runner). lm/core.py defines what an
-autoencoder does to the model, lm/probing.py what its latents stand for.
+Not here: encoding (done in a sandbox) and statistics over seeds (done by the runner). lm/core.py has the metrics of the
+reconstruction, lm/probing.py those of the concepts that latents represent.
 """
 
 from __future__ import annotations
@@ -22,27 +22,27 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Truth:
-    """Held-out rows of one hook, the model they come from, and what is known of them."""
+    """Held-out rows of one hook, the model they come from, and their labels."""
 
-    x: np.ndarray  # float32 [N, d_in]: tokens of the held-out sequences but BOS, then rows for labels alone
+    x: np.ndarray  # float32 [N, d_in]: all tokens of the held-out sequences except BOS, then rows that only have labels
     tokens: np.ndarray  # int32 [sequences, context]
-    hook_name: str  # of what is reconstructed
+    hook_name: str  # hook of the activation that is reconstructed
     model: HookedTransformer
-    ce_zero: float  # nats with zeros at the hook
+    ce_zero: float  # cross-entropy with zeros at the hook, in nats per token
     labellings: dict[str, probing.Labelling]
-    absorbed: str  # the labelling that absorption is asked of
+    absorbed: str  # name of the labelling for which absorption is measured
     probes: probing.Probes
     batch: int  # sequences in one forward pass
-    reconstructed: np.ndarray | None = None  # [N, d_out]: what a transcoder is to write; None: x itself
+    reconstructed: np.ndarray | None = None  # [N, d_out]: what a transcoder has to write; None: x itself
 
     @property
     def held(self) -> int:
-        """Rows that are tokens of the held-out sequences."""
+        """How many of the rows are tokens of the held-out sequences."""
         return self.tokens.shape[0] * (self.tokens.shape[1] - 1)
 
 
 def load_truth(truth_dir: Path, settings: dict[str, Any]) -> Truth:
-    """Read what prepare.py wrote, and load the model it was written with."""
+    """Reads what prepare.py wrote, and loads the language model that was used for it."""
     read = str(settings["hook_name"])
     hook_name = str(settings.get("hook_name_out", read))
     place, dtype = truth_dir / hook_name, str(settings["dtype"])
@@ -68,7 +68,7 @@ def load_truth(truth_dir: Path, settings: dict[str, Any]) -> Truth:
 def evaluate(x: np.ndarray, z: csr_matrix, x_hat: np.ndarray, decoder: np.ndarray, truth: Truth) -> dict[str, float]:
     """All metrics of one artefact. Shapes: x [N, d_in]; z [N, d_sae]; x_hat [N, d_out]; decoder [d_sae, d_out].
 
-    Rows of the decoder have length one. d_out is d_in, but for a transcoder: its x_hat is one of `truth.reconstructed`.
+    Rows of the decoder have length one. d_out is d_in, except for a transcoder, which has to give truth.reconstructed.
     """
     y = x if truth.reconstructed is None else truth.reconstructed
     held, asked = truth.held, truth.labellings[truth.absorbed]

@@ -1,6 +1,6 @@
-"""What a page of features shows of the held-out sequences: their tokens as text, and what a direction does to logits.
+"""What a page of features shows beside the latents: tokens as text, and the effect of a direction on the logits.
 
-Read by the runner where a person asks for such a page; nothing here is measured.
+The runner uses it if a person asks for such a page (`evaluate --features`). None of it is a metric.
 """
 
 from __future__ import annotations
@@ -11,21 +11,21 @@ from .evaluate import Truth
 
 
 def tokens(truth: Truth) -> np.ndarray:
-    """int32 [sequences, context]; the rows of a measurement are all but the first of each."""
+    """The held-out sequences, int32 [sequences, context]; measured rows are all tokens but the first of each."""
     return truth.tokens
 
 
 def word(truth: Truth, token: int) -> str:
-    """A token as text; the words of the grammar have numbers alone."""
+    """A token as text. Words of the grammar have no text, so they are named by their number."""
     tokenizer = truth.model.tokenizer
     return f"w{token}" if tokenizer is None else tokenizer.decode([token])
 
 
 def logits(truth: Truth, directions: np.ndarray) -> np.ndarray | None:
-    """How a unit step along each direction [n, d_in] moves the logits of the vocabulary, less their mean: [n, d_vocab].
+    """How a unit step along each direction [n, d_in] changes the logits, [n, d_vocab], less their mean.
 
-    Straight to the output, through the last normalisation's weights without its division; None where the directions do
-    not lie in the residual stream.
+    This is the direct path to the output, with the weights of the last normalisation but without its division. None if
+    the directions do not lie in the residual stream.
     """
     import torch
 

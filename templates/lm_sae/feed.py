@@ -1,6 +1,7 @@
-"""Activations for a training while it runs: the language model reads held-in text beside it. Runs in the runner.
+"""Activations that the language model makes while a training reads them. Only the runner runs it, outside the sandbox.
 
-Rows depend on the world, the hook and the seed alone, so that every method gets the same rows in the same order.
+Rows depend only on the world (the data set drawn from a secret), the hook and the seed, so every method gets the same
+rows in the same order.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from .lm import models, streams
 
 
 def rows(settings: dict[str, Any], truth_dir: Path, seed: int, start: int) -> Iterator[np.ndarray]:
-    """Blocks of rows [n, d_in] in the form in which shards hold them, from the row with this number on."""
+    """Blocks of rows [n, d_in] in the form in which shards store them, from row number `start` on."""
     import torch
 
     torch.set_num_threads(int(settings["threads"]))  # another number would sum in another order

@@ -1,8 +1,9 @@
-"""Activations of a language model for training, and held-out sequences with labels; run by the runner alone.
+"""Makes a language model's activations for training, and held-out sequences with labels. Only the runner runs it.
 
-The profile's `model` is "grammar" (a small transformer is trained here, on a corpus of its own), the name of a model
-that transformer-lens knows, or a folder that lm/models.py wrote. `hook_names` lists the places, one folder each; two
-places with ">" between are a transcoder's, whose rows hold both activations of a token, in the first one's folder.
+The profile's `model` is "grammar" (a small transformer is trained here on a corpus of its own), the name of a model
+that transformer-lens knows, or a folder that lm/models.py wrote. `hook_names` lists the hooks whose activations are
+written, each into a folder of its own. "first>second" is for a transcoder: each row holds both activations of a token,
+and the folder has the first hook's name.
 """
 
 from __future__ import annotations
@@ -17,18 +18,25 @@ import numpy as np
 from agent import InfrastructureError, UserError
 
 from .lm import core, corpus, letters, models, probing, shards, streams
+from .lm.grammar import CATEGORIES, Corpus, Grammar, windows
 
 if TYPE_CHECKING:
     from transformer_lens import HookedTransformer
 
 GRAMMAR = "grammar"
-SENTENCES = 4096  # drawn at a time
-TOKENS_A_SENTENCE = 7.4
-Sequences = Iterator[np.ndarray]
+TOKENS_A_SENTENCE = 7.4  # of the grammar, on average
+Sequences = Iterator[np.ndarray]  # batches int32 [n, context]
 
 
 def prepare(settings: dict[str, Any], secret: int, train_dir: Path, truth_dir: Path) -> None:
-    """Write shuffled shards for each hook, and where no experiment looks: tokens, rows, labels, probes, the model."""
+    """Writes shuffled shards for each hook into train_dir, and into truth_dir what experiments must not see.
+
+    That is the held-out tokens and rows, their labels, probes, reference losses, and the model of a grammar.
+
+    Raises:
+        UserError: the settings do not fit the model or the data set.
+        InfrastructureError: there is too little disk, the hub cannot be reached, or the model did not learn.
+    """
     rows, places = int(settings["tokens"]), places_of(settings)
     hooks = list(dict.fromkeys(hook for place in places for hook in place))
     widths = [sum(_width(settings, i) for i in range(len(place))) for place in places]
@@ -48,10 +56,10 @@ def prepare(settings: dict[str, Any], secret: int, train_dir: Path, truth_dir: P
 
 
 def places_of(settings: dict[str, Any]) -> list[tuple[str, ...]]:
-    """The hooks that rows are of, one for an autoencoder, two for a transcoder: what it reads, and what it writes.
+    """The hooks of each kind of rows: one for an autoencoder; for a transcoder those that it reads and writes.
 
     Raises:
-        UserError: a transcoder's rows are to be streamed, or are of more than two hooks.
+        UserError: a transcoder has more than two hooks, or its rows are to be streamed.
     """
     places = [tuple(place.split(">")) for place in str(settings["hook_names"]).split()]
     if any(len(place) > 2 for place in places):
@@ -62,72 +70,58 @@ def places_of(settings: dict[str, Any]) -> list[tuple[str, ...]]:
 
 
 def _width(settings: dict[str, Any], part: int) -> int:
-    """Dimensions of what is read (part 0) or written by a transcoder (part 1)."""
+    """The width of the activation that is read (part 0), or that a transcoder writes (part 1)."""
     return int(settings["d_out" if part else "d_in"])
 
 
 def say(text: str) -> None:
-    """A line for the person who waits."""
+    """Prints a line that the runner shows to the person who waits."""
     print(f"prepare: {text}", flush=True)
 
 
 class _Grammar:
-    """The corpus of this world's own grammar, and a model trained on it."""
+    """A grammar of this world's own, and a language model that is trained on its corpus.
+
+    A world is a data set drawn from a secret.
+    """
 
     def __init__(self, settings: dict[str, Any], seed: np.random.SeedSequence, truth_dir: Path) -> None:
         import torch
 
-        from .lm.grammar import Grammar
-
-        self._settings, (words, self._training, self._held, weights) = settings, seed.spawn(4)
-        self._words, self._grammar = words, Grammar(words)
+        self._words, self._training, held, weights = seed.spawn(4)
+        self._grammar, self._context = Grammar(self._words), int(settings["context"])
         torch.set_num_threads(int(settings["lm_threads"]))  # another number would sum in another order
-        tokens = np.concatenate(list(self._pieces(self._training, int(settings["lm_tokens"]))))
+        text = windows(self._corpus(self._training, int(settings["lm_tokens"])).tokens, self._context)
         model_seed = int(weights.generate_state(1)[0])
-        say(f"training a language model on {tokens.size:,} tokens of a grammar of {self._grammar.d_vocab} words")
-        tokens = torch.from_numpy(tokens.astype(np.int64))
+        say(f"training a language model on {text.size:,} tokens of a grammar of {self._grammar.d_vocab} words")
+        tokens = torch.from_numpy(text.astype(np.int64))
         self.model = models.train_on(tokens, settings, self._grammar.d_vocab, model_seed)
         models.save(self.model, truth_dir / "model")
-        self.labels: dict[str, np.ndarray] = {}
+        self._held = self._corpus(held, int(settings["held_out"]) * (self._context - 1))
 
     def training(self) -> Sequences:
-        """More of the corpus than the model was trained on, from its beginning."""
-        return self._pieces(self._training, None)
+        """The text of the training rows, without an end: sentences of the grammar, as the model was trained on."""
+        return streams.endless(self._grammar, np.random.default_rng(self._training), self._context)
 
     def note(self) -> dict[str, Any]:
-        """From where a stream of training text goes on."""
+        """From where a stream reads the training text (streams.py)."""
         return {"words": streams.state_of(self._words), "training": streams.state_of(self._training)}
 
     def held_out(self) -> Sequences:
-        """Sequences nobody has seen; their labels are kept."""
-        corpora: list[Any] = []
-        batch = next(
-            self._pieces(self._held, int(self._settings["held_out"]) * (int(self._settings["context"]) - 1), corpora)
-        )
-        for name in ("topic", "category", "plural", "surprise"):
-            self.labels[name] = np.concatenate([getattr(c, name) for c in corpora])
-        yield batch
+        """Sequences that neither the model nor an autoencoder is trained on."""
+        yield windows(self._held.tokens, self._context)
 
-    def _pieces(self, seed: np.random.SeedSequence, tokens: int | None, kept: list[Any] | None = None) -> Sequences:
-        """Batches of sequences [n, context]: BOS, then a window of the endless corpus."""
-        draw, body = np.random.default_rng(seed), int(self._settings["context"]) - 1
-        size = SENTENCES if tokens is None else int(tokens / TOKENS_A_SENTENCE * 1.1) + 100
-        while True:
-            drawn = self._grammar.sample(size, draw)
-            windows = drawn.tokens[: len(drawn.tokens) // body * body].reshape(-1, body)
-            if kept is not None:
-                kept.append(drawn)
-            yield np.concatenate([np.zeros((len(windows), 1), np.int32), windows], axis=1)
-            if tokens is not None:
-                return
+    def _corpus(self, seed: np.random.SeedSequence, tokens: int) -> Corpus:
+        """A corpus of at least this many tokens."""
+        return self._grammar.sample(int(tokens / TOKENS_A_SENTENCE * 1.1) + 100, np.random.default_rng(seed))
 
     def check(self, ce: float, held: int) -> dict[str, float]:
-        """The model must have learned, and must have left something to lose.
+        """Facts about the model's cross-entropy `ce` on the first `held` tokens, in nats per token.
 
         Raises:
-            InfrastructureError: it is no better than word frequencies.
+            InfrastructureError: it lies nearer to a uniform guess than to the grammar's own entropy.
         """
-        floor = float(self.labels["surprise"][:held].mean())
+        floor = float(self._held.surprise[:held].mean())
         uniform = float(np.log(self._grammar.d_vocab))
         say(f"its cross-entropy is {ce:.2f} nats a token; the grammar's own entropy {floor:.2f}, uniform {uniform:.2f}")
         if ce > (floor + uniform) / 2:
@@ -135,21 +129,18 @@ class _Grammar:
         return {"ce_floor": floor, "ce_uniform": uniform}
 
     def labellings(self, held: int, draw: np.random.Generator, most: int) -> tuple[dict[str, Any], None, str]:
-        """Of the held-out rows themselves; absorption is asked of the topic, at nouns alone."""
-        from .lm.grammar import CATEGORIES
-
-        found = {}
-        for name in ("topic", "category", "plural"):
-            classes = self.labels[name][:held]
-            rows = np.flatnonzero(classes >= 0)
-            found[name] = probing.labelling_of(rows, classes[rows], most, draw)
-        rows = np.flatnonzero(self.labels["category"][:held] == CATEGORIES.index("noun"))
-        found["noun_topic"] = probing.labelling_of(rows, self.labels["topic"][rows], most, draw)
+        """Labellings of the held-out rows themselves; absorption is measured for the topic of nouns."""
+        topic, category, found = self._held.topic, self._held.category, {}
+        for name, labels in {"topic": topic, "category": category, "plural": self._held.plural}.items():
+            rows = np.flatnonzero(labels[:held] >= 0)
+            found[name] = probing.labelling_of(rows, labels[rows], most, draw)
+        rows = np.flatnonzero(category[:held] == CATEGORIES.index("noun"))
+        found["noun_topic"] = probing.labelling_of(rows, topic[rows], most, draw)
         return found, None, "noun_topic"
 
 
 class _Text:
-    """A model of text, and a data set of documents."""
+    """A language model of text, and a data set of documents; it has the methods of _Grammar."""
 
     def __init__(self, settings: dict[str, Any], seed: np.random.SeedSequence) -> None:
         import torch
@@ -161,11 +152,11 @@ class _Text:
         self._stream = corpus.sequences(self.model, settings, self._order)
 
     def note(self) -> dict[str, Any]:
-        """From where a stream of training text goes on."""
+        """From where a stream reads the training text (streams.py)."""
         return {"order": self._order, "skip": int(self._settings["held_out"])}
 
     def held_out(self) -> Sequences:
-        """The stream's beginning; training goes on behind it."""
+        """The first sequences of the data set; training takes those that follow."""
         return corpus.in_batches(self._stream, 1)
 
     def training(self) -> Sequences:
@@ -176,13 +167,14 @@ class _Text:
         return {}
 
     def labellings(self, held: int, draw: np.random.Generator, most: int) -> tuple[dict[str, Any], np.ndarray, str]:
-        """Rows of their own, behind the held-out ones: words, by their first letter."""
+        """A labelling of words by their first letter, whose rows follow the held-out ones; also the words' prompts."""
         tokens, initials = letters.sequences(self.model, most, draw)
         rows = held + np.arange(len(tokens))
         return {"first_letter": probing.labelling_of(rows, initials, most, draw)}, tokens, "first_letter"
 
 
 def _check_sizes(model: HookedTransformer, settings: dict[str, Any], places: list[tuple[str, ...]]) -> None:
+    """Raises UserError if hooks, widths or the context do not fit the model."""
     hooks = [hook for place in places for hook in place]
     unknown = [name for name in hooks if name not in model.hook_dict]
     if unknown:
@@ -204,7 +196,7 @@ def _any_tokens(model: HookedTransformer) -> Any:
 
 
 def _take(stream: Sequences, count: int, settings: dict[str, Any]) -> np.ndarray:
-    """The first sequences of a stream."""
+    """The first `count` sequences of a stream; raises UserError if it has fewer."""
     found: list[np.ndarray] = []
     while sum(map(len, found)) < count:
         batch = next(stream, None)
@@ -230,7 +222,7 @@ def _write_truth(
     truth_dir: Path,
     draw: np.random.Generator,
 ) -> None:
-    """Rows, labels, dense probes and reference losses."""
+    """Writes the rows and dense probes of each hook, the labels, and the losses that metrics are compared with."""
     dtype, batch = str(settings["dtype"]), int(settings["lm_eval_batch"])
     rows = len(held) * (held.shape[1] - 1)
     ce = core.cross_entropy(model, held, batch)
@@ -269,10 +261,10 @@ def _write_shards(
     train_dir: Path,
     seeds: list[np.random.SeedSequence],
 ) -> None:
-    """One forward pass serves all hooks; each place gets an order of its own."""
-    rows, d_in, dtype = int(settings["tokens"]), int(settings["d_in"]), str(settings["dtype"])
+    """Writes the training rows: one forward pass for all hooks, and a random order of its own for each folder."""
     import torch
 
+    rows, d_in, dtype = int(settings["tokens"]), int(settings["d_in"]), str(settings["dtype"])
     shard_rows = max(1, (int(settings["shard_mb"]) << 20) // shards.bytes_needed(1, d_in, dtype))
     order = int(seeds[0].generate_state(1, np.uint64)[0])
     writers = {}

@@ -1,4 +1,4 @@
-"""Sparse autoencoders: six architectures, one training loop. Lies beside experiment.py; use it or leave it.
+"""Sparse autoencoders: six architectures, one training loop. It lies beside experiment.py, which may import it.
 
     from saes import BatchTopKSAE as SAE, run      # a whole experiment: reads task.json, trains, saves
     if __name__ == "__main__":
@@ -23,7 +23,7 @@ A loss over few latents is fast on a CPU if it touches the chosen ones alone:
     chosen = Chosen.of_rows(top_k(acts, k)[1], d_sae)     # or Chosen.of_places(places in the flattened batch, d_sae)
     values = self.picked(acts, centred, chosen).relu()    # [n] with gradients; chosen.rows, chosen.latents say whose
     residual = centred - decode_rows(values, chosen, self.W_dec, len(x))
-With the setting hook_name_out, `run` trains a transcoder: the loss is given y, and pre_acts and look see its x.
+With the setting hook_name_out, `run` trains a transcoder: the loss gets y, and pre_acts and look read its x.
 After training on x / scale, sae.rescale(scale) makes it an SAE of x; `run` does both.
 """
 

@@ -1,4 +1,4 @@
-"""What all architectures share: parameters, decoding, unit decoder rows, and the file format."""
+"""The base class of all architectures: parameters, decoding, unit decoder rows, and the file format."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from saes import sparse
 
 @dataclass(frozen=True)
 class Step:
-    """Where training stands, for losses that depend on it."""
+    """The state of the training at one step, for losses that depend on it."""
 
-    progress: float = 0.0  # share of the steps that is done, 0..1
-    share: float = 0.0  # of the training that this step is: 1 / steps
-    dead: Tensor | None = None  # int64 [n], ascending: latents that have not fired for long; None where there are none
+    progress: float = 0.0  # share of the steps that are done, 0..1
+    share: float = 0.0  # share of the training that this step makes up: 1 / steps
+    dead: Tensor | None = None  # int64 [n], ascending: latents that have not fired for long; None if there are none
 
 
 class Loss(NamedTuple):
-    """What `SAE.loss` gives."""
+    """What `SAE.loss` returns."""
 
     total: Tensor  # what is minimised
     error: Tensor  # squared error of the reconstruction alone, mean over rows; for the log
@@ -34,20 +34,20 @@ class Loss(NamedTuple):
 
 
 class SAE(torch.nn.Module):
-    """x ~ encode(x) @ W_dec + b_dec. Not an architecture itself: `encode` and `loss` are the subclass's."""
+    """x ~ encode(x) @ W_dec + b_dec. Not an architecture itself: a subclass defines `encode` and `loss`."""
 
     architecture: ClassVar[str] = ""
-    halves: bool = (
-        False  # multiply by W_enc in bfloat16 while training; sums, parameters and what is saved stay float32
-    )
-    d_read: int = 0  # of a transcoder: the width of what it reads; an autoencoder reads what it writes
-    pair: tuple[Tensor, Tensor] | None = None  # of a transcoder while its loss is computed: what is read, and written
+    # Whether training multiplies by W_enc in bfloat16; sums, parameters and the saved file stay float32.
+    halves: bool = False
+    d_read: int = 0  # width of the activation that a transcoder reads; 0 for an autoencoder, which reads what it writes
+    pair: tuple[Tensor, Tensor] | None = None  # what a transcoder reads and writes, while its loss is computed
     W_enc: Tensor
     W_dec: Tensor
     b_dec: Tensor
 
     def __init__(self, d_in: int, d_sae: int, l0: float) -> None:
-        """
+        """A dictionary of d_sae latents for rows of width d_in, with random directions. `l0`: active latents per row.
+
         Raises:
             ValueError: l0 is not above 0, or there are fewer than l0 latents.
         """
@@ -62,12 +62,12 @@ class SAE(torch.nn.Module):
 
     @classmethod
     def from_task(cls, task: dict[str, Any]) -> SAE:
-        """Built from the runner's settings; subclasses read what else they need."""
+        """Built from the settings in task.json; a subclass may read more of them."""
         return cls(task["d_in"], task["d_sae"], task["l0"])
 
     @torch.no_grad()
     def start(self, x: Tensor) -> None:
-        """Look at some rows before the first step: the bias starts at their mean."""
+        """Sets b_dec to the mean of some rows [n, d_in], before the first step."""
         self.b_dec.copy_(x.mean(0))
 
     def encode(self, x: Tensor) -> Tensor:
@@ -76,13 +76,14 @@ class SAE(torch.nn.Module):
 
     @property
     def halved(self) -> bool:
-        """Whether products are in bfloat16 now: an artefact is always encoded in float32."""
+        """Whether products are in bfloat16 now; never without gradients, so artefacts are encoded in float32."""
         return self.halves and torch.is_grad_enabled()
 
     def look_with(self, x: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
         """x - b_dec, and its product with W_enc plus a bias [d_sae].
 
-        The product has no gradient, which flows through `sparse.picked`. Where x itself has one, autograd keeps all.
+        The product carries no gradient; `sparse.picked` gives the chosen entries theirs. If x itself requires a
+        gradient, autograd computes all of them.
         """
         centred = x - self.b_dec
         if x.requires_grad and torch.is_grad_enabled():
@@ -97,27 +98,28 @@ class SAE(torch.nn.Module):
         return z @ self.W_dec + self.b_dec
 
     def loss(self, x: Tensor, step: Step) -> Loss:
+        """The loss on a batch [B, d_in]."""
         raise NotImplementedError
 
     @torch.no_grad()
     def before_step(self) -> None:
-        """Take from the decoder's gradient what would only change the rows' lengths: Adam would scale it up."""
+        """Removes from the decoder's gradient what would only change the lengths of rows; Adam would scale it up."""
         grad = self.W_dec.grad
         if grad is not None:
             grad.addcmul_(self.W_dec, (grad * self.W_dec).sum(1, keepdim=True), value=-1)
 
     @torch.no_grad()
     def after_step(self, found: Loss, step: Step) -> None:
-        """Unit decoder rows again."""
+        """Scales decoder rows to length one again."""
         self.W_dec.div_(self.W_dec.norm(dim=1, keepdim=True).clamp_min_(1e-8))
 
     @torch.no_grad()
     def rescale(self, scale: float | Tensor) -> None:
-        """Trained on x / scale, become an SAE of x: what is called b_... or threshold grows by it, also a subclass's.
+        """Turns an SAE that was trained on x / scale into one of x: multiplies all b_... and threshold by the scale.
 
-        All is homogeneous, so that nothing else has to change.
-
-        A transcoder gets the scale of each entry of its pairs, and its latents grow with what it writes.
+        Nothing else has to change, because latents and reconstructions grow by the same factor. That holds for the
+        parameters of a subclass too, if they are named so. A transcoder gets the scale of each entry of its pairs; its
+        latents grow with what it writes.
         """
         if isinstance(scale, Tensor):
             read, scale = scale[0].item(), scale[-1].item()
@@ -127,18 +129,18 @@ class SAE(torch.nn.Module):
                 value.mul_(scale)
 
     def report(self) -> dict[str, float]:
-        """Numbers for log.jsonl beside the loss."""
+        """Numbers that log.jsonl and diagnostics.json get beside the loss."""
         return {}
 
     def save(self, path: str | Path) -> None:
-        """A safetensors file that names its architecture."""
+        """Saves the parameters as a safetensors file that names the architecture."""
         tensors = {name: value.detach().cpu().contiguous() for name, value in self.state_dict().items()}
         reads = {"reads": "another activation"} if self.d_read else {}
         save_file(tensors, path, metadata={"architecture": self.architecture, **reads})
 
     @classmethod
     def load(cls, path: str | Path) -> SAE:
-        """What save wrote."""
+        """The SAE that `save` wrote to a file."""
         with safe_open(path, framework="pt") as file:
             state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             transcodes = "reads" in (file.metadata() or {})
@@ -151,7 +153,7 @@ class SAE(torch.nn.Module):
 
 
 def squared_error(residual: Tensor) -> Tensor:
-    """Summed over dimensions, mean over rows: [B, ...] -> a number."""
+    """The square of a residual [B, ...], summed over dimensions; mean over rows."""
     flat = residual.flatten()
     return flat.dot(flat) / len(residual)
 
@@ -171,18 +173,18 @@ class EncoderBias(SAE):
         return sparse.pre_acts(x, self.W_enc, self.b_enc, self.b_dec, self.halved)
 
     def look(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """x - b_dec, and all pre-activations to choose from: without gradients, which flow through `picked`.
+        """x - b_dec, and all pre-activations to choose from, without gradients; `picked` gives the chosen ones theirs.
 
-        A subclass with pre-activations of its own keeps theirs, and a transcoder's have gradients.
+        For a transcoder, and a subclass with its own `pre_acts`, the pre-activations have gradients.
         """
         if type(self).pre_acts is EncoderBias.pre_acts and not self.d_read:
             return self.look_with(x, self.b_enc)
         return x - self.b_dec, self.pre_acts(x)
 
     def picked(self, acts: Tensor, centred: Tensor, chosen: sparse.Chosen) -> Tensor:
-        """The chosen entries [n] of what `look` gave; their gradients cost what they hold.
+        """The chosen entries [n] of what `look` returned, with gradients that are computed for these entries alone.
 
         Raises:
-            ValueError: acts or centred are not what `look` gave, and gradients are asked for.
+            ValueError: gradients are needed, and acts or centred are not the unchanged tensors that `look` returned.
         """
         return sparse.picked(acts, centred, self.W_enc, self.b_enc, self.b_dec, chosen)

@@ -1,9 +1,9 @@
-"""Saves a training while it runs, so that it can go on bit for bit after a kill or a restart of the machine.
+"""Saves a training while it runs, so that it continues with the same bits after a kill or a restart of the machine.
 
-The runner says in task.json where a checkpoint is saved, takes it away from there, and hands it back only to the very
-same training. A checkpoint holds whatever decides the rest of the training: the autoencoder with all of its attributes,
-the optimizer, counters, the place in the data, the log, and the state of every random generator. What an experiment
-keeps in variables of its module is not in it: keep what changes during training in attributes of the SAE.
+task.json says where a checkpoint is saved. The runner takes it from there, and gives it back only to the same training.
+A checkpoint holds everything that decides the rest of the training: the autoencoder with all of its attributes, the
+optimizer, counters, the place in the data, the log, and the state of every random generator. Variables of an
+experiment's module are not saved: keep what changes during training in attributes of the SAE.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from typing import Any
 import numpy as np
 import torch
 
-EVERY_S = 120.0  # between two checkpoints, unless the setting `checkpoint_s` says otherwise
-PAUSE = 20.0  # a checkpoint that takes long to write is followed by a pause of so many times as long
+EVERY_S = 120.0  # seconds between two checkpoints, unless the setting `checkpoint_s` says otherwise
+PAUSE = 20.0  # the pause after a checkpoint is at least this many times as long as it took to write
 
 
 class Checkpoint:
-    """Where one training saves itself, and what an earlier process of it has saved."""
+    """Saves one training, and loads what an earlier process of it has saved."""
 
     def __init__(self, save: Path, load: Path | None, most_bytes: int, every_s: float = EVERY_S) -> None:
         self._save, self._load, self._most, self._every = save, load, most_bytes, every_s
@@ -31,29 +31,30 @@ class Checkpoint:
 
     @classmethod
     def of(cls, task: dict[str, Any]) -> Checkpoint | None:
-        """As task.json says; None where it speaks of none."""
+        """The checkpoint that task.json describes; None if it describes none."""
         if (told := task.get("checkpoint")) is None:
             return None
         load = Path(told["load"]) if told["load"] else None
         return cls(Path(told["save"]), load, told["most_bytes"], task.get("checkpoint_s", EVERY_S))
 
     def loaded(self) -> dict[str, Any] | None:
-        """What the last process saved; None at the beginning of a training. Random generators are set by `go_on`."""
+        """What an earlier process saved; None at the beginning of a training. `go_on` sets the random generators."""
         return torch.load(self._load, weights_only=False) if self._load else None
 
     @property
     def due(self) -> bool:
+        """Whether it is time to save."""
         return time.monotonic() >= self._next
 
     def save(self, state: dict[str, Any]) -> None:
-        """Write all of a training beside, then rename. What cannot be saved is said once, and the training goes on."""
+        """Writes a temporary file and renames it. If that fails, says so once; the training continues without."""
         began, beside = time.monotonic(), self._save.with_name(f"{self._save.name}.part")
         bounded = _Bounded(beside, self._most)
         try:
             with bounded:
                 torch.save({**state, "generators": _generators()}, bounded)
             os.replace(beside, self._save)
-        except Exception as problem:  # pickle alone raises four kinds of them
+        except Exception as problem:  # pickle alone raises four kinds of exceptions
             beside.unlink(missing_ok=True)
             print(f"no checkpoints: this training cannot be saved: {bounded.full or problem}", file=sys.stderr)
             self._next = float("inf")
@@ -63,13 +64,13 @@ class Checkpoint:
 
 
 def become(module: torch.nn.Module, saved: torch.nn.Module) -> None:
-    """Make a module what another one is: its parameters, buffers and attributes are the same objects afterwards."""
+    """Replaces a module's parameters, buffers and attributes by those of another one."""
     vars(module).clear()
     vars(module).update(vars(saved))
 
 
 def go_on(generators: dict[str, Any]) -> None:
-    """Set every random generator to where it was when the checkpoint was saved."""
+    """Sets every random generator to the state that it had when the checkpoint was saved."""
     random.setstate(generators["python"])
     np.random.set_state(generators["numpy"])
     torch.set_rng_state(generators["torch"])
@@ -87,11 +88,11 @@ def _generators() -> dict[str, Any]:
 
 
 class _Bounded:
-    """A file that refuses to grow past a bound: the process would be ended by a limit that it cannot catch."""
+    """A file that refuses to grow past a bound, because the sandbox's limit would end the whole process."""
 
     def __init__(self, path: Path, most: int) -> None:
         self._file, self._left = path.open("wb"), most
-        self.full = ""  # why it is, once it is
+        self.full = ""  # why the file was refused, once it was
 
     def write(self, data: Any) -> int:
         self._left -= memoryview(data).nbytes
@@ -107,7 +108,7 @@ class _Bounded:
         return self
 
     def __exit__(self, *error: object) -> None:
-        """Closed, and on disk."""
+        """Closes the file when it is on disk."""
         self._file.flush()
         os.fsync(self._file.fileno())
         self._file.close()

@@ -1,4 +1,4 @@
-"""Adam without torch.optim: importing that imports torch's compiler, which takes two seconds of every training."""
+"""Adam without torch.optim, whose import also imports torch's compiler: that takes two seconds of every training."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import Tensor
 
 
 def adam(parameters: Iterable[Tensor], lr: float, betas: tuple[float, float]) -> torch.optim.Adam | Adam:
-    """torch's own on a GPU, where two seconds are nothing; the same kernel on the CPU."""
+    """Adam for these parameters: torch's own on a GPU, where trainings take long, else the class below."""
     parameters = list(parameters)
     if parameters[0].device.type == "cpu":
         return Adam(parameters, lr, betas)
@@ -18,7 +18,7 @@ def adam(parameters: Iterable[Tensor], lr: float, betas: tuple[float, float]) ->
 
 
 class Adam:
-    """As torch's (arXiv 1412.6980), with its `param_groups` and `state`; its fused kernel is called directly."""
+    """torch's Adam (arXiv 1412.6980) on a CPU, with its `param_groups` and `state`; calls its fused kernel directly."""
 
     def __init__(self, parameters: list[Tensor], lr: float, betas: tuple[float, float], eps: float = 1e-8) -> None:
         self.param_groups: list[dict[str, Any]] = [{"params": parameters, "lr": lr, "betas": betas, "eps": eps}]
@@ -58,7 +58,7 @@ class Adam:
 
 
 def _as_stored(parameter: Tensor) -> Tensor:
-    """The gradient in the parameter's order in memory, along which the kernel goes."""
+    """The gradient in the parameter's memory layout, which the kernel expects."""
     grad = parameter.grad
     assert grad is not None
     return grad if grad.stride() == parameter.stride() else torch.empty_like(parameter).copy_(grad)

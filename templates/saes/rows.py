@@ -1,4 +1,4 @@
-"""The rows that experiments train on: one file of them, or the shuffled shards of a language model's hook."""
+"""The rows that experiments train on: one file, the shuffled shards of a language model's hook, or a stream."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from saes.stream import StreamRows
 
 
 class Batches:
-    """Shuffled batches of rows, epoch after epoch; it can say where it is, and go on from there."""
+    """Shuffled batches [batch, d_in] of rows [N, d_in], epoch after epoch; its place can be saved and restored."""
 
     def __init__(self, rows: Tensor, batch: int, steps: int, device: str = "cpu") -> None:
         if batch > len(rows):
@@ -35,31 +35,31 @@ class Batches:
         return self._rows.index_select(0, chosen).to(self._device, torch.float32, non_blocking=True)
 
     def _shuffle(self) -> None:
-        self._drawn_with = generator_state(self._rows.device)
+        self._drawn_with = _generator_state(self._rows.device)
         self._order, self._start = torch.randperm(len(self._rows), device=self._rows.device), 0
 
     def state(self) -> dict[str, Any]:
-        """Small: an epoch's order is drawn again from the state of the generator."""
+        """The place in the rows. It holds the generator's state instead of the epoch's order, so it is small."""
         return {"start": self._start, "left": self._left, "drawn_with": self._drawn_with}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go on from a state; the generator is where the epoch began afterwards."""
+        """Continues from a saved place. The random generator is then in the state after the epoch's shuffle."""
         if state["drawn_with"] is not None:
-            set_generator(self._rows.device, state["drawn_with"])
+            _set_generator(self._rows.device, state["drawn_with"])
             self._shuffle()
         self._start, self._left = state["start"], state["left"]
 
 
 def batches(rows: Tensor, batch: int, steps: int, device: str = "cpu") -> Batches:
-    """Shuffled batches, epoch after epoch. Rows on the device are drawn there, others are carried over."""
+    """Shuffled batches of rows [N, d_in], epoch after epoch, on the device. Rows may lie there or on the CPU."""
     return Batches(rows, batch, steps, device)
 
 
-def generator_state(device: torch.device) -> Tensor:
+def _generator_state(device: torch.device) -> Tensor:
     return torch.cuda.get_rng_state(device) if device.type == "cuda" else torch.get_rng_state()
 
 
-def set_generator(device: torch.device, state: Tensor) -> None:
+def _set_generator(device: torch.device, state: Tensor) -> None:
     if device.type == "cuda":
         torch.cuda.set_rng_state(state, device)
     else:
@@ -67,7 +67,7 @@ def set_generator(device: torch.device, state: Tensor) -> None:
 
 
 class FileRows:
-    """activations.npy; on a GPU if half of its free memory holds it, else read from the disk as needed."""
+    """The rows of activations.npy: on a GPU if they fit into half of its free memory, else read as needed."""
 
     scale = 1.0
 
@@ -85,7 +85,10 @@ class FileRows:
 
 
 def open_rows(task: dict[str, Any]) -> FileRows | ShardRows:
-    """Whatever the runner put into the task's data folder."""
+    """The rows that the runner has put into the task's data folder, or that it streams.
+
+    They have first(n), the first rows; batches(batch, steps); and scale, by which rows of a language model are divided.
+    """
     data = Path(task["data"])
     if "feed" in task:
         return StreamRows(data / task.get("hook_name", ""), task["device"], Path(task["feed"]))

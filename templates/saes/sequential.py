@@ -1,7 +1,7 @@
-"""Batches from rows that a source gives one block after another: shards on a disk, or a model that runs beside.
+"""Batches of rows that a source yields in blocks: shards on disk, or a language model that runs beside the training.
 
-The place in the data is a number of rows, so a training goes on from any of them. On a GPU, batches are cut and pinned
-by a thread while the last ones are trained on.
+The place in the data is a number of rows, so a training can continue from any of them. For a GPU, a thread cuts and
+pins batches while earlier ones are trained on.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-AHEAD = 4  # batches that wait, pinned, for a GPU
-READ_BYTES = 64 << 20  # of a shard at a time
-Source = Callable[[int], Iterator[Tensor]]  # the number of a row -> blocks [n, d_in] from that row on
+AHEAD = 4  # pinned batches that wait for a GPU
+READ_BYTES = 64 << 20  # bytes of a shard that are read at a time
+Source = Callable[[int], Iterator[Tensor]]  # number of a row -> blocks [n, d_in] from this row on
 
 
 class SequentialBatches:
-    """Batches in the order of their source, divided by `scale`; it can say where it is, and go on from there."""
+    """Batches in the order of their source, divided by `scale`; the place can be saved and restored."""
 
     def __init__(self, source: Source, batch: int, steps: int, device: str, scale: float | Tensor) -> None:
         self._source, self._batch, self._steps, self._device, self._scale = source, batch, steps, device, scale
@@ -52,7 +52,7 @@ class SequentialBatches:
         self._given, self._waiting = state["given"], None
 
     def _cut(self, done: int) -> Iterator[Tensor]:
-        """A batch that a block ends in is filled from the next, so that no row is lost."""
+        """Batches on the CPU after the first `done`; the rest of a block forms a batch with the next block."""
         rest: Tensor | None = None
         for block in self._source(done * self._batch):
             some = block if rest is None else torch.cat([rest, block])
@@ -63,7 +63,7 @@ class SequentialBatches:
 
 
 def _ahead(batches: Iterator[Tensor]) -> Iterator[Tensor]:
-    """The same batches in pinned memory, some of them ready before they are asked for."""
+    """The same batches in pinned memory; a thread prepares up to AHEAD of them in advance."""
     ready: queue.Queue[Tensor | Exception | None] = queue.Queue(AHEAD)
 
     def work() -> None:
@@ -84,10 +84,11 @@ def _ahead(batches: Iterator[Tensor]) -> Iterator[Tensor]:
 class ShardRows:
     """The shards of one hook, read from beginning to end, in memory that does not grow with them.
 
-    The rows lie in random order over all shards. So the first epoch reads them as they lie, in an order of the shards
-    that hangs on the seed; every later one takes the shards in a new order and shuffles what it has read at a time.
-    What comes out is divided by `scale`: deviation one in a dimension on average, so that one learning rate serves all
-    models and places. Pairs of two activations (transcode.py) have a scale for each entry, one number for either part.
+    The rows are already in random order over all shards. So the first epoch reads each shard as it is, in an order of
+    the shards that depends on the seed. Later epochs use a new order of the shards, and shuffle each part of
+    READ_BYTES. Batches are divided by `scale`, so that rows have deviation one in a dimension on average, and one
+    learning rate suits all models and hooks. Pairs of two activations (transcode.py) have a scale for each entry, which
+    is the same for all entries of one activation.
     """
 
     def __init__(self, folder: Path, device: str, seed: int = 0) -> None:
@@ -108,7 +109,7 @@ class ShardRows:
         return SequentialBatches(self.from_row, batch, steps, self._device, self.scale)
 
     def from_row(self, start: int) -> Iterator[Tensor]:
-        """Blocks from the row with this number on, counted over all epochs; without an end."""
+        """Blocks of rows from number `start` on, counted over all epochs; without an end."""
         rows = sum(map(len, self._shards))
         epoch, skipped = divmod(start, rows)
         while True:

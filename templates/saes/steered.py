@@ -1,6 +1,7 @@
-"""Standard (L1), gated and JumpReLU: sparsity by a penalty, whose weight is steered to the wanted l0.
+"""Standard (L1), gated and JumpReLU: architectures whose sparsity comes from a penalty.
 
-A fixed weight that suits one data set misses the sparsity in the next, and methods are compared at equal l0.
+The weight of the penalty is steered during training, so that l0 (active latents per row) reaches its target: methods
+are compared at equal l0, and a fixed weight that reaches it on one data set misses it on the next.
 """
 
 from __future__ import annotations
@@ -14,18 +15,18 @@ from torch.autograd.function import once_differentiable
 from saes.base import SAE, EncoderBias, Loss, Step, squared_error
 from saes.sparse import Chosen, above, decode_rows, picked, product
 
-WEIGHT_START = 0.02  # of a typical latent's size; low, so that directions form first
-TRAVEL = 10.0  # the weight changes by a factor of exp(10) in a whole training, at most
-GAIN = 5.0  # the full pace from a fifth off the target on
-MEMORY = 0.05  # rate of the moving average of l0
-WIDTH = 0.2  # of JumpReLU's kernel, unless the setting `bandwidth` says otherwise
-FEW = 1 / 16  # share of the latents below which sums over the active ones alone take less time on a CPU
+WEIGHT_START = 0.02  # first weight, as a share of a typical latent's size; low, so that directions form first
+TRAVEL = 10.0  # the weight changes at most by a factor of exp(10) in a whole training
+GAIN = 5.0  # the weight changes at full pace if l0 is a fifth or more off its target
+MEMORY = 0.05  # weight of the newest batch in the moving average of l0
+WIDTH = 0.2  # width of JumpReLU's kernel, unless the setting `bandwidth` says otherwise
+FEW = 1 / 16  # share of active latents below which sums over them alone take less time on a CPU
 
 
 class SteeredSAE(SAE):
-    """An SAE whose penalty finds its weight.
+    """An SAE whose penalty's weight is steered to the target l0.
 
-    In the course of training few latents stay active; from then on a step on a CPU touches these alone.
+    Once few latents are active, a step on a CPU computes with these alone (`loss_of_few`).
     """
 
     has_few: ClassVar[bool] = False
@@ -34,11 +35,11 @@ class SteeredSAE(SAE):
         super().__init__(d_in, d_sae, l0)
         self.register_buffer("weight", torch.tensor(0.0), persistent=False)
         self.register_buffer("mean_l0", torch.tensor(float(d_sae)), persistent=False)
-        self.size = 1.0  # of a typical latent
+        self.size = 1.0  # size of a typical latent
 
     @torch.no_grad()
     def start(self, x: Tensor) -> None:
-        """The data's scale: l0 latents of this size, at right angles, are as long as a row is."""
+        """Also sets `size`: l0 latents of this size, along orthogonal directions, are as long as a typical row."""
         super().start(x)
         self.size = ((x - self.b_dec).square().sum(1).mean() / self.l0).sqrt().item()
         self.weight.fill_(self.weight_at_start())
@@ -53,7 +54,7 @@ class SteeredSAE(SAE):
         self.weight.mul_((TRAVEL * step.share * (GAIN * (self.mean_l0 / self.l0 - 1)).clamp_(-1, 1)).exp_())
 
     def __init_subclass__(cls, **kwargs) -> None:
-        """A subclass that changes what its latents are trains over all of them, unless it says how else."""
+        """Switches `loss_of_few` off for a subclass that changes its latents or loss and does not define its own."""
         super().__init_subclass__(**kwargs)
         if "loss_of_few" in vars(cls):
             cls.has_few = True
@@ -69,15 +70,15 @@ class SteeredSAE(SAE):
         return self.loss_of_all(x)
 
     def loss_of_all(self, x: Tensor) -> Loss:
-        """Over all latents, with dense products."""
+        """The loss with dense products over all latents."""
         raise NotImplementedError
 
     def floor(self) -> Tensor | float:
-        """Where acts of `look` begin to have a part in the loss."""
+        """The pre-activation up to which a latent has no part in the loss."""
         return 0.0
 
     def loss_of_few(self, centred: Tensor, acts: Tensor, chosen: Chosen) -> Loss:
-        """The same number over the latents above the floor alone."""
+        """The same loss, computed over the chosen latents alone: those whose pre-activations are above the floor."""
         raise NotImplementedError
 
     def report(self) -> dict[str, float]:
@@ -85,7 +86,7 @@ class SteeredSAE(SAE):
 
 
 class StandardSAE(SteeredSAE, EncoderBias):
-    """relu, and an L1 penalty on latents of unit decoder rows."""
+    """A ReLU encoder with an L1 penalty on the latents; decoder rows have length one."""
 
     architecture = "standard"
 
@@ -105,10 +106,10 @@ class StandardSAE(SteeredSAE, EncoderBias):
 
 
 class GatedSAE(SteeredSAE):
-    """A gate says which latents are on, a rescaled copy of it how strongly (arXiv 2404.16014).
+    """A gate decides which latents are active, a rescaled copy of it how strongly (arXiv 2404.16014).
 
-    The L1 penalty touches the gate alone, so the strengths do not shrink; the gate learns from a reconstruction of its
-    own through a decoder that this loss does not change.
+    The L1 penalty is on the gate alone, so that it does not shrink the latents. The gate learns from a reconstruction
+    of its own, whose loss does not change the decoder.
     """
 
     architecture = "gated"
@@ -120,7 +121,7 @@ class GatedSAE(SteeredSAE):
         self.r_mag = torch.nn.Parameter(torch.zeros(d_sae))
 
     def paths(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Gate and latents; one product with W_enc serves both."""
+        """Pre-activations of the gate, and latents, both [B, d_sae], from one product with W_enc."""
         shared = product(x - self.b_dec, self.W_enc, self.halved)
         gate = shared + self.b_gate
         return gate, (gate > 0) * torch.addcmul(self.b_mag, shared, self.r_mag.exp()).relu()
@@ -136,7 +137,7 @@ class GatedSAE(SteeredSAE):
         return Loss(error + own + self.weight * gate.sum() / len(x), error, *active(z))
 
     def look(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """x - b_dec, and the gates; as EncoderBias has it."""
+        """x - b_dec, and the gate's pre-activations, as `EncoderBias.look` returns those of its encoder."""
         return self.look_with(x, self.b_gate)
 
     def loss_of_few(self, centred: Tensor, acts: Tensor, chosen: Chosen) -> Loss:
@@ -151,11 +152,11 @@ class GatedSAE(SteeredSAE):
 
 
 class _Jump(torch.autograd.Function):
-    """acts where they pass the threshold, else 0; and 1 where they do. Both have the gradients of arXiv 2407.14435.
+    """Latents (acts that pass the threshold, else 0) and their count (1 or 0), with the gradients of arXiv 2407.14435.
 
-    acts get that of the latents that are on, and none of the count. The threshold gets those of a rectangular kernel
-    of some width around it: -threshold / width of the latents, -1 / width of the count. acts and threshold are of one
-    shape, or there is a threshold for each column.
+    acts get the gradient of the active latents, and none from the count. The threshold gets one where acts lie within a
+    rectangular kernel around it: -threshold / width from a latent, -1 / width from the count. The threshold has the
+    shape of acts, or one entry for each column.
     """
 
     @staticmethod
@@ -174,10 +175,10 @@ class _Jump(torch.autograd.Function):
 
 
 class JumpReLUSAE(SteeredSAE, EncoderBias):
-    """A latent is on where it passes a threshold of its own; the penalty is on the number of latents that are on.
+    """A latent is active if it passes its own threshold; the penalty is on the number of active latents.
 
-    The threshold learns through a smoothed step, from the reconstruction and from the count; the count moves nothing
-    but thresholds (arXiv 2407.14435). The kernel's width (its bandwidth) and the first threshold are shares of a
+    Thresholds learn through a smoothed step, from the reconstruction and from the count; the count has no gradient for
+    other parameters (arXiv 2407.14435). The kernel's width (its bandwidth) and the first threshold are shares of a
     typical latent's size.
     """
 
@@ -199,7 +200,7 @@ class JumpReLUSAE(SteeredSAE, EncoderBias):
         self.threshold.fill_(self.first_threshold * self.size)
 
     def weight_at_start(self) -> float:
-        return WEIGHT_START * self.size**2  # the error grows with the square, the count does not grow
+        return WEIGHT_START * self.size**2  # the error grows with the square of the scale, the count does not grow
 
     def encode(self, x: Tensor) -> Tensor:
         acts = self.pre_acts(x)
@@ -223,11 +224,11 @@ class JumpReLUSAE(SteeredSAE, EncoderBias):
 
 
 def active(z: Tensor) -> tuple[Tensor, Tensor]:
-    """Which latents are positive in any row, and how many are in a row."""
-    counts = z.new_ones(1, len(z)) @ z.detach().sign()  # a product: bool sums take five times as long on a CPU
+    """Which latents of z [B, d_sae] are positive in any row, bool [d_sae], and the mean number of them per row."""
+    counts = z.new_ones(1, len(z)) @ z.detach().sign()  # sums of bools take five times as long on a CPU
     return counts[0] > 0, counts.sum() / len(z)
 
 
 def active_of(on: Tensor, chosen: Chosen, rows: int) -> tuple[Tensor, Tensor]:
-    """The same from the chosen ones, 1 or 0 each."""
+    """The same from the chosen entries: `on` is 1 for an active one, else 0."""
     return chosen.per_latent(on) > 0, on.sum() / rows

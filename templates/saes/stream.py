@@ -1,6 +1,6 @@
-"""Rows that a language model makes while a training runs; they come through standard input in the form of a shard.
+"""Reads rows that are made while a training runs. They arrive on standard input, in the form of a shard's rows.
 
-The data folder holds a sample of them, which sets bias and scale as it does for cached rows.
+The data folder holds a sample of such rows, which sets the bias and the scale as for cached rows.
 """
 
 from __future__ import annotations
@@ -15,20 +15,25 @@ from torch import Tensor
 
 from saes.sequential import ShardRows
 
-ROWS = 4096  # read at a time
+ROWS = 4096  # rows that are read at a time
 
 
 class StreamRows(ShardRows):
-    """As ShardRows, without an end and without a second epoch: every row comes once."""
+    """Like ShardRows, but without an end, and every row comes once."""
 
     def __init__(self, folder: Path, device: str, ask: Path) -> None:
+        """`folder` holds the sample; `ask` is the file into which the first wanted row is written for the runner."""
         super().__init__(folder, device)
         self._ask, self._asked = ask, False
 
     def from_row(self, start: int) -> Iterator[Tensor]:
-        """Ask for the rows from this one on, and read them as they come."""
+        """Asks for the rows from number `start` on, and yields them in blocks as they arrive.
+
+        Raises:
+            RuntimeError: it was called before.
+        """
         if self._asked:
-            raise RuntimeError("rows that a model makes come once: take all batches from one call of `batches`")
+            raise RuntimeError("streamed rows come only once: take all batches from one call of `batches`")
         self._asked = True
         beside = self._ask.with_name(f"{self._ask.name}.part")
         beside.write_text(json.dumps({"row": start}))

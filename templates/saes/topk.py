@@ -1,4 +1,4 @@
-"""TopK, BatchTopK and Matryoshka: sparsity by choosing the largest latents, of a row or of the batch."""
+"""TopK, BatchTopK and Matryoshka: architectures that keep the largest latents of a row or of the whole batch."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from saes.sparse import (
 )
 
 AUX_SCALE = 1 / 32  # weight of AuxK (saes.sparse.aux_k), as published
-THRESHOLD_RATE = 0.01  # of the moving average of a batch's smallest kept value
+THRESHOLD_RATE = 0.01  # weight of the newest batch in the moving average of the smallest kept value
 
 
 class TopKSAE(EncoderBias):
@@ -56,7 +56,7 @@ class TopKSAE(EncoderBias):
         return Loss(total, error, fired(values, chosen.latents, len(self.W_dec)), (values > 0).sum() / len(x))
 
     def auxiliary(self, x: Tensor, acts: Tensor, residual: Tensor, step: Step) -> Tensor | float:
-        """AuxK with its weight; 0.0 where no latent is dead. residual: what is left of x, [B, d_in]."""
+        """AuxK times its weight; 0.0 if no latent is dead. `residual`: x less its reconstruction, [B, d_in]."""
         dead = step.dead
         if dead is None or not self.aux_scale:
             return 0.0
@@ -70,7 +70,8 @@ class TopKSAE(EncoderBias):
 class BatchTopKSAE(TopKSAE):
     """The batch keeps l0 latents a row on average (arXiv 2412.06410); `after_step` moves the stored threshold.
 
-    At inference a row stands alone: a latent is on where it passes the threshold, a moving average of the cut.
+    At inference each row is encoded alone: a latent is active if it passes the threshold, which is a moving average of
+    the smallest value that batches kept.
     """
 
     architecture = "batchtopk"
@@ -96,9 +97,9 @@ class BatchTopKSAE(TopKSAE):
         return Loss(total, squared_error(residual.detach()[:, -1]), on, (values > 0).sum() / len(x))
 
     def auxiliary_of_tiers(self, x: Tensor, acts: Tensor, residual: Tensor, step: Step) -> Tensor | float:
-        """Mean over tiers of AuxK; residual: what each prefix leaves of x, [B, tiers, d_in].
+        """Mean of AuxK over the tiers (nested prefixes); `residual`: what each prefix leaves of x, [B, tiers, d_in].
 
-        That of a prefix is guessed by the dead latents that it adds to the one before.
+        The residual of a prefix is guessed by the dead latents that it has and the prefix before it has not.
         """
         if step.dead is None:
             return 0.0
@@ -130,9 +131,9 @@ class BatchTopKSAE(TopKSAE):
 
 
 class MatryoshkaSAE(BatchTopKSAE):
-    """BatchTopK whose nested prefixes must each reconstruct the row (arXiv 2503.17547); the mean of their errors.
+    """BatchTopK whose nested prefixes must each reconstruct the row (arXiv 2503.17547).
 
-    Each prefix has an auxiliary loss of its own, as in sae_lens.
+    The loss is the mean of their errors. Each prefix has an auxiliary loss of its own, as in sae_lens.
     """
 
     architecture = "matryoshka"

@@ -1,4 +1,4 @@
-"""The training loop, and the whole of a baseline's script (`run`)."""
+"""The training loop (`train`), and a whole experiment script (`run`)."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ import torch
 from torch import Tensor
 
 from saes import transcode
-from saes.base import SAE, Step
+from saes.base import SAE, Loss, Step
 from saes.checkpoint import Checkpoint, become, go_on
 from saes.optim import Adam, adam
 from saes.rows import open_rows
 
-LOOK_EVERY = 20  # steps between two looks at which latents are dead: a look waits for the GPU
+LOOK_EVERY = 20  # steps after which dead latents are determined anew; each time waits for the GPU
 FIRST_ROWS = 10_000  # rows that set the bias and the scale
-LOG_LINES = 100
+LOG_LINES = 100  # lines of log.jsonl in a whole training
 
 
 @dataclass(frozen=True)
@@ -30,19 +30,19 @@ class Recipe:
     steps: int
     lr: float
     betas: tuple[float, float] = (0.9, 0.999)
-    warmup: float = 0.0  # share of the steps
-    decay: float = 1 / 3  # share of the steps, at the end
-    dead_after: int = 200_000  # samples without firing
-    resamplings: int = 0  # times that dead latents are pointed anew, spread over the time before the decay
+    warmup: float = 0.0  # share of the steps in which the learning rate rises
+    decay: float = 1 / 3  # share of the steps, at the end, in which it falls to zero
+    dead_after: int = 200_000  # samples after which a latent that has not fired counts as dead
+    resamplings: int = 0  # how often dead latents get new directions, evenly spread over the steps before the decay
 
     def lr_at(self, step: int) -> float:
-        """Of the step with this number, from 0."""
+        """The learning rate of a step; the first step has the number 0."""
         up = (step + 1) / (self.warmup * self.steps) if self.warmup else 1.0
         down = (1 - step / self.steps) / self.decay if self.decay else 1.0
         return self.lr * min(1.0, up, down)
 
     def resamples_at(self, step: int) -> bool:
-        """Whether dead latents are pointed anew after the step with this number, from 0."""
+        """Whether dead latents get new directions after this step; the first step has the number 0."""
         until = round((1 - self.decay) * self.steps)
         every = until // self.resamplings if self.resamplings else 0
         return bool(every) and step < until and (step + 1) % every == 0
@@ -55,10 +55,10 @@ def train(
     log: Path | None = None,
     checkpoint: Checkpoint | None = None,
 ) -> dict[str, float]:
-    """Train on batches [B, d_in]; returns diagnostics. `sae.start` has seen some rows before.
+    """Trains on batches [B, d_in] and returns diagnostics; call `sae.start` with some rows before.
 
-    The log gets a JSON line every hundredth of the way. With a checkpoint, the training goes on from where an earlier
-    process of it was; `data` is then one of rows.py, which know their place.
+    A hundred JSON lines go into `log`. With a checkpoint, the training continues where an earlier process of it was
+    stopped; `data` then has to be one of rows.py, whose place in the rows can be restored.
     """
     optimizer = adam(sae.parameters(), recipe.lr, recipe.betas)
     idle = torch.zeros(len(sae.W_dec), device=sae.W_dec.device)  # samples since each latent last fired
@@ -89,16 +89,7 @@ def train(
             resample_dead(sae, optimizer, x, silent)
             idle[silent], dead, resampled = 0, None, resampled + len(silent)
         if log and ((index + 1) % log_every == 0 or index + 1 == recipe.steps):
-            line = {
-                "step": index + 1,
-                "steps": recipe.steps,
-                "samples": samples,
-                "loss": found.total.item(),
-                "error": found.error.item(),
-                "l0": float(found.l0),
-            }
-            with open(log, "a") as file:
-                file.write(json.dumps({**line, **sae.report()}) + "\n")
+            _write_line(log, sae, found, {"step": index + 1, "steps": recipe.steps, "samples": samples})
         if checkpoint and checkpoint.due:
             counters, text = (dead, samples, resampled, index + 1), log.read_text() if log and log.exists() else ""
             state = {"sae": sae, "optimizer": optimizer, "idle": idle, "counters": counters}
@@ -107,14 +98,25 @@ def train(
     return {**shares, "resampled_latents": float(resampled)} if recipe.resamplings else shares
 
 
+def _write_line(log: Path, sae: SAE, found: Loss, place: dict[str, int]) -> None:
+    """Appends the loss of a step to the log, with the step's place in the training."""
+    numbers = {"loss": found.total.item(), "error": found.error.item(), "l0": float(found.l0)}
+    with open(log, "a") as file:
+        file.write(json.dumps({**place, **numbers, **sae.report()}) + "\n")
+
+
 def _dead(idle: Tensor, after: int) -> Tensor | None:
+    """The latents that have not fired for more than `after` samples, ascending; None if there are none."""
     numbers = (idle > after).nonzero().flatten()
     return numbers if len(numbers) else None
 
 
 @torch.no_grad()
 def resample_dead(sae: SAE, optimizer: torch.optim.Optimizer | Adam, x: Tensor, dead: Tensor) -> None:
-    """Point dead latents at rows that are reconstructed badly, drawn in proportion to the squared error."""
+    """Gives dead latents the directions of residuals of rows x [B, d_in] that are reconstructed badly.
+
+    The rows are drawn in proportion to the square of their squared error; the optimizer forgets the latents' moments.
+    """
     z = sae.encode(x)
     residual = x - sae.decode(z)
     chosen = residual.square().sum(1).square().multinomial(len(dead), replacement=len(dead) > len(x))
@@ -136,18 +138,18 @@ def resample_dead(sae: SAE, optimizer: torch.optim.Optimizer | Adam, x: Tensor, 
 
 
 def _tiers(sae: SAE) -> dict[str, float]:
-    """Latents of each nested prefix, where an architecture has several: the paper draws them."""
+    """The widths of nested prefixes, if an architecture has several; the schematic in the paper shows them."""
     widths = list(sae.tiers()) if hasattr(sae, "tiers") else []
     return {f"tier_latents_{place}": float(width) for place, width in enumerate(widths, start=1) if len(widths) > 1}
 
 
 def run(architecture: type[SAE], lr: str = "lr", resamplings: int = 0, aux: str = "aux_scale") -> None:
-    """A whole experiment.py: one seed and one condition of task.json, trained and saved.
+    """A whole experiment.py: trains the seed and condition that task.json names, and saves the artefact.
 
-    `lr` and `aux` name the settings that hold the learning rate and, for architectures with AuxK, its weight. Of the
-    task's further settings, `decay` and `warmup` are the recipe's, and `precision = "bfloat16"` halves the encoder's
-    products. With `hook_name_out` the architecture is trained as a transcoder, from one activation to another, or the
-    script ends with one line that says why it cannot be.
+    `lr` and `aux` are the names of the settings that hold the learning rate and, for architectures with AuxK, its
+    weight. The settings `decay` and `warmup` replace those of the recipe, and `precision = "bfloat16"` takes the
+    encoder's products in bfloat16. With the setting `hook_name_out` the architecture is trained as a transcoder, from
+    one activation to another; if it cannot be, the script ends with one line that says why.
     """
     parser = argparse.ArgumentParser()
     parser.add_argument("--out_dir", type=Path, required=True)
@@ -162,7 +164,7 @@ def run(architecture: type[SAE], lr: str = "lr", resamplings: int = 0, aux: str 
     sae.halves = task.get("precision", "float32") == "bfloat16"
     transcode.start(sae, rows.first(FIRST_ROWS))
     if sae.d_read:
-        resamplings = 0  # what is left of y says nothing of directions in x
+        resamplings = 0  # a residual of y gives no direction in x
     wanted = {name: task[name] for name in ("decay", "warmup") if name in task}
     recipe = Recipe(steps=steps, lr=task[lr], dead_after=task["dead_after"], resamplings=resamplings, **wanted)
     log, checkpoint = out_dir / "log.jsonl", Checkpoint.of(task)

@@ -1,8 +1,8 @@
-"""Transcoders: one activation is read, another is written (arXiv 2406.11944).
+"""Transcoders, which read one activation and reconstruct another (arXiv 2406.11944).
 
-Rows are pairs, x [d_in] and y [d_out] side by side. A loss is given y, which it is to reconstruct; wherever it asks for
-the pre-activations of that y, those of its x are computed. So every loss that gets its pre-activations from `pre_acts`
-or `look` trains from x to y as it stands. The encoder reads x as it is: b_dec belongs to y.
+Rows are pairs: x [d_in] and y [d_out] side by side. The loss of an autoencoder is called with y; where it asks for the
+pre-activations of this y, those of its x are computed instead. So every loss that gets pre-activations from `pre_acts`
+or `look` trains a transcoder without a change. x is encoded without a bias subtracted, because b_dec belongs to y.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from saes.base import SAE, EncoderBias, Loss, Step
 
 
 def make_transcoder(sae: SAE, d_in: int) -> None:
-    """An untrained autoencoder of y reads rows of width d_in from now on.
+    """Makes an untrained autoencoder of y a transcoder that reads rows of width d_in.
 
     Raises:
-        ValueError: its pre-activations are not those of EncoderBias, so that it would go on reading y.
+        ValueError: its pre-activations are not those of EncoderBias, so it would read y.
     """
     if not isinstance(sae, EncoderBias) or type(sae).pre_acts is not EncoderBias.pre_acts:
         raise ValueError(f"{type(sae).__name__} has an encoder of its own, which cannot read another activation")
@@ -28,7 +28,7 @@ def make_transcoder(sae: SAE, d_in: int) -> None:
 
 @torch.no_grad()
 def start(sae: SAE, rows: Tensor) -> None:
-    """Look at some rows before the first step: those of y set the bias, those of x are centred by the encoder's."""
+    """Calls `sae.start` with some rows before the first step; for a transcoder the rows of y, and b_enc centres x."""
     if not sae.d_read:
         return sae.start(rows)
     x, y = rows[:, : sae.d_read], rows[:, sae.d_read :]
@@ -37,7 +37,7 @@ def start(sae: SAE, rows: Tensor) -> None:
 
 
 def loss(sae: SAE, rows: Tensor, step: Step) -> Loss:
-    """The autoencoder's own loss on a batch, of pairs if it is a transcoder."""
+    """The autoencoder's own loss on a batch; the rows of a transcoder are pairs."""
     if not sae.d_read:
         return sae.loss(rows, step)
     y = rows[:, sae.d_read :].contiguous()

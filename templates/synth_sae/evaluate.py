@@ -1,5 +1,6 @@
-"""Metrics of SynthSAEBench (arXiv 2602.14687) against the world's true features. Runs in the runner.
+"""Metrics of SynthSAEBench (arXiv 2602.14687), which compare latents with the true features of the synthetic world.
 
+Only the runner runs it, outside the sandbox.
 Not here: encoding (done in a sandbox) and statistics over seeds (done by the runner).
 """
 
@@ -15,16 +16,16 @@ from scipy.optimize import linear_sum_assignment
 
 @dataclass(frozen=True)
 class Truth:
-    """Held-out rows and what made them."""
+    """Held-out rows and the true features that they were made of."""
 
     x: np.ndarray  # float32 [N, d_in]
-    fires: sparse.csc_matrix  # bool [N, num_features]: does the true feature fire in this row?
+    fires: sparse.csc_matrix  # bool [N, num_features]: whether the true feature fires in the row
     directions: np.ndarray  # float64 [num_features, d_in], unit rows
-    parent: np.ndarray  # int64 [num_features]: the feature without which a feature never fires; -1 for a root
+    parent: np.ndarray  # int64 [num_features]: the feature that fires whenever this one does; -1 for a root
 
 
 def load_truth(truth_dir: Path, settings: dict) -> Truth:
-    """Read what prepare.py wrote."""
+    """Reads what prepare.py wrote."""
     features = np.load(truth_dir / "features.npz", allow_pickle=False)
     acts = sparse.load_npz(truth_dir / "feature_acts.npz")
     return Truth(
@@ -65,8 +66,10 @@ def evaluate(
 def detection(
     active: sparse.csc_matrix, fires: sparse.csc_matrix, nearest: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """F1, precision and recall of each latent as a detector of the true feature that its decoder row is nearest to;
-    each [d_sae], 0 where nothing is there to divide by."""
+    """F1, precision and recall of each latent as a detector of the true feature nearest to its decoder row.
+
+    Each is [d_sae]; a latent or feature that never fires gives 0.
+    """
     predicted = active.getnnz(axis=0).astype(np.float64)
     actual = fires.getnnz(axis=0).astype(np.float64)[nearest]
     both = np.asarray(active.multiply(fires[:, nearest]).sum(axis=0), dtype=np.float64).ravel()
@@ -74,8 +77,10 @@ def detection(
 
 
 def f1_by_frequency(f1: np.ndarray, nearest: np.ndarray, fires: sparse.csc_matrix) -> dict[str, float]:
-    """Mean F1 over the features of each third by how often they fire: that of a feature is the best of its latents',
-    0 where it has none."""
+    """Mean F1 over each third of the features, sorted by how often they fire.
+
+    The F1 of a feature is the best F1 among the latents nearest to it, 0 if there is none.
+    """
     best = np.zeros(fires.shape[1])
     np.maximum.at(best, nearest, f1)
     order = np.argsort(-fires.getnnz(axis=0), kind="stable")
@@ -84,8 +89,11 @@ def f1_by_frequency(f1: np.ndarray, nearest: np.ndarray, fires: sparse.csc_matri
 
 
 def absorption(active: sparse.csc_matrix, truth: Truth, nearest: np.ndarray) -> float:
-    """Of the rows in which a child fires, the share in which no latent of its parent is active; the mean over the
-    parents that some latent is nearest to, 1 where there is none. After arXiv 2409.14507, with the truth known."""
+    """The share of rows in which a child feature fires and no latent of its parent is active.
+
+    It is the mean over the parents that some latent is nearest to, 1 if there is none. After arXiv 2409.14507, with the
+    true features in the place of probes.
+    """
     count = truth.fires.shape[1]
     children = np.flatnonzero(truth.parent >= 0)
     of_parent = (np.ones(len(children)), (children, truth.parent[children]))
@@ -99,7 +107,7 @@ def absorption(active: sparse.csc_matrix, truth: Truth, nearest: np.ndarray) -> 
 
 
 def shrinkage(x: np.ndarray, x_hat: np.ndarray) -> float:
-    """Mean length of a reconstruction as a share of its row's; rows shorter than 1e-8 are left out."""
+    """Mean of the reconstruction's length divided by the row's; rows shorter than 1e-8 are left out."""
     length = np.linalg.norm(x.astype(np.float64), axis=1)
     rows = length > 1e-8
     return float((np.linalg.norm(x_hat, axis=1)[rows] / length[rows]).mean())

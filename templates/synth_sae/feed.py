@@ -1,6 +1,6 @@
-"""Fresh rows of a world while a training runs, so that none is seen twice. Runs in the runner.
+"""Rows that are drawn while a training runs, so that it sees none twice. Only the runner runs it, outside the sandbox.
 
-Rows depend on the world, the secret and the seed alone: every method gets the same rows in the same order.
+Rows depend only on the world, the secret and the seed, so every method gets the same rows in the same order.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from .prepare import CHUNK_BYTES, NOTE, WORLD, fill_torch_generator, loaded
 
 
 def rows(settings: dict, truth_dir: Path, seed: int, start: int) -> Iterator[np.ndarray]:
-    """Blocks of float32 rows [n, d_in], from the row with this number on; each block is drawn by its own number."""
+    """Blocks of float32 rows [n, d_in] from row number `start` on. The seed of a block contains its number."""
     torch.set_num_threads(int(settings["threads"]))
     world = loaded(str(truth_dir / WORLD), str(settings["device"]))
     secret = json.loads((truth_dir / NOTE).read_text())["stream"]

@@ -1,9 +1,9 @@
-"""Draws a synthetic world with known features and writes its activations; run by the runner alone.
+"""Draws a synthetic world with known features and writes its activations. Only the runner runs it.
 
-The world is sae_lens's SyntheticModel: hierarchical, correlated, Zipf-distributed features in superposition.
-It is drawn from a secret. torch's CPU generator keeps only 32 bits of a seed, so a world seeded that way
-could be searched; here the generator's whole state is filled from the secret instead. With the setting `world`,
-features and their statistics are those of a world that others published, and the secret draws rows alone.
+The world is sae_lens's SyntheticModel: hierarchical, correlated, Zipf-distributed features in superposition. It is
+drawn from a secret. torch's CPU generator keeps only 32 bits of a seed, so an experiment could find a world that was
+seeded that way by search; here the secret fills the generator's whole state. With the setting `world`, the features and
+their statistics are those of a published world, and only the rows are drawn from the secret.
 """
 
 from __future__ import annotations
@@ -16,19 +16,22 @@ import torch
 
 from agent import InfrastructureError, UserError
 
-WORLD, NOTE = "world", "stream.json"  # beside the truth, for feed.py
-CHUNK_BYTES = 1 << 26  # of true feature activations sampled at a time; sampling takes some ten times that
+WORLD, NOTE = "world", "stream.json"  # written beside the truth, for feed.py
+CHUNK_BYTES = 1 << 26  # of true feature activations that are sampled at a time; sampling takes about ten times as much
 
 
 def prepare(settings: dict, secret: int, train_dir: Path, truth_dir: Path) -> None:
-    """Write `activations.npy` for training, and held-out rows with their truth where no experiment looks."""
+    """Writes `activations.npy` into train_dir, and into truth_dir, which no experiment sees, held-out rows and truth.
+
+    Raises:
+        UserError, InfrastructureError: the published world cannot be used, or `streamed` is set without one.
+    """
     world_seed, train_seed, held_out_seed, stream_seed = np.random.SeedSequence(secret).spawn(4)
     source = str(settings.get("world", ""))
     world = published_world(source, settings) if source else draw_world(settings, world_seed)
     directions = world.feature_dict.feature_vectors.detach().numpy()
-    parent = parents(
-        world.hierarchy.roots, int(settings["num_features"])
-    )  # no file of its own: it is the same in every world
+    # in one file with the directions, because the parents alone are the same in every world, and so is their hash
+    parent = parents(world.hierarchy.roots, int(settings["num_features"]))
     np.savez(truth_dir / "features.npz", directions=directions, parent=parent)
     fill_torch_generator(train_seed)
     write_rows(world, int(settings["pool"]), train_dir / "activations.npy", None)
@@ -39,15 +42,15 @@ def prepare(settings: dict, secret: int, train_dir: Path, truth_dir: Path) -> No
 
 
 def published_world(source: str, settings: dict):
-    """A SyntheticModel by the name of its repository on the Hugging Face hub, or the folder that one was saved in.
+    """A SyntheticModel by the name of its repository on the Hugging Face hub, or from the folder where it was saved.
 
     Raises:
-        InfrastructureError: it cannot be had.
-        UserError: it has another size than the settings say.
+        InfrastructureError: it cannot be loaded.
+        UserError: its size is not the one in the settings.
     """
     try:
         world = loaded(source)
-    except Exception as problem:  # the hub raises a dozen kinds of them
+    except Exception as problem:  # the hub raises a dozen kinds of exceptions
         why = (str(problem).splitlines() or [type(problem).__name__])[0]
         raise InfrastructureError(f"world {source}: cannot be loaded from a folder or the hub: {why}") from problem
     found = world.cfg.num_features, world.cfg.hidden_dim
@@ -57,7 +60,7 @@ def published_world(source: str, settings: dict):
 
 
 def loaded(source: str, device: str = "cpu"):
-    """By sae_lens's own loader; what a world's file leaves to chance comes out the same each time."""
+    """Loads a world with sae_lens's own loader. What it draws at random is the same each time."""
     from sae_lens.synthetic import SyntheticModel
 
     fill_torch_generator(np.random.SeedSequence(0))
@@ -65,13 +68,15 @@ def loaded(source: str, device: str = "cpu"):
 
 
 def keep_for_stream(world, settings: dict, seed: np.random.SeedSequence, train_dir: Path, truth_dir: Path) -> None:
-    """What feed.py draws from; and a note by which a training knows the rows on disk as a sample, in their own scale.
+    """Writes what feed.py draws rows from, and about.json, which tells trainings to take the rows on disk as a sample.
+
+    Its `deviation` makes the library's scale of the rows one, so that they keep their own.
 
     Raises:
-        UserError: the world is a drawn one, of which a file does not hold everything.
+        UserError: the world is not a published one; the file of a drawn world does not hold all of it.
     """
     if not settings.get("world"):
-        raise UserError("streamed: rows are made anew only of a published `world`")
+        raise UserError("streamed: rows can only be streamed from a published `world`; set it, or leave `streamed` out")
     world.save(truth_dir / WORLD)
     (truth_dir / NOTE).write_text(json.dumps({"stream": seed.generate_state(8, np.uint32).tolist()}))
     d_in = int(settings["d_in"])
@@ -80,16 +85,16 @@ def keep_for_stream(world, settings: dict, seed: np.random.SeedSequence, train_d
 
 
 def fill_torch_generator(seed: np.random.SeedSequence) -> None:
-    """Fill all 624 words of torch's global Mersenne Twister; `manual_seed` would keep 32 bits of them."""
+    """Fills all 624 words of torch's global Mersenne Twister; `manual_seed` keeps only 32 bits of a seed."""
     torch.manual_seed(0)  # resets the position and the cached normal deviate
     state = torch.get_rng_state().numpy().copy()
     words = seed.generate_state(624, np.uint32).astype(np.uint64)
-    state[24 : 24 + 624 * 8] = words.view(np.uint8)  # after: initial seed, left, seeded, next
+    state[24 : 24 + 624 * 8] = words.view(np.uint8)  # the fields before it: initial seed, left, seeded, next
     torch.set_rng_state(torch.from_numpy(state))
 
 
 def draw_world(settings: dict, seed: np.random.SeedSequence):
-    """The SyntheticModel of one secret; sizes and shape come from the settings."""
+    """The SyntheticModel of one secret; its sizes and statistics come from the settings."""
     from sae_lens.synthetic import (
         FoldedNormalMagnitudeConfig,
         HierarchyConfig,
@@ -148,7 +153,7 @@ def parents(roots, num_features: int) -> np.ndarray:
 
 
 def write_rows(world, rows: int, x_path: Path, acts_path: Path | None) -> None:
-    """Sample rows chunk by chunk into a memory-mapped file; keep the true feature activations if asked to."""
+    """Samples rows chunk by chunk into a memory-mapped file, and saves the true feature activations if given a path."""
     from scipy import sparse
 
     d_in, chunk = world.cfg.hidden_dim, max(1, CHUNK_BYTES // (4 * world.cfg.num_features))

@@ -58,6 +58,8 @@ def test_what_was_typed_comes_out_and_nothing_else():
     [
         ("status --runs 3", "launch.py status: --runs belongs to run and resume"),
         ("--status --idea x", "launch.py status: --idea belongs to run and doctor"),
+        ("list --workspace ws", "launch.py list: --workspace belongs to run, resume, status"),
+        ("review a.pdf --workspace ws", "launch.py review: --workspace belongs to run, resume, status"),
         ("resume last --profile p", "launch.py resume: --profile belongs to run, doctor, check-template and evaluate"),
         ("--idea x --artefacts", "launch.py run: --artefacts belongs to verify"),
         ("--idea x --baseline topk", "launch.py run: there is no option --baseline; did you mean --baselines?"),

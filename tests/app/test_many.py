@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.app import arguments, many
-from agent.app.many import Many, One, of_ideas, share
+from agent.app.fleet import Many, One, share
+from agent.app.many import of_ideas
 from agent.core.errors import UserError
 from agent.storage.workspace import Workspace
 from tests.support import TEMPLATE

@@ -2,7 +2,7 @@
 
 import os
 
-from agent.app.standings import FILE, standings
+from agent.app.standing import FILE, standings
 from agent.core.paths import SessionPaths
 from agent.session import events as ev
 from agent.storage.locks import session_lock

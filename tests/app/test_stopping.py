@@ -36,7 +36,7 @@ def test_a_session_is_found_watched_and_stopped_from_another_terminal(tmp_path, 
     assert "stopped, a training" in " ".join(launch("--status", "--workspace", workspace.root).stdout.split())
     assert "Ended the training of run 0" in stopped()
     assert standing(paths).state == "stopped"
-    with pytest.raises(UserError, match="nothing of it runs"):
+    with pytest.raises(UserError, match="neither it nor a training of it runs"):
         stopped()
     assert follow(paths) == 0
     watched = capsys.readouterr().out.splitlines()

@@ -11,8 +11,8 @@ TEMPLATE = Path(__file__).parent / "tiny_template"
 
 
 def until(claim: Callable[[], object], seconds: float = 20.0) -> None:
-    """Look again and again until it is so; a failed test when it does not come to be in time."""
+    """Waits until the claim holds; fails the test if it does not in time."""
     deadline = time.monotonic() + seconds
     while not claim():
-        assert time.monotonic() < deadline, "it did not come to pass"
+        assert time.monotonic() < deadline, f"still false after {seconds:g} s"
         time.sleep(0.02)

@@ -1,4 +1,4 @@
-"""launch.py in a forked child with bounds on its time and memory: what hangs or eats the machine fails there."""
+"""Runs launch.py in a forked child with bounds on time and memory, so that a hang or a leak fails only this test."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import traceback
 from dataclasses import dataclass
 
 from agent.app import arguments, cli
-from agent.publishing.verify import command  # noqa: F401 - loaded once, before the fork
+from agent.publishing.verify import command  # noqa: F401 - imported here, so that no child has to
 
 MEMORY = 12 << 30  # bytes of address space
 
@@ -25,10 +25,10 @@ class Ended:
 
 
 def launch(*words: object, seconds: float = 100.0) -> Ended:
-    """What the command prints and how it exits.
+    """The exit status and output of a command.
 
     Raises:
-        TimeoutError: it does not end in time, and is killed.
+        TimeoutError: it did not end in time, and was killed.
     """
     with (
         tempfile.TemporaryFile("w+", errors="replace") as out,
@@ -50,7 +50,7 @@ def launch(*words: object, seconds: float = 100.0) -> Ended:
 
 
 def _run(words: list[str], out: int, errors: int) -> None:
-    """What the child does; never returns."""
+    """Runs the command in the child and ends the child; it never returns."""
     status = 1
     try:
         os.dup2(out, 1)

@@ -1,4 +1,4 @@
-"""A small session with two runs under way at once: what its models say, and what holds of it however it was played."""
+"""A small session with two runs under way at once: its model's answers, and what must be true of it in the end."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from pathlib import Path
 
 from agent.session import events as ev
 from agent.session.session import Session, fold
-from agent.storage.log import EventLog
 from tests.support.whole import RATES, Script, Whole, fenced, plan, planned, rate_block
 
 RUNS = 4
@@ -20,9 +19,9 @@ FAILS = rate_block(RATES[0], RATES[2]).replace(
 
 
 class Branches(Script):
-    """The first plan holds steps 1 and 2; a run that ends has the next step as what follows, until all four are named.
+    """The first plan has steps 1 and 2. After each run the planner adds the next step, until there are four.
 
-    Step 2 fails in training. What is still planned is named again, as the planner is asked to.
+    Step 2 fails in training. Each answer also names again what is still planned, as the prompt asks.
     """
 
     def __init__(self) -> None:
@@ -42,13 +41,9 @@ class Branches(Script):
         return super().__call__(messages, call)
 
 
-def events_of(it: Whole) -> list[ev.Event]:
-    return list(EventLog(it.paths.events).read())
-
-
 def check(it: Whole) -> Session:
-    """What holds of the session however often it was killed; returns its state."""
-    events = events_of(it)
+    """Asserts what must be true of the session however often it was killed; returns its state."""
+    events = it.events()
     session = fold(events)
     assert {run.planned.name: run.phase for run in session.experiments} == {
         "step1": "measured",

@@ -1,4 +1,4 @@
-"""A world that answers every action with dice: random but possible events, for properties of policy and fold."""
+"""Answers every action with a random event that is possible there, to test properties of policy and fold."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def planned(name: str) -> PlannedRun:
 
 
 class Dice:
-    """`throw(n)` gives a number below n; everything else follows from it."""
+    """`throw(n)` returns a number from 0 to n - 1; it decides everything that is random."""
 
     def __init__(self, throw: Callable[[int], int]) -> None:
         self.throw = throw

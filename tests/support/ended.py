@@ -1,4 +1,4 @@
-"""Trainings that end as a test says, and a session's steps around them."""
+"""A runner whose first trainings end as a test says, and steps of a session around them."""
 
 from __future__ import annotations
 
@@ -9,13 +9,12 @@ from agent.core.record import Job, JobResult, Training
 from agent.lab.jobs.local import LocalRunner
 from agent.session import events as ev
 from agent.session.policy import next_action
-from agent.storage.log import EventLog
 
 KILLED = Training(seed=0, condition="all", outcome="failed", reason="killed", detail="ended from outside by SIGKILL")
 
 
 class Ended(LocalRunner):
-    """This machine's runner, but the first jobs end as they are told to."""
+    """This machine's runner, but its first jobs do not run: each ends with one of the given trainings."""
 
     def __init__(self, *endings: Training) -> None:
         super().__init__()
@@ -49,12 +48,12 @@ class Ended(LocalRunner):
 
 
 def losses(whole):
-    found = [e for e in EventLog(whole.paths.events).read() if isinstance(e, ev.AttemptFailed)]
-    return [(e.run, e.attempt, e.stage, e.reason) for e in found]
+    """Run, attempt, stage and reason of each failed attempt."""
+    return [(e.run, e.attempt, e.stage, e.reason) for e in whole.events(ev.AttemptFailed)]
 
 
 def until(tools, kind, run=None):
-    """Play to an action of this kind, which is not done."""
+    """Plays until the next action is of this kind."""
     while not (isinstance(action := next_action(tools.session), kind) and (run is None or action.run == run)):
         step(tools)
 
@@ -64,7 +63,7 @@ def step(tools):
 
 
 def own_cache(whole):
-    """In the place of the one that tests share: without results of baselines, and to be damaged."""
+    """Gives a session its own cache instead of the shared one: a test may damage it, and baselines are trained anew."""
     shared = whole.workspace.cache.resolve()
     whole.workspace.cache.unlink()
     shutil.copytree(shared / "secrets", whole.workspace.cache / "secrets")

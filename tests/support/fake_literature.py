@@ -1,4 +1,4 @@
-"""Answers of literature services as they really look, and one fake server that plays all three."""
+"""Answers in the form of three literature services, and one fake server that plays all of them."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ def scholar(title: str = TITLE, **more: object) -> Answer:
     return Answer(json={"total": 1, "data": [{**work, **more}]})
 
 
-def openalex(title: str = TITLE) -> Answer:
+def openalex() -> Answer:
     return Answer(
         json={
             "results": [
                 {
                     "id": "https://openalex.org/W1",
                     "doi": "https://doi.org/10.1000/xyz",
-                    "title": title,
+                    "title": TITLE,
                     "publication_year": 2023,
                     "authorships": [{"author": {"display_name": "Émile Noë"}}],
                     "primary_location": {
@@ -64,7 +64,7 @@ def atom(title: str = TITLE, head: str = "") -> Answer:
 
 
 class Clock:
-    """Time that passes only when somebody sleeps."""
+    """A clock that advances only by `sleep`."""
 
     def __init__(self) -> None:
         self.now = 1_700_000_000.0
@@ -79,7 +79,7 @@ class Clock:
 
 
 class World:
-    """A finder over the fake server. `scripts`: what each service answers, one after the other."""
+    """A finder that asks the fake server. `scripts`: the answers of each service in their order; the last repeats."""
 
     def __init__(self, folder: Path, **scripts: list[Answer] | Answer) -> None:
         self.folder = folder
@@ -100,15 +100,15 @@ class World:
     def services(self, key: str = "") -> tuple[Service, ...]:
         return tuple(Service(name, self.server.url, 1.0, key) for name in self.scripts)
 
-    def online(self, services: tuple[Service, ...] | None = None, read_s: float = 3.0) -> Online:
-        """As a new process would have it, over the same folders."""
+    def online(self, services: tuple[Service, ...] | None = None) -> Online:
+        """The finder as a new process has it, with the same folders."""
         fetcher = Fetcher(
             self.folder,
             clock=self.clock,
             steady=self.clock,
             sleep=self.clock.sleep,
             connect_s=2.0,
-            read_s=read_s,
+            read_s=3.0,
         )
         return Online(
             services or self.services(),

@@ -1,4 +1,7 @@
-"""Stands in the place of agent.lab.measuring.measure in agent.lab.jobs.worker; `settings` says how a training goes."""
+"""Replaces agent.lab.measuring.measure in agent.lab.jobs.worker. The job's settings say how a training ends.
+
+The settings `way` (of all seeds), `seed N` and `facts` name an ending: raise, crash, failed, refused, gate, sleep.
+"""
 
 import os
 import signal

@@ -1,7 +1,7 @@
-"""An OpenAI-compatible HTTP server on loopback that answers from a script, faults included.
+"""An OpenAI-compatible HTTP server on loopback that answers from a script, which may contain faults.
 
-Every request is kept in `history`. A script is a list (one answer a request, the last one repeats) or
-a function of the request. Whoever asks for /models gets the names of `models`, which is not in the history.
+Every request is kept in `history`, except those for /models, which get the names in `models`. A script is a list (one
+answer for each request; the last one repeats) or a function of the request.
 """
 
 from __future__ import annotations
@@ -22,21 +22,21 @@ class Request:
 
     @property
     def last(self) -> str:
-        """What the newest message says."""
+        """The text of the newest message."""
         return self.body["messages"][-1]["content"]
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What goes back. `raw` replaces the JSON body; the three seconds-fields make a provider that is ill."""
+    """An HTTP answer. `raw` replaces the JSON body; the last three fields make it a faulty one."""
 
     status: int = 200
     json: Any = None
     headers: dict[str, str] = field(default_factory=dict)
     raw: bytes | None = None
-    hang_s: float = 0.0  # before the first byte
-    drip_s: float = 0.0  # between bytes
-    cut: int | None = None  # closes after so many bytes, promising all of them
+    hang_s: float = 0.0  # seconds before the first byte
+    drip_s: float = 0.0  # seconds between bytes
+    cut: int | None = None  # bytes that are sent before the connection is closed; the header promises all
 
 
 def completion(message: dict[str, Any], finish: str = "stop") -> Answer:
@@ -89,7 +89,7 @@ class FakeProvider:
                 provider._serve(self)
 
             def log_message(self, format: str, *args: Any) -> None:
-                """Tests read `history`; nothing goes to stderr."""
+                """Prints nothing; tests read `history`."""
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
@@ -127,7 +127,7 @@ class FakeProvider:
             handler.end_headers()
             self._send(handler, body[: answer.cut], answer.drip_s)
         except OSError:
-            pass  # the client gave up, as it should with some of these answers
+            pass  # the client closed the connection, as some of these answers are meant to make it do
 
     def _next(self, request: Request) -> Answer:
         if callable(self.script):

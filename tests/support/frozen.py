@@ -1,4 +1,4 @@
-"""The archived session of an older version as a folder that a test may change: no training, no model, a second."""
+"""The archived session of an older version, unpacked within a second into a folder that a test may change."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ ARCHIVES = sorted((ROOT / "tests/whole/frozen").glob("*.tar.xz"))
 
 
 def unpack(archive: Path, folder: Path) -> Path:
-    """Unpack into `folder`; what the archive says of its place is told the new one. Returns its top folder."""
+    """Unpacks an archive into `folder` and puts the new place into its files; returns its top folder."""
     with tarfile.open(archive) as packed:
-        packed.extractall(folder)  # ours; Python before 3.11.4 knows no filter
+        packed.extractall(folder)  # the archives are ours, and Python before 3.11.4 has no filter
     (top,) = (path for path in folder.iterdir() if path.name == archive.name.removesuffix(".tar.xz"))
     for path in top.glob("*/*/**/*"):
         if path.name in ("events.jsonl", "job.json") and path.is_file():
@@ -26,12 +26,12 @@ def unpack(archive: Path, folder: Path) -> Path:
 
 
 def finished(folder: Path) -> Path:
-    """A finished session's folder below `folder`."""
+    """Unpacks a finished session below `folder`; returns its folder."""
     return unpack(ARCHIVES[0], folder) / "finished" / NAME
 
 
 def git(folder: Path, *words: object, feed: bytes = b"") -> str:
-    """What somebody types in a repository, in the name of the runner."""
+    """Runs git in a folder with the runner's name as committer; returns what it prints."""
     who = ["-c", "user.name=experiment-runner", "-c", "user.email=experiment-runner@localhost"]
     done = subprocess.run(
         ["git", *who, "-c", "protocol.file.allow=always", *map(str, words)],
@@ -44,15 +44,16 @@ def git(folder: Path, *words: object, feed: bytes = b"") -> str:
 
 
 def commit(folder: Path, event: str = "notes") -> None:
-    """Commit whatever lies there."""
+    """Commits everything in the folder."""
     git(folder, "add", "-A")
     git(folder, "commit", "-qm", f"quiet\n\nEvent: {event}")
 
 
-def plant(repo: Path, entries: dict[str, bytes], event: str = "notes") -> str:
-    """A commit whose tree has these names at its top as they are: absolute ones and `..` as well.
+def plant(repo: Path, entries: dict[str, bytes]) -> str:
+    """Adds a commit whose tree has these names at its top without any check, so also absolute ones and `..`.
 
-    Returns its id; HEAD's branch points to it. A name that ends in "@link" becomes a symbolic link to its content.
+    A name that ends in "@link" becomes a symbolic link to its content. HEAD's branch points to the commit, whose id is
+    returned.
     """
     lines = git(repo, "ls-tree", "-z", "HEAD").encode()
     for name, data in entries.items():
@@ -60,13 +61,13 @@ def plant(repo: Path, entries: dict[str, bytes], event: str = "notes") -> str:
         mode = "120000" if name.endswith("@link") else "100644"
         lines += f"{mode} blob {blob}\t{name.removesuffix('@link')}\0".encode()
     tree = _tree(repo, lines)
-    made = git(repo, "commit-tree", tree, "-p", "HEAD", "-m", f"quiet\n\nEvent: {event}")
+    made = git(repo, "commit-tree", tree, "-p", "HEAD", "-m", "quiet\n\nEvent: notes")
     git(repo, "update-ref", "HEAD", made)
     return made
 
 
 def _tree(repo: Path, lines: bytes) -> str:
-    """A tree object byte by byte: git's own mktree refuses a slash in a name."""
+    """Writes a tree object byte by byte, because git's own mktree refuses a slash in a name; returns its id."""
     found = {}
     for line in filter(None, lines.split(b"\0")):
         about, name = line.split(b"\t", 1)

@@ -1,8 +1,9 @@
-"""Jobs whose trainings are made up (fake_measure.py), and what can be seen of them while they run."""
+"""Jobs whose trainings are played by fake_measure.py, and what can be observed of them while they run."""
 
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from agent.core.manifest import Condition, Limits
@@ -42,32 +43,31 @@ def make_job(folder, seeds=(1, 2), slots=1, key="a1", **settings):
 
 
 def finished(job):
+    """The job's result, once it has ended."""
     until(lambda: RUNNER.state(job) != "running")
     assert RUNNER.state(job) == "finished", JobPaths.of(job).log.read_text()
     return RUNNER.result(job)
 
 
 def started(job):
+    """The trainings that have begun, in their order, each as seed-condition."""
     path = Path(job.folder) / "started.txt"
     return [line.split()[0] for line in path.read_text().splitlines()] if path.exists() else []
 
 
 def supervisor(job):
+    """The process number of the job's supervisor."""
     return Supervisor.model_validate_json(JobPaths.of(job).supervisor.read_bytes()).pid
 
 
 def sandboxed(job):
-    """Processes that have the job's output folder mounted and stand in it."""
+    """The processes in the job's sandboxes: those that have its output folder mounted as their current folder."""
     found = []
     for pid in pids():
-        try:
-            found += (
-                [pid]
-                if os.readlink(f"/proc/{pid}/cwd") == "/w" and job.folder in Path(f"/proc/{pid}/mountinfo").read_text()
-                else []
-            )
-        except OSError:
-            continue
+        with suppress(OSError):
+            mounted = job.folder in Path(f"/proc/{pid}/mountinfo").read_text()
+            if mounted and os.readlink(f"/proc/{pid}/cwd") == "/w":
+                found.append(pid)
     return found
 
 

@@ -1,4 +1,4 @@
-"""Sessions in a process of their own that are killed, and one that was left alone to compare them with."""
+"""Sessions in a process of their own that are killed, and an undisturbed one to compare them with."""
 
 from __future__ import annotations
 
@@ -14,9 +14,7 @@ from typing import Any
 
 from filelock import FileLock
 
-from agent.session.events import Event
 from agent.session.session import fold
-from agent.storage.log import EventLog
 from tests.support import ROOT
 from tests.support.whole import Whole
 
@@ -28,13 +26,9 @@ Whole(Path({folder!r}), Script(1), **{chosen!r}).play()
 """
 
 
-def events_of(whole: Whole) -> list[Event]:
-    return list(EventLog(whole.paths.events).read())
-
-
 def account(whole: Whole) -> dict[str, Any]:
-    """What must not depend on where a session was killed, as JSON keeps it."""
-    session = fold(events_of(whole))
+    """What must not depend on where a session was killed, in the types that JSON keeps."""
+    session = fold(whole.events())
     repo = whole.paths.repo
     records = {}
     for path in sorted((repo / "records").glob("*.json")):
@@ -54,19 +48,19 @@ def account(whole: Whole) -> dict[str, Any]:
 
 
 def playing(whole: Whole, **chosen: object) -> subprocess.Popen[bytes]:
-    """The session of one run, in a process of its own; `chosen` are its options, at its start."""
+    """Plays the session, of one run, in a process of its own; `chosen` are its options if it starts there."""
     code = PROGRAM.format(folder=str(whole.workspace.root), chosen={"runs": 1, **chosen})
     command = [sys.executable, "-c", code]
     return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
 def kill_once(whole: Whole, now: Callable[[], bool], **chosen: object) -> None:
-    """Play in a process of its own until `now()`, then kill -9."""
-    started = len(events_of(whole))
+    """Plays in a process of its own until `now()` holds after a new event, then kills the process with SIGKILL."""
+    started = len(whole.events())
     child = playing(whole, **chosen)
     deadline = time.monotonic() + PATIENCE_S
     while child.poll() is None and time.monotonic() < deadline:
-        if len(events_of(whole)) > started and now():
+        if len(whole.events()) > started and now():
             break
         time.sleep(0.01)
     child.send_signal(signal.SIGKILL)
@@ -75,13 +69,13 @@ def kill_once(whole: Whole, now: Callable[[], bool], **chosen: object) -> None:
 
 @dataclass(frozen=True)
 class Undisturbed:
-    """A session of one run that nobody killed."""
+    """The account and the cache of a session of one run that was not killed."""
 
     account: dict[str, Any]
     cache: Path
 
     def same_world(self, root: Path) -> Path:
-        """A cache that holds its worlds and not its baselines: they are trained again."""
+        """A cache below `root` with its worlds, but without its baselines, which are trained again."""
         made = root / "same-world"
         made.mkdir()
         for name in ("data", "secrets"):
@@ -90,7 +84,7 @@ class Undisturbed:
 
 
 def undisturbed_in(folder: Path) -> Undisturbed:
-    """Played once for all workers that share this folder."""
+    """The undisturbed session, played once for all workers that share this folder."""
     root, told = folder / "undisturbed", folder / "undisturbed.json"
     with FileLock(folder / "undisturbed.lock"):
         if not told.exists():

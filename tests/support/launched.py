@@ -1,4 +1,4 @@
-"""launch.py in a process of its own, and a remote model that does everything right."""
+"""launch.py in a process of its own, and a remote model whose answers are all right."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ LONG = 300_000_000  # samples: many minutes of training
 
 
 def launch(*words: object, cwd: Path = ROOT, **environment: str) -> subprocess.CompletedProcess[str]:
-    """launch.py to its end, with more in its environment; no traceback may be shown, whatever happens."""
+    """Runs launch.py to its end with these additions to its environment; asserts that it prints no traceback."""
     words += ("--literature", "offline") if "--model" in words else ()
     done = subprocess.run(
         [sys.executable, ROOT / "launch.py", *map(str, words)],
@@ -43,7 +43,7 @@ def launch(*words: object, cwd: Path = ROOT, **environment: str) -> subprocess.C
 
 
 def answer(request: Request) -> str:
-    """What the remote model says, by what it is asked."""
+    """The remote model's answer, chosen by words of the prompt."""
     text = request.last
     if found := literature_answer(text):
         return found
@@ -68,7 +68,7 @@ def answer(request: Request) -> str:
 
 
 def endless(tmp_path: Path) -> Path:
-    """The tiny template with a training that nobody waits for."""
+    """A copy of the tiny template whose trainings take many minutes."""
     folder = tmp_path / "endless"
     shutil.copytree(TEMPLATE, folder)
     manifest = folder / "manifest.toml"
@@ -79,7 +79,7 @@ def endless(tmp_path: Path) -> Path:
 
 
 def start(tmp_path: Path, idea: Path, template: Path, provider: FakeProvider) -> subprocess.Popen[str]:
-    """A session as a person starts it, left to itself; its workspace is tmp_path/ws."""
+    """Starts a session as a person does and does not wait for it; its workspace is tmp_path/ws."""
     words = ["--idea", idea, "--template", template, "--model", "openai/gpt-4o", "--api-base", provider.url]
     words += ["--runs", "1", "--no-pdf", "--literature", "offline", "--workspace", tmp_path / "ws"]
     return subprocess.Popen(
@@ -92,5 +92,5 @@ def start(tmp_path: Path, idea: Path, template: Path, provider: FakeProvider) ->
 
 
 def supervisor_of(tmp_path: Path) -> Path | None:
-    """The claim of run 0's supervisor, once there is one."""
+    """The file that names run 0's supervisor, once there is one."""
     return next(tmp_path.glob("ws/2*/runs/0/attempt-1/supervisor.json"), None)

@@ -1,7 +1,8 @@
-"""What sae_lens's own evaluation says, under the names of our metrics."""
+"""The results of sae_lens's own evaluation, under the names of our metrics."""
 
 
 def flat(groups: dict[str, dict[str, float]]) -> dict[str, float]:
+    """All groups of results in one."""
     return {name: value for group in groups.values() for name, value in group.items()}
 
 

@@ -1,4 +1,4 @@
-"""A small world of templates/lm_sae for its tests: drawn once a test process."""
+"""A small world of templates/lm_sae for its tests, drawn once in each test process."""
 
 from __future__ import annotations
 
@@ -51,12 +51,12 @@ TASK = {
     "artefact": "sae.safetensors",
 }
 torch.set_num_threads(1)
-sys.path.insert(0, str(FOLDER.parent))  # as an experiment sees the library: beside its script
+sys.path.insert(0, str(FOLDER.parent))  # experiments find the library beside their script
 _KEPT = TemporaryDirectory(prefix="lm-world-")
 
 
 def draw(folder: Path, settings: dict, secret: int = 2**200 + 1) -> Path:
-    """Prepare a world in a folder of its own, in this process."""
+    """Prepares a world in this folder, in this process; returns the folder."""
     (folder / "train").mkdir(parents=True)
     (folder / "truth").mkdir()
     wanted = TEMPLATE.data_settings(settings)
@@ -74,7 +74,7 @@ def evaluation():
 
 
 def code(folder: Path) -> Path:
-    """What a job sees: the script and the library beside it."""
+    """Fills a folder with what a job's code is: the script, and the library beside it."""
     folder.mkdir()
     shutil.copyfile(FOLDER / "experiment.py", folder / "experiment.py")
     shutil.copytree(FOLDER.parent / "saes", folder / "saes")
@@ -82,7 +82,7 @@ def code(folder: Path) -> Path:
 
 
 def trained(folder: Path, world: Path, script: str, task: dict = TASK) -> Path:
-    """Run a script of the template as the runner would, without the sandbox; the output folder."""
+    """Runs a script of the template as the runner does, but without the sandbox; returns the output folder."""
     folder.mkdir(exist_ok=True)
     (folder / "task.json").write_text(json.dumps({**task, "data": str(world / "train")}))
     (folder / "run_0").mkdir()

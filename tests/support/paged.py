@@ -1,4 +1,4 @@
-"""Sessions for pages: one of many runs, written in seconds without a training, and a browser to look at them with."""
+"""Sessions for tests of pages: one of many runs, written in seconds without a training; and a browser."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ BEGAN = 1_790_000_000.0
 
 
 def many_runs(root: Path, runs: int) -> SessionPaths:
-    """A session of so many experiments at the end of its exploration: log, records, history, calls and logs."""
+    """A session of this many experiments at the end of its exploration: event log, records, git history, calls."""
     paths = SessionPaths(root / "20260101_000000_many_runs")
     paths.root.mkdir(parents=True)
     commits = _history(paths.repo, runs)
@@ -53,7 +53,7 @@ def many_runs(root: Path, runs: int) -> SessionPaths:
 
 
 def _history(repo: Path, runs: int) -> list[str]:
-    """A repository with one commit a run, each of which changes the code of the one before; their hashes."""
+    """Makes a repository with one commit for each run, which changes the code of the one before; returns the hashes."""
     subprocess.run(["git", "init", "-q", "-b", "main", repo], check=True)
     code = (TEMPLATE / "experiment.py").read_text().splitlines()
     stream, draw = [], Random(3)
@@ -214,7 +214,7 @@ CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", 
 
 
 def need_chromium() -> None:
-    """Skip where there is no Chromium; in continuous integration that is a failure."""
+    """Skips the test if there is no Chromium; in continuous integration that is a failure."""
     if not CHROMIUM:
         words = "no Chromium on PATH: apt-get install chromium"
         (pytest.fail if os.environ.get("CI") else pytest.skip)(words)

@@ -1,6 +1,6 @@
-"""A fabricated session for the paper's tests: two baselines, four runs of which one failed, three seeds.
+"""An invented session for the paper's tests: two baselines, four runs of which one failed, three seeds.
 
-Every number here is invented; it never leaves the tests.
+All of its numbers are invented and used in tests only.
 """
 
 from __future__ import annotations
@@ -124,45 +124,17 @@ def record(
     findings: tuple[Finding, ...] = (),
     parent: str | None = None,
 ) -> RunRecord:
-    """One invented record; `centre` None: the run failed."""
-    trainings = []
-    for index, condition in enumerate(conditions):
-        for seed in seeds:
-            draw = np.random.default_rng(abs(hash_of(name)) + 17 * seed + 101 * index)
-            if centre is None:
-                trainings.append(
-                    Training(
-                        seed=seed,
-                        condition=condition.name,
-                        outcome="failed",
-                        reason="exit",
-                        detail="RuntimeError: mat1 and mat2 shapes cannot be multiplied (512x256 and 512x16)",
-                    )
-                )
-                continue
-            metrics = {
-                k: float(min(1.0 if k != "l0" else 99.0, v - 0.03 * index + noise * draw.standard_normal()))
-                if k not in ("l0", "dead")
-                else float(v)
-                for k, v in centre.items()
-            }
-            steps = tuple(float(s) for s in range(0, 2049, 64))
-            curve = tuple(
-                loss * (0.25 + 0.75 * float(np.exp(-s / 400))) + 0.004 * float(draw.standard_normal()) for s in steps
-            )
-            trainings.append(
-                Training(
-                    seed=seed,
-                    condition=condition.name,
-                    outcome="measured",
-                    metrics=metrics,
-                    wall_s=21.0,
-                    cpu_s=20.0,
-                    diagnostics={k: v + 0.01 * float(draw.standard_normal()) for k, v in (diagnostics or {}).items()},
-                    declared={"samples": 1_048_576.0, "steps": 2048.0},
-                    curves={"step": steps, "loss": curve},
-                )
-            )
+    """One invented record around the metrics in `centre`, or that of a failed run if it is None."""
+
+    def training(index: int, seed: int) -> Training:
+        if centre is None:
+            reason = "RuntimeError: mat1 and mat2 shapes cannot be multiplied (512x256 and 512x16)"
+            condition = conditions[index].name
+            return Training(seed=seed, condition=condition, outcome="failed", reason="exit", detail=reason)
+        draw = np.random.default_rng(abs(hash_of(name)) + 17 * seed + 101 * index)
+        shifted = {k: v if k in ("l0", "dead") else v - 0.03 * index for k, v in centre.items()}
+        return _measured(draw, conditions[index].name, seed, shifted, noise, loss, diagnostics or {})
+
     return RunRecord(
         run=run,
         kind=kind,
@@ -179,7 +151,7 @@ def record(
         settings=SETTINGS,
         seeds=seeds,
         conditions=conditions,
-        trainings=tuple(trainings),
+        trainings=tuple(training(index, seed) for index in range(len(conditions)) for seed in seeds),
         findings=findings,
         started_at=0.0,
         wall_s=63.0,
@@ -190,8 +162,37 @@ def record(
     )
 
 
+def _measured(
+    draw: np.random.Generator,
+    condition: str,
+    seed: int,
+    centre: dict[str, float],
+    noise: float,
+    loss: float,
+    diagnostics: dict[str, float],
+) -> Training:
+    """One invented training. Its metrics are `centre` with noise, its loss falls to a quarter of `loss`."""
+    metrics = {
+        k: float(v) if k in ("l0", "dead") else float(min(1.0, v + noise * draw.standard_normal()))
+        for k, v in centre.items()
+    }
+    steps = tuple(float(s) for s in range(0, 2049, 64))
+    curve = tuple(loss * (0.25 + 0.75 * float(np.exp(-s / 400))) + 0.004 * float(draw.standard_normal()) for s in steps)
+    return Training(
+        seed=seed,
+        condition=condition,
+        outcome="measured",
+        metrics=metrics,
+        wall_s=21.0,
+        cpu_s=20.0,
+        diagnostics={k: v + 0.01 * float(draw.standard_normal()) for k, v in diagnostics.items()},
+        declared={"samples": 1_048_576.0, "steps": 2048.0},
+        curves={"step": steps, "loss": curve},
+    )
+
+
 def hash_of(text: str) -> int:
-    """Stable across processes, unlike hash()."""
+    """A number that is the same in every process, unlike hash()."""
     import hashlib
 
     return int(hashlib.sha256(text.encode()).hexdigest()[:32], 16) * 2**32

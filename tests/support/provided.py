@@ -1,4 +1,4 @@
-"""A session brought to a point and copied there, to go on with real litellm and aider against a fake provider."""
+"""A copy of a session that continues with real litellm and aider against a fake provider."""
 
 from __future__ import annotations
 
@@ -13,15 +13,14 @@ from agent.llm.litellm_model import LiteLLMModel
 from agent.llm.providers import UNSTATED, Stated
 from agent.session.events import Event
 from agent.session.policy import next_action
-from agent.storage.log import EventLog
 from tests.support.fake_provider import FakeProvider
 from tests.support.whole import Whole, options
 
-BROUGHT = {"runs": 1, "stop_after": "runs", "skip_novelty": True}  # what such a session is played with
+BROUGHT = {"runs": 1, "stop_after": "runs", "skip_novelty": True}  # options of the session that is copied
 
 
 class Provided(Whole):
-    """A copy of such a session. `waits` are the waits asked for, none of which is made."""
+    """The copy. `waits` collects the seconds of the waits that the model asks for; no time passes in them."""
 
     def __init__(self, prepared: Path, root: Path, **chosen: object) -> None:
         shutil.copytree(prepared, root, symlinks=True, dirs_exist_ok=True)
@@ -38,19 +37,16 @@ class Provided(Whole):
         fallback: str | None = None,
         **changes: object,
     ) -> int:
-        """As a person sees it: to a stop; returns the exit status."""
+        """Plays to the end or a stop as for a person; returns the exit status."""
         with self._asking(provider, timeout_s, changes, model, stated=stated, fallback=fallback) as tools:
             return play_session(tools)
 
     def step(self, provider: FakeProvider, timeout_s: float = 30.0) -> Event:
-        """One action alone."""
+        """Performs one action; returns its event."""
         with self._asking(provider, timeout_s, {}) as tools:
             event = perform(next_action(tools.session), tools)
             tools.journal.append(event)
             return event
-
-    def events(self, kind: type[Event]) -> list[Event]:
-        return [event for event in EventLog(self.paths.events).read() if isinstance(event, kind)]
 
     def _asking(
         self,

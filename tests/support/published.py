@@ -1,4 +1,7 @@
-"""Autoencoders in each layout in which others publish them, with the latents that the publishing library computes."""
+"""Autoencoders in each file layout in which others publish them, each with the encoder of the publishing library.
+
+Each function writes the files into a folder and returns the encoder.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +37,7 @@ def rows(count: int = 64) -> Tensor:
 
 
 def largest(acts: Tensor) -> Tensor:
-    """The K largest of a row, and zero elsewhere."""
+    """acts with all but the K largest of each row set to zero."""
     values, places = acts.topk(K, dim=1)
     return torch.zeros_like(acts).scatter_(1, places, values)
 
@@ -83,7 +86,7 @@ def dictionary_learning(kind: str, tensors: dict[str, Tensor], encode: Encode) -
 
 
 def old_sae_lens(folder: Path) -> Encode:
-    """A configuration from before version 6, which says TopK by its activation function."""
+    """A configuration from before version 6, in which the activation function says that it is a TopK SAE."""
     config = {"d_in": D_IN, "d_sae": D_SAE, "hook_point": "blocks.1.hook_resid_post", "model_name": "gpt2"}
     config |= {"activation_fn_str": "topk", "activation_fn_kwargs": {"k": K}, "normalize_activations": False}
     (folder / "cfg.json").write_text(json.dumps(config))
@@ -132,7 +135,7 @@ LAYOUTS: dict[str, Callable[[Path], Encode]] = {
         jumped,
     ),
 }
-KNOWN = {  # what each says of its place and its training, and where it is typed
+KNOWN = {  # what the files of each layout say about the model and hook
     "gemma-scope": {"model": "gemma-2-2b", "hook_name": "blocks.12.hook_resid_post"},
     "sparsify": {"model": "pythia-70m-deduped", "hook_name": "blocks.5.hook_resid_post"},
     "old-sae-lens": {"model": "gpt2", "hook_name": "blocks.1.hook_resid_post"},
@@ -146,14 +149,14 @@ OF_DICTIONARY_LEARNING = {
 
 
 def place(folder: Path, layout: str) -> Path:
-    """What a person types for it."""
+    """The path that a person types for an autoencoder of this layout."""
     if layout == "gemma-scope":
         return next(folder.rglob("params.npz"))
     return folder / "layers.5" if layout == "sparsify" else folder
 
 
 def in_form_of_sae_lens(folder: Path, d_in: int, d_sae: int, bias: float = -8.0) -> None:
-    """A folder as SAELens saves one; its weights are random."""
+    """Writes an autoencoder with random weights in the form of SAELens."""
     folder.mkdir()
     config = {"architecture": "standard", "d_in": d_in, "d_sae": d_sae, "dtype": "float32", "device": "cpu"}
     config |= {"apply_b_dec_to_input": True, "normalize_activations": "none", "reshape_activations": "none"}
@@ -176,7 +179,7 @@ about = "An autoencoder from a hub."
 
 
 def with_hub(folder: Path) -> Path:
-    """The tiny template with one more baseline, `hub`, which others trained."""
+    """Copies the tiny template, with one more baseline, `hub`, which others have trained; returns the folder."""
     shutil.copytree(TEMPLATE, folder)
     in_form_of_sae_lens(folder / "hub_sae", 8, 12, bias=-1.0)
     text = (folder / "manifest.toml").read_text()

@@ -1,4 +1,4 @@
-"""launch.py as another user sees it, who owns nothing here, and on a file system that may only be read."""
+"""launch.py run by another user, who owns none of the files, and on a read-only file system."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ WALLS = ["unshare", "--mount", "--propagation", "private", "sh", "-ec"]
 
 
 def possible() -> bool:
-    """Whether this process may change users and mounts, as root may."""
+    """Whether this process may change its user and mounts, as root may."""
     if os.geteuid() or not all(map(shutil.which, ("unshare", "setpriv", "mount"))):
         return False
     return not subprocess.run([*WALLS, "mount --bind /usr /usr"], capture_output=True).returncode
@@ -27,14 +27,14 @@ def possible() -> bool:
 
 @contextmanager
 def shared_folder() -> Iterator[Path]:
-    """A folder that every user can enter; pytest's own are closed to others."""
+    """A temporary folder that every user can enter; other users cannot enter pytest's."""
     with tempfile.TemporaryDirectory(prefix="shared-") as name:
         os.chmod(name, 0o755)
         yield Path(name)
 
 
-def read_as_stranger(*words: object, read_only: Path | None = None) -> subprocess.CompletedProcess[str]:
-    """launch.py to its end; nothing that happens may be a traceback."""
+def read_as_stranger(*words: object, read_only: Path | None) -> subprocess.CompletedProcess[str]:
+    """Runs launch.py as another user to its end; asserts that it prints no traceback."""
     command = [sys.executable, ROOT / "launch.py", *words]
     with shared_folder() as hold:
         script = [*_opened_up(hold), *_sealed(read_only)]
@@ -53,7 +53,7 @@ def _sealed(place: Path | None) -> list[str]:
 
 
 def _opened_up(hold: Path) -> list[str]:
-    """What lets a stranger reach Python and the checkout where a folder above them is closed to others."""
+    """Shell commands that let the user reach Python and the checkout, if folders above them are closed to others."""
     needed = {Path(sys.base_prefix), Path(sys.prefix).resolve(), ROOT, Path(sys.executable).parent.resolve()}
     closed = {above for path in needed for above in path.parents if not above.stat().st_mode & 0o001}
     hidden = sorted(path for path in needed if closed & set(path.parents))

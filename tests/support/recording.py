@@ -1,4 +1,4 @@
-"""A shipped recording of a template: the session that it plays, its edits, its paper, and invented records for it."""
+"""A shipped recording of a template: the session that it plays, its edits and its paper, with invented records."""
 
 from __future__ import annotations
 
@@ -34,10 +34,11 @@ BLOCK = re.compile(
 )
 PASSES = ("write-1", "write-2", "polish", "support", "judge")  # before the paper is compiled for the first time
 UNCHANGED = "\n\nNO CHANGE\n"
+IDEA = "hierarchical_sae"  # the idea of all shipped recordings
 
 
 def edited(texts: Mapping[str, str], reply: str, missing: str | None = None) -> dict[str, str]:
-    """The files after a reply's blocks; each SEARCH is whole lines and stands in one place of its file."""
+    """The files after the blocks of a reply. Asserts that each SEARCH is whole lines and occurs once in its file."""
     found, after = BLOCK.findall(reply), dict(texts)
     assert found and reply.count("<<<<<<< SEARCH") == len(found)
     for name, search, replace in found:
@@ -54,21 +55,19 @@ def section_of(file: str) -> str:
 
 
 class Recording:
-    """What the folder playback/<idea> of a template plays. `planted`: (step, stage) of edits that are meant to fail."""
+    """The recording of a template, in its folder playback. `planted`: (step, stage) of edits meant to fail."""
 
-    def __init__(
-        self, template: str, planted: frozenset[tuple[str, str]] = frozenset(), idea: str = "hierarchical_sae"
-    ) -> None:
+    def __init__(self, template: str, planted: frozenset[tuple[str, str]] = frozenset()) -> None:
         self.folder, self.planted = ROOT / "templates" / template, planted
         self.template = load_template(self.folder)
         self.manifest = self.template.manifest
         self.profile = self.manifest.profiles[self.manifest.default_profile]
-        self.idea = find_idea(idea, ROOT / "ideas")
+        self.idea = find_idea(IDEA, ROOT / "ideas")
         self.replies = {
             path.name.removesuffix(".1.md"): path.read_text(encoding="utf-8")
-            for path in sorted((self.folder / "playback" / idea).glob("*.md"))
+            for path in sorted((self.folder / "playback" / IDEA).glob("*.md"))
         }
-        self.options = tomllib.loads((self.folder / "playback" / idea / RECORDED_WITH).read_text(encoding="utf-8"))
+        self.options = tomllib.loads((self.folder / "playback" / IDEA / RECORDED_WITH).read_text(encoding="utf-8"))
         names = self.options["baselines"].split(",")
         self.baselines = tuple(b for name in names for b in self.manifest.baselines if b.name == name)
 
@@ -136,13 +135,8 @@ class Recording:
         return code
 
     @cached_property
-    def before_review(self) -> dict[str, str]:
-        """The sections when the paper is compiled for the first time."""
-        return self.before_judging(2)
-
-    @cached_property
     def before_support(self) -> dict[str, str]:
-        """The sections when what they cite is compared."""
+        """The sections when their citations are compared with the cited works."""
         return self._after(PASSES[:-2])
 
     def before_judging(self, round: int) -> dict[str, str]:
@@ -173,7 +167,7 @@ class Recording:
 
     @cached_property
     def runs(self) -> list[tuple[str, str, str, str]]:
-        """Run, kind, name, label of all that the session explores."""
+        """Run, kind, name and label of every run before the confirmation."""
         baselines = [
             ("0" if i == 0 else f"0.{b.name}", "baseline", b.name, b.label) for i, b in enumerate(self.baselines)
         ]
@@ -182,7 +176,10 @@ class Recording:
         ]
 
     def facts(self, draw: np.random.Generator, means: Mapping[str, float], arms: str = "") -> Facts:
-        """Records of the whole session around these values of the primary metric; `arms`: what the confirmation did."""
+        """Invented records of the whole session around these means of the primary metric.
+
+        `arms`: how the confirmation ends (better, worse, failed ...); "" for a session without one.
+        """
         records = [self._record(draw, means, *run) for run in self.runs]
         if arms:
             ours = Facts(records, self.manifest, self.manifest.default_profile).record("ours")
@@ -256,7 +253,7 @@ class Recording:
         )
 
     def _parent(self, kind: str, name: str) -> str | None:
-        """The run that a planned one starts from ("0": the first baseline), or that one of the confirmation repeats."""
+        """The run whose code a planned run starts from (by default the first baseline), or a confirmation repeats."""
         numbers = {run: number for number, _, run, _ in self.runs}
         if kind == "confirmation":
             return numbers[name]
@@ -264,14 +261,14 @@ class Recording:
         return start and numbers.get(start, "0")
 
     def _diagnostics(self, name: str, draw: np.random.Generator) -> dict[str, float]:
-        """Which of the quantities that the paper tells this run reports, read from its code; invented values."""
+        """Invented values of the diagnostics that the paper prints and that this run's code reports."""
         own = [b.file for b in self.manifest.baselines if b.name == name]
         code = (self.folder / own[0]).read_text() if own else self.codes[name]
         return {key: draw.uniform(0, 1) for key in sorted(self.reported) if f'"{key}"' in code}
 
     @cached_property
     def reported(self) -> tuple[str, ...]:
-        """The quantities of runs' own accounts that the paper tells."""
+        """The names of the diagnostics that the paper prints."""
         found = {}
         for reply in self.replies.values():
             found |= dict.fromkeys(re.findall(r'diagnostic\("\w+", "(\w+)"\)', reply))
@@ -281,7 +278,7 @@ class Recording:
 
 
 class Recorded(Dice):
-    """Answers every action as the recorded session does: planted failures, all else goes well."""
+    """Answers every action as in the recorded session: planted edits fail, and everything else succeeds."""
 
     def __init__(self, recording: Recording) -> None:
         super().__init__(lambda _: 0)

@@ -1,4 +1,4 @@
-"""Records of the tiny template made by hand: honest, unless a test changes something."""
+"""Records of the tiny template with invented numbers: believable, unless a test changes something."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ HASHES = {
 
 
 def training(seed: int = 0, run: int = 0, **changes) -> Training:
-    """An honest training; its numbers hang on seed and run."""
+    """A believable training; its numbers depend on seed and run."""
     values = {
         "seed": seed,
         "condition": "k2",
@@ -31,6 +31,7 @@ def training(seed: int = 0, run: int = 0, **changes) -> Training:
 
 
 def record(run: int = 1, **changes) -> RunRecord:
+    """A believable record; run 0 is the baseline."""
     values = {
         "run": str(run),
         "kind": "experiment" if run else "baseline",

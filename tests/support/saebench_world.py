@@ -1,6 +1,6 @@
-"""A language model, an autoencoder and data sets that sae-bench can be run on, made here: nothing is downloaded.
+"""A language model, an autoencoder and data sets on which sae-bench can run, made here without a download.
 
-The model's embedding has a direction for each first letter, so that probes find them; all else of it is random.
+The model's embedding has a direction for each first letter, so that probes find them; its other weights are random.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from agent.core.options import Models, Options
 from agent.lab.saebench.environment import found
 from tests.support import ROOT, TEMPLATE
 
-HERE = found(ROOT / "workspace" / ".cache")  # where it is set up, or None
+HERE = found(ROOT / "workspace" / ".cache")  # the environment of sae-bench, or None if it is not set up
 OPTIONS = Options(
     template=str(TEMPLATE),
     profile="tiny",
@@ -56,21 +56,21 @@ SPECIAL = ["<pad>", "<eos>", "<bos>", "<unk>", ":", "\u010a"]
 NAMES = [*SPECIAL, *(f"\u0120{word}" for word in (*FORM, *WORDS, *LETTERS.upper()))]
 
 
-def tokenizer():
-    """One token a word, as byte-level vocabularies write them."""
+def tokenizer(names: list[str], **special: list[str]):
+    """A tokenizer with one token for each word, written as byte-level vocabularies write them."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers
     from transformers import PreTrainedTokenizerFast
 
-    inner = Tokenizer(models.WordLevel({name: i for i, name in enumerate(NAMES)}, unk_token="<unk>"))
+    inner = Tokenizer(models.WordLevel({name: i for i, name in enumerate(names)}, unk_token="<unk>"))
     inner.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     inner.decoder = decoders.ByteLevel()
     return PreTrainedTokenizerFast(
-        tokenizer_object=inner, bos_token="<bos>", eos_token="<eos>", pad_token="<pad>", unk_token="<unk>"
+        tokenizer_object=inner, bos_token="<bos>", eos_token="<eos>", pad_token="<pad>", unk_token="<unk>", **special
     )
 
 
 def language_model(folder: Path, models) -> Path:
-    """Saved as templates/lm_sae saves one; `models` is its lm/models.py."""
+    """Saves the model and its tokenizer into `folder` with `models`, the module lm/models.py of templates/lm_sae."""
     from transformer_lens import HookedTransformer, HookedTransformerConfig
 
     torch.manual_seed(0)
@@ -95,12 +95,12 @@ def language_model(folder: Path, models) -> Path:
         for row, name in enumerate(NAMES[len(SPECIAL) :], len(SPECIAL)):
             model.embed.W_E[row] += directions[LETTERS.index(name[1].lower())]
     models.save(model, folder)
-    tokenizer().save_pretrained(folder)
+    tokenizer(NAMES).save_pretrained(folder)
     return folder
 
 
 class Autoencoder:
-    """Top-k over random unit directions; the latents of `encode` belong to decoder rows of length 2."""
+    """A TopK SAE with random unit directions."""
 
     def __init__(self) -> None:
         draw = np.random.default_rng(0)
@@ -114,26 +114,27 @@ class Autoencoder:
         return sparse.csr_matrix(np.where(acts >= cut, acts, 0.0))
 
 
-def texts(draw: np.random.Generator, words: list[str], count: int, length: int = 24) -> list[str]:
-    return [" " + " ".join(draw.choice(words, size=length)) for _ in range(count)]
+def texts(draw: np.random.Generator, words: list[str], count: int) -> list[str]:
+    return [" " + " ".join(draw.choice(words, size=24)) for _ in range(count)]
 
 
 def data_sets(folder: Path) -> Path:
-    """Three of those that sae-bench asks for, under their names."""
+    """Writes three of the data sets that sae-bench reads, under their names."""
     draw = np.random.default_rng(1)
-    _write(folder / "Skylion007/openwebtext/train.jsonl", [{"text": t} for t in texts(draw, WORDS, 400)])
+    write_lines(folder / "Skylion007/openwebtext/train.jsonl", [{"text": t} for t in texts(draw, WORDS, 400)])
     rows = [{"text": t.replace(" ", ": ")} for t in texts(draw, WORDS, 200)]  # under 5 letters a token
-    _write(folder / "monology/pile-uncopyrighted/train.jsonl", rows)
+    write_lines(folder / "monology/pile-uncopyrighted/train.jsonl", rows)
     for split, count in (("train", 200), ("test", 100)):
         rows = [
             {"text": text, "label": label}
             for label in range(4)
             for text in texts(draw, WORDS[130 * label : 130 * label + 130], count // 2)
         ]
-        _write(folder / f"fancyzhx/ag_news/{split}.jsonl", rows)
+        write_lines(folder / f"fancyzhx/ag_news/{split}.jsonl", rows)
     return folder
 
 
-def _write(path: Path, rows: list[dict]) -> None:
+def write_lines(path: Path, rows: list[dict]) -> None:
+    """Writes one JSON object a line."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))

@@ -1,4 +1,4 @@
-"""Which cases of a sweep are tried: all of them where SUITE_ALL is set, else a sample that one seed chooses."""
+"""Chooses the cases of a suite's sweep: all if SUITE_ALL is set, else a sample that the seed SUITE_SEED decides."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Case = TypeVar("Case")
 
 
 def fresh() -> str:
-    """Another seed each day, so that in time all cases have their turn."""
+    """A seed that is another each day, so that in time all cases are tried."""
     return date.today().strftime("%Y%m%d")
 
 
@@ -26,14 +26,14 @@ def everything() -> bool:
 
 
 def sample(cases: Sequence[Case], most: int, sweep: str) -> list[Case]:
-    """At most so many, in the order given; each sweep, by its name, draws for itself."""
+    """At most `most` of the cases, in their order. The sample depends on the seed and the sweep's name."""
     if everything() or len(cases) <= most:
         return list(cases)
     return [cases[place] for place in sorted(Random(f"{seed()} {sweep}").sample(range(len(cases)), most))]
 
 
 def said() -> str:
-    """How to try the same cases again."""
+    """A line that says how to try the same cases again."""
     if everything():
         return f"suites: every case was tried ({ALL}); seed of what is drawn: {SEED}={seed()}"
     return f"suites: a sample was tried; the same again: {SEED}={seed()} make suites; every case: make suites-all"

@@ -1,4 +1,4 @@
-"""What the sandbox tests share: one program in a sandbox, and what it left."""
+"""What the sandbox tests share: a program that runs in a sandbox, and what it leaves behind."""
 
 import os
 import sys
@@ -19,7 +19,7 @@ both = pytest.mark.parametrize("sandbox", [WALLS, BARE], ids=["bwrap", "none"])
 
 
 class Box:
-    """One program in a sandbox with a writable /w, and what it left."""
+    """Runs one program in a sandbox with a writable /w, and reads what it printed."""
 
     def __init__(self, folder, sandbox=WALLS):
         self.folder, self.out, self.sandbox = folder, folder / "out", sandbox
@@ -59,7 +59,7 @@ class Box:
 
 
 def marked(token):
-    """Living processes with the token on their command line."""
+    """The running processes that have the token on their command line."""
     found = []
     for pid in pids():
         try:
@@ -70,8 +70,9 @@ def marked(token):
     return found
 
 
-def gone(token, seconds=3.0):
-    deadline = time.monotonic() + seconds
+def gone(token):
+    """Whether the processes with the token end within three seconds."""
+    deadline = time.monotonic() + 3.0
     while marked(token) and time.monotonic() < deadline:
         time.sleep(0.02)
     return not marked(token)
@@ -90,7 +91,7 @@ DAEMON = """
 
 
 def refused(box, code):
-    """The code prints "in" after each thing it managed to do."""
+    """Whether the sandbox stopped the code, which prints "in" after each thing that it managed to do."""
     end = box.run(code)
     assert end.reason == "ok", box.complained
     return "in" not in box.said.split()

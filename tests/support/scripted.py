@@ -1,4 +1,4 @@
-"""A Model for tests: replies by (step, ordinal), in order, or by a function; what was asked is kept."""
+"""A model for tests with scripted replies: by (step, ordinal), in order, or by a function. It keeps all prompts."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Script = Mapping[tuple[str, int], Answer] | Sequence[Answer] | Function
 
 
 class ScriptedModel:
-    """An exception in the script is raised in the place of a reply. A call without a reply fails by name."""
+    """An exception in the script is raised instead of returned. A call without a reply raises InfrastructureError."""
 
     def __init__(self, script: Script, *, tokens: tuple[int, int] = (10, 5), cost_usd: float | None = 0.0) -> None:
         self.script = script
@@ -26,7 +26,7 @@ class ScriptedModel:
         return [(call.step, call.ordinal) for call, _ in self.history]
 
     def prompt(self, step: str, ordinal: int = 1) -> str:
-        """All that was said to the model in one call."""
+        """All messages of one call as one text."""
         for call, messages in self.history:
             if (call.step, call.ordinal) == (step, ordinal):
                 return "\n".join(m.content for m in messages)

@@ -1,4 +1,4 @@
-"""A Slurm of one node on loopback: munge, slurmctld and slurmd, started without systemd and stopped by their pids."""
+"""A Slurm cluster of one node on loopback: munge, slurmctld and slurmd, started without systemd."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ PartitionName=closed Nodes={node} MaxTime=INFINITE State=DOWN
 
 
 def missing() -> str:
-    """Why no Slurm can be started here; "" where it can."""
+    """Why Slurm cannot be started here; "" if it can."""
     path = f"{os.environ['PATH']}:/usr/sbin:/sbin"
     if absent := [name for name in PROGRAMS if shutil.which(name, path=path) is None]:
         return f"{', '.join(absent)} not found; install slurm-wlm and munge (.ci/run does)"
@@ -103,7 +103,7 @@ class Site:
         self._spawn(name, [name, "-D", "-f", str(self.config), *more])
 
     def kill(self, name: str, number: int = signal.SIGKILL) -> None:
-        """End a daemon, and wait until it has ended."""
+        """Ends a daemon, and waits until it has ended."""
         process = self._running.pop(name, None)
         if process is None:
             return
@@ -120,10 +120,10 @@ class Site:
         until(lambda: self.resume_node() or self.says(*node) in works, START_S)
 
     def resume_node(self) -> None:
-        """What an administrator does for a node that Slurm drained.
+        """Resumes the node if Slurm has drained it, as an administrator would.
 
-        A controller that was killed starts tasks once more that it does not remember; the node then has two jobs of
-        one number, and is drained.
+        A controller that was killed starts tasks again that it does not remember. The node then has two jobs of the
+        same number, and is drained.
         """
         if time.monotonic() - self._looked < LOOK_S:
             return
@@ -132,7 +132,7 @@ class Site:
             self.says("scontrol", "update", f"NodeName={self.node}", "State=RESUME")
 
     def says(self, *command: str) -> str:
-        """What one of Slurm's commands prints; "" where it fails."""
+        """What one of Slurm's commands prints; "" if it fails."""
         env = {**os.environ, "SLURM_CONF": str(self.config)}
         done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=60)
         return done.stdout.strip() if done.returncode == 0 else ""
@@ -166,7 +166,7 @@ class Site:
 
 
 def _die_with_us() -> None:
-    """A test that is killed leaves no daemon."""
+    """Makes the kernel end a daemon with this process, so that a killed test leaves none."""
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
 
 

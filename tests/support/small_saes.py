@@ -1,4 +1,4 @@
-"""Each architecture of the SAE library, and rows on which it trains in a moment."""
+"""Each architecture of the SAE library, and rows on which it trains in a second."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ D_IN, D_SAE, ROWS = 24, 48, 64
 
 
 def seed() -> None:
-    """The same numbers in every test, on one thread."""
+    """Seeds torch, so that every test has the same numbers, on one thread."""
     torch.manual_seed(0)
     torch.set_num_threads(1)
 
 
 def world(rows: int = 4000) -> torch.Tensor:
-    """Rows made of three out of thirty directions, around a mean."""
+    """Rows [rows, D_IN] that are sums of three out of thirty directions, plus a mean."""
     directions = torch.nn.functional.normalize(torch.randn(30, D_IN), dim=1)
     on = torch.zeros(rows, 30).scatter_(1, torch.rand(rows, 30).topk(3, dim=1).indices, 1.0)
     return (on * (4 + torch.rand(rows, 30))) @ directions + 0.5

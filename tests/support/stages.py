@@ -1,6 +1,6 @@
-"""Sessions that stand before a kind of action, played once in a run of tests; each test goes on with a copy of its own.
+"""Sessions that stand before a kind of action. Each is played once in a run of tests, and tests continue copies of it.
 
-Workers of pytest-xdist share them through a folder of the run: whoever comes first plays, and the others wait.
+The workers of pytest-xdist share them through a folder of the run: the first that needs one plays it, others wait.
 """
 
 from __future__ import annotations
@@ -21,22 +21,22 @@ from tests.support.whole import Script, Whole, in_known_worlds
 
 @dataclass(frozen=True)
 class Stages:
-    """`folder` is one for all workers of a run."""
+    """`folder` is the same for all workers of a run."""
 
     folder: Path
 
     @property
     def cache(self) -> Path:
-        """Worlds and baselines of the tiny template, for sessions that ask only what follows from them."""
+        """A cache with worlds and baselines of the tiny template, which all sessions share."""
         made = self.folder / "cache"
         made.mkdir(exist_ok=True)
         in_known_worlds(made)
         return made
 
     def before(self, kind: type[Action] | None, **chosen: object) -> Path:
-        """The workspace of a session with these options whose next action is of this kind; None: that is finished.
+        """The workspace of a session with these options whose next action is of this kind; None: a finished session.
 
-        It is for copying: whoever changed it would change it for others.
+        Tests share it, so they copy it before they change anything.
         """
         named = kind.__name__ if kind else "Finished"
         digest = hashlib.sha256(repr(sorted(chosen.items())).encode()).hexdigest()[:8]
@@ -63,7 +63,7 @@ class Stages:
         answers: Mapping[tuple[str, int] | str, Answer] | None = None,
         **chosen: object,
     ) -> Whole:
-        """Such a session in a workspace of its own, to go on with."""
+        """A copy of such a session in a workspace of its own, which a test may continue with these answers."""
         shutil.copytree(self.before(kind, **chosen), root, symlinks=True, dirs_exist_ok=True)
         whole = Whole(root, **chosen)
         whole.model.script = Script(whole.options.runs, answers)

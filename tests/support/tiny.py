@@ -1,4 +1,4 @@
-"""The tiny template, its experiment with exact edits, and a job that trains it."""
+"""The tiny template, exact edits of its experiment, and a job that trains it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SETTINGS = TINY.manifest.profiles["tiny"].settings
 
 
 def job_of(folder: Path, world: DataPaths, code: str | None = None, script: str = "experiment.py", **changes) -> Job:
-    """A job over the tiny template, its experiment.py replaced by `code`."""
+    """A job on a copy of the tiny template; `code` replaces its experiment.py."""
     profile = TINY.manifest.profiles["tiny"]
     shutil.copytree(TINY.folder, folder / "code")
     if code is not None:
@@ -49,7 +49,7 @@ def job_of(folder: Path, world: DataPaths, code: str | None = None, script: str 
 
 
 def edited(*edits: tuple[str, str]) -> str:
-    """The tiny experiment with exact replacements, each of which must fit once."""
+    """The tiny experiment with these texts replaced; asserts that each occurs once."""
     text = TINY.path("experiment.py").read_text()
     for old, new in edits:
         assert text.count(old) == 1, old

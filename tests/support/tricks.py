@@ -1,4 +1,7 @@
-"""What a stranger's .git may hold to make a reader hang, or read elsewhere. Each changes one git directory."""
+"""Manipulations of a stranger's .git that try to make a reader hang or read elsewhere.
+
+Each function changes the git directory `meta`; `outside` is a folder outside the repository that it may use.
+"""
 
 from __future__ import annotations
 
@@ -98,4 +101,4 @@ TRICKS = (
     git_pipe,
     common_dir,
 )
-UNREAD = (config_fifo, config_include)  # what is not even looked at
+UNREAD = (config_fifo, config_include)  # a reader of ours must not open these files at all

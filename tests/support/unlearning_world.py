@@ -1,8 +1,8 @@
-"""An instruct model that knows answers, and data sets for unlearning, made here: nothing is downloaded.
+"""An instruct model that knows answers, and data sets for unlearning, made here without a download.
 
-The model was not trained, its weights were written: a first layer tells each word the letter of the choice that it is
-in; the second looks from the end of the question for a word that it knows to be right, and says its letter. It knows
-words of biology by one direction and all others by another, so that whoever clamps the first alone unlearns biology.
+The model's weights are written, not trained. The first layer copies the letter of a choice to each word in it. The
+second looks from the end of the question for a word that the model knows to be right, and writes its letter. Words of
+biology are known by one direction and all others by another, so clamping the first one unlearns biology alone.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import torch
 from scipy import sparse
 
 from agent.core.manifest import FORGET_CORPUS
+from tests.support.saebench_world import texts, tokenizer, write_lines
 
 D_IN, HEADS = 48, 8
 HOOK = "blocks.0.hook_resid_post"
@@ -34,32 +35,14 @@ NAMES = [
     END,
     *(f"\u0120{word}" for word in (*BIOLOGY, *OTHERS, *WRONG)),
 ]
-# Directions, each a coordinate: the letter of a choice, the same as a word in it is told, the same as it is said.
+# Directions, each a coordinate: the letter of a choice, as it stands there, as copied to a word, as it is answered.
 LETTER, TOLD, SAID = range(0, 4), range(4, 8), range(8, 12)
 BIO, OTHER, ASKED = 12, 13, 14
-SURE = 60.0  # a score that no distance outweighs
-
-
-def tokenizer():
-    """One token a word, as byte-level vocabularies write them."""
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
-    from transformers import PreTrainedTokenizerFast
-
-    inner = Tokenizer(models.WordLevel({name: i for i, name in enumerate(NAMES)}, unk_token="<unk>"))
-    inner.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    inner.decoder = decoders.ByteLevel()
-    return PreTrainedTokenizerFast(
-        tokenizer_object=inner,
-        bos_token="<bos>",
-        eos_token="<eos>",
-        pad_token="<pad>",
-        unk_token="<unk>",
-        additional_special_tokens=SPECIAL[4:],
-    )
+SURE = 60.0  # an attention score that is larger than any penalty for distance
 
 
 def instruct_model(folder: Path, models, knows: bool = True) -> Path:
-    """Saved as templates/lm_sae saves one; `models` is its lm/models.py."""
+    """Saves the model and its tokenizer into `folder` with `models`, the module lm/models.py of templates/lm_sae."""
     from transformer_lens import HookedTransformer, HookedTransformerConfig
 
     model = HookedTransformer(
@@ -91,12 +74,15 @@ def instruct_model(folder: Path, models, knows: bool = True) -> Path:
         _attend(model.blocks[0].attn, 0, LETTER, LETTER, TOLD).b_Q[0, 0] = SURE  # the nearest letter before it
         _attend(model.blocks[1].attn, HEADS - 1, (BIO, OTHER), TOLD, SAID).W_Q[HEADS - 1, ASKED, 0] = SURE
     models.save(model, folder)
-    tokenizer().save_pretrained(folder)
+    tokenizer(NAMES, additional_special_tokens=SPECIAL[4:]).save_pretrained(folder)
     return folder
 
 
 def _attend(layer, head: int, keys, reads, writes):
-    """A head that copies coordinates from where one of the keys is; heads differ in how much nearness counts."""
+    """Makes a head copy the coordinates `reads` to `writes`, from the tokens that have one of the keys.
+
+    Heads differ in how much they prefer near tokens.
+    """
     layer.W_K[head, list(keys), 0] = 1.0
     for place in range(4):
         layer.W_V[head, reads[place], place] = layer.W_O[head, place, writes[place]] = 1.0
@@ -104,7 +90,7 @@ def _attend(layer, head: int, keys, reads, writes):
 
 
 class Autoencoder:
-    """A latent for each direction of the first layer; or one for both kinds of knowledge, which cannot tell them."""
+    """A latent for each direction of the first layer; without `tells`, one latent for both kinds of knowledge."""
 
     def __init__(self, *, tells: bool) -> None:
         rows = np.eye(D_IN)[[*LETTER, *TOLD, ASKED, BIO, OTHER]]
@@ -117,17 +103,17 @@ class Autoencoder:
 
 
 def data_sets(folder: Path) -> Path:
-    """Those that unlearning reads, under their names."""
+    """Writes the data sets that unlearning reads, under their names."""
     draw = np.random.default_rng(2)
-    _write(folder / FORGET_CORPUS, [{"text": t} for t in _texts(draw, [*BIOLOGY, *WRONG], 40)])
-    _published(folder / "wikitext", {"wikitext-2-raw-v1": [{"text": t} for t in _texts(draw, [*OTHERS, *WRONG], 40)]})
+    write_lines(folder / FORGET_CORPUS, [{"text": t} for t in texts(draw, [*BIOLOGY, *WRONG], 40)])
+    _published(folder / "wikitext", {"wikitext-2-raw-v1": [{"text": t} for t in texts(draw, [*OTHERS, *WRONG], 40)]})
     _published(folder / "cais/wmdp", {"wmdp-bio": _questions(draw, BIOLOGY, {})})
     _published(folder / "cais/mmlu", {name: _questions(draw, OTHERS, {"subject": name}) for name in SUBJECTS})
     return folder
 
 
 def activations(model, data: Path) -> np.ndarray:
-    """Rows that an autoencoder can be trained on: of the choices of all questions, and of both corpora."""
+    """Activations for training an autoencoder: of the choices of all questions, and of both corpora."""
     files = [*sorted(data.glob("cais/*/*/test.jsonl")), data / FORGET_CORPUS, *data.glob("wikitext/*/test.jsonl")]
     rows = []
     for entry in (json.loads(line) for file in files for line in file.read_text().splitlines()):
@@ -138,12 +124,8 @@ def activations(model, data: Path) -> np.ndarray:
     return torch.cat(rows).numpy()
 
 
-def _texts(draw: np.random.Generator, words: list[str], count: int) -> list[str]:
-    return [" " + " ".join(draw.choice(words, size=24)) for _ in range(count)]
-
-
 def _questions(draw: np.random.Generator, right: list[str], more: dict[str, str]) -> list[dict]:
-    """Two whose answer is A, two with B, C and D each."""
+    """Questions whose right answers are A, B, C and D in turn."""
     asked = []
     for number, word in enumerate(right):
         choices = [str(choice) for choice in draw.choice(WRONG, size=4, replace=False)]
@@ -153,13 +135,8 @@ def _questions(draw: np.random.Generator, right: list[str], more: dict[str, str]
 
 
 def _published(folder: Path, configs: dict[str, list[dict]]) -> None:
-    """As a repository on the hub names its configurations."""
+    """Writes configurations of a data set as a repository on the hub has them."""
     for name, rows in configs.items():
-        _write(folder / name / "test.jsonl", rows)
+        write_lines(folder / name / "test.jsonl", rows)
     about = [{"config_name": name, "data_files": [{"split": "test", "path": f"{name}/test.jsonl"}]} for name in configs]
     (folder / "README.md").write_text(f"---\nconfigs: {json.dumps(about)}\n---\n")
-
-
-def _write(path: Path, rows: list[dict]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows))

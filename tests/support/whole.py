@@ -18,8 +18,10 @@ from agent.core.writing import DRAFTS, WRITING_ORDER
 from agent.lab.worlds import secret_file
 from agent.literature.services import Service
 from agent.sandbox.boxes import BubblewrapSandbox
+from agent.session.events import Event
 from agent.session.tools import Console
 from agent.storage.atomic import write_text
+from agent.storage.log import EventLog
 from agent.storage.workspace import Workspace
 from tests.support import TEMPLATE
 from tests.support.scripted import Answer, ScriptedModel
@@ -60,12 +62,12 @@ PROSE = {
 }
 
 
-# Secrets of worlds in which a larger step is ahead of both baselines, so that what a session does hangs on no luck.
+# Secrets of worlds in which a larger step beats both baselines, so that no session depends on luck.
 SECRETS = tuple(hashlib.sha256(f"tiny {n}".encode()).hexdigest() for n in (1, 8, 11))
 
 
 def in_known_worlds(cache: Path) -> None:
-    """The first session that uses this cache finds its worlds drawn."""
+    """Writes these secrets into a cache, so that the first session that uses it draws these worlds."""
     for world, secret in enumerate(SECRETS):
         path = secret_file(cache, "tiny", world)
         if not path.exists():
@@ -74,7 +76,7 @@ def in_known_worlds(cache: Path) -> None:
 
 
 def block(file: str, search: str, replace: str) -> str:
-    """One SEARCH/REPLACE block as an editor answers it."""
+    """An editor's answer with one SEARCH/REPLACE block."""
     return f"Here it is.\n\n{file}\n```\n<<<<<<< SEARCH\n{search}\n=======\n{replace}\n>>>>>>> REPLACE\n```\n"
 
 
@@ -104,7 +106,7 @@ def planned(number: int) -> dict:
 
 
 def default_answer(call: Call, runs: int) -> str:
-    """What a model that does everything right says."""
+    """The right answer of a model to a call."""
     step = call.step
     if step == "plan":
         return fenced(plan(runs))
@@ -121,25 +123,20 @@ def default_answer(call: Call, runs: int) -> str:
         return block("plot.py", 'axis.set_ylabel("score")', 'axis.set_ylabel("mean score")')
     if step == "plot.describe":
         return fenced({"descriptions": {}})
-    return review_answer(step) or "NO CHANGE"
-
-
-def review_answer(step: str) -> str | None:
-    """What a reviewer says who has little to say."""
     if re.fullmatch(r"(improve-\d+\.)?review-\d+", step):
         return fenced(REVIEW)
     if step.endswith("review.meta"):
         return fenced(META)
-    return None
+    return "NO CHANGE"
 
 
 def told_in(prompt: str) -> list[str]:
-    """The sentences that a prompt for the judge numbers, in their order."""
+    """The numbered sentences of a prompt for the judge, in their order."""
     return re.findall(r"^\d+\. (.*)", prompt.partition("## The paper")[2], re.MULTILINE)
 
 
 def judged(prompt: str, refuse: Mapping[str, str] | None = None) -> str:
-    """A judge that accepts every sentence but those that hold one of these words, with the kind of the refusal."""
+    """The answer of a judge who refuses the sentences that contain a word of `refuse` (word -> kind of the refusal)."""
     sentences = list(enumerate(told_in(prompt), start=1))
     refused = [
         {"n": n, "kind": kind, "why": f"nothing shows {word!r}"}
@@ -152,7 +149,7 @@ def judged(prompt: str, refuse: Mapping[str, str] | None = None) -> str:
 
 
 def literature_answer(prompt: str) -> str:
-    """Nothing is new, nothing is missing, everything is carried; empty for a prompt that is not about literature."""
+    """The answer that the idea is known, no work is missing and every citation holds; "" for any other prompt."""
     if "Judge whether this idea is known" in prompt:
         nearest = re.findall(r"^\[([\w-]+)\] ", prompt, re.MULTILINE)[:1]
         return fenced(
@@ -172,7 +169,7 @@ def literature_answer(prompt: str) -> str:
 
 
 class Script:
-    """Default answers, with others in the place of some; `None` for a call says: this must not be asked."""
+    """Default answers, some of them replaced; `None` for a call says that it must not be made."""
 
     def __init__(
         self,
@@ -180,7 +177,7 @@ class Script:
         answers: Mapping[tuple[str, int] | str, Answer] | None = None,
         refuse: Mapping[str, str] | None = None,
     ) -> None:
-        """`refuse`: what the judge refuses, by words of the sentence."""
+        """`answers`: by step, or by step and ordinal. `refuse`: what the judge refuses, by words of the sentence."""
         self.runs, self.refuse = runs, refuse
         self.answers = dict(answers or {})
 
@@ -198,9 +195,9 @@ class Script:
         return literature_answer(messages[-1].content) or default_answer(call, self.runs)
 
     def _written(self, pass_: str) -> str:
-        """What a pass over several sections answers: the words for each, given as `paper.<section>.<pass>`.
+        """The answer of a pass over several sections: the texts given for each as `paper.<section>.<pass>`.
 
-        Nothing given for any of them: of a first version the tiny paper's own section, else no change.
+        A section without a given text gets that of the tiny paper in the first version, and no change afterwards.
         """
         part = re.fullmatch(r"write-(\d+|[a-z_]+)(-mend-\d+)?", pass_)
         if part and part[1].isdigit():
@@ -236,7 +233,7 @@ def options(**changes: object) -> Options:
 
 
 class Heard(Console):
-    """Keeps what was said."""
+    """A console that keeps its lines."""
 
     def __init__(self) -> None:
         self.lines: list[str] = []
@@ -246,7 +243,7 @@ class Heard(Console):
 
 
 class Whole:
-    """One workspace, one session, as many processes as a test likes."""
+    """A workspace with one session, which a test can open and play any number of times."""
 
     def __init__(
         self,
@@ -256,7 +253,7 @@ class Whole:
         cache: Path | None = None,
         **chosen: object,
     ) -> None:
-        """`cache` takes the place of the workspace's own, so that worlds and baselines are shared."""
+        """`cache` replaces the workspace's own, so that worlds and baselines are shared."""
         self.workspace = Workspace(root)
         self.paths = SessionPaths(root / "20260101_000000_tiny_idea")
         self.paths.root.mkdir(parents=True, exist_ok=True)
@@ -274,22 +271,26 @@ class Whole:
 
     @contextmanager
     def tools(self, changed: Options | None = None):
-        """The session's tools, started or taken up again."""
+        """The tools of the session, which is started if it has no log yet, and resumed otherwise."""
         system = System(self.model, BubblewrapSandbox(), self.console, services=self.services)
         fresh = None if self.paths.events.exists() else (self.idea, self.options)
         with open_session(self.paths, self.workspace, system, new=fresh, changed=changed) as tools:
             yield tools
 
     def play(self, changed: Options | None = None):
-        """To the end, or to the stop asked for; returns the session's last state."""
+        """Plays to the end, or to the stop in the options; returns the session's last state."""
         from agent.loop import play
 
         with self.tools(changed) as tools:
             play(tools)
             return tools.session
 
+    def events(self, kind: type = object) -> list[Event]:
+        """The events of this kind in the session's log; all by default."""
+        return [event for event in EventLog(self.paths.events).read() if isinstance(event, kind)]
+
     def log(self) -> list[str]:
-        """Subjects of the session's history, oldest first."""
+        """The subjects of the session's commits, oldest first."""
         import subprocess
 
         done = subprocess.run(

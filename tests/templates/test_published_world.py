@@ -84,7 +84,7 @@ def test_a_world_that_cannot_be_had_or_does_not_fit_is_said_in_a_line(published,
         prepared(tmp_path / "a", {**SMALL, "world": "./nowhere"})
     with pytest.raises(UserError, match="num_features = 160 and d_in = 32, unlike the profile's"):
         prepared(tmp_path / "b", {**SMALL, "world": str(published), "num_features": 161})
-    with pytest.raises(UserError, match="streamed: rows are made anew only of a published `world`"):
+    with pytest.raises(UserError, match="streamed: rows can only be streamed from a published `world`"):
         prepared(tmp_path / "c", {**SMALL, "streamed": True})
 
 

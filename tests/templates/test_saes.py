@@ -7,9 +7,10 @@ import sys
 import pytest
 import saes
 import torch
-from saes import reference, sparse
+from saes import sparse
 
 from tests.support import ROOT
+from tests.support import dense_saes as reference
 from tests.support.small_saes import ALL, D_IN, D_SAE, ROWS, seed, trained, world
 
 TEMPLATES = ROOT / "templates"

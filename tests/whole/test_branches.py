@@ -13,7 +13,7 @@ from agent.session import events as ev
 from agent.session.action import CollectAny
 from agent.session.policy import next_action
 from agent.session.session import apply, fold
-from tests.support.branches import CHOSEN, RUNS, Branches, check, events_of
+from tests.support.branches import CHOSEN, RUNS, Branches, check
 from tests.support.whole import RATES, Whole
 
 
@@ -26,7 +26,7 @@ def two(tmp_path_factory, stages):
 def test_two_runs_are_trained_at_once_and_every_end_is_told_in_its_order(two):
     it, _ = two
     check(it)
-    events = events_of(it)
+    events = it.events()
     state, waited = fold(events[:1]), 0
     for event in events[1:]:
         waited += isinstance(next_action(state), CollectAny)

@@ -1,1 +1,1 @@
-"""What the wheel is made with and begins with; a checkout runs none of it."""
+"""The build hook of the wheel and its package module; neither is used in a checkout."""

@@ -1,8 +1,8 @@
-"""Puts aider into the wheel that is built.
+"""The build hook that puts aider's files into the wheel.
 
-aider-chat asks for one version of each of a hundred packages, among them a numpy that pyarrow does not import with.
-uv overrides that in a checkout (pyproject.toml); pip cannot. So the wheel carries the files of aider-chat, licence
-included, exactly as its own wheel has them, and asks for what they import (dependencies in pyproject.toml).
+aider-chat pins the version of a hundred packages, among them a numpy with which pyarrow cannot be imported. In a
+checkout uv overrides these pins (pyproject.toml); pip cannot. So the wheel contains the files of aider-chat, licence
+included, exactly as in its own wheel, and depends on what they import (dependencies in pyproject.toml).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ PACKAGE = "aider-chat"
 
 
 class CarriesAider(BuildHookInterface):
-    """A build hook of hatchling. Its folder is not named as those of sessions, which a starting session sweeps."""
+    """A build hook of hatchling. A starting session deletes leftover folders of sessions, but none of this name."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         if self.target_name != "wheel" or version == "editable":
@@ -39,7 +39,7 @@ class CarriesAider(BuildHookInterface):
 
 
 def downloaded(lock: Path, folder: Path) -> Path:
-    """The wheel of aider-chat that uv.lock names, from the package registry that pip asks here; pip checks its hash.
+    """Downloads the wheel of aider-chat that uv.lock names, with pip, which checks its hash; returns its path.
 
     Raises:
         RuntimeError: pip could not get it.

@@ -1,8 +1,8 @@
 """Experiments by a language model, measured by the runner: `from experiment_runner import run, resume`.
 
-In the wheel this is the package experiment_runner. Its folder is laid out as a checkout is, and modules in it call each
-other as there: agent, paper. The first import of this package makes those names importable, before a folder of the
-same name that lies in the current folder or elsewhere on sys.path.
+In the wheel this file is the package experiment_runner. Its folder is laid out like a checkout, and its modules import
+each other by the same names (agent, paper). The first import of this package makes these names importable, and they
+take precedence over modules of the same name in the current folder or elsewhere on sys.path.
 """
 
 import os
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).resolve().parent
-OURS = ("agent", "paper", "aider")  # aider: its files come with the wheel, without the versions that it asks for
+OURS = ("agent", "paper", "aider")  # the wheel contains aider's files, see build.py
 
 
 class _Ours(MetaPathFinder):
@@ -24,9 +24,10 @@ class _Ours(MetaPathFinder):
 
 
 def _make_importable() -> None:
-    """
+    """Puts the finder of these packages first.
+
     Raises:
-        ImportError: this program has imported another module of one of these names before.
+        ImportError: this program has already imported another module under one of these names.
     """
     for name in OURS:
         there = sys.modules.get(name)

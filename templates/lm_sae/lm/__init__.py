@@ -1,1 +1,1 @@
-"""Protected parts of the template: corpora, models, shards, concepts, metrics. Run by the runner alone."""
+"""Protected parts of the template: corpora, models, shards, probes, metrics. Only the runner imports them."""

@@ -1,8 +1,8 @@
-"""What an autoencoder does to activations, and to the model that reads them.
+"""Metrics of a reconstruction: its error, the latents' activity, and the language model's loss with it patched in.
 
-Rows are all tokens of the held-out sequences but BOS, in order. Where the reconstruction is patched in, BOS keeps its
-own activation. Sums are taken in float64, softmaxes in float32, whatever the model computes in: bfloat16 sums lose
-the second digit. Formulas are those of sae_lens.evals, and a test holds them together.
+Rows are all tokens of the held-out sequences except BOS, in order. Where the reconstruction is patched in, BOS keeps
+its own activation. Sums are taken in float64 and softmaxes in float32, whatever the model computes in: sums in bfloat16
+lose the second digit. The formulas are those of sae_lens.evals; a test compares the results.
 """
 
 from __future__ import annotations
@@ -17,13 +17,16 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
     from transformer_lens import HookedTransformer
 
-CHUNK = 8192  # rows
-DENSE = 0.1  # a latent active in more than this share of the rows is dense
+CHUNK = 8192  # rows that are converted to float64 at a time
+DENSE = 0.1  # a latent that is active in more than this share of the rows is dense
 Hook = Callable[[torch.Tensor, object], torch.Tensor]
 
 
 def reconstruction(x: np.ndarray, x_hat: np.ndarray) -> dict[str, float]:
-    """explained_variance is 1 - (summed squared error) / (summed squared distance from the mean of x)."""
+    """Means over rows of x and x_hat [N, d_in]; mse sums the squared error over the dimensions of a row.
+
+    explained_variance is 1 - (summed squared error) / (summed squared distance from the mean of x).
+    """
     mean = x.mean(axis=0, dtype=np.float64)
     error = spread = cosine = norms = 0.0
     for start in range(0, len(x), CHUNK):
@@ -42,7 +45,7 @@ def reconstruction(x: np.ndarray, x_hat: np.ndarray) -> dict[str, float]:
 
 
 def activity(z: csr_matrix) -> dict[str, float]:
-    """Non-zero latents a row, and how evenly the dictionary is used."""
+    """l0: non-zero latents per row of z [N, d_sae]; the shares of latents that are never active, and often."""
     rate = z.getnnz(axis=0) / z.shape[0]
     return {
         "l0": z.nnz / z.shape[0],
@@ -54,9 +57,16 @@ def activity(z: csr_matrix) -> dict[str, float]:
 def behaviour(
     model: HookedTransformer, tokens: np.ndarray, hook_name: str, x_hat: np.ndarray, ce_zero: float, batch: int
 ) -> dict[str, float]:
-    """The model with the reconstruction in the place of its activation: nats lost, and how its predictions move.
+    """What changes if the reconstruction x_hat [N, d_in] replaces the activation at a hook.
 
-    ce_loss_score: 1 where nothing is lost, 0 where as much as by putting zeros there.
+    Args:
+        tokens: the held-out sequences, int32 [sequences, context].
+        ce_zero: cross-entropy with zeros at the hook, in nats per token.
+        batch: sequences in one forward pass.
+
+    Returns:
+        delta_ce: cross-entropy that is lost, in nats per token; kl: divergence of the predictions from those of the
+        unchanged model, in nats per token; ce_loss_score: 1 if no cross-entropy is lost, 0 if as much as with zeros.
     """
     clean = patched = divergence = 0.0
     width = tokens.shape[1]
@@ -78,7 +88,7 @@ def behaviour(
 
 
 def cross_entropy(model: HookedTransformer, tokens: np.ndarray, batch: int, zeros_at: str = "") -> float:
-    """Nats a token after BOS; with a hook's name, with zeros in the place of what flows there."""
+    """Cross-entropy in nats per token, of the tokens that follow one other than BOS; `zeros_at`: a hook set to zero."""
     total = 0.0
     for _, some in batched(tokens, model, batch):
         hooks = [(zeros_at, lambda act, hook: torch.zeros_like(act))] if zeros_at else []
@@ -87,13 +97,14 @@ def cross_entropy(model: HookedTransformer, tokens: np.ndarray, batch: int, zero
 
 
 def batched(tokens: np.ndarray, model: HookedTransformer, batch: int) -> Iterator[tuple[int, torch.Tensor]]:
+    """Batches of sequences on the model's device, each with the number of its first; gradients are off meanwhile."""
     for start in range(0, len(tokens), batch):
         with torch.no_grad():
             yield start, torch.from_numpy(tokens[start : start + batch].astype(np.int64)).to(model.cfg.device)
 
 
 def activations(model: HookedTransformer, tokens: torch.Tensor, hook_names: list[str]) -> dict[str, torch.Tensor]:
-    """By hook: [B, context, d_in]; heads, where there are any, are laid side by side."""
+    """The activations [B, context, d_in] of each hook; those of several heads stand side by side."""
     last = max((int(name.split(".")[1]) for name in hook_names if name.startswith("blocks.")), default=None)
     with torch.no_grad():
         _, cache = model.run_with_cache(
@@ -103,7 +114,7 @@ def activations(model: HookedTransformer, tokens: torch.Tensor, hook_names: list
 
 
 def _replace(rows: torch.Tensor) -> Hook:
-    """Put rows [B, context - 1, d_in] behind BOS, whatever the shape of the activation."""
+    """A hook that replaces all activations except BOS's by rows [B, context - 1, d_in], split into heads if need be."""
 
     def hook(activation: torch.Tensor, hook: object) -> torch.Tensor:
         new = activation.flatten(2).clone()
@@ -118,11 +129,11 @@ def _log_probs(logits: torch.Tensor) -> torch.Tensor:
 
 
 def _cross_entropy(log_probs: torch.Tensor, tokens: torch.Tensor) -> float:
-    """Summed over what follows each token but BOS."""
+    """Summed over the tokens that follow one other than BOS."""
     return -log_probs[:, 1:-1].gather(-1, tokens[:, 2:, None]).double().sum().item()
 
 
 def _kl(before: torch.Tensor, after: torch.Tensor) -> float:
-    """KL(before || after), summed over every row but BOS."""
+    """KL(before || after), summed over all tokens except BOS."""
     before, after = before[:, 1:], after[:, 1:]
     return (before.exp() * (before - after)).sum(-1).double().sum().item()

@@ -1,7 +1,7 @@
-"""Sequences of tokens [N, context]: from the grammar, from a Hugging Face data set, or from a file of texts.
+"""Sequences of tokens from a Hugging Face data set or a file of texts.
 
-Each begins with the model's BOS token and holds no other special token. A document gives as many whole sequences as
-it is long; what is left over is dropped, so no sequence joins two documents.
+Each sequence begins with the model's BOS token and holds no other special token. A document is cut into whole
+sequences and its rest is dropped, so no sequence joins two documents.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from .models import hub_errors
 if TYPE_CHECKING:
     from transformer_lens import HookedTransformer
 
-BUFFER = 2000  # documents that a streamed data set is shuffled in, beside the order of its files
+BUFFER = 2000  # documents that are shuffled at a time, in addition to the data set's files
 
 
 def texts(settings: dict[str, Any], seed: int) -> Iterator[str]:
-    """Documents, each once, in an order that hangs on the seed.
+    """The documents, each once, in an order that depends on the seed.
 
     Raises:
         UserError: there is no such data set, or it has no such column.
@@ -48,7 +48,11 @@ def texts(settings: dict[str, Any], seed: int) -> Iterator[str]:
 
 
 def sequences(model: HookedTransformer, settings: dict[str, Any], seed: int) -> Iterator[np.ndarray]:
-    """int32 [context], one after another, as long as there are documents."""
+    """Sequences int32 [context], until the documents end.
+
+    Raises:
+        UserError: the model has no tokenizer with a BOS token, or from `texts`.
+    """
     tokenizer, body = model.tokenizer, int(settings["context"]) - 1
     if tokenizer is None or tokenizer.bos_token_id is None:
         raise UserError(f"model {settings['model']}: has no tokenizer with a BOS token, which sequences begin with")
@@ -62,7 +66,7 @@ def sequences(model: HookedTransformer, settings: dict[str, Any], seed: int) -> 
 
 
 def in_batches(stream: Iterator[np.ndarray], size: int) -> Iterator[np.ndarray]:
-    """int32 [at most size, context]."""
+    """Batches int32 [n, context] of `size` sequences; the last one may be smaller."""
     batch = []
     for one in stream:
         batch.append(one)

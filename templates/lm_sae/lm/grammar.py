@@ -1,8 +1,9 @@
-"""A corpus drawn from a secret grammar, whose hidden state labels every token.
+"""A corpus drawn from a secret grammar. The hidden state behind each token (topic, category, number) is its label.
 
-Sentences have a topic that lasts and number agreement; a noun has verbs of its own, a verb objects and adverbs of its
-own, an adjective tells of the kind of noun. So a small model must represent single words as well as what they share,
-and more than the token it sees. Words are token ids; there is no text and no tokenizer.
+A topic lasts for several sentences, and determiners, nouns and verbs agree in number. The probabilities of verbs depend
+on the subject, those of objects and adverbs on the verb, and those of adjectives on the kind of noun. So a small
+language model has to represent single words and what they share, and more than the token that it reads. Words are token
+ids; there is no text and no tokenizer.
 """
 
 from __future__ import annotations
@@ -11,14 +12,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-BOS = 0
+BOS = 0  # the token that begins every sequence
+SENTENCES = 4096  # that an endless corpus draws at a time
 TOPICS, KINDS = 6, 3
-NOUNS = 12  # of a topic and a kind; each has a singular and a plural token
-VERBS = 8  # of a topic; likewise
-SHARED = {"determiner": 6, "adjective": 24, "preposition": 8, "adverb": 12}  # determiners: half of them plural
+NOUNS = 12  # of each topic and kind; each noun has a singular and a plural token
+VERBS = 8  # of each topic; they have two tokens as well
+SHARED = {"determiner": 6, "adjective": 24, "preposition": 8, "adverb": 12}  # half of the determiners are plural
 SWITCH = 0.12  # chance that a sentence changes the topic
 CATEGORIES = ("determiner", "adjective", "noun", "preposition", "verb", "adverb", "stop")
-# The places of a sentence in their order: category, and the chance that the place is filled.
+# The places of a sentence in their order: the category, and the chance that a sentence fills the place.
 PLACES = (
     ("determiner", 1.0),
     ("adjective", 0.4),
@@ -33,18 +35,18 @@ PLACES = (
     ("adverb", 0.35),
     ("stop", 1.0),
 )
-PHRASE = (3, 4, 5)  # places that are filled together
+PHRASE = (3, 4, 5)  # places that a sentence fills all or none of: a prepositional phrase
 
 
 @dataclass(frozen=True)
 class Corpus:
-    """A run of tokens with what was hidden behind each."""
+    """Sentences in a row, with the labels of each token."""
 
     tokens: np.ndarray  # int32 [N]
-    topic: np.ndarray  # int8 [N]: of the sentence
+    topic: np.ndarray  # int8 [N]: topic of the sentence
     category: np.ndarray  # int8 [N]: index into CATEGORIES
-    plural: np.ndarray  # int8 [N]: 0, 1; -1 for words without number
-    surprise: np.ndarray  # float32 [N], nats: of each token for a reader who knows grammar and hidden state
+    plural: np.ndarray  # int8 [N]: 0 or 1; -1 for words without number
+    surprise: np.ndarray  # float32 [N]: -log probability in nats, for a reader who knows the grammar and the labels
 
 
 class Grammar:
@@ -59,21 +61,21 @@ class Grammar:
         self.nouns = ids[4].reshape(TOPICS, KINDS * NOUNS, 2)  # last: singular, plural
         self.verbs = ids[5].reshape(TOPICS, VERBS, 2)
         self.stop = int(ids[6][0])
-        self.does = _tables(draw, VERBS, TOPICS, KINDS * NOUNS)  # verbs of a subject
-        self.takes = _tables(draw, KINDS * NOUNS, TOPICS, VERBS)  # objects of a verb
-        self.how = _tables(draw, SHARED["adverb"], TOPICS, VERBS)
-        self.near = _tables(draw, KINDS * NOUNS, TOPICS, SHARED["preposition"])
-        self.looks = _tables(draw, SHARED["adjective"], TOPICS, KINDS)
+        self.does = _tables(draw, VERBS, TOPICS, KINDS * NOUNS)  # verbs, given topic and subject
+        self.takes = _tables(draw, KINDS * NOUNS, TOPICS, VERBS)  # objects, given topic and verb
+        self.how = _tables(draw, SHARED["adverb"], TOPICS, VERBS)  # adverbs, given topic and verb
+        self.near = _tables(draw, KINDS * NOUNS, TOPICS, SHARED["preposition"])  # nouns behind a preposition
+        self.looks = _tables(draw, SHARED["adjective"], TOPICS, KINDS)  # adjectives, given topic and kind of noun
 
     def sample(self, sentences: int, draw: np.random.Generator) -> Corpus:
-        """That many sentences, one after another."""
+        """Draws this many sentences; the labels of all N tokens come with them."""
         count, width = sentences, len(PLACES)
         tokens = np.zeros((count, width), np.int32)
         surprise = np.zeros((count, width), np.float32)
         plural = np.full((count, width), -1, np.int8)
         topic = self._topics(count, draw)
         here = draw.random((count, width)) < np.array([chance for _, chance in PLACES])
-        here[:, PHRASE[1:]] = here[:, PHRASE[:1]]  # a phrase is there as a whole
+        here[:, PHRASE[1:]] = here[:, PHRASE[:1]]  # all places of the phrase, or none
         numbers = draw.random((count, 3)) < 0.4  # of subject, phrase, object
         for place, noun in ((0, 0), (2, 0), (4, 1), (5, 1), (6, 0), (7, 2), (9, 2)):
             plural[:, place] = numbers[:, noun]
@@ -107,13 +109,20 @@ class Grammar:
         return fresh[last_change]
 
 
+def windows(tokens: np.ndarray, context: int) -> np.ndarray:
+    """The tokens of a corpus as sequences int32 [n, context], each begun by BOS; a rest at the end is dropped."""
+    body = context - 1
+    found = tokens[: len(tokens) // body * body].reshape(-1, body)
+    return np.concatenate([np.full((len(found), 1), BOS, np.int32), found], axis=1)
+
+
 def _tables(draw: np.random.Generator, size: int, *given: int) -> np.ndarray:
-    """Probabilities [*given, size], a few of them large."""
+    """Random probabilities [*given, size]; few of each row are large (a Dirichlet distribution with 0.2)."""
     return draw.dirichlet(np.full(size, 0.2), size=given)
 
 
 def _zipf(size: int, count: int, draw: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Ranks with probability 1 / (rank + 1), and the surprise of each."""
+    """Ranks [count] drawn with probability proportional to 1 / (rank + 1), and the surprise of each."""
     weights = 1 / np.arange(1, size + 1)
     weights /= weights.sum()
     chosen = draw.choice(size, size=count, p=weights)
@@ -121,14 +130,17 @@ def _zipf(size: int, count: int, draw: np.random.Generator) -> tuple[np.ndarray,
 
 
 def _choose(weights: np.ndarray, draw: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """One column of each row of probabilities, and its surprise."""
+    """Draws one column from each row of probabilities [n, size]: the columns [n], and the surprise of each."""
     chosen = (weights.cumsum(axis=1) < draw.random(len(weights))[:, None]).sum(axis=1).clip(max=weights.shape[1] - 1)
     return chosen, -np.log(np.maximum(weights[np.arange(len(weights)), chosen], 1e-12))
 
 
 def _structure(here: np.ndarray, plural: np.ndarray) -> np.ndarray:
-    """What it costs to learn which place comes next, laid on the token that tells; a noun's number is told by its
-    determiner."""
+    """The surprise [sentences, places] of which places are filled and of each noun's number.
+
+    A place's surprise counts at the next token that is there, because this token shows it; that of a noun's number
+    counts at its determiner.
+    """
     cost = np.zeros(here.shape, np.float32)
     waiting = np.zeros(len(here), np.float32)
     for place, (category, chance) in enumerate(PLACES):

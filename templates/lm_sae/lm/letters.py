@@ -1,7 +1,7 @@
-"""The first-letter task for models of text: rows for words of the vocabulary, labelled by what they begin with.
+"""The first-letter task for models of text: words of the vocabulary, labelled by their first letter.
 
-As in the literature on absorption (arXiv 2409.14507): a few spelled examples, then the word; the row is taken at the
-word's own token, where the model has reason to think of its first letter.
+As in the literature on absorption (arXiv 2409.14507), a prompt shows a few examples, then the word. The activation is
+taken at the word's own token, where the model can already represent the first letter that it will be asked for.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
     from transformer_lens import HookedTransformer
 
 EXAMPLES = (("house", "H"), ("river", "R"), ("stone", "S"), ("apple", "A"))
-SPACES = ("\u0120", "\u2581")  # how byte-pair and sentence-piece vocabularies write one
+SPACES = ("\u0120", "\u2581")  # how byte-pair and sentence-piece vocabularies write a space
 FORM = "{word} has the first letter: {letter}\n"
 
 
 def words(model: HookedTransformer) -> list[tuple[int, str]]:
-    """Tokens that are a whole lower-case word behind a space, with the word."""
+    """The tokens that are a space and a whole lower-case word of at least three letters, each with its word."""
     pieces = model.tokenizer.convert_ids_to_tokens(range(min(len(model.tokenizer), model.cfg.d_vocab)))
     found = []
     for token, piece in enumerate(pieces):
@@ -30,7 +30,10 @@ def words(model: HookedTransformer) -> list[tuple[int, str]]:
 
 
 def sequences(model: HookedTransformer, most: int, draw: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """int32 [N, length] that each end with a word, and its letter 0..25; no rows for a tokenizer without words."""
+    """Prompts int32 [N, length] that each end with a word, and the word's first letter [N] as 0..25.
+
+    At most `most` words are drawn; N is 0 if the tokenizer has no whole words.
+    """
     chosen = words(model)
     chosen = [chosen[i] for i in sorted(draw.permutation(len(chosen))[:most])]
     shown = "".join(FORM.format(word=word, letter=letter) for word, letter in EXAMPLES)

@@ -1,7 +1,7 @@
 """Language models with hooks: trained here on the grammar, read from a folder, or fetched by transformer-lens.
 
 A folder holds model.json (a HookedTransformerConfig), model.safetensors and, where there is text, a tokenizer.
-Models from the hub are loaded as published: no folded or centred weights, so that SAEs fit what others use.
+Models from the hub are loaded as published, without folding or centring weights, so that published SAEs fit them.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ UNREACHABLE = {
     "LocalEntryNotFoundError",
     "HfHubHTTPError",
 }  # names of exceptions: requests, httpx and huggingface_hub each have their own
-UNREACHABLE_TEXTS = ("couldn't connect", "can't load the", "client has been closed")  # where the reason is swallowed
-PROBED = 4096  # entries of a parameter that are compared where all were hashed before
+UNREACHABLE_TEXTS = ("couldn't connect", "can't load the", "client has been closed")  # of exceptions without a cause
+PROBED = 4096  # entries of a parameter that are compared once all have been hashed
 CONFIG, WEIGHTS = "model.json", "model.safetensors"
 
 
@@ -44,7 +44,7 @@ def load(name: str, dtype: str, device: str, offline: bool = False) -> HookedTra
     if (Path(name) / CONFIG).is_file():
         return _from_folder(Path(name), dtype, device)
     if offline:
-        os.environ["HF_HUB_OFFLINE"] = "1"  # prepare.py has filled the cache; measuring asks nobody
+        os.environ["HF_HUB_OFFLINE"] = "1"  # prepare.py has filled the cache, so measuring needs no network
     with hub_errors(f"model {name}"):
         import transformer_lens.loading_from_pretrained as registry
         from transformer_lens import HookedTransformer
@@ -64,26 +64,26 @@ def load(name: str, dtype: str, device: str, offline: bool = False) -> HookedTra
 
 
 def of_world(truth_dir: Path, settings: dict[str, Any], offline: bool = True) -> HookedTransformer:
-    """The model that the world in this folder was prepared with.
+    """The model with which the world in this folder was prepared (a world is a data set drawn from a secret).
 
     Raises:
-        ValueError: it has other weights now.
+        ValueError: its weights have changed since.
     """
     own = truth_dir / "model"
     name = str(own) if own.is_dir() else str(settings["model"])
     model = load(name, str(settings["dtype"]), str(settings.get("device", "cpu")), offline)
     about = json.loads((truth_dir / "about.json").read_text())
     kept = settings.get("kept")
-    if not is_same(model, about["weights_sha256"], Path(str(kept)) if kept else None):
+    if not _has_weights(model, about["weights_sha256"], Path(str(kept)) if kept else None):
         raise ValueError(f"{name} has other weights than when the data were prepared")
     return model
 
 
-def is_same(model: HookedTransformer, sha256: str, kept: Path | None) -> bool:
-    """Whether a model has these weights: all are hashed once, and noted in `kept`; later a sample is compared.
+def _has_weights(model: HookedTransformer, sha256: str, kept: Path | None) -> bool:
+    """Whether the hash of all weights is `sha256`. After the first time only a sample is compared, noted in `kept`.
 
-    The sample takes PROBED entries of each parameter, so that another model, or another state of the same training,
-    is found as surely as by hashing gigabytes before each of a session's trainings.
+    The sample has PROBED entries of each parameter. That finds another model, or another step of the same training, and
+    spares hashing gigabytes before each training of a session.
     """
     sample = _sample(model)
     note = kept / f"weights-{sha256[:16]}.json" if kept else None
@@ -93,7 +93,7 @@ def is_same(model: HookedTransformer, sha256: str, kept: Path | None) -> bool:
     if weights_sha256(model) != sha256:
         return False
     if note:
-        with suppress(OSError):  # where nothing may be kept, it is hashed each time
+        with suppress(OSError):  # if the folder cannot be written, the weights are hashed each time
             note.parent.mkdir(parents=True, exist_ok=True)
             beside = note.with_name(f".{note.name}-{os.getpid()}")
             beside.write_text(json.dumps(sample))
@@ -102,7 +102,7 @@ def is_same(model: HookedTransformer, sha256: str, kept: Path | None) -> bool:
 
 
 def _sample(model: HookedTransformer) -> str:
-    """One hash over entries spread evenly over every parameter."""
+    """The hash of PROBED entries of every parameter, spread evenly over it."""
     digest = hashlib.sha256()
     for name, value in sorted(model.named_parameters()):
         flat = value.detach().flatten()
@@ -113,7 +113,7 @@ def _sample(model: HookedTransformer) -> str:
 
 
 def save(model: HookedTransformer, folder: Path) -> None:
-    """As a folder that `load` reads; a tokenizer is saved beside it by whoever has one."""
+    """Saves a model as a folder that `load` reads. A tokenizer has to be saved there separately."""
     from safetensors.torch import save_file
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -140,7 +140,7 @@ def _from_folder(folder: Path, dtype: str, device: str) -> HookedTransformer:
 
 
 def weights_sha256(model: HookedTransformer) -> str:
-    """One hash over all parameters, so that a measurement knows the model it was prepared with."""
+    """The hash of all parameters, by which a measurement recognises the model that its data were prepared with."""
     import torch
 
     digest = hashlib.sha256()
@@ -151,7 +151,7 @@ def weights_sha256(model: HookedTransformer) -> str:
 
 
 def train_on(tokens: torch.Tensor, settings: dict[str, Any], d_vocab: int, seed: int) -> HookedTransformer:
-    """A small transformer, trained on sequences [N, context] for `lm_steps` batches; repeatable for a seed."""
+    """A small transformer, trained on sequences [N, context] for `lm_steps` batches; the same for the same seed."""
     import torch
     from transformer_lens import HookedTransformer, HookedTransformerConfig
 
@@ -190,12 +190,18 @@ def train_on(tokens: torch.Tensor, settings: dict[str, Any], d_vocab: int, seed:
 
 @contextmanager
 def hub_errors(what: str) -> Iterator[None]:
-    """Turn the hub's many exceptions into one line each."""
+    """Turns exceptions of the Hugging Face hub into errors of one line; `what` names what was loaded.
+
+    Raises:
+        UserError: it is gated, or does not exist.
+        InfrastructureError: it is not in the cache, and the hub cannot be reached.
+    """
     try:
         yield
     except (UserError, InfrastructureError):
         raise
     except Exception as error:
+        # the libraries wrap each other's exceptions, so the reason may stand anywhere in the chain
         chain, seen = [], error
         while seen is not None and len(chain) < 12:
             chain.append(seen)

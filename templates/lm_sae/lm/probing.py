@@ -1,7 +1,7 @@
-"""Do single latents stand for concepts? k-sparse probing, and absorption of a concept by latents of its parts.
+"""Whether single latents represent concepts: k-sparse probing, and absorption (arXiv 2409.14507).
 
-A labelling gives some rows a class (a token's topic, a word's first letter). Half of its rows choose and fit, the
-other half is what counts. Nothing here looks at an autoencoder's decoder but `absorption`.
+A labelling gives some rows a class, such as a token's topic or a word's first letter. On half of these rows latents are
+chosen and probes fitted; the other half is scored. Only `absorption` uses the decoder.
 """
 
 from __future__ import annotations
@@ -14,26 +14,26 @@ from scipy import sparse
 from scipy.optimize import minimize
 from scipy.special import expit
 
-LEAST = 20  # rows of a class in each half; rarer classes are left out
-SPLIT_GAIN = 0.03  # of F1: a latent that adds less is no split of the concept
-MOST_SPLITS = 5
-ALIGNED = 0.1  # cosine with the probe from which on a latent may absorb
-ABSORBERS = 3  # latents that may share one absorption
-ABSORBED = 0.4  # share of the row's distance along the probe that they must supply
-RIDGE = 1e-3
-FEW = 16  # weights up to which the second derivative is worth its price
+LEAST = 20  # rows that a class needs in each half; rarer classes are left out
+SPLIT_GAIN = 0.03  # F1 that a further latent has to add to count as one of the concept's own
+MOST_SPLITS = 5  # latents of its own that a concept may have
+ALIGNED = 0.1  # cosine with the probe above which a latent may absorb
+ABSORBERS = 3  # latents that may absorb a row together
+ABSORBED = 0.4  # share of the row's distance along the probe that they have to supply
+RIDGE = 1e-3  # weight of the squared weights in a probe's loss
+FEW = 16  # weights up to which Newton's method is faster than L-BFGS
 
 
 @dataclass(frozen=True)
 class Labelling:
-    """Classes of some rows."""
+    """The classes of some rows."""
 
-    rows: np.ndarray  # int64 [M], into the evaluation's rows
+    rows: np.ndarray  # int64 [M]: numbers of rows of the evaluation
     classes: np.ndarray  # int64 [M]
-    fits: np.ndarray  # bool [M]: the half that chooses and fits
+    fits: np.ndarray  # bool [M]: True for the half on which latents are chosen and probes fitted
 
     def tasks(self) -> Iterator[tuple[int, np.ndarray]]:
-        """Each class with rows enough, and which rows have it."""
+        """Each class that has enough rows, with the rows that belong to it as bool [M]."""
         for number in np.unique(self.classes):
             has = self.classes == number
             if min((has & self.fits).sum(), (has & ~self.fits).sum(), (~has & self.fits).sum()) >= LEAST:
@@ -41,7 +41,7 @@ class Labelling:
 
 
 def sparse_probing(z: sparse.csr_matrix, labellings: Mapping[str, Labelling], k: int) -> float:
-    """Balanced accuracy of a logistic probe on the k latents that tell a class best; mean over all classes."""
+    """Mean over all classes of the balanced accuracy of a logistic probe on the k latents that differ most by class."""
     scores = []
     for labelling in labellings.values():
         acts = z[labelling.rows].tocsc()
@@ -55,14 +55,14 @@ def sparse_probing(z: sparse.csr_matrix, labellings: Mapping[str, Labelling], k:
 
 @dataclass(frozen=True)
 class Probes:
-    """Dense probes on the activations themselves, one for each class: what "has the concept" means for a row."""
+    """Logistic probes on the activations themselves, one for each class; they decide whether a row has the concept."""
 
     weights: np.ndarray  # float64 [classes, d_in]
     biases: np.ndarray  # float64 [classes]
 
 
 def dense_probes(x: np.ndarray, labelling: Labelling) -> Probes:
-    """One logistic probe for each class; rows of zeros for classes that are too rare."""
+    """Fits one logistic probe for each class to x [N, d_in]; the weights of classes that are too rare are zero."""
     fitted = x[labelling.rows[labelling.fits]].astype(np.float64)
     mean, scale = fitted.mean(axis=0), max(float(fitted.std()), 1e-12)
     weights = np.zeros((int(labelling.classes.max()) + 1, x.shape[1]))
@@ -75,12 +75,13 @@ def dense_probes(x: np.ndarray, labelling: Labelling) -> Probes:
 
 
 def absorption(x: np.ndarray, z: sparse.csr_matrix, decoder: np.ndarray, labelling: Labelling, probes: Probes) -> float:
-    """Share of rows whose concept is carried by latents that do not stand for it; mean over classes.
+    """Mean over classes of the share of rows whose concept is represented only by latents of other things.
 
-    A row of the half that counts, whose dense probe sees its class, is absorbed if none of the class's own latents
-    is active, and the at most three latents most along the probe (cosine at least 0.1) supply at least 0.4 of what
-    the row is ahead of the other classes' mean along the probe. A class's own latents: the one that tells it best,
-    and those that each add 0.03 to the F1 of a probe on them (arXiv 2409.14507).
+    Scored are the rows of the second half in which the dense probe finds the class. Such a row is absorbed if none of
+    the class's own latents is active, and up to three other latents (decoder rows with a cosine of at least 0.1 with
+    the probe) supply at least 0.4 of the row's distance from the mean of the other classes along the probe. A class's
+    own latents are the one that differs most by class, and further ones as long as each adds 0.03 to the F1 of a probe
+    on them (arXiv 2409.14507).
     """
     acts = z[labelling.rows].tocsc()
     shares = []
@@ -104,6 +105,7 @@ def absorption(x: np.ndarray, z: sparse.csr_matrix, decoder: np.ndarray, labelli
 
 
 def _own_latents(acts: sparse.csc_matrix, has: np.ndarray, fits: np.ndarray) -> np.ndarray:
+    """The latents that represent a class, as `absorption` defines them."""
     ranked = _ranked(acts, has, fits)[:MOST_SPLITS]
     best = 0.0
     for count in range(1, len(ranked) + 1):
@@ -116,13 +118,13 @@ def _own_latents(acts: sparse.csc_matrix, has: np.ndarray, fits: np.ndarray) -> 
 
 
 def _ranked(acts: sparse.csc_matrix, has: np.ndarray, fits: np.ndarray) -> np.ndarray:
-    """Latents by the difference of their means inside and outside the class."""
+    """All latents, sorted by the difference of their means inside and outside the class, the largest first."""
     inside, outside = (np.asarray(acts[rows].mean(axis=0)).ravel() for rows in (has & fits, ~has & fits))
     return np.argsort(-np.abs(inside - outside), kind="stable")
 
 
 def _probe(columns: sparse.csc_matrix, has: np.ndarray, fits: np.ndarray) -> np.ndarray:
-    """Logits of every row, from a probe fitted to half of them."""
+    """The logits of all rows, by a probe that is fitted to the rows in `fits`."""
     values = columns.toarray()
     values = values / np.maximum(values[fits].std(axis=0), 1e-12)
     found = _logistic(values[fits], has[fits])
@@ -130,7 +132,7 @@ def _probe(columns: sparse.csc_matrix, has: np.ndarray, fits: np.ndarray) -> np.
 
 
 def _logistic(values: np.ndarray, has: np.ndarray) -> np.ndarray:
-    """Weights and bias of a ridge logistic regression in which both classes weigh the same."""
+    """Weights and bias (last) of a logistic regression with a ridge penalty; both classes weigh the same in sum."""
     signs = np.where(has, 1.0, -1.0)
     share = np.where(has, 0.5 / max(has.sum(), 1), 0.5 / max((~has).sum(), 1))
     columns = np.column_stack([values, np.ones(len(values))])
@@ -152,7 +154,7 @@ def _logistic(values: np.ndarray, has: np.ndarray) -> np.ndarray:
 
 
 def _largest(rows: sparse.csr_matrix, count: int) -> np.ndarray:
-    """Sum of each row's largest entries."""
+    """The sum of each row's largest `count` positive entries."""
     total = np.zeros(rows.shape[0])
     for i, (start, stop) in enumerate(zip(rows.indptr[:-1], rows.indptr[1:], strict=True)):
         total[i] = np.sort(rows.data[start:stop])[::-1][:count].clip(min=0).sum()
@@ -160,12 +162,12 @@ def _largest(rows: sparse.csr_matrix, count: int) -> np.ndarray:
 
 
 def halves(count: int, draw: np.random.Generator) -> np.ndarray:
-    """bool [count], half of them true."""
+    """bool [count], of which a random half is True."""
     return draw.permutation(count) < count // 2
 
 
 def labelling_of(rows: np.ndarray, classes: np.ndarray, most: int, draw: np.random.Generator) -> Labelling:
-    """At most so many of these rows, drawn at random."""
+    """A labelling of at most `most` of these rows, drawn at random."""
     chosen = np.sort(draw.permutation(len(classes))[:most])
     return Labelling(
         np.asarray(rows, np.int64)[chosen], np.asarray(classes, np.int64)[chosen], halves(len(chosen), draw)

@@ -1,6 +1,6 @@
-"""Activation rows on disk: shuffled across shards while they are written, in memory that does not grow with them.
+"""Writes activation rows to disk, shuffled over all shards; the memory that this takes does not grow with the rows.
 
-A shard is a plain .npy file of float32, float16, or bfloat16 kept as int16 (numpy has no bfloat16).
+A shard is a plain .npy file of float32, float16, or bfloat16 stored as int16 (numpy has no bfloat16).
 """
 
 from __future__ import annotations
@@ -20,11 +20,12 @@ ABOUT = "about.json"
 
 
 def bytes_needed(rows: int, d_in: int, dtype: str) -> int:
+    """Bytes on disk of rows [rows, d_in]."""
     return rows * d_in * np.dtype(STORED[dtype]).itemsize
 
 
 def check_disk(folder: Path, needed: int, what: str) -> str:
-    """The estimate in one line.
+    """One line that says how much disk is needed and free.
 
     Raises:
         InfrastructureError: the disk has no room for it.
@@ -37,23 +38,24 @@ def check_disk(folder: Path, needed: int, what: str) -> str:
 
 
 class ShuffledShards:
-    """`rows` rows, every order of them equally likely.
+    """Writes `rows` rows in a random order, all orders being equally likely.
 
-    Each row goes to a shard drawn from the room that is left in all of them, and each full shard is then put in
-    random order: together a uniform permutation, written and read sequentially, one shard in memory.
+    Each row goes to a shard that is drawn in proportion to the room that is left in it, and at the end each shard is
+    put in random order. Together that is a uniform permutation; files are written and read sequentially, and at most
+    one shard is in memory.
     """
 
     def __init__(
         self, folder: Path, rows: int, d_in: int, dtype: str, shard_rows: int, seed: int, d_out: int = 0
     ) -> None:
-        """`d_out`: the width of a second activation that stands behind the first in each row; 0: there is none."""
+        """`d_out`: the width of a second activation, which follows the first in each row; 0 if there is none."""
         folder.mkdir(parents=True)
         self._folder, self._dtype, self._shape = folder, dtype, (rows, d_in + d_out)
         self._parts = [slice(0, d_in), *([slice(d_in, d_in + d_out)] if d_out else [])]
         count = math.ceil(rows / shard_rows)
         sizes = [rows // count + (i < rows % count) for i in range(count)]
         self._paths = [folder / f"{i:05d}.npy" for i in range(count)]
-        self._sizes, self._room = sizes, np.array(sizes)
+        self._room = np.array(sizes)  # rows that each shard still takes
         self._draw = np.random.default_rng(seed)
         self._squares, self._sum, self._seen = [0.0] * len(self._parts), np.zeros(d_in + d_out), 0
         for path, size in zip(self._paths, sizes, strict=True):
@@ -61,11 +63,11 @@ class ShuffledShards:
 
     @property
     def missing(self) -> int:
-        """Rows that still have room."""
+        """Rows that are still to be added."""
         return int(self._room.sum())
 
     def add(self, rows: torch.Tensor) -> None:
-        """Some rows [n, d_in] in the order in which they were made; those without room are left out."""
+        """Adds rows [n, d_in + d_out]; those for which there is no room are left out."""
         rows = rows[: self.missing]
         self._look(rows)
         counts = self._draw.multivariate_hypergeometric(self._room, len(rows))
@@ -78,7 +80,10 @@ class ShuffledShards:
         self._room -= counts
 
     def finish(self) -> None:
-        """Put each shard in random order, and say what the folder holds."""
+        """Puts each shard in random order, and writes what the folder holds into about.json.
+
+        `deviation` is the root of the variance summed over dimensions, by which experiments scale the rows.
+        """
         for path in self._paths:
             shard = np.load(path)
             self._draw.shuffle(shard)
@@ -99,6 +104,7 @@ class ShuffledShards:
         (self._folder / ABOUT).write_text(json.dumps(about, indent=1))
 
     def _look(self, rows: torch.Tensor) -> None:
+        """Adds rows to the sums from which means and deviations are computed."""
         rows = rows.double()
         for index, part in enumerate(self._parts):
             self._squares[index] += rows[:, part].square().sum().item()
@@ -116,12 +122,13 @@ class ShuffledShards:
 
 
 def to_stored(rows: torch.Tensor, dtype: str) -> np.ndarray:
+    """Rows as shards store them: bfloat16 as int16."""
     rows = rows.detach().to("cpu", getattr(torch, dtype)).contiguous()
     return rows.view(torch.int16).numpy() if dtype == "bfloat16" else rows.numpy()
 
 
 def from_stored(stored: np.ndarray, dtype: str) -> np.ndarray:
-    """float32."""
+    """Stored rows as float32."""
     if dtype != "bfloat16":
         return stored.astype(np.float32)
     return torch.from_numpy(np.array(stored)).view(torch.bfloat16).float().numpy()

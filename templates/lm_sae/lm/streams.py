@@ -1,13 +1,14 @@
-"""The training text of a world as an endless stream, and its activations in blocks that are shuffled in memory.
+"""The training text of a world as a stream, and its activations in blocks that are shuffled in memory.
 
-prepare.py notes where the text begins (NOTE, beside the truth); whoever reads the note gets the same sequences again.
+A world is a data set drawn from a secret. prepare.py writes a note (NOTE, beside the truth) from which every reader
+gets the same sequences in the same order.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,31 +17,30 @@ import numpy as np
 from agent import UserError
 
 from . import core, corpus, shards
-from .grammar import Grammar
+from .grammar import SENTENCES, Grammar, windows
 
 if TYPE_CHECKING:
     from transformer_lens import HookedTransformer
 
 NOTE = "stream.json"
-SENTENCES = 4096  # of the grammar, drawn at a time
 
 
-def windows(grammar: Grammar, draw: np.random.Generator, context: int) -> Iterator[np.ndarray]:
-    """int32 [context], without an end: BOS, then a window of the grammar's corpus."""
-    body = context - 1
+def endless(grammar: Grammar, draw: np.random.Generator, context: int) -> Iterator[np.ndarray]:
+    """Batches of sequences of the grammar, int32 [n, context], without an end."""
     while True:
-        tokens = grammar.sample(SENTENCES, draw).tokens
-        for window in tokens[: len(tokens) // body * body].reshape(-1, body):
-            yield np.concatenate([np.zeros(1, np.int32), window])
+        yield windows(grammar.sample(SENTENCES, draw).tokens, context)
 
 
 def state_of(seed: np.random.SeedSequence) -> dict[str, Any]:
-    """Where a generator of this seed begins. It does not tell the seed."""
+    """The first state of a random generator with this seed; the seed does not follow from it."""
     return np.random.PCG64(seed).state
 
 
 def write_note(truth_dir: Path, shuffle: np.random.SeedSequence, source: dict[str, Any]) -> None:
-    """`source`: {"words", "training"} of a grammar, or {"order", "skip"} of a data set."""
+    """Writes the note. `source`: {"words", "training"} for a grammar, {"order", "skip"} for a data set.
+
+    `shuffle` decides the order of the activations within each block.
+    """
     note = {"shuffle": int(shuffle.generate_state(1, np.uint64)[0]), **source}
     (truth_dir / NOTE).write_text(json.dumps(note))
 
@@ -50,10 +50,10 @@ def read_note(truth_dir: Path) -> dict[str, Any]:
 
 
 def training_text(note: dict[str, Any], model: HookedTransformer, settings: dict[str, Any]) -> Iterator[np.ndarray]:
-    """int32 [context], one after another, from the beginning of the training text."""
+    """The sequences of the training text from its beginning, one after another, each int32 [context]."""
     if "words" in note:
         words, training = (_at(note[name]) for name in ("words", "training"))
-        return windows(Grammar(words), training, int(settings["context"]))
+        return chain.from_iterable(endless(Grammar(words), training, int(settings["context"])))
     return islice(corpus.sequences(model, settings, note["order"]), note["skip"], None)
 
 
@@ -65,13 +65,14 @@ def shuffled(
     order: tuple[int, int],
     start: int,
 ) -> Iterator[np.ndarray]:
-    """Blocks [n, d_in] of rows in the stored form, from the row with this number on.
+    """Blocks of rows [n, d_in] in the form in which shards store them, from row number `start` on.
 
-    The text is cut into blocks of `shuffle_rows` rows; each is put in random order as a whole, by `order` and its own
-    number. So a block is all that is held in memory, and any row is reached without computing those before its block.
+    The rows are cut into blocks of about `shuffle_rows`, and each block is put in a random order that depends on
+    `order` and the block's number. So only one block is in memory, and a row is reached without computing the blocks
+    before its own.
 
     Raises:
-        UserError: the text has come to its end.
+        UserError: the text has ended.
     """
     body, dtype = int(settings["context"]) - 1, str(settings["dtype"])
     many = max(1, int(settings["shuffle_rows"]) // body)  # sequences of a block
@@ -92,11 +93,12 @@ def shuffled(
 
 
 def rows_of(model: HookedTransformer, tokens: Any, hook: str) -> Any:
-    """[n, d_in]: every token but BOS."""
+    """The activations of all tokens except BOS, [n, d_in]."""
     return core.activations(model, tokens, [hook])[hook][:, 1:].flatten(0, 1)
 
 
 def _at(state: dict[str, Any]) -> np.random.Generator:
+    """A random generator in this state."""
     bits = np.random.PCG64()
     bits.state = state
     return np.random.Generator(bits)

@@ -15,6 +15,7 @@ from agent.llm.litellm_model import LiteLLMModel
 from agent.sandbox.boxes import BubblewrapSandbox
 from agent.session import events as ev
 from agent.session.policy import CollectRun, EditRun, MakePlan, SubmitRun, next_action
+from agent.storage.workspace import Workspace
 from tests.support import TEMPLATE
 from tests.support.fake_provider import Answer, FakeProvider, completion, error, reply
 from tests.support.provided import BROUGHT, Provided
@@ -152,7 +153,8 @@ def test_a_bound_on_money_needs_a_price(name, found):
             "models": chosen.models.model_copy(update=dict.fromkeys(("planner", "editor", "writer", "reviewer"), name))
         }
     )
-    said = [text for text in complaints(chosen, load_template(TEMPLATE), system, TEMPLATE) if "--max-usd" in text]
+    found = complaints(chosen, load_template(TEMPLATE), system, Workspace(TEMPLATE))
+    said = [text for text in found if "--max-usd" in text]
     assert len(said) == found
     assert all(f"the price of {name} is not known" in text and "--max-tokens" in text for text in said)
 

@@ -13,7 +13,7 @@ from agent.session.session import fold
 from agent.storage.log import EventLog
 from tests.support import ROOT, until
 from tests.support.fake_provider import FakeProvider, reply
-from tests.support.kills import account, events_of, playing
+from tests.support.kills import account, playing
 from tests.support.launched import answer, endless, launch, start, supervisor_of
 from tests.support.whole import Whole
 
@@ -67,11 +67,11 @@ def test_a_machine_that_goes_down_in_a_training_fails_an_attempt_that_the_agent_
 
     session = whole.play()
 
-    lost = [e for e in events_of(whole) if isinstance(e, ev.AttemptFailed)]
+    lost = whole.events(ev.AttemptFailed)
     assert [(e.run, e.stage, e.reason) for e in lost] == [("1", "runner", "lost")]
     assert any("lost" in line for line in whole.console.lines)
     assert session.finished and session.runs["1"].attempt == 1
-    assert fold(events_of(whole)).runs["1"].phase == "measured"
+    assert fold(whole.events()).runs["1"].phase == "measured"
     after = whole.paths.attempt("1", 1, 1)
     assert (after / "trainings").is_dir() and not (job / "trainings").exists()
     found = account(whole)

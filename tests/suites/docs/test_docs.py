@@ -78,7 +78,7 @@ def place(tmp_path_factory, stages):
 def test_a_command_of_the_pages_runs(place, command):
     folder, session = place
     line = command.replace("<session>", session).replace("=...", "=sk-none")
-    line = re.sub(r"(?<!\S)\./launch\.py", f"{sys.executable} launch.py --workspace workspace", line)
+    line = re.sub(r"(?<!\S)\./launch\.py", f"{sys.executable} launch.py", line)
     if "elsewhere" in line:  # cloned to by one line and verified by the next, of which one alone may be tried
         clone = folder / "elsewhere"
         shutil.rmtree(clone, ignore_errors=True)
@@ -100,7 +100,7 @@ def test_a_command_of_the_pages_runs(place, command):
         text=True,
         timeout=200,
         check=False,
-        env={**os.environ, **KEYS},
+        env={**os.environ, **KEYS, "EXPERIMENT_RUNNER_WORKSPACE": "workspace"},
     )
     assert "Traceback" not in done.stderr and "usage:" not in done.stderr, done.stderr
     if "--generate-ideas" in line:

@@ -93,7 +93,7 @@ def test_the_result_goes_where_it_is_asked_for_and_a_recording_is_played_to_its_
     )
 
     assert (tmp_path / "out/some.review.json").is_file() and not (tmp_path / "some.review.json").exists()
-    assert done.returncode == 3 and "nobody asked for review-2.1.md, review-2.2.md" in done.stderr
+    assert done.returncode == 3 and "these replies were not used: review-2.1.md, review-2.2.md" in done.stderr
 
 
 def test_a_real_provider_is_asked_with_the_text_fenced_and_a_bound_keeps_what_was_paid_for(tmp_path):

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from tests.support import ROOT, sampling
-from tests.support.branches import CHOSEN, Branches, check, events_of
+from tests.support.branches import CHOSEN, Branches, check
 from tests.support.whole import Whole
 
 PROGRAM = """
@@ -26,7 +26,7 @@ def test_killed_after_any_number_of_events_it_ends_as_if_nothing_had_happened(tm
     it = Whole(tmp_path, Branches(), cache=stages.cache, **CHOSEN)
     child = subprocess.Popen([sys.executable, "-c", PROGRAM.format(folder=str(tmp_path))], cwd=ROOT)
     deadline = time.monotonic() + PATIENCE_S
-    while child.poll() is None and time.monotonic() < deadline and len(events_of(it)) < moment:
+    while child.poll() is None and time.monotonic() < deadline and len(it.events()) < moment:
         time.sleep(0.01)
     child.send_signal(signal.SIGKILL)
     assert child.wait() == -signal.SIGKILL, "the session ended before it was killed"

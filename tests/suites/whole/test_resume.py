@@ -10,7 +10,7 @@ from agent.session import events as ev
 from agent.session.policy import next_action
 from agent.session.session import fold
 from tests.support import until
-from tests.support.kills import account, events_of, kill_once
+from tests.support.kills import account, kill_once
 from tests.support.whole import Whole
 
 STAGES = {
@@ -35,12 +35,12 @@ STAGES = {
 def test_a_session_killed_in_every_stage_ends_as_an_undisturbed_one(tmp_path, undisturbed):
     whole = Whole(tmp_path, cache=undisturbed.same_world(tmp_path), runs=1)
     for moment, kind in STAGES.items():
-        kill_once(whole, lambda kind=kind: any(isinstance(e, kind) for e in events_of(whole)))
-        assert next_action(fold(events_of(whole))) is not None, f"killed too late for {moment}"
+        kill_once(whole, lambda kind=kind: any(isinstance(e, kind) for e in whole.events()))
+        assert next_action(fold(whole.events())) is not None, f"killed too late for {moment}"
 
     whole.play()
 
-    after = events_of(whole)
+    after = whole.events()
     assert account(whole) == undisturbed.account
     finished = [(e.step, e.ordinal) for e in after if isinstance(e, ev.CallFinished)]
     assert len(finished) == len(set(finished))

@@ -1,4 +1,4 @@
-"""In the place of sae-bench's evaluations, beside the worker's real channel and proxy: what a test asks for."""
+"""Replaces sae-bench's evaluations behind the real channel and proxy. The setting `does` names a method of Bench."""
 
 import os
 import sys

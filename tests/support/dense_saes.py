@@ -1,4 +1,4 @@
-"""The same sums as in sparse.py, dense and slow: what the fast path must agree with. Used by tests alone."""
+"""The losses of the SAE library with dense products, slow and readable: results that its fast path must agree with."""
 
 from __future__ import annotations
 
@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 import torch
-from torch import Tensor
-
 from saes.base import SAE
 from saes.steered import GatedSAE, JumpReLUSAE, StandardSAE
 from saes.topk import BatchTopKSAE, TopKSAE
+from torch import Tensor
 
 
 def top_k(acts: Tensor, k: int) -> Tensor:
@@ -24,17 +23,17 @@ def top_k_of_batch(acts: Tensor, k: float) -> Tensor:
 
 
 def tiers(z: Tensor, W_dec: Tensor, widths: Sequence[int]) -> Tensor:
-    """Each nested prefix's own product: [B, len(widths), d_in]."""
+    """The sum of each nested prefix, by a product of its own: [B, len(widths), d_in]."""
     return torch.stack([z[:, :width] @ W_dec[:width] for width in widths], dim=1)
 
 
 def variance(rows: Tensor) -> Tensor:
-    """Summed over dimensions."""
+    """The variance of rows, summed over dimensions."""
     return rows.detach().var(0, unbiased=False).sum()
 
 
 def aux_k(acts: Tensor, residual: Tensor, dead: Tensor, W_dec: Tensor, spread: Tensor) -> Tensor:
-    """Mask what lives, keep the largest, decode all of it."""
+    """AuxK: masks latents that are not dead, keeps the largest, and decodes densely."""
     mask = torch.zeros(acts.shape[1], dtype=torch.bool).index_fill(0, dead, True)
     z = top_k(acts * mask, min(len(dead), residual.shape[1] // 2))
     return (residual.detach() - z @ W_dec).square().sum(1).mean() * spread / variance(residual)
@@ -48,7 +47,7 @@ def loss(sae: SAE, x: Tensor, dead: Sequence[int] = ()) -> Tensor:
 
 
 def chosen_loss(sae: TopKSAE, x: Tensor, dead: Sequence[int]) -> Tensor:
-    """TopK's, BatchTopK's and Matryoshka's."""
+    """The loss of TopK, BatchTopK and Matryoshka."""
     acts = torch.relu((x - sae.b_dec) @ sae.W_enc + sae.b_enc)
     if isinstance(sae, BatchTopKSAE):
         z, widths = top_k_of_batch(acts, sae.k), list(sae.tiers())
@@ -69,7 +68,7 @@ def standard_loss(sae: StandardSAE, x: Tensor) -> Tensor:
 
 
 def gated_loss(sae: GatedSAE, x: Tensor) -> Tensor:
-    """The gate's own reconstruction moves the encoder and the gate, but not the decoder."""
+    """The loss of the gate's own reconstruction has no gradient for the decoder."""
     shared = (x - sae.b_dec) @ sae.W_enc
     gate = torch.relu(shared + sae.b_gate)
     z = (gate > 0) * torch.relu(shared * sae.r_mag.exp() + sae.b_mag)
@@ -78,7 +77,7 @@ def gated_loss(sae: GatedSAE, x: Tensor) -> Tensor:
 
 
 def jumprelu_loss(sae: JumpReLUSAE, x: Tensor) -> Tensor:
-    """The threshold's pseudo-gradients as terms that are zero, and whose derivative by it is the wanted one."""
+    """The pseudo-gradients of the threshold are terms whose value is zero and whose derivative is the wanted one."""
     acts, width = (x - sae.b_dec) @ sae.W_enc + sae.b_enc, sae.width * sae.size
     threshold = torch.where(sae.threshold > 0, sae.threshold, 0.0)
     fixed, near = threshold.detach(), ((acts - threshold).abs() < width / 2).to(acts.dtype) / width
