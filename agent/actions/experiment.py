@@ -12,8 +12,8 @@ from agent.actions.runs import (
     start_commit,
 )
 from agent.core.earlier import EARLIER
+from agent.core.exchange import EditResult
 from agent.core.plan import PlannedRun
-from agent.core.protocols import EditResult
 from agent.llm.editing.lint import LintError, lint
 from agent.llm.prompting import render
 from agent.publishing.signatures import commit_signed, record_statement

@@ -13,9 +13,10 @@ from pydantic import BaseModel
 
 from agent.actions.experiment import describe
 from agent.actions.runs import last_words
+from agent.core.exchange import Message
 from agent.core.looks import STYLE, looks
 from agent.core.manifest import Limits
-from agent.core.protocols import Exit, Message, Mount, SandboxSpec
+from agent.core.sandboxing import Exit, Mount, SandboxSpec
 from agent.core.writing import FigureText
 from agent.lab.built import file_sha256
 from agent.lab.measuring import foreign

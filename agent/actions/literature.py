@@ -7,9 +7,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
-from agent.core.protocols import Searched
 from agent.core.schema import Strict
-from agent.core.works import Chosen, Closest, Missing, Paper, Query
+from agent.core.works import Chosen, Closest, Missing, Paper, Query, Searched
 from agent.core.writing import WRITING_ORDER, Unsupported
 from agent.literature.found import FILE as FOUND
 from agent.literature.found import FoundWork

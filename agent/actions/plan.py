@@ -7,9 +7,9 @@ from typing import Any
 from agent.actions import pretrained
 from agent.actions.runs import library_outline, nodes, repository_map, shown_code, start_record, told
 from agent.core.earlier import EARLIER
+from agent.core.exchange import Message
 from agent.core.labels import label_problem
 from agent.core.plan import Plan, PlannedRun, Reflection
-from agent.core.protocols import Message
 from agent.core.record import RunRecord
 from agent.core.sweeps import sweep_problem
 from agent.llm.answers import ask_json, head_and_tail

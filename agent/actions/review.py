@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 
 from agent.core.errors import InfrastructureError
-from agent.core.protocols import no_pictures
+from agent.core.exchange import no_pictures
 from agent.core.reviews import tally
 from agent.publishing.manuscript import Manuscript
 from agent.publishing.review import page

@@ -17,11 +17,12 @@ from agent.app.bounds import Budget
 from agent.app.sizes import Sizes
 from agent.core.earlier import Earlier
 from agent.core.errors import BudgetSpent, InfrastructureError
+from agent.core.exchange import Role
 from agent.core.ideas import Idea
 from agent.core.manifest import Profile
 from agent.core.options import Options
 from agent.core.paths import DataPaths, SessionPaths
-from agent.core.protocols import Model, Role, Runner, Sandbox, Signer
+from agent.core.protocols import Model, Runner, Sandbox, Signer
 from agent.core.record import Environment
 from agent.core.template import Template, load_template
 from agent.lab.environments import environment_of

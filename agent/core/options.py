@@ -6,7 +6,7 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import Field, field_validator
 
-from agent.core.protocols import Role
+from agent.core.exchange import Role
 from agent.core.schema import Strict
 from agent.core.slurm import check
 

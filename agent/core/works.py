@@ -49,3 +49,11 @@ class Chosen(Strict):
     key: str
     section: str
     reason: Reason
+
+
+class Searched(Strict):
+    """What one step of a session found. Each work is there once, under the key by which this session cites it."""
+
+    queries: tuple[str, ...]
+    sources: tuple[str, ...]  # the service that answered, or "library"; in the order of the queries
+    papers: tuple[Paper, ...]

@@ -14,8 +14,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from agent.core.errors import InfrastructureError, mend
-from agent.core.protocols import Searched
-from agent.core.works import Paper
+from agent.core.works import Paper, Searched
 from agent.literature import cleaning
 from agent.literature.library import Library
 from agent.literature.search import Finder

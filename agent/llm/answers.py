@@ -9,7 +9,8 @@ from typing import TypeVar
 from pydantic import BaseModel, ValidationError
 
 from agent.core.errors import InfrastructureError
-from agent.core.protocols import Ask, Conversation, Message, Pictures, Role, no_pictures
+from agent.core.exchange import Conversation, Message, Pictures, Role, no_pictures
+from agent.core.protocols import Ask
 from agent.llm.in_words import faults
 from agent.llm.json_objects import objects
 from agent.llm.prompting import render

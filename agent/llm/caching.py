@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from agent.core.protocols import Message
+from agent.core.exchange import Message
 from agent.llm.providers import load_litellm
 
 # A line of a prompt: what stands above it is the same in the next request of its kind. It is never sent.

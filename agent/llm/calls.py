@@ -14,7 +14,8 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from agent.core.errors import InfrastructureError, disk_named
-from agent.core.protocols import Call, Conversation, Message, Model, Reply, Role, Watch
+from agent.core.exchange import Call, Conversation, Message, Reply, Role, Watch
+from agent.core.protocols import Model
 from agent.core.schema import Strict
 from agent.llm.thinking import cut
 from agent.llm.usage import checked

@@ -11,7 +11,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from agent.core.errors import InfrastructureError
-from agent.core.protocols import Call, Message, Reply, Role, Shown
+from agent.core.exchange import Call, Message, Reply, Role
+from agent.core.protocols import Shown
 from agent.llm.faults import REPLY_TRIES, Away, Passing, Unreached, short
 from agent.llm.providers import UNSTATED, Stated, is_listed, provider_of
 from agent.llm.request import Requests

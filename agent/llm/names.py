@@ -14,7 +14,7 @@ from difflib import get_close_matches
 from http.client import HTTPException
 from typing import Any
 
-from agent.core.protocols import Role
+from agent.core.exchange import Role
 from agent.core.wire import Unbearable, unpacked
 from agent.llm.providers import is_ollama, load_litellm, provider_of
 

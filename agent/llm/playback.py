@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from agent.core.errors import InfrastructureError, UserError
-from agent.core.protocols import Call, Message, Reply
+from agent.core.exchange import Call, Message, Reply
 from agent.llm.calls import read_call
 from agent.storage import foreign
 from agent.storage.atomic import write_text

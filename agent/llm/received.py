@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from agent.core.protocols import Message, Reply
+from agent.core.exchange import Message, Reply
 from agent.llm.faults import REPLY_TRIES, Paid, Passing, short, stop
 from agent.llm.providers import is_ollama, load_litellm
 from agent.llm.thinking import UNFINISHED, cut

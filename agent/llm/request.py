@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from agent.core.protocols import Call, Message, Reply
+from agent.core.exchange import Call, Message, Reply
 from agent.llm.caching import with_cache_markers
 from agent.llm.faults import HANG_TRIES, LONGER_CONTEXT, REPLY_TRIES, Paid, Passing, judge, stop
 from agent.llm.providers import Stated, asked_as, is_listed, is_ollama, listing, load_litellm, price

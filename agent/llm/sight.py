@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
-from agent.core.protocols import Pictures
+from agent.core.exchange import Pictures
 from agent.llm.prompting import render
 from agent.llm.providers import is_ollama, load_litellm
 

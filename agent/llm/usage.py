@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeGuard
 
+from agent.core.exchange import Message, Reply
 from agent.core.numbers import number_of
-from agent.core.protocols import Message, Reply
 from agent.llm.providers import cached_price, price
 
 MOST_TOKENS = 10**9  # of one call; a larger count is a mistake or a lie

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from agent.core.errors import InfrastructureError
-from agent.core.protocols import Mount, SandboxSpec
+from agent.core.sandboxing import Mount, SandboxSpec
 from agent.sandbox import bwrap, cgroups, limits, seccomp, uids
 from agent.sandbox.process import ConfinedProcess, Pump
 from agent.sandbox.trees import GuardTree, NamespaceTree

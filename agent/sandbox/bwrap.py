@@ -7,7 +7,7 @@ import sys
 from functools import cache
 from pathlib import Path
 
-from agent.core.protocols import SandboxSpec
+from agent.core.sandboxing import SandboxSpec
 from agent.sandbox.limits import MB
 
 USR_LINKS = ("/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")

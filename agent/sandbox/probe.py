@@ -9,7 +9,8 @@ from pathlib import Path
 
 from agent.core.errors import InfrastructureError
 from agent.core.manifest import Limits
-from agent.core.protocols import Exit, Sandbox, SandboxSpec
+from agent.core.protocols import Sandbox
+from agent.core.sandboxing import Exit, SandboxSpec
 from agent.sandbox import cgroups, seccomp
 from agent.storage.temporary import TemporaryFolder
 

@@ -15,7 +15,7 @@ from typing import IO, Literal, Protocol
 
 from agent.core.errors import InfrastructureError
 from agent.core.manifest import Limits
-from agent.core.protocols import Exit, ExitReason, Used
+from agent.core.sandboxing import Exit, ExitReason, Used
 from agent.sandbox import limits as use
 from agent.sandbox.cgroups import Group
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agent.core.errors import InfrastructureError
-from agent.core.protocols import Mount
+from agent.core.sandboxing import Mount
 from agent.storage.locks import lock_at_once
 
 RANGE = range(60_600, 61_000)  # used by no distribution, and mapped in containers of 65,536 ids

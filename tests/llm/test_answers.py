@@ -4,8 +4,8 @@ import json
 
 import pytest
 
+from agent.core.exchange import Conversation, Message, Reply
 from agent.core.plan import Plan, Reflection
-from agent.core.protocols import Conversation, Message, Reply
 from agent.core.reviews import MetaWords
 from agent.llm.answers import BadAnswer, ask_json, parse
 from agent.llm.calls import RecordedCalls

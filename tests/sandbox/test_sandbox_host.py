@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from agent.core.manifest import Limits
-from agent.core.protocols import Mount, SandboxSpec
+from agent.core.sandboxing import Mount, SandboxSpec
 from agent.sandbox import bwrap, seccomp
 from agent.sandbox.boxes import BubblewrapSandbox
 from agent.sandbox.probe import APPARMOR_MEND, CONTAINER_MEND, USERNS_MEND, limits_report, mend, probe

@@ -23,7 +23,7 @@ from aider.exceptions import LiteLLMExceptions
 from aider.io import InputOutput
 from aider.models import Model
 
-from agent.core.protocols import Reply
+from agent.core.exchange import Reply
 from agent.llm.editing import forms
 from agent.llm.editing.applying import Files, is_prose
 from agent.llm.editing.blocks import Block, Unreadable, check_fences, read

@@ -13,7 +13,8 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Literal
 
 from agent.core.errors import InfrastructureError, mend
-from agent.core.protocols import Ask, EditResult, Message, Role
+from agent.core.exchange import EditResult, Message, Role
+from agent.core.protocols import Ask
 from agent.llm.answers import head_and_tail
 from agent.llm.providers import load_litellm
 from agent.storage.atomic import write_bytes
