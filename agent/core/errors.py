@@ -22,6 +22,15 @@ class BudgetSpent(Exception):
     """The next model call would pass a bound the person set (--max-usd, --max-tokens, --hours)."""
 
 
+def causes(error: BaseException | None) -> Iterator[BaseException]:
+    """An exception and those that led to it, newest first, each once."""
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        yield error
+        seen.add(id(error))
+        error = error.__cause__ or error.__context__
+
+
 def mend(error: OSError) -> str:
     """What the system says of a place on a disk, and what helps."""
     if error.errno in _CLOSED:

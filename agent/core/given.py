@@ -67,7 +67,7 @@ def json_given(path: Path) -> Any:
     """
     try:
         text = read_given(path).decode("utf-8-sig")
-        value = json.loads(text, parse_constant=_no_constant, object_pairs_hook=_once)
+        value = plain_json(text)
         _check_kept(value, DEEPEST)
         return value
     except (ValueError, RecursionError) as error:  # ValueError also: an integer of thousands of digits
@@ -102,8 +102,34 @@ def _said(error: Exception) -> str:
     return " ".join(str(error).partition(" for integer string conversion")[0].split())
 
 
+class NotPlain(ValueError):
+    """Something that Python's JSON reader would accept, and that has no single meaning or no finite value."""
+
+
+def plain_json(text: str, *, finite: bool = True) -> Any:
+    """The value of a JSON text. With `finite=False`, NaN and infinite numbers are returned as such floats.
+
+    Raises:
+        NotPlain: an object has a name twice, or a number is not finite.
+        ValueError, RecursionError: it is not JSON, an integer has thousands of digits, or it nests too deep.
+    """
+    return json.loads(
+        text,
+        parse_constant=_no_constant if finite else float,
+        parse_float=_finite if finite else float,
+        object_pairs_hook=_once,
+    )
+
+
 def _no_constant(name: str) -> Any:
-    raise ValueError(f"{name} is no number of JSON")
+    raise NotPlain(f"{name} is not a number in JSON")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if number in (float("inf"), float("-inf")):
+        raise NotPlain(f"{text[:40]} is beyond every float")
+    return number
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -111,5 +137,5 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) < len(pairs):
         names = [name for name, _ in pairs]
         twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"{twice!r} stands there twice in one object")
+        raise NotPlain(f"{twice[:80]!r} stands there twice in one object")
     return found

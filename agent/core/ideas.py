@@ -10,7 +10,7 @@ from pydantic import StringConstraints, ValidationError, model_validator
 from agent.core.errors import UserError
 from agent.core.given import json_given
 from agent.core.nearest import did_you_mean
-from agent.core.schema import Open
+from agent.core.schema import Open, first_fault
 
 
 def read_ideas(path: Path) -> list[Idea]:
@@ -108,8 +108,7 @@ def _read(path: Path, item: object, where: str) -> Idea:
         return Idea.model_validate(item)
     except ValidationError as error:
         first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"])
-        wrong = f"{field} is missing; add it" if first["type"] == "missing" else f"{field}: {first['msg']}"
+        wrong = f"{first['loc'][0]} is missing; add it" if first["type"] == "missing" else first_fault(error)
         raise UserError(f"{path}{where}: {wrong}") from None
 
 

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from agent.core.errors import UserError
 from agent.core.given import read_given, toml_given
 from agent.core.manifest import Condition, Manifest, Setting
-from agent.core.schema import Strict
+from agent.core.schema import Strict, first_fault
 
 SHARED = Path(__file__).resolve().parents[2] / "templates"  # where the project's own libraries lie
 
@@ -109,9 +109,7 @@ def parse_manifest(data: bytes, where: str) -> Manifest:
     try:
         return Manifest.model_validate(_tuples(_extended(toml_given(data, where), where)))
     except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"]) or "manifest"
-        raise UserError(f"{where}: {field}: {first['msg']}") from None
+        raise UserError(f"{where}: {first_fault(error)}") from None
 
 
 def _extended(raw: dict[str, Any], where: str) -> dict[str, Any]:

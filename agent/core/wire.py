@@ -5,13 +5,19 @@ For everything that is asked: models (litellm's clients get their answers throug
 
 from __future__ import annotations
 
+import queue
+import threading
 import time
 import zlib
-from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from agent.core.errors import causes
 
 if TYPE_CHECKING:
     import httpx
+
+T = TypeVar("T")
 
 LARGEST = 32 << 20  # bytes that an answer of a model may unpack to
 ENCODINGS = "gzip, deflate"  # what is asked for; nothing else can be unpacked within a bound here
@@ -66,13 +72,25 @@ def _decoded(chunks: Iterable[bytes], encoding: str) -> Iterator[bytes]:
 
 def why_unbearable(error: BaseException | None) -> str:
     """What was wrong with an answer, in whatever the libraries above made of it; "" where it was something else."""
-    seen: set[int] = set()
-    while error is not None and id(error) not in seen:
-        if isinstance(error, Unbearable):
-            return str(error)
-        seen.add(id(error))
-        error = error.__cause__ or error.__context__
-    return ""
+    return next((str(cause) for cause in causes(error) if isinstance(cause, Unbearable)), "")
+
+
+def begun(work: Callable[[], T], name: str) -> queue.Queue[T | Exception]:
+    """Start `work` in a thread of its own; the queue gets what it returns, or the exception that it raises.
+
+    A client's own time-out starts anew with every byte, so whoever waits at the queue sets the deadline. The thread is
+    a daemon, because those of a pool would keep a stopped program alive until the other side hangs up.
+    """
+    outcome: queue.Queue[T | Exception] = queue.Queue()
+
+    def run() -> None:
+        try:
+            outcome.put(work())
+        except Exception as error:  # of the client, and of the libraries below it
+            outcome.put(error)
+
+    threading.Thread(target=run, name=name, daemon=True).start()
+    return outcome
 
 
 def transport(seconds: float = SECONDS, most: int = LARGEST, **options: Any) -> httpx.BaseTransport:

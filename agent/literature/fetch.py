@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import logging
 import queue
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from email.utils import parsedate_to_datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from agent.core.wire import ENCODINGS, Unbearable, unpacked
+from agent.core.wire import ENCODINGS, Unbearable, begun, unpacked
 from agent.literature.clients import Request
 from agent.literature.services import USER_AGENT, Service
 from agent.storage.atomic import write_text
@@ -105,19 +104,11 @@ class Fetcher:
     # ------------------------------------------------------------ one request
 
     def _within(self, service: Service, request: Request, deadline: float) -> Response:
-        """In a thread of its own: neither a name server nor a drip of bytes stretches the deadline."""
+        """One request, in a thread: neither a slow name server nor a drip of bytes makes it pass the deadline."""
         left = max(0.0, min(deadline - self.steady(), self.connect_s + self.read_s))
-        box: queue.Queue[Response | Exception] = queue.Queue()
-
-        def work() -> None:
-            try:
-                box.put(self._send(service, request, time.monotonic() + left))
-            except Exception as error:  # httpx's own and those of the libraries below it
-                box.put(error)
-
-        threading.Thread(target=work, name="literature", daemon=True).start()
+        until = time.monotonic() + left
         try:
-            outcome = box.get(timeout=left)
+            outcome = begun(lambda: self._send(service, request, until), "literature").get(timeout=left)
         except queue.Empty:
             raise Unavailable("no whole answer in time") from None
         if isinstance(outcome, Response):

@@ -14,6 +14,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from agent.core.errors import InfrastructureError, mend
+from agent.core.schema import first_fault
 from agent.core.works import Paper, Searched
 from agent.literature import cleaning
 from agent.literature.library import Library
@@ -103,8 +104,6 @@ def _read(path: Path) -> Searched:
     except foreign.Foreign as problem:
         raise InfrastructureError(f"{path}: {problem}; remove it to search again") from None
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
         raise InfrastructureError(
-            f"{path}: {where}: {first['msg']}; the record was changed by hand: restore it, or delete it to search again"
+            f"{path}: {first_fault(error)}; the record was changed by hand: restore it, or delete it to search again"
         ) from None

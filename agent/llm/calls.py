@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from agent.core.errors import InfrastructureError, disk_named
 from agent.core.exchange import Call, Conversation, Message, Reply, Role, Watch
 from agent.core.protocols import Model
-from agent.core.schema import Strict
+from agent.core.schema import Strict, first_fault
 from agent.llm.thinking import cut
 from agent.llm.usage import checked
 from agent.storage import foreign
@@ -185,10 +185,8 @@ def read_call(path: Path) -> CallRecord:
     except foreign.Foreign as problem:
         raise InfrastructureError(f"{path}: {problem}; remove it to pay for this one call again") from None
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
         raise InfrastructureError(
-            f"{path}: {where}: {first['msg']}; the record was changed by hand: restore it, "
+            f"{path}: {first_fault(error)}; the record was changed by hand: restore it, "
             "or delete it to pay for this one call again"
         ) from None
 

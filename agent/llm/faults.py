@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from email.utils import formatdate, parsedate_to_datetime
 
-from agent.core.errors import InfrastructureError
+from agent.core.errors import InfrastructureError, causes
 from agent.core.wire import why_unbearable
 from agent.llm.names import nearest
 from agent.llm.providers import key_variable, load_litellm, scrub
@@ -101,14 +101,8 @@ def unreached(error: BaseException | None) -> str:
     """The address at which nobody took a connection, which litellm calls a fault of a server; "" where one did."""
     from httpx import ConnectError
 
-    seen: set[int] = set()
-    while error is not None and id(error) not in seen:
-        if isinstance(error, ConnectError):
-            url = error.request.url
-            return f"{url.scheme}://{url.netloc.decode()}"
-        seen.add(id(error))
-        error = error.__cause__ or error.__context__
-    return ""
+    url = next((cause.request.url for cause in causes(error) if isinstance(cause, ConnectError)), None)
+    return f"{url.scheme}://{url.netloc.decode()}" if url else ""
 
 
 def _line(model: str, cause: str, mend: str, said: str) -> str:

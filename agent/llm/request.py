@@ -7,13 +7,13 @@ Not here: further tries and another model (litellm_model.py), what a fault means
 from __future__ import annotations
 
 import queue
-import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from agent.core.exchange import Call, Message, Reply
+from agent.core.wire import begun
 from agent.llm.caching import with_cache_markers
 from agent.llm.faults import HANG_TRIES, LONGER_CONTEXT, REPLY_TRIES, Paid, Passing, judge, stop
 from agent.llm.providers import Stated, asked_as, is_listed, is_ollama, listing, load_litellm, price
@@ -70,22 +70,16 @@ class Requests:
         return replace(reply, cost_usd=reply.tokens_in * each[0] + reply.tokens_out * each[1]) if each else reply
 
     def _in_time(self, model: str, ask: Callable[[], Any]) -> Any:
-        """The answer, or the exception asking ended with. A drip of bytes does not stretch the deadline."""
-        box: queue.Queue[Any] = queue.Queue()
+        """The answer, or the exception that asking ended with.
 
-        def work() -> None:
-            try:
-                box.put(ask())
-            except Exception as error:  # litellm's own and those of the libraries below it
-                box.put(error)
-
-        # a daemon of our own: a pool's threads would keep a stopped program alive until the provider hangs up
-        threading.Thread(target=work, name="model call", daemon=True).start()
-        began = time.monotonic()
+        Raises:
+            Paid: there is neither within `timeout_s` seconds.
+        """
+        outcome, began = begun(ask, "model call"), time.monotonic()
         while (waited := time.monotonic() - began) < self.timeout_s:
             self.lasts(model, waited)
             try:
-                return box.get(timeout=min(TICK_S, self.timeout_s - waited))
+                return outcome.get(timeout=min(TICK_S, self.timeout_s - waited))
             except queue.Empty:
                 continue
         raise Paid(Passing(f"no whole answer within {self.timeout_s:g} s", HANG_TRIES))

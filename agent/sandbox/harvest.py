@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from agent.core.given import NotPlain, plain_json
 from agent.storage import foreign
 from agent.storage.atomic import open_beside
 
@@ -156,14 +157,9 @@ def parse_json(data: bytes, *, max_bytes: int = 1 << 20, max_depth: int = 16, fi
     if _depth(data) > max_depth:
         raise Unharvestable(f"JSON nested deeper than {max_depth} levels")
     try:
-        return json.loads(
-            data.decode("utf-8"),
-            parse_constant=_no_constant if finite else float,
-            object_pairs_hook=_no_repeat,
-            parse_float=_finite if finite else float,
-        )
-    except Unharvestable:
-        raise
+        return plain_json(data.decode("utf-8"), finite=finite)
+    except NotPlain as problem:
+        raise Unharvestable(str(problem)) from None
     except (ValueError, RecursionError) as error:  # ValueError also: an integer of thousands of digits
         raise Unharvestable(f"not JSON: {str(error)[:200]}") from None
 
@@ -177,24 +173,6 @@ def _depth(data: bytes) -> int:
             depth += 1 if byte in b"[{" else -1
             deepest = max(deepest, depth)
     return deepest
-
-
-def _no_constant(name: str) -> Any:
-    raise Unharvestable(f"{name} is not a number that can be kept")
-
-
-def _finite(text: str) -> float:
-    number = float(text)
-    if number in (float("inf"), float("-inf")):
-        raise Unharvestable(f"{text[:40]} is beyond every float")
-    return number
-
-
-def _no_repeat(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise Unharvestable("a key is given twice")
-    return found
 
 
 # ---------------------------------------------------------------- text

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from agent.core.numbers import counted
 from agent.storage.locks import lock_at_once
 
 GB = 1e9
@@ -104,11 +105,11 @@ def clean(cache: Path, *, busy: bool) -> str:
     freed = sum(kept.size for kept in gone) + sum(path.stat().st_size for path in results) + probes
     for path in results:
         path.unlink(missing_ok=True)
-    said = f"freed {size_text(freed)}: {_count(len(gone), 'data set')}, {_count(len(results), 'baseline result')}"
+    said = f"freed {size_text(freed)}: {counted(len(gone), 'data set')}, {counted(len(results), 'baseline result')}"
     if probes:
         said += ", sae-bench's probes"
     if len(gone) < len(there):
-        said += f"; {_count(len(there) - len(gone), 'data set')} in use kept"
+        said += f"; {counted(len(there) - len(gone), 'data set')} in use kept"
     if busy:
         said += "; baseline results kept, for a session is running"
     return said + ". Sessions and the secrets of worlds are untouched; data are drawn anew when they are needed."
@@ -120,8 +121,8 @@ def summary(cache: Path) -> str:
     results = len(list((cache / "baselines").glob("*.json")))
     probes = size_of(cache / PROBES)
     return (
-        f"{size_text(sum(kept.size for kept in there) + probes)} in {cache}: {_count(len(there), 'data set')}, "
-        f"{_count(results, 'baseline result')}{', probes of sae-bench' if probes else ''} (free it with --clean)"
+        f"{size_text(sum(kept.size for kept in there) + probes)} in {cache}: {counted(len(there), 'data set')}, "
+        f"{counted(results, 'baseline result')}{', probes of sae-bench' if probes else ''} (free it with --clean)"
     )
 
 
@@ -170,7 +171,3 @@ def size_of(folder: Path) -> int:
         with suppress(FileNotFoundError):
             total += path.lstat().st_blocks * 512
     return total
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"

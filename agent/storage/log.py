@@ -18,10 +18,13 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from agent.core.errors import InfrastructureError, mend
+from agent.core.protocols import Signer
+from agent.core.schema import first_fault
 from agent.session.events import ADAPTER, Event
 from agent.storage import foreign
+from agent.storage.atomic import sync_folder
 from agent.storage.locks import still_names
-from agent.storage.signing import LENGTH, Signer, holds
+from agent.storage.signing import LENGTH, holds
 
 PURPOSE = "event"
 SHORT = 32  # hex digits of a line's hash
@@ -78,10 +81,8 @@ class EventLog:
             try:
                 yield ADAPTER.validate_json(line.event)
             except ValidationError as error:
-                first = error.errors()[0]
-                where = ".".join(str(part) for part in first["loc"])
                 raise InfrastructureError(
-                    f"{self.path}, line {line.number}: {where}: {first['msg']}; the log was changed by hand or written "
+                    f"{self.path}, line {line.number}: {first_fault(error)}; the log was changed by hand or written "
                     "by a newer version. Restore the line; nothing else is lost."
                 ) from None
 
@@ -185,9 +186,7 @@ class EventLog:
             self._drop_torn_tail(self._fd)
             self._last = self.last()
             if fresh:
-                folder = os.open(self.path.parent, os.O_RDONLY)
-                os.fsync(folder)
-                os.close(folder)
+                sync_folder(self.path.parent)
         return self._fd
 
     def _drop_torn_tail(self, fd: int) -> None:

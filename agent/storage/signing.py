@@ -21,8 +21,8 @@ LENGTH = 86  # characters of a signature
 _PURPOSE = b"experiment-runner/1/"
 
 
-class Signer:
-    """Signs in the name of this installation."""
+class SigningKey:
+    """protocols.Signer with an ed25519 key, given as PEM."""
 
     def __init__(self, pem: bytes) -> None:
         from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -61,7 +61,7 @@ def fingerprint(public: str) -> str:
     return hashlib.sha256(bytes.fromhex(public)).hexdigest()[:32]
 
 
-def own_signer() -> Signer:
+def own_signer() -> SigningKey:
     """This installation's key, made at its first use.
 
     Raises:
@@ -74,7 +74,7 @@ def own_signer() -> Signer:
             _make(folder, path)
         if os.stat(path, follow_symlinks=False).st_mode & 0o077:
             raise InfrastructureError(f"{path}: others may read this installation's signing key; chmod 600 it")
-        return Signer(foreign.read_file(path, 4096))
+        return SigningKey(foreign.read_file(path, 4096))
     except OSError as error:
         raise InfrastructureError(
             f"{path}: the key that signs results cannot be kept there ({error.strerror}); name another folder in "
