@@ -1,4 +1,7 @@
-"""Is the idea known, what should the paper cite, and does what is cited carry what is said? Each a bounded round."""
+"""Three uses of the literature: is the idea known, what should the paper cite, does a cited work support its sentence?
+
+Each happens in a bounded number of rounds.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +34,10 @@ CITABLE = tuple(name for name in WRITING_ORDER if name != "title")
 
 
 def check_novelty(action: CheckNovelty, tools: Tools) -> NoveltyChecked:
-    """Search, read, and decide or ask for another search; the last round decides. `idea.novel` is not read."""
+    """Search, then let the reviewer decide or ask for another search. In the last round it has to decide.
+
+    The key `novel` of the idea file is not read.
+    """
     session = tools.session
     step = f"novelty.round-{action.round}"
     queries = session.novelty[-1].queries if session.novelty else (session.idea.Title[:200],)
@@ -105,7 +111,7 @@ def _keep_verdict(answer: NoveltyAnswer, shown: dict[str, Paper], step: str, too
 
 
 def seek_citations(action: SeekCitations, tools: Tools) -> CitationsSought:
-    """What a reader would miss among the works that the paper's writer is offered; then the search for it."""
+    """The writer says what the paper should cite and is not offered, and that is searched for."""
     manuscript = Manuscript(tools)
     step = f"citations.round-{action.round}.missing"
     refused = tuple(r for event in tools.session.chosen for r in event.refused)
@@ -129,7 +135,10 @@ def seek_citations(action: SeekCitations, tools: Tools) -> CitationsSought:
 
 
 def choose_citations(action: ChooseCitations, tools: Tools) -> CitationsChosen:
-    """Which of the works found are cited, where and why; one that nobody returned is refused, and told."""
+    """The writer chooses which of the works found are cited, where and why.
+
+    A work that no search returned is refused.
+    """
     session = tools.session
     step = f"citations.round-{action.round}.choose"
     shown = _shown(tools, [_search_step(action.round)])
@@ -159,6 +168,7 @@ def choose_citations(action: ChooseCitations, tools: Tools) -> CitationsChosen:
 def _sifted(
     wanted: Iterable[Chosen], shown: dict[str, Paper], before: tuple[Chosen, ...]
 ) -> tuple[tuple[Chosen, ...], tuple[tuple[str, str], ...]]:
+    """The choices that can be taken, and the refused ones as (key, reason)."""
     taken = {(c.key, c.section) for c in before}
     chosen, refused = [], []
     for choice in wanted:
@@ -178,7 +188,7 @@ def _sifted(
 
 
 def check_support(action: CheckSupport, tools: Tools) -> SupportChecked:
-    """The reviewer compares each cited sentence that nobody has read yet with the work's abstract or summary."""
+    """The reviewer compares each new pair of cited sentence and work with the work's abstract or summary."""
     manuscript = Manuscript(tools)
     judged = {name for event in tools.session.support for name in event.judged}
     pairs = [p for p in manuscript.cited if p.name not in judged]
@@ -223,7 +233,7 @@ def _search_step(number: int) -> str:
 
 
 def _keep_found(chosen: Iterable[Chosen | Closest], shown: dict[str, Paper], step: str, tools: Tools) -> list[str]:
-    """Put what a service returned into the session's references; the names of the files that changed."""
+    """Add chosen works that a service returned to paper/found.json; return the names of the changed files."""
     manuscript = Manuscript(tools)
     works = [
         FoundWork(paper=shown[c.key], step=step, reason=c.reason if isinstance(c, Chosen) else c.why)
@@ -247,24 +257,26 @@ class NoveltyAnswer(Strict):
 
 
 class MissingAnswer(Strict):
-    """Nothing missing is a good answer."""
+    """What the paper should cite and does not. An empty list is a good answer."""
 
     missing: tuple[Missing, ...] = Field(default=(), max_length=4)
 
 
 class ChosenAnswer(Strict):
+    """The works that are to be cited."""
+
     chosen: tuple[Chosen, ...] = Field(default=(), max_length=8)
 
 
 class NotCarried(Strict):
-    """A numbered sentence whose work does not carry what it says of it."""
+    """A numbered sentence that the cited work does not support."""
 
     n: int
     why: Annotated[str, StringConstraints(min_length=1, max_length=800, strip_whitespace=True)]
 
 
 class SupportAnswer(Strict):
-    """Every number stands in one of the two lists."""
+    """The reviewer's answer: every number is in one of the two lists."""
 
     accepted: Annotated[str, StringConstraints(max_length=4000)]  # "1-7, 9, 12-30"
     refused: Annotated[tuple[NotCarried, ...], Field(max_length=200)]
