@@ -1,4 +1,4 @@
-"""Decide, perform, append. Everything else is someone else's business."""
+"""The loop: decide on an action, perform it, append its event to the log, until nothing is left to do."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from agent.session.tools import Tools
 
 
 def play(tools: Tools) -> Stop | None:
-    """Go on until nothing is left to do.
+    """Play the session until it is finished or has to stop.
 
     Returns:
-        None when the session is finished, or the Stop the person asked for.
+        None when the session is finished, or the Stop that the person asked for (--stop-after).
 
     Raises:
-        InfrastructureError, BudgetSpent: the session stopped cleanly; a later call goes on from here.
+        InfrastructureError, BudgetSpent: the session stopped; a later call continues from the same state.
     """
     while (action := next_action(tools.session)) is not None:
         if isinstance(action, Stop):

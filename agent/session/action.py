@@ -1,4 +1,7 @@
-"""What can be done next, one small class an action. Which one is due is for policy.py, doing it for actions/."""
+"""The actions that the loop can take, a small class for each.
+
+policy.py decides which one is due, and the modules of agent/actions perform them.
+"""
 
 from __future__ import annotations
 
@@ -49,7 +52,7 @@ class CollectRun:
 
 @dataclass(frozen=True)
 class CollectAny:
-    """Whichever of these runs ends first; its event says which."""
+    """Collect whichever of these runs ends first; the event says which it was."""
 
     runs: tuple[str, ...]
 
@@ -101,7 +104,10 @@ class DescribeFigures:
 
 @dataclass(frozen=True)
 class WriteSections:
-    """One conversation of the writer about these sections; `round` counts the mending of what the checks refuse."""
+    """One conversation of the writer about these sections.
+
+    Round 0 is the pass itself; in rounds 1, 2, ... the writer repairs what the checks refuse.
+    """
 
     sections: tuple[str, ...]
     phase: SectionPhase
@@ -162,7 +168,7 @@ class Finish:
 
 @dataclass(frozen=True)
 class Stop:
-    """The person asked to stop here (--stop-after); a resume with another word goes on."""
+    """Stop, because the person asked for it (--stop-after). A resume with another value goes on."""
 
     after: str
 

@@ -1,6 +1,6 @@
-"""The session's repository and its only committer: an ordinary repository whose `git log` reads as the story.
+"""The session's git repository. Only this module commits to it, and its history is one line.
 
-Files enter by name and as they are (no filter, hook or attribute of anybody's); history is one line.
+Files are committed by name and byte for byte: no filter, hook or attribute of any configuration applies.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from agent.storage.git_words import QUIET, complaint
 NAME = "experiment-runner"
 EMAIL = "experiment-runner@localhost"
 BRANCH = "refs/heads/main"
-LOCK_WAIT_S = 30.0  # for another process at the same repository
+LOCK_WAIT_S = 30.0  # how long another process may hold the repository
 _CONFIG = {
     "user.name": NAME,
     "user.email": EMAIL,
@@ -37,7 +37,7 @@ _CONFIG = {
     "protocol.allow": "never",
     "advice.detachedHead": "false",
 }
-# What would run a program is said again with every command: the repository's own config is a file like others.
+# Settings that could run a program are given again with every command, because other code can write the config file.
 _ALWAYS = (
     "core.hooksPath",
     "core.fsmonitor",
@@ -48,12 +48,12 @@ _ALWAYS = (
 )
 _ATTRIBUTES = "* -text -ident !filter !diff !merge -working-tree-encoding !eol\n"
 _TRAILER = re.compile(r"[A-Za-z][A-Za-z0-9-]*\Z")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")  # C1 too: \x9b starts a colour code
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")  # C1 codes included: \x9b starts a colour code
 _ARGUMENTS = 200  # files in one command
 
 
 class GitStore:
-    """protocols.VersionStore with git through GitPython. `now` dates the commits."""
+    """protocols.VersionStore with git, run through GitPython. `now` gives the dates of commits."""
 
     def __init__(self, folder: Path, now: Callable[[], float] = time.time) -> None:
         self.folder = folder.absolute()
@@ -87,9 +87,9 @@ class GitStore:
     # ------------------------------------------------------------ writing
 
     def commit(self, files: Sequence[str], subject: str, trailers: dict[str, str]) -> str:
-        """Commit the named files as they are now; a file that is gone is committed as deleted.
+        """Commit the named files as they are now; a file that does not exist is committed as deleted.
 
-        A commit with exactly these trailers is made once: a repeated action finds it and gets its id.
+        A commit with exactly these trailers is made only once: a repeated action gets the id of the first one.
 
         Raises:
             InfrastructureError: a name is no ordinary file inside the folder, or git fails.
@@ -115,7 +115,7 @@ class GitStore:
             return commit
 
     def reset(self, commit: str) -> None:
-        """Make the work tree equal to the commit, dropping everything else; history does not move."""
+        """Make the work tree equal to the commit; everything else in it is dropped. History does not change."""
         with self._exclusive():
             self._run("read-tree", "--reset", "-u", commit)
             self._remove_nested()
@@ -124,7 +124,7 @@ class GitStore:
                 self._run("read-tree", "HEAD")
 
     def restore(self, commit: str, files: Sequence[str]) -> None:
-        """Put these files of an earlier commit into the work tree; one it does not have is removed."""
+        """Put these files of an earlier commit into the work tree; a file that the commit lacks is removed."""
         known = set(self._files(commit))
         for name in files:
             self._checked(name)
@@ -136,28 +136,28 @@ class GitStore:
                 path.unlink(missing_ok=True)
 
     def tag(self, name: str, commit: str) -> None:
-        """Point a tag at a commit; a tag of that name moves."""
+        """Point a tag at a commit; an existing tag of that name is moved."""
         with self._exclusive():
             self._run("tag", "--force", "--no-sign", "--", name, commit)
 
     # ------------------------------------------------------------ reading
 
     def find(self, trailers: dict[str, str]) -> str | None:
-        """The newest commit that has these trailers, perhaps among others."""
+        """The newest commit that has these trailers; it may have others as well."""
         wanted = {key: _line(value) for key, value in trailers.items()}.items()
         return next((commit for commit, found in self._history() if wanted <= found.items()), None)
 
     def head(self) -> str:
-        """The newest commit's id; empty before the first."""
+        """The newest commit's id; "" before the first commit."""
         try:
             return (self._meta / BRANCH).read_text(encoding="ascii").strip()
-        except FileNotFoundError:  # before the first commit, or a person ran `git gc`
+        except FileNotFoundError:  # there is no commit yet, or a person ran `git gc`
             return self._run("for-each-ref", "--format=%(objectname)", BRANCH)
 
     def base(self, trailers: dict[str, str]) -> str:
-        """The commit an action with these trailers starts from: head, or what was head before it committed.
+        """The commit from which an action with these trailers starts: head, or the parent of the commit that it made.
 
-        An edit that was committed, but whose event a kill swallowed, is made again from there.
+        An action that was killed between its commit and its event is thus repeated from the same state.
         """
         wanted = {key: _line(value) for key, value in trailers.items()}
         made = self._made(wanted)
@@ -176,7 +176,7 @@ class GitStore:
     # ------------------------------------------------------------ inside
 
     def _prepare(self) -> None:
-        """Make the repository, or finish making one that a kill left half made; drop what killed gits began."""
+        """Make the repository, or finish one that a kill left half made; remove unfinished objects of killed gits."""
         done = self._meta / "info" / "attributes"  # written last
         if done.is_file():
             with self._exclusive():
@@ -192,7 +192,7 @@ class GitStore:
             write_bytes(done, _ATTRIBUTES.encode())
 
     def _remove_nested(self) -> None:
-        """`git clean` leaves a .git alone that lies beside tracked files; every later commit there would be refused."""
+        """Remove each .git inside the work tree, which `git clean` keeps; `_checked` would refuse files beside it."""
         for top, folders, files in os.walk(self.folder):
             for name in [name for name in (*folders, *files) if name.lower() == ".git"]:
                 path = Path(top, name)
@@ -201,7 +201,7 @@ class GitStore:
             folders[:] = [name for name in folders if name.lower() != ".git"]
 
     def _stage(self, present: Sequence[str], gone: Sequence[str]) -> None:
-        """The index holds HEAD and these files, and nothing a killed process left in it."""
+        """Fill the index with HEAD and these files, whatever a killed process left in it."""
         self._run("read-tree", *(["HEAD"] if self.head() else ["--empty"]))
         for names in _chunks(present):
             blobs = self._run("hash-object", "-w", "--no-filters", "--", *names).split()
@@ -215,10 +215,10 @@ class GitStore:
             self._run("update-index", "--force-remove", "--", *names)
 
     def _checked(self, name: str) -> bool:
-        """Whether an acceptable name is a file at the moment.
+        """Whether a file of this name exists.
 
         Raises:
-            InfrastructureError: the name leads outside, or to something that is no ordinary file.
+            InfrastructureError: the name leads outside of the folder, or to something that is not an ordinary file.
         """
         parts = PurePosixPath(name).parts
         if not parts or parts[0] == "/" or ".." in parts or _CONTROL.search(name) or "/".join(parts) != name:
@@ -260,7 +260,7 @@ class GitStore:
 
     @contextmanager
     def _exclusive(self) -> Iterator[None]:
-        """One writer at a time; what a killed one left locked is freed."""
+        """Hold the repository alone, and remove the locks that a killed git left."""
         from filelock import FileLock, Timeout
 
         try:
@@ -273,7 +273,7 @@ class GitStore:
             ) from None
 
     def _free_stale_locks(self) -> None:
-        """Remove git's own lock files once no git is left that could hold them."""
+        """Remove git's own lock files as soon as no git process is alive that could hold them."""
         locks = [*self._meta.glob("*.lock"), *(self._meta / "refs").rglob("*.lock")]
         stale = [path for path in locks if path.name != "runner.lock"]
         deadline = time.monotonic() + LOCK_WAIT_S
@@ -293,11 +293,11 @@ class GitStore:
         )
 
     def _run(self, *command: str, env: dict[str, str] | None = None) -> str:
-        """What git says, without the last line's end."""
+        """Run git and return what it prints, without the line end at the end."""
         return os.fsdecode(self._output(*command, env=env).removesuffix(b"\n"))
 
     def _output(self, *command: str, env: dict[str, str] | None = None) -> bytes:
-        """Run git.
+        """Run git and return what it prints.
 
         Raises:
             InfrastructureError: it fails.
@@ -316,7 +316,7 @@ class GitStore:
             ) from None
 
     def _room(self) -> str:
-        """git seldom says that a full disk was why it could not write."""
+        """How much room is on the disk; git seldom says that a full disk is why it failed."""
         try:
             return f"{shutil.disk_usage(self.folder).free / 1e9:.1f} GB of room on that disk"
         except OSError as error:
@@ -324,7 +324,7 @@ class GitStore:
 
 
 def _forced() -> dict[str, str]:
-    """Settings by environment, which stand above every file."""
+    """The settings of _ALWAYS as environment variables, which override every configuration file."""
     found = {"GIT_CONFIG_COUNT": str(len(_ALWAYS))}
     for number, key in enumerate(_ALWAYS):
         found |= {f"GIT_CONFIG_KEY_{number}": key, f"GIT_CONFIG_VALUE_{number}": _CONFIG[key]}
@@ -340,7 +340,7 @@ def _message(subject: str, trailers: dict[str, str]) -> str:
 
 
 def _line(text: str) -> str:
-    """One line without control characters; the words may be a model's."""
+    """The text as one line without control characters; a model may have written it."""
     return " ".join(_CONTROL.sub(" ", text).split())
 
 
