@@ -1,4 +1,7 @@
-"""Does the sandbox work on this machine, and if not, what mends it? For the preflight and --doctor."""
+"""Finds out whether the sandbox works on this machine, and what helps if it does not.
+
+For the preflight and --doctor.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +36,7 @@ USERNS_MEND = (
 
 
 def probe(sandbox: Sandbox | None = None) -> list[str]:
-    """Problems of the sandbox here, each with its mend; empty when a program runs in it."""
+    """What keeps the sandbox from working here, each with what helps; empty if a program runs in it."""
     from agent.sandbox.boxes import BubblewrapSandbox
 
     try:
@@ -56,7 +59,7 @@ def mend(
     userns: tuple[Path, ...] = USERNS,
     containers: tuple[Path, ...] = CONTAINERS,
 ) -> str:
-    """What helps on this host against what bubblewrap said; "" where it says so itself."""
+    """What helps on this host if bubblewrap printed `said`; "" if that text names a remedy itself."""
     if "not on PATH" in said:
         return ""
     if any(mark.exists() for mark in containers):
@@ -72,7 +75,7 @@ GROUPS = {"systemd": "a scope of systemd", "v2": "a control group (v2)", "v1": "
 
 
 def limits_report() -> dict[str, str]:
-    """Which limit is enforced by what on this machine."""
+    """For each limit, what enforces it on this machine."""
     own = "a uid of its own and " if os.getuid() == 0 else "this user's own count and "
     watcher = "a watcher (anonymous, shared and tmpfs pages, 10 times a second)"
     group = GROUPS.get(cgroups.available() or "")
