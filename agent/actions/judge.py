@@ -36,7 +36,7 @@ class Refused(Strict):
 
 
 class JudgeAnswer(Strict):
-    """The judge's answer: every number stands in one of the two lists."""
+    """The judge's answer: every number is in one of the two lists."""
 
     checked: Words  # what was compared with what
     accepted: Annotated[str, StringConstraints(max_length=4000)]  # "1-7, 9, 12-30"

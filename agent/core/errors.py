@@ -35,7 +35,7 @@ def mend(error: OSError) -> str:
     """What the system says about a place on a disk, and what a person can do about it."""
     if error.errno in _CLOSED:
         return f"{error.strerror}; this user may not do that there: let its owner do it, or name another place"
-    return f"{error.strerror}; make room (or mend the disk) and resume"
+    return f"{error.strerror}; make room (or repair the disk) and resume"
 
 
 @contextmanager

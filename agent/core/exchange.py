@@ -1,6 +1,6 @@
 """What goes to a language model and what comes back from it: messages, a call's identity, the reply.
 
-Data alone. The protocols of whoever asks and answers are in protocols.py.
+Data alone. The protocols of those who ask and answer are in protocols.py.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class Reply:
     tokens_cached: int = 0  # the part of tokens_in that the provider read from its cache of earlier requests
     pictures: int = 0  # how many pictures the model was sent beside the words
     recorded: bool = False  # the reply was read from this session's record; nothing was asked now
-    # Called by whoever cannot use the answer, with the reason; the reason goes into the session's log.
+    # The caller calls this with the reason if it cannot use the answer; the reason goes into the session's log.
     refuse: Callable[[str], None] = field(default=lambda reason: None, compare=False, repr=False)
 
 

@@ -181,7 +181,7 @@ def _by_rows(takes: tuple[Form, ...] | list[Form], gives: tuple[Form, ...] | lis
 
 
 def _promise(method: Method) -> str:
-    """One method, in an instruction to whoever edits the code."""
+    """What one method must keep, as a clause for the instruction to the editor."""
     takes, gives = (", ".join(map(str, forms)) for forms in (method.takes, method.gives))
     how = "what a row gives depends on that row alone" if method.rowwise else "it answers by its arguments alone"
     seed = ", all chance drawn from `seed`" if any(form.name == SEED for form in method.takes) else ""

@@ -13,7 +13,7 @@ OWN = {
     "error": "logs lie in the job's folder",
     "export": "keys must not reach the nodes",
     "export-file": "keys must not reach the nodes",
-    "job-name": "by it the runner finds its jobs again",
+    "job-name": "the runner finds its jobs by it",
     "nodes": "a training takes one node",
     "ntasks": "a training is one task",
     "ntasks-per-node": "a training is one task",
@@ -21,7 +21,7 @@ OWN = {
     "open-mode": "a requeued task appends to its log",
     "output": "logs lie in the job's folder",
     "requeue": "it is always asked for",
-    "signal": "by it the runner hears of a time limit",
+    "signal": "the runner needs it to hear of a time limit",
     "wait": "the runner waits by itself",
     "wrap": "the runner writes the script",
 }

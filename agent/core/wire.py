@@ -78,7 +78,7 @@ def why_unbearable(error: BaseException | None) -> str:
 def begun(work: Callable[[], T], name: str) -> queue.Queue[T | Exception]:
     """Start `work` in a thread of its own; the queue gets what it returns, or the exception that it raises.
 
-    A client's own time-out starts anew with every byte, so whoever waits at the queue sets the deadline. The thread is
+    The caller waits at the queue until its deadline; a client's own time-out starts anew with every byte. The thread is
     a daemon, because those of a pool would keep a stopped program alive until the other side hangs up.
     """
     outcome: queue.Queue[T | Exception] = queue.Queue()

@@ -1,4 +1,4 @@
-"""Pictures beside a request, for models that litellm says can see; the others are sent the words alone."""
+"""Adds pictures to a request if litellm says that the model can see; other models are sent the text alone."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from agent.llm.providers import is_ollama, load_litellm
 
 
 def shown_to(model: str, pictures: Pictures) -> Sequence[bytes]:
-    """The pictures that this model is sent; they are made only for one that sees."""
+    """The pictures to send to this model. They are made only if it can see."""
     return pictures() if _sees(model) else ()
 
 
 def with_pictures(said: list[dict[str, Any]], pictures: Sequence[bytes]) -> list[dict[str, Any]]:
-    """Messages as litellm takes them, with PNG files and a word about them at the end of the last."""
+    """The messages with a sentence about the pictures, and the PNG files, at the end of the last one."""
     if not pictures:
         return said
     content = said[-1]["content"]

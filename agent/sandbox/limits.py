@@ -14,7 +14,7 @@ from agent.core.manifest import Limits
 MB = 1 << 20
 TICK_S = 1 / os.sysconf("SC_CLK_TCK")
 MAX_DEPTH = 40  # of folders below a writable mount
-FREE_FLOOR_MB = 256  # a tree is stopped if less than this is free on the disk, whoever wrote there
+FREE_FLOOR_MB = 256  # a tree is stopped if less than this is free on the disk, even if it did not write there
 
 
 def rlimits(limits: Limits, *, own_uid: bool) -> dict[str, int]:

@@ -20,16 +20,16 @@ from agent.storage.temporary import TemporaryFolder
 APPARMOR = Path("/proc/sys/kernel/apparmor_restrict_unprivileged_userns")
 USERNS = (Path("/proc/sys/kernel/unprivileged_userns_clone"), Path("/proc/sys/user/max_user_namespaces"))
 CONTAINERS = (Path("/.dockerenv"), Path("/run/.containerenv"))
-APPARMOR_MEND = (
+APPARMOR_REMEDY = (
     "let bwrap make user namespaces, as root: printf 'abi <abi/4.0>,\\ninclude <tunables/global>\\n"
     "profile bwrap /usr/bin/bwrap flags=(unconfined) {\\n  userns,\\n}\\n' > /etc/apparmor.d/bwrap && "
     "apparmor_parser -r /etc/apparmor.d/bwrap"
 )
-CONTAINER_MEND = (
+CONTAINER_REMEDY = (
     "start the container with --security-opt seccomp=unconfined --security-opt apparmor=unconfined "
     "--security-opt systempaths=unconfined (and, if it still fails, --cap-add SYS_ADMIN)"
 )
-USERNS_MEND = (
+USERNS_REMEDY = (
     "user namespaces are off; as root: sysctl -w user.max_user_namespaces=15000 "
     "kernel.unprivileged_userns_clone=1; on a cluster ask its administrators, or use another node"
 )
@@ -42,7 +42,7 @@ def probe(sandbox: Sandbox | None = None) -> list[str]:
     try:
         end, said = _try(sandbox or BubblewrapSandbox())
     except InfrastructureError as error:
-        remedy = mend(str(error))
+        remedy = remedy_for(str(error))
         return [f"{error}{f'; {remedy}' if remedy else ''}"]
     if end.reason == "ok":
         return []
@@ -52,7 +52,7 @@ def probe(sandbox: Sandbox | None = None) -> list[str]:
     return [f"{python}; make it readable: chmod -R go+rX {sys.prefix} {sys.base_prefix}"]
 
 
-def mend(
+def remedy_for(
     said: str,
     *,
     apparmor: Path = APPARMOR,
@@ -63,11 +63,11 @@ def mend(
     if "not on PATH" in said:
         return ""
     if any(mark.exists() for mark in containers):
-        return CONTAINER_MEND
+        return CONTAINER_REMEDY
     if _reads(apparmor, "1") and ("uid map" in said or "ermission denied" in said or "RTM_NEWADDR" in said):
-        return APPARMOR_MEND
+        return APPARMOR_REMEDY
     if any(_reads(switch, "0") for switch in userns) or "user namespace" in said or "CLONE_NEWUSER" in said:
-        return USERNS_MEND
+        return USERNS_REMEDY
     return "see what it says; --doctor tries again"
 
 

@@ -312,7 +312,7 @@ class GitStore:
             said = str(getattr(error, "stderr", "") or error).strip().removeprefix("stderr: ").strip("'\n ")
             raise InfrastructureError(
                 f"git {command[0]} failed in {self.folder}: {complaint(said) or 'no reason given'} ({self._room()}); "
-                "mend that and resume, finished work is kept"
+                "fix that and resume; finished work is kept"
             ) from None
 
     def _room(self) -> str:
