@@ -1,17 +1,17 @@
-"""Three uses of the literature: is the idea known, what should the paper cite, does a cited work support its sentence?
+"""What should the paper cite, and does a cited work support its sentence? Each is asked in a bounded number of rounds.
 
-Each happens in a bounded number of rounds.
+Whether the idea is known is asked in novelty.py.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
 from agent.core.schema import Strict
-from agent.core.works import Chosen, Closest, Missing, Paper, Query, Searched
+from agent.core.works import Chosen, Closest, Missing, Paper, Searched
 from agent.core.writing import WRITING_ORDER, Unsupported
 from agent.literature.found import FILE as FOUND
 from agent.literature.found import FoundWork
@@ -21,90 +21,13 @@ from agent.llm.prompting import render
 from agent.publishing import digest
 from agent.publishing.manuscript import Manuscript
 from agent.publishing.review.ensemble import to_reviewer
-from agent.session.action import CheckNovelty, CheckSupport, ChooseCitations, SeekCitations
-from agent.session.events import CitationsChosen, CitationsSought, NoveltyChecked, SupportChecked
-from agent.session.policy import CITATION_ROUNDS, NOVELTY_ROUNDS
+from agent.session.action import CheckSupport, ChooseCitations, SeekCitations
+from agent.session.events import CitationsChosen, CitationsSought, SupportChecked
+from agent.session.policy import CITATION_ROUNDS
 from agent.session.tools import Tools
 from agent.storage.atomic import write_text
 
 CITABLE = tuple(name for name in WRITING_ORDER if name != "title")
-
-
-# ---------------------------------------------------------------- novelty
-
-
-def check_novelty(action: CheckNovelty, tools: Tools) -> NoveltyChecked:
-    """Search, then let the reviewer decide or ask for another search. In the last round it has to decide.
-
-    The key `novel` of the idea file is not read.
-    """
-    session = tools.session
-    step = f"novelty.round-{action.round}"
-    queries = session.novelty[-1].queries if session.novelty else (session.idea.Title[:200],)
-    searched = tools.literature.search(step, queries)
-    _say_searched(searched, tools)
-    shown = _shown(tools, [f"novelty.round-{n}" for n in range(1, action.round + 1)])
-    left = NOVELTY_ROUNDS - action.round
-    prompt = render("novelty", idea=session.idea, works=shown.values(), left=left)
-    answer = ask_json(
-        tools.ask,
-        step,
-        "reviewer",
-        to_reviewer(prompt),
-        NoveltyAnswer,
-        accept=lambda answer: _novelty_complaint(answer, shown, left),
-    )
-    if answer.verdict is None:
-        return NoveltyChecked(
-            at=tools.now,
-            round=action.round,
-            searched=queries,
-            sources=searched.sources,
-            queries=answer.queries,
-            verdict=None,
-            closest=(),
-            reason="",
-            commit=None,
-        )
-    commit = _keep_verdict(answer, shown, step, tools)
-    loud = (
-        "This idea is published as it is; the session goes on, and its paper is told the works"
-        if answer.verdict == "published"
-        else f"Novelty: {answer.verdict}"
-    )
-    near = [f"    {' '.join(shown[c.key].title.split())} [{c.key}]" for c in answer.closest]
-    tools.say("\n".join([f"{loud}; {'nearest works:' if near else 'no near work'}", *near]))
-    return NoveltyChecked(
-        at=tools.now,
-        round=action.round,
-        searched=queries,
-        sources=searched.sources,
-        queries=(),
-        verdict=answer.verdict,
-        closest=answer.closest,
-        reason=answer.reason,
-        commit=commit,
-    )
-
-
-def _novelty_complaint(answer: NoveltyAnswer, shown: dict[str, Paper], left: int) -> str | None:
-    if answer.verdict is None:
-        if left == 0:
-            return "no round is left: give a verdict with the closest works and the reason"
-        return None if answer.queries else "give either queries or a verdict"
-    unknown = [c.key for c in answer.closest if c.key not in shown]
-    if unknown:
-        return f"closest: {', '.join(unknown)}: not among the works shown; use their keys"
-    if not answer.closest and (shown or answer.verdict == "published"):
-        return "name the closest of the works shown, also of a novel idea"
-    return None if answer.reason.strip() else "reason: say what the verdict rests on"
-
-
-def _keep_verdict(answer: NoveltyAnswer, shown: dict[str, Paper], step: str, tools: Tools) -> str:
-    repo = tools.paths.repo
-    write_text(repo / "novelty.json", answer.model_dump_json(indent=2, exclude={"queries"}) + "\n")
-    files = ["novelty.json", *_keep_found(answer.closest, shown, step, tools)]
-    return tools.versions.commit(files, f"novelty: {answer.verdict}", {"Event": "novelty"})
 
 
 # ---------------------------------------------------------------- citations
@@ -130,7 +53,7 @@ def seek_citations(action: SeekCitations, tools: Tools) -> CitationsSought:
         tools.say(f"Citations, round {action.round}: nothing is missing")
         return CitationsSought(at=tools.now, round=action.round, missing=(), sources=())
     searched = tools.literature.search(_search_step(action.round), [m.query for m in answer.missing])
-    _say_searched(searched, tools)
+    say_searched(searched, tools)
     return CitationsSought(at=tools.now, round=action.round, missing=answer.missing, sources=searched.sources)
 
 
@@ -141,7 +64,7 @@ def choose_citations(action: ChooseCitations, tools: Tools) -> CitationsChosen:
     """
     session = tools.session
     step = f"citations.round-{action.round}.choose"
-    shown = _shown(tools, [_search_step(action.round)])
+    shown = works_found(tools, [_search_step(action.round)])
     prompt = render(
         "citations_choose",
         idea=session.idea,
@@ -151,7 +74,7 @@ def choose_citations(action: ChooseCitations, tools: Tools) -> CitationsChosen:
     )
     answer = ask_json(tools.ask, step, "writer", to_reviewer(prompt), ChosenAnswer)
     chosen, refused = _sifted(answer.chosen, shown, session.to_cite)
-    files = _keep_found(chosen, shown, step, tools)
+    files = keep_found(chosen, shown, step, tools)
     for choice in chosen:
         tools.say(f"  cite [{choice.key}] in {choice.section}: {choice.reason}")
     for key, why in refused:
@@ -219,12 +142,14 @@ def check_support(action: CheckSupport, tools: Tools) -> SupportChecked:
 # ---------------------------------------------------------------- shared
 
 
-def _say_searched(searched: Searched, tools: Tools) -> None:
+def say_searched(searched: Searched, tools: Tools) -> None:
+    """Print each query with the source that answered it."""
     for query, source in zip(searched.queries, searched.sources, strict=True):
         tools.say(f"Literature: searched {'the shipped library' if source == 'library' else source}: {query}")
 
 
-def _shown(tools: Tools, steps: Iterable[str]) -> dict[str, Paper]:
+def works_found(tools: Tools, steps: Iterable[str]) -> dict[str, Paper]:
+    """The works that the searches of these steps found, by key. The searches were made before, and are read back."""
     return {p.key: p for step in steps for p in tools.literature.search(step, ()).papers}
 
 
@@ -232,7 +157,7 @@ def _search_step(number: int) -> str:
     return f"citations.round-{number}"
 
 
-def _keep_found(chosen: Iterable[Chosen | Closest], shown: dict[str, Paper], step: str, tools: Tools) -> list[str]:
+def keep_found(chosen: Iterable[Chosen | Closest], shown: dict[str, Paper], step: str, tools: Tools) -> list[str]:
     """Add chosen works that a service returned to paper/found.json; return the names of the changed files."""
     manuscript = Manuscript(tools)
     works = [
@@ -245,15 +170,6 @@ def _keep_found(chosen: Iterable[Chosen | Closest], shown: dict[str, Paper], ste
     kept = manuscript.found.adding(works)
     write_text(tools.paths.repo / FOUND, kept.model_dump_json(indent=1) + "\n")
     return [FOUND]
-
-
-class NoveltyAnswer(Strict):
-    """Either further queries, or a verdict with the closest works."""
-
-    queries: tuple[Query, ...] = Field(default=(), max_length=4)
-    verdict: Literal["novel", "incremental", "published"] | None = None
-    closest: tuple[Closest, ...] = Field(default=(), max_length=6)
-    reason: Annotated[str, StringConstraints(max_length=2000)] = ""
 
 
 class MissingAnswer(Strict):

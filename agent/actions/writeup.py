@@ -110,12 +110,9 @@ def compile_paper(action: CompilePaper, tools: Tools) -> Compiled:
         broken=before.broken if before else (),
         pdf=tools.session.options.pdf,
     )
-    for text in built.dropped:
-        tools.say(f"  cut from the paper: {text}")
-    for text in built.problems:
-        tools.say(f"  compile: {text}")
-    for text in built.findings:
-        tools.say(f"  pages: {text}")
+    for what, texts in (("cut from the paper", built.dropped), ("compile", built.problems), ("pages", built.findings)):
+        for text in texts:
+            tools.say(f"  {what}: {text}")
     # In a playback nothing goes back to the writer: recorded replies do not know how this machine breaks pages.
     answers = not tools.session.options.playback
     first = tools.session.judging.draft == 0 and action.round == 0
