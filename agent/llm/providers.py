@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from types import ModuleType
-from typing import Any
+from typing import Any, Literal
 
 from agent.core.wire import transport
 
@@ -101,6 +101,15 @@ def is_priced(model: str, stated: Stated = UNSTATED) -> bool:
 
 def is_ollama(model: str) -> bool:
     return model.startswith(("ollama/", "ollama_chat/"))
+
+
+@cache
+def supports(model: str, ability: Literal["vision", "response_schema"]) -> bool:
+    """Whether litellm knows that a model has an ability; false for a model of ollama, whose server it would ask."""
+    try:
+        return not is_ollama(model) and bool(getattr(load_litellm(), f"supports_{ability}")(model))
+    except Exception:  # litellm raises a bare Exception for a model it has no entry of
+        return False
 
 
 def asked_as(model: str) -> str:

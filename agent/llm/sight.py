@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Sequence
-from functools import cache
 from typing import Any
 
 from agent.core.exchange import Pictures
 from agent.llm.prompting import render
-from agent.llm.providers import is_ollama, load_litellm
+from agent.llm.providers import supports
 
 
 def shown_to(model: str, pictures: Pictures) -> Sequence[bytes]:
     """The pictures to send to this model. They are made only if it can see."""
-    return pictures() if _sees(model) else ()
+    return pictures() if supports(model, "vision") else ()
 
 
 def with_pictures(said: list[dict[str, Any]], pictures: Sequence[bytes]) -> list[dict[str, Any]]:
@@ -25,16 +24,6 @@ def with_pictures(said: list[dict[str, Any]], pictures: Sequence[bytes]) -> list
     words = content if isinstance(content, list) else [_words(content)]
     parts = [*words, _words(render("pictures", count=len(pictures))), *map(_picture, pictures)]
     return [*said[:-1], {**said[-1], "content": parts}]
-
-
-@cache
-def _sees(model: str) -> bool:
-    if is_ollama(model):  # litellm would ask the server
-        return False
-    try:
-        return bool(load_litellm().supports_vision(model))
-    except Exception:  # a bare Exception: the model is on no list
-        return False
 
 
 def _words(text: str) -> dict[str, Any]:

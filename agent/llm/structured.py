@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import re
-from functools import cache
 from typing import Any
 
 from pydantic import BaseModel
 
-from agent.llm.providers import is_ollama, load_litellm
+from agent.llm.providers import supports
 
 _REFUSAL = re.compile(r"response.?format|schema|structured|grammar|output.?format", re.IGNORECASE)
 
 
 def response_format(model: str, form: type[BaseModel] | None) -> dict[str, Any]:
     """The option that asks for the form; empty if there is no form, or if the model does not support it."""
-    if form is None or not _takes_a_form(model):
+    if form is None or not supports(model, "response_schema"):
         return {}
     # Not strict, because a strict schema can neither bound the length of a text nor have optional fields.
     schema = {"name": form.__name__, "schema": form.model_json_schema(), "strict": False}
@@ -25,13 +24,3 @@ def response_format(model: str, form: type[BaseModel] | None) -> dict[str, Any]:
 def refuses_form(error: Exception) -> bool:
     """Whether a provider refuses a request because of the form in it."""
     return getattr(error, "status_code", None) in (400, 422) and bool(_REFUSAL.search(str(error)))
-
-
-@cache
-def _takes_a_form(model: str) -> bool:
-    if is_ollama(model):  # litellm would ask the server
-        return False
-    try:
-        return bool(load_litellm().supports_response_schema(model))
-    except Exception:  # a bare Exception: the model is on no list
-        return False

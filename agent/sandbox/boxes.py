@@ -14,6 +14,7 @@ import shutil
 import subprocess
 import sys
 from contextlib import ExitStack
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import IO, Any
@@ -61,33 +62,21 @@ class BubblewrapSandbox:
                 undo.callback(group.close)
             uid = _own_uid(spec, undo) if os.getuid() == 0 else None
             before, after = bwrap.options(spec, as_root=uid is not None, version=version(self._program))
-            read, write = os.pipe()
-            status = undo.enter_context(os.fdopen(read, "rb"))
-            inherited = [handed.enter_context(os.fdopen(write, "wb")).fileno()]
-            before += ["--json-status-fd", str(inherited[0])]
-            # The program starts only when this pipe is closed, so its tree is watched from the beginning.
-            held, release = os.pipe()
-            inherited.append(handed.enter_context(os.fdopen(held, "rb")).fileno())
-            hold = undo.enter_context(os.fdopen(release, "wb"))
-            before += ["--block-fd", str(inherited[1])]
-            rules = seccomp.filter_bytes(gpu=spec.gpu)
-            if rules:
-                inherited.append(handed.enter_context(_memory_file(rules)).fileno())
-                before += ["--seccomp", str(inherited[-1])]
+            links = _linked(spec, undo, handed)
             plan = {
                 "bwrap": self._program,
                 "uid": uid,
                 "stage": str(uids.stage_folder()) if uid else None,
-                "before": before,
+                "before": [*before, *links.options],
                 "after": after,
                 "mounts": sources,
             }
-            popen = _launch(spec, plan, inherited, group, stdin=stdin)
+            popen = _launch(spec, plan, links.inherited, group, stdin=stdin)
             handed.close()
             pumps = _pumps(popen, spec, stdout, stderr)
-            first = _first_process(popen, status, pumps[-1])
+            first = _first_process(popen, links.status, pumps[-1])
             tree = _tree(popen, first, pumps[-1])
-            hold.close()
+            links.hold.close()
             kept = undo.pop_all()
         return ConfinedProcess(
             popen,
@@ -97,7 +86,7 @@ class BubblewrapSandbox:
             pumps,
             stdout=None if stdout else popen.stdout,
             at_end=kept.close,
-            broken=lambda code: _broken(code, status, pumps[-1]),
+            broken=lambda code: _broken(code, links.status, pumps[-1]),
             grace_s=self._grace_s,
             group=group.of(first) if group else None,
         )
@@ -157,6 +146,30 @@ def version(program: str) -> tuple[int, ...]:
             "bubblewrap; without root: conda install -c conda-forge bubblewrap), then start the same command again"
         ) from None
     return tuple(int(part) for part in re.findall(r"\d+", out)[:3])
+
+
+@dataclass(frozen=True)
+class _Links:
+    """The files that bwrap inherits, the options that name them, and our ends of its pipes."""
+
+    options: list[str]
+    inherited: list[int]
+    status: IO[bytes]  # bwrap writes here the pid of the first process, and the command's exit code
+    hold: IO[bytes]  # bwrap starts the command when this is closed, so its tree is watched from the beginning
+
+
+def _linked(spec: SandboxSpec, undo: ExitStack, handed: ExitStack) -> _Links:
+    """Open these files. `undo` closes our ends, `handed` those that bwrap has inherited by then."""
+    read, write = os.pipe()
+    status = undo.enter_context(os.fdopen(read, "rb"))
+    files: dict[str, IO[bytes]] = {"--json-status-fd": handed.enter_context(os.fdopen(write, "wb"))}
+    held, release = os.pipe()
+    files["--block-fd"] = handed.enter_context(os.fdopen(held, "rb"))
+    hold = undo.enter_context(os.fdopen(release, "wb"))
+    if rules := seccomp.filter_bytes(gpu=spec.gpu):
+        files["--seccomp"] = handed.enter_context(_memory_file(rules))
+    options = [part for option, file in files.items() for part in (option, str(file.fileno()))]
+    return _Links(options, [file.fileno() for file in files.values()], status, hold)
 
 
 def _own_uid(spec: SandboxSpec, undo: ExitStack) -> int:

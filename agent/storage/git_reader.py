@@ -11,7 +11,7 @@ import re
 import resource
 import subprocess
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -29,6 +29,7 @@ PRINTED = 512 << 20  # bytes that one command may print or write
 LARGEST = foreign.LARGEST  # bytes of one object, unpacked
 ALL_OBJECTS = 8 << 30  # bytes of all objects, unpacked
 FILES = 50_000  # of one commit
+NONE = ("", "missing", b"")  # in the place of an object that does not exist
 _PLAIN = ("100644", "100755")  # modes of regular files
 
 _SAFE = (
@@ -171,21 +172,8 @@ class GitReader:
         """
         plain = [bool(re.fullmatch(r"[0-9a-f]{4,64}", commit)) and foreign.is_plain(path) for commit, path in wanted]
         asked = [f"{commit}:{path}" for (commit, path), fine in zip(wanted, plain, strict=True) if fine]
-        data, at = self._run("cat-file", "--batch", feed="".join(f"{name}\n" for name in asked).encode()), 0
-        found: list[bytes | None] = []
-        for fine in plain:
-            if not fine:
-                found.append(None)
-                continue
-            end = data.index(b"\n", at)
-            about = data[at:end].split()
-            if len(about) != 3 or about[1] != b"blob":
-                found.append(None)  # git printed "... missing", without content
-                at = end + 1 if about[-1:] == [b"missing"] else end + 2 + int(about[-1])
-                continue
-            found.append(data[end + 1 : end + 1 + int(about[2])])
-            at = end + 2 + int(about[2])
-        return found
+        found = self._objects(asked)
+        return [content if kind == "blob" else None for _, kind, content in (next(found) if f else NONE for f in plain)]
 
     def diff(self, old: str, new: str, files: Sequence[str]) -> str:
         """The diff of two commits in the form in which GitStore.diff prints it."""
@@ -196,12 +184,22 @@ class GitReader:
         """Every version of every file in the history, as (path, content)."""
         listed = [line.partition(" ") for line in self._text("rev-list", "--objects", "--all").splitlines()]
         paths = {name: path for name, _, path in listed if path}
-        data, at = self._run("cat-file", "--batch", feed="\n".join(paths).encode() + b"\n"), 0
+        for name, kind, content in self._objects(paths):
+            if kind == "blob":
+                yield paths[name], content
+
+    def _objects(self, names: Iterable[str]) -> Iterator[tuple[str, str, bytes]]:
+        """The objects of these names, in order, as (id, type, content); the type is "missing" if there is none."""
+        data, at = self._run("cat-file", "--batch", feed="".join(f"{name}\n" for name in names).encode()), 0
         while at < len(data):
             end = data.index(b"\n", at)
-            name, kind, size = data[at:end].decode().split()
-            if kind == "blob":
-                yield paths[name], data[end + 1 : end + 1 + int(size)]
+            about = data[at:end].decode("utf-8", "replace").split()
+            if about[-1] == "missing":
+                yield NONE
+                at = end + 1
+                continue
+            name, kind, size = about
+            yield name, kind, data[end + 1 : end + 1 + int(size)]
             at = end + 2 + int(size)
 
     def bundle(self) -> bytes:
