@@ -12,7 +12,8 @@ from typing import Any, Literal
 
 from pydantic import SerializerFunctionWrapHandler, model_serializer
 
-from agent.core.manifest import Condition, Limits, SaeBench, Setting
+from agent.core.manifest import Condition, Limits, Setting
+from agent.core.saebench import SaeBench
 from agent.core.schema import Strict
 
 Grade = Literal["refuse", "flag", "note"]

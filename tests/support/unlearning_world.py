@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from scipy import sparse
 
-from agent.core.manifest import FORGET_CORPUS
+from agent.core.saebench import FORGET_CORPUS
 
 D_IN, HEADS = 48, 8
 HOOK = "blocks.0.hook_resid_post"
