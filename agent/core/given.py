@@ -142,5 +142,5 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) < len(pairs):
         names = [name for name, _ in pairs]
         twice = next(name for name in names if names.count(name) > 1)
-        raise NotPlain(f"{twice[:80]!r} stands there twice in one object")
+        raise NotPlain(f"{twice[:80]!r} is given twice in one object")
     return found

@@ -135,7 +135,7 @@ def load_library(folder: Path = FOLDER) -> Library:
     for path in sorted(folder.glob("*.bib")):
         for entry in parse_bibtex(path.read_text(encoding="utf-8"), str(path)):
             if entry.key in entries:
-                raise UserError(f"{path}: the key {entry.key!r} stands twice in the library; remove one entry")
+                raise UserError(f"{path}: the key {entry.key!r} occurs twice in the library; remove one entry")
             entries[entry.key] = entry
     return Library(entries.values())
 

@@ -93,7 +93,7 @@ def _once(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
     value: dict[str, Any] = {}
     for name, given in pairs:
         if name in value:
-            raise BrokenObject(f"{name}: stands twice in one object")
+            raise BrokenObject(f"{name}: is given twice in one object")
         value[name] = given
     return value
 

@@ -32,7 +32,7 @@ def adopt(git_dir: Path, own: Path) -> Path:
         Foreign: the repository contains something that a plain one does not; the text says what.
     """
     if not stat.S_ISDIR(os.lstat(git_dir).st_mode):
-        raise Foreign(f"{git_dir.name} is no folder: it names a repository elsewhere; verify that one itself")
+        raise Foreign(f"{git_dir.name} is not a folder: it names a repository elsewhere; verify that one itself")
     for name in ("commondir", "objects/info/alternates", "objects/info/http-alternates"):
         if os.path.lexists(git_dir / name):
             raise Foreign(f"{name}: its objects lie elsewhere; give a whole clone")

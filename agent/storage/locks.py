@@ -47,11 +47,11 @@ def _opened(path: Path, flags: int, mode: int = 0o644) -> int:
     except OSError as error:
         if error.errno not in (errno.ELOOP, errno.ENXIO, errno.EISDIR):
             raise
-        raise UserError(f"{path}: is no lock of a session ({error.strerror}); remove it") from None
+        raise UserError(f"{path}: is not the lock file of a session ({error.strerror}); remove it") from None
     info = os.fstat(handle)
     if not stat.S_ISREG(info.st_mode) or info.st_nlink > 1:
         os.close(handle)
-        raise UserError(f"{path}: is no lock of a session, but a link or a pipe; remove it")
+        raise UserError(f"{path}: is a link or a pipe, and not the lock file of a session; remove it")
     return handle
 
 

@@ -159,7 +159,7 @@ class EventLog:
         except foreign.Closed as problem:
             raise InfrastructureError(f"{self.path}: {problem}") from None
         except foreign.Foreign as problem:
-            raise InfrastructureError(f"{self.path}: {problem}; this is no session's log") from None
+            raise InfrastructureError(f"{self.path}: {problem}; this is not the log of a session") from None
         whole = data[: data.rfind(b"\n") + 1]
         for number, text in enumerate(whole.split(b"\n")[:-1], start=1):
             yield Line.of(number, text)
@@ -185,10 +185,10 @@ class EventLog:
             try:
                 self._fd = os.open(self.path, flags, 0o644)
             except OSError as error:
-                raise InfrastructureError(f"{self.path}: {error.strerror}; this is no session's log") from None
+                raise InfrastructureError(f"{self.path}: {error.strerror}; this is not the log of a session") from None
             if not stat.S_ISREG(os.fstat(self._fd).st_mode):
                 self.close()
-                raise InfrastructureError(f"{self.path}: not a plain file; this is no session's log")
+                raise InfrastructureError(f"{self.path}: not a plain file; this is not the log of a session")
             self._drop_torn_tail(self._fd)
             self._last = self.last()
             if fresh:

@@ -85,7 +85,7 @@ def own_signer() -> SigningKey:
         ) from None
     except (foreign.Foreign, ValueError, TypeError) as error:
         raise InfrastructureError(
-            f"{path}: is no signing key ({error}); restore it, or remove it for a new one"
+            f"{path}: is not a signing key ({error}); restore it, or remove it for a new one"
         ) from None
 
 
