@@ -53,6 +53,7 @@ class SessionPaths:
         return self.root / "feedback.txt"
 
     def attempt(self, run: str, attempt: int, restart: int) -> Path:
+        """The folder of an attempt; `restart` counts how often its training was started again."""
         again = f"-again-{restart}" if restart else ""
         return self.runs / run / f"attempt-{attempt}{again}"
 

@@ -97,13 +97,14 @@ def together(states: Sequence[Progress]) -> Progress:
 
 
 class Runner(Protocol):
-    """Runs jobs. A job survives the death of the process that submitted it.
+    """Runs jobs. A job survives the death of the process that submitted it."""
 
-    submit() is idempotent: a job whose key was submitted before is not started again.
-    """
+    def submit(self, job: Job) -> None:
+        """Start a job, or continue a lost one. A job that runs or is finished is left alone."""
 
-    def submit(self, job: Job) -> None: ...
-    def state(self, job: Job) -> Literal["unknown", "running", "finished", "lost"]: ...
+    def state(self, job: Job) -> Literal["unknown", "running", "finished", "lost"]:
+        """A job is "unknown" before submit(), and "lost" if its supervisor ended without writing a result."""
+
     def progress(self, job: Job) -> Progress: ...
     def result(self, job: Job) -> JobResult: ...
     def cancel(self, job: Job) -> None: ...

@@ -35,6 +35,8 @@ class Unavailable(Exception):
 
 @dataclass(frozen=True)
 class Response:
+    """An answer over HTTP, with its headers in lower case."""
+
     status: int
     headers: dict[str, str]
     body: bytes

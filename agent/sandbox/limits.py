@@ -181,6 +181,8 @@ def oom_kills(vmstat: Path = Path("/proc/vmstat")) -> int:
 
 @dataclass
 class DiskUse:
+    """What is below some folders: bytes on disk, and number of entries."""
+
     bytes: int = 0
     files: int = 0
     hidden: bool = False  # there are folders that are unreadable or too deep; no honest experiment makes such

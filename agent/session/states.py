@@ -58,6 +58,7 @@ class RunState:
 
     @property
     def over(self) -> bool:
+        """Whether the run has its record: it was measured, or its attempts are spent."""
         return self.phase in ("measured", "failed")
 
 

@@ -70,6 +70,8 @@ class BrokenRepository(Exception):
 
 @dataclass(frozen=True)
 class Commit:
+    """One commit of a history."""
+
     id: str
     tree: str
     parents: tuple[str, ...]
