@@ -12,10 +12,10 @@ def play(tools: Tools) -> Stop | None:
     """Play the session until it is finished or has to stop.
 
     Returns:
-        None when the session is finished, or the Stop that the person asked for (--stop-after).
+        None when the session is finished, or the Stop the person asked for.
 
     Raises:
-        InfrastructureError, BudgetSpent: the session stopped; a later call continues from the same state.
+        InfrastructureError, BudgetSpent: the session stopped cleanly; a later call goes on from here.
     """
     while (action := next_action(tools.session)) is not None:
         if isinstance(action, Stop):

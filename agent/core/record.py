@@ -98,12 +98,11 @@ class Job(Strict):
     limits: Limits
     evaluate_limits: Limits
     device: str  # "cpu", "cuda", "cuda:1"
-    slots: int  # how many trainings run at once
+    slots: int  # trainings side by side
     threads: int  # torch threads of each
     sandbox: Literal["bwrap", "none"]
     network: bool = False
-    # Folders of earlier starts of this attempt that were lost, newest first. Their finished trainings are not repeated.
-    earlier: tuple[str, ...] = ()
+    earlier: tuple[str, ...] = ()  # folders of this job's lost predecessors, newest first: what ended there is kept
     environment: Environment | None = None  # None: the runner's own Python
     saebench: SaeBenchJob | None = None
     worlds: tuple[World, ...] = ()  # further worlds; the seeds take turns over all of them, see `world_index`

@@ -1,7 +1,7 @@
 """A Python of its own, a template's or a tool's: built by uv once for each content, or one that exists. Read-only
 wherever it runs.
 
-Not here: which code runs in it (measure.py, plots.py), and the sandbox that shows it.
+Not here: which code runs in it (measure.py, figures.py), and the sandbox that shows it.
 """
 
 from __future__ import annotations
