@@ -1,4 +1,4 @@
-"""Decide, perform, append. Everything else is someone else's business."""
+"""The loop: decide on an action, perform it, append its event to the log, until nothing is left to do."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from agent.session.tools import Tools
 
 
 def play(tools: Tools) -> Stop | None:
-    """Go on until nothing is left to do.
+    """Play the session until it is finished or has to stop.
 
     Returns:
         None when the session is finished, or the Stop the person asked for.

@@ -1,10 +1,26 @@
-"""Actions: each has one effect, is safe to repeat, and returns the event that says what happened."""
+"""The actions of the loop. Each is a function of an action and the tools that returns one event.
+
+An action may be repeated, because a process can be killed after its effect and before its event is in the log.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from agent.actions import experiment, figures, judge, literature, plan, review, revision, setup, training, writeup
+from agent.actions import (
+    experiment,
+    figures,
+    judge,
+    literature,
+    novelty,
+    plan,
+    plots,
+    review,
+    revision,
+    setup,
+    training,
+    writeup,
+)
 from agent.core.errors import disk_named
 from agent.session import action as act
 from agent.session.events import Event
@@ -24,13 +40,13 @@ _PERFORM: dict[type, Callable[..., Event]] = {
     act.CollectAny: training.collect_any,
     act.PlanConfirmation: plan.plan_confirmation,
     act.DrawFigures: figures.draw_figures,
-    act.EditPlot: figures.edit_plot,
-    act.RunPlot: figures.run_plot,
-    act.GiveUpPlots: figures.give_up_plots,
+    act.EditPlot: plots.edit_plot,
+    act.RunPlot: plots.run_plot,
+    act.GiveUpPlots: plots.give_up_plots,
     act.DescribeFigures: figures.describe_figures,
     act.WriteSections: writeup.write_sections,
     act.CompilePaper: writeup.compile_paper,
-    act.CheckNovelty: literature.check_novelty,
+    act.CheckNovelty: novelty.check_novelty,
     act.SeekCitations: literature.seek_citations,
     act.ChooseCitations: literature.choose_citations,
     act.CheckSupport: literature.check_support,
@@ -43,5 +59,10 @@ _PERFORM: dict[type, Callable[..., Event]] = {
 
 
 def perform(action: act.Action, tools: Tools) -> Event:
+    """Perform one action and return the event that says what happened.
+
+    Raises:
+        InfrastructureError, BudgetSpent: the session has to stop; it can be resumed.
+    """
     with disk_named():
         return _PERFORM[type(action)](action, tools)

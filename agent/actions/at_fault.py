@@ -1,8 +1,8 @@
-"""Is the template at fault where an attempt failed, and not the model's edit?
+"""Finds out whether a failed attempt is the fault of the template and not of the model's edit.
 
-Evidence, not a guess: where the failure looks like the template's, the code that the attempt started from is trained
-once more. It was measured before; if it fails now in the same way, no edit is the cause. Pure: who trains and what
-follows from it is training.py's.
+If a failure looks like the template's, the code that the attempt started from is trained once more. That code was
+measured before, so if it fails now in the same way, the edit is not the cause. The functions here are pure; training.py
+trains, and decides what follows.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from pathlib import Path
 
 from agent.core.record import Job, JobResult, Training
 
-REASON = "template"  # of the event; no attempt is counted
-SLACK_S = 30.0  # for the code before the edit to come to the same place
-# Errors of what surrounds the code. Any other error of an editable file is taken for the edit's.
+REASON = "template"  # the code in the event; such a failure is not counted as an attempt
+SLACK_S = 30.0  # seconds that the earlier code gets besides twice the time after which the edited code failed
+# Errors that missing files or packages cause. Any other error in an editable file is blamed on the edit.
 _SURROUNDINGS = re.compile(
     r"^(?:\w+\.)*(?:ModuleNotFoundError|ImportError|FileNotFoundError|PermissionError|NotADirectoryError|"
     r"IsADirectoryError|OSError|EOFError|UnpicklingError)\b"
@@ -28,11 +28,15 @@ _CODE = re.compile(r"(?:^/w/|/trainings/[^/]+/code/)(?P<name>.+)")
 
 
 def suspected(bad: Training, before: Mapping[str, str], template: str, *, command: bool) -> bool:
-    """Whether a failure may be the template's. `before`: the editable files, as the attempt found
-    them; `template`: the template's folder.
+    """Whether a failure may be the template's fault.
 
-    It may be where the evaluation failed, or a protected file raised, or a line that was there before the edit did not
-    find what it needs; with a command also where no Python is seen to raise.
+    It may be if the evaluation failed, if a protected file raised, or if a line that the edit did not change misses a
+    file or a package. With a command it also may be if no Python code is seen to raise.
+
+    Args:
+        before: text of each editable file as the attempt found it, by name.
+        template: path of the template's folder.
+        command: whether the template trains by a command line of its own.
     """
     if bad.reason in ("evaluate", "supervisor"):
         return bad.reason == "evaluate" or template in bad.detail or "evaluate.py" in bad.detail
@@ -52,7 +56,7 @@ def suspected(bad: Training, before: Mapping[str, str], template: str, *, comman
 
 
 def again(before: Job, job: Job, bad: Training) -> Job:
-    """The training that failed, with the code before the edit, and no longer than the failure took to come."""
+    """A job that repeats the failed training with the code before the edit, for little longer than the failure took."""
     wall_s = min(before.limits.wall_s, 2 * bad.wall_s + SLACK_S)
     return before.model_copy(
         update={
@@ -68,12 +72,12 @@ def again(before: Job, job: Job, bad: Training) -> Job:
 
 
 def same_end(bad: Training, result: JobResult) -> bool:
-    """Whether the code before the edit came to the same end, whatever numbers the messages hold."""
+    """Whether the code before the edit failed in the same way; numbers in the messages are not compared."""
     found = result.trainings[0]
     ends = (re.sub(r"[0-9]+|0x[0-9a-f]+", "", last_line(training.detail)) for training in (bad, found))
     return found.outcome != "measured" and found.reason == bad.reason and len(set(ends)) == 1
 
 
 def last_line(detail: str) -> str:
-    """What an exception says, or whatever was printed last."""
+    """The last line that is not blank: usually the exception and its message."""
     return next((line.strip() for line in reversed(detail.splitlines()) if line.strip()), "")

@@ -1,4 +1,4 @@
-"""Editing what a template makes editable: the attempt's code, its lint, and the end of attempts."""
+"""An attempt's code: the editor changes the editable files, the linter checks them, and spent attempts end the run."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from agent.actions.runs import (
     start_commit,
 )
 from agent.core.earlier import EARLIER
+from agent.core.exchange import EditResult
 from agent.core.plan import PlannedRun
-from agent.core.protocols import EditResult
 from agent.llm.editing.lint import LintError, lint
 from agent.llm.prompting import render
 from agent.publishing.signatures import commit_signed, record_statement
@@ -26,7 +26,7 @@ from agent.storage.atomic import write_text
 
 
 def edit_run(action: EditRun, tools: Tools) -> Edited | AttemptFailed:
-    """One editing conversation for one attempt; starts from the parent's code or the last attempt's."""
+    """One editing conversation for one attempt. It starts from the parent run's code, or from the last attempt's."""
     run = tools.session.runs.get(action.run)
     planned = (run and run.planned) or upcoming(tools.session)
     editable = tools.template.manifest.editable
@@ -55,7 +55,7 @@ def edit_run(action: EditRun, tools: Tools) -> Edited | AttemptFailed:
 
 
 def _carried_code(action: EditRun, planned: PlannedRun, tools: Tools) -> dict[str, str]:
-    """The code of the earlier session, where this run takes it over as it was; a later attempt repairs it."""
+    """The earlier session's code, if this attempt only measures it again; empty for an attempt that is edited."""
     earlier = tools.session.earlier
     return earlier.code if earlier and planned.name == EARLIER and action.attempt == 1 else {}
 
@@ -83,10 +83,11 @@ def lint_run(action: LintRun, tools: Tools) -> LintPassed | AttemptFailed:
 
 
 def give_up_run(action: GiveUpRun, tools: Tools) -> RunFailed:
-    """Record a run whose attempts are spent; the code goes back to the last good state with the next edit."""
+    """Commit the record of a run whose attempts are spent. The next edit puts the code back to a measured state."""
     run = tools.session.runs[action.run]
     last = run.failures[-1]
-    tried = sum(f.stage != "runner" for f in run.failures) or run.attempt  # a lost machine is not the agent's
+    # Failures of the machine ("runner") are not the agent's.
+    tried = sum(f.stage != "runner" for f in run.failures) or run.attempt
     tools.say(f"Run {action.run} ({label_of(tools, run)}) failed: {last.reason}; the session goes on")
     tools.versions.reset(tools.versions.head())
     record = failed_record(tools, run)
@@ -105,7 +106,7 @@ def give_up_run(action: GiveUpRun, tools: Tools) -> RunFailed:
 
 
 def _briefing(tools: Tools) -> str:
-    """What does not change from edit to edit."""
+    """The part of the prompt that is the same for every edit of the session."""
     return render(
         "edit_briefing",
         idea=tools.session.idea,
@@ -132,7 +133,7 @@ def _instruction(action: EditRun, planned: PlannedRun, run: RunState | None, too
 
 
 def describe(errors: list[LintError]) -> str:
-    """Lint errors as the editor reads them; the first three are enough to mend."""
+    """The first three lint errors, in the form in which the editor gets them."""
     return "\n\n".join(f"line {e.line}: {e.code}: {e.text}\n{e.around}" for e in errors[:3])
 
 

@@ -1,4 +1,4 @@
-"""Told sentences under judgement: one call of the reviewer over the whole paper, with records, code and settings."""
+"""The judge: the reviewer reads every told sentence (in the writer's own words) beside records, code and settings."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from paper.evidence.few import few
 from paper.press import tables
 from paper.truth.told import Passage, Told, to_judge
 
-MAX_CHARACTERS = 240_000  # of passages in one call; more are judged in further calls
+MAX_CHARACTERS = 240_000  # of the passages in one call; a longer paper needs several calls
 
 
 class Refused(Strict):
@@ -36,7 +36,7 @@ class Refused(Strict):
 
 
 class JudgeAnswer(Strict):
-    """The judge's answer: every number stands in one of the two lists."""
+    """The judge's answer: every number is in one of the two lists."""
 
     checked: Words  # what was compared with what
     accepted: Annotated[str, StringConstraints(max_length=4000)]  # "1-7, 9, 12-30"
@@ -44,7 +44,10 @@ class JudgeAnswer(Strict):
 
 
 def judge_sentences(action: JudgeSentences, tools: Tools) -> SentencesJudged:
-    """The reviewer reads every told sentence that nobody has judged; without a usable answer they print with a mark."""
+    """The reviewer judges every told sentence that has no verdict yet.
+
+    Without a usable answer these get a mark in print.
+    """
     manuscript = Manuscript(tools)
     found = manuscript.passages
     waiting = to_judge(found, manuscript.verdicts)
@@ -102,12 +105,12 @@ def material(manuscript: Manuscript, tools: Tools) -> dict[str, object]:
 
 
 def complaint(answer: JudgeAnswer, count: int) -> str | None:
-    """Does the answer name each of the numbers once?"""
+    """What is wrong with an answer that should name each of the numbers 1 to `count` once; None if it does."""
     return each_once(answer.accepted, [r.n for r in answer.refused], count)
 
 
 def _parts(found: Sequence[Passage], waiting: Sequence[Told]) -> Iterator[set[str]]:
-    """The names to judge in each call; nearly always one call."""
+    """The names of the sentences to judge in each call. Nearly always there is one call."""
     names = {told.name for told in waiting}
     part: set[str] = set()
     size = 0

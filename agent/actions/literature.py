@@ -1,15 +1,17 @@
-"""Is the idea known, what should the paper cite, and does what is cited carry what is said? Each a bounded round."""
+"""What should the paper cite, and does a cited work support its sentence? Each is asked in a bounded number of rounds.
+
+Whether the idea is known is asked in novelty.py.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
-from agent.core.protocols import Searched
 from agent.core.schema import Strict
-from agent.core.works import Chosen, Closest, Missing, Paper, Query
+from agent.core.works import Chosen, Closest, Missing, Paper, Searched
 from agent.core.writing import WRITING_ORDER, Unsupported
 from agent.literature.found import FILE as FOUND
 from agent.literature.found import FoundWork
@@ -19,94 +21,20 @@ from agent.llm.prompting import render
 from agent.publishing import digest
 from agent.publishing.manuscript import Manuscript
 from agent.publishing.review.ensemble import to_reviewer
-from agent.session.action import CheckNovelty, CheckSupport, ChooseCitations, SeekCitations
-from agent.session.events import CitationsChosen, CitationsSought, NoveltyChecked, SupportChecked
-from agent.session.policy import CITATION_ROUNDS, NOVELTY_ROUNDS
+from agent.session.action import CheckSupport, ChooseCitations, SeekCitations
+from agent.session.events import CitationsChosen, CitationsSought, SupportChecked
+from agent.session.policy import CITATION_ROUNDS
 from agent.session.tools import Tools
 from agent.storage.atomic import write_text
 
 CITABLE = tuple(name for name in WRITING_ORDER if name != "title")
 
 
-# ---------------------------------------------------------------- novelty
-
-
-def check_novelty(action: CheckNovelty, tools: Tools) -> NoveltyChecked:
-    """Search, read, and decide or ask for another search; the last round decides. `idea.novel` is not read."""
-    session = tools.session
-    step = f"novelty.round-{action.round}"
-    queries = session.novelty[-1].queries if session.novelty else (session.idea.Title[:200],)
-    searched = tools.literature.search(step, queries)
-    _say_searched(searched, tools)
-    shown = _shown(tools, [f"novelty.round-{n}" for n in range(1, action.round + 1)])
-    left = NOVELTY_ROUNDS - action.round
-    prompt = render("novelty", idea=session.idea, works=shown.values(), left=left)
-    answer = ask_json(
-        tools.ask,
-        step,
-        "reviewer",
-        to_reviewer(prompt),
-        NoveltyAnswer,
-        accept=lambda answer: _novelty_complaint(answer, shown, left),
-    )
-    if answer.verdict is None:
-        return NoveltyChecked(
-            at=tools.now,
-            round=action.round,
-            searched=queries,
-            sources=searched.sources,
-            queries=answer.queries,
-            verdict=None,
-            closest=(),
-            reason="",
-            commit=None,
-        )
-    commit = _keep_verdict(answer, shown, step, tools)
-    loud = (
-        "This idea is published as it is; the session goes on, and its paper is told the works"
-        if answer.verdict == "published"
-        else f"Novelty: {answer.verdict}"
-    )
-    near = [f"    {' '.join(shown[c.key].title.split())} [{c.key}]" for c in answer.closest]
-    tools.say("\n".join([f"{loud}; {'nearest works:' if near else 'no near work'}", *near]))
-    return NoveltyChecked(
-        at=tools.now,
-        round=action.round,
-        searched=queries,
-        sources=searched.sources,
-        queries=(),
-        verdict=answer.verdict,
-        closest=answer.closest,
-        reason=answer.reason,
-        commit=commit,
-    )
-
-
-def _novelty_complaint(answer: NoveltyAnswer, shown: dict[str, Paper], left: int) -> str | None:
-    if answer.verdict is None:
-        if left == 0:
-            return "no round is left: give a verdict with the closest works and the reason"
-        return None if answer.queries else "give either queries or a verdict"
-    unknown = [c.key for c in answer.closest if c.key not in shown]
-    if unknown:
-        return f"closest: {', '.join(unknown)}: not among the works shown; use their keys"
-    if not answer.closest and (shown or answer.verdict == "published"):
-        return "name the closest of the works shown, also of a novel idea"
-    return None if answer.reason.strip() else "reason: say what the verdict rests on"
-
-
-def _keep_verdict(answer: NoveltyAnswer, shown: dict[str, Paper], step: str, tools: Tools) -> str:
-    repo = tools.paths.repo
-    write_text(repo / "novelty.json", answer.model_dump_json(indent=2, exclude={"queries"}) + "\n")
-    files = ["novelty.json", *_keep_found(answer.closest, shown, step, tools)]
-    return tools.versions.commit(files, f"novelty: {answer.verdict}", {"Event": "novelty"})
-
-
 # ---------------------------------------------------------------- citations
 
 
 def seek_citations(action: SeekCitations, tools: Tools) -> CitationsSought:
-    """What a reader would miss among the works that the paper's writer is offered; then the search for it."""
+    """The writer says what the paper should cite and is not offered, and that is searched for."""
     manuscript = Manuscript(tools)
     step = f"citations.round-{action.round}.missing"
     refused = tuple(r for event in tools.session.chosen for r in event.refused)
@@ -125,15 +53,18 @@ def seek_citations(action: SeekCitations, tools: Tools) -> CitationsSought:
         tools.say(f"Citations, round {action.round}: nothing is missing")
         return CitationsSought(at=tools.now, round=action.round, missing=(), sources=())
     searched = tools.literature.search(_search_step(action.round), [m.query for m in answer.missing])
-    _say_searched(searched, tools)
+    say_searched(searched, tools)
     return CitationsSought(at=tools.now, round=action.round, missing=answer.missing, sources=searched.sources)
 
 
 def choose_citations(action: ChooseCitations, tools: Tools) -> CitationsChosen:
-    """Which of the works found are cited, where and why; one that nobody returned is refused, and told."""
+    """The writer chooses which of the works found are cited, where and why.
+
+    A work that no search returned is refused.
+    """
     session = tools.session
     step = f"citations.round-{action.round}.choose"
-    shown = _shown(tools, [_search_step(action.round)])
+    shown = works_found(tools, [_search_step(action.round)])
     prompt = render(
         "citations_choose",
         idea=session.idea,
@@ -143,7 +74,7 @@ def choose_citations(action: ChooseCitations, tools: Tools) -> CitationsChosen:
     )
     answer = ask_json(tools.ask, step, "writer", to_reviewer(prompt), ChosenAnswer)
     chosen, refused = _sifted(answer.chosen, shown, session.to_cite)
-    files = _keep_found(chosen, shown, step, tools)
+    files = keep_found(chosen, shown, step, tools)
     for choice in chosen:
         tools.say(f"  cite [{choice.key}] in {choice.section}: {choice.reason}")
     for key, why in refused:
@@ -160,6 +91,7 @@ def choose_citations(action: ChooseCitations, tools: Tools) -> CitationsChosen:
 def _sifted(
     wanted: Iterable[Chosen], shown: dict[str, Paper], before: tuple[Chosen, ...]
 ) -> tuple[tuple[Chosen, ...], tuple[tuple[str, str], ...]]:
+    """The choices that can be taken, and the refused ones as (key, reason)."""
     taken = {(c.key, c.section) for c in before}
     chosen, refused = [], []
     for choice in wanted:
@@ -179,7 +111,7 @@ def _sifted(
 
 
 def check_support(action: CheckSupport, tools: Tools) -> SupportChecked:
-    """The reviewer compares each cited sentence that nobody has read yet with the work's abstract or summary."""
+    """The reviewer compares each new pair of cited sentence and work with the work's abstract or summary."""
     manuscript = Manuscript(tools)
     judged = {name for event in tools.session.support for name in event.judged}
     pairs = [p for p in manuscript.cited if p.name not in judged]
@@ -210,12 +142,14 @@ def check_support(action: CheckSupport, tools: Tools) -> SupportChecked:
 # ---------------------------------------------------------------- shared
 
 
-def _say_searched(searched: Searched, tools: Tools) -> None:
+def say_searched(searched: Searched, tools: Tools) -> None:
+    """Print each query with the source that answered it."""
     for query, source in zip(searched.queries, searched.sources, strict=True):
         tools.say(f"Literature: searched {'the shipped library' if source == 'library' else source}: {query}")
 
 
-def _shown(tools: Tools, steps: Iterable[str]) -> dict[str, Paper]:
+def works_found(tools: Tools, steps: Iterable[str]) -> dict[str, Paper]:
+    """The works that the searches of these steps found, by key. The searches were made before, and are read back."""
     return {p.key: p for step in steps for p in tools.literature.search(step, ()).papers}
 
 
@@ -223,8 +157,8 @@ def _search_step(number: int) -> str:
     return f"citations.round-{number}"
 
 
-def _keep_found(chosen: Iterable[Chosen | Closest], shown: dict[str, Paper], step: str, tools: Tools) -> list[str]:
-    """Put what a service returned into the session's references; the names of the files that changed."""
+def keep_found(chosen: Iterable[Chosen | Closest], shown: dict[str, Paper], step: str, tools: Tools) -> list[str]:
+    """Add chosen works that a service returned to paper/found.json; return the names of the changed files."""
     manuscript = Manuscript(tools)
     works = [
         FoundWork(paper=shown[c.key], step=step, reason=c.reason if isinstance(c, Chosen) else c.why)
@@ -238,34 +172,27 @@ def _keep_found(chosen: Iterable[Chosen | Closest], shown: dict[str, Paper], ste
     return [FOUND]
 
 
-class NoveltyAnswer(Strict):
-    """Either further queries, or a verdict with the closest works."""
-
-    queries: tuple[Query, ...] = Field(default=(), max_length=4)
-    verdict: Literal["novel", "incremental", "published"] | None = None
-    closest: tuple[Closest, ...] = Field(default=(), max_length=6)
-    reason: Annotated[str, StringConstraints(max_length=2000)] = ""
-
-
 class MissingAnswer(Strict):
-    """Nothing missing is a good answer."""
+    """What the paper should cite and does not. An empty list is a good answer."""
 
     missing: tuple[Missing, ...] = Field(default=(), max_length=4)
 
 
 class ChosenAnswer(Strict):
+    """The works that are to be cited."""
+
     chosen: tuple[Chosen, ...] = Field(default=(), max_length=8)
 
 
 class NotCarried(Strict):
-    """A numbered sentence whose work does not carry what it says of it."""
+    """A numbered sentence that the cited work does not support."""
 
     n: int
     why: Annotated[str, StringConstraints(min_length=1, max_length=800, strip_whitespace=True)]
 
 
 class SupportAnswer(Strict):
-    """Every number stands in one of the two lists."""
+    """The reviewer's answer: every number is in one of the two lists."""
 
     accepted: Annotated[str, StringConstraints(max_length=4000)]  # "1-7, 9, 12-30"
     refused: Annotated[tuple[NotCarried, ...], Field(max_length=200)]

@@ -1,4 +1,4 @@
-"""Trainings that came to nothing by nobody's code: told, tried again, and never charged to the agent."""
+"""Trainings that failed for a reason outside their code: reported, repeated, and never charged to the agent."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from agent.session.policy import MAX_RESTARTS
 from agent.session.states import RunState
 from agent.session.tools import Tools
 
-SWAPPED = ("data-changed", "protected-changed")  # checks of files that sandboxed code cannot write
+SWAPPED = ("data-changed", "protected-changed")  # findings about files that sandboxed code cannot write
 
 
 def not_charged(tools: Tools, run: RunState, job: Job, reason: str, detail: str) -> AttemptFailed:
-    """The event of a training that its code did not end, told with its cause."""
+    """Report a training that failed for a reason outside its code, and return the event for it."""
     failure = fail_attempt(tools, run.run, run.planned, job.attempt, "runner", reason, detail)
     tools.say(f"    {' '.join(detail.split())[:600]}; no attempt is charged")
     return failure
 
 
 def lost(tools: Tools, run: RunState, job: Job, reason: str, detail: str) -> AttemptFailed:
-    """A training that was ended from outside: tried again, whoever wrote its code.
+    """The event of a training that was ended from outside; it is repeated.
 
     Raises:
-        InfrastructureError: a baseline's is lost again and again, and the session cannot do without it.
+        InfrastructureError: the training of a baseline was lost more than MAX_RESTARTS times, and the session needs it.
     """
     failure = not_charged(tools, run, job, reason, detail)
     if not run.is_baseline or run.lost < MAX_RESTARTS:
@@ -41,21 +41,24 @@ def lost(tools: Tools, run: RunState, job: Job, reason: str, detail: str) -> Att
 
 
 def data_harm(job: Job, result: JobResult) -> str:
-    """What became of the data that a job was trained and measured on; "" where they stayed as they were."""
+    """What is wrong with the data that a job was trained and measured on; "" if nothing is."""
     told = next((t.detail for t in result.trainings if t.reason == "data"), "")
     if told or result.outcome == "measured" or result.hashes:
         return told
-    if not (harm := damage(_world(job), thorough=True)):  # their hashes could not be taken for another reason
+    # Hashes are missing. Either the data are damaged, or their hashes could not be taken for another reason.
+    if not (harm := damage(_world(job), thorough=True)):
         return ""
     forget(_world(job))
     return f"{_world(job)}: {harm}"
 
 
 def harmed(tools: Tools, run: RunState, job: Job, harm: str) -> AttemptFailed:
-    """Data that were lost or damaged under a training: the runner's loss, where walls kept its code from them.
+    """The event of a training whose data were lost or damaged meanwhile.
+
+    The agent is charged only if no sandbox kept its code from the data.
 
     Raises:
-        InfrastructureError: it happens again and again.
+        InfrastructureError: it happened more than MAX_RESTARTS times to this attempt.
     """
     if job.sandbox == "none" and run.kind == "experiment":
         detail = f"the data were changed while the run was trained, and no sandbox kept its code from it: {harm}"
@@ -69,10 +72,10 @@ def harmed(tools: Tools, run: RunState, job: Job, harm: str) -> AttemptFailed:
 
 
 def swapped_files(tools: Tools, run: RunState, job: Job, refusals: Sequence[Finding]) -> None:
-    """Files that sandboxed code cannot write, and that somebody changed, stop the session; no attempt pays for them.
+    """Stop the session if files were changed that sandboxed code cannot write; no attempt is charged.
 
     Raises:
-        InfrastructureError: such files are not those that the first run was measured with.
+        InfrastructureError: such a file differs from what the first run was measured with.
     """
     found = next((f for f in refusals if f.code in SWAPPED), None)
     if found is None or (job.sandbox == "none" and run.kind == "experiment"):

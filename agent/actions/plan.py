@@ -1,17 +1,14 @@
-"""What to try, and what to make of what came back."""
+"""The planner at work: the plan before the first run, a reflection after each run, and what is to be confirmed."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from agent.actions import pretrained
-from agent.actions.runs import library_outline, nodes, repository_map, shown_code, start_record, told
-from agent.core.earlier import EARLIER
-from agent.core.labels import label_problem
-from agent.core.plan import Plan, PlannedRun, Reflection
-from agent.core.protocols import Message
+from agent.actions.proposals import carried, in_order, most_planned, plan_complaint, runs_complaint
+from agent.actions.runs import library_outline, nodes, repository_map, shown_code, told
+from agent.core.exchange import Message
+from agent.core.plan import Plan, Reflection
 from agent.core.record import RunRecord
-from agent.core.sweeps import sweep_problem
 from agent.llm.answers import ask_json, head_and_tail
 from agent.llm.prompting import render
 from agent.publishing import digest, notes
@@ -19,7 +16,7 @@ from agent.publishing.notes import table
 from agent.publishing.records import session_facts
 from agent.session.action import CommentRun, MakePlan, PlanConfirmation, Reflect
 from agent.session.events import Commented, ConfirmationPlanned, Planned, Reflected
-from agent.session.selection import best_few, ordered
+from agent.session.selection import best_few
 from agent.session.session import Session, apply
 from agent.session.tools import Tools
 from agent.storage.atomic import write_text
@@ -27,16 +24,17 @@ from paper.evidence.facts import Facts
 from paper.evidence.numbers import count_text
 
 DECLINED = 300  # characters of a reason that are kept
-AHEAD = 10  # runs that are planned at once; every ended run lets the planner revise them
-COMMENT = 4000  # characters of a comment that are kept: a few lines were asked for
+COMMENT = 4000  # characters of a comment that are kept; the prompt asks for a few lines
 
 
 def make_plan(action: MakePlan, tools: Tools) -> Planned:
-    """The planner fixes the comparison and the runs before the first of them; the baseline of the comparison is the
-    strongest that was trained, whichever the planner names."""
+    """The planner fixes the comparison and proposes the first runs.
+
+    The baseline of the comparison is the strongest one that was trained, even if the planner names another.
+    """
     session, manifest = tools.session, tools.template.manifest
     facts = session_facts(tools)
-    most = _to_plan(session, session.options.runs)
+    most = most_planned(session, session.options.runs)
     tools.say(f"Planning up to {session.options.runs} runs ({session.options.models.planner})")
     prompt = render(
         "plan",
@@ -45,7 +43,7 @@ def make_plan(action: MakePlan, tools: Tools) -> Planned:
         branches=session.options.branches,
         earlier=session.earlier,
         table=table(facts),
-        code=_shown_code(tools),
+        code=shown_code(tools, session.first_commit),
         library=library_outline(tools),
         rest=repository_map(tools),
     )
@@ -55,12 +53,12 @@ def make_plan(action: MakePlan, tools: Tools) -> Planned:
         "planner",
         _conversation(prompt, facts, tools),
         Plan,
-        accept=lambda plan: _complaint(plan, tools),
+        accept=lambda plan: plan_complaint(plan, tools),
     )
     plan, weaker = _against_the_strongest(plan, facts)
     if weaker:
         tools.say(f"  compared with {plan.comparison.baseline}, the strongest baseline; the planner named {weaker}")
-    plan = plan.model_copy(update={"runs": (*_carried(session), *_selected(plan.runs, facts, tools))})
+    plan = plan.model_copy(update={"runs": (*carried(session), *in_order(plan.runs, facts, tools))})
     write_text(tools.paths.repo / "plan.json", plan.model_dump_json(indent=2, exclude_none=True) + "\n")
     commit = tools.versions.commit(["plan.json"], f"plan: {len(plan.runs)} runs", {"Event": "plan"})
     for number, planned in enumerate(plan.runs, start=1):
@@ -68,38 +66,8 @@ def make_plan(action: MakePlan, tools: Tools) -> Planned:
     return Planned(at=tools.now, plan=plan, commit=commit, instead_of=weaker)
 
 
-def _carried(session: Session) -> tuple[PlannedRun, ...]:
-    """The run that measures the code of an earlier session again, where this one continues one and has a run for it."""
-    return (session.earlier.planned(),) if session.earlier and session.options.runs else ()
-
-
-def _to_plan(session: Session, left: int) -> int:
-    """How many runs the planner may plan at once, where so many are left.
-
-    The first plan of a session that continues another one has the run that measures its code again besides.
-    """
-    carried = 1 if session.earlier and session.plan is None else 0
-    return min(AHEAD, max(0, left - carried))
-
-
-def _selected(proposals: tuple[PlannedRun, ...], facts: Facts, tools: Tools) -> tuple[PlannedRun, ...]:
-    """The proposals in the order in which they are to start; the planner's own where one run follows the other.
-
-    "best" and "baseline" become the names of the runs that they mean now: another may be ahead by the time that a
-    proposal starts.
-    """
-    session = tools.session
-    if session.options.branches == 1:
-        return proposals
-    named = [
-        p.model_copy(update={"start_from": start_record(p, facts).name}) if p.start_from in ("best", "baseline") else p
-        for p in proposals
-    ]
-    return ordered(named, nodes(session, facts), len(session.experiments))
-
-
 def _against_the_strongest(plan: Plan, facts: Facts) -> tuple[Plan, str]:
-    """The plan with the strongest baseline in its comparison, and the weaker one that stood there; "" if none did."""
+    """The plan with the strongest baseline in its comparison, and the weaker one that this replaced ("" if none)."""
     strongest, named = facts.record("baseline").name, plan.comparison.baseline
     if named == strongest:
         return plan, ""
@@ -109,7 +77,7 @@ def _against_the_strongest(plan: Plan, facts: Facts) -> tuple[Plan, str]:
 
 
 def comment_run(action: CommentRun, tools: Tools) -> Commented:
-    """A few lines from the reviewer, and a person's word if feedback.txt is there."""
+    """The reviewer comments on a run in a few lines; what a person wrote into feedback.txt is added."""
     run = tools.session.runs[action.run]
     facts = session_facts(tools)
     record = next(r for r in facts.measured if r.run == action.run)
@@ -155,19 +123,19 @@ def reflect(action: Reflect, tools: Tools) -> Reflected:
         "planner",
         _conversation(prompt, facts, tools),
         Reflection,
-        accept=lambda answer: _runs_complaint(answer.runs, tools),
+        accept=lambda answer: runs_complaint(answer.runs, tools),
     )
-    proposals = reflection.runs[: _to_plan(session, left)]
-    reflection = reflection.model_copy(update={"runs": _selected(proposals, facts, tools)})
+    proposals = reflection.runs[: most_planned(session, left)]
+    reflection = reflection.model_copy(update={"runs": in_order(proposals, facts, tools)})
     tools.say(f"  planner: {'the work is complete' if reflection.completed else _next_up(reflection, left)}")
     return _noted(Reflected(at=tools.now, run=action.run, reflection=reflection, feedback=feedback, commit=""), tools)
 
 
 def _ahead(session: Session, facts: Facts, left: int) -> dict[str, Any]:
-    """What is under way and what may still be planned, for the planner."""
+    """Prompt variables: which runs are under way, and how many the planner may still plan."""
     return {
         "left": left,
-        "most": _to_plan(session, left),
+        "most": most_planned(session, left),
         "branches": session.options.branches,
         "under_way": [run.planned for run in session.experiments if run.planned and not run.over],
         "few": best_few(nodes(session, facts)),
@@ -176,7 +144,7 @@ def _ahead(session: Session, facts: Facts, left: int) -> dict[str, Any]:
 
 
 def plan_confirmation(action: PlanConfirmation, tools: Tools) -> ConfirmationPlanned:
-    """The best experiment by the primary metric, against the baseline of the comparison; none that is not ahead."""
+    """Plan the confirmation of the best experiment against the baseline of the comparison, if it is ahead of it."""
     facts, profile = session_facts(tools), tools.profile
     baseline = next(r for r in facts.measured if r.name == tools.session.comparison.baseline)
     best = facts.described
@@ -193,7 +161,7 @@ def plan_confirmation(action: PlanConfirmation, tools: Tools) -> ConfirmationPla
 
 
 def _why_unconfirmed(best: RunRecord, baseline: RunRecord, facts: Facts, session: Session) -> str:
-    """Why no run is trained once more; empty where the best is worth it."""
+    """Why nothing is confirmed; empty if the best run is to be confirmed."""
     last = session.reflection
     if best.kind != "experiment":
         return "no experiment was measured"
@@ -219,7 +187,7 @@ def _next_up(reflection: Reflection, left: int) -> str:
 
 
 def _conversation(prompt: str, facts: Facts, tools: Tools) -> list[Message]:
-    """What does not change from run to run comes first."""
+    """The messages of a prompt. The description of the study comes first, because a provider can cache it."""
     manifest = tools.template.manifest
     study = render(
         "study",
@@ -242,55 +210,8 @@ def _so_far(facts: Facts, tools: Tools) -> dict[str, Any]:
     return {"runs": digest.runs(tools.session, facts), "table": table(digest.shown(tools.session, facts))}
 
 
-def _shown_code(tools: Tools) -> str:
-    return shown_code(tools, tools.session.first_commit)
-
-
-def _complaint(plan: Plan, tools: Tools) -> str | None:
-    manifest = tools.template.manifest
-    most = _to_plan(tools.session, tools.session.options.runs)
-    if not plan.runs and (most or not tools.session.earlier):
-        return "the plan holds no run"
-    if len(plan.runs) > most:
-        return f"the plan holds {len(plan.runs)} runs, {most} are allowed"
-    if plan.comparison.metric != manifest.primary:
-        return f"comparison.metric must be the primary metric, {manifest.primary!r}"
-    given = [spec.name for spec in pretrained.asked(tools)]
-    trained = [name for name in tools.session.options.baselines if name not in given]
-    if plan.comparison.baseline not in trained:
-        return f"comparison.baseline must be one of {', '.join(trained)}"
-    return _runs_complaint(plan.runs, tools)
-
-
-def _runs_complaint(runs: tuple[PlannedRun, ...], tools: Tools) -> str | None:
-    """Names are unique over the session, and a run starts from something that exists by then."""
-    taken = {*tools.session.options.baselines, *(r.planned.name for r in tools.session.experiments if r.planned)}
-    labels = [r.planned.label for r in tools.session.experiments if r.planned]
-    template = tools.template
-    if tools.session.earlier:
-        taken.add(EARLIER)
-        labels.append(tools.session.earlier.label)
-    starts = {"baseline", "best", tools.session.options.baselines[0], *taken}
-    for planned in runs:
-        if problem := label_problem(planned.label, template.manifest, labels):
-            return f"the label of run {planned.name!r}, {planned.label!r}: {problem}; say what is changed, in words"
-        labels.append(planned.label)
-        for factor in planned.factors:
-            if problem := label_problem(factor, tools.template.manifest):
-                return f"the factor {factor!r} of run {planned.name!r}: {problem}; name the change, in words"
-        if planned.name in taken:
-            return f"the run name {planned.name!r} is taken; choose another"
-        if planned.start_from not in starts:
-            return f"run {planned.name!r} starts from {planned.start_from!r}, which is no earlier run"
-        if planned.sweep and (problem := sweep_problem(planned.sweep, template, tools.profile)):
-            return f"run {planned.name!r} cannot sweep {planned.sweep.setting}: {problem}"
-        taken.add(planned.name)
-        starts.add(planned.name)
-    return None
-
-
 def _take_feedback(tools: Tools) -> str:
-    """What a person wrote since the last run; words that an earlier run was given are not given again."""
+    """What a person wrote into feedback.txt; "" if an earlier run was given the same words."""
     path = tools.paths.feedback
     if not path.is_file():
         return ""

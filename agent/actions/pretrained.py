@@ -1,4 +1,7 @@
-"""Baselines that others trained: read once a session, kept in its folder, measured in the place of a training."""
+"""Baselines that others trained.
+
+A session reads such an autoencoder once, keeps it, and measures it without training.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ from agent.lab.published.source import Published, found_again, keep, opened
 from agent.session.states import RunState
 from agent.session.tools import Tools
 
-FOLDER = "pretrained"  # of a session
+FOLDER = "pretrained"  # in the session's folder
 
 
 def baseline_spec(tools: Tools, run: RunState) -> BaselineSpec:
@@ -30,16 +33,16 @@ def asked(tools: Tools) -> list[BaselineSpec]:
 
 
 def spec_of(tools: Tools, run: RunState) -> BaselineSpec | None:
-    """The entry of a run that measures what others trained; None for any other run."""
+    """The manifest's entry of a run that measures a pretrained autoencoder; None for any other run."""
     spec = baseline_spec(tools, run) if run.is_baseline else None
     return spec if spec and spec.pretrained else None
 
 
 def of(tools: Tools, spec: BaselineSpec) -> Published:
-    """The autoencoder of an entry: as this session read it before, or read now.
+    """The autoencoder of an entry, from the session's folder if this session has read it before.
 
     Raises:
-        UserError: it cannot be read, or fits a condition of the profile not.
+        UserError: it cannot be read, or does not fit a condition of the profile.
         InfrastructureError: its release cannot be fetched.
     """
     folder = tools.paths.root / FOLDER / spec.name
@@ -59,7 +62,7 @@ def of(tools: Tools, spec: BaselineSpec) -> Published:
 
 
 def for_job(tools: Tools, run: RunState) -> Pretrained | None:
-    """What a run's job measures in the place of a training; None where it trains."""
+    """The pretrained autoencoder that a run's job measures; None if the run trains."""
     spec = spec_of(tools, run)
     if spec is None:
         return None
@@ -68,7 +71,7 @@ def for_job(tools: Tools, run: RunState) -> Pretrained | None:
 
 
 def origin(tools: Tools, run: RunState) -> Origin | None:
-    """What the run's record says of where its autoencoder comes from; None where it was trained."""
+    """Where a run's pretrained autoencoder comes from, for its record; None if the run trains."""
     spec = spec_of(tools, run)
     if spec is None:
         return None

@@ -1,6 +1,6 @@
-"""The finished paper under review: an ensemble of reviewers with what a reader gets, then an area chair.
+"""The finished paper is reviewed: several reviewers read it, then an area chair sums their reviews up.
 
-A reviewer without a usable answer is recorded as failed; nobody answers in its place.
+A reviewer that gives no usable answer is recorded as failed and is not replaced.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 
 from agent.core.errors import InfrastructureError
-from agent.core.protocols import no_pictures
+from agent.core.exchange import no_pictures
 from agent.core.reviews import tally
 from agent.publishing.manuscript import Manuscript
 from agent.publishing.review import page
@@ -26,8 +26,8 @@ from paper.press.appendix import CODE, KINDS, PROVENANCE, RUNS
 
 
 def review_paper(action: ReviewPaper, tools: Tools) -> ReviewGiven:
-    """One typed review of what a reader gets: the PDF's text, or the sections where there is no PDF."""
-    last = action.number == tools.session.options.reviews  # pictures are dear: one reviewer of the ensemble gets them
+    """One review of what a reader gets: the PDF's text, or the sections if there is no PDF."""
+    last = action.number == tools.session.options.reviews  # only the last gets pictures, because they cost many tokens
     review, failed = ask_review(
         tools.ask,
         _before(action.revision),
@@ -42,7 +42,7 @@ def review_paper(action: ReviewPaper, tools: Tools) -> ReviewGiven:
 
 
 def meta_review(action: MetaReview, tools: Tools) -> PaperReviewed:
-    """The reviews as one: numbers by rule, words by the area chair; then both go into review/."""
+    """Sum the reviews up, numbers by a rule and words by the area chair, and commit both in review/."""
     judging = tools.session.judging
     trailers = {"Event": "review", "Revision": str(action.revision)}
     tools.versions.reset(tools.versions.base(trailers))
@@ -69,7 +69,7 @@ def meta_review(action: MetaReview, tools: Tools) -> PaperReviewed:
 
 
 def write_pages(tools: Tools, judging: Judging) -> list[str]:
-    """Both files of review/, as the judging stands; their names."""
+    """Write both files of review/ and return their names."""
     texts = page.texts(page.session_review(judging, tools.session.idea.Title, tools.session.judgements))
     for name, text in texts.items():
         write_text(tools.paths.repo / name, text)
@@ -77,6 +77,11 @@ def write_pages(tools: Tools, judging: Judging) -> list[str]:
 
 
 def paper_text(tools: Tools) -> str:
+    """The paper as a reviewer reads it.
+
+    Raises:
+        InfrastructureError: the PDF cannot be read.
+    """
     pdf = _pdf(tools)
     if not pdf.is_file():
         return "\n\n".join(f"[{name}]\n{text}" for name, text in Manuscript(tools).printed().items())
@@ -98,5 +103,5 @@ def without_listings(text: str) -> str:
 
 
 def _before(revision: int) -> str:
-    """What steps of a later version begin with."""
+    """The prefix of the step names of a revision; "" for the paper as it was first written."""
     return f"improve-{revision}." if revision else ""

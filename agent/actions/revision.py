@@ -1,4 +1,4 @@
-"""A revision after the review: through the truth checks before anybody reviews it, then the better version stays."""
+"""A revision after the review: it must pass the truth checks, then it is reviewed, and the better version is kept."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ GROWTH = 1  # pages that a revision may add
 
 
 def check_revision(action: CheckRevision, tools: Tools) -> RevisionChecked:
-    """A revision must change something, cut no more, verify, compile and not grow."""
+    """Whether a revision may be reviewed: it must change something, verify, compile, and be no worse by the checks."""
     tools.versions.reset(tools.versions.head())
     best, compiled = tools.session.judging.best, tools.session.compiled
     failed = tuple(_worse(best, compiled, tools)) if best and compiled else ("there is nothing to compare it with",)
@@ -26,7 +26,7 @@ def check_revision(action: CheckRevision, tools: Tools) -> RevisionChecked:
 
 
 def judge_revision(action: JudgeRevision, tools: Tools) -> RevisionJudged:
-    """Keep the better version by the mean of its reviews; a tie keeps the old one."""
+    """Keep the version whose reviews have the higher mean; of two equal ones, the old one."""
     judging = tools.session.judging
     kept, reason = verdict(judging)
     trailers = {"Event": "judged", "Revision": str(action.revision)}
@@ -43,7 +43,7 @@ def judge_revision(action: JudgeRevision, tools: Tools) -> RevisionJudged:
 
 
 def verdict(judging: Judging) -> tuple[bool, str]:
-    """Is the revision better than what it began from?"""
+    """Whether the revision is better than the version before it, and the reason in words."""
     if judging.checked and judging.checked.failed:
         return False, judging.checked.failed[0]
     old, new = (version.meta.overall if version and version.meta else None for version in (judging.best, judging))
@@ -54,6 +54,7 @@ def verdict(judging: Judging) -> tuple[bool, str]:
 
 
 def _worse(best: Best, compiled: Compiled, tools: Tools) -> Iterator[str]:
+    """In what the revision is worse than the version before it, a clause each."""
     files = [section_file(name) for name in WRITING_ORDER]
     if not tools.versions.diff(best.compiled.commit, tools.versions.head(), files).strip():
         yield "it changes nothing"
@@ -73,7 +74,7 @@ def _worse(best: Best, compiled: Compiled, tools: Tools) -> Iterator[str]:
 
 
 def _unverified(tools: Tools) -> Iterator[str]:
-    """What anybody who verifies the repository would be told."""
+    """The first problem that verifying the repository would report, if there is one."""
     from agent.publishing.verify.command import examine
     from agent.publishing.verify.rendering import Makers
     from agent.publishing.verify.subject import Report, Subject

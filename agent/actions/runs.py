@@ -1,4 +1,4 @@
-"""From a job and its result to the record that is committed."""
+"""What the other actions need about runs: their records, labels, code, seeds and worlds, and the end of an attempt."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ from agent.storage.atomic import write_text
 from paper.evidence.facts import Facts
 
 LAST_WORDS = 200  # characters of an error's last line that are shown
-EXPLORED = 0  # the world of the exploration; what was seen while choosing does not confirm, so 1 and on do
+EXPLORED = 0  # number of the world of the exploration; confirmations use worlds 1, 2, ..., which no choice was made on
 
 
 def run_record(tools: Tools, run: RunState, job: Job, result: JobResult) -> RunRecord:
-    """The record of a run whose trainings are all measured; the points of a sweep stand apart in it."""
+    """The record of a run whose trainings are all measured; the points of a sweep are kept apart from the rest."""
     record = RunRecord(
         **_identity(tools, run),
         status="measured",
@@ -78,7 +78,7 @@ def failed_record(tools: Tools, run: RunState) -> RunRecord:
 
 
 def _reasons(failures: Sequence[AttemptFailed]) -> tuple[str, ...]:
-    """Why each attempt failed; what was lost with a machine only where nothing else is the reason."""
+    """Why each attempt failed. Failures of the machine are listed only if there is no other."""
     told = [f for f in failures if f.stage != "runner"] or failures
     return tuple(f"attempt {f.attempt}: {f.stage}: {f.reason}{last_words(f.detail, f.stage)}" for f in told)
 
@@ -94,7 +94,7 @@ def _spent(session: Session, run: RunState) -> Spent:
 
 
 def label_of(tools: Tools, run: RunState) -> str:
-    """What a person calls the run."""
+    """The run's name for a person."""
     if run.repeats is not None:
         return f"{label_of(tools, tools.session.runs[run.repeats])}, confirmation"
     return run.planned.label if run.planned else told(tools, baseline_spec(tools, run)).label
@@ -108,14 +108,15 @@ def code_of(tools: Tools, run: RunState) -> str:
 
 
 def script_of(tools: Tools, run: RunState) -> str:
-    """File that is trained in the place of experiment.py."""
+    """The file whose code is trained."""
     if run.repeats is not None:
         return script_of(tools, tools.session.runs[run.repeats])
     return baseline_spec(tools, run).script if run.is_baseline else tools.template.manifest.editable[0]
 
 
 def seeds_of(tools: Tools, run: RunState) -> tuple[int, ...]:
-    if pretrained.spec_of(tools, run):  # it has no seed; another would measure the same numbers again
+    """The seeds that a run is trained with."""
+    if pretrained.spec_of(tools, run):  # nothing is trained, so a second seed would measure the same numbers again
         return tools.profile.seeds[:1]
     return _fresh_seeds(tools) if run.kind == "confirmation" else tools.profile.seeds
 
@@ -135,9 +136,9 @@ def worlds_of(session: Session, run: RunState) -> tuple[int, ...]:
 
 
 def confirmed_worlds(session: Session) -> tuple[int, ...]:
-    """The worlds of the confirmation; none where nothing was sent there.
+    """The worlds of the confirmation; empty if nothing is confirmed.
 
-    A session that continues others was planned by somebody who knows how theirs ended, so it gets further ones.
+    The planner of a session that continues others knows how their confirmations ended, so it gets worlds of its own.
     """
     planned = session.confirmation
     first = 1 + (session.earlier.worlds if session.earlier else 0)
@@ -151,7 +152,7 @@ def library_of(tools: Tools) -> list[str]:
 
 
 def told(tools: Tools, spec: BaselineSpec) -> BaselineSpec:
-    """A baseline as tables, planner and paper tell it: one that others trained says so, and its own budget."""
+    """A baseline as tables, planner and paper show it: a pretrained one says that others trained it, and on what."""
     if not spec.pretrained:
         return spec
     budget = pretrained.of(tools, spec).trained_on
@@ -190,7 +191,7 @@ def _identity(tools: Tools, run: RunState) -> _Identity:
         "label": what.label,
         "about": what.change if isinstance(what, PlannedRun) else what.about,
         "parent": parent,
-        # a failed attempt has moved the counter on
+        # A failed attempt has already moved the counter to the next one.
         "attempts": run.attempt - (run.phase == "new") if planned else 1,
         "template": manifest.name,
         "profile": options.profile,
@@ -199,7 +200,7 @@ def _identity(tools: Tools, run: RunState) -> _Identity:
 
 
 def start_record(planned: PlannedRun, facts: Facts) -> RunRecord:
-    """The run whose code a planned run starts from: the one it names if that was measured, else run 0."""
+    """The run whose code a planned run starts from: the one that it names, or run 0 if that was not measured."""
     agent_runs = [r for r in facts.measured if r.run == "0" or r.kind == "experiment"]
     if planned.start_from == "best":
         return facts.best_of(agent_runs)
@@ -207,7 +208,7 @@ def start_record(planned: PlannedRun, facts: Facts) -> RunRecord:
 
 
 def nodes(session: Session, facts: Facts) -> list[Node]:
-    """What further runs may start from, with the merit of each in the exploration, in the order of measuring."""
+    """The runs that others may start from, each with its merit in the exploration, in the order of measuring."""
     children = Counter(r.parent for r in facts.experiments)
     children.update(start_record(r.planned, facts).run for r in session.experiments if r.planned and not r.over)
     agent_runs = [r for r in facts.measured if r.run == "0" or r.kind == "experiment"]
@@ -215,17 +216,18 @@ def nodes(session: Session, facts: Facts) -> list[Node]:
 
 
 def start_commit(planned: PlannedRun, tools: Tools) -> str:
+    """The commit whose code a planned run starts from."""
     return start_record(planned, session_facts(tools)).commit
 
 
 def library_outline(tools: Tools) -> str:
-    """What the library offers that experiments may import; empty where the template has none."""
+    """An outline of the library that experiments may import; empty if the template has none."""
     commit = tools.session.first_commit
     return outline({name: tools.versions.show(commit, f"template/{name}") for name in library_of(tools)})
 
 
 def repository_map(tools: Tools) -> str:
-    """What lies beside the editable files of a template with a command; empty for other templates."""
+    """An outline of the files beside the editable ones, for a template with a command; empty for other templates."""
     manifest, commit = tools.template.manifest, tools.session.first_commit
     if manifest.command is None:
         return ""
@@ -245,7 +247,7 @@ def listed(names: Sequence[str]) -> str:
 
 
 def last_words(detail: str, stage: Stage = "training") -> str:
-    """An error's last line, to append to what is said of it; "" where all of it has a line of its own."""
+    """An error's last line, to be appended to a message; "" for lint and runner failures, which are printed in full."""
     lines = [said for said in map(str.strip, detail.splitlines()) if said]
     if not lines or stage in ("lint", "runner"):
         return ""
@@ -263,7 +265,7 @@ def fail_attempt(
     detail: str,
     wall_s: float = 0.0,
 ) -> AttemptFailed:
-    """Commit an attempt's failure, so that the history tells it, and say it. `wall_s`: what its training took."""
+    """Commit an account of a failed attempt and report it. `wall_s` is what its training took, in seconds."""
     tools.versions.reset(tools.versions.head())
     restart = tools.session.runs[run].restarts if run in tools.session.runs else 0
     label = planned.label if planned else "as it is"

@@ -18,7 +18,7 @@ from agent.storage.atomic import write_bytes, write_text
 
 
 def prepare_data(action: PrepareData, tools: Tools) -> DataPrepared:
-    """Draw the world (or find it in the cache) and make the session's first commit."""
+    """Draw the world of the exploration, or find it in the cache, and make the session's first commit."""
     options = tools.session.options
     tools.say(f"Preparing data: {tools.template.manifest.name}, profile {options.profile}")
     data = tools.prepare(tools.template, tools.profile, options.profile, EXPLORED)
@@ -39,7 +39,7 @@ def prepare_data(action: PrepareData, tools: Tools) -> DataPrepared:
         page = render("earlier", earlier=earlier, profile_name=options.profile, data_key=data.key)
         files["earlier.md"] = page.encode()
     for spec in pretrained.asked(tools):
-        pretrained.of(tools, spec)  # what cannot be read or does not fit is said before anything is trained
+        pretrained.of(tools, spec)  # an autoencoder that cannot be used stops the session before anything is trained
         files[f"template/{spec.script}"] = encoder_text(manifest).encode()
     for name, content in files.items():
         write_bytes(repo / name, content)
@@ -48,13 +48,13 @@ def prepare_data(action: PrepareData, tools: Tools) -> DataPrepared:
 
 
 def _readme(tools: Tools) -> str:
-    """What this repository is and where what lies, for somebody who finds it."""
+    """The README of the session's repository: what it is and which file holds what."""
     idea, question = tools.session.idea, tools.template.manifest.question
     return render("repository_readme", title=" ".join(idea.Title.split()), question=" ".join(question.split()))
 
 
 def finish(action: Finish, tools: Tools) -> SessionFinished:
-    """Write the session's summary beside the records, so that the repository stands on its own."""
+    """Commit session.json, the session's summary, so that the repository can be verified on its own."""
     session = tools.session
     trailers = {"Event": "finished", **edition(session)}
     summary = {
@@ -75,7 +75,7 @@ def finish(action: Finish, tools: Tools) -> SessionFinished:
 
 
 def _worlds(tools: Tools) -> list[dict[str, int | str | None]]:
-    """The secrets that the data were drawn from. Here and nowhere else do they leave the cache."""
+    """The secrets that the data were drawn from. They are published now, because the session is over."""
     return [_world(tools, world) for world in (EXPLORED, *confirmed_worlds(tools.session))]
 
 

@@ -1,4 +1,4 @@
-"""The paper: sections drafted, read as a whole, mended where something is refused, then rendered and compiled."""
+"""The paper: the writer drafts and revises its sections, repairs what the checks refuse, and the runner compiles it."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from agent.session.tools import Tools
 from agent.storage.atomic import write_text
 from paper.press.account import FILE as ACCOUNT
 
-NO_CHANGE = "NO CHANGE"  # a writer's words for a section that is to stay as it is
+NO_CHANGE = "NO CHANGE"  # what the writer answers if a section is to stay as it is
 SKELETON = "Nothing is written here yet.\n"
-SENT_BACK = "told-refused"  # once, in a pass of its own: what stays as it was is cut
-COMPLAINTS = 24  # that are told in one round of mending
+SENT_BACK = "told-refused"  # the pass "judge" sends these back to the writer once; what is not changed is cut
+COMPLAINTS = 24  # how many refused passages a prompt for repairs lists
 
 
 def write_sections(action: WriteSections, tools: Tools) -> SectionsWritten:
-    """One conversation: first versions, a pass over the whole paper, or the mending of what is refused in it."""
+    """One conversation of the writer: first versions, a pass over the whole paper, or repairs of refused passages."""
     files = {name: section_file(name) for name in action.sections}
     called = name_of_pass(action)
     trailers = {"Sections": " ".join(files), "Phase": called, "Event": "section"}
@@ -65,7 +65,7 @@ def write_sections(action: WriteSections, tools: Tools) -> SectionsWritten:
 
 
 def name_of_pass(action: WriteSections) -> str:
-    """What a pass is called in steps, commits and on the console, e.g. "write-1", "write-results-mend-2", "polish"."""
+    """The name of a pass in steps, commits and on the console, e.g. "write-1", "write-results-mend-2", "polish"."""
     first, alone = action.sections[0], len(action.sections) == 1
     part = first if alone else str(next(n for n, names in enumerate(DRAFTS, start=1) if first in names))
     which = {"write": part, "polish": first if alone else "", "improve": str(action.revision)}.get(action.phase, "")
@@ -73,18 +73,18 @@ def name_of_pass(action: WriteSections) -> str:
 
 
 def _empty(files: Mapping[str, str], tools: Tools) -> list[str]:
-    """The sections of which nothing is written yet."""
+    """The sections whose file holds nothing but the first placeholder line."""
     return [name for name, file in files.items() if (tools.paths.repo / file).read_text() == SKELETON]
 
 
 def _refused(manuscript: Manuscript, sections: Iterable[str], phase: SectionPhase) -> Counter[str]:
-    """How many passages of each section the checks refuse that a round of mending is for."""
+    """How many passages of each section the checks refuse. Those that a pass of its own repairs are not counted."""
     sent_back = (SENT_BACK, "unsupported-citation") if phase == "support" else (SENT_BACK,)
     return Counter(c.section for c in manuscript.complaints(sections) if c.code not in sent_back)
 
 
 def _written_before(action: WriteSections, tools: Tools) -> list[str]:
-    """What a first version is read beside: the sections that are written, for words and symbols."""
+    """The written sections that the writer of further first versions may read, so that words and symbols agree."""
     if action.phase != "write" or action.round or len(action.sections) == 1:
         return []
     written = [section_file(name) for name in WRITING_ORDER if name not in action.sections]
@@ -92,14 +92,14 @@ def _written_before(action: WriteSections, tools: Tools) -> list[str]:
 
 
 def _whole(action: WriteSections, tools: Tools) -> bool:
-    """Does the writer need the whole briefing? To mend, the refused passages and the forms are enough."""
+    """Whether the writer gets the whole briefing. For repairs, the refused passages and the forms are enough."""
     if action.round:
         return bool(_empty({name: section_file(name) for name in action.sections}, tools))
     return action.phase in ("write", "polish", "improve")
 
 
 def compile_paper(action: CompilePaper, tools: Tools) -> Compiled:
-    """Render the sections and compile; a piece that does not compile is dropped in the next round."""
+    """Render the sections and compile the paper. A piece that TeX cannot set is left out in the next round."""
     trailers = {"Round": str(action.round), "Event": "compiled", **edition(tools.session)}
     base = tools.versions.base(trailers)
     tools.versions.reset(base)
@@ -110,13 +110,11 @@ def compile_paper(action: CompilePaper, tools: Tools) -> Compiled:
         broken=before.broken if before else (),
         pdf=tools.session.options.pdf,
     )
-    for text in built.dropped:
-        tools.say(f"  cut from the paper: {text}")
-    for text in built.problems:
-        tools.say(f"  compile: {text}")
-    for text in built.findings:
-        tools.say(f"  pages: {text}")
-    answers = not tools.session.options.playback  # a recording cannot answer for the pages of this machine
+    for what, texts in (("cut from the paper", built.dropped), ("compile", built.problems), ("pages", built.findings)):
+        for text in texts:
+            tools.say(f"  {what}: {text}")
+    # In a playback nothing goes back to the writer: recorded replies do not know how this machine breaks pages.
+    answers = not tools.session.options.playback
     first = tools.session.judging.draft == 0 and action.round == 0
     returned = built.returned if first and answers else ()
     commit = commit_signed(
@@ -143,7 +141,7 @@ def compile_paper(action: CompilePaper, tools: Tools) -> Compiled:
 
 
 def _described_code(manuscript: Manuscript, tools: Tools) -> str:
-    """The whole code of the described run, its lines marked where they differ from the first baseline's."""
+    """The whole code of the described run as a diff: lines that differ from the first baseline's code are marked."""
     before = shown_code(tools, manuscript.facts.measured[0].commit).splitlines()
     after = manuscript.source.splitlines()
     lines = list(difflib.unified_diff(before, after, n=len(before) + len(after), lineterm=""))
@@ -183,7 +181,7 @@ def _instruction(action: WriteSections, manuscript: Manuscript, tools: Tools) ->
             returned = [(files[name], text) for name, text in session.returned if name in files]
             return render("paper_typeset", returned=returned, **manuscript.forms())
         case "improve":
-            before = session.judging.best or session.judging  # a revision begins with its first pass
+            before = session.judging.best or session.judging  # `best` is set once the revision's first pass is written
             words = before.meta.words if before.meta else None
             return render("paper_improve", meta=words, reviews=usable(before.reviews))
     printed = [(name, sentences) for name, sentences in manuscript.filled_in() if name in files]

@@ -17,10 +17,11 @@ from agent.app.sizes import Sizes
 from agent.app.worlds import SessionWorlds
 from agent.core.earlier import Earlier
 from agent.core.errors import BudgetSpent, InfrastructureError
+from agent.core.exchange import Role
 from agent.core.ideas import Idea
 from agent.core.options import Options
 from agent.core.paths import SessionPaths
-from agent.core.protocols import Model, Role, Runner, Sandbox, Signer
+from agent.core.protocols import Model, Runner, Sandbox, Signer
 from agent.core.record import Environment
 from agent.core.template import Template, load_template
 from agent.lab.environments import environment_of

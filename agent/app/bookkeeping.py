@@ -7,8 +7,8 @@ import time
 from dataclasses import dataclass
 
 from agent.app.wording import call_line, refusal_line
+from agent.core.exchange import Call, Reply
 from agent.core.paths import SessionPaths
-from agent.core.protocols import Call, Reply
 from agent.llm.calls import CallRecord
 from agent.session.events import AnswerRefused, CallFinished, TryWasted
 from agent.session.tools import Console, Journal

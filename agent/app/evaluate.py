@@ -17,7 +17,7 @@ from agent.app.names import short, template_folder
 from agent.app.tables import add, show, show_json, table
 from agent.app.templates import ELSEWHERE, boxes
 from agent.core.errors import UserError
-from agent.core.manifest import MetricSpec
+from agent.core.metrics import MetricSpec
 from agent.core.nearest import did_you_mean
 from agent.core.options import DEFAULT_TEMPLATE
 from agent.core.program import Places

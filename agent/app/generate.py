@@ -19,11 +19,12 @@ from agent.app.exits import DONE
 from agent.app.names import adapter, named_template
 from agent.app.one_model import model_for
 from agent.app.wording import compact
+from agent.core.exchange import Message
 from agent.core.ideas import Idea, all_ideas
 from agent.core.manifest import Profile
 from agent.core.options import DEFAULT_TEMPLATE
 from agent.core.program import TYPED, Places
-from agent.core.protocols import Ask, Message
+from agent.core.protocols import Ask
 from agent.core.schema import Strict
 from agent.core.template import Template, joined
 from agent.llm.answers import ask_json

@@ -6,7 +6,8 @@ import argparse
 from pathlib import Path
 
 from agent.core.errors import UserError
-from agent.core.protocols import Model, Role
+from agent.core.exchange import Role
+from agent.core.protocols import Model
 
 
 def model_for(args: argparse.Namespace, role: Role, option: str) -> Model:

@@ -9,8 +9,9 @@ import json
 from pathlib import Path
 
 from agent.core.errors import UserError
-from agent.core.manifest import CHATS, FORGET_CORPUS, Profile, SaeBench
+from agent.core.manifest import Profile
 from agent.core.options import Options
+from agent.core.saebench import CHATS, FORGET_CORPUS, SaeBench
 from agent.lab.saebench.catalogue import needs
 from agent.lab.saebench.environment import required
 

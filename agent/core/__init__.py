@@ -1,1 +1,1 @@
-"""The frozen data that everybody speaks, and the protocols. Imports nothing of ours."""
+"""The frozen data that all rooms exchange, and the protocols. Imports no other room."""

@@ -1,4 +1,4 @@
-"""A template whose training is a command line of its own, as a researcher's repository has it ([command])."""
+"""The [command] of a manifest: a template that trains by a command line, as a researcher's repository does."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from pydantic import model_validator
 
 from agent.core.schema import Strict
 
-# What the runner fills in beside the settings: the same values stand in environment variables of these names.
+# What the runner fills in besides the settings. The command also gets each value as an environment variable.
 GIVEN = {
     "seed": "SEED",  # the training's seed, a whole number
     "out": "OUT_DIR",  # an empty folder for what the training leaves
-    "data": "DATA_DIR",  # what prepare.py wrote, read-only
+    "data": "DATA_DIR",  # the folder that prepare.py wrote, read-only
     "device": "DEVICE",  # cpu, cuda or cuda:1
     "threads": "THREADS",  # how many threads a training may use
     "condition": "CONDITION",  # the condition's name
@@ -30,7 +30,7 @@ class CommandSpec(Strict):
 
     run: str  # a line for bash; {seed}, {out}, {data} and names of settings are filled in
     folder: str = ""  # "": the template's own folder
-    results: str = "{out}/final_info.json"  # seen from `folder`; * and ? stand for what changes from run to run
+    results: str = "{out}/final_info.json"  # relative to `folder`; * and ? match what changes from run to run
 
     @model_validator(mode="after")
     def _can_be_run(self) -> CommandSpec:
@@ -51,11 +51,11 @@ class CommandSpec(Strict):
         return self
 
     def places(self) -> set[str]:
-        """The names in braces."""
+        """The names that stand in braces in the command line."""
         return set(_PLACE.findall(self.run))
 
     def filled(self, values: Mapping[str, object]) -> str:
-        """The line for bash, with each value as one word of it."""
+        """The line for bash; each value is quoted, so that it is one word of the line."""
         return _PLACE.sub(lambda match: shlex.quote(_text(values[match[1]])), self.run)
 
     @property
@@ -64,7 +64,7 @@ class CommandSpec(Strict):
         return self.results.startswith("{out}/")
 
     def pattern(self, seed: int) -> str:
-        """Where the results of one training lie, seen from the folder (or from {out}, where they are there)."""
+        """The path pattern of one training's results, relative to {out} if they lie there, else to the folder."""
         return self.results.removeprefix("{out}/").replace("{seed}", str(seed))
 
 

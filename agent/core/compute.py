@@ -1,4 +1,4 @@
-"""How much compute a training took, beside what the same condition took a baseline. Pure arithmetic over records."""
+"""How much compute a run took, as a multiple of what a baseline took. Pure arithmetic over records."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from agent.core.record import RunRecord, Training
 def compute_share(training: Training, baseline: RunRecord) -> float | None:
     """One training's compute, as a multiple of the median of the baseline's trainings under the same condition.
 
-    GPU seconds are compared where every training has them, else CPU seconds of the whole process tree. None where
-    the baseline has no such training, or one that took no time.
+    GPU seconds are compared if every training has them, else CPU seconds of the whole process tree. Returns None if the
+    baseline has no training under this condition, or if their median is 0.
     """
     others = [t for t in baseline.trainings if t.condition == training.condition]
     if _on_gpu([training, *others]):
@@ -23,7 +23,7 @@ def compute_share(training: Training, baseline: RunRecord) -> float | None:
 
 
 def measure_of(record: RunRecord, baseline: RunRecord) -> str:
-    """Whose seconds are compared between two runs: "GPU" or "processor"."""
+    """Which seconds are compared between two runs: "GPU" or "processor"."""
     return "GPU" if _on_gpu([*record.trainings, *baseline.trainings]) else "processor"
 
 
@@ -32,9 +32,9 @@ def _on_gpu(trainings: Sequence[Training]) -> bool:
 
 
 def relative_compute(record: RunRecord, baseline: RunRecord) -> float | None:
-    """Mean over a run's trainings of their compute as a multiple of the baseline's, for a table of runs.
+    """The mean of `compute_share` over a run's trainings, for a table of runs.
 
-    None where nothing can be compared: another device, or no training under a condition of the baseline.
+    Returns None if the devices differ, or if the baseline has no training under any of the run's conditions.
     """
     if record.device != baseline.device:
         return None

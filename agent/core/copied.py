@@ -1,4 +1,4 @@
-"""A changed copy of a frozen value, for folds that make one for each event of a log."""
+"""A faster dataclasses.replace, for folding a log: that makes one copy of the state for each event."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ T = TypeVar("T")
 
 
 def replace(value: T, **changes: Any) -> T:
-    """As dataclasses.replace, several times as fast: fields are copied as they are, and nothing is computed anew.
+    """A copy of `value` with these fields changed. __init__ and __post_init__ are not called.
 
     Raises:
-        TypeError: a name is no field.
+        TypeError: a name is not a field.
     """
     fields = vars(value)
     if not changes.keys() <= fields.keys():

@@ -1,4 +1,4 @@
-"""A latent of an autoencoder as a page shows it: where it is active, what it writes, what is like it."""
+"""A latent of an autoencoder as a page shows it: where it is active, what it writes, which latents resemble it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 class Context:
     """A piece of a sequence around the token at which a latent is most active."""
 
-    peak: float
+    peak: float  # the activation at that token
     tokens: tuple[tuple[str, float], ...]  # text, and activation as a share of the latent's largest
 
 
@@ -19,8 +19,8 @@ class Feature:
 
     latent: int
     density: float  # share of the rows in which it is active
-    largest: float
+    largest: float  # its largest activation
     contexts: tuple[Context, ...]
-    up: tuple[tuple[str, float], ...]  # tokens whose logits it raises most, and by how much for a unit step
-    down: tuple[tuple[str, float], ...]
-    nearest: tuple[tuple[int, float], ...]  # other latents, and the cosine of their decoder rows
+    up: tuple[tuple[str, float], ...]  # tokens whose logits it raises most, with the change for a unit step
+    down: tuple[tuple[str, float], ...]  # the same for tokens whose logits it lowers most
+    nearest: tuple[tuple[int, float], ...]  # other latents, each with the cosine of its decoder row to this one's

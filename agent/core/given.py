@@ -1,4 +1,4 @@
-"""What a person names: a plain file within a bound, JSON that says one thing, a folder that can be one."""
+"""Reads files and folders that a person names on the command line, within bounds: plain files, JSON, TOML."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from typing import Any
 
 from agent.core.errors import UserError
 
-LARGEST = 16 << 20  # bytes
-DEEPEST = 32  # objects and arrays in each other
+LARGEST = 16 << 20  # bytes of a file
+DEEPEST = 32  # levels of objects and arrays in a JSON file
 
 
 def read_given(path: Path, most: int = LARGEST) -> bytes:
-    """The bytes of a file, whose name may be a link.
+    """The bytes of a file; links are followed.
 
     Raises:
-        FileNotFoundError: there is none.
-        UserError: it is a folder or a pipe, too large, or may not be read; one line.
+        FileNotFoundError: there is no such file.
+        UserError: it is a folder or a pipe, is larger than `most` bytes, or may not be read.
     """
     try:
-        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # a pipe does not keep us waiting
+        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # NONBLOCK: opening a pipe would wait
     except FileNotFoundError:
         raise
     except OSError as error:
@@ -44,14 +44,14 @@ def read_given(path: Path, most: int = LARGEST) -> bytes:
 
 
 def place_given(name: str | Path, option: str) -> Path:
-    """The whole path of a folder that is there, or is still to be made.
+    """The absolute path of a folder, which need not exist yet. `option` is the option that named it.
 
     Raises:
-        UserError: links lead in a circle, or something else is there.
+        UserError: its links form a circle, or it exists and is not a folder.
     """
     try:
         place = Path(name).resolve()
-    except (OSError, RuntimeError) as error:  # RuntimeError: pathlib's word for a circle of links
+    except (OSError, RuntimeError) as error:  # pathlib raises RuntimeError for a circle of links
         said = error.strerror if isinstance(error, OSError) else "its links lead in a circle"
         raise UserError(f"{option} {name}: {said}; name a folder") from None
     if os.path.lexists(place) and not place.is_dir():
@@ -63,21 +63,26 @@ def json_given(path: Path) -> Any:
     """The value in a JSON file.
 
     Raises:
-        FileNotFoundError, UserError: as `read_given`, or it is not JSON, or says something twice.
+        FileNotFoundError, UserError: as `read_given`.
+        UserError: also if it is not JSON, has a name twice in one object, or nests too deep.
     """
     try:
         text = read_given(path).decode("utf-8-sig")
-        value = json.loads(text, parse_constant=_no_constant, object_pairs_hook=_once)
+        value = plain_json(text)
         _check_kept(value, DEEPEST)
         return value
-    except (ValueError, RecursionError) as error:  # ValueError also: an integer of thousands of digits
-        raise UserError(f"{path}: not valid JSON ({_said(error)}); mend the file") from None
+    except (ValueError, RecursionError) as error:  # an integer of thousands of digits is a ValueError too
+        raise UserError(f"{path}: not valid JSON ({_said(error)}); repair the file") from None
 
 
 def _check_kept(value: Any, depth: int) -> None:
-    """Raises ValueError for what our own files could not hold."""
+    """Check that our own files can hold a value.
+
+    Raises:
+        ValueError: it nests too deep, or has a text that cannot be written as UTF-8.
+    """
     if isinstance(value, str):
-        value.encode("utf-8")  # half of a surrogate pair
+        value.encode("utf-8")  # fails for half of a surrogate pair, which JSON can hold as \ud800
     elif isinstance(value, dict | list):
         if not depth:
             raise ValueError(f"it nests deeper than {DEEPEST} levels")
@@ -86,7 +91,7 @@ def _check_kept(value: Any, depth: int) -> None:
 
 
 def toml_given(data: bytes, where: str) -> dict[str, Any]:
-    """What a TOML file says.
+    """The content of a TOML file, given as bytes; `where` names it in the error.
 
     Raises:
         UserError: it is not TOML.
@@ -98,12 +103,38 @@ def toml_given(data: bytes, where: str) -> dict[str, Any]:
 
 
 def _said(error: Exception) -> str:
-    """A parser's complaint in a line; of Python's own limit only what concerns the file."""
+    """A parser's message in one line, without Python's advice on how to raise the limit for long integers."""
     return " ".join(str(error).partition(" for integer string conversion")[0].split())
 
 
+class NotPlain(ValueError):
+    """Something that Python's JSON reader would accept, and that has no single meaning or no finite value."""
+
+
+def plain_json(text: str, *, finite: bool = True) -> Any:
+    """The value of a JSON text. With `finite=False`, NaN and infinite numbers are returned as such floats.
+
+    Raises:
+        NotPlain: an object has a name twice, or a number is not finite.
+        ValueError, RecursionError: it is not JSON, an integer has thousands of digits, or it nests too deep.
+    """
+    return json.loads(
+        text,
+        parse_constant=_no_constant if finite else float,
+        parse_float=_finite if finite else float,
+        object_pairs_hook=_once,
+    )
+
+
 def _no_constant(name: str) -> Any:
-    raise ValueError(f"{name} is no number of JSON")
+    raise NotPlain(f"{name} is not a number in JSON")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if number in (float("inf"), float("-inf")):
+        raise NotPlain(f"{text[:40]} is beyond every float")
+    return number
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -111,5 +142,5 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) < len(pairs):
         names = [name for name, _ in pairs]
         twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"{twice!r} stands there twice in one object")
+        raise NotPlain(f"{twice[:80]!r} is given twice in one object")
     return found

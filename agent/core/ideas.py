@@ -1,4 +1,4 @@
-"""Ideas on disk: one idea or a list of them in a JSON file."""
+"""Reads ideas from JSON files. A file holds one idea or a list of them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pydantic import StringConstraints, ValidationError, model_validator
 from agent.core.errors import UserError
 from agent.core.given import json_given
 from agent.core.nearest import did_you_mean
-from agent.core.schema import Open
+from agent.core.schema import Open, first_fault
 
 
 def read_ideas(path: Path) -> list[Idea]:
@@ -26,7 +26,7 @@ def read_ideas(path: Path) -> list[Idea]:
 
 
 def readable_ideas(path: Path) -> tuple[list[Idea], list[str]]:
-    """The ideas of one file, and one line for each entry that is none; a file that cannot be read gives one line."""
+    """The ideas of one file, and one line for each entry that is not an idea, or for a file that cannot be read."""
     try:
         data = json_given(path)
     except FileNotFoundError:
@@ -49,7 +49,7 @@ def readable_ideas(path: Path) -> tuple[list[Idea], list[str]]:
 
 
 def _named_apart(idea: Idea, taken: set[str]) -> Idea:
-    """The idea under its own name, or under the name with the first free number behind it."""
+    """The idea under its own name, or, if that is taken, under NAME_2, NAME_3, ..."""
     if idea.Name not in taken:
         return idea
     names = (f"{idea.Name[:60]}_{number}" for number in range(2, len(taken) + 3))
@@ -57,7 +57,7 @@ def _named_apart(idea: Idea, taken: set[str]) -> Idea:
 
 
 def find_idea(wanted: str, *folders: Path) -> Idea:
-    """An idea by its Name among the files of these folders, the first that has it, or by a path (PATH or PATH:NAME).
+    """The idea of a Name in the first of these folders that has it, or by a path (PATH or PATH:NAME).
 
     Raises:
         UserError: not found, or ambiguous.
@@ -87,9 +87,9 @@ def find_idea(wanted: str, *folders: Path) -> Idea:
 
 
 def all_ideas(*folders: Path) -> tuple[list[Idea], list[str]]:
-    """Every readable idea of these folders, and one line for each entry or file that is not.
+    """Every readable idea of these folders, and one line for each entry or file that cannot be read.
 
-    Of a name that stands in two folders the first folder's idea is returned.
+    If two folders have an idea of one name, the first folder's is returned.
     """
     ideas: list[Idea] = []
     complaints: list[str] = []
@@ -108,8 +108,7 @@ def _read(path: Path, item: object, where: str) -> Idea:
         return Idea.model_validate(item)
     except ValidationError as error:
         first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"])
-        wrong = f"{field} is missing; add it" if first["type"] == "missing" else f"{field}: {first['msg']}"
+        wrong = f"{first['loc'][0]} is missing; add it" if first["type"] == "missing" else first_fault(error)
         raise UserError(f"{path}{where}: {wrong}") from None
 
 
@@ -141,14 +140,14 @@ class Idea(Open):
         return {k: v for k, v in data.items() if k != key} | {"Experiment": text} if text else data
 
     def details(self) -> dict[str, Any]:
-        """Every key but the name that says something, in file order, scores left out of what a model reads."""
+        """The further keys that have text, in file order, for a model to read. Scores have no text."""
         data = self.model_dump(exclude_none=True)
         hidden = {"Name", "Title", "Experiment", "novel"}
         return {key: text for key, value in data.items() if key not in hidden and (text := _text(value))}
 
 
 def _text(value: object) -> str:
-    """A text as it is; a list or an object of texts as lines; empty where a value says nothing in words."""
+    """The text in a value: lists become numbered lines, objects "key: text" pairs; "" for numbers and other values."""
     if isinstance(value, str):
         return value if value.strip() else ""
     if isinstance(value, list):

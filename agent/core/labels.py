@@ -1,4 +1,7 @@
-"""What the planner may call a run: the label stands in tables, figures and text, and must not claim anything. Pure."""
+"""Which labels the planner may give a run.
+
+Labels appear in tables, figures and text, so they must not claim a result.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from collections.abc import Iterable
 
 from agent.core.manifest import Manifest
 
-_WORD = re.compile(r"[^\W\d_]+\d{0,3}|\d{1,3}")  # letters, with a small integer behind them or alone
+_WORD = re.compile(r"[^\W\d_]+\d{0,3}|\d{1,3}")  # letters with up to three digits behind them, or such digits alone
 # Words with which a label would say how the run came out.
 _OUTCOME = re.compile(
     r"ahead|beat(?:s|en|ing)?|behind|best|better|confirmed|exceeds|high(?:er|est)|improv(?:e|es|ed|ing|ement)|leading|"
@@ -17,10 +20,10 @@ _OUTCOME = re.compile(
 
 
 def label_problem(label: str, manifest: Manifest, taken: Iterable[str] = ()) -> str:
-    """Why a run cannot be called so, as a clause that names the fault; empty where it can.
+    """What is wrong with a label, as a clause; "" if nothing is.
 
-    `taken` are the labels of other runs. A label may name a baseline of the template beside a word of its own ("Tiered
-    TopK"): experiments build on their code. A published method that is none of them is never named.
+    `taken` are the labels of other runs. A label may contain the name of a baseline beside a word of its own ("Tiered
+    TopK"), because experiments build on the baselines' code. It may not name any other published method.
     """
     words = re.split(r"[ -]+", label)
     if wrong := [word for word in words if not _WORD.fullmatch(word)]:
@@ -49,7 +52,7 @@ def _parts(text: str) -> list[str]:
 
 
 def _holds(said: list[str], wanted: list[str]) -> bool:
-    """Do these words stand in a row? Those of a method's name may be written together, too."""
+    """Whether these words stand next to each other in what was said, also if they are written as one word."""
     size = len(wanted)
     together = "".join(wanted)
     return bool(wanted) and (

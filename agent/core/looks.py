@@ -1,4 +1,4 @@
-"""How every figure of a session looks: matplotlib's settings, and a colour and a marker for each run.
+"""The style of every figure of a session: matplotlib's settings, and a colour and a marker for each run.
 
 The runner's own figures (paper/pictures) and those that a template's plot.py draws in the sandbox share both.
 """
@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING, Any, TypedDict
 if TYPE_CHECKING:
     from agent.core.record import RunRecord
 
-TEXT_WIDTH = 5.5  # inches; the width of the paper's text, so that no figure is scaled
-# Baselines are cold (a disc or triangles), experiments warm (other shapes). Two runs of a session differ in their
-# markers, and a baseline differs from an experiment in colour as well, also to colour-blind eyes.
+TEXT_WIDTH = 5.5  # inches; figures are drawn for the width of the paper's text, so that none is scaled
+# Baselines have cold colours and discs or triangles, experiments have warm colours and other shapes. The colours of
+# the two groups can be told apart by colour-blind readers as well.
 BASELINE_COLOURS = ("#0072B2", "#56B4E9", "#000000")
 BASELINE_MARKERS = ("o", "^", "v", "<", ">")
 EXPERIMENT_COLOURS = ("#D55E00", "#882255", "#E69F00", "#CC79A7", "#661100", "#CC6677")
 EXPERIMENT_MARKERS = ("s", "D", "P", "X", "*", "p", "d", "h", "8")
-SIZE = 4.5  # points of a marker, but of those that look smaller or larger than they are
+SIZE = 4.5  # points; the size of a marker, except for those that look smaller or larger than they are
 SIZES = {"D": 4.0, "P": 5.4, "X": 5.4, "*": 6.8, "p": 5.2, "d": 5.2}
 
-# matplotlib's settings by their names. Fonts: the next one has what the one before lacks.
+# matplotlib's settings by their names. A font supplies the letters that the fonts before it lack.
 STYLE: dict[str, Any] = {
     "font.family": ["STIXGeneral", "DejaVu Serif", "DejaVu Sans"],
     "mathtext.fontset": "stix",
@@ -51,7 +51,7 @@ STYLE: dict[str, Any] = {
     "lines.markersize": SIZE,
     "errorbar.capsize": 2,
     "axes.formatter.useoffset": False,
-    "pdf.fonttype": 42,  # TrueType: letters stay letters
+    "pdf.fonttype": 42,  # TrueType, so that the letters of a figure stay text
     "ps.fonttype": 42,
     "figure.dpi": 100,
     "savefig.dpi": 200,
@@ -68,8 +68,10 @@ class Look(TypedDict):
 
 
 def looks(records: Sequence[RunRecord]) -> dict[str, Look]:
-    """Each run's look by the run's number. A run keeps its look when later ones are added; the arms of a confirmation
-    look like the runs that they repeat."""
+    """Each run's look, by the run's id. A run keeps its look when later runs are added.
+
+    The two runs of a confirmation look like the runs that they repeat.
+    """
     found: dict[str, Look] = {}
     seen = {"baseline": 0, "experiment": 0}
     for record in (r for r in records if r.kind != "confirmation"):

@@ -1,4 +1,8 @@
-"""What a template promises: its question, files, metrics, baselines, conditions and limits (manifest.toml)."""
+"""manifest.toml as data: a template's question, files, metrics, baselines, profiles and limits.
+
+A template is what an idea is tried on. A profile is a size of it, a condition a point (such as a sparsity) at which
+every run is trained and measured. docs/templates.md describes each key for the author of a template.
+"""
 
 from __future__ import annotations
 
@@ -10,62 +14,26 @@ from pydantic import Field, model_validator
 
 from agent.core.command import GIVEN, CommandSpec
 from agent.core.methods import ModelSpec
+from agent.core.metrics import Guard, MetricSpec, TradeOff
+from agent.core.saebench import SaeBench
 from agent.core.schema import Strict
 
 Setting = int | float | str | bool
-Better = Literal["higher", "lower", "target"]
-
-
-class MetricSpec(Strict):
-    """One metric as the template measures it."""
-
-    label: str  # how tables and figures name it, e.g. "F1"
-    better: Better
-    read: str  # one sentence: what it means and how to judge it
-    primary: bool = False  # the metric of the comparison that is fixed before the first run
-    unit: str = ""
-    target: float | None = None  # with better = "target"; a setting of the metric's name takes its place
-    target_setting: str = ""  # the setting that does, where it has another name
-    low: float | None = None  # smallest possible value; a value below it is refused
-    high: float | None = None
-    distribution: bool = False  # answers in another order score the same: the untrained model is its floor
-    detail: bool = False  # told to planner and appendix; no column of the main table, no panel of a figure
-    timed: bool = False  # measured by a clock, so that no two measurements agree, and chance can be ahead
-    confirmation: bool = False  # measured of confirmations alone, because it takes long
-
-    @model_validator(mode="after")
-    def _target_is_named(self) -> MetricSpec:
-        if (self.better == "target") != (self.target is not None):
-            raise ValueError('`target` goes with better = "target", and only with it')
-        return self
-
-    def merit(self, value: float, aim: float | None) -> float:
-        """The value turned so that larger is better: a higher value, a lower one, or one nearer to `aim`.
-
-        `aim` is what the metric is to be held at (`Manifest.aim`); it is None for a metric without a target.
-
-        Raises:
-            ValueError: the metric has a target, and `aim` is None.
-        """
-        if self.better == "target":
-            if aim is None:
-                raise ValueError(f"{self.label} has a target, so its merit needs an aim")
-            return -abs(value - aim)
-        return value if self.better == "higher" else -value
 
 
 class BaselineSpec(Strict):
-    """A method the runner itself trains before the agent's first edit, or an autoencoder that others trained."""
+    """A method that the runner trains before the agent's first edit, or an autoencoder that others trained."""
 
     name: str  # the run's name in expressions, e.g. "topk"
     label: str  # how tables name it, e.g. "TopK"
-    file: str = ""  # trained in the place of experiment.py; with `pretrained` there is none
-    # An autoencoder that is never trained here, only measured: a path seen from the template, or "release/id".
+    file: str = ""  # the script that is trained instead of experiment.py; "" with `pretrained`
+    # An autoencoder that is only measured: a path relative to the template, or "release/id" of a published one.
     pretrained: str = ""
-    trained_on: str = ""  # its own training budget, e.g. "4 billion tokens", where its files do not say it
+    trained_on: str = ""  # how much data it was trained on, e.g. "4 billion tokens", if its files do not say it
     about: str  # one sentence for the planner and the paper
-    settings: tuple[str, ...] = ()  # that only this baseline reads, or it and other baselines
-    control: bool = False  # does not learn (a mean, random rows), so that it may be no better than chance
+    settings: tuple[str, ...] = ()  # settings that only baselines read, this one among them
+    # It does not learn (a mean, random rows), so the gate accepts that it is no better than chance
+    control: bool = False
 
     @model_validator(mode="after")
     def _one_origin(self) -> BaselineSpec:
@@ -82,14 +50,14 @@ class BaselineSpec(Strict):
 
     @property
     def script(self) -> str:
-        """The code of its runs, as a session's repository has it: what trains, or the encoder of what was trained."""
+        """The file of its runs' code in a session's repository: the training script, or a pretrained SAE's encoder."""
         return self.file or f"pretrained/{self.name}.py"
 
 
 class Condition(Strict):
-    """One point of a sweep (a sparsity, a layer); its settings are laid over the profile's."""
+    """A point at which every run is trained and measured (a sparsity, a layer). Its settings override the profile's."""
 
-    name: str = Field(pattern=r"^[^/.][^/]*$")  # folders are called by it
+    name: str = Field(pattern=r"^[^/.][^/]*$")  # also the name of folders
     label: str
     settings: dict[str, Setting] = {}
 
@@ -100,58 +68,23 @@ class Limits(Strict):
     wall_s: float = 1800.0
     memory_mb: int = 8192
     processes: int = 256
-    disk_mb: int = 2048  # all of the output folder
+    disk_mb: int = 2048  # of the whole output folder
     files: int = 2000  # in the output folder
     file_mb: int = 1024  # one file
     output_mb: int = 16  # stdout and stderr, each
 
 
-SaeBenchEval = Literal["core", "absorption", "sparse_probing", "sae_probes", "unlearning", "autointerp"]
-CHATS = ("gemma-2-2b-it", "gemma-2-9b-it")  # whose form of a chat sae-bench has for unlearning's questions
-# Below `data`: nobody may fetch it, its authors give it on request.
-FORGET_CORPUS = "cais/wmdp-corpora/bio-forget-corpus.jsonl"
-Value = int | float | str | bool
-
-
-class SaeBench(Strict):
-    """Evaluations of sae-bench that autoencoders of the profile are put through."""
-
-    evals: tuple[SaeBenchEval, ...]
-    # An evaluation takes longer than a training: unless "all", explored runs and baselines go without.
-    runs: Literal["confirmation", "all"] = "confirmation"
-    wall_s: float = Field(default=21600.0, gt=0)  # of one autoencoder, all evaluations together
-    data: str = ""  # a folder with data sets under their hub names, for a machine that does not reach the hub
-    judge: str = ""  # litellm's name of the model that autointerp asks
-    instruct: str = ""  # the model that unlearning asks: transformer-lens's name, or a folder as lm_sae writes one
-    settings: dict[SaeBenchEval, dict[str, Value | tuple[Value, ...]]] = {}  # fields of sae-bench's own configurations
-
-    @model_validator(mode="after")
-    def _each_once(self) -> SaeBench:
-        if not self.evals or len(set(self.evals)) != len(self.evals):
-            raise ValueError("saebench.evals: name at least one evaluation, and each once")
-        if unused := set(self.settings) - set(self.evals):
-            raise ValueError(f"saebench.settings has {', '.join(sorted(unused))}, which saebench.evals does not name")
-        if ("autointerp" in self.evals) != bool(self.judge):
-            raise ValueError("saebench.judge goes with autointerp, and only with it: a model's name as litellm has it")
-        if ("unlearning" in self.evals) != bool(self.instruct):
-            raise ValueError(
-                "saebench.instruct goes with unlearning, and only with it: the profile's model after "
-                "instruction tuning, e.g. gemma-2-2b-it"
-            )
-        return self
-
-
 class Profile(Strict):
-    """A size of the same experiment."""
+    """A size of the same experiment: its settings, seeds, conditions and limits."""
 
     about: str
     settings: dict[str, Setting]
     seeds: tuple[int, ...]
     confirm_seeds: int = Field(default=5, ge=5)  # fresh seeds of the one confirmatory comparison
-    confirm_worlds: int = Field(default=3, ge=1)  # fresh worlds that those seeds are spread over
+    confirm_worlds: int = Field(default=3, ge=1)  # fresh worlds (data sets drawn from secrets) for those seeds
     conditions: tuple[Condition, ...]
-    baselines: tuple[str, ...] = ()  # trained where a session names none; empty: all of them
-    trials: dict[str, int] = {}  # settings tried for each baseline before these were fixed; all 0: not tuned
+    baselines: tuple[str, ...] = ()  # trained by default; empty: all of them
+    trials: dict[str, int] = {}  # how many settings were tried for each baseline to tune it; all 0: not tuned
     limits: Limits = Limits()
     evaluate_limits: Limits = Limits(wall_s=600.0)
     saebench: SaeBench | None = None  # evaluations of sae-bench, on top of the template's own
@@ -166,31 +99,31 @@ class Profile(Strict):
 
     @property
     def untuned(self) -> bool:
-        """Whether the manifest says that nobody tuned the settings of this profile."""
+        """Whether the manifest says that the settings of this profile were not tuned."""
         return bool(self.trials) and not any(self.trials.values())
 
     @property
     def fresh_seeds(self) -> tuple[int, ...]:
-        """Seeds that no exploratory run has used."""
+        """The seeds of the confirmation, which no exploratory run uses."""
         first = max(self.seeds) + 1
         return tuple(range(first, first + self.confirm_seeds))
 
 
 class EnvironmentSpec(Strict):
-    """The Python that trains, encodes and plots; evaluation and prepare.py stay with the runner's own.
+    """The Python environment that trains, encodes and plots. evaluate.py and prepare.py run in the runner's own.
 
-    One of `requirements`, `lock` and `python`.
+    Exactly one of `requirements`, `lock` and `python` is given.
     """
 
     requirements: str | None = None  # a requirements.txt of the template
     lock: str | None = None  # pylock.toml, uv.lock (beside its pyproject.toml), or compiled requirements
-    python: str | None = None  # an interpreter that exists: conda's, a cluster module's
-    version: str | None = None  # of Python, with requirements or lock; else the runner's own
-    extend: bool = False  # requirements on top of the runner's own packages, which need not be named then
+    python: str | None = None  # an interpreter that exists, e.g. of conda or of a cluster's module
+    version: str | None = None  # Python's version for requirements or lock; None: the runner's own
+    extend: bool = False  # the requirements come on top of the runner's own packages
 
     @property
     def file(self) -> str:
-        """What names the packages, in the template; empty with `python`."""
+        """The template's file that names the packages; "" with `python`."""
         return self.requirements or self.lock or ""
 
     @model_validator(mode="after")
@@ -203,48 +136,13 @@ class EnvironmentSpec(Strict):
 
 
 class Schematic(Strict):
-    """What the paper may draw of the described run as an autoencoder: where its record holds the parts."""
+    """Where the record of a run has what a schematic of its autoencoder shows."""
 
-    d_in: str = "d_in"  # names of settings
+    d_in: str = "d_in"  # this and the next two are names of settings
     d_sae: str = "d_sae"
     l0: str = "l0"
-    tiers: str = ""  # how the names of diagnostics begin that hold the latents of each nested prefix, in their order
-    schedule: str = ""  # a curve of the log: active latents a row
-
-
-class TradeOff(Strict):
-    """Two metrics whose plane the paper draws."""
-
-    x: str
-    y: str
-    sweep: bool = False  # drawn in the place of the others where a run has several conditions
-
-
-class Guard(Strict):
-    """A metric that a run may not pay with for being ahead in the primary metric: how far its merit may fall."""
-
-    metric: str
-    fall: float | None = Field(default=None, ge=0)  # in the metric's unit
-    share: float | None = Field(default=None, ge=0)  # of the comparison's own value
-
-    @model_validator(mode="after")
-    def _one_bound(self) -> Guard:
-        if (self.fall is None) == (self.share is None):
-            raise ValueError(f"guards: {self.metric}: give exactly one of `fall` (in the metric's unit) and `share`")
-        return self
-
-    @property
-    def bound(self) -> str:
-        """How far the metric may fall, in words: "by 0.05", "by 10% of the baseline's value"."""
-        return (
-            f"by {self.fall:g}"
-            if self.fall is not None
-            else f"by {100 * (self.share or 0.0):g}% of the baseline's value"
-        )
-
-    def allowed(self, compared: float) -> float:
-        """How much of the metric may be lost against a comparison that has this value."""
-        return self.fall if self.fall is not None else (self.share or 0.0) * abs(compared)
+    tiers: str = ""  # prefix of the diagnostics that hold the number of latents of each nested prefix, in order
+    schedule: str = ""  # name of the log's curve of active latents per row
 
 
 class Manifest(Strict):
@@ -253,35 +151,35 @@ class Manifest(Strict):
     name: str
     title: str
     question: str
-    about: str  # a paragraph: the task as the planner and the paper need to know it
+    about: str  # a paragraph on the task, for the planner and the paper
     editable: tuple[str, ...] = ("experiment.py",)
     plot: str = "plot.py"
     protected: tuple[str, ...] = ()
-    command: CommandSpec | None = None  # what trains; None: python experiment.py --out_dir=run_N
+    command: CommandSpec | None = None  # the training command; None: python experiment.py --out_dir=run_N
     library: str = ""  # folder of modules that experiments may import, in the template or beside it
-    # The settings that prepare.py gets and the data depend on; empty: all of the profile's. A condition that changes a
-    # setting named here has data of its own. Without names, all conditions share one data set.
+    # The settings that prepare.py gets; the data depend on no others. A condition that changes one of them gets data of
+    # its own. Empty: prepare.py gets all settings of the profile, and all conditions share one data set.
     data_settings: tuple[str, ...] = ()
-    memorised: bool = False  # rows that are measured may be trained on: memorising is what is asked about
-    feed: str = ""  # protected file that makes a training's rows while it runs, with the profile's setting `streamed`
+    memorised: bool = False  # the measured rows may be trained on, because the question is about memorising
+    feed: str = ""  # protected file that makes a training's rows while it runs; needs the profile's setting `streamed`
     artefact: str = "sae.safetensors"
     model: ModelSpec = ModelSpec()
     environment: EnvironmentSpec | None = None  # None: the runner's own
-    form: Literal["own", "v1"] = "own"  # v1: an AI-Scientist folder, run by its own contract (templating/adapt.py)
-    assets: tuple[str, ...] = ()  # protected files that a training finds beside its code
-    absolute_out_dir: bool = False  # --out_dir as an absolute path
-    seeded: bool = True  # false: the script ignores task.json's seed; nothing can be confirmed on fresh seeds
+    form: Literal["own", "v1"] = "own"  # v1: a folder of AI-Scientist, run as that runs it (templating/adapt.py)
+    assets: tuple[str, ...] = ()  # protected files that lie beside the code of a training
+    absolute_out_dir: bool = False  # --out_dir is given as an absolute path
+    seeded: bool = True  # false: the script ignores task.json's seed, so nothing can be confirmed on fresh seeds
     measured: bool = True  # false: the experiment reports its own numbers, marked "self-reported"
     network: bool = False
     default_profile: str
     metrics: dict[str, MetricSpec]
-    guards: tuple[Guard, ...] = ()  # what an improvement in the primary metric may cost in the others
+    guards: tuple[Guard, ...] = ()  # how far other metrics may get worse when the primary metric improves
     baselines: tuple[BaselineSpec, ...]
     profiles: dict[str, Profile]
     tradeoffs: tuple[TradeOff, ...] = ()
     schematic: Schematic | None = None
-    methods: tuple[str, ...] = ()  # published methods besides the baselines: no run may be called after one
-    max_l0: int = Field(default=512, gt=0)  # non-zeros a row of latents may have
+    methods: tuple[str, ...] = ()  # published methods besides the baselines; no label of a run may name one
+    max_l0: int = Field(default=512, gt=0)  # how many non-zeros a row of latents may have
 
     @model_validator(mode="after")
     def _names_agree(self) -> Manifest:
@@ -368,7 +266,7 @@ class Manifest(Strict):
 
     @property
     def scripts(self) -> tuple[str, ...]:
-        """The files that the baselines train, as the template's folder holds them."""
+        """The training scripts of the baselines, as paths in the template's folder."""
         return tuple(b.file for b in self.baselines if b.file)
 
     @property
@@ -378,14 +276,14 @@ class Manifest(Strict):
 
     @property
     def headline(self) -> dict[str, MetricSpec]:
-        """The metrics that tables, figures and summaries show; the others are told in detail."""
+        """The metrics that tables, figures and summaries show: all but those marked as detail."""
         return {name: spec for name, spec in self.metrics.items() if not spec.detail}
 
     def aim(self, metric: str, settings: Mapping[str, Setting], conditions: Sequence[Condition]) -> float | None:
-        """What a metric is to be held at under these conditions.
+        """The value that a metric with a target should have under these conditions.
 
-        A setting of the metric's name (or of its `target_setting`) takes the place of the metric's own target. None
-        where the metric has no target, or where the conditions differ in it.
+        The setting named after the metric (or its `target_setting`) overrides the metric's own target. Returns None if
+        the metric has no target, or if the conditions differ in it.
         """
         spec = self.metrics[metric]
         if spec.target is None:

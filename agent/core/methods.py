@@ -1,4 +1,4 @@
-"""What a model answers: the methods of its class, with the arrays that each takes and gives ([model] of a manifest)."""
+"""The [model] of a manifest: the methods of the model's class, with the arrays that each takes and returns."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from pydantic import model_validator
 
 from agent.core.schema import Strict
 
-# Types that numpy lacks travel as float32, which holds each of their values; torch code gets and gives its own.
+# Types that numpy lacks are sent as float32, which can hold each of their values; torch code sees its own types.
 CARRIED = {"bfloat16": "float32", "float8_e4m3fn": "float32", "float8_e5m2": "float32"}
 _WIDTHS = (8, 16, 32, 64)
 PLAIN = ("bool", *(f"{sign}int{bits}" for sign in ("u", "") for bits in _WIDTHS), "float16", "float32", "float64")
-RESERVED = ("load", "ask", "hold", "methods", "seconds", "tensors", "dtypes", "file_bytes")  # what a proxy has besides
+# Names that the proxy of a model, which evaluate.py gets, uses for itself.
+RESERVED = ("load", "ask", "hold", "methods", "seconds", "tensors", "dtypes", "file_bytes")
 SEED = "seed"
 _ARRAY = re.compile(r"([a-z0-9_]+) \[((?:\w+(?:, \w+)*)?)\]")
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,39}")
@@ -23,7 +24,7 @@ _MODULE = re.compile(r"(?:[A-Za-z_]\w*/)*[A-Za-z_]\w*\.py")
 
 @dataclass(frozen=True)
 class Form:
-    """One array that a method takes or gives. A dimension is a size, or a name: the same size wherever it stands."""
+    """One array that a method takes or returns. A dimension is a size or a name; equal names mean equal sizes."""
 
     name: str
     dtype: str
@@ -31,10 +32,10 @@ class Form:
 
     @classmethod
     def of(cls, name: str, text: str) -> Form:
-        """Reads e.g. "float32 [n, 4]".
+        """Parse a type and a shape, e.g. "float32 [n, 4]".
 
         Raises:
-            ValueError: it is no such text.
+            ValueError: the text has another form.
         """
         found = _ARRAY.fullmatch(text)
         if not found or not _NAME.fullmatch(name) or found[1] not in (*PLAIN, *CARRIED):
@@ -46,18 +47,18 @@ class Form:
         return cls(name, found[1], tuple(int(dim) if dim.isdigit() else dim for dim in dims))
 
     def bound(self, settings: Mapping[str, object]) -> Form:
-        """With the sizes that settings name."""
+        """The same with sizes instead of the names of settings."""
         dims = (settings.get(d, d) if isinstance(d, str) else d for d in self.dims)
         return Form(self.name, self.dtype, tuple(d if isinstance(d, int) else str(d) for d in dims))
 
     @property
     def carried(self) -> str:
-        """The type in which it travels."""
+        """The type as which the array is sent."""
         return CARRIED.get(self.dtype, self.dtype)
 
     @property
     def rows(self) -> str:
-        """The name of its first dimension; "" where that is fixed, or there is none."""
+        """The name of its first dimension; "" if that is a fixed size, or if there is none."""
         first = self.dims[0] if self.dims else 0
         return first if isinstance(first, str) else ""
 
@@ -70,21 +71,22 @@ class Method:
     """A method as the runner calls it."""
 
     name: str
-    call: str  # with the class's name, as texts have it
+    call: str  # with the class's name, for texts, e.g. "SAE.encode"
     takes: tuple[Form, ...]
     gives: tuple[Form, ...]
-    rowwise: bool
-    repeats: bool = True
-    most: int | None = None  # non-zeros that a row of a dictionary's latents may have, which travel sparse
+    rowwise: bool  # a row of the result depends on that row of the arguments alone
+    repeats: bool = True  # the same call gives the same answer
+    most: int | None = None  # non-zeros that a row of latents may have; latents are sent as sparse rows
 
 
 class MethodSpec(Strict):
-    """One method. It must answer by its arguments alone; chance comes in by an argument `seed`."""
+    """One method of the manifest. Its answer may depend on its arguments alone; a random method takes a `seed`."""
 
     takes: dict[str, str]  # in the order in which they are passed
     gives: dict[str, str]
-    rowwise: bool | None = None  # an answer's row depends on that row of the arguments alone; None: where it can
-    repeats: bool = True  # false, and an argument `seed`: the same call may give another answer
+    # A result's row depends on that row of the arguments alone; None: if the shapes allow it
+    rowwise: bool | None = None
+    repeats: bool = True  # false (needs an argument `seed`): the same call may give another answer
 
     @model_validator(mode="after")
     def _can_be_held(self) -> MethodSpec:
@@ -101,6 +103,7 @@ class MethodSpec(Strict):
         return self
 
     def bound(self, name: str, kind: str, settings: Mapping[str, object]) -> Method:
+        """The method called `name` of the class `kind`, with sizes from the settings."""
         takes, gives = (
             tuple(Form.of(*item).bound(settings) for item in forms.items()) for forms in (self.takes, self.gives)
         )
@@ -109,16 +112,16 @@ class MethodSpec(Strict):
 
 
 class ModelSpec(Strict):
-    """The class that the runner loads from the artefact, and what it measures of it.
+    """The class that the runner loads from the artefact, and the methods that are measured.
 
-    Either `methods`, which evaluate(model, truth, settings) calls as it likes; or one `method` of float32 rows, each
-    answered by itself, whose `outputs` go to evaluate(x, outputs, truth).
+    There are two forms. With `methods`, evaluate(model, truth, settings) calls them as it likes. Without, the runner
+    calls the one `method` on float32 rows, and its `outputs` go to evaluate(x, outputs, truth).
     """
 
     name: str = "SAE"  # has load(path)
-    file: str = "experiment.py"  # that defines it; with a command, seen from the command's folder
+    file: str = "experiment.py"  # the file that defines it; with a command, relative to the command's folder
     method: str = "encode"  # float32 rows [B, d_in] -> float32 [B, width]; each row depends on that row alone
-    outputs: int | str | None = None  # the width, or the setting that holds it; None: latents that W_dec decodes
+    outputs: int | str | None = None  # the width, or the setting that holds it; None: the outputs are latents for W_dec
     methods: dict[str, MethodSpec] = {}
 
     @model_validator(mode="after")
@@ -134,7 +137,7 @@ class ModelSpec(Strict):
 
     @property
     def dictionary(self) -> bool:
-        """Whether it gives latents, which the artefact's W_dec decodes."""
+        """Whether the model is an autoencoder: it returns latents, which the artefact's W_dec decodes."""
         return self.outputs is None and not self.methods
 
     def called(self, settings: Mapping[str, object]) -> dict[str, Method]:
@@ -145,7 +148,7 @@ class ModelSpec(Strict):
         return {self.method: self.rows("outputs", int(str(width)))}
 
     def rows(self, name: str, width: int, most: int | None = None) -> Method:
-        """The short form's only method."""
+        """The only method of the short form, which returns `width` numbers a row, at most `most` of them non-zero."""
         takes, gives = Form("x", "float32", ("rows", "columns")), Form(name, "float32", ("rows", width))
         return Method(self.method, self.call, (takes,), (gives,), rowwise=True, most=most)
 
@@ -160,14 +163,14 @@ class ModelSpec(Strict):
 
     @property
     def promises(self) -> tuple[str, ...]:
-        """What experiment.py has to keep, a method each, in the words of an instruction."""
+        """What experiment.py must not break, a clause for each method, for the instruction to the editor."""
         if not self.methods:
             return (f"`{self.method}(x)`, where what a row gives depends on that row alone",)
         return tuple(_promise(m) for m in (spec.bound(n, self.name, {}) for n, spec in self.methods.items()))
 
     @property
     def stateful(self) -> tuple[str, ...]:
-        """Methods whose answer may hang on the whole call: nothing shows that a row is answered by itself."""
+        """The methods that are not rowwise, so that a row of an answer may depend on all rows of the call."""
         bound = (spec.bound(name, self.name, {}) for name, spec in self.methods.items())
         return tuple(method.call for method in bound if not method.rowwise)
 
@@ -178,7 +181,7 @@ def _by_rows(takes: tuple[Form, ...] | list[Form], gives: tuple[Form, ...] | lis
 
 
 def _promise(method: Method) -> str:
-    """One method, in an instruction to whoever edits the code."""
+    """What one method must keep, as a clause for the instruction to the editor."""
     takes, gives = (", ".join(map(str, forms)) for forms in (method.takes, method.gives))
     how = "what a row gives depends on that row alone" if method.rowwise else "it answers by its arguments alone"
     seed = ", all chance drawn from `seed`" if any(form.name == SEED for form in method.takes) else ""

@@ -1,14 +1,17 @@
-"""The name that was probably meant by a mistyped one. Standard library only: launch.py reads this first."""
+"""Finds the name that was probably meant by a mistyped one.
+
+Standard library only, because launch.py imports it first.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-ALIKE = 0.6  # of difflib's ratio, 0 to 1; 0.6 takes a letter too many, too few or swapped in short names
+ALIKE = 0.6  # least difflib ratio (0 to 1); 0.6 accepts one added, missing or swapped letter in short names
 
 
 def nearest(word: str, names: Iterable[str], alike: float = ALIKE) -> str:
-    """The one of `names` that is most like `word`; "" where none is like it."""
+    """The one of `names` that is most similar to `word`; "" if none is similar enough."""
     from difflib import get_close_matches
 
     there = list(names)
@@ -20,6 +23,6 @@ def nearest(word: str, names: Iterable[str], alike: float = ALIKE) -> str:
 
 
 def did_you_mean(word: str, names: Iterable[str]) -> str:
-    """A remark to append to a complaint: "; did you mean NAME?", or "" where no name is like it."""
+    """A remark to append to an error message: "; did you mean NAME?", or "" if no name is similar."""
     found = nearest(word, names)
     return f"; did you mean {found}?" if found else ""

@@ -1,10 +1,10 @@
-"""Numbers as others send them."""
+"""Reads numbers that others sent, and writes numbers with their nouns."""
 
 from __future__ import annotations
 
 
 def number_of(value: object) -> float | None:
-    """A number, also one that was sent as text; NaN and infinity are numbers too. None for anything else."""
+    """The number in a value, which may be a text; NaN and infinity count as numbers. None for anything else."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
     try:

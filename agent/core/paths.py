@@ -1,4 +1,4 @@
-"""Where everything of a workspace lies. Nobody else joins these names."""
+"""Where the files of a session and of a world lie. No other module builds these paths."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class SessionPaths:
 
     @property
     def log(self) -> Path:
-        """Every line that was said, also those that were not shown; for a person, and read by nobody else."""
+        """Every line that was printed, also those that -q hid. It is for a person; the program never reads it."""
         return self.root / "session.log"
 
     @property
@@ -35,7 +35,7 @@ class SessionPaths:
 
     @property
     def searches(self) -> Path:
-        """What was found in the literature, a file a step."""
+        """What was found in the literature, in one file for each step."""
         return self.root / "searches"
 
     @property
@@ -49,15 +49,16 @@ class SessionPaths:
 
     @property
     def secrets(self) -> Path:
-        """What its worlds are drawn from; no sandbox, prompt or archive sees it."""
+        """The secrets that its worlds are drawn from. No sandbox, prompt or archive gets to see them."""
         return self.root / "secrets"
 
     @property
     def feedback(self) -> Path:
-        """A person's word to the planner; read once and moved into the record."""
+        """A person's message to the planner."""
         return self.root / "feedback.txt"
 
     def attempt(self, run: str, attempt: int, restart: int) -> Path:
+        """The folder of an attempt; `restart` counts how often its training was started again."""
         again = f"-again-{restart}" if restart else ""
         return self.runs / run / f"attempt-{attempt}{again}"
 
@@ -67,9 +68,9 @@ class SessionPaths:
 
 @dataclass(frozen=True)
 class DataPaths:
-    """Where a world's files lie. Experiments see `train` alone."""
+    """Where the files of a world (data drawn from a secret) lie. Experiments see only `train`."""
 
     train: Path
     truth: Path
-    key: str  # names template, profile, settings, code and world; reveals none of the secret
+    key: str  # depends on template, profile, settings, code and world; does not reveal the secret
     hashes: dict[str, str]  # sha256 by name, e.g. "train/activations.npy"

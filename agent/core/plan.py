@@ -1,4 +1,4 @@
-"""The planner's words: which runs, and the one comparison that is fixed before the first of them."""
+"""The planner's answers: the runs that it wants, and the one comparison that is fixed before the first of them."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from pydantic import Field, StringConstraints
 
 from agent.core.schema import Strict
 
-# A run is called by this name in plans, expressions and tables.
+# The name of a run in plans, expressions and tables.
 RunName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
-# A change that several runs of a plan hold, as tables and sentences call it.
+# The name, in tables and sentences, of a change that several runs of a plan have.
 Factor = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9]*(?:[ -][a-z0-9]+)*$", max_length=24)]
 
 
 class Sweep(Strict):
-    """One number that a run is also trained at several values of; the run itself stays at the profile's settings."""
+    """A setting and further values of it with which a run's code is trained besides the profile's own."""
 
     setting: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,31}$")]  # the key of task.json
     values: Annotated[tuple[int | float, ...], Field(min_length=2, max_length=8)]
@@ -25,7 +25,7 @@ class PlannedRun(Strict):
     """One experiment the planner wants."""
 
     name: RunName
-    label: Annotated[str, StringConstraints(min_length=1, max_length=40)]  # tables and figures call it so
+    label: Annotated[str, StringConstraints(min_length=1, max_length=40)]  # its name in tables and figures
     change: Annotated[str, StringConstraints(min_length=10)]  # what the editor is to do
     hypothesis: Annotated[str, StringConstraints(min_length=1)]
     start_from: str = "baseline"  # "baseline", "best", or the name of an earlier run of the plan
@@ -34,7 +34,7 @@ class PlannedRun(Strict):
 
 
 class Comparison(Strict):
-    """The one comparison the paper will be judged by, fixed before the first run."""
+    """The one comparison that the confirmation tests, fixed before the first run."""
 
     metric: str
     baseline: str
@@ -51,7 +51,7 @@ class Plan(Strict):
 class Reflection(Strict):
     """The planner's answer after a run."""
 
-    interpretation: str  # goes into notes.txt under its own heading
-    completed: bool  # true: ALL_COMPLETED
-    runs: tuple[PlannedRun, ...] = ()  # what remains, revised
-    no_confirmation: str = ""  # why training the best run again would be wasted; empty: it is to be confirmed
+    interpretation: str  # what the planner makes of the run; it goes into notes.txt
+    completed: bool  # true: the planner wants no further run
+    runs: tuple[PlannedRun, ...] = ()  # the runs that remain, revised
+    no_confirmation: str = ""  # why the best run should not be confirmed; empty: it should

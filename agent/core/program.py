@@ -1,7 +1,7 @@
-"""This program itself: where its files lie, what a person types to start it, and which version it is.
+"""This program: where its files lie, what a person types to start it, and which version it is.
 
 It is either a checkout, started as launch.py, or an installed wheel, started as experiment-runner. Standard library
-only: launch.py reads this before it enters the project's environment.
+only, because launch.py imports this before it enters the project's environment.
 """
 
 from __future__ import annotations
@@ -12,15 +12,16 @@ from functools import cache
 from pathlib import Path
 
 HOME = Path(__file__).resolve().parents[2]  # the checkout, or the folder experiment_runner/ of the wheel
-INSTALLED = (HOME / "__init__.py").is_file()  # only the wheel makes a package of its folder
+INSTALLED = (HOME / "__init__.py").is_file()  # only in the wheel is this folder a package
 NAME = "experiment-runner" if INSTALLED else "launch.py"
 TYPED = NAME if INSTALLED else f"./{NAME}"
-OURS = {Path(sys.prefix): "[environment]", HOME: "[checkout]"}  # folders of this machine, and their names elsewhere
+# Folders of this machine, and what replaces them in texts that leave it.
+OURS = {Path(sys.prefix): "[environment]", HOME: "[checkout]"}
 
 
 @dataclass(frozen=True)
 class Places:
-    """Where a person's own files lie, and where those lie that come with the program; in a checkout that is one place.
+    """The folder of a person's own files, and the folder of those that come with the program; equal in a checkout.
 
     Templates and ideas that are given by name are looked up in `own` first.
     """
@@ -37,18 +38,18 @@ class Places:
         return self.own / "workspace"
 
     def under(self, name: str) -> tuple[Path, ...]:
-        """The folders of this name ("templates", "ideas"), the first to be looked into first."""
+        """The folders of this name ("templates", "ideas"), in the order in which they are searched."""
         return tuple(folder / name for folder in self.folders)
 
 
 def places() -> Places:
-    """An installed program keeps a person's files in the current folder, a checkout in itself."""
+    """The folders of this process. A person's own files lie in the current folder, or in the checkout if it is one."""
     return Places(Path.cwd() if INSTALLED else HOME, HOME)
 
 
 @cache
 def version() -> str:
-    """The version as pyproject.toml has it, which lies in a wheel as well: no other file repeats it."""
+    """The version, read from pyproject.toml, which is also part of the wheel."""
     import tomllib
 
     with open(HOME / "pyproject.toml", "rb") as file:

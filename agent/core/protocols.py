@@ -1,121 +1,49 @@
-"""What the loop needs from the world. Implementations are handed in by app/assemble.py; tests hand in their own."""
+"""The protocols of everything that the loop uses and that has effects: models, jobs, searches, sandbox, repository.
+
+agent/app/assemble.py hands in the implementations, tests hand in their own. The data that these protocols exchange
+are in exchange.py, record.py, works.py and sandboxing.py; `Progress` alone, which a Runner reports, is here.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Literal, Protocol
 
-from pydantic import BaseModel
-
-from agent.core.manifest import Limits
+from agent.core.exchange import Call, EditResult, Message, Reply, Role
 from agent.core.record import Job, JobResult
-from agent.core.schema import Strict
-from agent.core.works import Paper
-
-Role = Literal["planner", "editor", "writer", "reviewer"]
-
+from agent.core.sandboxing import Exit, Mount, SandboxSpec, Used
+from agent.core.works import Paper, Searched
 
 # ---------------------------------------------------------------- models
 
 
-@dataclass(frozen=True)
-class Message:
-    role: Literal["system", "user", "assistant"]
-    content: str
-
-
-Pictures = Callable[[], Sequence[bytes]]  # PNG files, made when a model that sees is asked
-
-
-def no_pictures() -> Sequence[bytes]:
-    return ()
-
-
-class Conversation(list[Message]):
-    """Messages that ask for a JSON object of a form; a model that sees gets the pictures beside the last of them."""
-
-    def __init__(self, messages: Sequence[Message], form: type[BaseModel], pictures: Pictures = no_pictures) -> None:
-        super().__init__(messages)
-        self.form, self.pictures = form, pictures
-
-
-@dataclass(frozen=True)
-class Reply:
-    """One answer of a model. cost_usd is None where the price is not known."""
-
-    text: str
-    model: str
-    tokens_in: int = 0
-    tokens_out: int = 0
-    cost_usd: float | None = None
-    finish: str = "stop"
-    estimated: str = ""  # why tokens or cost are an estimate; "" where the provider's own count stands
-    tokens_cached: int = 0  # of tokens_in, read by the provider from its cache of earlier requests
-    pictures: int = 0  # that the model was sent beside the words
-    recorded: bool = False  # taken from this session's record, not asked anew
-    # Says, for the session's log, why this answer is not taken.
-    refuse: Callable[[str], None] = field(default=lambda reason: None, compare=False, repr=False)
-
-
-class Watch:
-    """Hears what happens between the tries of one call. Deaf here; llm/calls.py has the real one."""
-
-    def wasted(self, spent: Reply, why: str) -> None:
-        """A try is paid for and gave nothing of use; `spent` has no text, only what it took."""
-
-    def waits(self, seconds: float) -> None:
-        """Before a wait and the try after it. May raise BudgetSpent."""
-
-
-@dataclass(frozen=True)
-class Call:
-    """Where a request stands in the session; (step, ordinal) is its identity."""
-
-    step: str  # e.g. "run-2.edit-1", "paper.write-1"
-    ordinal: int  # 1, 2, ... within the step
-    role: Role
-    watch: Watch = field(default=Watch(), compare=False, repr=False)
-    form: type[BaseModel] | None = field(default=None, compare=False, repr=False)  # of the answer, where it is JSON
-    pictures: Pictures = field(default=no_pictures, compare=False, repr=False)
-
-
 class Shown:
-    """What a person sees while a model is asked. Silent here; app/console.py has the real one."""
+    """What a person sees while a model is asked. This one prints nothing; app/console.py has the real one."""
 
     def say(self, text: str) -> None:
-        """A line that stays."""
+        """Print a line."""
 
     def detail(self, text: str) -> None:
-        """A line that only a person who asked for every detail wants to see."""
+        """Print a line only if the person asked for every detail (-v)."""
 
     def conclude(self, text: str) -> None:
-        """A line that also a person who asked for quiet needs to see: how it ended, and what to do now."""
+        """Print a line even if the person asked for quiet (-q): how the session ended, and what to do now."""
         self.say(text)
 
     def waiting(self, text: str) -> None:
-        """Who is waited for and how long: a line that is overwritten, and removed by an empty text."""
+        """Show who is waited for and for how long, in a line that the next one overwrites; "" removes it."""
 
 
 class Model(Protocol):
-    """Answers messages. An empty or missing answer is an error, never an empty Reply."""
+    """Answers messages. If there is no answer, or an empty one, it raises an error."""
 
     def complete(self, messages: Sequence[Message], call: Call) -> Reply: ...
 
 
-# Step, role, messages (a Conversation where the answer has a form): an answer that is on disk already.
+# Takes a step, a role and messages (a Conversation if the answer has a form); returns a reply that is on disk by then.
 Ask = Callable[[str, Role, list[Message]], Reply]
-
-
-@dataclass(frozen=True)
-class EditResult:
-    """What an editing conversation did. `refused` says why it counts as no edit."""
-
-    changed: tuple[str, ...]
-    refused: str = ""  # code: "no-block", "mismatch", "no-change", "forbidden-file"
-    detail: str = ""  # for the next attempt's prompt
-    reply: str = ""
 
 
 class Coder(Protocol):
@@ -132,10 +60,10 @@ class Coder(Protocol):
         read_only: Sequence[str] = (),
         briefing: str = "",
     ) -> EditResult:
-        """`briefing` is what several edits have in common: it stands first, where a provider's cache serves it."""
+        """`briefing` is what several edits have in common. It stands first, so that a provider can cache it."""
 
     def warm(self) -> None:
-        """Load what an edit needs, which takes seconds; called while something else is waited for anyway."""
+        """Import what an edit needs, which takes seconds. Called while the loop waits for something else anyway."""
 
 
 # ---------------------------------------------------------------- jobs
@@ -143,21 +71,21 @@ class Coder(Protocol):
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a running job is; for a person's eyes only."""
+    """How far a running job is. It is shown to a person and used for nothing else."""
 
-    done: int
+    done: int  # trainings that are measured
     total: int
     fraction: float  # 0..1 over all trainings and their measuring, self-reported by the experiments
     phase: Literal["training", "measuring"] = "training"  # measuring: no training runs, and one is being measured
     step: float = 0.0  # of the first training that runs, as its log says; steps or samples
-    steps: float = 0.0  # of these at its end; 0 where the log does not say it
+    steps: float = 0.0  # how many there will be; 0 if the log does not say it
     loss: float | None = None  # the newest in that log
-    stuck: str = ""  # who does not go on, and what a person can do about it; "" while all do
+    stuck: str = ""  # why the job does not go on, and what a person can do about it; "" while it does
     waiting: str = ""  # who holds the places of this machine that the job waits for; "" while one of its trainings runs
 
 
 def together(states: Sequence[Progress]) -> Progress:
-    """How far several jobs are that run side by side, as one."""
+    """The progress of several jobs that run side by side, as if they were one."""
     return Progress(
         done=sum(state.done for state in states),
         total=sum(state.total for state in states),
@@ -169,10 +97,14 @@ def together(states: Sequence[Progress]) -> Progress:
 
 
 class Runner(Protocol):
-    """Owns jobs. submit is idempotent by key; a job survives the death of the loop."""
+    """Runs jobs. A job survives the death of the process that submitted it."""
 
-    def submit(self, job: Job) -> None: ...
-    def state(self, job: Job) -> Literal["unknown", "running", "finished", "lost"]: ...
+    def submit(self, job: Job) -> None:
+        """Start a job, or continue a lost one. A job that runs or is finished is left alone."""
+
+    def state(self, job: Job) -> Literal["unknown", "running", "finished", "lost"]:
+        """A job is "unknown" before submit(), and "lost" if its supervisor ended without writing a result."""
+
     def progress(self, job: Job) -> Progress: ...
     def result(self, job: Job) -> JobResult: ...
     def cancel(self, job: Job) -> None: ...
@@ -181,16 +113,8 @@ class Runner(Protocol):
 # ---------------------------------------------------------------- literature
 
 
-class Searched(Strict):
-    """What one step of a session found: works under the keys by which they are cited, each once."""
-
-    queries: tuple[str, ...]
-    sources: tuple[str, ...]  # who answered, in the order of the queries
-    papers: tuple[Paper, ...]
-
-
 class Literature(Protocol):
-    """Finds works. A step searches once in a session; a service that fails is no error."""
+    """Finds works. Each step searches once in a session. A service that fails is no error: another one is asked."""
 
     def search(self, step: str, queries: Sequence[str]) -> Searched: ...
     def found(self) -> dict[str, Paper]:
@@ -200,55 +124,8 @@ class Literature(Protocol):
 # ---------------------------------------------------------------- sandbox
 
 
-@dataclass(frozen=True)
-class Mount:
-    source: Path
-    target: str  # absolute, as seen inside
-    writable: bool = False
-
-
-@dataclass(frozen=True)
-class SandboxSpec:
-    """One command for the sandbox. `env` is everything it gets besides PATH, HOME and LANG.
-
-    `writable` mounts are watched for size and number of files against `limits`.
-    """
-
-    argv: tuple[str, ...]
-    cwd: str
-    mounts: tuple[Mount, ...]
-    limits: Limits
-    env: dict[str, str] = field(default_factory=dict)
-    gpu: bool = False
-    network: bool = False
-    latex: bool = False  # adds TeX's own read-only trees and its strict settings
-
-
-ExitReason = Literal["ok", "exit", "signal", "timeout", "memory", "host-memory", "disk", "files", "output", "cancelled"]
-
-
-@dataclass(frozen=True)
-class Exit:
-    """How a sandboxed process tree ended."""
-
-    reason: ExitReason
-    code: int
-    wall_s: float
-    cpu_s: float
-    peak_memory_mb: float
-
-
-@dataclass(frozen=True)
-class Used:
-    """What a process tree has taken so far."""
-
-    wall_s: float = 0.0
-    cpu_s: float = 0.0
-    peak_memory_mb: float = 0.0
-
-
 class SandboxProcess(Protocol):
-    """A running tree. Whoever started it must call poll() often: limits are enforced there."""
+    """A running process tree. Whoever started it must call poll() often, because limits are enforced there."""
 
     stdin: IO[bytes] | None
     stdout: IO[bytes] | None
@@ -260,17 +137,17 @@ class SandboxProcess(Protocol):
 
 
 class Sandbox(Protocol):
-    """Runs code nobody trusts."""
+    """Runs code that is not trusted."""
 
     name: str
 
     def visible(self, mount: Mount) -> str:
-        """The path under which a mount's source appears to the code inside."""
+        """The path under which the code inside sees the source of a mount."""
 
     def start(
         self, spec: SandboxSpec, *, stdout: Path | None, stderr: Path | None, stdin: bool = False
     ) -> SandboxProcess:
-        """stdout None: a pipe on the process; a path: a file bounded by limits.output_mb."""
+        """With stdout None the process has a pipe; with a path, a file of at most limits.output_mb is written."""
 
 
 # ---------------------------------------------------------------- history
@@ -288,21 +165,24 @@ class Signer(Protocol):
 
 
 class VersionStore(Protocol):
-    """The session's repository and its only committer."""
+    """The session's git repository. Nothing else commits to it."""
 
     def commit(self, files: Sequence[str], subject: str, trailers: dict[str, str]) -> str:
-        """Commit the named files; found again by its trailers if it was made already. Returns the id."""
+        """Commit the named files and return the commit's id; a commit with these trailers is made only once."""
 
     def base(self, trailers: dict[str, str]) -> str:
-        """Where an action that ends in a commit with these trailers starts from, also when it is repeated."""
+        """The commit from which an action starts that ends in a commit with these trailers.
+
+        That is HEAD; if the action has committed already and is repeated, it is the parent of its commit.
+        """
 
     def find(self, trailers: dict[str, str]) -> str | None: ...
     def tree(self, commit: str) -> str: ...
     def reset(self, commit: str) -> None:
-        """Make the work tree equal to the commit, dropping everything else."""
+        """Make the work tree equal to the commit; whatever else is in it is dropped."""
 
     def restore(self, commit: str, files: Sequence[str]) -> None:
-        """Put these files of an earlier commit into the work tree; history does not move."""
+        """Put these files of an earlier commit into the work tree; history does not change."""
 
     def diff(self, old: str, new: str, files: Sequence[str] = ()) -> str: ...
     def show(self, commit: str, file: str) -> str: ...

@@ -1,6 +1,6 @@
-"""What a run leaves behind: the job that was asked for, its result, and the record that is committed.
+"""What the runner writes about a run: the job that is asked for, its result, and the record that is committed.
 
-The runner writes these; neither the agent's code nor a model does.
+Neither the agent's code nor a model writes any of these.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from typing import Any, Literal
 
 from pydantic import SerializerFunctionWrapHandler, model_serializer
 
-from agent.core.manifest import Condition, Limits, SaeBench, Setting
+from agent.core.manifest import Condition, Limits, Setting
+from agent.core.saebench import SaeBench
 from agent.core.schema import Strict
 
 Grade = Literal["refuse", "flag", "note"]
@@ -25,35 +26,35 @@ class Finding(Strict):
 
     code: str  # stable, kebab-case, e.g. "no-training"
     grade: Grade
-    text: str  # one line for the agent and the appendix
+    text: str  # one line, for the agent and the paper's appendix
 
 
 class Environment(Strict):
-    """A Python other than the runner's, in which a template's code is trained, encodes and plots."""
+    """A Python environment other than the runner's, in which a template's code trains, encodes and plots."""
 
     key: str
     python: str  # the interpreter
-    trees: tuple[str, ...]  # folders that make it run; shown read-only
+    trees: tuple[str, ...]  # the folders that it needs to run; the sandbox shows them read-only
     version: str
     packages: dict[str, str]
-    modules: tuple[str, ...] = ()  # of those that the runner may need, the ones it has
-    cuda: str | None = None  # that torch was built for; "" for none, None without torch
+    modules: tuple[str, ...] = ()  # which of the modules that the runner may need are installed
+    cuda: str | None = None  # the CUDA version that its torch was built for; "": for none; None: there is no torch
 
 
 class SaeBenchJob(Strict):
-    """How a job's autoencoders are put through sae-bench."""
+    """How the autoencoders of a job are evaluated by sae-bench."""
 
     asked: SaeBench
     environment: Environment
-    shared: str  # folder for what all autoencoders of one model share: probes, activations
+    shared: str  # folder for what all autoencoders of one language model share: probes, activations
 
 
 class Pretrained(Strict):
-    """An autoencoder that others trained, which is measured in the place of a training."""
+    """An autoencoder that others trained, and that is measured instead of a training's artefact."""
 
     artefact: str  # the file in the runner's own form; an absolute path
     sha256: str
-    d_sae: int  # it has as many latents as it has, whatever a condition asks for
+    d_sae: int  # its number of latents, which no condition can change
 
 
 class Origin(Strict):
@@ -69,14 +70,14 @@ class Origin(Strict):
 
 
 class World(Strict):
-    """Where one more world's data lie; absolute paths."""
+    """Where the data of a further world lie; absolute paths."""
 
     train_data: str
     truth_data: str
 
 
 class Job(Strict):
-    """One attempt as the runner gets it; all a supervisor needs, on one page (job.json).
+    """One attempt as the runner gets it. job.json holds this, and the supervisor of the job needs nothing else.
 
     Paths are absolute. `code` is an export of the commit's tree; nothing in it is trusted.
     """
@@ -90,7 +91,7 @@ class Job(Strict):
     script: str  # the file that trains, inside `code`
     template: str  # folder of the template: manifest, evaluate.py
     train_data: str  # read-only for the experiment
-    truth_data: str  # never visible inside a sandbox
+    truth_data: str  # held-out data and truth; no sandbox ever sees it
     settings: dict[str, Setting]
     seeds: tuple[int, ...]
     conditions: tuple[Condition, ...]
@@ -105,11 +106,12 @@ class Job(Strict):
     earlier: tuple[str, ...] = ()  # folders of this job's lost predecessors, newest first: what ended there is kept
     environment: Environment | None = None  # None: the runner's own Python
     saebench: SaeBenchJob | None = None
-    worlds: tuple[World, ...] = ()  # beyond the first: the seeds take turns, see `in_world_of`
-    pretrained: Pretrained | None = None  # nothing is trained: `script` is only the encoder of this artefact
+    worlds: tuple[World, ...] = ()  # further worlds; the seeds take turns over all of them, see `world_index`
+    # If set, nothing is trained, and `script` is only the encoder of this artefact
+    pretrained: Pretrained | None = None
 
     def in_world_of(self, seed: int) -> Job:
-        """The job as one seed sees it: with the data of that seed's world and no other."""
+        """The same job with the data of one seed's world and no other."""
         position = world_index(self.seeds, seed, 1 + len(self.worlds))
         if position == 0:
             return self.model_copy(update={"worlds": ()})
@@ -117,28 +119,28 @@ class Job(Strict):
 
     @property
     def of_baseline(self) -> bool:
-        """Is this code that no model wrote: a baseline, or the confirmation's repetition of one?"""
+        """Whether no model wrote the code: the run is a baseline, or the confirmation's repetition of one."""
         return self.kind == "baseline" or self.run == "confirm.baseline"
 
     @property
     def data_folders(self) -> tuple[Path, ...]:
-        """The folder of each world, training data and truth together."""
+        """The folder of each world; it holds training data and truth."""
         return tuple(Path(truth).parent for truth in (self.truth_data, *(w.truth_data for w in self.worlds)))
 
 
 def world_index(seeds: Sequence[int], seed: int, worlds: int) -> int:
-    """Which of so many worlds a seed is trained in: the first seed in the first, the second in the second, in turns.
+    """The index, from 0, of the world in which a seed is trained: the seeds take turns over `worlds` worlds.
 
-    A seed that is not of the job is trained in the first.
+    The index is 0 for a seed that is not among `seeds`.
     """
     return seeds.index(seed) % worlds if seed in seeds else 0
 
 
 class Statistic(Strict):
-    """What an experiment that measures itself says of the spread behind one of its means. Self-reported."""
+    """What an experiment that measures itself reports about the spread behind one of its means. Self-reported."""
 
-    stderr: float | None = None  # as the experiment computed it, by whichever formula
-    values: tuple[float, ...] = ()  # those that the mean is over, e.g. one for each of the script's own seeds
+    stderr: float | None = None  # as the experiment computed it; the formula is not known
+    values: tuple[float, ...] = ()  # the values that were averaged, e.g. one for each of the script's own seeds
 
 
 class Training(Strict):
@@ -148,27 +150,27 @@ class Training(Strict):
     condition: str
     outcome: Outcome
     reason: str = ""  # code: "exit", "timeout", "memory", "disk", "output", "artefact", "encode", ...
-    detail: str = ""  # bounded text for the agent: traceback's end, what the harvest found
+    detail: str = ""  # bounded text for the agent, e.g. the end of the traceback
     metrics: dict[str, float] = {}  # measured by the runner (self-reported if the template says so)
     diagnostics: dict[str, float] = {}  # self-reported by the experiment
     statistics: dict[str, Statistic] = {}  # by the name of a metric or diagnostic that the experiment reported
     undefined: tuple[str, ...] = ()  # metrics that the experiment reported as NaN or infinite
     declared: dict[str, float] = {}  # the experiment's own count of samples and steps
-    curves: dict[str, tuple[float, ...]] = {}  # self-reported, thinned: "step", "loss", ...
+    curves: dict[str, tuple[float, ...]] = {}  # self-reported; "step", "loss", ...; only some points are kept
     wall_s: float = 0.0
     cpu_s: float = 0.0  # user + system over the whole process tree
     gpu_s: float | None = None
     peak_memory_mb: float = 0.0
     artefact_sha256: str | None = None
-    # What the runner read off the artefact's file: "numbers" and "bytes" it holds; how like another seed's it is:
-    # "aligned" (correlation entry by entry) and "matched" (cosine of decoder rows, whichever order they are in).
+    # What the runner found in the artefact's file: how many "numbers" and "bytes" it holds, and how similar it is to
+    # another seed's: "aligned" (correlation entry by entry), "matched" (cosine of decoder rows, in the best order).
     artefact_facts: dict[str, float] = {}
-    export: str = ""  # how the SAE beside the harvest can be loaded, e.g. "SAELens: jumprelu"
+    export: str = ""  # how the exported SAE can be loaded, e.g. "SAELens: jumprelu"
     findings: tuple[Finding, ...] = ()
 
     @model_serializer(mode="wrap")
     def _as_older_versions_wrote_it(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Without facts that nobody read off: a record from before them keeps its digest, which its paper prints."""
+        """Leaves empty newer fields out, so that an old record keeps the digest that its paper prints."""
         written: dict[str, Any] = write(self)
         if not self.artefact_facts:
             written.pop("artefact_facts", None)
@@ -185,7 +187,7 @@ class JobResult(Strict):
     outcome: Outcome
     trainings: tuple[Training, ...]
     started_at: float  # seconds since the epoch
-    wall_s: float  # that the supervisor worked which wrote it; what a lost one did before is not in it
+    wall_s: float  # how long the supervisor that wrote this worked; the time of lost supervisors is not included
     device: str  # in words, e.g. "cpu: AMD EPYC 7B13, 2 cores"
     versions: dict[str, str]
     hashes: dict[str, str]  # sha256 by name: "code/experiment.py", "data/...", "protected/evaluate.py"
@@ -193,7 +195,7 @@ class JobResult(Strict):
 
 
 class Swept(Strict):
-    """The points of a run at which one number was swept, beside the conditions that all runs share."""
+    """The points of a run's sweep (one number at several values), apart from the conditions that all runs share."""
 
     setting: str
     conditions: tuple[Condition, ...]  # one for each value, ascending
@@ -201,11 +203,11 @@ class Swept(Strict):
 
 
 class Spent(Strict):
-    """What a run without a result took."""
+    """What a failed run cost."""
 
-    tokens: int  # of its edits and of what was asked about it
+    tokens: int  # of its edits and of all other calls about it
     usd: float | None  # None: the price of a call is not known
-    train_s: float  # seconds that trainings of its failed attempts took
+    train_s: float  # seconds of training of its failed attempts
 
 
 class RunRecord(Strict):
@@ -213,10 +215,10 @@ class RunRecord(Strict):
 
     run: str  # "0" (first baseline), "0.<name>" (further ones), "1" ...
     kind: RunKind
-    name: str  # what expressions call it, e.g. "tiered"
-    label: str  # what tables call it
+    name: str  # its name in expressions, e.g. "tiered"
+    label: str  # its name in tables
     about: str  # what the run tries, from the plan
-    parent: str | None  # run whose code this one starts from
+    parent: str | None  # id of the run whose code this one starts from
     status: Literal["measured", "failed", "refused"]
     attempts: int
     commit: str  # of the code that was trained
@@ -234,15 +236,15 @@ class RunRecord(Strict):
     versions: dict[str, str]
     hashes: dict[str, str]
     sandbox: str
-    pretrained: Origin | None = None  # a baseline that others trained
-    factors: tuple[str, ...] = ()  # of a factorial design: the changes that the run holds beside run 0, from the plan
-    swept: Swept | None = None  # never part of a comparison with other runs, and never confirmed
-    reasons: tuple[str, ...] = ()  # why each attempt of a failed run came to nothing
+    pretrained: Origin | None = None  # set for a baseline that others trained
+    factors: tuple[str, ...] = ()  # in a factorial design, the changes that distinguish the run from run 0
+    swept: Swept | None = None  # not part of any comparison with other runs, and not confirmed
+    reasons: tuple[str, ...] = ()  # of a failed run: why each attempt failed
     spent: Spent | None = None  # of a failed run
 
     @model_serializer(mode="wrap")
     def _as_older_versions_wrote_it(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Without what is not there, such as an origin: the digest that a paper prints stays what it was."""
+        """Leaves empty newer fields out, so that an old record keeps the digest that its paper prints."""
         written: dict[str, Any] = write(self)
         for name in ("pretrained", "factors", "swept", "reasons", "spent"):
             if not getattr(self, name):
@@ -251,7 +253,7 @@ class RunRecord(Strict):
 
     @property
     def whole(self) -> RunRecord:
-        """The record with the points of its sweep among its conditions and trainings: everything that was trained."""
+        """The record with the points of its sweep among its conditions and trainings."""
         if self.swept is None:
             return self
         conditions, trainings = self.swept.conditions, self.swept.trainings
@@ -260,13 +262,13 @@ class RunRecord(Strict):
 
     @property
     def points(self) -> RunRecord | None:
-        """The points of the sweep as a record of their own; None where nothing was swept."""
+        """The points of the sweep as a record of their own; None if nothing was swept."""
         if self.swept is None:
             return None
         return self.model_copy(update={"conditions": self.swept.conditions, "trainings": self.swept.trainings})
 
     def with_apart(self, setting: str, conditions: Sequence[Condition]) -> RunRecord:
-        """The reverse: these conditions and their trainings become the points of a sweep."""
+        """The reverse of `whole`: these conditions and their trainings become the points of a sweep."""
         names = {c.name for c in conditions}
         swept = Swept(
             setting=setting,
@@ -279,7 +281,7 @@ class RunRecord(Strict):
 
     @property
     def worlds(self) -> tuple[dict[str, str], ...]:
-        """The hashes of each world's files, by their names below its folder; empty where nothing was hashed."""
+        """For each world the hashes of its files, by their paths below its folder; empty if nothing was hashed."""
         found: dict[int, dict[str, str]] = {}
         for name, digest in self.hashes.items():
             if match := _DATA.fullmatch(name):
@@ -291,5 +293,5 @@ class RunRecord(Strict):
         return 1 + world_index(self.seeds, seed, max(1, len(self.worlds)))
 
 
-# data/train/rows.npy is of the first world, data/world-2/train/rows.npy of the second
+# data/train/rows.npy is a file of the first world, data/world-2/train/rows.npy one of the second.
 _DATA = re.compile(r"data/(?:world-(?P<world>[0-9]{1,3})/)?(?P<file>.+)")

@@ -1,4 +1,4 @@
-"""What reviewers say, typed, and the rule by which their numbers become one. Pure; the words are a model's."""
+"""The form of reviews, and the rule that combines the numbers of several reviews. Pure."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Review(Strict):
 
 
 class MetaWords(Strict):
-    """What an area chair adds to the numbers: words alone."""
+    """What the area chair writes; the numbers are combined by `tally`."""
 
     summary: Words
     agreed: Points  # what the reviews agree on
@@ -43,7 +43,7 @@ class MetaWords(Strict):
 
 
 class Doubt(Strict):
-    """Of older sessions: a claim that an evidence reviewer found not carried, and the section that it stood in."""
+    """Only in logs of older sessions: a claim that a reviewer found unsupported, and the section that has it."""
 
     quote: str
     relation: Literal["contradicts", "lacks"]
@@ -54,7 +54,7 @@ class Doubt(Strict):
 
 
 class Tally(Strict):
-    """The numbers of several reviews as one: means, and a majority in which a tie rejects."""
+    """The numbers of several reviews combined: means, and the decision of the majority; a tie rejects."""
 
     reviews: int
     overall: float
@@ -67,7 +67,7 @@ class Tally(Strict):
 
 
 def tally(reviews: Sequence[Review]) -> Tally | None:
-    """None where no review is usable."""
+    """Combine the numbers of the usable reviews; None if there are none."""
     if not reviews:
         return None
     accepts = sum(review.decision == "accept" for review in reviews)

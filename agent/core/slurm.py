@@ -1,4 +1,4 @@
-"""What a person asks of Slurm: `partition=gpu,gres=gpu:1,mem=32G` as a dictionary. Standard library only."""
+"""Options for Slurm's sbatch as a person types them: `partition=gpu,gres=gpu:1,mem=32G`. Standard library only."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import re
 from collections.abc import Mapping
 
 _NAME = re.compile(r"[a-z][a-z-]*")
-# Options of sbatch that the runner sets itself, and what a person uses in their place.
+# Options of sbatch that the runner sets itself, each with the reason or with what a person can use instead.
 OWN = {
     "array": "--slots bounds how many trainings run at once",
     "chdir": "jobs run in the checkout",
     "error": "logs lie in the job's folder",
     "export": "keys must not reach the nodes",
     "export-file": "keys must not reach the nodes",
-    "job-name": "by it the runner finds its jobs again",
+    "job-name": "the runner finds its jobs by it",
     "nodes": "a training takes one node",
     "ntasks": "a training is one task",
     "ntasks-per-node": "a training is one task",
@@ -21,19 +21,19 @@ OWN = {
     "open-mode": "a requeued task appends to its log",
     "output": "logs lie in the job's folder",
     "requeue": "it is always asked for",
-    "signal": "by it the runner hears of a time limit",
+    "signal": "the runner needs it to hear of a time limit",
     "wait": "the runner waits by itself",
     "wrap": "the runner writes the script",
 }
 
 
 def parse(text: str) -> dict[str, str]:
-    """The options of sbatch in a text, by their long names.
+    """The options in a text, by their long names.
 
-    A comma belongs to the value where no `name=` follows it: `gres=gpu:1,nvme:1,mem=4G` asks for two things.
+    A comma that no `name=` follows belongs to the value: `gres=gpu:1,nvme:1,mem=4G` sets two options.
 
     Raises:
-        ValueError: something in it is no option that a person may set; the message is for that person.
+        ValueError: something in it is not an option that a person may set; the message is for that person.
     """
     found: dict[str, str] = {}
     name = ""
@@ -53,9 +53,10 @@ def parse(text: str) -> dict[str, str]:
 
 
 def check(asked: Mapping[str, str]) -> None:
-    """
+    """Check options, given by their long names.
+
     Raises:
-        ValueError: a name is no option of sbatch, or one that the runner sets itself, or a value cannot be written.
+        ValueError: a name is no option of sbatch, the runner sets it itself, or a value is not one printable line.
     """
     for name, value in asked.items():
         if name in OWN:
@@ -67,10 +68,10 @@ def check(asked: Mapping[str, str]) -> None:
 
 
 def text(asked: Mapping[str, str]) -> str:
-    """As a person types it."""
+    """The options as a person types them."""
     return ",".join(f"{name}={value}" for name, value in asked.items())
 
 
 def wants_gpu(asked: Mapping[str, str]) -> bool:
-    """Whether a task gets a GPU of Slurm."""
+    """Whether these options make Slurm give a task a GPU."""
     return "gpu" in asked.get("gres", "") or any(name.startswith("gpus") for name in asked)

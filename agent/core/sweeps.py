@@ -1,4 +1,7 @@
-"""The points of a sweep: conditions that a run has beside those of its profile, and why a sweep may be refused."""
+"""Sweeps: the conditions that a run has besides those of its profile, and why the planner's sweep may be refused.
+
+Pure.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from agent.core.manifest import Condition, Manifest, Profile, Setting
 from agent.core.plan import Sweep
 from agent.core.template import Template
 
-# What the runner writes into task.json itself, and what all methods get alike.
+# Keys that the runner writes into task.json itself, and settings that have to be the same for all methods.
 RESERVED = {"seed", "condition", "device", "threads", "data", "artefact", "checkpoint", "checkpoint_s", "feed"}
 SHARED = {"samples"}
 
@@ -16,7 +19,7 @@ SHARED = {"samples"}
 def points(sweep: Sweep, profile: Profile) -> tuple[Condition, ...]:
     """A condition for each value, in ascending order: the profile's first condition with the setting changed.
 
-    The value that the first condition has anyway is left out, because the run is trained there in any case.
+    The value that the first condition has itself is left out, because every run is trained there.
     """
     first = profile.conditions[0]
     own = {**profile.settings, **first.settings}.get(sweep.setting)
@@ -32,16 +35,16 @@ def points(sweep: Sweep, profile: Profile) -> tuple[Condition, ...]:
 
 
 def _as_the_profile_has(value: float, own: Setting | None) -> int | float:
-    """A number of the type that the profile's own has, e.g. 0 as 0.0 where that is 0.5."""
+    """A number in the type of the profile's own value, e.g. 0 as 0.0 if that is 0.5."""
     if isinstance(own, float):
         return float(value)
     return int(value) if isinstance(own, int) and value == int(value) else value
 
 
 def sweep_problem(sweep: Sweep, template: Template, profile: Profile) -> str:
-    """Why this template cannot sweep a setting, in one line; empty where it can.
+    """Why a sweep is refused, as a clause; "" if it is not.
 
-    A setting that the profile does not have is one that the run's own code reads.
+    The setting may be one that the profile does not have: then only the run's own code reads it.
     """
     manifest, name = template.manifest, sweep.setting
     held = {**profile.settings, **profile.conditions[0].settings}

@@ -1,4 +1,4 @@
-"""A template on disk: manifest.toml read and checked, and the files it names."""
+"""Reads a template's folder: checks manifest.toml, and finds the files that it names."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from pydantic import ValidationError
 from agent.core.errors import UserError
 from agent.core.given import read_given, toml_given
 from agent.core.manifest import Condition, Manifest, Setting
-from agent.core.schema import Strict
+from agent.core.schema import Strict, first_fault
 
-SHARED = Path(__file__).resolve().parents[2] / "templates"  # where the project's own libraries lie
+SHARED = Path(__file__).resolve().parents[2] / "templates"  # the folder of the project's own libraries
 
 
 class Template(Strict):
-    """A template folder with its manifest read."""
+    """A template's folder and its manifest."""
 
     folder: str
     manifest: Manifest
@@ -26,32 +26,32 @@ class Template(Strict):
         return Path(self.folder) / name
 
     def library(self) -> dict[str, Path]:
-        """Files of the library by the name under which an experiment sees them, e.g. "saes/topk.py"."""
+        """The files of the library, by the name under which an experiment sees them, e.g. "saes/topk.py"."""
         name = self.manifest.library
         places = [p for p in (Path(self.folder, name), Path(self.folder).parent / name, SHARED / name) if p.is_dir()]
         return {f"{name}/{p.name}": p for p in sorted(places[0].glob("*.py"))} if name and places else {}
 
     def beside(self, name: str) -> str:
-        """A file that the command sees under this name, by its name in the template."""
+        """The name in the template of a file that the command sees as `name`."""
         command = self.manifest.command
         return f"{command.folder}/{name}" if command and command.folder else name
 
     @property
     def has_data(self) -> bool:
-        """Whether prepare.py makes its data. A template that reports its own results may do without."""
+        """Whether prepare.py makes its data. A template that reports its own results may have none."""
         return self.manifest.measured or self.path("prepare.py").is_file()
 
     def data_settings(self, settings: Mapping[str, Setting]) -> dict[str, Setting]:
-        """What prepare.py gets to see of a profile's settings."""
+        """The settings that prepare.py gets."""
         wanted = self.manifest.data_settings
         return {name: value for name, value in settings.items() if not wanted or name in wanted}
 
     def condition_data(
         self, settings: Mapping[str, Setting], conditions: Sequence[Condition]
     ) -> dict[str, dict[str, Setting]]:
-        """What prepare.py gets for each condition that has data of its own, by the condition's name.
+        """The settings that prepare.py gets for each condition with data of its own, by the condition's name.
 
-        Those are the conditions that change one of the settings that `data_settings` declares.
+        These are the conditions that change one of the manifest's `data_settings`.
         """
         own = {c.name: self.data_settings({**settings, **c.settings}) for c in conditions}
         base, declared = self.data_settings(settings), bool(self.manifest.data_settings)
@@ -62,7 +62,7 @@ def load_template(folder: Path) -> Template:
     """Read and check a template folder.
 
     Raises:
-        UserError: the manifest is missing, malformed, or names a file that is not there.
+        UserError: the manifest is missing or malformed, or names a file that does not exist.
     """
     path = folder / "manifest.toml"
     try:
@@ -94,14 +94,14 @@ def load_template(folder: Path) -> Template:
 
 
 def joined(texts: Mapping[str, str]) -> str:
-    """The editable files as one text: the only one as it is, several under their names."""
+    """The editable files as one text; if there are several, each has its name above it."""
     if len(texts) == 1:
         return next(iter(texts.values()))
     return "\n".join(f"# {'-' * 16} {name}\n{text}" for name, text in texts.items())
 
 
 def parse_manifest(data: bytes, where: str) -> Manifest:
-    """The manifest alone, whatever files lie around it.
+    """Parse a manifest without looking for the files that it names; `where` names it in the error.
 
     Raises:
         UserError: it is malformed.
@@ -109,13 +109,11 @@ def parse_manifest(data: bytes, where: str) -> Manifest:
     try:
         return Manifest.model_validate(_tuples(_extended(toml_given(data, where), where)))
     except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"]) or "manifest"
-        raise UserError(f"{where}: {field}: {first['msg']}") from None
+        raise UserError(f"{where}: {first_fault(error)}") from None
 
 
 def _extended(raw: dict[str, Any], where: str) -> dict[str, Any]:
-    """A profile may say `extends = "other"`: it takes over what it does not say itself, setting by setting."""
+    """Fill in profiles that say `extends = "other"`: they take over each key and setting that they do not have."""
     profiles = raw.get("profiles")
     if not isinstance(profiles, dict):
         return raw
@@ -135,7 +133,7 @@ def _extended(raw: dict[str, Any], where: str) -> dict[str, Any]:
 
 
 def _tuples(value: Any) -> Any:
-    """TOML has arrays only; strict models want tuples."""
+    """The value with tuples instead of lists, because TOML has arrays and our strict models want tuples."""
     if isinstance(value, dict):
         return {key: _tuples(item) for key, item in value.items()}
     return tuple(_tuples(item) for item in value) if isinstance(value, list) else value

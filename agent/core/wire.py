@@ -1,22 +1,28 @@
-"""The body of an answer over HTTP, within bounds: what comes in, what it unpacks to, and how long that takes.
+"""Reads answers over HTTP within bounds on their size, unpacked as well, and on the time that they take.
 
-For everything that is asked: models (litellm's clients get their answers through `transport`), literature's services.
+Models (litellm's clients get their answers through `transport`) and the literature services are read this way.
 """
 
 from __future__ import annotations
 
+import queue
+import threading
 import time
 import zlib
-from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from agent.core.errors import causes
 
 if TYPE_CHECKING:
     import httpx
 
+T = TypeVar("T")
+
 LARGEST = 32 << 20  # bytes that an answer of a model may unpack to
-ENCODINGS = "gzip, deflate"  # what is asked for; nothing else can be unpacked within a bound here
-SECONDS = 900.0  # that its body may take; whoever asked gives up before
-_OF_THE_WIRE = ("content-encoding", "content-length")  # not true any more once a body is unpacked
+ENCODINGS = "gzip, deflate"  # the encodings that are asked for, because zlib can unpack them within a bound
+SECONDS = 900.0  # that its body may take; callers usually give up earlier
+_OF_THE_WIRE = ("content-encoding", "content-length")  # headers that are false once the body is unpacked
 _PIECE = 1 << 18
 _ZLIB = {"gzip": 31, "x-gzip": 31, "deflate": 15}
 
@@ -26,16 +32,16 @@ class Unbearable(Exception):
 
 
 def unpacked(chunks: Iterable[bytes], encoding: str, most: int, until: float) -> Iterator[bytes]:
-    """The body of an answer, piece by piece.
+    """The unpacked body of an answer, in pieces.
 
     Args:
-        chunks: as they come over the wire.
+        chunks: the body as it comes over the network.
         encoding: the answer's content-encoding.
-        most: bytes that the body may have.
-        until: of the monotonic clock; the whole body must be there by then.
+        most: how many bytes the unpacked body may have.
+        until: time of the monotonic clock at which the whole body must have come.
 
     Raises:
-        Unbearable: it is not what was asked for.
+        Unbearable: it is too large, too slow, damaged, or in another encoding.
     """
     encoding, total = encoding.strip().lower(), 0
     for piece in _decoded(chunks, encoding) if encoding not in ("", "identity") else chunks:
@@ -48,7 +54,7 @@ def unpacked(chunks: Iterable[bytes], encoding: str, most: int, until: float) ->
 
 
 def _decoded(chunks: Iterable[bytes], encoding: str) -> Iterator[bytes]:
-    """A kilobyte may stand for a megabyte: never more than a piece of that is in memory."""
+    """Unpack in pieces of bounded size, because a kilobyte can unpack to a megabyte."""
     if encoding not in _ZLIB:
         raise Unbearable(f"an answer in {encoding[:40]!r}, which was not asked for")
     unpacking, begun = zlib.decompressobj(_ZLIB[encoding]), False
@@ -65,20 +71,33 @@ def _decoded(chunks: Iterable[bytes], encoding: str) -> Iterator[bytes]:
 
 
 def why_unbearable(error: BaseException | None) -> str:
-    """What was wrong with an answer, in whatever the libraries above made of it; "" where it was something else."""
-    seen: set[int] = set()
-    while error is not None and id(error) not in seen:
-        if isinstance(error, Unbearable):
-            return str(error)
-        seen.add(id(error))
-        error = error.__cause__ or error.__context__
-    return ""
+    """The text of the Unbearable among the causes of an error; "" if there is none."""
+    return next((str(cause) for cause in causes(error) if isinstance(cause, Unbearable)), "")
+
+
+def begun(work: Callable[[], T], name: str) -> queue.Queue[T | Exception]:
+    """Start `work` in a thread of its own; the queue gets what it returns, or the exception that it raises.
+
+    The caller waits at the queue until its deadline; a client's own time-out starts anew with every byte. The thread is
+    a daemon, because those of a pool would keep a stopped program alive until the other side hangs up.
+    """
+    outcome: queue.Queue[T | Exception] = queue.Queue()
+
+    def run() -> None:
+        try:
+            outcome.put(work())
+        except Exception as error:  # of the client, and of the libraries below it
+            outcome.put(error)
+
+    threading.Thread(target=run, name=name, daemon=True).start()
+    return outcome
 
 
 def transport(seconds: float = SECONDS, most: int = LARGEST, **options: Any) -> httpx.BaseTransport:
-    """What brings a client its answers, each bounded from its first byte on; closing a client leaves it open.
+    """A transport for httpx clients that bounds each answer to `seconds` and `most` bytes.
 
-    `options` are httpx.Client's, such as `verify`; proxies of the environment count.
+    It stays open when a client of it is closed. `options` are those of httpx.Client, such as `verify`; proxies that the
+    environment names are used.
     """
     import httpx
 

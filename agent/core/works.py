@@ -1,4 +1,4 @@
-"""Works of the literature, and what a model says of them."""
+"""Works of the literature, and what models answer about them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from agent.core.schema import Strict
 
 
 class Paper(Strict):
-    """A work of the literature. Everything is cleaned text; `source` says who returned it."""
+    """A work of the literature; every text is cleaned."""
 
     key: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][\w:.+-]{0,80}$")]
     title: str
@@ -19,7 +19,7 @@ class Paper(Strict):
     venue: str = ""
     doi: str = ""
     arxiv: str = ""
-    abstract: str = ""  # of a library's entry: our summary
+    abstract: str = ""  # for an entry of the shipped library, our summary
     url: str = ""
     source: str  # "semantic_scholar", "openalex", "arxiv" or "library"
     retrieved: str = ""  # when a service returned it, UTC
@@ -49,3 +49,11 @@ class Chosen(Strict):
     key: str
     section: str
     reason: Reason
+
+
+class Searched(Strict):
+    """What one step of a session found. Each work is there once, under the key by which this session cites it."""
+
+    queries: tuple[str, ...]
+    sources: tuple[str, ...]  # the service that answered, or "library"; in the order of the queries
+    papers: tuple[Paper, ...]

@@ -1,4 +1,4 @@
-"""The words of writing a paper: passes, figures as the text knows them, the order in which sections are written."""
+"""Terms of writing a paper: the passes over its sections and their order, figures, and what reviewers refuse."""
 
 from __future__ import annotations
 
@@ -6,23 +6,23 @@ from typing import Literal
 
 from agent.core.schema import Strict
 
-# The passes over sections, in the order in which they are made; "refine", "cite" and "evidence" are of older sessions.
+# The passes over sections, in their order. "refine", "cite" and "evidence" occur only in logs of older sessions.
 SectionPhase = Literal["write", "refine", "cite", "polish", "support", "judge", "typeset", "evidence", "improve"]
 
 
 class FigureText(Strict):
     """A figure as the notes and the paper know it."""
 
-    name: str  # "metrics"; the text refers to [@fig:metrics]
+    name: str  # e.g. "metrics", to which the text refers as [@fig:metrics]
     file: str  # inside repo/
     caption: str
     description: str
     by: Literal["runner", "agent"]
-    width: float = 1.0  # of the text's width: letters are drawn for it
+    width: float = 1.0  # share of the text's width for which the figure is drawn
 
 
 class Unsupported(Strict):
-    """A cited sentence that the cited work does not carry."""
+    """A cited sentence that the cited work does not support."""
 
     section: str
     sentence: str  # as its writer would recognise it
@@ -30,31 +30,34 @@ class Unsupported(Strict):
     why: str
 
 
-# What a judge has against a told sentence.
+# Why the judge refuses a sentence.
 RefusalKind = Literal["outcome", "contradiction", "scope", "observation"]
 
 
 class Refusal(Strict):
-    """A told sentence that the judge refused: what is wrong with it, and the name that binds the verdict to it."""
+    """A told sentence (in the writer's own words) that the judge refused."""
 
-    name: str
+    name: str  # identifies the sentence in its paragraph; a changed sentence has another name and needs a new verdict
     section: str
     sentence: str  # as its writer would recognise it
     kind: RefusalKind
     why: str
 
 
-# The sections that are drafted together, in this order: what was done and found, then what frames it.
+# The sections that are drafted together, in this order: first what was done and found, then the rest.
 DRAFTS: tuple[tuple[str, ...], ...] = (
     ("background", "method", "experimental_setup", "results", "discussion"),
     ("related_work", "introduction", "conclusion", "title"),
 )
 WRITING_ORDER: tuple[str, ...] = tuple(section for draft in DRAFTS for section in draft)
-ROOMY = 24_000  # tokens of a context in which sections are written together
+ROOMY = 24_000  # tokens of context from which on sections are written together
 
 
 def together(groups: tuple[tuple[str, ...], ...], context: int | None) -> tuple[tuple[str, ...], ...]:
-    """The sections that are written in one conversation; in a small context each has one of its own."""
+    """The sections that are written in one conversation.
+
+    With a small context each section has a conversation of its own.
+    """
     if context is None or context >= ROOMY:
         return groups
     return tuple((section,) for group in groups for section in group)

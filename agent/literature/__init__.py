@@ -1,1 +1,1 @@
-"""Where literature is found: three public services, a cache, and the shipped library behind them."""
+"""Finds literature: in three public services, in a cache of their answers, and in the shipped library."""

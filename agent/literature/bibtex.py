@@ -1,6 +1,6 @@
-"""BibTeX read and written: the TeX of an entry stays as it is, what would break a compile is escaped or named.
+"""Writes BibTeX that compiles: the TeX of an entry is kept, and what would break a compile is escaped or left out.
 
-Mathematics and accents are kept by an allow-list of commands, so that nothing in an entry can read, write or define.
+An allow-list of commands keeps mathematics and accents, so that no entry can read or write files or define commands.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _DATE = re.compile(r"\s*(\d{4})(?!\d)")
 
 
 def clean(fields: Mapping[str, str]) -> dict[str, str]:
-    """Fields as a references.bib of ours has them, with the names that BibTeX's styles know."""
+    """The fields of an entry for our references.bib, under the names that BibTeX's styles know."""
     found = {key: value(key, text) for key, text in fields.items()}
     if not found.get("year") and (date := _DATE.match(found.get("date", ""))):
         found["year"] = date[1]
@@ -52,7 +52,7 @@ def clean(fields: Mapping[str, str]) -> dict[str, str]:
 
 
 def value(key: str, text: str) -> str:
-    """One field: mathematics and known commands as they are, bare specials escaped, other commands left out."""
+    """The text of one field: formulas and known commands are kept, special characters escaped, others left out."""
     text = " ".join(text.split())
     if key in ADDRESSES:
         return quote(re.sub(r"[{}\\\s]", "", text), safe="".join(map(chr, range(33, 127))))
@@ -62,7 +62,7 @@ def value(key: str, text: str) -> str:
 
 
 def problems(fields: Mapping[str, str]) -> tuple[str, ...]:
-    r"""Commands that would be left out, each with its field: `\foo in its title`."""
+    r"""The commands that `value` would leave out, each with its field: `\foo in its title`."""
     found = (
         f"{token} in its {key}"
         for key, text in fields.items()
@@ -74,7 +74,7 @@ def problems(fields: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def _tokens(text: str) -> Iterator[tuple[str, bool]]:
-    """Commands and letters, each with whether it stands in a formula; the dollars of a formula are `$`."""
+    """The commands and characters of a text, each with whether it is part of a formula (its dollars are)."""
     start = 0
     for first, last in _formulas(text):
         yield from ((t, False) for t in _TOKEN.findall(text[start:first]))
@@ -86,7 +86,10 @@ def _tokens(text: str) -> Iterator[tuple[str, bool]]:
 
 
 def _formulas(text: str) -> list[tuple[int, int]]:
-    """Pairs of dollars around mathematics; those of "$5 to $10" are money: a blank stands before the second one."""
+    """The positions of pairs of dollars around formulas.
+
+    In "$5 to $10" they are money: a blank is before the second.
+    """
     places = [match.end() - 1 for match in _DOLLAR.finditer(text)]
     found, index = [], 0
     while index + 1 < len(places):
@@ -126,7 +129,7 @@ def _balanced(text: str) -> bool:
 
 
 def dumps(entries: Iterable[tuple[str, str, Mapping[str, str]]]) -> str:
-    """BibTeX of (key, kind, fields)."""
+    """The BibTeX text of entries given as (key, kind, fields)."""
     import bibtexparser
     from bibtexparser.bibdatabase import BibDatabase
 

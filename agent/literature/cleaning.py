@@ -1,12 +1,12 @@
-"""Text from a service that nobody vouches for: one line, bounded, printable, without markup or TeX's own signs."""
+"""Cleans text from literature services: one bounded line, without markup, control characters and TeX's own signs."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
 
-TITLE, NAME, VENUE, ABSTRACT = 300, 60, 120, 1500  # characters kept
-_TAG = re.compile(r"</?[A-Za-z][^<>]{0,80}>|\x1b\[[0-9;]*[A-Za-z]")  # of HTML, of a terminal
+TITLE, NAME, VENUE, ABSTRACT = 300, 60, 120, 1500  # how many characters are kept
+_TAG = re.compile(r"</?[A-Za-z][^<>]{0,80}>|\x1b\[[0-9;]*[A-Za-z]")  # HTML tags and terminal colours
 _PLAIN = {
     "‐": "-",
     "‑": "-",
@@ -48,7 +48,10 @@ _STOP = frozenset(
 
 
 def prose(text: object, most: int = ABSTRACT) -> str:
-    """Words for a model to read: no control or invisible characters, no tags, one line."""
+    """Text for a model: one line of at most `most` characters, without tags and invisible characters.
+
+    "" for no text.
+    """
     if not isinstance(text, str):
         return ""
     text = unicodedata.normalize("NFC", _TAG.sub(" ", text[: 20 * most]))
@@ -57,7 +60,7 @@ def prose(text: object, most: int = ABSTRACT) -> str:
 
 
 def printable(text: object, most: int) -> str:
-    """Words for a bibliography: only letters that the paper's fonts hold, and nothing that TeX obeys."""
+    """Text for a bibliography: only characters that the paper's fonts have, and none that TeX interprets."""
     letters = "".join(_letter(c) for c in prose(text, most))
     return " ".join("".join(c for c in letters if c not in _TEX).split())
 
@@ -74,23 +77,23 @@ def _letter(character: str) -> str:
 
 
 def person(name: object) -> str:
-    """One author as "First Last": no comma and no `and`, which BibTeX would read as its own."""
+    """One author as "First Last", without commas and the word "and", which BibTeX would interpret."""
     words = printable(name, NAME).replace(",", " ").split()
     return " ".join(w for w in words if w.lower() != "and" and any(c.isalpha() for c in w))
 
 
 def identifier(text: object, pattern: str) -> str:
-    """An identifier that has exactly its form, or nothing."""
+    """The text if it matches the pattern as a whole; "" otherwise."""
     return text if isinstance(text, str) and re.fullmatch(pattern, text) else ""
 
 
 def same(title: str) -> str:
-    """What two spellings of one title have in common."""
+    """A title reduced to ASCII letters and digits, which is the same for different spellings."""
     return re.sub(r"[^a-z0-9]", "", _ascii(title))
 
 
 def key(authors: tuple[str, ...], year: int | None, title: str) -> str:
-    """A citation key like those of the library: cunningham2023sparse."""
+    """A citation key in the library's form, e.g. cunningham2023sparse."""
     last = re.sub(r"[^a-z]", "", _ascii(authors[0].split()[-1])) if authors else ""
     words = [w for w in re.findall(r"[a-z0-9]+", _ascii(title)) if w not in _STOP and len(w) > 2]
     return f"{(last or 'anon')[:30]}{year or 'nd'}{(words[0] if words else 'work')[:30]}"

@@ -1,6 +1,6 @@
-"""What the services are asked and how their answers read: pure, one class a service.
+"""Makes requests to the literature services and reads their answers, with one class for each service. Pure.
 
-An answer that is not what the service promises is Garbage; a work without title, author or year is left out.
+An answer of another form than the service documents raises Garbage. A work without title, author or year is left out.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ _URL = r"https?://[A-Za-z0-9.-]+/[A-Za-z0-9./?=_:-]{0,200}"
 
 
 class Garbage(Exception):
-    """The answer is not of the form that the service promises."""
+    """The answer does not have the form that the service documents."""
 
 
 @dataclass(frozen=True)
 class Request:
-    """`secret` parameters and headers name the person; they are in no cache key and no message."""
+    """What to ask a service. `secret` parameters and headers identify the person: no cache key or message has them."""
 
     path: str
     params: dict[str, str]
@@ -38,7 +38,7 @@ class Request:
 
 
 class Client(Protocol):
-    """One service: what to send for a query, and the works in what comes back."""
+    """One service: the request for a query, and the works in an answer."""
 
     @property
     def service(self) -> Service: ...
@@ -54,8 +54,8 @@ class SemanticScholar:
         return Request(
             "/graph/v1/paper/search",
             {
-                "query": query.replace("-", " "),
-                "limit": str(RESULTS),  # it finds nothing for a hyphen
+                "query": query.replace("-", " "),  # the service finds nothing for words with a hyphen
+                "limit": str(RESULTS),
                 "fields": "title,authors,year,venue,externalIds,abstract,url",
             },
             headers={"x-api-key": self.service.key} if self.service.key else {},
@@ -116,7 +116,7 @@ CLIENTS: dict[str, Callable[[Service], Client]] = {
 
 
 def _works(service: Service, retrieved: str, raw: Iterator[dict[str, Any]]) -> tuple[Paper, ...]:
-    """Cleaned works in the order of the answer, each title once."""
+    """The works of an answer, cleaned, in its order, each title once."""
     found: dict[str, Paper] = {}
     for item in raw:
         paper = _paper(item, service.name, retrieved)
@@ -175,7 +175,7 @@ def _openalex(item: Any) -> dict[str, Any]:
 
 
 def _uninverted(index: dict[str, Any]) -> str:
-    """The text of an inverted index; positions beyond any abstract are left out."""
+    """The text of an inverted index (word to positions); positions from 2000 on are left out."""
     words = {at: word for word, places in index.items() for at in _items(places) if type(at) is int and 0 <= at < 2000}
     return " ".join(words[at] for at in sorted(words))
 
@@ -215,7 +215,7 @@ def _json(body: bytes) -> dict[str, Any]:
 
 
 def _list(data: dict[str, Any], name: str, count: str) -> list[Any]:
-    """The list under a name; a count of zero stands for an empty one."""
+    """The list under a name. If it is missing, a `count` of zero means that it is empty."""
     found = data.get(name, [] if count and data.get(count) == 0 else None)
     if not isinstance(found, list):
         raise Garbage(f"JSON without {name!r}")
@@ -223,7 +223,7 @@ def _list(data: dict[str, Any], name: str, count: str) -> list[Any]:
 
 
 def _feed(body: bytes) -> list[ElementTree.Element]:
-    """Entries of an Atom feed. A document type is refused: without one there are no entities to expand."""
+    """The entries of an Atom feed. A document type is refused, because entities that expand need one."""
     try:
         text = body.decode("utf-8")
         if "<!DOCTYPE" in text or "<!ENTITY" in text:

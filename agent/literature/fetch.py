@@ -1,13 +1,12 @@
-"""One polite, bounded GET: its place in the queue of this machine, Retry-After, time-outs, an end in any case.
+"""Sends one GET request within bounds: it waits for this workspace's turn, obeys Retry-After, and ends by a deadline.
 
-Not here: what an answer means (clients.py) and which service comes next (search.py).
+Not here: what an answer means (clients.py) and which service is asked next (search.py).
 """
 
 from __future__ import annotations
 
 import logging
 import queue
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from email.utils import parsedate_to_datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from agent.core.wire import ENCODINGS, Unbearable, unpacked
+from agent.core.wire import ENCODINGS, Unbearable, begun, unpacked
 from agent.literature.clients import Request
 from agent.literature.services import USER_AGENT, Service
 from agent.storage.atomic import write_text
@@ -23,11 +22,11 @@ from agent.storage.atomic import write_text
 CONNECT_S, READ_S = 5.0, 15.0
 TRIES = 3
 BODY_BYTES = 2_000_000
-LONGEST_PAUSE_S = 3600.0  # whatever a service asks for, or a clock that was set back makes of it
+LONGEST_PAUSE_S = 3600.0  # even if a service asks for more, or the clock was set back
 
 
 class Unavailable(Exception):
-    """A service gave nothing of use. `network`: nobody could be reached at all."""
+    """A service gave no usable answer. `network` is true if the network seems to be down."""
 
     def __init__(self, text: str, *, network: bool = False) -> None:
         super().__init__(text)
@@ -36,13 +35,15 @@ class Unavailable(Exception):
 
 @dataclass(frozen=True)
 class Response:
+    """An answer over HTTP, with its headers in lower case."""
+
     status: int
     headers: dict[str, str]
     body: bytes
 
 
 class Fetcher:
-    """`folder` holds when each service may be asked next, for all processes of a workspace."""
+    """Sends requests. Files in `folder` tell all processes of a workspace when each service may be asked next."""
 
     def __init__(
         self,
@@ -55,17 +56,17 @@ class Fetcher:
         read_s: float = READ_S,
     ) -> None:
         self.folder = folder
-        self.clock = clock  # what processes and machines share: when a service may be asked again
-        self.steady = steady  # what deadlines are in: setting the clock neither ends nor stretches a search
+        self.clock = clock  # the time of day, which processes share: for when a service may be asked again
+        self.steady = steady  # for deadlines, which setting the time of day must not change
         self.sleep = sleep
         self.connect_s = connect_s
         self.read_s = read_s
 
     def get(self, service: Service, request: Request, deadline: float) -> bytes:
-        """The body of a 200; `deadline` is by the steady clock.
+        """The body of an answer with status 200. `deadline` is a time of the steady clock.
 
         Raises:
-            Unavailable: by the deadline there was none, or there will be none.
+            Unavailable: there is none by the deadline, or there cannot be one.
         """
         reason = "no answer"
         for attempt in range(TRIES):
@@ -86,7 +87,10 @@ class Fetcher:
     # ------------------------------------------------------------ whose turn it is
 
     def _turn(self, service: Service, deadline: float) -> float | None:
-        """Seconds until our turn, which is taken; None if it comes too late."""
+        """Take the next turn and return the seconds until then.
+
+        None, without taking it, if it is after the deadline.
+        """
         with self._next(service) as slot:
             now = self.clock()
             wait = max(0.0, slot.at - now)
@@ -105,19 +109,11 @@ class Fetcher:
     # ------------------------------------------------------------ one request
 
     def _within(self, service: Service, request: Request, deadline: float) -> Response:
-        """In a thread of its own: neither a name server nor a drip of bytes stretches the deadline."""
+        """One request, in a thread: neither a slow name server nor a drip of bytes makes it pass the deadline."""
         left = max(0.0, min(deadline - self.steady(), self.connect_s + self.read_s))
-        box: queue.Queue[Response | Exception] = queue.Queue()
-
-        def work() -> None:
-            try:
-                box.put(self._send(service, request, time.monotonic() + left))
-            except Exception as error:  # httpx's own and those of the libraries below it
-                box.put(error)
-
-        threading.Thread(target=work, name="literature", daemon=True).start()
+        until = time.monotonic() + left
         try:
-            outcome = box.get(timeout=left)
+            outcome = begun(lambda: self._send(service, request, until), "literature").get(timeout=left)
         except queue.Empty:
             raise Unavailable("no whole answer in time") from None
         if isinstance(outcome, Response):
@@ -147,7 +143,7 @@ class Fetcher:
 
 
 class _Slot:
-    """When a service may be asked next, read and written under a lock that is held for a moment."""
+    """The file that says when a service may be asked next; a `with` block holds its lock."""
 
     def __init__(self, path: Path, now: float) -> None:
         from filelock import FileLock
@@ -179,7 +175,7 @@ class _Slot:
 
 
 def retry_after(text: str, now: float) -> float | None:
-    """Seconds that a Retry-After asks for, in either of its forms; None if it says nothing."""
+    """The seconds that a Retry-After header asks for, given as seconds or as a date; None if it is neither."""
     text = text.strip()
     if text.isascii() and text.isdigit():
         return min(float(text[:9]), LONGEST_PAUSE_S)

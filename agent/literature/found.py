@@ -1,6 +1,6 @@
-"""paper/found.json: works that a literature service returned and the session cites, with source and time.
+"""paper/found.json: works that a literature service returned and that the session cites, with source and time.
 
-Beside the shipped library it is all that may be cited; a paper is rebuilt from the repository without asking anybody.
+Only these works and the shipped library may be cited, so a paper can be rebuilt from the repository alone.
 """
 
 from __future__ import annotations
@@ -22,14 +22,16 @@ class FoundWork(Strict):
 
     paper: Paper
     reason: str
-    step: str  # of the session that chose it
+    step: str  # the step of the session that chose it
 
 
 class FoundWorks(Strict):
+    """The content of found.json."""
+
     works: tuple[FoundWork, ...] = ()
 
     def adding(self, works: Iterable[FoundWork]) -> FoundWorks:
-        """These works and the given ones; a key that is there stays as it is."""
+        """These works and the given ones; a work whose key exists is not replaced."""
         known = {w.paper.key: w for w in works} | {w.paper.key: w for w in self.works}
         order = dict.fromkeys([*(w.paper.key for w in self.works), *known])
         return FoundWorks(works=tuple(known[key] for key in order))
@@ -39,10 +41,10 @@ class FoundWorks(Strict):
 
 
 def read_found(data: bytes | None) -> FoundWorks:
-    """The works of a repository; none where nothing was found.
+    """Parse found.json; None stands for a repository without the file.
 
     Raises:
-        InfrastructureError: the file is not what the loop wrote.
+        InfrastructureError: the file was changed by hand.
     """
     try:
         return FoundWorks() if data is None else FoundWorks.model_validate_json(data)
@@ -51,7 +53,7 @@ def read_found(data: bytes | None) -> FoundWorks:
 
 
 def entry(paper: Paper) -> Entry:
-    """A found work as BibTeX has it; its abstract stands where the library has a summary."""
+    """A found work as an entry of the library; its abstract takes the place of the summary."""
     fields = {
         "title": f"{{{paper.title}}}",
         "author": " and ".join(paper.authors),

@@ -1,6 +1,6 @@
-"""The literature that may be cited: BibTeX files with two-line summaries, searched offline.
+"""The shipped library of works that may be cited: BibTeX files with two-line summaries, searched offline.
 
-Not here: online search. Whoever finds an entry elsewhere adds it with `Library.adding`.
+Not here: online search, whose works are added with `Library.adding`.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Entry:
 
     @property
     def named(self) -> str:
-        """How a sentence names the work: "Gao et al. (2025)"."""
+        """The work's name in a sentence, e.g. "Gao et al. (2025)"."""
         people = [
             name.split(",")[0] if "," in name else name.split()[-1] for name in self.authors.split(" and ") if name
         ]
@@ -56,7 +56,7 @@ class Entry:
         return " ".join(self.fields.get("summary", "").split())
 
     def paper(self) -> Paper:
-        """As a search returns it."""
+        """The entry as a search returns works."""
         year = self.year if self.year.isdigit() else ""
         return Paper(
             key=self.key,
@@ -77,7 +77,7 @@ class Entry:
 
 
 class Library:
-    """Entries by key, with a ranking."""
+    """Entries by key, with a search over them."""
 
     def __init__(self, entries: Iterable[Entry] = ()) -> None:
         self._entries = {e.key: e for e in entries}
@@ -93,7 +93,7 @@ class Library:
         return tuple(self._entries)
 
     def adding(self, entries: Iterable[Entry]) -> Library:
-        """This library and the given entries; an existing key is never replaced."""
+        """This library with the given entries; an entry whose key exists is not replaced."""
         fresh = {e.key: e for e in entries}
         return Library((fresh | self._entries).values())
 
@@ -102,7 +102,7 @@ class Library:
         return tuple(self._entries[k] for k in keys if k in self._entries)
 
     def search(self, query: str, n: int = 8) -> tuple[Entry, ...]:
-        """The n entries nearest to a query: tf-idf over title (twice), summary and authors."""
+        """The n entries nearest to a query, by tf-idf over title (counted twice), summary, authors and year."""
         wanted = set(_words(query))
         scored = []
         for key, words in self._bags.items():
@@ -129,19 +129,23 @@ def load_library(folder: Path = FOLDER) -> Library:
     """All *.bib files of a folder.
 
     Raises:
-        UserError: a file cannot be read as BibTeX, or a key stands twice.
+        UserError: a file is not BibTeX, or two entries have one key.
     """
     entries: dict[str, Entry] = {}
     for path in sorted(folder.glob("*.bib")):
         for entry in parse_bibtex(path.read_text(encoding="utf-8"), str(path)):
             if entry.key in entries:
-                raise UserError(f"{path}: the key {entry.key!r} stands twice in the library; remove one entry")
+                raise UserError(f"{path}: the key {entry.key!r} occurs twice in the library; remove one entry")
             entries[entry.key] = entry
     return Library(entries.values())
 
 
 def parse_bibtex(text: str, where: str = "bibtex") -> tuple[Entry, ...]:
-    """The entries of a BibTeX text."""
+    """The entries of a BibTeX text; `where` names it in the error.
+
+    Raises:
+        UserError: it is not BibTeX.
+    """
     import bibtexparser
     from bibtexparser.bparser import BibTexParser
 
@@ -158,12 +162,12 @@ def parse_bibtex(text: str, where: str = "bibtex") -> tuple[Entry, ...]:
 
 
 def references_bib(entries: Iterable[Entry]) -> str:
-    """BibTeX of the cited entries alone, without the fields that are ours."""
+    """The BibTeX text of the cited entries, without our own fields."""
     return bibtex.dumps((e.key, e.kind, {k: v for k, v in e.fields.items() if k not in _OURS}) for e in entries)
 
 
 def _words(text: str) -> list[str]:
-    """Lower-case words with the plural's s removed."""
+    """The words of a text in lower case, without stop words and without the plural's s."""
     found = re.findall(r"[a-z0-9]+", text.lower())
     return [w[:-1] if len(w) > 3 and w.endswith("s") and not w.endswith("ss") else w for w in found if w not in _STOP]
 
@@ -199,5 +203,5 @@ _STOP = frozenset(
 
 @cache
 def shipped_library() -> Library:
-    """Read once: parsing BibTeX takes more than a second."""
+    """The library that comes with the program. It is read once, because parsing BibTeX takes more than a second."""
     return load_library()

@@ -1,6 +1,7 @@
-"""One query to the first service that answers, then to the library. Never raises for a service, never hangs.
+"""Searches for one query: in the first service that answers, and in the shipped library.
 
-A service that fails rests until the program is started again; when nobody can be reached, all of them do.
+A failing service raises no error and does not delay a search beyond SEARCH_S. It is not asked again before the program
+is started again; without network, no service is.
 """
 
 from __future__ import annotations
@@ -25,20 +26,20 @@ from agent.literature.library import Library
 from agent.literature.services import Service
 from agent.storage.atomic import write_text
 
-SEARCH_S = 25.0  # one search, all services together
+SEARCH_S = 25.0  # for one search, all services together
 LIBRARY_RESULTS = 6
-KEEP_S = 7 * 86400.0  # a cached answer
+KEEP_S = 7 * 86400.0  # how long a cached answer is used
 LIBRARY = "library"
 
 
 class Finder(Protocol):
-    """Works for a query, best first, and the name of the source that had them."""
+    """Finds works for a query, best first, and returns them with the name of their source."""
 
     def find(self, query: str) -> tuple[tuple[Paper, ...], str]: ...
 
 
 class Shelf:
-    """The shipped library alone."""
+    """Searches only the shipped library."""
 
     def __init__(self, library: Callable[[], Library]) -> None:
         self.library = library
@@ -48,14 +49,14 @@ class Shelf:
 
 
 class Answer(Strict):
-    """What a service answered, and when."""
+    """A cached answer: what a service returned, and when."""
 
     at: float
     papers: tuple[Paper, ...]
 
 
 class Cache:
-    """Answers of services, by service and request, for some days."""
+    """Keeps answers of services for KEEP_S, a file for each service and request."""
 
     def __init__(self, folder: Path, clock: Callable[[], float]) -> None:
         self.folder = folder
@@ -69,12 +70,15 @@ class Cache:
         return answer.papers if self.clock() - answer.at < KEEP_S else None
 
     def write(self, name: str, papers: tuple[Paper, ...]) -> None:
-        with suppress(OSError):  # a full disk: a cache is a courtesy
+        with suppress(OSError):  # the disk is full; a search works without the cache
             write_text(self.folder / name, Answer(at=self.clock(), papers=papers).model_dump_json(indent=1))
 
 
 class Online:
-    """The services in their order, each result joined by what the library has on it."""
+    """Searches the services in their order, and the library.
+
+    The works of the first service that has some are returned.
+    """
 
     def __init__(
         self,
@@ -107,13 +111,14 @@ class Online:
         cached = self.cache.read(name)
         if cached is not None:
             return cached
-        if client not in self.clients:  # the network went away with an earlier one
+        if client not in self.clients:  # an earlier service found that there is no network
             return ()
         try:
             body = self.fetcher.get(client.service, request, deadline)
             retrieved = datetime.fromtimestamp(self.clock(), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
             papers = client.papers(body, retrieved)
-        except (Unavailable, Garbage, OSError) as error:  # OSError: the queue's file cannot be written
+        # OSError: the file of the service's next turn cannot be written
+        except (Unavailable, Garbage, OSError) as error:
             self._rest(client, error)
             return ()
         self.cache.write(name, papers)
@@ -130,7 +135,7 @@ class Online:
 
 
 def _joined(papers: tuple[Paper, ...], ours: tuple[Paper, ...]) -> tuple[Paper, ...]:
-    """What a service found, then what the library adds; a work that is in both is the library's."""
+    """The service's works, then those that only the library has; of a work in both, the library's entry is taken."""
     known = {cleaning.same(p.title): p for p in ours}
     found = {cleaning.same(p.title): known.get(cleaning.same(p.title), p) for p in papers}
     return tuple((found | {k: v for k, v in known.items() if k not in found}).values())

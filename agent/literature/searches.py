@@ -1,6 +1,6 @@
-"""A session's searches: each is a file before anybody reads it, and a repeated action reads the file.
+"""The searches of a session. Each is stored before its result is used, and a repeated action reads the stored one.
 
-Here works get the key by which this session cites them.
+Works get the keys here by which this session cites them.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from agent.core.errors import InfrastructureError, mend
-from agent.core.protocols import Searched
-from agent.core.works import Paper
+from agent.core.schema import first_fault
+from agent.core.works import Paper, Searched
 from agent.literature import cleaning
 from agent.literature.library import Library
 from agent.literature.search import Finder
@@ -23,12 +23,12 @@ from agent.storage import foreign
 from agent.storage.atomic import write_text
 
 _STEP = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-RESULTS = 12  # of one query
-QUERY = 200  # characters
+RESULTS = 12  # works that are kept of one query
+QUERY = 200  # characters of a query
 
 
 class RecordedSearches:
-    """protocols.Literature over a finder. `library` holds the keys that are taken."""
+    """protocols.Literature over a finder. Keys of `library` are not given to other works."""
 
     def __init__(self, finder: Finder, folder: Path, library: Callable[[], Library]) -> None:
         self.finder = finder
@@ -36,17 +36,17 @@ class RecordedSearches:
         self.library = library
 
     def search(self, step: str, queries: Sequence[str]) -> Searched:
-        """What was found under this step, asked now or before.
+        """The result of a step: the stored one, or a new search for `queries`.
 
         Raises:
-            InfrastructureError: its record was changed by hand, or cannot be written.
+            InfrastructureError: the stored result was changed by hand, or the new one cannot be written.
         """
         if not _STEP.fullmatch(step):
             raise InfrastructureError(f"step {step!r}: use letters, digits, dots, dashes and underscores only")
         path = self.folder / f"{step}.json"
         if os.path.lexists(path):
             return _read(path)
-        asked = tuple(cleaning.prose(query, QUERY) for query in queries)  # a model's words, which a terminal will see
+        asked = tuple(cleaning.prose(query, QUERY) for query in queries)  # a model wrote them, and they are printed
         papers: list[Paper] = []
         sources: list[str] = []
         for query in asked:
@@ -65,7 +65,7 @@ class RecordedSearches:
         return {p.key: p for path in sorted(self.folder.glob("*.json")) for p in _read(path).papers}
 
     def _keyed(self, papers: Iterable[Paper]) -> tuple[Paper, ...]:
-        """Each work once, under the key it has already, or one that nobody has."""
+        """Each work once, under the key that the session or the library has for it, or under a free one."""
         known = {cleaning.same(p.title): p for p in self.found().values()} | self._shipped
         taken = {p.key for p in known.values()}
         result: dict[str, Paper] = {}
@@ -104,8 +104,6 @@ def _read(path: Path) -> Searched:
     except foreign.Foreign as problem:
         raise InfrastructureError(f"{path}: {problem}; remove it to search again") from None
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
         raise InfrastructureError(
-            f"{path}: {where}: {first['msg']}; the record was changed by hand: restore it, or delete it to search again"
+            f"{path}: {first_fault(error)}; the record was changed by hand: restore it, or delete it to search again"
         ) from None

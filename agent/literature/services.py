@@ -1,6 +1,6 @@
-"""The literature services: where they are, how often they may be asked, and whose keys they take.
+"""The literature services: their addresses, how often they may be asked, and which keys they take.
 
-The only place that names their addresses; tests hand in others.
+No other module has their addresses; tests hand in others.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from agent.core.program import version
 
 USER_AGENT = f"experiment-runner/{version()}"
-# What the person may set; none is needed.
+# Environment variables that the person may set; none is necessary.
 S2_KEY, OPENALEX_KEY, OPENALEX_MAIL = "S2_API_KEY", "OPENALEX_API_KEY", "OPENALEX_MAILTO"
 
 
 @dataclass(frozen=True)
 class Service:
-    """One service. `interval_s` lies between two requests of this machine, whichever process sends them."""
+    """One service. `interval_s` is the least time between two requests, of whichever process of the workspace."""
 
     name: str
     url: str
@@ -28,7 +28,7 @@ class Service:
 
 
 def services(environment: Mapping[str, str] = os.environ) -> tuple[Service, ...]:
-    """All services, those that know us first: without a key a request shares a pool with all the world."""
+    """All services, those with a key first, because requests without one share a limit with all other users."""
     found = (
         Service("semantic_scholar", "https://api.semanticscholar.org", 1.1, environment.get(S2_KEY, "")),
         Service(

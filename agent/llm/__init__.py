@@ -1,1 +1,1 @@
-"""Language models. Every answer is on disk before anybody acts on it."""
+"""Asks language models. Every answer is on disk before it is used."""

@@ -1,4 +1,4 @@
-"""A model's JSON answer, typed; what is wrong with it goes back to the model in its own words."""
+"""Asks a model for a JSON object of a given form. If the answer is wrong, the model is told why and asked again."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import TypeVar
 from pydantic import BaseModel, ValidationError
 
 from agent.core.errors import InfrastructureError
-from agent.core.protocols import Ask, Conversation, Message, Pictures, Role, no_pictures
+from agent.core.exchange import Conversation, Message, Pictures, Role, no_pictures
+from agent.core.protocols import Ask
 from agent.llm.in_words import faults
 from agent.llm.json_objects import objects
 from agent.llm.prompting import render
@@ -17,12 +18,12 @@ from agent.llm.thinking import UNFINISHED
 
 Answer = TypeVar("Answer", bound=BaseModel)
 TRIES = 3
-LONGEST = 60_000  # characters of an answer; of a longer one only this is said
-QUOTED = 6_000  # characters of a refused answer that go back with what is wrong with it
+LONGEST = 60_000  # characters of an answer; a longer one is refused unread
+QUOTED = 6_000  # characters of a refused answer that are sent back with the complaint
 
 
 class NoUsableAnswer(InfrastructureError):
-    """A model gave no answer of the form it was asked for, in all its tries; the text ends with the last reason."""
+    """A model gave no answer of the requested form in TRIES tries. `complaint` is the last reason."""
 
     def __init__(self, step: str, role: Role, complaint: str) -> None:
         super().__init__(
@@ -33,15 +34,15 @@ class NoUsableAnswer(InfrastructureError):
 
 
 class BadAnswer(Exception):
-    """Why an answer cannot be taken; the text is for the model."""
+    """An answer cannot be used; the text tells the model why."""
 
 
 def parse(text: str, form: type[Answer]) -> Answer:
-    """The one JSON object of this form in a reply, whatever stands around it.
+    """The one JSON object of this form in a reply. Other text around it does not matter.
 
     Raises:
-        BadAnswer: there is none, there are several that differ, the reply is too long or was cut; the first three
-            faults are named, by field and rule.
+        BadAnswer: there is none, there are several different ones, or the reply is too long or was cut. The text names
+            the first three faults by field and rule.
     """
     if len(text) > LONGEST:
         raise BadAnswer(f"the answer has {len(text)} characters, at most {LONGEST} are read; be brief")
@@ -66,7 +67,7 @@ def parse(text: str, form: type[Answer]) -> Answer:
 
 
 def head_and_tail(text: str, limit: int) -> str:
-    """A text of bounded length; what is left out is counted."""
+    """The text; if it has more than `limit` characters, its head and tail with the number of those left out."""
     if len(text) <= limit:
         return text
     half = limit // 2
@@ -84,11 +85,13 @@ def ask_json(
 ) -> Answer:
     """Ask until the answer has the form and `accept` has no complaint.
 
+    `accept` returns what is wrong with an answer, for the model, or None or "" if nothing is.
+
     Raises:
-        NoUsableAnswer: the model gave no such answer in TRIES tries. A resume asks anew.
+        NoUsableAnswer: the model gave no such answer in TRIES tries. A resume asks again.
     """
     fresh = 0
-    while fresh < TRIES:  # answers on record cost nothing: a resume after a failure has its tries again
+    while fresh < TRIES:  # recorded answers do not count, so a resume after a failure has all its tries again
         reply = ask(step, role, Conversation(messages, form, pictures))
         fresh += not reply.recorded
         try:

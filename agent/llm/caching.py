@@ -1,24 +1,25 @@
-"""Where a request says that a provider may keep its beginning: marks at the ends of what later requests repeat."""
+"""Marks in a request up to where a provider should cache it: at the ends of parts that later requests repeat."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
-from agent.core.protocols import Message
+from agent.core.exchange import Message
 from agent.llm.providers import load_litellm
 
-# A line of a prompt: what stands above it is the same in the next request of its kind. It is never sent.
+# A line of a prompt. The text above it is the same in the next request of its kind. The line itself is not sent.
 STAYS_ABOVE = "<!-- above this line stays the same -->"
-MOST = 4  # marks that Anthropic takes in one request
+MOST = 4  # marks that Anthropic accepts in one request
 _MARK = {"cache_control": {"type": "ephemeral"}}
 
 
 def with_cache_markers(model: str, messages: Sequence[Message]) -> list[dict[str, Any]]:
-    """Messages as litellm takes them. For a model whose cache has to be asked for they carry up to MOST marks.
+    """The messages in litellm's form, with up to MOST marks if the model's provider caches only what is marked.
 
-    Marked are the end of the system message, each line STAYS_ABOVE, and the end of the last message but the newest,
-    which a conversation that goes on repeats. If these are too many, the system message and the last ones are kept.
+    The marks are at the end of the system message, at each line STAYS_ABOVE, and at the end of the last message but
+    one, because the next request of a conversation repeats everything up to there. If these are too many, the one of
+    the system message and the last ones are kept.
     """
     texts = [message.content.split(f"{STAYS_ABOVE}\n") for message in messages]
     if not _wants_marks(model):
@@ -33,18 +34,18 @@ def with_cache_markers(model: str, messages: Sequence[Message]) -> list[dict[str
 
 
 def _wants_marks(model: str) -> bool:
-    """Claude's providers keep what is marked, and nothing else; other providers cache without being asked."""
+    """Whether the provider caches only what is marked. Those of Claude do; others cache without marks."""
     return "claude" in model.lower() and bool(load_litellm().utils.supports_prompt_caching(model))
 
 
 def _is_repeated(messages: Sequence[Message], texts: list[list[str]], i: int, part: int) -> bool:
-    """Whether a later request is likely to begin with everything up to the end of this part."""
+    """Whether later requests probably begin with everything up to the end of this part."""
     is_last_part = part == len(texts[i]) - 1
     return not is_last_part or messages[i].role == "system" or i == len(messages) - 2
 
 
 def _content(parts: list[str], marked: list[bool]) -> str | list[dict[str, Any]]:
-    """A message's text, in pieces where one of them is marked."""
+    """A message's content in litellm's form: one text, or several pieces if one of them is marked."""
     if not any(marked):
         return "".join(parts)
     pieces = [(text, mark) for text, mark in zip(parts, marked, strict=True) if text.strip()]

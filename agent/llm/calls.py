@@ -1,6 +1,6 @@
-"""Every exchange with a model is a file before anybody acts on it; a repeated action reads the files.
+"""Records every exchange with a model in a file before the answer is used; a repeated action reads the files instead.
 
-Not here: retries (litellm_model.py) and what a call means to the session (the caller's on_call).
+Not here: retries (litellm_model.py), and what a call means to the session (the caller's on_call).
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from agent.core.errors import InfrastructureError, disk_named
-from agent.core.protocols import Call, Conversation, Message, Model, Reply, Role, Watch
-from agent.core.schema import Strict
+from agent.core.exchange import Call, Conversation, Message, Reply, Role, Watch
+from agent.core.protocols import Model
+from agent.core.schema import Strict, first_fault
 from agent.llm.thinking import cut
 from agent.llm.usage import checked
 from agent.storage import foreign
@@ -26,7 +27,7 @@ _STEP = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\Z")
 
 
 class CallRecord(Strict):
-    """One request and its reply; (step, ordinal) is its identity."""
+    """One request and its reply. The pair (step, ordinal) is its identity."""
 
     step: str
     ordinal: int  # 1, 2, ... within the step
@@ -40,17 +41,19 @@ class CallRecord(Strict):
     finish: str
     wall_s: float
     estimated: str = ""  # why tokens or cost are an estimate
-    pictures: int = 0  # sent beside the words
-    tokens_cached: int = 0  # of tokens_in, read by the provider from its cache
+    pictures: int = 0  # how many were sent beside the words
+    tokens_cached: int = 0  # the part of tokens_in that the provider read from its cache
 
 
 class RecordedCalls:
-    """Asks `inner` at most once for each (step, ordinal).
+    """Asks `inner` at most once for each (step, ordinal), and returns the recorded reply ever after.
 
-    `on_call` hears of every reply handed out, also of one read back from disk: a kill may have fallen
-    between the file and the event. `budget` is called before each new call, and with the seconds of each wait for
-    another try; it may raise BudgetSpent. `on_waste` hears of tries that are paid for and gave nothing, `on_refusal` of
-    replies that whoever asked could not take.
+    Args:
+        on_call: called with the record of every reply that is returned, a recorded one included, because a kill may
+            have come between the file and the event.
+        budget: called before each new call, and with the seconds of each wait for another try. May raise BudgetSpent.
+        on_waste: called for each try that was paid for and gave nothing.
+        on_refusal: called with the record of a reply that the caller could not use, and the reason.
     """
 
     def __init__(
@@ -73,11 +76,11 @@ class RecordedCalls:
         self._asked: dict[str, int] = {}
 
     def begin(self, step: str) -> None:
-        """An action starts, perhaps not for the first time: its calls count from 1 again."""
+        """Number the calls of a step from 1 again, because its action starts, perhaps not for the first time."""
         self._asked[step] = 0
 
     def ask(self, step: str, role: Role, messages: Sequence[Message]) -> Reply:
-        """The recorded reply of this call, else a new one, recorded before it is returned.
+        """The recorded reply of this call, or a new one, which is recorded before it is returned.
 
         Raises:
             BudgetSpent: `budget` says so.
@@ -109,7 +112,7 @@ class RecordedCalls:
         )
 
     def path(self, step: str, ordinal: int) -> Path:
-        """Where a call's record lies.
+        """The file of a call's record.
 
         Raises:
             InfrastructureError: the step's name cannot be a file's name.
@@ -122,7 +125,7 @@ class RecordedCalls:
         path = self.path(call.step, call.ordinal)
         started = self.clock()
         reply = checked(self.inner.complete(messages, replace(call, watch=_Watch(self, call))), messages)
-        text = cut(reply.text)  # whichever model it is: what it only thought is not acted upon
+        text = cut(reply.text)  # the thinking of a model is never used as its answer
         if not text.strip():
             raise InfrastructureError(f"model {reply.model} ({call.step}, call {call.ordinal}): an empty answer")
         record = CallRecord(
@@ -145,7 +148,7 @@ class RecordedCalls:
             try:
                 self.folder.mkdir(exist_ok=True)
             except FileNotFoundError:
-                raise InfrastructureError(f"{self.folder.parent}: is gone; the reply cannot be kept") from None
+                raise InfrastructureError(f"{self.folder.parent}: was removed; the reply cannot be kept") from None
             write_text(path, record.model_dump_json(indent=1))
         return record
 
@@ -158,7 +161,7 @@ class RecordedCalls:
 
 @dataclass(frozen=True)
 class _Watch(Watch):
-    """Keeps the bounds while a call is tried again and again."""
+    """Applies the session's bounds between the tries of a call."""
 
     calls: RecordedCalls
     call: Call
@@ -171,11 +174,11 @@ class _Watch(Watch):
 
 
 def read_call(path: Path) -> CallRecord:
-    """One record of a session's calls/ folder.
+    """Read a record of a session's calls/ folder.
 
     Raises:
-        Missing: there is none.
-        InfrastructureError: it is not a call's record.
+        Missing: there is no such file.
+        InfrastructureError: it is not the record of a call.
     """
     try:
         return CallRecord.model_validate_json(foreign.read_file(path))
@@ -184,14 +187,12 @@ def read_call(path: Path) -> CallRecord:
     except foreign.Foreign as problem:
         raise InfrastructureError(f"{path}: {problem}; remove it to pay for this one call again") from None
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
         raise InfrastructureError(
-            f"{path}: {where}: {first['msg']}; the record was changed by hand: restore it, "
+            f"{path}: {first_fault(error)}; the record was changed by hand: restore it, "
             "or delete it to pay for this one call again"
         ) from None
 
 
 def _valid(text: str) -> str:
-    """Half a surrogate pair, which a model can send as JSON, is no text that a file could hold."""
+    """The text without halves of surrogate pairs, which JSON can contain and no file can."""
     return text.encode("utf-8", "replace").decode()

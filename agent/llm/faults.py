@@ -1,25 +1,28 @@
-"""What a failed call means: wait and ask again (Passing), or stop with one clear line. And whether it is paid for."""
+"""Decides what a failed call means: ask again after a wait, or stop with one clear line.
+
+And whether it was paid for.
+"""
 
 from __future__ import annotations
 
 import re
 from email.utils import formatdate, parsedate_to_datetime
 
-from agent.core.errors import InfrastructureError
+from agent.core.errors import InfrastructureError, causes
 from agent.core.wire import why_unbearable
 from agent.llm.names import nearest
 from agent.llm.providers import key_variable, load_litellm, scrub
 
-OUTAGE_TRIES = 10  # with the waits of litellm_model.py: about eight minutes of an ill provider
-HANG_TRIES = 4  # each costs a whole time-out
-REPLY_TRIES = 3  # for answers that came but are of no use
+OUTAGE_TRIES = 10  # with the waits of litellm_model.py, a provider may be out of order for about eight minutes
+HANG_TRIES = 4  # fewer, because each try takes a whole time-out
+REPLY_TRIES = 3  # for answers that came and are of no use
 LONGER_CONTEXT = "choose a model with a longer one, or let its server hold a longer one and state it with --context N"
-# How providers say that a request does not fit; the last two are llama.cpp's.
+# What providers write if a request is too long; the last two are llama.cpp's.
 _TOO_LONG = ("context length", "context window", "prompt is too long", "context size", "exceed_context_size")
 
 
 class Passing(Exception):
-    """A fault that may be gone after a wait. `wait_s` is what the provider asked for."""
+    """A fault that may have passed after a wait. `wait_s` is the wait that the provider asked for, if it did."""
 
     def __init__(self, text: str, tries: int, wait_s: float | None = None) -> None:
         super().__init__(text)
@@ -28,9 +31,9 @@ class Passing(Exception):
 
 
 class Away(InfrastructureError):
-    """A provider stays away: its tries are used up, its account is empty, or nobody answers at its address.
+    """A provider cannot be used now: all tries failed, the account is empty, or no server answers at its address.
 
-    `lasts` where asking it once more would only take the same time again.
+    If `lasts` is true, asking it again would only take the same time again.
     """
 
     def __init__(self, text: str, *, lasts: bool = True) -> None:
@@ -39,11 +42,11 @@ class Away(InfrastructureError):
 
 
 class Unreached(Passing):
-    """Nobody listens at an address: a mistake in it, or a server that is not up."""
+    """No server answers at an address: the address is wrong, or the server is not running."""
 
 
 class Paid(Exception):
-    """Around a fault of a try that is paid for, or may be."""
+    """Wraps the fault of a try that was, or may have been, paid for."""
 
     def __init__(self, cause: Exception) -> None:
         super().__init__(str(cause))
@@ -51,9 +54,9 @@ class Paid(Exception):
 
 
 def judge(model: str, error: Exception, api_base: str | None = None, sent: str = "") -> Exception:
-    """What an exception of litellm means: wait (Passing) or stop (InfrastructureError).
+    """What an exception of litellm means: a Passing to wait, an InfrastructureError to stop; Paid around either.
 
-    `api_base` is the server that was asked, where it is the person's own; `sent` says how long the request was.
+    `api_base` is the server that was asked, if it is the person's own; `sent` tells how long the request was.
     """
     litellm = load_litellm()
     if unbearable := why_unbearable(error):
@@ -93,22 +96,16 @@ def judge(model: str, error: Exception, api_base: str | None = None, sent: str =
 
 
 def stop(model: str, cause: str, mend: str, said: str) -> InfrastructureError:
-    """The line that a session stops with."""
+    """The error with which the session stops, as one line."""
     return InfrastructureError(_line(model, cause, mend, said))
 
 
 def unreached(error: BaseException | None) -> str:
-    """The address at which nobody took a connection, which litellm calls a fault of a server; "" where one did."""
+    """The address that took no connection, which litellm reports as a server's fault; "" if there was a connection."""
     from httpx import ConnectError
 
-    seen: set[int] = set()
-    while error is not None and id(error) not in seen:
-        if isinstance(error, ConnectError):
-            url = error.request.url
-            return f"{url.scheme}://{url.netloc.decode()}"
-        seen.add(id(error))
-        error = error.__cause__ or error.__context__
-    return ""
+    url = next((cause.request.url for cause in causes(error) if isinstance(cause, ConnectError)), None)
+    return f"{url.scheme}://{url.netloc.decode()}" if url else ""
 
 
 def _line(model: str, cause: str, mend: str, said: str) -> str:
@@ -116,14 +113,14 @@ def _line(model: str, cause: str, mend: str, said: str) -> str:
 
 
 def one_line(error: Exception) -> str:
-    """What the provider said, without litellm's prefixes, keys or tracebacks."""
+    """The provider's message, without litellm's prefixes, keys and tracebacks."""
     text = str(error).split("Traceback (most recent call last)")[0]
     text = re.sub(r"\b(?:litellm\.)?[A-Za-z]+(?:Error|Exception):? (?:- )?", "", text)
     return short(text) or type(error).__name__
 
 
 def short(text: str, limit: int = 240) -> str:
-    """A provider's text as part of a line: without keys, and bounded."""
+    """A provider's text as part of one line: without keys, at most `limit` characters."""
     text = " ".join(scrub(text).split())
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
@@ -143,7 +140,8 @@ def _retry_after(error: Exception) -> float | None:
         pass
     try:
         until = parsedate_to_datetime(value)
-        now = parsedate_to_datetime(headers.get("date") or formatdate(usegmt=True))  # the provider's clock, if it says
+        # By the provider's clock, if it sends its time
+        now = parsedate_to_datetime(headers.get("date") or formatdate(usegmt=True))
         return max(0.0, until.timestamp() - now.timestamp())
     except (ValueError, TypeError, OverflowError):
         return None

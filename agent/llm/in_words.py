@@ -1,4 +1,4 @@
-"""What a value is refused for by its form, as field and rule in plain words."""
+"""Explains in plain words, for a model, why pydantic refuses a value: the field and the rule that it breaks."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _RULES = {
 
 
 def faults(error: ValidationError, most: int = 3) -> str:
-    """The first faults, as in 'runs.0.label: at most 40 letters'."""
+    """The first `most` faults, e.g. 'runs.0.label: at most 40 letters'."""
     return "; ".join(_fault(dict(fault)) for fault in error.errors()[:most])
 
 

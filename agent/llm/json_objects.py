@@ -1,6 +1,7 @@
-"""JSON objects out of an answer, also with trailing commas, comments or in Python's spelling; nothing is guessed.
+"""Finds the JSON objects in an answer. JSON5 (trailing commas, comments) and Python's spelling are read as well.
 
-An object that is broken is told of by field and rule. Not here: whether an object has its form (in_words.py).
+Nothing is guessed: a broken object is reported by field and rule. Not here: whether an object has the requested form
+(in_words.py).
 """
 
 from __future__ import annotations
@@ -15,12 +16,12 @@ from typing import Any
 
 import json5
 
-# What begins an object, and not a set in a sentence or a line of code.
+# The beginning of an object, as opposed to a set in a sentence or a brace in a line of code.
 _BEGINS = re.compile(r"""\{(?=\s*(?:["'}]|//|/\*|[A-Za-z_]\w*\s*:))""")
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"?|[{}\[\],:]', re.DOTALL)
 _ESCAPE = re.compile(r"\\(?:u[0-9a-fA-F]{4}|[\"\\/bfnrt'\n]|(.))", re.DOTALL)
-_MOST = 200  # beginnings that are tried; an answer of more is no answer
-_RULES = {  # of json's messages: what an answer has to look like there
+_MOST = 200  # beginnings that are tried; no honest answer has more
+_RULES = {  # for the beginnings of json's messages: what is expected at that place
     "Unterminated": "the text has no closing quotation mark",
     "Invalid \\": "a backslash inside a text is written \\\\",
     "Expecting ':'": "a colon belongs between a name and its value",
@@ -32,11 +33,11 @@ _RULES = {  # of json's messages: what an answer has to look like there
 
 
 class BrokenObject(Exception):
-    """What is wrong with an object, by field and rule."""
+    """An object is broken; the text names field and rule."""
 
 
 def objects(text: str) -> tuple[list[dict[str, Any]], str]:
-    """The outermost objects of a text, in order; and what is wrong with the first that is broken, "" if none is."""
+    """The outermost objects of a text, in order, and what is wrong with the first broken one ("" if none is)."""
     found, wrong, place = [], "", 0
     for _ in range(_MOST):
         begins = _BEGINS.search(text, place)
@@ -58,7 +59,7 @@ def _read(text: str, start: int, end: int | None) -> tuple[dict[str, Any], int]:
     """The object that begins at `start`, and where it ends.
 
     Raises:
-        BrokenObject: it is none that can be read for sure.
+        BrokenObject: it cannot be read without guessing.
     """
     try:
         return json.JSONDecoder(strict=False, object_pairs_hook=_once).raw_decode(text, start)
@@ -66,12 +67,13 @@ def _read(text: str, start: int, end: int | None) -> tuple[dict[str, Any], int]:
         problem = _told(text, start, error)
     except BrokenObject:
         raise
-    except (ValueError, RecursionError):  # thousands of digits, or of brackets
+    except (ValueError, RecursionError):  # a number of thousands of digits, or thousands of brackets
         problem = "an object that is nested or long beyond all sense"
     if end is None:
         raise BrokenObject(problem)
     part = text[start:end]
-    if not any(match[1] for match in _ESCAPE.finditer(part)):  # else these would drop the backslash
+    # With an unknown escape, both readers would drop the backslash
+    if not any(match[1] for match in _ESCAPE.finditer(part)):
         for value in _otherwise(part):
             if isinstance(value, dict) and all(isinstance(name, str) for name in value):
                 return value, end
@@ -79,7 +81,7 @@ def _read(text: str, start: int, end: int | None) -> tuple[dict[str, Any], int]:
 
 
 def _otherwise(part: str) -> Iterator[Any]:
-    """What JSON5, and Python, read in it."""
+    """The value that JSON5 reads in a text, and the one that Python does."""
     with suppress(ValueError, RecursionError):
         yield json5.loads(part, strict=False, object_pairs_hook=_once)
     with suppress(ValueError, TypeError, SyntaxError, RecursionError, MemoryError), warnings.catch_warnings():
@@ -91,13 +93,13 @@ def _once(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
     value: dict[str, Any] = {}
     for name, given in pairs:
         if name in value:
-            raise BrokenObject(f"{name}: stands twice in one object")
+            raise BrokenObject(f"{name}: is given twice in one object")
         value[name] = given
     return value
 
 
 def _end(text: str, start: int) -> int | None:
-    """Behind the bracket that closes the object; None: it is never closed."""
+    """The position behind the bracket that closes the object; None if it is never closed."""
     depth = 0
     for token in _TOKEN.finditer(text, start):
         depth += {"{": 1, "}": -1}.get(token[0], 0)
@@ -107,6 +109,7 @@ def _end(text: str, start: int) -> int | None:
 
 
 def _told(text: str, start: int, error: json.JSONDecodeError) -> str:
+    """What is wrong at the place of an error, for the model."""
     where = _path(text, start, error.pos) or "answer"
     if not text.rstrip("`\n\t ").endswith("}") and _end(text, start) is None:
         return f"the answer ends inside {where}: it was cut; send all of it again, and be brief"
@@ -115,7 +118,7 @@ def _told(text: str, start: int, error: json.JSONDecodeError) -> str:
 
 
 def _path(text: str, start: int, place: int) -> str:
-    """The field that a place lies in, as runs.0.label."""
+    """The field in which a place lies, e.g. runs.0.label."""
     stack: list[str | int] = []
     name = ""
     for token in _TOKEN.finditer(text, start, place):

@@ -1,4 +1,4 @@
-"""litellm behind protocols.Model: waits out what passes, stops with one clear line at what does not.
+"""protocols.Model through litellm: repeats a call while its fault may pass, and stops with one clear line otherwise.
 
 Not here: one try of a call (request.py) and its record (calls.py).
 """
@@ -11,7 +11,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from agent.core.errors import InfrastructureError
-from agent.core.protocols import Call, Message, Reply, Role, Shown
+from agent.core.exchange import Call, Message, Reply, Role
+from agent.core.protocols import Shown
 from agent.llm.faults import REPLY_TRIES, Away, Passing, Unreached, short
 from agent.llm.providers import UNSTATED, Stated, is_listed, provider_of
 from agent.llm.request import Requests
@@ -20,16 +21,20 @@ from agent.llm.usage import estimated
 if TYPE_CHECKING:
     from tenacity import RetryCallState
 
-LONGEST_WAIT_S = 120.0
-LONGEST_RETRY_AFTER_S = 900.0
-TRY_OUT_S = 120.0  # for one tiny request; a local server may have to load the model first
+LONGEST_WAIT_S = 120.0  # between two tries, if the provider names no wait
+LONGEST_RETRY_AFTER_S = 900.0  # if the provider asks for a longer wait, the session stops instead
+TRY_OUT_S = 120.0  # for one tiny request, because a local server may have to load the model first
 
 
 class LiteLLMModel:
-    """Every role's model through litellm.
+    """The models of all roles, through litellm.
 
-    `notify` gets one line for each wait before another try; `console` shows whom the session waits for. `fallback`
-    answers in the place of a model whose provider stays away.
+    Args:
+        names: the model of each role.
+        notify: called with one line for each wait before another try.
+        stated: what the person says about models that litellm does not know.
+        fallback: the model that is asked if the provider of another one fails.
+        console: shows whom the session waits for.
     """
 
     def __init__(
@@ -51,15 +56,15 @@ class LiteLLMModel:
         self.fallback = fallback
         self.console = console or Shown()
         self._requests = Requests(timeout_s, stated, lambda model, s: self.console.waiting(f"{model}: {s:.0f} s"))
-        self._told: set[str] = set()  # what is said once
+        self._told: set[str] = set()  # messages that are printed only once
         self._reached: set[str] = set()  # models whose server has taken a connection
         self._away: set[str] = set()  # models that are not asked again by this process
 
     def complete(self, messages: Sequence[Message], call: Call) -> Reply:
-        """Ask the role's model, or the one that answers in its place.
+        """Ask the role's model, or the fallback if its provider fails.
 
         Raises:
-            InfrastructureError: no usable answer; the line names model, cause and mend.
+            InfrastructureError: there is no usable answer; the line names model, cause and remedy.
         """
         model = self.names[call.role]
         if self.fallback and model in self._away:
@@ -75,7 +80,7 @@ class LiteLLMModel:
             return self._answer(self.fallback, messages, call)
 
     def try_out(self, model: str) -> str:
-        """What keeps a model from answering one tiny request; "" if it answers. It costs a few tokens."""
+        """Send a model one tiny request, which costs a few tokens; return why it does not answer, or ""."""
         question = [Message("user", "Answer with the word ready and nothing else.")]
         quick = replace(self._requests, timeout_s=min(TRY_OUT_S, self._requests.timeout_s))
         try:
@@ -144,7 +149,7 @@ class LiteLLMModel:
         return reply
 
     def base_of(self, model: str) -> str | None:
-        """The server where a model is asked, if it is not its provider's own; a fallback may be another provider's."""
+        """The server at which a model is asked; None for its provider's own. A fallback may be of another provider."""
         if self.api_base is None or model != self.fallback or model in self.names.values():
             return self.api_base
         ours = {provider_of(name) for name in self.names.values()}
@@ -152,14 +157,14 @@ class LiteLLMModel:
 
 
 def _fault(state: RetryCallState) -> Passing:
-    """What the last try ended with; tenacity asks about faults that pass, and about no others."""
+    """The fault of the last try; tenacity asks only about faults that may pass."""
     fault = state.outcome.exception() if state.outcome else None
     assert isinstance(fault, Passing)
     return fault
 
 
 def _nobody_there(model: str, fault: Passing, api_base: str | None) -> str:
-    """A line for a server that has not answered once: waiting would most likely be in vain."""
+    """The line about a server that has never answered in this process, so that waiting would probably not help."""
     remedy = "start it, or correct --api-base" if api_base else "check this machine's network and the address"
     return f"model {model}: {fault}; {remedy}"
 
@@ -172,5 +177,5 @@ def _given_up(model: str, call: Call, fault: Passing) -> Away:
         if "output limit" in str(fault) and not is_listed(model):
             how += ", or state how long its answers may be with --max-output N"
     where = f"{call.step}, call {call.ordinal}"
-    useless = fault.tries == REPLY_TRIES  # it is there, and answers something that is of no use
+    useless = fault.tries == REPLY_TRIES  # the provider works, but its answers are of no use
     return Away(f"model {model} ({where}): {fault}; {how}. Finished work is kept.", lasts=not useless)

@@ -1,6 +1,6 @@
-"""Which models can be asked by the names that were given, and which known names are near one that is wrong.
+"""Checks the names of models before any is asked, and suggests known names for one that is wrong.
 
-Nothing is sent to a model. A server of one's own is asked which models it has.
+Nothing is sent to a model. A person's own server is asked which models it has.
 """
 
 from __future__ import annotations
@@ -14,17 +14,20 @@ from difflib import get_close_matches
 from http.client import HTTPException
 from typing import Any
 
-from agent.core.protocols import Role
+from agent.core.exchange import Role
 from agent.core.wire import Unbearable, unpacked
 from agent.llm.providers import is_ollama, load_litellm, provider_of
 
 _ANSWER_S = 2.0
 _BYTES = 8 << 20
-_NEAR = 3  # names that are offered in the place of a wrong one
+_NEAR = 3  # how many names are suggested for a wrong one
 
 
 def check(names: Mapping[Role, str] | Mapping[str, str], api_base: str | None = None) -> list[tuple[str, str]]:
-    """What keeps these models from being asked, as (problem, remedy); the keys are the roles that they play."""
+    """What keeps these models from being asked, as pairs (problem, remedy).
+
+    The keys of `names` are the models' roles.
+    """
     found: list[tuple[str, str]] = []
     for model in sorted(set(names.values())):
         roles = ", ".join(role for role, name in names.items() if name == model)
@@ -45,7 +48,7 @@ def check(names: Mapping[Role, str] | Mapping[str, str], api_base: str | None = 
 
 
 def nearest(model: str, api_base: str | None = None) -> str:
-    """The names to write in the place of one that a provider does not know, for a line; "" where none is near."""
+    """A clause with known names that are similar to one that a provider does not know; "" if there are none."""
     provider, _, name = model.rpartition("/") if "/" in model else (provider_of(model) or "", "", model)
     if api_base and (served := served_at(api_base)):
         near = get_close_matches(name, served, _NEAR, 0.4) or served[:_NEAR]
@@ -59,7 +62,7 @@ def nearest(model: str, api_base: str | None = None) -> str:
 
 
 def served_at(api_base: str) -> list[str]:
-    """The models that an OpenAI-compatible server says it has; none where it does not say."""
+    """The models that an OpenAI-compatible server lists; empty if it lists none or does not answer."""
     base = api_base.rstrip("/")
     key = os.environ.get("OPENAI_API_KEY", "none")
     try:
@@ -70,7 +73,7 @@ def served_at(api_base: str) -> list[str]:
 
 
 def _unknown(model: str, roles: str) -> tuple[str, str]:
-    """Why litellm cannot tell whom to ask for a model of this name."""
+    """Why litellm cannot find the provider for a name, and what to write instead."""
     near = nearest(model)
     if "/" in model:
         cause = f"model {model!r} ({roles}): no provider of that name is known"
@@ -115,7 +118,7 @@ def _check_ollama(model: str, api_base: str | None) -> list[tuple[str, str]]:
 
 
 def _fetched(request: urllib.request.Request) -> Any:
-    """A small JSON answer of a server, within bounds."""
+    """A JSON answer of a server, read within bounds on its size and time."""
     with urllib.request.urlopen(request, timeout=_ANSWER_S) as response:
         pieces = iter(lambda: response.read1(1 << 16), b"")
         return json.loads(b"".join(unpacked(pieces, "", _BYTES, time.monotonic() + 2 * _ANSWER_S)))

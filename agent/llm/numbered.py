@@ -1,4 +1,4 @@
-"""Things numbered for judgement: an answer names each once, the accepted as ranges, the refused one by one."""
+"""Reads answers about numbered items: the accepted numbers as ranges in a text, the refused ones one by one."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 
 def each_once(accepted: str, refused: Sequence[int], count: int) -> str | None:
-    """What is wrong with an answer that should name each of the numbers 1 to `count` once; None if it does."""
+    """What is wrong with an answer that should name each of the numbers 1 to `count` once; None if nothing is."""
     numbers = ranges(accepted, count)
     if numbers is None:
         return 'write "accepted" as numbers and ranges, e.g. "1-7, 9, 12-30"'
@@ -20,7 +20,7 @@ def each_once(accepted: str, refused: Sequence[int], count: int) -> str | None:
 
 
 def ranges(text: str, last: int) -> list[int] | None:
-    """The numbers of "1-7, 9, 12-", whose open end is the last there is; None for anything else."""
+    """The numbers in a text such as "1-7, 9, 12-", where an open end means `last`; None for any other form."""
     numbers: list[int] = []
     for piece in (p.strip() for p in text.split(",") if p.strip()):
         if not (found := re.fullmatch(r"(\d{1,5})(\s*[-–]\s*(\d{1,5})?)?", piece)):

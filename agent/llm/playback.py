@@ -1,6 +1,6 @@
-"""Recorded replies behind protocols.Model: the same words for the same (step, ordinal), whatever was asked.
+"""Plays recorded replies as a protocols.Model: each (step, ordinal) always gets the same text, whatever was asked.
 
-A reply is constant text in `<step>.<ordinal>.md`; nothing in it is filled in.
+The reply is the constant text of the file `<step>.<ordinal>.md`; nothing in it is replaced.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from agent.core.errors import InfrastructureError, UserError
-from agent.core.protocols import Call, Message, Reply
+from agent.core.exchange import Call, Message, Reply
 from agent.llm.calls import read_call
 from agent.storage import foreign
 from agent.storage.atomic import write_text
@@ -19,7 +19,7 @@ _NAME = re.compile(r"(?P<step>.+)\.(?P<ordinal>[1-9][0-9]*)\.md\Z")
 
 
 class PlaybackModel:
-    """Plays a folder of replies. Costs nothing; tokens are estimated as a quarter of the characters."""
+    """Plays the replies of a folder. They cost nothing; tokens are estimated as a quarter of the characters."""
 
     name = "playback"
 
@@ -53,7 +53,7 @@ class PlaybackModel:
         )
 
     def leftover(self, used: set[tuple[str, int]]) -> list[str]:
-        """Names of the replies that nobody asked for, misnamed ones among them; none is a strict end."""
+        """The names of replies that were not asked for, misnamed files included. A complete playback leaves none."""
         over = []
         for path in sorted(self.folder.glob("*.md")):
             match = _NAME.match(path.name)
@@ -63,12 +63,12 @@ class PlaybackModel:
 
 
 def record_playback(calls_folder: str | Path, target: str | Path) -> int:
-    """Turn a session's calls into a folder that plays them; returns how many.
+    """Turn a session's calls into a folder of replies that can be played; return their number.
 
-    Left out is what a playback is never asked: to mend the pages that one machine printed.
+    Steps ".typeset" are left out: they repair page breaks of one machine, and a playback never asks for them.
 
     Raises:
-        UserError: there are no calls, or the target holds replies already.
+        UserError: there are no calls, or the target contains replies already.
     """
     calls_folder, target = Path(calls_folder), Path(target)
     records = [read_call(path) for path in sorted(calls_folder.glob("*.json"))]

@@ -1,4 +1,4 @@
-"""Prompts are files in agent/llm/prompts; a missing variable is an error, not a blank."""
+"""Renders prompts, which are Jinja files in agent/llm/prompts. A missing variable is an error."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def render(name: str, **values: Any) -> str:
 
 
 def fenced(text: str) -> str:
-    """Text nobody vouches for, fenced so that it cannot pass for the prompt's own words."""
+    """Text that is not trusted, in a code fence that it cannot close, so that it is not taken for the prompt itself."""
     longest = max((len(run) for run in _backtick_runs(text)), default=2)
     fence = "`" * max(3, longest + 1)
     return f"{fence}text\n{text.rstrip()}\n{fence}"

@@ -1,4 +1,4 @@
-"""What litellm knows of a model without spending a token: its provider, key and price.
+"""What litellm knows about a model without asking it: its provider, key and price.
 
 Not here: asking a model (litellm_model.py), and what is wrong with a name (names.py).
 """
@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from types import ModuleType
-from typing import Any
+from typing import Any, Literal
 
 from agent.core.wire import transport
 
@@ -23,31 +23,32 @@ _KEY_TEXT = re.compile(r"\b(?:sk|pk|hf|gsk|xai|AIza)[-_][A-Za-z0-9_*.-]{6,}|(?<=
 
 @cache
 def load_litellm() -> ModuleType:
-    """litellm, offline and quiet: no price list fetched, no .env file read, no telemetry, no advertisement."""
+    """The module litellm, set up so that it fetches no price list, reads no .env file, and reports nothing."""
     os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
     os.environ["LITELLM_MODE"] = "PRODUCTION"  # otherwise it loads a .env from wherever it is started
-    warnings.filterwarnings("ignore", ".*`ReadOnly` qualifier", UserWarning)  # of pydantic, about litellm's own types
+    warnings.filterwarnings("ignore", ".*`ReadOnly` qualifier", UserWarning)  # pydantic's, about types of litellm
     import litellm
     from httpx import Client
     from litellm.llms.custom_httpx.http_handler import get_ssl_configuration
 
     bounded = transport(verify=get_ssl_configuration())
-    litellm.sync_transport = bounded  # of its own clients, and of those that it hands to OpenAI's
+    litellm.sync_transport = bounded  # for its own clients, and for those that it gives to OpenAI's library
     litellm.client_session = Client(transport=bounded, follow_redirects=True)
     litellm.telemetry = False
     litellm.suppress_debug_info = True
-    litellm.drop_params = True  # a parameter one provider does not know is no reason to stop
-    warnings.filterwarnings("ignore", "Pydantic serializer warnings", UserWarning)  # of odd answers, which are read
+    litellm.drop_params = True  # leaves parameters out that a provider does not know
+    # About odd answers, which are read all the same
+    warnings.filterwarnings("ignore", "Pydantic serializer warnings", UserWarning)
     for name in ("LiteLLM", "LiteLLM Router", "LiteLLM Proxy", "httpx"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
     return litellm
 
 
 def listing(model: str) -> Mapping[str, Any] | None:
-    """A model's entry in litellm's list of models and prices; None where it has none.
+    """A model's entry in litellm's list of models and prices; None if it has none.
 
-    The name alone decides, not get_model_info: for a name that only looks like one of a family it makes an entry up,
-    with a price of 0.
+    The list is read by name. get_model_info would make up an entry with a price of 0 for a name that only resembles
+    those of a family.
     """
     litellm = load_litellm()
     try:
@@ -58,7 +59,7 @@ def listing(model: str) -> Mapping[str, Any] | None:
 
 @dataclass(frozen=True)
 class Stated:
-    """What a person says of the models that litellm's list does not know; None: nothing is said."""
+    """What a person states about the models that litellm's list does not have; None: nothing is stated."""
 
     price: tuple[float, float] | None = None  # US dollars for a million tokens in, and out
     max_output: int | None = None  # tokens of one answer
@@ -69,12 +70,12 @@ UNSTATED = Stated()
 
 
 def is_listed(model: str) -> bool:
-    """Whether litellm's list says how long a model's answers may be; what ollama holds is its owner's choice."""
+    """Whether litellm's list applies to a model. It does not to ollama's, whose owner sets their limits."""
     return not is_ollama(model) and listing(model) is not None
 
 
 def price(model: str, stated: Stated = UNSTATED) -> tuple[float, float] | None:
-    """US dollars for one input and one output token; None where nobody says, as for a local server."""
+    """US dollars for one input token and one output token; None if that is not known, as for a local server."""
     if is_ollama(model):
         return None
     entry = listing(model) or {}
@@ -91,7 +92,10 @@ def cached_price(model: str, otherwise: float) -> float:
 
 
 def is_priced(model: str, stated: Stated = UNSTATED) -> bool:
-    """Whether a bound on money holds: openrouter says with each answer what it charged, and ollama charges nothing."""
+    """Whether a bound on money can be kept.
+
+    Openrouter states its charge with each answer, and ollama charges nothing.
+    """
     return is_ollama(model) or model.startswith("openrouter/") or price(model, stated) is not None
 
 
@@ -99,13 +103,25 @@ def is_ollama(model: str) -> bool:
     return model.startswith(("ollama/", "ollama_chat/"))
 
 
+@cache
+def supports(model: str, ability: Literal["vision", "response_schema"]) -> bool:
+    """Whether litellm knows that a model has an ability; false for a model of ollama, whose server it would ask."""
+    try:
+        return not is_ollama(model) and bool(getattr(load_litellm(), f"supports_{ability}")(model))
+    except Exception:  # litellm raises a bare Exception for a model it has no entry of
+        return False
+
+
 def asked_as(model: str) -> str:
-    """The name under which litellm asks a model. At ollama's other address it takes a cut answer for a finished one."""
+    """The name under which litellm asks a model.
+
+    With the prefix ollama/ it would take a cut answer for a finished one.
+    """
     return f"ollama_chat/{model.removeprefix('ollama/')}" if model.startswith("ollama/") else model
 
 
 def key_variable(model: str) -> str:
-    """The environment variable that holds the key of a model's provider."""
+    """The environment variable that has the key of a model's provider."""
     missing = load_litellm().validate_environment(model).get("missing_keys") or []
     if missing:
         return str(missing[0])
@@ -114,6 +130,7 @@ def key_variable(model: str) -> str:
 
 
 def provider_of(model: str) -> str | None:
+    """The provider that litellm asks for a model; None if it knows none."""
     try:
         return str(load_litellm().get_llm_provider(model)[1])
     except Exception:  # BadRequestError of a class that differs between litellm's versions
@@ -121,7 +138,7 @@ def provider_of(model: str) -> str | None:
 
 
 def scrub(text: str) -> str:
-    """Text without any key: neither one of this process's environment nor what looks like one."""
+    """The text with each key replaced: those in this process's environment, and whatever looks like one."""
     for name, value in os.environ.items():
         if len(value) >= 8 and KEY_NAME.search(name):
             text = text.replace(value, "[key]")

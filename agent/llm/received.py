@@ -1,6 +1,6 @@
-"""What a provider sent, read in whatever form it has: an answer that litellm refuses to take, too.
+"""Reads a provider's answer in whatever form it has, even if litellm refuses it.
 
-A body that came with status 200 is paid for, so what can be read of it is read, and what it took is charged.
+An answer with status 200 is paid for, so it is used if it can be read, and its cost is counted in any case.
 """
 
 from __future__ import annotations
@@ -10,26 +10,26 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from agent.core.protocols import Message, Reply
+from agent.core.exchange import Message, Reply
 from agent.llm.faults import REPLY_TRIES, Paid, Passing, short, stop
 from agent.llm.providers import is_ollama, load_litellm
 from agent.llm.thinking import UNFINISHED, cut
 from agent.llm.usage import stated
 
-_TEXTS = (None, "text", "output_text")  # types of parts that hold an answer; others hold thoughts, calls or pictures
-# An answer has one of them, an error none.
+_TEXTS = (None, "text", "output_text")  # types of parts that are text; others are thoughts, calls or pictures
+# Every answer has one of these keys, and no error has.
 _ANSWERS = ("choices", "candidates", "usage", "message", "content", "prompt_eval_count")
 _CUT = ("length", "max_tokens")
 
 
 class Wire:
-    """Hears from litellm what came from the provider, before litellm makes something of it or fails to."""
+    """Gets from litellm the provider's answer as it came, before litellm parses it or fails to."""
 
     def __init__(self) -> None:
-        self.body: dict[str, Any] | None = None  # None: nothing that is an answer
+        self.body: dict[str, Any] | None = None  # None: no answer has come
 
     def hear(self, details: Mapping[str, Any]) -> None:
-        """For litellm's `logger_fn`, which hears more than answers."""
+        """To be passed to litellm as `logger_fn`, which is called with other things than answers too."""
         text = details.get("original_response")
         try:
             found = json.loads(text) if isinstance(text, str) and self.body is None else None
@@ -40,16 +40,16 @@ class Wire:
 
 
 def took(model: str, messages: Sequence[Message], body: Mapping[str, Any], listed: float | None = None) -> Reply:
-    """What an answer cost, of use or not; `listed` is its cost by the price list, where litellm could tell it."""
+    """What an answer cost, usable or not, as a Reply without text. `listed` is its cost by litellm's price list."""
     text = _text(_parts(body)[0].get("content")) or ""
     return stated(model, messages, text, body.get("usage") or body, listed)
 
 
 def read(body: Mapping[str, Any], spent: Reply) -> Reply:
-    """The reply that an answer holds.
+    """The reply in an answer; `spent` is what it cost.
 
     Raises:
-        Paid: it holds none, for good or for this try.
+        Paid: there is no reply in it. The cause says whether another try may help.
     """
     model, (message, finish) = spent.model, _parts(body)
     if body.get("choices") == []:
@@ -74,7 +74,7 @@ def read(body: Mapping[str, Any], spent: Reply) -> Reply:
 
 
 def listed_cost(model: str, response: Any) -> float | None:
-    """By the price list, for an answer that litellm took."""
+    """The cost of an answer by litellm's price list; None if the model is not on it."""
     if is_ollama(model):
         return None
     try:
@@ -84,7 +84,7 @@ def listed_cost(model: str, response: Any) -> float | None:
 
 
 def _parts(body: Mapping[str, Any]) -> tuple[Mapping[str, Any], str]:
-    """The message of an answer, and why it ended."""
+    """The message in an answer, and the reason for which it ended."""
     choices = body.get("choices")
     choice = _mapping(choices[0] if isinstance(choices, list) and choices else choices) or body
     message = choice if choice.get("message") is None else choice["message"]
@@ -97,7 +97,7 @@ def _parts(body: Mapping[str, Any]) -> tuple[Mapping[str, Any], str]:
 
 
 def _text(content: object) -> str | None:
-    """The text in a message's content; None where it is of a kind that holds none."""
+    """The text in a message's content; None if the content has a form in which no text can be found."""
     if content is None or isinstance(content, str):
         return content or ""
     if isinstance(content, Mapping):

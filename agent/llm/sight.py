@@ -1,40 +1,29 @@
-"""Pictures beside a request, for models that litellm says can see; the others are sent the words alone."""
+"""Adds pictures to a request if litellm says that the model can see; other models are sent the text alone."""
 
 from __future__ import annotations
 
 import base64
 from collections.abc import Sequence
-from functools import cache
 from typing import Any
 
-from agent.core.protocols import Pictures
+from agent.core.exchange import Pictures
 from agent.llm.prompting import render
-from agent.llm.providers import is_ollama, load_litellm
+from agent.llm.providers import supports
 
 
 def shown_to(model: str, pictures: Pictures) -> Sequence[bytes]:
-    """The pictures that this model is sent; they are made only for one that sees."""
-    return pictures() if _sees(model) else ()
+    """The pictures to send to this model. They are made only if it can see."""
+    return pictures() if supports(model, "vision") else ()
 
 
 def with_pictures(said: list[dict[str, Any]], pictures: Sequence[bytes]) -> list[dict[str, Any]]:
-    """Messages as litellm takes them, with PNG files and a word about them at the end of the last."""
+    """The messages with a sentence about the pictures, and the PNG files, at the end of the last one."""
     if not pictures:
         return said
     content = said[-1]["content"]
     words = content if isinstance(content, list) else [_words(content)]
     parts = [*words, _words(render("pictures", count=len(pictures))), *map(_picture, pictures)]
     return [*said[:-1], {**said[-1], "content": parts}]
-
-
-@cache
-def _sees(model: str) -> bool:
-    if is_ollama(model):  # litellm would ask the server
-        return False
-    try:
-        return bool(load_litellm().supports_vision(model))
-    except Exception:  # a bare Exception: the model is on no list
-        return False
 
 
 def _words(text: str) -> dict[str, Any]:

@@ -1,7 +1,7 @@
-"""A reasoning model's thinking, cut out of what it says, for every role. What is thought never counts as an answer.
+"""Cuts a reasoning model's thinking out of its reply, so that it is never taken for an answer.
 
-A tag that an answer quotes is its own text: inside a SEARCH/REPLACE block, in backticks or quotation marks, or as a
-pair inside fenced code.
+A tag that the answer only quotes is kept: inside a SEARCH/REPLACE block, in backticks or quotation marks, or as a pair
+inside fenced code.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 
-UNFINISHED = "<think>"  # stands for thinking that never ends: the answer was cut before it began
+UNFINISHED = "<think>"  # replaces thinking that never ends, because the reply was cut before the answer began
 _NAMES = "think(?:ing)?|thoughts?|reasoning"
 _TAG = re.compile(
     rf"<(?P<shut>/)?(?:{_NAMES})(?:\s[^<>\n]*)?>"
@@ -18,7 +18,7 @@ _TAG = re.compile(
     r"|(?P<close>◁/think▷|(?-i:\[/THINK\])|<\|end_of_thought\|>)",
     re.IGNORECASE,
 )
-# gpt-oss speaks in channels, of which `final` is the answer; some servers leave out the markers between the words.
+# gpt-oss writes in channels; the one called `final` is the answer. Some servers drop the markers between the words.
 _CHANNEL = re.compile(r"<\|channel\|>\s*(\w+)(?:[^<\n]|<\|constrain\|>)*<\|message\|>")
 _CHANNEL_END = re.compile(r"<\|(?:end|return|call)\|>")
 _BARE_CHANNELS = re.compile(r"\Aanalysis(?=[A-Z]).*?assistantfinal", re.DOTALL)
@@ -32,10 +32,10 @@ Span = tuple[int, int]
 
 
 def cut(text: str) -> str:
-    """The answer proper. It ends with UNFINISHED where thinking begins and never ends."""
+    """The reply without thinking. It ends with UNFINISHED if thinking begins and never ends."""
     text = _final_channel(text)
     blocks, fences = _spans(text)
-    kept, since, thinking = [], 0, False  # parts of the answer; where the next part begins; whether it is thought
+    kept, since, thinking = [], 0, False  # the answer's parts; where the next begins; whether it is thinking
     for tag in _TAG.finditer(text):
         if _around(tag.start(), blocks) or _quoted(text, tag):
             continue
@@ -47,7 +47,7 @@ def cut(text: str) -> str:
         elif not opens and thinking:
             since, thinking = tag.end(), False
         elif not opens and not _closes_quoted_pair(text, tag.start(), fences):
-            kept, since = [], tag.end()  # all before a tag that only closes was thought
+            kept, since = [], tag.end()  # a tag closes what no tag opened: everything before it was thinking
     if thinking:
         return "".join([*kept, UNFINISHED])
     return "".join([*kept, text[since:]]).lstrip("\n") if kept or since else text
@@ -71,7 +71,7 @@ def _final_channel(text: str) -> str:
 
 
 def _spans(text: str) -> tuple[list[Span], list[Span]]:
-    """Where whole SEARCH/REPLACE blocks stand, and where fences that are closed."""
+    """The positions of whole SEARCH/REPLACE blocks, and of closed code fences."""
     blocks, fences = [], []
     head: int | None = None
     fence: int | None = None
@@ -98,13 +98,13 @@ def _lines(text: str) -> Iterator[tuple[int, str]]:
 
 
 def _around(place: int, spans: Sequence[Span]) -> Span | None:
-    """The span that a place lies in."""
+    """The span around a position; None if there is none."""
     number = bisect_right(spans, place, key=lambda span: span[0]) - 1
     return spans[number] if number >= 0 and place < spans[number][1] else None
 
 
 def _quoted(text: str, tag: re.Match[str]) -> bool:
-    """Whether the words around a tag speak of it."""
+    """Whether a tag is quoted, by the characters next to it or by being in the middle of a sentence."""
     before, after = text[tag.start() - 1 : tag.start()], text[tag.end() : tag.end() + 1]
     in_a_sentence = before in (" ", "\t") and after in (" ", "\t") and _words_before(text, tag.start())
     return in_a_sentence or bool(before and before in _BEFORE_A_QUOTE) or bool(after and after in _AFTER_A_QUOTE)
@@ -115,6 +115,6 @@ def _words_before(text: str, place: int) -> bool:
 
 
 def _closes_quoted_pair(text: str, place: int, fences: Sequence[Span]) -> bool:
-    """Whether a closing tag ends a pair that stands as a whole in one fence."""
+    """Whether a closing tag ends a pair that is as a whole inside one fence."""
     fence = _around(place, fences)
     return fence is not None and any(not (t["shut"] or t["close"]) for t in _TAG.finditer(text, fence[0], place))

@@ -1,4 +1,4 @@
-"""What a call took: the provider's own count where it can be believed, else an estimate that says that it is one."""
+"""Tokens and cost of a call: the provider's own count if it is believable, else an estimate that is marked as one."""
 
 from __future__ import annotations
 
@@ -7,35 +7,39 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeGuard
 
+from agent.core.exchange import Message, Reply
 from agent.core.numbers import number_of
-from agent.core.protocols import Message, Reply
 from agent.llm.providers import cached_price, price
 
-MOST_TOKENS = 10**9  # of one call; a larger count is a mistake or a lie
-BYTES_A_TOKEN = 4  # about; not every model's tokenizer is at hand
-IN = ("prompt_tokens", "input_tokens", "prompt_eval_count", "promptTokenCount")  # what providers call them
-# What they call the part of the tokens sent that was read from a cache, and the part that was put into one.
+MOST_TOKENS = 10**9  # of one call; a larger count is not believed
+BYTES_A_TOKEN = 4  # roughly, because not every model's tokenizer is at hand
+# Providers' names for the tokens sent, for the part of them read from a cache, for the part written to one, and for
+# the tokens received.
+IN = ("prompt_tokens", "input_tokens", "prompt_eval_count", "promptTokenCount")
 CACHED = ("cached_tokens", "cache_read_input_tokens", "prompt_cache_hit_tokens", "cachedContentTokenCount")
 KEPT = ("cache_creation_input_tokens",)
 OUT = ("completion_tokens", "output_tokens", "eval_count", "candidatesTokenCount")
 
 
 def estimated(model: str, messages: Sequence[Message], text: str, why: str) -> Reply:
-    """What an exchange took whose provider does not say it: by the length of its texts, at the listed price."""
+    """Tokens and cost of an exchange as a Reply without text, estimated by the length of its texts and listed prices.
+
+    `why` says why this is an estimate.
+    """
     return _priced(_reply(model, _tokens(*(m.content for m in messages)), _tokens(text), why))
 
 
 def stated(model: str, messages: Sequence[Message], text: str, usage: object, listed: float | None) -> Reply:
-    """What an answer took by its provider's statement; `listed` is the price list's cost of just this usage.
+    """Tokens and cost of an answer as its provider states them; `listed` is litellm's price for this usage.
 
-    Whatever of it is missing, negative, not a number or beyond all sense is estimated.
+    What is missing, negative, not a number or too large is estimated.
     """
     said: Mapping[str, Any] = usage if isinstance(usage, Mapping) else {}
     guess = estimated(model, messages, text, "")
     into, out, total = _count(said, IN), _count(said, OUT), _count(said, ("total_tokens",)) or 0
     cached = _cached(said)
     if into is not None and "prompt_tokens" not in said and "input_tokens" in said:
-        into += cached + (_count(said, KEPT) or 0)  # Anthropic counts these apart
+        into += cached + (_count(said, KEPT) or 0)  # Anthropic does not include these in input_tokens
     whole = into is not None and (out is not None or not text)
     if into is None:
         into = max(guess.tokens_in, total - (out or guess.tokens_out))
@@ -52,7 +56,7 @@ def stated(model: str, messages: Sequence[Message], text: str, usage: object, li
 
 
 def checked(reply: Reply, messages: Sequence[Message]) -> Reply:
-    """The reply of any model, one that a caller brought too, with counts and a cost that can be added up."""
+    """The reply of any model, also of one that a caller handed in, with counts and a cost that can be added up."""
     if not all(type(count) is int and 0 <= count <= MOST_TOKENS for count in (reply.tokens_in, reply.tokens_out)):
         guess = estimated(reply.model, messages, reply.text, "the model states tokens that cannot be believed")
         reply = replace(reply, tokens_in=guess.tokens_in, tokens_out=guess.tokens_out, estimated=guess.estimated)
@@ -65,7 +69,7 @@ def checked(reply: Reply, messages: Sequence[Message]) -> Reply:
 
 
 def believable(cost: object) -> TypeGuard[float]:
-    """Whether somebody can have charged this sum."""
+    """Whether a value can be a cost: a finite number that is not negative."""
     return isinstance(cost, int | float) and not isinstance(cost, bool) and math.isfinite(cost) and cost >= 0
 
 
@@ -86,12 +90,12 @@ def _tokens(*texts: str) -> int:
 
 
 def _count(said: Mapping[str, Any], names: Sequence[str]) -> int | None:
-    """The first count of these names that can be believed. 0 is none: an answer's text and its question hold some."""
+    """The first believable count under these names. 0 is not: every question and every answer has tokens."""
     numbers = (number_of(said.get(name)) for name in names)
     return next((math.ceil(n) for n in numbers if n is not None and 0 < n <= MOST_TOKENS), None)
 
 
 def _cached(said: Mapping[str, Any]) -> int:
-    """The tokens read from a cache, wherever a provider says so; 0 where it does not."""
+    """How many tokens were read from a cache, wherever a provider states it; 0 if it does not."""
     parts = (said.get("prompt_tokens_details"), said.get("input_tokens_details"), said)
     return next((n for part in parts if isinstance(part, Mapping) and (n := _count(part, CACHED))), 0)

@@ -1,1 +1,1 @@
-"""Walls, limits and accounts for code that is not trusted."""
+"""Isolates code that is not trusted, limits it, measures what it uses, and reads what it leaves behind."""

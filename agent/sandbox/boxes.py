@@ -1,7 +1,7 @@
-"""Runs code nobody trusts: in bubblewrap, or (only when a person insists) with limits but without walls.
+"""Starts code that is not trusted: in bubblewrap, or, only if a person asks for it, with limits but without isolation.
 
-Implements protocols.Sandbox. The last step before the foreign code is confine.py, the watchers are in
-process.py, and probe.py says what this machine can do.
+Implements protocols.Sandbox. confine.py is the last program of ours that runs before the foreign code, process.py
+watches the running tree, and probe.py finds out what works on this machine.
 """
 
 from __future__ import annotations
@@ -14,23 +14,27 @@ import shutil
 import subprocess
 import sys
 from contextlib import ExitStack
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import IO, Any
 
 from agent.core.errors import InfrastructureError
-from agent.core.protocols import Mount, SandboxSpec
+from agent.core.sandboxing import Mount, SandboxSpec
 from agent.sandbox import bwrap, cgroups, limits, seccomp, uids
 from agent.sandbox.process import ConfinedProcess, Pump
 from agent.sandbox.trees import GuardTree, NamespaceTree
 
 LAUNCHER = Path(__file__).with_name("confine.py")
-GRACE_S = 3.0  # between SIGTERM and SIGKILL at the wall clock's end
+GRACE_S = 3.0  # between SIGTERM and SIGKILL when the wall time is over
 START_S = 60.0  # a heavily loaded machine may need seconds to start a process
 
 
 class BubblewrapSandbox:
-    """Namespaces, no capabilities, a uid of its own under root, a system-call filter, limits."""
+    """Isolates by namespaces, without capabilities, with a filter of system calls and limits.
+
+    Under root with own uids.
+    """
 
     name = "bwrap"
 
@@ -44,7 +48,7 @@ class BubblewrapSandbox:
     def start(
         self, spec: SandboxSpec, *, stdout: Path | None, stderr: Path | None, stdin: bool = False
     ) -> ConfinedProcess:
-        """Start the command behind walls.
+        """Start the command isolated.
 
         Raises:
             InfrastructureError: bubblewrap is missing or cannot build the sandbox here.
@@ -58,32 +62,21 @@ class BubblewrapSandbox:
                 undo.callback(group.close)
             uid = _own_uid(spec, undo) if os.getuid() == 0 else None
             before, after = bwrap.options(spec, as_root=uid is not None, version=version(self._program))
-            read, write = os.pipe()
-            status = undo.enter_context(os.fdopen(read, "rb"))
-            inherited = [handed.enter_context(os.fdopen(write, "wb")).fileno()]
-            before += ["--json-status-fd", str(inherited[0])]
-            held, release = os.pipe()  # the program waits for the end of this pipe, however short it is
-            inherited.append(handed.enter_context(os.fdopen(held, "rb")).fileno())
-            hold = undo.enter_context(os.fdopen(release, "wb"))
-            before += ["--block-fd", str(inherited[1])]
-            rules = seccomp.filter_bytes(gpu=spec.gpu)
-            if rules:
-                inherited.append(handed.enter_context(_memory_file(rules)).fileno())
-                before += ["--seccomp", str(inherited[-1])]
+            links = _linked(spec, undo, handed)
             plan = {
                 "bwrap": self._program,
                 "uid": uid,
                 "stage": str(uids.stage_folder()) if uid else None,
-                "before": before,
+                "before": [*before, *links.options],
                 "after": after,
                 "mounts": sources,
             }
-            popen = _launch(spec, plan, inherited, group, stdin=stdin)
+            popen = _launch(spec, plan, links.inherited, group, stdin=stdin)
             handed.close()
             pumps = _pumps(popen, spec, stdout, stderr)
-            first = _first_process(popen, status, pumps[-1])
+            first = _first_process(popen, links.status, pumps[-1])
             tree = _tree(popen, first, pumps[-1])
-            hold.close()
+            links.hold.close()
             kept = undo.pop_all()
         return ConfinedProcess(
             popen,
@@ -93,14 +86,14 @@ class BubblewrapSandbox:
             pumps,
             stdout=None if stdout else popen.stdout,
             at_end=kept.close,
-            broken=lambda code: _broken(code, status, pumps[-1]),
+            broken=lambda code: _broken(code, links.status, pumps[-1]),
             grace_s=self._grace_s,
             group=group.of(first) if group else None,
         )
 
 
 class NoSandbox:
-    """--unsafe-no-sandbox: the same limits and watchers, but the code sees and may change all that we may."""
+    """For --unsafe-no-sandbox: the same limits, but the code can read and change everything that this user can."""
 
     name = "none"
 
@@ -131,7 +124,7 @@ class NoSandbox:
         )
 
     def _translated(self, spec: SandboxSpec) -> str:
-        """The working folder is given as seen inside walls; without them it is the mount's source."""
+        """The working folder on this machine, for one that is given as its path inside the sandbox."""
         for mount in sorted(spec.mounts, key=lambda mount: -len(mount.target)):
             if spec.cwd == mount.target or spec.cwd.startswith(mount.target.rstrip("/") + "/"):
                 return self.visible(mount) + spec.cwd[len(mount.target.rstrip("/")) :]
@@ -140,10 +133,10 @@ class NoSandbox:
 
 @cache
 def version(program: str) -> tuple[int, ...]:
-    """bubblewrap's version.
+    """bubblewrap's version, e.g. (0, 8, 0).
 
     Raises:
-        InfrastructureError: it is not there.
+        InfrastructureError: it is not installed, or does not run.
     """
     try:
         out = subprocess.check_output([program, "--version"], text=True, timeout=START_S)
@@ -155,8 +148,32 @@ def version(program: str) -> tuple[int, ...]:
     return tuple(int(part) for part in re.findall(r"\d+", out)[:3])
 
 
+@dataclass(frozen=True)
+class _Links:
+    """The files that bwrap inherits, the options that name them, and our ends of its pipes."""
+
+    options: list[str]
+    inherited: list[int]
+    status: IO[bytes]  # bwrap writes here the pid of the first process, and the command's exit code
+    hold: IO[bytes]  # bwrap starts the command when this is closed, so its tree is watched from the beginning
+
+
+def _linked(spec: SandboxSpec, undo: ExitStack, handed: ExitStack) -> _Links:
+    """Open these files. `undo` closes our ends, `handed` those that bwrap has inherited by then."""
+    read, write = os.pipe()
+    status = undo.enter_context(os.fdopen(read, "rb"))
+    files: dict[str, IO[bytes]] = {"--json-status-fd": handed.enter_context(os.fdopen(write, "wb"))}
+    held, release = os.pipe()
+    files["--block-fd"] = handed.enter_context(os.fdopen(held, "rb"))
+    hold = undo.enter_context(os.fdopen(release, "wb"))
+    if rules := seccomp.filter_bytes(gpu=spec.gpu):
+        files["--seccomp"] = handed.enter_context(_memory_file(rules))
+    options = [part for option, file in files.items() for part in (option, str(file.fileno()))]
+    return _Links(options, [file.fileno() for file in files.values()], status, hold)
+
+
 def _own_uid(spec: SandboxSpec, undo: ExitStack) -> int:
-    """Lease a uid, make it the owner of what the code may write, and take all back at the end."""
+    """Lease a uid and make it the owner of what the code may write; `undo` gives both back at the end."""
     for mount in spec.mounts:
         uids.check_readable(mount)
     lease = uids.lease()
@@ -179,7 +196,7 @@ def _source(mount: Mount) -> str:
 
 
 def _memory_file(data: bytes) -> IO[bytes]:
-    """A file without a name, to hand bytes to the launcher."""
+    """A file without a name, from which the launcher or bwrap reads bytes."""
     file = os.fdopen(os.memfd_create("plan"), "wb")
     file.write(data)
     file.flush()
@@ -190,7 +207,7 @@ def _memory_file(data: bytes) -> IO[bytes]:
 def _launch(
     spec: SandboxSpec, plan: dict[str, Any], inherited: list[int], group: cgroups.Group | None, *, stdin: bool
 ) -> subprocess.Popen[bytes]:
-    """Start confine.py with an empty environment: bwrap's own processes must hold no key either."""
+    """Start confine.py. Its environment is empty, because bwrap's own processes must not have keys either."""
     own_uid = plan.get("uid") is not None
     shared = {
         "guard": False,
@@ -215,7 +232,7 @@ def _launch(
 
 
 def _pumps(popen: subprocess.Popen[bytes], spec: SandboxSpec, stdout: Path | None, stderr: Path | None) -> list[Pump]:
-    """Carriers of the streams nobody reads directly; that of stderr is always there, and last."""
+    """Threads that copy the streams that no caller reads. The one of stderr is always there, and is the last."""
     bound = spec.limits.output_mb * limits.MB
     assert popen.stdout and popen.stderr
     return [*([Pump(popen.stdout, stdout, bound)] if stdout else []), Pump(popen.stderr, stderr, bound)]
@@ -231,7 +248,7 @@ def _first_process(popen: subprocess.Popen[bytes], status: IO[bytes], errors: Pu
 
 
 def _tree(popen: subprocess.Popen[bytes], first: int, errors: Pump) -> NamespaceTree:
-    """A hold of the first process, which cannot have ended by itself: its program has not begun."""
+    """The tree below the sandbox's first process, which cannot have ended by itself: its program has not begun."""
     try:
         return NamespaceTree(first)
     except ProcessLookupError:
@@ -248,7 +265,7 @@ def _ended_early(popen: subprocess.Popen[bytes], errors: Pump) -> str:
 
 
 def _broken(code: int, status: IO[bytes], errors: Pump) -> str:
-    """bwrap reports an exit code only for a command that it could start."""
+    """Why bwrap could not start the command; "" if it did, because then it reports an exit code."""
     os.set_blocking(status.fileno(), False)
     started = b"exit-code" in (status.read() or b"")
     return "" if started or code != 1 or not errors.head.startswith(b"bwrap: ") else _problem(errors)
@@ -256,4 +273,4 @@ def _broken(code: int, status: IO[bytes], errors: Pump) -> str:
 
 def _problem(errors: Pump) -> str:
     said = errors.head.decode("utf-8", "replace").strip() or "it said nothing"
-    return f"No sandbox: bubblewrap could not start here ({said}). See --doctor for the mend."
+    return f"No sandbox: bubblewrap could not start here ({said}). See --doctor for what helps."

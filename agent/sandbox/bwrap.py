@@ -1,4 +1,4 @@
-"""The options of bubblewrap for one sandbox. Pure: looks at the host's layout, starts nothing."""
+"""The command-line options of bubblewrap for one sandbox. Looks at the host's files, and starts nothing."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 from functools import cache
 from pathlib import Path
 
-from agent.core.protocols import SandboxSpec
+from agent.core.sandboxing import SandboxSpec
 from agent.sandbox.limits import MB
 
 USR_LINKS = ("/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
@@ -29,11 +29,11 @@ GPU_DEVICES = (
     "nvidia-modeset",
     "nvidia-caps",
 )
-SCRATCH_MB = 1024  # of /tmp and of /dev/shm, at most
+SCRATCH_MB = 1024  # largest size of /tmp and of /dev/shm, each
 
 
 def base_env() -> dict[str, str]:
-    """What every command sees besides its own settings."""
+    """The environment variables that every command gets besides its own."""
     return {
         "PATH": f"{sys.prefix}/bin:/usr/local/bin:/usr/bin:/bin",
         "HOME": "/tmp",
@@ -50,12 +50,12 @@ def base_env() -> dict[str, str]:
 
 @cache
 def python_trees() -> tuple[Path, ...]:
-    """Folders that make `sys.executable` run."""
+    """The folders that `sys.executable` needs to run."""
     return trees_of(Path(sys.executable), (Path(sys.prefix), Path(sys.base_prefix)))
 
 
 def trees_of(python: Path, prefixes: tuple[Path, ...]) -> tuple[Path, ...]:
-    """Folders that make an interpreter run: the environment, its base, and each stop of the link to it."""
+    """The folders that an interpreter needs to run: `prefixes`, and the folder of each link on the way to it."""
     found = [*prefixes, *(Path(os.path.realpath(prefix)) for prefix in prefixes)]
     link = python
     while link.is_symlink():
@@ -70,7 +70,7 @@ def trees_of(python: Path, prefixes: tuple[Path, ...]) -> tuple[Path, ...]:
 
 
 def options(spec: SandboxSpec, *, as_root: bool, version: tuple[int, ...]) -> tuple[list[str], list[str]]:
-    """What comes before the mounts of Python and of the spec, and what comes after them."""
+    """The options that come before the mounts, and those that come after them."""
     walls = [
         "--unshare-user",
         "--unshare-pid",
@@ -78,7 +78,7 @@ def options(spec: SandboxSpec, *, as_root: bool, version: tuple[int, ...]) -> tu
         "--unshare-uts",
         "--unshare-cgroup-try",
         *([] if spec.network else ["--unshare-net"]),
-        *(["--disable-userns"] if version >= (0, 8) else []),  # before 0.8 only the filter forbids them
+        *(["--disable-userns"] if version >= (0, 8) else []),  # before 0.8 only the system-call filter does this
         "--uid",
         "1000",
         "--gid",
@@ -105,7 +105,7 @@ def _system(spec: SandboxSpec) -> list[str]:
 
 
 def _kernel(spec: SandboxSpec, as_root: bool, version: tuple[int, ...]) -> list[str]:
-    """/proc, /dev and the file systems in memory."""
+    """Options for /proc, /dev and the file systems in memory."""
     found = ["--proc", "/proc", *(["--ro-bind", "/proc/sys", "/proc/sys"] if as_root else [])]
     found += ["--dev", "/dev"]
     if spec.gpu:
@@ -113,7 +113,7 @@ def _kernel(spec: SandboxSpec, as_root: bool, version: tuple[int, ...]) -> list[
         found += ["--ro-bind-try", "/sys", "/sys"]
     scratch = min(SCRATCH_MB, max(64, spec.limits.memory_mb // 4)) * MB
     for place in ("/tmp", "/dev/shm"):
-        # Before 0.7 there is no --size; the memory watcher counts these files in any case.
+        # Versions before 0.7 have no --size; the memory watcher counts these files in any case.
         found += [*(["--size", str(scratch)] if version >= (0, 7) else []), "--tmpfs", place]
     return [*found, "--remount-ro", "/dev"]
 

@@ -1,7 +1,7 @@
-"""Control groups: what the kernel itself holds of a sandbox's memory and processes, where the host lets us.
+"""Control groups: the kernel limits a sandbox's memory and processes, if the host lets us make a group.
 
-The first that works here of a scope of systemd's, a group in cgroup v2, one in v1. None is needed: the watchers of
-agent.sandbox.limits hold everywhere, and hold on beside a group.
+Of a systemd scope, a cgroup v2 and a cgroup v1, the first that works is used. None of them is necessary, because the
+watchers of process.py enforce the limits in any case.
 """
 
 from __future__ import annotations
@@ -22,32 +22,32 @@ from agent.core.manifest import Limits
 Kind = Literal["systemd", "v2", "v1"]
 
 NAME = "experiment-runner"
-SPARE_PROCESSES = 8  # the launcher's and bubblewrap's own
-ASK_S = 10.0  # systemd's time to make a scope
-BUS = ("XDG_RUNTIME_DIR", "DBUS_SESSION_BUS_ADDRESS")  # how a user's systemd is reached
+SPARE_PROCESSES = 8  # for the launcher and bubblewrap themselves
+ASK_S = 10.0  # how long systemd may take to make a scope
+BUS = ("XDG_RUNTIME_DIR", "DBUS_SESSION_BUS_ADDRESS")  # environment variables by which a user's systemd is reached
 _number = itertools.count()
 
 
 @dataclass(frozen=True)
 class Group:
-    """One sandbox's control group. In v1 there is a folder for each controller."""
+    """The control group of one sandbox. In v1 it has a folder for each controller."""
 
     kind: Kind
-    folders: tuple[Path, ...] = ()  # ours, to be removed
-    prefix: tuple[str, ...] = ()  # of the launcher's command line
-    scope: Path | None = None  # systemd's, which goes with its last process
+    folders: tuple[Path, ...] = ()  # which we made and have to remove
+    prefix: tuple[str, ...] = ()  # of the launcher's command line, with systemd
+    scope: Path | None = None  # systemd's folder, which systemd removes after the last process
 
     @property
     def entries(self) -> list[str]:
-        """Files that take a pid in."""
+        """The files into which a process writes its pid to join the group."""
         return [str(folder / "cgroup.procs") for folder in self.folders]
 
     def of(self, pid: int) -> Group:
-        """The same, once it is known where systemd put the process."""
+        """The same group with the folder in which systemd put the process."""
         return replace(self, scope=_folder_of(pid, "")) if self.prefix else self
 
     def killed(self) -> bool:
-        """Whether the kernel has ended somebody in it for want of memory."""
+        """Whether the kernel has killed a process of the group because of its memory limit."""
         said = [
             folder / name
             for folder in (*self.folders, self.scope)
@@ -57,13 +57,14 @@ class Group:
         return any(count > 0 for path in said for count in _counts(path, "oom_kill"))
 
     def close(self) -> None:
+        """Remove the group."""
         for folder in self.folders:
-            with suppress(OSError):  # what is left in it is the next one's to remove
+            with suppress(OSError):  # a process is left in it; `_sweep` removes it later
                 folder.rmdir()
 
 
 def enclose(limits: Limits) -> Group | None:
-    """A group with these limits; None where the host gives none."""
+    """A group with these limits; None if the host does not let us make one."""
     kind = available()
     return _made(kind, limits) if kind else None
 
@@ -84,7 +85,7 @@ def available() -> Kind | None:
 
 
 def bus(kind: Kind | None) -> dict[str, str]:
-    """What systemd-run needs of the environment; no key is among it."""
+    """The environment variables that systemd-run needs. None of them holds a key."""
     return {name: os.environ[name] for name in BUS if name in os.environ} if kind == "systemd" else {}
 
 
@@ -128,7 +129,7 @@ def _made(kind: Kind, limits: Limits) -> Group | None:
             _sweep(folder.parent)
             folder.mkdir()
             for name, value in rules.items():
-                if "sw" not in name or (folder / name).exists():  # not every kernel counts swap
+                if "sw" not in name or (folder / name).exists():  # not every kernel has limits for swap
                     (folder / name).write_text(str(value))
     except OSError:
         group.close()
@@ -137,18 +138,18 @@ def _made(kind: Kind, limits: Limits) -> Group | None:
 
 
 def _folders(controllers: tuple[str, ...]) -> Iterator[Path]:
-    """Where the groups of these v1 controllers ("": of v2) may be made."""
+    """Paths at which groups of these controllers ("" stands for v2) can be made."""
     name = f"{NAME}-{os.getpid()}-{next(_number)}"
     for controller in controllers:
         own = _folder_of(os.getpid(), controller)
-        places = [own, own.parent] if own and not controller else [own]  # in v2 ours holds processes, so: beside it
+        places = [own, own.parent] if own and not controller else [own]  # in v2 a group with processes has no subgroups
         place = next((p for p in places if p and os.access(p, os.W_OK) and (controller or _hands_on(p))), None)
         if place:
             yield place / name
 
 
 def _hands_on(folder: Path) -> bool:
-    """Whether groups below it may have limits."""
+    """Whether groups below a v2 folder can have limits on memory and processes."""
     try:
         return {"memory", "pids"} <= set((folder / "cgroup.subtree_control").read_text().split())
     except OSError:
@@ -156,7 +157,7 @@ def _hands_on(folder: Path) -> bool:
 
 
 def _folder_of(pid: int, controller: str) -> Path | None:
-    """The folder of the group that a process is in; "" asks for v2."""
+    """The folder of a process's group for a v1 controller, or, with "", for v2; None if it has none."""
     groups = [line.split(":", 2)[1:] for line in _lines(Path(f"/proc/{pid}/cgroup"))]
     path = next((where for names, where in groups if controller in names.split(",")), None)
     if path is None:
@@ -172,7 +173,7 @@ def _folder_of(pid: int, controller: str) -> Path | None:
 
 
 def _sweep(place: Path) -> None:
-    """Remove the groups of runners that were killed; one that still holds a process stays."""
+    """Remove groups of killed runners, except those that still have a process."""
     for folder in place.glob(f"{NAME}-*"):
         if not Path("/proc", folder.name.split("-")[2]).exists():
             with suppress(OSError):

@@ -1,7 +1,7 @@
-"""The last program that runs before hostile code: sets limits, drops the uid, becomes bwrap (or a guard).
+"""The last program of ours before hostile code: it sets limits, drops the uid, and starts bwrap, or is itself a guard.
 
-Started by agent/sandbox/boxes.py as `python -I -S confine.py FD` with a JSON plan behind FD. Standard library
-alone: this is a process of its own, so that nothing has to run between fork and exec in a threaded parent.
+agent/sandbox/boxes.py starts it as `python -I -S confine.py FD`; the file behind FD has a JSON plan. It is a process of
+its own, because in a parent with threads no Python code is safe between fork and exec. Standard library only.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ def main() -> None:
     handle = int(sys.argv[1])
     with os.fdopen(handle, "rb") as file:
         plan = json.load(file)
-    os.umask(0o022)  # what is made here is for another uid, whatever our caller's umask
+    os.umask(0o022)  # another uid must be able to read what is made here
     _die_with(plan["parent"], signal.SIGTERM if plan["guard"] else signal.SIGKILL)
     for ignored in (signal.SIGPIPE, signal.SIGXFSZ):
-        signal.signal(ignored, signal.SIG_DFL)  # Python ignores them, and exec would pass that on
+        signal.signal(ignored, signal.SIG_DFL)  # Python ignores these signals, and exec would pass that on
     with open("/proc/self/oom_score_adj", "w") as file:
-        file.write("500")  # when the machine runs out of memory, this tree goes first
+        file.write("500")  # if the machine runs out of memory, the kernel kills this tree first
     if plan["guard"]:
         _guard(plan)
     else:
@@ -39,16 +39,17 @@ def main() -> None:
 
 
 def _enclose(plan: dict[str, Any]) -> None:
-    """Start bwrap and outlive it: it leaves before its first process is reaped, and with that the tree's CPU time.
+    """Start bwrap and wait until no process of its tree is left.
 
-    Whoever waits for us gets the resource use of the whole tree, and knows that nobody is left.
+    bwrap itself exits before its first process is reaped, and would lose the tree's CPU time. Whoever waits for this
+    process instead gets the resource use of the whole tree.
     """
     LIBC.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     me = os.getpid()
     child = os.fork()
     if child == 0:
         _become_bwrap(plan, me)
-    os.closerange(3, 256)  # the status pipe's and the streams' ends belong to bwrap alone
+    os.closerange(3, 256)  # only bwrap may keep the status pipe and the streams open
     null = os.open(os.devnull, os.O_RDWR)
     for stream in (0, 1, 2):
         os.dup2(null, stream)
@@ -63,7 +64,7 @@ def _become_bwrap(plan: dict[str, Any], parent: int) -> None:
         os.setgroups([])
         os.setresgid(plan["uid"], plan["uid"], plan["uid"])
         os.setresuid(plan["uid"], plan["uid"], plan["uid"])
-        _die_with(parent, signal.SIGKILL)  # a change of uid clears it
+        _die_with(parent, signal.SIGKILL)  # again, because a change of the uid resets it
     try:
         os.execve(plan["bwrap"], _bwrap_argv(plan, staged), {"PATH": "/usr/bin:/bin"})
     except OSError as error:
@@ -71,7 +72,7 @@ def _become_bwrap(plan: dict[str, Any], parent: int) -> None:
 
 
 def _leave_with(child: int, at_its_end: Callable[[], None]) -> None:
-    """Reap whatever comes until nobody is left, then exit as the child did."""
+    """Reap all processes of the tree, then exit with the child's status. `at_its_end` is called from its end on."""
     code, ended = 0, False
     while True:
         try:
@@ -86,18 +87,20 @@ def _leave_with(child: int, at_its_end: Callable[[], None]) -> None:
 
 
 def _die_with(parent: int, sign: int) -> None:
+    """Let the kernel send this process a signal when its parent ends; exit if the parent has ended already."""
     LIBC.prctl(PR_SET_PDEATHSIG, int(sign), 0, 0, 0)
     if os.getppid() != parent:
         os._exit(1)
 
 
 def _stage(plan: dict[str, Any]) -> bool:
-    """Bind the sources into a folder the dropped uid can reach, seen by this process and its children alone.
+    """Mount the sources in a folder that the dropped uid can enter; only this process and its children see it.
 
-    A source may lie below a folder that only root may enter (a HOME of mode 0700, a session's own folder).
+    A source may lie below a folder that only root may enter (a HOME of mode 0700, a session's folder). Returns False
+    if this process may not mount.
     """
     if LIBC.unshare(CLONE_NEWNS) != 0:
-        return False  # root without CAP_SYS_ADMIN (a container): sources must then be reachable as they are
+        return False  # root without CAP_SYS_ADMIN (a container): the uid must be able to enter the sources' own folders
     _mount(None, "/", None, MS_REC | MS_PRIVATE)
     stage = plan["stage"]
     _mount("tmpfs", stage, "tmpfs", 0, "mode=0755,size=1g")
@@ -107,7 +110,7 @@ def _stage(plan: dict[str, Any]) -> bool:
             os.mkdir(place, 0o755)
         else:
             os.close(os.open(place, os.O_CREAT | os.O_WRONLY, 0o644))
-            if not os.stat(source).st_mode & stat.S_IROTH:  # a file of ours, under a strict umask: a copy is shown
+            if not os.stat(source).st_mode & stat.S_IROTH:  # the uid could not read this file, so it gets a copy
                 _copy(source, place)
                 continue
         _mount(source, place, None, MS_BIND | MS_REC)
@@ -139,7 +142,7 @@ def _set_limits(plan: dict[str, Any]) -> None:
 
 
 def _bwrap_argv(plan: dict[str, Any], staged: bool) -> list[str]:
-    """bwrap reads its options from a file, so that no path of the host stands on its command line."""
+    """bwrap's command line. Its options are in a file, so that the command line shows no path of the host."""
     options: list[str] = list(plan["before"])
     for index, (flag, source, target) in enumerate(plan["mounts"]):
         options += [flag, f"{plan['stage']}/{index}" if staged else source, target]
@@ -151,7 +154,7 @@ def _bwrap_argv(plan: dict[str, Any], staged: bool) -> list[str]:
 
 
 def _guard(plan: dict[str, Any]) -> None:
-    """Without bwrap: adopt every orphan of the command, and leave no process behind at the end."""
+    """Without bwrap: run the command, adopt its orphans, and kill all that is left when it ends."""
     LIBC.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     signal.signal(signal.SIGTERM, lambda number, frame: _kill_children())
     me = os.getpid()

@@ -1,7 +1,6 @@
-"""Takes named files, JSON and text out of what hostile code left behind. Every size is bounded.
+"""Reads named files, JSON and text that hostile code left behind. Every size is bounded.
 
-Copies are ours: no links, no devices, no name that starts with a dot. Tensors are read by
-agent/lab/measuring/artefact.py.
+Links, devices and names that start with a dot are refused. agent/lab/measuring/artefact.py reads tensors.
 """
 
 from __future__ import annotations
@@ -17,24 +16,26 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from agent.core.given import NotPlain, plain_json
 from agent.storage import foreign
 from agent.storage.atomic import open_beside
 
 CHUNK = 1 << 20
 SAFE_PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+=@ -]{0,127}")
 _ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[PX^_][^\x1b]*(?:\x1b\\)?|.)?", re.S)
-# Strings are stepped over whole, and never looked at twice: quotes that do not close must not cost n squared.
+# The possessive quantifiers (++, *+) match a string as a whole. Without them, unclosed quotes would take n squared
+# time.
 _BRACKETS = re.compile(rb'[\[\]{}]|"(?:[^"\\]++|\\.)*+"?', re.S)
 _PROGRESS = re.compile(r"\d{1,3}%\s?\||\b(?:it|s|steps?|examples?|[kKMG]?i?B)/(?:s|it)\s*[\],]|^\s*[\d?]+it \[")
 
 
 class Unharvestable(Exception):
-    """What was found cannot be used; the text is for the agent."""
+    """Something that was found cannot be used; the text is for the agent."""
 
 
 @dataclass
 class Harvest:
-    """What came out: sha256 by name, and for each other name why it did not."""
+    """The result of copying: the sha256 of each copied file, and for each other file why it was not copied."""
 
     sha256: dict[str, str] = field(default_factory=dict)
     problems: dict[str, str] = field(default_factory=dict)
@@ -44,7 +45,10 @@ class Harvest:
 
 
 def copy_files(source: Path, target: Path, wanted: Mapping[str, int], *, max_total: int, mode: int = 0o644) -> Harvest:
-    """Copy regular files by name ("/" is allowed), each within its own bound, all in `max_total` bytes."""
+    """Copy regular files by their paths below `source`.
+
+    `wanted` maps each path to the largest size of its file, in bytes; all files together may have `max_total` bytes.
+    """
     harvest = Harvest()
     left = max_total
     for name, max_bytes in wanted.items():
@@ -59,7 +63,10 @@ def copy_files(source: Path, target: Path, wanted: Mapping[str, int], *, max_tot
 
 
 def listing(source: Path, suffixes: Iterable[str], *, max_files: int = 100) -> list[str]:
-    """Names of plain files directly in a folder that bear one of the suffixes; odd names are left out."""
+    """The names of plain files directly in a folder with one of the suffixes.
+
+    Names with odd characters are left out.
+    """
     endings = tuple(suffixes)
     found: list[str] = []
     with os.scandir(source) as entries:
@@ -87,7 +94,7 @@ def read_bytes(source: Path, name: str, max_bytes: int) -> bytes:
 
 
 def read_tail(source: Path, name: str, max_bytes: int) -> bytes:
-    """The end of a file of any size.
+    """The last `max_bytes` of a file of any size.
 
     Raises:
         Unharvestable: it is missing or not a plain file.
@@ -109,13 +116,13 @@ def _copy(source: Path, target: Path, name: str, max_bytes: int, left: int, mode
             with os.fdopen(out, "wb") as copy:
                 while chunk := file.read(CHUNK):
                     copied += len(chunk)
-                    if copied > bound:  # it grew after we asked
+                    if copied > bound:  # it grew after its size was checked
                         raise Unharvestable(f"larger than {bound} bytes")
                     digest.update(chunk)
                     copy.write(chunk)
                 copy.flush()
                 os.fchmod(copy.fileno(), mode)
-                os.fsync(copy.fileno())  # a record will name its hash
+                os.fsync(copy.fileno())  # a record will contain its hash
                 os.replace(beside, place)
         except BaseException:
             Path(beside).unlink(missing_ok=True)
@@ -124,7 +131,7 @@ def _copy(source: Path, target: Path, name: str, max_bytes: int, left: int, mode
 
 
 def _open(source: Path, name: str, max_bytes: int) -> int:
-    """A plain file with this one name, opened without following a link."""
+    """Open a plain file without following a link; a file with a second (hard) link is refused."""
     if not all(SAFE_PART.fullmatch(part) for part in name.split("/")):
         raise Unharvestable("a name with odd characters")
     try:
@@ -141,7 +148,7 @@ def _open(source: Path, name: str, max_bytes: int) -> int:
 
 
 def dumps(value: Any) -> str:
-    """JSON as we write it: sorted, readable, without NaN."""
+    """JSON with sorted keys and indentation, without NaN."""
     return json.dumps(value, indent=1, sort_keys=True, allow_nan=False) + "\n"
 
 
@@ -149,27 +156,23 @@ def parse_json(data: bytes, *, max_bytes: int = 1 << 20, max_depth: int = 16, fi
     """Parse hostile JSON. With `finite=False`, NaN and infinite numbers are returned as such floats.
 
     Raises:
-        Unharvestable: too large, too deep, not UTF-8, not JSON, NaN or infinity, a key given twice.
+        Unharvestable: it is too large or too deep, or is not UTF-8 or JSON, or has NaN, infinity, or a name twice in an
+            object.
     """
     if len(data) > max_bytes:
         raise Unharvestable(f"JSON of {len(data)} bytes; at most {max_bytes} allowed")
     if _depth(data) > max_depth:
         raise Unharvestable(f"JSON nested deeper than {max_depth} levels")
     try:
-        return json.loads(
-            data.decode("utf-8"),
-            parse_constant=_no_constant if finite else float,
-            object_pairs_hook=_no_repeat,
-            parse_float=_finite if finite else float,
-        )
-    except Unharvestable:
-        raise
+        return plain_json(data.decode("utf-8"), finite=finite)
+    except NotPlain as problem:
+        raise Unharvestable(str(problem)) from None
     except (ValueError, RecursionError) as error:  # ValueError also: an integer of thousands of digits
         raise Unharvestable(f"not JSON: {str(error)[:200]}") from None
 
 
 def _depth(data: bytes) -> int:
-    """An upper bound by brackets outside strings, before the parser recurses."""
+    """An upper bound of the nesting, by counting brackets outside of strings; the parser would recurse."""
     depth = deepest = 0
     for token in _BRACKETS.finditer(data):
         byte = token[0][:1]
@@ -179,29 +182,11 @@ def _depth(data: bytes) -> int:
     return deepest
 
 
-def _no_constant(name: str) -> Any:
-    raise Unharvestable(f"{name} is not a number that can be kept")
-
-
-def _finite(text: str) -> float:
-    number = float(text)
-    if number in (float("inf"), float("-inf")):
-        raise Unharvestable(f"{text[:40]} is beyond every float")
-    return number
-
-
-def _no_repeat(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise Unharvestable("a key is given twice")
-    return found
-
-
 # ---------------------------------------------------------------- text
 
 
 def clean(text: str) -> str:
-    """Log text for a person or a prompt: no colours, control characters, overwritten or progress lines."""
+    """Log text for a person or a prompt, without colours, control characters, overwritten lines and progress bars."""
     kept = []
     for line in _ESCAPES.sub("", text).replace("\r\n", "\n").split("\n"):
         shown = next((part for part in reversed(line.split("\r")) if part.strip()), "")
@@ -212,7 +197,7 @@ def clean(text: str) -> str:
 
 
 def one_line(text: str, max_chars: int) -> str:
-    """Foreign text as a single line without colours and control characters."""
+    """Foreign text as one line of at most `max_chars`, without colours, control characters and double spaces."""
     return " ".join(printable(" ".join(text.split())).split())[:max_chars]
 
 
@@ -226,7 +211,10 @@ def _visible(text: str) -> str:
 
 
 def tail(text: str, max_chars: int) -> str:
-    """The part that helps: the last traceback, whole if it fits, else its head and end; counts the rest."""
+    """The useful part of a log: the last traceback, or its head and end if it is too long.
+
+    What is dropped is counted.
+    """
     if len(text) <= max_chars:
         return text
     start = text.rfind("Traceback (most recent call last):")
@@ -240,7 +228,7 @@ def tail(text: str, max_chars: int) -> str:
 
 
 def read_text(path: Path, *, max_bytes: int = 1 << 20) -> str:
-    """Cleaned text of a log that we wrote ourselves; of a long one its first quarter and its end."""
+    """The cleaned text of a log that we wrote ourselves; of a long one, `max_bytes` of its head and end."""
     try:
         with open(path, "rb") as file:
             size = os.fstat(file.fileno()).st_size

@@ -1,4 +1,4 @@
-"""What one sandboxed process tree uses, and the bounds the kernel can hold for us. It kills nothing."""
+"""Measures what a sandboxed process tree uses, and gives the limits that the kernel can enforce. It kills nothing."""
 
 from __future__ import annotations
 
@@ -14,18 +14,19 @@ from agent.core.manifest import Limits
 MB = 1 << 20
 TICK_S = 1 / os.sysconf("SC_CLK_TCK")
 MAX_DEPTH = 40  # of folders below a writable mount
-FREE_FLOOR_MB = 256  # a tree that leaves less than this on the disk is stopped, wherever the bytes went
+FREE_FLOOR_MB = 256  # a tree is stopped if less than this is free on the disk, even if it did not write there
 
 
 def rlimits(limits: Limits, *, own_uid: bool) -> dict[str, int]:
-    """Resource limits by their names in the `resource` module.
+    """Resource limits, by their names in the `resource` module.
 
-    Without a uid of its own the tree shares the process count with all else that this user runs.
+    Without a uid of its own the tree shares the limit on processes with everything else that this user runs, so their
+    number is added.
     """
     shared = 0 if own_uid else _threads_of(os.getuid())
     return {
         "RLIMIT_CORE": 0,
-        "RLIMIT_CPU": int(limits.wall_s * (os.cpu_count() or 1)) + 60,  # one process; a backstop
+        "RLIMIT_CPU": int(limits.wall_s * (os.cpu_count() or 1)) + 60,  # of one process; the watcher acts earlier
         "RLIMIT_FSIZE": limits.file_mb * MB,
         "RLIMIT_MSGQUEUE": 0,
         "RLIMIT_NOFILE": 4096,
@@ -52,7 +53,7 @@ def pids() -> list[int]:
 
 
 def namespace_of(pid: int) -> str | None:
-    """Identity of a process's pid namespace, None when it is gone or not ours to see."""
+    """The identity of a process's pid namespace; None if the process has ended or may not be read."""
     try:
         return os.readlink(f"/proc/{pid}/ns/pid")
     except OSError:
@@ -60,7 +61,7 @@ def namespace_of(pid: int) -> str | None:
 
 
 def descendants(root: int) -> list[int]:
-    """Everything below `root`, itself left out."""
+    """The pids of all descendants of a process."""
     children: dict[int, list[int]] = {}
     for pid in pids():
         fields = _stat(pid)
@@ -76,13 +77,13 @@ def descendants(root: int) -> list[int]:
 
 
 def start_ticks(pid: int) -> int | None:
-    """When a process started, in clock ticks since boot: with the pid it names one process for ever."""
+    """When a process started, in clock ticks since boot. Together with the pid this identifies one process for ever."""
     fields = _stat(pid)
     return int(fields[19]) if fields else None
 
 
 def stopped(pid: int, most: int = 300) -> list[int]:
-    """A process and all below it, those of them that a signal stopped (SIGSTOP, or a debugger); looks at `most`."""
+    """Which of a process and its descendants were stopped (by SIGSTOP or a debugger); at most `most` are looked at."""
     found, waiting = [], [pid]
     while waiting and most:
         one, most = waiting.pop(), most - 1
@@ -97,13 +98,13 @@ def _children(pid: int) -> list[int]:
         for thread in os.listdir(f"/proc/{pid}/task"):
             with open(f"/proc/{pid}/task/{thread}/children") as file:
                 found += map(int, file.read().split())
-    except OSError:  # the process is gone, or this kernel does not tell
+    except OSError:  # the process has ended, or this kernel does not list children
         pass
     return found
 
 
 def _stat(pid: int) -> list[bytes] | None:
-    """Fields of /proc/PID/stat from the state on."""
+    """The fields of /proc/PID/stat, from the process's state on; None if the process has ended."""
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:
             return file.read().rpartition(b")")[2].split()
@@ -113,22 +114,22 @@ def _stat(pid: int) -> list[bytes] | None:
 
 @dataclass
 class Meter:
-    """CPU time and memory of a tree, sampled."""
+    """CPU time and memory of a process tree, by samples."""
 
-    peak: int = 0  # bytes
+    peak: int = 0  # largest memory so far, in bytes
     _own: dict[tuple[int, bytes], float] = field(default_factory=dict)
     _with_children: float = 0.0
 
     @property
     def cpu_s(self) -> float:
-        """The larger of two lower bounds: each process as last seen, and what living parents reaped."""
+        """The larger of two lower bounds: each process as last seen, or living processes with their reaped children."""
         return max(sum(self._own.values()), self._with_children)
 
     def sample(self, members: Iterable[int], *, extra: int, limit: int) -> int:
-        """Bytes in use now: anonymous and shared memory, and `extra` (files on the tree's own tmpfs).
+        """The memory in use now, in bytes: anonymous and shared memory, and `extra` (files on the tree's own tmpfs).
 
-        Pages that forked processes share count once for each in the cheap sum; only when that passes the
-        limit is the exact sum taken, which walks page tables.
+        A cheap sum counts pages that forked processes share once for each process. Only if it exceeds the limit, the
+        exact sum is taken, for which the kernel walks page tables.
         """
         members = list(members)
         total = extra
@@ -167,7 +168,7 @@ def _sum_kb(path: str, keys: tuple[bytes, ...]) -> int:
 
 
 def oom_kills(vmstat: Path = Path("/proc/vmstat")) -> int:
-    """How many processes the kernel has killed for want of memory since it started; 0 where it does not say."""
+    """How many processes the kernel has killed since boot because memory ran out; 0 if it does not say."""
     try:
         lines = vmstat.read_text().splitlines()
     except OSError:
@@ -180,13 +181,15 @@ def oom_kills(vmstat: Path = Path("/proc/vmstat")) -> int:
 
 @dataclass
 class DiskUse:
+    """What is below some folders: bytes on disk, and number of entries."""
+
     bytes: int = 0
     files: int = 0
-    hidden: bool = False  # too deep or unreadable folders: no experiment needs them
+    hidden: bool = False  # there are folders that are unreadable or too deep; no honest experiment makes such
 
 
 def disk_use(folders: Iterable[Path], max_files: int) -> DiskUse:
-    """Blocks and entries below hostile folders; follows no link and stops counting above `max_files`."""
+    """Disk use and number of files below hostile folders. No link is followed; counting stops above `max_files`."""
     use = DiskUse()
     for folder in folders:
         try:
@@ -209,7 +212,7 @@ def _count(use: DiskUse, handle: int | None, depth: int, max_files: int) -> None
                 try:
                     info = entry.stat(follow_symlinks=False)
                 except OSError:
-                    continue  # removed meanwhile
+                    continue  # it was removed meanwhile
                 use.bytes += info.st_blocks * 512
                 use.files += 1
                 if use.files > max_files:
@@ -228,7 +231,7 @@ def _count(use: DiskUse, handle: int | None, depth: int, max_files: int) -> None
 
 
 def _open_folder(name: str, above: int | None) -> int | None:
-    """A folder's handle; None when it went away or became something else meanwhile."""
+    """An open handle on a folder; None if it was removed or replaced by something else meanwhile."""
     try:
         return os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=above)
     except (FileNotFoundError, NotADirectoryError):
@@ -240,7 +243,7 @@ def _open_folder(name: str, above: int | None) -> int | None:
 
 
 def unlinked_bytes(members: Iterable[int], devices: set[int]) -> int:
-    """Blocks of files that have no name any more but are held open."""
+    """Disk use, in bytes, of deleted files that a process of the tree still has open on these devices."""
     total = 0
     seen: set[tuple[int, int]] = set()
     for pid in members:
@@ -260,11 +263,11 @@ def unlinked_bytes(members: Iterable[int], devices: set[int]) -> int:
 
 
 def no_room(folder: Path) -> str:
-    """One line for a person whose disk is nearly full."""
+    """The message for a person whose disk is nearly full."""
     return f"{folder}: less than {FREE_FLOOR_MB} MB are left on this disk; make room and resume"
 
 
 def free_mb(folder: Path) -> float:
-    """What is left on the disk below `folder` for an ordinary user."""
+    """How many MB of the disk of `folder` are free for an ordinary user."""
     info = os.statvfs(folder)
     return info.f_bavail * info.f_frsize / MB

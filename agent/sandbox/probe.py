@@ -1,4 +1,7 @@
-"""Does the sandbox work on this machine, and if not, what mends it? For the preflight and --doctor."""
+"""Finds out whether the sandbox works on this machine, and what helps if it does not.
+
+For the preflight and --doctor.
+"""
 
 from __future__ import annotations
 
@@ -9,36 +12,37 @@ from pathlib import Path
 
 from agent.core.errors import InfrastructureError
 from agent.core.manifest import Limits
-from agent.core.protocols import Exit, Sandbox, SandboxSpec
+from agent.core.protocols import Sandbox
+from agent.core.sandboxing import Exit, SandboxSpec
 from agent.sandbox import cgroups, seccomp
 from agent.storage.temporary import TemporaryFolder
 
 APPARMOR = Path("/proc/sys/kernel/apparmor_restrict_unprivileged_userns")
 USERNS = (Path("/proc/sys/kernel/unprivileged_userns_clone"), Path("/proc/sys/user/max_user_namespaces"))
 CONTAINERS = (Path("/.dockerenv"), Path("/run/.containerenv"))
-APPARMOR_MEND = (
+APPARMOR_REMEDY = (
     "let bwrap make user namespaces, as root: printf 'abi <abi/4.0>,\\ninclude <tunables/global>\\n"
     "profile bwrap /usr/bin/bwrap flags=(unconfined) {\\n  userns,\\n}\\n' > /etc/apparmor.d/bwrap && "
     "apparmor_parser -r /etc/apparmor.d/bwrap"
 )
-CONTAINER_MEND = (
+CONTAINER_REMEDY = (
     "start the container with --security-opt seccomp=unconfined --security-opt apparmor=unconfined "
     "--security-opt systempaths=unconfined (and, if it still fails, --cap-add SYS_ADMIN)"
 )
-USERNS_MEND = (
+USERNS_REMEDY = (
     "user namespaces are off; as root: sysctl -w user.max_user_namespaces=15000 "
     "kernel.unprivileged_userns_clone=1; on a cluster ask its administrators, or use another node"
 )
 
 
 def probe(sandbox: Sandbox | None = None) -> list[str]:
-    """Problems of the sandbox here, each with its mend; empty when a program runs in it."""
+    """What keeps the sandbox from working here, each with what helps; empty if a program runs in it."""
     from agent.sandbox.boxes import BubblewrapSandbox
 
     try:
         end, said = _try(sandbox or BubblewrapSandbox())
     except InfrastructureError as error:
-        remedy = mend(str(error))
+        remedy = remedy_for(str(error))
         return [f"{error}{f'; {remedy}' if remedy else ''}"]
     if end.reason == "ok":
         return []
@@ -48,22 +52,22 @@ def probe(sandbox: Sandbox | None = None) -> list[str]:
     return [f"{python}; make it readable: chmod -R go+rX {sys.prefix} {sys.base_prefix}"]
 
 
-def mend(
+def remedy_for(
     said: str,
     *,
     apparmor: Path = APPARMOR,
     userns: tuple[Path, ...] = USERNS,
     containers: tuple[Path, ...] = CONTAINERS,
 ) -> str:
-    """What helps on this host against what bubblewrap said; "" where it says so itself."""
+    """What helps on this host if bubblewrap printed `said`; "" if that text names a remedy itself."""
     if "not on PATH" in said:
         return ""
     if any(mark.exists() for mark in containers):
-        return CONTAINER_MEND
+        return CONTAINER_REMEDY
     if _reads(apparmor, "1") and ("uid map" in said or "ermission denied" in said or "RTM_NEWADDR" in said):
-        return APPARMOR_MEND
+        return APPARMOR_REMEDY
     if any(_reads(switch, "0") for switch in userns) or "user namespace" in said or "CLONE_NEWUSER" in said:
-        return USERNS_MEND
+        return USERNS_REMEDY
     return "see what it says; --doctor tries again"
 
 
@@ -71,7 +75,7 @@ GROUPS = {"systemd": "a scope of systemd", "v2": "a control group (v2)", "v1": "
 
 
 def limits_report() -> dict[str, str]:
-    """Which limit is enforced by what on this machine."""
+    """For each limit, what enforces it on this machine."""
     own = "a uid of its own and " if os.getuid() == 0 else "this user's own count and "
     watcher = "a watcher (anonymous, shared and tmpfs pages, 10 times a second)"
     group = GROUPS.get(cgroups.available() or "")

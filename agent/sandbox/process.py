@@ -1,4 +1,4 @@
-"""A running sandboxed tree: its pipes, its watchers, its end. Knows nothing of how the walls are built."""
+"""A running sandboxed process tree: copies its output, enforces its limits, reports its end. boxes.py starts it."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from typing import IO, Literal, Protocol
 
 from agent.core.errors import InfrastructureError
 from agent.core.manifest import Limits
-from agent.core.protocols import Exit, ExitReason, Used
+from agent.core.sandboxing import Exit, ExitReason, Used
 from agent.sandbox import limits as use
 from agent.sandbox.cgroups import Group
 
 TICK_S = 0.1
 DISK_TICK_S = 1.0
-END_S = 10.0  # the kernel's time to take a killed tree down
+END_S = 10.0  # how long the kernel may take to end a killed tree
 
 
 class Tree(Protocol):
@@ -29,20 +29,20 @@ class Tree(Protocol):
 
     def members(self) -> list[int]: ...
     def terminate(self) -> None:
-        """Ask: SIGTERM to every member."""
+        """Send SIGTERM to every member."""
 
     def kill(self) -> None:
-        """End them all; returns without waiting."""
+        """Kill every member, without waiting for their end."""
 
     def scratch_bytes(self) -> int:
-        """Bytes on file systems of the sandbox's own that live in memory."""
+        """Bytes on the sandbox's own file systems in memory."""
 
     def gone(self) -> bool: ...
     def close(self) -> None: ...
 
 
 class Pump(threading.Thread):
-    """Carries a stream into a file up to a bound, and keeps its first lines for error messages."""
+    """Copies a stream into a file up to a bound, and keeps its beginning for error messages."""
 
     def __init__(self, stream: IO[bytes], target: Path | None, max_bytes: int) -> None:
         super().__init__(daemon=True)
@@ -64,8 +64,8 @@ class Pump(threading.Thread):
 class ConfinedProcess:
     """Implements protocols.SandboxProcess.
 
-    A thread of its own polls as well, so that a caller who blocks on a pipe is freed when a limit is passed.
-    The kernel ties the tree's life to the *thread* that started it: start from one that lives long enough.
+    A thread polls as well, so that a caller that blocks on a pipe is freed when a limit is exceeded. The kernel ends
+    the tree with the *thread* that started it, so that thread has to live long enough.
     """
 
     def __init__(
@@ -100,18 +100,18 @@ class ConfinedProcess:
         threading.Thread(target=self._watch, daemon=True).start()
 
     def poll(self) -> Exit | None:
-        """The end if it has come; otherwise enforce the limits once.
+        """How the tree ended; None if it has not, after the limits were enforced once.
 
         Raises:
-            InfrastructureError: the sandbox itself failed to start the command.
+            InfrastructureError: the sandbox could not start the command, or the machine's disk is full.
         """
         with self._lock:
             if self._exit is None and self._error is None:
                 try:
                     self._look()
-                except Exception as error:  # kept at once: the other thread must not wait for a reaped child
+                except Exception as error:  # kept, because the other thread must not wait for a reaped child
                     self._error = error
-                    with suppress(OSError):  # closed already
+                    with suppress(OSError):  # the tree is closed already
                         self._tree.kill()
             if self._error is not None:
                 raise self._error
@@ -125,28 +125,29 @@ class ConfinedProcess:
             self._enforce(time.monotonic())
 
     def used(self) -> Used:
-        """What the tree has taken until now; of one that has ended, what it took in all."""
+        """What the tree has taken until now, or in all if it has ended."""
         with self._lock:
             if self._exit is not None:
                 return Used(self._exit.wall_s, self._exit.cpu_s, self._exit.peak_memory_mb)
-            with suppress(OSError):  # ended just now
+            with suppress(OSError):  # the tree has just ended
                 self._over_memory()  # a look at the tree also adds up its CPU time
             return Used(time.monotonic() - self._started, self._meter.cpu_s, self._meter.peak / use.MB)
 
     def wait(self) -> Exit:
+        """Wait for the end of the tree, enforcing its limits."""
         while (ended := self.poll()) is None:
             time.sleep(0.02)
         return ended
 
     def kill(self) -> Exit:
-        """End the tree now; "cancelled" unless it ended or passed a limit before."""
+        """End the tree now. The reason is "cancelled" unless it had ended or exceeded a limit before."""
         with self._lock:
             if self.poll() is None:
                 self._stop("cancelled", grace=False)
         return self.wait()
 
     def _watch(self) -> None:
-        with suppress(Exception):  # the caller's own poll() raises it again
+        with suppress(Exception):  # the caller's own poll() raises the same
             while self.poll() is None:
                 overflow = any(pump.overflow.wait(TICK_S / len(self._pumps)) for pump in self._pumps)
                 time.sleep(0.005 if overflow else 0)
@@ -158,7 +159,7 @@ class ConfinedProcess:
             self._kill_at = time.monotonic() + self._grace_s
             self._tree.terminate()
         elif not grace:
-            self._kill_at = time.monotonic() + 1.0  # and again, should the first not have reached everyone
+            self._kill_at = time.monotonic() + 1.0  # then again, in case a process escaped the first one
             self._tree.kill()
 
     def _enforce(self, now: float) -> None:
@@ -172,7 +173,7 @@ class ConfinedProcess:
             if self._over_memory() and self._reason in (None, "timeout"):
                 self._stop("memory", grace=False)
             spent = time.monotonic() - now
-            self._memory_at = now + max(TICK_S, 20 * spent)  # at most a twentieth of a core
+            self._memory_at = now + max(TICK_S, 20 * spent)  # watching takes at most a twentieth of a core
         if now >= self._disk_at:
             over = self._over_disk()
             if over and self._reason in (None, "timeout"):
@@ -198,7 +199,7 @@ class ConfinedProcess:
         return "disk" if self._low else None
 
     def _finish(self, code: int, rusage: resource.struct_rusage) -> None:
-        """The main process is reaped: make sure that nobody is left, then say how it ended."""
+        """The main process has ended: make sure that no process is left, and set how the tree ended."""
         self._popen.returncode = code
         self._tree.kill()
         deadline = time.monotonic() + END_S
@@ -209,7 +210,7 @@ class ConfinedProcess:
         over = self._over_disk() if self._reason is None else None
         problem = self._broken(code) if self._reason is None else ""
         if self._low and "disk" in (self._reason, over):
-            problem = use.no_room(self._low)  # the machine's disk, not what this tree was allowed to write
+            problem = use.no_room(self._low)  # the machine's disk is full; the tree did not exceed its own limit
         starved = self._reason is None and self._group is not None and code != 0 and self._group.killed()
         self._tree.close()
         self._at_end()
@@ -223,19 +224,23 @@ class ConfinedProcess:
             reason = "memory"
         elif code == 128 + signal.SIGKILL and use.oom_kills() > self._oom_kills:
             reason = "host-memory"
-        if "memory" in (self._reason, reason):  # a group holds the limit before a look can find it passed
+        if "memory" in (self._reason, reason):  # a control group stops a tree before a sample can exceed the limit
             self._meter.peak = max(self._meter.peak, self._limits.memory_mb * use.MB)
         self._exit = Exit(
             reason=self._reason or over or reason,
             code=code,
             wall_s=time.monotonic() - self._started,
             cpu_s=max(self._meter.cpu_s, rusage.ru_utime + rusage.ru_stime),
-            peak_memory_mb=self._meter.peak / use.MB,  # not ru_maxrss: exec hands on the peak of who forked
+            # Not ru_maxrss, because that includes the peak of our own forking process
+            peak_memory_mb=self._meter.peak / use.MB,
         )
 
 
 def _reason(code: int) -> tuple[ExitReason, int]:
-    """A signal reaches us as -N (our own child) or 128+N (through bwrap or the guard)."""
+    """The reason for an exit status, and the status.
+
+    Death by signal N is -N (of our child) or 128+N (through bwrap).
+    """
     number = -code if code < 0 else code - 128
     if number == signal.SIGXFSZ:
         return "disk", 128 + number

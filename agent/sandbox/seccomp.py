@@ -1,6 +1,7 @@
-"""The system-call filter of the sandbox: denies what an experiment never needs; BPF bytes for bwrap.
+"""The sandbox's filter of system calls, as BPF bytes for bwrap. It denies what no experiment needs.
 
-Not the wall itself (namespaces, the dropped uid, the lost capabilities are): it takes kernel surface away.
+Namespaces, the dropped uid and the missing capabilities isolate the code; the filter reduces what it can reach of the
+kernel besides.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ import errno
 import platform
 import struct
 
-# name: (x86_64, aarch64); None where the architecture lacks the call.
+# Name: (number on x86_64, on aarch64); None if the architecture lacks the call. They fail with EPERM.
 _PERM: dict[str, tuple[int | None, int | None]] = {
     "acct": (163, 89),
     "add_key": (248, 217),
@@ -63,8 +64,8 @@ _PERM: dict[str, tuple[int | None, int | None]] = {
     "uselib": (134, None),
     "vhangup": (153, 58),
 }
-# "Not there" instead of "not allowed": callers then fall back to an older way. clone3 and openat2 hide their
-# flags behind a pointer that a filter cannot read; System V memory is invisible to the memory watcher.
+# These fail with ENOSYS, as on a kernel without them, so that callers fall back to an older call. clone3 and openat2
+# have their flags behind a pointer, which a filter cannot read; the memory watcher cannot see System V memory.
 _ABSENT: dict[str, tuple[int | None, int | None]] = {
     "clone3": (435, 435),
     "io_uring_enter": (426, 426),
@@ -75,14 +76,14 @@ _ABSENT: dict[str, tuple[int | None, int | None]] = {
     "openat2": (437, 437),
     "shmget": (29, 194),
 }
-# Takes space at once, before a watcher can look; callers fall back to writing, which the watcher sees grow.
+# fallocate takes space faster than a watcher can see; without it callers write instead.
 _FALLOCATE = (285, 47)
-_MEMFD = (319, 279)  # memory that no process maps escapes the watcher too; GPU drivers may need it
+_MEMFD = (319, 279)  # memfd_create: the watcher cannot see memory that no process maps; GPU drivers may need the call
 _NEW_NAMESPACES = 0x7E020080  # every CLONE_NEW* flag that clone takes
 _SET_ID_BITS = 0o6000
 _O_CREAT = 0o100
 _TERMINAL_INJECTION = (0x5412, 0x541C)  # TIOCSTI, TIOCLINUX
-# The same through ioctl: FS_IOC_RESVSP, FS_IOC_RESVSP64 and FS_IOC_ZERO_RANGE, which every file system answers.
+# fallocate through ioctl: FS_IOC_RESVSP, FS_IOC_RESVSP64 and FS_IOC_ZERO_RANGE, which every file system answers.
 _PREALLOCATION = (0x40305828, 0x4030582A, 0x40305839)
 _SOCKET_FAMILIES = (1, 2, 10, 16)  # unix, inet, inet6, netlink (getaddrinfo); vsock would reach a VM's host
 _ARCHES = {"x86_64": (0, 0xC000003E), "aarch64": (1, 0xC00000B7)}
@@ -93,14 +94,17 @@ Instruction = tuple[int, int, int, int]  # code, jump if true, jump if false, op
 
 
 def filter_bytes(*, gpu: bool = False, machine: str | None = None) -> bytes | None:
-    """The filter as an array of struct sock_filter, or None on an architecture it does not know."""
+    """The filter as an array of struct sock_filter; None for an unknown architecture.
+
+    With `gpu`, memfd_create is allowed.
+    """
     known = _ARCHES.get(machine or platform.machine())
     if known is None:
         return None
     column, audit_arch = known
     program: list[Instruction] = [(_LOAD, 0, 0, 4), (_JEQ, 1, 0, audit_arch), (_RET, 0, 0, _KILL)]
     program.append((_LOAD, 0, 0, 0))
-    if column == 0:  # the x32 numbers would walk around every rule below
+    if column == 0:  # x86_64 kernels accept x32 numbers as well, to which no rule below applies
         program += _deny((_JGE, 0x40000000), errno.ENOSYS)
     absent = dict(_ABSENT) if gpu else {**_ABSENT, "memfd_create": _MEMFD}
     for table, error in ((_PERM, errno.EPERM), (absent, errno.ENOSYS)):
@@ -119,7 +123,7 @@ def _deny(test: tuple[int, int], error: int) -> list[Instruction]:
 
 
 def _argument_rules(column: int) -> list[Instruction]:
-    """Calls that are allowed save with certain arguments."""
+    """Rules for calls that are denied only with certain arguments."""
     rules: list[Instruction] = []
     rules += _call((56, 220)[column], [_load(0), *_deny((_JSET, _NEW_NAMESPACES), errno.EPERM)])
     ioctl = [step for request in _TERMINAL_INJECTION for step in _deny((_JEQ, request), errno.EPERM)]
@@ -128,7 +132,7 @@ def _argument_rules(column: int) -> list[Instruction]:
     families = [(_JEQ, len(_SOCKET_FAMILIES) - i, 0, family) for i, family in enumerate(_SOCKET_FAMILIES)]
     for number in ((41, 53), (198, 199))[column]:
         rules += _call(number, [_load(0), *families, (_RET, 0, 0, _ERRNO | errno.EAFNOSUPPORT)])
-    # A set-id file in the output folder would run with the id of whoever started the program.
+    # A set-uid file in the output folder would run with the uid of the user who runs this program.
     modes = ({90: 1, 91: 1, 268: 2, 452: 2, 85: 1, 133: 1, 259: 2}, {52: 1, 53: 2, 452: 2, 33: 2})
     for number, index in modes[column].items():
         rules += _call(number, [_load(index), *_deny((_JSET, _SET_ID_BITS), errno.EPERM)])
@@ -141,7 +145,7 @@ def _argument_rules(column: int) -> list[Instruction]:
 
 
 def _call(number: int, body: list[Instruction]) -> list[Instruction]:
-    """`body` for one system call; afterwards the accumulator holds the number again."""
+    """Apply `body` to one system call; afterwards the accumulator has the call's number again."""
     return [(_JEQ, 0, len(body), number), *body, (_LOAD, 0, 0, 0)]
 
 

@@ -1,4 +1,4 @@
-"""The processes of one sandbox: who they are, how they are asked to end, how they are ended."""
+"""The processes of one sandbox: finds them, asks them to end, and kills them."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from agent.sandbox import limits as use
 
 
 class NamespaceTree:
-    """Everything in the pid namespace whose first process is `init`.
+    """All processes in the pid namespace whose first process is `init`.
 
     Raises:
-        ProcessLookupError: there is no such process (any more).
+        ProcessLookupError: there is no such process.
     """
 
     def __init__(self, init: int) -> None:
@@ -30,7 +30,7 @@ class NamespaceTree:
 
     def terminate(self) -> None:
         for pid in self.members():
-            if pid != self._init:  # bwrap's reaper: the namespace ends with it
+            if pid != self._init:  # the namespace would end with its first process, bwrap's reaper
                 self._signal(pid)
 
     def _signal(self, pid: int) -> None:
@@ -47,7 +47,7 @@ class NamespaceTree:
             os.close(handle)
 
     def kill(self) -> None:
-        """The kernel ends a pid namespace with its first process; bwrap then reaps it and exits."""
+        """Kill the first process. The kernel then ends all of its pid namespace, and bwrap exits."""
         try:
             signal.pidfd_send_signal(self._handle, signal.SIGKILL)
         except ProcessLookupError:
@@ -61,7 +61,7 @@ class NamespaceTree:
         return total
 
     def gone(self) -> bool:
-        """A pidfd turns readable once its process, and for a first process all its namespace, has ended."""
+        """Whether all processes have ended: then the first process's pidfd is readable."""
         return bool(select.select([self._handle], [], [], 0)[0])
 
     def close(self) -> None:
@@ -69,7 +69,7 @@ class NamespaceTree:
 
 
 def _devices() -> set[int]:
-    """Every file system mounted where we are."""
+    """The device numbers of all file systems that are mounted for this process."""
     found = {os.stat("/").st_dev}
     with open("/proc/self/mountinfo", encoding="utf-8", errors="replace") as lines:
         for line in lines:
@@ -79,10 +79,10 @@ def _devices() -> set[int]:
 
 
 def _used(folder: str, host: set[int]) -> int:
-    """Bytes on the file system of a folder in a sandbox, unless that is one of the host's.
+    """Bytes in use on the file system of a folder in a sandbox; 0 if it is a file system of the host.
 
-    While bwrap builds its mounts a path can lead to the host's disk, also between two looks at it: hence one
-    handle for both questions.
+    While bwrap builds its mounts, the path can lead to the host's disk, and change at any time. One handle answers both
+    questions, so that they are about the same folder.
     """
     handle = os.open(folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
@@ -95,7 +95,7 @@ def _used(folder: str, host: set[int]) -> int:
 
 
 class GuardTree:
-    """Everything below the guard process of confine.py; code that kills the guard itself gets away."""
+    """All descendants of the guard process of confine.py. Code that kills the guard escapes this."""
 
     def __init__(self, guard: int) -> None:
         self._guard = guard
@@ -108,7 +108,10 @@ class GuardTree:
             self._signal(pid, signal.SIGTERM)
 
     def kill(self) -> None:
-        """Stop all first, so that none can fork away from the second round; wake a guard they stopped."""
+        """Stop all members first, so that none can fork while they are killed.
+
+        Continue the guard if they stopped it.
+        """
         found = self.members()
         for sign in (signal.SIGSTOP, signal.SIGKILL):
             for pid in found:

@@ -1,4 +1,4 @@
-"""A uid for each running sandbox when root starts it, so that foreign code never runs as real root."""
+"""Gives each running sandbox a uid of its own if root starts it, so that foreign code never runs as root."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agent.core.errors import InfrastructureError
-from agent.core.protocols import Mount
+from agent.core.sandboxing import Mount
 from agent.storage.locks import lock_at_once
 
-RANGE = range(60_600, 61_000)  # used by no distribution, and mapped in containers of 65,536 ids
-STATE = Path("/run/experiment-runner")  # root's own; forgotten at a restart, as the uids are
+RANGE = range(60_600, 61_000)  # no distribution uses these, and containers with 65,536 ids have them
+STATE = Path("/run/experiment-runner")  # belongs to root, and is empty after a restart of the machine
 
 
 @dataclass
 class Lease:
-    """A uid nobody else runs under until release()."""
+    """A uid that no other sandbox gets until release()."""
 
     uid: int
     handle: int
@@ -28,7 +28,11 @@ class Lease:
 
 
 def lease() -> Lease:
-    """The first uid of the range that no other sandbox on this machine holds."""
+    """Lease the first uid of the range that no sandbox and no process on this machine uses.
+
+    Raises:
+        InfrastructureError: all of them are in use.
+    """
     folder = _own_folder(STATE / "uids")
     busy = _uids_in_use()
     for uid in RANGE:
@@ -42,12 +46,16 @@ def lease() -> Lease:
 
 
 def stage_folder() -> Path:
-    """Where confine.py gathers the sources of a sandbox, in a mount namespace of its own."""
+    """The folder at which confine.py mounts the sources of a sandbox, in a mount namespace of its own."""
     return _own_folder(STATE / "stage")
 
 
 def give(folder: Path, uid: int) -> None:
-    """Make `uid` the owner of a folder and all below it, however deep; follows no link, and keeps the mode."""
+    """Make `uid` the owner of a folder and of all below it. No link is followed; modes stay.
+
+    Raises:
+        InfrastructureError: that fails.
+    """
     done = subprocess.run(
         ["chown", "-R", "-h", "-P", "--", f"{uid}:{uid}", os.fspath(folder.absolute())],
         stdin=subprocess.DEVNULL,
@@ -60,7 +68,11 @@ def give(folder: Path, uid: int) -> None:
 
 
 def check_readable(mount: Mount) -> None:
-    """A read-only folder must be open to others: the sandbox's uid owns nothing of it. Files are copied if need be."""
+    """Check that the sandbox's uid can read a read-only folder. Files are not checked, because confine.py copies them.
+
+    Raises:
+        InfrastructureError: other users may not read the folder.
+    """
     mode = mount.source.stat().st_mode
     needed = stat.S_IROTH | stat.S_IXOTH
     if not mount.writable and stat.S_ISDIR(mode) and mode & needed != needed:
@@ -81,7 +93,7 @@ def _own_folder(folder: Path) -> Path:
 
 
 def _uids_in_use() -> set[int]:
-    """Owners of all processes: a killed runner's sandbox may outlive its lock by a moment."""
+    """The owners of all processes; the sandbox of a killed runner may live a moment longer than its lock."""
     found = set()
     for entry in os.scandir("/proc"):
         if entry.name.isdigit():

@@ -1,1 +1,1 @@
-"""The session as a fold of events: events, states, and the next action. Pure."""
+"""The session as a fold of its events: events, state, and the next action. Pure."""

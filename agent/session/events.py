@@ -1,6 +1,6 @@
-"""What happened, one small class an event. Facts only; ids and the clock are passed in.
+"""The events of a session, a small class for each. An event holds facts; ids and times are passed in.
 
-An old log must always replay: optional fields may be added, a meaning never changes.
+Old logs must always be readable: optional fields may be added, and the meaning of a field never changes.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from agent.session.paper_events import (
 
 
 class SessionStarted(Happened):
-    """First line of every log."""
+    """The first event of every log."""
 
     type: Literal["session_started"] = "session_started"
     session: str
@@ -43,7 +43,7 @@ class SessionStarted(Happened):
 
 
 class ProcessStarted(Happened):
-    """A process took the session up; active time is counted from here."""
+    """A process began to work on the session; active time is counted from here."""
 
     type: Literal["process_started"] = "process_started"
     pid: int
@@ -51,21 +51,21 @@ class ProcessStarted(Happened):
 
 
 class ProcessStopped(Happened):
-    """The process let go of the session in good order. A killed one leaves no such line."""
+    """The process ended its work on the session in good order. A killed process leaves no such event."""
 
     type: Literal["process_stopped"] = "process_stopped"
-    reason: str  # "end", "interrupt", "error", or the line that was said
+    reason: str  # "end", "interrupt", "error", or the error message that was printed
 
 
 class OptionsChanged(Happened):
-    """Options given at resume; they hold from here on."""
+    """Options were changed at a resume; they hold from here on."""
 
     type: Literal["options_changed"] = "options_changed"
     options: Options
 
 
 class CallFinished(Happened):
-    """A model answered; request and reply lie in `path`."""
+    """A model answered; the file `path` holds request and reply."""
 
     type: Literal["call_finished"] = "call_finished"
     step: str
@@ -82,7 +82,7 @@ class CallFinished(Happened):
 
 
 class TryWasted(Happened):
-    """A try of a call gave nothing of use and is (or, after a time-out, may be) paid for all the same."""
+    """A try of a call gave nothing of use, but was paid for; after a time-out it may have been paid for."""
 
     type: Literal["try_wasted"] = "try_wasted"
     step: str
@@ -90,7 +90,7 @@ class TryWasted(Happened):
     role: str
     model: str
     reason: str
-    tokens_in: int  # of a time-out: estimated from what was sent
+    tokens_in: int  # after a time-out, estimated from what was sent
     tokens_out: int
     cost_usd: float | None
     estimated: str = ""  # why tokens or cost are an estimate
@@ -98,7 +98,7 @@ class TryWasted(Happened):
 
 
 class AnswerRefused(Happened):
-    """A reply was not of the form that was asked for; the model is told, and asked again."""
+    """A reply did not have the form that was asked for. The model is told why, and asked again."""
 
     type: Literal["answer_refused"] = "answer_refused"
     step: str
@@ -108,26 +108,26 @@ class AnswerRefused(Happened):
 
 
 class DataPrepared(Happened):
-    """Training data and held-out truth are on disk."""
+    """Training data and held-out truth are on disk, and the session's first files are committed."""
 
     type: Literal["data_prepared"] = "data_prepared"
     key: str
     hashes: dict[str, str]
-    commit: str  # of the session's first files
+    commit: str  # the first commit
 
 
 class NoveltyChecked(Happened):
-    """One round of asking whether the idea is known: searched, read, and decided or asked further."""
+    """One round of asking whether the idea is known: a search, then a verdict or a wish for another search."""
 
     type: Literal["novelty_checked"] = "novelty_checked"
     round: int
     searched: tuple[str, ...]  # queries of this round
-    sources: tuple[str, ...]  # who answered them
-    queries: tuple[str, ...]  # wanted next; none with a verdict
+    sources: tuple[str, ...]  # the service that answered each query
+    queries: tuple[str, ...]  # for the next round; empty with a verdict
     verdict: Literal["novel", "incremental", "published"] | None
     closest: tuple[Closest, ...]
     reason: str
-    commit: str | None  # where a verdict stands in the repository
+    commit: str | None  # the commit of the verdict
 
 
 class Planned(Happened):
@@ -136,11 +136,11 @@ class Planned(Happened):
     type: Literal["planned"] = "planned"
     plan: Plan
     commit: str
-    instead_of: str = ""  # the weaker baseline that the planner named, if it named one
+    instead_of: str = ""  # the weaker baseline that the planner named, and that the strongest one replaced
 
 
 class Edited(Happened):
-    """An attempt's code is committed; it has not been linted or trained yet."""
+    """An attempt's code is committed. It is not linted or trained yet."""
 
     type: Literal["edited"] = "edited"
     run: str
@@ -152,7 +152,10 @@ Stage = Literal["edit", "lint", "training", "integrity", "runner"]
 
 
 class AttemptFailed(Happened):
-    """An attempt ended without a result. `reason` is a stable code, `detail` goes to the agent."""
+    """An attempt ended without a result.
+
+    `reason` is a code that never changes its meaning; `detail` goes to the agent.
+    """
 
     type: Literal["attempt_failed"] = "attempt_failed"
     run: str
@@ -161,17 +164,19 @@ class AttemptFailed(Happened):
     reason: str
     detail: str
     commit: str
-    wall_s: float = 0.0  # that its training took, where it came to one
+    wall_s: float = 0.0  # seconds that its training took, if there was one
 
 
 class LintPassed(Happened):
+    """The linter has nothing against the attempt's code."""
+
     type: Literal["lint_passed"] = "lint_passed"
     run: str
     attempt: int
 
 
 class RunSubmitted(Happened):
-    """A runner accepted one attempt; its result may come in another process."""
+    """A runner accepted one attempt. Its result may be collected by another process."""
 
     type: Literal["run_submitted"] = "run_submitted"
     run: str
@@ -195,7 +200,7 @@ class RunMeasured(Happened):
 
 
 class RunFailed(Happened):
-    """A run's attempts are spent; the session goes on."""
+    """A run has used up its attempts; the session goes on."""
 
     type: Literal["run_failed"] = "run_failed"
     run: str
@@ -205,7 +210,7 @@ class RunFailed(Happened):
 
 
 class Commented(Happened):
-    """The reviewer's few lines on a run, and a person's word if there was one."""
+    """The reviewer commented on a run in a few lines; `feedback` is what a person wrote since the last run."""
 
     type: Literal["commented"] = "commented"
     run: str
@@ -214,27 +219,27 @@ class Commented(Happened):
 
 
 class Reflected(Happened):
-    """The planner read a run and said what comes next."""
+    """The planner interpreted a run and said what comes next."""
 
     type: Literal["reflected"] = "reflected"
     run: str
     reflection: Reflection
-    feedback: str = ""  # a person's word that this reflection was given, if no comment took it first
+    feedback: str = ""  # what a person wrote, if the planner got it here and not with a comment
     commit: str
 
 
 class ConfirmationPlanned(Happened):
-    """Exploration is over: which run is trained once more, against what, on fresh seeds and a fresh world."""
+    """Exploration is over: the best run and the baseline are trained again on fresh seeds in fresh worlds."""
 
     type: Literal["confirmation_planned"] = "confirmation_planned"
     best: str | None  # run id; None: there is nothing to confirm
     baseline: str  # run id of the comparison that the plan fixed
-    worlds: int = 1  # fresh worlds that the seeds are spread over
+    worlds: int = 1  # number of fresh worlds over which the seeds are spread
     reason: str = ""  # why there is nothing to confirm; older logs do not say it
 
 
 class FiguresDrawn(Happened):
-    """Figures are in the repository."""
+    """Figures were drawn and committed."""
 
     type: Literal["figures_drawn"] = "figures_drawn"
     figures: tuple[FigureText, ...]
@@ -243,6 +248,8 @@ class FiguresDrawn(Happened):
 
 
 class PlotEdited(Happened):
+    """The editor changed plot.py, and the linter has nothing against it."""
+
     type: Literal["plot_edited"] = "plot_edited"
     attempt: int
     commit: str
@@ -259,14 +266,14 @@ class PlotFailed(Happened):
 
 
 class PlotsGivenUp(Happened):
-    """The paper goes on with the standard figures alone."""
+    """The agent's attempts at plot.py are spent; the paper has only the runner's own figures."""
 
     type: Literal["plots_given_up"] = "plots_given_up"
     reason: str
 
 
 class FiguresDescribed(Happened):
-    """Each figure has its paragraph in the notes."""
+    """The writer described each figure in a paragraph, for the notes."""
 
     type: Literal["figures_described"] = "figures_described"
     descriptions: dict[str, str]
@@ -274,6 +281,8 @@ class FiguresDescribed(Happened):
 
 
 class SessionFinished(Happened):
+    """The session is over; session.json is committed."""
+
     type: Literal["session_finished"] = "session_finished"
     commit: str
 

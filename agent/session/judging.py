@@ -1,6 +1,6 @@
-"""How far the reviewing of a paper has come: drafts, reviews, revisions. Pure; a part of the fold.
+"""The part of a session's state that concerns reviewing: drafts, reviews, revisions. Pure.
 
-A draft is the paper between two rewritings. A revision makes one, and so does putting back the version before.
+A draft is the paper between two rewritings. A revision makes a new draft, and undoing one does so too.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from agent.session.states import SectionState
 
 @dataclass(frozen=True)
 class Best:
-    """The reviewed version that a revision under way is compared with."""
+    """The reviewed version with which the current revision is compared."""
 
     compiled: ev.Compiled
     sections: dict[str, SectionState]
@@ -22,30 +22,32 @@ class Best:
 
     @property
     def complaints(self) -> int:
-        """Passages that the truth checks refuse."""
+        """How many passages the truth checks refuse."""
         return sum(state.complaints for state in self.sections.values())
 
 
 @dataclass(frozen=True)
 class Judging:
-    """`reviews`, `meta` and `checked` are those of the present draft."""
+    """How far reviewing has come. `reviews`, `meta` and `checked` are those of the current draft."""
 
     draft: int = 0
     reviews: tuple[ev.ReviewGiven, ...] = ()
     meta: ev.PaperReviewed | None = None
-    revision: int = 0  # the one under way, or the last one
-    best: Best | None = None  # there while a revision is under way
+    revision: int = 0  # number of the current or the last revision
+    best: Best | None = None  # set during a revision
     checked: ev.RevisionChecked | None = None
-    past: tuple[tuple[ev.RevisionJudged, Judging], ...] = ()  # each revision that was judged, and where it had come to
+    past: tuple[tuple[ev.RevisionJudged, Judging], ...] = ()  # each judged revision, with the state before its verdict
 
     def new_draft(self) -> Judging:
+        """The state once the paper was rewritten."""
         return replace(self, draft=self.draft + 1)
 
     def revise(self, revision: int, best: Best) -> Judging:
-        """A revision begins; `best` is what it must beat."""
+        """The state once a revision begins; `best` is the version that it has to beat."""
         return replace(self, draft=self.draft + 1, revision=revision, best=best, reviews=(), meta=None, checked=None)
 
     def apply(self, event: ev.Event) -> Judging:
+        """The state after an event; events that do not concern reviewing change nothing."""
         match event:
             case ev.ReviewGiven():
                 return replace(self, reviews=(*self.reviews, event))

@@ -1,4 +1,4 @@
-"""What happened to the paper: written, checked against the literature, compiled, reviewed, revised. See events.py."""
+"""The events of writing a paper: its sections, citations, verdicts, compiles, reviews and revisions. See events.py."""
 
 from __future__ import annotations
 
@@ -11,32 +11,32 @@ from agent.core.writing import Refusal, SectionPhase, Unsupported
 
 
 class SectionsWritten(Happened):
-    """Sections were edited in one pass; complaints of the truth checks are counted, not forgotten."""
+    """The writer edited sections in one pass, and the truth checks were applied to them."""
 
     type: Literal["sections_written"] = "sections_written"
-    sections: dict[str, int]  # that the pass was about, each with what the checks refuse in it
+    sections: dict[str, int]  # for each section of the pass, how many passages the checks refuse
     phase: SectionPhase
-    round: int  # 0: the pass itself; 1, 2, ...: mending
-    revision: int = 0  # of an "improve": which one
-    refused: str  # code, if the edit did not count
+    round: int  # 0: the pass itself; 1, 2, ...: repairs
+    revision: int = 0  # number of the revision, in the phase "improve"
+    refused: str  # code of why the edit did not count; "" if it did
     commit: str
 
 
 class SectionWritten(Happened):
-    """Of older sessions, read but not made: a pass over one section."""
+    """Only in logs of older sessions: a pass over one section. The fields are those of SectionsWritten."""
 
     type: Literal["section_written"] = "section_written"
     section: str
     phase: SectionPhase
-    round: int  # 0: the pass itself; 1, 2, ...: mending
-    revision: int = 0  # of an "improve": which one
-    refused: str  # code, if the edit did not count
+    round: int
+    revision: int = 0
+    refused: str
     complaints: int
     commit: str
 
 
 class CitationsSought(Happened):
-    """What the written paper should cite and does not, and what was searched for it."""
+    """The writer said what the paper should cite and does not, and that was searched for."""
 
     type: Literal["citations_sought"] = "citations_sought"
     round: int
@@ -45,7 +45,7 @@ class CitationsSought(Happened):
 
 
 class CitationsChosen(Happened):
-    """Works to be cited, each with its reason; a choice that nobody returned is refused."""
+    """The writer chose works to be cited. A work that no search returned is refused."""
 
     type: Literal["citations_chosen"] = "citations_chosen"
     round: int
@@ -55,21 +55,21 @@ class CitationsChosen(Happened):
 
 
 class SupportChecked(Happened):
-    """Each sentence that cites was compared with what the cited work says of itself."""
+    """The reviewer compared sentences that cite with the abstracts of the works that they cite."""
 
     type: Literal["support_checked"] = "support_checked"
     round: int
-    judged: tuple[str, ...]  # names of the pairs of sentence and key that were read in this round
+    judged: tuple[str, ...]  # names of the pairs of sentence and work that were compared in this round
     unsupported: tuple[Unsupported, ...]
 
 
 class SentencesJudged(Happened):
-    """A reviewer read the told sentences that nobody had judged yet, with records, code and settings beside them."""
+    """The judge read the told sentences that had no verdict yet, beside records, code and settings."""
 
     type: Literal["sentences_judged"] = "sentences_judged"
     round: int
-    model: str  # that judged
-    judged: tuple[str, ...]  # names of the sentences; each binds words, paragraph and the signs of all comparisons
+    model: str  # which model judged
+    judged: tuple[str, ...]  # names of the sentences; a name depends on words, paragraph and signs of all comparisons
     refused: tuple[Refusal, ...]
     failed: str  # why there is no answer; empty if there is one
 
@@ -83,19 +83,19 @@ class Compiled(Happened):
     pages: int
     problems: tuple[str, ...]
     dropped: tuple[str, ...]
-    broken: tuple[tuple[str, str], ...]  # pieces that TeX cannot set, with the reason; left out from here on
+    broken: tuple[tuple[str, str], ...]  # pieces that TeX cannot set, with the reason; they are left out from now on
     commit: str
-    findings: tuple[str, ...] = ()  # of the page checks
-    returned: tuple[tuple[str, str], ...] = ()  # section, complaint: what goes back to the writer, once
+    findings: tuple[str, ...] = ()  # what the page checks found
+    returned: tuple[tuple[str, str], ...] = ()  # (section, complaint): goes back to the writer once
 
 
 class EvidenceReviewed(Happened):
-    """Of older sessions, read but not made: a reviewer looked for claims that the records do not carry."""
+    """Only in logs of older sessions: a reviewer looked for claims that the records do not support."""
 
     type: Literal["evidence_reviewed"] = "evidence_reviewed"
     checked: str  # what was compared with what, in the reviewer's words
     doubts: tuple[Doubt, ...]
-    dropped: tuple[str, ...]  # findings that did not pass the checks, with the reason
+    dropped: tuple[str, ...]  # findings that were refused, with the reason
     failed: str  # why there is no answer; empty if there is one
 
 
@@ -110,7 +110,7 @@ class ReviewGiven(Happened):
 
 
 class PaperReviewed(Happened):
-    """The reviews are in, and their numbers are one: the mean, and the majority."""
+    """All reviewers have answered, and their numbers were combined: the mean, and the majority's decision."""
 
     type: Literal["paper_reviewed"] = "paper_reviewed"
     overall: float | None  # None: no reviewer gave a usable answer
@@ -118,11 +118,11 @@ class PaperReviewed(Happened):
     commit: str
     revision: int = 0
     words: MetaWords | None = None
-    failed: str = ""  # why there are no words
+    failed: str = ""  # why the area chair gave no usable answer
 
 
 class RevisionChecked(Happened):
-    """A revised paper went through the truth checks; one that fails is put back without being reviewed."""
+    """A revised paper went through the checks. If it failed, it is undone without being reviewed."""
 
     type: Literal["revision_checked"] = "revision_checked"
     revision: int
@@ -130,7 +130,7 @@ class RevisionChecked(Happened):
 
 
 class RevisionJudged(Happened):
-    """The better of two versions stays; the sections of the other are put back from its commit."""
+    """The better of two versions is kept. If that is the old one, its sections were restored from its commit."""
 
     type: Literal["revision_judged"] = "revision_judged"
     revision: int

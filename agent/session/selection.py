@@ -1,6 +1,7 @@
-"""Which of several proposed runs starts first: greedy, with a share for exploration. Pure; no dice, so that it replays.
+"""Decides which of several proposed runs starts first: greedily, with a fixed share of exploring starts. Pure.
 
-It sees what the exploration measured and nothing else: neither seeds nor world of the confirmation exist by then.
+Nothing is random, so a repeated action gives the same order. Only results of the exploration are used; the seeds and
+worlds of the confirmation do not exist yet.
 """
 
 from __future__ import annotations
@@ -10,21 +11,21 @@ from dataclasses import dataclass
 
 from agent.core.plan import PlannedRun
 
-EXPLORED = 4  # every fourth start goes where least was tried
-FEW = 3  # nodes that the planner is asked to build on
+EXPLORED = 4  # every fourth start takes the proposal whose parent has the fewest children
+FEW = 3  # how many nodes the planner is asked to build on
 
 
 @dataclass(frozen=True)
 class Node:
-    """A measured run that others may start from. `merit`: larger is better, whatever the metric's direction."""
+    """A measured run that others may start from. A larger `merit` is better, whatever the metric's direction."""
 
     name: str
     merit: float
-    children: int  # runs that started from it, whatever became of them
+    children: int  # how many runs started from it, failed ones included
 
 
 def best_few(nodes: Sequence[Node]) -> tuple[Node, ...]:
-    """The best nodes, best first; of equals the one that was measured first."""
+    """The best nodes, best first; of two equal ones, first the one that was measured first."""
     return tuple(sorted(nodes, key=lambda node: -node.merit)[:FEW])
 
 
@@ -33,12 +34,12 @@ def ordered(proposals: Sequence[PlannedRun], nodes: Sequence[Node], started: int
 
     Args:
         proposals: in the planner's order, each with the name of its parent in `start_from`.
-        nodes: what can be started from now. A proposal whose parent is not among them comes after those that have one.
-        started: runs that were started before.
+        nodes: the runs that others can start from now. A proposal with another parent comes after all others.
+        started: how many runs were started before.
 
     Returns:
-        Greedy turns take the proposal with the best parent, every `EXPLORED`-th turn the one whose parent has the
-        fewest children, those that were just chosen included. Among equals the planner's order holds.
+        Every `EXPLORED`-th turn takes the proposal whose parent has the fewest children, counting those that were just
+        chosen; the other turns take the proposal with the best parent. The planner's order breaks ties.
     """
     merit = {node.name: node.merit for node in nodes}
     children = {node.name: node.children for node in nodes}

@@ -1,4 +1,4 @@
-"""What actions work with: one bag, filled by app/assemble.py with real things and by tests with theirs."""
+"""The tools that actions get: app/assemble.py makes them with the real implementations, tests with their own."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from agent.session.session import Session, apply, fold
 
 
 class Log(Protocol):
-    """Where events are kept; an event that append() took is still there after a kill.
+    """The event log. An event that append() has written survives a kill.
 
-    check() raises InfrastructureError where it is not there any more, because somebody moved or removed the session.
+    check() raises InfrastructureError if the log was moved or removed meanwhile.
     """
 
     def read(self) -> Iterator[Event]: ...
@@ -30,24 +30,25 @@ class Log(Protocol):
 
 
 class Journal:
-    """The log and the state it folds to; appending is the only way to change the state.
+    """The log, and the session's state, which is a fold of the log's events. Only append() changes the state.
 
-    `clock` gives the time of day. `steady` gives seconds from any start and measures active time: it must go on evenly
-    while the time of day is set, and stand still while the machine sleeps, as time.monotonic does on Linux.
+    `clock` gives the time of day. `steady` measures active time in seconds from any start: setting the time of day must
+    not change it, and it must stand still while the machine sleeps, as time.monotonic does on Linux.
 
     Raises:
-        UserError: the log is empty, for there is no session before its first event.
+        UserError: the log is empty.
     """
 
     def __init__(self, log: Log, clock: Callable[[], float], steady: Callable[[], float]) -> None:
         self.log = log
         self.clock = clock
         self.session = fold(log.read())
-        self.listeners: list[Callable[[Event, Session], None]] = []  # told of each event once it is in the log
-        self.stopped = ""  # why the process lets go of the session, where something made it
+        self.listeners: list[Callable[[Event, Session], None]] = []  # called with each event once it is in the log
+        self.stopped = ""  # why this process has to stop its work on the session; "" if it has not
         self._steady, self._began, self._before = steady, steady(), self.session.active_s
 
     def append(self, event: Event) -> None:
+        """Write an event to the log, apply it to the state, and call the listeners."""
         event = event.model_copy(update={"active": self.active_s()})
         self.log.append(event)
         self.session = apply(self.session, event)
@@ -55,22 +56,24 @@ class Journal:
             listener(event, self.session)
 
     def active_s(self) -> float:
-        """Seconds that processes have held the session until now, this one included."""
+        """Seconds that processes have worked on the session until now, this one included."""
         return round(self._before + self._steady() - self._began, 3)
 
 
 class Console(Shown):
-    """What a person sees while a session runs. Silent here; app/console.py has the real one."""
+    """What a person sees while a session runs. This one prints nothing; app/console.py has the real one."""
 
     def progress(self, text: str, state: Progress) -> None:
-        """How far the trainings of a run are: a line that is overwritten."""
+        """Show how far the trainings of a run are, in a line that the next one overwrites."""
 
     def keep(self, file: Path) -> None:
-        """From here on also append every line to this file, those that are not shown too."""
+        """Append every line from now on to this file, those that are not shown included."""
 
 
 @dataclass
 class Tools:
+    """Everything that an action may use besides its own fields."""
+
     paths: SessionPaths
     cache: Path  # shared by all sessions of a workspace
     template: Template
@@ -83,8 +86,8 @@ class Tools:
     versions: VersionStore
     signer: Signer
     literature: Literature
-    prepare: Callable[[Template, Profile, str, int], DataPaths]  # ..., profile's name, number of the world
-    secret: Callable[[str, int], int | None]  # of a template's world, by the world's number; None: gone
+    prepare: Callable[[Template, Profile, str, int], DataPaths]  # (template, profile, its name, number of the world)
+    secret: Callable[[str, int], int | None]  # (template's name, number of the world); None: it was deleted
     sleep: Callable[[float], None]
     environment: Callable[[], Environment | None]  # the template's own Python; None: the runner's
     check_budget: Callable[[], None]  # raises BudgetSpent, or what the log's check() raises

@@ -1,1 +1,1 @@
-"""What survives a kill: the log, the repository, locks, the cache, files that are replaced whole."""
+"""Storage that survives a kill: the event log, the repository, locks, the cache, atomic files."""

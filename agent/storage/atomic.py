@@ -1,4 +1,4 @@
-"""Replace a file so that a reader, or the next process after a kill, sees the old text or the new one."""
+"""Replaces files atomically: a reader, and the next process after a kill, sees the old content or the new one."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from pathlib import Path
 
 from agent.storage.locks import lock_at_once
 
-SUFFIX = ".new"  # of hidden files that are being written
+SUFFIX = ".new"  # of the hidden files that are being written
 
 
 def write_bytes(path: Path, data: bytes, *, mode: int = 0o644) -> None:
-    """Write beside `path`, flush to disk, rename over it, flush the folder (made if it is missing)."""
+    """Write a new file beside `path`, flush it to disk, and rename it to `path`. Missing folders are made."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, beside = open_beside(path)
     try:
@@ -36,9 +36,9 @@ def write_text(path: Path, text: str, *, mode: int = 0o644) -> None:
 
 
 def readable(folder: Path) -> None:
-    """Let every user of this machine read a folder and all below it: a sandbox has a user of its own.
+    """Let every user of this machine read a folder and all below it, because a sandbox has a user of its own.
 
-    The umask of whoever started us says nothing about what a sandbox must see. Follows no link.
+    This process's umask does not matter. No link is followed.
     """
     for path in (folder, *folder.rglob("*")):
         if not path.is_symlink():
@@ -46,17 +46,17 @@ def readable(folder: Path) -> None:
 
 
 def open_beside(path: Path) -> tuple[int, str]:
-    """A new file in the same folder. Its lock, gone with the handle, tells `sweep` that it is being written."""
+    """A new, locked file in the same folder, as (open handle, path). The lock keeps `sweep` from removing it."""
     while True:
         handle, beside = tempfile.mkstemp(prefix=f".{path.name}.", suffix=SUFFIX, dir=path.parent)
         fcntl.flock(handle, fcntl.LOCK_EX)
         if os.fstat(handle).st_nlink:
             return handle, beside
-        os.close(handle)  # swept between the two calls
+        os.close(handle)  # another process removed it between the two calls
 
 
 def sweep(root: Path) -> None:
-    """Remove what killed writers left beside their files, anywhere below a folder, if there is one."""
+    """Remove the unfinished files that killed writers left below a folder, if the folder exists."""
     for _, _, names, folder in os.fwalk(root) if root.is_dir() else ():
         for name in names:
             if name.startswith(".") and name.endswith(SUFFIX):
@@ -66,18 +66,18 @@ def sweep(root: Path) -> None:
 def _remove_abandoned(name: str, folder: int) -> None:
     try:
         handle = os.open(name, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
-    except OSError:  # gone, or nothing of ours
+    except OSError:  # it was removed, or it is no file of ours
         return
     try:
-        if lock_at_once(handle):  # else its writer lives
-            with suppress(FileNotFoundError):  # renamed just now
+        if lock_at_once(handle):  # else its writer is alive
+            with suppress(FileNotFoundError):  # its writer has just renamed it
                 os.unlink(name, dir_fd=folder)
     finally:
         os.close(handle)
 
 
 def sync_folder(folder: Path) -> None:
-    """Make a rename or a new name in `folder` survive a power cut."""
+    """Flush a folder to disk, so that new and renamed files in it survive a power cut."""
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(handle)

@@ -1,6 +1,6 @@
-"""The files of a stranger's repository by its URL: cloned bare, so that nothing is checked out and nothing of it runs.
+"""Reads the files of a repository at a URL. It is cloned bare, so nothing is checked out and no code of it runs.
 
-No hook, filter, submodule or configuration of the repository is used; what git may fetch is bounded in size and time.
+No hook, filter, submodule or configuration of the repository is used; size and time of the download are bounded.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ _PROTOCOLS = "https:http:ssh:git:file"
 
 @dataclass(frozen=True)
 class Blob:
-    """One file of a commit. `size` is None where it was too large to be fetched."""
+    """One file of a commit. `size` is None if the file was too large to be fetched."""
 
     name: str
     id: str
     size: int | None
-    plain: bool  # a regular file: no link, no other repository
+    plain: bool  # it is a regular file, not a link or another repository
 
 
 @dataclass(frozen=True)
@@ -44,9 +44,10 @@ class Clone:
     commit: str
 
     def files(self) -> list[Blob]:
-        """
+        """All files of the commit.
+
         Raises:
-            UserError: there are too many, or git cannot read them.
+            UserError: there are more than FILES, or git cannot read them.
         """
         lines = [
             line for line in _git("ls-tree", "-r", "-l", "-z", self.commit, git_dir=self.git_dir).split(b"\0") if line
@@ -61,7 +62,8 @@ class Clone:
         return found
 
     def read(self, blob: Blob) -> bytes:
-        """
+        """The content of a file.
+
         Raises:
             UserError: git cannot read it.
         """
@@ -69,7 +71,7 @@ class Clone:
 
 
 def cloned(url: str, folder: Path, largest: int) -> Clone:
-    """Fetch the newest commit into `folder`, which is not there yet. Files of more than `largest` bytes may be missing.
+    """Fetch the newest commit into `folder`, which must not exist. Files of more than `largest` bytes may be missing.
 
     Raises:
         UserError: it cannot be fetched.
@@ -80,13 +82,13 @@ def cloned(url: str, folder: Path, largest: int) -> Clone:
 
 
 def without_password(url: str) -> str:
-    """The URL as it may be written down."""
+    """The URL without a user's name and password, so that it can be stored and shown."""
     parts = urlsplit(url)
     return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl() if parts.scheme and parts.netloc else url
 
 
 def _git(*command: str, git_dir: Path | None = None) -> bytes:
-    """One git command. Cloning may use this user's own configuration, which knows proxies and credentials."""
+    """Run one git command. This user's own git configuration applies, because it has proxies and credentials."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
     environment |= {**QUIET, "GIT_ALLOW_PROTOCOL": _PROTOCOLS, "GIT_NO_LAZY_FETCH": "1", "GIT_LFS_SKIP_SMUDGE": "1"}
     environment |= {"GIT_SSH_COMMAND": os.environ.get("GIT_SSH_COMMAND", "ssh -o BatchMode=yes")}

@@ -1,7 +1,7 @@
-"""Reads a folder that somebody else made: it is data, and never says where to read or to write.
+"""Reads files of a folder that somebody else made. Nothing in it can make us read or write elsewhere.
 
-A name is relative to the folder and made of plain parts; what is read is a regular file within a bound, reached without
-following a link. Repositories are read by git_reader.py.
+Names are relative to the folder and consist of plain parts. Only regular files of bounded size are read, and no link on
+the way to them is followed. git_reader.py reads repositories.
 """
 
 from __future__ import annotations
@@ -17,25 +17,25 @@ from agent.core.errors import UserError
 LARGEST = 64 << 20  # bytes of one file that is read whole
 LONGEST_LOG = 1 << 30  # bytes of an event log
 MOST = 20_000  # names in one folder
-DEEPEST = 16  # folders in a name
+DEEPEST = 16  # parts of a name
 _PART = re.compile(r"[\w.][\w.+=@ (),~#%&'-]{0,199}\Z")
 _FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 class Foreign(UserError):
-    """Something in a foreign folder is not taken; the text says what it is, without the name."""
+    """Something in a foreign folder is refused; the text says why, and does not contain its name."""
 
 
 class Missing(Foreign):
-    """There is nothing of that name."""
+    """There is no file of that name."""
 
 
 class Closed(Foreign):
-    """It is somebody's who lets this user not read it."""
+    """This user may not read the file."""
 
 
 def is_plain(name: str) -> bool:
-    """Whether a name leads to something below a folder, whatever that folder is, and into no repository's .git."""
+    """Whether a name leads to something below its folder, and not into a .git folder."""
     parts = name.split("/")
     return len(parts) <= DEEPEST and all(
         _PART.match(part) and part not in (".", "..") and part.rstrip(". ").lower() != ".git" for part in parts
@@ -46,7 +46,7 @@ def opened(folder: Path, name: str, most: int = LARGEST) -> int:
     """An open handle on a regular file, reached one component at a time so that no link on the way is followed.
 
     Raises:
-        Missing, Closed, Foreign: there is none, it may not be read, is no regular file, or larger than `most` bytes.
+        Missing, Closed, Foreign: it does not exist, may not be read, is not a regular file or has over `most` bytes.
     """
     above: int | None = None
     parts = name.split("/")
@@ -94,15 +94,15 @@ def read(folder: Path, name: str, most: int = LARGEST) -> bytes:
 
 
 def read_file(path: Path, most: int = LARGEST) -> bytes:
-    """`read` for a file whose own folder is given by whoever asks."""
+    """`read` for a path whose folder the caller trusts."""
     return read(path.parent.resolve(), path.name, most)
 
 
 def names(folder: Path, suffix: str = "") -> list[str]:
-    """Plain names of regular files directly in a folder, sorted; none where it is missing or a link.
+    """The plain names of regular files directly in a folder, sorted; empty if the folder is missing or a link.
 
     Raises:
-        Foreign: there are too many.
+        Foreign: the folder has more than MOST entries.
     """
     if folder.is_symlink() or not folder.is_dir():
         return []
@@ -117,10 +117,10 @@ def names(folder: Path, suffix: str = "") -> list[str]:
 
 
 def walk(folder: Path, most: int) -> Iterator[tuple[str, os.stat_result]]:
-    """Every file below a folder by its name there, with what lstat says of it.
+    """Every file below a folder, as its path there and the result of lstat.
 
     Raises:
-        Foreign: something is neither a regular file nor a folder, or there is more than `most`.
+        Foreign: something is neither a regular file nor a folder, or there are more than `most` entries.
     """
     count, waiting = 0, [""]
     while waiting:
@@ -140,7 +140,7 @@ def walk(folder: Path, most: int) -> Iterator[tuple[str, os.stat_result]]:
 
 
 def write(folder: Path, files: Mapping[str, bytes]) -> None:
-    """Lay foreign files into a folder of our own.
+    """Write foreign files into a folder of our own.
 
     Raises:
         Foreign: a name would lead out of it.

@@ -1,7 +1,7 @@
-"""A stranger's repository as a git directory of our own: its branches and tags by name, and its objects.
+"""Makes a git directory of our own for a stranger's repository, with the repository's branches, tags and objects.
 
-Nothing else of it is read: no configuration, no hook, no alternates, no grafts. Its objects stay where they are, once
-every one of them is a plain file.
+Nothing else of the repository is read: no configuration, no hook, no alternates, no grafts. Its objects stay where they
+are, after a check that every one of them is a plain file.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ _CONFIG = "[core]\n\trepositoryformatversion = {version}\n\tbare = true\n"
 
 
 def adopt(git_dir: Path, own: Path) -> Path:
-    """Make `own` a git directory with the refs of `git_dir`; returns the folder of its objects.
+    """Make `own` a git directory with the refs of `git_dir`; return the folder of the objects of `git_dir`.
 
     Raises:
-        Foreign: it holds what no plain repository does, and what that is.
+        Foreign: the repository contains something that a plain one does not; the text says what.
     """
     if not stat.S_ISDIR(os.lstat(git_dir).st_mode):
-        raise Foreign(f"{git_dir.name} is no folder: it names a repository elsewhere; verify that one itself")
+        raise Foreign(f"{git_dir.name} is not a folder: it names a repository elsewhere; verify that one itself")
     for name in ("commondir", "objects/info/alternates", "objects/info/http-alternates"):
         if os.path.lexists(git_dir / name):
             raise Foreign(f"{name}: its objects lie elsewhere; give a whole clone")
@@ -49,7 +49,7 @@ def adopt(git_dir: Path, own: Path) -> Path:
 
 
 def _refs(git_dir: Path) -> dict[str, str]:
-    """Branches and tags with their ids."""
+    """The commit ids of branches and tags, by their full names."""
     found = {}
     try:
         packed = foreign.read(git_dir, "packed-refs", LARGEST_PACKED).decode("utf-8", "replace")

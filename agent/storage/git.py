@@ -1,6 +1,6 @@
-"""The session's repository and its only committer: an ordinary repository whose `git log` reads as the story.
+"""The session's git repository. Only this module commits to it, and its history is one line.
 
-Files enter by name and as they are (no filter, hook or attribute of anybody's); history is one line.
+Files are committed by name and byte for byte: no filter, hook or attribute of any configuration applies.
 """
 
 from __future__ import annotations
@@ -10,92 +10,42 @@ import re
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
 from agent.core.errors import InfrastructureError
 from agent.storage.atomic import write_bytes
-from agent.storage.git_words import QUIET, complaint
+from agent.storage.git_program import CONFIG, Git
 
-NAME = "experiment-runner"
-EMAIL = "experiment-runner@localhost"
 BRANCH = "refs/heads/main"
-LOCK_WAIT_S = 30.0  # for another process at the same repository
-_CONFIG = {
-    "user.name": NAME,
-    "user.email": EMAIL,
-    "core.hooksPath": "/dev/null",
-    "core.fsmonitor": "false",
-    "core.attributesFile": "/dev/null",
-    "core.excludesFile": "/dev/null",
-    "core.autocrlf": "false",
-    "core.quotePath": "false",
-    "core.fsync": "committed",
-    "gc.auto": "0",
-    "maintenance.auto": "false",
-    "commit.gpgSign": "false",
-    "protocol.allow": "never",
-    "advice.detachedHead": "false",
-}
-# What would run a program is said again with every command: the repository's own config is a file like others.
-_ALWAYS = (
-    "core.hooksPath",
-    "core.fsmonitor",
-    "core.attributesFile",
-    "core.excludesFile",
-    "commit.gpgSign",
-    "protocol.allow",
-)
 _ATTRIBUTES = "* -text -ident !filter !diff !merge -working-tree-encoding !eol\n"
 _TRAILER = re.compile(r"[A-Za-z][A-Za-z0-9-]*\Z")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")  # C1 too: \x9b starts a colour code
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")  # C1 codes included: \x9b starts a colour code
 _ARGUMENTS = 200  # files in one command
 
 
 class GitStore:
-    """protocols.VersionStore with git through GitPython. `now` dates the commits."""
+    """protocols.VersionStore with git, run through GitPython. `now` gives the dates of commits."""
 
     def __init__(self, folder: Path, now: Callable[[], float] = time.time) -> None:
         self.folder = folder.absolute()
         self.now = now
         self._meta = self.folder / ".git"
-        try:
-            import git
-        except ImportError as error:  # GitPython looks for the program when it is imported
-            said = str(error).splitlines()[0]
-            raise InfrastructureError(f"git cannot be used ({said}); install git") from None
-        self._error: type[Exception] = git.GitError
+        self._git = Git(self.folder)
         self.folder.mkdir(parents=True, exist_ok=True)
-        self._git = git.Git(str(self.folder))
-        self._git.update_environment(
-            GIT_DIR=str(self._meta),
-            GIT_WORK_TREE=str(self.folder),
-            GIT_INDEX_FILE=str(self._meta / "index"),
-            GIT_OBJECT_DIRECTORY=str(self._meta / "objects"),
-            GIT_CONFIG_NOSYSTEM="1",
-            GIT_CONFIG_GLOBAL="/dev/null",
-            GIT_LITERAL_PATHSPECS="1",
-            **QUIET,
-            **_forced(),
-            GIT_AUTHOR_NAME=NAME,
-            GIT_AUTHOR_EMAIL=EMAIL,
-            GIT_COMMITTER_NAME=NAME,
-            GIT_COMMITTER_EMAIL=EMAIL,
-        )
         self._prepare()
 
     # ------------------------------------------------------------ writing
 
     def commit(self, files: Sequence[str], subject: str, trailers: dict[str, str]) -> str:
-        """Commit the named files as they are now; a file that is gone is committed as deleted.
+        """Commit the named files as they are now; a file that does not exist is committed as deleted.
 
-        A commit with exactly these trailers is made once: a repeated action finds it and gets its id.
+        A commit with exactly these trailers is made only once: a repeated action gets the id of the first one.
 
         Raises:
             InfrastructureError: a name is no ordinary file inside the folder, or git fails.
         """
         wanted = {key: _line(value) for key, value in trailers.items()}
-        with self._exclusive():
+        with self._git.exclusive():
             made = self._made(wanted)
             if made:
                 return made
@@ -103,28 +53,28 @@ class GitStore:
             self._stage(present, [name for name in files if name not in present])
             parent = self.head()
             stamp = f"@{int(self.now())} +0000"
-            commit = self._run(
+            commit = self._git.run(
                 "commit-tree",
-                self._run("write-tree"),
+                self._git.run("write-tree"),
                 *(["-p", parent] if parent else []),
                 "-m",
                 _message(subject, wanted),
                 env={"GIT_AUTHOR_DATE": stamp, "GIT_COMMITTER_DATE": stamp},
             )
-            self._run("update-ref", "-m", f"commit: {_line(subject)}", BRANCH, commit, parent or "0" * 40)
+            self._git.run("update-ref", "-m", f"commit: {_line(subject)}", BRANCH, commit, parent or "0" * 40)
             return commit
 
     def reset(self, commit: str) -> None:
-        """Make the work tree equal to the commit, dropping everything else; history does not move."""
-        with self._exclusive():
-            self._run("read-tree", "--reset", "-u", commit)
+        """Make the work tree equal to the commit; everything else in it is dropped. History does not change."""
+        with self._git.exclusive():
+            self._git.run("read-tree", "--reset", "-u", commit)
             self._remove_nested()
-            self._run("clean", "-ffdxq")
+            self._git.run("clean", "-ffdxq")
             if commit != self.head():
-                self._run("read-tree", "HEAD")
+                self._git.run("read-tree", "HEAD")
 
     def restore(self, commit: str, files: Sequence[str]) -> None:
-        """Put these files of an earlier commit into the work tree; one it does not have is removed."""
+        """Put these files of an earlier commit into the work tree; a file that the commit lacks is removed."""
         known = set(self._files(commit))
         for name in files:
             self._checked(name)
@@ -136,39 +86,39 @@ class GitStore:
                 path.unlink(missing_ok=True)
 
     def tag(self, name: str, commit: str) -> None:
-        """Point a tag at a commit; a tag of that name moves."""
-        with self._exclusive():
-            self._run("tag", "--force", "--no-sign", "--", name, commit)
+        """Point a tag at a commit; an existing tag of that name is moved."""
+        with self._git.exclusive():
+            self._git.run("tag", "--force", "--no-sign", "--", name, commit)
 
     # ------------------------------------------------------------ reading
 
     def find(self, trailers: dict[str, str]) -> str | None:
-        """The newest commit that has these trailers, perhaps among others."""
+        """The newest commit that has these trailers; it may have others as well."""
         wanted = {key: _line(value) for key, value in trailers.items()}.items()
         return next((commit for commit, found in self._history() if wanted <= found.items()), None)
 
     def head(self) -> str:
-        """The newest commit's id; empty before the first."""
+        """The newest commit's id; "" before the first commit."""
         try:
             return (self._meta / BRANCH).read_text(encoding="ascii").strip()
-        except FileNotFoundError:  # before the first commit, or a person ran `git gc`
-            return self._run("for-each-ref", "--format=%(objectname)", BRANCH)
+        except FileNotFoundError:  # there is no commit yet, or a person ran `git gc`
+            return self._git.run("for-each-ref", "--format=%(objectname)", BRANCH)
 
     def base(self, trailers: dict[str, str]) -> str:
-        """The commit an action with these trailers starts from: head, or what was head before it committed.
+        """The commit from which an action with these trailers starts: head, or the parent of the commit that it made.
 
-        An edit that was committed, but whose event a kill swallowed, is made again from there.
+        An action that was killed between its commit and its event is thus repeated from the same state.
         """
         wanted = {key: _line(value) for key, value in trailers.items()}
         made = self._made(wanted)
-        return self._run("rev-parse", "--verify", f"{made}^") if made else self.head()
+        return self._git.run("rev-parse", "--verify", f"{made}^") if made else self.head()
 
     def tree(self, commit: str) -> str:
-        return self._run("rev-parse", "--verify", f"{commit}^{{tree}}")
+        return self._git.run("rev-parse", "--verify", f"{commit}^{{tree}}")
 
     def diff(self, old: str, new: str, files: Sequence[str] = ()) -> str:
         plain = ("--no-ext-diff", "--no-textconv", "--no-color", "--no-renames")
-        return self._run("diff", *plain, old, new, "--", *files)
+        return self._git.run("diff", *plain, old, new, "--", *files)
 
     def show(self, commit: str, file: str) -> str:
         return self._blob(commit, file).decode("utf-8", "replace")
@@ -176,23 +126,23 @@ class GitStore:
     # ------------------------------------------------------------ inside
 
     def _prepare(self) -> None:
-        """Make the repository, or finish making one that a kill left half made; drop what killed gits began."""
+        """Make the repository, or finish one that a kill left half made; remove unfinished objects of killed gits."""
         done = self._meta / "info" / "attributes"  # written last
         if done.is_file():
-            with self._exclusive():
+            with self._git.exclusive():
                 for path in self._meta.glob("objects/*/tmp_obj_*"):
                     path.unlink(missing_ok=True)
             return
         self._meta.mkdir(exist_ok=True)
-        with self._exclusive():
-            self._run("init", "-q", "--template=", "-b", "main", str(self.folder))
-            for key, value in _CONFIG.items():
-                self._run("config", "--local", key, value)
+        with self._git.exclusive():
+            self._git.run("init", "-q", "--template=", "-b", "main", str(self.folder))
+            for key, value in CONFIG.items():
+                self._git.run("config", "--local", key, value)
             done.parent.mkdir(exist_ok=True)
             write_bytes(done, _ATTRIBUTES.encode())
 
     def _remove_nested(self) -> None:
-        """`git clean` leaves a .git alone that lies beside tracked files; every later commit there would be refused."""
+        """Remove each .git inside the work tree, which `git clean` keeps; `_checked` would refuse files beside it."""
         for top, folders, files in os.walk(self.folder):
             for name in [name for name in (*folders, *files) if name.lower() == ".git"]:
                 path = Path(top, name)
@@ -201,24 +151,24 @@ class GitStore:
             folders[:] = [name for name in folders if name.lower() != ".git"]
 
     def _stage(self, present: Sequence[str], gone: Sequence[str]) -> None:
-        """The index holds HEAD and these files, and nothing a killed process left in it."""
-        self._run("read-tree", *(["HEAD"] if self.head() else ["--empty"]))
+        """Fill the index with HEAD and these files, whatever a killed process left in it."""
+        self._git.run("read-tree", *(["HEAD"] if self.head() else ["--empty"]))
         for names in _chunks(present):
-            blobs = self._run("hash-object", "-w", "--no-filters", "--", *names).split()
+            blobs = self._git.run("hash-object", "-w", "--no-filters", "--", *names).split()
             entries = [
                 part
                 for name, blob in zip(names, blobs, strict=True)
                 for part in ("--cacheinfo", f"{self._mode(name)},{blob},{name}")
             ]
-            self._run("update-index", "--add", *entries)
+            self._git.run("update-index", "--add", *entries)
         for names in _chunks(gone):
-            self._run("update-index", "--force-remove", "--", *names)
+            self._git.run("update-index", "--force-remove", "--", *names)
 
     def _checked(self, name: str) -> bool:
-        """Whether an acceptable name is a file at the moment.
+        """Whether a file of this name exists.
 
         Raises:
-            InfrastructureError: the name leads outside, or to something that is no ordinary file.
+            InfrastructureError: the name leads outside of the folder, or to something that is not an ordinary file.
         """
         parts = PurePosixPath(name).parts
         if not parts or parts[0] == "/" or ".." in parts or _CONTROL.search(name) or "/".join(parts) != name:
@@ -240,10 +190,10 @@ class GitStore:
         return "100755" if os.access(self.folder / name, os.X_OK) else "100644"
 
     def _files(self, commit: str) -> list[str]:
-        return [name for name in self._run("ls-tree", "-r", "-z", "--name-only", commit).split("\0") if name]
+        return [name for name in self._git.run("ls-tree", "-r", "-z", "--name-only", commit).split("\0") if name]
 
     def _blob(self, commit: str, file: str) -> bytes:
-        return self._output("cat-file", "blob", f"{commit}:{file}")
+        return self._git.output("cat-file", "blob", f"{commit}:{file}")
 
     def _made(self, trailers: dict[str, str]) -> str | None:
         """The commit with exactly these trailers."""
@@ -254,81 +204,9 @@ class GitStore:
         if not self.head():
             return
         form = "--format=%H%n%(trailers:only=true,unfold=true)"
-        for entry in filter(str.strip, self._run("log", "-z", form, BRANCH).split("\0")):
+        for entry in filter(str.strip, self._git.run("log", "-z", form, BRANCH).split("\0")):
             commit, *lines = entry.strip().splitlines()
             yield commit, dict(line.split(": ", 1) for line in lines if ": " in line)
-
-    @contextmanager
-    def _exclusive(self) -> Iterator[None]:
-        """One writer at a time; what a killed one left locked is freed."""
-        from filelock import FileLock, Timeout
-
-        try:
-            with FileLock(self._meta / "runner.lock", timeout=LOCK_WAIT_S):
-                self._free_stale_locks()
-                yield
-        except Timeout:
-            raise InfrastructureError(
-                f"{self.folder}: another process has held the repository for {LOCK_WAIT_S:g} s; end it, then resume"
-            ) from None
-
-    def _free_stale_locks(self) -> None:
-        """Remove git's own lock files once no git is left that could hold them."""
-        locks = [*self._meta.glob("*.lock"), *(self._meta / "refs").rglob("*.lock")]
-        stale = [path for path in locks if path.name != "runner.lock"]
-        deadline = time.monotonic() + LOCK_WAIT_S
-        while stale and self._git_is_alive() and time.monotonic() < deadline:
-            time.sleep(0.05)
-        for path in stale:
-            path.unlink(missing_ok=True)
-
-    def _git_is_alive(self) -> bool:
-        import psutil
-
-        return any(
-            (process.info["name"] or "").startswith("git")
-            and process.info["status"] != psutil.STATUS_ZOMBIE
-            and Path(process.info["cwd"] or "/").is_relative_to(self.folder)
-            for process in psutil.process_iter(["name", "cwd", "status"])
-        )
-
-    def _run(self, *command: str, env: dict[str, str] | None = None) -> str:
-        """What git says, without the last line's end."""
-        return os.fsdecode(self._output(*command, env=env).removesuffix(b"\n"))
-
-    def _output(self, *command: str, env: dict[str, str] | None = None) -> bytes:
-        """Run git.
-
-        Raises:
-            InfrastructureError: it fails.
-        """
-        try:
-            with self._git.custom_environment(**(env or {})):
-                out: bytes = self._git.execute(  # type: ignore[call-overload]  # its overloads lack the last option
-                    ["git", *command], stdout_as_string=False, strip_newline_in_stdout=False
-                )
-                return out
-        except (self._error, OSError) as error:
-            said = str(getattr(error, "stderr", "") or error).strip().removeprefix("stderr: ").strip("'\n ")
-            raise InfrastructureError(
-                f"git {command[0]} failed in {self.folder}: {complaint(said) or 'no reason given'} ({self._room()}); "
-                "mend that and resume, finished work is kept"
-            ) from None
-
-    def _room(self) -> str:
-        """git seldom says that a full disk was why it could not write."""
-        try:
-            return f"{shutil.disk_usage(self.folder).free / 1e9:.1f} GB of room on that disk"
-        except OSError as error:
-            return str(error.strerror)
-
-
-def _forced() -> dict[str, str]:
-    """Settings by environment, which stand above every file."""
-    found = {"GIT_CONFIG_COUNT": str(len(_ALWAYS))}
-    for number, key in enumerate(_ALWAYS):
-        found |= {f"GIT_CONFIG_KEY_{number}": key, f"GIT_CONFIG_VALUE_{number}": _CONFIG[key]}
-    return found
 
 
 def _message(subject: str, trailers: dict[str, str]) -> str:
@@ -340,7 +218,7 @@ def _message(subject: str, trailers: dict[str, str]) -> str:
 
 
 def _line(text: str) -> str:
-    """One line without control characters; the words may be a model's."""
+    """The text as one line without control characters; a model may have written it."""
     return " ".join(_CONTROL.sub(" ", text).split())
 
 

@@ -1,7 +1,7 @@
-"""Reads a repository that somebody else may have written: nothing of its configuration is read, nothing is changed.
+"""Reads a repository that somebody else may have written, without reading its configuration and without changing it.
 
-Works on a clone, a bare one too. What git gets to see is foreign_git.py's; what it prints is bounded in size and time.
-The session's own committer is git.py.
+It may be bare or not. git works in the directory that foreign_git.py makes, and its output and time are bounded. git.py
+commits to the session's own repository.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import re
 import resource
 import subprocess
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -25,10 +25,11 @@ from agent.storage.git_words import QUIET, complaint, complaints
 from agent.storage.temporary import TemporaryFolder
 
 SECONDS = 300.0  # of one git command
-PRINTED = 512 << 20  # bytes that one may print or write
+PRINTED = 512 << 20  # bytes that one command may print or write
 LARGEST = foreign.LARGEST  # bytes of one object, unpacked
 ALL_OBJECTS = 8 << 30  # bytes of all objects, unpacked
 FILES = 50_000  # of one commit
+NONE = ("", "missing", b"")  # in the place of an object that does not exist
 _PLAIN = ("100644", "100755")  # modes of regular files
 
 _SAFE = (
@@ -64,11 +65,13 @@ _ENVIRONMENT = {
 
 
 class BrokenRepository(Exception):
-    """git cannot read what it should find; the text says what."""
+    """The repository cannot be read; the text says why."""
 
 
 @dataclass(frozen=True)
 class Commit:
+    """One commit of a history."""
+
     id: str
     tree: str
     parents: tuple[str, ...]
@@ -86,14 +89,14 @@ class GitReader:
 
     def __init__(self, git_dir: Path) -> None:
         self.git_dir = git_dir.absolute()
-        self._scratch: TemporaryFolder | None = None  # gone with this reader
+        self._scratch: TemporaryFolder | None = None  # removed together with this reader
 
     @cached_property
     def _adopted(self) -> dict[str, str]:
-        """Where git finds the repository: our own directory, with its objects.
+        """Environment variables that make git use our own directory with the repository's objects.
 
         Raises:
-            BrokenRepository: it holds what a plain repository does not, or objects that unpack to too much.
+            BrokenRepository: the repository is not a plain one, or its objects are too large when unpacked.
         """
         self._scratch = TemporaryFolder("repository")
         own = Path(self._scratch.name) / "git"
@@ -134,15 +137,15 @@ class GitReader:
 
     @cached_property
     def tags(self) -> dict[str, str]:
-        """Commit by tag."""
+        """The commit of each tag."""
         lines = self._text("for-each-ref", "--format=%(refname:strip=2) %(objectname) %(*objectname)", "refs/tags")
         return {parts[0]: parts[-1] for parts in map(str.split, lines.splitlines())}
 
     def files(self, commit: str) -> dict[str, str]:
-        """Blob by path.
+        """The blob id of each file of a commit, by path.
 
         Raises:
-            BrokenRepository: one is a link or another repository, or its name leads elsewhere.
+            BrokenRepository: an entry is a link or another repository, or its name is not plain.
         """
         listed = [line.split("\t", 1) for line in self._text("ls-tree", "-r", "-z", commit).split("\0") if line]
         if len(listed) > FILES:
@@ -158,54 +161,54 @@ class GitReader:
         return self._text("rev-parse", "--verify", f"{commit}^{{tree}}").strip()
 
     def blob(self, commit: str, path: str) -> bytes | None:
-        """A file of a commit; None where it has none of that name."""
+        """The content of a file of a commit; None if there is no such file."""
         try:
             return self._run("cat-file", "blob", f"{commit}:{path}") if foreign.is_plain(path) else None
         except BrokenRepository:
             return None
 
     def blobs(self, wanted: Sequence[tuple[str, str]]) -> list[bytes | None]:
-        """Files of commits, given as (commit, path), read by one process of git; None for one that is not there."""
+        """The contents of files given as (commit, path), read by one git process.
+
+        None for a file that does not exist.
+        """
         plain = [bool(re.fullmatch(r"[0-9a-f]{4,64}", commit)) and foreign.is_plain(path) for commit, path in wanted]
         asked = [f"{commit}:{path}" for (commit, path), fine in zip(wanted, plain, strict=True) if fine]
-        data, at = self._run("cat-file", "--batch", feed="".join(f"{name}\n" for name in asked).encode()), 0
-        found: list[bytes | None] = []
-        for fine in plain:
-            if not fine:
-                found.append(None)
-                continue
-            end = data.index(b"\n", at)
-            about = data[at:end].split()
-            if len(about) != 3 or about[1] != b"blob":
-                found.append(None)  # "... missing", and nothing behind it
-                at = end + 1 if about[-1:] == [b"missing"] else end + 2 + int(about[-1])
-                continue
-            found.append(data[end + 1 : end + 1 + int(about[2])])
-            at = end + 2 + int(about[2])
-        return found
+        found = self._objects(asked)
+        return [content if kind == "blob" else None for _, kind, content in (next(found) if f else NONE for f in plain)]
 
     def diff(self, old: str, new: str, files: Sequence[str]) -> str:
-        """As the session's own committer prints it."""
+        """The diff of two commits in the form in which GitStore.diff prints it."""
         plain = ("--no-ext-diff", "--no-textconv", "--no-color", "--no-renames")
         return self._text("diff", *plain, old, new, "--", *files)
 
     def all_blobs(self) -> Iterator[tuple[str, bytes]]:
-        """Every file of the history as (path, content), each version once."""
+        """Every version of every file in the history, as (path, content)."""
         listed = [line.partition(" ") for line in self._text("rev-list", "--objects", "--all").splitlines()]
         paths = {name: path for name, _, path in listed if path}
-        data, at = self._run("cat-file", "--batch", feed="\n".join(paths).encode() + b"\n"), 0
+        for name, kind, content in self._objects(paths):
+            if kind == "blob":
+                yield paths[name], content
+
+    def _objects(self, names: Iterable[str]) -> Iterator[tuple[str, str, bytes]]:
+        """The objects of these names, in order, as (id, type, content); the type is "missing" if there is none."""
+        data, at = self._run("cat-file", "--batch", feed="".join(f"{name}\n" for name in names).encode()), 0
         while at < len(data):
             end = data.index(b"\n", at)
-            name, kind, size = data[at:end].decode().split()
-            if kind == "blob":
-                yield paths[name], data[end + 1 : end + 1 + int(size)]
+            about = data[at:end].decode("utf-8", "replace").split()
+            if about[-1] == "missing":
+                yield NONE
+                at = end + 1
+                continue
+            name, kind, size = about
+            yield name, kind, data[end + 1 : end + 1 + int(size)]
             at = end + 2 + int(size)
 
     def bundle(self) -> bytes:
-        """Branch and tags as one file that can be cloned.
+        """A git bundle of all branches and tags: one file that can be cloned.
 
         Raises:
-            BrokenRepository: git cannot make it, or what it made is not whole.
+            BrokenRepository: git cannot make it, or the result does not pass git's check.
         """
         with TemporaryFolder("bundle") as folder:
             file = f"{folder}/repository.bundle"
@@ -214,7 +217,7 @@ class GitReader:
             return Path(file).read_bytes()
 
     def damage(self) -> str:
-        """What git's own check of all objects says; empty if they are whole."""
+        """What git's own check of all objects complains about; "" if nothing."""
         try:
             done = self._git("fsck", "--full", "--strict", "--no-dangling", "--no-progress")
         except BrokenRepository as broken:
@@ -242,7 +245,12 @@ class GitReader:
 
 
 def bounded(command: Sequence[str], feed: bytes, environment: dict[str, str]) -> subprocess.CompletedProcess[bytes]:
-    """Run it with a bound on its time and on what it prints and writes, which goes through files."""
+    """Run a git command with bounds on its time and its output.
+
+    Raises:
+        BrokenRepository: it takes longer than SECONDS.
+        InfrastructureError: git is not installed.
+    """
     with tempfile.TemporaryFile() as asked, tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as errors:
         asked.write(feed)
         asked.seek(0)

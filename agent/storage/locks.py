@@ -1,6 +1,6 @@
-"""Kernel locks on files. A lock is gone with the process that held it, however that ended.
+"""Kernel locks on files. The kernel releases a lock when the process that holds it ends, however it ends.
 
-The file may lie in a folder that somebody else made: it is opened without following a link or waiting for a pipe.
+A lock file may lie in a folder that somebody else made, so it is opened without following links or waiting at a pipe.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from pathlib import Path
 
 from agent.core.errors import UserError
 
-TRIES = 20  # of 10 ms: somebody who only asks holds the shared lock for an instant
+TRIES = 20  # 10 ms apart, because `is_locked` of another process holds the lock for an instant
 
 
 def try_lock(path: Path, tries: int = TRIES, mode: int = 0o644) -> int | None:
-    """The exclusive lock as an open handle, None when another process holds it. Makes the file.
+    """Take the exclusive lock; return it as an open handle, or None if another process holds it.
 
-    Whoever comes back anyway tries once.
+    The file is made if it is missing. A caller that will try again later anyway passes `tries=1`.
     """
     handle = _opened(path, os.O_RDWR | os.O_CREAT, mode)
     for number in range(tries):
@@ -37,25 +37,26 @@ def try_lock(path: Path, tries: int = TRIES, mode: int = 0o644) -> int | None:
 
 
 def _opened(path: Path, flags: int, mode: int = 0o644) -> int:
-    """
+    """Open a lock file.
+
     Raises:
-        UserError: it is a link, a pipe, or has a second name: nothing that a session makes.
+        UserError: it is a link or a pipe, or has a second name, so no session made it.
     """
     try:
         handle = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, mode)
     except OSError as error:
         if error.errno not in (errno.ELOOP, errno.ENXIO, errno.EISDIR):
             raise
-        raise UserError(f"{path}: is no lock of a session ({error.strerror}); remove it") from None
+        raise UserError(f"{path}: is not the lock file of a session ({error.strerror}); remove it") from None
     info = os.fstat(handle)
     if not stat.S_ISREG(info.st_mode) or info.st_nlink > 1:
         os.close(handle)
-        raise UserError(f"{path}: is no lock of a session, but a link or a pipe; remove it")
+        raise UserError(f"{path}: is a link or a pipe, and not the lock file of a session; remove it")
     return handle
 
 
 def lock_at_once(handle: int, *, shared: bool = False) -> bool:
-    """Lock what an open handle names, unless that would mean to wait."""
+    """Lock an open file without waiting; return whether that succeeded."""
     try:
         fcntl.flock(handle, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -64,7 +65,7 @@ def lock_at_once(handle: int, *, shared: bool = False) -> bool:
 
 
 def is_locked(path: Path) -> bool:
-    """Whether a living process holds the file. Asks with a shared lock, so that askers do not disturb each other."""
+    """Whether a living process holds the lock. It is tried as a shared lock, so that several may ask at once."""
     try:
         handle = _opened(path, os.O_RDONLY)
     except (FileNotFoundError, UserError):
@@ -78,7 +79,7 @@ def is_locked(path: Path) -> bool:
 
 
 def _is_listed(path: Path) -> bool:
-    """Whether the kernel's own list has a lock on the file, for whoever may not open it."""
+    """Whether the kernel lists a lock on the file; for users who may not open the file."""
     try:
         there = os.stat(path, follow_symlinks=False)
         listed = Path("/proc/locks").read_text().split()
@@ -89,14 +90,14 @@ def _is_listed(path: Path) -> bool:
 
 @contextmanager
 def reading_lock(path: Path) -> Iterator[None]:
-    """Keep others from working on a session while it is read. Asks for nothing that would have to be written.
+    """Keep other processes from working on a session while it is read; nothing is written.
 
     Raises:
-        UserError: another living process works on it.
+        UserError: another living process works on the session.
     """
     try:
         handle = _opened(path, os.O_RDONLY)
-    except OSError:  # nobody ever worked on it, or this user may not open the file
+    except OSError:  # no process ever worked on the session, or this user may not open the file
         if is_locked(path):
             raise UserError(_held(path)) from None
         yield
@@ -119,7 +120,7 @@ def _held(path: Path) -> str:
 
 
 def still_names(path: Path, handle: int) -> bool:
-    """Whether the file that a handle is open on lies there still: nobody moved, removed or replaced it."""
+    """Whether `path` still is the file that the handle has open, and was not moved, removed or replaced."""
     try:
         return os.path.samestat(os.stat(path, follow_symlinks=False), os.fstat(handle))
     except OSError:
@@ -128,7 +129,7 @@ def still_names(path: Path, handle: int) -> bool:
 
 @contextmanager
 def session_lock(path: Path) -> Iterator[None]:
-    """Hold a session.
+    """Hold a session, so that no other process works on it.
 
     Raises:
         UserError: another living process holds it.

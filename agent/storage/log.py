@@ -1,7 +1,7 @@
-"""events.jsonl: append one line durably, read all lines back. Knows nothing of what they mean.
+"""The file events.jsonl: events are appended durably and read back, a line each.
 
-Each line carries a short hash of the line before it (`before`) and the runner's signature of itself (`signed`), so that
-a line that is removed or changed is found with its number. Lines of older versions carry neither.
+Each line contains a short hash of the line before it (`before`) and the runner's signature of the line (`signed`), so
+that a removed or changed line is found with its number. Lines of older versions contain neither.
 """
 
 from __future__ import annotations
@@ -18,31 +18,34 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from agent.core.errors import InfrastructureError, mend
+from agent.core.protocols import Signer
+from agent.core.schema import first_fault
 from agent.session.events import ADAPTER, Event
 from agent.storage import foreign
+from agent.storage.atomic import sync_folder
 from agent.storage.locks import still_names
-from agent.storage.signing import LENGTH, Signer, holds
+from agent.storage.signing import LENGTH, holds
 
 PURPOSE = "event"
 SHORT = 32  # hex digits of a line's hash
-FIRST = "0" * SHORT  # what the first line carries
+FIRST = "0" * SHORT  # `before` of the first line
 _LINK = re.compile(rb',"before":"([0-9a-f]{%d})"(,"signed":"([\w-]{%d})")?\}\Z' % (SHORT, LENGTH))
 
 
 @dataclass(frozen=True)
 class Line:
-    """One line as it stands in the file, and its parts."""
+    """One line of the file, and its parts."""
 
     number: int
     text: bytes
     event: bytes  # the event alone, as JSON
-    before: str  # "" in a line that an older version wrote
-    signature: str  # "" in a line that nobody signed
-    signed: bytes  # what the signature is of
+    before: str  # hash of the line before; "" in a line of an older version
+    signature: str  # "" if the line is not signed
+    signed: bytes  # the bytes that the signature signs
 
     @classmethod
     def of(cls, number: int, text: bytes) -> Line:
-        """A line's parts, whatever it holds."""
+        """Split a line into its parts; the event may be anything."""
         found = _LINK.search(text)
         if found is None:
             return cls(number, text, text, "", "", b"")
@@ -51,7 +54,7 @@ class Line:
 
     @property
     def hash(self) -> str:
-        """What the next line carries."""
+        """The hash that the next line contains."""
         return hashlib.sha256(self.text).hexdigest()[:SHORT]
 
 
@@ -60,36 +63,34 @@ def _with_link(body: bytes, before: str) -> bytes:
 
 
 class EventLog:
-    """An append-only file. Every event is one write and one fdatasync; a torn last line is dropped."""
+    """An append-only file. Every event is one write and one fdatasync. A last line that a kill cut off is dropped."""
 
     def __init__(self, path: Path, signer: Signer | None = None) -> None:
         self.path = path
         self._signer = signer
         self._fd: int | None = None
-        self._last: Line | None = None  # of what was appended here
+        self._last: Line | None = None  # the newest line, once the file is open
 
     def read(self) -> Iterator[Event]:
-        """All whole events. Reading never changes the file: a follower may read while another appends.
+        """All whole events. Reading never changes the file, so it may happen while another process appends.
 
         Raises:
-            InfrastructureError: a line that is not the torn last one cannot be read, or does not follow the one before.
+            InfrastructureError: a line other than a cut last one cannot be read, or does not follow the one before it.
         """
         for line in self.lines():
             try:
                 yield ADAPTER.validate_json(line.event)
             except ValidationError as error:
-                first = error.errors()[0]
-                where = ".".join(str(part) for part in first["loc"])
                 raise InfrastructureError(
-                    f"{self.path}, line {line.number}: {where}: {first['msg']}; the log was changed by hand or written "
+                    f"{self.path}, line {line.number}: {first_fault(error)}; the log was changed by hand or written "
                     "by a newer version. Restore the line; nothing else is lost."
                 ) from None
 
     def lines(self) -> Iterator[Line]:
-        """All whole lines, each of them the follower of the one before.
+        """All whole lines, after a check that each follows the one before it.
 
         Raises:
-            InfrastructureError: one is not, or the file is no log.
+            InfrastructureError: one does not, or the file is not a log.
         """
         before, chained = FIRST, False
         for line in self._split():
@@ -100,23 +101,24 @@ class EventLog:
             yield line
 
     def last(self) -> Line | None:
-        """The last whole line, once all of them were looked at."""
+        """The last whole line, after a check of all lines."""
         return next(iter(deque(self.lines(), maxlen=1)), None)
 
     def head(self) -> tuple[int, str]:
-        """Number of whole lines, and the hash of the last one."""
+        """The number of whole lines, and the hash of the last one."""
         last = self.last()
         return (last.number, last.hash) if last else (0, FIRST)
 
     def vouched(self, public: str) -> bool:
-        """Whether the owner of this key signed the last line, and with it all before it."""
+        """Whether the owner of this public key signed the last line, and thereby all lines before it."""
         last = self.last()
         return bool(last and last.signature and holds(public, last.signature, PURPOSE, last.signed))
 
     def check(self) -> None:
-        """
+        """Check that the file is still the one that this process began to write.
+
         Raises:
-            InfrastructureError: what was begun to be written is not there any more, and would be made anew.
+            InfrastructureError: it was moved, removed or replaced; an append would start a new log.
         """
         if self._fd is not None and not still_names(self.path, self._fd):
             raise InfrastructureError(
@@ -125,6 +127,11 @@ class EventLog:
             )
 
     def append(self, event: Event) -> None:
+        """Write an event, so that it survives a kill and a power cut.
+
+        Raises:
+            InfrastructureError: the file cannot be written, or is not the same any more.
+        """
         self.check()
         handle = self._open()
         line = self._linked(ADAPTER.dump_json(event))
@@ -135,7 +142,7 @@ class EventLog:
                 raise OSError(28, "no room for a whole event")
             os.fdatasync(handle)
         except OSError as error:
-            self.close()  # the next open drops the torn tail
+            self.close()  # the next open drops the cut line
             raise InfrastructureError(f"{self.path}: {mend(error)}") from None
         self._last = line
 
@@ -152,7 +159,7 @@ class EventLog:
         except foreign.Closed as problem:
             raise InfrastructureError(f"{self.path}: {problem}") from None
         except foreign.Foreign as problem:
-            raise InfrastructureError(f"{self.path}: {problem}; this is no session's log") from None
+            raise InfrastructureError(f"{self.path}: {problem}; this is not the log of a session") from None
         whole = data[: data.rfind(b"\n") + 1]
         for number, text in enumerate(whole.split(b"\n")[:-1], start=1):
             yield Line.of(number, text)
@@ -178,16 +185,14 @@ class EventLog:
             try:
                 self._fd = os.open(self.path, flags, 0o644)
             except OSError as error:
-                raise InfrastructureError(f"{self.path}: {error.strerror}; this is no session's log") from None
+                raise InfrastructureError(f"{self.path}: {error.strerror}; this is not the log of a session") from None
             if not stat.S_ISREG(os.fstat(self._fd).st_mode):
                 self.close()
-                raise InfrastructureError(f"{self.path}: not a plain file; this is no session's log")
+                raise InfrastructureError(f"{self.path}: not a plain file; this is not the log of a session")
             self._drop_torn_tail(self._fd)
             self._last = self.last()
             if fresh:
-                folder = os.open(self.path.parent, os.O_RDONLY)
-                os.fsync(folder)
-                os.close(folder)
+                sync_folder(self.path.parent)
         return self._fd
 
     def _drop_torn_tail(self, fd: int) -> None:

@@ -1,6 +1,6 @@
 """The key of this installation, and signatures with it (ed25519). The key is never in a session, sandbox or bundle.
 
-Not here: what is signed (publishing/signatures.py and log.py).
+Not here: which data are signed (publishing/signatures.py and log.py).
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from agent.core.errors import InfrastructureError
 from agent.storage import foreign
 from agent.storage.atomic import sync_folder
 
-VARIABLE = "EXPERIMENT_RUNNER_KEYS"  # a folder in the place of the usual one
+VARIABLE = "EXPERIMENT_RUNNER_KEYS"  # names another folder for the key
 FILE = "signing-key.pem"
 LENGTH = 86  # characters of a signature
 _PURPOSE = b"experiment-runner/1/"
 
 
-class Signer:
-    """Signs in the name of this installation."""
+class SigningKey:
+    """protocols.Signer with an ed25519 key, given as PEM."""
 
     def __init__(self, pem: bytes) -> None:
         from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -39,7 +39,10 @@ class Signer:
         return fingerprint(self.public)
 
     def sign(self, purpose: str, data: bytes) -> str:
-        """A signature of LENGTH characters. `purpose` keeps one that was made for something else from counting here."""
+        """A signature of LENGTH characters.
+
+        It holds only for the same `purpose`, e.g. not for an event and a record.
+        """
         return base64.urlsafe_b64encode(self._key.sign(_message(purpose, data))).decode().rstrip("=")
 
 
@@ -61,11 +64,11 @@ def fingerprint(public: str) -> str:
     return hashlib.sha256(bytes.fromhex(public)).hexdigest()[:32]
 
 
-def own_signer() -> Signer:
-    """This installation's key, made at its first use.
+def own_signer() -> SigningKey:
+    """This installation's key. It is made if there is none yet.
 
     Raises:
-        InfrastructureError: it cannot be made or read, or others may read it.
+        InfrastructureError: it cannot be made or read, or other users may read it.
     """
     folder = keys_folder()
     path = folder / FILE
@@ -74,7 +77,7 @@ def own_signer() -> Signer:
             _make(folder, path)
         if os.stat(path, follow_symlinks=False).st_mode & 0o077:
             raise InfrastructureError(f"{path}: others may read this installation's signing key; chmod 600 it")
-        return Signer(foreign.read_file(path, 4096))
+        return SigningKey(foreign.read_file(path, 4096))
     except OSError as error:
         raise InfrastructureError(
             f"{path}: the key that signs results cannot be kept there ({error.strerror}); name another folder in "
@@ -82,12 +85,12 @@ def own_signer() -> Signer:
         ) from None
     except (foreign.Foreign, ValueError, TypeError) as error:
         raise InfrastructureError(
-            f"{path}: is no signing key ({error}); restore it, or remove it for a new one"
+            f"{path}: is not a signing key ({error}); restore it, or remove it for a new one"
         ) from None
 
 
 def own_public() -> str:
-    """The public half, if there is a key yet; "" otherwise. Makes none."""
+    """The public key, in hex; "" if there is no key yet. None is made."""
     try:
         return own_signer().public if os.path.lexists(keys_folder() / FILE) else ""
     except InfrastructureError:
@@ -99,7 +102,7 @@ def _message(purpose: str, data: bytes) -> bytes:
 
 
 def keys_folder() -> Path:
-    """Where this installation's key lies, or will."""
+    """The folder of this installation's key, which need not exist yet."""
     if chosen := os.environ.get(VARIABLE):
         return Path(chosen)
     data = os.environ.get("XDG_DATA_HOME")
@@ -107,7 +110,7 @@ def keys_folder() -> Path:
 
 
 def _make(folder: Path, path: Path) -> None:
-    """Written beside and linked into place: of two processes at once, both end with the first one's key."""
+    """Make the key. It is linked into place, so that of two processes at once both use the key of the first."""
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
     from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 

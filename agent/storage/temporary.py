@@ -1,4 +1,4 @@
-"""Folders for a moment. What a killed process left of them goes when the next session starts."""
+"""Temporary folders. Those that a killed process left are removed when the next session starts."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ PREFIX = "experiment-runner-"
 
 
 class TemporaryFolder(tempfile.TemporaryDirectory[str]):
-    """A tempfile.TemporaryDirectory that `sweep_folders` leaves alone as long as its process lives.
+    """A tempfile.TemporaryDirectory that `sweep_folders` keeps as long as its process lives.
 
-    `kind` stands in its name; `place` is where it lies, the system's folder for such things where it is None.
+    `kind` is part of its name. It lies in `place`, or in the system's folder for temporary files if that is None.
     """
 
     def __init__(self, kind: str, place: Path | None = None) -> None:
@@ -27,7 +27,7 @@ class TemporaryFolder(tempfile.TemporaryDirectory[str]):
             fcntl.flock(handle, fcntl.LOCK_EX)
             if os.path.lexists(self.name):
                 break
-            os.close(handle)  # swept between the two calls
+            os.close(handle)  # another process removed it between the two calls
         self._unlock = weakref.finalize(self, os.close, handle)
 
     def cleanup(self) -> None:
@@ -36,7 +36,7 @@ class TemporaryFolder(tempfile.TemporaryDirectory[str]):
 
 
 def sweep_folders(place: Path | None = None) -> None:
-    """Remove the temporary folders of ours whose process is gone."""
+    """Remove our temporary folders whose process has ended."""
     place = place or Path(tempfile.gettempdir())
     with os.scandir(place) as entries:
         found = [e.name for e in entries if e.name.startswith(PREFIX) and e.is_dir(follow_symlinks=False)]
@@ -47,7 +47,7 @@ def sweep_folders(place: Path | None = None) -> None:
 def _remove_abandoned(folder: Path) -> None:
     try:
         handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
-    except OSError:  # gone, or somebody else's
+    except OSError:  # it was removed, or belongs to another user
         return
     try:
         if os.fstat(handle).st_uid == os.geteuid() and lock_at_once(handle):

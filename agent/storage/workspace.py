@@ -1,4 +1,4 @@
-"""The folder that holds all sessions, and how a session is found in it, read or made."""
+"""The folder of all sessions: finds, reads and makes sessions."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from agent.core.paths import SessionPaths
 if TYPE_CHECKING:
     from agent.session.session import Session
 
-NAMED = 3  # sessions in a complaint
-_STAMP = re.compile(r"\d{8}_\d{6}_")  # how names of sessions begin
+NAMED = 3  # how many sessions an error message names
+_STAMP = re.compile(r"\d{8}_\d{6}_")  # the time with which names of sessions begin
 
 
 @dataclass(frozen=True)
@@ -31,20 +31,20 @@ class Workspace:
         return self.root / ".cache"
 
     def sessions(self) -> list[SessionPaths]:
-        """All sessions, oldest first; those that somebody else closed are left out."""
+        """All sessions that this user may read, oldest first."""
         if not self.root.is_dir():
             return []
         return [SessionPaths(path) for path in sorted(self.root.iterdir()) if os.path.isfile(path / "events.jsonl")]
 
     def closed(self) -> list[str]:
-        """Names of folders that may be sessions, and that this user may not look into."""
+        """Names of folders that may be sessions, and that this user may not enter."""
         if not self.root.is_dir():
             return []
         folders = [path for path in sorted(self.root.iterdir()) if _STAMP.match(path.name)]
         return [path.name for path in folders if not os.access(path, os.X_OK)]
 
     def find(self, name: str) -> SessionPaths:
-        """A session by its folder, its name, "last", or any part of its name that no other session's has.
+        """A session by its folder, its name, "last", or any part of its name that only this session has.
 
         Raises:
             UserError: there is no such session, or there are several.
@@ -70,7 +70,7 @@ class Workspace:
 
 
 def read_session(paths: SessionPaths) -> Session:
-    """A session as its log has it.
+    """The state of a session, by its log.
 
     Raises:
         UserError: the log is empty, because its process was killed before it wrote the first event.
@@ -86,10 +86,10 @@ def read_session(paths: SessionPaths) -> Session:
 
 
 def new_session_folder(workspace: Workspace, name: str) -> SessionPaths:
-    """A folder of its own for a new session, made.
+    """Make a folder for a new session, named after the time and `name`.
 
     Raises:
-        InfrastructureError: a hundred sessions of one second are there.
+        InfrastructureError: a hundred folders of this name exist.
     """
     for number in range(100):
         stamp = datetime.now().strftime("%Y%m%d_%H%M%S")

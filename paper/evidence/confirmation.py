@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from agent.core.manifest import Better
+from agent.core.metrics import Better
 from agent.core.record import RunRecord
 from paper.evidence.guards import BrokenGuard
 from paper.evidence.series import Difference, Series, averaged, difference_of, steps_of

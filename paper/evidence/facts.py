@@ -12,7 +12,8 @@ from collections.abc import Iterable, Sequence
 from functools import cached_property
 from typing import Literal
 
-from agent.core.manifest import Manifest, MetricSpec, Setting
+from agent.core.manifest import Manifest, Setting
+from agent.core.metrics import MetricSpec
 from agent.core.record import RunRecord
 from paper.evidence.confirmation import BASELINE, OURS, Confirmation, confirm, why_none
 from paper.evidence.guards import BrokenGuard, broken_guards

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from agent.core.manifest import Guard
+from agent.core.metrics import Guard
 from agent.core.record import RunRecord
 from paper.evidence.series import Series, series_of
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from agent.core.looks import TEXT_WIDTH
-from agent.core.manifest import TradeOff
+from agent.core.metrics import TradeOff
 from paper.evidence.facts import Facts
 from paper.evidence.series import series_of
 from paper.pictures.shown import (

@@ -14,7 +14,8 @@ from typing import Literal
 
 from agent.core.errors import InfrastructureError
 from agent.core.manifest import Limits
-from agent.core.protocols import Mount, Sandbox, SandboxSpec
+from agent.core.protocols import Sandbox
+from agent.core.sandboxing import Mount, SandboxSpec
 from agent.sandbox import harvest
 from agent.storage.atomic import write_bytes
 from agent.storage.temporary import TemporaryFolder

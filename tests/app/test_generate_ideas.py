@@ -7,8 +7,8 @@ import sys
 import pytest
 
 from agent.app.generate import Proposal, likeness, propose, ranked
+from agent.core.exchange import Reply
 from agent.core.ideas import Idea, find_idea, read_ideas
-from agent.core.protocols import Reply
 from agent.core.template import load_template
 from agent.llm.prompting import render
 from tests.support import ROOT, TEMPLATE

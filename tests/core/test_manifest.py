@@ -5,7 +5,7 @@ import shutil
 import pytest
 
 from agent.core.errors import UserError
-from agent.core.manifest import MetricSpec
+from agent.core.metrics import MetricSpec
 from agent.core.template import load_template, parse_manifest
 from agent.lab.worlds import data_key
 from tests.support import ROOT, TEMPLATE

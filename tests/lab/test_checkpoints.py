@@ -75,7 +75,7 @@ def taken(folder: Path, world, **changes) -> Checkpoints:
 
 class _Running:
     def used(self):
-        from agent.core.protocols import Used
+        from agent.core.sandboxing import Used
 
         return Used(3.0, 2.0, 10.0)
 

@@ -58,7 +58,7 @@ def test_a_key_that_stands_twice_is_told(tmp_path):
     for name in ("a", "b"):
         (tmp_path / f"{name}.bib").write_text("@misc{same, title={T}, year={2020}}")
 
-    with pytest.raises(UserError, match="'same' stands twice"):
+    with pytest.raises(UserError, match="'same' occurs twice"):
         load_library(tmp_path)
 
 

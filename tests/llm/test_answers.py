@@ -4,8 +4,8 @@ import json
 
 import pytest
 
+from agent.core.exchange import Conversation, Message, Reply
 from agent.core.plan import Plan, Reflection
-from agent.core.protocols import Conversation, Message, Reply
 from agent.core.reviews import MetaWords
 from agent.llm.answers import BadAnswer, ask_json, parse
 from agent.llm.calls import RecordedCalls
@@ -65,7 +65,7 @@ def test_an_object_in_pythons_spelling_is_taken():
         (TEXT.replace('"label": "tiers"', '"label": 3'), "runs.0.label: give a text in quotation marks"),
         (TEXT.replace('"label": "tiers",', ""), "runs.0.label: is missing; add it"),
         (TEXT.replace('"label"', '"title"'), "runs.0.title: is not asked for; leave it out"),
-        (TEXT.replace('"label": "tiers",', '"label": "a", "label": "b",'), "label: stands twice in one object"),
+        (TEXT.replace('"label": "tiers",', '"label": "a", "label": "b",'), "label: is given twice in one object"),
         (SIMPLE.replace("1024", 'the "1024"'), "runs.0.change: a comma is missing, or a quotation mark inside a text"),
         (SIMPLE.replace("d_sae", "\\alpha"), "runs.0.change: a backslash inside a text is written \\\\"),
         (SIMPLE.replace('"f1",', '"f1"'), "comparison.metric: a comma is missing"),

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from agent.core.errors import BudgetSpent, InfrastructureError
-from agent.core.protocols import Message
+from agent.core.exchange import Message
 from agent.llm.calls import CallRecord, RecordedCalls, read_call
 from tests.support import ROOT
 from tests.support.scripted import Script, ScriptedModel

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from agent.core.errors import BudgetSpent, InfrastructureError
-from agent.core.protocols import EditResult
+from agent.core.exchange import EditResult
 from agent.llm.calls import RecordedCalls
 from agent.llm.editing.applying import Files
 from agent.llm.editing.blocks import Block

@@ -12,7 +12,7 @@ from dataclasses import replace
 import pytest
 
 from agent.core.errors import InfrastructureError
-from agent.core.protocols import Call, Message, Reply, Watch
+from agent.core.exchange import Call, Message, Reply, Watch
 from agent.core.schema import Strict
 from agent.llm.faults import HANG_TRIES, OUTAGE_TRIES, REPLY_TRIES
 from agent.llm.litellm_model import LiteLLMModel

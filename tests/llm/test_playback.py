@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from agent.core.errors import InfrastructureError, UserError
-from agent.core.protocols import Call, Message
+from agent.core.exchange import Call, Message
 from agent.llm.calls import RecordedCalls
 from agent.llm.playback import PlaybackModel, record_playback
 from tests.support.scripted import ScriptedModel

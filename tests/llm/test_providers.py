@@ -9,7 +9,8 @@ import pytest
 
 from agent.app.status import show_status
 from agent.core.errors import InfrastructureError
-from agent.core.protocols import Call, Message, Shown
+from agent.core.exchange import Call, Message
+from agent.core.protocols import Shown
 from agent.llm.caching import STAYS_ABOVE, with_cache_markers
 from agent.llm.faults import OUTAGE_TRIES
 from agent.llm.litellm_model import LiteLLMModel

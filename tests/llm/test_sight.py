@@ -4,7 +4,7 @@ import base64
 
 import pytest
 
-from agent.core.protocols import Call, Message
+from agent.core.exchange import Call, Message
 from agent.core.schema import Strict
 from agent.llm.answers import ask_json
 from agent.llm.calls import RecordedCalls

@@ -5,7 +5,7 @@ import statistics
 import pytest
 from scipy import stats
 
-from agent.core.manifest import MetricSpec
+from agent.core.metrics import MetricSpec
 from paper.evidence.confirmed import p_text
 from paper.evidence.expressions import Problem, evaluate, vocabulary
 from paper.evidence.facts import FactError, Facts

@@ -2,7 +2,7 @@
 
 import pytest
 
-from agent.core.manifest import Guard
+from agent.core.metrics import Guard
 from paper.evidence.expressions import Problem, evaluate
 from paper.evidence.facts import FactError, Facts
 from paper.press.appendix import Appendix, appendix_parts

@@ -8,7 +8,7 @@ import pytest
 from pypdf import PdfReader
 
 from agent.core.errors import InfrastructureError
-from agent.core.protocols import Exit
+from agent.core.sandboxing import Exit
 from agent.literature.library import load_library
 from agent.sandbox.boxes import BubblewrapSandbox
 from paper.evidence.facts import Facts

@@ -4,7 +4,8 @@ import re
 
 import pytest
 
-from agent.core.manifest import Condition, MetricSpec
+from agent.core.manifest import Condition
+from agent.core.metrics import MetricSpec
 from agent.sandbox.boxes import BubblewrapSandbox
 from paper.evidence.clauses import companions
 from paper.evidence.facts import Facts

@@ -11,7 +11,7 @@ import pytest
 
 from agent.core.errors import InfrastructureError
 from agent.core.manifest import Limits
-from agent.core.protocols import Mount, SandboxSpec
+from agent.core.sandboxing import Mount, SandboxSpec
 from agent.sandbox import boxes, uids
 from tests.support import ROOT
 from tests.support.sandbox_box import BARE, WALLS, Box, as_root, both, marked, refused

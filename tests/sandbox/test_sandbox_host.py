@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from agent.core.manifest import Limits
-from agent.core.protocols import Mount, SandboxSpec
+from agent.core.sandboxing import Mount, SandboxSpec
 from agent.sandbox import bwrap, seccomp
 from agent.sandbox.boxes import BubblewrapSandbox
-from agent.sandbox.probe import APPARMOR_MEND, CONTAINER_MEND, USERNS_MEND, limits_report, mend, probe
+from agent.sandbox.probe import APPARMOR_REMEDY, CONTAINER_REMEDY, USERNS_REMEDY, limits_report, probe, remedy_for
 from tests.support.sandbox_box import WALLS, Box
 
 
@@ -116,12 +116,12 @@ def test_a_bubblewrap_that_cannot_work_is_an_infrastructure_error():
     assert "setting up uid map" in problem
 
 
-def test_each_kind_of_host_has_its_mend(tmp_path):
+def test_each_kind_of_host_has_its_remedy(tmp_path):
     on, off, absent = tmp_path / "on", tmp_path / "off", tmp_path / "absent"
     on.write_text("1\n")
     off.write_text("0\n")
     said = "bwrap: setting up uid map: Permission denied"
 
-    assert mend(said, apparmor=on, userns=(on,), containers=(absent,)) == APPARMOR_MEND
-    assert mend(said, apparmor=on, userns=(on,), containers=(on,)) == CONTAINER_MEND
-    assert mend(said, apparmor=absent, userns=(off,), containers=(absent,)) == USERNS_MEND
+    assert remedy_for(said, apparmor=on, userns=(on,), containers=(absent,)) == APPARMOR_REMEDY
+    assert remedy_for(said, apparmor=on, userns=(on,), containers=(on,)) == CONTAINER_REMEDY
+    assert remedy_for(said, apparmor=absent, userns=(off,), containers=(absent,)) == USERNS_REMEDY

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from agent.core.manifest import Limits
-from agent.core.protocols import SandboxSpec
+from agent.core.sandboxing import SandboxSpec
 from agent.sandbox.limits import rlimits
 from agent.sandbox.trees import NamespaceTree
 from tests.support import ROOT

@@ -9,8 +9,8 @@ import sys
 import time
 from pathlib import Path
 
-from agent.core.protocols import Mount, SandboxSpec
 from agent.core.record import Training
+from agent.core.sandboxing import Mount, SandboxSpec
 from agent.lab.measuring.scratch import TrainingPaths
 
 

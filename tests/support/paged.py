@@ -15,11 +15,11 @@ from typing import Any
 
 import pytest
 
+from agent.core.exchange import Message
 from agent.core.ideas import Idea
 from agent.core.options import Models, Options
 from agent.core.paths import SessionPaths
 from agent.core.plan import Comparison, Plan, PlannedRun, Reflection
-from agent.core.protocols import Message
 from agent.core.record import RunRecord, Training
 from agent.core.template import load_template
 from agent.llm.calls import CallRecord

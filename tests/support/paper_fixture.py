@@ -10,7 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from agent.core.manifest import BaselineSpec, Condition, Manifest, MetricSpec, Profile, TradeOff
+from agent.core.manifest import BaselineSpec, Condition, Manifest, Profile
+from agent.core.metrics import MetricSpec, TradeOff
 from agent.core.record import Finding, RunRecord, Training
 from agent.literature.library import Library, parse_bibtex
 from paper.evidence.facts import Facts

@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from agent.actions.literature import ChosenAnswer, MissingAnswer, NoveltyAnswer
+from agent.actions.literature import ChosenAnswer, MissingAnswer
+from agent.actions.novelty import NoveltyAnswer
 from agent.actions.writeup import SKELETON, name_of_pass
 from agent.app.choices import RECORDED_WITH
 from agent.core.ideas import find_idea

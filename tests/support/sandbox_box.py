@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from agent.core.manifest import Limits
-from agent.core.protocols import Mount, SandboxSpec
+from agent.core.sandboxing import Mount, SandboxSpec
 from agent.sandbox.boxes import BubblewrapSandbox, NoSandbox
 from agent.sandbox.limits import pids
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from agent.core.errors import InfrastructureError
-from agent.core.protocols import Call, Message, Reply
+from agent.core.exchange import Call, Message, Reply
 
 Answer = str | BaseException
 Function = Callable[[Sequence[Message], Call], Answer | None]

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from scipy import sparse
 
-from agent.core.manifest import FORGET_CORPUS
+from agent.core.saebench import FORGET_CORPUS
 from tests.support.saebench_world import texts, tokenizer, write_lines
 
 D_IN, HEADS = 48, 8

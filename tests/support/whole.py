@@ -10,10 +10,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from agent.app.assemble import System, open_session
+from agent.core.exchange import Call, Message
 from agent.core.ideas import read_ideas
 from agent.core.options import Models, Options
 from agent.core.paths import SessionPaths
-from agent.core.protocols import Call, Message
 from agent.core.writing import DRAFTS, WRITING_ORDER
 from agent.lab.worlds import secret_file
 from agent.literature.services import Service

@@ -14,7 +14,8 @@ import pytest
 
 from agent.actions.figures import Descriptions
 from agent.actions.judge import JudgeAnswer, complaint
-from agent.actions.literature import ChosenAnswer, MissingAnswer, NoveltyAnswer, SupportAnswer
+from agent.actions.literature import ChosenAnswer, MissingAnswer, SupportAnswer
+from agent.actions.novelty import NoveltyAnswer
 from agent.core.labels import label_problem
 from agent.core.looks import STYLE
 from agent.core.plan import Reflection

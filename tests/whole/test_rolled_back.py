@@ -79,6 +79,6 @@ def test_a_session_that_is_taken_away_while_a_model_is_asked_stops_and_is_not_ma
         return Script(1)(messages, call)
 
     whole = Whole(tmp_path, script, runs=1, baselines=("topk",))
-    with pytest.raises(InfrastructureError, match="is gone; the reply cannot be kept"):
+    with pytest.raises(InfrastructureError, match="was removed; the reply cannot be kept"):
         whole.play()
     assert not whole.paths.root.exists()

@@ -14,7 +14,7 @@ from pathlib import Path
 from statistics import fmean, stdev
 from typing import TYPE_CHECKING, Any
 
-from agent.core.manifest import MetricSpec
+from agent.core.metrics import MetricSpec
 from agent.lab.built import file_sha256
 from agent.storage.atomic import write_text
 

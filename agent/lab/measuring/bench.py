@@ -14,8 +14,9 @@ from typing import Any
 
 from agent.core.errors import InfrastructureError
 from agent.core.manifest import Condition, Manifest
-from agent.core.protocols import Mount, Sandbox
+from agent.core.protocols import Sandbox
 from agent.core.record import Job
+from agent.core.sandboxing import Mount
 from agent.core.template import load_template
 from agent.lab.built import file_sha256, of_condition, recorded_hashes
 from agent.lab.measuring import foreign

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 from agent.core.manifest import Limits
 from agent.core.methods import Form, Method
-from agent.core.protocols import Mount, SandboxProcess, SandboxSpec
+from agent.core.protocols import SandboxProcess
+from agent.core.sandboxing import Mount, SandboxSpec
 from agent.lab.measuring import frames
 from agent.lab.measuring.bench import Bench
 from agent.lab.measuring.channel import BadAnswer, Channel, Ended

@@ -7,7 +7,8 @@ import select
 import time
 from collections.abc import Callable
 
-from agent.core.protocols import Exit, SandboxProcess
+from agent.core.protocols import SandboxProcess
+from agent.core.sandboxing import Exit
 
 POLL_S = 0.02
 PIPE_BYTES = 1 << 16

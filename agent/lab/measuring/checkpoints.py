@@ -18,8 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from agent.core.manifest import Manifest
-from agent.core.protocols import Exit, Mount, Sandbox, SandboxProcess, Used
+from agent.core.protocols import Sandbox, SandboxProcess
 from agent.core.record import Job
+from agent.core.sandboxing import Exit, Mount, Used
 from agent.core.schema import Strict
 from agent.lab.built import build_of, recorded_hashes
 from agent.lab.machine import device_in_words

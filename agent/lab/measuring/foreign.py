@@ -12,8 +12,8 @@ import os
 import sys
 from pathlib import Path
 
-from agent.core.protocols import Mount
 from agent.core.record import Environment
+from agent.core.sandboxing import Mount
 from agent.lab.measuring.scratch import TrainingPaths
 from agent.sandbox.bwrap import python_trees
 

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 
 from agent.core.errors import InfrastructureError
 from agent.core.manifest import Condition
-from agent.core.protocols import Exit, Sandbox
+from agent.core.protocols import Sandbox
 from agent.core.record import Job, Outcome, Training
+from agent.core.sandboxing import Exit
 from agent.lab.built import build_of, damage, file_sha256
 from agent.lab.machine import job_facts
 from agent.lab.measuring import contents, dictionary, export, outputs, reports, turns

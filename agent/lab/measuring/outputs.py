@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agent.core.errors import InfrastructureError
-from agent.core.manifest import MetricSpec
+from agent.core.metrics import MetricSpec
 from agent.core.record import Finding
 from agent.lab.integrity.effort import AT_FLOOR
 from agent.lab.integrity.floor import DRAWS, at_floor

@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agent.core.errors import InfrastructureError
-from agent.core.manifest import CHATS, FORGET_CORPUS
+from agent.core.exchange import Message
 from agent.core.methods import Method
-from agent.core.protocols import Message, Model
+from agent.core.protocols import Model
 from agent.core.record import SaeBenchJob
+from agent.core.saebench import CHATS, FORGET_CORPUS
 from agent.lab.measuring import box, repeat
 from agent.lab.measuring.artefact import Artefact
 from agent.lab.measuring.bench import Bench

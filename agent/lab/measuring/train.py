@@ -12,8 +12,9 @@ from typing import Any
 
 from agent.core.command import GIVEN
 from agent.core.errors import InfrastructureError
-from agent.core.protocols import Exit, Mount, SandboxProcess, SandboxSpec
+from agent.core.protocols import SandboxProcess
 from agent.core.record import Pretrained
+from agent.core.sandboxing import Exit, Mount, SandboxSpec
 from agent.lab.built import file_sha256, folder_hashes
 from agent.lab.measuring import feeding, foreign, reports, results
 from agent.lab.measuring.bench import Bench

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Literal
 
 from agent.core.errors import InfrastructureError
-from agent.core.manifest import MetricSpec
-from agent.core.protocols import Exit
+from agent.core.metrics import MetricSpec
 from agent.core.record import Finding, RunKind, Statistic
+from agent.core.sandboxing import Exit
 from agent.lab.measuring.channel import BadAnswer, Ended
 from agent.sandbox import harvest
 

@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any
 from agent.core.errors import InfrastructureError
 from agent.core.manifest import Limits
 from agent.core.methods import ModelSpec
-from agent.core.protocols import Mount, Sandbox, SandboxSpec
+from agent.core.protocols import Sandbox
 from agent.core.record import Job
+from agent.core.sandboxing import Mount, SandboxSpec
 from agent.lab.measuring.channel import Ended
 from agent.lab.measuring.driving import serve
 from agent.sandbox import harvest

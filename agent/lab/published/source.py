@@ -20,7 +20,8 @@ from pydantic import ValidationError
 
 from agent.core.errors import InfrastructureError, UserError
 from agent.core.manifest import Limits
-from agent.core.protocols import Mount, Sandbox, SandboxSpec
+from agent.core.protocols import Sandbox
+from agent.core.sandboxing import Mount, SandboxSpec
 from agent.core.schema import Strict
 from agent.lab.measuring.walled import AGENT
 from agent.lab.published.forms import ABOUT, ARTEFACT, PROBLEM

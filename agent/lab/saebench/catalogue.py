@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from agent.core.errors import InfrastructureError
-from agent.core.manifest import Manifest, MetricSpec
+from agent.core.manifest import Manifest
+from agent.core.metrics import MetricSpec
 from agent.core.template import Template
 
 EVALS = Path(__file__).with_name("evals.toml")

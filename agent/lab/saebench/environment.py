@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from agent.core.errors import UserError
-from agent.core.manifest import EnvironmentSpec, SaeBench
+from agent.core.manifest import EnvironmentSpec
 from agent.core.program import TYPED
 from agent.core.record import Environment
+from agent.core.saebench import SaeBench
 from agent.lab.environments import Pins, Say, built, kept
 from agent.lab.saebench.client import PASSED
 from agent.storage.cache import size_of, size_text

@@ -12,8 +12,9 @@ from pathlib import Path
 
 from agent.core.command import FORMS
 from agent.core.errors import UserError
-from agent.core.protocols import Exit, Sandbox
+from agent.core.protocols import Sandbox
 from agent.core.record import Environment
+from agent.core.sandboxing import Exit
 from agent.core.template import Template
 from agent.lab.built import file_sha256
 from agent.lab.measuring import results, selfreport

@@ -17,7 +17,7 @@ from agent.core.errors import UserError
 from agent.core.given import json_given, read_given, toml_given
 from agent.core.ideas import Idea, readable_ideas
 from agent.core.manifest import Limits
-from agent.core.schema import Strict
+from agent.core.schema import Strict, first_fault
 from agent.lab.measuring import selfreport
 from agent.lab.measuring.foreign import BESIDE
 from agent.lab.templating.beside import check_plain, data_beside, files_state, left_out, upward
@@ -186,8 +186,7 @@ def look(folder: Path) -> Folder:
     except FileNotFoundError:
         return Folder(folder, AdapterFile())
     except ValidationError as error:
-        first = error.errors()[0]
-        raise UserError(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+        raise UserError(f"{path}: {first_fault(error)}") from None
 
 
 def ideas(folder: Path) -> tuple[list[Idea], list[str]]:

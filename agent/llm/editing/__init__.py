@@ -1,1 +1,1 @@
-"""How a model's answer changes a file: aider behind one module, and the linter."""
+"""Turns a model's answer into changes of files, through aider, and lints the result."""

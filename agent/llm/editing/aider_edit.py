@@ -1,7 +1,7 @@
-"""The only module that imports aider: one conversation that ends in edited files of a scratch folder.
+"""One editing conversation through aider, in a scratch folder. No other module imports aider.
 
-Its block format and its repair loop are used; its initiative (git, URLs, commands, new files, prompts,
-other models, the terminal) is shut off. Importing this takes seconds: agent/llm/editing/coder.py does it when needed.
+Of aider, the block format and the repair loop are used. What it would do by itself (git, URLs, commands, new files,
+prompts, other models, the terminal) is switched off. Importing this takes seconds, so coder.py does it when needed.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from aider.exceptions import LiteLLMExceptions
 from aider.io import InputOutput
 from aider.models import Model
 
-from agent.core.protocols import Reply
+from agent.core.exchange import Reply
 from agent.llm.editing import forms
 from agent.llm.editing.applying import Files, is_prose
 from agent.llm.editing.blocks import Block, Unreadable, check_fences, read
@@ -32,9 +32,9 @@ from agent.llm.editing.naming import Names
 from agent.llm.editing.prose import closest
 from agent.llm.prompting import render
 
-REPAIRS = 3  # further rounds in which the model may mend blocks that did not match
-MAX_COMPARED = 60  # lines of a SEARCH that are compared with the file's; the comparison is slow
-SIMILAR = 0.45  # share of a SEARCH's lines that must agree before lines of the file are offered in its place
+REPAIRS = 3  # further rounds in which the model may correct blocks that did not match
+MAX_COMPARED = 60  # lines of a SEARCH that are compared with the file's, because the comparison is slow
+SIMILAR = 0.45  # share of a SEARCH's lines that must agree with lines of the file before these are suggested
 MAX_WHOLE = 30_000  # characters of a file that may be sent whole
 MISMATCHES = 2  # answers that did not match, after which a file may be sent whole
 MAX_SEARCHED = 5000  # lines of a file that is searched for similar ones
@@ -43,30 +43,30 @@ MAX_QUOTED = 3000  # characters of a failed block that go back
 
 RawMessages = list[dict[str, str]]
 AskRaw = Callable[[RawMessages], Reply]
-# aider stops at any exception class of litellm that it has no entry for, and newer versions of litellm have some. No
-# exception of litellm reaches aider, because models are asked through us: its table of them may as well be empty.
+# aider refuses to start if litellm has exception classes that it does not know, as newer versions have. Its table of
+# them can be empty, because no exception of litellm reaches aider: models are asked through our code.
 LiteLLMExceptions._load = lambda self, strict=False: None
 
 
 @dataclass(frozen=True)
 class Talk:
-    """What was said and what became of it."""
+    """The result of a conversation."""
 
     reply: str  # the last one
-    blocks: int  # SEARCH/REPLACE blocks seen in all replies
-    forbidden: tuple[str, ...]  # files that a block wanted to change and may not
+    blocks: int  # number of SEARCH/REPLACE blocks in all replies
+    forbidden: tuple[str, ...]  # files that a block tried to change and that may not be changed
     failed: str  # what is wrong with the blocks that never matched; empty if all did
 
 
 class _Through(BaseException):
-    """Carries an exception past aider, which swallows each Exception and each Ctrl-C."""
+    """Carries an exception through aider, which catches every Exception and every Ctrl-C."""
 
     def __init__(self, cause: BaseException) -> None:
         self.cause = cause
 
 
 class _Model(Model):
-    """aider's model, asked through us: no provider, key, price list or token counter of its own."""
+    """aider's model, which asks through our code. It has no provider, key, price list or token counter of its own."""
 
     def __init__(self, ask: AskRaw) -> None:
         super().__init__("experiment-runner", weak_model=False, editor_model=False)
@@ -95,7 +95,7 @@ class _Model(Model):
 
 
 class _Terminal(InputOutput):
-    """No terminal: says nothing, keeps no history, and the answer to each question is no."""
+    """aider's terminal, which prints nothing, keeps no history, and answers every question with no."""
 
     def __init__(self) -> None:
         super().__init__(pretty=False, yes=False, fancy_input=False, line_endings="lf")
@@ -130,7 +130,7 @@ class _Prompts(CoderPrompts):
 
 
 class _Coder(EditBlockCoder):
-    """aider's SEARCH/REPLACE coder, strict: exact places, the named file only, nothing silently dropped."""
+    """aider's SEARCH/REPLACE coder, made strict: exact places, only the named file, and no block silently dropped."""
 
     gpt_prompts = _Prompts()
     max_reflections = REPAIRS
@@ -152,13 +152,13 @@ class _Coder(EditBlockCoder):
             cache_prompts=False,
             analytics=SimpleNamespace(event=lambda *args, **kwargs: None),
         )
-        self.root = str(root)  # aider guesses a common parent, and names files from there
+        self.root = str(root)  # else aider names files relative to a common parent that it guesses
         self.abs_root_path_cache: dict[str, str] = {}
         self.abs_read_only_fnames = sorted(str(root / name) for name in read_only)  # a set has no order
         self.briefing = briefing
         self.names = Names(tuple(editable), tuple(read_only))
         self.blocks = 0
-        self.mismatches = 0  # answers of which a block did not match
+        self.mismatches = 0  # number of answers in which a block did not match
         self.files = Files(root, replace_most_similar_chunk)  # the only way in which a file changes
         self.forbidden: tuple[str, ...] = ()
         self.failed = ""
@@ -173,17 +173,17 @@ class _Coder(EditBlockCoder):
         raise _Through(KeyboardInterrupt())
 
     def summarize_start(self) -> None:
-        """No summaries: they would be model calls in another thread."""
+        """Make no summaries, because they would be model calls in another thread."""
 
     def show_send_output(self, completion: Any) -> None:
-        """Nothing is shown. What aider does on the way to showing takes quadratic time over white space."""
+        """Take the answer without showing it; aider's own code takes quadratic time over white space."""
         self.partial_response_content = completion.choices[0].message.content
 
     def calculate_and_show_tokens_and_cost(self, *args: Any, **kwargs: Any) -> None:
-        """Counted where the call is recorded."""
+        """Do nothing: tokens and cost are counted where the call is recorded."""
 
     def get_edits(self, mode: str = "update") -> list[Block]:
-        """What is to be changed; nothing if any of it is in a file that may not be."""
+        """The blocks of the answer; none if any of them is for a file that may not be changed."""
         answer = self.partial_response_content.replace("\r\n", "\n")
         try:
             blocks = read(answer, self.names) or self._in_another_form(answer)
@@ -203,7 +203,7 @@ class _Coder(EditBlockCoder):
         return []
 
     def apply_edits_dry_run(self, edits: list[Block]) -> list[Block]:
-        return edits  # aider's would send a block that does not match on to other files
+        return edits  # aider's own would try a block that does not match on other files
 
     def allowed_to_edit(self, path: str) -> bool:
         return path in self.names.editable
@@ -219,7 +219,7 @@ class _Coder(EditBlockCoder):
             self.mismatches += 1
             self._reject(self._complaints(failed, len(edits) - len(failed)))
         if self.failed and edits and before == [self.files.text(name) for name in self.names.editable]:
-            self._reject(self.failed)  # what was applied already came again, without what failed
+            self._reject(self.failed)  # the answer only repeats blocks that are applied already
         if edits:
             self.failed = ""
 
@@ -258,7 +258,7 @@ class _Coder(EditBlockCoder):
 def converse(
     root: Path, editable: list[str], read_only: list[str], instruction: str, ask: AskRaw, briefing: str
 ) -> Talk:
-    """One instruction, up to REPAIRS rounds of repair. What `ask` raises is raised here."""
+    """One instruction, with up to REPAIRS rounds of repair. Exceptions of `ask` are raised unchanged."""
     coder = _Coder(ask, root, editable, read_only, briefing)
     try:
         coder.run(with_message=instruction, preproc=False)  # preproc would obey "/run" and fetch URLs

@@ -1,6 +1,6 @@
-"""The files of one editing conversation, and each block's change of them: applied as it is meant, or not and why.
+"""Applies blocks to the files of one editing conversation, or says why one cannot be applied.
 
-Not here: aider's replacing (handed in) and what the model is told (aider_edit.py).
+Not here: aider's function that replaces lines (handed in), and what the model is told (aider_edit.py).
 """
 
 from __future__ import annotations
@@ -14,27 +14,27 @@ from agent.llm.editing.matching import Change, NoPlace, choose, find, stands_in
 
 BOM = "\ufeff"
 _PROSE = (".md", ".txt")
-_REPLY_FAULTS = (ValueError, LookupError, AttributeError)  # what a reply can break in aider's replacing
-Replace = Callable[[str, str, str], str | None]  # text, lines of it, what they become -> the new text
+_REPLY_FAULTS = (ValueError, LookupError, AttributeError)  # what aider's function can raise for an odd reply
+Replace = Callable[[str, str, str], str | None]  # (text, lines of it, their replacement) -> the new text
 
 
 class Files:
-    """The files under `root`, changed block by block. `replace` is how a block gets into a text."""
+    """The files below `root`, which are changed block by block. `replace` is the function that replaces lines."""
 
     def __init__(self, root: Path, replace: Replace) -> None:
         self.root = root
         self.replace = replace
-        self.first: dict[str, str] = {}  # what the files said before this conversation changed them
+        self.first: dict[str, str] = {}  # the files' texts before this conversation changed them
         self.applied: set[Block] = set()
 
     def text(self, name: str) -> str:
-        """What a file says now; "" if it does not exist. A byte-order mark is not part of it."""
+        """A file's text now, without a byte-order mark; "" if it does not exist."""
         return self._read(name).removeprefix(BOM)
 
     def apply(self, block: Block, *, whole: bool) -> str:
-        """Apply a block; returns what is wrong with it, or nothing. With `whole`, an empty SEARCH means the whole file.
+        """Apply a block; return what is wrong with it, or "". With `whole`, an empty SEARCH means the whole file.
 
-        A block that this conversation has applied already is right as it is.
+        A block that this conversation has already applied is not applied again.
         """
         name = block.name
         text = self.text(name)
@@ -55,7 +55,7 @@ class Files:
         return ""
 
     def apply_diff(self, hunks: list[Block]) -> bool:
-        """Apply all hunks of a diff or none; returns whether they were."""
+        """Apply all hunks of a diff or none of them; return whether they were applied."""
         before, applied = {hunk.name: self._read(hunk.name) for hunk in hunks}, set(self.applied)
         if any(self.apply(hunk, whole=False) for hunk in hunks):
             for name, text in before.items():
@@ -65,10 +65,10 @@ class Files:
         return True
 
     def _replaced(self, text: str, change: Change) -> str:
-        """The text after `replace` had the whole lines that a change lies in.
+        """The text after `replace` was given the whole lines around a change.
 
         Raises:
-            NoPlace: nothing would be left, or `replace` makes something else of it.
+            NoPlace: the file would be empty, or `replace` returns another text than the change means.
         """
         start = text.rfind("\n", 0, change.start) + 1
         end = change.end if text[: change.end].endswith("\n") else (text.find("\n", change.end) + 1 or len(text))
@@ -77,7 +77,7 @@ class Files:
         if not wanted.strip():
             raise NoPlace("would leave the file empty")
         made = self.replace(text, text[start:end], put) if text else put
-        if made not in (wanted, f"{wanted}\n"):  # aider ends the last line, which is left as it was
+        if made not in (wanted, f"{wanted}\n"):  # aider adds a line end to the last line; that is not kept
             raise NoPlace("cannot be applied for sure: it holds unusual line ends")
         return wanted
 
@@ -86,17 +86,22 @@ class Files:
         return path.read_bytes().decode() if path.exists() else ""
 
     def _write(self, name: str, text: str) -> None:
-        data = (BOM * self._read(name).startswith(BOM) + text).encode()  # text that cannot be leaves the file alone
+        # Text that cannot be encoded raises before the file is opened
+        data = (BOM * self._read(name).startswith(BOM) + text).encode()
         Path(self.root, name).write_bytes(data)
 
 
 def is_prose(name: str) -> bool:
-    """Whether a paragraph of this file is one line."""
+    """Whether a file is prose, in which a paragraph is one line."""
     return name.endswith(_PROSE)
 
 
 def _whole(block: Block, text: str) -> Change | None:
-    """The change of a block with an empty SEARCH into the whole file."""
+    """The change of the whole file that a block with an empty SEARCH means; None for any other block.
+
+    Raises:
+        NoPlace: its REPLACE leaves lines out.
+    """
     new = next((new.removeprefix(BOM) for search, new in block.readings if not search.strip()), "")
     if not new or not text.strip():
         return None
@@ -106,10 +111,10 @@ def _whole(block: Block, text: str) -> Change | None:
 
 
 def _repeats(first: str, text: str, change: Change) -> bool:
-    """Whether a change would only put there what this conversation has put there already.
+    """Whether this conversation has made a change already.
 
     Raises:
-        NoPlace: some of its lines stand above or below since an earlier block put them there.
+        NoPlace: a part of it was made already: lines that it adds are above or below its place.
     """
     before = change.new.find(text[change.start : change.end])
     there = text[change.start - before : change.start - before + len(change.new)]
@@ -126,7 +131,7 @@ def _repeats(first: str, text: str, change: Change) -> bool:
 
 
 def _stands(block: Block, text: str) -> bool:
-    """Whether a text says what a block's REPLACE says; for a deletion: no more what its SEARCH says."""
+    """Whether a text contains a block's REPLACE; for a deletion, whether it does not contain its SEARCH."""
     prose = is_prose(block.name)
     return any(
         stands_in(text, new, prose) if new.strip() else not stands_in(text, search, prose)
@@ -135,7 +140,7 @@ def _stands(block: Block, text: str) -> bool:
 
 
 def _is_gone(block: Block, first: str, text: str) -> bool:
-    """Whether a SEARCH that matched before this conversation's changes was changed by them."""
+    """Whether a SEARCH matched the file before this conversation, and does not any more."""
     prose = is_prose(block.name)
     for search, new in block.readings:
         try:

@@ -1,6 +1,6 @@
-"""SEARCH/REPLACE blocks out of an answer. One that was cut, or cannot be read for sure, is not read in part.
+"""Reads the SEARCH/REPLACE blocks of an answer. An answer that was cut or is ambiguous is refused as a whole.
 
-Not here: where a block's SEARCH stands in the file (matching.py) and whose names are meant (naming.py).
+Not here: the place of a SEARCH in the file (matching.py), and which file a name means (naming.py).
 """
 
 from __future__ import annotations
@@ -16,35 +16,35 @@ MARKER = re.compile(r"\s*(?:<{5,9} SEARCH>?|>{5,9} REPLACE)\s*\Z")
 _HEAD = re.compile(r"(\s*)<{5,9} SEARCH>?\s*\Z")
 _DIVIDER = re.compile(r"\s*={5,9}\s*\Z")
 _FENCE = re.compile(r"\s*`{3,}([^`]*)\Z")
-MOST_DIVIDERS = 20  # lines of a block that may end its SEARCH; each is tried
-_ABOVE = 4  # lines above a block among which its file's name stands
+MOST_DIVIDERS = 20  # lines of a block that could end its SEARCH; each is tried
+_ABOVE = 4  # how many lines above a block may have the name of its file
 _CUT = "Nothing of this answer was applied. Send all of it again; if it gets too long, change less in shorter blocks."
 
 
 class Unreadable(Exception):
-    """Why nothing of an answer is taken; the text is for the model."""
+    """An answer is refused as a whole; the text tells the model why."""
 
 
 class Block(NamedTuple):
-    """One change of a file. Lines of `=` in its texts leave several readings of where SEARCH ends, likeliest first."""
+    """One change of a file. If several lines of `=` could end its SEARCH, it has several readings, likeliest first."""
 
     name: str
     readings: tuple[tuple[str, str], ...]  # (SEARCH, REPLACE)
-    exact: bool = False  # to be applied where it matches to the letter, or not at all
+    exact: bool = False  # it has to match the file exactly
 
 
 def read(answer: str, names: Names) -> list[Block]:
-    """The blocks of an answer, in order; none where it has none.
+    """The blocks of an answer, in order; empty if it has none.
 
     Raises:
-        Unreadable: the answer ends in the middle, or its markers do not fit together.
+        Unreadable: the answer was cut, or its markers do not fit together.
     """
     if answer.endswith(UNFINISHED):
         raise Unreadable(f"The answer ends inside its thinking: it was cut. {_CUT} Think more briefly.")
     lines = answer.split("\n")
     marks = [number for number, line in enumerate(lines) if MARKER.match(line)]
     blocks: list[Block] = []
-    outside: list[str] = []  # what is said around the blocks
+    outside: list[str] = []  # the lines around the blocks
     since = 0
     for first, last in zip(marks[::2], [*marks[1::2], None], strict=False):
         head = _HEAD.match(lines[first])
@@ -72,10 +72,10 @@ def read(answer: str, names: Names) -> list[Block]:
 
 
 def check_fences(lines: Sequence[str]) -> None:
-    """What stands outside of blocks.
+    """Check the lines outside of blocks.
 
     Raises:
-        Unreadable: it ends inside a fence.
+        Unreadable: they end inside a code fence.
     """
     depth = 0
     for line in lines:
@@ -92,7 +92,7 @@ def is_divider(line: str) -> bool:
 
 
 def fence_of(line: str) -> str | None:
-    """What stands behind the backticks of a line that opens or closes a fence; None: it is no such line."""
+    """The text behind the backticks of a line that opens or closes a fence; None for any other line."""
     match = _FENCE.match(line)
     return match[1].strip() if match else None
 
@@ -103,16 +103,17 @@ def _begun(lines: Sequence[str], first: int) -> str:
 
 
 def _outdented(lines: list[str], indent: str) -> list[str]:
-    """The lines of a block that is indented as a whole, as in a list."""
+    """The lines of a block without the indentation that all of them share with its marker, as in a list."""
     if indent and all(line.startswith(indent) for line in lines if line.strip()):
         return [line[len(indent) :] if line.strip() else line.strip(" \t") for line in lines]
     return lines
 
 
 def _readings(body: Sequence[str]) -> tuple[tuple[str, str], ...]:
-    """A divider as it should be comes first; of several, the one that makes SEARCH the longest.
+    """The readings of a block: first those with a proper divider, and of these the one with the longest SEARCH.
 
-    For a short SEARCH that stands in the file by chance, where a longer one does too, would repeat what follows it.
+    A longer SEARCH is preferred, because a short one may match the file by chance, and the text behind it would then be
+    put there a second time.
     """
     places = [number for number, line in enumerate(body) if is_divider(line)]
     places.sort(key=lambda number: (body[number].rstrip() != "=======", -number))

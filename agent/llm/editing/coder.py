@@ -1,6 +1,6 @@
-"""aider behind protocols.Coder: an edit happens in a scratch copy and comes back whole or not at all.
+"""protocols.Coder through aider. An edit is made in a scratch copy, and is taken over as a whole or not at all.
 
-Not here: aider itself (aider_edit.py, the only module that imports it).
+Not here: aider itself (aider_edit.py).
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Literal
 
 from agent.core.errors import InfrastructureError, mend
-from agent.core.protocols import Ask, EditResult, Message, Role
+from agent.core.exchange import EditResult, Message, Role
+from agent.core.protocols import Ask
 from agent.llm.answers import head_and_tail
 from agent.llm.providers import load_litellm
 from agent.storage.atomic import write_bytes
@@ -22,18 +23,18 @@ from agent.storage.temporary import TemporaryFolder
 if TYPE_CHECKING:
     from agent.llm.editing.aider_edit import Talk
 
-MAX_ECHO = 30_000  # characters of a model's own answer that it sees again
+MAX_ECHO = 30_000  # characters of its own answer that a model is sent again
 MAX_DETAIL = 6000  # characters of a refusal's detail, for the next prompt
 
 
 @cache
 def _aider() -> ModuleType:
-    """The module built on aider; aider takes seconds to import and leaves traces in the environment."""
+    """The module aider_edit. It is imported at first use, because aider takes seconds to import."""
     before = {name: os.environ.get(name) for name in ("OR_SITE_URL", "OR_APP_NAME")}
     load_litellm()
     from agent.llm.editing import aider_edit
 
-    for name, value in before.items():  # else requests to openrouter would pass as aider's
+    for name, value in before.items():  # else requests to openrouter would be sent in aider's name
         if value is None:
             os.environ.pop(name, None)
         else:
@@ -42,7 +43,7 @@ def _aider() -> ModuleType:
 
 
 class AiderCoder:
-    """SEARCH/REPLACE edits through aider. `ask` is the only way it has to a model."""
+    """Makes SEARCH/REPLACE edits through aider, which reaches models only by `ask`."""
 
     def __init__(self, ask: Ask) -> None:
         self.ask = ask
@@ -62,9 +63,9 @@ class AiderCoder:
         read_only: Sequence[str] = (),
         briefing: str = "",
     ) -> EditResult:
-        """Let the model change `editable` files of `folder`; all of its edit is taken, or none.
+        """Let the model change the `editable` files of `folder`. Either all of its edit is taken, or none.
 
-        Whatever `ask` raises comes through unchanged, and the files are as they were.
+        Exceptions of `ask` are raised unchanged, and the files are then as before.
 
         Raises:
             InfrastructureError: a named file is not an ordinary text file inside the folder.
@@ -91,7 +92,7 @@ class AiderCoder:
 def _settle(
     folder: Path, before: dict[str, bytes], shown: dict[str, bytes], after: dict[str, bytes], talk: Talk
 ) -> EditResult:
-    """What the conversation comes to; writes the files back if it counts as an edit."""
+    """The result of the conversation. If it counts as an edit, the changed files are written back."""
 
     def refuse(code: str, detail: str) -> EditResult:
         return EditResult((), code, head_and_tail(detail, MAX_DETAIL), talk.reply)
@@ -124,7 +125,7 @@ def _settle(
 
 
 def _message(role: Literal["system", "user", "assistant"], content: str) -> Message:
-    """What is said to the model; of an overlong answer of its own it sees head and tail."""
+    """A message to the model. Of its own answers, long ones are reduced to head and tail."""
     return Message(role, head_and_tail(content, MAX_ECHO) if role == "assistant" else content)
 
 

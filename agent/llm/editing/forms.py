@@ -1,4 +1,4 @@
-"""Changes that come in another form than SEARCH/REPLACE blocks, and what is said to the forms that are not read."""
+"""Reads changes in other forms than SEARCH/REPLACE blocks (diffs, whole files); recognises forms that are not read."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _LEFT_OUT = re.compile(
 
 
 def form(name: str) -> str:
-    """The form that is asked for."""
+    """A text that shows the model the form that is wanted."""
     return (
         "Give each change as a SEARCH/REPLACE block, in plain characters, like this:\n\n"
         f"{name}\n```\n<<<<<<< SEARCH\n(lines of the file as they are)\n=======\n(what they become)\n"
@@ -31,12 +31,12 @@ def form(name: str) -> str:
 
 
 def is_foreign(answer: str) -> bool:
-    """Whether an answer without blocks means an edit all the same."""
+    """Whether an answer without blocks looks like an edit in a form that is not read."""
     return bool(_FOREIGN.search(answer))
 
 
 def diff_blocks(answer: str, names: Names) -> list[Block]:
-    """The hunks of a unified diff, as blocks that are applied to the letter or not at all; none if it is no diff.
+    """The hunks of a unified diff, as blocks that have to match exactly; empty if the answer is not a diff.
 
     Raises:
         Unreadable: the diff's fence is never closed.
@@ -57,7 +57,7 @@ def diff_blocks(answer: str, names: Names) -> list[Block]:
             hunk = []
         elif hunk is not None and not _SKIPPED.match(line):
             if line[:1] not in ("", " ", "-", "+"):
-                return []  # a line without a sign: nobody can tell what it is
+                return []  # a line without a sign could be text or context
             hunk.append(line)
     if blocks:
         check_fences([line for line in answer.split("\n") if line.startswith("```")])
@@ -65,14 +65,14 @@ def diff_blocks(answer: str, names: Names) -> list[Block]:
 
 
 def _block(name: str, hunk: list[str]) -> Block:
-    while hunk and not hunk[-1].strip():  # a blank line at the end may as well be the answer's
+    while hunk and not hunk[-1].strip():  # a blank line at the end may belong to the answer's text
         hunk.pop()
     old, new = ("".join(f"{line[1:]}\n" for line in hunk if line[:1] != drop) for drop in "+-")
     return Block(name, ((old, new),), exact=True)
 
 
 def whole_file(answer: str, names: Names) -> Block | None:
-    """A file that stands whole in the answer's only fence under its name, as one block with an empty SEARCH."""
+    """The whole file in the answer's only code fence, below its name, as one block with an empty SEARCH; or None."""
     lines = answer.split("\n")
     fences = [number for number, line in enumerate(lines) if fence_of(line) is not None]
     if len(fences) < 2 or fence_of(lines[fences[-1]]):
@@ -87,7 +87,7 @@ def whole_file(answer: str, names: Names) -> Block | None:
 
 
 def left_out(old: str, new: str) -> str:
-    """Why a text cannot be the whole of a file that was `old`; "" if it can."""
+    """Why `new` cannot be a whole new version of the file `old`; "" if it can."""
     known = set(old.split("\n"))
     for line in new.split("\n"):
         if line not in known and _LEFT_OUT.search(line[:200]):

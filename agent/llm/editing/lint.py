@@ -1,6 +1,6 @@
-"""Does a Python file compile, and does it name what does not exist? The file is read, never run.
+"""Checks that a Python file compiles and uses no undefined names. The file is read and never run.
 
-The agent's `# noqa` and configuration files count for nothing here.
+`# noqa` comments and configuration files of the agent have no effect.
 """
 
 from __future__ import annotations
@@ -17,22 +17,22 @@ from agent.core.errors import InfrastructureError
 CODES = ("E9", "F821", "F823", "F831", "F406", "F407", "F701", "F702", "F704", "F706")
 MAX_ERRORS = 20
 AROUND = 3  # lines shown before and after
-MAX_WIDTH = 200  # characters of a shown line
+MAX_WIDTH = 200  # characters that are shown of a line
 TIMEOUT_S = 60.0
 
 
 @dataclass(frozen=True)
 class LintError:
-    """One place that has to change."""
+    """One fault in a file."""
 
     line: int
     code: str
     text: str
-    around: str  # the lines about it with their numbers, the line itself marked
+    around: str  # the lines around it with their numbers; the line itself is marked
 
 
 def lint(path: Path) -> tuple[LintError, ...]:
-    """What is wrong with the file, by line; empty if nothing is. The first MAX_ERRORS are given.
+    """The first MAX_ERRORS faults of a file, by line; empty if it has none.
 
     Raises:
         InfrastructureError: the file cannot be read, or flake8 is not installed.
@@ -59,7 +59,7 @@ def _compile(data: bytes, name: str) -> list[tuple[int, str, str]]:
 
 
 def _flake8(path: Path) -> list[tuple[int, str, str]]:
-    # -I: a module flake8 beside the experiment is not the linter
+    # With -I, a module called flake8 beside the experiment is not imported as the linter.
     command = [
         sys.executable,
         "-I",
@@ -88,7 +88,7 @@ def _flake8(path: Path) -> list[tuple[int, str, str]]:
         row, code, message = (text.split(":", 2) + ["", ""])[:3]
         if row.isdigit():
             found.append((int(row), code, message))
-    if -done.returncode in (signal.SIGKILL, signal.SIGTERM):  # a crash would be the source's
+    if -done.returncode in (signal.SIGKILL, signal.SIGTERM):  # any other signal is a crash, which the source caused
         raise InfrastructureError(f"flake8 was ended by signal {-done.returncode}, not by this program; resume")
     if done.returncode and not found:
         last = (done.stderr.strip().splitlines() or ["no reason given"])[-1]

@@ -1,6 +1,7 @@
-"""Where a SEARCH stands in a file, and what its REPLACE becomes there: one place for sure, or none and why.
+"""Finds the one place of a file that a SEARCH means, and adapts its REPLACE to it; if it is not clear, says why.
 
-To the letter first; then with other blanks at line ends, other quotation marks, another indentation, tabs for spaces.
+The exact text is tried first, then other blanks at line ends, other quotation marks, another indentation, and tabs for
+spaces.
 """
 
 from __future__ import annotations
@@ -14,12 +15,13 @@ from agent.llm.editing.blocks import Block, fence_of, is_divider
 from agent.llm.editing.prose import in_a_line
 from agent.llm.editing.quotes import PLAIN, requote
 
-MOST_PLACES = 1000  # that look alike but for indentation, and are compared one by one
-UNITS = (2, 3, 4, 8)  # spaces that a tab can stand for
+MOST_PLACES = 1000  # candidate places that are compared one by one
+UNITS = (2, 3, 4, 8)  # numbers of spaces for which a tab can stand
 
 Lines = list[str]
-Key = Callable[[str], str]  # what of a line has to be the same
-Adapt = Callable[[Lines, Lines, Lines], Lines | None]  # SEARCH, the file's lines, REPLACE -> what is put there
+Key = Callable[[str], str]  # the part of a line that has to be equal
+# (SEARCH, the file's lines, REPLACE) -> the lines that replace the file's; None if they do not fit.
+Adapt = Callable[[Lines, Lines, Lines], Lines | None]
 
 
 class Change(NamedTuple):
@@ -31,14 +33,14 @@ class Change(NamedTuple):
 
 
 class NoPlace(Exception):
-    """Why a block cannot be applied, as the end of a sentence that begins with 'this block'."""
+    """A block cannot be applied. The text is the rest of a sentence that begins with "this block"."""
 
 
 def choose(text: str, block: Block, prose: bool) -> Change:
-    """The change that a block means in a text.
+    """The change of a text that a block means. In `prose`, words inside a line may match as well.
 
     Raises:
-        NoPlace: it means none for sure.
+        NoPlace: it is not clear which change is meant.
     """
     problems: list[NoPlace] = []
     for exact in (True,) if block.exact else (True, False):
@@ -52,7 +54,7 @@ def choose(text: str, block: Block, prose: bool) -> Change:
             continue
         search, new, change = found[0]
         several = len(block.readings) > 1
-        # Where the file goes on with a line of `=`, SEARCH may well go on too, and be misquoted behind that line.
+        # If the file has a line of `=` next, SEARCH may have meant to go on there, and be misquoted behind that line.
         goes_on = is_divider(text[change.end :].partition("\n")[0])
         if (several and (not exact or goes_on)) or (_edged(new) and not _edged(search)):
             raise NoPlace(_UNCLEAR)
@@ -67,10 +69,10 @@ _UNCLEAR = (
 
 
 def find(text: str, search: str, new: str, exact: bool, prose: bool) -> Change:
-    """The only place of a SEARCH, and what comes there.
+    """The only place of a SEARCH, and what replaces it.
 
     Raises:
-        NoPlace: there is none, or several.
+        NoPlace: there is no such place, or several.
     """
     if not search.strip():
         if text.strip():
@@ -100,7 +102,7 @@ def find(text: str, search: str, new: str, exact: bool, prose: bool) -> Change:
 
 
 def stands_in(text: str, part: str, prose: bool) -> bool:
-    """Whether a text holds these lines, or in prose these words."""
+    """Whether a text contains these lines, or, in prose, these words."""
     return bool(part.strip()) and (
         bool(_places(text, _lines(part), _bare_line)) or (prose and bool(in_a_line(text, part, "")))
     )
@@ -113,7 +115,7 @@ def _change(text: str, lines: Lines, place: int, count: int, put: Lines) -> Chan
 
 
 def _places(whole: str, wanted: Lines, key: Key) -> list[int]:
-    """Numbers of the lines at which the wanted ones begin."""
+    """The numbers of the lines at which the wanted lines occur."""
     text = _keyed(whole, key)
     part = "\n" + "".join(f"{key(line)}\n" for line in wanted)
     places: list[int] = []
@@ -130,7 +132,7 @@ def _keyed(whole: str, key: Key) -> str:
 
 
 def _variants(wanted: Lines, given: Lines) -> Iterator[tuple[Lines, Lines]]:
-    """As it is; without what answers put around it: fences, and blank lines above and below."""
+    """SEARCH and REPLACE as they are, then without what answers put around them: fences, and blank lines."""
     yield wanted, given
     if len(wanted) > 2 and fence_of(wanted[0]) is not None and fence_of(wanted[-1]) == "":
         wrapped = len(given) >= 2 and fence_of(given[0]) is not None and fence_of(given[-1]) == ""
@@ -153,7 +155,10 @@ def _requoted(wanted: Lines, found: Lines, given: Lines) -> Lines | None:
 
 
 def _reindented(wanted: Lines, found: Lines, given: Lines) -> Lines | None:
-    """The whole block moved to the file's indentation, or its tabs and spaces changed for the file's."""
+    """The lines of REPLACE with the file's indentation, or with tabs for spaces or the reverse.
+
+    None if neither fits.
+    """
     pairs = [(_indent(w), _indent(f)) for w, f in zip(wanted, found, strict=True) if w.strip()]
     shared = len(os.path.commonprefix([*(w for w, _ in pairs), *(_indent(g) for g in given if g.strip())]))
     shift = pairs[0][1].removesuffix(pairs[0][0][shared:])

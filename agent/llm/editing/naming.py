@@ -1,4 +1,4 @@
-"""Which file an answer means by the words above a change."""
+"""Finds the file that an answer means, by the lines above a change."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 
 _TAG = re.compile(r"</?\w+(?:\s[^<>]*)?>")
 _PATH = re.compile(r"[\w.+~/-]+")
-_DRESS = "#*`'\"_:-> \t"  # what names are dressed in
+_DRESS = "#*`'\"_:-> \t"  # characters around names, as in headings and lists
 _LABEL = re.compile(r"(?:file ?(?:name|path)?|path)\s*:\s*|\d+[.)]\s+", re.IGNORECASE)
 
 
@@ -21,7 +21,7 @@ class Names:
     read_only: tuple[str, ...] = ()
 
     def known(self, path: str) -> str | None:
-        """The file that a path means: its name, its last part if only one ends so, an absolute path that ends so."""
+        """The file that a path means: a name, an absolute path that ends in one, or the last part of just one name."""
         plain = str(PurePosixPath(path))
         shown = (*self.editable, *self.read_only)
         if plain in shown:
@@ -33,9 +33,9 @@ class Names:
 
 
 def file_above(lines: Sequence[str], names: Names, last: str | None) -> str | None:
-    """The file that the lines above a change name, shown to the model or not.
+    """The file that the lines above a change name, even if the model was not shown it.
 
-    Where they name none: the only file there is to change, else the one changed last, else None.
+    If they name none: the only editable file, or else `last`, the one that was changed last.
     """
     for line in reversed(lines):
         if not line.strip() or (line.lstrip().startswith("```") and not _mentioned(line, names)):
@@ -48,7 +48,7 @@ def file_above(lines: Sequence[str], names: Names, last: str | None) -> str | No
 
 
 def named_in(line: str, names: Names) -> str | None:
-    """The one file that a line names; of several, the one that may be changed."""
+    """The one file that a line names; if it names several, the only editable one of them, or None."""
     found = _mentioned(line, names)
     ours = [name for name in found if name in names.editable]
     if len(ours) == 1 or len(found) == 1:

@@ -1,4 +1,4 @@
-"""Words inside a line: in prose a paragraph is one line, and a change is a sentence."""
+"""Finds quoted words inside a line, for prose files, in which a paragraph is one line and a change is a sentence."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from itertools import islice
 from agent.llm.editing.quotes import PLAIN, SAME, requote
 
 MAX_SENTENCES = 2000  # of a file that are compared with what was quoted
-MAX_SENTENCE = 600  # characters that are compared; time grows with their square
-MAX_WORDS = 10_000  # characters that are looked for inside of lines
+MAX_SENTENCE = 600  # characters that are compared, because the time grows with their square
+MAX_WORDS = 10_000  # characters of a quotation that is searched for
 SIMILAR = 0.5
-# A blank may be a line's end where answers break lines; not before a list item, a heading or a table's row.
+# A blank may also be a line end, because answers break lines, but not before a list item, heading or table row.
 _BLANK = r"(?:[ \t\u00a0]+|[ \t]*\r?\n[ \t]*(?![-*+#>|]|\d+[.)]\s|```))"
 _PARAGRAPH = r"[ \t]*\r?\n(?:[ \t]*\r?\n)+[ \t]*"
 _SENTENCE = re.compile(r"(?<=[.!?:])\s+|\n+")
 
 
 def in_a_line(text: str, search: str, new: str) -> list[tuple[int, int, str]]:
-    """Where quoted words stand in a text as whole words (at most two places), and what comes there."""
+    """The places of quoted words in a text, at most two, each as (start, end, replacement)."""
     words = search.strip()
     if len(words) > MAX_WORDS or not any(c.isalnum() for c in words):
         return []
@@ -33,7 +33,7 @@ def in_a_line(text: str, search: str, new: str) -> list[tuple[int, int, str]]:
 
 
 def closest(text: str, search: str) -> str:
-    """The sentence of a text that is most like what was quoted; "" if none is."""
+    """The sentence of a text that is most similar to a quotation; "" if none is similar enough."""
     sentences = [s for s in _SENTENCE.split(text) if s.strip() and len(s) <= MAX_SENTENCE][:MAX_SENTENCES]
     wanted = max((s for s in _SENTENCE.split(search.strip()) if s.strip()), key=len, default="")
     return "\n".join(difflib.get_close_matches(wanted[:MAX_SENTENCE], sentences, n=1, cutoff=SIMILAR))
@@ -46,7 +46,7 @@ def _whole_words(words: str, pattern: str) -> str:
 
 
 def _loose(words: str) -> str:
-    """The same words with other quotation marks, and broken into lines elsewhere."""
+    """A pattern for the same words with other quotation marks and other line breaks."""
     parts = []
     for part in re.split(r"(\s+)", words.translate(PLAIN)):
         if part.isspace():
@@ -61,7 +61,7 @@ def _marked(words: str, found: str, new: str) -> str:
 
 
 def _put(text: str, start: int, end: int, new: str) -> tuple[int, int, str]:
-    """A deleted sentence takes a blank beside it along."""
+    """The change at this place; if words are deleted, a blank beside them is deleted as well."""
     if not new.strip():
         if text[end : end + 1] == " ":
             end += 1

@@ -1,16 +1,18 @@
-"""Quotation marks and hyphens that answers write otherwise than the file: the same letter for letter."""
+"""Handles quotation marks and hyphens for which an answer uses other characters than the file, one for one."""
 
 import os.path
 
 PLAIN = str.maketrans("‘’“”\u00a0‐‑", "''\"\" --")
-SAME = {"'": "['‘’]", '"': '["“”]', "-": "[-‐‑]"}  # patterns of what PLAIN makes the same
+SAME = {"'": "['‘’]", '"': '["“”]', "-": "[-‐‑]"}  # patterns of the characters that PLAIN makes equal
 _STRAIGHT = str.maketrans("‘’“”", "''\"\"")
 
 
 def requote(wanted: str, found: str, given: str) -> str:
-    """`given`, which replaces `found`, where an answer quoted that as `wanted`.
+    """The replacement `given` with the file's quotation marks.
 
-    Words that stay the same at both ends keep the file's marks. What is new gets straight ones if the file's are so.
+    The file has `found`, which the answer quoted as `wanted`.
+
+    Words at both ends that do not change keep the file's marks. New words get straight marks if the file's are so.
     """
     head = _whole_words(wanted, given)
     tail = _whole_words(wanted[head:][::-1], given[head:][::-1])
@@ -21,7 +23,7 @@ def requote(wanted: str, found: str, given: str) -> str:
 
 
 def _whole_words(one: str, other: str) -> int:
-    """How many letters two texts begin alike with, up to the last blank before they differ."""
+    """The length of the common beginning of two texts, up to the last blank or line end before they differ."""
     same = os.path.commonprefix([one, other])
     if len(same) < max(len(one), len(other)):
         same = same[: max(same.rfind(" "), same.rfind("\n")) + 1]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from agent.core.manifest import TradeOff
+from agent.core.metrics import TradeOff
 from agent.core.visible import visible
 from agent.pages.drawing import charts
 from agent.pages.views.runs import Row, Runs

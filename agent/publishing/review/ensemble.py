@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from agent.core.protocols import Ask, Message, Pictures, no_pictures
+from agent.core.exchange import Message, Pictures, no_pictures
+from agent.core.protocols import Ask
 from agent.core.reviews import MetaWords, Review, tally
 from agent.llm.answers import NoUsableAnswer, ask_json
 from agent.llm.prompting import render

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from agent.core.manifest import Limits
-from agent.core.protocols import Mount, Sandbox, SandboxSpec
+from agent.core.protocols import Sandbox
+from agent.core.sandboxing import Mount, SandboxSpec
 from agent.storage.temporary import TemporaryFolder
 from paper.press import printed
 

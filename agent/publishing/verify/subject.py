@@ -15,6 +15,7 @@ from agent.core.errors import InfrastructureError, UserError
 from agent.core.manifest import Manifest
 from agent.core.paths import SessionPaths
 from agent.core.record import RunRecord
+from agent.core.schema import first_fault
 from agent.core.template import parse_manifest
 from agent.lab.saebench.catalogue import measured_at
 from agent.storage import foreign
@@ -130,9 +131,7 @@ def _parsed(kind: type[Parsed], name: str, data: bytes) -> Parsed:
     try:
         return kind.model_validate_json(data)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise Unreadable(name, f"{where}: {first['msg']}") from None
+        raise Unreadable(name, first_fault(error)) from None
 
 
 def committed_files(subject: Subject, repo: GitReader) -> dict[str, str]:

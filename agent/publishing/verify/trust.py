@@ -9,7 +9,8 @@ from typing import Any
 
 from agent.core.errors import InfrastructureError, UserError
 from agent.core.paths import SessionPaths
-from agent.core.protocols import Mount, Sandbox
+from agent.core.protocols import Sandbox
+from agent.core.sandboxing import Mount
 from agent.core.visible import line
 from agent.lab.built import PARTS
 from agent.lab.measuring.walled import AGENT, MOST, run_walled

@@ -97,7 +97,7 @@ def _warm() -> None:
     """What the first edit, the first figure and the first section would import; and a word through aider."""
     for name in ("agent.publishing.manuscript", "agent.publishing.verify.command", "matplotlib.pyplot"):
         importlib.import_module(name)
-    from agent.core.protocols import Reply
+    from agent.core.exchange import Reply
     from agent.literature.library import shipped_library
     from agent.llm.editing.coder import AiderCoder
 

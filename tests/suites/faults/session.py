@@ -12,7 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Self
 
-from agent.core.protocols import Call, Message, Reply
+from agent.core.exchange import Call, Message, Reply
 from tests.support.whole import RATES, Script, rate_block
 
 RUNS, ATTEMPTS = 2, 2

@@ -15,7 +15,8 @@ from pathlib import Path
 from random import Random
 
 from agent.core.manifest import Limits
-from agent.core.protocols import Mount, Sandbox, SandboxSpec
+from agent.core.protocols import Sandbox
+from agent.core.sandboxing import Mount, SandboxSpec
 from agent.session.policy import COMPILE_ROUNDS
 from paper.pictures.figures import standard_figures
 from paper.press.compile import compile_pdf, read_log

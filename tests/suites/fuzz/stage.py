@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import get_args
 
 from agent.actions import perform
-from agent.core.protocols import Call, Message
+from agent.core.exchange import Call, Message
 from agent.llm.calls import CallRecord, RecordedCalls
 from agent.llm.editing.coder import AiderCoder
 from agent.session import policy

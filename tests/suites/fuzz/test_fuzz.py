@@ -4,8 +4,8 @@ import time
 
 import pytest
 
+from agent.core.exchange import Message, Reply
 from agent.core.plan import Reflection
-from agent.core.protocols import Message, Reply
 from agent.llm.answers import LONGEST, BadAnswer, ask_json, parse
 from agent.llm.editing.coder import MAX_ECHO, AiderCoder
 from agent.session import events as ev

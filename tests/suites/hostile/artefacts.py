@@ -157,7 +157,7 @@ _REFUSED: tuple[tuple[str, str, str, str], ...] = (
 _NOTED: tuple[tuple[str, str, str, str], ...] = (
     ("JSON nested 30,000 deep", "report('[' * 30_000 + ']' * 30_000)", "nested deeper", "JSON reader: depth"),
     ("JSON with NaN and 1e999", 'report(\'{"a": NaN, "b": 1e999}\')', "not a number", "JSON reader: finite numbers"),
-    ("JSON with a key twice", 'report(\'{"a": 1, "a": 2}\')', "given twice", "JSON reader: unique keys"),
+    ("JSON with a key twice", 'report(\'{"a": 1, "a": 2}\')', "is given twice", "JSON reader: unique keys"),
     (
         "JSON with integers of many digits",
         "report('{\"a\": 1' + '0' * 400 + ', \"b\": ' + '9' * 5000 + '}')",

@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from agent.actions import perform
-from agent.actions.figures import plot_records
+from agent.actions.plot_records import plot_records
 from agent.session.events import AttemptFailed, Event
 from agent.session.policy import DrawFigures, RunPlot
 from agent.session.tools import Tools

@@ -11,7 +11,8 @@ import pytest
 
 from agent.app.preflight import mismatch
 from agent.core.errors import UserError
-from agent.core.protocols import Limits, Mount, SandboxSpec
+from agent.core.manifest import Limits
+from agent.core.sandboxing import Mount, SandboxSpec
 from agent.core.template import load_template
 from agent.lab.environment_probe import cuda_of_torch
 from agent.lab.environments import content_key, environment_of, missing_modules

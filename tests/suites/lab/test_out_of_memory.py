@@ -2,7 +2,7 @@
 
 import pytest
 
-from agent.core.protocols import Exit
+from agent.core.sandboxing import Exit
 from agent.lab.measuring.verdict import call_ended, out_of_memory, training_ended
 from agent.sandbox.limits import oom_kills
 from agent.session import events as ev

@@ -18,8 +18,8 @@ import torch
 
 from agent.app import saebench as command
 from agent.core.errors import InfrastructureError, UserError
-from agent.core.manifest import FORGET_CORPUS, SaeBench
 from agent.core.record import Environment, SaeBenchJob
+from agent.core.saebench import FORGET_CORPUS, SaeBench
 from agent.core.template import load_template, parse_manifest
 from agent.lab import integrity
 from agent.lab.measuring import saebench

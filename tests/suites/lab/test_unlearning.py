@@ -12,8 +12,8 @@ import pytest
 
 from agent.app import saebench as command
 from agent.core.errors import InfrastructureError, UserError
-from agent.core.manifest import FORGET_CORPUS, SaeBench
 from agent.core.record import SaeBenchJob
+from agent.core.saebench import FORGET_CORPUS, SaeBench
 from agent.core.template import parse_manifest
 from agent.lab.measuring.measure import run_training
 from agent.lab.saebench import catalogue, client

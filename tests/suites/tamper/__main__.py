@@ -14,7 +14,7 @@ from agent.publishing.verify.audits import closing
 from agent.publishing.verify.command import examine, find
 from agent.publishing.verify.rendering import Makers
 from agent.publishing.verify.subject import Report
-from agent.storage.signing import Signer, own_signer
+from agent.storage.signing import SigningKey, own_signer
 from agent.storage.workspace import Workspace
 from paper.evidence.facts import record_sha256
 from paper.pictures.figures import standard_figures
@@ -67,11 +67,11 @@ class Stage:
         return self._drawn[key]
 
 
-def _another_key() -> Signer:
+def _another_key() -> SigningKey:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
     from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-    return Signer(Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    return SigningKey(Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
 
 
 def tried(stage: Stage, number: int, kind: Kind) -> Row:

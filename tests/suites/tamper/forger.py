@@ -17,7 +17,7 @@ from agent.publishing.signatures import FOLDER, Statement, commit_tag
 from agent.publishing.verify import rendering
 from agent.publishing.verify.subject import read_material
 from agent.storage.git_reader import Commit, GitReader
-from agent.storage.signing import Signer, fingerprint
+from agent.storage.signing import SigningKey, fingerprint
 from paper.evidence.facts import Facts
 from paper.pictures.figures import standard_figures
 from paper.press.account import FILE as ACCOUNT
@@ -64,9 +64,9 @@ class Objects:
 
 
 class Redone:
-    """One history made anew. `sign`: None leaves the signatures as they are, "" strips them, a Signer signs all."""
+    """One history made anew. `sign`: None leaves the signatures as they are, "" strips them, a SigningKey signs all."""
 
-    def __init__(self, clone: Path, edit: Edit, sign: Signer | str | None) -> None:
+    def __init__(self, clone: Path, edit: Edit, sign: SigningKey | str | None) -> None:
         self._meta = clone / ".git"
         self._old = GitReader(self._meta)
         self._objects, self._edit, self._sign = Objects(self._meta), edit, sign
@@ -83,7 +83,7 @@ class Redone:
         packed = self._meta / "packed-refs"
         if packed.is_file():
             packed.unlink()
-        if isinstance(sign, Signer):
+        if isinstance(sign, SigningKey):
             self._tag(commit_tag(sign, parent), parent)
         self._point(parent)
 
@@ -110,7 +110,7 @@ class Redone:
         if "session.json" in changed:
             said = json.loads(files["session.json"]) | {"history": parent}
             if self._sign is not None:
-                said["signed_by"] = fingerprint(self._sign.public) if isinstance(self._sign, Signer) else ""
+                said["signed_by"] = fingerprint(self._sign.public) if isinstance(self._sign, SigningKey) else ""
             files["session.json"] = json.dumps(said, indent=2).encode() + b"\n"
         self._signatures(files, parent, changed)
         self._remade |= {(name, blobs[name]): data for name, data in files.items() if name in blobs}
@@ -156,7 +156,7 @@ class Redone:
             if f"records/{run}.json" in files
         }
         if self._sign is not None:
-            own = [["Signed with key", fingerprint(self._sign.public)]] if isinstance(self._sign, Signer) else []
+            own = [["Signed with key", fingerprint(self._sign.public)]] if isinstance(self._sign, SigningKey) else []
             said["costs"] = [row for row in said["costs"] if row[0] != "Signed with key"] + own
         files[ACCOUNT] = json.dumps(said).encode()
         repo = self._as_it_is(files, parent)
@@ -178,7 +178,7 @@ class Redone:
         for name in [n for n in files if n.startswith(f"{FOLDER}/")]:
             if self._sign == "":
                 del files[name]
-            elif isinstance(self._sign, Signer) and name in changed:
+            elif isinstance(self._sign, SigningKey) and name in changed:
                 said = Statement.model_validate_json(files[name])
                 about = {file: hashlib.sha256(files[file]).hexdigest() for file in said.files}
                 first = self._ids[self._old.commits[0].id]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from agent.publishing.signatures import END, PAPER, Statement, record_statement
 from agent.storage.git_reader import Commit
-from agent.storage.signing import Signer
+from agent.storage.signing import SigningKey
 from tests.suites.tamper.forger import Edit, Files, Redone
 from tests.support.frozen import git
 
@@ -23,8 +23,8 @@ class Place:
 
     clone: Path
     session: Path  # with its log; its repository is `clone`'s twin
-    owner: Signer
-    forger: Signer
+    owner: SigningKey
+    forger: SigningKey
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from agent.core.protocols import Call, Message
+from agent.core.exchange import Call, Message
 from tests.support.scripted import Answer
 from tests.support.whole import PROSE, Script, block, fenced
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from agent.core.protocols import Call, Message, Reply, Role
+from agent.core.exchange import Call, Message, Reply, Role
 from agent.llm.litellm_model import LiteLLMModel
 from tests.suites.truth.corpus import HONEST, LIES, passages
 from tests.suites.truth.trial import Case, by_form, by_judge

@@ -2,7 +2,7 @@
 
 import json
 
-from agent.core.protocols import Reply
+from agent.core.exchange import Reply
 from tests.suites.truth.corpus import HONEST, LIES
 from tests.suites.truth.trial import Case, by_form, by_judge
 from tests.support import sampling

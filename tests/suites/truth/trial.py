@@ -7,9 +7,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from agent.actions.judge import JudgeAnswer, complaint, shown
+from agent.core.exchange import Message
 from agent.core.ideas import find_idea
 from agent.core.plan import Plan
-from agent.core.protocols import Ask, Message
+from agent.core.protocols import Ask
 from agent.core.record import RunRecord
 from agent.literature.library import shipped_library
 from agent.llm.answers import ask_json
