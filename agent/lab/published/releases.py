@@ -19,6 +19,7 @@ from filelock import FileLock
 
 from agent.core.errors import InfrastructureError, UserError
 from agent.core.nearest import did_you_mean
+from agent.lab.worlds import without_tokens
 from agent.storage.temporary import TemporaryFolder
 
 KINDS = {2: UserError, 3: InfrastructureError}  # exit statuses of the process
@@ -64,10 +65,7 @@ def _fetch(name: str, folder: Path) -> None:
     )
     if done.returncode:
         last = (done.stderr.strip().splitlines() or [""])[-1]
-        for variable in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"):
-            if os.environ.get(variable):
-                last = last.replace(os.environ[variable], f"<{variable}>")
-        raise KINDS.get(done.returncode, InfrastructureError)(f"{name}: {last[-400:]}")
+        raise KINDS.get(done.returncode, InfrastructureError)(f"{name}: {without_tokens(last)[-400:]}")
 
 
 # ---------------------------------------------------------------- in the process of its own

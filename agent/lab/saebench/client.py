@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agent.core.errors import InfrastructureError
+from agent.lab.worlds import TOKENS, without_tokens
 
 if TYPE_CHECKING:
     import numpy as np
@@ -41,8 +42,7 @@ PASSED = (
     "http_proxy",
     "https_proxy",
     "no_proxy",
-    "HF_TOKEN",
-    "HUGGING_FACE_HUB_TOKEN",
+    *TOKENS,
     "HF_HOME",
     "HF_HUB_CACHE",
     "HF_DATASETS_CACHE",
@@ -58,7 +58,6 @@ QUIET = {
     "JAXTYPING_DISABLE": "1",  # with today's beartype its annotations of sparse probing contradict each other
 }
 AT_START = dict(os.environ)  # measuring sets HF_HUB_OFFLINE for itself later
-SECRETS = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")
 Encode = Callable[["np.ndarray"], "csr_matrix"]
 Judge = Callable[[list[dict[str, str]]], str]
 
@@ -122,7 +121,9 @@ def _served(talk: _Talk, d_in: int, encode: Encode, judge: Judge | None) -> dict
         elif "judge" in message and judge is not None:
             talk.send(json.dumps({"reply": judge(message["judge"])}).encode() + b"\n")
         elif "failed" in message:
-            raise InfrastructureError(f"sae-bench, {message['failed']}: {_hidden(message['why'])} (log: {talk.log})")
+            raise InfrastructureError(
+                f"sae-bench, {message['failed']}: {without_tokens(message['why'])} (log: {talk.log})"
+            )
         else:
             results[message["eval"]] = message["metrics"]
     return results
@@ -204,12 +205,5 @@ class _Talk:
 
     def _gone(self) -> InfrastructureError:
         code = self._process.wait()
-        said = " ".join(_hidden(self.log.read_text(errors="replace")).split())[-LOG_TAIL:]
+        said = " ".join(without_tokens(self.log.read_text(errors="replace")).split())[-LOG_TAIL:]
         return InfrastructureError(f"sae-bench's worker ended with status {code} (log: {self.log}): {said}")
-
-
-def _hidden(text: str) -> str:
-    for name in SECRETS:
-        if os.environ.get(name):
-            text = text.replace(os.environ[name], f"<{name}>")
-    return text
