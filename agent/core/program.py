@@ -18,6 +18,14 @@ TYPED = NAME if INSTALLED else f"./{NAME}"
 OURS = {Path(sys.prefix): "[environment]", HOME: "[checkout]"}  # folders of this machine, and their names elsewhere
 
 
+def short(path: Path) -> str:
+    """A path as a person can type it: relative to the current folder if it lies below that."""
+    try:
+        return str(path.relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)
+
+
 @dataclass(frozen=True)
 class Places:
     """Where a person's own files lie, and where those lie that come with the program; in a checkout that is one place.

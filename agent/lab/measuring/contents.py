@@ -102,7 +102,10 @@ def _data(bench: Bench, d_in: int) -> np.ndarray | None:
     import numpy as np
 
     for path in sorted(Path(bench.job.train_data).rglob("*.npy")):
-        rows = np.load(path, mmap_mode="r", allow_pickle=False)
+        try:
+            rows = np.load(path, mmap_mode="r", allow_pickle=False)
+        except ValueError:  # an array of Python objects
+            continue
         if rows.ndim != 2 or rows.shape[1] % d_in:  # (a transcoder's row holds two activations of this width)
             continue
         chosen = np.sort(np.random.default_rng(0).choice(len(rows), min(len(rows), MOST_DATA), replace=False))

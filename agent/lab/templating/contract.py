@@ -16,6 +16,7 @@ from agent.lab.environments import missing_modules
 from agent.lab.templating import towards_measured
 from agent.lab.templating.entry import reads_seed
 from agent.lab.templating.flaw import Flaw, Source, read_source
+from agent.lab.templating.towards_measured import FEW_SEEDS
 
 NETWORK = {
     "requests",
@@ -41,13 +42,12 @@ SIGNATURES = {
     "prepare": ("prepare.py", ("settings", "secret", "train_dir", "truth_dir")),
     "load_truth": ("evaluate.py", ("truth_dir", "settings")),
 }
-FEW_SEEDS = 3
-CHANCE = ("rand", "shuffle", "permut", "dropout", "Dropout", "torch", "sample")  # names of what draws numbers
+CHANCE = ("rand", "shuffle", "permut", "dropout", "Dropout", "torch", "sample")  # parts of names that draw numbers
 Sources = Mapping[str, Source]
 
 
 def look(template: Template, sources: Sources) -> Iterator[Flaw]:
-    """All flaws that reading shows."""
+    """All flaws that reading shows, check by check."""
     for check in CHECKS:
         yield from check(template, sources)
 
@@ -99,7 +99,7 @@ def no_budget(template: Template, sources: Sources) -> Iterator[Flaw]:
 
 
 def self_reported(template: Template, sources: Sources) -> Iterator[Flaw]:
-    """The evaluation lies in the file that a model edits."""
+    """The evaluation is, or may become, a part of what a model edits; also what a self-reporting template lacks."""
     manifest = template.manifest
     if manifest.measured:
         for name in ("evaluate.py", "prepare.py"):
@@ -187,7 +187,7 @@ def _model_class(source: Source, name: str, wanted: Mapping[str, tuple[str, ...]
 
 
 def _takes(method: ast.FunctionDef, count: int) -> bool:
-    """Whether so many arguments can be passed, self among them."""
+    """Whether a method can be called with so many arguments, self included."""
     most = len(method.args.args)
     return bool(method.args.vararg) or most - len(method.args.defaults) <= count <= most
 
@@ -197,7 +197,7 @@ def _calls(methods: Mapping[str, tuple[str, ...]]) -> str:
 
 
 def undeclared_data_settings(template: Template, sources: Sources) -> Iterator[Flaw]:
-    """Settings that a condition changes and prepare.py reads, though all conditions share one data set."""
+    """Settings that a condition changes and prepare.py reads, but that `data_settings` does not declare."""
     declared = template.manifest.data_settings
     changed = {
         name: condition.name
@@ -206,7 +206,7 @@ def undeclared_data_settings(template: Template, sources: Sources) -> Iterator[F
         for name, value in condition.settings.items()
         if name not in declared and profile.settings.get(name) != value
     }
-    no_data = ("evaluate.py", template.manifest.feed)  # the two read a condition's settings while it runs
+    no_data = ("evaluate.py", template.manifest.feed)  # these two run with a condition's own settings
     protected = [sources[n] for n in template.manifest.protected if n in sources and n not in no_data]
     read = {(name, source.at(line)) for source in protected for name, line in source.looked_up() if name in changed}
     for name, where in sorted(read):
@@ -225,7 +225,7 @@ def seed_unused(template: Template, sources: Sources) -> Iterator[Flaw]:
     library = template.manifest.library
     in_library = any(read_source(path.parent, path.name).mentions("seed") for path in template.library().values())
     if template.manifest.command:
-        if template.manifest.seeded and not _seed_reaches(template, sources):
+        if template.manifest.seeded and not _seed_reaches(template):
             yield Flaw(
                 "seed-unused",
                 "manifest.toml",
@@ -235,7 +235,7 @@ def seed_unused(template: Template, sources: Sources) -> Iterator[Flaw]:
         return
     for source in trained(template, sources):
         if not template.manifest.measured and not any(map(source.mentions, CHANCE)):
-            continue  # the same each time, which the trial shows
+            continue  # a script without chance is the same each time, which the trial shows
         hands_over = in_library and any(name.split(".")[0] == library for name, _ in source.imports())
         if not hands_over and not source.mentions("seed"):
             yield Flaw(
@@ -272,8 +272,8 @@ def network(template: Template, sources: Sources) -> Iterator[Flaw]:
 
 def absolute_paths(template: Template, sources: Sources) -> Iterator[Flaw]:
     for source in sources.values():
-        if source.name == "prepare.py" and template.manifest.form == "v1":  # the adapter's, which knows where data lie
-            continue
+        if source.name == "prepare.py" and template.manifest.form == "v1":
+            continue  # the adapter wrote it, with the paths of the data
         for text, line in source.strings():
             if ABSOLUTE.match(text) and not text.startswith("/data/"):
                 yield Flaw(
@@ -286,7 +286,7 @@ def absolute_paths(template: Template, sources: Sources) -> Iterator[Flaw]:
 
 def stale_runs(template: Template, sources: Sources) -> Iterator[Flaw]:
     source = sources.get(template.manifest.plot)
-    if source is None or template.manifest.form == "v1":  # that form's plot.py is given the measured runs alone
+    if source is None or template.manifest.form == "v1":  # a plot.py of this form is given the measured runs only
         return
     for name, call in source.calls():
         if SCANS.search(name):
@@ -307,7 +307,7 @@ def stale_runs(template: Template, sources: Sources) -> Iterator[Flaw]:
 
 
 def _own(template: Template) -> set[str]:
-    """Modules that lie beside the experiment, or that it is given."""
+    """Top-level modules that come with the template: beside the experiment, or in its library."""
     beside = template.path(".")
     packages = {path.relative_to(beside).parts[0] for path in beside.glob("*/**/*.py")}
     mine = packages | {path.stem for path in beside.glob("*.py")} | {"__future__", template.manifest.library}
@@ -316,25 +316,25 @@ def _own(template: Template) -> set[str]:
             name.removeprefix(f"{command.folder}/") for name in (*template.manifest.editable, *template.manifest.assets)
         )
         parts = [PurePosixPath(name).with_suffix("").parts for name in names if name.endswith(".py")]
-        mine |= {part for path in parts for part in path}  # scripts may lie in folders, from which they import
+        mine |= {part for path in parts for part in path}  # a script may import from the folder that it lies in
     return mine
 
 
 def _with_modules(template: Template, sources: Sources) -> dict[str, Source]:
-    """What trains, with the protected modules that it may import."""
+    """The files that train, and the protected modules that they may import."""
     modules = (n for n in template.manifest.assets if n.endswith(".py") and n not in sources)
     return {s.name: s for s in trained(template, sources)} | {n: read_source(Path(template.folder), n) for n in modules}
 
 
-def _seed_reaches(template: Template, sources: Sources) -> bool:
-    """Whether a training is told its seed: by its command, or by a variable that some file reads."""
+def _seed_reaches(template: Template) -> bool:
+    """Whether a command's training gets its seed: as {seed} in the command, or by the variable SEED."""
     command, manifest = template.manifest.command, template.manifest
     names = [*manifest.editable, *manifest.assets]
     return bool(command and "seed" in command.places()) or reads_seed({n: template.path(n).read_bytes() for n in names})
 
 
 def missing_imports(template: Template, sources: Sources) -> Iterator[Flaw]:
-    """Modules that the runner's own interpreter lacks; a template with an environment is asked there (trial.py)."""
+    """Modules that the runner's own interpreter lacks; for a template with its own environment, see `missing_there`."""
     from importlib.util import find_spec
 
     own = _own(template)
@@ -354,7 +354,7 @@ def missing_imports(template: Template, sources: Sources) -> Iterator[Flaw]:
 
 
 def missing_there(template: Template, sources: Sources, environment: Environment) -> Iterator[Flaw]:
-    """The same for code that runs in the template's own environment."""
+    """Modules that a template's own environment lacks, for the code that runs in it."""
     own = _own(template)
     plot = [sources[template.manifest.plot]] if template.manifest.plot in sources else []
     asked = {

@@ -1,11 +1,12 @@
-"""What only trials show: the data twice, the first baseline twice and under another seed, and hardly trained at all.
+"""Tries a template: draws its data twice, and trains its baselines.
 
-Runs the template's own code where a session would run it, in the sandbox. Not here: what reading shows (contract.py).
+The first baseline is trained twice with one seed, once with another, once with a single batch, and once under every
+further condition. Code runs where a session would run it. Not here: flaws that reading shows (contract.py).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
@@ -26,12 +27,12 @@ from agent.lab.published.source import Published, opened, read_published
 from agent.lab.templating.data_trial import data_flaws
 from agent.lab.templating.flaw import Flaw
 from agent.lab.templating.pretrained_trial import pretrained_flaws
-from agent.lab.worlds import Prepare, load_module, prepared
+from agent.lab.worlds import Prepare, Say, load_module, prepared
 from agent.storage.atomic import readable, write_bytes
 
-SAME = 1e-6  # relative; two trainings of one seed
-TIGHT = 0.5  # of a limit
-REMEDIES = {  # by the reason for which a baseline fails
+SAME = 1e-6  # relative difference between two trainings of one seed
+TIGHT = 0.5  # share of a limit that a baseline may use
+REMEDIES = {  # by the reason of a failed training
     "exit": "repair what it names; a sandbox has no network, and of this machine the template's files and data alone",
     "timeout": "raise limits.wall_s, or train less",
     "memory": "raise limits.memory_mb, or use less",
@@ -40,24 +41,23 @@ REMEDIES = {  # by the reason for which a baseline fails
     "output": "raise limits.output_mb, or print less",
     "missing-metric": "write it where the manifest says that results lie, under that name",
 }
-Say = Callable[[str], None]
 
 
 @dataclass
 class Trial:
-    """One template in a scratch folder; `say` gets what was measured."""
+    """The trials of one template under one profile, in a scratch folder."""
 
     template: Template
     profile_name: str
     folder: Path
     sandbox: Sandbox
-    say: Say
+    say: Say  # gets a line for each training
     device: str = "cpu"
     environment: Environment | None = None  # the template's own Python
-    prepare: Prepare | None = None  # how prepare.py of somebody else's template runs: behind walls, as all its code
+    prepare: Prepare | None = None  # given for somebody else's template, whose code runs in the sandbox only
 
     def flaws(self) -> Iterator[Flaw]:
-        """All trials in their order; a baseline that does not run ends them."""
+        """The flaws that the trials show; they end at a first baseline that does not run."""
         try:
             worlds = [self.world(secret) for secret in (11, 12)]
         except InfrastructureError as error:
@@ -72,7 +72,7 @@ class Trial:
 
     @property
     def walled(self) -> bool:
-        """The template is somebody else's: none of its code runs outside of the sandbox."""
+        """Whether the template is somebody else's, so that none of its code runs outside of the sandbox."""
         return self.prepare is not None
 
     @property
@@ -86,15 +86,15 @@ class Trial:
     # ---------------------------------------------------------------- data
 
     def world(self, secret: int) -> DataPaths:
-        """Prepared data."""
+        """The data of the world that this secret gives."""
         asked = (self.template, self.profile_name, self.profile.settings, secret, self.folder / "cache")
         data = prepared(*asked, prepare=self.prepare, conditions=self.profile.conditions)
         if self.walled:
-            readable(data.truth.parent)  # its evaluate.py reads the truth as the sandbox's own user
+            readable(data.truth.parent)  # evaluate.py reads the truth as the sandbox's user
         return data
 
     def held_out(self, world: DataPaths, condition: Condition) -> Any:
-        """The held-out rows, as evaluate.py reads them; None where it has no truth.x, for it may drive the model."""
+        """The held-out rows as evaluate.py reads them; None if it has none because it calls the model itself."""
         settings = {**self.profile.settings, **condition.settings}
         if self.walled:
             job = self.job("overlap", world, self.template.manifest.baselines[0].file)
@@ -118,7 +118,7 @@ class Trial:
         yield from self._repeated(*done[:2])
         noise = 0.0
         if len(done) > 2:
-            noise = self._gap(done[0], done[2])
+            noise = abs(self._gain(done[0], done[2]))
             yield from self._seeds(done[0], done[2])
         yield from self._bounds(done)
         if manifest.measured:
@@ -148,7 +148,14 @@ class Trial:
         given: Pretrained | None = None,
         **settings: Setting,
     ) -> Training:
-        """One training, measured as a session would; its numbers are said."""
+        """Train and measure as a session would, and print the numbers.
+
+        Args:
+            name: of the folder for this training.
+            under: the condition; by default the profile's first.
+            given: a published artefact, which is measured instead of a training's.
+            settings: in place of the condition's.
+        """
         from agent.lab.measuring.measure import run_training
 
         manifest = self.template.manifest
@@ -165,9 +172,10 @@ class Trial:
         return found
 
     def _published(self, spec: BaselineSpec) -> Published:
-        """
+        """Read a published baseline.
+
         Raises:
-            UserError: it cannot be read; or somebody else's template names it by a path.
+            UserError: it cannot be read, or somebody else's template names it by a path.
             InfrastructureError: its release cannot be fetched.
         """
         if self.walled and not is_release(spec.pretrained):
@@ -176,7 +184,7 @@ class Trial:
         return read_published(spec.pretrained, place, self.folder / f"pretrained-{spec.name}", self.sandbox)
 
     def job(self, name: str, world: DataPaths, script: str) -> Job:
-        """The job of one training; everything it writes lies in a folder of its own."""
+        """A job for one training, with a folder of its own for everything that it writes."""
         profile = self.profile
         return Job(
             key="check",
@@ -203,7 +211,7 @@ class Trial:
         )
 
     def _code(self, script: str) -> Path:
-        """What a session lays out for a training: the editable files, its script, and the library."""
+        """The folder that a session would make for a training: the editable files, the script, and the library."""
         folder = self.folder / "scripts" / Path(script).stem
         manifest = self.template.manifest
         on_disk = [*manifest.editable, *([script] if script in (*manifest.scripts, *manifest.editable) else [])]
@@ -214,7 +222,7 @@ class Trial:
         return folder
 
     def _untrained(self, world: DataPaths, seed: int) -> Training | None:
-        """One batch of samples: what the untrained floor scores."""
+        """The first baseline after a single batch; None if the settings have no `samples`, or it fails."""
         settings = {**self.profile.settings, **self.condition.settings}
         if "samples" not in settings:
             return None
@@ -228,6 +236,7 @@ class Trial:
         return tried if tried.outcome == "measured" else None
 
     def _repeated(self, one: Training, again: Training) -> Iterator[Flaw]:
+        """Two trainings of one seed must have the same metrics."""
         twice = f"two trainings of seed {one.seed}"
         mend = f"draw everything from {self._seed}; keep to the number of threads; use deterministic kernels"
         if not self.template.manifest.seeded:
@@ -243,7 +252,7 @@ class Trial:
                 return
 
     def _conditions(self, world: DataPaths, first: Training) -> Iterator[Flaw]:
-        """The first baseline under each further condition: it must train, and must not be another condition's copy."""
+        """Under each further condition, the first baseline must train and leave an artefact of its own."""
         file, seen = self.template.manifest.baselines[0].file, {first.artefact_sha256: self.condition.label}
         for condition in self.profile.conditions[1:]:
             tried = self.train(f"under-{condition.name}", world, file, first.seed, under=condition)
@@ -260,6 +269,7 @@ class Trial:
             seen[tried.artefact_sha256] = condition.label
 
     def _seeds(self, one: Training, other: Training) -> Iterator[Flaw]:
+        """Trainings of two seeds must differ."""
         same_file = one.artefact_sha256 is not None and one.artefact_sha256 == other.artefact_sha256
         if same_file or self._told(one) == self._told(other):
             yield Flaw(
@@ -277,19 +287,20 @@ class Trial:
 
     @property
     def _seed(self) -> str:
-        """Where the code finds its seed."""
+        """Where the code finds its seed, for a remedy."""
         return "{seed} or the variable SEED" if self.template.manifest.command else 'task["seed"]'
 
     def _told(self, training: Training) -> tuple[object, ...]:
-        """What a training's result is known by; an experiment that measures itself may round its numbers."""
+        """What two trainings are compared by: metrics, and all other numbers if the metrics are self-reported."""
         said = () if self.template.manifest.measured else (training.curves, training.diagnostics)
         return self._untimed(training), *said
 
     def _untimed(self, training: Training) -> dict[str, float]:
-        """Its metrics but those that a clock measured, which differ each time."""
+        """A training's metrics without those that a clock measured, which differ each time."""
         return {n: v for n, v in training.metrics.items() if not self.template.manifest.metrics[n].timed}
 
     def _bounds(self, done: list[Training]) -> Iterator[Flaw]:
+        """The baseline must leave room for improvement, and stay well within the limits."""
         manifest = self.template.manifest
         spec = manifest.metrics[manifest.primary]
         best = {"higher": spec.high, "lower": spec.low}.get(spec.better)
@@ -319,6 +330,7 @@ class Trial:
             )
 
     def _floor(self, trained: Training, untrained: Training | None, noise: float) -> Iterator[Flaw]:
+        """The trained baseline must beat the floor, and its twin after one batch by more than `noise` explains."""
         manifest = self.template.manifest
         file = manifest.baselines[0].file
         if any(f.code == AT_FLOOR for f in trained.findings):
@@ -354,9 +366,6 @@ class Trial:
         aim = manifest.aim(name, self.profile.settings, [self.condition])
         mine, theirs = (manifest.metrics[name].merit(t.metrics[name], aim) for t in (one, other))
         return mine - theirs
-
-    def _gap(self, one: Training, other: Training) -> float:
-        return abs(self._gain(one, other))
 
 
 def _failed(file: str, training: Training, where: str = "") -> Flaw:
