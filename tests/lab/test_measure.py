@@ -433,7 +433,6 @@ def test_the_training_sees_python_files_only_and_none_that_is_protected(tmp_path
 
 
 def test_a_decoder_row_of_zeros_silences_its_latent(tmp_path):
-
     W_dec = np.array([[0, 0], [3, 4]], dtype=np.float32)
     save_file({"W_dec": W_dec, "b_dec": np.zeros(2, np.float32)}, tmp_path / "a")
     artefact = read_artefact(tmp_path / "a", {"d_sae": 2, "d_in": 2})

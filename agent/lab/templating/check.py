@@ -12,7 +12,7 @@ from agent.core.protocols import Sandbox
 from agent.core.record import Environment
 from agent.core.template import Template, load_template
 from agent.lab.environments import environment_of
-from agent.lab.templating import contract
+from agent.lab.templating import contract, reaches
 from agent.lab.templating.flaw import Flaw, Source, read_source
 from agent.lab.templating.owned import copied
 from agent.lab.templating.trial import Trial
@@ -98,7 +98,7 @@ def _read(template: Template, cache: Path, say: Say) -> tuple[list[Flaw], Enviro
             *found,
             Flaw("environment", *_split(str(error), folder), "correct [environment], or what it names"),
         ], None
-    return [*found, *(contract.missing_there(template, code, environment) if environment else ())], environment
+    return [*found, *(reaches.missing_there(template, code, environment) if environment else ())], environment
 
 
 def report(found: list[Flaw], say: Say, because: str = "") -> int:

@@ -16,6 +16,7 @@ from agent.core.template import load_template
 from agent.lab.templating import contract
 from agent.lab.templating.check import check_template, report, sources
 from agent.lab.templating.data_trial import data_flaws, overlap
+from agent.lab.templating.judged import Judge
 from agent.lab.templating.new import new_template
 from agent.lab.templating.trial import Trial
 from agent.sandbox.boxes import NoSandbox
@@ -209,12 +210,12 @@ def test_training_rows_that_hold_objects_are_blamed_on_prepare_py(skeleton, tmp_
     assert "train/rows.npy" in flaw.text
 
 
-def test_a_baseline_that_nearly_fills_its_limits_is_told(skeleton, tmp_path):
-    trial = Trial(load_template(skeleton), "small", tmp_path, NoSandbox(), print)
+def test_a_baseline_that_nearly_fills_its_limits_is_told(skeleton):
+    judge = Judge(load_template(skeleton).manifest, "small")
     done = Training(
         seed=0, condition="all", outcome="measured", metrics={"accuracy": 0.5}, wall_s=90.0, peak_memory_mb=900.0
     )
-    assert [f.code for f in trial._bounds([done])] == ["limit-tight", "limit-tight"]
+    assert [f.code for f in judge.bounds([done])] == ["limit-tight", "limit-tight"]
 
 
 def test_a_template_with_a_setting_for_its_width_that_is_not_there_is_refused(skeleton, tmp_path):
