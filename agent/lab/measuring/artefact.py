@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 MAX_HEADER = 1 << 20  # bytes; the header of an SAE has a few hundred
 LARGEST = 1e6  # no honest decoder weight or bias comes near it
+INFERENCE = {"batchtopk": "jumprelu", "matryoshka": "jumprelu"}  # architectures that become another at inference
 
 
 class BadArtefact(Exception):

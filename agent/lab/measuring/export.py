@@ -20,7 +20,7 @@ from agent.core.manifest import Condition
 from agent.core.record import Job
 from agent.core.template import load_template
 from agent.lab.built import file_sha256
-from agent.lab.measuring.artefact import BadArtefact, tensor
+from agent.lab.measuring.artefact import INFERENCE, BadArtefact, tensor
 from agent.lab.measuring.repeat import agree
 from agent.lab.measuring.scratch import TrainingPaths
 from agent.storage.atomic import write_text
@@ -33,7 +33,6 @@ WEIGHTS, CONFIG = "sae_weights.safetensors", "cfg.json"
 ROWS = 4096  # held-out rows on which the latents are compared
 CHUNK = 256  # rows at a time
 FORMAT = "6.0.0"  # the first version of SAELens with this cfg.json
-INFERENCE = {"batchtopk": "jumprelu", "matryoshka": "jumprelu"}  # architectures that become another at inference
 # SAELens's names for where in a language model an SAE belongs, with our settings that hold the values.
 PLACES = {
     "model_name": "model",

@@ -1,5 +1,4 @@
-"""Parses what draw_worker.py reports about figures; hostile code may have written it, so malformed parts are dropped.
-"""
+"""Parses what draw_worker.py reports about figures. Hostile code may have written it; malformed parts are dropped."""
 
 from __future__ import annotations
 

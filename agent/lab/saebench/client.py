@@ -1,6 +1,6 @@
-"""The runner's side of sae-bench: starts the worker, has rows encoded for it, believes its results, bounds its time.
+"""The runner's side of sae-bench: starts the worker, answers its requests, takes its results, and bounds its time.
 
-Not here: who encodes (agent/lab/measuring/saebench.py hands that in) and what the results are called (catalogue.py).
+Not here: the encoding (agent/lab/measuring/saebench.py passes it in), and the names of the results (catalogue.py).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ WORKER = Path(__file__).with_name("worker")
 POLL_S = 0.05
 MAX_LINE = 1 << 20
 LOG_TAIL = 600  # characters
-# What the worker gets of the environment: no provider's key. HF_TOKEN reads gated models.
+# The environment variables that the worker gets: no keys but those of the hub, which gated models need.
 PASSED = (
     "PATH",
     "HOME",
@@ -52,12 +52,12 @@ PASSED = (
     "XDG_CACHE_HOME",
 )
 QUIET = {
-    "GIT_DIR": os.devnull,  # it would note the commit of whatever repository lies above as its own
+    "GIT_DIR": os.devnull,  # sae-bench would record the commit of any repository above its folder as its own
     "TOKENIZERS_PARALLELISM": "false",
     "TQDM_MININTERVAL": "10",
-    "JAXTYPING_DISABLE": "1",  # with today's beartype its annotations of sparse probing contradict each other
+    "JAXTYPING_DISABLE": "1",  # with the locked beartype, annotations of sparse probing contradict each other
 }
-AT_START = dict(os.environ)  # measuring sets HF_HUB_OFFLINE for itself later
+AT_START = dict(os.environ)  # because measuring sets HF_HUB_OFFLINE in its own process later
 Encode = Callable[["np.ndarray"], "csr_matrix"]
 Judge = Callable[[list[dict[str, str]]], str]
 
@@ -72,12 +72,14 @@ def evaluate(
     judge: Judge | None = None,
     worker: Path = WORKER,
 ) -> dict[str, dict[str, Any]]:
-    """By evaluation, what sae-bench's own result files say.
+    """Run the worker; returns the metrics in sae-bench's own result files, by evaluation.
 
     Args:
-        folder: empty; the worker's working directory. Its log lies beside it.
-        encode: latents of rows as the decoder scales them; may raise, which ends everything.
-        idle: called often while the worker computes; may raise too.
+        python: the interpreter of sae-bench's environment.
+        request: what the worker is to do (worker/evals.py).
+        folder: empty; the worker's working directory. Its log is written beside it.
+        encode: rows [n, d_in] -> latents [n, d_sae], scaled for unit decoder rows; an exception ends the evaluation.
+        idle: called often while the worker computes; an exception ends the evaluation.
         judge: answers messages in OpenAI's form, for the evaluation that asks a language model.
 
     Raises:
@@ -109,6 +111,7 @@ def evaluate(
 
 
 def _served(talk: _Talk, d_in: int, encode: Encode, judge: Judge | None) -> dict[str, dict[str, Any]]:
+    """Answer the worker's messages until it is done; returns its results by evaluation."""
     import numpy as np
 
     results: dict[str, dict[str, Any]] = {}
@@ -130,6 +133,7 @@ def _served(talk: _Talk, d_in: int, encode: Encode, judge: Judge | None) -> dict
 
 
 def _framed(latents: csr_matrix) -> bytes:
+    """Latents as worker/channel.py reads them."""
     import numpy as np
 
     latents.sort_indices()
@@ -139,7 +143,7 @@ def _framed(latents: csr_matrix) -> bytes:
 
 
 class _Talk:
-    """Lines and bytes to and from the worker, while time runs and others are looked after."""
+    """Lines and bytes to and from the worker. While it waits, it calls `idle`, and it stops at the deadline."""
 
     def __init__(self, process: subprocess.Popen[bytes], deadline: float, idle: Callable[[], None], log: Path) -> None:
         assert process.stdin and process.stdout
@@ -188,7 +192,7 @@ class _Talk:
         self._got += piece
 
     def _wait(self, *, reading: bool) -> None:
-        """Until the pipe is ready."""
+        """Wait until the pipe is ready."""
         pipe = self._reads if reading else self._writes
         while True:
             ready = select.select([pipe] if reading else [], [] if reading else [pipe], [], POLL_S)
@@ -204,6 +208,7 @@ class _Talk:
                 return
 
     def _gone(self) -> InfrastructureError:
+        """The error for a worker that has ended, with the end of its log."""
         code = self._process.wait()
         said = " ".join(without_tokens(self.log.read_text(errors="replace")).split())[-LOG_TAIL:]
         return InfrastructureError(f"sae-bench's worker ended with status {code} (log: {self.log}): {said}")
