@@ -199,7 +199,7 @@ def _unlearning(bench: SaeBenchJob, dtype: str) -> dict[str, str]:
 
 
 def _named(bench: SaeBenchJob, model: str, dtype: str) -> str:
-    """The model's name with a hash of its weights' size and time, its type, and the environment of sae-bench."""
+    """The model's name with a hash of its weights' size and time, its type, and sae-bench's environment and settings."""
     source = Path(model)
     weights = source / "model.safetensors"
     identity: list[object] = [model, dtype, bench.environment.key, sorted(bench.asked.settings.items())]

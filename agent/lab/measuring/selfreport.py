@@ -158,6 +158,7 @@ def _point(line: str) -> dict[str, float] | None:
 
 
 def _float(number: int | float) -> float:
+    """The number as a float; infinity for an integer that is too large."""
     try:
         return float(number)
     except OverflowError:
@@ -165,9 +166,4 @@ def _float(number: int | float) -> float:
 
 
 def _finite(value: Any) -> bool:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return False
-    try:
-        return math.isfinite(float(value))
-    except OverflowError:
-        return False
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(_float(value))

@@ -36,7 +36,7 @@ class ProxySAE(torch.nn.Module):
 
     @torch.no_grad()
     def encode(self, x: torch.Tensor) -> torch.Tensor:
-        """The latents [..., d_sae] of x [..., d_in]; rows of zeros, with which sae-bench masks tokens, are asked once."""
+        """The latents [..., d_sae] of x [..., d_in]. Rows of zeros, by which sae-bench masks tokens, are asked once."""
         rows = x.detach().reshape(-1, x.shape[-1]).float().cpu().numpy()
         latents = torch.zeros(len(rows), self.W_dec.shape[0], dtype=self.dtype, device=self.device)
         masked = np.flatnonzero(~rows.any(axis=1))
