@@ -202,7 +202,7 @@ def _uv(pins: Pins, *words: str) -> None:
     )
     if done.returncode:
         said = " ".join(done.stderr.replace("\u2570", " ").replace("\u2500", "").replace("\u25b6", "").split())
-        raise UserError(f"{pins.where}: uv {words[0]} {words[1]}: {said[-700:] or 'failed without a word'}")
+        raise UserError(f"{pins.where}: uv {words[0]} {words[1]}: {said[-700:] or 'failed without a message'}")
 
 
 def find_uv() -> str:

@@ -57,8 +57,8 @@ class OwnWorlds:
         if begun.hashes and other:
             raise InfrastructureError(
                 f"{data.train.parent / other[0]}: is not the file that this session began with. Remove "
-                f"{data.train.parent} and resume, and it is built again from the session's secret; if it differs "
-                "then too, prepare.py does not draw the same twice on this machine, and the idea is to be started anew"
+                f"{data.train.parent} and resume, and it is built again from the session's secret. If it still "
+                "differs, prepare.py does not give the same data twice on this machine: start the idea anew"
             )
         return data
 

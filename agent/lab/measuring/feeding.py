@@ -39,7 +39,8 @@ class Feed:
     def __init__(self, bench: Bench, paths: TrainingPaths, settings: dict[str, Any], process: SandboxProcess) -> None:
         if bench.walled:
             raise InfrastructureError(
-                f"{bench.manifest.feed}: would run outside of the sandbox, and its template is somebody else's"
+                f"{bench.manifest.feed}: would run outside of the sandbox, and its template is somebody else's; copy "
+                "the template into templates/ once you trust it"
             )
         self._bench, self._paths, self._settings, self._training = bench, paths, settings, process
         self._said = paths.text("feed.stderr")

@@ -93,7 +93,7 @@ def _message(said: dict[str, str]) -> Message:
         case "system" | "user" | "assistant" as role:
             return Message(role=role, content=said["content"])
     raise InfrastructureError(
-        f"sae-bench speaks to its judge as {said['role']!r}; system, user and assistant are known"
+        f"sae-bench sends its judge a message in the role {said['role']!r}; only system, user and assistant exist"
     )
 
 
@@ -199,7 +199,7 @@ def _unlearning(bench: SaeBenchJob, dtype: str) -> dict[str, str]:
 
 
 def _named(bench: SaeBenchJob, model: str, dtype: str) -> str:
-    """The model's name with a hash of its weights' size and time, its type, and sae-bench's environment and settings."""
+    """The model's name with a hash of its weights' size and time, its type, and sae-bench's environment and options."""
     source = Path(model)
     weights = source / "model.safetensors"
     identity: list[object] = [model, dtype, bench.environment.key, sorted(bench.asked.settings.items())]

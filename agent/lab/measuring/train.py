@@ -138,7 +138,7 @@ def placed(bench: Bench, pretrained: Pretrained) -> harvest.Harvest:
     shutil.copyfile(pretrained.artefact, bench.artefact)
     if file_sha256(bench.artefact) != pretrained.sha256:
         raise InfrastructureError(
-            f"{pretrained.artefact}: is not the file any more that was read at the session's start"
+            f"{pretrained.artefact}: has changed since the session began; restore it, or start the idea anew"
         )
     return harvest.Harvest(sha256={bench.manifest.artefact: pretrained.sha256})
 

@@ -106,12 +106,12 @@ def fitting(manifest: Manifest, profile_name: str, about: About, wanted: str | N
     wide = [c for c in asked if settings[c.name].get("d_in", about.d_in) == about.d_in]
     if not wide:
         widths = ", ".join(sorted({str(one["d_in"]) for one in settings.values()}))
-        raise UserError(f"the autoencoder has d_in = {about.d_in}, the data of profile {profile_name} {widths}")
+        raise UserError(f"the autoencoder has d_in = {about.d_in}, the data of profile {profile_name} have {widths}")
     hook = about.known.get("hook_name")
     placed = [c for c in wide if hook is None or settings[c.name].get("hook_name", hook) == hook]
     if not placed:
         there = ", ".join(sorted({str(settings[c.name]["hook_name"]) for c in wide}))
-        raise UserError(f"the autoencoder is of {hook}, profile {profile_name} measures at {there}")
+        raise UserError(f"the autoencoder belongs to {hook}, and profile {profile_name} measures at {there}")
     return placed[0]
 
 

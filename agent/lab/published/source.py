@@ -134,7 +134,7 @@ def read_published(name: str, place: Path, folder: Path, sandbox: Sandbox) -> Pu
     try:
         about = About.model_validate_json((kept / ABOUT).read_bytes())
     except ValidationError:
-        raise UserError(f"{name}: could not be read: what was found of it makes no sense") from None
+        raise UserError(f"{name}: could not be read: the process that read it left a malformed description") from None
     return Published(
         name=name, files=files, sha256=found.sha256[ARTEFACT], about=_bounded(about), artefact=kept / ARTEFACT
     )
@@ -208,7 +208,7 @@ def _read_in_sandbox(name: str, given: Path, out: Path, where: str, size_mb: int
         limit = {"timeout": f"{limits.wall_s:.0f} s", "memory": f"{limits.memory_mb} MB of memory"}.get(
             end.reason, f"{limits.disk_mb} MB on the disk"
         )
-        raise UserError(f"{name}: reading it takes more than {limit}, so it is not what its size promises")
+        raise UserError(f"{name}: reading it takes more than {limit}, which the size of its files does not explain")
     if end.reason != "ok":
         said = harvest.tail(harvest.read_text(errors), 400).strip().splitlines() or [""]
         raise UserError(f"{name}: could not be read ({end.reason} {end.code}): {harvest.one_line(said[-1], 300)}")
@@ -227,7 +227,7 @@ def _told(name: str, out: Path) -> None:
     try:
         problem = str(json.loads(said))
     except ValueError:
-        raise InfrastructureError(f"{name}: its reader left no line that can be read") from None
+        raise InfrastructureError(f"{name}: the process that read it left a malformed message") from None
     raise UserError(f"{name}: {harvest.one_line(problem, 600)}")
 
 

@@ -120,7 +120,9 @@ def _served(talk: _Talk, d_in: int, encode: Encode, judge: Judge | None) -> dict
             rows = np.frombuffer(talk.receive(4 * d_in * message["encode"]), "<f4").reshape(-1, d_in)
             talk.send(_framed(encode(rows)))
         elif "judge" in message and judge is None:
-            raise InfrastructureError(f"sae-bench asks a language model, and has none to ask (log: {talk.log})")
+            raise InfrastructureError(
+                f"an evaluation of sae-bench needs a judge, and the profile names none (log: {talk.log})"
+            )
         elif "judge" in message and judge is not None:
             talk.send(json.dumps({"reply": judge(message["judge"])}).encode() + b"\n")
         elif "failed" in message:

@@ -98,7 +98,7 @@ def check_packages(given: Folder, environment: Environment | None) -> None:
     missing = {name: places for name, places in wanted.items() if name in lacking}
     if missing and environment:
         told = ", ".join(f"{name} (imported by {places[0]})" for name, places in missing.items())
-        raise UserError(f"{given.path / ADAPTER}: the environment lacks {told}; add what holds it to its requirements")
+        raise UserError(f"{given.path / ADAPTER}: the environment lacks {told}; add the package to its requirements")
     if missing:
         raise Asked(
             given.path,

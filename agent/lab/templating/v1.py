@@ -90,7 +90,7 @@ class Folder:
         except FileNotFoundError:
             return {}
         if not isinstance(value, dict):
-            raise UserError(f"{path}: an object with system and task_description was expected; mend the file")
+            raise UserError(f"{path}: an object with system and task_description was expected; correct the file")
         return {key: value[key] for key in ("system", "task_description") if isinstance(value.get(key), str)}
 
     def assets(self) -> list[str]:
