@@ -1,8 +1,8 @@
 """The integrity gate: named checks of whether a measured run can be believed.
 
 A finding has one of three grades: `refuse` makes the result not count, `flag` is reported to the agent and in the
-paper's appendix, `note` only stands in the record. `check` judges a record beside the records before it; PROBES judge
-one training's latents while it is measured (measuring/dictionary.py). Not here: retrying (policy.py).
+paper's appendix, and `note` is only kept in the record. `check` judges a record beside the records before it; PROBES
+judge one training's latents while it is measured (measuring/dictionary.py). Not here: retrying (policy.py).
 """
 
 from __future__ import annotations

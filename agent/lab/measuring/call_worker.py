@@ -21,6 +21,7 @@ import numpy as np
 
 
 def main() -> None:
+    """Load the model, and answer requests from standard input until it is closed."""
     requests = os.fdopen(os.dup(0), "rb")
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever the experiment prints goes to the log, not among the answers

@@ -41,6 +41,7 @@ class Channel:
             os.set_blocking(pipe.fileno(), False)
 
     def send(self, data: bytes) -> None:
+        """Write all of the data to the process."""
         rest = memoryview(data)
         while rest:
             try:
@@ -52,6 +53,7 @@ class Channel:
                 continue
 
     def receive(self, size: int) -> bytes:
+        """Read so many bytes from the process."""
         got = bytearray()
         while len(got) < size:
             if not self._ready(reading=True):

@@ -45,6 +45,7 @@ class Remote(Called):
 
 
 def main(what: str, *spec: str) -> None:
+    """Run one of the three commands; see the module."""
     module = load_module(Path("/template/evaluate.py"))
     settings = json.loads((GIVEN / "settings.json").read_text())
     truth = module.load_truth(Path("/truth"), settings)

@@ -28,6 +28,7 @@ PIPE_BYTES = 1 << 20  # what may wait in the pipe
 
 
 def main() -> int:
+    """Write the rows; returns 0 if the training has enough, 2 for an error to be shown, 1 for any other."""
     request = json.loads(sys.stdin.readline())
     out = os.dup(1)
     os.dup2(2, 1)  # what libraries print must not go among the rows

@@ -34,6 +34,7 @@ LETTERS = (
 
 
 def main(plot: str, settings: dict[str, Any]) -> None:
+    """Run plot.py with the style, and write drawn.json whether or not it fails."""
     sys.path.insert(0, os.getcwd())
     sys.argv = [plot]
     saved: dict[str, Any] = {}
@@ -164,6 +165,7 @@ def describe(figure: Any) -> dict[str, Any]:
 
 
 def describe_axes(axes: Any) -> dict[str, Any]:
+    """The two axes, artists and texts of one plot, as drawing.Plot reads them."""
     legend = axes.get_legend()
     written = [*axes.texts, axes.title, axes._left_title, axes._right_title, axes.xaxis.label, axes.yaxis.label]
     written += list(legend.get_texts()) if legend else []
@@ -177,6 +179,7 @@ def describe_axes(axes: Any) -> dict[str, Any]:
 
 
 def describe_axis(axis: Any, limits: Any, scale: str) -> dict[str, Any]:
+    """Limits, scale, and the labels of ticks if the script set them, as drawing.Axis reads them."""
     from matplotlib.category import StrCategoryFormatter
     from matplotlib.ticker import FixedFormatter, FuncFormatter
 
@@ -191,6 +194,7 @@ def describe_axis(axis: Any, limits: Any, scale: str) -> dict[str, Any]:
 
 
 def artists(axes: Any) -> list[dict[str, Any]]:
+    """Every visible artist of a plot, as drawing.Artist reads it."""
     from matplotlib.container import BarContainer
 
     bars = {id(p): (c, c.orientation) for c in axes.containers if isinstance(c, BarContainer) for p in c.patches}
@@ -222,6 +226,7 @@ def points(kind: str, axes: Any, artist: Any, x: Any, y: Any, transform: Any = N
 
 
 def describe_patch(axes: Any, patch: Any, bar: Any) -> dict[str, Any]:
+    """A bar, the steps of a histogram, or an area. `bar` is its (container, orientation) if it is a bar."""
     import numpy as np
     from matplotlib.patches import Rectangle, StepPatch
 
@@ -249,6 +254,7 @@ def describe_patch(axes: Any, patch: Any, bar: Any) -> dict[str, Any]:
 
 
 def describe_collection(axes: Any, collection: Any) -> list[dict[str, Any]]:
+    """Points, images, line segments or areas; an artist of another kind has no coordinates."""
     import numpy as np
     from matplotlib.collections import LineCollection, PathCollection, PolyCollection, QuadMesh
 
@@ -269,6 +275,7 @@ def describe_collection(axes: Any, collection: Any) -> list[dict[str, Any]]:
 
 
 def texts(written: Any) -> list[str]:
+    """The visible texts among these that are not empty."""
     return [t.get_text() for t in written if t is not None and t.get_visible() and t.get_text().strip()]
 
 

@@ -13,11 +13,14 @@ Numbers = tuple[float | None, ...]
 
 
 class Axis(Strict):
+    """One axis of a plot."""
+
     limits: tuple[float, float]
     scale: str
     ticks: tuple[tuple[float, str], ...]  # (position, label), if the script set the labels itself
 
     def holds(self, value: float) -> bool:
+        """Whether a value lies within the limits."""
         low, high = sorted(self.limits)
         return low - 1e-9 * abs(low) <= value <= high + 1e-9 * abs(high)
 
@@ -51,6 +54,8 @@ class Artist(Strict):
 
 
 class Plot(Strict):
+    """One plot of a figure, which is an Axes of matplotlib."""
+
     x: Axis
     y: Axis
     artists: tuple[Artist, ...]

@@ -73,6 +73,7 @@ class Bad(Exception):
 
 
 def check_png(path: str) -> None:
+    """Raise Bad for a PNG that is too large or animated; decodes it."""
     from PIL import Image
 
     Image.MAX_IMAGE_PIXELS = MAX_PIXELS
@@ -87,6 +88,7 @@ def check_png(path: str) -> None:
 
 
 def check_pdf(path: str) -> None:
+    """Raise Bad for a PDF that is not a single page of plain drawing; decodes it."""
     from pypdf import PdfReader
 
     with open(path, "rb") as file:
@@ -119,6 +121,7 @@ def objects(reader: PdfReader) -> Iterator[tuple[int, object]]:
 
 
 def check_sizes(reader: PdfReader) -> None:
+    """Raise Bad if the streams decode to too much."""
     from pypdf.generic import StreamObject
 
     decoded = 0
@@ -130,6 +133,7 @@ def check_sizes(reader: PdfReader) -> None:
 
 
 def pixels(image: StreamObject) -> int:
+    """The decoded bytes of an image; 0 for a JPEG, which stays encoded. Raises Bad if it is too large."""
     width, height = image["/Width"], image["/Height"]
     if not (isinstance(width, int) and isinstance(height, int)):
         raise Bad("it holds an image whose size is no number")
@@ -197,6 +201,7 @@ def shape_of(item: DictionaryObject, kind: str) -> dict[str, str]:
 
 
 def main(path: str) -> int:
+    """Check one picture; returns the exit status."""
     with open(path, "rb") as file:
         head = file.read(8)
     try:

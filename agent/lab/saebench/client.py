@@ -157,6 +157,7 @@ class _Talk:
             os.set_blocking(pipe.fileno(), False)
 
     def send(self, data: bytes) -> None:
+        """Write all of the data to the worker."""
         rest = memoryview(data)
         while rest:
             self._wait(reading=False)
@@ -168,6 +169,7 @@ class _Talk:
                 raise self._gone() from None
 
     def line(self) -> dict[str, Any]:
+        """Read one message."""
         while (end := self._got.find(b"\n")) < 0:
             if len(self._got) > MAX_LINE:
                 raise InfrastructureError(f"sae-bench's worker sends no lines (log: {self.log})")
@@ -177,6 +179,7 @@ class _Talk:
         return found
 
     def receive(self, size: int) -> bytes:
+        """Read so many bytes behind a message."""
         while len(self._got) < size:
             self._more()
         found = bytes(self._got[:size])

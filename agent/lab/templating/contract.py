@@ -29,6 +29,7 @@ def look(template: Template, sources: Sources) -> Iterator[Flaw]:
 
 
 def metric_ranges(template: Template, sources: Sources) -> Iterator[Flaw]:
+    """Metrics without a bound, for which no value is impossible."""
     own = template.manifest.form == "own"
     open_ended = [n for n, spec in template.manifest.metrics.items() if spec.low is None and spec.high is None]
     for names in [[name] for name in open_ended] if own else filter(None, [open_ended]):
@@ -42,6 +43,7 @@ def metric_ranges(template: Template, sources: Sources) -> Iterator[Flaw]:
 
 
 def few_seeds(template: Template, sources: Sources) -> Iterator[Flaw]:
+    """Profiles with too few seeds to tell an effect from noise."""
     for name, profile in template.manifest.profiles.items():
         if template.manifest.measured and len(profile.seeds) < FEW_SEEDS:
             yield Flaw(
@@ -54,6 +56,7 @@ def few_seeds(template: Template, sources: Sources) -> Iterator[Flaw]:
 
 
 def no_budget(template: Template, sources: Sources) -> Iterator[Flaw]:
+    """Profiles that do not fix how many samples a training may use."""
     for name, profile in template.manifest.profiles.items():
         held = set(profile.settings) | {k for c in profile.conditions for k in c.settings}
         if template.manifest.measured and "samples" not in held:
@@ -100,6 +103,7 @@ def self_reported(template: Template, sources: Sources) -> Iterator[Flaw]:
 
 
 def signatures(template: Template, sources: Sources) -> Iterator[Flaw]:
+    """Functions and model methods that the runner calls, if they are missing or take other arguments."""
     if not template.manifest.measured:
         return
     model = template.manifest.model

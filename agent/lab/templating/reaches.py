@@ -49,6 +49,7 @@ def trained(template: Template, sources: Sources) -> list[Source]:
 
 
 def seed_unused(template: Template, sources: Sources) -> Iterator[Flaw]:
+    """Code that draws numbers and never reads its seed."""
     library = template.manifest.library
     in_library = any(read_source(path.parent, path.name).mentions("seed") for path in template.library().values())
     if template.manifest.command:
@@ -83,6 +84,7 @@ def _seed_reaches(template: Template) -> bool:
 
 
 def network(template: Template, sources: Sources) -> Iterator[Flaw]:
+    """Training code that needs the network, which a sandbox does not have."""
     for source in trained(template, sources):
         for name, line in source.imports():
             if name in NETWORK or name.split(".")[0] in NETWORK:
@@ -105,6 +107,7 @@ def network(template: Template, sources: Sources) -> Iterator[Flaw]:
 
 
 def absolute_paths(template: Template, sources: Sources) -> Iterator[Flaw]:
+    """Paths that exist on this machine only."""
     for source in sources.values():
         if source.name == "prepare.py" and template.manifest.form == "v1":
             continue  # the adapter wrote it, with the paths of the data
@@ -119,6 +122,7 @@ def absolute_paths(template: Template, sources: Sources) -> Iterator[Flaw]:
 
 
 def stale_runs(template: Template, sources: Sources) -> Iterator[Flaw]:
+    """A plot.py that looks for run folders itself, or does not read records.json."""
     source = sources.get(template.manifest.plot)
     if source is None or template.manifest.form == "v1":  # a plot.py of this form is given the measured runs only
         return

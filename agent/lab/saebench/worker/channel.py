@@ -29,6 +29,7 @@ class Channel:
         return self._line()
 
     def send(self, message: dict[str, Any], data: bytes = b"") -> None:
+        """Send a message, with bytes behind it."""
         self._writes.write(json.dumps(message).encode() + b"\n" + data)
         self._writes.flush()
 

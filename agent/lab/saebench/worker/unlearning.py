@@ -65,6 +65,7 @@ def require_known(folder: Path, config: UnlearningEvalConfig) -> None:
 
 
 def run(config: UnlearningEvalConfig, selected: list[tuple[str, Any]], known: Path, device: str, folder: Path) -> None:
+    """Run the evaluation with the questions in `known` (see find_known); results go to `folder`."""
     require_known(known, config)
     artifacts = folder / "artifacts"
     shutil.copytree(known / KNOWN, artifacts / main.EVAL_TYPE / config.model_name / KNOWN)
