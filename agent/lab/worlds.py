@@ -229,11 +229,7 @@ def _build(
     code, said = prepare(request, say)
     if code:
         shutil.rmtree(beside, ignore_errors=True)  # an unfinished corpus may be large
-        if code in EXITS:
-            raise EXITS[code](said.strip().splitlines()[-1])
-        raise InfrastructureError(
-            f"{template.path('prepare.py')}: preparing the data failed (exit {code}):\n" + said.strip()[-1500:]
-        )
+        raise _failed(template, code, said)
     for place in places:
         readable(place / "train")
     about = {
@@ -248,6 +244,14 @@ def _build(
     write_text(beside / MANIFEST, json.dumps(about, indent=1))
     shutil.rmtree(folder, ignore_errors=True)  # what lies there was found damaged, or has no manifest
     os.replace(beside, folder)
+
+
+def _failed(template: Template, code: int, said: str) -> Exception:
+    """The error for an exit status of prepare.py that is not 0, and for what it wrote to standard error."""
+    if code in EXITS:
+        return EXITS[code](said.strip().splitlines()[-1])
+    text = f"{template.path('prepare.py')}: preparing the data failed (exit {code}):\n" + said.strip()[-1500:]
+    return InfrastructureError(text)
 
 
 def _nothing(request: dict[str, Any], say: Say) -> tuple[int, str]:

@@ -213,7 +213,7 @@ def _environment(given: Folder, folder: Path) -> dict[str, Any] | None:
 
 def _fill(given: Folder, folder: Path, metrics: Mapping[str, Mapping[str, Any]]) -> None:
     """Write all files of the template into `folder`."""
-    assets, data, prompt = given.assets(), given.data(), given.prompt()
+    assets, data = given.assets(), given.data()
     for name in ("experiment.py", "plot.py", *assets):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -221,13 +221,23 @@ def _fill(given: Folder, folder: Path, metrics: Mapping[str, Mapping[str, Any]])
         except foreign.Foreign as problem:
             raise UserError(f"{given.path / name}: {problem}; put a plain file there") from None
     sources = {name: str(place) for name, place in data.items()}
-    environment = _environment(given, folder)
-    listed = [REQUIREMENTS] if environment and environment.get("requirements") == REQUIREMENTS else []
     state = hashlib.sha256(repr([files_state(place) for place in data.values()]).encode()).hexdigest()
     (folder / "prepare.py").write_text(PREPARE.format(sources=sources, state=state))
+    values = _manifest(given, assets, _environment(given, folder), metrics)
+    Manifest.model_validate_json(json.dumps(values))
+    text = "".join(f"{key} = {toml_value(value)}\n" for key, value in values.items())
+    (folder / "manifest.toml").write_text(text, encoding="utf-8")
+
+
+def _manifest(
+    given: Folder, assets: list[str], environment: dict[str, Any] | None, metrics: Mapping[str, Mapping[str, Any]]
+) -> dict[str, Any]:
+    """The values of manifest.toml."""
+    prompt = given.prompt()
+    listed = [REQUIREMENTS] if environment and environment.get("requirements") == REQUIREMENTS else []
     task = prompt.get("task_description") or f"The experiment of {given.path.name}."
     about = task + (f"\n\nThe folder's own words on the role: {prompt['system']}" if prompt.get("system") else "")
-    values = {
+    return {
         "name": given.name,
         "title": given.path.name.replace("_", " "),
         "question": task.strip().split("\n")[0][:300],
@@ -260,6 +270,3 @@ def _fill(given: Folder, folder: Path, metrics: Mapping[str, Mapping[str, Any]])
             }
         },
     }
-    Manifest.model_validate_json(json.dumps(values))
-    text = "".join(f"{key} = {toml_value(value)}\n" for key, value in values.items())
-    (folder / "manifest.toml").write_text(text, encoding="utf-8")
