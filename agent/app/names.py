@@ -8,7 +8,7 @@ from pathlib import Path
 from agent.core.errors import UserError
 from agent.core.ideas import Idea, find_idea
 from agent.core.nearest import did_you_mean
-from agent.core.program import HOME, INSTALLED, NAME, Places, places
+from agent.core.program import HOME, INSTALLED, NAME, Places, places, short
 from agent.core.template import Template, load_template
 
 
@@ -24,14 +24,6 @@ def command(word: str, session: Path) -> str:
     """What a person types for a command about a session. `word`: the command with its dashes; `session`: a folder."""
     elsewhere = session.parent != places().workspace
     return f"{launcher()} {word} {session.name}" + (f" --workspace {short(session.parent)}" if elsewhere else "")
-
-
-def short(path: Path) -> str:
-    """A path as a person types it: relative if it lies below the current folder."""
-    try:
-        return str(path.relative_to(Path.cwd()))
-    except ValueError:
-        return str(path)
 
 
 def template_folder(name: str, where: Places, option: str = "--template") -> Path:

@@ -19,6 +19,14 @@ TYPED = NAME if INSTALLED else f"./{NAME}"
 OURS = {Path(sys.prefix): "[environment]", HOME: "[checkout]"}
 
 
+def short(path: Path) -> str:
+    """A path as a person can type it: relative to the current folder if it lies below that."""
+    try:
+        return str(path.relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)
+
+
 @dataclass(frozen=True)
 class Places:
     """The folder of a person's own files, and the folder of those that come with the program; equal in a checkout.

@@ -1,6 +1,6 @@
-"""A world that was built: the hashes written down then, and whether its files are still what they were.
+"""Whether the files of a world (the data drawn from one secret) are still those that were built.
 
-Not here: drawing a world (worlds.py).
+A built world has a manifest.json with the sha256 of each of its files. Not here: building a world (worlds.py).
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ from filelock import FileLock
 from agent.core.paths import DataPaths
 
 MANIFEST = "manifest.json"
-CONDITIONS = "conditions"  # the folder of the data of conditions that have their own
+CONDITIONS = "conditions"  # folder below a world, with the data of those conditions that have data of their own
 PARTS = ("train", "truth", CONDITIONS)
 
 
 def of_condition(world: Path, name: str) -> Path:
-    """The folder with `train` and `truth` of one condition: its own, or the one that the conditions share."""
+    """The folder that holds `train` and `truth` of one condition: its own, or the world's, which conditions share."""
     own = world / CONDITIONS / name
     return own if own.is_dir() else world
 
 
 def data_of(world: DataPaths, condition: str) -> DataPaths:
-    """The data of one condition alone."""
+    """The paths and hashes of one condition's data; hashes are named from the condition's own folder."""
     place = of_condition(world.train.parent, condition)
     if place == world.train.parent:
         return world
@@ -37,9 +37,9 @@ def data_of(world: DataPaths, condition: str) -> DataPaths:
 
 
 def damage(folder: Path, *, thorough: bool = False) -> str:
-    """What of a world is not as it was built, in words; "" where it is whole.
+    """Says in words what is missing, changed or added since the world was built; "" if it is whole.
 
-    A file that nobody touched since the build is hashed only if `thorough`: data may be large.
+    Data may be large, so a file is hashed only if it was touched after the build, or if `thorough` is set.
     """
     try:
         about = json.loads((folder / MANIFEST).read_text())
@@ -49,7 +49,7 @@ def damage(folder: Path, *, thorough: bool = False) -> str:
     hashed = False
     for name, digest in built.items():
         try:
-            touched = (folder / name).stat().st_ctime_ns >= sealed  # or in the same tick of the kernel's clock
+            touched = (folder / name).stat().st_ctime_ns >= sealed  # `>=`: the kernel's clock has coarse ticks
             if (thorough or touched) and file_sha256(folder / name) != digest:
                 return f"{name} is not the file that was prepared"
         except OSError:
@@ -59,19 +59,19 @@ def damage(folder: Path, *, thorough: bool = False) -> str:
         if path.relative_to(folder).as_posix() not in built:
             return f"{path.relative_to(folder)} was added"
     if hashed:
-        with suppress(OSError):  # a cache that may only be read
-            os.utime(folder / MANIFEST)  # touched, but the same: sealed anew
+        with suppress(OSError):  # the cache may be read-only
+            os.utime(folder / MANIFEST)  # the touched files are unchanged, so that they need not be hashed again
     return ""
 
 
 def forget(folder: Path) -> None:
-    """Whoever asks for this world next builds it again."""
+    """Mark a world as not built, so that the next one who asks for it builds it again."""
     with FileLock(f"{folder}.lock"):
         (folder / MANIFEST).unlink(missing_ok=True)
 
 
 def build_of(folder: Path) -> str:
-    """Names one building of a world; "" where there is none, or an older version built it."""
+    """The random id of the build that made this world; "" if there is no world, or an older version built it."""
     try:
         return str(json.loads((folder / MANIFEST).read_text()).get("build", ""))
     except (OSError, ValueError, AttributeError):
@@ -79,7 +79,7 @@ def build_of(folder: Path) -> str:
 
 
 def recorded_hashes(folder: Path) -> dict[str, str]:
-    """The hashes written down when the data was built."""
+    """sha256 of each file, by its name below the world's folder, as recorded when the data were built."""
     return json.loads((folder / MANIFEST).read_text())["files"]
 
 

@@ -1,4 +1,8 @@
-"""Runs in a foreign interpreter and says as JSON what it is. Standard library alone; words are modules to look for."""
+"""Runs in another Python interpreter and prints as JSON its version, its packages and which modules it has.
+
+Called as `python environment_probe.py [MODULE ...]`; "missing" lists those of the named modules that it lacks. Imports
+the standard library only.
+"""
 
 import importlib.metadata
 import importlib.util
@@ -9,7 +13,10 @@ import sys
 
 
 def cuda_of_torch() -> "str | None":
-    """What torch was built for, read and not imported: "12.4", "" for a build without CUDA, None without torch."""
+    """The CUDA version that torch was built for ("12.4"), "" for a build without CUDA, None without torch.
+
+    It is read from torch's version.py, because importing torch takes seconds.
+    """
     found = importlib.util.find_spec("torch")
     if found is None or not found.submodule_search_locations:
         return None

@@ -1,7 +1,7 @@
-"""A Python of its own, a template's or a tool's: built by uv once for each content, or one that exists. Read-only
-wherever it runs.
+"""The Python environment of a template or a tool: an interpreter that exists, or one that uv builds.
 
-Not here: which code runs in it (measure.py, figures.py), and the sandbox that shows it.
+An environment is built once for each state of its requirements and kept in the cache. Not here: which code runs in it
+(measure.py, figures.py), and the sandbox, which mounts it read-only.
 """
 
 from __future__ import annotations
@@ -36,21 +36,21 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Pins:
-    """Whose packages these are, and the folder with the file that names them."""
+    """The requirements of one template or tool."""
 
-    name: str
-    folder: str
-    where: str  # how a complaint begins
+    name: str  # of the template or tool
+    folder: str  # that holds the requirements file
+    where: str  # how an error message begins
 
     def path(self, name: str) -> Path:
         return Path(self.folder) / name
 
 
 def environment_of(template: Template, cache: Path, say: Say) -> Environment | None:
-    """The environment that the manifest names, built if this cache does not hold it yet; None: the runner's own.
+    """The environment that the manifest names, built if the cache does not hold it yet; None for the runner's own.
 
     Raises:
-        UserError: uv is missing, the packages cannot be had, the interpreter does not run, or lacks what is needed.
+        UserError: uv is missing, the packages cannot be installed, or the interpreter does not run or lacks a module.
     """
     spec = template.manifest.environment
     if spec is None:
@@ -64,10 +64,10 @@ def environment_of(template: Template, cache: Path, say: Say) -> Environment | N
 
 
 def built(pins: Pins, spec: EnvironmentSpec, cache: Path, say: Say) -> Environment:
-    """The environment that these requirements give; built if the cache does not hold it yet.
+    """The environment with these requirements, built if the cache does not hold it yet.
 
     Raises:
-        UserError: uv is missing, or the packages cannot be had.
+        UserError: uv is missing, or the packages cannot be installed.
     """
     key = content_key(pins, spec)
     folder = cache / "environments" / key
@@ -88,7 +88,7 @@ def built(pins: Pins, spec: EnvironmentSpec, cache: Path, say: Say) -> Environme
 
 
 def kept(pins: Pins, spec: EnvironmentSpec, cache: Path) -> Environment | None:
-    """The same, if it was built already."""
+    """The environment with these requirements, or None if the cache does not hold it."""
     return kept_as(content_key(pins, spec), cache)
 
 
@@ -99,7 +99,7 @@ def kept_as(key: str, cache: Path) -> Environment | None:
 
 
 def missing_modules(environment: Environment, names: Iterable[str]) -> list[str]:
-    """Top-level modules that this interpreter does not find."""
+    """Those of the top-level modules `names` that this interpreter does not find."""
     asked = sorted(set(names))
     done = subprocess.run(
         [environment.python, "-I", str(PROBE), *asked], capture_output=True, text=True, check=False, cwd="/"
@@ -128,7 +128,10 @@ def _existing(template: Template, python: str) -> Environment:
 
 
 def content_key(pins: Pins | Template, spec: EnvironmentSpec) -> str:
-    """16 hex digits over what decides which packages come out, files that the requirements name included."""
+    """16 hex digits over everything that decides which packages are installed.
+
+    That includes the files and folders that the requirements name, such as a local package.
+    """
     names = [spec.file, "pyproject.toml"]
     texts = [pins.path(name).read_bytes() for name in names if pins.path(name).is_file()]
     for word in sorted(set(re.findall(rb"[^\s=]+", texts[0]))):
@@ -199,15 +202,16 @@ def _uv(pins: Pins, *words: str) -> None:
     )
     if done.returncode:
         said = " ".join(done.stderr.replace("\u2570", " ").replace("\u2500", "").replace("\u25b6", "").split())
-        raise UserError(f"{pins.where}: uv {words[0]} {words[1]}: {said[-700:] or 'failed without a word'}")
+        raise UserError(f"{pins.where}: uv {words[0]} {words[1]}: {said[-700:] or 'failed without a message'}")
 
 
 def find_uv() -> str:
-    """
+    """The path of the uv program.
+
     Raises:
-        UserError: it is nowhere.
+        UserError: uv is neither on PATH nor in one of the usual places.
     """
-    beside = Path(sys.executable).parent / "uv"  # pip put it into this environment, which nobody activated
+    beside = Path(sys.executable).parent / "uv"  # pip may have put it into this environment, which is not activated
     usual = (HOME / ".tools/bin/uv", beside, Path.home() / ".local/bin/uv", Path.home() / ".cargo/bin/uv")
     for place in (shutil.which("uv"), *usual):
         if place and os.access(place, os.X_OK):
@@ -223,7 +227,7 @@ def _own_packages() -> list[str]:
 
 
 def _not_asked_for(requirements: str) -> list[str]:
-    """The runner's packages, but for those that the requirements name themselves."""
+    """The names of the runner's packages that the requirements do not name themselves."""
     named = {
         _plain(match[1])
         for line in requirements.splitlines()
@@ -240,7 +244,7 @@ def _plain(name: str) -> str:
 
 
 def _probed(pins: Pins, python: Path, key: str) -> Environment:
-    """Ask the interpreter what it is; nothing heavy is imported."""
+    """The Environment of an interpreter, as environment_probe.py describes it; no package is imported there."""
     try:
         done = subprocess.run(
             [str(python), "-I", str(PROBE)],
@@ -270,6 +274,7 @@ def _probed(pins: Pins, python: Path, key: str) -> Environment:
 
 
 def _needed(template: Template) -> list[tuple[str, str]]:
+    """The modules that a template's environment must have, each with the reason."""
     needed = [("numpy", "with which the runner reads what the model gives")] if template.manifest.measured else []
     plot = template.path(template.manifest.plot).read_text(encoding="utf-8", errors="replace")
     return needed + ([("matplotlib", f"which {template.manifest.plot} imports")] if "matplotlib" in plot else [])

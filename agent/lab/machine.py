@@ -1,4 +1,7 @@
-"""What a job ran on and with: the device in words, versions, and sha256 of code, data and protected files."""
+"""What a record says of the machine and the files of a job: the device, package versions, and sha256 hashes.
+
+Hashed are the trained code, the data, and the protected files (those that a model may not edit).
+"""
 
 from __future__ import annotations
 
@@ -13,12 +16,12 @@ from agent.core.template import load_template
 from agent.lab.built import data_hashes, file_sha256, recorded_hashes
 from agent.lab.worlds import package_version
 
-MAX_PACKAGES = 40  # of an environment, in a record
+MAX_PACKAGES = 40  # a record lists all packages of an environment that has at most so many
 PACKAGES = ("numpy", "scipy", "torch", "safetensors", "sae-lens")
 
 
 def job_facts(job: Job) -> tuple[str, dict[str, str], dict[str, str]]:
-    """Device, versions and hashes for the record.
+    """The device in words, versions by package, and sha256 by file name, for the record of a job.
 
     Raises:
         InfrastructureError: a data file is not the one that was prepared.
@@ -33,7 +36,7 @@ def job_facts(job: Job) -> tuple[str, dict[str, str], dict[str, str]]:
 
 
 def _foreign(environment: Environment) -> dict[str, str]:
-    """The template's own environment; of a large one the packages that usually decide."""
+    """The versions of a template's own environment; of a large one only those of PACKAGES."""
     named = environment.packages
     if len(named) > MAX_PACKAGES:
         named = {name: version for name, version in named.items() if name in PACKAGES}
@@ -45,7 +48,7 @@ def _foreign(environment: Environment) -> dict[str, str]:
 
 
 def device_in_words(device: str) -> str:
-    """E.g. "cpu: AMD EPYC 7B13, 2 cores" or "cuda: NVIDIA H200"."""
+    """A device with its model, e.g. "cpu: AMD EPYC 7B13, 2 cores" or "cuda: NVIDIA H200"."""
     if device.startswith("cuda"):
         return f"{device}: {_gpu_name(device)}"
     return f"{device}: {_cpu_name()}, {len(os.sched_getaffinity(0))} cores"
@@ -77,7 +80,7 @@ def _gpu_name(device: str) -> str:
 
 
 def _code_hashes(job: Job) -> dict[str, str]:
-    """The files that decide: the trained script, what it may import, and everything protected."""
+    """sha256 of the trained script, of what it may import, and of every protected file."""
     template = load_template(Path(job.template))
     manifest = template.manifest
     library = Path(job.code, manifest.library).glob("*.py") if manifest.library else ()
@@ -90,7 +93,7 @@ def _code_hashes(job: Job) -> dict[str, str]:
 
 
 def _data_hashes(job: Job) -> dict[str, str]:
-    """Hashes of the data as it is now, compared with those taken when it was built."""
+    """sha256 of every data file as it is now, compared with the hash that was recorded when it was built."""
     hashes: dict[str, str] = {}
     for number, folder in enumerate(job.data_folders, start=1):
         where = "data" if number == 1 else f"data/world-{number}"

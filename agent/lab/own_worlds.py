@@ -1,7 +1,7 @@
-"""The worlds of one session: the same from its first run to its last, whatever becomes of the cache.
+"""The worlds of one session, which stay the same from its first run to its last.
 
-Their secrets are kept in the session's folder as well, so that a cache which is cleaned, deleted or damaged costs
-nothing but the time to build the data again.
+A world is the data drawn from one secret. The session's folder keeps a copy of each secret, so that data which were
+lost with the cache can be built again.
 """
 
 from __future__ import annotations
@@ -20,27 +20,27 @@ from agent.storage.atomic import write_text
 
 @dataclass(frozen=True)
 class Begun:
-    """What a session knows of the data that it began with."""
+    """The data that a session began with, as its first event recorded them."""
 
-    key: str | None = None  # None: it has not begun
+    key: str | None = None  # of the world's data (worlds.data_key); None: the session has not begun
     hashes: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class OwnWorlds:
-    """`folder` is the session's, for its secrets; `use` takes hold of data before anybody can remove them."""
+    """Gives a session its data, and keeps the secrets that they were drawn from."""
 
-    folder: Path
+    folder: Path  # of the session, for its copies of the secrets
     cache: Path
     say: Say
-    use: Callable[[Path], object]
+    use: Callable[[Path], object]  # locks a folder of data, so that nobody removes it while the session runs
     make_room: Callable[[], object] = lambda: None  # called before a world of the confirmation is built
 
     def data(self, template: Template, name: str, profile: Profile, world: int, begun: Begun) -> DataPaths:
-        """The data of a world under a profile, built (again) where they are not whole.
+        """The data of one world under a profile, built if the cache does not hold them whole.
 
         Raises:
-            InfrastructureError: they are not those that the session began with, and cannot be made again.
+            InfrastructureError: they differ from those that the session began with, or cannot be built again.
         """
         secret = self.secret(template.manifest.name, world, draw=begun.key is None)
         key = None if secret is None else data_key(template, profile.settings, secret, profile.conditions)
@@ -57,16 +57,18 @@ class OwnWorlds:
         if begun.hashes and other:
             raise InfrastructureError(
                 f"{data.train.parent / other[0]}: is not the file that this session began with. Remove "
-                f"{data.train.parent} and resume, and it is built again from the session's secret; if it differs "
-                "then too, prepare.py does not draw the same twice on this machine, and the idea is to be started anew"
+                f"{data.train.parent} and resume, and it is built again from the session's secret. If it still "
+                "differs, prepare.py does not give the same data twice on this machine: start the idea anew"
             )
         return data
 
     def secret(self, template: str, world: int, *, draw: bool = True) -> int | None:
-        """The session's own, else the cache's, which `draw` makes if there is none yet; None: there is none.
+        """The secret of a world: the session's copy, or else the cache's; with `draw`, a new one if there is none.
+
+        Returns None if there is none and `draw` is not set.
 
         Raises:
-            InfrastructureError: the file does not hold one.
+            InfrastructureError: the file does not hold a secret.
         """
         own, shared = self._own(world), secret_file(self.cache, template, world)
         if own.is_file():
@@ -83,6 +85,7 @@ class OwnWorlds:
             write_text(path, f"{secret:064x}\n", mode=0o600)
 
     def _gone(self, template: Template, world: int, key: str) -> str:
+        """The error message for data that cannot be built again."""
         name, known = template.manifest.name, self._own(world).is_file()
         lost = f"their secret is gone with them: restore {secret_file(self.cache, name, world)} from a backup"
         changed = f"{template.path('prepare.py')}, or a module or package that it draws with, was changed: undo that"

@@ -1,6 +1,7 @@
-"""A template's data: built once for each secret world, kept by content hash, shared by all sessions.
+"""Worlds: a template's data, drawn from a secret by its prepare.py and kept in the cache for all sessions.
 
-`prepare.py` runs in a process of its own; nothing here looks into what it writes. Not here: measuring.
+A world is named by a hash of everything that its data depend on, and is built once. prepare.py runs in a process of its
+own, and nothing here looks into what it writes. Not here: measuring.
 """
 
 from __future__ import annotations
@@ -33,19 +34,18 @@ from agent.lab.built import CONDITIONS, MANIFEST, damage, folder_hashes, recorde
 from agent.storage import foreign
 from agent.storage.atomic import readable, write_text
 
-LONGEST_SECRET = 200  # bytes of its file
-PACKAGES = ("numpy", "torch", "sae-lens", "transformer-lens")  # what a world may be drawn with
-SAID = "prepare: "  # a line of prepare.py's standard output that a person should see begins so
-EXITS = {2: UserError, 3: InfrastructureError}  # how prepare.py's own errors come out of its process
-SECRETS = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")  # the only keys that a template's preparation may use
+LONGEST_SECRET = 200  # bytes of the file that holds a secret
+PACKAGES = ("numpy", "torch", "sae-lens", "transformer-lens")  # their versions may change what prepare.py draws
+SAID = "prepare: "  # a line that prepare.py prints behind this word is shown to the person
+EXITS = {2: UserError, 3: InfrastructureError}  # exit statuses that stand for the errors which prepare.py raised
+TOKENS = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")  # the keys of the Hugging Face hub
 Say = Callable[[str], None]
-Prepare = Callable[
-    [dict[str, Any], Say], tuple[int, str]
-]  # a request -> exit status, and the end of what was complained of
+# Runs prepare.py for a request (see _build); returns its exit status and the end of its standard error.
+Prepare = Callable[[dict[str, Any], Say], tuple[int, str]]
 
 
 def world_secret(cache: Path, template: str, world: int = 0) -> int:
-    """The 256-bit secret of a world, drawn at the first call. World 0 explores, later ones confirm."""
+    """The 256-bit secret of a world, drawn at the first call. World 0 is for exploring, later ones for confirming."""
     path = secret_file(cache, template, world)
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     with FileLock(f"{path}.lock"):
@@ -55,12 +55,13 @@ def world_secret(cache: Path, template: str, world: int = 0) -> int:
 
 
 def secret_file(cache: Path, template: str, world: int) -> Path:
-    """Where the secret of a world lies for all sessions."""
+    """The file with the secret of a world, which all sessions share."""
     return cache / "secrets" / f"{template}-world-{world}"
 
 
 def read_secret(path: Path) -> int:
-    """
+    """The secret that a file holds.
+
     Raises:
         InfrastructureError: the file does not hold a secret.
     """
@@ -86,16 +87,21 @@ def prepared(
     conditions: Sequence[Condition] = (),
     make_room: Callable[[], object] = lambda: None,
 ) -> DataPaths:
-    """The data of one world; built if this cache does not hold it (whole) yet. `say` hears how the building goes.
+    """The data of one world, built if the cache does not hold them whole.
 
-    `use` may take hold of the folder before anybody else can remove it. `prepare` runs prepare.py in another way than
-    as a process beside this one. `again`: the data were there before, so that a building is a repair, which is said.
-    `conditions`: those that change a declared data setting get data of their own, drawn from the same secret.
-    `make_room` is called before they are built.
+    Args:
+        profile: its name, which becomes a part of the folder's.
+        settings: of the profile.
+        say: gets a line for each thing that a person should know about the build.
+        use: locks the folder before anybody else can remove it.
+        prepare: runs prepare.py; by default as an ordinary process outside of any sandbox.
+        again: the key of data that were there before; building them is then announced as a repair.
+        conditions: those that change one of the manifest's `data_settings` get data of their own from the same secret.
+        make_room: called before the data are built.
 
     Raises:
         InfrastructureError: prepare.py failed.
-        UserError: prepare.py found a setting that cannot work.
+        UserError: prepare.py refused a setting.
     """
     key = data_key(template, settings, secret, conditions)
     folder = _place(cache / "data", template.manifest.name, profile, key)
@@ -116,7 +122,7 @@ def prepared(
 
 
 def _as_before(data: Path, template: Template, profile: str) -> str:
-    """How long data of this profile took before on this machine; "" where nobody made any."""
+    """The median time that building data of this profile took on this machine, in words; "" if there are none."""
     took = list[float]()
     for manifest in sorted(data.glob(f"{template.manifest.name}-{profile}-*/{MANIFEST}")):
         try:
@@ -127,7 +133,7 @@ def _as_before(data: Path, template: Template, profile: str) -> str:
 
 
 def still_there(cache: Path, template: Template, key: str, use: Callable[[Path], object]) -> DataPaths | None:
-    """Data that were built before, by their key; None if they are not there whole."""
+    """The data with this key, if the cache holds them whole; else None."""
     for folder in sorted((cache / "data").glob(f"{template.manifest.name}-*-{key}")):
         with FileLock(f"{folder}.lock"):
             if not damage(folder):
@@ -141,7 +147,7 @@ def _paths(folder: Path, key: str) -> DataPaths:
 
 
 def _place(data: Path, name: str, profile: str, key: str) -> Path:
-    """Another profile's folder, where that has the same data whole."""
+    """The folder for data with this key: another profile's, if that was built already, or else the profile's own."""
     own = data / f"{name}-{profile}-{key}"
     others = sorted(p for p in data.glob(f"{name}-*-{key}") if (p / MANIFEST).is_file())
     return own if own.is_dir() or not others else others[0]
@@ -150,7 +156,10 @@ def _place(data: Path, name: str, profile: str, key: str) -> Path:
 def data_key(
     template: Template, settings: Mapping[str, Setting], secret: int, conditions: Sequence[Condition] = ()
 ) -> str:
-    """20 hex digits over everything the data depends on."""
+    """20 hex digits over everything that the data depend on.
+
+    evaluate.py only reads the data, so a change of it leaves the key as it is.
+    """
     own = template.condition_data(settings, conditions)
     identity = [
         template.manifest.name,
@@ -164,7 +173,7 @@ def data_key(
 
 
 def package_version(name: str) -> str:
-    """ "absent" for a package that is not installed."""
+    """The version of a package, or "absent" if it is not installed."""
     try:
         return version(name)
     except PackageNotFoundError:
@@ -172,15 +181,15 @@ def package_version(name: str) -> str:
 
 
 def load_module(path: Path) -> types.ModuleType:
-    """A template's protected module by its path; never one the agent may write.
+    """Import one of a template's protected modules by its path; never a file that a model may edit.
 
-    It may import its neighbours in relative form: the folder is a package, whatever it is called.
+    The module may import its neighbours in relative form, because its folder is registered as a package.
     """
     package = f"template_{hashlib.sha256(str(path.parent.resolve()).encode()).hexdigest()[:12]}"
     if package not in sys.modules:
         sys.modules[package] = types.ModuleType(package)
         sys.modules[package].__path__ = [str(path.parent)]
-    sys.modules.setdefault("agent.errors", errors)  # what the templates in repositories of older sessions import
+    sys.modules.setdefault("agent.errors", errors)  # the templates in repositories of older sessions import this name
     spec = importlib.util.spec_from_file_location(f"{package}.{path.stem}", path)
     if spec is None or spec.loader is None:
         raise UserError(f"{path}: not a Python file")
@@ -199,7 +208,10 @@ def _build(
     say: Say,
     prepare: Prepare,
 ) -> None:
-    """Builds beside, then renames: a kill leaves either no world or a whole one. `own`: settings of conditions."""
+    """Build a world in a folder beside its own and rename that, so that a killed build never looks finished.
+
+    `own` maps each condition that has data of its own to its settings.
+    """
     beside = folder.with_name(f"{folder.name}.new")
     shutil.rmtree(beside, ignore_errors=True)
     places = [beside, *(beside / CONDITIONS / name for name in own)]
@@ -216,12 +228,8 @@ def _build(
     started = time.monotonic()
     code, said = prepare(request, say)
     if code:
-        shutil.rmtree(beside, ignore_errors=True)  # half a corpus may be large
-        if code in EXITS:
-            raise EXITS[code](said.strip().splitlines()[-1])
-        raise InfrastructureError(
-            f"{template.path('prepare.py')}: preparing the data failed (exit {code}):\n" + said.strip()[-1500:]
-        )
+        shutil.rmtree(beside, ignore_errors=True)  # an unfinished corpus may be large
+        raise _failed(template, code, said)
     for place in places:
         readable(place / "train")
     about = {
@@ -234,17 +242,25 @@ def _build(
         "wall_s": round(time.monotonic() - started, 1),
     }
     write_text(beside / MANIFEST, json.dumps(about, indent=1))
-    shutil.rmtree(folder, ignore_errors=True)  # without its manifest: not whole
+    shutil.rmtree(folder, ignore_errors=True)  # what lies there was found damaged, or has no manifest
     os.replace(beside, folder)
 
 
+def _failed(template: Template, code: int, said: str) -> Exception:
+    """The error for an exit status of prepare.py that is not 0, and for what it wrote to standard error."""
+    if code in EXITS:
+        return EXITS[code](said.strip().splitlines()[-1])
+    text = f"{template.path('prepare.py')}: preparing the data failed (exit {code}):\n" + said.strip()[-1500:]
+    return InfrastructureError(text)
+
+
 def _nothing(request: dict[str, Any], say: Say) -> tuple[int, str]:
-    """In the place of a prepare.py that is not there: the template's files are all its data."""
+    """Stands in for prepare.py where a template has none, because its files are all its data."""
     return 0, ""
 
 
 def _prepare_there(request: dict[str, Any], say: Say) -> tuple[int, str]:
-    """Run prepare.py in a process of its own; its exit status and the end of what it complained of."""
+    """Run prepare.py in a process of its own; returns its exit status and its standard error, without keys."""
     with tempfile.TemporaryFile("w+", errors="replace") as errors:
         process = subprocess.Popen(  # the secret goes through a pipe: arguments and environment can be read by others
             [sys.executable, "-m", "agent.lab.worlds"],
@@ -269,14 +285,19 @@ def _prepare_there(request: dict[str, Any], say: Say) -> tuple[int, str]:
                 process.stdout.close()
         errors.seek(0)
         said = errors.read()
-    for name in SECRETS:
+    return process.returncode, without_tokens(said)
+
+
+def without_tokens(text: str) -> str:
+    """The text with each key of the Hugging Face hub replaced by the name of its variable."""
+    for name in TOKENS:
         if os.environ.get(name):
-            said = said.replace(os.environ[name], f"<{name}>")
-    return process.returncode, said
+            text = text.replace(os.environ[name], f"<{name}>")
+    return text
 
 
 def _prepare_here() -> int:
-    """What the subprocess does."""
+    """The main function of the process that runs prepare.py: reads the request, and returns the exit status."""
     request = json.load(sys.stdin)
     folder = Path(request["folder"])
     module = load_module(Path(request["prepare"]))

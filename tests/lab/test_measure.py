@@ -6,14 +6,19 @@ import re
 import shutil
 import tempfile
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 from agent.core.errors import InfrastructureError
 from agent.lab.measuring import selfreport
 from agent.lab.measuring.artefact import BadArtefact, read_artefact, read_tensors
+from agent.lab.measuring.contents import check_no_data
 from agent.lab.measuring.measure import job_facts, run_training
 from agent.lab.measuring.scratch import TrainingPaths
+from agent.lab.measuring.verdict import Stopped
 from agent.lab.worlds import prepared
 from agent.sandbox.boxes import BubblewrapSandbox, NoSandbox
 from tests.support.tiny import ENCODE, SAVE, SETTINGS, TINY, edited, job_of
@@ -428,9 +433,6 @@ def test_the_training_sees_python_files_only_and_none_that_is_protected(tmp_path
 
 
 def test_a_decoder_row_of_zeros_silences_its_latent(tmp_path):
-    import numpy as np
-    from safetensors.numpy import save_file
-
     W_dec = np.array([[0, 0], [3, 4]], dtype=np.float32)
     save_file({"W_dec": W_dec, "b_dec": np.zeros(2, np.float32)}, tmp_path / "a")
     artefact = read_artefact(tmp_path / "a", {"d_sae": 2, "d_in": 2})
@@ -516,3 +518,15 @@ def test_a_training_that_saves_bfloat16_is_measured(tmp_path, world):
     )
 
     assert training.outcome == "measured", training.detail
+
+
+def test_training_rows_in_an_artefact_are_found_behind_a_file_of_objects(tmp_path):
+    rows = np.random.default_rng(0).normal(size=(60, 4)).astype(np.float32)
+    (tmp_path / "train").mkdir()
+    np.save(tmp_path / "train/a_words.npy", np.array([["a word"], [1.0]], dtype=object))
+    np.save(tmp_path / "train/x.npy", rows)
+    save_file({"W_dec": np.eye(4, dtype=np.float32), "memory": 3 * rows[:40]}, tmp_path / "sae.safetensors")
+    bench = SimpleNamespace(job=SimpleNamespace(train_data=str(tmp_path / "train")))
+
+    with pytest.raises(Stopped, match="40 of 40"):
+        check_no_data(bench, tmp_path / "sae.safetensors")

@@ -243,8 +243,8 @@ def test_the_condition_is_the_one_whose_hook_the_autoencoder_names():
 @pytest.mark.parametrize(
     ("known", "profile", "wanted", "said"),
     [
-        ({"hook_name": "blocks.3.hook_mlp_out"}, "gemma-2-2b", None, "is of blocks.3.hook_mlp_out, profile"),
-        ({}, "tiny", None, "the autoencoder has d_in = 2304, the data of profile tiny 64"),
+        ({"hook_name": "blocks.3.hook_mlp_out"}, "gemma-2-2b", None, "belongs to blocks.3.hook_mlp_out, and profile"),
+        ({}, "tiny", None, "the autoencoder has d_in = 2304, the data of profile tiny have 64"),
         ({}, "gemma-2-2b", "layer7", "--condition layer7: profile gemma-2-2b has layer12-2304, "),
     ],
 )

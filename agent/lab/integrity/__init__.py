@@ -1,8 +1,8 @@
-"""Is this run's result believable? Named checks in three grades: refuse, flag (told to the agent and in the
-paper's appendix), note.
+"""The integrity gate: named checks of whether a measured run can be believed.
 
-`check` judges a record beside the records before it; PROBES judge one training's latents while it is measured
-(measure.py). Not here: retrying (policy.py).
+A finding has one of three grades: `refuse` makes the result not count, `flag` is reported to the agent and in the
+paper's appendix, and `note` is only kept in the record. `check` judges a record beside the records before it; PROBES
+judge one training's latents while it is measured (measuring/dictionary.py). Not here: retrying (policy.py).
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ CHECKS: tuple[Check, ...] = (
     weights.shared_weights,
     weights.large_artefact,
 )
-REPORTS: tuple[Check, ...] = (names.claims_a_metric,)  # judge the names in diagnostics.json while it is read
+REPORTS: tuple[Check, ...] = (names.claims_a_metric,)  # judge the names in diagnostics.json as it is read
 PROBES: tuple[Check, ...] = (
     latents.constant,
     latents.too_precise,
@@ -54,24 +54,25 @@ PROBES: tuple[Check, ...] = (
     latents.duplicates,
     latents.negative,
 )
-# Codes with which a training ends before it has metrics; each is a refusal (measure.py, verdict.py, box.py).
+# Codes of refusals that end a training before it has metrics (agent/lab/measuring); for the manual.
 REFUSED_BY_THE_MEASUREMENT: dict[str, str] = {
     "artefact": "The artefact is missing, no plain file, not a safetensors file, or has a wrong shape, type or "
-    "value. Not: a decoder that is well-formed and useless.",
-    "artefact-holds-data": "A tensor beside the decoder is made of rows of the training data, in any scale. Not: "
-    "data in another coding (large-artefact tells of its size).",
+    "value. Does not catch a decoder that is well-formed and useless.",
+    "artefact-holds-data": "A tensor beside the decoder is made of rows of the training data, in any scale. "
+    "Does not catch data in another encoding (large-artefact flags its size).",
     "untrained": "The score is at the untrained floor, and the same code leaves the same decoder after one batch. "
-    "Not: noise added to an initialisation (at-floor flags it).",
+    "Does not catch noise added to an initialisation (at-floor flags it).",
     "encode-depends-on-batch": "A second process, with other order and batch sizes, got other latents: statistics "
-    "over the batch, state, chance or the clock. Not: a dependence that both share.",
-    "encode-shape": "A call gives another type or shape than the manifest declares; latents, another number than W_dec "
-    "has rows.",
+    "over the batch, state, chance or the clock. Does not catch a dependence that both processes share.",
+    "encode-shape": "A call gives another type or shape than the manifest declares, or another number of latents than "
+    "W_dec has rows.",
     "encode-dense": "More non-zero latents than the template allows.",
     "encode-not-finite": "NaN or infinite numbers in an answer.",
-    "encode-malformed": "The model's process answered with something else than the arrays of a call.",
-    "encode-too-much": "An answer, or all calls of a measurement together, are larger or more than may be held.",
-    "does-not-repeat": "A call that is not row by row got another answer in a fresh process, after other calls: state "
-    "from call to call, chance or the clock. Not: a difference in calls beyond the 256 of a method that are repeated.",
+    "encode-malformed": "The model's process answered with something other than the arrays of a call.",
+    "encode-too-much": "An answer is too large, or all calls of a measurement together are too large or too many.",
+    "does-not-repeat": "A call that is not answered row by row got another answer in a fresh process, after other "
+    "calls: state from call to call, chance or the clock. Does not catch a difference in calls beyond the 256 of a "
+    "method that are repeated.",
     "evaluate": "The template's evaluation cannot measure the artefact.",
     "missing-metric": "A metric is missing.",
     "metric-not-finite": "A metric is NaN or infinite.",
@@ -80,8 +81,11 @@ REFUSED_BY_THE_MEASUREMENT: dict[str, str] = {
 
 
 def check(record: RunRecord, earlier: Sequence[RunRecord], manifest: Manifest) -> tuple[Finding, ...]:
-    """All findings, the gravest first; those of single trainings are kept. Points of a sweep are judged by themselves,
-    beside the earlier runs and the run's own trainings."""
+    """All findings about a record, the gravest first, with those that its trainings have already.
+
+    The points of a sweep (trainings with other values of one number) are judged as a record of their own, for which the
+    run itself is one of the earlier ones.
+    """
     found = [finding for training in record.trainings for finding in training.findings]
     found += [finding for one in CHECKS for finding in one(record, earlier, manifest)]
     if record.points is not None:
@@ -92,7 +96,7 @@ def check(record: RunRecord, earlier: Sequence[RunRecord], manifest: Manifest) -
 
 
 def catalogue() -> list[tuple[str, str, str]]:
-    """Code, grade and what it catches, for the manual."""
+    """Code, grade and description of every check, for the manual (docs/refusals.md)."""
     rows = [(one.code, str(one.grade), one.about) for one in (*CHECKS, *REPORTS, *PROBES)]
     named = {code for code, _, _ in rows}
     return rows + [(code, "refuse", text) for code, text in REFUSED_BY_THE_MEASUREMENT.items() if code not in named]

@@ -1,6 +1,6 @@
-"""Was there a training, and does what it says of itself fit what the runner saw?
+"""Checks of whether there was a training, and whether what it reports about itself fits what the runner measured.
 
-Curves and counts are the experiment's own word; CPU seconds and metrics are not.
+The experiment itself reports curves and counts; the runner measures CPU seconds and metrics.
 """
 
 from __future__ import annotations
@@ -11,10 +11,11 @@ from statistics import median
 from agent.core.compute import compute_share
 from agent.core.manifest import Manifest, Setting
 from agent.core.record import RunRecord, Training
+from agent.lab.integrity.curves import moves
 from agent.lab.integrity.rule import is_control, named
 
-AT_FLOOR = "at-floor"  # the measurement's flag (floor.py)
-LITTLE = 0.6  # of the first baseline's CPU seconds; starting Python counts for both
+AT_FLOOR = "at-floor"  # code of the flag for a score that an untrained model reaches (floor.py)
+LITTLE = 0.6  # of the first baseline's CPU seconds; both include the start of Python
 MUCH = 1.5  # times the first baseline's CPU seconds; six architectures of equal samples lie within 1.35
 FAST = 4.0  # times the first baseline's declared samples per CPU second
 TARGET = 0.1  # share of the target; tuned baselines lie within 0.08 of it
@@ -24,8 +25,8 @@ TARGET = 0.1  # share of the target; tuned baselines lie within 0.08 of it
 def no_training(record: RunRecord, earlier: Sequence[RunRecord], manifest: Manifest) -> Iterator[str]:
     """Catches a score at the untrained floor together with no curve, a flat one, or hardly any compute.
 
-    Not: an initialisation that burns CPU time and writes a curve by hand (at-floor flags it), a training that failed
-    honestly, nor a baseline that the manifest calls a control or that others trained.
+    Does not catch an initialisation that burns CPU time and writes a curve by hand (at-floor flags it). Baselines that
+    the manifest calls a control, or that others trained, are left out.
     """
     if is_control(record, manifest) or record.pretrained:
         return
@@ -33,7 +34,7 @@ def no_training(record: RunRecord, earlier: Sequence[RunRecord], manifest: Manif
         if not any(finding.code == AT_FLOOR for finding in training.findings):
             continue
         share = _compute_share(record, training, earlier)
-        reasons = ["it logged no loss that changes"] if not _curve_moves(training) else []
+        reasons = ["it logged no loss that changes"] if not moves(training.curves.get("loss", ())) else []
         reasons += [f"it used {share:.0%} of the baseline's compute"] if share is not None and share < LITTLE else []
         if reasons:
             yield (
@@ -44,25 +45,26 @@ def no_training(record: RunRecord, earlier: Sequence[RunRecord], manifest: Manif
 
 @named("no-curve", "flag")
 def no_curve(record: RunRecord, earlier: Sequence[RunRecord], manifest: Manifest) -> Iterator[str]:
-    """Tells of a training without a loss curve of two points or more. A curve is self-reported: a lie passes."""
+    """Flags a training without a loss curve of at least two points. Does not catch an invented curve."""
     without = [t for t in record.trainings if len(t.curves.get("loss", ())) < 2]
-    if without and manifest.form == "own" and not record.pretrained:  # a script of the v1 form knows of no log.jsonl
+    if without and manifest.form == "own" and not record.pretrained:  # scripts of the v1 form write no log.jsonl
         yield f"{len(without)} of {len(record.trainings)} trainings logged no loss curve"
 
 
 @named("flat-loss", "flag")
 def flat_loss(record: RunRecord, earlier: Sequence[RunRecord], manifest: Manifest) -> Iterator[str]:
-    """Tells of a logged loss that never changed. Not: one that was written by hand."""
+    """Flags a logged loss that never changed. Does not catch one that was written by hand."""
     for training in record.trainings:
-        if len(training.curves.get("loss", ())) > 1 and not _curve_moves(training):
+        loss = training.curves.get("loss", ())
+        if len(loss) > 1 and not moves(loss):
             yield f"seed {training.seed}, {training.condition}: the logged loss never changed"
 
 
 @named("little-compute", "flag")
 def little_compute(record: RunRecord, earlier: Sequence[RunRecord], manifest: Manifest) -> Iterator[str]:
-    """Tells of trainings that used less than 60% of the first baseline's CPU (GPU) seconds on the same device.
+    """Flags trainings that used less than 60% of the first baseline's CPU (GPU) seconds on the same device.
 
-    Not: a training that burns time without learning.
+    Does not catch a training that burns time without learning.
     """
     shares = [s for t in record.trainings if (s := _compute_share(record, t, earlier)) is not None]
     if shares and min(shares) < LITTLE and not record.pretrained:
@@ -71,9 +73,9 @@ def little_compute(record: RunRecord, earlier: Sequence[RunRecord], manifest: Ma
 
 @named("much-compute", "flag")
 def much_compute(record: RunRecord, earlier: Sequence[RunRecord], manifest: Manifest) -> Iterator[str]:
-    """Tells of trainings that used more than 1.5 times the first baseline's compute: more samples than all methods
-    get, or several trainings of which the best was kept. A gain may be the budget's. Not: more samples within that
-    time; the table of runs shows the compute of each."""
+    """Flags trainings that used more than 1.5 times the first baseline's compute: they took more samples than all
+    methods get, or several trainings ran of which the best was kept, so that a gain may come from the budget. Does not
+    catch more samples within that time; the table of runs shows the compute of each."""
     shares = [(s, t) for t in record.trainings if (s := _compute_share(record, t, earlier)) is not None]
     much = [(s, t) for s, t in shares if s > MUCH]
     if much:
@@ -86,8 +88,8 @@ def much_compute(record: RunRecord, earlier: Sequence[RunRecord], manifest: Mani
 
 @named("too-fast", "flag")
 def too_fast(record: RunRecord, earlier: Sequence[RunRecord], manifest: Manifest) -> Iterator[str]:
-    """Tells of trainings that declare more than four times the baseline's samples per CPU second: the count or
-    the training is not what it says. Not: a count that is wrong by less."""
+    """Flags trainings that declare more than four times the first baseline's samples per CPU second: the count is
+    wrong, or there was no such training. Does not catch a count that is wrong by less."""
     baseline = _reference(record, earlier)
     if baseline is None:
         return
@@ -99,8 +101,8 @@ def too_fast(record: RunRecord, earlier: Sequence[RunRecord], manifest: Manifest
 
 @named("over-budget", "flag")
 def over_budget(record: RunRecord, earlier: Sequence[RunRecord], manifest: Manifest) -> Iterator[str]:
-    """Tells of a training that says it used more samples than all methods get. Not: one that does not say so
-    (no-count)."""
+    """Flags a training that declares more samples than all methods get. Does not catch one that declares no count
+    (no-count flags it)."""
     for training in record.trainings:
         allowed = _settings(record, training).get("samples")
         if isinstance(allowed, int) and training.declared.get("samples", 0) > 1.01 * allowed:
@@ -112,8 +114,8 @@ def over_budget(record: RunRecord, earlier: Sequence[RunRecord], manifest: Manif
 
 @named("no-count", "flag")
 def no_count(record: RunRecord, earlier: Sequence[RunRecord], manifest: Manifest) -> Iterator[str]:
-    """Tells of trainings that log a loss and no longer say how many samples it took, where the first baseline does.
-    Not: a count that is wrong (too-fast, little-compute and much-compute compare it with the clock)."""
+    """Flags trainings that log a loss but not how many samples it took, where the first baseline logs both. Does not
+    catch a wrong count (too-fast, little-compute and much-compute compare it with the clock)."""
     first = next((r for r in earlier if r.kind == "baseline"), None)
     if first is None or not all("samples" in t.declared for t in first.trainings):
         return
@@ -124,8 +126,8 @@ def no_count(record: RunRecord, earlier: Sequence[RunRecord], manifest: Manifest
 
 @named("off-target", "flag")
 def off_target(record: RunRecord, earlier: Sequence[RunRecord], manifest: Manifest) -> Iterator[str]:
-    """Tells of a metric that is to be held at a target (sparsity, say) and is off by more than a tenth, so that
-    the other metrics are not comparable. A condition's setting of the same name is the target."""
+    """Flags a metric that is to be held at a target (such as a sparsity) and misses it by more than a tenth, so that
+    the other metrics are not comparable. The target is the condition's setting of the same name."""
     for name in manifest.metrics:
         for t in record.trainings:
             wanted = manifest.aim(name, record.settings, [c for c in record.conditions if c.name == t.condition])
@@ -134,18 +136,13 @@ def off_target(record: RunRecord, earlier: Sequence[RunRecord], manifest: Manife
                 yield f"seed {t.seed}, {t.condition}: {name} = {value:.3g}, where {wanted:g} was asked for"
 
 
-def _curve_moves(training: Training) -> bool:
-    loss = training.curves.get("loss", ())
-    return len(loss) > 1 and max(loss) > min(loss)
-
-
 def _settings(record: RunRecord, training: Training) -> dict[str, Setting]:
     condition = next((c for c in record.conditions if c.name == training.condition), None)
     return {**record.settings, **(condition.settings if condition else {})}
 
 
 def _reference(record: RunRecord, earlier: Sequence[RunRecord]) -> RunRecord | None:
-    """The first baseline, if it ran on the same device."""
+    """The first baseline, if it ran on the same device as this run."""
     first = next((r for r in earlier if r.kind == "baseline"), None)
     return first if first is not None and first.device == record.device else None
 
@@ -156,5 +153,6 @@ def _compute_share(record: RunRecord, training: Training, earlier: Sequence[RunR
 
 
 def _rate(training: Training) -> float | None:
+    """Declared samples per CPU second."""
     samples = training.declared.get("samples")
     return samples / training.cpu_s if samples and training.cpu_s > 0 else None

@@ -1,7 +1,8 @@
-"""What an untrained dictionary scores on a world: random unit rows, the k largest products of a row as latents.
+"""The untrained floor: what dictionaries with random unit rows score, and whether a run is better than that.
 
-Measured by the runner alone, once for each world and shape, and kept beside the data. Not here: the run that is
-compared with it (measure.py hands over its metrics).
+A random dictionary's latents are the k largest products of its rows with an input. The runner measures the floor
+itself, once for each world and shape, and keeps it beside the data. Not here: measuring the run
+(measuring/dictionary.py).
 """
 
 from __future__ import annotations
@@ -22,17 +23,23 @@ if TYPE_CHECKING:
     import numpy as np
     from scipy.sparse import csr_matrix
 
-DRAWS = 8
-CHANCE = 0.01  # that an untrained dictionary seems better than the floor in any of its metrics
-CHUNK = 2048  # rows
+DRAWS = 8  # random dictionaries
+CHANCE = 0.01  # that an untrained dictionary is called better than the floor in any of its metrics
+CHUNK = 2048  # rows at a time
 Metrics = Mapping[str, float]
 
 
 def untrained(
     evaluate_py: Path, evaluation: Any, truth: Any, data: Path, d_sae: int, k: int, settings: Mapping[str, Any]
 ) -> list[Metrics]:
-    """Metrics of some random dictionaries with k latents a row; `data` is the world's folder, `settings` are those
-    of the condition, for the truth may hang on them (a layer)."""
+    """The metrics of DRAWS random dictionaries with d_sae latents, of which k are active in a row.
+
+    Args:
+        evaluate_py: the template's evaluation file, whose hash names the kept result.
+        evaluation, truth: its module, and what its load_truth returned.
+        data: the world's folder, below which the result is kept.
+        settings: of the condition; the truth may depend on them (on a layer, for example).
+    """
     asked = hashlib.sha256(json.dumps(dict(settings), sort_keys=True).encode()).hexdigest()
     kept = data / "floor" / f"{file_sha256(evaluate_py)[:16]}-{asked[:8]}-{d_sae}-{k}.json"
     if not kept.is_file():
@@ -44,13 +51,20 @@ def untrained(
 def at_floor(
     metrics: Metrics, floor: Sequence[Metrics], specs: Mapping[str, MetricSpec], constants: Sequence[Metrics] = ()
 ) -> str:
-    """Says so if no metric of `specs` is better than chance explains; "" otherwise.
+    """A sentence if no metric of `specs` is better than chance explains; "" otherwise.
 
-    Better means beyond the one-sided prediction bound of one more draw, shared out over the metrics: with many of
-    them, one is always a little ahead by luck. `constants` have no spread of their own and must be beaten too. Metrics
-    that have a target say nothing of training. Not seen: an initialisation better than random.
+    Better means beyond the one-sided prediction bound for one more draw (Student's t). The chance is divided by the
+    number of metrics (Bonferroni), because with many of them one is always a little ahead by luck.
+
+    Args:
+        metrics: of the run.
+        floor: of untrained models, with a spread.
+        specs: the metrics to compare; those that have a target are left out, because they say nothing about training.
+        constants: metrics without a spread that must be beaten too.
+
+    An initialisation that is better than random is not seen.
     """
-    from scipy.special import stdtrit  # the same as scipy.stats's t.ppf, whose import takes half a second
+    from scipy.special import stdtrit  # equals scipy.stats.t.ppf, whose import takes half a second
 
     signs = {name: 1.0 if spec.better == "higher" else -1.0 for name, spec in specs.items() if spec.better != "target"}
     if not signs:
@@ -70,7 +84,7 @@ def _draw(evaluation: Any, truth: Any, d_sae: int, k: int, seed: int) -> dict[st
     import numpy as np
 
     x, draw = np.asarray(truth.x), np.random.default_rng(10_000 + seed)
-    other = getattr(truth, "reconstructed", None)  # what a transcoder writes has a width of its own
+    other = getattr(truth, "reconstructed", None)  # a transcoder reconstructs another activation, of another width
     y = x if other is None else np.asarray(other)
     decoder = draw.normal(size=(d_sae, y.shape[1]))
     decoder /= np.linalg.norm(decoder, axis=1, keepdims=True)
@@ -81,6 +95,7 @@ def _draw(evaluation: Any, truth: Any, d_sae: int, k: int, seed: int) -> dict[st
 
 
 def _largest(x: np.ndarray, decoder: np.ndarray, k: int) -> csr_matrix:
+    """The k largest positive products of each row of x [N, d_in] with the rows of decoder [d_sae, d_in]."""
     import numpy as np
     from scipy import sparse
 

@@ -1,6 +1,7 @@
-"""Do one training's latents and decoder look like an autoencoder's? Pure checks over arrays, made by measure.py.
+"""Checks of whether one training's latents and decoder look like an autoencoder's; pure functions over arrays.
 
-Evidence: x [N, d_in], z sparse [N, d_sae] (already on unit decoder rows), decoder [d_sae, d_in] with unit rows.
+They get the held-out rows x [N, d_in], the latents z, sparse [N, d_sae], scaled for unit decoder rows, and the decoder
+[d_sae, d_in] with unit rows (measuring/dictionary.py).
 """
 
 from __future__ import annotations
@@ -14,17 +15,17 @@ if TYPE_CHECKING:
     import numpy as np
     from scipy.sparse import csr_matrix
 
-SAME = 0.5  # share of the rows
+SAME = 0.5  # share of the rows that may have the same latents
 MANTISSA_BITS = 8  # as in bfloat16
-LOST = 0.01  # of the data's variance; rounding costs an honest autoencoder some 1e-5
+LOST = 0.01  # share of the data's variance; rounding costs an honest autoencoder about 1e-5
 TWIN = 0.95  # absolute cosine; of tuned baselines, one latent in a hundred has such a neighbour
-TWINS = 0.1  # share of latents
+TWINS = 0.1  # share of latents that may have a twin
 
 
 @named("constant-latents", "refuse")
 def constant(x: np.ndarray, z: csr_matrix, decoder: np.ndarray) -> Iterator[str]:
-    """Catches latents that are the same in most rows though the rows differ: hard-coded, not computed from the input.
-    Not: a table that is looked up by the input."""
+    """Catches latents that are the same in most rows though the rows differ: they are hard-coded, not computed from the
+    input. Does not catch a table that is looked up by the input."""
     import numpy as np
 
     rows: dict[bytes, list[int]] = {}
@@ -42,9 +43,9 @@ def constant(x: np.ndarray, z: csr_matrix, decoder: np.ndarray) -> Iterator[str]
 
 @named("latents-too-precise", "refuse")
 def too_precise(x: np.ndarray, z: csr_matrix, decoder: np.ndarray) -> Iterator[str]:
-    """Catches latents whose fine digits carry the reconstruction: huge values that cancel, an input hidden in low
-    bits. Rounded to 8 significant bits they must still decode to nearly the same. Not: digits nothing depends on;
-    the decoder is linear and the runner's own, so they cannot be read back."""
+    """Catches latents whose last digits carry the reconstruction, such as huge values that cancel or an input hidden in
+    the low bits. Rounded to 8 significant bits, latents must still decode to nearly the same. Does not catch digits on
+    which nothing depends; the runner's linear decoder cannot read them back."""
     import numpy as np
 
     rounded = z.copy()
@@ -59,15 +60,16 @@ def too_precise(x: np.ndarray, z: csr_matrix, decoder: np.ndarray) -> Iterator[s
 
 @named("no-latents", "flag")
 def silent(x: np.ndarray, z: csr_matrix, decoder: np.ndarray) -> Iterator[str]:
-    """Tells of an encoder that never fires on held-out rows: a collapsed training."""
+    """Flags an encoder without an active latent on any held-out row: the training collapsed."""
     if z.nnz == 0:
         yield "no latent is active on any held-out row"
 
 
 @named("duplicate-latents", "flag")
 def duplicates(x: np.ndarray, z: csr_matrix, decoder: np.ndarray) -> Iterator[str]:
-    """Tells of latents with a twin (cosine of decoder rows above 0.95): a mean over latents, such as F1, counts
-    one discovery many times. Not: copies turned further apart; a template should measure uniqueness."""
+    """Flags a dictionary in which more than a tenth of the latents have a twin (a cosine of decoder rows above 0.95),
+    because a mean over latents, such as F1, counts one discovery many times. Does not catch copies that are turned
+    further apart; a template should measure uniqueness."""
     import numpy as np
 
     twins = 0
@@ -88,7 +90,7 @@ def negative(x: np.ndarray, z: csr_matrix, decoder: np.ndarray) -> Iterator[str]
 
 
 def round_mantissa(values: np.ndarray) -> np.ndarray:
-    """To MANTISSA_BITS significant bits, at any magnitude."""
+    """The values rounded to MANTISSA_BITS significant bits."""
     import numpy as np
 
     mantissa, exponent = np.frexp(values)

@@ -1,4 +1,4 @@
-"""What an experiment may call the numbers that it reports about itself. Pure."""
+"""A check of the names that an experiment gives to the numbers which it reports about itself."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ _CLAIMS = re.compile(
 
 @named("claims-a-metric", "flag")
 def claims_a_metric(reported: Iterable[str], manifest: Manifest) -> Iterator[str]:
-    """Tells of a diagnostic that is called like a metric, or that speaks of p-values, significance or held-out rows,
-    which no training has seen. It is dropped: the name alone would mislead. Not: another quantity under a name that
-    only seems to describe it."""
+    """Flags and drops a diagnostic that is called like a metric, or whose name speaks of p-values, significance or
+    held-out rows, which no training has seen. The name alone would mislead. Does not catch a quantity under any other
+    wrong name."""
     slugs = {name: name for name in manifest.metrics}
     slugs |= {re.sub(r"[^a-z0-9]+", "_", spec.label.lower()): name for name, spec in manifest.metrics.items()}
     for name in reported:

@@ -1,4 +1,4 @@
-"""What a named check is: a stable code, a grade, a docstring, and a pure function that yields texts."""
+"""A named check: a stable code, a grade, and a pure function that yields a text for each thing it finds."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from agent.core.record import Finding, Grade, RunRecord
 
 @dataclass(frozen=True)
 class Check:
-    """Calling it yields a finding for each text its function yields."""
+    """Calling it with the evidence yields a finding for each text that its function yields."""
 
     code: str
     grade: Grade
@@ -24,17 +24,19 @@ class Check:
 
     @property
     def about(self) -> str:
-        """What it catches and what it does not."""
+        """What it catches and what it does not: the function's docstring on one line."""
         return " ".join((inspect.getdoc(self.look) or "").split())
 
 
 def is_control(record: RunRecord, manifest: Manifest) -> bool:
-    """Is this a baseline, or the confirmation's repetition of one, that the manifest calls a control: it does not learn
-    on purpose, so it may be no better than chance and the same for every seed."""
+    """Whether this is a baseline that the manifest calls a control, or the confirmation's repetition of one.
+
+    A control does not learn on purpose, so that it may be no better than chance and the same for every seed.
+    """
     of_baseline = record.kind == "baseline" or record.run == "confirm.baseline"
     return of_baseline and any(b.control and b.name == record.name for b in manifest.baselines)
 
 
 def named(code: str, grade: Grade) -> Callable[[Callable[..., Iterator[str]]], Check]:
-    """Makes a check of a function; its docstring is shown to people."""
+    """A decorator that makes a Check of a function; the function's docstring is printed in the manual."""
     return lambda look: Check(code, grade, look)

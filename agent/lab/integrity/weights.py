@@ -1,6 +1,6 @@
-"""Does an artefact hold one training's parameters, and no more? Rules over records, and how two artefacts compare.
+"""Checks of whether an artefact holds the parameters of one training and nothing else, and comparisons of artefacts.
 
-Evidence is what the runner itself read off the files (`Training.artefact_facts`, measuring/contents.py).
+The checks read `Training.artefact_facts`, which the runner took from the files itself (measuring/contents.py).
 """
 
 from __future__ import annotations
@@ -16,22 +16,22 @@ if TYPE_CHECKING:
     import numpy as np
 
 ALIGNED = 0.5  # correlation of two seeds' parameters, entry by entry; independent initialisations give 0
-DEVIATIONS = 5.0  # of such a correlation by chance; counts for small artefacts
+DEVIATIONS = 5.0  # standard deviations of a correlation by chance, which are large for small artefacts
 MATCHED = 0.97  # absolute cosine that 19 of 20 decoder rows reach with some row of another seed
-NEARER = 0.25  # share of the baseline's own distance from 1
-NUMBERS = 1.5  # times what the largest artefact of a baseline holds
-BYTES = 2.5  # the same for the file; double precision is a factor of two
+NEARER = 0.25  # share of the distance from 1 that the first baseline's own seeds keep
+NUMBERS = 1.5  # times the numbers in the largest artefact of a baseline
+BYTES = 2.5  # times the bytes of its file; double precision is a factor of two
 SLACK = 2048  # bytes of a header, whatever the model
 DATA_LIKE = 1 - 1e-6  # cosine with a training row; a row kept in float16 has 1 - 1e-7
-FEW = 8  # rows that lie on training rows, below which it may be chance
+FEW = 8  # matches with training rows; fewer may be chance
 
 
 @named("shared-weights", "flag")
 def shared_weights(record: RunRecord, earlier: Sequence[RunRecord], manifest: Manifest) -> Iterator[str]:
-    """Tells of seeds whose parameters are nearly one training's: the same entries, or the same decoder rows in another
-    order. Their spread then says nothing of the method's. Also told of an initialisation that is the same for all
-    seeds. Independent trainings of one world find many of the same features, so rows in another order are compared
-    with what the first baseline's own seeds have in common. Not: a copy that has moved far since."""
+    """Flags seeds whose parameters come nearly from one training: the same entries, or the same decoder rows in another
+    order. Their spread then says nothing about the method's. It also flags an initialisation that is the same for all
+    seeds. Independent trainings on one world find many of the same features, so rows in another order are compared
+    with what the first baseline's own seeds have in common. Does not catch a copy that has moved far since."""
     usual = _most(next((r for r in earlier if r.kind == "baseline"), None), "matched")
     for t in record.trainings:
         facts = t.artefact_facts
@@ -52,9 +52,9 @@ def shared_weights(record: RunRecord, earlier: Sequence[RunRecord], manifest: Ma
 
 @named("large-artefact", "flag")
 def large_artefact(record: RunRecord, earlier: Sequence[RunRecord], manifest: Manifest) -> Iterator[str]:
-    """Tells of an artefact with more than 1.5 times the numbers, or 2.5 times the bytes, of the largest that a
-    baseline left: capacity that the comparison does not grant (a hidden wider dictionary, a second model), or data.
-    Not: a baseline's own, which the template declares."""
+    """Flags an artefact with more than 1.5 times the numbers, or 2.5 times the bytes, of the largest that a baseline
+    left: it holds capacity that the comparison does not grant (a hidden wider dictionary, a second model), or data.
+    Baselines are left out, because the template declares them."""
     baselines = [r for r in earlier if r.kind == "baseline"]
     numbers = max((n for r in baselines if (n := _most(r, "numbers")) is not None), default=None)
     size = max((n for r in baselines if (n := _most(r, "bytes")) is not None), default=None)
@@ -68,7 +68,7 @@ def large_artefact(record: RunRecord, earlier: Sequence[RunRecord], manifest: Ma
 
 
 def aligned(one: np.ndarray, other: np.ndarray) -> float:
-    """Correlation of two arrays of one shape, entry by entry; 0.0 where one of them is constant."""
+    """The absolute correlation of two arrays of one shape, entry by entry; 0.0 if one of them is constant."""
     import numpy as np
 
     a, b = one.ravel() - one.mean(), other.ravel() - other.mean()
@@ -97,5 +97,6 @@ def rows_of_data(rows: np.ndarray, data: np.ndarray) -> int:
 
 
 def _most(record: RunRecord | None, fact: str) -> float | None:
+    """The largest value of one artefact fact among a record's trainings, if any has it."""
     found = [t.artefact_facts[fact] for t in record.trainings if fact in t.artefact_facts] if record else []
     return max(found, default=None)

@@ -1,4 +1,4 @@
-"""Is the record whole, possible, and made with the files everyone else was measured with?"""
+"""Checks of whether a record is complete and possible, and made with the same files and data as the other runs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ ROUNDING = 1e-6
 
 @named("missing-training", "refuse")
 def missing_training(record: RunRecord, earlier: Sequence[RunRecord], manifest: Manifest) -> Iterator[str]:
-    """Catches a seed or condition without a measured training. Not: a training that only looks like one."""
+    """Catches a seed or condition without a measured training. Does not catch a training that only looks like one."""
     asked = {(seed, condition.name) for seed in record.seeds for condition in record.conditions}
     have = {(t.seed, t.condition) for t in record.trainings if t.outcome == "measured"}
     for seed, condition in sorted(asked - have):
@@ -22,8 +22,8 @@ def missing_training(record: RunRecord, earlier: Sequence[RunRecord], manifest: 
 
 @named("foreign-training", "refuse")
 def foreign_training(record: RunRecord, earlier: Sequence[RunRecord], manifest: Manifest) -> Iterator[str]:
-    """Catches a result for a seed or condition nobody asked for, or a second one for the same: a seed list that
-    was changed. Not: seeds chosen beforehand by a person."""
+    """Catches a result for a seed or condition that was not asked for, or a second one for the same, as after a change
+    of the seed list. Does not catch seeds that a person chose beforehand."""
     asked = {(seed, condition.name) for seed in record.seeds for condition in record.conditions}
     seen: set[tuple[int, str]] = set()
     for t in record.trainings:
@@ -35,9 +35,10 @@ def foreign_training(record: RunRecord, earlier: Sequence[RunRecord], manifest: 
 
 @named("missing-metric", "refuse")
 def missing_metric(record: RunRecord, earlier: Sequence[RunRecord], manifest: Manifest) -> Iterator[str]:
-    """Catches a metric the template promises and a training lacks. Not: one that is of confirmations, elsewhere."""
+    """Catches a metric that the template promises and a training lacks. Metrics that only a confirmation measures are
+    not expected elsewhere."""
     late = {name for name, spec in manifest.metrics.items() if spec.confirmation and record.kind != "confirmation"}
-    # A metric that a self-reporting experiment gave as NaN is no lie: the record tells it as undefined.
+    # A metric that a self-reporting experiment gave as NaN is in `undefined`, which is reported and no fraud.
     for training in record.trainings:
         for name in sorted(set(manifest.metrics) - late - set(training.metrics) - set(training.undefined)):
             yield f"seed {training.seed}, {training.condition}: no value for {name}"
@@ -45,7 +46,7 @@ def missing_metric(record: RunRecord, earlier: Sequence[RunRecord], manifest: Ma
 
 @named("impossible-value", "refuse")
 def impossible_value(record: RunRecord, earlier: Sequence[RunRecord], manifest: Manifest) -> Iterator[str]:
-    """Catches a metric outside the range the template calls possible. Not: a wrong value inside it."""
+    """Catches a metric outside the range the template calls possible. Does not catch a wrong value inside it."""
     for training in record.trainings:
         for name in (name for name in training.metrics if name in manifest.metrics):
             value, spec = training.metrics[name], manifest.metrics[name]
@@ -59,7 +60,7 @@ def impossible_value(record: RunRecord, earlier: Sequence[RunRecord], manifest: 
 def protected_changed(record: RunRecord, earlier: Sequence[RunRecord], manifest: Manifest) -> Iterator[str]:
     """Catches a protected file whose hash is not that of the session's first run, or that has none.
 
-    Not: a template that was changed before the session began; its hash is in the record for others to compare.
+    Does not catch a template that was changed before the session began; its hash is in the record, for comparison.
     """
     for name in (*manifest.protected, *manifest.assets, "manifest.toml"):
         now = record.hashes.get(f"protected/{name}")
@@ -72,8 +73,9 @@ def protected_changed(record: RunRecord, earlier: Sequence[RunRecord], manifest:
 
 @named("data-changed", "refuse")
 def data_changed(record: RunRecord, earlier: Sequence[RunRecord], manifest: Manifest) -> Iterator[str]:
-    """Catches data that differ from those of the session's first run, or of its first confirmation, which has a fresh
-    world on purpose. Sandboxed code cannot do it: the session stops then, and nobody is charged."""
+    """Catches data that differ from those of the session's first run, or for a confirmation, which has a fresh world on
+    purpose, from those of its first confirmation. Sandboxed code cannot cause this; the session stops, and no attempt
+    is charged for it."""
     fresh = record.kind == "confirmation"
     first = next((r for r in earlier if (r.kind == "confirmation") == fresh and _data(r)), None)
     if first is None:

@@ -1,1 +1,1 @@
-"""From one training to its metrics: train, harvest, encode twice, decode, evaluate."""
+"""From one training to its metrics: train in a sandbox, harvest the artefact, encode twice, decode, evaluate."""

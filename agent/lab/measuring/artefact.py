@@ -1,4 +1,4 @@
-"""The trained artefact as the runner reads it: decoder and bias, checked; never unpickled, never executed."""
+"""Reads the trained artefact, a safetensors file: decoder and bias, checked. Nothing is unpickled or executed."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from agent.sandbox.harvest import one_line
 if TYPE_CHECKING:
     import numpy as np
 
-MAX_HEADER = 1 << 20  # bytes; that of an SAE has some hundreds
-LARGEST = 1e6  # no honest decoder weight or bias comes near
+MAX_HEADER = 1 << 20  # bytes; the header of an SAE has a few hundred
+LARGEST = 1e6  # no honest decoder weight or bias comes near it
+INFERENCE = {"batchtopk": "jumprelu", "matryoshka": "jumprelu"}  # architectures that become another at inference
 
 
 class BadArtefact(Exception):
@@ -22,15 +23,15 @@ class BadArtefact(Exception):
 
 @dataclass(frozen=True)
 class Artefact:
-    """The linear decoder, with rows of unit length."""
+    """A linear decoder, with its rows scaled to unit length."""
 
-    decoder: np.ndarray  # float64 [d_sae, d_out]; d_out is d_in, unless a setting of this name says otherwise
+    decoder: np.ndarray  # float64 [d_sae, d_out]; d_out is d_in unless there is a setting `d_out` (a transcoder)
     bias: np.ndarray  # float64 [d_out]
     scale: np.ndarray  # float64 [d_sae]: length of each row as it was saved; latents are multiplied by it
 
 
 def read_artefact(path: Path, settings: dict[str, Any]) -> Artefact:
-    """Read W_dec and b_dec from a safetensors file.
+    """Read W_dec [d_sae, d_out] and b_dec [d_out] from a safetensors file; the settings give the sizes.
 
     Raises:
         BadArtefact: a tensor is missing, or has the wrong shape, type or value.
@@ -59,7 +60,7 @@ def read_artefact(path: Path, settings: dict[str, Any]) -> Artefact:
 
 @dataclass(frozen=True)
 class Stored:
-    """The file as a whole, for a model whose parts the runner need not know."""
+    """The whole file, for a model whose tensors the runner does not interpret."""
 
     tensors: dict[str, np.ndarray]  # as they were saved; bfloat16 as float32
     dtypes: dict[str, str]  # as safetensors names them: "F32", "BF16", ...
@@ -70,7 +71,7 @@ def read_tensors(path: Path) -> Stored:
     """Every tensor of a safetensors file.
 
     Raises:
-        BadArtefact: it is no such file, holds nothing, or a value that is not finite.
+        BadArtefact: it is not a safetensors file, or holds no tensor or a value that is not finite.
     """
     import numpy as np
     from safetensors import SafetensorError, safe_open
@@ -92,10 +93,10 @@ def read_tensors(path: Path) -> Stored:
 
 
 def tensor(path: Path, file: Any, name: str) -> np.ndarray:
-    """One tensor. numpy has no bfloat16: such values, the upper half of a float32, become float32 without a loss.
+    """One tensor of an open safetensors file; bfloat16, which numpy lacks, becomes float32.
 
     Raises:
-        BadArtefact: it is of a type that cannot be measured.
+        BadArtefact: the tensor has a type that numpy lacks.
     """
     import numpy as np
 
@@ -113,11 +114,16 @@ def tensor(path: Path, file: Any, name: str) -> np.ndarray:
         start, end = json.loads(raw.read(length))[name]["data_offsets"]
         raw.seek(8 + length + start)
         upper = np.frombuffer(raw.read(end - start), dtype="<u2")
-    return (upper.astype("<u4") << 16).view("<f4").reshape(shape)
+    return from_bfloat16(upper).reshape(shape)
+
+
+def from_bfloat16(bits: np.ndarray) -> np.ndarray:
+    """float32 values of bfloat16 bits (uint16), which are the upper half of a float32; nothing is lost."""
+    return (bits.astype("<u4") << 16).view("<f4")
 
 
 def check_header(path: Path) -> None:
-    """The library would take a header of 100 MB, which fills many times that in memory.
+    """Refuse a safetensors file with a large header: safetensors accepts 100 MB, which take many times that memory.
 
     Raises:
         BadArtefact: the header is longer than that of any model.

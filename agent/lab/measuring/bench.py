@@ -1,6 +1,6 @@
-"""One training on the bench: which job, seed and condition, where its files lie, and what its code runs with.
+"""What the stages of one training share: job, seed, condition, paths, sandbox, and the environment of its code.
 
-Every stage (train, encode, evaluate, sae-bench) gets a Bench; none of them knows another stage.
+Every stage (train, encode, evaluate, sae-bench) gets a Bench, and none of them knows another stage.
 """
 
 from __future__ import annotations
@@ -27,8 +27,9 @@ from agent.lab.worlds import load_module
 
 Cancelled = Callable[[], bool]
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
-GPU = ("CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER")  # which one of the machine's is a training's
-# glibc hands a step's arrays back to the kernel, which clears them anew in the next: a fifth of a CPU training's time.
+GPU = ("CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER")  # they say which of the machine's GPUs a training uses
+# By default glibc returns a step's arrays to the kernel, which zeroes the pages again for the next step. That took a
+# fifth of a CPU training's time.
 KEEP_MEMORY = {
     "MALLOC_MMAP_THRESHOLD_": str(32 << 20),
     "MALLOC_TRIM_THRESHOLD_": str(1 << 30),
@@ -41,23 +42,23 @@ class Bench:
     """What the stages of one training share."""
 
     job: Job  # with the data of the seed's world and of the condition
-    data_folder: Path  # of the world: the prepared data of all its conditions
+    data_folder: Path  # of the seed's world, with the data of all its conditions
     seed: int
     condition: Condition
     sandbox: Sandbox
-    cancelled: Cancelled  # asked often while something runs
+    cancelled: Cancelled  # is called often while a process runs; True ends it
     paths: TrainingPaths
     manifest: Manifest
     settings: dict[str, Any]  # the condition's, laid over the profile's
     python: str  # the interpreter of the template's code
-    trees: tuple[Mount, ...]  # what has to be mounted for it to run
-    walled: bool = False  # evaluate.py is somebody else's, and runs in the sandbox
+    trees: tuple[Mount, ...]  # the folders that have to be mounted for the interpreter to run
+    walled: bool = False  # the template is somebody else's, so that its evaluate.py runs in the sandbox too
 
     @classmethod
     def of(
         cls, job: Job, seed: int, condition: Condition, sandbox: Sandbox, cancelled: Cancelled, *, walled: bool = False
     ) -> Bench:
-        """The bench of one seed under one condition."""
+        """The bench of one seed under one condition; see the fields."""
         python, trees = foreign.python(job.environment)
         mine = job.in_world_of(seed)
         world = Path(mine.truth_data).parent
@@ -85,14 +86,14 @@ class Bench:
 
     @property
     def env(self) -> dict[str, str]:
-        """Environment variables of the template's code."""
+        """Environment variables of the template's code in a sandbox."""
         path = foreign.path_env(self.job.environment)
         gpu = {name: os.environ[name] for name in GPU if name in os.environ and self.job.device.startswith("cuda")}
         return {**dict.fromkeys(THREADS, str(self.job.threads)), **KEEP_MEMORY, **path, **gpu}
 
     @property
     def control(self) -> bool:
-        """Whether this is a baseline that the manifest calls a control: nobody asks whether it has learned."""
+        """Whether this is a baseline that the manifest calls a control, which need not have learned anything."""
         named = (b.control for b in self.manifest.baselines if b.script == self.job.script)
         return self.job.of_baseline and any(named)
 
@@ -108,11 +109,11 @@ class Bench:
 
     @property
     def told(self) -> dict[str, Any]:
-        """The settings as evaluate.py gets them. In `kept` it may leave what need not be found out again."""
+        """The settings as evaluate.py gets them; `kept` is a folder in which it may keep results between calls."""
         return {**self.settings, "device": self.job.device, "kept": str(self.data_folder / "kept")}
 
     def evaluation(self) -> tuple[Any, Any]:
-        """The template's evaluate.py as a module, and the truth as it reads it.
+        """The template's evaluate.py as a module, and the truth (held-out data) that its load_truth returns.
 
         Raises:
             InfrastructureError: evaluate.py cannot be loaded, or its load_truth fails.
@@ -127,7 +128,7 @@ class Bench:
             raise InfrastructureError(f"{self.evaluate_file}: load_truth failed: {error!r}") from error
 
     def driver(self) -> Callable[[Any], dict[str, float]]:
-        """What gives a model's metrics: the evaluation, with the truth at hand.
+        """A function from a model to its metrics, which calls the template's evaluation with the loaded truth.
 
         Raises:
             InfrastructureError: evaluate.py cannot be loaded, or its load_truth fails.
@@ -139,7 +140,7 @@ class Bench:
         return lambda model: driven(self.manifest.model, module, model, truth, self.told)
 
     def order_seed(self, stage: str) -> int:
-        """Seed of the row order of one stage.
+        """The seed of the order in which rows are encoded in one stage.
 
         It is derived from the hidden truth and the artefact, so that sandboxed code cannot predict it and a second
         measurement gets the same order.

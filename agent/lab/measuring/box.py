@@ -1,7 +1,7 @@
-"""The box: a fresh sandbox with the agent's model and code, without data or truth, that answers calls.
+"""The box: a process in a fresh sandbox that holds the agent's model and code, but no data, and answers method calls.
 
-Every answer is checked before it is used: its types and shapes before a byte of the arrays is read. Not here: who asks
-(model.py), and whether a second box gives the same answers (repeat.py).
+Every answer is checked before it is used; its types and shapes are checked before a byte of its arrays is read. Not
+here: who asks (model.py), and whether a second box gives the same answers (repeat.py).
 """
 
 from __future__ import annotations
@@ -29,23 +29,23 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
 HERE = Path(__file__).parent
-BATCH = 1024  # rows sent at a time, where rows are answered one by one
+BATCH = 1024  # rows sent at a time to a method that answers row by row
 MOST_BYTES = 1 << 28  # of one answer
-Answer = tuple[Any, ...]  # an array each, or the latents as one csr_matrix
+Answer = tuple[Any, ...]  # an array for each thing that the method gives, or the latents as one csr_matrix
 
 
 class Box:
-    """A process that answers calls of these methods."""
+    """A running process that answers calls of the declared methods."""
 
     def __init__(
         self, process: SandboxProcess, methods: Mapping[str, Method], cancelled: Callable[[], bool] = lambda: False
     ) -> None:
         self._channel, self.methods = Channel(process, cancelled), dict(methods)
         self.look = self._channel.look
-        self.seconds = 0.0  # that the last question took, by the runner's clock
+        self.seconds = 0.0  # that the last call took, by the runner's clock
 
     def ask(self, name: str, given: Sequence[np.ndarray]) -> Answer:
-        """One call.
+        """Call one method with these arrays.
 
         Raises:
             BadAnswer: the answer is not what was declared.
@@ -71,7 +71,10 @@ class Box:
         return answer
 
     def rows(self, name: str, given: Sequence[np.ndarray], order: np.ndarray, sizes: Iterator[int]) -> Answer:
-        """The rows of one call in this order and in batches of these sizes; answers are in the rows' own order."""
+        """Call one method with the rows in this order, in batches of these sizes.
+
+        The answer has the rows in their original order again; `seconds` is the sum over the batches.
+        """
         import numpy as np
         from scipy import sparse
 
@@ -98,10 +101,16 @@ def started(
     threads: int = 0,
     artefact: Path | None = None,
 ) -> Iterator[Box]:
-    """A fresh process, ended with the block. `threads` 0: as many as a training has.
+    """Start a box for a `with` block, at whose end it is killed.
+
+    Args:
+        stage: names the log of its standard error.
+        limits: by default those of an evaluation.
+        threads: 0 means as many as a training has.
+        artefact: the file that the model is loaded from; by default the harvested one.
 
     Raises:
-        Stopped: it ended before its time, or answered what cannot be used.
+        Stopped: in the block, the process ended before its last answer, or gave an answer that cannot be used.
     """
     paths, show, model = bench.paths, bench.sandbox.visible, bench.manifest.model
     remove(paths.encode_code)
@@ -134,12 +143,12 @@ def started(
 
 
 def full_batches() -> Iterator[int]:
-    """Sizes of the batches in which rows are sent the first time."""
+    """The batch sizes of the first measurement: always BATCH."""
     return itertools.repeat(BATCH)
 
 
 def told(method: Method) -> dict[str, Any]:
-    """A method as the worker needs to know it."""
+    """A method in the form in which call_worker.py gets it."""
     return {
         "name": method.name,
         "call": method.call,
@@ -150,7 +159,10 @@ def told(method: Method) -> dict[str, Any]:
 
 
 def fits(forms: Sequence[Form], shapes: frames.Shapes, sizes: dict[str, int]) -> Form | None:
-    """The first form that its shape does not have; `sizes` learns what named dimensions are."""
+    """The first form that its type or shape does not match; None if all match.
+
+    A named dimension has one size everywhere; the sizes that are met are added to `sizes`.
+    """
     for form, (dtype, shape) in zip(forms, shapes, strict=True):
         if dtype != form.carried or len(shape) != len(form.dims):
             return form
@@ -161,7 +173,7 @@ def fits(forms: Sequence[Form], shapes: frames.Shapes, sizes: dict[str, int]) ->
 
 
 def _look(method: Method, given: Sequence[np.ndarray], shapes: frames.Shapes) -> None:
-    """Compares the types and shapes of an answer with those that were declared, before its arrays are read."""
+    """Compare the types and shapes of an answer with the declared ones, before its arrays are read."""
     if len(shapes) != len(method.gives):
         raise BadAnswer("encode-malformed", f"{method.call} gave {len(shapes)} arrays, not {len(method.gives)}")
     sizes: dict[str, int] = {}
@@ -181,6 +193,7 @@ def _look(method: Method, given: Sequence[np.ndarray], shapes: frames.Shapes) ->
 
 
 def _look_sparse(method: Method, given: Sequence[np.ndarray], shapes: frames.Shapes) -> None:
+    """The same for latents, which come as four arrays: width, counts of each row, columns and values."""
     rows, most = len(given[0]), method.most or 0
     stored = shapes[2][1][0] if len(shapes) == 4 and len(shapes[2][1]) == 1 else -1
     wanted = [("uint32", ()), ("uint32", (rows,)), ("uint32", (stored,)), ("float32", (stored,))]
@@ -196,7 +209,11 @@ def _look_sparse(method: Method, given: Sequence[np.ndarray], shapes: frames.Sha
 def _latents(
     method: Method, width: np.ndarray, counts: np.ndarray, columns: np.ndarray, values: np.ndarray
 ) -> csr_matrix:
-    """The latents that four arrays stand for, once nothing in them contradicts the others or the declaration."""
+    """The latents [rows, d_sae] that the four arrays describe.
+
+    Raises:
+        BadAnswer: the arrays contradict each other or the declaration.
+    """
     import numpy as np
     from scipy import sparse
 

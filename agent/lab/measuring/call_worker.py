@@ -1,10 +1,12 @@
-"""Runs inside the sandbox: loads the agent's model and answers calls of its methods, array in, array out.
+"""Runs inside the sandbox: loads the agent's model and answers calls of its methods, arrays in, arrays out.
 
 Called as `python -P call_worker.py FRAMES ARTEFACT THREADS DEVICE CLASS METHODS` in the folder of the experiment's
-code: FRAMES is the path of frames.py, CLASS has its module before it (experiment.SAE), METHODS is a JSON list. Imports
-nothing else of the runner, which trusts no answer. Code that never imports torch gets numpy arrays; an argument
-without dimensions is a Python number. A torch module answers on the device, unless its first answer there fails: code
-that makes tensors without saying where gets the CPU.
+code: FRAMES is the path of frames.py, CLASS is written with its module (experiment.SAE), METHODS is a JSON list.
+Imports nothing else of the runner, which trusts no answer.
+
+Code that never imports torch gets numpy arrays; an argument without dimensions is passed as a Python number. A torch
+module answers on DEVICE. If its first answer there fails, as that of code which creates tensors without a device does,
+it answers on the CPU from then on.
 """
 
 import importlib
@@ -19,6 +21,7 @@ import numpy as np
 
 
 def main() -> None:
+    """Load the model, and answer requests from standard input until it is closed."""
     requests = os.fdopen(os.dup(0), "rb")
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever the experiment prints goes to the log, not among the answers
@@ -34,7 +37,7 @@ def main() -> None:
 
 
 def load_frames(path: str) -> ModuleType:
-    """Under a name that no experiment's module has."""
+    """Import frames.py from its path, under a name that no module of an experiment has."""
     spec = importlib.util.spec_from_file_location("_frames_of_the_runner", path)
     assert spec and spec.loader
     module = importlib.util.module_from_spec(spec)
@@ -43,7 +46,7 @@ def load_frames(path: str) -> ModuleType:
 
 
 class Answerer:
-    """The experiment's own class, loaded from the artefact."""
+    """The experiment's model, loaded from the artefact by its own class."""
 
     def __init__(self, kind: str, artefact: str, threads: int, device: str = "cpu") -> None:
         self.device, self.answered = "cpu", False
@@ -62,7 +65,7 @@ class Answerer:
                 self.device = device
 
     def answer(self, method: dict[str, Any], given: list[np.ndarray]) -> list[np.ndarray]:
-        """What the method gives for these arguments, as it is sent."""
+        """The arrays of the method's answer, in the types in which they are sent."""
         call = getattr(self.model, method["name"])
         if self.torch is None:
             gave = call(*(array if array.ndim else array.item() for array in given))
@@ -78,7 +81,7 @@ class Answerer:
         return sparse(arrays[0], given[0], method["call"]) if method["sparse"] else arrays
 
     def _gave(self, call: Any, dtypes: list[str], given: list[np.ndarray]) -> Any:
-        """On the device; where the first answer fails there, on the CPU from then on."""
+        """The answer of a torch model, on its device or, after a failed first answer, on the CPU."""
         try:
             if self.device != "cpu" and not self.answered:
                 self.model.to(self.device)
@@ -99,7 +102,10 @@ class Answerer:
         return self.torch.from_numpy(array).to(self.device, getattr(self.torch, dtype))
 
     def _array(self, value: Any, call: str, name: str, dtype: str, carried: str) -> np.ndarray:
-        """A result as it travels: floats and integers of another width are taken, another kind of number is not."""
+        """One result in the type in which it is sent.
+
+        Floats and integers of another width are converted; another kind of number raises TypeError.
+        """
         if self.torch is not None and isinstance(value, self.torch.Tensor):
             value = value.to(getattr(self.torch, dtype)) if value.is_floating_point() and carried != dtype else value
             value = (value.float() if value.dtype == self.torch.bfloat16 or carried != dtype else value).cpu().numpy()
@@ -110,7 +116,7 @@ class Answerer:
 
 
 def sparse(z: np.ndarray, x: np.ndarray, call: str) -> list[np.ndarray]:
-    """Latents as their width, non-zeros of each row, columns and values: where one is exactly zero, nothing is sent."""
+    """Latents [B, d_sae] as four arrays: width, number of non-zeros of each row, their columns, their values."""
     if z.ndim != 2 or len(z) != len(x):
         raise ValueError(f"{call} gave shape {list(z.shape)} for {len(x)} rows, not [{len(x)}, width]")
     row, column = np.nonzero(z)

@@ -1,7 +1,7 @@
-"""The model as an evaluation has it: its declared methods, its tensors, and the runner's clock.
+"""The model that a template's evaluation gets: its declared methods, its tensors, and the seconds of its last call.
 
-`evaluate(model, truth, settings)` calls `model.act(x)` as if the artefact were loaded beside it; where the call goes is
-another's matter (model.py; evaluate_worker.py behind walls).
+`evaluate(model, truth, settings)` calls `model.act(x)` as if the artefact were loaded in its own process. Subclasses
+say where a call goes: to a box (model.py), or out of the sandbox of a walled evaluation (evaluate_worker.py).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Called:
-    """What an evaluation may do with a model: call its methods and look at its file. `seconds`: of the last call."""
+    """A model for an evaluation. `seconds` is the time of the last call by the runner's clock."""
 
     def __init__(self, methods: Mapping[str, Method], stored: Stored) -> None:
         self.methods, self.seconds = methods, 0.0
@@ -33,8 +33,8 @@ class Called:
         return call
 
     def ask(self, name: str, arguments: Sequence[Any]) -> tuple[Any, ...]:
-        """What the method gives for these arguments, an array each."""
+        """The method's answer for these arguments, as a tuple of arrays."""
         raise NotImplementedError
 
     def hold(self) -> None:
-        """Raise again what went wrong in a call, whatever became of it since."""
+        """Raise the error of an earlier call again, in case the evaluation caught it; here there is none."""

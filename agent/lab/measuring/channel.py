@@ -1,4 +1,4 @@
-"""Bytes to and from a sandboxed process whose limits hold while we wait for it."""
+"""Sends bytes to a sandboxed process and receives its answers, and enforces its limits while it waits."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PIPE_BYTES = 1 << 16
 
 
 class Ended(Exception):
-    """The process was gone before its last answer."""
+    """The process ended before its last answer."""
 
     def __init__(self, end: Exit) -> None:
         super().__init__(f"the process ended: {end.reason}")
@@ -23,7 +23,7 @@ class Ended(Exception):
 
 
 class BadAnswer(Exception):
-    """The answers cannot be used. `reason` is a stable code, the text is for the agent."""
+    """An answer cannot be used. `reason` is a stable code, the text is for the agent."""
 
     def __init__(self, reason: str, detail: str) -> None:
         super().__init__(detail)
@@ -31,7 +31,7 @@ class BadAnswer(Exception):
 
 
 class Channel:
-    """Every method raises Ended once the process died, passed a limit or was cancelled."""
+    """Two pipes to a process. Every method raises Ended once it died, passed a limit or was cancelled."""
 
     def __init__(self, process: SandboxProcess, cancelled: Callable[[], bool]) -> None:
         assert process.stdin and process.stdout
@@ -42,6 +42,7 @@ class Channel:
             os.set_blocking(pipe.fileno(), False)
 
     def send(self, data: bytes) -> None:
+        """Write all of the data to the process."""
         rest = memoryview(data)
         while rest:
             try:
@@ -53,6 +54,7 @@ class Channel:
                 continue
 
     def receive(self, size: int) -> bytes:
+        """Read so many bytes from the process."""
         got = bytearray()
         while len(got) < size:
             if not self._ready(reading=True):
@@ -67,7 +69,7 @@ class Channel:
         return bytes(got)
 
     def look(self) -> None:
-        """Limits and cancellation hold while nobody asks, too."""
+        """Enforce limits and cancellation while no bytes are exchanged."""
         if self._cancelled():
             raise Ended(self._process.kill())
         if (end := self._process.poll()) is not None:
@@ -87,7 +89,7 @@ class Channel:
         return bool(readers or writers)
 
     def _end(self) -> Exit:
-        """How it ended, soon after its pipe closed; a process that closed it on purpose is stopped."""
+        """How a process ended whose pipe was just closed; one that goes on after two seconds is killed."""
         deadline = time.monotonic() + 2.0
         while time.monotonic() < deadline:
             if (end := self._process.poll()) is not None:

@@ -1,8 +1,9 @@
-"""Checkpoints inside a training: taken by the runner while its code runs, handed back after a kill or a restart.
+"""Checkpoints of a training: the runner takes them while the code runs, and gives the last one back after a restart.
 
-The code saves itself under one name in a folder that only this training can write to. The runner moves the file out of
-its reach and notes its hash beside what the training is (code, settings, seed, data, machine) and what it has cost so
-far. A file is handed back only to a training of which all of that holds. Nothing here reads what is in a checkpoint.
+The code saves its state under one name in a folder that only this training can write to. The runner moves the file out
+of its reach and writes a note with its hash, with what the training is (code, settings, seed, data, machine), and with
+what it has cost so far. Only a training for which all of that is the same gets the file back. Nothing here reads the
+content of a checkpoint.
 """
 
 from __future__ import annotations
@@ -31,20 +32,20 @@ from agent.storage import foreign
 from agent.storage.atomic import sync_folder, write_text
 
 FOLDER = "checkpoints"  # in the job's folder, beside its trainings, which every start of a training clears
-SAVED = "state"  # what the code calls a checkpoint in the folder that it may write to
-EVERY_S = 1.0  # between two looks for a new one
-SHARE = 4  # a checkpoint may fill this part of the disk limit: an older one and the artefact lie beside it
+SAVED = "state"  # the name under which the code saves a checkpoint
+EVERY_S = 1.0  # between two looks for a new checkpoint
+SHARE = 4  # a checkpoint may fill 1/SHARE of the disk limit, because an older one and the artefact lie beside it
 LARGEST_NOTE = 1 << 16  # bytes
-PACKAGES = ("numpy", "torch", "safetensors")  # whose versions decide whether a training goes on bit for bit
+PACKAGES = ("numpy", "torch", "safetensors")  # another version of one may not continue a training bit for bit
 
 
 class Note(Strict):
-    """What the runner knows of a checkpoint (note.json)."""
+    """What the runner knows about a checkpoint (note.json)."""
 
     identity: str  # of the training that saved it
-    job: str  # key of the job in which it was taken
+    job: str  # key of the job during which it was taken
     sha256: str
-    wall_s: float  # that the training took until then, over all of its processes
+    wall_s: float  # until the checkpoint, summed over all processes of the training; so are the next two
     cpu_s: float
     peak_memory_mb: float
 
@@ -55,8 +56,8 @@ class Checkpoints:
 
     job: Job
     root: Path
-    before: Used = field(default_factory=Used)  # what the checkpoint that this process goes on from had cost
-    identity: str = ""
+    before: Used = field(default_factory=Used)  # the cost up to the checkpoint from which this process continues
+    identity: str = ""  # see identity_of
     _looked: float = 0.0
 
     @classmethod
@@ -74,13 +75,13 @@ class Checkpoints:
 
     @property
     def most_bytes(self) -> int:
-        """Of one checkpoint."""
+        """The largest checkpoint that is taken."""
         return min(self.job.limits.file_mb, self.job.limits.disk_mb // SHARE) << 20
 
     def begin(self, identity: str) -> Path | None:
-        """Look for the checkpoint of this very training, here and under its lost jobs; returns it, None without one.
+        """The checkpoint of this very training, from this job or one that was lost; None if there is none.
 
-        Whatever else lies there is removed.
+        Whatever else lies in the folders of checkpoints is removed.
         """
         self.identity, self.before = identity, Used()
         name = self.root.name
@@ -104,17 +105,17 @@ class Checkpoints:
         return self.root / note.sha256
 
     def mounts(self, kept: Path | None) -> tuple[Mount, ...]:
-        """The folder to save to, and the checkpoint to go on from."""
+        """The folder to save to and, if there is one, the checkpoint to continue from."""
         read = (Mount(kept, f"/checkpoint-kept/{SAVED}"),) if kept else ()
         return (Mount(self.offered, "/checkpoint", writable=True), *read)
 
     def told(self, mounts: tuple[Mount, ...], sandbox: Sandbox) -> dict[str, Any]:
-        """What task.json says of them."""
+        """The entry `checkpoint` of task.json: where to save, what to load, and how large it may be."""
         save, *load = (sandbox.visible(mount) for mount in mounts)
         return {"save": f"{save}/{SAVED}", "load": load[0] if load else "", "most_bytes": self.most_bytes}
 
     def look(self, process: SandboxProcess) -> None:
-        """Take a checkpoint that the running code has saved since the last look."""
+        """Take the checkpoint that the running code has saved since the last look, if there is one."""
         if time.monotonic() - self._looked < EVERY_S:
             return
         self._looked = time.monotonic()
@@ -122,22 +123,22 @@ class Checkpoints:
             self._take(_sum(self.before, process.used()))
 
     def ended(self, end: Exit) -> Exit:
-        """The end of the training with what its earlier processes took until the checkpoint that was gone on from."""
+        """The end of this process, with the cost of earlier processes up to the checkpoint added."""
         spent = _sum(self.before, Used(wall_s=end.wall_s, cpu_s=end.cpu_s, peak_memory_mb=end.peak_memory_mb))
         return Exit(end.reason, end.code, spent.wall_s, spent.cpu_s, spent.peak_memory_mb)
 
     def drop(self) -> None:
-        """The training is over, or must not go on from where it was."""
+        """Remove all checkpoints: the training is over, or must start afresh."""
         remove(self.root)
 
     def _take(self, spent: Used) -> None:
-        """A plain file within its bound replaces the one that is kept; anything else is removed."""
+        """Keep what the code saved in place of the last checkpoint, if it is a plain file within the bound."""
         beside = self.root / "taken"
         remove(beside)
         try:
             os.rename(self.offered / SAVED, beside)
             digest = _sealed(beside, self.most_bytes)
-        except FileNotFoundError:  # its code took it away again
+        except FileNotFoundError:  # the code removed it again
             return
         except foreign.Foreign:
             remove(beside)
@@ -152,9 +153,11 @@ class Checkpoints:
 
 
 def identity_of(job: Job, world: Path, code: Mapping[str, str], task: Mapping[str, Any]) -> str:
-    """Names one training: what is trained, on what, with what, and for which attempt.
+    """A hash that names one training: what is trained, on which data and machine, with which versions, for which
+    attempt.
 
-    `code` holds the hashes of the files that the training sees. Which restart of the attempt it is, is not part of it.
+    `code` holds the hashes of the files that the training sees, `task` the content of its task.json. A restart of the
+    same attempt has the same identity.
     """
     identity = [
         [job.run, job.attempt, job.script, job.device, job.sandbox],
@@ -168,12 +171,12 @@ def identity_of(job: Job, world: Path, code: Mapping[str, str], task: Mapping[st
 
 
 def possible(manifest: Manifest) -> bool:
-    """Whether a template's trainings are told of checkpoints: those that are started as python experiment.py."""
+    """Whether a template's trainings may save checkpoints: only those that are started as `python experiment.py`."""
     return manifest.form == "own" and manifest.command is None
 
 
 def got_further(job: Job) -> bool:
-    """Whether a job that was lost has taken a checkpoint of its own, from which the next one goes on."""
+    """Whether a checkpoint was taken during a job that was lost, so that the next job continues from it."""
     return any(note.job == job.key for note in _notes(job))
 
 
@@ -196,7 +199,7 @@ def _read(root: Path) -> Note | None:
 
 
 def _valid(root: Path, identity: str) -> Note | None:
-    """The note of a checkpoint that this training saved, and that is still the file that was taken."""
+    """The note of a checkpoint, if this training saved it and the file still has the noted hash."""
     note = _read(root)
     if note is None or note.identity != identity:
         return None
@@ -207,10 +210,10 @@ def _valid(root: Path, identity: str) -> Note | None:
 
 
 def _sealed(path: Path, most_bytes: int = sys.maxsize) -> str:
-    """sha256 of a plain file with one name; it is on disk and ours then, and the sandbox's user may read it.
+    """sha256 of a plain file. The file is flushed to the disk, and becomes ours and readable for the sandbox's user.
 
     Raises:
-        Foreign: there is no such file, or it is larger than allowed.
+        Foreign: it is missing, no plain file, a hard link, or larger than allowed.
     """
     handle = foreign.opened(path.parent, path.name, most_bytes)
     with os.fdopen(handle, "rb") as file:

@@ -1,6 +1,6 @@
-"""What an artefact's file holds: how much, how like another seed's, and whether any of it is training data.
+"""What an artefact's file holds: its size, its likeness to other seeds' artefacts, and whether it holds training data.
 
-Not here: whether that is believed (integrity/weights.py), and the decoder that is measured (artefact.py).
+Not here: whether a run with these facts is believed (integrity/weights.py), and reading the decoder (artefact.py).
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agent.lab.integrity import weights
-from agent.lab.measuring.artefact import LARGEST, BadArtefact, check_header, tensor
+from agent.lab.measuring.artefact import LARGEST, BadArtefact, check_header, from_bfloat16, tensor
 from agent.lab.measuring.bench import Bench
 from agent.lab.measuring.scratch import TrainingPaths
 from agent.lab.measuring.verdict import Stopped
@@ -21,15 +21,16 @@ if TYPE_CHECKING:
     import numpy as np
 
 DECODER = "W_dec"
-MOST_ROWS = 1024  # of a tensor that are looked up among the data
-MOST_DATA = 65_536  # training rows they are looked up in
+MOST_ROWS = 1024  # rows of a tensor that are looked up among the training rows
+MOST_DATA = 65_536  # training rows among which they are looked up
 
 
 def facts(bench: Bench, saved: Path) -> dict[str, float]:
-    """Numbers and bytes of the file, and its likeness to other seeds' artefacts of this job that exist by now.
+    """Facts about an artefact (`Training.artefact_facts`), compared with this job's other seeds harvested so far.
 
-    Of two trainings that run side by side, the later to be harvested sees the earlier one. A file that cannot be read
-    has no facts: reading it for the measurement says why.
+    `numbers` and `bytes` are its size; `aligned` and `matched` are the largest likeness to another seed (see
+    integrity/weights.py), `compared` the count of numbers behind it. A file that cannot be read has no facts; reading
+    it for the measurement reports why.
     """
     import numpy as np
 
@@ -51,11 +52,11 @@ def facts(bench: Bench, saved: Path) -> dict[str, float]:
 
 
 def check_no_data(bench: Bench, saved: Path) -> None:
-    """A dictionary's artefact holds parameters, not the rows that it was trained on.
+    """Check that a dictionary's artefact holds parameters and not the rows that it was trained on.
 
-    Looked at is every tensor but the decoder: its rows, its columns, and its numbers in rows of d_in. A sample of them
-    is looked up in a sample of the training rows. In a tensor of the decoder's own size, which may have started at
-    rows of data, more than half must be found.
+    For every tensor but the decoder, a sample of its rows, of its columns and of its numbers cut into rows of d_in is
+    looked up in a sample of the training rows. A tensor of the decoder's size may have been initialised with rows of
+    data, so there more than half must be found.
 
     Raises:
         Stopped: some tensor is made of training rows.
@@ -82,7 +83,7 @@ def check_no_data(bench: Bench, saved: Path) -> None:
 
 
 def _layouts(values: np.ndarray, d_in: int) -> Iterator[np.ndarray]:
-    """A sample of the rows of length d_in that a tensor may be made of."""
+    """Samples of the rows of length d_in that a tensor may be made of, one for each way to cut it into rows."""
     import numpy as np
 
     if values.dtype.itemsize == 1 and values.size % 4 == 0:
@@ -97,17 +98,20 @@ def _layouts(values: np.ndarray, d_in: int) -> Iterator[np.ndarray]:
 
 
 def _data(bench: Bench, d_in: int) -> np.ndarray | None:
-    """A sample of the rows that the training had, from the first .npy file of such rows."""
+    """A sample of the training rows, from the first .npy file with rows of this width; None if there is none."""
     import numpy as np
 
     for path in sorted(Path(bench.job.train_data).rglob("*.npy")):
-        rows = np.load(path, mmap_mode="r", allow_pickle=False)
-        if rows.ndim != 2 or rows.shape[1] % d_in:  # a transcoder's row holds two activations of this width
+        try:
+            rows = np.load(path, mmap_mode="r", allow_pickle=False)
+        except ValueError:  # an array of Python objects
+            continue
+        if rows.ndim != 2 or rows.shape[1] % d_in:  # (a transcoder's row holds two activations of this width)
             continue
         chosen = np.sort(np.random.default_rng(0).choice(len(rows), min(len(rows), MOST_DATA), replace=False))
         taken = np.asarray(rows[chosen])
         if taken.dtype == np.int16:  # bfloat16, which numpy lacks
-            taken = (taken.view(np.uint16).astype(np.uint32) << 16).view(np.float32)
+            taken = from_bfloat16(taken.view(np.uint16))
         return _finite(taken.reshape(-1, d_in))
     return None
 
@@ -121,7 +125,7 @@ def _siblings(bench: Bench) -> Iterator[Path]:
 
 
 def _shapes(path: Path) -> dict[str, tuple[int, ...]]:
-    """By name; nothing of a file that is not safetensors, or not yet written to its end."""
+    """The shape of each tensor by name; empty for a file that is not safetensors, or not yet completely written."""
     from safetensors import SafetensorError, safe_open
 
     try:
@@ -133,7 +137,7 @@ def _shapes(path: Path) -> dict[str, tuple[int, ...]]:
 
 
 def _load(path: Path, name: str) -> np.ndarray | None:
-    """One tensor as it was saved; None of a type that numpy lacks."""
+    """One tensor as it was saved; None if it cannot be read or has a type that numpy lacks."""
     from safetensors import SafetensorError, safe_open
 
     try:
@@ -144,6 +148,7 @@ def _load(path: Path, name: str) -> np.ndarray | None:
 
 
 def _finite(values: np.ndarray) -> np.ndarray:
+    """The values as float64, with those that are not finite or beyond LARGEST set to zero."""
     import numpy as np
 
     with np.errstate(invalid="ignore"):  # bytes that were never numbers may be read as such

@@ -1,6 +1,7 @@
-"""Measuring a dictionary: its latents on held-out rows, decoded by the runner, go to the evaluation.
+"""Measures a dictionary (an autoencoder with a linear decoder).
 
-The floor is what an untrained dictionary of the same size scores. Not here: sandboxes and processes (box.py).
+A box computes its latents on held-out rows, the runner decodes them, and the template's evaluation gets both. The
+result is compared with the floor, the score of untrained dictionaries of the same size. Not here: the box (box.py).
 """
 
 from __future__ import annotations
@@ -24,17 +25,19 @@ if TYPE_CHECKING:
     import numpy as np
     from scipy.sparse import csr_matrix
 
-MOVED = 1e-3  # relative; some hundred steps of any honest size move a decoder further
+MOVED = 1e-3  # relative; a few hundred steps of an ordinary size move a decoder further
 
 
 def measure(bench: Bench, saved: Path, account: Account) -> tuple[np.ndarray, csr_matrix]:
-    """Encode twice, look at the latents, decode, evaluate, compare with chance; returns rows and latents.
+    """Encode twice, check the latents, decode, evaluate into the account, and compare with the floor.
+
+    Returns the held-out rows [N, d_in] and their latents [N, d_sae] in the artefact's own scale.
 
     Raises:
-        Stopped: the artefact cannot be read or measured, or what it gives is not to be believed.
+        Stopped: the artefact cannot be read or measured, or its latents are refused.
     """
     artefact = _artefact(bench, saved)
-    if not bench.job.pretrained:  # what others trained never saw this data, and the runner itself wrote its file
+    if not bench.job.pretrained:  # a published autoencoder never saw this data, and the runner wrote its file
         check_no_data(bench, saved)
     evaluation, truth = bench.evaluation()
     latents = _encoded(bench, truth.x, len(artefact.decoder))
@@ -57,7 +60,8 @@ def measure(bench: Bench, saved: Path, account: Account) -> tuple[np.ndarray, cs
     )
     if text := at_floor(account.metrics, floor, bench.manifest.headline):
         account.judge(Finding(code=AT_FLOOR, grade="flag", text=text))
-        if z.nnz and not bench.control and not bench.job.pretrained:  # a dead training stays where it starts, honestly
+        # without any active latent there are no gradients, so that an honest training cannot move either
+        if z.nnz and not bench.control and not bench.job.pretrained:
             _check_it_moved(bench, artefact, account)
     if bench.job.saebench:
         saebench.measure(bench, bench.job.saebench, artefact, account)
@@ -65,16 +69,17 @@ def measure(bench: Bench, saved: Path, account: Account) -> tuple[np.ndarray, cs
 
 
 def _told(bench: Bench, finding: Finding) -> Finding:
-    """What is odd about others' latents is told with their metrics: nobody smuggles anything in them here."""
+    """The finding, weakened to a flag for a published autoencoder, whose authors cannot have cheated this check."""
     others = bench.job.pretrained and finding.grade == "refuse"
     return finding.model_copy(update={"grade": "flag"}) if others else finding
 
 
 def _encoded(bench: Bench, x: np.ndarray, width: int) -> csr_matrix:
-    """Latents of all rows, in a secret order, and the same again in a second process."""
+    """The latents of all rows, computed in a secret order and compared with those of a second process."""
     import numpy as np
 
-    most = width if bench.job.pretrained else bench.manifest.max_l0  # others had other aims
+    # a published autoencoder was not trained for the template's bound on active latents
+    most = width if bench.job.pretrained else bench.manifest.max_l0
     method = bench.manifest.model.rows("latents", width, most)
     given = np.ascontiguousarray(x, dtype=np.float32)
     order = np.random.default_rng(bench.order_seed("encode")).permutation(len(x))
@@ -92,7 +97,7 @@ def _artefact(bench: Bench, saved: Path) -> Artefact:
 
 
 def _check_it_moved(bench: Bench, artefact: Artefact, account: Account) -> None:
-    """Train the same code on one batch: an artefact that hardly differs from that one was never trained."""
+    """Refuse an artefact that hardly differs from what the same code leaves after a single batch."""
     import numpy as np
 
     try:

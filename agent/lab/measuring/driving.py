@@ -1,6 +1,6 @@
-"""The evaluation drives, the model answers: in this process, or over a pipe from a sandbox that holds the evaluation.
+"""An evaluation that calls the model as it likes ("drives" it): in this process, or over a pipe from a sandbox.
 
-Over the pipe go the frames of frames.py: a call in, the answer out, and after it the seconds that it took.
+The pipe carries the frames of frames.py: a call comes in, and its answer goes out, followed by the seconds it took.
 """
 
 from __future__ import annotations
@@ -18,21 +18,26 @@ if TYPE_CHECKING:
 
 Send = Callable[[bytes], object]
 Receive = Callable[[int], bytes]
-MOST_ASKED = 1 << 29  # bytes of a call that a stranger's evaluation makes
+MOST_ASKED = 1 << 29  # bytes of one call of an evaluation in the sandbox
 
 
 def driven(spec: ModelSpec, evaluation: Any, model: Any, truth: Any, settings: Mapping[str, Any]) -> dict[str, float]:
-    """The metrics; the short form is one call with all rows, whose outputs evaluate(x, outputs, truth) gets."""
+    """The metrics of a model.
+
+    If the manifest declares methods, evaluate(model, truth, settings) calls them. Otherwise the one method is called
+    with all rows of truth.x, and evaluate(x, outputs, truth) gets its outputs.
+    """
     if spec.methods:
         return evaluation.evaluate(model, truth, settings)
     return evaluation.evaluate(truth.x, getattr(model, spec.method)(truth.x).astype("float64"), truth)
 
 
 def serve(process: SandboxProcess, model: Called, cancelled: Callable[[], bool]) -> None:
-    """Answer the calls of an evaluation behind walls, until it says that it is done.
+    """Answer the calls of an evaluation that runs in a sandbox, until it reports that it is done.
 
     Raises:
-        Ended: it died, passed a limit or was cancelled; or what it sent is no call. Also the model's box may have.
+        Ended: its process, or the model's box, died, passed a limit or was cancelled; or it sent something else than a
+            call.
         BadAnswer: the model's answer is not what was declared.
     """
     channel, names = Channel(process, cancelled), list(model.methods)
@@ -50,7 +55,7 @@ def serve(process: SandboxProcess, model: Called, cancelled: Callable[[], bool])
 
 
 def remote(names: Sequence[str], send: Send, receive: Receive) -> Callable[[str, Sequence[Any]], tuple[Any, ...]]:
-    """The other end: asks by the pipe; gives the answer's arrays, and the seconds last."""
+    """The other end of the pipe: a function that calls a method and returns its arrays, with the seconds last."""
     import numpy as np
 
     def ask(name: str, arguments: Sequence[Any]) -> tuple[Any, ...]:

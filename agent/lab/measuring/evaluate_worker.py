@@ -1,8 +1,8 @@
-"""Runs inside the sandbox: loads the template's evaluate.py and its truth, and leaves rows or metrics in /out.
+"""Runs inside the sandbox: loads a stranger's evaluate.py and its truth, and writes rows or metrics to /out.
 
-Called as `python -m agent.lab.measuring.evaluate_worker rows|evaluate`, or `drive SPEC` (the manifest's [model], JSON):
-then calls of the model go out on standard output, and answers come in on standard input. The runner trusts nothing that
-it leaves or says.
+Called as `python -m agent.lab.measuring.evaluate_worker` with one of three commands: `rows` writes the held-out rows;
+`evaluate` evaluates the arrays in /given; `drive SPEC` (the manifest's [model] as JSON) lets the evaluation call the
+model, with calls on standard output and answers on standard input. The runner trusts nothing of it.
 """
 
 import json
@@ -45,6 +45,7 @@ class Remote(Called):
 
 
 def main(what: str, *spec: str) -> None:
+    """Run one of the three commands; see the module."""
     module = load_module(Path("/template/evaluate.py"))
     settings = json.loads((GIVEN / "settings.json").read_text())
     truth = module.load_truth(Path("/truth"), settings)

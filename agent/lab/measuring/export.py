@@ -1,6 +1,6 @@
-"""A measured SAE as others load it: in SAELens's form if that gives the measured latents, else with its class.
+"""Exports a measured SAE: in SAELens's format if that gives the measured latents, or else together with its class.
 
-Tensors are read, and nothing that an agent wrote runs here. Not here: measuring.
+Only tensors are read; nothing that an agent wrote runs here. Not here: measuring.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from agent.core.manifest import Condition
 from agent.core.record import Job
 from agent.core.template import load_template
 from agent.lab.built import file_sha256
-from agent.lab.measuring.artefact import BadArtefact, tensor
+from agent.lab.measuring.artefact import INFERENCE, BadArtefact, tensor
 from agent.lab.measuring.repeat import agree
 from agent.lab.measuring.scratch import TrainingPaths
 from agent.storage.atomic import write_text
@@ -32,9 +32,8 @@ if TYPE_CHECKING:
 WEIGHTS, CONFIG = "sae_weights.safetensors", "cfg.json"
 ROWS = 4096  # held-out rows on which the latents are compared
 CHUNK = 256  # rows at a time
-FORMAT = "6.0.0"  # of SAELens: the first version with this cfg.json
-INFERENCE = {"batchtopk": "jumprelu", "matryoshka": "jumprelu"}  # what a declared architecture is at inference
-# SAELens's words for where in a language model an SAE belongs, and the settings that say it.
+FORMAT = "6.0.0"  # the first version of SAELens with this cfg.json
+# SAELens's names for where in a language model an SAE belongs, with our settings that hold the values.
 PLACES = {
     "model_name": "model",
     "hook_name": "hook_name",
@@ -46,16 +45,16 @@ PLACES = {
 
 @dataclass(frozen=True)
 class Form:
-    """One of SAELens's inference forms with its tensors."""
+    """An SAE in one of SAELens's architectures for inference."""
 
     architecture: str
     tensors: dict[str, np.ndarray]
-    k: int = 0  # of topk
+    k: int = 0  # active latents of a row, for topk
     apply_b_dec_to_input: bool = True
-    transcodes: bool = False  # W_dec and b_dec are of another activation than the one that is read
+    transcodes: bool = False  # W_dec and b_dec reconstruct another activation than the encoder reads
 
     def encode(self, x: np.ndarray) -> np.ndarray:
-        """What SAELens computes, in float32; [B, d_sae]."""
+        """The latents [B, d_sae] of rows x [B, d_in], in float32, as SAELens computes them."""
         import numpy as np
 
         t = self.tensors
@@ -73,11 +72,12 @@ class Form:
 
     @property
     def named(self) -> str:
-        """The architecture in SAELens's words."""
+        """SAELens's name of the architecture."""
         named = {"standard": "transcoder", "jumprelu": "jumprelu_transcoder"} if self.transcodes else {}
         return named.get(self.architecture, self.architecture)
 
     def config(self, metadata: dict[str, Any]) -> dict[str, Any]:
+        """The content of cfg.json."""
         d_in, d_sae = self.tensors["W_enc"].shape
         k = {"k": self.k, "rescale_acts_by_decoder_norm": False} if self.architecture == "topk" else {}
         return {
@@ -96,12 +96,12 @@ class Form:
 
 
 def leave(job: Job, seed: int, condition: Condition, paths: TrainingPaths, x: np.ndarray, latents: csr_matrix) -> str:
-    """Leave a measured training's SAE in its export folder; returns how it can be loaded, for the record.
+    """Write a measured training's SAE to its export folder; returns in words how it can be loaded, for the record.
 
-    `latents` are those that the artefact's own code gave for the rows x.
+    `latents` [N, d_sae] are those that the artefact's own code gave for the rows x [N, d_in].
 
     Raises:
-        InfrastructureError: the disk is full.
+        InfrastructureError: the folder cannot be written, for example because the disk is full.
     """
     artefact = paths.kept / load_template(Path(job.template)).manifest.artefact
     origin = {
@@ -127,7 +127,13 @@ def export(
     origin: dict[str, Any],
     folder: Path,
 ) -> str:
-    """Write one SAE's folder; `code` is the folder of the code that loads the artefact."""
+    """Write the folder of one SAE; see `leave`.
+
+    Args:
+        code: the folder of the code that loads the artefact.
+        origin: what cfg.json says about the run that the SAE comes from.
+        folder: is replaced if it is there.
+    """
     form = recognised(artefact, x, latents, settings)
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
@@ -154,7 +160,7 @@ Its latents were compared with those that were measured, on {min(ROWS, len(x))} 
 
 
 def recognised(artefact: Path, x: np.ndarray, latents: csr_matrix, settings: dict[str, Any]) -> Form | None:
-    """The form of SAELens that gives these latents for these rows; None if no form does."""
+    """The form of SAELens that gives these latents for these rows; None if none does."""
     tensors, declared = _tensors(artefact)
     rows, measured = x[:ROWS], latents[:ROWS]
     guesses = sorted(forms(tensors, settings), key=lambda form: form.architecture != declared)
@@ -162,11 +168,11 @@ def recognised(artefact: Path, x: np.ndarray, latents: csr_matrix, settings: dic
 
 
 def forms(tensors: dict[str, np.ndarray], settings: dict[str, Any]) -> Iterator[Form]:
-    """What the tensors could be, by their names and shapes; the latents decide."""
+    """The forms that the tensors could have, judged by their names and shapes; `recognised` compares the latents."""
     import numpy as np
 
     d_sae, d_in = tensors["W_dec"].shape
-    transcodes = "hook_name_out" in settings  # SAELens has two forms of these, whose encoder reads a row as it is
+    transcodes = "hook_name_out" in settings  # SAELens has two forms of transcoders; neither subtracts b_dec from a row
     if transcodes:
         d_in = settings["d_in"]
     wide = {name: np.broadcast_to(t, (d_sae,)) for name, t in tensors.items() if t.shape in ((), (1,), (d_sae,))}
@@ -176,20 +182,18 @@ def forms(tensors: dict[str, np.ndarray], settings: dict[str, Any]) -> Iterator[
     form = partial(_form, transcodes=transcodes)
     for applied in (False,) if transcodes else (True, False):
         if {"b_gate", "r_mag", "b_mag"} <= wide.keys() and not transcodes:
-            yield _form("gated", {**shared, **{n: wide[n] for n in ("b_gate", "r_mag", "b_mag")}}, applied)
+            yield form("gated", {**shared, **{n: wide[n] for n in ("b_gate", "r_mag", "b_mag")}}, applied)
         affine = {**shared, "b_enc": wide.get("b_enc", np.zeros(d_sae))}
         if "threshold" in wide:
             yield form("jumprelu", {**affine, "threshold": wide["threshold"]}, applied)
         if "log_threshold" in wide:
-            yield _form(
-                "jumprelu", {**affine, "threshold": np.exp(wide["log_threshold"])}, applied, transcodes=transcodes
-            )
+            yield form("jumprelu", {**affine, "threshold": np.exp(wide["log_threshold"])}, applied)
         yield form("standard", affine, applied)
         if transcodes:
             continue
         for k in sorted({_whole(v) for v in (tensors.get("k"), tensors.get("l0"), settings.get("l0"))} - {0}):
             if k < d_sae:
-                yield _form("topk", affine, applied, k)
+                yield form("topk", affine, applied, k)
 
 
 def _form(
@@ -202,7 +206,7 @@ def _form(
 
 
 def _whole(value: Any) -> int:
-    """A positive whole number, or 0."""
+    """The value as an int if it is a positive whole number, or else 0."""
     try:
         number = float(value.item() if hasattr(value, "item") else value)
     except (TypeError, ValueError):
@@ -211,7 +215,7 @@ def _whole(value: Any) -> int:
 
 
 def _tensors(artefact: Path) -> tuple[dict[str, np.ndarray], str]:
-    """The tensors, and the inference form of the architecture that the file declares, if it declares one."""
+    """The tensors by name, and the architecture that the file declares, as it is at inference ("" for none)."""
     from safetensors import safe_open
 
     with safe_open(artefact, framework="numpy") as file:
@@ -227,13 +231,13 @@ def _encoded(form: Form, x: np.ndarray) -> csr_matrix:
     import numpy as np
     from scipy import sparse
 
-    with np.errstate(over="ignore", invalid="ignore"):  # a wrong guess may overflow; then it does not agree
+    with np.errstate(over="ignore", invalid="ignore"):  # a wrong form may overflow, and then does not agree
         pieces = [form.encode(x[i : i + CHUNK].astype(np.float32)) for i in range(0, len(x), CHUNK)]
     return sparse.vstack([sparse.csr_matrix(np.nan_to_num(p)) for p in pieces], format="csr")
 
 
 def _with_class(artefact: Path, code: Path, folder: Path) -> None:
-    """The artefact beside the code that loads it."""
+    """Write the artefact together with the code that loads it."""
     for path in sorted(code.rglob("*.py")):
         target = folder / path.relative_to(code)
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -1,7 +1,7 @@
-"""`python -m agent.lab.measuring.feeder`: writes a template's rows to standard output until nobody reads them.
+"""`python -m agent.lab.measuring.feeder`: writes training rows of a template's feed.py to standard output.
 
-Standard input gives the request in one line, and stays open as long as the runner lives. One block is made while
-another is written; a block is in memory three times at most.
+It goes on until nobody reads any more. Standard input gives the request in one line of JSON, and stays open as long as
+the runner lives. One block of rows is made while another is written, so that at most three blocks are in memory.
 """
 
 from __future__ import annotations
@@ -28,16 +28,17 @@ PIPE_BYTES = 1 << 20  # what may wait in the pipe
 
 
 def main() -> int:
+    """Write the rows; returns 0 if the training has enough, 2 for an error to be shown, 1 for any other."""
     request = json.loads(sys.stdin.readline())
     out = os.dup(1)
-    os.dup2(2, 1)  # what libraries print is no row
+    os.dup2(2, 1)  # what libraries print must not go among the rows
     threading.Thread(target=_leave_with_the_runner, daemon=True).start()
-    with suppress(OSError):  # a limit of the system's
+    with suppress(OSError):  # the system may allow smaller pipes only
         fcntl.fcntl(out, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
     try:
         for block in _ahead(_rows(request)):
             _write(out, block.data.cast("B"))
-    except BrokenPipeError:  # the training has what it wants
+    except BrokenPipeError:  # the training has all the rows that it wants
         return 0
     except (UserError, InfrastructureError) as error:
         print(" ".join(str(error).split()), file=sys.stderr)
@@ -49,6 +50,7 @@ def main() -> int:
 
 
 def _leave_with_the_runner() -> None:
+    """End this process when the runner's end of standard input is closed."""
     sys.stdin.read()
     os._exit(1)
 
@@ -59,7 +61,7 @@ def _rows(request: dict[str, Any]) -> Iterator[np.ndarray]:
 
 
 def _ahead(blocks: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
-    """The same blocks, one of them ready before it is asked for."""
+    """The same blocks; a thread makes each one while the one before it is used."""
     ready: queue.Queue[np.ndarray | Exception | None] = queue.Queue(1)
 
     def work() -> None:
@@ -85,4 +87,4 @@ def _write(out: int, left: memoryview) -> None:
 if __name__ == "__main__":
     status = main()
     sys.stderr.flush()
-    os._exit(status)  # the model's threads need not come to an end first
+    os._exit(status)  # without waiting for the threads of the model

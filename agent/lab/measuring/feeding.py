@@ -1,8 +1,8 @@
-"""Rows that come to a training while it runs, through its standard input, from the template's feed.py.
+"""Streams rows to a training while it runs, through its standard input, from the template's feed.py.
 
-The code asks once, by a file in its output folder, from which row on it wants them (a training that goes on from a
-checkpoint wants the later ones). The rows are made by a process of the runner (feeder.py), which knows the model and
-the text; the sandbox sees a pipe of numbers.
+The code asks once, with a file in its output folder, from which row on it wants them; a training that continues from a
+checkpoint asks for the later ones. A process of the runner (feeder.py) makes the rows, because it knows the language
+model and the text; the sandbox sees only a pipe of numbers.
 """
 
 from __future__ import annotations
@@ -22,24 +22,25 @@ from agent.sandbox import harvest
 from agent.storage.atomic import write_text
 
 PROJECT = Path(__file__).resolve().parents[3]
-ASKED = "feed.json"  # {"row": n}
+ASKED = "feed.json"  # the file with which the code asks for rows: {"row": n}
 MAX_ASKED = 1 << 10  # bytes
 LARGEST_ROW = 1 << 50
-TAIL = 500  # characters of what the feeder said
+TAIL = 500  # characters of the feeder's last line
 
 
 def is_fed(bench: Bench) -> bool:
-    """Whether the profile's setting `streamed` asks for it."""
+    """Whether a training gets streamed rows: its template has a feed.py, and the setting `streamed` is true."""
     return bool(bench.manifest.feed and bench.settings.get("streamed"))
 
 
 class Feed:
-    """The feeder of one training."""
+    """The process that feeds one training; started once the training asks for rows."""
 
     def __init__(self, bench: Bench, paths: TrainingPaths, settings: dict[str, Any], process: SandboxProcess) -> None:
         if bench.walled:
             raise InfrastructureError(
-                f"{bench.manifest.feed}: would run outside of the sandbox, and its template is somebody else's"
+                f"{bench.manifest.feed}: would run outside of the sandbox, and its template is somebody else's; copy "
+                "the template into templates/ once you trust it"
             )
         self._bench, self._paths, self._settings, self._training = bench, paths, settings, process
         self._said = paths.text("feed.stderr")
@@ -51,10 +52,12 @@ class Feed:
             self._start(row)
 
     def end(self, *, well: bool) -> None:
-        """The training is over; `well`: it has come to its own end.
+        """Stop the feeder, because the training is over.
+
+        `well` says whether the training came to its own end or was cancelled.
 
         Raises:
-            InfrastructureError: it has not, and the feeder had failed before.
+            InfrastructureError: it did not, and the feeder had failed before.
         """
         if self._process is None:
             return
@@ -70,6 +73,7 @@ class Feed:
             raise InfrastructureError(f"{self._bench.manifest.feed}: gave no more rows: {said} (see {self._said})")
 
     def _asked(self) -> int | None:
+        """The row from which on the training wants rows; None if it has not asked yet, or not in the right form."""
         try:
             said = harvest.parse_json(harvest.read_bytes(self._paths.out, ASKED, MAX_ASKED))
         except (harvest.Unharvestable, OSError):
@@ -85,7 +89,7 @@ class Feed:
             "seed": self._bench.seed,
             "start": row,
         }
-        write_text(self._paths.root / ASKED, json.dumps({"row": row}))  # kept: the folder that it stood in goes
+        write_text(self._paths.root / ASKED, json.dumps({"row": row}))  # a copy: the output folder is removed later
         pipe = self._training.stdin
         assert pipe
         with open(self._said, "wb") as said:

@@ -1,9 +1,8 @@
-"""What a training gets that is not the project's own form: another Python, another system's idea of folders.
+"""What a training in another form than ours needs: another Python, and the folders of an AI-Scientist v1 script.
 
-Where a script of the AI-Scientist v1 form finds things: a folder it may write, and its data as ../../NAME.
-
-Seen from /w, any number of `../` ends at the root: there the data folders are mounted, read-only. Without walls they
-are links at the first three levels above the script's folder.
+Such a script writes into its own folder and reads its data as ../../NAME. Its folder is mounted as /w, from which any
+number of `../` leads to the root, so that the data folders are mounted there, read-only. Without a sandbox, links to
+them are put into the first three folders above the script's.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ BESIDE = "beside"  # folder of the data that the script finds in its own folder
 
 
 def python(environment: Environment | None) -> tuple[str, tuple[Mount, ...]]:
-    """The interpreter, and what has to be mounted for it to run."""
+    """The interpreter of an environment (None: the runner's own), and the mounts that it needs to run."""
     if environment is None:
         return sys.executable, ()
     shown = {str(tree) for tree in python_trees()}
@@ -30,12 +29,16 @@ def python(environment: Environment | None) -> tuple[str, tuple[Mount, ...]]:
 
 
 def path_env(environment: Environment | None) -> dict[str, str]:
-    """Its programs come first."""
+    """PATH with the programs of the environment first; nothing for the runner's own."""
     return {} if environment is None else {"PATH": f"{Path(environment.python).parent}:/usr/local/bin:/usr/bin:/bin"}
 
 
 def mounts(paths: TrainingPaths, data: Mount, *, walls: bool) -> tuple[Mount, ...]:
-    """The folder with the code first; the script makes its own out_dir in it."""
+    """The mounts of a v1 script, that of its code first; the script makes its own output folder there.
+
+    `data` holds the folders that the script reads as ../../NAME and, in BESIDE, those that lie in its own folder.
+    `walls`: there is a sandbox; without one, links are made instead.
+    """
     places = sorted(p for p in data.source.iterdir() if p.is_dir() and p.name != BESIDE)
     own = sorted(p for p in (data.source / BESIDE).glob("*") if p.is_dir())
     if not walls:

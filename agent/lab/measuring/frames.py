@@ -1,8 +1,8 @@
-"""Arrays over a pipe, in both directions: a frame says what comes, then come the numbers themselves.
+"""The format in which arrays go through a pipe, in both directions.
 
-A frame is four letters, the number of a method and how many arrays; the type and shape of each; then their bytes.
-Nothing in it is unpickled, and whoever reads may look at the shapes before a byte of the arrays is read. Loaded by
-itself inside the sandbox too, by any Python with numpy.
+A frame is a tag of four letters, the number of a method and the number of arrays; then the type and shape of each;
+then their bytes. Nothing in it is unpickled, and a reader can check the shapes before it reads a byte of the arrays.
+The sandbox loads this file by itself, in any Python with numpy.
 """
 
 import math
@@ -26,23 +26,26 @@ Shapes = list[tuple[str, tuple[int, ...]]]  # the type and the shape of each arr
 
 
 class Malformed(Exception):
-    """What came is no frame."""
+    """The bytes that came are no frame."""
 
 
 def pack(tag: bytes, number: int, arrays: Sequence[Any]) -> bytes:
-    """A frame; the arrays are of TYPES."""
+    """A frame with these arrays, whose types must be among TYPES."""
     import numpy as np
 
-    whole = [np.ascontiguousarray(array).reshape(np.shape(array)) for array in arrays]  # of no dimension, too
+    # reshape, because ascontiguousarray gives a scalar a dimension
+    whole = [np.ascontiguousarray(array).reshape(np.shape(array)) for array in arrays]
     about = [ARRAY.pack(TYPES.index(a.dtype.name), a.ndim) + struct.pack(f"<{a.ndim}Q", *a.shape) for a in whole]
     return b"".join([HEAD.pack(tag, number, len(whole)), *about, *(a.tobytes() for a in whole)])
 
 
 def header(head: bytes, receive: Receive) -> tuple[bytes, int, Shapes]:
-    """What a frame is and holds, from its first HEAD.size bytes on; its arrays are not read yet.
+    """The tag, the method's number, and the types and shapes of a frame that begins with `head`.
+
+    The arrays themselves are not read yet.
 
     Raises:
-        Malformed: an array has a type or a number of dimensions that there is not.
+        Malformed: an array has a type or a number of dimensions that does not exist here.
     """
     tag, number, count = HEAD.unpack(head)
     shapes: Shapes = []
@@ -55,14 +58,14 @@ def header(head: bytes, receive: Receive) -> tuple[bytes, int, Shapes]:
 
 
 def size(shapes: Shapes) -> int:
-    """Bytes of the arrays; an empty one counts as if its empty dimensions had one place, for what they may claim."""
+    """Bytes of the arrays. A dimension of 0 counts as 1, so that an empty array cannot claim a huge shape for free."""
     import numpy as np
 
     return sum(np.dtype(kind).itemsize * math.prod(max(n, 1) for n in shape) for kind, shape in shapes)
 
 
 def arrays(shapes: Shapes, receive: Receive) -> "list[np.ndarray]":
-    """The arrays themselves, writable; a bool is whatever is not zero."""
+    """Read the arrays themselves, as writable copies; any byte but zero is a true bool."""
     import numpy as np
 
     found = []

@@ -1,7 +1,7 @@
 """One training from its first step to its metrics: train, harvest, encode, encode again, decode, evaluate.
 
-Only the evaluation runs in this process; whatever the agent wrote runs in a sandbox that never sees the
-truth. Not here: which trainings run when (jobs) and whether a measured result is believed (integrity).
+Only the evaluation runs in this process. Everything that the agent wrote runs in a sandbox that never sees the truth.
+Not here: which trainings run when (jobs), and whether a measured run is believed (integrity).
 """
 
 from __future__ import annotations
@@ -30,21 +30,21 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
 Look = Callable[["csr_matrix"], None]
-__all__ = ["job_facts", "measure_again", "run_training"]
+__all__ = ["job_facts", "measure_again", "run_training"]  # a worker of lab/jobs is given this module by its name
 
 
 def run_training(
     job: Job, seed: int, condition: Condition, sandbox: Sandbox, cancelled: Cancelled, *, walled: bool = False
 ) -> Training:
-    """Train one seed under one condition and measure what came out.
+    """Train one seed under one condition, and measure the artefact.
 
-    Whatever the agent's code does becomes part of the Training. Safe to repeat: it starts afresh, or goes on from its
-    last checkpoint where it was killed or cancelled. Where the data were lost or damaged meanwhile, the reason is
-    "data", however the training ended.
-    `walled`: the template is somebody else's, so that its evaluate.py runs in the sandbox too.
+    Whatever the agent's code does becomes part of the Training. The call can be repeated: the training starts afresh,
+    or continues from its last checkpoint if it was killed or cancelled. If the data were lost or damaged meanwhile, the
+    training's reason is "data", however it ended. `walled`: the template is somebody else's, so that its evaluate.py
+    runs in the sandbox too.
 
     Raises:
-        InfrastructureError: the sandbox is broken, or the data cannot be read though they are whole.
+        InfrastructureError: the sandbox or the template's evaluation failed, though the data are whole.
     """
     world, kept = Path(job.truth_data).parent, Checkpoints.of(job, seed, condition.name)
     built, broken = build_of(world), None
@@ -111,13 +111,13 @@ def measure_again(
     walled: bool = False,
     look: Look | None = None,
 ) -> Account:
-    """What measuring an artefact that was kept gives; job.folder is a fresh one.
+    """Measure a kept artefact again, in the fresh folder job.folder.
 
     `walled`: the template is somebody else's, so that its evaluate.py runs in the sandbox too. `look` gets the latents
-    of an autoencoder as its artefact's own scale has them.
+    [N, d_sae] of an autoencoder, in its artefact's own scale.
 
     Raises:
-        Stopped: it cannot be measured, or would be refused.
+        Stopped: it cannot be measured, or is refused.
     """
     bench = Bench.of(job, seed, condition, sandbox, lambda: False, walled=walled)
     bench.paths.kept.mkdir(parents=True)
@@ -128,7 +128,7 @@ def measure_again(
 
 
 def _stages(bench: Bench, account: Account) -> None:
-    """All stages in their order; stops by raising Stopped."""
+    """Run all stages in their order and write what is learned into the account; raises Stopped at the first failure."""
     remove(bench.paths.root)
     if bench.job.pretrained:
         account.end = Exit(reason="ok", code=0, wall_s=0.0, cpu_s=0.0, peak_memory_mb=0.0)
@@ -150,7 +150,7 @@ def _stages(bench: Bench, account: Account) -> None:
 
 
 def _measure(bench: Bench, found: Harvest, account: Account, look: Look | None = None) -> None:
-    """By the kind of artefact: a dictionary whose latents the runner decodes, or a model with outputs."""
+    """Measure the harvested artefact: as a dictionary if the template has one, or else as a model with outputs."""
     artefact = saved(bench, found)
     account.artefact_facts = contents.facts(bench, artefact)
     if bench.manifest.model.dictionary:

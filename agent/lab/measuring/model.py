@@ -1,7 +1,7 @@
-"""The two models that an evaluation is given: the one in its box, and its shuffled twin.
+"""The two models that an evaluation gets: the trained one in its box, and a twin with shuffled answers.
 
-The twin answers a call with what the model gave to other rows or calls, so that its score is the floor. Not here: what
-the answers mean (evaluate.py of a template), and the interface that an evaluation sees (called.py).
+The twin answers a call with what the model gave to other rows or calls; its score is the floor for the model's. Not
+here: what the answers mean (a template's evaluate.py), and the interface that an evaluation sees (called.py).
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from agent.lab.measuring.verdict import EvaluationFault
 if TYPE_CHECKING:
     import numpy as np
 
-MOST_CALLS = 100_000  # of one measurement
-MOST_HELD = 2 << 30  # bytes of all its arguments and answers
+MOST_CALLS = 100_000  # in one measurement
+MOST_HELD = 2 << 30  # bytes of all arguments and answers of one measurement
 
 
 class Asked(Called):
-    """The model in its box. Rows that are answered one by one go there in a secret order."""
+    """The model in its box. If a method answers row by row, the rows are sent in a secret order."""
 
     def __init__(self, box: Box, stored: Stored, draw: np.random.Generator) -> None:
         super().__init__(box.methods, stored)
@@ -36,9 +36,10 @@ class Asked(Called):
         self._broken: BadAnswer | Ended | None = None
 
     def ask(self, name: str, arguments: Sequence[Any]) -> Answer:
-        """
+        """Ask the box, and keep the call for the comparison with a second process.
+
         Raises:
-            BadAnswer, Ended: as Box.ask; an evaluation that swallows it meets it again in `hold`.
+            BadAnswer, Ended: as Box.ask; if the evaluation catches it, `hold` raises it again.
             EvaluationFault: the arguments are not what the manifest declares.
         """
         method = self.methods[name]
@@ -74,7 +75,7 @@ class Asked(Called):
 
 
 class Shuffled(Called):
-    """Answers every call with rows that the model gave to other rows or calls, or with its most usual row."""
+    """Answers every call with rows that the model gave to other rows or calls, or with its usual row (see _usual)."""
 
     def __init__(
         self,
@@ -83,7 +84,7 @@ class Shuffled(Called):
         stored: Stored,
         draw: np.random.Generator | None,
     ) -> None:
-        """`draw` None: every answer is the usual one."""
+        """`heard` are all calls of the model; without `draw`, every answer is the usual row."""
         super().__init__(methods, stored)
         self._heard = {name: [one for one in heard if one.method.name == name] for name in methods}
         self._draw, self._calls = draw, 0
@@ -103,7 +104,10 @@ class Shuffled(Called):
         return tuple(self._one(method, place, form, sizes, like) for place, form in enumerate(method.gives))
 
     def _one(self, method: Method, place: int, form: Form, sizes: dict[str, int], like: Heard) -> np.ndarray:
-        """An answer of the shape that this call asks for; sizes that a model chooses are those of `like`."""
+        """One array of an answer, in the shape that this call asks for.
+
+        Dimensions whose size the model chooses have the size that they have in the call `like`.
+        """
         import numpy as np
 
         model_chose = dict(zip(form.dims, like.answer[place].shape, strict=True))
@@ -119,7 +123,7 @@ class Shuffled(Called):
         return pool[self._draw.choice(len(pool), size=count, replace=count > len(pool))].reshape(shape)
 
     def _pool(self, name: str, place: int, trailing: tuple[int, ...]) -> np.ndarray:
-        """Every row of this shape that the model gave; where nothing is drawn, the usual one alone."""
+        """All rows of this shape that the model gave; only the usual one if nothing is drawn."""
         import numpy as np
 
         key = (name, place, trailing)
@@ -132,10 +136,10 @@ class Shuffled(Called):
 
 
 def checked(method: Method, arguments: Sequence[Any]) -> tuple[np.ndarray, ...]:
-    """The arguments as they are sent: copies, of the types and shapes that were declared.
+    """The arguments of a call as they are sent: copies in the declared types, with shapes checked.
 
     Raises:
-        EvaluationFault: they cannot be.
+        EvaluationFault: the evaluation passes other arguments than the manifest declares.
     """
     if len(arguments) != len(method.takes):
         raise EvaluationFault(
@@ -165,7 +169,7 @@ def _converted(method: Method, form: Form, value: Any) -> np.ndarray:
 
 
 def _usual(pool: np.ndarray) -> np.ndarray:
-    """The mean of the rows; of whole numbers the row that is given most often."""
+    """The usual row of a pool: the mean of the rows, or for whole numbers the most frequent row."""
     import numpy as np
 
     if pool.dtype.kind == "f":

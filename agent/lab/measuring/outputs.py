@@ -1,8 +1,9 @@
-"""Measuring a model that is no autoencoder: the evaluation calls it in its box as it likes.
+"""Measures a model that is no autoencoder: the evaluation calls it in its box as it likes.
 
-The floor is what the same answers score when they are given to other rows or calls, or are the same for all: a metric
-that is no better does not see the input. A metric of a distribution would not see such a shuffle; its floor is what
-the model scores after one batch of samples. Not here: the box (box.py), and what an evaluation sees of it (model.py).
+The floor of a metric is its value when the same answers are given to other rows or calls, or are the same for all; a
+model that is no better ignores its input. A metric of a whole distribution of outputs does not change under such a
+shuffle, so its floor is what the model scores after one batch of samples. Not here: the box (box.py), and the model
+that an evaluation gets (model.py).
 """
 
 from __future__ import annotations
@@ -27,16 +28,16 @@ from agent.lab.measuring.verdict import Account, EvaluationFault, Stopped, evalu
 if TYPE_CHECKING:
     import numpy as np
 
-MOVED = 1e-3  # relative; a training of any honest length moves its parameters further
+MOVED = 1e-3  # relative; a training of an ordinary length moves its parameters further
 Drive = Callable[[Any], dict[str, float]]
 
 
 def measure(bench: Bench, saved: Path, account: Account) -> None:
-    """Metrics, the same answers again in another process, floor.
+    """Evaluate into the account, compare the answers with a second process, and compare the metrics with the floor.
 
     Raises:
-        Stopped: the artefact cannot be read or measured, or its training moves nothing.
-        InfrastructureError: the evaluation fails by itself.
+        Stopped: the artefact cannot be read or measured, or its training does not move the parameters.
+        InfrastructureError: the evaluation itself fails.
     """
     stored = _stored(saved)
     drive = bench.driver()
@@ -58,7 +59,7 @@ def measure(bench: Bench, saved: Path, account: Account) -> None:
 
 
 def _asked(bench: Bench, drive: Drive, stored: Stored, saved: Path, account: Account) -> list[Heard]:
-    """Evaluate into the account; every call that was made."""
+    """Evaluate into the account; returns every call that the evaluation made."""
     import numpy as np
 
     draw = np.random.default_rng(bench.order_seed("encode"))
@@ -69,7 +70,7 @@ def _asked(bench: Bench, drive: Drive, stored: Stored, saved: Path, account: Acc
 
 
 def _held(drive: Drive, model: Asked) -> dict[str, float]:
-    """What went wrong in a call counts, whatever the evaluation made of it."""
+    """The metrics; raises the error of a failed call even if the evaluation caught it."""
     try:
         return drive(model)
     finally:
@@ -79,7 +80,7 @@ def _held(drive: Drive, model: Asked) -> dict[str, float]:
 def _blind(
     bench: Bench, drive: Drive, stored: Stored, heard: list[Heard], account: Account, specs: Mapping[str, MetricSpec]
 ) -> bool:
-    """Whether no metric is better than with shuffled answers, or with always the usual one."""
+    """Whether no metric is better than with shuffled answers, or with the usual answer to every call."""
     import numpy as np
 
     draw, methods = np.random.default_rng(0), bench.manifest.model.called(bench.settings)
@@ -96,8 +97,10 @@ def _blind(
 
 
 def _no_better_than(bench: Bench, drive: Drive, start: Path, account: Account, specs: Mapping[str, MetricSpec]) -> bool:
-    """Whether no metric is better than that of the model as one batch leaves it; one that cannot be measured is
-    worse."""
+    """Whether no metric is better than that of `start`, the model after one batch.
+
+    If `start` cannot be measured, the model counts as better.
+    """
     untrained = Account()
     try:
         _asked(bench, drive, read_tensors(start), start, untrained)
@@ -107,7 +110,7 @@ def _no_better_than(bench: Bench, drive: Drive, start: Path, account: Account, s
 
 
 def _check_it_moved(bench: Bench, start: Path, stored: Stored, account: Account) -> None:
-    """The same code on one batch: parameters that hardly differ from those were never trained."""
+    """Refuse parameters that hardly differ from what the same code leaves after a single batch."""
     try:
         before = read_tensors(start).tensors
     except BadArtefact:

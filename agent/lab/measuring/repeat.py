@@ -1,7 +1,7 @@
-"""Are the answers the same in a fresh process?
+"""Checks that a model gives the same answers in a fresh process.
 
-Rows are sent again in another order and in batches of other sizes, and other calls one by one in another order. This
-catches state, chance, the clock, and rows whose answer depends on their neighbours.
+Calls that are answered row by row are sent again in another order and in batches of other sizes; other calls are sent
+again one by one in another order. This catches answers that depend on state, chance, the clock or neighbouring rows.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from agent.lab.measuring.verdict import Stopped
 if TYPE_CHECKING:
     import numpy as np
 
-CLOSE = 1e-4  # of the row's largest latent: float32 sums in another order differ by some 1e-6
-ODD_ROWS = 1e-3  # share of rows that may still differ: a near tie at a threshold flips a latent
-MOST_CALLS = 256  # of a method without rows that are asked again
+CLOSE = 1e-4  # of the largest value in a row; float32 sums in another order differ by about 1e-6
+ODD_ROWS = 1e-3  # share of rows that may differ by more, because a near tie at a threshold flips a latent
+MOST_CALLS = 256  # calls that are repeated, of a method that does not answer row by row
 
 
 @dataclass(frozen=True)
@@ -36,10 +36,10 @@ class Heard:
 
 
 def check(bench: Bench, heard: Sequence[Heard]) -> None:
-    """Asks a second process what the first was asked: all rows, and up to MOST_CALLS of a method's other calls, twice.
+    """Ask a second process what the first was asked: all rows once, and up to MOST_CALLS other calls a method twice.
 
     Raises:
-        Stopped: a second process gives other answers, or none.
+        Stopped: the second process gives other answers, or none.
     """
     import numpy as np
 
@@ -53,22 +53,26 @@ def check(bench: Bench, heard: Sequence[Heard]) -> None:
             calls = [one for one in heard if one.method is method and not method.rowwise and method.repeats]
             chosen += [calls[n] for n in draw.permutation(len(calls))[:MOST_CALLS]]
         order = [chosen[n] for n in draw.permutation(len(chosen))]
-        _check_calls(again, [*order, *reversed(order)])  # twice, so that a call's second answer is seen too
+        _check_calls(again, [*order, *reversed(order)])  # twice, because only the second answer may differ
 
 
 def varied_batches(draw: np.random.Generator) -> Iterator[int]:
-    """Sizes spread evenly over the orders of magnitude; single rows among them."""
+    """Batch sizes from 1 to 2 * BATCH, spread evenly over the orders of magnitude; the first is a single row."""
     yield 1
     while True:
         yield max(1, round(math.exp(draw.uniform(0, math.log(2 * box.BATCH)))))
 
 
 def agree(first: Any, second: Any) -> bool:
+    """Whether two answers differ in no more rows than ODD_ROWS allows."""
     return disagreement(first, second) <= ODD_ROWS
 
 
 def disagreement(first: Any, second: Any) -> float:
-    """Share of rows that differ by more than float32 arithmetic explains; arrays of one shape, or csr matrices."""
+    """The share of rows that differ by more than float32 arithmetic explains.
+
+    Both are arrays of one shape, or csr matrices; whole numbers must be equal.
+    """
     import numpy as np
 
     if first.dtype.kind != "f":
@@ -78,7 +82,7 @@ def disagreement(first: Any, second: Any) -> float:
 
 
 def _alike(heard: list[Heard]) -> Iterator[list[Heard]]:
-    """Calls whose rows have the same shapes, so that they can be asked together."""
+    """Groups of calls whose rows have the same shapes, so that the rows can be sent together."""
 
     def shape(one: Heard) -> str:
         trailing = [a.shape[1:] for a in (*one.given, *one.answer)]
@@ -103,7 +107,7 @@ def _check_rows(again: box.Box, calls: list[Heard], draw: np.random.Generator) -
 
 
 def _check_calls(again: box.Box, calls: list[Heard]) -> None:
-    """Each call as it was made. One answer that differs is enough: it is no function of the call's arguments."""
+    """Repeat each call as it was made; refuse at the first answer that differs."""
     for one in calls:
         second = again.ask(one.method.name, one.given)
         for form, mine, other in zip(one.method.gives, one.answer, second, strict=True):
@@ -142,6 +146,7 @@ def _differs(one: np.ndarray, other: np.ndarray) -> bool:
 
 
 def _row_max(z: Any) -> np.ndarray:
+    """The largest absolute value of each row."""
     import numpy as np
 
     if isinstance(z, np.ndarray):

@@ -1,6 +1,6 @@
-"""What a training wrote about itself, read from the harvested copies: curve, diagnostics, its own results.
+"""Takes what a training reported about itself into the account: curves, diagnostics, and its own results.
 
-Not here: what the numbers may look like (selfreport.py).
+It is read from the harvested copies. Not here: parsing the numbers (selfreport.py, results.py).
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ FILES = {"log.jsonl": 8 << 20, "diagnostics.json": 1 << 16, FINAL_INFO: 1 << 20}
 
 
 def files(manifest: Manifest) -> dict[str, int]:
-    """What is kept of a training besides its artefact."""
+    """The files that are kept of a training besides its artefact, with the most bytes of each."""
     return {**FILES, **dict.fromkeys(ALL_RESULTS, 64 << 20)} if manifest.form == "v1" else FILES
 
 
 def read(kept: Path, found: harvest.Harvest, account: Account, manifest: Manifest) -> None:
-    """The curve and the diagnostics; a failed training's are worth reading too."""
+    """Read the curves and the diagnostics, also of a failed training."""
     if "log.jsonl" in found.sha256:
         lines = (kept / "log.jsonl").read_bytes().decode("utf-8", "replace").split("\n")
         account.curves, account.declared, dropped = selfreport.curves(lines)
@@ -57,10 +57,10 @@ def _diagnostics(path: Path, account: Account, manifest: Manifest) -> None:
 
 
 def take_metrics(kept: Path, found: harvest.Harvest, account: Account, manifest: Manifest, condition: str) -> None:
-    """The experiment's own results, for templates that measure themselves; what is no metric is a diagnostic.
+    """Take the metrics of a template that reports its own results; its other numbers become diagnostics.
 
     Raises:
-        Stopped: the file is missing or unreadable, a metric is missing or impossible, or the primary one is undefined.
+        Stopped: the file is missing or unreadable, a metric is missing or impossible, or the primary one is NaN.
     """
     name = manifest.command.results if manifest.command else FINAL_INFO
     try:
@@ -87,7 +87,7 @@ def take_metrics(kept: Path, found: harvest.Harvest, account: Account, manifest:
 
 
 def _curves(said: selfreport.Reported) -> dict[str, tuple[float, ...]]:
-    """The series of the results, the loss of the training among them under the name that checks and figures know."""
+    """The series of the results; the training loss is renamed to `loss`, which checks and figures look for."""
     curves = {("loss" if n in TRAINING_LOSS and "loss" not in said.curves else n): c for n, c in said.curves.items()}
     return dict(list(curves.items())[: selfreport.MAX_CURVES])
 

@@ -1,7 +1,7 @@
-"""The results that a template's own command wrote: found by their pattern, copied, and read as what they are.
+"""The result files that a template's own command wrote: found by a pattern, copied, and read.
 
-Never trusted. Forms: JSON (numbers by name, nested or not; or a list of such), JSON lines, CSV, TensorBoard's events.
-Not here: what becomes of the numbers (reports.py).
+They are never trusted. Four formats are read: JSON (numbers by name, nested or not, or a list of such objects), JSON
+lines, CSV, and TensorBoard's event files. Not here: what becomes of the numbers (reports.py).
 """
 
 from __future__ import annotations
@@ -22,33 +22,33 @@ from agent.lab.measuring import selfreport, tfevents
 from agent.lab.measuring.scratch import TrainingPaths
 from agent.sandbox import harvest
 
-FOLDER = "results"  # among the harvested files
-MOST_NAMES = 50_000  # in the folder that is searched
-MOST_FILES = 20  # of TensorBoard's, which begins a new one now and then
+FOLDER = "results"  # folder of the copies among the harvested files
+MOST_NAMES = 50_000  # files and folders that are looked through
+MOST_FILES = 20  # files that are copied; TensorBoard begins a new one now and then
 LARGEST = 32 << 20  # bytes of one file
 MAX_ROWS = 200_000
 MAX_COLUMNS = 256
 COUNTERS = {"epoch", "epochs", "step", "steps", "global_step", "iteration", "iter", "batch", "time", "timestamp"}
-Column = list[float | None]  # None: no number in this row
+Column = list[float | None]  # one entry a row; None: no number in that row
 
 
 def clear(manifest: Manifest, paths: TrainingPaths, seed: int) -> None:
-    """Remove what looks like results before the command begins: a repository may bring old ones along."""
+    """Before the command starts, remove files that match the pattern, because a repository may contain old results."""
     for name in _found(manifest, paths, seed):
         (paths.code / name).unlink()
 
 
 def keep(manifest: Manifest, paths: TrainingPaths, seed: int) -> None:
-    """Copy the results of a command that has ended beside the other harvested files."""
+    """After the command has ended, copy its results to the other harvested files."""
     for name in _found(manifest, paths, seed)[:MOST_FILES]:
         harvest.copy_files(paths.code, paths.kept / FOLDER, {name: LARGEST}, max_total=LARGEST)
 
 
 def read(kept: Path, manifest: Manifest, condition: str) -> selfreport.Reported:
-    """The numbers of the results, under plain names; of a series, its last number, and the series as a curve.
+    """The numbers of the copied results under plain names; a series gives its last number, and a curve.
 
     Raises:
-        Unharvestable: there are none, several that are not parts of one, or they cannot be read.
+        Unharvestable: there is no file, several that are not TensorBoard's, or one that cannot be read.
     """
     assert manifest.command
     folder = kept / FOLDER
@@ -64,10 +64,10 @@ def read(kept: Path, manifest: Manifest, condition: str) -> selfreport.Reported:
 
 
 def read_file(name: str, data: bytes, condition: str = "") -> selfreport.Reported:
-    """The numbers of one file, read by the ending of its name.
+    """The numbers of one file; the ending of its name says its format.
 
     Raises:
-        Unharvestable: it is not of that form.
+        Unharvestable: it is not in that format.
     """
     if "tfevents" in name:
         return _series(tfevents.scalars([data]))
@@ -85,9 +85,9 @@ def read_file(name: str, data: bytes, condition: str = "") -> selfreport.Reporte
 
 
 def _found(manifest: Manifest, paths: TrainingPaths, seed: int) -> list[str]:
-    """Names, seen from the copy of the code, of the plain files that fit.
+    """Names, relative to the copy of the code, of the plain files that match the pattern of results.
 
-    The command could write to all of that copy, so that every folder on the way is looked at and no link is followed.
+    The command could write anywhere in that copy, so no link is followed on the way.
     """
     command = manifest.command
     assert command
@@ -96,7 +96,7 @@ def _found(manifest: Manifest, paths: TrainingPaths, seed: int) -> list[str]:
 
 
 def matching(folder: Path, pattern: str) -> list[str]:
-    """Names of the plain files below a folder that fit, part by part; `*` does not go beyond a part."""
+    """Names of the plain files below a folder that match a pattern; `*` matches within one part of a path."""
     wanted, found, seen = pattern.split("/"), [], 0
     waiting: list[tuple[str, ...]] = [()]
     while waiting:
@@ -124,7 +124,7 @@ def matching(folder: Path, pattern: str) -> list[str]:
 
 
 def _table(data: bytes, between: str) -> dict[str, Column]:
-    """The columns of a table with a header."""
+    """The columns of a CSV table with a header, by name."""
     try:
         text = data.decode("utf-8-sig")
         rows = csv.reader(io.StringIO(text), delimiter=between, strict=True)
@@ -144,7 +144,7 @@ def _table(data: bytes, between: str) -> dict[str, Column]:
 
 
 def _rows(values: Iterable[Any]) -> dict[str, Column]:
-    """Objects of numbers, one for each step, as columns."""
+    """Columns made of a list of objects, one object for each step."""
     table: dict[str, Column] = {}
     for count, value in enumerate(values):
         if not isinstance(value, Mapping):
@@ -157,7 +157,7 @@ def _rows(values: Iterable[Any]) -> dict[str, Column]:
 
 
 def _series(table: Mapping[str, Column]) -> selfreport.Reported:
-    """The last number of each column, and the columns that are numbers throughout as curves."""
+    """The last number of each column, and as curves the columns that hold finite numbers only."""
     said = selfreport.Reported()
     for key, column in table.items():
         numbers, name = [value for value in column if value is not None], selfreport.slug(key)

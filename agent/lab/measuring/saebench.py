@@ -1,7 +1,7 @@
-"""A measured autoencoder put through sae-bench: its worker asks for latents, the sandboxed encoder gives them.
+"""Evaluates a measured autoencoder with sae-bench, whose worker process asks for latents that a box computes.
 
-Some rows that were asked for are encoded once more at the end, by a fresh process in another order: what encodes
-must be a function of each row alone there too.
+At the end, a sample of the rows is encoded again by a fresh process in another order, because the encoder must be a
+function of each row alone here too.
 """
 
 from __future__ import annotations
@@ -30,16 +30,16 @@ if TYPE_CHECKING:
     import numpy as np
     from scipy.sparse import csr_matrix
 
-JUDGE_S = 120.0  # one answer
-KEPT_ROWS = 32  # of one request
-KEPT = 64  # requests whose rows are encoded again
+JUDGE_S = 120.0  # for one answer of the judge
+KEPT_ROWS = 32  # rows of one request that may be encoded again
+KEPT = 64  # requests of which rows are encoded again
 
 
 def measure(bench: Bench, wanted: SaeBenchJob, artefact: Artefact, account: Account) -> None:
     """Add sae-bench's metrics to the account.
 
     Raises:
-        Stopped: the encoder failed, or answered otherwise the second time; or a metric is impossible.
+        Stopped: the encoder failed or gave other latents the second time, or a metric is impossible.
         InfrastructureError: sae-bench failed, or took too long.
     """
     folder = bench.paths.root / "saebench"
@@ -47,9 +47,9 @@ def measure(bench: Bench, wanted: SaeBenchJob, artefact: Artefact, account: Acco
     remove(folder)
     scratch.mkdir(parents=True)
     limits = bench.job.evaluate_limits.model_copy(update={"wall_s": wanted.asked.wall_s})
-    threads = bench.job.threads * bench.job.slots  # one autoencoder at a time: it may have them all
+    threads = bench.job.threads * bench.job.slots  # one autoencoder is evaluated at a time, with the threads of all
     with (
-        turn(Path(wanted.shared) / TURN, bench.cancelled),  # it takes a model's memory, and they share probes
+        turn(Path(wanted.shared) / TURN, bench.cancelled),  # each holds a language model, and they share probes
         box.started(bench, "saebench", _methods(bench, artefact), limits=limits, threads=threads) as answers,
     ):
         asked = _Asked(bench, answers, artefact)
@@ -70,7 +70,10 @@ def measure(bench: Bench, wanted: SaeBenchJob, artefact: Artefact, account: Acco
 
 
 def judge_of(name: str, folder: Path, model: Model | None = None) -> client.Judge | None:
-    """A model's answers; each exchange is kept in the folder."""
+    """A function that asks the language model `name`, and keeps each exchange in the folder; None without a name.
+
+    `model` answers in its place, for tests.
+    """
     if not name:
         return None
     from agent.llm.calls import RecordedCalls
@@ -86,17 +89,17 @@ def judge_of(name: str, folder: Path, model: Model | None = None) -> client.Judg
 
 
 def _message(said: dict[str, str]) -> Message:
-    """A message in OpenAI's form, as sae-bench makes them."""
+    """A message of sae-bench, which is in OpenAI's form, as one of ours."""
     match said["role"]:
         case "system" | "user" | "assistant" as role:
             return Message(role=role, content=said["content"])
     raise InfrastructureError(
-        f"sae-bench speaks to its judge as {said['role']!r}; system, user and assistant are known"
+        f"sae-bench sends its judge a message in the role {said['role']!r}; only system, user and assistant exist"
     )
 
 
 class _Asked:
-    """What the worker asks the encoder, with a sample of it."""
+    """Answers the worker's requests for latents, and keeps a sample of them for `check_again`."""
 
     def __init__(self, bench: Bench, answers: box.Box, artefact: Artefact) -> None:
         import numpy as np
@@ -106,7 +109,7 @@ class _Asked:
         self._kept: list[tuple[np.ndarray, csr_matrix]] = []
 
     def latents(self, rows: np.ndarray) -> csr_matrix:
-        """In the decoder's scale. Tokens that no autoencoder was trained on may light every latent."""
+        """The latents [n, d_sae] of rows [n, d_in], scaled for unit decoder rows."""
         z = self._encoded(self._box, rows, box.full_batches())
         some = self._draw.permutation(len(rows))[:KEPT_ROWS]
         if len(self._kept) == KEPT:
@@ -115,6 +118,7 @@ class _Asked:
         return z.multiply(self._artefact.scale).tocsr()
 
     def check_again(self) -> None:
+        """Encode the sample in a fresh process, and refuse the autoencoder if its latents differ."""
         import numpy as np
         from scipy import sparse
 
@@ -138,7 +142,7 @@ class _Asked:
 
 
 def _methods(bench: Bench, artefact: Artefact) -> dict[str, Method]:
-    """Tokens that no autoencoder was trained on may light every latent."""
+    """The encoder, without a bound on active latents: on tokens like none in training, all may be active."""
     width = len(artefact.decoder)
     return {bench.manifest.model.method: bench.manifest.model.rows("latents", width, width)}
 
@@ -169,7 +173,7 @@ def _request(bench: Bench, wanted: SaeBenchJob, artefact: Artefact, folder: Path
 
 
 def _place(bench: SaeBenchJob, settings: dict[str, Any]) -> tuple[str, Path]:
-    """A plain name for the model, and the folder of what its autoencoders share: the same for the same weights."""
+    """A name for the model that is the same for the same weights, and the folder that its autoencoders share."""
     name = _named(bench, str(settings["model"]), settings["dtype"])
     folder = Path(bench.shared) / name / str(settings["hook_name"])
     folder.mkdir(parents=True, exist_ok=True)
@@ -177,7 +181,10 @@ def _place(bench: SaeBenchJob, settings: dict[str, Any]) -> tuple[str, Path]:
 
 
 def _unlearning(bench: SaeBenchJob, dtype: str) -> dict[str, str]:
-    """The instruct model, and whose form of a chat it gets; what it knows is the same at all its hooks."""
+    """What the evaluation of unlearning needs: the instruct model, the form of its chats, the corpus, and a folder.
+
+    The folder keeps what the model knows, which is the same for autoencoders at all its hooks.
+    """
     source = bench.asked.instruct
     own = Path(source).name
     form = own if own in CHATS else CHATS[0]
@@ -193,6 +200,7 @@ def _unlearning(bench: SaeBenchJob, dtype: str) -> dict[str, str]:
 
 
 def _named(bench: SaeBenchJob, model: str, dtype: str) -> str:
+    """The model's name with a hash of its weights' size and time, its type, and sae-bench's environment and options."""
     source = Path(model)
     weights = source / "model.safetensors"
     identity: list[object] = [model, dtype, bench.environment.key, sorted(bench.asked.settings.items())]

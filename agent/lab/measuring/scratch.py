@@ -1,4 +1,4 @@
-"""Every path of one training, and the copy of the code that it sees."""
+"""The paths of one training, and the copy of the code that its sandbox sees."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from agent.core.record import Job
 from agent.storage.atomic import readable
 
 CODE = "experiment.py"
-TRIES = 3  # a process that the machine killed is no reason to stop
-MAX_CODE_BYTES = 1 << 20  # one source file
+TRIES = 3  # for rm, which the machine may kill
+MAX_CODE_BYTES = 1 << 20  # of one source file
 
 
 @dataclass(frozen=True)
 class TrainingPaths:
-    """Every file of one training."""
+    """Makes every path of one training, below its folder."""
 
     root: Path
-    out_name: str  # e.g. "run_3"
+    out_name: str  # the name of its output folder, e.g. "run_3"
 
     @classmethod
     def of(cls, job: Job, seed: int, condition: str) -> TrainingPaths:
@@ -33,44 +33,44 @@ class TrainingPaths:
 
     @property
     def code(self) -> Path:
-        """What the training sees as its working directory."""
+        """The copy of the code that is the training's working directory."""
         return self.root / "code"
 
     @property
     def out(self) -> Path:
-        """The only folder it may write to; gone once its files are harvested."""
+        """The only folder that it may write to; removed once its files are harvested."""
         return self.code / self.out_name
 
     @property
     def live_log(self) -> Path:
-        """Where the curve grows while the training runs; written by code nobody trusts."""
+        """The log to which the running training appends; untrusted code writes it."""
         return self.out / "log.jsonl"
 
     @property
     def encode_code(self) -> Path:
-        """A second copy of the code, which no training had in its hands."""
+        """A second copy of the code, for boxes, which no training could change."""
         return self.root / "encode_code"
 
     @property
     def kept(self) -> Path:
-        """Harvested copies: artefact, log.jsonl, diagnostics.json."""
+        """The harvested files: artefact, log.jsonl, diagnostics.json."""
         return self.root / "harvest"
 
     @property
     def export(self) -> Path:
-        """The SAE as others load it."""
+        """The exported SAE (export.py)."""
         return self.root / "export"
 
     def text(self, name: str) -> Path:
-        """Standard output or error of one stage, e.g. "train.stderr"."""
+        """The file with standard output or error of one stage, e.g. of "train.stderr"."""
         return self.root / f"{name}.txt"
 
 
 def remove(folder: Path) -> None:
-    """Remove a tree that hostile code wrote: unreadable folders too, and any depth (Python's own recurses).
+    """Remove a folder that hostile code wrote, with unreadable and very deep folders, which shutil.rmtree cannot.
 
     Raises:
-        InfrastructureError: it is still there.
+        InfrastructureError: it could not be removed.
     """
     if folder.is_symlink():
         folder.unlink()
@@ -93,10 +93,11 @@ def remove(folder: Path) -> None:
 
 
 def copy_code(job: Job, target: Path, manifest: Manifest) -> None:
-    """The Python files of a commit, with `script` in the place of experiment.py, beside the template's assets.
+    """Copy a job's code to `target`: its Python and editable files, and the template's assets.
 
-    Left out: links, hidden folders, protected files, the plotting script and what is neither Python nor editable, so
-    that notes, records and papers of the session stay unseen. With a command, files that begin with #! can be executed.
+    The job's `script` takes the place of experiment.py. Links, hidden folders, protected files and the plotting script
+    are left out; so is everything that is neither Python nor editable, such as the session's notes, records and papers.
+    If the template runs a command, files that begin with #! become executable.
     """
     code, script = Path(job.code), job.script
     unseen = {*manifest.protected, manifest.plot} - {*manifest.editable, script}
@@ -122,5 +123,5 @@ def copy_code(job: Job, target: Path, manifest: Manifest) -> None:
 
 
 def inside(folder: str, manifest: Manifest) -> str:
-    """The folder in which code runs, where the copy of it is seen as `folder`."""
+    """The working directory of the code, given the folder under which its copy is seen."""
     return f"{folder}/{manifest.command.folder}" if manifest.command and manifest.command.folder else folder

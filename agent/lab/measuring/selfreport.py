@@ -1,6 +1,6 @@
-"""What an experiment says about itself: its curve, its diagnostics, its own results. Never trusted.
+"""Parses what an experiment reports about itself: curves, diagnostics, and its own results. Nothing of it is trusted.
 
-Input is parsed JSON or text that the harvest has copied; anything odd is dropped, and how much is said.
+The input is text or parsed JSON from the harvested copies. Entries of another form are dropped and counted.
 """
 
 from __future__ import annotations
@@ -23,7 +23,9 @@ MAX_LINE = 4096  # characters of one log line
 
 
 def curves(lines: Iterable[str]) -> tuple[dict[str, tuple[float, ...]], dict[str, float], int]:
-    """Thinned curves, the last step and sample count, and how many lines were dropped."""
+    """Reads log.jsonl: the curves, thinned to MAX_POINTS, the last step and sample count, and how many lines were
+    dropped.
+    """
     points: list[dict[str, float]] = []
     dropped = 0
     for line in lines:
@@ -43,14 +45,14 @@ def curves(lines: Iterable[str]) -> tuple[dict[str, tuple[float, ...]], dict[str
 
 
 def thinned(count: int, most: int) -> list[int]:
-    """At most `most` positions spread evenly over 0..count-1, both ends included."""
+    """At most `most` positions, spread evenly over 0..count-1, both ends included."""
     if count <= most:
         return list(range(count))
     return [round(i * (count - 1) / (most - 1)) for i in range(most)]
 
 
 def diagnostics(value: Any) -> tuple[dict[str, float], int]:
-    """The finite, well-named numbers of a flat object, and how many entries were dropped."""
+    """Reads diagnostics.json: the finite numbers of a flat object whose names match NAME, and how many were dropped."""
     if not isinstance(value, Mapping):
         return {}, 1
     good = {k: float(v) for k, v in value.items() if NAME.fullmatch(str(k)) and _finite(v)}
@@ -60,28 +62,29 @@ def diagnostics(value: Any) -> tuple[dict[str, float], int]:
 
 @dataclass
 class Reported:
-    """The numbers of a final_info.json under plain names."""
+    """The numbers of a final_info.json or another result file, under plain names."""
 
     means: dict[str, float] = field(default_factory=dict)
     curves: dict[str, tuple[float, ...]] = field(default_factory=dict)  # of results that are series
     stderrs: dict[str, float] = field(default_factory=dict)
-    values: dict[str, tuple[float, ...]] = field(default_factory=dict)  # those that a mean is over
+    values: dict[str, tuple[float, ...]] = field(default_factory=dict)  # the numbers that a mean was taken of
     undefined: list[str] = field(default_factory=list)  # names whose mean is NaN or infinite
-    base: dict[str, str] = field(default_factory=dict)  # a name without the data set that it ends in
+    base: dict[str, str] = field(default_factory=dict)  # each name -> the same without the data set that it ends in
     dropped: int = 0  # entries that are no single number
 
     def statistic(self, name: str) -> Statistic | None:
-        """What is said of the spread behind a mean; None where nothing is."""
+        """The reported spread behind a mean; None if there is none."""
         stderr, values = self.stderrs.get(name), self.values.get(name, ())
         return None if stderr is None and len(values) < 2 else Statistic(stderr=stderr, values=values)
 
 
 def final_info(value: Any, condition: str = "") -> Reported:
-    """Every number of a final_info.json, whichever of its forms was written.
+    """Every number of a final_info.json, in any of its forms.
 
-    {dataset: {"means": {...}, "stderrs": {...}, "final_info_dict": {...}, ...}}, nested or not; a single number in the
-    place of the means; {dataset: {metric: number}}; or flat. A dataset that bears the condition's name counts alone.
-    With several, each name ends in its dataset: `loss_enwik8`. `x_mean` is called `x`.
+    The forms are {dataset: {"means": {...}, "stderrs": {...}, "final_info_dict": {...}, ...}}, nested or not, with a
+    single number in place of the means, {dataset: {metric: number}}, and a flat object. If a dataset has the
+    condition's name, only that one is read. With several datasets, each name ends in its dataset (`loss_enwik8`).
+    `x_mean` becomes `x`.
     """
     said = Reported()
     if not isinstance(value, Mapping):
@@ -115,12 +118,12 @@ def _take_dataset(said: Reported, key: str, entry: Mapping[str, Any], *, several
 
 
 def slug(text: str) -> str:
-    """A name as expressions want it: lower case, digits and underscores."""
+    """The text as a name that expressions can use: lower case letters, digits and underscores."""
     return re.sub(r"[^a-z0-9]+", "_", text.lower()).strip("_")[:48] or "value"
 
 
 def _take(said: Reported, path: tuple[str, ...], value: Any, suffix: str, depth: int = 0) -> None:
-    """One number, or the numbers of a nested object, under the path's joined name."""
+    """Add a number, or the numbers of a nested object, under the joined names of the path."""
     if isinstance(value, Mapping) and depth < 6:
         for key, item in value.items():
             _take(said, (*path, str(key)), item, suffix, depth + 1)
@@ -155,6 +158,7 @@ def _point(line: str) -> dict[str, float] | None:
 
 
 def _float(number: int | float) -> float:
+    """The number as a float; infinity for an integer that is too large."""
     try:
         return float(number)
     except OverflowError:
@@ -162,9 +166,4 @@ def _float(number: int | float) -> float:
 
 
 def _finite(value: Any) -> bool:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return False
-    try:
-        return math.isfinite(float(value))
-    except OverflowError:
-        return False
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(_float(value))

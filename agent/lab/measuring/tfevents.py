@@ -1,7 +1,7 @@
-"""Reads the scalars of TensorBoard's event files: records with a length before each, protobuf messages inside.
+"""Reads the scalars of TensorBoard's event files, which are protobuf messages, each with its length before it.
 
-The files are hostile: lengths are held against the file, messages are parsed by protobuf, and a record that was cut, as
-by the end of a process, ends the reading.
+The files may be hostile: lengths are checked against the file's, and protobuf parses the messages. Reading ends at a
+record that was cut off, as when the process that wrote it was killed.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from google.protobuf.message import DecodeError
 
 from agent.sandbox.harvest import Unharvestable
 
-MAX_RECORD = 1 << 20  # bytes; larger ones are pictures and graphs, which are stepped over
+MAX_RECORD = 1 << 20  # bytes; larger records hold pictures and graphs, and are skipped
 MAX_RECORDS = 500_000
 MAX_TAGS = 256
 _FIELD = descriptor_pb2.FieldDescriptorProto
@@ -40,10 +40,10 @@ _FLOATS = {1: ("float_val", "<f"), 2: ("double_val", "<d")}  # by dtype: DT_FLOA
 
 
 def scalars(files: Iterable[bytes]) -> dict[str, list[float | None]]:
-    """The numbers of each tag in the order of their steps; of several at one step, the one that was written last.
+    """The numbers of each tag in the order of their steps; the last one written counts if a step has several.
 
     Raises:
-        Unharvestable: a file holds no such records.
+        Unharvestable: a file holds no event records.
     """
     found: dict[str, dict[int, float]] = {}
     for data in files:
@@ -56,7 +56,7 @@ def scalars(files: Iterable[bytes]) -> dict[str, list[float | None]]:
 
 
 def _events(data: bytes) -> Iterator[Any]:
-    """Each whole record, parsed: 8 bytes of length, 4 of its checksum, the message, 4 of a checksum."""
+    """Each complete event. A record is 8 bytes of length, a 4-byte checksum, the message, and a 4-byte checksum."""
     place, count = 0, 0
     while place + 16 <= len(data):
         (length,) = struct.unpack_from("<Q", data, place)
@@ -76,7 +76,7 @@ def _events(data: bytes) -> Iterator[Any]:
 
 
 def _scalar(value: Any) -> float | None:
-    """The one number of a value, as TensorBoard 1 and 2 write it; None for a picture, a histogram or a text."""
+    """The number of a scalar, as TensorBoard 1 and 2 write it; None for a picture, a histogram or a text."""
     if value.HasField("simple_value"):
         return float(value.simple_value)
     if not value.HasField("tensor") or value.tensor.dtype not in _FLOATS:
@@ -91,7 +91,7 @@ def _scalar(value: Any) -> float | None:
 
 @cache
 def _event() -> Any:
-    """The class of an event."""
+    """The protobuf class of an event."""
     file = descriptor_pb2.FileDescriptorProto(name="runner/events.proto", package="runner", syntax="proto2")
     for name, fields in _MESSAGES.items():
         message = file.message_type.add(name=name)

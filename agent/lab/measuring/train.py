@@ -1,6 +1,6 @@
-"""The first two stages: the agent's script trains in the sandbox, and what it left is harvested.
+"""The first two stages: the agent's script trains in the sandbox, and the files that it left are harvested.
 
-Not here: what is believed of the artefact (dictionary.py, outputs.py).
+Not here: measuring the artefact (dictionary.py, outputs.py).
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ POLL_S = 0.05
 
 
 def train(bench: Bench, paths: TrainingPaths, settings: dict[str, Any], kept: Checkpoints | None = None) -> Exit:
-    """Run the script in a sandbox to its end, or to the bench's cancellation.
+    """Run the script in a sandbox until it ends, passes a limit or is cancelled.
 
-    With `kept`, it goes on from its checkpoint where there is one, and what comes out counts all of its processes.
+    With `kept`, it continues from its checkpoint if there is one, and the returned costs include its earlier processes.
     """
     copy_code(bench.job, paths.code, bench.manifest)
     hashed = folder_hashes(paths.code) if kept else {}
@@ -72,7 +72,7 @@ def train(bench: Bench, paths: TrainingPaths, settings: dict[str, Any], kept: Ch
 
 
 def _watched(bench: Bench, process: SandboxProcess, kept: Checkpoints | None, feed: feeding.Feed | None) -> Exit:
-    """The end of a training that is looked after while it runs."""
+    """Wait for the end of a training, and take its checkpoints and feed it meanwhile."""
     while (end := process.poll()) is None:
         if bench.cancelled():
             end = process.kill()
@@ -90,7 +90,10 @@ def _watched(bench: Bench, process: SandboxProcess, kept: Checkpoints | None, fe
 def _started(
     bench: Bench, paths: TrainingPaths, seen: str, task: dict[str, Any]
 ) -> tuple[tuple[str, ...], dict[str, str]]:
-    """What is executed, and the variables that it gets besides the bench's."""
+    """The command line, and the environment variables that it gets besides the bench's.
+
+    `seen` is the folder under which the sandbox sees the code.
+    """
     command = bench.manifest.command
     if command is None:
         out_dir = f"{seen}/{paths.out_name}" if bench.manifest.absolute_out_dir else paths.out_name
@@ -102,21 +105,21 @@ def _started(
 
 
 def _mounts(bench: Bench, paths: TrainingPaths) -> tuple[tuple[Mount, ...], Mount]:
-    """The code's first, and that of the data."""
+    """All mounts of a training, that of the code first; and again the mount of the data."""
     data = Mount(Path(bench.job.train_data), "/data")
     if bench.manifest.form == "v1":
         return foreign.mounts(paths, data, walls=bench.sandbox.name != "none"), data
     paths.out.mkdir()
     out = Mount(paths.out, f"/w/{paths.out_name}", writable=True)
-    if bench.manifest.command:  # what somebody else wrote writes beside itself
+    if bench.manifest.command:  # code that was not written for this program may write into its own folder
         return (Mount(paths.code, "/w", writable=True), data), data
     return (Mount(paths.code, "/w"), out, data), data
 
 
 def harvested(bench: Bench, paths: TrainingPaths) -> harvest.Harvest:
-    """Copy what may be looked at, then remove the folder: it may hold anything."""
+    """Copy the files that are wanted, then remove the output folder, which may hold anything."""
     wanted = {bench.manifest.artefact: bench.job.limits.file_mb << 20, **reports.files(bench.manifest)}
-    if paths.out.is_symlink() or not paths.out.is_dir():  # without walls it can be replaced
+    if paths.out.is_symlink() or not paths.out.is_dir():  # without a sandbox, the code can replace it
         paths.out.unlink(missing_ok=True)
         return harvest.Harvest(problems=dict.fromkeys(wanted, "missing"))
     found = harvest.copy_files(paths.out, paths.kept, wanted, max_total=sum(wanted.values()))
@@ -127,25 +130,25 @@ def harvested(bench: Bench, paths: TrainingPaths) -> harvest.Harvest:
 
 
 def placed(bench: Bench, pretrained: Pretrained) -> harvest.Harvest:
-    """What others trained, in the place of what a training would have left.
+    """Put a published artefact where a training would have left its own.
 
     Raises:
-        InfrastructureError: it is not the file any more that was read.
+        InfrastructureError: the file has changed since the session began.
     """
     bench.paths.kept.mkdir(parents=True)
     shutil.copyfile(pretrained.artefact, bench.artefact)
     if file_sha256(bench.artefact) != pretrained.sha256:
         raise InfrastructureError(
-            f"{pretrained.artefact}: is not the file any more that was read at the session's start"
+            f"{pretrained.artefact}: has changed since the session began; restore it, or start the idea anew"
         )
     return harvest.Harvest(sha256={bench.manifest.artefact: pretrained.sha256})
 
 
 def saved(bench: Bench, found: harvest.Harvest) -> Path:
-    """The harvested artefact.
+    """The path of the harvested artefact.
 
     Raises:
-        Stopped: there is none that may be read.
+        Stopped: the training left none that can be read.
     """
     name = bench.manifest.artefact
     if name not in found.sha256:
@@ -154,9 +157,9 @@ def saved(bench: Bench, found: harvest.Harvest) -> Path:
 
 
 def after_one_batch(bench: Bench) -> Path | None:
-    """The artefact of the same code after a single batch; None if it cannot do with so little."""
+    """The artefact that the same code leaves after a single batch; None if the code cannot train so little."""
     command = bench.manifest.command
-    if command and "samples" not in command.places():  # it would train whole, and its artefact show nothing
+    if command and "samples" not in command.places():  # it cannot be told to train less
         return None
     twin = TrainingPaths(bench.paths.root / "one-batch", bench.paths.out_name)
     if train(bench, twin, {**bench.settings, "samples": bench.settings.get("batch", 1)}).reason != "ok":

@@ -1,4 +1,4 @@
-"""Measurements that wait for each other, because each takes a copy of a language model into memory."""
+"""Lets measurements wait for each other, because each may load a language model into memory."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ WAIT_S = 0.5
 
 
 def of_gpu(bench: Bench) -> AbstractContextManager[None]:
-    """On one GPU, one training of the session is measured at a time, whatever its slots; on the CPU nobody waits."""
+    """A lock under which one training of a session is measured on one GPU at a time; on the CPU there is none."""
     if not bench.job.device.startswith("cuda") or bench.job.slots == 1:
         return nullcontext()
     visible = re.sub(r"[^\w-]", "", os.environ.get("CUDA_VISIBLE_DEVICES", ""))
@@ -27,10 +27,10 @@ def of_gpu(bench: Bench) -> AbstractContextManager[None]:
 
 @contextmanager
 def turn(lock: Path, cancelled: Callable[[], bool]) -> Iterator[None]:
-    """Hold a lock of this machine, once whoever has it is done.
+    """Wait for a lock on this machine, and hold it in a `with` block.
 
     Raises:
-        Stopped: it was cancelled before that.
+        Stopped: the measurement was cancelled while it waited.
     """
     lock.parent.mkdir(parents=True, exist_ok=True)
     held = FileLock(lock)

@@ -1,6 +1,6 @@
-"""What is known of a training, and why it has no metrics: how its process ended, or what is wrong with its numbers.
+"""The account of a training, and the reasons why it has no metrics: how its process ended, or a wrong number.
 
-Not here: the measuring itself (dictionary.py, outputs.py) and checks across trainings (integrity).
+Not here: the measuring itself (dictionary.py, outputs.py), and checks across trainings (integrity).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ MAX_DETAIL = 1500  # characters
 
 @dataclass
 class Stopped(Exception):
-    """Becomes the Training's outcome, reason and detail."""
+    """Ends the measuring; the fields become those of the Training."""
 
     outcome: Literal["failed", "refused", "cancelled"]
     reason: str  # a stable code
@@ -32,12 +32,12 @@ class Stopped(Exception):
 
 
 class EvaluationFault(InfrastructureError):
-    """The template's evaluation is at fault, not the model: it asks for what no model can answer, or fails itself."""
+    """The template's evaluation is at fault, not the model: it makes a call that no model can answer, or fails."""
 
 
 @dataclass
 class Account:
-    """What is known so far; whatever happens next, this much is reported."""
+    """What is known about a training so far; it is reported even if a later stage fails. Fields as in Training."""
 
     end: Exit | None = None
     metrics: dict[str, float] = field(default_factory=dict)
@@ -55,17 +55,19 @@ class Account:
         self.findings.append(Finding(code=code, grade="note", text=text))
 
     def judge(self, finding: Finding) -> None:
-        """A refusal ends the training; anything else is told with its result."""
+        """Raise Stopped for a refusal; add any other finding to the account."""
         if finding.grade == "refuse":
             raise Stopped("refused", finding.code, finding.text)
         self.findings.append(finding)
 
     def stop(self, stop: Stopped, kind: RunKind) -> None:
-        """End a training for this reason. A baseline's keeps its metrics, which the check of a template needs; the
-        gate refuses it by the finding.
+        """End a training for this reason.
+
+        A baseline's training goes on to keep its metrics, which the check of a template needs; it gets a finding that
+        refuses it.
 
         Raises:
-            Stopped: it is no baseline's.
+            Stopped: the training is not a baseline's.
         """
         if kind != "baseline":
             raise stop
@@ -73,7 +75,7 @@ class Account:
 
 
 def training_ended(end: Exit, stderr: Path) -> Stopped:
-    """A training that did not end well, in the agent's words."""
+    """Why a training did not end well, in words for the agent; `stderr` is the file with its standard error."""
     if end.reason == "cancelled":
         return Stopped("cancelled", "cancelled", "the training was cancelled")
     text = harvest.read_text(stderr)
@@ -84,7 +86,7 @@ def training_ended(end: Exit, stderr: Path) -> Stopped:
 
 
 def call_ended(end: Exit, stderr: Path, calls: str) -> Stopped:
-    """A box that ended before its last answer; `calls` says what was called in it."""
+    """Why a box ended before its last answer, in words for the agent; `calls` names the methods called in it."""
     if end.reason == "cancelled":
         return Stopped("cancelled", "cancelled", "the measurement was cancelled")
     whole = harvest.read_text(stderr)
@@ -113,7 +115,10 @@ _LAST = 40  # lines of stderr among which an exception's own line is looked for
 
 
 def out_of_memory(stderr: str) -> str:
-    """The code (gpu-memory, memory) where the last exception tells of it, else "": one that was caught is no end."""
+    """Returns "gpu-memory" or "memory" if the last exception in stderr was out-of-memory, else "".
+
+    An out-of-memory error before another exception was caught, and did not end the process.
+    """
     lines = [line for line in stderr.splitlines()[-_LAST:] if line[:1].strip()]  # an exception's line is not indented
     for line in reversed(lines):
         if _GPU_SHORT.search(line):
@@ -126,7 +131,7 @@ def out_of_memory(stderr: str) -> str:
 
 
 def _how(end: Exit) -> str:
-    """One line."""
+    """How a process ended, in one line."""
     return {
         "ok": "the process ended before it had answered",
         "exit": f"the process exited with status {end.code}",
@@ -142,12 +147,12 @@ def _how(end: Exit) -> str:
 
 
 def evaluate_into(account: Account, evaluate: Callable[[], dict[str, float]], specs: Mapping[str, MetricSpec]) -> None:
-    """Evaluate; whatever the artefact makes the evaluation do is the training's outcome.
+    """Evaluate into the account; an exception that the evaluation raises is blamed on the artefact.
 
     Raises:
         Stopped: the evaluation failed, or a metric is missing or impossible.
-        EvaluationFault: it asked the model for what no model could answer.
-        BadAnswer, Ended: the model in its box did not answer (box.started makes a Stopped of them).
+        EvaluationFault: the evaluation made a call that no model could answer.
+        BadAnswer, Ended: the model in its box did not answer (box.started turns them into Stopped).
     """
     try:
         account.metrics = {name: float(value) for name, value in evaluate().items()}
@@ -160,7 +165,11 @@ def evaluate_into(account: Account, evaluate: Callable[[], dict[str, float]], sp
 
 
 def check_metrics(metrics: dict[str, float], specs: Mapping[str, MetricSpec]) -> None:
-    """Every metric that is specified is there, finite, and possible; nothing else is."""
+    """Check that every specified metric is there, finite and possible, and remove all others.
+
+    Raises:
+        Stopped: one is not.
+    """
     for name, spec in specs.items():
         if name not in metrics:
             raise Stopped("refused", "missing-metric", f"there is no value for the metric {name}")

@@ -1,6 +1,7 @@
-"""evaluate.py of somebody else: every call of it happens in the sandbox, and plain arrays and numbers come out.
+"""Runs somebody else's evaluate.py in the sandbox, from which only plain arrays and numbers come out.
 
-Used where a stranger's artefacts are measured again; a session of one's own evaluates in its own process.
+It is used where a stranger's artefacts are measured again, or a stranger's template is checked; a session evaluates in
+its own process.
 """
 
 from __future__ import annotations
@@ -31,30 +32,31 @@ if TYPE_CHECKING:
 
     from agent.lab.measuring.called import Called
 
-AGENT = Path(__file__).parents[2]  # what the worker imports; a template may import its errors too
+AGENT = Path(__file__).parents[2]  # the package that the worker imports; a template may import its errors
 WORKER = ("agent.lab.measuring.evaluate_worker",)
 ROWS = "x.npy"
 LARGEST = 2 << 30  # bytes of the held-out rows
-MOST = Limits(wall_s=1800.0, memory_mb=16384, disk_mb=8192, file_mb=4096)  # whatever a foreign manifest asks for
+MOST = Limits(wall_s=1800.0, memory_mb=16384, disk_mb=8192, file_mb=4096)  # upper bounds for a foreign manifest
 
 
 @dataclass(frozen=True)
 class Truth:
-    """What the runner may know of a stranger's truth: its rows."""
+    """The part of a stranger's truth that leaves the sandbox: the held-out rows, if it has any."""
 
     x: np.ndarray | None
 
 
 class WalledEvaluation:
-    """Stands where the module evaluate.py of a job's template stands. `settings`: what its load_truth gets."""
+    """Stands in for the module evaluate.py of a job's template; its load_truth gets `settings`."""
 
     def __init__(self, job: Job, settings: Mapping[str, Any], sandbox: Sandbox) -> None:
         self._job, self._settings, self._sandbox = job, settings, sandbox
 
     def load_truth(self) -> Truth:
-        """
+        """The held-out rows that evaluate.py loads.
+
         Raises:
-            InfrastructureError: its load_truth fails, or gives no array.
+            InfrastructureError: its load_truth fails, or x is no array of numbers.
         """
         import numpy as np
 
@@ -70,10 +72,10 @@ class WalledEvaluation:
                 raise InfrastructureError(f"evaluate.py: load_truth gives no rows: {problem}") from None
 
     def evaluate(self, *arrays: Any) -> dict[str, float]:
-        """What its evaluate returns for these arrays; the truth, which comes last, is loaded there.
+        """What its evaluate returns for these arrays; the last argument, the truth, is loaded in the sandbox instead.
 
         Raises:
-            InfrastructureError: it fails, or what it returns is no dictionary of numbers.
+            InfrastructureError: it fails, or does not return a dictionary of numbers.
         """
         with TemporaryFolder("evaluate") as scratch:
             out = Path(scratch) / "out"
@@ -86,8 +88,8 @@ class WalledEvaluation:
         """What its evaluate returns for this model, whose calls come and go through a pipe.
 
         Raises:
-            InfrastructureError: it fails, or what it returns is no dictionary of numbers.
-            BadAnswer, Ended, EvaluationFault: as the model's.
+            InfrastructureError: it fails, or does not return a dictionary of numbers.
+            BadAnswer, Ended, EvaluationFault: a call of the model failed.
         """
         with TemporaryFolder("evaluate") as scratch:
             out, readable = Path(scratch) / "out", Path(scratch) / artefact.name
@@ -105,7 +107,7 @@ class WalledEvaluation:
             try:
                 serve(process, model, cancelled)
             except Ended as ended:
-                model.hold()  # where it was the model's own box
+                model.hold()  # raises, if it was the model's box that ended
                 said = f"{ended.end.reason} {ended.end.code}: {harvest.tail(harvest.read_text(errors), 800)}"
                 raise InfrastructureError(f"evaluate.py in the sandbox: {said}") from None
             finally:
@@ -151,7 +153,10 @@ def run_walled(
     scratch: Path,
     say: bytes = b"",
 ) -> str:
-    """Run this Python with these arguments behind walls; "" or how it failed. `say` goes to its standard input."""
+    """Run this Python with these arguments in the sandbox; returns "" or how it failed.
+
+    `scratch` gets its standard output and error, and `say` goes to its standard input.
+    """
     spec = SandboxSpec(argv=(sys.executable, *command), cwd="/runner", mounts=mounts, limits=limits)
     errors = scratch / "stderr"
     process = sandbox.start(spec, stdout=scratch / "stdout", stderr=errors, stdin=bool(say))
@@ -164,7 +169,7 @@ def run_walled(
 
 
 def bounded(asked: Limits) -> Limits:
-    """Limits of a foreign manifest, within our own."""
+    """The limits of a foreign manifest, each at most as large as in MOST."""
     return Limits(**{name: min(value, getattr(MOST, name)) for name, value in asked.model_dump().items()})
 
 

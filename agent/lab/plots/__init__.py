@@ -1,1 +1,1 @@
-"""Pictures that agent code drew: how plot.py is run, and what is believed of its figures."""
+"""Figures that the agent's plot.py drew: whether they show the records, are legible, and may enter the paper."""

@@ -1,6 +1,6 @@
-"""One artist of a figure, and the records that it may show: which of its numbers are no expression over them?
+"""Finds the numbers in one artist of a figure (a bar, a line, an image ...) that do not come from the records.
 
-Not here: which runs are drawn twice and what is told of a figure as a whole (plotcheck.py).
+Not here: checks of a whole figure (plotcheck.py).
 """
 
 from __future__ import annotations
@@ -16,32 +16,35 @@ from agent.lab.plots.drawing import Artist, Axis, Plot
 from agent.lab.plots.histograms import is_histogram
 from agent.lab.plots.known import ANY, Known, constants, everything, simple
 
-LONG = 20  # points of a line that may be a smoothed curve
+LONG = 20  # points; a line with at least so many may be a smoothed curve
 MOST = 4  # numbers that one complaint lists
 
 
 @dataclass(frozen=True)
 class Numbers:
-    """Both versions of the records, and what may be said and drawn of them."""
+    """The numbers that a figure may show, over two versions of the records: the real and the perturbed ones."""
 
     first: list[dict[str, Any]]
     second: list[dict[str, Any]]
 
     @cached_property
     def drawn(self) -> Known:
+        """The numbers that may be drawn."""
         return Known.of(everything(self.first), everything(self.second))
 
     @cached_property
     def said(self) -> Known:
+        """The numbers that may be written."""
         return Known.of(simple(self.first), simple(self.second))
 
     @cached_property
     def fixed(self) -> list[float]:
+        """Counts and settings, which are the same in both versions."""
         return constants(self.first)
 
     @cached_property
     def names(self) -> list[str]:
-        """What records and metrics are called; a name may hold a number."""
+        """Names of runs, metrics, conditions and diagnostics, the longest first; a name may contain a number."""
         found = {str(record.get(key, "")) for record in self.first for key in ("label", "name", "about")}
         for record in self.first:
             found |= {str(label) for label in record.get("metric_labels", {}).values()}
@@ -50,11 +53,11 @@ class Numbers:
         return sorted(found - {""}, key=len, reverse=True)
 
     def unknown_words(self, before: list[str], after: list[str]) -> Iterator[str]:
-        """Complaints about numbers in words that do not come from the records."""
+        """Complaints about numbers in texts that do not come from the records."""
         return texts.problems(before, after, self.said, self.fixed, self.names)
 
     def owner(self, label: str) -> int:
-        """The run that a label names; ANY where it names none, or more than one."""
+        """The index of the run that a label names; ANY if it names none, or more than one."""
         plain = " ".join(label.split())
         owners = [i for i, r in enumerate(self.first) if plain and plain in (r.get("label"), r.get("name"))]
         return owners[0] if len(owners) == 1 else ANY
@@ -62,11 +65,11 @@ class Numbers:
 
 @dataclass(frozen=True)
 class Look:
-    """One artist, beside the one that is drawn in its place from the perturbed records."""
+    """One artist, and the one that plot.py draws in its place from the perturbed records."""
 
     plot: Plot
     artist: Artist
-    other: Artist | None
+    other: Artist | None  # None: the second figure has other artists
     numbers: Numbers
 
     def strange(self) -> list[float]:
@@ -84,6 +87,7 @@ class Look:
         return self._points()
 
     def _bar(self) -> list[float]:
+        """A bar's length must be known, and its base be zero, known, or the end of another bar."""
         size, base = self.artist.size[:1], self.artist.base[:1]
         if not size or size[0] is None or base[0] is None:
             return []
@@ -102,7 +106,7 @@ class Look:
         return bad
 
     def _points(self) -> list[float]:
-        """Each side must be known, or be a place; and one of them must be known from the records."""
+        """Each coordinate must be known or be a mere position, and at least one of the two must be known."""
         artist, other = self.artist, self.other
         named = self.numbers.owner(artist.label)
         sides = [
@@ -128,7 +132,10 @@ class Look:
         return [v for values in (artist.x, artist.y) for v in values or () if v is not None][:MOST]
 
     def _unknown(self, values: Any, partner: Any, owners: list[int]) -> list[float]:
-        """Those of the numbers that are neither constants nor an expression."""
+        """Those of the numbers that are neither constants nor an expression over the records.
+
+        `partner` are the numbers in their place in the second figure, `owners` the runs that they are drawn for.
+        """
         paired = partner is not None and len(partner) == len(values)
         bad = []
         for place, a in enumerate(values):
@@ -141,7 +148,7 @@ class Look:
         return bad
 
     def _smoothed(self, values: Any) -> bool:
-        """Whether a long line may be a running mean of some curve: it stays within that, and about its mean."""
+        """Whether a line may be a running mean of some curve: it stays within its range, and has about its mean."""
         shown = [v for v in values if v is not None]
         for record in self.numbers.first:
             for curve in record.get("curves", ()):
@@ -155,17 +162,18 @@ class Look:
 
 
 def _is_place(axis: Axis, values: Any) -> bool:
-    """Places on an axis of names, or whole numbers that count something."""
+    """Whether the values are positions on an axis of names, or small whole numbers that count something."""
     whole = [v for v in values if v is not None]
     return axis.names or all(v == round(v) and 0 <= v <= 50 for v in whole)
 
 
 def _edges(bars: list[Artist]) -> list[float | None]:
+    """The edges between bars that stand side by side, as in a histogram."""
     return [bars[0].at[0], *(bar.at[1] for bar in bars)] if bars and all(len(b.at) == 2 for b in bars) else []
 
 
 def _outline(area: Artist) -> tuple[list[float], list[float]]:
-    """Heights and edges of the steps that the outline of an area makes."""
+    """Heights and edges of the steps in the outline of an area, which may be a histogram."""
     corners = [(x, y) for x, y in zip(area.x or (), area.y or (), strict=False) if x is not None and y is not None]
     flat = {(min(a[0], b[0]), max(a[0], b[0]), a[1]) for a, b in pairwise(corners) if a[1] == b[1] and a[0] != b[0]}
     steps = sorted(step for step in flat if step[:2] != (min(corners)[0], max(corners)[0]))

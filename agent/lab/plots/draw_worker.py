@@ -1,4 +1,4 @@
-"""Runs inside the sandbox: runs plot.py as it is, and writes beside it what matplotlib was told to draw.
+"""Runs inside the sandbox: runs plot.py, and writes a description of everything that matplotlib drew for it.
 
 Called as `python -P draw_worker.py PLOT STYLE` in the folder with records.json; STYLE is a JSON object of matplotlib's
 settings (agent/core/looks.py). Leaves drawn.json: for each saved file its SHA-256 and the data of every bar, line,
@@ -17,11 +17,11 @@ import sys
 from typing import Any
 
 DRAWN = "drawn.json"
-MOST = 200_000  # numbers of one figure
-NAMED = 5  # texts of one figure that are told as small or cut off
-EDGE = 1.5  # pixels that a text may reach beyond the picture, since extents are rounded
-TEXT_WIDTH, TALLEST = 5.5, 5.0  # inches that a page has for a figure
-# Sizes of letters that the style sets; those that plot.py changes itself stay as they are.
+MOST = 200_000  # numbers of one artist
+NAMED = 5  # texts of one figure that are reported as small or cut off
+EDGE = 1.5  # pixels that a text may reach beyond the picture, because extents are rounded
+TEXT_WIDTH, TALLEST = 5.5, 5.0  # inches of width and height that a page has for a figure
+# Font sizes that the style sets, and that grow with a large figure.
 LETTERS = (
     "font.size",
     "axes.titlesize",
@@ -34,6 +34,7 @@ LETTERS = (
 
 
 def main(plot: str, settings: dict[str, Any]) -> None:
+    """Run plot.py with the style, and write drawn.json whether or not it fails."""
     sys.path.insert(0, os.getcwd())
     sys.argv = [plot]
     saved: dict[str, Any] = {}
@@ -48,10 +49,10 @@ def main(plot: str, settings: dict[str, Any]) -> None:
 
 
 def style(settings: dict[str, Any]) -> None:
-    """The paper's look before plot.py says anything, and letters that grow with a figure that is larger than a page has
-    room for.
+    """Set the paper's style before plot.py runs.
 
-    Sizes that plot.py sets itself stay as they are.
+    In a figure that is larger than a page has room for, font sizes grow with it, because it is shrunk when it is
+    printed. Sizes that plot.py sets itself stay as they are.
     """
     import matplotlib
     from matplotlib.figure import Figure
@@ -74,7 +75,7 @@ def style(settings: dict[str, Any]) -> None:
 
 
 def watch(saved: dict[str, Any]) -> None:
-    """From now on every figure that is saved to a file is described, as it is at that moment."""
+    """Patch matplotlib so that each figure is described in `saved` at the moment when it is saved to a file."""
     import matplotlib
     from matplotlib.backend_bases import FigureCanvasBase
 
@@ -84,7 +85,7 @@ def watch(saved: dict[str, Any]) -> None:
         done = original(self, filename, *args, **kwargs)
         if isinstance(filename, (str, os.PathLike)):
             path = os.fspath(filename)
-            if not os.path.isfile(path):  # the format's ending was left to matplotlib
+            if not os.path.isfile(path):  # matplotlib added the ending
                 path = f"{path}.{kwargs.get('format') or self.get_default_filetype()}"
             if os.path.isfile(path):
                 with open(path, "rb") as file:
@@ -98,9 +99,9 @@ def watch(saved: dict[str, Any]) -> None:
 
 
 def legibility(figure: Any, tight: bool) -> dict[str, Any]:
-    """The size of the picture in inches, its smallest letters in points, and texts that its edge cuts off.
+    """The size of the picture in inches, its smallest texts with their sizes in points, and texts cut off at its edge.
 
-    `tight`: it was saved with bbox_inches="tight", which cuts the picture so that it holds every text.
+    `tight`: it was saved with bbox_inches="tight", which resizes the picture so that it holds every text.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
@@ -127,7 +128,7 @@ def legibility(figure: Any, tight: bool) -> dict[str, Any]:
 
 
 def shown_texts(figure: Any, renderer: Any) -> list[Any]:
-    """Every text that is drawn: of labels at ticks only those within the limits, of notes only those in sight."""
+    """Every text that is visible: tick labels only within the axis's limits, and annotations only if they are drawn."""
     from matplotlib.text import Annotation, Text
 
     note: Any = Annotation
@@ -154,7 +155,7 @@ def shown_texts(figure: Any, renderer: Any) -> list[Any]:
 
 
 def describe(figure: Any) -> dict[str, Any]:
-    """Everything on a figure that may state a number."""
+    """Everything in a figure that may state a number: its axes with their artists, and its texts."""
     from matplotlib.axes import Axes
 
     axes = [a for a in figure.findobj(lambda artist: isinstance(artist, Axes)) if a.get_visible()]
@@ -164,6 +165,7 @@ def describe(figure: Any) -> dict[str, Any]:
 
 
 def describe_axes(axes: Any) -> dict[str, Any]:
+    """The two axes, artists and texts of one plot, as drawing.Plot reads them."""
     legend = axes.get_legend()
     written = [*axes.texts, axes.title, axes._left_title, axes._right_title, axes.xaxis.label, axes.yaxis.label]
     written += list(legend.get_texts()) if legend else []
@@ -177,6 +179,7 @@ def describe_axes(axes: Any) -> dict[str, Any]:
 
 
 def describe_axis(axis: Any, limits: Any, scale: str) -> dict[str, Any]:
+    """Limits, scale, and the labels of ticks if the script set them, as drawing.Axis reads them."""
     from matplotlib.category import StrCategoryFormatter
     from matplotlib.ticker import FixedFormatter, FuncFormatter
 
@@ -191,6 +194,7 @@ def describe_axis(axis: Any, limits: Any, scale: str) -> dict[str, Any]:
 
 
 def artists(axes: Any) -> list[dict[str, Any]]:
+    """Every visible artist of a plot, as drawing.Artist reads it."""
     from matplotlib.container import BarContainer
 
     bars = {id(p): (c, c.orientation) for c in axes.containers if isinstance(c, BarContainer) for p in c.patches}
@@ -210,7 +214,7 @@ def artists(axes: Any) -> list[dict[str, Any]]:
 
 
 def points(kind: str, axes: Any, artist: Any, x: Any, y: Any, transform: Any = None) -> dict[str, Any]:
-    """Coordinates of an artist; a side that is not in data coordinates (as of axhline) is left out."""
+    """The coordinates of an artist; None for one that is not in data coordinates, such as x of an axhline."""
     in_x, in_y = (transform or artist.get_transform()).contains_branch_seperately(axes.transData)
     label = str(artist.get_label())
     return {
@@ -222,6 +226,7 @@ def points(kind: str, axes: Any, artist: Any, x: Any, y: Any, transform: Any = N
 
 
 def describe_patch(axes: Any, patch: Any, bar: Any) -> dict[str, Any]:
+    """A bar, the steps of a histogram, or an area. `bar` is its (container, orientation) if it is a bar."""
     import numpy as np
     from matplotlib.patches import Rectangle, StepPatch
 
@@ -249,6 +254,7 @@ def describe_patch(axes: Any, patch: Any, bar: Any) -> dict[str, Any]:
 
 
 def describe_collection(axes: Any, collection: Any) -> list[dict[str, Any]]:
+    """Points, images, line segments or areas; an artist of another kind has no coordinates."""
     import numpy as np
     from matplotlib.collections import LineCollection, PathCollection, PolyCollection, QuadMesh
 
@@ -269,11 +275,12 @@ def describe_collection(axes: Any, collection: Any) -> list[dict[str, Any]]:
 
 
 def texts(written: Any) -> list[str]:
+    """The visible texts among these that are not empty."""
     return [t.get_text() for t in written if t is not None and t.get_visible() and t.get_text().strip()]
 
 
 def numbers(values: Any) -> list[float | None]:
-    """Finite ones; None in the place of others."""
+    """The first MOST values as floats, with None in place of those that are not finite."""
     import numpy as np
 
     flat = np.ma.filled(np.ma.asarray(values).astype(float), math.nan).ravel()[:MOST]

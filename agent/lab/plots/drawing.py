@@ -1,4 +1,4 @@
-"""What draw_worker.py says a figure shows, parsed. Hostile code may have written it: what is odd is no figure."""
+"""Parses what draw_worker.py reports about figures. Hostile code may have written it; malformed parts are dropped."""
 
 from __future__ import annotations
 
@@ -13,28 +13,33 @@ Numbers = tuple[float | None, ...]
 
 
 class Axis(Strict):
+    """One axis of a plot."""
+
     limits: tuple[float, float]
     scale: str
-    ticks: tuple[tuple[float, str], ...]  # where the script named them itself
+    ticks: tuple[tuple[float, str], ...]  # (position, label), if the script set the labels itself
 
     def holds(self, value: float) -> bool:
+        """Whether a value lies within the limits."""
         low, high = sorted(self.limits)
         return low - 1e-9 * abs(low) <= value <= high + 1e-9 * abs(high)
 
     @property
     def names(self) -> bool:
-        """Whether it is an axis of names, where a place says nothing."""
+        """Whether it is an axis of names, on which a position says nothing."""
         words = [label for _, label in self.ticks if any(c.isalpha() for c in label)]
         return len(words) * 2 > len([label for _, label in self.ticks if label.strip()])
 
     def label_at(self, place: float) -> str:
-        """The name of the tick that lies nearest."""
+        """The label of the nearest tick, if that is less than 0.5 away; else ""."""
         nearest = min(self.ticks, key=lambda tick: abs(tick[0] - place), default=(0.0, ""))
         return nearest[1] if abs(nearest[0] - place) < 0.5 else ""
 
 
 class Artist(Strict):
-    """A bar (base, size, the two ends of its place), points of a line or cloud, steps of a histogram, an image."""
+    """One thing that is drawn: a bar (base, size, and `at`, its two sides), points or a line (x, y), the steps of a
+    histogram (values, edges), or an image (values).
+    """
 
     kind: str
     label: str
@@ -49,6 +54,8 @@ class Artist(Strict):
 
 
 class Plot(Strict):
+    """One plot of a figure, which is an Axes of matplotlib."""
+
     x: Axis
     y: Axis
     artists: tuple[Artist, ...]
@@ -56,7 +63,7 @@ class Plot(Strict):
 
 
 class Drawing(Strict):
-    """One saved picture."""
+    """One saved picture, with everything in it that may state a number."""
 
     sha256: str
     axes: tuple[Plot, ...]
@@ -67,15 +74,17 @@ class Drawing(Strict):
 
     @property
     def words(self) -> list[str]:
+        """All texts of the picture."""
         return [*self.texts, *(text for plot in self.axes for text in plot.texts)]
 
 
 def parse(value: Any) -> dict[str, Drawing]:
-    """Drawings by file name; those that are malformed are left out."""
+    """The drawings by file name; malformed ones are left out."""
     found = {}
     for name, one in value.items() if isinstance(value, dict) else ():
         try:
-            found[str(name)] = Drawing.model_validate_json(json.dumps(one))  # lists become tuples in JSON alone
+            # by way of JSON, because a strict model makes tuples of lists only there
+            found[str(name)] = Drawing.model_validate_json(json.dumps(one))
         except ValidationError:
             continue
     return found

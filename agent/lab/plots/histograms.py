@@ -1,4 +1,4 @@
-"""Are these bars a histogram of numbers that the records hold? Counted again, not believed."""
+"""Checks whether bars are a histogram of numbers in the records, by counting again."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ CLOSE = 1e-6
 
 
 def is_histogram(heights: Sequence[float | None], edges: Sequence[float | None], records: list[dict[str, Any]]) -> bool:
-    """Whether some pool of the records' numbers has these counts (or this density, or these shares) between edges."""
+    """Whether some set of numbers in the records has these counts, shares, density or cumulative counts between edges.
+
+    heights [n], edges [n + 1].
+    """
     import numpy as np
 
     if len(heights) < 2 or len(edges) != len(heights) + 1 or None in heights or None in edges:
@@ -18,7 +21,8 @@ def is_histogram(heights: Sequence[float | None], edges: Sequence[float | None],
     if (np.diff(bounds) <= 0).any():
         return False
     widths = np.diff(bounds)
-    bounds[[0, -1]] += np.array([-CLOSE, CLOSE]) * (bounds[-1] - bounds[0])  # a width loses a last digit
+    # a little wider, because edges that were computed from widths lose a last digit
+    bounds[[0, -1]] += np.array([-CLOSE, CLOSE]) * (bounds[-1] - bounds[0])
     for pool in _pools(records):
         counts, _ = np.histogram(pool, bounds)
         total = counts.sum()
@@ -30,7 +34,7 @@ def is_histogram(heights: Sequence[float | None], edges: Sequence[float | None],
 
 
 def _pools(records: list[dict[str, Any]]) -> Iterator[list[float]]:
-    """Seeds' values of a metric, a diagnostic or a curve: of one run, of one condition, or of all runs."""
+    """Sets of numbers that a histogram may show: values of a metric, a diagnostic or a curve, of one run or of all."""
     together: dict[str, list[float]] = {}
     for record in records:
         own: dict[str, list[float]] = {}

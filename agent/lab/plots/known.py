@@ -1,7 +1,7 @@
-"""Every number that a figure of these records may honestly show: what was measured, and what follows from it.
+"""All numbers that a figure may honestly show: what the records hold, and what can be computed from it.
 
-Two versions of the records, the real and the perturbed ones, are expanded in the same order: a drawn number and the
-number that is drawn in its place from the perturbed records must be one and the same expression over both.
+The real and the perturbed version of the records are expanded into lists in the same order. A drawn number, and the
+number that plot.py draws in its place from the perturbed records, must be the same expression over both versions.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import numpy as np
 
-ANY = -1  # owner of what compares runs; asked for, it means all owners
-ALL = -2  # owner of what sums runs up: it is not to stand under one run's name
-EXACT = 1e-6  # relative; matplotlib and numpy keep more
-ALONE = 1e-9  # relative, where a drawn number has no partner
-Owned = tuple[int, float]
+ANY = -1  # owner of numbers that compare runs; in a question, it stands for every owner
+ALL = -2  # owner of numbers that summarise all runs, which may not be drawn for a single run
+EXACT = 1e-6  # relative tolerance
+ALONE = 1e-9  # relative tolerance for a drawn number without a partner in the second figure
+Owned = tuple[int, float]  # the index of the run that a number belongs to (or ANY, ALL), and the number
 
 
 @dataclass(frozen=True)
 class Known:
-    """Pairs of numbers [n, 2] sorted by the first, and whose they are [n]."""
+    """All expressions: their values over both versions of the records [n, 2], sorted by the first, and owners [n]."""
 
     pairs: np.ndarray
     owners: np.ndarray
@@ -41,8 +41,8 @@ class Known:
         """Whether some expression gives `a` over the real and `b` over the perturbed records.
 
         Args:
-            b: None where nothing is known of a partner; `a` must then be met nearly exactly.
-            owner: a run whose numbers alone count, with those that are no single run's; ANY for all.
+            b: None if there is no partner in the second figure; `a` must then be met nearly exactly.
+            owner: a run; only its numbers count, and those with owner ANY. ANY: all numbers count.
             within: absolute tolerances of a and b, for numbers that were rounded.
         """
         import numpy as np
@@ -59,7 +59,7 @@ class Known:
 
 
 def constants(records: list[dict[str, Any]]) -> list[float]:
-    """Counts and settings, which no measurement changes."""
+    """Counts and settings, which are no measured numbers."""
     found = {0.0, 1.0, 100.0, float(len(records))}
     for record in records:
         found |= {float(t) for t in record.get("targets", {}).values()}
@@ -71,12 +71,12 @@ def constants(records: list[dict[str, Any]]) -> list[float]:
 
 
 def simple(records: list[dict[str, Any]]) -> list[Owned]:
-    """What an annotation may say: values, and differences and ratios of means in one metric."""
+    """The numbers that a text may state: values of a run, and differences and ratios of means in one metric."""
     return [*(pair for place, r in enumerate(records) for pair in _of_run(place, r)), *_between(records)]
 
 
 def everything(records: list[dict[str, Any]]) -> list[Owned]:
-    """What may be drawn: that, intervals, and every point of every curve."""
+    """The numbers that may be drawn: those of `simple`, ends of intervals, and every point of every curve."""
     found = simple(records)
     for place, record in enumerate(records):
         found += [(place, v) for _, _, value in _measured(record) for v in _bands(value)]
@@ -112,11 +112,12 @@ def _numbers(value: dict[str, Any]) -> list[float]:
 
 
 def _forms(one: float) -> tuple[float, ...]:
+    """A number, its complement to one, and both in percent."""
     return one, 100 * one, 1 - one, 100 * (1 - one)
 
 
 def _summary(values: Any) -> list[float]:
-    """Always as many numbers, whatever the values are."""
+    """Mean, quantiles and spreads; how many there are depends only on how many values there are."""
     import numpy as np
 
     if not len(values):
@@ -127,7 +128,7 @@ def _summary(values: Any) -> list[float]:
 
 
 def _bands(value: dict[str, Any]) -> Iterator[float]:
-    """Ends of error bars and intervals around a mean."""
+    """Lengths and ends of error bars and confidence intervals around a mean."""
     from scipy.special import stdtrit
 
     mean, n = value["mean"], value.get("n") or 1
@@ -140,7 +141,7 @@ def _bands(value: dict[str, Any]) -> Iterator[float]:
 
 
 def _between(records: list[dict[str, Any]]) -> Iterator[Owned]:
-    """Means of two runs in one metric under one condition; single seeds where they share them."""
+    """Comparisons of two runs in one metric under one condition: of means, and of single seeds in their order."""
     values = [{(m, c): v for m, c, v in _measured(record)} for record in records]
     for one in values:
         for other in values:
@@ -155,6 +156,7 @@ def _between(records: list[dict[str, Any]]) -> Iterator[Owned]:
 
 
 def _compared(a: float, b: float) -> tuple[float, ...]:
+    """Difference, ratio and relative change, each also in percent."""
     ratio = a / b if b else 0.0
     return a - b, 100 * (a - b), ratio, 100 * ratio, ratio - 1, 100 * (ratio - 1)
 
@@ -168,7 +170,7 @@ def _across_metrics(record: dict[str, Any]) -> Iterator[float]:
 
 
 def _scaled(records: list[dict[str, Any]]) -> Iterator[Owned]:
-    """Means as a share of the best, the worst or all of the same metric and condition; means over runs."""
+    """Summaries of a metric over all runs, and each run's mean as a share of the largest, the range or the sum."""
     import numpy as np
 
     keys = dict.fromkeys((m, c) for record in records for m, c, _ in _measured(record))
@@ -185,7 +187,7 @@ def _scaled(records: list[dict[str, Any]]) -> Iterator[Owned]:
 
 
 def _curves(record: dict[str, Any]) -> Iterator[float]:
-    """Points of curves, their logarithms, and means and spreads over seeds point by point."""
+    """Points of curves, their logarithms, and means and bands over seeds point by point."""
     import numpy as np
 
     curves = record.get("curves", ())

@@ -1,6 +1,6 @@
-"""Can a figure be read as it is printed? Letters that are too small, and labels that the edge cuts off.
+"""Checks whether a figure is legible as it is printed: texts that are too small, and labels cut off at the edge.
 
-What is judged is what draw_worker.py measured as the figure was saved; code that changes its answer passes.
+It judges what draw_worker.py measured when the figure was saved. Code that changes this answer is not noticed.
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ from collections.abc import Iterable, Iterator
 from agent.lab.plots import draw_worker
 from agent.lab.plots.drawing import Drawing
 
-TEXT_WIDTH, TALLEST = draw_worker.TEXT_WIDTH, draw_worker.TALLEST  # inches that a page has for a figure
+TEXT_WIDTH, TALLEST = draw_worker.TEXT_WIDTH, draw_worker.TALLEST
 SMALLEST = 6.0  # points, as printed
-UNMEASURED = 0.8  # share of the text's width that a figure gets whose size nobody knows
+UNMEASURED = 0.8  # share of the text's width for a figure whose size is not known
 MOST = 3  # texts that one line names
 
 
 def share(drawing: Drawing | None) -> float:
-    """The part of the text's width that a figure is printed at: its own size where a page holds that, never larger."""
+    """The share of the text's width at which a figure is printed: its own size, or less if the page is smaller."""
     if drawing is None or min(drawing.size) <= 0:
         return UNMEASURED
     width, height = drawing.size
@@ -25,7 +25,7 @@ def share(drawing: Drawing | None) -> float:
 
 
 def problems(drawings: dict[str, Drawing], names: Iterable[str]) -> list[str]:
-    """What cannot be read in these figures, in lines for the agent, with what helps."""
+    """Lines for the agent about what cannot be read in these figures, each with its remedy."""
     return [f"{name}: {text}" for name in names if name in drawings for text in _of(drawings[name])]
 
 

@@ -1,4 +1,4 @@
-"""Records with other numbers in them: what a figure does not change with, it does not show."""
+"""Changes the numbers in records, to see whether a figure that is drawn from them changes too."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from collections.abc import Callable
 from typing import Any
 
 FIELDS = ("metrics", "diagnostics", "curves")  # what is measured; names and labels stay as they are
-_KEPT = {"n", "seed", "step", "steps", "samples"}  # counts and places on an axis are not results
+_KEPT = {"n", "seed", "step", "steps", "samples"}  # counts and positions on an axis, which are no results
 
 
 def perturb(records: str, seed: int = 0) -> str:
     """The same records.json with every measured number changed.
 
-    Numbers of one metric (diagnostic, curve) keep their order, so that what is sorted or marked as the best stays
-    sorted and the best; the steps between them shrink, each by a factor of its own.
+    Numbers of one metric (diagnostic, curve) keep their order, so that code which sorts runs or marks the best draws
+    them in the same places. The differences between neighbours shrink, each by a factor of its own.
     """
     draw = random.Random(seed)
     entries = json.loads(records)
@@ -37,7 +37,7 @@ def perturb(records: str, seed: int = 0) -> str:
 
 
 def perturbed(value: Any, draw: random.Random) -> Any:
-    """Any JSON with its numbers changed; counts and places on an axis stay."""
+    """Any JSON value with its numbers changed, except counts and positions on an axis."""
     if isinstance(value, dict):
         return {key: item if key in _KEPT else perturbed(item, draw) for key, item in value.items()}
     if isinstance(value, list):
@@ -48,7 +48,10 @@ def perturbed(value: Any, draw: random.Random) -> Any:
 
 
 def _walk(value: Any, path: tuple[str, ...], change: Callable[[tuple[str, ...], float], float]) -> Any:
-    """`change(path, number)` in the place of every number; the path names the metric and tells errors from values."""
+    """The value with `change(path, number)` in place of every number.
+
+    The path names the field and the metric, and keeps standard errors ("se") apart from values.
+    """
     if isinstance(value, dict):
         return {
             key: item if key in _KEPT else _walk(item, path if len(path) > 1 and key != "se" else (*path, key), change)
@@ -62,7 +65,7 @@ def _walk(value: Any, path: tuple[str, ...], change: Callable[[tuple[str, ...], 
 
 
 def _moved(values: list[float], draw: random.Random) -> dict[float, float]:
-    """Each value's new one, in the same order."""
+    """A new number for each of the sorted values, in the same order."""
     now = values[0] * draw.uniform(0.5, 0.8) + draw.uniform(0.01, 0.03)
     moved = {values[0]: now}
     for before, after in zip(values, values[1:], strict=False):

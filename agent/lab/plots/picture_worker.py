@@ -1,7 +1,7 @@
-"""Runs inside the sandbox: decodes one picture as far as anybody will, and says in a line what is wrong with it.
+"""Runs inside the sandbox: decodes one picture completely, and says in a line what is wrong with it.
 
-Called as `python -P picture_worker.py FILE`; exit status 3 with the reason on stderr, 0 when it may be used.
-A parser that hangs or bursts on a malicious file does so here. Imports nothing of the runner.
+Called as `python -P picture_worker.py FILE`; exits with 0 if the picture may be used, or with 3 and the reason on
+stderr. If a malicious file makes a parser hang or run out of memory, that happens here. Imports nothing of the runner.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
 MAX_PIXELS = 25_000_000
 MAX_SIDE = 16_000  # pixels
-PAGE_POINTS = (1.0, 14_400.0)  # the side of a page: TeX has no larger dimensions
+PAGE_POINTS = (1.0, 14_400.0)  # least and greatest side of a page; TeX has no larger dimensions
 MAX_OBJECTS = 20_000
 MAX_STREAMS = 64 << 20  # decoded bytes of all streams
-DEEPEST = 40
-# What a figure of matplotlib's is made of: each kind of dictionary with its keys, and the kind of what stands there.
-# No kind: names, numbers, words and arrays of them. "*": a dictionary whose keys are names of its own.
-# Anything else, which a reader's program might act on or look for elsewhere, is refused.
+DEEPEST = 40  # levels of nested objects
+# The PDF objects of a matplotlib figure: each kind of dictionary with its keys, and behind a colon the kind of the
+# value. A key without a kind holds names, numbers, strings or arrays of them. "*" is a dictionary whose keys are
+# arbitrary names. Anything else is refused, because a PDF reader might act on it or load something from elsewhere.
 _STREAM = " Length Filter DecodeParms:parms"
 SHAPES = {
     "file": "Type Size Root:catalog Info:information ID W Index" + _STREAM,
@@ -57,22 +57,23 @@ SHAPES = {
     "program": "Length1 Length2 Length3" + _STREAM,
     "collection": "Registry Ordering Supplement",
     "parms": "Predictor Colors BitsPerComponent Columns EarlyChange",
-    "table": "Type N First" + _STREAM,  # of objects, which are looked at one by one
+    "table": "Type N First" + _STREAM,  # of objects, which are checked one by one
 }
-ONLY = {  # keys of whose values only these are understood, wherever they stand
+ONLY = {  # keys that may have these values only, in any dictionary
     "/Filter": {"/FlateDecode", "/DCTDecode"},
     "/FunctionType": {"0", "2", "3"},
     "/TR": {"/Identity"},
 }
-TABLES = {"/XRef": "file", "/ObjStm": "table"}  # what no page uses, and a reader needs
+TABLES = {"/XRef": "file", "/ObjStm": "table"}  # objects that no page uses but a PDF reader needs
 SUBTYPES = {"drawing": {"/Form", "/Image"}}
 
 
 class Bad(Exception):
-    """The reason, in words for whoever drew it."""
+    """A picture is refused; the text is for the one who drew it."""
 
 
 def check_png(path: str) -> None:
+    """Raise Bad for a PNG that is too large or animated; decodes it."""
     from PIL import Image
 
     Image.MAX_IMAGE_PIXELS = MAX_PIXELS
@@ -87,6 +88,7 @@ def check_png(path: str) -> None:
 
 
 def check_pdf(path: str) -> None:
+    """Raise Bad for a PDF that is not a single page of plain drawing; decodes it."""
     from pypdf import PdfReader
 
     with open(path, "rb") as file:
@@ -104,11 +106,11 @@ def check_pdf(path: str) -> None:
     for side in (page.mediabox.width, page.mediabox.height, page.cropbox.width, page.cropbox.height):
         if not PAGE_POINTS[0] <= abs(float(side)) <= PAGE_POINTS[1]:
             raise Bad(f"a side of its page is {float(side):g} points long")
-    page.extract_text()  # a reviewer's prompt is made this way
+    page.extract_text()  # as for a reviewer's prompt; it must not fail there
 
 
 def objects(reader: PdfReader) -> Iterator[tuple[int, object]]:
-    """Every object that a table of the file names, also one that no page uses."""
+    """Every object in the tables of the file, also one that no page uses."""
     from pypdf.generic import IndirectObject
 
     numbers = {n for table in reader.xref.values() for n in table} | set(reader.xref_objStm)
@@ -119,6 +121,7 @@ def objects(reader: PdfReader) -> Iterator[tuple[int, object]]:
 
 
 def check_sizes(reader: PdfReader) -> None:
+    """Raise Bad if the streams decode to too much."""
     from pypdf.generic import StreamObject
 
     decoded = 0
@@ -130,6 +133,7 @@ def check_sizes(reader: PdfReader) -> None:
 
 
 def pixels(image: StreamObject) -> int:
+    """The decoded bytes of an image; 0 for a JPEG, which stays encoded. Raises Bad if it is too large."""
     width, height = image["/Width"], image["/Height"]
     if not (isinstance(width, int) and isinstance(height, int)):
         raise Bad("it holds an image whose size is no number")
@@ -139,7 +143,7 @@ def pixels(image: StreamObject) -> int:
 
 
 def check_shapes(reader: PdfReader) -> None:
-    """What can be reached from the file's root is what a figure is made of, and nothing else is there."""
+    """Check that every object which the root reaches belongs in a figure, and that there are no others."""
     from pypdf.generic import DictionaryObject, StreamObject
 
     seen: set[tuple[int, str]] = set()
@@ -156,7 +160,7 @@ def check_shapes(reader: PdfReader) -> None:
 
 
 def look(item: object, kind: str, seen: set[tuple[int, str]], depth: int) -> None:
-    """Refuse what is not of a kind, at any depth. Where it is named by a number, once."""
+    """Raise Bad if an object, or one below it, does not have its kind. `seen` holds the objects already checked."""
     from pypdf.generic import DictionaryObject, IndirectObject
 
     if depth > DEEPEST:
@@ -175,7 +179,11 @@ def look(item: object, kind: str, seen: set[tuple[int, str]], depth: int) -> Non
 
 
 def shape_of(item: DictionaryObject, kind: str) -> dict[str, str]:
-    """The kind of what stands under each key of a dictionary."""
+    """The kind of the value under each key of a dictionary of this kind.
+
+    Raises:
+        Bad: it has a key or a value that a figure does not need.
+    """
     if kind.startswith("*"):
         return dict.fromkeys(item, kind[1:])
     if not kind:
@@ -193,6 +201,7 @@ def shape_of(item: DictionaryObject, kind: str) -> dict[str, str]:
 
 
 def main(path: str) -> int:
+    """Check one picture; returns the exit status."""
     with open(path, "rb") as file:
         head = file.read(8)
     try:

@@ -1,4 +1,4 @@
-"""May a picture that hostile code drew enter the repository and the paper? It is decoded in a sandbox to find out."""
+"""Decodes a picture in a sandbox to decide whether it may enter the repository and the paper."""
 
 from __future__ import annotations
 
@@ -14,18 +14,17 @@ from agent.storage.temporary import TemporaryFolder
 
 LIMITS = Limits(wall_s=30, memory_mb=1024, processes=32, disk_mb=1, files=10, file_mb=1, output_mb=1)
 WORKER = Path(__file__).with_name("picture_worker.py")
-REFUSED = 3  # exit status
+REFUSED = 3  # exit status of the worker for a picture that is refused
 
 
 def check(picture: Path, sandbox: Sandbox) -> None:
-    """Formats, dimensions, decoded size, and nothing in a PDF that a reader's program would act on.
+    """Check a picture's format, dimensions and decoded size, and that a PDF holds nothing that a reader would act on.
 
     Raises:
-        Unharvestable: why it stays out; the text is for whoever drew it.
-        InfrastructureError: the check itself does not run.
+        Unharvestable: the picture is refused; the text is for the one who drew it.
+        InfrastructureError: the check itself fails.
     """
-    worker = Mount(WORKER, "/runner/picture_worker.py")
-    end, said = _look(picture, sandbox, worker)
+    end, said = _look(picture, sandbox)
     if end.reason == "ok":
         return
     said = harvest.one_line(said[-600:], 300)
@@ -35,8 +34,9 @@ def check(picture: Path, sandbox: Sandbox) -> None:
     raise harvest.Unharvestable(f"{picture.name}: {why}")
 
 
-def _look(picture: Path, sandbox: Sandbox, worker: Mount) -> tuple[Exit, str]:
-    """Decode a picture where that can do no harm; how it ended and what was said of it."""
+def _look(picture: Path, sandbox: Sandbox) -> tuple[Exit, str]:
+    """Run the worker on a picture; returns how it ended, and its standard error."""
+    worker = Mount(WORKER, "/runner/picture_worker.py")
     shown = Mount(picture, f"/picture/{picture.name}")
     argv = (sys.executable, "-P", sandbox.visible(worker), sandbox.visible(shown))
     spec = SandboxSpec(argv=argv, cwd="/", mounts=(worker, shown), limits=LIMITS)

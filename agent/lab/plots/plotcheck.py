@@ -1,7 +1,7 @@
-"""Does a figure show the records? plot.py draws from them and from perturbed ones; what it drew is compared with both.
+"""Checks whether figures show the records. plot.py draws them twice, from the records and from perturbed ones.
 
-Every bar, point, line end and written number must be an expression over the records (known.py): the same one in both
-runs. Not: code that changes what draw_worker.py reports, and which of the true numbers are shown.
+Every bar, point, line end and written number must be an expression over the records (known.py), and the same one in
+both runs. This does not notice code that changes what draw_worker.py reports, nor a misleading choice of true numbers.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ def problems(
     records: str,
     captions: dict[str, tuple[str, str | None]] | None = None,
 ) -> list[str]:
-    """What is wrong with the figures of two runs of plot.py, the second on perturbed records; lines for the agent.
+    """Lines for the agent about what is wrong with the figures of two runs of plot.py, the second on perturbed records.
 
     Args:
         first, second: what was drawn, by file name.
         files: the SHA-256 of each picture that is to be taken over, by its name.
         records: records.json of the first run.
-        captions: what plot.py says of a picture in either run, by its name; None where the second has no such one.
+        captions: the caption of each picture in both runs, by its name; None if the second run has no such picture.
     """
     numbers = Numbers(json.loads(records), json.loads(perturb(records)))
     found = []
@@ -51,7 +51,7 @@ def problems(
 
 
 def unchanged(first: dict[str, Drawing], second: dict[str, Drawing]) -> list[str]:
-    """Figures that are the same over other results, and so do not show them; lines for the agent."""
+    """Lines for the agent about figures that do not change with the results, and so do not show them."""
     return [f"{name}: {STAYS}" for name, one in first.items() if name in second and _same(one, second[name])]
 
 
@@ -94,7 +94,7 @@ def _plot_problems(plot: Plot, partner: Plot | None, numbers: Numbers, cut_is_to
 
 
 def _cut(plot: Plot, told: str) -> Iterator[str]:
-    """Bars whose axis does not show where they begin."""
+    """A complaint if the axis of bars leaves out zero, unless the figure says so."""
     for artist in plot.artists:
         axis = plot.y if artist.upright else plot.x
         stands = artist.kind == "bar" and artist.base[:1] == (0.0,) and axis.scale == "linear"
@@ -104,7 +104,7 @@ def _cut(plot: Plot, told: str) -> Iterator[str]:
 
 
 def _hidden(plot: Plot, artist: Artist) -> Iterator[str]:
-    """Points that the limits of an axis leave out; a long line may be cut, for its start is often far away."""
+    """A complaint if the limits of an axis leave out a point or bar; a long line may start outside of them."""
     if artist.kind not in ("points", "line", "bar") or len(artist.x or ()) >= LONG:
         return
     ends = [a + b for a, b in zip(artist.base, artist.size, strict=False) if a is not None and b is not None]

@@ -1,6 +1,6 @@
-"""Run folders as a plot.py of the AI-Scientist v1 form expects them: run_0/final_info.json, run_1/..., and no others.
+"""Lays out run folders for a plot.py of the AI-Scientist v1 form: run_0/final_info.json, run_1/..., and no others.
 
-Only explored runs that were measured are there, so that nothing stale is drawn. Not here: running plot.py.
+The caller gives the measured runs, so that nothing out of date is drawn. Not here: running plot.py.
 """
 
 from __future__ import annotations
@@ -22,7 +22,10 @@ MAX_PICTURES = 12
 
 
 def lay_out(work: Path, records: Sequence[RunRecord], sessions: Path, *, perturb: bool) -> None:
-    """One folder a run. `sessions` holds this session and others, which a cached baseline may come from."""
+    """Make a folder for each run below `work`; with `perturb`, its numbers are changed.
+
+    `sessions` is the folder with this session and others, from which a cached baseline may come.
+    """
     for record in records:
         folder = work / f"run_{record.run}"
         kept = _kept(record, sessions)
@@ -34,7 +37,7 @@ def lay_out(work: Path, records: Sequence[RunRecord], sessions: Path, *, perturb
 
 
 def pictures(work: Path) -> list[dict[str, str]]:
-    """What stands for figures.json: every PNG beside the script, by its name."""
+    """The entries that figures.json would have: every PNG beside the script, with a caption made of its name."""
     return [
         {"file": name, "caption": f"{one_line(Path(name).stem.replace('_', ' '), 80)}."}
         for name in listing(work, [".png"])[:MAX_PICTURES]
@@ -42,7 +45,7 @@ def pictures(work: Path) -> list[dict[str, str]]:
 
 
 def _kept(record: RunRecord, sessions: Path) -> Path | None:
-    """The folder with the file that the record names by its hash; None where it is not at hand."""
+    """The folder with the very final_info.json whose hash is in the record; None if it is not found."""
     training = record.trainings[0]
     name = f"trainings/{training.condition}-seed{training.seed}/harvest/{FINAL_INFO}"
     for path in sorted(sessions.glob(f"*/runs/{record.run}/attempt-*/{name}")):
@@ -52,7 +55,7 @@ def _kept(record: RunRecord, sessions: Path) -> Path | None:
 
 
 def _from_record(record: RunRecord) -> str:
-    """The plain form, with what the record holds."""
+    """A final_info.json made of the record."""
     training = record.trainings[0]
     errors = {name: s.stderr for name, s in training.statistics.items() if s.stderr is not None}
     return json.dumps({record.template: {"means": training.metrics, "stderrs": errors}})

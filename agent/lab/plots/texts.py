@@ -1,4 +1,4 @@
-"""Numbers that are written in a figure: annotations, titles, legends and the names of ticks."""
+"""Checks the numbers that are written in a figure: in annotations, titles, legends and tick labels."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from agent.lab.plots.known import ANY, Known
 
-# A number that is no part of a name: not after a letter or a hyphen behind one (k8, GPT-2), not before a letter.
+# A number that is not part of a name: not directly before a letter, nor behind a letter or its hyphen (k8, GPT-2).
 _NUMBER = re.compile(r"(?<![\w.^])(?<![A-Za-z]-)[-+\u2212]?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?(?![\w])\s?%?")
 _COUNTED = re.compile(
     r"(?:\b(?:seeds?|runs?|steps?|figure|panel|condition)\s+\d+\b)"
@@ -22,20 +22,20 @@ _CUT = re.compile(
 
 
 def tells_of_a_cut(text: str) -> bool:
-    """Whether the figure says itself that an axis does not begin at zero."""
+    """Whether the text says that an axis does not begin at zero."""
     return _CUT.search(text) is not None
 
 
 def problems(
     before: Sequence[str], after: Sequence[str], said: Known, fixed: Sequence[float], names: Sequence[str]
 ) -> Iterator[str]:
-    """Written numbers that do not come from the records.
+    """Complaints about written numbers that do not come from the records.
 
     Args:
-        before, after: the words of the figure over the real and the perturbed records, in the order of drawing.
-        said: what may be said of the records; a number must be met to its last digit.
+        before, after: the texts of the figure over the real and the perturbed records, in the order of drawing.
+        said: the numbers that may be written; one must agree to the last written digit.
         fixed: counts and settings.
-        names: labels, which may hold digits.
+        names: labels, whose digits do not count as numbers.
     """
     paired = len(before) == len(after)
     for place, text in enumerate(before):
@@ -51,7 +51,7 @@ def problems(
 
 
 def tick_problems(ticks: Sequence[tuple[float, str]]) -> Iterator[str]:
-    """Ticks that are called by another number than the one where they stand."""
+    """A complaint if a tick has another number as its label than its position, or its position in percent."""
     for place, label in ticks:
         plain = label.strip().replace("\u2212", "-")
         if not re.fullmatch(r"[-+]?\d+(?:\.\d+)?\s?%?", plain):
@@ -75,7 +75,7 @@ def _is_known(one: str, other: str | None, said: Known, fixed: Sequence[float]) 
     if a in fixed and "%" not in one and (other is None or _value(other) == a):
         return True
     if other is not None and other == one:
-        return False  # typed: whatever is measured has changed
+        return False  # it was typed, because every measured number has changed
     b = None if other is None else _value(other)
     within = (_half(one) + 1e-9, _half(other or one) + 1e-9)
     return said.holds(a, b, ANY, within) or said.holds(-a, None if b is None else -b, ANY, within)
@@ -86,7 +86,7 @@ def _value(written: str) -> float:
 
 
 def _half(written: str) -> float:
-    """Half a unit of the last digit that is written."""
+    """Half a unit of the last written digit."""
     plain = written.strip().rstrip("% ")
     mantissa, _, exponent = plain.lower().partition("e")
     decimals = len(mantissa.partition(".")[2])

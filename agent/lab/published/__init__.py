@@ -1,1 +1,1 @@
-"""Autoencoders that others trained: read from each published layout, and measured as an artefact is."""
+"""Published autoencoders, which others trained: read from their files, and measured like an artefact of a run."""

@@ -1,6 +1,6 @@
-"""The encoder of a published autoencoder. Laid out as experiment.py in the box that encodes, and imported nowhere else.
+"""The encoder of a published autoencoder, which a box runs as its experiment.py; nothing imports it.
 
-The artefact beside it was written by forms.py: float32 tensors, and in the file's metadata what the tensors do not say.
+Its artefact was written by forms.py: float32 tensors, and in the file's metadata the architecture and its options.
 """
 
 import json
@@ -11,7 +11,7 @@ from safetensors import safe_open
 
 
 class SAE:
-    """encode(x) gives the latents, which W_dec decodes; each row depends on that row alone."""
+    """encode(x) gives the latents, which W_dec decodes; the latents of a row depend on that row alone."""
 
     def __init__(self, tensors: dict[str, torch.Tensor], form: dict[str, Any]) -> None:
         self.tensors, self.form = tensors, form
@@ -23,7 +23,7 @@ class SAE:
             return cls(tensors, json.loads(file.metadata()["form"]))
 
     def encode(self, x: torch.Tensor) -> torch.Tensor:
-        """[B, d_in] -> [B, d_sae], as the library computes it that published the autoencoder."""
+        """The latents [B, d_sae] of rows x [B, d_in], computed as in the library that published the autoencoder."""
         t = self.tensors
         acts = (x - t["b_dec"] if self.form["subtracts_b_dec"] else x) @ t["W_enc"]
         if self.form["architecture"] == "gated":
@@ -37,7 +37,7 @@ class SAE:
         return acts.relu()
 
     def _largest(self, acts: torch.Tensor) -> torch.Tensor:
-        """The k largest of a row; some are chosen by their size in the decoder's scale."""
+        """The k largest latents of a row; with `by_decoder_norm`, the largest after scaling by decoder rows' norms."""
         norms = self.tensors["W_dec"].norm(dim=1) if self.form["by_decoder_norm"] else 1.0
         chosen = (acts * norms).topk(self.form["k"], dim=1, sorted=False).indices
         return torch.zeros_like(acts).scatter_(1, chosen, acts.gather(1, chosen).relu())

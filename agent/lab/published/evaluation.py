@@ -1,7 +1,7 @@
-"""A published autoencoder measured by a template, on the data that the template's runs are explored on.
+"""Measures a published autoencoder with a template, on the data on which the template's runs are explored.
 
-The artefact takes the way that every artefact takes: encoded in a sandbox, twice, decoded by the runner, evaluated.
-Not here: reading its files (source.py), and tables of what was found (app).
+It is measured like every artefact: encoded in a sandbox, twice, decoded by the runner, evaluated. Not here: reading its
+files (source.py), and tables of the results (agent/app).
 """
 
 from __future__ import annotations
@@ -26,21 +26,21 @@ from agent.lab.worlds import package_version
 from agent.storage.atomic import write_text
 
 ENCODER = Path(__file__).with_name("encoder.py")
-SEED = 0  # a published autoencoder has no seed; its folder needs a name
+SEED = 0  # a published autoencoder has no seed, but the name of its folder needs one
 
 
 class EvaluatedSAE(Strict):
-    """The autoencoder of a record."""
+    """The autoencoder that an EvaluationRecord is about."""
 
     name: str  # as it was typed
     files: dict[str, str]  # sha256 by name
-    artefact_sha256: str  # of the form in which it was measured
+    artefact_sha256: str  # of the artefact that was made of its files and measured
     about: About
     trained_on: str  # its own budget, or "unknown"
 
 
 class EvaluationRecord(Strict):
-    """The account of one evaluation (evaluations/*.json in the workspace)."""
+    """The record of one evaluation (evaluations/*.json in the workspace)."""
 
     sae: EvaluatedSAE
     template: str
@@ -78,13 +78,18 @@ class Place:
 
 
 def check_dictionary(manifest: Manifest) -> None:
-    """Raises UserError for a template that measures no autoencoders."""
+    """
+    Raises:
+        UserError: the template measures no autoencoders.
+    """
     if not manifest.measured or not manifest.model.dictionary:
         raise UserError(f"template {manifest.name}: measures no autoencoders; name another with --template")
 
 
 def fitting(manifest: Manifest, profile_name: str, about: About, wanted: str | None = None) -> Condition:
-    """The condition under which an autoencoder is measured: the wanted one, or the first whose data it fits.
+    """The condition under which an autoencoder is measured: the wanted one, or the first whose data fit it.
+
+    Data fit if they have its width d_in and, if its files name a hook, come from that hook.
 
     Raises:
         UserError: there is no such condition, or none fits.
@@ -101,17 +106,17 @@ def fitting(manifest: Manifest, profile_name: str, about: About, wanted: str | N
     wide = [c for c in asked if settings[c.name].get("d_in", about.d_in) == about.d_in]
     if not wide:
         widths = ", ".join(sorted({str(one["d_in"]) for one in settings.values()}))
-        raise UserError(f"the autoencoder has d_in = {about.d_in}, the data of profile {profile_name} {widths}")
+        raise UserError(f"the autoencoder has d_in = {about.d_in}, the data of profile {profile_name} have {widths}")
     hook = about.known.get("hook_name")
     placed = [c for c in wide if hook is None or settings[c.name].get("hook_name", hook) == hook]
     if not placed:
         there = ", ".join(sorted({str(settings[c.name]["hook_name"]) for c in wide}))
-        raise UserError(f"the autoencoder is of {hook}, profile {profile_name} measures at {there}")
+        raise UserError(f"the autoencoder belongs to {hook}, and profile {profile_name} measures at {there}")
     return placed[0]
 
 
 def remarks(settings: dict[str, Setting], about: About) -> list[str]:
-    """What a reader of the figures should know, a line each."""
+    """Lines that a reader of the metrics should know about the autoencoder."""
     found, model, hook = list(about.remarks), about.known.get("model"), settings.get("hook_name")
     if hook and "hook_name" not in about.known:
         found.append(f"its files do not say where in a model it belongs; measured at {hook}")
@@ -121,15 +126,17 @@ def remarks(settings: dict[str, Setting], about: About) -> list[str]:
 
 
 def settings_of(place: Place, about: About) -> dict[str, Setting]:
-    """The settings under which it is measured: those of the condition, but with its own number of latents."""
+    """The settings under which it is measured: those of the condition, with its own number of latents as d_sae."""
     return {**place.profile.settings, **place.condition.settings, "d_sae": about.d_sae}
 
 
 def evaluate(published: Published, place: Place, folder: Path, look: Look | None = None) -> EvaluationRecord:
-    """Measure it; `folder` is a fresh one, for files on the way. `look` gets its latents on the held-out rows.
+    """Measure a published autoencoder.
+
+    `folder` is an empty one for intermediate files; `look` gets the latents [N, d_sae] of the held-out rows.
 
     Raises:
-        UserError: what it gives cannot be measured; one line.
+        UserError: it cannot be measured; one line.
         InfrastructureError: the sandbox, the data or sae-bench failed.
     """
     started, clock = time.time(), time.monotonic()
@@ -167,7 +174,7 @@ def evaluate(published: Published, place: Place, folder: Path, look: Look | None
 
 
 def job_of(published: Published, place: Place, folder: Path) -> Job:
-    """The job in which its encoder answers; the encoder is the runner's own code."""
+    """The job for its measurement, whose code is the runner's own encoder."""
     manifest, profile, code = place.template.manifest, place.profile, folder / "encoder"
     write_text(code / manifest.model.file, encoder_text(manifest))
     return Job(
@@ -196,7 +203,7 @@ def job_of(published: Published, place: Place, folder: Path) -> Job:
 
 
 def encoder_text(manifest: Manifest) -> str:
-    """The encoder, with its class and method called as the template calls its own."""
+    """The source of encoder.py, with class and method named as in the template's manifest."""
     model = manifest.model
     text = ENCODER.read_text(encoding="utf-8")
     text = text.replace("class SAE:", f"class {model.name}:").replace('-> "SAE":', f'-> "{model.name}":')
@@ -212,5 +219,5 @@ def _hashes(place: Place) -> dict[str, str]:
 
 
 def _bare(model: str) -> str:
-    """A model's name without its owner, for comparing."""
+    """A model's name without its owner and in lower case, for a comparison."""
     return model.rpartition("/")[2].lower()

@@ -1,6 +1,7 @@
-"""What single latents of a measured autoencoder stand for: where they are active, what they write, what is like them.
+"""Describes single latents of a measured autoencoder: the texts in which they are active, the logits that they raise
+and lower, and the latents with similar decoder rows.
 
-Pure, but for the template's own features.py, which turns tokens into text. Not here: the page (agent/pages).
+The template's own features.py turns tokens into text. Not here: the page that shows all this (agent/pages).
 """
 
 from __future__ import annotations
@@ -22,25 +23,27 @@ if TYPE_CHECKING:
     import numpy as np
     from scipy.sparse import csc_matrix, csr_matrix
 
-FILE = "features.py"  # of a template whose rows are tokens
-CONTEXTS, LOGITS, NEAREST = 8, 8, 5  # shown of each latent
-BEFORE, BEHIND = 20, 8  # tokens around the most active one
+FILE = "features.py"  # a file of templates whose rows belong to tokens
+CONTEXTS, LOGITS, NEAREST = 8, 8, 5  # how many are shown for each latent
+BEFORE, BEHIND = 20, 8  # tokens shown around the most active one
 
 
 @dataclass(frozen=True)
 class Shown:
-    """How a template shows its held-out rows."""
+    """How a template turns its held-out rows into text."""
 
     tokens: np.ndarray  # int [sequences, context]; rows are all but the first token of each sequence
-    word: Callable[[int], str]
-    logits: Callable[[np.ndarray], np.ndarray | None]
+    word: Callable[[int], str]  # the text of a token
+    logits: Callable[[np.ndarray], np.ndarray | None]  # directions [n, d_in] -> changes of the logits [n, vocabulary]
 
 
 def features_of(published: Published, place: Place, latents: csr_matrix, count: int) -> list[Feature]:
-    """So many latents of an autoencoder that was measured there; `latents` are those that its encoder gave.
+    """Describe `count` latents of a published autoencoder.
+
+    `place` says where it was measured, and `latents` [N, d_sae] are those of the held-out rows in its own scale.
 
     Raises:
-        UserError: the template's rows are no tokens.
+        UserError: the template's rows do not belong to tokens.
     """
     truth_dir = of_condition(place.data.truth.parent, place.condition.name) / "truth"
     told = {**settings_of(place, published.about), "device": place.device}
@@ -51,7 +54,10 @@ def features_of(published: Published, place: Place, latents: csr_matrix, count: 
 
 
 def check_shown(template: Template) -> None:
-    """Raises UserError for a template whose rows are no tokens."""
+    """
+    Raises:
+        UserError: the template's rows do not belong to tokens.
+    """
     if not template.path(FILE).is_file():
         raise UserError(
             f"--features: {template.manifest.name} has no {FILE}: its rows are not a language model's tokens"
@@ -59,9 +65,10 @@ def check_shown(template: Template) -> None:
 
 
 def shown_by(template: Template, truth: Any) -> Shown:
-    """
+    """How this template turns its held-out rows into text; `truth` is what its load_truth returned.
+
     Raises:
-        UserError: the template's rows are no tokens.
+        UserError: its rows do not belong to tokens.
     """
     check_shown(template)
     module = load_module(template.path(FILE))
@@ -73,7 +80,7 @@ def shown_by(template: Template, truth: Any) -> Shown:
 
 
 def chosen(density: np.ndarray, count: int) -> list[int]:
-    """So many active latents, evenly spread from the most frequent to the rarest, in this order."""
+    """At most `count` active latents, evenly spread from the most frequent to the rarest, in this order."""
     import numpy as np
 
     order = np.argsort(-density, kind="stable")
@@ -83,7 +90,10 @@ def chosen(density: np.ndarray, count: int) -> list[int]:
 
 
 def features(z: csr_matrix, decoder: np.ndarray, shown: Shown, count: int) -> list[Feature]:
-    """The chosen latents. z [N, d_sae] on the rows of the sequences first; decoder [d_sae, d_in], unit rows."""
+    """Describe `count` latents.
+
+    z [N, d_sae], sparse, begins with the rows of the sequences in `shown`; decoder [d_sae, d_in] has unit rows.
+    """
     import numpy as np
 
     rows = shown.tokens.shape[0] * (shown.tokens.shape[1] - 1)
@@ -111,7 +121,7 @@ def features(z: csr_matrix, decoder: np.ndarray, shown: Shown, count: int) -> li
 
 
 def _contexts(rows: np.ndarray, values: np.ndarray, shown: Shown) -> tuple[Context, ...]:
-    """The sequences in which the latent is most active, each once."""
+    """Cut-outs of the sequences in which a latent is most active, one of each sequence."""
     import numpy as np
 
     body, largest = shown.tokens.shape[1] - 1, values.max()
@@ -131,7 +141,7 @@ def _contexts(rows: np.ndarray, values: np.ndarray, shown: Shown) -> tuple[Conte
 
 
 def _extremes(moved: np.ndarray, word: Callable[[int], str]) -> tuple[tuple[tuple[str, float], ...], ...]:
-    """The logits that rise and fall most."""
+    """The tokens whose logits rise most, and those whose logits fall most."""
     import numpy as np
 
     order = np.argsort(-moved, kind="stable")

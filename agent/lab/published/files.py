@@ -1,4 +1,4 @@
-"""Single files of an autoencoder that anybody may have made, each read within bounds. Works inside the sandbox."""
+"""Reads single files of a published autoencoder, which may be hostile, within bounds. Runs inside the sandbox."""
 
 from __future__ import annotations
 
@@ -16,6 +16,10 @@ LARGEST_CONFIG = 4 << 20  # bytes
 
 
 def json_object(path: Path) -> dict[str, Any]:
+    """
+    Raises:
+        Unreadable: the file holds no JSON object.
+    """
     try:
         value = parse_json(path.read_bytes(), max_bytes=LARGEST_CONFIG)
     except Unharvestable as problem:
@@ -26,7 +30,11 @@ def json_object(path: Path) -> dict[str, Any]:
 
 
 def safetensors(path: Path) -> tuple[dict[str, np.ndarray], str]:
-    """Its tensors, and the architecture that the file itself names."""
+    """The tensors of a safetensors file, and the architecture that its metadata name ("" if none).
+
+    Raises:
+        Unreadable: it cannot be read.
+    """
     from safetensors import safe_open
 
     try:
@@ -39,12 +47,16 @@ def safetensors(path: Path) -> tuple[dict[str, np.ndarray], str]:
 
 
 def unpickled(path: Path) -> dict[str, np.ndarray]:
-    """The tensors of a file that torch.save wrote; torch refuses any pickle that holds more."""
+    """The tensors of a file that torch.save wrote. torch itself refuses a pickle that holds anything else.
+
+    Raises:
+        Unreadable: it cannot be read, or is no dictionary of tensors.
+    """
     import torch
 
     try:
         saved = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # pickle, zipfile and torch each have their own
+    except Exception as error:  # pickle, zipfile and torch raise many kinds
         why = "it asks for more than tensors, which could run code" if "eights" in str(error) else said(error)
         raise Unreadable(f"{path.name} is not read: {why}") from None
     if not isinstance(saved, dict) or not all(isinstance(value, torch.Tensor) for value in saved.values()):
@@ -53,4 +65,5 @@ def unpickled(path: Path) -> dict[str, np.ndarray]:
 
 
 def said(error: BaseException) -> str:
+    """An exception in one short line."""
     return one_line(str(error), 160) or type(error).__name__

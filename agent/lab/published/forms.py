@@ -1,7 +1,7 @@
-"""What every published autoencoder is read into: one of four architectures, its tensors, and what is known of it.
+"""The common form into which every published autoencoder is read: an architecture, its tensors, and what is known.
 
-Works inside the sandbox that reads a stranger's files (layouts.py). The architectures are the inference forms: a
-BatchTopK or Matryoshka autoencoder is a JumpReLU with one threshold for all latents.
+Runs inside the sandbox that reads a stranger's files (layouts.py). The four architectures are those at inference, where
+a BatchTopK or Matryoshka autoencoder is a JumpReLU with one threshold for all latents.
 """
 
 from __future__ import annotations
@@ -24,25 +24,25 @@ OF_ARCHITECTURE = {
 
 
 class Unreadable(Exception):
-    """The files are no autoencoder that can be measured here; one line says why and what helps."""
+    """The files are no autoencoder that can be measured here; the text says in one line why, and what helps."""
 
 
 @dataclass
 class Read:
     """One autoencoder as its files describe it."""
 
-    layout: str  # whose form the files have, in words
+    layout: str  # the library whose files these are
     architecture: str
     tensors: dict[str, np.ndarray]
-    subtracts_b_dec: bool = True  # from a row, before the encoder
-    k: int = 0  # of topk
-    by_decoder_norm: bool = False  # topk chooses by latents times the length of their decoder rows
-    known: dict[str, str] = field(default_factory=dict)  # model, hook_name, trained_on: where the files say them
-    remarks: list[str] = field(default_factory=list)  # a line each, for the person
+    subtracts_b_dec: bool = True  # b_dec is subtracted from a row before it is encoded
+    k: int = 0  # active latents of a row, for topk
+    by_decoder_norm: bool = False  # topk compares latents after scaling them by the norms of their decoder rows
+    known: dict[str, str] = field(default_factory=dict)  # model, hook_name, trained_on, as far as the files say them
+    remarks: list[str] = field(default_factory=list)  # lines for a person
 
 
 def write(read: Read, folder: Path) -> None:
-    """The artefact and what is known of it.
+    """Write the artefact, and about.json with what is known about it.
 
     Raises:
         Unreadable: a tensor is missing, or of another shape, or holds a value that is no number.
@@ -65,7 +65,11 @@ def write(read: Read, folder: Path) -> None:
 
 
 def _checked(read: Read) -> dict[str, np.ndarray]:
-    """The tensors of the architecture, float32 and contiguous; biases that a file leaves out are zero."""
+    """The tensors that the architecture needs, float32 and contiguous. Missing biases become zero.
+
+    Raises:
+        Unreadable: as in `write`.
+    """
     import numpy as np
 
     if read.architecture not in OF_ARCHITECTURE:
@@ -94,15 +98,15 @@ def _checked(read: Read) -> dict[str, np.ndarray]:
 
 
 def text_of(value: Any) -> str:
-    """A name from a configuration, or "" for what is none."""
+    """A string from a configuration, or "" for any other value."""
     return value if isinstance(value, str) else ""
 
 
 def whole_of(value: Any) -> int:
-    """A whole number from a configuration, or 0 for what is none."""
+    """A whole number from a configuration, or 0 for any other value."""
     return value if isinstance(value, int) and not isinstance(value, bool) else 0
 
 
 def known(**said: str) -> dict[str, str]:
-    """What is known: names without a value are left out."""
+    """The arguments that are not empty, by name."""
     return {name: value for name, value in said.items() if value}

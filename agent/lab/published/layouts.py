@@ -1,8 +1,8 @@
-"""Each published layout of an autoencoder's files, read. Runs inside a sandbox, on files that anybody may have made.
+"""Reads the files of a published autoencoder, in any layout that is known, inside a sandbox: they may be hostile.
 
-Called as `python -m agent.lab.published.layouts GIVEN OUT WHERE`: GIVEN holds copies of the files under their own
-names, WHERE is the path that the person typed, which alone names the layer in some layouts. OUT gets the artefact and
-what is known of it, or a line that says why there is none. Nothing is unpickled but tensors.
+Called as `python -m agent.lab.published.layouts GIVEN OUT WHERE`. GIVEN holds copies of the files under their own
+names. WHERE is the path that the person typed; in some layouts only this path names the layer. OUT gets the artefact
+and what is known about it, or a line that says why there is none. Nothing but tensors is unpickled.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from agent.lab.measuring.artefact import INFERENCE
 from agent.lab.published.files import json_object, safetensors, said, unpickled
 from agent.lab.published.forms import PROBLEM, Read, Unreadable, known, text_of, whole_of, write
 from agent.sandbox.harvest import one_line
@@ -21,16 +22,16 @@ from agent.sandbox.harvest import one_line
 if TYPE_CHECKING:
     import numpy as np
 
-ABOVE = "above.json"  # config.json of the folder above, where sparsify says model and data
+ABOVE = "above.json"  # a copy of config.json of the folder above, in which sparsify names model and data
 EXAMPLE = '{"architecture": "jumprelu", "apply_b_dec_to_input": true}'
 Tensors = Mapping[str, "np.ndarray"]
 
 
 def read(folder: Path, where: str) -> Read:
-    """Whatever lies in the folder.
+    """Read the autoencoder in the folder, in whichever layout it is.
 
     Raises:
-        Unreadable: it is no layout that is known, or not what that layout promises.
+        Unreadable: the layout is not known, or a file of it is missing or malformed.
     """
     names = {path.name for path in folder.iterdir()}
     if "params.npz" in names or any(name.endswith(".npz") for name in names):
@@ -54,7 +55,9 @@ def read(folder: Path, where: str) -> Read:
 
 
 def sae_lens(config: dict[str, Any], tensors: Tensors, runner: dict[str, Any]) -> Read:
-    """cfg.json and sae_weights.safetensors, of version 6 and those before; the rules are sae_lens's own."""
+    """SAELens: cfg.json and sae_weights.safetensors, of version 6 and earlier ones, by the rules of sae_lens itself."""
+    import numpy as np
+
     about = config["metadata"] if isinstance(config.get("metadata"), dict) else config
     architecture = text_of(config.get("architecture")) or "standard"
     activation = config.get("activation_fn") or config.get("activation_fn_str") or "relu"
@@ -69,7 +72,7 @@ def sae_lens(config: dict[str, Any], tensors: Tensors, runner: dict[str, Any]) -
     remarks = _normalised(config.get("normalize_activations"))
     values = dict(tensors)
     if "log_threshold" in values:
-        values["threshold"] = _exp(values.pop("log_threshold"))
+        values["threshold"] = np.exp(values.pop("log_threshold"))
     _check_scaling(values)
     return Read(
         layout="SAELens",
@@ -88,7 +91,7 @@ def sae_lens(config: dict[str, Any], tensors: Tensors, runner: dict[str, Any]) -
 
 
 def gemma_scope(path: Path, where: str) -> Read:
-    """params.npz: a JumpReLU that does not subtract b_dec; model and layer stand in the path alone."""
+    """Gemma Scope: params.npz, a JumpReLU that does not subtract b_dec. Only the path names model and layer."""
     import numpy as np
 
     try:
@@ -96,7 +99,7 @@ def gemma_scope(path: Path, where: str) -> Read:
             tensors = {f"W_{name[2:]}" if name.startswith("w_") else name: file[name] for name in file.files}
     except (ValueError, OSError, EOFError, KeyError, MemoryError, AttributeError) as error:
         raise Unreadable(f"{path.name} is not a readable npz file of numbers: {said(error)}") from None
-    except Exception as error:  # zipfile and zlib have their own
+    except Exception as error:  # zipfile and zlib raise other kinds
         raise Unreadable(f"{path.name} is not a readable npz file: {said(error)}") from None
     named = re.search(r"gemma-scope-(2b|9b|27b)-(pt|it)-(res|mlp|att)", where)
     layer = re.search(r"layer_(\d{1,3})(?!\d)", where)
@@ -107,7 +110,7 @@ def gemma_scope(path: Path, where: str) -> Read:
 
 
 def dictionary_learning(folder: Path, path: Path) -> Read:
-    """ae.pt and config.json, which names the class."""
+    """dictionary_learning: ae.pt, and config.json, which names the class."""
     if not (folder / "config.json").is_file():
         raise Unreadable(f"no config.json beside {path.name}, which names its class (trainer.dict_class)")
     config = json_object(folder / "config.json")
@@ -138,7 +141,7 @@ def dictionary_learning(folder: Path, path: Path) -> Read:
 
 
 def sparsify(config: dict[str, Any], tensors: Tensors, above: dict[str, Any], where: str) -> Read:
-    """cfg.json and sae.safetensors: a TopK that subtracts b_dec."""
+    """sparsify: cfg.json and sae.safetensors, a TopK that subtracts b_dec."""
     if (activation := config.get("activation", "topk")) != "topk" or config.get("signed"):
         raise Unreadable(f"activation {one_line(str(activation), 40)!r}, signed = {bool(config.get('signed'))}: only "
                          "topk of positive latents can be measured")  # fmt: skip
@@ -153,15 +156,15 @@ def sparsify(config: dict[str, Any], tensors: Tensors, above: dict[str, Any], wh
 
 
 def own_library(declared: str, tensors: Tensors) -> Read:
-    """What templates/saes saves: the file itself names the architecture."""
+    """The project's own library (templates/saes): a safetensors file whose metadata name the architecture."""
     values = dict(tensors)
-    architecture = {"batchtopk": "jumprelu", "matryoshka": "jumprelu"}.get(declared, declared)
+    architecture = INFERENCE.get(declared, declared)
     if architecture == "jumprelu" and "threshold" in values:
         values["threshold"] = values["threshold"].clip(min=0)
     return Read("safetensors", architecture, values, k=_number(values.get("l0")))
 
 
-# Of a class of dictionary_learning: its architecture at inference, and whether it subtracts b_dec from a row.
+# Each class of dictionary_learning: its architecture at inference, and whether it subtracts b_dec from a row.
 _OF_CLASS = {
     "AutoEncoder": ("standard", True),
     "AutoEncoderNew": ("standard", False),
@@ -186,9 +189,10 @@ _NAMES = {
 
 
 def _normalised(how: Any) -> list[str]:
-    """
+    """Remarks about how rows are normalised before they are encoded.
+
     Raises:
-        Unreadable: each row is scaled by itself.
+        Unreadable: each row is scaled by itself, so that the decoder is not linear.
     """
     if how in ("constant_norm_rescale", "layer_norm", "covariance_whitening"):
         raise Unreadable(
@@ -206,14 +210,8 @@ def _check_scaling(values: dict[str, np.ndarray]) -> None:
         raise Unreadable("its latents are scaled once more (scaling_factor), which cannot be measured here")
 
 
-def _exp(value: np.ndarray) -> np.ndarray:
-    import numpy as np
-
-    return np.exp(value)
-
-
 def _number(value: np.ndarray | None) -> int:
-    """A tensor of one whole number, or 0."""
+    """The value of a tensor of one whole number, or 0 for any other."""
     return int(value.item()) if value is not None and value.size == 1 and float(value.item()).is_integer() else 0
 
 
@@ -222,7 +220,7 @@ def _tokens(count: Any) -> str:
 
 
 def _config(folder: Path, weights: Path, names: set[str]) -> dict[str, Any] | None:
-    """The configuration beside a weights file: cfg.json, config.json, or a file of its own name; None without one."""
+    """The configuration beside a weights file: cfg.json, config.json, or NAME.json; None if there is none."""
     for name in ("cfg.json", "config.json", f"{weights.stem}.json"):
         if name in names:
             return json_object(folder / name)

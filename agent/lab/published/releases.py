@@ -1,7 +1,8 @@
-"""Autoencoders that SAELens lists or that lie on the Hugging Face hub, by name: fetched once, kept in the cache.
+"""Fetches autoencoders by name: those that SAELens lists, and those of a repository on the Hugging Face hub.
 
-sae_lens itself fetches and converts them, in a process of its own because it takes seconds to load; what it saves is
-then read like any folder. Called as `python -m agent.lab.published.releases RELEASE FOLDER`.
+They are fetched once and kept in the cache. sae_lens itself fetches and converts them, in a process of its own because
+it takes seconds to load; the folder that it saves is then read like any other. Called as `python -m
+agent.lab.published.releases RELEASE FOLDER`.
 """
 
 from __future__ import annotations
@@ -19,25 +20,26 @@ from filelock import FileLock
 
 from agent.core.errors import InfrastructureError, UserError
 from agent.core.nearest import did_you_mean
+from agent.lab.worlds import without_tokens
 from agent.storage.temporary import TemporaryFolder
 
 KINDS = {2: UserError, 3: InfrastructureError}  # exit statuses of the process
-# Names of exceptions: requests, httpx and huggingface_hub each have their own. httpx's client says only this text.
+# Names of exceptions of requests, httpx and huggingface_hub. One error of httpx is known by its text only.
 UNKNOWN = {"RepositoryNotFoundError", "RevisionNotFoundError", "RemoteEntryNotFoundError", "HFValidationError"}
 UNREACHABLE = {"ConnectionError", "TransportError", "Timeout", "LocalEntryNotFoundError", "HfHubHTTPError"}
 CLOSED = "client has been closed"
 
 
 def is_release(name: str) -> bool:
-    """Whether a name that is no path here can be that of a release: "release/id" or "owner/repository/folder"."""
+    """Whether a name is no path here, and has the form of a release: "release/id" or "owner/repository/folder"."""
     return re.fullmatch(r"[A-Za-z0-9][\w.-]*(/[\w.=+-]+)+/?", name) is not None and not Path(name).exists()
 
 
 def fetched(name: str, cache: Path, say: Callable[[str], None]) -> Path:
-    """The folder of a release in SAELens's form; fetched where the cache does not hold it.
+    """The folder of a release in SAELens's layout, fetched if the cache does not hold it.
 
     Raises:
-        UserError: nobody knows the release.
+        UserError: the release is not known, or not accessible.
         InfrastructureError: the hub cannot be reached.
     """
     digest = hashlib.sha256(name.encode()).hexdigest()[:12]
@@ -64,20 +66,19 @@ def _fetch(name: str, folder: Path) -> None:
     )
     if done.returncode:
         last = (done.stderr.strip().splitlines() or [""])[-1]
-        for variable in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"):
-            if os.environ.get(variable):
-                last = last.replace(os.environ[variable], f"<{variable}>")
-        raise KINDS.get(done.returncode, InfrastructureError)(f"{name}: {last[-400:]}")
+        raise KINDS.get(done.returncode, InfrastructureError)(f"{name}: {without_tokens(last)[-400:]}")
 
 
 # ---------------------------------------------------------------- in the process of its own
 
 
 def split(name: str, releases: Mapping[str, Mapping[str, str]]) -> tuple[str, str]:
-    """The release and the autoencoder's id; `releases` maps the listed ones to their ids.
+    """The release and the autoencoder's id in a name.
+
+    `releases` maps each release that SAELens lists to its ids. Any other name is read as owner/repository/folder.
 
     Raises:
-        UserError: a listed release has no such id, or the name can be no repository's.
+        UserError: a listed release has no such id, or the name has fewer than three parts.
     """
     parts = name.strip("/").split("/")
     first, rest = parts[0], "/".join(parts[1:])
@@ -95,7 +96,7 @@ def split(name: str, releases: Mapping[str, Mapping[str, str]]) -> tuple[str, st
 
 
 def in_a_line(error: BaseException) -> tuple[int, str]:
-    """The exit status and the line for what sae_lens or the hub's client raised."""
+    """The exit status and an error message for an exception of sae_lens or of the hub's client."""
     chain: list[BaseException] = []
     seen: BaseException | None = error
     while seen is not None and len(chain) < 12:

@@ -1,7 +1,7 @@
-"""An autoencoder that others trained, from the name that a person typed to an artefact of the runner's own form.
+"""Finds a published autoencoder by the name that a person typed, and makes an artefact in the runner's own form of it.
 
-Its files are copied and hashed, and read in a sandbox (layouts.py): whoever made them gets no code to run. Not here:
-releases that are fetched by their name (releases.py), and measuring (evaluation.py).
+Its files are copied, hashed, and read in a sandbox (layouts.py), so that hostile files do no harm. Not here: releases
+that are fetched by their name (releases.py), and measuring (evaluation.py).
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ import shutil
 import stat
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -30,16 +29,16 @@ from agent.lab.published.releases import fetched, is_release
 from agent.sandbox import harvest
 from agent.storage.atomic import readable, write_text
 
-WEIGHTS = ("sae_weights.safetensors", "params.npz", "ae.pt", "sae.safetensors")  # in this order, in a folder
+WEIGHTS = ("sae_weights.safetensors", "params.npz", "ae.pt", "sae.safetensors")  # looked for in this order
 SUFFIXES = (".safetensors", ".npz", ".pt")
 BESIDE = ("cfg.json", "config.json", "runner_cfg.json")
 LARGEST = 64 << 30  # bytes of one file
 KEPT, TOLD = "kept", "published.json"
-LONGEST = 200  # characters of a name that a file tells
+LONGEST = 200  # characters of a name that a file gives
 
 
 class About(Strict):
-    """What an autoencoder's files say of it."""
+    """What an autoencoder's files say about it; fields as in forms.Read."""
 
     layout: str
     d_in: int
@@ -53,7 +52,7 @@ class About(Strict):
 
 
 class Told(Strict):
-    """An autoencoder that was read, as its folder tells it (published.json)."""
+    """What is known about an autoencoder that was read; `keep` writes it to published.json."""
 
     name: str  # as it was typed
     files: dict[str, str]  # sha256 of each file that was read, by its name
@@ -61,40 +60,25 @@ class Told(Strict):
     about: About
 
 
-@dataclass(frozen=True)
-class Published:
-    """An autoencoder that was read."""
+class Published(Told):
+    """An autoencoder that was read, with the file that was made of it."""
 
-    told: Told
     artefact: Path
 
     @property
-    def name(self) -> str:
-        return self.told.name
-
-    @property
-    def files(self) -> dict[str, str]:
-        return self.told.files
-
-    @property
-    def sha256(self) -> str:
-        return self.told.sha256
-
-    @property
-    def about(self) -> About:
-        return self.told.about
-
-    @property
     def trained_on(self) -> str:
-        """Its own training budget, in words."""
+        """The budget that it was trained on, in words."""
         return self.about.known.get("trained_on", "unknown")
 
 
 def opened(name: str, cache: Path, say: Callable[[str], None], beside: Path | None = None) -> Path:
-    """Where the files of an autoencoder lie that is named by a path (also one seen from `beside`) or by its release.
+    """The file or folder of an autoencoder that is named by a path or by its release.
+
+    A path may be relative to the folder `beside`. A release is fetched into the cache.
 
     Raises:
-        UserError, InfrastructureError: there is none, or its release cannot be fetched.
+        UserError: there is no such file, folder or release.
+        InfrastructureError: its release cannot be fetched.
     """
     places = [Path(name).expanduser(), *([beside / name] if beside else [])]
     for place in reversed(places):
@@ -106,7 +90,9 @@ def opened(name: str, cache: Path, say: Callable[[str], None], beside: Path | No
 
 
 def keep(name: str, place: Path, folder: Path, sandbox: Sandbox, trained_on: str = "") -> Published:
-    """`read_published`, in a folder from which `found_again` has it. `trained_on` overrules what the files say.
+    """Like `read_published`, but the folder is kept, so that `found_again` can read it.
+
+    `trained_on` replaces what the files say about the training budget.
 
     Raises:
         UserError: it cannot be read.
@@ -114,25 +100,24 @@ def keep(name: str, place: Path, folder: Path, sandbox: Sandbox, trained_on: str
     found = read_published(name, place, folder, sandbox)
     for part in ("given", "out"):
         shutil.rmtree(folder / part)
-    told = found.told
     if trained_on:
         about = found.about.model_copy(update={"known": {**found.about.known, "trained_on": trained_on}})
-        told = told.model_copy(update={"about": about})
-    write_text(folder / TOLD, told.model_dump_json(indent=1))
-    return Published(told, found.artefact)
+        found = found.model_copy(update={"about": about})
+    write_text(folder / TOLD, found.model_dump_json(indent=1, exclude={"artefact"}))
+    return found
 
 
 def found_again(folder: Path) -> Published | None:
-    """What `keep` left in this folder; None where it left nothing whole."""
+    """The autoencoder that `keep` left in this folder; None if it left none."""
     try:
         told = Told.model_validate_json((folder / TOLD).read_bytes())
     except (OSError, ValidationError):
         return None
-    return Published(told, folder / KEPT / ARTEFACT)
+    return Published(**dict(told), artefact=folder / KEPT / ARTEFACT)
 
 
 def read_published(name: str, place: Path, folder: Path, sandbox: Sandbox) -> Published:
-    """Read the autoencoder at `place`, a file or a folder; `folder` is empty, and keeps the artefact.
+    """Read the autoencoder at `place`, a file or a folder, and write its artefact into the empty `folder`.
 
     Raises:
         UserError: it cannot be read; one line that begins with its name.
@@ -150,13 +135,14 @@ def read_published(name: str, place: Path, folder: Path, sandbox: Sandbox) -> Pu
     try:
         about = About.model_validate_json((kept / ABOUT).read_bytes())
     except ValidationError:
-        raise UserError(f"{name}: could not be read: what was found of it makes no sense") from None
-    told = Told(name=name, files=files, sha256=found.sha256[ARTEFACT], about=_bounded(about))
-    return Published(told, kept / ARTEFACT)
+        raise UserError(f"{name}: could not be read: the process that read it left a malformed description") from None
+    return Published(
+        name=name, files=files, sha256=found.sha256[ARTEFACT], about=_bounded(about), artefact=kept / ARTEFACT
+    )
 
 
 def _chosen(name: str, place: Path) -> dict[str, Path]:
-    """The files to read, by the names under which the reader finds them."""
+    """The files to read, by the names under which layouts.py expects them."""
     if place.is_dir():
         folder, weights = place, _weights_in(name, place)
     else:
@@ -183,12 +169,12 @@ def _weights_in(name: str, folder: Path) -> Path:
 
 
 def _copied(name: str, chosen: Mapping[str, Path], given: Path) -> dict[str, str]:
-    """Our own copies, so that nothing changes between the hash and the reading; their hashes."""
+    """Copy the files to `given`, so that they cannot change between hashing and reading; returns their hashes."""
     given.mkdir()
     files: dict[str, str] = {}
     for called, path in chosen.items():
         try:
-            handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # a pipe does not keep us waiting
+            handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # O_NONBLOCK: a pipe would make us wait
         except OSError as error:
             raise UserError(f"{name}: {called}: {error.strerror}") from None
         digest = hashlib.sha256()
@@ -204,6 +190,7 @@ def _copied(name: str, chosen: Mapping[str, Path], given: Path) -> dict[str, str
 
 
 def _read_in_sandbox(name: str, given: Path, out: Path, where: str, size_mb: int, sandbox: Sandbox) -> None:
+    """Run layouts.py in the sandbox, within limits that grow with the size of the files."""
     code, files, result = Mount(AGENT, "/runner/agent"), Mount(given, "/given"), Mount(out, "/out", writable=True)
     limits = Limits(
         wall_s=600.0 + size_mb, memory_mb=4096 + 6 * size_mb, disk_mb=256 + 6 * size_mb, file_mb=256 + 6 * size_mb
@@ -222,16 +209,17 @@ def _read_in_sandbox(name: str, given: Path, out: Path, where: str, size_mb: int
         limit = {"timeout": f"{limits.wall_s:.0f} s", "memory": f"{limits.memory_mb} MB of memory"}.get(
             end.reason, f"{limits.disk_mb} MB on the disk"
         )
-        raise UserError(f"{name}: reading it takes more than {limit}, so it is not what its size promises")
+        raise UserError(f"{name}: reading it takes more than {limit}, which the size of its files does not explain")
     if end.reason != "ok":
         said = harvest.tail(harvest.read_text(errors), 400).strip().splitlines() or [""]
         raise UserError(f"{name}: could not be read ({end.reason} {end.code}): {harvest.one_line(said[-1], 300)}")
 
 
 def _told(name: str, out: Path) -> None:
-    """
+    """Report why layouts.py could not read the files, if it says so.
+
     Raises:
-        UserError: the reader found a reason why it cannot be measured.
+        UserError: it does.
     """
     try:
         said = harvest.read_bytes(out, PROBLEM, 1 << 12)
@@ -240,12 +228,12 @@ def _told(name: str, out: Path) -> None:
     try:
         problem = str(json.loads(said))
     except ValueError:
-        raise InfrastructureError(f"{name}: its reader left no line that can be read") from None
+        raise InfrastructureError(f"{name}: the process that read it left a malformed message") from None
     raise UserError(f"{name}: {harvest.one_line(problem, 600)}")
 
 
 def _bounded(about: About) -> About:
-    """Names that files tell, each one short line."""
+    """The same with every name and remark cut to one short line."""
     known = {key: harvest.one_line(text, LONGEST) for key, text in about.known.items()}
     remarks = tuple(harvest.one_line(text, 600) for text in about.remarks[:8])
     return about.model_copy(update={"known": known, "remarks": remarks})

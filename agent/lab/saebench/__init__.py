@@ -1,1 +1,1 @@
-"""sae-bench in a Python of its own: its worker, the client that asks it, the names of its metrics."""
+"""sae-bench in a Python environment of its own: its worker process, the client, and the names of its metrics."""

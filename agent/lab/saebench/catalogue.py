@@ -1,6 +1,6 @@
-"""What sae-bench's results are called here: metrics like any other, measured where a profile asks for them.
+"""The metrics of sae-bench, which are measured if a profile asks for them; evals.toml defines them.
 
-evals.toml has them. Not here: running anything (client.py).
+Not here: running an evaluation (client.py).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def _evals() -> dict[str, Any]:
 
 
 def specs(evals: Iterable[str]) -> dict[str, MetricSpec]:
-    """The metrics of these evaluations by name."""
+    """The metrics of these evaluations, by name."""
     return {
         name: MetricSpec.model_validate({k: v for k, v in entry.items() if k != "from"})
         for one in evals
@@ -35,29 +35,29 @@ def specs(evals: Iterable[str]) -> dict[str, MetricSpec]:
 
 
 def needs(one: str) -> str:
-    """What an evaluation takes from outside, in words."""
+    """What an evaluation needs from elsewhere (a model, data sets, a key), in words."""
     return _evals()[one]["needs"]
 
 
 def measured_at(manifest: Manifest, profile: str) -> Manifest:
-    """The manifest as sessions of a profile see it: with the metrics of the evaluations that it asks for."""
+    """The manifest for sessions of a profile: with the metrics of the evaluations that the profile asks for."""
     asked = manifest.profiles[profile].saebench if profile in manifest.profiles else None
     if asked is None:
         return manifest
     added = specs(asked.evals)
-    if asked.runs == "confirmation":  # a column of the table of runs would be empty
+    if asked.runs == "confirmation":  # then the table of runs has no column for them
         told = {"detail": True, "confirmation": True}
         added = {name: spec.model_copy(update=told) for name, spec in added.items()}
     return manifest.model_copy(update={"metrics": {**manifest.metrics, **added}})
 
 
 def at_profile(template: Template, profile: str) -> Template:
-    """The template with its manifest as sessions of the profile see it."""
+    """The template with the manifest for sessions of a profile."""
     return template.model_copy(update={"manifest": measured_at(template.manifest, profile)})
 
 
 def metrics(results: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
-    """From what the result files say, by evaluation.
+    """The metrics by name, taken from sae-bench's results: by evaluation, then by category.
 
     Raises:
         InfrastructureError: a file lacks a number that it should have.

@@ -1,6 +1,6 @@
-"""The runner's side of sae-bench: starts the worker, has rows encoded for it, believes its results, bounds its time.
+"""The runner's side of sae-bench: starts the worker, answers its requests, takes its results, and bounds its time.
 
-Not here: who encodes (agent/lab/measuring/saebench.py hands that in) and what the results are called (catalogue.py).
+Not here: the encoding (agent/lab/measuring/saebench.py passes it in), and the names of the results (catalogue.py).
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agent.core.errors import InfrastructureError
+from agent.lab.worlds import TOKENS, without_tokens
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,7 +25,7 @@ WORKER = Path(__file__).with_name("worker")
 POLL_S = 0.05
 MAX_LINE = 1 << 20
 LOG_TAIL = 600  # characters
-# What the worker gets of the environment: no provider's key. HF_TOKEN reads gated models.
+# The environment variables that the worker gets: no keys but those of the hub, which gated models need.
 PASSED = (
     "PATH",
     "HOME",
@@ -41,8 +42,7 @@ PASSED = (
     "http_proxy",
     "https_proxy",
     "no_proxy",
-    "HF_TOKEN",
-    "HUGGING_FACE_HUB_TOKEN",
+    *TOKENS,
     "HF_HOME",
     "HF_HUB_CACHE",
     "HF_DATASETS_CACHE",
@@ -52,13 +52,12 @@ PASSED = (
     "XDG_CACHE_HOME",
 )
 QUIET = {
-    "GIT_DIR": os.devnull,  # it would note the commit of whatever repository lies above as its own
+    "GIT_DIR": os.devnull,  # sae-bench would record the commit of any repository above its folder as its own
     "TOKENIZERS_PARALLELISM": "false",
     "TQDM_MININTERVAL": "10",
-    "JAXTYPING_DISABLE": "1",  # with today's beartype its annotations of sparse probing contradict each other
+    "JAXTYPING_DISABLE": "1",  # with the locked beartype, annotations of sparse probing contradict each other
 }
-AT_START = dict(os.environ)  # measuring sets HF_HUB_OFFLINE for itself later
-SECRETS = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")
+AT_START = dict(os.environ)  # because measuring sets HF_HUB_OFFLINE in its own process later
 Encode = Callable[["np.ndarray"], "csr_matrix"]
 Judge = Callable[[list[dict[str, str]]], str]
 
@@ -73,12 +72,14 @@ def evaluate(
     judge: Judge | None = None,
     worker: Path = WORKER,
 ) -> dict[str, dict[str, Any]]:
-    """By evaluation, what sae-bench's own result files say.
+    """Run the worker; returns the metrics in sae-bench's own result files, by evaluation.
 
     Args:
-        folder: empty; the worker's working directory. Its log lies beside it.
-        encode: latents of rows as the decoder scales them; may raise, which ends everything.
-        idle: called often while the worker computes; may raise too.
+        python: the interpreter of sae-bench's environment.
+        request: what the worker is to do (worker/evals.py).
+        folder: empty; the worker's working directory. Its log is written beside it.
+        encode: rows [n, d_in] -> latents [n, d_sae], scaled for unit decoder rows; an exception ends the evaluation.
+        idle: called often while the worker computes; an exception ends the evaluation.
         judge: answers messages in OpenAI's form, for the evaluation that asks a language model.
 
     Raises:
@@ -110,6 +111,7 @@ def evaluate(
 
 
 def _served(talk: _Talk, d_in: int, encode: Encode, judge: Judge | None) -> dict[str, dict[str, Any]]:
+    """Answer the worker's messages until it is done; returns its results by evaluation."""
     import numpy as np
 
     results: dict[str, dict[str, Any]] = {}
@@ -118,17 +120,22 @@ def _served(talk: _Talk, d_in: int, encode: Encode, judge: Judge | None) -> dict
             rows = np.frombuffer(talk.receive(4 * d_in * message["encode"]), "<f4").reshape(-1, d_in)
             talk.send(_framed(encode(rows)))
         elif "judge" in message and judge is None:
-            raise InfrastructureError(f"sae-bench asks a language model, and has none to ask (log: {talk.log})")
+            raise InfrastructureError(
+                f"an evaluation of sae-bench needs a judge, and the profile names none (log: {talk.log})"
+            )
         elif "judge" in message and judge is not None:
             talk.send(json.dumps({"reply": judge(message["judge"])}).encode() + b"\n")
         elif "failed" in message:
-            raise InfrastructureError(f"sae-bench, {message['failed']}: {_hidden(message['why'])} (log: {talk.log})")
+            raise InfrastructureError(
+                f"sae-bench, {message['failed']}: {without_tokens(message['why'])} (log: {talk.log})"
+            )
         else:
             results[message["eval"]] = message["metrics"]
     return results
 
 
 def _framed(latents: csr_matrix) -> bytes:
+    """Latents as worker/channel.py reads them."""
     import numpy as np
 
     latents.sort_indices()
@@ -138,7 +145,7 @@ def _framed(latents: csr_matrix) -> bytes:
 
 
 class _Talk:
-    """Lines and bytes to and from the worker, while time runs and others are looked after."""
+    """Lines and bytes to and from the worker. While it waits, it calls `idle`, and it stops at the deadline."""
 
     def __init__(self, process: subprocess.Popen[bytes], deadline: float, idle: Callable[[], None], log: Path) -> None:
         assert process.stdin and process.stdout
@@ -150,6 +157,7 @@ class _Talk:
             os.set_blocking(pipe.fileno(), False)
 
     def send(self, data: bytes) -> None:
+        """Write all of the data to the worker."""
         rest = memoryview(data)
         while rest:
             self._wait(reading=False)
@@ -161,6 +169,7 @@ class _Talk:
                 raise self._gone() from None
 
     def line(self) -> dict[str, Any]:
+        """Read one message."""
         while (end := self._got.find(b"\n")) < 0:
             if len(self._got) > MAX_LINE:
                 raise InfrastructureError(f"sae-bench's worker sends no lines (log: {self.log})")
@@ -170,6 +179,7 @@ class _Talk:
         return found
 
     def receive(self, size: int) -> bytes:
+        """Read so many bytes behind a message."""
         while len(self._got) < size:
             self._more()
         found = bytes(self._got[:size])
@@ -187,7 +197,7 @@ class _Talk:
         self._got += piece
 
     def _wait(self, *, reading: bool) -> None:
-        """Until the pipe is ready."""
+        """Wait until the pipe is ready."""
         pipe = self._reads if reading else self._writes
         while True:
             ready = select.select([pipe] if reading else [], [] if reading else [pipe], [], POLL_S)
@@ -203,13 +213,7 @@ class _Talk:
                 return
 
     def _gone(self) -> InfrastructureError:
+        """The error for a worker that has ended, with the end of its log."""
         code = self._process.wait()
-        said = " ".join(_hidden(self.log.read_text(errors="replace")).split())[-LOG_TAIL:]
+        said = " ".join(without_tokens(self.log.read_text(errors="replace")).split())[-LOG_TAIL:]
         return InfrastructureError(f"sae-bench's worker ended with status {code} (log: {self.log}): {said}")
-
-
-def _hidden(text: str) -> str:
-    for name in SECRETS:
-        if os.environ.get(name):
-            text = text.replace(os.environ[name], f"<{name}>")
-    return text

@@ -1,4 +1,4 @@
-"""sae-bench's own Python: built once from the locked requirements beside this file, kept in the cache."""
+"""The Python environment of sae-bench: built once from the locked requirements beside this file, kept in the cache."""
 
 from __future__ import annotations
 
@@ -19,21 +19,22 @@ MEND = f"{TYPED} --setup-saebench"
 
 
 def set_up(cache: Path, say: Say) -> Environment:
-    """Build it, unless it is there.
+    """Build the environment, unless the cache has it.
 
     Raises:
-        UserError: uv is missing, or the packages cannot be had.
+        UserError: uv is missing, or the packages cannot be installed.
     """
     return built(PINS, SPEC, cache, say)
 
 
 def found(cache: Path) -> Environment | None:
-    """None until it was set up, and after its requirements changed."""
+    """The environment; None if it was not set up, or its requirements have changed since."""
     return kept(PINS, SPEC, cache)
 
 
 def required(cache: Path) -> Environment:
-    """
+    """The environment.
+
     Raises:
         UserError: it is not set up.
     """
@@ -44,7 +45,7 @@ def required(cache: Path) -> Environment:
 
 
 def variables(asked: SaeBench | None) -> tuple[str, ...]:
-    """Of our environment, what measuring needs beyond the usual: the way to the hub, and the judge's key."""
+    """The environment variables that a measurement with sae-bench needs: those of the hub, and the judge's key."""
     if asked is None:
         return ()
     if not asked.judge:
@@ -55,7 +56,7 @@ def variables(asked: SaeBench | None) -> tuple[str, ...]:
 
 
 def described(cache: Path) -> str:
-    """One line for a person."""
+    """One line for a person: the version, place and size, or how to set it up."""
     there = found(cache)
     if there is None:
         return f"not set up ({MEND})"

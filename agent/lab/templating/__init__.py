@@ -1,1 +1,1 @@
-"""Templates of a person's own: the skeleton, the check, and folders of other systems adapted."""
+"""A person's own templates: new ones, the check of a template, repositories, and folders of other systems."""

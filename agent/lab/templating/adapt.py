@@ -1,6 +1,6 @@
-"""Makes a template of an AI-Scientist v1 folder: a manifest, a prepare.py, and copies of its files, unchanged.
+"""Makes a template of an AI-Scientist v1 folder: a manifest, a prepare.py, and unchanged copies of its files.
 
-The result lies in the workspace, under a name that hangs on every byte of the folder; the folder is only read.
+The folder is only read. The template lies in the workspace, under a hash of every file that was taken.
 """
 
 from __future__ import annotations
@@ -24,13 +24,15 @@ from agent.lab.templating.beside import files_state
 from agent.lab.templating.directions import direction
 from agent.lab.templating.draft import ADAPTER, OPEN, Asked, of_metrics, write
 from agent.lab.templating.first_run import check_packages, reported
+from agent.lab.templating.toml import toml_value
 from agent.lab.templating.v1 import IDEAS, Folder, look
+from agent.lab.worlds import Say
 from agent.storage import foreign
 from agent.storage.temporary import TemporaryFolder, sweep_folders
 
-VERSION = "3"  # of what is made here
+VERSION = "3"  # of this adapter; another version makes every template again
 PROFILE = "full"
-REQUIREMENTS = "adapter-requirements.txt"  # of the packages that adapter.toml lists
+REQUIREMENTS = "adapter-requirements.txt"  # file with the packages that adapter.toml lists
 PREPARE = '''"""Takes over the data that the script reads as ../../NAME; written by the adapter."""
 
 import shutil
@@ -49,7 +51,6 @@ def prepare(settings: dict, secret: int, train_dir: Path, truth_dir: Path) -> No
                 raise UserError(f"{{path}}: a link or no plain file; put a copy there")
         shutil.copytree(place, train_dir / name, symlinks=True)
 '''
-Say = Callable[[str], None]
 
 
 def adapt(
@@ -61,12 +62,14 @@ def adapt(
     device: str = "cpu",
     ask: bool = False,
 ) -> Path:
-    """The folder of a template that runs this one; made once for each state of it.
+    """The template made of a v1 folder; it is made once for each state of the folder.
 
-    `ask`: where something must be said in adapter.toml, the questions are written into it.
+    Args:
+        sandbox: makes the sandbox in which the script runs once, if the folder has no results of its own (run_0).
+        ask: write the questions that only a person can answer into the folder's adapter.toml.
 
     Raises:
-        UserError: the form is not whole, its first run fails, or adapter.toml leaves a question open.
+        UserError: a file of the form is missing, the first run fails, or adapter.toml leaves a question open.
     """
     try:
         return _adapted(folder, workspace, sandbox, say, device)
@@ -98,7 +101,7 @@ def _adapted(folder: Path, workspace: Path, sandbox: Callable[[], Sandbox], say:
         metrics = _metrics(given, said, say)
         _fill(given, beside / given.name, metrics)
         load_template(beside / given.name)
-        shutil.rmtree(target, ignore_errors=True)  # without its manifest: not whole
+        shutil.rmtree(target, ignore_errors=True)  # it has no manifest, so it was not finished
         os.replace(beside / given.name, target)
     if (latex := folder / "latex" / "template.tex").is_file():
         say(f"{folder}: has LaTeX of its own; add --paper-style {latex.parent} to set the paper in it")
@@ -106,7 +109,7 @@ def _adapted(folder: Path, workspace: Path, sandbox: Callable[[], Sandbox], say:
 
 
 def _digest(given: Folder) -> str:
-    """Over the version of this adapter and everything that is taken over."""
+    """12 hex digits over the version of this adapter and every file that is taken."""
     digest = hashlib.sha256(f"{VERSION}\0{given.state()}\0".encode())
     for name in ("plot.py", "prompt.json", ADAPTER, *IDEAS, "run_0/final_info.json"):
         path = given.path / name
@@ -115,7 +118,13 @@ def _digest(given: Folder) -> str:
 
 
 def _metrics(given: Folder, said: selfreport.Reported, say: Say) -> dict[str, dict[str, Any]]:
-    """Those whose direction is sure or said; all other numbers stay self-reported quantities without one."""
+    """The metrics: the reported numbers whose better direction adapter.toml or their name says.
+
+    All other numbers are kept as diagnostics, without a direction.
+
+    Raises:
+        UserError: adapter.toml names a number that the script does not report.
+    """
     hints, names = given.said.metrics, {name: said.base[name] for name in (*said.means, *said.undefined)}
     if unknown := [name for name in hints if name not in names and name not in names.values()]:
         raise UserError(
@@ -139,11 +148,15 @@ def _metrics(given: Folder, said: selfreport.Reported, say: Say) -> dict[str, di
 
 
 def _primary(given: Folder, names: Mapping[str, str], directed: list[str]) -> str:
-    """The metric that runs are compared by: the one that is said, or the only one there is.
+    """The metric that runs are compared by: the one that adapter.toml names, or the only one with a direction.
+
+    Args:
+        names: each reported number, and its name without the data set that it ends in.
+        directed: those whose better direction is known.
 
     Raises:
-        Asked: neither.
-        UserError: what is said is no single number of the script, or nobody says which way it is better.
+        Asked: adapter.toml names none, and there are none or several.
+        UserError: the named one is not reported, stands for several numbers, or has no direction.
     """
     said, path = given.said, given.path / ADAPTER
     marked = [name for name, hint in said.metrics.items() if hint.primary]
@@ -179,7 +192,7 @@ def _metric(name: str, better: str, primary: bool, said: Mapping[str, Any] | Non
 
 
 def _environment(given: Folder, folder: Path) -> dict[str, Any] | None:
-    """The environment as a manifest names it; packages that adapter.toml lists become a file of the template."""
+    """The manifest's [environment]; packages that adapter.toml lists are written to a requirements file."""
     said = given.said.environment
     if said is None:
         return None
@@ -199,8 +212,8 @@ def _environment(given: Folder, folder: Path) -> dict[str, Any] | None:
 
 
 def _fill(given: Folder, folder: Path, metrics: Mapping[str, Mapping[str, Any]]) -> None:
-    """Write the whole template."""
-    assets, data, prompt = given.assets(), given.data(), given.prompt()
+    """Write all files of the template into `folder`."""
+    assets, data = given.assets(), given.data()
     for name in ("experiment.py", "plot.py", *assets):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -208,13 +221,23 @@ def _fill(given: Folder, folder: Path, metrics: Mapping[str, Mapping[str, Any]])
         except foreign.Foreign as problem:
             raise UserError(f"{given.path / name}: {problem}; put a plain file there") from None
     sources = {name: str(place) for name, place in data.items()}
-    environment = _environment(given, folder)
-    listed = [REQUIREMENTS] if environment and environment.get("requirements") == REQUIREMENTS else []
     state = hashlib.sha256(repr([files_state(place) for place in data.values()]).encode()).hexdigest()
     (folder / "prepare.py").write_text(PREPARE.format(sources=sources, state=state))
+    values = _manifest(given, assets, _environment(given, folder), metrics)
+    Manifest.model_validate_json(json.dumps(values))
+    text = "".join(f"{key} = {toml_value(value)}\n" for key, value in values.items())
+    (folder / "manifest.toml").write_text(text, encoding="utf-8")
+
+
+def _manifest(
+    given: Folder, assets: list[str], environment: dict[str, Any] | None, metrics: Mapping[str, Mapping[str, Any]]
+) -> dict[str, Any]:
+    """The values of manifest.toml."""
+    prompt = given.prompt()
+    listed = [REQUIREMENTS] if environment and environment.get("requirements") == REQUIREMENTS else []
     task = prompt.get("task_description") or f"The experiment of {given.path.name}."
     about = task + (f"\n\nThe folder's own words on the role: {prompt['system']}" if prompt.get("system") else "")
-    values = {
+    return {
         "name": given.name,
         "title": given.path.name.replace("_", " "),
         "question": task.strip().split("\n")[0][:300],
@@ -247,20 +270,3 @@ def _fill(given: Folder, folder: Path, metrics: Mapping[str, Mapping[str, Any]])
             }
         },
     }
-    Manifest.model_validate_json(json.dumps(values))
-    (folder / "manifest.toml").write_text(_toml(values), encoding="utf-8")
-
-
-def _toml(values: Mapping[str, Any]) -> str:
-    """Inline values alone: a TOML basic string escapes as JSON does."""
-    return "".join(f"{key} = {_value(value)}\n" for key, value in values.items())
-
-
-def _value(value: Any) -> str:
-    if isinstance(value, Mapping):
-        return "{ " + ", ".join(f"{json.dumps(k, ensure_ascii=False)} = {_value(v)}" for k, v in value.items()) + " }"
-    if isinstance(value, list | tuple):
-        return "[" + ", ".join(map(_value, value)) + "]"
-    if isinstance(value, str):
-        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
-    return json.dumps(value)

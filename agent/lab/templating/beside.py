@@ -1,6 +1,7 @@
-"""What lies beside a script and above it, and how it is taken along: small files as assets, data where they lie.
+"""Files beside and above a script of the AI-Scientist v1 form: which are data, and which may be copied as assets.
 
-Reads names and sizes alone; which of it a template is made of is v1.py's.
+Data folders stay where they lie. Only names and sizes are read here, and the script's own text. Not here: what a
+template is made of (v1.py).
 """
 
 from __future__ import annotations
@@ -13,12 +14,12 @@ from agent.core.errors import UserError
 from agent.storage import foreign
 
 MOST_DATA = 1_000_000  # files of a data folder
-LARGE = (200, 4 << 20)  # files, bytes: a folder above one of them that holds no code is data
+LARGE = (200, 4 << 20)  # (files, bytes): a folder without code that has more of one is data
 UP = re.compile(r"(?:\./)?(?:\.\./)+([A-Za-z0-9_][\w.-]*)")
 
 
 def data_beside(folder: Path) -> dict[str, Path]:
-    """Folders beside the script that are too large to be kept with every session, by name; none of them holds code.
+    """The data folders beside the script, by name: those without code that are too large to copy into every session.
 
     Raises:
         UserError: one is a link, or holds one.
@@ -42,12 +43,16 @@ def _is_large(place: Path) -> bool:
 
 
 def files_state(place: Path) -> list[tuple[str, int, int]]:
-    """Name, size and time of change of every file of a data folder."""
+    """Name, size in bytes and time of change (ns) of every file of a data folder."""
     files = sorted(p for p in place.rglob("*") if p.is_file())
     return [(p.relative_to(place).as_posix(), p.stat().st_size, p.stat().st_mtime_ns) for p in files]
 
 
 def check_plain(place: Path) -> None:
+    """
+    Raises:
+        UserError: the folder is a link, or holds a link or too many files.
+    """
     try:
         if place.is_symlink():
             raise foreign.Foreign("a link")
@@ -58,12 +63,12 @@ def check_plain(place: Path) -> None:
 
 
 def left_out(folder: str, *, top: bool) -> bool:
-    """Of a folder's name: runs, hidden ones, and (`top`: beside the script) its LaTeX."""
+    """Whether a folder of this name is left out: hidden ones and, at the `top` level, runs and LaTeX."""
     return folder.startswith((".", "__pycache__")) or (top and (folder == "latex" or folder.startswith("run_")))
 
 
 def upward(file: Path) -> list[str]:
-    """First names of relative paths that climb out of the folder."""
+    """The names NAME of all strings ../NAME or ../../NAME in a Python file."""
     try:
         tree = ast.parse(file.read_text(encoding="utf-8", errors="replace"))
     except (SyntaxError, ValueError):

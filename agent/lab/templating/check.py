@@ -1,4 +1,4 @@
-"""--check-template: what would make a template's results unbelievable, one line a flaw. Exit status 0, or 2."""
+"""--check-template: finds what would make a template's results unbelievable, by reading it and by running it."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from agent.core.protocols import Sandbox
 from agent.core.record import Environment
 from agent.core.template import Template, load_template
 from agent.lab.environments import environment_of
-from agent.lab.templating import contract
+from agent.lab.templating import contract, reaches
 from agent.lab.templating.flaw import Flaw, Source, read_source
 from agent.lab.templating.owned import copied
-from agent.lab.templating.trial import Say, Trial
-from agent.lab.worlds import Prepare
+from agent.lab.templating.trial import Trial
+from agent.lab.worlds import Prepare, Say
 from agent.storage.temporary import TemporaryFolder, sweep_folders
 
-UNTRIED = ("does-not-parse", "missing-file", "signature", "missing-import", "environment")  # what makes trials useless
+UNTRIED = ("does-not-parse", "missing-file", "signature", "missing-import", "environment")  # then nothing is run
 
 
 def check_template(
@@ -32,12 +32,16 @@ def check_template(
     device: str = "cpu",
     prepare: Prepare | None = None,
 ) -> list[Flaw]:
-    """Read it, then try it. Trials are left out where the manifest or a file cannot be read.
+    """The flaws of a template: first it is read, then it is tried. It is not tried if it cannot be read.
 
-    `prepare`: the template is somebody else's; how its prepare.py runs, behind walls as the rest of its code does.
+    Args:
+        cache: for environments and scratch folders.
+        say: gets a line for each training.
+        profile: by default the manifest's default profile.
+        prepare: given for somebody else's template, whose code then runs in the sandbox only; runs its prepare.py.
 
     Raises:
-        UserError: the profile is not there; or somebody else's template wants what walls cannot hold.
+        UserError: there is no such profile, or somebody else's template needs something outside of the sandbox.
     """
     say(f"Checking {folder}")
     found = list(_unreadable(folder))
@@ -61,7 +65,10 @@ def check_template(
 
 
 def _without_environment(template: Template) -> Template:
-    """Somebody else's template, which must have none of its own."""
+    """
+    Raises:
+        UserError: somebody else's template has an environment of its own.
+    """
     if template.manifest.environment:
         raise UserError(
             f"{template.folder}: asks for an environment of its own, which would be installed outside of the sandbox: "
@@ -71,7 +78,7 @@ def _without_environment(template: Template) -> Template:
 
 
 def _read(template: Template, cache: Path, say: Say) -> tuple[list[Flaw], Environment | None]:
-    """What reading shows, and the template's own Python."""
+    """The flaws that reading shows, and the template's own Python environment."""
     folder = Path(template.folder)
     try:
         code = sources(template)
@@ -91,13 +98,13 @@ def _read(template: Template, cache: Path, say: Say) -> tuple[list[Flaw], Enviro
             *found,
             Flaw("environment", *_split(str(error), folder), "correct [environment], or what it names"),
         ], None
-    return [*found, *(contract.missing_there(template, code, environment) if environment else ())], environment
+    return [*found, *(reaches.missing_there(template, code, environment) if environment else ())], environment
 
 
 def report(found: list[Flaw], say: Say, because: str = "") -> int:
-    """The lines, one of three sentences, and the exit status.
+    """Print the flaws and a last line with the verdict; returns the exit status, 2 if there is any flaw.
 
-    `because`: why the template's numbers are self-reported; "" where they are measured.
+    `because` says why the template's numbers are self-reported; "" if they are measured.
     """
     flaws = [flaw for flaw in found if not flaw.for_measured]
     steps = [flaw for flaw in found if flaw.for_measured]
@@ -113,7 +120,7 @@ def report(found: list[Flaw], say: Say, because: str = "") -> int:
 
 
 def why_self_reported(manifest: Manifest) -> str:
-    """For the end of a check; "" where the runner measures."""
+    """The reason for which a template's numbers are self-reported; "" if the runner measures them."""
     if manifest.measured:
         return ""
     if manifest.command:
@@ -122,7 +129,7 @@ def why_self_reported(manifest: Manifest) -> str:
 
 
 def sources(template: Template) -> dict[str, Source]:
-    """Every Python file that the manifest names, parsed."""
+    """Every Python file that the manifest names, parsed, by its name."""
     manifest = template.manifest
     names = [*manifest.editable, manifest.plot, *manifest.scripts, *manifest.protected]
     named = {name for name in names if name.endswith(".py")}
@@ -131,7 +138,7 @@ def sources(template: Template) -> dict[str, Source]:
 
 
 def _unreadable(folder: Path) -> Iterator[Flaw]:
-    """What the manifest lacks, by name where that is known."""
+    """The flaw of a manifest that cannot be loaded, if there is one."""
     path = folder / "manifest.toml"
     text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
     try:
@@ -158,5 +165,6 @@ def _line(text: str, wanted: str) -> int:
 
 
 def _split(message: str, folder: Path) -> tuple[str, str]:
+    """The place and the text of an error message that begins with a place."""
     where, _, what = message.removeprefix(f"{folder}/").partition(": ")
     return where, what

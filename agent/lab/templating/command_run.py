@@ -1,6 +1,6 @@
-"""A command is run once, to learn where it writes its results and what they are.
+"""Runs a repository's command once, to learn where it writes its results and which numbers they hold.
 
-Not here: what becomes a metric (from_repository.py), and how results are read (measuring/results.py).
+Not here: which of them become metrics (repository_manifest.py), and how results are read (measuring/results.py).
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ from agent.lab.templating.trial import Trial
 from agent.sandbox import harvest
 from agent.storage import foreign
 
-MOST_LOOKED_AT = 20_000  # files after the run
-# Numbers in files of these names are what the run was told, not what came of it.
+MOST_LOOKED_AT = 20_000  # files that are looked at after the run
+# Files with such names hold the settings of a run, not its results.
 TOLD = re.compile(
     r"(?i)config|args|arguments|hparam|hyper|param|setting|package|tokenizer|vocab|meta|opt(?:ion)?s\b|optimizer"
 )
@@ -37,12 +37,12 @@ RESULTS = re.compile(r"(?i)metric|result|score|eval|final|summary|test|history|l
 
 @dataclass(frozen=True)
 class FirstRun:
-    """What one run showed."""
+    """What one run of the command showed."""
 
-    end: Exit
-    results: str  # pattern for command.results
+    end: Exit  # with the time and memory that it took
+    results: str  # the pattern of its result file, for command.results in the manifest
     said: selfreport.Reported
-    others: tuple[str, ...]  # files that would do as well
+    others: tuple[str, ...]  # patterns of other files that hold numbers
 
 
 def first_run(
@@ -51,7 +51,7 @@ def first_run(
     """Run the template's command with seed 0, and find its results.
 
     Raises:
-        UserError: it fails, or writes nothing that can be read as results.
+        UserError: the command fails, or writes no file that can be read as results.
     """
     trial = Trial(template, profile, scratch, sandbox, lambda text: None, environment=environment)
     job = trial.job("first", trial.world(1), template.manifest.baselines[0].file)
@@ -60,7 +60,8 @@ def first_run(
     if end.reason != "ok":
         stop = training_ended(end, bench.paths.text("train.stderr"))
         printed = harvest.read_text(bench.paths.text("train.stdout"))
-        detail = stop.detail if "\n" in stop.detail else f"{stop.detail}\n{printed}"  # where nothing went to stderr
+        # without a line of stderr, the error may have gone to stdout
+        detail = stop.detail if "\n" in stop.detail else f"{stop.detail}\n{printed}"
         raise UserError(f"the first run failed: {told(stop.reason, detail, 'manifest.toml')}")
     work = Path(inside(str(bench.paths.code), template.manifest))
     before = Path(inside(template.folder, template.manifest))
@@ -78,7 +79,10 @@ def first_run(
 def _candidates(
     folder: Path, before: Path | None, prefix: str
 ) -> Iterator[tuple[tuple[int, int, str], str, selfreport.Reported]]:
-    """Files of a known form that the run has written or changed: rank, pattern, numbers."""
+    """Result files below a folder: a key that sorts the likeliest first, the pattern of the file, and its numbers.
+
+    Those that are as in the folder `before` are left out. `prefix` is put before each pattern.
+    """
     for name in _files(folder):
         last = name.rpartition("/")[2]
         events = "tfevents" in last
@@ -97,7 +101,7 @@ def _candidates(
 
 
 def _files(folder: Path) -> Iterator[str]:
-    """Names of plain files, within a bound; links are not followed, and odd names are left out."""
+    """Names of at most MOST_LOOKED_AT plain files; links are not followed, and unusual names are left out."""
     waiting, seen = [""], 0
     while waiting:
         top = waiting.pop(0)
@@ -113,7 +117,7 @@ def _files(folder: Path) -> Iterator[str]:
 
 
 def pattern_of(name: str) -> str:
-    """A file's name with `*` for what another run calls otherwise: dates, times and ids; {seed} for the seed 0."""
+    """A pattern for a file's name in other runs: `*` for dates, times and ids, and {seed} for the seed 0."""
     parts = []
     for part in name.split("/"):
         part = re.sub(r"(?i)(seed[_=-]?)0(?!\d)", r"\g<1>{seed}", part)

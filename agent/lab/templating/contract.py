@@ -1,67 +1,35 @@
-"""What can be seen of a template without running it: its promises, signatures, imports, and what its code reaches for.
+"""Flaws of a template that reading it shows: what its manifest promises, and the functions that the runner calls.
 
-Each check is a function from a Template and its sources to flaws. Not here: trials (trial.py).
+Each check is a function from a Template and its sources to flaws. Not here: what the code reaches for (reaches.py), and
+trials (trial.py).
 """
 
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
-from agent.core.record import Environment
 from agent.core.template import Template
-from agent.lab.environments import missing_modules
-from agent.lab.templating import towards_measured
-from agent.lab.templating.entry import reads_seed
+from agent.lab.templating import reaches, towards_measured
 from agent.lab.templating.flaw import Flaw, Source, read_source
+from agent.lab.templating.reaches import Sources, trained
+from agent.lab.templating.towards_measured import FEW_SEEDS
 
-NETWORK = {
-    "requests",
-    "httpx",
-    "urllib.request",
-    "urllib3",
-    "socket",
-    "aiohttp",
-    "ftplib",
-    "huggingface_hub",
-    "wandb",
-    "http.client",
-    "gdown",
-    "boto3",
-}
-FETCHERS = re.compile(
-    r"(?:^|\.)(?:load_dataset|hf_hub_download|snapshot_download|fetch_openml|fetch_\w+|urlretrieve|"
-    r"urlopen|from_pretrained)$"
-)
-SCANS = re.compile(r"(?:^|\.)(?:listdir|scandir|glob|rglob|iglob|iterdir|walk)$")
-ABSOLUTE = re.compile(r"(?:/(?!dev/null|tmp\b)[A-Za-z][\w.-]*/[\w./-]+|~/.*|[A-Za-z]:\\.*)\Z")
 SIGNATURES = {
     "prepare": ("prepare.py", ("settings", "secret", "train_dir", "truth_dir")),
     "load_truth": ("evaluate.py", ("truth_dir", "settings")),
 }
-FEW_SEEDS = 3
-CHANCE = ("rand", "shuffle", "permut", "dropout", "Dropout", "torch", "sample")  # names of what draws numbers
-Sources = Mapping[str, Source]
 
 
 def look(template: Template, sources: Sources) -> Iterator[Flaw]:
-    """All flaws that reading shows."""
+    """All flaws that reading shows, check by check."""
     for check in CHECKS:
         yield from check(template, sources)
 
 
-def trained(template: Template, sources: Sources) -> list[Source]:
-    """The files that train: what a model edits, and each baseline."""
-    manifest = template.manifest
-    names = dict.fromkeys([*manifest.editable, *manifest.scripts])
-    return [
-        sources[name] for name in names if name in sources and name not in (manifest.plot, "evaluate.py", "prepare.py")
-    ]
-
-
 def metric_ranges(template: Template, sources: Sources) -> Iterator[Flaw]:
+    """Metrics without a bound, for which no value is impossible."""
     own = template.manifest.form == "own"
     open_ended = [n for n, spec in template.manifest.metrics.items() if spec.low is None and spec.high is None]
     for names in [[name] for name in open_ended] if own else filter(None, [open_ended]):
@@ -75,6 +43,7 @@ def metric_ranges(template: Template, sources: Sources) -> Iterator[Flaw]:
 
 
 def few_seeds(template: Template, sources: Sources) -> Iterator[Flaw]:
+    """Profiles with too few seeds to tell an effect from noise."""
     for name, profile in template.manifest.profiles.items():
         if template.manifest.measured and len(profile.seeds) < FEW_SEEDS:
             yield Flaw(
@@ -87,6 +56,7 @@ def few_seeds(template: Template, sources: Sources) -> Iterator[Flaw]:
 
 
 def no_budget(template: Template, sources: Sources) -> Iterator[Flaw]:
+    """Profiles that do not fix how many samples a training may use."""
     for name, profile in template.manifest.profiles.items():
         held = set(profile.settings) | {k for c in profile.conditions for k in c.settings}
         if template.manifest.measured and "samples" not in held:
@@ -99,7 +69,7 @@ def no_budget(template: Template, sources: Sources) -> Iterator[Flaw]:
 
 
 def self_reported(template: Template, sources: Sources) -> Iterator[Flaw]:
-    """The evaluation lies in the file that a model edits."""
+    """The evaluation is, or may become, a part of what a model edits; also what a self-reporting template lacks."""
     manifest = template.manifest
     if manifest.measured:
         for name in ("evaluate.py", "prepare.py"):
@@ -133,6 +103,7 @@ def self_reported(template: Template, sources: Sources) -> Iterator[Flaw]:
 
 
 def signatures(template: Template, sources: Sources) -> Iterator[Flaw]:
+    """Functions and model methods that the runner calls, if they are missing or take other arguments."""
     if not template.manifest.measured:
         return
     model = template.manifest.model
@@ -187,7 +158,7 @@ def _model_class(source: Source, name: str, wanted: Mapping[str, tuple[str, ...]
 
 
 def _takes(method: ast.FunctionDef, count: int) -> bool:
-    """Whether so many arguments can be passed, self among them."""
+    """Whether a method can be called with so many arguments, self included."""
     most = len(method.args.args)
     return bool(method.args.vararg) or most - len(method.args.defaults) <= count <= most
 
@@ -197,7 +168,7 @@ def _calls(methods: Mapping[str, tuple[str, ...]]) -> str:
 
 
 def undeclared_data_settings(template: Template, sources: Sources) -> Iterator[Flaw]:
-    """Settings that a condition changes and prepare.py reads, though all conditions share one data set."""
+    """Settings that a condition changes and prepare.py reads, but that `data_settings` does not declare."""
     declared = template.manifest.data_settings
     changed = {
         name: condition.name
@@ -206,7 +177,7 @@ def undeclared_data_settings(template: Template, sources: Sources) -> Iterator[F
         for name, value in condition.settings.items()
         if name not in declared and profile.settings.get(name) != value
     }
-    no_data = ("evaluate.py", template.manifest.feed)  # the two read a condition's settings while it runs
+    no_data = ("evaluate.py", template.manifest.feed)  # these two run with a condition's own settings
     protected = [sources[n] for n in template.manifest.protected if n in sources and n not in no_data]
     read = {(name, source.at(line)) for source in protected for name, line in source.looked_up() if name in changed}
     for name, where in sorted(read):
@@ -221,156 +192,10 @@ def undeclared_data_settings(template: Template, sources: Sources) -> Iterator[F
         )
 
 
-def seed_unused(template: Template, sources: Sources) -> Iterator[Flaw]:
-    library = template.manifest.library
-    in_library = any(read_source(path.parent, path.name).mentions("seed") for path in template.library().values())
-    if template.manifest.command:
-        if template.manifest.seeded and not _seed_reaches(template, sources):
-            yield Flaw(
-                "seed-unused",
-                "manifest.toml",
-                "the command has no {seed}, and no code reads the variable SEED: every training is the same, or chance",
-                "write e.g. --seed {seed} into command.run, or say `seeded = false` and one seed",
-            )
-        return
-    for source in trained(template, sources):
-        if not template.manifest.measured and not any(map(source.mentions, CHANCE)):
-            continue  # the same each time, which the trial shows
-        hands_over = in_library and any(name.split(".")[0] == library for name, _ in source.imports())
-        if not hands_over and not source.mentions("seed"):
-            yield Flaw(
-                "seed-unused",
-                source.name,
-                "never mentions a seed: two trainings differ by chance or not at all",
-                'draw everything from task["seed"]'
-                if template.manifest.measured
-                else "seed every generator, and say in final_info.json over how many seeds the means are",
-            )
-
-
-def network(template: Template, sources: Sources) -> Iterator[Flaw]:
-    for source in trained(template, sources):
-        for name, line in source.imports():
-            if name in NETWORK or name.split(".")[0] in NETWORK:
-                yield Flaw(
-                    "network",
-                    source.at(line),
-                    f"imports {name}: a sandbox has no network",
-                    'fetch in prepare.py, which the runner runs, and read from task["data"]',
-                )
-        for name, call in source.calls():
-            loads = any(k.arg == "download" and getattr(k.value, "value", False) for k in call.keywords)
-            own = name.startswith("self.") or source.defines(name.rpartition(".")[2])
-            if loads or (FETCHERS.search(name) and not own):
-                yield Flaw(
-                    "network",
-                    source.at(call.lineno),
-                    f"{name}(...) fetches: a sandbox has no network",
-                    'fetch in prepare.py, which the runner runs, and read from task["data"]',
-                )
-
-
-def absolute_paths(template: Template, sources: Sources) -> Iterator[Flaw]:
-    for source in sources.values():
-        if source.name == "prepare.py" and template.manifest.form == "v1":  # the adapter's, which knows where data lie
-            continue
-        for text, line in source.strings():
-            if ABSOLUTE.match(text) and not text.startswith("/data/"):
-                yield Flaw(
-                    "absolute-path",
-                    source.at(line),
-                    f"names {text[:60]!r}, which is this machine's alone (and not there in a sandbox)",
-                    'use task["data"], out_dir, or the folders that are handed in',
-                )
-
-
-def stale_runs(template: Template, sources: Sources) -> Iterator[Flaw]:
-    source = sources.get(template.manifest.plot)
-    if source is None or template.manifest.form == "v1":  # that form's plot.py is given the measured runs alone
-        return
-    for name, call in source.calls():
-        if SCANS.search(name):
-            yield Flaw(
-                "stale-runs",
-                source.at(call.lineno),
-                f"{name}(...) draws whatever run folders lie about, those of older or failed attempts too",
-                "read records.json, which holds the measured runs alone",
-            )
-            return
-    if not any("records.json" in text for text, _ in source.strings()):
-        yield Flaw(
-            "plot-without-records",
-            source.name,
-            "never reads records.json, so what it draws is typed",
-            "draw from records.json alone",
-        )
-
-
-def _own(template: Template) -> set[str]:
-    """Modules that lie beside the experiment, or that it is given."""
-    beside = template.path(".")
-    packages = {path.relative_to(beside).parts[0] for path in beside.glob("*/**/*.py")}
-    mine = packages | {path.stem for path in beside.glob("*.py")} | {"__future__", template.manifest.library}
-    if command := template.manifest.command:
-        names = (
-            name.removeprefix(f"{command.folder}/") for name in (*template.manifest.editable, *template.manifest.assets)
-        )
-        parts = [PurePosixPath(name).with_suffix("").parts for name in names if name.endswith(".py")]
-        mine |= {part for path in parts for part in path}  # scripts may lie in folders, from which they import
-    return mine
-
-
 def _with_modules(template: Template, sources: Sources) -> dict[str, Source]:
-    """What trains, with the protected modules that it may import."""
+    """The files that train, and the protected modules that they may import."""
     modules = (n for n in template.manifest.assets if n.endswith(".py") and n not in sources)
     return {s.name: s for s in trained(template, sources)} | {n: read_source(Path(template.folder), n) for n in modules}
-
-
-def _seed_reaches(template: Template, sources: Sources) -> bool:
-    """Whether a training is told its seed: by its command, or by a variable that some file reads."""
-    command, manifest = template.manifest.command, template.manifest
-    names = [*manifest.editable, *manifest.assets]
-    return bool(command and "seed" in command.places()) or reads_seed({n: template.path(n).read_bytes() for n in names})
-
-
-def missing_imports(template: Template, sources: Sources) -> Iterator[Flaw]:
-    """Modules that the runner's own interpreter lacks; a template with an environment is asked there (trial.py)."""
-    from importlib.util import find_spec
-
-    own = _own(template)
-    for source in sources.values():
-        protected = source.name in ("evaluate.py", "prepare.py")
-        if template.manifest.environment is not None and not protected:
-            continue
-        for name, line in source.imports():
-            root = name.split(".")[0]
-            if root not in own and find_spec(root) is None:
-                yield Flaw(
-                    "missing-import",
-                    source.at(line),
-                    f"imports {root}, which this environment lacks",
-                    "name it in the template's requirements ([environment] in manifest.toml), or do without",
-                )
-
-
-def missing_there(template: Template, sources: Sources, environment: Environment) -> Iterator[Flaw]:
-    """The same for code that runs in the template's own environment."""
-    own = _own(template)
-    plot = [sources[template.manifest.plot]] if template.manifest.plot in sources else []
-    asked = {
-        (name.split(".")[0], source.at(line))
-        for source in [*trained(template, sources), *plot]
-        for name, line in source.imports()
-    }
-    missing = missing_modules(environment, {name for name, _ in asked} - own)
-    for name, where in sorted(asked):
-        if name in missing:
-            yield Flaw(
-                "missing-import",
-                where,
-                f"imports {name}, which the template's environment lacks",
-                "add it to the requirements, or do without",
-            )
 
 
 CHECKS: tuple[Callable[[Template, Sources], Iterator[Flaw]], ...] = (
@@ -380,9 +205,9 @@ CHECKS: tuple[Callable[[Template, Sources], Iterator[Flaw]], ...] = (
     self_reported,
     signatures,
     undeclared_data_settings,
-    seed_unused,
-    network,
-    absolute_paths,
-    stale_runs,
-    missing_imports,
+    reaches.seed_unused,
+    reaches.network,
+    reaches.absolute_paths,
+    reaches.stale_runs,
+    reaches.missing_imports,
 )

@@ -1,4 +1,4 @@
-"""What is wrong with the data of a template, seen by drawing them from two secrets.
+"""Flaws of a template's data: two worlds, drawn from different secrets, are compared.
 
 Not here: the trainings on them (trial.py).
 """
@@ -9,44 +9,36 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from agent.core.manifest import Condition, Manifest
 from agent.core.paths import DataPaths
 from agent.lab.built import data_of
 from agent.lab.templating.flaw import Flaw
 
-
-class HeldOut(Protocol):
-    """Gives the rows of the first argument that are held out."""
-
-    def __call__(self, world: DataPaths, condition: Condition) -> Any: ...
-
-
-OVERLAP = 0.01  # share of held-out rows that may stand among the training rows: small alphabets repeat by chance
+HeldOut = Callable[[DataPaths, Condition], Any]  # gives the held-out rows of a world under a condition
+OVERLAP = 0.01  # share of held-out rows that may also be training rows: with few distinct values, rows repeat
 
 
 def data_flaws(
     manifest: Manifest, conditions: Sequence[Condition], held_out: HeldOut, one: DataPaths, other: DataPaths
 ) -> Iterator[Flaw]:
-    """What is wrong with two worlds: with the data that conditions share, or with those of the first where that shows.
+    """The flaws of the data in two worlds. Each condition's own data are looked at, up to the first that has a flaw.
 
-    `held_out` gives the held-out rows of a condition's data, as evaluate.py reads them; None where there are none.
+    `held_out` gives the held-out rows [N, ...] of a condition's data as evaluate.py reads them; None if it has none.
     """
     shown: set[Path] = set()
     for condition in conditions:
         mine, again = (data_of(world, condition.name) for world in (one, other))
-        rows = partial(held_out, condition=condition)
+        rows = partial(held_out, mine, condition)
         flaws = [] if mine.train in shown else list(_flaws_of(manifest.memorised, mine, again, rows))
         shown.add(mine.train)
         yield from flaws
-        if flaws:  # those of the other conditions would have the same
+        if flaws:  # the data of other conditions would have the same flaws
             return
 
 
-def _flaws_of(
-    memorised: bool, one: DataPaths, other: DataPaths, held_out: Callable[[DataPaths], Any]
-) -> Iterator[Flaw]:
+def _flaws_of(memorised: bool, one: DataPaths, other: DataPaths, held_out: Callable[[], Any]) -> Iterator[Flaw]:
     truth, again = ({n: h for n, h in w.hashes.items() if n.startswith("truth/")} for w in (one, other))
     if truth and truth == again:
         yield Flaw(
@@ -65,9 +57,12 @@ def _flaws_of(
                 "write to train_dir what may be trained on alone (or say `memorised = true` in manifest.toml)",
             )
     try:
-        rows = held_out(one)
+        rows = held_out()
         share = 0.0 if rows is None or memorised else overlap(rows, one)
-    except Exception as error:  # whatever a template's own code does
+    except UnreadableRows as problem:
+        yield Flaw("unreadable-rows", "prepare.py", str(problem), "save arrays of numbers, without dtype=object")
+        return
+    except Exception as error:  # whatever a template's own code raises
         yield Flaw(
             "load-truth-fails", "evaluate.py", f"load_truth: {error!r}", "repair it: nothing can be measured before"
         )
@@ -81,18 +76,29 @@ def _flaws_of(
         )
 
 
-def overlap(rows: Any, world: DataPaths) -> float:
-    """Share of held-out `rows` that stand, byte for byte, in an array of the training data of the same width.
+class UnreadableRows(Exception):
+    """A file of training rows is no array of numbers; the text names the file."""
 
-    Less the share of training rows that stand there twice: so many repeat by chance (rows in which nothing fires,
-    the first word of a sentence).
+
+def overlap(rows: Any, world: DataPaths) -> float:
+    """The share of held-out `rows` [N, ...] that are, byte for byte, rows of a training array of the same width.
+
+    The share of training rows that occur more than once is subtracted, because so many repeat by chance (rows in which
+    nothing is active, the first word of a sentence).
+
+    Raises:
+        UnreadableRows: a training array holds objects, or is damaged.
     """
     import numpy as np
 
     held_out = np.ascontiguousarray(rows)
     seen: Counter[int] = Counter()
     for path in sorted(world.train.rglob("*.npy")):
-        rows = np.load(path, mmap_mode="r", allow_pickle=False)
+        try:
+            rows = np.load(path, mmap_mode="r", allow_pickle=False)
+        except (ValueError, EOFError) as error:
+            name = path.relative_to(world.train.parent).as_posix()
+            raise UnreadableRows(f"{name} cannot be compared with the held-out rows: {error}") from None
         if rows.ndim == held_out.ndim and rows.shape[1:] == held_out.shape[1:]:
             seen.update(hash(np.ascontiguousarray(row, dtype=held_out.dtype).tobytes()) for row in rows)
     repeated = sum(times for times in seen.values() if times > 1) / max(1, seen.total())

@@ -1,6 +1,7 @@
-"""What adapter.toml is asked for: metrics, the one that runs are compared by, and packages that are missing.
+"""The questions about an AI-Scientist v1 folder that only a person can answer, as lines for its adapter.toml.
 
-`--check-template` writes the questions into the file; no line that stands there is changed.
+They are about metrics, the metric that runs are compared by, and missing packages. `--check-template` writes them into
+the file, and changes no line that is there already.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from agent.lab.templating.directions import direction
 from agent.storage.atomic import write_text
 
 ADAPTER = "adapter.toml"
-OPEN = "?"  # a question that nobody has answered
+OPEN = "?"  # stands in the place of an answer
 HEAD = f"""\
 # What the form of the AI-Scientist does not say of this template. --check-template wrote these lines, partly by names:
 # correct them, put an answer in the place of each "{OPEN}", and run the check again.
@@ -26,7 +27,7 @@ HOW = f"""\
 # better: "higher", "lower", or "target" with target = NUMBER. A number with "{OPEN}" is reported without a direction.
 # low = NUMBER and high = NUMBER are bounds that no true value passes.
 """
-# Packages that are called otherwise than their module.
+# Packages whose name is not that of their module.
 PACKAGES = {
     "cv2": "opencv-python-headless",
     "skimage": "scikit-image",
@@ -40,7 +41,7 @@ PACKAGES = {
 
 
 class Asked(UserError):
-    """A template cannot be used before somebody has answered; `draft` holds the questions."""
+    """A template cannot be used before a person has answered; `draft` holds the questions."""
 
     def __init__(self, folder: Path, what: str, draft: Draft) -> None:
         super().__init__(f"{folder}: {what}; {TYPED} --check-template {folder} writes the questions into {ADAPTER}")
@@ -60,7 +61,7 @@ class Draft:
 
 
 def write(asked: Asked) -> UserError:
-    """Put the questions into the folder's adapter.toml; gives the line that says so."""
+    """Write the questions into the folder's adapter.toml; returns an error that says so in one line."""
     path = asked.folder / ADAPTER
     before = path.read_text(encoding="utf-8-sig") if path.is_file() else ""
     try:
@@ -77,7 +78,10 @@ def write(asked: Asked) -> UserError:
 
 
 def of_packages(missing: Mapping[str, Sequence[str]], requirements: bool) -> Draft:
-    """Modules that are missing, each with the places that import it."""
+    """Lines about missing modules; `requirements`: the folder has a requirements.txt.
+
+    `missing` maps each module to the places that import it.
+    """
     where = "".join(f"# {module} is imported by {', '.join(places[:3])}\n" for module, places in missing.items())
     named = "requirements.txt" if requirements else sorted(PACKAGES.get(name, name) for name in missing)
     return Draft(
@@ -88,12 +92,12 @@ def of_packages(missing: Mapping[str, Sequence[str]], requirements: bool) -> Dra
 
 
 def of_metrics(reported: Mapping[str, str], *, known: bool, primary: bool) -> Draft:
-    """What is to be said of the reported numbers.
+    """Lines about the reported numbers: their better direction, and which one runs are compared by.
 
     Args:
         reported: each number, and its name without the data set that it ends in.
-        known: the file says already which way they are better.
-        primary: the file, or a lack of alternatives, says which one runs are compared by.
+        known: the file says the directions already.
+        primary: the file asks already which one runs are compared by.
     """
     names: dict[str, list[str]] = {}
     for name, base in reported.items():

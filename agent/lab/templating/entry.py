@@ -1,4 +1,4 @@
-"""Which files of a repository a command starts, and which of them a model may edit. Reads alone."""
+"""Finds which files of a repository a command runs, and which of them a model may edit. Only reads."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import shlex
 from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
 
-MOST_EDITED = 60_000  # characters of all editable files: the editor is shown them whole
-# Files whose names say that they measure, or give the data: how results are computed stays as it is.
+MOST_EDITED = 60_000  # characters of all editable files together, because the editor is shown all of them
+# Files that by their names measure or load data; a model may not change how results are computed.
 NOT_EDITED = re.compile(
     r"(?i)(?:^|_)(?:eval|evaluate|evaluation|metrics?|scor(?:e|ing)|test|tests|data|datasets?|dataloaders?)(?:_|$)"
 )
@@ -17,7 +17,7 @@ SEED = re.compile(r"environ(?:\.get)?\s*[\[(]\s*['\"]SEED['\"]|getenv\(\s*['\"]S
 
 
 def started(command: str, files: Mapping[str, bytes]) -> list[str]:
-    """The scripts that a command names: Python files, modules after -m, shell scripts, and what those name in turn."""
+    """The scripts that a command runs: Python files, modules after -m, shell scripts, and the scripts they name."""
     found: list[str] = []
     waiting = list(_named(command, files))
     while waiting:
@@ -32,8 +32,10 @@ def started(command: str, files: Mapping[str, bytes]) -> list[str]:
 
 
 def closure(scripts: list[str], files: Mapping[str, bytes]) -> tuple[list[str], set[str]]:
-    """The Python files of the repository that scripts import, near ones first, scripts among them; and the names of
-    the packages that are imported beside them."""
+    """The Python files that the scripts import, directly or not, and the names of the packages that are imported.
+
+    The files include the scripts; those that are fewer imports away come first.
+    """
     found: list[str] = []
     packages: set[str] = set()
     waiting = [name for name in scripts if name.endswith(".py")]
@@ -51,9 +53,9 @@ def closure(scripts: list[str], files: Mapping[str, bytes]) -> tuple[list[str], 
 
 
 def editable(scripts: list[str], code: list[str], files: Mapping[str, bytes]) -> list[str]:
-    """The files that a model may edit: what is started, and what that imports, but for what measures and loads data.
+    """The files that a model may edit: the scripts and what they import, except files that measure or load data.
 
-    At most MOST_EDITED characters, the first in any case.
+    They have at most MOST_EDITED characters together; the first is taken whatever its size.
     """
     wanted = dict.fromkeys([*(s for s in scripts if s.endswith(".py")), *code])
     chosen: list[str] = []
@@ -70,11 +72,12 @@ def editable(scripts: list[str], code: list[str], files: Mapping[str, bytes]) ->
 
 
 def reads_seed(files: Mapping[str, bytes]) -> bool:
-    """Whether some code reads the variable SEED."""
+    """Whether some Python or shell file reads the environment variable SEED."""
     return any(SEED.search(_text(data)) for name, data in files.items() if name.endswith((".py", ".sh", ".bash")))
 
 
 def _named(line: str, files: Mapping[str, bytes]) -> Iterator[str]:
+    """The files of the repository that a command line names."""
     try:
         words = shlex.split(line, comments=True)
     except ValueError:
@@ -85,14 +88,13 @@ def _named(line: str, files: Mapping[str, bytes]) -> Iterator[str]:
             main = f"{plain.replace('.', '/')}/__main__.py"
             yield main if main in files else mine[-1]
         elif plain.endswith((".py", ".sh", ".bash")):
-            there = [
-                name for name in files if name == plain or name.endswith(f"/{plain}")
-            ]  # it may go to a folder first
+            # the line may change to another folder first
+            there = [name for name in files if name == plain or name.endswith(f"/{plain}")]
             yield from [plain] if plain in there else there[:1] if len(there) == 1 else []
 
 
 def _module_files(module: str, level: int, importer: str, files: Mapping[str, bytes]) -> list[str]:
-    """The files of the repository that an import reads, if it is one of its own modules."""
+    """The files of the repository that an import executes; none if the module is not of the repository."""
     folder = PurePosixPath(importer).parent
     if level:
         for _ in range(level - 1):
@@ -113,7 +115,7 @@ def _module_files(module: str, level: int, importer: str, files: Mapping[str, by
 
 
 def _imports(text: str) -> Iterator[tuple[str, int]]:
-    """Modules with the level of a relative import; of `from a import b`, both a and a.b, for b may be a module."""
+    """Imported modules with the level of a relative import; `from a import b` gives a and a.b, as b may be a module."""
     try:
         tree = ast.parse(text)
     except (SyntaxError, ValueError, RecursionError, MemoryError):

@@ -1,4 +1,4 @@
-"""What the last words of a script that failed mean for the person who has the template."""
+"""Explains to the owner of a template why a script failed, from the last lines of its output."""
 
 from __future__ import annotations
 
@@ -25,7 +25,10 @@ _MEANINGS = (
 
 
 def told(reason: str, detail: str, file: str) -> str:
-    """How a run ended, its last words, and what they mean; `file` is where the template's settings are said."""
+    """How a run ended, its last error, and what to do about it, in one line.
+
+    `reason` and `detail` are those of a Training; `file` is the file with the template's settings.
+    """
     lines = [line.strip() for line in detail.strip().splitlines() if line.strip()]
     errors = [line for line in lines if re.match(r"[\w.]*(?:Error|Exception|Exit)\b", line)]
     last = " ".join((errors or lines or [reason])[-1].split())[:400]

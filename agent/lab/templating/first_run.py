@@ -1,6 +1,6 @@
-"""Runs a template's script once, only to learn what it reports; says in a line why that fails.
+"""Runs the script of an AI-Scientist v1 folder once, to learn which numbers it reports.
 
-What a script reported is kept by the state of its files, so that answers in adapter.toml cost no second run.
+The numbers are kept for this state of its files, so that answers in adapter.toml cost no second run.
 """
 
 from __future__ import annotations
@@ -31,11 +31,13 @@ def reported(
     say: Callable[[str], None],
     device: str,
 ) -> selfreport.Reported:
-    """What the script writes into final_info.json, of this run or an earlier one of the same files.
+    """The numbers that the script writes into final_info.json, from a run now or an earlier one of the same files.
+
+    `template` makes a template of the folder, with a metric that stands for the unknown ones.
 
     Raises:
         Asked: packages are missing.
-        UserError: it fails, or leaves no such file.
+        UserError: the script fails, or leaves no such file.
     """
     kept = workspace / ".templates" / "reported" / f"{given.state()[:12]}.json"
     if kept.is_file():
@@ -80,10 +82,11 @@ def _run(
 
 
 def check_packages(given: Folder, environment: Environment | None) -> None:
-    """
+    """Check that the modules can be found which the script and the files beside it import when they start.
+
     Raises:
-        Asked: this Python lacks modules that the script, or what it imports beside itself, needs as it starts.
-        UserError: the environment that adapter.toml names lacks them.
+        Asked: the runner's own Python lacks one.
+        UserError: the environment that adapter.toml names lacks one.
     """
     wanted: dict[str, list[str]] = {}
     for source in _reached(given):
@@ -95,7 +98,7 @@ def check_packages(given: Folder, environment: Environment | None) -> None:
     missing = {name: places for name, places in wanted.items() if name in lacking}
     if missing and environment:
         told = ", ".join(f"{name} (imported by {places[0]})" for name, places in missing.items())
-        raise UserError(f"{given.path / ADAPTER}: the environment lacks {told}; add what holds it to its requirements")
+        raise UserError(f"{given.path / ADAPTER}: the environment lacks {told}; add the package to its requirements")
     if missing:
         raise Asked(
             given.path,
@@ -105,14 +108,14 @@ def check_packages(given: Folder, environment: Environment | None) -> None:
 
 
 def _beside(folder: Path, root: str) -> list[str]:
-    """The files of a module or package that lies beside the script, relative to the folder."""
+    """The files of the module or package `root` if it lies beside the script, relative to the folder."""
     if (folder / f"{root}.py").is_file():
         return [f"{root}.py"]
     return sorted(path.relative_to(folder).as_posix() for path in (folder / root).rglob("*.py"))
 
 
 def _reached(given: Folder) -> list[Source]:
-    """experiment.py, plot.py, and every file beside them that these import, whichever way."""
+    """experiment.py, plot.py, and every file beside them that these import, directly or not."""
     found: dict[str, Source] = {}
     queue = ["experiment.py", "plot.py"]
     while queue:

@@ -1,4 +1,4 @@
-"""A flaw of a template: a stable code, where, what makes a result unbelievable, and how to mend it. One line each."""
+"""A flaw of a template, which is printed as one line, and a template's Python file as the checks read it."""
 
 from __future__ import annotations
 
@@ -12,11 +12,13 @@ from agent.core.errors import UserError
 
 @dataclass(frozen=True)
 class Flaw:
-    code: str
+    """What makes a template's results unbelievable, and how to repair it."""
+
+    code: str  # stable, e.g. "few-seeds"
     where: str  # file, or file:line, relative to the template
     text: str
     mend: str
-    for_measured: bool = False  # no flaw of a template that reports its own numbers: a step towards being measured
+    for_measured: bool = False  # the template reports its own numbers; this is no flaw, but a step towards measured
 
     def __str__(self) -> str:
         return f"{self.code:<22} {self.where}: {self.text}; {self.mend}"
@@ -30,14 +32,14 @@ class Source:
     tree: ast.Module
 
     def strings(self) -> Iterator[tuple[str, int]]:
-        """Every string that is no docstring, with its line."""
+        """Every string except docstrings, with its line."""
         docs = {id(node.value) for node in ast.walk(self.tree) if isinstance(node, ast.Expr)}
         for node in ast.walk(self.tree):
             if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docs:
                 yield node.value, node.lineno
 
     def calls(self) -> Iterator[tuple[str, ast.Call]]:
-        """Every call, by its dotted name as written."""
+        """Every call, with its dotted name as it is written."""
         for node in ast.walk(self.tree):
             if isinstance(node, ast.Call):
                 yield ast.unparse(node.func), node
@@ -55,9 +57,9 @@ class Source:
                 yield key.value, node.lineno
 
     def imports(self, outermost: bool = False) -> Iterator[tuple[str, int]]:
-        """Every module that is imported, with its line, but not where a failing import is caught.
+        """Every imported module with its line, except where the code catches a failing import.
 
-        `outermost`: only those that are imported as the file is, not those within functions.
+        `outermost`: leave out imports inside functions, which do not run when the file is imported.
         """
         for node in _walk(self.tree, outermost):
             if isinstance(node, ast.Import):
@@ -66,6 +68,7 @@ class Source:
                 yield node.module, node.lineno
 
     def function(self, name: str) -> ast.FunctionDef | None:
+        """The function of this name at the top level of the file."""
         return next((n for n in self.tree.body if isinstance(n, ast.FunctionDef) and n.name == name), None)
 
     def defines(self, name: str) -> bool:
@@ -75,10 +78,11 @@ class Source:
         )
 
     def class_(self, name: str) -> ast.ClassDef | None:
+        """The class of this name at the top level of the file."""
         return next((n for n in self.tree.body if isinstance(n, ast.ClassDef) and n.name == name), None)
 
     def named(self) -> set[str]:
-        """Names that imports and assignments of the module bind."""
+        """The names that `from` imports and assignments bind anywhere in the file."""
         bound = {
             alias.asname or alias.name
             for node in ast.walk(self.tree)
@@ -88,7 +92,7 @@ class Source:
         return bound | {n.id for n in ast.walk(self.tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
 
     def mentions(self, word: str) -> bool:
-        """Is it in a name or a string of the code?"""
+        """Whether a name or a string of the code contains this word; docstrings do not count."""
         names = {n.id for n in ast.walk(self.tree) if isinstance(n, ast.Name)}
         names |= {n.attr for n in ast.walk(self.tree) if isinstance(n, ast.Attribute)}
         return any(word in name for name in names) or any(word in text for text, _ in self.strings())
@@ -98,7 +102,7 @@ class Source:
 
 
 def _walk(node: ast.AST, outermost: bool) -> Iterator[ast.AST]:
-    """Every node, but for the bodies of a `try` that catches a failing import (and for functions, if outermost)."""
+    """Every node, except in the body of a `try` that catches a failing import, and with `outermost` in functions."""
     yield node
     for name, value in ast.iter_fields(node):
         if isinstance(node, ast.Try) and name == "body" and any(map(_catches_import, node.handlers)):
@@ -116,7 +120,8 @@ def _catches_import(handler: ast.ExceptHandler) -> bool:
 
 
 def read_source(folder: Path, name: str) -> Source:
-    """
+    """Parse one Python file of a template.
+
     Raises:
         UserError: it is missing or does not parse.
     """

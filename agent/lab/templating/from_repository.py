@@ -1,36 +1,40 @@
-"""--new-template NAME --from PLACE --run COMMAND: a researcher's repository becomes a template that runs as it is.
+"""--new-template NAME --from PLACE --run COMMAND: makes a template of a repository that runs without any change.
 
-Its numbers are self-reported until an evaluate.py measures. Not here: which files are taken (repository.py), which are
-edited (entry.py), and where the results lie (command_run.py).
+Its numbers are self-reported until an evaluate.py measures. Not here: which files are taken (repository.py), which a
+model may edit (entry.py), and where the results lie (command_run.py).
 """
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 
 from agent.core.errors import InfrastructureError, UserError
 from agent.core.protocols import Sandbox
-from agent.core.record import Environment
 from agent.core.template import load_template
 from agent.lab.environments import environment_of
 from agent.lab.templating import entry
 from agent.lab.templating.command_run import FirstRun, first_run
 from agent.lab.templating.repository import Keys, Taken, take
 from agent.lab.templating.repository_manifest import CODE, PROFILE, SEEDS, Draft, manifest_text, metrics_of
+from agent.lab.worlds import Say
 from agent.storage import foreign
 from agent.storage.temporary import TemporaryFolder, sweep_folders
 
 PLOT = Path(__file__).with_name("repository_skeleton") / "plot.py"
-Say = Callable[[str], None]
 
 
 def new_from_repository(
     folder: Path, place: str, command: str, cache: Path, sandbox: Sandbox, keys_in: Keys, say: Say, install: bool
 ) -> None:
-    """Make the template `folder` of a repository. `install`: its requirements may be installed, outside of the sandbox.
+    """Make the template `folder` of a repository.
+
+    Args:
+        place: a folder, or a URL that git can clone.
+        command: how the repository's code is run.
+        keys_in: names the files that hold a key, which are left out.
+        install: the repository's requirements may be installed, which happens outside of the sandbox.
 
     Raises:
         UserError: the repository cannot be taken, or its command does not run and leave results.
@@ -58,14 +62,19 @@ def new_from_repository(
         except InfrastructureError as error:
             raise UserError(str(error)) from None
         except UserError as error:
-            raise UserError(f"{error}{_hint(draft, environment)}") from None
+            raise UserError(f"{error}{_hint(draft)}") from None
         _write(made, draft, found)
-        _say_what_was_found(found, draft, say)
+        _say_what_was_found(found, say)
         folder.parent.mkdir(parents=True, exist_ok=True)
         shutil.copytree(made, folder)
 
 
 def _draft(name: str, taken: Taken, command: str) -> Draft:
+    """What can be known about the template before its first run.
+
+    Raises:
+        UserError: the command names no script, or packages are missing and there is no requirements.txt.
+    """
     files = taken.files
     scripts = entry.started(command, files)
     if not scripts:
@@ -82,7 +91,7 @@ def _draft(name: str, taken: Taken, command: str) -> Draft:
         )
     seeded = "{seed}" in command or entry.reads_seed(files)
     chosen = entry.editable(scripts, code, files)
-    return Draft(name, taken, command, scripts, chosen, seeded, f"{CODE}/requirements.txt" if missing else "")
+    return Draft(name, taken, command, chosen, seeded, f"{CODE}/requirements.txt" if missing else "")
 
 
 def _found(name: str) -> bool:
@@ -92,15 +101,15 @@ def _found(name: str) -> bool:
         return False
 
 
-def _hint(draft: Draft, environment: Environment | None) -> str:
-    """What a failed first run may be for."""
+def _hint(draft: Draft) -> str:
+    """Possible reasons for a failed first run."""
     large = [name for name, why in draft.taken.left_out.items() if why.startswith(("larger", "beyond"))]
     left = f"; left out were {', '.join(large[:5])}: if it needs them, start from a smaller example" if large else ""
     return f"{left}. The sandbox has no network and {draft.name}'s files alone; nothing was made"
 
 
 def _write(made: Path, draft: Draft, found: FirstRun | None) -> None:
-    """manifest.toml and plot.py; before the first run with a metric that stands for what is not known yet."""
+    """Write manifest.toml and plot.py; before the first run with a metric that stands for the unknown ones."""
     metrics = metrics_of(found.said) if found else {"unknown": "higher"}
     primary = next(iter(metrics))
     (made / "plot.py").write_text(PLOT.read_text(encoding="utf-8").replace("__METRIC__", primary), encoding="utf-8")
@@ -129,7 +138,7 @@ def _say_what_is_taken(draft: Draft, say: Say) -> None:
         )
 
 
-def _say_what_was_found(found: FirstRun, draft: Draft, say: Say) -> None:
+def _say_what_was_found(found: FirstRun, say: Say) -> None:
     metrics = metrics_of(found.said)
     say(f"  it took {found.end.wall_s:.1f} s; results: {found.results}")
     if found.others:

@@ -1,4 +1,4 @@
-"""--new-template: a folder that works as it is, or a repository, and what to edit next."""
+"""--new-template: makes a new template, from the skeleton or from a repository, and says what to edit next."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from agent.core.errors import UserError
-from agent.core.program import TYPED
+from agent.core.program import TYPED, short
 from agent.lab.templating.owned import mark_own
 
 SKELETON = Path(__file__).with_name("skeleton")
@@ -34,7 +34,9 @@ docs/from-a-repository.md says how seeds and data reach the code, and how its nu
 
 
 def new_template(name: str, home: Path) -> str:
-    """Make templates/NAME, or the folder that NAME is a path to; returns what to do next.
+    """Make a template from the skeleton; returns text that says what to do next.
+
+    `name` is the name of a folder to make below home/templates, or the path of one elsewhere.
 
     Raises:
         UserError: the name cannot be used, or something is there already.
@@ -49,10 +51,10 @@ def new_template(name: str, home: Path) -> str:
 
 
 def new_from(name: str, home: Path, make: Callable[[Path], None]) -> str:
-    """The same of a repository, with which `make` fills the folder.
+    """Like `new_template`, but `make` fills the folder, from a repository.
 
     Raises:
-        UserError: as `new_template`, or from `make`.
+        UserError: as in `new_template`, or raised by `make`.
     """
     return _made(name, home, make, REPOSITORY_NEXT)
 
@@ -73,11 +75,4 @@ def _made(name: str, home: Path, make: Callable[[Path], None], what_next: str) -
     except OSError as error:
         raise UserError(f"--new-template {name}: cannot write {folder}: {error.strerror}") from None
     shown = folder.name if folder.parent == home / "templates" else str(folder)
-    return what_next.format(typed=TYPED, folder=_short(folder), shown=shown)
-
-
-def _short(folder: Path) -> str:
-    try:
-        return str(folder.relative_to(Path.cwd()))
-    except ValueError:
-        return str(folder)
+    return what_next.format(typed=TYPED, folder=short(folder), shown=shown)

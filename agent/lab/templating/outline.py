@@ -1,4 +1,4 @@
-"""What code that cannot be changed offers: each public class and function by its signature, with a line."""
+"""An outline of code for a prompt: each public class and function by its signature, with a line of its docstring."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ MOST = 24_000  # characters
 
 
 def outline(files: Mapping[str, str]) -> str:
-    """The library's first page and the signatures of what it offers, by module. Source that cannot be read is left out.
+    """The docstring of a library's `__init__.py`, and the signatures of what the library offers, by module.
 
-    Told are the modules that the first page imports from: their classes, for a subclass has to know what it overrides,
-    and those of their functions that the first page names in `__all__`. Without a first page, everything public.
+    `files` maps file names to source; source that does not parse is left out. The outline has those modules from which
+    `__init__.py` imports: all their classes, because a subclass has to know what it overrides, and the functions that
+    `__all__` names. Without an `__init__.py`, it has everything public.
     """
     texts = {name: tree for name, text in sorted(files.items()) if (tree := _parsed(text)) is not None}
     first = next((name for name in texts if PurePosixPath(name).name == FIRST_PAGE), None)
@@ -28,7 +29,7 @@ def outline(files: Mapping[str, str]) -> str:
 
 
 def map_of(code: Mapping[str, str], others: Iterable[str]) -> str:
-    """A repository's other files: of Python code the signatures, by file, and the names of all the rest."""
+    """An outline of a repository's other files: signatures of the Python `code`, by file, and the names of `others`."""
     said = []
     for name, text in sorted(code.items()):
         tree = _parsed(text)
@@ -47,7 +48,7 @@ def _parsed(text: str) -> ast.Module | None:
 
 
 def _offered(first: ast.Module) -> frozenset[str] | None:
-    """The names of `__all__`; None where it has none."""
+    """The names in `__all__`; None if the module has none."""
     for node in first.body:
         if isinstance(node, ast.Assign) and any(isinstance(t, ast.Name) and t.id == "__all__" for t in node.targets):
             elements = node.value.elts if isinstance(node.value, ast.List | ast.Tuple) else []
@@ -56,7 +57,7 @@ def _offered(first: ast.Module) -> frozenset[str] | None:
 
 
 def _imported(first: ast.Module) -> frozenset[str] | None:
-    """The last names of the modules that are imported from; None where there is none."""
+    """The last parts of the names of modules in `from MODULE import`; None if there are none."""
     modules = {(node.module or "").rpartition(".")[2] for node in first.body if isinstance(node, ast.ImportFrom)}
     return frozenset(modules) or None
 
@@ -80,7 +81,7 @@ def _function(node: ast.stmt, of_class: bool = False) -> Iterator[str]:
         return
     arguments = node.args
     for argument in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs):
-        argument.annotation = None  # the docstring says what it is
+        argument.annotation = None  # shorter; the docstring describes it
     if of_class and arguments.args and arguments.args[0].arg in ("self", "cls"):
         del arguments.args[0]
     called = any(isinstance(d, ast.Name) and d.id.endswith("property") for d in node.decorator_list)

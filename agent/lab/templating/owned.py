@@ -1,6 +1,7 @@
-"""Whose template is it? One of the project's own folder, or one that --new-template made here, is this installation's.
+"""Decides whether a template belongs to this installation, and copies the files of one that does not.
 
-The mark that --new-template leaves is signed for the place where it lies, so that nobody else can bring one along.
+Templates in the project's own folder belong to it, and those that --new-template made here. It leaves a mark in a new
+template, signed together with the template's path, so that a stranger's template cannot contain a valid one.
 """
 
 from __future__ import annotations
@@ -19,13 +20,13 @@ PURPOSE = "template"
 
 
 def mark_own(folder: Path) -> None:
-    """Sign a template that was just made; without a key it stays unsigned, and --check-template asks for --trust."""
+    """Leave the mark in a new template. Without a signing key there is none, and --check-template asks for --trust."""
     with suppress(InfrastructureError):
         (folder / MARK).write_text(own_signer().sign(PURPOSE, _place(folder)) + "\n")
 
 
 def is_own(folder: Path, home: Path) -> bool:
-    """Whether a template's code may run without walls where it is tried."""
+    """Whether a template belongs to this installation, so that --check-template may run its code unsandboxed."""
     if folder.resolve().is_relative_to((home / "templates").resolve()):
         return True
     try:
@@ -37,10 +38,10 @@ def is_own(folder: Path, home: Path) -> bool:
 
 
 def copied(template: Template, target: Path) -> Template:
-    """Somebody else's template as the files that its manifest names, in a folder of ours that a sandbox may read.
+    """Copy the files that a stranger's manifest names to `target`, which a sandbox may read; returns that template.
 
     Raises:
-        UserError: a name leads out of its folder, or to a link or what is no plain file.
+        UserError: a name leads out of the template's folder, or is not that of a plain file.
     """
     folder, manifest = Path(template.folder), template.manifest
     for name in filter(None, (manifest.name, manifest.library, manifest.artefact)):

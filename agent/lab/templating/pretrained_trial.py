@@ -1,4 +1,4 @@
-"""The baselines of a template that others trained: each must be there, fit every condition, and be measured."""
+"""Checks a template's published baselines: each must be found, fit every condition, and be measurable."""
 
 from __future__ import annotations
 
@@ -21,7 +21,10 @@ def pretrained_flaws(
     read: Callable[[BaselineSpec], Published],
     measure: Callable[[BaselineSpec, Pretrained], Training],
 ) -> Iterator[Flaw]:
-    """What is wrong with them. `read` may raise UserError or InfrastructureError, which are flaws."""
+    """Flaws of the published baselines.
+
+    `read` reads one; if it raises UserError or InfrastructureError, that is a flaw. `measure` measures one.
+    """
     manifest = template.manifest
     for spec in (b for b in manifest.baselines if b.pretrained):
         try:

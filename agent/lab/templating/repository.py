@@ -1,6 +1,6 @@
-"""What of a researcher's repository becomes part of a template: its plain files, bounded, and nothing secret.
+"""Takes the files of a repository that become part of a template: plain files within bounds, and no secrets.
 
-A folder is only read; a git URL is cloned without running anything of it. Not here: what is made of the files
+A folder is only read; a git URL is cloned, and nothing of it is run. Not here: what is made of the files
 (from_repository.py).
 """
 
@@ -20,9 +20,9 @@ from agent.storage.temporary import TemporaryFolder
 MOST_FILES = 1000
 LARGEST = 5_000_000  # bytes of one file
 MOST_BYTES = 32_000_000  # of all files: they are committed with every session
-MOST_SEEN = 200_000  # names in a folder that is looked through
-SHOWN = 12  # lines on what was left out
-# Folders that hold what somebody else made, or what a run left.
+MOST_SEEN = 200_000  # files and folders that are looked through
+SHOWN = 12  # names in one line about files that were left out
+# Folders with installed packages, or with files that a run left.
 FOLDERS = {"__pycache__", "node_modules", "venv", "env", "wandb", "mlruns", "lightning_logs", "site-packages"}
 SECRET = re.compile(
     r"(?i)\.(?:pem|key|p12|pfx|jks|keystore|kdbx|ppk)$|^(?:id_(?:rsa|dsa|ecdsa|ed25519)|netrc|htpasswd)$|"
@@ -34,14 +34,14 @@ Keys = Callable[[Iterable[tuple[str, bytes]]], Iterator[str]]  # names of the fi
 
 @dataclass
 class Taken:
-    """The files by their names, and what was left out with the reason."""
+    """The files that were taken from a repository, and those that were not."""
 
-    origin: str  # as it may be written down
-    files: dict[str, bytes] = field(default_factory=dict)
-    left_out: dict[str, str] = field(default_factory=dict)
+    origin: str  # the folder, or the URL without a password and with the commit
+    files: dict[str, bytes] = field(default_factory=dict)  # content by name
+    left_out: dict[str, str] = field(default_factory=dict)  # reason by name
 
     def told(self) -> list[str]:
-        """Lines for a person: what was left out and why, by reason."""
+        """Lines for a person about the files that were left out, one for each reason."""
         by_reason: dict[str, list[str]] = {}
         for name, why in self.left_out.items():
             by_reason.setdefault(why, []).append(name)
@@ -54,10 +54,10 @@ class Taken:
 
 
 def take(given: str, keys_in: Keys) -> Taken:
-    """The files of a folder, or of a git URL.
+    """Take the files of a folder or of a git URL; `keys_in` names those that hold a key.
 
     Raises:
-        UserError: it is neither, cannot be read, or holds no file that may be taken.
+        UserError: it is neither, cannot be read, or has no file that may be taken.
     """
     if Path(given).is_dir():
         taken = _from_folder(Path(given).resolve())
@@ -106,7 +106,10 @@ def _from_url(url: str) -> Taken:
 
 
 def _walk(folder: Path, taken: Taken) -> Iterator[tuple[str, int]]:
-    """Plain files by name, with their sizes. Folders that are never taken are not entered; links are not followed."""
+    """Names and sizes of the plain files below a folder.
+
+    Links are not followed, and folders of which nothing is taken are not entered; both are noted in `taken`.
+    """
     waiting, seen = [""], 0
     while waiting:
         top = waiting.pop()
@@ -131,14 +134,14 @@ def _walk(folder: Path, taken: Taken) -> Iterator[tuple[str, int]]:
 
 
 def _not_entered(folder: str) -> str:
-    """Why nothing in a folder of this name is taken; "" where it may be."""
+    """The reason why nothing in a folder of this name is taken; "" if there is none."""
     if folder.startswith("."):
         return "hidden"
     return "what a run or an installation left" if folder in FOLDERS or folder.endswith(".egg-info") else ""
 
 
 def _wanted(name: str, size: int, taken: Taken) -> bool:
-    """Whether a file is taken as far as its name and size say; else the reason is noted."""
+    """Whether a file may be taken, judged by its name and size; if not, the reason is noted in `taken`."""
     *folders, last = name.split("/")
     why = next((why for part in folders if (why := _not_entered(part))), "")
     if last.startswith("."):
@@ -157,7 +160,7 @@ def _wanted(name: str, size: int, taken: Taken) -> bool:
 
 
 def _within_bounds(sizes: dict[str, int], taken: Taken) -> list[str]:
-    """As many files as may be taken, small ones first; in the order of their names."""
+    """The names of as many files as the bounds allow, smaller ones preferred; in alphabetical order."""
     kept: list[str] = []
     total = 0
     for name in sorted(sizes, key=lambda name: (sizes[name], name)):

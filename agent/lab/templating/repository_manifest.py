@@ -1,11 +1,10 @@
-"""manifest.toml of a template that a repository becomes, from what is known of it and what its first run showed.
+"""Writes the manifest.toml of a template that is made of a repository.
 
-Only what is sure is filled in: a metric whose name does not say which direction is better is left for a person.
+Only what is certain is filled in. If a metric's name does not say which direction is better, a person has to add it.
 """
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -15,30 +14,32 @@ from agent.lab.measuring import selfreport
 from agent.lab.templating.command_run import FirstRun
 from agent.lab.templating.directions import direction
 from agent.lab.templating.repository import Taken
+from agent.lab.templating.toml import toml_text as _text
 
-CODE = "code"  # folder of the template with the repository
+CODE = "code"  # folder of the template that holds the repository
 PROFILE = "full"
-ABOUT = 1500  # characters of the README
-MOST_METRICS = 6  # of a table that a page holds; the other numbers are kept as diagnostics
+ABOUT = 1500  # characters of the README that become `about`
+MOST_METRICS = 6  # as many as a table on a page has room for; other numbers are kept as diagnostics
 SEEDS = (0, 1, 2)
 
 
 @dataclass(frozen=True)
 class Draft:
-    """What is known of the template before its first run."""
+    """What is known about the template before its first run."""
 
     name: str
     taken: Taken
     command: str
-    scripts: list[str]
-    editable: list[str]
-    seeded: bool
-    requirements: str  # "": the runner's own packages have all that is imported
+    editable: list[str]  # the files that a model may edit
+    seeded: bool  # the code gets its seed
+    requirements: str  # the file of the template that lists packages; "": the runner's own packages suffice
 
 
 def metrics_of(said: selfreport.Reported) -> dict[str, str | None]:
-    """Names with the direction that is better, the primary one first: those whose name says it, and of these those of
-    held-out data, if there are any. None: no name says it, and a person must.
+    """The metrics with their better direction, the primary one first.
+
+    They are the numbers whose name says the direction, without those of training data unless there are no others. If no
+    name says it, they are all numbers with None, and a person has to say it.
     """
     known = {name: way for name in said.means if (way := direction(name))}
     held_out = {name: way for name, way in known.items() if not re.search(r"(?:^|_)train(?:_|$)", name)}
@@ -48,7 +49,7 @@ def metrics_of(said: selfreport.Reported) -> dict[str, str | None]:
 
 
 def manifest_text(draft: Draft, found: FirstRun | None, metrics: Mapping[str, str | None]) -> str:
-    """The whole of manifest.toml; `found` is None before the first run."""
+    """The text of manifest.toml; `found` is None before the first run."""
     return "\n".join(
         [*_head(draft, next(iter(metrics)), found), *_metric_tables(metrics), *_baseline_and_profile(draft, found)]
     )
@@ -80,7 +81,7 @@ def _head(draft: Draft, primary: str, found: FirstRun | None) -> Iterator[str]:
 
 
 def _metric_tables(metrics: Mapping[str, str | None]) -> Iterator[str]:
-    """The first is the primary one."""
+    """A table for each metric; the first is the primary one."""
     for number, (name, way) in enumerate(metrics.items()):
         yield f"[metrics.{name}]"
         yield f"label   = {_text(_label(name))}"
@@ -93,7 +94,7 @@ def _metric_tables(metrics: Mapping[str, str | None]) -> Iterator[str]:
 
 
 def _baseline_and_profile(draft: Draft, found: FirstRun | None) -> Iterator[str]:
-    # five times the seconds and three times the memory that the first run took
+    # five times the seconds and three times the memory that the first run took, rounded
     wall = max(600, 100 * round(found.end.wall_s / 20)) if found else 7200
     memory = max(4096, 1024 * round(3 * found.end.peak_memory_mb / 1024)) if found else 16384
     yield "[[baselines]]"
@@ -134,11 +135,6 @@ def _readme(draft: Draft) -> tuple[str, str]:
 
 def _label(metric: str) -> str:
     return metric.replace("_", " ")
-
-
-def _text(value: str) -> str:
-    """A TOML basic string escapes as JSON does."""
-    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def _list(values: Iterable[str]) -> str:

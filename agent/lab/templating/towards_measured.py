@@ -1,6 +1,6 @@
-"""What a template that reports its own numbers lacks for being measured by the runner: one line each, by reading.
+"""Lists what a template that reports its own numbers lacks for being measured by the runner.
 
-None of it is a flaw: such a template runs, and its numbers are marked self-reported.
+None of it is a flaw: such a template runs, and its numbers are marked self-reported. The code is only read.
 """
 
 from __future__ import annotations
@@ -11,11 +11,14 @@ from collections.abc import Iterator, Mapping
 from agent.core.template import Template
 from agent.lab.templating.flaw import Flaw, Source
 
-FEW_SEEDS = 3
+FEW_SEEDS = 3  # fewer seeds show no spread that a comparison could use
 
 
 def missing(template: Template, sources: Mapping[str, Source], code: Mapping[str, Source]) -> Iterator[Flaw]:
-    """The steps that are left. `sources`: files that the manifest names; `code`: what trains, with its modules."""
+    """The steps that are left, as flaws with `for_measured`.
+
+    `sources` are the files that the manifest names, `code` the files that train, with the modules that they import.
+    """
     manifest = template.manifest
     yield from _artefact(template, code)
     yield from _model(template, code)

@@ -1,14 +1,15 @@
-"""What only trials show: the data twice, the first baseline twice and under another seed, and hardly trained at all.
+"""Tries a template: draws its data twice, and trains its baselines.
 
-Runs the template's own code where a session would run it, in the sandbox. Not here: what reading shows (contract.py).
+The first baseline is trained twice with one seed, once with another, once with a single batch, and once under every
+further condition. Code runs where a session would run it. Not here: what is wrong with those trainings (judged.py), and
+flaws that reading shows (contract.py, reaches.py).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import fmean
 from typing import Any
 
 from agent.core.errors import InfrastructureError, UserError
@@ -17,7 +18,6 @@ from agent.core.paths import DataPaths
 from agent.core.protocols import Sandbox
 from agent.core.record import Environment, Job, Pretrained, Training
 from agent.core.template import Template
-from agent.lab.integrity.effort import AT_FLOOR
 from agent.lab.measuring.verdict import EvaluationFault
 from agent.lab.measuring.walled import WalledEvaluation, bounded
 from agent.lab.published.evaluation import encoder_text
@@ -25,39 +25,27 @@ from agent.lab.published.releases import is_release
 from agent.lab.published.source import Published, opened, read_published
 from agent.lab.templating.data_trial import data_flaws
 from agent.lab.templating.flaw import Flaw
+from agent.lab.templating.judged import Judge, failed
 from agent.lab.templating.pretrained_trial import pretrained_flaws
-from agent.lab.worlds import Prepare, load_module, prepared
+from agent.lab.worlds import Prepare, Say, load_module, prepared
 from agent.storage.atomic import readable, write_bytes
-
-SAME = 1e-6  # relative; two trainings of one seed
-TIGHT = 0.5  # of a limit
-REMEDIES = {  # by the reason for which a baseline fails
-    "exit": "repair what it names; a sandbox has no network, and of this machine the template's files and data alone",
-    "timeout": "raise limits.wall_s, or train less",
-    "memory": "raise limits.memory_mb, or use less",
-    "disk": "raise limits.disk_mb, or write less",
-    "files": "raise limits.files, or write fewer",
-    "output": "raise limits.output_mb, or print less",
-    "missing-metric": "write it where the manifest says that results lie, under that name",
-}
-Say = Callable[[str], None]
 
 
 @dataclass
 class Trial:
-    """One template in a scratch folder; `say` gets what was measured."""
+    """The trials of one template under one profile, in a scratch folder."""
 
     template: Template
     profile_name: str
     folder: Path
     sandbox: Sandbox
-    say: Say
+    say: Say  # gets a line for each training
     device: str = "cpu"
     environment: Environment | None = None  # the template's own Python
-    prepare: Prepare | None = None  # how prepare.py of somebody else's template runs: behind walls, as all its code
+    prepare: Prepare | None = None  # given for somebody else's template, whose code runs in the sandbox only
 
     def flaws(self) -> Iterator[Flaw]:
-        """All trials in their order; a baseline that does not run ends them."""
+        """The flaws that the trials show; they end at a first baseline that does not run."""
         try:
             worlds = [self.world(secret) for secret in (11, 12)]
         except InfrastructureError as error:
@@ -72,7 +60,7 @@ class Trial:
 
     @property
     def walled(self) -> bool:
-        """The template is somebody else's: none of its code runs outside of the sandbox."""
+        """Whether the template is somebody else's, so that none of its code runs outside of the sandbox."""
         return self.prepare is not None
 
     @property
@@ -86,15 +74,15 @@ class Trial:
     # ---------------------------------------------------------------- data
 
     def world(self, secret: int) -> DataPaths:
-        """Prepared data."""
+        """The data of the world that this secret gives."""
         asked = (self.template, self.profile_name, self.profile.settings, secret, self.folder / "cache")
         data = prepared(*asked, prepare=self.prepare, conditions=self.profile.conditions)
         if self.walled:
-            readable(data.truth.parent)  # its evaluate.py reads the truth as the sandbox's own user
+            readable(data.truth.parent)  # evaluate.py reads the truth as the sandbox's user
         return data
 
     def held_out(self, world: DataPaths, condition: Condition) -> Any:
-        """The held-out rows, as evaluate.py reads them; None where it has no truth.x, for it may drive the model."""
+        """The held-out rows as evaluate.py reads them; None if it has none because it calls the model itself."""
         settings = {**self.profile.settings, **condition.settings}
         if self.walled:
             job = self.job("overlap", world, self.template.manifest.baselines[0].file)
@@ -105,7 +93,7 @@ class Trial:
     # ---------------------------------------------------------------- trainings
 
     def _trainings(self, world: DataPaths) -> Iterator[Flaw]:
-        manifest = self.template.manifest
+        manifest, judge = self.template.manifest, Judge(self.template.manifest, self.profile_name)
         seeds = (*self.profile.seeds, *self.profile.fresh_seeds)[:2]
         done: list[Training] = []
         for name, seed in (("first", seeds[0]), ("again", seeds[0]), ("other", seeds[1])):
@@ -113,16 +101,19 @@ class Trial:
                 continue
             done.append(self.train(name, world, manifest.baselines[0].file, seed))
             if done[-1].outcome != "measured":
-                yield _failed(manifest.baselines[0].file, done[-1])
+                yield failed(manifest.baselines[0].file, done[-1])
                 return
-        yield from self._repeated(*done[:2])
+        yield from judge.repeated(*done[:2])
         noise = 0.0
         if len(done) > 2:
-            noise = self._gap(done[0], done[2])
-            yield from self._seeds(done[0], done[2])
-        yield from self._bounds(done)
+            noise = abs(judge.gain(done[0], done[2]))
+            same = list(judge.seeds(done[0], done[2]))
+            yield from same
+            if not same:
+                self.say(f"  between two seeds: {judge.between(done[0], done[2])}")
+        yield from judge.bounds(done)
         if manifest.measured:
-            yield from self._floor(done[0], self._untrained(world, seeds[0]), noise)
+            yield from judge.floor(done[0], self._untrained(world, seeds[0]), noise)
         yield from self._conditions(world, done[0])
         yield from pretrained_flaws(
             self.template,
@@ -134,7 +125,7 @@ class Trial:
             tried = self.train(f"baseline-{spec.name}", world, spec.file, seeds[0])
             refused = [f.text for f in tried.findings if f.grade == "refuse"]
             if tried.outcome != "measured":
-                yield _failed(spec.file, tried)
+                yield failed(spec.file, tried)
             elif refused:
                 yield Flaw("baseline-fails", spec.file, refused[0], "make it learn, or say `control = true` of it")
 
@@ -148,7 +139,14 @@ class Trial:
         given: Pretrained | None = None,
         **settings: Setting,
     ) -> Training:
-        """One training, measured as a session would; its numbers are said."""
+        """Train and measure as a session would, and print the numbers.
+
+        Args:
+            name: of the folder for this training.
+            under: the condition; by default the profile's first.
+            given: a published artefact, which is measured instead of a training's.
+            settings: in place of the condition's.
+        """
         from agent.lab.measuring.measure import run_training
 
         manifest = self.template.manifest
@@ -165,9 +163,10 @@ class Trial:
         return found
 
     def _published(self, spec: BaselineSpec) -> Published:
-        """
+        """Read a published baseline.
+
         Raises:
-            UserError: it cannot be read; or somebody else's template names it by a path.
+            UserError: it cannot be read, or somebody else's template names it by a path.
             InfrastructureError: its release cannot be fetched.
         """
         if self.walled and not is_release(spec.pretrained):
@@ -176,7 +175,7 @@ class Trial:
         return read_published(spec.pretrained, place, self.folder / f"pretrained-{spec.name}", self.sandbox)
 
     def job(self, name: str, world: DataPaths, script: str) -> Job:
-        """The job of one training; everything it writes lies in a folder of its own."""
+        """A job for one training, with a folder of its own for everything that it writes."""
         profile = self.profile
         return Job(
             key="check",
@@ -203,7 +202,7 @@ class Trial:
         )
 
     def _code(self, script: str) -> Path:
-        """What a session lays out for a training: the editable files, its script, and the library."""
+        """The folder that a session would make for a training: the editable files, the script, and the library."""
         folder = self.folder / "scripts" / Path(script).stem
         manifest = self.template.manifest
         on_disk = [*manifest.editable, *([script] if script in (*manifest.scripts, *manifest.editable) else [])]
@@ -214,7 +213,7 @@ class Trial:
         return folder
 
     def _untrained(self, world: DataPaths, seed: int) -> Training | None:
-        """One batch of samples: what the untrained floor scores."""
+        """The first baseline after a single batch; None if the settings have no `samples`, or it fails."""
         settings = {**self.profile.settings, **self.condition.settings}
         if "samples" not in settings:
             return None
@@ -227,28 +226,13 @@ class Trial:
         )
         return tried if tried.outcome == "measured" else None
 
-    def _repeated(self, one: Training, again: Training) -> Iterator[Flaw]:
-        twice = f"two trainings of seed {one.seed}"
-        mend = f"draw everything from {self._seed}; keep to the number of threads; use deterministic kernels"
-        if not self.template.manifest.seeded:
-            twice, mend = "two executions", "seed every generator in the script"
-        for name, value in self._untimed(one).items():
-            if abs(value - again.metrics[name]) > SAME * max(1e-12, abs(value)):
-                yield Flaw(
-                    "not-deterministic",
-                    self.template.manifest.baselines[0].file,
-                    f"{twice} give {name} {value:.6g} and {again.metrics[name]:.6g}",
-                    mend,
-                )
-                return
-
     def _conditions(self, world: DataPaths, first: Training) -> Iterator[Flaw]:
-        """The first baseline under each further condition: it must train, and must not be another condition's copy."""
+        """Under each further condition, the first baseline must train and leave an artefact of its own."""
         file, seen = self.template.manifest.baselines[0].file, {first.artefact_sha256: self.condition.label}
         for condition in self.profile.conditions[1:]:
             tried = self.train(f"under-{condition.name}", world, file, first.seed, under=condition)
             if tried.outcome != "measured":
-                yield _failed(file, tried, f" under condition {condition.name}")
+                yield failed(file, tried, f" under condition {condition.name}")
             elif tried.artefact_sha256 is not None and tried.artefact_sha256 in seen:
                 yield Flaw(
                     "condition-ignored",
@@ -258,108 +242,3 @@ class Trial:
                     "let the training read them; if they are the data's, name them in data_settings",
                 )
             seen[tried.artefact_sha256] = condition.label
-
-    def _seeds(self, one: Training, other: Training) -> Iterator[Flaw]:
-        same_file = one.artefact_sha256 is not None and one.artefact_sha256 == other.artefact_sha256
-        if same_file or self._told(one) == self._told(other):
-            yield Flaw(
-                "seed-ignored",
-                self.template.manifest.baselines[0].file,
-                f"seeds {one.seed} and {other.seed} give the same result: its spread over seeds says nothing",
-                f"draw everything from {self._seed}",
-            )
-        else:
-            gap = ", ".join(
-                f"{self.template.manifest.metrics[n].label} {abs(v - other.metrics[n]):.2g}"
-                for n, v in one.metrics.items()
-            )
-            self.say(f"  between two seeds: {gap}")
-
-    @property
-    def _seed(self) -> str:
-        """Where the code finds its seed."""
-        return "{seed} or the variable SEED" if self.template.manifest.command else 'task["seed"]'
-
-    def _told(self, training: Training) -> tuple[object, ...]:
-        """What a training's result is known by; an experiment that measures itself may round its numbers."""
-        said = () if self.template.manifest.measured else (training.curves, training.diagnostics)
-        return self._untimed(training), *said
-
-    def _untimed(self, training: Training) -> dict[str, float]:
-        """Its metrics but those that a clock measured, which differ each time."""
-        return {n: v for n, v in training.metrics.items() if not self.template.manifest.metrics[n].timed}
-
-    def _bounds(self, done: list[Training]) -> Iterator[Flaw]:
-        manifest = self.template.manifest
-        spec = manifest.metrics[manifest.primary]
-        best = {"higher": spec.high, "lower": spec.low}.get(spec.better)
-        if best is not None and fmean(t.metrics[manifest.primary] for t in done) == best:
-            yield Flaw(
-                "no-headroom",
-                "manifest.toml",
-                f"the baseline's {manifest.primary} is {best:g} already, so no idea can be better",
-                "make the task harder",
-            )
-        wall, memory = max(t.wall_s for t in done), max(t.peak_memory_mb for t in done)
-        limits = self.profile.limits
-        if wall > TIGHT * limits.wall_s:
-            yield Flaw(
-                "limit-tight",
-                "manifest.toml",
-                f"the baseline takes {wall:.0f} s of the {limits.wall_s:.0f} s that profile {self.profile_name} allows",
-                "raise limits.wall_s to three times that",
-            )
-        if memory > TIGHT * limits.memory_mb:
-            yield Flaw(
-                "limit-tight",
-                "manifest.toml",
-                f"the baseline takes {memory:.0f} MB of the {limits.memory_mb} "
-                f"MB that profile {self.profile_name} allows",
-                "raise limits.memory_mb to three times that",
-            )
-
-    def _floor(self, trained: Training, untrained: Training | None, noise: float) -> Iterator[Flaw]:
-        manifest = self.template.manifest
-        file = manifest.baselines[0].file
-        if any(f.code == AT_FLOOR for f in trained.findings):
-            yield Flaw(
-                "at-floor",
-                file,
-                "the trained baseline is no better than the untrained floor on any metric",
-                "make the metric measure learning, or the baseline learn",
-            )
-        if untrained is None:
-            return
-        if untrained.artefact_sha256 == trained.artefact_sha256:
-            yield Flaw(
-                "budget-ignored",
-                file,
-                'a single batch of samples gives the same artefact: task["samples"] is not read',
-                'stop after task["samples"] samples',
-            )
-        elif self._gain(trained, untrained) <= 2 * noise:
-            yield Flaw(
-                "no-learning",
-                "evaluate.py",
-                f"{manifest.primary} after one batch is "
-                f"{untrained.metrics[manifest.primary]:.4g}, after the whole training "
-                f"{trained.metrics[manifest.primary]:.4g}: no more than seeds differ",
-                "choose a primary metric that training moves",
-            )
-
-    def _gain(self, one: Training, other: Training) -> float:
-        """By how much `one` is better than `other` in the primary metric."""
-        manifest = self.template.manifest
-        name = manifest.primary
-        aim = manifest.aim(name, self.profile.settings, [self.condition])
-        mine, theirs = (manifest.metrics[name].merit(t.metrics[name], aim) for t in (one, other))
-        return mine - theirs
-
-    def _gap(self, one: Training, other: Training) -> float:
-        return abs(self._gain(one, other))
-
-
-def _failed(file: str, training: Training, where: str = "") -> Flaw:
-    last = " ".join(training.detail.strip().splitlines()[-1:])[:300]
-    mend = REMEDIES.get(training.reason, "repair what it names")
-    return Flaw("baseline-fails", file, f"{training.outcome}{where}: {training.reason}: {last}", mend)

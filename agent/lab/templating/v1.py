@@ -1,6 +1,6 @@
-"""What an AI-Scientist v1 folder holds: experiment.py, plot.py, prompt.json, ideas, latex/template.tex, run_0.
+"""Reads an AI-Scientist v1 folder: experiment.py, plot.py, prompt.json, ideas, run_0, and our adapter.toml beside them.
 
-Reads alone. Making a template of it is adapt.py's; its LaTeX is not read here.
+The folder is only read. Not here: making a template of it (adapt.py), and its LaTeX.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ from agent.storage.foreign import is_plain
 
 IDEAS = ("ideas.json", "seed_ideas.json")
 NO_ASSETS = {"experiment.py", "plot.py", "prompt.json", *IDEAS, ADAPTER}
-MAX_ASSETS = (2000, 32 << 20)  # files, bytes: they are committed with every session
+MAX_ASSETS = (2000, 32 << 20)  # (files, bytes), because assets are committed with every session
 RESERVED = {"w", "tmp", "usr", "etc", "proc", "dev", "bin", "sbin", "lib", "lib64", "runner", "artefact", "var", "sys"}
 
 
 class MetricHint(Strict):
-    """What a person says of one metric in adapter.toml; the rest is filled in."""
+    """What adapter.toml says about one metric; the other fields of the manifest are filled in."""
 
     better: Literal["higher", "lower", "target", "?"]
     label: str | None = None
@@ -46,7 +46,7 @@ class MetricHint(Strict):
 
 
 class AdapterEnvironment(Strict):
-    """A template's own Python, as a manifest names it; requirements may also be the packages themselves."""
+    """A template's own Python as in a manifest; `requirements` may also list the packages themselves."""
 
     requirements: str | tuple[str, ...] | None = None
     lock: str | None = None
@@ -56,7 +56,7 @@ class AdapterEnvironment(Strict):
 
 
 class AdapterFile(Strict):
-    """adapter.toml beside experiment.py: only what the form itself does not say. All of it is optional."""
+    """adapter.toml beside experiment.py, which says what the v1 form does not. All of it is optional."""
 
     primary: str = OPEN  # the number that runs are compared by
     metrics: dict[str, MetricHint] = {}  # by a number's name, with or without the data set that it ends in
@@ -69,17 +69,17 @@ class AdapterFile(Strict):
 
 @dataclass(frozen=True)
 class Folder:
-    """One such folder, looked at."""
+    """One v1 folder."""
 
     path: Path
-    said: AdapterFile
+    said: AdapterFile  # the content of its adapter.toml
 
     @property
     def name(self) -> str:
         return selfreport.slug(self.path.name)
 
     def prompt(self) -> dict[str, str]:
-        """system and task_description; empty where prompt.json does not say.
+        """`system` and `task_description` of prompt.json, as far as it has them.
 
         Raises:
             UserError: prompt.json is no JSON object.
@@ -90,14 +90,14 @@ class Folder:
         except FileNotFoundError:
             return {}
         if not isinstance(value, dict):
-            raise UserError(f"{path}: an object with system and task_description was expected; mend the file")
+            raise UserError(f"{path}: an object with system and task_description was expected; correct the file")
         return {key: value[key] for key in ("system", "task_description") if isinstance(value.get(key), str)}
 
     def assets(self) -> list[str]:
-        """Every other plain file that the script may read beside itself; runs, hidden files and latex/ are left out.
+        """Names of the other plain files beside the script; runs, hidden files, latex/ and data are left out.
 
         Raises:
-            UserError: there are too many, one is a link, or they are too large to be kept with every session.
+            UserError: one is a link, or they are too many or too large to be committed with every session.
         """
         names, size, shown = [], 0, data_beside(self.path)
         for root, folders, files in os.walk(self.path):
@@ -121,11 +121,11 @@ class Folder:
         return names
 
     def data(self) -> dict[str, Path]:
-        """Folders that the script reads as ../../NAME, by NAME, where they lie; what is nowhere is left out. Large ones
-        that lie beside the script are called beside/NAME.
+        """The data folders: by NAME those that the script reads as ../../NAME, as far as they are found, and by
+        beside/NAME the large ones beside the script.
 
         Raises:
-            UserError: one is a link, or holds one: what it leads to was never meant to be shown.
+            UserError: one is a link or holds one, which may lead to files that a sandbox must not see.
         """
         found = {}
         for file in [self.path / "experiment.py", *(self.path / n for n in self.assets() if n.endswith(".py"))]:
@@ -139,7 +139,7 @@ class Folder:
         return found | {f"{BESIDE}/{name}": place for name, place in data_beside(self.path).items()}
 
     def state(self) -> str:
-        """A digest of everything that decides what the script reports, so not of what is said of its numbers."""
+        """A hash of everything that decides which numbers the script reports."""
         said = self.said.model_dump_json(include={"environment", "out_dir", "limits"})
         digest = hashlib.sha256(f"{self.path}\0{self.data()}\0{said}\0".encode())
         for name in ("experiment.py", *self.assets()):
@@ -149,10 +149,10 @@ class Folder:
         return digest.hexdigest()
 
     def run_0(self) -> selfreport.Reported | None:
-        """The numbers of a run_0 that was shipped; None if there is none.
+        """The numbers of the folder's own run_0; None if it has none.
 
         Raises:
-            UserError: it is there and cannot be read.
+            UserError: it has one that cannot be read.
         """
         path = self.path / "run_0" / "final_info.json"
         try:
@@ -165,7 +165,7 @@ class Folder:
 
 
 def is_v1(folder: Path) -> bool:
-    """experiment.py without a manifest, and at least one other sign of the form."""
+    """Whether a folder has the v1 form: experiment.py, no manifest, and at least one other file of the form."""
     return (
         (folder / "experiment.py").is_file()
         and not (folder / "manifest.toml").exists()
@@ -174,9 +174,10 @@ def is_v1(folder: Path) -> bool:
 
 
 def look(folder: Path) -> Folder:
-    """
+    """Read a v1 folder.
+
     Raises:
-        UserError: adapter.toml is malformed, or a file of the form is missing.
+        UserError: adapter.toml is malformed, or plot.py is missing.
     """
     if not (folder / "plot.py").is_file():
         raise UserError(f"{folder}: has experiment.py but no plot.py; add one that draws from run_*/final_info.json")
@@ -190,9 +191,9 @@ def look(folder: Path) -> Folder:
 
 
 def ideas(folder: Path) -> tuple[list[Idea], list[str]]:
-    """The ideas that lie in a template's folder, and a line for each entry that is none.
+    """The ideas in a template's folder, and a line for each entry that is no idea.
 
-    Of two ideas with one name, that of ideas.json is taken.
+    Of two ideas with the same name, the one of ideas.json is taken.
     """
     read = [readable_ideas(folder / name) for name in IDEAS if (folder / name).is_file()]
     found: dict[str, Idea] = {}
@@ -202,7 +203,7 @@ def ideas(folder: Path) -> tuple[list[Idea], list[str]]:
 
 
 def _tuples(value: object) -> object:
-    """TOML has arrays only; strict models want tuples."""
+    """The value with tuples in place of lists, because TOML has arrays only and strict models want tuples."""
     if isinstance(value, dict):
         return {key: _tuples(item) for key, item in value.items()}
     return tuple(map(_tuples, value)) if isinstance(value, list) else value

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from agent.app import templates
-from agent.lab.templating import check, contract, data_trial, towards_measured, trial
+from agent.lab.templating import check, contract, data_trial, judged, reaches, towards_measured, trial
 from agent.session.session import fold
 from agent.storage.log import EventLog
 from tests.support import ROOT
@@ -69,7 +69,7 @@ def answer(request) -> str:
     return literature_answer(text) or "NO CHANGE"
 
 
-MODULES = (check, contract, data_trial, towards_measured, trial, templates)
+MODULES = (check, contract, data_trial, judged, reaches, towards_measured, trial, templates)
 
 
 def test_the_page_lists_every_code_of_the_check_and_no_other():

@@ -6,14 +6,17 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from agent.core.errors import UserError
+from agent.core.paths import DataPaths
 from agent.core.record import Training
 from agent.core.template import load_template
 from agent.lab.templating import contract
 from agent.lab.templating.check import check_template, report, sources
-from agent.lab.templating.data_trial import overlap
+from agent.lab.templating.data_trial import data_flaws, overlap
+from agent.lab.templating.judged import Judge
 from agent.lab.templating.new import new_template
 from agent.lab.templating.trial import Trial
 from agent.sandbox.boxes import NoSandbox
@@ -194,12 +197,25 @@ def test_rows_that_chance_repeats_are_no_overlap(skeleton, tmp_path, planted_row
     assert overlap(trial.held_out(world, trial.condition), world) == pytest.approx(share, abs=0.001)
 
 
-def test_a_baseline_that_nearly_fills_its_limits_is_told(skeleton, tmp_path):
-    trial = Trial(load_template(skeleton), "small", tmp_path, NoSandbox(), print)
+def test_training_rows_that_hold_objects_are_blamed_on_prepare_py(skeleton, tmp_path):
+    manifest, world = load_template(skeleton).manifest, DataPaths(tmp_path / "train", tmp_path / "truth", "key", {})
+    world.train.mkdir()
+    np.save(world.train / "rows.npy", np.array([["a word"], [1.0]], dtype=object))
+
+    (flaw,) = data_flaws(
+        manifest, manifest.profiles["small"].conditions, lambda world, condition: np.zeros((2, 1)), world, world
+    )
+
+    assert (flaw.code, flaw.where) == ("unreadable-rows", "prepare.py")
+    assert "train/rows.npy" in flaw.text
+
+
+def test_a_baseline_that_nearly_fills_its_limits_is_told(skeleton):
+    judge = Judge(load_template(skeleton).manifest, "small")
     done = Training(
         seed=0, condition="all", outcome="measured", metrics={"accuracy": 0.5}, wall_s=90.0, peak_memory_mb=900.0
     )
-    assert [f.code for f in trial._bounds([done])] == ["limit-tight", "limit-tight"]
+    assert [f.code for f in judge.bounds([done])] == ["limit-tight", "limit-tight"]
 
 
 def test_a_template_with_a_setting_for_its_width_that_is_not_there_is_refused(skeleton, tmp_path):

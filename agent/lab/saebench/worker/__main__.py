@@ -1,7 +1,7 @@
-"""Runs sae-bench in its own environment: `python -I worker` in a scratch folder, a request on standard input.
+"""Runs sae-bench in its own environment: `python -I worker` in a scratch folder, with a request on standard input.
 
-Imports nothing of the runner and nothing of the agent: what an autoencoder computes is asked of the runner, which has
-it done in a sandbox. All but the answers goes to standard error.
+It imports nothing of the runner and no code of the agent. It asks the runner for latents, which a sandbox computes.
+Everything but its messages goes to standard error.
 """
 
 import ctypes
@@ -34,7 +34,7 @@ def main() -> None:
 
 
 def die_with(parent: int) -> None:
-    """SIGKILL when the runner's process ends; it may be gone already."""
+    """Have the kernel kill this process when the runner's process ends; exit if that has ended already."""
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
     if os.getppid() != parent:
         os._exit(1)

@@ -1,4 +1,4 @@
-"""JSON lines to and from the runner; numbers in bulk follow their line as plain bytes. Standard library and numpy."""
+"""Messages to and from the runner: lines of JSON, with arrays as plain bytes behind them. Needs numpy only."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 
 
 class Channel:
-    """One request comes in; rows go out and latents come back; results go out."""
+    """The messages: one request comes in; rows go out and latents come back; results go out."""
 
     def __init__(self, reads: BinaryIO, writes: BinaryIO) -> None:
         self._reads, self._writes = reads, writes
@@ -19,7 +19,7 @@ class Channel:
 
     @classmethod
     def of_standard_streams(cls) -> Channel:
-        """Takes both streams for itself: whatever a library prints goes to standard error."""
+        """A channel on standard input and output, from which everything else is redirected to standard error."""
         reads, writes = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
         os.dup2(2, 1)
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
@@ -29,11 +29,12 @@ class Channel:
         return self._line()
 
     def send(self, message: dict[str, Any], data: bytes = b"") -> None:
+        """Send a message, with bytes behind it."""
         self._writes.write(json.dumps(message).encode() + b"\n" + data)
         self._writes.flush()
 
     def encode(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Non-zero latents of float32 rows [n, d_in]: how many each row has, their columns, their values."""
+        """The non-zero latents of float32 rows [n, d_in]: how many each row has, their columns, and their values."""
         rows = np.ascontiguousarray(rows, dtype="<f4")
         self.send({"encode": len(rows)}, rows.tobytes())
         stored = int(self._line()["latents"])

@@ -1,7 +1,7 @@
-"""The evaluations of sae-bench by name, run as their own command lines run them, for one autoencoder.
+"""Runs each evaluation of sae-bench for one autoencoder, as sae-bench's own command lines do.
 
-What differs from there: the model and the autoencoder are handed in, results and probes are kept in folders of the
-runner's, every training of a probe starts from the same seed, and an evaluation that gave nothing is an error.
+Four things differ: the model and the autoencoder are passed in, results and probes are kept in folders of the runner,
+every training of a probe starts from the same seed, and an evaluation without a result is an error.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from proxy import ProxySAE
 from sae_bench.custom_saes.custom_sae_config import CustomSAEConfig
 
 RELEASE = "sae"
-SEED = 42  # as sae-bench's own
-BATCH = 32  # sequences, for a model that sae-bench has no number for
+SEED = 42  # sae-bench's own default
+BATCH = 32  # sequences, for a model for which sae-bench has no batch size
 
 
 class Bench:
@@ -52,7 +52,7 @@ class Bench:
         local.link_data(request["data"])
 
     def run(self, name: str, settings: dict[str, Any]) -> dict[str, Any]:
-        """What the evaluation's own result file calls its metrics, by category; the file is kept."""
+        """Run one evaluation; returns the metrics of its result file, by category. The file is kept in `details`."""
         run: Callable[[dict[str, Any], Path], None] = getattr(self, f"_{name}")
         folder = self._results / name
         _seed(SEED)
@@ -70,7 +70,7 @@ class Bench:
     def _core(self, settings: dict[str, Any], folder: Path) -> None:
         from sae_bench.evals.core import main
 
-        heard = _Heard(main.logger)  # it logs an error and goes on
+        heard = _Heard(main.logger)  # sae-bench only logs an error
         usual_run = {
             "eval_batch_size_prompts": 16,
             "n_eval_reconstruction_batches": 200,
@@ -106,7 +106,7 @@ class Bench:
         )
         probes, parts = self._shared / "probes", Path("absorption").resolve()
         split, absorbed = parts / "split", parts / "absorbed"
-        for module in (common, feature_absorption):  # a tokenizer tells its words in another order each time
+        for module in (common, feature_absorption):  # a tokenizer lists its words in another order each time
             module.get_alpha_tokens = _sorted(module.get_alpha_tokens)
         model = main.HookedTransformer.from_pretrained_no_processing("", device=self._device, dtype=self._dtype)
         _once(
@@ -188,8 +188,8 @@ class Bench:
             **{
                 "model_name": asked["called"],
                 "llm_dtype": self._dtype,
-                "llm_batch_size": usual.LLM_NAME_TO_BATCH_SIZE[asked["form"]]
-                // 8,  # sequences are longer than elsewhere
+                # sequences are longer than in the other evaluations
+                "llm_batch_size": usual.LLM_NAME_TO_BATCH_SIZE[asked["form"]] // 8,
                 **settings,
             }
         )
@@ -217,8 +217,11 @@ class Bench:
 
 
 def _once(folder: Path, make: Callable[[Path], Any]) -> None:
-    """Made beside and renamed: a kill leaves nothing that looks whole. Beforehand, so that what comes after it does
-    not hang on whether it was there."""
+    """Make a folder, unless it is there. It is made beside and renamed, so that a killed build never looks finished.
+
+    It is called before an evaluation that would make the folder itself, so that the evaluation does the same with a
+    folder that was there as with a new one.
+    """
     if not folder.exists():
         beside = folder.with_name(f"{folder.name}.new")
         shutil.rmtree(beside, ignore_errors=True)
@@ -227,7 +230,7 @@ def _once(folder: Path, make: Callable[[Path], Any]) -> None:
 
 
 class _Heard(logging.Handler):
-    """The last thing that a logger complained of."""
+    """Keeps the last error that a logger reported."""
 
     def __init__(self, logger: logging.Logger) -> None:
         super().__init__(logging.ERROR)

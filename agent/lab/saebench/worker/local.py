@@ -1,6 +1,6 @@
-"""The language model that sae-bench is to use, and the places where it may write: none of them in the environment.
+"""Gives sae-bench the language model and the data sets of the runner.
 
-sae-bench loads a model by its published name, each evaluation for itself, and keeps probes beside its own code.
+sae-bench itself would load a model by its published name, anew in each evaluation, and look for data on the hub.
 """
 
 from __future__ import annotations
@@ -18,8 +18,10 @@ DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch
 
 
 def provide_model(source: str, name: str) -> None:
-    """Let every evaluation from here on get this model, a folder's or the hub's, under this name; loaded once for each
-    type."""
+    """Let every evaluation from here on get this model, under this name.
+
+    `source` is a folder or a name on the hub. The model is loaded once for each device and type.
+    """
 
     @functools.lru_cache(maxsize=1)
     def loaded(device: str, dtype: torch.dtype) -> HookedTransformer:
@@ -29,18 +31,18 @@ def provide_model(source: str, name: str) -> None:
             model = PUBLISHED(source, device=device, dtype=dtype)
         if model.tokenizer is None:
             raise ValueError(f"model {source} has no tokenizer: sae-bench's evaluations are made of text")
-        model.cfg.model_name = name  # a part of the paths under which probes are kept
+        model.cfg.model_name = name  # it becomes a part of the paths under which probes are kept
         return model.eval()
 
     def instead(_: str, device: Any = "cpu", dtype: Any = torch.float32, **kwargs: Any) -> HookedTransformer:
         return loaded(str(device), DTYPES.get(dtype, dtype))
 
-    # every evaluation gets its model by this call, and takes none that is loaded
+    # every evaluation loads its model with this function, and accepts no loaded model
     HookedTransformer.from_pretrained_no_processing = staticmethod(instead)  # type: ignore[assignment, method-assign]
 
 
 def from_folder(folder: Path, dtype: torch.dtype, device: str) -> HookedTransformer:
-    """As templates/lm_sae writes one: model.json, model.safetensors, a tokenizer."""
+    """A model as templates/lm_sae writes it: model.json, model.safetensors, and perhaps a tokenizer."""
     from safetensors.torch import load_file
     from transformers import AutoTokenizer
 
@@ -53,6 +55,6 @@ def from_folder(folder: Path, dtype: torch.dtype, device: str) -> HookedTransfor
 
 
 def link_data(folder: str) -> None:
-    """Data sets of a folder that has them under their hub names are found before the hub is asked."""
+    """Link the data sets of a folder, which have their names on the hub, so that they are found before the hub's."""
     for place in Path(folder).iterdir() if folder else ():
         Path(place.name).symlink_to(place)

@@ -1,4 +1,4 @@
-"""An autoencoder as sae-bench wants one, whose latents somebody else computes. Torch and numpy alone."""
+"""An autoencoder with sae-bench's interface, whose latents the runner computes. Imports torch and numpy only."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ ROWS = 8192  # asked for at a time
 
 
 class ProxySAE(torch.nn.Module):
-    """`encode` asks the channel; `decode` is linear, with unit rows in W_dec and the latents scaled accordingly.
+    """`encode` asks the runner; `decode` is linear, with unit rows in W_dec and the latents scaled for them.
 
-    There is no encoder to look at: W_enc is W_dec transposed, and no metric that reads it is passed on.
+    The encoder is not known here: W_enc is W_dec transposed, and metrics that read W_enc are not reported.
     """
 
     def __init__(self, decoder: np.ndarray, bias: np.ndarray, cfg: Any, channel: Any, device: str) -> None:
@@ -36,7 +36,7 @@ class ProxySAE(torch.nn.Module):
 
     @torch.no_grad()
     def encode(self, x: torch.Tensor) -> torch.Tensor:
-        """[..., d_in] to [..., d_sae]. Rows of zeros, with which sae-bench masks tokens, are encoded once."""
+        """The latents [..., d_sae] of x [..., d_in]. Rows of zeros, by which sae-bench masks tokens, are asked once."""
         rows = x.detach().reshape(-1, x.shape[-1]).float().cpu().numpy()
         latents = torch.zeros(len(rows), self.W_dec.shape[0], dtype=self.dtype, device=self.device)
         masked = np.flatnonzero(~rows.any(axis=1))
