@@ -1,16 +1,17 @@
-"""Of very many runs the few that a table, figure or prompt of bounded size shows; the appendix lists all. Pure."""
+"""Which runs of a long session a table, figure or prompt of bounded size shows; the appendix lists all. Pure."""
 
 from __future__ import annotations
 
 from paper.evidence.facts import Facts
 
-MOST = 24  # explored runs; where there are no more, all of them are shown
+MOST = 24  # explored runs that are shown; a session with no more of them is shown whole
 
 
 def few(facts: Facts) -> Facts:
-    """All facts, or where there are more than `MOST` explored runs: baselines, best experiments, their parents, newest.
+    """The facts of at most `MOST` explored runs: baselines, the best experiments with their parents, the newest runs.
 
-    The confirmation is always kept. What counts the runs of the session has to be asked of all facts.
+    A session with no more runs is returned as it is. The runs of the confirmation are always kept. Whatever counts the
+    runs of the session must use the whole facts.
     """
     explored = facts.explored
     if len(explored) <= MOST:

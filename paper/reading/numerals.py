@@ -16,6 +16,7 @@ from agent.core.manifest import Setting
 from agent.literature.library import Library
 from paper.evidence.facts import Facts
 from paper.evidence.numbers import CARDINALS
+from paper.evidence.vocabulary import counts_of
 from paper.text.nodes import CITATION
 
 DESCRIBING = ("background", "method", "experimental_setup")  # sections where settings may be typed
@@ -155,18 +156,19 @@ class NumberRules:
         return "\n".join((manifest.question, manifest.about, *(m.read for m in manifest.metrics.values())))
 
     def counts(self, what: str) -> set[int]:
-        """The numbers that may stand before "seeds", "runs" and the like."""
-        facts = self.facts
-        tried, measured = facts.experiments, [r for r in facts.experiments if r.status == "measured"]
-        return {
-            "runs": {len(tried), len(facts.explored)},
-            "failed": {len(tried) - len(measured), sum(r.status != "measured" for r in facts.explored)},
-            "measured": {len(measured), len(facts.measured)},
-            "seeds": {len(r.seeds) for r in facts.explored},
-            "baselines": {len(facts.baselines)},
-            "conditions": {len(facts.condition_names())},
-            "metrics": {len(facts.manifest.metrics)},
-        }[what]
+        """The numbers that may be typed before "seeds", "runs" and the like: what `count` prints, or equally right
+        ones.
+
+        "Runs" may mean the experiments or all explored runs, and runs may differ in their number of seeds.
+        """
+        every = self.facts.explored
+        also = {
+            "runs": {len(every)},
+            "failed": {sum(r.status != "measured" for r in every)},
+            "measured": {len(self.facts.measured)},
+            "seeds": {len(r.seeds) for r in every},
+        }
+        return {counts_of(self.facts)[what]} | also.get(what, set())
 
     def is_setting(self, number: float, text: str) -> bool:
         """The records have this value under a key that the sentence mentions."""
