@@ -1,6 +1,7 @@
-"""The sections of a paper and their parser: Markdown by an allow-list, into the tree of nodes.py.
+"""The sections of a paper, and the parser that turns their Markdown into the tree of nodes.py.
 
-Whatever is not on the list becomes a `Refused` with its line; nothing is passed through.
+Only the kinds of Markdown on an allow-list are accepted. Everything else becomes a `Refused` or `Forbidden` with its
+line, and none of it reaches the paper.
 """
 
 from __future__ import annotations
@@ -64,7 +65,7 @@ SECTIONS: tuple[SectionSpec, ...] = (
 )
 CHOICE_TAG = re.compile(r"\{%\s*(if|else|endif)\b\s*(.*?)\s*%\}", re.DOTALL)
 MAX_CHARACTERS = 60_000
-MAX_BLOCK = 8_000  # characters of a paragraph or list: what reads sentences takes time that grows with their square
+MAX_BLOCK = 8_000  # characters of a paragraph or list: the checks take time that grows with the square of its length
 _TARGET = re.compile(r"(fig|tab|sec):([a-z0-9][a-z0-9_.-]{0,60})", re.IGNORECASE)
 _KEY = re.compile(r"@([A-Za-z0-9][\w:.+-]{0,80})")
 _INTERPRETATION = re.compile(r"interpretation\s*[.:]?", re.IGNORECASE)
@@ -76,7 +77,7 @@ def parse(name: str, markdown: str) -> Section:
 
 
 def without_tags(markdown: str) -> str:
-    """The text with all branches of its choices: for what has to see every sentence that might print."""
+    """The text without the tags of `{% if %}`: all branches stay, for readers of every sentence that might print."""
     return CHOICE_TAG.sub("", markdown)
 
 
@@ -142,7 +143,7 @@ class _Parser:
         )
 
     def _without_overlong(self, text: str) -> str:
-        """The text with each block that is too long left blank; the other lines keep their numbers."""
+        """The text in which each block that is too long is blank, so that the other lines keep their numbers."""
         lines, first = text.split("\n"), 0
         for end in [i for i, line in enumerate(lines) if not line.strip()] + [len(lines)]:
             if sum(map(len, lines[first:end])) > MAX_BLOCK:
@@ -199,7 +200,7 @@ class _Parser:
     def _heading(self, token: Token, inline: Token, line: int) -> list[Block]:
         key, level = self._key(), int(token.tag[1])
         sentence = Sentence(f"{key}.0", line, tuple(p for p, _ in self._inlines(inline, line)))
-        if level == 1:  # the file's own title; its wording is ours, except in title.md
+        if level == 1:  # the heading of the section: the program words it, except in title.md
             if self.name == "title" and self.title is None:
                 self.title = sentence
             return []
@@ -233,7 +234,7 @@ class _Parser:
     def _inlines(self, inline: Token, line: int) -> list[tuple[Inline, int]]:
         parts: list[tuple[Inline, int]] = []
         stack: list[tuple[list[tuple[Inline, int]], int]] = []
-        address = False  # inside of <https://...>, whose text repeats what it leads to
+        address = False  # inside of <https://...>, whose text is its own address and would be reported twice
         for token in inline.children or []:
             if token.info == "auto":
                 address = token.type == "link_open"
@@ -296,6 +297,7 @@ def _target(text: str) -> tuple[Literal["fig", "tab", "sec"], str] | None:
 
 
 def _bracket(content: str) -> list[Inline]:
+    """The nodes of `[@...]`: one citation of all keys in it, and a reference for each figure, table or section."""
     keys: list[str] = []
     others: list[Inline] = []
     for piece in (p.strip() for p in re.split(r"[;,]", content) if p.strip()):
