@@ -1,6 +1,7 @@
-"""The standard figures, drawn from records: every metric by run, and the distance to the strongest baseline.
+"""The standard figures, drawn from the records alone; here, all metrics by run, and the differences to the baseline.
 
-Learning curves, planes and sweeps are in modules of their own. Captions are plain text and stand alone.
+Learning curves, trade-offs, sweeps and the schematic have modules of their own. A caption is plain text and can be
+understood without the paper's text.
 """
 
 from __future__ import annotations
@@ -43,7 +44,10 @@ AGENT_LABEL = "Drawn by the agent's plot.py; not verified."
 
 
 def standard_figures(facts: Facts, folder: Path) -> tuple[Figure, ...]:
-    """Draw what the records allow: the described run, metrics, distances to the baseline, curves, planes, sweeps."""
+    """Draw every standard figure for which the records have data, as PDF and PNG into `folder`.
+
+    In the order of the paper: schematic, metrics, differences, learning curves, trade-offs, sweeps, further metrics.
+    """
     if not facts.measured:
         return ()
     shown, which = few(facts), left_out_words(facts)
@@ -64,14 +68,17 @@ def standard_figures(facts: Facts, folder: Path) -> tuple[Figure, ...]:
 
 
 PANELS = 6  # metrics of one figure
-WORDS, ROW_WORDS = 24, 36  # letters of a name that stand in one line beside or above a panel, or in a row of its own
-TALLEST = 7.2  # inches that a page has for a figure, beside its caption
+WORDS, ROW_WORDS = 24, 36  # letters of a name in one line: beside or above a panel; at a row of the differences
+TALLEST = 7.2  # inches of a page that a figure may take beside its caption
 
 
 def _metrics(facts: Facts, folder: Path) -> list[Figure]:
-    """Every metric in panels, six a figure, the primary one first; the figures after the first are for the appendix."""
+    """The headline metrics, a panel each and at most six panels a figure, the primary metric first.
+
+    The first figure is for the text, the others for the appendix.
+    """
     names = sorted(facts.manifest.headline, key=lambda m: not facts.manifest.metrics[m].primary)
-    size = -(-len(names) // -(-len(names) // PANELS))  # as few figures as hold them, each of about as many panels
+    size = -(-len(names) // -(-len(names) // PANELS))  # as few figures as possible, with about equally many panels each
     groups = [names[start : start + size] for start in range(0, len(names), size)]
     return [_metric_figure(facts, folder, group, place, names) for place, group in enumerate(groups)]
 
@@ -126,16 +133,17 @@ def _shown(names: list[str], place: int, every: list[str]) -> str:
 
 
 def _lines_of(labels: Iterable[str], letters: int = WORDS) -> int:
+    """How many lines the longest of these names takes."""
     return max((in_lines(label, letters).count("\n") + 1 for label in labels), default=1)
 
 
 def _across(labels: list[str]) -> int:
-    """Entries of a legend that stand side by side."""
+    """How many entries of a legend fit side by side."""
     return len(labels) if sum(map(len, labels)) <= 80 else max(1, 80 // max(map(len, labels)))
 
 
 def _name_conditions(canvas: Any, facts: Facts) -> None:
-    """A legend of the markers of conditions below the panels."""
+    """Draw a legend below the panels: a marker for each condition."""
     from matplotlib.lines import Line2D
 
     labels = [facts.condition_label(name) for name in facts.condition_names()]
@@ -241,7 +249,7 @@ def _explored(axis: Any, facts: Facts, rows: list[Any], base: Any) -> None:
 
 
 def _explored_words(facts: Facts, rows: list[Any]) -> str:
-    """What the markers are; where nothing was trained twice there are neither bars nor verdicts."""
+    """What the markers of the differences mean. Runs that were trained once have neither intervals nor verdicts."""
     if not any(gap.judged for _, _, gap in rows):
         if not facts.manifest.seeded:
             return "Every run is one execution of the script: nothing says how much of a difference is noise."
@@ -259,7 +267,7 @@ def _row_name(facts: Facts, record: RunRecord, condition: str) -> str:
 
 
 def _confirmed(axis: Any, facts: Facts) -> None:
-    """Both arms of the confirmation, a line for each fresh seed."""
+    """Draw both arms of the confirmation, and a line between them for each fresh seed."""
     found = facts.confirmation
     for pair in zip(found.baseline.values, found.ours.values, strict=True):
         axis.plot([0, 1], pair, color="#8a8a8a", lw=0.7, **{k: v for k, v in SEED.items() if k != "ls"})
