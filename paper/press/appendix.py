@@ -1,4 +1,5 @@
-"""The appendix: every run, every setting, every number's origin, and what was left out. From records alone."""
+"""The appendix: all runs, settings, values by seed, the origin of every number, and what was cut. From records
+alone."""
 
 from __future__ import annotations
 
@@ -12,9 +13,12 @@ from paper.evidence.confirmed import chosen, fresh, measure
 from paper.evidence.facts import Facts, machines, record_sha256
 from paper.evidence.prices import price
 from paper.evidence.vocabulary import CONFIRMATION, Result
-from paper.press import metric_tables, repeats, tables
+from paper.press import repeats, tables
 from paper.press.counted import Counted
 from paper.press.latex import code, code_text, escape, number
+from paper.press.metric_tables import further
+from paper.press.readings_table import further_metrics
+from paper.press.seed_table import seeds
 from paper.press.tabular import long_table
 from paper.truth.complaints import Complaint
 
@@ -23,7 +27,7 @@ if TYPE_CHECKING:
 
 MAX_DIFF_LINES = 90  # somewhat more than a page
 
-# Titles of parts that others look for.
+# Titles that tests look for.
 RUNS, CODE, PROVENANCE, KINDS = (
     "All Runs",
     "Code of the Described Run",
@@ -34,20 +38,20 @@ RUNS, CODE, PROVENANCE, KINDS = (
 
 @dataclass(frozen=True)
 class Appendix:
-    """What the appendix is made from."""
+    """Everything that the appendix is made from."""
 
     facts: Facts
     rows: tuple[tuple[str, Result], ...]  # canonical expression and value, in the order of first use
     dropped: tuple[Dropped, ...]
     meta: PaperMeta
-    overruled: tuple[Complaint, ...]
-    figures: tuple[str, ...]  # floats that the text never mentions
+    overruled: tuple[Complaint, ...]  # rejections that a person overruled
+    figures: tuple[str, ...]  # LaTeX of the figures that the text never mentions
     kinds: Counted  # of the sentences that print
 
 
 @dataclass(frozen=True)
 class Part:
-    """One section of the appendix. `table`: the name under which the text refers to its table."""
+    """One section of the appendix, as LaTeX. `table`: the name by which the text refers to its table, `tab:<name>`."""
 
     title: str
     label: str
@@ -58,7 +62,7 @@ class Part:
 
 
 def appendix_parts(given: Appendix) -> tuple[Part, ...]:
-    """The parts that have something to say, in order."""
+    """The sections of the appendix, in order; a section without content is left out."""
     return tuple(_parts(given))
 
 
@@ -102,7 +106,7 @@ def _parts(given: Appendix) -> Iterator[Part]:
         "Every measured value."
         if facts.manifest.measured
         else "Every value, as the experiments reported it themselves." + repeats.in_rows(facts),
-        metric_tables.seeds(facts),
+        seeds(facts),
     )
     yield from _further(facts, names)
     if facts.confirmed is not None:
@@ -170,7 +174,10 @@ def _constants(constants: list[tuple[str, str, str]]) -> str:
 
 
 def code_constants(source: str) -> list[tuple[str, str, str]]:
-    """(name, value, remark) of what a module assigns in capitals at its head; none where it is no Python."""
+    """The constants that a module assigns at its top level, as (name, value, remark); none if it is not valid Python.
+
+    A constant has a name in capitals; its remark is the comment on its line.
+    """
     try:
         body = ast.parse(source).body
     except (SyntaxError, ValueError, RecursionError):
@@ -185,7 +192,7 @@ def code_constants(source: str) -> list[tuple[str, str, str]]:
 
 
 def _further(facts: Facts, names: tuple[str, ...]) -> Iterator[Part]:
-    """What the tables of the text had no room for."""
+    """The parts with what the tables of the text have no room for."""
     if "further" in names:
         yield Part(
             "Further Metrics",
@@ -193,9 +200,9 @@ def _further(facts: Facts, names: tuple[str, ...]) -> Iterator[Part]:
             r"Table~\ref{tab:main} goes on here.",
             "further",
             "Mean and standard error of what the table of the text has no room for; marks as there.",
-            metric_tables.further(facts),
+            further(facts),
         )
-    if rest := tables.further_metrics(facts):
+    if rest := further_metrics(facts):
         yield Part(
             "Further Metrics, and How to Read Them" if "further" not in names else "How to Read the Further Metrics",
             "app:readings",
@@ -231,7 +238,8 @@ def _confirmation(facts: Facts, found: Confirmation) -> Part:
 
 
 def _provenance(given: Appendix) -> str:
-    """A row for each result; settings, names and counts, which every record holds, in a paragraph below."""
+    """A table with a row for each result; below it a paragraph of settings, names and counts, which all records
+    share."""
     numbered = list(enumerate(given.rows, start=1))
     rows = [_origin(given.facts, *row) for row in numbered if not _common_to_all(given.facts, row[1][1])]
     table = long_table(
@@ -273,14 +281,14 @@ def _origin(facts: Facts, index: int, row: tuple[str, Result]) -> list[str]:
 
 
 def _seeds(seeds: tuple[int, ...]) -> str:
-    """1, 2, 3; a longer row without gaps as 101 to 105."""
+    """Seeds as text: "1, 2, 3"; four or more without gaps as "101 to 105"."""
     if len(seeds) > 3 and seeds == tuple(range(seeds[0], seeds[-1] + 1)):
         return f"{seeds[0]} to {seeds[-1]}"
     return ", ".join(map(str, seeds))
 
 
 def _diff(given: Appendix) -> str:
-    """The difference to the first baseline, added and removed lines marked; of a long one the beginning."""
+    """The diff to the first baseline's code with added and removed lines marked; of a long diff the beginning."""
     lines = _changed(given.meta.diff.splitlines())
     shown = [_diff_line(line) for line in lines[:MAX_DIFF_LINES]]
     facts = given.facts
@@ -295,7 +303,7 @@ def _diff(given: Appendix) -> str:
 
 
 def _changed(lines: Sequence[str]) -> list[str]:
-    """The hunks of a diff, each with one line of context around a change, and without what git says of files."""
+    """The lines of a diff with one line of context around each change, and without git's lines about files."""
     heads = ("index ", "diff --git", "\\ No newline", "--- ", "+++ ")
     body = ["", *(line for line in lines if not line.startswith(heads)), ""]
     near = zip(body, body[1:], body[2:], strict=False)
@@ -311,13 +319,13 @@ def _diff_line(line: str) -> str:
     code_line = line.replace("\t", "    ")
     indent = len(code_line[1:]) - len(code_line[1:].lstrip())
     text = code_text(code_line.rstrip())
-    while r"\ \ " in text or r"~\ " in text:  # indents are not broken; a single blank may be
+    while r"\ \ " in text or r"~\ " in text:  # a line may end at a single blank, but not inside of an indent
         text = text.replace(r"\ \ ", "~~").replace(r"~\ ", "~~")
     return rf"\diffline{{{kind}}}{{{indent}}}{{{text}}}"
 
 
 def _kinds(kinds: Counted, meta: PaperMeta, facts: Facts) -> str:
-    """What the sentences of the text are, and who judged those that nothing else shows."""
+    """How many sentences of each kind print, and who judged those in the writer's own words."""
     filled = "measured" if facts.manifest.measured else "filled in from what the experiments reported"
     judge = f" by {escape(meta.judge)}" if meta.judge else ""
     same = " Judge and writer are the same model." if meta.same_judge and kinds.judged else ""

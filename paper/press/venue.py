@@ -1,7 +1,8 @@
-"""A venue's own style files (--paper-style): read from a folder, checked, and named for the paper.
+"""Reads and checks a venue's own style files, which `--paper-style` names.
 
-Only plain files of the folder are taken. What it needs: preamble.tex, from \\documentclass to before \\begin{document};
-or the template.tex of an AI-Scientist template, which also says headings, their order and works (outline.py).
+The folder needs preamble.tex, with the venue's lines from \\documentclass to before \\begin{document}; or the
+template.tex of an AI-Scientist template, from which headings, their order and works are taken as well (outline.py).
+Only plain files of the folder are taken.
 """
 
 from __future__ import annotations
@@ -32,15 +33,15 @@ _PACKAGES = re.compile(r"\\(?:usepackage|RequirePackage)\s*(?:\[[^\]]*\])?\s*\{(
 
 @dataclass(frozen=True)
 class Venue:
-    """Style files by the name they have beside paper.tex."""
+    """A venue's style as a paper uses it."""
 
-    files: Mapping[str, Path]
+    files: Mapping[str, Path]  # by the name that each has beside paper.tex
     documentclass: str  # the whole command
     bibliography: str  # name of the BibTeX style
     preamble: str = ""  # as template.tex gives it; "" where preamble.tex is one of the files
     headings: tuple[tuple[str, str], ...] = ()  # section and heading as LaTeX, in the template's order
     works: tuple[Entry, ...] = ()  # of the template's own bibliography
-    left_out: str = ""  # of the template's own text, in words
+    left_out: str = ""  # what the paper does not take over from the template's text, in words
 
     @property
     def beside(self) -> dict[str, Path]:
@@ -49,9 +50,10 @@ class Venue:
 
 
 def read_style(folder: Path) -> Venue:
-    """
+    """Read and check a folder of style files.
+
     Raises:
-        UserError: the folder lacks what a paper needs; one line.
+        UserError: the folder lacks something that a paper needs, or has a file that cannot be used.
     """
     where = f"--paper-style {folder}"
     if not folder.is_dir():
@@ -112,7 +114,11 @@ def _venue(where: str, files: dict[str, Path]) -> Venue:
 
 
 def _known(style: str, where: str, files: Mapping[str, Path]) -> str:
-    """A BibTeX style by its name alone: the paper must come out the same on a machine without TeX."""
+    """The natbib style for a BibTeX style that is named without its file.
+
+    Raises:
+        UserError: it has no form with authors and years, or this machine's TeX does not have it.
+    """
     name = NATBIB.get(style, style)
     if not name.endswith("nat") or not _there(f"{name}.bst", files):
         raise UserError(
@@ -123,6 +129,7 @@ def _known(style: str, where: str, files: Mapping[str, Path]) -> str:
 
 
 def _there(name: str, files: Mapping[str, Path]) -> bool:
-    if name in files or shutil.which("kpsewhich") is None:  # without TeX nobody can say, and nobody compiles
+    """Whether the folder or this machine's TeX has a file; True without TeX, where nothing is compiled."""
+    if name in files or shutil.which("kpsewhich") is None:
         return True
     return subprocess.run(["kpsewhich", name], capture_output=True, check=False).returncode == 0

@@ -7,12 +7,13 @@ import pytest
 from agent.core.errors import UserError
 from agent.sandbox.boxes import BubblewrapSandbox
 from paper.pictures.figures import standard_figures
-from paper.press.compile import compile_pdf, pdf_text
+from paper.press.compile import compile_pdf
 from paper.press.pages import examine
 from paper.press.printed import read
 from paper.press.render import render, write
 from paper.press.venue import read_style
 from tests.support.paper_fixture import fixture
+from tests.support.pdf_words import pdf_text
 
 CLASS = r"""\NeedsTeXFormat{LaTeX2e}
 \ProvidesClass{tinyconf}[2025/01/01 A tiny two-column class]
