@@ -1,4 +1,4 @@
-"""notes.txt: facts from the records, each model's words under their own heading. A pure function of state."""
+"""notes.txt: the results of each run from its record, with the words of models under headings of their own. Pure."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _COUNT = re.compile(
 
 
 def render(session: Session, facts: Facts) -> str:
-    """The whole file, written anew after every run."""
+    """The text of the whole file, which is written again after every run."""
     manifest = facts.manifest
     measured = {record.run: record for record in facts.records if record.status == "measured"}
     parts = [
@@ -76,7 +76,7 @@ def render(session: Session, facts: Facts) -> str:
 
 
 def one_line(record: RunRecord, facts: Facts) -> str:
-    """A run's headline metrics, averaged over its conditions, on the console; an undefined one is left out."""
+    """A run's headline metrics, averaged over its conditions, for the console; a metric without a value is left out."""
     defined = [name for name in facts.manifest.headline if all(name in t.metrics for t in record.trainings)]
     return ", ".join(
         f"{facts.spec(name).label} {averaged(record, name).quantity(facts.unit(name)).text()}" for name in defined
@@ -84,14 +84,14 @@ def one_line(record: RunRecord, facts: Facts) -> str:
 
 
 def _words(text: str, facts: Facts) -> list[str]:
-    """A model's words; numbers in them that no record bears out are marked."""
+    """A model's words, followed by a list of the numbers in them that no record supports."""
     loose = [number for number in unverified_numbers(_without_names(text, facts), facts) if number != "%"]
     mark = [f"[not verified: {', '.join(loose)}]", ""] if loose else []
     return [text, "", *mark]
 
 
 def _without_names(text: str, facts: Facts) -> str:
-    """The text without numbers that name a run of the session, or count what the text itself goes on to say."""
+    """The text without numbers that name a run of the session or count what follows ("three questions")."""
     known = {record.run for record in facts.records}
 
     def named(match: re.Match[str]) -> str:
@@ -135,7 +135,7 @@ def _how_known(record: RunRecord, facts: Facts) -> str:
 
 
 def said_of_spread(record: RunRecord) -> Iterator[str]:
-    """Metrics and quantities that a self-reporting experiment gave as undefined or with a spread, a line each."""
+    """A line for each quantity that a self-reporting experiment gave as undefined or with a spread of its own."""
     for training in record.trainings:
         for name in training.undefined:
             yield f"{name}: undefined; the experiment reported NaN or an infinite number"
@@ -158,7 +158,7 @@ def _failure(run: RunState) -> list[str]:
 
 
 def table(facts: Facts) -> str:
-    """A compact Markdown table: one row a measured run, one column a metric, mean ± standard error over seeds."""
+    """A Markdown table: a row for each measured run and condition, a column for each headline metric (mean ± error)."""
     metrics, several = facts.manifest.headline, len(facts.condition_names()) > 1
     heads = [f"{spec.label} ({facts.direction(name)})" for name, spec in metrics.items()]
     rows = [["run", "name", *(["condition"] if several else []), *heads]]

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 MAX_DIFF_LINES = 90  # somewhat more than a page
 
-# Titles that tests look for.
+# Titles by which agent/actions/review.py finds parts of the printed appendix.
 RUNS, CODE, PROVENANCE, KINDS = (
     "All Runs",
     "Code of the Described Run",

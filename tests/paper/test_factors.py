@@ -8,12 +8,15 @@ import pytest
 from scipy import stats
 
 from agent.lab import integrity
+from agent.publishing.verify.subject import Material
+from agent.publishing.verify.values import values_problems
 from paper.evidence import factors
 from paper.evidence.clauses import signs
 from paper.evidence.expressions import Problem, evaluate, holds
 from paper.evidence.facts import Facts
 from paper.evidence.series import FactError
 from paper.press import tables
+from paper.press.account import PaperAccount
 from paper.press.factor_table import factorial, factorial_caption
 from tests.support.paper_fixture import ONE, TWO, manifest, record
 
@@ -138,6 +141,19 @@ def test_an_effect_that_reads_a_run_off_its_target_says_so_under_that_condition_
         told
     )
     assert "misses" not in factorial_caption(facts)
+
+
+def test_a_paper_of_another_version_may_print_effects_and_no_other_numbers():
+    facts = design(drawn=3)
+    account = PaperAccount.model_construct(profile="mini")
+    material = Material(account, facts.manifest, {f"records/{r.run}.json": r for r in facts.records})
+    sources = ('factor("tiers", ["f1", "mcc"])', 'factorial("tiers_schedule", "tiers", "schedule", "plain", "f1")')
+    told = [rf"\result{{1}}{{{evaluate(source, facts).text}}}" for source in sources]
+
+    assert values_problems("\n".join(told), material) == (6, [])
+    assert [p.what for p in values_problems(r"\result{1}{ahead in F1 (+7.123)}", material)[1]] == [
+        "prints 7.123, which no record gives"
+    ]
 
 
 @pytest.mark.parametrize("drawn", range(3))

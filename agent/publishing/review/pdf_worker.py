@@ -1,7 +1,7 @@
-"""Runs inside the sandbox: prints the words of a PDF, page by page, as far as anybody will read.
+"""Runs inside the sandbox and prints the words of a PDF, page by page, up to a number of characters.
 
-Called as `python -P pdf_worker.py FILE CHARACTERS`; exit status 3 with the reason on stderr, 0 with text on stdout.
-A parser that hangs or bursts on a malicious file does so here. Imports nothing of the runner.
+Called as `python -P pdf_worker.py FILE CHARACTERS`. Exit status 0 with the text on stdout, or 3 with the reason on
+stderr. If a malicious file makes the parser hang or take all memory, this happens here. Imports nothing of the runner.
 """
 
 import sys

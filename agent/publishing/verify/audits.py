@@ -1,4 +1,4 @@
-"""What was looked at, in four plain sentences; and what a verification shows, and what it does not."""
+"""The sentences at the end of a verification: what was checked, what this shows, and what it does not show."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ NOT_SHOWN = (
 
 
 def audits(material: Material, sections: Mapping[str, str], library: Library, rendered: Rendered) -> list[str]:
-    """References, settings and method, sentences; the numbers are counted by the report."""
+    """Three sentences, on references, on settings and method, and on the kinds of sentences."""
     return [_references(material, sections, library), _method(material, rendered), _sentences(material, rendered)]
 
 
 def numbers(report: Report) -> str:
-    """The first of the four."""
+    """The sentence on numbers, which comes before the others."""
     return f"Numbers: {report.verified} of {report.numbers} printed results and table values follow from the records."
 
 
 def closing(signed: Signed | None) -> str:
-    """What a verification without a problem shows, by who signed."""
+    """What a verification without a problem shows, and what it does not; it depends on who signed."""
     if signed is None or not signed.keys:
         return (
             "Nothing is signed. This shows that the numbers of the paper follow from the records of this repository, "
@@ -50,7 +50,7 @@ def closing(signed: Signed | None) -> str:
 
 
 def unwalled(records: Iterable[RunRecord]) -> str:
-    """What a signature is worth where code ran without walls; "" where all of it ran in a sandbox."""
+    """A sentence that names the runs without a sandbox, because a signature does not protect against their code."""
     runs = sorted(record.run for record in records if record.sandbox == "none")
     if not runs:
         return ""

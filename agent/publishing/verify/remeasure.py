@@ -1,7 +1,8 @@
-"""`launch.py --verify --artefacts`: hash every artefact that the records name, and measure it once more.
+"""`launch.py --verify --artefacts`: compares the hash of every artefact with the records, and measures it again.
 
-What is run is made of the committed records and of this machine alone; the session's own job.json is not read. The
-agent's code always runs in the sandbox; evaluate.py and prepare.py run there too where we did not make the session.
+An artefact is the file with parameters that a training left. The jobs are made from the committed records; the
+session's own job.json is not read. The experiments' code always runs in the sandbox; so do evaluate.py and prepare.py
+if this installation did not make the session.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ LARGEST = 16 << 30  # bytes of one artefact
 
 @dataclass(frozen=True)
 class _Named:
-    """An artefact that a record names."""
+    """An artefact, by the training that left it and the record that names it."""
 
     record: RunRecord
     training: Training
@@ -45,7 +46,7 @@ class _Named:
 
 @dataclass(frozen=True)
 class Means:
-    """What measures again. `ours`: this installation made the session, so that its template is trusted."""
+    """What a second measurement uses. `ours`: this installation made the session, so its template is trusted."""
 
     cache: Path  # of data sets and environments, ours
     ours: bool
@@ -53,7 +54,7 @@ class Means:
 
 
 def remeasure(subject: Subject, session: SessionPaths, report: Report, means: Means) -> None:
-    """Add what was found to the report; `session` is where the runs lie.
+    """Measure all artefacts of a session again, and add differences to the report.
 
     Raises:
         InfrastructureError: there is no sandbox, or the data of a run cannot be had.
@@ -100,10 +101,10 @@ def remeasure(subject: Subject, session: SessionPaths, report: Report, means: Me
 
 
 def _check_names(material: Material) -> None:
-    """What becomes part of a path.
+    """Check the names that become parts of paths.
 
     Raises:
-        Unreadable: it would lead elsewhere.
+        Unreadable: one of them would lead out of its folder.
     """
     for name, record in material.records.items():
         for part in (record.run, *(t.condition for t in record.whole.trainings)):
@@ -119,7 +120,7 @@ def _places(session: SessionPaths, material: Material, record: RunRecord, traini
 
 
 def _find(session: SessionPaths, material: Material, record: RunRecord, training: Training) -> Path | None:
-    """The file with the recorded hash: in this session, or in the one whose baseline was taken over."""
+    """The file with the recorded hash: in this session, or for a baseline from the cache in the one that trained it."""
     name = f"trainings/{training.condition}-seed{training.seed}/harvest/{material.manifest.artefact}"
     others = session.root.parent.glob(f"*/runs/{record.run}/attempt-*/{name}") if record.kind != "experiment" else ()
     places = (*_places(session, material, record, training), *sorted(others))
@@ -127,7 +128,7 @@ def _find(session: SessionPaths, material: Material, record: RunRecord, training
 
 
 def _sha256(session: SessionPaths, path: Path) -> str:
-    """Of a plain file that no link leads to; "" for anything else."""
+    """The hash of a plain file; "" for a link and for anything else."""
     root = session.root.parent.resolve()
     try:
         handle = foreign.opened(root, path.resolve().relative_to(root).as_posix(), LARGEST)
@@ -141,7 +142,7 @@ def _sha256(session: SessionPaths, path: Path) -> str:
 
 
 def _replaced(session: SessionPaths, material: Material, named: _Named) -> Iterator[Problem]:
-    """A file in an artefact's place that is another one; nothing if the place is empty."""
+    """Problems for files that lie in an artefact's place and have another hash."""
     for path in _places(session, material, named.record, named.training):
         yield Problem(
             str(path.relative_to(session.root)),
@@ -155,7 +156,7 @@ def _replaced(session: SessionPaths, material: Material, named: _Named) -> Itera
 
 
 class _Bench:
-    """Template, code and data as the records name them, in a folder of their own."""
+    """Puts template, code and data together as a record names them, and measures with them."""
 
     def __init__(self, folder: Path, repo: GitReader, material: Material, means: Means) -> None:
         self._folder, self._repo, self._material, self._means = folder, repo, material, means
@@ -163,7 +164,7 @@ class _Bench:
         self._data: dict[str, Path] = {}
 
     def differences(self, named: _Named, file: Path, index: int) -> Iterator[Problem]:
-        """What a second measurement gives otherwise than the record."""
+        """Measure an artefact again; the metrics that differ from the record."""
         from agent.lab.measuring.measure import measure_again
         from agent.lab.measuring.verdict import Stopped
 
@@ -185,7 +186,7 @@ class _Bench:
                 yield Problem(where, f"{name} is {old} in the record; its artefact gives {new}")
 
     def _job(self, named: _Named, folder: Path) -> Job:
-        """A job that measures it, with code and template as they are committed."""
+        """The job that measures an artefact, with code and template as they are committed."""
         record, template = named.record, self._exported()
         code = {}
         for hashed in record.hashes:
@@ -222,7 +223,7 @@ class _Bench:
         )
 
     def _script(self, record: RunRecord) -> str:
-        """The file that was trained in the place of experiment.py."""
+        """The script that was trained: of a baseline its own, of a confirmation that of the repeated run."""
         manifest, records = self._material.manifest, self._material.records
         if record.kind == "confirmation":
             repeated = records.get(f"records/{record.parent}.json")
@@ -231,9 +232,11 @@ class _Bench:
         return baseline.script if record.kind == "baseline" and baseline else manifest.editable[0]
 
     def _environment(self, template: Template, record: RunRecord) -> Environment | None:
-        """The template's own Python where we made the session; a stranger's requirements are never installed.
+        """The template's own Python, if this installation made the session; a stranger's requirements are not
+        installed.
 
-        What the run had is taken where the cache still holds it: requirements may name files that are not committed.
+        The environment that the run had is preferred if the cache still has it, because requirements may name files
+        that are not committed.
         """
         if not self._means.ours:
             return None
@@ -253,7 +256,7 @@ class _Bench:
         return self._template
 
     def _data_folder(self, record: RunRecord, seed: int) -> Path:
-        """The seed's world from our cache, or the same one drawn again from the secret that the session published."""
+        """The folder of the seed's world (data set), from the cache or drawn again from a secret in session.json."""
         wanted = record.worlds[record.world_of(seed) - 1] if record.worlds else {}
         key = repr(sorted(wanted.items()))
         if key not in self._data:
@@ -262,7 +265,7 @@ class _Bench:
         return self._data[key]
 
     def _shown(self, data: Path, number: int) -> Path:
-        """A copy that the sandbox's own user may read: a stranger's evaluate.py reads the truth in there."""
+        """A copy that the sandbox's user may read, because a stranger's evaluate.py runs there and reads the truth."""
         copy = self._folder / f"world-{number}"
         shutil.copytree(data, copy)
         for path in (copy, *copy.rglob("*")):
@@ -297,13 +300,16 @@ class _Bench:
 
 
 def _pretrained(record: RunRecord) -> Pretrained | None:
-    """What a record says of an autoencoder that others trained; the artefact itself is the kept one."""
+    """What the job is told of an autoencoder that others trained; its parameters come from the kept artefact."""
     origin = record.pretrained
     return Pretrained(artefact="", sha256=origin.artefact_sha256, d_sae=origin.d_sae) if origin else None
 
 
 def _outside(material: Material, record: RunRecord) -> set[str]:
-    """sae-bench's own metrics: an hour each, and no two GPUs give the same digits. What a clock measured, too."""
+    """The metrics that are not compared: those of a clock, and those of sae-bench.
+
+    A metric of sae-bench takes an hour, and no two GPUs give the same digits.
+    """
     asked = material.manifest.profiles[record.profile].saebench
     timed = {name for name, spec in material.manifest.metrics.items() if spec.timed}
     return timed | (set(specs(asked.evals)) if asked else set())

@@ -1,4 +1,4 @@
-"""Who signed a session's history, and whether every statement still holds of what lies there. Reads only."""
+"""Checks who signed a session's history, and whether every signed statement is true of the repository. Reads only."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from paper.press.compare import Problem
 
 @dataclass(frozen=True)
 class Signed:
-    """What the statements of a repository say, and what is wrong with them."""
+    """The result of checking the signed statements of a repository."""
 
     keys: tuple[str, ...]  # fingerprints, in the order of the history
     unsigned: tuple[str, ...]  # records that were made before this session signed
@@ -35,7 +35,7 @@ class Signed:
 def check_signatures(
     repo: GitReader, material: Material, files: Mapping[str, str], session: SessionPaths | None
 ) -> Signed:
-    """Each statement against its commit, its files and, where that is at hand, the session's log."""
+    """Check each statement against its commit, its files and, if `session` is given, the session's log."""
     statements, problems = _read(repo, files)
     order = {commit.id: place for place, commit in enumerate(repo.commits)}
     for name, said in statements.items():
@@ -87,11 +87,11 @@ def _statement(repo: GitReader, name: str, said: Statement) -> Iterator[Problem]
         data = repo.blob(repo.head, file)
         if data is None or hashlib.sha256(data).hexdigest() != digest:
             yield Problem(file, f"is not what {name} signed (sha256 {digest[:12]})")
-    yield from _subject(repo, name, said, commit)
+    yield from _subject(name, said, commit)
 
 
-def _subject(repo: GitReader, name: str, said: Statement, commit: Commit) -> Iterator[Problem]:
-    """A statement is about what its name says, and the last one of a finished session leaves nothing out."""
+def _subject(name: str, said: Statement, commit: Commit) -> Iterator[Problem]:
+    """A statement is about the file that its name says, and the last commit of a session changes nothing unsigned."""
     wanted = {PAPER: ACCOUNT, END: "session.json"}.get(name) or f"records/{name.removeprefix(RECORDS + '/')}"
     if set(said.files) != {wanted}:
         yield Problem(name, f"signs {', '.join(sorted(said.files)) or 'nothing'}, and not {wanted}")
@@ -110,7 +110,7 @@ def _statement_of(record: str) -> str:
 def _missing(
     repo: GitReader, statements: Mapping[str, Statement], material: Material, files: Mapping[str, str]
 ) -> Iterator[Problem]:
-    """Once a session signs, everything after that is signed; what the history removed is missed."""
+    """Statements that are missing: those that the history removed, and those after the first one that was signed."""
     removed = {path for c in repo.commits for status, path in c.changes if status == "D" and path.startswith(FOLDER)}
     for path in sorted(removed - files.keys()):
         yield Problem(path, "was removed from the history; a signature is never taken back")
@@ -127,7 +127,7 @@ def _missing(
 
 
 def _last(repo: GitReader, keys: tuple[str, ...]) -> Iterator[Problem]:
-    """The last commit itself: its id stands in a tag."""
+    """The last commit of a finished session must be signed by a tag."""
     last = repo.commits[-1]
     named = (signs_commit(tag, last.id) for tag, commit in repo.tags.items() if commit == last.id)
     if last.trailers.get("Event") == "finished" and not any(key in keys for key in named if key):
@@ -138,7 +138,7 @@ def _last(repo: GitReader, keys: tuple[str, ...]) -> Iterator[Problem]:
 
 
 def _named(repo: GitReader, material: Material, keys: tuple[str, ...]) -> Iterator[Problem]:
-    """The keys that the paper and session.json name are those that signed."""
+    """The keys that the paper and session.json name must be those that signed."""
     found = ", ".join(sorted(map(fingerprint, keys)))
     printed = dict(material.account.costs).get(SIGNED, "")
     if printed and not set(printed.split(", ")) <= set(found.split(", ")):
@@ -154,7 +154,7 @@ def _named(repo: GitReader, material: Material, keys: tuple[str, ...]) -> Iterat
 
 
 def _log(session: SessionPaths, statements: Mapping[str, Statement]) -> Iterator[Problem]:
-    """The session's log holds the lines that the statements name, each where it was."""
+    """The session's log must have the lines that the statements name, with the same numbers and hashes."""
     try:
         hashes = {line.number: line.hash for line in EventLog(session.events).lines()}
     except InfrastructureError as error:
