@@ -1,4 +1,4 @@
-"""The commands page and serve."""
+"""The commands `page`, which writes one session as an HTML file, and `serve`, which shows all sessions live."""
 
 from __future__ import annotations
 
@@ -21,7 +21,9 @@ PORT = 8765
 
 
 def page(paths: SessionPaths, out: Path, tell: Tell) -> int:
-    """Write a session's page to `out`/NAME.html and say where it is; the exit status.
+    """Write a session's page to `out`/NAME.html and print its path; returns the exit status.
+
+    `tell` gives the words of an event.
 
     Raises:
         UserError: `out` is no folder to write to, or the session's log is empty.
@@ -42,16 +44,16 @@ def page(paths: SessionPaths, out: Path, tell: Tell) -> int:
 
 
 def _beside(paths: SessionPaths, out: Path) -> str:
-    """Where the paper lies, seen from a page in `out`; "" where it lies elsewhere."""
+    """The address of the paper's PDF relative to a page in `out`; "" unless it lies below that folder."""
     pdf, here = (paths.repo / PDF).resolve(), out.resolve()
     near = here in pdf.parents and here.is_relative_to(paths.root.parent.resolve())
     return quote(pdf.relative_to(here).as_posix()) if near and pdf.is_file() else ""
 
 
 def page_of(paths: SessionPaths, tell: Tell, pdf: str = "") -> bytes:
-    """A session's page as a file of its own, to be handed on: no key and no place of this machine is in it.
+    """A session's page as one file that can be handed on: it has no key and no path of this machine.
 
-    `pdf`: where the paper lies beside it.
+    `pdf` is the address of the paper relative to the page; "" without one.
     """
     from agent.pages.reading import gather
     from agent.pages.rendering import session_page
@@ -61,12 +63,18 @@ def page_of(paths: SessionPaths, tell: Tell, pdf: str = "") -> bytes:
     strip = Stripper({paths.root.parent: "[workspace]", **OURS})
     view = session_view(gather(paths), time.time(), tell)
     printed: dict[str, str] = {}
-    session_page(view, strip=lambda text: printed.setdefault(text, text), pdf=pdf)  # which texts there are
+    session_page(view, strip=lambda text: printed.setdefault(text, text), pdf=pdf)  # only to collect the texts
     return session_page(view, strip=strip.texts(printed).__getitem__, pdf=pdf)
 
 
 def serve(workspace: Workspace, host: str, port: int | None, control: bool, tell: Tell) -> int:
-    """Show all sessions until Ctrl-C. Other machines can reach it only where `host` says so, and then with a token.
+    """Show all sessions in a browser until Ctrl-C; returns the exit status.
+
+    Args:
+        host: the address to listen at. If other machines can reach it, readers need a token.
+        port: None takes the usual one, or any free one if that is in use.
+        control: whether readers with the token may also steer sessions.
+        tell: gives the words of an event.
 
     Raises:
         UserError: the address is not this machine's, or the port is taken.
@@ -108,7 +116,7 @@ def serve(workspace: Workspace, host: str, port: int | None, control: bool, tell
 
 
 def _listen(host: str, port: int | None) -> socket.socket:
-    """A socket on the wanted port; where none is wanted, on the usual one or else on any that is free."""
+    """A socket on this port; None takes the usual one, or any free one if that is in use."""
     for number in (PORT, 0) if port is None else (port,):
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         listening = socket.socket(family, socket.SOCK_STREAM)
