@@ -23,8 +23,29 @@ _COUNT = re.compile(
 
 def render(session: Session, facts: Facts) -> str:
     """The text of the whole file, which is written again after every run."""
-    manifest = facts.manifest
     measured = {record.run: record for record in facts.records if record.status == "measured"}
+    parts = [*_before_the_runs(session, facts)]
+    for run in sorted(session.runs.values(), key=lambda run: not run.over):  # a run that is not over comes last
+        record = measured.get(run.run)
+        if record is not None:
+            parts += _measured(record, facts)
+        elif run.phase == "failed":
+            parts += _failure(run)
+        parts += _said_of(run, facts)
+    if session.confirmation and session.confirmation.reason:
+        parts += ["## Confirmation", "", f"None was made: {session.confirmation.reason}.", ""]
+    if session.figures:
+        parts += ["## Figures", ""]
+        for figure in session.figures:
+            parts += [f"### {figure.name} ({figure.file}, drawn by the {figure.by})", "", figure.caption, ""]
+            if figure.description:
+                parts += ["Description (a model's words):", "", *_words(figure.description, facts)]
+    return "\n".join(parts).rstrip() + "\n"
+
+
+def _before_the_runs(session: Session, facts: Facts) -> list[str]:
+    """The head of the file: question, judgement on novelty, and the comparison that the plan fixed."""
+    manifest = facts.manifest
     parts = [
         f"# {session.idea.Title}",
         "",
@@ -48,31 +69,23 @@ def render(session: Session, facts: Facts) -> str:
         fixed = session.plan.comparison
         parts += ["## Comparison fixed before the first run", "", f"{fixed.metric} against {fixed.baseline}.", ""]
         parts += ["Why (a model's words):", "", *_words(fixed.why, facts)]
-    for run in sorted(session.runs.values(), key=lambda run: not run.over):  # the newest, not over yet, comes last
-        record = measured.get(run.run)
-        if record is not None:
-            parts += _measured(record, facts)
-        elif run.phase == "failed":
-            parts += _failure(run)
-        if run.comment:
-            parts += ["### Reviewer's comment (a model's words)", "", *_words(run.comment.text, facts)]
-        if run.feedback:
-            parts += ["### A person's word", "", run.feedback, ""]
-        if run.reflection:
-            parts += [
-                "### Interpretation (a model's words, not measured)",
-                "",
-                *_words(run.reflection.interpretation, facts),
-            ]
-    if session.confirmation and session.confirmation.reason:
-        parts += ["## Confirmation", "", f"None was made: {session.confirmation.reason}.", ""]
-    if session.figures:
-        parts += ["## Figures", ""]
-        for figure in session.figures:
-            parts += [f"### {figure.name} ({figure.file}, drawn by the {figure.by})", "", figure.caption, ""]
-            if figure.description:
-                parts += ["Description (a model's words):", "", *_words(figure.description, facts)]
-    return "\n".join(parts).rstrip() + "\n"
+    return parts
+
+
+def _said_of(run: RunState, facts: Facts) -> list[str]:
+    """What the reviewer, a person and the planner said of a run, each under a heading."""
+    parts = []
+    if run.comment:
+        parts += ["### Reviewer's comment (a model's words)", "", *_words(run.comment.text, facts)]
+    if run.feedback:
+        parts += ["### A person's word", "", run.feedback, ""]
+    if run.reflection:
+        parts += [
+            "### Interpretation (a model's words, not measured)",
+            "",
+            *_words(run.reflection.interpretation, facts),
+        ]
+    return parts
 
 
 def one_line(record: RunRecord, facts: Facts) -> str:

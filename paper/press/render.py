@@ -51,17 +51,7 @@ def render(
 ) -> Rendered:
     """The whole paper. Nothing that a writer typed makes it fail: a refused sentence is cut and listed."""
     parsed = parsed_paper(sections, facts)
-    complaints = check(
-        sections,
-        facts,
-        [f.name for f in figures],
-        tables.names(facts),
-        library,
-        source=meta.source,
-        allow=meta.allow,
-        unsupported=meta.unsupported,
-        verdicts=meta.verdicts,
-    )
+    complaints = _complaints(sections, facts, figures, library, meta)
     dropped = _dropped(parsed, complaints, meta)
     captions = {f.name: f.caption for f in figures if f.by == "agent"}
     told = passages(parsed, facts, captions)
@@ -95,20 +85,13 @@ def render(
     bib = latex.bibliography(references_bib(library.entries(sorted(body.cited))))
     filled = {
         "title": title,
-        "authors": latex.escape(meta.authors or meta.session),
-        "statement": latex.escape(f"{meta.statement} {KINDS}"),
+        "outline": latex.outline(title_words),
         "abstract": abstract,
         "sections": written,
         "appendix": parts,
         "cites": bool(body.cited),
-        "venue": meta.venue,
-        "outline": latex.outline(title_words),
-        "outline_authors": latex.outline(meta.authors or meta.session),
     }
-    template = _environment().get_template("paper.tex.j2")
-    tex = template.render(filled, glyphs=False)
-    if glyphs := any(mark in text for text in (tex, bib) for mark in (r"\uni{", r"\mono{")):
-        tex = template.render(filled, glyphs=True)
+    tex, glyphs = _filled_in(filled, meta, bib)
     return Rendered(
         tex=tex,
         bib=bib,
@@ -119,6 +102,22 @@ def render(
         kinds=kinds,
         preamble=meta.venue.preamble if meta.venue else "",
     )
+
+
+def _filled_in(filled: Mapping[str, object], meta: PaperMeta, bib: str) -> tuple[str, bool]:
+    """paper.tex, and whether it needs fonts for further characters, which is known only once it is written."""
+    whole = {
+        **filled,
+        "authors": latex.escape(meta.authors or meta.session),
+        "outline_authors": latex.outline(meta.authors or meta.session),
+        "statement": latex.escape(f"{meta.statement} {KINDS}"),
+        "venue": meta.venue,
+    }
+    template = _environment().get_template("paper.tex.j2")
+    tex = template.render(whole, glyphs=False)
+    if any(mark in text for text in (tex, bib) for mark in (r"\uni{", r"\mono{")):
+        return template.render(whole, glyphs=True), True
+    return tex, False
 
 
 def write(rendered: Rendered, folder: Path) -> None:
@@ -134,6 +133,22 @@ def write(rendered: Rendered, folder: Path) -> None:
 
 
 # ---------------------------------------------------------------- what is cut
+
+
+def _complaints(
+    sections: Mapping[str, str], facts: Facts, figures: Sequence[Figure], library: Library, meta: PaperMeta
+) -> tuple[Complaint, ...]:
+    return check(
+        sections,
+        facts,
+        [f.name for f in figures],
+        tables.names(facts),
+        library,
+        source=meta.source,
+        allow=meta.allow,
+        unsupported=meta.unsupported,
+        verdicts=meta.verdicts,
+    )
 
 
 def _dropped(parsed: Mapping[str, Section], complaints: Sequence[Complaint], meta: PaperMeta) -> list[Dropped]:
@@ -164,17 +179,7 @@ def _overruled(
     """The complaints that `--allow` overruled."""
     if not meta.allow:
         return ()
-    named = [f.name for f in figures]
-    strict = check(
-        sections,
-        facts,
-        named,
-        tables.names(facts),
-        library,
-        source=meta.source,
-        unsupported=meta.unsupported,
-        verdicts=meta.verdicts,
-    )
+    strict = _complaints(sections, facts, figures, library, replace(meta, allow=()))
     return tuple(c for c in strict if c not in complaints)
 
 

@@ -60,11 +60,16 @@ def names(facts: Facts) -> tuple[str, ...]:
         found.append("sweeps")
     if diagnostics_of(facts):
         found.append("diagnostics")
-    if any(r.findings or any(t.findings for t in r.trainings) for r in facts.records):
+    if has_findings(facts):
         found.append("findings")
     if failed_runs(facts):
         found.append("failed")
     return tuple(found)
+
+
+def has_findings(facts: Facts) -> bool:
+    """Whether the integrity gate remarked something on a run."""
+    return any(r.findings or any(t.findings for t in r.trainings) for r in facts.records)
 
 
 def failed_runs(facts: Facts) -> list[RunRecord]:

@@ -14,7 +14,7 @@ from agent.sandbox.boxes import BubblewrapSandbox
 from paper.evidence.facts import Facts
 from paper.pictures.figures import AGENT_LABEL, standard_figures
 from paper.press import seed_table, tables
-from paper.press.appendix import MAX_DIFF_LINES
+from paper.press.code_changes import MAX_DIFF_LINES
 from paper.press.compile import compile_pdf, read_log
 from paper.press.render import CLASS_FILE, PARTS_FILE, render, write
 from paper.text.sections import parse
