@@ -39,7 +39,7 @@ def page(paths: SessionPaths, out: Path, tell: Tell) -> int:
         write_bytes(target, data)
     except OSError as error:
         raise UserError(f"{target}: {error.strerror}; name another place with --out") from None
-    print(f"{target} ({len(data) / 1e6:.1f} MB; open it in any browser, it asks nothing of the network)")
+    print(f"{target} ({len(data) / 1e6:.1f} MB; open it in any browser; it loads nothing from the network)")
     return 0
 
 
@@ -89,7 +89,7 @@ def serve(workspace: Workspace, host: str, port: int | None, control: bool, tell
     listening = _listen(host, port)
     number = listening.getsockname()[1]
     if port is None and number != PORT:
-        print(f"Port {PORT} is in use, perhaps by another serve: this one takes {number}.", file=sys.stderr, flush=True)
+        print(f"Port {PORT} is in use, perhaps by another serve; this one uses {number}.", file=sys.stderr, flush=True)
     closed = not _is_loopback(host)
     gate = Gate(host, number, secrets.token_urlsafe(24) if control or closed else "", closed)
     streams = Streams()
@@ -110,7 +110,7 @@ def serve(workspace: Workspace, host: str, port: int | None, control: bool, tell
     print(f"http://{shown}:{number}/{f'?token={gate.token}' if gate.token else ''}", flush=True)
     if closed:
         print("Others on this network can reach this address. The token lets them read; do not pass it on.", flush=True)
-    print("Ctrl-C ends it; sessions go on.", flush=True)
+    print("Ctrl-C stops this server; the sessions continue.", flush=True)
     server.run(sockets=[listening])
     return 0
 

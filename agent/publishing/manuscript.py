@@ -253,27 +253,23 @@ class Manuscript:
         target = self._repo / "paper"
         write(rendered, target)
         names = [*rendered.names]
-        dropped = tuple(f"{d.section}, line {d.line}: {d.sentence} ({d.code}: {d.text})" for d in rendered.dropped)
         compiled = compile_pdf(work, self._tools.sandbox) if pdf else Compiled(True, None, 0, ())
         if compiled.pdf:
             write_bytes(target / "paper.pdf", compiled.pdf.read_bytes())
             names.append("paper.pdf")
         found = _pages(rendered.tex, compiled)
-        told = tuple(map(str, found))
-        account = account.model_copy(
-            update={"files": {n: file_sha256(target / n) for n in sorted(names)}, "findings": told}
-        )
-        write_text(self._repo / ACCOUNT, account.model_dump_json(indent=1) + "\n")
+        made = {"files": {n: file_sha256(target / n) for n in sorted(names)}, "findings": tuple(map(str, found))}
+        write_text(self._repo / ACCOUNT, account.model_copy(update=made).model_dump_json(indent=1) + "\n")
         pieces = {p.piece: p.text for p in compiled.errors if p.piece}
         return Built(
-            compiled.ok,
-            compiled.pages,
-            tuple(_problem(p) for p in compiled.problems),
-            dropped,
-            (*broken, *sorted(pieces.items())),
-            (ACCOUNT, *(f"paper/{name}" for name in names), *(f"{STYLE}/{name}" for name in style)),
-            told,
-            _returned(compiled, found),
+            ok=compiled.ok,
+            pages=compiled.pages,
+            problems=tuple(_problem(p) for p in compiled.problems),
+            dropped=tuple(f"{d.section}, line {d.line}: {d.sentence} ({d.code}: {d.text})" for d in rendered.dropped),
+            broken=(*broken, *sorted(pieces.items())),
+            files=(ACCOUNT, *(f"paper/{name}" for name in names), *(f"{STYLE}/{name}" for name in style)),
+            findings=tuple(map(str, found)),
+            returned=_returned(compiled, found),
         )
 
     def _style(self) -> tuple[str, ...]:

@@ -37,7 +37,7 @@ def read_record(path: Path, run: RunState) -> RunRecord:
     try:
         data = path.read_bytes()
     except FileNotFoundError:
-        raise InfrastructureError(f"{path}: the record is gone; {mend}") from None
+        raise InfrastructureError(f"{path}: the record is missing; {mend}") from None
     if run.measured and hashlib.sha256(data).hexdigest() != run.measured.record_sha256:
         raise InfrastructureError(f"{path}: changed since run {run.run} was measured (its hash differs); {mend}")
     return RunRecord.model_validate_json(data)

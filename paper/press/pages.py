@@ -138,7 +138,7 @@ def _length(paper: _Paper) -> Iterator[PageFinding]:
     least, most = CONTENT_PAGES
     if pages > most:
         for section in paper.longest(pages - most):
-            yield PageFinding("too-long", 0, f"its text has {pages} pages, at most {most} are read", section)
+            yield PageFinding("too-long", 0, f"its text has {pages} pages; at most {most} are allowed", section)
     elif pages < least:
         yield PageFinding("too-short", 0, f"its text has {pages} pages, {least} to {most} are usual")
 

@@ -60,7 +60,7 @@ def read_style(folder: Path) -> Venue:
         raise UserError(f"{where}: no such folder")
     files = {p.name: p for p in sorted(folder.iterdir()) if p.suffix.lower() in KINDS and not p.is_dir()}
     if odd := [name for name, path in files.items() if path.is_symlink() or not path.is_file()]:
-        raise UserError(f"{where}: {odd[0]}: a link or a pipe, and not a plain file; put a copy there")
+        raise UserError(f"{where}: {odd[0]}: is a link or a pipe, not a plain file; put a copy there")
     if (PREAMBLE in files) == (outline.FILE in files):
         both = f"has both {PREAMBLE} and {outline.FILE}: keep one"
         raise UserError(
@@ -74,7 +74,7 @@ def read_style(folder: Path) -> Venue:
         )
     for name, path in files.items():
         if not _NAME.match(name) or _OURS.match(name):
-            raise UserError(f"{where}: {name}: rename it; a paper's own files are called so, or TeX cannot name it")
+            raise UserError(f"{where}: {name}: rename it; a file of the paper has this name, or TeX cannot read it")
         if path.stat().st_size > MAX_BYTES:
             raise UserError(
                 f"{where}: {name}: {path.stat().st_size >> 20} MB; a style file has at most {MAX_BYTES >> 20} MB"
@@ -93,7 +93,7 @@ def _venue(where: str, files: dict[str, Path]) -> Venue:
     if found is None:
         raise UserError(f"{where}: {name} has no \\documentclass{{...}}")
     if r"\begin{document}" in text:
-        raise UserError(f"{where}: {PREAMBLE} ends before \\begin{{document}}; the paper follows it")
+        raise UserError(f"{where}: {PREAMBLE} must end before \\begin{{document}}, which the program adds")
     styles = [name for name in files if name.endswith(".bst")]
     if len(styles) > 1:
         raise UserError(f"{where}: {', '.join(styles)}: keep the one BibTeX style that the venue asks for")

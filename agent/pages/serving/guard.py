@@ -98,20 +98,20 @@ class Guard:
         headers = Headers(scope=scope)
         hosts = headers.getlist("host")
         if len(hosts) != 1 or not self.gate.is_ours(hosts[0]):
-            return PlainTextResponse("this server does not go by that name\n", 421)
+            return PlainTextResponse("this server does not have that name\n", 421)
         if given := parse_qs(scope.get("query_string", b"").decode("latin-1")).get("token"):
             return self._let_in(scope, given[0])
         if self.gate.closed and not self.gate.knows(headers):
             return PlainTextResponse("open the address that the server printed: it holds a token\n", 403)
         if scope["method"] == "POST" and headers.get("origin") != f"http://{hosts[0]}":
-            return PlainTextResponse("this did not come from a page of this server\n", 403)
+            return PlainTextResponse("this request did not come from a page of this server\n", 403)
         return None
 
     def _let_in(self, scope: Scope, given: str) -> ASGIApp:
         """Store the token of the address in a cookie and redirect to the address without it, so that no link shows
         it."""
         if not self.gate.fits(given):
-            return PlainTextResponse("the token is not this server's\n", 403)
+            return PlainTextResponse("this is not the token of this server\n", 403)
         answer = RedirectResponse(scope["path"], 303)
         answer.set_cookie(self.gate.cookie, self.gate.token, httponly=True, samesite="strict")
         return answer

@@ -24,7 +24,7 @@ def words(path: str, most: int) -> str:
     text = "\n".join(found)
     if not text.strip() or (len(found) == count and len(text) <= most):
         return text
-    return f"{text[:most]}\n[not shown: {count - len(found)} more of {count} pages, or the end of the last]\n"
+    return f"{text[:most]}\n[not shown: {count - len(found)} of {count} pages, or the end of the last page]\n"
 
 
 def main(path: str, most: int) -> int:

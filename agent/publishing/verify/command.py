@@ -113,7 +113,7 @@ def _remeasure(
     from agent.sandbox.boxes import BubblewrapSandbox
 
     if report.problems:
-        report.notes.append("its artefacts are not measured again before the repository verifies")
+        report.notes.append("Its artefacts are measured again only if the repository verifies.")
         return
     ours = is_ours(session, GitReader(subject.git_dir).commits[0].id)
     if not ours:

@@ -265,7 +265,7 @@ def _pdf(
     again = compiled() if compiled else None
     if compiled and again is None:
         report.notes.append(
-            "No TeX here that sets this paper: the numbers in the PDF are compared with paper.tex by their text."
+            "No TeX here can compile this paper, so the numbers in the PDF's text are compared with those of paper.tex."
         )
     for data in dict.fromkeys(d for d in (given, committed) if d is not None):
         yield from _one_pdf(data, again, data == committed, material, rendered, report)
@@ -294,7 +294,7 @@ def _one_pdf(
         wanted = page_texts(again) or []
         found = compare_pages(pages, wanted, rendered.rows)
         if unaltered and found and numerals(pages) == numerals(wanted):
-            report.notes.append("TeX breaks lines otherwise here; the PDF prints the same numbers.")
+            report.notes.append("TeX breaks lines differently on this machine; the PDF prints the same numbers.")
             found = []
     yield from found
     if not unaltered and not found:

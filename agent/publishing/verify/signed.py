@@ -62,14 +62,15 @@ def _read(repo: GitReader, files: Mapping[str, str]) -> tuple[dict[str, Statemen
             fingerprint(found[name].key)
         except (ValidationError, ValueError):
             found.pop(name, None)
-            problems.append(Problem(name, "is no signed statement"))
+            problems.append(Problem(name, "is not a signed statement"))
     return found, problems
 
 
 def _statement(repo: GitReader, name: str, said: Statement) -> Iterator[Problem]:
     """One statement: its signature, its place in the history, and the files that it names."""
     if not said.holds:
-        yield Problem(name, f"does not bear the signature of key {fingerprint(said.key)}: it was changed, or another's")
+        key = fingerprint(said.key)
+        yield Problem(name, f"is not signed by the key {key} that it names: it was changed, or somebody else signed it")
         return
     commit = _made_by(repo, name)
     if commit is None:
@@ -80,7 +81,7 @@ def _statement(repo: GitReader, name: str, said: Statement) -> Iterator[Problem]
     if commit.parents != (said.on,):
         yield Problem(
             name,
-            f"was signed upon commit {said.on[:8]}, and commit {commit.short} stands upon "
+            f"was signed with commit {said.on[:8]} as its parent, but commit {commit.short} has the parent "
             f"{' '.join(commit.parents)[:8] or 'none'}: the history before it was rewritten",
         )
     for file, digest in said.files.items():
@@ -133,7 +134,7 @@ def _last(repo: GitReader, keys: tuple[str, ...]) -> Iterator[Problem]:
     if last.trailers.get("Event") == "finished" and not any(key in keys for key in named if key):
         yield Problem(
             f"commit {last.short}",
-            "no tag bears its signature: it was made again (a clone without tags? git fetch --tags)",
+            "no tag signs it: the commit was made again, or the clone lacks the tags (git fetch --tags)",
         )
 
 
@@ -142,7 +143,7 @@ def _named(repo: GitReader, material: Material, keys: tuple[str, ...]) -> Iterat
     found = ", ".join(sorted(map(fingerprint, keys)))
     printed = dict(material.account.costs).get(SIGNED, "")
     if printed and not set(printed.split(", ")) <= set(found.split(", ")):
-        yield Problem(ACCOUNT, f"the paper names key {printed}; signed is by {found or 'none'}")
+        yield Problem(ACCOUNT, f"the paper names key {printed}; it was signed by {found or 'none'}")
     if keys and not printed:
         yield Problem(ACCOUNT, f"the paper names no key, though {found} signed")
     try:
@@ -150,7 +151,7 @@ def _named(repo: GitReader, material: Material, keys: tuple[str, ...]) -> Iterat
     except (ValueError, AttributeError, RecursionError):
         told = ""
     if told and told != found:
-        yield Problem("session.json", f"names key {told}; signed is by {found or 'none'}")
+        yield Problem("session.json", f"names key {told}; it was signed by {found or 'none'}")
 
 
 def _log(session: SessionPaths, statements: Mapping[str, Statement]) -> Iterator[Problem]:

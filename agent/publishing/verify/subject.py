@@ -155,8 +155,8 @@ def committed_files(subject: Subject, repo: GitReader) -> dict[str, str]:
     if "paper/paper.tex" not in files and ACCOUNT not in files:
         if subject.session and is_locked(subject.session.lock):
             name = subject.session.root.name
-            raise UserError(f"{name}: runs still, and has no paper yet; --follow {name} shows how far it is")
-        raise UserError(f"{subject.git_dir}: the session has no paper yet; go on with it (--resume), then verify")
+            raise UserError(f"{name}: is still running and has no paper yet; --follow {name} shows how far it is")
+        raise UserError(f"{subject.git_dir}: the session has no paper yet; continue it (--resume), then verify")
     return files
 
 
@@ -173,7 +173,7 @@ def check_tree(tree: Path | None, repo: GitReader, files: dict[str, str]) -> Ite
         try:
             data = foreign.read(tree, name)
         except foreign.Missing:
-            yield Problem(name, "is committed, but not there")
+            yield Problem(name, "is committed, but missing in the work tree")
             continue
         except foreign.Foreign as problem:
             yield Problem(name, f"cannot be read there: {problem}")
