@@ -62,7 +62,7 @@ class Built:
     broken: tuple[tuple[str, str], ...]  # (piece, reason): what TeX cannot set, and the next build leaves out
     files: tuple[str, ...]  # that were written, inside repo/
     findings: tuple[str, ...] = ()  # of the page checks
-    returned: tuple[tuple[str, str], ...] = ()  # (section, complaint): what a writer can mend
+    returned: tuple[tuple[str, str], ...] = ()  # (section, complaint): what a writer can fix
 
 
 def section_file(name: str) -> str:
@@ -334,7 +334,7 @@ def _pages(tex: str, compiled: Compiled) -> tuple[pages.PageFinding, ...]:
 
 
 def _returned(compiled: Compiled, found: tuple[pages.PageFinding, ...]) -> tuple[tuple[str, str], ...]:
-    """(section, complaint) for what a writer can mend: pieces that TeX refuses, and findings that name a section."""
+    """(section, complaint) for what a writer can fix: pieces that TeX refuses, and findings that name a section."""
     known = {spec.name for spec in SECTIONS}
     refused = [
         (p.piece.partition(":")[0], f"TeX cannot set this: {p.text}. The line: {p.source}")

@@ -33,11 +33,11 @@ def read_record(path: Path, run: RunState) -> RunRecord:
     Raises:
         InfrastructureError: it is missing, or its hash is not the one in the session's log.
     """
-    mend = f"restore it with: git -C {path.parent.parent} checkout records/{path.name}"
+    fix = f"restore it with: git -C {path.parent.parent} checkout records/{path.name}"
     try:
         data = path.read_bytes()
     except FileNotFoundError:
-        raise InfrastructureError(f"{path}: the record is missing; {mend}") from None
+        raise InfrastructureError(f"{path}: the record is missing; {fix}") from None
     if run.measured and hashlib.sha256(data).hexdigest() != run.measured.record_sha256:
-        raise InfrastructureError(f"{path}: changed since run {run.run} was measured (its hash differs); {mend}")
+        raise InfrastructureError(f"{path}: changed since run {run.run} was measured (its hash differs); {fix}")
     return RunRecord.model_validate_json(data)

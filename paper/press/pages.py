@@ -1,6 +1,6 @@
 """Checks the pages of a compiled paper (paper.tex and its PDF) for flaws that a reader would see. Pure.
 
-A finding that names a section goes back to the writer once; a writer cannot mend the others.
+A finding that names a section goes back to the writer once; a writer cannot fix the others.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ FAR = 1  # pages between a float and its first mention
 EMPTY, NEARLY_EMPTY = 20, 200  # letters on a page without a picture
 _SMALL_LETTERS = 100  # so many small letters of a page may be indices of formulas; more are a table or a paragraph
 
-# How the finding of each code is mended.
+# How the finding of each code is fixed.
 CODES: dict[str, str] = {
     "too-long": "shorten the section, or leave out what another one says",
     "too-short": "nothing to pad: say it only if there is more to report",
@@ -43,7 +43,7 @@ CODES: dict[str, str] = {
 
 @dataclass(frozen=True)
 class PageFinding:
-    """One flaw of the pages. `section`: the section whose text can mend it; "" where no text can."""
+    """One flaw of the pages. `section`: the section whose text can fix it; "" where no text can."""
 
     code: str
     page: int  # 0: of the whole paper
@@ -51,12 +51,12 @@ class PageFinding:
     section: str = ""
 
     @property
-    def mend(self) -> str:
+    def fix(self) -> str:
         return CODES[self.code]
 
     def __str__(self) -> str:
         where = f"page {self.page}" if self.page else "the paper"
-        return f"{self.code}, {where}: {self.words}; {self.mend}"
+        return f"{self.code}, {where}: {self.words}; {self.fix}"
 
 
 def examine(tex: str, printed: Printed, problems: Sequence[Problem] = ()) -> tuple[PageFinding, ...]:

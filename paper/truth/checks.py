@@ -129,7 +129,7 @@ def _section(spec: SectionSpec, section: Section, rules: Rules) -> Iterator[Comp
             sentence="",
             literal=spec.file,
             key="",
-            mend="write it" if spec.name != "title" else "begin with `# Title`, then the abstract",
+            fix="write it" if spec.name != "title" else "begin with `# Title`, then the abstract",
         )
     for sentence in section.sentences:
         yield from _sentence(sentence, spec, rules)
@@ -153,12 +153,12 @@ def _blocks(blocks: Sequence[Block], spec: SectionSpec, rules: Rules) -> Iterato
                         sentence="",
                         key=key,
                         literal=f"{kind}:{name}",
-                        mend=_known(kind, rules),
+                        fix=_known(kind, rules),
                     )
 
 
 def _sentence(sentence: Sentence, spec: SectionSpec, rules: Rules) -> Iterator[Complaint]:
-    """The complaints about one sentence. Each check yields (code, literal), or also a text and how to mend it."""
+    """The complaints about one sentence. Each check yields (code, literal), or also a text and how to fix it."""
     values = spoken(sentence, rules.facts)
     hits = [*_values(values), *_nodes(sentence, spec.name, rules), *_text(sentence, spec.name, rules)]
     hits += grounding.unknown_names(sentence, spec.name, rules.facts, rules.numbers.source)
@@ -166,7 +166,7 @@ def _sentence(sentence: Sentence, spec: SectionSpec, rules: Rules) -> Iterator[C
     if why := rules.refused.get(sentence.key):
         hits.append(("told-refused", sentence.source, why))
     for code, literal, *rest in dict.fromkeys(hits):
-        text, mend = (*rest, "", "")[:2]
+        text, fix = (*rest, "", "")[:2]
         yield complaint(
             code,
             section=spec.name,
@@ -175,7 +175,7 @@ def _sentence(sentence: Sentence, spec: SectionSpec, rules: Rules) -> Iterator[C
             literal=literal,
             key=sentence.key,
             text=text,
-            mend=mend,
+            fix=fix,
         )
 
 

@@ -1,11 +1,11 @@
-"""The complaints that the checks send to the writer: their codes, what each means and how the writer can mend it."""
+"""The complaints that the checks send to the writer: their codes, what each means and how the writer can fix it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-# By code: what is wrong, and how it is mended. The order is that of severity: what could print a falsehood comes first.
+# By code: what is wrong, and how it is fixed. The order is that of severity: what could print a falsehood comes first.
 CODES: dict[str, tuple[str, str]] = {
     "typed-number": (
         "a number that is typed, not read from a record",
@@ -68,19 +68,19 @@ class Complaint:
     literal: str
     code: str
     text: str
-    mend: str
+    fix: str
     key: str = ""
 
     def __str__(self) -> str:
         place = f"{self.section}.md, line {self.line}"
         quoted = f' in "{self.sentence}"' if self.sentence else ""
-        return f"{self.code}: {place}: `{self.literal}`{quoted}: {self.text}. {self.mend}."
+        return f"{self.code}: {place}: `{self.literal}`{quoted}: {self.text}. {self.fix}."
 
 
 def complaint(
-    code: str, *, section: str, line: int, sentence: str, literal: str, key: str, text: str = "", mend: str = ""
+    code: str, *, section: str, line: int, sentence: str, literal: str, key: str, text: str = "", fix: str = ""
 ) -> Complaint:
-    """A complaint; `text` and `mend` are those of the code unless given."""
+    """A complaint; `text` and `fix` are those of the code unless given."""
     what, how = CODES[code]
     return Complaint(
         section=section,
@@ -89,7 +89,7 @@ def complaint(
         literal=literal,
         code=code,
         text=text or what,
-        mend=mend or how,
+        fix=fix or how,
         key=key,
     )
 

@@ -157,7 +157,7 @@ def test_a_complaint_names_line_sentence_literal_and_mend():
     assert [(c.line, c.literal, c.sentence) for c in found if c.code == "typed-number"] == [
         (4, "0.91", "The score is 0.91 today.")
     ]
-    assert "expression" in found[0].mend
+    assert "expression" in found[0].fix
 
 
 def test_complaints_come_worst_first():

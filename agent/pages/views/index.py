@@ -14,7 +14,7 @@ from paper.evidence.facts import Facts
 
 @dataclass(frozen=True)
 class IndexRow:
-    """One session. Every field is a text for the table, but for `good`, `usd` and `stamp`, by which it is sorted."""
+    """One session. All fields are texts of the table, except `good`, and `usd` and `stamp`, by which it is sorted."""
 
     name: str
     title: str

@@ -65,7 +65,7 @@ def _signed_parts(signed: Signed) -> str:
     parts = "records, failed runs, history and paper are" if signed.finished else "records and paper are"
     if not signed.unsigned:
         return parts
-    return f"{parts} (but for {', '.join(signed.unsigned)}, made before this session signed)"
+    return f"{parts} (except {', '.join(signed.unsigned)}, made before this session signed)"
 
 
 def _references(material: Material, sections: Mapping[str, str], library: Library) -> str:
