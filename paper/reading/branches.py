@@ -13,7 +13,8 @@ from dataclasses import dataclass, replace
 from paper.evidence.expressions import Problem, holds
 from paper.evidence.facts import Facts
 from paper.text.nodes import Refused, Section
-from paper.text.sections import CHOICE_TAG, SECTIONS, parse
+from paper.text.parser import parse
+from paper.text.sections import CHOICE_TAG, SECTIONS
 
 _BEFORE = re.compile(r"(?:\A|%\}|\n[ \t]*\n|[.!?:][\"'”’)*\]]*|\n[ \t]*[-*\d.]+[ \t])\s*\Z")
 _WHOLE = re.compile(r"[.!?][\"'”’)*\]]*\s*\Z")

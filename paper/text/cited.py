@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 from agent.literature.library import Library
 from paper.text.nodes import Block, Citation, Heading, Listing, Section, Sentence
-from paper.text.sections import SECTIONS, parse, without_tags
+from paper.text.parser import parse
+from paper.text.sections import SECTIONS, without_tags
 
 
 class Cited(NamedTuple):

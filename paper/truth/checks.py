@@ -28,8 +28,9 @@ from paper.text.nodes import (
     Section,
     Sentence,
 )
+from paper.text.parser import parse
 from paper.text.scripts import refused_characters
-from paper.text.sections import SECTIONS, SectionSpec, parse
+from paper.text.sections import SECTIONS, SectionSpec
 from paper.truth import grounding
 from paper.truth.complaints import Complaint, complaint, worst_first
 from paper.truth.kinds import kind_of, net

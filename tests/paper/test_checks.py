@@ -9,7 +9,7 @@ from agent.core.writing import Refusal
 from paper.press import tables
 from paper.reading.branches import parsed_paper
 from paper.reading.spoken import printed as read
-from paper.text.sections import parse
+from paper.text.parser import parse
 from paper.truth.checks import check, unverified_numbers
 from paper.truth.complaints import CODES
 from paper.truth.told import Verdicts, passages

@@ -17,7 +17,7 @@ from paper.press import seed_table, tables
 from paper.press.code_changes import MAX_DIFF_LINES
 from paper.press.compile import compile_pdf, read_log
 from paper.press.render import CLASS_FILE, PARTS_FILE, render, write
-from paper.text.sections import parse
+from paper.text.parser import parse
 from tests.support.paper_fixture import TWO, fixture
 from tests.support.pdf_words import pdf_text
 

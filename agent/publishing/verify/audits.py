@@ -11,7 +11,8 @@ from agent.publishing.verify.subject import Material, Report
 from paper.press.parts import Rendered
 from paper.text.cited import cited_pairs
 from paper.text.nodes import Citation
-from paper.text.sections import SECTIONS, parse
+from paper.text.parser import parse
+from paper.text.sections import SECTIONS
 
 NOT_SHOWN = (
     "that the sentences told in words are true (a model judged them), that the cited works support what is said of "
