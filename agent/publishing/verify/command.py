@@ -109,7 +109,8 @@ def _remeasure(
     name: str, subject: Subject, session: SessionPaths, workspace: Workspace, report: Report, trust: bool
 ) -> None:
     """Measure the kept artefacts again, in the sandbox; for a stranger's session only with `trust`."""
-    from agent.publishing.verify.remeasure import Means, remeasure
+    from agent.publishing.verify.bench import Means
+    from agent.publishing.verify.remeasure import remeasure
     from agent.sandbox.boxes import BubblewrapSandbox
 
     if report.problems:
