@@ -8,6 +8,7 @@ import socket
 import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from agent.core.errors import InfrastructureError, UserError
@@ -16,6 +17,9 @@ from agent.core.program import OURS
 from agent.pages.reading import PDF
 from agent.pages.views.session import Tell
 from agent.storage.workspace import Workspace
+
+if TYPE_CHECKING:
+    from agent.pages.serving.guard import Gate
 
 PORT = 8765
 
@@ -94,25 +98,29 @@ def serve(workspace: Workspace, host: str, port: int | None, control: bool, tell
     gate = Gate(host, number, secrets.token_urlsafe(24) if control or closed else "", closed)
     streams = Streams()
     site = Site(workspace, gate, tell, Control(workspace) if control else None, streams)
-    server = uvicorn.Server(
-        uvicorn.Config(
-            site.app(),
-            log_level="warning",
-            access_log=False,  # it would hold the token
-            server_header=False,
-            lifespan="off",
-            limit_concurrency=100,
-            timeout_graceful_shutdown=2,
-        )
+    config = uvicorn.Config(
+        site.app(),
+        log_level="warning",
+        access_log=False,  # it would contain the token
+        server_header=False,
+        lifespan="off",
+        limit_concurrency=100,
+        timeout_graceful_shutdown=2,
     )
+    server = uvicorn.Server(config)
     streams.stopping = lambda: server.should_exit
-    shown = f"[{host}]" if ":" in host else host
-    print(f"http://{shown}:{number}/{f'?token={gate.token}' if gate.token else ''}", flush=True)
-    if closed:
-        print("Others on this network can reach this address. The token lets them read; do not pass it on.", flush=True)
-    print("Ctrl-C stops this server; the sessions continue.", flush=True)
+    _announce(gate)
     server.run(sockets=[listening])
     return 0
+
+
+def _announce(gate: Gate) -> None:
+    """Print the address of the server, with its token."""
+    host = f"[{gate.host}]" if ":" in gate.host else gate.host
+    print(f"http://{host}:{gate.port}/{f'?token={gate.token}' if gate.token else ''}", flush=True)
+    if gate.closed:
+        print("Others on this network can reach this address. The token lets them read; do not pass it on.", flush=True)
+    print("Ctrl-C stops this server; the sessions continue.", flush=True)
 
 
 def _listen(host: str, port: int | None) -> socket.socket:

@@ -49,21 +49,22 @@ def curves(facts: Facts, folder: Path) -> Figure | None:
 
     more = max(in_lines(record.label, WORDS).count("\n") for record, _ in drawn)
     file = draw(folder / "curves", TEXT_WIDTH, 0.45 + (0.98 + 0.13 * more) * rows + 0.25 * several, paint)
+    description = "Learning curves: self-reported training loss by step, one panel a run."
+    return Figure("curves", file, _caption(facts, several), description)
+
+
+def _caption(facts: Facts, several: bool) -> str:
+    """The caption; `several`: a panel has lines of several conditions."""
     conditions = " Line styles are conditions." if several else ""
     if len(facts.condition_names()) > MAX_CONDITIONS:
         conditions = (
             f" Line styles are conditions; the first {MAX_CONDITIONS} of {len(facts.condition_names())} are drawn."
         )
-    return Figure(
-        "curves",
-        file,
-        caption=(
-            f"Training loss by step as each experiment reported it, in the units of its own loss: one panel a run, "
-            f"{means_words(facts, ' with a band of one standard error')}, all other runs in grey.{conditions} "
-            "Losses of different architectures are different quantities: their levels cannot be compared, their "
-            f"shapes can.{described_words(facts)}"
-        ),
-        description="Learning curves: self-reported training loss by step, one panel a run.",
+    return (
+        f"Training loss by step as each experiment reported it, in the units of its own loss: one panel a run, "
+        f"{means_words(facts, ' with a band of one standard error')}, all other runs in grey.{conditions} "
+        "Losses of different architectures are different quantities: their levels cannot be compared, their "
+        f"shapes can.{described_words(facts)}"
     )
 
 

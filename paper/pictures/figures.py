@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from agent.core.looks import SIZE, TEXT_WIDTH
-from paper.evidence.facts import FactError, Facts, difference_of
+from paper.evidence.facts import Difference, FactError, Facts, difference_of
 from paper.evidence.few import few, left_out_words
 from paper.evidence.numbers import setting_text
 from paper.evidence.prices import prices
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 __all__ = ["AGENT_LABEL", "Figure", "standard_figures"]
 
 AGENT_LABEL = "Drawn by the agent's plot.py; not verified."
+Gap: TypeAlias = "tuple[RunRecord, str, Difference]"  # a run, a condition, and its difference to the baseline there
 
 
 def standard_figures(facts: Facts, folder: Path) -> tuple[Figure, ...]:
@@ -185,15 +186,10 @@ def _panel(axis: Any, facts: Facts, metric: str) -> None:
 
 
 def _differences(facts: Facts, folder: Path) -> Figure | None:
-    metric = facts.manifest.primary
+    """Draw the difference of each run to the strongest baseline, and the confirmation; None without two such runs."""
     try:
         base = facts.record("baseline")
-        rows = [
-            (r, c, difference_of(facts.series(r.name, metric, c), facts.series(base.name, metric, c)))
-            for r in facts.measured
-            if r.run != base.run
-            for c in facts.condition_names()
-        ]
+        rows = _gaps(facts, base)
     except FactError:
         return None
     if not rows:
@@ -212,7 +208,7 @@ def _differences(facts: Facts, folder: Path) -> Figure | None:
     line = max(0.19, 0.125 * _lines_of(names, ROW_WORDS))
     height = min(TALLEST, 0.75 + line * max(5, len(rows)))
     file = draw(folder / "differences", width * TEXT_WIDTH, height, paint)
-    label = facts.spec(metric).label
+    label = facts.spec(facts.manifest.primary).label
     left = "Left: exploration. " if confirmed else ""
     strongest = "the strongest baseline" if len(facts.baselines) > 1 else "the baseline"
     return Figure(
@@ -229,7 +225,19 @@ def _differences(facts: Facts, folder: Path) -> Figure | None:
     )
 
 
-def _explored(axis: Any, facts: Facts, rows: list[Any], base: Any) -> None:
+def _gaps(facts: Facts, base: RunRecord) -> list[Gap]:
+    """The difference of each other measured run to a baseline in the primary metric, under each condition."""
+    metric = facts.manifest.primary
+    return [
+        (r, c, difference_of(facts.series(r.name, metric, c), facts.series(base.name, metric, c)))
+        for r in facts.measured
+        if r.run != base.run
+        for c in facts.condition_names()
+    ]
+
+
+def _explored(axis: Any, facts: Facts, rows: list[Gap], base: RunRecord) -> None:
+    """Draw the differences, a row each, with their intervals and the single seeds."""
     axis.axvline(0, color="black", lw=0.8)
     for y, (record, _, gap) in enumerate(rows):
         style = look_of(facts, record)
@@ -248,7 +256,7 @@ def _explored(axis: Any, facts: Facts, rows: list[Any], base: Any) -> None:
     axis.set_xlabel(in_lines(f"{spec.label} minus that of {base.label}{better}", 44))
 
 
-def _explored_words(facts: Facts, rows: list[Any]) -> str:
+def _explored_words(facts: Facts, rows: list[Gap]) -> str:
     """What the markers of the differences mean. Runs that were trained once have neither intervals nor verdicts."""
     if not any(gap.judged for _, _, gap in rows):
         if not facts.manifest.seeded:
