@@ -185,7 +185,7 @@ class Manuscript:
             manifest=self.facts.manifest,
             plan=session.plan,
             runs=digest.runs(session, self.facts, words=True),
-            table=table(digest.shown(session, self.facts)),
+            table=table(digest.shown(self.facts)),
             vocabulary=vocabulary(few(self.facts), self.facts),
             figures=self.figures,
             tables=self._tables,
