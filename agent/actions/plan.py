@@ -207,7 +207,7 @@ def _conversation(prompt: str, facts: Facts, tools: Tools) -> list[Message]:
 
 def _so_far(facts: Facts, tools: Tools) -> dict[str, Any]:
     """The runs as planner and reviewer see them, in a bounded number of lines."""
-    return {"runs": digest.runs(tools.session, facts), "table": table(digest.shown(tools.session, facts))}
+    return {"runs": digest.runs(tools.session, facts), "table": table(digest.shown(facts))}
 
 
 def _take_feedback(tools: Tools) -> str:

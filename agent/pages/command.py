@@ -1,4 +1,4 @@
-"""The commands page and serve."""
+"""The commands `page`, which writes one session as an HTML file, and `serve`, which shows all sessions live."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import socket
 import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from agent.core.errors import InfrastructureError, UserError
@@ -17,11 +18,16 @@ from agent.pages.reading import PDF
 from agent.pages.views.session import Tell
 from agent.storage.workspace import Workspace
 
+if TYPE_CHECKING:
+    from agent.pages.serving.guard import Gate
+
 PORT = 8765
 
 
 def page(paths: SessionPaths, out: Path, tell: Tell) -> int:
-    """Write a session's page to `out`/NAME.html and say where it is; the exit status.
+    """Write a session's page to `out`/NAME.html and print its path; returns the exit status.
+
+    `tell` gives the words of an event.
 
     Raises:
         UserError: `out` is no folder to write to, or the session's log is empty.
@@ -37,21 +43,21 @@ def page(paths: SessionPaths, out: Path, tell: Tell) -> int:
         write_bytes(target, data)
     except OSError as error:
         raise UserError(f"{target}: {error.strerror}; name another place with --out") from None
-    print(f"{target} ({len(data) / 1e6:.1f} MB; open it in any browser, it asks nothing of the network)")
+    print(f"{target} ({len(data) / 1e6:.1f} MB; open it in any browser; it loads nothing from the network)")
     return 0
 
 
 def _beside(paths: SessionPaths, out: Path) -> str:
-    """Where the paper lies, seen from a page in `out`; "" where it lies elsewhere."""
+    """The address of the paper's PDF relative to a page in `out`; "" unless it lies below that folder."""
     pdf, here = (paths.repo / PDF).resolve(), out.resolve()
     near = here in pdf.parents and here.is_relative_to(paths.root.parent.resolve())
     return quote(pdf.relative_to(here).as_posix()) if near and pdf.is_file() else ""
 
 
 def page_of(paths: SessionPaths, tell: Tell, pdf: str = "") -> bytes:
-    """A session's page as a file of its own, to be handed on: no key and no place of this machine is in it.
+    """A session's page as one file that can be handed on: it has no key and no path of this machine.
 
-    `pdf`: where the paper lies beside it.
+    `pdf` is the address of the paper relative to the page; "" without one.
     """
     from agent.pages.reading import gather
     from agent.pages.rendering import session_page
@@ -61,12 +67,18 @@ def page_of(paths: SessionPaths, tell: Tell, pdf: str = "") -> bytes:
     strip = Stripper({paths.root.parent: "[workspace]", **OURS})
     view = session_view(gather(paths), time.time(), tell)
     printed: dict[str, str] = {}
-    session_page(view, strip=lambda text: printed.setdefault(text, text), pdf=pdf)  # which texts there are
+    session_page(view, strip=lambda text: printed.setdefault(text, text), pdf=pdf)  # only to collect the texts
     return session_page(view, strip=strip.texts(printed).__getitem__, pdf=pdf)
 
 
 def serve(workspace: Workspace, host: str, port: int | None, control: bool, tell: Tell) -> int:
-    """Show all sessions until Ctrl-C. Other machines can reach it only where `host` says so, and then with a token.
+    """Show all sessions in a browser until Ctrl-C; returns the exit status.
+
+    Args:
+        host: the address to listen at. If other machines can reach it, readers need a token.
+        port: None takes the usual one, or any free one if that is in use.
+        control: whether readers with the token may also steer sessions.
+        tell: gives the words of an event.
 
     Raises:
         UserError: the address is not this machine's, or the port is taken.
@@ -81,34 +93,38 @@ def serve(workspace: Workspace, host: str, port: int | None, control: bool, tell
     listening = _listen(host, port)
     number = listening.getsockname()[1]
     if port is None and number != PORT:
-        print(f"Port {PORT} is in use, perhaps by another serve: this one takes {number}.", file=sys.stderr, flush=True)
+        print(f"Port {PORT} is in use, perhaps by another serve; this one uses {number}.", file=sys.stderr, flush=True)
     closed = not _is_loopback(host)
     gate = Gate(host, number, secrets.token_urlsafe(24) if control or closed else "", closed)
     streams = Streams()
     site = Site(workspace, gate, tell, Control(workspace) if control else None, streams)
-    server = uvicorn.Server(
-        uvicorn.Config(
-            site.app(),
-            log_level="warning",
-            access_log=False,  # it would hold the token
-            server_header=False,
-            lifespan="off",
-            limit_concurrency=100,
-            timeout_graceful_shutdown=2,
-        )
+    config = uvicorn.Config(
+        site.app(),
+        log_level="warning",
+        access_log=False,  # it would contain the token
+        server_header=False,
+        lifespan="off",
+        limit_concurrency=100,
+        timeout_graceful_shutdown=2,
     )
+    server = uvicorn.Server(config)
     streams.stopping = lambda: server.should_exit
-    shown = f"[{host}]" if ":" in host else host
-    print(f"http://{shown}:{number}/{f'?token={gate.token}' if gate.token else ''}", flush=True)
-    if closed:
-        print("Others on this network can reach this address. The token lets them read; do not pass it on.", flush=True)
-    print("Ctrl-C ends it; sessions go on.", flush=True)
+    _announce(gate)
     server.run(sockets=[listening])
     return 0
 
 
+def _announce(gate: Gate) -> None:
+    """Print the address of the server, with its token."""
+    host = f"[{gate.host}]" if ":" in gate.host else gate.host
+    print(f"http://{host}:{gate.port}/{f'?token={gate.token}' if gate.token else ''}", flush=True)
+    if gate.closed:
+        print("Others on this network can reach this address. The token lets them read; do not pass it on.", flush=True)
+    print("Ctrl-C stops this server; the sessions continue.", flush=True)
+
+
 def _listen(host: str, port: int | None) -> socket.socket:
-    """A socket on the wanted port; where none is wanted, on the usual one or else on any that is free."""
+    """A socket on this port; None takes the usual one, or any free one if that is in use."""
     for number in (PORT, 0) if port is None else (port,):
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         listening = socket.socket(family, socket.SOCK_STREAM)

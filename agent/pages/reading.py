@@ -1,6 +1,6 @@
-"""Everything that a page shows of a session, gathered from its folder by the readers that the other commands use.
+"""Gathers everything that a page shows of a session, by the readers that the other commands use. Reads only.
 
-Reads only. What cannot be read is left out and named in `problems`: a page of a damaged session is better than none.
+What cannot be read is left out and named in `problems`, because a page of a damaged session is better than none.
 """
 
 from __future__ import annotations
@@ -49,23 +49,23 @@ PDF = "paper/paper.pdf"
 LARGEST_PICTURE = 2 << 20
 PNG = b"\x89PNG\r\n"
 MOST_DRAWN = 64
-_DRAWN: dict[str, bytes] = {}  # pictures of PDFs by the PDF's hash, for a live page that is made again and again
+_DRAWN: dict[str, bytes] = {}  # pictures of PDFs by the PDF's hash, because a live page is made again and again
 
 
 @dataclass(frozen=True)
 class PaperSource:
-    """The paper as it is committed, and what the committed records give when it is rendered once more."""
+    """The committed paper, and what the committed records give when it is rendered again."""
 
     account: PaperAccount
     sections: Mapping[str, str]
     rendered: Rendered
-    numbers: int  # results that it prints
+    numbers: int  # how many numbers it prints
     problems: tuple[Problem, ...]  # where the committed text differs from what the records give
 
 
 @dataclass(frozen=True)
 class Seen:
-    """What the index knows of a session. `problem`: why it could not be read."""
+    """What the table of sessions knows of one. `problem`: why it could not be read, "" if it could."""
 
     name: str
     session: Session | None = None
@@ -76,7 +76,7 @@ class Seen:
 
 @dataclass(frozen=True)
 class Gathered:
-    """A session as its folder has it now."""
+    """A session as its folder is now."""
 
     paths: SessionPaths
     events: tuple[Event, ...]
@@ -102,7 +102,7 @@ class Gathered:
 
 
 def gather(paths: SessionPaths) -> Gathered:
-    """Read a session.
+    """Gather a session from its folder.
 
     Raises:
         UserError: its log is empty.
@@ -135,7 +135,7 @@ def gather(paths: SessionPaths) -> Gathered:
 
 
 def glance(paths: SessionPaths) -> Seen:
-    """What the index shows of a session: its state and records, without code, calls and paper."""
+    """What the table of sessions shows of one: its state and records, without code, calls and paper."""
     try:
         session = read_session(paths)
     except (UserError, InfrastructureError) as error:
@@ -146,14 +146,14 @@ def glance(paths: SessionPaths) -> Seen:
 
 
 def progress_of(paths: SessionPaths, session: Session) -> Progress | None:
-    """How far the trainings are that go on now; None where there are none."""
+    """The progress of the trainings that run now; None where there are none."""
     submitted = (run for run in session.under_way if run.phase == "submitted")
     jobs = [job for run in submitted if (job := job_of(paths, run.run, run.attempt, run.restarts))]
     return together([LocalRunner().progress(job) for job in jobs]) if jobs else None
 
 
 def read_calls(paths: SessionPaths, session: Session) -> Iterable[CallRecord]:
-    """The exchanges with models that the log knows, in their order; one that cannot be read is left out."""
+    """The exchanges with models, in the order of the log; one that cannot be read is left out."""
     root = paths.root.resolve()
     for event in session.calls.values():
         try:
@@ -208,7 +208,8 @@ def _paper(session: Session, facts: Facts | None, repo: GitReader, problems: lis
 
 
 def _pictures(paths: SessionPaths, session: Session) -> dict[str, bytes]:
-    """Figures as PNG: those of the runner lie beside their PDFs, an agent's PDF is drawn in the sandbox."""
+    """Figures as PNG, by name: those of the runner lie beside their PDFs, a PDF of the agent is drawn in the
+    sandbox."""
     found, repo = {}, paths.repo.resolve()
     for figure in session.figures:
         try:
@@ -223,7 +224,7 @@ def _pictures(paths: SessionPaths, session: Session) -> dict[str, bytes]:
 
 
 def _drawn(repo: Path, name: str) -> bytes:
-    """A figure's PDF as a PNG file; empty where it is none, or where there are no walls to draw it behind."""
+    """A figure's PDF as a PNG file; empty if it is no PDF, or if there is no sandbox to draw it in."""
     try:
         data = foreign.read(repo, name, LARGEST_PICTURE)
     except foreign.Foreign:
@@ -239,7 +240,7 @@ def _drawn(repo: Path, name: str) -> bytes:
 
 
 def _library(paths: SessionPaths, session: Session, problems: list[str]) -> Library:
-    """What may be cited; the shipped works are read only where something of them is shown."""
+    """The works that may be cited. The shipped library is read only if the page shows works."""
     if session.verdict is None and not session.chosen and not session.sections:
         return Library()
     try:

@@ -1,7 +1,7 @@
-"""Views to HTML: one file with its style, script and pictures inside, and a policy that lets nothing else run.
+"""Renders views as HTML: one file with style, script and pictures inside, and a policy against any other script.
 
-Whatever a model, a log or an idea says is escaped (jinja2's autoescape), and characters that would turn the order of
-letters around are shown as their codes. Only this module and `drawing` make markup.
+Every text of a model, a log or an idea is escaped (jinja2's autoescape), and characters that would reverse the order of
+letters are shown as their codes. Only this module and `drawing` make markup.
 """
 
 from __future__ import annotations
@@ -31,29 +31,31 @@ Strip = Callable[[str], str]
 
 @dataclass(frozen=True)
 class Serving:
-    """What a page needs to know of the server that hands it out. `token`: the reader may also control sessions."""
+    """What a page needs to know of the server that sends it."""
 
-    token: str = ""
-    answer: str = ""  # what the last command said
-    seen: str = ""  # names the state that the page shows
+    token: str = ""  # for a reader who may also control sessions
+    answer: str = ""  # what the last command printed
+    seen: str = ""  # the name of the session's state that the page shows
 
 
 def session_page(view: SessionView, serving: Serving | None = None, strip: Strip = str, pdf: str = "") -> bytes:
-    """The page of one session; without `serving` it is a file of its own.
+    """The page of one session.
 
-    `strip` rewrites each text before it is printed: a file that may be handed on holds no key and no place of this
-    machine. `pdf` is where the paper lies, seen from such a file; "" where it does not lie beside it.
+    Args:
+        serving: of the server that sends it; None for a file of its own.
+        strip: rewrites each text before it is printed, so that a file to hand on has no key and no local path.
+        pdf: the address of the paper relative to a file of its own; "" without one.
     """
     return _page("session.html.j2", serving, strip, view=view, title=view.title, pdf="paper.pdf" if serving else pdf)
 
 
 def index_page(rows: tuple[IndexRow, ...], closed: list[str], serving: Serving | None = None) -> bytes:
-    """All sessions. `closed`: names of folders that this user may not read."""
+    """The table of all sessions. `closed`: names of folders that this user may not read."""
     return _page("index.html.j2", serving, str, rows=rows, closed=closed, typed=TYPED, title="Sessions")
 
 
 def call_page(step: str, messages: list[tuple[str, str]], reply: str, serving: Serving | None = None) -> bytes:
-    """One exchange with a model, whole."""
+    """One exchange with a model, unshortened; `messages` are pairs of role and text."""
     return _page("call.html.j2", serving, str, step=step, messages=messages, reply=reply, title=step)
 
 
@@ -63,12 +65,12 @@ def features_page(view: FeaturesView) -> bytes:
 
 
 def problem_page(title: str, text: str) -> bytes:
-    """One line that says what is wrong."""
+    """A page with one line that says what is wrong."""
     return _page("problem.html.j2", Serving(), str, text=text, title=title)
 
 
 def policy(served: bool) -> str:
-    """The Content-Security-Policy: our own style and script by their hashes, pictures that lie in the page."""
+    """The Content-Security-Policy: only our own style and script, by their hashes, and pictures inside the page."""
     parts = [
         "default-src 'none'",
         f"style-src '{_hash('pages.css')}'",
@@ -140,17 +142,17 @@ def _shown(value: object, strip: Strip) -> object:
 
 
 def slug(text: str) -> str:
-    """A text as a part of an anchor: letters, digits and hyphens."""
+    """A text as part of an anchor: every other character than a letter or digit becomes a hyphen."""
     return "".join(c if c.isascii() and c.isalnum() else "-" for c in text)
 
 
 def _embedded(data: bytes) -> str:
-    """A picture as an address that holds it."""
+    """A PNG picture as a data: address."""
     return f"data:image/png;base64,{base64.b64encode(data).decode()}"
 
 
 def _sized(data: bytes) -> Markup:
-    """Width and height of a PNG picture as attributes, so that nothing moves when it is drawn."""
+    """Width and height of a PNG picture as attributes, so that the page does not move while it loads."""
     width, height = (int.from_bytes(data[at : at + 4]) for at in (16, 20))
     return Markup(f' width="{width}" height="{height}"')  # two numbers
 
@@ -160,6 +162,6 @@ def _download(text: str) -> str:
 
 
 def _json_block(text: str) -> Markup:
-    """JSON inside of a <script> that is not run: nothing in it can end the element."""
+    """JSON for a <script> element that is not run, escaped so that nothing in it can end the element."""
     safe = text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
     return Markup(safe.replace("\u2028", "\\u2028").replace("\u2029", "\\u2029"))

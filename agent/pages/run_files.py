@@ -1,4 +1,4 @@
-"""What runs left besides their records: code, the ends of logs, and where their models lie."""
+"""Reads what runs left besides their records: code, the ends of logs, and the folders of their models."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ class RunFiles:
     code: str = ""  # the script that was trained
     parent_code: str = ""
     log: str = ""  # the end of what a training printed
-    log_name: str = ""  # where the whole of it lies, below the session's folder
-    artefacts: tuple[str, ...] = ()  # folders from which the model can be loaded, below the session's folder
+    log_name: str = ""  # path of the whole log below the session's folder
+    artefacts: tuple[str, ...] = ()  # paths below the session's folder from which the model can be loaded
 
 
 def files_of(
     paths: SessionPaths, session: Session, facts: Facts, repo: GitReader, problems: list[str]
 ) -> dict[str, RunFiles]:
-    """By run: code with its parent's, the log's end, and where the artefacts lie."""
+    """The files of each run that has a record, by the run's number; what cannot be read is added to `problems`."""
     script = facts.manifest.editable[0]
     scripts = {b.name: f"template/{b.script}" for b in facts.manifest.baselines}
     commits = {r.run: r.commit for r in facts.records}
@@ -57,7 +57,7 @@ def files_of(
 
 
 def _log(paths: SessionPaths, record: RunRecord, attempt: int, restarts: int) -> tuple[str, str]:
-    """The end of what the first failed training printed, or else the first of all; with its name."""
+    """The name and the end of a log of the first training that failed, or else of the first training."""
     trainings = sorted(record.trainings, key=lambda t: t.outcome == "measured")
     for training in trainings[:1]:
         for file in ("train.stderr.txt", "train.stdout.txt", "harvest/log.jsonl"):
@@ -94,7 +94,7 @@ def _artefacts(paths: SessionPaths, record: RunRecord, attempt: int, restarts: i
 
 
 def job_of(paths: SessionPaths, run: str, attempt: int, restarts: int) -> Job | None:
-    """What an attempt\'s training was asked for; None where there is none."""
+    """The job of an attempt, as the runner wrote it; None where there is none."""
     folder = paths.attempt(run, attempt, restarts)
     try:
         name = (folder / "job.json").relative_to(paths.root).as_posix()

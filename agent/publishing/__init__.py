@@ -1,1 +1,1 @@
-"""What is made of a session: notes, manuscript, review, verification and the archive to hand over."""
+"""What is made from a session: notes, the paper, reviews, a verification, and an archive to hand over."""

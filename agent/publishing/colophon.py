@@ -1,10 +1,12 @@
-"""How a paper was made, for its appendix: the command that makes it again, what models took, how works were found."""
+"""How a paper was made, as the paper says it: who wrote it, by which command, at what cost, and from which
+literature."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from agent.core.ideas import all_ideas
+from agent.core.manifest import Manifest
 from agent.core.numbers import counted
 from agent.core.options import Options
 from agent.core.program import HOME, TYPED
@@ -13,8 +15,52 @@ from agent.literature.library import Library
 from agent.session.session import Session
 
 
+def authors(session: Session) -> str:
+    """The line under the title: the models of the session, or that it is played back from a recording."""
+    if session.options.playback:
+        return "An automated session, played back from a recording"
+    return f"An automated session: {', '.join(_models(session))}"
+
+
+def statement(session: Session, manifest: Manifest) -> str:
+    """The statement on the paper's first page: who wrote the words, and who measured under which restrictions."""
+    measured = (
+        "All measurements were made by the experiment runner on the machine named in the appendix; every "
+        "result in the text is filled in from its run records."
+        if manifest.measured
+        else "All results are self-reported: the experiments measured themselves, in code that a model may have "
+        "changed; the runner ran them on the machine named in the appendix and filled in what they wrote."
+    )
+    if stateful := " and ".join(manifest.model.stateful) if manifest.measured else "":
+        measured += (
+            f" Stateful: {stateful} may answer by the whole call, not row by row; a fresh process served each "
+            "measurement, and another one answered a sample of the calls again."
+        )
+    if earlier := session.earlier:
+        measured += (
+            f" This session continues an earlier one: its first run is the best code of "
+            f"{counted(earlier.tried, 'run')} there, measured again here."
+        )
+    if manifest.memorised:
+        measured += " Rows that are measured may have been trained on: memorising them is what is asked about."
+    unwalled = " The experiments ran without a sandbox, at the request of the person in charge."
+    walls = "" if session.options.sandbox == "bwrap" else unwalled
+    if session.options.playback:
+        return (
+            "The words of this paper, the plan and the code changes are played back from a recording; they were "
+            f"not written by a model during this session. {measured}{walls}"
+        )
+    names = ", ".join(_models(session))
+    return f"The words of this paper, the plan and the code changes were written by {names}. {measured}{walls}"
+
+
+def _models(session: Session) -> list[str]:
+    """The names of the chosen models and of those that answered, which may include a fallback."""
+    return sorted({*session.options.models.names().values(), *(call.model for call in session.calls.values())})
+
+
 def command(session: Session) -> str:
-    """What runs the same session again; what lies outside of this program is named without its path."""
+    """The command that runs the same session again; a file outside of this program is named without its path."""
     options = session.options
     template, playback = Path(options.template), Path(options.playback or "")
     shipped = session.idea.Name in {idea.Name for idea in all_ideas(HOME / "ideas")[0]}
@@ -49,7 +95,8 @@ def command(session: Session) -> str:
 
 
 def continued(session: Session) -> tuple[tuple[str, str], ...]:
-    """What a session took over from the one that it continues, for the appendix; nothing where it continues none."""
+    """A row for the appendix that says what a session took from the one that it continues; none if it continues
+    none."""
     if (earlier := session.earlier) is None:
         return ()
     data = "the same data" if earlier.data_key == session.data_key else "other data"
@@ -65,7 +112,7 @@ def continued(session: Session) -> tuple[tuple[str, str], ...]:
 
 
 def costs(session: Session) -> tuple[tuple[str, str], ...]:
-    """What the models took, for the appendix."""
+    """Rows for the appendix: calls of models, tokens and cost."""
     unpriced = f" and {session.unpriced_calls} calls of unknown price" if session.unpriced_calls else ""
     cached = f", of which {session.tokens_cached:,} read from a cache" if session.tokens_cached else ""
     return (
@@ -76,7 +123,8 @@ def costs(session: Session) -> tuple[tuple[str, str], ...]:
 
 
 def literature(session: Session, found: FoundWorks, library: Library) -> tuple[tuple[str, str], ...]:
-    """How works were found and compared, for the appendix: facts, none of them a model's words but the verdict."""
+    """Rows for the appendix: how novel the idea was judged, how citations were compared, and which works were found
+    online."""
     rows = []
     if verdict := session.verdict:
         searches = sum(len(event.searched) for event in session.novelty)
@@ -107,6 +155,6 @@ def literature(session: Session, found: FoundWorks, library: Library) -> tuple[t
 
 
 def _answered(session: Session, step: str) -> str:
-    """The model that answered the last round of a step; where nobody knows, the one that was chosen."""
+    """The model that answered the last round of a step; if the log does not say, the model chosen for reviews."""
     rounds = {name for name, _ in session.calls if name.startswith(f"{step}.")}
     return session.answered_by(*rounds) or session.options.models.reviewer

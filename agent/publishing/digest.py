@@ -1,6 +1,7 @@
-"""What the session's runs came to, in a bounded number of lines, for whoever plans, comments or writes. Pure.
+"""The session's runs and results in a bounded number of lines, for the prompts of planner, reviewer and writer. Pure.
 
-Facts are the records'; a model's words stand in quotes and are cut. The length does not grow with the number of runs.
+Numbers and verdicts come from the records; words of a model are quoted and shortened. The length does not grow with the
+number of runs.
 """
 
 from __future__ import annotations
@@ -17,21 +18,25 @@ from agent.session.states import RunState
 from paper.evidence import sweeps
 from paper.evidence.expressions import evaluate
 from paper.evidence.facts import Facts
+from paper.evidence.few import few
 from paper.evidence.series import series_of
 from paper.evidence.vocabulary import Result
 
-MOST = 12  # runs that are told in full: the baselines, the best, the newest; of the others the names
-NAMED = 40  # of the others, the newest by name
+MOST = 12  # runs that are described (few.py chooses them); the others are only named
+NAMED = 40  # of the others, so many of the newest are named
 POINTS = 5  # of a learning curve
-CHANGE, WORDS = 400, 500  # characters of what a run changed, and of what its planner made of it
-CONDITIONS = 3  # whose verdicts are told
-QUANTITIES = 60  # lines of what tables leave out
+CHANGE, WORDS = 400, 500  # characters: of what a run changed, and of its planner's interpretation
+CONDITIONS = 3  # for which a comparison or a quantity is given
+QUANTITIES = 60  # lines of `beside_tables`
 
 
 def runs(session: Session, facts: Facts, *, words: bool = False) -> list[str]:
-    """Each run with what it changed and what came of it; with `words`, also how its planner read it."""
+    """A line for each run: what it changed, and how it compares with its parent and the strongest baseline.
+
+    With `words`, also its planner's interpretation. Of many runs only some are described, and the others named.
+    """
     over = [run for run in session.runs.values() if run.over and run.kind != "confirmation"]
-    told = _told(over, facts)
+    told = {record.run for record in shown(facts).records}
     records = {record.run: record for record in facts.records}
     lines = [_line(run, records[run.run], facts, words) for run in over if run.run in told]
     others = [records[run.run] for run in over if run.run not in told]
@@ -44,16 +49,16 @@ def runs(session: Session, facts: Facts, *, words: bool = False) -> list[str]:
     return lines
 
 
-def shown(session: Session, facts: Facts) -> Facts:
-    """The facts of the runs that are told in full, for a table of bounded length."""
-    told = _told([run for run in session.runs.values() if run.over], facts)
-    return Facts([r for r in facts.records if r.run in told], facts.manifest, facts.profile)
+def shown(facts: Facts) -> Facts:
+    """The facts of the runs that are described, for a table of bounded length."""
+    return few(facts, MOST)
 
 
 def detail(record: RunRecord, facts: Facts) -> list[str]:
-    """A run seed by seed: metrics, what the experiment says of itself, how its loss fell, what it took.
+    """Lines about one run: metrics and self-reported quantities seed by seed, curves, time, memory and findings.
 
-    A metric that tables leave out stands beside what the run it starts from, and the strongest baseline, have in it.
+    A metric that tables leave out (`detail` in the manifest) is given beside the values of the run's parent and of the
+    strongest baseline.
     """
     several, lines = len(record.conditions) > 1, []
     others = [r for r in facts.measured if r.run == record.parent or r.name == _fixed(facts)]
@@ -78,8 +83,8 @@ def detail(record: RunRecord, facts: Facts) -> list[str]:
 
 
 def beside_tables(facts: Facts) -> list[str]:
-    """What tables of means leave out, by quantity: metrics told in detail, and what runs say of themselves."""
-    told = _told_of(facts.measured, facts)
+    """A line for each quantity that tables of means leave out: detailed metrics, and what runs report of themselves."""
+    told = few(facts).measured
     lines: list[str] = []
     for name in (n for n, spec in facts.manifest.metrics.items() if spec.detail):
         lines += _row(told, name, "metrics", facts)
@@ -88,17 +93,10 @@ def beside_tables(facts: Facts) -> list[str]:
     return lines[:QUANTITIES]
 
 
-def _told_of(records: Sequence[RunRecord], facts: Facts) -> list[RunRecord]:
-    """The baselines, the best and the newest of many."""
-    best = facts.described.run if facts.measured else ""
-    kept = {r.run for r in records if r.kind == "baseline" or r.run == best} | {r.run for r in records[-MOST:]}
-    return [r for r in records if r.run in kept]
-
-
 def _row(
     records: Sequence[RunRecord], name: str, field: Literal["metrics", "diagnostics"], facts: Facts
 ) -> Iterator[str]:
-    """One quantity under one condition, run by run; nothing where no run has it."""
+    """One quantity run by run, a line for each condition; none where no run has it."""
     mark = ", self-reported" if field == "diagnostics" else ""
     for condition in facts.condition_names()[:CONDITIONS]:
         found = [(r.label, s) for r in records if (s := series_of(r, name, condition, field))]
@@ -113,12 +111,12 @@ def _beside(record: RunRecord, metric: str, condition: str) -> str:
 
 
 def failures(failed: Iterable[AttemptFailed]) -> str:
-    """Why attempts came to nothing, in a line."""
+    """Why attempts failed, in one line."""
     return "; ".join(f"attempt {f.attempt}: {f.stage}: {one_line(f.reason, 80)}" for f in failed)
 
 
 def left(session: Session) -> list[str]:
-    """What may still be spent."""
+    """How many runs, hours and dollars are left, a line each."""
     chosen = session.options
     runs_left = max(0, chosen.runs - len(session.experiments))
     lines = [f"{runs_left} of {chosen.runs} {'run is' if runs_left == 1 else 'runs are'} left"]
@@ -127,21 +125,6 @@ def left(session: Session) -> list[str]:
     if chosen.max_usd is not None:
         lines.append(f"${max(0.0, chosen.max_usd - session.usd):.2f} of ${chosen.max_usd:g}")
     return lines
-
-
-def _told(over: Sequence[RunState], facts: Facts) -> frozenset[str]:
-    """The runs that are told in full: of many, the baselines, the best of the others and the newest."""
-    if len(over) <= MOST:
-        return frozenset(run.run for run in over)
-    chosen = [run.run for run in over if run.is_baseline][: MOST // 3]
-    measured = [r for r in facts.measured if r.kind == "experiment"]
-    for _ in range(MOST // 3):
-        if measured:
-            best = facts.best_of(measured)
-            measured.remove(best)
-            chosen += [best.run, *([best.parent] if best.parent else [])]
-    newest = [run.run for run in reversed(over) if run.run not in chosen]
-    return frozenset([*chosen, *newest[: max(0, MOST - len(set(chosen)))]])
 
 
 def _line(run: RunState, record: RunRecord, facts: Facts, words: bool) -> str:
@@ -161,12 +144,12 @@ def _line(run: RunState, record: RunRecord, facts: Facts, words: bool) -> str:
 
 
 def _fixed(facts: Facts) -> str:
-    """The strongest baseline, which the comparison is fixed against."""
+    """The name of the strongest baseline; "" where there is no baseline."""
     return facts.record("baseline").name if facts.baselines else ""
 
 
 def short(text: str, most: int) -> str:
-    """One line that ends as a sentence; what is cut off is said to be."""
+    """A text in one line of about `most` characters; where something is cut off, "[...]" stands in its place."""
     line = one_line(text, 10**6)
     return line if len(line) <= most else f"{line[:most].rsplit(' ', 1)[0]} [...]"
 
@@ -182,7 +165,7 @@ def _verdicts(name: str, parent: str, facts: Facts) -> list[str]:
 
 
 def _curves(trainings: Sequence[Training]) -> list[tuple[str, str]]:
-    """Of the first training, each curve in a few numbers."""
+    """The name of each curve of the first training, with a few of its values."""
     curves = trainings[0].curves if trainings else {}
     steps = curves.get("step", ())
     found = []

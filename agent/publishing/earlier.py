@@ -1,6 +1,6 @@
-"""A finished session read for one that continues it: its best code, and its findings as its records give them.
+"""Reads a finished session for a new one that continues it (`--after`): its best code and its results.
 
-Reads only. What a model wrote about the runs is left out, but for what each run was planned to change.
+Results are taken from the records. Of a model's words only what each run was planned to change is taken. Reads only.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ from paper.evidence.confirmed import confirmation
 from paper.evidence.facts import Facts
 
 MANIFEST = "template/manifest.toml"
-TOLD = 10  # sessions before the earlier one that are told, a line each
+TOLD = 10  # most sessions before the earlier one that are described, a line each
 ABOUT = 400  # characters of what the best run changed
 LEFT_OUT = "its code is trained here (in the sandbox), and the planner reads its records"
 
 
 def read_earlier(paths: SessionPaths, *, trust: bool = False) -> tuple[Earlier, Session]:
-    """What a new session takes over from a finished one, and the state of that one.
+    """What a new session takes over from a finished one, and the state of the finished one.
 
     Args:
-        trust: also from a session that this installation did not make.
+        trust: accept a session that this installation did not make.
 
     Raises:
-        UserError: it is not finished, has no measured run, cannot be read, or nobody said that it is trusted.
+        UserError: the session is not finished, has no measured experiment, cannot be read, or needs `trust`.
     """
     name = paths.root.name
     try:
@@ -60,7 +60,11 @@ def read_earlier(paths: SessionPaths, *, trust: bool = False) -> tuple[Earlier, 
 
 
 def check_fits(earlier: Earlier, template: Template) -> None:
-    """Raises UserError where the earlier code is no code of this template."""
+    """Check that the earlier session's code is code of this template.
+
+    Raises:
+        UserError: it belongs to another template, or the template's editable files have changed.
+    """
     manifest = template.manifest
     if manifest.name != earlier.template:
         raise UserError(
@@ -73,7 +77,7 @@ def check_fits(earlier: Earlier, template: Template) -> None:
 
 
 def _code(repo: GitReader, best: RunRecord, manifest: Manifest) -> dict[str, str]:
-    """The editable files as the best run was trained with them."""
+    """The editable files of the best run's commit, by name."""
     blobs = repo.blobs([(best.commit, name) for name in manifest.editable])
     if any(blob is None for blob in blobs):
         raise BrokenRepository(f"commit {best.commit[:8]} does not hold {', '.join(manifest.editable)}")
@@ -107,7 +111,7 @@ def _earlier(name: str, session: Session, facts: Facts, best: RunRecord, code: d
 
 
 def _carried(experiments: Sequence[RunRecord]) -> int:
-    """How many of these repeat another session's run."""
+    """How many of these experiments repeat the best run of an earlier session."""
     return sum(record.name == EARLIER for record in experiments)
 
 

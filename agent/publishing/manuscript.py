@@ -1,4 +1,4 @@
-"""The paper's material of one session, handed to the paper pipeline: sections, facts, figures, library."""
+"""Collects what one session's paper is made from (sections, facts, figures, library), and builds the paper from it."""
 
 from __future__ import annotations
 
@@ -11,8 +11,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from agent.core.manifest import Manifest
-from agent.core.numbers import counted
 from agent.core.template import joined
 from agent.core.writing import FigureText
 from agent.lab.built import file_sha256
@@ -22,7 +20,7 @@ from agent.literature.found import FoundWorks, read_found
 from agent.literature.library import Entry, Library, shipped_library
 from agent.llm.prompting import render
 from agent.publishing import digest
-from agent.publishing.colophon import command, continued, costs, literature
+from agent.publishing.colophon import authors, command, continued, costs, literature, statement
 from agent.publishing.notes import table
 from agent.publishing.records import session_facts
 from agent.publishing.signatures import signers
@@ -55,16 +53,16 @@ OFFERED = 24  # works of the library that the writer is offered
 
 @dataclass(frozen=True)
 class Built:
-    """What a compile left. `broken` names the pieces that the next round leaves out."""
+    """What a build made."""
 
-    ok: bool
+    ok: bool  # it was compiled without errors, or no PDF was asked for
     pages: int
-    problems: tuple[str, ...]
-    dropped: tuple[str, ...]
-    broken: tuple[tuple[str, str], ...]
-    files: tuple[str, ...]
+    problems: tuple[str, ...]  # of TeX
+    dropped: tuple[str, ...]  # sentences that were cut
+    broken: tuple[tuple[str, str], ...]  # (piece, reason): what TeX cannot set, and the next build leaves out
+    files: tuple[str, ...]  # that were written, inside repo/
     findings: tuple[str, ...] = ()  # of the page checks
-    returned: tuple[tuple[str, str], ...] = ()  # section, complaint
+    returned: tuple[tuple[str, str], ...] = ()  # (section, complaint): what a writer can fix
 
 
 def section_file(name: str) -> str:
@@ -73,7 +71,7 @@ def section_file(name: str) -> str:
 
 
 class Manuscript:
-    """Reads the session's repository; writes only in `build`."""
+    """The paper of one session. It reads the session's repository, and only `build` writes to it."""
 
     def __init__(self, tools: Tools) -> None:
         self._tools = tools
@@ -85,19 +83,19 @@ class Manuscript:
 
     @cached_property
     def found(self) -> FoundWorks:
-        """What literature services returned and this session cites."""
+        """The works that literature services returned and this session cites."""
         path = self._repo / FOUND
         return read_found(path.read_bytes() if path.is_file() else None)
 
     @cached_property
     def library(self) -> Library:
-        """All that may be cited."""
+        """All works that may be cited."""
         known = shipped_library().adding(self.found.entries())
         return known.adding(self._venue.works) if self._venue else known
 
     @cached_property
     def _venue(self) -> Venue | None:
-        """The style that was asked for, as its folder has it."""
+        """The venue's style that `--paper-style` names; None without one."""
         chosen = self._tools.session.options.paper_style
         return read_style(Path(chosen)) if chosen else None
 
@@ -120,8 +118,11 @@ class Manuscript:
         )
 
     def _agent_caption(self, figure: FigureText) -> str:
-        """As plot.py words it; a plot.py of the v1 form words nothing, so there the writer's description stands, but
-        for its sentences with a number that no record bears out."""
+        """The caption that plot.py gave.
+
+        A plot.py of an AI-Scientist (v1) folder gives none. There the writer's description is used, without those of
+        its sentences that have a number which no record supports.
+        """
         if self.facts.manifest.form == "own" or not figure.description:
             return figure.caption
         sentences = re.split(r"(?<=[.!?])\s+", " ".join(figure.description.split()))
@@ -135,11 +136,12 @@ class Manuscript:
         return joined({name: self._tools.versions.show(commit, name) for name in self.facts.manifest.editable})
 
     def sections(self) -> dict[str, str]:
+        """The Markdown of each section that is written, by name."""
         files = {spec.name: self._repo / section_file(spec.name) for spec in SECTIONS}
         return {name: path.read_text() for name, path in files.items() if path.is_file()}
 
     def printed(self) -> dict[str, str]:
-        """The sections as they read, with every expression's value."""
+        """The text of each section as it prints, with the value of every expression."""
         found: dict[str, list[str]] = {name: [] for name in self.sections()}
         for passage in (p for p in self.passages if p.section != told.CAPTIONS):
             found.setdefault(passage.section, []).append(" ".join(s.text for s in passage.sentences))
@@ -147,18 +149,18 @@ class Manuscript:
 
     @property
     def passages(self) -> tuple[told.Passage, ...]:
-        """Every paragraph with the kinds of its sentences."""
+        """Every paragraph and every caption of the agent, with the kinds of their sentences."""
         captions = {f.name: f.caption for f in self.figures if f.by == "agent"}
         return told.passages(parsed_paper(self.sections(), self.facts), self.facts, captions)
 
     @property
     def verdicts(self) -> told.Verdicts:
-        """What the judge of told sentences has said so far."""
+        """What the judge has said so far about sentences in the writer's own words."""
         events = self._tools.session.judgements
         return told.Verdicts(frozenset(n for e in events for n in e.judged), self._tools.session.refusals)
 
     def complaints(self, sections: Iterable[str]) -> list[Complaint]:
-        """What the truth checks refuse in these sections, in their order; the paper is checked once for all of them."""
+        """What the checks refuse in these sections, section by section."""
         found = checks.check(
             self.sections(),
             self.facts,
@@ -173,7 +175,8 @@ class Manuscript:
         return [c for section in sections for c in found if c.section == section]
 
     def briefing(self) -> str:
-        """What the writer of the whole paper is told before anything else; the same text as long as no run is added."""
+        """The first message to the paper's writer. It stays the same while no run is added, so that it can be
+        cached."""
         session, offered = self._tools.session, self.offered()
         foreign = {w.paper.key for w in self.found.works}
         return render(
@@ -182,7 +185,7 @@ class Manuscript:
             manifest=self.facts.manifest,
             plan=session.plan,
             runs=digest.runs(session, self.facts, words=True),
-            table=table(digest.shown(session, self.facts)),
+            table=table(digest.shown(self.facts)),
             vocabulary=vocabulary(few(self.facts), self.facts),
             figures=self.figures,
             tables=self._tables,
@@ -192,7 +195,7 @@ class Manuscript:
         )
 
     def forms(self) -> dict[str, Any]:
-        """What the writer needs to mend a passage: how a result is printed, and what may be referred to."""
+        """What a writer needs to repair a passage, for a prompt: expressions, figures and tables."""
         return {
             "forms": forms(few(self.facts)),
             "figures": self.figures,
@@ -204,18 +207,19 @@ class Manuscript:
         return [f"`[@tab:{name}]`" for name in tables.names(self.facts)]
 
     def filled_in(self) -> list[tuple[str, list[str]]]:
-        """By section, the sentences in which the runner fills in something, as they print."""
+        """By section, the sentences with expressions, as they print."""
         found: dict[str, list[str]] = {}
         for passage in self.passages:
             found.setdefault(passage.section, []).extend(s.text for s in passage.sentences if "{{" in s.source)
         return [(section, sentences) for section, sentences in found.items() if sentences]
 
     def words(self) -> int:
-        """How many words the sections hold as they print."""
+        """How many words the paper has as it prints."""
         return sum(len(s.text.split()) for passage in self.passages for s in passage.sentences)
 
     def offered(self) -> list[Entry]:
-        """Works for the paper: those chosen for it, the closest to the idea, and what the library has on it."""
+        """The works that the writer is offered: those chosen for the paper, those closest to the idea, those of the
+        venue's template, and what the library has on the idea."""
         session, idea = self._tools.session, self._tools.session.idea
         closest = [c.key for c in session.verdict.closest] if session.verdict else []
         venue = [w.key for w in self._venue.works][:OFFERED] if self._venue else []
@@ -224,9 +228,13 @@ class Manuscript:
         return list({e.key: e for e in (*named, *self.library.search(query, OFFERED))}.values())
 
     def build(self, work: Path, *, base: str, broken: tuple[tuple[str, str], ...], pdf: bool) -> Built:
-        """Render, and compile if asked; the results go into repo/paper, ready to compile as they are.
+        """Render the paper into repo/paper, and compile it.
 
-        `base` is the commit that the work tree holds: the paper names it, and verifying starts from there.
+        Args:
+            work: a folder for compiling; it is emptied first.
+            base: the commit of the work tree, which the paper names and from which it is verified.
+            broken: (piece, reason) of what TeX could not set before.
+            pdf: whether to compile.
         """
         shutil.rmtree(work, ignore_errors=True)
         style = self._style()
@@ -245,31 +253,28 @@ class Manuscript:
         target = self._repo / "paper"
         write(rendered, target)
         names = [*rendered.names]
-        dropped = tuple(f"{d.section}, line {d.line}: {d.sentence} ({d.code}: {d.text})" for d in rendered.dropped)
         compiled = compile_pdf(work, self._tools.sandbox) if pdf else Compiled(True, None, 0, ())
         if compiled.pdf:
             write_bytes(target / "paper.pdf", compiled.pdf.read_bytes())
             names.append("paper.pdf")
         found = _pages(rendered.tex, compiled)
-        told = tuple(map(str, found))
-        account = account.model_copy(
-            update={"files": {n: file_sha256(target / n) for n in sorted(names)}, "findings": told}
-        )
-        write_text(self._repo / ACCOUNT, account.model_dump_json(indent=1) + "\n")
+        made = {"files": {n: file_sha256(target / n) for n in sorted(names)}, "findings": tuple(map(str, found))}
+        write_text(self._repo / ACCOUNT, account.model_copy(update=made).model_dump_json(indent=1) + "\n")
         pieces = {p.piece: p.text for p in compiled.errors if p.piece}
         return Built(
-            compiled.ok,
-            compiled.pages,
-            tuple(_problem(p) for p in compiled.problems),
-            dropped,
-            (*broken, *sorted(pieces.items())),
-            (ACCOUNT, *(f"paper/{name}" for name in names), *(f"{STYLE}/{name}" for name in style)),
-            told,
-            _returned(compiled, found),
+            ok=compiled.ok,
+            pages=compiled.pages,
+            problems=tuple(_problem(p) for p in compiled.problems),
+            dropped=tuple(f"{d.section}, line {d.line}: {d.sentence} ({d.code}: {d.text})" for d in rendered.dropped),
+            broken=(*broken, *sorted(pieces.items())),
+            files=(ACCOUNT, *(f"paper/{name}" for name in names), *(f"{STYLE}/{name}" for name in style)),
+            findings=tuple(map(str, found)),
+            returned=_returned(compiled, found),
         )
 
     def _style(self) -> tuple[str, ...]:
-        """The venue's files, copied into the repository so that it builds its paper alone."""
+        """Copy the venue's files into the repository, so that nothing else is needed to build the paper; their
+        names."""
         if self._venue is None:
             return ()
         shutil.rmtree(self._repo / STYLE, ignore_errors=True)
@@ -313,7 +318,7 @@ class Manuscript:
         )
 
     def _of_the_template(self) -> list[tuple[str, str]]:
-        """Cited works that neither our library nor a search vouches for."""
+        """A row for the appendix that names cited works which stand in the venue's template only."""
         theirs = {w.key for w in self._venue.works} if self._venue else set()
         keys = dict.fromkeys(p.key for p in self.cited)
         marked = [w.key for w in self.library.entries(keys) if w.key in theirs and w.fields.get("source") == ORIGIN]
@@ -329,7 +334,7 @@ def _pages(tex: str, compiled: Compiled) -> tuple[pages.PageFinding, ...]:
 
 
 def _returned(compiled: Compiled, found: tuple[pages.PageFinding, ...]) -> tuple[tuple[str, str], ...]:
-    """What a writer can mend: pieces that TeX refuses, and findings that name a section."""
+    """(section, complaint) for what a writer can fix: pieces that TeX refuses, and findings that name a section."""
     known = {spec.name for spec in SECTIONS}
     refused = [
         (p.piece.partition(":")[0], f"TeX cannot set this: {p.text}. The line: {p.source}")
@@ -340,55 +345,8 @@ def _returned(compiled: Compiled, found: tuple[pages.PageFinding, ...]) -> tuple
     return tuple(dict.fromkeys((section, text) for section, text in (*refused, *named) if section in known))
 
 
-def authors(session: Session) -> str:
-    """The line under the title."""
-    if session.options.playback:
-        return "An automated session, played back from a recording"
-    return f"An automated session: {', '.join(_models(session))}"
-
-
-def statement(session: Session, manifest: Manifest) -> str:
-    """Who wrote the words and who measured; on the paper's first page."""
-    measured = (
-        "All measurements were made by the experiment runner on the machine named in the appendix; every "
-        "result in the text is filled in from its run records."
-        if manifest.measured
-        else "All results are self-reported: the experiments measured themselves, in code that a model may have "
-        "changed; the runner ran them on the machine named in the appendix and filled in what they wrote."
-    )
-    if stateful := " and ".join(manifest.model.stateful) if manifest.measured else "":
-        measured += (
-            f" Stateful: {stateful} may answer by the whole call, not row by row; a fresh process served each "
-            "measurement, and another one answered a sample of the calls again."
-        )
-    if earlier := session.earlier:
-        measured += (
-            f" This session continues an earlier one: its first run is the best code of "
-            f"{counted(earlier.tried, 'run')} there, measured again here."
-        )
-    if manifest.memorised:
-        measured += " Rows that are measured may have been trained on: memorising them is what is asked about."
-    walls = (
-        ""
-        if session.options.sandbox == "bwrap"
-        else (" The experiments ran without a sandbox, at the request of the person in charge.")
-    )
-    if session.options.playback:
-        return (
-            "The words of this paper, the plan and the code changes are played back from a recording; they were "
-            f"not written by a model during this session. {measured}{walls}"
-        )
-    names = ", ".join(_models(session))
-    return f"The words of this paper, the plan and the code changes were written by {names}. {measured}{walls}"
-
-
-def _models(session: Session) -> list[str]:
-    """The models that were chosen and those that answered, a fallback among them."""
-    return sorted({*session.options.models.names().values(), *(call.model for call in session.calls.values())})
-
-
 def edition(session: Session) -> dict[str, str]:
-    """Trailers that tell a paper from those before: the draft, rejections that were overruled, another style."""
+    """Trailers of the paper's commit that distinguish it from earlier ones: draft, overruled rejections, style."""
     style, draft = session.options.paper_style, session.judging.draft
     chosen = (*session.options.allow, *([f"style {style}"] if style else []))
     wanted = {"Edition": hashlib.sha256("\n".join(chosen).encode()).hexdigest()[:12]} if chosen else {}

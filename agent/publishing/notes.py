@@ -1,4 +1,4 @@
-"""notes.txt: facts from the records, each model's words under their own heading. A pure function of state."""
+"""notes.txt: the results of each run from its record, with the words of models under headings of their own. Pure."""
 
 from __future__ import annotations
 
@@ -22,9 +22,30 @@ _COUNT = re.compile(
 
 
 def render(session: Session, facts: Facts) -> str:
-    """The whole file, written anew after every run."""
-    manifest = facts.manifest
+    """The text of the whole file, which is written again after every run."""
     measured = {record.run: record for record in facts.records if record.status == "measured"}
+    parts = [*_before_the_runs(session, facts)]
+    for run in sorted(session.runs.values(), key=lambda run: not run.over):  # a run that is not over comes last
+        record = measured.get(run.run)
+        if record is not None:
+            parts += _measured(record, facts)
+        elif run.phase == "failed":
+            parts += _failure(run)
+        parts += _said_of(run, facts)
+    if session.confirmation and session.confirmation.reason:
+        parts += ["## Confirmation", "", f"None was made: {session.confirmation.reason}.", ""]
+    if session.figures:
+        parts += ["## Figures", ""]
+        for figure in session.figures:
+            parts += [f"### {figure.name} ({figure.file}, drawn by the {figure.by})", "", figure.caption, ""]
+            if figure.description:
+                parts += ["Description (a model's words):", "", *_words(figure.description, facts)]
+    return "\n".join(parts).rstrip() + "\n"
+
+
+def _before_the_runs(session: Session, facts: Facts) -> list[str]:
+    """The head of the file: question, judgement on novelty, and the comparison that the plan fixed."""
+    manifest = facts.manifest
     parts = [
         f"# {session.idea.Title}",
         "",
@@ -48,35 +69,27 @@ def render(session: Session, facts: Facts) -> str:
         fixed = session.plan.comparison
         parts += ["## Comparison fixed before the first run", "", f"{fixed.metric} against {fixed.baseline}.", ""]
         parts += ["Why (a model's words):", "", *_words(fixed.why, facts)]
-    for run in sorted(session.runs.values(), key=lambda run: not run.over):  # the newest, not over yet, comes last
-        record = measured.get(run.run)
-        if record is not None:
-            parts += _measured(record, facts)
-        elif run.phase == "failed":
-            parts += _failure(run)
-        if run.comment:
-            parts += ["### Reviewer's comment (a model's words)", "", *_words(run.comment.text, facts)]
-        if run.feedback:
-            parts += ["### A person's word", "", run.feedback, ""]
-        if run.reflection:
-            parts += [
-                "### Interpretation (a model's words, not measured)",
-                "",
-                *_words(run.reflection.interpretation, facts),
-            ]
-    if session.confirmation and session.confirmation.reason:
-        parts += ["## Confirmation", "", f"None was made: {session.confirmation.reason}.", ""]
-    if session.figures:
-        parts += ["## Figures", ""]
-        for figure in session.figures:
-            parts += [f"### {figure.name} ({figure.file}, drawn by the {figure.by})", "", figure.caption, ""]
-            if figure.description:
-                parts += ["Description (a model's words):", "", *_words(figure.description, facts)]
-    return "\n".join(parts).rstrip() + "\n"
+    return parts
+
+
+def _said_of(run: RunState, facts: Facts) -> list[str]:
+    """What the reviewer, a person and the planner said of a run, each under a heading."""
+    parts = []
+    if run.comment:
+        parts += ["### Reviewer's comment (a model's words)", "", *_words(run.comment.text, facts)]
+    if run.feedback:
+        parts += ["### A person's word", "", run.feedback, ""]
+    if run.reflection:
+        parts += [
+            "### Interpretation (a model's words, not measured)",
+            "",
+            *_words(run.reflection.interpretation, facts),
+        ]
+    return parts
 
 
 def one_line(record: RunRecord, facts: Facts) -> str:
-    """A run's headline metrics, averaged over its conditions, on the console; an undefined one is left out."""
+    """A run's headline metrics, averaged over its conditions, for the console; a metric without a value is left out."""
     defined = [name for name in facts.manifest.headline if all(name in t.metrics for t in record.trainings)]
     return ", ".join(
         f"{facts.spec(name).label} {averaged(record, name).quantity(facts.unit(name)).text()}" for name in defined
@@ -84,14 +97,14 @@ def one_line(record: RunRecord, facts: Facts) -> str:
 
 
 def _words(text: str, facts: Facts) -> list[str]:
-    """A model's words; numbers in them that no record bears out are marked."""
+    """A model's words, followed by a list of the numbers in them that no record supports."""
     loose = [number for number in unverified_numbers(_without_names(text, facts), facts) if number != "%"]
     mark = [f"[not verified: {', '.join(loose)}]", ""] if loose else []
     return [text, "", *mark]
 
 
 def _without_names(text: str, facts: Facts) -> str:
-    """The text without numbers that name a run of the session, or count what the text itself goes on to say."""
+    """The text without numbers that name a run of the session or count what follows ("three questions")."""
     known = {record.run for record in facts.records}
 
     def named(match: re.Match[str]) -> str:
@@ -135,7 +148,7 @@ def _how_known(record: RunRecord, facts: Facts) -> str:
 
 
 def said_of_spread(record: RunRecord) -> Iterator[str]:
-    """Metrics and quantities that a self-reporting experiment gave as undefined or with a spread, a line each."""
+    """A line for each quantity that a self-reporting experiment gave as undefined or with a spread of its own."""
     for training in record.trainings:
         for name in training.undefined:
             yield f"{name}: undefined; the experiment reported NaN or an infinite number"
@@ -158,7 +171,7 @@ def _failure(run: RunState) -> list[str]:
 
 
 def table(facts: Facts) -> str:
-    """A compact Markdown table: one row a measured run, one column a metric, mean ± standard error over seeds."""
+    """A Markdown table: a row for each measured run and condition, a column for each headline metric (mean ± error)."""
     metrics, several = facts.manifest.headline, len(facts.condition_names()) > 1
     heads = [f"{spec.label} ({facts.direction(name)})" for name, spec in metrics.items()]
     rows = [["run", "name", *(["condition"] if several else []), *heads]]

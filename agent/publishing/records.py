@@ -1,4 +1,5 @@
-"""The session's records, read as they are committed. What they say is answered by paper.evidence.Facts."""
+"""Reads the session's committed records and checks that none was changed; `Facts` (paper/evidence) answers from
+them."""
 
 from __future__ import annotations
 
@@ -13,12 +14,12 @@ from paper.evidence.facts import Facts
 
 
 def session_facts(tools: Tools, *added: RunRecord) -> Facts:
-    """Every run that is over, measured or failed, as notes, prompts and the paper may state it.
+    """The facts of all runs that have ended, measured or failed, for notes, prompts and the paper.
 
-    `added` are records that the session does not know yet.
+    `added` are records of runs whose end is not in the session's log yet.
 
     Raises:
-        InfrastructureError: a record is missing, or is not the one that was measured.
+        InfrastructureError: a record is missing or was changed.
     """
     new = {record.run for record in added}
     over = [run for run in tools.session.runs.values() if run.over and run.run not in new]
@@ -27,16 +28,16 @@ def session_facts(tools: Tools, *added: RunRecord) -> Facts:
 
 
 def read_record(path: Path, run: RunState) -> RunRecord:
-    """The record of a run that is over.
+    """The record of a run that has ended.
 
     Raises:
-        InfrastructureError: it is missing, or is not the one that was measured.
+        InfrastructureError: it is missing, or its hash is not the one in the session's log.
     """
-    mend = f"restore it with: git -C {path.parent.parent} checkout records/{path.name}"
+    fix = f"restore it with: git -C {path.parent.parent} checkout records/{path.name}"
     try:
         data = path.read_bytes()
     except FileNotFoundError:
-        raise InfrastructureError(f"{path}: the record is gone; {mend}") from None
+        raise InfrastructureError(f"{path}: the record is missing; {fix}") from None
     if run.measured and hashlib.sha256(data).hexdigest() != run.measured.record_sha256:
-        raise InfrastructureError(f"{path}: changed since run {run.run} was measured (its hash differs); {mend}")
+        raise InfrastructureError(f"{path}: changed since run {run.run} was measured (its hash differs); {fix}")
     return RunRecord.model_validate_json(data)

@@ -1,7 +1,7 @@
-"""What the runner signs in a session's repository: each record, each paper, and the end, one statement a file.
+"""Signed statements in a session's repository: about each record, each paper and the session's end, one file each.
 
-A statement names the files that its commit adds by sha256, the commit on which that commit stands (and with it all
-history), and the newest line of the session's log. Whoever has the repository can check it; see verify/signed.py.
+A statement names by sha256 the files that its commit adds, the parent of that commit (and with it the whole history),
+and the newest line of the session's log. Anybody who has the repository can check it (verify/signed.py).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from agent.storage.signing import fingerprint, holds
 FOLDER = "signatures"
 RECORDS = f"{FOLDER}/records"
 PAPER, END = f"{FOLDER}/paper.json", f"{FOLDER}/session.json"
-SIGNED_COMMIT = "signed"  # how the tag of a signed last commit begins
+SIGNED_COMMIT = "signed"  # the beginning of the tag that signs a session's last commit
 PURPOSE, COMMIT = "statement", "commit"
 
 
@@ -29,16 +29,16 @@ class Statement(Strict):
 
     session: str  # the session's name
     first: str  # the session's first commit, which no other session has
-    on: str  # the commit that the signed commit stands on
+    on: str  # the parent of the commit that adds the statement
     files: dict[str, str]  # sha256 by path
-    lines: int  # of the session's log
-    log: str  # hash of the last of them
+    lines: int  # number of lines of the session's log
+    log: str  # hash of the last of these lines
     key: str  # public, in hex
     signature: str = ""
 
     @property
     def text(self) -> bytes:
-        """What is signed."""
+        """The bytes that are signed."""
         return json.dumps(self.model_dump(exclude={"signature"}), sort_keys=True, separators=(",", ":")).encode()
 
     @property
@@ -47,19 +47,23 @@ class Statement(Strict):
         return holds(self.key, self.signature, PURPOSE, self.text)
 
     def signed(self, signer: Signer) -> Statement:
+        """The same statement with the signer's signature."""
         return self.model_copy(update={"signature": signer.sign(PURPOSE, self.text)})
 
 
-_KIND = "ed25519-"  # before a signature in a tag's name: one in 64 begins with a hyphen, which no plain name may
+_KIND = (
+    "ed25519-"  # stands before the signature, because one in 64 begins with a hyphen, which a name of a tag must not
+)
 
 
 def commit_tag(signer: Signer, commit: str) -> str:
-    """The name of the tag that says who signed a session's last commit: a commit cannot hold its own id."""
+    """The name of the tag that signs a session's last commit. It is a tag because a commit cannot contain its own
+    id."""
     return f"{SIGNED_COMMIT}/{signer.public}/{_KIND}{signer.sign(COMMIT, commit.encode())}"
 
 
 def signs_commit(tag: str, commit: str) -> str:
-    """The public key whose owner signed this commit with this tag; "" for any other tag."""
+    """The public key whose owner signed this commit by this tag; "" if the tag signs nothing or another commit."""
     kind, _, rest = tag.partition("/")
     key, _, signature = rest.partition("/")
     signature = signature.removeprefix(_KIND)
@@ -67,17 +71,17 @@ def signs_commit(tag: str, commit: str) -> str:
 
 
 def record_statement(run: str) -> str:
-    """Where the statement about a run's record lies."""
+    """The path of the statement about a run's record."""
     return f"{RECORDS}/{run}.json"
 
 
 def commit_signed(
     tools: Tools, statement: str, about: Sequence[str], files: Sequence[str], subject: str, trailers: dict[str, str]
 ) -> str:
-    """Commit `files` together with a statement about some of them; returns the commit.
+    """Commit `files` together with a signed statement about some of them (`about`); returns the commit.
 
-    A commit that was made before is found again, and its own statement is put back: a later one would name a later line
-    of the log.
+    If an earlier, interrupted process made this commit already, it is found by its trailers, and its own statement is
+    restored, because the one written here names a later line of the log.
     """
     repo, on = tools.paths.repo, tools.versions.base(trailers)
     lines, log = tools.journal.log.head()
@@ -97,6 +101,6 @@ def commit_signed(
 
 
 def signers(repo: Path, own: str) -> str:
-    """Fingerprints of the keys of all statements in a work tree and of our own, for the paper and session.json."""
+    """The fingerprints of all keys that signed statements in a work tree and of our own, for paper and session.json."""
     keys = [Statement.model_validate_json(path.read_bytes()).key for path in sorted((repo / FOLDER).rglob("*.json"))]
     return ", ".join(sorted({fingerprint(key) for key in (*keys, own)}))

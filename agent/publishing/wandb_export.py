@@ -1,7 +1,7 @@
-"""A session's trainings as runs of Weights & Biases, where people who train SAEs keep theirs. Only when asked for.
+"""Exports a session's trainings to Weights & Biases, for the command that asks for it.
 
-One training (a seed of a run under a condition) is one run there: settings and commit as its configuration, its curves
-as its history, what the runner measured as its summary, and the trained model as a reference to where it lies.
+Each training (one seed of a run under one condition) becomes one run there. Its configuration has the settings and the
+commit, its history the curves, and its summary the measured metrics; the trained model is named by its path and hash.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ STEPS = ("step", "steps", "samples")
 
 
 def export_wandb(paths: SessionPaths, project: str, out: Path, *, offline: bool) -> int:
-    """Send every measured training, and say where they are; the exit status.
+    """Send every measured training, and print where they are; returns the exit status.
 
     Args:
         project: the project at Weights & Biases.
@@ -46,12 +46,14 @@ def export_wandb(paths: SessionPaths, project: str, out: Path, *, offline: bool)
 
     try:
         exporter = _Exporter(wandb, paths, session, project, out, offline)
-        count = sum(exporter.send(r, t) for r, t in _measured(records))
+        trainings = list(_measured(records))
+        for record, training in trainings:
+            exporter.send(record, training)
     except wandb.errors.Error as error:
         lines = str(error).splitlines() or [type(error).__name__]
         raise UserError(f"wandb: {lines[0]}; set WANDB_API_KEY, or keep it here with --offline") from None
     place = f"{out / 'wandb'}; send them with: wandb sync {out / 'wandb'}/offline-run-*" if offline else project
-    print(f"{count} trainings of {len(records)} runs exported to {place}")
+    print(f"{len(trainings)} trainings of {len(records)} runs exported to {place}")
     return 0
 
 
@@ -71,15 +73,15 @@ class _Exporter:
     out: Path
     offline: bool
 
-    def send(self, record: RunRecord, training: Training) -> int:
-        """One training; returns 1."""
+    def send(self, record: RunRecord, training: Training) -> None:
+        """Send one training; sending it again changes the same run."""
         name = f"{self.paths.root.name}.{record.run}.{training.condition}.{training.seed}"
         run = self.wandb.init(
             project=self.project,
             group=self.paths.root.name,
             job_type=record.kind,
             name=f"{record.label}, seed {training.seed}",
-            id="".join(c if c.isalnum() else "-" for c in name),  # the same export again changes the same runs
+            id="".join(c if c.isalnum() else "-" for c in name),
             config=_configuration(self.session, record, training),
             notes=record.about,
             dir=self.out,
@@ -95,10 +97,9 @@ class _Exporter:
             for key, value in training.diagnostics.items():
                 run.summary[f"self-reported/{key}"] = value
             self._refer(run, record, training)
-        return 1
 
     def _settings(self) -> Any:
-        """Nothing of this machine is sent but what is named here."""
+        """Settings that keep wandb from sending anything else about this machine."""
         return self.wandb.Settings(
             console="off",
             disable_git=True,
@@ -113,7 +114,7 @@ class _Exporter:
         )
 
     def _refer(self, run: Any, record: RunRecord, training: Training) -> None:
-        """Name the trained model by where it lies and by its hash; the file itself stays."""
+        """Log the trained model as a reference to its folder, with its hash; the file itself is not sent."""
         state = self.session.runs[record.run]
         attempt = self.paths.attempt(record.run, state.attempt, state.restarts)
         folder = attempt / "trainings" / f"{training.condition}-seed{training.seed}" / "export"
@@ -150,7 +151,7 @@ def _configuration(session: Session, record: RunRecord, training: Training) -> d
 
 
 def _history(training: Training) -> Iterator[tuple[int, dict[str, float]]]:
-    """The curves, row by row; an experiment reports them about itself, and the names say so."""
+    """The curves as (step, values); their names say that the experiment reported them about itself."""
     steps = next((training.curves[s] for s in STEPS if s in training.curves), ())
     curves = {n: c for n, c in training.curves.items() if n not in STEPS and len(c) == len(steps)}
     for place, step in enumerate(steps):

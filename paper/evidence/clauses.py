@@ -1,20 +1,22 @@
-"""Measured clauses: forms that print run, metric, relation, number and interval together, filled in from the records.
+"""Measured clauses: expressions that print run, metric, relation, number and interval together, from the records.
 
-What a clause says cannot be wrong: nobody types its direction, its metric or its runs. A form's docstring is its line
-in the writer's prompt. Single numbers and names are in vocabulary.py, the confirmation is in confirmed.py.
+The writer names runs and metrics only; the direction ("ahead", "behind") and the numbers come from the records, so a
+clause cannot contradict them. The docstring of each function is its line in the writer's prompt. Single numbers and
+names are in vocabulary.py; the confirmation is in confirmed.py.
 """
 
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from itertools import combinations
 
 from agent.core.compute import measure_of, relative_compute
 from paper.evidence import factors
-from paper.evidence.facts import FactError, Facts, Series
-from paper.evidence.numbers import ORDINALS, Quantity, count_text, listed, setting_text
+from paper.evidence.facts import Difference, FactError, Facts
+from paper.evidence.numbers import Quantity, count_text, listed, setting_text
 from paper.evidence.relations import (
     Metrics,
     both_values,
@@ -29,7 +31,7 @@ from paper.evidence.relations import (
 )
 from paper.evidence.series import difference_of
 from paper.evidence.sweeps import curve_of, values_text
-from paper.evidence.vocabulary import Result
+from paper.evidence.vocabulary import Result, place_text
 
 FORMS = ("short", "full")
 
@@ -189,7 +191,10 @@ def cost(facts: Facts, run: str, against: str = "baseline") -> Result:
 
 def ranking(facts: Facts, metric: str, condition: str | None = None) -> Result:
     """all measured runs in one metric, best first, with their values"""
-    series = _ranked(facts, metric, condition)
+    field = [facts.series(r.name, metric, condition) for r in facts.measured]
+    if not field:
+        raise FactError("no run has a measured result")
+    series = sorted(field, key=lambda s: -facts.merit(metric, s.mean, s.condition))
     unit = facts.unit(metric)
     valued = [f"{s.run.label} ({s.quantity(unit).bare()})" for s in series]
     level = [
@@ -204,10 +209,7 @@ def ranking(facts: Facts, metric: str, condition: str | None = None) -> Result:
 def position(facts: Facts, run: str, metric: str, subject: str = "", condition: str | None = None) -> Result:
     """the place of a run among all measured ones, e.g. "Plain is third of five in F1" """
     series = facts.series(run, metric, condition)
-    ranked = _ranked(facts, metric, series.condition)
-    place = 1 + next(i for i, s in enumerate(ranked) if s.run.run == series.run.run)
-    ordinal = ORDINALS[place] if place < len(ORDINALS) else f"number {place}"
-    text = f"{subject_of(subject, series)} is {ordinal} of {count_text(len(ranked))} in {facts.spec(metric).label}"
+    text = f"{subject_of(subject, series)} is {place_text(facts, series)} in {facts.spec(metric).label}"
     return clause(facts, text, [series])
 
 
@@ -248,14 +250,14 @@ def guarded(facts: Facts, subject: str = "", condition: str | None = None) -> Re
 
 
 def companions(facts: Facts) -> tuple[str, ...]:
-    """The primary metric, and what has to be read beside it: the manifest's guards, or the headline metrics."""
+    """The primary metric, then the metrics that guard it; where the manifest has no guards, the headline metrics."""
     manifest = facts.manifest
     guards = tuple(guard.metric for guard in manifest.guards)
     return tuple(dict.fromkeys((manifest.primary, *(guards or manifest.headline))))
 
 
 def foremost(facts: Facts) -> tuple[str, ...]:
-    """All headline metrics in the order of their weight: the primary one, what has to be read beside it, the others."""
+    """All headline metrics: the primary one first, then its companions (`companions`), then the others."""
     return tuple(dict.fromkeys((*companions(facts), *facts.manifest.headline)))
 
 
@@ -312,32 +314,31 @@ def confirmed_ahead(facts: Facts) -> bool:
     return facts.confirmed is not None and facts.confirmed.verdict == "improvement"
 
 
-def _ranked(facts: Facts, metric: str, condition: str | None) -> list[Series]:
-    field = [facts.series(r.name, metric, condition) for r in facts.measured]
-    if not field:
-        raise FactError("no run has a measured result")
-    return sorted(field, key=lambda s: -facts.merit(metric, s.mean, s.condition))
-
-
 def signs(facts: Facts) -> str:
-    """How every pair of measured runs and every change of a design stands in every metric and condition, one letter
-    each: what words may hang on."""
-    letters = []
+    """The outcome of every comparison of the session, as a text that changes whenever one of them comes out otherwise.
+
+    It has one letter for each pair of measured runs and for each change of a factorial design, in every metric and
+    condition (the first letter of the relation, "-" where there is none), and then the confirmation's verdict. The
+    judge's verdict on a sentence is stored under it, because the sentence may be true for these outcomes only.
+    """
+    verdict = facts.confirmed.verdict if facts.confirmed else "none"
+    return "".join(_letters(facts)) + f":{verdict}"
+
+
+def _letters(facts: Facts) -> Iterator[str]:
+    def letter(compare: Callable[..., Difference], *names: str) -> str:
+        try:
+            return relation_of(facts, compare(*names))[0]
+        except FactError:
+            return "-"
+
     for metric in facts.manifest.metrics:
         for a, b in combinations(facts.measured, 2):
             for where in facts.condition_names(a):
-                try:
-                    letters.append(relation_of(facts, facts.difference(a.name, b.name, metric, where))[0])
-                except FactError:
-                    letters.append("-")
+                yield letter(facts.difference, a.name, b.name, metric, where)
         for name in factors.names(facts):
             for where in facts.condition_names():
-                try:
-                    letters.append(relation_of(facts, factors.effect(facts, name, metric, where).gap)[0])
-                except FactError:
-                    letters.append("-")
-    verdict = facts.confirmed.verdict if facts.confirmed else "none"
-    return "".join(letters) + f":{verdict}"
+                yield letter(partial(factors.gap_of, facts), name, metric, where)
 
 
 CONDITIONS: tuple[Callable[..., bool], ...] = (ahead, behind, level, measured, confirmed_ahead)

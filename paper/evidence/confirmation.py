@@ -1,6 +1,8 @@
-"""The confirmation: best run and planned baseline trained anew on fresh seeds, compared by one paired test. Pure.
+"""The confirmation: the best run and the planned baseline, trained again on fresh seeds and compared by one paired
+test.
 
-Nothing else in a paper may be called an improvement. Wording is in confirmed.py.
+A paper may call only a difference that passes this test an improvement. The test is a paired two-sided t-test over
+seeds (series.py). Wording is in confirmed.py. Pure.
 """
 
 from __future__ import annotations
@@ -16,14 +18,15 @@ from paper.evidence.series import Difference, Series, averaged, difference_of, s
 
 Verdict = Literal["improvement", "price", "worse", "inconclusive"]
 OURS, BASELINE = "confirm.best", "confirm.baseline"
-MIN_SEEDS = 5  # pairs; with fewer there is no verdict
+MIN_SEEDS = 5  # seeds that both arms need; with fewer there is no verdict
 
 
 @dataclass(frozen=True)
 class Confirmation:
-    """`ours` and `baseline` hold one value a seed, averaged over conditions, for the seeds that both arms have.
+    """A finished confirmation. Its two arms are `ours` (the best run) and `baseline`.
 
-    For a metric with a target the values are distances from the target, so that lower is better.
+    Each arm has one value of the primary metric for each seed that both arms measured, averaged over conditions. For a
+    metric with a target the values are distances from the target, so that lower is better.
     """
 
     metric: str
@@ -31,9 +34,9 @@ class Confirmation:
     distance: bool  # the values are distances from the metric's target
     gap: Difference  # ours - baseline; its interval always exists
     planned: int  # seeds that were to be trained
-    broken: tuple[BrokenGuard, ...]  # what being ahead, if it is, was paid with
-    fresh_worlds: int  # worlds that the seeds are spread over; 0 where any file in them was explored, by its hash
-    tried: int  # experiments of which the best was confirmed, failed ones too
+    broken: tuple[BrokenGuard, ...]  # the guards that `ours` breaks against `baseline`
+    fresh_worlds: int  # data sets that the seeds are spread over; 0 if any file of them was used in the exploration
+    tried: int  # experiments among which the best was chosen, failed ones included
 
     @property
     def ours(self) -> Series:
@@ -49,19 +52,19 @@ class Confirmation:
 
     @property
     def p(self) -> float:
-        """Of the paired test; where every seed differs by the same amount, that amount is certain."""
+        """p of the paired test. If all seeds differ by exactly the same amount: 0, or 1 where that amount is zero."""
         if self.gap.p is not None:
             return self.gap.p
         return 0.0 if self.gap.distinct else 1.0
 
     @property
     def steps(self) -> tuple[float, ...]:
-        """The difference for each seed."""
+        """`ours` minus `baseline` for each seed."""
         return steps_of(self.ours, self.baseline)
 
     @property
     def verdict(self) -> Verdict:
-        """ "price": significantly ahead in the primary metric, but a guard is broken, so it is no improvement"""
+        """What the test shows. "price": significantly ahead, but a guard is broken, so this is no improvement."""
         if not self.gap.distinct:
             return "inconclusive"
         if (self.gap.value > 0) != (self.better == "higher"):
@@ -70,7 +73,10 @@ class Confirmation:
 
 
 def why_none(records: Sequence[RunRecord], metric: str, unbeaten: str = "") -> str:
-    """Why these arms make no confirmation; empty if they make one. `unbeaten`: the baseline that no run is ahead of."""
+    """Why the records of the arms give no confirmation, as a clause for the paper; "" if they give one.
+
+    `unbeaten` is the label of the baseline that no run is ahead of, "" where there is none.
+    """
     if not records and unbeaten:
         return f"no confirmation was made, because no run is ahead of {unbeaten}; every result is exploratory"
     if not records:
@@ -102,10 +108,13 @@ def confirm(
     distance: Callable[[float, str], float],
     broken: Sequence[BrokenGuard] = (),
 ) -> Confirmation:
-    """The test, for arms of which `why_none` has nothing to say.
+    """The test over two arms for which `why_none` returns "".
 
-    `distance` says how far a value of the metric lies from its target under a condition; only a metric with a target
-    is read through it. `broken` are the guards that the arms break.
+    Args:
+        records: of the two arms.
+        explored: of all runs before them; their data must not appear in the arms.
+        distance: from a value and its condition to how far it lies from the target; used for better="target" alone.
+        broken: the guards that the best run's arm breaks against the baseline's.
     """
     reading = (distance,) if better == "target" else ()
     arms = {r.run: r for r in records}
@@ -124,7 +133,7 @@ def confirm(
 
 
 def _fresh_worlds(arm: RunRecord, seeds: Sequence[int], explored: Sequence[RunRecord]) -> int:
-    """How many worlds these seeds were trained in, if no file in them is the exploration's or another world's."""
+    """The number of worlds of these seeds; 0 if one of their files belongs to the exploration, or to two worlds."""
     worlds = [frozenset(world.values()) for world in arm.worlds]
     files, seen = (frozenset[str]().union(*sets) for sets in (worlds, map(_data, explored)))
     if files & seen or len(files) < sum(map(len, worlds)):
@@ -133,7 +142,7 @@ def _fresh_worlds(arm: RunRecord, seeds: Sequence[int], explored: Sequence[RunRe
 
 
 def _data(record: RunRecord) -> frozenset[str]:
-    """Hashes of what was trained and measured on."""
+    """Hashes of the data files that a run was trained and measured on."""
     return frozenset(digest for name, digest in record.hashes.items() if name.startswith("data/"))
 
 

@@ -1,6 +1,7 @@
-"""The functions of the vocabulary that speak of the confirmation: digits and words from one paired test.
+"""The expressions that print the confirmation: numbers and words of its one paired test.
 
-`confirmation` and `confirmed_verdict` have a truthful text in every case; the others need a confirmation with a result.
+`confirmation` and `confirmed_verdict` print a true text also where there is no confirmation or where it has no result;
+the others raise FactError then. The docstring of each function in FUNCTIONS is its line in the writer's prompt.
 """
 
 from __future__ import annotations
@@ -47,10 +48,11 @@ def confirmation(facts: Facts) -> Result:
         return _without(facts, str(error))
     values = " against ".join(_value(facts, found, arm) for arm in _arms(found))
     seeds = count_text(found.n) + ("" if found.n == found.planned else f" of {count_text(found.planned)}")
+    one, other = (arm.run.label for arm in _arms(found))
     text = (
-        f"on {fresh(found, f'{seeds} fresh seeds')}, {_label(found.ours)} ({chosen(found)}) {relation(facts, found)} "
-        f"{_label(found.baseline)} in {measure(facts, found)} ({values}, difference {_diff(facts, found)}, "
-        f"{_ci(facts, found)}, paired t-test, {_p(found)}): {verdict(facts, found, values=True)}"
+        f"on {fresh(found, f'{seeds} fresh seeds')}, {one} ({chosen(found)}) {relation(facts, found)} "
+        f"{other} in {measure(facts, found)} ({values}, difference {_diff(facts, found)}, "
+        f"{_ci(facts, found)}, paired t-test, {p_text(found.p)}): {verdict(facts, found, values=True)}"
     )
     return replace(_confirmed(facts, text, _arms(found), "words"), see=CONFIRMATION)
 
@@ -74,7 +76,7 @@ def confirmed(facts: Facts) -> Result:
 def confirmed_run(facts: Facts) -> Result:
     """the label of the run that was confirmed"""
     found = facts.confirmation
-    return _confirmed(facts, _label(found.ours), (found.ours,), "name")
+    return _confirmed(facts, found.ours.run.label, (found.ours,), "name")
 
 
 def confirmed_value(facts: Facts, which: str) -> Result:
@@ -101,7 +103,7 @@ def confirmed_ci(facts: Facts) -> Result:
 def confirmed_p(facts: Facts) -> Result:
     """its paired two-sided t-test, e.g. "p = 0.0004" """
     found = facts.confirmation
-    return _confirmed(facts, _p(found), _arms(found), "result")
+    return _confirmed(facts, p_text(found.p), _arms(found), "result")
 
 
 def confirmed_n(facts: Facts) -> Result:
@@ -114,19 +116,20 @@ def confirmed_n(facts: Facts) -> Result:
 
 
 def fresh(found: Confirmation, seeds: str = "fresh seeds") -> str:
-    """What was new for the two arms."""
+    """The fresh seeds of the two arms and, if they are new as well, the worlds (data sets) that they were trained
+    in."""
     if found.fresh_worlds > 1:
         return f"{seeds} in {count_text(found.fresh_worlds)} fresh worlds"
     return f"{seeds} and in a fresh world" if found.fresh_worlds else seeds
 
 
 def chosen(found: Confirmation) -> str:
-    """Of how many runs the confirmed one is the best: the more were tried, the luckier the best of them."""
+    """Among how many runs the confirmed one was chosen: the best of many owes more to luck, so the paper says it."""
     return "the only run tried" if found.tried == 1 else f"the best of {count_text(found.tried)} runs tried"
 
 
 def relation(facts: Facts, found: Confirmation) -> str:
-    """What stands between the confirmed run and its baseline."""
+    """The verb between the names of the confirmed run and of its baseline, e.g. "improves on"."""
     return {
         "improvement": "improves on",
         "price": f"is, at the price of {price(facts, found.broken)}, ahead of",
@@ -136,7 +139,7 @@ def relation(facts: Facts, found: Confirmation) -> str:
 
 
 def verdict(facts: Facts, found: Confirmation, values: bool = False) -> str:
-    """The verdict as a clause; with `values` a price is given in numbers."""
+    """The verdict as a clause. With `values`, the metrics of broken guards are printed with their values."""
     if found.verdict != "price":
         return _VERDICT[found.verdict]
     paid = price(facts, found.broken, values)
@@ -144,13 +147,14 @@ def verdict(facts: Facts, found: Confirmation, values: bool = False) -> str:
 
 
 def measure(facts: Facts, found: Confirmation) -> str:
-    """What was compared, by the metric's label."""
+    """What was compared, e.g. "F1"; for a metric with a target, the distance from it."""
     label = facts.spec(found.metric).label
     return f"the distance of {label} from its target" if found.distance else label
 
 
 def p_text(p: float) -> str:
-    """p with about two digits, more beside the level; below 0.0001 no digit is worth printing."""
+    """p with two to four decimals: more for a small p, and where it is so near to 0.05 that rounding would hide the
+    side. Below 0.0001 it prints "p < 0.0001"."""
     if p < 0.0001:
         return "p < 0.0001"
     return f"p = {fixed(p, 2 if p >= 0.1 else 3 if p >= 0.01 and abs(p - ALPHA) > 0.001 else 4)}"
@@ -168,16 +172,8 @@ def _ci(facts: Facts, found: Confirmation) -> str:
     return f"95% CI {found.gap.interval_text(facts.unit(found.metric))}"
 
 
-def _p(found: Confirmation) -> str:
-    return p_text(found.p)
-
-
-def _label(arm: Series) -> str:
-    return arm.run.label
-
-
 def _without(facts: Facts, text: str) -> Result:
-    """No result to tell; the arms that were tried, if any, stand behind the words."""
+    """The text for a confirmation without a result; it is read from the records of the arms, if there are any."""
     return Result(
         text=text,
         kind="words",

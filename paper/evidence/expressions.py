@@ -1,6 +1,7 @@
-"""{{ expression }} and {% if condition %}: Python's own grammar, evaluated against an allow-list, typed results.
+"""Evaluates `{{ expression }}` and `{% if condition %}` of a paper's Markdown over the run records.
 
-An expression is one call of one known function; its arguments are texts, or lists of texts. Nothing is executed.
+An expression is one call of one function from an allow-list (FUNCTIONS, CONDITIONS); its arguments are texts or lists
+of texts. It is parsed with Python's grammar (`ast`), and nothing that a writer typed is executed.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ def evaluate(source: str, facts: Facts) -> Result | Problem:
 
 
 def holds(source: str, facts: Facts) -> bool | Problem:
-    """Does the condition of `{% if ... %}` hold, or why can that not be said? "not" may stand before it."""
+    """Whether the condition of `{% if ... %}` holds, or the reason why this is not known. It may begin with "not"."""
     positive = source.strip().removeprefix("not ")
     value = _value(positive, facts, CONDITIONS)
     if not isinstance(value, bool):
@@ -66,7 +67,7 @@ def _value(source: str, facts: Facts, known: Mapping[str, Callable[..., Any]]) -
 
 
 def parse(source: str, known: Mapping[str, Callable[..., Any]] = FUNCTIONS) -> Call | Problem:
-    """Function, arguments and keyword arguments of an expression."""
+    """The function, the arguments and the keyword arguments of an expression, or what is wrong with its form."""
     if len(source) > MAX_LENGTH:
         return Problem(f"an expression is at most {MAX_LENGTH} characters long")
     try:
@@ -107,16 +108,19 @@ def canonical(source: str) -> str:
 
 
 def usage(function: str, known: Mapping[str, Callable[..., Any]] = FUNCTIONS) -> str:
-    """`mean(run, metric, condition=...)`."""
+    """A function with its parameters as a writer types them: `mean(run, metric, condition=...)`."""
     parameters = list(inspect.signature(known[function]).parameters.values())[1:]
     shown = [p.name if p.default is p.empty else f"{p.name}=..." for p in parameters]
     return f"{function}({', '.join(shown)})"
 
 
 def vocabulary(facts: Facts | None = None, whole: Facts | None = None) -> str:
-    """The table of expressions for the writer's prompt; with facts, also the names that are valid and what stands.
+    """The table of expressions for the writer's prompt.
 
-    `whole`: all facts of the session, where `facts` are those of the runs that a writer is told of.
+    Args:
+        facts: of the runs that the prompt tells of; with them, the text also has the names of runs, metrics and
+            settings, and what the clauses print now.
+        whole: of all runs of the session, where `facts` has only some of them (few.py).
     """
     lines = ["Measured clauses, which print whole clauses (their word of direction is the records'):"]
     lines += _table(_CLAUSES)
@@ -132,7 +136,7 @@ def vocabulary(facts: Facts | None = None, whole: Facts | None = None) -> str:
 
 
 def forms(facts: Facts) -> str:
-    """The forms by their signatures alone and the names that are valid, for a writer who mends a sentence."""
+    """All expressions by their signatures, and the names that they accept: what a writer needs to repair a sentence."""
     known = [usage(name) for name in FUNCTIONS]
     conditions = [usage(name, CONDITIONS) for name in CONDITIONS]
     return "\n".join([f"  {', '.join(known)}", f"  {{% if ... %}}: {', '.join(conditions)}", *_named(facts)])
@@ -177,9 +181,11 @@ def _named(facts: Facts) -> list[str]:
 
 
 def standing(facts: Facts, whole: Facts) -> list[str]:
-    """What the forms print now: each run against its start and the baselines, and the clauses that papers need most.
+    """What the clauses print now, a line each, so that a writer does not contradict them.
 
-    Where `whole` holds more runs than are told (`facts`), its ranking is too long for a sentence and is left out.
+    Each run is compared with the run that it starts from and with the baselines; then follow the effects of a factorial
+    design and the clauses that most papers need. `facts` has the runs that the prompt tells of, `whole` all runs; the
+    ranking is left out where they differ, because it would be too long for a sentence.
     """
     if len(facts.measured) < 2:
         return []

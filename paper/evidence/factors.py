@@ -1,27 +1,28 @@
-"""A factorial design: runs that hold some of several changes, and what each change makes in the mean of its pairs.
+"""A factorial design: runs that combine some of several changes, and the effect of each change.
 
-The plan says which changes a run holds; run 0 holds none. A pair of a change is two measured runs that differ in it
-alone. Runs of which the plan says nothing, and further baselines, stand outside. Pure.
+The plan says which changes a run has (`RunRecord.factors`); run 0 has none. A pair of a change is two measured runs
+that differ in this change alone, and the effect of a change is the mean difference over its pairs, seed by seed. Runs
+for which the plan names no change, and the other baselines, are not part of the design. Pure.
 """
 
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from agent.core.record import RunRecord
 from paper.evidence.facts import Facts
-from paper.evidence.numbers import Quantity, count_text
+from paper.evidence.numbers import Quantity, count_text, listed
 from paper.evidence.relations import Metrics, clause, compared, metrics_of, relation_of, unjudged
 from paper.evidence.series import Difference, FactError, Series, difference_of
 from paper.evidence.vocabulary import Result
 
 
 def names(facts: Facts) -> tuple[str, ...]:
-    """The changes of the design, in the order in which runs brought them; empty where no two can be told apart.
+    """The changes of the design in the order of the runs that introduced them; empty where there is no design.
 
-    A design has at least two changes with a pair each, and a run that holds several.
+    A design has at least two changes with a pair each, and a run that has several changes.
     """
     found = tuple(dict.fromkeys(f for r in facts.experiments for f in r.factors))
     paired = tuple(f for f in found if pairs(facts, f))
@@ -30,7 +31,10 @@ def names(facts: Facts) -> tuple[str, ...]:
 
 
 def cells(facts: Facts) -> dict[frozenset[str], RunRecord]:
-    """The measured runs of the design by the changes they hold, fewest first; of two alike, the first that was run."""
+    """The measured runs of the design by their sets of changes, smallest set first.
+
+    Of two runs with the same changes, the first one counts.
+    """
     found: dict[frozenset[str], RunRecord] = {}
     for record in facts.measured:
         if record.factors or record.run == "0":
@@ -39,7 +43,7 @@ def cells(facts: Facts) -> dict[frozenset[str], RunRecord]:
 
 
 def pairs(facts: Facts, factor: str) -> tuple[tuple[RunRecord, RunRecord], ...]:
-    """With the change and without it."""
+    """The pairs of a change: the run with it, and the run that has all its other changes and not this one."""
     known = cells(facts)
     return tuple(
         (run, known[held - {factor}]) for held, run in known.items() if factor in held and held - {factor} in known
@@ -48,15 +52,18 @@ def pairs(facts: Facts, factor: str) -> tuple[tuple[RunRecord, RunRecord], ...]:
 
 @dataclass(frozen=True)
 class Effect:
-    """What a change makes of one metric in the mean of its pairs, with its interval over seeds."""
+    """The effect of a change on one metric, averaged over its pairs."""
 
-    pairs: int
-    gap: Difference
-    series: tuple[Series, ...]  # of all runs that were read
+    pairs: int  # how many
+    gap: Difference  # the mean of the runs with the change minus that of the runs without it, seed by seed
+    series: tuple[Series, ...]  # of all runs of the pairs
 
 
 def effect(facts: Facts, factor: str, metric: str, condition: str | None = None) -> Effect:
-    """For each seed the mean of the runs with the change, less that of the same runs without it.
+    """The effect of a change: for each seed, the mean of the runs with it minus the mean of their partners.
+
+    A run that the integrity gate flagged "off-target" is kept, because the change itself may be what moves the
+    sparsity; the texts that print an effect name such runs (`missed`).
 
     Raises:
         FactError: no two measured runs differ in this change alone, or their seeds differ.
@@ -69,6 +76,29 @@ def effect(facts: Facts, factor: str, metric: str, condition: str | None = None)
     if len({s.seeds for s in series}) > 1:
         raise FactError(f'the runs that differ in "{factor}" were measured with different seeds')
     return Effect(len(found), difference_of(*map(_mean_of, sides)), series)
+
+
+def gap_of(facts: Facts, factor: str, metric: str, condition: str | None = None) -> Difference:
+    """The difference that `effect` computes, alone; raises the same errors."""
+    return effect(facts, factor, metric, condition).gap
+
+
+def missed(facts: Facts, trained: Iterable[tuple[RunRecord, str]]) -> str:
+    """A clause that names the runs which miss a target, such as that of the sparsity; "" where none does.
+
+    `trained` are runs with the condition of which it is asked. A difference to such a run mixes the change with the
+    other sparsity. The integrity gate decides (finding "off-target": a metric is off its target by more than a tenth).
+    """
+    off = list(dict.fromkeys(record.label for record, condition in trained if _is_off_target(record, condition)))
+    aimed = [spec.label for spec in facts.manifest.metrics.values() if spec.better == "target"]
+    what = f"the target of {aimed[0]}" if len(aimed) == 1 else "a target"
+    return f"{listed(off)} {'misses' if len(off) == 1 else 'miss'} {what}" if off else ""
+
+
+def _is_off_target(record: RunRecord, condition: str) -> bool:
+    """Whether the gate flagged a training under this condition; a finding begins with the seed and the condition."""
+    begins = tuple(f"seed {t.seed}, {condition}: " for t in record.trainings if t.condition == condition)
+    return any(f.code == "off-target" and f.text.startswith(begins) for f in record.findings)
 
 
 def _mean_of(side: Sequence[Series]) -> Series:
@@ -87,7 +117,14 @@ def factor(facts: Facts, name: str, metrics: Metrics, condition: str | None = No
     over = "in the one pair of runs" if count == 1 else f"averaged over {count_text(count)} pairs of runs"
     differ = "differs" if count == 1 else "differ"
     text = f"{over} that {differ} in {name} alone, the side with it {compared(facts, gaps, False, named=False)}"
-    return clause(facts, text + unjudged(facts, gaps), [s for e in found for s in e.series])
+    series = [s for e in found for s in e.series]
+    return clause(facts, text + unjudged(facts, gaps) + _though(facts, series), series)
+
+
+def _though(facts: Facts, series: Sequence[Series]) -> str:
+    """What stands behind an effect that reads runs which miss a target."""
+    off = missed(facts, ((s.run, s.condition) for s in series))
+    return f", although {off}" if off else ""
 
 
 def factorial(
@@ -105,12 +142,13 @@ def factorial(
     text = (
         f"in {label}, measured from {together.b.run.label}: {' and '.join(parts)}, and both changes together "
         f"({together.a.run.label}) {together.quantity(unit).bare()}, {_interaction(four, total, unit)}"
+        f"{_though(facts, four)}"
     )
     return clause(facts, text, four)
 
 
 def _interaction(four: Sequence[Series], total: float, unit: str) -> str:
-    """Does the whole differ from the sum of its parts? By the same interval as every difference."""
+    """How the two changes together compare with the sum of each alone, by the interval of that difference."""
     both, one, other, neither = four
     summed = f"the sum of the two ({Quantity(total, signed=True, unit=unit).bare()})"
     if len({s.seeds for s in four}) > 1:
@@ -127,12 +165,12 @@ def _added(a: Series, b: Series) -> Series:
 
 def gains(facts: Facts, factor: str, metric: str, condition: str | None = None) -> bool:
     """the change of a factorial design is measurably better in the metric, in the mean of its pairs"""
-    return relation_of(facts, effect(facts, factor, metric, condition).gap) == "ahead"
+    return relation_of(facts, gap_of(facts, factor, metric, condition)) == "ahead"
 
 
 def loses(facts: Facts, factor: str, metric: str, condition: str | None = None) -> bool:
     """the change of a factorial design is measurably worse in the metric, in the mean of its pairs"""
-    return relation_of(facts, effect(facts, factor, metric, condition).gap) == "behind"
+    return relation_of(facts, gap_of(facts, factor, metric, condition)) == "behind"
 
 
 FUNCTIONS: tuple[Callable[..., Result], ...] = (factor, factorial)

@@ -1,6 +1,7 @@
-"""The data behind every expression: run records, looked up by name, metric and condition. Pure.
+"""The data behind every expression: run records, looked up by run, metric and condition. Pure.
 
-Not here: wording (vocabulary.py) and digits (numbers.py).
+Every lookup that fails raises FactError with a message for the writer. Not here: the wording of results (vocabulary.py)
+and the digits of numbers (numbers.py).
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ __all__ = ["BrokenGuard", "Difference", "FactError", "Facts", "Series", "differe
 
 
 class Facts:
-    """Everything a paper may state about a session, and nothing else."""
+    """Everything that a paper may state about a session: its records, read by the template's manifest and a profile."""
 
     def __init__(self, records: Sequence[RunRecord], manifest: Manifest, profile: str) -> None:
         self.records = tuple(records)
@@ -35,7 +36,7 @@ class Facts:
 
     @cached_property
     def explored(self) -> tuple[RunRecord, ...]:
-        """Baselines and experiments; a confirmation is evidence of its own and never mixed in."""
+        """Baselines and experiments. The runs of the confirmation are kept apart (`confirmations`)."""
         return tuple(r for r in self.records if r.kind != "confirmation")
 
     @cached_property
@@ -52,15 +53,15 @@ class Facts:
 
     @cached_property
     def confirmations(self) -> tuple[RunRecord, ...]:
-        """The arms of the confirmation, whatever became of them."""
+        """The runs of the confirmation, also where they failed."""
         return tuple(r for r in self.records if r.kind == "confirmation")
 
     @cached_property
     def confirmation(self) -> Confirmation:
-        """The one confirmatory comparison: the best run against the planned baseline, trained anew.
+        """The one confirmatory comparison: the best run against the planned baseline, trained again on fresh seeds.
 
         Raises:
-            FactError: there is none, and why.
+            FactError: there is none; the message says why.
         """
         metric = self.manifest.primary
         if reason := self._why_unconfirmed:
@@ -93,8 +94,12 @@ class Facts:
         return baseline if self.best_of([baseline, *tried]) is baseline else None
 
     def record(self, name: str) -> RunRecord:
-        """By name; "best", "ours" and "baseline" are the best measured run of all, of the experiments
-        and of the baselines."""
+        """The explored run of this name. "best", "ours" and "baseline" name the best measured run of all, of the
+        experiments and of the baselines.
+
+        Raises:
+            FactError: no run has this name, or no run of that kind was measured.
+        """
         for record in self.explored:
             if record.name == name:
                 return record
@@ -108,7 +113,11 @@ class Facts:
         raise FactError(f'no run is called "{name}"; the runs are {_quoted(r.name for r in self.explored)}')
 
     def best_of(self, records: Iterable[RunRecord], what: str = "best") -> RunRecord:
-        """Best by the primary metric, averaged over conditions; the earlier run wins a tie."""
+        """The best of measured runs by the primary metric, averaged over conditions; the earlier run wins a tie.
+
+        Raises:
+            FactError: there are no records; the message calls them `what`.
+        """
         scored = [(self.explored_merit(r), r) for r in records]
         if not scored:
             raise FactError(f'"{what}" names no run: none of that kind has a measured result')
@@ -116,12 +125,13 @@ class Facts:
 
     @property
     def described(self) -> RunRecord:
-        """The run that the paper describes: the best experiment, also where a baseline beats it; the best of all
-        where no experiment was measured."""
+        """The run that the paper describes: the best experiment, even if a baseline is better; where no experiment was
+        measured, the best baseline."""
         return self.best_of([r for r in self.measured if r.kind == "experiment"] or self.measured)
 
     def explored_merit(self, record: RunRecord) -> float:
-        """Merit of the primary metric's mean over seeds, averaged over the conditions, each with its own target."""
+        """How good a measured run is: the merit (larger is better) of the primary metric's mean over seeds, averaged
+        over the conditions, each with its own target."""
         metric = self.manifest.primary
         means = {c: self.series(record.name, metric, c).mean for c in self.condition_names(record)}
         return statistics.fmean(self.merit(metric, mean, c) for c, mean in means.items())
@@ -130,7 +140,8 @@ class Facts:
 
     @property
     def trials(self) -> dict[str, int]:
-        """How many settings were tried for each baseline of the session, by its label; empty where nobody says."""
+        """How many settings were tried when each baseline was tuned, by its label; empty where the template does not
+        say."""
         known = self.manifest.profiles[self.profile].trials
         return {r.label: known.get(r.name, 0) for r in self.baselines} if known else {}
 
@@ -140,14 +151,19 @@ class Facts:
         return self.manifest.metrics[metric]
 
     def target(self, metric: str, condition: str | None = None) -> float | None:
-        """What a metric is to be held at; None where it has no target, or where conditions differ in it."""
+        """The value at which a metric is to be held; None where it has no target, or where the conditions have
+        different ones and none is named."""
         self.spec(metric)
         profile = self.manifest.profiles[self.profile]
         conditions = [c for c in profile.conditions if condition in (None, c.name)]
         return self.manifest.aim(metric, profile.settings, conditions)
 
     def merit(self, metric: str, value: float, condition: str) -> float:
-        """The same number with "larger is better", whatever the metric's direction."""
+        """A metric's value turned so that larger is better, whatever the metric's direction.
+
+        Raises:
+            FactError: the metric has a target, but none under this condition.
+        """
         spec, aim = self.spec(metric), self.target(metric, condition)
         if spec.better == "target" and aim is None:
             raise FactError(f'metric "{metric}" has no target under condition "{condition}"')
@@ -170,6 +186,7 @@ class Facts:
         return unit if unit in ("", "%") else f" {unit}"
 
     def condition_names(self, record: RunRecord | None = None) -> tuple[str, ...]:
+        """The conditions of a run; without one, those of the first run, or of the profile before any run."""
         source = record or (self.explored[0] if self.explored else None)
         if source is not None:
             return tuple(c.name for c in source.conditions)
@@ -183,6 +200,11 @@ class Facts:
         return name
 
     def condition(self, record: RunRecord, name: str | None) -> str:
+        """The condition that a writer means; None means the only one.
+
+        Raises:
+            FactError: the run has no condition of this name, or several and none is named.
+        """
         names = self.condition_names(record)
         if name is None:
             if len(names) == 1:
@@ -193,7 +215,7 @@ class Facts:
         return name
 
     def series(self, run: str, metric: str, condition: str | None = None) -> Series:
-        """Measured values of a metric.
+        """Measured values of a metric, one for each seed.
 
         Raises:
             FactError: unknown run, metric or condition, or a run without a measured result.
@@ -202,7 +224,7 @@ class Facts:
         return self._collect(run, metric, condition, "metrics")
 
     def diagnostic(self, run: str, name: str, condition: str | None = None) -> Series:
-        """Values the experiment reported about itself; never to be shown unmarked."""
+        """Values that the experiment reported about itself; every text that prints them must mark them so."""
         return self._collect(run, name, condition, "diagnostics")
 
     def _collect(self, run: str, key: str, condition: str | None, field: Literal["metrics", "diagnostics"]) -> Series:
@@ -226,10 +248,13 @@ class Facts:
         return record
 
     def difference(self, a: str, b: str, metric: str, condition: str | None = None) -> Difference:
-        """a - b with its standard error and its exploratory 95% interval.
+        """Run a minus run b in one metric, with standard error and exploratory 95% interval.
 
-        The interval is that of the paired t-test where both runs have the same three seeds or more, Welch's otherwise;
-        with a single seed on either side there is none, and nothing is judged.
+        The interval is that of the paired t-test where both runs have the same three or more seeds, and Welch's
+        otherwise. With a single seed on either side there is no interval.
+
+        Raises:
+            FactError: unknown run, metric or condition, a run without a result, or a run compared with itself.
         """
         one, two = self.series(a, metric, condition), self.series(b, metric, condition)
         if one.run.run == two.run.run:
@@ -239,7 +264,9 @@ class Facts:
         return difference_of(one, two)
 
     def broken_guards(self, a: str, b: str, condition: str | None = None) -> tuple[BrokenGuard, ...]:
-        """The manifest's guards that run `a` breaks against run `b`, under this condition or under any.
+        """The guards that run `a` breaks against run `b`, under one condition or (None) under any.
+
+        A guard is a metric that the manifest does not allow to fall by more than a given amount.
 
         Raises:
             FactError: unknown run or condition, or a run without a measured result.
@@ -257,6 +284,11 @@ class Facts:
     # ---------------------------------------------------------------- settings
 
     def setting(self, key: str, run: str | None = None, condition: str | None = None) -> Setting:
+        """A setting of one run, or the value that all explored runs share.
+
+        Raises:
+            FactError: there is no such setting or run, or runs or conditions differ in it and none is named.
+        """
         records = [self.record(run)] if run else list(self.explored)
         if not records:
             raise FactError("there are no records yet")

@@ -1,4 +1,4 @@
-"""The metrics that a run may not pay with for being ahead: the manifest's guards, held against two runs. Pure."""
+"""Checks the manifest's guards: metrics that may not fall by more than a given amount when a run is ahead. Pure."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Merit = Callable[[str, float, str], float]  # metric, value and condition -> the
 
 @dataclass(frozen=True)
 class BrokenGuard:
-    """A metric in which `a` lost more against `b` than the manifest allows, under one condition."""
+    """A guard metric in which run `a` is worse than run `b` by more than the manifest allows, under one condition."""
 
     a: Series
     b: Series
@@ -37,10 +37,10 @@ class BrokenGuard:
 def broken_guards(
     guards: Sequence[Guard], a: RunRecord, b: RunRecord, merit: Merit, conditions: Sequence[str]
 ) -> tuple[BrokenGuard, ...]:
-    """The guards that `a` breaks against `b`: each metric once, under the condition where it lost the most.
+    """The guards that run `a` breaks against run `b`: each metric once, under the condition where it fell the most.
 
-    A mean over conditions could hide a collapse under one of them, so each condition is held on its own. A metric that
-    one of the runs lacks breaks nothing.
+    Each condition is checked by itself, because a mean over conditions could hide a collapse under one of them. A
+    metric that one of the runs lacks breaks nothing.
     """
 
     def losses(guard: Guard) -> Iterator[BrokenGuard]:

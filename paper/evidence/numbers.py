@@ -1,4 +1,4 @@
-"""How a measured number is written: digits follow the standard error. Formatting only, no statistics."""
+"""How a measured number is written: its standard error decides how many digits are shown. Formatting only."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Quantity:
         return fixed(self.value, self.decimals, self.signed) + self.unit
 
     def error(self) -> str:
-        """The error alone; "0" only where nothing varied, "< 0.001" where it is too small for these decimals.
+        """The error alone: "0" only if all values are equal, "< 0.001" if it is too small for the decimals shown.
 
         Raises:
             ValueError: there is no error.
@@ -49,7 +49,7 @@ class Quantity:
         if self.se is None:
             return self.bare()
         error = self.error()
-        if self.unit and not self.unit[0].isspace():  # a word behind both is plain, and often stands in brackets itself
+        if self.unit and not self.unit[0].isspace():  # "(12.0 ± 0.3)%"; a unit that is a word needs no brackets
             return f"({fixed(self.value, self.decimals, self.signed)} {PLUS_MINUS} {error}){self.unit}"
         return f"{fixed(self.value, self.decimals, self.signed)} {PLUS_MINUS} {error}{self.unit}"
 
@@ -61,11 +61,12 @@ def decimals_for_error(se: float) -> int:
 
 
 def decimals_for_column(column: Sequence[Quantity]) -> int:
-    """The decimals of a table's column: one number for all rows, so that none shows fewer digits than the next.
+    """The number of decimals that all rows of a table's column share.
 
-    They are those that the largest error supports, and one more where another row supports it: an error then has two
-    significant digits at most. One run that went wild does not take the digits from all others: three significant
-    digits of the median value remain where any row supports them. Without errors it is these three.
+    It is what the largest error supports, plus one where another row supports one more (an error then has at most two
+    significant digits). So that a single run with a huge error does not take the digits from all others, three
+    significant digits of the median value are kept where any row supports them. Without errors, the largest value
+    gets three significant digits.
     """
     errors = [decimals_for_error(q.se) for q in column if q.se]
     sizes = sorted(abs(q.value) for q in column) or [0.0]
@@ -76,14 +77,14 @@ def decimals_for_column(column: Sequence[Quantity]) -> int:
 
 
 def decimals_for_value(value: float) -> int:
-    """Three significant digits where no error says better; whole numbers stay whole."""
+    """The decimals of a value without an error: three significant digits; whole numbers from 10 on have none."""
     if value == 0 or (float(value).is_integer() and abs(value) >= 10):
         return 0
     return max(0, min(6, 2 - math.floor(math.log10(abs(value)))))
 
 
 def fixed(value: float, decimals: int, signed: bool = False) -> str:
-    """Fixed-point text; a value that rounds to zero carries no minus sign."""
+    """Fixed-point text with commas between thousands; a value that rounds to zero has no minus sign."""
     text = f"{value:,.{decimals}f}"
     if text.startswith("-") and not any(c in "123456789" for c in text):
         text = text[1:]
@@ -104,7 +105,7 @@ def interval_text(ends: tuple[float, float], unit: str = "") -> str:
 
 
 def setting_text(value: object) -> str:
-    """A setting as people write it: 1,048,576; 0.003; 3e-4 stays 0.0003; true."""
+    """A setting as text: 1048576 as "1,048,576", 3e-4 as "0.0003", 1e-8 as "1e-08", True as "true"."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int):

@@ -1,4 +1,4 @@
-"""The words for what being ahead was paid with: guards that runs break against what they are compared with. Pure."""
+"""The words for the price of a lead: the guard metrics that fell by more than the manifest allows. Pure."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from paper.evidence.numbers import listed
 
 
 def price(facts: Facts, broken: Sequence[BrokenGuard], values: bool = False) -> str:
-    """The metrics that were paid with, e.g. "uniqueness and MCC"; with `values` "uniqueness (0.05 against 0.97)"."""
+    """The metrics of broken guards, e.g. "uniqueness and MCC"; with `values`, "uniqueness (0.05 against 0.97)"."""
 
     def told(guard: BrokenGuard) -> str:
         label = facts.spec(guard.metric).label
@@ -28,14 +28,11 @@ def _measurably(facts: Facts, one: RunRecord, other: RunRecord) -> bool:
     return any(gap.distinct or not gap.judged for gap in found)
 
 
-def _begins(label: str) -> str:
-    """A label at the beginning of a sentence."""
-    return label[:1].upper() + label[1:]
-
-
 def prices(facts: Facts) -> str:
-    """A sentence, after a blank, for each experiment that leads the strongest baseline in the primary metric only by
-    breaking guards; empty where there is none."""
+    """A sentence for each experiment that is ahead of the strongest baseline in the primary metric and breaks guards.
+
+    Each begins with a blank, because it goes on a caption; "" where there is none.
+    """
     try:
         base = facts.record("baseline")
     except FactError:
@@ -46,7 +43,8 @@ def prices(facts: Facts) -> str:
     ahead = [r for r in others if _measurably(facts, r, base)]
     metric = facts.spec(facts.manifest.primary).label
     return "".join(
-        f" {_begins(r.label)} is ahead of {base.label} in {metric} at the price of {price(facts, broken)}."
+        f" {r.label[:1].upper()}{r.label[1:]} is ahead of {base.label} in {metric} at the price of "
+        f"{price(facts, broken)}."
         for r in ahead
         if (broken := facts.broken_guards(r.name, base.name))
     )

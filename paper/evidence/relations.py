@@ -1,4 +1,4 @@
-"""How two measured series compare, in words: what the forms of clauses.py and factors.py share. Pure."""
+"""How two measured series compare, in words: what the clauses of clauses.py and factors.py share. Pure."""
 
 from __future__ import annotations
 
@@ -32,7 +32,10 @@ _WITHOUT_NAME = {kind: f"is {words}" for kind, words in _GOES_ON.items()} | {"le
 
 
 def relation_of(facts: Facts, gap: Difference) -> Relation:
-    """How a stands to b, better first; with a single value on a side only which number is larger."""
+    """Whether a is ahead of b, level with it or behind it, by the interval and the direction of the metric.
+
+    Without an interval (one seed on a side) only the numbers are compared: "above", "below" or "equal".
+    """
     if not gap.judged:
         return "equal" if gap.value == 0 else "above" if gap.value > 0 else "below"
     if not gap.distinct:
@@ -42,12 +45,16 @@ def relation_of(facts: Facts, gap: Difference) -> Relation:
 
 
 def stands(facts: Facts, gaps: Sequence[Difference], full: bool, named: bool = True) -> str:
-    """How two runs compare, with what a lead was paid with."""
+    """`compared`, followed by the guards that a lead breaks and by a remark where there is no interval."""
     return compared(facts, gaps, full, named) + _price(facts, gaps) + unjudged(facts, gaps)
 
 
 def compared(facts: Facts, gaps: Sequence[Difference], full: bool, named: bool) -> str:
-    """ "is ahead of TopK in F1 (+0.129) and behind in MCC (-0.012)": ahead first, then level, then behind."""
+    """The verb phrase of a comparison in several metrics: those where a is ahead first, then level, then behind.
+
+    E.g. "is ahead of TopK in F1 (+0.129) and behind in MCC (-0.012)"; without `named`, "is ahead in F1 (+0.129)". With
+    `full` each metric has both values and the interval.
+    """
     kinds: dict[Relation, list[Difference]] = {kind: [] for kind in _AGAINST}
     for gap in gaps:
         kinds[relation_of(facts, gap)].append(gap)
@@ -61,14 +68,14 @@ def compared(facts: Facts, gaps: Sequence[Difference], full: bool, named: bool) 
 
 
 def unjudged(facts: Facts, gaps: Sequence[Difference]) -> str:
-    """What stands behind a comparison of which no interval says whether it is more than noise."""
+    """A remark for comparisons of which one has no interval, so that nobody knows whether it is more than noise."""
     if all(gap.judged for gap in gaps):
         return ""
     return ", measured with one seed on a side" if facts.manifest.seeded else ", each from one execution of the script"
 
 
 def _price(facts: Facts, gaps: Sequence[Difference]) -> str:
-    """What being ahead in the primary metric was paid with, where the manifest's guards do not allow that much."""
+    """The guards that a lead in the primary metric breaks, as ", at the price of ..."; "" where it breaks none."""
     for gap in gaps:
         if gap.a.metric == facts.manifest.primary and relation_of(facts, gap) in ("ahead", "above"):
             broken = facts.broken_guards(gap.a.run.name, gap.b.run.name, gap.a.condition)
@@ -77,8 +84,11 @@ def _price(facts: Facts, gaps: Sequence[Difference]) -> str:
 
 
 def step(facts: Facts, gap: Difference, full: bool = False) -> str:
-    """ "F1 (+0.129)", with values and interval where the full form is asked for; of a companion metric of which less
-    is better this is said, since a reader expects a lead to stand beside a plus."""
+    """A metric with its difference, e.g. "F1 (+0.129)"; with `full` also both values and the interval.
+
+    For a metric other than the primary one of which less is better, "lower is better" is added, because a reader
+    expects a plus where a run is ahead.
+    """
     metric = gap.a.metric
     spec, unit = facts.spec(metric), facts.unit(metric)
     name = spec.label
@@ -97,6 +107,11 @@ def both_values(facts: Facts, gap: Difference) -> str:
 
 
 def metrics_of(metrics: Metrics) -> tuple[str, ...]:
+    """The names of one metric or of a list of them, each once.
+
+    Raises:
+        FactError: the list is empty.
+    """
     names = (metrics,) if isinstance(metrics, str) else tuple(dict.fromkeys(metrics))
     if not names:
         raise FactError('name a metric, or several in a list: ["accuracy", "loss"]')
@@ -104,7 +119,11 @@ def metrics_of(metrics: Metrics) -> tuple[str, ...]:
 
 
 def subject_of(subject: str, series: Series) -> str:
-    """What the clause begins with: the run's label, or one of a few words that stand for it."""
+    """The subject of a clause: the run's label, or one of the words in SUBJECTS.
+
+    Raises:
+        FactError: `subject` is none of them.
+    """
     if subject not in SUBJECTS:
         raise FactError(f'subject="{subject}" is not known; there are {", ".join(s for s in SUBJECTS if s)}')
     return subject or series.run.label
@@ -114,10 +133,15 @@ SUBJECTS = ("", "it", "this run", "this variant", "the variant", "the method", "
 
 
 def sides_of(gaps: Iterable[Difference]) -> list[Series]:
+    """Both series of each difference."""
     return [side for gap in gaps for side in (gap.a, gap.b)]
 
 
 def clause(facts: Facts, text: str, series: Sequence[Series], reported: bool = False) -> Result:
+    """A clause with the runs, the metric and the seeds that it was read from.
+
+    It is marked as self-reported with `reported`, and where the template does not measure for itself.
+    """
     marked = reported or not facts.manifest.measured
     metrics = dict.fromkeys(s.metric for s in series)
     return Result(

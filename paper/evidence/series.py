@@ -1,4 +1,4 @@
-"""Measured values over seeds, and the difference of two runs with its test. Pure; reads one record at a time."""
+"""Measured values over seeds, and the difference of two runs with its t-test. Pure."""
 
 from __future__ import annotations
 
@@ -15,21 +15,24 @@ from paper.evidence.numbers import Quantity, interval_text
 if TYPE_CHECKING:
     from scipy.stats._result_classes import TtestResult
 
-ALPHA = 0.05  # two-sided; in the exploration not corrected for the number of runs tried
+ALPHA = 0.05  # level of all tests, two-sided; in the exploration it is not corrected for the number of runs
 
 
 class FactError(Exception):
-    """An expression asks for what the records do not hold; the message is for the writer."""
+    """An expression asks for something that the records do not have; the message is for the writer."""
 
 
 def standard_error(values: Sequence[float]) -> float:
-    """Of the mean of two values or more: sample deviation (ddof = 1) / sqrt(n)."""
+    """The standard error of the mean of two or more values: sample standard deviation (ddof = 1) / sqrt(n)."""
     return statistics.stdev(values) / math.sqrt(len(values))
 
 
 @dataclass(frozen=True)
 class Series:
-    """One metric of one run under one condition ("": averaged over all), a value for each measured seed."""
+    """One metric of one run under one condition, with a value for each measured seed.
+
+    `condition` is "" where the values are means over all conditions.
+    """
 
     run: RunRecord
     metric: str
@@ -58,7 +61,7 @@ class Series:
 def series_of(
     record: RunRecord, key: str, condition: str, field: Literal["metrics", "diagnostics"] = "metrics"
 ) -> Series | None:
-    """What a record holds of one metric or diagnostic, in the order of the seeds; None where nothing was measured."""
+    """The values of one metric or diagnostic in a record, in the order of the seeds; None where there are none."""
     trainings = [t for t in record.trainings if t.condition == condition and t.outcome == "measured"]
     found = sorted((t.seed, getattr(t, field)[key]) for t in trainings if key in getattr(t, field))
     if not found:
@@ -73,10 +76,11 @@ def averaged(
     seeds: Sequence[int] | None = None,
     reading: Callable[[float, str], float] = lambda value, condition: value,
 ) -> Series:
-    """One value a seed of a measured run, averaged over its conditions.
+    """One value for each seed of a measured run, averaged over its conditions.
 
-    `seeds` are those of the record unless given; `reading` turns a value and its condition's name into what is
-    averaged.
+    Args:
+        seeds: those of the record unless given.
+        reading: turns a value and the name of its condition into the number that is averaged.
     """
 
     def of(seed: int) -> float:
@@ -88,25 +92,27 @@ def averaged(
 
 @dataclass(frozen=True)
 class Difference:
-    """a - b over seeds, with its 95% interval by t. With one value on a side there is no interval: nothing is judged,
-    and all that can be said is which value is higher in one run."""
+    """a - b over seeds, with its 95% interval by a t-test.
+
+    With one value on a side there is no interval, and all that can be said is which value is higher.
+    """
 
     a: Series
     b: Series
     value: float
     se: float | None
     paired: bool
-    p: float | None  # None where there is no interval, and where no value varies
-    ci: tuple[float, float] | None  # both ends are the difference itself where no value varies
+    p: float | None  # None where there is no interval, and where there is no variance to test with
+    ci: tuple[float, float] | None  # without variance, both ends are the difference itself
 
     @property
     def judged(self) -> bool:
-        """Is there an interval that says whether the difference is more than noise?"""
+        """Whether there is an interval, which tells a difference from noise."""
         return self.ci is not None
 
     @property
     def distinct(self) -> bool:
-        """Does the interval exclude zero? False also where nothing is judged."""
+        """Whether the interval excludes zero; False also where there is none."""
         return self.ci is not None and not self.ci[0] <= 0 <= self.ci[1]
 
     def quantity(self, unit: str = "") -> Quantity:
@@ -114,10 +120,7 @@ class Difference:
         return Quantity(self.value, self.se, signed=True, unit=unit)
 
     def interval_text(self, unit: str = "") -> str:
-        """The ends of the interval, e.g. "+0.12 to +0.14", with the digits that its half width supports.
-
-        An interval that excludes zero gets as many digits as it takes to show that; an end that rounds to zero in
-        another one is printed without a sign.
+        """The ends of the interval, e.g. "+0.12 to +0.14" (numbers.interval_text).
 
         Raises:
             FactError: there is no interval.
@@ -128,7 +131,8 @@ class Difference:
 
 
 def difference_of(a: Series, b: Series) -> Difference:
-    """a - b over seeds with its interval; see Facts.difference for which test is made."""
+    """a - b over seeds with its interval: by the paired t-test for the same three or more seeds, else by Welch's
+    test."""
     value = a.mean - b.mean
     if a.seeds == b.seeds and a.n >= 3:
         se, test = paired_error(a, b), paired_test
@@ -145,28 +149,29 @@ def difference_of(a: Series, b: Series) -> Difference:
 
 
 def steps_of(a: Series, b: Series) -> tuple[float, ...]:
-    """The difference for each seed."""
+    """a minus b for each seed; both have the same seeds."""
     return tuple(x - y for x, y in zip(a.values, b.values, strict=True))
 
 
 def paired_error(a: Series, b: Series) -> float:
-    """Standard error of the mean difference over shared seeds; 0 where all differ by the same, but for rounding."""
+    """Standard error of the mean difference over shared seeds; exactly 0 if all differences are equal up to
+    rounding."""
     steps = steps_of(a, b)
     se = standard_error(steps)
     return 0.0 if se <= 1e-12 * max(abs(statistics.fmean(steps)), 1e-300) else se
 
 
 def paired_test(a: Series, b: Series) -> TtestResult:
-    """The two-sided paired t-test over shared seeds, as scipy makes it; for differences that vary."""
-    from scipy.stats import ttest_rel  # heavy: only where a comparison is made
+    """The two-sided paired t-test over shared seeds (scipy); the differences must not all be equal."""
+    from scipy.stats import ttest_rel  # imported here because it takes long and few commands compare runs
 
     return ttest_rel(a.values, b.values)
 
 
 def _welch(a: Series, b: Series) -> TtestResult:
-    """Welch's two-sided t-test; one side at most may not vary."""
+    """Welch's two-sided t-test (scipy); the values of one side may all be equal, but not those of both."""
     from scipy.stats import ttest_ind
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # of a side whose values are all equal
+        warnings.simplefilter("ignore", RuntimeWarning)  # scipy warns of a side whose values are all equal
         return ttest_ind(a.values, b.values, equal_var=False)

@@ -1,4 +1,4 @@
-"""The curve of a run over the number that it swept. Pure."""
+"""The curve of a run over a sweep: the same run trained with several values of one setting. Pure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from paper.evidence.series import Series, series_of
 
 @dataclass(frozen=True)
 class Point:
-    """A run at one value of what it swept."""
+    """The values of a metric at one value of the swept setting."""
 
     value: float
     series: Series
@@ -25,9 +25,9 @@ def swept_runs(facts: Facts) -> list[RunRecord]:
 
 
 def curve_of(record: RunRecord, metric: str) -> list[Point]:
-    """A metric at every value, ascending. The run's own first condition is one of them where it has the setting.
+    """A metric at every value of the swept setting, in ascending order; empty for a run without a sweep.
 
-    Empty for a run without a sweep.
+    The run's own first condition is one of the points if it has the setting.
     """
     if record.swept is None:
         return []

@@ -1,6 +1,6 @@
-"""The functions a writer may call in {{ ... }}, each with its type and its wording.
+"""The expressions for single numbers, names and counts that a writer may use in {{ ... }}.
 
-A function's docstring is its line in the writer's prompt. Parsing is in expressions.py.
+The docstring of each function in FUNCTIONS is its line in the writer's prompt. Parsing is in expressions.py.
 """
 
 from __future__ import annotations
@@ -22,20 +22,20 @@ CONFIRMATION = "app:confirmation"  # the appendix's section on the confirmation
 
 @dataclass(frozen=True)
 class Result:
-    """What an expression evaluates to. `kind` says what it may stand for in a sentence."""
+    """The value of an expression. `kind` says what part it can play in a sentence, e.g. a whole clause or a name."""
 
     text: str
     kind: Kind
-    runs: tuple[str, ...] = ()  # names of the records it was read from
+    runs: tuple[str, ...] = ()  # names of the runs whose records it was read from
     metric: str = ""
     condition: str = ""
     seeds: tuple[int, ...] = ()
     self_reported: bool = False
-    confirmed: bool = False  # read from the arms of the confirmation, not from the explored runs
-    see: str = ""  # label of the appendix's section that tells more
+    confirmed: bool = False  # read from the runs of the confirmation, not from the explored runs
+    see: str = ""  # label of the appendix's section to which the paper points behind it
 
     def records(self, facts: Facts) -> tuple[RunRecord, ...]:
-        """What it was read from."""
+        """The records that it was read from."""
         pool = facts.confirmations if self.confirmed else facts.explored
         return tuple(r for r in pool if r.name in self.runs)
 
@@ -119,7 +119,13 @@ def ratio(facts: Facts, a: str, b: str, metric: str, condition: str | None = Non
 def _quotient(
     facts: Facts, a: str, b: str, metric: str, condition: str | None
 ) -> tuple[Difference, float, float | None]:
-    """a / b with its error by the delta method (paired where the seeds are shared)."""
+    """a / b, after their difference and before the quotient's standard error (None where a side has one value).
+
+    The error is by the delta method, paired where both runs have the same seeds.
+
+    Raises:
+        FactError: b is not above zero by three standard errors.
+    """
     gap = facts.difference(a, b, metric, condition)
     base = gap.b.mean
     if base <= 0 or (gap.b.se is not None and base < 3 * gap.b.se):
@@ -165,11 +171,17 @@ def improves(facts: Facts, a: str, b: str, metric: str, condition: str | None = 
 def rank(facts: Facts, run: str, metric: str, condition: str | None = None) -> Result:
     """the place among all measured runs, best first, e.g. "second of five" """
     series = facts.series(run, metric, condition)
-    field = [facts.series(r.name, metric, series.condition) for r in facts.measured]
-    own = facts.merit(metric, series.mean, series.condition)
-    place = 1 + sum(facts.merit(metric, s.mean, s.condition) > own for s in field)
+    return _result(facts, place_text(facts, series), [series], "words")
+
+
+def place_text(facts: Facts, series: Series) -> str:
+    """The place of a run among all measured runs in its metric, e.g. "second of five"; equal means share a place."""
+    metric, condition = series.metric, series.condition
+    field = [facts.series(r.name, metric, condition) for r in facts.measured]
+    own = facts.merit(metric, series.mean, condition)
+    place = 1 + sum(facts.merit(metric, s.mean, condition) > own for s in field)
     ordinal = ORDINALS[place] if place < len(ORDINALS) else f"number {place}"
-    return _result(facts, f"{ordinal} of {count_text(len(field))}", [series], "words")
+    return f"{ordinal} of {count_text(len(field))}"
 
 
 # ---------------------------------------------------------------- names, counts, settings
@@ -214,9 +226,19 @@ def n(facts: Facts, run: str, condition: str | None = None) -> Result:
 def count(facts: Facts, what: str) -> Result:
     """in words, how many: "runs" (the experiments, failed ones too), "measured", "failed" (of these),
     "baselines", "seeds", "conditions", "metrics" """
+    counts = counts_of(facts)
+    if what not in counts:
+        raise FactError(f'count("{what}") is not known; there are {", ".join(counts)}')
+    if what == "seeds" and not facts.manifest.seeded:
+        raise FactError(OWN_SEEDS)
+    return Result(text=count_text(counts[what]), kind="count", runs=tuple(r.name for r in facts.explored))
+
+
+def counts_of(facts: Facts) -> dict[str, int]:
+    """What `count` can count. "seeds" is the largest number of seeds of a run."""
     tried = facts.experiments
     measured = sum(r.status == "measured" for r in tried)
-    counts = {
+    return {
         "runs": len(tried),
         "measured": measured,
         "failed": len(tried) - measured,
@@ -225,11 +247,6 @@ def count(facts: Facts, what: str) -> Result:
         "seeds": max((len(r.seeds) for r in facts.explored), default=0),
         "conditions": len(facts.condition_names()),
     }
-    if what not in counts:
-        raise FactError(f'count("{what}") is not known; there are {", ".join(counts)}')
-    if what == "seeds" and not facts.manifest.seeded:
-        raise FactError(OWN_SEEDS)
-    return Result(text=count_text(counts[what]), kind="count", runs=tuple(r.name for r in facts.explored))
 
 
 def config(facts: Facts, key: str, run: str | None = None, condition: str | None = None) -> Result:

@@ -1,4 +1,4 @@
-"""Learning curves as small multiples: one panel a run, all other runs behind it in grey."""
+"""The figure of learning curves: one panel for each run, with the curves of all other runs behind it in grey."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ if TYPE_CHECKING:
     from agent.core.record import RunRecord
 
 COLUMNS = 4, 5  # panels side by side; five where that leaves fewer rows
-WORDS = 15  # letters of a run's name above a panel; half as many more stay in one line
+WORDS = 15  # letters of a run's name in one line above a panel (see `in_lines`)
 MAX_CONDITIONS = 3  # lines in a panel
 Curve = tuple[Any, Any, Any]  # steps, mean, standard error
 
 
 def curves(facts: Facts, folder: Path) -> Figure | None:
-    """The training loss that the experiments reported; None where nobody did."""
+    """Draw the training loss that the experiments reported; None if no run reported one."""
     drawn = [(r, lines) for r in facts.measured if (lines := _lines_of(facts, r))]
     if not drawn:
         return None
     columns = min(min(COLUMNS, key=lambda n: -(-len(drawn) // n)), len(drawn))
     rows = -(-len(drawn) // columns)
-    columns = -(-len(drawn) // rows)  # no row much shorter than the others
+    columns = -(-len(drawn) // rows)  # fewer columns where the last row would else be much shorter than the others
     several = max(len(lines) for _, lines in drawn) > 1
 
     def paint(canvas: Any) -> None:
@@ -40,7 +40,7 @@ def curves(facts: Facts, folder: Path) -> Figure | None:
         values = [v for _, lines in drawn for _, mean, _ in lines.values() for v in mean]
         if min(values) > 0 and max(values) > 20 * min(values):
             axes[0][0].set_yscale("log")
-            axes[0][0].yaxis.set_major_formatter("{x:g}")  # a power's exponent is too small to read in print
+            axes[0][0].yaxis.set_major_formatter("{x:g}")  # the exponent of 10^-3 is too small to read in print
             axes[0][0].yaxis.set_minor_formatter("")
         canvas.supxlabel("training step", fontsize=8.5)
         canvas.supylabel("training loss (self-reported)", fontsize=8.5)
@@ -49,21 +49,22 @@ def curves(facts: Facts, folder: Path) -> Figure | None:
 
     more = max(in_lines(record.label, WORDS).count("\n") for record, _ in drawn)
     file = draw(folder / "curves", TEXT_WIDTH, 0.45 + (0.98 + 0.13 * more) * rows + 0.25 * several, paint)
+    description = "Learning curves: self-reported training loss by step, one panel a run."
+    return Figure("curves", file, _caption(facts, several), description)
+
+
+def _caption(facts: Facts, several: bool) -> str:
+    """The caption; `several`: a panel has lines of several conditions."""
     conditions = " Line styles are conditions." if several else ""
     if len(facts.condition_names()) > MAX_CONDITIONS:
         conditions = (
             f" Line styles are conditions; the first {MAX_CONDITIONS} of {len(facts.condition_names())} are drawn."
         )
-    return Figure(
-        "curves",
-        file,
-        caption=(
-            f"Training loss by step as each experiment reported it, in the units of its own loss: one panel a run, "
-            f"{means_words(facts, ' with a band of one standard error')}, all other runs in grey.{conditions} "
-            "Losses of different architectures are different quantities: their levels cannot be compared, their "
-            f"shapes can.{described_words(facts)}"
-        ),
-        description="Learning curves: self-reported training loss by step, one panel a run.",
+    return (
+        f"Training loss by step as each experiment reported it, in the units of its own loss: one panel a run, "
+        f"{means_words(facts, ' with a band of one standard error')}, all other runs in grey.{conditions} "
+        "Losses of different architectures are different quantities: their levels cannot be compared, their "
+        f"shapes can.{described_words(facts)}"
     )
 
 
@@ -88,7 +89,7 @@ def _lines_of(facts: Facts, record: RunRecord) -> dict[str, Curve]:
 
 
 def _mean_curve(record: RunRecord, condition: str) -> Curve | None:
-    """Loss over seeds on the first seed's steps."""
+    """Mean and standard error of the loss over seeds, interpolated at the first seed's steps; None without a curve."""
     import numpy as np
 
     found = [

@@ -1,6 +1,7 @@
-"""The standard figures, drawn from records: every metric by run, and the distance to the strongest baseline.
+"""The standard figures, drawn from the records alone; here, all metrics by run, and the differences to the baseline.
 
-Learning curves, planes and sweeps are in modules of their own. Captions are plain text and stand alone.
+Learning curves, trade-offs, sweeps and the schematic have modules of their own. A caption is plain text and can be
+understood without the paper's text.
 """
 
 from __future__ import annotations
@@ -8,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from agent.core.looks import SIZE, TEXT_WIDTH
-from paper.evidence.facts import FactError, Facts, difference_of
+from paper.evidence.facts import Difference, FactError, Facts, difference_of
 from paper.evidence.few import few, left_out_words
 from paper.evidence.numbers import setting_text
 from paper.evidence.prices import prices
@@ -40,10 +41,14 @@ if TYPE_CHECKING:
 __all__ = ["AGENT_LABEL", "Figure", "standard_figures"]
 
 AGENT_LABEL = "Drawn by the agent's plot.py; not verified."
+Gap: TypeAlias = "tuple[RunRecord, str, Difference]"  # a run, a condition, and its difference to the baseline there
 
 
 def standard_figures(facts: Facts, folder: Path) -> tuple[Figure, ...]:
-    """Draw what the records allow: the described run, metrics, distances to the baseline, curves, planes, sweeps."""
+    """Draw every standard figure for which the records have data, as PDF and PNG into `folder`.
+
+    In the order of the paper: schematic, metrics, differences, learning curves, trade-offs, sweeps, further metrics.
+    """
     if not facts.measured:
         return ()
     shown, which = few(facts), left_out_words(facts)
@@ -64,14 +69,17 @@ def standard_figures(facts: Facts, folder: Path) -> tuple[Figure, ...]:
 
 
 PANELS = 6  # metrics of one figure
-WORDS, ROW_WORDS = 24, 36  # letters of a name that stand in one line beside or above a panel, or in a row of its own
-TALLEST = 7.2  # inches that a page has for a figure, beside its caption
+WORDS, ROW_WORDS = 24, 36  # letters of a name in one line: beside or above a panel; at a row of the differences
+TALLEST = 7.2  # inches of a page that a figure may take beside its caption
 
 
 def _metrics(facts: Facts, folder: Path) -> list[Figure]:
-    """Every metric in panels, six a figure, the primary one first; the figures after the first are for the appendix."""
+    """The headline metrics, a panel each and at most six panels a figure, the primary metric first.
+
+    The first figure is for the text, the others for the appendix.
+    """
     names = sorted(facts.manifest.headline, key=lambda m: not facts.manifest.metrics[m].primary)
-    size = -(-len(names) // -(-len(names) // PANELS))  # as few figures as hold them, each of about as many panels
+    size = -(-len(names) // -(-len(names) // PANELS))  # as few figures as possible, with about equally many panels each
     groups = [names[start : start + size] for start in range(0, len(names), size)]
     return [_metric_figure(facts, folder, group, place, names) for place, group in enumerate(groups)]
 
@@ -126,16 +134,17 @@ def _shown(names: list[str], place: int, every: list[str]) -> str:
 
 
 def _lines_of(labels: Iterable[str], letters: int = WORDS) -> int:
+    """How many lines the longest of these names takes."""
     return max((in_lines(label, letters).count("\n") + 1 for label in labels), default=1)
 
 
 def _across(labels: list[str]) -> int:
-    """Entries of a legend that stand side by side."""
+    """How many entries of a legend fit side by side."""
     return len(labels) if sum(map(len, labels)) <= 80 else max(1, 80 // max(map(len, labels)))
 
 
 def _name_conditions(canvas: Any, facts: Facts) -> None:
-    """A legend of the markers of conditions below the panels."""
+    """Draw a legend below the panels: a marker for each condition."""
     from matplotlib.lines import Line2D
 
     labels = [facts.condition_label(name) for name in facts.condition_names()]
@@ -177,15 +186,10 @@ def _panel(axis: Any, facts: Facts, metric: str) -> None:
 
 
 def _differences(facts: Facts, folder: Path) -> Figure | None:
-    metric = facts.manifest.primary
+    """Draw the difference of each run to the strongest baseline, and the confirmation; None without two such runs."""
     try:
         base = facts.record("baseline")
-        rows = [
-            (r, c, difference_of(facts.series(r.name, metric, c), facts.series(base.name, metric, c)))
-            for r in facts.measured
-            if r.run != base.run
-            for c in facts.condition_names()
-        ]
+        rows = _gaps(facts, base)
     except FactError:
         return None
     if not rows:
@@ -204,7 +208,7 @@ def _differences(facts: Facts, folder: Path) -> Figure | None:
     line = max(0.19, 0.125 * _lines_of(names, ROW_WORDS))
     height = min(TALLEST, 0.75 + line * max(5, len(rows)))
     file = draw(folder / "differences", width * TEXT_WIDTH, height, paint)
-    label = facts.spec(metric).label
+    label = facts.spec(facts.manifest.primary).label
     left = "Left: exploration. " if confirmed else ""
     strongest = "the strongest baseline" if len(facts.baselines) > 1 else "the baseline"
     return Figure(
@@ -221,7 +225,19 @@ def _differences(facts: Facts, folder: Path) -> Figure | None:
     )
 
 
-def _explored(axis: Any, facts: Facts, rows: list[Any], base: Any) -> None:
+def _gaps(facts: Facts, base: RunRecord) -> list[Gap]:
+    """The difference of each other measured run to a baseline in the primary metric, under each condition."""
+    metric = facts.manifest.primary
+    return [
+        (r, c, difference_of(facts.series(r.name, metric, c), facts.series(base.name, metric, c)))
+        for r in facts.measured
+        if r.run != base.run
+        for c in facts.condition_names()
+    ]
+
+
+def _explored(axis: Any, facts: Facts, rows: list[Gap], base: RunRecord) -> None:
+    """Draw the differences, a row each, with their intervals and the single seeds."""
     axis.axvline(0, color="black", lw=0.8)
     for y, (record, _, gap) in enumerate(rows):
         style = look_of(facts, record)
@@ -240,8 +256,8 @@ def _explored(axis: Any, facts: Facts, rows: list[Any], base: Any) -> None:
     axis.set_xlabel(in_lines(f"{spec.label} minus that of {base.label}{better}", 44))
 
 
-def _explored_words(facts: Facts, rows: list[Any]) -> str:
-    """What the markers are; where nothing was trained twice there are neither bars nor verdicts."""
+def _explored_words(facts: Facts, rows: list[Gap]) -> str:
+    """What the markers of the differences mean. Runs that were trained once have neither intervals nor verdicts."""
     if not any(gap.judged for _, _, gap in rows):
         if not facts.manifest.seeded:
             return "Every run is one execution of the script: nothing says how much of a difference is noise."
@@ -259,7 +275,7 @@ def _row_name(facts: Facts, record: RunRecord, condition: str) -> str:
 
 
 def _confirmed(axis: Any, facts: Facts) -> None:
-    """Both arms of the confirmation, a line for each fresh seed."""
+    """Draw both arms of the confirmation, and a line between them for each fresh seed."""
     found = facts.confirmation
     for pair in zip(found.baseline.values, found.ours.values, strict=True):
         axis.plot([0, 1], pair, color="#8a8a8a", lw=0.7, **{k: v for k, v in SEED.items() if k != "ls"})

@@ -1,4 +1,4 @@
-"""Trade-off planes: two metrics against each other, a marker a run, and one legend for all planes."""
+"""The figure of trade-offs: planes of two metrics with a marker for each run, and one legend for all planes."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ LETTERS = 20  # of a run's name in one line of the legend
 
 
 def planes(facts: Facts, folder: Path) -> Figure | None:
-    """The planes that the template names, in one figure; None where it names none."""
+    """Draw the planes that the template's manifest names (`tradeoffs`) in one figure; None where it names none."""
     shown = _chosen(facts)
     if not shown:
         return None
@@ -58,14 +58,15 @@ def planes(facts: Facts, folder: Path) -> Figure | None:
 
 
 def _chosen(facts: Facts) -> Sequence[TradeOff]:
-    """The planes of a sweep where there is one, else the others."""
+    """The planes that the manifest marks for several conditions, if there are several and such planes; else the
+    others."""
     several = len(facts.condition_names()) > 1
     planes = facts.manifest.tradeoffs
     return ([p for p in planes if p.sweep == several] or [p for p in planes if not p.sweep])[:MAX_PLANES]
 
 
 def _plane(axis: Any, facts: Facts, x_metric: str, y_metric: str, named: bool) -> None:
-    """Draw one plane; `named`: its vertical axis has a name."""
+    """Draw one plane. `named`: its vertical axis gets a name (it is shared with the plane to the left otherwise)."""
     for record in facts.measured:
         pairs = [
             (x, y)
@@ -92,7 +93,7 @@ def _plane(axis: Any, facts: Facts, x_metric: str, y_metric: str, named: bool) -
 
 
 def _name_runs(canvas: Any, facts: Facts) -> None:
-    """A legend of all runs beside the planes, the described one in bold: it collides with nothing."""
+    """Draw a legend of all runs beside the planes, the described one in bold. Names in the planes would collide."""
     from matplotlib.lines import Line2D
 
     handles = [Line2D([], [], ls="none", **look_of(facts, record)) for record in facts.measured]

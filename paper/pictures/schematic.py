@@ -1,7 +1,7 @@
-"""The described run as a drawing: an autoencoder with its sizes, the choice of its latents and its nested prefixes.
+"""The schematic of the described run: an autoencoder with its sizes, its choice of latents and its nested prefixes.
 
-Drawn from the record alone, never from prose: what no record holds is left out, and where the template declares no
-schematic, or a size is missing, there is none. Not here: what the sections say of the method.
+It is drawn from the record alone, never from the paper's text: a part that the record does not have is left out. There
+is no schematic where the template's manifest does not declare one or where a size is missing.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 NAME = "schematic"
 HEIGHT, MIDDLE, TALL = 1.35, 0.76, 0.92  # inches: of the picture, of its axis, of a column of latents
 INK, PALE, FAINT = "#333333", "#eef1f4", "#d4dbe2"
-# What the runner recognised of an exported autoencoder: in the box, and in the caption.
+# How an exported autoencoder of each form chooses its latents: the words in the box, and those in the caption.
 FORMS = {
     "topk": ("{l0} largest\nof each row", "each row keeps its {l0} largest pre-activations"),
     "jumprelu": ("those above\na threshold", "a latent is on where its pre-activation passes a threshold"),
@@ -33,18 +33,18 @@ FORMS = {
 
 @dataclass(frozen=True)
 class Parts:
-    """What the records hold of the run; `choice` "" and empty tuples: nothing is known, and nothing is drawn."""
+    """What the record says of the run. A part that is "" or empty is not known and is not drawn."""
 
     d_in: int
     d_sae: int
-    l0: str  # "the" where conditions differ in it
+    l0: str  # latents that are kept a row; "the" where conditions differ in it
     choice: str  # one of FORMS
     tiers: tuple[int, ...]  # latents of each nested prefix, the last one all of them
-    schedule: tuple[tuple[float, ...], tuple[float, ...]] | None  # steps and latents a row, where these change
+    schedule: tuple[tuple[float, ...], tuple[float, ...]] | None  # steps, and latents a row, if these change
 
 
 def schematic(facts: Facts, folder: Path) -> Figure | None:
-    """The described run's parts from left to right; None where the template declares none or sizes are missing."""
+    """Draw the described run's autoencoder; None where the template declares no schematic or a size is missing."""
     parts = parts_of(facts)
     if parts is None:
         return None
@@ -67,13 +67,13 @@ def schematic(facts: Facts, folder: Path) -> Figure | None:
         NAME,
         file,
         width=width,
-        caption=_caption(facts, record, parts),
+        caption=_caption(record, parts),
         description=f"Schematic of {record.label}, drawn from its record: sizes, choice of latents, nested prefixes.",
     )
 
 
 def parts_of(facts: Facts) -> Parts | None:
-    """What the described run's record holds of the parts that the template's manifest names."""
+    """The parts of the described run, by the settings and diagnostics that the manifest's `schematic` names."""
     spec = facts.manifest.schematic
     if spec is None or not facts.measured:
         return None
@@ -97,7 +97,10 @@ def parts_of(facts: Facts) -> Parts | None:
 
 
 def _tiers(record: RunRecord, prefix: str, d_sae: int) -> tuple[int, ...]:
-    """Growing widths that every training reported, up to the whole dictionary; none where they are anything else."""
+    """The widths of nested prefixes, from the diagnostics whose names begin with `prefix`.
+
+    Every training must have reported the same growing whole numbers, the last of them `d_sae`; else there are none.
+    """
     told = {
         tuple(value for key, value in sorted(t.diagnostics.items()) if key.startswith(prefix))
         for t in record.trainings
@@ -112,7 +115,7 @@ def _tiers(record: RunRecord, prefix: str, d_sae: int) -> tuple[int, ...]:
 
 
 def _schedule(record: RunRecord, name: str) -> tuple[tuple[float, ...], tuple[float, ...]] | None:
-    """The first training's curve of latents a row, where it falls or rises by more than a tenth."""
+    """The first training's curve of latents a row, if its largest value is more than 1.1 times its smallest."""
     for training in record.trainings:
         steps, values = training.curves.get("step", ()), training.curves.get(name, ())
         if training.outcome == "measured" and len(steps) == len(values) > 1:
@@ -148,7 +151,7 @@ def _autoencoder(axis: Any, parts: Parts, colour: str) -> None:
 def _column(
     axis: Any, x: float, tall: float, name: str, size: str, tiers: tuple[int, ...] = (), colour: str = INK
 ) -> None:
-    """A vector as a thin column with its name above and its size below; nested prefixes with their brackets."""
+    """Draw a vector as a thin column, with its name above, its size below, and a bracket for each nested prefix."""
     from matplotlib.patches import Rectangle
 
     top, wide = MIDDLE + tall / 2, 0.12
@@ -169,7 +172,7 @@ def _arrow(axis: Any, start: float, end: float) -> None:
     axis.annotate("", (end, MIDDLE), (start, MIDDLE), arrowprops={"arrowstyle": "-|>", "lw": 0.7, "color": INK})
 
 
-def _caption(facts: Facts, record: RunRecord, parts: Parts) -> str:
+def _caption(record: RunRecord, parts: Parts) -> str:
     said = [f"The described run, {record.label}, drawn from its record; sizes are its settings."]
     if parts.choice:
         how = FORMS[parts.choice][1].format(l0=parts.l0)

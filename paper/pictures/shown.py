@@ -1,4 +1,4 @@
-"""What the standard figures share: which run stands out, whose values are drawn, and the words of their captions."""
+"""What the standard figures share: which run stands out, the look of each run, and phrases of captions."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ARROW = {"higher": "↑", "lower": "↓"}
 
 @dataclass(frozen=True)
 class Figure:
-    """A figure as the paper knows it: `[@fig:name]`."""
+    """A figure of the paper, to which the text refers as `[@fig:name]`."""
 
     name: str
     file: Path
@@ -31,7 +31,7 @@ class Figure:
 
 
 def standing_out(facts: Facts) -> RunRecord | None:
-    """The run that the paper describes, which a figure sets off; None where nothing was measured."""
+    """The run that the paper describes, whose name is bold in figures; None where nothing was measured."""
     return facts.described if facts.measured else None
 
 
@@ -41,7 +41,10 @@ def look_of(facts: Facts, record: RunRecord) -> Look:
 
 
 def in_lines(text: str, letters: int) -> str:
-    """A long name in two lines or more; a shorter one, up to half as long again, as it is."""
+    """A name broken into lines of about `letters` letters; one of up to 1.5 times as many stays in one line.
+
+    A line may also end behind an underscore or a slash.
+    """
     if len(text) <= 1.5 * letters:
         return text
     apart = text.replace("_", "_\u200b").replace("/", "/\u200b").replace("\u200b", " \u200b")
@@ -49,7 +52,7 @@ def in_lines(text: str, letters: int) -> str:
 
 
 def mark_label(axis_labels: list[Any], records: list[RunRecord], facts: Facts) -> None:
-    """The described run's name in bold."""
+    """Set the label of the described run in bold; `records` are the runs of the labels, in their order."""
     chosen = standing_out(facts)
     for label, record in zip(axis_labels, records, strict=False):
         if chosen is not None and record.run == chosen.run:
@@ -59,42 +62,44 @@ def mark_label(axis_labels: list[Any], records: list[RunRecord], facts: Facts) -
 # ---------------------------------------------------------------- words
 
 
+def _seed_counts(facts: Facts) -> list[int]:
+    """The different numbers of seeds that runs were measured with, ascending."""
+    conditions, primary = facts.condition_names(), facts.manifest.primary
+    return sorted({s.n for r in facts.measured for c in conditions if (s := series_of(r, primary, c))})
+
+
 def seeds_words(facts: Facts) -> str:
-    """How many seeds the means of a figure are over."""
-    counts = sorted(
-        {s.n for r in facts.measured for c in facts.condition_names() if (s := series_of(r, facts.manifest.primary, c))}
-    )
+    """Over how many seeds the means of a figure are, e.g. "n = 3 seeds"."""
+    counts = _seed_counts(facts)
     if len(counts) == 1:
         return f"n = {counts[0]} seed{'s' if counts[0] != 1 else ''}"
     return f"{count_text(counts[0])} to {count_text(counts[-1])} seeds (listed in the appendix)" if counts else "seeds"
 
 
 def means_words(facts: Facts, spread: str) -> str:
-    """What the markers or lines of a figure are, with the words for their spread; a single training has none."""
-    counts = {
-        s.n for r in facts.measured for c in facts.condition_names() if (s := series_of(r, facts.manifest.primary, c))
-    }
+    """What the markers or lines of a figure are; `spread` says how their spread is drawn, if they are means."""
     once = "the values of one training each" if facts.manifest.seeded else "the values that one execution reported"
-    return once if counts == {1} else f"means over {seeds_words(facts)}{spread}"
+    return once if _seed_counts(facts) == [1] else f"means over {seeds_words(facts)}{spread}"
 
 
 def metric_words(facts: Facts, metric: str) -> str:
-    """A metric with its direction."""
+    """A metric with its direction, e.g. "F1 (higher is better)"."""
     return f"{facts.spec(metric).label} ({facts.direction(metric)})"
 
 
 def axis_words(facts: Facts, metric: str) -> str:
-    """A metric as an axis names it: label, unit and direction."""
+    """The name of an axis: a metric's label, its unit in brackets and an arrow for its direction."""
     spec = facts.spec(metric)
     unit = f" [{spec.unit}]" if spec.unit else ""
     return f"{spec.label}{unit} {ARROW.get(spec.better, '')}".strip()
 
 
 def described_words(facts: Facts) -> str:
-    """Which run a figure sets off."""
+    """A sentence that names the run whose name is bold; it begins with a blank."""
     chosen = standing_out(facts)
     return f" In bold: {chosen.label}, which the paper describes." if chosen else ""
 
 
 def reported_words(facts: Facts) -> str:
+    """A sentence for the captions of templates whose experiments measure themselves; "" for others."""
     return "" if facts.manifest.measured else " All values are self-reported by the experiments."

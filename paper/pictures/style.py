@@ -1,4 +1,7 @@
-"""One look for all figures: serif like the paper's text, readable in grey and to colour-blind eyes."""
+"""Draws a figure in the one style of a session: serif like the paper's text, readable in grey and by the colour-blind.
+
+The style itself, and the colour and marker of each run, are in agent/core/looks.py.
+"""
 
 from __future__ import annotations
 
@@ -13,21 +16,24 @@ from agent.core.looks import STYLE
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
 
-SYSTEM_FONTS = (  # Debian's fonts-droid-fallback; matplotlib itself ships no Han, kana or hangul
+SYSTEM_FONTS = (  # of Debian's fonts-droid-fallback, because matplotlib's own fonts have no Han, kana or hangul
     Path("/usr/share/fonts-droid-fallback/truetype/DroidSansFallback.ttf"),
     Path("/usr/share/fonts/truetype/droid/DroidSansFallbackFull.ttf"),
 )
-# Where there are no runs to tell apart: Okabe and Ito's colours, ordered so that neighbours differ in lightness too.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#999999")
+# Of conditions, by their order.
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 LINES: tuple[Any, ...] = ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)), (0, (1, 1)), (0, (6, 2, 1, 2)))
 
-GREY = "#cccccc"  # what stands behind
+GREY = "#cccccc"  # of curves in the background
+# Of the values of single seeds.
 SEED: dict[str, Any] = {"marker": "o", "ls": "none", "mfc": "none", "mec": "#8a8a8a", "ms": 3, "mew": 0.6, "zorder": 2}
 
 
 def draw(path: Path, width: float, height: float, paint: Callable[[Canvas], None]) -> Path:
-    """Paint onto a fresh canvas and save it as PDF, with a PNG beside it. The same data give the same bytes."""
+    """Let `paint` draw on a fresh canvas of this size in inches, and save it as PDF, with a PNG beside it.
+
+    The same data give the same bytes. Returns the path of the PDF.
+    """
     import matplotlib as mpl
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure as Canvas
@@ -35,7 +41,7 @@ def draw(path: Path, width: float, height: float, paint: Callable[[Canvas], None
     settings: dict[Any, Any] = {**STYLE, "font.family": [*STYLE["font.family"], *system_fonts()]}
     with mpl.rc_context({**mpl.rcParamsDefault, **settings, "backend": mpl.rcParams["backend"]}):
         canvas = Canvas(figsize=(width, height), layout="constrained")
-        FigureCanvasAgg(canvas)  # it measures letters
+        FigureCanvasAgg(canvas)  # the layout needs a backend that can measure letters
         paint(canvas)
         path.parent.mkdir(parents=True, exist_ok=True)
         canvas.savefig(path.with_suffix(".pdf"), metadata={"CreationDate": None, "Creator": None, "Producer": None})
@@ -45,16 +51,11 @@ def draw(path: Path, width: float, height: float, paint: Callable[[Canvas], None
 
 @cache
 def system_fonts() -> tuple[str, ...]:
-    """Names of this machine's fonts for Han, kana and hangul, made known to matplotlib."""
+    """The names of this machine's fonts for Han, kana and hangul, after they were registered with matplotlib."""
     from matplotlib.font_manager import FontProperties, fontManager
 
-    logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)  # these fonts have no bold, which is no matter
+    logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)  # it warns that these fonts have no bold
     there = [path for path in SYSTEM_FONTS if path.is_file()]
     for path in there:
         fontManager.addfont(path)
     return tuple(dict.fromkeys(FontProperties(fname=path).get_name() for path in there))
-
-
-def look(index: int) -> dict[str, Any]:
-    """Colour and marker of the i-th of several series that are no runs."""
-    return {"color": COLOURS[index % len(COLOURS)], "marker": MARKERS[index % len(MARKERS)]}

@@ -1,4 +1,4 @@
-"""Sweeps: metrics against the number that runs were swept over, a curve a run."""
+"""Figures of sweeps: metrics against the setting that runs were swept over, with a curve for each run."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from paper.pictures.style import draw
 if TYPE_CHECKING:
     from agent.core.record import RunRecord
 
-MOST_PANELS = 3  # as many metrics as stand side by side
-LETTERS = 26  # of a title or of a legend's entry, side by side
+MOST_PANELS = 3  # metrics of a figure, side by side
+LETTERS = 26  # of a panel's title, and of an entry of the legend, in one line
 
 
 def sweeps(facts: Facts, folder: Path) -> list[Figure]:
-    """A figure for each number that runs of the session swept."""
+    """Draw a figure for each setting that runs of the session were swept over."""
     by_setting: dict[str, list[RunRecord]] = {}
     for record in swept_runs(facts):
         if record.swept:
@@ -79,7 +79,7 @@ def _panel(axis: Any, facts: Facts, setting: str, records: Sequence[RunRecord], 
 
 
 def _doubling(axis: Any, values: Sequence[float]) -> None:
-    """A logarithmic axis that is marked at the values themselves."""
+    """Make the horizontal axis logarithmic, with ticks at the values themselves."""
     axis.set_xscale("log")
     axis.set_xticks(values, [f"{value:g}" for value in values])
     axis.minorticks_off()

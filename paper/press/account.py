@@ -1,7 +1,7 @@
-"""paper/meta.json: what a paper was rendered from, beside sections and records.
+"""paper/meta.json (the account): everything that a paper was rendered from, apart from its sections and the records.
 
-With it, paper.tex is a pure function of the session's repository: the loop renders through `render_paper`,
-and so does everybody who verifies.
+With the account, paper.tex is a pure function of the session's repository. The session renders its paper through
+`render_paper`, and so does everybody who verifies it.
 """
 
 from __future__ import annotations
@@ -46,9 +46,9 @@ class FigureAccount(Strict):
 
 
 class PaperAccount(Strict):
-    """Everything that the paper says and that neither a section nor a record holds."""
+    """What the paper prints or depends on, and what stands neither in a section nor in a record."""
 
-    program: str  # sha256 over the renderer's own files
+    program: str  # sha256 over the files of the program that rendered it (`program_sha256`)
     matplotlib: str  # version that drew the standard figures
     base: str  # the commit that the paper was rendered from; printed in its appendix
     profile: str
@@ -68,8 +68,8 @@ class PaperAccount(Strict):
     literature: tuple[tuple[str, str], ...] = ()
     authors: str = ""
     style: tuple[str, ...] = ()  # files of a venue's own style, below paper/style
-    findings: tuple[str, ...] = ()  # what the page checks remarked when it was compiled
-    files: dict[str, str] = {}  # sha256 of what lies beside paper.tex, itself and the PDF included
+    findings: tuple[str, ...] = ()  # of the page checks, when it was compiled
+    files: dict[str, str] = {}  # sha256 of paper.tex, of the PDF and of every other file of paper/ that was made
 
 
 def render_paper(
@@ -83,7 +83,13 @@ def render_paper(
     source: str,
     diff: str,
 ) -> Rendered:
-    """The paper of an account. `source` and `diff`: code of the described run, and how it differs from run 0's."""
+    """Render the paper of an account.
+
+    Args:
+        repo: the folder in which the account's figures and style files lie.
+        source: the code of the run that the paper describes.
+        diff: how that code differs from the first baseline's.
+    """
     figures = [
         Figure(name=f.name, file=repo / f.file, caption=f.caption, description="", by=f.by, width=f.width)
         for f in account.figures
@@ -113,7 +119,7 @@ def render_paper(
 
 @cache
 def program_sha256() -> str:
-    """Names the version of the renderer: another one may break lines or word captions differently."""
+    """A hash over the files that render a paper. Another version may word captions or break lines differently."""
     digest = hashlib.sha256()
     for path in sorted(p for pattern in _PROGRAM for p in HERE.glob(pattern)):
         digest.update(f"{path.relative_to(HERE).as_posix()}\0".encode() + path.read_bytes() + b"\0")

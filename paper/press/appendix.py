@@ -1,29 +1,32 @@
-"""The appendix: every run, every setting, every number's origin, and what was left out. From records alone."""
+"""The appendix: all runs, values by seed, the origin of every number, and what was cut; from the records alone."""
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from paper.evidence.confirmation import Confirmation
 from paper.evidence.confirmed import chosen, fresh, measure
-from paper.evidence.facts import Facts, machines, record_sha256
+from paper.evidence.facts import Facts, machines
 from paper.evidence.prices import price
-from paper.evidence.vocabulary import CONFIRMATION, Result
-from paper.press import metric_tables, repeats, tables
+from paper.evidence.sweeps import swept_runs
+from paper.evidence.vocabulary import CONFIRMATION
+from paper.press import repeats, tables
+from paper.press.code_changes import code_changes
 from paper.press.counted import Counted
-from paper.press.latex import code, code_text, escape, number
+from paper.press.latex import code, escape
+from paper.press.metric_tables import further, has_further
+from paper.press.provenance import Rows, provenance
+from paper.press.readings_table import further_metrics
+from paper.press.seed_table import seeds
 from paper.press.tabular import long_table
 from paper.truth.complaints import Complaint
 
 if TYPE_CHECKING:
     from paper.press.parts import Dropped, PaperMeta
 
-MAX_DIFF_LINES = 90  # somewhat more than a page
-
-# Titles of parts that others look for.
+# Titles by which agent/actions/review.py finds parts of the printed appendix.
 RUNS, CODE, PROVENANCE, KINDS = (
     "All Runs",
     "Code of the Described Run",
@@ -34,20 +37,20 @@ RUNS, CODE, PROVENANCE, KINDS = (
 
 @dataclass(frozen=True)
 class Appendix:
-    """What the appendix is made from."""
+    """Everything that the appendix is made from."""
 
     facts: Facts
-    rows: tuple[tuple[str, Result], ...]  # canonical expression and value, in the order of first use
+    rows: Rows
     dropped: tuple[Dropped, ...]
     meta: PaperMeta
-    overruled: tuple[Complaint, ...]
-    figures: tuple[str, ...]  # floats that the text never mentions
+    overruled: tuple[Complaint, ...]  # rejections that a person overruled
+    figures: tuple[str, ...]  # LaTeX of the figures that the text never mentions
     kinds: Counted  # of the sentences that print
 
 
 @dataclass(frozen=True)
 class Part:
-    """One section of the appendix. `table`: the name under which the text refers to its table."""
+    """One section of the appendix, as LaTeX. `table`: the name by which the text refers to its table, `tab:<name>`."""
 
     title: str
     label: str
@@ -58,12 +61,24 @@ class Part:
 
 
 def appendix_parts(given: Appendix) -> tuple[Part, ...]:
-    """The parts that have something to say, in order."""
-    return tuple(_parts(given))
+    """The sections of the appendix, in order; a section without content is left out."""
+    facts = given.facts
+    return (
+        *_runs(facts),
+        *_hyperparameters(given.meta.source),
+        _values(facts),
+        *_further(facts),
+        *_confirmation(facts),
+        *_beside_the_comparison(facts),
+        *_figures_and_code(given),
+        _provenance(given),
+        Part(KINDS, "app:kinds", _kinds(given.kinds, given.meta, facts)),
+        Part("What Was Left Out", "app:cut", _cut(given)),
+        Part("How This Paper Was Made", "app:made", _made(given)),
+    )
 
 
-def _parts(given: Appendix) -> Iterator[Part]:
-    facts, names = given.facts, tables.names(given.facts)
+def _runs(facts: Facts) -> Iterator[Part]:
     but = " but those marked as confirmation" if facts.confirmations else ""
     yield Part(
         RUNS,
@@ -74,7 +89,7 @@ def _parts(given: Appendix) -> Iterator[Part]:
         "multiple of the first baseline's.",
         tables.runs(facts),
     )
-    if "failed" in names:
+    if tables.failed_runs(facts):
         yield Part(
             "Failed Runs",
             "app:failed",
@@ -84,30 +99,36 @@ def _parts(given: Appendix) -> Iterator[Part]:
             "their price, and seconds of training. A training that was lost with its machine is not counted.",
             tables.failed(facts),
         )
-    if constants := code_constants(given.meta.source):
+
+
+def _hyperparameters(source: str) -> Iterator[Part]:
+    if constants := code_constants(source):
         yield Part(
             "Hyperparameters",
             "app:hyperparameters",
-            r"What the runner fixed for all runs stands in "
-            r"Table~\ref{tab:settings}. The described run's code adds the constants below.",
+            r"What the runner fixed for all runs stands in Table~\ref{tab:settings}. The described run's code adds the "
+            "constants below.",
             "hyperparameters",
             "Constants at the head of the described run's code, with the code's own remarks.",
             _constants(constants),
         )
-    yield Part(
+
+
+def _values(facts: Facts) -> Part:
+    reported = "Every value, as the experiments reported it themselves." + repeats.in_rows(facts)
+    return Part(
         "Values by Seed" if facts.manifest.seeded else "Values by Run",
         "app:seeds",
         "",
         "seeds",
-        "Every measured value."
-        if facts.manifest.measured
-        else "Every value, as the experiments reported it themselves." + repeats.in_rows(facts),
-        metric_tables.seeds(facts),
+        "Every measured value." if facts.manifest.measured else reported,
+        seeds(facts),
     )
-    yield from _further(facts, names)
-    if facts.confirmed is not None:
-        yield _confirmation(facts, facts.confirmed)
-    if "sweeps" in names:
+
+
+def _beside_the_comparison(facts: Facts) -> Iterator[Part]:
+    """Sweeps, self-reported quantities and findings of the gate: what no comparison of runs is made of."""
+    if swept_runs(facts):
         yield Part(
             "Sweeps",
             "app:sweeps",
@@ -117,19 +138,19 @@ def _parts(given: Appendix) -> Iterator[Part]:
             + ("" if facts.manifest.measured else " All values are self-reported by the experiments."),
             tables.sweeps(facts),
         )
-    if "diagnostics" in names:
-        over = (
-            ", mean and standard error over seeds" if facts.manifest.seeded else " of one execution of the script each"
-        )
+    if tables.diagnostics_of(facts):
+        over = ", mean and standard error over seeds"
+        once = " of one execution of the script each"
         yield Part(
             "Self-reported Quantities",
             "app:diagnostics",
             "The experiments wrote these numbers themselves; nobody checked them.",
             "diagnostics",
-            f"Self-reported quantities{over}; the dagger marks what an experiment reported about itself.",
+            f"Self-reported quantities{over if facts.manifest.seeded else once}; the dagger marks what an experiment "
+            "reported about itself.",
             tables.diagnostics(facts),
         )
-    if "findings" in names:
+    if tables.has_findings(facts):
         yield Part(
             "Findings of the Integrity Gate",
             "app:findings",
@@ -138,26 +159,27 @@ def _parts(given: Appendix) -> Iterator[Part]:
             "What the checks of the runs remarked.",
             tables.findings(facts),
         )
+
+
+def _figures_and_code(given: Appendix) -> Iterator[Part]:
     if given.figures:
         words = "These figures are not mentioned in the text."
         yield Part("Further Figures", "app:figures", "\n\n".join([words, *given.figures]))
-    if given.meta.diff.strip() and facts.measured:
-        yield Part(CODE, "app:code", _diff(given))
-    yield Part(
+    if given.meta.diff.strip() and given.facts.measured:
+        yield Part(CODE, "app:code", code_changes(given.facts, given.meta.diff))
+
+
+def _provenance(given: Appendix) -> Part:
+    return Part(
         PROVENANCE,
         "app:provenance",
-        "Each number and each word of comparison in the text "
-        "is a "
-        "link to its row here. It was computed from the named records by the expression shown; no model typed "
-        "it.",
+        "Each number and each word of comparison in the text is a link to its row here. It was computed from the named "
+        "records by the expression shown; no model typed it.",
         "provenance",
-        "Expressions in the order of their first use. Record: the first digits of the SHA-256 of "
-        "each run record; commit: the code that was trained.",
-        _provenance(given),
+        "Expressions in the order of their first use. Record: the first digits of the SHA-256 of each run record; "
+        "commit: the code that was trained.",
+        provenance(given.facts, given.rows),
     )
-    yield Part(KINDS, "app:kinds", _kinds(given.kinds, given.meta, facts))
-    yield Part("What Was Left Out", "app:cut", _cut(given))
-    yield Part("How This Paper Was Made", "app:made", _made(given))
 
 
 def _constants(constants: list[tuple[str, str, str]]) -> str:
@@ -170,7 +192,10 @@ def _constants(constants: list[tuple[str, str, str]]) -> str:
 
 
 def code_constants(source: str) -> list[tuple[str, str, str]]:
-    """(name, value, remark) of what a module assigns in capitals at its head; none where it is no Python."""
+    """The constants that a module assigns at its top level, as (name, value, remark); none if it is not valid Python.
+
+    A constant has a name in capitals; its remark is the comment on its line.
+    """
     try:
         body = ast.parse(source).body
     except (SyntaxError, ValueError, RecursionError):
@@ -184,20 +209,20 @@ def code_constants(source: str) -> list[tuple[str, str, str]]:
     return found
 
 
-def _further(facts: Facts, names: tuple[str, ...]) -> Iterator[Part]:
-    """What the tables of the text had no room for."""
-    if "further" in names:
+def _further(facts: Facts) -> Iterator[Part]:
+    """The parts with what the tables of the text have no room for."""
+    if goes_on := has_further(facts):
         yield Part(
             "Further Metrics",
             "app:further",
             r"Table~\ref{tab:main} goes on here.",
             "further",
             "Mean and standard error of what the table of the text has no room for; marks as there.",
-            metric_tables.further(facts),
+            further(facts),
         )
-    if rest := tables.further_metrics(facts):
+    if rest := further_metrics(facts):
         yield Part(
-            "Further Metrics, and How to Read Them" if "further" not in names else "How to Read the Further Metrics",
+            "How to Read the Further Metrics" if goes_on else "Further Metrics, and How to Read Them",
             "app:readings",
             r"Table~\ref{tab:metrics} goes on here.",
             "readings",
@@ -206,7 +231,9 @@ def _further(facts: Facts, names: tuple[str, ...]) -> Iterator[Part]:
         )
 
 
-def _confirmation(facts: Facts, found: Confirmation) -> Part:
+def _confirmation(facts: Facts) -> Iterator[Part]:
+    if (found := facts.confirmed) is None:
+        return
     paid = (
         f" It is ahead at the price of {escape(price(facts, found.broken, values=True))}: a guard of the template is "
         "broken, so this is no improvement."
@@ -215,7 +242,7 @@ def _confirmation(facts: Facts, found: Confirmation) -> Part:
     )
     averaged = " Each value is a mean over the conditions." if len(facts.condition_names(found.ours.run)) > 1 else ""
     reported = "" if facts.manifest.measured else " All values are self-reported by the experiments."
-    return Part(
+    yield Part(
         "Confirmation",
         CONFIRMATION,
         f"{escape(found.ours.run.label)}, {chosen(found)} in the exploration, and the "
@@ -230,94 +257,8 @@ def _confirmation(facts: Facts, found: Confirmation) -> Part:
     )
 
 
-def _provenance(given: Appendix) -> str:
-    """A row for each result; settings, names and counts, which every record holds, in a paragraph below."""
-    numbered = list(enumerate(given.rows, start=1))
-    rows = [_origin(given.facts, *row) for row in numbered if not _common_to_all(given.facts, row[1][1])]
-    table = long_table(
-        r"r >{\raggedright}p{0.27\linewidth} >{\raggedright}p{0.265\linewidth} "
-        r">{\raggedright}p{0.145\linewidth} >{\raggedright\arraybackslash}p{0.195\linewidth}",
-        ["", "Expression", "Prints", "Runs; seeds" if given.facts.manifest.seeded else "Runs", "Record / commit"],
-        rows,
-        apart=True,
-    )
-    rest = [
-        rf"\resultrow{{{index}}}~{code(expression)} {number(value.text)}"
-        for index, (expression, value) in numbered
-        if _common_to_all(given.facts, value)
-    ]
-    if not rest:
-        return table
-    words = "Settings, names and counts, which every record holds: "
-    return f"{table}\n\n{{\\footnotesize\\raggedright {words}{'; '.join(rest)}.\\par}}\n"
-
-
-def _common_to_all(facts: Facts, value: Result) -> bool:
-    return value.kind in ("name", "count") or (value.kind == "setting" and len(value.records(facts)) != 1)
-
-
-def _origin(facts: Facts, index: int, row: tuple[str, Result]) -> list[str]:
-    expression, value = row
-    records = value.records(facts)
-    shown = records if len(records) <= 3 else ()
-    seeds = f"; seeds {_seeds(value.seeds)}" if value.seeds and facts.manifest.seeded else ""
-    who = ", ".join(r.run for r in shown) if shown else ("all" if records else "--")
-    evidence = r"\newline ".join(rf"{code(record_sha256(r)[:8])}\,/\,{code(r.commit[:8])}" for r in shown)
-    return [
-        rf"\resultrow{{{index}}}",
-        code(expression),
-        number(value.text).replace(r"\_", r"\_\allowbreak{}"),  # names of metrics may be long words
-        escape(f"{who}{seeds}"),
-        evidence or escape("every record of Table ") + r"\ref{tab:runs}",
-    ]
-
-
-def _seeds(seeds: tuple[int, ...]) -> str:
-    """1, 2, 3; a longer row without gaps as 101 to 105."""
-    if len(seeds) > 3 and seeds == tuple(range(seeds[0], seeds[-1] + 1)):
-        return f"{seeds[0]} to {seeds[-1]}"
-    return ", ".join(map(str, seeds))
-
-
-def _diff(given: Appendix) -> str:
-    """The difference to the first baseline, added and removed lines marked; of a long one the beginning."""
-    lines = _changed(given.meta.diff.splitlines())
-    shown = [_diff_line(line) for line in lines[:MAX_DIFF_LINES]]
-    facts = given.facts
-    files = " ".join(facts.manifest.editable)
-    command = f"git diff {facts.measured[0].commit[:10]} {facts.described.commit[:10]} -- {files}"
-    left = f" Its last {len(lines) - MAX_DIFF_LINES} lines are left out." if len(lines) > MAX_DIFF_LINES else ""
-    return (
-        "The difference between the first baseline's code and the code of the run that this paper describes, a line "
-        f"around each change.{left} The whole, in the session's repository: {code(command)}.\n\n"
-        "\\begin{difflines}\n" + "\n".join(shown) + "\n\\end{difflines}"
-    )
-
-
-def _changed(lines: Sequence[str]) -> list[str]:
-    """The hunks of a diff, each with one line of context around a change, and without what git says of files."""
-    heads = ("index ", "diff --git", "\\ No newline", "--- ", "+++ ")
-    body = ["", *(line for line in lines if not line.startswith(heads)), ""]
-    near = zip(body, body[1:], body[2:], strict=False)
-    return [
-        line
-        for before, line, after in near
-        if line.startswith("@@") or any(x.startswith(("+", "-")) for x in (before, line, after))
-    ]
-
-
-def _diff_line(line: str) -> str:
-    kind = {"+": "added", "-": "removed", "@": "hunk"}.get(line[:1], "context")
-    code_line = line.replace("\t", "    ")
-    indent = len(code_line[1:]) - len(code_line[1:].lstrip())
-    text = code_text(code_line.rstrip())
-    while r"\ \ " in text or r"~\ " in text:  # indents are not broken; a single blank may be
-        text = text.replace(r"\ \ ", "~~").replace(r"~\ ", "~~")
-    return rf"\diffline{{{kind}}}{{{indent}}}{{{text}}}"
-
-
 def _kinds(kinds: Counted, meta: PaperMeta, facts: Facts) -> str:
-    """What the sentences of the text are, and who judged those that nothing else shows."""
+    """How many sentences of each kind print, and who judged those in the writer's own words."""
     filled = "measured" if facts.manifest.measured else "filled in from what the experiments reported"
     judge = f" by {escape(meta.judge)}" if meta.judge else ""
     same = " Judge and writer are the same model." if meta.same_judge and kinds.judged else ""

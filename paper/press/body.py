@@ -1,4 +1,7 @@
-"""The tree of a section to LaTeX, leaving out what was cut. Every result links to its provenance row."""
+"""Writes the tree of a section as LaTeX, without the pieces that were cut.
+
+Every number links to its row in the provenance appendix.
+"""
 
 from __future__ import annotations
 
@@ -32,28 +35,29 @@ from paper.text.nodes import (
     paragraphs_of,
 )
 
-# A citation after these words is a noun of its sentence; elsewhere it stands behind what it is for, in parentheses.
+# A citation after one of these words is a noun of its sentence ("by Gao et al. (2024)"); elsewhere it is set in
+# parentheses.
 _TEXTUAL = re.compile(
     r"(?:^|[.!?]\s|\b(?:by|from|following|with|in|see|like|unlike|than|of|to|for|on|after|against|beside|as|that|and|or|"
     r"but|both|because|since|when|where|while|whereas|which|what|how)\s)$",
     re.IGNORECASE,
 )
-# An equation belongs to the paragraph before it, and text that goes on in lower case to the one it interrupts.
+# An equation belongs to the paragraph before it, and so does text after it that goes on in lower case.
 _LEADS_TO = re.compile(r"\n\n(% piece: \S+\n\\begin\{equation\})")
 _GOES_ON = re.compile(r"(\\end\{equation\}\n)\n(?=(?:% piece: \S+\n)+[a-z])")
-# A measured number inside of words: signed, decimal or with its error, and no part of a name such as F1 or Step 2.
+# A measured number inside of a clause: with its sign, decimals and error; no digits of a name such as F1.
 _NUMBER = re.compile(r"(?<![\w-])[+-]?\d[\d,]*(?:\.\d+)?(?: ± [\d.,]+)?%?(?![\w-])")
 
 
 @dataclass
 class Ledger:
-    """Numbers each distinct expression in the order of its first use."""
+    """Numbers the distinct expressions of a paper in the order of their first use."""
 
     facts: Facts
     rows: dict[str, Result] = field(default_factory=dict)
 
     def use(self, source: str, value: Result) -> int:
-        """The row of an expression with this value."""
+        """The number of the row of this expression, which is added with its value if it is new."""
         key = canonical(source)
         self.rows.setdefault(key, value)
         return list(self.rows).index(key) + 1
@@ -61,26 +65,26 @@ class Ledger:
 
 @dataclass
 class Body:
-    """Writes sections. `floats` gives the LaTeX of a figure or table by its label; each is printed once."""
+    """Writes sections. `floats` returns the LaTeX of a figure or table by kind and name; each is printed once."""
 
     ledger: Ledger
     floats: Callable[[str, str], str | None]
     cut: frozenset[str]  # keys of sentences and blocks that are left out
-    cited: dict[str, None] = field(default_factory=dict)
-    printed: set[str] = field(default_factory=set)
-    reserved: frozenset[str] = frozenset()  # labels with a place of their own in the text
-    refers: bool = True  # false in the abstract, which stands alone
+    cited: dict[str, None] = field(default_factory=dict)  # the citation keys that were written, in order
+    printed: set[str] = field(default_factory=set)  # labels of the floats that were written
+    reserved: frozenset[str] = frozenset()  # labels of floats that the writer placed by `![](...)`
+    refers: bool = True  # false in the abstract, which must not refer to the appendix
     unjudged: frozenset[str] = frozenset()  # keys of told sentences that nobody judged: they print with a mark
     _values: Iterator[Spoken] = field(default_factory=lambda: iter(()))  # of the sentence that is being written
 
     def section(self, section: Section) -> str:
-        """All blocks of a section; empty if nothing of it is left."""
+        """All blocks of a section; "" if nothing of it is left."""
         self.refers = section.name != "title"
         text = "\n\n".join(t for t in self._blocks(section.blocks, floats=True) if t)
         return _GOES_ON.sub(r"\1", _LEADS_TO.sub(r"\n\1", text))
 
     def inline(self, sentence: Sentence, plain: bool = False) -> str:
-        """One sentence; `plain` leaves out the links (titles go into the PDF's outline)."""
+        """One sentence; `plain` leaves out the links, because titles go into the PDF's outline."""
         values = spoken(sentence, self.ledger.facts)
         self._values = iter(values)
         parts = list(self._parts(sentence.parts, plain))
@@ -121,12 +125,12 @@ class Body:
     def _paragraph(self, paragraph: Paragraph) -> str:
         kept = [s for s in paragraph.sentences if s.key not in self.cut]
         if all(isinstance(p, Emphasis) or isinstance(p, Text) and not p.text.strip() for s in kept for p in s.parts):
-            return ""  # a run-in heading without its text
+            return ""  # only a heading in bold is left, and the text behind it was cut
         lines = [t for t in (self.inline(s) for s in kept) if t]
         return "\n".join(f"% piece: {s.key}\n{t}" for s, t in zip(kept, lines, strict=False))
 
     def _mentioned(self, block: Block) -> Iterator[str]:
-        """The floats whose first mention stands in this block follow it."""
+        """The floats that this block mentions first; they are placed behind it."""
         for sentence in (s for p in paragraphs_of((block,)) for s in p.sentences if s.key not in self.cut):
             for node in sentence.walk():
                 if not isinstance(node, Reference) or f"{node.kind}:{node.name}" in self.reserved:
@@ -190,14 +194,17 @@ class Body:
 
 
 def _role(before: str) -> str:
-    """natbib's command for a citation, by the words before it: a noun, in parentheses, or inside parentheses."""
+    """natbib's command for a citation, by the words before it.
+
+    `citet` where it is a noun of the sentence, `citealp` inside of parentheses, else `citep`.
+    """
     if before.count("(") > before.count(")"):
         return "citealp"
     return "citet" if _TEXTUAL.search(before) else "citep"
 
 
 def _set_off(value: Result) -> str:
-    """What an expression prints, its numbers in their ink; names, words and counts are black."""
+    """What an expression prints, as LaTeX; its measured numbers are coloured, names, words and counts are not."""
     if value.kind not in ("clause", "words"):
         numeric = value.kind in ("result", "setting") and any(c.isdigit() for c in value.text)
         return rf"\measured{{{latex.number(value.text)}}}" if numeric else latex.number(value.text)
@@ -209,7 +216,7 @@ def _set_off(value: Result) -> str:
 
 
 def _blank_first(sentence: Sentence) -> bool:
-    """Does the sentence begin with an expression after white space?"""
+    """Whether the sentence begins with an expression after white space."""
     parts = sentence.parts
     return (
         len(parts) > 1 and isinstance(parts[0], Text) and not parts[0].text.strip() and isinstance(parts[1], Expression)

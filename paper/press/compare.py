@@ -1,6 +1,6 @@
-"""Does a paper print what its records give? Compares a committed paper.tex and PDF with what was rendered anew.
+"""Compares a committed paper.tex, its figures and its PDF with what was rendered again from the records.
 
-Pure: texts and bytes in, problems out. Not here: git, TeX and the command (agent/publishing/verify/command.py).
+Texts and bytes come in, problems come out. Git, TeX and the command are in agent/publishing/verify.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _MACROS = re.compile(r"\\(?:allowbreak|char\d+)\{\}")
 
 
 class Problem(NamedTuple):
-    """One thing that does not hold. `numbers`: how many printed numbers it takes down."""
+    """One difference. `numbers`: how many printed numbers are therefore not verified."""
 
     where: str
     what: str
@@ -36,12 +36,12 @@ class Problem(NamedTuple):
 
 
 def count_numbers(rendered: Rendered) -> int:
-    """Results in the text, and values in the tables."""
+    """How many numbers a paper prints: results in the text, and values in the tables."""
     return sum(len(_numbers(line, rendered.rows)) for line in rendered.tex.splitlines())
 
 
 def compare_tex(committed: str, rendered: Rendered) -> list[Problem]:
-    """Where a paper.tex differs from the one that its repository gives."""
+    """Where a committed paper.tex differs from the rendered one, line by line."""
     if committed == rendered.tex:
         return []
     found = []
@@ -72,7 +72,7 @@ def _line_problem(where: str, printed: str | None, given: str | None, rows: Rows
 
 
 def _pieces(line: str) -> list[str]:
-    """Words, table cells and whole results, so that a difference reads as one."""
+    """A line in pieces that a message can quote: words, table cells and whole results."""
     pieces, start = [], 0
     for match in _RESULT.finditer(line):
         if match.start() < start:
@@ -84,7 +84,7 @@ def _pieces(line: str) -> list[str]:
 
 
 def _numbers(line: str, rows: Rows) -> list[str]:
-    """Results of the text that are no mere name, and table cells that hold a digit."""
+    """The numbers of a line: results of the text unless they are only a name, and table cells with a digit."""
     found = []
     for match in _RESULT.finditer(line):
         row = int(match[1])
@@ -96,12 +96,12 @@ def _numbers(line: str, rows: Rows) -> list[str]:
 
 
 def printed_numbers(line: str) -> list[str]:
-    """Results and table cells of a line of any version's paper.tex, without what lays them out."""
+    """The numbers of a line of a paper.tex of any version of this program, without layout commands."""
     return [_MACROS.sub("", _LENGTHS.sub(" ", piece)) for piece in _numbers(line, ())]
 
 
 def _closing(text: str, start: int) -> int:
-    """The index behind the brace that closes the group begun just before `start`."""
+    """The index behind the brace that closes the group which begins just before `start`."""
     depth = 1
     for index in range(start, len(text)):
         depth += {"{": 1, "}": -1}.get(text[index], 0)
@@ -111,6 +111,7 @@ def _closing(text: str, start: int) -> int:
 
 
 def _piece(lines: Sequence[str], index: int) -> str:
+    """The piece of the paper (e.g. " (results:4.2)") to which a line of paper.tex belongs; "" if it has none."""
     for line in reversed(lines[: index + 1]):
         if line.startswith("% piece: "):
             return f" ({line.removeprefix('% piece: ')})"
@@ -120,7 +121,7 @@ def _piece(lines: Sequence[str], index: int) -> str:
 
 
 def _expression(piece: str, rows: Rows) -> str:
-    """The expression behind a result, with the runs that it reads."""
+    """The expression that printed a result, with the runs that it reads, e.g. " (mean(...), from plain)"."""
     match = _RESULT.search(piece) or re.search(r"\\resultrow\{(\d+)\}", piece)
     if match is None or not 0 < int(match[1]) <= len(rows):
         return ""
@@ -132,7 +133,7 @@ def _expression(piece: str, rows: Rows) -> str:
 
 
 def compare_pages(printed: Sequence[str], wanted: Sequence[str], rows: Rows) -> list[Problem]:
-    """Where the text of a PDF differs from the text that it should have."""
+    """Where the text of a PDF differs from that of the PDF that was compiled again, page by page."""
     found = []
     if len(printed) != len(wanted):
         found.append(Problem("paper.pdf", f"has {len(printed)} pages; the paper of this repository has {len(wanted)}"))
@@ -152,14 +153,14 @@ def compare_pages(printed: Sequence[str], wanted: Sequence[str], rows: Rows) -> 
 
 
 def numerals(texts: Iterable[str]) -> Counter[str]:
-    """Every number of a text, whatever the line and page breaks."""
+    """Every number of these pages with how often it occurs; line and page breaks make no difference."""
     return Counter(re.findall(r"[-−+]?\d[\d,]*(?:\.\d+)?", re.sub(r"\.\n(?=\d)", ".", "\n".join(texts))))
 
 
 def missing_numbers(pages: Sequence[str], rendered: Rendered) -> list[Problem]:
-    """Decimal numbers and results of paper.tex that a PDF's text lacks; for machines without TeX.
+    """Decimal numbers and results of paper.tex that the text of a PDF lacks; for machines without TeX.
 
-    What the figures print is not counted: a number that a figure happens to show too would hide a changed one.
+    Numbers that figures print are not counted, because a number that a figure shows too would hide a changed one.
     """
     text = _unbroken(pages)
     printed, found = Counter(_DECIMAL.findall(text)), []
@@ -195,7 +196,7 @@ def _unbroken(pages: Sequence[str]) -> str:
 
 
 def _behind(words: Sequence[str], rows: Rows) -> str:
-    """The first expression that prints one of these words, if they are a number's."""
+    """The first expression that prints one of these numbers, as `_expression` words it."""
     for word in words:
         wanted = word.strip(".,;()")
         for expression, value in rows:
@@ -212,7 +213,8 @@ def _squeezed(text: str) -> str:
 
 
 def same_drawing(one: bytes, two: bytes) -> bool:
-    """Do two figures show the same? Coordinates may differ by what other arithmetic explains."""
+    """Whether two figures (PDF) show the same; coordinates may differ by 0.01 pt, because machines round
+    differently."""
     if one == two:
         return True
     a, b = strokes(one), strokes(two)
@@ -239,7 +241,7 @@ def _first_difference(old: Sequence[str], new: Sequence[str]) -> tuple[str, str]
 
 
 def _plain(tex: str) -> str:
-    """A piece of LaTeX as a reader sees it, as far as a message needs it."""
+    """A piece of LaTeX approximately as a reader sees it, for messages."""
     text = re.sub(r"\\result(?:row)?\{\d+\}", "", tex).replace(r"\ensuremath{\pm}", "±").replace(r"\pm", "±")
     text = text.replace(r"\plusminus", " ± ")
     text = re.sub(r"\\[a-zA-Z]+|\\[,\\]|[{}$%&~]", " ", text.replace(r"\ensuremath{-}", "−"))

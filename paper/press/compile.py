@@ -1,6 +1,6 @@
-"""paper.tex to paper.pdf: latexmk in the sandbox, its log read into problems that point to a piece of the paper.
+"""Compiles paper.tex to paper.pdf with latexmk in the sandbox, and reads TeX's log into problems.
 
-Not here: what to do about a problem. A TeX that does not run at all is an InfrastructureError.
+A problem names the piece of the paper that it comes from; what is done about it is decided elsewhere.
 """
 
 from __future__ import annotations
@@ -35,13 +35,13 @@ COMMAND = (
 INSIDE = "/paper"
 MAX_PDF = 64 * 2**20
 OVERFULL_PT = 5.0
-REMARKS = ("overfull", "glyph")  # kinds of problems with which a PDF is a PDF
+REMARKS = ("overfull", "glyph")  # kinds of problems that leave the PDF usable
 INPUTS = (".tex", ".bib", ".cls", ".sty", ".bst", ".pdf", ".png", ".def", ".clo", ".cfg", ".fd", ".ttf", ".tfm", ".enc")
 
 
 @dataclass(frozen=True)
 class Problem:
-    """One remark of TeX. `piece` is the part of the paper it belongs to, e.g. "results:4"; "" if unknown."""
+    """One message of TeX. `piece` is the part of the paper that it belongs to, e.g. "results:4"; "" if unknown."""
 
     kind: Literal["error", "undefined", "overfull", "limit", "glyph"]
     line: int
@@ -52,7 +52,7 @@ class Problem:
 
 @dataclass(frozen=True)
 class Compiled:
-    """`ok`: there is a PDF, without errors and without undefined references. Other remarks are only reported."""
+    """The result of a compile. `ok`: there is a PDF, no error and no undefined reference (REMARKS do not count)."""
 
     ok: bool
     pdf: Path | None
@@ -65,9 +65,9 @@ class Compiled:
 
 
 def compile_pdf(folder: Path, sandbox: Sandbox, limits: Limits = LIMITS) -> Compiled:
-    """Compile `folder`/paper.tex; on success `folder`/paper.pdf, paper.log and paper.bbl are replaced.
+    """Compile `folder`/paper.tex, and write paper.log there, and paper.bbl and paper.pdf if they were made.
 
-    TeX works on a copy: nothing else that it writes comes back.
+    TeX works on a copy of the folder; nothing else that it writes comes back.
 
     Raises:
         InfrastructureError: latexmk cannot be started.
@@ -122,13 +122,6 @@ def _run(work: Path, scratch: Path, sandbox: Sandbox, limits: Limits) -> tuple[s
     return ended.reason, text
 
 
-def pdf_text(pdf: Path) -> str:
-    """The words of a PDF, page by page, for reviews and checks."""
-    from pypdf import PdfReader
-
-    return "\n\n".join(page.extract_text() for page in PdfReader(pdf).pages)
-
-
 # ---------------------------------------------------------------- the log
 
 _ERROR = re.compile(r"^(?:\./)?([\w./+-]+\.(?:tex|cls|sty|bbl|aux|def|clo|cfg|fd)):(\d+): (.*)$", re.MULTILINE)
@@ -148,9 +141,10 @@ _PIECE = re.compile(r"% piece: (\S+)|\\(?:label\{app:|paperappendix)")  # the ap
 
 
 def read_log(log: str, tex: str = "", bbl: str = "") -> tuple[Problem, ...]:
-    """What TeX remarks: errors, undefined references, overfull boxes above 5 pt and characters that no font has.
+    """The problems in a log of TeX: errors, undefined references, overfull boxes above 5 pt, characters without a font.
 
-    Each comes with the piece of the paper that it lies in, and an error in `bbl`, BibTeX's output, with its work.
+    `tex` is the text of paper.tex, by which a problem finds its piece of the paper; `bbl` is BibTeX's output, by which
+    an error in the references finds its work.
     """
     lines = tex.split("\n")
     found = [
@@ -159,10 +153,10 @@ def read_log(log: str, tex: str = "", bbl: str = "") -> tuple[Problem, ...]:
         else Problem("error", 0, f"{file}, line {n}{_work(bbl, int(n)) if file == 'paper.bbl' else ''}: {text.strip()}")
         for file, n, text in _ERROR.findall(log)
         if not text.strip().startswith("==> Fatal error")
-    ]  # it follows the error that says what is wrong
+    ]  # "Fatal error" only follows the error that says what is wrong
     if not found:
         found = [_problem("error", 0, text.strip(), lines) for text in _BARE_ERROR.findall(log)]
-    broken = bool(found)  # then the later passes, which define references, were never made
+    broken = bool(found)  # then TeX never ran again to define the references, and all of them are undefined
     for name, number in () if broken else _UNDEFINED.findall(log):
         found.append(_problem("undefined", int(number or 0), f"{name} is undefined", lines))
     for match in _OVERFULL.finditer(log):
@@ -178,7 +172,7 @@ def read_log(log: str, tex: str = "", bbl: str = "") -> tuple[Problem, ...]:
 
 
 def _work(bbl: str, number: int) -> str:
-    """The work whose entry holds a line of paper.bbl."""
+    """The work to whose entry a line of paper.bbl belongs, as ", the work <key>"."""
     keys = _BIBITEM.findall("\n".join(bbl.split("\n")[:number]))
     return f", the work {keys[-1]}" if keys else ""
 
@@ -200,7 +194,7 @@ def _text(folder: Path, name: str) -> str:
 
 
 def _pdf(work: Path) -> tuple[bytes | None, int]:
-    """The PDF and its pages, if it is a plain file of a sensible size that can be read."""
+    """The PDF and its number of pages; (None, 0) unless it is a plain file within bounds that can be read."""
     try:
         data = harvest.read_bytes(work, "paper.pdf", MAX_PDF)
         return data, page_count(data)

@@ -1,4 +1,7 @@
-"""The table of a factorial design: which changes each run holds, and what each makes in the mean of its pairs. Pure."""
+"""The table of a factorial design: which changes each run has, and the effect of each change. Pure.
+
+A factorial design is a set of runs that combine some of several changes (paper/evidence/factors.py).
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,7 @@ _HELD = r"$\bullet$"
 
 
 def factorial(facts: Facts) -> str:
-    """The runs by the changes they hold, fewest first, then a row for the effect of each change."""
+    """The table as LaTeX: a row for each run with marks for its changes, then a row for the effect of each change."""
     names = factors.names(facts)
     metrics = _shown(facts)
     width = 1 + len(names) + len(metrics)
@@ -40,7 +43,7 @@ def factorial(facts: Facts) -> str:
 
 
 def _shown(facts: Facts) -> tuple[str, ...]:
-    """The primary metric, its guards, then what else the main table shows, but for what is to be held at a target."""
+    """The metrics of the columns: headline metrics in the order of their weight, without those that have a target."""
     return tuple(name for name in foremost(facts) if facts.spec(name).better != "target")[:_METRICS]
 
 
@@ -60,7 +63,7 @@ def _effect_row(
 
 
 def _effect(facts: Facts, name: str, metric: str, condition: str) -> str:
-    gap = factors.effect(facts, name, metric, condition).gap
+    gap = factors.gap_of(facts, name, metric, condition)
     quantity = gap.quantity()
     star = r"\rlap{\textsuperscript{$*$}}" if gap.distinct else ""
     error = "" if quantity.se is None else rf"\plusminus{{{number(quantity.error())}}}"
@@ -68,15 +71,17 @@ def _effect(facts: Facts, name: str, metric: str, condition: str) -> str:
 
 
 def factorial_caption(facts: Facts) -> str:
-    """What a row is, and how an effect is reckoned."""
+    """The caption: what a row is, how an effect is computed, and which runs miss a target."""
     first = next(iter(factors.cells(facts).values()))
     effects = [
-        factors.effect(facts, name, m, c).gap
+        factors.gap_of(facts, name, m, c)
         for name in factors.names(facts)
         if factors.pairs(facts, name)
         for m in _shown(facts)
         for c in facts.condition_names()
     ]
+    runs = factors.cells(facts).values()
+    off = factors.missed(facts, ((r, c) for r in runs for c in facts.condition_names(r)))
     star = (
         " A star marks an effect whose 95% interval over seeds excludes zero."
         if any(g.distinct for g in effects)
@@ -85,5 +90,6 @@ def factorial_caption(facts: Facts) -> str:
     return (
         f"The runs by the planned changes that each holds beside {first.label}, and the effect of each change: the "
         f"mean difference, seed by seed, of the pairs of runs that differ in it alone{unjudged(facts, effects)}."
-        f"{star} Like all of the exploration this is not corrected for the number of comparisons."
+        f"{star}{f' {off}; an effect that reads such a run may come from that.' if off else ''} "
+        "Like all of the exploration this is not corrected for the number of comparisons."
     )

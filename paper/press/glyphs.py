@@ -1,9 +1,9 @@
-"""Fonts for the characters that a paper's own fonts lack: small subsets that lie beside paper.tex.
+"""Makes small font files for the characters of a paper that its own fonts lack; they lie beside paper.tex.
 
-pdfTeX knows 256 letters a font. Every other character of a paper is taken from fonts that matplotlib ships (STIX and
-DejaVu) or that the system has (Han, kana and hangul): one subset for each face, with its TeX metrics, its encoding
-and glyphs.tex, which maps characters to them. A venue's pdflatex style prints them too. Not here: what is plain
-LaTeX (latex.py).
+pdfTeX can address 256 characters of a font. The other characters of a paper are taken from fonts that matplotlib ships
+(STIX and DejaVu) or that the system has (Han, kana and hangul). Each font is reduced to the characters that are used,
+and gets its TeX metrics and its encoding; glyphs.tex maps characters to these fonts. This works with any style for
+pdflatex. Characters that are plain LaTeX are written in latex.py.
 """
 
 from __future__ import annotations
@@ -31,20 +31,21 @@ _ALL_SHAPES = tuple((series, shape) for series in ("m", "b", "bx") for shape in 
 
 @dataclass(frozen=True)
 class Face:
-    """One design. `files`: variant -> font file; `scale`: what makes it as large as the paper's own letters."""
+    """One typeface. `files`: (variant, font file); `scale`: the factor by which it gets the size of the paper's
+    font."""
 
     name: str
     files: tuple[tuple[str, Path], ...]
     scale: float = 1.0
 
     def has(self, character: str) -> bool:
-        """Do all its variants hold the character? A right-to-left script would be set the wrong way round."""
+        """Whether all its variants have the character. Right-to-left scripts have none: TeX would reverse them here."""
         rtl = unicodedata.bidirectional(character) in ("R", "AL")
         return not rtl and all(ord(character) in _characters(path) for _, path in self.files)
 
 
 def glyph_files(texts: Iterable[str]) -> dict[str, bytes]:
-    r"""What lies beside paper.tex so that its \uni{x} and \mono{x} print: by name; empty where there are none."""
+    r"""The font files and glyphs.tex that print the \uni{x} and \mono{x} of these texts, by name; empty without any."""
     used = dict.fromkeys(match for text in texts for match in _USED.findall(text))
     if not used:
         return {}
@@ -67,7 +68,7 @@ def glyph_files(texts: Iterable[str]) -> dict[str, bytes]:
 
 
 def unprintable(text: str) -> tuple[str, ...]:
-    """Characters for which no font is here, as a person can look them up: U+1F600 GRINNING FACE."""
+    """The characters for which this machine has no font, named as in "U+1F600 GRINNING FACE"."""
     from paper.press.latex import escape
 
     found = dict.fromkeys(character for _, character in _USED.findall(escape(text)))
@@ -75,23 +76,23 @@ def unprintable(text: str) -> tuple[str, ...]:
 
 
 def code_point(character: str) -> str:
-    """U+1F600."""
+    """The code point as text, e.g. "U+1F600"."""
     return f"U+{ord(character):04X}"
 
 
 def named(character: str) -> str:
-    """U+1F600 GRINNING FACE."""
+    """The code point with Unicode's name, e.g. "U+1F600 GRINNING FACE"."""
     return f"{code_point(character)} {unicodedata.name(character, '')}".strip()
 
 
 def face_of(character: str, mono: bool = False) -> Face | None:
-    """The face that a character is set in."""
+    """The face in which a character is set; None where no font has it."""
     return next((face for face in _faces(mono) if face.has(character)), None)
 
 
 @cache
 def _faces(mono: bool) -> tuple[Face, ...]:
-    """In the order of preference; a face in four variants goes before the same one upright only."""
+    """The faces in the order of preference. A typeface in four variants comes before the same one upright only."""
     import matplotlib
 
     folder = Path(matplotlib.get_data_path()) / "fonts" / "ttf"
@@ -125,14 +126,14 @@ def _characters(path: Path) -> frozenset[int]:
 
 
 def _parts(used: list[tuple[str, str]]) -> Iterator[list[tuple[str, str]]]:
-    """As many as fit a font."""
+    """The characters in groups that fit into one font each."""
     most = LAST - FIRST + 1
     for start in range(0, len(used), most):
         yield used[start : start + most]
 
 
 def _font(name: str, face: Face, used: list[tuple[str, str]], files: dict[str, bytes]) -> list[str]:
-    """The files of one font are added; the lines of glyphs.tex that declare it and its characters."""
+    """Add the files of one font to `files`; returns the lines of glyphs.tex that declare it and its characters."""
     characters = list(dict.fromkeys(c for _, c in used))
     family = name.replace("-", "")
     names = {FIRST + i: _glyph_name(c) for i, c in enumerate(characters)}
@@ -157,18 +158,18 @@ def _font(name: str, face: Face, used: list[tuple[str, str]], files: dict[str, b
 
 
 def _breaks(character: str) -> str:
-    """A line may end behind a character of a script that is written without blanks."""
+    """What allows a line to end behind the character: only scripts that are written without blanks need it."""
     wide = unicodedata.east_asian_width(character) in "WF" and unicodedata.category(character) == "Lo"
     return r"{\allowbreak}" if wide else "{}"
 
 
 def _glyph_name(character: str) -> str:
-    """A name from which pdfTeX knows what a reader copies."""
+    """The glyph's name, from which pdfTeX derives the character that a reader copies from the PDF."""
     return f"uni{ord(character):04X}" if ord(character) < 0x10000 else f"u{ord(character):05X}"
 
 
 def _subset(path: Path, characters: list[str]) -> tuple[bytes, dict[str, Box]]:
-    """A font file with these characters alone, their glyphs named; and their boxes in units of the font's size."""
+    """A font file that has only these characters, and the box of each in units of the font's size."""
     from fontTools.subset import Options, Subsetter
     from fontTools.ttLib import TTFont
 
@@ -194,7 +195,7 @@ def _saved(font: Any) -> bytes:
 
 
 def _named(data: bytes, names: dict[str, str]) -> bytes:
-    """The font with these glyphs renamed; two characters of one glyph share its first name."""
+    """The font with these glyphs renamed. If two characters share a glyph, one name is kept for both."""
     from fontTools.ttLib import TTFont
 
     with TTFont(BytesIO(data), recalcTimestamp=False) as font:

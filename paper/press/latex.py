@@ -1,6 +1,6 @@
-"""Text to LaTeX, safely: every character that reaches the paper passes through `escape`, `code` or `bibliography`.
+"""Escapes text for LaTeX. Every character that reaches the paper passes through `escape`, `code` or `bibliography`.
 
-A character that the paper's own fonts lack becomes \\uni{x} or, in code, \\mono{x}; glyphs.py gives both their fonts.
+A character that the paper's own fonts lack becomes \\uni{x} or, in code, \\mono{x}; glyphs.py makes the fonts of both.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from paper.text.characters import ACCENTS, BELOW, GREEK, SPECIAL, invisible, wri
 def escape(text: str) -> str:
     """Plain text as LaTeX. Characters without a shape of their own (controls, joiners) are left out."""
     written = _quotes(unicodedata.normalize("NFC", text))
-    parts = _OVERLONG.split(written)  # every second one is a match
+    parts = _OVERLONG.split(written)  # every second part is an overlong word
     return "".join(_breakable(part) if index % 2 else _escaped(part) for index, part in enumerate(parts))
 
 
-# An address, or a word that is longer than half a line: a line may end inside of it.
+# An address, or a word that is longer than half a line; TeX may break a line inside of it.
 _OVERLONG = re.compile(r"(\S*://\S{12,}|\S{56,})")
 
 
 def _breakable(word: str) -> str:
-    """A line may end behind its signs, and in a row of letters without any."""
+    """A long word in which a line may end behind each sign, and after 16 letters without one."""
     pieces = re.findall(r"[^/._\-?&=%#:;,+~@]{1,16}[/._\-?&=%#:;,+~@]*|[/._\-?&=%#:;,+~@]+", word)
     return r"\allowbreak{}".join(map(_escaped, pieces))
 
@@ -33,15 +33,15 @@ def _escaped(text: str) -> str:
 
 
 def outline(text: str) -> str:
-    """Plain text for the PDF's own title, which knows every character and no formula."""
+    """Text for the title in the PDF's metadata, which can hold every character but no formula."""
     text = "".join(c for c in unicodedata.normalize("NFC", text) if not invisible(c))
     return "".join(SPECIAL[c] if c in _TEX else c for c in text)
 
 
 def bibliography(text: str) -> str:
-    """BibTeX's text with the characters that BibTeX or the paper's fonts cannot take; its TeX stays as it is.
+    """A .bib text in which the characters that BibTeX or the paper's fonts cannot handle are escaped; its TeX stays.
 
-    In braces each counts as one letter, which BibTeX may abbreviate or sort by.
+    Each escaped character stands in braces, so that BibTeX treats it as one letter when it abbreviates and sorts.
     """
     text = unicodedata.normalize("NFC", text)
     return "".join(c if c.isascii() else rf"{{\relax {c}}}" if _plain(c) else f"{{{_escape_one(c)}}}" for c in text)
@@ -68,7 +68,7 @@ _ACCENTED = re.compile("([A-Za-z])" + r"\\uni\{([" + "".join(ACCENTS) + r"])\}")
 
 
 def _accented(match: re.Match[str]) -> str:
-    """A letter and the mark above or below it, for which there is no character of its own."""
+    """A letter with a combining mark, for which Unicode has no single character, as a LaTeX accent."""
     letter = {"i": r"\i", "j": r"\j"}.get(match[1], match[1]) if match[2] not in BELOW else match[1]
     return rf"\{ACCENTS[match[2]]}{{{letter}}}"
 
@@ -78,7 +78,7 @@ def _greek(character: str) -> str:
 
 
 def _quotes(text: str) -> str:
-    """Straight double quotes become a pair, as a typesetter would set them."""
+    """Turns straight double quotes into opening and closing ones."""
     out, opening = [], True
     for index, character in enumerate(text):
         if character == '"':
@@ -91,12 +91,12 @@ def _quotes(text: str) -> str:
 
 
 def code(text: str) -> str:
-    """Inline code, breakable after its underscores and dots."""
+    """Inline code; a line may end behind an underscore, a dot or a slash."""
     return rf"\code{{{code_text(text)}}}"
 
 
 def code_text(text: str) -> str:
-    """What stands inside of \\code: a blank is as wide as a letter, also behind a full stop."""
+    """The argument of \\code. Blanks are as wide as a letter, also behind a full stop."""
     parts = _OVERLONG.split(unicodedata.normalize("NFC", text))
     return "".join(
         r"\allowbreak{}".join("".join(map(_code_one, part[i : i + 16])) for i in range(0, len(part), 16))
@@ -125,7 +125,7 @@ def _code_one(character: str) -> str:
 
 
 def number(text: str) -> str:
-    """A number or word from the records: unbreakable, with real minus signs."""
+    """A number or words from the records, with real minus signs; a short number is not broken over lines."""
     escaped = escape(text)
     if any(c.isdigit() for c in text):
         escaped = escaped.replace(" ", "~") if len(text) < 24 else escaped

@@ -1,8 +1,11 @@
-"""Tables with a column for each metric: all runs in the body, every value seed by seed in the appendix."""
+"""The tables of means, with a row for each run and a column for each metric.
+
+The main table stands in the text, and what it has no room for in the appendix (`further`).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from pylatex import NoEscape, Tabular
@@ -16,13 +19,11 @@ from paper.evidence.series import series_of
 from paper.press import repeats
 from paper.press.latex import escape, number
 from paper.press.tabular import (
-    APART,
     DAGGER,
     GAP_PT,
     LETTERS_PT,
     end_head,
     fitted,
-    head_row,
     in_lines,
     long,
     paragraph,
@@ -30,11 +31,10 @@ from paper.press.tabular import (
 )
 from paper.press.widths import LINE_PT, lines_of, text_pt
 
-MAIN_METRICS, SEED_METRICS = 8, 7  # columns of metrics that a page's width holds in letters one can read
-MAIN_LINES = 46  # lines of a table that floats; what is more stands in the appendix
-TOGETHER_MOST = 40  # lines of a table in the appendix that is not divided where it fits on a page
-TOGETHER = 10  # rows of one run under its name that stay on one page
-_WIDEST = LINE_PT / 0.94  # what adjustbox may shrink: letters of 7 pt are then still 6.5 pt
+MAIN_METRICS = 8  # most columns of metrics
+MAIN_LINES = 46  # most lines of the table in the text; further rows stand in the appendix
+TOGETHER_MOST = 40  # a table in the appendix of at most so many lines is not divided over pages
+_WIDEST = LINE_PT / 0.94  # of a table that is shrunk to the line: its letters of 7 pt are then still 6.5 pt
 _MAIN_GAP = 6.4
 _NARROW_HEAD, _NARROW_LABEL = 46.0, 112.0
 _ARROWS = {"higher": r"$\uparrow$", "lower": r"$\downarrow$", "target": r"$\rightarrow$"}
@@ -42,7 +42,11 @@ _ARROWS = {"higher": r"$\uparrow$", "lower": r"$\downarrow$", "target": r"$\righ
 
 @dataclass(frozen=True)
 class Shape:
-    """How a table of metrics is laid out. `head`, `label`: points into which words are broken; None where they fit."""
+    """The layout of a table of metrics.
+
+    `blocks` are the metrics in groups that stand below one another. `head` and `label` are the widths in points into
+    which the names of metrics and of runs are broken; None where each stands in one line.
+    """
 
     blocks: tuple[tuple[str, ...], ...]
     head: float | None = None
@@ -55,21 +59,20 @@ class Shape:
 
     @property
     def first(self) -> str:
-        """The column of the runs' names."""
+        """LaTeX's specification of the column of runs' names."""
         return "l" if self.label is None else paragraph(self.label)
 
 
-_FORMS = ((None, None), (_NARROW_HEAD, None), (_NARROW_HEAD, _NARROW_LABEL))
-_SEED_FORMS = (*_FORMS, (40.0, 76.0))  # its names stand in every line: narrower ones save pages
+FORMS = ((None, None), (_NARROW_HEAD, None), (_NARROW_HEAD, _NARROW_LABEL))
 
 
-def _shape(
+def shape_of(
     metrics: Sequence[str],
     most: int,
     fits: Callable[[Shape], bool],
-    forms: Sequence[tuple[float | None, float | None]] = _FORMS,
+    forms: Sequence[tuple[float | None, float | None]] = FORMS,
 ) -> Shape:
-    """The first layout that fits: as many columns as can be, words in lines before fewer columns."""
+    """The first layout that fits: with as many columns as possible; names are broken before columns are given up."""
     for count in range(most, 0, -1):
         blocks = tuple(map(tuple, _blocks(metrics, count)))
         for head, label in forms:
@@ -86,11 +89,12 @@ def _main_shape(facts: Facts, metrics: Sequence[str], gap: float = _MAIN_GAP, wi
     def fits(shape: Shape) -> bool:
         return min(labels, shape.label or labels) + _block_pt(shape, cells, facts) + gap * shape.width <= widest
 
-    return _shape(metrics, MAIN_METRICS, fits)
+    return shape_of(metrics, MAIN_METRICS, fits)
 
 
 def _block_pt(shape: Shape, cells: Mapping[str, float], facts: Facts) -> float:
-    """All blocks share their columns: each is as wide as its widest metric."""
+    """The width in points of the columns of metrics. All blocks share them: a column is as wide as its widest
+    metric."""
     return sum(
         max(max(cells[b[i]], _head_pt(facts, b[i], shape.head)) for b in shape.blocks if i < len(b))
         for i in range(shape.width)
@@ -98,7 +102,7 @@ def _block_pt(shape: Shape, cells: Mapping[str, float], facts: Facts) -> float:
 
 
 def _cell_pt(facts: Facts, metric: str) -> float:
-    """The widest mean with its standard error."""
+    """The width in points of a metric's widest mean with its standard error."""
     widths = [0.0]
     for record in facts.measured:
         for condition in facts.condition_names(record):
@@ -130,7 +134,10 @@ def _head_lines(facts: Facts, metric: str, width: float | None) -> list[str]:
 
 
 def main(facts: Facts) -> str:
-    """The runs by the headline metrics; the best mean of each in bold; failed runs keep their row."""
+    """The main table: a row for each run, a column for each headline metric, the best mean of each in bold.
+
+    Runs without a result keep their row. In a long session only some runs are shown (few.py).
+    """
     facts = few(facts)
     shape = _main_shape(facts, list(facts.manifest.headline))
     shown, _ = _divided(facts, shape)
@@ -146,7 +153,7 @@ Piece = tuple[tuple[str, ...], tuple[str, ...]]  # metrics and conditions
 
 
 def _divided(facts: Facts, shape: Shape) -> tuple[list[Piece], list[Piece]]:
-    """What the floating table shows, and what a page does not hold beside it."""
+    """The pieces of the main table that fit on a page, and the other ones."""
     names = facts.condition_names()
     rows = [len(in_lines(r.label, shape.label).split(r"\newline")) for r in facts.explored]
     shown: list[Piece] = []
@@ -166,12 +173,12 @@ def _divided(facts: Facts, shape: Shape) -> tuple[list[Piece], list[Piece]]:
 
 
 def has_further(facts: Facts) -> bool:
-    """Are there means that the floating table has no room for?"""
+    """Whether there are means that the main table has no room for."""
     return bool(facts.explored) and bool(_beside(few(facts)))
 
 
 def _beside(facts: Facts) -> list[Piece]:
-    """What the floating table does not show: what a page has no room for, then the metrics that are told in detail."""
+    """What the main table does not show: pieces that do not fit on its page, then the metrics that are no headline."""
     headline = list(facts.manifest.headline)
     _, pieces = _divided(facts, _main_shape(facts, headline))
     rest = tuple(name for name in facts.manifest.metrics if name not in headline)
@@ -179,7 +186,7 @@ def _beside(facts: Facts) -> list[Piece]:
 
 
 def further(facts: Facts) -> str:
-    """The means that the floating table has no room for, over as many pages as they take."""
+    """The means that the main table has no room for, as tables over as many pages as they take."""
     tables: list[str] = []
     facts = few(facts)
     for metrics, conditions in _beside(facts):
@@ -204,8 +211,10 @@ def _main_block(
     conditions: Sequence[str],
     over_pages: bool = False,
 ) -> None:
-    """All runs by some of the metrics; empty cells where the block is not as wide as the table. `over_pages`: its head
-    is repeated on each."""
+    """Add the rows of all runs for some of the metrics, filled up with empty cells to the width of the table.
+
+    `over_pages`: the table runs over pages, and its head is repeated on each.
+    """
     width = shape.width
     empty = [""] * (width - len(metrics))
     units = [f"[{escape(facts.spec(m).unit)}]" if facts.spec(m).unit else "" for m in metrics]
@@ -227,18 +236,19 @@ def _main_block(
 
 
 def condition_row(facts: Facts, condition: str, columns: int) -> NoEscape:
-    """The line above the runs under one of several conditions."""
+    """The line that names a condition above its runs."""
     return NoEscape(rf"\multicolumn{{{columns}}}{{@{{}}l}}{{\itshape {escape(facts.condition_label(condition))}}}\\")
 
 
 def _blocks(metrics: Sequence[str], most: int) -> list[Sequence[str]]:
-    """As few blocks as hold at most so many metrics each, of about the same width: wider ones cannot be read."""
+    """The metrics in as few groups as possible, of about equal size and of at most `most` metrics each."""
     count = -(-len(metrics) // most)
     size = -(-len(metrics) // count)
     return [metrics[start : start + size] for start in range(0, len(metrics), size)]
 
 
 def main_caption(facts: Facts) -> str:
+    """The caption of the main table."""
     left_out = left_out_words(facts).strip()
     which = f"{left_out} Baselines come first." if left_out else "All runs, baselines first."
     facts = few(facts)
@@ -260,7 +270,7 @@ def main_caption(facts: Facts) -> str:
 
 
 def _of_others(facts: Facts) -> str:
-    """What was not trained here, and the training that it had."""
+    """A sentence for each run that others trained, with what it was trained on."""
     found = [(record.label, record.pretrained.trained_on) for record in facts.explored if record.pretrained]
     return "".join(
         f" {escape(label)} was trained by others, on {escape(budget)}, and measured as it is."
@@ -294,7 +304,7 @@ def _main_row(
 
 
 def mean_cell(facts: Facts, series: Series, bold: bool = False) -> str:
-    """A mean with its standard error set small, in the decimals of its column."""
+    """A mean with its standard error in small letters, both with the decimals of their column."""
     quantity = _quantity(series, facts)
     value = number(quantity.bare())
     value = rf"\textbf{{{value}}}" if bold else value
@@ -308,7 +318,7 @@ def _is_best(facts: Facts, series: Series) -> bool:
     rivals = [s for r in facts.measured if (s := series_of(r, series.metric, series.condition))]
     own = facts.merit(series.metric, series.mean, series.condition)
     merits = [facts.merit(s.metric, s.mean, s.condition) for s in rivals]
-    least = 1e-9 * max(map(abs, merits))  # sums of the same numbers in another order differ by less
+    least = 1e-9 * max(map(abs, merits))  # equal means may differ by rounding, if they were summed in another order
     return max(merits) <= own + least and min(merits) < own - least
 
 
@@ -322,73 +332,3 @@ def column_head(facts: Facts, metric: str, width: float | None = None) -> str:
     else:
         words = r"\\ ".join(map(escape, lines_of(spec.label, width, LETTERS_PT)))
     return rf"\columnhead{{{words}\,{_ARROWS[spec.better]}{target}}}"
-
-
-def seeds(facts: Facts) -> str:
-    """Every measured value, seed by seed; many metrics take a second table under the same caption."""
-    several = len(facts.condition_names()) > 1
-    names = [facts.condition_label(c) for c in facts.condition_names()]
-    labels = [r.label for r in facts.measured]
-    words = [[*labels, "Run"], [*names, "Condition"]] if several else [[*labels, "Run"]]
-    fixed_pt = [max(text_pt(w, LETTERS_PT) for w in column) for column in words]
-    cells = {m: _value_pt(facts, m) for m in facts.manifest.metrics}
-
-    def fits(shape: Shape) -> bool:
-        left = sum(min(w, shape.label or w) for w in fixed_pt) + 20 + GAP_PT * (len(words) + shape.width)
-        blocks = [sum(max(cells[m], _seed_head_pt(facts, m, shape.head)) for m in block) for block in shape.blocks]
-        return left + max(blocks) <= LINE_PT
-
-    shape = _shape(list(facts.manifest.metrics), SEED_METRICS - several, fits, _SEED_FORMS)
-    narrow = [shape.label if shape.label and w > shape.label else None for w in fixed_pt]
-    return "\n\\addtocounter{table}{-1}\n".join(
-        _seeds(facts, metrics, several, shape.head, narrow) for metrics in shape.blocks
-    )
-
-
-def _value_pt(facts: Facts, metric: str) -> float:
-    values = [t.metrics[metric] for r in facts.measured for t in r.trainings if metric in t.metrics]
-    return max((text_pt(fixed(v, 4), LETTERS_PT) for v in values), default=0.0)
-
-
-def _seed_head_pt(facts: Facts, metric: str, width: float | None) -> float:
-    label = facts.spec(metric).label
-    return max(text_pt(line, LETTERS_PT) for line in ([label] if width is None else lines_of(label, width, LETTERS_PT)))
-
-
-def _seeds(
-    facts: Facts, metrics: Sequence[str], several: bool, head: float | None, narrow: Sequence[float | None]
-) -> str:
-    kinds = ["l" if width is None else paragraph(width) for width in narrow]
-    table = long(f"{' '.join(kinds)} r " + "r" * len(metrics), 2 + several + len(metrics))
-    words = ["Run", *(["Condition"] if several else []), "Seed" if facts.manifest.seeded else "Value"]
-    if head is None:
-        head_row(table, [*words, *(facts.spec(m).label for m in metrics)])
-    else:
-        lines = [r"\\ ".join(map(escape, lines_of(facts.spec(m).label, head, LETTERS_PT))) for m in metrics]
-        head_row(table, [*words, *(rf"\columnhead{{{line}}}" for line in lines)], latex=True)
-    for place, record in enumerate(facts.measured):
-        if place:
-            table.append(NoEscape(APART))
-        rows = list(_seed_rows(facts, record, metrics, narrow if several else [None, None]))
-        for index, row in enumerate(rows):
-            first = index % TOGETHER == 0
-            name = in_lines(record.label, narrow[0]) if first else ""
-            stays = index + 1 < len(rows) and (index + 1) % TOGETHER
-            cells = [name, *(row if several else row[1:])]
-            table.append(NoEscape("&".join(cells) + (r"\\*" if stays else r"\\")))
-    return table.dumps()
-
-
-def _seed_rows(
-    facts: Facts, record: RunRecord, metrics: Sequence[str], narrow: Sequence[float | None]
-) -> Iterator[list[str]]:
-    """Rows of one run behind its name, as LaTeX: condition, seed, and a value for each metric."""
-    for training in sorted(record.trainings, key=lambda t: (t.condition, t.seed)):
-        values = [fixed(training.metrics[m], 4) if m in training.metrics else "--" for m in metrics]
-        if training.outcome != "measured":
-            values = [training.outcome, *[""] * (len(metrics) - 1)]
-        where = in_lines(facts.condition_label(training.condition), narrow[-1])
-        which = str(training.seed) if facts.manifest.seeded else "reported"
-        yield [where, which, *map(number, values)]
-        for index, row in enumerate(repeats.behind(training, metrics), start=1):
-            yield ["", str(index), *map(number, row)]

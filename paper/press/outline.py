@@ -1,6 +1,7 @@
-"""The LaTeX of an AI-Scientist template (template.tex): its preamble, its works, the order of its "... HERE" places.
+"""Reads the template.tex of an AI-Scientist template: its preamble, its bibliography, its headings and their order.
 
-Of the body only places and headings are used: fixed sentences and example figures are not what this session found.
+In the body, "INTRO HERE" and the like mark the place of a section. Other text and figures of the body are left out,
+because they are not results of this session.
 """
 
 from __future__ import annotations
@@ -50,19 +51,20 @@ _COMMAND = re.compile(
 
 @dataclass(frozen=True)
 class Outline:
-    """What a paper takes over from such a file."""
+    """What a paper takes from such a file."""
 
-    preamble: str  # without its bibliography; the title's place is ours
+    preamble: str  # without its bibliography; "TITLE HERE" is replaced by the paper's title
     works: tuple[Entry, ...]
-    headings: tuple[tuple[str, str], ...]  # section, its heading as LaTeX ("" for our own), in the file's order
+    headings: tuple[tuple[str, str], ...]  # section and heading as LaTeX ("" for the usual one), in the file's order
     style: str  # of BibTeX; "" where it names none
-    left_out: str  # what the body holds besides, in words for its owner
+    left_out: str  # what else the body has, in words for the person who wrote it
 
 
 def read_outline(text: str, where: str) -> Outline:
-    """
+    """Read the text of a template.tex; `where` begins each error message.
+
     Raises:
-        UserError: the file is not of this form; one line that begins with `where`.
+        UserError: the file is not of this form.
     """
     begins = _BEGINS.search(text)
     if begins is None:
@@ -87,7 +89,11 @@ def read_outline(text: str, where: str) -> Outline:
 
 
 def _works(text: str, where: str) -> tuple[Entry, ...]:
-    """The parser drops an entry that it cannot read without a word."""
+    """The works of a BibTeX text.
+
+    Raises:
+        UserError: an entry cannot be read (the parser itself only skips it), or it has LaTeX that cannot be set.
+    """
     works = parse_bibtex(text, f"{where}: {FILE}")
     lost = set(_ENTRY.findall(text)) - {work.key for work in works}
     if lost:
@@ -105,12 +111,13 @@ def _works(text: str, where: str) -> tuple[Entry, ...]:
 
 
 def _marked(work: Entry) -> Entry:
-    """A work says where it is from; its abstract, if it has one, stands where the library has a summary."""
+    """The work with its origin noted, and with its abstract, if it has one, as its summary."""
     summary = work.fields.get("abstract", "") or f"From {ORIGIN}, which has no abstract of it."
     return Entry(work.key, work.kind, {**work.fields, "summary": summary, "source": ORIGIN})
 
 
 def _left_out(body: str) -> str:
+    """The floats and the text of a body that no paper takes over, in words; "" where there are none."""
     text = body.partition(r"\end{document}")[0]
     floats = len(_FLOAT.findall(text))
     text = _PLACE.sub(" ", _HEADING.sub(" ", _STYLE.sub(" ", _FLOAT.sub(" ", text))))

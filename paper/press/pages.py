@@ -1,6 +1,6 @@
-"""What a reader would circle on the pages: checks over a compiled paper.tex and its PDF. Pure; nothing is mended here.
+"""Checks the pages of a compiled paper (paper.tex and its PDF) for flaws that a reader would see. Pure.
 
-A finding that names a section can be mended by the writer and goes back once; the others are the figures' or ours.
+A finding that names a section goes back to the writer once; a writer cannot fix the others.
 """
 
 from __future__ import annotations
@@ -19,22 +19,22 @@ TABLE_LETTERS_PT = 6.0
 RASTER_DPI = 150.0  # as printed
 FAR = 1  # pages between a float and its first mention
 EMPTY, NEARLY_EMPTY = 20, 200  # letters on a page without a picture
-_SMALL_LETTERS = 100  # scripts of formulas are small; more letters than these are a table or a paragraph
+_SMALL_LETTERS = 100  # so many small letters of a page may be indices of formulas; more are a table or a paragraph
 
-# What is wrong, and how it is mended.
+# How the finding of each code is fixed.
 CODES: dict[str, str] = {
     "too-long": "shorten the section, or leave out what another one says",
     "too-short": "nothing to pad: say it only if there is more to report",
     "overfull": "shorten the formula, split it over lines, or rewrite the sentence",
     "unresolved": "refer to what exists",
-    "missing-character": "write it in another way; the paper prints its number",
+    "missing-character": "write it in another way; no font has it, and the paper prints its code point",
     "small-letters": "draw the figure as wide as it is printed, with letters of at least 7 pt",
     "small-print": "give the table fewer or narrower columns",
     "coarse-raster": "save the figure as PDF, or with more pixels",
     "empty-page": "let the float stand elsewhere",
     "same-figure": "keep one of them",
     "same-label": "keep one of them",
-    "far-float": "place the figure or table beside the paragraph that mentions it first",
+    "far-float": "mention it where it stands, or place it beside the paragraph that mentions it first",
     "never-mentioned": "mention it in the text, or leave it to the appendix",
     "missing-font": "embed it",
     "bitmap-font": "set pdf.fonttype to 42 in the figure",
@@ -43,7 +43,7 @@ CODES: dict[str, str] = {
 
 @dataclass(frozen=True)
 class PageFinding:
-    """One thing on the pages. `section`: whose writer can mend it; "" where no writer can."""
+    """One flaw of the pages. `section`: the section whose text can fix it; "" where no text can."""
 
     code: str
     page: int  # 0: of the whole paper
@@ -51,16 +51,16 @@ class PageFinding:
     section: str = ""
 
     @property
-    def mend(self) -> str:
+    def fix(self) -> str:
         return CODES[self.code]
 
     def __str__(self) -> str:
         where = f"page {self.page}" if self.page else "the paper"
-        return f"{self.code}, {where}: {self.words}; {self.mend}"
+        return f"{self.code}, {where}: {self.words}; {self.fix}"
 
 
 def examine(tex: str, printed: Printed, problems: Sequence[Problem] = ()) -> tuple[PageFinding, ...]:
-    """Everything that is wrong with the pages of a compiled paper."""
+    """The flaws of a compiled paper: `tex` is its paper.tex, `printed` its PDF, `problems` those of TeX's log."""
     paper = _Paper(tex, printed)
     found = [
         *_length(paper),
@@ -75,14 +75,14 @@ def examine(tex: str, printed: Printed, problems: Sequence[Problem] = ()) -> tup
 
 
 def content_pages(printed: Printed) -> int:
-    """Pages up to the references, or up to the appendix where nothing is cited."""
+    """The number of pages of the main text: up to the references, or up to the appendix where nothing is cited."""
     cites = [page for name, page in printed.places.items() if name.startswith("cite.")]
     if not cites:
         starts = [page for name, page in printed.places.items() if name.startswith("appendix.")]
         return min(starts) - 1 if starts else len(printed.pages)
     first = min(cites)
     before = re.split(r"(?i)\breferences\b(?!.*\breferences\b)", printed.pages[first - 1].text, flags=re.DOTALL)[0]
-    return first if len("".join(before.split())) > EMPTY else first - 1  # or the references begin a page of their own
+    return first if len("".join(before.split())) > EMPTY else first - 1  # the references begin a page of their own
 
 
 # ---------------------------------------------------------------- the paper as LaTeX names it
@@ -99,7 +99,8 @@ class _Paper:
         self.appendix = min((p for n, p in printed.places.items() if n.startswith("appendix.")), default=10**6)
 
     def floats(self) -> Iterator[tuple[str, str, str]]:
-        """(label, what a reader calls it, destination), in the order of the text."""
+        """Each figure and table as (label, name as printed, name of the PDF's destination), in the order of the
+        text."""
         for kind, word in (("fig", "Figure"), ("tab", "Table")):
             name = {"fig": "figure", "tab": "table"}[kind]
             there = sorted(
@@ -111,12 +112,19 @@ class _Paper:
                 yield label, f"{word} {number}", place
 
     def section_of(self, label: str) -> str:
-        """The section whose text holds a label."""
-        before = self.tex.partition(rf"\label{{{label}}}")[0]
+        """The section in which a figure or table stands; "" before the first one."""
+        return self._section_before(rf"\label{{{label}}}")
+
+    def mentioned_in(self, label: str) -> str:
+        """The section that mentions a figure or table first."""
+        return self._section_before(rf"\hyperref[{label}]")
+
+    def _section_before(self, text: str) -> str:
+        before = self.tex.partition(text)[0]
         return (re.findall(r"\\label\{sec:([^}]+)\}", before) or [""])[-1]
 
     def longest(self, pages: int) -> tuple[str, ...]:
-        """The longest sections, one more than the pages to lose: a page is rarely found in one of them."""
+        """The longest sections, one more than the pages that are too many: one section can rarely lose a whole page."""
         parts = re.split(r"\\label\{sec:([^}]+)\}", self.tex.partition(r"\bibliography")[0])
         lengths = {name: len(text) for name, text in zip(parts[1::2], parts[2::2], strict=True)}
         return tuple(sorted(lengths, key=lengths.__getitem__, reverse=True)[: pages + 1]) or ("",)
@@ -130,7 +138,7 @@ def _length(paper: _Paper) -> Iterator[PageFinding]:
     least, most = CONTENT_PAGES
     if pages > most:
         for section in paper.longest(pages - most):
-            yield PageFinding("too-long", 0, f"its text has {pages} pages, at most {most} are read", section)
+            yield PageFinding("too-long", 0, f"its text has {pages} pages; at most {most} are allowed", section)
     elif pages < least:
         yield PageFinding("too-short", 0, f"its text has {pages} pages, {least} to {most} are usual")
 
@@ -211,6 +219,7 @@ def _twice(paper: _Paper) -> Iterator[PageFinding]:
 
 
 def _floats(paper: _Paper) -> Iterator[PageFinding]:
+    """Figures and tables of the text that no sentence mentions, or that stand far from their first mention."""
     for label, word, name in paper.floats():
         page = paper.printed.places[name]
         if page >= paper.appendix:
@@ -220,4 +229,7 @@ def _floats(paper: _Paper) -> Iterator[PageFinding]:
         if not mentions:
             yield PageFinding("never-mentioned", page, f"the text does not mention {word} ({label})", section)
         elif abs(page - mentions[0]) > FAR:
-            yield PageFinding("far-float", page, f"{word} ({label}) is first mentioned on page {mentions[0]}", section)
+            first = paper.mentioned_in(label)
+            where = f" in the section {first.replace('_', ' ')}" if first else ""
+            words = f"{word} ({label}) is first mentioned on page {mentions[0]}{where}"
+            yield PageFinding("far-float", page, words, section or first)

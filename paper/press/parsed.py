@@ -1,6 +1,6 @@
-"""What a PDF of anybody's says, read by a process of its own with bounds on its time and memory (parsed_worker.py).
+"""Reads a PDF that nobody vouches for, in a process of its own with bounds on time and memory (parsed_worker.py).
 
-A few hundred bytes can keep a parser busy for hours, or make it take all memory: they end as what cannot be read.
+A few hundred bytes can keep a PDF parser busy for hours or make it take all memory. Such a file counts as unreadable.
 """
 
 from __future__ import annotations
@@ -15,23 +15,24 @@ from typing import Any, Literal
 
 WORKER = Path(__file__).with_name("parsed_worker.py")
 WALL_S = 120.0  # for one PDF; the worker bounds its own processor time and memory
-LARGEST = 64 << 20  # bytes that it may say
-_KEPT = 200  # answers of this process, by what was asked; one verification asks for some PDFs again and again
+LARGEST = 64 << 20  # bytes of the worker's answer
+_KEPT = 200  # answers that this process keeps, because one verification reads some PDFs several times
 _answers: dict[tuple[str, str], Any] = {}
 
 
 def page_texts(pdf: bytes) -> list[str] | None:
-    """The words of each page; None for what cannot be read as a PDF."""
+    """The text of each page; None if it cannot be read as a PDF."""
     return _asked("texts", pdf)
 
 
 def strokes(pdf: bytes) -> list[str] | None:
-    """The words of the first page's drawing instructions, none where it is blank; None for what is no such PDF."""
+    """The operators and operands that draw the first page, as words; None if it cannot be read as a PDF."""
     return _asked("strokes", pdf)
 
 
 def page_count(pdf: bytes) -> int:
-    """
+    """The number of pages.
+
     Raises:
         ValueError: it is not a PDF that can be read.
     """

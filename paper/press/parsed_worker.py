@@ -1,7 +1,7 @@
-"""Runs in a process of its own: says as JSON what the PDF on its standard input holds, or ends with status 3.
+"""Reads the PDF on its standard input in a process of its own, and prints what was asked for as JSON.
 
-Called as `python -I parsed_worker.py texts|strokes|count BYTES`. Whatever a malicious file makes the parser do, it does
-within these bounds. Imports nothing of the runner.
+Called as `python -I parsed_worker.py texts|strokes|count BYTES`. It ends with status 3 if the file cannot be read
+within its bounds, or if the answer is longer than BYTES. It imports nothing of the runner.
 """
 
 import io

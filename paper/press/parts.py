@@ -17,9 +17,9 @@ from paper.truth.told import NONE_JUDGED, Verdicts
 
 @dataclass(frozen=True)
 class PaperMeta:
-    """What a paper says about itself; handed in, so that the same records give the same text."""
+    """What a paper says about itself. It is passed in, so that rendering depends on nothing else."""
 
-    statement: str  # who or what wrote the words and made the measurements: first page and appendix
+    statement: str  # who wrote the words and who measured; on the first page and in the appendix
     fallback_title: str  # used where the written title does not pass the checks
     authors: str = ""
     session: str = ""
@@ -27,10 +27,10 @@ class PaperMeta:
     source: str = ""  # code of the described run: the method may type its constants
     diff: str = ""  # of the described run against the first baseline
     costs: tuple[tuple[str, str], ...] = ()  # label, text
-    allow: tuple[str, ...] = ()  # rejections that a person overruled
+    allow: tuple[str, ...] = ()  # literals or sentences that a person lets print although a check refuses them
     broken: tuple[tuple[str, str], ...] = ()  # pieces that TeX could not set: key, reason
     venue: Venue | None = None  # style files of a venue; None: the paper's own class
-    unsupported: tuple[Unsupported, ...] = ()  # cited sentences that the cited works do not carry
+    unsupported: tuple[Unsupported, ...] = ()  # cited sentences that the cited works do not support
     literature: tuple[tuple[str, str], ...] = ()  # label, text: how works were found and compared
     verdicts: Verdicts = NONE_JUDGED  # what the judge of told sentences said
     judge: str = ""  # the model that judged; empty: nobody did
@@ -52,7 +52,7 @@ class Dropped:
 
 @dataclass(frozen=True)
 class Rendered:
-    """`files` are copied beside paper.tex under the given names."""
+    """A rendered paper. `files` are copied beside paper.tex, by the names that they have there."""
 
     tex: str
     bib: str
@@ -69,13 +69,13 @@ class Rendered:
 
     @property
     def texts(self) -> dict[str, str]:
-        """What was written here, by file."""
+        """The texts that rendering wrote, by file."""
         own = {"paper.tex": self.tex, "references.bib": self.bib}
         return own | ({PREAMBLE: self.preamble} if self.preamble else {})
 
     @cached_property
     def glyphs(self) -> dict[str, bytes]:
-        """Fonts for what the paper's own lack, by file; they depend on the fonts of this machine."""
+        """Fonts for characters that the paper's own fonts lack, by file; they depend on the fonts of this machine."""
         return glyph_files((self.tex, self.bib))
 
     @property

@@ -1,6 +1,6 @@
-"""What a PDF prints: sizes of letters, pictures as placed, fonts, where links lead. Reads only, judges nothing.
+"""Reads from a PDF how it prints: sizes of letters, pictures as they are placed, fonts, and where links lead.
 
-The judgement is pages.py's.
+What is wrong with it is decided in pages.py.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _SHOWS = (b"Tj", b"TJ", b"'", b'"')
 
 @dataclass
 class Picture:
-    """One included figure as it stands on the page."""
+    """One included figure as it is placed on a page."""
 
     page: int
     digest: str  # of what it draws
@@ -30,12 +30,13 @@ class Picture:
 
     @property
     def smallest(self) -> float | None:
+        """The size in points of its smallest letters; None where it has none."""
         return min(self.letters, default=None)
 
 
 @dataclass
 class Page:
-    """One page without its pictures. `fonts`: name -> how it is there ("embedded", "missing" or "bitmap")."""
+    """One page without its pictures. `fonts`: by name "embedded", "missing" (not in the file) or "bitmap" (Type 3)."""
 
     number: int
     text: str
@@ -45,18 +46,19 @@ class Page:
 
 @dataclass(frozen=True)
 class Printed:
-    """A whole PDF. Places and links go by destination: "figure.caption.2", "cite.kuhn1955", "appendix.A"."""
+    """A whole PDF. A destination is the target of links, e.g. "figure.caption.2", "cite.kuhn1955" or "appendix.A"."""
 
     pages: tuple[Page, ...]
     pictures: tuple[Picture, ...]
-    places: dict[str, int]
-    links: dict[str, tuple[int, ...]]
+    places: dict[str, int]  # the page of each destination, from 1
+    links: dict[str, tuple[int, ...]]  # the pages with links to each destination
 
 
 def read(pdf: bytes) -> Printed:
-    """
+    """Read a PDF.
+
     Raises:
-        ValueError: not a PDF that can be read.
+        ValueError: it is not a PDF that can be read.
     """
     from pypdf import PdfReader
 
@@ -89,7 +91,7 @@ def _link_targets(page: Any) -> Iterator[str]:
 
 @dataclass
 class _Drawing:
-    """A page's content, or a drawing that it places: `start` leads from its own coordinates to the page's."""
+    """A page's content, or a drawing that it places. `start` transforms its own coordinates to those of the page."""
 
     resources: Any
     start: Matrix
@@ -101,9 +103,9 @@ class _Drawing:
 
 
 class _Walk:
-    """Listens to pypdf as it follows a page's content into the drawings that it places.
+    """Collects letters and pictures while pypdf walks through a page's content and the drawings that it places.
 
-    pypdf counts the coordinates of each drawing from its own origin, so those around it are kept here.
+    pypdf starts each drawing with coordinates of its own, so the transformations around it are kept here.
     """
 
     def __init__(self, page: Page, pictures: list[Picture], resources: Any) -> None:
@@ -112,7 +114,7 @@ class _Walk:
         _fonts(resources, page.fonts)
 
     def before(self, operator: bytes, operands: Any, now: Any, text: Any) -> None:
-        """One operator that comes, with the coordinates of the drawing and of its text."""
+        """Called by pypdf before each operator, with the transformations of the drawing (`now`) and of its text."""
         here = self.around[-1]
         if operator == b"Tf":
             font = _resolved(_resolved(here.resources["/Font"])[operands[0]])
@@ -125,10 +127,10 @@ class _Walk:
             self.around.append(self._placed(item, _times(now, here.start), here, operands))
 
     def after(self, operator: bytes, operands: Any, now: Any, text: Any) -> None:
-        """The same operator, once a drawing that it places was followed to its end."""
+        """Called by pypdf after each operator, with the drawing that it places read to its end."""
         if operator == b"Do":
             while self.around.pop().placed is not operands:
-                pass  # a damaged drawing may have ended inside of those that it places
+                pass  # a damaged drawing may have left drawings inside of it on the stack
 
     def _placed(self, item: Any, now: Matrix, here: _Drawing, operands: Any) -> _Drawing:
         picture = here.picture
@@ -165,7 +167,7 @@ def _length(shown: Any) -> int:
 
 
 def _times(first: Any, then: Any) -> Matrix:
-    """One change of coordinates and then another."""
+    """The transformation that makes `first` and then `then`."""
     m, n = (tuple(map(float, matrix)) for matrix in (first, then))
     return (
         m[0] * n[0] + m[1] * n[2],
@@ -178,5 +180,5 @@ def _times(first: Any, then: Any) -> Matrix:
 
 
 def _scale(m: Matrix) -> float:
-    """How much taller a letter gets."""
+    """The factor by which a transformation makes a letter taller."""
     return math.hypot(m[2], m[3])

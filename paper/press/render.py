@@ -1,6 +1,6 @@
-"""Sections, facts and figures to one LaTeX file and its references.bib. Pure text; compile.py runs TeX.
+"""Renders sections, facts and figures as one LaTeX file with its references.bib; TeX runs in compile.py.
 
-Whatever the checks still complain about is cut here, and listed in the appendix.
+A sentence that the checks still refuse is cut here and listed in the appendix.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ KINDS = (
     "appendix counts them). A raised n.j. stands behind a sentence that nobody judged."
 )
 _QUOTED = 40  # letters of a literal; a longer one is not printed again beside its sentence
-_NO_CAPTION = f"A figure of the agent's own; what it wrote under it was refused. {AGENT_LABEL}"
+_NO_CAPTION = f"A figure of the agent's own, whose caption was refused. {AGENT_LABEL}"
 _NOTHING_LEFT = (
     r"\emph{No sentence of this section passed the checks; what was cut is listed in "
     r"Appendix~\ref{app:cut}.}"
@@ -49,19 +49,9 @@ _NOTHING_LEFT = (
 def render(
     sections: Mapping[str, str], facts: Facts, figures: Sequence[Figure], library: Library, meta: PaperMeta
 ) -> Rendered:
-    """The whole paper. Never fails for what a writer typed: a refused sentence is cut and listed."""
+    """The whole paper. Nothing that a writer typed makes it fail: a refused sentence is cut and listed."""
     parsed = parsed_paper(sections, facts)
-    complaints = check(
-        sections,
-        facts,
-        [f.name for f in figures],
-        tables.names(facts),
-        library,
-        source=meta.source,
-        allow=meta.allow,
-        unsupported=meta.unsupported,
-        verdicts=meta.verdicts,
-    )
+    complaints = _complaints(sections, facts, figures, library, meta)
     dropped = _dropped(parsed, complaints, meta)
     captions = {f.name: f.caption for f in figures if f.by == "agent"}
     told = passages(parsed, facts, captions)
@@ -95,20 +85,13 @@ def render(
     bib = latex.bibliography(references_bib(library.entries(sorted(body.cited))))
     filled = {
         "title": title,
-        "authors": latex.escape(meta.authors or meta.session),
-        "statement": latex.escape(f"{meta.statement} {KINDS}"),
+        "outline": latex.outline(title_words),
         "abstract": abstract,
         "sections": written,
         "appendix": parts,
         "cites": bool(body.cited),
-        "venue": meta.venue,
-        "outline": latex.outline(title_words),
-        "outline_authors": latex.outline(meta.authors or meta.session),
     }
-    template = _environment().get_template("paper.tex.j2")
-    tex = template.render(filled, glyphs=False)
-    if glyphs := any(mark in text for text in (tex, bib) for mark in (r"\uni{", r"\mono{")):
-        tex = template.render(filled, glyphs=True)
+    tex, glyphs = _filled_in(filled, meta, bib)
     return Rendered(
         tex=tex,
         bib=bib,
@@ -121,8 +104,24 @@ def render(
     )
 
 
+def _filled_in(filled: Mapping[str, object], meta: PaperMeta, bib: str) -> tuple[str, bool]:
+    """paper.tex, and whether it needs fonts for further characters, which is known only once it is written."""
+    whole = {
+        **filled,
+        "authors": latex.escape(meta.authors or meta.session),
+        "outline_authors": latex.outline(meta.authors or meta.session),
+        "statement": latex.escape(f"{meta.statement} {KINDS}"),
+        "venue": meta.venue,
+    }
+    template = _environment().get_template("paper.tex.j2")
+    tex = template.render(whole, glyphs=False)
+    if any(mark in text for text in (tex, bib) for mark in (r"\uni{", r"\mono{")):
+        return template.render(whole, glyphs=True), True
+    return tex, False
+
+
 def write(rendered: Rendered, folder: Path) -> None:
-    """Put paper.tex, references.bib, the class and the figures into a folder, ready to compile anywhere."""
+    """Write every file of a rendered paper into a folder, which can then be compiled anywhere."""
     from agent.storage.atomic import write_bytes, write_text
 
     for name, text in rendered.texts.items():
@@ -136,7 +135,24 @@ def write(rendered: Rendered, folder: Path) -> None:
 # ---------------------------------------------------------------- what is cut
 
 
+def _complaints(
+    sections: Mapping[str, str], facts: Facts, figures: Sequence[Figure], library: Library, meta: PaperMeta
+) -> tuple[Complaint, ...]:
+    return check(
+        sections,
+        facts,
+        [f.name for f in figures],
+        tables.names(facts),
+        library,
+        source=meta.source,
+        allow=meta.allow,
+        unsupported=meta.unsupported,
+        verdicts=meta.verdicts,
+    )
+
+
 def _dropped(parsed: Mapping[str, Section], complaints: Sequence[Complaint], meta: PaperMeta) -> list[Dropped]:
+    """The pieces that the checks refuse or that TeX could not set, once each, in the order of the paper."""
     found = {}
     for c in complaints:
         if c.key and c.key not in found:
@@ -160,25 +176,18 @@ def _overruled(
     library: Library,
     meta: PaperMeta,
 ) -> tuple[Complaint, ...]:
-    """What would have been rejected, had nobody said `--allow`."""
+    """The complaints that `--allow` overruled."""
     if not meta.allow:
         return ()
-    named = [f.name for f in figures]
-    strict = check(
-        sections,
-        facts,
-        named,
-        tables.names(facts),
-        library,
-        source=meta.source,
-        unsupported=meta.unsupported,
-        verdicts=meta.verdicts,
-    )
+    strict = _complaints(sections, facts, figures, library, replace(meta, allow=()))
     return tuple(c for c in strict if c not in complaints)
 
 
 def section_order(venue: Venue | None) -> list[tuple[SectionSpec, str]]:
-    """Sections and headings; one that a venue's template has no place for follows the one it follows in ours."""
+    """The sections with their headings, in the order of a venue's template.
+
+    A section for which the template has no place comes after the section that it usually follows.
+    """
     headings = dict(venue.headings) if venue else {}
     order = list(headings)
     for before, spec in zip(SECTIONS, SECTIONS[1:], strict=False):
@@ -189,7 +198,7 @@ def section_order(venue: Venue | None) -> list[tuple[SectionSpec, str]]:
 
 
 def _title(section: Section, body: Body, meta: PaperMeta) -> tuple[str, str]:
-    """The title as LaTeX and as plain words: the writer's, or the idea's where that one was cut."""
+    """The title as LaTeX and as plain text: the writer's, or the idea's title if that was cut."""
     title = section.title
     if title is None or title.key in body.cut or not title.source:
         return latex.escape(meta.fallback_title), meta.fallback_title
@@ -197,6 +206,7 @@ def _title(section: Section, body: Body, meta: PaperMeta) -> tuple[str, str]:
 
 
 def _section(name: str, section: Section, body: Body) -> str:
+    """A section as LaTeX, with the schematic and the tables that belong to it and were placed nowhere else."""
     text = body.section(section)
     free = name == "method" and f"fig:{SCHEMATIC}" not in body.reserved | body.printed
     if free and (placed := body.floats("fig", SCHEMATIC)):
@@ -211,19 +221,19 @@ def _section(name: str, section: Section, body: Body) -> str:
 
 
 def _reserved(parsed: Mapping[str, Section]) -> frozenset[str]:
-    """Figures and tables with a `![](...)` line of their own."""
+    """The labels of figures and tables that the writer placed by `![](...)`."""
     return frozenset(f"{b.kind}:{b.name}" for s in parsed.values() for b in s.blocks if isinstance(b, Placement))
 
 
 def _refused_captions(told: Sequence[Passage], meta: PaperMeta) -> Iterator[tuple[str, str]]:
-    """Keys of figures whose caption the judge refuses, with the reason."""
+    """The figures ("fig:name") whose caption the judge refuses, each with the reason."""
     for one, refusal in refusals(told, meta.verdicts):
         if one.section == CAPTIONS and not any(text and text in one.source for text in meta.allow):
             yield one.key, f"{refusal.kind}: {refusal.why}"
 
 
 def _captioned(figures: Sequence[Figure], why: Mapping[str, str]) -> tuple[list[Figure], list[Dropped]]:
-    """The figures, those with a refused caption under a neutral one; and what was cut for it."""
+    """The figures, with a neutral caption in the place of each refused one, and the captions that were cut."""
     kept = [replace(f, caption=_NO_CAPTION) if f"fig:{f.name}" in why else f for f in figures]
     cut = [
         Dropped(CAPTIONS, 0, f.caption, "told-refused", why[f"fig:{f.name}"], f"fig:{f.name}")
@@ -242,8 +252,8 @@ def _floats(facts: Facts, figures: Sequence[Figure]) -> Callable[[str, str], str
     def write_float(kind: str, name: str) -> str | None:
         if kind == "fig" and name in by_name:
             return figure_float(by_name[name])
-        if kind == "tab" and name in tables.BODY:
-            make, caption = getattr(tables, name), getattr(tables, f"{name}_caption")
+        if kind == "tab" and name in tables.FLOATS:
+            make, caption = tables.FLOATS[name]
             return table_float(name, make(facts), caption(facts))
         return None
 
@@ -251,7 +261,7 @@ def _floats(facts: Facts, figures: Sequence[Figure]) -> Callable[[str, str], str
 
 
 def figure_float(figure: Figure, appendix: bool = False) -> str:
-    """A figure with its caption underneath; in the appendix it does not float."""
+    """A figure as LaTeX with its caption below it; in the appendix it does not float."""
     kind = "appendixfigure" if appendix else "paperfigure"
     return (
         f"% piece: fig:{figure.name}\n\\begin{{{kind}}}\n"
@@ -261,7 +271,7 @@ def figure_float(figure: Figure, appendix: bool = False) -> str:
 
 
 def table_float(name: str, table: str, caption: str) -> str:
-    """A table with its caption above."""
+    """A table as LaTeX that floats, with its caption above it."""
     return (
         f"% piece: tab:{name}\n\\begin{{papertable}}\n\\caption{{{latex.escape(caption)}}}\n"
         f"\\label{{tab:{name}}}\n\\small\n{table}\n\\end{{papertable}}"
@@ -274,7 +284,7 @@ def _style_files(venue: Venue | None, glyphs: bool) -> dict[str, Path]:
 
 
 def _file_name(figure: Figure) -> str:
-    """Beside paper.tex; only letters, digits and hyphens, whatever the agent called its file."""
+    """The name of a figure's file beside paper.tex: only letters, digits and hyphens, which TeX can name."""
     stem = "".join(c if c.isalnum() and c.isascii() else "-" for c in figure.name)
     return f"fig-{stem}{figure.file.suffix.lower()}"
 

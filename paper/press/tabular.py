@@ -1,4 +1,4 @@
-"""How the paper's tables are set: pylatex and booktabs. Not here: what stands in them (tables.py, metric_tables.py)."""
+"""How the paper's tables are set, with pylatex and booktabs. Their content comes from the modules of each table."""
 
 from __future__ import annotations
 
@@ -13,13 +13,15 @@ DAGGER = r"\textsuperscript{\dag}"
 LETTERS_PT = 8.0  # of \footnotesize, in which all tables are set
 GAP_PT = 9.0  # between two columns of a table in the appendix
 APART = r"\addlinespace[3pt]"  # between two rows, or groups of rows
-_SLACK = 0.96  # widths are estimated
+_SLACK = 0.96  # share of a width that is used, because the widths of words are estimates
 
 
 class Columns:
-    """The columns of a long table, made as narrow as the page asks: words of a wide column go into lines.
+    """The columns of a long table, made to fit the page by breaking the words of the widest columns into lines.
 
-    `kinds`: l for words, c for code (which breaks at its signs), r for numbers; `rows` are plain text.
+    Args:
+        kinds: a letter for each column: l for words, c for code (in which lines break at signs), r for numbers.
+        heads, rows: the texts of the cells, not LaTeX.
     """
 
     def __init__(self, kinds: str, heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
@@ -32,6 +34,7 @@ class Columns:
 
     @property
     def spec(self) -> str:
+        """LaTeX's specification of the columns."""
         return " ".join(
             ("l" if kind == "c" else kind) if width is None else paragraph(width)
             for kind, width in zip(self.kinds, self.widths, strict=True)
@@ -47,19 +50,19 @@ def _width(kind: str, text: str) -> float:
 
 
 def paragraph(width: float) -> str:
-    """A column of words in lines, by its width in points."""
+    """LaTeX's specification of a column in which words are broken into lines, by its width in points."""
     return rf">{{\raggedright\arraybackslash}}p{{{width / LINE_PT:.3f}\linewidth}}"
 
 
 def in_lines(text: str, width: float | None) -> str:
-    """Words as LaTeX, in lines of a width in points; None: in one line."""
+    """Words as LaTeX, broken into lines of a width in points; None: in one line."""
     if width is None:
         return escape(text)
     return r"\newline ".join(escape(line) for line in lines_of(text, width * _SLACK, LETTERS_PT))
 
 
 def long_table(spec: str, heads: Sequence[str], rows: Sequence[Sequence[str]], apart: bool = False) -> str:
-    """A table over several pages from cells that are LaTeX already. `apart`: rows are of several lines each."""
+    """A table that may run over pages. The heads are plain text, the cells LaTeX. `apart`: adds space between rows."""
     table = long(spec, len(heads))
     head_row(table, heads)
     for index, row in enumerate(rows):
@@ -70,29 +73,29 @@ def long_table(spec: str, heads: Sequence[str], rows: Sequence[Sequence[str]], a
 
 
 def tabular(spec: str, width: int | None = None) -> Tabular:
-    """A table of one piece, ruled as booktabs does."""
+    """A table that stays on one page, with the rules of booktabs. `width`: its number of columns."""
     return Tabular(spec, booktabs=True, width=width)
 
 
 def long(spec: str, width: int) -> LongTable:
-    """A table that may run over pages; it counts itself."""
+    """A table that may run over pages; LaTeX counts it by itself."""
     return LongTable(spec, booktabs=True, width=width)
 
 
 def head_row(table: LongTable, heads: Sequence[str], latex: bool = False) -> None:
-    """Repeated on each page, whose part of the table ends with a rule. `latex`: the heads are LaTeX already."""
+    """Add a head that is repeated on each page. `latex`: the heads are LaTeX, not plain text."""
     table.add_row([NoEscape(h if latex else escape(h)) for h in heads])
     end_head(table)
 
 
 def end_head(table: LongTable) -> None:
-    """What stands above is repeated on each page, and a rule ends each page's part."""
+    """Make the rows so far the head, which is repeated on each page, and end each page's part with a rule."""
     table.add_hline()
     table.end_table_header()
     table.append(NoEscape(r"\bottomrule\endfoot\endlastfoot"))
 
 
 def fitted(table: str, close: bool = False) -> str:
-    """Never wider than the text; `close`: many columns, set smaller and nearer first."""
+    """The table shrunk to the width of the text if it is wider. `close`: sets many columns in smaller type first."""
     before = "\\manycolumns\n" if close else ""
     return f"{before}\\begin{{adjustbox}}{{max width=\\linewidth}}\n{table}\n\\end{{adjustbox}}"

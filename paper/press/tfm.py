@@ -1,4 +1,4 @@
-"""TeX font metrics: what a character takes, in TeX's own file format (D. E. Knuth, TFtoPL, sections 8 to 16)."""
+"""Writes TeX font metrics: the sizes of characters in TeX's own file format (D. E. Knuth, TFtoPL, sections 8 to 16)."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def metrics(boxes: Mapping[int, Box]) -> bytes:
 
 
 def _steps(values: Sequence[float]) -> list[float]:
-    """At most fifteen values such that each given one has one that is not smaller."""
+    """At most fifteen of the positive values, such that none of all values is larger than the largest of them."""
     distinct = sorted({v for v in values if v > 0})
     most = _HEIGHTS - 1
     return (

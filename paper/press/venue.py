@@ -1,7 +1,8 @@
-"""A venue's own style files (--paper-style): read from a folder, checked, and named for the paper.
+"""Reads and checks a venue's own style files, which `--paper-style` names.
 
-Only plain files of the folder are taken. What it needs: preamble.tex, from \\documentclass to before \\begin{document};
-or the template.tex of an AI-Scientist template, which also says headings, their order and works (outline.py).
+The folder needs preamble.tex, with the venue's lines from \\documentclass to before \\begin{document}; or the
+template.tex of an AI-Scientist template, from which headings, their order and works are taken as well (outline.py).
+Only plain files of the folder are taken.
 """
 
 from __future__ import annotations
@@ -32,15 +33,15 @@ _PACKAGES = re.compile(r"\\(?:usepackage|RequirePackage)\s*(?:\[[^\]]*\])?\s*\{(
 
 @dataclass(frozen=True)
 class Venue:
-    """Style files by the name they have beside paper.tex."""
+    """A venue's style as a paper uses it."""
 
-    files: Mapping[str, Path]
+    files: Mapping[str, Path]  # by the name that each has beside paper.tex
     documentclass: str  # the whole command
     bibliography: str  # name of the BibTeX style
     preamble: str = ""  # as template.tex gives it; "" where preamble.tex is one of the files
     headings: tuple[tuple[str, str], ...] = ()  # section and heading as LaTeX, in the template's order
     works: tuple[Entry, ...] = ()  # of the template's own bibliography
-    left_out: str = ""  # of the template's own text, in words
+    left_out: str = ""  # what the paper does not take over from the template's text, in words
 
     @property
     def beside(self) -> dict[str, Path]:
@@ -49,16 +50,17 @@ class Venue:
 
 
 def read_style(folder: Path) -> Venue:
-    """
+    """Read and check a folder of style files.
+
     Raises:
-        UserError: the folder lacks what a paper needs; one line.
+        UserError: the folder lacks something that a paper needs, or has a file that cannot be used.
     """
     where = f"--paper-style {folder}"
     if not folder.is_dir():
         raise UserError(f"{where}: no such folder")
     files = {p.name: p for p in sorted(folder.iterdir()) if p.suffix.lower() in KINDS and not p.is_dir()}
     if odd := [name for name, path in files.items() if path.is_symlink() or not path.is_file()]:
-        raise UserError(f"{where}: {odd[0]}: a link or a pipe, and not a plain file; put a copy there")
+        raise UserError(f"{where}: {odd[0]}: is a link or a pipe, not a plain file; put a copy there")
     if (PREAMBLE in files) == (outline.FILE in files):
         both = f"has both {PREAMBLE} and {outline.FILE}: keep one"
         raise UserError(
@@ -72,7 +74,7 @@ def read_style(folder: Path) -> Venue:
         )
     for name, path in files.items():
         if not _NAME.match(name) or _OURS.match(name):
-            raise UserError(f"{where}: {name}: rename it; a paper's own files are called so, or TeX cannot name it")
+            raise UserError(f"{where}: {name}: rename it; a file of the paper has this name, or TeX cannot read it")
         if path.stat().st_size > MAX_BYTES:
             raise UserError(
                 f"{where}: {name}: {path.stat().st_size >> 20} MB; a style file has at most {MAX_BYTES >> 20} MB"
@@ -91,7 +93,7 @@ def _venue(where: str, files: dict[str, Path]) -> Venue:
     if found is None:
         raise UserError(f"{where}: {name} has no \\documentclass{{...}}")
     if r"\begin{document}" in text:
-        raise UserError(f"{where}: {PREAMBLE} ends before \\begin{{document}}; the paper follows it")
+        raise UserError(f"{where}: {PREAMBLE} must end before \\begin{{document}}, which the program adds")
     styles = [name for name in files if name.endswith(".bst")]
     if len(styles) > 1:
         raise UserError(f"{where}: {', '.join(styles)}: keep the one BibTeX style that the venue asks for")
@@ -112,7 +114,11 @@ def _venue(where: str, files: dict[str, Path]) -> Venue:
 
 
 def _known(style: str, where: str, files: Mapping[str, Path]) -> str:
-    """A BibTeX style by its name alone: the paper must come out the same on a machine without TeX."""
+    """The natbib style for a BibTeX style that is named without its file.
+
+    Raises:
+        UserError: it has no form with authors and years, or this machine's TeX does not have it.
+    """
     name = NATBIB.get(style, style)
     if not name.endswith("nat") or not _there(f"{name}.bst", files):
         raise UserError(
@@ -123,6 +129,7 @@ def _known(style: str, where: str, files: Mapping[str, Path]) -> str:
 
 
 def _there(name: str, files: Mapping[str, Path]) -> bool:
-    if name in files or shutil.which("kpsewhich") is None:  # without TeX nobody can say, and nobody compiles
+    """Whether the folder or this machine's TeX has a file; True without TeX, where nothing is compiled."""
+    if name in files or shutil.which("kpsewhich") is None:
         return True
     return subprocess.run(["kpsewhich", name], capture_output=True, check=False).returncode == 0

@@ -1,4 +1,4 @@
-"""How wide words are printed, before TeX has seen them, so that a table's columns can be chosen to fit the page."""
+"""Estimates how wide words will be printed, so that a table's columns can be chosen before TeX runs."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from functools import cache
 from pathlib import Path
 
 LINE_PT = 397.0  # width of the text: 5.5 inches
-CODE_EM = 0.53  # a letter of the typewriter font
-_LONG = 14  # letters of a word that may be broken at its signs
+CODE_EM = 0.53  # width of a letter of the typewriter font
+_LONG = 14  # a longer word may be broken at its signs
 
 
 @cache
 def _advances() -> dict[int, float]:
-    """Widths in em of STIX, which is cut like the paper's Times."""
+    """The widths in em of the characters of STIX, whose letters are about as wide as those of the paper's Times."""
     import matplotlib
     from fontTools.ttLib import TTFont
 
@@ -26,7 +26,7 @@ def _advances() -> dict[int, float]:
 
 
 def text_pt(text: str, size: float) -> float:
-    """Width in points of plain text at a size."""
+    """The width in points of plain text in letters of `size` points."""
     return size * sum(_em(c) for c in unicodedata.normalize("NFC", text))
 
 
@@ -37,7 +37,7 @@ def _em(character: str) -> float:
 
 
 def lines_of(text: str, width: float, size: float) -> list[str]:
-    """Words set into lines of a width; a long word is broken at its signs, or where it must be."""
+    """A text broken into lines of a width in points; a word that is too long is broken at its signs, or anywhere."""
     lines: list[str] = []
     for word in text.split():
         for piece, glued in _pieces(word, width, size):
@@ -50,7 +50,7 @@ def lines_of(text: str, width: float, size: float) -> list[str]:
 
 
 def _pieces(word: str, width: float, size: float) -> list[tuple[str, bool]]:
-    """Parts of a word between which a line may end; all but the first are glued to the one before."""
+    """The parts of a word between which a line may end, each with whether it belongs to the part before it."""
     if text_pt(word, size) <= width and len(word) <= _LONG:
         return [(word, False)]
     parts: list[str] = []
@@ -64,9 +64,9 @@ def _pieces(word: str, width: float, size: float) -> list[tuple[str, bool]]:
 
 
 def shares(widths: Sequence[float], flexible: Sequence[bool], room: float) -> list[float | None]:
-    """The width in points that each column gets; None for one that keeps its natural width.
+    """The width in points that each column gets, so that all fit into `room`; None for one that keeps its own width.
 
-    What is too much is taken from the widest of the flexible columns, which become equally wide.
+    Only flexible columns are made narrower: the widest of them become equally wide.
     """
     if sum(widths) <= room:
         return [None] * len(widths)

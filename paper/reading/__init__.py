@@ -1,1 +1,1 @@
-"""How a sentence reads: what its expressions print, what they measure, and which of its numbers are typed."""
+"""How a sentence reads: which branch of a choice prints, what its expressions print, and which numbers are typed."""

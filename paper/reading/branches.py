@@ -1,6 +1,7 @@
-"""Conditional text: `{% if ahead("a", "b", "f1") %} ... {% else %} ... {% endif %}`, whole sentences, one level.
+"""Conditional text: `{% if ahead("a", "b", "f1") %} ... {% else %} ... {% endif %}`.
 
-The records choose the branch; the other is not part of the paper, so no word has to fit two outcomes.
+The records choose the branch, and the other one is not part of the paper, so that a writer can word each outcome by
+itself. A branch holds whole sentences; an `if` inside of another is refused.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ from dataclasses import dataclass, replace
 from paper.evidence.expressions import Problem, holds
 from paper.evidence.facts import Facts
 from paper.text.nodes import Refused, Section
-from paper.text.sections import CHOICE_TAG, SECTIONS, parse
+from paper.text.parser import parse
+from paper.text.sections import CHOICE_TAG, SECTIONS
 
 _BEFORE = re.compile(r"(?:\A|%\}|\n[ \t]*\n|[.!?:][\"'”’)*\]]*|\n[ \t]*[-*\d.]+[ \t])\s*\Z")
 _WHOLE = re.compile(r"[.!?][\"'”’)*\]]*\s*\Z")
@@ -29,7 +31,7 @@ class _Choice:
 
 
 def parsed_paper(sections: Mapping[str, str], facts: Facts) -> dict[str, Section]:
-    """Every section's tree, as the records choose its branches; a fault in a tag is a refused piece."""
+    """The tree of every section, with the branches that the records choose. A faulty choice becomes a refused piece."""
     return {spec.name: _parsed(spec.name, sections.get(spec.name, ""), facts) for spec in SECTIONS}
 
 
@@ -41,7 +43,8 @@ def _parsed(name: str, text: str, facts: Facts) -> Section:
 
 
 def resolved(text: str, facts: Facts) -> tuple[str, list[tuple[int, str, str]]]:
-    """The text with one branch of each choice, and the faults: line, literal, why. A faulty choice prints nothing."""
+    """The text with one branch of each choice, and the faults as (line, literal, why). A faulty choice prints
+    nothing."""
     written, faults, last = "", [], 0
     for choice in _choices(text):
         line = text.count("\n", 0, choice.start) + 1
@@ -56,7 +59,7 @@ def resolved(text: str, facts: Facts) -> tuple[str, list[tuple[int, str, str]]]:
 
 
 def _choices(text: str) -> Iterator[_Choice]:
-    """Each if with its endif; a tag without its partner stays in the text, where the parser refuses it."""
+    """Each `if` with its `endif`. A tag without a partner stays in the text, where the parser refuses it."""
     opened: re.Match[str] | None = None
     middle: re.Match[str] | None = None
     for tag in CHOICE_TAG.finditer(text):
@@ -73,6 +76,7 @@ def _choices(text: str) -> Iterator[_Choice]:
 
 
 def _unsound(text: str, choice: _Choice) -> str:
+    """Why a choice is not allowed where it stands, in words for the writer; "" where it is."""
     if any(CHOICE_TAG.search(branch) for branch in choice.branches):
         return "an if inside of an if; write one level"
     if not _BEFORE.search(text[: choice.start]):

@@ -1,6 +1,7 @@
-"""Digits and number words that are typed: which of them are names, references, years, settings or counts.
+"""Finds the numbers that a writer typed, in digits or in words, and decides which of them are allowed.
 
-Everything else is a number that no record stands behind, and is refused.
+Allowed are names (F1, GPT-2), references, years, counts that are right, and, in the sections that describe the method,
+settings and constants of the code. Every other typed number is refused, because no record stands behind it.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from agent.core.manifest import Setting
 from agent.literature.library import Library
 from paper.evidence.facts import Facts
 from paper.evidence.numbers import CARDINALS
+from paper.evidence.vocabulary import counts_of
 from paper.text.nodes import CITATION
 
 DESCRIBING = ("background", "method", "experimental_setup")  # sections where settings may be typed
@@ -26,7 +28,7 @@ _LARGE = (
 )
 _SMALL = "|".join(CARDINALS[2:])
 _ANY = "|".join(CARDINALS)
-# Number words that measure: shares, factors, per cent, decimals in words, a count out of a count.
+# Number words that state a result: shares, factors, per cent, decimals in words, a count out of a count.
 _MEASURES = re.compile(
     rf"\b(?:{_LARGE})\b|[%‰±]|\+\s?/?\s?-|\bper\s?cents?\b|\bpercent\w*|\bpercentage (?:of|points?)\b|\bpp\b|"
     rf"\borders? of magnitude\b|(?<!un)(?<!scaf)(?<!mani)(?<!blind)\b\w+fold\b|"
@@ -57,7 +59,7 @@ _YEAR = re.compile(
 )
 _ENUMERATION = re.compile(r"\((?:[1-9]|i{1,3}|iv|v)\)")
 _LICENCE = re.compile(r"\bCC[- ]BY(?:-[A-Z]{2})*[- ]\d\.\d\b|\bApache[- ]2\.0\b|\bGPL-?v?\d\b")
-_COUNTED = {  # what may be counted is compared with the records
+_COUNTED = {  # nouns that may have a number word before them, and the count of the records that it must agree with
     "seed": "seeds",
     "run": "runs",
     "experiment": "runs",
@@ -104,7 +106,7 @@ _SUFFIX = {"": 1, "k": 10**3, "K": 10**3, "M": 10**6, "m": 10**6, "B": 10**9}
 
 @dataclass(frozen=True)
 class NumberRules:
-    """What makes a number harmless in this paper. `source` is the code of the run the paper describes."""
+    """What a typed number may agree with in this paper. `source` is the code of the run that the paper describes."""
 
     facts: Facts
     library: Library
@@ -126,6 +128,7 @@ class NumberRules:
 
     @cached_property
     def settings(self) -> dict[str, set[Setting]]:
+        """Every value that a setting has in any run, condition or sweep."""
         found: dict[str, set[Setting]] = {}
         for record in self.facts.explored:
             for settings in (record.settings, *(c.settings for c in record.whole.conditions)):
@@ -150,26 +153,27 @@ class NumberRules:
 
     @cached_property
     def manifest_words(self) -> str:
-        """What the manifest says in words; it may be repeated as it stands there."""
+        """The manifest's own sentences, which the paper may repeat with their numbers."""
         manifest = self.facts.manifest
         return "\n".join((manifest.question, manifest.about, *(m.read for m in manifest.metrics.values())))
 
     def counts(self, what: str) -> set[int]:
-        """The numbers that may stand before "seeds", "runs" and the like."""
-        facts = self.facts
-        tried, measured = facts.experiments, [r for r in facts.experiments if r.status == "measured"]
-        return {
-            "runs": {len(tried), len(facts.explored)},
-            "failed": {len(tried) - len(measured), sum(r.status != "measured" for r in facts.explored)},
-            "measured": {len(measured), len(facts.measured)},
-            "seeds": {len(r.seeds) for r in facts.explored},
-            "baselines": {len(facts.baselines)},
-            "conditions": {len(facts.condition_names())},
-            "metrics": {len(facts.manifest.metrics)},
-        }[what]
+        """The numbers that may be typed before "seeds", "runs" and the like: what `count` prints, or equally right
+        ones.
+
+        "Runs" may mean the experiments or all explored runs, and runs may differ in their number of seeds.
+        """
+        every = self.facts.explored
+        also = {
+            "runs": {len(every)},
+            "failed": {sum(r.status != "measured" for r in every)},
+            "measured": {len(self.facts.measured)},
+            "seeds": {len(r.seeds) for r in every},
+        }
+        return {counts_of(self.facts)[what]} | also.get(what, set())
 
     def is_setting(self, number: float, text: str) -> bool:
-        """The records have this value under a key that the sentence mentions."""
+        """Whether a setting of this value exists and the sentence mentions it by one of its names."""
         lowered = text.lower()
         for key, values in self.settings.items():
             if any(not isinstance(v, (str, bool)) and float(v) == number for v in values):
@@ -179,13 +183,17 @@ class NumberRules:
         return False
 
     def harmless(self, number: float | None, text: str, section: str) -> bool:
-        """A number typed in a describing section that the records or the code bear out."""
+        """Whether a number may be typed here: in a describing section, a setting or a constant of the described
+        code."""
         if number is None or section not in DESCRIBING:
             return False
         return self.is_setting(number, text) or (section != "background" and number in self.constants)
 
     def is_name(self, token: str) -> bool:
-        """A token with digits that names something; a metric's name in front of other digits names a result."""
+        """Whether a token with digits is a name, such as F1, GPT-2 or an identifier of the code.
+
+        A metric's name that is followed by other digits ("F10.83") is none: it states a result.
+        """
         if token.lower() in self.names or token.lower().removesuffix("s") in self.names or token in self.identifiers:
             return True
         metrics = {t.lower() for key, m in self.facts.manifest.metrics.items() for t in (key, m.label)}
@@ -193,7 +201,12 @@ class NumberRules:
 
 
 def typed_numbers(text: str, rules: NumberRules, section: str, context: str = "") -> tuple[str, ...]:
-    """The literals in a sentence that no rule allows. `context` adds words (of math, code) that may name a setting."""
+    """The typed numbers in a sentence's flat text that no rule allows, as they stand there.
+
+    Args:
+        section: the name of the section; some rules hold in some sections only.
+        context: further words, of math and code in the sentence, that may name the setting of a number.
+    """
     if len(text) > 20 and text.strip(" .") in rules.manifest_words:
         return ()
     read = unicodedata.normalize("NFKC", _SCRIPTED.sub("", text))
@@ -231,7 +244,7 @@ def _token(token: str, rules: NumberRules, section: str, context: str) -> Iterat
 
 
 def _words(text: str, rules: NumberRules) -> Iterator[str]:
-    """Number words: of what the records count they must be right, and "n of m" of them states a result."""
+    """Counts in words ("three seeds") that are wrong, and "n of m", which states a result."""
     for match in _COUNT.finditer(text):
         noun, number = match["noun"].lower(), CARDINALS.index(match["number"].lower())
         what = _COUNTED.get(noun, "conditions")
@@ -240,11 +253,11 @@ def _words(text: str, rules: NumberRules) -> Iterator[str]:
         if what == "runs" and (kind := re.search(r"failed|measured|successful|finished", match["between"])):
             what = "failed" if kind[0] == "failed" else "measured"
         if set(re.findall(r"[a-z]+", match["between"].lower())) - _PLAIN:
-            what = ""  # of some kind of them ("two annealed runs"): that is told
+            what = ""  # "two annealed runs" counts a kind of runs that no record knows; the judge reads it
         if what == "metrics" and re.search(
             r"\b(?:the|these|both|those|other)\s$", text[: match.start()], re.IGNORECASE
         ):
-            what = ""  # refers to those just named
+            what = ""  # "these two metrics" refers to those that were just named
         if (match["of"] and number > 1 and what) or (what and number not in rules.counts(what)):
             yield match[0]
 
@@ -261,7 +274,11 @@ def parse_number(token: str) -> float | None:
 
 
 def math_numbers(source: str, rules: NumberRules, section: str, context: str) -> tuple[str, ...]:
-    r"""Numbers in a formula that no rule allows: constants are small integers, scripts, or borne out by the records."""
+    r"""The numbers in a formula that no rule allows.
+
+    Allowed are small integers (in describing sections; as exponents and indices everywhere up to 12), and settings and
+    constants of the described code.
+    """
     if re.search(r"\\pm|\\mp|\\%|%|\\text\w*\{[^}]*\b(?:percent|fold)", source):
         return tuple(re.findall(r"\\pm|\\mp|\\%|%|percent|fold", source))
     apart = unicodedata.normalize("NFKC", source).replace("}{", "} {")  # two arguments are two numbers
@@ -269,7 +286,7 @@ def math_numbers(source: str, rules: NumberRules, section: str, context: str) ->
     plain = re.sub(r"(?<=[\d.,])(?:[{}]|\\[,!;: ])+(?=[\d.,])", "", apart)
     words = re.sub(r"[{}\\]|mathrm|text|operatorname", "", source)
     context = f"{context} {words} {words.replace('_', '')}"
-    body = _SCRIPT.sub(" ", plain)  # exponents and indices are constants, as long as they are small
+    body = _SCRIPT.sub(" ", plain)
     scripts = " ".join(m[0] for m in _SCRIPT.finditer(plain))
     found = []
     for where, largest in ((body, 2), (scripts, 12)):

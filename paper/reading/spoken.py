@@ -1,6 +1,8 @@
-"""What a sentence prints: each expression with its value, and with the run and metric that the words beside it lack.
+"""What a sentence prints: the value of each expression, and a note where the words beside it do not say what it
+measures.
 
-A number is bound to what it measures where it prints: "0.58 ± 0.01" alone only where its clause names run and metric.
+A number alone, such as "0.58 ± 0.01", prints only where its clause names the run and the metric. Where the clause names
+neither, a note is added ("0.58 ± 0.01 (F1, TopK)"); where it names others, the expression is wrong and is refused.
 """
 
 from __future__ import annotations
@@ -14,9 +16,9 @@ from paper.evidence.facts import FactError, Facts
 from paper.evidence.vocabulary import Result
 from paper.text.nodes import Citation, Code, Emphasis, Expression, Inline, Math, Reference, Sentence, Text
 
-OPEN = "\ue000"  # stands for an expression whose text names nothing
-BOUND = ("mean", "value", "se", "diff", "relative", "ratio", "compare", "improves", "rank", "diagnostic")
-ORDERED = ("compare", "improves", "confirmed")  # a word between the names of two runs
+OPEN = "\ue000"  # stands for an expression whose text names no run and no metric
+BOUND = ("mean", "value", "se", "diff", "relative", "ratio", "compare", "improves", "rank", "diagnostic")  # need names
+ORDERED = ("compare", "improves", "confirmed")  # print words that stand between the names of two runs
 _CLAUSE_END = re.compile(r"[,;:.]|\b(?:and|while|whereas|but|against|than|compared)\b")
 _PRONOUN = re.compile(
     r"\b(?:our|ours|we|it|its|this|that|these|the (?:method|variant|idea|encoder|model|baselines?|former|latter|best|"
@@ -32,9 +34,9 @@ class Spoken:
     source: str
     function: str
     value: Result | Problem
-    note: str = ""  # printed behind it: what it measures, where the clause does not say so
-    inside: bool = False  # of brackets
-    wrong: str = ""  # the clause names something else
+    note: str = ""  # printed behind the value: metric and run, where the clause does not name them
+    inside: bool = False  # the expression stands inside of brackets
+    wrong: str = ""  # why it is refused: the clause names another run or metric
 
     @property
     def text(self) -> str:
@@ -44,7 +46,7 @@ class Spoken:
 
     @property
     def behind(self) -> str:
-        """The note as it prints: in brackets, or after a comma where it stands in brackets already."""
+        """The note as it prints: in brackets, or after a comma where the expression stands in brackets already."""
         if not self.note:
             return ""
         return f", {self.note}" if self.inside else f" ({self.note})"
@@ -52,7 +54,7 @@ class Spoken:
 
 @dataclass(frozen=True)
 class _Mention:
-    """A run or a metric named in the text. `names`: the keys that bear the name."""
+    """A place of the text that names a run or a metric. `names`: the runs or metrics with that label, by their keys."""
 
     start: int
     end: int
@@ -61,10 +63,10 @@ class _Mention:
 
 @dataclass(frozen=True)
 class _Line:
-    """A sentence as it reads, with the place of each expression that names nothing."""
+    """The text of a sentence in which names are looked up."""
 
     text: str
-    places: tuple[int, ...]
+    places: tuple[int, ...]  # of each expression in the text
     runs: tuple[_Mention, ...]
     metrics: tuple[_Mention, ...]
 
@@ -81,7 +83,7 @@ def spoken(sentence: Sentence, facts: Facts) -> tuple[Spoken, ...]:
 
 
 def printed(sentence: Sentence, facts: Facts) -> str:
-    """The sentence as a reader meets it."""
+    """The sentence as plain text, with the value of each expression."""
     values = iter(spoken(sentence, facts))
     return "".join(_plain(part, values) for part in sentence.parts).strip()
 
@@ -107,6 +109,7 @@ def _plain(part: Inline, values: Iterator[Spoken]) -> str:
 
 
 def _bound(one: Spoken, index: int, others: Sequence[Spoken], line: _Line, facts: Facts) -> Spoken:
+    """An expression with its note, or with why it is wrong. `others` are all expressions of the sentence."""
     value = one.value
     if isinstance(value, Problem):
         return one
@@ -118,7 +121,7 @@ def _bound(one: Spoken, index: int, others: Sequence[Spoken], line: _Line, facts
     if one.function != "diagnostic":
         metric = _governs(line, line.metrics, at, (value.metric,), _rank(index, others, line, line.metrics))
         named = {name for mention in line.metrics for name in mention.names}
-        if value.kind == "words" and named:  # a word may stand at some distance from what it is about
+        if value.kind == "words" and named:  # words such as "is ahead of" may stand far from the metric's name
             metric = value.metric in named
         if metric is False:
             return replace(one, wrong=f"the words name another metric, and this reads {value.metric}")
@@ -141,11 +144,11 @@ _WRONG_ARMS = "the words name another run or metric than those of the confirmati
 
 
 def _of_the_arms(one: Spoken, value: Result, index: int, others: Sequence[Spoken], line: _Line, facts: Facts) -> bool:
-    """Does a sentence with a part of the confirmation name nothing but its two runs and its metric?"""
+    """Whether a sentence with an expression of the confirmation names only the confirmation's two runs and metric."""
     if one.function == "confirmation":
         return True  # a whole sentence of its own
     arms = {r.name for r in facts.confirmations}
-    begins = line.text.rfind(";", 0, line.places[index]) + 1  # what stands before a semicolon is told apart
+    begins = line.text.rfind(";", 0, line.places[index]) + 1  # what stands before a semicolon is another statement
     metrics = {name for mention in line.metrics if mention.start >= begins for name in mention.names}
     strangers = any(not arms & set(m.names) for m in line.runs if m.start >= begins)
     if strangers or (metrics and facts.manifest.primary not in metrics):
@@ -157,7 +160,7 @@ def _of_the_arms(one: Spoken, value: Result, index: int, others: Sequence[Spoken
 
 
 def _runs(one: Spoken, value: Result, line: _Line, at: int, in_order: _Mention | None) -> bool | None:
-    """Are the runs of a value named where it stands? None: nothing is named; False: others are."""
+    """Whether the runs of a value are named where it stands. None: no run is named; False: other runs are."""
     if len(value.runs) < 2:
         return _governs(line, line.runs, at, value.runs, in_order)
     named = {name for mention in line.runs for name in mention.names}
@@ -179,6 +182,7 @@ def _runs(one: Spoken, value: Result, line: _Line, at: int, in_order: _Mention |
 def _governs(
     line: _Line, mentions: Sequence[_Mention], at: int, wanted: Sequence[str], in_order: _Mention | None
 ) -> bool | None:
+    """Whether one of the wanted names belongs to a place of the text. None: no name does; False: another one does."""
     before, after = _nearest(line, mentions, at)
     if any(m is not None and set(wanted) & set(m.names) for m in (before, after, in_order)):
         return True
@@ -186,14 +190,14 @@ def _governs(
 
 
 def _near(line: _Line, before: _Mention | None, at: int) -> bool:
-    """Does a name stand in the same clause before a place, with no pronoun that could mean another?"""
+    """Whether the name before a place stands in the same clause, and no pronoun before the place could mean another."""
     if before is None or _PRONOUN.search(line.text[:at]):
         return False
     return not _CLAUSE_END.search(line.text[before.end : at])
 
 
 def _nearest(line: _Line, mentions: Sequence[_Mention], at: int) -> tuple[_Mention | None, _Mention | None]:
-    """What is named last before a place, and what follows it in the same clause."""
+    """The last name before a place, and the first one after it in the same clause."""
     before = max((m for m in mentions if m.end <= at), key=lambda m: m.start, default=None)
     after = min((m for m in mentions if m.start > at), key=lambda m: m.start, default=None)
     if after is not None:
@@ -205,7 +209,10 @@ def _nearest(line: _Line, mentions: Sequence[_Mention], at: int) -> tuple[_Menti
 def _rank(
     index: int, others: Sequence[Spoken], line: _Line, mentions: Sequence[_Mention], single: bool = False
 ) -> _Mention | None:
-    """The mention of the same rank, where as many are named before as values follow: "A and B reach x and y"."""
+    """The name that belongs to a value by its order, as in "A and B reach x and y"; None where there is no such order.
+
+    As many values must follow as names come before, without the end of a statement between them.
+    """
     ends = [m.end for m in mentions]
     values = [
         i
@@ -225,7 +232,7 @@ def _rank(
 
 
 def _line(sentence: Sentence, values: Sequence[Spoken], facts: Facts) -> _Line:
-    """The sentence with names and clauses filled in; other expressions keep a place of one letter."""
+    """The text of a sentence with names and clauses filled in; every other expression is one character (OPEN)."""
     text, places, waiting = "", [], iter(values)
     for part in sentence.walk():
         if isinstance(part, Text):
@@ -241,7 +248,7 @@ def _line(sentence: Sentence, values: Sequence[Spoken], facts: Facts) -> _Line:
 
 
 def run_mentions(text: str, facts: Facts) -> list[_Mention]:
-    """Where a text names runs by their labels; a label inside a longer one does not count."""
+    """Where a text names runs by their labels. A label that is part of a longer one is not counted there."""
     found: list[_Mention] = []
     for label in sorted({r.label for r in facts.records}, key=len, reverse=True):
         names = tuple(r.name for r in facts.explored if r.label == label)
@@ -264,13 +271,13 @@ def _add(found: list[_Mention], pattern: re.Pattern[str], text: str, names: tupl
 
 
 def _pattern(label: str, flags: int = 0) -> re.Pattern[str]:
-    """A label as a whole word, with or without its hyphens; "standard error" names no metric "error"."""
+    """A label as a whole word, with or without its hyphens. A metric "error" is not meant by "standard error"."""
     loose = r"[-\s]?".join(re.escape(p) for p in re.split(r"[-\s]+|(?<=[a-z])(?=[A-Z])", label) if p)
     return re.compile(rf"(?<![\w-])(?<!standard ){loose}(?!\w)", flags)
 
 
 def spread_out(key: str) -> str:
-    """A key as people write it."""
+    """A key as people write it: without underscores."""
     return key.replace("_", " ")
 
 

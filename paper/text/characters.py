@@ -1,4 +1,4 @@
-"""The characters that the paper's fonts can print, and how LaTeX writes those that are not plain."""
+"""The characters that the paper's own fonts can print, and the LaTeX of those that cannot be written as themselves."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ GREEK = {
 }
 
 
-# Marks that combine with the letter before them, and the accent that sets them.
+# Unicode's combining marks (they belong to the letter before them), and the LaTeX accent that sets each.
 ACCENTS = {
     "\u0300": "`",
     "\u0301": "'",
@@ -82,10 +82,10 @@ BELOW = frozenset("\u0323\u0327\u0328\u0331")
 
 
 def invisible(character: str) -> bool:
-    """Has this character no shape: a control, a joiner, a mark of direction, a choice among shapes?"""
+    """Whether a character has no shape of its own: a control, a joiner, a direction mark or a variation selector."""
     return unicodedata.category(character)[0] == "C" or "\ufe00" <= character <= "\ufe0f"
 
 
 def writable(character: str) -> bool:
-    """Can this character be typeset with the class's own fonts?"""
+    """Whether a character can be typeset with the fonts of the paper's own class."""
     return character in SPECIAL or character in GREEK or " " <= character <= "~" or "\u00c0" <= character <= "\u017e"

@@ -1,4 +1,4 @@
-"""Which sentence cites which work: the pairs that are compared with what the works say of themselves."""
+"""Which sentence cites which work: a reviewer compares each pair with the work's abstract."""
 
 from __future__ import annotations
 
@@ -8,24 +8,28 @@ from typing import NamedTuple
 
 from agent.literature.library import Library
 from paper.text.nodes import Block, Citation, Heading, Listing, Section, Sentence
-from paper.text.sections import SECTIONS, parse, without_tags
+from paper.text.parser import parse
+from paper.text.sections import SECTIONS, without_tags
 
 
 class Cited(NamedTuple):
     """A sentence and one work that it cites."""
 
     section: str
-    sentence: str  # as its writer would recognise it
+    sentence: str  # in Markdown, as it was written
     key: str
 
     @property
     def name(self) -> str:
-        """The same for the same words, wherever they stand."""
+        """A key that depends only on the sentence's words and the work, so that a moved sentence keeps its verdict."""
         return hashlib.sha256(f"{self.key}\0{self.sentence}".encode()).hexdigest()[:16]
 
 
 def cited_pairs(sections: Mapping[str, str], library: Library) -> tuple[Cited, ...]:
-    """Each pair once, in the order of the paper; a key that may not be cited is another check's matter."""
+    """Each pair once, in the order of the paper, over all branches of conditional text.
+
+    A citation key that the library does not have is left out here; the checks refuse it (truth/checks.py).
+    """
     found = {}
     for spec in SECTIONS:
         for sentence in _sentences(parse(spec.name, without_tags(sections.get(spec.name, "")))):

@@ -1,7 +1,7 @@
-r"""Math that the writer may write: an allow-list of commands over a small tokenizer.
+r"""Which formulas a writer may use: an allow-list of commands, checked token by token.
 
-Nothing that reads, writes, defines or changes category codes is on the list; length and nesting are bounded.
-Whether its numbers are legitimate is for numerals.py.
+No command on the list reads or writes files, defines commands or changes category codes; length and nesting are
+bounded. Whether the numbers in a formula may be typed is decided in paper/reading/numerals.py.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def problems(source: str) -> tuple[str, ...]:
 
 
 def words(source: str) -> str:
-    r"""The prose inside \text{...} and the like, which the claim checks read as well."""
+    r"""The words inside \text{...} and similar commands, which are checked for typed numbers like any prose."""
     return " ".join(_WORDS.findall(source))
 
 
@@ -78,7 +78,7 @@ def _problems(source: str) -> Iterator[str]:
 
 
 def _structure(source: str) -> Iterator[str]:
-    """Pairs that TeX would stumble over: environments, \\left/\\right, double scripts, alignment."""
+    """What TeX would stop at: unpaired environments or \\left/\\right, double scripts, alignment outside of one."""
     stack: list[str] = []
     for kind, name in _ENVIRONMENT.findall(source):
         if name not in ENVIRONMENTS:

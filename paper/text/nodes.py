@@ -1,13 +1,13 @@
-"""The tree of a parsed section. Plain data: the checks walk it, the renderer writes it out."""
+"""The tree of a parsed section, as plain data: the checks walk it, and the renderer writes it as LaTeX."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
-# One private character stands for each node without words, so that a sentence is one plain string.
+# In the flat text of a sentence, one private character stands for each node that is not prose.
 EXPRESSION, CITATION, REFERENCE, MATH, CODE = "\ue000", "\ue001", "\ue002", "\ue003", "\ue004"
 
 
@@ -51,7 +51,7 @@ class Reference:
 
 @dataclass(frozen=True)
 class Forbidden:
-    """Something the parser met inside a sentence and does not allow."""
+    """Markup inside a sentence that the parser does not allow, with the reason."""
 
     literal: str
     why: str
@@ -62,7 +62,7 @@ Inline = Text | Emphasis | Code | Math | Expression | Citation | Reference | For
 
 @dataclass(frozen=True)
 class Sentence:
-    """The unit of checking and of cutting. `key` is unique in the paper, e.g. "results:4.2"."""
+    """The unit that is checked, and cut if it is refused. `key` is unique in the paper, e.g. "results:4.2"."""
 
     key: str
     line: int
@@ -75,10 +75,11 @@ class Sentence:
 
     @cached_property
     def source(self) -> str:
-        """The sentence as its writer would recognise it."""
+        """The sentence in Markdown, as it was written."""
         return "".join(_source(p) for p in self.parts).strip()
 
     def walk(self) -> Iterator[Inline]:
+        """All nodes, those inside of emphasis included, in the order of the text."""
         yield from _walk(self.parts)
 
     def expressions(self) -> tuple[Expression, ...]:
@@ -108,7 +109,7 @@ class Listing:
 
 @dataclass(frozen=True)
 class Equation:
-    """A displayed formula: a sentence of its own, which code and settings may contradict as they may words."""
+    """A displayed formula. It is checked as a sentence of its own, because it too may contradict code and settings."""
 
     key: str
     line: int
@@ -121,7 +122,7 @@ class Equation:
 
 @dataclass(frozen=True)
 class Placement:
-    """`![](fig:name)` on a line of its own: here the figure goes."""
+    """`![](fig:name)` on a line of its own: the place of a figure or table."""
 
     key: str
     line: int
@@ -134,7 +135,7 @@ Block = Paragraph | Heading | Listing | Equation | Placement
 
 @dataclass(frozen=True)
 class Refused:
-    """A block the parser met and does not allow."""
+    """A block that the parser does not allow: its beginning (`literal`) and the reason (`text`)."""
 
     key: str
     line: int
@@ -148,7 +149,7 @@ class Section:
     blocks: tuple[Block, ...]
     refused: tuple[Refused, ...] = ()
     title: Sentence | None = None  # of title.md only
-    paragraphs: tuple[Paragraph, ...] = field(default=())
+    paragraphs: tuple[Paragraph, ...] = ()  # of the blocks, those inside of lists included
 
     @property
     def sentences(self) -> tuple[Sentence, ...]:
@@ -156,6 +157,7 @@ class Section:
 
 
 def paragraphs_of(blocks: tuple[Block, ...]) -> Iterator[Paragraph]:
+    """All paragraphs of these blocks, those inside of lists included."""
     for block in blocks:
         if isinstance(block, Paragraph):
             yield block

@@ -1,7 +1,8 @@
-"""Which characters a sentence may use: all signs, and letters that cannot pass for other ones.
+"""Which characters a sentence may use: all signs, and letters that cannot be mistaken for other letters.
 
-The checks read words. A word that only looks like `improves`, with a Cyrillic e, would pass by them; a Cyrillic name,
-a Greek symbol or a word in Han does not. Independent of fonts: the same sentence is cut or kept on every machine.
+The checks compare words. A word that only looks like `improves`, because its e is Cyrillic, would escape them, so it is
+refused. A Cyrillic name, a Greek symbol or a word in Han is allowed. The rule does not depend on the fonts of the
+machine, so that a sentence is cut or kept everywhere alike.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from paper.text.characters import ACCENTS, GREEK, SPECIAL, writable
 _WORD = re.compile(r"[^\W\d_]+")
 _SCRIPTS = ("CJK", "HIRAGANA", "KATAKANA", "KATAKANA-HIRAGANA", "HANGUL", "IDEOGRAPHIC")
 _SYMBOLS = ("SCRIPT", "DOUBLE-STRUCK", "BLACK-LETTER", "ALEF", "SUBSCRIPT", "SUPERSCRIPT", "PLANCK")  # alone: ℝ, ℓ
-# Letters of Cyrillic and Greek with a Latin twin.
+# Letters of Cyrillic and Greek that look like a Latin letter.
 _TWINS = frozenset(
     "\u0410\u0412\u0415\u0417\u041a\u041c\u041d\u041e\u0420\u0421\u0422\u0423\u0425\u0405\u0406\u0408\u0410\u0430\u0435"
     "\u043e\u0440\u0441\u0443\u0445\u0455\u0456\u0458\u04bb\u0501\u051b\u051d\u044c\u0433\u043f\u0442\u0432\u043a\u043c"
@@ -25,12 +26,13 @@ _TWINS = frozenset(
 
 
 def refused_characters(text: str) -> list[str]:
-    """The characters of a sentence that may not be printed; private ones stand for nodes and are fine."""
+    """The characters of a sentence's flat text that may not be printed. The private characters of nodes.py are
+    allowed."""
     return sorted({c for c in text if not _sign(c)} | {c for word in _WORD.findall(text) for c in _letters(word)})
 
 
 def _sign(character: str) -> bool:
-    """Anything but a letter is a sign that is set as it is, if it is no control and has a shape."""
+    """Whether a character that is no letter may be printed: it must have a shape. Letters are judged word by word."""
     category = unicodedata.category(character)
     if "\ue000" <= character <= "\ue004" or writable(character) or category[0] == "L":
         return True
@@ -38,7 +40,7 @@ def _sign(character: str) -> bool:
 
 
 def _letters(word: str) -> Iterator[str]:
-    """Letters of a word that could stand for others."""
+    """The letters of a word that could be mistaken for others."""
     foreign = [c for c in word if unicodedata.category(c)[0] == "L" and not (writable(c) or c in SPECIAL)]
     plain = any(c.isascii() for c in word)
     for character in foreign:

@@ -1,4 +1,4 @@
-"""Cuts a paragraph's inline nodes into sentences. Only this: what a sentence may say is for the checks."""
+"""Splits a paragraph's inline nodes into sentences. What a sentence may say is not decided here (paper/truth)."""
 
 from __future__ import annotations
 
@@ -10,14 +10,18 @@ from paper.text.nodes import Emphasis, Inline, Sentence, Text
 _ABBREVIATION = re.compile(
     r"(?:\b(?:e\.g|i\.e|et al|cf|vs|resp|approx|Fig|Figs|Eq|Eqs|Sec|Tab|No|Dr|St|w\.r\.t|viz|a\.k\.a)|\b[A-Z])\.$"
 )
-_SMALL_NAME = re.compile(r"[a-z]-[a-z]")  # a term that begins with a letter of a formula, such as p-annealing
+_SMALL_NAME = re.compile(r"[a-z]-[a-z]")  # a term such as p-annealing, with which a sentence may begin in lower case
 _END = re.compile(r"[.!?]+[\"'”’)\]]*(?=\s|$)")
 
 Placed = tuple[Inline, int]  # a node and its line
 
 
 def split(parts: list[Placed], key: str) -> tuple[Sentence, ...]:
-    """Sentences of one paragraph. A node other than text is never cut."""
+    """The sentences of one paragraph, whose nodes come with their lines; their keys are `key`.0, `key`.1 and so on.
+
+    A sentence ends at a full stop, question or exclamation mark that the rest of the text allows; a node other than
+    text is never divided.
+    """
     groups: list[list[Placed]] = [[]]
     pieces = _merged(parts)
     for position, piece in enumerate(pieces):

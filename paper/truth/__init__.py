@@ -1,1 +1,1 @@
-"""May this sentence be printed? Every check of what a section says."""
+"""Every check that decides whether a sentence may be printed."""

@@ -1,4 +1,4 @@
-"""Everything that must hold before a section may be printed. Walks the parsed sections; changes nothing."""
+"""The checks that a section must pass before it is printed. They read the parsed sections and change nothing."""
 
 from __future__ import annotations
 
@@ -28,8 +28,9 @@ from paper.text.nodes import (
     Section,
     Sentence,
 )
+from paper.text.parser import parse
 from paper.text.scripts import refused_characters
-from paper.text.sections import SECTIONS, SectionSpec, parse
+from paper.text.sections import SECTIONS, SectionSpec
 from paper.truth import grounding
 from paper.truth.complaints import Complaint, complaint, worst_first
 from paper.truth.kinds import kind_of, net
@@ -47,15 +48,15 @@ ORDER = tuple(spec.name for spec in SECTIONS)
 
 @dataclass(frozen=True)
 class Rules:
-    """All that the checks compare with."""
+    """Everything that the checks compare the sections with."""
 
     facts: Facts
     figures: tuple[str, ...]
     tables: tuple[str, ...]
     library: Library
     numbers: NumberRules
-    unsupported: Mapping[tuple[str, str], str]  # a sentence's source and a key: why the work does not carry it
-    refused: Mapping[str, str]  # a sentence's key: why the judge refuses it
+    unsupported: Mapping[tuple[str, str], str]  # (a sentence's source, a key) -> why the work does not support it
+    refused: Mapping[str, str]  # a sentence's key -> why the judge refuses it
 
 
 def check(
@@ -75,9 +76,9 @@ def check(
     Args:
         figures, tables: the names that the text may refer to.
         source: the code of the run that the paper describes; its constants may be typed in the method.
-        allow: literals or sentences that a person has overruled.
-        unsupported: what the comparison with the cited works refused.
-        verdicts: what the judge of told sentences said.
+        allow: literals or parts of sentences that a person lets print although a check refuses them.
+        unsupported: the sentences that the cited works do not support, as a reviewer said.
+        verdicts: of the judge, who reads the sentences in the writer's own words.
     """
     parsed = parsed_paper(sections, facts)
     rules = Rules(
@@ -87,7 +88,7 @@ def check(
         library,
         NumberRules(facts, library, source),
         {(u.sentence, u.key): u.why for u in unsupported},
-        # without a refusal nothing is looked up: the names of sentences take every comparison of the records
+        # the names of sentences depend on every comparison of the records, which takes long; skipped without a refusal
         {t.key: f"{r.kind}: {r.why}" for t, r in refusals(passages(parsed, facts), verdicts)} if verdicts.given else {},
     )
     found = [c for spec in SECTIONS for c in _section(spec, parsed[spec.name], rules)]
@@ -96,7 +97,7 @@ def check(
 
 
 def unverified_numbers(text: str, facts: Facts, library: Library | None = None) -> tuple[str, ...]:
-    """The typed numbers in any text of a model's (a note, a label, a plan), for marking them."""
+    """The typed numbers in any text of a model (a note, a label, a plan) that no record supports, for marking them."""
     rules = NumberRules(facts, library or Library())
     section = parse("notes", text)
     return tuple(dict.fromkeys(x for s in section.sentences for x in typed_numbers(s.flat, rules, "notes")))
@@ -129,7 +130,7 @@ def _section(spec: SectionSpec, section: Section, rules: Rules) -> Iterator[Comp
             sentence="",
             literal=spec.file,
             key="",
-            mend="write it" if spec.name != "title" else "begin with `# Title`, then the abstract",
+            fix="write it" if spec.name != "title" else "begin with `# Title`, then the abstract",
         )
     for sentence in section.sentences:
         yield from _sentence(sentence, spec, rules)
@@ -153,11 +154,12 @@ def _blocks(blocks: Sequence[Block], spec: SectionSpec, rules: Rules) -> Iterato
                         sentence="",
                         key=key,
                         literal=f"{kind}:{name}",
-                        mend=_known(kind, rules),
+                        fix=_known(kind, rules),
                     )
 
 
 def _sentence(sentence: Sentence, spec: SectionSpec, rules: Rules) -> Iterator[Complaint]:
+    """The complaints about one sentence. Each check yields (code, literal), or also a text and how to fix it."""
     values = spoken(sentence, rules.facts)
     hits = [*_values(values), *_nodes(sentence, spec.name, rules), *_text(sentence, spec.name, rules)]
     hits += grounding.unknown_names(sentence, spec.name, rules.facts, rules.numbers.source)
@@ -165,7 +167,7 @@ def _sentence(sentence: Sentence, spec: SectionSpec, rules: Rules) -> Iterator[C
     if why := rules.refused.get(sentence.key):
         hits.append(("told-refused", sentence.source, why))
     for code, literal, *rest in dict.fromkeys(hits):
-        text, mend = (*rest, "", "")[:2]
+        text, fix = (*rest, "", "")[:2]
         yield complaint(
             code,
             section=spec.name,
@@ -174,7 +176,7 @@ def _sentence(sentence: Sentence, spec: SectionSpec, rules: Rules) -> Iterator[C
             literal=literal,
             key=sentence.key,
             text=text,
-            mend=mend,
+            fix=fix,
         )
 
 
@@ -221,7 +223,7 @@ def _text(sentence: Sentence, section: str, rules: Rules) -> Iterator[tuple[str,
 
 
 def _code_numbers(codes: str, context: str, section: str, rules: Rules) -> Iterator[str]:
-    """Inline code names things: an identifier with a digit must occur in the described code."""
+    """Typed numbers in inline code: an identifier with a digit is allowed if the described code has it."""
     for token in re.findall(r"[A-Za-z_][\w.]*|[\d.]+[\w.]*%?", codes):
         identifier = re.match(r"[A-Za-z_]", token) and re.search(
             rf"(?<!\w){re.escape(token)}(?!\w)", rules.numbers.source
@@ -253,7 +255,7 @@ def _known(kind: str, rules: Rules) -> str:
 
 
 def _told(parsed: Mapping[str, Section], facts: Facts) -> Iterator[Complaint]:
-    """What the results have to say; nothing is cut for it."""
+    """Complaints about what the results must say and do not. They have no key, so that nothing is cut for them."""
     if parsed["results"].sentences:
         for code, literal, text in (
             *grounding.results_lead(parsed["results"], facts),

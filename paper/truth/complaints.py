@@ -1,26 +1,26 @@
-"""What the checks say to the writer: one complaint a sentence and literal, worst first. The codes and their mends."""
+"""The complaints that the checks send to the writer: their codes, what each means and how the writer can fix it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-# Order is severity: what would print a falsehood comes first.
+# By code: what is wrong, and how it is fixed. The order is that of severity: what could print a falsehood comes first.
 CODES: dict[str, tuple[str, str]] = {
     "typed-number": (
         "a number that is typed, not read from a record",
         "write the expression that yields it, or say it without a number",
     ),
     "misbound-expression": (
-        "an expression about something else than the words beside it name",
+        "an expression that reads another run or metric than the words beside it name",
         "name the run and the metric that the expression reads, or read those that are named",
     ),
     "told-refused": (
-        "the judge of told sentences refuses it",
+        "a sentence in the writer's own words that the judge refuses",
         "say less, say what is known instead, or let a form print it",
     ),
     "claim-without-form": (
-        "a comparison of runs in words of the writer's own",
+        "a comparison of runs in the writer's own words",
         "let a form print it, such as {{ versus(...) }}, {{ ranking(...) }} or {{ ahead_of(...) }}",
     ),
     "claim-beside-form": (
@@ -29,13 +29,13 @@ CODES: dict[str, tuple[str, str]] = {
     ),
     "unknown-expression": ("an expression that has no value", "use the vocabulary and the names given"),
     "unsupported-citation": (
-        "a citation whose summary does not carry the sentence",
-        "say of the work only what its summary carries, or cite another one",
+        "a citation of a work whose summary does not support the sentence",
+        "say of the work only what its summary supports, or cite another one",
     ),
     "unknown-citation": ("a citation that the library does not hold", "cite a key of the library, or none"),
     "unknown-figure": ("a reference to a figure, table or section that does not exist", "use one of the names given"),
     "unknown-name": (
-        "a name that the described code does not hold",
+        "a name that does not occur in the described run's code",
         "use the name that the code has, or describe it in words",
     ),
     "comparison-not-first": (
@@ -43,11 +43,11 @@ CODES: dict[str, tuple[str, str]] = {
         "begin with the question, and {{ versus(...) }} in the primary metric",
     ),
     "guards-not-shown": (
-        "the results do not show the described run in all metrics that guard the primary one",
+        "the results do not show the described run in all metrics that guard the primary metric",
         "put {{ guarded() }} into the results, once",
     ),
     "untold-run": (
-        "a run without a result that the text passes over",
+        "a run without a result that the text does not mention",
         "say that it was tried and failed: {{ failure(...) }}",
     ),
     "forbidden-math": ("math outside the allow-list", "rewrite the formula with common commands"),
@@ -60,7 +60,7 @@ CODES: dict[str, tuple[str, str]] = {
 
 @dataclass(frozen=True)
 class Complaint:
-    """One thing to mend. `key` names the piece of the paper that is cut if nobody mends it."""
+    """One thing that a check refuses. `key` names the piece of the paper that is cut if it stays; "" cuts nothing."""
 
     section: str
     line: int
@@ -68,19 +68,19 @@ class Complaint:
     literal: str
     code: str
     text: str
-    mend: str
+    fix: str
     key: str = ""
 
     def __str__(self) -> str:
         place = f"{self.section}.md, line {self.line}"
         quoted = f' in "{self.sentence}"' if self.sentence else ""
-        return f"{self.code}: {place}: `{self.literal}`{quoted}: {self.text}. {self.mend}."
+        return f"{self.code}: {place}: `{self.literal}`{quoted}: {self.text}. {self.fix}."
 
 
 def complaint(
-    code: str, *, section: str, line: int, sentence: str, literal: str, key: str, text: str = "", mend: str = ""
+    code: str, *, section: str, line: int, sentence: str, literal: str, key: str, text: str = "", fix: str = ""
 ) -> Complaint:
-    """A complaint with the code's own wording where none is given."""
+    """A complaint; `text` and `fix` are those of the code unless given."""
     what, how = CODES[code]
     return Complaint(
         section=section,
@@ -89,13 +89,16 @@ def complaint(
         literal=literal,
         code=code,
         text=text or what,
-        mend=mend or how,
+        fix=fix or how,
         key=key,
     )
 
 
 def worst_first(complaints: Iterable[Complaint], order: tuple[str, ...]) -> tuple[Complaint, ...]:
-    """Sorted by severity, then by place; repeated complaints about one literal of one piece fold into one."""
+    """The complaints by severity, then by place. Of equal complaints about one literal of one piece the first is kept.
+
+    `order` are the names of the sections in the order of the paper.
+    """
     rank = {code: index for index, code in enumerate(CODES)}
     place = {name: index for index, name in enumerate(order)}
     unique = {(c.key, c.code, c.literal): c for c in reversed(list(complaints))}.values()

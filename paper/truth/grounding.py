@@ -1,6 +1,6 @@
-"""Does the text describe the code and the runs there are? Names, the fixed comparison, its guards, runs that failed.
+"""Checks the text against the described run's code and against the plan: names, the fixed comparison, failed runs.
 
-What a sentence claims is for its form (kinds.py) and its judge (told.py).
+What a sentence claims is checked by its form (kinds.py) and by a judge (told.py).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _COMPARES = re.compile(r"^(?:versus|guarded|diff|improves|compare)\(|^confirm\w*
 
 
 def unknown_names(sentence: Sentence, section: str, facts: Facts, source: str) -> Iterator[Hit]:
-    """Inline code and operators that the described run's code does not hold."""
+    """Names in inline code, and operators in formulas of the method, that do not occur in the described run's code."""
     if not source or section not in DESCRIBING:
         return
     held = source.lower()
@@ -42,7 +42,7 @@ def unknown_names(sentence: Sentence, section: str, facts: Facts, source: str) -
 
 
 def _recorded(facts: Facts) -> set[str]:
-    """Names that the records and the manifest hold."""
+    """All names in the records and in the manifest."""
     manifest = facts.manifest
     names = {
         manifest.name,
@@ -60,7 +60,7 @@ def _recorded(facts: Facts) -> set[str]:
 
 
 def results_lead(results: Section, facts: Facts) -> Iterator[Hit]:
-    """The results begin with the primary metric's comparison: the one that was fixed before the first run."""
+    """Checks that the first paragraph of the results compares runs in the primary metric, as was fixed beforehand."""
     measured = [r for r in facts.experiments if r.status == "measured"]
     if not measured or not results.paragraphs:
         return
@@ -76,7 +76,7 @@ def results_lead(results: Section, facts: Facts) -> Iterator[Hit]:
 
 
 def guards_shown(results: Section, facts: Facts) -> Iterator[Hit]:
-    """The results show the described run in the primary metric and in all that guard it, so that none is left out."""
+    """Checks that the results hold `guarded()`, which prints the primary metric together with all its guards."""
     if not any(r.status == "measured" for r in facts.experiments):
         return
     if not any(e.source.startswith("guarded(") for s in results.sentences for e in s.expressions()):
@@ -84,7 +84,7 @@ def guards_shown(results: Section, facts: Facts) -> Iterator[Hit]:
 
 
 def untold_failures(parsed: Mapping[str, Section], facts: Facts) -> Iterator[Hit]:
-    """Experiments without a measured result are told in the results or the discussion."""
+    """Checks that every experiment without a result is mentioned in the results or in the discussion."""
     told = " ".join(s.source for name in ("results", "discussion") for s in parsed[name].sentences)
     for record in facts.experiments:
         if record.status != "measured" and record.name not in told and record.label not in told:

@@ -1,7 +1,8 @@
-"""Of which kind a sentence is: measured, cited or told; and the few words that are refused wherever nothing shows them.
+"""The kind of a sentence (measured, cited or told), and a word list that refuses comparisons which nothing shows.
 
-Measured: forms with nothing around them but connecting words and names. Cited: what it says stands in the cited work.
-Told: everything else; a reviewer judges it (told.py). The net below is for weak judges; it knows no polarity.
+A measured sentence consists of expressions with nothing around them but connecting words and names. A cited one says
+what a cited work says. Everything else is told, and a reviewer judges it (told.py). The word list (`net`) is a second
+line behind a weak judge; it cannot tell a claim from its opposite.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ _OPEN = re.compile(r"\b(?:whether|if|may|might|could|would|should|can|ask\w*|que
 
 
 def kind_of(sentence: Sentence, values: tuple[Spoken, ...], facts: Facts) -> SentenceKind:
-    """The kind of a sentence whose expressions have these values."""
+    """The kind of a sentence; `values` are those of its expressions (`spoken`)."""
     shown = any(isinstance(one.value, Result) for one in values)
     cites = CITATION in sentence.flat
     if cites and not shown and not _OWN.search(sentence.flat) and not run_mentions(sentence.flat, facts):
@@ -57,7 +58,7 @@ def kind_of(sentence: Sentence, values: tuple[Spoken, ...], facts: Facts) -> Sen
 
 
 def _other_words(text: str, facts: Facts) -> list[str]:
-    """What a sentence says beyond forms, names, references and connecting words."""
+    """The words of a sentence that are neither names of runs, metrics or conditions nor connecting words."""
     for mention in reversed(run_mentions(text, facts)):
         text = text[: mention.start] + " " + text[mention.end :]
     names = [*_metric_names(facts), *(facts.condition_label(c) for c in facts.condition_names())]
@@ -67,16 +68,19 @@ def _other_words(text: str, facts: Facts) -> list[str]:
 
 
 def _metric_names(facts: Facts) -> list[str]:
-    """How a sentence may call a metric."""
+    """Every name by which a sentence may mention a metric."""
     metrics = facts.manifest.metrics
     return [name for key, spec in metrics.items() for name in (spec.label, key, spread_out(key))]
 
 
 def _ranks(text: str, facts: Facts) -> re.Match[str] | None:
-    """A superlative that ranks runs: of a metric, or of nothing. "The largest latents" are what a method works on."""
+    """The first superlative that ranks runs: one of a metric, or one without a noun.
+
+    "The largest latents" ranks no runs: it is what a method works on.
+    """
     field = r"(?:of|among) (?:all|any|our|these|those|them|the (?:runs|variants|experiments|baselines|methods))\b"
     superlatives = list(_SUPERLATIVE.finditer(text))
-    if not superlatives:  # nearly always, so that nothing is made of the metrics' names
+    if not superlatives:  # nearly always; the pattern below is slow to build
         return None
     ends = rf"$|[.,;:)]|{field}|value|score|error|result|run\b|variant|gain|loss"
     names = "|".join(map(re.escape, sorted(_metric_names(facts), key=len, reverse=True)))
@@ -85,8 +89,11 @@ def _ranks(text: str, facts: Facts) -> re.Match[str] | None:
 
 
 def net(sentence: Sentence, values: tuple[Spoken, ...], kind: SentenceKind, facts: Facts) -> Iterator[Hit]:
-    """Comparatives, equatives, superlatives and quantifiers about our runs that no form shows; and whatever claims more
-    than a clause form beside it prints."""
+    """Refuses claims about the session's own runs that no expression shows.
+
+    These are comparatives, equatives, superlatives and quantifiers in a told sentence without an expression
+    ("claim-without-form"), and evaluating words in the same clause as a measured one ("claim-beside-form").
+    """
     text = sentence.flat
     if kind == "measured":
         return

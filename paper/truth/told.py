@@ -1,6 +1,7 @@
-"""Told sentences: numbered as they print, for one reviewer to judge; a verdict is bound to its words and the records.
+"""Told sentences, which a reviewer (the judge) reads as they print, and the verdicts on them.
 
-A verdict holds for a sentence in its paragraph while every comparison of the records comes out as it did. Pure.
+A told sentence is in the writer's own words. A verdict is stored under a name made from the section, the paragraph, the
+sentence and the outcome of every comparison of the records, so it holds only while all of these stay the same. Pure.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from paper.truth.kinds import SentenceKind, kind_of
 
 @dataclass(frozen=True)
 class Told:
-    """One sentence as the judge reads it. `name` binds a verdict to it."""
+    """One sentence as the judge reads it. A verdict is stored under `name`."""
 
     section: str
     key: str
@@ -43,7 +44,7 @@ class Passage:
 
 @dataclass(frozen=True)
 class Verdicts:
-    """What was judged so far: the names that were read, and what was refused by name."""
+    """What was judged so far: the names of the sentences that were read, and the refusals."""
 
     judged: frozenset[str] = frozenset()
     given: tuple[Refusal, ...] = ()
@@ -54,14 +55,19 @@ class Verdicts:
 
 
 NONE_JUDGED = Verdicts()
-CAPTIONS = "figures"  # the section, so to say, of captions
+CAPTIONS = "figures"  # stands in the place of a section's name for captions
 NO_CAPTIONS: Mapping[str, str] = MappingProxyType({})
 
 
 def passages(
     parsed: Mapping[str, Section], facts: Facts, captions: Mapping[str, str] = NO_CAPTIONS
 ) -> tuple[Passage, ...]:
-    """The whole paper in the order in which it prints, then the captions that the agent wrote, by figure."""
+    """All passages of the paper in the order in which they print, then the captions that the agent wrote.
+
+    Args:
+        parsed: the sections by name.
+        captions: by the name of the figure.
+    """
     signs = clauses.signs(facts)
     found = []
     for spec in SECTIONS:
@@ -95,6 +101,7 @@ def _passage(section: str, sentences: Sequence[Sentence], interpretation: bool, 
 
 
 def _bound(*parts: str) -> str:
+    """The name under which a verdict is stored."""
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
 
@@ -111,12 +118,12 @@ def _groups(blocks: Sequence[Block]) -> Iterator[tuple[tuple[Sentence, ...], boo
 
 
 def to_judge(found: Sequence[Passage], verdicts: Verdicts) -> tuple[Told, ...]:
-    """The told sentences that nobody has judged as they stand now."""
+    """The told sentences that were not judged yet in their present form."""
     return tuple(t for p in found for t in p.sentences if t.kind == "told" and t.name not in verdicts.judged)
 
 
 def refusals(found: Sequence[Passage], verdicts: Verdicts) -> Iterator[tuple[Told, Refusal]]:
-    """The sentences that stand as they were refused."""
+    """The sentences that were refused and have not changed since, each with its refusal."""
     for told in (t for p in found for t in p.sentences):
         if told.name in verdicts.refused:
             yield told, verdicts.refused[told.name]

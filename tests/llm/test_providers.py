@@ -109,7 +109,7 @@ def test_a_session_gets_its_runs_from_a_model_with_an_8k_context_that_is_stated(
 
 
 def test_the_fallback_answers_for_a_provider_that_stays_away_and_log_records_and_paper_say_so(planned, tmp_path):
-    from agent.publishing.manuscript import authors, statement
+    from agent.publishing.colophon import authors, statement
 
     asked = []
 

@@ -10,13 +10,14 @@ from agent.sandbox.boxes import BubblewrapSandbox
 from paper.evidence.facts import Facts
 from paper.pictures.figures import standard_figures
 from paper.press import latex
-from paper.press.compile import compile_pdf, pdf_text, read_log
+from paper.press.compile import compile_pdf, read_log
 from paper.press.glyphs import glyph_files, unprintable
 from paper.press.pages import examine
 from paper.press.printed import read
 from paper.press.render import render, write
 from paper.text.scripts import refused_characters
 from tests.support import paper_fixture as given
+from tests.support.pdf_words import pdf_text
 
 LABELS = {"f1": "R² (ΔF₁)", "mcc": "‖x−x̂‖₂, %", "dead": "Rows_#1 & 50% (naïve)"}
 CONDITIONS = (Condition(name="k8", label="σ ≥ 0.5 & k_max"), Condition(name="k16", label="就地"))

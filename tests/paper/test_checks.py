@@ -9,7 +9,7 @@ from agent.core.writing import Refusal
 from paper.press import tables
 from paper.reading.branches import parsed_paper
 from paper.reading.spoken import printed as read
-from paper.text.sections import parse
+from paper.text.parser import parse
 from paper.truth.checks import check, unverified_numbers
 from paper.truth.complaints import CODES
 from paper.truth.told import Verdicts, passages
@@ -157,7 +157,7 @@ def test_a_complaint_names_line_sentence_literal_and_mend():
     assert [(c.line, c.literal, c.sentence) for c in found if c.code == "typed-number"] == [
         (4, "0.91", "The score is 0.91 today.")
     ]
-    assert "expression" in found[0].mend
+    assert "expression" in found[0].fix
 
 
 def test_complaints_come_worst_first():

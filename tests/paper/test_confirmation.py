@@ -14,7 +14,7 @@ from paper.press.appendix import Appendix, appendix_parts
 from paper.press.counted import Counted
 from paper.press.render import render
 from paper.reading.spoken import spoken
-from paper.text.sections import parse
+from paper.text.parser import parse
 from paper.truth.checks import check
 from paper.truth.kinds import kind_of
 from tests.support.paper_fixture import SOURCE, TWO, confirmation, fixture, manifest, record, records

@@ -7,12 +7,16 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from agent.lab import integrity
+from agent.publishing.verify.subject import Material
+from agent.publishing.verify.values import values_problems
 from paper.evidence import factors
 from paper.evidence.clauses import signs
 from paper.evidence.expressions import Problem, evaluate, holds
 from paper.evidence.facts import Facts
 from paper.evidence.series import FactError
 from paper.press import tables
+from paper.press.account import PaperAccount
 from paper.press.factor_table import factorial, factorial_caption
 from tests.support.paper_fixture import ONE, TWO, manifest, record
 
@@ -120,6 +124,36 @@ def test_the_table_has_a_row_for_each_run_and_each_effect_with_the_number_that_s
     assert held.count("bullet") == 3
     assert "Other" not in table
     assert "star" in factorial_caption(facts)
+
+
+def test_an_effect_that_reads_a_run_off_its_target_says_so_under_that_condition_alone():
+    facts = design(conditions=TWO)
+    run = facts.records[-1]  # it has all three changes
+    reached = {TWO[0].name: 4.0, TWO[1].name: 99.0}  # 4 and 16 are asked for
+    far = tuple(t.model_copy(update={"metrics": {**t.metrics, "l0": reached[t.condition]}}) for t in run.trainings)
+    missing = run.model_copy(update={"trainings": far})
+    found = tuple(f for f in integrity.check(missing, facts.records[:2], facts.manifest) if f.code == "off-target")
+    told = Facts([*facts.records[:-1], missing.model_copy(update={"findings": found})], facts.manifest, "mini")
+    texts = [evaluate(f'factor("tiers", "f1", condition="{c.name}")', told).text for c in TWO]
+
+    assert [", although Run 7 misses the target of L0" in text for text in texts] == [False, True]
+    assert " Run 7 misses the target of L0; an effect that reads such a run may come from that." in factorial_caption(
+        told
+    )
+    assert "misses" not in factorial_caption(facts)
+
+
+def test_a_paper_of_another_version_may_print_effects_and_no_other_numbers():
+    facts = design(drawn=3)
+    account = PaperAccount.model_construct(profile="mini")
+    material = Material(account, facts.manifest, {f"records/{r.run}.json": r for r in facts.records})
+    sources = ('factor("tiers", ["f1", "mcc"])', 'factorial("tiers_schedule", "tiers", "schedule", "plain", "f1")')
+    told = [rf"\result{{1}}{{{evaluate(source, facts).text}}}" for source in sources]
+
+    assert values_problems("\n".join(told), material) == (6, [])
+    assert [p.what for p in values_problems(r"\result{1}{ahead in F1 (+7.123)}", material)[1]] == [
+        "prints 7.123, which no record gives"
+    ]
 
 
 @pytest.mark.parametrize("drawn", range(3))

@@ -110,6 +110,7 @@ def test_flaws_of_the_text_are_found_and_name_the_section_that_can_mend_them(tmp
     }
     assert {f.words.split(" (")[0] for f in found if f.code == "empty-page"} == {"it is empty", "it is nearly empty"}
     assert any("Figure 3 (fig:alone)" in f.words for f in found if f.code == "never-mentioned")
+    assert any(f.words.endswith("page 1 in the section results") for f in found if f.code == "far-float")
 
 
 def test_a_font_that_is_not_in_the_file_is_found_and_a_short_paper_is_called_short(tmp_path, pictures):

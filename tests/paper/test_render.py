@@ -13,12 +13,13 @@ from agent.literature.library import load_library
 from agent.sandbox.boxes import BubblewrapSandbox
 from paper.evidence.facts import Facts
 from paper.pictures.figures import AGENT_LABEL, standard_figures
-from paper.press import metric_tables, tables
-from paper.press.appendix import MAX_DIFF_LINES
-from paper.press.compile import compile_pdf, pdf_text, read_log
+from paper.press import seed_table, tables
+from paper.press.code_changes import MAX_DIFF_LINES
+from paper.press.compile import compile_pdf, read_log
 from paper.press.render import CLASS_FILE, PARTS_FILE, render, write
-from paper.text.sections import parse
+from paper.text.parser import parse
 from tests.support.paper_fixture import TWO, fixture
+from tests.support.pdf_words import pdf_text
 
 FIXTURE = fixture()
 
@@ -132,7 +133,7 @@ def test_the_head_of_a_hunk_ends_no_page(tmp_path):
 def test_a_long_table_repeats_its_head_and_ends_each_page_with_a_rule_and_a_run_stands_together_under_its_name():
     many = tuple(range(1, 13))
     records = [r.model_copy(update={"seeds": many, "trainings": repeated(r, many)}) for r in FIXTURE.facts.records]
-    text = metric_tables.seeds(Facts(records, FIXTURE.facts.manifest, "mini"))
+    text = seed_table.seeds(Facts(records, FIXTURE.facts.manifest, "mini"))
     rows = [line for line in text.splitlines() if re.search(r"&\d+\.\d{4}&", line)]
     named = [row for row in rows if not row.startswith("&")]
 

@@ -8,7 +8,7 @@ from paper.press import latex
 from paper.press.tables import names
 from paper.text import characters, mathcheck
 from paper.text.nodes import Citation, Equation, Expression, Forbidden, Heading, Math, Placement, Reference
-from paper.text.sections import parse
+from paper.text.parser import parse
 from paper.truth.checks import check
 from tests.support.paper_fixture import fixture
 

@@ -7,7 +7,7 @@ from agent.publishing.notes import one_line, said_of_spread
 from paper.evidence.expressions import evaluate
 from paper.evidence.facts import Facts
 from paper.pictures.figures import standard_figures
-from paper.press import metric_tables, repeats, tables
+from paper.press import metric_tables, repeats, seed_table, tables
 from tests.support.records import record, training
 from tests.support.tiny import TINY
 
@@ -45,7 +45,7 @@ def test_listed_values_give_the_error_and_the_scripts_own_error_stands_in_for_th
     listed = facts(statistics={"score": Statistic(stderr=9.0, values=(0.1, 0.2, 0.3))})
     assert r"\plusminus{0.06}" in metric_tables.main(listed)
     assert "standard errors (ddof = 1) over the values that the script lists" in metric_tables.main_caption(listed)
-    assert [line.split("&")[-4].strip() for line in metric_tables.seeds(listed).splitlines() if "0.1000" in line]
+    assert [line.split("&")[-4].strip() for line in seed_table.seeds(listed).splitlines() if "0.1000" in line]
     assert "Numbered rows" in repeats.in_rows(listed)
     own = facts(statistics={"score": Statistic(stderr=0.05)})
     assert r"\plusminus{0.05}" in metric_tables.main(own)

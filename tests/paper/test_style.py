@@ -7,12 +7,13 @@ import pytest
 from agent.core.errors import UserError
 from agent.sandbox.boxes import BubblewrapSandbox
 from paper.pictures.figures import standard_figures
-from paper.press.compile import compile_pdf, pdf_text
+from paper.press.compile import compile_pdf
 from paper.press.pages import examine
 from paper.press.printed import read
 from paper.press.render import render, write
 from paper.press.venue import read_style
 from tests.support.paper_fixture import fixture
+from tests.support.pdf_words import pdf_text
 
 CLASS = r"""\NeedsTeXFormat{LaTeX2e}
 \ProvidesClass{tinyconf}[2025/01/01 A tiny two-column class]
@@ -54,7 +55,7 @@ def test_a_venues_class_sets_the_same_paper(folder, tmp_path):
     [
         (lambda f: (f / "preamble.tex").unlink(), "lacks preamble.tex"),
         (lambda f: (f / "preamble.tex").write_text("\\usepackage{x}"), "no \\documentclass"),
-        (lambda f: (f / "preamble.tex").write_text(PREAMBLE + "\\begin{document}"), "ends before \\begin{document}"),
+        (lambda f: (f / "preamble.tex").write_text(PREAMBLE + "\\begin{document}"), "must end before"),
         (lambda f: (f / "tinyconf.cls").unlink(), "tinyconf.cls: named in preamble.tex"),
         (lambda f: (f / "preamble.tex").write_text(PREAMBLE + "\\usepackage{nowhere2031}"), "nowhere2031.sty: named"),
         (lambda f: [(f / name).write_text("") for name in ("a.bst", "b.bst")], "a.bst, b.bst: keep the one"),

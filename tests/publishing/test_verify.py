@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from agent.core.errors import UserError
+from agent.publishing.verify.bench import Means
 from agent.publishing.verify.command import examine, find, verify
-from agent.publishing.verify.remeasure import Means, remeasure
+from agent.publishing.verify.remeasure import remeasure
 from agent.publishing.verify.rendering import Makers, recompile
 from agent.publishing.verify.subject import Report, Subject
 from agent.sandbox.boxes import BubblewrapSandbox

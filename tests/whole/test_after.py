@@ -12,9 +12,8 @@ from agent.core.errors import UserError
 from agent.core.options import Models
 from agent.core.paths import SessionPaths
 from agent.loop import play
-from agent.publishing.colophon import command, continued
+from agent.publishing.colophon import command, continued, statement
 from agent.publishing.earlier import read_earlier
-from agent.publishing.manuscript import statement
 from agent.session import events as ev
 from agent.session.session import fold
 from agent.session.states import RunState

@@ -35,7 +35,7 @@ from paper.press.pages import examine
 from paper.press.render import render, write
 from paper.text.cited import cited_pairs
 from paper.text.nodes import Citation
-from paper.text.sections import parse as parse_section
+from paper.text.parser import parse as parse_section
 from paper.truth import checks
 from tests.support.paper_fixture import fixture
 from tests.support.recording import Recording, edited

@@ -228,7 +228,6 @@ function live(address) {
     all("[data-progress]").forEach((bar) => { bar.value = now.fraction; });
     all("[data-progress-words]").forEach((place) => { place.textContent = now.words; });
   });
-  source.addEventListener("over", () => { source.close(); });
   source.onerror = () => say("The server does not answer; trying again.");
   source.onopen = () => say("");
 }

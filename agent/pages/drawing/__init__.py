@@ -1,4 +1,4 @@
-"""Charts as SVG, made here so that they can be read without a script; colours come from the page's style sheet.
+"""Draws charts as SVG, so that they can be read without a script; colours come from the page's style sheet.
 
-No `style` attribute is ever written: the pages' Content-Security-Policy would refuse it.
+No `style` attribute is written, because the pages' Content-Security-Policy would refuse it.
 """

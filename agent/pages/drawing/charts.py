@@ -14,10 +14,10 @@ from paper.evidence.confirmation import Confirmation
 from paper.evidence.numbers import Quantity
 
 BROAD, SLIM = 720, 360  # a screen's width and a phone's
-POINTS = 50  # of a curve; more cannot be told apart at this size
+POINTS = 50  # points of a curve; more cannot be told apart at this size
 COLOURS = 8  # classes c0 to c7 of the style sheet
-OVERLAID = 12  # runs whose curves are drawn over each other
-OWN = 420  # of one run's curves, which a phone shows nearly as large
+OVERLAID = 12  # most runs whose curves are drawn in one chart
+OWN = 420  # width of the chart of one run's curves, which a phone shows nearly as large
 STEPS = {"samples": "samples seen", "step": "training step", "steps": "training step"}
 
 
@@ -42,7 +42,7 @@ class Curve:
 
 
 def dots(values: Sequence[float], low: float, high: float, baseline: float | None) -> Markup:
-    """One dot a seed on a scale that all rows share, their mean as a tick, and the baseline's mean as a line."""
+    """One dot for each seed on a scale from `low` to `high`, with a tick at their mean and a line at the baseline's."""
     x = Scale(low, high, 4, 116) if high > low else Scale(low - 1, high + 1, 4, 116)
     parts = [tag("line", class_="rail", x1=4, x2=116, y1=9, y2=9)]
     if baseline is not None:
@@ -60,13 +60,16 @@ def dots(values: Sequence[float], low: float, high: float, baseline: float | Non
 
 
 def curve_names(records: Sequence[RunRecord]) -> list[str]:
-    """Names of what the trainings reported over time, the loss first."""
+    """The names of the curves that the trainings reported, the loss first."""
     names = dict.fromkeys(name for r in records for t in r.trainings[:1] for name in t.curves if name not in STEPS)
     return sorted(names, key=lambda name: (name != "loss", name))
 
 
 def overlay(records: Sequence[RunRecord], name: str, chosen: Sequence[str]) -> Markup | None:
-    """One curve of many runs, each as the mean over its seeds; `chosen` are the runs that are drawn."""
+    """A chart of one curve of several runs, each as the mean over its seeds, for a screen and for a phone.
+
+    `chosen` are the runs that are drawn; None if none of them has the curve.
+    """
     drawn = [r for r in records if r.run in chosen]
     curves, axis = [], _axis(drawn, name)
     for place, record in enumerate(drawn):
@@ -82,7 +85,7 @@ def overlay(records: Sequence[RunRecord], name: str, chosen: Sequence[str]) -> M
 
 
 def own_curves(record: RunRecord, baseline: RunRecord | None, name: str, seeds: int) -> Markup | None:
-    """One curve of one run, a line for each of its first seeds, before its baseline's."""
+    """A chart of one curve of one run: a line for each of its first `seeds` trainings, over the baseline's mean."""
     curves, axis = [], _axis([record], name)
     if baseline is not None and baseline.run != record.run:
         found = _mean([c for t in baseline.trainings if (c := _curve(t, name, axis))])
@@ -105,7 +108,14 @@ def curve_chart(
     height: float = 340,
     class_: str = "chart",
 ) -> Markup:
-    """Lines over training; the vertical axis is logarithmic where the values span more than a factor of twenty."""
+    """A chart of curves over the training; its vertical axis is logarithmic if the values span more than a factor of
+    20.
+
+    Args:
+        label: the name of the chart for readers who do not see it.
+        name: of what the curves show.
+        axis: in what the progress of the training is counted, a key of STEPS.
+    """
     ys = [y for c in curves for y in c.ys if math.isfinite(y)]
     log = bool(ys) and min(ys) > 0 and max(ys) > 20 * min(ys)
     named = [c for c in curves if c.label]
@@ -128,7 +138,7 @@ def curve_chart(
 
 
 def _axis(records: Sequence[RunRecord], name: str) -> str:
-    """What all trainings of these runs count their progress in."""
+    """In what all trainings of these runs count their progress: samples or steps."""
     curves = [t.curves for r in records for t in r.trainings if len(t.curves.get(name, ())) > 1]
     return next((s for s in STEPS if all(len(c.get(s, ())) == len(c[name]) for c in curves)), "step")
 
@@ -157,7 +167,10 @@ def _mean(
 
 
 def plane(points: Sequence[Point], x_key: str, y_key: str, labels: Mapping[str, str]) -> Markup:
-    """Every run in the plane of two metrics with bars of one standard error. The page's script can change the axes."""
+    """The plane of two metrics, a point for each run with bars of one standard error, for a screen and for a phone.
+
+    The page's script can draw it with other metrics.
+    """
     broad = _plane(points, x_key, y_key, labels, BROAD, "chart broad")
     return broad + _plane(points, x_key, y_key, labels, SLIM, "chart slim")
 
@@ -189,7 +202,7 @@ def _plane(
 
 
 def _beside(label: str, cx: float, cy: float, taken: list[tuple[float, float, float]], end: float) -> Markup:
-    """The label where it covers no other: right, left, above or below its mark."""
+    """The label at a place where it covers no other one; `taken` are the places so far, and gets this one."""
     text = _cut(label, 24)
     width = 6.6 * len(text)
     tries = (

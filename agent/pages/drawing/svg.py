@@ -1,4 +1,4 @@
-"""Elements of SVG with everything escaped, and scales with their ticks."""
+"""Makes elements of SVG, in which every text is escaped, and scales with ticks."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def tag(name: str, *children: Child, **attributes: object) -> Markup:
 
 
 def picture(width: float, height: float, label: str, *children: Child, class_: str = "chart") -> Markup:
-    """A whole drawing with a name for readers who do not see it."""
+    """A whole drawing; `label` is its name for readers who do not see it."""
     box = f"0 0 {_text(width)} {_text(height)}"
     return tag("svg", *children, class_=class_, viewBox=box, role="img", aria_label=label, width=width, height=height)
 
@@ -43,7 +43,7 @@ def _text(value: object) -> str:
 
 @dataclass(frozen=True)
 class Scale:
-    """From values to places; `log` for values that are all above zero."""
+    """Maps values from `low` to `high` to coordinates from `begin` to `end`; `log` needs values above zero."""
 
     low: float
     high: float
@@ -63,7 +63,7 @@ class Scale:
         return cls(low - gap, high + gap, begin, end)
 
     def at(self, value: float) -> float:
-        """The place of a value; values beyond the ends are drawn at the ends."""
+        """The coordinate of a value; values beyond the ends are drawn at the ends."""
         if not math.isfinite(value):
             return self.end
         if self.log:

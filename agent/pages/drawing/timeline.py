@@ -1,4 +1,4 @@
-"""The timeline of a session: stages as bars on one axis of active time, failures as red marks, and where it stands."""
+"""Draws the timeline of a session: its stages as bars over active time, failures as red marks, and the present."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MOST_MARKS = 60  # failures that are drawn in a stage
 
 
 def timeline(story: Story) -> Markup:
-    """One row a stage, as a screen and as a phone shows it."""
+    """The timeline with a row for each stage, for a screen and for a phone."""
     return _drawn(story, BROAD, "broad") + _drawn(story, SLIM, "slim")
 
 
@@ -49,6 +49,6 @@ def _drawn(story: Story, width: int, look_of: str) -> Markup:
 
 
 def _round_times(total: float, most: int) -> list[float]:
-    """At most so many steps that a person would choose, from 0."""
+    """Round times from 0 to `total`, at most about `most` of them, at a step from _STEPS."""
     step = next((s for s in _STEPS if total / s <= most), _STEPS[-1])
     return [step * i for i in range(min(40, int(total / step) + 1))]

@@ -1,4 +1,7 @@
-"""The four things that a browser may do to a session, each as the command that a person would type."""
+"""The four orders that a browser may give: feedback, stop, resume and verify.
+
+The last three run as the command that a person would type.
+"""
 
 from __future__ import annotations
 
@@ -16,8 +19,8 @@ from agent.storage.locks import is_locked
 from agent.storage.workspace import Workspace
 
 LONGEST_FEEDBACK = 4000  # characters
-SHOWN = 4000  # of what a command printed, its end
-STOPPED_S, VERIFIED_S = 120.0, 900.0
+SHOWN = 4000  # bytes of the end of what a command printed
+STOPPED_S, VERIFIED_S = 120.0, 900.0  # seconds that these commands may take
 
 
 def _in_a_thread(run: Callable[[], None]) -> None:
@@ -26,7 +29,7 @@ def _in_a_thread(run: Callable[[], None]) -> None:
 
 @dataclass
 class Control:
-    """Does what a button asks for, and keeps what was said to it until the next."""
+    """Carries out orders, and keeps the answer to the last one for each session."""
 
     workspace: Workspace
     launcher: tuple[str, ...] = (sys.executable, str(HOME / "launch.py"))
@@ -36,7 +39,7 @@ class Control:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def feedback(self, paths: SessionPaths, text: str) -> None:
-        """Leave a word for the planner."""
+        """Write a message to the planner into the session's folder."""
         text = text.strip()
         if not text or len(text) > LONGEST_FEEDBACK:
             self._say(paths, f"Not sent: write 1 to {LONGEST_FEEDBACK} characters.")
@@ -45,18 +48,18 @@ class Control:
         self._say(paths, "Sent: the planner reads it after the next run.")
 
     def stop(self, paths: SessionPaths) -> None:
-        """What Ctrl-C does, to the process that holds the session; a second time, to its training."""
+        """Stop the session as Ctrl-C does; given again, also its running training."""
         self._start(paths, "stop", STOPPED_S)
 
     def resume(self, paths: SessionPaths) -> None:
-        """Go on with it, in a process of its own that outlives this server."""
+        """Resume the session in a process of its own that outlives this server."""
         if is_locked(paths.lock):
             self._say(paths, "It runs already.")
             return
         self._start(paths, "resume", None)
 
     def verify(self, paths: SessionPaths) -> None:
-        """Derive every number again; takes a minute, so the answer comes later."""
+        """Verify the session's paper. This takes a minute, so the answer comes later."""
         self._start(paths, "verify", VERIFIED_S)
 
     def _start(self, paths: SessionPaths, command: str, most: float | None) -> None:

@@ -1,7 +1,8 @@
-"""What every request passes before anything else looks at it, and what every answer carries.
+"""Checks every request before anything else reads it, and adds security headers to every answer.
 
-A page on the internet can make a browser ask 127.0.0.1, also under a name of its own (DNS rebinding): so the Host
-header must name this server. What changes something must come from a page of this server (Origin) and know the token.
+A page on the internet can make a browser send requests to 127.0.0.1, also under a name of its own (DNS rebinding).
+Therefore the Host header must name this server, and a request that changes something must come from one of its pages
+(the Origin header) and know the token.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ HEADERS = {
 
 @dataclass(frozen=True)
 class Gate:
-    """Where the server listens and what it asks of its readers. `token` is empty where nothing is asked."""
+    """Where the server listens, and the token that it asks for; "" where it asks for none."""
 
     host: str
     port: int
@@ -40,7 +41,7 @@ class Gate:
 
     @property
     def cookie(self) -> str:
-        """Ports share cookies, so its name holds the port."""
+        """The name of the cookie. It contains the port, because servers on other ports see the same cookies."""
         return f"runner-{self.port}"
 
     def knows(self, headers: Headers) -> bool:
@@ -52,7 +53,7 @@ class Gate:
         return bool(self.token) and found is not None and self.fits(found.value)
 
     def fits(self, given: str) -> bool:
-        """Compares in a time that does not depend on where the texts differ."""
+        """Whether this is the token. The comparison takes equally long wherever the texts differ."""
         return bool(self.token) and hmac.compare_digest(given.encode("utf-8", "replace"), self.token.encode())
 
     def is_ours(self, host: str) -> bool:
@@ -65,7 +66,7 @@ class Gate:
             return True
         if not self.closed:
             return False
-        try:  # it listens for others: they may name it by its number or its own name, never by somebody's domain
+        try:  # other machines may name it by its address or by its host name, but not by another domain
             ipaddress.ip_address(name)
         except ValueError:
             return name == socket.gethostname().lower()
@@ -73,7 +74,7 @@ class Gate:
 
 
 class Guard:
-    """Refuses what is not meant for this server; adds the headers that keep a browser from doing more than showing."""
+    """An ASGI application around the site: refuses requests that `Gate` does not allow, and adds security headers."""
 
     def __init__(self, app: ASGIApp, gate: Gate) -> None:
         self.app, self.gate = app, gate
@@ -97,19 +98,20 @@ class Guard:
         headers = Headers(scope=scope)
         hosts = headers.getlist("host")
         if len(hosts) != 1 or not self.gate.is_ours(hosts[0]):
-            return PlainTextResponse("this server does not go by that name\n", 421)
+            return PlainTextResponse("this server does not have that name\n", 421)
         if given := parse_qs(scope.get("query_string", b"").decode("latin-1")).get("token"):
             return self._let_in(scope, given[0])
         if self.gate.closed and not self.gate.knows(headers):
             return PlainTextResponse("open the address that the server printed: it holds a token\n", 403)
         if scope["method"] == "POST" and headers.get("origin") != f"http://{hosts[0]}":
-            return PlainTextResponse("this did not come from a page of this server\n", 403)
+            return PlainTextResponse("this request did not come from a page of this server\n", 403)
         return None
 
     def _let_in(self, scope: Scope, given: str) -> ASGIApp:
-        """The token moves from the address into a cookie, so that no link, history or log of a page holds it."""
+        """Store the token of the address in a cookie and redirect to the address without it, so that no link shows
+        it."""
         if not self.gate.fits(given):
-            return PlainTextResponse("the token is not this server's\n", 403)
+            return PlainTextResponse("this is not the token of this server\n", 403)
         answer = RedirectResponse(scope["path"], 303)
         answer.set_cookie(self.gate.cookie, self.gate.token, httponly=True, samesite="strict")
         return answer

@@ -1,4 +1,7 @@
-"""Server-sent events: that a session's log has grown, and how far its training is. Bounded in number and time."""
+"""Server-sent events that tell a page that its session has changed and how far its training is.
+
+The number of streams and the duration of each are bounded.
+"""
 
 from __future__ import annotations
 
@@ -18,14 +21,14 @@ from agent.storage.workspace import Workspace, read_session
 
 POLL_S = 0.7
 KEEP_ALIVE_S = 15.0
-LONGEST_S = 3600.0  # then the browser asks again
-MOST = 32  # browsers that are told of events at one time
+LONGEST_S = 3600.0  # of a stream; then the browser asks again
+MOST = 32  # streams at one time
 
 State = tuple[Any, ...]
 
 
 def state_of(paths: SessionPaths) -> State:
-    """What changes whenever a page of the session would: the log's length, its time, and whether somebody holds it."""
+    """A value that changes whenever the session's page would: size and time of the log, and whether it is locked."""
     try:
         there = paths.events.stat()
     except OSError:
@@ -34,17 +37,17 @@ def state_of(paths: SessionPaths) -> State:
 
 
 def state_of_all(workspace: Workspace) -> State:
-    """The same of all sessions."""
+    """The same for all sessions."""
     return tuple((paths.root.name, *state_of(paths)) for paths in workspace.sessions())
 
 
 def named(state: State) -> str:
-    """A state in a few letters. A page holds the name of the one it shows, so that no change after it is missed."""
+    """A short name of a state. A page knows the name of the state that it shows, so that no later change is missed."""
     return hashlib.sha256(repr(state).encode()).hexdigest()[:16]
 
 
 def progress_event(paths: SessionPaths) -> str:
-    """The running training as JSON; "" where none runs or nothing can be read."""
+    """The progress of the running training as JSON; "" where none runs or it cannot be read."""
     try:
         found = progress_of(paths, read_session(paths))
     except (UserError, InfrastructureError):
@@ -57,7 +60,7 @@ def progress_event(paths: SessionPaths) -> str:
 
 @dataclass
 class Streams:
-    """Hands out streams of events to a bounded number of browsers."""
+    """The open streams of events, whose number is bounded."""
 
     stopping: Callable[[], bool] = lambda: False
     open: int = field(default=0)
@@ -67,7 +70,8 @@ class Streams:
         return self.open >= MOST
 
     async def stream(self, seen: str, state: Callable[[], State], progress: Callable[[], str]) -> AsyncIterator[str]:
-        """`changed` whenever the state is another than the browser has seen, `progress` whenever its text changes."""
+        """The events of one stream: `changed` when the state is not the one that the browser has seen, and `progress`
+        when its text changes."""
         self.open += 1
         try:
             began = said = time.monotonic()

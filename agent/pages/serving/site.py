@@ -1,4 +1,4 @@
-"""The server's addresses: the index, each session, each exchange with a model, live events, and the buttons' orders."""
+"""The addresses of the server: all sessions, one session, its paper, one exchange with a model, events, and orders."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ from agent.storage import foreign
 from agent.storage.locks import is_locked
 from agent.storage.workspace import Workspace
 
-KEPT = 12  # pages that are kept as they were made
-AGED_S = 60.0  # the index is made anew after so long, for the ages on it
-FRESH_S = 10.0  # a running session's page is made anew after so long, for its clock
+KEPT = 12  # pages that are kept after they were made
+AGED_S = 60.0  # after so long the table of sessions is made again, because it shows ages
+FRESH_S = 10.0  # after so long the page of a running session is made again, because it shows its active time
 LARGEST_FORM = 32_000  # bytes
 
 
 class Site:
-    """Makes pages when they are asked for, one at a time, and keeps the newest."""
+    """Makes pages when they are asked for, one at a time, and keeps the newest ones."""
 
     def __init__(self, workspace: Workspace, gate: Gate, tell: Tell, control: Control | None, streams: Streams) -> None:
         self.workspace, self.gate, self.tell, self.control, self.streams = workspace, gate, tell, control, streams
@@ -125,18 +125,18 @@ class Site:
     # ------------------------------------------------------------ events
 
     async def events(self, request: Request) -> Response:
-        """What happens to one session."""
+        """The stream of events of one session."""
         paths = self._find(request)
         if paths is None:
             return await _not_found(request)
         return self._stream(request, lambda: self.state(paths), lambda: progress_event(paths))
 
     async def all_events(self, request: Request) -> Response:
-        """What happens to any session."""
+        """The stream of events of all sessions."""
         return self._stream(request, lambda: state_of_all(self.workspace), lambda: "")
 
     def state(self, paths: SessionPaths) -> State:
-        """What changes with what the session's page shows."""
+        """A value that changes whenever the page of the session would."""
         return *state_of(paths), self._answer(paths)
 
     def _stream(self, request: Request, state: Callable[[], State], progress: Callable[[], str]) -> Response:
@@ -148,7 +148,7 @@ class Site:
     # ------------------------------------------------------------ orders
 
     async def order(self, request: Request) -> Response:
-        """A button: the guard has seen where it comes from, and here it must know the token."""
+        """An order by a button. The guard has checked its origin; the token is checked here."""
         paths, control = self._find(request), self.control
         body = await _bounded(request)
         form = parse_qs(body.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=8)
@@ -166,7 +166,8 @@ class Site:
     # ------------------------------------------------------------ inside
 
     def _find(self, request: Request) -> SessionPaths | None:
-        """The session of an address, by its name alone: nothing in an address is ever taken for a path."""
+        """The session that an address names. The name is compared with those of all sessions and never used as a
+        path."""
         wanted = request.path_params["name"]
         return next((paths for paths in self.workspace.sessions() if paths.root.name == wanted), None)
 

@@ -1,4 +1,4 @@
-"""Each run by itself: facts are the records'; words of models and ends of logs are quoted and cut."""
+"""The card of each run. Facts come from its record; words of models and the ends of logs are shortened."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from paper.evidence.series import series_of
 
 @dataclass(frozen=True)
 class Attempt:
-    """An attempt that came to nothing."""
+    """An attempt that failed."""
 
     number: int
     stage: str
@@ -28,36 +28,34 @@ class Attempt:
 
 @dataclass(frozen=True)
 class Card:
-    """A run's own page."""
+    """Everything that the page shows of one run."""
 
     run: str
     label: str
-    name: str
     kind: str
     status: str
     about: str
     hypothesis: str
-    change: Shortened
     parent: str  # label
     failed: tuple[Attempt, ...]
-    comment: Shortened
-    reading: Shortened  # the planner's, after the run
-    feedback: str
+    comment: Shortened  # of the reviewer
+    reading: Shortened  # the planner's interpretation after the run
+    feedback: str  # of a person
     diff: Diff
     log: Shortened
     log_name: str
     findings: tuple[Finding, ...]
     seeds: tuple[tuple[str, ...], ...]  # a line for each training: seed, condition, values
     artefacts: tuple[str, ...]
-    loads: str  # how, e.g. "SAELens: topk"
+    loads: str  # how the artefacts are loaded, e.g. "SAELens: topk"
     sweep: tuple[str, ...]  # a line for each headline metric, value by value
-    settings: tuple[tuple[str, str], ...]
-    settings_of: str  # the label of the run that the settings are told apart from; "" where all are given
+    settings: tuple[tuple[str, str], ...]  # those that differ from the first run's
+    settings_of: str  # the label of that first run; "" on its own card, which has all settings
     facts: tuple[tuple[str, str], ...]  # device, compute, commit, record
 
 
 def card_of(record: RunRecord, state: RunState, facts: Facts, files: RunFiles, most: int) -> Card:
-    """A run by itself; its texts share `most` characters."""
+    """The card of a run. Its longer texts have at most `most` characters together."""
     planned = state.planned
     parent = next((r for r in facts.records if r.run == record.parent), None)
     measured = [t for t in record.trainings if t.outcome == "measured"]
@@ -66,12 +64,10 @@ def card_of(record: RunRecord, state: RunState, facts: Facts, files: RunFiles, m
     return Card(
         run=record.run,
         label=record.label,
-        name=record.name,
         kind=record.kind,
         status=record.status,
         about=record.about,
         hypothesis=planned.hypothesis if planned else "",
-        change=shortened(planned.change if planned else "", most // 8),
         parent=parent.label if parent else "",
         failed=tuple(Attempt(f.attempt, f.stage, f.reason, ended(f.detail, most // 8)) for f in state.failures),
         comment=shortened(state.comment.text if state.comment else "", most // 8),
@@ -121,6 +117,6 @@ def _about(record: RunRecord, state: RunState) -> Iterator[tuple[str, str]]:
 
 
 def all_findings(record: RunRecord) -> tuple[Finding, ...]:
-    """What the integrity gate remarked on a run and its trainings, each remark once."""
+    """The findings of the integrity gate on a run and its trainings, each once."""
     found = [*record.findings, *(f for t in record.trainings for f in t.findings)]
     return tuple({(f.code, f.text): f for f in found}.values())

@@ -13,7 +13,7 @@ _MARKS: dict[str, Mark] = {"+": "added", "-": "removed", "@": "hunk"}
 
 @dataclass(frozen=True)
 class Block:
-    """Lines of a diff that stand together and have one mark, each with its sign in front."""
+    """Neighbouring lines of a diff that have the same mark, each with its sign in front."""
 
     mark: Mark
     text: str

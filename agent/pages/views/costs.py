@@ -1,4 +1,4 @@
-"""What models were asked and answered, and what that cost: by role, by stage, and every exchange."""
+"""The cost of models by role and by stage, and every exchange with a model."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ MOST_WORDS, LEAST_WORDS = 30_000, 400  # of one message
 
 @dataclass(frozen=True)
 class Spent:
-    """Calls, tokens and dollars of one cell, row or column."""
+    """Calls, tokens and dollars of a cell, a row or a column of the table of costs."""
 
     calls: int = 0
     sent: int = 0
@@ -53,19 +53,19 @@ class Spent:
 
 @dataclass(frozen=True)
 class Costs:
-    """A row for each stage, a column for each role, and the sums."""
+    """The table of costs: a row for each stage, a column for each role, and the sums."""
 
     roles: tuple[str, ...]
     rows: tuple[tuple[str, tuple[Spent, ...], Spent], ...]
     columns: tuple[Spent, ...]
     total: Spent
     models: tuple[tuple[str, Spent], ...]
-    wasted: int  # tries that were paid for and gave nothing
+    wasted: int  # calls that were paid for and gave no answer
 
 
 @dataclass(frozen=True)
 class Said:
-    """One message. `known`: it stands in an earlier exchange already, which is named."""
+    """One message. `known`: the earlier exchange that has the same message, where it is shown; "" where it is new."""
 
     role: str
     text: Shortened
@@ -93,7 +93,7 @@ class Exchange:
 
 
 def costs(events: Iterable[Event]) -> Costs:
-    """From the log alone."""
+    """The table of costs, from the events of the log alone."""
     cells: dict[tuple[str, str], Spent] = {}
     models: dict[str, Spent] = {}
     wasted = 0
@@ -126,14 +126,21 @@ def stage_of(step: str) -> str:
 
 
 def anchor_of(step: str, ordinal: int) -> str:
-    """Names an exchange inside the page."""
+    """The anchor of an exchange inside the page."""
     return f"call-{re.sub(r'[^A-Za-z0-9]+', '-', step)}-{ordinal}"
 
 
 def exchanges(
     calls: Sequence[CallRecord], refused: frozenset[tuple[str, int]], files: Mapping[tuple[str, int], str]
 ) -> tuple[Exchange, ...]:
-    """Every exchange. A message that was sent before is shown once, and long ones share the room that there is."""
+    """Every exchange, with its messages shortened so that the page stays readable.
+
+    A message that was sent in an earlier exchange is not repeated.
+
+    Args:
+        refused: (step, number) of the answers that were refused.
+        files: where each exchange is stored, by (step, number).
+    """
     seen: dict[str, str] = {}
     fresh: list[list[tuple[str, str, str]]] = []
     for call in calls:
@@ -148,7 +155,7 @@ def exchanges(
 
 
 def _room(texts: Sequence[str]) -> int:
-    """How long each text may be so that all of them fit, the short ones whole."""
+    """How many characters a text may have so that all texts together fit into ALL_WORDS, the short ones unshortened."""
     sizes, left = sorted(map(len, texts)), ALL_WORDS
     for place, size in enumerate(sizes):
         share = left // (len(sizes) - place)

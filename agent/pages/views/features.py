@@ -1,4 +1,4 @@
-"""The latents of one autoencoder as plain data for their page."""
+"""The latents of one autoencoder as plain data for the page of `evaluate`."""
 
 from __future__ import annotations
 
@@ -41,6 +41,7 @@ class FeaturesView:
 
 
 def features_view(title: str, facts: Mapping[str, str], features: Sequence[Feature]) -> FeaturesView:
+    """The page of these latents; `facts` says what was measured and where."""
     here = {feature.latent for feature in features}
     return FeaturesView(title, tuple(facts.items()), tuple(_feature(feature, here) for feature in features))
 
@@ -64,10 +65,11 @@ def _context(context: Context) -> ContextView:
 
 
 def _shade(share: float) -> int:
-    """From 1 to SHADES for a token that is active."""
+    """The shade of a token by its share of the largest activation: 0 where the latent is not active, else 1 to
+    SHADES."""
     return 0 if share <= 0 else min(SHADES, 1 + int(share * SHADES))
 
 
 def shown(text: str) -> str:
-    """A token with its spaces and ends of lines to be seen."""
+    """A token with visible signs for blanks, line ends and the empty text."""
     return text.replace(" ", "\u00b7").replace("\n", "\u21b5") or "\u2205"

@@ -1,4 +1,4 @@
-"""All sessions of a workspace, one row each; those that continue one another stand together, as one chain."""
+"""The rows of the table of all sessions. Sessions that continue one another stand together, as a chain."""
 
 from __future__ import annotations
 
@@ -14,19 +14,20 @@ from paper.evidence.facts import Facts
 
 @dataclass(frozen=True)
 class IndexRow:
+    """One session. All fields are texts of the table, except `good`, and `usd` and `stamp`, by which it is sorted."""
+
     name: str
     title: str
-    idea: str
     place: str  # among the sessions on its idea, e.g. "2 of 3"; "" for the only one
     after: str  # the session that it continues; "" where it continues none, or one that is not here
-    chain: str  # what it and those that it continues come to together; "" but for the newest of a chain
+    chain: str  # on the newest session of a chain, runs and cost of the whole chain; "" on others
     state: str  # "running", "stopped", "done", "no PDF", "unreadable"
     stage: str
     runs: str
     best: str
     baseline: str
     verdict: str
-    good: bool | None
+    good: bool | None  # whether the confirmation is an improvement; None where it is neither good nor bad
     cost: str
     usd: float
     tokens: str
@@ -37,7 +38,7 @@ class IndexRow:
 
 
 def index_rows(sessions: list[Seen], now: float) -> tuple[IndexRow, ...]:
-    """Newest first."""
+    """The rows, newest first. `now` is the time of the calendar in seconds, for the ages."""
     ideas = Counter(seen.session.idea.Name for seen in sessions if seen.session)
     met: Counter[str] = Counter()
     rows = dict[str, IndexRow]()
@@ -59,21 +60,21 @@ def index_rows(sessions: list[Seen], now: float) -> tuple[IndexRow, ...]:
 
 
 def _together(chain: list[Session]) -> str:
-    """Sessions that continue one another as one, in words."""
+    """A chain of sessions in words: how many, with how many measured runs, at what cost."""
     measured = sum(run.phase == "measured" for session in chain for run in session.experiments)
     cost = money(sum(session.usd for session in chain), sum(session.unpriced_calls for session in chain))
     return f"chain of {len(chain)} sessions: {measured} runs measured, {cost}"
 
 
 def state_of(session: Session, running: bool) -> str:
-    """In a word or two, as the other commands say it."""
+    """The state of a session in a word or two, the same that `--status` prints."""
     if session.finished:
         return "no PDF" if missing_pdf(session) else "done"
     return "running" if running else "stopped"
 
 
 def verdict_of(facts: Facts | None) -> tuple[str, bool | None]:
-    """The confirmation in two words, and whether it is an improvement."""
+    """The confirmation in two words, and whether that is good; None where it is neither good nor bad."""
     found = facts.confirmed if facts else None
     if found is None:
         return "", None
@@ -93,7 +94,6 @@ def _row(seen: Seen, session: Session, place: str, now: float) -> IndexRow:
     return IndexRow(
         name=seen.name,
         title=session.idea.Title,
-        idea=session.idea.Name,
         place=place,
         after="",
         chain="",
@@ -129,7 +129,6 @@ def _unread(seen: Seen) -> IndexRow:
     return IndexRow(
         name=seen.name,
         title=seen.name,
-        idea="",
         place="",
         after="",
         chain="",

@@ -1,4 +1,4 @@
-"""The works that are cited or near the idea, each with the sentences that cite it and a reviewer's verdict on them."""
+"""The works that are cited or close to the idea, with the sentences that cite them and a reviewer's verdicts."""
 
 from __future__ import annotations
 
@@ -24,21 +24,23 @@ class Work:
     link: str
     source: str
     abstract: str
-    why: str  # it is near the idea, or was chosen to be cited
-    sentences: tuple[tuple[str, str, str], ...]  # section, sentence, verdict ("" where the work supports it)
+    why: str  # why it is close to the idea, or was chosen to be cited
+    sentences: tuple[tuple[str, str, str], ...]  # section, sentence, verdict
 
 
 @dataclass(frozen=True)
 class Literature:
+    """The judgement on the idea's novelty, the searches, and the works."""
+
     verdict: str
     reason: str
     searched: tuple[tuple[int, str, str], ...]  # round, query, source
     works: tuple[Work, ...]
-    compared: int
+    compared: int  # pairs of sentence and work
 
 
 def literature(session: Session, paper: PaperSource | None, library: Library) -> Literature | None:
-    """None where nothing was searched and nothing is cited."""
+    """The literature of a session; None where nothing was searched and nothing is cited."""
     pairs = cited_pairs(paper.sections, library) if paper else ()
     why = {c.key: f"near the idea: {c.why}" for c in (session.verdict.closest if session.verdict else ())}
     why |= {c.key: f"cited for: {c.reason}" for c in session.to_cite}
@@ -87,7 +89,7 @@ def _compared(session: Session) -> frozenset[str]:
 
 
 def _link(doi: str, arxiv: str) -> str:
-    """Where the work can be found, built from its identifier alone; "" where that has another form."""
+    """The address of a work, made from its DOI or arXiv number; "" where these have another form."""
     if re.fullmatch(r"10\.\d{4,9}/[\w.()/:;-]{1,120}", doi):
         return f"https://doi.org/{doi}"
     if re.fullmatch(r"(\d{4}\.\d{4,5}(v\d+)?|[a-z-]+(\.[A-Z]{2})?/\d{7})", arxiv):

@@ -1,6 +1,6 @@
-"""Formulas as a page can print them without a script: letters, signs, raised and lowered pieces.
+"""Turns formulas into letters, signs, superscripts and subscripts, which a page can show without a script.
 
-A formula that is not understood is shown as it was typed (`typeset`). The PDF has the formulas as TeX sets them.
+A formula with commands that are not known here is shown as it was typed (`typeset` tells them apart).
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Piece:
 
 
 def formula(source: str) -> tuple[Piece, ...]:
-    """The pieces of a formula, those of one kind joined."""
+    """The pieces of a formula; neighbouring plain pieces are joined."""
     joined: list[Piece] = []
     for piece in _parts(_tokens(source), 0):
         if joined and joined[-1].kind == piece.kind == "plain":
@@ -52,13 +52,13 @@ def formula(source: str) -> tuple[Piece, ...]:
 
 
 def typeset(source: str) -> bool:
-    """Whether every part of a formula is understood: no command, environment or brace is left over."""
+    """Whether `formula` understands every part of a formula."""
     bare = re.sub(r"\\[{}\\]", "", source)
     return bare.count("{") == bare.count("}") and not any("\\" in p.text or "&" in p.text for p in formula(source))
 
 
 def _tokens(source: str) -> Iterator[tuple[str, str]]:
-    """(what, text): a command, a brace or raising, or a letter."""
+    """The tokens of a formula as (what, text): "command", "mark" (a brace, ^ or _) or "letter"."""
     for found in _TOKEN.finditer(source):
         name, sign, mark, letter = found.groups()
         if name:
@@ -70,7 +70,7 @@ def _tokens(source: str) -> Iterator[tuple[str, str]]:
 
 
 def _parts(tokens: Iterator[tuple[str, str]], depth: int, one: bool = False) -> Iterator[Piece]:
-    """Until the group ends, or one piece where TeX takes one."""
+    """The pieces up to the end of the group; with `one`, only the first, as TeX takes an argument without braces."""
     for what, text in tokens:
         if (what, text) == ("mark", "}"):
             return
@@ -96,7 +96,7 @@ def _parts(tokens: Iterator[tuple[str, str]], depth: int, one: bool = False) -> 
 
 
 def _words(tokens: Iterator[tuple[str, str]], depth: int) -> str:
-    """What TeX takes as one argument, in one line."""
+    """The next argument as one line of text."""
     marks = {"plain": "", "sup": "^", "sub": "_"}
     return "".join(marks[piece.kind] + piece.text for piece in _parts(tokens, depth + 1, one=True))
 

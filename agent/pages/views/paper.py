@@ -1,13 +1,13 @@
-"""The paper as it prints, its sentences by kind, and every number with its origin.
+"""The paper as the page shows it: its sentences by kind, and every number with its origin.
 
-The tree is the one that the LaTeX is written from, and the numbers are those of its provenance table.
+It is made from the same tree as the LaTeX, and the origins are the rows of the paper's provenance appendix.
 """
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from string import ascii_lowercase, ascii_uppercase
 from typing import Literal
@@ -62,7 +62,7 @@ class Piece:
 
 @dataclass(frozen=True)
 class Spoke:
-    """A sentence; `cut` says why it is not in the paper."""
+    """A sentence; `cut` says why it is not in the paper, "" where it is."""
 
     kind: str  # "measured", "cited", "told"
     pieces: tuple[Piece, ...]
@@ -91,12 +91,11 @@ class Chapter:
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a number comes from."""
+    """The row of the provenance appendix behind a number."""
 
     number: int
     expression: str
     prints: str
-    metric: str
     condition: str
     seeds: str
     records: tuple[tuple[str, str, str, str], ...]  # run, label, first digits of the record's hash, commit
@@ -104,14 +103,13 @@ class Origin:
 
 @dataclass(frozen=True)
 class PaperView:
+    """The whole paper."""
+
     title: tuple[Piece, ...]
     chapters: tuple[Chapter, ...]
     origins: tuple[Origin, ...]
     kinds: Counted
-    numbers: int
-    problems: tuple[str, ...]
-    judge: str
-    commit: str
+    judge: str  # the model that judged; "" where none did
     dropped: tuple[tuple[str, str, str], ...]  # section, sentence, why
 
 
@@ -121,7 +119,7 @@ def paper_view(source: PaperSource, facts: Facts, library: Library) -> PaperView
 
 
 def labels_of(tex: str) -> dict[str, str]:
-    """What the PDF calls its figures, tables and sections, by label: they are counted in their order, as TeX does."""
+    """The printed name of each label of paper.tex, such as "Figure 2" for "fig:curves", counted as TeX counts."""
     found, counted, appendix = {}, Counter[str](), False
     for begun, label, table in _LABEL.findall(tex):
         label = label or table
@@ -160,10 +158,7 @@ class _Reader:
             chapters=tuple(self._chapters()),
             origins=tuple(self._origins()),
             kinds=source.rendered.kinds,
-            numbers=source.numbers,
-            problems=tuple(f"{p.where}: {p.what}" for p in source.problems[:20]),
             judge=account.judge,
-            commit=account.base,
             dropped=tuple((d.section, d.sentence, f"{d.code}: {d.text}") for d in source.rendered.dropped),
         )
 
@@ -219,13 +214,13 @@ class _Reader:
         return Piece("text", "")
 
     def _reference(self, kind: str, name: str) -> Piece:
-        """What the PDF calls a figure, table or section, with the part of the page that shows it."""
+        """The printed name of a figure, table or section, with a link to the part of the page that shows it."""
         label = f"{kind}:{name}"
         words = self.labels.get(label) or f"{KINDS[kind]} “{name.replace('_', ' ')}”"
         return Piece("ref", words, SHOWN.get(label, "") if kind == "tab" else label)
 
     def _cited(self) -> dict[str, str]:
-        """How each work of the bibliography is cited; those that would read the same have letters, as in the PDF."""
+        """How each work is cited, by key; citations that would read alike get letters, as in the PDF."""
         keys = re.findall(r"^@\w+\{([^,\s]+),", self.source.rendered.bib, re.MULTILINE)
         entries = sorted(
             self.library.entries(keys), key=lambda e: (surnames_of(e), e.fields.get("author", ""), e.year, title_of(e))
@@ -240,14 +235,12 @@ class _Reader:
         }
 
     def _origins(self) -> Iterator[Origin]:
-        spec: Mapping[str, str] = {key: one.label for key, one in self.facts.manifest.metrics.items()}
         for number, (expression, value) in enumerate(self.source.rendered.rows, start=1):
             records = value.records(self.facts)
             yield Origin(
                 number=number,
                 expression=expression,
                 prints=value.text,
-                metric=spec.get(value.metric, value.metric),
                 condition=self.facts.condition_label(value.condition) if value.condition else "",
                 seeds=", ".join(map(str, value.seeds)),
                 records=tuple((r.run, r.label, record_sha256(r)[:12], r.commit[:12]) for r in records[:12]),
@@ -255,7 +248,7 @@ class _Reader:
 
 
 def _begun(pieces: list[Piece], values: Sequence[Spoken]) -> list[Piece]:
-    """A sentence that begins with words of an expression begins with a capital, as in the PDF."""
+    """The pieces of a sentence, with a capital where it begins with the words of an expression, as in the PDF."""
     first = next((i for i, p in enumerate(pieces) if p.kind != "text" or p.text.strip()), None)
     if first is None or pieces[first].kind != "number" or not values or not isinstance(values[0].value, Result):
         return pieces

@@ -1,4 +1,4 @@
-"""Which charts a page has, and what is drawn in each."""
+"""Decides which charts a page has and which runs each shows."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from paper.evidence.facts import Facts
 
 @dataclass(frozen=True)
 class Planes:
-    """The scatter: as it is drawn, and what the script needs to draw others."""
+    """The plane of two metrics as it is drawn first, and the data from which the script draws others."""
 
     drawn: Markup
     x: str
@@ -27,7 +27,8 @@ class Planes:
 
 
 def strips(shown: Runs) -> dict[tuple[str, str], Markup]:
-    """All rows on one scale; a line shows where the first baseline's mean lies."""
+    """The seeds of each row as dots on one common scale, by run and condition; a line marks the first baseline's
+    mean."""
     rows = [*shown.rows, *shown.confirmation]
     values = [v for row in rows for _, v in row.seeds]
     if not values:
@@ -43,7 +44,7 @@ def strips(shown: Runs) -> dict[tuple[str, str], Markup]:
 
 
 def chosen_of(facts: Facts, shown: Runs) -> tuple[str, ...]:
-    """The runs whose curves are laid over each other: of many, the baselines, the best and the newest."""
+    """The runs whose curves are drawn in one chart: if there are many, the first baselines, the best and the newest."""
     measured = list(dict.fromkeys(row.run for row in shown.rows if row.status == "measured"))
     if len(measured) <= charts.OVERLAID:
         return tuple(measured)
@@ -61,7 +62,7 @@ def chosen_of(facts: Facts, shown: Runs) -> tuple[str, ...]:
 
 
 def overlaid(facts: Facts, chosen: tuple[str, ...]) -> str:
-    """Which runs are drawn, where it is not all of them."""
+    """A sentence that says which runs are drawn; "" where all are."""
     measured = sum(r.status == "measured" for r in facts.explored)
     if measured <= len(chosen):
         return ""
@@ -71,7 +72,7 @@ def overlaid(facts: Facts, chosen: tuple[str, ...]) -> str:
 
 
 def overlays(facts: Facts, chosen: tuple[str, ...]) -> tuple[tuple[str, Markup], ...]:
-    """Each curve by its name, the loss first."""
+    """The charts of curves of several runs, by name, the loss first."""
     drawn = []
     for name in charts.curve_names(facts.explored)[:4]:
         if found := charts.overlay(facts.explored, name, chosen):
@@ -80,7 +81,7 @@ def overlays(facts: Facts, chosen: tuple[str, ...]) -> tuple[tuple[str, Markup],
 
 
 def own_curves(facts: Facts) -> dict[str, tuple[Markup, ...]]:
-    """The curves of each run by itself, before the first baseline's."""
+    """The charts of each run's own curves, drawn over those of the first baseline."""
     base = next((r for r in facts.baselines if r.status == "measured"), None)
     many, found = len(facts.records) > 40, {}
     for record in facts.records:
@@ -108,7 +109,7 @@ def planes(facts: Facts, shown: Runs) -> Planes | None:
 
 
 def _short(values: Mapping[str, tuple[float, float | None]]) -> dict[str, list[float | None]]:
-    """Six digits: more cannot be seen in a drawing."""
+    """The values with six digits, because more cannot be seen in a drawing."""
     return {k: [None if v is None else float(f"{v:.6g}") for v in pair] for k, pair in values.items()}
 
 

@@ -1,4 +1,4 @@
-"""What a bibliography writes in TeX, as people read it: accents, names, titles with formulas."""
+"""Turns fields of BibTeX into plain text: accents, names, and titles with formulas."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _SIGN = re.compile(r"\\([&%#_$ ])")
 
 
 def plain(tex: str) -> str:
-    """A field of BibTeX in plain letters; a command that is not known is left out, its argument stays."""
+    """A field of BibTeX as plain text; a command that is not known is left out, and its argument stays."""
     text = _FORMULA.sub(lambda found: "".join(piece.text for piece in formula(found[1])), tex)
     text = _ACCENT.sub(lambda found: (found[3] or found[4]) + _MARKS[found[1] or found[2]], text)
     text = _SIGN.sub(r"\1", _LETTER.sub(lambda found: _LETTERS[found[1]], text))

@@ -1,4 +1,4 @@
-"""What reviewers said of the paper, each finding beside its quote."""
+"""What reviewers and the judge said of the paper: summaries, numbers, and each finding beside the passage it quotes."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Reviews:
-    """The numbers are combined by rule; the words are models'."""
+    """All reviews. The numbers are combined by a rule (`tally`); the words are those of models."""
 
     numbers: Tally | None
     decision: str
@@ -40,9 +40,9 @@ class Reviews:
 
 
 def reviews(session: Session, events: tuple[Event, ...], paper: PaperSource | None) -> Reviews | None:
-    """None where nobody has reviewed anything yet."""
+    """The reviews of a session's paper; None while nobody has reviewed anything."""
     judging = session.judging
-    findings = tuple(_findings(session, events, paper))
+    findings = tuple(_findings(events, paper))
     if not judging.reviews and not findings:
         return None
     words = judging.meta.words if judging.meta else None
@@ -60,7 +60,8 @@ def reviews(session: Session, events: tuple[Event, ...], paper: PaperSource | No
     )
 
 
-def _findings(session: Session, events: tuple[Event, ...], paper: PaperSource | None) -> Iterator[Finding]:
+def _findings(events: tuple[Event, ...], paper: PaperSource | None) -> Iterator[Finding]:
+    """What judge and reviewers refused, from the log, each with what became of the passage."""
     cut = {d.sentence for d in paper.rendered.dropped} if paper else set()
     text = "\n".join(paper.sections.values()) if paper else ""
 

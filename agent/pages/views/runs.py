@@ -1,4 +1,4 @@
-"""The runs as a table and as a tree."""
+"""The runs of a session as a table, as a tree by parents, and as cards."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ class Cell:
 
 @dataclass(frozen=True)
 class Gap:
-    """How far a run is from the baseline of the comparison, in the primary metric."""
+    """The difference of a run to the baseline of the plan's comparison, in the primary metric."""
 
     text: str
     value: float
     interval: str
-    good: bool | None  # None: the interval holds zero, or there is none
+    good: bool | None  # None: the interval contains zero, or there is none
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,6 @@ class Row:
 
     run: str
     label: str
-    name: str
     kind: str
     status: str
     condition: str  # "" where there is only one
@@ -62,9 +61,8 @@ class Row:
 
 @dataclass(frozen=True)
 class Heading:
-    """One metric as the table's head."""
+    """The head of a metric's column."""
 
-    key: str
     label: str
     direction: str
     read: str
@@ -84,7 +82,7 @@ class Branch:
 
 @dataclass(frozen=True)
 class Runs:
-    """Everything of the section."""
+    """Everything that the page shows of the runs."""
 
     headings: tuple[Heading, ...]
     rows: tuple[Row, ...]
@@ -96,9 +94,9 @@ class Runs:
 
 
 def runs(session: Session, facts: Facts, files: Mapping[str, RunFiles]) -> Runs:
-    """All runs that are over, and the names of those that are not."""
+    """All runs that have ended, and the labels of those that have not."""
     headings = tuple(
-        Heading(key, spec.label, facts.direction(key), spec.read, spec.primary)
+        Heading(spec.label, facts.direction(key), spec.read, spec.primary)
         for key, spec in facts.manifest.metrics.items()
     )
     explored = _aligned([row for record in facts.explored for row in _rows(record, facts, session)], facts)
@@ -137,7 +135,6 @@ def _rows(record: RunRecord, facts: Facts, session: Session) -> Iterator[Row]:
         yield Row(
             run=record.run,
             label=record.label,
-            name=record.name,
             kind=record.kind,
             status=record.status,
             condition=condition.label if several else "",
@@ -158,7 +155,7 @@ def _cell(record: RunRecord, key: str, condition: str, facts: Facts) -> Cell:
 
 
 def _aligned(rows: Sequence[Row], facts: Facts) -> list[Row]:
-    """Each metric's column with the digits that its errors support, as a table of the paper has them."""
+    """The rows with the same decimals in each metric's column, as in the paper's tables."""
     columns = [
         [q for cell in column if (q := _quantity(cell))] for column in zip(*(r.cells for r in rows), strict=True)
     ]
@@ -180,7 +177,7 @@ def _quantity(cell: Cell) -> Quantity | None:
 
 
 def _marked(rows: Sequence[Row], facts: Facts) -> Iterator[Row]:
-    """The best value of each metric under each condition is marked."""
+    """The rows with the best value of each metric under each condition marked."""
     best: dict[tuple[str, int], float] = {}
     names = {c.label: c.name for r in facts.explored for c in r.conditions}
 
@@ -215,7 +212,7 @@ def _marked(rows: Sequence[Row], facts: Facts) -> Iterator[Row]:
 
 
 def gap_of(record: RunRecord, condition: str, facts: Facts, session: Session) -> Gap | None:
-    """The distance to the baseline that the plan fixed, or to run 0 before there is a plan."""
+    """The difference to the baseline that the plan fixed, or to the first baseline before there is a plan."""
     baseline = session.plan.comparison.baseline if session.plan else ""
     if not baseline and facts.baselines:
         baseline = facts.baselines[0].name
@@ -243,7 +240,7 @@ def _gap(found: Difference, facts: Facts, condition: str) -> Gap:
 
 
 def _tree(facts: Facts, rows: Mapping[str, Row]) -> Iterator[Branch]:
-    """`rows` has the first row of each run."""
+    """The runs without a parent, each with those that start from it. `rows` has the first row of each run."""
     primary = list(facts.manifest.metrics).index(facts.manifest.primary)
     known = {r.run for r in facts.explored}
     children: dict[str, list[RunRecord]] = {}

@@ -1,4 +1,4 @@
-"""A session's whole page as plain data and drawings."""
+"""Everything that the page of a session shows, as plain data and drawings."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Confirmed:
 
 @dataclass(frozen=True)
 class Badge:
-    """What is known of the paper's numbers. `good` is None where nothing can be said yet."""
+    """Whether the paper's numbers follow from the records; `good` is None while there is no paper."""
 
     text: str
     detail: str
@@ -70,7 +70,6 @@ class SessionView:
     name: str
     title: str
     question: str
-    idea: str
     state: str
     stage: str
     running: bool
@@ -105,7 +104,12 @@ class SessionView:
 
 
 def session_view(found: Gathered, now: float, tell: Tell) -> SessionView:
-    """Everything that the page of a session shows. `now`: the calendar's time; `tell`: an event in words."""
+    """The page of a session.
+
+    Args:
+        now: the time of the calendar in seconds.
+        tell: gives the words of an event, "" for an event that is not shown.
+    """
     session, facts = found.session, found.facts
     told = story(found.events, session, found.manifest, now, found.running, tell)
     shown = runs(session, facts, found.files) if facts and facts.records else None
@@ -115,7 +119,6 @@ def session_view(found: Gathered, now: float, tell: Tell) -> SessionView:
         name=found.name,
         title=session.idea.Title,
         question=found.manifest.question if found.manifest else "",
-        idea=session.idea.Name,
         state=state_of(session, found.running),
         stage=stage(session),
         running=found.running and not session.finished,
@@ -161,7 +164,7 @@ def _sentence(facts: Facts, expression: str) -> str:
 
 
 def _verdict(session: Session, facts: Facts | None) -> tuple[str, bool | None]:
-    """The confirmation in one sentence; before there is one, what stands ahead so far."""
+    """The confirmation in one sentence, or before it the best run so far; and whether that is good."""
     if facts is None or not facts.measured:
         return "Nothing is measured yet.", None
     over = session.confirmation is not None and session.current is None
@@ -171,7 +174,8 @@ def _verdict(session: Session, facts: Facts | None) -> tuple[str, bool | None]:
 
 
 def _continues(session: Session) -> str:
-    """What a session took over, behind the earlier one's name."""
+    """What a session took from the one that it continues, as the text behind that one's name; "" if it continues
+    none."""
     if (earlier := session.earlier) is None:
         return ""
     data = "the same data" if earlier.data_key == session.data_key else "other data"
@@ -182,7 +186,7 @@ def _continues(session: Session) -> str:
 
 
 def _played(session: Session, manifest: Manifest | None) -> str:
-    """Whether a model wrote the words of this session just now, said to whoever reads them."""
+    """A sentence that says that the words were played back from a recording; "" where a model wrote them."""
     if not session.options.playback:
         return ""
     numbers = "were measured here" if manifest is None or manifest.measured else "were made here"

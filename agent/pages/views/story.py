@@ -1,4 +1,4 @@
-"""The stages of a session with what failed in them, where it stands now, and what is likely to remain."""
+"""The stages of a session with their failures, the events in words, and an estimate of the time that remains."""
 
 from __future__ import annotations
 
@@ -23,23 +23,23 @@ STAGES = {
     "paper": "Paper",
     "review": "Review",
 }
-SHOWN = 400  # events that are listed, the newest
-WRITING = 0.35  # of the time until the paper: what writing and reviewing took in sessions that asked models, about
+SHOWN = 400  # of the newest events, so many are listed
+WRITING = 0.35  # time of writing and reviewing as a share of the time before: about what sessions with models took
 
 
 @dataclass(frozen=True)
 class Failure:
-    """Something that came to nothing. `at` is active seconds since the start."""
+    """Something that failed. `at` is in active seconds since the start."""
 
     at: float
     what: str
     why: str
-    anchor: str = ""  # of the run, where it was one's
+    anchor: str = ""  # of the run on the page; "" if no run failed
 
 
 @dataclass(frozen=True)
 class Span:
-    """One stage from its first event to its last; a stage that was not reached has no length."""
+    """One stage from its first event to its last, in active seconds."""
 
     stage: str
     label: str
@@ -65,13 +65,14 @@ class Told:
 
 @dataclass(frozen=True)
 class Story:
-    """All of it. Times are active seconds: what a stopped session waits is not counted."""
+    """The whole course of a session. Times are active seconds, in which the pauses of a stopped session do not
+    count."""
 
     spans: tuple[Span, ...]
     total: float
-    remaining: str  # in words; "" where nothing is to come
-    told: tuple[Told, ...]
-    untold: int  # older events that are not listed
+    remaining: str  # the estimate in words; "" for a finished session
+    told: tuple[Told, ...]  # the newest events
+    untold: int  # how many older events are not listed
 
 
 def story(
@@ -82,7 +83,12 @@ def story(
     running: bool,
     tell: Callable[[Event, Session], str],
 ) -> Story:
-    """`now` is the calendar's time, for the stage that is under way; `tell` gives an event's words, "" for none."""
+    """The course of a session.
+
+    Args:
+        now: the time of the calendar in seconds, for the stage that is under way.
+        tell: gives the words of an event, "" for an event that is not listed.
+    """
     spans: dict[str, Span] = {}
     told: list[Told] = []
     before, at, where = None, 0.0, ""
@@ -139,7 +145,7 @@ def _is_bad(event: Event) -> bool:
 
 
 def _remaining(session: Session, manifest: Manifest | None) -> str:
-    """Trainings that are to come, at the median length of those that were measured; and the paper after them."""
+    """The remaining time in words: trainings that are to come, each as long as the median so far, then the paper."""
     lengths = [run.measured.wall_s for run in session.runs.values() if run.measured and run.kind != "confirmation"]
     if not lengths or manifest is None:
         return "not known yet: no run has been measured"

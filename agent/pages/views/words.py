@@ -12,7 +12,7 @@ def moment(at: float) -> str:
 
 
 def iso(at: float) -> str:
-    """The same for machines."""
+    """The same time in ISO 8601, for machines."""
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
@@ -59,7 +59,7 @@ class Shortened:
 
 
 def shortened(text: str, most: int) -> Shortened:
-    """At most so many characters: three quarters of them from the head, the rest from the tail."""
+    """At most `most` characters: three quarters of them from the head, the rest from the tail."""
     if len(text) <= most:
         return Shortened(text)
     head = 3 * most // 4
@@ -67,5 +67,5 @@ def shortened(text: str, most: int) -> Shortened:
 
 
 def ended(text: str, most: int) -> Shortened:
-    """The last so many characters, because the end of a log and of a traceback says most."""
+    """The last `most` characters, because the end of a log or a traceback says most."""
     return Shortened(text) if len(text) <= most else Shortened("", text[-most:], len(text) - most)

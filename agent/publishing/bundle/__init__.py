@@ -1,1 +1,1 @@
-"""One archive to hand over: without keys, and the same bytes each time."""
+"""Makes one archive of a session to hand over, without keys and with the same bytes each time."""

@@ -1,6 +1,6 @@
-"""One archive of a session: paper, tex, figures with data, records, review, repository, log. Same bytes each time.
+"""Makes one archive of a session: paper, LaTeX, figures with their data, records, review, repository and log.
 
-What comes from the repository is what is committed, not what lies in the work tree.
+Files of the repository are taken from its last commit, not from the work tree. The same session gives the same bytes.
 """
 
 from __future__ import annotations
@@ -30,10 +30,12 @@ from paper.press.compile import INPUTS, compile_pdf
 
 
 def bundle(name: str, workspace: Workspace, out: Path, page: Callable[[SessionPaths], bytes]) -> int:
-    """Make the archive and say where it is; the exit status. `page` makes the session's page for a browser.
+    """Write the archive into the folder `out` and print its path; returns the exit status.
+
+    `page` makes the session's page for a browser.
 
     Raises:
-        UserError: no such session, no paper yet, a key in its repository, or `out` is no folder to write to.
+        UserError: no such session, no paper yet, a key in its repository, or `out` cannot be written to.
         InfrastructureError: git or TeX does not run.
     """
     paths = workspace.find(name)
@@ -56,7 +58,7 @@ def bundle(name: str, workspace: Workspace, out: Path, page: Callable[[SessionPa
 def _members(
     paths: SessionPaths, workspace: Workspace, session: Session, page: Callable[[SessionPaths], bytes]
 ) -> dict[str, bytes]:
-    """Every file of the archive by its name inside."""
+    """Every file of the archive by its name inside it."""
     repo = GitReader(paths.repo / ".git")
     try:
         files = repo.files(repo.head)
@@ -114,7 +116,7 @@ def _figures(repo: GitReader, material: Material) -> dict[str, bytes]:
 
 
 def _bibliography(members: dict[str, bytes]) -> bytes | None:
-    """paper.bbl, for places that do not run BibTeX; None without TeX, sandbox or citations."""
+    """paper.bbl, for servers that do not run BibTeX (arXiv); None without TeX, sandbox or citations."""
     from agent.sandbox.boxes import BubblewrapSandbox
     from agent.sandbox.probe import probe
 
@@ -131,6 +133,7 @@ def _bibliography(members: dict[str, bytes]) -> bytes | None:
 
 
 def _log(paths: SessionPaths, strip: Stripper) -> dict[str, bytes]:
+    """The session's log and its exchanges with models, without keys and places of this machine."""
     root = paths.root.resolve()
     lines = foreign.read(root, paths.events.name, foreign.LONGEST_LOG).decode("utf-8").splitlines()
     members = {"session/events.jsonl": "".join(strip.json_line(line) + "\n" for line in lines).encode()}
@@ -141,7 +144,7 @@ def _log(paths: SessionPaths, strip: Stripper) -> dict[str, bytes]:
 
 
 def _write(target: Path, folder: str, members: dict[str, bytes], at: int) -> None:
-    """A tar whose bytes depend on names and contents alone."""
+    """Write a tar.gz whose bytes depend only on the names and contents of its members and on the time `at`."""
     from agent.storage.atomic import write_bytes
 
     raw = io.BytesIO()

@@ -1,4 +1,4 @@
-"""The data behind a paper's figures as CSV, from the records alone."""
+"""The data behind each figure of a paper as CSV, from the records alone."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ HEAD = ("run", "name", "label", "kind", "seed", "condition")
 
 
 def figure_csv(figure: FigureAccount, records: Sequence[RunRecord], manifest: Manifest) -> str:
-    """One row a value. The runner's figures show the explored runs; an agent's may show whatever it was given."""
+    """The values that a figure can show, one a row: for a figure of the runner those that it draws, for one of the
+    agent everything that its plot.py was given."""
     explored = [r for r in records if r.kind != "confirmation" and r.status == "measured"]
     mark = "measured" if manifest.measured else "self-reported"
     if figure.by == "runner" and figure.name.startswith("curves"):

@@ -1,1 +1,1 @@
-"""What reviewers are shown, how their findings are checked, and the pages of review/."""
+"""What reviewers and the judge are shown, how they are asked, and the files of review/."""

@@ -1,4 +1,4 @@
-"""Asking reviewers and the area chair about one paper's text; the same for our own papers and for anybody's."""
+"""Asks reviewers and an area chair about a paper's text, for the session's own paper and for any PDF alike."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from agent.core.reviews import MetaWords, Review, tally
 from agent.llm.answers import NoUsableAnswer, ask_json
 from agent.llm.prompting import render
 
-# Each reviewer of an ensemble looks first at something else; one model asked the same thing twice says it twice.
+# Each reviewer is told to look first at something else, because a model that is asked the same twice answers the same.
 FOCUS = (
     "Look first at soundness: do the comparisons and statistics bear what is said?",
     "Look first at what is new against the cited work, and whom it helps.",
@@ -22,7 +22,14 @@ FOCUS = (
 def ask_review(
     ask: Ask, before: str, number: int, text: str, *, own: bool, pictures: Pictures = no_pictures
 ) -> tuple[Review | None, str]:
-    """One review, or none and why. `before` begins the step's name; `pictures` are for a model that sees."""
+    """One review, or None with the reason.
+
+    Args:
+        before: the beginning of the name under which the exchange is stored.
+        number: of the reviewer, from 1.
+        own: whether the paper is a session's own.
+        pictures: of its pages with figures, for a model that can see.
+    """
     prompt = render("review", text=text, focus=FOCUS[(number - 1) % len(FOCUS)], own=own)
     try:
         return ask_json(ask, f"{before}review-{number}", "reviewer", to_reviewer(prompt), Review, pictures=pictures), ""
@@ -33,7 +40,7 @@ def ask_review(
 def ask_meta(
     ask: Ask, before: str, reviews: Sequence[Review], asked: int, told: Mapping[str, Any] | None
 ) -> tuple[MetaWords | None, str]:
-    """The area chair's words over usable reviews, or none and why."""
+    """The area chair's summary of the usable ones of `asked` reviews, or None with the reason."""
     prompt = render("review_meta", reviews=reviews, failed=asked - len(reviews), told=told, tally=tally(reviews))
     try:
         return ask_json(ask, f"{before}review.meta", "reviewer", to_reviewer(prompt), MetaWords), ""
@@ -42,5 +49,5 @@ def ask_meta(
 
 
 def to_reviewer(prompt: str) -> list[Message]:
-    """What begins every conversation about a written paper, and about the works that it stands beside."""
+    """The messages of a conversation with a reviewer that begins with this prompt."""
     return [Message("system", render("system_reviewer")), Message("user", prompt)]

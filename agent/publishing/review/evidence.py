@@ -1,6 +1,6 @@
-"""What a judge of the paper's sentences is shown of the session's runs, by key. Reads; writes nothing.
+"""What the judge of the paper's sentences is shown of the session's runs: facts with keys, ends of logs, and diffs.
 
-Log tails and diffs are text of the agent's code: bounded, cleaned, and fenced by the prompt.
+Logs and diffs come from code that a model wrote, so they are bounded, cleaned, and fenced in the prompt. Reads only.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class RunEvidence:
 
 @dataclass(frozen=True)
 class Evidence:
-    """The runs in the order in which they were made: all, or of very many those that writers are told in full."""
+    """The runs in the order in which they were made; of very many runs, those that few.py chooses."""
 
     runs: tuple[RunEvidence, ...]
     settings: tuple[str, ...]  # that all runs share
@@ -54,7 +54,7 @@ class Evidence:
 
 
 def gather(tools: Tools) -> Evidence:
-    """Everything there is about the session's runs, within bounds."""
+    """Collect the evidence about the session's runs, within the bounds above."""
     facts, left, runs = Manuscript(tools).facts, MAX_DIFFS, []
     shown = few(facts)
     for record in shown.records:
@@ -82,14 +82,16 @@ def settings(facts: Facts) -> tuple[str, ...]:
 
 
 def _common(facts: Facts) -> dict[str, Setting]:
-    """What the runner set alike for every run."""
+    """The settings that have the same value in every run."""
     first, *others = [record.settings for record in facts.records] or [{}]
     return {name: value for name, value in first.items() if all(o.get(name) == value for o in others)}
 
 
 def order(shown: Facts, facts: Facts) -> tuple[str, ...]:
-    """How the shown runs stand in each metric and condition, best first, and which neighbours do not differ; then how
-    the confirmation of the session ended, of which `facts` are all."""
+    """The ranking of the shown runs in each metric and condition, a line each, and the outcome of the confirmation.
+
+    `shown` has the runs that are ranked, `facts` all of them.
+    """
     lines = []
     for metric in facts.manifest.headline:
         for condition in facts.condition_names():
@@ -102,13 +104,13 @@ def order(shown: Facts, facts: Facts) -> tuple[str, ...]:
 
 
 def head(record: RunRecord) -> str:
-    """Who a run is, in one line."""
+    """A run's name, kind, parent and outcome in one line."""
     parent = f", from run {record.parent}" if record.parent is not None else ""
     return f"run {record.run}: {record.name} ({record.label}), {record.kind}{parent}, {record.status}"
 
 
 def lines(record: RunRecord, failures: Sequence[AttemptFailed], facts: Facts) -> list[str]:
-    """What is known of a run, a fact a line, each with its key."""
+    """What the record says of a run, one fact a line, each with a key such as "3/metrics/f1"."""
     run, several = record.run, len(record.conditions) > 1
     found = [
         f"{run}/about: {harvest.one_line(record.about, 600)}",
@@ -139,7 +141,7 @@ def lines(record: RunRecord, failures: Sequence[AttemptFailed], facts: Facts) ->
 
 
 def _verdicts(record: RunRecord, facts: Facts) -> list[str]:
-    """What the runner itself says of a run: the confirmation's outcome, and what being ahead would have cost."""
+    """The runner's own verdicts on a run: the confirmation's outcome, or the guards that it breaks."""
     if record.run == OURS:
         return [f"{record.run}/verdict: {confirmation(facts).text}"]
     if record.kind != "experiment" or record.status != "measured" or not facts.manifest.guards:
@@ -151,7 +153,7 @@ def _verdicts(record: RunRecord, facts: Facts) -> list[str]:
 
 
 def _log(tools: Tools, state: RunState) -> str:
-    """The end of what the last attempt printed and logged; nothing where its folder is gone."""
+    """The end of what the last attempt's first training printed and logged; "" if its folder was removed."""
     path = JobPaths(tools.paths.attempt(state.run, state.attempt, state.restarts)).job
     if not path.is_file():
         return ""

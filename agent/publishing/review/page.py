@@ -1,4 +1,4 @@
-"""review/review.json and review/review.md: what the reviewers said, and what became of it."""
+"""Writes review/review.json and review/review.md: what reviewers and judge said, and which revisions were kept."""
 
 from __future__ import annotations
 
@@ -16,11 +16,12 @@ JSON, MARKDOWN = "review/review.json", "review/review.md"
 
 
 def usable(reviews: Sequence[ev.ReviewGiven]) -> list[Review]:
+    """The reviews of those reviewers who gave one."""
     return [given.review for given in reviews if given.review is not None]
 
 
 def ensemble(reviews: Sequence[ev.ReviewGiven], meta: ev.PaperReviewed | None) -> dict[str, Any]:
-    """The reviews of one version and the meta-review over them."""
+    """The reviews of one version of the paper, and the area chair's summary."""
     numbers = tally(usable(reviews))
     return {
         "meta": {
@@ -56,7 +57,7 @@ def judged_part(judgements: Sequence[ev.SentencesJudged]) -> dict[str, Any] | No
 
 
 def session_review(judging: Judging, title: str, judgements: Sequence[ev.SentencesJudged]) -> dict[str, Any]:
-    """The whole account of a session's paper."""
+    """Everything that was said about a session's paper, the versions before revisions included."""
     past = [
         {
             "revision": judged.revision,
@@ -88,13 +89,13 @@ def summary(judging: Judging, judgements: Sequence[ev.SentencesJudged]) -> str:
 
 
 def texts(account: Mapping[str, Any]) -> dict[str, str]:
-    """Both forms of an account, without control characters, which a model's words may hold."""
+    """Both files of a review by name, without the control characters that a model's words may have."""
     page = render("review_page", **{"told": None, "revisions": [], **_each(account, _flat)})
     return {JSON: json.dumps(_each(account, harvest.clean), indent=1, ensure_ascii=False) + "\n", MARKDOWN: page}
 
 
 def _flat(text: str) -> str:
-    """One line that cannot begin a heading or another list."""
+    """A text as one line of Markdown that cannot begin a heading or a list."""
     line = harvest.one_line(text, 5000)
     return "\\" + line if line.startswith(("#", "-", "*", ">", "`", "<")) else line
 

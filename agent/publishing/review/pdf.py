@@ -1,4 +1,4 @@
-"""The words of a PDF that nobody vouches for: it is read in a sandbox, and only bounded plain text comes out."""
+"""Reads the words of a PDF that nobody vouches for: in a sandbox, from which only bounded plain text comes out."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ INSIDE = "/review/paper.pdf"
 
 
 class UnreadablePdf(Exception):
-    """Why there are no words; one line for a person."""
+    """The PDF cannot be read; the message is one line for a person."""
 
 
 def read_words(pdf: Path, sandbox: Sandbox) -> str:
-    """Its text, cleaned of control characters, about MAX_CHARACTERS long at most.
+    """The text of a PDF without control characters, of at most about MAX_CHARACTERS characters.
 
     Raises:
-        UnreadablePdf: not a file, not a PDF, no text, or reading it passes a limit.
-        InfrastructureError: the reading itself does not run.
+        UnreadablePdf: it is no file, no PDF or has no text, or reading it exceeds a limit.
+        InfrastructureError: the reader itself does not run.
     """
     _plain_file(pdf)
     worker, paper = Mount(WORKER, "/runner/pdf_worker.py"), Mount(pdf.resolve(), INSIDE)

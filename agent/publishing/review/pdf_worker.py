@@ -1,7 +1,7 @@
-"""Runs inside the sandbox: prints the words of a PDF, page by page, as far as anybody will read.
+"""Runs inside the sandbox and prints the words of a PDF, page by page, up to a number of characters.
 
-Called as `python -P pdf_worker.py FILE CHARACTERS`; exit status 3 with the reason on stderr, 0 with text on stdout.
-A parser that hangs or bursts on a malicious file does so here. Imports nothing of the runner.
+Called as `python -P pdf_worker.py FILE CHARACTERS`. Exit status 0 with the text on stdout, or 3 with the reason on
+stderr. If a malicious file makes the parser hang or take all memory, this happens here. Imports nothing of the runner.
 """
 
 import sys
@@ -24,7 +24,7 @@ def words(path: str, most: int) -> str:
     text = "\n".join(found)
     if not text.strip() or (len(found) == count and len(text) <= most):
         return text
-    return f"{text[:most]}\n[not shown: {count - len(found)} more of {count} pages, or the end of the last]\n"
+    return f"{text[:most]}\n[not shown: {count - len(found)} of {count} pages, or the end of the last page]\n"
 
 
 def main(path: str, most: int) -> int:

@@ -1,4 +1,4 @@
-"""The pages of our own paper that hold figures, as pictures for a reviewer that can see. Drawn in a sandbox."""
+"""Draws the pages of a paper that have figures, for a reviewer model that can see. They are drawn in a sandbox."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _PNG = b"\x89PNG\r\n"
 
 
 def pages_with_figures(pdf: Path, sandbox: Sandbox) -> tuple[bytes, ...]:
-    """Up to MOST of them as PNG files, in their order; none where they cannot be drawn: the text is reviewed then."""
+    """Up to MOST pages with figures as PNG files, in their order. A page that cannot be drawn is left out."""
     try:
         places = printed.read(pdf.read_bytes()).places
     except (OSError, ValueError):

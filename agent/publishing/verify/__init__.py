@@ -1,1 +1,1 @@
-"""Everything that a paper says is computed once more from its repository."""
+"""Verifies a paper: everything that it says is computed again from its repository and compared."""

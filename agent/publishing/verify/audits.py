@@ -1,4 +1,4 @@
-"""What was looked at, in four plain sentences; and what a verification shows, and what it does not."""
+"""The sentences at the end of a verification: what was checked, what this shows, and what it does not show."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from agent.publishing.verify.subject import Material, Report
 from paper.press.parts import Rendered
 from paper.text.cited import cited_pairs
 from paper.text.nodes import Citation
-from paper.text.sections import SECTIONS, parse
+from paper.text.parser import parse
+from paper.text.sections import SECTIONS
 
 NOT_SHOWN = (
     "that the sentences told in words are true (a model judged them), that the cited works support what is said of "
@@ -20,17 +21,17 @@ NOT_SHOWN = (
 
 
 def audits(material: Material, sections: Mapping[str, str], library: Library, rendered: Rendered) -> list[str]:
-    """References, settings and method, sentences; the numbers are counted by the report."""
+    """Three sentences, on references, on settings and method, and on the kinds of sentences."""
     return [_references(material, sections, library), _method(material, rendered), _sentences(material, rendered)]
 
 
 def numbers(report: Report) -> str:
-    """The first of the four."""
+    """The sentence on numbers, which comes before the others."""
     return f"Numbers: {report.verified} of {report.numbers} printed results and table values follow from the records."
 
 
 def closing(signed: Signed | None) -> str:
-    """What a verification without a problem shows, by who signed."""
+    """What a verification without a problem shows, and what it does not; it depends on who signed."""
     if signed is None or not signed.keys:
         return (
             "Nothing is signed. This shows that the numbers of the paper follow from the records of this repository, "
@@ -50,7 +51,7 @@ def closing(signed: Signed | None) -> str:
 
 
 def unwalled(records: Iterable[RunRecord]) -> str:
-    """What a signature is worth where code ran without walls; "" where all of it ran in a sandbox."""
+    """A sentence that names the runs without a sandbox, because a signature does not protect against their code."""
     runs = sorted(record.run for record in records if record.sandbox == "none")
     if not runs:
         return ""
@@ -65,7 +66,7 @@ def _signed_parts(signed: Signed) -> str:
     parts = "records, failed runs, history and paper are" if signed.finished else "records and paper are"
     if not signed.unsigned:
         return parts
-    return f"{parts} (but for {', '.join(signed.unsigned)}, made before this session signed)"
+    return f"{parts} (except {', '.join(signed.unsigned)}, made before this session signed)"
 
 
 def _references(material: Material, sections: Mapping[str, str], library: Library) -> str:

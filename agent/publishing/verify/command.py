@@ -1,6 +1,7 @@
-"""`launch.py --verify`: is every number of a paper what the committed records give? Needs the repository alone.
+"""`launch.py --verify`: checks that every number of a paper follows from the committed records.
 
-Not here: history (history.py), signatures (signed.py), the paper's text (rendering.py), measuring again (remeasure.py).
+It needs the repository alone. The checks are in history.py, signed.py, subject.py and rendering.py; measuring the
+artefacts again is in remeasure.py.
 """
 
 from __future__ import annotations
@@ -47,13 +48,13 @@ def verify(
     as_json: bool = False,
     say: Callable[[str], None] = lambda step: None,
 ) -> int:
-    """Verify, and print what was found; the exit status.
+    """Verify a session, a repository or a paper, and print what was found; returns the exit status.
 
     Args:
         artefacts: also measure the kept artefacts again.
-        trust: with artefacts, a stranger's code may run.
+        trust: with `artefacts`, a stranger's code may run.
         as_json: print one JSON object instead of lines.
-        say: hears what is checked now, and "" once nothing is any more.
+        say: is told what is checked now, and "" at the end.
 
     Raises:
         UserError: `name` is no session, repository or paper.
@@ -107,12 +108,13 @@ def _print(report: Report, signed: Signed | None) -> None:
 def _remeasure(
     name: str, subject: Subject, session: SessionPaths, workspace: Workspace, report: Report, trust: bool
 ) -> None:
-    """Measure the kept artefacts again: always in the sandbox, and a stranger's code only when that was said."""
-    from agent.publishing.verify.remeasure import Means, remeasure
+    """Measure the kept artefacts again, in the sandbox; for a stranger's session only with `trust`."""
+    from agent.publishing.verify.bench import Means
+    from agent.publishing.verify.remeasure import remeasure
     from agent.sandbox.boxes import BubblewrapSandbox
 
     if report.problems:
-        report.notes.append("its artefacts are not measured again before the repository verifies")
+        report.notes.append("Its artefacts are measured again only if the repository verifies.")
         return
     ours = is_ours(session, GitReader(subject.git_dir).commits[0].id)
     if not ours:
@@ -131,7 +133,11 @@ def _remeasure(
 
 
 def find(name: str, workspace: Workspace) -> Subject:
-    """A session, a repository, or a paper with its repository, by path (sessions also by name, or "last")."""
+    """What `name` means: the path of a session, of a repository or of a paper; or the name of a session, or "last".
+
+    Raises:
+        UserError: it is none of these, or no repository lies with the paper.
+    """
     path = Path(name)
     if not os.path.lexists(path):
         path = workspace.find(name).root
@@ -146,7 +152,7 @@ def find(name: str, workspace: Workspace) -> Subject:
 
 
 def _of_folder(folder: Path) -> Subject | None:
-    there = os.path.lexists  # whatever lies there: it is looked at before it is opened
+    there = os.path.lexists  # links count here; they are refused when something is opened
     if there(folder / "events.jsonl") and there(folder / "repo" / ".git"):
         return _of_session(folder, folder / "repo")
     if there(folder / ".git") and there(folder.parent / "events.jsonl"):
@@ -159,7 +165,7 @@ def _of_folder(folder: Path) -> Subject | None:
 
 
 def _of_session(folder: Path, repo: Path) -> Subject:
-    """Without the session where this user may not read its log: the repository alone is verified then."""
+    """A session's subject. If this user may not read the session's log, only the repository is verified."""
     log = folder / "events.jsonl"
     closed = os.path.isfile(log) and not log.is_symlink() and not os.access(log, os.R_OK)
     return Subject(repo / ".git", repo, None if closed else SessionPaths(folder), closed=closed)
@@ -194,7 +200,9 @@ def _has_paper(subject: Subject) -> bool:
 
 
 def examine(subject: Subject, report: Report, makers: Makers | None = None) -> Signed | None:
-    """Everything that can be verified from the repository; returns who signed, None where it cannot be read so far.
+    """Make every check that needs the repository alone, and add what is wrong to the report.
+
+    Returns who signed; None if the repository cannot be read far enough to know.
 
     Raises:
         UserError: the repository is not that of a session with a paper.

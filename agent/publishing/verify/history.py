@@ -1,4 +1,7 @@
-"""Is a session's history whole? Append-only records, each with its commit, tag, code and trailers. Reads only."""
+"""Checks that a session's history is whole: one line of commits, and records that never change. Reads only.
+
+Each record must have its commit, its tag, its trailers and the code that was trained.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,7 @@ FROZEN = (
 
 
 def check_line(repo: GitReader) -> Iterator[Problem]:
-    """Whole objects, one line of commits, all of them the runner's, and nothing recorded that changed later."""
+    """Git's objects are undamaged, the commits form one line and are the runner's, and no record changed later."""
     if damage := repo.damage():
         yield Problem("repository", f"its objects are damaged or were changed: {damage}")
     yield from _line(repo)
@@ -33,7 +36,7 @@ def check_line(repo: GitReader) -> Iterator[Problem]:
 
 
 def check_records(repo: GitReader, records: Mapping[str, RunRecord], manifest: Manifest) -> Iterator[Problem]:
-    """Each record (by path) has its commit, its tag and its code; no run of the history is without a record."""
+    """Each record (by path) has its commit, its tag and its code, and each run of the history has a record."""
     added = {path: c for c in repo.commits for status, path in c.changes if status == "A"}
     for name, record in records.items():
         commit = added.get(name)
@@ -85,7 +88,7 @@ def _record(repo: GitReader, name: str, record: RunRecord, commit: Commit, manif
 
 
 def _code(repo: GitReader, name: str, record: RunRecord, commit: Commit) -> Iterator[Problem]:
-    """The commit of the code, its tree, and the files that the runner hashed when it trained them."""
+    """The code that a record names is in the history, and its files are those that were hashed when they ran."""
     if not record.commit:  # a run that failed before its first edit
         return
     before = [c for c in repo.commits[: repo.commits.index(commit)] if c.id == record.commit]
@@ -107,7 +110,7 @@ def _code(repo: GitReader, name: str, record: RunRecord, commit: Commit) -> Iter
 
 
 def _missing(repo: GitReader, records: Mapping[str, RunRecord]) -> Iterator[Problem]:
-    """Runs that the history speaks of and that have no record."""
+    """Runs of commits and tags that have no record, once there is a paper."""
     runs = {r.run for r in records.values()}
     if not any(c.trailers.get("Event") == "compiled" for c in repo.commits):
         return

@@ -1,59 +1,30 @@
-"""`launch.py --verify --artefacts`: hash every artefact that the records name, and measure it once more.
+"""`launch.py --verify --artefacts`: compares the hash of every artefact with the records, and measures it again.
 
-What is run is made of the committed records and of this machine alone; the session's own job.json is not read. The
-agent's code always runs in the sandbox; evaluate.py and prepare.py run there too where we did not make the session.
+An artefact is the file with parameters that a training left. The jobs are made from the committed records (bench.py);
+the session's own job.json is not read.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
-import math
 import os
-import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
-from agent.core.errors import InfrastructureError
 from agent.core.paths import SessionPaths
-from agent.core.protocols import Sandbox
-from agent.core.record import Environment, Job, Pretrained, RunRecord, Training
-from agent.core.template import Template, load_template
-from agent.lab.built import MANIFEST, data_hashes
-from agent.lab.environments import environment_of, kept_as
-from agent.lab.saebench.catalogue import specs
-from agent.lab.worlds import prepared
+from agent.core.record import RunRecord, Training
+from agent.publishing.verify.bench import Bench, Means, Named, not_compared
 from agent.publishing.verify.subject import Material, Report, Subject, Unreadable, committed_files, read_material
-from agent.publishing.verify.trust import prepare_walled
 from agent.storage import foreign
 from agent.storage.git_reader import GitReader
 from agent.storage.temporary import TemporaryFolder
 from paper.press.compare import Problem
 
-AGREE = 1e-6  # relative: what sums in another order explain
 LARGEST = 16 << 30  # bytes of one artefact
 
 
-@dataclass(frozen=True)
-class _Named:
-    """An artefact that a record names."""
-
-    record: RunRecord
-    training: Training
-
-
-@dataclass(frozen=True)
-class Means:
-    """What measures again. `ours`: this installation made the session, so that its template is trusted."""
-
-    cache: Path  # of data sets and environments, ours
-    ours: bool
-    sandbox: Sandbox
-
-
 def remeasure(subject: Subject, session: SessionPaths, report: Report, means: Means) -> None:
-    """Add what was found to the report; `session` is where the runs lie.
+    """Measure all artefacts of a session again, and add differences to the report.
 
     Raises:
         InfrastructureError: there is no sandbox, or the data of a run cannot be had.
@@ -62,7 +33,7 @@ def remeasure(subject: Subject, session: SessionPaths, report: Report, means: Me
     material = read_material(repo, committed_files(subject, repo))
     _check_names(material)
     named = [
-        _Named(record, t)
+        Named(record, t)
         for record in (record.whole for record in material.records.values())
         for t in record.trainings
         if record.status == "measured" and t.artefact_sha256
@@ -73,7 +44,7 @@ def remeasure(subject: Subject, session: SessionPaths, report: Report, means: Me
     report.problems += [p for n in missing for p in _replaced(session, material, n)]
     done = 0
     with TemporaryFolder("remeasure") as scratch:
-        bench = _Bench(Path(scratch), repo, material, means)
+        bench = Bench(Path(scratch), repo, material, means)
         for index, (one, file) in enumerate(at_hand if material.manifest.measured else ()):
             report.say(
                 f"Measuring artefact {index + 1} of {len(at_hand)} again; data that the cache lacks are drawn anew"
@@ -81,29 +52,27 @@ def remeasure(subject: Subject, session: SessionPaths, report: Report, means: Me
             problems = list(bench.differences(one, file, index))
             report.problems += problems
             done += not problems
-    if any(_outside(material, record) for record in material.records.values()):
-        report.notes.append("the metrics of sae-bench are not measured again")
+    report.notes += _notes(material, means)
+    elsewhere = f"; {len(missing)} are not at hand (a cached baseline's lie with the session that trained it)"
+    report.notes.append(f"{done} of {len(named)} artefacts re-evaluated{elsewhere if missing else ''}")
+
+
+def _notes(material: Material, means: Means) -> Iterator[str]:
+    """What a second measurement leaves out or does otherwise."""
+    if any(not_compared(material, record) for record in material.records.values()):
+        yield "metrics of sae-bench, and those that a clock measured, are not compared: they never repeat exactly"
     if material.manifest.environment and not means.ours:
-        report.notes.append("measured again with this installation's Python, not with the environment of the template")
-    report.notes.append(
-        f"{done} of {len(named)} artefacts re-evaluated"
-        + (
-            ""
-            if len(at_hand) == len(named)
-            else f"; {len(named) - len(at_hand)} are not at hand (a cached baseline's lie "
-            "with the session that trained it)"
-        )
-    )
+        yield "measured again with this installation's Python, not with the environment of the template"
 
 
 # ---------------------------------------------------------------- the files
 
 
 def _check_names(material: Material) -> None:
-    """What becomes part of a path.
+    """Check the names that become parts of paths.
 
     Raises:
-        Unreadable: it would lead elsewhere.
+        Unreadable: one of them would lead out of its folder.
     """
     for name, record in material.records.items():
         for part in (record.run, *(t.condition for t in record.whole.trainings)):
@@ -119,7 +88,7 @@ def _places(session: SessionPaths, material: Material, record: RunRecord, traini
 
 
 def _find(session: SessionPaths, material: Material, record: RunRecord, training: Training) -> Path | None:
-    """The file with the recorded hash: in this session, or in the one whose baseline was taken over."""
+    """The file with the recorded hash: in this session, or for a baseline from the cache in the one that trained it."""
     name = f"trainings/{training.condition}-seed{training.seed}/harvest/{material.manifest.artefact}"
     others = session.root.parent.glob(f"*/runs/{record.run}/attempt-*/{name}") if record.kind != "experiment" else ()
     places = (*_places(session, material, record, training), *sorted(others))
@@ -127,7 +96,7 @@ def _find(session: SessionPaths, material: Material, record: RunRecord, training
 
 
 def _sha256(session: SessionPaths, path: Path) -> str:
-    """Of a plain file that no link leads to; "" for anything else."""
+    """The hash of a plain file; "" for a link and for anything else."""
     root = session.root.parent.resolve()
     try:
         handle = foreign.opened(root, path.resolve().relative_to(root).as_posix(), LARGEST)
@@ -140,8 +109,8 @@ def _sha256(session: SessionPaths, path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _replaced(session: SessionPaths, material: Material, named: _Named) -> Iterator[Problem]:
-    """A file in an artefact's place that is another one; nothing if the place is empty."""
+def _replaced(session: SessionPaths, material: Material, named: Named) -> Iterator[Problem]:
+    """Problems for files that lie in an artefact's place and have another hash."""
     for path in _places(session, material, named.record, named.training):
         yield Problem(
             str(path.relative_to(session.root)),
@@ -149,165 +118,3 @@ def _replaced(session: SessionPaths, material: Material, named: _Named) -> Itera
             f"{_sha256(session, path)[:12] or 'of no plain file'}, the record gives "
             f"{(named.training.artefact_sha256 or '')[:12]}",
         )
-
-
-# ---------------------------------------------------------------- the measuring
-
-
-class _Bench:
-    """Template, code and data as the records name them, in a folder of their own."""
-
-    def __init__(self, folder: Path, repo: GitReader, material: Material, means: Means) -> None:
-        self._folder, self._repo, self._material, self._means = folder, repo, material, means
-        self._template: Template | None = None
-        self._data: dict[str, Path] = {}
-
-    def differences(self, named: _Named, file: Path, index: int) -> Iterator[Problem]:
-        """What a second measurement gives otherwise than the record."""
-        from agent.lab.measuring.measure import measure_again
-        from agent.lab.measuring.verdict import Stopped
-
-        record, training = named.record, named.training
-        where = f"records/{record.run}.json, seed {training.seed}, condition {training.condition}"
-        condition = next((c for c in record.conditions if c.name == training.condition), None)
-        if condition is None:
-            yield Problem(where, "is of a condition that the record does not have")
-            return
-        job, means = self._job(named, self._folder / f"job-{index}"), self._means
-        try:
-            found = measure_again(job, training.seed, condition, means.sandbox, file, walled=not means.ours).metrics
-        except Stopped as stop:
-            yield Problem(where, f"the artefact cannot be measured again: {stop.reason}: {stop.detail}")
-            return
-        for name in sorted((found.keys() | training.metrics.keys()) - _outside(self._material, record)):
-            new, old = found.get(name), training.metrics.get(name)
-            if new is None or old is None or not math.isclose(new, old, rel_tol=AGREE, abs_tol=1e-9):
-                yield Problem(where, f"{name} is {old} in the record; its artefact gives {new}")
-
-    def _job(self, named: _Named, folder: Path) -> Job:
-        """A job that measures it, with code and template as they are committed."""
-        record, template = named.record, self._exported()
-        code = {}
-        for hashed in record.hashes:
-            kind, _, name = hashed.partition("/")
-            if kind == "code":
-                code[name] = (
-                    self._repo.blob(record.commit, name) or self._repo.blob(record.commit, f"template/{name}") or b""
-                )
-        foreign.write(folder / "code", code)
-        data, profile = self._data_folder(record, named.training.seed), template.manifest.profiles[record.profile]
-        there = Path("/dev/nvidiactl").exists() and not record.device.startswith("cpu")
-        return Job(
-            key="again",
-            run=record.run,
-            kind=record.kind,
-            attempt=record.attempts,
-            folder=str(folder),
-            code=str(folder / "code"),
-            script=self._script(record),
-            template=template.folder,
-            train_data=str(data / "train"),
-            truth_data=str(data / "truth"),
-            settings=record.settings,
-            seeds=record.seeds,
-            conditions=record.conditions,
-            limits=profile.limits,
-            evaluate_limits=profile.evaluate_limits,
-            device="cuda" if there else "cpu",
-            slots=1,
-            threads=len(os.sched_getaffinity(0)),
-            sandbox="bwrap",
-            environment=self._environment(template, record),
-            pretrained=_pretrained(record),
-        )
-
-    def _script(self, record: RunRecord) -> str:
-        """The file that was trained in the place of experiment.py."""
-        manifest, records = self._material.manifest, self._material.records
-        if record.kind == "confirmation":
-            repeated = records.get(f"records/{record.parent}.json")
-            return self._script(repeated) if repeated and repeated.kind != "confirmation" else manifest.editable[0]
-        baseline = next((b for b in manifest.baselines if b.name == record.name), None)
-        return baseline.script if record.kind == "baseline" and baseline else manifest.editable[0]
-
-    def _environment(self, template: Template, record: RunRecord) -> Environment | None:
-        """The template's own Python where we made the session; a stranger's requirements are never installed.
-
-        What the run had is taken where the cache still holds it: requirements may name files that are not committed.
-        """
-        if not self._means.ours:
-            return None
-        key = record.versions.get("environment", "")
-        return (key and kept_as(key, self._means.cache)) or environment_of(template, self._means.cache, print)
-
-    def _exported(self) -> Template:
-        if self._template is None:
-            manifest, first = self._material.manifest, self._repo.commits[0].id
-            files = {name: self._repo.blob(first, name) or b"" for name in (*manifest.editable, manifest.plot)}
-            for path in self._repo.files(first):
-                if path.startswith("template/"):
-                    files[path.removeprefix("template/")] = self._repo.blob(first, path) or b""
-            folder = self._folder / "template" / manifest.name
-            foreign.write(folder, files)
-            self._template = load_template(folder)
-        return self._template
-
-    def _data_folder(self, record: RunRecord, seed: int) -> Path:
-        """The seed's world from our cache, or the same one drawn again from the secret that the session published."""
-        wanted = record.worlds[record.world_of(seed) - 1] if record.worlds else {}
-        key = repr(sorted(wanted.items()))
-        if key not in self._data:
-            found = self._cached(wanted) or self._drawn(record, wanted)
-            self._data[key] = found if self._means.ours else self._shown(found, len(self._data))
-        return self._data[key]
-
-    def _shown(self, data: Path, number: int) -> Path:
-        """A copy that the sandbox's own user may read: a stranger's evaluate.py reads the truth in there."""
-        copy = self._folder / f"world-{number}"
-        shutil.copytree(data, copy)
-        for path in (copy, *copy.rglob("*")):
-            path.chmod(0o755 if path.is_dir() else 0o644)
-        return copy
-
-    def _cached(self, wanted: dict[str, str]) -> Path | None:
-        for manifest in sorted((self._means.cache / "data").glob(f"*/{MANIFEST}")):
-            if json.loads(manifest.read_text()).get("files") == wanted and _holds(manifest.parent, wanted):
-                return manifest.parent
-        return None
-
-    def _drawn(self, record: RunRecord, wanted: dict[str, str]) -> Path:
-        prepare = None if self._means.ours else prepare_walled(self._means.sandbox)
-        for secret in self._secrets():
-            template, asked = self._exported(), (record.profile, record.settings, secret, self._folder)
-            data = prepared(template, *asked, prepare=prepare, conditions=record.conditions)
-            if _holds(data.truth.parent, wanted):
-                return data.truth.parent
-        raise InfrastructureError(
-            f"the data of run {record.run} are not in the cache, and the session's secrets do "
-            "not give them with the packages that are here; nothing can be measured again"
-        )
-
-    def _secrets(self) -> list[int]:
-        said = self._repo.blob(self._repo.head, "session.json")
-        try:
-            worlds = json.loads(said).get("worlds", []) if said else []
-            return [int(world["secret"], 16) for world in worlds[:8] if world.get("secret")]
-        except (ValueError, TypeError, AttributeError, KeyError, RecursionError):
-            raise Unreadable("session.json", "does not say the secrets of its worlds") from None
-
-
-def _pretrained(record: RunRecord) -> Pretrained | None:
-    """What a record says of an autoencoder that others trained; the artefact itself is the kept one."""
-    origin = record.pretrained
-    return Pretrained(artefact="", sha256=origin.artefact_sha256, d_sae=origin.d_sae) if origin else None
-
-
-def _outside(material: Material, record: RunRecord) -> set[str]:
-    """sae-bench's own metrics: an hour each, and no two GPUs give the same digits. What a clock measured, too."""
-    asked = material.manifest.profiles[record.profile].saebench
-    timed = {name for name, spec in material.manifest.metrics.items() if spec.timed}
-    return timed | (set(specs(asked.evals)) if asked else set())
-
-
-def _holds(folder: Path, wanted: dict[str, str]) -> bool:
-    return bool(wanted) and data_hashes(folder) == wanted

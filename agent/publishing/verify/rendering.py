@@ -1,4 +1,4 @@
-"""The paper of a repository, rendered and compiled once more and compared with the one that is there."""
+"""Renders and compiles the paper of a repository again, and compares it with the committed one."""
 
 from __future__ import annotations
 
@@ -45,19 +45,20 @@ from paper.text.sections import SECTIONS
 
 @dataclass(frozen=True)
 class Makers:
-    """What makes a paper's parts anew. `compile`: a folder with paper.tex to a PDF; None where no TeX can."""
+    """How parts of a paper are made again. `compile` turns a folder with paper.tex into a PDF, or None without TeX."""
 
     compile: Callable[[Path], bytes | None]
     draw: Callable[[Facts, Path], tuple[Figure, ...]] = standard_figures
 
 
 def check_paper(subject: Subject, repo: GitReader, material: Material, report: Report, makers: Makers) -> None:
-    """Render from sections and records; compare paper.tex, its figures and the PDF with that."""
+    """Render the paper again from sections and records, and compare paper.tex, figures and PDF with the committed ones.
+
+    What differs is added to the report, and so are the number of printed numbers, notes and audits.
+    """
     with TemporaryFolder("verify") as scratch:
         folder = Path(scratch)
         report.say("Rendering the paper again from sections and records")
-        needed = [f.file for f in material.account.figures] + [f"{STYLE}/{name}" for name in material.account.style]
-        foreign.write(folder / "repo", {name: repo.blob(repo.head, name) or b"" for name in needed})
         sections, library = _sections(repo), _citable(repo)
         rendered = _rendered(repo, material, sections, library, folder / "repo")
         report.numbers = count_numbers(rendered)
@@ -75,16 +76,13 @@ def check_paper(subject: Subject, repo: GitReader, material: Material, report: R
 
 
 def again(repo: GitReader, material: Material) -> tuple[dict[str, str], Rendered, int, list[Problem]]:
-    """The committed paper's text, made once more from the committed records, without TeX and without drawing.
+    """Render the committed paper's text again from the committed records, without TeX and without drawing.
 
     Returns the sections, the rendered paper, how many numbers it prints, and where the committed text differs.
     """
     with TemporaryFolder("render") as scratch:
-        folder = Path(scratch)
-        needed = [f.file for f in material.account.figures] + [f"{STYLE}/{name}" for name in material.account.style]
-        foreign.write(folder, {name: repo.blob(repo.head, name) or b"" for name in needed})
         sections = _sections(repo)
-        rendered = _rendered(repo, material, sections, _citable(repo), folder)
+        rendered = _rendered(repo, material, sections, _citable(repo), Path(scratch))
         tex = (repo.blob(repo.head, "paper/paper.tex") or b"").decode("utf-8", "replace")
         if material.account.program == program_sha256():
             return sections, rendered, count_numbers(rendered), compare_tex(tex, rendered)
@@ -93,14 +91,17 @@ def again(repo: GitReader, material: Material) -> tuple[dict[str, str], Rendered
 
 
 def recompile(folder: Path) -> bytes | None:
-    """The PDF that this machine's TeX makes of a folder, always in the sandbox: a venue's style is foreign code."""
+    """The PDF that this machine's TeX makes of a folder; None without TeX or sandbox.
+
+    It always runs in the sandbox, because a venue's style is code of others.
+    """
     if shutil.which("latexmk") is None:
         return None
     from agent.sandbox.boxes import BubblewrapSandbox
 
     try:
         compiled = compile_pdf(folder, BubblewrapSandbox())
-    except InfrastructureError:  # no walls, or no TeX: then the text is compared without it
+    except InfrastructureError:  # there is no sandbox or no TeX
         return None
     return compiled.pdf.read_bytes() if compiled.pdf else None
 
@@ -108,7 +109,7 @@ def recompile(folder: Path) -> bytes | None:
 def _by_values(
     subject: Subject, repo: GitReader, material: Material, rendered: Rendered, report: Report
 ) -> Iterator[Problem]:
-    """The paper of another version: what lies there is what is committed, and its numbers are values of records."""
+    """Check a paper that another version of this program made: its numbers must be values of the records."""
     tex = (repo.blob(repo.head, "paper/paper.tex") or b"").decode("utf-8", "replace")
     report.numbers, problems = values_problems(tex, material)
     report.audits = []
@@ -135,7 +136,7 @@ def _library() -> Library:
 
 
 def _citable(repo: GitReader) -> Library:
-    """The shipped library, and what the session found and keeps in its repository."""
+    """All works that the paper may cite: the shipped library, and those that the session found (paper/found.json)."""
     return _library().adding(read_found(repo.blob(repo.head, FOUND)).entries())
 
 
@@ -151,6 +152,9 @@ def _sections(repo: GitReader) -> dict[str, str]:
 def _rendered(
     repo: GitReader, material: Material, sections: dict[str, str], library: Library, folder: Path
 ) -> Rendered:
+    """The paper rendered from the committed files; figures and style files are written into `folder` for it."""
+    needed = [f.file for f in material.account.figures] + [f"{STYLE}/{name}" for name in material.account.style]
+    foreign.write(folder, {name: repo.blob(repo.head, name) or b"" for name in needed})
     manifest, records = material.manifest, list(material.records.values())
     facts = Facts(records, manifest, material.account.profile)
     chosen = facts.described
@@ -168,7 +172,7 @@ def _rendered(
 
 
 def _tex(subject: Subject, repo: GitReader, rendered: Rendered) -> Iterator[Problem]:
-    """The committed paper.tex, and the one that lies there if it is another."""
+    """Differences of the committed paper.tex, and of the one in the work tree if it is another."""
     committed = repo.blob(repo.head, "paper/paper.tex")
     texts: dict[str, bytes | None] = {"": committed}
     if subject.tree:
@@ -181,7 +185,7 @@ def _tex(subject: Subject, repo: GitReader, rendered: Rendered) -> Iterator[Prob
 
 
 def _lying(tree: Path, name: str) -> tuple[bytes | None, list[Problem]]:
-    """A committed file as it lies in the work tree, or why it is not read."""
+    """A committed file as it is in the work tree, or None with the reason why it cannot be read."""
     try:
         return foreign.read(tree, name), []
     except foreign.Missing:
@@ -191,6 +195,7 @@ def _lying(tree: Path, name: str) -> tuple[bytes | None, list[Problem]]:
 
 
 def _beside(repo: GitReader, rendered: Rendered) -> Iterator[Problem]:
+    """Differences of the files beside paper.tex: references, preamble, class and figures."""
     if repo.blob(repo.head, "paper/references.bib") != rendered.bib.encode():
         yield Problem("paper/references.bib", "is not what the cited works give")
     if rendered.preamble and repo.blob(repo.head, f"paper/{PREAMBLE}") != rendered.preamble.encode():
@@ -201,7 +206,7 @@ def _beside(repo: GitReader, rendered: Rendered) -> Iterator[Problem]:
 
 
 def _figures(material: Material, folder: Path, report: Report, makers: Makers) -> Iterator[Problem]:
-    """The standard figures, drawn once more from the records."""
+    """Draw the standard figures again from the records, and compare them with the committed ones."""
     account = material.account
     drawn = {f.name: f for f in account.figures if f.by == "runner"}
     others = len(account.figures) - len(drawn)
@@ -241,8 +246,10 @@ def _pdf(
     report: Report,
     compiled: Callable[[], bytes | None] | None,
 ) -> Iterator[Problem]:
-    """The PDF that was given, and the committed one, against the text that the records give; its numbers alone where
-    it is not to be compiled again."""
+    """Compare the given PDF and the committed one with a PDF that is compiled again from the rendered paper.
+
+    Without `compiled`, or without TeX, only the numbers in their texts are compared with paper.tex.
+    """
     committed = repo.blob(repo.head, "paper/paper.pdf")
     given: bytes | None = None
     unread: list[Problem] = []
@@ -258,7 +265,7 @@ def _pdf(
     again = compiled() if compiled else None
     if compiled and again is None:
         report.notes.append(
-            "No TeX here that sets this paper: the numbers in the PDF are compared with paper.tex by their text."
+            "No TeX here can compile this paper, so the numbers in the PDF's text are compared with those of paper.tex."
         )
     for data in dict.fromkeys(d for d in (given, committed) if d is not None):
         yield from _one_pdf(data, again, data == committed, material, rendered, report)
@@ -287,7 +294,7 @@ def _one_pdf(
         wanted = page_texts(again) or []
         found = compare_pages(pages, wanted, rendered.rows)
         if unaltered and found and numerals(pages) == numerals(wanted):
-            report.notes.append("TeX breaks lines otherwise here; the PDF prints the same numbers.")
+            report.notes.append("TeX breaks lines differently on this machine; the PDF prints the same numbers.")
             found = []
     yield from found
     if not unaltered and not found:

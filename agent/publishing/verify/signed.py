@@ -1,4 +1,4 @@
-"""Who signed a session's history, and whether every statement still holds of what lies there. Reads only."""
+"""Checks who signed a session's history, and whether every signed statement is true of the repository. Reads only."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from paper.press.compare import Problem
 
 @dataclass(frozen=True)
 class Signed:
-    """What the statements of a repository say, and what is wrong with them."""
+    """The result of checking the signed statements of a repository."""
 
     keys: tuple[str, ...]  # fingerprints, in the order of the history
     unsigned: tuple[str, ...]  # records that were made before this session signed
@@ -35,7 +35,7 @@ class Signed:
 def check_signatures(
     repo: GitReader, material: Material, files: Mapping[str, str], session: SessionPaths | None
 ) -> Signed:
-    """Each statement against its commit, its files and, where that is at hand, the session's log."""
+    """Check each statement against its commit, its files and, if `session` is given, the session's log."""
     statements, problems = _read(repo, files)
     order = {commit.id: place for place, commit in enumerate(repo.commits)}
     for name, said in statements.items():
@@ -62,14 +62,15 @@ def _read(repo: GitReader, files: Mapping[str, str]) -> tuple[dict[str, Statemen
             fingerprint(found[name].key)
         except (ValidationError, ValueError):
             found.pop(name, None)
-            problems.append(Problem(name, "is no signed statement"))
+            problems.append(Problem(name, "is not a signed statement"))
     return found, problems
 
 
 def _statement(repo: GitReader, name: str, said: Statement) -> Iterator[Problem]:
     """One statement: its signature, its place in the history, and the files that it names."""
     if not said.holds:
-        yield Problem(name, f"does not bear the signature of key {fingerprint(said.key)}: it was changed, or another's")
+        key = fingerprint(said.key)
+        yield Problem(name, f"is not signed by the key {key} that it names: it was changed, or somebody else signed it")
         return
     commit = _made_by(repo, name)
     if commit is None:
@@ -80,18 +81,18 @@ def _statement(repo: GitReader, name: str, said: Statement) -> Iterator[Problem]
     if commit.parents != (said.on,):
         yield Problem(
             name,
-            f"was signed upon commit {said.on[:8]}, and commit {commit.short} stands upon "
+            f"was signed with commit {said.on[:8]} as its parent, but commit {commit.short} has the parent "
             f"{' '.join(commit.parents)[:8] or 'none'}: the history before it was rewritten",
         )
     for file, digest in said.files.items():
         data = repo.blob(repo.head, file)
         if data is None or hashlib.sha256(data).hexdigest() != digest:
             yield Problem(file, f"is not what {name} signed (sha256 {digest[:12]})")
-    yield from _subject(repo, name, said, commit)
+    yield from _subject(name, said, commit)
 
 
-def _subject(repo: GitReader, name: str, said: Statement, commit: Commit) -> Iterator[Problem]:
-    """A statement is about what its name says, and the last one of a finished session leaves nothing out."""
+def _subject(name: str, said: Statement, commit: Commit) -> Iterator[Problem]:
+    """A statement is about the file that its name says, and the last commit of a session changes nothing unsigned."""
     wanted = {PAPER: ACCOUNT, END: "session.json"}.get(name) or f"records/{name.removeprefix(RECORDS + '/')}"
     if set(said.files) != {wanted}:
         yield Problem(name, f"signs {', '.join(sorted(said.files)) or 'nothing'}, and not {wanted}")
@@ -110,7 +111,7 @@ def _statement_of(record: str) -> str:
 def _missing(
     repo: GitReader, statements: Mapping[str, Statement], material: Material, files: Mapping[str, str]
 ) -> Iterator[Problem]:
-    """Once a session signs, everything after that is signed; what the history removed is missed."""
+    """Statements that are missing: those that the history removed, and those after the first one that was signed."""
     removed = {path for c in repo.commits for status, path in c.changes if status == "D" and path.startswith(FOLDER)}
     for path in sorted(removed - files.keys()):
         yield Problem(path, "was removed from the history; a signature is never taken back")
@@ -127,22 +128,22 @@ def _missing(
 
 
 def _last(repo: GitReader, keys: tuple[str, ...]) -> Iterator[Problem]:
-    """The last commit itself: its id stands in a tag."""
+    """The last commit of a finished session must be signed by a tag."""
     last = repo.commits[-1]
     named = (signs_commit(tag, last.id) for tag, commit in repo.tags.items() if commit == last.id)
     if last.trailers.get("Event") == "finished" and not any(key in keys for key in named if key):
         yield Problem(
             f"commit {last.short}",
-            "no tag bears its signature: it was made again (a clone without tags? git fetch --tags)",
+            "no tag signs it: the commit was made again, or the clone lacks the tags (git fetch --tags)",
         )
 
 
 def _named(repo: GitReader, material: Material, keys: tuple[str, ...]) -> Iterator[Problem]:
-    """The keys that the paper and session.json name are those that signed."""
+    """The keys that the paper and session.json name must be those that signed."""
     found = ", ".join(sorted(map(fingerprint, keys)))
     printed = dict(material.account.costs).get(SIGNED, "")
     if printed and not set(printed.split(", ")) <= set(found.split(", ")):
-        yield Problem(ACCOUNT, f"the paper names key {printed}; signed is by {found or 'none'}")
+        yield Problem(ACCOUNT, f"the paper names key {printed}; it was signed by {found or 'none'}")
     if keys and not printed:
         yield Problem(ACCOUNT, f"the paper names no key, though {found} signed")
     try:
@@ -150,11 +151,11 @@ def _named(repo: GitReader, material: Material, keys: tuple[str, ...]) -> Iterat
     except (ValueError, AttributeError, RecursionError):
         told = ""
     if told and told != found:
-        yield Problem("session.json", f"names key {told}; signed is by {found or 'none'}")
+        yield Problem("session.json", f"names key {told}; it was signed by {found or 'none'}")
 
 
 def _log(session: SessionPaths, statements: Mapping[str, Statement]) -> Iterator[Problem]:
-    """The session's log holds the lines that the statements name, each where it was."""
+    """The session's log must have the lines that the statements name, with the same numbers and hashes."""
     try:
         hashes = {line.number: line.hash for line in EventLog(session.events).lines()}
     except InfrastructureError as error:

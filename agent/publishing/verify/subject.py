@@ -1,4 +1,4 @@
-"""What a session's repository holds for whoever verifies it: its files, records and the paper's account."""
+"""Reads what is verified (a session's repository with its records and the paper's account) and compares its files."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ PAPER = ("paper/paper.tex", "paper/paper.pdf")  # compared with what the records
 
 @dataclass(frozen=True)
 class Subject:
-    """What is verified. `tree`: the files as they lie there, None for a bare repository."""
+    """What is verified. `tree`: the work tree; None for a bare repository."""
 
     git_dir: Path
     tree: Path | None
     session: SessionPaths | None = None
-    pdf: Path | None = None  # given by its own name
-    closed: bool = False  # there is a session's log, which this user may not read
+    pdf: Path | None = None  # the PDF that was named, if one was
+    closed: bool = False  # the session has a log that this user may not read
 
 
 @dataclass
@@ -52,17 +52,17 @@ class Report:
     notes: list[str] = field(default_factory=list)
     numbers: int = 0
     audits: list[str] = field(default_factory=list)  # in plain words, one sentence each
-    say: Callable[[str], None] = lambda step: None  # hears what is checked now, which may take a minute
+    say: Callable[[str], None] = lambda step: None  # is told what is checked now
 
     @property
     def verified(self) -> int:
-        """Numbers that no problem takes down; one that is wrong in paper.tex and in the PDF counts once."""
+        """How many numbers agree; one that is wrong in paper.tex and in the PDF counts once."""
         lost = (sum(p.numbers for p in self.problems if p.where.startswith(file)) for file in ("paper/", "paper.pdf"))
         return max(0, self.numbers - max(lost))
 
 
 class Unreadable(Exception):
-    """A committed file cannot be understood."""
+    """A committed file is missing or malformed; `where` names it."""
 
     def __init__(self, where: str, what: str) -> None:
         super().__init__(what)
@@ -71,7 +71,7 @@ class Unreadable(Exception):
 
 @dataclass(frozen=True)
 class Material:
-    """What the repository's newest commit holds."""
+    """The paper's account, the manifest and the records in the repository's newest commit."""
 
     account: PaperAccount
     manifest: Manifest
@@ -79,7 +79,7 @@ class Material:
 
 
 def read_material(repo: GitReader, files: dict[str, str]) -> Material:
-    """The records and what the paper was rendered from.
+    """Read them from the newest commit, whose files are given with their hashes.
 
     Raises:
         Unreadable: one of them is missing or malformed.
@@ -98,10 +98,10 @@ def read_material(repo: GitReader, files: dict[str, str]) -> Material:
 
 
 def _check_names(account: PaperAccount, manifest: Manifest, files: Mapping[str, str]) -> None:
-    """What the account and the manifest name are committed files, and nothing else.
+    """Check that the account and the manifest name committed files only.
 
     Raises:
-        Unreadable: one leads elsewhere.
+        Unreadable: a name leads out of the repository or to no file.
     """
     for name in [*(figure.file for figure in account.figures), *(f"{STYLE}/{name}" for name in account.style)]:
         if not is_plain(name) or name not in files:
@@ -135,6 +135,12 @@ def _parsed(kind: type[Parsed], name: str, data: bytes) -> Parsed:
 
 
 def committed_files(subject: Subject, repo: GitReader) -> dict[str, str]:
+    """The files of the newest commit, with git's ids.
+
+    Raises:
+        UserError: it is not the whole repository of a session with a paper.
+        BrokenRepository: git's objects are damaged.
+    """
     if (subject.git_dir / "shallow").exists():
         raise UserError(f"{subject.git_dir}: a shallow clone lacks the history; clone it whole, with its tags")
     try:
@@ -148,8 +154,8 @@ def committed_files(subject: Subject, repo: GitReader) -> dict[str, str]:
     if "paper/paper.tex" not in files and ACCOUNT not in files:
         if subject.session and is_locked(subject.session.lock):
             name = subject.session.root.name
-            raise UserError(f"{name}: runs still, and has no paper yet; --follow {name} shows how far it is")
-        raise UserError(f"{subject.git_dir}: the session has no paper yet; go on with it (--resume), then verify")
+            raise UserError(f"{name}: is still running and has no paper yet; --follow {name} shows how far it is")
+        raise UserError(f"{subject.git_dir}: the session has no paper yet; continue it (--resume), then verify")
     return files
 
 
@@ -157,7 +163,7 @@ def committed_files(subject: Subject, repo: GitReader) -> dict[str, str]:
 
 
 def check_tree(tree: Path | None, repo: GitReader, files: dict[str, str]) -> Iterator[Problem]:
-    """Files that lie there otherwise than they are committed; the paper's own are compared elsewhere."""
+    """Files that differ in the work tree from what is committed. The paper's own are compared in rendering.py."""
     if tree is None:
         return
     for name, blob in files.items():
@@ -166,7 +172,7 @@ def check_tree(tree: Path | None, repo: GitReader, files: dict[str, str]) -> Ite
         try:
             data = foreign.read(tree, name)
         except foreign.Missing:
-            yield Problem(name, "is committed, but not there")
+            yield Problem(name, "is committed, but missing in the work tree")
             continue
         except foreign.Foreign as problem:
             yield Problem(name, f"cannot be read there: {problem}")
@@ -181,7 +187,7 @@ def _git_id(data: bytes, like: str) -> str:
 
 
 def _difference(now: bytes, committed: bytes) -> str:
-    """The first value, or the first line, that differs."""
+    """The first value of JSON, or the first line, that differs, in words."""
     try:
         found = _json_difference(json.loads(now), json.loads(committed), "")
     except (ValueError, RecursionError):
@@ -205,7 +211,7 @@ def _json_difference(now: object, then: object, where: str) -> tuple[str, object
 
 
 def check_account(repo: GitReader, material: Material, files: dict[str, str]) -> Iterator[Problem]:
-    """The records, files and the commit that the paper names are those of the repository."""
+    """The records, files and commit that the account names must be those of the repository."""
     account = material.account
     here = {f"records/{run}.json": digest for run, digest in account.records.items()}
     for name in sorted(here.keys() | material.records.keys()):
@@ -236,7 +242,7 @@ def check_account(repo: GitReader, material: Material, files: dict[str, str]) ->
 
 
 def check_events(session: SessionPaths, repo: GitReader) -> Iterator[Problem]:
-    """The session's own log, where it is at hand, tells of the same commits and records."""
+    """The session's log must name only commits and records that the repository has."""
     known = {c.id for c in repo.commits}
     try:
         for event in EventLog(session.events).read():

@@ -1,4 +1,7 @@
-"""Who made a session, and what of it may therefore run here. A folder never says that of itself."""
+"""Decides whether code of a session may run here: only if this installation made the session, or with `--trust`.
+
+Who made it is taken from the signature of its log, and never from what a folder says of itself.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,8 @@ FILES = 10_000  # that a stranger's prepare.py may leave
 def is_ours(paths: SessionPaths, first_commit: str = "") -> bool:
     """Whether this installation signed a session's log up to its last line.
 
-    `first_commit`: of the repository that lies with it; the log must name it, or the code there is somebody else's.
+    `first_commit` is the first commit of the repository beside the log. The log must name it, because the repository
+    might otherwise be somebody else's.
     """
     public = own_public()
     try:
@@ -42,10 +46,16 @@ UNSIGNED = "its log does not bear this installation's signature"
 
 
 def ask_for_trust(name: str, what: str, trust: bool, sign: str = UNSIGNED) -> None:
-    """Say whose code is about to run. `sign`: by what it is seen that it is not ours.
+    """Print whose code is about to run.
+
+    Args:
+        name: of the session or template.
+        what: which code runs, and where.
+        trust: whether the person allowed it.
+        sign: how it was seen that it was not made here.
 
     Raises:
-        UserError: nobody said that it may.
+        UserError: `trust` is false.
     """
     whose = f"{name} was not made by this installation ({sign})"
     if not trust:
@@ -54,7 +64,10 @@ def ask_for_trust(name: str, what: str, trust: bool, sign: str = UNSIGNED) -> No
 
 
 def prepare_walled(sandbox: Sandbox) -> Callable[[dict[str, Any], Callable[[str], None]], tuple[int, str]]:
-    """Runs a stranger's prepare.py in the sandbox; it leaves plain files alone."""
+    """A function that runs a stranger's prepare.py in the sandbox, for `lab.worlds.prepared`.
+
+    It returns an exit status and a message, and refuses data that are not plain files of a world.
+    """
 
     def prepare(request: dict[str, Any], say: Callable[[str], None]) -> tuple[int, str]:
         file, folder = Path(request["prepare"]), Path(request["folder"])

@@ -1,8 +1,8 @@
-"""A paper that another version of this program made: its numbers by their values, whatever stands around them.
+"""Checks a paper that another version of this program made, by the values of its numbers alone.
 
-Another version words and lays out differently, so that its paper.tex cannot be made again here. What its tables and
-expressions print must still be a value that the records give. Not here: the comparison with what this version renders
-(rendering.py), which shows more: that each number stands where it belongs.
+Another version words and lays out a paper differently, so that its paper.tex cannot be made again here. Its tables and
+expressions must still print values that the records give. For a paper of this version rendering.py shows more: that
+each number also stands in its place.
 """
 
 from __future__ import annotations
@@ -10,10 +10,12 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
-from itertools import permutations
+from contextlib import suppress
+from itertools import combinations, permutations, product
 
 from agent.publishing.verify.subject import Material
-from paper.evidence.facts import Facts
+from paper.evidence import factors
+from paper.evidence.facts import FactError, Facts
 from paper.evidence.series import Series, averaged, difference_of, series_of
 from paper.evidence.sweeps import curve_of
 from paper.press.compare import Problem, printed_numbers
@@ -38,7 +40,7 @@ def values_problems(tex: str, material: Material) -> tuple[int, list[Problem]]:
 
 
 def _given(literal: str, pool: Sequence[float]) -> bool:
-    """Is it one of these values, rounded to its own decimals?"""
+    """Whether one of these values (sorted), rounded to as many decimals, gives this number."""
     value, decimals = float(literal.replace(",", "")), len(literal.partition(".")[2])
     reach = 0.5 * 10.0**-decimals * (1 + 1e-9)
     place = bisect_left(pool, value - reach)
@@ -46,7 +48,7 @@ def _given(literal: str, pool: Sequence[float]) -> bool:
 
 
 def _pool(material: Material) -> Iterator[float]:
-    """Sizes of everything that an expression or a table may print with decimals."""
+    """The absolute values of everything that an expression or a table may print with decimals."""
     records = list(material.records.values())
     facts = Facts(records, material.manifest, material.account.profile)
     for record in (record.whole for record in records):
@@ -64,10 +66,24 @@ def _pool(material: Material) -> Iterator[float]:
             if b.mean:
                 share = a.mean / b.mean
                 yield from map(abs, (share, 100 * (share - 1)))
+    yield from map(abs, _effects(facts))
     if found := facts.confirmed:
         yield from map(abs, (*found.steps, found.p, *(found.gap.ci or ())))
         yield from (abs(v) for arm in (found.ours, found.baseline) for v in (*arm.values, arm.mean, arm.se or 0.0))
     yield 0.0001  # the smallest p that is printed
+
+
+def _effects(facts: Facts) -> Iterator[float]:
+    """What the expressions about a factorial design print: effects of its changes, and sums of two differences."""
+    metrics, conditions = facts.manifest.metrics, facts.condition_names()
+    for metric, condition in product(metrics, conditions):
+        for name in factors.names(facts):
+            with suppress(FactError):  # no pair, or runs with different seeds
+                gap = factors.gap_of(facts, name, metric, condition)
+                yield from (gap.value, gap.se or 0.0, *(gap.ci or ()))
+        found = [s.mean for r in factors.cells(facts).values() if (s := series_of(r, metric, condition))]
+        for neither in found:
+            yield from (a + b - 2 * neither for a, b in combinations(found, 2))
 
 
 def _columns(facts: Facts) -> Iterator[list[Series]]:

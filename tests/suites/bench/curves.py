@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from paper.pictures.style import LINES, draw, look
+from paper.pictures.style import LINES, MARKERS, draw
 from tests.support import ROOT
 
 IMAGES = ROOT / "docs" / "images"
+# Okabe and Ito's colours, which colour-blind eyes tell apart, ordered so that neighbours differ in lightness too.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#999999")
 Curve = Sequence[tuple[float, Mapping[str, tuple[float, float]]]]  # l0 reached, and by metric: mean, standard error
 
 
@@ -28,7 +30,8 @@ def picture(profile: str, curves: Mapping[str, Curve], metrics: Mapping[str, str
                     elinewidth=0.8,
                     label=name,
                     ls=LINES[place % len(LINES)],
-                    **look(place),
+                    color=COLOURS[place % len(COLOURS)],
+                    marker=MARKERS[place % len(MARKERS)],
                 )
             axis.set_xscale("log", base=2)
             axis.xaxis.set_major_formatter("{x:g}")

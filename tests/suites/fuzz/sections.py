@@ -22,7 +22,8 @@ from paper.pictures.figures import standard_figures
 from paper.press.compile import compile_pdf, read_log
 from paper.press.parts import Rendered
 from paper.press.render import render, write
-from paper.text.sections import SECTIONS, parse
+from paper.text.parser import parse
+from paper.text.sections import SECTIONS
 from tests.suites.fuzz.markup import SECTION_MUTATORS
 from tests.suites.fuzz.mutate import mutations
 from tests.suites.fuzz.watch import Hung, watched

@@ -6,7 +6,7 @@ import pytest
 
 from agent.sandbox.boxes import BubblewrapSandbox
 from paper.press.compile import read_log
-from paper.text.sections import MAX_BLOCK, parse
+from paper.text.parser import MAX_BLOCK, parse
 from paper.truth import checks
 from tests.suites.fuzz.mutate import REPEATED
 from tests.suites.fuzz.sections import fuzz_sections

@@ -9,12 +9,13 @@ from pathlib import Path
 
 from agent.core.manifest import Limits
 from agent.sandbox.boxes import BubblewrapSandbox
-from paper.press.compile import Compiled, compile_pdf, pdf_text
+from paper.press.compile import Compiled, compile_pdf
 from paper.press.latex import escape
 from paper.press.render import render
 from paper.text import mathcheck
 from tests.suites.hostile.attack import Attack, Stopped, first_line, must
 from tests.support.paper_fixture import fixture
+from tests.support.pdf_words import pdf_text
 
 LIMITS = Limits(wall_s=3.0, memory_mb=600, processes=32, disk_mb=40, files=100, file_mb=8, output_mb=1)
 HONEST = Limits(wall_s=60.0, memory_mb=600, processes=32, disk_mb=40, files=100, file_mb=8, output_mb=1)

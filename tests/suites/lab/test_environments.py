@@ -112,7 +112,8 @@ def test_a_whole_session_runs_in_it(built, tmp_path):
     assert [f.by for f in session.figures].count("agent") == 1
     assert (it.paths.repo / "template/requirements.txt").read_text() == REQUIREMENTS
     assert "environment: stepsize 1.0" in (it.paths.repo / "paper/paper.tex").read_text().replace(r"\_", "_")
-    from agent.publishing.verify.remeasure import Means, remeasure
+    from agent.publishing.verify.bench import Means
+    from agent.publishing.verify.remeasure import remeasure
     from agent.publishing.verify.subject import Report, Subject
     from agent.sandbox.boxes import BubblewrapSandbox
 

@@ -9,7 +9,7 @@ import pytest
 from agent.core.ideas import find_idea
 from agent.core.template import load_template
 from agent.lab.templating.check import check_template
-from agent.publishing.manuscript import statement
+from agent.publishing.colophon import statement
 from agent.publishing.verify.trust import prepare_walled
 from agent.sandbox.boxes import BubblewrapSandbox
 from agent.session import events as ev

@@ -24,10 +24,10 @@ from agent.lab.templating.v1 import ideas, is_v1
 from agent.lab.worlds import prepared
 from agent.sandbox.boxes import BubblewrapSandbox, NoSandbox
 from agent.storage.log import EventLog
-from paper.press.compile import pdf_text
 from paper.press.render import section_order
 from paper.press.venue import read_style
 from tests.support import ROOT
+from tests.support.pdf_words import pdf_text
 from tests.support.whole import Whole, block, default_answer, fenced, literature_answer
 
 FORM = ROOT / "tests" / "support" / "v1_form"
