@@ -76,7 +76,7 @@ def next_action(session: Session) -> Action | None:
     return _plots(session) or _paper(session)
 
 
-def _submission(runs: Sequence[RunState]) -> SubmitRun | None:
+def _submission(runs: Sequence[RunState]) -> Action | None:
     """The first of these runs whose trainings were not submitted: all are, before the first is waited for."""
     return next((SubmitRun(run.run, run.attempt, run.restarts) for run in runs if run.phase != "submitted"), None)
 
