@@ -154,6 +154,8 @@ def _take_operand(args: argparse.Namespace, command: Command, typed: dict[str, A
 
 
 def _example(command: Command) -> str:
+    if command.name == "run":
+        return f"; e.g. {NAME} run hierarchical_sae ({NAME} list shows ideas)"
     return f"; e.g. {NAME} {command.name} last" if "SESSION" in command.operand else ""
 
 
@@ -165,7 +167,8 @@ def _nearest(word: str, named: list[Command]) -> str:
     for names in (own, dashed) if word.startswith("-") else (COMMANDS,):
         if found := nearest(word, names, 0.7):
             return f"; did you mean {found}?"
-    return f"; {NAME} --help shows what there is"
+    idea = "" if word.startswith("-") else f"if it is an idea, type --idea {word}; "
+    return f"; {idea}{NAME} --help shows what there is"
 
 
 def _about(command: Command) -> str:

@@ -219,7 +219,9 @@ def _players(chosen: Mapping[str, Any], template: Template, idea: Idea | None) -
             if playback
             else f"no model is chosen and idea {idea.Name} has no shipped recording (there is: {recorded})"
         )
-        raise UserError(f"{what}; name a model, e.g. --model anthropic/claude-sonnet-4-5")
+        raise UserError(
+            f"{what}; name a model, e.g. --model anthropic/claude-sonnet-4-5, or a folder of answers with --playback"
+        )
     return Models(**dict.fromkeys(ROLES, "playback")), str(folder.resolve())
 
 

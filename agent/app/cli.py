@@ -78,7 +78,7 @@ def _run(args: argparse.Namespace, workspace: Workspace) -> int:
     with console.living():
         console.waiting(CHECKING)
         start = _begin(args, workspace, console)
-        found = start.complaints()
+        found = start.complaints(keys=not args.offline)  # one may ask what it costs before one has a key
         if args.dry_run and not args.offline and not found:
             found = start.unanswered()
         console.waiting("")

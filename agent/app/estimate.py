@@ -40,15 +40,16 @@ def estimate(options: Options, template: Template, workspace: Workspace) -> str:
     calls = _calls(options)
     profile = template.manifest.profiles[options.profile]
     trained = [b for b in template.manifest.baselines if b.name in options.baselines and not b.pretrained]
-    seeds = (len(trained) + options.runs) * len(profile.seeds) + 2 * profile.confirm_seeds
+    runs = 0 if options.stop_after == "plan" else options.runs
+    confirmed = 0 if options.stop_after in ("plan", "runs") else 2 * profile.confirm_seeds
+    seeds = (len(trained) + runs) * len(profile.seeds) + confirmed
     trainings = seeds * len(profile.conditions)
     each = _per_call(options, workspace)
     tokens, money = calls * (each.sent + each.received), _money(options, calls, each)
     lines = [
         f"Estimate: about {calls} model calls, {compact(tokens)} tokens, "
         f"{_price(options, money)}; {trainings} trainings, {options.slots} side by side on {options.device}",
-        f"  of the calls {_judging(options)} judge the paper "
-        f"(--reviews {options.reviews}, --improve {options.improve})",
+        *_of_judging(options),
         *_of_tokens(options, each),
         _of_time(options, template, workspace),
         *sizes.lines(sizes.Sizes(profile, seeds, options.device != "cpu", options.slots * options.threads)),
@@ -58,6 +59,12 @@ def estimate(options: Options, template: Template, workspace: Workspace) -> str:
     if options.max_tokens is not None and not options.playback and tokens > options.max_tokens:
         lines.append(_below(f"--max-tokens {options.max_tokens}"))
     return "\n".join(lines + saebench.announced(profile))
+
+
+def _of_judging(options: Options) -> list[str]:
+    if not (judging := _judging(options)):
+        return []
+    return [f"  of the calls {judging} judge the paper (--reviews {options.reviews}, --improve {options.improve})"]
 
 
 def _of_tokens(options: Options, each: PerCall) -> list[str]:
@@ -127,15 +134,24 @@ def _per_call(options: Options, workspace: Workspace) -> PerCall:
 
 def _calls(options: Options) -> int:
     """A plan; for each run two edits, a comment and a reading; figures; each draft and the whole, once mended."""
+    planning = 1 + (0 if options.skip_novelty else 2)
+    if options.stop_after == "plan":
+        return planning
+    exploring = planning + options.runs * 4
+    if options.stop_after == "runs":
+        return exploring
     writing = 2 * len(DRAFTS) + 2
-    literature = 2 + 3 + (0 if options.skip_novelty else 2)  # what is missing and chosen; sentences held against works
-    return 1 + options.runs * 4 + 2 + writing + literature + _judging(options)
+    literature = 2 + 3  # what is missing and chosen; sentences held against works
+    return exploring + 2 + writing + literature + _judging(options)
 
 
 def _judging(options: Options) -> int:
     """The judge of sentences twice, one mending, the ensemble and its chair; each revision is written and judged."""
+    sentences = 2 + 1
+    if options.stop_after is not None:
+        return sentences if options.stop_after == "paper" else 0
     again = options.improve * (2 + 1 + options.reviews + 1)
-    return 2 + 1 + options.reviews + 1 + again
+    return sentences + options.reviews + 1 + again
 
 
 def _money(options: Options, calls: int, each: PerCall) -> float | None:

@@ -25,9 +25,14 @@ SLURM = ("sbatch", "squeue", "scancel", "scontrol")
 TEX = ("latexmk", "pdflatex", "bibtex")
 
 
-def complaints(options: Options, template: Template, system: System, workspace: Workspace) -> list[str]:
-    """One line for each thing that would stop the session: what it is, and how to fix it."""
-    found = [*_model(options, system), *_sandbox(options)]
+def complaints(
+    options: Options, template: Template, system: System, workspace: Workspace, *, keys: bool = True
+) -> list[str]:
+    """One line for each thing that would stop the session: what it is, and how to fix it.
+
+    Without `keys` a provider's missing key is none of them.
+    """
+    found = [*_model(options, system, keys), *_sandbox(options)]
     if options.pdf:
         missing = [tool for tool in TEX if shutil.which(tool) is None]
         if missing:
@@ -59,7 +64,7 @@ def complaints(options: Options, template: Template, system: System, workspace: 
     return found
 
 
-def _model(options: Options, system: System) -> list[str]:
+def _model(options: Options, system: System, keys: bool) -> list[str]:
     if options.playback:
         folder = Path(options.playback)
         if not any(folder.rglob("*.md")):
@@ -70,9 +75,9 @@ def _model(options: Options, system: System) -> list[str]:
 
     if not isinstance(system.model, LiteLLMModel):  # a caller's own
         return []
-    found = check(options.models.names(), options.api_base)
+    found = check(options.models.names(), options.api_base, keys=keys)
     if options.fallback:  # it may be asked at another server
-        found += check({"fallback": options.fallback}, system.model.base_of(options.fallback))
+        found += check({"fallback": options.fallback}, system.model.base_of(options.fallback), keys=keys)
     return [*(f"{problem}; {mend}" for problem, mend in found), *_unpriced(options)]
 
 

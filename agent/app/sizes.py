@@ -51,7 +51,7 @@ class Sizes:
 
     @property
     def tokens(self) -> int:
-        """Tokens that all trainings see together."""
+        """Rows that all trainings see together: on a language model, tokens."""
         return self.seeds * sum(_int(s, "samples") for s in self.of_conditions())
 
     @property
@@ -110,11 +110,12 @@ def lines(sizes: Sizes) -> Iterator[str]:
         return
     where = "made by the model anew in each training" if sizes.streamed else "cached on disk"
     first = _int(sizes.of_conditions()[0], "samples")
-    yield f"  estimated from the profile's settings: {compact(first)} tokens a training, {compact(sizes.tokens)} in all"
+    rows = "tokens" if "hook_names" in sizes.profile.settings else "rows of data"
+    yield f"  estimated from the profile's settings: {compact(first)} {rows} a training, {compact(sizes.tokens)} in all"
     training, model = sizes.hours
     rate = "100 trillion" if sizes.cuda else f"{CPU_FLOPS * sizes.threads / 1e9:,.0f} billion"
     reading = f" and {_hours(model)} for the language model" if sizes.model_gb else ""
-    yield f"    time: {_hours(training)} of training steps{reading}, at {rate} operations a second"
+    yield f"    time: {_hours(training)} of training steps alone{reading}, at {rate} operations a second"
     kept = f"{_gb(sizes.artefacts_gb)} of artefacts"
     if sizes.activations_gb:
         every = f"for {sizes.worlds} worlds {_gb(sizes.worlds * sizes.activations_gb)} where there is room"

@@ -43,9 +43,9 @@ class Start:
     changed: bool = False  # whether the stopped session's options change
     earlier: Earlier | None = None  # what a new session takes over from the one that it continues (--after)
 
-    def complaints(self) -> list[str]:
+    def complaints(self, *, keys: bool = True) -> list[str]:
         """One line for each thing that would stop the session."""
-        return preflight.complaints(self.options, self.template, self.system, self.workspace)
+        return preflight.complaints(self.options, self.template, self.system, self.workspace, keys=keys)
 
     def unanswered(self) -> list[str]:
         """One line for each model that does not answer. Asking costs a few tokens for each model."""

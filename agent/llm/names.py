@@ -23,10 +23,12 @@ _BYTES = 8 << 20
 _NEAR = 3  # how many names are suggested for a wrong one
 
 
-def check(names: Mapping[Role, str] | Mapping[str, str], api_base: str | None = None) -> list[tuple[str, str]]:
+def check(
+    names: Mapping[Role, str] | Mapping[str, str], api_base: str | None = None, *, keys: bool = True
+) -> list[tuple[str, str]]:
     """What keeps these models from being asked, as pairs (problem, remedy).
 
-    The keys of `names` are the models' roles.
+    `names` are by the models' roles. Without `keys` it does not matter whether a provider's key is set.
     """
     found: list[tuple[str, str]] = []
     for model in sorted(set(names.values())):
@@ -35,7 +37,7 @@ def check(names: Mapping[Role, str] | Mapping[str, str], api_base: str | None = 
             found.append(_unknown(model, roles))
         elif is_ollama(model):
             found += _check_ollama(model, api_base)
-        elif api_base is None:
+        elif keys and api_base is None:
             missing = load_litellm().validate_environment(model).get("missing_keys") or []
             found += [
                 (

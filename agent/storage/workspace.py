@@ -65,7 +65,11 @@ class Workspace:
         bare = {_STAMP.sub("", one): one for one in names}
         if meant := did_you_mean(name, bare):
             raise UserError(f"session {name!r}: not found in {self.root}{meant}; see --status")
-        known = ", ".join(names[-NAMED:]) or "none yet"
+        if not names:
+            raise UserError(
+                f"{self.root}: holds no session yet; start one with --idea NAME (--workspace names another place)"
+            )
+        known = ", ".join(names[-NAMED:])
         raise UserError(f"session {name!r}: not found in {self.root} (newest: {known}); see --status")
 
 

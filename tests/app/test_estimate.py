@@ -14,6 +14,8 @@ from tests.support.provided import BROUGHT
 from tests.support.records import record
 from tests.support.whole import options
 
+STOPS = ("plan", "runs", "paper", None)
+
 
 def said(workspace, model="openai/gpt-4o", **chosen):
     models = Models(**dict.fromkeys(ROLES, model))
@@ -37,6 +39,12 @@ def test_the_seconds_of_a_run_are_those_of_this_profile_and_device(measured):
 def test_runs_that_were_trained_at_once_are_not_counted_twice():
     spans = ((0.0, 10.0), (5.0, 10.0), (20.0, 4.0))
     assert trained_s(record(started_at=at, wall_s=lasted) for at, lasted in spans) == 19.0
+
+
+def test_what_comes_after_the_stop_that_is_asked_for_is_not_estimated(tmp_path):
+    stages = [re.search(r"about (\d+) model calls.*; (\d+) trainings", said(tmp_path, stop_after=s)) for s in STOPS]
+    assert [stage.groups() for stage in stages] == sorted((stage.groups() for stage in stages), key=lambda g: int(g[0]))
+    assert int(stages[0][1]) == 3 and "judge the paper" not in said(tmp_path, stop_after="runs")
 
 
 def test_what_no_session_here_has_shown_is_said_to_be_unknown(tmp_path):

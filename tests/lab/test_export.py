@@ -14,7 +14,7 @@ from scipy import sparse
 
 from agent.lab.measuring.export import export, recognised
 from agent.session.policy import EditPlot
-from tests.support.small_saes import ALL, D_IN, D_SAE, seed, trained, world
+from tests.support.small_saes import D_IN, D_SAE, IN_SAELENS, seed, trained, world
 
 CLOSE = {"rtol": 1e-4, "atol": 1e-4}  # float32 sums in another order
 SAELENS = {"batchtopk": "jumprelu", "matryoshka": "jumprelu"}
@@ -35,7 +35,7 @@ def saved(kind, folder: Path) -> tuple[Path, np.ndarray, sparse.csr_matrix]:
     return folder / "sae.safetensors", rows.numpy(), sparse.csr_matrix(z.numpy())
 
 
-@pytest.mark.parametrize("kind", ALL, ids=lambda kind: kind.architecture)
+@pytest.mark.parametrize("kind", IN_SAELENS, ids=lambda kind: kind.architecture)
 def test_saelens_loads_each_architecture_and_gives_the_same_latents_and_reconstruction(kind, tmp_path):
     from sae_lens import SAE
 

@@ -43,7 +43,8 @@ def loss(sae: SAE, x: Tensor, dead: Sequence[int] = ()) -> Tensor:
     """What an architecture minimises on a batch."""
     if isinstance(sae, TopKSAE):
         return chosen_loss(sae, x, dead)
-    return {StandardSAE: standard_loss, GatedSAE: gated_loss, JumpReLUSAE: jumprelu_loss}[type(sae)](sae, x)
+    losses = {StandardSAE: standard_loss, GatedSAE: gated_loss, JumpReLUSAE: jumprelu_loss}
+    return next(losses[kind] for kind in type(sae).__mro__ if kind in losses)(sae, x)
 
 
 def chosen_loss(sae: TopKSAE, x: Tensor, dead: Sequence[int]) -> Tensor:

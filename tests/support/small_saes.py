@@ -5,7 +5,18 @@ from __future__ import annotations
 import saes
 import torch
 
-ALL = [saes.StandardSAE, saes.GatedSAE, saes.TopKSAE, saes.BatchTopKSAE, saes.JumpReLUSAE, saes.MatryoshkaSAE]
+# those that SAELens can load in a form of its own
+IN_SAELENS = [
+    saes.StandardSAE,
+    saes.GatedSAE,
+    saes.TopKSAE,
+    saes.BatchTopKSAE,
+    saes.JumpReLUSAE,
+    saes.MatryoshkaSAE,
+]
+ALL = [*IN_SAELENS]
+CHOSEN = [kind for kind in ALL if issubclass(kind, saes.TopKSAE)]  # whose loss is over latents that are chosen
+STEERED = [kind for kind in ALL if kind not in CHOSEN]  # whose sparsity is a penalty's
 D_IN, D_SAE, ROWS = 24, 48, 64
 
 

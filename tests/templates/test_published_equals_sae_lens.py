@@ -15,7 +15,7 @@ from agent.lab.published.source import read_published
 from agent.sandbox.boxes import NoSandbox
 from tests.support.lens import flat, named_as_here
 from tests.support.lm_world import HOOK, TASK, evaluation, world
-from tests.support.small_saes import ALL, seed
+from tests.support.small_saes import IN_SAELENS, seed
 
 TOLERANCE = {"rel": 2e-5, "abs": 2e-6}  # float32 sums there, float64 here
 BATCH = 32
@@ -63,7 +63,7 @@ def saved_by_sae_lens(kind, folder, x):
     return theirs, folder / "saved"
 
 
-@pytest.mark.parametrize("kind", ALL, ids=lambda kind: kind.architecture)
+@pytest.mark.parametrize("kind", IN_SAELENS, ids=lambda kind: kind.architecture)
 def test_latents_and_figures_are_those_of_sae_lens(kind, tmp_path, truth):
     from sae_lens.evals import get_eval_everything_config, run_evals
     from sae_lens.training.activation_scaler import ActivationScaler

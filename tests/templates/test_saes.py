@@ -11,7 +11,7 @@ from saes import sparse
 
 from tests.support import ROOT
 from tests.support import dense_saes as reference
-from tests.support.small_saes import ALL, D_IN, D_SAE, ROWS, seed, trained, world
+from tests.support.small_saes import ALL, CHOSEN, D_IN, D_SAE, ROWS, STEERED, seed, trained, world
 
 TEMPLATES = ROOT / "templates"
 
@@ -195,7 +195,7 @@ def test_rows_in_shards_come_once_an_epoch_and_scaled(tmp_path, dtype):
     assert [tuple(x.shape) for x in drawn] == [(10, 4)] * 20 and opened.first(3).shape == (3, 4)
 
 
-@pytest.mark.parametrize("kind", [saes.StandardSAE, saes.GatedSAE, saes.JumpReLUSAE], ids=lambda k: k.architecture)
+@pytest.mark.parametrize("kind", STEERED, ids=lambda k: k.architecture)
 def test_a_loss_over_few_latents_and_one_over_all_are_those_of_dense_autograd(kind):
     sae, _ = trained(kind, world(), steps=300)
     sae, x = sae.double(), world(64).double()
@@ -210,7 +210,7 @@ def test_a_loss_over_few_latents_and_one_over_all_are_those_of_dense_autograd(ki
 
 
 @pytest.mark.parametrize("dead", [[], [1], [0, 5, 6, 30], list(range(1, 48, 2))], ids=len)
-@pytest.mark.parametrize("kind", [saes.TopKSAE, saes.BatchTopKSAE, saes.MatryoshkaSAE], ids=lambda k: k.architecture)
+@pytest.mark.parametrize("kind", CHOSEN, ids=lambda k: k.architecture)
 def test_a_loss_over_the_chosen_latents_equals_the_dense_one_with_its_gradients(kind, dead):
     sae, x = kind(D_IN, D_SAE, 3).double(), world(64).double()
     sae.start(x)
