@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING
 
 from agent.app.choices import check_device, cores
 from agent.app.exits import DONE
-from agent.app.names import template_folder
+from agent.app.names import short, template_folder
 from agent.app.tables import add, show, show_json, table
 from agent.app.templates import ELSEWHERE, boxes
 from agent.core.errors import UserError
 from agent.core.manifest import MetricSpec
 from agent.core.nearest import did_you_mean
 from agent.core.options import DEFAULT_TEMPLATE
-from agent.core.program import Places, short
+from agent.core.program import Places
 from agent.core.template import Template, load_template
 from agent.storage.atomic import readable, write_bytes, write_text
 from agent.storage.cache import PROBES, held

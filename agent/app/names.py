@@ -8,7 +8,8 @@ from pathlib import Path
 from agent.core.errors import UserError
 from agent.core.ideas import Idea, find_idea
 from agent.core.nearest import did_you_mean
-from agent.core.program import HOME, INSTALLED, NAME, Places, places, short
+from agent.core.program import HOME, INSTALLED, NAME, Places, places
+from agent.core.program import short as short
 from agent.core.template import Template, load_template
 
 

@@ -10,11 +10,10 @@ from pathlib import Path
 from agent.actions.runs import listed
 from agent.actions.training import cancel, running_jobs
 from agent.app.exits import BUDGET, DONE, INFRASTRUCTURE, INTERRUPTED, NO_PDF, Terminated
-from agent.app.names import command, launcher
+from agent.app.names import command, launcher, short
 from agent.core.errors import BudgetSpent, InfrastructureError
 from agent.core.options import DEFAULT_TEMPLATE, Options
 from agent.core.paths import SessionPaths
-from agent.core.program import short
 from agent.core.record import Job
 from agent.llm.playback import PlaybackModel
 from agent.loop import play

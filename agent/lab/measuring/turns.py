@@ -18,7 +18,7 @@ WAIT_S = 0.5
 
 
 def of_gpu(bench: Bench) -> AbstractContextManager[None]:
-    """A lock under which one training of a job is measured on one GPU at a time; on the CPU there is none."""
+    """On one GPU, one training of the job is measured at a time, whatever the slots; on the CPU nobody waits."""
     if not bench.job.device.startswith("cuda") or bench.job.slots == 1:
         return nullcontext()
     visible = re.sub(r"[^\w-]", "", os.environ.get("CUDA_VISIBLE_DEVICES", ""))
