@@ -147,7 +147,7 @@ def _ours(model: Any, tokens: int, sequences: np.ndarray) -> Result:
     with tempfile.TemporaryDirectory(dir=KEPT) as place:
         folder, before, marks = Path(place), _memory_from_here(), [time.perf_counter()]
         prepare._write_shards(
-            model, {**SETTINGS, "tokens": tokens}, [HOOK], stream, folder, np.random.SeedSequence(0).spawn(3)
+            model, {**SETTINGS, "tokens": tokens}, [(HOOK,)], stream, folder, np.random.SeedSequence(0).spawn(3)
         )
         marks.append(time.perf_counter())
         peak = _memory("VmHWM") - before
