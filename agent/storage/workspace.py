@@ -67,7 +67,8 @@ class Workspace:
             raise UserError(f"session {name!r}: not found in {self.root}{meant}; see --status")
         if not names:
             raise UserError(
-                f"{self.root}: holds no session yet; start one with --idea NAME (--workspace names another place)"
+                f"session {name!r}: not found; {self.root} holds none yet: start one with --idea NAME, or name another "
+                "place with --workspace"
             )
         known = ", ".join(names[-NAMED:])
         raise UserError(f"session {name!r}: not found in {self.root} (newest: {known}); see --status")
