@@ -166,7 +166,8 @@ def _nearest(word: str, named: list[Command]) -> str:
     dashed = [*OPTIONS, *(f"--{name}" for name in COMMANDS if name != "run")]
     for names in (own, dashed) if word.startswith("-") else (COMMANDS,):
         if found := nearest(word, names, 0.7):
-            return f"; did you mean {found}?"
+            elsewhere = named and found in OPTIONS and found not in own
+            return f"; did you mean {found}" + (f" (of {OPTIONS[found].owners[0]})?" if elsewhere else "?")
     idea = "" if word.startswith("-") else f"if it is an idea, type --idea {word}; "
     return f"; {idea}{NAME} --help shows what there is"
 

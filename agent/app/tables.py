@@ -12,10 +12,11 @@ if TYPE_CHECKING:
 
 
 def table(*heads: str, title: str | None = None) -> Table:
-    """An empty table without lines around it."""
-    from rich.table import Table
+    """An empty table without lines around it. A cell is never cut: what is too long for its column goes on below."""
+    from rich.table import Column, Table
 
-    return Table(*heads, title=title, title_justify="left", box=None, pad_edge=False)
+    columns = (Column(head, overflow="fold") for head in heads)
+    return Table(*columns, title=title, title_justify="left", box=None, pad_edge=False)
 
 
 def add(to: Table, *cells: str) -> None:

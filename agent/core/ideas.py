@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import StringConstraints, ValidationError, model_validator
+from pydantic_core import ErrorDetails
 
 from agent.core.errors import UserError
 from agent.core.given import json_given
@@ -107,9 +108,18 @@ def _read(path: Path, item: object, where: str) -> Idea:
     try:
         return Idea.model_validate(item)
     except ValidationError as error:
-        first = error.errors()[0]
-        wrong = f"{first['loc'][0]} is missing; add it" if first["type"] == "missing" else first_fault(error)
-        raise UserError(f"{path}{where}: {wrong}") from None
+        raise UserError(f"{path}{where}: {_wrong(error.errors()[0], item) or first_fault(error)}") from None
+
+
+def _wrong(first: ErrorDetails, item: dict[str, Any]) -> str:
+    """The two mistakes that are made most often, in words; "" for another."""
+    key = str(first["loc"][0]) if first["loc"] else ""
+    if first["type"] == "missing":
+        near = next((one for one in item if one.lower() == key.lower()), "")
+        return f"{key} is missing; " + (f"write {near} as {key}" if near else "add it")
+    if first["type"] == "string_pattern_mismatch" and key == "Name":
+        return f"Name {first['input']!r}: give a letter or digit, then up to 63 letters, digits, _ or -"
+    return ""
 
 
 class Idea(Open):

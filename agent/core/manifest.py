@@ -161,6 +161,7 @@ class Manifest(Strict):
     # its own. Empty: prepare.py gets all settings of the profile, and all conditions share one data set.
     data_settings: tuple[str, ...] = ()
     memorised: bool = False  # the measured rows may be trained on, because the question is about memorising
+    one_optimum: bool = False  # every seed finds the same one, as with a convex loss: seeds that agree are no copies
     feed: str = ""  # protected file that makes a training's rows while it runs; needs the profile's setting `streamed`
     artefact: str = "sae.safetensors"
     model: ModelSpec = ModelSpec()

@@ -64,6 +64,7 @@ def test_what_was_typed_comes_out_and_nothing_else():
         ("--idea x --artefacts", "launch.py run: --artefacts belongs to verify"),
         ("--idea x --baseline topk", "launch.py run: there is no option --baseline; did you mean --baselines?"),
         ("run x --max_usd=3", "launch.py run: there is no option --max_usd; did you mean --max-usd?"),
+        ("status --modle x", "launch.py status: there is no option --modle; did you mean --model (of run)?"),
         ("--resme last", "launch.py: there is no option --resme; did you mean --resume?"),
         ("verify r --frobnicate", "launch.py verify: there is no option --frobnicate; launch.py --help shows"),
         ("statsu", "launch.py: there is no command statsu; did you mean status?"),

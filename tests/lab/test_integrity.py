@@ -130,6 +130,13 @@ def test_the_compute_of_a_run_is_a_multiple_of_the_baselines_under_the_same_cond
     assert relative_compute(record(device="cuda: another"), record(0)) is None
 
 
+@pytest.mark.parametrize("code", ["same-across-seeds", "shared-weights"])
+def test_seeds_that_agree_are_no_copies_where_the_manifest_says_that_there_is_one_optimum(code):
+    convex = TINY.manifest.model_copy(update={"one_optimum": True})
+
+    assert code not in {f.code for f in integrity.check(record(**CASES[code]), (BASELINE,), convex)}
+
+
 @pytest.mark.parametrize(
     ("facts", "flagged"),
     [

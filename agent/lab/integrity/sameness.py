@@ -48,8 +48,10 @@ def artefact_of_an_earlier_run(record: RunRecord, earlier: Sequence[RunRecord], 
 def same_across_seeds(record: RunRecord, earlier: Sequence[RunRecord], manifest: Manifest) -> Iterator[str]:
     """Catches two seeds whose metrics all agree to four digits: one training was reported twice, perhaps with rows
     reordered or a bit changed. If every metric is a share of some number of rows, two seeds can agree by chance; then
-    three or more seeds must all agree. Does not catch a copy with enough noise to move a metric."""
-    for one, other in () if is_control(record, manifest) else combinations(record.trainings, 2):
+    three or more seeds must all agree. Does not catch a copy with enough noise to move a metric, nor anything in a
+    template whose manifest says `one_optimum`, as of a convex loss."""
+    expected = is_control(record, manifest) or manifest.one_optimum
+    for one, other in () if expected else combinations(record.trainings, 2):
         if (
             one.condition == other.condition
             and _alike(one, other, manifest)

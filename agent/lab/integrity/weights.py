@@ -31,7 +31,10 @@ def shared_weights(record: RunRecord, earlier: Sequence[RunRecord], manifest: Ma
     """Flags seeds whose parameters come nearly from one training: the same entries, or the same decoder rows in another
     order. Their spread then says nothing about the method's. It also flags an initialisation that is the same for all
     seeds. Independent trainings on one world find many of the same features, so rows in another order are compared
-    with what the first baseline's own seeds have in common. Does not catch a copy that has moved far since."""
+    with what the first baseline's own seeds have in common. Does not catch a copy that has moved far since. Left out
+    where the manifest says `one_optimum`."""
+    if manifest.one_optimum:
+        return
     usual = _most(next((r for r in earlier if r.kind == "baseline"), None), "matched")
     for t in record.trainings:
         facts = t.artefact_facts

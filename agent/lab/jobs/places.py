@@ -20,6 +20,7 @@ VARIABLE = "EXPERIMENT_RUNNER_PLACES"  # a folder in the place of the usual one
 TURN = ".turn"  # ends the name of the lock that the first in a pool's line holds while it waits
 SHARED = 0o666  # as far as the umask lets: several users may have named one folder
 LONGEST = 300  # characters that a holder says of itself
+NAMED = 2  # holders, to one who waits
 
 
 class Pool(Strict):
@@ -100,9 +101,11 @@ class Claim:
         return None
 
     def behind(self) -> str:
-        """Who holds what this training waits for."""
+        """Who holds what this training waits for: two of them, and how many more."""
         names = {pool.name for pool in self._pools}
-        return "; ".join(str(one) for one in holders(self._folder) if one.place in names and one.who != self._who)
+        found = [str(one) for one in holders(self._folder) if one.place in names and one.who != self._who]
+        more = [f"and {len(found) - NAMED} more"] if len(found) > NAMED else []
+        return "; ".join([*found[:NAMED], *more])
 
     def close(self) -> None:
         """Wait no longer."""

@@ -22,6 +22,7 @@ NEXT = """\
   {folder}/experiment.py    the code that a model starts from; baselines/ holds what it is compared with
   {folder}/plot.py, test_template.py
 Then: {typed} --idea YOUR_IDEA --template {shown} --model MODEL
+      (without a key: --playback FOLDER with answers of your own, docs/python.md)
 docs/templates.md goes through it all."""
 
 
@@ -30,6 +31,7 @@ REPOSITORY_NEXT = """\
   {typed} --check-template {shown}       trains it a few times; says what is missing
   {folder}/manifest.toml    question, about, which files are edited, metrics and their direction, limits
 Then: {typed} --idea YOUR_IDEA --template {shown} --model MODEL
+      (without a key: --playback FOLDER with answers of your own, docs/python.md)
 docs/from-a-repository.md says how seeds and data reach the code, and how its numbers become measured."""
 
 

@@ -142,7 +142,7 @@ def session_view(found: Gathered, now: float, tell: Tell) -> SessionView:
         planes=pictured.planes(facts, shown) if facts and shown else None,
         confirmed=_confirmed(facts) if facts else None,
         why_unconfirmed=_sentence(facts, "confirmation()") if facts and not facts.confirmed else "",
-        plan=session.plan.comparison.why if session.plan else "",
+        plan=_comparison(session, found.manifest),
         figures=tuple(_figure(found, f.name) for f in session.figures),
         paper=paper_view(found.paper, facts, found.library) if found.paper and facts else None,
         reviews=reviews(session, found.events, found.paper),
@@ -161,6 +161,19 @@ def _sentence(facts: Facts, expression: str) -> str:
     if not isinstance(value, Result) or not value.text:
         return ""
     return value.text[0].upper() + value.text[1:] + "."
+
+
+def _comparison(session: Session, manifest: Manifest | None) -> str:
+    """What the plan fixed before the first run, with the planner's reason as a quotation; "" without a plan."""
+    if session.plan is None or manifest is None:
+        return ""
+    fixed_before = session.plan.comparison
+    label = next((b.label for b in manifest.baselines if b.name == fixed_before.baseline), fixed_before.baseline)
+    metric = manifest.metrics.get(fixed_before.metric)
+    return (
+        f"The plan fixed before the first run that runs are compared with {label} in "
+        f"{metric.label if metric else fixed_before.metric}. The planner's reason: “{fixed_before.why}”"
+    )
 
 
 def _verdict(session: Session, facts: Facts | None) -> tuple[str, bool | None]:
