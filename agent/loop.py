@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from agent.actions import perform
-from agent.actions.training import cancel, running_jobs
+from agent.actions.waiting import cancel, running_jobs
 from agent.core.errors import BudgetSpent
 from agent.session.action import Stop
 from agent.session.policy import next_action

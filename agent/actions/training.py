@@ -3,38 +3,28 @@
 from __future__ import annotations
 
 import hashlib
-import json
-from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import NoReturn
 
-from agent.actions import at_fault, pretrained
+from agent.actions import at_fault
+from agent.actions.jobs import job_of
 from agent.actions.losses import data_harm, harmed, lost, not_charged, swapped_files
 from agent.actions.pretrained import baseline_spec
 from agent.actions.runs import (
     code_of,
     fail_attempt,
     label_of,
-    library_of,
-    listed,
     run_record,
-    script_of,
-    seeds_of,
     start_record,
-    worlds_of,
 )
+from agent.actions.waiting import awaited, first_ended
 from agent.core import slurm
-from agent.core.errors import BudgetSpent, InfrastructureError
-from agent.core.manifest import Profile
+from agent.core.errors import InfrastructureError
 from agent.core.numbers import counted
 from agent.core.plan import PlannedRun
-from agent.core.protocols import Progress, together
-from agent.core.record import Job, JobResult, RunRecord, SaeBenchJob, Training, World
-from agent.core.sweeps import points
+from agent.core.record import Job, JobResult, RunRecord, Training
 from agent.lab import integrity
 from agent.lab.jobs.baselines import BaselineCache
 from agent.lab.measuring import checkpoints
-from agent.lab.saebench.environment import required
 from agent.publishing import notes
 from agent.publishing.records import session_facts
 from agent.publishing.signatures import commit_signed, record_statement
@@ -43,22 +33,17 @@ from agent.session.events import AttemptFailed, RunMeasured, RunSubmitted, Stage
 from agent.session.states import RunState
 from agent.session.tools import Tools
 from agent.storage.atomic import write_text
-from agent.storage.cache import PROBES
 from paper.evidence.confirmed import confirmation
 from paper.evidence.series import averaged
 
-POLL_S = 0.25
-SILENCE_S = 10.0  # of a job that is stopped, before it is told
-PLACELESS_S = 0.0  # the same of one that waits for places: its supervisor has waited before it says so
 INTERRUPTED = "interrupted"  # a lost training that had saved itself
-END_S = 30.0  # for a job that is cancelled; its supervisor gives what measures 20
 
 
 def submit_run(action: SubmitRun, tools: Tools) -> RunSubmitted:
     """Start one attempt, or find it if an earlier process already did."""
     run = tools.session.runs[action.run]
     commit = code_of(tools, run)
-    job = _job(run, action.attempt, action.restart, tools)
+    job = job_of(run, action.attempt, action.restart, tools)
     submitted = RunSubmitted(at=tools.now, run=action.run, attempt=action.attempt, key=job.key, commit=commit)
     if _measured_before(tools, run.run, action.attempt):
         return submitted
@@ -80,7 +65,7 @@ def collect_run(action: CollectRun, tools: Tools) -> RunMeasured | AttemptFailed
     run = tools.session.runs[action.run]
     if commit := _measured_before(tools, run.run, action.attempt):
         return _found_again(tools, run, action.attempt, commit)
-    job = _job(run, action.attempt, run.restarts, tools)
+    job = job_of(run, action.attempt, run.restarts, tools)
     cache = _baseline_cache(tools, run, job)
     if cache and (known := cache.load()):
         return _measured(tools, run, job, known)
@@ -106,7 +91,7 @@ def collect_any(action: CollectAny, tools: Tools) -> RunMeasured | AttemptFailed
     the history.
     """
     runs = [tools.session.runs[name] for name in action.runs]
-    ended = next((run for run in runs if _told_before(tools, run)), None) or _first_ended(runs, tools)
+    ended = next((run for run in runs if _told_before(tools, run)), None) or first_ended(runs, tools)
     return collect_run(CollectRun(ended.run, ended.attempt), tools)
 
 
@@ -116,111 +101,14 @@ def _told_before(tools: Tools, run: RunState) -> str | None:
     return _measured_before(tools, run.run, run.attempt) or tools.versions.find(failed)
 
 
-def _first_ended(runs: Sequence[RunState], tools: Tools) -> RunState:
-    """Wait for the first of these runs whose job does not go on.
-
-    Raises:
-        BudgetSpent: a bound was reached.
-    """
-    jobs = {run.run: _job(run, run.attempt, run.restarts, tools) for run in runs}
-    listeners = [_listener(tools.say, name) for name in jobs]
-    tools.coder.warm()
-    while True:
-        for run in runs:
-            if tools.runner.state(jobs[run.run]) != "running":
-                return run
-        states = [tools.runner.progress(job) for job in jobs.values()]
-        tools.console.progress(f"runs {listed(list(jobs))}", together(states))
-        for hear, state in zip(listeners, states, strict=True):
-            hear(state)
-        tools.check_budget()
-        tools.sleep(POLL_S)
-
-
-def running_jobs(tools: Tools) -> list[Job]:
-    """The jobs that go on when this process stops now."""
-    return [job for run in tools.session.under_way if (job := _running_job(run, tools))]
-
-
-def _running_job(run: RunState, tools: Tools) -> Job | None:
-    if not tools.session.data_key:
-        return None
-    submitted = run.phase in ("linted", "submitted") or (run.phase == "new" and run.kind != "experiment")
-    if not submitted:  # a stop may fall between a job's start and its event
-        return None
-    job = _job(run, run.attempt, run.restarts, tools)
-    return job if tools.runner.state(job) == "running" else None
-
-
-def cancel(job: Job, tools: Tools) -> None:
-    """End a job that runs, and say what came of it: it is over once its processes are gone."""
-    tools.runner.cancel(job)
-    for _ in range(round(END_S / POLL_S)):
-        if (state := tools.runner.state(job)) != "running":
-            whole = state == "finished" and tools.runner.result(job).outcome != "cancelled"
-            came = "had come to its end; a resume takes it" if whole else "is cancelled; a resume starts it again"
-            tools.say(f"The training of run {job.run} {came}.")
-            return
-        tools.sleep(POLL_S)
-    why = tools.runner.progress(job).stuck or f"see {job.folder}"
-    tools.say(f"The training of run {job.run} was told to end, but has not ended after {END_S:.0f} s: {why}")
-
-
-class _Silence:
-    """Whether a job goes on, told once it has not for a while, and once it does again."""
-
-    def __init__(self, say: Callable[[str], None], what: str, again: str, after_s: float) -> None:
-        self._say, self._what, self._again = say, what, again
-        self._most, self._polls = after_s / POLL_S, 0.0
-
-    def hear(self, why: str) -> None:
-        """Called at each look at the job, with what keeps it from going on."""
-        told = self._polls > self._most
-        self._polls = self._polls + 1 if why else 0.0
-        if not told and self._polls > self._most:
-            self._say(f"  {self._what}: {why}")
-        elif told and not why:
-            self._say(f"  {self._again}")
-
-
-def _listener(say: Callable[[str], None], run: str) -> Callable[[Progress], None]:
-    """What is called at each look at a run's job: it says when the job stands still or waits for places."""
-    silence = _Silence(say, f"run {run} does not go on", f"run {run} goes on", SILENCE_S)
-    queue = _Silence(say, f"run {run} waits for its places", f"run {run} has its places", PLACELESS_S)
-
-    def hear(progress: Progress) -> None:
-        silence.hear(progress.stuck)
-        queue.hear(progress.waiting)
-
-    return hear
-
-
 def _wait(job: Job, run: RunState, tools: Tools) -> JobResult | AttemptFailed:
-    result = _ended(job, run, tools)
+    result = awaited(job, run, tools)
     if result:
         return result
     detail = "the training's supervisor is gone without a result (a restart of the machine, or a kill)"
     if checkpoints.got_further(job):  # however often: each time it has come nearer to its end
         return not_charged(tools, run, job, INTERRUPTED, f"{detail}; it goes on from its last checkpoint")
     return lost(tools, run, job, "lost", detail)
-
-
-def _ended(job: Job, run: RunState, tools: Tools) -> JobResult | None:
-    """Wait for a job; None where it was lost."""
-    hear = _listener(tools.say, run.run)
-    if tools.runner.state(job) == "running":
-        tools.coder.warm()
-    while (state := tools.runner.state(job)) == "running":
-        progress = tools.runner.progress(job)
-        tools.console.progress(f"run {run.run} ({label_of(tools, run)})", progress)
-        hear(progress)
-        try:
-            tools.check_budget()
-        except BudgetSpent:
-            cancel(job, tools)  # here, because not every job that is waited for is a run's
-            raise
-        tools.sleep(POLL_S)
-    return tools.runner.result(job) if state == "finished" else None
 
 
 def _failed(tools: Tools, run: RunState, job: Job, result: JobResult) -> AttemptFailed:
@@ -260,11 +148,11 @@ def _template_fails(tools: Tools, run: RunState, planned: PlannedRun, job: Job, 
     if not at_fault.suspected(bad, before, tools.template.folder, command=manifest.command is not None):
         return False
     started = tools.session.runs[record.run]
-    once_more = at_fault.again(_job(started, started.attempt, started.restarts, tools), job, bad)
+    once_more = at_fault.again(job_of(started, started.attempt, started.restarts, tools), job, bad)
     tools.say(f"  {at_fault.last_line(bad.detail)[:300]}")
     tools.say(f"    is it the template? The code of run {record.run}, from which this one starts, is trained once more")
     tools.runner.submit(once_more)
-    result = _ended(once_more, run, tools)
+    result = awaited(once_more, run, tools)
     return result is not None and at_fault.same_end(bad, result)
 
 
@@ -366,83 +254,3 @@ def _baseline_cache(tools: Tools, run: RunState, job: Job) -> BaselineCache | No
     options = tools.session.options
     where = f"slurm {slurm.text(options.slurm)}" if options.executor == "slurm" else ""
     return BaselineCache(tools.cache / "baselines", job, where) if of.is_baseline else None
-
-
-def _job(run: RunState, attempt: int, restart: int, tools: Tools) -> Job:
-    """The same arguments always make the same job; writing its code folder again changes nothing."""
-    manifest, options, profile = tools.template.manifest, tools.session.options, tools.profile
-    data, *further = (
-        tools.prepare(tools.template, profile, options.profile, world) for world in worlds_of(tools.session, run)
-    )
-    commit, script, seeds = code_of(tools, run), script_of(tools, run), seeds_of(tools, run)
-    folder = tools.paths.attempt(run.run, attempt, restart)
-    texts = {name: tools.versions.show(commit, name) for name in manifest.editable}
-    if script not in texts:
-        texts[script] = tools.versions.show(commit, f"template/{script}")
-    texts |= {name: tools.versions.show(commit, f"template/{name}") for name in library_of(tools)}
-    code = _write_code(folder / "code", texts)
-    swept = points(run.planned.sweep, profile) if run.planned and run.planned.sweep else ()
-    environment, given = tools.environment(), pretrained.for_job(tools, run)
-    identity = json.dumps(
-        [
-            run.run,
-            attempt,
-            restart,
-            sorted(texts.items()),
-            data.key,
-            seeds,
-            profile.model_dump(exclude_none=True, exclude={"confirm_worlds"}),
-            *([point.model_dump() for point in swept]),
-            *([environment.key] if environment else []),
-            *([given.sha256] if given else []),
-            *([[world.key for world in further]] if further else []),
-        ]
-    )
-    return Job(
-        key=hashlib.sha256(identity.encode()).hexdigest()[:16],
-        run=run.run,
-        kind=run.kind,
-        attempt=attempt,
-        folder=str(folder),
-        code=str(code),
-        script=script,
-        template=tools.template.folder,
-        train_data=str(data.train),
-        truth_data=str(data.truth),
-        settings=profile.settings,
-        seeds=seeds,
-        conditions=(*profile.conditions, *swept),
-        limits=profile.limits,
-        evaluate_limits=profile.evaluate_limits,
-        device=options.device,
-        slots=options.slots,
-        slots_folder=str(tools.paths.slots),
-        threads=options.threads,
-        sandbox=options.sandbox,
-        network=options.network and manifest.network,
-        environment=environment,
-        saebench=_saebench(profile, run, tools),
-        pretrained=given,
-        worlds=tuple(World(train_data=str(world.train), truth_data=str(world.truth)) for world in further),
-        earlier=tuple(str(tools.paths.attempt(run.run, attempt, n)) for n in _lost_before(run, attempt, restart)),
-    )
-
-
-def _lost_before(run: RunState, attempt: int, restart: int) -> list[int]:
-    """Restarts of an attempt whose finished trainings count, newest first: not those in which the template failed."""
-    reasons = [f.reason for f in run.failures if f.stage == "runner" and f.attempt == attempt]
-    return [n for n in reversed(range(restart)) if n >= len(reasons) or reasons[n] != at_fault.REASON]
-
-
-def _saebench(profile: Profile, run: RunState, tools: Tools) -> SaeBenchJob | None:
-    if profile.saebench is None or (profile.saebench.runs == "confirmation" and run.kind != "confirmation"):
-        return None
-    return SaeBenchJob(asked=profile.saebench, environment=required(tools.cache), shared=str(tools.cache / PROBES))
-
-
-def _write_code(folder: Path, texts: dict[str, str]) -> Path:
-    for name, text in texts.items():
-        path = folder / name
-        if not path.is_file() or path.read_text() != text:
-            write_text(path, text)
-    return folder

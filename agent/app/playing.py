@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from agent.actions.runs import listed
-from agent.actions.training import cancel, running_jobs
+from agent.actions.waiting import cancel, running_jobs
 from agent.app.exits import BUDGET, DONE, INFRASTRUCTURE, INTERRUPTED, NO_PDF, Terminated
 from agent.app.names import command, launcher
 from agent.core.errors import BudgetSpent, InfrastructureError, UserError

@@ -1,6 +1,6 @@
 """A training that somebody ends or stops from outside is told as that; neither template nor agent is blamed."""
 
-from agent.actions.training import cancel
+from agent.actions.waiting import cancel
 from agent.app.exits import INFRASTRUCTURE
 from agent.app.playing import play_session
 from agent.core.protocols import Progress

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from agent.actions.training import running_jobs
+from agent.actions.waiting import running_jobs
 from agent.app.assemble import System
 from agent.app.console import TerminalConsole
 from agent.app.exits import BUDGET, INFRASTRUCTURE
