@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import StringConstraints, ValidationError, model_validator
-from pydantic_core import ErrorDetails
 
 from agent.core.errors import UserError
 from agent.core.given import json_given
@@ -111,7 +111,7 @@ def _read(path: Path, item: object, where: str) -> Idea:
         raise UserError(f"{path}{where}: {_wrong(error.errors()[0], item) or first_fault(error)}") from None
 
 
-def _wrong(first: ErrorDetails, item: dict[str, Any]) -> str:
+def _wrong(first: Mapping[str, Any], item: dict[str, Any]) -> str:
     """The two mistakes that are made most often, in words; "" for another."""
     key = str(first["loc"][0]) if first["loc"] else ""
     if first["type"] == "missing":

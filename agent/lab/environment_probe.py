@@ -15,7 +15,7 @@ import sys
 def cuda_of_torch() -> "str | None":
     """The CUDA version that torch was built for ("12.4"), "" for a build without CUDA, None without torch.
 
-    It is read from torch's version.py, because importing torch takes seconds.
+    It is read from torch's own file, because importing torch takes seconds.
     """
     found = importlib.util.find_spec("torch")
     if found is None or not found.submodule_search_locations:

@@ -10,7 +10,9 @@ from agent.lab.measuring.verdict import Stopped
 
 
 def bench(folder, device, slots, cancelled=lambda: False):
-    return SimpleNamespace(job=SimpleNamespace(device=device, slots=slots, folder=str(folder)), cancelled=cancelled)
+    return SimpleNamespace(
+        job=SimpleNamespace(device=device, slots=slots, slots_folder="", folder=str(folder)), cancelled=cancelled
+    )
 
 
 @pytest.mark.parametrize(("device", "slots"), [("cpu", 8), ("cuda", 1)])

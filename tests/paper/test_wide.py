@@ -10,7 +10,7 @@ from agent.sandbox.boxes import BubblewrapSandbox
 from paper.evidence.clauses import companions
 from paper.evidence.facts import Facts
 from paper.pictures.figures import standard_figures
-from paper.press import metric_tables, tables
+from paper.press import metric_tables, readings_table, tables
 from paper.press.compile import compile_pdf
 from paper.press.pages import examine
 from paper.press.printed import read
@@ -110,6 +110,6 @@ def test_a_metric_told_in_detail_is_no_column_of_the_main_table_and_no_panel_but
 
     assert [main.count("columnhead"), further.count("columnhead")] == [6, 2]
     assert main.count("endhead") == 0 and further.count(r"\endhead") == further.count(r"\begin{longtable}") == 1
-    assert "further" in tables.names(facts) and tables.further_metrics(facts).count("Share of what is") == 2 * 6
+    assert "further" in tables.names(facts) and readings_table.further_metrics(facts).count("Share of what is") == 2 * 6
     assert [f.name for f in standard_figures(facts, tmp_path) if f.name.startswith("metrics")] == ["metrics"]
     assert companions(facts) == tuple(n for n in told if n not in ("m6", "m7"))

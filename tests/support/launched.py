@@ -81,7 +81,7 @@ def endless(tmp_path: Path) -> Path:
 def start(tmp_path: Path, idea: Path, template: Path, provider: FakeProvider) -> subprocess.Popen[str]:
     """Starts a session as a person does and does not wait for it; its workspace is tmp_path/ws."""
     words = ["--idea", idea, "--template", template, "--model", "openai/gpt-4o", "--api-base", provider.url]
-    words += ["--runs", "1", "--no-pdf", "--literature", "offline", "--workspace", tmp_path / "ws"]
+    words += ["--runs", "1", "--no-pdf", "--literature", "offline", "--skip-novelty", "--workspace", tmp_path / "ws"]
     return subprocess.Popen(
         [sys.executable, ROOT / "launch.py", *words],
         stdout=subprocess.PIPE,

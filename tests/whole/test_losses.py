@@ -6,7 +6,7 @@ from agent.app.playing import play_session
 from agent.core.protocols import Progress
 from agent.lab.jobs.local import LocalRunner
 from agent.lab.measuring.checkpoints import Checkpoints, Note
-from agent.session.policy import CollectRun, SubmitRun
+from agent.session.policy import CollectRun, MakePlan, SubmitRun
 from agent.storage.atomic import write_text
 from tests.support.ended import KILLED, Ended, losses, own_cache, until
 
@@ -14,7 +14,7 @@ STUCK = "its supervisor is stopped (process 7); let it go on with: kill -CONT 7"
 
 
 def test_a_baseline_that_is_killed_again_and_again_stops_the_session_and_blames_no_template(stages, tmp_path):
-    it = own_cache(stages.copied(tmp_path, SubmitRun, runs=1))
+    it = own_cache(stages.copied(tmp_path, SubmitRun, runs=1, baselines=("topk",)))
     with it.tools() as tools:
         tools.runner = Ended(KILLED, KILLED, KILLED)
         assert play_session(tools) == INFRASTRUCTURE
@@ -47,10 +47,10 @@ class Interrupted(LocalRunner):
 
 
 def test_a_training_that_gets_further_each_time_may_be_lost_as_often_as_it_takes(stages, tmp_path):
-    it = own_cache(stages.copied(tmp_path, SubmitRun, runs=1))
+    it = own_cache(stages.copied(tmp_path, SubmitRun, runs=1, baselines=("topk",)))
     with it.tools() as tools:
         tools.runner = runner = Interrupted(5)
-        until(tools, SubmitRun, "0.rows")
+        until(tools, MakePlan)
 
     assert losses(it) == [("0", 1, "runner", "interrupted")] * 5
     told = [line for line in it.console.lines if "it goes on from its last checkpoint; no attempt is charged" in line]
@@ -71,7 +71,7 @@ class Silent(Ended):
 
 
 def test_a_training_that_somebody_stopped_is_told_once_after_a_while_and_once_it_goes_on(stages, tmp_path):
-    it = own_cache(stages.copied(tmp_path, SubmitRun, runs=1))
+    it = own_cache(stages.copied(tmp_path, SubmitRun, runs=1, baselines=("topk",)))
     with it.tools() as tools:
         tools.runner, tools.sleep = Silent(KILLED, KILLED, KILLED), lambda seconds: None
         assert play_session(tools) == INFRASTRUCTURE
