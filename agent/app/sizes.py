@@ -115,9 +115,7 @@ def lines(sizes: Sizes) -> Iterator[str]:
     training, model = sizes.hours
     rate = "100 trillion" if sizes.cuda else f"{CPU_FLOPS * sizes.threads / 1e9:,.0f} billion"
     reading = f" and {_hours(model)} for the language model" if sizes.model_gb else ""
-    yield (
-        f"    time: {_hours(training)} of training steps{reading}, at {rate} operations a second; measuring comes on top"
-    )
+    yield (f"    time: {_hours(training)} of training steps{reading}, at {rate} operations a second, without measuring")
     kept = f"{_gb(sizes.artefacts_gb)} of artefacts"
     if sizes.activations_gb:
         every = f"for {sizes.worlds} worlds {_gb(sizes.worlds * sizes.activations_gb)} where there is room"
