@@ -283,7 +283,10 @@ def fail_attempt(
             "Event": "attempt-failed",
         },
     )
-    tools.say(f"  attempt {attempt} of run {run} failed at {stage}: {reason}{last_words(detail, stage)}")
+    if stage == "runner":  # nothing failed that the agent did; why is said by who calls
+        tools.say(f"  the training of run {run}, attempt {attempt}, came to nothing: {reason}")
+    else:
+        tools.say(f"  attempt {attempt} of run {run} failed at {stage}: {reason}{last_words(detail, stage)}")
     return AttemptFailed(
         at=tools.now,
         run=run,

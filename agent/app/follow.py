@@ -94,6 +94,8 @@ def describe(event: Event, session: Session) -> str:
         case "edited":
             return f"run {event.run}, attempt {event.attempt}: edited"
         case "attempt_failed":
+            if event.stage == "runner":
+                return f"run {event.run}, attempt {event.attempt}: its training came to nothing ({event.reason})"
             why = last_words(event.detail, event.stage)
             return f"run {event.run}, attempt {event.attempt} failed at {event.stage}: {event.reason}{why}"
         case "run_submitted":

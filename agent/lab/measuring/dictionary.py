@@ -59,7 +59,7 @@ def measure(bench: Bench, saved: Path, account: Account) -> tuple[np.ndarray, cs
         bench.settings,
     )
     if text := at_floor(account.metrics, floor, bench.manifest.headline):
-        account.judge(Finding(code=AT_FLOOR, grade="flag", text=text))
+        account.judge(Finding(code=AT_FLOOR, grade="note" if bench.control else "flag", text=text))
         # without any active latent there are no gradients, so that an honest training cannot move either
         if z.nnz and not bench.control and not bench.job.pretrained:
             _check_it_moved(bench, artefact, account)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from agent.core.errors import InfrastructureError
 from agent.core.metrics import MetricSpec
-from agent.core.record import Finding
+from agent.core.record import Finding, Grade
 from agent.lab.integrity.effort import AT_FLOOR
 from agent.lab.integrity.floor import DRAWS, at_floor
 from agent.lab.measuring import box, repeat
@@ -53,7 +53,8 @@ def measure(bench: Bench, saved: Path, account: Account) -> None:
         return
     below = [f"what {bench.manifest.model.name} scores when its answers are shuffled, or the same for all"] * bool(seen)
     below += ["what the model scores after one batch of samples"] * bool(drawn)
-    account.judge(Finding(code=AT_FLOOR, grade="flag", text=f"no metric is better than {' or '.join(below)}"))
+    grade: Grade = "note" if bench.control else "flag"
+    account.judge(Finding(code=AT_FLOOR, grade=grade, text=f"no metric is better than {' or '.join(below)}"))
     if not bench.control and start:
         _check_it_moved(bench, start, stored, account)
 

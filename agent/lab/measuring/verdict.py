@@ -20,6 +20,7 @@ from agent.lab.measuring.channel import BadAnswer, Ended
 from agent.sandbox import harvest
 
 MAX_DETAIL = 1500  # characters
+BUSY = 0.1  # share of its time that a process computes at least, where it has a core
 
 
 @dataclass
@@ -130,13 +131,20 @@ def out_of_memory(stderr: str) -> str:
     return ""
 
 
+def _starved(end: Exit) -> str:
+    """A remark on a process that hardly computed in its time; "" for another."""
+    if end.cpu_s > BUSY * end.wall_s:
+        return ""
+    return f", of which it computed {end.cpu_s:.0f} s: the machine was busy, or the code waits for something"
+
+
 def _how(end: Exit) -> str:
     """How a process ended, in one line."""
     return {
         "ok": "the process ended before it had answered",
         "exit": f"the process exited with status {end.code}",
         "signal": f"the process was ended by signal {end.code - 128}",
-        "timeout": f"stopped at the time limit after {end.wall_s:.0f} s",
+        "timeout": f"stopped at the time limit after {end.wall_s:.0f} s{_starved(end)}",
         "memory": f"stopped at the memory limit with {end.peak_memory_mb:.0f} MB",
         "host-memory": "killed by the kernel because this machine ran out of memory, before the training's own limit "
         f"was reached; it used {end.peak_memory_mb:.0f} MB: use less",
