@@ -153,8 +153,8 @@ def test_a_bound_on_money_needs_a_price(name, found):
             "models": chosen.models.model_copy(update=dict.fromkeys(("planner", "editor", "writer", "reviewer"), name))
         }
     )
-    found = complaints(chosen, load_template(TEMPLATE), system, Workspace(TEMPLATE))
-    said = [text for text in found if "--max-usd" in text]
+    complained = complaints(chosen, load_template(TEMPLATE), system, Workspace(TEMPLATE))
+    said = [text for text in complained if "--max-usd" in text]
     assert len(said) == found
     assert all(f"the price of {name} is not known" in text and "--max-tokens" in text for text in said)
 

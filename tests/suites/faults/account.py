@@ -94,13 +94,16 @@ def fsck(repo: Path) -> str:
 def events(path: Path) -> list[str]:
     """All but the coming and going of processes, and trainings that were lost and begun again."""
     kept: list[dict[str, Any]] = []
+    lost = set[str]()  # runs whose training is submitted once more
     for line in path.read_text().splitlines():
         event = json.loads(line)
         if event["type"].startswith("process_"):
             continue
         if event["type"] == "attempt_failed" and event["stage"] == "runner":
-            last = max(i for i, e in enumerate(kept) if e["type"] == "run_submitted" and e["run"] == event["run"])
-            del kept[last]
+            lost.add(event["run"])
+            continue
+        if event["type"] == "run_submitted" and event["run"] in lost:  # others may have begun meanwhile
+            lost.discard(event["run"])
             continue
         kept.append(_plain(event))
     return [json.dumps(event, sort_keys=True) for event in kept]

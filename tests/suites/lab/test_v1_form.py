@@ -1,6 +1,7 @@
 """Folders of the AI-Scientist v1 form run unchanged: adapted, trained, drawn, written up; and what is said of them."""
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -567,10 +568,11 @@ def test_a_whole_session_runs_on_the_form_in_its_own_latex_and_marks_every_numbe
 def test_launch_takes_the_folder_its_ideas_and_its_flaws(tmp_path):
     def launch(*words):
         return subprocess.run(
-            [sys.executable, ROOT / "launch.py", *words, "--workspace", tmp_path],
+            [sys.executable, ROOT / "launch.py", *words],
             capture_output=True,
             text=True,
             check=False,
+            env={**os.environ, "EXPERIMENT_RUNNER_WORKSPACE": str(tmp_path)},
         )
 
     listed = launch("--list", "--template", CURVES)

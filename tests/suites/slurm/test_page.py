@@ -40,7 +40,7 @@ def test_what_the_cluster_refuses_is_said_by_doctor(slurm, tmp_path, asked, said
     done = launched(tmp_path, f"doctor --offline --no-pdf --executor slurm --slurm {asked}")
 
     assert done.returncode == 2
-    assert re.search(rf"^mend +Slurm refuses the job: .*{said}.*with --slurm$", done.stdout, re.M), done.stdout
+    assert re.search(rf"^problem +Slurm refuses the job: .*{said}.*with --slurm$", done.stdout, re.M), done.stdout
 
 
 def test_a_session_on_the_cluster_measures_its_runs(slurm, whole):
