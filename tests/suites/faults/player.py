@@ -17,7 +17,6 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-from agent.actions.waiting import running_jobs
 from agent.app.assemble import System, open_session
 from agent.app.playing import play_session
 from agent.core.errors import BudgetSpent, InfrastructureError, UserError, disk_named
@@ -42,15 +41,17 @@ class Printing(Console):
 class Until:
     """In the place of the budget: stops the loop cleanly, between two actions, once so many of them are done.
 
-    Not while something is trained, since a bound that is reached cancels every training.
+    Not before all baselines, or both sides of the confirmation, are there: they are trained at once, and a bound that
+    is reached cancels what is trained.
     """
 
     def __init__(self, tools: Tools, target: int | None) -> None:
         self._tools, self._target = tools, target
 
     def __call__(self) -> None:
-        done = self._target is not None and settled(self._tools.journal.log.read()) >= self._target
-        if done and not running_jobs(self._tools):
+        if self._target is None or any(run.kind != "experiment" for run in self._tools.session.under_way):
+            return
+        if settled(self._tools.journal.log.read()) >= self._target:
             raise BudgetSpent("as far as was asked")
 
 
