@@ -24,6 +24,7 @@ RATES = {
     "jumprelu": "lr_jumprelu",
     "matryoshka": "lr_matryoshka",
 }  # the setting that holds a baseline's rate
+PUBLISHED = 1 / 32  # weight of AuxK where a profile names none
 WEIGHTS = {"topk": "aux_scale", "batchtopk": "aux_batchtopk", "matryoshka": "aux_matryoshka"}  # that of AuxK
 METRICS = {
     "synth_sae": ("f1", "mcc", "uniqueness", "explained_variance", "l0", "dead_latents"),
@@ -58,7 +59,7 @@ def conditions_table(
                 condition.label,
                 _label(template, name),
                 f"{settings[RATES[name]]:g}",
-                f"{settings[WEIGHTS[name]]:g}" if name in WEIGHTS else "",
+                f"{settings.get(WEIGHTS[name], PUBLISHED):g}" if name in WEIGHTS else "",
                 *(_spread([t.metrics[metric] for t in trainings]) for metric in metrics),
                 f"{statistics.fmean(t.cpu_s for t in trainings):.0f}",
             ]
