@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Callable
 from typing import Literal
 
 from markdown_it import MarkdownIt
@@ -50,36 +51,28 @@ def parse(name: str, markdown: str) -> Section:
     return _Parser(name).parse(markdown)
 
 
-def _expression_rule(state: StateInline, silent: bool) -> bool:
-    if not state.src.startswith("{{", state.pos):
-        return False
-    end = state.src.find("}}", state.pos + 2)
-    if end < 0:
-        return False
-    if not silent:
-        token = state.push("expression", "", 0)
-        token.content = state.src[state.pos + 2 : end]
-    state.pos = end + 2
-    return True
+def _between(kind: str, opens: str, closes: str, begins: int) -> Callable[[StateInline, bool], bool]:
+    """A rule for what stands between two marks; the token's content begins so many characters behind the first."""
 
+    def rule(state: StateInline, silent: bool) -> bool:
+        if not state.src.startswith(opens, state.pos):
+            return False
+        end = state.src.find(closes, state.pos + len(opens))
+        if end < 0:
+            return False
+        if not silent:
+            token = state.push(kind, "", 0)
+            token.content = state.src[state.pos + begins : end]
+        state.pos = end + len(closes)
+        return True
 
-def _citation_rule(state: StateInline, silent: bool) -> bool:
-    if not state.src.startswith("[@", state.pos):
-        return False
-    end = state.src.find("]", state.pos)
-    if end < 0:
-        return False
-    if not silent:
-        token = state.push("citation", "", 0)
-        token.content = state.src[state.pos + 1 : end]
-    state.pos = end + 1
-    return True
+    return rule
 
 
 def _markdown() -> MarkdownIt:
     markdown = MarkdownIt("commonmark", {"maxNesting": 12}).use(dollarmath_plugin, double_inline=True)
-    markdown.inline.ruler.before("escape", "expression", _expression_rule)
-    markdown.inline.ruler.before("escape", "citation", _citation_rule)
+    markdown.inline.ruler.before("escape", "expression", _between("expression", "{{", "}}", 2))
+    markdown.inline.ruler.before("escape", "citation", _between("citation", "[@", "]", 1))
     return markdown
 
 

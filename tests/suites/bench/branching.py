@@ -9,8 +9,6 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import subprocess
-import sys
 import tempfile
 import time
 from collections import Counter
@@ -22,6 +20,7 @@ from agent.session.events import Planned, Reflected
 from agent.storage.log import EventLog
 from agent.storage.workspace import Workspace, read_session
 from tests.suites.bench import spent
+from tests.suites.bench.fleet import explore
 from tests.suites.bench.markdown import markdown
 from tests.support import ROOT
 from tests.support.fake_provider import Answer, FakeProvider, Request, reply
@@ -83,17 +82,7 @@ def played(branches: int, wait_s: float) -> tuple[spent.Spent, int, float]:
     try:
         with FakeProvider(Planner(wait_s)) as provider:
             began = time.monotonic()
-            words = ["--idea", "hierarchical_sae", "--model", "openai/gpt-4o", "--api-base", provider.url]
-            words += ["--runs", "7", "--branches", str(branches), "--stop-after", "runs", "--no-pdf", "--skip-novelty"]
-            words += ["--literature", "offline", "--workspace", str(folder / "ws")]
-            done = subprocess.run(
-                [sys.executable, ROOT / "launch.py", *words],
-                capture_output=True,
-                text=True,
-                env={**os.environ, "OPENAI_API_KEY": "none", "EXPERIMENT_RUNNER_PLACES": str(folder / "places")},
-            )
-        if done.returncode:
-            raise SystemExit(f"{branches}: status {done.returncode}\n{done.stdout[-3000:]}{done.stderr[-3000:]}")
+            explore(folder, provider.url, "--idea", "hierarchical_sae", "--runs", 7, "--branches", branches)
         (paths,) = Workspace(folder / "ws").sessions()
         session, found = read_session(paths), spent.of_session(paths)
         if missing := [run.run for run in session.experiments if run.phase != "measured"]:

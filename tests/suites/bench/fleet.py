@@ -92,10 +92,8 @@ def played(arm: Arm, sessions: int) -> Found:
     try:
         with FakeProvider(lambda request: _answered(request, arm.wait_s)) as provider:
             began = time.monotonic()
-            done = _launched(folder, arm, sessions, provider.url)
+            _launched(folder, arm, sessions, provider.url)
             wall_s = time.monotonic() - began
-        if done.returncode:
-            raise SystemExit(f"{arm}: status {done.returncode}\n{done.stdout[-3000:]}{done.stderr[-3000:]}")
         there = Workspace(folder / "ws").sessions()
         found = Found(wall_s, [spent.of_session(p) for p in there], spent.handed_on(spent.trainings(folder / "ws")))
         print(arm, f"{wall_s:.0f} s, loop {found.own:.1%}", flush=True)
@@ -109,18 +107,29 @@ def _answered(request: Request, wait_s: float) -> Answer:
     return Answer(said.status, said.json, hang_s=wait_s)
 
 
-def _launched(folder: Path, arm: Arm, sessions: int, url: str) -> subprocess.CompletedProcess[str]:
+def _launched(folder: Path, arm: Arm, sessions: int, url: str) -> None:
     ideas = folder / "ideas.json"
     ideas.write_text(json.dumps([{**IDEA, "Name": f"idea_{number}"} for number in range(sessions)]))
-    words = ["--ideas", ideas, "--template", TEMPLATE, "--model", "openai/gpt-4o", "--api-base", url]
-    words += ["--runs", "1", "--baselines", "topk", "--stop-after", "runs", "--no-pdf", "--skip-novelty"]
-    words += ["--literature", "offline", "--parallel", arm.parallel, "--workspace", folder / "ws"]
-    return subprocess.run(
+    words = ("--ideas", ideas, "--template", TEMPLATE, "--runs", 1, "--baselines", "topk", "--parallel", arm.parallel)
+    explore(folder, url, *words)
+
+
+def explore(folder: Path, url: str, *words: object) -> None:
+    """launch.py until the runs are over, with the model at a URL, and places and the workspace `ws` in a folder.
+
+    Raises:
+        SystemExit: it did not end well.
+    """
+    words += ("--model", "openai/gpt-4o", "--api-base", url, "--stop-after", "runs", "--no-pdf", "--skip-novelty")
+    words += ("--literature", "offline", "--workspace", folder / "ws")
+    done = subprocess.run(
         [sys.executable, ROOT / "launch.py", *map(str, words)],
         capture_output=True,
         text=True,
         env={**os.environ, "OPENAI_API_KEY": "none", "EXPERIMENT_RUNNER_PLACES": str(folder / "places")},
     )
+    if done.returncode:
+        raise SystemExit(f"{words}: status {done.returncode}\n{done.stdout[-3000:]}{done.stderr[-3000:]}")
 
 
 def _went(found: Sequence[Found]) -> str:
