@@ -64,27 +64,38 @@ class _Silence:
             self._say(f"  {self._again}")
 
 
-def _listener(say: Callable[[str], None], run: str) -> Callable[[Progress], None]:
-    """What is called at each look at a run's job: it says when the job stands still or waits for places."""
-    silence = _Silence(say, f"run {run} does not go on", f"run {run} goes on", SILENCE_S)
-    queue = _Silence(say, f"run {run} waits for its places", f"run {run} has its places", PLACELESS_S)
+class _Watch:
+    """One look after another at a run's job; it says when the job stands still or waits for places."""
 
-    def hear(progress: Progress) -> None:
-        silence.hear(progress.stuck)
-        queue.hear(progress.waiting)
+    def __init__(self, job: Job, run: str, tools: Tools) -> None:
+        self.job, self._tools = job, tools
+        self._silence = _Silence(tools.say, f"run {run} does not go on", f"run {run} goes on", SILENCE_S)
+        self._queue = _Silence(tools.say, f"run {run} waits for its places", f"run {run} has its places", PLACELESS_S)
 
-    return hear
+    def look(self) -> Progress:
+        progress = self._tools.runner.progress(self.job)
+        self._silence.hear(progress.stuck)
+        self._queue.hear(progress.waiting)
+        return progress
 
 
 def awaited(job: Job, run: RunState, tools: Tools) -> JobResult | None:
-    """Wait for a job; None where it was lost."""
-    hear = _listener(tools.say, run.run)
+    """Wait for a job; None where it was lost.
+
+    The session's other jobs are watched as well: one that was stopped keeps its slots, which this one may wait for.
+    """
+    watch = _Watch(job, run.run, tools)
+    others = [
+        _Watch(theirs, other.run, tools)
+        for other in tools.session.under_way
+        if other.run != run.run and (theirs := _running_job(other, tools))
+    ]
     if tools.runner.state(job) == "running":
         tools.coder.warm()
     while (state := tools.runner.state(job)) == "running":
-        progress = tools.runner.progress(job)
-        tools.console.progress(f"run {run.run} ({label_of(tools, run)})", progress)
-        hear(progress)
+        tools.console.progress(f"run {run.run} ({label_of(tools, run)})", watch.look())
+        for other in others:
+            other.look()
         try:
             tools.check_budget()
         except BudgetSpent:
@@ -100,16 +111,13 @@ def first_ended(runs: Sequence[RunState], tools: Tools) -> RunState:
     Raises:
         BudgetSpent: a bound was reached.
     """
-    jobs = {run.run: job_of(run, run.attempt, run.restarts, tools) for run in runs}
-    listeners = [_listener(tools.say, name) for name in jobs]
+    watches = [_Watch(job_of(run, run.attempt, run.restarts, tools), run.run, tools) for run in runs]
+    names = listed([run.run for run in runs])
     tools.coder.warm()
     while True:
-        for run in runs:
-            if tools.runner.state(jobs[run.run]) != "running":
+        for run, watch in zip(runs, watches, strict=True):
+            if tools.runner.state(watch.job) != "running":
                 return run
-        states = [tools.runner.progress(job) for job in jobs.values()]
-        tools.console.progress(f"runs {listed(list(jobs))}", together(states))
-        for hear, state in zip(listeners, states, strict=True):
-            hear(state)
+        tools.console.progress(f"runs {names}", together([watch.look() for watch in watches]))
         tools.check_budget()
         tools.sleep(POLL_S)

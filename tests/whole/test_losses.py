@@ -82,6 +82,29 @@ def test_a_training_that_somebody_stopped_is_told_once_after_a_while_and_once_it
     ]
 
 
+class Beside(Ended):
+    """Its second job was stopped, and so keeps the session's only slot, for which the first one waits."""
+
+    looks = 60
+
+    def progress(self, job):
+        self.looks -= job.folder == self.jobs[0].folder
+        return Progress(0, 1, 0.0, stuck="" if job.folder == self.jobs[0].folder else STUCK)
+
+    def state(self, job):
+        return "running" if self.looks and job.folder in self.ended else super().state(job)
+
+
+def test_a_stopped_training_is_told_also_while_another_one_of_the_session_is_waited_for(stages, tmp_path):
+    it = own_cache(stages.copied(tmp_path, SubmitRun, runs=1, baselines=("topk", "rows")))
+    with it.tools() as tools:
+        tools.runner, tools.sleep = Beside(*[KILLED] * 6), lambda seconds: None
+        assert play_session(tools) == INFRASTRUCTURE
+
+    told = [line for line in it.console.lines if "go on: " in line]
+    assert told == [f"  run {tools.runner.jobs[1].run} does not go on: {STUCK}"]
+
+
 class Obstinate(Silent):
     """Its jobs do not end when they are told to."""
 
