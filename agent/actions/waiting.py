@@ -95,7 +95,8 @@ def awaited(job: Job, run: RunState, tools: Tools) -> JobResult | None:
     while (state := tools.runner.state(job)) == "running":
         tools.console.progress(f"run {run.run} ({label_of(tools, run)})", watch.look())
         for other in others:
-            other.look()
+            if tools.runner.state(other.job) == "running":  # progress is as new as this answer
+                other.look()
         try:
             tools.check_budget()
         except BudgetSpent:
