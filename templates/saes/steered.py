@@ -6,6 +6,7 @@ are compared at equal l0, and a fixed weight that reaches it on one data set mis
 
 from __future__ import annotations
 
+import math
 from typing import Any, ClassVar
 
 import torch
@@ -19,7 +20,8 @@ WEIGHT_START = 0.02  # first weight, as a share of a typical latent's size; low,
 TRAVEL = 10.0  # the weight changes at most by a factor of exp(10) in a whole training
 GAIN = 5.0  # the weight changes at full pace if l0 is a fifth or more off its target
 MEMORY = 0.05  # weight of the newest batch in the moving average of l0
-WIDTH = 0.2  # width of JumpReLU's kernel, unless the setting `bandwidth` says otherwise
+PAST = 20.0  # l0's trend is taken against its moving average over a twentieth of the training
+WIDTH = 0.05  # width of JumpReLU's kernel, unless the setting `bandwidth` says otherwise
 FEW = 1 / 16  # share of active latents below which sums over them alone take less time on a CPU
 
 
@@ -30,11 +32,13 @@ class SteeredSAE(SAE):
     """
 
     has_few: ClassVar[bool] = False
+    trend: ClassVar[float] = 0.0  # how much the change of log l0 counts beside its distance from the target
 
     def __init__(self, d_in: int, d_sae: int, l0: float) -> None:
         super().__init__(d_in, d_sae, l0)
         self.register_buffer("weight", torch.tensor(0.0), persistent=False)
         self.register_buffer("mean_l0", torch.tensor(float(d_sae)), persistent=False)
+        self.register_buffer("past", torch.tensor(0.0), persistent=False)  # of log l0
         self.size = 1.0  # size of a typical latent
 
     @torch.no_grad()
@@ -51,7 +55,12 @@ class SteeredSAE(SAE):
     def after_step(self, found: Loss, step: Step) -> None:
         super().after_step(found, step)
         self.mean_l0.lerp_(found.l0, MEMORY)
-        self.weight.mul_((TRAVEL * step.share * (GAIN * (self.mean_l0 / self.l0 - 1)).clamp_(-1, 1)).exp_())
+        off = self.mean_l0 / self.l0 - 1
+        if self.trend:
+            now = self.mean_l0.clamp_min(torch.finfo(torch.float32).tiny).log()
+            self.past.lerp_(now, min(1.0, PAST * step.share) if step.progress else 1.0)
+            off += self.trend * (now - self.past)
+        self.weight.mul_((TRAVEL * step.share * (GAIN * off).clamp_(-1, 1)).exp_())
 
     def __init_subclass__(cls, **kwargs) -> None:
         """Switches `loss_of_few` off for a subclass that changes its latents or loss and does not define its own."""
@@ -184,6 +193,7 @@ class JumpReLUSAE(SteeredSAE, EncoderBias):
 
     architecture = "jumprelu"
     first_threshold = 0.1
+    trend = 1.5  # without it l0 falls past its target, since thresholds move slowly, and does not come back
 
     def __init__(self, d_in: int, d_sae: int, l0: float, width: float = WIDTH) -> None:
         super().__init__(d_in, d_sae, l0)

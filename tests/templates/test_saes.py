@@ -85,6 +85,14 @@ def test_each_architecture_learns_reaches_its_l0_and_comes_back_from_its_file(ki
     torch.testing.assert_close(sae.W_dec.norm(dim=1), torch.ones(D_SAE))
 
 
+def test_thresholds_that_move_slowly_do_not_end_below_the_target():
+    rows = world()
+    sae, _ = trained(saes.JumpReLUSAE, rows, steps=400)
+    with torch.no_grad():
+        found = (sae.encode(rows) > 0).sum(1).float().mean()
+    assert found == pytest.approx(3, rel=0.05)  # 2.6 where the weight follows the distance alone
+
+
 @pytest.mark.parametrize("kind", ALL, ids=lambda kind: kind.architecture)
 def test_the_inference_form_looks_at_each_row_alone(kind):
     rows = world(500)

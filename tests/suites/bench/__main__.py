@@ -40,6 +40,13 @@ def main() -> None:
     parser.add_argument("--rates", default="0.003,0.006,0.01,0.014,0.02,0.03", help="with rates")
     parser.add_argument("--weights", default="0.03125,0.125,0.5", help="with weights")
     parser.add_argument("--conditions", default="", help="with rates and weights; all of the profile's if not given")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="NAME=NUMBER",
+        help="with rates and weights: a setting in the place of the profile's; it may be given again",
+    )
     parser.add_argument("--print", action="store_true", help="with rates and weights: print the table, do not keep it")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--jobs", type=int, default=2, help="trainings (with fleet: sessions) side by side")
@@ -80,7 +87,8 @@ def main() -> None:
     else:
         values = [float(value) for value in (args.weights if of is WEIGHTS else args.rates).split(",")]
         chosen, some = {name: of[name] for name in names}, [c for c in args.conditions.split(",") if c]
-        table = tuning_table(args.template, args.profile, chosen, values, seeds, args.device, args.jobs, some)
+        others = {name: float(value) for name, _, value in (text.partition("=") for text in args.set)}
+        table = tuning_table(args.template, args.profile, chosen, values, seeds, args.device, args.jobs, some, others)
     keep = show if args.print else put
     keep(f"{args.what} {args.profile}", table)
 

@@ -94,10 +94,11 @@ def tuning_table(
     device: str,
     jobs: int,
     conditions: Sequence[str] = (),
+    others: Mapping[str, float] | None = None,
 ) -> str:
     """The primary metric at each value of a setting under each condition, on a world that no other table uses.
 
-    `of`: the setting of each baseline, such as its learning rate. All others are the profile's.
+    `of`: the setting of each baseline, such as its learning rate. All but `others` are the profile's.
     """
     template = load_template(TEMPLATES / folder)
     metric = template.manifest.primary
@@ -105,7 +106,7 @@ def tuning_table(
     wanted = [c for c in template.manifest.profiles[profile].conditions if not conditions or c.name in conditions]
     places = [(condition, name) for condition in wanted for name in of]
     asked = [
-        Asked(profile, name, seed, condition.name, {of[name]: rate}, device, TUNING_SECRET)
+        Asked(profile, name, seed, condition.name, {**(others or {}), of[name]: rate}, device, TUNING_SECRET)
         for condition, name in places
         for rate in rates
         for seed in seeds
