@@ -6,7 +6,6 @@ are compared at equal l0, and a fixed weight that reaches it on one data set mis
 
 from __future__ import annotations
 
-import math
 from typing import Any, ClassVar
 
 import torch
