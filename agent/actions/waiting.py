@@ -65,7 +65,7 @@ class _Silence:
 
 
 class _Watch:
-    """One look after another at a run's job; it says when the job stands still or waits for places."""
+    """Looks at a run's job, and says when it stands still or waits for places."""
 
     def __init__(self, job: Job, run: str, tools: Tools) -> None:
         self.job, self._tools = job, tools

@@ -43,6 +43,7 @@ def main() -> None:
     parser.add_argument(
         "--set",
         action="append",
+        type=setting,
         default=[],
         metavar="NAME=NUMBER",
         help="with rates and weights: a setting in the place of the profile's; it may be given again",
@@ -87,10 +88,17 @@ def main() -> None:
     else:
         values = [float(value) for value in (args.weights if of is WEIGHTS else args.rates).split(",")]
         chosen, some = {name: of[name] for name in names}, [c for c in args.conditions.split(",") if c]
-        others = {name: float(value) for name, _, value in (text.partition("=") for text in args.set)}
-        table = tuning_table(args.template, args.profile, chosen, values, seeds, args.device, args.jobs, some, others)
+        table = tuning_table(
+            args.template, args.profile, chosen, values, seeds, args.device, args.jobs, some, dict(args.set)
+        )
     keep = show if args.print else put
     keep(f"{args.what} {args.profile}", table)
+
+
+def setting(text: str) -> tuple[str, float]:
+    """`NAME=NUMBER`; what is none is argparse's to refuse."""
+    name, _, value = text.partition("=")
+    return name, float(value)
 
 
 def speed_table(args: argparse.Namespace) -> str:
