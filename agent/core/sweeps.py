@@ -5,7 +5,7 @@ Pure.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from agent.core.manifest import Condition, Manifest, Profile, Setting
 from agent.core.plan import Sweep
@@ -61,10 +61,11 @@ def sweep_problem(sweep: Sweep, template: Template, profile: Profile) -> str:
         return f"it is no number ({own!r})"
     if len({c.settings.get(name) for c in profile.conditions}) > 1:
         return "the profile's conditions differ in it already"
-    return _values_problem(sweep.values, name, own, manifest)
+    return _values_problem(sweep.values, name, held, manifest)
 
 
-def _values_problem(values: Sequence[float], name: str, own: Setting | None, manifest: Manifest) -> str:
+def _values_problem(values: Sequence[float], name: str, held: Mapping[str, Setting], manifest: Manifest) -> str:
+    own = held.get(name)
     if len(set(values)) < len(values):
         return "a value is named twice"
     if isinstance(own, int) and any(value != int(value) for value in values):
@@ -72,5 +73,9 @@ def _values_problem(values: Sequence[float], name: str, own: Setting | None, man
     if own is not None and isinstance(own, int | float) and own > 0 and min(values) < 0:
         return "it is not negative"
     if name == "l0" and max(values) > manifest.max_l0:
-        return f"a row has at most {manifest.max_l0} latents"
+        return f"a row has at most {manifest.max_l0} active latents"
+    for value in values:
+        l0, d_sae = ({**held, name: value}.get(size) for size in ("l0", "d_sae"))
+        if isinstance(l0, int | float) and isinstance(d_sae, int | float) and l0 > d_sae:
+            return f"l0 = {l0:g} is more than all {d_sae:g} latents (d_sae)"
     return ""
