@@ -7,6 +7,7 @@ import pytest
 from markupsafe import Markup
 
 from agent.core.paths import SessionPaths
+from agent.core.record import Finding
 from agent.literature.library import Entry
 from agent.pages.drawing import charts
 from agent.pages.drawing.svg import Scale, tag
@@ -419,6 +420,21 @@ def test_labels_of_close_points_do_not_cover_each_other():
 
 
 # ---------------------------------------------------------------- markup
+
+
+def test_findings_of_one_kind_are_one_chip_that_counts_them_and_holds_all_their_texts(few):
+    view = session_view(few, 0.0, tell)
+    found = [Finding(code="at-floor", grade="flag", text=f"seed {seed} is <low>") for seed in (0, 1)]
+    found.append(Finding(code="off-target", grade="note", text="l0 is 9"))
+    first, *others = view.runs.rows
+    rows = (replace(first, findings=tuple(found)), *others)
+    page = session_page(replace(view, runs=replace(view.runs, rows=rows))).decode()
+
+    chips = re.findall(r'<span class="flag (\w+)" title="([^"]*)">([^<]*)</span>', page)
+    assert chips[:2] == [
+        ("flag", "seed 0 is &lt;low&gt;\nseed 1 is &lt;low&gt;", "at-floor ×2"),
+        ("note", "l0 is 9", "off-target"),
+    ]
 
 
 def test_the_policy_lets_nothing_run_but_our_own_script(few):
