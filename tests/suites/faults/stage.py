@@ -157,7 +157,7 @@ class Stage:
             return True
         if name.startswith("exec"):
             return os.access(path, os.X_OK)
-        if not path.startswith(f"{self.workspace}/"):
+        if not path.startswith(f"{self.workspace}/") or path == f"{self.workspace}/idea.json":  # the idea is ours
             return False
         if name.startswith(("unlink", "rmdir")):
             return os.path.lexists(path)
