@@ -85,11 +85,7 @@ def awaited(job: Job, run: RunState, tools: Tools) -> JobResult | None:
     The session's other jobs are watched as well: one that was stopped keeps its slots, which this one may wait for.
     """
     watch = _Watch(job, run.run, tools)
-    others = [
-        _Watch(theirs, other.run, tools)
-        for other in tools.session.under_way
-        if other.run != run.run and (theirs := _running_job(other, tools))
-    ]
+    others = [_Watch(other, other.run, tools) for other in running_jobs(tools) if other.run != run.run]
     if tools.runner.state(job) == "running":
         tools.coder.warm()
     while (state := tools.runner.state(job)) == "running":

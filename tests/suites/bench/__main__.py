@@ -88,9 +88,8 @@ def main() -> None:
     else:
         values = [float(value) for value in (args.weights if of is WEIGHTS else args.rates).split(",")]
         chosen, some = {name: of[name] for name in names}, [c for c in args.conditions.split(",") if c]
-        table = tuning_table(
-            args.template, args.profile, chosen, values, seeds, args.device, args.jobs, some, dict(args.set)
-        )
+        places = args.template, args.profile, some
+        table = tuning_table(*places, chosen, values, seeds, dict(args.set), args.device, args.jobs)
     keep = show if args.print else put
     keep(f"{args.what} {args.profile}", table)
 

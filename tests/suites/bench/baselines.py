@@ -88,17 +88,18 @@ def _point(trainings: Sequence[Training], metrics: Sequence[str]) -> tuple[float
 def tuning_table(
     folder: str,
     profile: str,
+    conditions: Sequence[str],
     of: Mapping[str, str],
     rates: Sequence[float],
     seeds: Sequence[int],
+    others: Mapping[str, float],
     device: str,
     jobs: int,
-    conditions: Sequence[str] = (),
-    others: Mapping[str, float] | None = None,
 ) -> str:
     """The primary metric at each value of a setting under each condition, on a world that no other table uses.
 
-    `of`: the setting of each baseline, such as its learning rate. All but `others` are the profile's.
+    `of`: the setting of each baseline, such as its learning rate. All but `others` are the profile's; no `conditions`
+    means all of them.
     """
     template = load_template(TEMPLATES / folder)
     metric = template.manifest.primary
@@ -106,7 +107,7 @@ def tuning_table(
     wanted = [c for c in template.manifest.profiles[profile].conditions if not conditions or c.name in conditions]
     places = [(condition, name) for condition in wanted for name in of]
     asked = [
-        Asked(profile, name, seed, condition.name, {**(others or {}), of[name]: rate}, device, TUNING_SECRET)
+        Asked(profile, name, seed, condition.name, {**others, of[name]: rate}, device, TUNING_SECRET)
         for condition, name in places
         for rate in rates
         for seed in seeds

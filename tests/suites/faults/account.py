@@ -39,9 +39,10 @@ _SECONDS = re.compile(r"\b\d+(\.\d+)?(?: |\\,)?(s|MB|min)\b|\b\d+\.\d\\,x")
 # A training that was lost and begun again, as notes, the planner's digest and the judge's facts tell it.
 _A_LOSS = r"attempt \d+: runner: \w+"
 _END = r"(?:\n|\\n)"  # of a line, in a text or in its JSON
+_LOSSES = rf"{_A_LOSS}(?:; {_A_LOSS})*"
 _LOST = re.compile(
-    rf"- {_A_LOSS}{_END}|; {_A_LOSS}\b|{_A_LOSS}; | ?Failed on the way: {_A_LOSS}\."
-    rf"|(?:(?<=\n)|(?<=\\n))[\w.]+/failures: {_A_LOSS}{_END}"
+    rf"- {_A_LOSS}{_END}| ?Failed on the way: {_LOSSES}\.|(?:(?<=\n)|(?<=\\n))[\w.]+/failures: {_LOSSES}{_END}"
+    rf"|; {_A_LOSS}\b|{_A_LOSS}; "
 )
 _KEPT_LOCKS = {"runner.lock"}
 
@@ -194,9 +195,7 @@ def _plain(value: Any) -> Any:
 
 
 def _timeless(text: str) -> str:
-    while text != (text := _LOST.sub("", text)):
-        pass  # one loss beside another
-    return _SECONDS.sub("<measure>", _HEX.sub("<id>", text))
+    return _SECONDS.sub("<measure>", _HEX.sub("<id>", _LOST.sub("", text)))
 
 
 def _short(value: Any) -> str:
