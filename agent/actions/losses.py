@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from agent.actions.runs import fail_attempt, label_of
 from agent.core.errors import InfrastructureError
@@ -46,10 +45,11 @@ def data_harm(job: Job, result: JobResult) -> str:
     if told or result.outcome == "measured" or result.hashes:
         return told
     # Hashes are missing. Either the data are damaged, or their hashes could not be taken for another reason.
-    if not (harm := damage(_world(job), thorough=True)):
-        return ""
-    forget(_world(job))
-    return f"{_world(job)}: {harm}"
+    for world in job.data_folders:
+        if harm := damage(world, thorough=True):
+            forget(world)
+            return f"{world}: {harm}"
+    return ""
 
 
 def harmed(tools: Tools, run: RunState, job: Job, harm: str) -> AttemptFailed:
@@ -81,14 +81,9 @@ def swapped_files(tools: Tools, run: RunState, job: Job, refusals: Sequence[Find
     if found is None or (job.sandbox == "none" and run.kind == "experiment"):
         return
     tools.journal.append(not_charged(tools, run, job, found.code, found.text))
-    data = f"remove {_world(job)}, and it is built again"
+    data = f"remove {' and '.join(map(str, job.data_folders))}, and it is built again"
     code = f"restore it in {tools.template.folder} (this session's copy: {tools.paths.repo / 'template'})"
     raise InfrastructureError(
         f"run {run.run}: {found.text}, and no code of the session can have changed it: "
         f"{data if found.code == 'data-changed' else code}; then resume"
     )
-
-
-def _world(job: Job) -> Path:
-    """The folder of the data that a job is trained and measured on."""
-    return Path(job.truth_data).parent

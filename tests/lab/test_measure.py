@@ -13,6 +13,7 @@ import pytest
 from safetensors.numpy import save_file
 
 from agent.core.errors import InfrastructureError
+from agent.core.record import World
 from agent.lab.measuring import selfreport
 from agent.lab.measuring.artefact import BadArtefact, read_artefact, read_tensors
 from agent.lab.measuring.contents import check_no_data
@@ -403,6 +404,22 @@ def test_data_that_are_lost_or_damaged_under_a_training_are_its_reason_however_i
 
     assert (training.outcome, training.reason, training.metrics) == ("failed", "data", {})
     assert str(folder) in training.detail and harm in training.detail
+
+
+def test_the_world_of_a_seed_is_watched_also_where_it_is_a_further_one(tmp_path, world):
+    further = prepared(TINY, "tiny", SETTINGS, 8, tmp_path / "cache")
+    worlds = (World(train_data=str(further.train), truth_data=str(further.truth)),)
+    job = job_of(tmp_path / "job", world, seeds=(0, 1), worlds=worlds)
+    done = iter([HARM["truth/x.npy is not the file"]])
+
+    def cancelled():
+        next(done, lambda folder: None)(further.train.parent)
+        return False
+
+    training = run_training(job, 1, job.conditions[0], BubblewrapSandbox(), cancelled)
+
+    assert (training.outcome, training.reason, training.metrics) == ("failed", "data", {})
+    assert str(further.train.parent) in training.detail
 
 
 def _another(folder):

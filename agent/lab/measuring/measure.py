@@ -46,7 +46,7 @@ def run_training(
     Raises:
         InfrastructureError: the sandbox or the template's evaluation failed, though the data are whole.
     """
-    world, kept = Path(job.truth_data).parent, Checkpoints.of(job, seed, condition.name)
+    world, kept = Path(job.in_world_of(seed).truth_data).parent, Checkpoints.of(job, seed, condition.name)
     built, broken = build_of(world), None
     try:
         found = _trained(job, seed, condition, sandbox, cancelled, walled)
